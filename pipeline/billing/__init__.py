@@ -1,0 +1,12 @@
+"""The billing API from the client's side: what may be asked, and what each answer means, as a value.
+
+`client.py` makes the calls, `answers.py` reads what comes back, `pacing.py` decides when a request may leave,
+`api_key.py` and `address.py` keep the key from leaving to the wrong place.
+"""
+
+from pipeline.billing.address import Address, parse_address
+from pipeline.billing.api_key import ApiKey
+from pipeline.billing.client import Billing, Call, Create, LookUp
+from pipeline.billing.pacing import Pace
+
+__all__ = ["Address", "ApiKey", "Billing", "Call", "Create", "LookUp", "Pace", "parse_address"]

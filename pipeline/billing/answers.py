@@ -1,0 +1,213 @@
+"""What an answer means: status, headers and body -> an `Outcome`. Pure, strict, and never hopeful.
+
+Whether an answer is a replay is asked before its status is read: a replayed 401 says nothing about today's key.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, NoReturn
+
+from pipeline.outcomes import (
+    Accepted,
+    Conflicting,
+    CredentialRefused,
+    Difference,
+    Found,
+    KeyReused,
+    Limited,
+    Misaddressed,
+    NotFound,
+    Outcome,
+    RequestRefused,
+    RowRefused,
+    ServerTrouble,
+    Unexpected,
+    Unintelligible,
+)
+
+_BILLING_ID = re.compile(r"bcus_[a-zA-Z0-9]+")
+_LONGEST_DETAIL = 300
+_TYPES_ABOUT_THE_ROW = frozenset({"invalid-parameter", "missing-parameter", "malformed-request"})
+_TYPES_ABOUT_THE_KEY = frozenset({"idempotency-key-missing", "idempotency-key-malformed"})
+_ECHOED = ("external_reference", "name", "email", "phone", "currency", "balance", "metadata")
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """An answer as it came over the wire, header names in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def replayed(self) -> bool:
+        """Whether this is the stored first answer of its idempotency key."""
+        return self.headers.get("idempotent-replayed", "").lower() == "true"
+
+    @property
+    def problem(self) -> str:
+        """The last part of an RFC 9457 problem's type, empty where there is none that can be read."""
+        try:
+            content = _strict_json(self.body) if self._is("application/problem+json") else None
+        except ValueError:
+            return ""
+        kind = content.get("type") if isinstance(content, dict) else None
+        return kind.rpartition("#")[2] if isinstance(kind, str) and "#" in kind else ""
+
+    def _is(self, content_type: str) -> bool:
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower() == content_type
+
+
+def read_create(response: Response, payload: bytes) -> Outcome:
+    """The answer to a create of `payload`."""
+    status, replayed = response.status, response.replayed
+    match status:
+        case 200 | 201:
+            return _accepted(response, payload)
+        case 409:
+            return Conflicting(_conflict_kind(response.problem), replayed)
+        case 400 | 422:
+            return _about_the_row(response)
+        case 413 | 414 | 431:
+            return RowRefused(status, "too large", replayed, certain=True)
+        case 406 | 415:
+            return RequestRefused(status, _detail(response))
+        case 404 | 405:
+            return Misaddressed(status)
+        case _:
+            return _about_the_service(response)
+
+
+def read_look_up(response: Response, payload: bytes) -> Outcome:
+    """The answer to a look-up; found only if it echoes our reference byte for byte, for the path takes ids too."""
+    match response.status:
+        case 200:
+            answer = _accepted(response, payload)
+            if not isinstance(answer, Accepted):
+                return answer
+            if any(difference.field == "external_reference" for difference in answer.differences):
+                return NotFound()
+            return Found(answer.billing_id, answer.differences, answer.payable)
+        case 404:
+            return NotFound()
+        case _:
+            return _about_the_service(response)
+
+
+def _about_the_service(response: Response) -> Outcome:
+    status, replayed = response.status, response.replayed
+    match status:
+        case 401 | 402 | 403:
+            return CredentialRefused(status, replayed)
+        case 429:
+            return Limited(replayed, _retry_after(response))
+        case 408 | 425:
+            return ServerTrouble(status, replayed, _retry_after(response))
+        case _ if 500 <= status <= 599:
+            return ServerTrouble(status, replayed, _retry_after(response))
+        case _ if 300 <= status <= 399:
+            return Misaddressed(status)
+        case _ if 200 <= status <= 299:
+            return Unintelligible(status, "a status that says nothing about the customer")
+        case _:
+            return Unexpected(status)
+
+
+def _conflict_kind(problem: str) -> str:
+    return {"request-in-progress": "running", "reference-taken": "taken"}.get(problem, "unknown")
+
+
+def _about_the_row(response: Response) -> Outcome:
+    problem = response.problem
+    if problem == "idempotency-key-reused":
+        return KeyReused(response.status)
+    if problem in _TYPES_ABOUT_THE_KEY:
+        return RequestRefused(response.status, _detail(response))
+    return RowRefused(response.status, _detail(response), response.replayed, certain=problem in _TYPES_ABOUT_THE_ROW)
+
+
+def _accepted(response: Response, payload: bytes) -> Accepted | Unintelligible:
+    status = response.status
+    if not response._is("application/json"):
+        return Unintelligible(status, "its content is not application/json")
+    try:
+        echo = _strict_json(response.body)
+    except ValueError as error:
+        return Unintelligible(status, f"its body is no strict JSON: {error}")
+    if not isinstance(echo, dict):
+        return Unintelligible(status, "its body is no JSON object")
+    billing_id = echo.get("id")
+    if not isinstance(billing_id, str) or not _BILLING_ID.fullmatch(billing_id):
+        return Unintelligible(status, "it carries no customer id")
+    return Accepted(billing_id, response.replayed, tuple(_differences(json.loads(payload), echo)), bool(echo.get("payment_rules")))
+
+
+def _differences(sent: dict[str, Any], echo: dict[str, Any]) -> list[Difference]:
+    """Fields in which the echo is not what was sent; an absent field and null are the same, 1 and true are not."""
+    return [
+        Difference(field, _told(sent.get(field)), _told(echo.get(field)))
+        for field in _ECHOED
+        if _told(sent.get(field)) != _told(echo.get(field))
+    ]
+
+
+def _told(value: Any) -> str | None:
+    return None if value is None or value == {} else json.dumps(value, sort_keys=True, ensure_ascii=False)
+
+
+def _strict_json(body: bytes) -> Any:
+    """JSON without what parsers disagree about: duplicate names and numbers that are none."""
+    try:
+        return json.loads(body.decode(), object_pairs_hook=_unique, parse_constant=_no_number, parse_float=_exactly)
+    except RecursionError:
+        raise ValueError("too deeply nested") from None
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a name stands twice in one object")
+    return found
+
+
+def _no_number(text: str) -> NoReturn:
+    raise ValueError(f"{text} is no JSON number")
+
+
+def _exactly(text: str) -> str:
+    """Numbers with decimals are kept as they are written: a balance of 240.0 is not the integer that was sent."""
+    return f"decimal {text}"
+
+
+def _detail(response: Response) -> str:
+    """What the server said about a refusal, short enough for a list. It may quote the row, so it goes nowhere else."""
+    try:
+        content = _strict_json(response.body)
+    except ValueError:
+        return f"status {response.status}"
+    if not isinstance(content, dict):
+        return f"status {response.status}"
+    told = [content.get("title"), content.get("detail")]
+    return ": ".join(part for part in told if isinstance(part, str))[:_LONGEST_DETAIL] or f"status {response.status}"
+
+
+def _retry_after(response: Response) -> float | None:
+    """Seconds to wait, from seconds or from a date against the server's own `Date`; None where it is missing or nonsense."""
+    text = response.headers.get("retry-after", "").strip()
+    if re.fullmatch(r"[0-9]{1,6}", text):
+        return float(text)
+    until, now = _date(text), _date(response.headers.get("date", ""))
+    return max(0.0, (until - now).total_seconds()) if until and now else None
+
+
+def _date(text: str) -> datetime | None:
+    try:
+        found = parsedate_to_datetime(text)
+    except (ValueError, IndexError):
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)

@@ -1,0 +1,48 @@
+"""The API key, wrapped so that it shows nowhere: not in a repr, a log, a traceback, JSON or a pickle."""
+
+import hashlib
+import re
+from typing import NoReturn
+
+from pipeline.errors import KeyProblem
+
+_SECRET = re.compile(r"sk_[A-Za-z0-9_-]{8,251}")
+
+
+class ApiKey:
+    """A secret key that was checked; `reveal()` is called at one place, where the request leaves."""
+
+    __slots__ = ("_secret",)
+
+    def __init__(self, text: str, *, source: str) -> None:
+        """Check a key before it is used: HTTP libraries echo a malformed header with the key in it."""
+        if text.startswith("pk_"):
+            raise KeyProblem(f"{source} holds a public key (pk_…), which may not create customers; use a secret key (sk_…)")
+        if not _SECRET.fullmatch(text):
+            raise KeyProblem(
+                f"{source} does not hold a secret key: sk_ followed by letters, digits, _ and - is expected, "
+                "without quotes, spaces or line ends"
+            )
+        self._secret = text
+
+    @property
+    def is_live(self) -> bool:
+        """`sk_test_…` is a test key, any other `sk_…` a live one."""
+        return not self._secret.startswith("sk_test_")
+
+    @property
+    def fingerprint(self) -> str:
+        """Tells keys apart without telling them."""
+        return hashlib.sha256(b"pipeline credential " + self._secret.encode()).hexdigest()[:16]
+
+    def reveal(self) -> str:
+        """The secret itself."""
+        return self._secret
+
+    def __repr__(self) -> str:
+        return "ApiKey(redacted)"
+
+    __str__ = __repr__
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("an ApiKey is not pickled")

@@ -1,0 +1,67 @@
+"""One handler at the top: every way to end becomes one of the documented exit codes, and no message holds a secret."""
+
+import os
+import re
+import sys
+import traceback
+
+import click
+
+from pipeline.cli.printing import say
+from pipeline.errors import PipelineError
+
+USAGE, FATAL, OWN_FAULT, STOPPED_TWICE = 2, 4, 70, 130
+_SECRETS = re.compile(r"\b[sp]k_[A-Za-z0-9_-]+|(?i:bearer)\s+\S+|(?i:authorization)\S*\s*[:=]\s*\S+")
+
+
+def main() -> None:
+    """Run the command line and end the process with the code that says how it went."""
+    os.umask(0o077)  # everything that we leave behind is for its owner
+    code = _guarded()
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader of our result went away; what we did stays as it is, and so does the code
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)
+
+
+def scrubbed(text: str) -> str:
+    """A text without anything that looks like a key."""
+    return _SECRETS.sub("[redacted]", text)
+
+
+def _guarded() -> int:
+    from pipeline.cli.commands import cli
+
+    try:
+        code = cli.main(standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except click.exceptions.Exit as ended:
+        return ended.exit_code
+    except click.UsageError as wrong:
+        wrong.show()
+        return USAGE
+    except click.ClickException as wrong:
+        wrong.show()
+        return FATAL
+    except PipelineError as broken:
+        say(scrubbed(f"{type(broken).__name__}: {broken}"))
+        return broken.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        say("stopped at once; what was in flight is in doubt until `pipeline resume`")
+        return STOPPED_TWICE
+    except BrokenPipeError:
+        return FATAL
+    except OSError as broken:  # a full disk, a folder that is not ours
+        say(scrubbed(f"{broken.filename or 'the system'}: {broken.strerror or type(broken).__name__}; mend it, then resume"))
+        return FATAL
+    except Exception as fault:  # noqa: BLE001 - the last line: our own fault gets a code of its own
+        _tell_own_fault(fault)
+        return OWN_FAULT
+
+
+def _tell_own_fault(fault: BaseException) -> None:
+    """Where it happened, without what it was about: messages and locals may hold people's data."""
+    frames = "".join(traceback.format_list(traceback.extract_tb(fault.__traceback__)))
+    say(scrubbed(f"{frames}{type(fault).__name__} (its text is withheld: it may hold people's data)"))
+    say("this is our own fault, please report it with the lines above; a run that was begun can be resumed")

@@ -1,0 +1,162 @@
+"""The options that commands share, and what they come to: settings, a destination, a way to stop."""
+
+import getpass
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pipeline.cli.printing import say, show_plan
+from pipeline.errors import NotApproved
+
+if TYPE_CHECKING:
+    from pipeline.config import Settings, Target
+    from pipeline.customer import Environment
+    from pipeline.submission import StopRequest
+    from pipeline.verbs.run import PlannedRun
+
+_Command = Callable[..., Any]
+
+
+def _together(*options: Callable[[_Command], _Command]) -> Callable[[_Command], _Command]:
+    def add(command: _Command) -> _Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
+
+
+places = _together(
+    click.option("--home", type=click.Path(path_type=Path), help="Folder of ledgers, one for each environment.  [default: .pipeline]"),
+    click.option("--reports", type=click.Path(path_type=Path), help="Folder of run folders.  [default: reports]"),
+)
+destination = _together(
+    click.option("--sandbox", is_flag=True, help="Send to a sandbox inside this process, whose state is kept in HOME."),
+    click.option("--base-url", help="Send to this billing address, with the key from BILLING_API_KEY or BILLING_API_KEY_FILE."),
+    click.option("--environment", help="Name of the environment at an address that is not this machine."),
+    click.option("--merchant", help="Name of the merchant account at an address that is not this machine."),
+    click.option("--live", is_flag=True, help="Allow a live key: customers will be real."),
+)
+reading = _together(
+    click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE..."),
+    click.option("--default-region", "region", help="Region of phone numbers in national form.  [default: ZA]"),
+    click.option("--retry-refused", is_flag=True, help="Send rows again that billing refused before, unchanged."),
+    click.option("--allow-empty", is_flag=True, help="Take a file without records for what it says."),
+    click.option("--planner", help="Who plans this, for the report.  [default: the user's name]"),
+)
+sending = _together(
+    click.option("--workers", type=int, help="Requests at the same time.  [default: 8]"),
+    click.option("--pace", "per_second", type=float, help="At most so many requests a second.  [default: as fast as answers come]"),
+    click.option("--outage-seconds", type=float, help="Stop, resumable, after so long without an answer.  [default: 300]"),
+)
+as_json = click.option("--json", "as_json", is_flag=True, help="Print the content of summary.json.")
+
+
+def settings(given: dict[str, Any], *, destination: str | None = None) -> "Settings":
+    """Settings from a command's options."""
+    from pipeline.config import Settings, settings_from
+
+    known = {name: value for name, value in given.items() if name in Settings.model_fields}
+    planner = known.pop("planner", None) or os.environ.get("PIPELINE_PLANNER") or getpass.getuser()
+    return settings_from(**known, planner=planner, destination=destination)
+
+
+def where(given: dict[str, Any], *, planned_for: str | None = None) -> str | None:
+    """The destination that was said: "sandbox", an address, or that of the plan; None where nobody said."""
+    if given["sandbox"] and given["base_url"]:
+        raise click.UsageError("say --sandbox or --base-url, not both")
+    if given["sandbox"]:
+        return "sandbox"
+    return given["base_url"] or planned_for
+
+
+def said_where(given: dict[str, Any], *, planned_for: str | None = None) -> str:
+    """As `where`, for commands that send."""
+    place = where(given, planned_for=planned_for)
+    if place is None:
+        raise click.UsageError("where to? Say --sandbox, or --base-url with the address of billing")
+    return place
+
+
+@contextmanager
+def target(place: str, given: dict[str, Any], home: Path) -> "Iterator[Target]":
+    """Where customers go, ready to take them: the sandbox inside this process, or billing with the key at hand."""
+    from pipeline.billing import ApiKey
+    from pipeline.config import read_api_key, target_from
+
+    if place == "sandbox":
+        with sandbox_in_process(home) as sandbox:
+            yield target_from(sandbox.base_url, ApiKey(sandbox.api_key, source="the sandbox"))
+        return
+    yield target_from(
+        place, read_api_key(os.environ), live=given["live"], environment=given["environment"], merchant=given["merchant"]
+    )
+
+
+def environment(place: str, given: dict[str, Any]) -> "Environment":
+    """The environment that a plan is for; no key is needed to plan."""
+    from pipeline.billing import parse_address
+    from pipeline.config import environment_from
+
+    address = parse_address("http://127.0.0.1" if place == "sandbox" else place)
+    return environment_from(address, live=given["live"], environment=given["environment"], merchant=given["merchant"])
+
+
+@contextmanager
+def sandbox_in_process(home: Path | None) -> Iterator[Any]:
+    """A sandbox in a thread; its state is a file under `home`, so that a second run meets the first one's customers."""
+    from pipeline.files import private_folder
+    from pipeline.sandbox import SandboxServer
+
+    state = private_folder(home / "sandbox") / "billing.sqlite" if home else None
+    with SandboxServer(state=state) as sandbox:
+        yield sandbox
+
+
+@contextmanager
+def stoppable() -> "Iterator[StopRequest]":
+    """Ctrl-C or SIGTERM once: stop in order. Ctrl-C again: stop now."""
+    from pipeline.submission import Stop, StopRequest
+
+    request = StopRequest()
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        if request.event.is_set() and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        request.ask(Stop(f"interrupted ({signal.Signals(number).name}); resume when you are ready", exit_code=5))
+        say("stopping: no new requests, waiting for those in flight (Ctrl-C again stops at once)")
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield request
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def approval(given: dict[str, Any]) -> "Callable[[PlannedRun], None]":
+    """Ask a person on a terminal, want --yes off it; a live merchant's name is typed, not nodded through."""
+
+    def approve(planned: "PlannedRun") -> None:
+        content = planned.report.content
+        where = content["environment"]
+        if given["yes"] or not planned.plan.creates:
+            return
+        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+            raise NotApproved(f"planned as {planned.run_id}, nothing was sent: say --yes, or pipeline apply {planned.run_id}")
+        show_plan(planned)
+        if where["mode"] == "live":
+            typed = click.prompt(f"{planned.plan.creates} REAL customers. Type the merchant's name to go on", err=True)
+            if typed != where["merchant"]:
+                raise NotApproved(f"that is not the merchant's name; nothing was sent (plan {planned.run_id} stands)")
+        elif not click.confirm(f"Create {planned.plan.creates} customers in {where['name']}?", err=True):
+            raise NotApproved(f"nothing was sent; plan {planned.run_id} stands: pipeline apply {planned.run_id}")
+
+    return approve

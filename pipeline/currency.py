@@ -1,0 +1,67 @@
+"""ISO 4217: which codes are money today, with how many decimals, and what replaced those that were withdrawn."""
+
+from functools import cache
+
+#: Withdrawn code -> (what replaced it, the date on which the successor took over in cash).
+#: The `iso4217` package lists active codes only, so this list is ours.
+WITHDRAWN: dict[str, tuple[str, str]] = {
+    "ANG": ("XCG", "2025-03-31"),
+    "ATS": ("EUR", "2002-01-01"),
+    "AZM": ("AZN", "2006-01-01"),
+    "BEF": ("EUR", "2002-01-01"),
+    "BGN": ("EUR", "2026-01-01"),
+    "BYR": ("BYN", "2016-07-01"),
+    "CUC": ("CUP", "2021-01-01"),
+    "CYP": ("EUR", "2008-01-01"),
+    "DEM": ("EUR", "2002-01-01"),
+    "EEK": ("EUR", "2011-01-01"),
+    "ESP": ("EUR", "2002-01-01"),
+    "FIM": ("EUR", "2002-01-01"),
+    "FRF": ("EUR", "2002-01-01"),
+    "GHC": ("GHS", "2007-07-01"),
+    "GRD": ("EUR", "2002-01-01"),
+    "HRK": ("EUR", "2023-01-01"),
+    "IEP": ("EUR", "2002-01-01"),
+    "ITL": ("EUR", "2002-01-01"),
+    "LTL": ("EUR", "2015-01-01"),
+    "LUF": ("EUR", "2002-01-01"),
+    "LVL": ("EUR", "2014-01-01"),
+    "MRO": ("MRU", "2018-01-01"),
+    "MTL": ("EUR", "2008-01-01"),
+    "MZM": ("MZN", "2006-07-01"),
+    "NLG": ("EUR", "2002-01-01"),
+    "PTE": ("EUR", "2002-01-01"),
+    "ROL": ("RON", "2005-07-01"),
+    "SDD": ("SDG", "2007-01-10"),
+    "SIT": ("EUR", "2007-01-01"),
+    "SKK": ("EUR", "2009-01-01"),
+    "SLL": ("SLE", "2022-07-01"),
+    "STD": ("STN", "2018-01-01"),
+    "TMM": ("TMT", "2009-01-01"),
+    "TRL": ("TRY", "2005-01-01"),
+    "VEB": ("VEF", "2008-01-01"),
+    "VEF": ("VES", "2018-08-20"),
+    "ZMK": ("ZMW", "2013-01-01"),
+    "ZWD": ("ZWL", "2009-02-02"),
+    "ZWL": ("ZWG", "2024-04-08"),
+}
+
+
+@cache
+def exponents() -> dict[str, int | None]:
+    """Active alphabetic code -> decimals of its minor unit; None where ISO 4217 gives none (XAU, XXX)."""
+    from iso4217 import Currency  # 60 ms and 180 codes, wanted by two stages only
+
+    return {currency.code: currency.exponent for currency in Currency if currency.code not in WITHDRAWN}
+
+
+@cache
+def with_minor_unit() -> frozenset[str]:
+    """Active codes in which a balance can be stated."""
+    return frozenset(code for code, exponent in exponents().items() if exponent is not None)
+
+
+@cache
+def without_minor_unit() -> frozenset[str]:
+    """Active codes that have no minor unit: metals, funds, test codes."""
+    return frozenset(code for code, exponent in exponents().items() if exponent is None)

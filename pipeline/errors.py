@@ -1,0 +1,87 @@
+"""What can go wrong with the world. Bad data is never here: a bad row is a value with a reason (`outcomes.Reason`).
+
+PipelineError                what, where, and what to do; carries the exit code that the command ends with
+├── ConfigError         4    settings that cannot hold, all of them at once
+├── KeyProblem          4    the API key is missing, malformed, of the wrong kind, or refused by billing
+├── AddressRefused      4    the billing address is not one that a key may be sent to
+├── SourceError         4    a file whose structure cannot be trusted
+├── OutputRefused       4    a place that we will not write to
+├── LedgerError         4    the ledger cannot be opened, read or written, or belongs to another environment
+├── RunNotFound         4    no run of that name in the reports folder
+├── SubmissionStopped   4    billing gave an answer after which nothing more may be sent
+├── Interrupted         5    stopped by a signal or an outage; resumable
+├── PlanStale           6    what the plan was made from has moved
+├── NotApproved         6    nobody said yes
+├── OutOfBalance        7    counts or sums do not add up
+└── LedgerLocked       75    another run is writing
+"""
+
+from typing import ClassVar
+
+
+class PipelineError(Exception):
+    """Something about the world that a person has to mend; the message says what, where and what to do."""
+
+    exit_code: ClassVar[int] = 4
+
+
+class ConfigError(PipelineError):
+    """Settings that cannot hold together; every fault is named."""
+
+
+class KeyProblem(PipelineError):
+    """The API key cannot be used; the message never holds the key."""
+
+
+class AddressRefused(PipelineError):
+    """The billing address is not one that a key may be sent to."""
+
+
+class SourceError(PipelineError):
+    """A file whose structure cannot be trusted; nothing was sent."""
+
+
+class OutputRefused(PipelineError):
+    """A place that we will not write to, such as a symbolic link."""
+
+
+class LedgerError(PipelineError):
+    """The ledger cannot be opened, read or written, or belongs to another environment."""
+
+
+class RunNotFound(PipelineError):
+    """No run of that name in the reports folder."""
+
+
+class SubmissionStopped(PipelineError):
+    """Billing gave an answer after which nothing more may be sent in this run."""
+
+
+class Interrupted(PipelineError):
+    """Stopped by a signal or an outage before the end; nothing is lost and the run can be resumed."""
+
+    exit_code = 5
+
+
+class PlanStale(PipelineError):
+    """What the plan was made from has moved since; make a new plan."""
+
+    exit_code = 6
+
+
+class NotApproved(PipelineError):
+    """The plan waits for a yes that was not given."""
+
+    exit_code = 6
+
+
+class OutOfBalance(PipelineError):
+    """Counts or sums do not add up: the conservation law is broken."""
+
+    exit_code = 7
+
+
+class LedgerLocked(PipelineError):
+    """Another run holds the lock of this environment."""
+
+    exit_code = 75

@@ -1,0 +1,10 @@
+"""What was meant, done and answered: an append-only journal in SQLite, one for each environment.
+
+An intent is durable before its request is sent; states are asked for, never kept in memory alone. Only one process
+writes (`lock.py`); others may read while it does.
+"""
+
+from pipeline.ledger.journal import OUTCOME_COLUMNS, Answer, Begun, Intent, Ledger, Withdrawal
+from pipeline.ledger.lock import run_lock
+
+__all__ = ["OUTCOME_COLUMNS", "Answer", "Begun", "Intent", "Ledger", "Withdrawal", "run_lock"]

@@ -1,0 +1,38 @@
+"""One writer for each environment: a lock on a file of its own, let go by the system when its process dies."""
+
+import contextlib
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from pipeline.errors import LedgerLocked
+from pipeline.files import private_folder, refuse_symlink
+
+
+@contextlib.contextmanager
+def run_lock(home: Path, run_id: str, since: str) -> Iterator[None]:
+    """Hold the lock of an environment's folder; raise LedgerLocked, naming the holder, where another run has it."""
+    path = private_folder(home) / "lock"
+    refuse_symlink(path)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LedgerLocked(f"{home} is in use by {_holder(descriptor)}; wait for it, or stop it") from None
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, json.dumps({"run_id": run_id, "pid": os.getpid(), "since": since}).encode(), 0)
+        yield
+        os.ftruncate(descriptor, 0)
+    finally:
+        os.close(descriptor)
+
+
+def _holder(descriptor: int) -> str:
+    try:
+        held = json.loads(os.pread(descriptor, 4096, 0))
+        return f"run {held['run_id']} (pid {held['pid']}) since {held['since']}"
+    except (ValueError, KeyError):  # it is just being taken or let go
+        return "another run"

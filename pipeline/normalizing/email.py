@@ -1,0 +1,48 @@
+"""Email addresses: the domain lower-cased, the local part untouched.
+
+email-validator decides 45 to 50 thousand a second, so plain addresses are settled by an expression, and only what the
+expression does not know goes to the library (without DNS). A property test holds the two together.
+"""
+
+import polars as pl
+
+from pipeline.normalizing.text import Kinds
+
+# Every address that this takes, email-validator takes too: ASCII, dots inside the local part only, LDH labels without
+# "--" at the third place (that is how internationalized labels begin), a top-level domain of letters.
+_PLAIN = r"^[A-Za-z0-9]+(?:[._+-][A-Za-z0-9]+)*@(?:[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*\.)+[A-Za-z]{2,}$"
+# Special-use names (RFC 6761 and friends) are left to the library, which knows the list.
+_SPECIAL = r"(?i)(?:^|[.@])(?:arpa|invalid|local|localhost|onion|test|alt|internal|example)$"
+_LONG_LABEL = r"[A-Za-z0-9-]{64}"
+
+
+def email_kinds(texts: pl.Series) -> Kinds:
+    """Trimmed text -> address and kind: ok or malformed."""
+    table = texts.alias("text").to_frame().with_columns(settled=_is_plain(pl.col("text")))
+    plain = pl.when("settled").then(_domain_lowered(pl.col("text")))
+    undecided = table.filter(~pl.col("settled") & pl.col("text").is_not_null())["text"].unique()
+    decided = {text: _by_library(text) for text in undecided}
+    by_library = pl.col("text").replace_strict(decided, default=None, return_dtype=pl.String) if decided else None
+    table = table.with_columns(value=plain if by_library is None else pl.coalesce(plain, by_library))
+    kind = pl.when(pl.col("text").is_null()).then(None).when(pl.col("value").is_null()).then(pl.lit("malformed"))
+    return Kinds(table["value"], table.select(kind=kind.otherwise(pl.lit("ok")))["kind"])
+
+
+def _is_plain(text: pl.Expr) -> pl.Expr:
+    at = text.str.find("@", literal=True)
+    short = (text.str.len_bytes() <= 254) & (at <= 64) & ~text.str.contains(_LONG_LABEL)
+    return (text.str.contains(_PLAIN) & ~text.str.contains(_SPECIAL) & short).fill_null(value=False)
+
+
+def _domain_lowered(text: pl.Expr) -> pl.Expr:
+    at = text.str.find("@", literal=True)
+    return pl.concat_str(text.str.head(at), text.str.slice(at).str.to_lowercase())
+
+
+def _by_library(text: str) -> str | None:
+    from email_validator import EmailNotValidError, validate_email
+
+    try:
+        return validate_email(text, check_deliverability=False).normalized
+    except EmailNotValidError:
+        return None

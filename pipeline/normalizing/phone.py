@@ -1,0 +1,52 @@
+"""Phone numbers -> E.164, by Google's metadata (the `phonenumbers` package), national forms by a default region."""
+
+import re
+
+import phonenumbers
+import polars as pl
+from phonenumbers import NumberParseException, PhoneNumberFormat, ValidationResult
+
+from pipeline.errors import ConfigError
+from pipeline.normalizing.text import Kinds
+
+# Two runs of seven or more digits with a mark between them that no single number is written with.
+_SEVERAL = re.compile(r"(?:\d[\s().-]*){7,}\s*(?:[/;,|&]|\bor\b|\band\b)\s*(?:\+?\d[\s().-]*){7,}", re.IGNORECASE)
+
+
+def phone_kinds(texts: pl.Series, region: str) -> Kinds:
+    """Trimmed text -> E.164 and kind: ok, unreadable, not_possible, not_valid, extension or several.
+
+    phonenumbers parses 41 to 50 thousand a second, so each distinct text is asked once.
+    """
+    if region not in phonenumbers.SUPPORTED_REGIONS:
+        raise ConfigError(f"default region {region!r} is no region that has phone numbers; use an ISO 3166 code such as ZA")
+    distinct = texts.unique().drop_nulls().to_list()
+    judged = {text: _judge(text, region) for text in distinct}
+    values = {text: value for text, (value, _) in judged.items()}
+    kinds = {text: kind for text, (_, kind) in judged.items()}
+    return Kinds(_replaced(texts, values), _replaced(texts, kinds))
+
+
+def _replaced(texts: pl.Series, mapping: dict[str, str | None] | dict[str, str]) -> pl.Series:
+    if not mapping:
+        return pl.repeat(None, len(texts), dtype=pl.String, eager=True)
+    return texts.replace_strict(mapping, default=None, return_dtype=pl.String)
+
+
+
+
+def _judge(text: str, region: str) -> tuple[str | None, str]:
+    if _SEVERAL.search(text):
+        return None, "several"
+    try:
+        number = phonenumbers.parse(text, region)
+    except NumberParseException as refused:
+        too = (NumberParseException.TOO_LONG, NumberParseException.TOO_SHORT_AFTER_IDD, NumberParseException.TOO_SHORT_NSN)
+        return None, "not_possible" if refused.error_type in too else "unreadable"
+    if number.extension:
+        return None, "extension"
+    if phonenumbers.is_possible_number_with_reason(number) != ValidationResult.IS_POSSIBLE:
+        return None, "not_possible"
+    if not phonenumbers.is_valid_number(number):
+        return None, "not_valid"
+    return phonenumbers.format_number(number, PhoneNumberFormat.E164), "ok"

@@ -1,0 +1,306 @@
+"""Everything that can happen to a row, as values: why it was set aside, what was planned, what billing said, where it ended."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Self
+
+
+class _Explained(StrEnum):
+    """A closed list whose members each carry one sentence that explains them."""
+
+    sentence: str
+
+    def __new__(cls, value: str, sentence: str) -> Self:
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.sentence = sentence
+        return member
+
+
+class Reason(_Explained):
+    """Why a row did not take the plain way; the value is `STAGE.CODE` and is printed with its column, if it has one."""
+
+    READ_TOO_FEW_FIELDS = "READ.TOO_FEW_FIELDS", "The record has fewer fields than the header; nothing was padded."
+    READ_TOO_MANY_FIELDS = "READ.TOO_MANY_FIELDS", "The record has more fields than the header; nothing was cut."
+    READ_STRAY_QUOTE = (
+        "READ.STRAY_QUOTE",
+        "A quote stands inside an unquoted field, or text follows a closing quote.",
+    )
+    READ_UNCLOSED_QUOTE = "READ.UNCLOSED_QUOTE", "A quote opens a field and never closes; the lines after it were read."
+    READ_NOT_UTF8 = "READ.NOT_UTF8", "The record holds bytes that are not UTF-8; they are shown as \\xNN."
+    READ_CONTROL_CHARACTER = "READ.CONTROL_CHARACTER", "The record holds NUL or another control character."
+    READ_LONE_CR = "READ.LONE_CR", "A carriage return stands inside the record without a line feed after it."
+    READ_TOO_LONG = "READ.TOO_LONG", "The record is longer than 1 MiB."
+
+    VALIDATE_REFERENCE_MISSING = "VALIDATE.REFERENCE_MISSING", "The external reference is empty."
+    VALIDATE_REFERENCE_CHARACTERS = (
+        "VALIDATE.REFERENCE_CHARACTERS",
+        "The external reference may hold ASCII letters, digits, _ and - only.",
+    )
+    VALIDATE_REFERENCE_TOO_LONG = "VALIDATE.REFERENCE_TOO_LONG", "The external reference is longer than 255 characters."
+    VALIDATE_REFERENCE_DAMAGED = (
+        "VALIDATE.REFERENCE_DAMAGED",
+        "The external reference looks like 8.5E+12: a spreadsheet has replaced its digits.",
+    )
+    VALIDATE_NAME_TOO_LONG = "VALIDATE.NAME_TOO_LONG", "The name is longer than 255 characters."
+    VALIDATE_EMAIL_MALFORMED = "VALIDATE.EMAIL_MALFORMED", "This is not an email address that can exist."
+    VALIDATE_EMAIL_TOO_LONG = "VALIDATE.EMAIL_TOO_LONG", "The email address is longer than 255 characters."
+    VALIDATE_PHONE_UNREADABLE = "VALIDATE.PHONE_UNREADABLE", "This is not a phone number."
+    VALIDATE_PHONE_NOT_POSSIBLE = (
+        "VALIDATE.PHONE_NOT_POSSIBLE",
+        "The number has too few or too many digits for its country.",
+    )
+    VALIDATE_PHONE_NOT_VALID = "VALIDATE.PHONE_NOT_VALID", "The number's country gives out no such numbers."
+    VALIDATE_PHONE_HAS_EXTENSION = "VALIDATE.PHONE_HAS_EXTENSION", "E.164 has no place for an extension."
+    VALIDATE_PHONE_SEVERAL = "VALIDATE.PHONE_SEVERAL", "The cell holds more than one phone number."
+    VALIDATE_PHONE_FORMAT = "VALIDATE.PHONE_FORMAT", "The number is not in the E.164 form that billing takes."
+    VALIDATE_CURRENCY_UNKNOWN = "VALIDATE.CURRENCY_UNKNOWN", "This is not an ISO 4217 currency code."
+    VALIDATE_CURRENCY_WITHDRAWN = "VALIDATE.CURRENCY_WITHDRAWN", "This currency was withdrawn from ISO 4217."
+    VALIDATE_CURRENCY_WITHOUT_MINOR_UNIT = (
+        "VALIDATE.CURRENCY_WITHOUT_MINOR_UNIT",
+        "ISO 4217 gives this code no minor unit, so no balance can be stated in it.",
+    )
+    VALIDATE_BALANCE_NOT_A_NUMBER = "VALIDATE.BALANCE_NOT_A_NUMBER", "The balance is not a whole number in ASCII digits."
+    VALIDATE_BALANCE_NOT_WHOLE = (
+        "VALIDATE.BALANCE_NOT_WHOLE",
+        "The balance has a decimal mark; it is expected in minor units (cents), and nothing is rounded.",
+    )
+    VALIDATE_BALANCE_TOO_LARGE = "VALIDATE.BALANCE_TOO_LARGE", "The balance is beyond 2^53 - 1 minor units."
+    VALIDATE_BALANCE_NEEDS_CURRENCY = "VALIDATE.BALANCE_NEEDS_CURRENCY", "A balance needs a currency."
+    VALIDATE_METADATA_TOO_LONG = "VALIDATE.METADATA_TOO_LONG", "A metadata value is longer than 500 characters."
+    VALIDATE_METADATA_TOO_MANY = "VALIDATE.METADATA_TOO_MANY", "More than 10 metadata values are given."
+
+    MATCH_REPEATS_EARLIER_ROW = "MATCH.REPEATS_EARLIER_ROW", "An earlier row of this run says exactly the same."
+    MATCH_SAME_REFERENCE_OTHER_CONTENT = (
+        "MATCH.SAME_REFERENCE_OTHER_CONTENT",
+        "Rows of this run share the external reference and differ in content; none of them is sent.",
+    )
+    PLAN_CREATED_BEFORE = "PLAN.CREATED_BEFORE", "The ledger shows this customer as there already, with the same content."
+    PLAN_CREATED_BEFORE_DIFFERENT = (
+        "PLAN.CREATED_BEFORE_DIFFERENT",
+        "The ledger shows this reference as there already, with other content.",
+    )
+    PLAN_REFUSED_BEFORE = (
+        "PLAN.REFUSED_BEFORE",
+        "Billing refused exactly this row before; mend it, or say --retry-refused.",
+    )
+    PLAN_EARLIER_REQUEST_UNSETTLED = (
+        "PLAN.EARLIER_REQUEST_UNSETTLED",
+        "An earlier request for this reference, with other content, may or may not have taken effect.",
+    )
+
+    SUBMIT_REFUSED = "SUBMIT.REFUSED", "Billing refused the row."
+    SUBMIT_TOO_LARGE = "SUBMIT.TOO_LARGE", "Billing calls the request too large."
+    SUBMIT_ALREADY_THERE = "SUBMIT.ALREADY_THERE", "Billing held the same customer before this run asked."
+    SUBMIT_ALREADY_THERE_DIFFERENT = (
+        "SUBMIT.ALREADY_THERE_DIFFERENT",
+        "Billing holds another customer under this external reference.",
+    )
+    SUBMIT_ECHO_DIFFERS = "SUBMIT.ECHO_DIFFERS", "Billing answered with other content than was sent."
+    SUBMIT_IN_DOUBT = "SUBMIT.IN_DOUBT", "No answer settles whether billing holds this customer; resume finds out."
+    SUBMIT_NOT_ATTEMPTED = "SUBMIT.NOT_ATTEMPTED", "Planned and never sent: the run stopped before."
+
+
+class Action(StrEnum):
+    """What planning wants done with an accepted row."""
+
+    CREATE = "create"
+    SKIP = "skip"
+    HOLD = "hold"
+    REFUSE = "refuse"  #: billing refused this very row before; it is listed as refused again, unsent
+
+
+class Fate(_Explained):
+    """Where a record ended: exactly one of these, and by it exactly one list."""
+
+    CREATED = "created", "billing holds it because of us"
+    CREATED_DIFFERENT = "created_different", "billing took it, and its echo differs from what was sent"
+    ALREADY_EXISTS_SAME = "already_exists_same", "was there before, with equal content"
+    ALREADY_EXISTS_DIFFERENT = "already_exists_different", "was there before, with other content; a person decides"
+    DUPLICATE_IN_FILE = "duplicate_in_file", "repeats an earlier row of this run"
+    DUPLICATE_OF_REFERENCE = "duplicate_of_reference", "is another reference's customer"
+    NEEDS_REVIEW = "needs_review", "held for a person"
+    UNREADABLE = "unreadable", "could not be read as a record"
+    INVALID = "invalid", "breaks a rule of the billing API"
+    REFUSED = "refused", "billing said no, definitely"
+    IN_DOUBT = "in_doubt", "may or may not be in billing; resume finds out"
+    NOT_ATTEMPTED = "not_attempted", "planned, never sent"
+
+
+#: The six lists are a partition of the records: every fate is written to exactly one of them.
+LISTS: dict[str, tuple[Fate, ...]] = {
+    "created": (Fate.CREATED, Fate.CREATED_DIFFERENT),
+    "skipped": (Fate.ALREADY_EXISTS_SAME, Fate.DUPLICATE_IN_FILE, Fate.DUPLICATE_OF_REFERENCE),
+    "held": (Fate.ALREADY_EXISTS_DIFFERENT, Fate.NEEDS_REVIEW),
+    "in_doubt": (Fate.IN_DOUBT,),
+    "rejected": (Fate.UNREADABLE, Fate.INVALID, Fate.REFUSED),
+    "unprocessed": (Fate.NOT_ATTEMPTED,),
+}
+
+#: Fates that a clean run has none of: exit code 1 where any of them has a row.
+TROUBLED_FATES = frozenset({*LISTS["held"], *LISTS["in_doubt"], *LISTS["rejected"], Fate.CREATED_DIFFERENT})
+
+
+class State(StrEnum):
+    """What the ledger knows of one reference; the moves are drawn in `ledger/schema.sql`."""
+
+    UNKNOWN = "unknown"  #: an intent is journaled and no answer settles it: may or may not exist there
+    WITHDRAWN = "withdrawn"  #: an intent that an orderly stop took back, never sent
+    CREATED = "created"
+    CREATED_DIFFERENT = "created_different"
+    ADOPTED = "adopted"  #: found by look-up after an unsettled send of ours: ours
+    PRE_EXISTING = "pre_existing"  #: found by look-up, equal, before any send of ours could have made it
+    CONFLICT = "conflict"  #: found by look-up, with other content
+    REFUSED = "refused"
+
+
+SETTLED_STATES = frozenset(State) - {State.UNKNOWN, State.WITHDRAWN}
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One field in which billing's echo is not what was sent; `None` where a side has no such field."""
+
+    field: str
+    ours: str | None
+    theirs: str | None
+
+
+# What billing said to one request. The numbers are the rows of the outcome table in the protocol's description.
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """201 (or 200) with a customer that carries our reference: rows 22 and 23."""
+
+    billing_id: str
+    replayed: bool
+    differences: tuple[Difference, ...] = ()
+    payable: bool = True  #: payment rules came with it; without them the customer cannot be paid against
+
+
+@dataclass(frozen=True, slots=True)
+class NoAnswer:
+    """The request may or may not have arrived: rows 1 and 3. Never read as "surely not sent"."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateRefused:
+    """The other side could not prove who it is: row 2."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class ServerTrouble:
+    """5xx, 408 or 425: rows 4, 5 and 16."""
+
+    status: int
+    replayed: bool
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Limited:
+    """429: rows 18 to 20; `retry_after` in seconds."""
+
+    replayed: bool
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Conflicting:
+    """409: the key's first request still runs (row 6), the reference is taken (row 7), or nobody can tell (row 8)."""
+
+    kind: str  #: "running", "taken" or "unknown"
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RowRefused:
+    """400, 422, 413, 414 or 431 about the row itself: rows 10 and 17."""
+
+    status: int
+    detail: str
+    replayed: bool
+    certain: bool  #: the problem's type says that it is about the row, not about the idempotency key
+
+
+@dataclass(frozen=True, slots=True)
+class KeyReused:
+    """422: the idempotency key was used with another payload, so ledger and server disagree: row 9."""
+
+    status: int = 422
+
+
+@dataclass(frozen=True, slots=True)
+class RequestRefused:
+    """400 about the key header, 406 or 415: our own fault, row 11."""
+
+    status: int
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialRefused:
+    """401, 403 or 402: rows 12 to 14."""
+
+    status: int
+    replayed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Misaddressed:
+    """404 or 405 on the collection, or a redirect, which is never followed: rows 15 and 24."""
+
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unintelligible:
+    """2xx whose body is malformed, empty or without id: row 21."""
+
+    status: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unexpected:
+    """Any other status: row 25."""
+
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A look-up found a customer whose echoed reference is ours, byte for byte."""
+
+    billing_id: str
+    differences: tuple[Difference, ...] = ()
+    payable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class NotFound:
+    """A look-up found nothing."""
+
+
+Outcome = (
+    Accepted
+    | NoAnswer
+    | CertificateRefused
+    | ServerTrouble
+    | Limited
+    | Conflicting
+    | RowRefused
+    | KeyReused
+    | RequestRefused
+    | CredentialRefused
+    | Misaddressed
+    | Unintelligible
+    | Unexpected
+    | Found
+    | NotFound
+)

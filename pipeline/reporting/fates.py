@@ -1,0 +1,75 @@
+"""Every record's fate as a table, and the queries by which the result files are cut out of it."""
+
+import json
+from collections.abc import Iterator, Sequence
+from importlib.resources import files
+
+import duckdb
+
+from pipeline.outcomes import LISTS, Fate, Reason
+
+_FATES = files(__package__).joinpath("fates.sql").read_text(encoding="utf-8")
+
+
+def find_fates(workbench: duckdb.DuckDBPyConnection, run_id: str) -> None:
+    """Fill the table `fates` from the views `records`, `plan` and `outcomes` (an empty one before anything was sent)."""
+    known = {name for (name,) in workbench.execute("SELECT view_name FROM duckdb_views()").fetchall()}
+    if "outcomes" not in known:
+        workbench.execute(
+            "CREATE TEMP VIEW outcomes AS SELECT NULL::VARCHAR AS external_reference, NULL::VARCHAR AS state,"
+            " NULL::VARCHAR AS run_id, NULL::VARCHAR AS fingerprint, NULL::VARCHAR AS key, NULL::VARCHAR AS billing_id,"
+            " NULL::BOOLEAN AS payable, NULL::VARCHAR AS detail WHERE false"
+        )
+    workbench.execute(_FATES, {"run_id": run_id})
+
+
+def list_query(name: str, columns: Sequence[str]) -> str:
+    """The rows of one list: the supplier's own columns and text in their order, then ours."""
+    originals = ", ".join(f"{_identifier(f'given.{column}')} AS {_identifier(column)}" for column in columns)
+    fates = ", ".join(f"'{fate.value}'" for fate in LISTS[name])
+    sentences = " ".join(f"WHEN '{reason.value}' THEN '{_doubled(reason.sentence)}'" for reason in Reason)
+    return f"""
+        SELECT {originals},
+            fates.row_id AS _import_row_id,
+            fates.fate AS _import_fate,
+            array_to_string(fates.reasons, ' ') AS _import_reasons,
+            array_to_string(
+                list_transform(fates.reasons, lambda reason: CASE split_part(reason, ':', 1) {sentences} END), ' '
+            ) AS _import_explanation,
+            CASE WHEN fates.fate IN ('refused', 'in_doubt') THEN fates.detail END AS _import_billing_said,
+            fates.same_as AS _import_same_as,
+            fates.billing_id AS _import_billing_id,
+            fates.key AS _import_idempotency_key,
+            fates.text AS _import_text
+        FROM records JOIN fates USING (position)
+        WHERE fates.fate IN ({fates})
+        ORDER BY position
+    """
+
+
+def rows_query() -> str:
+    """Every record once, without a word of what it says: identity and fate only."""
+    return """
+        SELECT row_id, fate, reasons, fingerprint, key AS idempotency_key, billing_id
+        FROM fates ORDER BY position
+    """
+
+
+def differences(workbench: duckdb.DuckDBPyConnection) -> Iterator[tuple[str, str, str, str | None, str | None]]:
+    """Where billing's echo was not what was sent: row_id, external_reference, field, ours, theirs."""
+    found = workbench.execute(
+        "SELECT row_id, external_reference, detail FROM fates WHERE fate IN (?, ?) AND detail LIKE '[[%' ORDER BY position",
+        [Fate.CREATED_DIFFERENT.value, Fate.ALREADY_EXISTS_DIFFERENT.value],
+    ).fetchall()
+    for row_id, reference, detail in found:
+        for field, ours, theirs in json.loads(detail):
+            yield row_id, reference, field, ours, theirs
+
+
+def _identifier(name: str) -> str:
+    """A name as an SQL identifier: the one place where a supplier's column name meets SQL."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _doubled(text: str) -> str:
+    return text.replace("'", "''")

@@ -1,0 +1,84 @@
+-- Where every record ended, once each: set aside by reading or validating, decided by planning, or settled by billing.
+-- A record that got lost on the way has no fate here, and then the conservation law says so.
+CREATE OR REPLACE TABLE fates AS
+WITH joined AS (
+    SELECT
+        records.position,
+        records.row_id,
+        records.line_count,
+        records.external_reference,
+        records.text,
+        records.reasons AS set_aside_reasons,
+        records.fate AS set_aside_fate,
+        coalesce(records.currency, '-') AS currency,
+        records.balance,
+        records."kind.balance" AS balance_kind,
+        plan.action,
+        plan.fate AS planned_fate,
+        plan.reason AS planned_reason,
+        plan.same_as,
+        plan.fingerprint,
+        plan.key AS planned_key,
+        outcomes.state,
+        outcomes.run_id AS settled_by,
+        outcomes.fingerprint = plan.fingerprint AS same_content,
+        outcomes.key AS sent_key,
+        outcomes.billing_id,
+        outcomes.payable,
+        outcomes.detail
+    FROM records
+    LEFT JOIN plan USING (position)
+    LEFT JOIN outcomes ON outcomes.external_reference = plan.external_reference
+),
+told AS (
+    SELECT
+        *,
+        CASE
+            WHEN state IS NULL OR state = 'withdrawn' THEN 'SUBMIT.NOT_ATTEMPTED'
+            WHEN NOT same_content AND state = 'unknown' THEN 'PLAN.EARLIER_REQUEST_UNSETTLED'
+            WHEN NOT same_content AND state = 'refused' THEN 'SUBMIT.NOT_ATTEMPTED'
+            WHEN NOT same_content OR state = 'conflict' THEN 'SUBMIT.ALREADY_THERE_DIFFERENT'
+            WHEN state = 'unknown' THEN 'SUBMIT.IN_DOUBT'
+            WHEN state = 'refused' THEN 'SUBMIT.REFUSED'
+            -- Another run has the credit: each customer is `created` in one run only.
+            WHEN state = 'pre_existing' OR settled_by <> $run_id THEN 'SUBMIT.ALREADY_THERE'
+            WHEN state = 'created_different' THEN 'SUBMIT.ECHO_DIFFERS'
+        END AS submitted_reason
+    FROM joined
+)
+SELECT
+    position,
+    row_id,
+    line_count,
+    external_reference,
+    text,
+    currency,
+    balance,
+    balance_kind,
+    same_as,
+    CASE
+        WHEN set_aside_fate IS NOT NULL THEN set_aside_fate
+        WHEN action <> 'create' THEN planned_fate
+        WHEN action = 'create' THEN CASE submitted_reason
+            WHEN 'SUBMIT.NOT_ATTEMPTED' THEN 'not_attempted'
+            WHEN 'PLAN.EARLIER_REQUEST_UNSETTLED' THEN 'needs_review'
+            WHEN 'SUBMIT.ALREADY_THERE_DIFFERENT' THEN 'already_exists_different'
+            WHEN 'SUBMIT.IN_DOUBT' THEN 'in_doubt'
+            WHEN 'SUBMIT.REFUSED' THEN 'refused'
+            WHEN 'SUBMIT.ALREADY_THERE' THEN 'already_exists_same'
+            WHEN 'SUBMIT.ECHO_DIFFERS' THEN 'created_different'
+            ELSE 'created'
+        END
+    END AS fate,
+    CASE
+        WHEN set_aside_fate IS NOT NULL THEN set_aside_reasons
+        WHEN action <> 'create' THEN [planned_reason]
+        WHEN submitted_reason IS NOT NULL THEN [submitted_reason]
+        ELSE []::VARCHAR[]
+    END AS reasons,
+    fingerprint,
+    CASE WHEN action = 'create' THEN coalesce(CASE WHEN same_content THEN sent_key END, planned_key) END AS key,
+    CASE WHEN same_content OR state = 'conflict' THEN billing_id END AS billing_id,
+    CASE WHEN action = 'create' AND same_content THEN payable END AS payable,
+    CASE WHEN action = 'create' AND same_content THEN detail END AS detail
+FROM told

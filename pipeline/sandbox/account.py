@@ -1,0 +1,158 @@
+"""The merchant's account: what a create and a retrieve do, away from HTTP."""
+
+import asyncio
+import hashlib
+import hmac
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from . import contract, problems, strict_json
+from .clock import Clock
+from .faults import Dice, Faults, Mishap
+from .problems import Problem
+from .store import Customer, Store, StoredAnswer, random_text
+
+KEY_LIFETIME = 24 * 60 * 60
+CREATE_PATH = "/billing/customers"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A status and a body; a replayed one is the answer to an earlier request."""
+
+    status: int
+    body: bytes
+    is_replay: bool = False
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Account:
+    """One merchant's account with its key, its clock and its share of misbehaviour."""
+
+    store: Store
+    clock: Clock
+    api_key: str
+    faults: Faults
+    dice: Dice
+    #: Keys whose first request is under way -> hash of its payload. They die with the process, as the requests do.
+    running: dict[str, bytes] = field(default_factory=dict)
+    #: Creates with a good key since the faults were set, each counted before anything of it is awaited.
+    creates: int = 0
+
+    def misbehave(self, faults: Faults) -> None:
+        """Follow other fault settings from now on; a revoked key counts anew."""
+        self.faults = faults
+        self.creates = 0
+
+    def check_key(self, authorization: str | None) -> Problem | None:
+        """Return the problem with an Authorization header."""
+        scheme, _, key = (authorization or "").partition(" ")
+        if scheme.lower() != "bearer" or not key.strip():
+            return problems.MISSING_KEY
+        if key.strip().startswith("pk_"):
+            return problems.FORBIDDEN
+        is_ours = hmac.compare_digest(key.strip().encode(), self.api_key.encode())
+        return None if is_ours and not self._is_revoked() else problems.INVALID_KEY
+
+    def throw_dice(self) -> frozenset[Mishap]:
+        """Return the mishaps of the create that came next."""
+        return self.dice.throw(self.faults)
+
+    def note_key(self, key: str, payload: bytes) -> None:
+        """Note, as an observer would, with which payload a key was sent."""
+        self.store.note_key(key, _sha256(payload))
+
+    async def create(self, key: str, payload: bytes, mishaps: frozenset[Mishap]) -> Answer:
+        """Return the answer to a create: that to the first request with its key, where there was one."""
+        digest = _sha256(payload)
+        earlier = self._earlier_answer(key, digest)
+        if earlier:
+            return earlier
+        received_at = self.clock.seconds()
+        self.running[key] = digest
+        try:
+            if self.faults.latency:
+                await asyncio.sleep(self.faults.latency)
+            return self._first_answer(key, payload, received_at, mishaps)
+        finally:
+            del self.running[key]
+
+    def retrieve(self, id_or_reference: str, instance: str) -> Answer:
+        """Return the customer of that id or external_reference as the create answered it, or 404."""
+        customer = self.store.find_customer(id_or_reference)
+        return _shown(200, customer) if customer else self.refusal(problems.NOT_FOUND, instance)
+
+    def seed(self, customers: Iterable[Customer]) -> None:
+        """Hold these customers too, or none of them; ValueError where an external_reference or an id is taken."""
+        with self.store.transaction():
+            for customer in customers:
+                reference = str(customer.fields["external_reference"])
+                if not self._may_hold(reference) or self.store.find_customer(customer.id):
+                    raise ValueError(f"{reference} is taken already, or its id is")
+                self.store.add_customers([customer])
+
+    def refusal(self, problem: Problem, instance: str) -> Answer:
+        """Return a problem as an answer, opaque where the settings say so."""
+        body = problem.body(instance, is_opaque=self.faults.opaque_types)
+        return Answer(problem.status, body, headers=problem.headers)
+
+    def _is_revoked(self) -> bool:
+        return self.faults.revoked_after is not None and self.creates >= self.faults.revoked_after
+
+    def _earlier_answer(self, key: str, digest: bytes) -> Answer | None:
+        """Tell what a request gets because of an earlier one with its key."""
+        stored = self.store.find_answer(key)
+        if stored and self.clock.seconds() - stored.received_at < KEY_LIFETIME:
+            if stored.payload_sha256 != digest:
+                return self.refusal(problems.KEY_REUSED, CREATE_PATH)
+            self.store.count("replays")
+            return Answer(stored.status, stored.body, is_replay=True)
+        if key in self.running:
+            is_same = self.running[key] == digest
+            return self.refusal(problems.IN_PROGRESS if is_same else problems.KEY_REUSED, CREATE_PATH)
+        return None
+
+    def _first_answer(self, key: str, payload: bytes, received_at: float, mishaps: frozenset[Mishap]) -> Answer:
+        """Take the effect of a create and keep its answer under the key, both or neither."""
+        with self.store.transaction():
+            answer = self._effect(payload, mishaps)
+            self.store.keep_answer(key, StoredAnswer(_sha256(payload), answer.status, answer.body, received_at))
+        return answer
+
+    def _effect(self, payload: bytes, mishaps: frozenset[Mishap]) -> Answer:
+        if Mishap.ERROR_STORED in mishaps:
+            return self.refusal(problems.SERVER_ERROR, CREATE_PATH)
+        fields = contract.read_customer(payload)
+        if isinstance(fields, Problem):
+            return self.refusal(fields, CREATE_PATH)
+        return self._add(Customer(fields, has_payment_rules=Mishap.NO_PAYMENT_RULES not in mishaps))
+
+    def _add(self, customer: Customer) -> Answer:
+        reference = str(customer.fields["external_reference"])
+        # Noted before the unique check, so that a second attempt shows even where the check would hide it.
+        self.store.note_effect(reference)
+        if not self._may_hold(reference):
+            return self.refusal(problems.REFERENCE_TAKEN, CREATE_PATH)
+        self.store.add_customers([customer])
+        return _shown(201, customer)
+
+    def _may_hold(self, reference: str) -> bool:
+        return self.faults.uniqueness_off or not self.store.is_taken(reference)
+
+
+def open_account(store: Store, api_key: str | None, faults: Faults, seed: int | None) -> Account:
+    """Return the account of that state: its key is the given one, else the one it keeps, else a fresh one."""
+    key = api_key or store.setting("api_key") or f"sk_test_{random_text(24)}"
+    if not key.startswith("sk_test_"):
+        raise ValueError("the sandbox takes a secret test key (sk_test_…), and never any other")
+    store.keep_setting("api_key", key)
+    return Account(store, Clock(float(store.setting("clock_offset") or 0)), key, faults, Dice(seed))
+
+
+def _sha256(payload: bytes) -> bytes:
+    return hashlib.sha256(payload).digest()
+
+
+def _shown(status: int, customer: Customer) -> Answer:
+    return Answer(status, strict_json.dumps(customer.shown()))

@@ -1,0 +1,148 @@
+"""The vendor's calls over HTTP: who may call, what a create must bring, and how an answer is sent or lost."""
+
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route, Router
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from . import contract, problems
+from .account import Account, Answer
+from .faults import Mishap
+from .problems import Problem
+
+BODY_LIMIT = 1024 * 1024
+
+_BY_STATUS = {404: problems.NOT_FOUND, 405: problems.METHOD_NOT_ALLOWED}
+
+
+def api(account: Account) -> ASGIApp:
+    """Return the calls below /billing, counted, and open to the account's key only."""
+
+    async def create(request: Request) -> ASGIApp:
+        try:
+            return await answer_create(account, request)
+        except ClientDisconnect:
+            return hang_up
+
+    async def retrieve(request: Request) -> ASGIApp:
+        return as_response(account.retrieve(request.path_params["customer"], request.scope["raw_path"].decode()))
+
+    routes = [
+        Route("/customers", create, methods=["POST"]),
+        Route("/customers/{customer}", retrieve, methods=["GET"]),
+    ]
+    return counted(account, authenticated(account, Router(routes, redirect_slashes=False)))
+
+
+async def answer_create(account: Account, request: Request) -> ASGIApp:
+    """Judge, carry out and answer a create, with the mishaps that the dice give it.
+
+    They are thrown for every create with a good key, in the order in which the requests have arrived whole.
+    """
+    account.creates += 1
+    payload = await read_body(request)
+    keys = request.headers.getlist("idempotency-key")
+    key_problem = contract.check_idempotency_key(keys)
+    if payload is not None and key_problem is None:
+        account.note_key(keys[0], payload)
+    mishaps = account.throw_dice()
+    if Mishap.LOST_REQUEST in mishaps:
+        return hang_up
+    content_type = request.headers.get("content-type")
+    problem = _error_without_effect(account, mishaps) or contract.check_content_type(content_type) or key_problem
+    if payload is None or problem:
+        return refuse(account, request, problem or problems.TOO_LARGE)
+    answer = await account.create(keys[0], payload, mishaps)
+    return _lose(account, request, mishaps) or as_response(answer)
+
+
+async def read_body(request: Request) -> bytes | None:
+    """Return the body of a request, or None where it is larger than the limit."""
+    if int(request.headers.get("content-length", 0)) > BODY_LIMIT:
+        return None
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > BODY_LIMIT:
+            return None
+    return bytes(body)
+
+
+def _error_without_effect(account: Account, mishaps: frozenset[Mishap]) -> Problem | None:
+    if Mishap.RATE_LIMITED in mishaps:
+        retry_after = account.faults.retry_after
+        return problems.TOO_MANY_REQUESTS.with_headers({"Retry-After": retry_after} if retry_after else {})
+    return problems.UNAVAILABLE if Mishap.ERROR_BEFORE in mishaps else None
+
+
+def _lose(account: Account, request: Request, mishaps: frozenset[Mishap]) -> ASGIApp | None:
+    """Tell what the client gets in place of the answer to what was done."""
+    if Mishap.LOST_REPLY in mishaps:
+        return hang_up
+    return refuse(account, request, problems.BAD_GATEWAY) if Mishap.ERROR_AFTER in mishaps else None
+
+
+def as_response(answer: Answer) -> Response:
+    """Return an answer as HTTP, with the header that tells a replay."""
+    media_type = "application/json" if answer.status < 400 else "application/problem+json"
+    replayed = {"Idempotent-Replayed": "true"} if answer.is_replay else {}
+    return Response(answer.body, answer.status, headers=answer.headers | replayed, media_type=media_type)
+
+
+def refuse(account: Account, request: Request, problem: Problem) -> Response:
+    """Return a problem as HTTP, its instance the path that was asked for."""
+    return as_response(account.refusal(problem, request.scope["raw_path"].decode()))
+
+
+def refuse_http(account: Account, request: Request, error: HTTPException) -> Response:
+    """Return what Starlette itself refuses (an unknown path, a wrong method) as a problem."""
+    problem = _BY_STATUS.get(error.status_code, problems.MALFORMED_REQUEST)
+    return refuse(account, request, problem.with_headers(dict(error.headers or {})))
+
+
+async def hang_up(scope: Scope, receive: Receive, _send: Send) -> None:
+    """Close the connection without an answer."""
+    scope["state"]["transport"].abort()
+    # uvicorn answers 500 for an application that returns silently while it believes the client to be there.
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def authenticated(account: Account, app: ASGIApp) -> ASGIApp:
+    """`app`, for callers with a good key."""
+
+    async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        problem = account.check_key(request.headers.get("authorization"))
+        await (refuse(account, request, problem) if problem else app)(scope, receive, send)
+
+    return guarded
+
+
+def counted(account: Account, app: ASGIApp) -> ASGIApp:
+    """`app`, with its requests counted by kind and its answers by status, `none` where the connection was closed."""
+
+    async def counting(scope: Scope, receive: Receive, send: Send) -> None:
+        status = "none"
+
+        async def noting(message: Message) -> None:
+            nonlocal status
+            status = str(message.get("status", status))
+            if message["type"] == "http.response.start":
+                account.store.count(f"answers.{status}")
+            await send(message)
+
+        account.store.count(f"requests.{_kind(scope)}")
+        await app(scope, receive, noting)
+        if status == "none":
+            account.store.count("answers.none")
+
+    return counting
+
+
+def _kind(scope: Scope) -> str:
+    is_customer = scope["path"].startswith("/billing/customers/")
+    if scope["method"] == "GET" and is_customer:
+        return "retrieve"
+    return "create" if (scope["method"], scope["path"]) == ("POST", "/billing/customers") else "other"

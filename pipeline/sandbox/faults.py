@@ -1,0 +1,118 @@
+"""Misbehaviour to order: which faults there are, how they are written, and the dice that decide when one happens."""
+
+import difflib
+import random
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from math import isfinite
+
+
+class Mishap(StrEnum):
+    """What can happen to a create by chance, in the order in which the dice are thrown."""
+
+    LOST_REQUEST = "lost_request"  #: the connection is closed before anything happened
+    RATE_LIMITED = "rate_limited"  #: 429 without effect, not stored
+    ERROR_BEFORE = "error_before"  #: 503 without effect, not stored
+    ERROR_STORED = "error_stored"  #: 500 without effect, stored under the key and so replayed
+    LOST_REPLY = "lost_reply"  #: everything done and stored, then the connection is closed
+    ERROR_AFTER = "error_after"  #: everything done and stored, but this answer is a 502
+    NO_PAYMENT_RULES = "no_payment_rules"  #: the customer is created without payment rules
+
+
+@dataclass(frozen=True)
+class Faults:
+    """How the sandbox misbehaves; the first seven are probabilities for each create."""
+
+    lost_request: float = 0.0
+    rate_limited: float = 0.0
+    error_before: float = 0.0
+    error_stored: float = 0.0
+    lost_reply: float = 0.0
+    error_after: float = 0.0
+    no_payment_rules: float = 0.0
+    latency: float = 0.0  #: seconds between marking a key as running and the effect
+    retry_after: str = "1"  #: the header beside a 429, none where empty
+    revoked_after: int | None = None  #: creates since these settings took hold, after which the key opens nothing
+    opaque_types: bool = False  #: every problem has the type about:blank
+    uniqueness_off: bool = False  #: an external_reference may be taken twice
+
+
+NO_FAULTS = Faults()
+NAMES = tuple(field.name for field in fields(Faults))
+_FLAGS = {"true": True, "on": True, "1": True, "": True, "false": False, "off": False, "0": False}
+
+
+class Dice:
+    """A seeded run of mishaps: the same seed and the same creates in the same order give the same mishaps."""
+
+    def __init__(self, seed: int | None = None) -> None:
+        """Begin the run that `seed` means; a different one each time without a seed."""
+        self._random = random.Random(seed)  # noqa: S311  (dice, not secrets)
+
+    def throw(self, faults: Faults) -> frozenset[Mishap]:
+        """Return the mishaps of one create.
+
+        One number is drawn for each mishap whatever its probability, so that changing a setting moves no other.
+        """
+        return frozenset(mishap for mishap in Mishap if self._random.random() < getattr(faults, mishap))
+
+
+def parse_faults(text: str) -> Faults:
+    """Read `lost_reply=0.05,opaque_types` as settings; ValueError naming every unknown name and every wrong value."""
+    pairs = [item.partition("=")[::2] for item in text.split(",") if item.strip()]
+    settings = {name.strip(): value.strip() for name, value in pairs}
+    if len(settings) < len(pairs):
+        raise ValueError("a fault is given twice")
+    return faults_from({name: _from_text(name, value) for name, value in settings.items()})
+
+
+def faults_from(settings: Mapping[str, object]) -> Faults:
+    """Return these settings; ValueError naming every unknown name with its nearest, and every wrong value."""
+    wrong = [*_unknown_names(settings), *_wrong_values(settings)]
+    if wrong:
+        raise ValueError("; ".join(wrong))
+    return Faults(**settings)  # type: ignore[arg-type]  # every value was checked above
+
+
+def _from_text(name: str, text: str) -> object:
+    """Tell what `text` means for that fault, or `text` itself where it means nothing, to be refused with the others."""
+    if name == "retry_after":
+        return text
+    if name in ("opaque_types", "uniqueness_off"):
+        return _FLAGS.get(text.lower(), text)
+    try:
+        return int(text) if name == "revoked_after" else float(text)
+    except ValueError:
+        return text
+
+
+def _unknown_names(settings: Mapping[str, object]) -> Iterator[str]:
+    for name in settings:
+        if name not in NAMES:
+            nearest = difflib.get_close_matches(name, NAMES, 1, cutoff=0.0)[0]
+            yield f"unknown fault {name!r}, did you mean {nearest!r}?"
+
+
+def _wrong_values(settings: Mapping[str, object]) -> Iterator[str]:
+    return (fault for name, value in settings.items() if name in NAMES and (fault := _wrong_value(name, value)))
+
+
+def _wrong_value(name: str, value: object) -> str | None:
+    match name:
+        case "latency":
+            return None if _is_number(value) and value >= 0 else "latency must be seconds, 0 or more"  # type: ignore[operator]
+        case "retry_after":
+            is_header = isinstance(value, str) and value.isprintable() and value.isascii()
+            return None if is_header else "retry_after must be the text of a header, or empty"
+        case "revoked_after":
+            is_count = value is None or (isinstance(value, int) and not isinstance(value, bool) and value >= 0)
+            return None if is_count else "revoked_after must be a count of creates"
+        case "opaque_types" | "uniqueness_off":
+            return None if isinstance(value, bool) else f"{name} must be true or false"
+        case _:
+            return None if _is_number(value) and 0 <= value <= 1 else f"{name} must be a probability from 0 to 1"  # type: ignore[operator]
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)

@@ -1,0 +1,135 @@
+"""Physical lines -> whole records: which lines belong together, and what is wrong with those that stand alone.
+
+A legal quoted field may hold line ends, so a record may span lines; a stray quote must not swallow the lines after it.
+Lines with an even number of quotes are whole by themselves. From a line with an odd number a record can only reach to
+the next such line: it is taken where the joined text is a legal record (RFC 4180) with as many fields as the header,
+else the line stands alone as unreadable and reading goes on at the next one. So nothing is lost and nothing is guessed.
+"""
+
+import re
+from dataclasses import dataclass
+
+import polars as pl
+
+from pipeline.outcomes import Reason
+
+LONGEST_RECORD = 1 << 20  #: bytes; longer records are unreadable, and no open quote is followed further than this
+
+# The quoted form stands first: a possessive group never comes back to try its second branch.
+_FIELD = r'(?:"(?:[^"]|"")*+"|[^",\n]*+)'
+_LEGAL = re.compile(rf"{_FIELD}(?:,{_FIELD})*+\Z")
+_OPENS = re.compile(rf'(?:{_FIELD},)*+"(?:[^"]|"")*+\Z')
+
+#: For expressions (Rust's regex engine has no possessive quantifiers and needs none: it is linear).
+LEGAL_RECORD = r'^(?:[^",]*|"(?:[^"]|"")*")(?:,(?:[^",]*|"(?:[^"]|"")*"))*$'
+#: With a comma put before the record, every match is one field and none is empty.
+ONE_FIELD = r',(?:"(?:[^"]|"")*"|[^",]*)'
+#: Controls but tab and line feed; DEL and the C1 range are what mis-decoded text shows as. CR is judged by itself.
+CONTROL = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u0080-\u009f]"
+
+
+@dataclass(frozen=True, slots=True)
+class Frames:
+    """Records framed from some lines: `table` has `line`, `line_count`, `raw` (String) and `reason` (null = whole so far).
+
+    `rest` is where the lines begin that need more of the file before they can be judged.
+    """
+
+    table: pl.DataFrame
+    rest: int
+
+
+def frame(lines: pl.DataFrame, field_count: int, *, at_end: bool) -> Frames:
+    """Lines (`line`, `raw`, `not_utf8`) -> frames; at the end of the file every line is judged, else some may wait."""
+    odd = (lines["raw"].str.count_matches('"', literal=True) % 2 == 1).arg_true().to_list()
+    spans, unclosed, rest = _spans(lines["raw"], odd, field_count, at_end=at_end)
+    taken = _joined(lines.head(rest), spans)
+    return Frames(_judged(taken, unclosed=lines["line"].gather(unclosed).implode(), field_count=field_count), rest)
+
+
+def _spans(raw: pl.Series, odd: list[int], field_count: int, *, at_end: bool) -> tuple[list[tuple[int, int]], list[int], int]:
+    """Which lines make one record: [(first, last)], which open a quote in vain, and where the undecided rest begins."""
+    spans: list[tuple[int, int]] = []
+    unclosed: list[int] = []
+    free = 0
+    for position, first in enumerate(odd):
+        if first < free or not _OPENS.match(raw[first]):
+            continue
+        last = odd[position + 1] if position + 1 < len(odd) else None
+        text = _text_up_to(raw, first, last if last is not None else len(raw) - 1)
+        if text is not None and last is None and not at_end:
+            return spans, unclosed, first
+        if text is not None and last is not None and _is_record(text, field_count):
+            spans.append((first, last))
+            free = last + 1
+        else:
+            unclosed.append(first)
+    return spans, unclosed, len(raw)
+
+
+def _text_up_to(raw: pl.Series, first: int, last: int) -> str | None:
+    """The lines joined as they stand, or None where they are longer than a record may be."""
+    pieces: list[str] = []
+    length = 0
+    for index in range(first, last + 1):
+        length += len(raw[index]) + 1
+        if length > LONGEST_RECORD:
+            return None
+        pieces.append(raw[index])
+    return "\n".join(pieces)
+
+
+def _is_record(text: str, field_count: int) -> bool:
+    text = text.removesuffix("\r")
+    return _LEGAL.match(text) is not None and len(re.findall(ONE_FIELD, "," + text)) == field_count
+
+
+def _joined(lines: pl.DataFrame, spans: list[tuple[int, int]]) -> pl.DataFrame:
+    """Lines of one span become one record under the number of its first line."""
+    if not spans:
+        return lines.with_columns(line_count=pl.lit(1, pl.Int64))
+    starts = pl.Series([first for first, _ in spans], dtype=pl.UInt32)
+    inside = pl.Series([index for first, last in spans for index in range(first + 1, last + 1)], dtype=pl.UInt32)
+    whole = [("\n".join(lines["raw"][first : last + 1]), last - first + 1) for first, last in spans]
+    bad = [bool(lines["not_utf8"][first : last + 1].any()) for first, last in spans]
+    index = pl.int_range(pl.len(), dtype=pl.UInt32)
+    merged = pl.DataFrame(
+        {"index": starts, "whole": [text for text, _ in whole], "line_count": [count for _, count in whole], "bad": bad},
+        schema={"index": pl.UInt32, "whole": pl.String, "line_count": pl.Int64, "bad": pl.Boolean},
+    )
+    return (
+        lines.with_columns(index=index)
+        .filter(~pl.col("index").is_in(inside.implode()))
+        .join(merged, on="index", how="left", maintain_order="left")
+        .select(
+            "line",
+            raw=pl.coalesce("whole", "raw"),
+            not_utf8=pl.coalesce("bad", "not_utf8"),
+            line_count=pl.col("line_count").fill_null(1),
+        )
+    )
+
+
+def _judged(records: pl.DataFrame, *, unclosed: pl.Series, field_count: int) -> pl.DataFrame:
+    """Give every record its reason, if it has one; blank lines have `blank` set and no reason."""
+    raw = pl.col("raw")
+    quotes = raw.str.contains('"', literal=True)
+    fields = pl.when("quoted").then(raw.str.replace_all(r'"(?:[^"]|"")*"', "").str.count_matches(",", literal=True))
+    fields = fields.otherwise(raw.str.count_matches(",", literal=True)) + 1
+    reason = (
+        pl.when("blank").then(None)
+        .when("not_utf8").then(pl.lit(Reason.READ_NOT_UTF8.value))
+        .when(raw.str.len_bytes() > LONGEST_RECORD).then(pl.lit(Reason.READ_TOO_LONG.value))
+        .when(pl.col("line").is_in(unclosed)).then(pl.lit(Reason.READ_UNCLOSED_QUOTE.value))
+        .when(pl.col("quoted") & ~raw.str.contains(LEGAL_RECORD)).then(pl.lit(Reason.READ_STRAY_QUOTE.value))
+        .when(raw.str.contains(CONTROL)).then(pl.lit(Reason.READ_CONTROL_CHARACTER.value))
+        .when(raw.str.contains(r"\r(?:[^\n]|$)")).then(pl.lit(Reason.READ_LONE_CR.value))
+        .when(fields < field_count).then(pl.lit(Reason.READ_TOO_FEW_FIELDS.value))
+        .when(fields > field_count).then(pl.lit(Reason.READ_TOO_MANY_FIELDS.value))
+    )  # fmt: skip
+    blank = (raw.str.strip_chars(" \t\r") == "") & ~pl.col("not_utf8")
+    return (
+        records.with_columns(raw=raw.str.strip_suffix("\r"))
+        .with_columns(quoted=quotes, blank=blank)
+        .with_columns(reason=reason)
+    )

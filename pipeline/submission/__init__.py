@@ -1,0 +1,6 @@
+"""The one loop with effects: journal the intent, make the call, journal the outcome; `deciding.py` says what comes next."""
+
+from pipeline.submission.deciding import Policy, Stop
+from pipeline.submission.loop import Clock, Planned, StopRequest, Tally, submit
+
+__all__ = ["Clock", "Planned", "Policy", "Stop", "StopRequest", "Tally", "submit"]

@@ -1,0 +1,310 @@
+"""What comes after an answer: (progress of the row, outcome, dice, policy) -> step. Pure; the loop obeys it.
+
+Four rules stand behind every line:
+1  Ambiguous: same key, same bytes. Never a new key, never "failed".
+2  Key old, of unknown age or begun with another credential: look up first; where nothing is found, the same key again.
+3  A refusal is final only on a definite answer; where an earlier send of the row is unsettled, look up before it.
+4  A new generation only after a replayed failure for the current key and a look-up that finds nothing.
+"""
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from pipeline.outcomes import (
+    Accepted,
+    CertificateRefused,
+    Conflicting,
+    CredentialRefused,
+    Difference,
+    Found,
+    KeyReused,
+    Limited,
+    Misaddressed,
+    NoAnswer,
+    NotFound,
+    Outcome,
+    RequestRefused,
+    RowRefused,
+    ServerTrouble,
+    State,
+    Unexpected,
+    Unintelligible,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How patient a run is; seconds throughout."""
+
+    workers: int = 8
+    per_second: float | None = None  #: requests per second; None as fast as answers come
+    sends: int = 6  #: of one row, before it is left in doubt
+    row_seconds: float = 120.0
+    backoff_base: float = 0.5
+    backoff_cap: float = 30.0
+    limited_base: float = 1.0
+    limited_cap: float = 60.0
+    longest_retry_after: float = 600.0
+    running_seconds: float = 300.0  #: how long a first request with our key may be running
+    outage_seconds: float = 300.0  #: without any success: stop, resumable
+    generations: int = 3
+    young_hours: float = 23.0  #: a key lives 24 hours at billing; from here on it counts as old
+
+
+class Why(StrEnum):
+    """Why billing is looked up; it decides what "not found" means."""
+
+    OLD_KEY = "old_key"
+    REPLAYED_FAILURE = "replayed_failure"
+    TAKEN = "taken"
+    UNKNOWN_CONFLICT = "unknown_conflict"
+    REFUSED = "refused"
+    NO_SENSE = "no_sense"
+    FOR_THE_RECORD = "for_the_record"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far one row has come in this process; what must outlive it stands in the ledger."""
+
+    unsettled: bool = False  #: an earlier send of ours may have taken effect
+    sends: int = 0
+    running: int = 0  #: times billing said that the first request still runs
+    senseless: int = 0  #: 2xx answers that nobody could read
+    look_ups: int = 0  #: since the last send
+    why: Why | None = None
+    refusal: RowRefused | None = None
+    generation: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """The row is settled."""
+
+    state: State
+    billing_id: str | None = None
+    payable: bool | None = None
+    differences: tuple[Difference, ...] = ()
+    detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SendAgain:
+    """The same key and the same bytes, after so many seconds."""
+
+    after: float
+    progress: Progress
+    pause_all: float = 0.0  #: nothing of the whole pool leaves for so long
+
+
+@dataclass(frozen=True, slots=True)
+class LookUpNext:
+    """Ask what billing holds, after so many seconds."""
+
+    after: float
+    progress: Progress
+    pause_all: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class NextGeneration:
+    """A new key, journaled as a new intent before it is sent."""
+
+    progress: Progress
+
+
+@dataclass(frozen=True, slots=True)
+class LeaveInDoubt:
+    """Nothing more can be found out now; the row stays unsettled and the next run resumes it."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Nothing more may be sent by anyone in this run; the row itself stays unsettled unless `settle` says otherwise."""
+
+    reason: str
+    exit_code: int = 4
+    settle: Settle | None = None
+
+
+Step = Settle | SendAgain | LookUpNext | NextGeneration | LeaveInDoubt | Stop
+
+_MONEY = frozenset({"external_reference", "currency", "balance"})
+
+
+def begin(*, begun_before: bool, age_hours: float | None, same_credential: bool, policy: Policy) -> Why | None:
+    """How a row starts: None to send, OLD_KEY to look up first (rule 2). `age_hours` is None where it is unknown."""
+    if not begun_before:
+        return None
+    limit = policy.young_hours - policy.row_seconds / 3600
+    young = age_hours is not None and 0 <= age_hours < limit
+    return None if young and same_credential else Why.OLD_KEY
+
+
+def decide(row: Progress, outcome: Outcome, dice: float, seconds_spent: float, policy: Policy) -> Step:
+    """What comes next for a row; `dice` is uniform in [0, 1), `seconds_spent` the row's own time so far."""
+    if row.why is not None:
+        return _after_look_up(row, outcome, dice, seconds_spent, policy)
+    row = replace(row, sends=row.sends + 1)
+    again = _Again(replace(row, unsettled=True), dice, seconds_spent, policy)
+    match outcome:
+        case Accepted():
+            return _accepted(outcome)
+        case NoAnswer():
+            return again.send(f"no answer ({outcome.why})")
+        case ServerTrouble(replayed=False):
+            return again.send(f"status {outcome.status}", at_least=outcome.retry_after)
+        case Limited(replayed=False):
+            return again.limited(outcome.retry_after)
+        case ServerTrouble(status=408 | 425):
+            return LookUpNext(0, replace(again.row, why=Why.FOR_THE_RECORD))
+        case ServerTrouble() | Limited() | CredentialRefused(replayed=True):
+            return LookUpNext(0, replace(row, why=Why.REPLAYED_FAILURE))
+        case Conflicting(kind="running"):
+            return again.running()
+        case Conflicting(kind="taken"):
+            return LookUpNext(0, replace(row, why=Why.TAKEN))
+        case Conflicting():
+            return LookUpNext(0, replace(row, why=Why.UNKNOWN_CONFLICT))
+        case RowRefused():
+            if outcome.certain and not row.unsettled:
+                return Settle(State.REFUSED, detail=outcome.detail)
+            return LookUpNext(0, replace(row, why=Why.REFUSED, refusal=outcome))
+        case Unintelligible():
+            return again.senseless(outcome.why)
+        case Unexpected():
+            return LookUpNext(0, replace(again.row, why=Why.FOR_THE_RECORD))
+        case _:
+            return _stop(outcome)
+
+
+def _after_look_up(row: Progress, outcome: Outcome, dice: float, seconds_spent: float, policy: Policy) -> Step:
+    again = _Again(replace(row, look_ups=row.look_ups + 1), dice, seconds_spent, policy)
+    match outcome:
+        case Found():
+            return _found(row, outcome)
+        case NotFound():
+            return _not_found(row, again, policy)
+        case NoAnswer():
+            return again.look_up(f"no answer to the look-up ({outcome.why})")
+        case ServerTrouble():
+            return again.look_up(f"status {outcome.status} to the look-up", at_least=outcome.retry_after)
+        case Limited():
+            return again.look_up("too many look-ups", at_least=outcome.retry_after, pause_all=True)
+        case Unintelligible() | Unexpected():
+            return again.look_up("a look-up that makes no sense")
+        case _:
+            return _stop(outcome)
+
+
+def _not_found(row: Progress, again: "_Again", policy: Policy) -> Step:
+    fresh = replace(row, why=None, look_ups=0)
+    match row.why:
+        case Why.OLD_KEY:
+            return SendAgain(0, replace(fresh, unsettled=True))
+        case Why.REPLAYED_FAILURE if row.generation < policy.generations:
+            return NextGeneration(Progress(generation=row.generation + 1))
+        case Why.REPLAYED_FAILURE:
+            return LeaveInDoubt(f"billing replays a failure for {policy.generations} keys in turn")
+        case Why.TAKEN if row.look_ups < 3:
+            return LookUpNext(float(2**row.look_ups), again.row)
+        case Why.UNKNOWN_CONFLICT:
+            return replace(again, row=replace(fresh, unsettled=True)).running()
+        case Why.REFUSED:
+            return Settle(State.REFUSED, detail=row.refusal.detail if row.refusal else None)
+        case _:
+            return LeaveInDoubt(f"billing's answers disagree ({row.why}), and a look-up finds nothing")
+
+
+def _found(row: Progress, found: Found) -> Settle:
+    if found.differences:
+        return Settle(State.CONFLICT, found.billing_id, found.payable, found.differences)
+    state = State.ADOPTED if row.unsettled else State.PRE_EXISTING
+    return Settle(state, found.billing_id, found.payable)
+
+
+def _accepted(answer: Accepted) -> Step:
+    if not answer.differences:
+        return Settle(State.CREATED, answer.billing_id, answer.payable)
+    settled = Settle(State.CREATED_DIFFERENT, answer.billing_id, answer.payable, answer.differences)
+    if moved := sorted({difference.field for difference in answer.differences} & _MONEY):
+        return Stop(f"billing echoed another {' and '.join(moved)} than was sent", settle=settled)
+    return settled
+
+
+def _stop(outcome: Outcome) -> Stop:
+    match outcome:
+        case CertificateRefused():
+            return Stop("billing's certificate does not prove who it is; check the address and the machine's clock")
+        case CredentialRefused(status=402):
+            return Stop("billing asks for payment first (402)")
+        case CredentialRefused():
+            return Stop(f"billing refuses the API key ({outcome.status}); mend BILLING_API_KEY, then resume")
+        case Misaddressed():
+            return Stop(f"status {outcome.status}: this is not the billing API's address; redirects are never followed")
+        case KeyReused():
+            return Stop("billing knows an idempotency key with another payload: ledger and server disagree")
+        case RequestRefused():
+            return Stop(f"billing refuses the form of our request ({outcome.status}: {outcome.detail}); please report this")
+        case _:
+            return Stop(f"unexpected outcome {type(outcome).__name__}", exit_code=70)
+
+
+@dataclass(frozen=True, slots=True)
+class _Again:
+    """The ways to go on with the same key, each within the row's budget."""
+
+    row: Progress
+    dice: float
+    seconds_spent: float
+    policy: Policy
+
+    def send(self, why: str, *, at_least: float | None = None) -> Step:
+        """Full jitter: anywhere between now and the doubled bound, so that a pool does not come back as one."""
+        if self._is_spent():
+            return LeaveInDoubt(f"{why}, {self.row.sends} times")
+        return SendAgain(max(self._jittered(), at_least or 0.0), self.row)
+
+    def limited(self, retry_after: float | None) -> Step:
+        """429: the whole pool waits as long as billing asks; without a word, this row backs off."""
+        policy = self.policy
+        if self._is_spent():
+            return LeaveInDoubt("too many requests, again and again")
+        if retry_after is None:
+            bound = min(policy.limited_cap, policy.limited_base * 2**self.row.sends)
+            return SendAgain(policy.limited_base + self.dice * (bound - policy.limited_base), self.row)
+        if retry_after > policy.longest_retry_after:
+            return Stop(f"billing asks to wait {retry_after:.0f} s; resume later", exit_code=5)
+        return SendAgain(retry_after, self.row, pause_all=retry_after)
+
+    def running(self) -> Step:
+        """409 while our first request runs: 1, 2, 4 … 15 s, up to five minutes; it uses up no send."""
+        waited = sum(min(15, 2**n) for n in range(self.row.running))
+        if waited >= self.policy.running_seconds:
+            return LeaveInDoubt("billing says that the first request still runs")
+        after = float(min(15, 2**self.row.running))
+        return SendAgain(after, replace(self.row, running=self.row.running + 1, sends=max(0, self.row.sends - 1)))
+
+    def senseless(self, why: str) -> Step:
+        """2xx that nobody can read: twice more, then a look-up, never a new key."""
+        row = replace(self.row, senseless=self.row.senseless + 1)
+        if row.senseless <= 2:
+            return SendAgain(self._jittered(), row)
+        return LookUpNext(0, replace(row, why=Why.NO_SENSE))
+
+    def look_up(self, why: str, *, at_least: float | None = None, pause_all: bool = False) -> Step:
+        """The same question again, as often as a send may be repeated."""
+        if self.row.look_ups >= self.policy.sends or self.seconds_spent > self.policy.row_seconds:
+            return LeaveInDoubt(why)
+        pause = min(at_least or 0.0, self.policy.longest_retry_after) if pause_all else 0.0
+        return LookUpNext(max(self._jittered(), at_least or 0.0), self.row, pause_all=pause)
+
+    def _is_spent(self) -> bool:
+        return self.row.sends >= self.policy.sends or self.seconds_spent > self.policy.row_seconds
+
+    def _jittered(self) -> float:
+        tries = max(self.row.sends, self.row.look_ups)
+        return self.dice * min(self.policy.backoff_cap, self.policy.backoff_base * 2**tries)
+

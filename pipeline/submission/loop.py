@@ -1,0 +1,398 @@
+"""The loop that obeys `deciding.decide`: one thread decides and journals, a fixed pool of workers makes the calls.
+
+Intents are committed in windows before the first of them is sent; outcomes in groups, because losing one is harmless
+(the same key replays it). An exception anywhere leaves intents unsettled and never a row unrecorded.
+"""
+
+import contextlib
+import heapq
+import itertools
+import queue
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from pipeline.billing import Call, Create, LookUp, Pace
+from pipeline.customer import Environment, create_key
+from pipeline.errors import LedgerError
+from pipeline.ledger import Answer, Begun, Intent, Ledger, Withdrawal
+from pipeline.outcomes import SETTLED_STATES, NoAnswer, Outcome, ServerTrouble, State
+from pipeline.submission.deciding import (
+    LeaveInDoubt,
+    LookUpNext,
+    NextGeneration,
+    Policy,
+    Progress,
+    SendAgain,
+    Settle,
+    Step,
+    Stop,
+    begin,
+    decide,
+)
+
+WINDOW = 256  #: rows whose intents are made durable together
+GROUP_ROWS, GROUP_SECONDS = 256, 0.25  #: outcomes that are committed together
+_TICK = 0.05  #: seconds; how soon a signal or a due retry is noticed
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A create that the plan wants."""
+
+    external_reference: str
+    fingerprint: str
+    key: str
+    payload: bytes
+
+
+@dataclass(slots=True)
+class Tally:
+    """How far a submission has come."""
+
+    total: int
+    states: Counter[State] = field(default_factory=Counter)
+    passed_over: int = 0  #: planned creates that the ledger settles without a request
+    in_doubt: int = 0
+
+    @property
+    def done(self) -> int:
+        """Rows that this run is finished with."""
+        return self.states.total() + self.passed_over + self.in_doubt
+
+
+class StopRequest:
+    """Asks a running submission to stop in order; the first reason stands."""
+
+    def __init__(self) -> None:
+        self.event = threading.Event()
+        self.stop: Stop | None = None
+
+    def ask(self, stop: Stop) -> None:
+        """No new sends from now on; what is in flight is waited for and recorded."""
+        if self.stop is None:
+            self.stop = stop
+        self.event.set()
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Time as an argument: `now` (aware, UTC) for what is recorded, `monotonic` (seconds) for waiting."""
+
+    now: Callable[[], datetime]
+    monotonic: Callable[[], float]
+
+
+@dataclass(slots=True)
+class _Row:
+    intent: Intent
+    run_id: str
+    progress: Progress
+    since: float
+    is_new: bool  #: its intent was written by this process, so that while unsent it can be withdrawn
+
+
+@dataclass(frozen=True, slots=True)
+class _Result:
+    reference: str
+    outcome: Outcome | BaseException | None  #: None: the call never left
+
+
+def submit(
+    planned: Iterator[Planned],
+    total: int,
+    *,
+    run_id: str,
+    environment: Environment,
+    ledger: Ledger,
+    make: Callable[[Call], Outcome],
+    credential: str,
+    policy: Policy,
+    clock: Clock,
+    dice: Callable[[], float],
+    stopping: StopRequest,
+    begun: Iterable[Begun] = (),
+    on_progress: Callable[[Tally], None] = lambda _: None,
+) -> Tally:
+    """Settle the begun rows and create the planned ones, each once; return when nothing is left or `stopping` says so."""
+    pace = Pace(policy.per_second, clock.monotonic)
+    pool = _Pool(make, pace, stopping.event, policy.workers)
+    loop = _Loop(run_id, environment, ledger, pool, pace, credential, policy, clock, dice, stopping, Tally(total), on_progress)
+    try:
+        loop.run(planned, begun)
+    except BaseException:
+        stopping.event.set()
+        with contextlib.suppress(LedgerError):
+            loop.commit()
+        raise
+    finally:
+        pool.close()
+    return loop.tally
+
+
+class _Pool:
+    """A fixed number of workers that make calls in their turn; daemons, so that none outlives the process."""
+
+    def __init__(self, make: Callable[[Call], Outcome], pace: Pace, stopping: threading.Event, workers: int) -> None:
+        self._make = make
+        self._pace = pace
+        self._stopping = stopping
+        self._calls: queue.SimpleQueue[tuple[str, Call] | None] = queue.SimpleQueue()
+        self._results: queue.SimpleQueue[_Result] = queue.SimpleQueue()
+        self._threads = [threading.Thread(target=self._work, name=f"worker-{n}", daemon=True) for n in range(workers)]
+        self.in_hand = 0
+        for thread in self._threads:
+            thread.start()
+
+    def hand_out(self, reference: str, call: Call) -> None:
+        """A worker will make this call."""
+        self.in_hand += 1
+        self._calls.put((reference, call))
+
+    def next_result(self, timeout: float) -> _Result | None:
+        """The next answer, or None where none comes in time."""
+        try:
+            result = self._results.get(timeout=timeout) if timeout else self._results.get_nowait()
+        except queue.Empty:
+            return None
+        self.in_hand -= 1
+        return result
+
+    def close(self) -> None:
+        """Let the workers go; those in a call are left to end with the process."""
+        for _ in self._threads:
+            self._calls.put(None)
+
+    def _work(self) -> None:
+        while (item := self._calls.get()) is not None:
+            reference, call = item
+            outcome: Outcome | BaseException | None = None
+            try:
+                if self._pace.wait(self._stopping):
+                    outcome = self._make(call)
+            except BaseException as error:  # noqa: BLE001 - told to the deciding thread, which raises it
+                outcome = error
+            self._results.put(_Result(reference, outcome))
+
+
+@dataclass(slots=True)
+class _Loop:
+    run_id: str
+    environment: Environment
+    ledger: Ledger
+    pool: _Pool
+    pace: Pace
+    credential: str
+    policy: Policy
+    clock: Clock
+    dice: Callable[[], float]
+    stopping: StopRequest
+    tally: Tally
+    on_progress: Callable[[Tally], None]
+    rows: dict[str, _Row] = field(default_factory=dict)
+    timers: list[tuple[float, str]] = field(default_factory=list)
+    entries: dict[str, list[Answer | Withdrawal]] = field(default_factory=dict)
+    entries_since: float = 0.0
+    alive_at: float = 0.0
+
+    def run(self, planned: Iterator[Planned], begun: Iterable[Begun]) -> None:
+        """Until every row is settled, left in doubt, or taken back."""
+        self.alive_at = self.clock.monotonic()
+        for row in begun:
+            self._go_on_with(row, row.run_id)
+        more = True
+        while more or self.rows:
+            if self.stopping.event.is_set():
+                break
+            if more and len(self.rows) < WINDOW:
+                more = self._take_window(planned)
+            self._release_due()
+            self._collect(_TICK)
+            self._commit_if_due()
+            self._watch_for_outage()
+            self.on_progress(self.tally)
+        if self.rows:
+            self._wind_down()
+        self.commit()
+        self.on_progress(self.tally)
+
+    def commit(self) -> None:
+        """Make what happened durable."""
+        for run_id, entries in self.entries.items():
+            self.ledger.record(run_id, self.clock.now(), entries)
+        self.entries = {}
+
+    # -- into the pool --------------------------------------------------------------------------------------------
+
+    def _take_window(self, planned: Iterator[Planned]) -> bool:
+        """Journal the intents of the next rows, then hand them out; False where the plan has no more."""
+        window = list(itertools.islice(planned, WINDOW))
+        if not window:
+            return False
+        known = self.ledger.states([row.external_reference for row in window])
+        # The ledger has the last word: what another run has settled since the plan is not sent, whatever the plan says.
+        fresh = [row for row in window if _may_begin(row, known.get(row.external_reference))]
+        unsettled = [
+            row.external_reference
+            for row in window
+            if known.get(row.external_reference) == (State.UNKNOWN, row.fingerprint)
+        ]
+        self.tally.passed_over += len(window) - len(fresh) - len(unsettled)
+        intents = [Intent(row.external_reference, row.fingerprint, row.key, row.payload) for row in fresh]
+        self.ledger.record_intents(self.run_id, self.clock.now(), intents, self.credential)
+        for intent in intents:
+            row = _Row(intent, self.run_id, Progress(), self.clock.monotonic(), is_new=True)
+            self.rows[intent.external_reference] = row
+            self._hand_out(row)
+        for begun in self.ledger.begun(unsettled):
+            self._go_on_with(begun, self.run_id)
+        return True
+
+    def _go_on_with(self, begun: Begun, run_id: str) -> None:
+        """Take up a row that an earlier process began: with its own key, after a look-up where that key is old."""
+        hours = (self.clock.now() - begun.first_sent).total_seconds() / 3600
+        why = begin(
+            begun_before=True, age_hours=hours, same_credential=begun.credential == self.credential, policy=self.policy
+        )
+        progress = Progress(unsettled=True, why=why, generation=begun.intent.generation)
+        row = _Row(begun.intent, run_id, progress, self.clock.monotonic(), is_new=False)
+        self.rows[begun.intent.external_reference] = row
+        self._hand_out(row)
+
+    def _hand_out(self, row: _Row) -> None:
+        intent = row.intent
+        call: Call = Create(intent.external_reference, intent.key, intent.payload)
+        if row.progress.why is not None:
+            call = LookUp(intent.external_reference, intent.payload)
+        self.pool.hand_out(intent.external_reference, call)
+
+    def _release_due(self) -> None:
+        now = self.clock.monotonic()
+        while self.timers and self.timers[0][0] <= now:
+            _, reference = heapq.heappop(self.timers)
+            self._hand_out(self.rows[reference])
+
+    # -- out of the pool ------------------------------------------------------------------------------------------
+
+    def _collect(self, timeout: float) -> None:
+        result = self.pool.next_result(timeout)
+        for _ in range(GROUP_ROWS):
+            if result is None:
+                return
+            self._take(result)
+            result = self.pool.next_result(0)
+        if result is not None:
+            self._take(result)
+
+    def _take(self, result: _Result) -> None:
+        outcome = result.outcome
+        if isinstance(outcome, BaseException):
+            raise outcome
+        if outcome is None:
+            return  # it never left: the run is stopping, and winding down takes the row back
+        if not isinstance(outcome, NoAnswer | ServerTrouble):
+            self.alive_at = self.clock.monotonic()
+        row = self.rows[result.reference]
+        row.is_new = False
+        step = decide(row.progress, outcome, self.dice(), self.clock.monotonic() - row.since, self.policy)
+        self._note(row, outcome, step)
+        self._obey(row, step)
+
+    def _obey(self, row: _Row, step: Step) -> None:
+        match step:
+            case Settle():
+                self._finish(row, step.state)
+            case SendAgain() | LookUpNext():
+                row.progress = step.progress
+                self._later(row, step.after, step.pause_all)
+            case NextGeneration():
+                self._raise_generation(row, step.progress)
+            case LeaveInDoubt():
+                self.tally.in_doubt += 1
+                del self.rows[row.intent.external_reference]
+            case Stop():
+                self.stopping.ask(step)
+                if step.settle is not None:
+                    self._finish(row, step.settle.state)
+
+    def _finish(self, row: _Row, state: State) -> None:
+        self.tally.states[state] += 1
+        del self.rows[row.intent.external_reference]
+
+    def _later(self, row: _Row, after: float, pause_all: float) -> None:
+        if pause_all:
+            self.pace.pause(pause_all)
+            row.since += pause_all  # pauses of the pool are not the row's own time
+            self.alive_at += pause_all  # and silence that billing asked for is no outage
+        if after <= 0:
+            self._hand_out(row)
+        else:
+            heapq.heappush(self.timers, (self.clock.monotonic() + after, row.intent.external_reference))
+
+    def _raise_generation(self, row: _Row, progress: Progress) -> None:
+        intent = row.intent
+        key = create_key(self.environment, intent.external_reference, intent.fingerprint, progress.generation)
+        row.intent = replace(intent, key=key, generation=progress.generation)
+        row.progress = progress
+        self.commit()  # events stand in the order in which things happened
+        self.ledger.record_intents(row.run_id, self.clock.now(), [row.intent], self.credential)
+        self._hand_out(row)
+
+    # -- the journal ----------------------------------------------------------------------------------------------
+
+    def _note(self, row: _Row, outcome: Outcome, step: Step) -> None:
+        settled = step.settle if isinstance(step, Stop) else step if isinstance(step, Settle) else None
+        answer = Answer(
+            intent=row.intent,
+            state=settled.state if settled else State.UNKNOWN,
+            call="create" if row.progress.why is None else "look_up",
+            outcome=type(outcome).__name__,
+            status=getattr(outcome, "status", None),
+            replayed=getattr(outcome, "replayed", None),
+            billing_id=settled.billing_id if settled else None,
+            payable=settled.payable if settled else None,
+            detail=settled.detail if settled else getattr(step, "why", None) or getattr(outcome, "why", None),
+            differences=settled.differences if settled else (),
+        )
+        self._add(row.run_id, answer)
+
+    def _add(self, run_id: str, entry: Answer | Withdrawal) -> None:
+        if not self.entries:
+            self.entries_since = self.clock.monotonic()
+        self.entries.setdefault(run_id, []).append(entry)
+
+    def _commit_if_due(self) -> None:
+        if not self.entries:
+            return
+        old = self.clock.monotonic() - self.entries_since >= GROUP_SECONDS
+        if old or sum(map(len, self.entries.values())) >= GROUP_ROWS:
+            self.commit()
+
+    # -- stopping -------------------------------------------------------------------------------------------------
+
+    def _watch_for_outage(self) -> None:
+        silent = self.clock.monotonic() - self.alive_at
+        if self.rows and silent > self.policy.outage_seconds:
+            self.stopping.ask(Stop(f"billing has not answered for {silent:.0f} s; resume when it is back", exit_code=5))
+
+    def _wind_down(self) -> None:
+        """Wait for what is in flight and record it; take back what never left; the rest stays unsettled."""
+        while self.pool.in_hand:
+            self._collect(_TICK)
+            self._commit_if_due()
+        for row in self.rows.values():
+            if row.is_new:
+                self._add(row.run_id, Withdrawal(row.intent))
+            else:
+                self.tally.in_doubt += 1
+        self.rows = {}
+
+
+def _may_begin(row: Planned, known: tuple[State, str] | None) -> bool:
+    """Whether a planned create may be begun anew: nothing is known of its reference, or nothing that stands against it."""
+    if known is None:
+        return True
+    state, _ = known
+    return state not in SETTLED_STATES - {State.REFUSED} and state is not State.UNKNOWN

@@ -1,0 +1,93 @@
+"""The story of a report: give every record its fate, hold the law against it, write every file whole."""
+
+import csv
+import io
+from collections import Counter
+from datetime import datetime
+from typing import Any
+
+import duckdb
+
+from pipeline.files import renamed_when_whole, write_bytes
+from pipeline.outcomes import LISTS
+from pipeline.reporting import Facts, Report, differences, find_fates, list_query, render_html, rows_query, summarize
+from pipeline.run_folder import RunFolder
+from pipeline.submission import Stop
+
+_DIFFERENCE_COLUMNS = ("_import_row_id", "external_reference", "field", "ours", "theirs")
+
+
+def write_results(
+    folder: RunFolder,
+    *,
+    status: str,
+    now: datetime,
+    stop: Stop | None = None,
+    requests: dict[str, int] | None = None,
+    submit_seconds: float | None = None,
+    left_over: int = 0,
+) -> Report:
+    """Write every result file of a run from its staged tables, and return the report."""
+    plan = folder.read_json("plan.json")
+    seconds = dict(plan["seconds"])
+    if submit_seconds is not None:
+        seconds["submit"] = round(submit_seconds, 3)
+    with folder.workbench() as workbench:
+        find_fates(workbench, folder.run_id)
+        facts = _facts(plan, status, now, stop, requests or {"creates": 0, "replayed": 0, "look_ups": 0}, seconds, left_over)
+        report = summarize(workbench, facts)
+        _write_tables(folder, workbench, plan["columns"])
+    report.content["files"] = {name: str(folder.path / name) for name in (*(f"{name}.csv" for name in LISTS), "differences.csv", "rows.parquet", "report.html")}
+    write_bytes(folder.path / "report.html", render_html(report.content).encode())
+    folder.write_json("summary.json", report.content)
+    folder.write_manifest(plan["inputs"], plan["settings"])
+    return report
+
+
+def _facts(
+    plan: dict[str, Any],
+    status: str,
+    now: datetime,
+    stop: Stop | None,
+    requests: dict[str, int],
+    seconds: dict[str, float],
+    left_over: int,
+) -> Facts:
+    lines = Counter[str]()
+    for file in plan["inputs"]:
+        lines.update(file["lines"])
+    return Facts(
+        run_id=plan["run_id"],
+        status=status,
+        stop_reason=stop.reason if stop else None,
+        stop_code=stop.exit_code if stop else None,
+        environment=plan["environment"],
+        planner=plan["planner"],
+        version=plan["version"],
+        planned_at=plan["planned_at"],
+        finished_at=now,
+        inputs=plan["inputs"],
+        lines=dict(lines),
+        records_read=plan["read"]["records"],
+        debits_read=plan["read"]["debits"],
+        credits_read=plan["read"]["credits"],
+        not_sent_columns=plan["columns_not_sent"],
+        actions=plan["actions"],
+        requests=requests,
+        seconds=seconds,
+        left_over=left_over,
+        settings=plan["settings"],
+    )
+
+
+def _write_tables(folder: RunFolder, workbench: duckdb.DuckDBPyConnection, columns: list[str]) -> None:
+    for name in LISTS:
+        with renamed_when_whole(folder.path / f"{name}.csv") as path:
+            workbench.execute(f"COPY ({list_query(name, columns)}) TO $path (FORMAT csv, HEADER)", {"path": str(path.absolute())})
+    with renamed_when_whole(folder.path / "rows.parquet") as path:
+        workbench.execute(f"COPY ({rows_query()}) TO $path (FORMAT parquet, COMPRESSION zstd)", {"path": str(path.absolute())})
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(_DIFFERENCE_COLUMNS)
+    writer.writerows(differences(workbench))
+    write_bytes(folder.path / "differences.csv", text.getvalue().encode())

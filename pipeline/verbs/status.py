@@ -1,0 +1,78 @@
+"""The story of looking on: what a run has done so far, also while it goes on in another process."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.ledger import Ledger
+from pipeline.outcomes import State
+from pipeline.run_folder import RunFolder, all_runs
+
+
+@dataclass(frozen=True, slots=True)
+class RunStatus:
+    """Where a run stands."""
+
+    run_id: str
+    status: str  #: planned, running, interrupted (its process is gone), stopped or finished
+    environment: str
+    planned: int
+    states: dict[str, int]
+    started_at: str | None
+    ended_at: str | None
+    exit_code: int | None
+    reports: str
+
+    @property
+    def settled(self) -> int:
+        """Creates that are settled, by this run."""
+        return sum(count for state, count in self.states.items() if state not in {State.UNKNOWN, State.WITHDRAWN})
+
+
+def status_of(folder: RunFolder, home: Path) -> RunStatus:
+    """Read one run's folder and its environment's ledger; nothing is written."""
+    plan = folder.read_json("plan.json")
+    known: dict[str, Any] | None = None
+    states: dict[str, int] = {}
+    with Ledger.read(home / plan["environment"]["name"]) as ledger:
+        if ledger is not None:
+            known = ledger.run(folder.run_id)
+            states = ledger.counts(folder.run_id)
+    status = known["status"] if known else "planned"
+    if known and status == "running" and not _is_alive(known["pid"]):
+        status = "interrupted"
+    return RunStatus(
+        run_id=folder.run_id,
+        status=status,
+        environment=plan["environment"]["name"],
+        planned=plan["actions"]["create"],
+        states=states,
+        started_at=known["started_at"] if known else None,
+        ended_at=known["ended_at"] if known else None,
+        exit_code=_exit_code(folder, status),
+        reports=str(folder.path),
+    )
+
+
+def statuses(reports: Path, home: Path) -> list[RunStatus]:
+    """Every run of a reports folder, oldest first."""
+    return [status_of(folder, home) for folder in all_runs(reports)]
+
+
+def latest(reports: Path, home: Path, *, resumable: bool = False) -> RunFolder | None:
+    """The newest run, or the newest that can be resumed."""
+    for folder in reversed(all_runs(reports)):
+        if not resumable or status_of(folder, home).status in {"stopped", "interrupted"}:
+            return folder
+    return None
+
+
+def _exit_code(folder: RunFolder, status: str) -> int | None:
+    if status not in {"finished", "stopped"} or not (folder.path / "summary.json").is_file():
+        return None
+    code: int = folder.read_json("summary.json")["exit_code"]
+    return code
+
+
+def _is_alive(pid: int) -> bool:
+    return Path(f"/proc/{pid}").exists() if Path("/proc").is_dir() else True
