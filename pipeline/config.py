@@ -74,11 +74,15 @@ def environment_from(
         environment, merchant = environment or SANDBOX, merchant or SANDBOX
     missing = [f"--{name}" for name, value in (("environment", environment), ("merchant", merchant)) if not value]
     if environment is None or merchant is None or missing:
-        raise ConfigError(f"{address.host} is not this machine: say {' and '.join(missing)}, so that its ledger and keys are its own")
+        raise ConfigError(
+            f"{address.host} is not this machine: say {' and '.join(missing)}, so that its ledger and keys are its own"
+        )
     for name, value in (("--environment", environment), ("--merchant", merchant)):
         if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,62}", value):
             raise ConfigError(f"{name} {value!r}: lower-case letters, digits and - are expected")
-    return Environment(environment, merchant, "live" if live else "test", "loopback" if address.is_loopback else address.host)
+    return Environment(
+        environment, merchant, "live" if live else "test", "loopback" if address.is_loopback else address.host
+    )
 
 
 def read_api_key(variables: Mapping[str, str] = os.environ) -> ApiKey:
@@ -90,7 +94,9 @@ def read_api_key(variables: Mapping[str, str] = os.environ) -> ApiKey:
         return ApiKey(_first_line(Path(path)), source=f"the file that {KEY_FILE_VARIABLE} names")
     if text:
         return ApiKey(text, source=KEY_VARIABLE)
-    raise KeyProblem(f"no API key: set {KEY_VARIABLE}, or {KEY_FILE_VARIABLE} to a file that holds it (never an option)")
+    raise KeyProblem(
+        f"no API key: set {KEY_VARIABLE}, or {KEY_FILE_VARIABLE} to a file that holds it (never an option)"
+    )
 
 
 def _first_line(path: Path) -> str:

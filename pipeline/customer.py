@@ -45,9 +45,9 @@ def metadata_columns(columns: Sequence[str]) -> list[str]:
 
 
 def payload_expression(columns: Sequence[str]) -> pl.Expr:
-    """Canonical columns -> canonical JSON text (String), byte for byte what `payload_bytes` makes of the same row.
+    r"""Canonical columns -> canonical JSON text (String), byte for byte what `payload_bytes` makes of the same row.
 
-    Absent (null) fields are left out; keys are sorted; nothing but `"`, `\\` and control characters is escaped.
+    Absent (null) fields are left out; keys are sorted; nothing but `"`, `\` and control characters is escaped.
     """
     keys = [column.removeprefix(METADATA_PREFIX) for column in metadata_columns(columns)]
     members = [_member(key, pl.col(METADATA_PREFIX + key)) for key in keys]

@@ -37,7 +37,7 @@ def renamed_when_whole(path: Path) -> Iterator[Path]:
     temporary = temporary_name(path)
     try:
         yield temporary
-        os.chmod(temporary, 0o600)
+        temporary.chmod(0o600)
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
         _rename_durably(temporary, path)
@@ -64,7 +64,9 @@ def private_folder(path: Path) -> Path:
 def refuse_symlink(path: Path) -> None:
     """Refuse to write through a symbolic link: it may lead out of the folder that the person named."""
     if path.is_symlink():
-        raise OutputRefused(f"{path} is a symbolic link; nothing is written through links: remove it or choose another place")
+        raise OutputRefused(
+            f"{path} is a symbolic link; nothing is written through links: remove it or choose another place"
+        )
 
 
 def temporary_name(path: Path) -> Path:
@@ -79,7 +81,7 @@ def sha256_of(path: Path) -> str:
 
 
 def _rename_durably(temporary: Path, path: Path) -> None:
-    os.replace(temporary, path)
+    temporary.replace(path)
     # A rename is durable once its folder is: without this a power cut can bring the old name back.
     folder = os.open(path.parent, os.O_RDONLY)
     try:

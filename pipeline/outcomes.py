@@ -60,7 +60,10 @@ class Reason(_Explained):
         "VALIDATE.CURRENCY_WITHOUT_MINOR_UNIT",
         "ISO 4217 gives this code no minor unit, so no balance can be stated in it.",
     )
-    VALIDATE_BALANCE_NOT_A_NUMBER = "VALIDATE.BALANCE_NOT_A_NUMBER", "The balance is not a whole number in ASCII digits."
+    VALIDATE_BALANCE_NOT_A_NUMBER = (
+        "VALIDATE.BALANCE_NOT_A_NUMBER",
+        "The balance is not a whole number in ASCII digits.",
+    )
     VALIDATE_BALANCE_NOT_WHOLE = (
         "VALIDATE.BALANCE_NOT_WHOLE",
         "The balance has a decimal mark; it is expected in minor units (cents), and nothing is rounded.",
@@ -75,7 +78,10 @@ class Reason(_Explained):
         "MATCH.SAME_REFERENCE_OTHER_CONTENT",
         "Rows of this run share the external reference and differ in content; none of them is sent.",
     )
-    PLAN_CREATED_BEFORE = "PLAN.CREATED_BEFORE", "The ledger shows this customer as there already, with the same content."
+    PLAN_CREATED_BEFORE = (
+        "PLAN.CREATED_BEFORE",
+        "The ledger shows this customer as there already, with the same content.",
+    )
     PLAN_CREATED_BEFORE_DIFFERENT = (
         "PLAN.CREATED_BEFORE_DIFFERENT",
         "The ledger shows this reference as there already, with other content.",
@@ -152,9 +158,6 @@ class State(StrEnum):
     PRE_EXISTING = "pre_existing"  #: found by look-up, equal, before any send of ours could have made it
     CONFLICT = "conflict"  #: found by look-up, with other content
     REFUSED = "refused"
-
-
-SETTLED_STATES = frozenset(State) - {State.UNKNOWN, State.WITHDRAWN}
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,7 +92,12 @@ class RunFolder:
             connection.execute(f"SET allowed_directories = [{_literal(f'{self.path.absolute()}/')}]")
             connection.execute("SET enable_external_access = false")
             connection.execute("SET lock_configuration = true")
-            for view, pattern in (("records", "records-*"), ("history", "history"), ("plan", "plan"), ("outcomes", "outcomes")):
+            for view, pattern in (
+                ("records", "records-*"),
+                ("history", "history"),
+                ("plan", "plan"),
+                ("outcomes", "outcomes"),
+            ):
                 if any(self.staged.glob(f"{pattern}.parquet")):
                     source = _literal(str(self.staged.absolute() / f"{pattern}.parquet"))
                     connection.execute(f"CREATE VIEW {view} AS SELECT * FROM read_parquet({source})")
@@ -104,7 +109,10 @@ class RunFolder:
     def write_manifest(self, inputs: list[dict[str, Any]], settings: dict[str, Any]) -> None:
         """Write the SHA-256 of the inputs and of every result file."""
         hashes = {name: sha256_of(self.path / name) for name in RESULT_FILES}
-        self.write_json("manifest.json", {"schema": 1, "run_id": self.run_id, "inputs": inputs, "settings": settings, "files": hashes})
+        self.write_json(
+            "manifest.json",
+            {"schema": 1, "run_id": self.run_id, "inputs": inputs, "settings": settings, "files": hashes},
+        )
 
 
 def all_runs(reports: Path) -> list[RunFolder]:

@@ -33,7 +33,9 @@ def parse_address(text: str) -> Address:
         raise AddressRefused(f"the billing address {_shown(text)} is refused: {fault}")
     loopback = _is_loopback(host)
     if parts.scheme == "http" and not loopback:
-        raise AddressRefused(f"the billing address {_shown(text)} is refused: plain HTTP is for this machine alone, use https://")
+        raise AddressRefused(
+            f"the billing address {_shown(text)} is refused: plain HTTP is for this machine alone, use https://"
+        )
     shown_host = f"[{host}]" if ":" in host else host
     return Address(f"{parts.scheme}://{shown_host}{f':{port}' if port else ''}", host, loopback)
 

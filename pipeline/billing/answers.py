@@ -53,13 +53,14 @@ class Response:
     def problem(self) -> str:
         """The last part of an RFC 9457 problem's type, empty where there is none that can be read."""
         try:
-            content = _strict_json(self.body) if self._is("application/problem+json") else None
+            content = _strict_json(self.body) if self.is_of("application/problem+json") else None
         except ValueError:
             return ""
         kind = content.get("type") if isinstance(content, dict) else None
         return kind.rpartition("#")[2] if isinstance(kind, str) and "#" in kind else ""
 
-    def _is(self, content_type: str) -> bool:
+    def is_of(self, content_type: str) -> bool:
+        """Whether the body says that it is of this media type."""
         return self.headers.get("content-type", "").partition(";")[0].strip().lower() == content_type
 
 
@@ -133,7 +134,7 @@ def _about_the_row(response: Response) -> Outcome:
 
 def _accepted(response: Response, payload: bytes) -> Accepted | Unintelligible:
     status = response.status
-    if not response._is("application/json"):
+    if not response.is_of("application/json"):
         return Unintelligible(status, "its content is not application/json")
     try:
         echo = _strict_json(response.body)
@@ -144,7 +145,9 @@ def _accepted(response: Response, payload: bytes) -> Accepted | Unintelligible:
     billing_id = echo.get("id")
     if not isinstance(billing_id, str) or not _BILLING_ID.fullmatch(billing_id):
         return Unintelligible(status, "it carries no customer id")
-    return Accepted(billing_id, response.replayed, tuple(_differences(json.loads(payload), echo)), bool(echo.get("payment_rules")))
+    return Accepted(
+        billing_id, response.replayed, tuple(_differences(json.loads(payload), echo)), bool(echo.get("payment_rules"))
+    )
 
 
 def _differences(sent: dict[str, Any], echo: dict[str, Any]) -> list[Difference]:

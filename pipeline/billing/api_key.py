@@ -17,7 +17,9 @@ class ApiKey:
     def __init__(self, text: str, *, source: str) -> None:
         """Check a key before it is used: HTTP libraries echo a malformed header with the key in it."""
         if text.startswith("pk_"):
-            raise KeyProblem(f"{source} holds a public key (pk_…), which may not create customers; use a secret key (sk_…)")
+            raise KeyProblem(
+                f"{source} holds a public key (pk_…), which may not create customers; use a secret key (sk_…)"
+            )
         if not _SECRET.fullmatch(text):
             raise KeyProblem(
                 f"{source} does not hold a secret key: sk_ followed by letters, digits, _ and - is expected, "

@@ -60,7 +60,9 @@ class Billing:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._client.close()
 
     def make(self, call: Call) -> Outcome:
@@ -71,7 +73,9 @@ class Billing:
                 answer = self._exchange("POST", "/billing/customers", headers, call.payload)
                 return read_create(answer, call.payload) if isinstance(answer, Response) else answer
             case LookUp():
-                answer = self._exchange("GET", f"/billing/customers/{quote(call.external_reference, safe='')}", {}, None)
+                answer = self._exchange(
+                    "GET", f"/billing/customers/{quote(call.external_reference, safe='')}", {}, None
+                )
                 return read_look_up(answer, call.payload) if isinstance(answer, Response) else answer
 
     def _exchange(
@@ -86,7 +90,11 @@ class Billing:
         except (httpx.HTTPError, httpx.StreamError, OSError) as error:
             # Faster transports report "sent, answer lost" as a connect error, so no exception means "surely not sent".
             # The message may quote headers; the type's name says enough.
-            return CertificateRefused(type(error).__name__) if _is_about_certificates(error) else NoAnswer(type(error).__name__)
+            return (
+                CertificateRefused(type(error).__name__)
+                if _is_about_certificates(error)
+                else NoAnswer(type(error).__name__)
+            )
 
 
 class _Bearer(httpx.Auth):

@@ -119,7 +119,11 @@ def status(**given: Any) -> int:
     from pipeline.verbs.status import latest, status_of
 
     settings = options.settings(given)
-    folder = RunFolder.find(settings.reports, given["run_id"]) if given["run_id"] else latest(settings.reports, settings.home)
+    folder = (
+        RunFolder.find(settings.reports, given["run_id"])
+        if given["run_id"]
+        else latest(settings.reports, settings.home)
+    )
     if folder is None:
         say(f"no runs in {settings.reports}")
         return 0

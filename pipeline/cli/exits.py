@@ -53,7 +53,11 @@ def _guarded() -> int:
     except BrokenPipeError:
         return FATAL
     except OSError as broken:  # a full disk, a folder that is not ours
-        say(scrubbed(f"{broken.filename or 'the system'}: {broken.strerror or type(broken).__name__}; mend it, then resume"))
+        say(
+            scrubbed(
+                f"{broken.filename or 'the system'}: {broken.strerror or type(broken).__name__}; mend it, then resume"
+            )
+        )
         return FATAL
     except Exception as fault:  # noqa: BLE001 - the last line: our own fault gets a code of its own
         _tell_own_fault(fault)

@@ -34,12 +34,18 @@ def _together(*options: Callable[[_Command], _Command]) -> Callable[[_Command], 
 
 
 places = _together(
-    click.option("--home", type=click.Path(path_type=Path), help="Folder of ledgers, one for each environment.  [default: .pipeline]"),
+    click.option(
+        "--home",
+        type=click.Path(path_type=Path),
+        help="Folder of ledgers, one for each environment.  [default: .pipeline]",
+    ),
     click.option("--reports", type=click.Path(path_type=Path), help="Folder of run folders.  [default: reports]"),
 )
 destination = _together(
     click.option("--sandbox", is_flag=True, help="Send to a sandbox inside this process, whose state is kept in HOME."),
-    click.option("--base-url", help="Send to this billing address, with the key from BILLING_API_KEY or BILLING_API_KEY_FILE."),
+    click.option(
+        "--base-url", help="Send to this billing address, with the key from BILLING_API_KEY or BILLING_API_KEY_FILE."
+    ),
     click.option("--environment", help="Name of the environment at an address that is not this machine."),
     click.option("--merchant", help="Name of the merchant account at an address that is not this machine."),
     click.option("--live", is_flag=True, help="Allow a live key: customers will be real."),
@@ -53,8 +59,15 @@ reading = _together(
 )
 sending = _together(
     click.option("--workers", type=int, help="Requests at the same time.  [default: 8]"),
-    click.option("--pace", "per_second", type=float, help="At most so many requests a second.  [default: as fast as answers come]"),
-    click.option("--outage-seconds", type=float, help="Stop, resumable, after so long without an answer.  [default: 300]"),
+    click.option(
+        "--pace",
+        "per_second",
+        type=float,
+        help="At most so many requests a second.  [default: as fast as answers come]",
+    ),
+    click.option(
+        "--outage-seconds", type=float, help="Stop, resumable, after so long without an answer.  [default: 300]"
+    ),
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the content of summary.json.")
 
@@ -96,7 +109,11 @@ def target(place: str, given: dict[str, Any], home: Path) -> "Iterator[Target]":
             yield target_from(sandbox.base_url, ApiKey(sandbox.api_key, source="the sandbox"))
         return
     yield target_from(
-        place, read_api_key(os.environ), live=given["live"], environment=given["environment"], merchant=given["merchant"]
+        place,
+        read_api_key(os.environ),
+        live=given["live"],
+        environment=given["environment"],
+        merchant=given["merchant"],
     )
 
 
@@ -150,7 +167,9 @@ def approval(given: dict[str, Any]) -> "Callable[[PlannedRun], None]":
         if given["yes"] or not planned.plan.creates:
             return
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
-            raise NotApproved(f"planned as {planned.run_id}, nothing was sent: say --yes, or pipeline apply {planned.run_id}")
+            raise NotApproved(
+                f"planned as {planned.run_id}, nothing was sent: say --yes, or pipeline apply {planned.run_id}"
+            )
         show_plan(planned)
         if where["mode"] == "live":
             typed = click.prompt(f"{planned.plan.creates} REAL customers. Type the merchant's name to go on", err=True)

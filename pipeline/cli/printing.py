@@ -74,7 +74,12 @@ def show_statuses(statuses: "list[RunStatus]") -> None:
     table = Table("run", "status", "environment", "settled", "planned", "exit", box=None, pad_edge=False)
     for run in statuses:
         table.add_row(
-            run.run_id, run.status, run.environment, str(run.settled), str(run.planned), str(run.exit_code or ("" if run.exit_code is None else 0))
+            run.run_id,
+            run.status,
+            run.environment,
+            str(run.settled),
+            str(run.planned),
+            str(run.exit_code or ("" if run.exit_code is None else 0)),
         )
     Console(highlight=False, soft_wrap=True).print(table)
 
@@ -82,7 +87,9 @@ def show_statuses(statuses: "list[RunStatus]") -> None:
 def show_status(run: "RunStatus") -> None:
     """One run, in a few lines."""
     states = ", ".join(f"{count} {state}" for state, count in sorted(run.states.items())) or "nothing sent"
-    _out(f"{run.run_id}: {run.status} in {run.environment}\n{run.settled} of {run.planned} creates settled ({states})\n{run.reports}")
+    _out(
+        f"{run.run_id}: {run.status} in {run.environment}\n{run.settled} of {run.planned} creates settled ({states})\n{run.reports}"
+    )
 
 
 def _sums_table(content: dict[str, Any], money: Any) -> Any:
@@ -102,7 +109,7 @@ def _sums_table(content: dict[str, Any], money: Any) -> Any:
 def _sentence(fate: str) -> str:
     from pipeline.outcomes import Fate
 
-    return Fate(fate).sentence
+    return next(known.sentence for known in Fate if known == fate)
 
 
 def _out(text: str) -> None:

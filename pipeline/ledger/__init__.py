@@ -4,7 +4,7 @@ An intent is durable before its request is sent; states are asked for, never kep
 writes (`lock.py`); others may read while it does.
 """
 
-from pipeline.ledger.journal import OUTCOME_COLUMNS, Answer, Begun, Intent, Ledger, Withdrawal
+from pipeline.ledger.journal import OUTCOME_COLUMNS, Answer, Begun, Intent, Known, Ledger, Withdrawal
 from pipeline.ledger.lock import run_lock
 
-__all__ = ["OUTCOME_COLUMNS", "Answer", "Begun", "Intent", "Ledger", "Withdrawal", "run_lock"]
+__all__ = ["OUTCOME_COLUMNS", "Answer", "Begun", "Intent", "Known", "Ledger", "Withdrawal", "run_lock"]

@@ -32,6 +32,15 @@ class Intent:
 
 
 @dataclass(frozen=True, slots=True)
+class Known:
+    """Where a reference stands, with which content, and which run moved it there."""
+
+    state: State
+    fingerprint: str
+    run_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Begun:
     """A reference whose request was begun and never settled, as the ledger holds it."""
 
@@ -100,7 +109,9 @@ class Ledger:
             yield None
             return
         with _translated(path):
-            connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=10)
+            connection = sqlite3.connect(
+                f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=10
+            )
         try:
             with _translated(path):
                 _check_version(connection, path)
@@ -125,14 +136,14 @@ class Ledger:
         for (reference,) in self._query("SELECT external_reference FROM rows WHERE seq > ?", event):
             yield reference
 
-    def states(self, references: Sequence[str]) -> dict[str, tuple[State, str]]:
-        """External reference -> (state, fingerprint), for those of `references` that the ledger knows."""
+    def states(self, references: Sequence[str]) -> dict[str, Known]:
+        """What the ledger knows of those of `references` that were ever begun."""
         found = self._query(
-            "SELECT external_reference, state, fingerprint FROM rows"
+            "SELECT external_reference, state, fingerprint, run_id FROM rows"
             " WHERE external_reference IN (SELECT value FROM json_each(?))",
             json.dumps(references),
         )
-        return {reference: (State(state), fingerprint) for reference, state, fingerprint in found}
+        return {reference: Known(State(state), fingerprint, run_id) for reference, state, fingerprint, run_id in found}
 
     def begun(self, references: Sequence[str] | None = None) -> list[Begun]:
         """The unsettled ones: all of them, or those of `references`."""
@@ -143,7 +154,12 @@ class Ledger:
             None if references is None else json.dumps(references),
         )
         return [
-            Begun(Intent(reference, fingerprint, key, payload, generation), datetime.fromisoformat(sent), credential, run_id)
+            Begun(
+                Intent(reference, fingerprint, key, payload, generation),
+                datetime.fromisoformat(sent),
+                credential,
+                run_id,
+            )
             for reference, fingerprint, key, payload, generation, sent, credential, run_id in rows
         ]
 
@@ -169,7 +185,9 @@ class Ledger:
 
     def run(self, run_id: str) -> dict[str, Any] | None:
         """What the ledger knows of a run: started_at, ended_at, status, planned, pid."""
-        found = self._query("SELECT started_at, ended_at, status, planned, pid FROM runs WHERE run_id = ?", run_id).fetchone()
+        found = self._query(
+            "SELECT started_at, ended_at, status, planned, pid FROM runs WHERE run_id = ?", run_id
+        ).fetchone()
         return dict(zip(("started_at", "ended_at", "status", "planned", "pid"), found, strict=True)) if found else None
 
     # -- what happens ---------------------------------------------------------------------------------------------
@@ -186,7 +204,9 @@ class Ledger:
     def end_run(self, run_id: str, at: datetime, status: str) -> None:
         """A run ends: finished, or stopped and resumable."""
         with self._transaction():
-            self._connection.execute("UPDATE runs SET status = ?, ended_at = ? WHERE run_id = ?", (status, at.isoformat(), run_id))
+            self._connection.execute(
+                "UPDATE runs SET status = ?, ended_at = ? WHERE run_id = ?", (status, at.isoformat(), run_id)
+            )
 
     def record_intents(self, run_id: str, at: datetime, intents: Sequence[Intent], credential: str) -> None:
         """Make intents durable; nothing may be sent before this returns."""
@@ -228,7 +248,18 @@ class Ledger:
         cursor = self._connection.execute(
             "INSERT INTO events (run_id, at, kind, external_reference, fingerprint, generation, key, state, call, outcome,"
             " status, replayed, billing_id, payable, detail, credential) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-            (run_id, at, kind, intent.external_reference, intent.fingerprint, intent.generation, intent.key, state, *told, credential),
+            (
+                run_id,
+                at,
+                kind,
+                intent.external_reference,
+                intent.fingerprint,
+                intent.generation,
+                intent.key,
+                state,
+                *told,
+                credential,
+            ),
         )
         billing_id, payable, detail = told[4:]
         if first_sent is not None:
@@ -300,7 +331,9 @@ def _told(answer: Answer) -> tuple[Any, ...]:
 def _check_version(connection: sqlite3.Connection, path: Path) -> None:
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version != _VERSION:
-        raise LedgerError(f"{path} has ledger version {version}, this program reads version {_VERSION}: use the program that wrote it")
+        raise LedgerError(
+            f"{path} has ledger version {version}, this program reads version {_VERSION}: use the program that wrote it"
+        )
 
 
 def _described(environment: tuple[str, str, str, str]) -> str:
@@ -313,4 +346,6 @@ def _translated(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        raise LedgerError(f"{path}: {error}; check that the disk has room and the file is ours to write, then resume") from error
+        raise LedgerError(
+            f"{path}: {error}; check that the disk has room and the file is ours to write, then resume"
+        ) from error

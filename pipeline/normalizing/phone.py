@@ -19,7 +19,9 @@ def phone_kinds(texts: pl.Series, region: str) -> Kinds:
     phonenumbers parses 41 to 50 thousand a second, so each distinct text is asked once.
     """
     if region not in phonenumbers.SUPPORTED_REGIONS:
-        raise ConfigError(f"default region {region!r} is no region that has phone numbers; use an ISO 3166 code such as ZA")
+        raise ConfigError(
+            f"default region {region!r} is no region that has phone numbers; use an ISO 3166 code such as ZA"
+        )
     distinct = texts.unique().drop_nulls().to_list()
     judged = {text: _judge(text, region) for text in distinct}
     values = {text: value for text, (value, _) in judged.items()}
@@ -33,15 +35,17 @@ def _replaced(texts: pl.Series, mapping: dict[str, str | None] | dict[str, str])
     return texts.replace_strict(mapping, default=None, return_dtype=pl.String)
 
 
-
-
 def _judge(text: str, region: str) -> tuple[str | None, str]:
     if _SEVERAL.search(text):
         return None, "several"
     try:
         number = phonenumbers.parse(text, region)
     except NumberParseException as refused:
-        too = (NumberParseException.TOO_LONG, NumberParseException.TOO_SHORT_AFTER_IDD, NumberParseException.TOO_SHORT_NSN)
+        too = (
+            NumberParseException.TOO_LONG,
+            NumberParseException.TOO_SHORT_AFTER_IDD,
+            NumberParseException.TOO_SHORT_NSN,
+        )
         return None, "not_possible" if refused.error_type in too else "unreadable"
     if number.extension:
         return None, "extension"

@@ -55,6 +55,8 @@ def make_plan(
         },
     )
     counted = dict(
-        workbench.execute("SELECT action, count(*) FROM read_parquet($target) GROUP BY action", {"target": str(target)}).fetchall()
+        workbench.execute(
+            "SELECT action, count(*) FROM read_parquet($target) GROUP BY action", {"target": str(target)}
+        ).fetchall()
     )
     return Plan({action: counted.get(action.value, 0) for action in Action})

@@ -48,7 +48,9 @@ def verdict(content: dict[str, Any]) -> str:
 @cache
 def _template() -> Template:
     text = files(__package__).joinpath("report.html.j2").read_text(encoding="utf-8")
-    return Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True).from_string(text)
+    return Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True).from_string(
+        text
+    )
 
 
 def _list_of(fate: Fate) -> str:

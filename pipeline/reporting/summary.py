@@ -8,6 +8,8 @@ import duckdb
 
 from pipeline.outcomes import TROUBLED_FATES, Action, Fate, Reason
 
+_SENTENCES = {reason.value: reason.sentence for reason in Reason}
+
 
 @dataclass(frozen=True, slots=True)
 class Facts:
@@ -128,7 +130,7 @@ def _unreadable_amounts(workbench: duckdb.DuckDBPyConnection) -> dict[str, int]:
     rows = workbench.execute(
         "SELECT fate, count(*) FROM fates WHERE balance IS NULL AND (balance_kind IS NOT NULL OR fate = 'unreadable') GROUP BY fate"
     ).fetchall()
-    return {fate: count for fate, count in sorted(rows)}
+    return dict(sorted(rows))
 
 
 def _reasons(workbench: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
@@ -138,13 +140,15 @@ def _reasons(workbench: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
         " (SELECT unnest(reasons) AS reason, row_id, position FROM fates) GROUP BY reason ORDER BY times DESC, reason"
     ).fetchall()
     return [
-        {"reason": reason, "rows": times, "sentence": Reason(reason.partition(":")[0]).sentence, "examples": examples}
+        {"reason": reason, "rows": times, "sentence": _SENTENCES[reason.partition(":")[0]], "examples": examples}
         for reason, times, examples in rows
     ]
 
 
 def _not_payable(workbench: duckdb.DuckDBPyConnection) -> int:
-    found = workbench.execute("SELECT count(*) FROM fates WHERE fate IN ('created', 'created_different') AND NOT payable").fetchone()
+    found = workbench.execute(
+        "SELECT count(*) FROM fates WHERE fate IN ('created', 'created_different') AND NOT payable"
+    ).fetchone()
     return int(found[0]) if found else 0
 
 
@@ -156,11 +160,15 @@ def _conservation(
     credits: dict[str, dict[str, int]],
 ) -> dict[str, Any]:
     """Left: what was read, counted on the input. Right: what came out, counted on the fates."""
-    once = workbench.execute("SELECT count(*), count(DISTINCT position), coalesce(sum(line_count), 0) FROM fates").fetchone()
+    once = workbench.execute(
+        "SELECT count(*), count(DISTINCT position), coalesce(sum(line_count), 0) FROM fates"
+    ).fetchone()
     rows, positions, lines = once or (0, 0, 0)
     checks = [
         _check("records read = sum over fates", facts.records_read, sum(fates.values())),
-        _check("records read = records with a fate, once each", facts.records_read, positions if rows == positions else -1),
+        _check(
+            "records read = records with a fate, once each", facts.records_read, positions if rows == positions else -1
+        ),
         _check(
             "physical lines = header + blank + lines of all records",
             facts.lines["physical"],

@@ -21,7 +21,7 @@ def application(account: Account) -> ASGIApp:
     """Everything that the sandbox serves of an account."""
 
     async def on_http_error(request: Request, error: Exception) -> Response:
-        assert isinstance(error, HTTPException)
+        assert isinstance(error, HTTPException)  # noqa: S101 - Starlette calls this handler for nothing else
         return refuse_http(account, request, error)
 
     async def on_our_error(request: Request, _error: Exception) -> Response:

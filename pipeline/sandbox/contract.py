@@ -97,7 +97,7 @@ def _currency(value: object) -> str | None:
 
 @cache
 def _currencies() -> frozenset[str]:
-    from iso4217 import Currency  # noqa: PLC0415  (takes 60 ms, and most starts need none)
+    from iso4217 import Currency
 
     return frozenset(currency.code for currency in Currency)
 

@@ -48,7 +48,7 @@ class Dice:
 
     def __init__(self, seed: int | None = None) -> None:
         """Begin the run that `seed` means; a different one each time without a seed."""
-        self._random = random.Random(seed)  # noqa: S311  (dice, not secrets)
+        self._random = random.Random(seed)
 
     def throw(self, faults: Faults) -> frozenset[Mishap]:
         """Return the mishaps of one create.

@@ -113,8 +113,8 @@ class Store:
     def find_customer(self, id_or_reference: str) -> Customer | None:
         """Return the customer of that id, else the oldest of that external_reference."""
         # Two look-ups by index: with one OR, ORDER BY seq LIMIT 1 may walk the whole table.
-        by_id = f"SELECT {_COLUMNS} FROM customers WHERE id = ?"  # noqa: S608  (a constant)
-        by_reference = f"SELECT {_COLUMNS} FROM customers WHERE external_reference = ? ORDER BY seq LIMIT 1"  # noqa: S608
+        by_id = f"SELECT {_COLUMNS} FROM customers WHERE id = ?"
+        by_reference = f"SELECT {_COLUMNS} FROM customers WHERE external_reference = ? ORDER BY seq LIMIT 1"
         for query in (by_id, by_reference):
             row = self._sqlite.execute(query, (id_or_reference,)).fetchone()
             if row:
@@ -128,7 +128,7 @@ class Store:
 
     def customer_pages(self) -> Iterator[list[Customer]]:
         """Every customer in order of creation, a page at a time; those created meanwhile come too."""
-        query = f"SELECT {_COLUMNS}, seq FROM customers WHERE seq > ? ORDER BY seq LIMIT {_PAGE}"  # noqa: S608
+        query = f"SELECT {_COLUMNS}, seq FROM customers WHERE seq > ? ORDER BY seq LIMIT {_PAGE}"
         last = 0
         while rows := self._sqlite.execute(query, (last,)).fetchall():
             last = rows[-1][-1]

@@ -30,7 +30,7 @@ _OTHER_FORMATS = {
 }
 _BOM = b"\xef\xbb\xbf"
 # Shown as \xNN in the lists, so that the text of an unreadable record can stand in a file that is readable.
-_SHOWN = {chr(code): f"\\x{code:02x}" for code in [*range(0x20), *range(0x7F, 0xA0)] if chr(code) not in "\t"}
+_SHOWN = {chr(code): f"\\x{code:02x}" for code in [*range(0x20), *range(0x7F, 0xA0)] if code != 9}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +86,13 @@ class CsvFile:
                     position += records.height
                     yield Batch(records)
             if _identity(file) != before or _identity_of(self.path) != before:
-                raise SourceError(f"{self.path}: the file changed while it was read; nothing was sent. Wait until it is whole")
+                raise SourceError(
+                    f"{self.path}: the file changed while it was read; nothing was sent. Wait until it is whole"
+                )
         self.sha256 = digest.hexdigest()
         self.size = before[1]
 
-    def _blocks(
-        self, file: BinaryIO, digest: "hashlib._Hash", batch_bytes: int
-    ) -> Iterator[tuple[pl.DataFrame, bool]]:
+    def _blocks(self, file: BinaryIO, digest: "hashlib._Hash", batch_bytes: int) -> Iterator[tuple[pl.DataFrame, bool]]:
         """Blocks of whole physical lines; the last is marked."""
         head = last = file.read(4)
         digest.update(head)
@@ -106,7 +106,9 @@ class CsvFile:
             last = block or last
             whole, tail = _cut(tail + block, at_end=not block)
             if len(tail) > LONGEST_LINE:
-                raise SourceError(f"{self.path}: line {first_line + whole.count(10)} does not end within 64 MiB: no file of lines")
+                raise SourceError(
+                    f"{self.path}: line {first_line + whole.count(10)} does not end within 64 MiB: no file of lines"
+                )
             lines = _physical_lines(whole, first_line)
             first_line += lines.height
             if not block:
@@ -119,7 +121,9 @@ class CsvFile:
     def _without_bom(self, head: bytes) -> bytes:
         for magic, what in _OTHER_FORMATS.items():
             if head.startswith(magic):
-                raise SourceError(f"{self.path}: this is {what}, whatever its name says; a CSV file in UTF-8 is expected")
+                raise SourceError(
+                    f"{self.path}: this is {what}, whatever its name says; a CSV file in UTF-8 is expected"
+                )
         return head.removeprefix(_BOM)
 
     def _records(self, lines: pl.DataFrame, position: int, *, at_end: bool) -> tuple[pl.DataFrame, pl.DataFrame]:

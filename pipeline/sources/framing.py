@@ -47,7 +47,9 @@ def frame(lines: pl.DataFrame, field_count: int, *, at_end: bool) -> Frames:
     return Frames(_judged(taken, unclosed=lines["line"].gather(unclosed).implode(), field_count=field_count), rest)
 
 
-def _spans(raw: pl.Series, odd: list[int], field_count: int, *, at_end: bool) -> tuple[list[tuple[int, int]], list[int], int]:
+def _spans(
+    raw: pl.Series, odd: list[int], field_count: int, *, at_end: bool
+) -> tuple[list[tuple[int, int]], list[int], int]:
     """Which lines make one record: [(first, last)], which open a quote in vain, and where the undecided rest begins."""
     spans: list[tuple[int, int]] = []
     unclosed: list[int] = []
@@ -94,7 +96,12 @@ def _joined(lines: pl.DataFrame, spans: list[tuple[int, int]]) -> pl.DataFrame:
     bad = [bool(lines["not_utf8"][first : last + 1].any()) for first, last in spans]
     index = pl.int_range(pl.len(), dtype=pl.UInt32)
     merged = pl.DataFrame(
-        {"index": starts, "whole": [text for text, _ in whole], "line_count": [count for _, count in whole], "bad": bad},
+        {
+            "index": starts,
+            "whole": [text for text, _ in whole],
+            "line_count": [count for _, count in whole],
+            "bad": bad,
+        },
         schema={"index": pl.UInt32, "whole": pl.String, "line_count": pl.Int64, "bad": pl.Boolean},
     )
     return (
@@ -114,8 +121,8 @@ def _judged(records: pl.DataFrame, *, unclosed: pl.Series, field_count: int) -> 
     """Give every record its reason, if it has one; blank lines have `blank` set and no reason."""
     raw = pl.col("raw")
     quotes = raw.str.contains('"', literal=True)
-    fields = pl.when("quoted").then(raw.str.replace_all(r'"(?:[^"]|"")*"', "").str.count_matches(",", literal=True))
-    fields = fields.otherwise(raw.str.count_matches(",", literal=True)) + 1
+    unquoted = pl.when("quoted").then(raw.str.replace_all(r'"(?:[^"]|"")*"', "")).otherwise(raw)
+    fields = unquoted.str.count_matches(",", literal=True) + 1
     reason = (
         pl.when("blank").then(None)
         .when("not_utf8").then(pl.lit(Reason.READ_NOT_UTF8.value))

@@ -15,7 +15,9 @@ GIVEN = "given."  #: prefix of the columns that hold the text as it came, so tha
 def parse_header(line: str, where: str) -> tuple[str, ...]:
     """The column names of a header line as written; refuse a line that is no legal record or holds impossible names."""
     if re.match(LEGAL_RECORD, line) is None:
-        raise SourceError(f"{where}: the header is not a legal CSV line (a quote stands where none may); nothing was read")
+        raise SourceError(
+            f"{where}: the header is not a legal CSV line (a quote stands where none may); nothing was read"
+        )
     names = tuple(_unquoted(field[1:]) for field in re.findall(ONE_FIELD, "," + line))
     if faults := list(_faults(names)):
         raise SourceError(f"{where}: the header cannot be used: {'; '.join(faults)}. Found: {', '.join(names)}")

@@ -173,7 +173,7 @@ def decide(row: Progress, outcome: Outcome, dice: float, seconds_spent: float, p
                 return Settle(State.REFUSED, detail=outcome.detail)
             return LookUpNext(0, replace(row, why=Why.REFUSED, refusal=outcome))
         case Unintelligible():
-            return again.senseless(outcome.why)
+            return again.senseless()
         case Unexpected():
             return LookUpNext(0, replace(again.row, why=Why.FOR_THE_RECORD))
         case _:
@@ -247,7 +247,9 @@ def _stop(outcome: Outcome) -> Stop:
         case KeyReused():
             return Stop("billing knows an idempotency key with another payload: ledger and server disagree")
         case RequestRefused():
-            return Stop(f"billing refuses the form of our request ({outcome.status}: {outcome.detail}); please report this")
+            return Stop(
+                f"billing refuses the form of our request ({outcome.status}: {outcome.detail}); please report this"
+            )
         case _:
             return Stop(f"unexpected outcome {type(outcome).__name__}", exit_code=70)
 
@@ -287,7 +289,7 @@ class _Again:
         after = float(min(15, 2**self.row.running))
         return SendAgain(after, replace(self.row, running=self.row.running + 1, sends=max(0, self.row.sends - 1)))
 
-    def senseless(self, why: str) -> Step:
+    def senseless(self) -> Step:
         """2xx that nobody can read: twice more, then a look-up, never a new key."""
         row = replace(self.row, senseless=self.row.senseless + 1)
         if row.senseless <= 2:
@@ -306,5 +308,4 @@ class _Again:
 
     def _jittered(self) -> float:
         tries = max(self.row.sends, self.row.look_ups)
-        return self.dice * min(self.policy.backoff_cap, self.policy.backoff_base * 2**tries)
-
+        return self.dice * min(self.policy.backoff_cap, self.policy.backoff_base * float(2**tries))

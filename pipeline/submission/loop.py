@@ -17,8 +17,8 @@ from datetime import datetime
 from pipeline.billing import Call, Create, LookUp, Pace
 from pipeline.customer import Environment, create_key
 from pipeline.errors import LedgerError
-from pipeline.ledger import Answer, Begun, Intent, Ledger, Withdrawal
-from pipeline.outcomes import SETTLED_STATES, NoAnswer, Outcome, ServerTrouble, State
+from pipeline.ledger import Answer, Begun, Intent, Known, Ledger, Withdrawal
+from pipeline.outcomes import NoAnswer, Outcome, ServerTrouble, State
 from pipeline.submission.deciding import (
     LeaveInDoubt,
     LookUpNext,
@@ -119,7 +119,9 @@ def submit(
     """Settle the begun rows and create the planned ones, each once; return when nothing is left or `stopping` says so."""
     pace = Pace(policy.per_second, clock.monotonic)
     pool = _Pool(make, pace, stopping.event, policy.workers)
-    loop = _Loop(run_id, environment, ledger, pool, pace, credential, policy, clock, dice, stopping, Tally(total), on_progress)
+    loop = _Loop(
+        run_id, environment, ledger, pool, pace, credential, policy, clock, dice, stopping, Tally(total), on_progress
+    )
     try:
         loop.run(planned, begun)
     except BaseException:
@@ -233,12 +235,8 @@ class _Loop:
             return False
         known = self.ledger.states([row.external_reference for row in window])
         # The ledger has the last word: what another run has settled since the plan is not sent, whatever the plan says.
-        fresh = [row for row in window if _may_begin(row, known.get(row.external_reference))]
-        unsettled = [
-            row.external_reference
-            for row in window
-            if known.get(row.external_reference) == (State.UNKNOWN, row.fingerprint)
-        ]
+        fresh = [row for row in window if _may_begin(row, known.get(row.external_reference), self.run_id)]
+        unsettled = [row.external_reference for row in window if _goes_on(row, known.get(row.external_reference))]
         self.tally.passed_over += len(window) - len(fresh) - len(unsettled)
         intents = [Intent(row.external_reference, row.fingerprint, row.key, row.payload) for row in fresh]
         self.ledger.record_intents(self.run_id, self.clock.now(), intents, self.credential)
@@ -390,9 +388,18 @@ class _Loop:
         self.rows = {}
 
 
-def _may_begin(row: Planned, known: tuple[State, str] | None) -> bool:
-    """Whether a planned create may be begun anew: nothing is known of its reference, or nothing that stands against it."""
-    if known is None:
-        return True
-    state, _ = known
-    return state not in SETTLED_STATES - {State.REFUSED} and state is not State.UNKNOWN
+def _may_begin(row: Planned, known: Known | None, run_id: str) -> bool:
+    """Whether a planned create may be begun anew: nothing that the ledger knows of its reference stands against it."""
+    match known:
+        case None | Known(state=State.WITHDRAWN):
+            return True
+        case Known(state=State.REFUSED):
+            # What this very run was refused is final; an older refusal the plan has already weighed.
+            return known.fingerprint != row.fingerprint or known.run_id != run_id
+        case _:
+            return False
+
+
+def _goes_on(row: Planned, known: Known | None) -> bool:
+    """Whether a planned create was begun before, with this content, and never settled."""
+    return known is not None and known.state is State.UNKNOWN and known.fingerprint == row.fingerprint

@@ -34,10 +34,15 @@ def write_results(
         seconds["submit"] = round(submit_seconds, 3)
     with folder.workbench() as workbench:
         find_fates(workbench, folder.run_id)
-        facts = _facts(plan, status, now, stop, requests or {"creates": 0, "replayed": 0, "look_ups": 0}, seconds, left_over)
+        facts = _facts(
+            plan, status, now, stop, requests or {"creates": 0, "replayed": 0, "look_ups": 0}, seconds, left_over
+        )
         report = summarize(workbench, facts)
         _write_tables(folder, workbench, plan["columns"])
-    report.content["files"] = {name: str(folder.path / name) for name in (*(f"{name}.csv" for name in LISTS), "differences.csv", "rows.parquet", "report.html")}
+    report.content["files"] = {
+        name: str(folder.path / name)
+        for name in (*(f"{name}.csv" for name in LISTS), "differences.csv", "rows.parquet", "report.html")
+    }
     write_bytes(folder.path / "report.html", render_html(report.content).encode())
     folder.write_json("summary.json", report.content)
     folder.write_manifest(plan["inputs"], plan["settings"])
@@ -83,9 +88,13 @@ def _facts(
 def _write_tables(folder: RunFolder, workbench: duckdb.DuckDBPyConnection, columns: list[str]) -> None:
     for name in LISTS:
         with renamed_when_whole(folder.path / f"{name}.csv") as path:
-            workbench.execute(f"COPY ({list_query(name, columns)}) TO $path (FORMAT csv, HEADER)", {"path": str(path.absolute())})
+            workbench.execute(
+                f"COPY ({list_query(name, columns)}) TO $path (FORMAT csv, HEADER)", {"path": str(path.absolute())}
+            )
     with renamed_when_whole(folder.path / "rows.parquet") as path:
-        workbench.execute(f"COPY ({rows_query()}) TO $path (FORMAT parquet, COMPRESSION zstd)", {"path": str(path.absolute())})
+        workbench.execute(
+            f"COPY ({rows_query()}) TO $path (FORMAT parquet, COMPRESSION zstd)", {"path": str(path.absolute())}
+        )
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(_DIFFERENCE_COLUMNS)

@@ -24,8 +24,8 @@ from pipeline import __version__
 from pipeline.billing import Billing, LookUp
 from pipeline.config import Settings, Target
 from pipeline.customer import Environment, payload_expression
-from pipeline.errors import Interrupted, LedgerError, PlanStale, SourceError, SubmissionStopped
-from pipeline.files import sha256_of
+from pipeline.errors import Interrupted, PlanStale, SourceError, SubmissionStopped
+from pipeline.files import renamed_when_whole, sha256_of
 from pipeline.ledger import OUTCOME_COLUMNS, Ledger, run_lock
 from pipeline.matching import find_matches
 from pipeline.normalizing import Defaults, normalize
@@ -34,7 +34,7 @@ from pipeline.planning import Plan, make_plan
 from pipeline.reporting import Report
 from pipeline.run_folder import RunFolder
 from pipeline.sources import BATCH_BYTES, CsvFile, in_order, read, unknown_columns
-from pipeline.submission import Clock, Planned, Policy, Stop, StopRequest, Tally, submit
+from pipeline.submission import Clock, Planned, Policy, StopRequest, Tally, submit
 from pipeline.totalling import ControlTotals
 from pipeline.validating import validate
 from pipeline.verbs.results import write_results
@@ -163,8 +163,8 @@ def _plan(
         last_event = ledger.last_event() if ledger else 0
     with folder.workbench() as workbench:
         find_matches(workbench)
-        plan = make_plan(workbench, folder.staged / "plan.parquet", environment, retry_refused=settings.retry_refused)
-    os.chmod(folder.staged / "plan.parquet", 0o600)
+        with renamed_when_whole(folder.staged / "plan.parquet") as path:
+            plan = make_plan(workbench, path, environment, retry_refused=settings.retry_refused)
     seconds.lap("match and plan")
     return {
         "schema": 1,
@@ -225,11 +225,19 @@ def _refuse_empty(files: list[CsvFile], records: int, settings: Settings) -> Non
     if headless := [str(file.path) for file in files if file.header is None]:
         raise SourceError(f"{', '.join(headless)}: empty, without even a header")
     if not records and not settings.allow_empty:
-        raise SourceError(f"{', '.join(str(file.path) for file in files)}: 0 records; if that is right, say --allow-empty")
+        raise SourceError(
+            f"{', '.join(str(file.path) for file in files)}: 0 records; if that is right, say --allow-empty"
+        )
 
 
 def _described(file: CsvFile) -> dict[str, Any]:
-    return {"path": str(file.path), "name": file.name, "sha256": file.sha256, "bytes": file.size, "lines": asdict(file.lines)}
+    return {
+        "path": str(file.path),
+        "name": file.name,
+        "sha256": file.sha256,
+        "bytes": file.size,
+        "lines": asdict(file.lines),
+    }
 
 
 def _new_run_id(files: list[CsvFile]) -> str:
@@ -244,7 +252,10 @@ def _new_run_id(files: list[CsvFile]) -> str:
 def _writing(settings: Settings, environment: Environment, run_id: str) -> Iterator[Ledger]:
     """The only writer of this environment, with its ledger open."""
     folder = settings.home / environment.name
-    with run_lock(folder, run_id, CLOCK.now().isoformat(timespec="seconds")), Ledger.opened(folder, environment) as ledger:
+    with (
+        run_lock(folder, run_id, CLOCK.now().isoformat(timespec="seconds")),
+        Ledger.opened(folder, environment) as ledger,
+    ):
         yield ledger
 
 
@@ -293,6 +304,8 @@ def _submit_and_report(
         submit_seconds=CLOCK.monotonic() - began,
         left_over=left_over,
     )
+
+
 def _settle_earlier_runs(
     settings: Settings, target: Target, ledger: Ledger, stopping: StopRequest, watch: Watch
 ) -> int:
@@ -332,7 +345,9 @@ def _knock(billing: Billing, first: Planned, stopping: StopRequest) -> None:
                     break
                 silence = why
             case CredentialRefused(status=status):
-                raise SubmissionStopped(f"billing refuses the API key ({status}); nothing was sent: mend it, then apply or resume")
+                raise SubmissionStopped(
+                    f"billing refuses the API key ({status}); nothing was sent: mend it, then apply or resume"
+                )
             case CertificateRefused():
                 raise SubmissionStopped("billing's certificate does not prove who it is; nothing was sent")
             case Misaddressed(status=status):
@@ -352,7 +367,9 @@ def _planned_creates(folder: RunFolder) -> Iterator[Planned]:
     columns = ["action", "external_reference", "fingerprint", "key", "payload"]
     with pq.ParquetFile(folder.staged / "plan.parquet") as plan:
         for batch in plan.iter_batches(batch_size=10_000, columns=columns):
-            for action, reference, fingerprint, key, payload in zip(*(c.to_pylist() for c in batch.columns), strict=True):
+            for action, reference, fingerprint, key, payload in zip(
+                *(c.to_pylist() for c in batch.columns), strict=True
+            ):
                 if action == Action.CREATE.value:
                     yield Planned(reference, fingerprint, key, payload.encode())
 
@@ -384,7 +401,9 @@ def _refuse_stale(folder: RunFolder, ledger: Ledger, environment: Environment) -
         planned = pl.scan_parquet(folder.staged / "plan.parquet").select("external_reference", "row_id", "fingerprint")
         hit = planned.filter(pl.col("external_reference").is_in(list(references))).collect()["row_id"].to_list()
         if hit:
-            moved.append(f"the ledger's history of {len(hit)} planned rows ({', '.join(hit[:3])}{' …' if len(hit) > 3 else ''})")
+            moved.append(
+                f"the ledger's history of {len(hit)} planned rows ({', '.join(hit[:3])}{' …' if len(hit) > 3 else ''})"
+            )
     if moved:
         raise PlanStale(f"plan {folder.run_id} is stale: {' and '.join(moved)} changed since; make a new plan")
 
