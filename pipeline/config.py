@@ -61,15 +61,21 @@ def target_from(
     _refuse_mismatch(address, api_key, live=live)
     return Target(
         address=address,
-        environment=environment_from(address, live=api_key.is_live, environment=environment, merchant=merchant),
+        environment=environment_from(base_url, live=api_key.is_live, environment=environment, merchant=merchant),
         api_key=api_key,
     )
 
 
+def sandbox_target(base_url: str, api_key: str) -> Target:
+    """A sandbox that this process has started itself."""
+    return target_from(base_url, ApiKey(api_key, source="the sandbox"))
+
+
 def environment_from(
-    address: Address, *, live: bool, environment: str | None = None, merchant: str | None = None
+    destination: str, *, live: bool, environment: str | None = None, merchant: str | None = None
 ) -> Environment:
-    """The environment at an address; without names this machine is the sandbox, and any other address wants both."""
+    """The environment at a destination; without names this machine is the sandbox, any other address wants both."""
+    address = parse_address("http://127.0.0.1" if destination == SANDBOX else destination)
     if address.is_loopback:
         environment, merchant = environment or SANDBOX, merchant or SANDBOX
     missing = [f"--{name}" for name, value in (("environment", environment), ("merchant", merchant)) if not value]

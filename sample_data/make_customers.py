@@ -15,7 +15,17 @@ from collections import Counter
 from pathlib import Path
 
 HERE = Path(__file__).parent
-COLUMNS = ["external_reference", "name", "email", "phone", "currency", "balance", "metadata.plan", "metadata.branch", "notes"]
+COLUMNS = [
+    "external_reference",
+    "name",
+    "email",
+    "phone",
+    "currency",
+    "balance",
+    "metadata.plan",
+    "metadata.branch",
+    "notes",
+]
 
 FIRST = (
     "Thandiwe Sipho Nomvula Bongani Lerato Kagiso Naledi Tshepo Ayanda Zanele Mpho Thabo Lindiwe Sibusiso Palesa Johan Annelie "
@@ -27,7 +37,10 @@ LAST = (
     "Petersen Mahlangu Sithole Zulu Molefe Ndlovu Mabaso O'Brien Smith Müller Mwangi Otieno Okafor Moyo Banda dos_Santos"
 ).split()
 FIRMS = ["Trading CC", "& Sons (Pty) Ltd", "Spaza", "Holdings", "Guest House", "Motors", "Primary School", "Stokvel"]
-PLANS, BRANCHES = ["prepaid", "metered", "flat", "business"], ["Cape Town", "Gqeberha", "Soweto", "Durban", "Nairobi", ""]
+PLANS, BRANCHES = (
+    ["prepaid", "metered", "flat", "business"],
+    ["Cape Town", "Gqeberha", "Soweto", "Durban", "Nairobi", ""],
+)
 COUNTRIES = {  # currency -> (E.164 prefix of a mobile range, digits after it, the largest usual balance in minor units)
     "ZAR": ("+2782", 7, 500_000),
     "KES": ("+25472", 7, 900_000),
@@ -62,26 +75,34 @@ class Sample:
             phone = self.as_people_write(phone)
         name = f"{first} {last}" if dice.random() < 0.85 else f"{last} {dice.choice(FIRMS)}"
         mailbox = "".join(c for c in f"{first}.{last}".lower() if c.isascii() and (c.isalnum() or c == "."))
-        balance = str(dice.choice([0, dice.randrange(1, largest), dice.randrange(1, largest), -dice.randrange(1, largest // 4)]))
+        balance = str(
+            dice.choice([0, dice.randrange(1, largest), dice.randrange(1, largest), -dice.randrange(1, largest // 4)])
+        )
         if dice.random() < 0.06:
             currency, balance = dice.choice([("", ""), (currency, "")])
         return {
             "external_reference": f"ACC-{100_000 + self.number}",
             "name": name,
-            "email": f"{mailbox}{self.number}@example.{dice.choice(['com', 'org', 'net'])}" if dice.random() < 0.9 else "",
+            "email": f"{mailbox}{self.number}@example.{dice.choice(['com', 'org', 'net'])}"
+            if dice.random() < 0.9
+            else "",
             "phone": phone if dice.random() < 0.95 else "",
             "currency": currency,
             "balance": balance,
             "metadata.plan": dice.choice(PLANS),
             "metadata.branch": dice.choice(BRANCHES),
-            "notes": dice.choice(["", "", "", "", 'prefers "SMS", not email', "moved in\nJanuary", "gate code at office"]),
+            "notes": dice.choice(
+                ["", "", "", "", 'prefers "SMS", not email', "moved in\nJanuary", "gate code at office"]
+            ),
         }
 
     def as_people_write(self, e164: str) -> str:
         """A South African number in one of the forms that files hold."""
         national = "0" + e164.removeprefix("+27")
         spaced = f"{national[:3]} {national[3:6]} {national[6:]}"
-        return self.dice.choice([e164, national, spaced, spaced.replace(" ", "-"), f"+27 (0){e164[3:5]} {e164[5:8]} {e164[8:]}"])
+        return self.dice.choice(
+            [e164, national, spaced, spaced.replace(" ", "-"), f"+27 (0){e164[3:5]} {e164[5:8]} {e164[8:]}"]
+        )
 
     def add(self, row: dict[str, str], fate: str, *reasons: str) -> None:
         """One record, and what should become of it."""
@@ -148,14 +169,23 @@ INVALID: list[tuple[dict[str, str], list[str]]] = [
         )
     ]
     * 2,
-    *[({"email": bad}, ["VALIDATE.EMAIL_MALFORMED:email"]) for bad in ("thabo@@example.com", "nobody", "a b@example.com", "x@localhost")],
+    *[
+        ({"email": bad}, ["VALIDATE.EMAIL_MALFORMED:email"])
+        for bad in ("thabo@@example.com", "nobody", "a b@example.com", "x@localhost")
+    ],
     *[({"phone": bad}, ["VALIDATE.PHONE_NOT_POSSIBLE:phone"]) for bad in ("0821", "0821234567890123")],
     *[({"phone": bad}, ["VALIDATE.PHONE_UNREADABLE:phone"]) for bad in ("n/a", "unknown")],
     ({"phone": "0201234567"}, ["VALIDATE.PHONE_NOT_VALID:phone"]),
     ({"phone": "0821234567 / 0839876543"}, ["VALIDATE.PHONE_SEVERAL:phone"]),
     ({"phone": "021 481 5000 ext 12"}, ["VALIDATE.PHONE_HAS_EXTENSION:phone"]),
-    *[({"currency": "ZAR", "balance": bad}, ["VALIDATE.BALANCE_NOT_WHOLE:balance"]) for bad in ("240.00", "1234,50", "99.9")],
-    *[({"currency": "ZAR", "balance": bad}, ["VALIDATE.BALANCE_NOT_A_NUMBER:balance"]) for bad in ("R240", "(500)", "12 000")],
+    *[
+        ({"currency": "ZAR", "balance": bad}, ["VALIDATE.BALANCE_NOT_WHOLE:balance"])
+        for bad in ("240.00", "1234,50", "99.9")
+    ],
+    *[
+        ({"currency": "ZAR", "balance": bad}, ["VALIDATE.BALANCE_NOT_A_NUMBER:balance"])
+        for bad in ("R240", "(500)", "12 000")
+    ],
     ({"currency": "ZAR", "balance": "9007199254740992"}, ["VALIDATE.BALANCE_TOO_LARGE:balance"]),
     *[({"currency": "", "balance": "15000"}, ["VALIDATE.BALANCE_NEEDS_CURRENCY:currency"])] * 2,
     *[({"currency": bad, "balance": "100"}, ["VALIDATE.CURRENCY_UNKNOWN:currency"]) for bad in ("RAND", "R")],

@@ -11,8 +11,8 @@ from pipeline.cli import options
 from pipeline.cli.printing import say, show_json, show_plan, show_report, show_status, show_statuses
 
 if TYPE_CHECKING:
-    from pipeline.reporting import Report
-    from pipeline.run_folder import RunFolder
+    from pipeline.verbs.run import Report
+    from pipeline.verbs.status import RunFolder
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -77,11 +77,10 @@ def plan(**given: Any) -> int:
 @options.as_json
 def apply(**given: Any) -> int:
     """Do exactly what a plan says, or refuse (exit 6) where something has moved since."""
-    from pipeline.run_folder import RunFolder
     from pipeline.verbs.run import apply_plan
+    from pipeline.verbs.status import named_run
 
-    folder = RunFolder.find(options.settings(given).reports, given["run_id"])
-    return _apply(apply_plan, folder, given)
+    return _apply(apply_plan, named_run(options.settings(given).reports, given["run_id"]), given)
 
 
 @cli.command()
@@ -92,16 +91,12 @@ def apply(**given: Any) -> int:
 @options.as_json
 def resume(**given: Any) -> int:
     """Finish what was stopped: the run that is named, or the newest that can be resumed."""
-    from pipeline.run_folder import RunFolder
     from pipeline.verbs.run import resume_run
-    from pipeline.verbs.status import latest
+    from pipeline.verbs.status import find_run
 
     settings = options.settings(given)
-    if given["run_id"]:
-        folder = RunFolder.find(settings.reports, given["run_id"])
-    elif (found := latest(settings.reports, settings.home, resumable=True)) is not None:
-        folder = found
-    else:
+    folder = find_run(settings.reports, settings.home, given["run_id"], resumable=True)
+    if folder is None:
         say("nothing to resume")
         return 0
     return _apply(resume_run, folder, given)
@@ -115,15 +110,10 @@ def status(**given: Any) -> int:
     """Where a run stands, the newest where none is named; also while it goes on in another process."""
     from dataclasses import asdict
 
-    from pipeline.run_folder import RunFolder
-    from pipeline.verbs.status import latest, status_of
+    from pipeline.verbs.status import find_run, status_of
 
     settings = options.settings(given)
-    folder = (
-        RunFolder.find(settings.reports, given["run_id"])
-        if given["run_id"]
-        else latest(settings.reports, settings.home)
-    )
+    folder = find_run(settings.reports, settings.home, given["run_id"])
     if folder is None:
         say(f"no runs in {settings.reports}")
         return 0
@@ -159,9 +149,8 @@ def demo(**given: Any) -> int:
     """The whole job on the sample data against a fresh sandbox, and where its report is."""
     from tempfile import TemporaryDirectory
 
-    from pipeline.billing import ApiKey
     from pipeline.cli.progress import watching
-    from pipeline.config import target_from
+    from pipeline.config import sandbox_target
     from pipeline.verbs.demo import run_demo
 
     with (
@@ -171,7 +160,7 @@ def demo(**given: Any) -> int:
         watching(quiet=False) as watch,
     ):
         settings = options.settings({**given, "home": Path(home)}, destination="sandbox")
-        target = target_from(sandbox.base_url, ApiKey(sandbox.api_key, source="the sandbox"))
+        target = sandbox_target(sandbox.base_url, sandbox.api_key)
         result = run_demo(settings, target, stopping=stopping, watch=watch)
     show_report(result.report.content)
     sums = ", ".join(f"{amount} {currency}" for currency, amount in sorted(result.held["sums"].items()))

@@ -18,8 +18,7 @@ from pipeline.errors import NotApproved
 if TYPE_CHECKING:
     from pipeline.config import Settings, Target
     from pipeline.customer import Environment
-    from pipeline.submission import StopRequest
-    from pipeline.verbs.run import PlannedRun
+    from pipeline.verbs.run import PlannedRun, StopRequest
 
 _Command = Callable[..., Any]
 
@@ -101,12 +100,11 @@ def said_where(given: dict[str, Any], *, planned_for: str | None = None) -> str:
 @contextmanager
 def target(place: str, given: dict[str, Any], home: Path) -> "Iterator[Target]":
     """Where customers go, ready to take them: the sandbox inside this process, or billing with the key at hand."""
-    from pipeline.billing import ApiKey
-    from pipeline.config import read_api_key, target_from
+    from pipeline.config import read_api_key, sandbox_target, target_from
 
     if place == "sandbox":
         with sandbox_in_process(home) as sandbox:
-            yield target_from(sandbox.base_url, ApiKey(sandbox.api_key, source="the sandbox"))
+            yield sandbox_target(sandbox.base_url, sandbox.api_key)
         return
     yield target_from(
         place,
@@ -119,11 +117,9 @@ def target(place: str, given: dict[str, Any], home: Path) -> "Iterator[Target]":
 
 def environment(place: str, given: dict[str, Any]) -> "Environment":
     """The environment that a plan is for; no key is needed to plan."""
-    from pipeline.billing import parse_address
     from pipeline.config import environment_from
 
-    address = parse_address("http://127.0.0.1" if place == "sandbox" else place)
-    return environment_from(address, live=given["live"], environment=given["environment"], merchant=given["merchant"])
+    return environment_from(place, live=given["live"], environment=given["environment"], merchant=given["merchant"])
 
 
 @contextmanager
@@ -140,14 +136,14 @@ def sandbox_in_process(home: Path | None) -> Iterator[Any]:
 @contextmanager
 def stoppable() -> "Iterator[StopRequest]":
     """Ctrl-C or SIGTERM once: stop in order. Ctrl-C again: stop now."""
-    from pipeline.submission import Stop, StopRequest
+    from pipeline.verbs.run import StopRequest
 
     request = StopRequest()
 
     def stop(number: int, _frame: FrameType | None) -> None:
         if request.event.is_set() and number == signal.SIGINT:
             raise KeyboardInterrupt
-        request.ask(Stop(f"interrupted ({signal.Signals(number).name}); resume when you are ready", exit_code=5))
+        request.interrupt(signal.Signals(number).name)
         say("stopping: no new requests, waiting for those in flight (Ctrl-C again stops at once)")
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}

@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from pipeline.verbs.status import RunStatus
 
 
+WIDTH_OFF_A_TERMINAL = 120
+
+
 def say(text: str) -> None:
     """A line of commentary."""
     print(printable(text), file=sys.stderr, flush=True)
@@ -32,7 +35,9 @@ def show_report(content: dict[str, Any]) -> None:
 
     from pipeline.reporting.page import money, verdict
 
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
+    if not console.is_terminal:
+        console.width = WIDTH_OFF_A_TERMINAL
     environment = content["environment"]
     console.print(f"{printable(environment['mode']).upper()}  {printable(verdict(content))}", markup=False)
     fates = Table("fate", "records", "what it means", box=None, pad_edge=False)

@@ -12,8 +12,7 @@ if TYPE_CHECKING:
 
     from rich.progress import Progress, TaskID
 
-    from pipeline.submission import Tally
-    from pipeline.verbs.run import Watch
+    from pipeline.verbs.run import Tally, Watch
 
 SECONDS_BETWEEN_LINES = 30.0
 

@@ -70,6 +70,10 @@ class StopRequest:
         self.event = threading.Event()
         self.stop: Stop | None = None
 
+    def interrupt(self, signal_name: str) -> None:
+        """A signal asks for it: resumable."""
+        self.ask(Stop(f"interrupted ({signal_name}); resume when you are ready", exit_code=5))
+
     def ask(self, stop: Stop) -> None:
         """No new sends from now on; what is in flight is waited for and recorded."""
         if self.stop is None:

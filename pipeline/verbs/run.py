@@ -39,6 +39,18 @@ from pipeline.totalling import ControlTotals
 from pipeline.validating import validate
 from pipeline.verbs.results import write_results
 
+__all__ = [
+    "PlannedRun",
+    "Report",
+    "StopRequest",
+    "Tally",
+    "Watch",
+    "apply_plan",
+    "plan_import",
+    "resume_run",
+    "run_import",
+]
+
 CLOCK = Clock(lambda: datetime.now(UTC), time.monotonic)
 
 

@@ -8,6 +8,8 @@ from pipeline.ledger import Ledger
 from pipeline.outcomes import State
 from pipeline.run_folder import RunFolder, all_runs
 
+__all__ = ["RunFolder", "RunStatus", "find_run", "named_run", "status_of", "statuses"]
+
 
 @dataclass(frozen=True, slots=True)
 class RunStatus:
@@ -59,8 +61,15 @@ def statuses(reports: Path, home: Path) -> list[RunStatus]:
     return [status_of(folder, home) for folder in all_runs(reports)]
 
 
-def latest(reports: Path, home: Path, *, resumable: bool = False) -> RunFolder | None:
-    """The newest run, or the newest that can be resumed."""
+def named_run(reports: Path, run_id: str) -> RunFolder:
+    """The run of that name; raise RunNotFound, naming the latest, where there is none."""
+    return RunFolder.find(reports, run_id)
+
+
+def find_run(reports: Path, home: Path, run_id: str | None, *, resumable: bool = False) -> RunFolder | None:
+    """The run of that name; without one the newest, or the newest that can be resumed."""
+    if run_id is not None:
+        return named_run(reports, run_id)
     for folder in reversed(all_runs(reports)):
         if not resumable or status_of(folder, home).status in {"stopped", "interrupted"}:
             return folder

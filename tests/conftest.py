@@ -1,0 +1,122 @@
+"""Fixtures that are things: the command line as a process, a sandbox as another, and files of customers."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+KEY = "sk_test_fixture0000000000000000"
+HEADER = "external_reference,name,email,phone,currency,balance,metadata.plan"
+REPOSITORY = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True)
+class Outside:
+    """A sandbox in a process of its own."""
+
+    base_url: str
+    api_key: str
+    pid: int
+
+    def customers(self) -> dict[str, dict]:
+        lines = httpx.get(f"{self.base_url}/_sandbox/customers", trust_env=False, timeout=60).text.splitlines()
+        return {customer["external_reference"]: customer for customer in map(json.loads, lines)}
+
+    def stats(self) -> dict:
+        return httpx.get(f"{self.base_url}/_sandbox/stats", trust_env=False, timeout=60).json()
+
+    def faults(self, **faults: object) -> None:
+        httpx.post(f"{self.base_url}/_sandbox/faults", json=faults, trust_env=False).raise_for_status()
+
+    def advance(self, seconds: float) -> None:
+        httpx.post(
+            f"{self.base_url}/_sandbox/clock", json={"advance_seconds": seconds}, trust_env=False
+        ).raise_for_status()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {"BILLING_API_KEY": self.api_key}
+
+
+@dataclass(frozen=True)
+class Command:
+    """The command line, in a folder of its own."""
+
+    folder: Path
+
+    def start(self, *arguments: str | Path, environment: dict[str, str] | None = None) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "pipeline", *map(str, arguments)],
+            cwd=self.folder,
+            env=_environment(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def __call__(
+        self, *arguments: str | Path, environment: dict[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        process = self.start(*arguments, environment=environment)
+        out, err = process.communicate(timeout=240)
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+    def summary(self) -> dict:
+        """The summary of the newest run."""
+        return json.loads((self.newest() / "summary.json").read_text())
+
+    def newest(self) -> Path:
+        """The newest run folder."""
+        return max((self.folder / "reports").iterdir(), key=lambda path: (path / "plan.json").stat().st_mtime_ns)
+
+
+def _environment(extra: dict[str, str] | None) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("BILLING_", "PIPELINE_"))}
+    return {**kept, "PYTHONPATH": str(REPOSITORY), **(extra or {})}
+
+
+@pytest.fixture
+def pipeline(tmp_path) -> Command:
+    return Command(tmp_path)
+
+
+@pytest.fixture
+def outside(tmp_path) -> Iterator[Outside]:
+    with running_sandbox(tmp_path / "billing.sqlite") as sandbox:
+        yield sandbox
+
+
+@contextmanager
+def running_sandbox(state: Path, *arguments: str) -> Iterator[Outside]:
+    """`pipeline sandbox` as a process, ended by its id."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pipeline", "sandbox", "--state", str(state), "--api-key", KEY, *arguments],
+        env=_environment(None),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        ready = json.loads(process.stdout.readline())
+        yield Outside(ready["base_url"], ready["api_key"], ready["pid"])
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=30)
+
+
+def customers_csv(path: Path, count: int, *, start: int = 0, balance: int = 100) -> Path:
+    """A clean file of `count` customers."""
+    rows = (
+        f"ref-{n},Person {n},person{n}@example.com,0821{n:06d},ZAR,{n * balance},gold"
+        for n in range(start, start + count)
+    )
+    path.write_text("\n".join([HEADER, *rows]) + "\n")
+    return path

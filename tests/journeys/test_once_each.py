@@ -1,0 +1,174 @@
+"""A file, an interruption, a resume: each customer once in billing, and every figure agrees."""
+
+import csv
+import json
+import signal
+import time
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from tests.conftest import HEADER, REPOSITORY, customers_csv, running_sandbox
+
+SAMPLE = REPOSITORY / "sample_data" / "customers.csv"
+
+
+def test_the_sample_ends_in_the_fates_that_its_readme_states_and_a_second_run_sends_nothing(pipeline):
+    expected = json.loads((REPOSITORY / "sample_data" / "customers.expected.json").read_text())
+
+    first = pipeline("run", SAMPLE, "--sandbox", "--yes", "--json", "--home", "home")
+    second = pipeline("run", SAMPLE, "--sandbox", "--yes", "--json", "--home", "home")
+
+    assert first.returncode == second.returncode == 1  # some rows are rejected and held, and the code says so
+    summary, again = json.loads(first.stdout), json.loads(second.stdout)
+    assert _given(summary["fates"]) == expected["fates"]
+    assert {reason["reason"]: reason["rows"] for reason in summary["reasons"]} == expected["reasons"]
+    assert {code: _given(sums) for code, sums in summary["sums"].items()} == {
+        code: _given(sums) for code, sums in expected["sums"].items()
+    }
+    assert again["fates"]["created"] == 0
+    assert again["fates"]["already_exists_same"] == expected["fates"]["created"]
+    assert again["requests"] == {"creates": 0, "replayed": 0, "look_ups": 0}
+
+
+def test_billing_holds_exactly_the_planned_creates_field_by_field(pipeline, outside):
+    result = pipeline("run", SAMPLE, "--base-url", outside.base_url, "--yes", "--json", environment=outside.environment)
+
+    summary, held = json.loads(result.stdout), outside.customers()
+    plan = pl.read_parquet(pipeline.newest() / "staged" / "plan.parquet").filter(pl.col("action") == "create")
+    planned = {
+        reference: json.loads(payload) for reference, payload in plan.select("external_reference", "payload").rows()
+    }
+    sent = {
+        reference: {k: v for k, v in c.items() if k not in {"id", "payment_rules"}} for reference, c in held.items()
+    }
+    assert sent == planned
+    sums = {code: by_fate["created"] for code, by_fate in summary["sums"].items() if by_fate["created"]}
+    assert {code: total for code, total in outside.stats()["sums"].items() if total} == sums
+    crosswalk = {
+        row["external_reference"]: row["_import_billing_id"] for row in _rows(pipeline.newest() / "created.csv")
+    }
+    assert crosswalk == {reference: customer["id"] for reference, customer in held.items()}
+
+
+def test_sums_are_exact_far_beyond_2_to_the_53(pipeline, outside, tmp_path):
+    file = tmp_path / "large.csv"
+    file.write_text("\n".join([HEADER, *(f"big-{n},,,,ZAR,{2**53 - 1},x" for n in range(1030))]) + "\n")
+
+    result = pipeline("run", file, "--base-url", outside.base_url, "--yes", "--json", environment=outside.environment)
+
+    total = 1030 * (2**53 - 1)  # more than a signed 64-bit integer holds
+    assert total > 2**63
+    assert json.loads(result.stdout)["sums"]["ZAR"]["created"] == total
+    assert outside.stats()["sums"] == {"ZAR": total}
+    assert result.returncode == 0
+
+
+def test_a_run_killed_in_the_middle_resumes_without_a_second_customer(pipeline, outside, tmp_path):
+    file = customers_csv(tmp_path / "customers.csv", 5_000)
+    process = pipeline.start("run", file, "--base-url", outside.base_url, "--yes", environment=outside.environment)
+    _wait_until(lambda: outside.stats()["customers"] >= 1_500, process)
+
+    process.kill()
+    process.communicate()
+    between = outside.stats()["customers"]
+    resumed = pipeline("resume", "--json", environment=outside.environment)
+
+    assert 1_500 <= between < 5_000
+    assert resumed.returncode == 0
+    summary, stats = json.loads(resumed.stdout), outside.stats()
+    assert summary["fates"]["created"] == stats["customers"] == stats["effects"] == 5_000
+    assert stats["effects_per_reference"] == {"max": 1, "more_than_one": []}
+    assert stats["keys_with_two_bodies"] == 0
+    assert stats["sums"]["ZAR"] == summary["sums"]["ZAR"]["created"]
+
+
+def test_ctrl_c_once_finishes_what_is_in_flight_and_resume_does_the_rest(pipeline, outside, tmp_path):
+    file = customers_csv(tmp_path / "customers.csv", 2_000)
+    process = pipeline.start(
+        "run", file, "--base-url", outside.base_url, "--yes", "--json", environment=outside.environment
+    )
+    _wait_until(lambda: outside.stats()["customers"] >= 500, process)
+
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+
+    stopped = json.loads(out)
+    assert process.returncode == stopped["exit_code"] == 5
+    assert "resume" in err
+    assert stopped["fates"]["in_doubt"] == 0
+    assert stopped["fates"]["created"] == outside.stats()["customers"]
+    assert stopped["fates"]["created"] + stopped["fates"]["not_attempted"] == 2_000
+    left = _rows(pipeline.newest() / "unprocessed.csv")
+    assert len(left) == stopped["fates"]["not_attempted"]
+
+    resumed = pipeline("resume", "--json", environment=outside.environment)
+
+    assert resumed.returncode == 0
+    assert json.loads(resumed.stdout)["fates"]["created"] == outside.stats()["effects"] == 2_000
+
+
+@pytest.mark.parametrize("opaque", [False, True], ids=["typed problems", "opaque problems"])
+def test_faults_on_the_way_make_no_second_customer(pipeline, tmp_path, opaque):
+    faults = "lost_reply=0.05,lost_request=0.05,error_before=0.05,error_after=0.05,error_stored=0.03,rate_limited=0.005"
+    file = customers_csv(tmp_path / "customers.csv", 400)
+    with running_sandbox(
+        tmp_path / "billing.sqlite", "--faults", f"{faults},opaque_types={int(opaque)}", "--seed", "7"
+    ) as outside:
+        pipeline("run", file, "--base-url", outside.base_url, "--yes", "--json", environment=outside.environment)
+        outside.faults()  # once faults stop, a resume ends with nothing in doubt
+        run_id = pipeline.newest().name
+
+        resumed = pipeline("resume", run_id, "--json", environment=outside.environment)
+
+        stats = outside.stats()
+    assert json.loads(resumed.stdout)["fates"]["created"] == stats["customers"] == 400
+    assert stats["effects_per_reference"]["max"] == 1
+    assert resumed.returncode == 0
+
+
+def test_a_run_killed_and_run_again_as_a_new_one_creates_no_one_twice(pipeline, outside, tmp_path):
+    file = customers_csv(tmp_path / "customers.csv", 1_500)
+    process = pipeline.start("run", file, "--base-url", outside.base_url, "--yes", environment=outside.environment)
+    _wait_until(lambda: outside.stats()["customers"] >= 300, process)
+    process.kill()
+    process.communicate()
+
+    again = pipeline("run", file, "--base-url", outside.base_url, "--yes", "--json", environment=outside.environment)
+
+    fates = json.loads(again.stdout)["fates"]
+    assert again.returncode == 0
+    assert fates["created"] + fates["already_exists_same"] == outside.stats()["effects"] == 1_500
+
+
+def test_customers_created_before_billing_forgot_the_keys_are_adopted_not_created_again(pipeline, outside, tmp_path):
+    file = customers_csv(tmp_path / "customers.csv", 600)
+    process = pipeline.start("run", file, "--base-url", outside.base_url, "--yes", environment=outside.environment)
+    _wait_until(lambda: outside.stats()["customers"] >= 100, process)
+    process.kill()
+    process.communicate()
+    outside.advance(25 * 3600)  # the keys are gone: the same key is a new request, and meets a taken reference
+
+    resumed = pipeline("resume", "--json", environment=outside.environment)
+
+    stats = outside.stats()
+    assert json.loads(resumed.stdout)["fates"]["created"] == stats["customers"] == 600
+    assert resumed.returncode == 0
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def _given(counts: dict[str, int]) -> dict[str, int]:
+    return {name: count for name, count in counts.items() if count}
+
+
+def _wait_until(condition, process, seconds: float = 120.0) -> None:
+    until = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < until
+        time.sleep(0.02)
