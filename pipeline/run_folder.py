@@ -1,6 +1,6 @@
 """`reports/<run_id>/`: everything that one run leaves behind, written whole or not at all, and read back from there.
 
-staged/     what stages hand on to each other: records-*.parquet, history.parquet, plan.parquet, outcomes.parquet
+staged/     what stages hand on to each other: records-*, history-*, outcomes-*.parquet and plan.parquet
 plan.json   what the plan was made from and what it comes to; with staged/plan.parquet it is all that `apply` needs
 the rest    the result files, named in `RESULT_FILES`
 """
@@ -8,7 +8,7 @@ the rest    the result files, named in `RESULT_FILES`
 import json
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -58,6 +58,13 @@ class RunFolder:
         """Keep one batch of judged records for the stages that need the whole run."""
         self.stage(f"records-{number:05}.parquet", records)
 
+    def stage_blocks(self, name: str, blocks: Iterable[pl.DataFrame]) -> None:
+        """Keep a table that comes in blocks, none of which has to wait in memory for the next; replaces an older one."""
+        for old in self.staged.glob(f"{name}-*.parquet"):
+            old.unlink()
+        for number, block in enumerate(blocks):
+            self.stage(f"{name}-{number:05}.parquet", block)
+
     def stage(self, name: str, table: pl.DataFrame) -> None:
         """Keep a table under `staged/`."""
         with renamed_when_whole(self.staged / name) as path:
@@ -92,14 +99,10 @@ class RunFolder:
             connection.execute(f"SET allowed_directories = [{_literal(f'{self.path.absolute()}/')}]")
             connection.execute("SET enable_external_access = false")
             connection.execute("SET lock_configuration = true")
-            for view, pattern in (
-                ("records", "records-*"),
-                ("history", "history"),
-                ("plan", "plan"),
-                ("outcomes", "outcomes"),
-            ):
-                if any(self.staged.glob(f"{pattern}.parquet")):
-                    source = _literal(str(self.staged.absolute() / f"{pattern}.parquet"))
+            for view in ("records", "history", "plan", "outcomes"):
+                pattern = "plan.parquet" if view == "plan" else f"{view}-*.parquet"
+                if any(self.staged.glob(pattern)):
+                    source = _literal(str(self.staged.absolute() / pattern))
                     connection.execute(f"CREATE VIEW {view} AS SELECT * FROM read_parquet({source})")
             yield connection
         finally:

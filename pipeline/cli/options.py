@@ -167,11 +167,29 @@ def approval(given: dict[str, Any]) -> "Callable[[PlannedRun], None]":
                 f"planned as {planned.run_id}, nothing was sent: say --yes, or pipeline apply {planned.run_id}"
             )
         show_plan(planned)
-        if where["mode"] == "live":
-            typed = click.prompt(f"{planned.plan.creates} REAL customers. Type the merchant's name to go on", err=True)
-            if typed != where["merchant"]:
-                raise NotApproved(f"that is not the merchant's name; nothing was sent (plan {planned.run_id} stands)")
-        elif not click.confirm(f"Create {planned.plan.creates} customers in {where['name']}?", err=True):
-            raise NotApproved(f"nothing was sent; plan {planned.run_id} stands: pipeline apply {planned.run_id}")
+        with _ctrl_c_means_no(planned.run_id):
+            if where["mode"] == "live":
+                question = f"{planned.plan.creates} REAL customers. Type the merchant's name to go on"
+                said_yes = click.prompt(question, err=True) == where["merchant"]
+            else:
+                said_yes = click.confirm(f"Create {planned.plan.creates} customers in {where['name']}?", err=True)
+        if not said_yes:
+            raise _not_approved(planned.run_id)
 
     return approve
+
+
+@contextmanager
+def _ctrl_c_means_no(run_id: str) -> Iterator[None]:
+    """At a question there is nothing in flight to wait for."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    except (click.Abort, KeyboardInterrupt):
+        raise _not_approved(run_id) from None
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _not_approved(run_id: str) -> NotApproved:
+    return NotApproved(f"nothing was sent; plan {run_id} stands: pipeline apply {run_id}")

@@ -25,12 +25,14 @@ def watching(*, quiet: bool) -> "Iterator[Watch]":
     if quiet:
         yield Watch()
     elif sys.stderr.isatty():
-        with _bars() as bars:
-            shown = _Bars(bars)
-            yield Watch(shown.reading, shown.submitting)
+        bars = _Bars()
+        try:
+            yield Watch(bars.reading, bars.clear, bars.submitting)
+        finally:
+            bars.clear()
     else:
         lines = _Lines()
-        yield Watch(lines.reading, lines.submitting)
+        yield Watch(reading=lines.reading, submitting=lines.submitting)
 
 
 class _Lines:
@@ -62,42 +64,44 @@ class _Lines:
 
 
 class _Bars:
-    """On a terminal."""
+    """On a terminal: one bar at a time, gone while a person is asked something."""
 
-    def __init__(self, progress: "Progress") -> None:
-        self._progress = progress
-        self._read: TaskID | None = None
-        self._sent: TaskID | None = None
+    def __init__(self) -> None:
+        self._bar: Progress | None = None
+        self._task: TaskID | None = None
 
     def reading(self, records: int) -> None:
-        if self._read is None:
-            self._read = self._progress.add_task("reading", total=None)
-        self._progress.update(self._read, completed=records)
+        self._show("reading", records, None)
 
     def submitting(self, tally: "Tally") -> None:
-        if self._sent is None:
-            if self._read is not None:
-                self._progress.remove_task(self._read)
-            self._sent = self._progress.add_task("submitting", total=tally.total)
-        self._progress.update(self._sent, completed=tally.done, description=_counts(tally) or "submitting")
+        self._show(_counts(tally) or "submitting", tally.done, tally.total)
+
+    def clear(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+        self._bar = None
+
+    def _show(self, what: str, done: int, total: int | None) -> None:
+        if self._bar is None:
+            self._bar = _bar()
+            self._bar.start()
+            self._task = self._bar.add_task(what, total=total, rate="")
+        if self._task is not None:
+            speed = self._bar.tasks[0].speed
+            self._bar.update(
+                self._task, completed=done, description=what, rate=f"{speed:.0f} a second" if speed else ""
+            )
 
 
-def _bars() -> "Progress":
+def _bar() -> "Progress":
     from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TaskProgressColumn,
-        TextColumn,
-        TimeRemainingColumn,
-    )
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
-        TaskProgressColumn(show_speed=True),
+        TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
         console=Console(stderr=True),
         transient=True,

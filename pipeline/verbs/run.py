@@ -5,6 +5,7 @@ apply   exactly that plan: lock, check that nothing moved, submit, report
 resume  the same plan again; what the ledger has settled is not sent twice
 """
 
+import itertools
 import os
 import random
 import secrets
@@ -24,7 +25,7 @@ from pipeline import __version__
 from pipeline.billing import Billing, LookUp
 from pipeline.config import Settings, Target
 from pipeline.customer import Environment, payload_expression
-from pipeline.errors import Interrupted, PlanStale, SourceError, SubmissionStopped
+from pipeline.errors import Interrupted, NotApproved, PlanStale, SourceError, SubmissionStopped
 from pipeline.files import renamed_when_whole, sha256_of
 from pipeline.ledger import OUTCOME_COLUMNS, Ledger, run_lock
 from pipeline.matching import find_matches
@@ -59,6 +60,7 @@ class Watch:
     """Who is told how far things are; by default nobody."""
 
     reading: Callable[[int], None] = lambda _records: None
+    planned: Callable[[], None] = lambda: None
     submitting: Callable[[Tally], None] = lambda _tally: None
 
 
@@ -143,6 +145,8 @@ def resume_run(
     folder = RunFolder.find(settings.reports, run_id)
     with _writing(settings, target.environment, run_id) as ledger:
         _refuse_damaged(folder, target.environment)
+        if ledger.run(run_id) is None:
+            raise NotApproved(f"plan {run_id} was never begun, so there is nothing to resume: pipeline apply {run_id}")
         return _submit_and_report(folder, settings, target, ledger, stopping or StopRequest(), watch)
 
 
@@ -171,13 +175,14 @@ def _plan(
         folder.stage_records(0, _judged(_no_records(files[0].columns), files[0].columns, settings))
     seconds.lap("read and validate")
     with Ledger.read(settings.home / environment.name) as ledger:
-        folder.stage("history.parquet", _history(ledger))
+        folder.stage_blocks("history", _history(ledger))
         last_event = ledger.last_event() if ledger else 0
     with folder.workbench() as workbench:
         find_matches(workbench)
         with renamed_when_whole(folder.staged / "plan.parquet") as path:
             plan = make_plan(workbench, path, environment, retry_refused=settings.retry_refused)
     seconds.lap("match and plan")
+    watch.planned()
     return {
         "schema": 1,
         "run_id": folder.run_id,
@@ -225,12 +230,11 @@ def _no_records(columns: list[str]) -> pl.DataFrame:
     return pl.DataFrame(schema={**dict.fromkeys(numbers, pl.Int64), **dict.fromkeys(texts, pl.String)})
 
 
-def _history(ledger: Ledger | None) -> pl.DataFrame:
-    names = ("external_reference", "state", "fingerprint", "key")
-    blocks = [pl.DataFrame(schema=dict.fromkeys(names, pl.String))]
-    if ledger is not None:
-        blocks += [pl.DataFrame(block, schema=blocks[0].schema, orient="row") for block in ledger.history()]
-    return pl.concat(blocks)
+def _history(ledger: Ledger | None) -> Iterator[pl.DataFrame]:
+    schema = dict.fromkeys(("external_reference", "state", "fingerprint", "key"), pl.String)
+    yield pl.DataFrame(schema=schema)
+    for block in ledger.history() if ledger is not None else ():
+        yield pl.DataFrame(block, schema=schema, orient="row")
 
 
 def _refuse_empty(files: list[CsvFile], records: int, settings: Settings) -> None:
@@ -306,7 +310,7 @@ def _submit_and_report(
         status = "finished" if stopping.stop is None else "stopped"
     finally:
         ledger.end_run(folder.run_id, CLOCK.now(), status)
-    folder.stage("outcomes.parquet", _outcomes(ledger, folder))
+    folder.stage_blocks("outcomes", _outcomes(ledger, folder))
     return write_results(
         folder,
         status=status,
@@ -386,15 +390,13 @@ def _planned_creates(folder: RunFolder) -> Iterator[Planned]:
                     yield Planned(reference, fingerprint, key, payload.encode())
 
 
-def _outcomes(ledger: Ledger, folder: RunFolder) -> pl.DataFrame:
-    """The ledger's rows for the references of this plan."""
+def _outcomes(ledger: Ledger, folder: RunFolder) -> Iterator[pl.DataFrame]:
+    """The ledger's rows for the references of this plan; other runs' customers have no business in this folder."""
     planned = pl.read_parquet(folder.staged / "plan.parquet", columns=["external_reference"]).unique()
     schema = {name: pl.Int64 if name == "payable" else pl.String for name in OUTCOME_COLUMNS}
-    blocks = [
-        pl.DataFrame(block, schema=schema, orient="row").join(planned, on="external_reference", how="semi")
-        for block in ledger.outcomes()
-    ]
-    return pl.concat([pl.DataFrame(schema=schema), *blocks]).with_columns(pl.col("payable").cast(pl.Boolean))
+    for block in itertools.chain([[]], ledger.outcomes()):
+        rows = pl.DataFrame(block, schema=schema, orient="row").with_columns(pl.col("payable").cast(pl.Boolean))
+        yield rows.join(planned, on="external_reference", how="semi")
 
 
 # -- what must not have moved -----------------------------------------------------------------------------------------
@@ -402,6 +404,8 @@ def _outcomes(ledger: Ledger, folder: RunFolder) -> pl.DataFrame:
 
 def _refuse_stale(folder: RunFolder, ledger: Ledger, environment: Environment) -> None:
     _refuse_damaged(folder, environment)
+    if ledger.run(folder.run_id) is not None:
+        raise PlanStale(f"plan {folder.run_id} was begun before; to finish it: pipeline resume {folder.run_id}")
     plan = folder.read_json("plan.json")
     moved = [
         f"input {file['path']}"
