@@ -65,3 +65,26 @@ def with_minor_unit() -> frozenset[str]:
 def without_minor_unit() -> frozenset[str]:
     """Active codes that have no minor unit: metals, funds, test codes."""
     return frozenset(code for code, exponent in exponents().items() if exponent is None)
+
+
+#: What amounts are summed under where no code can be: a name in the wrong column must not become a name in a report.
+NO_CURRENCY, NO_CODE = "-", "?"
+
+
+@cache
+def known() -> frozenset[str]:
+    """Every code that is or was money; anything else in a currency column is somebody's text."""
+    return frozenset(exponents()) | frozenset(WITHDRAWN)
+
+
+def major_units(minor_units: int, code: str) -> str:
+    """Minor units -> the amount as people write it, exact: 24000 ZAR -> 240.00; as it is where the code has no exponent."""
+    decimals = exponents().get(code) or 0
+    sign, digits = ("-" if minor_units < 0 else ""), str(abs(minor_units)).rjust(decimals + 1, "0")
+    grouped = grouped_digits(int(digits[: len(digits) - decimals]))
+    return f"{sign}{grouped}.{digits[-decimals:]}" if decimals else f"{sign}{grouped}"
+
+
+def grouped_digits(number: int) -> str:
+    """A count as people read it, in groups of three that no line break parts."""
+    return f"{number:,}".replace(",", "\u202f")

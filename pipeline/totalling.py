@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-NO_CURRENCY = "-"  #: amounts that stand beside no currency are kept under this name
+from pipeline.currency import NO_CODE, NO_CURRENCY, known
+
 _AMOUNT = r"^[ \t]*[+-]?0*[0-9]{1,18}[ \t]*$"
 
 
@@ -42,8 +43,9 @@ class ControlTotals:
             .collect()
         )
         for code, debits, credits in amounts.iter_rows():
-            self.debits[code or NO_CURRENCY] += debits
-            self.credits[code or NO_CURRENCY] += credits
+            name = code if code in known() else NO_CODE if code else NO_CURRENCY
+            self.debits[name] += debits
+            self.credits[name] += credits
 
     @property
     def net(self) -> dict[str, int]:

@@ -50,6 +50,7 @@ COUNTRIES = {  # currency -> (E.164 prefix of a mobile range, digits after it, t
     "JPY": ("+81901", 7, 40_000),
     "KWD": ("+96599", 6, 90_000),
 }
+CODES = {"": "-", "RAND": "?", "R": "?"}  # where a currency stands that is none, its amounts are summed apart
 
 
 class Sample:
@@ -122,7 +123,9 @@ class Sample:
         self.fates[fate] += 1
         self.reasons.update(reasons)
         if row["balance"].lstrip("-").isdigit():
-            self.sums.setdefault(row["currency"].upper() or "-", Counter())[fate] += int(row["balance"])
+            self.sums.setdefault(CODES.get(row["currency"].upper(), row["currency"].upper()), Counter())[fate] += int(
+                row["balance"]
+            )
 
     def invalid(self, change: dict[str, str], *reasons: str) -> None:
         """A customer with one or more cells changed for the worse."""

@@ -33,20 +33,20 @@ def show_report(content: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from pipeline.reporting.page import money, verdict
+    from pipeline.currency import major_units
 
     console = Console(highlight=False, soft_wrap=True)
     if not console.is_terminal:
         console.width = WIDTH_OFF_A_TERMINAL
     environment = content["environment"]
-    console.print(f"{printable(environment['mode']).upper()}  {printable(verdict(content))}", markup=False)
+    console.print(f"{printable(environment['mode']).upper()}  {printable(content['verdict'])}", markup=False)
     fates = Table("fate", "records", "what it means", box=None, pad_edge=False)
     fates.columns[1].justify = "right"
     for fate, count in content["fates"].items():
         if count:
             fates.add_row(fate, f"{count:,}", _sentence(fate))
     console.print(fates)
-    sums = _sums_table(content, money)
+    sums = _sums_table(content, major_units)
     if sums.row_count:
         console.print(sums)
     for column, near in content["columns_not_sent"].items():

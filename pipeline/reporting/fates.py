@@ -6,6 +6,7 @@ from importlib.resources import files
 
 import duckdb
 
+from pipeline.currency import NO_CODE, NO_CURRENCY, known
 from pipeline.outcomes import LISTS, Fate, Reason
 
 _FATES = files(__package__).joinpath("fates.sql").read_text(encoding="utf-8")
@@ -13,14 +14,15 @@ _FATES = files(__package__).joinpath("fates.sql").read_text(encoding="utf-8")
 
 def find_fates(workbench: duckdb.DuckDBPyConnection, run_id: str) -> None:
     """Fill the table `fates` from the views `records`, `plan` and `outcomes` (an empty one before anything was sent)."""
-    known = {name for (name,) in workbench.execute("SELECT view_name FROM duckdb_views()").fetchall()}
-    if "outcomes" not in known:
+    views = {name for (name,) in workbench.execute("SELECT view_name FROM duckdb_views()").fetchall()}
+    if "outcomes" not in views:
         workbench.execute(
             "CREATE TEMP VIEW outcomes AS SELECT NULL::VARCHAR AS external_reference, NULL::VARCHAR AS state,"
             " NULL::VARCHAR AS run_id, NULL::VARCHAR AS fingerprint, NULL::VARCHAR AS key, NULL::VARCHAR AS billing_id,"
             " NULL::BOOLEAN AS payable, NULL::VARCHAR AS detail WHERE false"
         )
-    workbench.execute(_FATES, {"run_id": run_id})
+    codes = {"currencies": sorted(known()), "no_currency": NO_CURRENCY, "no_code": NO_CODE}
+    workbench.execute(_FATES, {"run_id": run_id, **codes})
 
 
 def list_query(name: str, columns: Sequence[str]) -> str:

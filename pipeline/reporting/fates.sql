@@ -10,7 +10,11 @@ WITH joined AS (
         records.text,
         records.reasons AS set_aside_reasons,
         records.fate AS set_aside_fate,
-        coalesce(records.currency, '-') AS currency,
+        CASE
+            WHEN records.currency IS NULL THEN $no_currency
+            WHEN list_contains($currencies, records.currency) THEN records.currency
+            ELSE $no_code
+        END AS currency,
         records.balance,
         records."kind.balance" AS balance_kind,
         plan.action,

@@ -6,7 +6,8 @@ from typing import Any
 
 import duckdb
 
-from pipeline.outcomes import TROUBLED_FATES, Action, Fate, Reason
+from pipeline.currency import grouped_digits
+from pipeline.outcomes import LISTS, TROUBLED_FATES, Action, Fate, Reason
 
 _SENTENCES = {reason.value: reason.sentence for reason in Reason}
 
@@ -71,6 +72,7 @@ def summarize(workbench: duckdb.DuckDBPyConnection, facts: Facts) -> Report:
         "planned_at": facts.planned_at,
         "finished_at": facts.finished_at.isoformat(timespec="seconds"),
         "records": {"read": facts.records_read, "header": facts.lines["header"], "blank": facts.lines["blank"]},
+        "read": {"debits": facts.debits_read, "credits": facts.credits_read},
         "actions": {action.value: facts.actions.get(action.value, 0) for action in Action},
         "fates": fates,
         "sums": _net(debits, credits),
@@ -88,7 +90,38 @@ def summarize(workbench: duckdb.DuckDBPyConnection, facts: Facts) -> Report:
         "inputs": facts.inputs,
         "files": {},
     }
-    return Report(content)
+    return Report({**content, "verdict": verdict_on(content)})
+
+
+def verdict_on(content: dict[str, Any]) -> str:
+    """One sentence: what became of the records, and whether the figures add up."""
+    fates, read = content["fates"], content["records"]["read"]
+    if not content["conservation"]["holds"]:
+        return "The figures do not add up: do not sign this report. See the conservation law below."
+    if content["status"] == "planned":
+        return f"Planned: of {grouped_digits(read)} records, {grouped_digits(content['actions']['create'])} would be created; nothing was sent."
+    parts = [
+        f"{grouped_digits(fates['created'] + fates['created_different'])} of {grouped_digits(read)} records were created"
+    ]
+    aside = sum(fates[fate] for fate in LISTS["rejected"])
+    for number, word in (
+        (sum(fates[fate] for fate in LISTS["skipped"]), "skipped"),
+        (aside, "rejected"),
+        (sum(fates[fate] for fate in LISTS["held"]), "held for a person"),
+        (fates["in_doubt"], "in doubt"),
+        (fates["not_attempted"], "not attempted"),
+    ):
+        if number:
+            parts.append(f"{grouped_digits(number)} {word}")
+    unread = sum(content["amounts_unreadable"].values())
+    tail = "every record and every cent is accounted for"
+    if unread:
+        tail = (
+            f"every record, and every cent that can be read ({grouped_digits(unread)} amounts cannot), is accounted for"
+        )
+    if fates["in_doubt"] or fates["not_attempted"]:
+        tail += ", but the run is not finished: resume it"
+    return f"{', '.join(parts)}; {tail}."
 
 
 def _exit_code(facts: Facts, fates: dict[str, int], *, holds: bool) -> int:
@@ -178,9 +211,10 @@ def _conservation(
     for name, read, ended in (("debits", facts.debits_read, debits), ("credits", facts.credits_read, credits)):
         for currency in sorted({*read, *ended}):
             total = sum(ended.get(currency, {}).values())
-            checks.append(_check(f"{name} {currency} read = sum over fates", read.get(currency, 0), total))
+            what = f"{name} {currency} read = sum over fates"
+            checks.append({**_check(what, read.get(currency, 0), total), "currency": currency})
     return {"holds": all(check["holds"] for check in checks), "checks": checks}
 
 
 def _check(what: str, read: int, ended: int) -> dict[str, Any]:
-    return {"what": what, "read": read, "ended": ended, "holds": read == ended}
+    return {"what": what, "currency": None, "read": read, "ended": ended, "holds": read == ended}

@@ -19,6 +19,10 @@ def in_order(paths: Sequence[Path]) -> list[CsvFile]:
     """The files of a run in their order (name, then content), each under the shortest name that is unique in the run."""
     if missing := [str(path) for path in paths if not path.is_file()]:
         raise SourceError(f"not found, or not a regular file: {', '.join(missing)}")
+    if unnameable := [ascii(str(path)) for path in paths if not _is_text(str(path))]:
+        raise SourceError(
+            f"{', '.join(unnameable)}: the name is not UTF-8 text, so no report could name its rows; rename it"
+        )
     unique = list(dict.fromkeys(path.absolute() for path in paths))
     if len(unique) != len(paths):
         raise SourceError("a file is named twice; name each file of a run once")
@@ -44,6 +48,15 @@ def _same_header(first: CsvFile, file: CsvFile) -> None:
             f"{file.path}: its columns ({', '.join(file.columns)}) are not those of {first.path} "
             f"({', '.join(first.columns)}); the files of one run share one header"
         )
+
+
+def _is_text(name: str) -> bool:
+    """Whether a file name can be written down; a name in another encoding reaches Python with surrogates in it."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _short_name(path: Path, paths: Sequence[Path]) -> str:

@@ -85,6 +85,19 @@ def test_rejected_rows_mended_in_two_cells_and_fed_back_create_exactly_those_two
     assert not any(column.startswith("_import_") for column in summary["columns_not_sent"])
 
 
+def test_a_name_that_slipped_into_the_currency_is_summed_apart_and_named_nowhere_but_in_the_lists(pipeline, tmp_path):
+    file = tmp_path / "customers.csv"
+    file.write_text("external_reference,currency,balance\na-1,Jane Doe,100\na-2,Ann,200\na-3,ZAR,300\n")
+
+    result = pipeline("run", file, "--sandbox", "--yes", "--json")
+
+    summary = json.loads(result.stdout)
+    assert {code: sum(fates.values()) for code, fates in summary["sums"].items()} == {"?": 300, "ZAR": 300}
+    assert summary["conservation"]["holds"]
+    for name in ("summary.json", "report.html", "manifest.json"):
+        assert "JANE" not in (pipeline.newest() / name).read_text().upper()
+
+
 def test_the_lists_keep_the_suppliers_columns_order_and_text(pipeline, tmp_path):
     file = tmp_path / "customers.csv"
     file.write_text('phone,external_reference,note to self,name\n 082 123 4567 ,x-1,"say ""hi"", bye", Ann \n')

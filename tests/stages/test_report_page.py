@@ -1,0 +1,489 @@
+"""The report page: what a reviewer reads on it, and what nobody can smuggle into it."""
+
+import re
+from copy import deepcopy
+from html.parser import HTMLParser
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.currency import major_units
+from pipeline.outcomes import LISTS, Fate, Reason
+from pipeline.reporting.page import EXIT_CODES, render_html
+from pipeline.reporting.summary import verdict_on
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "' onmouseover='alert(1)",
+    "</style><style>*{display:none}",
+    "{{ 7 * 7 }}",
+    "<a href=https://evil.example>sign here</a>",
+]
+VOID = {"meta", "link", "br"}
+WITHIN_A_WORD = {"a", "b", "bdi", "code", "data", "time"}
+
+
+class Page(HTMLParser):
+    """A page taken apart: its tags with their attributes, the text that a reader sees, and what is left open."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.pieces: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag in VOID:
+            self.pieces.append(" ")
+        else:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+        self.pieces.append("" if tag in WITHIN_A_WORD else " ")
+
+    def handle_data(self, data):
+        if "style" not in self.open:
+            self.pieces.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join("".join(self.pieces).split())  # a narrow no-break space becomes a plain one, too
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+def rendered(made):
+    """The page of a content whose verdict is drawn from its other figures, as a summary's is."""
+    return render_html({**made, "verdict": verdict_on(made)})
+
+
+def content(**changes):
+    """A finished run of ten records: seven created, one repeated, one invalid, one unreadable."""
+    fates = dict.fromkeys((fate.value for fate in Fate), 0)
+    fates |= {"created": 7, "duplicate_in_file": 1, "invalid": 1, "unreadable": 1}
+    none = dict.fromkeys(fates, 0)
+    made = {
+        "schema": 1,
+        "run_id": "20261122T060000Z-customers-3f9a1c",
+        "status": "finished",
+        "exit_code": 1,
+        "stopped_because": None,
+        "environment": {"name": "rehearsal", "merchant": "Acme Energy", "mode": "test", "host": "billing.example"},
+        "planner": "thandi",
+        "version": "0.1.0",
+        "planned_at": "2026-11-22T06:00:00+00:00",
+        "finished_at": "2026-11-22T06:00:09+00:00",
+        "records": {"read": 10, "header": 1, "blank": 1},
+        "read": {"debits": {"ZAR": 24_900}, "credits": {"ZAR": -1_000}},
+        "actions": {"create": 7, "skip": 1, "hold": 0, "refuse": 0},
+        "fates": fates,
+        "sums": {"ZAR": none | {"created": 23_000, "invalid": 900}},
+        "debits": {"ZAR": none | {"created": 24_000, "invalid": 900}},
+        "credits": {"ZAR": none | {"created": -1_000}},
+        "amounts_unreadable": {"unreadable": 1},
+        "reasons": [
+            {
+                "reason": "VALIDATE.EMAIL_MALFORMED:email",
+                "rows": 1,
+                "sentence": Reason.VALIDATE_EMAIL_MALFORMED.sentence,
+                "examples": ["customers.csv:4"],
+            }
+        ],
+        "cannot_be_paid_against": 0,
+        "conservation": {
+            "holds": True,
+            "checks": [
+                {"what": "records read = sum over fates", "currency": None, "read": 10, "ended": 10, "holds": True},
+                {
+                    "what": "debits ZAR read = sum over fates",
+                    "currency": "ZAR",
+                    "read": 24_900,
+                    "ended": 24_900,
+                    "holds": True,
+                },
+                {
+                    "what": "credits ZAR read = sum over fates",
+                    "currency": "ZAR",
+                    "read": -1_000,
+                    "ended": -1_000,
+                    "holds": True,
+                },
+            ],
+        },
+        "columns_not_sent": {"e-mail": "email", "notes": None},
+        "requests": {"creates": 7, "replayed": 2, "look_ups": 3},
+        "settled_for_earlier_runs": 0,
+        "seconds": {"read and validate": 0.345, "match and plan": 0.092, "submit": 8.5},
+        "settings": {"region": "ZA", "retry_refused": False},
+        "inputs": [
+            {
+                "path": "in/customers.csv",
+                "name": "customers.csv",
+                "sha256": "ab" * 32,
+                "bytes": 1_249,
+                "lines": {"physical": 13, "header": 1, "blank": 1, "records": 11},
+            }
+        ],
+        "files": {},
+    }
+    return deepcopy(made) | changes
+
+
+def in_currency(code, debits, credits=0):
+    """The parts of a content in which one currency is all there is, created and in balance."""
+    none = dict.fromkeys((fate.value for fate in Fate), 0)
+    checks = [
+        {
+            "what": f"{name} {code} read = sum over fates",
+            "currency": code,
+            "read": amount,
+            "ended": amount,
+            "holds": True,
+        }
+        for name, amount in (("debits", debits), ("credits", credits))
+    ]
+    return {
+        "read": {"debits": {code: debits}, "credits": {code: credits}},
+        "sums": {code: none | {"created": debits + credits}},
+        "debits": {code: none | {"created": debits}},
+        "credits": {code: none | {"created": credits}},
+        "conservation": {"holds": True, "checks": checks},
+    }
+
+
+def out_of_balance():
+    broken = content(exit_code=7)
+    broken["conservation"]["holds"] = False
+    broken["read"]["debits"]["ZAR"] = 24_901
+    broken["conservation"]["checks"][1] |= {"read": 24_901, "holds": False}
+    return broken
+
+
+# -- what stands on it ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("mode", "word", "other"), [("test", "TEST", "LIVE"), ("live", "LIVE", "TEST")])
+def test_the_banner_says_test_or_live_before_anything_else(mode, word, other):
+    made = content()
+    made["environment"]["mode"] = mode
+
+    page = Page(rendered(made))
+
+    assert page.text.split(" · ")[0] == word  # the title of the window
+    banner = next(attributes for attributes in page.all("p") if "mode" in (attributes["class"] or ""))
+    assert banner["class"] == f"mode {mode}"
+    assert other not in page.text
+    assert "environment rehearsal" in page.text
+    assert "merchant Acme Energy" in page.text
+
+
+def test_a_mode_that_nobody_knows_looks_like_live_not_like_test():
+    made = content()
+    made["environment"]["mode"] = "staging"
+
+    assert 'class="mode live"' in rendered(made)
+
+
+def test_every_fate_stands_there_with_its_meaning_and_the_list_that_holds_it():
+    html = rendered(content())
+
+    rows = [Page(row) for row in re.findall(r"<tr.*?</tr>", html, re.DOTALL)]
+    for name, fates in LISTS.items():
+        for fate in fates:
+            number = content()["fates"][fate]
+            row = next(row for row in rows if fate.sentence in row.text)
+            assert row.text == f"{fate.value.replace('_', ' ')} {number} {fate.sentence} {name}.csv"
+            assert row.all("a") == [{"href": f"{name}.csv"}]
+
+
+def test_fates_without_a_record_are_dimmed_and_take_no_part_in_the_bar():
+    page = Page(rendered(content()))
+
+    assert [attributes["title"] for attributes in page.all("i")] == [
+        "created: 7",
+        "duplicate in file: 1",
+        "unreadable: 1",
+        "invalid: 1",
+    ]
+    assert sum(attributes.get("class") == "none" for attributes in page.all("tr")) >= len(Fate) - 4
+
+
+def test_the_total_over_all_fates_is_held_against_the_records_read():
+    assert "✓ equal to the 10 records read" in Page(rendered(content())).text
+
+    lost = content(records={"read": 11, "header": 1, "blank": 1})
+    assert "✕ 11 records were read" in Page(rendered(lost)).text
+
+
+def test_the_links_name_every_file_of_the_run():
+    links = {attributes["href"] for attributes in Page(rendered(content())).all("a")}
+
+    files = {*(f"{name}.csv" for name in LISTS), "differences.csv", "rows.parquet", "summary.json", "manifest.json"}
+    assert files <= links
+    assert all(link in files or link.startswith("#") for link in links)
+
+
+def test_the_exit_code_is_said_in_words():
+    for code, meaning in EXIT_CODES.items():
+        assert f"{code}, {meaning}" in Page(rendered(content(exit_code=code))).text
+
+
+def test_why_a_run_stopped_stands_there_and_only_for_a_run_that_stopped():
+    stopped = content(status="stopped", exit_code=5, stopped_because="billing asks to wait 900 s; resume later")
+    stopped["fates"] |= {"created": 5, "not_attempted": 2}
+
+    page = Page(rendered(stopped))
+
+    assert "Stopped because billing asks to wait 900 s" in page.text
+    assert f"pipeline resume {stopped['run_id']}" in page.text
+    assert "Stopped because" not in Page(rendered(content())).text
+
+
+def test_reasons_name_rows_and_columns_name_their_near_miss():
+    text = Page(rendered(content())).text
+
+    assert Reason.VALIDATE_EMAIL_MALFORMED.sentence in text
+    assert "customers.csv:4" in text
+    assert "e-mail email?" in text
+    assert "notes nothing like it" in text
+
+
+def test_inputs_show_their_hash_and_where_every_line_went():
+    text = Page(rendered(content())).text
+
+    assert f"customers.csv {'ab' * 32} 1 249 13 1 1 11" in text
+
+
+def test_a_finished_run_has_a_place_to_sign_with_the_planner_filled_in():
+    text = Page(rendered(content())).text
+
+    assert "Sign-off" in text
+    assert "thandi" in text[text.index("Sign-off") :]
+    assert "Reviewed by" in text
+
+
+def test_a_plan_says_that_nothing_was_sent_and_how_to_apply_it():
+    planned = content(status="planned", exit_code=0, amounts_unreadable={}, columns_not_sent={})
+    planned["fates"] = dict.fromkeys(planned["fates"], 0) | {"not_attempted": 10}
+
+    text = Page(rendered(planned)).text
+
+    assert "Planned: of 10 records, 7 would be created; nothing was sent." in text
+    assert "plan only, nothing was sent" in text
+    assert "ready to be applied" in text
+    assert f"pipeline apply {planned['run_id']}" in text
+    assert "pipeline resume" not in text
+    assert "Where every record stands" in text
+    assert "Approved by" in text
+    assert "Finished" not in text
+
+
+def test_a_clean_run_has_nothing_left_to_do():
+    clean = content(exit_code=0, amounts_unreadable={}, columns_not_sent={}, reasons=[])
+    clean["fates"] = dict.fromkeys(clean["fates"], 0) | {"created": 10}
+
+    page = Page(rendered(clean))
+
+    assert "✓ Adds up; nothing is left to do" in page.text
+    assert not page.all("ul")
+
+
+def test_customers_that_cannot_be_paid_against_are_something_left_to_do():
+    unpayable = content(exit_code=0, cannot_be_paid_against=4)
+    unpayable["fates"] = dict.fromkeys(unpayable["fates"], 0) | {"created": 10}
+
+    text = Page(rendered(unpayable)).text
+
+    assert "something is left to do" in text
+    assert "4 created without payment rules" in text
+
+
+# -- money ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("code", "minor_units", "written"),
+    [
+        ("ZAR", 24_000, "240.00"),
+        ("ZAR", -5, "-0.05"),
+        ("KWD", 1_234, "1.234"),
+        ("JPY", 500, "500"),
+        ("ZAR", 2**53 + 1, "90 071 992 547 409.93"),
+        ("ZAR", 10**30 + 7, "10 000 000 000 000 000 000 000 000 000.07"),
+    ],
+)
+def test_an_amount_is_exact_as_people_write_it_and_in_minor_units(code, minor_units, written):
+    debits, credits = max(minor_units, 0), min(minor_units, 0)
+
+    page = Page(rendered(content(**in_currency(code, debits, credits))))
+
+    assert written in page.text
+    assert str(minor_units) in page.text
+    assert {"value": str(minor_units), "title": f"{minor_units} minor units"} in page.all("data")
+
+
+@given(st.integers(min_value=-(10**30), max_value=10**30), st.sampled_from(["ZAR", "KWD", "JPY", "CLF"]))
+def test_no_digit_of_an_amount_is_ever_lost_or_added(minor_units, code):
+    written = major_units(minor_units, code)
+
+    assert int(re.sub(r"[.\u202f]", "", written)) == minor_units
+
+
+def test_each_currency_is_held_against_what_was_read_independently():
+    text = Page(rendered(content())).text
+
+    assert "Read from the input 249.00 -10.00 239.00" in text
+    assert "Difference ✓ none 0.00 0.00 0.00" in text
+
+
+def test_a_cent_that_was_read_and_ended_nowhere_is_the_difference():
+    assert "Difference ✕ does not add up 0.01 0.00 0.01" in Page(rendered(out_of_balance())).text
+
+
+def test_a_currency_that_was_read_and_then_lost_is_shown_as_a_difference():
+    lost = content(sums={}, debits={}, credits={}, read={"debits": {"EUR": 12_345}, "credits": {}}, exit_code=7)
+    lost["conservation"] = {
+        "holds": False,
+        "checks": [
+            {"what": "debits EUR read = sum over fates", "currency": "EUR", "read": 12_345, "ended": 0, "holds": False}
+        ],
+    }
+
+    text = Page(rendered(lost)).text
+
+    assert "123.45" in text
+    assert "Difference ✕ does not add up" in text
+
+
+def test_records_whose_amount_nobody_can_read_are_counted_and_said_to_stand_in_no_sum():
+    text = Page(rendered(content())).text
+
+    assert "1 whose amount nobody can read" in text
+    assert "they stand in no sum above" in text
+
+
+def test_an_amount_without_a_usable_currency_gets_no_decimal_mark():
+    text = Page(rendered(content(**in_currency("ZZZ", 123_456)))).text
+
+    assert "123 456" in text
+    assert "1 234.56" not in text
+    assert "No record states a balance in a currency." in text
+
+
+# -- out of balance ---------------------------------------------------------------------------------------------------
+
+
+def test_a_broken_law_is_said_in_the_headline_the_banner_of_the_law_and_the_place_to_sign():
+    text = Page(rendered(out_of_balance())).text
+
+    assert "The figures do not add up: do not sign this report." in text
+    assert "✕ Out of balance" in text
+    assert "✕ is broken" in text
+    assert "This report is not to be signed." in text
+    assert "Reviewed by" not in text
+    assert "every cent is accounted for" not in text
+
+
+def test_the_broken_checks_stand_first_with_both_their_sides():
+    html = rendered(out_of_balance())
+
+    law = html[html.index('id="law"') : html.index('id="reasons"')]
+    first = Page(re.findall(r"<tr.*?</tr>", law, re.DOTALL)[1])
+
+    assert "debits ZAR" in first.text
+    assert "249.01" in first.text
+    assert "249.00" in first.text
+    assert "✕ broken" in first.text
+
+
+def test_a_record_that_came_out_twice_is_said_so_instead_of_a_negative_count():
+    twice = out_of_balance()
+    twice["conservation"]["checks"][0] |= {"ended": -1, "holds": False}
+
+    assert "not once each" in Page(rendered(twice)).text
+
+
+# -- what nobody can smuggle in ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_names_of_columns_files_and_people_stay_text(name):
+    hostile = content(columns_not_sent={name: name}, planner=name, stopped_because=name)
+    hostile["environment"] |= {"name": name, "merchant": name, "host": name}
+    hostile["inputs"][0] |= {"name": name, "path": name}
+    hostile["reasons"][0]["examples"] = [f"{name}:17"]
+    hostile["settings"] = {"region": name}
+
+    page, plain = Page(rendered(hostile)), Page(rendered(content(stopped_because="x")))
+
+    assert " ".join(f"{name}:17".split()) in page.text
+    assert not page.open
+    assert {tag for tag, _ in page.tags} <= {tag for tag, _ in plain.tags}
+    assert {key for _, attributes in page.tags for key in attributes} <= {key for _, at in plain.tags for key in at}
+    assert not page.all("script")
+    assert not page.all("img")
+
+
+def test_characters_that_hide_or_turn_text_around_are_shown_as_replaced():
+    hidden = content(columns_not_sent={"ema\u202eil\x00\x1b[2J\u200b": None})
+    hidden["inputs"][0]["name"] = "caf\udce9.csv"  # a name whose bytes are no UTF-8
+
+    html = rendered(hidden)
+
+    assert not set(html) & {"\u202e", "\x00", "\x1b", "\u200b", "\udce9"}
+    assert "caf\ufffd.csv" in html
+    assert html.encode()
+
+
+@given(st.text(max_size=40))
+def test_no_name_whatever_opens_or_closes_an_element(name):
+    hostile = content(columns_not_sent={name: None})
+    hostile["reasons"][0]["examples"] = [name]
+
+    page = Page(rendered(hostile))
+
+    plain = Page(rendered(content(columns_not_sent={"x": None})))
+    assert [tag for tag, _ in page.tags] == [tag for tag, _ in plain.tags]
+
+
+@pytest.mark.parametrize("made", [content(), content(status="planned"), out_of_balance()])
+def test_the_page_needs_nothing_from_outside_and_runs_nothing(made):
+    html = rendered(made)
+    page = Page(html)
+
+    assert not page.open
+    assert not re.search(r"https?://|//[a-z]|url\(|@import|<script|javascript:|\son[a-z]+=", html)
+    assert {tag for tag, _ in page.tags}.isdisjoint({"script", "img", "iframe", "object", "embed", "form", "base"})
+    assert page.all("link") == [{"rel": "icon", "href": "data:,"}]
+    assert not any("src" in attributes for _, attributes in page.tags)
+
+
+def test_the_content_security_policy_allows_inline_style_and_nothing_else():
+    policy = next(a["content"] for a in Page(rendered(content())).all("meta") if "http-equiv" in a)
+
+    assert policy is not None
+    assert policy.startswith("default-src 'none'; style-src 'unsafe-inline'; img-src data:")
+    assert "script-src" not in policy
+
+
+def test_the_page_stays_small_with_fifty_reasons_and_a_thousand_strange_columns_and_currencies():
+    reason = content()["reasons"][0] | {"examples": ["a-rather-long-name-of-a-file.csv:1234567"] * 3}
+    large = content(reasons=[reason] * 50, columns_not_sent={f"column {n}": "email" for n in range(1000)})
+    none = dict.fromkeys(large["fates"], 0)
+    for n in range(1000):
+        large["debits"][f"X{n}"], large["credits"][f"X{n}"] = none | {"invalid": n}, none
+        large["conservation"]["checks"].append(
+            {"what": f"debits X{n} read = sum over fates", "currency": f"X{n}", "read": n, "ended": n, "holds": True}
+        )
+
+    html = rendered(large)
+
+    assert len(html.encode()) < 200_000
+    assert "988 more" in Page(html).text
+    assert "of them 0 are broken" in Page(html).text
