@@ -14,13 +14,23 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from pipeline.verbs.run import PlannedRun, apply_plan, plan_import, resume_run, run_import
+    from pipeline.verbs.apply import apply_plan, resume_run
+    from pipeline.verbs.plan import PlannedRun, plan_import
+    from pipeline.verbs.run import run_import
 
 __all__ = ["PlannedRun", "apply_plan", "plan_import", "resume_run", "run_import"]
+
+_HOMES = {
+    "PlannedRun": "plan",
+    "plan_import": "plan",
+    "apply_plan": "apply",
+    "resume_run": "apply",
+    "run_import": "run",
+}
 
 
 def __getattr__(name: str) -> Any:
     """Load the public functions when they are asked for (PEP 562): importing the package costs nothing."""
-    if name in __all__:
-        return getattr(import_module("pipeline.verbs.run"), name)
+    if name in _HOMES:
+        return getattr(import_module(f"pipeline.verbs.{_HOMES[name]}"), name)
     raise AttributeError(f"module 'pipeline' has no attribute {name!r}")

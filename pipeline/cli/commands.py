@@ -11,7 +11,7 @@ from pipeline.cli import options
 from pipeline.cli.printing import say, show_json, show_plan, show_report, show_status, show_statuses
 
 if TYPE_CHECKING:
-    from pipeline.verbs.run import Report
+    from pipeline.verbs.results import Report
     from pipeline.verbs.status import RunFolder
 
 
@@ -54,7 +54,7 @@ def run(**given: Any) -> int:
 def plan(**given: Any) -> int:
     """Everything up to the plan; nothing is sent."""
     from pipeline.cli.progress import watching
-    from pipeline.verbs.run import plan_import
+    from pipeline.verbs.plan import plan_import
 
     place = options.where(given) or "sandbox"
     settings = options.settings(given, destination=place)
@@ -77,7 +77,7 @@ def plan(**given: Any) -> int:
 @options.as_json
 def apply(**given: Any) -> int:
     """Do exactly what a plan says, or refuse (exit 6) where something has moved since."""
-    from pipeline.verbs.run import apply_plan
+    from pipeline.verbs.apply import apply_plan
     from pipeline.verbs.status import named_run
 
     return _apply(apply_plan, named_run(options.settings(given).reports, given["run_id"]), given)
@@ -91,7 +91,7 @@ def apply(**given: Any) -> int:
 @options.as_json
 def resume(**given: Any) -> int:
     """Finish what was stopped: the run that is named, or the newest that can be resumed."""
-    from pipeline.verbs.run import resume_run
+    from pipeline.verbs.apply import resume_run
     from pipeline.verbs.status import find_run
 
     settings = options.settings(given)

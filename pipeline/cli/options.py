@@ -18,7 +18,8 @@ from pipeline.errors import NotApproved
 if TYPE_CHECKING:
     from pipeline.config import Settings, Target
     from pipeline.customer import Environment
-    from pipeline.verbs.run import PlannedRun, StopRequest
+    from pipeline.verbs.plan import PlannedRun
+    from pipeline.verbs.watch import StopRequest
 
 _Command = Callable[..., Any]
 
@@ -136,7 +137,7 @@ def sandbox_in_process(home: Path | None) -> Iterator[Any]:
 @contextmanager
 def stoppable() -> "Iterator[StopRequest]":
     """Ctrl-C or SIGTERM once: stop in order. Ctrl-C again: stop now."""
-    from pipeline.verbs.run import StopRequest
+    from pipeline.verbs.watch import StopRequest
 
     request = StopRequest()
 

@@ -6,7 +6,7 @@ import unicodedata
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pipeline.verbs.run import PlannedRun
+    from pipeline.verbs.plan import PlannedRun
     from pipeline.verbs.status import RunStatus
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from rich.progress import Progress, TaskID
 
-    from pipeline.verbs.run import Tally, Watch
+    from pipeline.verbs.watch import Tally, Watch
 
 SECONDS_BETWEEN_LINES = 30.0
 
@@ -20,7 +20,7 @@ SECONDS_BETWEEN_LINES = 30.0
 @contextmanager
 def watching(*, quiet: bool) -> "Iterator[Watch]":
     """A watch that shows progress on stderr while the block runs."""
-    from pipeline.verbs.run import Watch
+    from pipeline.verbs.watch import Watch
 
     if quiet:
         yield Watch()

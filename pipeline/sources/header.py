@@ -11,6 +11,8 @@ from pipeline.sources.framing import LEGAL_RECORD, ONE_FIELD
 
 GIVEN = "given."  #: prefix of the columns that hold the text as it came, so that no name of theirs meets one of ours
 
+_DATUM = re.compile(r"@|\d{5}")  #: what column names do not hold and people's data does
+
 
 def parse_header(line: str, where: str) -> tuple[str, ...]:
     """The column names of a header line as written; refuse a line that is no legal record or holds impossible names."""
@@ -19,6 +21,9 @@ def parse_header(line: str, where: str) -> tuple[str, ...]:
             f"{where}: the header is not a legal CSV line (a quote stands where none may); nothing was read"
         )
     names = tuple(_unquoted(field[1:]) for field in re.findall(ONE_FIELD, "," + line))
+    if "external_reference" not in names and any(_DATUM.search(name) for name in names):
+        # A header may be repeated in a message; somebody's name and number may not.
+        raise SourceError(f"{where}: this looks like a record, not a header; the first line must name the columns")
     if faults := list(_faults(names)):
         raise SourceError(f"{where}: the header cannot be used: {'; '.join(faults)}. Found: {', '.join(names)}")
     return names

@@ -10,8 +10,8 @@ import httpx
 from pipeline.config import Settings, Target
 from pipeline.errors import SourceError
 from pipeline.reporting import Report
-from pipeline.submission import StopRequest
-from pipeline.verbs.run import Watch, run_import
+from pipeline.verbs.run import run_import
+from pipeline.verbs.watch import StopRequest, Watch
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,8 @@ from pipeline.reporting import Facts, Report, differences, find_fates, list_quer
 from pipeline.run_folder import RunFolder
 from pipeline.submission import Stop
 
+__all__ = ["Report", "write_results"]
+
 _DIFFERENCE_COLUMNS = ("_import_row_id", "external_reference", "field", "ours", "theirs")
 
 

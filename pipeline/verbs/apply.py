@@ -1,0 +1,231 @@
+"""The story of an application: lock, check that nothing moved, knock, submit, report; and of finishing what was stopped."""
+
+import itertools
+import os
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+import polars as pl
+import pyarrow.parquet as pq
+
+from pipeline.billing import Billing, LookUp
+from pipeline.config import Settings, Target
+from pipeline.customer import Environment
+from pipeline.errors import Interrupted, NotApproved, PlanStale, SubmissionStopped
+from pipeline.files import sha256_of
+from pipeline.ledger import OUTCOME_COLUMNS, Ledger, run_lock
+from pipeline.outcomes import Action, CertificateRefused, CredentialRefused, Misaddressed, NoAnswer
+from pipeline.reporting import Report
+from pipeline.run_folder import RunFolder
+from pipeline.submission import Planned, Policy, submit
+from pipeline.verbs.results import write_results
+from pipeline.verbs.watch import CLOCK, NOBODY, StopRequest, Watch
+
+
+def apply_plan(
+    run_id: str,
+    settings: Settings,
+    target: Target,
+    *,
+    stopping: StopRequest | None = None,
+    watch: Watch = NOBODY,
+) -> Report:
+    """Do exactly what a plan says, or refuse with PlanStale, naming what has moved."""
+    folder = RunFolder.find(settings.reports, run_id)
+    with writing(settings, target.environment, run_id) as ledger:
+        _refuse_stale(folder, ledger, target.environment)
+        return submit_and_report(folder, settings, target, ledger, stopping or StopRequest(), watch)
+
+
+def resume_run(
+    run_id: str,
+    settings: Settings,
+    target: Target,
+    *,
+    stopping: StopRequest | None = None,
+    watch: Watch = NOBODY,
+) -> Report:
+    """Finish a run that was stopped or killed; a run that is finished is only reported again."""
+    folder = RunFolder.find(settings.reports, run_id)
+    with writing(settings, target.environment, run_id) as ledger:
+        _refuse_damaged(folder, target.environment)
+        if ledger.run(run_id) is None:
+            raise NotApproved(f"plan {run_id} was never begun, so there is nothing to resume: pipeline apply {run_id}")
+        return submit_and_report(folder, settings, target, ledger, stopping or StopRequest(), watch)
+
+
+@contextmanager
+def writing(settings: Settings, environment: Environment, run_id: str) -> Iterator[Ledger]:
+    """The only writer of this environment, with its ledger open."""
+    folder = settings.home / environment.name
+    with (
+        run_lock(folder, run_id, CLOCK.now().isoformat(timespec="seconds")),
+        Ledger.opened(folder, environment) as ledger,
+    ):
+        yield ledger
+
+
+def submit_and_report(
+    folder: RunFolder,
+    settings: Settings,
+    target: Target,
+    ledger: Ledger,
+    stopping: StopRequest,
+    watch: Watch,
+    *,
+    left_over: int = 0,
+) -> Report:
+    """Send what the plan wants and the ledger does not yet hold, then report; the caller holds the lock."""
+    creates = folder.read_json("plan.json")["actions"][Action.CREATE.value]
+    began = CLOCK.monotonic()
+    ledger.begin_run(folder.run_id, CLOCK.now(), creates, os.getpid())
+    status = "stopped"
+    try:
+        if creates and not stopping.event.is_set():
+            with Billing(target.address, target.api_key, workers=settings.workers) as billing:
+                _knock(billing, next(_planned_creates(folder)), stopping)
+                submit(
+                    _planned_creates(folder),
+                    creates,
+                    run_id=folder.run_id,
+                    environment=target.environment,
+                    ledger=ledger,
+                    make=billing.make,
+                    credential=target.api_key.fingerprint,
+                    policy=_policy(settings),
+                    clock=CLOCK,
+                    dice=random.random,
+                    stopping=stopping,
+                    on_progress=watch.submitting,
+                )
+        status = "finished" if stopping.stop is None else "stopped"
+    finally:
+        ledger.end_run(folder.run_id, CLOCK.now(), status)
+    folder.stage_blocks("outcomes", _outcomes(ledger, folder))
+    return write_results(
+        folder,
+        status=status,
+        now=CLOCK.now(),
+        stop=stopping.stop,
+        requests=ledger.requests(folder.run_id),
+        submit_seconds=CLOCK.monotonic() - began,
+        left_over=left_over,
+    )
+
+
+def settle_earlier_runs(settings: Settings, target: Target, ledger: Ledger, stopping: StopRequest, watch: Watch) -> int:
+    """Requests that earlier runs left unsettled come before anything new; each is credited to the run that began it."""
+    begun = ledger.begun()
+    if not begun:
+        return 0
+    with Billing(target.address, target.api_key, workers=settings.workers) as billing:
+        _knock(billing, Planned(begun[0].intent.external_reference, "", "", begun[0].intent.payload), stopping)
+        submit(
+            iter(()),
+            len(begun),
+            run_id=begun[0].run_id,
+            environment=target.environment,
+            ledger=ledger,
+            make=billing.make,
+            credential=target.api_key.fingerprint,
+            policy=_policy(settings),
+            clock=CLOCK,
+            dice=random.random,
+            stopping=stopping,
+            begun=begun,
+            on_progress=watch.submitting,
+        )
+    if stopping.stop is not None:
+        kind = Interrupted if stopping.stop.exit_code == Interrupted.exit_code else SubmissionStopped
+        raise kind(f"stopped while settling what earlier runs left: {stopping.stop.reason}")
+    return len(begun)
+
+
+def _knock(billing: Billing, first: Planned, stopping: StopRequest) -> None:
+    """One look-up before the first intent: a refused key or a wrong address is found out while nothing is in doubt."""
+    for wait in (0.5, 1.0, 2.0, 0.0):
+        match billing.make(LookUp(first.external_reference, first.payload)):
+            case NoAnswer(why=why):
+                if stopping.event.wait(wait):
+                    break
+                silence = why
+            case CredentialRefused(status=status):
+                raise SubmissionStopped(
+                    f"billing refuses the API key ({status}); nothing was sent: mend it, then apply or resume"
+                )
+            case CertificateRefused():
+                raise SubmissionStopped("billing's certificate does not prove who it is; nothing was sent")
+            case Misaddressed(status=status):
+                raise SubmissionStopped(f"status {status}: this is not the billing API's address; nothing was sent")
+            case _:
+                return
+    else:
+        raise Interrupted(f"billing does not answer ({silence}); nothing was sent: apply or resume when it is back")
+
+
+def _policy(settings: Settings) -> Policy:
+    return Policy(workers=settings.workers, per_second=settings.per_second, outage_seconds=settings.outage_seconds)
+
+
+def _planned_creates(folder: RunFolder) -> Iterator[Planned]:
+    """The creates of a plan, streamed in the order of the input."""
+    columns = ["action", "external_reference", "fingerprint", "key", "payload"]
+    with pq.ParquetFile(folder.staged / "plan.parquet") as plan:
+        for batch in plan.iter_batches(batch_size=10_000, columns=columns):
+            for action, reference, fingerprint, key, payload in zip(
+                *(c.to_pylist() for c in batch.columns), strict=True
+            ):
+                if action == Action.CREATE.value:
+                    yield Planned(reference, fingerprint, key, payload.encode())
+
+
+def _outcomes(ledger: Ledger, folder: RunFolder) -> Iterator[pl.DataFrame]:
+    """The ledger's rows for the references of this plan; other runs' customers have no business in this folder."""
+    planned = pl.read_parquet(folder.staged / "plan.parquet", columns=["external_reference"]).unique()
+    schema = {name: pl.Int64 if name == "payable" else pl.String for name in OUTCOME_COLUMNS}
+    for block in itertools.chain([[]], ledger.outcomes()):
+        rows = pl.DataFrame(block, schema=schema, orient="row").with_columns(pl.col("payable").cast(pl.Boolean))
+        yield rows.join(planned, on="external_reference", how="semi")
+
+
+# -- what must not have moved -----------------------------------------------------------------------------------------
+
+
+def _refuse_stale(folder: RunFolder, ledger: Ledger, environment: Environment) -> None:
+    _refuse_damaged(folder, environment)
+    if ledger.run(folder.run_id) is not None:
+        raise PlanStale(f"plan {folder.run_id} was begun before; to finish it: pipeline resume {folder.run_id}")
+    plan = folder.read_json("plan.json")
+    moved = [
+        f"input {file['path']}"
+        for file in plan["inputs"]
+        if not Path(file["path"]).is_file() or sha256_of(Path(file["path"])) != file["sha256"]
+    ]
+    references = set(ledger.moved_since(plan["ledger_event"]))
+    if references:
+        planned = pl.scan_parquet(folder.staged / "plan.parquet").select("external_reference", "row_id", "fingerprint")
+        hit = planned.filter(pl.col("external_reference").is_in(list(references))).collect()["row_id"].to_list()
+        if hit:
+            moved.append(
+                f"the ledger's history of {len(hit)} planned rows ({', '.join(hit[:3])}{' …' if len(hit) > 3 else ''})"
+            )
+    if moved:
+        raise PlanStale(f"plan {folder.run_id} is stale: {' and '.join(moved)} changed since; make a new plan")
+
+
+def _refuse_damaged(folder: RunFolder, environment: Environment) -> None:
+    """A plan is applied as it was made, in the environment that it was made for, or not at all."""
+    plan = folder.read_json("plan.json")
+    if plan["environment"] != asdict(environment):
+        made_for = Environment(**plan["environment"])
+        raise PlanStale(f"plan {folder.run_id} was made for {made_for}, not for {environment}; make a new plan")
+    changed = [name for name, digest in plan["staged"].items() if not _is_whole(folder.staged / name, digest)]
+    if changed:
+        raise PlanStale(f"plan {folder.run_id}: {', '.join(changed)} changed or vanished since; make a new plan")
+
+
+def _is_whole(path: Path, digest: str) -> bool:
+    return path.is_file() and sha256_of(path) == digest

@@ -1,0 +1,174 @@
+"""The story of a plan: read -> normalize -> validate -> stage -> match -> plan -> report; nothing is sent."""
+
+import secrets
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from pipeline import __version__
+from pipeline.config import Settings
+from pipeline.customer import Environment, payload_expression
+from pipeline.errors import Interrupted, SourceError
+from pipeline.files import renamed_when_whole, sha256_of
+from pipeline.ledger import Ledger
+from pipeline.matching import find_matches
+from pipeline.normalizing import Defaults, normalize
+from pipeline.outcomes import Action, Fate
+from pipeline.planning import Plan, make_plan
+from pipeline.reporting import Report
+from pipeline.run_folder import RunFolder
+from pipeline.sources import BATCH_BYTES, CsvFile, in_order, read, unknown_columns
+from pipeline.totalling import ControlTotals
+from pipeline.validating import validate
+from pipeline.verbs.results import write_results
+from pipeline.verbs.watch import CLOCK, NOBODY, StopRequest, Stopwatch, Watch
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRun:
+    """A plan that stands in its run folder, and the report that shows what it would do."""
+
+    folder: RunFolder
+    plan: Plan
+    report: Report
+
+    @property
+    def run_id(self) -> str:
+        """The name under which it is applied."""
+        return self.folder.run_id
+
+
+def new_run_id(paths: list[Path]) -> str:
+    """A name that sorts by time, says which file, and meets no other: `20261122T060000Z-customers-3f9a1c`."""
+    stem = "".join(c if c.isascii() and (c.isalnum() or c in "_-") else "-" for c in min(paths).stem)[:60]
+    return f"{CLOCK.now():%Y%m%dT%H%M%SZ}-{stem or 'file'}-{secrets.token_hex(3)}"
+
+
+def plan_import(
+    paths: list[Path],
+    settings: Settings,
+    environment: Environment,
+    *,
+    stopping: StopRequest | None = None,
+    watch: Watch = NOBODY,
+    batch_bytes: int = BATCH_BYTES,
+    run_id: str | None = None,
+) -> PlannedRun:
+    """Everything up to the plan, and the plan itself, in a new folder under `settings.reports`; nothing is sent."""
+    files = in_order(paths)
+    folder = RunFolder.create(settings.reports, run_id or new_run_id(paths))
+    try:
+        record = _plan(folder, files, settings, environment, stopping or StopRequest(), watch, batch_bytes)
+        folder.write_json("plan.json", record)
+    except BaseException:
+        shutil.rmtree(folder.path)  # half a plan holds people's data and is good for nothing
+        raise
+    report = write_results(folder, status="planned", now=CLOCK.now())
+    return PlannedRun(folder, Plan({action: record["actions"][action.value] for action in Action}), report)
+
+
+def _plan(
+    folder: RunFolder,
+    files: list[CsvFile],
+    settings: Settings,
+    environment: Environment,
+    stopping: StopRequest,
+    watch: Watch,
+    batch_bytes: int,
+) -> dict[str, Any]:
+    seconds = Stopwatch()
+    totals = ControlTotals()
+    for number, batch in enumerate(read(files, batch_bytes), start=1):
+        if stopping.event.is_set():
+            raise Interrupted("stopped while planning; nothing was sent")
+        totals.add(batch.records)
+        folder.stage_records(number, judged(batch.records, files[0].columns, settings))
+        watch.reading(totals.records)
+    _refuse_empty(files, totals.records, settings)
+    if not totals.records:
+        folder.stage_records(0, judged(_no_records(files[0].columns), files[0].columns, settings))
+    seconds.lap("read and validate")
+    with Ledger.read(settings.home / environment.name) as ledger:
+        folder.stage_blocks("history", _history(ledger))
+        last_event = ledger.last_event() if ledger else 0
+    with folder.workbench() as workbench:
+        find_matches(workbench)
+        with renamed_when_whole(folder.staged / "plan.parquet") as path:
+            plan = make_plan(workbench, path, environment, retry_refused=settings.retry_refused)
+    seconds.lap("match and plan")
+    watch.planned()
+    return {
+        "schema": 1,
+        "run_id": folder.run_id,
+        "planned_at": CLOCK.now().isoformat(timespec="seconds"),
+        "planner": settings.planner,
+        "version": __version__,
+        "environment": asdict(environment),
+        "destination": settings.destination,
+        "settings": {"region": settings.region, "retry_refused": settings.retry_refused},
+        "inputs": [_described(file) for file in files],
+        "columns": files[0].columns,
+        "columns_not_sent": unknown_columns(files[0].columns),
+        "ledger_event": last_event,
+        "read": {"records": totals.records, "debits": dict(totals.debits), "credits": dict(totals.credits)},
+        "actions": {action.value: count for action, count in plan.rows.items()},
+        "staged": {path.name: sha256_of(path) for path in sorted(folder.staged.glob("*.parquet"))},
+        "seconds": seconds.laps,
+    }
+
+
+def judged(records: pl.DataFrame, columns: list[str], settings: Settings) -> pl.DataFrame:
+    """The row-local stages over one batch: every record comes out once, accepted (fate null) or set aside."""
+    customers = normalize(records, Defaults(region=settings.region), columns)
+    unreadable = pl.col("reason").is_not_null()
+    reasons = validate(customers).reasons
+    return (
+        customers.with_columns(reasons=reasons)
+        .with_columns(
+            reasons=pl.when(unreadable).then(pl.concat_list("reason")).otherwise("reasons"),
+            payload=payload_expression(customers.columns),
+        )
+        .with_columns(
+            fate=pl.when(unreadable)
+            .then(pl.lit(Fate.UNREADABLE.value))
+            .when(pl.col("reasons").list.len() > 0)
+            .then(pl.lit(Fate.INVALID.value))
+        )
+        .drop("reason", "line")
+    )
+
+
+def _no_records(columns: list[str]) -> pl.DataFrame:
+    texts = ["row_id", "reason", "text", *(f"given.{column}" for column in columns)]
+    numbers = ["position", "line", "line_count"]
+    return pl.DataFrame(schema={**dict.fromkeys(numbers, pl.Int64), **dict.fromkeys(texts, pl.String)})
+
+
+def _history(ledger: Ledger | None) -> Iterator[pl.DataFrame]:
+    schema = dict.fromkeys(("external_reference", "state", "fingerprint", "key"), pl.String)
+    yield pl.DataFrame(schema=schema)
+    for block in ledger.history() if ledger is not None else ():
+        yield pl.DataFrame(block, schema=schema, orient="row")
+
+
+def _refuse_empty(files: list[CsvFile], records: int, settings: Settings) -> None:
+    if headless := [str(file.path) for file in files if file.header is None]:
+        raise SourceError(f"{', '.join(headless)}: empty, without even a header")
+    if not records and not settings.allow_empty:
+        raise SourceError(
+            f"{', '.join(str(file.path) for file in files)}: 0 records; if that is right, say --allow-empty"
+        )
+
+
+def _described(file: CsvFile) -> dict[str, Any]:
+    return {
+        "path": str(file.path),
+        "name": file.name,
+        "sha256": file.sha256,
+        "bytes": file.size,
+        "lines": asdict(file.lines),
+    }

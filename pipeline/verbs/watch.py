@@ -1,0 +1,38 @@
+"""What every story needs besides its own: the time, and somebody who is told how far things are."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from pipeline.submission import Clock, StopRequest, Tally
+
+__all__ = ["CLOCK", "NOBODY", "StopRequest", "Stopwatch", "Tally", "Watch"]
+
+CLOCK = Clock(lambda: datetime.now(UTC), time.monotonic)
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Who is told how far things are; by default nobody."""
+
+    reading: Callable[[int], None] = lambda _records: None
+    planned: Callable[[], None] = lambda: None
+    submitting: Callable[[Tally], None] = lambda _tally: None
+
+
+NOBODY = Watch()
+
+
+class Stopwatch:
+    """Seconds per stage."""
+
+    def __init__(self) -> None:
+        self.laps: dict[str, float] = {}
+        self._since = CLOCK.monotonic()
+
+    def lap(self, stage: str) -> None:
+        """The time since the last lap belongs to `stage`."""
+        now = CLOCK.monotonic()
+        self.laps[stage] = round(now - self._since, 3)
+        self._since = now
