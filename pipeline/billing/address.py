@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from pipeline.errors import AddressRefused
 
 _HOST = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
+_NETLOC = re.compile(r"([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:0*[1-9][0-9]{0,4})?")
 #: Without a config that lists other hosts, a key may go to the vendor and to this machine.
 VENDOR_HOST = "api.momentco.io"
 
@@ -26,9 +27,10 @@ def parse_address(text: str) -> Address:
     try:
         parts = urlsplit(text)
         port = parts.port
-    except ValueError as error:
-        raise AddressRefused(f"the billing address {_shown(text)} cannot be read: {error}") from None
+    except ValueError:  # its text may quote a password
+        raise AddressRefused(f"the billing address {_shown(text)} cannot be read") from None
     host = (parts.hostname or "").lower()
+    shown_host = f"[{host}]" if ":" in host else host
     if fault := _fault(text, parts.scheme, host, parts.netloc, parts.path, parts.query or parts.fragment):
         raise AddressRefused(f"the billing address {_shown(text)} is refused: {fault}")
     loopback = _is_loopback(host)
@@ -36,7 +38,6 @@ def parse_address(text: str) -> Address:
         raise AddressRefused(
             f"the billing address {_shown(text)} is refused: plain HTTP is for this machine alone, use https://"
         )
-    shown_host = f"[{host}]" if ":" in host else host
     return Address(f"{parts.scheme}://{shown_host}{f':{port}' if port else ''}", host, loopback)
 
 
@@ -47,6 +48,8 @@ def _fault(text: str, scheme: str, host: str, netloc: str, path: str, rest: str)
         return "it must begin with https://"
     if "@" in netloc:
         return "it holds a user name or password"
+    if not _NETLOC.fullmatch(netloc):
+        return "it must be a host name or address, with a port from 1 to 65535 if any"
     if path not in {"", "/"} or rest or text.endswith(("?", "#")):
         return "it must be a host without path, query or fragment"
     if not (_is_ip(host) or (_HOST.fullmatch(host) and not _looks_like_a_number(host))):
@@ -67,10 +70,10 @@ def _is_ip(host: str) -> bool:
 
 
 def _looks_like_a_number(host: str) -> bool:
-    """`127.1`, `0x7f000001` and `2130706433` are addresses to some resolvers and names to others."""
-    return re.fullmatch(r"(0x)?[0-9a-f.]*", host) is not None and re.search(r"[0-9]", host) is not None
+    """`127.1`, `0x7f000001` and `2130706433` are addresses to some resolvers and names to others: the last part tells."""
+    return re.fullmatch(r"[0-9]+|0x[0-9a-f]*", host.rpartition(".")[2]) is not None
 
 
 def _shown(text: str) -> str:
     """The address without what may be a password in it."""
-    return repr(re.sub(r"//[^/]*@", "//…@", text))
+    return repr(re.sub(r".*@", "…@", text, flags=re.DOTALL))

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from typing import Any, NoReturn
 
@@ -59,6 +60,11 @@ class Response:
         kind = content.get("type") if isinstance(content, dict) else None
         return kind.rpartition("#")[2] if isinstance(kind, str) and "#" in kind else ""
 
+    @property
+    def is_json(self) -> bool:
+        """Whether the body says that it is one of the two forms in which billing answers."""
+        return self.is_of("application/json") or self.is_of("application/problem+json")
+
     def is_of(self, content_type: str) -> bool:
         """Whether the body says that it is of this media type."""
         return self.headers.get("content-type", "").partition(";")[0].strip().lower() == content_type
@@ -95,7 +101,8 @@ def read_look_up(response: Response, payload: bytes) -> Outcome:
                 return NotFound()
             return Found(answer.billing_id, answer.differences, answer.payable)
         case 404:
-            return NotFound()
+            # A gateway's 404 in HTML says that nobody asked billing, and must not lead to a new key.
+            return NotFound() if response.is_json else Unintelligible(404, "not billing's own 404")
         case _:
             return _about_the_service(response)
 
@@ -160,15 +167,21 @@ def _differences(sent: dict[str, Any], echo: dict[str, Any]) -> list[Difference]
 
 
 def _told(value: Any) -> str | None:
-    return None if value is None or value == {} else json.dumps(value, sort_keys=True, ensure_ascii=False)
+    """A value as text; a number with decimals stays apart from both the integer and the text that look like it."""
+    if value is None or value == {}:
+        return None
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, default=lambda number: {"decimal": str(number)})
 
 
 def _strict_json(body: bytes) -> Any:
     """JSON without what parsers disagree about: duplicate names and numbers that are none."""
     try:
-        return json.loads(body.decode(), object_pairs_hook=_unique, parse_constant=_no_number, parse_float=_exactly)
+        found = json.loads(body.decode(), object_pairs_hook=_unique, parse_constant=_no_number, parse_float=Decimal)
+        # Half of a surrogate pair passes for a character until something has to write it down.
+        json.dumps(found, ensure_ascii=False, default=str).encode()
     except RecursionError:
         raise ValueError("too deeply nested") from None
+    return found
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -180,11 +193,6 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_number(text: str) -> NoReturn:
     raise ValueError(f"{text} is no JSON number")
-
-
-def _exactly(text: str) -> str:
-    """Numbers with decimals are kept as they are written: a balance of 240.0 is not the integer that was sent."""
-    return f"decimal {text}"
 
 
 def _detail(response: Response) -> str:
@@ -202,7 +210,7 @@ def _detail(response: Response) -> str:
 def _retry_after(response: Response) -> float | None:
     """Seconds to wait, from seconds or from a date against the server's own `Date`; None where it is missing or nonsense."""
     text = response.headers.get("retry-after", "").strip()
-    if re.fullmatch(r"[0-9]{1,6}", text):
+    if re.fullmatch(r"[0-9]{1,12}", text):
         return float(text)
     until, now = _date(text), _date(response.headers.get("date", ""))
     return max(0.0, (until - now).total_seconds()) if until and now else None
@@ -211,6 +219,6 @@ def _retry_after(response: Response) -> float | None:
 def _date(text: str) -> datetime | None:
     try:
         found = parsedate_to_datetime(text)
-    except (ValueError, IndexError):
+    except (ValueError, TypeError, IndexError, OverflowError):
         return None
     return found if found.tzinfo else found.replace(tzinfo=UTC)

@@ -24,15 +24,16 @@ class Pace:
         turn = self._take_turn()
         while not stopping.is_set():
             now = self._clock()
-            with self._lock:
-                due = max(turn, self._paused_until)
-            if now >= due:
+            if now < turn:
+                stopping.wait(turn - now)
+            elif turn < self._paused_until:
+                turn = self._take_turn()  # the pause came after: a new turn, or all who waited would leave at once
+            else:
                 return True
-            stopping.wait(due - now)
         return False
 
     def _take_turn(self) -> float:
         with self._lock:
-            turn = max(self._next, self._clock())
+            turn = max(self._next, self._clock(), self._paused_until)
             self._next = turn + self._gap
             return turn

@@ -169,7 +169,7 @@ def decide(row: Progress, outcome: Outcome, dice: float, seconds_spent: float, p
         case Conflicting():
             return LookUpNext(0, replace(row, why=Why.UNKNOWN_CONFLICT))
         case RowRefused():
-            if outcome.certain and not row.unsettled:
+            if outcome.certain and not row.unsettled and not outcome.replayed:
                 return Settle(State.REFUSED, detail=outcome.detail)
             return LookUpNext(0, replace(row, why=Why.REFUSED, refusal=outcome))
         case Unintelligible():
@@ -204,10 +204,10 @@ def _not_found(row: Progress, again: "_Again", policy: Policy) -> Step:
     match row.why:
         case Why.OLD_KEY:
             return SendAgain(0, replace(fresh, unsettled=True))
-        case Why.REPLAYED_FAILURE if row.generation < policy.generations:
-            return NextGeneration(Progress(generation=row.generation + 1))
+        case Why.REPLAYED_FAILURE if row.generation < policy.generations and row.sends < policy.sends:
+            return NextGeneration(Progress(generation=row.generation + 1, sends=row.sends))
         case Why.REPLAYED_FAILURE:
-            return LeaveInDoubt(f"billing replays a failure for {policy.generations} keys in turn")
+            return LeaveInDoubt(f"billing replays failures ({row.generation} keys, {row.sends} sends)")
         case Why.TAKEN if row.look_ups < 3:
             return LookUpNext(float(2**row.look_ups), again.row)
         case Why.UNKNOWN_CONFLICT:
@@ -247,9 +247,7 @@ def _stop(outcome: Outcome) -> Stop:
         case KeyReused():
             return Stop("billing knows an idempotency key with another payload: ledger and server disagree")
         case RequestRefused():
-            return Stop(
-                f"billing refuses the form of our request ({outcome.status}: {outcome.detail}); please report this"
-            )
+            return Stop(f"billing refuses the form of our request ({outcome.status}); please report this")
         case _:
             return Stop(f"unexpected outcome {type(outcome).__name__}", exit_code=70)
 
@@ -267,7 +265,7 @@ class _Again:
         """Full jitter: anywhere between now and the doubled bound, so that a pool does not come back as one."""
         if self._is_spent():
             return LeaveInDoubt(f"{why}, {self.row.sends} times")
-        return SendAgain(max(self._jittered(), at_least or 0.0), self.row)
+        return SendAgain(max(self._jittered(), self._at_most_parked(at_least)), self.row)
 
     def limited(self, retry_after: float | None) -> Step:
         """429: the whole pool waits as long as billing asks; without a word, this row backs off."""
@@ -292,7 +290,7 @@ class _Again:
     def senseless(self) -> Step:
         """2xx that nobody can read: twice more, then a look-up, never a new key."""
         row = replace(self.row, senseless=self.row.senseless + 1)
-        if row.senseless <= 2:
+        if row.senseless <= 2 and not self._is_spent():
             return SendAgain(self._jittered(), row)
         return LookUpNext(0, replace(row, why=Why.NO_SENSE))
 
@@ -300,8 +298,11 @@ class _Again:
         """The same question again, as often as a send may be repeated."""
         if self.row.look_ups >= self.policy.sends or self.seconds_spent > self.policy.row_seconds:
             return LeaveInDoubt(why)
-        pause = min(at_least or 0.0, self.policy.longest_retry_after) if pause_all else 0.0
-        return LookUpNext(max(self._jittered(), at_least or 0.0), self.row, pause_all=pause)
+        wait = self._at_most_parked(at_least)
+        return LookUpNext(max(self._jittered(), wait), self.row, pause_all=wait if pause_all else 0.0)
+
+    def _at_most_parked(self, retry_after: float | None) -> float:
+        return min(retry_after or 0.0, self.policy.longest_retry_after)
 
     def _is_spent(self) -> bool:
         return self.row.sends >= self.policy.sends or self.seconds_spent > self.policy.row_seconds

@@ -29,6 +29,7 @@ from pipeline.submission.deciding import (
     Settle,
     Step,
     Stop,
+    Why,
     begin,
     decide,
 )
@@ -94,7 +95,9 @@ class _Row:
     intent: Intent
     run_id: str
     progress: Progress
-    since: float
+    first_sent: datetime
+    credential: str
+    spent: float  #: seconds of its own: from leaving to answer, and its own backoff; not queues, not pauses of the pool
     is_new: bool  #: its intent was written by this process, so that while unsent it can be withdrawn
 
 
@@ -102,6 +105,7 @@ class _Row:
 class _Result:
     reference: str
     outcome: Outcome | BaseException | None  #: None: the call never left
+    left_at: float = 0.0
 
 
 def submit(
@@ -122,7 +126,7 @@ def submit(
 ) -> Tally:
     """Settle the begun rows and create the planned ones, each once; return when nothing is left or `stopping` says so."""
     pace = Pace(policy.per_second, clock.monotonic)
-    pool = _Pool(make, pace, stopping.event, policy.workers)
+    pool = _Pool(make, pace, clock.monotonic, stopping.event, policy.workers)
     loop = _Loop(
         run_id, environment, ledger, pool, pace, credential, policy, clock, dice, stopping, Tally(total), on_progress
     )
@@ -141,8 +145,16 @@ def submit(
 class _Pool:
     """A fixed number of workers that make calls in their turn; daemons, so that none outlives the process."""
 
-    def __init__(self, make: Callable[[Call], Outcome], pace: Pace, stopping: threading.Event, workers: int) -> None:
+    def __init__(
+        self,
+        make: Callable[[Call], Outcome],
+        pace: Pace,
+        clock: Callable[[], float],
+        stopping: threading.Event,
+        workers: int,
+    ) -> None:
         self._make = make
+        self._clock = clock
         self._pace = pace
         self._stopping = stopping
         self._calls: queue.SimpleQueue[tuple[str, Call] | None] = queue.SimpleQueue()
@@ -175,12 +187,14 @@ class _Pool:
         while (item := self._calls.get()) is not None:
             reference, call = item
             outcome: Outcome | BaseException | None = None
+            left_at = 0.0
             try:
                 if self._pace.wait(self._stopping):
+                    left_at = self._clock()
                     outcome = self._make(call)
             except BaseException as error:  # noqa: BLE001 - told to the deciding thread, which raises it
                 outcome = error
-            self._results.put(_Result(reference, outcome))
+            self._results.put(_Result(reference, outcome, left_at))
 
 
 @dataclass(slots=True)
@@ -234,18 +248,20 @@ class _Loop:
 
     def _take_window(self, planned: Iterator[Planned]) -> bool:
         """Journal the intents of the next rows, then hand them out; False where the plan has no more."""
-        window = list(itertools.islice(planned, WINDOW))
-        if not window:
+        drawn = list(itertools.islice(planned, WINDOW))
+        if not drawn:
             return False
+        window = [row for row in drawn if row.external_reference not in self.rows]  # those it has begun come first
         known = self.ledger.states([row.external_reference for row in window])
         # The ledger has the last word: what another run has settled since the plan is not sent, whatever the plan says.
         fresh = [row for row in window if _may_begin(row, known.get(row.external_reference), self.run_id)]
         unsettled = [row.external_reference for row in window if _goes_on(row, known.get(row.external_reference))]
         self.tally.passed_over += len(window) - len(fresh) - len(unsettled)
         intents = [Intent(row.external_reference, row.fingerprint, row.key, row.payload) for row in fresh]
-        self.ledger.record_intents(self.run_id, self.clock.now(), intents, self.credential)
+        now = self.clock.now()
+        self.ledger.record_intents(self.run_id, now, intents, self.credential)
         for intent in intents:
-            row = _Row(intent, self.run_id, Progress(), self.clock.monotonic(), is_new=True)
+            row = _Row(intent, self.run_id, Progress(), now, self.credential, 0.0, is_new=True)
             self.rows[intent.external_reference] = row
             self._hand_out(row)
         for begun in self.ledger.begun(unsettled):
@@ -253,17 +269,23 @@ class _Loop:
         return True
 
     def _go_on_with(self, begun: Begun, run_id: str) -> None:
-        """Take up a row that an earlier process began: with its own key, after a look-up where that key is old."""
-        hours = (self.clock.now() - begun.first_sent).total_seconds() / 3600
-        why = begin(
-            begun_before=True, age_hours=hours, same_credential=begun.credential == self.credential, policy=self.policy
-        )
-        progress = Progress(unsettled=True, why=why, generation=begun.intent.generation)
-        row = _Row(begun.intent, run_id, progress, self.clock.monotonic(), is_new=False)
+        """Take up a row that an earlier process began."""
+        progress = Progress(unsettled=True, generation=begun.intent.generation)
+        row = _Row(begun.intent, run_id, progress, begun.first_sent, begun.credential, 0.0, is_new=False)
         self.rows[begun.intent.external_reference] = row
         self._hand_out(row)
 
     def _hand_out(self, row: _Row) -> None:
+        """Send, or send again, or look up; a key that has grown old, or another credential, is looked up first (rule 2)."""
+        if row.progress.why is None and row.progress.unsettled:
+            hours = (self.clock.now() - row.first_sent).total_seconds() / 3600
+            why = begin(
+                begun_before=True,
+                age_hours=hours,
+                same_credential=row.credential == self.credential,
+                policy=self.policy,
+            )
+            row.progress = replace(row.progress, why=why)
         intent = row.intent
         call: Call = Create(intent.external_reference, intent.key, intent.payload)
         if row.progress.why is not None:
@@ -298,7 +320,8 @@ class _Loop:
             self.alive_at = self.clock.monotonic()
         row = self.rows[result.reference]
         row.is_new = False
-        step = decide(row.progress, outcome, self.dice(), self.clock.monotonic() - row.since, self.policy)
+        row.spent += self.clock.monotonic() - result.left_at
+        step = decide(row.progress, outcome, self.dice(), row.spent, self.policy)
         self._note(row, outcome, step)
         self._obey(row, step)
 
@@ -307,6 +330,9 @@ class _Loop:
             case Settle():
                 self._finish(row, step.state)
             case SendAgain() | LookUpNext():
+                if row.progress.why is Why.OLD_KEY and step.progress.why is None:
+                    # Billing does not know the customer: with this send the key's life begins anew.
+                    row.first_sent, row.credential = self.clock.now(), self.credential
                 row.progress = step.progress
                 self._later(row, step.after, step.pause_all)
             case NextGeneration():
@@ -324,20 +350,21 @@ class _Loop:
         del self.rows[row.intent.external_reference]
 
     def _later(self, row: _Row, after: float, pause_all: float) -> None:
+        now = self.clock.monotonic()
         if pause_all:
             self.pace.pause(pause_all)
-            row.since += pause_all  # pauses of the pool are not the row's own time
-            self.alive_at += pause_all  # and silence that billing asked for is no outage
+            self.alive_at = max(self.alive_at, now + pause_all)  # silence that billing asked for is no outage
+        row.spent += max(0.0, after - pause_all)
         if after <= 0:
             self._hand_out(row)
         else:
-            heapq.heappush(self.timers, (self.clock.monotonic() + after, row.intent.external_reference))
+            heapq.heappush(self.timers, (now + after, row.intent.external_reference))
 
     def _raise_generation(self, row: _Row, progress: Progress) -> None:
         intent = row.intent
         key = create_key(self.environment, intent.external_reference, intent.fingerprint, progress.generation)
         row.intent = replace(intent, key=key, generation=progress.generation)
-        row.progress = progress
+        row.progress, row.first_sent, row.credential = progress, self.clock.now(), self.credential
         self.commit()  # events stand in the order in which things happened
         self.ledger.record_intents(row.run_id, self.clock.now(), [row.intent], self.credential)
         self._hand_out(row)
@@ -376,7 +403,8 @@ class _Loop:
 
     def _watch_for_outage(self) -> None:
         silent = self.clock.monotonic() - self.alive_at
-        if self.rows and silent > self.policy.outage_seconds:
+        slowest = 2 / self.policy.per_second if self.policy.per_second else 0.0  # a slow pace is no outage either
+        if self.rows and silent > max(self.policy.outage_seconds, slowest):
             self.stopping.ask(Stop(f"billing has not answered for {silent:.0f} s; resume when it is back", exit_code=5))
 
     def _wind_down(self) -> None:

@@ -1,0 +1,354 @@
+"""Files stand whole or not at all, for their owner alone; and the workbench reaches nothing but its own run."""
+
+import json
+import os
+import stat
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import duckdb
+import polars as pl
+import pytest
+
+from pipeline.errors import OutputRefused, RunNotFound
+from pipeline.files import private_folder, renamed_when_whole, sha256_of, write_bytes, written_whole
+from pipeline.run_folder import RESULT_FILES, RunFolder, all_runs
+
+RUN_ID = "20260302T091400Z-customers-3f9a1c"
+
+
+@contextmanager
+def umask(mask: int):
+    before = os.umask(mask)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+# whole or not at all
+
+
+def test_a_file_that_is_written_stands_whole_and_private(tmp_path):
+    with umask(0):
+        write_bytes(tmp_path / "summary.json", b"new")
+
+    assert (tmp_path / "summary.json").read_bytes() == b"new"
+    assert mode(tmp_path / "summary.json") == 0o600
+    assert names(tmp_path) == ["summary.json"]
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, OSError])
+def test_an_error_inside_leaves_the_old_content_and_no_other_file(tmp_path, error):
+    path = tmp_path / "summary.json"
+    path.write_bytes(b"old")
+
+    with pytest.raises(error):
+        write_half(path, error)
+    with pytest.raises(error):
+        write_half_through_a_library(path, error)
+
+    assert path.read_bytes() == b"old"
+    assert names(tmp_path) == ["summary.json"]
+
+
+def write_half(path: Path, error: type[BaseException]) -> None:
+    with written_whole(path) as file:
+        file.write(b"half of the new")
+        raise error
+
+
+def write_half_through_a_library(path: Path, error: type[BaseException]) -> None:
+    with renamed_when_whole(path) as temporary:
+        temporary.write_bytes(b"half of the new")
+        raise error
+
+
+def test_a_library_that_writes_nothing_leaves_the_old_content(tmp_path):
+    (tmp_path / "rows.parquet").write_bytes(b"old")
+
+    with pytest.raises(OSError), renamed_when_whole(tmp_path / "rows.parquet"):
+        pass
+
+    assert (tmp_path / "rows.parquet").read_bytes() == b"old"
+    assert names(tmp_path) == ["rows.parquet"]
+
+
+def test_a_reader_meets_the_old_content_or_the_new_and_nothing_between(tmp_path):
+    path = tmp_path / "summary.json"
+    path.write_bytes(b"old")
+
+    with written_whole(path) as file:
+        file.write(b"half")
+        file.flush()
+        during = path.read_bytes()
+        file.write(b" and half")
+
+    assert (during, path.read_bytes()) == (b"old", b"half and half")
+
+
+def test_what_a_library_wrote_is_private_under_its_final_name(tmp_path):
+    with umask(0), renamed_when_whole(tmp_path / "rows.parquet") as temporary:
+        temporary.write_bytes(b"x")
+
+    assert mode(tmp_path / "rows.parquet") == 0o600
+
+
+def test_content_and_name_are_flushed_to_the_disk_before_the_call_returns(tmp_path, monkeypatch):
+    flushed: list[str] = []
+    monkeypatch.setattr(
+        os, "fsync", lambda descriptor: flushed.append(str(Path(f"/proc/self/fd/{descriptor}").readlink()))
+    )
+
+    write_bytes(tmp_path / "summary.json", b"x")
+
+    assert ".summary.json" in flushed[0]
+    assert flushed[1] == str(tmp_path)
+
+
+def test_what_a_killed_run_left_half_written_does_not_stand_in_the_way_of_the_next_one(tmp_path):
+    # In a container every run has the same process id, so a name made of it alone is met again after a kill.
+    from pipeline.files import temporary_name
+
+    temporary_name(tmp_path / "summary.json").write_bytes(b"half")
+    temporary_name(tmp_path / "rows.parquet").write_bytes(b"half")
+
+    write_bytes(tmp_path / "summary.json", b"whole")
+    with renamed_when_whole(tmp_path / "rows.parquet") as temporary:
+        temporary.write_bytes(b"whole")
+
+    assert (tmp_path / "summary.json").read_bytes() == (tmp_path / "rows.parquet").read_bytes() == b"whole"
+
+
+# links
+
+
+@pytest.mark.parametrize("is_dangling", [False, True])
+def test_a_symbolic_link_in_the_place_of_a_file_is_refused_and_what_it_names_is_untouched(tmp_path, is_dangling):
+    elsewhere = tmp_path / "elsewhere"
+    if not is_dangling:
+        elsewhere.write_bytes(b"precious")
+    (tmp_path / "summary.json").symlink_to(elsewhere)
+
+    with pytest.raises(OutputRefused, match="symbolic link"):
+        write_bytes(tmp_path / "summary.json", b"new")
+    with pytest.raises(OutputRefused, match="symbolic link"), renamed_when_whole(tmp_path / "summary.json"):
+        pass
+
+    assert elsewhere.exists() is not is_dangling
+    assert is_dangling or elsewhere.read_bytes() == b"precious"
+
+
+def test_a_link_planted_under_the_temporary_name_is_not_written_through(tmp_path):
+    from pipeline.files import temporary_name
+
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_bytes(b"precious")
+    for name in ("summary.json", "rows.parquet"):
+        temporary_name(tmp_path / name).symlink_to(elsewhere)
+
+    for write in (
+        lambda: write_bytes(tmp_path / "summary.json", b"new"),
+        lambda: write_through_a_library(tmp_path / "rows.parquet"),
+    ):
+        with suppress(OSError):
+            write()
+
+    assert elsewhere.read_bytes() == b"precious"
+
+
+def write_through_a_library(path: Path) -> None:
+    with renamed_when_whole(path) as temporary:
+        temporary.write_bytes(b"new")
+
+
+@pytest.mark.parametrize("is_dangling", [False, True])
+def test_a_folder_that_is_a_symbolic_link_is_refused(tmp_path, is_dangling):
+    if not is_dangling:
+        (tmp_path / "real").mkdir()
+    (tmp_path / "reports").symlink_to(tmp_path / "real")
+
+    with pytest.raises(OutputRefused):
+        RunFolder.create(tmp_path / "reports", RUN_ID)
+
+
+def test_folders_that_we_make_are_private_all_the_way_and_those_that_were_there_stay_as_they_are(tmp_path):
+    theirs = tmp_path / "theirs"
+    theirs.mkdir(mode=0o755)
+    theirs.chmod(0o755)
+
+    with umask(0):
+        private_folder(theirs / "a" / "b")
+
+    assert (mode(theirs), mode(theirs / "a"), mode(theirs / "a" / "b")) == (0o755, 0o700, 0o700)
+
+
+# the run folder
+
+
+def test_a_run_folder_and_all_in_it_are_private_even_where_the_umask_is_not(tmp_path):
+    with umask(0):
+        folder = RunFolder.create(tmp_path / "reports", RUN_ID)
+        folder.stage_records(1, pl.DataFrame({"position": [1]}))
+        folder.write_json("plan.json", {"a": "é"})
+        with folder.workbench() as workbench:
+            workbench.execute("SELECT * FROM records").fetchall()
+
+    found = [folder.path.parent, folder.path, *folder.path.rglob("*")]
+    assert {oct(mode(path)) for path in found if path.is_dir()} == {"0o700"}
+    assert {oct(mode(path)) for path in found if path.is_file()} == {"0o600"}
+    assert names(folder.path) == ["plan.json", "staged"]
+    assert folder.read_json("plan.json") == {"a": "é"}
+
+
+@pytest.mark.parametrize(
+    "name", ["..", ".", "", "../other", "/etc", RUN_ID + "/../..", RUN_ID.upper(), RUN_ID + "\n", "x"]
+)
+def test_a_name_that_is_no_run_is_not_looked_for(tmp_path, name):
+    RunFolder.create(tmp_path, RUN_ID).write_json("plan.json", {})
+
+    with pytest.raises(RunNotFound, match=RUN_ID):
+        RunFolder.find(tmp_path, name)
+
+
+def test_runs_are_those_that_have_a_plan_oldest_first(tmp_path):
+    later, earlier = RUN_ID.replace("0302", "0303"), RUN_ID
+    for run_id in (later, earlier):
+        RunFolder.create(tmp_path, run_id).write_json("plan.json", {})
+    RunFolder.create(tmp_path, RUN_ID.replace("0302", "0304"))
+    (tmp_path / "notes.txt").write_text("hello")
+
+    assert [run.run_id for run in all_runs(tmp_path)] == [earlier, later]
+    assert all_runs(tmp_path / "nowhere") == []
+    assert RunFolder.find(tmp_path, earlier).path == tmp_path / earlier
+
+
+def test_the_manifest_holds_the_hash_of_every_result_file(tmp_path):
+    folder = RunFolder.create(tmp_path, RUN_ID)
+    for name in RESULT_FILES:
+        write_bytes(folder.path / name, name.encode())
+
+    folder.write_manifest([{"path": "customers.csv"}], {"region": "ZA"})
+
+    manifest = json.loads((folder.path / "manifest.json").read_text())
+    assert manifest["files"] == {name: sha256_of(folder.path / name) for name in RESULT_FILES}
+
+
+# the workbench
+
+
+@pytest.fixture
+def bench(tmp_path):
+    folder = RunFolder.create(tmp_path / "reports", RUN_ID)
+    folder.stage_records(1, pl.DataFrame({"position": [1, 2]}))
+    folder.stage_records(2, pl.DataFrame({"position": [3]}))
+    folder.stage("plan.parquet", pl.DataFrame({"position": [1]}))
+    (tmp_path / "outside.csv").write_text("secret\n42\n")
+    (tmp_path / "reports" / "beside.csv").write_text("secret\n42\n")
+    with folder.workbench() as workbench:
+        yield workbench, tmp_path
+
+
+def test_the_workbench_shows_what_the_run_has_staged(bench):
+    workbench, _ = bench
+
+    counts = [workbench.execute(f"SELECT count(*) FROM {view}").fetchone()[0] for view in ("records", "plan")]
+
+    assert counts == [3, 1]
+    with pytest.raises(duckdb.CatalogException):
+        workbench.execute("SELECT * FROM history")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT * FROM read_text('{outside}')",
+        "SELECT * FROM read_blob('{outside}')",
+        "SELECT * FROM read_csv('{outside}')",
+        "SELECT * FROM '{outside}'",
+        "SELECT * FROM '{beside}'",
+        "SELECT * FROM read_text('{run}/../beside.csv')",
+        "SELECT * FROM read_text('/etc/passwd')",
+        "SELECT * FROM read_text('/proc/self/environ')",
+        "SELECT * FROM read_csv('https://example.com/x.csv')",
+        "SELECT * FROM glob('/etc/*')",
+        "SELECT * FROM glob('{run}/../*')",
+        "COPY (SELECT 1) TO '{folder}/written.csv'",
+        "COPY (SELECT 1) TO '{run}/../written.csv'",
+        "COPY records FROM '{outside}'",
+        "EXPORT DATABASE '{folder}/exported'",
+        "IMPORT DATABASE '{folder}/exported'",
+        "ATTACH '{folder}/other.duckdb' AS other",
+        "ATTACH '{folder}/other.sqlite' AS other (TYPE sqlite)",
+        "INSTALL httpfs",
+        "LOAD httpfs",
+        "INSTALL '{outside}'",
+        "SET enable_external_access = true",
+        "SET allowed_directories = ['/']",
+        "SET allowed_paths = ['/etc/passwd']",
+        "SET lock_configuration = false",
+        "SET memory_limit = '100GB'",
+        "SET temp_directory = '/tmp'",
+        "SET autoload_known_extensions = true",
+        "SET SESSION memory_limit = '100GB'",
+        "PRAGMA memory_limit = '100GB'",
+        "RESET lock_configuration",
+        "RESET memory_limit",
+        "SELECT getenv('PATH')",
+    ],
+)
+def test_the_workbench_refuses_what_leads_out_of_its_run(bench, statement):
+    workbench, folder = bench
+    before = names(folder) + names(folder / "reports")
+    told = statement.format(
+        outside=folder / "outside.csv",
+        beside=folder / "reports" / "beside.csv",
+        run=folder / "reports" / RUN_ID,
+        folder=folder,
+    )
+
+    with pytest.raises(duckdb.Error):
+        workbench.execute(told).fetchall()
+
+    assert names(folder) + names(folder / "reports") == before
+
+
+def test_the_workbench_leaves_nothing_behind_even_after_an_error(tmp_path):
+    folder = RunFolder.create(tmp_path, RUN_ID)
+
+    with pytest.raises(RuntimeError), folder.workbench():
+        raise RuntimeError
+
+    assert names(folder.path) == ["staged"]
+
+
+@pytest.mark.parametrize("name", ["it's", "a b", "[1]", "a*b", "what?", "{x,y}", "é", "a;b", "%41", "~"])
+def test_a_folder_of_any_name_is_a_folder(tmp_path, name):
+    folder = RunFolder.create(tmp_path / name, RUN_ID)
+    folder.stage_records(1, pl.DataFrame({"position": [1, 2]}))
+
+    with folder.workbench() as workbench:
+        count = workbench.execute("SELECT count(*) FROM records").fetchone()[0]
+        with renamed_when_whole(folder.path / "out.csv") as path:
+            workbench.execute("COPY (SELECT 1) TO $path (FORMAT csv)", {"path": str(path.absolute())})
+
+    assert count == 2
+    assert (folder.path / "out.csv").is_file()
+
+
+def test_a_neighbour_whose_name_matches_a_folder_read_as_a_pattern_is_not_read(tmp_path):
+    for name, rows in (("a[1]", 1), ("a1", 5)):
+        RunFolder.create(tmp_path / name, RUN_ID).stage_records(1, pl.DataFrame({"position": list(range(rows))}))
+
+    with RunFolder(tmp_path / "a[1]" / RUN_ID).workbench() as workbench:
+        count = workbench.execute("SELECT count(*) FROM records").fetchone()[0]
+
+    assert count == 1

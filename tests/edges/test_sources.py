@@ -1,0 +1,602 @@
+"""Real files through `in_order` and `read`: every physical line in one place, every cell as it stood, or a refusal that helps."""
+
+import csv
+import hashlib
+import os
+from itertools import pairwise
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from pipeline.errors import SourceError
+from pipeline.sources import BATCH_BYTES, CsvFile, Lines, in_order, read
+
+HEADER = b"external_reference,name,note\n"
+MIB = 1 << 20
+
+
+def file_of(folder: Path, content: bytes, name: str = "customers.csv") -> Path:
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+def records_of(*paths: Path, batch_bytes: int = BATCH_BYTES) -> tuple[list[CsvFile], list[dict]]:
+    files = in_order(list(paths))
+    return files, [row for batch in read(files, batch_bytes) for row in batch.records.to_dicts()]
+
+
+def read_one(path: Path, batch_bytes: int = BATCH_BYTES) -> tuple[Lines, list[dict]]:
+    (file,), records = records_of(path, batch_bytes=batch_bytes)
+    return file.lines, records
+
+
+def cells(record: dict) -> list[str | None]:
+    return [text for column, text in record.items() if column.startswith("given.")]
+
+
+# -- lines that cannot be read ----------------------------------------------------------------------------------------
+
+BROKEN = {
+    "too short": (b"b-1,Ben", "READ.TOO_FEW_FIELDS", "b-1,Ben"),
+    "one field": (b"b-1", "READ.TOO_FEW_FIELDS", "b-1"),
+    "too long": (b"b-1,Ben,x,surplus", "READ.TOO_MANY_FIELDS", "b-1,Ben,x,surplus"),
+    "too long by an empty field": (b"b-1,Ben,x,", "READ.TOO_MANY_FIELDS", "b-1,Ben,x,"),
+    "too long by a quoted empty field": (b'b-1,Ben,x,""', "READ.TOO_MANY_FIELDS", 'b-1,Ben,x,""'),
+    "too short, a comma in quotes": (b'b-1,"Ben,x"', "READ.TOO_FEW_FIELDS", 'b-1,"Ben,x"'),
+    "a stray quote": (b'b-1,5" pipe,x', "READ.STRAY_QUOTE", 'b-1,5" pipe,x'),
+    "two stray quotes": (b'b-1,5" by 6" pipe,x', "READ.STRAY_QUOTE", 'b-1,5" by 6" pipe,x'),
+    "text after a closing quote": (b'b-1,"Ben"n,x', "READ.STRAY_QUOTE", 'b-1,"Ben"n,x'),
+    "a space after a closing quote": (b'b-1,"Ben" ,x', "READ.STRAY_QUOTE", 'b-1,"Ben" ,x'),
+    "a space before an opening quote": (b'b-1, "Ben",x', "READ.STRAY_QUOTE", 'b-1, "Ben",x'),
+    "an unclosed quote": (b'b-1,"Ben,x', "READ.UNCLOSED_QUOTE", 'b-1,"Ben,x'),
+    "an unclosed quote in the last field": (b'b-1,Ben,"x', "READ.UNCLOSED_QUOTE", 'b-1,Ben,"x'),
+    "a quote escaped by a backslash": (rb'b-1,"B\"en",x', "READ.STRAY_QUOTE", r'b-1,"B\"en",x'),
+    "bytes that are not UTF-8": (b"b-1,Jos\xe9,x", "READ.NOT_UTF8", r"b-1,Jos\xe9,x"),
+    "a surrogate in UTF-8": (b"b-1,\xed\xa0\x80,x", "READ.NOT_UTF8", r"b-1,\xed\xa0\x80,x"),
+    "an overlong NUL": (b"b-1,\xc0\x80,x", "READ.NOT_UTF8", r"b-1,\xc0\x80,x"),
+    "NUL": (b"b-1,B\x00en,x", "READ.CONTROL_CHARACTER", r"b-1,B\x00en,x"),
+    "NUL in quotes": (b'b-1,"B\x00en",x', "READ.CONTROL_CHARACTER", r'b-1,"B\x00en",x'),
+    "escape": (b"b-1,B\x1b[1men,x", "READ.CONTROL_CHARACTER", r"b-1,B\x1b[1men,x"),
+    "a vertical tab": (b"b-1,B\x0ben,x", "READ.CONTROL_CHARACTER", r"b-1,B\x0ben,x"),
+    "delete": (b"b-1,B\x7fen,x", "READ.CONTROL_CHARACTER", r"b-1,B\x7fen,x"),
+    "a C1 control": (b"b-1,B\xc2\x85en,x", "READ.CONTROL_CHARACTER", r"b-1,B\x85en,x"),
+    "the end of a DOS file": (b"\x1a", "READ.CONTROL_CHARACTER", r"\x1a"),
+    "a lone CR": (b"b-1,B\ren,x", "READ.LONE_CR", r"b-1,B\x0den,x"),
+    "a lone CR in quotes": (b'b-1,"B\ren",x', "READ.LONE_CR", r'b-1,"B\x0den",x'),
+    "a lone CR before a field's end": (b"b-1,Ben\r,x", "READ.LONE_CR", r"b-1,Ben\x0d,x"),
+}
+
+
+@pytest.mark.parametrize(("line", "reason", "shown"), BROKEN.values(), ids=BROKEN.keys())
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"], ids=["LF", "CRLF"])
+def test_a_broken_line_is_set_aside_by_its_physical_line_with_its_text(tmp_path, line, reason, shown, end):
+    path = file_of(tmp_path, end.join([HEADER.strip(), b"a-1,Ann,x", line, b'c-1,"C, leo",x', b""]))
+
+    lines, records = read_one(path)
+
+    before, broken, after = records
+    assert (broken["row_id"], broken["reason"], broken["text"]) == ("customers.csv:3", reason, shown)
+    assert cells(broken) == [None, None, None]
+    assert cells(before) == ["a-1", "Ann", "x"]
+    assert cells(after) == ["c-1", "C, leo", "x"]
+    assert (after["row_id"], after["reason"], after["text"]) == ("customers.csv:4", None, None)
+    assert lines == Lines(physical=4, header=1, blank=0, records=3)
+
+
+@pytest.mark.parametrize(("line", "reason", "shown"), BROKEN.values(), ids=BROKEN.keys())
+def test_a_broken_line_at_the_end_without_a_newline_is_set_aside_too(tmp_path, line, reason, shown):
+    path = file_of(tmp_path, HEADER + b"a-1,Ann,x\n" + line)
+
+    lines, records = read_one(path)
+
+    assert [(r["line"], r["reason"], r["text"]) for r in records] == [(2, None, None), (3, reason, shown)]
+    assert lines == Lines(physical=3, header=1, blank=0, records=2)
+
+
+def test_the_first_broken_line_of_a_file_does_not_hide_the_others(tmp_path):
+    broken = [line for line, _, _ in BROKEN.values()]
+    good = [b"a-%d,Ann,x" % n for n in range(len(broken) + 1)]
+    # Unclosed quotes stand where no later line can close them into a record of three fields.
+    mixed = [line for pair in zip(good, broken, strict=False) for line in pair] + good[-1:]
+    path = file_of(tmp_path, HEADER + b"\n".join(mixed) + b"\n")
+
+    lines, records = read_one(path)
+
+    assert [(r["line"], r["reason"]) for r in records if r["reason"]] == [
+        (3 + 2 * n, reason) for n, (_, reason, _) in enumerate(BROKEN.values())
+    ]
+    assert [r["given.external_reference"] for r in records if not r["reason"]] == [f"a-{n}" for n in range(len(good))]
+    assert lines.physical == lines.header + lines.blank + lines.records == 1 + len(mixed)
+
+
+def test_an_unclosed_quote_before_many_lines_takes_none_of_them_with_it(tmp_path):
+    rows = b"".join(b"a-%d,Ann,x\n" % n for n in range(2000))
+    path = file_of(tmp_path, HEADER + b'b-1,"Ben,x\n' + rows)
+
+    _, records = read_one(path)
+
+    assert [r["line"] for r in records if r["reason"]] == [2]
+    assert [r["given.external_reference"] for r in records[1:]] == [f"a-{n}" for n in range(2000)]
+
+
+def test_a_quote_that_opens_on_one_line_and_closes_on_a_later_one_is_one_record_only_if_its_fields_fit(tmp_path):
+    path = file_of(tmp_path, HEADER + b'b-1,"Ben,x\na-1,Ann,x\nb-2,Bo",x\n')
+
+    lines, records = read_one(path)
+
+    assert [(r["line"], r["line_count"]) for r in records] == [(2, 3)]
+    assert cells(records[0]) == ["b-1", "Ben,x\na-1,Ann,x\nb-2,Bo", "x"]
+    assert lines.records == 3
+
+
+def test_two_unclosed_quotes_do_not_close_each_other(tmp_path):
+    path = file_of(tmp_path, HEADER + b'b-1,"Ben,x\na-1,Ann,x\nb-2,"Bo,x\nc-1,Cleo,x\n')
+
+    _, records = read_one(path)
+
+    assert [(r["line"], r["reason"]) for r in records] == [
+        (2, "READ.UNCLOSED_QUOTE"), (3, None), (4, "READ.UNCLOSED_QUOTE"), (5, None),
+    ]  # fmt: skip
+
+
+def test_bad_bytes_in_the_second_line_of_a_record_make_the_whole_record_unreadable(tmp_path):
+    path = file_of(tmp_path, HEADER + b'b-1,"Ben\nJos\xe9",x\na-1,Ann,x\n')
+
+    lines, records = read_one(path)
+
+    assert [(r["line"], r["line_count"], r["reason"], r["text"]) for r in records] == [
+        (2, 2, "READ.NOT_UTF8", r'b-1,"Ben\x0aJos\xe9",x'),
+        (4, 1, None, None),
+    ]
+    assert lines == Lines(physical=4, header=1, blank=0, records=3)
+
+
+# -- records over 1 MiB -----------------------------------------------------------------------------------------------
+
+
+def test_a_record_of_exactly_1_mib_is_read_and_one_byte_more_is_unreadable(tmp_path):
+    longest = b"b-1,Ben," + b"x" * (MIB - 8)
+    path = file_of(tmp_path, HEADER + longest + b"\r\n" + longest + b"x\r\na-1,Ann,x\r\n")
+
+    _, records = read_one(path)
+
+    assert [(r["line"], r["reason"]) for r in records] == [(2, None), (3, "READ.TOO_LONG"), (4, None)]
+    assert len(records[0]["given.note"]) == MIB - 8
+    assert records[1]["text"] == (longest + b"x").decode()
+
+
+def test_the_mib_is_counted_in_bytes_not_in_characters(tmp_path):
+    path = file_of(tmp_path, HEADER + b"b-1,Ben," + "é".encode() * (MIB // 2) + b"\na-1,Ann,x\n")
+
+    _, records = read_one(path)
+
+    assert [(r["line"], r["reason"]) for r in records] == [(2, "READ.TOO_LONG"), (3, None)]
+
+
+@pytest.mark.parametrize("letter", ["x", "é"], ids=["ASCII", "two bytes a letter"])
+def test_no_line_inside_a_legal_record_over_1_mib_becomes_a_customer(tmp_path, letter):
+    note = letter.encode() * (MIB // (2 * len(letter.encode())) + 10)
+    path = file_of(tmp_path, HEADER + b'b-1,Ben,"' + note + b"\nc-9,Not a customer,x\n" + note + b'"\na-1,Ann,x\n')
+
+    lines, records = read_one(path)
+
+    assert [(r["line"], r["line_count"], r["reason"]) for r in records] == [(2, 3, "READ.TOO_LONG"), (5, 1, None)]
+    assert lines.physical == lines.header + lines.blank + lines.records
+
+
+def test_a_long_line_with_an_unclosed_quote_is_too_long_and_the_next_lines_are_read(tmp_path):
+    path = file_of(tmp_path, HEADER + b'b-1,Ben,"' + b"x" * MIB + b"\na-1,Ann,x\n")
+
+    _, records = read_one(path)
+
+    assert [(r["line"], r["reason"]) for r in records] == [(2, "READ.TOO_LONG"), (3, None)]
+
+
+# -- lines that can be read -------------------------------------------------------------------------------------------
+
+LEGAL = {
+    "plain": (b"a-1,Ann,x", ["a-1", "Ann", "x"]),
+    "empty fields": (b"a-1,,", ["a-1", "", ""]),
+    "quoted empty fields": (b'a-1,"",""', ["a-1", "", ""]),
+    "only commas": (b",,", ["", "", ""]),
+    "every field quoted": (b'"a-1","Ann","x"', ["a-1", "Ann", "x"]),
+    "a comma in quotes": (b'a-1,"Ann, Dr",x', ["a-1", "Ann, Dr", "x"]),
+    "escaped quotes": (b'a-1,"say ""hi""",x', ["a-1", 'say "hi"', "x"]),
+    "nothing but a quote": (b'a-1,"""",x', ["a-1", '"', "x"]),
+    "nothing but two quotes": (b'a-1,"""""",x', ["a-1", '""', "x"]),
+    "quotes and commas in a row": (b'a-1,""",""","",""', None),
+    "a newline in quotes": (b'a-1,"Ann\nLee",x', ["a-1", "Ann\nLee", "x"]),
+    "a CRLF in quotes": (b'a-1,"Ann\r\nLee",x', ["a-1", "Ann\r\nLee", "x"]),
+    "newlines in two fields": (b'a-1,"Ann\nLee","x\n\ny"', ["a-1", "Ann\nLee", "x\n\ny"]),
+    "a newline first and last": (b'a-1,"\n","\n\n"', ["a-1", "\n", "\n\n"]),
+    "a quote before a newline": (b'a-1,"""\n""",x', ["a-1", '"\n"', "x"]),
+    "a blank line in quotes": (b'a-1,"Ann\r\n \t\r\nLee",x', ["a-1", "Ann\r\n \t\r\nLee", "x"]),
+    "a header in quotes": (b'a-1,"\nexternal_reference,name,note\n",x', ["a-1", "\n" + HEADER.decode(), "x"]),
+    "spaces kept": (b" a-1 , Ann ,\tx ", [" a-1 ", " Ann ", "\tx "]),
+    "text that types would change": (b"00123,1.0,TRUE", ["00123", "1.0", "TRUE"]),
+    "formulas": (b"=1+1,+27,@x", ["=1+1", "+27", "@x"]),
+    "words for nothing": (b"NULL,NA,-", ["NULL", "NA", "-"]),
+    "wide characters": ("ä,日本,👩‍👧".encode(), ["ä", "日本", "👩‍👧"]),
+    "line ends that Unicode knows": ("a\u2028,b\u2029,c".encode(), ["a\u2028", "b\u2029", "c"]),
+    "a BOM inside": ("a,\ufeff,c".encode(), ["a", "\ufeff", "c"]),
+    "backslashes": (rb"a\,b\n,c\\", ["a\\", "b\\n", "c\\\\"]),
+}
+
+
+@pytest.mark.parametrize(("record", "expected"), LEGAL.values(), ids=LEGAL.keys())
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"], ids=["LF", "CRLF"])
+def test_a_legal_record_is_read_cell_for_cell_as_it_stands(tmp_path, record, expected, end):
+    path = file_of(tmp_path, HEADER + record + end + b"z-1,Zoe,x" + end)
+
+    lines, records = read_one(path)
+
+    if expected is None:  # three quotes are one in quotes; then an empty one, and one too many
+        assert [r["reason"] for r in records] == ["READ.TOO_MANY_FIELDS", None]
+    else:
+        assert cells(records[0]) == expected
+        assert records[0]["line_count"] == record.count(b"\n") + 1
+    assert records[1]["line"] == record.count(b"\n") + 3
+    assert cells(records[1]) == ["z-1", "Zoe", "x"]
+    assert lines.physical == lines.header + lines.records == record.count(b"\n") + 3
+
+
+def test_lf_and_crlf_may_be_mixed(tmp_path):
+    path = file_of(tmp_path, HEADER.strip() + b"\r\na-1,Ann,x\nb-1,Ben,y\r\nc-1,Cleo,z")
+
+    _, records = read_one(path)
+
+    assert [cells(r) for r in records] == [["a-1", "Ann", "x"], ["b-1", "Ben", "y"], ["c-1", "Cleo", "z"]]
+
+
+def test_one_cr_before_the_line_feed_ends_the_line_and_a_second_one_is_alone(tmp_path):
+    path = file_of(tmp_path, HEADER + b"a-1,Ann,x\r\nb-1,Ben,x\r\r\n")
+
+    _, records = read_one(path)
+
+    assert [(r["reason"], r["text"]) for r in records] == [(None, None), ("READ.LONE_CR", r"b-1,Ben,x\x0d")]
+
+
+def test_blank_and_whitespace_lines_are_counted_and_the_line_numbers_stay_physical(tmp_path):
+    path = file_of(tmp_path, b"\n \t\r\n" + HEADER + b"\r\na-1,Ann,x\n   \n\t\nb-1,Ben,y\n\n")
+
+    lines, records = read_one(path)
+
+    assert [r["row_id"] for r in records] == ["customers.csv:5", "customers.csv:8"]
+    assert lines == Lines(physical=9, header=1, blank=6, records=2)
+
+
+def test_a_file_of_one_column_is_read(tmp_path):
+    path = file_of(tmp_path, b'external_reference\na-1\n""\n\n"b\nc"\n')
+
+    lines, records = read_one(path)
+
+    assert [(r["line"], r["given.external_reference"]) for r in records] == [(2, "a-1"), (3, ""), (5, "b\nc")]
+    assert lines == Lines(physical=6, header=1, blank=1, records=4)
+
+
+def test_a_bom_is_no_part_of_the_first_column(tmp_path):
+    path = file_of(tmp_path, b"\xef\xbb\xbf" + HEADER + b"a-1,Ann,x\n")
+
+    (file,), records = records_of(path)
+
+    assert file.header == ("external_reference", "name", "note")
+    assert cells(records[0]) == ["a-1", "Ann", "x"]
+
+
+@pytest.mark.parametrize("batch_bytes", [3, BATCH_BYTES])
+def test_a_last_line_that_is_nothing_but_a_bom_is_a_line(tmp_path, batch_bytes):
+    path = file_of(tmp_path, b"external_reference\n\xef\xbb\xbf")
+
+    lines, records = read_one(path, batch_bytes)
+
+    assert [(r["line"], r["given.external_reference"]) for r in records] == [(2, "\ufeff")]
+    assert lines == Lines(physical=2, header=1, blank=0, records=1)
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"", Lines()),
+        (b"\xef\xbb\xbf", Lines()),
+        (b"\n", Lines(physical=1, blank=1)),
+        (b" ", Lines(physical=1, blank=1)),
+        (b"\r\n\t\n  ", Lines(physical=3, blank=3)),
+        (b"\xef\xbb\xbf\n", Lines(physical=1, blank=1)),
+        (HEADER, Lines(physical=1, header=1)),
+        (HEADER.strip(), Lines(physical=1, header=1)),
+        (b"\xef\xbb\xbf" + HEADER + b"\n", Lines(physical=2, header=1, blank=1)),
+    ],
+)
+def test_a_file_without_records_has_none_and_its_lines_are_counted(tmp_path, content, expected):
+    path = file_of(tmp_path, content)
+
+    (file,), records = records_of(path)
+
+    assert records == []
+    assert file.lines == expected
+    assert (file.header is None) is (expected.header == 0)
+
+
+@pytest.mark.parametrize("batch_bytes", [1, 5, 17, 64])
+def test_records_that_lie_across_batches_are_read_as_in_one(tmp_path, batch_bytes):
+    rows = b'a-1,"An\r\nn",x\n\nb-1,"Ben,x\nc-1,Jos\xc3\xa9,\xff\nd-1,"D ""D""",\xf0\x9f\x98\x80\r\n'
+    path = file_of(tmp_path, HEADER + rows)
+
+    assert read_one(path, batch_bytes) == read_one(path)
+
+
+# -- headers ----------------------------------------------------------------------------------------------------------
+
+REFUSED_HEADERS = {
+    "a duplicate": ("external_reference,name,name", ["'name' stands there 2 times"]),
+    "a blank": ("external_reference,,name", ["column 2 has no name"]),
+    "a blank of spaces": ("external_reference,name,  ", ["column 3 has no name"]),
+    "a trailing comma": ("external_reference,name,", ["column 3 has no name"]),
+    "case variants": ("external_reference,name,Name", ["'Name' and 'name' differ only in case"]),
+    "case variants of an unknown column": ("external_reference,note,NOTE", ["'NOTE' and 'note' differ only in case"]),
+    "case variants of a metadata key": (
+        "external_reference,metadata.plan,metadata.Plan",
+        ["'metadata.Plan' and 'metadata.plan' differ only in case"],
+    ),
+    "a known name in another case": ("external_reference,Email", ["'Email' must be written 'email'"]),
+    "metadata in another case": ("external_reference,Metadata.plan", ["'Metadata.plan'"]),
+    "spaces around a name": ("external_reference, name", ["' name' has spaces around its name"]),
+    "a near miss": ("external_referense,name", ["no column 'external_reference'", "'external_referense'"]),
+    "the reference in capitals": ("EXTERNAL_REFERENCE,name", ["'EXTERNAL_REFERENCE'", "'external_reference'"]),
+    "semicolons": ("external_reference;name;note", ["no column 'external_reference'", "';'"]),
+    "tabs": ("external_reference\tname", ["no column 'external_reference'", r"'\t'"]),
+    "bars": ("external_reference|name", ["no column 'external_reference'", "'|'"]),
+    "a metadata key too long": (f"external_reference,metadata.{'k' * 41}", ["'" + "k" * 41 + "'", "1 to 40"]),
+    "a metadata key too short": ("external_reference,metadata.", ["''", "1 to 40"]),
+    "a stray quote": ('external_reference,na"me', ["line 1", "quote"]),
+    "a name over two lines": ('external_reference,"na\nme"', ["line 1", "quote"]),
+    "NUL in a name": ("external_reference,na\0me", ["control"]),
+    "CR throughout, LF nowhere": ("external_reference,name\ra-1,Ann\rb-1,Ben", ["line 1"]),
+    "a lone CR after the header": ("external_reference,name\ra-1,Ann\nb-1,Ben", ["line 1"]),
+    "not our file at all": ("<html>\n<body>", ["no column 'external_reference'"]),
+    "a preamble": ("Report of 2026\nexternal_reference,name", ["line 1", "no column 'external_reference'"]),
+}
+
+
+@pytest.mark.parametrize(("header", "said"), REFUSED_HEADERS.values(), ids=REFUSED_HEADERS.keys())
+def test_a_header_that_cannot_be_trusted_is_refused_with_what_is_wrong(tmp_path, header, said):
+    path = file_of(tmp_path, f"{header}\n".encode())
+
+    with pytest.raises(SourceError) as refused:
+        records_of(path)
+
+    assert str(path) in str(refused.value)
+    assert [part for part in said if part not in str(refused.value)] == []
+
+
+def test_all_faults_of_a_header_are_told_in_one_message(tmp_path):
+    path = file_of(tmp_path, f"\nname,,name,Email,external_ref,metadata.{'k' * 41}\n".encode())
+
+    with pytest.raises(SourceError) as refused:
+        records_of(path)
+
+    message = str(refused.value)
+    said = ["line 2", "no column 'external_reference'", "'external_ref'", "column 2 has no name", "'name' stands there 2"]
+    assert [part for part in [*said, "'Email' must be written 'email'", "1 to 40"] if part not in message] == []
+
+
+def test_a_metadata_key_of_40_characters_is_taken(tmp_path):
+    path = file_of(tmp_path, f"external_reference,metadata.{'é' * 40}\na-1,x\n".encode())
+
+    _, records = read_one(path)
+
+    assert cells(records[0]) == ["a-1", "x"]
+
+
+def test_a_header_that_is_not_utf8_is_refused(tmp_path):
+    path = file_of(tmp_path, b"external_reference,pr\xe9nom\na-1,x\n")
+
+    with pytest.raises(SourceError, match="line 1: the header is not UTF-8"):
+        records_of(path)
+
+
+def test_quoted_column_names_are_read_as_any_other_cell(tmp_path):
+    path = file_of(tmp_path, b'"external_reference","na,me","say ""hi"""\r\na-1,Ann,x\r\n')
+
+    (file,), records = records_of(path)
+
+    assert file.columns == ["external_reference", "na,me", 'say "hi"']
+    assert cells(records[0]) == ["a-1", "Ann", "x"]
+
+
+def test_columns_that_an_earlier_run_added_are_dropped_and_the_others_stay_in_their_places(tmp_path):
+    path = file_of(tmp_path, b'_import_row_id,external_reference,_import_text,name\nx.csv:1,a-1,"old, text",Ann\n')
+
+    (file,), records = records_of(path)
+
+    assert file.columns == ["external_reference", "name"]
+    assert cells(records[0]) == ["a-1", "Ann"]
+    assert [column for column in records[0] if "_import_" in column] == []
+
+
+# -- what is no CSV file ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (b"PAR1\x15\x04", "Parquet"),
+        (b"PK\x03\x04\x14\x00", "Excel"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1", "Excel"),
+        (b"\x1f\x8b\x08\x00", "gzip"),
+        (b"\x28\xb5\x2f\xfd\x04", "Zstandard"),
+        ("external_reference\n".encode("utf-16"), "UTF-16"),
+        (b"\xfe\xff" + "external_reference\n".encode("utf-16-be"), "UTF-16"),
+    ],
+)
+def test_another_format_called_csv_is_named_by_its_magic_bytes(tmp_path, content, what):
+    path = file_of(tmp_path, content)
+
+    with pytest.raises(SourceError, match=what):
+        records_of(path)
+
+
+def test_a_symbolic_link_is_refused(tmp_path):
+    link = tmp_path / "link.csv"
+    link.symlink_to(file_of(tmp_path, HEADER + b"a-1,Ann,x\n"))
+
+    with pytest.raises(SourceError, match=r"link\.csv"):
+        records_of(link)
+
+
+def test_a_folder_is_refused(tmp_path):
+    with pytest.raises(SourceError, match="regular file"):
+        records_of(tmp_path)
+
+
+@pytest.mark.parametrize("door", ["in_order", "batches"])
+def test_a_pipe_is_refused_without_waiting_for_a_writer(tmp_path, door):
+    pipe = tmp_path / "pipe.csv"
+    os.mkfifo(pipe)
+
+    with pytest.raises(SourceError, match="regular file"):
+        in_order([pipe]) if door == "in_order" else list(CsvFile(pipe, "pipe.csv").batches())
+
+
+def test_all_missing_files_are_named_at_once(tmp_path):
+    here = file_of(tmp_path, HEADER)
+
+    with pytest.raises(SourceError) as refused:
+        in_order([tmp_path / "a.csv", here, tmp_path / "b.csv"])
+
+    assert "a.csv" in str(refused.value)
+    assert "b.csv" in str(refused.value)
+    assert "customers.csv" not in str(refused.value)
+
+
+def test_characters_of_a_glob_in_a_name_are_only_characters(tmp_path):
+    path = file_of(tmp_path, HEADER + b"a-1,Ann,x\n", "customers[1]*?{2}.csv")
+    file_of(tmp_path, HEADER + b"b-1,Ben,x\n", "customers1.csv")
+
+    _, records = records_of(path)
+
+    assert [r["row_id"] for r in records] == ["customers[1]*?{2}.csv:2"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda path: path.write_bytes(path.read_bytes() + b"z-1,Zoe,x\n"),
+        lambda path: path.write_bytes(path.read_bytes().replace(b"Ann", b"Bob")),
+        lambda path: os.utime(path, ns=(0, path.stat().st_mtime_ns + 1)),
+        lambda path: path.unlink(),
+        lambda path: _replaced(path),
+    ],
+    ids=["grown", "rewritten", "touched", "removed", "replaced by its like"],
+)
+def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path, change):
+    path = file_of(tmp_path, HEADER + b"a-1,Ann,x\n" * 100)
+    os.utime(path, ns=(10**18, 10**18))
+    batches = read(in_order([path]), batch_bytes=50)
+    next(batches)
+
+    change(path)
+
+    with pytest.raises(SourceError, match="changed while it was read"):
+        list(batches)
+
+
+def _replaced(path: Path) -> None:
+    other = path.with_name("other")
+    other.write_bytes(path.read_bytes())
+    os.utime(other, ns=(10**18, 10**18))
+    other.replace(path)
+
+
+def test_a_file_that_was_read_is_described_by_its_size_and_hash(tmp_path):
+    path = file_of(tmp_path, b"external_reference\na\n")
+
+    (file,), _ = records_of(path, batch_bytes=2)
+
+    assert file.size == 21
+    assert file.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+# -- several files ----------------------------------------------------------------------------------------------------
+
+
+def test_files_are_taken_in_the_order_of_their_names_and_their_records_numbered_through(tmp_path):
+    second = file_of(tmp_path, HEADER + b"b-1,Ben,x\nb-2,Bea,x\n", "b.csv")
+    first = file_of(tmp_path, HEADER + b"a-1,Ann,x\n\na-2,Amy,x\n", "a.csv")
+
+    _, records = records_of(second, first)
+
+    assert [r["row_id"] for r in records] == ["a.csv:2", "a.csv:4", "b.csv:2", "b.csv:3"]
+    assert [r["position"] for r in records] == [0, 1, 2, 3]
+
+
+def test_twins_in_two_folders_are_told_apart_by_the_shortest_path_and_ordered_by_content(tmp_path):
+    contents = [HEADER + b"a-%d,Ann,x\n" % n for n in range(6)]
+    paths = [file_of(tmp_path, content, f"day-{n}/in/customers.csv") for n, content in enumerate(contents)]
+
+    forward, backward = in_order(paths), in_order(paths[::-1])
+    list(read(forward))
+
+    assert [file.name for file in forward] == [file.name for file in backward]
+    assert {file.name for file in forward} == {f"day-{n}/in/customers.csv" for n in range(6)}
+    assert all(one.sha256 < next_one.sha256 for one, next_one in pairwise(forward))
+
+
+def test_a_unique_name_stays_short_beside_twins(tmp_path):
+    paths = [file_of(tmp_path, HEADER, name) for name in ("x/a.csv", "y/a.csv", "y/b.csv")]
+
+    assert sorted(file.name for file in in_order(paths)) == ["b.csv", "x/a.csv", "y/a.csv"]
+
+
+@pytest.mark.parametrize("again", ["customers.csv", "folder/../customers.csv"])
+def test_a_file_named_twice_is_refused(tmp_path, again):
+    path = file_of(tmp_path, HEADER + b"a-1,Ann,x\n")
+    (tmp_path / "folder").mkdir()
+
+    with pytest.raises(SourceError, match="twice"):
+        in_order([path, tmp_path / again])
+
+
+@pytest.mark.parametrize(
+    "other", [b"external_reference,note,name\n", b"external_reference,name\n", b"external_reference,name,note,more\n"]
+)
+@pytest.mark.parametrize("rows", [b"", b"x,y,z\n"], ids=["header only", "with rows"])
+def test_files_of_one_run_share_one_header(tmp_path, other, rows):
+    first = file_of(tmp_path, HEADER + b"a-1,Ann,x\n", "a.csv")
+    second = file_of(tmp_path, other + rows, "b.csv")
+
+    with pytest.raises(SourceError, match="share one header"):
+        records_of(first, second)
+
+
+def test_a_rejected_list_may_stand_beside_the_original_for_our_columns_do_not_count(tmp_path):
+    first = file_of(tmp_path, HEADER + b"a-1,Ann,x\n", "a.csv")
+    second = file_of(tmp_path, HEADER.strip() + b",_import_row_id\nb-1,Ben,x,a.csv:9\n", "b.csv")
+
+    _, records = records_of(first, second)
+
+    assert [cells(r) for r in records] == [["a-1", "Ann", "x"], ["b-1", "Ben", "x"]]
+
+
+def test_every_batch_has_the_same_columns_and_types(tmp_path):
+    path = file_of(tmp_path, HEADER + b'a-1,Ann,x\nshort\nb-1,"B\nen",x\n,,\n')
+
+    schemas = {tuple(batch.records.schema.items()) for batch in read(in_order([path]), batch_bytes=4)}
+
+    assert len(schemas) == 1
+    assert {dtype for column, dtype in next(iter(schemas)) if column.startswith("given.")} == {pl.String}
+
+
+def test_a_file_that_csv_writer_wrote_is_read_as_csv_reader_reads_it(tmp_path):
+    rows = [[f"a-{n}", 'q"' * (n % 3), "\n" * (n % 4) + "," * (n % 2)] for n in range(500)]
+    path = tmp_path / "customers.csv"
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([["external_reference", "name", "note"], *rows])
+
+    lines, records = read_one(path, batch_bytes=1000)
+
+    assert [cells(r) for r in records] == rows
+    assert lines.physical == lines.header + lines.records == path.read_bytes().count(b"\n")

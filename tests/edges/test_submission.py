@@ -1,0 +1,690 @@
+"""The loop with effects against a billing API on a socket that misbehaves: each customer once, and the books agree."""
+
+import contextlib
+import functools
+import hashlib
+import json
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+
+from pipeline.billing import ApiKey, Billing, Create, LookUp, parse_address
+from pipeline.customer import Environment, create_key, payload_bytes
+from pipeline.errors import LedgerError
+from pipeline.ledger import Intent, Ledger
+from pipeline.outcomes import Accepted, CredentialRefused, Limited, NoAnswer, NotFound, State
+from pipeline.sandbox import Faults, SandboxServer
+from pipeline.submission import Clock, Planned, Policy, Stop, StopRequest, Tally, submit
+
+HERE = Environment("sandbox", "sandbox", "test", "loopback")
+CLOCK = Clock(lambda: datetime.now(UTC), time.monotonic)
+QUICK = Policy(workers=4, backoff_base=0.005, backoff_cap=0.05, limited_base=0.01, limited_cap=0.05)
+
+
+def a_customer(number: int, **other: object) -> dict[str, object]:
+    return {
+        "external_reference": f"A-{number}",
+        "name": f"Customer {number}",
+        "currency": "ZAR" if number % 2 else "KWD",
+        "balance": number * 100 - 250,
+        **other,
+    }
+
+
+def planned(customer: dict[str, object]) -> Planned:
+    payload = payload_bytes(customer)
+    fingerprint = hashlib.sha256(payload).hexdigest()
+    reference = str(customer["external_reference"])
+    return Planned(reference, fingerprint, create_key(HERE, reference, fingerprint), payload)
+
+
+def intent_of(customer: dict[str, object], generation: int = 1) -> Intent:
+    plan = planned(customer)
+    key = create_key(HERE, plan.external_reference, plan.fingerprint, generation)
+    return Intent(plan.external_reference, plan.fingerprint, key, plan.payload, generation)
+
+
+def plan_of(count: int) -> list[Planned]:
+    return [planned(a_customer(number)) for number in range(count)]
+
+
+@dataclass
+class Stage:
+    """A sandbox, a ledger, and what it takes to submit from one to the other."""
+
+    sandbox: SandboxServer
+    ledger: Ledger
+    billing: Billing
+    credential: str = "credential-1"
+
+    def submit(self, plan: list[Planned], policy: Policy = QUICK, run_id: str = "run-1", **more: object) -> Tally:
+        told = {"clock": CLOCK, "stopping": StopRequest(), "begun": ()} | more
+        told.setdefault("make", self.billing and self.billing.make)
+        return submit(
+            iter(plan),
+            len(plan),
+            run_id=run_id,
+            environment=HERE,
+            ledger=self.ledger,
+            credential=self.credential,
+            policy=policy,
+            dice=lambda: 0.5,
+            **told,
+        )
+
+    def pull(self, lever: str, told: object) -> None:
+        self.ask("post", lever, content=json.dumps(told))
+
+    def stats(self) -> dict[str, object]:
+        return self.ask("get", "stats").json()
+
+    def held(self) -> dict[str, dict[str, object]]:
+        return {
+            one["external_reference"]: one for one in map(json.loads, self.ask("get", "customers").text.splitlines())
+        }
+
+    def ask(self, method: str, page: str, **more: object) -> httpx.Response:
+        answer = httpx.request(method, f"{self.sandbox.base_url}/_sandbox/{page}", trust_env=False, timeout=10, **more)
+        assert answer.status_code == 200, answer.text
+        return answer
+
+    def rows(self) -> dict[str, dict[str, object]]:
+        columns = ("external_reference", "state", "run_id", "fingerprint", "key", "generation", "billing_id", "detail")
+        found = self.ledger._connection.execute(f"SELECT {', '.join(columns)} FROM rows").fetchall()
+        return {row[0]: dict(zip(columns, row, strict=True)) for row in found}
+
+    def states(self) -> dict[str, str]:
+        return {reference: row["state"] for reference, row in self.rows().items()}
+
+    def events(self, reference: str) -> list[tuple[str, str | None]]:
+        return self.ledger._connection.execute(
+            "SELECT kind, call FROM events WHERE external_reference = ? ORDER BY seq", (reference,)
+        ).fetchall()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def certificates_once() -> Iterator[None]:
+    """Loading the world's certificates takes 20 ms a client: all clients here share what the first one loaded."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ssl, "create_default_context", functools.cache(ssl.create_default_context))
+        yield
+
+
+@pytest.fixture(scope="module")
+def stages(tmp_path_factory) -> Iterator[object]:
+    """Make stages; their sandboxes stop together at the end, for one takes a while to stop."""
+    running: list[SandboxServer] = []
+    with contextlib.ExitStack() as opened:
+
+        def make(**faults: object) -> Stage:
+            running.append(SandboxServer(faults=Faults(**faults), seed=7).__enter__())
+            key = ApiKey(running[-1].api_key, source="the sandbox")
+            ledger = opened.enter_context(Ledger.opened(Path(tmp_path_factory.mktemp("ledger")), HERE))
+            billing = opened.enter_context(Billing(parse_address(running[-1].base_url), key, workers=8))
+            return Stage(running[-1], ledger, billing)
+
+        yield make
+    with ThreadPoolExecutor(len(running) or 1) as stopping:
+        list(stopping.map(lambda sandbox: sandbox.__exit__(None, None, None), running))
+
+
+@pytest.fixture
+def stage(stages) -> Stage:
+    """A stage whose sandbox behaves until it is told otherwise."""
+    return stages()
+
+
+def assert_each_once(stage: Stage, plan: list[Planned]) -> None:
+    """The oracle: it looks at the sandbox and at the ledger, and at nothing that the loop says of itself."""
+    held, rows, stats = stage.held(), stage.rows(), stage.stats()
+    sent = {row.external_reference: json.loads(row.payload) for row in plan}
+    sums: dict[str, int] = {}
+    for customer in sent.values():
+        sums[customer["currency"]] = sums.get(customer["currency"], 0) + customer["balance"]
+    assert stats["customers"] == len(held) == len(sent)
+    assert stats["sums"] == dict(sorted(sums.items()))
+    assert stats["effects_per_reference"] == {"max": 1 if sent else 0, "more_than_one": []}
+    assert stats["keys_with_two_bodies"] == 0
+    assert {r: {k: v for k, v in one.items() if k != "id"} for r, one in held.items()} == sent
+    assert {r: row["billing_id"] for r, row in rows.items()} == {r: one["id"] for r, one in held.items()}
+    assert {r: row["fingerprint"] for r, row in rows.items()} == {
+        row.external_reference: row.fingerprint for row in plan
+    }
+    assert {row["state"] for row in rows.values()} <= {"created", "adopted"}
+
+
+# every fault, and still each customer once
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        {},
+        {"lost_reply": 0.3},
+        {"lost_request": 0.3},
+        {"error_before": 0.3},
+        {"error_after": 0.3},
+        {"latency": 0.05},
+        {"no_payment_rules": 0.5},
+        {"lost_reply": 0.15, "lost_request": 0.1, "error_before": 0.1, "error_after": 0.1, "opaque_types": True},
+    ],
+    ids=lambda faults: "-".join(faults) or "none",
+)
+def test_each_customer_is_created_once_whatever_goes_wrong(stages, faults):
+    stage, plan = stages(**faults), plan_of(40)
+
+    tally = stage.submit(plan, replace(QUICK, sends=20))
+
+    assert_each_once(stage, plan)
+    assert tally.done == tally.total == 40
+    assert tally.in_doubt == 0
+    assert tally.states.total() == 40
+
+
+def test_a_stored_failure_is_healed_by_a_second_key_after_a_look_up(stages):
+    stage, plan = stages(error_stored=0.3), plan_of(30)
+
+    stage.submit(plan)
+    again = [row for row in plan if stage.states()[row.external_reference] == "unknown"]
+    stage.pull("faults", {})
+    stage.submit(again, run_id="run-1")
+
+    # A row for which billing replays a failure under three keys stays in doubt, on purpose.
+    for_ever = {r for r, row in stage.rows().items() if row["state"] == "unknown"}
+    settled = [row for row in plan if row.external_reference not in for_ever]
+    rows = stage.rows()
+    healed = [r for r, row in rows.items() if row["generation"] > 1 and row["state"] == "created"]
+    assert healed
+    assert all(rows[r]["generation"] == 3 for r in for_ever)
+    assert set(stage.held()) == {row.external_reference for row in settled}
+    assert stage.stats()["effects_per_reference"]["more_than_one"] == []
+    assert stage.stats()["keys_with_two_bodies"] == 0
+    for reference in healed:
+        calls = [call for _, call in stage.events(reference)]
+        assert calls.index("look_up") < max(
+            n for n, (kind, _) in enumerate(stage.events(reference)) if kind == "intent"
+        )
+
+
+def test_a_pause_that_billing_asks_for_holds_the_whole_pool(stages):
+    stage, plan = stages(rate_limited=0.15, retry_after="1"), plan_of(12)
+    told: list[tuple[float, object]] = []
+
+    def make(call):
+        at = time.monotonic()
+        outcome = stage.billing.make(call)
+        told.append((at, time.monotonic(), outcome))
+        return outcome
+
+    stage.submit(plan, replace(QUICK, sends=20), make=make)
+
+    assert_each_once(stage, plan)
+    limits = [answered for _, answered, outcome in told if isinstance(outcome, Limited)]
+    assert limits
+    for limit in limits:
+        # What was in flight may still answer, and 0.1 s pass until the deciding thread hears of the pause.
+        assert [began - limit for began, _, _ in told if limit + 0.1 < began < limit + 0.9] == []
+
+
+def test_a_key_that_is_revoked_mid_run_stops_everything_with_exit_code_4_and_a_resume_finishes(stages):
+    stage, plan = stages(revoked_after=5), plan_of(40)
+    stopping = StopRequest()
+
+    stage.submit(plan, stopping=stopping)
+    creates_at_the_stop = stage.stats()["requests"]["create"]
+
+    assert stopping.stop.exit_code == 4
+    assert "401" in stopping.stop.reason
+    assert creates_at_the_stop <= 5 + 4 * QUICK.workers  # what was under way until the deciding thread heard of it
+    assert set(stage.states().values()) <= {"created", "unknown", "withdrawn"}
+    assert len(stage.held()) == list(stage.states().values()).count("created") <= 5
+
+    stage.pull("faults", {})
+    stage.credential = "credential-2"
+    stage.submit(plan)
+
+    assert_each_once(stage, plan)
+
+
+def test_rows_that_are_in_doubt_are_finished_by_the_next_run_without_a_second_customer(stages):
+    stage, plan = stages(lost_reply=1.0), plan_of(10)
+
+    first = stage.submit(plan, replace(QUICK, sends=2))
+    stage.pull("faults", {})
+    second = stage.submit(plan)
+
+    assert (first.in_doubt, second.in_doubt) == (10, 0)
+    assert_each_once(stage, plan)
+
+
+def test_a_second_run_of_the_same_plan_sends_nothing(stage):
+    plan = plan_of(10)
+    stage.submit(plan)
+    before = stage.stats()["requests"]
+
+    tally = stage.submit(plan, run_id="run-2")
+
+    assert stage.stats()["requests"] == before
+    assert tally.passed_over == 10
+    assert {row["run_id"] for row in stage.rows().values()} == {"run-1"}
+
+
+def test_an_empty_plan_ends_at_once(stage):
+    tally = stage.submit([])
+
+    assert tally.done == tally.total == 0
+
+
+def test_more_rows_than_two_windows_are_each_sent_once(stage):
+    plan = plan_of(520)
+
+    stage.submit(plan, replace(QUICK, workers=8))
+
+    assert_each_once(stage, plan)
+    assert stage.stats()["requests"]["create"] == 520
+
+
+# refusals
+
+
+def test_a_row_that_billing_refuses_is_refused_and_the_others_are_created(stage):
+    plan = plan_of(6)
+    bad = planned(a_customer(7, email="no address"))
+
+    stage.submit([*plan, bad])
+
+    assert stage.states()["A-7"] == "refused"
+    assert "A-7" not in stage.held()
+    assert list(stage.states().values()).count("created") == 6
+
+
+@pytest.mark.parametrize("opaque", [False, True])
+def test_a_refusal_of_a_row_that_was_in_doubt_is_looked_up_before_it_is_written(stages, opaque):
+    stage, bad = stages(opaque_types=opaque), a_customer(7, email="no address")
+    stage.ledger.record_intents("run-0", datetime.now(UTC), [intent_of(bad)], stage.credential)
+
+    stage.submit([planned(bad)])
+
+    assert stage.states() == {"A-7": "refused"}
+    assert [call for _, call in stage.events("A-7")] == [None, "create", "look_up"]
+
+
+# references that somebody else took
+
+
+def test_an_equal_customer_that_was_there_before_is_pre_existing_and_another_one_a_conflict(stage):
+    stage.pull("seed", [a_customer(1), a_customer(2, name="Someone else")])
+
+    stage.submit([planned(a_customer(number)) for number in (1, 2, 3)])
+
+    assert stage.states() == {"A-1": "pre_existing", "A-2": "conflict", "A-3": "created"}
+    assert stage.held()["A-2"]["name"] == "Someone else"
+    assert json.loads(stage.rows()["A-2"]["detail"]) == [["name", '"Customer 2"', '"Someone else"']]
+    assert stage.stats()["customers"] == 3
+
+
+def test_a_reference_that_is_somebody_else_s_id_is_not_taken_for_his_customer(stage):
+    stage.pull("seed", [a_customer(1) | {"id": "bcus_abc"}])
+    ours = a_customer(2, external_reference="bcus_abc")
+    stage.ledger.record_intents("run-0", datetime.now(UTC) - timedelta(hours=30), [intent_of(ours)], stage.credential)
+
+    stage.submit([planned(ours)])
+
+    assert stage.states() == {"bcus_abc": "created"}
+
+
+# keys that are old
+
+
+def begin_long_ago(stage: Stage, customer: dict[str, object], *, hours: float, has_effect: bool) -> None:
+    """An intent of `hours` ago, whose answer nobody heard, at a sandbox whose clock has moved on since."""
+    intent = intent_of(customer)
+    stage.ledger.record_intents("run-0", datetime.now(UTC) - timedelta(hours=hours), [intent], stage.credential)
+    if has_effect:
+        stage.billing.make(Create(intent.external_reference, intent.key, intent.payload))
+    stage.pull("clock", {"advance_seconds": hours * 3600})
+
+
+@pytest.mark.parametrize("uniqueness_off", [False, True])
+def test_a_row_with_an_old_key_is_looked_up_first_and_adopted_even_where_billing_would_take_it_twice(
+    stages, uniqueness_off
+):
+    stage, customer = stages(uniqueness_off=uniqueness_off), a_customer(1)
+    begin_long_ago(stage, customer, hours=30, has_effect=True)
+
+    stage.submit([planned(customer)])
+
+    assert stage.states() == {"A-1": "adopted"}
+    assert_each_once(stage, [planned(customer)])
+    assert [call for _, call in stage.events("A-1")] == [None, "look_up"]
+
+
+def test_a_row_with_an_old_key_that_is_not_there_is_sent_with_the_same_key(stage):
+    customer = a_customer(1)
+    begin_long_ago(stage, customer, hours=30, has_effect=False)
+
+    stage.submit([planned(customer)])
+
+    assert [call for _, call in stage.events("A-1")] == [None, "look_up", "create"]
+    assert stage.rows()["A-1"]["key"] == planned(customer).key
+    assert stage.rows()["A-1"]["generation"] == 1
+    assert_each_once(stage, [planned(customer)])
+
+
+def test_a_row_with_a_young_key_is_sent_again_and_the_answer_is_a_replay(stage):
+    customer = a_customer(1)
+    begin_long_ago(stage, customer, hours=22, has_effect=True)
+
+    stage.submit([planned(customer)])
+
+    assert [call for _, call in stage.events("A-1")] == [None, "create"]
+    assert stage.ledger.requests("run-1")["replayed"] == 1
+    assert_each_once(stage, [planned(customer)])
+
+
+def test_a_row_begun_with_another_api_key_is_looked_up_first(stage):
+    customer = a_customer(1)
+    begin_long_ago(stage, customer, hours=0.1, has_effect=True)
+    stage.credential = "credential-2"
+
+    stage.submit([planned(customer)])
+
+    assert [call for _, call in stage.events("A-1")] == [None, "look_up"]
+    assert stage.states() == {"A-1": "adopted"}
+
+
+def test_a_row_from_the_future_has_a_key_of_unknown_age_and_is_looked_up_first(stage):
+    customer = a_customer(1)
+    stage.ledger.record_intents(
+        "run-0", datetime.now(UTC) + timedelta(hours=2), [intent_of(customer)], stage.credential
+    )
+
+    stage.submit([planned(customer)])
+
+    assert [call for _, call in stage.events("A-1")] == [None, "look_up", "create"]
+
+
+def test_rows_that_earlier_runs_began_are_settled_to_their_credit(stage):
+    stage.ledger.record_intents("run-0", datetime.now(UTC), [intent_of(a_customer(1))], stage.credential)
+
+    stage.submit([planned(a_customer(2))], run_id="run-1", begun=stage.ledger.begun())
+
+    assert {r: (row["state"], row["run_id"]) for r, row in stage.rows().items()} == {
+        "A-1": ("created", "run-0"),
+        "A-2": ("created", "run-1"),
+    }
+
+
+def test_a_row_that_is_both_begun_and_planned_is_settled_once(stage):
+    stage.ledger.record_intents("run-1", datetime.now(UTC), [intent_of(a_customer(1))], stage.credential)
+    plan = [planned(a_customer(1))]
+
+    tally = stage.submit(plan, begun=stage.ledger.begun())
+
+    assert stage.stats()["requests"]["create"] == 1
+    assert tally.states.total() == 1
+    assert_each_once(stage, plan)
+
+
+def test_an_unsettled_request_of_other_content_is_not_overtaken(stage):
+    stage.ledger.record_intents("run-0", datetime.now(UTC), [intent_of(a_customer(1))], stage.credential)
+
+    tally = stage.submit([planned(a_customer(1, name="Another name"))])
+
+    assert tally.passed_over == 1
+    assert stage.held() == {}
+    assert stage.rows()["A-1"]["fingerprint"] == planned(a_customer(1)).fingerprint
+
+
+# stopping
+
+
+def test_a_stop_mid_run_takes_back_what_never_left_and_leaves_nothing_in_doubt_with_a_healthy_billing(stages):
+    stage, plan, stopping = stages(latency=0.05), plan_of(60), StopRequest()
+
+    def after_some(tally: Tally) -> None:
+        if tally.states.total() >= 8:
+            stopping.ask(Stop("enough", exit_code=5))
+
+    tally = stage.submit(plan, stopping=stopping, on_progress=after_some)
+    states = stage.states()
+
+    assert set(states.values()) == {"created", "withdrawn"}
+    assert tally.in_doubt == 0
+    assert set(stage.held()) == {reference for reference, state in states.items() if state == "created"}
+    assert stage.stats()["requests"]["create"] == len(stage.held())
+
+    stage.submit(plan)
+
+    assert_each_once(stage, plan)
+
+
+def test_a_stop_before_the_first_send_sends_nothing_and_journals_nothing(stage):
+    stopping = StopRequest()
+    stopping.ask(Stop("early", exit_code=5))
+
+    stage.submit(plan_of(5), stopping=stopping)
+
+    assert stage.stats()["requests"]["create"] == 0
+    assert stage.rows() == {}
+
+
+def test_the_first_reason_to_stop_stands():
+    stopping = StopRequest()
+
+    stopping.ask(Stop("first", exit_code=4))
+    stopping.ask(Stop("second", exit_code=5))
+
+    assert stopping.stop.reason == "first"
+
+
+def test_an_outage_stops_the_run_resumably(stages):
+    stage, plan, stopping = stages(lost_request=1.0), plan_of(5), StopRequest()
+
+    stage.submit(plan, replace(QUICK, sends=1000, outage_seconds=0.5), stopping=stopping)
+
+    assert stopping.stop.exit_code == 5
+    assert stage.held() == {}
+
+    stage.pull("faults", {})
+    stage.submit(plan)
+
+    assert_each_once(stage, plan)
+
+
+# what goes wrong inside
+
+
+def test_an_error_inside_a_worker_surfaces_and_leaves_intents_that_a_resume_settles(stage):
+    plan, calls = plan_of(20), []
+
+    def breaks(call):
+        calls.append(call)
+        if len(calls) == 5:
+            raise ZeroDivisionError("inside a worker")
+        return stage.billing.make(call)
+
+    with pytest.raises(ZeroDivisionError, match="inside a worker"):
+        stage.submit(plan, make=breaks)
+    assert set(stage.states()) == {row.external_reference for row in plan}
+
+    stage.submit(plan)
+
+    assert_each_once(stage, plan)
+
+
+def test_a_ledger_that_cannot_be_written_before_a_send_sends_nothing(stage):
+    stage.ledger._connection.execute("PRAGMA query_only = ON")
+
+    with pytest.raises(LedgerError):
+        stage.submit(plan_of(5))
+
+    assert stage.stats()["requests"]["create"] == 0
+
+
+def test_a_ledger_that_cannot_be_written_after_an_answer_stops_and_the_next_run_replays(stage):
+    plan = plan_of(20)
+
+    def after_the_first_answer(tally: Tally) -> None:
+        if tally.states:
+            stage.ledger._connection.execute("PRAGMA query_only = ON")
+
+    with pytest.raises(LedgerError):
+        stage.submit(plan, on_progress=after_the_first_answer)
+    stage.ledger._connection.execute("PRAGMA query_only = OFF")
+    assert set(stage.states().values()) == {"unknown"}
+
+    stage.submit(plan)
+
+    assert_each_once(stage, plan)
+
+
+def test_every_intent_is_durable_before_its_request_leaves(stage):
+    plan, seen = plan_of(60), []
+
+    def make(call):
+        with Ledger.read(stage.ledger.path.parent) as reader:
+            seen.append(reader.states([call.external_reference]).get(call.external_reference))
+        return stage.billing.make(call)
+
+    stage.submit(plan, make=make)
+
+    assert len(seen) == 60
+    assert all(known is not None and known.state is State.UNKNOWN for known in seen)
+
+
+# time, as the injected clock tells it
+
+
+class Fake:
+    """A clock that moves only when it is moved, and a billing that answers from a list, each answer taking `seconds`."""
+
+    def __init__(self, *, seconds: float, answers: dict[str, list[object]] | None = None) -> None:
+        self.at = 1_000.0
+        self.seconds, self.answers = seconds, answers or {}
+        self.calls: list[tuple[float, object]] = []
+        self.clock = Clock(lambda: datetime(2026, 11, 22, tzinfo=UTC) + timedelta(seconds=self.at), lambda: self.at)
+
+    def make(self, call):
+        self.calls.append((self.at, call))
+        self.at += self.seconds
+        waiting = self.answers.get(call.external_reference)
+        return waiting.pop(0) if waiting else Accepted(f"bcus_{len(self.calls)}", replayed=False)
+
+
+def fake_stage(tmp_path: Path):
+    return Ledger.opened(tmp_path / "home", HERE)
+
+
+def test_waiting_for_its_turn_does_not_use_up_a_row_s_own_time(tmp_path):
+    # 200 rows at one a second: the last waits 200 s in the queue, and is still sent again after one lost answer.
+    fake = Fake(seconds=1.0, answers={"A-199": [NoAnswer("ReadTimeout")]})
+
+    with fake_stage(tmp_path) as ledger:
+        stage = Stage(None, ledger, None)
+        tally = stage.submit(
+            plan_of(200), replace(QUICK, workers=1, backoff_base=0.0), make=fake.make, clock=fake.clock
+        )
+
+    assert tally.in_doubt == 0
+    assert tally.states == {State.CREATED: 200}
+
+
+class PassingTime(threading.Event):
+    """A signal for which nobody really waits: the clock is moved instead."""
+
+    def __init__(self, fake: Fake) -> None:
+        super().__init__()
+        self.fake = fake
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.fake.at += timeout or 0.0
+        return self.is_set()
+
+
+def test_a_pause_of_the_pool_is_no_row_s_own_time(tmp_path):
+    # While the first request for A-1 is under way, A-2 makes the whole pool pause for 200 s; A-1 loses both its answers.
+    lost = NoAnswer("ReadTimeout")
+    fake = Fake(seconds=0.0, answers={"A-1": [lost, lost], "A-2": [Limited(replayed=False, retry_after=200)]})
+    stopping, is_limited = StopRequest(), threading.Event()
+    stopping.event = PassingTime(fake)
+
+    def make(call):
+        if call.external_reference == "A-1" and not is_limited.wait(5):
+            raise AssertionError("A-2 was never limited")
+        return fake.make(call)
+
+    def watch(_tally: Tally) -> None:
+        if stage.events("A-2")[1:]:
+            is_limited.set()
+
+    with fake_stage(tmp_path) as ledger:
+        stage = Stage(None, ledger, None)
+        plan = [planned(a_customer(number)) for number in (1, 2)]
+        policy = replace(QUICK, workers=2, backoff_base=0.0, outage_seconds=1e6)
+        fake.clock = replace(fake.clock, monotonic=lambda: fake.at + time.monotonic())
+        tally = stage.submit(plan, policy, make=make, clock=fake.clock, stopping=stopping, on_progress=watch)
+
+    assert tally.in_doubt == 0
+    assert tally.states == {State.CREATED: 2}
+
+
+def test_the_pace_is_kept_by_the_clock_that_was_given(tmp_path):
+    left: list[float] = []
+
+    def make(call):
+        left.append(time.monotonic())
+        return Accepted(f"bcus_{len(left)}", replayed=False)
+
+    with fake_stage(tmp_path) as ledger:
+        stage = Stage(None, ledger, None)
+        stage.submit(plan_of(10), replace(QUICK, workers=4, per_second=20), make=make)
+
+    assert len(left) == 10
+    assert left[-1] - left[0] >= 9 / 20 - 0.02
+    assert min(b - a for a, b in zip(sorted(left), sorted(left)[1:], strict=False)) > 0.02
+
+
+def test_a_key_that_grows_old_while_its_row_waits_is_looked_up_before_it_is_sent_again(tmp_path):
+    # The first answer is lost, then the machine sleeps for 30 hours: the key has expired at billing meanwhile.
+    fake = Fake(seconds=0.0, answers={"A-1": [NoAnswer("ReadTimeout"), NotFound()]})
+
+    def make(call):
+        outcome = fake.make(call)
+        if isinstance(outcome, NoAnswer):
+            sleeping.append(30 * 3600)
+        return outcome
+
+    sleeping: list[float] = []
+    wall = Clock(lambda: datetime(2026, 11, 22, tzinfo=UTC) + timedelta(seconds=sum(sleeping)), time.monotonic)
+
+    with fake_stage(tmp_path) as ledger:
+        stage = Stage(None, ledger, None)
+        stage.submit([planned(a_customer(1))], replace(QUICK, workers=1), make=make, clock=wall)
+
+    assert [type(call) for _, call in fake.calls][:2] == [Create, LookUp]
+
+
+def test_a_credential_that_is_refused_stops_within_the_requests_that_were_under_way(tmp_path):
+    fake = Fake(seconds=0.0, answers={f"A-{n}": [CredentialRefused(401, replayed=False)] for n in range(300)})
+    stopping = StopRequest()
+
+    with fake_stage(tmp_path) as ledger:
+        stage = Stage(None, ledger, None)
+        stage.submit(
+            plan_of(300), replace(QUICK, workers=4, per_second=200), make=fake.make, clock=CLOCK, stopping=stopping
+        )
+        states = list(stage.states().values())
+
+    assert stopping.stop.exit_code == 4
+    assert len(fake.calls) < 60
+    assert states.count("unknown") == len(fake.calls)
+    assert states.count("withdrawn") == len(states) - len(fake.calls)

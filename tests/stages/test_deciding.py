@@ -1,0 +1,453 @@
+"""What comes after an answer is what the protocol's table says, and its four rules hold over every sequence of answers."""
+
+import csv
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.outcomes import (
+    Accepted,
+    CertificateRefused,
+    Conflicting,
+    CredentialRefused,
+    Difference,
+    Found,
+    KeyReused,
+    Limited,
+    Misaddressed,
+    NoAnswer,
+    NotFound,
+    Outcome,
+    RequestRefused,
+    RowRefused,
+    ServerTrouble,
+    State,
+    Unexpected,
+    Unintelligible,
+)
+from pipeline.submission.deciding import (
+    LeaveInDoubt,
+    LookUpNext,
+    NextGeneration,
+    Policy,
+    Progress,
+    SendAgain,
+    Settle,
+    Step,
+    Stop,
+    Why,
+    begin,
+    decide,
+)
+
+POLICY = Policy()
+CASES = list(csv.DictReader((Path(__file__).parents[1] / "cases" / "outcomes.csv").open(encoding="utf-8")))
+
+
+def outcome_of(text: str) -> Outcome:
+    """The outcome that a case names: a status or a word, what it is about, and whether it is replayed."""
+    words = text.removesuffix(" replayed")
+    replayed = words != text
+    first, _, about = words.partition(" ")
+    if about.startswith("retry after "):
+        seconds = float(about.removeprefix("retry after "))
+        return Limited(replayed, seconds) if first == "429" else ServerTrouble(int(first), replayed, seconds)
+    match first, about:
+        case ("timeout", _) | ("no", "connection"):
+            return NoAnswer(words)
+        case "certificate", _:
+            return CertificateRefused("SSLCertVerificationError")
+        case "found", "equal":
+            return Found("bcus_1")
+        case "found", _:
+            return Found("bcus_1", (Difference("name", '"a"', '"b"'),))
+        case "not", _:
+            return NotFound()
+        case "409", kind:
+            return Conflicting(kind, replayed)
+        case "422", "key reused":
+            return KeyReused()
+        case status, "of the request":
+            return RequestRefused(int(status), "about the header")
+        case status, "of the address":
+            return Misaddressed(int(status))
+        case (("413" | "414" | "431"), _):
+            return RowRefused(int(first), "too large", replayed, certain=True)
+        case (("400" | "422"), _):
+            return RowRefused(int(first), "no", replayed, certain=about == "of the row")
+        case (("401" | "402" | "403"), _):
+            return CredentialRefused(int(first), replayed)
+        case "429", _:
+            return Limited(replayed)
+        case status, "unreadable":
+            return Unintelligible(int(status), "no JSON")
+        case "201", "equal":
+            return Accepted("bcus_1", replayed)
+        case "201", about:
+            return Accepted("bcus_1", replayed, (Difference(about.removeprefix("other "), "1", "2"),))
+        case "418", _:
+            return Unexpected(418)
+        case _:
+            return ServerTrouble(int(first), replayed)
+
+
+def progress_of(case: dict[str, str]) -> tuple[Progress, float]:
+    """How far the row of a case has come, and how many seconds of its own it has spent."""
+    unsettled = case["doubt"] == "yes"
+    call, _, when = case["situation"].partition(", ")
+    if call == "create":
+        sends = {"sixth send": 5, "third unreadable answer": 2}.get(when, 1 if unsettled else 0)
+        senseless = 2 if when == "third unreadable answer" else 0
+        return Progress(unsettled=unsettled, sends=sends, senseless=senseless), 121.0 if when == "after 121 s" else 1.0
+    return Progress(
+        unsettled=unsettled,
+        sends=1,
+        why=Why(call.removeprefix("look-up: ")),
+        look_ups=3 if when == "fourth time" else 0,
+        generation=3 if when == "third key" else 1,
+    ), 1.0
+
+
+def told(step: Step, before: Progress) -> dict[str, str]:
+    """A step in the words of the case file."""
+    match step:
+        case Settle(state=state):
+            return {"step": "settle", "state": state.value, "key": "-", "look_up": "no"}
+        case SendAgain():
+            assert step.progress.generation == before.generation
+            return {"step": "send_again", "state": "unknown", "key": "same", "look_up": "no"}
+        case LookUpNext():
+            assert step.progress.generation == before.generation
+            when = "again" if before.why else "then" if before.senseless else "first"
+            return {"step": "look_up", "state": "unknown", "key": "same", "look_up": when}
+        case NextGeneration():
+            assert step.progress.generation == before.generation + 1
+            return {"step": "new_key", "state": "unknown", "key": "new", "look_up": "no"}
+        case LeaveInDoubt():
+            return {"step": "in_doubt", "state": "unknown", "key": "same", "look_up": "no"}
+        case Stop(settle=None):
+            return {"step": "stop", "state": "unknown", "key": "same", "look_up": "no"}
+        case Stop(settle=settle):
+            return {"step": "stop", "state": settle.state.value, "key": "-", "look_up": "no"}
+
+
+@pytest.mark.parametrize(
+    "case", CASES, ids=lambda c: f"{c['protocol_row']}-{c['outcome']}-{c['situation']}-doubt-{c['doubt']}"
+)
+def test_every_outcome_leads_where_the_protocol_s_table_says(case):
+    before, seconds_spent = progress_of(case)
+
+    step = decide(before, outcome_of(case["outcome"]), 0.5, seconds_spent, POLICY)
+
+    assert told(step, before) == {name: case[name] for name in ("step", "state", "key", "look_up")}
+
+
+def test_every_row_of_the_protocol_s_table_that_an_answer_can_bring_has_a_case():
+    assert {int(case["protocol_row"]) for case in CASES} == {*range(1, 26), 27}
+
+
+@pytest.mark.parametrize(
+    ("text", "exit_code"),
+    [
+        ("certificate refused", 4),
+        ("422 key reused", 4),
+        ("400 of the request", 4),
+        ("401", 4),
+        ("402", 4),
+        ("403", 4),
+        ("404 of the address", 4),
+        ("302 of the address", 4),
+        ("429 retry after 3600", 5),
+        ("201 other balance", 4),
+    ],
+)
+def test_a_stop_carries_the_exit_code_of_its_reason(text, exit_code):
+    step = decide(Progress(), outcome_of(text), 0.5, 0, POLICY)
+
+    assert isinstance(step, Stop)
+    assert step.exit_code == exit_code
+
+
+@pytest.mark.parametrize("text", ["timeout", "503", "409 running", "201 unreadable", "429", "408"])
+def test_an_ambiguous_answer_leaves_the_row_in_doubt_for_the_answers_after_it(text):
+    step = decide(Progress(), outcome_of(text), 0.5, 0, POLICY)
+
+    assert isinstance(step, SendAgain)
+    assert step.progress.unsettled
+
+
+def test_a_retry_after_pauses_the_whole_pool():
+    step = decide(Progress(), Limited(replayed=False, retry_after=7), 0.5, 0, POLICY)
+
+    assert isinstance(step, SendAgain)
+    assert (step.after, step.pause_all) == (7, 7)
+
+
+def test_a_taken_reference_that_nobody_finds_is_looked_up_again_after_1_2_and_4_seconds():
+    waits, row = [], Progress(why=Why.TAKEN)
+
+    while isinstance(step := decide(row, NotFound(), 0.5, 0, POLICY), LookUpNext):
+        waits.append(step.after)
+        row = step.progress
+
+    assert waits == [1, 2, 4]
+    assert isinstance(step, LeaveInDoubt)
+
+
+def test_a_request_that_still_runs_is_asked_for_after_1_2_4_8_15_15_seconds_for_five_minutes():
+    waits, row = [], Progress()
+
+    while isinstance(step := decide(row, Conflicting("running"), 0.5, sum(waits), POLICY), SendAgain):
+        waits.append(step.after)
+        row = step.progress
+
+    assert waits[:6] == [1, 2, 4, 8, 15, 15]
+    assert 285 <= sum(waits) <= 315
+    assert isinstance(step, LeaveInDoubt)
+
+
+@pytest.mark.parametrize(("sends", "seconds_spent"), [(5, 1.0), (1, 121.0)])
+def test_an_unreadable_success_does_not_lengthen_the_budget_of_a_row_but_is_looked_up(sends, seconds_spent):
+    row = Progress(unsettled=True, sends=sends)
+
+    step = decide(row, outcome_of("201 unreadable"), 0.5, seconds_spent, POLICY)
+
+    assert isinstance(step, LookUpNext)
+
+
+def test_what_billing_says_about_our_request_is_not_quoted_in_the_reason_to_stop_for_it_may_quote_the_row():
+    outcome = RequestRefused(415, "cannot read the body of Thandi Nkosi, thandi@example.com")
+
+    step = decide(Progress(), outcome, 0.5, 0, POLICY)
+
+    assert isinstance(step, Stop)
+    assert "Thandi" not in step.reason
+    assert "@" not in step.reason
+
+
+@pytest.mark.parametrize(
+    ("begun_before", "age_hours", "same_credential", "why"),
+    [
+        (False, None, True, None),
+        (True, 0.0, True, None),
+        (True, 22.9, True, None),
+        (True, 22.99, True, Why.OLD_KEY),  # 23 hours less the retry budget
+        (True, 23.0, True, Why.OLD_KEY),
+        (True, 24.0, True, Why.OLD_KEY),
+        (True, 1000.0, True, Why.OLD_KEY),
+        (True, None, True, Why.OLD_KEY),
+        (True, -0.01, True, Why.OLD_KEY),
+        (True, float("nan"), True, Why.OLD_KEY),
+        (True, 0.0, False, Why.OLD_KEY),
+        (True, None, False, Why.OLD_KEY),
+    ],
+)
+def test_a_key_that_is_old_or_of_unknown_age_or_of_another_credential_is_looked_up_first(
+    begun_before, age_hours, same_credential, why
+):
+    found = begin(begun_before=begun_before, age_hours=age_hours, same_credential=same_credential, policy=POLICY)
+
+    assert found == why
+
+
+# The rules over every sequence of answers. Two tapes of answers, one for creates and one for look-ups, are played in a
+# loop until the row ends; the oracle beside them knows nothing but the answers themselves.
+
+RETRY_AFTER = st.none() | st.sampled_from([0.0, 0.5, 7.0, 600.0, 601.0, 1e6])
+SERVER_STATUS = st.sampled_from([408, 425, 500, 502, 503, 504, 599])
+AMBIGUOUS = (
+    st.builds(NoAnswer, st.just("ReadTimeout"))
+    | st.builds(ServerTrouble, SERVER_STATUS, st.just(False), RETRY_AFTER)
+    | st.builds(Unintelligible, st.sampled_from([200, 201, 202, 204]), st.just("no JSON"))
+    | st.builds(Conflicting, st.just("running"), st.just(False))
+)
+CREATE_ANSWERS = (
+    AMBIGUOUS
+    | st.builds(ServerTrouble, st.sampled_from([500, 503]), st.just(True), RETRY_AFTER)
+    | st.builds(Limited, st.booleans(), RETRY_AFTER)
+    | st.builds(Conflicting, st.sampled_from(["running", "taken", "unknown"]), st.booleans())
+    | st.builds(RowRefused, st.sampled_from([400, 422, 413]), st.just("no"), st.booleans(), st.booleans())
+    | st.builds(CredentialRefused, st.sampled_from([401, 402, 403]), st.just(True))
+    | st.builds(Unexpected, st.just(418))
+    | st.builds(Accepted, st.just("bcus_1"), st.booleans())
+    | st.builds(CredentialRefused, st.sampled_from([401, 402, 403]), st.just(False))
+    | st.just(KeyReused())
+)
+LOOK_UP_ANSWERS = (
+    st.just(NotFound())
+    | st.just(NotFound())
+    | st.builds(NoAnswer, st.just("ReadTimeout"))
+    | st.builds(ServerTrouble, SERVER_STATUS, st.just(False), RETRY_AFTER)
+    | st.builds(Limited, st.just(False), RETRY_AFTER)
+    | st.builds(Unintelligible, st.just(200), st.just("no JSON"))
+    | st.just(Found("bcus_1"))
+    | st.just(Found("bcus_1", (Difference("name", '"a"', '"b"'),)))
+)
+
+
+@dataclass
+class Life:
+    """One row's life: (what was asked, the answer, the step), in order."""
+
+    begun_before: bool
+    turns: list[tuple[Progress, Outcome, Step]] = field(default_factory=list)
+
+    @property
+    def end(self) -> Step:
+        return self.turns[-1][2]
+
+
+@st.composite
+def lives(draw) -> Life:
+    creates = draw(st.lists(CREATE_ANSWERS, min_size=1, max_size=8))
+    look_ups = draw(st.lists(LOOK_UP_ANSWERS, min_size=1, max_size=8))
+    dice = draw(st.floats(0, 1, exclude_max=True))
+    begun_before = draw(st.booleans())
+    why = draw(st.sampled_from([None, Why.OLD_KEY])) if begun_before else None
+    life = Life(begun_before)
+    row, created, looked_up = Progress(unsettled=begun_before, why=why), 0, 0
+    for _ in range(1_000):
+        if row.why is None:
+            outcome, created = creates[created % len(creates)], created + 1
+        else:
+            outcome, looked_up = look_ups[looked_up % len(look_ups)], looked_up + 1
+        step = decide(row, outcome, dice, 0.0, POLICY)
+        life.turns.append((row, outcome, step))
+        if not isinstance(step, SendAgain | LookUpNext | NextGeneration):
+            return life
+        row = step.progress
+    raise AssertionError(f"still going after 1,000 answers: {creates}, {look_ups}")
+
+
+def is_settling_failure(outcome: Outcome) -> bool:
+    """Whether it is a replayed 5xx, 401, 402, 403 or 429: what will never take effect."""
+    match outcome:
+        case ServerTrouble(status=status, replayed=True):
+            return 500 <= status <= 599
+        case Limited(replayed=True) | CredentialRefused(replayed=True):
+            return True
+        case _:
+            return False
+
+
+def is_doubtful(outcome: Outcome) -> bool:
+    """Whether a create with this answer may have taken effect, or may yet."""
+    match outcome:
+        case NoAnswer() | Unintelligible() | ServerTrouble(replayed=False) | Conflicting(kind="running"):
+            return True
+        case _:
+            return False
+
+
+@given(lives())
+@settings(max_examples=120, deadline=None)
+def test_a_new_key_is_made_only_after_a_replayed_failure_of_the_current_one_and_a_look_up_that_finds_nothing(life):
+    last_create = None
+    for row, outcome, step in life.turns:
+        if row.why is None:
+            last_create = outcome
+        if isinstance(step, NextGeneration):
+            assert row.why is not None
+            assert isinstance(outcome, NotFound)
+            assert is_settling_failure(last_create)
+            assert step.progress.generation == row.generation + 1 <= POLICY.generations
+            last_create = None
+        elif isinstance(step, SendAgain | LookUpNext):
+            assert step.progress.generation == row.generation
+
+
+@given(lives())
+@settings(max_examples=120, deadline=None)
+def test_a_refusal_is_written_while_a_send_is_in_doubt_only_after_a_look_up_that_finds_nothing(life):
+    doubtful = life.begun_before
+    for row, outcome, step in life.turns:
+        if isinstance(step, Settle) and step.state is State.REFUSED:
+            assert isinstance(outcome, NotFound) or (isinstance(outcome, RowRefused) and not doubtful)
+        if row.why is None:
+            doubtful = doubtful or is_doubtful(outcome)
+        if isinstance(step, NextGeneration):
+            doubtful = False
+
+
+@given(lives())
+@settings(max_examples=120, deadline=None)
+def test_every_settled_state_rests_on_the_answer_that_proves_it(life):
+    row, outcome, step = life.turns[-1]
+    settled = step.settle if isinstance(step, Stop) else step
+
+    match settled:
+        case Settle(state=State.CREATED | State.CREATED_DIFFERENT):
+            assert isinstance(outcome, Accepted)
+        case Settle(state=State.ADOPTED | State.PRE_EXISTING):
+            assert isinstance(outcome, Found)
+            assert not outcome.differences
+            assert (settled.state is State.ADOPTED) == row.unsettled
+        case Settle(state=State.CONFLICT):
+            assert isinstance(outcome, Found)
+            assert outcome.differences
+        case Settle(state=State.REFUSED):
+            assert isinstance(outcome, NotFound | RowRefused)
+        case _:
+            assert settled is None or isinstance(settled, LeaveInDoubt | Stop)
+
+
+@given(lives())
+@settings(max_examples=120, deadline=None)
+def test_a_customer_that_our_own_doubtful_send_may_have_made_is_never_called_someone_else_s(life):
+    doubtful = life.begun_before
+    for row, outcome, step in life.turns:
+        if row.why is None:
+            doubtful = doubtful or is_doubtful(outcome)
+        if isinstance(step, NextGeneration):
+            doubtful = False
+        if isinstance(step, Settle) and step.state is State.PRE_EXISTING:
+            assert not doubtful
+
+
+@given(lives())
+@settings(max_examples=120, deadline=None)
+def test_a_key_is_sent_six_times_at_most_where_409_for_a_running_request_is_no_send(life):
+    sends = 0
+    for number, (row, outcome, step) in enumerate(life.turns):
+        went_on = life.turns[number + 1][1] if number + 1 < len(life.turns) else None
+        is_only_waiting = isinstance(outcome, Conflicting) and (
+            outcome.kind == "running" or (outcome.kind == "unknown" and not isinstance(went_on, Found))
+        )
+        if row.why is None and not is_only_waiting:
+            sends += 1
+            assert sends <= POLICY.sends
+        if isinstance(step, NextGeneration):
+            sends = 0
+
+
+@given(lives())
+@settings(max_examples=120, deadline=None)
+def test_waits_stay_within_their_bounds(life):
+    for _row, outcome, step in life.turns:
+        if not isinstance(step, SendAgain | LookUpNext):
+            continue
+        asked = getattr(outcome, "retry_after", None) or 0.0
+        assert 0 <= step.after <= max(POLICY.backoff_cap, POLICY.limited_cap, asked)
+        if isinstance(step, SendAgain) and isinstance(outcome, ServerTrouble | Limited):
+            assert step.after >= asked
+        assert 0 <= step.pause_all <= POLICY.longest_retry_after
+
+
+@given(st.floats(0, 1, exclude_max=True), st.integers(0, 4))
+@settings(max_examples=100, deadline=None)
+def test_backoff_is_full_jitter_below_the_doubled_base(dice, sends):
+    step = decide(Progress(sends=sends), NoAnswer("ReadTimeout"), dice, 0, POLICY)
+
+    assert isinstance(step, SendAgain)
+    assert 0 <= step.after <= min(30, 0.5 * 2 ** (sends + 1))
+    assert step.after == pytest.approx(dice * min(30, 0.5 * 2 ** (sends + 1)))
+
+
+@given(lives())
+@settings(max_examples=120, deadline=None)
+def test_a_row_always_ends_and_no_step_is_our_own_fault(life):
+    assert isinstance(life.end, Settle | LeaveInDoubt | Stop)
+    assert not (isinstance(life.end, Stop) and life.end.exit_code == 70)
