@@ -39,6 +39,11 @@ class Environment:
     host: str  #: without port: a local sandbox may move
 
 
+def is_import_column(name: str) -> bool:
+    """Whether a column was added by an earlier run of ours; SQL knows no case in names, so neither does this."""
+    return name.casefold().startswith(IMPORT_PREFIX)
+
+
 def metadata_columns(columns: Sequence[str]) -> list[str]:
     """The columns that hold metadata values, in the order of their keys as canonical JSON sorts them."""
     return sorted(column for column in columns if column.startswith(METADATA_PREFIX))

@@ -4,37 +4,41 @@ The one word that touches the disk. Everything that it makes is for the owner's 
 """
 
 import contextlib
+import errno
 import hashlib
 import os
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from pipeline.errors import OutputRefused
 
+UNFINISHED = ".part"
+
 
 @contextlib.contextmanager
 def written_whole(path: Path) -> Iterator[BinaryIO]:
-    """Yield a binary file whose content stands under `path`, complete and durable, once the block ends without error."""
-    refuse_symlink(path)
-    temporary = temporary_name(path)
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        _rename_durably(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    """Yield a binary file whose content stands under `path`, whole and durable, once the block ends without error."""
+    with _published(path) as temporary, temporary.open("r+b") as file:
+        yield file
 
 
 @contextlib.contextmanager
 def renamed_when_whole(path: Path) -> Iterator[Path]:
-    """Yield a temporary path for a library that writes files by name; publish it as `path` when the block ends well."""
+    """Yield an empty 0600 file for a library that writes by name; it becomes `path` once the block ends without error."""
+    with _published(path) as temporary:
+        yield temporary
+        if not temporary.stat().st_size:
+            raise OSError(errno.EIO, "nothing was written", str(path))
+
+
+@contextlib.contextmanager
+def _published(path: Path) -> Iterator[Path]:
     refuse_symlink(path)
-    temporary = temporary_name(path)
+    # A name that nobody can have put a link under, and that no killed process of the same id has left behind.
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}{UNFINISHED}")
+    os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600))
     try:
         yield temporary
         temporary.chmod(0o600)
@@ -44,6 +48,13 @@ def renamed_when_whole(path: Path) -> Iterator[Path]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove what a killed process was writing in a folder that nobody else writes to now."""
+    for path in folder.iterdir():
+        if path.name.startswith(".") and path.name.endswith(UNFINISHED):
+            path.unlink(missing_ok=True)
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -67,11 +78,6 @@ def refuse_symlink(path: Path) -> None:
         raise OutputRefused(
             f"{path} is a symbolic link; nothing is written through links: remove it or choose another place"
         )
-
-
-def temporary_name(path: Path) -> Path:
-    """A name beside `path` that no other process uses."""
-    return path.with_name(f".{path.name}.{os.getpid()}.part")
 
 
 def sha256_of(path: Path) -> str:

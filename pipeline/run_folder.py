@@ -5,6 +5,7 @@ plan.json   what the plan was made from and what it comes to; with staged/plan.p
 the rest    the result files, named in `RESULT_FILES`
 """
 
+import glob
 import json
 import re
 import shutil
@@ -17,7 +18,7 @@ import duckdb
 import polars as pl
 
 from pipeline.errors import RunNotFound
-from pipeline.files import private_folder, renamed_when_whole, sha256_of, write_bytes
+from pipeline.files import private_folder, remove_unfinished, renamed_when_whole, sha256_of, write_bytes
 from pipeline.outcomes import LISTS
 
 RESULT_FILES = (
@@ -53,6 +54,11 @@ class RunFolder:
             known = ", ".join(run.run_id for run in all_runs(reports)[-3:]) or "none"
             raise RunNotFound(f"{reports}: no run {run_id!r}; the latest are: {known}")
         return folder
+
+    def remove_unfinished(self) -> None:
+        """Remove what a killed process of this run was just writing; the caller holds the lock."""
+        remove_unfinished(self.path)
+        remove_unfinished(self.staged)
 
     def stage_records(self, number: int, records: pl.DataFrame) -> None:
         """Keep one batch of judged records for the stages that need the whole run."""
@@ -96,13 +102,15 @@ class RunFolder:
             },
         )
         try:
-            connection.execute(f"SET allowed_directories = [{_literal(f'{self.path.absolute()}/')}]")
+            home = str(self.path.absolute())
+            allowed = ", ".join(_literal(f"{folder}/") for folder in (home, glob.escape(home)))
+            connection.execute(f"SET allowed_directories = [{allowed}]")
             connection.execute("SET enable_external_access = false")
             connection.execute("SET lock_configuration = true")
             for view in ("records", "history", "plan", "outcomes"):
                 pattern = "plan.parquet" if view == "plan" else f"{view}-*.parquet"
                 if any(self.staged.glob(pattern)):
-                    source = _literal(str(self.staged.absolute() / pattern))
+                    source = _literal(f"{glob.escape(str(self.staged.absolute()))}/{pattern}")
                     connection.execute(f"CREATE VIEW {view} AS SELECT * FROM read_parquet({source})")
             yield connection
         finally:

@@ -32,7 +32,7 @@ class ControlTotals:
             records.lazy()
             .filter(pl.col("given.balance").str.contains(_AMOUNT))
             .select(
-                currency=currency.str.replace_all(r"^[ \t]+|[ \t]+$", "").str.to_uppercase(),
+                currency=currency.str.replace_all(r"^[ \t]+|[ \t]+$", ""),
                 amount=pl.col("given.balance").str.replace_all(r"[ \t+]", "").cast(pl.Int128),
             )
             .group_by("currency")
@@ -43,7 +43,7 @@ class ControlTotals:
             .collect()
         )
         for code, debits, credits in amounts.iter_rows():
-            name = code if code in known() else NO_CODE if code else NO_CURRENCY
+            name = _name(code)
             self.debits[name] += debits
             self.credits[name] += credits
 
@@ -51,3 +51,11 @@ class ControlTotals:
     def net(self) -> dict[str, int]:
         """Debits and credits together, per currency."""
         return {code: self.debits[code] + self.credits[code] for code in sorted({*self.debits, *self.credits})}
+
+
+def _name(currency: str | None) -> str:
+    """What amounts beside this text are summed under."""
+    if not currency:
+        return NO_CURRENCY
+    code = currency.upper() if currency.isascii() else currency
+    return code if code in known() else NO_CODE

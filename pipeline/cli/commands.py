@@ -8,7 +8,7 @@ import click
 
 from pipeline import __version__
 from pipeline.cli import options
-from pipeline.cli.printing import say, show_json, show_plan, show_report, show_status, show_statuses
+from pipeline.cli.printing import say, show_json, show_line, show_plan, show_report, show_status, show_statuses
 
 if TYPE_CHECKING:
     from pipeline.verbs.results import Report
@@ -164,8 +164,8 @@ def demo(**given: Any) -> int:
         result = run_demo(settings, target, stopping=stopping, watch=watch)
     show_report(result.report.content)
     sums = ", ".join(f"{amount} {currency}" for currency, amount in sorted(result.held["sums"].items()))
-    click.echo(f"the sandbox holds {result.held['customers']} customers, in minor units: {sums}")
-    click.echo(f"report: {result.report.content['files']['report.html']}")
+    show_line(f"the sandbox holds {result.held['customers']} customers, in minor units: {sums}")
+    show_line(f"report: {result.report.content['files']['report.html']}")
     for difference in result.surprises:
         say(difference)
     return 0 if not result.surprises and result.report.holds else (result.report.exit_code or 7)

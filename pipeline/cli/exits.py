@@ -1,5 +1,6 @@
 """One handler at the top: every way to end becomes one of the documented exit codes, and no message holds a secret."""
 
+import io
 import os
 import re
 import sys
@@ -17,11 +18,15 @@ _SECRETS = re.compile(r"\b[sp]k_[A-Za-z0-9_-]+|(?i:bearer)\s+\S+|(?i:authorizati
 def main() -> None:
     """Run the command line and end the process with the code that says how it went."""
     os.umask(0o077)  # everything that we leave behind is for its owner
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that knows ASCII only changes no exit code
     code = _guarded()
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:  # the reader of our result went away; what we did stays as it is, and so does the code
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:  # whoever read it went away; what we did stays as it is, and so does the code
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     sys.exit(code)
 
 
@@ -39,10 +44,11 @@ def _guarded() -> int:
     except click.exceptions.Exit as ended:
         return ended.exit_code
     except click.UsageError as wrong:
-        wrong.show()
+        usage = f"{wrong.ctx.get_usage()}\n" if wrong.ctx else ""
+        say(scrubbed(f"{usage}Error: {wrong.format_message()}"))  # click would repeat a key that slipped in
         return USAGE
     except click.ClickException as wrong:
-        wrong.show()
+        say(scrubbed(f"Error: {wrong.format_message()}"))
         return FATAL
     except PipelineError as broken:
         say(scrubbed(f"{type(broken).__name__}: {broken}"))
@@ -50,8 +56,6 @@ def _guarded() -> int:
     except (KeyboardInterrupt, click.Abort):
         say("stopped at once; what was in flight is in doubt until `pipeline resume`")
         return STOPPED_TWICE
-    except BrokenPipeError:
-        return FATAL
     except OSError as broken:  # a full disk, a folder that is not ours
         say(
             scrubbed(

@@ -77,8 +77,15 @@ def settings(given: dict[str, Any], *, destination: str | None = None) -> "Setti
     from pipeline.config import Settings, settings_from
 
     known = {name: value for name, value in given.items() if name in Settings.model_fields}
-    planner = known.pop("planner", None) or os.environ.get("PIPELINE_PLANNER") or getpass.getuser()
+    planner = known.pop("planner", None) or os.environ.get("PIPELINE_PLANNER") or _user()
     return settings_from(**known, planner=planner, destination=destination)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        return f"uid {os.getuid()}"
 
 
 def where(given: dict[str, Any], *, planned_for: str | None = None) -> str | None:

@@ -1,11 +1,16 @@
 """What a person reads: stdout is the result, stderr the commentary, and neither can move the cursor or hide a word."""
 
+import contextlib
+import io
 import json
+import shutil
 import sys
 import unicodedata
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from pipeline.verbs.plan import PlannedRun
     from pipeline.verbs.status import RunStatus
 
@@ -14,30 +19,34 @@ WIDTH_OFF_A_TERMINAL = 120
 
 
 def say(text: str) -> None:
-    """A line of commentary."""
-    print(printable(text), file=sys.stderr, flush=True)
+    """A line of commentary; nobody has to be there to read it."""
+    with contextlib.suppress(OSError):
+        print(printable(text), file=sys.stderr, flush=True)
 
 
 def printable(text: str) -> str:
     """Text without escape sequences, control and bidirectional characters: names and headers are other people's."""
-    return "".join(c if c == "\n" or unicodedata.category(c) not in {"Cc", "Cf", "Cs"} else "\ufffd" for c in text)
+    return "".join("\ufffd" if _is_hidden(c) else c for c in text)
 
 
 def show_json(content: dict[str, Any] | list[Any]) -> None:
-    """A result for programs."""
-    _out(json.dumps(content, indent=2, ensure_ascii=False))
+    """A result for programs: the same content as the file, with what a terminal would act on as escapes."""
+    text = json.dumps(content, indent=2, ensure_ascii=not _speaks_unicode())
+    _out("".join(json.dumps(c)[1:-1] if _is_hidden(c) else c for c in text))
+
+
+def show_line(text: str) -> None:
+    """A line of the result."""
+    _out(text)
 
 
 def show_report(content: dict[str, Any]) -> None:
     """Counts per fate, sums per currency, and as the last line counts and where the report is."""
-    from rich.console import Console
     from rich.table import Table
 
     from pipeline.currency import major_units
 
-    console = Console(highlight=False, soft_wrap=True)
-    if not console.is_terminal:
-        console.width = WIDTH_OFF_A_TERMINAL
+    console = _console()
     environment = content["environment"]
     console.print(f"{printable(environment['mode']).upper()}  {printable(content['verdict'])}", markup=False)
     fates = Table("fate", "records", "what it means", box=None, pad_edge=False)
@@ -56,7 +65,7 @@ def show_report(content: dict[str, Any]) -> None:
         console.print(f"stopped: {printable(content['stopped_because'])}", markup=False)
     law = "holds" if content["conservation"]["holds"] else "is BROKEN"
     console.print(f"conservation law {law}: {len(content['conservation']['checks'])} checks", markup=False)
-    _out(last_line(content))
+    _out(_written(console) + last_line(content))
 
 
 def last_line(content: dict[str, Any]) -> str:
@@ -73,7 +82,6 @@ def show_plan(planned: "PlannedRun") -> None:
 
 def show_statuses(statuses: "list[RunStatus]") -> None:
     """One line for each run."""
-    from rich.console import Console
     from rich.table import Table
 
     table = Table("run", "status", "environment", "settled", "planned", "exit", box=None, pad_edge=False)
@@ -86,7 +94,9 @@ def show_statuses(statuses: "list[RunStatus]") -> None:
             str(run.planned),
             str(run.exit_code or ("" if run.exit_code is None else 0)),
         )
-    Console(highlight=False, soft_wrap=True).print(table)
+    console = _console()
+    console.print(table)
+    _out(_written(console).rstrip("\n"))
 
 
 def show_status(run: "RunStatus") -> None:
@@ -117,8 +127,28 @@ def _sentence(fate: str) -> str:
     return next(known.sentence for known in Fate if known == fate)
 
 
+def _console() -> "Console":
+    """A console that writes into memory: rich would end the process with a code of its own where a pipe breaks."""
+    from rich.console import Console
+
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else WIDTH_OFF_A_TERMINAL
+    return Console(file=io.StringIO(), width=width, highlight=False, soft_wrap=True, color_system=None)
+
+
+def _written(console: "Console") -> str:
+    text: str = console.file.getvalue()  # type: ignore[attr-defined]  # the file that _console gave it
+    return text
+
+
+def _speaks_unicode() -> bool:
+    return (sys.stdout.encoding or "").lower().replace("-", "") in {"utf8", "utf16", "utf32"}
+
+
+def _is_hidden(character: str) -> bool:
+    return character != "\n" and unicodedata.category(character) in {"Cc", "Cf", "Cs"}
+
+
 def _out(text: str) -> None:
-    try:
+    """Print a result; that nobody reads it changes nothing about what was done."""
+    with contextlib.suppress(BrokenPipeError):
         print(printable(text), flush=True)
-    except BrokenPipeError:
-        sys.stderr.flush()

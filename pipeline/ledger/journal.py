@@ -17,7 +17,7 @@ from pipeline.outcomes import Difference, State
 
 _SCHEMA = files(__package__).joinpath("schema.sql").read_text(encoding="utf-8")
 _VERSION = 1
-_HISTORY_ROWS = 100_000
+_BLOCK_ROWS = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +86,8 @@ class Ledger:
         """Open the ledger of an environment for writing, made where there is none; refuse that of another one."""
         path = private_folder(folder) / "ledger.sqlite"
         refuse_symlink(path)
-        path.touch(mode=0o600)
         with _translated(path):
+            path.touch(mode=0o600)
             connection = sqlite3.connect(path, isolation_level=None, timeout=10)
             connection.execute("PRAGMA journal_mode = WAL")
             # FULL: an intent must be on the disk, not on its way there, before its request is sent.
@@ -127,14 +127,14 @@ class Ledger:
 
     def history(self) -> Iterator[list[tuple[Any, ...]]]:
         """Every reference ever begun, in blocks: external_reference, state, fingerprint, key."""
-        rows = self._query("SELECT external_reference, state, fingerprint, key FROM rows ORDER BY external_reference")
-        while block := rows.fetchmany(_HISTORY_ROWS):
-            yield block
+        yield from self._blocks(
+            "SELECT external_reference, state, fingerprint, key FROM rows ORDER BY external_reference"
+        )
 
     def moved_since(self, event: int) -> Iterator[str]:
         """References whose state has moved after an event."""
-        for (reference,) in self._query("SELECT external_reference FROM rows WHERE seq > ?", event):
-            yield reference
+        for block in self._blocks("SELECT external_reference FROM rows WHERE seq > ?", event):
+            yield from (reference for (reference,) in block)
 
     def states(self, references: Sequence[str]) -> dict[str, Known]:
         """What the ledger knows of those of `references` that were ever begun."""
@@ -165,9 +165,7 @@ class Ledger:
 
     def outcomes(self) -> Iterator[list[tuple[Any, ...]]]:
         """Every row as it stands, in blocks: see `OUTCOME_COLUMNS`."""
-        rows = self._query(f"SELECT {', '.join(OUTCOME_COLUMNS)} FROM rows ORDER BY external_reference")
-        while block := rows.fetchmany(_HISTORY_ROWS):
-            yield block
+        yield from self._blocks(f"SELECT {', '.join(OUTCOME_COLUMNS)} FROM rows ORDER BY external_reference")
 
     def counts(self, run_id: str) -> dict[str, int]:
         """State -> number of references that a run was the last to move."""
@@ -185,10 +183,10 @@ class Ledger:
 
     def run(self, run_id: str) -> dict[str, Any] | None:
         """What the ledger knows of a run: started_at, ended_at, status, planned, pid."""
-        found = self._query(
-            "SELECT started_at, ended_at, status, planned, pid FROM runs WHERE run_id = ?", run_id
-        ).fetchone()
-        return dict(zip(("started_at", "ended_at", "status", "planned", "pid"), found, strict=True)) if found else None
+        found = self._query("SELECT started_at, ended_at, status, planned, pid FROM runs WHERE run_id = ?", run_id)
+        return (
+            dict(zip(("started_at", "ended_at", "status", "planned", "pid"), found[0], strict=True)) if found else None
+        )
 
     # -- what happens ---------------------------------------------------------------------------------------------
 
@@ -279,22 +277,29 @@ class Ledger:
             self._connection.executescript(f"BEGIN IMMEDIATE;{_SCHEMA};COMMIT;")
         _check_version(self._connection, self.path)
         ours = (environment.name, environment.merchant, environment.mode, environment.host)
-        known = self._query("SELECT name, merchant, mode, host FROM environment").fetchone()
-        if known is None:
+        known = self._query("SELECT name, merchant, mode, host FROM environment")
+        if not known:
             with self._transaction():
                 self._connection.execute("INSERT INTO environment VALUES (?, ?, ?, ?)", ours)
-        elif known != ours:
+        elif known[0] != ours:
             raise LedgerError(
-                f"{self.path} belongs to {_described(known)}, not to {_described(ours)}; "
+                f"{self.path} belongs to {_described(known[0])}, not to {_described(ours)}; "
                 "give each environment a home of its own (--home), or mend the settings"
             )
 
-    def _query(self, sql: str, *values: Any) -> sqlite3.Cursor:
+    def _query(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         with _translated(self.path):
-            return self._connection.execute(sql, values)
+            return self._connection.execute(sql, values).fetchall()
+
+    def _blocks(self, sql: str, *values: Any) -> Iterator[list[tuple[Any, ...]]]:
+        """Many rows, some at a time; damage may show as late as when a row is fetched."""
+        with _translated(self.path):
+            rows = self._connection.execute(sql, values)
+            while block := rows.fetchmany(_BLOCK_ROWS):
+                yield block
 
     def _one(self, sql: str) -> Any:
-        return self._query(sql).fetchone()[0]
+        return self._query(sql)[0][0]
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -345,7 +350,7 @@ def _translated(path: Path) -> Iterator[None]:
     """A database fault becomes a LedgerError that says which ledger and what to do."""
     try:
         yield
-    except sqlite3.Error as error:
+    except (sqlite3.Error, OSError) as error:
         raise LedgerError(
             f"{path}: {error}; check that the disk has room and the file is ours to write, then resume"
         ) from error

@@ -15,7 +15,7 @@ from pipeline.customer import FIELDS, metadata_columns
 from pipeline.normalizing.email import email_kinds
 from pipeline.normalizing.money import balance_expressions
 from pipeline.normalizing.phone import phone_kinds
-from pipeline.normalizing.text import clean_text, code_text, given_text
+from pipeline.normalizing.text import clean_text, code_text, currency_code, given_text
 
 __all__ = ["Defaults", "normalize"]
 
@@ -34,7 +34,7 @@ def normalize(records: pl.DataFrame, defaults: Defaults, columns: Sequence[str])
     table = records.with_columns(
         external_reference=code_text(cells["external_reference"]),
         name=clean_text(cells["name"]),
-        currency=code_text(cells["currency"]).str.to_uppercase(),
+        currency=currency_code(cells["currency"]),
         **balance_expressions(code_text(cells["balance"])),
         **{column: clean_text(given_text(column, present=True)) for column in metadata_columns(columns)},
     )

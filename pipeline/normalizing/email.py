@@ -43,6 +43,9 @@ def _by_library(text: str) -> str | None:
     from email_validator import EmailNotValidError, validate_email
 
     try:
-        return validate_email(text, check_deliverability=False).normalized
+        validated = validate_email(text, check_deliverability=False)
     except EmailNotValidError:
         return None
+    # Its own normal form lower-cases some local parts (INFO@) and decodes domains; ours changes what nobody can mind.
+    local, _, domain = text.rpartition("@")
+    return f"{local}@{domain.lower() if domain.isascii() else validated.domain}"

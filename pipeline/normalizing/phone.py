@@ -12,6 +12,17 @@ from pipeline.normalizing.text import Kinds
 # Two runs of seven or more digits with a mark between them that no single number is written with.
 _SEVERAL = re.compile(r"(?:\d[\s().-]*){7,}\s*(?:[/;,|&]|\bor\b|\band\b)\s*(?:\+?\d[\s().-]*){7,}", re.IGNORECASE)
 
+_LONGEST = 60  #: characters; E.164 has 15 digits
+# Digits of any script, and the marks that people put between them; phonenumbers knows them all.
+_PLAIN = re.compile(
+    r"[+\uff0b]?[\d\s().\-/\u2010-\u2015\u2212\u30fc\uff0d\uff08\uff09\uff0e\uff0f\u00b7\u2060\u3000~\u223c\uff5e]+"
+)
+_WRONG_LENGTH = {
+    NumberParseException.TOO_LONG,
+    NumberParseException.TOO_SHORT_AFTER_IDD,
+    NumberParseException.TOO_SHORT_NSN,
+}
+
 
 def phone_kinds(texts: pl.Series, region: str) -> Kinds:
     """Trimmed text -> E.164 and kind: ok, unreadable, not_possible, not_valid, extension or several.
@@ -36,19 +47,18 @@ def _replaced(texts: pl.Series, mapping: dict[str, str | None] | dict[str, str])
 
 
 def _judge(text: str, region: str) -> tuple[str | None, str]:
+    if len(text) > _LONGEST:
+        return None, "unreadable"
     if _SEVERAL.search(text):
         return None, "several"
     try:
         number = phonenumbers.parse(text, region)
     except NumberParseException as refused:
-        too = (
-            NumberParseException.TOO_LONG,
-            NumberParseException.TOO_SHORT_AFTER_IDD,
-            NumberParseException.TOO_SHORT_NSN,
-        )
-        return None, "not_possible" if refused.error_type in too else "unreadable"
+        return None, "not_possible" if refused.error_type in _WRONG_LENGTH else "unreadable"
     if number.extension:
         return None, "extension"
+    if not _PLAIN.fullmatch(text):
+        return None, "unreadable"  # parse would pick a number out of any text, and nobody asked it to
     if phonenumbers.is_possible_number_with_reason(number) != ValidationResult.IS_POSSIBLE:
         return None, "not_possible"
     if not phonenumbers.is_valid_number(number):

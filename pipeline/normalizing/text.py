@@ -31,5 +31,11 @@ def code_text(cell: pl.Expr) -> pl.Expr:
     return _or_absent(cell.str.strip_chars(" \t"))
 
 
+def currency_code(cell: pl.Expr) -> pl.Expr:
+    """Three ASCII letters in upper case; other text stays as it is, for a long s in Unicode's upper case would be S."""
+    code = code_text(cell)
+    return pl.when(code.str.contains(r"^[A-Za-z]{3}$")).then(code.str.to_uppercase()).otherwise(code)
+
+
 def _or_absent(text: pl.Expr) -> pl.Expr:
     return pl.when(text != "").then(text)

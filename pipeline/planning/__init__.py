@@ -1,5 +1,6 @@
 """What is done with every accepted row: `make_plan` writes the plan, one line a row, and returns what it comes to."""
 
+import glob
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -56,7 +57,8 @@ def make_plan(
     )
     counted = dict(
         workbench.execute(
-            "SELECT action, count(*) FROM read_parquet($target) GROUP BY action", {"target": str(target)}
+            "SELECT action, count(*) FROM read_parquet($written) GROUP BY action",
+            {"written": glob.escape(str(target))},
         ).fetchall()
     )
     return Plan({action: counted.get(action.value, 0) for action in Action})

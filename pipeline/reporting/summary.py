@@ -131,6 +131,8 @@ def _exit_code(facts: Facts, fates: dict[str, int], *, holds: bool) -> int:
         return facts.stop_code
     if not holds:
         return 7
+    if facts.status != "planned" and fates[Fate.NOT_ATTEMPTED]:
+        return 5  # whatever the reason: what was planned and never sent is no clean end
     return int(any(fates[fate] for fate in TROUBLED_FATES))
 
 

@@ -23,7 +23,7 @@ def in_order(paths: Sequence[Path]) -> list[CsvFile]:
         raise SourceError(
             f"{', '.join(unnameable)}: the name is not UTF-8 text, so no report could name its rows; rename it"
         )
-    unique = list(dict.fromkeys(path.absolute() for path in paths))
+    unique = list(dict.fromkeys(path.parent.resolve() / path.name for path in paths))
     if len(unique) != len(paths):
         raise SourceError("a file is named twice; name each file of a run once")
     twins = {path.name for path in unique if sum(other.name == path.name for other in unique) > 1}

@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 import polars as pl
 
-from pipeline.customer import IMPORT_PREFIX
+from pipeline.customer import is_import_column
 from pipeline.errors import SourceError
 from pipeline.sources.framing import ONE_FIELD, frame
 from pipeline.sources.header import GIVEN, parse_header
@@ -71,7 +71,7 @@ class CsvFile:
     @property
     def columns(self) -> list[str]:
         """The columns that are the supplier's: without those that an earlier run of ours added."""
-        return [name for name in self.header or () if not name.startswith(IMPORT_PREFIX)]
+        return [name for name in self.header or () if not is_import_column(name)]
 
     def batches(self, *, first_position: int = 0, batch_bytes: int = BATCH_BYTES) -> Iterator[Batch]:
         """Yield the records; raise SourceError where the file is none that can be read, or changes meanwhile."""
@@ -94,10 +94,10 @@ class CsvFile:
 
     def _blocks(self, file: BinaryIO, digest: "hashlib._Hash", batch_bytes: int) -> Iterator[tuple[pl.DataFrame, bool]]:
         """Blocks of whole physical lines; the last is marked."""
-        head = last = file.read(4)
+        head = file.read(4)
         digest.update(head)
         line_ends = head.count(b"\n")
-        tail = self._without_bom(head)
+        tail = last = self._without_bom(head)
         first_line = 1
         while True:
             block = file.read(batch_bytes)
@@ -112,7 +112,7 @@ class CsvFile:
             lines = _physical_lines(whole, first_line)
             first_line += lines.height
             if not block:
-                unended = bool(last) and not last.endswith(b"\n") and last != _BOM
+                unended = last[-1:] not in {b"", b"\n"}
                 self.lines = replace(self.lines, physical=line_ends + unended)
             yield lines, not block
             if not block:

@@ -13,7 +13,10 @@ import polars as pl
 
 from pipeline.outcomes import Reason
 
-LONGEST_RECORD = 1 << 20  #: bytes; longer records are unreadable, and no open quote is followed further than this
+LONGEST_RECORD = 1 << 20  #: bytes; longer records are unreadable
+#: No open quote is followed further than this. Between the two, a legal record is unreadable as a whole, so that no line
+#: inside it becomes a customer.
+LONGEST_QUOTE = 16 << 20
 
 # The quoted form stands first: a possessive group never comes back to try its second branch.
 _FIELD = r'(?:"(?:[^"]|"")*+"|[^",\n]*+)'
@@ -70,12 +73,12 @@ def _spans(
 
 
 def _text_up_to(raw: pl.Series, first: int, last: int) -> str | None:
-    """The lines joined as they stand, or None where they are longer than a record may be."""
+    """The lines joined as they stand, or None where that is further than an open quote is followed."""
     pieces: list[str] = []
     length = 0
     for index in range(first, last + 1):
         length += len(raw[index]) + 1
-        if length > LONGEST_RECORD:
+        if length > LONGEST_QUOTE:
             return None
         pieces.append(raw[index])
     return "\n".join(pieces)

@@ -5,12 +5,13 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 
-from pipeline.customer import FIELDS, IMPORT_PREFIX, METADATA_KEY_LENGTH, METADATA_PREFIX
+from pipeline.customer import FIELDS, METADATA_KEY_LENGTH, METADATA_PREFIX, is_import_column
 from pipeline.errors import SourceError
 from pipeline.sources.framing import LEGAL_RECORD, ONE_FIELD
 
 GIVEN = "given."  #: prefix of the columns that hold the text as it came, so that no name of theirs meets one of ours
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _DATUM = re.compile(r"@|\d{5}")  #: what column names do not hold and people's data does
 
 
@@ -31,7 +32,7 @@ def parse_header(line: str, where: str) -> tuple[str, ...]:
 
 def unknown_columns(names: Iterable[str]) -> dict[str, str | None]:
     """Columns that will not be sent -> the canonical name that was perhaps meant."""
-    return {name: _nearest(name) for name in names if not is_canonical(name) and not name.startswith(IMPORT_PREFIX)}
+    return {name: _nearest(name) for name in names if not is_canonical(name) and not is_import_column(name)}
 
 
 def is_canonical(name: str) -> bool:
@@ -40,10 +41,12 @@ def is_canonical(name: str) -> bool:
 
 
 def _faults(names: tuple[str, ...]) -> Iterable[str]:
-    ours = [name for name in names if not name.startswith(IMPORT_PREFIX)]
+    ours = [name for name in names if not is_import_column(name)]
     if "external_reference" not in ours:
         yield _missing_reference(ours)
     for index, name in enumerate(names, start=1):
+        if _CONTROL.search(name):
+            yield f"column {index} has a control character or a line end in its name (are the line ends CR alone?)"
         if not name.strip():
             yield f"column {index} has no name"
         elif name != name.strip():
@@ -63,6 +66,8 @@ def _faults(names: tuple[str, ...]) -> Iterable[str]:
 def _metadata_faults(names: list[str]) -> Iterable[str]:
     for name in names:
         key = name.removeprefix(METADATA_PREFIX)
+        if name.casefold().startswith(METADATA_PREFIX) and not name.startswith(METADATA_PREFIX):
+            yield f"column {name!r} must begin with {METADATA_PREFIX!r} in lower case"
         if name.startswith(METADATA_PREFIX) and not 1 <= len(key) <= METADATA_KEY_LENGTH:
             yield f"metadata key {key!r} must have 1 to {METADATA_KEY_LENGTH} characters"
 

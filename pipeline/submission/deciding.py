@@ -265,7 +265,9 @@ class _Again:
         """Full jitter: anywhere between now and the doubled bound, so that a pool does not come back as one."""
         if self._is_spent():
             return LeaveInDoubt(f"{why}, {self.row.sends} times")
-        return SendAgain(max(self._jittered(), self._at_most_parked(at_least)), self.row)
+        if (wait := at_least or 0.0) > self.policy.longest_retry_after:
+            return LeaveInDoubt(f"{why}, and billing asks to wait {wait:.0f} s")
+        return SendAgain(max(self._jittered(), wait), self.row)
 
     def limited(self, retry_after: float | None) -> Step:
         """429: the whole pool waits as long as billing asks; without a word, this row backs off."""
@@ -298,11 +300,9 @@ class _Again:
         """The same question again, as often as a send may be repeated."""
         if self.row.look_ups >= self.policy.sends or self.seconds_spent > self.policy.row_seconds:
             return LeaveInDoubt(why)
-        wait = self._at_most_parked(at_least)
+        if (wait := at_least or 0.0) > self.policy.longest_retry_after:
+            return LeaveInDoubt(f"{why}, and billing asks to wait {wait:.0f} s")
         return LookUpNext(max(self._jittered(), wait), self.row, pause_all=wait if pause_all else 0.0)
-
-    def _at_most_parked(self, retry_after: float | None) -> float:
-        return min(retry_after or 0.0, self.policy.longest_retry_after)
 
     def _is_spent(self) -> bool:
         return self.row.sends >= self.policy.sends or self.seconds_spent > self.policy.row_seconds

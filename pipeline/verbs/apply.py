@@ -17,10 +17,10 @@ from pipeline.customer import Environment
 from pipeline.errors import Interrupted, NotApproved, PlanStale, SubmissionStopped
 from pipeline.files import sha256_of
 from pipeline.ledger import OUTCOME_COLUMNS, Ledger, run_lock
-from pipeline.outcomes import Action, CertificateRefused, CredentialRefused, Misaddressed, NoAnswer
+from pipeline.outcomes import Action, CertificateRefused, CredentialRefused, Misaddressed, NoAnswer, Unintelligible
 from pipeline.reporting import Report
 from pipeline.run_folder import RunFolder
-from pipeline.submission import Planned, Policy, submit
+from pipeline.submission import Planned, Policy, Stop, submit
 from pipeline.verbs.results import write_results
 from pipeline.verbs.watch import CLOCK, NOBODY, StopRequest, Watch
 
@@ -79,7 +79,8 @@ def submit_and_report(
     left_over: int = 0,
 ) -> Report:
     """Send what the plan wants and the ledger does not yet hold, then report; the caller holds the lock."""
-    creates = folder.read_json("plan.json")["actions"][Action.CREATE.value]
+    folder.remove_unfinished()
+    creates = sum(1 for _ in _planned_creates(folder))
     began = CLOCK.monotonic()
     ledger.begin_run(folder.run_id, CLOCK.now(), creates, os.getpid())
     status = "stopped"
@@ -146,24 +147,26 @@ def settle_earlier_runs(settings: Settings, target: Target, ledger: Ledger, stop
 
 def _knock(billing: Billing, first: Planned, stopping: StopRequest) -> None:
     """One look-up before the first intent: a refused key or a wrong address is found out while nothing is in doubt."""
+    silence = ""
     for wait in (0.5, 1.0, 2.0, 0.0):
         match billing.make(LookUp(first.external_reference, first.payload)):
             case NoAnswer(why=why):
-                if stopping.event.wait(wait):
-                    break
                 silence = why
+                if stopping.event.wait(wait):
+                    return None
             case CredentialRefused(status=status):
-                raise SubmissionStopped(
-                    f"billing refuses the API key ({status}); nothing was sent: mend it, then apply or resume"
+                return stopping.ask(
+                    Stop(f"billing refuses the API key ({status}); nothing was sent: mend it, then resume")
                 )
             case CertificateRefused():
-                raise SubmissionStopped("billing's certificate does not prove who it is; nothing was sent")
-            case Misaddressed(status=status):
-                raise SubmissionStopped(f"status {status}: this is not the billing API's address; nothing was sent")
+                return stopping.ask(Stop("billing's certificate does not prove who it is; nothing was sent"))
+            case Misaddressed(status=status) | Unintelligible(status=status):
+                return stopping.ask(Stop(f"status {status}: this is not the billing API's address; nothing was sent"))
             case _:
-                return
-    else:
-        raise Interrupted(f"billing does not answer ({silence}); nothing was sent: apply or resume when it is back")
+                return None
+    return stopping.ask(
+        Stop(f"billing does not answer ({silence}); nothing was sent: resume when it is back", exit_code=5)
+    )
 
 
 def _policy(settings: Settings) -> Policy:

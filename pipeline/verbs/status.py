@@ -79,8 +79,8 @@ def find_run(reports: Path, home: Path, run_id: str | None, *, resumable: bool =
 def _exit_code(folder: RunFolder, status: str) -> int | None:
     if status not in {"finished", "stopped"} or not (folder.path / "summary.json").is_file():
         return None
-    code: int = folder.read_json("summary.json")["exit_code"]
-    return code
+    summary = folder.read_json("summary.json")
+    return int(summary["exit_code"]) if summary["status"] == status else None
 
 
 def _is_alive(pid: int) -> bool:

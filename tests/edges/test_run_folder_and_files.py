@@ -10,6 +10,7 @@ import duckdb
 import polars as pl
 import pytest
 
+from pipeline import files
 from pipeline.errors import OutputRefused, RunNotFound
 from pipeline.files import private_folder, renamed_when_whole, sha256_of, write_bytes, written_whole
 from pipeline.run_folder import RESULT_FILES, RunFolder, all_runs
@@ -114,18 +115,20 @@ def test_content_and_name_are_flushed_to_the_disk_before_the_call_returns(tmp_pa
     assert flushed[1] == str(tmp_path)
 
 
-def test_what_a_killed_run_left_half_written_does_not_stand_in_the_way_of_the_next_one(tmp_path):
-    # In a container every run has the same process id, so a name made of it alone is met again after a kill.
-    from pipeline.files import temporary_name
+def test_what_a_killed_run_left_half_written_does_not_stand_in_the_way_of_the_next_one_and_goes(tmp_path, monkeypatch):
+    monkeypatch.setattr(files.os, "unlink", lambda *_: None)  # as if killed: what was begun stays
+    with suppress(KeyboardInterrupt), renamed_when_whole(tmp_path / "rows.parquet") as temporary:
+        temporary.write_bytes(b"half")
+        raise KeyboardInterrupt
+    monkeypatch.undo()
+    left = [path.name for path in tmp_path.iterdir()]
 
-    temporary_name(tmp_path / "summary.json").write_bytes(b"half")
-    temporary_name(tmp_path / "rows.parquet").write_bytes(b"half")
+    write_bytes(tmp_path / "rows.parquet", b"whole")
+    files.remove_unfinished(tmp_path)
 
-    write_bytes(tmp_path / "summary.json", b"whole")
-    with renamed_when_whole(tmp_path / "rows.parquet") as temporary:
-        temporary.write_bytes(b"whole")
-
-    assert (tmp_path / "summary.json").read_bytes() == (tmp_path / "rows.parquet").read_bytes() == b"whole"
+    assert len(left) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["rows.parquet"]
+    assert (tmp_path / "rows.parquet").read_bytes() == b"whole"
 
 
 # links
@@ -147,20 +150,17 @@ def test_a_symbolic_link_in_the_place_of_a_file_is_refused_and_what_it_names_is_
     assert is_dangling or elsewhere.read_bytes() == b"precious"
 
 
-def test_a_link_planted_under_the_temporary_name_is_not_written_through(tmp_path):
-    from pipeline.files import temporary_name
-
+def test_a_link_planted_under_the_temporary_name_is_not_written_through(tmp_path, monkeypatch):
+    monkeypatch.setattr(files.secrets, "token_hex", lambda _: "guessed")
     elsewhere = tmp_path / "elsewhere"
     elsewhere.write_bytes(b"precious")
     for name in ("summary.json", "rows.parquet"):
-        temporary_name(tmp_path / name).symlink_to(elsewhere)
+        (tmp_path / f".{name}.guessed{files.UNFINISHED}").symlink_to(elsewhere)
 
-    for write in (
-        lambda: write_bytes(tmp_path / "summary.json", b"new"),
-        lambda: write_through_a_library(tmp_path / "rows.parquet"),
-    ):
-        with suppress(OSError):
-            write()
+    with pytest.raises(FileExistsError):
+        write_bytes(tmp_path / "summary.json", b"new")
+    with pytest.raises(FileExistsError):
+        write_through_a_library(tmp_path / "rows.parquet")
 
     assert elsewhere.read_bytes() == b"precious"
 

@@ -379,7 +379,13 @@ def test_all_faults_of_a_header_are_told_in_one_message(tmp_path):
         records_of(path)
 
     message = str(refused.value)
-    said = ["line 2", "no column 'external_reference'", "'external_ref'", "column 2 has no name", "'name' stands there 2"]
+    said = [
+        "line 2",
+        "no column 'external_reference'",
+        "'external_ref'",
+        "column 2 has no name",
+        "'name' stands there 2",
+    ]
     assert [part for part in [*said, "'Email' must be written 'email'", "1 to 40"] if part not in message] == []
 
 

@@ -29,7 +29,10 @@ def normalized(region: str = "ZA", **columns: list[str | None]) -> pl.DataFrame:
     names = {name.replace("__", "."): texts for name, texts in columns.items()}
     height = len(next(iter(names.values())))
     records = pl.DataFrame(
-        {"row_id": [f"f.csv:{n + 2}" for n in range(height)], **{f"given.{name}": texts for name, texts in names.items()}},
+        {
+            "row_id": [f"f.csv:{n + 2}" for n in range(height)],
+            **{f"given.{name}": texts for name, texts in names.items()},
+        },
         schema={"row_id": pl.String, **{f"given.{name}": pl.String for name in names}},
     )
     return normalize(records, Defaults(region=region), list(names))
@@ -59,12 +62,16 @@ def test_an_email_keeps_its_local_part_and_has_its_domain_lowered_or_stays_null(
     assert (table["kind.email"][0] == "ok") is (case["reason"] == "")
 
 
-@pytest.mark.parametrize("case", [c for c in cases("currencies") if c["expected"]], ids=lambda case: ascii(case["given"]))
+@pytest.mark.parametrize(
+    "case", [c for c in cases("currencies") if c["expected"]], ids=lambda case: ascii(case["given"])
+)
 def test_a_currency_code_is_trimmed_and_in_capitals(case):
     assert normalized(currency=[case["given"]])["currency"].to_list() == [case["expected"]]
 
 
-@pytest.mark.parametrize("case", [c for c in cases("currencies") if not c["expected"]], ids=lambda case: ascii(case["given"]))
+@pytest.mark.parametrize(
+    "case", [c for c in cases("currencies") if not c["expected"]], ids=lambda case: ascii(case["given"])
+)
 def test_a_look_alike_never_becomes_a_currency_code(case):
     (code,) = normalized(currency=[case["given"]])["currency"].to_list()
 
@@ -167,4 +174,8 @@ def test_no_rows_are_no_rows():
     table = normalized(external_reference=[], phone=[], email=[], balance=[])
 
     assert table.height == 0
-    assert table.select("email", "phone", "balance").schema == {"email": pl.String, "phone": pl.String, "balance": pl.Int64}
+    assert table.select("email", "phone", "balance").schema == {
+        "email": pl.String,
+        "phone": pl.String,
+        "balance": pl.Int64,
+    }

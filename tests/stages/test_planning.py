@@ -5,6 +5,7 @@ In the case files `content` stands for the payload, `same_as` for the number of 
 
 import csv
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
@@ -29,7 +30,9 @@ def sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def planned(rows: list[dict[str, str]], target: Path, environment: Environment = ENVIRONMENT) -> tuple[list[dict], dict]:
+def planned(
+    rows: list[dict[str, str]], target: Path, environment: Environment = ENVIRONMENT, *, stored: Callable = iter
+) -> tuple[list[dict], dict]:
     """The plan of some rows and a ledger's history, as the case files write them."""
     records = pl.DataFrame(
         [
@@ -40,17 +43,22 @@ def planned(rows: list[dict[str, str]], target: Path, environment: Environment =
                 "payload": row["content"],
                 "fate": "invalid" if row["content"] == "INVALID" else None,
             }
-            for at, row in enumerate(rows)
+            for at, row in stored(list(enumerate(rows)))
         ],
         schema={"position": pl.Int64, "row_id": pl.String, "external_reference": pl.String, "payload": pl.String, "fate": pl.String},
     )  # fmt: skip
     known = {
-        row["reference"]: (row["reference"], row["ledger_state"], sha256(row["ledger_content"]), f"key of {row['reference']}")
+        row["reference"]: (
+            row["reference"],
+            row["ledger_state"],
+            sha256(row["ledger_content"]),
+            f"key of {row['reference']}",
+        )
         for row in rows
         if row["ledger_state"]
     }
     history = pl.DataFrame(
-        list(known.values()),
+        list(stored(list(known.values()))),
         schema=dict.fromkeys(("external_reference", "state", "fingerprint", "key"), pl.String),
         orient="row",
     )
@@ -72,11 +80,18 @@ def test_every_row_is_planned_as_its_case_says(path, tmp_path):
     expected = [(at, row) for at, row in enumerate(rows) if row["action"] != "none"]
     assert [p["position"] for p in plan] == [at for at, _ in expected]
     assert [_told(p) for p in plan] == [
-        (row["action"], row["fate"] or None, row["reason"] or None, f"c.csv:{row['same_as']}" if row["same_as"] else None)
+        (
+            row["action"],
+            row["fate"] or None,
+            row["reason"] or None,
+            f"c.csv:{row['same_as']}" if row["same_as"] else None,
+        )
         for _, row in expected
     ]
     assert [p["key"] for p in plan] == [_key(row) for _, row in expected]
-    assert [p["payload"] for p in plan] == [row["content"] if row["action"] == "create" else None for _, row in expected]
+    assert [p["payload"] for p in plan] == [
+        row["content"] if row["action"] == "create" else None for _, row in expected
+    ]
     assert [p["fingerprint"] for p in plan] == [sha256(row["content"]) for _, row in expected]
     assert counts == {action: sum(row["action"] == action for row in rows) for action in Action}
 
@@ -110,37 +125,11 @@ def test_every_reason_of_matching_and_planning_leads_to_an_action_and_a_fate():
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
 def test_the_order_in_which_the_rows_are_stored_changes_nothing(path, tmp_path):
     rows = rows_of(path)
-    records = list(enumerate(rows))
 
-    forward, _ = planned(rows, tmp_path / "forward.parquet")
-    backward = _planned_from_shuffled(records, tmp_path / "backward.parquet")
+    forward = planned(rows, tmp_path / "forward.parquet")
+    backward = planned(rows, tmp_path / "backward.parquet", stored=reversed)
 
     assert backward == forward
-
-
-def _planned_from_shuffled(records: list[tuple[int, dict[str, str]]], target: Path) -> list[dict]:
-    table = pl.DataFrame(
-        [(at, f"c.csv:{at + 1}", row["reference"] or None, row["content"], "invalid" if row["content"] == "INVALID" else None)
-         for at, row in reversed(records)],
-        schema={"position": pl.Int64, "row_id": pl.String, "external_reference": pl.String, "payload": pl.String, "fate": pl.String},
-        orient="row",
-    )  # fmt: skip
-    known = {
-        row["reference"]: (row["reference"], row["ledger_state"], sha256(row["ledger_content"]), f"key of {row['reference']}")
-        for _, row in reversed(records)
-        if row["ledger_state"]
-    }
-    history = pl.DataFrame(
-        list(known.values()),
-        schema=dict.fromkeys(("external_reference", "state", "fingerprint", "key"), pl.String),
-        orient="row",
-    )
-    with duckdb.connect(":memory:") as workbench:
-        workbench.register("records", table)
-        workbench.register("history", history)
-        find_matches(workbench)
-        make_plan(workbench, target, ENVIRONMENT, retry_refused=any(row["retry_refused"] == "yes" for _, row in records))
-    return pl.read_parquet(target).to_dicts()
 
 
 def test_a_plan_of_no_rows_is_empty_and_has_its_columns(tmp_path):
@@ -148,7 +137,13 @@ def test_a_plan_of_no_rows_is_empty_and_has_its_columns(tmp_path):
 
     assert plan == []
     assert set(counts.values()) == {0}
-    assert pl.read_parquet_schema(tmp_path / "plan.parquet").keys() >= {"position", "row_id", "action", "key", "payload"}
+    assert pl.read_parquet_schema(tmp_path / "plan.parquet").keys() >= {
+        "position",
+        "row_id",
+        "action",
+        "key",
+        "payload",
+    }
 
 
 @pytest.mark.parametrize(

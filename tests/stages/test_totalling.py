@@ -77,7 +77,10 @@ amounts = st.one_of(
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.lists(st.tuples(st.sampled_from(["ZAR", "jpy", "KWD ", None]), amounts), min_size=1, max_size=60), st.integers(1, 60))
+@given(
+    st.lists(st.tuples(st.sampled_from(["ZAR", "jpy", "KWD ", None]), amounts), min_size=1, max_size=60),
+    st.integers(1, 60),
+)
 def test_the_sums_are_those_of_python_whatever_the_batches(rows, batch):
     found = totals(*rows, batch=batch)
 

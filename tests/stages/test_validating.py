@@ -82,7 +82,7 @@ BROKEN_ROWS = {
     Reason.VALIDATE_NAME_TOO_LONG: ({"name": "a" * 256}, "name"),
     Reason.VALIDATE_EMAIL_MALFORMED: ({"email": "ann@"}, "email"),
     Reason.VALIDATE_PHONE_UNREADABLE: ({"phone": "n/a"}, "phone"),
-    Reason.VALIDATE_PHONE_NOT_POSSIBLE: ({"phone": "011 123"}, "phone"),
+    Reason.VALIDATE_PHONE_NOT_POSSIBLE: ({"phone": "0111"}, "phone"),
     Reason.VALIDATE_PHONE_NOT_VALID: ({"phone": "000 000 0000"}, "phone"),
     Reason.VALIDATE_PHONE_HAS_EXTENSION: ({"phone": "0821234567 x5"}, "phone"),
     Reason.VALIDATE_PHONE_SEVERAL: ({"phone": "0821234567/0831234567"}, "phone"),
@@ -137,7 +137,7 @@ def test_all_reasons_of_a_row_are_told_at_once_with_the_text_as_given():
         "external_reference": f" 8.5E+{'1' * 255} ",
         "name": "é" * 256,
         "email": " ann@ ",
-        "phone": "011 123",
+        "phone": "0111",
         "currency": " hrk",
         "balance": "1,50 ",
         "metadata.a": "b" * 501,
@@ -225,7 +225,9 @@ def test_a_reference_of_ascii_letters_digits_underscores_and_dashes_is_taken(ref
     assert reasons({"external_reference": reference}) == []
 
 
-@pytest.mark.parametrize("reference", ["a b", "a.b", "é", "\u0430", "a\n", "a\u200b", "１", "a/b", "\u00a0a", "a'", "=a"])
+@pytest.mark.parametrize(
+    "reference", ["a b", "a.b", "é", "\u0430", "a\n", "a\u200b", "１", "a/b", "\u00a0a", "a'", "=a"]
+)
 def test_a_reference_with_any_other_character_is_rejected(reference):
     assert reasons({"external_reference": reference}) == ["VALIDATE.REFERENCE_CHARACTERS:external_reference"]
 

@@ -1,0 +1,203 @@
+"""Laws of reading: no line is lost or counted twice, no cell altered, and the size of a batch means nothing."""
+
+import csv
+import io
+import tempfile
+from pathlib import Path
+
+import polars as pl
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from pipeline.errors import SourceError
+from pipeline.sources import BATCH_BYTES, CsvFile, Lines
+
+HEADER = b"external_reference,name\n"
+PIECES = [
+    b'"', b'"', b'""', b",", b",", b"\n", b"\n", b"\r\n", b"\r", b" ", b"\t", b"a", b"b-1,Ben\n", b'"x\ny"', b',"', b'",',
+    b"\xff", b"\xc3", "é".encode(), "😀".encode(), b"\xef\xbb\xbf", b"\x00", b"\x1a", "\u0085".encode(), "\u2028".encode(),
+]  # fmt: skip
+hostile_bytes = st.lists(st.sampled_from(PIECES) | st.binary(max_size=3), max_size=24).map(b"".join)
+
+
+def read_bytes(content: bytes, batch_bytes: int = BATCH_BYTES) -> tuple[Lines, list[dict]]:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "f.csv")
+        path.write_bytes(content)
+        file = CsvFile(path, "f.csv")
+        records = [row for batch in file.batches(batch_bytes=batch_bytes) for row in batch.records.to_dicts()]
+    return file.lines, records
+
+
+def physical_lines(content: bytes) -> list[bytes]:
+    lines = content.split(b"\n")
+    return lines if lines[-1] else lines[:-1]
+
+
+def taken(records: list[dict]) -> list[int]:
+    return [line for r in records for line in range(r["line"], r["line"] + r["line_count"])]
+
+
+# -- any bytes --------------------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=100, deadline=None)
+@given(hostile_bytes)
+@example(b'a,"b\nc\n"d,"e\n')
+@example(b'"\n"\n"\n')
+@example(b'a,"x\n\n\ny",b\n')
+@example(b"\xef\xbb\xbf")
+@example(b"a,b\r")
+def test_every_line_after_a_header_is_blank_or_in_exactly_one_record(body):
+    content = HEADER + body
+
+    lines, records = read_bytes(content)
+
+    physical = physical_lines(content)
+    in_records = taken(records)
+    left = set(range(2, len(physical) + 1)) - set(in_records)
+    assert len(in_records) == len(set(in_records))
+    assert set(in_records) <= set(range(2, len(physical) + 1))
+    assert [physical[line - 1] for line in left if physical[line - 1].strip(b" \t\r")] == []
+    assert lines == Lines(physical=len(physical), header=1, blank=len(left), records=len(in_records))
+    assert in_records == sorted(in_records)
+
+
+@settings(max_examples=100, deadline=None)
+@given(hostile_bytes)
+def test_what_is_read_as_a_record_says_what_a_strict_csv_reader_sees_in_its_lines(body):
+    content = HEADER + body
+
+    _, records = read_bytes(content)
+
+    physical = physical_lines(content)
+    for record in (r for r in records if r["reason"] is None):
+        first = record["line"] - 1
+        raw = b"\n".join(physical[first : first + record["line_count"]]).decode().removesuffix("\r")
+        seen = list(csv.reader(io.StringIO(raw, newline=""), strict=True))
+        assert seen == [[record["given.external_reference"], record["given.name"]]]
+
+
+@settings(max_examples=40, deadline=None)
+@given(hostile_bytes, st.sampled_from([1, 2, 3, 5, 8, 13, 40]))
+@example(b"\xef\xbb\xbf", 1)
+@example(b'x,"y\r\nz"\r\n', 1)
+@example(b'a,"b\nc,d\ne,"f\n', 1)
+def test_the_size_of_a_batch_changes_nothing_that_is_read(body, batch_bytes):
+    content = HEADER + body
+
+    assert read_bytes(content, batch_bytes) == read_bytes(content)
+
+
+@settings(max_examples=100, deadline=None)
+@given(hostile_bytes, st.integers(1, 200))
+def test_bytes_without_a_header_of_ours_are_refused_or_counted(body, batch_bytes):
+    try:
+        lines, records = read_bytes(body, batch_bytes)
+    except SourceError:
+        return
+
+    assert lines.physical == lines.header + lines.blank + lines.records == len(physical_lines(_without_bom(body)))
+    assert len(taken(records)) == lines.records
+
+
+def _without_bom(content: bytes) -> bytes:
+    return content.removeprefix(b"\xef\xbb\xbf")
+
+
+# -- clean files ------------------------------------------------------------------------------------------------------
+
+# No control characters: those make a record unreadable, which is another law.
+letters = st.characters(exclude_categories=("Cs", "Cc")) | st.sampled_from('",";|\t \\')
+cell = st.lists(letters | st.sampled_from(["\n", "\r\n", '"', '""', ",", '","', '\n"']), max_size=8).map("".join)
+tables = st.integers(1, 4).flatmap(lambda width: st.lists(st.lists(cell, min_size=width, max_size=width), max_size=12))
+
+
+@settings(max_examples=100, deadline=None)
+@given(tables, st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]), st.sampled_from(["\n", "\r\n"]), st.booleans())
+def test_a_table_that_csv_writer_wrote_is_read_back_cell_for_cell(table, quoting, end, with_bom):
+    table = [
+        row for row in table if len(row) > 1 or quoting == csv.QUOTE_ALL or row[0].strip(" \t")
+    ]  # a blank line is none
+    width = len(table[0]) if table else 1
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, quoting=quoting, lineterminator=end)
+    writer.writerows([["external_reference", *(f"column {n}" for n in range(1, width))], *table])
+    content = b"\xef\xbb\xbf" * with_bom + text.getvalue().encode()
+
+    lines, records = read_bytes(content)
+
+    assert [[text for name, text in r.items() if name.startswith("given.")] for r in records] == table
+    assert [r["reason"] for r in records] == [None] * len(table)
+    assert lines == Lines(content.count(b"\n"), header=1, blank=0, records=content.count(b"\n") - 1)
+
+
+# -- damage -----------------------------------------------------------------------------------------------------------
+
+line_cells = st.text(alphabet='ab,"é ', max_size=5)
+clean_rows = st.lists(st.tuples(line_cells, line_cells), min_size=1, max_size=8)
+multi_line_rows = st.lists(st.tuples(*[st.text(alphabet='ab,"\né', max_size=6)] * 2), min_size=1, max_size=6)
+
+
+@st.composite
+def damaged(draw, rows) -> tuple[bytes, bytes, int]:
+    """A clean file, the same file with one character of one line added or removed, and that line's number."""
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\n", quoting=draw(st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]))).writerows(
+        [["external_reference", "name"], *draw(rows)]
+    )
+    lines = text.getvalue().removesuffix("\n").split("\n")
+    number = draw(st.integers(2, len(lines)))
+    line = lines[number - 1]
+    mark = draw(st.sampled_from('",'))
+    places = [at for at, character in enumerate(line) if character == mark]
+    if places and draw(st.booleans()):
+        at = draw(st.sampled_from(places))
+        broken = line[:at] + line[at + 1 :]
+    else:
+        at = draw(st.integers(0, len(line)))
+        broken = line[:at] + mark + line[at:]
+    after = [*lines[: number - 1], broken, *lines[number:]]
+    return "\n".join(lines).encode(), "\n".join(after).encode(), number
+
+
+@settings(max_examples=100, deadline=None)
+@given(damaged(clean_rows))
+def test_damage_to_one_line_changes_nothing_that_is_read_of_the_others(files):
+    clean, broken, number = files
+
+    _, before = read_bytes(clean)
+    lines, after = read_bytes(broken)
+
+    assert [_said(r) for r in after if r["line"] != number] == [_said(r) for r in before if r["line"] != number]
+    assert lines.physical == lines.header + lines.blank + lines.records == len(physical_lines(broken))
+
+
+@settings(max_examples=100, deadline=None)
+@given(damaged(multi_line_rows))
+def test_damage_among_records_of_several_lines_loses_no_line_and_leaves_the_records_before_it_alone(files):
+    clean, broken, number = files
+
+    _, before = read_bytes(clean)
+    lines, after = read_bytes(broken)
+
+    untouched = [r for r in before if r["line"] + r["line_count"] <= number]
+    assert [_said(r) for r in after[: len(untouched)]] == [_said(r) for r in untouched]
+    assert lines.physical == lines.header + lines.blank + lines.records == len(physical_lines(broken))
+    assert len(taken(after)) == len(set(taken(after))) == lines.records
+
+
+def _said(record: dict) -> tuple:
+    return tuple(value for name, value in record.items() if name not in {"position"})
+
+
+def test_the_frames_of_a_long_file_do_not_depend_on_where_its_batches_end():
+    rows = [
+        f'a-{n},"{"é" * (n % 7)}""\r\n{n}"' if n % 3 else f"a-{n},b\ra" if n % 5 else f'a-{n},"b' for n in range(1500)
+    ]
+    content = HEADER + "\r\n".join(rows).encode()
+
+    whole = read_bytes(content)
+
+    assert all(read_bytes(content, size) == whole for size in (997, 4096, 20_000))
+    assert pl.DataFrame(whole[1])["position"].to_list() == list(range(len(whole[1])))
