@@ -494,7 +494,7 @@ def test_characters_of_a_glob_in_a_name_are_only_characters(tmp_path):
         lambda path: path.write_bytes(path.read_bytes().replace(b"Ann", b"Bob")),
         lambda path: os.utime(path, ns=(0, path.stat().st_mtime_ns + 1)),
         lambda path: path.unlink(),
-        lambda path: _replaced(path),
+        lambda path: _replaced(path),  # noqa: PLW0108 - it is defined further down
     ],
     ids=["grown", "rewritten", "touched", "removed", "replaced by its like"],
 )

@@ -188,7 +188,7 @@ def test_damage_among_records_of_several_lines_loses_no_line_and_leaves_the_reco
 
 
 def _said(record: dict) -> tuple:
-    return tuple(value for name, value in record.items() if name not in {"position"})
+    return tuple(value for name, value in record.items() if name != "position")
 
 
 def test_the_frames_of_a_long_file_do_not_depend_on_where_its_batches_end():
