@@ -55,7 +55,7 @@ reading = _together(
     click.option("--default-region", "region", help="Region of phone numbers in national form.  [default: ZA]"),
     click.option("--retry-refused", is_flag=True, help="Send rows again that billing refused before, unchanged."),
     click.option("--allow-empty", is_flag=True, help="Take a file without records for what it says."),
-    click.option("--planner", help="Who plans this, for the report.  [default: the user's name]"),
+    click.option("--planner", help="Who plans this, for the report.  [default: PIPELINE_PLANNER, or the user's name]"),
 )
 sending = _together(
     click.option("--workers", type=int, help="Requests at the same time.  [default: 8]"),
@@ -172,7 +172,7 @@ def approval(given: dict[str, Any]) -> "Callable[[PlannedRun], None]":
             return
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
             raise NotApproved(
-                f"planned as {planned.run_id}, nothing was sent: say --yes, or pipeline apply {planned.run_id}"
+                f"planned as {planned.run_id}, nothing of it was sent: say --yes, or pipeline apply {planned.run_id}"
             )
         show_plan(planned)
         with _ctrl_c_means_no(planned.run_id):
@@ -200,4 +200,4 @@ def _ctrl_c_means_no(run_id: str) -> Iterator[None]:
 
 
 def _not_approved(run_id: str) -> NotApproved:
-    return NotApproved(f"nothing was sent; plan {run_id} stands: pipeline apply {run_id}")
+    return NotApproved(f"nothing of it was sent; plan {run_id} stands: pipeline apply {run_id}")
