@@ -121,7 +121,9 @@ def _rules(customers: pl.DataFrame) -> list[pl.Expr]:
     return [
         reference.is_not_null().alias("rule.reference_given"),
         (~reference.str.contains(_DAMAGED_BY_A_SPREADSHEET)).alias("rule.reference_undamaged"),
-        (~currency.is_in(list(without_minor_unit()))).alias("rule.currency_has_minor_unit"),
+        (pl.col("kind.balance").is_null() | ~currency.is_in(list(without_minor_unit()))).alias(
+            "rule.currency_has_minor_unit"
+        ),
         # A balance that could not be read still needs its currency: all of a row's faults are told at once.
         (pl.col("kind.balance").is_null() | currency.is_not_null()).alias("rule.balance_has_currency"),
         (pl.sum_horizontal(pl.lit(0, pl.UInt32), *given) <= METADATA_KEYS).alias("rule.metadata_count"),

@@ -6,7 +6,7 @@ from importlib.resources import files
 
 import duckdb
 
-from pipeline.currency import NO_CODE, NO_CURRENCY, known
+from pipeline.currency import NO_CODE, NO_CURRENCY, WITHDRAWN, known
 from pipeline.outcomes import LISTS, Fate, Reason
 
 _FATES = files(__package__).joinpath("fates.sql").read_text(encoding="utf-8")
@@ -29,15 +29,19 @@ def list_query(name: str, columns: Sequence[str]) -> str:
     """The rows of one list: the supplier's own columns and text in their order, then ours."""
     originals = ", ".join(f"{_identifier(f'given.{column}')} AS {_identifier(column)}" for column in columns)
     fates = ", ".join(f"'{fate.value}'" for fate in LISTS[name])
+    successors = " ".join(
+        f"WHEN '{code}' THEN '{code} was replaced by {successor} on {day}.'"
+        for code, (successor, day) in WITHDRAWN.items()
+    )
     sentences = " ".join(f"WHEN '{reason.value}' THEN '{_doubled(reason.sentence)}'" for reason in Reason)
     return f"""
         SELECT {originals},
             fates.row_id AS _import_row_id,
             fates.fate AS _import_fate,
             array_to_string(fates.reasons, ' ') AS _import_reasons,
-            array_to_string(
+            concat_ws(' ', array_to_string(
                 list_transform(fates.reasons, lambda reason: CASE split_part(reason, ':', 1) {sentences} END), ' '
-            ) AS _import_explanation,
+            ), CASE records.currency {successors} END) AS _import_explanation,
             CASE WHEN fates.fate IN ('refused', 'in_doubt') THEN fates.detail END AS _import_billing_said,
             fates.same_as AS _import_same_as,
             fates.billing_id AS _import_billing_id,

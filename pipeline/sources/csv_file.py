@@ -105,6 +105,10 @@ class CsvFile:
             line_ends += block.count(b"\n")
             last = block or last
             whole, tail = _cut(tail + block, at_end=not block)
+            if not block and whole.endswith(b"\r"):
+                whole += (
+                    b"\r"  # a CR that no LF follows, even at the end of the file: framing takes one for the line's end
+                )
             if len(tail) > LONGEST_LINE:
                 raise SourceError(
                     f"{self.path}: line {first_line + whole.count(10)} does not end within 64 MiB: no file of lines"

@@ -11,7 +11,8 @@ from pipeline.sources.framing import LEGAL_RECORD, ONE_FIELD
 
 GIVEN = "given."  #: prefix of the columns that hold the text as it came, so that no name of theirs meets one of ours
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_LONGEST_HEADER_TOLD = 500
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f]")
 _DATUM = re.compile(r"@|\d{5}")  #: what column names do not hold and people's data does
 
 
@@ -22,11 +23,18 @@ def parse_header(line: str, where: str) -> tuple[str, ...]:
             f"{where}: the header is not a legal CSV line (a quote stands where none may); nothing was read"
         )
     names = tuple(_unquoted(field[1:]) for field in re.findall(ONE_FIELD, "," + line))
-    if "external_reference" not in names and any(_DATUM.search(name) for name in names):
-        # A header may be repeated in a message; somebody's name and number may not.
+    if swallowed := [str(index) for index, name in enumerate(names, start=1) if _CONTROL.search(name)]:
+        raise SourceError(
+            f"{where}: the header cannot be used: a control character or a lone carriage return stands in column "
+            f"{', '.join(swallowed)}; lines must end with LF or CRLF"
+        )
+    looks_like_a_record = any(_DATUM.search(name) for name in names)
+    if looks_like_a_record and "external_reference" not in names:
         raise SourceError(f"{where}: this looks like a record, not a header; the first line must name the columns")
     if faults := list(_faults(names)):
-        raise SourceError(f"{where}: the header cannot be used: {'; '.join(faults)}. Found: {', '.join(names)}")
+        # A header may be repeated in a message; somebody's name and number may not.
+        found = "" if looks_like_a_record else f". Found: {', '.join(names)[:_LONGEST_HEADER_TOLD]}"
+        raise SourceError(f"{where}: the header cannot be used: {'; '.join(faults)}{found}")
     return names
 
 
@@ -45,8 +53,6 @@ def _faults(names: tuple[str, ...]) -> Iterable[str]:
     if "external_reference" not in ours:
         yield _missing_reference(ours)
     for index, name in enumerate(names, start=1):
-        if _CONTROL.search(name):
-            yield f"column {index} has a control character or a line end in its name (are the line ends CR alone?)"
         if not name.strip():
             yield f"column {index} has no name"
         elif name != name.strip():

@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import os
+import tracemalloc
 from itertools import pairwise
 from pathlib import Path
 
@@ -185,6 +186,19 @@ def test_no_line_inside_a_legal_record_over_1_mib_becomes_a_customer(tmp_path, l
 
     assert [(r["line"], r["line_count"], r["reason"]) for r in records] == [(2, 3, "READ.TOO_LONG"), (5, 1, None)]
     assert lines.physical == lines.header + lines.blank + lines.records
+
+
+def test_a_long_quoted_field_is_framed_in_memory_of_its_own_size(tmp_path):
+    size = 2 * MIB
+    path = file_of(tmp_path, HEADER + b'b-1,Ben,"' + b"line\n" * (size // 5) + b'"\na-1,Ann,x\n')
+    tracemalloc.start()
+
+    _, records = read_one(path)
+
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert [r["reason"] for r in records] == ["READ.TOO_LONG", None]
+    assert peak < 60 * size
 
 
 def test_a_long_line_with_an_unclosed_quote_is_too_long_and_the_next_lines_are_read(tmp_path):
@@ -387,6 +401,15 @@ def test_all_faults_of_a_header_are_told_in_one_message(tmp_path):
         "'name' stands there 2",
     ]
     assert [part for part in [*said, "'Email' must be written 'email'", "1 to 40"] if part not in message] == []
+
+
+def test_a_refused_header_that_has_swallowed_records_repeats_nothing_of_them(tmp_path):
+    path = file_of(tmp_path, b"external_reference,name,email\ra-1,Ann Secret,ann@example.com\rb-1,Ben Hidden,\r")
+
+    with pytest.raises(SourceError) as refused:
+        records_of(path)
+
+    assert [word for word in ("Secret", "Hidden", "ann@") if word in str(refused.value)] == []
 
 
 def test_a_metadata_key_of_40_characters_is_taken(tmp_path):

@@ -82,7 +82,7 @@ def amount(text: str) -> int | None:
     return int(text)
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(files, st.sampled_from(["\n", "\r\n"]), st.booleans())
 @example([], "\n", True)
 @example([*GOOD, *INVALID, *UNREADABLE, *BLANK, *GOOD], "\n", False)
@@ -200,36 +200,20 @@ def test_a_rejected_list_fed_back_as_it_is_is_rejected_again_for_the_same_reason
     assert second.report.holds
 
 
-@pytest.mark.parametrize(
-    "column",
-    [
-        "note, to self",
-        'say "hi"',
-        "Ünïcode",
-        "select",
-        "row_id",
-        "fate",
-        "position",
-        "payload",
-        "kind.balance",
-        "text",
-        "{}",
-        "$1",
-        "'; --",
-    ],
-)
-def test_any_column_name_of_a_supplier_is_kept_and_means_nothing_to_us(tmp_path, column):
+def test_any_column_name_of_a_supplier_is_kept_and_means_nothing_to_us(tmp_path):
+    ours = ["row_id", "fate", "position", "payload", "reasons", "kind.balance", "text", "balance_kind", "given.name"]
+    names = ["note, to self", 'say "hi"', "Ünïcode", "select", "{}", "$1", "'; --", "^.*$", "*", *ours]
     path = tmp_path / "customers.csv"
-    quoted = '"' + column.replace('"', '""') + '"'
-    path.write_text(f"external_reference,{quoted},balance\na-1,kept,\nshort\n", encoding="utf-8")
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([["external_reference", *names], ["a-1", *names], ["short"]])
 
     run = plan_import([path], Settings(home=tmp_path / "home", reports=tmp_path / "reports"), ENVIRONMENT)
 
-    assert [row[column] for row in lists_of(run)["unprocessed"]] == ["kept"]
+    assert [[row[name] for name in names] for row in lists_of(run)["unprocessed"]] == [names]
     assert run.report.holds
 
 
-@pytest.mark.parametrize("name", ["re[1]ports", "rep*rts", "r?ports", "{a,b}", "re'ports", "re ports"])
+@pytest.mark.parametrize("name", ["re[1]p*rt?", "{a,b}", "re'p orts"])
 def test_the_name_of_the_reports_folder_is_never_interpreted(tmp_path, name):
     folder = tmp_path / name
     folder.mkdir()

@@ -41,7 +41,7 @@ def taken(records: list[dict]) -> list[int]:
 # -- any bytes --------------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(hostile_bytes)
 @example(b'a,"b\nc\n"d,"e\n')
 @example(b'"\n"\n"\n')
@@ -63,7 +63,7 @@ def test_every_line_after_a_header_is_blank_or_in_exactly_one_record(body):
     assert in_records == sorted(in_records)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(hostile_bytes)
 def test_what_is_read_as_a_record_says_what_a_strict_csv_reader_sees_in_its_lines(body):
     content = HEADER + body
@@ -89,7 +89,7 @@ def test_the_size_of_a_batch_changes_nothing_that_is_read(body, batch_bytes):
     assert read_bytes(content, batch_bytes) == read_bytes(content)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(hostile_bytes, st.integers(1, 200))
 def test_bytes_without_a_header_of_ours_are_refused_or_counted(body, batch_bytes):
     try:
@@ -113,7 +113,7 @@ cell = st.lists(letters | st.sampled_from(["\n", "\r\n", '"', '""', ",", '","', 
 tables = st.integers(1, 4).flatmap(lambda width: st.lists(st.lists(cell, min_size=width, max_size=width), max_size=12))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(tables, st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]), st.sampled_from(["\n", "\r\n"]), st.booleans())
 def test_a_table_that_csv_writer_wrote_is_read_back_cell_for_cell(table, quoting, end, with_bom):
     table = [
@@ -161,7 +161,7 @@ def damaged(draw, rows) -> tuple[bytes, bytes, int]:
     return "\n".join(lines).encode(), "\n".join(after).encode(), number
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(damaged(clean_rows))
 def test_damage_to_one_line_changes_nothing_that_is_read_of_the_others(files):
     clean, broken, number = files
@@ -173,7 +173,7 @@ def test_damage_to_one_line_changes_nothing_that_is_read_of_the_others(files):
     assert lines.physical == lines.header + lines.blank + lines.records == len(physical_lines(broken))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(damaged(multi_line_rows))
 def test_damage_among_records_of_several_lines_loses_no_line_and_leaves_the_records_before_it_alone(files):
     clean, broken, number = files

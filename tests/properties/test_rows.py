@@ -18,7 +18,7 @@ CANONICAL = COLUMNS[:-1]
 text = st.text(alphabet=st.characters(exclude_categories=("Cs",)), max_size=12)
 local = st.text(alphabet="abAB09._+-'éİß", min_size=1, max_size=12)
 label = st.text(alphabet="abAB09-", min_size=1, max_size=8) | st.sampled_from(
-    ["xn--bcher-kva", "bücher", "ｅ", "a" * 63, "a" * 64]
+    ["xn--bcher-kva", "bücher", "\uff45", "a" * 63, "a" * 64]
 )
 top = st.sampled_from(
     ["com", "COM", "co.za", "c", "museum", "test", "local", "Example", "invalid", "onion", "1a", "arpa", "xn--p1ai"]
@@ -30,7 +30,7 @@ phones = st.one_of(
     st.text(alphabet="0123456789+-() x/;", max_size=24),
     text,
 )
-currencies = st.sampled_from(["ZAR", "zar", " JPY", "HRK", "XAU", "RAND", "uſd", "ıdr", ""]) | text
+currencies = st.sampled_from(["ZAR", "zar", " JPY", "HRK", "XAU", "RAND", "u\u017fd", "\u0131dr", ""]) | text
 balances = st.integers(-(2**64), 2**64).map(str) | st.from_regex(r"\A ?[+-]?0{0,30}[0-9]{0,20}[.,]?[0-9]{0,2}\Z") | text
 references = st.text(alphabet="aA0_-", max_size=4) | text
 rows = st.tuples(references, text, emails, phones, currencies, balances, text, text)
@@ -55,7 +55,7 @@ def canonical(cells: list[tuple[str | None, ...]]) -> pl.DataFrame:
     return normalize(records(cells), Defaults(), COLUMNS).select(CANONICAL)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.lists(rows, min_size=1, max_size=8))
 def test_normalizing_what_was_normalized_changes_nothing(cells):
     once = canonical(cells)
@@ -82,7 +82,7 @@ def test_the_example_numbers_of_the_whole_world_stay_what_they_are_when_read_aga
     assert table["phone"].to_list() == numbers
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.lists(rows, min_size=2, max_size=10), st.integers(0, 10), st.frozensets(st.integers(0, 9), max_size=3))
 def test_judging_two_parts_gives_what_judging_the_whole_gives(cells, cut, unreadable):
     whole = records(cells, unreadable=unreadable)
@@ -94,7 +94,7 @@ def test_judging_two_parts_gives_what_judging_the_whole_gives(cells, cut, unread
     assert_frame_equal(apart, together)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.lists(rows, min_size=1, max_size=8), st.frozensets(st.integers(0, 7), max_size=3))
 def test_judging_keeps_every_row_once_in_its_order_with_its_text(cells, unreadable):
     table = records(cells, unreadable=unreadable)
