@@ -7,7 +7,9 @@ PipelineError                what, where, and what to do; carries the exit code 
 ├── SourceError         4    a file whose structure cannot be trusted
 ├── OutputRefused       4    a place that we will not write to
 ├── LedgerError         4    the ledger cannot be opened, read or written, or belongs to another environment
+├── ReferencesError     4    the file of known customers cannot be read, or is being loaded by somebody else
 ├── RunNotFound         4    no run of that name in the reports folder
+├── ThresholdExceeded   3    the job says that so much is too much; nothing was sent
 ├── SubmissionStopped   4    billing gave an answer after which nothing more may be sent
 ├── Interrupted         5    stopped by a signal or an outage; resumable
 ├── PlanStale           6    what the plan was made from has moved
@@ -49,8 +51,18 @@ class LedgerError(PipelineError):
     """The ledger cannot be opened, read or written, or belongs to another environment."""
 
 
+class ReferencesError(PipelineError):
+    """The file of known customers cannot be read, or somebody else is loading it."""
+
+
 class RunNotFound(PipelineError):
     """No run of that name in the reports folder."""
+
+
+class ThresholdExceeded(PipelineError):
+    """A threshold of the job is crossed; nothing was sent, and a person decides."""
+
+    exit_code = 3
 
 
 class SubmissionStopped(PipelineError):

@@ -28,9 +28,20 @@ class Reason(_Explained):
     )
     READ_UNCLOSED_QUOTE = "READ.UNCLOSED_QUOTE", "A quote opens a field and never closes; the lines after it were read."
     READ_NOT_UTF8 = "READ.NOT_UTF8", "The record holds bytes that are not UTF-8; they are shown as \\xNN."
+    READ_UNDECODABLE = (
+        "READ.UNDECODABLE",
+        "The record holds bytes that the declared encoding does not know; they are shown as \\xNN.",
+    )
     READ_CONTROL_CHARACTER = "READ.CONTROL_CHARACTER", "The record holds NUL or another control character."
     READ_LONE_CR = "READ.LONE_CR", "A carriage return stands inside the record without a line feed after it."
     READ_TOO_LONG = "READ.TOO_LONG", "The record is longer than 1 MiB."
+
+    MAP_VALUE_UNLISTED = "MAP.VALUE_UNLISTED", "The config lists what each text stands for, and this one is not listed."
+    MAP_DEBIT_AND_CREDIT = "MAP.DEBIT_AND_CREDIT", "The record states a debit and a credit, and neither is zero."
+    MAP_SIGN_IN_DEBIT_OR_CREDIT = (
+        "MAP.SIGN_IN_DEBIT_OR_CREDIT",
+        "An amount in a column of debits or credits has a sign; nobody can say what it means.",
+    )
 
     VALIDATE_REFERENCE_MISSING = "VALIDATE.REFERENCE_MISSING", "The external reference is empty."
     VALIDATE_REFERENCE_CHARACTERS = (
@@ -54,6 +65,10 @@ class Reason(_Explained):
     VALIDATE_PHONE_HAS_EXTENSION = "VALIDATE.PHONE_HAS_EXTENSION", "E.164 has no place for an extension."
     VALIDATE_PHONE_SEVERAL = "VALIDATE.PHONE_SEVERAL", "The cell holds more than one phone number."
     VALIDATE_PHONE_FORMAT = "VALIDATE.PHONE_FORMAT", "The number is not in the E.164 form that billing takes."
+    VALIDATE_PHONE_REGION_UNKNOWN = (
+        "VALIDATE.PHONE_REGION_UNKNOWN",
+        "The number is in national form, and its region is no ISO 3166 region that has phone numbers.",
+    )
     VALIDATE_CURRENCY_UNKNOWN = "VALIDATE.CURRENCY_UNKNOWN", "This is not an ISO 4217 currency code."
     VALIDATE_CURRENCY_WITHDRAWN = "VALIDATE.CURRENCY_WITHDRAWN", "This currency was withdrawn from ISO 4217."
     VALIDATE_CURRENCY_WITHOUT_MINOR_UNIT = (
@@ -62,11 +77,15 @@ class Reason(_Explained):
     )
     VALIDATE_BALANCE_NOT_A_NUMBER = (
         "VALIDATE.BALANCE_NOT_A_NUMBER",
-        "The balance is not a whole number in ASCII digits.",
+        "The balance is not a number as it is declared to be written: ASCII digits, a sign at most, the declared marks.",
     )
     VALIDATE_BALANCE_NOT_WHOLE = (
         "VALIDATE.BALANCE_NOT_WHOLE",
         "The balance has a decimal mark; it is expected in minor units (cents), and nothing is rounded.",
+    )
+    VALIDATE_BALANCE_TOO_MANY_DECIMALS = (
+        "VALIDATE.BALANCE_TOO_MANY_DECIMALS",
+        "The balance has more decimals than its currency; nothing is rounded.",
     )
     VALIDATE_BALANCE_TOO_LARGE = "VALIDATE.BALANCE_TOO_LARGE", "The balance is beyond 2^53 - 1 minor units."
     VALIDATE_BALANCE_NEEDS_CURRENCY = "VALIDATE.BALANCE_NEEDS_CURRENCY", "A balance needs a currency."
@@ -77,6 +96,23 @@ class Reason(_Explained):
     MATCH_SAME_REFERENCE_OTHER_CONTENT = (
         "MATCH.SAME_REFERENCE_OTHER_CONTENT",
         "Rows of this run share the external reference and differ in content; none of them is sent.",
+    )
+    MATCH_KNOWN_SAME = "MATCH.KNOWN_SAME", "The references hold this customer already, with the same content."
+    MATCH_KNOWN_DIFFERENT = (
+        "MATCH.KNOWN_DIFFERENT",
+        "The references hold this external reference already, with other content or more than once.",
+    )
+    MATCH_EMAIL_OF_ANOTHER = (
+        "MATCH.EMAIL_OF_ANOTHER",
+        "The references hold this email address under another external reference.",
+    )
+    MATCH_PHONE_OF_ANOTHER = (
+        "MATCH.PHONE_OF_ANOTHER",
+        "The references hold this phone number under another external reference.",
+    )
+    MATCH_BILLING_ID_OF_ANOTHER = (
+        "MATCH.BILLING_ID_OF_ANOTHER",
+        "The references hold this billing id under another external reference.",
     )
     PLAN_CREATED_BEFORE = (
         "PLAN.CREATED_BEFORE",
@@ -94,6 +130,8 @@ class Reason(_Explained):
         "PLAN.EARLIER_REQUEST_UNSETTLED",
         "An earlier request for this reference, with other content, may or may not have taken effect.",
     )
+    PLAN_OUTSIDE_WAVE = "PLAN.OUTSIDE_WAVE", "This wave takes only rows for which --where holds; a later run takes it."
+    PLAN_BEYOND_LIMIT = "PLAN.BEYOND_LIMIT", "This wave was full (--limit) before its turn came; a later run takes it."
 
     SUBMIT_REFUSED = "SUBMIT.REFUSED", "Billing refused the row."
     SUBMIT_TOO_LARGE = "SUBMIT.TOO_LARGE", "Billing calls the request too large."
@@ -114,6 +152,7 @@ class Action(StrEnum):
     SKIP = "skip"
     HOLD = "hold"
     REFUSE = "refuse"  #: billing refused this very row before; it is listed as refused again, unsent
+    DEFER = "defer"  #: planned for a later wave
 
 
 class Fate(_Explained):

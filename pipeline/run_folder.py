@@ -7,6 +7,7 @@ the rest    the result files, named in `RESULT_FILES`
 
 import glob
 import json
+import os
 import re
 import shutil
 from collections.abc import Iterable, Iterator
@@ -17,7 +18,7 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from pipeline.errors import RunNotFound
+from pipeline.errors import ReferencesError, RunNotFound
 from pipeline.files import private_folder, remove_unfinished, renamed_when_whole, sha256_of, write_bytes
 from pipeline.outcomes import LISTS
 
@@ -27,6 +28,18 @@ RESULT_FILES = (
     *(f"{name}.csv" for name in LISTS),
     "differences.csv",
     "report.html",
+)
+_KNOWN = (
+    "CREATE VIEW known AS SELECT * FROM kept.known",
+    "CREATE VIEW known_fields AS SELECT unnest(fields) AS field FROM kept.meta",
+)
+_NOTHING_KNOWN = (
+    (
+        "CREATE VIEW known AS SELECT NULL::VARCHAR AS row_id, NULL::VARCHAR AS external_reference,"
+        " NULL::VARCHAR AS billing_id, NULL::VARCHAR AS email, NULL::VARCHAR AS phone, NULL::VARCHAR AS name,"
+        " NULL::VARCHAR AS currency, NULL::BIGINT AS balance WHERE false"
+    ),
+    "CREATE VIEW known_fields AS SELECT NULL::VARCHAR AS field WHERE false",
 )
 _RUN_ID = re.compile(r"\d{8}T\d{6}Z-[A-Za-z0-9_-]+-[0-9a-f]{6}")
 
@@ -86,10 +99,13 @@ class RunFolder:
         return content
 
     @contextmanager
-    def workbench(self, memory_limit: str = "1GB") -> Iterator[duckdb.DuckDBPyConnection]:
+    def workbench(
+        self, memory_limit: str = "1GB", references: Path | None = None
+    ) -> Iterator[duckdb.DuckDBPyConnection]:
         """An in-memory DuckDB that sees this run's folder and nothing else, with the views that stages read.
 
-        External access off, no extensions, configuration locked: what a file's cells say can reach no other file.
+        External access off, no extensions, configuration locked: what a file's cells say can reach no other file. The
+        known customers of `references` are the view `known`, read only; what that file states at all is `known_fields`.
         """
         spill = private_folder(self.path / "spill")
         connection = duckdb.connect(
@@ -102,27 +118,47 @@ class RunFolder:
             },
         )
         try:
+            if references is not None:
+                _attach(connection, references, spill / "references.duckdb")
             home = str(self.path.absolute())
             allowed = ", ".join(_literal(f"{folder}/") for folder in (home, glob.escape(home)))
             connection.execute(f"SET allowed_directories = [{allowed}]")
             connection.execute("SET enable_external_access = false")
             connection.execute("SET lock_configuration = true")
-            for view in ("records", "history", "plan", "outcomes"):
-                pattern = "plan.parquet" if view == "plan" else f"{view}-*.parquet"
-                if any(self.staged.glob(pattern)):
-                    source = _literal(f"{glob.escape(str(self.staged.absolute()))}/{pattern}")
-                    connection.execute(f"CREATE VIEW {view} AS SELECT * FROM read_parquet({source})")
+            for statement in _NOTHING_KNOWN if references is None else _KNOWN:
+                connection.execute(statement)
+            self._show_staged(connection)
             yield connection
+        except duckdb.Error as error:
+            if references is not None and _is_damage(error):
+                raise _damaged(references) from None
+            raise
         finally:
             connection.close()
             shutil.rmtree(spill, ignore_errors=True)  # DuckDB leaves its folder behind
 
-    def write_manifest(self, inputs: list[dict[str, Any]], settings: dict[str, Any]) -> None:
-        """Write the SHA-256 of the inputs and of every result file."""
+    def _show_staged(self, connection: duckdb.DuckDBPyConnection) -> None:
+        for view in ("records", "history", "plan", "outcomes"):
+            pattern = "plan.parquet" if view == "plan" else f"{view}-*.parquet"
+            if any(self.staged.glob(pattern)):
+                source = _literal(f"{glob.escape(str(self.staged.absolute()))}/{pattern}")
+                connection.execute(f"CREATE VIEW {view} AS SELECT * FROM read_parquet({source})")
+
+    def write_manifest(
+        self, inputs: list[dict[str, Any]], settings: dict[str, Any], config: dict[str, Any] | None = None
+    ) -> None:
+        """Write the SHA-256 of the inputs, the config and every result file."""
         hashes = {name: sha256_of(self.path / name) for name in RESULT_FILES}
         self.write_json(
             "manifest.json",
-            {"schema": 1, "run_id": self.run_id, "inputs": inputs, "settings": settings, "files": hashes},
+            {
+                "schema": 1,
+                "run_id": self.run_id,
+                "inputs": inputs,
+                "config": config,
+                "settings": settings,
+                "files": hashes,
+            },
         )
 
 
@@ -132,6 +168,36 @@ def all_runs(reports: Path) -> list[RunFolder]:
         return []
     found = [path for path in reports.iterdir() if _RUN_ID.fullmatch(path.name) and (path / "plan.json").is_file()]
     return [RunFolder(path) for path in sorted(found, key=lambda path: path.name)]
+
+
+def _attach(connection: duckdb.DuckDBPyConnection, references: Path, link: Path) -> None:
+    """Attach the known customers under a name in our own folder that is gone before anything else is said.
+
+    DuckDB allows every statement to write to the path of what is attached, and to its journal beside it, also where it
+    is attached read only; and it follows symbolic links to the path behind them. A hard link has no path behind it.
+    """
+    link.unlink(missing_ok=True)
+    try:
+        try:
+            os.link(references.resolve(), link)
+        except OSError:  # another file system, or one without links
+            shutil.copyfile(references, link)
+        connection.execute(f"ATTACH {_literal(str(link.absolute()))} AS kept (READ_ONLY)")
+    except (OSError, duckdb.Error):
+        raise _damaged(references) from None
+    finally:
+        link.unlink(missing_ok=True)
+
+
+def _is_damage(error: duckdb.Error) -> bool:
+    """Whether an error says that a DuckDB file is not what it was when it was written."""
+    return "Corrupt database file" in str(error) or "references.duckdb" in str(error)
+
+
+def _damaged(references: Path) -> ReferencesError:
+    return ReferencesError(
+        f"{references} cannot be read; load the known customers again: pipeline references load FILE"
+    )
 
 
 def _literal(text: str) -> str:

@@ -1,17 +1,23 @@
 """Control totals of what was read: amounts per currency, summed from the source text by a way of its own.
 
-The conservation law compares these with the sums over fates, which come from the normalized balances through planning,
-the ledger and SQL. The two ways share no code, so that a row lost or a cent changed between them shows.
+The conservation law compares these with the sums over fates, which come from the mapped and normalized balances through
+planning, the ledger and SQL. The two ways share the layout, which says what the columns mean, and no code: here digits
+are summed as they stand, in groups of one currency, unit and number of decimals, and the sums are scaled afterwards.
 """
 
+import re
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import polars as pl
 
-from pipeline.currency import NO_CODE, NO_CURRENCY, known
+from pipeline.currency import NO_CODE, NO_CURRENCY, exponents, known
+from pipeline.layout import Layout, Text
 
-_AMOUNT = r"^[ \t]*[+-]?0*[0-9]{1,18}[ \t]*$"
+_SIGNIFICANT = 18  #: digits; what has more in minor units is summed nowhere
+_EDGES = " \t"
 
 
 @dataclass(slots=True)
@@ -22,30 +28,17 @@ class ControlTotals:
     debits: Counter[str] = field(default_factory=Counter)  #: positive balances: customers who owe
     credits: Counter[str] = field(default_factory=Counter)  #: negative balances: customers in credit
 
-    def add(self, records: pl.DataFrame) -> None:
+    def add(self, records: pl.DataFrame, layout: Layout) -> None:
         """Count the records of one batch, readable or not, and add the amounts that stand in them."""
         self.records += records.height
-        if "given.balance" not in records.columns:
+        if layout.balance is None:
             return
-        currency = pl.col("given.currency") if "given.currency" in records.columns else pl.lit(None, pl.String)
-        amounts = (
-            records.lazy()
-            .filter(pl.col("given.balance").str.contains(_AMOUNT))
-            .select(
-                currency=currency.str.replace_all(r"^[ \t]+|[ \t]+$", ""),
-                amount=pl.col("given.balance").str.replace_all(r"[ \t+]", "").cast(pl.Int128),
-            )
-            .group_by("currency")
-            .agg(
-                debits=pl.col("amount").filter(pl.col("amount") > 0).sum(),
-                credits=pl.col("amount").filter(pl.col("amount") < 0).sum(),
-            )
-            .collect()
-        )
-        for code, debits, credits in amounts.iter_rows():
-            name = _name(code)
-            self.debits[name] += debits
-            self.credits[name] += credits
+        for group in _groups(records, layout):
+            shift = _shift(group, layout)
+            if shift is not None:
+                name = _name(_currency(group, layout))
+                self.debits[name] += _moved(group["debits"], shift)
+                self.credits[name] += _moved(group["credits"], shift)
 
     @property
     def net(self) -> dict[str, int]:
@@ -53,9 +46,134 @@ class ControlTotals:
         return {code: self.debits[code] + self.credits[code] for code in sorted({*self.debits, *self.credits})}
 
 
+def _groups(records: pl.DataFrame, layout: Layout) -> Iterator[dict[str, Any]]:
+    """Sums of the bare digits of amounts that are written alike, with the cells that say what they are amounts of."""
+    told = _cells_that_tell(layout)
+    for column, other, sign in _sides(layout):
+        amounts = records.lazy().select(*_amount(column, other, layout), *(pl.col(name) for name in told))
+        summed = (
+            amounts.filter(pl.col("#number").is_not_null())
+            .with_columns(pl.col("#number") * sign)
+            .group_by("#decimals", "#zeros", "#digits", *told)
+            .agg(
+                debits=pl.col("#number").filter(pl.col("#number") > 0).sum(),
+                credits=pl.col("#number").filter(pl.col("#number") < 0).sum(),
+            )
+        )
+        yield from summed.collect().iter_rows(named=True)
+
+
+def _sides(layout: Layout) -> list[tuple[str, str | None, int]]:
+    """The columns of amounts, each with the one that must say nothing beside it, and what its numbers count as."""
+    balance = layout.balance
+    if balance is None:
+        return []
+    if balance.column is not None:
+        return [(balance.column, None, 1)]
+    return [(str(balance.debit), str(balance.credit), 1), (str(balance.credit), str(balance.debit), -1)]
+
+
+def _cells_that_tell(layout: Layout) -> list[str]:
+    """The columns that say currency and unit."""
+    currency = layout.currency.sources if layout.currency else ()
+    unit = layout.balance.unit.column if layout.balance else None
+    return sorted({f"given.{name}" for name in (*currency, *([unit] if unit else []))})
+
+
+def _amount(column: str, other: str | None, layout: Layout) -> list[pl.Expr]:
+    """The number that a cell's digits make without their decimal mark, and how it was written."""
+    written = layout.balance
+    assert written is not None  # noqa: S101 - `add` has asked
+    mark, parts = re.escape(written.decimal_mark), _parts_of_thousands(written.thousands)
+    cell = _present(column, layout).str.strip_chars(_EDGES)
+    grouping = rf"[0-9]{{1,3}}(?:{parts}[0-9]{{3}})+|" if parts else ""
+    sign = "[+-]?" if other is None else ""
+    shape = rf"^{sign}(?:(?:{grouping}[0-9]+)(?:{mark}[0-9]+)?|{mark}[0-9]+)$"
+    bare = cell.str.replace_all(parts, "") if parts else cell
+    fraction = bare.str.extract(rf"{mark}([0-9]+)$", 1).fill_null("")
+    digits = bare.str.replace_all(r"[^0-9]", "")
+    counted = cell.str.contains(shape) & (digits.str.strip_chars_start("0").str.len_bytes() <= 30)
+    if other is not None:
+        counted &= _says_nothing(other, layout)
+    negative = pl.when(bare.str.starts_with("-")).then(-1).otherwise(1)
+    return [
+        pl.when(counted).then(digits.cast(pl.Int128, strict=False) * negative).alias("#number"),
+        fraction.str.len_bytes().cast(pl.Int64).alias("#decimals"),
+        (fraction.str.len_bytes() - fraction.str.strip_chars_end("0").str.len_bytes().cast(pl.Int64)).alias("#zeros"),
+        digits.str.strip_chars_start("0").str.len_bytes().cast(pl.Int64).alias("#digits"),
+    ]
+
+
+def _parts_of_thousands(mark: str | None) -> str | None:
+    if mark is None:
+        return None
+    return "[ \u00a0\u202f]" if mark == " " else re.escape(mark)
+
+
+def _present(column: str, layout: Layout) -> pl.Expr:
+    cell = pl.col(f"given.{column}")
+    return pl.when(~cell.str.strip_chars(_EDGES).is_in([*layout.absent, ""])).then(cell)
+
+
+def _says_nothing(column: str, layout: Layout) -> pl.Expr:
+    """Whether the other side of a debit and credit is absent or zero."""
+    cell = _present(column, layout).str.strip_chars(_EDGES)
+    return (cell.is_null() | cell.str.contains(r"^[+-]?0*[.,]?0+$|^[+-]?0+[.,]$")).fill_null(value=True)
+
+
+def _shift(group: dict[str, Any], layout: Layout) -> int | None:
+    """By how many decimal places the sum of a group must move to be minor units; None where it is summed nowhere."""
+    decimals, zeros, digits = (int(group[name]) for name in ("#decimals", "#zeros", "#digits"))
+    balance = layout.balance
+    unit = balance.unit.value if balance else None
+    if balance and balance.unit.column and balance.unit.values:
+        unit = balance.unit.values.get(_told(group, balance.unit.column, layout) or "")
+    exponent = 0 if unit == "minor" else exponents().get(_currency(group, layout) or "")
+    surplus_is_zeros = balance is not None and balance.surplus_zeros and decimals - zeros <= (exponent or 0)
+    if unit is None or exponent is None or (unit == "minor" and decimals):
+        return None
+    if decimals > exponent and not surplus_is_zeros:
+        return None
+    shift = exponent - decimals
+    return shift if digits + shift <= _SIGNIFICANT else None
+
+
+def _moved(number: int, shift: int) -> int:
+    """Move the decimal point; to the left only past zeros, which `_shift` has made sure of."""
+    return number * int(10**shift) if shift >= 0 else number // int(10**-shift)
+
+
+def _currency(group: dict[str, Any], layout: Layout) -> str | None:
+    """The code that a record's cells say, None where they say none."""
+    text = layout.currency
+    if text is None:
+        return None
+    said = text.value if text.value is not None else _joined(group, text, layout)
+    said = said.strip(_EDGES) if said is not None else None
+    return said.upper() if said is not None and re.fullmatch("[A-Za-z]{3}", said) else said or None
+
+
+def _joined(group: dict[str, Any], text: Text, layout: Layout) -> str | None:
+    cells = _told_all(group, text.sources, layout)
+    said = text.separator.join(cells) if cells else None
+    if said is not None and text.values is not None:
+        return text.values.get(said.strip(_EDGES), said if text.unlisted == "keep" else None)
+    return said if said is not None else text.default
+
+
+def _told_all(group: dict[str, Any], columns: Sequence[str], layout: Layout) -> list[str]:
+    told = (_told(group, column, layout) for column in columns)
+    return [cell for cell in told if cell is not None]
+
+
+def _told(group: dict[str, Any], column: str, layout: Layout) -> str | None:
+    cell = group[f"given.{column}"]
+    said = str(cell).strip(_EDGES) if cell is not None else ""
+    return None if said == "" or said in layout.absent else said
+
+
 def _name(currency: str | None) -> str:
     """What amounts beside this text are summed under."""
     if not currency:
         return NO_CURRENCY
-    code = currency.upper() if currency.isascii() else currency
-    return code if code in known() else NO_CODE
+    return currency if currency in known() else NO_CODE

@@ -39,7 +39,7 @@ class Verdict:
 
 def validate(customers: pl.DataFrame) -> Verdict:
     """Judge normalized customers (see `normalizing.normalize`); the order of the rows stays."""
-    faults = [*_kind_faults(customers), *_contract_faults(customers)]
+    faults = [*_mapping_faults(customers), *_kind_faults(customers), *_contract_faults(customers)]
     return Verdict(_reasons(customers.height, faults), _rejections(customers, faults))
 
 
@@ -62,9 +62,18 @@ KINDS: dict[tuple[str, str], Reason] = {
     ("phone", "not_valid"): Reason.VALIDATE_PHONE_NOT_VALID,
     ("phone", "extension"): Reason.VALIDATE_PHONE_HAS_EXTENSION,
     ("phone", "several"): Reason.VALIDATE_PHONE_SEVERAL,
+    ("phone", "no_region"): Reason.VALIDATE_PHONE_REGION_UNKNOWN,
     ("balance", "decimal"): Reason.VALIDATE_BALANCE_NOT_WHOLE,
+    ("balance", "too_many_decimals"): Reason.VALIDATE_BALANCE_TOO_MANY_DECIMALS,
     ("balance", "too_large"): Reason.VALIDATE_BALANCE_TOO_LARGE,
     ("balance", "not_a_number"): Reason.VALIDATE_BALANCE_NOT_A_NUMBER,
+}
+
+#: What a layout's declarations do not cover: `fault.<field>` -> reason.
+FAULTS: dict[str, Reason] = {
+    "unlisted": Reason.MAP_VALUE_UNLISTED,
+    "both_sides": Reason.MAP_DEBIT_AND_CREDIT,
+    "signed": Reason.MAP_SIGN_IN_DEBIT_OR_CREDIT,
 }
 
 
@@ -119,15 +128,29 @@ def _rules(customers: pl.DataFrame) -> list[pl.Expr]:
     reference, currency = pl.col("external_reference"), pl.col("currency")
     given = [pl.col(column).is_not_null().cast(pl.UInt32) for column in metadata_columns(customers.columns)]
     return [
-        reference.is_not_null().alias("rule.reference_given"),
+        # A text that mapping could not take is given nevertheless, and has a reason of its own.
+        (reference.is_not_null() | _has_fault("external_reference", customers)).alias("rule.reference_given"),
         (~reference.str.contains(_DAMAGED_BY_A_SPREADSHEET)).alias("rule.reference_undamaged"),
         (pl.col("kind.balance").is_null() | ~currency.is_in(list(without_minor_unit()))).alias(
             "rule.currency_has_minor_unit"
         ),
         # A balance that could not be read still needs its currency: all of a row's faults are told at once.
-        (pl.col("kind.balance").is_null() | currency.is_not_null()).alias("rule.balance_has_currency"),
+        (pl.col("kind.balance").is_null() | currency.is_not_null() | _has_fault("currency", customers)).alias(
+            "rule.balance_has_currency"
+        ),
         (pl.sum_horizontal(pl.lit(0, pl.UInt32), *given) <= METADATA_KEYS).alias("rule.metadata_count"),
     ]
+
+
+def _has_fault(field: str, customers: pl.DataFrame) -> pl.Expr:
+    return pl.col(f"fault.{field}").is_not_null() if f"fault.{field}" in customers.columns else pl.lit(value=False)
+
+
+def _mapping_faults(customers: pl.DataFrame) -> Iterator[_Fault]:
+    for column in customers.columns:
+        if column.startswith("fault."):
+            for fault, reason in FAULTS.items():
+                yield _Fault(reason, column.removeprefix("fault."), (customers[column] == fault).fill_null(value=False))
 
 
 def _kind_faults(customers: pl.DataFrame) -> Iterator[_Fault]:
@@ -174,5 +197,5 @@ def _rejections(customers: pl.DataFrame, faults: list[_Fault]) -> pl.DataFrame:
 
 
 def _given(field: str, customers: pl.DataFrame) -> pl.Expr:
-    column = f"given.{field}"
+    column = f"mapped.{field}"
     return pl.col(column) if column in customers.columns else pl.lit(None, pl.String)

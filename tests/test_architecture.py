@@ -7,9 +7,9 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "pipeline"
 
-WORDS = {"customer", "currency", "outcomes", "errors", "files"}
-STAGES = {"normalizing", "totalling", "validating", "matching", "planning", "reporting"}
-EDGES = {"sources", "ledger", "billing", "run_folder"}
+WORDS = {"customer", "currency", "layout", "outcomes", "errors", "files"}
+STAGES = {"mapping", "normalizing", "totalling", "validating", "matching", "planning", "reporting"}
+EDGES = {"sources", "references", "ledger", "billing", "run_folder"}
 ROOMS = {*WORDS, *STAGES, *EDGES, "submission", "config", "verbs", "cli", "sandbox", "__init__", "__main__"}
 
 MAY_IMPORT: dict[str, set[str]] = {
@@ -25,8 +25,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "__init__": {"verbs"},
     "__main__": {"cli"},
 }
-#: What the command line takes besides: the values it hands to verbs, and the folder that it finds a run in.
-CLI_VALUES = {"submission", "billing", "run_folder", "reporting"}
+#: What the command line shows besides: a value that a verb hands on as it is.
+CLI_VALUES = {"references"}
 
 WORLD = {"os", "pathlib", "socket", "time", "random", "httpx", "secrets", "subprocess", "tempfile", "sqlite3"}
 #: Paths arrive as arguments where a stage writes a file that is larger than memory.

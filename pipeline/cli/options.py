@@ -16,8 +16,7 @@ from pipeline.cli.printing import say, show_plan
 from pipeline.errors import NotApproved
 
 if TYPE_CHECKING:
-    from pipeline.config import Settings, Target
-    from pipeline.customer import Environment
+    from pipeline.config import ConfigFile, Naming, Settings, Target
     from pipeline.verbs.plan import PlannedRun
     from pipeline.verbs.watch import StopRequest
 
@@ -50,12 +49,30 @@ destination = _together(
     click.option("--merchant", help="Name of the merchant account at an address that is not this machine."),
     click.option("--live", is_flag=True, help="Allow a live key: customers will be real."),
 )
+region = click.option("--default-region", "region", help="Region of phone numbers in national form.  [default: ZA]")
+config_file = click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    help="The job: mapping, environment, pace, thresholds (configs/*.yaml).",
+)
 reading = _together(
     click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE..."),
-    click.option("--default-region", "region", help="Region of phone numbers in national form.  [default: ZA]"),
-    click.option("--retry-refused", is_flag=True, help="Send rows again that billing refused before, unchanged."),
-    click.option("--allow-empty", is_flag=True, help="Take a file without records for what it says."),
+    click.option("--allow-empty", is_flag=True, default=None, help="Take a file without records for what it says."),
     click.option("--planner", help="Who plans this, for the report.  [default: PIPELINE_PLANNER, or the user's name]"),
+)
+#: Options with whose values a plan is made.
+PLANNING = ("region", "retry_refused", "limit", "where")
+planning = _together(
+    config_file,
+    region,
+    click.option(
+        "--retry-refused", is_flag=True, default=None, help="Send rows again that billing refused before, unchanged."
+    ),
+    click.option("--limit", type=int, help="Create so many at most; the rest is left for a later wave."),
+    click.option(
+        "--where",
+        help="Create only rows that satisfy this SQL condition on the file's columns, such as \"plan = 'gold'\".",
+    ),
 )
 sending = _together(
     click.option("--workers", type=int, help="Requests at the same time.  [default: 8]"),
@@ -68,17 +85,28 @@ sending = _together(
     click.option(
         "--outage-seconds", type=float, help="Stop, resumable, after so long without an answer.  [default: 300]"
     ),
+    click.option("--max-creates", type=int, help="Refuse (exit 3) to create more than so many."),
+    click.option("--stop-by", help='Stop, resumable, at this time, such as 05:30 or "05:30 Africa/Johannesburg".'),
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the content of summary.json.")
 
 
-def settings(given: dict[str, Any], *, destination: str | None = None) -> "Settings":
-    """Settings from a command's options."""
-    from pipeline.config import Settings, settings_from
+def config(given: dict[str, Any]) -> "ConfigFile | None":
+    """The config that was named, if any."""
+    from pipeline.config import load_config
 
-    known = {name: value for name, value in given.items() if name in Settings.model_fields}
+    return load_config(given["config"]) if given.get("config") else None
+
+
+def settings(
+    given: dict[str, Any], config: "ConfigFile | None" = None, *, destination: str | None = None
+) -> "Settings":
+    """Settings from a config and a command's options, which overrule it."""
+    from pipeline.config import Settings
+
+    known = {name: value for name, value in given.items() if name in Settings.model_fields and name != "config"}
     planner = known.pop("planner", None) or os.environ.get("PIPELINE_PLANNER") or _user()
-    return settings_from(**known, planner=planner, destination=destination)
+    return Settings.of(config, **known, planner=planner, destination=destination)
 
 
 def _user() -> str:
@@ -88,25 +116,38 @@ def _user() -> str:
         return f"uid {os.getuid()}"
 
 
-def where(given: dict[str, Any], *, planned_for: str | None = None) -> str | None:
-    """The destination that was said: "sandbox", an address, or that of the plan; None where nobody said."""
+def where(given: dict[str, Any], config: "ConfigFile | None") -> str | None:
+    """The destination that was said: "sandbox", an address, or that of the config; None where nobody said."""
     if given["sandbox"] and given["base_url"]:
         raise click.UsageError("say --sandbox or --base-url, not both")
     if given["sandbox"]:
         return "sandbox"
-    return given["base_url"] or planned_for
+    return given["base_url"] or (config.job.address if config else None)
 
 
-def said_where(given: dict[str, Any], *, planned_for: str | None = None) -> str:
+def said_where(given: dict[str, Any], config: "ConfigFile | None") -> str:
     """As `where`, for commands that send."""
-    place = where(given, planned_for=planned_for)
+    place = where(given, config)
     if place is None:
         raise click.UsageError("where to? Say --sandbox, or --base-url with the address of billing")
     return place
 
 
+def naming(place: str, given: dict[str, Any], config: "ConfigFile | None") -> "Naming":
+    """How environment and merchant are called at a place."""
+    from pipeline.config import Naming
+
+    return Naming.said(
+        place,
+        job=config.job if config else None,
+        environment=given["environment"],
+        merchant=given["merchant"],
+        live=given["live"],
+    )
+
+
 @contextmanager
-def target(place: str, given: dict[str, Any], home: Path) -> "Iterator[Target]":
+def target(place: str, naming: "Naming", home: Path) -> "Iterator[Target]":
     """Where customers go, ready to take them: the sandbox inside this process, or billing with the key at hand."""
     from pipeline.config import read_api_key, sandbox_target, target_from
 
@@ -114,20 +155,7 @@ def target(place: str, given: dict[str, Any], home: Path) -> "Iterator[Target]":
         with sandbox_in_process(home) as sandbox:
             yield sandbox_target(sandbox.base_url, sandbox.api_key)
         return
-    yield target_from(
-        place,
-        read_api_key(os.environ),
-        live=given["live"],
-        environment=given["environment"],
-        merchant=given["merchant"],
-    )
-
-
-def environment(place: str, given: dict[str, Any]) -> "Environment":
-    """The environment that a plan is for; no key is needed to plan."""
-    from pipeline.config import environment_from
-
-    return environment_from(place, live=given["live"], environment=given["environment"], merchant=given["merchant"])
+    yield target_from(place, read_api_key(os.environ), naming)
 
 
 @contextmanager

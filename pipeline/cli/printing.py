@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from pipeline.references import References
     from pipeline.verbs.plan import PlannedRun
     from pipeline.verbs.status import RunStatus
 
@@ -80,11 +81,24 @@ def show_plan(planned: "PlannedRun") -> None:
     say(f"nothing was sent; to do it: pipeline apply {planned.run_id}")
 
 
+def show_references(found: "list[tuple[str, References]]") -> None:
+    """The known customers of each environment."""
+    from rich.table import Table
+
+    table = Table("environment", "known customers", "version", "loaded at", "states", box=None, pad_edge=False)
+    table.columns[1].justify = "right"
+    for environment, known in found:
+        table.add_row(environment, f"{known.rows:,}", known.version[:12], known.loaded_at, ", ".join(known.fields))
+    console = _console()
+    console.print(table)
+    _out(_written(console).rstrip("\n"))
+
+
 def show_statuses(statuses: "list[RunStatus]") -> None:
     """One line for each run."""
     from rich.table import Table
 
-    table = Table("run", "status", "environment", "settled", "planned", "exit", box=None, pad_edge=False)
+    table = Table("run", "status", "environment", "settled", "planned", "later", "exit", box=None, pad_edge=False)
     for run in statuses:
         table.add_row(
             run.run_id,
@@ -92,6 +106,7 @@ def show_statuses(statuses: "list[RunStatus]") -> None:
             run.environment,
             str(run.settled),
             str(run.planned),
+            str(run.later),
             str(run.exit_code or ("" if run.exit_code is None else 0)),
         )
     console = _console()
@@ -103,8 +118,17 @@ def show_status(run: "RunStatus") -> None:
     """One run, in a few lines."""
     states = ", ".join(f"{count} {state}" for state, count in sorted(run.states.items())) or "nothing sent"
     _out(
-        f"{run.run_id}: {run.status} in {run.environment}\n{run.settled} of {run.planned} creates settled ({states})\n{run.reports}"
+        f"{run.run_id}: {run.status} in {run.environment}\n{run.settled} of {run.planned} creates settled ({states})"
+        f"{_left(run)}\n{run.reports}"
     )
+
+
+def _left(run: "RunStatus") -> str:
+    parts = [
+        *([f"{run.left} left: pipeline {'resume' if run.started_at else 'apply'} {run.run_id}"] if run.left else []),
+        *([f"{run.later} left for later waves: run the same files again"] if run.later else []),
+    ]
+    return "".join(f"\n{part}" for part in parts)
 
 
 def _sums_table(content: dict[str, Any], money: Any) -> Any:

@@ -1,21 +1,21 @@
-"""Cells as text -> canonical columns. Nothing is judged here: what cannot be made canonical stays null beside its kind.
+"""Mapped text -> canonical columns. Nothing is judged here: what cannot be made canonical stays null beside its kind.
 
-`normalize` adds, to the `given.<column>` text that sources read:
-external_reference, name, email, phone, currency, metadata.<key>   String, null where absent or not convertible
+`normalize` adds, to the `mapped.<field>` text that mapping has chosen:
+external_reference, name, email, phone, currency, billing_id, metadata.<key>   String, null where absent or not convertible
 balance                                                            Int64 minor units, null where absent or not exact
 kind.email, kind.phone, kind.balance                               what the text is, null where absent ("ok" = converted)
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
-from pipeline.customer import FIELDS, metadata_columns
+from pipeline.customer import METADATA_PREFIX
+from pipeline.layout import Layout
 from pipeline.normalizing.email import email_kinds
 from pipeline.normalizing.money import balance_expressions
 from pipeline.normalizing.phone import phone_kinds
-from pipeline.normalizing.text import clean_text, code_text, currency_code, given_text
+from pipeline.normalizing.text import clean_text, code_text, currency_code, mapped_text
 
 __all__ = ["Defaults", "normalize"]
 
@@ -27,19 +27,40 @@ class Defaults:
     region: str = "ZA"  #: ISO 3166 region of phone numbers in national form
 
 
-def normalize(records: pl.DataFrame, defaults: Defaults, columns: Sequence[str]) -> pl.DataFrame:
-    """Add the canonical columns and kinds to records; `columns` are the supplier's column names, in order."""
-    present = set(columns)
-    cells = {field: given_text(field, present=field in present) for field in FIELDS}
+def normalize(records: pl.DataFrame, layout: Layout, defaults: Defaults) -> pl.DataFrame:
+    """Add the canonical columns and kinds to records that `mapping.map_columns` has made by the same layout."""
+    columns = set(records.columns)
     table = records.with_columns(
-        external_reference=code_text(cells["external_reference"]),
-        name=clean_text(cells["name"]),
-        currency=currency_code(cells["currency"]),
-        **balance_expressions(code_text(cells["balance"])),
-        **{column: clean_text(given_text(column, present=True)) for column in metadata_columns(columns)},
+        external_reference=code_text(mapped_text("external_reference", columns)),
+        name=clean_text(mapped_text("name", columns)),
+        currency=currency_code(mapped_text("currency", columns)),
+        billing_id=code_text(mapped_text("billing_id", columns)),
+        **{
+            METADATA_PREFIX + key: clean_text(mapped_text(METADATA_PREFIX + key, columns))
+            for key in sorted(layout.metadata)
+        },
     )
-    texts = table.select(pl.col("row_id"), email=code_text(cells["email"]), phone=clean_text(cells["phone"]))
-    email, phone = email_kinds(texts["email"]), phone_kinds(texts["phone"], defaults.region)
+    table = table.with_columns(**_balance(layout, columns))
+    texts = table.select(
+        "row_id",  # so that the height is the table's, also where all of the others are the same for every row
+        email=code_text(mapped_text("email", columns)),
+        phone=clean_text(mapped_text("phone", columns)),
+        region=code_text(mapped_text("region", columns)).str.to_uppercase().fill_null(defaults.region),
+    )
+    email, phone = email_kinds(texts["email"]), phone_kinds(texts["phone"], texts["region"])
     return table.with_columns(email=email.value, phone=phone.value).with_columns(
         email.kind.alias("kind.email"), phone.kind.alias("kind.phone")
     )
+
+
+def _balance(layout: Layout, columns: set[str]) -> dict[str, pl.Expr]:
+    if layout.balance is None:
+        return {"balance": pl.lit(None, pl.Int64), "kind.balance": pl.lit(None, pl.String)}
+    text = code_text(pl.col("mapped.balance"))
+    found = balance_expressions(text, pl.col("mapped.unit"), pl.col("currency"), layout.balance)
+    if "fault.balance" not in columns:
+        return found
+    # What mapping could not make one amount of is an amount nevertheless, which nobody can use.
+    fault = pl.col("fault.balance")
+    kind = pl.when(fault.is_not_null()).then(pl.lit("unmapped")).otherwise(found["kind.balance"])
+    return {"balance": pl.when(fault.is_null()).then(found["balance"]), "kind.balance": kind}

@@ -4,9 +4,8 @@ import re
 
 import phonenumbers
 import polars as pl
-from phonenumbers import NumberParseException, PhoneNumberFormat, ValidationResult
+from phonenumbers import SUPPORTED_REGIONS, NumberParseException, PhoneNumberFormat, ValidationResult
 
-from pipeline.errors import ConfigError
 from pipeline.normalizing.text import Kinds
 
 # Two runs of seven or more digits with a mark between them that no single number is written with.
@@ -24,26 +23,21 @@ _WRONG_LENGTH = {
 }
 
 
-def phone_kinds(texts: pl.Series, region: str) -> Kinds:
-    """Trimmed text -> E.164 and kind: ok, unreadable, not_possible, not_valid, extension or several.
+def phone_kinds(texts: pl.Series, regions: pl.Series) -> Kinds:
+    """Trimmed text and the region it is read by -> E.164 and kind.
 
-    phonenumbers parses 41 to 50 thousand a second, so each distinct text is asked once.
+    Kinds: ok, unreadable, not_possible, not_valid, extension, several or no_region (a national form without a region).
+    phonenumbers parses 41 to 50 thousand a second, so each distinct text of a region is asked once.
     """
-    if region not in phonenumbers.SUPPORTED_REGIONS:
-        raise ConfigError(
-            f"default region {region!r} is no region that has phone numbers; use an ISO 3166 code such as ZA"
-        )
-    distinct = texts.unique().drop_nulls().to_list()
-    judged = {text: _judge(text, region) for text in distinct}
-    values = {text: value for text, (value, _) in judged.items()}
-    kinds = {text: kind for text, (_, kind) in judged.items()}
-    return Kinds(_replaced(texts, values), _replaced(texts, kinds))
-
-
-def _replaced(texts: pl.Series, mapping: dict[str, str | None] | dict[str, str]) -> pl.Series:
-    if not mapping:
-        return pl.repeat(None, len(texts), dtype=pl.String, eager=True)
-    return texts.replace_strict(mapping, default=None, return_dtype=pl.String)
+    given = pl.DataFrame({"text": texts, "region": regions})
+    distinct = given.filter(pl.col("text").is_not_null()).unique()
+    judged = [_judge(text, region) for text, region in distinct.iter_rows()]
+    answers = distinct.with_columns(
+        value=pl.Series([value for value, _ in judged], dtype=pl.String),
+        kind=pl.Series([kind for _, kind in judged], dtype=pl.String),
+    )
+    found = given.join(answers, on=["text", "region"], how="left", maintain_order="left")
+    return Kinds(found["value"], found["kind"])
 
 
 def _judge(text: str, region: str) -> tuple[str | None, str]:
@@ -54,6 +48,8 @@ def _judge(text: str, region: str) -> tuple[str | None, str]:
     try:
         number = phonenumbers.parse(text, region)
     except NumberParseException as refused:
+        if refused.error_type == NumberParseException.INVALID_COUNTRY_CODE and region not in SUPPORTED_REGIONS:
+            return None, "no_region"
         return None, "not_possible" if refused.error_type in _WRONG_LENGTH else "unreadable"
     if number.extension:
         return None, "extension"

@@ -13,12 +13,12 @@ class Kinds:
     kind: pl.Series
 
 
-def given_text(column: str, *, present: bool) -> pl.Expr:
-    """The cell as it came; an empty cell is absent, quoted or not, and so is a column that the file does not have."""
-    if not present:
+def mapped_text(field: str, columns: set[str]) -> pl.Expr:
+    """The text that mapping chose for a field, null where it chose none or the text is not listed."""
+    if f"mapped.{field}" not in columns:
         return pl.lit(None, pl.String)
-    cell = pl.col(f"given.{column}")
-    return pl.when(cell != "").then(cell)
+    text = pl.col(f"mapped.{field}")
+    return pl.when(pl.col(f"fault.{field}").is_null()).then(text) if f"fault.{field}" in columns else text
 
 
 def clean_text(cell: pl.Expr) -> pl.Expr:

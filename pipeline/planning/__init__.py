@@ -4,13 +4,20 @@ import glob
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import Literal
 
 import duckdb
 
 from pipeline.customer import KEY_NAMESPACE, Environment, key_prefix
 from pipeline.outcomes import Action, Fate, Reason
+from pipeline.planning.wave import find_outside
 
-_PLAN = files(__package__).joinpath("plan.sql").read_text(encoding="utf-8")
+__all__ = ["IDENTITY_REASONS", "SAME_IDENTITY", "VERDICTS", "Plan", "SameIdentity", "make_plan"]
+
+_JUDGED, _BEYOND, _PLAN = (
+    files(__package__).joinpath(name).read_text(encoding="utf-8") for name in ("judged.sql", "beyond.sql", "plan.sql")
+)
+SameIdentity = Literal["flag", "hold", "skip"]
 
 #: What each reason leads to. No reason: the row is created.
 VERDICTS: dict[Reason, tuple[Action, Fate]] = {
@@ -20,6 +27,22 @@ VERDICTS: dict[Reason, tuple[Action, Fate]] = {
     Reason.PLAN_CREATED_BEFORE_DIFFERENT: (Action.HOLD, Fate.ALREADY_EXISTS_DIFFERENT),
     Reason.PLAN_EARLIER_REQUEST_UNSETTLED: (Action.HOLD, Fate.NEEDS_REVIEW),
     Reason.PLAN_REFUSED_BEFORE: (Action.REFUSE, Fate.REFUSED),
+    Reason.MATCH_KNOWN_SAME: (Action.SKIP, Fate.ALREADY_EXISTS_SAME),
+    Reason.MATCH_KNOWN_DIFFERENT: (Action.HOLD, Fate.ALREADY_EXISTS_DIFFERENT),
+    Reason.PLAN_OUTSIDE_WAVE: (Action.DEFER, Fate.NOT_ATTEMPTED),
+    Reason.PLAN_BEYOND_LIMIT: (Action.DEFER, Fate.NOT_ATTEMPTED),
+}
+#: A new reference with the email, phone or billing id of another: the job decides what that leads to.
+IDENTITY_REASONS = (
+    Reason.MATCH_EMAIL_OF_ANOTHER,
+    Reason.MATCH_PHONE_OF_ANOTHER,
+    Reason.MATCH_BILLING_ID_OF_ANOTHER,
+)
+#: `flag` leads to nothing: the row is created and carries its reasons.
+SAME_IDENTITY: dict[SameIdentity, tuple[Action, Fate] | None] = {
+    "flag": None,
+    "hold": (Action.HOLD, Fate.NEEDS_REVIEW),
+    "skip": (Action.SKIP, Fate.DUPLICATE_OF_REFERENCE),
 }
 
 
@@ -36,23 +59,31 @@ class Plan:
 
 
 def make_plan(
-    workbench: duckdb.DuckDBPyConnection, target: Path, environment: Environment, *, retry_refused: bool
+    workbench: duckdb.DuckDBPyConnection,
+    target: Path,
+    environment: Environment,
+    *,
+    retry_refused: bool,
+    same_identity: SameIdentity = "flag",
+    limit: int | None = None,
+    where: str | None = None,
 ) -> Plan:
-    """Write the plan to `target` (Parquet) from the views `records` and `history` and the table `matches`.
+    """Write the plan to `target` (Parquet) from the views `records` and `history` and what `find_matches` made.
 
-    Columns: position, row_id, external_reference, action, fate, reason, same_as, fingerprint, and for creates key and
-    payload. Rows stand in the order of the input.
+    Columns: position, row_id, external_reference, action, fate, reason, flags (the identities of other references that
+    the row has), same_as (a row of the run, or with flags the known reference), fingerprint, and for creates key and
+    payload. Rows stand in the order of the input. `limit` is the number of creates of this wave, and `where` an SQL
+    expression over the file's own columns that says which rows are in it; raise ConfigError where it cannot be asked.
     """
-    workbench.execute("CREATE OR REPLACE TABLE verdicts (reason VARCHAR, action VARCHAR, fate VARCHAR)")
-    for reason, (action, fate) in VERDICTS.items():
-        workbench.execute("INSERT INTO verdicts VALUES (?, ?, ?)", [reason.value, action.value, fate.value])
+    _judge(workbench, same_identity, retry_refused=retry_refused)
+    find_outside(workbench, where)
     workbench.execute(
         f"COPY ({_PLAN}) TO $target (FORMAT parquet, COMPRESSION zstd)",
         {
             "target": str(target),
             "namespace": KEY_NAMESPACE.hex,
             "key_prefix": key_prefix(environment),
-            "retry_refused": retry_refused,
+            "first_beyond": _first_beyond(workbench, limit),
         },
     )
     counted = dict(
@@ -62,3 +93,24 @@ def make_plan(
         ).fetchall()
     )
     return Plan({action: counted.get(action.value, 0) for action in Action})
+
+
+def _judge(workbench: duckdb.DuckDBPyConnection, same_identity: SameIdentity, *, retry_refused: bool) -> None:
+    """Make the view `judged` and the table `verdicts`."""
+    of_another = SAME_IDENTITY[same_identity]
+    verdicts = {**VERDICTS, **({} if of_another is None else dict.fromkeys(IDENTITY_REASONS, of_another))}
+    workbench.execute("CREATE OR REPLACE TABLE verdicts (reason VARCHAR, action VARCHAR, fate VARCHAR)")
+    for reason, (action, fate) in verdicts.items():
+        workbench.execute("INSERT INTO verdicts VALUES (?, ?, ?)", [reason.value, action.value, fate.value])
+    workbench.execute(
+        "CREATE OR REPLACE TABLE told AS SELECT ?::BOOLEAN AS retry_refused, ?::VARCHAR AS same_identity",
+        [retry_refused, same_identity],
+    )
+    workbench.execute(_JUDGED)
+
+
+def _first_beyond(workbench: duckdb.DuckDBPyConnection, limit: int | None) -> int | None:
+    if limit is None:
+        return None
+    found = workbench.execute(_BEYOND, {"limit": limit}).fetchone()
+    return None if found is None else int(found[0])

@@ -1,42 +1,26 @@
--- What is done with every accepted row: the planning table of the README, read from top to bottom.
--- records:  position, row_id, external_reference, payload, fate (null = accepted)
--- matches:  position, same_as, rule                      (rows of this run that share a reference)
--- history:  external_reference, state, fingerprint, key  (this environment's ledger)
--- verdicts: reason, action, fate                         (what each reason leads to; no reason = create)
-WITH accepted AS (
-    SELECT position, row_id, external_reference, payload, sha256(payload) AS fingerprint
-    FROM records
-    WHERE fate IS NULL
-),
-judged AS (
+-- What is done with every accepted row, in the order of the input.
+-- judged:       position, row_id, external_reference, payload, fingerprint, reason, begun_key, flags, same_as
+-- outside_wave: position                 (rows that --where does not take)
+-- verdicts:     reason, action, fate     (what each reason leads to; no reason = create)
+WITH timed AS (
     SELECT
-        accepted.*,
-        matches.same_as,
-        CASE
-            WHEN matches.rule = 'same_reference_other_content' THEN 'MATCH.SAME_REFERENCE_OTHER_CONTENT'
-            WHEN matches.rule = 'repeats_earlier_row' THEN 'MATCH.REPEATS_EARLIER_ROW'
-            WHEN history.state IN ('created', 'created_different', 'adopted', 'pre_existing')
-                AND history.fingerprint = accepted.fingerprint THEN 'PLAN.CREATED_BEFORE'
-            WHEN history.state IN ('created', 'created_different', 'adopted', 'pre_existing', 'conflict')
-                THEN 'PLAN.CREATED_BEFORE_DIFFERENT'
-            WHEN history.state = 'unknown' AND history.fingerprint <> accepted.fingerprint
-                THEN 'PLAN.EARLIER_REQUEST_UNSETTLED'
-            WHEN history.state = 'refused' AND history.fingerprint = accepted.fingerprint AND NOT $retry_refused
-                THEN 'PLAN.REFUSED_BEFORE'
-        END AS reason,
-        -- An unsettled request is gone on with under its own key, whatever its generation.
-        CASE WHEN history.state = 'unknown' THEN history.key END AS begun_key
-    FROM accepted
-    LEFT JOIN matches USING (position)
-    LEFT JOIN history USING (external_reference)
+        judged.* REPLACE (
+            CASE
+                WHEN judged.reason IS NOT NULL OR begun_key IS NOT NULL THEN judged.reason
+                WHEN outside_wave.position IS NOT NULL THEN 'PLAN.OUTSIDE_WAVE'
+                WHEN judged.position >= $first_beyond THEN 'PLAN.BEYOND_LIMIT'
+            END AS reason
+        )
+    FROM judged
+    LEFT JOIN outside_wave USING (position)
 ),
 planned AS (
     SELECT
-        judged.*,
+        timed.*,
         coalesce(verdicts.action, 'create') AS action,
         verdicts.fate,
         sha1(unhex($namespace) || encode($key_prefix || ',"' || external_reference || '","' || fingerprint || '",1]')) AS name_hash
-    FROM judged
+    FROM timed
     LEFT JOIN verdicts USING (reason)
 )
 SELECT
@@ -46,7 +30,9 @@ SELECT
     action,
     fate,
     reason,
-    same_as,
+    -- A row that waits for a later wave is judged again when its turn comes.
+    CASE WHEN action <> 'defer' THEN flags ELSE [] END AS flags,
+    CASE WHEN action <> 'defer' THEN same_as END AS same_as,
     fingerprint,
     -- UUIDv5 (RFC 9562): the first 16 bytes of SHA-1(namespace, name), version and variant put in.
     CASE WHEN action = 'create' THEN coalesce(

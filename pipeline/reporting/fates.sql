@@ -20,6 +20,7 @@ WITH joined AS (
         plan.action,
         plan.fate AS planned_fate,
         plan.reason AS planned_reason,
+        plan.flags,
         plan.same_as,
         plan.fingerprint,
         plan.key AS planned_key,
@@ -76,9 +77,11 @@ SELECT
     END AS fate,
     CASE
         WHEN set_aside_fate IS NOT NULL THEN set_aside_reasons
+        -- A row that is held or skipped for what it shares with another reference says all that it shares.
+        WHEN action <> 'create' AND len(flags) > 0 THEN flags
         WHEN action <> 'create' THEN [planned_reason]
-        WHEN submitted_reason IS NOT NULL THEN [submitted_reason]
-        ELSE []::VARCHAR[]
+        WHEN submitted_reason IS NOT NULL THEN list_prepend(submitted_reason, flags)
+        ELSE flags
     END AS reasons,
     fingerprint,
     CASE WHEN action = 'create' THEN coalesce(CASE WHEN same_content THEN sent_key END, planned_key) END AS key,

@@ -8,13 +8,17 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined, Template
 
-from pipeline.currency import NO_CODE, NO_CURRENCY, exponents, grouped_digits, major_units
+from pipeline.currency import exponents, grouped_digits, major_units
 from pipeline.outcomes import LISTS, TROUBLED_FATES, Fate
+from pipeline.reporting.glance import accounts, all_balances, currency_label, how_long, not_attempted, sentence_of
+from pipeline.reporting.money import KINDS
+from pipeline.reporting.summary import deferred
 
 #: What an exit code that can stand in a summary means, in words.
 EXIT_CODES = {
     0: "clean",
     1: "some records were rejected, refused, held or are in doubt",
+    3: "stopped by a threshold before anything more was sent",
     4: "stopped by something that a person has to mend; nothing more was sent",
     5: "stopped before the end; it can be resumed",
     7: "the figures are out of balance",
@@ -43,12 +47,19 @@ def render_html(content: dict[str, Any]) -> str:
         state=_state(content),
         exit_meaning=EXIT_CODES.get(content["exit_code"], "see the documentation of exit codes"),
         fates=[(fate, content["fates"][fate.value], _list_of(fate)) for fate in Fate],
+        accounts=accounts(content),
+        kinds=KINDS,
+        all_balances=all_balances(content),
+        later=deferred(content),
+        unsent=not_attempted(content),
+        pace=how_long(content["estimate"]),
+        sentence_of=sentence_of,
         lists={name: sum(content["fates"][fate] for fate in members) for name, members in LISTS.items()},
         statements=_statements(content),
         checks=_checks(content),
         money=major_units,
         count=grouped_digits,
-        currency_label=_currency_label,
+        currency_label=currency_label,
     )
 
 
@@ -82,11 +93,6 @@ def _statement(content: dict[str, Any], currency: str) -> Statement:
 def _checks(content: dict[str, Any]) -> list[dict[str, Any]]:
     """The checks, broken ones first."""
     return sorted(content["conservation"]["checks"], key=lambda check: bool(check["holds"]))
-
-
-def _currency_label(currency: str) -> str:
-    """The code, or why there is none."""
-    return {NO_CURRENCY: "no currency given", NO_CODE: "text that is no code"}.get(currency, currency)
 
 
 @cache

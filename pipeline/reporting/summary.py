@@ -1,5 +1,6 @@
 """Counts and sums by fate, and the conservation law over them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -8,6 +9,8 @@ import duckdb
 
 from pipeline.currency import grouped_digits
 from pipeline.outcomes import LISTS, TROUBLED_FATES, Action, Fate, Reason
+from pipeline.reporting.intended import by_action, estimate, flagged
+from pipeline.reporting.money import Sums, at_stake, balances, net, sums, unreadable_amounts
 
 _SENTENCES = {reason.value: reason.sentence for reason in Reason}
 
@@ -36,6 +39,12 @@ class Facts:
     seconds: dict[str, float]
     left_over: int = 0  #: rows of earlier runs that were settled first
     settings: dict[str, Any] = field(default_factory=dict)
+    per_second: float | None = None  #: the pace that the job asks for; None: as fast as billing answers
+    mapping: dict[str, str] = field(default_factory=dict)  #: field -> what it is made of, in words
+    absent_texts: dict[str, int] = field(default_factory=dict)  #: text that means "nothing is given" -> cells
+    references: dict[str, Any] | None = None  #: of the known customers: version, rows, loaded_at
+    config: dict[str, Any] | None = None  #: path, sha256
+    waves: dict[str, Any] | None = None  #: limit, where: which part of the files this run takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +66,9 @@ class Report:
 
 def summarize(workbench: duckdb.DuckDBPyConnection, facts: Facts) -> Report:
     """Add up the table `fates` (see `find_fates`) and hold it against what was read."""
-    fates = _counts(workbench)
-    debits, credits = _sums(workbench, "balance > 0"), _sums(workbench, "balance < 0")
+    fates, kinds = _counts(workbench), balances(workbench)
+    debits, credits = sums(workbench, "balance > 0"), sums(workbench, "balance < 0")
+    wanted, samples = by_action(workbench)
     conservation = _conservation(workbench, facts, fates, debits, credits)
     content = {
         "schema": 1,
@@ -75,18 +85,29 @@ def summarize(workbench: duckdb.DuckDBPyConnection, facts: Facts) -> Report:
         "read": {"debits": facts.debits_read, "credits": facts.credits_read},
         "actions": {action.value: facts.actions.get(action.value, 0) for action in Action},
         "fates": fates,
-        "sums": _net(debits, credits),
+        "sums": net(debits, credits),
         "debits": debits,
         "credits": credits,
-        "amounts_unreadable": _unreadable_amounts(workbench),
+        "balances": kinds,
+        "at_stake": at_stake(kinds, debits, credits),
+        "amounts_unreadable": unreadable_amounts(kinds),
         "reasons": _reasons(workbench),
         "cannot_be_paid_against": _not_payable(workbench),
+        "by_action": wanted,
+        "samples": samples,
+        "flagged": flagged(workbench),
+        "estimate": estimate(facts.actions.get(Action.CREATE.value, 0), facts.per_second),
         "conservation": conservation,
         "columns_not_sent": facts.not_sent_columns,
+        "mapping": facts.mapping,
+        "absent_texts": facts.absent_texts,
+        "references": facts.references,
         "requests": facts.requests,
         "settled_for_earlier_runs": facts.left_over,
         "seconds": facts.seconds,
         "settings": facts.settings,
+        "config": facts.config,
+        "waves": facts.waves,
         "inputs": facts.inputs,
         "files": {},
     }
@@ -95,77 +116,65 @@ def summarize(workbench: duckdb.DuckDBPyConnection, facts: Facts) -> Report:
 
 def verdict_on(content: dict[str, Any]) -> str:
     """One sentence: what became of the records, and whether the figures add up."""
-    fates, read = content["fates"], content["records"]["read"]
+    read = content["records"]["read"]
     if not content["conservation"]["holds"]:
         return "The figures do not add up: do not sign this report. See the conservation law below."
     if content["status"] == "planned":
-        return f"Planned: of {grouped_digits(read)} records, {grouped_digits(content['actions']['create'])} would be created; nothing was sent."
-    parts = [
-        f"{grouped_digits(fates['created'] + fates['created_different'])} of {grouped_digits(read)} records were created"
-    ]
-    aside = sum(fates[fate] for fate in LISTS["rejected"])
-    for number, word in (
+        later = deferred(content)
+        left = f", {grouped_digits(later)} left for a later wave" if later else ""
+        creates = grouped_digits(content["actions"]["create"])
+        return f"Planned: of {grouped_digits(read)} records, {creates} would be created{left}; nothing was sent."
+    return f"{', '.join(_ended(content))}; {_accounted_for(content)}."
+
+
+def deferred(content: Mapping[str, Any]) -> int:
+    """Records that the plan leaves for a later wave: not attempted, and no trouble by themselves."""
+    return min(int(content["actions"]["defer"]), int(content["fates"]["not_attempted"]))
+
+
+def _ended(content: dict[str, Any]) -> list[str]:
+    """The parts of the sentence that count."""
+    fates, later = content["fates"], deferred(content)
+    created = sum(fates[fate] for fate in LISTS["created"])
+    counted = (
         (sum(fates[fate] for fate in LISTS["skipped"]), "skipped"),
-        (aside, "rejected"),
+        (sum(fates[fate] for fate in LISTS["rejected"]), "rejected"),
         (sum(fates[fate] for fate in LISTS["held"]), "held for a person"),
         (fates["in_doubt"], "in doubt"),
-        (fates["not_attempted"], "not attempted"),
-    ):
-        if number:
-            parts.append(f"{grouped_digits(number)} {word}")
-    unread = sum(content["amounts_unreadable"].values())
-    tail = "every record and every cent is accounted for"
-    if unread:
-        tail = (
-            f"every record, and every cent that can be read ({grouped_digits(unread)} amounts cannot), is accounted for"
-        )
-    if fates["in_doubt"] or fates["not_attempted"]:
-        tail += ", but the run is not finished: resume it"
-    return f"{', '.join(parts)}; {tail}."
+        (fates["not_attempted"] - later, "not attempted"),
+        (later, "left for a later wave"),
+    )
+    head = f"{grouped_digits(created)} of {grouped_digits(content['records']['read'])} records were created"
+    return [head, *(f"{grouped_digits(number)} {word}" for number, word in counted if number)]
+
+
+def _accounted_for(content: dict[str, Any]) -> str:
+    """The part of the sentence that says what can be signed."""
+    fates, unread = content["fates"], sum(content["amounts_unreadable"].values())
+    cents = f"cent that can be read ({grouped_digits(unread)} amounts cannot), is" if unread else "cent is"
+    told = f"every record{',' if unread else ''} and every {cents} accounted for"
+    unfinished = fates["in_doubt"] or fates["not_attempted"] > deferred(content)
+    return f"{told}, but the run is not finished: resume it" if unfinished else told
 
 
 def _exit_code(facts: Facts, fates: dict[str, int], *, holds: bool) -> int:
     """Where several hold: the first of 4, 3, 5, 7, 1."""
-    unfinished = fates[Fate.NOT_ATTEMPTED] + fates[Fate.IN_DOUBT] > 0
-    if facts.stop_code is not None and (facts.stop_code != 5 or unfinished):
+    if facts.stop_code is not None and facts.stop_code != 5:
         return facts.stop_code
+    # What waits for a later wave was never to be sent in this run.
+    unsent = fates[Fate.NOT_ATTEMPTED] > facts.actions.get(Action.DEFER.value, 0)
+    if facts.stop_code == 5 and (unsent or fates[Fate.IN_DOUBT]):
+        return 5
+    if facts.status != "planned" and unsent:
+        return 5  # whatever the reason: what was planned and never sent is no clean end
     if not holds:
         return 7
-    if facts.status != "planned" and fates[Fate.NOT_ATTEMPTED]:
-        return 5  # whatever the reason: what was planned and never sent is no clean end
     return int(any(fates[fate] for fate in TROUBLED_FATES))
 
 
 def _counts(workbench: duckdb.DuckDBPyConnection) -> dict[str, int]:
     found = dict(workbench.execute("SELECT fate, count(*) FROM fates GROUP BY fate").fetchall())
     return {fate.value: found.get(fate.value, 0) for fate in Fate}
-
-
-def _sums(workbench: duckdb.DuckDBPyConnection, which: str) -> dict[str, dict[str, int]]:
-    """Currency -> fate -> minor units, exact (DuckDB sums BIGINT in 128 bits); every fate for every currency read."""
-    rows = workbench.execute(
-        f"SELECT currency, fate, sum(balance) FILTER ({which}) FROM fates WHERE balance IS NOT NULL GROUP BY ALL"
-    ).fetchall()
-    sums = {currency: dict.fromkeys((fate.value for fate in Fate), 0) for currency in sorted({row[0] for row in rows})}
-    for currency, fate, total in rows:
-        if fate is not None:
-            sums[currency][fate] = int(total or 0)
-    return sums
-
-
-def _net(debits: dict[str, dict[str, int]], credits: dict[str, dict[str, int]]) -> dict[str, dict[str, int]]:
-    return {
-        currency: {fate: amount + credits[currency][fate] for fate, amount in by_fate.items()}
-        for currency, by_fate in debits.items()
-    }
-
-
-def _unreadable_amounts(workbench: duckdb.DuckDBPyConnection) -> dict[str, int]:
-    """Fate -> records in which an amount may stand that nobody can read; they are in no sum."""
-    rows = workbench.execute(
-        "SELECT fate, count(*) FROM fates WHERE balance IS NULL AND (balance_kind IS NOT NULL OR fate = 'unreadable') GROUP BY fate"
-    ).fetchall()
-    return dict(sorted(rows))
 
 
 def _reasons(workbench: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
@@ -191,8 +200,8 @@ def _conservation(
     workbench: duckdb.DuckDBPyConnection,
     facts: Facts,
     fates: dict[str, int],
-    debits: dict[str, dict[str, int]],
-    credits: dict[str, dict[str, int]],
+    debits: Sums,
+    credits: Sums,
 ) -> dict[str, Any]:
     """Left: what was read, counted on the input. Right: what came out, counted on the fates."""
     once = workbench.execute(

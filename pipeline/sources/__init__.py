@@ -1,7 +1,9 @@
-"""Reading without loss: files in, batches of records out, and every physical line accounted for.
+"""Reading without loss: files in, batches of records out, and every physical line or row accounted for.
 
 No reader that we measured accounts for every line of a broken file, so the framing of lines into records is ours:
-`framing.py` decides which lines belong together, `header.py` what the columns are, `csv_file.py` reads the bytes.
+`dialect.py` is what a job declares, `framing.py` decides which lines belong together, `csv_file.py` reads the bytes.
+`parquet_file.py` reads tables whose rows are whole by themselves; `arrow_text.py` writes their values exactly as text.
+For both, `header.py` decides what the columns are and `opening.py` that the file is one, and the same to the end.
 """
 
 from collections.abc import Iterator, Sequence
@@ -9,14 +11,26 @@ from pathlib import Path
 
 from pipeline.errors import SourceError
 from pipeline.files import sha256_of
-from pipeline.sources.csv_file import BATCH_BYTES, Batch, CsvFile, Lines
-from pipeline.sources.header import GIVEN, unknown_columns
+from pipeline.layout import Layout
+from pipeline.sources.csv_file import CsvFile
+from pipeline.sources.dialect import RFC_4180, Dialect
+from pipeline.sources.header import unknown_columns
+from pipeline.sources.opening import PARQUET, first_bytes, known_format
+from pipeline.sources.parquet_file import ParquetFile
+from pipeline.sources.source_file import BATCH_BYTES, GIVEN, Batch, Lines, SourceFile
 
-__all__ = ["BATCH_BYTES", "GIVEN", "Batch", "CsvFile", "Lines", "in_order", "read", "unknown_columns"]
+__all__ = [
+    "BATCH_BYTES", "GIVEN", "Batch", "CsvFile", "Dialect", "Lines", "ParquetFile", "SourceFile", "in_order", "read",
+    "unknown_columns",
+]  # fmt: skip
 
 
-def in_order(paths: Sequence[Path]) -> list[CsvFile]:
-    """The files of a run in their order (name, then content), each under the shortest name that is unique in the run."""
+def in_order(paths: Sequence[Path], dialect: Dialect = RFC_4180, layout: Layout | None = None) -> list[SourceFile]:
+    """The files of a run in their order (name, then content), each under the shortest name that is unique in the run.
+
+    The first bytes decide which are Parquet; `dialect` is how the others are written, `layout` what the columns of all
+    mean (None: their names are ours).
+    """
     if missing := [str(path) for path in paths if not path.is_file()]:
         raise SourceError(f"not found, or not a regular file: {', '.join(missing)}")
     if unnameable := [ascii(str(path)) for path in paths if not _is_text(str(path))]:
@@ -28,10 +42,10 @@ def in_order(paths: Sequence[Path]) -> list[CsvFile]:
         raise SourceError("a file is named twice; name each file of a run once")
     twins = {path.name for path in unique if sum(other.name == path.name for other in unique) > 1}
     ordered = sorted(unique, key=lambda path: (path.name, sha256_of(path) if path.name in twins else "", str(path)))
-    return [CsvFile(path, _short_name(path, unique)) for path in ordered]
+    return [_source_file(path, _short_name(path, unique), dialect, layout) for path in ordered]
 
 
-def read(files: Sequence[CsvFile], batch_bytes: int = BATCH_BYTES) -> Iterator[Batch]:
+def read(files: Sequence[SourceFile], batch_bytes: int = BATCH_BYTES) -> Iterator[Batch]:
     """Yield the records of all files in order; refuse a file whose header is not that of the first."""
     position = 0
     for file in files:
@@ -42,7 +56,19 @@ def read(files: Sequence[CsvFile], batch_bytes: int = BATCH_BYTES) -> Iterator[B
         _same_header(files[0], file)
 
 
-def _same_header(first: CsvFile, file: CsvFile) -> None:
+def _source_file(path: Path, name: str, dialect: Dialect, layout: Layout | None) -> SourceFile:
+    head = first_bytes(path)
+    if head == PARQUET:
+        return ParquetFile(path, name, layout)
+    if path.suffix.casefold() == ".parquet":
+        what = known_format(head) or ("text of some kind" if head else "an empty file")
+        raise SourceError(
+            f"{path}: this is no Parquet file, whatever its name says, but {what}; give it its right name"
+        )
+    return CsvFile(path, name, dialect, layout)
+
+
+def _same_header(first: SourceFile, file: SourceFile) -> None:
     if file.header is not None and first.header is not None and file.columns != first.columns:
         raise SourceError(
             f"{file.path}: its columns ({', '.join(file.columns)}) are not those of {first.path} "

@@ -6,31 +6,18 @@ the next such line: it is taken where the joined text is a legal record (RFC 418
 else the line stands alone as unreadable and reading goes on at the next one. So nothing is lost and nothing is guessed.
 """
 
-import re
 from dataclasses import dataclass
 
 import polars as pl
 
 from pipeline.outcomes import Reason
+from pipeline.sources.dialect import Dialect
+from pipeline.sources.grammar import Grammar, grammar
+from pipeline.sources.source_file import CONTROL, LONE_CR, LONGEST_RECORD
 
-LONGEST_RECORD = 1 << 20  #: bytes; longer records are unreadable
 #: No open quote is followed further than this. Between the two, a legal record is unreadable as a whole, so that no line
 #: inside it becomes a customer.
 LONGEST_QUOTE = 16 << 20
-
-# The quoted form stands first: a possessive group never comes back to try its second branch.
-# Runs are taken at once ([^"]++): Python keeps a frame for each turn of a group, 148 bytes a character.
-_FIELD = r'(?:"(?:[^"]++|"")*+"|[^",\n]*+)'
-_LEGAL = re.compile(rf"{_FIELD}(?:,{_FIELD})*+\Z")
-_ONE_FIELD = re.compile(r',(?:"(?:[^"]++|"")*+"|[^",]*+)')
-_OPENS = re.compile(rf'(?:{_FIELD},)*+"(?:[^"]++|"")*+\Z')
-
-#: For expressions (Rust's regex engine has no possessive quantifiers and needs none: it is linear).
-LEGAL_RECORD = r'^(?:[^",]*|"(?:[^"]|"")*")(?:,(?:[^",]*|"(?:[^"]|"")*"))*$'
-#: With a comma put before the record, every match is one field and none is empty.
-ONE_FIELD = r',(?:"(?:[^"]|"")*"|[^",]*)'
-#: Controls but tab and line feed; DEL and the C1 range are what mis-decoded text shows as. CR is judged by itself.
-CONTROL = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u0080-\u009f]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,29 +31,35 @@ class Frames:
     rest: int
 
 
-def frame(lines: pl.DataFrame, field_count: int, *, at_end: bool) -> Frames:
-    """Lines (`line`, `raw`, `not_utf8`) -> frames; at the end of the file every line is judged, else some may wait."""
+def frame(lines: pl.DataFrame, field_count: int, dialect: Dialect, *, at_end: bool) -> Frames:
+    """Lines (`line`, `raw`, `undecoded`) -> frames; at the end of the file every line is judged, else some may wait."""
     odd = (lines["raw"].str.count_matches('"', literal=True) % 2 == 1).arg_true().to_list()
-    spans, unclosed, rest = _spans(lines["raw"], odd, field_count, at_end=at_end)
+    spans, unclosed, rest = _spans(lines["raw"], odd, field_count, grammar(dialect.delimiter), at_end=at_end)
     taken = _joined(lines.head(rest), spans)
-    return Frames(_judged(taken, unclosed=lines["line"].gather(unclosed).implode(), field_count=field_count), rest)
+    judged = _judged(taken, dialect, unclosed=lines["line"].gather(unclosed).implode(), field_count=field_count)
+    return Frames(judged, rest)
+
+
+def blank_line(raw: pl.Expr, dialect: Dialect) -> pl.Expr:
+    """Whether a line holds nothing but spaces and tabs; where tabs part the fields, they are fields."""
+    return raw.str.strip_chars(" \t\r".replace(dialect.delimiter, "")) == ""
 
 
 def _spans(
-    raw: pl.Series, odd: list[int], field_count: int, *, at_end: bool
+    raw: pl.Series, odd: list[int], field_count: int, patterns: Grammar, *, at_end: bool
 ) -> tuple[list[tuple[int, int]], list[int], int]:
     """Which lines make one record: [(first, last)], which open a quote in vain, and where the undecided rest begins."""
     spans: list[tuple[int, int]] = []
     unclosed: list[int] = []
     free = 0
     for position, first in enumerate(odd):
-        if first < free or not _OPENS.match(raw[first]):
+        if first < free or not patterns.opens.match(raw[first]):
             continue
         last = odd[position + 1] if position + 1 < len(odd) else None
         text = _text_up_to(raw, first, last if last is not None else len(raw) - 1)
         if text is not None and last is None and not at_end:
             return spans, unclosed, first
-        if text is not None and last is not None and _is_record(text, field_count):
+        if text is not None and last is not None and _field_count(text, patterns) == field_count:
             spans.append((first, last))
             free = last + 1
         else:
@@ -86,9 +79,12 @@ def _text_up_to(raw: pl.Series, first: int, last: int) -> str | None:
     return "\n".join(pieces)
 
 
-def _is_record(text: str, field_count: int) -> bool:
+def _field_count(text: str, patterns: Grammar) -> int:
+    """How many fields a legal record has; 0 of anything else."""
     text = text.removesuffix("\r")
-    return _LEGAL.match(text) is not None and sum(1 for _ in _ONE_FIELD.finditer("," + text)) == field_count
+    if patterns.legal.match(text) is None:
+        return 0
+    return sum(1 for _ in patterns.one_field.finditer(patterns.delimiter + text))
 
 
 def _joined(lines: pl.DataFrame, spans: list[tuple[int, int]]) -> pl.DataFrame:
@@ -98,7 +94,7 @@ def _joined(lines: pl.DataFrame, spans: list[tuple[int, int]]) -> pl.DataFrame:
     starts = pl.Series([first for first, _ in spans], dtype=pl.UInt32)
     inside = pl.Series([index for first, last in spans for index in range(first + 1, last + 1)], dtype=pl.UInt32)
     whole = [("\n".join(lines["raw"][first : last + 1]), last - first + 1) for first, last in spans]
-    bad = [bool(lines["not_utf8"][first : last + 1].any()) for first, last in spans]
+    bad = [bool(lines["undecoded"][first : last + 1].any()) for first, last in spans]
     index = pl.int_range(pl.len(), dtype=pl.UInt32)
     merged = pl.DataFrame(
         {
@@ -116,30 +112,32 @@ def _joined(lines: pl.DataFrame, spans: list[tuple[int, int]]) -> pl.DataFrame:
         .select(
             "line",
             raw=pl.coalesce("whole", "raw"),
-            not_utf8=pl.coalesce("bad", "not_utf8"),
+            undecoded=pl.coalesce("bad", "undecoded"),
             line_count=pl.col("line_count").fill_null(1),
         )
     )
 
 
-def _judged(records: pl.DataFrame, *, unclosed: pl.Series, field_count: int) -> pl.DataFrame:
+def _judged(records: pl.DataFrame, dialect: Dialect, *, unclosed: pl.Series, field_count: int) -> pl.DataFrame:
     """Give every record its reason, if it has one; blank lines have `blank` set and no reason."""
     raw = pl.col("raw")
     quotes = raw.str.contains('"', literal=True)
     unquoted = pl.when("quoted").then(raw.str.replace_all(r'"(?:[^"]|"")*"', "")).otherwise(raw)
-    fields = unquoted.str.count_matches(",", literal=True) + 1
+    fields = unquoted.str.count_matches(dialect.delimiter, literal=True) + 1
+    undecodable = Reason.READ_NOT_UTF8 if dialect.is_utf8 else Reason.READ_UNDECODABLE
+    legal = raw.str.contains(grammar(dialect.delimiter).legal_text)
     reason = (
         pl.when("blank").then(None)
-        .when("not_utf8").then(pl.lit(Reason.READ_NOT_UTF8.value))
+        .when("undecoded").then(pl.lit(undecodable.value))
         .when(raw.str.len_bytes() > LONGEST_RECORD).then(pl.lit(Reason.READ_TOO_LONG.value))
         .when(pl.col("line").is_in(unclosed)).then(pl.lit(Reason.READ_UNCLOSED_QUOTE.value))
-        .when(pl.col("quoted") & ~raw.str.contains(LEGAL_RECORD)).then(pl.lit(Reason.READ_STRAY_QUOTE.value))
+        .when(pl.col("quoted") & ~legal).then(pl.lit(Reason.READ_STRAY_QUOTE.value))
         .when(raw.str.contains(CONTROL)).then(pl.lit(Reason.READ_CONTROL_CHARACTER.value))
-        .when(raw.str.contains(r"\r(?:[^\n]|$)")).then(pl.lit(Reason.READ_LONE_CR.value))
+        .when(raw.str.contains(LONE_CR)).then(pl.lit(Reason.READ_LONE_CR.value))
         .when(fields < field_count).then(pl.lit(Reason.READ_TOO_FEW_FIELDS.value))
         .when(fields > field_count).then(pl.lit(Reason.READ_TOO_MANY_FIELDS.value))
     )  # fmt: skip
-    blank = (raw.str.strip_chars(" \t\r") == "") & ~pl.col("not_utf8")
+    blank = blank_line(raw, dialect) & ~pl.col("undecoded")
     return (
         records.with_columns(raw=raw.str.strip_suffix("\r"))
         .with_columns(quoted=quotes, blank=blank)

@@ -8,6 +8,7 @@ Four rules stand behind every line:
 """
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import StrEnum
 
 from pipeline.outcomes import (
@@ -47,6 +48,7 @@ class Policy:
     longest_retry_after: float = 600.0
     running_seconds: float = 300.0  #: how long a first request with our key may be running
     outage_seconds: float = 300.0  #: without any success: stop, resumable
+    stop_at: datetime | None = None  #: the time to stop by, resumable
     generations: int = 3
     young_hours: float = 23.0  #: a key lives 24 hours at billing; from here on it counts as old
 

@@ -224,6 +224,7 @@ class _Loop:
             self._go_on_with(row, row.run_id)
         more = True
         while more or self.rows:
+            self._watch_the_time()
             if self.stopping.event.is_set():
                 break
             if more and len(self.rows) < WINDOW:
@@ -406,6 +407,11 @@ class _Loop:
         slowest = 2 / self.policy.per_second if self.policy.per_second else 0.0  # a slow pace is no outage either
         if self.rows and silent > max(self.policy.outage_seconds, slowest):
             self.stopping.ask(Stop(f"billing has not answered for {silent:.0f} s; resume when it is back", exit_code=5))
+
+    def _watch_the_time(self) -> None:
+        until = self.policy.stop_at
+        if until is not None and not self.stopping.event.is_set() and self.clock.now() >= until:
+            self.stopping.ask(Stop(f"the time to stop by, {until.isoformat(timespec='minutes')}, has come", exit_code=5))
 
     def _wind_down(self) -> None:
         """Wait for what is in flight and record it; take back what never left; the rest stays unsettled."""

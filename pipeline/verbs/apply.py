@@ -3,26 +3,28 @@
 import itertools
 import os
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
-from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import polars as pl
 import pyarrow.parquet as pq
 
 from pipeline.billing import Billing, LookUp
-from pipeline.config import Settings, Target
+from pipeline.config import Settings, Target, stop_at
 from pipeline.customer import Environment
-from pipeline.errors import Interrupted, NotApproved, PlanStale, SubmissionStopped
-from pipeline.files import sha256_of
+from pipeline.errors import Interrupted, NotApproved, SubmissionStopped, ThresholdExceeded
 from pipeline.ledger import OUTCOME_COLUMNS, Ledger, run_lock
 from pipeline.outcomes import Action, CertificateRefused, CredentialRefused, Misaddressed, NoAnswer, Unintelligible
 from pipeline.reporting import Report
 from pipeline.run_folder import RunFolder
 from pipeline.submission import Planned, Policy, Stop, submit
 from pipeline.verbs.results import write_results
+from pipeline.verbs.stale import refuse_damaged, refuse_stale
 from pipeline.verbs.watch import CLOCK, NOBODY, StopRequest, Watch
+
+NOTHING_SAID: Mapping[str, Any] = MappingProxyType({})
 
 
 def apply_plan(
@@ -30,13 +32,18 @@ def apply_plan(
     settings: Settings,
     target: Target,
     *,
+    said: Mapping[str, Any] = NOTHING_SAID,
     stopping: StopRequest | None = None,
     watch: Watch = NOBODY,
 ) -> Report:
-    """Do exactly what a plan says, or refuse with PlanStale, naming what has moved."""
+    """Do exactly what a plan says, or refuse with PlanStale, naming what has moved.
+
+    `said`: settings that take part in planning and were said again; another value than the plan's is another plan.
+    """
     folder = RunFolder.find(settings.reports, run_id)
     with writing(settings, target.environment, run_id) as ledger:
-        _refuse_stale(folder, ledger, target.environment)
+        refuse_stale(folder, ledger, settings, target.environment, said)
+        refuse_too_many(folder.read_json("plan.json"), settings)
         return submit_and_report(folder, settings, target, ledger, stopping or StopRequest(), watch)
 
 
@@ -51,7 +58,7 @@ def resume_run(
     """Finish a run that was stopped or killed; a run that is finished is only reported again."""
     folder = RunFolder.find(settings.reports, run_id)
     with writing(settings, target.environment, run_id) as ledger:
-        _refuse_damaged(folder, target.environment)
+        refuse_damaged(folder, target.environment)
         if ledger.run(run_id) is None:
             raise NotApproved(f"plan {run_id} was never begun, so there is nothing to resume: pipeline apply {run_id}")
         return submit_and_report(folder, settings, target, ledger, stopping or StopRequest(), watch)
@@ -169,8 +176,23 @@ def _knock(billing: Billing, first: Planned, stopping: StopRequest) -> None:
     )
 
 
+def refuse_too_many(plan: dict[str, Any], settings: Settings) -> None:
+    """Refuse a plan that would create more customers than the job allows."""
+    creates = plan["actions"][Action.CREATE.value]
+    if settings.max_creates is not None and creates > settings.max_creates:
+        raise ThresholdExceeded(
+            f"THRESHOLD.MAX_CREATES: plan {plan['run_id']} would create {creates} customers, the job allows "
+            f"{settings.max_creates}; nothing was sent. Send a part of it (--limit, --where) or allow more (--max-creates)"
+        )
+
+
 def _policy(settings: Settings) -> Policy:
-    return Policy(workers=settings.workers, per_second=settings.per_second, outage_seconds=settings.outage_seconds)
+    return Policy(
+        workers=settings.workers,
+        per_second=settings.per_second,
+        outage_seconds=settings.outage_seconds,
+        stop_at=stop_at(settings.stop_by, CLOCK.now()),
+    )
 
 
 def _planned_creates(folder: RunFolder) -> Iterator[Planned]:
@@ -192,43 +214,3 @@ def _outcomes(ledger: Ledger, folder: RunFolder) -> Iterator[pl.DataFrame]:
     for block in itertools.chain([[]], ledger.outcomes()):
         rows = pl.DataFrame(block, schema=schema, orient="row").with_columns(pl.col("payable").cast(pl.Boolean))
         yield rows.join(planned, on="external_reference", how="semi")
-
-
-# -- what must not have moved -----------------------------------------------------------------------------------------
-
-
-def _refuse_stale(folder: RunFolder, ledger: Ledger, environment: Environment) -> None:
-    _refuse_damaged(folder, environment)
-    if ledger.run(folder.run_id) is not None:
-        raise PlanStale(f"plan {folder.run_id} was begun before; to finish it: pipeline resume {folder.run_id}")
-    plan = folder.read_json("plan.json")
-    moved = [
-        f"input {file['path']}"
-        for file in plan["inputs"]
-        if not Path(file["path"]).is_file() or sha256_of(Path(file["path"])) != file["sha256"]
-    ]
-    references = set(ledger.moved_since(plan["ledger_event"]))
-    if references:
-        planned = pl.scan_parquet(folder.staged / "plan.parquet").select("external_reference", "row_id", "fingerprint")
-        hit = planned.filter(pl.col("external_reference").is_in(list(references))).collect()["row_id"].to_list()
-        if hit:
-            moved.append(
-                f"the ledger's history of {len(hit)} planned rows ({', '.join(hit[:3])}{' …' if len(hit) > 3 else ''})"
-            )
-    if moved:
-        raise PlanStale(f"plan {folder.run_id} is stale: {' and '.join(moved)} changed since; make a new plan")
-
-
-def _refuse_damaged(folder: RunFolder, environment: Environment) -> None:
-    """A plan is applied as it was made, in the environment that it was made for, or not at all."""
-    plan = folder.read_json("plan.json")
-    if plan["environment"] != asdict(environment):
-        made_for = Environment(**plan["environment"])
-        raise PlanStale(f"plan {folder.run_id} was made for {made_for}, not for {environment}; make a new plan")
-    changed = [name for name, digest in plan["staged"].items() if not _is_whole(folder.staged / name, digest)]
-    if changed:
-        raise PlanStale(f"plan {folder.run_id}: {', '.join(changed)} changed or vanished since; make a new plan")
-
-
-def _is_whole(path: Path, digest: str) -> bool:
-    return path.is_file() and sha256_of(path) == digest

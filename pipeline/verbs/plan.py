@@ -2,7 +2,8 @@
 
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,19 +12,20 @@ import polars as pl
 
 from pipeline import __version__
 from pipeline.config import Settings
-from pipeline.customer import Environment, payload_expression
+from pipeline.customer import Environment
 from pipeline.errors import Interrupted, SourceError
 from pipeline.files import renamed_when_whole, sha256_of
 from pipeline.ledger import Ledger
+from pipeline.mapping import count_absent
 from pipeline.matching import find_matches
-from pipeline.normalizing import Defaults, normalize
-from pipeline.outcomes import Action, Fate
+from pipeline.outcomes import Action
 from pipeline.planning import Plan, make_plan
+from pipeline.references import References, known_to
 from pipeline.reporting import Report
 from pipeline.run_folder import RunFolder
-from pipeline.sources import BATCH_BYTES, CsvFile, in_order, read, unknown_columns
+from pipeline.sources import BATCH_BYTES, Dialect, SourceFile, in_order, read, unknown_columns
 from pipeline.totalling import ControlTotals
-from pipeline.validating import validate
+from pipeline.verbs.records import described_layout, judged, layout_of, no_records
 from pipeline.verbs.results import write_results
 from pipeline.verbs.watch import CLOCK, NOBODY, StopRequest, Stopwatch, Watch
 
@@ -59,7 +61,7 @@ def plan_import(
     run_id: str | None = None,
 ) -> PlannedRun:
     """Everything up to the plan, and the plan itself, in a new folder under `settings.reports`; nothing is sent."""
-    files = in_order(paths)
+    files = in_order(paths, Dialect(settings.source.delimiter, settings.source.encoding), settings.mapping)
     folder = RunFolder.create(settings.reports, run_id or new_run_id(paths))
     try:
         record = _plan(folder, files, settings, environment, stopping or StopRequest(), watch, batch_bytes)
@@ -73,7 +75,7 @@ def plan_import(
 
 def _plan(
     folder: RunFolder,
-    files: list[CsvFile],
+    files: Sequence[SourceFile],
     settings: Settings,
     environment: Environment,
     stopping: StopRequest,
@@ -81,24 +83,25 @@ def _plan(
     batch_bytes: int,
 ) -> dict[str, Any]:
     seconds = Stopwatch()
-    totals = ControlTotals()
+    totals, absent = ControlTotals(), Counter[str]()
     for number, batch in enumerate(read(files, batch_bytes), start=1):
         if stopping.event.is_set():
             raise Interrupted("stopped while planning; nothing was sent")
-        totals.add(batch.records)
-        folder.stage_records(number, judged(batch.records, files[0].columns, settings))
+        layout = layout_of(settings.mapping, files[0].columns)
+        totals.add(batch.records, layout)
+        absent += count_absent(batch.records, layout)
+        folder.stage_records(number, judged(batch.records, layout, settings.region))
         watch.reading(totals.records)
     _refuse_empty(files, totals.records, settings)
+    layout = layout_of(settings.mapping, files[0].columns)
     if not totals.records:
-        folder.stage_records(0, judged(_no_records(files[0].columns), files[0].columns, settings))
+        folder.stage_records(0, judged(no_records(files[0].columns), layout, settings.region))
     seconds.lap("read and validate")
+    known = known_to(settings.home / environment.name)
     with Ledger.read(settings.home / environment.name) as ledger:
         folder.stage_blocks("history", _history(ledger))
         last_event = ledger.last_event() if ledger else 0
-    with folder.workbench() as workbench:
-        find_matches(workbench)
-        with renamed_when_whole(folder.staged / "plan.parquet") as path:
-            plan = make_plan(workbench, path, environment, retry_refused=settings.retry_refused)
+    plan = _decide(folder, settings, environment, known)
     seconds.lap("match and plan")
     watch.planned()
     return {
@@ -109,10 +112,15 @@ def _plan(
         "version": __version__,
         "environment": asdict(environment),
         "destination": settings.destination,
-        "settings": {"region": settings.region, "retry_refused": settings.retry_refused},
+        "config": _config(settings),
+        "settings": settings.planning,
+        "per_second": settings.per_second,
+        "mapping": described_layout(settings.mapping),
+        "absent_texts": dict(sorted(absent.items())),
+        "references": _references(known),
         "inputs": [_described(file) for file in files],
         "columns": files[0].columns,
-        "columns_not_sent": unknown_columns(files[0].columns),
+        "columns_not_sent": unknown_columns(files[0].columns, settings.mapping),
         "ledger_event": last_event,
         "read": {"records": totals.records, "debits": dict(totals.debits), "credits": dict(totals.credits)},
         "actions": {action.value: count for action, count in plan.rows.items()},
@@ -121,31 +129,20 @@ def _plan(
     }
 
 
-def judged(records: pl.DataFrame, columns: list[str], settings: Settings) -> pl.DataFrame:
-    """The row-local stages over one batch: every record comes out once, accepted (fate null) or set aside."""
-    customers = normalize(records, Defaults(region=settings.region), columns)
-    unreadable = pl.col("reason").is_not_null()
-    reasons = validate(customers).reasons
-    return (
-        customers.with_columns(reasons=reasons)
-        .with_columns(
-            reasons=pl.when(unreadable).then(pl.concat_list("reason")).otherwise("reasons"),
-            payload=payload_expression(customers.columns),
-        )
-        .with_columns(
-            fate=pl.when(unreadable)
-            .then(pl.lit(Fate.UNREADABLE.value))
-            .when(pl.col("reasons").list.len() > 0)
-            .then(pl.lit(Fate.INVALID.value))
-        )
-        .drop("reason", "line")
-    )
-
-
-def _no_records(columns: list[str]) -> pl.DataFrame:
-    texts = ["row_id", "reason", "text", *(f"given.{column}" for column in columns)]
-    numbers = ["position", "line", "line_count"]
-    return pl.DataFrame(schema={**dict.fromkeys(numbers, pl.Int64), **dict.fromkeys(texts, pl.String)})
+def _decide(folder: RunFolder, settings: Settings, environment: Environment, known: References | None) -> Plan:
+    """Match and plan over the staged records, the ledger's history and the known customers."""
+    with folder.workbench(references=known.path if known else None) as workbench:
+        find_matches(workbench)
+        with renamed_when_whole(folder.staged / "plan.parquet") as path:
+            return make_plan(
+                workbench,
+                path,
+                environment,
+                retry_refused=settings.retry_refused,
+                same_identity=settings.same_identity,
+                limit=settings.limit,
+                where=settings.where,
+            )
 
 
 def _history(ledger: Ledger | None) -> Iterator[pl.DataFrame]:
@@ -155,7 +152,7 @@ def _history(ledger: Ledger | None) -> Iterator[pl.DataFrame]:
         yield pl.DataFrame(block, schema=schema, orient="row")
 
 
-def _refuse_empty(files: list[CsvFile], records: int, settings: Settings) -> None:
+def _refuse_empty(files: Sequence[SourceFile], records: int, settings: Settings) -> None:
     if headless := [str(file.path) for file in files if file.header is None]:
         raise SourceError(f"{', '.join(headless)}: empty, without even a header")
     if not records and not settings.allow_empty:
@@ -164,11 +161,23 @@ def _refuse_empty(files: list[CsvFile], records: int, settings: Settings) -> Non
         )
 
 
-def _described(file: CsvFile) -> dict[str, Any]:
+def _config(settings: Settings) -> dict[str, Any] | None:
+    config = settings.config
+    if config is None:
+        return None
+    return {"path": config.path, "sha256": config.sha256, "job": config.job.model_dump(mode="json")}
+
+
+def _references(known: References | None) -> dict[str, Any] | None:
+    return {"version": known.version, "rows": known.rows, "loaded_at": known.loaded_at} if known else None
+
+
+def _described(file: SourceFile) -> dict[str, Any]:
     return {
         "path": str(file.path),
         "name": file.name,
         "sha256": file.sha256,
+        "format": file.format,
         "bytes": file.size,
         "lines": asdict(file.lines),
     }

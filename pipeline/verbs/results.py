@@ -47,7 +47,7 @@ def write_results(
     }
     write_bytes(folder.path / "report.html", render_html(report.content).encode())
     folder.write_json("summary.json", report.content)
-    folder.write_manifest(plan["inputs"], plan["settings"])
+    folder.write_manifest(plan["inputs"], plan["settings"], _named(plan["config"]))
     return report
 
 
@@ -84,7 +84,22 @@ def _facts(
         seconds=seconds,
         left_over=left_over,
         settings=plan["settings"],
+        per_second=plan["per_second"],
+        mapping=plan["mapping"],
+        absent_texts=plan["absent_texts"],
+        references=plan["references"],
+        config=_named(plan["config"]),
+        waves=_wave(plan["settings"]),
     )
+
+
+def _named(config: dict[str, Any] | None) -> dict[str, Any] | None:
+    return {name: config[name] for name in ("path", "sha256")} if config else None
+
+
+def _wave(settings: dict[str, Any]) -> dict[str, Any] | None:
+    wave = {name: settings[name] for name in ("limit", "where")}
+    return wave if any(wave.values()) else None
 
 
 def _write_tables(folder: RunFolder, workbench: duckdb.DuckDBPyConnection, columns: list[str]) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pipeline.config import Settings, Target
 from pipeline.reporting import Report
-from pipeline.verbs.apply import settle_earlier_runs, submit_and_report, writing
+from pipeline.verbs.apply import refuse_too_many, settle_earlier_runs, submit_and_report, writing
 from pipeline.verbs.plan import PlannedRun, new_run_id, plan_import
 from pipeline.verbs.watch import NOBODY, StopRequest, Watch
 
@@ -25,5 +25,6 @@ def run_import(
     with writing(settings, target.environment, run_id) as ledger:
         left_over = settle_earlier_runs(settings, target, ledger, stopping, watch)
         planned = plan_import(paths, settings, target.environment, stopping=stopping, watch=watch, run_id=run_id)
+        refuse_too_many(planned.folder.read_json("plan.json"), settings)
         approve(planned)
         return submit_and_report(planned.folder, settings, target, ledger, stopping, watch, left_over=left_over)

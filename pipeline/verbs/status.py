@@ -19,11 +19,17 @@ class RunStatus:
     status: str  #: planned, running, interrupted (its process is gone), stopped or finished
     environment: str
     planned: int
+    later: int  #: creates that were left for a later wave
     states: dict[str, int]
     started_at: str | None
     ended_at: str | None
     exit_code: int | None
     reports: str
+
+    @property
+    def left(self) -> int:
+        """Creates of the plan that this run has not settled."""
+        return max(0, self.planned - self.settled)
 
     @property
     def settled(self) -> int:
@@ -48,6 +54,7 @@ def status_of(folder: RunFolder, home: Path) -> RunStatus:
         status=status,
         environment=plan["environment"]["name"],
         planned=plan["actions"]["create"],
+        later=plan["actions"].get("defer", 0),
         states=states,
         started_at=known["started_at"] if known else None,
         ended_at=known["ended_at"] if known else None,

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.billing import ApiKey, parse_address
-from pipeline.config import read_api_key, target_from
+from pipeline.config import Naming, read_api_key, target_from
 from pipeline.errors import AddressRefused, ConfigError, KeyProblem, PipelineError
 
 TEST_KEY, LIVE_KEY, PUBLIC_KEY = "sk_test_4f9a2c7e81d3", "sk_4f9a2c7e81d3b5a6", "pk_test_4f9a2c7e81d3"
@@ -88,7 +88,7 @@ def test_a_key_goes_only_to_hosts_of_its_kind(key, host, live):
     expected = (LIVE_KEY if key == LIVE_PREFIXED else key, host, live) in ALLOWED
 
     try:
-        target = target_from(host, ApiKey(key, source="a test"), live=live, environment="here", merchant="shop")
+        target = target_from(host, ApiKey(key, source="a test"), Naming(live=live, environment="here", merchant="shop"))
         said = ""
     except (KeyProblem, AddressRefused) as refused:
         target, said = None, str(refused)
@@ -101,12 +101,12 @@ def test_a_key_goes_only_to_hosts_of_its_kind(key, host, live):
 
 def test_a_live_key_is_refused_without_live_and_the_message_says_what_to_say():
     with pytest.raises(KeyProblem, match="--live"):
-        target_from(VENDOR, ApiKey(LIVE_KEY, source="a test"), environment="here", merchant="shop")
+        target_from(VENDOR, ApiKey(LIVE_KEY, source="a test"), Naming(environment="here", merchant="shop"))
 
 
 def test_a_live_key_with_live_is_refused_at_any_other_host():
     with pytest.raises(AddressRefused, match=r"api\.momentco\.io"):
-        target_from(OTHER, ApiKey(LIVE_KEY, source="a test"), live=True, environment="here", merchant="shop")
+        target_from(OTHER, ApiKey(LIVE_KEY, source="a test"), Naming(live=True, environment="here", merchant="shop"))
 
 
 def test_another_machine_wants_names_for_environment_and_merchant_both_at_once():
@@ -125,7 +125,7 @@ def test_the_port_of_a_local_sandbox_is_no_part_of_its_environment():
 @pytest.mark.parametrize("name", ["../up", "a/b", "..", ".", "UPPER", "", "a b", "a\n", "-a", "a" * 64, "ä"])
 def test_a_name_that_would_leave_the_home_folder_is_refused(name):
     with pytest.raises(ConfigError):
-        target_from(VENDOR, ApiKey(TEST_KEY, source="a test"), environment=name, merchant="shop")
+        target_from(VENDOR, ApiKey(TEST_KEY, source="a test"), Naming(environment=name, merchant="shop"))
 
 
 # what a key may look like

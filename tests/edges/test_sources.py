@@ -10,8 +10,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from pipeline.errors import SourceError
-from pipeline.sources import BATCH_BYTES, CsvFile, Lines, in_order, read
+from pipeline.errors import ConfigError, SourceError
+from pipeline.layout import Layout
+from pipeline.sources import BATCH_BYTES, CsvFile, Dialect, Lines, in_order, read, unknown_columns
 
 HEADER = b"external_reference,name,note\n"
 MIB = 1 << 20
@@ -24,13 +25,15 @@ def file_of(folder: Path, content: bytes, name: str = "customers.csv") -> Path:
     return path
 
 
-def records_of(*paths: Path, batch_bytes: int = BATCH_BYTES) -> tuple[list[CsvFile], list[dict]]:
-    files = in_order(list(paths))
+def records_of(
+    *paths: Path, batch_bytes: int = BATCH_BYTES, dialect: Dialect | None = None, layout: Layout | None = None
+) -> tuple[list[CsvFile], list[dict]]:
+    files = in_order(list(paths), dialect or Dialect(), layout)
     return files, [row for batch in read(files, batch_bytes) for row in batch.records.to_dicts()]
 
 
-def read_one(path: Path, batch_bytes: int = BATCH_BYTES) -> tuple[Lines, list[dict]]:
-    (file,), records = records_of(path, batch_bytes=batch_bytes)
+def read_one(path: Path, batch_bytes: int = BATCH_BYTES, dialect: Dialect | None = None) -> tuple[Lines, list[dict]]:
+    (file,), records = records_of(path, batch_bytes=batch_bytes, dialect=dialect)
     return file.lines, records
 
 
@@ -356,13 +359,18 @@ REFUSED_HEADERS = {
         ["'metadata.Plan' and 'metadata.plan' differ only in case"],
     ),
     "a known name in another case": ("external_reference,Email", ["'Email' must be written 'email'"]),
+    "billing's own id in another case": (
+        "external_reference,Billing_ID",
+        ["'Billing_ID' must be written 'billing_id'"],
+    ),
     "metadata in another case": ("external_reference,Metadata.plan", ["'Metadata.plan'"]),
     "spaces around a name": ("external_reference, name", ["' name' has spaces around its name"]),
     "a near miss": ("external_referense,name", ["no column 'external_reference'", "'external_referense'"]),
     "the reference in capitals": ("EXTERNAL_REFERENCE,name", ["'EXTERNAL_REFERENCE'", "'external_reference'"]),
-    "semicolons": ("external_reference;name;note", ["no column 'external_reference'", "';'"]),
-    "tabs": ("external_reference\tname", ["no column 'external_reference'", r"'\t'"]),
-    "bars": ("external_reference|name", ["no column 'external_reference'", "'|'"]),
+    "semicolons": ("external_reference;name;note", ["no column 'external_reference'", "';'", "source.delimiter"]),
+    "tabs": ("external_reference\tname", ["no column 'external_reference'", r"'\t'", "source.delimiter"]),
+    "bars": ("external_reference|name", ["no column 'external_reference'", "'|'", "source.delimiter"]),
+    "semicolons after quotes": ('"external_reference";"name"', ["quote", "';'", "source.delimiter"]),
     "a metadata key too long": (f"external_reference,metadata.{'k' * 41}", ["'" + "k" * 41 + "'", "1 to 40"]),
     "a metadata key too short": ("external_reference,metadata.", ["''", "1 to 40"]),
     "a stray quote": ('external_reference,na"me', ["line 1", "quote"]),
@@ -444,6 +452,240 @@ def test_columns_that_an_earlier_run_added_are_dropped_and_the_others_stay_in_th
     assert file.columns == ["external_reference", "name"]
     assert cells(records[0]) == ["a-1", "Ann"]
     assert [column for column in records[0] if "_import_" in column] == []
+
+
+# -- delimiters and encodings that are declared -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t", "|"])
+def test_a_declared_delimiter_parts_the_fields_and_a_comma_is_text(tmp_path, delimiter):
+    rows = ["external_reference,name,note", "a-1,Ann,x", 'b-1,"B,en",""', 'c-1,"""C""\r\n,",z', ",,", "d-1,D", "e,1,2,"]
+    content = "\r\n".join(rows).replace(",", "\0").replace("B\0en", f"B{delimiter}en").replace("\0", delimiter)
+    path = file_of(tmp_path, content.encode() + f"\nf-1{delimiter}F, f{delimiter}".encode())
+
+    lines, records = read_one(path, dialect=Dialect(delimiter))
+
+    assert [cells(r) for r in records if r["reason"] is None] == [
+        ["a-1", "Ann", "x"],
+        ["b-1", f"B{delimiter}en", ""],
+        ["c-1", f'"C"\r\n{delimiter}', "z"],
+        ["", "", ""],
+        ["f-1", "F, f", ""],
+    ]
+    assert [(r["line"], r["reason"]) for r in records if r["reason"]] == [
+        (7, "READ.TOO_FEW_FIELDS"),
+        (8, "READ.TOO_MANY_FIELDS"),
+    ]
+    assert lines == Lines(physical=9, header=1, blank=0, records=8)
+
+
+def test_a_line_of_nothing_but_tabs_is_a_record_where_tabs_part_the_fields(tmp_path):
+    path = file_of(tmp_path, b"external_reference\tname\n\t\n \n\t\t\n")
+
+    lines, records = read_one(path, dialect=Dialect("\t"))
+
+    assert [(r["line"], r["reason"]) for r in records] == [(2, None), (4, "READ.TOO_MANY_FIELDS")]
+    assert lines == Lines(physical=4, header=1, blank=1, records=2)
+
+
+def test_a_header_with_commas_where_semicolons_are_declared_says_so(tmp_path):
+    with pytest.raises(SourceError, match=r"parted by ','; declare it in the config: source\.delimiter"):
+        records_of(file_of(tmp_path, HEADER), dialect=Dialect(";"))
+
+
+ENCODED = {
+    "cp1252": "José – 10 €",
+    "latin-1": "José ½",
+    "iso-8859-15": "José €",
+    "iso8859_7": "Γιώργος",
+    "cp850": "José ½",
+    "mac-roman": "José – €",
+    "koi8-r": "Ёлка",
+    "shift_jis": "山田ソ|表",
+    "cp932": "①山田ソ",
+    "euc-kr": "홍길동",
+    "big5": "許功蓋",
+    "gb18030": "张三😀",
+    "ascii": "Jose",
+    "UTF8": "José 😀",
+    "utf-8-sig": "José",
+}
+
+
+@pytest.mark.parametrize(("encoding", "text"), ENCODED.items(), ids=ENCODED.keys())
+@pytest.mark.parametrize("delimiter", [",", "|"])
+@pytest.mark.parametrize("batch_bytes", [1, 7, BATCH_BYTES])
+def test_a_file_in_its_declared_encoding_is_read_as_its_twin_in_utf8_is(
+    tmp_path, encoding, text, delimiter, batch_bytes
+):
+    rows = f'external_reference,{text.replace("|", "")},note\na-1,"{text}",x\r\n\nb-1,"{text}\n{text}",{text}"\nc,d\n'
+    rows = rows.replace(",", delimiter)
+    twin = file_of(tmp_path, rows.encode(), "utf8/customers.csv")
+    path = file_of(tmp_path, rows.encode(encoding), "other/customers.csv")
+
+    expected = read_one(twin, dialect=Dialect(delimiter))
+    found = read_one(path, batch_bytes, Dialect(delimiter, encoding))
+
+    assert found == expected
+    assert next(cells(r)[1] for r in found[1]) == text
+    assert [r["reason"] for r in found[1]] == [
+        None, "READ.UNCLOSED_QUOTE", "READ.STRAY_QUOTE", "READ.TOO_FEW_FIELDS",
+    ]  # fmt: skip
+
+
+def test_bytes_that_the_declared_encoding_does_not_know_make_their_record_unreadable_and_no_other(tmp_path):
+    path = file_of(tmp_path, HEADER + b"a-1,Jos\xe9,x\nb-1,B\x81en,\xe9\nc-1,Cleo,\x80\n")
+
+    lines, records = read_one(path, dialect=Dialect(encoding="cp1252"))
+
+    assert [(r["line"], r["reason"], r["text"]) for r in records] == [
+        (2, None, None),
+        (3, "READ.UNDECODABLE", r"b-1,B\x81en,é"),
+        (4, None, None),
+    ]
+    assert cells(records[0]) == ["a-1", "José", "x"]
+    assert cells(records[2]) == ["c-1", "Cleo", "€"]
+    assert lines.physical == lines.header + lines.blank + lines.records
+
+
+def test_a_character_that_its_line_end_cuts_off_takes_nothing_of_the_next_line(tmp_path):
+    path = file_of(tmp_path, HEADER + b"a-1,Ann,\x8f\nb-1,Ben,x\n")
+
+    _, records = read_one(path, dialect=Dialect(encoding="shift_jis"))
+
+    assert [(r["line"], r["reason"]) for r in records] == [(2, "READ.UNDECODABLE"), (3, None)]
+
+
+def test_text_of_windows_read_as_latin_1_shows_by_its_control_characters(tmp_path):
+    path = file_of(tmp_path, HEADER + "a-1,Ann – x,x\n".encode("cp1252"))
+
+    _, records = read_one(path, dialect=Dialect(encoding="latin-1"))
+
+    assert [(r["reason"], r["text"]) for r in records] == [("READ.CONTROL_CHARACTER", r"a-1,Ann \x96 x,x")]
+
+
+def test_a_header_that_the_declared_encoding_does_not_know_is_refused(tmp_path):
+    path = file_of(tmp_path, b"external_reference,pr\x81nom\na-1,x\n")
+
+    with pytest.raises(SourceError, match="line 1: the header is not cp1252 text"):
+        records_of(path, dialect=Dialect(encoding="cp1252"))
+
+
+def test_a_byte_order_mark_of_utf8_in_a_file_that_is_declared_to_be_something_else_is_refused(tmp_path):
+    path = file_of(tmp_path, b"\xef\xbb\xbf" + HEADER)
+
+    with pytest.raises(SourceError, match=r"byte order mark of UTF-8.* cp1252"):
+        records_of(path, dialect=Dialect(encoding="cp1252"))
+
+
+UNSUITABLE = [
+    "utf-16", "utf-16-le", "utf-32", "utf-7", "hz", "iso2022_jp", "iso2022_kr", "cp037", "cp500", "shift_jisx0213",
+    "unicode_escape", "raw_unicode_escape", "punycode", "idna", "undefined", "rot13", "base64", "klingon", "", "a\0b",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("encoding", UNSUITABLE)
+def test_an_encoding_whose_lines_cannot_be_cut_on_bytes_is_refused_with_what_is_possible(encoding):
+    with pytest.raises(ConfigError) as refused:
+        Dialect(encoding=encoding)
+
+    assert repr(encoding) in str(refused.value)
+    assert "cp1252" in str(refused.value)
+
+
+@pytest.mark.parametrize("delimiter", ["", ":", ",,", '"', "\n", "a"])
+def test_a_delimiter_that_is_not_one_of_four_is_refused_together_with_an_unknown_encoding(delimiter):
+    with pytest.raises(ConfigError) as refused:
+        Dialect(delimiter, "klingon")
+
+    assert [said for said in (repr(delimiter), "';'", "klingon") if said not in str(refused.value)] == []
+
+
+# -- headers of suppliers -------------------------------------------------------------------------------------------------
+
+LAYOUT = Layout.model_validate(
+    {
+        "external_reference": "id",
+        "name": {"columns": ["first name", "last name"]},
+        "email": "mail",
+        "balance": {"debit": "owed", "credit": "paid", "unit": {"column": "unit", "values": {"R": "major"}}},
+        "metadata": {"plan": "tariff", "contact": "mail"},
+    }
+)
+SUPPLIER = ["id", "first name", "last name", "mail", "owed", "paid", "unit", "tariff"]
+
+
+def test_a_file_with_all_mapped_columns_is_read_whatever_else_it_holds_and_however_it_is_written(tmp_path):
+    names = ["Email", "Metadata.x", *reversed(SUPPLIER), "external_reference", "_import_row_id"]
+    path = file_of(tmp_path, (",".join(names) + "\n" + ",".join(map(str, range(len(names)))) + "\n").encode())
+
+    (file,), records = records_of(path, layout=LAYOUT)
+
+    assert file.columns == names[:-1]
+    assert records[0]["given.id"] == "9"
+    assert unknown_columns(file.header, LAYOUT) == {"Email": None, "Metadata.x": None, "external_reference": None}
+
+
+def test_all_missing_mapped_columns_are_named_at_once_with_their_fields_and_what_is_nearest(tmp_path):
+    path = file_of(tmp_path, b"id,firstname,e-mail,Owed,paid,last-name,zone\n")
+
+    with pytest.raises(SourceError) as refused:
+        records_of(path, layout=LAYOUT)
+
+    assert str(refused.value) == (
+        f"{path}: line 1: the header cannot be used: "
+        "no column 'first name' (mapped to name; did you mean 'firstname'?); "
+        "no column 'last name' (mapped to name; did you mean 'last-name'?); "
+        "no column 'mail' (mapped to email, metadata.contact; did you mean 'e-mail'?); "
+        "no column 'tariff' (mapped to metadata.plan); "
+        "no column 'owed' (mapped to balance; did you mean 'Owed'?); "
+        "no column 'unit' (mapped to unit of balance). "
+        "Found: id, firstname, e-mail, Owed, paid, last-name, zone"
+    )
+
+
+def test_missing_columns_are_told_together_with_the_faults_of_the_other_names(tmp_path):
+    path = file_of(tmp_path, b"id,note,note,,Note\n")
+
+    with pytest.raises(SourceError) as refused:
+        records_of(path, layout=LAYOUT)
+
+    said = ["no column 'mail'", "'note' stands there 2 times", "column 4 has no name", "'Note' and 'note' differ only"]
+    assert [part for part in said if part not in str(refused.value)] == []
+
+
+def test_a_supplier_s_file_with_another_delimiter_than_declared_says_which(tmp_path):
+    path = file_of(tmp_path, ";".join(SUPPLIER).encode())
+
+    with pytest.raises(SourceError, match=r"parted by ';'; declare it in the config: source\.delimiter"):
+        records_of(path, layout=LAYOUT)
+
+
+def test_a_first_line_of_people_s_data_is_not_repeated(tmp_path):
+    path = file_of(tmp_path, b"a-1,Ann,Secret,ann@example.com,12,0,R,gold\n")
+
+    with pytest.raises(SourceError) as refused:
+        records_of(path, layout=LAYOUT)
+
+    assert "looks like a record" in str(refused.value)
+    assert [word for word in ("Ann", "Secret", "ann@") if word in str(refused.value)] == []
+
+
+def test_a_near_miss_that_looks_like_people_s_data_is_not_repeated(tmp_path):
+    path = file_of(tmp_path, b"id,mail@example.com,first name,last name,owed,paid,unit,tarif 12345\n")
+
+    with pytest.raises(SourceError) as refused:
+        records_of(path, layout=LAYOUT)
+
+    assert "no column 'mail' (mapped to email, metadata.contact)" in str(refused.value)
+    assert [word for word in ("mail@", "12345") if word in str(refused.value)] == []
+
+
+def test_billing_s_own_id_has_a_place_without_a_layout():
+    assert unknown_columns(["external_reference", "billing_id", "e-mail", "tariff", "_import_x"]) == {
+        "e-mail": "email",
+        "tariff": None,
+    }
 
 
 # -- what is no CSV file ----------------------------------------------------------------------------------------------

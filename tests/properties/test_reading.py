@@ -6,11 +6,13 @@ import tempfile
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from pyarrow import parquet
 
 from pipeline.errors import SourceError
-from pipeline.sources import BATCH_BYTES, CsvFile, Lines
+from pipeline.sources import BATCH_BYTES, CsvFile, Dialect, Lines, in_order, read
 
 HEADER = b"external_reference,name\n"
 PIECES = [
@@ -20,11 +22,13 @@ PIECES = [
 hostile_bytes = st.lists(st.sampled_from(PIECES) | st.binary(max_size=3), max_size=24).map(b"".join)
 
 
-def read_bytes(content: bytes, batch_bytes: int = BATCH_BYTES) -> tuple[Lines, list[dict]]:
+def read_bytes(
+    content: bytes, batch_bytes: int = BATCH_BYTES, dialect: Dialect | None = None
+) -> tuple[Lines, list[dict]]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "f.csv")
         path.write_bytes(content)
-        file = CsvFile(path, "f.csv")
+        file = CsvFile(path, "f.csv", dialect or Dialect())
         records = [row for batch in file.batches(batch_bytes=batch_bytes) for row in batch.records.to_dicts()]
     return file.lines, records
 
@@ -130,6 +134,99 @@ def test_a_table_that_csv_writer_wrote_is_read_back_cell_for_cell(table, quoting
     assert [[text for name, text in r.items() if name.startswith("given.")] for r in records] == table
     assert [r["reason"] for r in records] == [None] * len(table)
     assert lines == Lines(content.count(b"\n"), header=1, blank=0, records=content.count(b"\n") - 1)
+
+
+# -- the same table, written otherwise -----------------------------------------------------------------------------------
+
+
+def written(table: list[list[str]], delimiter: str, **how) -> bytes:
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, delimiter=delimiter, **how)
+    writer.writerows([["external_reference", *(f"column {n}" for n in range(1, len(table[0])))], *table])
+    return text.getvalue().encode()
+
+
+def given_of(records: list[dict]) -> list[list[str]]:
+    return [[text for name, text in r.items() if name.startswith("given.")] for r in records]
+
+
+wide_tables = st.integers(2, 4).flatmap(
+    lambda width: st.lists(st.lists(cell, min_size=width, max_size=width), min_size=1, max_size=12)
+)
+
+
+@settings(max_examples=80, deadline=None)
+@given(wide_tables, st.sampled_from(";\t|"), st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]), st.booleans())
+@example([["", ""], [" ", "\t"]], "\t", csv.QUOTE_MINIMAL, False)
+def test_a_table_with_another_delimiter_is_read_cell_by_cell_as_with_commas(table, delimiter, quoting, is_split):
+    batch_bytes = 40 if is_split else BATCH_BYTES
+
+    _, expected = read_bytes(written(table, ",", quoting=quoting))
+    lines, records = read_bytes(written(table, delimiter, quoting=quoting), batch_bytes, Dialect(delimiter))
+
+    assert records == expected
+    assert given_of(records) == table
+    assert lines.physical == lines.header + lines.blank + lines.records
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.lists(st.sampled_from(PIECES), max_size=24).map(b"".join), st.sampled_from(";\t|"))
+def test_hostile_bytes_are_judged_alike_whatever_delimiter_is_declared(body, delimiter):
+    body = body.replace(b"\t", b" ")
+    swapped = (HEADER + body).replace(b",", delimiter.encode())
+
+    lines, expected = read_bytes(HEADER + body)
+    found = read_bytes(swapped, dialect=Dialect(delimiter))
+
+    what = ("row_id", "line_count", "reason", "given.external_reference")
+    assert found[0] == lines
+    assert [
+        [str(r[name]).replace(",", delimiter) if name.startswith("given.") else r[name] for name in what]
+        for r in expected
+    ] == [[str(r[name]) if name.startswith("given.") else r[name] for name in what] for r in found[1]]
+
+
+@settings(max_examples=80, deadline=None)
+@given(hostile_bytes, st.sampled_from(["cp1252", "koi8-r", "shift_jis", "gb18030", "big5"]), st.integers(1, 60))
+def test_no_line_is_lost_in_any_encoding_and_the_size_of_a_batch_changes_nothing(body, encoding, batch_bytes):
+    dialect = Dialect(encoding=encoding)
+
+    lines, records = read_bytes(HEADER + body, dialect=dialect)
+
+    assert read_bytes(HEADER + body, batch_bytes, dialect) == (lines, records)
+    assert lines.physical == lines.header + lines.blank + lines.records == len(physical_lines(HEADER + body))
+    assert len(taken(records)) == len(set(taken(records))) == lines.records
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    st.lists(st.tuples(*[st.text(alphabet='aé€–Ž",\n ', max_size=5)] * 2), min_size=1, max_size=8), st.integers(1, 60)
+)
+def test_a_table_in_an_encoding_of_windows_is_read_as_its_twin_in_utf8(rows, batch_bytes):
+    content = written([list(row) for row in rows], ",")
+
+    twin = read_bytes(content)
+
+    assert read_bytes(content.decode().encode("cp1252"), batch_bytes, Dialect(encoding="cp1252")) == twin
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    wide_tables, st.sampled_from([1, 64, BATCH_BYTES]), st.sampled_from([pa.string(), pa.large_string()]), st.booleans()
+)
+def test_the_same_table_as_csv_and_as_parquet_gives_the_same_cells(table, batch_bytes, dtype, in_dictionary):
+    names = ["external_reference", *(f"column {n}" for n in range(1, len(table[0])))]
+    columns = [pa.array(column, dtype) for column in zip(*table, strict=True)]
+    if in_dictionary:
+        columns = [column.dictionary_encode() for column in columns]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "f.parquet")
+        parquet.write_table(pa.table(columns, names=names), path, row_group_size=5)
+        records = [row for batch in read(in_order([path]), batch_bytes) for row in batch.records.to_dicts()]
+
+    _, expected = read_bytes(written(table, ","))
+
+    assert given_of(records) == given_of(expected) == table
 
 
 # -- damage -----------------------------------------------------------------------------------------------------------

@@ -7,13 +7,15 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from pipeline.config import Settings
+from pipeline.layout import canonical_layout
+from pipeline.mapping import map_columns
 from pipeline.normalizing import Defaults, normalize
 from pipeline.normalizing.email import email_kinds
-from pipeline.verbs.plan import judged
+from pipeline.verbs.records import judged
 
 COLUMNS = ["external_reference", "name", "email", "phone", "currency", "balance", "metadata.plan", "note"]
 CANONICAL = COLUMNS[:-1]
+LAYOUT = canonical_layout(COLUMNS)
 
 text = st.text(alphabet=st.characters(exclude_categories=("Cs",)), max_size=12)
 local = st.text(alphabet="abAB09._+-'éİß", min_size=1, max_size=12)
@@ -52,7 +54,7 @@ def records(
 
 
 def canonical(cells: list[tuple[str | None, ...]]) -> pl.DataFrame:
-    return normalize(records(cells), Defaults(), COLUMNS).select(CANONICAL)
+    return normalize(map_columns(records(cells), LAYOUT), LAYOUT, Defaults()).select(CANONICAL)
 
 
 @settings(max_examples=80, deadline=None)
@@ -88,8 +90,8 @@ def test_judging_two_parts_gives_what_judging_the_whole_gives(cells, cut, unread
     whole = records(cells, unreadable=unreadable)
     cut = min(cut, whole.height)
 
-    together = judged(whole, COLUMNS, Settings())
-    apart = pl.concat([judged(part, COLUMNS, Settings()) for part in (whole[:cut], whole[cut:])])
+    together = judged(whole, LAYOUT, "ZA")
+    apart = pl.concat([judged(part, LAYOUT, "ZA") for part in (whole[:cut], whole[cut:])])
 
     assert_frame_equal(apart, together)
 
@@ -99,7 +101,7 @@ def test_judging_two_parts_gives_what_judging_the_whole_gives(cells, cut, unread
 def test_judging_keeps_every_row_once_in_its_order_with_its_text(cells, unreadable):
     table = records(cells, unreadable=unreadable)
 
-    verdict = judged(table, COLUMNS, Settings())
+    verdict = judged(table, LAYOUT, "ZA")
 
     kept = ["position", "row_id", "line_count", "text", *(f"given.{column}" for column in COLUMNS)]
     assert_frame_equal(verdict.select(kept), table.select(kept))

@@ -1,4 +1,4 @@
-"""Rows that share a reference find each other, by content compared whole; nobody else does."""
+"""Rows that share a reference find each other, by content compared whole, and rows find who is known; nobody else does."""
 
 import duckdb
 import polars as pl
@@ -64,3 +64,156 @@ def test_a_hundred_thousand_rows_find_exactly_their_repeats():
 
     assert set(found) == set(range(60_000, 100_000))
     assert all(found[n] == (REPEATS, f"c.csv:{n - 60_000 + 2}") for n in found)
+
+
+# the known customers
+
+ALL_FIELDS = ("billing_id", "email", "phone", "name", "currency", "balance")
+COLUMNS = {"external_reference": pl.String, **dict.fromkeys(ALL_FIELDS[:-1], pl.String), "balance": pl.Int64}
+BOB = {"email": "bob@example.com", "phone": "+27820000001", "name": "Bob", "currency": "ZAR", "balance": 100}
+OTHER = {"email": "eve@example.com", "phone": "+27820000009", "name": "Eve", "currency": "USD", "balance": 0}
+
+
+def known_matches(rows: list[dict], known: list[dict], fields: tuple[str, ...] = ALL_FIELDS) -> set[tuple]:
+    """Rows and known customers -> (position, rule, same_as)."""
+    whole = [
+        {"position": at, "row_id": f"row {at}", "payload": str(sorted(row.items())), "fate": None, **row}
+        for at, row in enumerate(rows)
+    ]
+    schema = {"position": pl.Int64, **dict.fromkeys(("row_id", "payload", "fate"), pl.String), **COLUMNS}
+    with duckdb.connect(":memory:") as workbench:
+        workbench.register("records", pl.DataFrame(whole, schema=schema))
+        workbench.register("known", pl.DataFrame(known, schema=COLUMNS))
+        workbench.register("known_fields", pl.DataFrame({"field": fields}, schema={"field": pl.String}))
+        find_matches(workbench)
+        found = workbench.execute("SELECT position, rule, same_as, row_id FROM known_matches").fetchall()
+    assert all(row_id == f"row {position}" for position, _, _, row_id in found)
+    return {(position, rule, same_as) for position, rule, same_as, _ in found}
+
+
+def test_a_known_customer_with_the_same_content_is_the_same():
+    assert known_matches([{"external_reference": "a", **BOB}], [{"external_reference": "a", **BOB}]) == {
+        (0, "known_same", None)
+    }
+
+
+@pytest.mark.parametrize("field", BOB)
+@pytest.mark.parametrize("absent", ["here", "there", "neither"])
+def test_a_known_customer_that_differs_in_one_field_is_different_an_absent_one_also(field, absent):
+    here, there = {"external_reference": "a", **BOB}, {"external_reference": "a", **BOB, field: OTHER[field]}
+    if absent != "neither":
+        (here if absent == "here" else there)[field] = None
+
+    assert known_matches([here], [there]) == {(0, "known_different", None)}
+
+
+@pytest.mark.parametrize("field", BOB)
+def test_a_field_that_the_references_do_not_state_is_not_compared(field):
+    here, there = {"external_reference": "a", **BOB}, {"external_reference": "a", **BOB, field: None}
+
+    found = known_matches([here], [there], tuple(name for name in ALL_FIELDS if name != field))
+
+    assert found == {(0, "known_same", None)}
+
+
+def test_what_is_absent_on_both_sides_is_the_same():
+    assert known_matches([{"external_reference": "a"}], [{"external_reference": "a"}]) == {(0, "known_same", None)}
+
+
+@pytest.mark.parametrize(
+    ("here", "there", "rule"),
+    [
+        (None, "cus_1", "known_same"),
+        ("cus_1", "cus_1", "known_same"),
+        ("cus_2", "cus_1", "known_different"),
+        ("cus_2", None, "known_different"),
+        (None, None, "known_same"),
+    ],
+)
+def test_a_billing_id_is_compared_only_where_the_row_states_one(here, there, rule):
+    row, customer = {"external_reference": "a", "billing_id": here}, {"external_reference": "a", "billing_id": there}
+
+    assert known_matches([row], [customer]) == {(0, rule, None)}
+
+
+@pytest.mark.parametrize(
+    ("others", "rule"),
+    [
+        ([BOB], "known_same"),
+        ([BOB, BOB], "known_same"),
+        ([{**BOB, "name": "Rob"}], "known_different"),
+        ([{**BOB, "billing_id": "cus_2"}], "known_different"),
+    ],
+)
+def test_a_reference_that_is_known_several_times_is_the_same_only_where_all_are(others, rule):
+    known = [{"external_reference": "a", **content} for content in [BOB, *others]]
+
+    assert known_matches([{"external_reference": "a", **BOB}], known) == {(0, rule, None)}
+    assert known_matches([{"external_reference": "a", **BOB}], known[::-1]) == {(0, rule, None)}
+
+
+@pytest.mark.parametrize("field", ["email", "phone", "billing_id"])
+def test_a_new_reference_finds_the_smallest_reference_that_has_its_identity(field):
+    known = [{"external_reference": name, field: "x"} for name in ("k-2", "k-10", "k-9")]
+
+    found = known_matches([{"external_reference": "a", field: "x"}, {"external_reference": "b", field: "y"}], known)
+
+    assert found == {(0, f"{field}_of_another", "k-10")}
+
+
+def test_a_new_reference_may_share_its_identities_with_several_others():
+    known = [
+        {"external_reference": "k-1", "email": "x"},
+        {"external_reference": "k-2", "phone": "y", "billing_id": "z"},
+    ]
+    row = {"external_reference": "a", "email": "x", "phone": "y", "billing_id": "z"}
+
+    assert known_matches([row], known) == {
+        (0, "email_of_another", "k-1"),
+        (0, "phone_of_another", "k-2"),
+        (0, "billing_id_of_another", "k-2"),
+    }
+
+
+@pytest.mark.parametrize("email", ["Bob@example.com", "bob@example.com ", None])
+def test_emails_are_compared_as_they_were_normalized_and_an_absent_one_is_nobodys(email):
+    known = [{"external_reference": "k", "email": "bob@example.com"}, {"external_reference": "l", "email": None}]
+
+    assert known_matches([{"external_reference": "a", "email": email}], known) == set()
+
+
+def test_a_known_reference_is_not_asked_for_its_identities_and_a_nameless_customer_is_nobody():
+    known = [
+        {"external_reference": "a", **BOB},
+        {"external_reference": "k", **BOB},
+        {"external_reference": None, **OTHER},
+    ]
+
+    found = known_matches([{"external_reference": "a", **BOB}, {"external_reference": "b", **OTHER}], known)
+
+    assert found == {(0, "known_same", None)}
+
+
+def test_rows_that_were_set_aside_or_that_the_run_itself_judges_are_not_asked_for():
+    rows = [
+        {"external_reference": "a", **BOB},
+        {"external_reference": "a", **BOB},
+        {"external_reference": "b", **BOB},
+        {"external_reference": "b", **OTHER},
+        {"external_reference": "c", **BOB, "fate": "invalid"},
+    ]
+
+    assert known_matches(rows, [{"external_reference": name, **BOB} for name in "abc"]) == {(0, "known_same", None)}
+
+
+def test_thousands_of_rows_that_share_an_address_with_thousands_of_customers_find_one_of_them():
+    known = [{"external_reference": f"k-{n}", "email": "info@example.com"} for n in range(20_000)]
+    rows = [{"external_reference": f"a-{n}", "email": "info@example.com"} for n in range(20_000)]
+
+    found = known_matches(rows, known)
+
+    assert found == {(n, "email_of_another", "k-0") for n in range(20_000)}
+
+
+def test_where_nobody_is_known_nothing_is_found():
+    assert known_matches([{"external_reference": "a", **BOB}], []) == set()

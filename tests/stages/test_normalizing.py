@@ -8,7 +8,8 @@ import phonenumbers
 import polars as pl
 import pytest
 
-from pipeline.errors import ConfigError
+from pipeline.layout import canonical_layout
+from pipeline.mapping import map_columns
 from pipeline.normalizing import Defaults, normalize
 
 CASES = Path(__file__).parents[1] / "cases"
@@ -25,8 +26,9 @@ def shown(text: str) -> str:
 
 
 def normalized(region: str = "ZA", **columns: list[str | None]) -> pl.DataFrame:
-    names = {name.replace("__", "."): texts for name, texts in columns.items()}
-    height = len(next(iter(names.values())))
+    height = len(next(iter(columns.values())))
+    given = {name.replace("__", "."): texts for name, texts in columns.items()}
+    names = {"external_reference": [None] * height, **given}
     records = pl.DataFrame(
         {
             "row_id": [f"f.csv:{n + 2}" for n in range(height)],
@@ -34,7 +36,8 @@ def normalized(region: str = "ZA", **columns: list[str | None]) -> pl.DataFrame:
         },
         schema={"row_id": pl.String, **{f"given.{name}": pl.String for name in names}},
     )
-    return normalize(records, Defaults(region=region), list(names))
+    layout = canonical_layout(names)
+    return normalize(map_columns(records, layout), layout, Defaults(region=region))
 
 
 @pytest.mark.parametrize("case", cases("phones"), ids=lambda case: f"{case['given']!r} in {case['region']}")
@@ -162,9 +165,11 @@ def test_a_cell_of_100_000_characters_does_not_hold_up_a_run(column, text):
     assert table[column].to_list() == [None]
 
 
-def test_an_unknown_default_region_is_refused_by_name():
-    with pytest.raises(ConfigError, match="'XX'"):
-        normalized("XX", phone=["0821234567"])
+def test_a_national_number_without_a_region_that_has_numbers_stays_null_and_an_international_one_does_not():
+    table = normalized("XX", phone=["0821234567", "+27821234567"])
+
+    assert table["phone"].to_list() == [None, "+27821234567"]
+    assert table["kind.phone"].to_list() == ["no_region", "ok"]
 
 
 def test_no_rows_are_no_rows():

@@ -4,9 +4,12 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.totalling import NO_CURRENCY, ControlTotals
+from pipeline.currency import NO_CURRENCY
+from pipeline.layout import canonical_layout
+from pipeline.totalling import ControlTotals
 
 MOST = 2**53 - 1
+CANONICAL = canonical_layout(["external_reference", "currency", "balance"])
 
 
 def totals(*rows: tuple[str | None, str | None], batch: int = 1000) -> ControlTotals:
@@ -18,7 +21,8 @@ def totals(*rows: tuple[str | None, str | None], batch: int = 1000) -> ControlTo
             pl.DataFrame(
                 {"given.currency": currency, "given.balance": balance},
                 schema={"given.currency": pl.String, "given.balance": pl.String},
-            )
+            ),
+            CANONICAL,
         )
     return found
 
@@ -57,8 +61,8 @@ def test_one_currency_in_several_spellings_is_one():
 
 def test_a_file_without_a_balance_or_without_a_currency_is_summed_too():
     found = ControlTotals()
-    found.add(pl.DataFrame({"given.name": ["Ann"]}))
-    found.add(pl.DataFrame({"given.balance": ["3"]}))
+    found.add(pl.DataFrame({"given.name": ["Ann"]}), canonical_layout(["name"]))
+    found.add(pl.DataFrame({"given.balance": ["3"]}), canonical_layout(["balance"]))
 
     assert (found.records, found.debits) == (2, {NO_CURRENCY: 3})
 

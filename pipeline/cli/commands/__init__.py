@@ -1,0 +1,25 @@
+"""The commands, one function each: what is parsed, which verb is called, what is shown, which exit code it comes to.
+
+`importing.py` holds plan, run, apply and resume; `looking.py` what looks on; `preparing.py` what comes before a run;
+`practising.py` the demo and the sandbox.
+"""
+
+import click
+
+from pipeline import __version__
+from pipeline.cli.commands.importing import apply, plan, resume, run
+from pipeline.cli.commands.looking import runs, status
+from pipeline.cli.commands.practising import demo, sandbox
+from pipeline.cli.commands.preparing import references, schema
+
+__all__ = ["cli"]
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="pipeline")
+def cli() -> None:
+    """Bring customers into billing, each exactly once, and account for every record and every cent."""
+
+
+for _command in (demo, plan, run, apply, resume, status, runs, references, schema, sandbox):
+    cli.add_command(_command)

@@ -1,0 +1,157 @@
+"""Importing: plan, run, apply, resume."""
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pipeline.cli import options
+from pipeline.cli.printing import say, show_json, show_plan, show_report
+
+if TYPE_CHECKING:
+    from pipeline.config import ConfigFile
+    from pipeline.verbs.results import Report
+    from pipeline.verbs.status import RunFolder
+
+
+@click.command()
+@options.reading
+@options.planning
+@options.destination
+@options.sending
+@options.places
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@options.as_json
+def run(**given: Any) -> int:
+    """Plan, then apply; asks first on a terminal, wants --yes off it."""
+    from pipeline.cli.progress import watching
+    from pipeline.verbs.run import run_import
+
+    config = options.config(given)
+    place = options.said_where(given, config)
+    settings = options.settings(given, config, destination=place)
+    with (
+        options.stoppable() as stopping,
+        options.target(place, options.naming(place, given, config), settings.home) as target,
+        watching(quiet=given["as_json"]) as watch,
+    ):
+        report = run_import(
+            list(given["files"]), settings, target, approve=options.approval(given), stopping=stopping, watch=watch
+        )
+    return _show(report, as_json=given["as_json"])
+
+
+@click.command()
+@options.reading
+@options.planning
+@options.destination
+@options.sending
+@options.places
+@options.as_json
+def plan(**given: Any) -> int:
+    """Everything up to the plan; nothing is sent."""
+    from pipeline.cli.progress import watching
+    from pipeline.config import environment_from
+    from pipeline.verbs.plan import plan_import
+
+    config = options.config(given)
+    place = options.where(given, config) or "sandbox"
+    settings = options.settings(given, config, destination=place)
+    environment = environment_from(place, options.naming(place, given, config))
+    with options.stoppable() as stopping, watching(quiet=given["as_json"]) as watch:
+        planned = plan_import(list(given["files"]), settings, environment, stopping=stopping, watch=watch)
+    if given["as_json"]:
+        show_json(planned.report.content)
+    else:
+        show_plan(planned)
+    if settings.max_creates is not None and planned.plan.creates > settings.max_creates:
+        say(f"the job allows {settings.max_creates} creates: apply will refuse this plan (exit 3)")
+    return planned.report.exit_code
+
+
+@click.command()
+@click.argument("run_id")
+@options.planning
+@options.destination
+@options.sending
+@options.places
+@options.as_json
+def apply(**given: Any) -> int:
+    """Do exactly what a plan says, or refuse (exit 6) where something has moved since.
+
+    What takes part in planning may be said again; another value than the plan's is another plan.
+    """
+    from functools import partial
+
+    from pipeline.verbs.apply import apply_plan
+    from pipeline.verbs.status import named_run
+
+    said = {name: given[name] for name in options.PLANNING if given[name]}
+    folder = named_run(options.settings(given).reports, given["run_id"])
+    return _apply(partial(apply_plan, said=said), folder, given)
+
+
+@click.command()
+@click.argument("run_id", required=False)
+@options.config_file
+@options.destination
+@options.sending
+@options.places
+@options.as_json
+def resume(**given: Any) -> int:
+    """Finish what was stopped: the run that is named, or the newest that can be resumed."""
+    from pipeline.verbs.apply import resume_run
+    from pipeline.verbs.status import find_run
+
+    settings = options.settings(given)
+    folder = find_run(settings.reports, settings.home, given["run_id"], resumable=True)
+    if folder is None:
+        say("nothing to resume")
+        return 0
+    return _apply(resume_run, folder, given)
+
+
+def _apply(verb: Any, folder: "RunFolder", given: dict[str, Any]) -> int:
+    from pipeline.cli.progress import watching
+
+    config, planned_for = options.config(given) or _planned_config(folder), folder.read_json("plan.json")["destination"]
+    place = options.where(given, None) or planned_for
+    settings = options.settings({**given, **dict.fromkeys(options.PLANNING)}, config, destination=place)
+    with (
+        options.stoppable() as stopping,
+        options.target(place, _naming_of(folder, given), settings.home) as target,
+        watching(quiet=given["as_json"]) as watch,
+    ):
+        report = verb(folder.run_id, settings, target, stopping=stopping, watch=watch)
+    return _show(report, as_json=given["as_json"])
+
+
+def _planned_config(folder: "RunFolder") -> "ConfigFile | None":
+    """A plan carries the job that it was made for; what its file says today is for the check of staleness."""
+    from pipeline.config import ConfigFile, Job
+
+    known = folder.read_json("plan.json")["config"]
+    return ConfigFile(known["path"], known["sha256"], Job.model_validate(known["job"])) if known else None
+
+
+def _naming_of(folder: "RunFolder", given: dict[str, Any]) -> Any:
+    """The names of environment and merchant need not be said again: the plan knows them."""
+    from pipeline.config import Naming
+
+    known = folder.read_json("plan.json")["environment"]
+    return Naming(
+        environment=given["environment"] or known["name"],
+        merchant=given["merchant"] or known["merchant"],
+        live=given["live"],
+    )
+
+
+def _show(report: "Report", *, as_json: bool) -> int:
+    if as_json:
+        show_json(report.content)
+    else:
+        show_report(report.content)
+    if report.content["stopped_because"]:
+        say(f"stopped: {report.content['stopped_because']}; pipeline resume {report.content['run_id']}")
+    sys.stdout.flush()
+    return report.exit_code

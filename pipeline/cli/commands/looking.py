@@ -1,0 +1,49 @@
+"""Looking on: status, runs."""
+
+from typing import Any
+
+import click
+
+from pipeline.cli import options
+from pipeline.cli.printing import say, show_json, show_status, show_statuses
+
+
+@click.command()
+@click.argument("run_id", required=False)
+@options.places
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+def status(**given: Any) -> int:
+    """Where a run stands, the newest where none is named; also while it goes on in another process."""
+    from dataclasses import asdict
+
+    from pipeline.verbs.status import find_run, status_of
+
+    settings = options.settings(given)
+    folder = find_run(settings.reports, settings.home, given["run_id"])
+    if folder is None:
+        say(f"no runs in {settings.reports}")
+        return 0
+    found = status_of(folder, settings.home)
+    if given["as_json"]:
+        show_json({**asdict(found), "settled": found.settled, "left": found.left})
+    else:
+        show_status(found)
+    return 0
+
+
+@click.command()
+@options.places
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+def runs(**given: Any) -> int:
+    """Every run of the reports folder, oldest first."""
+    from dataclasses import asdict
+
+    from pipeline.verbs.status import statuses
+
+    settings = options.settings(given)
+    found = statuses(settings.reports, settings.home)
+    if given["as_json"]:
+        show_json([{**asdict(run), "settled": run.settled, "left": run.left} for run in found])
+    else:
+        show_statuses(found)
+    return 0

@@ -1,0 +1,58 @@
+"""Practising: demo, sandbox."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pipeline.cli import options
+from pipeline.cli.printing import say, show_line, show_report
+
+
+@click.command()
+@click.option("--reports", type=click.Path(path_type=Path), help="Folder of run folders.  [default: reports]")
+def demo(**given: Any) -> int:
+    """The whole job on the sample data against a fresh sandbox, and where its report is."""
+    from tempfile import TemporaryDirectory
+
+    from pipeline.cli.progress import watching
+    from pipeline.config import sandbox_target
+    from pipeline.verbs.demo import run_demo
+
+    with (
+        TemporaryDirectory(prefix="pipeline-demo-") as home,
+        options.stoppable() as stopping,
+        options.sandbox_in_process(None) as sandbox,
+        watching(quiet=False) as watch,
+    ):
+        settings = options.settings({**given, "home": Path(home)}, destination="sandbox")
+        target = sandbox_target(sandbox.base_url, sandbox.api_key)
+        result = run_demo(settings, target, stopping=stopping, watch=watch)
+    show_report(result.report.content)
+    sums = ", ".join(f"{amount} {currency}" for currency, amount in sorted(result.held["sums"].items()))
+    show_line(f"the sandbox holds {result.held['customers']} customers, in minor units: {sums}")
+    show_line(f"report: {result.report.content['files']['report.html']}")
+    for difference in result.surprises:
+        say(difference)
+    return 0 if not result.surprises and result.report.holds else (result.report.exit_code or 7)
+
+
+@click.command()
+@click.option("--port", type=click.IntRange(0, 65535), default=0, show_default=True, help="0 takes a free one.")
+@click.option("--state", type=click.Path(path_type=Path), help="SQLite file; in memory where none is named.")
+@click.option("--api-key", help="The test key that it takes; made up where none is given. A stage prop, no secret.")
+@click.option("--faults", default="", help='Misbehaviour to order, such as "lost_reply=0.05,error_before=0.02".')
+@click.option("--seed", type=int, help="Makes the misbehaviour repeatable.")
+def sandbox(port: int, state: Path | None, api_key: str | None, faults: str, seed: int | None) -> int:
+    """A billing API to practise on, on this machine only; prints one JSON line when it is ready."""
+    from pipeline.sandbox import SandboxServer, StateError, parse_faults, serve_forever
+
+    try:
+        settings = parse_faults(faults)
+    except ValueError as wrong:
+        raise click.BadParameter(str(wrong), param_hint="--faults") from None
+    try:
+        serve_forever(SandboxServer(state, api_key, port, settings, seed))
+    except StateError as wrong:
+        raise click.ClickException(str(wrong)) from None
+    return 0

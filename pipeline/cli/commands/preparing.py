@@ -1,0 +1,81 @@
+"""Preparing: what a config may say, and who is known already."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pipeline.cli import options
+from pipeline.cli.printing import say, show_json, show_references
+
+
+@click.command()
+@click.option(
+    "--template", is_flag=True, help="The header line of a CSV file instead: that of the config, or the canonical one."
+)
+@options.config_file
+def schema(*, template: bool, config: Path | None) -> int:
+    """The JSON Schema of configs, for editors."""
+    from pipeline.config import config_schema, load_config, template_line
+
+    job = load_config(config).job if config else None
+    if template:
+        layout, delimiter = (job.mapping, job.source.delimiter) if job else (None, ",")
+        click.echo(template_line(layout, delimiter), nl=False)
+    else:
+        show_json(config_schema())
+    return 0
+
+
+@click.group()
+def references() -> None:
+    """The customers that are known already: load them, see which there are."""
+
+
+@references.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
+@options.config_file
+@options.region
+@options.destination
+@options.places
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+def load(**given: Any) -> int:
+    """Take the customers of these files for those that billing knows, in the place of those known before."""
+    from pipeline.cli.progress import watching
+    from pipeline.config import environment_from
+    from pipeline.verbs.references import load_references
+
+    config = options.config(given)
+    place = options.where(given, config) or "sandbox"
+    settings = options.settings(given, config, destination=place)
+    environment = environment_from(place, options.naming(place, given, config))
+    with watching(quiet=given["as_json"]) as watch:
+        loaded = load_references(list(given["files"]), settings, environment, watch=watch)
+    if given["as_json"]:
+        show_json(loaded.content(environment.name))
+    else:
+        show_references([(environment.name, loaded.references)])
+    for row_id, reasons in loaded.examples:
+        say(f"{row_id} names no customer: {reasons}")
+    if loaded.set_aside > len(loaded.examples):
+        say(f"… and {loaded.set_aside - len(loaded.examples)} more")
+    for reason, times in loaded.incomplete.most_common():
+        say(f"{times} kept without what is wrong in them: {reason}")
+    return loaded.exit_code
+
+
+@references.command("list")
+@options.places
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+def list_(**given: Any) -> int:
+    """The known customers of every environment: how many, which version, since when."""
+    from pipeline.verbs.references import content_of, listed_references
+
+    found = listed_references(options.settings(given).home)
+    if given["as_json"]:
+        show_json([content_of(name, known) for name, known in found])
+    elif found:
+        show_references(found)
+    else:
+        say(f"no references in {options.settings(given).home}")
+    return 0

@@ -1,0 +1,38 @@
+"""Settings and where they come from: a config, options, the environment; every fault at once, never a key in a message.
+
+`job.py` says what a file in `configs/` may hold, `yaml_file.py` where each thing stands in it, `settings.py` what a run is
+told after options have overruled it, `target.py` where customers go, `schema.py` what editors and suppliers are told.
+"""
+
+from pipeline.config.job import SANDBOX, ConfigFile, Job, load_config, stop_at
+from pipeline.config.schema import config_schema, template_line
+from pipeline.config.settings import Settings
+from pipeline.config.target import (
+    KEY_FILE_VARIABLE,
+    KEY_VARIABLE,
+    Naming,
+    Target,
+    environment_from,
+    read_api_key,
+    sandbox_target,
+    target_from,
+)
+
+__all__ = [
+    "KEY_FILE_VARIABLE",
+    "KEY_VARIABLE",
+    "SANDBOX",
+    "ConfigFile",
+    "Job",
+    "Naming",
+    "Settings",
+    "Target",
+    "config_schema",
+    "environment_from",
+    "load_config",
+    "read_api_key",
+    "sandbox_target",
+    "stop_at",
+    "target_from",
+    "template_line",
+]

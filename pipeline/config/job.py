@@ -1,0 +1,247 @@
+"""What a file in `configs/` may say about a job, and the reading of it: every fault at once, as file:line:column."""
+
+import codecs
+import difflib
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, get_args
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
+
+from pipeline.billing.address import parse_address
+from pipeline.config.yaml_file import LARGEST, Document, Fault, read_yaml, shown
+from pipeline.errors import AddressRefused, ConfigError
+from pipeline.layout import Declaration, Layout
+
+SANDBOX = "sandbox"
+_KEY = re.compile(r"\b[sp]k_[A-Za-z0-9]")
+_TIME = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]")
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+
+
+def _a_region(code: str) -> str:
+    from phonenumbers import SUPPORTED_REGIONS
+
+    if code not in SUPPORTED_REGIONS:
+        raise ValueError(f"{code!r} is no region that has phone numbers; use an ISO 3166 code such as ZA")
+    return code
+
+
+def _an_address(text: str) -> str:
+    if text != SANDBOX:
+        try:
+            parse_address(text)
+        except AddressRefused as refused:
+            raise ValueError(str(refused)) from None
+    return text
+
+
+def _a_time(text: str) -> str:
+    clock, _, zone = text.partition(" ")
+    if _TIME.fullmatch(clock) is None:
+        try:
+            is_moment = datetime.fromisoformat(text).tzinfo is not None
+        except ValueError:
+            is_moment = False
+        if not is_moment:
+            raise ValueError("write it as 05:30, 05:30 Africa/Johannesburg or 2026-11-23T05:30:00+02:00")
+    elif zone and zone not in available_timezones():
+        near = difflib.get_close_matches(zone, available_timezones(), n=1)
+        raise ValueError(f"{zone!r} is no time zone{f'; did you mean {near[0]!r}?' if near else ''}")
+    return text
+
+
+def _an_encoding(name: str) -> str:
+    try:
+        codecs.lookup(name)
+    except LookupError:
+        raise ValueError(f"{name!r} is no encoding; use a name such as utf-8, cp1252 or latin-1") from None
+    return name
+
+
+Region = Annotated[str, AfterValidator(_a_region)]
+Moment = Annotated[str, AfterValidator(_a_time)]
+_TAB = BeforeValidator(lambda given: "\t" if given in {"tab", "\\t"} else given)
+
+
+class Source(Declaration):
+    """How the bytes of a CSV file are written; a Parquet file says so itself."""
+
+    delimiter: Annotated[Literal[",", ";", "\t", "|"], _TAB] = Field(default=",", description="What parts the fields.")
+    encoding: Annotated[str, AfterValidator(_an_encoding)] = Field(
+        default="utf-8", description="utf-8, cp1252, latin-1 …"
+    )
+
+
+class Pace(Declaration):
+    """How fast customers are sent."""
+
+    workers: Annotated[int, Field(ge=1, le=64, description="Requests at the same time.")] = 8
+    per_second: Annotated[float, Field(gt=0, le=100_000)] | None = Field(
+        default=None, description="At most so many requests a second; without it as fast as answers come."
+    )
+
+
+class Thresholds(Declaration):
+    """When to stop before the end."""
+
+    max_creates: Annotated[int, Field(ge=0)] | None = Field(
+        default=None, description="A plan that creates more is not applied (exit 3)."
+    )
+    outage_seconds: Annotated[float, Field(gt=0, le=86_400)] = Field(
+        default=300.0, description="Stop, resumable, after so long without an answer."
+    )
+    stop_by: Moment | None = Field(
+        default=None, description="Stop, resumable, at this time: 05:30, 05:30 Africa/Johannesburg."
+    )
+
+
+class KnownCustomers(Declaration):
+    """How the file of known customers is read, and what a row is worth whose person they know under another reference."""
+
+    same_identity: Literal["flag", "hold", "skip"] = Field(
+        default="flag",
+        description="A new reference whose email, phone or billing id belongs to another: send and flag it, hold, or skip.",
+    )
+    source: Source = Source()
+    mapping: Layout | None = Field(default=None, description="As `mapping`, for the file of known customers.")
+
+
+class Job(Declaration):
+    """One import job."""
+
+    environment: Name = Field(description="A name of its own for each place where customers are created.")
+    merchant: Name = Field(description="The merchant account; part of every idempotency key.")
+    mode: Literal["test", "live"] = Field(default="test", description="live: customers are real.")
+    address: Annotated[str, AfterValidator(_an_address)] | None = Field(
+        default=None, description='Where billing is, or "sandbox"; without it, say --sandbox or --base-url.'
+    )
+    source: Source = Source()
+    region: Region = Field(
+        default="ZA", description="Region of phone numbers in national form, where no column says it."
+    )
+    pace: Pace = Pace()
+    thresholds: Thresholds = Thresholds()
+    mapping: Layout | None = Field(
+        default=None, description="What the file's columns mean; without it the canonical names are expected."
+    )
+    references: KnownCustomers = KnownCustomers()
+    retry_refused: bool = Field(default=False, description="Send rows again that billing refused before, unchanged.")
+    allow_empty: bool = Field(default=False, description="Take a file without records for what it says.")
+
+    @model_validator(mode="after")
+    def _is_itself(self) -> Self:
+        if self.environment == SANDBOX and self.address not in {None, SANDBOX}:
+            raise ValueError("the environment 'sandbox' is for this machine; give another address a name of its own")
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigFile:
+    """A config that was read: where from, the bytes it had, and what it says."""
+
+    path: str
+    sha256: str
+    job: Job
+
+
+def load_config(path: Path) -> ConfigFile:
+    """Read a config; raise ConfigError with every fault of it, each as file:line:column."""
+    content = _bytes_of(path)
+    try:
+        text = content.decode()
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8") from None
+    if secret := _KEY.search(text):
+        line = text.count("\n", 0, secret.start()) + 1
+        raise ConfigError(
+            f"{path}:{line}: this looks like an API key; keys come from BILLING_API_KEY, never from a config"
+        )
+    document = read_yaml(text)
+    faults = list(document.faults)
+    job = None
+    if not faults or document.data is not None:
+        try:
+            job = Job.model_validate(document.data if document.data is not None else {})
+        except ValidationError as invalid:
+            faults += [_fault(error, document) for error in invalid.errors()]
+    if faults or job is None:
+        ordered = sorted(faults, key=lambda fault: (fault.line, fault.column))
+        told = [f"{path}:{fault.line}:{fault.column}: {fault.what}" for fault in ordered]
+        raise ConfigError(
+            "\n".join([f"{len(told)} fault{'s' * (len(told) > 1)} in the config; nothing was sent", *told])
+        )
+    return ConfigFile(str(path), hashlib.sha256(content).hexdigest(), job)
+
+
+def stop_at(text: str | None, now: datetime) -> datetime | None:
+    """The next moment at which a clock shows the time to stop by; `now` is aware."""
+    if text is None:
+        return None
+    clock, _, zone = text.partition(" ")
+    if _TIME.fullmatch(clock) is None:
+        return datetime.fromisoformat(text)
+    local = now.astimezone(ZoneInfo(zone) if zone else None)
+    hour, minute = map(int, clock.split(":"))
+    moment = local.replace(hour=hour, minute=minute, second=0, microsecond=0)
+    return moment if moment > local else _a_day_later(moment)
+
+
+def _a_day_later(moment: datetime) -> datetime:
+    from datetime import timedelta
+
+    return moment + timedelta(days=1)  # the same time on the next day's clock, whatever daylight saving does
+
+
+def _bytes_of(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > LARGEST:
+            raise ConfigError(f"{path}: larger than 1 MiB; this is no config")
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror or type(error).__name__})") from None
+
+
+def _fault(error: ErrorDetails, document: Document) -> Fault:
+    """A fault that pydantic found, in our words, at its place."""
+    path = tuple(part for part in error["loc"] if part != "[key]")
+    where = shown(path)
+    match error["type"]:
+        case "extra_forbidden":
+            near = difflib.get_close_matches(str(path[-1]), _names_beside(path), n=1, cutoff=0.5)
+            hint = f"; did you mean {near[0]!r}?" if near else f"; known here: {', '.join(_names_beside(path))}"
+            return Fault(*document.place_of(path, key=True), f"unknown key {where!r}{hint}")
+        case "missing":
+            return Fault(*document.place_of(path), f"{where} is missing")
+        case _:
+            where = shown(document.nearest(path))  # a shorthand has no place of its own for what it stands for
+            told = error["msg"].removeprefix("Value error, ").replace("Input should be", "should be")
+            return Fault(*document.place_of(path), f"{where}: {told[:1].lower()}{told[1:]}" if where else told)
+
+
+def _names_beside(path: tuple[str | int, ...]) -> list[str]:
+    """The names that the model around a key knows."""
+    models: list[type[BaseModel]] = [Job]
+    for part in path[:-1]:
+        found = [model for known in models for model in _models_under(known, part)]
+        models = found or models  # inside a dict of texts the part is a key of the supplier's
+    return [name for model in models for name in model.model_fields]
+
+
+def _models_under(model: type[BaseModel], part: str | int) -> Iterator[type[BaseModel]]:
+    if part in model.model_fields:
+        yield from _models_in(model.model_fields[str(part)].annotation)
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _models_in(inner)

@@ -1,0 +1,87 @@
+"""What a run is told: the job of a config, overruled by the options of a command; every fault at once."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from pipeline.config.job import SANDBOX, ConfigFile, KnownCustomers, Moment, Region, Source
+from pipeline.errors import ConfigError
+from pipeline.layout import Layout
+
+
+class Settings(BaseModel):
+    """Everything has a default that is safe to leave alone."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    destination: str = SANDBOX  #: "sandbox" for the one in this process, else the billing address
+    home: Path = Path(".pipeline")
+    reports: Path = Path("reports")
+    config: ConfigFile | None = None
+    source: Source = Source()
+    mapping: Layout | None = None  #: None: the file writes the canonical names
+    references: KnownCustomers = KnownCustomers()
+    region: Region = "ZA"
+    retry_refused: bool = False
+    allow_empty: bool = False
+    limit: Annotated[int, Field(ge=1)] | None = None  #: creates of this wave
+    where: Annotated[str, Field(min_length=1)] | None = (
+        None  #: which rows are in this wave, as SQL on the file's columns
+    )
+    workers: Annotated[int, Field(ge=1, le=64)] = 8
+    per_second: Annotated[float, Field(gt=0, le=100_000)] | None = None
+    outage_seconds: Annotated[float, Field(gt=0, le=86_400)] = 300.0
+    max_creates: Annotated[int, Field(ge=0)] | None = None
+    stop_by: Moment | None = None
+    planner: Annotated[str, Field(min_length=1, max_length=100)] = "unknown"
+
+    @classmethod
+    def of(cls, config: ConfigFile | None = None, **given: Any) -> Self:
+        """Settings from a config and from what was given beside it (None = not given); raise ConfigError with every fault."""
+        try:
+            return cls(**{**_said_by(config), **{name: value for name, value in given.items() if value is not None}})
+        except ValidationError as invalid:
+            raise ConfigError("; ".join(_told(fault) for fault in invalid.errors())) from None
+
+    @property
+    def planning(self) -> dict[str, Any]:
+        """What takes part in a plan: with another value of any of these it would be another plan."""
+        return {
+            "region": self.region,
+            "retry_refused": self.retry_refused,
+            "same_identity": self.same_identity,
+            "limit": self.limit,
+            "where": self.where,
+        }
+
+    @property
+    def same_identity(self) -> Literal["flag", "hold", "skip"]:
+        """What becomes of a new reference whose person is known under another."""
+        return self.references.same_identity
+
+
+def _said_by(config: ConfigFile | None) -> dict[str, Any]:
+    if config is None:
+        return {}
+    job = config.job
+    return {
+        "config": config,
+        "source": job.source,
+        "mapping": job.mapping,
+        "references": job.references,
+        "region": job.region,
+        "retry_refused": job.retry_refused,
+        "allow_empty": job.allow_empty,
+        "workers": job.pace.workers,
+        "per_second": job.pace.per_second,
+        "outage_seconds": job.thresholds.outage_seconds,
+        "max_creates": job.thresholds.max_creates,
+        "stop_by": job.thresholds.stop_by,
+        **({"destination": job.address} if job.address else {}),
+    }
+
+
+def _told(fault: Any) -> str:
+    what = fault["msg"].removeprefix("Value error, ")
+    return f"{'.'.join(map(str, fault['loc']))}: {what[:1].lower()}{what[1:]}"

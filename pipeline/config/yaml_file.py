@@ -1,0 +1,109 @@
+"""A YAML file -> plain data beside the place of everything in it, so that every fault can be named as file:line:column.
+
+Only the tree is read, by ruamel.yaml; nothing is constructed from it. Scalars stay text, and the schema says what they
+are: `NO` is Norway, `1.10` is not 1.1, and a reference of digits keeps its zeros.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+LARGEST = 1 << 20  #: bytes; no config of a person is longer
+_NOTHING = {"", "~", "null", "Null", "NULL"}
+_PLAIN_TAGS = "tag:yaml.org,2002:"
+
+Path = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something wrong, and where: line and column from 1."""
+
+    line: int
+    column: int
+    what: str
+
+
+@dataclass(slots=True)
+class Document:
+    """The data of a file, the place of each value, the place of each key, and what is wrong with its form."""
+
+    data: Any = None
+    values: dict[Path, tuple[int, int]] = field(default_factory=dict)
+    keys: dict[Path, tuple[int, int]] = field(default_factory=dict)
+    faults: list[Fault] = field(default_factory=list)
+
+    def place_of(self, path: Path, *, key: bool = False) -> tuple[int, int]:
+        """Where a value (or its key) stands; for what is not there, where the nearest thing around it stands."""
+        if key and path in self.keys:
+            return self.keys[path]
+        return self.values.get(self.nearest(path), (1, 1))
+
+    def nearest(self, path: Path) -> Path:
+        """The path itself, or of what is not there the part that is."""
+        while path and path not in self.values:
+            path = path[:-1]
+        return path
+
+
+def read_yaml(text: str) -> Document:
+    """Read one YAML document; what is wrong with its form is in `faults`, all of it but what ends the reading."""
+    document = Document()
+    try:
+        root = YAML(typ="safe", pure=True).compose(text)
+    except MarkedYAMLError as broken:
+        mark = broken.problem_mark or broken.context_mark
+        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        document.faults.append(Fault(line, column, f"this is no YAML: {broken.problem or broken.context}"))
+    except YAMLError:
+        document.faults.append(Fault(1, 1, "this is no YAML: it holds characters that YAML does not allow"))
+    else:
+        if root is not None:
+            document.data = _plain(root, (), document, frozenset())
+    return document
+
+
+def _plain(node: Node, path: Path, document: Document, above: frozenset[int]) -> Any:
+    """A node as dict, list, text or None; its place and its faults go into the document."""
+    document.values[path] = place = (node.start_mark.line + 1, node.start_mark.column + 1)
+    if id(node) in above or node.anchor:
+        document.faults.append(Fault(*place, "anchors and aliases are not used here; write it out"))
+        return None
+    if not str(node.tag).startswith(_PLAIN_TAGS) or "python" in str(node.tag):
+        document.faults.append(Fault(*place, f"the tag {str(node.tag)[:40]!r} is not used here"))
+        return None
+    within = above | {id(node)}
+    if isinstance(node, MappingNode):
+        return dict(_members(node, path, document, within))
+    if isinstance(node, SequenceNode):
+        return [_plain(item, (*path, at), document, within) for at, item in enumerate(node.value)]
+    return None if _is_nothing(node) else node.value
+
+
+def _members(node: MappingNode, path: Path, document: Document, within: frozenset[int]) -> Iterator[tuple[str, Any]]:
+    for key, value in node.value:
+        place = (key.start_mark.line + 1, key.start_mark.column + 1)
+        if not isinstance(key, ScalarNode):
+            document.faults.append(Fault(*place, "a key must be a plain text"))
+            continue
+        here = (*path, key.value)
+        if here in document.keys:
+            line = document.keys[here][0]
+            document.faults.append(Fault(*place, f"{shown(here)} was said before, in line {line}"))
+            continue
+        document.keys[here] = place
+        yield key.value, _plain(value, here, document, within)
+
+
+def _is_nothing(node: Any) -> bool:
+    return node.style is None and node.value in _NOTHING
+
+
+def shown(path: Sequence[str | int]) -> str:
+    """A path as people write it: mapping.balance.unit, absent[2]."""
+    text = "".join(f"[{part + 1}]" if isinstance(part, int) else f".{part}" for part in path)
+    return text.removeprefix(".")

@@ -1,0 +1,199 @@
+"""The known customers of one environment: a DuckDB file that `load` replaces whole and matching reads.
+
+known   row_id, external_reference, billing_id, email, phone, name, currency, balance (minor units); null where absent
+meta    one row: version, loaded_at, row_count, fields (those that the file states at all), inputs (JSON)
+
+The version is of the content. The same customers in another order, or loaded a second time, are the same version,
+although DuckDB writes other bytes each time.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars as pl
+
+from pipeline.errors import ReferencesError
+from pipeline.files import private_folder, renamed_when_whole
+
+FILE_NAME = "references.duckdb"
+COLUMNS = {
+    "row_id": "VARCHAR",
+    "external_reference": "VARCHAR",
+    "billing_id": "VARCHAR",
+    "email": "VARCHAR",
+    "phone": "VARCHAR",
+    "name": "VARCHAR",
+    "currency": "VARCHAR",
+    "balance": "BIGINT",
+}
+#: What the version is made of; where a customer stood in which file is not content.
+_CONTENT = tuple(column for column in COLUMNS if column != "row_id")
+_MEMORY_LIMIT = "400MB"
+_AT_WORK = ".loading-"
+
+
+@dataclass(frozen=True, slots=True)
+class References:
+    """The known customers of an environment: where they are, and which content that is."""
+
+    path: Path
+    version: str
+    rows: int
+    loaded_at: str
+    fields: tuple[str, ...]  #: what the files that were loaded state at all; nothing else is compared
+    inputs: list[dict[str, Any]]
+
+
+def load(
+    folder: Path,
+    batches: Iterable[pl.DataFrame],
+    *,
+    fields: Sequence[str],
+    inputs: Callable[[], list[dict[str, Any]]],
+    now: datetime,
+) -> References:
+    """Put these customers in the place of all that were known, whole and durable, or change nothing.
+
+    Batches hold `COLUMNS`. `inputs` is asked once they are all read: a file's hash is known only then.
+    Raise ReferencesError where another process is loading.
+    """
+    path = private_folder(folder) / FILE_NAME
+    with _only_one(folder), _workshop(folder) as workshop, renamed_when_whole(path) as temporary:
+        with _workbench(workshop / "spill") as connection:
+            connection.execute(f"ATTACH {_literal(workshop / FILE_NAME)} AS written (RECOVERY_MODE no_wal_writes)")
+            _fill(connection, batches)
+            found = _described(connection, path, fields, inputs(), now)
+            _sign(connection, found)
+        shutil.move(workshop / FILE_NAME, temporary)
+    return found
+
+
+def known_to(folder: Path) -> References | None:
+    """What is known in an environment's folder, None where nothing was ever loaded; raise ReferencesError on damage."""
+    path = folder / FILE_NAME
+    if not path.exists():
+        return None
+    try:
+        with _workbench(None) as connection:
+            connection.execute(f"ATTACH {_literal(path.resolve())} AS kept (READ_ONLY)")
+            connection.execute("SET enable_external_access = false")
+            connection.execute(f"SELECT {', '.join(COLUMNS)} FROM kept.known LIMIT 0")
+            rows = connection.execute("SELECT version, row_count, loaded_at, fields, inputs FROM kept.meta").fetchall()
+        ((version, row_count, loaded_at, stated, inputs),) = rows
+        return References(path, version, row_count, loaded_at, tuple(stated), json.loads(inputs))
+    except (duckdb.Error, ValueError, TypeError):
+        raise ReferencesError(
+            f"{path} is damaged or no file of known customers; load them again: pipeline references load FILE"
+        ) from None
+
+
+def _fill(connection: duckdb.DuckDBPyConnection, batches: Iterable[pl.DataFrame]) -> None:
+    columns = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
+    connection.execute(f"CREATE TABLE written.known ({columns})")
+    for batch in batches:
+        connection.register("batch", batch.select(*COLUMNS))
+        connection.execute("INSERT INTO written.known SELECT * FROM batch")
+        connection.unregister("batch")
+
+
+def _described(
+    connection: duckdb.DuckDBPyConnection,
+    path: Path,
+    fields: Sequence[str],
+    inputs: list[dict[str, Any]],
+    now: datetime,
+) -> References:
+    stated = tuple(column for column in _CONTENT if column in fields)
+    version, rows = _version(connection, stated)
+    return References(path, version, rows, now.isoformat(timespec="seconds"), stated, inputs)
+
+
+def _version(connection: duckdb.DuckDBPyConnection, stated: tuple[str, ...]) -> tuple[str, int]:
+    """SHA-256 over the fields and the sorted SHA-256 of every row; and the number of rows.
+
+    Each value goes in behind its length, `4:text`, and an absent one as `:`, so that no two rows read alike. DuckDB
+    sorts within its memory limit.
+    """
+    values = ", ".join(f"strlen({column}::VARCHAR), ':', {column}" for column in _CONTENT)
+    digest = hashlib.sha256(json.dumps(["known customers", 1, stated]).encode())
+    rows = 0
+    # Not execute(): what it hands to Arrow is out of order where insertion order need not be preserved.
+    in_order = connection.sql(f"SELECT unhex(sha256(concat({values}))) AS hash FROM written.known ORDER BY hash")
+    for batch in in_order.to_arrow_reader(100_000):
+        digest.update(b"".join(batch.column(0).to_pylist()))
+        rows += batch.num_rows
+    return digest.hexdigest(), rows
+
+
+def _sign(connection: duckdb.DuckDBPyConnection, found: References) -> None:
+    connection.execute(
+        "CREATE TABLE written.meta"
+        " (version VARCHAR, loaded_at VARCHAR, row_count BIGINT, fields VARCHAR[], inputs VARCHAR)"
+    )
+    connection.execute(
+        "INSERT INTO written.meta VALUES (?, ?, ?, ?, ?)",
+        [found.version, found.loaded_at, found.rows, list(found.fields), json.dumps(found.inputs, ensure_ascii=False)],
+    )
+    connection.execute("CHECKPOINT written")
+    connection.execute("DETACH written")
+
+
+@contextlib.contextmanager
+def _only_one(folder: Path) -> Iterator[None]:
+    """Hold the folder against other loads, and clear away what a killed one left; the lock dies with its process."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ReferencesError(f"{folder / FILE_NAME} is being loaded by another process; wait for it") from None
+        for left in folder.glob(f"{_AT_WORK}*"):
+            shutil.rmtree(left)
+        for unfinished in folder.glob(f".{FILE_NAME}.*"):
+            unfinished.unlink()
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _workshop(folder: Path) -> Iterator[Path]:
+    """A private folder to build in; nothing of it is left."""
+    # DuckDB takes what follows a ? in a path for the query of an address and looks for its journal elsewhere.
+    beside = None if "?" in str(folder.absolute()) else folder.absolute()
+    with tempfile.TemporaryDirectory(prefix=_AT_WORK, dir=beside) as made:
+        yield Path(made)
+
+
+@contextlib.contextmanager
+def _workbench(spill: Path | None) -> Iterator[duckdb.DuckDBPyConnection]:
+    """DuckDB in bounded memory that loads no code; files are attached to it, so that each is opened only once."""
+    connection = duckdb.connect(
+        ":memory:",
+        config={
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+            "memory_limit": _MEMORY_LIMIT,
+            "temp_directory": str(spill or ""),
+        },
+    )
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def _literal(path: Path) -> str:
+    """A path as an SQL literal: ATTACH takes no bound values."""
+    return "'" + str(path).replace("'", "''") + "'"

@@ -1,0 +1,111 @@
+"""What a reviewer needs first, for the page and the terminal alike: where the records and the money stand."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.currency import NO_CODE, NO_CURRENCY, exponents
+from pipeline.outcomes import LISTS, Reason
+from pipeline.reporting.money import KINDS, Sides, sides_of
+from pipeline.reporting.summary import deferred
+
+_SENTENCES = {reason.value: reason.sentence for reason in Reason}
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One place where records stand, and what they come to."""
+
+    title: str
+    list_name: str
+    balances: dict[str, int]  #: kind -> records
+    sums: list[tuple[str, int, int]]  #: currency, debits, credits; usable currencies first
+
+    @property
+    def records(self) -> int:
+        """All of its records."""
+        return sum(self.balances.values())
+
+
+def accounts(content: Mapping[str, Any]) -> list[Account]:
+    """A partition of all records read: created (or to be created), held and rejected always, the rest where there is any."""
+    wanted, is_planned = content["by_action"], content["status"] == "planned"
+    later = _account("left for a later wave", "unprocessed", wanted["defer"])
+    first = (
+        _account("would be created", "unprocessed", wanted["create"])
+        if is_planned
+        else _of_list("created", "created", content)
+    )
+    always = [first, _of_list("held", "held", content), _of_list("rejected", "rejected", content)]
+    rest = [_of_list("in doubt", "in_doubt", content), later, _of_list("skipped", "skipped", content)]
+    if not is_planned:
+        rest.insert(1, _without(_of_list("not attempted", "unprocessed", content), wanted["defer"]))
+    return [*always, *(account for account in rest if account.records)]
+
+
+def all_balances(content: Mapping[str, Any]) -> dict[str, int]:
+    """Kind -> records read."""
+    return {kind: sum(by_kind[kind] for by_kind in content["balances"].values()) for kind in KINDS}
+
+
+def not_attempted(content: Mapping[str, Any]) -> int:
+    """Records that this run was to send and did not; what waits for a later wave is none of them."""
+    return int(content["fates"]["not_attempted"]) - deferred(content)
+
+
+def how_long(estimate: Mapping[str, Any]) -> str:
+    """How long the creates take: `at 20 a second about 56 s`."""
+    if estimate["seconds"] is None:
+        return "as fast as billing answers"
+    return f"at {estimate['per_second']:g} a second about {duration(estimate['seconds'])}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them: `56 s`, `3 min`, `2 h 46 min`, `4 d 3 h`; never less than 1 s."""
+    if seconds < 100:
+        return f"{max(1, round(seconds))} s"
+    minutes = round(seconds / 60)
+    if minutes < 100:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"
+
+
+def sentence_of(code: str) -> str:
+    """What a reason code means, with or without its column."""
+    return _SENTENCES[code.partition(":")[0]]
+
+
+def currency_label(currency: str) -> str:
+    """The code, or why there is none."""
+    return {NO_CURRENCY: "no currency given", NO_CODE: "text that is no code"}.get(currency, currency)
+
+
+def _of_list(title: str, name: str, content: Mapping[str, Any]) -> Account:
+    balances = {kind: sum(content["balances"][fate][kind] for fate in LISTS[name]) for kind in KINDS}
+    return Account(title, name, balances, _lines(sides_of(LISTS[name], content["debits"], content["credits"])))
+
+
+def _account(title: str, name: str, wanted: Mapping[str, Any]) -> Account:
+    return Account(title, name, dict(wanted["balances"]), _lines(wanted["sums"]))
+
+
+def _without(account: Account, part: Mapping[str, Any]) -> Account:
+    """An account without the records of one action that stand in the same list."""
+    sums = {currency: {"debits": debits, "credits": credits} for currency, debits, credits in account.sums}
+    for currency, taken in part["sums"].items():
+        whole = sums.get(currency, {})
+        sums[currency] = {side: whole.get(side, 0) - amount for side, amount in taken.items()}
+    balances = {kind: records - part["balances"][kind] for kind, records in account.balances.items()}
+    return Account(
+        account.title,
+        account.list_name,
+        balances,
+        _lines({currency: sides for currency, sides in sums.items() if any(sides.values())}),
+    )
+
+
+def _lines(sums: Sides) -> list[tuple[str, int, int]]:
+    usable = exponents()
+    lines = [(currency, sides["debits"], sides["credits"]) for currency, sides in sums.items()]
+    return sorted(lines, key=lambda line: (usable.get(line[0]) is None, line[0]))

@@ -1,0 +1,87 @@
+"""What the balances come to: by fate, by list, debits and credits apart, and what no sum can hold."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import duckdb
+
+from pipeline.outcomes import LISTS, Fate
+
+#: Every record is of exactly one of these, by its balance.
+KINDS = ("debit", "credit", "zero", "absent", "unusable")
+
+#: The kind of a row of the table `fates`. What an unreadable record says is unknown, so it is not absent.
+KIND_OF_ROW = """
+    CASE
+        WHEN fates.balance > 0 THEN 'debit'
+        WHEN fates.balance < 0 THEN 'credit'
+        WHEN fates.balance = 0 THEN 'zero'
+        WHEN fates.balance_kind IS NOT NULL OR fates.fate = 'unreadable' THEN 'unusable'
+        ELSE 'absent'
+    END
+"""
+
+#: Lists whose records are not in billing, or not surely.
+_NOT_CREATED = ("rejected", "held", "in_doubt", "unprocessed")
+
+Sums = dict[str, dict[str, int]]  #: currency -> fate -> minor units
+Sides = dict[str, dict[str, int]]  #: currency -> "debits", "credits" -> minor units
+
+
+def balances(workbench: duckdb.DuckDBPyConnection) -> dict[str, dict[str, int]]:
+    """Fate -> kind -> records; a balance of zero is stated, an absent one is not."""
+    counted = {fate.value: dict.fromkeys(KINDS, 0) for fate in Fate}
+    rows = workbench.execute(f"SELECT fate, {KIND_OF_ROW} AS kind, count(*) FROM fates GROUP BY ALL").fetchall()
+    for fate, kind, records in rows:
+        if fate is not None:  # a lost record: the conservation law says so
+            counted[fate][kind] = records
+    return counted
+
+
+def unreadable_amounts(balances: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
+    """Fate -> records in which an amount may stand that nobody can read; they are in no sum."""
+    return {fate: kinds["unusable"] for fate, kinds in sorted(balances.items()) if kinds["unusable"]}
+
+
+def sums(workbench: duckdb.DuckDBPyConnection, which: str) -> Sums:
+    """Currency -> fate -> minor units, exact (DuckDB sums BIGINT in 128 bits); every fate for every currency read."""
+    rows = workbench.execute(
+        f"SELECT currency, fate, sum(balance) FILTER ({which}) FROM fates WHERE balance IS NOT NULL GROUP BY ALL"
+    ).fetchall()
+    found = {currency: dict.fromkeys((fate.value for fate in Fate), 0) for currency in sorted({row[0] for row in rows})}
+    for currency, fate, total in rows:
+        if fate is not None:
+            found[currency][fate] = int(total or 0)
+    return found
+
+
+def net(debits: Sums, credits: Sums) -> Sums:
+    """Debits and credits together."""
+    return {
+        currency: {fate: amount + credits[currency][fate] for fate, amount in by_fate.items()}
+        for currency, by_fate in debits.items()
+    }
+
+
+def at_stake(balances: Mapping[str, Mapping[str, int]], debits: Sums, credits: Sums) -> dict[str, dict[str, Any]]:
+    """List -> its records, how many amounts of them nobody can read, and what the others come to."""
+    return {
+        name: {
+            "records": sum(sum(balances[fate].values()) for fate in LISTS[name]),
+            "unusable": sum(balances[fate]["unusable"] for fate in LISTS[name]),
+            "sums": sides_of(LISTS[name], debits, credits),
+        }
+        for name in _NOT_CREATED
+    }
+
+
+def sides_of(fates: tuple[Fate, ...], debits: Sums, credits: Sums) -> Sides:
+    """What some fates hold together, without the currencies in which they hold nothing."""
+    sides = {
+        currency: {
+            "debits": sum(by_fate.get(fate, 0) for fate in fates),
+            "credits": sum(credits[currency].get(fate, 0) for fate in fates),
+        }
+        for currency, by_fate in debits.items()
+    }
+    return {currency: both for currency, both in sides.items() if any(both.values())}

@@ -1,0 +1,217 @@
+"""The values of Arrow columns as text: exact, without locale, and never in the form 2.4E+2."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+
+_PLAIN_SCALE = 6  #: up to which Arrow writes decimals plainly; beyond, or below 0, 1E-7 and 2.4E+2
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    r"""A column as text, null where nothing is given; `undecoded` marks texts of bytes that are not UTF-8, shown as \xNN."""
+
+    text: pl.Series
+    undecoded: pl.Series
+
+
+def has_exact_text(dtype: pa.DataType) -> bool:
+    """Whether one text, and no other, says each value of this type."""
+    return any(holds(_bare(dtype)) for holds, _ in _EXACT)
+
+
+def is_float(dtype: pa.DataType) -> bool:
+    """Whether values of this type are binary fractions, which amounts and references are not."""
+    return bool(pa.types.is_floating(_bare(dtype)))
+
+
+def text_of(column: pa.ChunkedArray) -> Texts:
+    """The column's values as text; types without an exact text as they are best shown."""
+    column = _unwrapped(column)
+    if _is_text(column.type):
+        return _strings(column)
+    convert = next(convert for holds, convert in (*_EXACT, *_SHOWN) if holds(column.type))
+    text = convert(column)
+    return Texts(text, _none_of(text))
+
+
+def _bare(dtype: pa.DataType) -> pa.DataType:
+    """The type inside extension types and dictionaries."""
+    while True:
+        if isinstance(dtype, pa.BaseExtensionType):
+            dtype = dtype.storage_type
+        elif pa.types.is_dictionary(dtype):
+            dtype = dtype.value_type
+        else:
+            return dtype
+
+
+def _unwrapped(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    while column.type != _bare(column.type):
+        if isinstance(column.type, pa.BaseExtensionType):
+            column = _per_chunk(column, lambda chunk: chunk.storage, column.type.storage_type)
+        else:
+            column = _per_chunk(column, lambda chunk: chunk.dictionary_decode(), column.type.value_type)
+    return column
+
+
+def _per_chunk(column: pa.ChunkedArray, change: Callable[[pa.Array], pa.Array], dtype: pa.DataType) -> pa.ChunkedArray:
+    return pa.chunked_array([change(chunk) for chunk in column.chunks], dtype)
+
+
+def _series(column: pa.ChunkedArray) -> pl.Series:
+    return pl.Series(pl.from_arrow(column))
+
+
+def _is_text(dtype: pa.DataType) -> bool:
+    return bool(pa.types.is_string(dtype) or pa.types.is_large_string(dtype) or pa.types.is_string_view(dtype))
+
+
+def _is_bytes(dtype: pa.DataType) -> bool:
+    kinds = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_binary_view, pa.types.is_fixed_size_binary)
+    return any(holds(dtype) for holds in kinds)
+
+
+def _strings(column: pa.ChunkedArray) -> Texts:
+    """Arrow does not check that its strings are UTF-8, and polars believes it: so they are taken as bytes first."""
+    as_bytes = pa.binary_view() if pa.types.is_string_view(column.type) else pa.large_binary()
+    given = _series(column.cast(as_bytes))
+    try:
+        return Texts(given.cast(pl.String), _none_of(given))
+    except pl.exceptions.ComputeError:
+        cells = [_decoded(cell) for cell in given]
+        texts, undecoded = zip(*cells, strict=True)
+        return Texts(pl.Series(texts, dtype=pl.String), pl.Series(undecoded, dtype=pl.Boolean))
+
+
+def _none_of(series: pl.Series) -> pl.Series:
+    return pl.repeat(value=False, n=len(series), eager=True, dtype=pl.Boolean)
+
+
+def _decoded(cell: bytes | None) -> tuple[str | None, bool]:
+    try:
+        return (cell if cell is None else cell.decode()), False
+    except UnicodeDecodeError as error:
+        return error.object.decode(errors="backslashreplace"), True
+
+
+def _plain(column: pa.ChunkedArray) -> pl.Series:
+    return _series(column).cast(pl.String)
+
+
+def _arrow(column: pa.ChunkedArray) -> pl.Series:
+    return _series(column.cast(pa.string()))
+
+
+def _decimals(column: pa.ChunkedArray) -> pl.Series:
+    """240.00 where the scale is 2."""
+    scale = column.type.scale
+    if 0 <= scale <= _PLAIN_SCALE:
+        return _arrow(column)
+    make = pa.decimal256 if pa.types.is_decimal256(column.type) else pa.decimal128
+    wide, whole = make(column.type.precision, scale), make(column.type.precision, 0)
+    digits = _arrow(_per_chunk(column.cast(wide), lambda chunk: _same_bytes(chunk, whole), whole))
+    return _with_point(digits, scale)
+
+
+def _same_bytes(chunk: pa.Array, dtype: pa.DataType) -> pa.Array:
+    return pa.Array.from_buffers(dtype, len(chunk), chunk.buffers(), offset=chunk.offset)
+
+
+def _with_point(digits: pl.Series, scale: int) -> pl.Series:
+    """Whole numbers as text -> the same with the decimal point `scale` digits from the right."""
+    if scale <= 0:
+        return digits if not scale else digits.str.replace("([1-9].*)$", "${1}" + "0" * -scale)
+    sign = pl.when(pl.col("digits").str.starts_with("-")).then(pl.lit("-")).otherwise(pl.lit(""))
+    padded = pl.col("digits").str.strip_prefix("-").str.zfill(scale + 1)
+    written = pl.concat_str(sign, padded.str.head(-scale), pl.lit("."), padded.str.tail(scale))
+    return pl.DataFrame({"digits": digits}).select(digits=written)["digits"]
+
+
+def _dates(column: pa.ChunkedArray) -> pl.Series:
+    return _on_the_calendar(_arrow(column.cast(pa.date32())))
+
+
+def _timestamps(column: pa.ChunkedArray) -> pl.Series:
+    """2026-03-01T12:30:00, with a fraction where there is one, and with Z where the column is of moments in time."""
+    zone = "Z" if column.type.tz else ""
+    # Moments are stored in UTC; taken without their zone, no time zone database is asked.
+    naive = pa.timestamp(column.type.unit)
+    text = _on_the_calendar(_arrow(_per_chunk(column, lambda chunk: chunk.view(naive), naive)))
+    return _without_zeros(text.str.replace(" ", "T", literal=True)) + zone
+
+
+def _times(column: pa.ChunkedArray) -> pl.Series:
+    return _without_zeros(_arrow(column))
+
+
+def _without_zeros(times: pl.Series) -> pl.Series:
+    """A fraction of a second that is none says nothing."""
+    return times.str.replace(r"\.0+$", "")
+
+
+def _on_the_calendar(text: pl.Series) -> pl.Series:
+    """The same dates; Arrow writes `<value out of range: …>` for days and moments that it cannot name."""
+    if text.str.starts_with("<").any():
+        raise pa.ArrowInvalid("a date that no calendar names")
+    return text
+
+
+def _hex(column: pa.ChunkedArray) -> pl.Series:
+    return _series(column.cast(pa.large_binary())).bin.encode("hex")
+
+
+def _floats(column: pa.ChunkedArray) -> pl.Series:
+    if pa.types.is_float16(column.type):
+        column = column.cast(pa.float32())
+    return _plain(column)
+
+
+def _durations(column: pa.ChunkedArray) -> pl.Series:
+    return pl.Series(_plain(column.cast(pa.int64())) + str(column.type.unit))
+
+
+def _json(column: pa.ChunkedArray) -> pl.Series:
+    texts = [
+        json.dumps(_value(scalar), ensure_ascii=False, separators=(",", ":")) if scalar.is_valid else None
+        for scalar in column
+    ]
+    return pl.Series(texts, dtype=pl.String)
+
+
+def _value(scalar: pa.Scalar) -> Any:
+    """What JSON can hold of a value: lists, objects, numbers and Booleans as such, everything else as its text."""
+    dtype = _bare(scalar.type)
+    if not scalar.is_valid:
+        return None
+    if pa.types.is_map(dtype):
+        return [[_value(entry["key"]), _value(entry["value"])] for entry in scalar.values]
+    if pa.types.is_struct(dtype):
+        return {dtype.field(index).name: _value(scalar[index]) for index in range(dtype.num_fields)}
+    if pa.types.is_nested(dtype):
+        return [_value(entry) for entry in scalar.values]
+    if pa.types.is_boolean(dtype) or pa.types.is_integer(dtype) or pa.types.is_floating(dtype):
+        return scalar.as_py()
+    return text_of(pa.chunked_array([pa.array([scalar], type=scalar.type)])).text[0]
+
+
+_EXACT: tuple[tuple[Callable[[pa.DataType], bool], Callable[[pa.ChunkedArray], pl.Series]], ...] = (
+    (_is_text, lambda column: _strings(column).text),
+    (pa.types.is_integer, _plain),
+    (pa.types.is_decimal, _decimals),
+    (pa.types.is_date, _dates),
+    (pa.types.is_boolean, _plain),
+    (pa.types.is_timestamp, _timestamps),
+    (pa.types.is_time, _times),
+    (pa.types.is_null, _plain),
+)
+_SHOWN: tuple[tuple[Callable[[pa.DataType], bool], Callable[[pa.ChunkedArray], pl.Series]], ...] = (
+    (pa.types.is_floating, _floats),
+    (pa.types.is_duration, _durations),
+    (_is_bytes, _hex),
+    (lambda _: True, _json),
+)

@@ -1,0 +1,78 @@
+"""How a CSV file is written where its job says so: what parts the fields, and which characters the bytes stand for."""
+
+import codecs
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+
+from pipeline.errors import ConfigError
+
+DELIMITERS = (",", ";", "\t", "|")
+
+_POSSIBLE = "utf-8, ascii, cp1252, latin-1, iso-8859-15, cp850, mac-roman, koi8-r, shift_jis, euc-kr, big5, gb18030 …"
+_ASCII = bytes(range(128))
+# What codecs with states or escapes read as something else than it says: utf-7, hz, iso-2022, unicode-escape, punycode.
+_ESCAPES = (b"+AGE-", b"~{0!~}", b"\x1b$B0!\x1b(B", b"\x0e0!\x0f", b"\\u0041\\x41", b"xn--a-0ga")
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """What a job declares about its CSV files; a ConfigError names everything in it that cannot be read.
+
+    Any codec of Python will do that leaves ASCII as it is and has no state: lines are cut on bytes before they are decoded.
+    """
+
+    delimiter: str = ","
+    encoding: str = "utf-8"
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be read before any file is opened."""
+        if faults := list(_faults(self.delimiter, self.encoding)):
+            raise ConfigError("; ".join(faults))
+
+    @property
+    def is_utf8(self) -> bool:
+        """Whether the files are UTF-8, with a byte order mark or without."""
+        return codecs.lookup(self.encoding).name in {"utf-8", "utf-8-sig"}
+
+    @property
+    def codec(self) -> str:
+        """The codec that decodes lines; a byte order mark is taken off before, so it is no part of the codec."""
+        return "utf-8" if self.is_utf8 else self.encoding
+
+
+def _faults(delimiter: str, encoding: str) -> Iterator[str]:
+    if delimiter not in DELIMITERS:
+        yield f"the delimiter {delimiter!r} cannot be read; possible are ',' ';' '|' and a tab"
+    if why := _unsuitable(encoding):
+        yield f"the encoding {encoding!r} cannot be read: {why}; possible are {_POSSIBLE}"
+
+
+@cache
+def _unsuitable(encoding: str) -> str | None:
+    """Why lines in this encoding cannot be cut at their line feeds and decoded one by one; None where they can."""
+    try:
+        codecs.lookup(encoding)
+        plain = all(text.decode(encoding) == text.decode("ascii") for text in (*_ESCAPES, _ASCII))
+        keeps_line_ends = all(_keeps_line_end(lead, encoding) for lead in range(0x80, 0x100))
+    except UnicodeError:
+        return "it does not leave ASCII as it is"
+    except (LookupError, ValueError):  # a ValueError where NUL stands in the name
+        return "Python knows no such text encoding"
+    return None if plain and keeps_line_ends else "it does not leave ASCII as it is, or has states or escapes"
+
+
+def _keeps_line_end(lead: int, encoding: str) -> bool:
+    """Whether a line end after this byte stays one, and none comes out of the byte itself."""
+    for end in (b"\n", b"\r"):
+        try:
+            text = (bytes([lead]) + end).decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        if not text.endswith(end.decode()) or text.count("\n") + text.count("\r") != 1:
+            return False
+    return True
+
+
+#: What RFC 4180 describes, in the encoding of our time; so are files read whose job declares nothing.
+RFC_4180 = Dialect()

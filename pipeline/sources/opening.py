@@ -1,0 +1,78 @@
+"""Opening a file: a regular one under exactly its name, told by its first bytes, and the same at the end as before."""
+
+import contextlib
+import os
+import stat
+from collections.abc import Iterator
+from io import BufferedReader
+from pathlib import Path
+
+from pipeline.errors import SourceError
+
+PARQUET = b"PAR1"
+
+_FORMATS = {
+    PARQUET: "a Parquet file",
+    b"PARE": "an encrypted Parquet file",
+    b"PK\x03\x04": "a ZIP or Excel file",
+    b"\xd0\xcf\x11\xe0": "an old Excel file",
+    b"\x1f\x8b": "a gzip file",
+    b"\x28\xb5\x2f\xfd": "a Zstandard file",
+    b"\xff\xfe": "UTF-16 text",
+    b"\xfe\xff": "UTF-16 text",
+}
+
+
+def first_bytes(path: Path) -> bytes:
+    """The bytes by which formats are told apart."""
+    with _opened(path) as file:
+        return file.read(4)
+
+
+def known_format(head: bytes) -> str | None:
+    """What a file that begins so is, in words; None for everything that may be text."""
+    return next((what for magic, what in _FORMATS.items() if head.startswith(magic)), None)
+
+
+@contextlib.contextmanager
+def opened_unchanged(path: Path) -> Iterator[BufferedReader]:
+    """Yield the file; refuse it where inode, size or time of change are others once it was read, or reading failed."""
+    with _opened(path) as file:
+        before = _identity(os.fstat(file.fileno()))
+        failure: SourceError | None = None
+        try:
+            yield file
+        except SourceError as error:
+            failure = error
+        if _identity(os.fstat(file.fileno())) != before or _identity_of(path) != before:
+            raise SourceError(
+                f"{path}: the file changed while it was read; nothing was sent. Wait until it is whole"
+            ) from failure
+        if failure is not None:
+            raise failure
+
+
+def _opened(path: Path) -> BufferedReader:
+    """Open a regular file; the name is never interpreted, and a link, a pipe or a folder is refused."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except FileNotFoundError:
+        raise SourceError(f"{path}: no such file") from None
+    except OSError as error:
+        reason = "a symbolic link" if path.is_symlink() else (error.strerror or "unreadable")
+        raise SourceError(f"{path}: cannot be read ({reason}); a regular file is expected") from None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise SourceError(f"{path}: not a regular file; folders, pipes and devices are not read")
+    return os.fdopen(descriptor, "rb")
+
+
+def _identity(found: os.stat_result) -> tuple[int, int, int]:
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _identity_of(path: Path) -> tuple[int, int, int] | None:
+    try:
+        return _identity(os.lstat(path))
+    except FileNotFoundError:
+        return None

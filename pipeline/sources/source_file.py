@@ -1,0 +1,72 @@
+"""What every file is to its readers, whatever its format: batches of records, and an account of its lines."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import polars as pl
+
+#: About 250,000 records of the usual hundred bytes. No result depends on it (a property test says so).
+BATCH_BYTES = 24 << 20
+LONGEST_RECORD = 1 << 20  #: bytes; longer records are unreadable
+GIVEN = "given."  #: prefix of the columns that hold the text as it came, so that no name of theirs meets one of ours
+
+#: Controls but tab and line feed; DEL and the C1 range are what mis-decoded text shows as. CR is judged by itself.
+CONTROL = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u0080-\u009f]"
+LONE_CR = r"\r(?:[^\n]|$)"
+
+# Shown as \xNN in the lists, so that the text of an unreadable record can stand in a file that is readable.
+_SHOWN = {chr(code): f"\\x{code:02x}" for code in [*range(0x20), *range(0x7F, 0xA0)] if code != 9}
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Physical lines of a file: all of them, counted on the bytes, and by what reading made of them.
+
+    `records` counts the lines of all records, readable or not; physical = header + blank + records, or a line is lost.
+    Of a Parquet file `physical` are the rows that its footer states, `records` those that were read.
+    """
+
+    physical: int = 0
+    header: int = 0
+    blank: int = 0
+    records: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Some records of one file, in the order of the file.
+
+    `records`: position (Int64, counts all records of the run from 0), row_id, line and line_count (Int64), reason
+    (READ.… or null), text (of an unreadable record, else null) and the cells as text under `given.<column>`.
+    """
+
+    records: pl.DataFrame
+
+
+class SourceFile(Protocol):
+    """A file being read; `lines`, `sha256` and `size` are true of the whole file once `batches` has ended."""
+
+    path: Path
+    name: str  #: how row ids call it
+    lines: Lines
+    sha256: str
+    size: int
+    header: tuple[str, ...] | None  #: None until it was read, and of a file without one
+
+    @property
+    def format(self) -> str:
+        """`csv` or `parquet`."""
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns that are the supplier's: without those that an earlier run of ours added."""
+
+    def batches(self, *, first_position: int = 0, batch_bytes: int = BATCH_BYTES) -> Iterator[Batch]:
+        """Yield the records; raise SourceError where the file is none that can be read, or changes meanwhile."""
+
+
+def shown(text: pl.Expr) -> pl.Expr:
+    r"""Text whose control characters, line ends among them, are written as \xNN."""
+    return text.str.replace_many(_SHOWN)

@@ -1,0 +1,111 @@
+"""What must not have moved between a plan and its application: inputs, config, options, references, the ledger's history."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from pipeline.config import Settings, load_config
+from pipeline.customer import Environment
+from pipeline.errors import ConfigError, PlanStale
+from pipeline.files import sha256_of
+from pipeline.ledger import Ledger
+from pipeline.references import known_to
+from pipeline.run_folder import RunFolder
+
+
+def refuse_stale(
+    folder: RunFolder, ledger: Ledger, settings: Settings, environment: Environment, said: Mapping[str, Any]
+) -> None:
+    """Raise PlanStale, naming everything that moved since the plan was made."""
+    refuse_damaged(folder, environment)
+    if ledger.run(folder.run_id) is not None:
+        raise PlanStale(f"plan {folder.run_id} was begun before; to finish it: pipeline resume {folder.run_id}")
+    plan = folder.read_json("plan.json")
+    moved = [
+        *_moved_inputs(plan),
+        *_moved_config(plan, settings),
+        *_moved_options(plan, said),
+        *_moved_references(plan, settings, environment),
+        *_moved_history(folder, plan, ledger),
+    ]
+    if moved:
+        raise PlanStale(f"plan {folder.run_id} is stale: {' and '.join(moved)} changed since; make a new plan")
+
+
+def refuse_damaged(folder: RunFolder, environment: Environment) -> None:
+    """A plan is applied as it was made, in the environment that it was made for, or not at all."""
+    plan = folder.read_json("plan.json")
+    if plan["environment"] != asdict(environment):
+        made_for = Environment(**plan["environment"])
+        raise PlanStale(f"plan {folder.run_id} was made for {made_for}, not for {environment}; make a new plan")
+    changed = [name for name, digest in plan["staged"].items() if not _is_whole(folder.staged / name, digest)]
+    if changed:
+        raise PlanStale(f"plan {folder.run_id}: {', '.join(changed)} changed or vanished since; make a new plan")
+
+
+def _moved_inputs(plan: dict[str, Any]) -> Iterator[str]:
+    for file in plan["inputs"]:
+        if not _is_whole(Path(file["path"]), file["sha256"]):
+            yield f"input {file['path']}"
+
+
+def _moved_config(plan: dict[str, Any], settings: Settings) -> Iterator[str]:
+    """The config by its bytes, and which of its settings say something else now."""
+    planned, now = plan["config"], settings.config
+    if planned is None and now is not None:
+        yield f"the config (planned without one, now {now.path})"
+    elif planned is not None and now is not None and now.sha256 != planned["sha256"]:
+        yield f"config {now.path} ({_differing(planned['job'], now.job.model_dump(mode='json'))})"
+    elif planned is not None and not _is_whole(Path(planned["path"]), planned["sha256"]):
+        yield f"config {planned['path']} ({_what_changed(planned)})"
+
+
+def _what_changed(planned: dict[str, Any]) -> str:
+    try:
+        return _differing(planned["job"], load_config(Path(planned["path"])).job.model_dump(mode="json"))
+    except ConfigError:
+        return "it cannot be read now"
+
+
+def _differing(before: dict[str, Any], after: dict[str, Any]) -> str:
+    names = sorted(_names_that_differ(before, after, ""))
+    return ", ".join(names) or "in its comments or its form only"
+
+
+def _names_that_differ(before: Any, after: Any, name: str) -> Iterator[str]:
+    if isinstance(before, dict) and isinstance(after, dict):
+        for key in {*before, *after}:
+            yield from _names_that_differ(before.get(key), after.get(key), f"{name}.{key}" if name else str(key))
+    elif before != after:
+        yield name
+
+
+def _moved_options(plan: dict[str, Any], said: Mapping[str, Any]) -> Iterator[str]:
+    for name, value in said.items():
+        if value != plan["settings"].get(name):
+            yield f"the option {name} (planned: {plan['settings'].get(name)}, now: {value})"
+
+
+def _moved_references(plan: dict[str, Any], settings: Settings, environment: Environment) -> Iterator[str]:
+    known = known_to(settings.home / environment.name)
+    planned = plan["references"]
+    if (known.version if known else None) != (planned["version"] if planned else None):
+        yield "the references"
+
+
+def _moved_history(folder: RunFolder, plan: dict[str, Any], ledger: Ledger) -> Iterator[str]:
+    """Planned rows whose reference some other run has moved."""
+    references = set(ledger.moved_since(plan["ledger_event"]))
+    if not references:
+        return
+    planned = pl.scan_parquet(folder.staged / "plan.parquet").select("external_reference", "row_id")
+    hit = planned.filter(pl.col("external_reference").is_in(list(references))).collect()["row_id"].to_list()
+    if hit:
+        yield f"the ledger's history of {len(hit)} planned rows ({', '.join(hit[:3])}{' …' if len(hit) > 3 else ''})"
+
+
+def _is_whole(path: Path, digest: str) -> bool:
+    return path.is_file() and sha256_of(path) == digest

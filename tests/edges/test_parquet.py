@@ -1,0 +1,499 @@
+"""Parquet files through `in_order` and `read`: every row one record, every value exact text, or a refusal that says why."""
+
+import datetime as dt
+import hashlib
+import os
+from decimal import Decimal
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from pipeline.errors import SourceError
+from pipeline.layout import Layout
+from pipeline.sources import BATCH_BYTES, Lines, ParquetFile, SourceFile, in_order, read
+
+MIB = 1 << 20
+TABLE = {"external_reference": ["a-1", "b-1", "c-1"], "name": ["Ann", None, ""], "note": ["x", "y,z", 'say "hi"']}
+LAYOUT = Layout.model_validate(
+    {
+        "external_reference": "id",
+        "name": "who",
+        "balance": {"column": "owed", "unit": "major"},
+        "billing_id": "theirs",
+        "metadata": {"plan": "tariff"},
+    }
+)
+
+
+def parquet_of(folder: Path, columns: dict, name: str = "customers.parquet", **options) -> Path:
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    parquet.write_table(pa.table(columns), path, **options)
+    return path
+
+
+def records_of(*paths: Path, batch_bytes: int = BATCH_BYTES, layout: Layout | None = None):
+    files = in_order(list(paths), layout=layout)
+    return files, [row for batch in read(files, batch_bytes) for row in batch.records.to_dicts()]
+
+
+def texts_of(folder: Path, values: pa.Array, column: str = "metadata.x", **options) -> list[str | None]:
+    references = [f"a-{n}" for n in range(len(values))]
+    _, records = records_of(parquet_of(folder, {"external_reference": references, column: values}, **options))
+    return [record[f"given.{column}"] for record in records]
+
+
+def cells(record: dict) -> list[str | None]:
+    return [text for column, text in record.items() if column.startswith("given.")]
+
+
+def refusal_of(*paths: Path, layout: Layout | None = None) -> str:
+    with pytest.raises(SourceError) as refused:
+        records_of(*paths, layout=layout)
+    return str(refused.value)
+
+
+# -- records ----------------------------------------------------------------------------------------------------------
+
+
+def test_every_row_is_a_record_named_by_its_number_and_absent_values_stay_absent(tmp_path):
+    (file,), records = records_of(parquet_of(tmp_path, TABLE))
+
+    assert [(r["position"], r["row_id"], r["line"], r["line_count"]) for r in records] == [
+        (0, "customers.parquet#1", 1, 1),
+        (1, "customers.parquet#2", 2, 1),
+        (2, "customers.parquet#3", 3, 1),
+    ]
+    assert [cells(r) for r in records] == [["a-1", "Ann", "x"], ["b-1", None, "y,z"], ["c-1", "", 'say "hi"']]
+    assert [(r["reason"], r["text"]) for r in records] == [(None, None)] * 3
+    assert file.lines == Lines(physical=3, header=0, blank=0, records=3)
+
+
+def test_a_parquet_file_that_was_read_is_described_by_its_size_and_hash(tmp_path):
+    path = parquet_of(tmp_path, TABLE)
+
+    (file,), _ = records_of(path)
+
+    assert (file.format, file.header) == ("parquet", ("external_reference", "name", "note"))
+    assert file.size == path.stat().st_size
+    assert file.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("batch_bytes", [1, 50, 1000])
+@pytest.mark.parametrize("row_group_size", [1, 7, 1000])
+def test_batches_and_row_groups_change_nothing_that_is_read(tmp_path, batch_bytes, row_group_size):
+    columns = {
+        "external_reference": [f"a-{n}" for n in range(50)],
+        "name": pa.array([f"name {n % 3}" for n in range(50)]).dictionary_encode(),
+        "balance": pa.array([Decimal(n) / 4 for n in range(50)], pa.decimal128(9, 2)),
+        "note": [None if n % 4 else "\0" * (n % 8) for n in range(50)],
+    }
+    path = parquet_of(tmp_path, columns, row_group_size=row_group_size)
+
+    (file,), records = records_of(path, batch_bytes=batch_bytes)
+
+    whole = records_of(path)
+    assert records == whole[1]
+    assert file.lines == whole[0][0].lines == Lines(physical=50, records=50)
+
+
+def test_small_batches_are_small(tmp_path):
+    path = parquet_of(tmp_path, {"external_reference": [f"a-{n}" for n in range(100)]})
+
+    heights = [batch.records.height for batch in read(in_order([path]), batch_bytes=1)]
+
+    assert heights == [1] * 100
+
+
+def test_every_batch_has_the_columns_and_types_that_those_of_a_csv_file_have(tmp_path):
+    csv = tmp_path / "customers.csv"
+    csv.write_text("external_reference,name,note\na-1,Ann,x\n")
+    paths = [csv, parquet_of(tmp_path, {**TABLE, "note": ["\0", None, "x"]})]
+
+    schemas = {tuple(batch.records.schema.items()) for batch in read(in_order(paths), batch_bytes=1)}
+
+    assert len(schemas) == 1
+    assert {dtype for column, dtype in next(iter(schemas)) if column.startswith("given.")} == {pl.String}
+
+
+def test_a_parquet_file_without_rows_has_a_header_and_no_records(tmp_path):
+    (file,), records = records_of(parquet_of(tmp_path, {"external_reference": pa.array([], pa.string())}))
+
+    assert records == []
+    assert (file.header, file.lines) == (("external_reference",), Lines())
+
+
+def test_columns_that_an_earlier_run_added_are_dropped_whatever_their_type(tmp_path):
+    table = {"_import_row_id": [[1.5], None, []], **TABLE, "_import_text": ["\0", b"\xff".decode("latin-1"), None]}
+
+    (file,), records = records_of(parquet_of(tmp_path, table))
+
+    assert file.columns == list(TABLE)
+    assert cells(records[1]) == ["b-1", None, "y,z"]
+
+
+def test_csv_and_parquet_may_be_mixed_in_one_run(tmp_path):
+    csv = tmp_path / "b.csv"
+    csv.write_text("external_reference,name,note\nd-1,Dan,x\nbroken\n")
+    before, after = parquet_of(tmp_path, TABLE, "a.parquet"), parquet_of(tmp_path, TABLE, "c.parquet")
+
+    files, records = records_of(after, csv, before)
+
+    assert [file.format for file in files] == ["parquet", "csv", "parquet"]
+    assert [r["row_id"] for r in records] == [
+        *(f"a.parquet#{n}" for n in (1, 2, 3)), "b.csv:2", "b.csv:3", *(f"c.parquet#{n}" for n in (1, 2, 3)),
+    ]  # fmt: skip
+    assert [r["position"] for r in records] == list(range(8))
+
+
+def test_a_parquet_file_with_other_columns_than_the_csv_file_beside_it_is_refused(tmp_path):
+    csv = tmp_path / "a.csv"
+    csv.write_text("external_reference,note,name\n")
+
+    assert "share one header" in refusal_of(csv, parquet_of(tmp_path, TABLE, "b.parquet"))
+
+
+def test_both_kinds_of_files_keep_the_promise_of_a_source_file(tmp_path):
+    csv = tmp_path / "a.csv"
+    csv.write_text("external_reference\n")
+    files: list[SourceFile] = [*in_order([csv, parquet_of(tmp_path, TABLE)])]
+
+    promised = {name for name in [*SourceFile.__annotations__, *vars(SourceFile)] if not name.startswith("_")}
+
+    assert promised == {"path", "name", "lines", "sha256", "size", "header", "format", "columns", "batches"}
+    assert [name for file in files for name in promised if not hasattr(file, name)] == []
+
+
+# -- values as text ---------------------------------------------------------------------------------------------------
+
+UTC = dt.UTC
+D = Decimal
+EXACT = {
+    "text": (pa.array(["00123", "=1+1", "é😀", "", None, "a\nb\tc"]), ["00123", "=1+1", "é😀", "", None, "a\nb\tc"]),
+    "large text": (pa.array(["00123", None], pa.large_string()), ["00123", None]),
+    "text in views": (pa.array(["short", "longer than twelve", None], pa.string_view()), ["short", "longer than twelve", None]),
+    "text in a dictionary": (pa.array(["gold", None, "gold"]).dictionary_encode(), ["gold", None, "gold"]),
+    "integers": (pa.array([0, -5, 2**63 - 1, None]), ["0", "-5", "9223372036854775807", None]),
+    "unsigned integers": (pa.array([2**64 - 1], pa.uint64()), ["18446744073709551615"]),
+    "small integers": (pa.array([-128, 127], pa.int8()), ["-128", "127"]),
+    "integers in a dictionary": (pa.array([7, None, 7]).dictionary_encode(), ["7", None, "7"]),
+    "decimals": (pa.array([D("240"), D("-0.01"), D("0"), None], pa.decimal128(10, 2)), ["240.00", "-0.01", "0.00", None]),
+    "decimals of 76 digits": (pa.array([D("9" * 74 + ".25")], pa.decimal256(76, 2)), ["9" * 74 + ".25"]),
+    "decimals without a scale": (pa.array([D("1E+3")], pa.decimal128(38, 0)), ["1000"]),
+    "decimals of six places": (pa.array([D("0.000001"), D(0)], pa.decimal128(9, 6)), ["0.000001", "0.000000"]),
+    "decimals of many places": (
+        pa.array([D("0.00000001"), D("-0.00000001"), D(0), D("12.5"), None], pa.decimal128(12, 8)),
+        ["0.00000001", "-0.00000001", "0.00000000", "12.50000000", None],
+    ),
+    "wide decimals of many places": (pa.array([D("-1.5E-10")], pa.decimal256(60, 11)), ["-0.00000000015"]),
+    "days": (pa.array([dt.date(2026, 3, 1), dt.date(1, 1, 1), None]), ["2026-03-01", "0001-01-01", None]),
+    "days in milliseconds": (pa.array([dt.date(2026, 3, 1)], pa.date64()), ["2026-03-01"]),
+    "Booleans": (pa.array([True, False, None]), ["true", "false", None]),
+    "times as on a wall": (
+        pa.array([dt.datetime(2026, 3, 1, 12, 30), dt.datetime(2026, 3, 1, 0, 0, 0, 250000)]),  # noqa: DTZ001
+        ["2026-03-01T12:30:00", "2026-03-01T00:00:00.250000"],
+    ),
+    "moments": (
+        pa.array([dt.datetime(2026, 3, 1, 12, 30, tzinfo=UTC), None], pa.timestamp("ms", "Africa/Johannesburg")),
+        ["2026-03-01T12:30:00Z", None],
+    ),
+    "nanoseconds": (pa.array([1], pa.int64()).view(pa.timestamp("ns")), ["1970-01-01T00:00:00.000000001"]),
+    "times of day": (pa.array([dt.time(8, 5), None], pa.time32("s")), ["08:05:00", None]),
+    "nothing at all": (pa.array([None, None]), [None, None]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("values", "expected"), EXACT.values(), ids=EXACT.keys())
+@pytest.mark.parametrize(
+    "options", [{}, {"store_schema": False}, {"use_dictionary": False, "data_page_version": "2.0"}]
+)
+def test_a_value_that_is_sent_becomes_the_one_text_that_says_it(tmp_path, values, expected, options):
+    assert texts_of(tmp_path, values, **options) == expected
+
+
+KEPT = {
+    "floats": (pa.array([0.1, 240.0, None]), ["0.1", "240.0", None]),
+    "small floats": (pa.array([0.1], pa.float32()), ["0.1"]),
+    "bytes": (pa.array([b"\x00\xff", None]), ["00ff", None]),
+    "bytes of a fixed size": (pa.array([b"ab"], pa.binary(2)), ["6162"]),
+    "lists": (pa.array([[1, None], [], None]), ["[1,null]", "[]", None]),
+    "objects": (
+        pa.array([{"plan": "gold €", "since": dt.date(2026, 3, 1), "fee": D("1.50"), "raw": b"\xff"}, None]),
+        ['{"fee":"1.50","plan":"gold €","raw":"ff","since":"2026-03-01"}', None],
+    ),
+    "maps": (pa.array([[("a", 1)]], pa.map_(pa.string(), pa.int32())), ['[["a",1]]']),
+    "durations": (pa.array([5], pa.duration("ms")), ["5ms"]),
+}
+
+
+@pytest.mark.parametrize(("values", "expected"), KEPT.values(), ids=KEPT.keys())
+def test_a_column_that_is_not_sent_may_be_of_any_type_and_is_kept_as_text(tmp_path, values, expected):
+    texts = texts_of(tmp_path, values, column="note")
+
+    assert [text and "".join(sorted(text)) for text in texts] == [text and "".join(sorted(text)) for text in expected]
+
+
+# -- types that are refused -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", [pa.float64(), pa.float32(), pa.float16()])
+def test_floats_for_money_or_references_are_refused_by_name_and_type_all_at_once(tmp_path, dtype):
+    values = pa.array([1.0]).cast(dtype)
+    columns = {"external_reference": values, "name": values, "balance": values, "billing_id": values, "note": values}
+
+    message = refusal_of(parquet_of(tmp_path, columns))
+
+    assert message == (
+        f"{tmp_path}/customers.parquet: its columns cannot be used: "
+        f"column 'external_reference' is {dtype}: floats cannot hold references exactly; write it as decimal or text; "
+        f"column 'name' is {dtype}: the text of a float is not exact; write it as decimal or text; "
+        f"column 'balance' is {dtype}: floats cannot hold money exactly; write it as decimal or text; "
+        f"column 'billing_id' is {dtype}: floats cannot hold references exactly; write it as decimal or text. "
+        "Found: external_reference, name, balance, billing_id, note"
+    )
+
+
+def test_with_a_layout_the_mapped_columns_are_the_ones_that_may_not_be_floats(tmp_path):
+    ones = pa.array([1.0])
+    columns = {"id": ones, "who": ["Ann"], "owed": ones, "theirs": ["b"], "tariff": ones, "balance": ones}
+
+    message = refusal_of(parquet_of(tmp_path, columns), layout=LAYOUT)
+
+    assert "column 'id' (mapped to external_reference) is double: floats cannot hold references exactly" in message
+    assert "column 'owed' (mapped to balance) is double: floats cannot hold money exactly" in message
+    assert "column 'tariff' (mapped to metadata.plan) is double: the text of a float is not exact" in message
+    assert "'balance' is" not in message
+
+
+def test_floats_inside_a_dictionary_are_floats(tmp_path):
+    columns = {"external_reference": ["a"], "balance": pa.array([1.5]).dictionary_encode()}
+
+    assert "floats cannot hold money exactly" in refusal_of(parquet_of(tmp_path, columns))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [[["Ann"]], [{"first": "Ann"}], [b"Ann"], pa.array([5], pa.duration("ms"))],
+    ids=["list", "struct", "binary", "duration"],
+)
+def test_a_mapped_column_of_a_type_that_has_no_text_is_refused_naming_the_type(tmp_path, values):
+    path = parquet_of(tmp_path, {"external_reference": ["a"], "name": pa.array(values)})
+
+    message = refusal_of(path)
+
+    assert (
+        f"column 'name' is {parquet.read_schema(path).field('name').type}: a text, a number or a date is expected"
+        in message
+    )
+
+
+def test_faults_of_names_and_types_are_told_together(tmp_path):
+    columns = {"id": pa.array([1.0]), "Who": ["Ann"], "owing": ["1"], " note": ["x"], "Theirs": ["x"]}
+
+    message = refusal_of(parquet_of(tmp_path, columns), layout=LAYOUT)
+
+    said = [
+        "no column 'who' (mapped to name; did you mean 'Who'?)", "no column 'owed' (mapped to balance", "no column 'tariff'",
+        "' note' has spaces around its name", "column 'id' (mapped to external_reference) is double", "Found: id, Who",
+    ]  # fmt: skip
+    assert [part for part in said if part not in message] == []
+
+
+# -- names of columns -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (["external_reference", "name", "name"], "'name' stands there 2 times"),
+        (["external_reference", ""], "column 2 has no name"),
+        (["external_reference", "Name", "name"], "'Name' and 'name' differ only in case"),
+        (["external_reference", "Email"], "'Email' must be written 'email'"),
+        (["external_reference", "na\nme"], "control character stands in the name of column 2"),
+        (["external_referense"], "no column 'external_reference' (did you mean 'external_referense'?)"),
+        (["_import_row_id"], "no column 'external_reference'"),
+        ([], "no column 'external_reference'"),
+    ],
+)
+def test_names_that_cannot_be_trusted_are_refused_as_in_a_csv_file(tmp_path, names, said):
+    table = pa.Table.from_arrays([pa.array(["x"])] * len(names), names=names)
+    path = tmp_path / "customers.parquet"
+    parquet.write_table(table, path)
+
+    assert said in refusal_of(path)
+
+
+def test_names_that_look_like_people_s_data_are_not_repeated(tmp_path):
+    message = refusal_of(
+        parquet_of(tmp_path, {"a-1": ["b-1"], "Ann Secret": ["Ben"], "ann@example.com": ["b@example.com"]})
+    )
+
+    assert "looks like a record" in message
+    assert [word for word in ("Secret", "ann@") if word in message] == []
+
+
+def test_a_dot_in_a_name_does_not_lead_into_another_column(tmp_path):
+    columns = {"external_reference": ["a"], "metadata": [{"plan": "nested"}], "metadata.plan": ["flat"]}
+
+    _, records = records_of(parquet_of(tmp_path, columns))
+
+    assert cells(records[0]) == ["a", '{"plan":"nested"}', "flat"]
+
+
+# -- records that cannot be read --------------------------------------------------------------------------------------
+
+UNREADABLE = {
+    "NUL": ("B\0en", "READ.CONTROL_CHARACTER", r"b-1,B\x00en,x"),
+    "escape": ("B\x1b[1men", "READ.CONTROL_CHARACTER", r"b-1,B\x1b[1men,x"),
+    "a C1 control": ("B\x85en", "READ.CONTROL_CHARACTER", r"b-1,B\x85en,x"),
+    "a lone CR": ("B\ren", "READ.LONE_CR", r'b-1,"B\x0den",x'),
+    "a CR at the end": ("Ben\r", "READ.LONE_CR", r'b-1,"Ben\x0d",x'),
+    "quotes and line ends around NUL": ('B"\0,\r\n', "READ.CONTROL_CHARACTER", r'b-1,"B""\x00,\x0d\x0a",x'),
+}
+
+
+@pytest.mark.parametrize(("cell", "reason", "shown"), UNREADABLE.values(), ids=UNREADABLE.keys())
+def test_a_control_character_makes_its_record_unreadable_and_no_other(tmp_path, cell, reason, shown):
+    columns = {"external_reference": ["a-1", "b-1", "c-1"], "name": ["An\r\nn", cell, None], "note": ["x"] * 3}
+
+    (file,), records = records_of(parquet_of(tmp_path, columns))
+
+    assert [(r["reason"], r["text"]) for r in records] == [(None, None), (reason, shown), (None, None)]
+    assert [cells(r) for r in records] == [["a-1", "An\r\nn", "x"], [None] * 3, ["c-1", None, "x"]]
+    assert file.lines == Lines(physical=3, records=3)
+
+
+@pytest.mark.parametrize("in_dictionary", [False, True])
+def test_bytes_in_a_text_column_that_are_not_utf8_make_their_record_unreadable_and_no_other(tmp_path, in_dictionary):
+    names = pa.array([b"Ann", b"Jos\xe9", None, b"Jos\xc3\xa9"]).view(pa.string())
+    columns = {
+        "external_reference": ["a", "b", "c", "d"],
+        "name": names.dictionary_encode() if in_dictionary else names,
+    }
+
+    _, records = records_of(parquet_of(tmp_path, columns))
+
+    assert [(r["reason"], r["text"], r["given.name"]) for r in records] == [
+        (None, None, "Ann"),
+        ("READ.NOT_UTF8", r"b,Jos\xe9", None),
+        (None, None, None),
+        (None, None, "José"),
+    ]
+
+
+def test_a_record_of_exactly_1_mib_is_read_and_one_byte_more_is_unreadable(tmp_path):
+    long = "é" * (MIB // 2 - 1)
+    columns = {"external_reference": ["a", "b", "c"], "note": [long, long + "x", None]}
+
+    _, records = records_of(parquet_of(tmp_path, columns))
+
+    assert [r["reason"] for r in records] == [None, "READ.TOO_LONG", None]
+    assert records[1]["text"] == f"b,{long}x"
+
+
+# -- what is no Parquet file, or none any more ------------------------------------------------------------------------
+
+
+def test_a_parquet_file_is_read_whatever_its_name_says(tmp_path):
+    (file,), records = records_of(parquet_of(tmp_path, TABLE, "customers.csv"))
+
+    assert isinstance(file, ParquetFile)
+    assert [r["row_id"] for r in records] == [f"customers.csv#{n}" for n in (1, 2, 3)]
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (b"external_reference\na-1\n", "text of some kind"),
+        (b"PK\x03\x04\x14\x00", "ZIP or Excel"),
+        (b"PARE\x00\x00", "encrypted Parquet"),
+        (b"", "empty file"),
+    ],
+)
+@pytest.mark.parametrize("name", ["customers.parquet", "customers.PARQUET"])
+def test_something_else_called_parquet_is_refused_by_what_it_is(tmp_path, content, what, name):
+    path = tmp_path / name
+    path.write_bytes(content)
+
+    message = refusal_of(path)
+
+    assert f"{path}: this is no Parquet file" in message
+    assert what in message
+
+
+@pytest.mark.parametrize("kept", [4, 5, 11, 0.5, -1, -4, -9])
+def test_a_truncated_parquet_file_is_refused_as_damaged(tmp_path, kept):
+    path = parquet_of(tmp_path, {"external_reference": [f"a-{n}" for n in range(1000)]})
+    content = path.read_bytes()
+    path.write_bytes(content[: kept if isinstance(kept, int) else int(len(content) * kept)])
+
+    message = refusal_of(path)
+
+    assert str(path) in message
+    assert "damaged" in message
+
+
+def test_a_parquet_file_with_damaged_pages_is_refused_after_the_whole_ones(tmp_path):
+    path = parquet_of(
+        tmp_path,
+        {"external_reference": [f"a-{n}" for n in range(10_000)]},
+        row_group_size=5000,
+        compression="none",
+        write_page_checksum=True,
+    )
+    content = bytearray(path.read_bytes())
+    offset = parquet.read_metadata(path).row_group(1).column(0).dictionary_page_offset
+    content[offset + 200] ^= 1
+    path.write_bytes(content)
+    batches = read(in_order([path]), batch_bytes=1000)
+
+    first = next(batches)
+
+    assert first.records["given.external_reference"][0] == "a-0"
+    with pytest.raises(SourceError, match="damaged"):
+        list(batches)
+
+
+def test_damage_of_any_one_byte_never_shows_as_a_fault_of_ours(tmp_path):
+    path = parquet_of(tmp_path, TABLE, write_page_checksum=True)
+    whole = path.read_bytes()
+    for at in range(4, len(whole), 3):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 0x55]) + whole[at + 1 :])
+
+        try:
+            (file,), records = records_of(path)
+        except SourceError:
+            continue
+
+        assert len(records) == file.lines.records
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda path: path.write_bytes(path.read_bytes() + b"x"),
+        lambda path: path.write_bytes(b"PAR1"),
+        lambda path: os.utime(path, ns=(0, path.stat().st_mtime_ns + 1)),
+        lambda path: path.unlink(),
+    ],
+    ids=["grown", "truncated", "touched", "removed"],
+)
+def test_a_parquet_file_that_changes_while_it_is_read_is_refused(tmp_path, change):
+    path = parquet_of(tmp_path, {"external_reference": [f"a-{n}" for n in range(5000)]}, row_group_size=100)
+    batches = read(in_order([path]), batch_bytes=1000)
+    next(batches)
+
+    change(path)
+
+    with pytest.raises(SourceError, match="changed while it was read"):
+        list(batches)
+
+
+def test_a_symbolic_link_to_a_parquet_file_is_refused(tmp_path):
+    link = tmp_path / "link.parquet"
+    link.symlink_to(parquet_of(tmp_path, TABLE))
+
+    assert "link" in refusal_of(link)

@@ -1,0 +1,284 @@
+"""What was planned is done exactly, or refused by the name of what moved; a wave is a part that leaves the rest for later."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests.conftest import HEADER, customers_csv
+
+CONFIG = """\
+environment: practice
+merchant: acme
+address: {address}
+mapping:
+  external_reference: external_reference
+  name: name
+  email: email
+  phone: phone
+  currency: currency
+  balance: {{column: balance, unit: minor}}
+  metadata: {{plan: metadata.plan}}
+"""
+
+
+@pytest.fixture
+def planned(pipeline, outside):
+    """A plan of 20 customers with a config and references, and what `apply` says of it."""
+    customers_csv(pipeline.folder / "c.csv", 20)
+    customers_csv(pipeline.folder / "known.csv", 3, start=100)
+    (pipeline.folder / "job.yaml").write_text(CONFIG.format(address=outside.base_url))
+    job = ["--config", "job.yaml"]
+    assert pipeline("references", "load", "known.csv", *job).returncode == 0
+    result = pipeline("plan", "c.csv", *job)
+    assert result.returncode == 0, result.stderr
+    run_id = pipeline.summary()["run_id"]
+
+    def apply(*options):
+        return pipeline("apply", run_id, *options, environment=outside.environment)
+
+    return apply
+
+
+def test_an_unchanged_plan_is_done_exactly(pipeline, outside, planned):
+    result = planned()
+
+    assert result.returncode == 0, result.stderr
+    held = outside.customers()
+    assert {(c["external_reference"], c["name"], c["balance"]) for c in held.values()} == {
+        (f"ref-{n}", f"Person {n}", n * 100) for n in range(20)
+    }
+
+
+def test_one_byte_of_the_input_makes_a_plan_stale(pipeline, outside, planned):
+    path = pipeline.folder / "c.csv"
+    path.write_bytes(path.read_bytes().replace(b"Person 7", b"Person 9", 1))
+
+    _is_refused(planned(), outside, "input", "c.csv")
+
+
+def test_one_byte_of_the_config_makes_a_plan_stale(pipeline, outside, planned):
+    path = pipeline.folder / "job.yaml"
+    path.write_text(path.read_text() + "# another night\n")
+
+    _is_refused(planned(), outside, "config job.yaml (in its comments or its form only)")
+
+
+def test_a_setting_of_the_config_makes_a_plan_stale_and_is_named(pipeline, outside, planned):
+    path = pipeline.folder / "job.yaml"
+    path.write_text(path.read_text() + "region: GB\npace: {per_second: 3}\n")
+
+    _is_refused(planned(), outside, "config job.yaml (pace.per_second, region)")
+
+
+@pytest.mark.parametrize(
+    ("option", "name"), [(["--limit", "5"], "limit"), (["--default-region", "GB"], "region"), (["--retry-refused"], "retry_refused")]
+)  # fmt: skip
+def test_one_option_said_otherwise_makes_a_plan_stale(outside, planned, option, name):
+    _is_refused(planned(*option), outside, f"the option {name}")
+
+
+def test_another_config_than_the_plans_makes_it_stale(pipeline, outside, planned):
+    (pipeline.folder / "other.yaml").write_text(CONFIG.format(address=outside.base_url) + "region: GB\n")
+
+    _is_refused(planned("--config", "other.yaml"), outside, "config other.yaml (region)")
+
+
+def test_one_reference_makes_a_plan_stale(pipeline, outside, planned):
+    known = customers_csv(pipeline.folder / "known.csv", 4, start=100)
+
+    assert pipeline("references", "load", known, "--config", "job.yaml").returncode == 0
+
+    _is_refused(planned(), outside, "the references")
+
+
+def test_the_same_references_loaded_again_in_another_order_leave_a_plan_as_it_is(pipeline, planned):
+    path = pipeline.folder / "known.csv"
+    header, *rows = path.read_text().splitlines()
+    path.write_text("\n".join([header, *reversed(rows)]) + "\n")
+
+    assert pipeline("references", "load", path, "--config", "job.yaml").returncode == 0
+
+    assert planned().returncode == 0
+
+
+def test_one_customer_created_by_another_run_makes_a_plan_stale(pipeline, outside, planned):
+    customers_csv(pipeline.folder / "other.csv", 1, start=4)
+    pipeline("run", "other.csv", "--config", "job.yaml", "--yes", environment=outside.environment)
+
+    result = planned()
+
+    assert result.returncode == 6
+    assert "the ledger's history of 1 planned rows (c.csv:6)" in result.stderr
+    assert outside.customers().keys() == {"ref-4"}
+
+
+def test_a_customer_that_this_plan_does_not_name_leaves_it_as_it_is(pipeline, outside, planned):
+    customers_csv(pipeline.folder / "other.csv", 1, start=400)
+    pipeline("run", "other.csv", "--config", "job.yaml", "--yes", environment=outside.environment)
+
+    assert planned().returncode == 0
+
+
+def test_everything_that_moved_is_named_at_once(pipeline, outside, planned):
+    for name in ("c.csv", "job.yaml"):
+        path = pipeline.folder / name
+        path.write_text(path.read_text() + "\n")
+
+    _is_refused(planned("--limit", "3"), outside, "c.csv", "config job.yaml", "the option limit")
+
+
+def _is_refused(result, outside, *names):
+    assert result.returncode == 6, result.stderr
+    assert all(name in result.stderr for name in names), result.stderr
+    assert outside.stats()["requests"]["create"] == 0
+
+
+# -- waves ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_wave_of_100_and_then_the_rest_create_nobody_twice_and_status_shows_what_is_left(pipeline, outside):
+    path = customers_csv(pipeline.folder / "c.csv", 250)
+    options = [path, "--base-url", outside.base_url, "--yes"]
+
+    first = pipeline("run", *options, "--limit", "100", environment=outside.environment)
+    status = pipeline("status").stdout
+    after_first = outside.customers().keys()
+    summary = pipeline.summary()
+    rest = pipeline("run", *options, environment=outside.environment)
+
+    assert (first.returncode, rest.returncode) == (0, 0)
+    assert after_first == {f"ref-{n}" for n in range(100)}
+    assert "100 of 100 creates settled" in status
+    assert "150 left for later waves" in status
+    assert (summary["fates"]["created"], summary["fates"]["not_attempted"]) == (100, 150)
+    assert pipeline.summary()["fates"]["created"] == 150
+    assert pipeline.summary()["fates"]["already_exists_same"] == 100
+    assert outside.stats()["customers"] == outside.stats()["effects"] == 250
+
+
+def test_a_wave_by_condition_takes_the_rows_that_satisfy_it_in_the_files_own_words(pipeline, outside):
+    path = pipeline.folder / "c.csv"
+    plans = ["gold", "silver", "", "gold"]
+    path.write_text("\n".join([HEADER, *(f"ref-{n},P,,,ZAR,{n},{plan}" for n, plan in enumerate(plans))]) + "\n")
+    condition = "\"metadata.plan\" = 'gold' and cast(balance as integer) < 3"
+
+    result = pipeline(
+        "run", path, "--where", condition, "--base-url", outside.base_url, "--yes", environment=outside.environment
+    )
+
+    assert result.returncode == 0, result.stderr
+    assert outside.customers().keys() == {"ref-0"}
+    reasons = {reason["reason"]: reason["rows"] for reason in pipeline.summary()["reasons"]}
+    assert reasons == {"PLAN.OUTSIDE_WAVE": 3}
+
+
+@pytest.mark.parametrize("condition", ["nosuch = 1", "balance =", "1; drop table records", "balance > 5 --"])
+def test_a_condition_that_is_none_is_refused_before_anything_is_sent(pipeline, outside, condition):
+    path = customers_csv(pipeline.folder / "c.csv", 3)
+
+    result = pipeline(
+        "run", path, "--where", condition, "--base-url", outside.base_url, "--yes", environment=outside.environment
+    )
+
+    assert result.returncode == 4, (result.stdout, result.stderr)
+    assert sum(outside.stats()["requests"].values()) == 0
+
+
+def test_unprocessed_rows_of_a_wave_can_be_fed_back_as_they_are(pipeline, outside):
+    path = customers_csv(pipeline.folder / "c.csv", 10)
+    options = ["--base-url", outside.base_url, "--yes"]
+    pipeline("run", path, *options, "--limit", "4", environment=outside.environment)
+
+    result = pipeline("run", pipeline.newest() / "unprocessed.csv", *options, environment=outside.environment)
+
+    assert result.returncode == 0, result.stderr
+    assert pipeline.summary()["fates"]["created"] == 6
+    assert outside.stats()["customers"] == outside.stats()["effects"] == 10
+
+
+# -- thresholds -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("how", ["option", "config"])
+def test_more_creates_than_the_job_allows_are_refused_with_3_and_nothing_is_sent(pipeline, outside, how):
+    path = customers_csv(pipeline.folder / "c.csv", 5)
+    (pipeline.folder / "job.yaml").write_text(
+        CONFIG.format(address=outside.base_url) + "thresholds: {max_creates: 4}\n"
+    )
+    said = ["--max-creates", "4", "--base-url", outside.base_url] if how == "option" else ["--config", "job.yaml"]
+
+    result = pipeline("run", path, *said, "--yes", environment=outside.environment)
+
+    assert result.returncode == 3, result.stderr
+    assert "THRESHOLD.MAX_CREATES" in result.stderr
+    assert outside.stats()["requests"]["create"] == 0
+
+
+def test_a_run_that_reaches_its_time_to_stop_by_stops_and_is_resumed(pipeline, outside):
+    path = customers_csv(pipeline.folder / "c.csv", 40)
+    until = (datetime.now(UTC) + timedelta(seconds=6)).isoformat(timespec="seconds")
+
+    first = pipeline(
+        "run", path, "--base-url", outside.base_url, "--yes", "--pace", "2", "--stop-by", until, environment=outside.environment
+    )  # fmt: skip
+    summary = pipeline.summary()
+    rest = pipeline("resume", environment=outside.environment)
+
+    assert first.returncode == 5, first.stderr
+    assert "the time to stop by" in summary["stopped_because"]
+    assert summary["fates"]["in_doubt"] == 0
+    assert summary["fates"]["not_attempted"] > 0
+    assert rest.returncode == 0, rest.stderr
+    assert outside.stats()["customers"] == outside.stats()["effects"] == 40
+
+
+# -- references -------------------------------------------------------------------------------------------------------
+
+
+def test_known_customers_are_skipped_held_or_flagged_as_the_references_say(pipeline, outside):
+    rows = [
+        "same,Ann,ann@example.com,0821234567,ZAR,100,",
+        "other,Ben Lee,,,ZAR,100,",
+        "new-mail,Cy,cy@example.com,,,,",
+        "new,Dee,,,,,",
+    ]
+    known = [
+        "external_reference,name,email,phone,currency,balance,billing_id",
+        "same,Ann,ann@Example.com,+27821234567,zar,100,bcus_1",
+        "other,Ben,,,ZAR,100,bcus_2",
+        "third,Cy,cy@example.com,,,,bcus_3",
+    ]
+    (pipeline.folder / "c.csv").write_text("\n".join([HEADER, *rows]) + "\n")
+    (pipeline.folder / "known.csv").write_text("\n".join(known) + "\n")
+
+    loaded = json.loads(pipeline("references", "load", "known.csv", "--json").stdout)
+    result = pipeline("run", "c.csv", "--base-url", outside.base_url, "--yes", environment=outside.environment)
+
+    summary = pipeline.summary()
+    assert loaded["rows"] == 3
+    assert result.returncode == 1, result.stderr
+    assert outside.customers().keys() == {"new-mail", "new"}
+    assert {fate: count for fate, count in summary["fates"].items() if count} == {
+        "created": 2,
+        "already_exists_same": 1,
+        "already_exists_different": 1,
+    }
+    reasons = {reason["reason"]: reason["examples"] for reason in summary["reasons"]}
+    assert reasons["MATCH.EMAIL_OF_ANOTHER"] == ["c.csv:4"]
+    assert summary["references"]["version"] == loaded["version"]
+
+
+def test_references_that_name_no_customer_are_told_and_the_rest_is_known(pipeline):
+    (pipeline.folder / "known.csv").write_text(
+        "external_reference,email\na-1,a@example.com\nb 2,b@example.com\nc-3,c@\nshort\n"
+    )
+
+    result = pipeline("references", "load", "known.csv")
+
+    assert result.returncode == 1
+    assert "known.csv:3 names no customer: VALIDATE.REFERENCE_CHARACTERS:external_reference" in result.stderr
+    assert "known.csv:5 names no customer: READ.TOO_FEW_FIELDS" in result.stderr
+    assert "1 kept without what is wrong in them: VALIDATE.EMAIL_MALFORMED:email" in result.stderr
+    (listed,) = json.loads(pipeline("references", "list", "--json").stdout)
+    assert (listed["environment"], listed["rows"]) == ("sandbox", 2)

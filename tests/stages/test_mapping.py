@@ -1,0 +1,318 @@
+"""A supplier's columns become ours exactly as the layout declares; what it does not cover is rejected, never guessed."""
+
+import csv
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from pipeline.currency import NO_CODE, NO_CURRENCY, known
+from pipeline.layout import Layout, canonical_layout
+from pipeline.mapping import count_absent, map_columns
+from pipeline.normalizing import Defaults, normalize
+from pipeline.totalling import ControlTotals
+from pipeline.validating import validate
+
+CASES = Path(__file__).parents[1] / "cases"
+
+
+def layout(**fields: Any) -> Layout:
+    return Layout.model_validate({"external_reference": "ID", **fields})
+
+
+def records(*rows: dict[str, str | None]) -> pl.DataFrame:
+    """Records as sources yield them; each has an ID of its own where it says none."""
+    columns = list(dict.fromkeys(["ID", *(column for row in rows for column in row)]))
+    return pl.DataFrame(
+        {"row_id": [f"f.csv:{n + 2}" for n in range(len(rows))]}
+        | {
+            f"given.{column}": [{"ID": f"a-{n}", **row}.get(column) for n, row in enumerate(rows)] for column in columns
+        },
+        schema={"row_id": pl.String, **{f"given.{column}": pl.String for column in columns}},
+    )
+
+
+def customers(declared: Layout, *rows: dict[str, str | None]) -> pl.DataFrame:
+    table = normalize(map_columns(records(*rows), declared), declared, Defaults())
+    return table.with_columns(reasons=validate(table).reasons)
+
+
+def test_fields_come_from_the_columns_that_are_named_and_from_no_others():
+    declared = layout(name="FULL NAME", email="e-mail")
+
+    table = customers(declared, {"FULL NAME": " Ann ", "e-mail": "ann@example.com", "name": "Zoe", "phone": "1"})
+
+    assert table.select("external_reference", "name", "email", "phone").row(0) == (
+        "a-0",
+        "Ann",
+        "ann@example.com",
+        None,
+    )
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "expected"),
+    [
+        ("Ann", "Lee", "Ann Lee"),
+        (" Ann ", " Lee", "Ann Lee"),
+        ("", "Lee", "Lee"),
+        ("Ann", None, "Ann"),
+        ("", " ", None),
+    ],
+)
+def test_joined_columns_leave_out_what_is_absent(first, last, expected):
+    declared = layout(name={"columns": ["FIRST", "LAST"]})
+
+    assert customers(declared, {"FIRST": first, "LAST": last})["name"].to_list() == [expected]
+
+
+def test_joined_columns_stand_in_the_order_and_with_the_separator_that_are_declared():
+    declared = layout(name={"columns": ["LAST", "FIRST"], "separator": ", "})
+
+    assert customers(declared, {"FIRST": "Ann", "LAST": "Lee"})["name"].to_list() == ["Lee, Ann"]
+
+
+def test_a_constant_stands_in_every_row_and_a_default_where_the_cell_is_absent():
+    declared = layout(currency={"column": "CUR", "default": "ZAR"}, metadata={"source": {"value": "legacy"}})
+
+    table = customers(declared, {"CUR": "USD"}, {"CUR": ""}, {"CUR": None})
+
+    assert table["currency"].to_list() == ["USD", "ZAR", "ZAR"]
+    assert table["metadata.source"].to_list() == ["legacy"] * 3
+
+
+def test_a_value_map_takes_what_it_lists_and_rejects_the_rest_by_its_text():
+    declared = layout(
+        currency={"column": "CUR", "values": {"R": "ZAR", "$": "USD"}}, balance={"column": "B", "unit": "minor"}
+    )
+
+    table = customers(declared, {"CUR": " R ", "B": "1"}, {"CUR": "r", "B": "1"}, {"CUR": "ZAR", "B": "1"})
+
+    assert table["currency"].to_list() == ["ZAR", None, None]
+    assert table["reasons"].to_list() == [[], ["MAP.VALUE_UNLISTED:currency"], ["MAP.VALUE_UNLISTED:currency"]]
+
+
+def test_a_value_map_may_keep_what_it_does_not_list():
+    declared = layout(currency={"column": "CUR", "values": {"R": "ZAR"}, "unlisted": "keep"})
+
+    assert customers(declared, {"CUR": "R"}, {"CUR": "USD"})["currency"].to_list() == ["ZAR", "USD"]
+
+
+@pytest.mark.parametrize("field", ["external_reference", "name", "email", "phone", "metadata.plan"])
+def test_a_text_that_is_not_listed_has_one_reason_whatever_the_field(field):
+    text = {"column": "X", "values": {"a": "b"}}
+    declared = layout(metadata={"plan": text}) if field == "metadata.plan" else layout(**{field: text})
+
+    table = customers(declared, {"X": "c"})
+
+    assert table["reasons"].to_list() == [[f"MAP.VALUE_UNLISTED:{field}"]]
+    assert table[field].to_list() == [None]
+
+
+def test_texts_that_mean_absent_are_absent_in_every_mapped_column_and_are_counted():
+    declared = layout(name="N", email="E", balance={"column": "B", "unit": "minor"}, absent=["NULL", "-"])
+    rows = [{"N": "NULL", "E": " - ", "B": "-", "OTHER": "NULL"}, {"N": "null", "E": "", "B": "-1", "OTHER": "-"}]
+
+    table = customers(declared, *rows)
+
+    assert table.select("name", "email", "balance").rows() == [(None, None, None), ("null", None, -1)]
+    assert count_absent(records(*rows), declared) == {"NULL": 1, "-": 2}
+
+
+def test_the_region_of_a_phone_comes_from_its_column_else_from_the_default():
+    declared = layout(phone="P", region="COUNTRY")
+    rows = [
+        ("0821234567", "ZA"),
+        ("0821234567", ""),
+        ("020 7946 0958", " gb "),
+        ("+27821234567", "XX"),
+        ("0821234567", "XX"),
+    ]
+
+    table = customers(declared, *({"P": phone, "COUNTRY": region} for phone, region in rows))
+
+    assert table["phone"].to_list() == ["+27821234567", "+27821234567", "+442079460958", "+27821234567", None]
+    assert table["reasons"].to_list() == [[], [], [], [], ["VALIDATE.PHONE_REGION_UNKNOWN:phone"]]
+
+
+# -- amounts ----------------------------------------------------------------------------------------------------------
+
+
+def amount_cases() -> list[dict[str, str]]:
+    with (CASES / "amounts.csv").open(encoding="utf-8", newline="") as file:
+        return [
+            {
+                name: re.sub(r"\\u([0-9a-f]{4})", lambda found: chr(int(found[1], 16)), text)
+                for name, text in row.items()
+            }
+            for row in csv.DictReader(file)
+        ]
+
+
+@pytest.mark.parametrize("case", amount_cases(), ids=lambda case: ascii(" ".join(case.values())))
+def test_an_amount_becomes_exact_minor_units_or_is_rejected(case):
+    written = {
+        "column": "B",
+        "unit": case["unit"],
+        "decimal_mark": case["decimal_mark"],
+        "thousands": case["thousands"] or None,
+        "surplus_zeros": bool(case["surplus_zeros"]),
+    }
+    declared = layout(currency={"value": case["currency"]}, balance=written)
+
+    table = customers(declared, {"B": case["given"]})
+
+    assert table["balance"].to_list() == [int(case["expected"]) if case["expected"] else None]
+    assert table["reasons"].to_list() == [[f"{case['reason']}:balance"] if case["reason"] else []]
+
+
+SIDES = {"debit": "D", "credit": "K", "unit": "major"}
+
+
+@pytest.mark.parametrize(
+    ("debit", "credit", "expected", "reason"),
+    [
+        ("5.00", "", 500, None),
+        ("", "5.00", -500, None),
+        ("0.00", "5.00", -500, None),
+        ("5.00", "0", 500, None),
+        ("0", "0.00", 0, None),
+        (" ", "5", -500, None),
+        ("", "", None, None),
+        ("", "0", 0, None),
+        ("5", "5", None, "MAP.DEBIT_AND_CREDIT"),
+        ("5", "x", None, "MAP.DEBIT_AND_CREDIT"),
+        ("-5", "", None, "MAP.SIGN_IN_DEBIT_OR_CREDIT"),
+        ("", "-5", None, "MAP.SIGN_IN_DEBIT_OR_CREDIT"),
+        ("+5", "0", None, "MAP.SIGN_IN_DEBIT_OR_CREDIT"),
+        ("5-", "0", None, "MAP.SIGN_IN_DEBIT_OR_CREDIT"),
+        ("x", "", None, "VALIDATE.BALANCE_NOT_A_NUMBER"),
+        ("1.234", "0", None, "VALIDATE.BALANCE_TOO_MANY_DECIMALS"),
+    ],
+)
+def test_debits_are_owed_credits_are_owing_and_nobody_guesses_between_them(debit, credit, expected, reason):
+    declared = layout(currency={"value": "ZAR"}, balance=SIDES)
+
+    table = customers(declared, {"D": debit, "K": credit})
+
+    assert table["balance"].to_list() == [expected]
+    assert table["reasons"].to_list() == [[f"{reason}:balance"] if reason else []]
+
+
+def test_cents_and_units_may_be_mixed_where_a_column_tells_them_apart():
+    unit = {"column": "FLAG", "values": {"C": "minor", "R": "major"}}
+    declared = layout(currency={"value": "ZAR"}, balance={"column": "B", "unit": unit})
+    rows = [("24000", "C"), ("240.00", " R"), ("240.00", "C"), ("1", "?"), ("", "?"), ("1", "")]
+
+    table = customers(declared, *({"B": amount, "FLAG": flag} for amount, flag in rows))
+
+    assert table["balance"].to_list() == [24000, 24000, None, None, None, None]
+    assert [" ".join(reasons) for reasons in table["reasons"]] == [
+        "",
+        "",
+        "VALIDATE.BALANCE_NOT_WHOLE:balance",
+        "MAP.VALUE_UNLISTED:balance",
+        "",
+        "MAP.VALUE_UNLISTED:balance",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("currency", "reason"), [("RAND", "UNKNOWN"), ("HRK", "WITHDRAWN"), ("XAU", "WITHOUT_MINOR_UNIT")]
+)
+def test_major_units_of_what_is_no_currency_are_not_converted(currency, reason):
+    declared = layout(currency="C", balance={"column": "B", "unit": "major"})
+
+    table = customers(declared, {"C": currency, "B": "1.50"})
+
+    assert table["balance"].to_list() == [None]
+    assert table["reasons"].to_list() == [[f"VALIDATE.CURRENCY_{reason}:currency"]]
+
+
+# -- laws -------------------------------------------------------------------------------------------------------------
+
+amounts = st.one_of(
+    st.decimals(-(10**6), 10**6, places=3).map(str),
+    st.integers(-(10**19), 10**19).map(str),
+    st.from_regex(r"\A ?[+-]?[0-9]{0,4}([.,' ][0-9]{3}){0,2}([.,][0-9]{0,4})? ?\Z"),
+    st.sampled_from(["", "0", "0.00", "0,0", "-0", "NULL", "-", "x", ".5", "5.", "+", "99999999999999999.9", "1e3"]),
+)
+cells = st.tuples(amounts, amounts, st.sampled_from(["R", "K", "ZAR", "kwd", "JPY", "", "NULL", "x y", "HRK", "XAU"]), st.sampled_from(["C", "R", "", "?"]))  # fmt: skip
+balances = st.builds(
+    lambda where, unit, marks, surplus: {**where, "unit": unit, **marks, "surplus_zeros": surplus},
+    st.sampled_from([{"column": "D"}, {"debit": "D", "credit": "K"}]),
+    st.sampled_from(["major", "minor", {"column": "U", "values": {"C": "minor", "R": "major"}}]),
+    st.sampled_from([{}, {"decimal_mark": ","}, {"thousands": ","}, {"decimal_mark": ",", "thousands": "."}, {"thousands": " "}]),
+    st.booleans(),
+)  # fmt: skip
+currencies = st.sampled_from(
+    [
+        {"value": "ZAR"},
+        "C",
+        {"column": "C", "default": "KWD"},
+        {"column": "C", "values": {"R": "ZAR", "K": "KWD"}},
+        {"column": "C", "values": {"R": "ZAR"}, "unlisted": "keep", "default": "JPY"},
+        None,
+    ]
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(cells, min_size=1, max_size=12), balances, currencies, st.sampled_from([[], ["NULL", "-"]]))
+def test_what_is_summed_from_the_source_text_is_what_the_balances_come_to(rows, balance, currency, absent):
+    declared = layout(currency=currency, balance=balance, absent=absent)
+    given_records = records(*({"D": d, "K": k, "C": c, "U": u} for d, k, c, u in rows))
+    totals = ControlTotals()
+
+    totals.add(given_records, declared)
+    table = customers(declared, *({"D": d, "K": k, "C": c, "U": u} for d, k, c, u in rows))
+
+    debits, credits = Counter(), Counter()
+    for code, cents in table.select("currency", "balance").iter_rows():
+        name = NO_CURRENCY if code is None else code if code in known() else NO_CODE
+        (debits if (cents or 0) > 0 else credits)[name] += cents or 0
+    assert (+totals.debits, -totals.credits) == (+debits, -credits)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(cells, min_size=1, max_size=8), balances, currencies)
+def test_a_row_without_reasons_has_the_balance_that_its_text_states(rows, balance, currency):
+    declared = layout(currency=currency, balance=balance)
+
+    table = customers(declared, *({"D": d, "K": k, "C": c, "U": u} for d, k, c, u in rows))
+
+    for given_text, cents, reasons in table.select("mapped.balance", "balance", "reasons").iter_rows():
+        assert reasons or (cents is None) == (given_text is None or not given_text.strip())
+
+
+def test_a_canonical_file_maps_every_column_to_itself():
+    names = ["external_reference", "name", "balance", "metadata.plan", "notes", "billing_id"]
+
+    declared = canonical_layout(names)
+
+    assert dict(declared.sources()) == {name: name for name in names if name != "notes"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"name": {"column": "A", "value": "x"}}, "say one of column, columns and value"),
+        ({"name": {}}, "said: none"),
+        ({"balance": {"column": "A", "debit": "B", "unit": "major"}}, "say a column, or debit and credit"),
+        ({"balance": {"debit": "B", "unit": "major"}}, "debit and credit go together"),
+        ({"balance": {"column": "A"}}, "unit"),
+        ({"balance": {"column": "A", "unit": {"column": "U"}}}, "say major, minor, or a column with values"),
+        ({"balance": {"column": "A", "unit": "major", "thousands": "."}}, "cannot be the same"),
+        ({"metadata": {"id": "PASSPORT"}, "never_sent": ["PASSPORT"]}, "never_sent are mapped: 'PASSPORT'"),
+        ({"metadata": {"k" * 41: "A"}}, "at most 40 characters"),
+    ],
+)
+def test_a_layout_that_cannot_hold_is_refused(fields, told):
+    with pytest.raises(ValidationError, match=re.escape(told)):
+        layout(**fields)
