@@ -41,7 +41,7 @@ def test_every_command_that_the_readme_names_exists_and_every_command_is_named()
 def test_every_option_that_the_readme_names_exists():
     options = {
         name
-        for command in cli.commands.values()
+        for command in (*cli.commands.values(), *cli.commands["references"].commands.values())
         for p in command.params
         for name in p.opts
         if isinstance(p, click.Option)
@@ -58,6 +58,24 @@ def test_the_examples_of_the_first_import_run(tmp_path):
     codes = [_run(line, tmp_path).returncode for line in lines]
 
     assert codes == [1, 1, 1, 0, 0]  # the sample holds rejected and held rows, and the code says so
+
+
+def test_the_examples_of_configs_and_of_a_wave_run(tmp_path):
+    configs = next(block for block in BLOCKS if block.startswith("pipeline run sample_data/merchant_billing"))
+    wave = next(block for block in BLOCKS if "--where" in block)
+
+    codes = [_run(line, tmp_path).returncode for line in [*configs.splitlines(), *wave.splitlines()]]
+
+    assert codes == [1, 1, 0, 1, 1]  # rejected and held rows, and references without any
+
+
+def test_the_config_of_the_readme_loads(tmp_path):
+    from pipeline.config import load_config
+
+    (yaml,) = re.findall(r"^```yaml\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    (tmp_path / "job.yaml").write_text(yaml, encoding="utf-8")
+
+    assert load_config(tmp_path / "job.yaml").job.mapping is not None
 
 
 def test_the_example_with_a_sandbox_in_another_process_runs(tmp_path):
@@ -133,10 +151,10 @@ def test_every_dependency_has_its_line_in_contributing():
     ]
     text = (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8")
     table = {
-        name.strip() for row in re.findall(r"^\| ([\w, \[\]-]+) \|", text, re.MULTILINE) for name in row.split(",")
+        name.strip() for row in re.findall(r"^\| ([\w., \[\]-]+) \|", text, re.MULTILINE) for name in row.split(",")
     }
 
-    assert {re.match(r"[\w-]+(\[\w+\])?", line)[0] for line in wanted} <= table
+    assert {re.match(r"[\w.-]+(\[\w+\])?", line)[0] for line in wanted} <= table
 
 
 @pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock"])
@@ -154,7 +172,8 @@ def _run(line, folder, **variables):
     program, *arguments = shlex.split(line)
     assert program == "pipeline"
     arguments = [
-        str(REPOSITORY / argument) if argument.startswith("sample_data/") else argument for argument in arguments
+        str(REPOSITORY / argument) if argument.startswith(("sample_data/", "configs/")) else argument
+        for argument in arguments
     ]
     kept = {name: value for name, value in os.environ.items() if not name.startswith("BILLING_")}
     return subprocess.run(
