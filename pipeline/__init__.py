@@ -1,11 +1,11 @@
 """Bring customers into billing, each exactly once, and account for every record and every cent.
 
-A batch is a river: rows enter (`sources`), are cleaned (`normalizing`), judged (`validating`), matched (`matching`),
+A batch is a river: rows enter (`sources`), are mapped (`mapping`), cleaned (`normalizing`), judged (`validating`), matched (`matching`),
 planned (`planning`), sent (`submission` over `ledger` and `billing`) and reported (`reporting`, into a `run_folder`).
 Modules whose names end in -ing are pure; modules that are nouns touch the world; `verbs` is where they meet.
 
-From Python, for orchestrators and notebooks: `plan_import`, `apply_plan`, `resume_run`, `run_import`; each returns the
-frozen value that the command line prints.
+From Python, for orchestrators and notebooks: `load_config` and `Settings.of`, then `plan_import`, `apply_plan`,
+`resume_run`, `run_import`, `load_references`; each returns the frozen value that the command line prints.
 """
 
 from importlib import import_module
@@ -14,23 +14,37 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from pipeline.config import Settings, load_config
     from pipeline.verbs.apply import apply_plan, resume_run
     from pipeline.verbs.plan import PlannedRun, plan_import
+    from pipeline.verbs.references import load_references
     from pipeline.verbs.run import run_import
 
-__all__ = ["PlannedRun", "apply_plan", "plan_import", "resume_run", "run_import"]
+__all__ = [
+    "PlannedRun",
+    "Settings",
+    "apply_plan",
+    "load_config",
+    "load_references",
+    "plan_import",
+    "resume_run",
+    "run_import",
+]
 
 _HOMES = {
-    "PlannedRun": "plan",
-    "plan_import": "plan",
-    "apply_plan": "apply",
-    "resume_run": "apply",
-    "run_import": "run",
+    "PlannedRun": "verbs.plan",
+    "Settings": "config",
+    "apply_plan": "verbs.apply",
+    "load_config": "config",
+    "load_references": "verbs.references",
+    "plan_import": "verbs.plan",
+    "resume_run": "verbs.apply",
+    "run_import": "verbs.run",
 }
 
 
 def __getattr__(name: str) -> Any:
     """Load the public functions when they are asked for (PEP 562): importing the package costs nothing."""
     if name in _HOMES:
-        return getattr(import_module(f"pipeline.verbs.{_HOMES[name]}"), name)
+        return getattr(import_module(f"pipeline.{_HOMES[name]}"), name)
     raise AttributeError(f"module 'pipeline' has no attribute {name!r}")

@@ -18,7 +18,7 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from pipeline.errors import ReferencesError, RunNotFound
+from pipeline.errors import PlanStale, ReferencesError, RunNotFound
 from pipeline.files import private_folder, remove_unfinished, renamed_when_whole, sha256_of, write_bytes
 from pipeline.outcomes import LISTS
 
@@ -41,6 +41,7 @@ _NOTHING_KNOWN = (
     ),
     "CREATE VIEW known_fields AS SELECT NULL::VARCHAR AS field WHERE false",
 )
+PLAN_SCHEMA = 2  #: the form of plan.json and of the staged tables
 _RUN_ID = re.compile(r"\d{8}T\d{6}Z-[A-Za-z0-9_-]+-[0-9a-f]{6}")
 
 
@@ -97,6 +98,16 @@ class RunFolder:
         """Read back what `write_json` wrote."""
         content: dict[str, Any] = json.loads((self.path / name).read_text(encoding="utf-8"))
         return content
+
+    def read_plan(self) -> dict[str, Any]:
+        """The plan's record; raise PlanStale where another version of this program wrote it in another form."""
+        plan = self.read_json("plan.json")
+        if plan.get("schema") != PLAN_SCHEMA:
+            raise PlanStale(
+                f"plan {self.run_id} was written by version {plan.get('version', 'unknown')} of this program, in a form that "
+                f"this one does not read: use that version, or make a new plan"
+            )
+        return plan
 
     @contextmanager
     def workbench(

@@ -22,7 +22,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "verbs": {*WORDS, *STAGES, *EDGES, "submission", "config", "__init__"},
     "sandbox": set(),
     "cli": {*WORDS, "verbs", "config", "sandbox", "__init__"},
-    "__init__": {"verbs"},
+    "__init__": {"verbs", "config"},
     "__main__": {"cli"},
 }
 #: What the command line shows besides: a value that a verb hands on as it is.

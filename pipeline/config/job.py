@@ -178,7 +178,7 @@ def load_config(path: Path) -> ConfigFile:
         raise ConfigError(
             "\n".join([f"{len(told)} fault{'s' * (len(told) > 1)} in the config; nothing was sent", *told])
         )
-    return ConfigFile(str(path), hashlib.sha256(content).hexdigest(), job)
+    return ConfigFile(str(path.absolute()), hashlib.sha256(content).hexdigest(), job)
 
 
 def stop_at(text: str | None, now: datetime) -> datetime | None:

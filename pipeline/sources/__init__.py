@@ -15,7 +15,7 @@ from pipeline.layout import Layout
 from pipeline.sources.csv_file import CsvFile
 from pipeline.sources.dialect import RFC_4180, Dialect
 from pipeline.sources.header import unknown_columns
-from pipeline.sources.opening import PARQUET, first_bytes, known_format
+from pipeline.sources.opening import PARQUET, first_bytes, is_list_of_ours, known_format
 from pipeline.sources.parquet_file import ParquetFile
 from pipeline.sources.source_file import BATCH_BYTES, GIVEN, Batch, Lines, SourceFile
 
@@ -65,7 +65,8 @@ def _source_file(path: Path, name: str, dialect: Dialect, layout: Layout | None)
         raise SourceError(
             f"{path}: this is no Parquet file, whatever its name says, but {what}; give it its right name"
         )
-    return CsvFile(path, name, dialect, layout)
+    # However the supplier's file was written, the lists of a run have commas and UTF-8, and are fed back as they are.
+    return CsvFile(path, name, RFC_4180 if is_list_of_ours(path) else dialect, layout)
 
 
 def _same_header(first: SourceFile, file: SourceFile) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import stat
 from collections.abc import Iterator
 from io import BufferedReader
@@ -10,6 +11,9 @@ from pathlib import Path
 from pipeline.errors import SourceError
 
 PARQUET = b"PAR1"
+
+_OURS = re.compile(rb',"?_import_row_id"?,')
+_LONGEST_HEADER = 1 << 20
 
 _FORMATS = {
     PARQUET: "a Parquet file",
@@ -27,6 +31,12 @@ def first_bytes(path: Path) -> bytes:
     """The bytes by which formats are told apart."""
     with _opened(path) as file:
         return file.read(4)
+
+
+def is_list_of_ours(path: Path) -> bool:
+    """Whether an earlier run wrote this list: its header names the column that all of them have, between commas."""
+    with _opened(path) as file:
+        return _OURS.search(file.readline(_LONGEST_HEADER)) is not None
 
 
 def known_format(head: bytes) -> str | None:

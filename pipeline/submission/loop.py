@@ -411,7 +411,9 @@ class _Loop:
     def _watch_the_time(self) -> None:
         until = self.policy.stop_at
         if until is not None and not self.stopping.event.is_set() and self.clock.now() >= until:
-            self.stopping.ask(Stop(f"the time to stop by, {until.isoformat(timespec='minutes')}, has come", exit_code=5))
+            self.stopping.ask(
+                Stop(f"the time to stop by, {until.isoformat(timespec='minutes')}, has come", exit_code=5)
+            )
 
     def _wind_down(self) -> None:
         """Wait for what is in flight and record it; take back what never left; the rest stays unsettled."""

@@ -43,7 +43,7 @@ def apply_plan(
     folder = RunFolder.find(settings.reports, run_id)
     with writing(settings, target.environment, run_id) as ledger:
         refuse_stale(folder, ledger, settings, target.environment, said)
-        refuse_too_many(folder.read_json("plan.json"), settings)
+        refuse_too_many(folder.read_plan(), settings)
         return submit_and_report(folder, settings, target, ledger, stopping or StopRequest(), watch)
 
 

@@ -22,7 +22,7 @@ from pipeline.outcomes import Action
 from pipeline.planning import Plan, make_plan
 from pipeline.references import References, known_to
 from pipeline.reporting import Report
-from pipeline.run_folder import RunFolder
+from pipeline.run_folder import PLAN_SCHEMA, RunFolder
 from pipeline.sources import BATCH_BYTES, Dialect, SourceFile, in_order, read, unknown_columns
 from pipeline.totalling import ControlTotals
 from pipeline.verbs.records import described_layout, judged, layout_of, no_records
@@ -105,7 +105,7 @@ def _plan(
     seconds.lap("match and plan")
     watch.planned()
     return {
-        "schema": 1,
+        "schema": PLAN_SCHEMA,
         "run_id": folder.run_id,
         "planned_at": CLOCK.now().isoformat(timespec="seconds"),
         "planner": settings.planner,

@@ -30,7 +30,7 @@ def write_results(
     left_over: int = 0,
 ) -> Report:
     """Write every result file of a run from its staged tables, and return the report."""
-    plan = folder.read_json("plan.json")
+    plan = folder.read_plan()
     seconds = dict(plan["seconds"])
     if submit_seconds is not None:
         seconds["submit"] = round(submit_seconds, 3)

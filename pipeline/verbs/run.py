@@ -25,6 +25,6 @@ def run_import(
     with writing(settings, target.environment, run_id) as ledger:
         left_over = settle_earlier_runs(settings, target, ledger, stopping, watch)
         planned = plan_import(paths, settings, target.environment, stopping=stopping, watch=watch, run_id=run_id)
-        refuse_too_many(planned.folder.read_json("plan.json"), settings)
+        refuse_too_many(planned.folder.read_plan(), settings)
         approve(planned)
         return submit_and_report(planned.folder, settings, target, ledger, stopping, watch, left_over=left_over)

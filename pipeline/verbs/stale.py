@@ -23,7 +23,7 @@ def refuse_stale(
     refuse_damaged(folder, environment)
     if ledger.run(folder.run_id) is not None:
         raise PlanStale(f"plan {folder.run_id} was begun before; to finish it: pipeline resume {folder.run_id}")
-    plan = folder.read_json("plan.json")
+    plan = folder.read_plan()
     moved = [
         *_moved_inputs(plan),
         *_moved_config(plan, settings),
@@ -37,7 +37,7 @@ def refuse_stale(
 
 def refuse_damaged(folder: RunFolder, environment: Environment) -> None:
     """A plan is applied as it was made, in the environment that it was made for, or not at all."""
-    plan = folder.read_json("plan.json")
+    plan = folder.read_plan()
     if plan["environment"] != asdict(environment):
         made_for = Environment(**plan["environment"])
         raise PlanStale(f"plan {folder.run_id} was made for {made_for}, not for {environment}; make a new plan")

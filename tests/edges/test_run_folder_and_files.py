@@ -14,6 +14,7 @@ from pipeline import files
 from pipeline.errors import OutputRefused, RunNotFound
 from pipeline.files import private_folder, renamed_when_whole, sha256_of, write_bytes, written_whole
 from pipeline.run_folder import RESULT_FILES, RunFolder, all_runs
+from tests.conftest import customers_csv
 
 RUN_ID = "20260302T091400Z-customers-3f9a1c"
 
@@ -352,3 +353,15 @@ def test_a_neighbour_whose_name_matches_a_folder_read_as_a_pattern_is_not_read(t
         count = workbench.execute("SELECT count(*) FROM records").fetchone()[0]
 
     assert count == 1
+
+
+def test_a_plan_in_the_form_of_another_version_is_refused_by_name_and_not_misread(pipeline):
+    customers_csv(pipeline.folder / "c.csv", 2)
+    pipeline("plan", "c.csv")
+    path = pipeline.newest() / "plan.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "schema": 1}))
+
+    result = pipeline("apply", pipeline.newest().name, "--sandbox")
+
+    assert result.returncode == 6
+    assert "was written by version 0.1.0" in result.stderr

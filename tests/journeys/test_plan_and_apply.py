@@ -61,14 +61,14 @@ def test_one_byte_of_the_config_makes_a_plan_stale(pipeline, outside, planned):
     path = pipeline.folder / "job.yaml"
     path.write_text(path.read_text() + "# another night\n")
 
-    _is_refused(planned(), outside, "config job.yaml (in its comments or its form only)")
+    _is_refused(planned(), outside, "job.yaml (in its comments or its form only)")
 
 
 def test_a_setting_of_the_config_makes_a_plan_stale_and_is_named(pipeline, outside, planned):
     path = pipeline.folder / "job.yaml"
     path.write_text(path.read_text() + "region: GB\npace: {per_second: 3}\n")
 
-    _is_refused(planned(), outside, "config job.yaml (pace.per_second, region)")
+    _is_refused(planned(), outside, "job.yaml (pace.per_second, region)")
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_one_option_said_otherwise_makes_a_plan_stale(outside, planned, option, 
 def test_another_config_than_the_plans_makes_it_stale(pipeline, outside, planned):
     (pipeline.folder / "other.yaml").write_text(CONFIG.format(address=outside.base_url) + "region: GB\n")
 
-    _is_refused(planned("--config", "other.yaml"), outside, "config other.yaml (region)")
+    _is_refused(planned("--config", "other.yaml"), outside, "other.yaml (region)")
 
 
 def test_one_reference_makes_a_plan_stale(pipeline, outside, planned):
@@ -125,7 +125,7 @@ def test_everything_that_moved_is_named_at_once(pipeline, outside, planned):
         path = pipeline.folder / name
         path.write_text(path.read_text() + "\n")
 
-    _is_refused(planned("--limit", "3"), outside, "c.csv", "config job.yaml", "the option limit")
+    _is_refused(planned("--limit", "3"), outside, "c.csv", "job.yaml (", "the option limit")
 
 
 def _is_refused(result, outside, *names):
@@ -195,6 +195,32 @@ def test_unprocessed_rows_of_a_wave_can_be_fed_back_as_they_are(pipeline, outsid
     assert result.returncode == 0, result.stderr
     assert pipeline.summary()["fates"]["created"] == 6
     assert outside.stats()["customers"] == outside.stats()["effects"] == 10
+
+
+def test_a_rejected_list_is_mended_and_fed_back_with_the_config_of_the_file_that_it_comes_from(pipeline, outside):
+    (pipeline.folder / "job.yaml").write_text(
+        f"environment: practice\nmerchant: acme\naddress: {outside.base_url}\n"
+        "source: {delimiter: ';', encoding: cp1252}\n"
+        "mapping:\n  external_reference: KONTO\n  name: NAME\n  currency: {value: EUR}\n"
+        "  balance: {column: SALDO, unit: major, decimal_mark: ','}\n"
+    )
+    (pipeline.folder / "c.csv").write_bytes(
+        "KONTO;NAME;SALDO;BÜRO\n1;Jürgen;1,50;Köln\n2;Zoë;1,555;Ulm\n".encode("cp1252")
+    )
+    job = ["--config", "job.yaml", "--yes"]
+    first = pipeline("run", "c.csv", *job, environment=outside.environment)
+    rejected = pipeline.newest() / "rejected.csv"
+    before = rejected.read_text(encoding="utf-8")
+    mended = pipeline.folder / "mended.csv"
+    mended.write_text(before.replace("1,555", "1,55"), encoding="utf-8")
+
+    second = pipeline("run", mended, *job, environment=outside.environment)
+
+    assert (first.returncode, second.returncode) == (1, 0), second.stderr
+    assert before.splitlines()[1].startswith(
+        '2,Zoë,"1,555",Ulm,c.csv:3,invalid,VALIDATE.BALANCE_TOO_MANY_DECIMALS:balance'
+    )
+    assert {c["name"]: c["balance"] for c in outside.customers().values()} == {"Jürgen": 150, "Zoë": 155}
 
 
 # -- thresholds -------------------------------------------------------------------------------------------------------

@@ -114,7 +114,7 @@ def resume(**given: Any) -> int:
 def _apply(verb: Any, folder: "RunFolder", given: dict[str, Any]) -> int:
     from pipeline.cli.progress import watching
 
-    config, planned_for = options.config(given) or _planned_config(folder), folder.read_json("plan.json")["destination"]
+    config, planned_for = options.config(given) or _planned_config(folder), folder.read_plan()["destination"]
     place = options.where(given, None) or planned_for
     settings = options.settings({**given, **dict.fromkeys(options.PLANNING)}, config, destination=place)
     with (
@@ -130,7 +130,7 @@ def _planned_config(folder: "RunFolder") -> "ConfigFile | None":
     """A plan carries the job that it was made for; what its file says today is for the check of staleness."""
     from pipeline.config import ConfigFile, Job
 
-    known = folder.read_json("plan.json")["config"]
+    known = folder.read_plan()["config"]
     return ConfigFile(known["path"], known["sha256"], Job.model_validate(known["job"])) if known else None
 
 
@@ -138,7 +138,7 @@ def _naming_of(folder: "RunFolder", given: dict[str, Any]) -> Any:
     """The names of environment and merchant need not be said again: the plan knows them."""
     from pipeline.config import Naming
 
-    known = folder.read_json("plan.json")["environment"]
+    known = folder.read_plan()["environment"]
     return Naming(
         environment=given["environment"] or known["name"],
         merchant=given["merchant"] or known["merchant"],
