@@ -25,8 +25,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "__init__": {"verbs", "config"},
     "__main__": {"cli"},
 }
-#: What the command line shows besides: a value that a verb hands on as it is.
-CLI_VALUES = {"references"}
+#: What the command line shows besides: values that verbs hand on as they are, told as the page tells them.
+CLI_VALUES = {"references", "reporting"}
 
 WORLD = {"os", "pathlib", "socket", "time", "random", "httpx", "secrets", "subprocess", "tempfile", "sqlite3"}
 #: Paths arrive as arguments where a stage writes a file that is larger than memory.

@@ -9,9 +9,12 @@ import unicodedata
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from rich.console import Console
 
     from pipeline.references import References
+    from pipeline.reporting.glance import Account
     from pipeline.verbs.plan import PlannedRun
     from pipeline.verbs.status import RunStatus
 
@@ -59,6 +62,8 @@ def show_report(content: dict[str, Any]) -> None:
     sums = _sums_table(content, major_units)
     if sums.row_count:
         console.print(sums)
+    for line in (*_stakes(content), *_intentions(content)):
+        console.print(printable(line), markup=False)
     for column, near in content["columns_not_sent"].items():
         hint = f" (did you mean '{near}'?)" if near else ""
         console.print(f"column '{printable(column)}' is kept in the lists and not sent{hint}", markup=False)
@@ -67,6 +72,59 @@ def show_report(content: dict[str, Any]) -> None:
     law = "holds" if content["conservation"]["holds"] else "is BROKEN"
     console.print(f"conservation law {law}: {len(content['conservation']['checks'])} checks", markup=False)
     _out(_written(console) + last_line(content))
+
+
+def _stakes(content: dict[str, Any]) -> "Iterator[str]":
+    """What a reviewer needs first besides the sums: kinds of balances, and the money that did not arrive."""
+    from pipeline.reporting.glance import accounts, all_balances
+
+    kinds = {
+        "debit": "debits",
+        "credit": "credits",
+        "zero": "zero",
+        "absent": "absent",
+        "unusable": "that nobody can read",
+    }
+    counted = [f"{count:,} {kinds[kind]}" for kind, count in all_balances(content).items() if count]
+    yield f"balances: {', '.join(counted) or 'none'}"
+    for account in accounts(content):
+        if account.title in {"held", "rejected", "in doubt", "left for a later wave"} and account.records:
+            yield f"{account.title}: {_account(account)}"
+    if unpaid := content["cannot_be_paid_against"]:
+        yield f"cannot be paid against: {unpaid:,} customers came back without payment rules"
+    for reason, count in content["flagged"].items():
+        yield f"sent and flagged: {count:,} {reason}"
+
+
+def _account(account: "Account") -> str:
+    from pipeline.currency import major_units
+    from pipeline.reporting.glance import currency_label
+
+    sums = [
+        f"{currency_label(code)} {major_units(debits, code)} debits, {major_units(credits, code)} credits"
+        for code, debits, credits in account.sums
+    ]
+    unusable = account.balances["unusable"]
+    unread = [f"{unusable:,} amounts that nobody can read"] if unusable else []
+    return f"{account.records:,} records; at stake: {'; '.join([*sums, *unread]) or 'nothing'}"
+
+
+def _intentions(content: dict[str, Any]) -> "Iterator[str]":
+    """What a plan would do, by samples, and how long it takes."""
+    from pipeline.currency import major_units
+    from pipeline.reporting.glance import how_long
+
+    if content["status"] != "planned":
+        return
+    for action, samples in content["samples"].items():
+        for sample in samples:
+            amount = "no balance"
+            if sample["balance"] is not None:
+                told = f"{sample['given']} -> " if sample["given"] else ""
+                amount = f"{told}{sample['balance']} ({major_units(sample['balance'], sample['currency'])} {sample['currency']})"
+            why = f"  {sample['reason']}" if sample["reason"] else ""
+            yield f"{action}  {sample['row_id']}  {amount}{why}"
+    yield f"{content['estimate']['creates']:,} creates, {how_long(content['estimate'])}"
 
 
 def last_line(content: dict[str, Any]) -> str:

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.currency import major_units
-from pipeline.outcomes import LISTS, Fate, Reason
+from pipeline.outcomes import LISTS, Action, Fate, Reason
+from pipeline.reporting.money import KINDS, at_stake
 from pipeline.reporting.page import EXIT_CODES, render_html
 from pipeline.reporting.summary import verdict_on
 
@@ -81,7 +82,7 @@ def content(**changes):
         "finished_at": "2026-11-22T06:00:09+00:00",
         "records": {"read": 10, "header": 1, "blank": 1},
         "read": {"debits": {"ZAR": 24_900}, "credits": {"ZAR": -1_000}},
-        "actions": {"create": 7, "skip": 1, "hold": 0, "refuse": 0},
+        "actions": {"create": 7, "skip": 1, "hold": 0, "refuse": 0, "defer": 0},
         "fates": fates,
         "sums": {"ZAR": none | {"created": 23_000, "invalid": 900}},
         "debits": {"ZAR": none | {"created": 24_000, "invalid": 900}},
@@ -132,7 +133,27 @@ def content(**changes):
         ],
         "files": {},
     }
-    return deepcopy(made) | changes
+    return _with_the_rest(deepcopy(made) | changes)
+
+
+def _with_the_rest(made):
+    """What follows from the figures above, and what few runs have; a test may say any of it otherwise."""
+    kinds = {fate: dict.fromkeys(KINDS, 0) | {"absent": made["fates"][fate]} for fate in made["fates"]}
+    none = {"records": 0, "balances": dict.fromkeys(KINDS, 0), "sums": {}}
+    rest = {
+        "balances": kinds,
+        "at_stake": at_stake(kinds, made["debits"], made["credits"]),
+        "by_action": {action.value: deepcopy(none) for action in Action},
+        "samples": {action.value: [] for action in Action},
+        "flagged": {},
+        "estimate": {"creates": made["actions"]["create"], "per_second": None, "seconds": None},
+        "mapping": {},
+        "absent_texts": {},
+        "references": None,
+        "config": None,
+        "waves": None,
+    }
+    return rest | made
 
 
 def in_currency(code, debits, credits=0):
