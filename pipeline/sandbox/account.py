@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import hmac
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from . import contract, problems, strict_json
 from .clock import Clock
@@ -26,6 +26,21 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Write:
+    """A create, or an update of `customer` (an id or an external_reference); the same one has the same digest."""
+
+    path: str
+    payload: bytes
+    customer: str | None = None
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of the payload, for an update with its path: one key may not do two things."""
+        what = f"PATCH {self.path}\n".encode() if self.customer is not None else b""
+        return hashlib.sha256(what + self.payload).digest()
+
+
 @dataclass
 class Account:
     """One merchant's account with its key, its clock and its share of misbehaviour."""
@@ -35,7 +50,7 @@ class Account:
     api_key: str
     faults: Faults
     dice: Dice
-    #: Keys whose first request is under way -> hash of its payload. They die with the process, as the requests do.
+    #: Keys whose first request is under way -> digest of it. They die with the process, as the requests do.
     running: dict[str, bytes] = field(default_factory=dict)
     #: Creates with a good key since the faults were set, each counted before anything of it is awaited.
     creates: int = 0
@@ -59,22 +74,21 @@ class Account:
         """Return the mishaps of the create that came next."""
         return self.dice.throw(self.faults)
 
-    def note_key(self, key: str, payload: bytes) -> None:
-        """Note, as an observer would, with which payload a key was sent."""
-        self.store.note_key(key, _sha256(payload))
+    def note_key(self, key: str, write: "Write") -> None:
+        """Note, as an observer would, with which request a key was sent."""
+        self.store.note_key(key, write.digest)
 
-    async def create(self, key: str, payload: bytes, mishaps: frozenset[Mishap]) -> Answer:
-        """Return the answer to a create: that to the first request with its key, where there was one."""
-        digest = _sha256(payload)
-        earlier = self._earlier_answer(key, digest)
+    async def answer(self, key: str, write: "Write", mishaps: frozenset[Mishap]) -> Answer:
+        """Return the answer to a create or an update: that to the first request with its key, where there was one."""
+        earlier = self._earlier_answer(key, write)
         if earlier:
             return earlier
         received_at = self.clock.seconds()
-        self.running[key] = digest
+        self.running[key] = write.digest
         try:
             if self.faults.latency:
                 await asyncio.sleep(self.faults.latency)
-            return self._first_answer(key, payload, received_at, mishaps)
+            return self._first_answer(key, write, received_at, mishaps)
         finally:
             del self.running[key]
 
@@ -100,33 +114,47 @@ class Account:
     def _is_revoked(self) -> bool:
         return self.faults.revoked_after is not None and self.creates >= self.faults.revoked_after
 
-    def _earlier_answer(self, key: str, digest: bytes) -> Answer | None:
+    def _earlier_answer(self, key: str, write: "Write") -> Answer | None:
         """Tell what a request gets because of an earlier one with its key."""
         stored = self.store.find_answer(key)
         if stored and self.clock.seconds() - stored.received_at < KEY_LIFETIME:
-            if stored.payload_sha256 != digest:
-                return self.refusal(problems.KEY_REUSED, CREATE_PATH)
+            if stored.request_sha256 != write.digest:
+                return self.refusal(problems.KEY_REUSED, write.path)
             self.store.count("replays")
             return Answer(stored.status, stored.body, is_replay=True)
         if key in self.running:
-            is_same = self.running[key] == digest
-            return self.refusal(problems.IN_PROGRESS if is_same else problems.KEY_REUSED, CREATE_PATH)
+            is_same = self.running[key] == write.digest
+            return self.refusal(problems.IN_PROGRESS if is_same else problems.KEY_REUSED, write.path)
         return None
 
-    def _first_answer(self, key: str, payload: bytes, received_at: float, mishaps: frozenset[Mishap]) -> Answer:
-        """Take the effect of a create and keep its answer under the key, both or neither."""
+    def _first_answer(self, key: str, write: "Write", received_at: float, mishaps: frozenset[Mishap]) -> Answer:
+        """Take the effect of a request and keep its answer under the key, both or neither."""
         with self.store.transaction():
-            answer = self._effect(payload, mishaps)
-            self.store.keep_answer(key, StoredAnswer(_sha256(payload), answer.status, answer.body, received_at))
+            answer = self._effect(write, mishaps)
+            self.store.keep_answer(key, StoredAnswer(write.digest, answer.status, answer.body, received_at))
         return answer
 
-    def _effect(self, payload: bytes, mishaps: frozenset[Mishap]) -> Answer:
+    def _effect(self, write: "Write", mishaps: frozenset[Mishap]) -> Answer:
         if Mishap.ERROR_STORED in mishaps:
-            return self.refusal(problems.SERVER_ERROR, CREATE_PATH)
-        fields = contract.read_customer(payload)
+            return self.refusal(problems.SERVER_ERROR, write.path)
+        if write.customer is not None:
+            return self._change(write, write.customer)
+        fields = contract.read_customer(write.payload)
         if isinstance(fields, Problem):
-            return self.refusal(fields, CREATE_PATH)
+            return self.refusal(fields, write.path)
         return self._add(Customer(fields, has_payment_rules=Mishap.NO_PAYMENT_RULES not in mishaps))
+
+    def _change(self, write: "Write", id_or_reference: str) -> Answer:
+        """Put the given fields in the place of the stored ones; a balance needs a currency once they are together."""
+        customer = self.store.find_customer(id_or_reference)
+        if customer is None:
+            return self.refusal(problems.NOT_FOUND, write.path)
+        fields = contract.read_changes(write.payload, customer.fields)
+        if isinstance(fields, Problem):
+            return self.refusal(fields, write.path)
+        changed = replace(customer, fields=fields)
+        self.store.change_customer(changed)
+        return _shown(200, changed)
 
     def _add(self, customer: Customer) -> Answer:
         reference = str(customer.fields["external_reference"])
@@ -148,10 +176,6 @@ def open_account(store: Store, api_key: str | None, faults: Faults, seed: int | 
         raise ValueError("the sandbox takes a secret test key (sk_test_…), and never any other")
     store.keep_setting("api_key", key)
     return Account(store, Clock(float(store.setting("clock_offset") or 0)), key, faults, Dice(seed))
-
-
-def _sha256(payload: bytes) -> bytes:
-    return hashlib.sha256(payload).digest()
 
 
 def _shown(status: int, customer: Customer) -> Answer:

@@ -7,7 +7,7 @@ from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from . import contract, problems
-from .account import Account, Answer
+from .account import Account, Answer, Write
 from .faults import Mishap
 from .problems import Problem
 
@@ -19,33 +19,41 @@ _BY_STATUS = {404: problems.NOT_FOUND, 405: problems.METHOD_NOT_ALLOWED}
 def api(account: Account) -> ASGIApp:
     """Return the calls below /billing, counted, and open to the account's key only."""
 
-    async def create(request: Request) -> ASGIApp:
-        try:
-            return await answer_create(account, request)
-        except ClientDisconnect:
-            return hang_up
+    async def collection(request: Request) -> ASGIApp:
+        return await _answered(account, request, customer=None)
 
-    async def retrieve(request: Request) -> ASGIApp:
-        return as_response(account.retrieve(request.path_params["customer"], request.scope["raw_path"].decode()))
+    async def one(request: Request) -> ASGIApp:
+        customer = request.path_params["customer"]
+        if request.method == "PATCH":
+            return await _answered(account, request, customer)
+        return as_response(account.retrieve(customer, _path(request)))
 
     routes = [
-        Route("/customers", create, methods=["POST"]),
-        Route("/customers/{customer}", retrieve, methods=["GET"]),
+        Route("/customers", collection, methods=["POST"]),
+        Route("/customers/{customer}", one, methods=["GET", "PATCH"]),
     ]
     return counted(account, authenticated(account, Router(routes, redirect_slashes=False)))
 
 
-async def answer_create(account: Account, request: Request) -> ASGIApp:
-    """Judge, carry out and answer a create, with the mishaps that the dice give it.
+async def _answered(account: Account, request: Request, customer: str | None) -> ASGIApp:
+    try:
+        return await answer_write(account, request, customer)
+    except ClientDisconnect:
+        return hang_up
 
-    They are thrown for every create with a good key, in the order in which the requests have arrived whole.
+
+async def answer_write(account: Account, request: Request, customer: str | None) -> ASGIApp:
+    """Judge, carry out and answer a create or an update, with the mishaps that the dice give it.
+
+    They are thrown for every one with a good key, in the order in which the requests have arrived whole.
     """
-    account.creates += 1
+    account.creates += customer is None
     payload = await read_body(request)
+    write = Write(_path(request), payload or b"", customer)
     keys = request.headers.getlist("idempotency-key")
     key_problem = contract.check_idempotency_key(keys)
     if payload is not None and key_problem is None:
-        account.note_key(keys[0], payload)
+        account.note_key(keys[0], write)
     mishaps = account.throw_dice()
     if Mishap.LOST_REQUEST in mishaps:
         return hang_up
@@ -53,7 +61,7 @@ async def answer_create(account: Account, request: Request) -> ASGIApp:
     problem = _error_without_effect(account, mishaps) or contract.check_content_type(content_type) or key_problem
     if payload is None or problem:
         return refuse(account, request, problem or problems.TOO_LARGE)
-    answer = await account.create(keys[0], payload, mishaps)
+    answer = await account.answer(keys[0], write, mishaps)
     return _lose(account, request, mishaps) or as_response(answer)
 
 
@@ -92,7 +100,12 @@ def as_response(answer: Answer) -> Response:
 
 def refuse(account: Account, request: Request, problem: Problem) -> Response:
     """Return a problem as HTTP, its instance the path that was asked for."""
-    return as_response(account.refusal(problem, request.scope["raw_path"].decode()))
+    return as_response(account.refusal(problem, _path(request)))
+
+
+def _path(request: Request) -> str:
+    """The path as it was asked for, nothing of it decoded."""
+    return str(request.scope["raw_path"].decode())
 
 
 def refuse_http(account: Account, request: Request, error: HTTPException) -> Response:
@@ -145,4 +158,6 @@ def _kind(scope: Scope) -> str:
     is_customer = scope["path"].startswith("/billing/customers/")
     if scope["method"] == "GET" and is_customer:
         return "retrieve"
+    if scope["method"] == "PATCH" and is_customer:
+        return "update"
     return "create" if (scope["method"], scope["path"]) == ("POST", "/billing/customers") else "other"

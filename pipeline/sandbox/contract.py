@@ -38,7 +38,30 @@ def read_customer(payload: bytes) -> dict[str, object] | Problem:
         return problems.MALFORMED_REQUEST.about(f"The body is not valid JSON: {error}.")
     if not isinstance(fields, dict):
         return problems.MALFORMED_REQUEST
-    return check_customer(fields) or fields
+    return check_customer(fields) or _with_integers(fields)
+
+
+def read_changes(payload: bytes, stored: Mapping[str, object]) -> dict[str, object] | Problem:
+    """Return the fields of a stored customer after an update, or the one problem that names every fault of it."""
+    try:
+        changes = strict_json.loads(payload)
+    except ValueError as error:
+        return problems.MALFORMED_REQUEST.about(f"The body is not valid JSON: {error}.")
+    if not isinstance(changes, dict):
+        return problems.MALFORMED_REQUEST
+    if not changes:
+        return problems.MISSING_PARAMETER.about("Name at least one field to change.")
+    fixed = FieldError("external_reference", "cannot be changed")
+    if "external_reference" in changes:
+        return problems.UNKNOWN_PARAMETER.about("Faults found: 1. See errors.", fixed)
+    fields = {**stored, **changes}
+    return check_customer(fields) or _with_integers(fields)
+
+
+def _with_integers(fields: dict[str, object]) -> dict[str, object]:
+    """JSON has one kind of number: 5.0 is the integer 5, also for JSON Schema."""
+    balance = fields.get("balance")
+    return {**fields, "balance": int(balance)} if isinstance(balance, float) else fields
 
 
 def check_customer(fields: Mapping[str, object]) -> Problem | None:
@@ -86,17 +109,19 @@ def _text(at_least: int, at_most: int, pattern: str = r"(?s:.*)", meaning: str =
 
 
 def _balance(value: object) -> str | None:
-    if not isinstance(value, int) or isinstance(value, bool):
+    is_whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
+    if not is_whole or isinstance(value, bool) or not isinstance(value, int | float):
         return "must be an integer of minor units"
     return None if abs(value) <= LARGEST_BALANCE else f"must lie within ±{LARGEST_BALANCE}"
 
 
 def _currency(value: object) -> str | None:
-    return None if isinstance(value, str) and value in _currencies() else "must be a current ISO 4217 code"
+    return None if isinstance(value, str) and value in currencies() else "must be a current ISO 4217 code"
 
 
 @cache
-def _currencies() -> frozenset[str]:
+def currencies() -> frozenset[str]:
+    """Every current ISO 4217 code."""
     from iso4217 import Currency
 
     return frozenset(currency.code for currency in Currency)
@@ -116,10 +141,13 @@ def _metadata(value: object) -> str | None:
     return "must have strings of 1 to 500 characters as values" if any(map(_metadata_value, value.values())) else None
 
 
+#: White space as every dialect of regular expressions knows it, and control characters.
+_GAPS = r"\s\x00-\x1f\x7f-\x9f\ufeff"
+
 RULES: dict[str, Rule] = {
     "external_reference": _text(1, 255, "[a-zA-Z0-9_-]*", "letters, digits, underscores and hyphens"),
     "name": _text(0, 255),
-    "email": _text(1, 255, r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)+", "an email address"),
+    "email": _text(1, 255, rf"[^@{_GAPS}]+@[^@.{_GAPS}]+(\.[^@.{_GAPS}]+)+", "an email address"),
     "phone": _text(1, 255, r"\+[1-9][0-9]{1,14}", "an E.164 number such as +27123456789"),
     "currency": _currency,
     "balance": _balance,

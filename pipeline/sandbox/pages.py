@@ -4,6 +4,7 @@ import html
 import ipaddress
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from importlib.resources import files
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
@@ -28,7 +29,7 @@ View = Callable[[Account], Response]
 
 def pages(account: Account) -> list[Route]:
     """Return the routes of all the pages."""
-    views = {"": overview, "/customers": customers, "/stats": stats}
+    views = {"": overview, "/customers": customers, "/stats": stats, "/openapi.json": openapi}
     levers = {"/clock": move_clock, "/seed": seed, "/faults": set_faults}
     return [
         *(Route(AT + path, _view(account, view), methods=["GET"]) for path, view in views.items()),
@@ -39,11 +40,19 @@ def pages(account: Account) -> list[Route]:
 def overview(account: Account) -> Response:
     """Return the counts, and where to look further."""
     rows = "".join(f"<tr><th>{html.escape(k)}<td>{html.escape(str(v))}" for k, v in counts(account).items())
-    links = " ".join(f'<a href="{AT}/{name}">{name}</a>' for name in ("customers", "stats"))
+    links = " ".join(f'<a href="{AT}/{name}">{name}</a>' for name in ("customers", "stats", "openapi.json"))
     return HTMLResponse(
         f"<!doctype html><html lang=en><meta charset=utf-8><title>Billing sandbox</title>"
         f"<h1>Billing sandbox</h1><table>{rows}</table><p>{links}"
     )
+
+
+def openapi(_account: Account) -> Response:
+    """The API's description, OpenAPI 3.1, with the currencies of today put in."""
+    document = strict_json.loads(files(__package__).joinpath("openapi.json").read_bytes())
+    assert isinstance(document, dict)  # noqa: S101 - it is packed with this module
+    document["components"]["schemas"]["Currency"]["enum"] = sorted(contract.currencies())
+    return _json(document)
 
 
 def customers(account: Account) -> Response:
@@ -61,7 +70,7 @@ def counts(account: Account) -> dict[str, object]:
     store = account.store
     return {
         "now": account.clock.now().isoformat(),
-        "requests": {"create": 0, "retrieve": 0} | store.counts("requests"),
+        "requests": {"create": 0, "retrieve": 0, "update": 0} | store.counts("requests"),
         "answers": store.counts("answers"),
         "replays": store.number("replays"),
         "effects": store.number("effects"),

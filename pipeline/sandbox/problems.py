@@ -66,7 +66,7 @@ KEY_MISSING = Problem(
     400,
     "idempotency-key-missing",
     "No Idempotency-Key",
-    "A create needs the header Idempotency-Key, a UUID by preference.",
+    "A create or an update needs the header Idempotency-Key, a UUID by preference.",
 )
 KEY_MALFORMED = Problem(
     400,

@@ -14,6 +14,7 @@ CREATE TABLE customers (
 CREATE INDEX customers_by_reference ON customers (external_reference);
 
 -- The answer to the first request with a key. An expired one stays until the key comes again.
+-- payload_sha256 covers the payload of a create; before that of an update stand its method and path.
 CREATE TABLE stored_answers (
     key            TEXT    PRIMARY KEY,
     payload_sha256 BLOB    NOT NULL,

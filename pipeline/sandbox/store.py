@@ -58,7 +58,7 @@ class Customer:
 class StoredAnswer:
     """What the first request with a key was, and what it got."""
 
-    payload_sha256: bytes
+    request_sha256: bytes  #: of the payload; an update's path goes before it
     status: int
     body: bytes
     received_at: float
@@ -110,6 +110,14 @@ class Store:
             map(_as_row, customers),
         )
 
+    def change_customer(self, customer: Customer) -> None:
+        """Hold these fields for the customer of that id."""
+        _, _, currency, balance, fields, _ = _as_row(customer)
+        self._sqlite.execute(
+            "UPDATE customers SET currency = ?, balance = ?, fields = ? WHERE id = ?",
+            (currency, balance, fields, customer.id),
+        )
+
     def find_customer(self, id_or_reference: str) -> Customer | None:
         """Return the customer of that id, else the oldest of that external_reference."""
         # Two look-ups by index: with one OR, ORDER BY seq LIMIT 1 may walk the whole table.
@@ -138,7 +146,7 @@ class Store:
         """Keep the answer to the first request with a key, in place of an expired one."""
         self._sqlite.execute(
             "INSERT OR REPLACE INTO stored_answers VALUES (?, ?, ?, ?, ?)",
-            (key, answer.payload_sha256, answer.status, answer.body, answer.received_at),
+            (key, answer.request_sha256, answer.status, answer.body, answer.received_at),
         )
 
     def find_answer(self, key: str) -> StoredAnswer | None:

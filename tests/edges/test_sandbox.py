@@ -44,6 +44,10 @@ class Caller:
     def send(self, payload: bytes, headers: dict[str, str]) -> httpx.Response:
         return self.http.post("/billing/customers", content=payload, headers=JSON | headers)
 
+    def update(self, customer: str, key: str | None = None, **fields: object) -> httpx.Response:
+        headers = JSON | {"Idempotency-Key": key or str(uuid.uuid4())}
+        return self.http.patch(f"/billing/customers/{customer}", content=json.dumps(fields), headers=headers)
+
     def retrieve(self, customer: str) -> httpx.Response:
         return self.http.get(f"/billing/customers/{customer}")
 
@@ -261,7 +265,7 @@ def test_a_field_within_its_rule_is_echoed(shared: Caller, field: str, value: ob
         *[("email", value) for value in ("", "john", "john@doe", "a@b@c.de", "john @doe.co", "a@b..co", "@b.co", 1)],
         *[("phone", value) for value in ("0821234567", "+0821234567", "+1", "+1234567890123456", "+27 12", "+٢٧١٢")],
         *[("currency", value) for value in ("zar", "ZZZ", "ANG", "R", "", None, 710)],
-        *[("balance", value) for value in (1.0, 1.5, "1", True, None, 2**53, -(2**53), [])],
+        *[("balance", value) for value in (1.5, 1e300, "1", True, None, 2**53, -(2**53), [])],
         *[("metadata", value) for value in ([], {"": "v"}, {"k" * 41: "v"}, {"k": ""}, {"k": "v" * 501}, {"k": 1})],
         ("metadata", {str(n): "v" for n in range(11)}),
         ("metadata", {"k": None}),
@@ -364,7 +368,6 @@ def test_a_customer_that_is_not_there_is_404(shared: Caller, customer: str) -> N
     [
         ("GET", "/billing/customers"),
         ("PUT", "/billing/customers"),
-        ("PATCH", "/billing/customers/A-1"),
         ("DELETE", "/billing/customers/A-1"),
         ("POST", "/billing/customers/A-1"),
     ],
@@ -650,10 +653,116 @@ def test_the_stats_tell_requests_answers_effects_and_keys(caller: Caller) -> Non
 
     stats = caller.stats()
 
-    assert stats["requests"] == {"create": 4, "retrieve": 2}
+    assert stats["requests"] == {"create": 4, "retrieve": 2, "update": 0}
     assert stats["answers"] == {"201": 2, "409": 1, "400": 1, "200": 1, "404": 1}
     assert (stats["replays"], stats["keys_seen"], stats["keys_with_two_bodies"], stats["customers"]) == (1, 3, 0, 1)
     assert (stats["effects"], stats["effects_per_reference"]) == (2, {"max": 2, "more_than_one": ["A-1"]})
+
+
+# updates
+
+
+def test_an_update_replaces_the_fields_that_it_names_and_leaves_the_rest(caller: Caller) -> None:
+    created = caller.create(
+        external_reference="A-1", name="Ann", currency="ZAR", balance=5, metadata={"a": "1", "b": "2"}
+    )
+
+    updated = caller.update("A-1", name="Anne", balance=-7, metadata={"a": "3"})
+
+    expected = created.json() | {"name": "Anne", "balance": -7, "metadata": {"a": "3"}}
+    assert (updated.status_code, updated.json()) == (200, expected)
+    assert caller.retrieve(created.json()["id"]).json() == expected
+    assert caller.stats()["sums"] == {"ZAR": -7}
+
+
+def test_an_update_is_no_second_creation(caller: Caller) -> None:
+    customer = caller.create(external_reference="A-1").json()["id"]
+
+    caller.update(customer, name="Ann")
+
+    stats = caller.stats()
+    assert stats["requests"] == {"create": 1, "retrieve": 0, "update": 1}
+    assert (stats["customers"], stats["effects"], stats["keys_seen"]) == (1, 1, 2)
+
+
+def test_an_update_of_nobody_is_404_and_is_replayed_as_such(caller: Caller) -> None:
+    first = caller.update("A-1", "key-1", name="Ann")
+    caller.create(external_reference="A-1")
+
+    again = caller.update("A-1", "key-1", name="Ann")
+
+    assert (first.status_code, kind(first)) == (404, "not-found")
+    assert (again.status_code, again.headers["Idempotent-Replayed"]) == (404, "true")
+    assert "name" not in caller.retrieve("A-1").json()
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "fields"),
+    [
+        ({}, 400, []),
+        ({"external_reference": "B-1"}, 400, ["external_reference"]),
+        ({"colour": "red"}, 400, ["colour"]),
+        ({"balance": 5}, 400, ["currency"]),
+        ({"balance": "5", "currency": "ZAR"}, 422, ["balance"]),
+        ({"email": "nobody"}, 422, ["email"]),
+        ({"name": None}, 422, ["name"]),
+    ],
+)
+def test_a_wrong_update_is_refused_by_its_fields_and_changes_nothing(
+    caller: Caller, changes: dict, status: int, fields: list[str]
+) -> None:
+    before = caller.create(external_reference="A-1", name="Ann").json()
+
+    answer = caller.update("A-1", **changes)
+
+    assert (answer.status_code, faulty_fields(answer)) == (status, fields)
+    assert caller.retrieve("A-1").json() == before
+
+
+def test_a_balance_may_come_where_the_currency_is_there_already(caller: Caller) -> None:
+    caller.create(external_reference="A-1", currency="ZAR")
+
+    assert caller.update("A-1", balance=5).json()["balance"] == 5
+
+
+def test_the_same_update_is_replayed_and_another_with_its_key_is_refused(caller: Caller) -> None:
+    for reference in ("A-1", "A-2"):
+        caller.create(external_reference=reference, currency="ZAR")
+    caller.update("A-1", "key-1", balance=5)
+    caller.update("A-1", balance=6)
+
+    again = caller.update("A-1", "key-1", balance=5)
+    others = [
+        caller.update("A-1", "key-1", balance=7),
+        caller.update("A-2", "key-1", balance=5),
+        caller.create("key-1", external_reference="A-3"),
+    ]
+
+    assert (again.json()["balance"], again.headers["Idempotent-Replayed"]) == (5, "true")
+    assert [(other.status_code, kind(other)) for other in others] == [(422, "idempotency-key-reused")] * 3
+    assert caller.retrieve("A-1").json()["balance"] == 6
+    assert caller.stats()["keys_with_two_bodies"] == 1
+
+
+@pytest.mark.parametrize("headers", [{}, {"Idempotency-Key": "a b"}])
+def test_an_update_needs_a_key_of_its_own(caller: Caller, headers: dict[str, str]) -> None:
+    caller.create(external_reference="A-1")
+
+    answer = caller.http.patch("/billing/customers/A-1", content=b'{"name": "Ann"}', headers=JSON | headers)
+
+    assert answer.status_code == 400
+
+
+def test_the_lost_reply_of_an_update_is_replayed_to_a_retry(serve: Serve) -> None:
+    caller = serve()
+    caller.create(external_reference="A-1")
+    caller.pull("faults", {"lost_reply": 1})
+    lose(lambda: caller.update("A-1", "key-1", name="Ann"))
+    caller.pull("faults", {})
+
+    retry = caller.update("A-1", "key-1", name="Ann")
+
+    assert (retry.status_code, retry.headers["Idempotent-Replayed"]) == (200, "true")
 
 
 # faults
