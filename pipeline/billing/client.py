@@ -98,7 +98,7 @@ class Billing:
         except (httpx.HTTPError, httpx.StreamError, OSError) as error:
             # Faster transports report "sent, answer lost" as a connect error, so no exception means "surely not sent".
             # The message may quote headers; the type's name says enough.
-            return (CertificateRefused if _is_about_certificates(error) else NoAnswer)(type(error).__name__)
+            return (CertificateRefused if is_about_certificates(error) else NoAnswer)(type(error).__name__)
 
 
 def _as_path(reference: str) -> str:
@@ -122,7 +122,8 @@ def _limited(response: httpx.Response, until: float) -> bytes | NoAnswer:
     return b"".join(pieces)
 
 
-def _is_about_certificates(error: BaseException) -> bool:
+def is_about_certificates(error: BaseException) -> bool:
+    """Whether an error says that the other side could not prove who it is."""
     seen: BaseException | None = error
     while seen is not None:
         if isinstance(seen, ssl.SSLCertVerificationError):

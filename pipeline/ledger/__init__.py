@@ -5,6 +5,6 @@ writes (`lock.py`); others may read while it does.
 """
 
 from pipeline.ledger.journal import OUTCOME_COLUMNS, Answer, Begun, Intent, Known, Ledger, Withdrawal
-from pipeline.ledger.lock import run_lock
+from pipeline.ledger.lock import lock_holder, run_lock
 
-__all__ = ["OUTCOME_COLUMNS", "Answer", "Begun", "Intent", "Known", "Ledger", "Withdrawal", "run_lock"]
+__all__ = ["OUTCOME_COLUMNS", "Answer", "Begun", "Intent", "Known", "Ledger", "Withdrawal", "lock_holder", "run_lock"]

@@ -121,6 +121,15 @@ class Ledger:
 
     # -- what was and is ------------------------------------------------------------------------------------------
 
+    def environment(self) -> Environment | None:
+        """The environment that this ledger belongs to."""
+        known = self._query("SELECT name, merchant, mode, host FROM environment")
+        return Environment(*known[0]) if known else None
+
+    def unsettled(self) -> int:
+        """How many references were begun and never settled."""
+        return int(self._one("SELECT count(*) FROM rows WHERE state = 'unknown'"))
+
     def last_event(self) -> int:
         """The number of the newest event, 0 in an empty ledger."""
         return int(self._one("SELECT coalesce(max(seq), 0) FROM events"))

@@ -30,6 +30,21 @@ def run_lock(home: Path, run_id: str, since: str) -> Iterator[None]:
         os.close(descriptor)
 
 
+def lock_holder(home: Path) -> str | None:
+    """Who holds the lock of an environment's folder, None where nobody does; nothing is made, and it stays free."""
+    path = home / "lock"
+    if not path.is_file():
+        return None
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _holder(descriptor)
+    finally:
+        os.close(descriptor)  # and with it the lock
+    return None
+
+
 def _holder(descriptor: int) -> str:
     try:
         held = json.loads(os.pread(descriptor, 4096, 0))

@@ -1,0 +1,47 @@
+"""Checking: everything that can be known before a run, at once."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pipeline.cli import options
+from pipeline.cli.printing import show_json, show_line
+
+
+@click.command()
+@click.argument("config", required=False, type=click.Path(path_type=Path))
+@options.destination
+@options.places
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+def check(**given: Any) -> int:
+    """Config, key, address, certificate, clock, disk, ledger, lock, known customers: all at once, each with what to do."""
+    from dataclasses import asdict
+
+    from pipeline.errors import PipelineError
+    from pipeline.verbs.check import Asked, Verdict
+    from pipeline.verbs.check import check as look
+
+    places = options.settings({name: given[name] for name in ("home", "reports")})
+    found = look(
+        Asked(
+            given["config"],
+            options.where(given, None),
+            places.home,
+            places.reports,
+            os.environ,
+            given["environment"],
+            given["merchant"],
+            given["live"],
+        )
+    )
+    code = PipelineError.exit_code if any(finding.verdict is Verdict.FAULT for finding in found) else 0
+    if given["as_json"]:
+        show_json({"checks": [asdict(finding) for finding in found], "exit_code": code})
+        return code
+    for finding in found:
+        show_line(f"{finding.verdict:<11} {finding.what:<11} {finding.told}")
+        if finding.mend:
+            show_line(f"{'':23} -> {finding.mend}")
+    return code
