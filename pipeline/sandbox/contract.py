@@ -32,23 +32,15 @@ def check_idempotency_key(keys: list[str]) -> Problem | None:
 
 def read_customer(payload: bytes) -> dict[str, object] | Problem:
     """Return the fields in the body of a create, or the one problem that names every fault of them."""
-    try:
-        fields = strict_json.loads(payload)
-    except ValueError as error:
-        return problems.MALFORMED_REQUEST.about(f"The body is not valid JSON: {error}.")
-    if not isinstance(fields, dict):
-        return problems.MALFORMED_REQUEST
-    return check_customer(fields) or _with_integers(fields)
+    fields = _object_in(payload)
+    return fields if isinstance(fields, Problem) else check_customer(fields) or _with_integers(fields)
 
 
 def read_changes(payload: bytes, stored: Mapping[str, object]) -> dict[str, object] | Problem:
     """Return the fields of a stored customer after an update, or the one problem that names every fault of it."""
-    try:
-        changes = strict_json.loads(payload)
-    except ValueError as error:
-        return problems.MALFORMED_REQUEST.about(f"The body is not valid JSON: {error}.")
-    if not isinstance(changes, dict):
-        return problems.MALFORMED_REQUEST
+    changes = _object_in(payload)
+    if isinstance(changes, Problem):
+        return changes
     if not changes:
         return problems.MISSING_PARAMETER.about("Name at least one field to change.")
     fixed = FieldError("external_reference", "cannot be changed")
@@ -56,6 +48,14 @@ def read_changes(payload: bytes, stored: Mapping[str, object]) -> dict[str, obje
         return problems.UNKNOWN_PARAMETER.about("Faults found: 1. See errors.", fixed)
     fields = {**stored, **changes}
     return check_customer(fields) or _with_integers(fields)
+
+
+def _object_in(payload: bytes) -> dict[str, object] | Problem:
+    try:
+        found = strict_json.loads(payload)
+    except ValueError as error:
+        return problems.MALFORMED_REQUEST.about(f"The body is not valid JSON: {error}.")
+    return found if isinstance(found, dict) else problems.MALFORMED_REQUEST
 
 
 def _with_integers(fields: dict[str, object]) -> dict[str, object]:

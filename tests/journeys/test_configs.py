@@ -172,20 +172,7 @@ def test_12_345_rand_is_rejected_with_the_text_as_given(pipeline, sample):
     assert rejected["_import_reasons"] == "VALIDATE.BALANCE_TOO_MANY_DECIMALS:balance"
 
 
-@pytest.mark.parametrize(
-    "sample",
-    [
-        MERCHANT,
-        pytest.param(
-            LEGACY,
-            marks=pytest.mark.xfail(
-                strict=True, reason="lists are written with commas in UTF-8 and read in the dialect of the config"
-            ),
-        ),
-        NIGHTLY,
-    ],
-    ids=lambda sample: sample.name,
-)
+@each_sample
 def test_a_mended_row_of_the_rejected_list_is_fed_back_under_the_same_config(pipeline, tmp_path, sample):
     by, reference, column = sample.surplus
     _run(pipeline, sample, "--sandbox")
