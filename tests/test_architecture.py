@@ -17,8 +17,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     **dict.fromkeys(STAGES, WORDS),
     **dict.fromkeys(EDGES, WORDS),
     "submission": {*WORDS, "ledger", "billing"},
-    # Settings live beside what they set: the address and the key are billing's.
-    "config": {*WORDS, "billing"},
+    # Settings live beside what they set: the address and the key are billing's, the dialect of a file is its reader's.
+    "config": {*WORDS, "billing", "sources"},
     "verbs": {*WORDS, *STAGES, *EDGES, "submission", "config", "__init__"},
     "sandbox": set(),
     "cli": {*WORDS, "verbs", "config", "sandbox", "__init__"},

@@ -1,6 +1,5 @@
 """What a file in `configs/` may say about a job, and the reading of it: every fault at once, as file:line:column."""
 
-import codecs
 import difflib
 import hashlib
 import re
@@ -59,10 +58,12 @@ def _a_time(text: str) -> str:
 
 
 def _an_encoding(name: str) -> str:
+    from pipeline.sources import Dialect
+
     try:
-        codecs.lookup(name)
-    except LookupError:
-        raise ValueError(f"{name!r} is no encoding; use a name such as utf-8, cp1252 or latin-1") from None
+        Dialect(encoding=name)
+    except ConfigError as refused:
+        raise ValueError(str(refused)) from None
     return name
 
 
@@ -110,8 +111,8 @@ class KnownCustomers(Declaration):
         default="flag",
         description="A new reference whose email, phone or billing id belongs to another: send and flag it, hold, or skip.",
     )
-    source: Source = Source()
-    mapping: Layout | None = Field(default=None, description="As `mapping`, for the file of known customers.")
+    source: Source | None = Field(default=None, description="As `source`, which is taken where this is not said.")
+    mapping: Layout | None = Field(default=None, description="As `mapping`, which is taken where this is not said.")
 
 
 class Job(Declaration):
@@ -156,7 +157,7 @@ def load_config(path: Path) -> ConfigFile:
     """Read a config; raise ConfigError with every fault of it, each as file:line:column."""
     content = _bytes_of(path)
     try:
-        text = content.decode()
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8") from None
     if secret := _KEY.search(text):
@@ -220,6 +221,8 @@ def _fault(error: ErrorDetails, document: Document) -> Fault:
             return Fault(*document.place_of(path, key=True), f"unknown key {where!r}{hint}")
         case "missing":
             return Fault(*document.place_of(path), f"{where} is missing")
+        case "string_type" if error["input"] is None:
+            return Fault(*document.place_of(path), f"{where} says nothing; put the text in quotes if it is meant so")
         case _:
             where = shown(document.nearest(path))  # a shorthand has no place of its own for what it stands for
             told = error["msg"].removeprefix("Value error, ").replace("Input should be", "should be")

@@ -52,14 +52,15 @@ def load_references(
     paths: list[Path], settings: Settings, environment: Environment, *, watch: Watch = NOBODY
 ) -> LoadedReferences:
     """Take the customers of these files for those that billing knows, in the place of all that were known before."""
-    job = settings.references
-    files = in_order(paths, Dialect(job.source.delimiter, job.source.encoding), job.mapping)
+    source = settings.references.source or settings.source
+    mapping = settings.references.mapping or settings.mapping
+    files = in_order(paths, Dialect(source.delimiter, source.encoding), mapping)
     found = _Found()
-    batches = _known(files, job.mapping, settings, found, watch)
+    batches = _known(files, mapping, settings, found, watch)
     first = next(batches, None)
     if first is None:
         raise SourceError(f"{', '.join(str(file.path) for file in files)}: 0 records; nothing was changed")
-    layout = layout_of(job.mapping, files[0].columns)
+    layout = layout_of(mapping, files[0].columns)
     references = load(
         private_folder(settings.home / environment.name),
         _from(first, batches),

@@ -59,6 +59,14 @@ def test_norway_is_a_region_and_no_boolean(tmp_path, region):
     assert load_config(written(tmp_path, f"environment: t\nmerchant: m\nregion: {region}\n")).job.region == "NO"
 
 
+@pytest.mark.parametrize("change", [lambda text: "\ufeff" + text, lambda text: text.replace("\n", "\r\n")])
+def test_a_byte_order_mark_and_windows_line_ends_are_no_fault(tmp_path, change):
+    path = tmp_path / "job.yaml"
+    path.write_bytes(change(GOOD).encode())
+
+    assert load_config(path).job == load_config(written(tmp_path, GOOD)).job
+
+
 def test_three_faults_are_three_faults_each_at_its_line_and_column(tmp_path):
     text = GOOD.replace("workers: 4", "workers: 400").replace("region:", "regoin:").replace("value", "value", 1)
     text = text.replace("unit: {column: FLAG, values: {C: minor, R: major}}", "unit: rand")
@@ -83,7 +91,9 @@ def test_three_faults_are_three_faults_each_at_its_line_and_column(tmp_path):
         ("environment: t\nmerchant: m\nmapping: {name: N}\n", "3:10: mapping.external_reference is missing"),
         ("environment: t\nmerchant: m\naddress: http://example.com\n", "3:10: address: the billing address"),
         ("environment: t\nmerchant: m\nregion: XX\n", "3:9: region: 'XX' is no region"),
-        ("environment: t\nmerchant: m\nsource: {encoding: utf-88}\n", "3:20: source.encoding: 'utf-88' is no encoding"),
+        ("environment: t\nmerchant: m\nsource: {encoding: utf-88}\n", "3:20: source.encoding: "),
+        ("environment: t\nmerchant: m\nsource: {encoding: utf-16}\n", "3:20: source.encoding: "),
+        ("environment: t\nmerchant: m\nmapping: {external_reference: A, absent: [NULL]}\n", "put the text in quotes"),
         ("environment: t\nmerchant: m\nthresholds: {stop_by: 25:00}\n", "3:23: thresholds.stop_by: write it as 05:30"),
         ("environment: t\nmerchant: m\nthresholds: {stop_by: 05:30 Africa/Joburg}\n", "'Africa/Joburg' is no time zone"),
         ("environment: sandbox\nmerchant: m\naddress: https://a.example\n", "the environment 'sandbox' is for this machine"),

@@ -295,6 +295,23 @@ def test_known_customers_are_skipped_held_or_flagged_as_the_references_say(pipel
     assert summary["references"]["version"] == loaded["version"]
 
 
+def test_references_are_read_by_the_jobs_own_mapping_where_they_have_none(pipeline):
+    (pipeline.folder / "job.yaml").write_text(
+        "environment: t\nmerchant: m\naddress: sandbox\nsource: {delimiter: ';'}\n"
+        "mapping: {external_reference: KONTO, phone: TEL, currency: {value: ZAR}, balance: {column: SALDO, unit: major}}\n"
+    )
+    (pipeline.folder / "known.csv").write_text("KONTO;TEL;SALDO\n1;0821234567;240.00\n")
+    (pipeline.folder / "c.csv").write_text("KONTO;TEL;SALDO\n1;+27821234567;240\n2;082 123 4567;1.50\n")
+
+    loaded = pipeline("references", "load", "known.csv", "--config", "job.yaml")
+    pipeline("plan", "c.csv", "--config", "job.yaml")
+
+    assert loaded.returncode == 0, loaded.stderr
+    reasons = {reason["reason"]: reason["examples"] for reason in pipeline.summary()["reasons"]}
+    assert reasons["MATCH.KNOWN_SAME"] == ["c.csv:2"]
+    assert reasons["MATCH.PHONE_OF_ANOTHER"] == ["c.csv:3"]
+
+
 def test_references_that_name_no_customer_are_told_and_the_rest_is_known(pipeline):
     (pipeline.folder / "known.csv").write_text(
         "external_reference,email\na-1,a@example.com\nb 2,b@example.com\nc-3,c@\nshort\n"
