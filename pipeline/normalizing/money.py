@@ -9,6 +9,7 @@ from pipeline.currency import exponents
 from pipeline.layout import Amount
 
 _MOST_DIGITS = 18  #: significant digits that fit Int64; anything longer is far beyond what billing takes
+_DECIMAL = r"^[+-]?[0-9]*[.,][0-9]+$"
 _SPACES = r"[ \u00a0\u202f]"  # what separates thousands where a space is declared
 
 
@@ -19,6 +20,8 @@ def balance_expressions(text: pl.Expr, unit: pl.Expr, currency: pl.Expr, written
     units of what is no currency). ASCII digits with an optional sign; `-0` is 0.
     """
     plain = _ungrouped(text, written)
+    if written.unit.value == "minor":
+        return _whole_numbers(plain)  # three times as fast, and what a file without a mapping has
     is_minor = unit == "minor"
     mark = f"[{written.decimal_mark}]"
     is_number = plain.str.contains(rf"^[+-]?(?:[0-9]+(?:{mark}[0-9]+)?|{mark}[0-9]+)$")
@@ -32,7 +35,7 @@ def balance_expressions(text: pl.Expr, unit: pl.Expr, currency: pl.Expr, written
     digits = pl.concat_str(whole, decimals.str.pad_end(exponent.fill_null(0), "0")).str.strip_chars_start("0")
     kind = (
         pl.when(text.is_null()).then(None)
-        .when(is_minor & plain.str.contains(r"^[+-]?[0-9]*[.,][0-9]+$")).then(pl.lit("decimal"))
+        .when(is_minor & plain.str.contains(_DECIMAL)).then(pl.lit("decimal"))
         .when(~is_number).then(pl.lit("not_a_number"))
         .when(exponent.is_null()).then(pl.lit("no_exponent"))
         .when(shown > exponent).then(pl.lit("too_many_decimals"))
@@ -41,6 +44,21 @@ def balance_expressions(text: pl.Expr, unit: pl.Expr, currency: pl.Expr, written
     )  # fmt: skip
     sign = pl.when(plain.str.starts_with("-")).then(pl.lit("-")).otherwise(pl.lit(""))
     value = pl.when(kind == "ok").then(pl.concat_str(sign, pl.lit("0"), digits))
+    return {"balance": value.cast(pl.Int64), "kind.balance": kind}
+
+
+def _whole_numbers(plain: pl.Expr) -> dict[str, pl.Expr]:
+    """Amounts that are all in minor units: digits and nothing to move."""
+    whole = plain.str.contains(r"^[+-]?[0-9]+$")
+    fits = plain.str.strip_chars_start("+-").str.strip_chars_start("0").str.len_bytes() <= _MOST_DIGITS
+    kind = (
+        pl.when(plain.is_null()).then(None)
+        .when(whole & fits).then(pl.lit("ok"))
+        .when(whole).then(pl.lit("too_large"))
+        .when(plain.str.contains(_DECIMAL)).then(pl.lit("decimal"))
+        .otherwise(pl.lit("not_a_number"))
+    )  # fmt: skip
+    value = pl.when(whole & fits).then(plain.str.strip_prefix("+"))
     return {"balance": value.cast(pl.Int64), "kind.balance": kind}
 
 
