@@ -59,7 +59,7 @@ def show_report(content: dict[str, Any]) -> None:
         if count:
             fates.add_row(fate, f"{count:,}", _sentence(fate))
     console.print(fates)
-    sums = _sums_table(content, major_units)
+    sums = (_accounts_table if content["status"] == "planned" else _sums_table)(content, major_units)
     if sums.row_count:
         console.print(sums)
     for line in (*_stakes(content), *_intentions(content)):
@@ -98,10 +98,10 @@ def _stakes(content: dict[str, Any]) -> "Iterator[str]":
 
 def _account(account: "Account") -> str:
     from pipeline.currency import major_units
-    from pipeline.reporting.glance import currency_label
+    from pipeline.reporting.glance import currency_label, has_minor_unit
 
     sums = [
-        f"{currency_label(code)} {major_units(debits, code)} debits, {major_units(credits, code)} credits"
+        f"{currency_label(code)}{'' if has_minor_unit(code) else ' (as written)'} {major_units(debits, code)} debits, {major_units(credits, code)} credits"
         for code, debits, credits in account.sums
     ]
     unusable = account.balances["unusable"]
@@ -200,6 +200,22 @@ def _sums_table(content: dict[str, Any], money: Any) -> Any:
             debit, credit = content["debits"][currency][fate], content["credits"][currency][fate]
             if debit or credit:
                 table.add_row(printable(currency), fate, *(money(amount, currency) for amount in (debit, credit, net)))
+    return table
+
+
+def _accounts_table(content: dict[str, Any], money: Any) -> Any:
+    """What a plan comes to: its creates apart from what waits for a later wave, though both are not attempted."""
+    from rich.table import Table
+
+    from pipeline.reporting.glance import accounts, currency_label
+
+    table = Table("records", "currency", "debits", "credits", "net", box=None, pad_edge=False)
+    for column in table.columns[2:]:
+        column.justify = "right"
+    for account in accounts(content):
+        for currency, debits, credits in account.sums:
+            amounts = (money(amount, currency) for amount in (debits, credits, debits + credits))
+            table.add_row(account.title, printable(currency_label(currency)), *amounts)
     return table
 
 

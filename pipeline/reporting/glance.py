@@ -76,6 +76,11 @@ def sentence_of(code: str) -> str:
     return _SENTENCES[code.partition(":")[0]]
 
 
+def has_minor_unit(currency: str) -> bool:
+    """Whether ISO 4217 says where the decimal mark stands; without it an amount is shown as it was written."""
+    return exponents().get(currency) is not None
+
+
 def currency_label(currency: str) -> str:
     """The code, or why there is none."""
     return {NO_CURRENCY: "no currency given", NO_CODE: "text that is no code"}.get(currency, currency)
@@ -106,6 +111,5 @@ def _without(account: Account, part: Mapping[str, Any]) -> Account:
 
 
 def _lines(sums: Sides) -> list[tuple[str, int, int]]:
-    usable = exponents()
     lines = [(currency, sides["debits"], sides["credits"]) for currency, sides in sums.items()]
-    return sorted(lines, key=lambda line: (usable.get(line[0]) is None, line[0]))
+    return sorted(lines, key=lambda line: (not has_minor_unit(line[0]), line[0]))

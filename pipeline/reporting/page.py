@@ -8,9 +8,17 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined, Template
 
-from pipeline.currency import exponents, grouped_digits, major_units
+from pipeline.currency import grouped_digits, major_units
 from pipeline.outcomes import LISTS, TROUBLED_FATES, Fate
-from pipeline.reporting.glance import accounts, all_balances, currency_label, how_long, not_attempted, sentence_of
+from pipeline.reporting.glance import (
+    accounts,
+    all_balances,
+    currency_label,
+    has_minor_unit,
+    how_long,
+    not_attempted,
+    sentence_of,
+)
 from pipeline.reporting.money import KINDS
 from pipeline.reporting.summary import deferred
 
@@ -37,7 +45,7 @@ class Statement:
     @property
     def usable(self) -> bool:
         """Whether ISO 4217 says where the decimal mark stands."""
-        return exponents().get(self.currency) is not None
+        return has_minor_unit(self.currency)
 
 
 def render_html(content: dict[str, Any]) -> str:
@@ -60,6 +68,7 @@ def render_html(content: dict[str, Any]) -> str:
         money=major_units,
         count=grouped_digits,
         currency_label=currency_label,
+        has_minor_unit=has_minor_unit,
     )
 
 

@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.cli.printing import show_report
 from pipeline.currency import major_units
 from pipeline.outcomes import LISTS, Action, Fate, Reason
+from pipeline.reporting.glance import duration
 from pipeline.reporting.money import KINDS, at_stake
 from pipeline.reporting.page import EXIT_CODES, render_html
 from pipeline.reporting.summary import verdict_on
@@ -325,6 +327,152 @@ def test_customers_that_cannot_be_paid_against_are_something_left_to_do():
     assert "4 created without payment rules" in text
 
 
+# -- what a reviewer needs first ---------------------------------------------------------------------------------------
+
+
+def section(html, name):
+    """The text of one section."""
+    start = html.index(f'<section id="{name}">')
+    return Page(html[start : html.index("</section>", start) + len("</section>")]).text
+
+
+def wave(**changes):
+    """A finished run of which three records wait for a later wave."""
+    made = content(
+        exit_code=0, amounts_unreadable={}, columns_not_sent={}, waves={"limit": 7, "where": None}, **changes
+    )
+    made["fates"] = dict.fromkeys(made["fates"], 0) | {"created": 7, "not_attempted": 3}
+    made["actions"] |= {"defer": 3}
+    made["balances"]["not_attempted"] |= {"debit": 3}
+    made["by_action"]["defer"] = {
+        "records": 3,
+        "balances": made["by_action"]["defer"]["balances"] | {"debit": 3},
+        "sums": {"ZAR": {"debits": 500, "credits": 0}},
+    }
+    made["debits"]["ZAR"] |= {"invalid": 0, "not_attempted": 500}
+    return made
+
+
+def test_what_a_reviewer_needs_first_stands_before_the_hashes_and_the_tables_of_all_fates():
+    html = rendered(content())
+
+    places = [html.index(f'<section id="{name}">') for name in ("glance", "run", "fates", "money", "law", "inputs")]
+    assert places == sorted(places)
+
+
+def test_debits_and_credits_of_what_was_created_and_rejected_stand_apart_at_a_glance():
+    text = section(rendered(content()), "glance")
+
+    assert "Created 7 records ZAR 240.00 -10.00 230.00" in text
+    assert "Rejected 2 records ZAR 9.00 0.00 9.00" in text
+    assert "Held 0 records no amount" in text
+
+
+def test_zero_absent_and_unusable_balances_are_counted_apart_at_a_glance():
+    made = content()
+    made["balances"]["created"] = {"debit": 3, "credit": 1, "zero": 2, "absent": 1, "unusable": 0}
+    made["balances"]["unreadable"] = {"debit": 0, "credit": 0, "zero": 0, "absent": 0, "unusable": 1}
+
+    text = section(rendered(made), "glance")
+
+    assert "Created 3 1 2 1 0 7" in text
+    assert "1 amount nobody can read" in text
+    assert "All records read 3 1 2 3 1 10" in text
+
+
+def test_an_amount_without_a_usable_currency_is_said_to_stand_as_it_was_written():
+    made = content(**in_currency("BGN", 100))
+
+    assert "BGN as written 100 0 100" in section(rendered(made), "glance")
+
+
+def test_creates_that_were_let_through_are_flagged_with_their_reason():
+    text = Page(rendered(content(flagged={"MATCH.EMAIL_OF_ANOTHER": 4}))).text
+
+    assert "4 by email" in text
+    assert f"4 let through: {Reason.MATCH_EMAIL_OF_ANOTHER.sentence} MATCH.EMAIL_OF_ANOTHER" in text
+
+
+def test_what_is_left_for_a_later_wave_is_no_trouble_and_not_to_be_resumed():
+    made = wave()
+
+    text = Page(rendered(made)).text
+
+    assert "✓ Adds up; nothing is left to do in this wave" in text
+    assert "3 left for a later wave: run the same files again." in text
+    assert "Left for a later wave 3 records ZAR 5.00 0.00 5.00" in text
+    assert "This wave at most 7 creates" in text
+    assert "pipeline resume" not in text
+
+
+def test_what_was_to_be_sent_and_was_not_stands_apart_from_what_waits_for_a_later_wave():
+    made = wave()
+    made["fates"] |= {"created": 5, "not_attempted": 5}
+    made["balances"]["not_attempted"] |= {"debit": 4, "credit": 1}
+    made["debits"]["ZAR"]["not_attempted"], made["credits"]["ZAR"]["not_attempted"] = 700, -20
+
+    text = Page(rendered(made)).text
+
+    assert "0 in doubt, 2 not attempted: pipeline resume" in text
+    assert "Not attempted 2 records ZAR 2.00 -0.20 1.80" in text
+
+
+def test_a_plan_shows_units_and_signs_by_samples_and_how_long_it_takes():
+    sample = {"row_id": "customers.csv:2", "given": "-240,00", "balance": -24_000, "currency": "ZAR", "reason": None}
+    absent = sample | {"row_id": "customers.csv:3", "given": None, "balance": None}
+    planned = content(status="planned", estimate={"creates": 1_120, "per_second": 20.0, "seconds": 56.0})
+    planned["samples"]["create"] = [sample, absent]
+
+    html = rendered(planned)
+
+    assert "create customers.csv:2 -240,00 -24000 -240.00 ZAR" in section(html, "samples")
+    assert "create customers.csv:3 absent none none" in section(html, "samples")
+    assert "1 120 creates; at 20 a second about 56 s" in section(html, "glance")
+    assert 'id="samples"' not in rendered(content())
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0.05, "1 s"), (56, "56 s"), (120, "2 min"), (6_000, "1 h 40 min"), (10_000, "2 h 47 min"), (360_000, "4 d 4 h")],
+)
+def test_a_time_is_said_as_people_say_it(seconds, said):
+    assert duration(seconds) == said
+
+
+def test_where_fields_absences_references_and_the_config_come_from_is_told():
+    made = content(
+        mapping={"email": "column E-MAIL"},
+        absent_texts={"n/a": 1_200},
+        references={"version": "0123456789abcdef", "rows": 5_000, "loaded_at": "2026-11-21T06:00:00+00:00"},
+        config={"path": "configs/nightly.yaml", "sha256": "cd" * 32},
+    )
+
+    text = Page(rendered(made)).text
+
+    assert "email column E-MAIL" in text
+    assert "n/a 1 200" in text
+    assert "5 000, loaded 2026-11-21 06:00:00 UTC, version 0123456789ab" in text
+    assert f"configs/nightly.yaml {'cd' * 32}" in text
+
+
+@pytest.mark.parametrize("status", ["planned", "finished"])
+def test_the_terminal_tells_creates_from_what_waits_and_prints_no_escape(status, capsys):
+    made = wave(status=status)
+    made["by_action"]["create"] |= {"records": 7, "sums": {"ZAR": {"debits": 24_000, "credits": -1_000}}}
+    made["samples"]["create"] = [
+        {"row_id": "a\x1b[2J.csv:2", "given": "240.00", "balance": 24_000, "currency": "ZAR", "reason": None}
+    ]
+
+    show_report({**made, "verdict": verdict_on(made), "files": {"report.html": "r/report.html"}})
+
+    told = " ".join(capsys.readouterr().out.split())
+    assert "left for a later wave: 3 records; at stake: ZAR 5.00 debits, 0.00 credits" in told
+    assert ("would be created ZAR 240.00 -10.00 230.00" in told) == (status == "planned")
+    assert ("240.00 -> 24000 (240.00 ZAR)" in told) == (status == "planned")
+    assert ("7 creates, as fast as billing answers" in told) == (status == "planned")
+    assert "\x1b" not in told
+
+
 # -- money ------------------------------------------------------------------------------------------------------------
 
 
@@ -433,6 +581,22 @@ def test_a_record_that_came_out_twice_is_said_so_instead_of_a_negative_count():
 # -- what nobody can smuggle in ---------------------------------------------------------------------------------------
 
 
+def told_more(made, name):
+    """The content of a plan whose every text that others wrote says this."""
+    made |= {
+        "status": "planned",
+        "mapping": {name: name},
+        "absent_texts": {name: 1},
+        "config": {"path": name, "sha256": "cd" * 32},
+        "references": {"version": "0123456789abcdef", "rows": 1, "loaded_at": "2026-11-21T06:00:00+00:00"},
+        "waves": {"limit": 1, "where": name},
+    }
+    made["samples"]["create"] = [
+        {"row_id": f"{name}:2", "given": name, "balance": 1, "currency": name, "reason": "PLAN.OUTSIDE_WAVE"}
+    ]
+    return made
+
+
 @pytest.mark.parametrize("name", HOSTILE)
 def test_names_of_columns_files_and_people_stay_text(name):
     hostile = content(columns_not_sent={name: name}, planner=name, stopped_because=name)
@@ -440,8 +604,9 @@ def test_names_of_columns_files_and_people_stay_text(name):
     hostile["inputs"][0] |= {"name": name, "path": name}
     hostile["reasons"][0]["examples"] = [f"{name}:17"]
     hostile["settings"] = {"region": name}
+    told_more(hostile, name)
 
-    page, plain = Page(rendered(hostile)), Page(rendered(content(stopped_because="x")))
+    page, plain = Page(rendered(hostile)), Page(rendered(told_more(content(stopped_because="x"), "x")))
 
     assert " ".join(f"{name}:17".split()) in page.text
     assert not page.open
