@@ -7,17 +7,19 @@ import re
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from tests.conftest import REPOSITORY, Command
+from tests.conftest import REPOSITORY, Command, running_sandbox
 
 SAMPLES = REPOSITORY / "sample_data"
+pytestmark = pytest.mark.xdist_group("configs")  # one worker makes the runs that most of these look at
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # each is itself, so that it can be a key
 class Sample:
     """A config, the file that it runs on, and what a few of that file's customers look like in billing."""
 
@@ -127,6 +129,37 @@ ALL = [MERCHANT, LEGACY, NIGHTLY]
 each_sample = pytest.mark.parametrize("sample", ALL, ids=lambda sample: sample.name)
 
 
+@dataclass(frozen=True)
+class Ran:
+    """What a sample came to in billing of another process."""
+
+    pipeline: Command
+    result: subprocess.CompletedProcess[str]
+    planned: subprocess.CompletedProcess[str]
+    requests_after_plan: dict
+    held: dict
+    effects: int
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory):
+    """A sample planned and then run, each sample once for all tests that only look."""
+
+    @cache
+    def run(sample: Sample) -> Ran:
+        folder = tmp_path_factory.mktemp(sample.name)
+        pipeline = Command(folder)
+        with running_sandbox(folder / "billing.sqlite") as outside:
+            _load_known(pipeline, sample)
+            arguments = (sample.path, "--config", sample.config, "--base-url", outside.base_url, "--json")
+            planned = pipeline("plan", *arguments, environment=outside.environment)
+            requests = outside.stats()["requests"]
+            result = _run(pipeline, sample, "--base-url", outside.base_url, environment=outside.environment)
+            return Ran(pipeline, result, planned, requests, outside.customers(), outside.stats()["effects"])
+
+    return run
+
+
 @each_sample
 def test_a_config_runs_on_its_sample_and_a_second_run_creates_nobody(pipeline, sample):
     _load_known(pipeline, sample)
@@ -148,35 +181,30 @@ def test_a_config_runs_on_its_sample_and_a_second_run_creates_nobody(pipeline, s
 
 
 @each_sample
-def test_billing_holds_the_customers_of_a_sample_field_by_field(pipeline, outside, sample):
-    _load_known(pipeline, sample)
+def test_billing_holds_the_customers_of_a_sample_field_by_field(ran, sample):
+    done = ran(sample)
 
-    result = _run(pipeline, sample, "--base-url", outside.base_url, environment=outside.environment)
-
-    assert _figures(json.loads(result.stdout)) == sample.expected
-    held = outside.customers()
-    assert len(held) == outside.stats()["effects"] == sample.expected["creates"]
+    assert _figures(json.loads(done.result.stdout)) == sample.expected
+    assert len(done.held) == done.effects == sample.expected["creates"]
     for customer in sample.customers:
-        assert _as_sent(held[customer["external_reference"]]) == customer
-    assert _sums_of_what_is_held(held) == _created(sample.expected)
+        assert _as_sent(done.held[customer["external_reference"]]) == customer
+    assert _sums_of_what_is_held(done.held) == _created(sample.expected)
 
 
 @each_sample
-def test_12_345_rand_is_rejected_with_the_text_as_given(pipeline, sample):
+def test_12_345_rand_is_rejected_with_the_text_as_given(ran, sample):
     by, reference, column = sample.surplus
 
-    _run(pipeline, sample, "--sandbox")
+    [rejected] = [row for row in _rows(ran(sample).pipeline.newest() / "rejected.csv") if row[by] == reference]
 
-    [rejected] = [row for row in _rows(pipeline.newest() / "rejected.csv") if row[by] == reference]
     assert rejected[column] == sample.surplus_text
     assert rejected["_import_reasons"] == "VALIDATE.BALANCE_TOO_MANY_DECIMALS:balance"
 
 
 @each_sample
-def test_a_mended_row_of_the_rejected_list_is_fed_back_under_the_same_config(pipeline, tmp_path, sample):
+def test_a_mended_row_of_the_rejected_list_is_fed_back_under_the_same_config(ran, pipeline, tmp_path, sample):
     by, reference, column = sample.surplus
-    _run(pipeline, sample, "--sandbox")
-    rejected = (pipeline.newest() / "rejected.csv").read_text(encoding="utf-8")
+    rejected = (ran(sample).pipeline.newest() / "rejected.csv").read_text(encoding="utf-8")
     mended = tmp_path / "mended.csv"
     mended.write_text(rejected.replace(sample.surplus_text, sample.surplus_text[:-1]), encoding="utf-8")
 
@@ -188,30 +216,26 @@ def test_a_mended_row_of_the_rejected_list_is_fed_back_under_the_same_config(pip
 
 
 @pytest.mark.parametrize("sample", [MERCHANT, LEGACY], ids=lambda sample: sample.name)
-def test_identity_numbers_never_leave_and_stand_in_no_report(pipeline, outside, sample):
-    arguments = ("run", sample.path, "--config", sample.config, "--base-url", outside.base_url, "--yes")
-    result = pipeline(*arguments, environment=outside.environment)
+def test_identity_numbers_never_leave_and_stand_in_no_report(ran, sample):
+    done = ran(sample)
 
     numbers = sample.identity_numbers
     assert len(numbers) > 300
     told = {
-        "billing": json.dumps(list(outside.customers().values())),
-        "stdout": result.stdout,
-        "stderr": result.stderr,
-        **_reports(pipeline.newest()),
+        "billing": json.dumps(list(done.held.values())),
+        "stdout": done.result.stdout,
+        "stderr": done.result.stderr,
+        **_reports(done.pipeline.newest()),
     }
     assert [(where, n) for where, text in told.items() for n in sorted(numbers) if n in text] == []
 
 
 @each_sample
-def test_a_plan_with_a_config_shows_the_same_creates_and_sends_nothing(pipeline, outside, sample):
-    _load_known(pipeline, sample)
+def test_a_plan_with_a_config_shows_the_same_creates_and_sends_nothing(ran, sample):
+    done = ran(sample)
 
-    arguments = ("plan", sample.path, "--config", sample.config, "--base-url", outside.base_url, "--json")
-    result = pipeline(*arguments, environment=outside.environment)
-
-    assert json.loads(result.stdout)["actions"]["create"] == sample.expected["creates"]
-    assert set(outside.stats()["requests"].values()) == {0}
+    assert json.loads(done.planned.stdout)["actions"]["create"] == sample.expected["creates"]
+    assert set(done.requests_after_plan.values()) == {0}
 
 
 def test_known_customers_are_loaded_once_whatever_columns_they_stand_in(pipeline):

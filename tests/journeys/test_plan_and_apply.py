@@ -1,11 +1,13 @@
 """What was planned is done exactly, or refused by the name of what moved; a wave is a part that leaves the rest for later."""
 
 import json
+import shutil
+import socket
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.conftest import HEADER, customers_csv
+from tests.conftest import HEADER, Command, customers_csv, running_sandbox
 
 CONFIG = """\
 environment: practice
@@ -22,116 +24,144 @@ mapping:
 """
 
 
-@pytest.fixture
-def planned(pipeline, outside):
-    """A plan of 20 customers with a config and references, and what `apply` says of it."""
-    customers_csv(pipeline.folder / "c.csv", 20)
-    customers_csv(pipeline.folder / "known.csv", 3, start=100)
-    (pipeline.folder / "job.yaml").write_text(CONFIG.format(address=outside.base_url))
+@pytest.fixture(scope="module")
+def plan_of_20(tmp_path_factory):
+    """A folder with a plan of 20 customers, its config and its references; a copy of it; the port it was made for."""
+    folder = tmp_path_factory.mktemp("planned")
+    pipeline = Command(folder)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    customers_csv(folder / "c.csv", 20)
+    customers_csv(folder / "known.csv", 3, start=100)
+    (folder / "job.yaml").write_text(CONFIG.format(address=f"http://127.0.0.1:{port}"))
     job = ["--config", "job.yaml"]
     assert pipeline("references", "load", "known.csv", *job).returncode == 0
     result = pipeline("plan", "c.csv", *job)
     assert result.returncode == 0, result.stderr
-    run_id = pipeline.summary()["run_id"]
+    copy = tmp_path_factory.mktemp("copy")
+    shutil.copytree(folder, copy, dirs_exist_ok=True)
+    return folder, copy, port
+
+
+@pytest.fixture
+def there(plan_of_20):
+    """The command line in the folder of that plan, with everything as it was when the plan was made."""
+    folder, copy, _ = plan_of_20
+    shutil.rmtree(folder)
+    shutil.copytree(copy, folder)
+    return Command(folder)
+
+
+@pytest.fixture
+def billing(plan_of_20, tmp_path):
+    """Billing at the address of that plan."""
+    with running_sandbox(tmp_path / "billing.sqlite", "--port", str(plan_of_20[2])) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def planned(there, billing):
+    """What `apply` says of that plan."""
+    run_id = there.summary()["run_id"]
 
     def apply(*options):
-        return pipeline("apply", run_id, *options, environment=outside.environment)
+        return there("apply", run_id, *options, environment=billing.environment)
 
     return apply
 
 
-def test_an_unchanged_plan_is_done_exactly(pipeline, outside, planned):
+def test_an_unchanged_plan_is_done_exactly(there, billing, planned):
     result = planned()
 
     assert result.returncode == 0, result.stderr
-    held = outside.customers()
+    held = billing.customers()
     assert {(c["external_reference"], c["name"], c["balance"]) for c in held.values()} == {
         (f"ref-{n}", f"Person {n}", n * 100) for n in range(20)
     }
 
 
-def test_one_byte_of_the_input_makes_a_plan_stale(pipeline, outside, planned):
-    path = pipeline.folder / "c.csv"
+def test_one_byte_of_the_input_makes_a_plan_stale(there, billing, planned):
+    path = there.folder / "c.csv"
     path.write_bytes(path.read_bytes().replace(b"Person 7", b"Person 9", 1))
 
-    _is_refused(planned(), outside, "input", "c.csv")
+    _is_refused(planned(), billing, "input", "c.csv")
 
 
-def test_one_byte_of_the_config_makes_a_plan_stale(pipeline, outside, planned):
-    path = pipeline.folder / "job.yaml"
+def test_one_byte_of_the_config_makes_a_plan_stale(there, billing, planned):
+    path = there.folder / "job.yaml"
     path.write_text(path.read_text() + "# another night\n")
 
-    _is_refused(planned(), outside, "job.yaml (in its comments or its form only)")
+    _is_refused(planned(), billing, "job.yaml (in its comments or its form only)")
 
 
-def test_a_setting_of_the_config_makes_a_plan_stale_and_is_named(pipeline, outside, planned):
-    path = pipeline.folder / "job.yaml"
+def test_a_setting_of_the_config_makes_a_plan_stale_and_is_named(there, billing, planned):
+    path = there.folder / "job.yaml"
     path.write_text(path.read_text() + "region: GB\npace: {per_second: 3}\n")
 
-    _is_refused(planned(), outside, "job.yaml (pace.per_second, region)")
+    _is_refused(planned(), billing, "job.yaml (pace.per_second, region)")
 
 
 @pytest.mark.parametrize(
     ("option", "name"), [(["--limit", "5"], "limit"), (["--default-region", "GB"], "region"), (["--retry-refused"], "retry_refused")]
 )  # fmt: skip
-def test_one_option_said_otherwise_makes_a_plan_stale(outside, planned, option, name):
-    _is_refused(planned(*option), outside, f"the option {name}")
+def test_one_option_said_otherwise_makes_a_plan_stale(billing, planned, option, name):
+    _is_refused(planned(*option), billing, f"the option {name}")
 
 
-def test_another_config_than_the_plans_makes_it_stale(pipeline, outside, planned):
-    (pipeline.folder / "other.yaml").write_text(CONFIG.format(address=outside.base_url) + "region: GB\n")
+def test_another_config_than_the_plans_makes_it_stale(there, billing, planned):
+    (there.folder / "other.yaml").write_text(CONFIG.format(address=billing.base_url) + "region: GB\n")
 
-    _is_refused(planned("--config", "other.yaml"), outside, "other.yaml (region)")
-
-
-def test_one_reference_makes_a_plan_stale(pipeline, outside, planned):
-    known = customers_csv(pipeline.folder / "known.csv", 4, start=100)
-
-    assert pipeline("references", "load", known, "--config", "job.yaml").returncode == 0
-
-    _is_refused(planned(), outside, "the references")
+    _is_refused(planned("--config", "other.yaml"), billing, "other.yaml (region)")
 
 
-def test_the_same_references_loaded_again_in_another_order_leave_a_plan_as_it_is(pipeline, planned):
-    path = pipeline.folder / "known.csv"
+def test_one_reference_makes_a_plan_stale(there, billing, planned):
+    known = customers_csv(there.folder / "known.csv", 4, start=100)
+
+    assert there("references", "load", known, "--config", "job.yaml").returncode == 0
+
+    _is_refused(planned(), billing, "the references")
+
+
+def test_the_same_references_loaded_again_in_another_order_leave_a_plan_as_it_is(there, planned):
+    path = there.folder / "known.csv"
     header, *rows = path.read_text().splitlines()
     path.write_text("\n".join([header, *reversed(rows)]) + "\n")
 
-    assert pipeline("references", "load", path, "--config", "job.yaml").returncode == 0
+    assert there("references", "load", path, "--config", "job.yaml").returncode == 0
 
     assert planned().returncode == 0
 
 
-def test_one_customer_created_by_another_run_makes_a_plan_stale(pipeline, outside, planned):
-    customers_csv(pipeline.folder / "other.csv", 1, start=4)
-    pipeline("run", "other.csv", "--config", "job.yaml", "--yes", environment=outside.environment)
+def test_one_customer_created_by_another_run_makes_a_plan_stale(there, billing, planned):
+    customers_csv(there.folder / "other.csv", 1, start=4)
+    there("run", "other.csv", "--config", "job.yaml", "--yes", environment=billing.environment)
 
     result = planned()
 
     assert result.returncode == 6
     assert "the ledger's history of 1 planned rows (c.csv:6)" in result.stderr
-    assert outside.customers().keys() == {"ref-4"}
+    assert billing.customers().keys() == {"ref-4"}
 
 
-def test_a_customer_that_this_plan_does_not_name_leaves_it_as_it_is(pipeline, outside, planned):
-    customers_csv(pipeline.folder / "other.csv", 1, start=400)
-    pipeline("run", "other.csv", "--config", "job.yaml", "--yes", environment=outside.environment)
+def test_a_customer_that_this_plan_does_not_name_leaves_it_as_it_is(there, billing, planned):
+    customers_csv(there.folder / "other.csv", 1, start=400)
+    there("run", "other.csv", "--config", "job.yaml", "--yes", environment=billing.environment)
 
     assert planned().returncode == 0
 
 
-def test_everything_that_moved_is_named_at_once(pipeline, outside, planned):
+def test_everything_that_moved_is_named_at_once(there, billing, planned):
     for name in ("c.csv", "job.yaml"):
-        path = pipeline.folder / name
+        path = there.folder / name
         path.write_text(path.read_text() + "\n")
 
-    _is_refused(planned("--limit", "3"), outside, "c.csv", "job.yaml (", "the option limit")
+    _is_refused(planned("--limit", "3"), billing, "c.csv", "job.yaml (", "the option limit")
 
 
-def _is_refused(result, outside, *names):
+def _is_refused(result, billing, *names):
     assert result.returncode == 6, result.stderr
     assert all(name in result.stderr for name in names), result.stderr
-    assert outside.stats()["requests"]["create"] == 0
+    assert billing.stats()["requests"]["create"] == 0
 
 
 # -- waves ------------------------------------------------------------------------------------------------------------
