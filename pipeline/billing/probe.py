@@ -10,7 +10,6 @@ import httpx
 
 from pipeline.billing.address import Address
 from pipeline.billing.api_key import ApiKey
-from pipeline.billing.client import is_about_certificates
 
 #: A reference that nobody has; asking for it changes nothing, and billing answers 401 without a key and 404 with one.
 NOBODY = "pipeline-check-nobody-has-this-reference"
@@ -60,8 +59,16 @@ def probe(address: Address, api_key: ApiKey | None = None) -> Probe:
         return found
 
 
+def _is_about_certificates(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
 def _no_answer(error: BaseException) -> Probe:
-    if is_about_certificates(error):
+    if _is_about_certificates(error):
         return Probe(None, certificate_refused=_certificate_fault(error))
     return Probe(None, silence=type(error).__name__)  # its text may quote headers
 

@@ -1,11 +1,12 @@
 """The journal itself: append events and the rows that they lead to, in one durable transaction; ask for states."""
 
+import hashlib
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,42 @@ from typing import Any
 from pipeline.customer import Environment
 from pipeline.errors import LedgerError
 from pipeline.files import private_folder, refuse_symlink
+from pipeline.ledger.chain import START, Link, Mark
+from pipeline.ledger.mounts import refuse_network_disk
 from pipeline.outcomes import Difference, State
 
 _SCHEMA = files(__package__).joinpath("schema.sql").read_text(encoding="utf-8")
-_VERSION = 1
+_UPGRADE = files(__package__).joinpath("upgrade_1_to_2.sql").read_text(encoding="utf-8")
+_VERSION = 2
+_READABLE = (1, 2)  #: a ledger is upgraded when it is opened for writing
 _BLOCK_ROWS = 100_000
+
+#: The columns of an event in the order in which they are hashed; `detail` is covered by its hash.
+_EVENT_COLUMNS = (
+    "seq", "run_id", "at", "kind", "external_reference", "fingerprint", "generation", "key", "state", "call", "outcome",
+    "status", "replayed", "billing_id", "payable", "detail_sha256", "credential",
+)  # fmt: skip
+_HASHED = f"SELECT {', '.join(_EVENT_COLUMNS)} FROM events"
+# A batch goes to SQLite as one JSON text and one statement: sqlite3 lets the interpreter go and takes it back for each
+# row of an executemany, and eight workers are waiting for it.
+_ADD_EVENTS = (
+    f"INSERT INTO events ({', '.join(_EVENT_COLUMNS)}, detail) SELECT "
+    + ", ".join(f"value ->> {n}" for n in range(len(_EVENT_COLUMNS) + 1))
+    + " FROM json_each(?)"
+)
+_ADD_PAYLOADS = (
+    "INSERT INTO payloads SELECT value ->> 0, CAST(value ->> 1 AS BLOB) FROM json_each(?) WHERE true"
+    " ON CONFLICT DO NOTHING"
+)
+_BEGIN_ROWS = (
+    "INSERT OR REPLACE INTO rows (seq, run_id, first_sent, external_reference, fingerprint, generation, key, state,"
+    " credential) SELECT " + ", ".join(f"value ->> {n}" for n in (0, 1, 2, 4, 5, 6, 7, 8, 16)) + " FROM json_each(?)"
+)
+_MOVE_ROWS = (
+    "UPDATE rows SET seq = new.value ->> 0, run_id = new.value ->> 1, state = new.value ->> 8,"
+    " billing_id = new.value ->> 13, payable = new.value ->> 14, detail = new.value ->> 17"
+    " FROM json_each(?) AS new WHERE external_reference = new.value ->> 4"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +111,18 @@ class Ledger:
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._connection = connection
         self.path = path
+        self._mark = Mark(path.parent)
+        self._link = self._pending = START
 
     @classmethod
     @contextmanager
-    def opened(cls, folder: Path, environment: Environment) -> "Iterator[Ledger]":
+    def opened(
+        cls, folder: Path, environment: Environment, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> "Iterator[Ledger]":
         """Open the ledger of an environment for writing, made where there is none; refuse that of another one."""
         path = private_folder(folder) / "ledger.sqlite"
         refuse_symlink(path)
+        refuse_network_disk(path)
         with _translated(path):
             path.touch(mode=0o600)
             connection = sqlite3.connect(path, isolation_level=None, timeout=10)
@@ -96,9 +133,11 @@ class Ledger:
         try:
             with _translated(path):
                 ledger._prepare(environment)
+                ledger._check_tail(now())
             yield ledger
         finally:
             connection.close()
+            ledger._mark.close()
 
     @classmethod
     @contextmanager
@@ -125,6 +164,12 @@ class Ledger:
         """The environment that this ledger belongs to."""
         known = self._query("SELECT name, merchant, mode, host FROM environment")
         return Environment(*known[0]) if known else None
+
+    def damage(self) -> list[str]:
+        """What was found wrong with this ledger, ever; where there is any, an answer of its is no proof."""
+        if self._one("PRAGMA user_version") < _VERSION:
+            return []
+        return [what for (what,) in self._query("SELECT what FROM damage ORDER BY rowid")]
 
     def unsettled(self) -> int:
         """How many references were begun and never settled."""
@@ -217,73 +262,109 @@ class Ledger:
 
     def record_intents(self, run_id: str, at: datetime, intents: Sequence[Intent], credential: str) -> None:
         """Make intents durable; nothing may be sent before this returns."""
+        if not intents:
+            return
         when = at.isoformat()
+        events = [_event(run_id, when, "intent", intent, State.UNKNOWN, credential=credential) for intent in intents]
+        payloads = json.dumps([[intent.fingerprint, intent.payload.decode()] for intent in intents])
         with self._transaction():
-            self._connection.executemany(
-                "INSERT INTO payloads VALUES (?, ?) ON CONFLICT DO NOTHING",
-                [(intent.fingerprint, intent.payload) for intent in intents],
-            )
-            for intent in intents:
-                self._append(run_id, when, "intent", intent, State.UNKNOWN, first_sent=when, credential=credential)
+            self._connection.execute(_ADD_PAYLOADS, (payloads,))
+            self._append(events, _BEGIN_ROWS)
 
     def record(self, run_id: str, at: datetime, entries: Iterable[Answer | Withdrawal]) -> None:
         """Append what happened, and move the rows, in one transaction."""
         when = at.isoformat()
-        with self._transaction():
-            for entry in entries:
-                if isinstance(entry, Withdrawal):
-                    self._append(run_id, when, "withdrawn", entry.intent, State.WITHDRAWN)
-                else:
-                    kind = "answer" if entry.state is State.UNKNOWN else "settled"
-                    self._append(run_id, when, kind, entry.intent, entry.state, answer=entry)
+        events = []
+        for entry in entries:
+            if isinstance(entry, Withdrawal):
+                events.append(_event(run_id, when, "withdrawn", entry.intent, State.WITHDRAWN))
+            else:
+                kind = "answer" if entry.state is State.UNKNOWN else "settled"
+                events.append(_event(run_id, when, kind, entry.intent, entry.state, answer=entry))
+        if events:
+            with self._transaction():
+                self._append(events, _MOVE_ROWS)
+
+    # -- the chain --------------------------------------------------------------------------------------------------
+
+    def first_broken(self) -> str | None:
+        """Recompute the whole chain: what does not hold first, None where all does."""
+        link, before = START, 0
+        for block in self._blocks("SELECT last_seq, sha256 FROM groups ORDER BY last_seq"):
+            for last, sha256 in block:
+                events = self._query(f"{_HASHED} WHERE seq > ? AND seq <= ? ORDER BY seq", before, last)
+                numbers = [event[0] for event in events]
+                if numbers != list(range(before + 1, last + 1)):
+                    return f"events {before + 1} to {last} are not all there: {len(numbers)} of {last - before}"
+                link = link.then(events)
+                if link.sha256 != sha256:
+                    return f"events {before + 1} to {last} are not those that were written"
+                before = last
+        if (beyond := self.last_event()) != before:
+            return f"events {before + 1} to {beyond} belong to no group"
+        if (fault := self._altered_text()) is not None:
+            return fault
+        return _against_mark(self._mark.read(), link, self._link_at)
+
+    def _altered_text(self) -> str | None:
+        """Texts that stand beside the chain and are covered by their hashes there."""
+        for block in self._blocks("SELECT seq, detail, detail_sha256 FROM events WHERE detail IS NOT NULL"):
+            for seq, detail, sha256 in block:
+                if _digest(detail) != sha256:
+                    return f"the detail of event {seq} is not the one that was written"
+        for block in self._blocks("SELECT fingerprint, payload FROM payloads"):
+            for fingerprint, payload in block:
+                if hashlib.sha256(payload).hexdigest() != fingerprint:
+                    return f"the payload {fingerprint[:12]} is not the one that was written"
+        return None
+
+    def _check_tail(self, now: datetime) -> None:
+        """Notice at opening what SQLite does not: an end that vanished. The whole chain is `first_broken`'s."""
+        newest = self._query("SELECT last_seq, sha256 FROM groups ORDER BY last_seq DESC LIMIT 1")
+        self._link = Link(*newest[0]) if newest else START
+        mark = self._mark.read()
+        fault = _against_mark(mark, self._link, self._link_at, is_garbled=mark is None and self._mark.holds_something)
+        if fault is None and self._link != START:
+            fault = self._broken_tail()
+        if fault is not None:
+            with self._transaction():
+                self._connection.execute("INSERT INTO damage VALUES (?, ?)", (now.isoformat(), fault))
+        if mark != self._link:
+            self._mark.move(self._link)
+
+    def _broken_tail(self) -> str | None:
+        before = self._query(
+            "SELECT last_seq, sha256 FROM groups WHERE last_seq < ? ORDER BY last_seq DESC LIMIT 1", self._link.seq
+        )
+        previous = Link(*before[0]) if before else START
+        events = self._query(f"{_HASHED} WHERE seq > ? ORDER BY seq", previous.seq)
+        if previous.then(events) != self._link:
+            return f"the events after {previous.seq} are not those that were written"
+        return None
+
+    def _link_at(self, seq: int) -> Link | None:
+        found = self._query("SELECT last_seq, sha256 FROM groups WHERE last_seq = ?", seq)
+        return Link(*found[0]) if found else None
 
     # -- how ------------------------------------------------------------------------------------------------------
 
-    def _append(
-        self,
-        run_id: str,
-        at: str,
-        kind: str,
-        intent: Intent,
-        state: State,
-        *,
-        answer: Answer | None = None,
-        first_sent: str | None = None,
-        credential: str | None = None,
-    ) -> None:
-        told = (None,) * 7 if answer is None else _told(answer)
-        cursor = self._connection.execute(
-            "INSERT INTO events (run_id, at, kind, external_reference, fingerprint, generation, key, state, call, outcome,"
-            " status, replayed, billing_id, payable, detail, credential) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-            (
-                run_id,
-                at,
-                kind,
-                intent.external_reference,
-                intent.fingerprint,
-                intent.generation,
-                intent.key,
-                state,
-                *told,
-                credential,
-            ),
-        )
-        billing_id, payable, detail = told[4:]
-        if first_sent is not None:
-            self._connection.execute(
-                "INSERT OR REPLACE INTO rows VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
-                (intent.external_reference, state, run_id, intent.fingerprint, intent.generation, intent.key, first_sent,
-                 credential, None, None, None, cursor.lastrowid),
-            )  # fmt: skip
-        else:
-            self._connection.execute(
-                "UPDATE rows SET state = ?, run_id = ?, billing_id = ?, payable = ?, detail = ?, seq = ? WHERE external_reference = ?",
-                (state, run_id, billing_id, payable, detail, cursor.lastrowid, intent.external_reference),
-            )
+    def _append(self, events: list[list[Any]], move: str) -> None:
+        """Number the events, chain them, and move the rows that they speak of; inside a transaction."""
+        for seq, event in enumerate(events, self._link.seq + 1):
+            event[0] = seq
+        link = self._link.then(event[:-1] for event in events)
+        self._connection.execute(_ADD_EVENTS, (json.dumps(events),))
+        last = {event[4]: event for event in events}  # of two events of one reference the later one says where it is
+        moves = events if len(last) == len(events) else list(last.values())
+        self._connection.execute(move, (json.dumps(moves),))
+        self._connection.execute("INSERT INTO groups VALUES (?, ?)", (link.seq, link.sha256))
+        self._pending = link
 
     def _prepare(self, environment: Environment) -> None:
         if not self._one("SELECT count(*) FROM sqlite_schema"):
             self._connection.executescript(f"BEGIN IMMEDIATE;{_SCHEMA};COMMIT;")
+        elif self._one("PRAGMA user_version") == 1:
+            self._upgrade()
         _check_version(self._connection, self.path)
         ours = (environment.name, environment.merchant, environment.mode, environment.host)
         known = self._query("SELECT name, merchant, mode, host FROM environment")
@@ -295,6 +376,21 @@ class Ledger:
                 f"{self.path} belongs to {_described(known[0])}, not to {_described(ours)}; "
                 "give each environment a home of its own (--home), or mend the settings"
             )
+
+    def _upgrade(self) -> None:
+        """From the first form, which had no chain: what stands there now becomes its first group."""
+        self._connection.executescript(f"BEGIN IMMEDIATE;{_UPGRADE};COMMIT;")
+        with self._transaction():
+            details = self._query("SELECT seq, detail FROM events WHERE detail IS NOT NULL")
+            self._connection.executemany(
+                "UPDATE events SET detail_sha256 = ? WHERE seq = ?", [(_digest(detail), seq) for seq, detail in details]
+            )
+            events = self._query(f"{_HASHED} ORDER BY seq")
+            if events:
+                link = START.then(events)
+                self._connection.execute("INSERT INTO groups VALUES (?, ?)", (link.seq, link.sha256))
+                self._pending = link
+            self._connection.execute(f"PRAGMA user_version = {_VERSION}")
 
     def _query(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         with _translated(self.path):
@@ -314,6 +410,7 @@ class Ledger:
     def _transaction(self) -> Iterator[None]:
         with _translated(self.path):
             self._connection.execute("BEGIN IMMEDIATE")
+            self._pending = self._link
             try:
                 yield
                 self._connection.execute("COMMIT")
@@ -321,30 +418,84 @@ class Ledger:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise
+            if self._pending != self._link:
+                self._link = self._pending
+                self._mark.move(self._link)
 
 
 #: The columns of `Ledger.outcomes`.
 OUTCOME_COLUMNS = ("external_reference", "state", "run_id", "fingerprint", "key", "billing_id", "payable", "detail")
 
 
+def _against_mark(
+    mark: Link | None, newest: Link, link_at: Callable[[int], Link | None], *, is_garbled: bool = False
+) -> str | None:
+    """What the high-water mark says against a ledger that ends with `newest`."""
+    if mark is None:
+        lost = is_garbled or newest != START
+        return "its high-water mark is missing, so nobody can tell whether its end is there" if lost else None
+    if mark.seq > newest.seq:
+        return f"its end is missing: it ends with event {newest.seq}, and event {mark.seq} had been written"
+    if mark != START and link_at(mark.seq) != mark:
+        return f"event {mark.seq} is not the one that its high-water mark remembers"
+    return None
+
+
+def _event(
+    run_id: str,
+    at: str,
+    kind: str,
+    intent: Intent,
+    state: State,
+    *,
+    answer: Answer | None = None,
+    credential: str | None = None,
+) -> list[Any]:
+    """An event in the order of `_EVENT_COLUMNS`, its number left open, its detail at the end."""
+    told = (None,) * 6 if answer is None else _told(answer)
+    detail = None if answer is None else _detail(answer)
+    return [
+        0,
+        run_id,
+        at,
+        kind,
+        intent.external_reference,
+        intent.fingerprint,
+        intent.generation,
+        intent.key,
+        state.value,
+        *told,
+        None if detail is None else _digest(detail),
+        credential,
+        detail,
+    ]
+
+
 def _told(answer: Answer) -> tuple[Any, ...]:
-    detail = answer.detail
-    if answer.differences:
-        detail = json.dumps([[d.field, d.ours, d.theirs] for d in answer.differences], ensure_ascii=False)
     return (
         answer.call,
         answer.outcome,
         answer.status,
-        answer.replayed,
+        None if answer.replayed is None else int(answer.replayed),
         answer.billing_id,
-        answer.payable,
-        detail,
+        None if answer.payable is None else int(answer.payable),
     )
+
+
+def _detail(answer: Answer) -> str | None:
+    if answer.differences:
+        return json.dumps([[d.field, d.ours, d.theirs] for d in answer.differences], ensure_ascii=False)
+    # SQLite's JSON ends a text at NUL, in silence.
+    return None if answer.detail is None else answer.detail.replace("\0", "\ufffd")
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _check_version(connection: sqlite3.Connection, path: Path) -> None:
     version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version != _VERSION:
+    if version not in _READABLE:
         raise LedgerError(
             f"{path} has ledger version {version}, this program reads version {_VERSION}: use the program that wrote it"
         )

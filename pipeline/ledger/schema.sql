@@ -51,9 +51,23 @@ CREATE TABLE events (
     billing_id TEXT,
     payable INTEGER,
     detail TEXT,
+    detail_sha256 TEXT,
     credential TEXT
 ) STRICT;
 CREATE INDEX events_by_run ON events (run_id, kind);
+
+-- Each transaction's events are a group, which carries the hash over itself and all groups before it. What may be
+-- purged one day (payloads, details) is covered by its own hash, so that the chain holds without it.
+CREATE TABLE groups (
+    last_seq INTEGER PRIMARY KEY,
+    sha256 TEXT NOT NULL
+) STRICT;
+
+-- What was found wrong with the ledger at an opening. From then on every reference is looked up before it is sent.
+CREATE TABLE damage (
+    found_at TEXT NOT NULL,
+    what TEXT NOT NULL
+) STRICT;
 
 CREATE TABLE rows (
     external_reference TEXT PRIMARY KEY,
@@ -72,4 +86,4 @@ CREATE TABLE rows (
 CREATE INDEX rows_by_state ON rows (state) WHERE state = 'unknown';
 CREATE INDEX rows_by_seq ON rows (seq);
 
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;

@@ -136,8 +136,12 @@ Step = Settle | SendAgain | LookUpNext | NextGeneration | LeaveInDoubt | Stop
 _MONEY = frozenset({"external_reference", "currency", "balance"})
 
 
-def begin(*, begun_before: bool, age_hours: float | None, same_credential: bool, policy: Policy) -> Why | None:
+def begin(
+    *, begun_before: bool, age_hours: float | None, same_credential: bool, is_ledger_whole: bool, policy: Policy
+) -> Why | None:
     """How a row starts: None to send, OLD_KEY to look up first (rule 2). `age_hours` is None where it is unknown."""
+    if not is_ledger_whole:
+        return Why.OLD_KEY  # a damaged ledger may have forgotten that the row was begun
     if not begun_before:
         return None
     limit = policy.young_hours - policy.row_seconds / 3600

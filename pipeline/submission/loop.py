@@ -130,6 +130,7 @@ def submit(
     loop = _Loop(
         run_id, environment, ledger, pool, pace, credential, policy, clock, dice, stopping, Tally(total), on_progress
     )
+    loop.is_ledger_whole = not ledger.damage()
     try:
         loop.run(planned, begun)
     except BaseException:
@@ -211,6 +212,7 @@ class _Loop:
     stopping: StopRequest
     tally: Tally
     on_progress: Callable[[Tally], None]
+    is_ledger_whole: bool = True
     rows: dict[str, _Row] = field(default_factory=dict)
     timers: list[tuple[float, str]] = field(default_factory=list)
     entries: dict[str, list[Answer | Withdrawal]] = field(default_factory=dict)
@@ -262,9 +264,7 @@ class _Loop:
         now = self.clock.now()
         self.ledger.record_intents(self.run_id, now, intents, self.credential)
         for intent in intents:
-            row = _Row(intent, self.run_id, Progress(), now, self.credential, 0.0, is_new=True)
-            self.rows[intent.external_reference] = row
-            self._hand_out(row)
+            self._take_up(_Row(intent, self.run_id, Progress(), now, self.credential, 0.0, is_new=True))
         for begun in self.ledger.begun(unsettled):
             self._go_on_with(begun, self.run_id)
         return True
@@ -272,21 +272,27 @@ class _Loop:
     def _go_on_with(self, begun: Begun, run_id: str) -> None:
         """Take up a row that an earlier process began."""
         progress = Progress(unsettled=True, generation=begun.intent.generation)
-        row = _Row(begun.intent, run_id, progress, begun.first_sent, begun.credential, 0.0, is_new=False)
-        self.rows[begun.intent.external_reference] = row
+        self._take_up(_Row(begun.intent, run_id, progress, begun.first_sent, begun.credential, 0.0, is_new=False))
+
+    def _look_first(self, row: _Row, *, is_ledger_whole: bool) -> Why | None:
+        return begin(
+            begun_before=row.progress.unsettled,
+            age_hours=(self.clock.now() - row.first_sent).total_seconds() / 3600,
+            same_credential=row.credential == self.credential,
+            is_ledger_whole=is_ledger_whole,
+            policy=self.policy,
+        )
+
+    def _take_up(self, row: _Row) -> None:
+        """A row enters this process; what the ledger may have forgotten is asked of billing, once."""
+        self.rows[row.intent.external_reference] = row
+        row.progress = replace(row.progress, why=self._look_first(row, is_ledger_whole=self.is_ledger_whole))
         self._hand_out(row)
 
     def _hand_out(self, row: _Row) -> None:
         """Send, or send again, or look up; a key that has grown old, or another credential, is looked up first (rule 2)."""
         if row.progress.why is None and row.progress.unsettled:
-            hours = (self.clock.now() - row.first_sent).total_seconds() / 3600
-            why = begin(
-                begun_before=True,
-                age_hours=hours,
-                same_credential=row.credential == self.credential,
-                policy=self.policy,
-            )
-            row.progress = replace(row.progress, why=why)
+            row.progress = replace(row.progress, why=self._look_first(row, is_ledger_whole=True))
         intent = row.intent
         call: Call = Create(intent.external_reference, intent.key, intent.payload)
         if row.progress.why is not None:

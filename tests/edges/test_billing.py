@@ -1,7 +1,6 @@
 """What the client makes of answers that a good server never gives; the server here is a socket that says what it is told."""
 
 import contextlib
-import functools
 import gzip
 import itertools
 import json
@@ -35,6 +34,7 @@ from pipeline.outcomes import (
     Unexpected,
     Unintelligible,
 )
+from tests.conftest import REPOSITORY
 
 KEY = ApiKey("sk_test_4f9a2c7e81d3", source="a test")
 CUSTOMER = {
@@ -123,14 +123,6 @@ def fresh(script: Script) -> Script:
     script.quiet.set()
     script.pieces, script.pause, script.heard, script.quiet = [], 0.0, [], threading.Event()
     return script
-
-
-@pytest.fixture(scope="module", autouse=True)
-def certificates_once() -> Iterator[None]:
-    """Loading the world's certificates takes 20 ms a client: all clients here share what the first one loaded."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ssl, "create_default_context", functools.cache(ssl.create_default_context))
-        yield
 
 
 def raw(status: int, body: bytes = b"", content_type: str | None = "application/json", **headers: str) -> bytes:
@@ -246,14 +238,45 @@ def test_a_lone_surrogate_in_a_success_or_in_a_refusal_reaches_nobody_for_no_dat
         [b"HTTP/1.1 201 Created\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n{}"],
         [b"HTTP/1.1 201 Created\r\nContent-Length: -1\r\n\r\n{}"],
         [b"HTTP/1.1 99999 Created\r\n\r\n{}"],
-        [b"HTTP/1.1 201 Created\r\nX: " + b"a" * 200_000 + b"\r\n\r\n{}"],
-        [b"HTTP/1.1 201 Created\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\nnope"],
+        [b"HTTP/1.1 201 Created\r\nX: " + b"a" * 2_000_000 + b"\r\n\r\n{}"],
     ],
     ids=lambda pieces: ascii(b"".join(pieces)[:60]),
 )
 @pytest.mark.parametrize("call", [CREATE, LOOK_UP], ids=["create", "look-up"])
 def test_an_answer_that_breaks_off_or_is_no_http_is_no_answer(server, call, pieces):
     assert isinstance(ask(server, call, *pieces), NoAnswer)
+
+
+def test_a_header_that_nobody_can_read_is_not_believed(server):
+    garbled = raw(201, ECHO, content_type=None, Content_Type="application/json; name=caf\xe9", X_Other="caf\xe9")
+
+    assert isinstance(ask(server, CREATE, garbled), Unintelligible)
+    assert isinstance(ask(server, CREATE, raw(201, ECHO, X_Other="caf\xe9")), Accepted)
+
+
+def test_a_content_type_said_twice_is_not_believed(server):
+    assert isinstance(ask(server, CREATE, raw(201, ECHO, Content_Type="text/html")), Unintelligible)
+
+
+def test_a_server_that_cannot_prove_who_it_is_sees_no_key(server):
+    heard: list[bytes] = []
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(REPOSITORY / "tests" / "cases" / "tls" / "self_signed.pem")
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def answer() -> None:
+            connection, _ = listening.accept()
+            with contextlib.suppress(OSError), context.wrap_socket(connection, server_side=True) as tls:
+                heard.append(tls.recv(65536))
+
+        thread = threading.Thread(target=answer, daemon=True)
+        thread.start()
+        with Billing(parse_address(f"https://127.0.0.1:{listening.getsockname()[1]}"), KEY, workers=1) as billing:
+            outcome = billing.make(CREATE)
+        thread.join(10)
+
+    assert isinstance(outcome, CertificateRefused)
+    assert heard == []
 
 
 def test_nobody_listening_is_no_answer():
@@ -302,7 +325,7 @@ def test_a_gzip_bomb_is_no_success(server):
 
 
 def test_a_body_that_comes_too_slowly_is_no_answer(server, monkeypatch):
-    monkeypatch.setattr(client_module, "_TIMEOUT", client_module.httpx.Timeout(0.2))
+    monkeypatch.setattr(client_module, "SILENT_SECONDS", 0.2)
     server.pause = 3.0
     whole = raw(201, ECHO)
 
@@ -315,7 +338,7 @@ def test_a_body_that_drips_byte_by_byte_is_given_up_after_a_while_for_each_byte_
     server, monkeypatch
 ):
     # A call without an end would also keep an orderly stop from ending: winding down waits for what is in flight.
-    monkeypatch.setattr(client_module, "_TIMEOUT", client_module.httpx.Timeout(0.2))
+    monkeypatch.setattr(client_module, "SILENT_SECONDS", 0.2)
     monkeypatch.setattr(client_module, "LONGEST_CALL", 1.0, raising=False)
     server.pause = 0.05
     whole = raw(201, ECHO)

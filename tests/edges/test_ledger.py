@@ -310,7 +310,9 @@ def test_ledger_and_lock_are_private_even_where_the_umask_is_not(tmp_path):
         ledger.record_intents("run-1", AT, [intent("A-1")], "credential")
         modes = {path.name: oct(mode(path)) for path in home.iterdir()}
 
-    assert modes == dict.fromkeys(["ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm", "lock"], "0o600")
+    assert modes == dict.fromkeys(
+        ["ledger.mark", "ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm", "lock"], "0o600"
+    )
     assert (mode(home), mode(home.parent)) == (0o700, 0o700)
 
 

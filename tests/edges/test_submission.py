@@ -1,10 +1,8 @@
 """The loop with effects against a billing API on a socket that misbehaves: each customer once, and the books agree."""
 
 import contextlib
-import functools
 import hashlib
 import json
-import ssl
 import threading
 import time
 from collections.abc import Iterator
@@ -108,14 +106,6 @@ class Stage:
         return self.ledger._connection.execute(
             "SELECT kind, call FROM events WHERE external_reference = ? ORDER BY seq", (reference,)
         ).fetchall()
-
-
-@pytest.fixture(scope="module", autouse=True)
-def certificates_once() -> Iterator[None]:
-    """Loading the world's certificates takes 20 ms a client: all clients here share what the first one loaded."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ssl, "create_default_context", functools.cache(ssl.create_default_context))
-        yield
 
 
 @pytest.fixture(scope="module")

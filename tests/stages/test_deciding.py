@@ -248,7 +248,10 @@ def test_what_billing_says_about_our_request_is_not_quoted_in_the_reason_to_stop
 def test_a_key_that_is_old_or_of_unknown_age_or_of_another_credential_is_looked_up_first(
     begun_before, age_hours, same_credential, why
 ):
-    found = begin(begun_before=begun_before, age_hours=age_hours, same_credential=same_credential, policy=POLICY)
+    told = {"begun_before": begun_before, "age_hours": age_hours, "same_credential": same_credential}
+    found = begin(**told, is_ledger_whole=True, policy=POLICY)
+
+    assert begin(**told, is_ledger_whole=False, policy=POLICY) is Why.OLD_KEY
 
     assert found == why
 

@@ -1,0 +1,84 @@
+"""What makes the journal tamper-evident: each group of events carries the hash of the one before it.
+
+The newest link is kept a second time, in a small file beside the ledger (the high-water mark): SQLite drops a damaged
+tail of its WAL without a word, and then only the mark remembers that there was more.
+"""
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.files import refuse_symlink
+
+MARK = "ledger.mark"
+_MARK_FORM = re.compile(rb"([0-9]{20}) ([0-9a-f]{64})\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """The end of a group: the number of its last event, and the hash over it and all before it."""
+
+    seq: int
+    sha256: str
+
+    def then(self, events: Iterable[Sequence[Any]]) -> "Link":
+        """The link after these events, of which there is at least one."""
+        digest = hashlib.sha256(self.sha256.encode())
+        last = self.seq
+        for event in events:
+            digest.update(b"\n" + canonical(event).encode())
+            last = event[0]
+        return Link(last, digest.hexdigest())
+
+
+START = Link(0, "0" * 64)
+
+
+def canonical(values: Sequence[Any]) -> str:
+    """An event as the text that is hashed: a JSON array of its columns, ASCII only, so that no text has two forms."""
+    return json.dumps(values, separators=(",", ":"))
+
+
+class Mark:
+    """The high-water mark of a ledger: one line of fixed length, overwritten in place after each commit.
+
+    It is never flushed by itself. After a power cut it may be older than the ledger, which says nothing; only a
+    ledger that is older than its mark has lost something.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / MARK
+        self._descriptor: int | None = None
+
+    def read(self) -> Link | None:
+        """The newest link that was committed, None where there is no mark that can be read."""
+        refuse_symlink(self._path)
+        try:
+            found = _MARK_FORM.fullmatch(self._path.read_bytes())
+        except FileNotFoundError:
+            return None
+        return Link(int(found[1]), found[2].decode()) if found else None
+
+    @property
+    def holds_something(self) -> bool:
+        """Whether there is a mark that is more than an empty file, which a process killed in its first moment leaves."""
+        return self._path.exists() and self._path.stat().st_size > 0
+
+    def move(self, link: Link) -> None:
+        """Remember a link that is durable in the ledger."""
+        if self._descriptor is None:
+            self._descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        line = f"{link.seq:020d} {link.sha256}\n".encode()
+        os.pwrite(self._descriptor, line, 0)
+        os.ftruncate(self._descriptor, len(line))
+
+    def close(self) -> None:
+        """Let the file go."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
