@@ -28,20 +28,17 @@ class Link:
 
     def then(self, events: Iterable[Sequence[Any]]) -> "Link":
         """The link after these events, of which there is at least one."""
-        digest = hashlib.sha256(self.sha256.encode())
-        last = self.seq
+        last, lines = self.seq, [self.sha256]
         for event in events:
-            digest.update(b"\n" + canonical(event).encode())
             last = event[0]
-        return Link(last, digest.hexdigest())
+            lines.append(canonical(event))
+        return Link(last, hashlib.sha256("\n".join(lines).encode()).hexdigest())
 
 
 START = Link(0, "0" * 64)
 
-
-def canonical(values: Sequence[Any]) -> str:
-    """An event as the text that is hashed: a JSON array of its columns, ASCII only, so that no text has two forms."""
-    return json.dumps(values, separators=(",", ":"))
+#: An event as the text that is hashed: a JSON array of its columns, ASCII only, so that no text has two forms.
+canonical = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class Mark:

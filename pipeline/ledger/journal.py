@@ -30,25 +30,18 @@ _EVENT_COLUMNS = (
     "status", "replayed", "billing_id", "payable", "detail_sha256", "credential",
 )  # fmt: skip
 _HASHED = f"SELECT {', '.join(_EVENT_COLUMNS)} FROM events"
-# A batch goes to SQLite as one JSON text and one statement: sqlite3 lets the interpreter go and takes it back for each
-# row of an executemany, and eight workers are waiting for it.
 _ADD_EVENTS = (
-    f"INSERT INTO events ({', '.join(_EVENT_COLUMNS)}, detail) SELECT "
-    + ", ".join(f"value ->> {n}" for n in range(len(_EVENT_COLUMNS) + 1))
-    + " FROM json_each(?)"
+    f"INSERT INTO events ({', '.join(_EVENT_COLUMNS)}, detail) VALUES ({', '.join('?' * (len(_EVENT_COLUMNS) + 1))})"
 )
-_ADD_PAYLOADS = (
-    "INSERT INTO payloads SELECT value ->> 0, CAST(value ->> 1 AS BLOB) FROM json_each(?) WHERE true"
-    " ON CONFLICT DO NOTHING"
-)
+_ADD_PAYLOADS = "INSERT INTO payloads VALUES (?, ?) ON CONFLICT DO NOTHING"
+# Both take an event as it stands: its columns in the order of _ADD_EVENTS, by number.
 _BEGIN_ROWS = (
     "INSERT OR REPLACE INTO rows (seq, run_id, first_sent, external_reference, fingerprint, generation, key, state,"
-    " credential) SELECT " + ", ".join(f"value ->> {n}" for n in (0, 1, 2, 4, 5, 6, 7, 8, 16)) + " FROM json_each(?)"
+    " credential, detail) VALUES (?1, ?2, ?3, ?5, ?6, ?7, ?8, ?9, ?17, ?18)"
 )
 _MOVE_ROWS = (
-    "UPDATE rows SET seq = new.value ->> 0, run_id = new.value ->> 1, state = new.value ->> 8,"
-    " billing_id = new.value ->> 13, payable = new.value ->> 14, detail = new.value ->> 17"
-    " FROM json_each(?) AS new WHERE external_reference = new.value ->> 4"
+    "UPDATE rows SET seq = ?1, run_id = ?2, state = ?9, billing_id = ?14, payable = ?15, detail = ?18"
+    " WHERE external_reference = ?5"
 )
 
 
@@ -266,9 +259,8 @@ class Ledger:
             return
         when = at.isoformat()
         events = [_event(run_id, when, "intent", intent, State.UNKNOWN, credential=credential) for intent in intents]
-        payloads = json.dumps([[intent.fingerprint, intent.payload.decode()] for intent in intents])
         with self._transaction():
-            self._connection.execute(_ADD_PAYLOADS, (payloads,))
+            self._connection.executemany(_ADD_PAYLOADS, [(intent.fingerprint, intent.payload) for intent in intents])
             self._append(events, _BEGIN_ROWS)
 
     def record(self, run_id: str, at: datetime, entries: Iterable[Answer | Withdrawal]) -> None:
@@ -353,10 +345,8 @@ class Ledger:
         for seq, event in enumerate(events, self._link.seq + 1):
             event[0] = seq
         link = self._link.then(event[:-1] for event in events)
-        self._connection.execute(_ADD_EVENTS, (json.dumps(events),))
-        last = {event[4]: event for event in events}  # of two events of one reference the later one says where it is
-        moves = events if len(last) == len(events) else list(last.values())
-        self._connection.execute(move, (json.dumps(moves),))
+        self._connection.executemany(_ADD_EVENTS, events)
+        self._connection.executemany(move, events)
         self._connection.execute("INSERT INTO groups VALUES (?, ?)", (link.seq, link.sha256))
         self._pending = link
 
@@ -485,8 +475,7 @@ def _told(answer: Answer) -> tuple[Any, ...]:
 def _detail(answer: Answer) -> str | None:
     if answer.differences:
         return json.dumps([[d.field, d.ours, d.theirs] for d in answer.differences], ensure_ascii=False)
-    # SQLite's JSON ends a text at NUL, in silence.
-    return None if answer.detail is None else answer.detail.replace("\0", "\ufffd")
+    return answer.detail
 
 
 def _digest(text: str) -> str:

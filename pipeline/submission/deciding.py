@@ -153,11 +153,11 @@ def decide(row: Progress, outcome: Outcome, dice: float, seconds_spent: float, p
     """What comes next for a row; `dice` is uniform in [0, 1), `seconds_spent` the row's own time so far."""
     if row.why is not None:
         return _after_look_up(row, outcome, dice, seconds_spent, policy)
+    if isinstance(outcome, Accepted):
+        return _accepted(outcome)
     row = replace(row, sends=row.sends + 1)
     again = _Again(replace(row, unsettled=True), dice, seconds_spent, policy)
     match outcome:
-        case Accepted():
-            return _accepted(outcome)
         case NoAnswer():
             return again.send(f"no answer ({outcome.why})")
         case ServerTrouble(replayed=False):

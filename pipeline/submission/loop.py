@@ -286,7 +286,8 @@ class _Loop:
     def _take_up(self, row: _Row) -> None:
         """A row enters this process; what the ledger may have forgotten is asked of billing, once."""
         self.rows[row.intent.external_reference] = row
-        row.progress = replace(row.progress, why=self._look_first(row, is_ledger_whole=self.is_ledger_whole))
+        if why := self._look_first(row, is_ledger_whole=self.is_ledger_whole):
+            row.progress = replace(row.progress, why=why)
         self._hand_out(row)
 
     def _hand_out(self, row: _Row) -> None:
