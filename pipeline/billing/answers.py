@@ -61,6 +61,11 @@ class Response:
         return kind.rpartition("#")[2] if isinstance(kind, str) and "#" in kind else ""
 
     @property
+    def date(self) -> datetime | None:
+        """When the server sent it, by its own clock, in whole seconds."""
+        return _date(self.headers.get("date", ""))
+
+    @property
     def is_json(self) -> bool:
         """Whether the body says that it is one of the two forms in which billing answers."""
         return self.is_of("application/json") or self.is_of("application/problem+json")
@@ -214,7 +219,7 @@ def _retry_after(response: Response) -> float | None:
     text = response.headers.get("retry-after", "").strip()
     if re.fullmatch(r"[0-9]{1,12}", text):
         return float(text)
-    until, now = _date(text), _date(response.headers.get("date", ""))
+    until, now = _date(text), response.date
     return max(0.0, (until - now).total_seconds()) if until and now else None
 
 

@@ -1,8 +1,9 @@
 """The calls themselves, over pyreqwest. Whatever happens on the way comes back as an `Outcome`, never as an exception."""
 
+import time
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Self
 from urllib.parse import quote
@@ -21,6 +22,7 @@ LARGEST_ANSWER = 1 << 20  #: bytes; a body beyond it is not read on
 CONNECT_SECONDS = 10.0
 SILENT_SECONDS = 60.0  #: between two pieces of an answer
 LONGEST_CALL = 120.0  #: seconds from the first byte of a request to the last of its answer
+_BELIEVABLE = timedelta(days=366)  #: a clock that is further away is no clock
 _HEADERS = {
     "Accept": "application/json, application/problem+json",
     "Accept-Encoding": "identity",  # a compressed answer could unpack to any size
@@ -79,6 +81,12 @@ class Billing:
         )
         self._base_url = address.base_url
         self._api_key = api_key
+        self._ahead = timedelta()
+        self._ahead_at = float("-inf")
+
+    def ahead(self) -> timedelta:
+        """How far billing's clock, as its newest answers tell it, is ahead of this machine's; nothing where it tells no time."""
+        return self._ahead
 
     def __enter__(self) -> Self:
         return self
@@ -109,11 +117,23 @@ class Billing:
         try:
             with request.build_streamed() as response:
                 body = _limited(response.body_reader)
-                return body if isinstance(body, NoAnswer) else Response(response.status, _headers(response), body)
+                if isinstance(body, NoAnswer):
+                    return body
+                answer = Response(response.status, _headers(response), body)
         except PyreqwestError as error:
             # "Sent, answer lost" comes as a connect error too, so no exception means "surely not sent".
             # Its causes name the address, and the key might stand in them one day; the type's name says enough.
             return (CertificateRefused if _is_about_certificates(error) else NoAnswer)(type(error).__name__)
+        self._read_clock(answer)
+        return answer
+
+    def _read_clock(self, answer: Response) -> None:
+        """Once a minute: the clocks do not part faster, and reading a date takes as long as half of an answer."""
+        now = time.monotonic()
+        if now - self._ahead_at > 60 and (theirs := answer.date) is not None:
+            ahead = theirs - datetime.now(UTC)
+            self._ahead_at = now
+            self._ahead = ahead if abs(ahead) < _BELIEVABLE else timedelta()
 
 
 def _certificates() -> bytes:

@@ -86,6 +86,9 @@ sending = _together(
         "--outage-seconds", type=float, help="Stop, resumable, after so long without an answer.  [default: 300]"
     ),
     click.option("--max-creates", type=int, help="Refuse (exit 3) to create more than so many."),
+    click.option(
+        "--canary", type=int, help="Create so many, look them up and compare, then the rest.  [default: 3 if live]"
+    ),
     click.option("--stop-by", help='Stop, resumable, at this time, such as 05:30 or "05:30 Africa/Johannesburg".'),
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the content of summary.json.")

@@ -99,9 +99,25 @@ class Thresholds(Declaration):
     outage_seconds: Annotated[float, Field(gt=0, le=86_400)] = Field(
         default=300.0, description="Stop, resumable, after so long without an answer."
     )
+    usual_refusals: Annotated[float, Field(gt=0, lt=1)] = Field(
+        default=0.005, description="Share of rows that billing may refuse without anybody wondering."
+    )
+    alarming_refusals: Annotated[float, Field(gt=0, lt=1)] = Field(
+        default=0.30, description="Share of refusals at which the run shall stop within some 60 rows (exit 3)."
+    )
+    canary: Annotated[int, Field(ge=0, le=1_000)] | None = Field(
+        default=None,
+        description="So many rows are created, looked up and compared before the rest goes; without it 3 where mode is live.",
+    )
     stop_by: Moment | None = Field(
         default=None, description="Stop, resumable, at this time: 05:30, 05:30 Africa/Johannesburg."
     )
+
+    @model_validator(mode="after")
+    def _rates_are_apart(self) -> Self:
+        if self.usual_refusals >= self.alarming_refusals:
+            raise ValueError("usual_refusals must be less than alarming_refusals")
+        return self
 
 
 class KnownCustomers(Declaration):

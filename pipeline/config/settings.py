@@ -33,6 +33,9 @@ class Settings(BaseModel):
     per_second: Annotated[float, Field(gt=0, le=100_000)] | None = None
     outage_seconds: Annotated[float, Field(gt=0, le=86_400)] = 300.0
     max_creates: Annotated[int, Field(ge=0)] | None = None
+    usual_refusals: float = 0.005
+    alarming_refusals: float = 0.30
+    canary: Annotated[int, Field(ge=0, le=1_000)] | None = None  #: None: 3 with a live key, else none
     stop_by: Moment | None = None
     planner: Annotated[str, Field(min_length=1, max_length=100)] = "unknown"
 
@@ -77,6 +80,9 @@ def _said_by(config: ConfigFile | None) -> dict[str, Any]:
         "per_second": job.pace.per_second,
         "outage_seconds": job.thresholds.outage_seconds,
         "max_creates": job.thresholds.max_creates,
+        "usual_refusals": job.thresholds.usual_refusals,
+        "alarming_refusals": job.thresholds.alarming_refusals,
+        "canary": job.thresholds.canary,
         "stop_by": job.thresholds.stop_by,
         **({"destination": job.address} if job.address else {}),
     }

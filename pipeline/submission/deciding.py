@@ -48,6 +48,9 @@ class Policy:
     longest_retry_after: float = 600.0
     running_seconds: float = 300.0  #: how long a first request with our key may be running
     outage_seconds: float = 300.0  #: without any success: stop, resumable
+    usual_refusals: float = 0.005  #: share of rows that billing may refuse without anybody wondering
+    alarming_refusals: float = 0.30  #: share at which a run shall stop within 60 rows
+    canary: int = 0  #: so many rows are created, looked up again and compared before the others go
     stop_at: datetime | None = None  #: the time to stop by, resumable
     generations: int = 3
     young_hours: float = 23.0  #: a key lives 24 hours at billing; from here on it counts as old
@@ -63,6 +66,9 @@ class Why(StrEnum):
     REFUSED = "refused"
     NO_SENSE = "no_sense"
     FOR_THE_RECORD = "for_the_record"
+    KEY_REUSED = "key_reused"
+    CANARY = "canary"
+    SWEEP = "sweep"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +83,9 @@ class Progress:
     why: Why | None = None
     refusal: RowRefused | None = None
     generation: int = 1
+    is_canary: bool = False  #: before it counts as created it is looked up and compared
+    accepted: Accepted | None = None  #: the answer that a canary's look-up is held against
+    may_be_sent: bool = True  #: False where another send could do harm, so that the sweep only looks
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +126,11 @@ class NextGeneration:
 
 @dataclass(frozen=True, slots=True)
 class LeaveInDoubt:
-    """Nothing more can be found out now; the row stays unsettled and the next run resumes it."""
+    """Nothing more can be found out now; the row stays unsettled, is swept at the end, and the next run resumes it."""
 
     why: str
+    is_refusal: bool = False  #: billing answered, and its answers make no sense
+    may_be_sent: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +165,7 @@ def decide(row: Progress, outcome: Outcome, dice: float, seconds_spent: float, p
     if row.why is not None:
         return _after_look_up(row, outcome, dice, seconds_spent, policy)
     if isinstance(outcome, Accepted):
-        return _accepted(outcome)
+        return _accepted(row, outcome)
     row = replace(row, sends=row.sends + 1)
     again = _Again(replace(row, unsettled=True), dice, seconds_spent, policy)
     match outcome:
@@ -181,16 +192,20 @@ def decide(row: Progress, outcome: Outcome, dice: float, seconds_spent: float, p
         case Unintelligible():
             return again.senseless()
         case Unexpected():
-            return LookUpNext(0, replace(again.row, why=Why.FOR_THE_RECORD))
+            return LookUpNext(0, replace(again.row, why=Why.FOR_THE_RECORD, may_be_sent=False))
+        case KeyReused():
+            return LookUpNext(0, replace(again.row, why=Why.KEY_REUSED, may_be_sent=False))
         case _:
             return _stop(outcome)
 
 
 def _after_look_up(row: Progress, outcome: Outcome, dice: float, seconds_spent: float, policy: Policy) -> Step:
+    if row.why is Why.KEY_REUSED:
+        return _key_reused(outcome)
     again = _Again(replace(row, look_ups=row.look_ups + 1), dice, seconds_spent, policy)
     match outcome:
         case Found():
-            return _found(row, outcome)
+            return _found(row, outcome) if row.accepted is None else _canary_found(outcome, row.accepted)
         case NotFound():
             return _not_found(row, again, policy)
         case NoAnswer():
@@ -220,8 +235,18 @@ def _not_found(row: Progress, again: "_Again", policy: Policy) -> Step:
             return replace(again, row=replace(fresh, unsettled=True)).running()
         case Why.REFUSED:
             return Settle(State.REFUSED, detail=row.refusal.detail if row.refusal else None)
+        case Why.CANARY if row.look_ups < 3:
+            return LookUpNext(float(2**row.look_ups), again.row)
+        case Why.CANARY:
+            return Stop("a customer that billing says it created cannot be found there; nothing more was sent")
+        case Why.SWEEP if row.may_be_sent:
+            return SendAgain(0, fresh)
         case _:
-            return LeaveInDoubt(f"billing's answers disagree ({row.why}), and a look-up finds nothing")
+            return LeaveInDoubt(
+                f"billing's answers disagree ({row.why}), and a look-up finds nothing",
+                is_refusal=row.why in {Why.NO_SENSE, Why.FOR_THE_RECORD},
+                may_be_sent=row.may_be_sent,
+            )
 
 
 def _found(row: Progress, found: Found) -> Settle:
@@ -231,8 +256,35 @@ def _found(row: Progress, found: Found) -> Settle:
     return Settle(state, found.billing_id, found.payable)
 
 
-def _accepted(answer: Accepted) -> Step:
+def _canary_found(found: Found, accepted: Accepted) -> Step:
+    """A canary is looked up again: what billing keeps must be what it said and what was sent."""
+    if found.billing_id != accepted.billing_id:
+        return Stop("a customer that was just created stands under another id in billing; nothing more was sent")
+    if found.differences:
+        settled = Settle(State.CREATED_DIFFERENT, found.billing_id, found.payable, found.differences)
+        fields = ", ".join(sorted({difference.field for difference in found.differences}))
+        return Stop(f"billing keeps another {fields} than was sent; nothing more was sent", settle=settled)
+    return Settle(State.CREATED, accepted.billing_id, accepted.payable)
+
+
+def _key_reused(outcome: Outcome) -> Stop:
+    """Row 9: what billing holds is told, and nothing is concluded from it."""
+    match outcome:
+        case Found(differences=()):
+            held = "it holds this customer as we would have sent it"
+        case Found():
+            held = "it holds this customer with other content"
+        case NotFound():
+            held = "it does not hold this customer"
+        case _:
+            held = "what it holds could not be found out"
+    return Stop(f"billing knows an idempotency key with another payload, so ledger and server disagree; {held}")
+
+
+def _accepted(row: Progress, answer: Accepted) -> Step:
     if not answer.differences:
+        if row.is_canary:
+            return LookUpNext(0, replace(row, unsettled=True, why=Why.CANARY, accepted=answer))
         return Settle(State.CREATED, answer.billing_id, answer.payable)
     settled = Settle(State.CREATED_DIFFERENT, answer.billing_id, answer.payable, answer.differences)
     if moved := sorted({difference.field for difference in answer.differences} & _MONEY):
@@ -250,8 +302,6 @@ def _stop(outcome: Outcome) -> Stop:
             return Stop(f"billing refuses the API key ({outcome.status}); mend BILLING_API_KEY, then resume")
         case Misaddressed():
             return Stop(f"status {outcome.status}: this is not the billing API's address; redirects are never followed")
-        case KeyReused():
-            return Stop("billing knows an idempotency key with another payload: ledger and server disagree")
         case RequestRefused():
             return Stop(f"billing refuses the form of our request ({outcome.status}); please report this")
         case _:
@@ -291,7 +341,7 @@ class _Again:
         """409 while our first request runs: 1, 2, 4 … 15 s, up to five minutes; it uses up no send."""
         waited = sum(min(15, 2**n) for n in range(self.row.running))
         if waited >= self.policy.running_seconds:
-            return LeaveInDoubt("billing says that the first request still runs")
+            return LeaveInDoubt("billing says that the first request still runs", is_refusal=True)
         after = float(min(15, 2**self.row.running))
         return SendAgain(after, replace(self.row, running=self.row.running + 1, sends=max(0, self.row.sends - 1)))
 

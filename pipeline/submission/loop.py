@@ -12,13 +12,13 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from pipeline.billing import Call, Create, LookUp, Pace
 from pipeline.customer import Environment, create_key
 from pipeline.errors import LedgerError
 from pipeline.ledger import Answer, Begun, Intent, Known, Ledger, Withdrawal
-from pipeline.outcomes import NoAnswer, Outcome, ServerTrouble, State
+from pipeline.outcomes import Limited, NoAnswer, Outcome, ServerTrouble, State
 from pipeline.submission.deciding import (
     LeaveInDoubt,
     LookUpNext,
@@ -33,6 +33,7 @@ from pipeline.submission.deciding import (
     begin,
     decide,
 )
+from pipeline.submission.stopping import Evidence
 
 WINDOW = 256  #: rows whose intents are made durable together
 GROUP_ROWS, GROUP_SECONDS = 256, 0.25  #: outcomes that are committed together
@@ -88,6 +89,12 @@ class Clock:
 
     now: Callable[[], datetime]
     monotonic: Callable[[], float]
+    #: How far billing's clock, as its answers tell it, is ahead of ours: by its clock a key grows old.
+    billing_ahead: Callable[[], timedelta] = timedelta
+
+    def at_billing(self) -> datetime:
+        """Now, by billing's clock."""
+        return self.now() + self.billing_ahead()
 
 
 @dataclass(slots=True)
@@ -99,6 +106,7 @@ class _Row:
     credential: str
     spent: float  #: seconds of its own: from leaving to answer, and its own backoff; not queues, not pauses of the pool
     is_new: bool  #: its intent was written by this process, so that while unsent it can be withdrawn
+    is_swept: bool = False  #: the end-of-run sweep has taken it up
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +136,9 @@ def submit(
     pace = Pace(policy.per_second, clock.monotonic)
     pool = _Pool(make, pace, clock.monotonic, stopping.event, policy.workers)
     loop = _Loop(
-        run_id, environment, ledger, pool, pace, credential, policy, clock, dice, stopping, Tally(total), on_progress
-    )
-    loop.is_ledger_whole = not ledger.damage()
+        run_id, environment, ledger, pool, pace, credential, policy, clock, dice, stopping, Tally(total), on_progress,
+        Evidence(policy, heard_at=clock.monotonic()), is_ledger_whole=not ledger.damage(), canaries=policy.canary,
+    )  # fmt: skip
     try:
         loop.run(planned, begun)
     except BaseException:
@@ -212,32 +220,33 @@ class _Loop:
     stopping: StopRequest
     tally: Tally
     on_progress: Callable[[Tally], None]
-    is_ledger_whole: bool = True
+    evidence: Evidence
+    is_ledger_whole: bool
+    canaries: int  #: rows that must still come back as they were sent before the others go
     rows: dict[str, _Row] = field(default_factory=dict)
     timers: list[tuple[float, str]] = field(default_factory=list)
     entries: dict[str, list[Answer | Withdrawal]] = field(default_factory=dict)
     entries_since: float = 0.0
-    alive_at: float = 0.0
+    doubtful: list[_Row] = field(default_factory=list)
 
     def run(self, planned: Iterator[Planned], begun: Iterable[Begun]) -> None:
         """Until every row is settled, left in doubt, or taken back."""
-        self.alive_at = self.clock.monotonic()
         for row in begun:
             self._go_on_with(row, row.run_id)
         more = True
-        while more or self.rows:
-            self._watch_the_time()
+        while more or self.rows or self.doubtful:
+            self._judge()
             if self.stopping.event.is_set():
                 break
-            if more and len(self.rows) < WINDOW:
+            if more and len(self.rows) < WINDOW and not (self.canaries and self.rows):
                 more = self._take_window(planned)
+            if not more and not self.rows:
+                self._sweep()
             self._release_due()
             self._collect(_TICK)
             self._commit_if_due()
-            self._watch_for_outage()
             self.on_progress(self.tally)
-        if self.rows:
-            self._wind_down()
+        self._wind_down()
         self.commit()
         self.on_progress(self.tally)
 
@@ -251,7 +260,7 @@ class _Loop:
 
     def _take_window(self, planned: Iterator[Planned]) -> bool:
         """Journal the intents of the next rows, then hand them out; False where the plan has no more."""
-        drawn = list(itertools.islice(planned, WINDOW))
+        drawn = list(itertools.islice(planned, self.canaries or WINDOW))
         if not drawn:
             return False
         window = [row for row in drawn if row.external_reference not in self.rows]  # those it has begun come first
@@ -261,10 +270,11 @@ class _Loop:
         unsettled = [row.external_reference for row in window if _goes_on(row, known.get(row.external_reference))]
         self.tally.passed_over += len(window) - len(fresh) - len(unsettled)
         intents = [Intent(row.external_reference, row.fingerprint, row.key, row.payload) for row in fresh]
-        now = self.clock.now()
+        now = self.clock.at_billing()
         self.ledger.record_intents(self.run_id, now, intents, self.credential)
         for intent in intents:
-            self._take_up(_Row(intent, self.run_id, Progress(), now, self.credential, 0.0, is_new=True))
+            progress = Progress(is_canary=self.canaries > 0)
+            self._take_up(_Row(intent, self.run_id, progress, now, self.credential, 0.0, is_new=True))
         for begun in self.ledger.begun(unsettled):
             self._go_on_with(begun, self.run_id)
         return True
@@ -277,7 +287,7 @@ class _Loop:
     def _look_first(self, row: _Row, *, is_ledger_whole: bool) -> Why | None:
         return begin(
             begun_before=row.progress.unsettled,
-            age_hours=(self.clock.now() - row.first_sent).total_seconds() / 3600,
+            age_hours=(self.clock.at_billing() - row.first_sent).total_seconds() / 3600,
             same_credential=row.credential == self.credential,
             is_ledger_whole=is_ledger_whole,
             policy=self.policy,
@@ -325,7 +335,9 @@ class _Loop:
         if outcome is None:
             return  # it never left: the run is stopping, and winding down takes the row back
         if not isinstance(outcome, NoAnswer | ServerTrouble):
-            self.alive_at = self.clock.monotonic()
+            self.evidence.heard(self.clock.monotonic())
+        if isinstance(outcome, Limited) and not outcome.replayed:
+            self.pace.slow_down()
         row = self.rows[result.reference]
         row.is_new = False
         row.spent += self.clock.monotonic() - result.left_at
@@ -340,28 +352,54 @@ class _Loop:
             case SendAgain() | LookUpNext():
                 if row.progress.why is Why.OLD_KEY and step.progress.why is None:
                     # Billing does not know the customer: with this send the key's life begins anew.
-                    row.first_sent, row.credential = self.clock.now(), self.credential
+                    row.first_sent, row.credential = self.clock.at_billing(), self.credential
                 row.progress = step.progress
                 self._later(row, step.after, step.pause_all)
             case NextGeneration():
                 self._raise_generation(row, step.progress)
             case LeaveInDoubt():
-                self.tally.in_doubt += 1
-                del self.rows[row.intent.external_reference]
+                self._leave(row, step)
             case Stop():
                 self.stopping.ask(step)
                 if step.settle is not None:
                     self._finish(row, step.settle.state)
 
+    def _leave(self, row: _Row, step: LeaveInDoubt) -> None:
+        del self.rows[row.intent.external_reference]
+        if row.is_swept:
+            self.tally.in_doubt += 1
+            self.evidence.saw(refusal=step.is_refusal)
+        else:
+            row.progress = replace(row.progress, may_be_sent=step.may_be_sent)
+            self.doubtful.append(row)
+
+    def _sweep(self) -> None:
+        """Once nothing else is left: look up what was left in doubt, and where nothing is found send the same once more."""
+        rows, self.doubtful = self.doubtful, []
+        for row in rows:
+            row.progress = Progress(
+                unsettled=True,
+                why=Why.SWEEP,
+                sends=self.policy.sends - 1,
+                generation=row.progress.generation,
+                may_be_sent=row.progress.may_be_sent,
+            )
+            row.spent, row.is_swept = 0.0, True
+            self.rows[row.intent.external_reference] = row
+            self._hand_out(row)
+
     def _finish(self, row: _Row, state: State) -> None:
         self.tally.states[state] += 1
+        self.evidence.saw(refusal=state in {State.REFUSED, State.CREATED_DIFFERENT})
+        if row.progress.is_canary and state is State.CREATED:
+            self.canaries -= 1
         del self.rows[row.intent.external_reference]
 
     def _later(self, row: _Row, after: float, pause_all: float) -> None:
         now = self.clock.monotonic()
         if pause_all:
             self.pace.pause(pause_all)
-            self.alive_at = max(self.alive_at, now + pause_all)  # silence that billing asked for is no outage
+            self.evidence.paused(now + pause_all)
         row.spent += max(0.0, after - pause_all)
         if after <= 0:
             self._hand_out(row)
@@ -372,9 +410,9 @@ class _Loop:
         intent = row.intent
         key = create_key(self.environment, intent.external_reference, intent.fingerprint, progress.generation)
         row.intent = replace(intent, key=key, generation=progress.generation)
-        row.progress, row.first_sent, row.credential = progress, self.clock.now(), self.credential
+        row.progress, row.first_sent, row.credential = progress, self.clock.at_billing(), self.credential
         self.commit()  # events stand in the order in which things happened
-        self.ledger.record_intents(row.run_id, self.clock.now(), [row.intent], self.credential)
+        self.ledger.record_intents(row.run_id, row.first_sent, [row.intent], self.credential)
         self._hand_out(row)
 
     # -- the journal ----------------------------------------------------------------------------------------------
@@ -409,18 +447,10 @@ class _Loop:
 
     # -- stopping -------------------------------------------------------------------------------------------------
 
-    def _watch_for_outage(self) -> None:
-        silent = self.clock.monotonic() - self.alive_at
-        slowest = 2 / self.policy.per_second if self.policy.per_second else 0.0  # a slow pace is no outage either
-        if self.rows and silent > max(self.policy.outage_seconds, slowest):
-            self.stopping.ask(Stop(f"billing has not answered for {silent:.0f} s; resume when it is back", exit_code=5))
-
-    def _watch_the_time(self) -> None:
-        until = self.policy.stop_at
-        if until is not None and not self.stopping.event.is_set() and self.clock.now() >= until:
-            self.stopping.ask(
-                Stop(f"the time to stop by, {until.isoformat(timespec='minutes')}, has come", exit_code=5)
-            )
+    def _judge(self) -> None:
+        verdict = self.evidence.verdict(self.clock.monotonic(), self.clock.now(), is_waiting=bool(self.rows))
+        if verdict is not None and not self.stopping.event.is_set():
+            self.stopping.ask(verdict)
 
     def _wind_down(self) -> None:
         """Wait for what is in flight and record it; take back what never left; the rest stays unsettled."""
@@ -432,7 +462,8 @@ class _Loop:
                 self._add(row.run_id, Withdrawal(row.intent))
             else:
                 self.tally.in_doubt += 1
-        self.rows = {}
+        self.tally.in_doubt += len(self.doubtful)
+        self.rows, self.doubtful = {}, []
 
 
 def _may_begin(row: Planned, known: Known | None, run_id: str) -> bool:

@@ -5,6 +5,7 @@ import os
 import random
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -24,6 +25,8 @@ from pipeline.verbs.results import write_results
 from pipeline.verbs.stale import refuse_damaged, refuse_stale
 from pipeline.verbs.watch import CLOCK, NOBODY, StopRequest, Watch
 
+#: Rows that go ahead of the others where a real key is used and the job says nothing else.
+CANARY_WHERE_IT_COUNTS = 3
 NOTHING_SAID: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -103,8 +106,8 @@ def submit_and_report(
                     ledger=ledger,
                     make=billing.make,
                     credential=target.api_key.fingerprint,
-                    policy=_policy(settings),
-                    clock=CLOCK,
+                    policy=_policy(settings, target),
+                    clock=replace(CLOCK, billing_ahead=billing.ahead),
                     dice=random.random,
                     stopping=stopping,
                     on_progress=watch.submitting,
@@ -139,8 +142,8 @@ def settle_earlier_runs(settings: Settings, target: Target, ledger: Ledger, stop
             ledger=ledger,
             make=billing.make,
             credential=target.api_key.fingerprint,
-            policy=_policy(settings),
-            clock=CLOCK,
+            policy=_policy(settings, target),
+            clock=replace(CLOCK, billing_ahead=billing.ahead),
             dice=random.random,
             stopping=stopping,
             begun=begun,
@@ -186,11 +189,17 @@ def refuse_too_many(plan: dict[str, Any], settings: Settings) -> None:
         )
 
 
-def _policy(settings: Settings) -> Policy:
+def _policy(settings: Settings, target: Target) -> Policy:
+    canary = settings.canary
+    if canary is None:
+        canary = CANARY_WHERE_IT_COUNTS if target.api_key.is_live else 0
     return Policy(
         workers=settings.workers,
         per_second=settings.per_second,
         outage_seconds=settings.outage_seconds,
+        usual_refusals=settings.usual_refusals,
+        alarming_refusals=settings.alarming_refusals,
+        canary=canary,
         stop_at=stop_at(settings.stop_by, CLOCK.now()),
     )
 

@@ -727,12 +727,58 @@ def test_who_waited_through_a_pause_leaves_at_the_pace_too_and_not_all_at_once()
     sleeper = Sleeper()
     pace = Pace(10, lambda: sleeper.now)
     for _ in range(5):
-        pace._take_turn()  # five others have their turns already, the last at 0.4
+        pace.wait(sleeper)  # the last left at 0.4
     sleeper.on_wait = lambda: (setattr(sleeper, "on_wait", lambda: None), pace.pause(1.0))
 
     left = [sleeper.now for _ in range(3) if pace.wait(sleeper)]
 
     assert left == pytest.approx([1.5, 1.6, 1.7])  # its turn was at 0.5, when billing asked to wait until 1.5
+
+
+def test_no_second_sees_more_than_the_pace_and_one_however_late_workers_wake():
+    sleeper, left = Sleeper(), []
+    pace = Pace(50, lambda: sleeper.now)
+    late = itertools.cycle([0.0, 0.013, 0.0, 0.0, 0.031, 0.002])
+
+    for _ in range(500):
+        sleeper.on_wait = lambda: setattr(sleeper, "now", sleeper.now + next(late))
+        pace.wait(sleeper)
+        left.append(sleeper.now)
+
+    assert max(sum(at <= one < at + 1 for one in left) for at in left) <= 51
+
+
+def test_a_429_halves_the_pace_once_for_all_that_left_together_and_it_grows_back():
+    sleeper = Sleeper()
+    pace = Pace(40, lambda: sleeper.now)
+    for _ in range(8):
+        pace.slow_down()
+    assert pace.per_second == 20
+
+    sleeper.now += 2
+    pace.slow_down()
+    slowest = pace.per_second
+    while pace.per_second < 40:
+        assert pace.wait(sleeper)
+
+    assert slowest == 10
+    assert 20 < sleeper.now < 40
+    assert pace.per_second == 40
+
+
+def test_where_no_pace_was_set_a_429_halves_the_one_that_was_kept():
+    sleeper = Sleeper()
+    pace = Pace(None, lambda: sleeper.now)
+    for _ in range(300):
+        pace.wait(sleeper)
+        sleeper.now += 0.01
+
+    pace.slow_down()
+
+    assert pace.per_second == pytest.approx(50, rel=0.05)
+    for _ in range(3_000):
+        pace.wait(sleeper)
+    assert pace.per_second > 100  # nothing keeps it from growing on
 
 
 def test_a_stop_ends_the_wait_at_once_and_nothing_leaves():

@@ -18,7 +18,7 @@ from pipeline.billing import ApiKey, Billing, Create, LookUp, parse_address
 from pipeline.customer import Environment, create_key, payload_bytes
 from pipeline.errors import LedgerError
 from pipeline.ledger import Intent, Ledger
-from pipeline.outcomes import Accepted, CredentialRefused, Limited, NoAnswer, NotFound, State
+from pipeline.outcomes import Accepted, CredentialRefused, Difference, Found, Limited, NoAnswer, NotFound, State
 from pipeline.sandbox import Faults, SandboxServer
 from pipeline.submission import Clock, Planned, Policy, Stop, StopRequest, Tally, submit
 
@@ -247,12 +247,120 @@ def test_a_key_that_is_revoked_mid_run_stops_everything_with_exit_code_4_and_a_r
 def test_rows_that_are_in_doubt_are_finished_by_the_next_run_without_a_second_customer(stages):
     stage, plan = stages(lost_reply=1.0), plan_of(10)
 
-    first = stage.submit(plan, replace(QUICK, sends=2))
+    def make(call):
+        return stage.billing.make(call) if isinstance(call, Create) else NoAnswer("timeout")
+
+    first = stage.submit(plan, replace(QUICK, sends=2), make=make)
     stage.pull("faults", {})
     second = stage.submit(plan)
 
     assert (first.in_doubt, second.in_doubt) == (10, 0)
     assert_each_once(stage, plan)
+
+
+def test_rows_that_would_be_left_in_doubt_are_swept_up_by_look_up_at_the_end(stages):
+    stage, plan = stages(lost_reply=1.0), plan_of(10)
+
+    tally = stage.submit(plan, replace(QUICK, sends=2))
+
+    assert tally.in_doubt == 0
+    assert set(stage.states().values()) == {"adopted"}
+    assert_each_once(stage, plan)
+
+
+def test_what_the_sweep_does_not_find_is_sent_once_more_with_the_same_key(stages):
+    stage, plan = stages(lost_request=1.0), plan_of(4)
+    calls: list[object] = []
+
+    def make(call):
+        if isinstance(call, LookUp):
+            stage.pull("faults", {})
+        calls.append(call)
+        return stage.billing.make(call)
+
+    tally = stage.submit(plan, replace(QUICK, sends=2), make=make)
+
+    assert tally.in_doubt == 0
+    assert_each_once(stage, plan)
+    assert {row["generation"] for row in stage.rows().values()} == {1}
+
+
+def test_canaries_are_created_and_found_again_before_anything_else_leaves(stage):
+    plan, calls = plan_of(30), []
+
+    def make(call):
+        calls.append((type(call).__name__, call.external_reference))
+        return stage.billing.make(call)
+
+    stage.submit(plan, replace(QUICK, canary=3), make=make)
+
+    assert_each_once(stage, plan)
+    first = {row.external_reference for row in plan[:3]}
+    assert {reference for _, reference in calls[:6]} == first
+    assert sorted(kind for kind, _ in calls[:6]) == ["Create"] * 3 + ["LookUp"] * 3
+    assert all(kind == "Create" for kind, _ in calls[6:])
+
+
+def test_a_canary_that_billing_keeps_otherwise_stops_the_run_before_anything_else_leaves(stage):
+    plan = plan_of(30)
+
+    def make(call):
+        outcome = stage.billing.make(call)
+        return (
+            replace(outcome, differences=(Difference("balance", "1", "2"),)) if isinstance(outcome, Found) else outcome
+        )
+
+    stopping = StopRequest()
+    stage.submit(plan, replace(QUICK, canary=3), make=make, stopping=stopping)
+
+    assert stage.stats()["requests"]["create"] <= 3
+    assert stopping.stop.exit_code == 4
+    assert "balance" in stopping.stop.reason
+
+
+def test_a_canary_that_is_refused_is_replaced_by_the_next_row(stage):
+    refused = [planned({"external_reference": f"bad-{n}", "email": "no address"}) for n in range(3)]
+    plan = plan_of(10)
+
+    stage.submit([*refused, *plan], replace(QUICK, canary=2))
+
+    assert set(stage.held()) == {row.external_reference for row in plan}
+    looked_up = [r for r in stage.states() if ("answer", "create") in stage.events(r)]
+    assert looked_up == [row.external_reference for row in plan[:2]]
+
+
+def test_a_damaged_ledger_has_every_row_looked_up_before_it_is_sent(stage):
+    plan = plan_of(6)
+    stage.submit(plan[:3])
+    for table in ("rows", "events", "groups"):
+        stage.ledger._connection.execute(f"DELETE FROM {table}")
+    stage.ledger._check_tail(datetime.now(UTC))
+    assert "its end is missing" in stage.ledger.damage()[0]
+
+    stage.submit(plan)
+
+    assert stage.stats()["effects_per_reference"]["max"] == 1
+    assert stage.stats()["requests"]["retrieve"] == 6
+    assert list(stage.states().values()) == ["pre_existing"] * 3 + ["created"] * 3
+
+
+def test_a_key_s_age_is_told_by_billing_s_clock_where_ours_is_wrong(stages):
+    stage, plan = stages(lost_reply=1.0), plan_of(1)
+
+    def make(call):
+        return stage.billing.make(call) if isinstance(call, Create) else NoAnswer("timeout")
+
+    stage.submit(plan, replace(QUICK, sends=1), make=make)
+    stage.pull("faults", {})
+    stage.pull("clock", {"advance_seconds": 25 * 3600})
+    key = ApiKey(stage.sandbox.api_key, source="the sandbox")
+    with Billing(parse_address(stage.sandbox.base_url), key, workers=1) as billing:
+        billing.make(LookUp("nobody", b"{}"))  # the knock, which tells billing's time
+        clock = replace(CLOCK, billing_ahead=billing.ahead)
+        stage.submit(plan, make=billing.make, clock=clock)
+
+    assert stage.states() == {plan[0].external_reference: "adopted"}
+    assert stage.stats()["requests"]["create"] == 1
 
 
 def test_a_second_run_of_the_same_plan_sends_nothing(stage):

@@ -146,14 +146,13 @@ def test_every_outcome_leads_where_the_protocol_s_table_says(case):
 
 
 def test_every_row_of_the_protocol_s_table_that_an_answer_can_bring_has_a_case():
-    assert {int(case["protocol_row"]) for case in CASES} == {*range(1, 26), 27}
+    assert {int(case["protocol_row"]) for case in CASES} == set(range(1, 28))
 
 
 @pytest.mark.parametrize(
     ("text", "exit_code"),
     [
         ("certificate refused", 4),
-        ("422 key reused", 4),
         ("400 of the request", 4),
         ("401", 4),
         ("402", 4),
@@ -177,6 +176,90 @@ def test_an_ambiguous_answer_leaves_the_row_in_doubt_for_the_answers_after_it(te
 
     assert isinstance(step, SendAgain)
     assert step.progress.unsettled
+
+
+@pytest.mark.parametrize(
+    ("outcome", "held"),
+    [
+        (Found("bcus_1"), "it holds this customer as we would have sent it"),
+        (Found("bcus_1", (Difference("name", '"a"', '"b"'),)), "it holds this customer with other content"),
+        (NotFound(), "it does not hold this customer"),
+        (NoAnswer("timeout"), "what it holds could not be found out"),
+    ],
+)
+def test_a_key_with_another_payload_is_looked_up_for_the_record_and_stops_the_run(outcome, held):
+    looked_up = decide(Progress(), KeyReused(), 0.5, 0, POLICY)
+    assert isinstance(looked_up, LookUpNext)
+
+    step = decide(looked_up.progress, outcome, 0.5, 0, POLICY)
+
+    assert isinstance(step, Stop)
+    assert (step.exit_code, step.settle) == (4, None)
+    assert held in step.reason
+
+
+# canaries
+
+
+def canary_after(outcome: Outcome) -> Progress:
+    """A canary that billing has just answered."""
+    step = decide(Progress(is_canary=True), outcome, 0.5, 0, POLICY)
+    assert isinstance(step, LookUpNext)
+    return step.progress
+
+
+def test_a_canary_counts_as_created_once_billing_shows_it_as_it_was_sent():
+    progress = canary_after(Accepted("bcus_1", replayed=False, payable=False))
+
+    assert decide(progress, Found("bcus_1", payable=False), 0.5, 0, POLICY) == Settle(
+        State.CREATED, "bcus_1", payable=False
+    )
+
+
+def test_a_canary_that_billing_keeps_otherwise_than_it_said_stops_the_run():
+    progress = canary_after(Accepted("bcus_1", replayed=False))
+
+    step = decide(progress, Found("bcus_1", (Difference("balance", "1", "100"),)), 0.5, 0, POLICY)
+
+    assert isinstance(step, Stop)
+    assert step.settle.state is State.CREATED_DIFFERENT
+    assert "balance" in step.reason
+
+
+def test_a_canary_under_another_id_stops_the_run():
+    progress = canary_after(Accepted("bcus_1", replayed=False))
+
+    assert isinstance(decide(progress, Found("bcus_2"), 0.5, 0, POLICY), Stop)
+
+
+def test_a_canary_that_cannot_be_found_is_asked_for_after_1_2_and_4_seconds_and_then_stops_the_run():
+    row, waits = canary_after(Accepted("bcus_1", replayed=False)), []
+
+    while isinstance(step := decide(row, NotFound(), 0.5, 0, POLICY), LookUpNext):
+        waits.append(step.after)
+        row = step.progress
+
+    assert waits == [1, 2, 4]
+    assert isinstance(step, Stop)
+    assert step.settle is None
+
+
+def test_only_a_success_makes_a_canary_be_looked_up():
+    assert isinstance(decide(Progress(is_canary=True), NoAnswer("timeout"), 0.5, 0, POLICY), SendAgain)
+    refused = RowRefused(422, "no", replayed=False, certain=True)
+    assert isinstance(decide(Progress(is_canary=True), refused, 0.5, 0, POLICY), Settle)
+
+
+# the sweep
+
+
+def test_a_row_whose_another_send_could_do_harm_is_only_looked_up_by_the_sweep():
+    doubt = decide(Progress(why=Why.FOR_THE_RECORD, unsettled=True, may_be_sent=False), NotFound(), 0.5, 0, POLICY)
+    assert isinstance(doubt, LeaveInDoubt)
+    assert not doubt.may_be_sent
+
+    swept = Progress(why=Why.SWEEP, unsettled=True, may_be_sent=False)
+    assert isinstance(decide(swept, NotFound(), 0.5, 0, POLICY), LeaveInDoubt)
 
 
 def test_a_retry_after_pauses_the_whole_pool():
