@@ -280,23 +280,25 @@ class Ledger:
     # -- the chain --------------------------------------------------------------------------------------------------
 
     def first_broken(self) -> str | None:
-        """Recompute the whole chain: what does not hold first, None where all does."""
-        link, before = START, 0
+        """Recompute the whole chain: what does not hold first, None where all does; also beside a run that writes."""
+        mark = self._mark.read()  # before the ledger, which a run may carry further meanwhile
+        with self._as_of_now():
+            if self._one("PRAGMA user_version") < _VERSION:
+                return "it has no chain yet; the next run gives it one"
+            return self._broken_group() or self._altered_text() or _against_mark(mark, self._newest(), self._link_at)
+
+    def _broken_group(self) -> str | None:
+        link = START
         for block in self._blocks("SELECT last_seq, sha256 FROM groups ORDER BY last_seq"):
             for last, sha256 in block:
-                events = self._query(f"{_HASHED} WHERE seq > ? AND seq <= ? ORDER BY seq", before, last)
-                numbers = [event[0] for event in events]
-                if numbers != list(range(before + 1, last + 1)):
-                    return f"events {before + 1} to {last} are not all there: {len(numbers)} of {last - before}"
-                link = link.then(events)
-                if link.sha256 != sha256:
-                    return f"events {before + 1} to {last} are not those that were written"
-                before = last
-        if (beyond := self.last_event()) != before:
-            return f"events {before + 1} to {beyond} belong to no group"
-        if (fault := self._altered_text()) is not None:
-            return fault
-        return _against_mark(self._mark.read(), link, self._link_at)
+                events = self._query(f"{_HASHED} WHERE seq > ? AND seq <= ? ORDER BY seq", link.seq, last)
+                if [event[0] for event in events] != list(range(link.seq + 1, last + 1)):
+                    return f"of events {link.seq + 1} to {last} there are {len(events)}"
+                if link.then(events) != Link(last, sha256):
+                    return f"events {link.seq + 1} to {last} are not those that were written"
+                link = Link(last, sha256)
+        beyond = self.last_event()
+        return f"events {link.seq + 1} to {beyond} belong to no group" if beyond != link.seq else None
 
     def _altered_text(self) -> str | None:
         """Texts that stand beside the chain and are covered by their hashes there."""
@@ -312,8 +314,7 @@ class Ledger:
 
     def _check_tail(self, now: datetime) -> None:
         """Notice at opening what SQLite does not: an end that vanished. The whole chain is `first_broken`'s."""
-        newest = self._query("SELECT last_seq, sha256 FROM groups ORDER BY last_seq DESC LIMIT 1")
-        self._link = Link(*newest[0]) if newest else START
+        self._link = self._newest()
         mark = self._mark.read()
         fault = _against_mark(mark, self._link, self._link_at, is_garbled=mark is None and self._mark.holds_something)
         if fault is None and self._link != START:
@@ -323,6 +324,10 @@ class Ledger:
                 self._connection.execute("INSERT INTO damage VALUES (?, ?)", (now.isoformat(), fault))
         if mark != self._link:
             self._mark.move(self._link)
+
+    def _newest(self) -> Link:
+        found = self._query("SELECT last_seq, sha256 FROM groups ORDER BY last_seq DESC LIMIT 1")
+        return Link(*found[0]) if found else START
 
     def _broken_tail(self) -> str | None:
         before = self._query(
@@ -395,6 +400,16 @@ class Ledger:
 
     def _one(self, sql: str) -> Any:
         return self._query(sql)[0][0]
+
+    @contextmanager
+    def _as_of_now(self) -> Iterator[None]:
+        """Several questions to one and the same state."""
+        with _translated(self.path):
+            self._connection.execute("BEGIN")
+            try:
+                yield
+            finally:
+                self._connection.execute("ROLLBACK")
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

@@ -267,12 +267,19 @@ def _ledger(folder: Path, environment: Environment) -> Finding:
         with Ledger.read(folder) as ledger:
             if ledger is None:
                 return Finding("ledger", Verdict.OK, f"{folder}: none yet")
-            owner, unsettled = ledger.environment(), ledger.unsettled()
+            owner, unsettled, damage = ledger.environment(), ledger.unsettled(), ledger.damage()
     except PipelineError as broken:
         return _fault("ledger", str(broken), "restore it from a copy, or resume with the program that wrote it")
     if owner is not None and owner != environment:
         told = f"{folder}: it belongs to {owner.name} of {owner.merchant} ({owner.mode}, {owner.host})"
         return _fault("ledger", told, "give this environment a home of its own (--home), or mend the settings")
+    if damage:
+        return Finding(
+            "ledger",
+            Verdict.WARNING,
+            f"{folder}: {damage[-1]}",
+            "every customer is looked up before it is sent from here on; pipeline audit verify says what is broken",
+        )
     if unsettled:
         told = f"{folder}: {unsettled} requests are unsettled"
         return Finding("ledger", Verdict.WARNING, told, "pipeline resume; the next run settles them first, too")

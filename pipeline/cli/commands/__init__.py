@@ -1,14 +1,14 @@
 """The commands, one function each: what is parsed, which verb is called, what is shown, which exit code it comes to.
 
-`importing.py` holds plan, run, apply and resume; `looking.py` what looks on; `checking.py` and `preparing.py` what comes before a
-run;
+`importing.py` holds plan, run, apply and resume; `looking.py` what looks on; `checking.py` what comes before a
+run and whether the journal holds, `preparing.py` schema and references;
 `practising.py` the demo and the sandbox.
 """
 
 import click
 
 from pipeline import __version__
-from pipeline.cli.commands.checking import check
+from pipeline.cli.commands.checking import audit, check
 from pipeline.cli.commands.importing import apply, plan, resume, run
 from pipeline.cli.commands.looking import runs, status
 from pipeline.cli.commands.practising import demo, sandbox
@@ -23,5 +23,5 @@ def cli() -> None:
     """Bring customers into billing, each exactly once, and account for every record and every cent."""
 
 
-for _command in (demo, check, plan, run, apply, resume, status, runs, references, schema, sandbox):
+for _command in (demo, check, plan, run, apply, resume, status, runs, audit, references, schema, sandbox):
     cli.add_command(_command)

@@ -1,4 +1,4 @@
-"""Checking: everything that can be known before a run, at once."""
+"""Checking: everything that can be known before a run, at once; and whether the journal is as it was written."""
 
 import os
 from pathlib import Path
@@ -44,4 +44,33 @@ def check(**given: Any) -> int:
         show_line(f"{finding.verdict:<11} {finding.what:<11} {finding.told}")
         if finding.mend:
             show_line(f"{'':23} -> {finding.mend}")
+    return code
+
+
+@click.group()
+def audit() -> None:
+    """The journal of what was sent: whether it is as it was written."""
+
+
+@audit.command()
+@options.places
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+def verify(**given: Any) -> int:
+    """Recompute the hash chain of every ledger under --home, and name the first thing that does not hold (exit 7)."""
+    from dataclasses import asdict
+
+    from pipeline.errors import OutOfBalance
+    from pipeline.verbs.audit import audit
+
+    found = audit(options.settings({"home": given["home"]}).home)
+    code = 0 if all(one.holds for one in found) else OutOfBalance.exit_code
+    if given["as_json"]:
+        show_json({"ledgers": [asdict(one) for one in found], "exit_code": code})
+        return code
+    for one in found:
+        show_line(f"{one.environment}: {one.broken or f'all {one.events:,} events hold'}")
+        for what in one.damage:
+            show_line(f"{one.environment}: found at an earlier opening: {what}")
+    if not found:
+        show_line("there is no ledger yet")
     return code

@@ -1,0 +1,37 @@
+"""The story of an audit: recompute the chain of every ledger in a home, and name the first thing that does not hold."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.errors import LedgerError
+from pipeline.ledger import Ledger
+
+
+@dataclass(frozen=True, slots=True)
+class Audited:
+    """One ledger: how many events it holds, and what is wrong with them."""
+
+    environment: str
+    events: int
+    broken: str | None  #: the first thing that does not hold
+    damage: tuple[str, ...]  #: what earlier openings found
+
+    @property
+    def holds(self) -> bool:
+        """Whether the chain does."""
+        return self.broken is None
+
+
+def audit(home: Path) -> list[Audited]:
+    """Every environment of a home, by name; nothing is written, and a run may go on beside it."""
+    found = []
+    for folder in sorted(path for path in home.glob("*") if path.is_dir()):
+        try:
+            with Ledger.read(folder) as ledger:
+                if ledger is None:
+                    continue
+                broken, damage = ledger.first_broken(), tuple(ledger.damage())
+                found.append(Audited(folder.name, ledger.last_event(), broken, damage))
+        except LedgerError as unreadable:
+            found.append(Audited(folder.name, 0, str(unreadable), ()))
+    return found

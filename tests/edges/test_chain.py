@@ -1,0 +1,280 @@
+"""The chain over the journal: whatever is changed, removed or put in is named, and an end that vanished is noticed at opening."""
+
+import hashlib
+import shutil
+import sqlite3
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.customer import Environment, create_key
+from pipeline.errors import LedgerError
+from pipeline.ledger import Answer, Intent, Ledger, Withdrawal
+from pipeline.ledger.mounts import filesystem_of, refuse_network_disk
+from pipeline.outcomes import State
+from pipeline.verbs.audit import audit
+
+HERE = Environment("sandbox", "sandbox", "test", "loopback")
+AT = datetime(2026, 11, 22, 6, 0, tzinfo=UTC)
+
+
+def intent(reference: str) -> Intent:
+    payload = f'{{"external_reference":"{reference}"}}'.encode()
+    fingerprint = hashlib.sha256(payload).hexdigest()
+    return Intent(reference, fingerprint, create_key(HERE, reference, fingerprint), payload)
+
+
+def fill(folder: Path) -> None:
+    """Four groups of events, of every kind."""
+    with Ledger.opened(folder, HERE) as ledger:
+        ledger.record_intents("run-1", AT, [intent("A-1"), intent("A-2"), intent("A-3")], "credential")
+        ledger.record(
+            "run-1", AT, [Answer(intent("A-1"), State.UNKNOWN, "create", "NoAnswer", detail="ReadTimeout \0 ÿ 😀")]
+        )
+        ledger.record("run-1", AT, [Answer(intent("A-1"), State.CREATED, "create", "Accepted", 201, replayed=True)])
+        ledger.record("run-1", AT, [Withdrawal(intent("A-2"))])
+
+
+@pytest.fixture
+def home(tmp_path) -> Path:
+    fill(tmp_path / "sandbox")
+    return tmp_path
+
+
+def change(home: Path, sql: str) -> None:
+    raw = sqlite3.connect(home / "sandbox" / "ledger.sqlite")
+    raw.executescript(sql)
+    raw.close()
+
+
+def damage(home: Path) -> list[str]:
+    """What an opening for writing finds."""
+    with Ledger.opened(home / "sandbox", HERE) as ledger:
+        return ledger.damage()
+
+
+def test_an_untouched_journal_holds(home):
+    [found] = audit(home)
+
+    assert (found.broken, found.events, found.damage) == (None, 6, ())
+    assert damage(home) == []
+
+
+EVENT_COLUMNS = {
+    "run_id": "'run-9'", "at": "'2026-01-01'", "kind": "'answer'", "external_reference": "'A-9'", "fingerprint": "'f'",
+    "generation": "7", "key": "'k'", "state": "'refused'", "call": "'look_up'", "outcome": "'Found'", "status": "200",
+    "replayed": "0", "billing_id": "'bcus_9'", "payable": "1", "detail": "'x'", "detail_sha256": "'x'", "credential": "'x'",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("column", EVENT_COLUMNS)
+def test_a_changed_event_is_named(home, column):
+    seq = 4 if column == "detail" else 5  # event 4 has a detail
+    change(home, f"UPDATE events SET {column} = {EVENT_COLUMNS[column]} WHERE seq = {seq}")
+
+    [found] = audit(home)
+
+    assert f"event {seq}" in found.broken or f"events {seq} to {seq}" in found.broken
+
+
+def test_every_column_of_an_event_is_covered(home):
+    raw = sqlite3.connect(home / "sandbox" / "ledger.sqlite")
+    columns = {row[1] for row in raw.execute("PRAGMA table_info(events)")}
+    raw.close()
+
+    assert columns == {"seq", *EVENT_COLUMNS}
+
+
+@pytest.mark.parametrize(
+    ("sql", "named"),
+    [
+        ("DELETE FROM events WHERE seq = 2", "of events 1 to 3 there are 2"),
+        ("DELETE FROM events WHERE seq = 6", "of events 6 to 6 there are 0"),
+        ("DELETE FROM groups WHERE last_seq = 3", "events 1 to 4 are not"),
+        ("DELETE FROM groups WHERE last_seq = 6", "events 6 to 6 belong to no group"),
+        ("UPDATE groups SET sha256 = 'x' WHERE last_seq = 4", "events 4 to 4 are not"),
+        ("UPDATE payloads SET payload = x'7b7d'", "the payload"),
+        (
+            "DELETE FROM events WHERE seq > 4; DELETE FROM groups WHERE last_seq > 4",
+            "it ends with event 4, and event 6",
+        ),
+        (
+            """INSERT INTO events SELECT 7, run_id, at, kind, external_reference, fingerprint, generation, key, state, call,
+            outcome, status, replayed, billing_id, payable, detail, detail_sha256, credential FROM events WHERE seq = 6""",
+            "events 7 to 7 belong to no group",
+        ),
+    ],
+)
+def test_what_was_removed_or_put_in_is_named(home, sql, named):
+    change(home, sql)
+
+    [found] = audit(home)
+
+    assert named in found.broken
+
+
+def test_a_chain_that_was_made_anew_does_not_pass_the_mark(home):
+    mark = (home / "sandbox" / "ledger.mark").read_bytes()
+    shutil.rmtree(home / "sandbox")
+    fill(home / "sandbox")
+    with Ledger.opened(home / "sandbox", HERE) as ledger:
+        ledger.record_intents("run-2", AT, [intent("A-4")], "credential")
+    change(home, "UPDATE groups SET sha256 = sha256")
+    (home / "sandbox" / "ledger.mark").write_bytes(mark[:21] + b"0" * 64 + b"\n")
+
+    assert "not the one that its high-water mark remembers" in audit(home)[0].broken
+
+
+# what an opening notices, without reading the whole
+
+
+def test_an_end_that_vanished_is_noticed_and_remembered(home):
+    change(home, "DELETE FROM events WHERE seq > 4; DELETE FROM groups WHERE last_seq > 4")
+
+    first, second = damage(home), damage(home)
+
+    assert first == second
+    assert "its end is missing: it ends with event 4, and event 6 had been written" in first[0]
+
+
+def test_a_ledger_that_vanished_is_noticed_by_the_mark_that_it_left(home):
+    for path in (home / "sandbox").glob("ledger.sqlite*"):
+        path.unlink()
+
+    assert "its end is missing: it ends with event 0" in damage(home)[0]
+
+
+def test_an_older_copy_put_back_is_noticed(home, tmp_path):
+    copy = tmp_path / "copy.sqlite"
+    shutil.copy(home / "sandbox" / "ledger.sqlite", copy)
+    with Ledger.opened(home / "sandbox", HERE) as ledger:
+        ledger.record_intents("run-2", AT, [intent("A-4")], "credential")
+    shutil.copy(copy, home / "sandbox" / "ledger.sqlite")
+
+    assert "its end is missing: it ends with event 6, and event 7" in damage(home)[0]
+
+
+@pytest.mark.parametrize("content", [None, b"nonsense", b"0" * 86])
+def test_a_missing_or_garbled_mark_is_noticed(home, content):
+    mark = home / "sandbox" / "ledger.mark"
+    mark.unlink() if content is None else mark.write_bytes(content)
+
+    assert "high-water mark is missing" in damage(home)[0]
+
+
+def test_a_changed_end_is_noticed(home):
+    change(home, "UPDATE events SET billing_id = 'bcus_9' WHERE seq = 6")
+
+    assert "the events after 5 are not those that were written" in damage(home)[0]
+
+
+def test_a_mark_that_is_behind_says_nothing_for_it_is_never_flushed(home):
+    mark = (home / "sandbox" / "ledger.mark").read_bytes()
+    with Ledger.opened(home / "sandbox", HERE) as ledger:
+        ledger.record_intents("run-2", AT, [intent("A-4")], "credential")
+    (home / "sandbox" / "ledger.mark").write_bytes(mark)
+
+    assert damage(home) == []
+    assert audit(home)[0].holds
+
+
+def test_a_process_killed_before_its_first_event_leaves_nothing_to_worry_about(tmp_path):
+    with Ledger.opened(tmp_path / "sandbox", HERE):
+        pass
+    (tmp_path / "sandbox" / "ledger.mark").write_bytes(b"")
+
+    assert damage(tmp_path) == []
+
+
+@given(cut=st.integers(0, 100), flip=st.booleans())
+@settings(max_examples=25, deadline=None)
+def test_a_wal_that_is_cut_or_flipped_is_never_taken_for_whole(tmp_path_factory, cut, flip):
+    """SQLite drops the damaged tail of a WAL in silence; what it drops is noticed, or nothing that was durable is gone."""
+    home = tmp_path_factory.mktemp("wal")
+    folder = home / "sandbox"
+    with Ledger.opened(folder, HERE) as ledger:
+        for number in range(8):
+            ledger.record_intents("run-1", AT, [intent(f"A-{number}")], "credential")
+        saved = home / "saved"
+        shutil.copytree(folder, saved)
+    shutil.rmtree(folder)
+    shutil.copytree(saved, folder)  # as a kill left it: with its WAL
+    (folder / "ledger.sqlite-shm").unlink(missing_ok=True)
+    wal = folder / "ledger.sqlite-wal"
+    content = bytearray(wal.read_bytes())
+    at = len(content) * cut // 101
+    if flip:
+        content[at] ^= 0xFF
+    else:
+        del content[at:]
+    wal.write_bytes(content)
+
+    try:
+        with Ledger.opened(folder, HERE) as ledger:
+            kept, found = len(ledger.states([f"A-{number}" for number in range(8)])), ledger.damage()
+    except LedgerError:
+        return
+    assert kept == 8 or found
+
+
+# a ledger from before there was a chain
+
+
+def test_a_ledger_of_the_first_version_is_given_a_chain_over_what_it_holds(home):
+    change(
+        home,
+        "DROP TABLE groups; DROP TABLE damage; ALTER TABLE events DROP COLUMN detail_sha256; PRAGMA user_version = 1",
+    )
+    (home / "sandbox" / "ledger.mark").unlink()
+    assert "no chain yet" in audit(home)[0].broken
+
+    assert damage(home) == []
+    [found] = audit(home)
+    assert (found.holds, found.events) == (True, 6)
+
+
+# where a ledger may live
+
+
+MOUNTS = """\
+22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
+40 22 0:35 / /mnt/books rw,relatime - nfs4 server:/books rw
+41 22 0:36 / /mnt/books/local rw,relatime - xfs /dev/sdb1 rw
+42 22 0:37 / /mnt/with\\040space rw - cifs //server/share rw
+43 22 0:38 / /mnt/sshfs rw - fuse.sshfs host: rw
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("/home/x/ledger.sqlite", "ext4"),
+        ("/mnt/books/ledger.sqlite", "nfs4"),
+        ("/mnt/bookshelf/ledger.sqlite", "ext4"),
+        ("/mnt/books/local/ledger.sqlite", "xfs"),
+        ("/mnt/with space/ledger.sqlite", "cifs"),
+        ("/mnt/sshfs/a/b", "fuse.sshfs"),
+    ],
+)
+def test_the_file_system_under_a_path_is_told(tmp_path, path, kind):
+    mounts = tmp_path / "mountinfo"
+    mounts.write_text(MOUNTS)
+
+    assert filesystem_of(Path(path), mounts) == kind
+
+
+@pytest.mark.parametrize(("kind", "refused"), [("nfs4", True), ("cifs", True), ("ext4", False), ("tmpfs", False)])
+def test_a_ledger_over_the_network_is_refused_with_what_to_do(tmp_path, monkeypatch, kind, refused):
+    mounts = tmp_path / "mountinfo"
+    mounts.write_text(f"22 1 8:1 / / rw,relatime shared:1 - {kind} server:/x rw\n")
+    monkeypatch.setattr("pipeline.ledger.mounts.MOUNTS", mounts)
+
+    if refused:
+        with pytest.raises(LedgerError, match=f"{kind}.*--home on a local disk"), Ledger.opened(tmp_path, HERE):
+            pass
+        assert not (tmp_path / "ledger.sqlite").exists()
+    else:
+        refuse_network_disk(tmp_path / "ledger.sqlite")

@@ -1,0 +1,133 @@
+"""When a run stops of itself: refusals beyond what the usual rate explains, silence, the clock; and that it goes on otherwise."""
+
+import math
+import random
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from pipeline.submission.deciding import Policy
+from pipeline.submission.stopping import Evidence
+
+POLICY = Policy()
+NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+
+
+def evidence(policy: Policy = POLICY) -> Evidence:
+    return Evidence(policy, heard_at=0.0)
+
+
+def verdict(seen: Evidence, *, now: float = 0.0, at: datetime = NOON, is_waiting: bool = True):
+    return seen.verdict(now, at, is_waiting=is_waiting)
+
+
+def stopped_after(rate: float, rows: int, seed: int, policy: Policy = POLICY) -> int | None:
+    """How many rows it takes to stop a run in which billing refuses at this rate, None where it goes on."""
+    dice, seen = random.Random(seed), evidence(policy)
+    for row in range(1, rows + 1):
+        seen.saw(refusal=dice.random() < rate)
+        if verdict(seen) is not None:
+            return row
+    return None
+
+
+def test_at_the_alarming_rate_a_run_stops_within_60_rows_in_99_of_100_seeds():
+    stopped = sum(stopped_after(0.30, 60, seed) is not None for seed in range(1_000))
+
+    assert stopped >= 990
+
+
+def test_at_the_usual_rate_a_run_of_a_thousand_rows_goes_on_in_999_of_1_000_seeds():
+    went_on = sum(stopped_after(0.005, 1_000, seed) is None for seed in range(1_000))
+
+    assert went_on >= 999
+
+
+def test_both_rates_are_the_job_s_to_set():
+    patient = replace(POLICY, usual_refusals=0.30, alarming_refusals=0.90)
+
+    assert sum(stopped_after(0.30, 300, seed, patient) is None for seed in range(100)) >= 99
+    assert sum(stopped_after(0.90, 60, seed, patient) is not None for seed in range(100)) >= 99
+
+
+def test_good_times_are_forgotten_so_that_a_run_that_turns_bad_late_stops_as_soon():
+    late = evidence()
+    for _ in range(100_000):
+        late.saw(refusal=False)
+    early = evidence()
+
+    def until_it_stops(seen: Evidence) -> int:
+        rows = 0
+        while verdict(seen) is None:
+            seen.saw(refusal=True)
+            rows += 1
+        return rows
+
+    assert until_it_stops(late) == until_it_stops(early)
+
+
+def test_a_stop_for_refusals_says_how_many_and_what_to_do_and_exits_3():
+    seen = evidence()
+    for _ in range(10):
+        seen.saw(refusal=True)
+
+    stop = verdict(seen)
+
+    assert stop.exit_code == 3
+    assert stop.reason.startswith("THRESHOLD.REFUSALS: billing refused 10 of 10 rows")
+    assert "usual_refusals" in stop.reason
+
+
+def test_the_bar_is_one_false_alarm_in_a_thousand_runs_of_a_million_rows():
+    seen = evidence()
+    seen.weight = math.log(1e9)
+    assert verdict(seen) is None
+
+    seen.weight += 0.001
+    assert verdict(seen) is not None
+
+
+# silence
+
+
+@pytest.mark.parametrize(("now", "stops"), [(299.0, False), (301.0, True)])
+def test_silence_for_five_minutes_while_rows_are_waiting_is_an_outage(now, stops):
+    stop = verdict(evidence(), now=now)
+
+    assert (stop is not None) == stops
+    assert stop is None or stop.exit_code == 5
+
+
+def test_silence_while_nothing_is_asked_is_none():
+    assert verdict(evidence(), now=10_000.0, is_waiting=False) is None
+
+
+def test_a_pause_that_billing_asked_for_is_no_outage():
+    seen = evidence()
+    seen.paused(until=600.0)
+
+    assert verdict(seen, now=899.0) is None
+    assert verdict(seen, now=901.0) is not None
+
+
+def test_a_slow_pace_is_no_outage():
+    assert verdict(evidence(replace(POLICY, per_second=0.004)), now=400.0) is None
+
+
+def test_an_answer_ends_the_silence():
+    seen = evidence()
+    seen.heard(250.0)
+
+    assert verdict(seen, now=540.0) is None
+
+
+# the clock
+
+
+@pytest.mark.parametrize(("minutes", "stops"), [(-1, False), (0, True), (1, True)])
+def test_a_run_stops_resumably_at_its_time(minutes, stops):
+    stop = verdict(evidence(replace(POLICY, stop_at=NOON)), at=NOON + timedelta(minutes=minutes))
+
+    assert (stop is not None) == stops
+    assert stop is None or stop.exit_code == 5
