@@ -5,10 +5,11 @@ import hashlib
 import hmac
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from email.utils import formatdate
 
 from . import contract, problems, strict_json
 from .clock import Clock
-from .faults import Dice, Faults, Mishap
+from .faults import Dice, Faults, LookUpMishap, Mishap
 from .problems import Problem
 from .store import Customer, Store, StoredAnswer, random_text
 
@@ -74,6 +75,17 @@ class Account:
         """Return the mishaps of the create that came next."""
         return self.dice.throw(self.faults)
 
+    def throw_dice_for_look_up(self) -> frozenset[LookUpMishap]:
+        """Return the mishaps of the look-up that came next."""
+        return self.dice.throw_for_look_up(self.faults)
+
+    def retry_after(self) -> str:
+        """The header beside a 429, empty where there is none."""
+        told = self.faults.retry_after
+        if not told.startswith("date:"):
+            return told
+        return formatdate(self.clock.seconds() + float(told.removeprefix("date:")), usegmt=True)
+
     def note_key(self, key: str, write: "Write") -> None:
         """Note, as an observer would, with which request a key was sent."""
         self.store.note_key(key, write.digest)
@@ -131,6 +143,8 @@ class Account:
         """Take the effect of a request and keep its answer under the key, both or neither."""
         with self.store.transaction():
             answer = self._effect(write, mishaps)
+            if Mishap.ERROR_STORED_AFTER in mishaps:
+                answer = self.refusal(problems.SERVER_ERROR, write.path)
             self.store.keep_answer(key, StoredAnswer(write.digest, answer.status, answer.body, received_at))
         return answer
 

@@ -1,17 +1,21 @@
 """The vendor's calls over HTTP: who may call, what a create must bring, and how an answer is sent or lost."""
 
+import asyncio
+from dataclasses import replace
+
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from . import contract, problems
+from . import contract, problems, strict_json
 from .account import Account, Answer, Write
-from .faults import Mishap
+from .faults import LookUpMishap, Mishap
 from .problems import Problem
 
 BODY_LIMIT = 1024 * 1024
+_DRIP = 0.01  #: seconds between two pieces of a slow body
 
 _BY_STATUS = {404: problems.NOT_FOUND, 405: problems.METHOD_NOT_ALLOWED}
 
@@ -26,6 +30,11 @@ def api(account: Account) -> ASGIApp:
         customer = request.path_params["customer"]
         if request.method == "PATCH":
             return await _answered(account, request, customer)
+        mishaps = account.throw_dice_for_look_up()
+        if LookUpMishap.LOST in mishaps:
+            return hang_up
+        if LookUpMishap.STALE in mishaps:
+            return refuse(account, request, problems.NOT_FOUND)
         return as_response(account.retrieve(customer, _path(request)))
 
     routes = [
@@ -57,12 +66,14 @@ async def answer_write(account: Account, request: Request, customer: str | None)
     mishaps = account.throw_dice()
     if Mishap.LOST_REQUEST in mishaps:
         return hang_up
+    if Mishap.REDIRECT in mishaps:
+        return Response(status_code=307, headers={"Location": "https://elsewhere.example/billing/customers"})
     content_type = request.headers.get("content-type")
     problem = _error_without_effect(account, mishaps) or contract.check_content_type(content_type) or key_problem
     if payload is None or problem:
         return refuse(account, request, problem or problems.TOO_LARGE)
     answer = await account.answer(keys[0], write, mishaps)
-    return _lose(account, request, mishaps) or as_response(answer)
+    return _lose(account, request, mishaps) or _spoilt(answer, mishaps)
 
 
 async def read_body(request: Request) -> bytes | None:
@@ -79,7 +90,7 @@ async def read_body(request: Request) -> bytes | None:
 
 def _error_without_effect(account: Account, mishaps: frozenset[Mishap]) -> Problem | None:
     if Mishap.RATE_LIMITED in mishaps:
-        retry_after = account.faults.retry_after
+        retry_after = account.retry_after()
         return problems.TOO_MANY_REQUESTS.with_headers({"Retry-After": retry_after} if retry_after else {})
     return problems.UNAVAILABLE if Mishap.ERROR_BEFORE in mishaps else None
 
@@ -89,6 +100,38 @@ def _lose(account: Account, request: Request, mishaps: frozenset[Mishap]) -> ASG
     if Mishap.LOST_REPLY in mishaps:
         return hang_up
     return refuse(account, request, problems.BAD_GATEWAY) if Mishap.ERROR_AFTER in mishaps else None
+
+
+def _spoilt(answer: Answer, mishaps: frozenset[Mishap]) -> ASGIApp:
+    """An answer as it leaves: whole, or as no honest server would send it."""
+    if answer.status >= 400:
+        return as_response(answer)
+    if Mishap.GARBLED in mishaps:
+        answer = replace(answer, body=answer.body[:-1] + b"]")
+    if Mishap.LYING in mishaps:
+        customer = strict_json.loads(answer.body)
+        assert isinstance(customer, dict)  # noqa: S101 - a success is a customer
+        answer = replace(answer, body=strict_json.dumps({**customer, "name": "somebody else"}))
+    if Mishap.CUT_BODY in mishaps:
+        return _dripping(answer, pieces=2, sent=1)
+    return _dripping(answer, pieces=20, sent=20) if Mishap.SLOW_BODY in mishaps else as_response(answer)
+
+
+def _dripping(answer: Answer, *, pieces: int, sent: int) -> ASGIApp:
+    """An answer in so many pieces, the first `sent` of which arrive before the connection is closed."""
+
+    async def drip(scope: Scope, receive: Receive, send: Send) -> None:
+        whole = as_response(answer)
+        await send({"type": "http.response.start", "status": whole.status_code, "headers": whole.raw_headers})
+        size = -(-len(answer.body) // pieces)
+        for number in range(sent):
+            piece = answer.body[number * size : (number + 1) * size]
+            await send({"type": "http.response.body", "body": piece, "more_body": number < pieces - 1})
+            await asyncio.sleep(_DRIP)
+        if sent < pieces:
+            await hang_up(scope, receive, send)
+
+    return drip
 
 
 def as_response(answer: Answer) -> Response:

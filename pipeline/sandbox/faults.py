@@ -18,11 +18,26 @@ class Mishap(StrEnum):
     LOST_REPLY = "lost_reply"  #: everything done and stored, then the connection is closed
     ERROR_AFTER = "error_after"  #: everything done and stored, but this answer is a 502
     NO_PAYMENT_RULES = "no_payment_rules"  #: the customer is created without payment rules
+    REDIRECT = "redirect"  #: 307 to another address, without effect
+    ERROR_STORED_AFTER = (
+        "error_stored_after"  #: the customer is created, but a 500 is stored under the key and replayed
+    )
+    GARBLED = "garbled"  #: everything done and stored, but this answer's body is no JSON
+    LYING = "lying"  #: everything done and stored, but this answer tells another name
+    CUT_BODY = "cut_body"  #: everything done and stored, but the connection is closed in the middle of the body
+    SLOW_BODY = "slow_body"  #: everything done and stored, and the answer drips
+
+
+class LookUpMishap(StrEnum):
+    """What can happen to a look-up by chance; it has dice of its own, so that it moves no create's."""
+
+    STALE = "stale_look_up"  #: 404 for a customer that is there
+    LOST = "lost_look_up"  #: the connection is closed
 
 
 @dataclass(frozen=True)
 class Faults:
-    """How the sandbox misbehaves; the first seven are probabilities for each create."""
+    """How the sandbox misbehaves: probabilities for each create, then for each look-up, then settings."""
 
     lost_request: float = 0.0
     rate_limited: float = 0.0
@@ -31,8 +46,16 @@ class Faults:
     lost_reply: float = 0.0
     error_after: float = 0.0
     no_payment_rules: float = 0.0
+    redirect: float = 0.0
+    error_stored_after: float = 0.0
+    garbled: float = 0.0
+    lying: float = 0.0
+    cut_body: float = 0.0
+    slow_body: float = 0.0
+    stale_look_up: float = 0.0
+    lost_look_up: float = 0.0
     latency: float = 0.0  #: seconds between marking a key as running and the effect
-    retry_after: str = "1"  #: the header beside a 429, none where empty
+    retry_after: str = "1"  #: the header beside a 429, none where empty; "date:7" is the date in 7 seconds
     revoked_after: int | None = None  #: creates since these settings took hold, after which the key opens nothing
     opaque_types: bool = False  #: every problem has the type about:blank
     uniqueness_off: bool = False  #: an external_reference may be taken twice
@@ -49,6 +72,11 @@ class Dice:
     def __init__(self, seed: int | None = None) -> None:
         """Begin the run that `seed` means; a different one each time without a seed."""
         self._random = random.Random(seed)
+        self._for_look_ups = random.Random(None if seed is None else seed + 1)
+
+    def throw_for_look_up(self, faults: Faults) -> frozenset[LookUpMishap]:
+        """Return the mishaps of one look-up."""
+        return frozenset(one for one in LookUpMishap if self._for_look_ups.random() < getattr(faults, one))
 
     def throw(self, faults: Faults) -> frozenset[Mishap]:
         """Return the mishaps of one create.
@@ -104,7 +132,8 @@ def _wrong_value(name: str, value: object) -> str | None:
             return None if _is_number(value) and value >= 0 else "latency must be seconds, 0 or more"  # type: ignore[operator]
         case "retry_after":
             is_header = isinstance(value, str) and value.isprintable() and value.isascii()
-            return None if is_header else "retry_after must be the text of a header, or empty"
+            is_date = is_header and (not str(value).startswith("date:") or str(value)[5:].isdecimal())
+            return None if is_date else "retry_after must be the text of a header, date:SECONDS, or empty"
         case "revoked_after":
             is_count = value is None or (isinstance(value, int) and not isinstance(value, bool) and value >= 0)
             return None if is_count else "revoked_after must be a count of creates"

@@ -941,7 +941,10 @@ def test_faults_are_read_from_text() -> None:
         "lost_reply=0.05, error_before=0.02,latency=1.5,revoked_after=3,opaque_types,uniqueness_off=true,retry_after="
     )
 
-    expected = Faults(0.0, 0.0, 0.02, 0.0, 0.05, 0.0, 0.0, 1.5, "", 3, opaque_types=True, uniqueness_off=True)
+    expected = Faults(
+        error_before=0.02, lost_reply=0.05, latency=1.5, retry_after="", revoked_after=3, opaque_types=True,
+        uniqueness_off=True,
+    )  # fmt: skip
 
     assert parse_faults(told) == expected
     assert parse_faults("") == NO_FAULTS
@@ -1037,3 +1040,72 @@ def test_a_sandbox_in_a_thread_leaves_the_signals_alone() -> None:
 
     with SandboxServer():
         assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+# what no honest server sends
+
+
+def test_a_redirect_has_no_effect(serve: Serve) -> None:
+    caller = serve(faults=Faults(redirect=1))
+
+    answer = caller.create(external_reference="A-1")
+
+    assert (answer.status_code, answer.headers["Location"][:8]) == (307, "https://")
+    assert caller.stats()["effects"] == 0
+
+
+def test_a_failure_can_be_stored_although_the_customer_was_created(serve: Serve) -> None:
+    caller = serve(faults=Faults(error_stored_after=1))
+
+    first, again = (caller.create(key="key-1", external_reference="A-1") for _ in range(2))
+
+    assert (first.status_code, again.status_code, again.headers["Idempotent-Replayed"]) == (500, 500, "true")
+    assert caller.retrieve("A-1").status_code == 200
+
+
+@pytest.mark.parametrize("fault", ["garbled", "lying", "cut_body", "slow_body"])
+def test_a_spoilt_success_is_stored_as_it_should_have_been(serve: Serve, fault: str) -> None:
+    caller = serve(faults=Faults(**{fault: 1}))
+    told = {"external_reference": "A-1", "name": "Thandi"}
+
+    if fault == "cut_body":
+        lose(lambda: caller.create(key="key-1", **told))
+    else:
+        first = caller.create(key="key-1", **told)
+        assert first.status_code == 201
+        if fault == "garbled":
+            with pytest.raises(ValueError, match=r"delimiter|Expecting"):
+                first.json()
+        else:
+            assert first.json()["name"] == ("somebody else" if fault == "lying" else "Thandi")
+    caller.pull("faults", {})
+    replay = caller.create(key="key-1", **told)
+
+    assert (replay.status_code, replay.json()["name"]) == (201, "Thandi")
+    assert caller.stats()["effects"] == 1
+
+
+def test_look_ups_can_be_stale_or_lost_and_move_no_create_s_dice(serve: Serve) -> None:
+    caller = serve()
+    caller.create(external_reference="A-1")
+
+    caller.pull("faults", {"stale_look_up": 1})
+    stale = caller.retrieve("A-1")
+    caller.pull("faults", {"lost_look_up": 1})
+    lose(lambda: caller.retrieve("A-1"))
+
+    assert stale.status_code == 404
+    one, another = Dice(7), Dice(7)
+    another.throw_for_look_up(Faults(stale_look_up=0.5))
+    both = Faults(lost_reply=0.5, error_before=0.5)
+    assert [one.throw(both) for _ in range(50)] == [another.throw(both) for _ in range(50)]
+
+
+def test_a_retry_after_can_be_a_date_by_the_sandbox_s_own_clock(serve: Serve) -> None:
+    caller = serve(faults=Faults(rate_limited=1, retry_after="date:7"))
+    caller.pull("clock", {"advance_seconds": 90_000})
+
+    answer = caller.create(external_reference="A-1")
+
+    until, now = (parsedate_to_datetime(answer.headers[name]) for name in ("Retry-After", "Date"))
+    assert 6 <= (until - now).total_seconds() <= 8
