@@ -50,15 +50,21 @@ class Pace:
     def wait(self, stopping: threading.Event) -> bool:
         """Wait until this request may leave; False where the run is stopping, and then it must not."""
         while not stopping.is_set():
-            with self._lock:
-                now = self._clock()
-                due = self._due(now)
-                if now >= due:
-                    self._last_left = now
-                    self._count(now)
-                    return True
-            stopping.wait(due - now)
+            if (seconds := self.leave()) <= 0:
+                return True
+            stopping.wait(seconds)
         return False
+
+    def leave(self) -> float:
+        """Leave now and get 0, or the seconds after which to ask again."""
+        with self._lock:
+            now = self._clock()
+            due = self._due(now)
+            if now < due:
+                return due - now
+            self._last_left = now
+            self._count(now)
+            return 0.0
 
     def _due(self, now: float) -> float:
         if self._limit is None:

@@ -226,7 +226,12 @@ def _not_found(row: Progress, again: "_Again", policy: Policy) -> Step:
         case Why.OLD_KEY:
             return SendAgain(0, replace(fresh, unsettled=True))
         case Why.REPLAYED_FAILURE if row.generation < policy.generations and row.sends < policy.sends:
-            return NextGeneration(Progress(generation=row.generation + 1, sends=row.sends))
+            # What an earlier key may have done stays in mind: a stale look-up would make our own customer look like another's.
+            return NextGeneration(
+                Progress(
+                    generation=row.generation + 1, sends=row.sends, unsettled=row.unsettled, is_canary=row.is_canary
+                )
+            )
         case Why.REPLAYED_FAILURE:
             return LeaveInDoubt(f"billing replays failures ({row.generation} keys, {row.sends} sends)")
         case Why.TAKEN if row.look_ups < 3:

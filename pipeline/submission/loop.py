@@ -110,7 +110,9 @@ class _Row:
 
 
 @dataclass(frozen=True, slots=True)
-class _Result:
+class Result:
+    """What came of a call that was handed out."""
+
     reference: str
     outcome: Outcome | BaseException | None  #: None: the call never left
     left_at: float = 0.0
@@ -131,10 +133,14 @@ def submit(
     stopping: StopRequest,
     begun: Iterable[Begun] = (),
     on_progress: Callable[[Tally], None] = lambda _: None,
+    pool_of: "Callable[..., Pool] | None" = None,
 ) -> Tally:
-    """Settle the begun rows and create the planned ones, each once; return when nothing is left or `stopping` says so."""
+    """Settle the begun rows and create the planned ones, each once; return when nothing is left or `stopping` says so.
+
+    `pool_of` makes another pool of workers than that of threads: one in which time is simulated.
+    """
     pace = Pace(policy.per_second, clock.monotonic)
-    pool = _Pool(make, pace, clock.monotonic, stopping.event, policy.workers)
+    pool = (pool_of or Pool)(make, pace, clock.monotonic, stopping.event, policy.workers)
     loop = _Loop(
         run_id, environment, ledger, pool, pace, credential, policy, clock, dice, stopping, Tally(total), on_progress,
         Evidence(policy, heard_at=clock.monotonic()), is_ledger_whole=not ledger.damage(), canaries=policy.canary,
@@ -151,7 +157,7 @@ def submit(
     return loop.tally
 
 
-class _Pool:
+class Pool:
     """A fixed number of workers that make calls in their turn; daemons, so that none outlives the process."""
 
     def __init__(
@@ -167,7 +173,7 @@ class _Pool:
         self._pace = pace
         self._stopping = stopping
         self._calls: queue.SimpleQueue[tuple[str, Call] | None] = queue.SimpleQueue()
-        self._results: queue.SimpleQueue[_Result] = queue.SimpleQueue()
+        self._results: queue.SimpleQueue[Result] = queue.SimpleQueue()
         self._threads = [threading.Thread(target=self._work, name=f"worker-{n}", daemon=True) for n in range(workers)]
         self.in_hand = 0
         for thread in self._threads:
@@ -178,7 +184,7 @@ class _Pool:
         self.in_hand += 1
         self._calls.put((reference, call))
 
-    def next_result(self, timeout: float) -> _Result | None:
+    def next_result(self, timeout: float) -> Result | None:
         """The next answer, or None where none comes in time."""
         try:
             result = self._results.get(timeout=timeout) if timeout else self._results.get_nowait()
@@ -203,7 +209,7 @@ class _Pool:
                     outcome = self._make(call)
             except BaseException as error:  # noqa: BLE001 - told to the deciding thread, which raises it
                 outcome = error
-            self._results.put(_Result(reference, outcome, left_at))
+            self._results.put(Result(reference, outcome, left_at))
 
 
 @dataclass(slots=True)
@@ -211,7 +217,7 @@ class _Loop:
     run_id: str
     environment: Environment
     ledger: Ledger
-    pool: _Pool
+    pool: Pool
     pace: Pace
     credential: str
     policy: Policy
@@ -328,7 +334,7 @@ class _Loop:
         if result is not None:
             self._take(result)
 
-    def _take(self, result: _Result) -> None:
+    def _take(self, result: Result) -> None:
         outcome = result.outcome
         if isinstance(outcome, BaseException):
             raise outcome
