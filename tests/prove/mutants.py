@@ -1,0 +1,213 @@
+"""Each rule removed by hand, while billing does not keep references unique: then every rule is all that stands between a
+row and a second customer, and a simulated run must fail that passes with the rule in place.
+
+What no client can survive there is left out of these runs, and shown by itself: see UNSURVIVABLE.
+"""
+
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from unittest import mock
+
+from pipeline.billing.answers import Response
+from pipeline.outcomes import (
+    Accepted,
+    Conflicting,
+    Limited,
+    NoAnswer,
+    NotFound,
+    Outcome,
+    RowRefused,
+    ServerTrouble,
+    State,
+    Unintelligible,
+)
+from pipeline.submission import deciding, loop
+from pipeline.submission.deciding import LookUpNext, NextGeneration, Policy, Progress, Settle, Step, Why
+from tests.prove import simulation
+from tests.prove.simulation import NONE, Faults, Scenario
+
+Decide = Callable[[Progress, Outcome, float, float, Policy], Step]
+
+
+def _new_key(row: Progress) -> NextGeneration:
+    return NextGeneration(Progress(generation=row.generation + 1, sends=row.sends + 1))
+
+
+def _deciding(changed: Callable[[Progress, Outcome], Step | None]) -> Callable[[], object]:
+    """A decision that is another one where `changed` has an answer."""
+
+    def decide(row: Progress, outcome: Outcome, dice: float, spent: float, policy: Policy) -> Step:
+        return changed(row, outcome) or deciding.decide(row, outcome, dice, spent, policy)
+
+    return lambda: mock.patch.object(loop, "decide", decide)
+
+
+def _on_create(kinds: type | tuple[type, ...], step: Callable[[Progress, Outcome], Step], **told: object):
+    def changed(row: Progress, outcome: Outcome) -> Step | None:
+        fits = isinstance(outcome, kinds) and all(getattr(outcome, name) == value for name, value in told.items())
+        return step(row, outcome) if row.why is None and fits else None
+
+    return _deciding(changed)
+
+
+def _never_looks_first() -> object:
+    return mock.patch.object(loop, "begin", return_value=None)
+
+
+def _ledger_is_believed() -> object:
+    return mock.patch.object(loop, "begin", lambda **told: deciding.begin(**{**told, "is_ledger_whole": True}))
+
+
+def _age_is_not_asked() -> object:
+    return mock.patch.object(loop, "begin", lambda **told: deciding.begin(**{**told, "age_hours": 0.0}))
+
+
+def _new_key_where_an_old_one_is_not_found() -> object:
+    def changed(row: Progress, outcome: Outcome) -> Step | None:
+        return _new_key(row) if row.why is Why.OLD_KEY and isinstance(outcome, NotFound) else None
+
+    return _deciding(changed)()
+
+
+def _looks_up_then_new_key() -> object:
+    def changed(row: Progress, outcome: Outcome) -> Step | None:
+        if row.why is None and isinstance(outcome, NoAnswer):
+            return LookUpNext(0, replace(row, sends=row.sends + 1, unsettled=True, why=Why.REPLAYED_FAILURE))
+        return None
+
+    return _deciding(changed)()
+
+
+def _sends_before_the_intent() -> object:
+    """Nothing is journaled, and keys are chosen as they come."""
+    keys = iter(lambda: str(uuid.uuid4()), None)
+    return mock.patch.object(
+        simulation.MortalLedger,
+        "record_intents",
+        lambda _self, _run, _at, intents, _credential: [object.__setattr__(one, "key", next(keys)) for one in intents],
+    )
+
+
+def _keys_are_random() -> object:
+    """A lost ledger, or another machine, makes another key of the same row."""
+    process = simulation.process
+
+    def with_other_keys(world, billing, plan, *more, **told) -> None:
+        process(world, billing, [replace(row, key=str(uuid.uuid4())) for row in plan], *more, **told)
+
+    return mock.patch.object(simulation, "process", with_other_keys)
+
+
+def _withdraws_what_was_sent() -> object:
+    """An orderly stop takes back every row, also one whose request has left."""
+    take = loop._Loop._take
+
+    def took(self, result) -> None:
+        row = self.rows.get(result.reference)
+        take(self, result)
+        if row is not None:
+            row.is_new = True
+
+    return mock.patch.object(loop._Loop, "_take", took)
+
+
+def _replay_is_not_seen() -> object:
+    return mock.patch.object(Response, "replayed", property(lambda _self: False))
+
+
+#: rule -> how it is removed
+MUTANTS: dict[str, Callable[[], object]] = {
+    "1: a new key where no answer came": _on_create(NoAnswer, lambda row, _: _new_key(row)),
+    "1: a look-up and then a new key where no answer came": _looks_up_then_new_key,
+    "1: no answer is a failure": _on_create(NoAnswer, lambda *_: Settle(State.REFUSED)),
+    "1: a new key after a fresh 5xx": _on_create(ServerTrouble, lambda row, _: _new_key(row), replayed=False),
+    "1: a fresh 5xx is a failure": _on_create(ServerTrouble, lambda *_: Settle(State.REFUSED), replayed=False),
+    "1: a new key while the first request runs": _on_create(Conflicting, lambda row, _: _new_key(row), kind="running"),
+    "1: a new key after a success that cannot be read": _on_create(Unintelligible, lambda row, _: _new_key(row)),
+    "1: a success that cannot be read is a failure": _on_create(Unintelligible, lambda *_: Settle(State.REFUSED)),
+    "1: a new key after 408": _on_create(ServerTrouble, lambda row, _: _new_key(row), status=408),
+    "2: old keys are not looked up first": _age_is_not_asked,
+    "2: nothing is looked up first": _never_looks_first,
+    "2: a new key where an old one is not found": _new_key_where_an_old_one_is_not_found,
+    "2: a damaged ledger is believed": _ledger_is_believed,
+    "4: a new key after a replayed failure, without a look-up": _on_create(
+        (ServerTrouble, Limited), lambda row, _: _new_key(row), replayed=True
+    ),
+    "4: a replayed failure is a failure": _on_create(
+        (ServerTrouble, Limited), lambda *_: Settle(State.REFUSED), replayed=True
+    ),
+    "4: whether an answer is a replay is not asked": _replay_is_not_seen,
+    "3: a refusal is believed whatever was sent before": _on_create(RowRefused, lambda *_: Settle(State.REFUSED)),
+    "journal: sent before the intent is durable": _sends_before_the_intent,
+    "journal: what was sent is withdrawn": _withdraws_what_was_sent,
+    "keys: random": _keys_are_random,
+    "echo: a success is believed without its id": _deciding(
+        lambda row, outcome: Settle(State.CREATED, "bcus_0") if isinstance(outcome, Accepted) and not row.why else None
+    ),
+}
+
+#: Rules that only bear on what is rare in the scenarios of the seeds: what is made common for them.
+_OFTEN: dict[str, dict[str, object]] = {
+    "1: a look-up and then a new key where no answer came": {"faults": Faults(slow=0.3)},
+    "1: a new key after 408": {"faults": Faults(timeout_408=0.3, lost_reply=0.3)},
+    "2: a damaged ledger is believed": {"loses_ledger": True, "pauses": (30 * 3600.0,) * 5},
+    "3: a refusal is believed whatever was sent before": {
+        "faults": Faults(lost_reply=0.3, gateway_413=0.3),
+    },
+    "journal: what was sent is withdrawn": {
+        "faults": Faults(lost_reply=0.3, error_after=0.3),
+        "pauses": (30 * 3600.0,) * 5,
+    },
+    "keys: random": {"faults": Faults(slow=0.5), "loses_ledger": True, "pauses": (5.0,) * 5},
+}
+
+#: Faults with which no client can keep a customer single once billing does not: what tells it the truth is gone.
+UNSURVIVABLE: dict[str, dict[str, float]] = {
+    "look-ups that do not show what is there, and failures that are replayed": {
+        "stale": 0.9,
+        "error_stored_after": 0.3,
+    },
+    "an effect of which billing keeps no answer, and any retry": {"error_unstored_after": 0.3},
+    "a gateway's refusal, while the first request still runs": {"gateway_413": 0.3, "slow": 0.5, "duplicated": 0.3},
+}
+
+
+def survivable(seed: int) -> Scenario:
+    """A seed's scenario without the unique reference, and without what cannot be survived then."""
+    told = simulation.scenario(seed)
+    return replace(told, faults=replace(told.faults, stale=0.0, error_unstored_after=0.0), unique=False)
+
+
+def unsurvivable(seed: int, name: str) -> Scenario:
+    """A scenario with one of the pairs, and nothing else."""
+    told = simulation.scenario(seed)
+    faults = replace(NONE, **UNSURVIVABLE[name])
+    return replace(told, faults=faults, unique=False, loses_ledger=False, refused=0)
+
+
+def with_unique_reference(seed: int, name: str) -> Scenario:
+    """The same where billing keeps references unique."""
+    return replace(unsurvivable(seed, name), unique=True)
+
+
+@contextmanager
+def without(rule: str) -> Iterator[None]:
+    """The rule is gone."""
+    with MUTANTS[rule]():
+        yield
+
+
+def first_failure(rule: str, seeds: range, rows: int = simulation.ROWS) -> tuple[int, list[str]] | None:
+    """The first seed that fails without the rule and passes with it, and what the oracle says; None where none does."""
+    for seed in seeds:
+        told = replace(survivable(seed), **_OFTEN.get(rule, {}))
+        try:
+            with without(rule):
+                faults = simulation.run(told, rows).faults
+        except AssertionError as broken:
+            faults = [str(broken)]
+        if faults and not simulation.run(told, rows).faults:
+            return seed, faults
+    return None
