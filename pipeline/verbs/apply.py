@@ -21,6 +21,7 @@ from pipeline.outcomes import Action, CertificateRefused, CredentialRefused, Mis
 from pipeline.reporting import Report
 from pipeline.run_folder import RunFolder
 from pipeline.submission import Planned, Policy, Stop, submit
+from pipeline.verbs.rehearsal import rehearsed
 from pipeline.verbs.results import write_results
 from pipeline.verbs.stale import refuse_damaged, refuse_stale
 from pipeline.verbs.watch import CLOCK, NOBODY, StopRequest, Watch
@@ -97,6 +98,7 @@ def submit_and_report(
     try:
         if creates and not stopping.event.is_set():
             with Billing(target.address, target.api_key, workers=settings.workers) as billing:
+                ledger, make = rehearsed(ledger, billing.make, target)
                 _knock(billing, next(_planned_creates(folder)), stopping)
                 submit(
                     _planned_creates(folder),
@@ -104,7 +106,7 @@ def submit_and_report(
                     run_id=folder.run_id,
                     environment=target.environment,
                     ledger=ledger,
-                    make=billing.make,
+                    make=make,
                     credential=target.api_key.fingerprint,
                     policy=_policy(settings, target),
                     clock=replace(CLOCK, billing_ahead=billing.ahead),

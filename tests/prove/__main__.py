@@ -2,18 +2,23 @@
 
     python -m tests.prove simulate --seeds 0:10000     the real loop, with time, network and billing played
     python -m tests.prove mutants                      each rule removed: a simulated run must fail
+    python -m tests.prove kills --count 1000           kill -9 of the real process against the real sandbox
+    python -m tests.prove kills --count 100 --opaque   the same where problems have no type
 
 Results are gathered in tests/prove/results/, with commit and machine; `simulate` goes on where it stopped.
 """
 
 import argparse
+import itertools
 import multiprocessing
 import os
 import sys
-import time
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from dataclasses import asdict
 
 from tests.prove import mutants, simulation
 from tests.prove.gathering import bound, done, gather
+from tests.prove.kills import journey
 
 BLOCK = 250  #: seeds that are gathered together
 
@@ -29,6 +34,12 @@ def main() -> int:
     removing = programmes.add_parser("mutants")
     removing.add_argument("--seeds", type=_range, default=range(200))
     removing.set_defaults(run=lambda said: _mutants(said.seeds))
+    killing = programmes.add_parser("kills")
+    killing.add_argument("--count", type=int, default=40)
+    killing.add_argument("--first-seed", type=int, default=0)
+    killing.add_argument("--opaque", action="store_true")
+    killing.add_argument("--jobs", type=int, default=os.cpu_count())
+    killing.set_defaults(run=lambda said: _kills(said.count, said.first_seed, said.jobs, opaque=said.opaque))
     said = parser.parse_args()
     return said.run(said)
 
@@ -41,7 +52,7 @@ def _simulate(seeds: range, jobs: int) -> int:
     failed = 0
     # Spawned, not forked: polars has threads by now.
     with multiprocessing.get_context("spawn").Pool(jobs) as pool:
-        for told in pool.imap(_block, blocks):
+        for told in pool.imap(simulation.block, blocks):
             gather("simulate", **told)
             failed += len(told["failures"])
             print(f"seeds {told['seeds']}: {len(told['failures'])} failed, {told['requests']:,} requests", flush=True)
@@ -51,25 +62,24 @@ def _simulate(seeds: range, jobs: int) -> int:
     return int(failed > 0)
 
 
-def _block(seeds: range) -> dict:
-    began, failures, requests, processes, played = time.perf_counter(), {}, 0, 0, 0.0
-    for seed in seeds:
-        verdict = simulation.run(simulation.scenario(seed))
-        requests, processes, played = (
-            requests + verdict.requests,
-            processes + verdict.processes,
-            played + verdict.seconds,
-        )
-        if verdict.faults:
-            failures[seed] = verdict.faults[:5]
-    return {
-        "seeds": [seeds.start, seeds.stop],
-        "failures": failures,
-        "requests": requests,
-        "processes": processes,
-        "simulated_hours": round(played / 3600),
-        "seconds": round(time.perf_counter() - began, 1),
-    }
+def _kills(count: int, first_seed: int, jobs: int, *, opaque: bool) -> int:
+    """Journeys of up to ten kills each, until there are enough."""
+    kills, failed = 0, 0
+    seeds = itertools.count(first_seed)
+    with ThreadPoolExecutor(jobs) as pool:  # each waits for processes of its own
+        running = {pool.submit(journey, next(seeds), 10, opaque=opaque) for _ in range(jobs)}
+        while running:
+            ended, running = wait(running, return_when=FIRST_COMPLETED)
+            for one in ended:
+                told = one.result()
+                kills += sum(told.kills.values())
+                failed += bool(told.faults)
+                gather("kills_opaque" if opaque else "kills", **asdict(told))
+                print(f"seed {told.seed}: {told.kills}, {kills} kills so far {told.faults or ''}", flush=True)
+                if kills < count:
+                    running.add(pool.submit(journey, next(seeds), 10, opaque=opaque))
+    print(f"{failed} journeys failed" if failed else bound(kills))
+    return int(failed > 0)
 
 
 def _mutants(seeds: range) -> int:

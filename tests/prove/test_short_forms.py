@@ -2,7 +2,14 @@
 
 import pytest
 
+from pipeline.billing import ApiKey, parse_address
+from pipeline.config import Target
+from pipeline.customer import Environment
+from pipeline.errors import ConfigError
+from pipeline.ledger import Ledger
+from pipeline.verbs.rehearsal import VARIABLE, rehearsed
 from tests.prove import mutants, simulation
+from tests.prove.kills import journey
 
 SEEDS, BLOCK = 500, 50
 
@@ -46,3 +53,30 @@ def test_what_no_client_can_survive_without_the_unique_reference_is_named_and_su
     assert not [
         fault for faults in with_it for fault in faults if "customers (" in fault and ": 0 customers" not in fault
     ]
+
+
+@pytest.mark.parametrize(("seed", "opaque"), [(1, False), (2, True)])
+def test_a_run_that_is_killed_again_and_again_ends_with_each_customer_once(seed, opaque):
+    told = journey(seed, 8, opaque=opaque, rows=300)
+
+    assert told.faults == []
+    assert sum(told.kills.values()) >= 3
+
+
+def test_a_kill_point_is_refused_with_a_live_key_and_away_from_this_machine(tmp_path):
+    elsewhere, here = parse_address("https://billing.example"), parse_address("http://127.0.0.1:9")
+    place = Environment("test", "acme", "test", "loopback")
+    live = Target(here, place, ApiKey("sk_live_0000000000", source="a test"))
+    away = Target(elsewhere, place, ApiKey("sk_test_0000000000", source="a test"))
+    here = Target(here, place, ApiKey("sk_test_0000000000", source="a test"))
+    told = {VARIABLE: "kill_at=before-send"}
+
+    with Ledger.opened(tmp_path, place) as ledger:
+        for target in (live, away):
+            with pytest.raises(ConfigError, match="is for tests against a sandbox on this machine"):
+                rehearsed(ledger, print, target, told)
+        assert rehearsed(ledger, print, live, {}) == (ledger, print)
+        assert rehearsed(ledger, print, here, told) != (ledger, print)
+        for wrong in ("kill_at=somewhere", "nth=2", "kill_at=before-send,nth=x", "kill=before-send"):
+            with pytest.raises(ConfigError, match="kill_at=POINT,nth=N"):
+                rehearsed(ledger, print, here, {VARIABLE: wrong})

@@ -1,0 +1,114 @@
+"""`kill -9` of the real process against the real sandbox over TCP, half at random moments, half at named points.
+
+A journey is one file, one ledger and one sandbox with faults: the process is killed and started again until it has died
+as often as was asked; then the faults stop, it is resumed to its end, and the oracle is asked.
+"""
+
+import contextlib
+import random
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.verbs.rehearsal import POINTS, VARIABLE
+from tests.conftest import Command, Outside, customers_csv, running_sandbox
+
+FAULTS = "lost_request=0.02,lost_reply=0.02,error_before=0.02,error_after=0.02,error_stored=0.01,garbled=0.01"
+ROWS = 600
+
+
+PACE = "300"  #: requests a second, so that a run is long enough to be killed more than once
+
+
+@dataclass
+class Journey:
+    """What a journey came to; `faults` is empty where the oracle has nothing to say."""
+
+    seed: int
+    kills: dict[str, int]  #: by point
+    starts: int
+    faults: list[str]
+    creates: int  #: requests
+
+
+def journey(seed: int, most_kills: int, *, opaque: bool = False, rows: int = ROWS) -> Journey:
+    """One file, killed up to so many times, resumed until it is done."""
+    dice, kills = random.Random(seed), dict.fromkeys(("random", *POINTS), 0)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        pipeline = Command(folder)
+        customers_csv(folder / "customers.csv", rows)
+        faults = f"{FAULTS},opaque_types={int(opaque)}"
+        with running_sandbox(folder / "billing.sqlite", "--faults", faults, "--seed", str(seed)) as outside:
+            starts, code = 0, -signal.SIGKILL
+            while code == -signal.SIGKILL and sum(kills.values()) < most_kills:
+                point = dice.choice(POINTS) if dice.random() < 0.5 else "random"
+                code = _live(pipeline, outside, point, dice)
+                kills[point] += code == -signal.SIGKILL
+                starts += 1
+            outside.faults(opaque_types=opaque)
+            code = _finish(pipeline, outside)
+            if code != 0:
+                # A failure that billing stored under all three keys of a row is replayed for a day.
+                outside.advance(25 * 3600)
+                code = _finish(pipeline, outside)
+            faults = list(_oracle(pipeline, outside, rows, code))
+            return Journey(
+                seed, {at: n for at, n in kills.items() if n}, starts, faults, outside.stats()["requests"]["create"]
+            )
+
+
+def _live(pipeline: Command, outside: Outside, point: str, dice: random.Random) -> int:
+    """One process from its start to its end, by its own or by a kill; its exit code."""
+    nth = {"before-send": 120, "after-send": 120, "before-end": 1, "after-end": 1}.get(point, 3)
+    environment = dict(outside.environment)
+    if point != "random":
+        environment[VARIABLE] = f"kill_at={point},nth={dice.randint(1, nth)}"
+    process = _start(pipeline, outside, environment)
+    if point == "random":
+        asked = outside.stats()["requests"]
+        while process.poll() is None and outside.stats()["requests"] == asked:
+            time.sleep(0.01)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(dice.uniform(0, 1.0))
+        process.kill()
+    process.communicate(timeout=240)
+    return process.returncode
+
+
+def _start(pipeline: Command, outside: Outside, environment: dict[str, str]) -> subprocess.Popen[str]:
+    if (pipeline.folder / "reports").is_dir():
+        return pipeline.start("resume", pipeline.newest().name, "--pace", PACE, environment=environment)
+    told = ("--base-url", outside.base_url, "--yes", "--pace", PACE)
+    return pipeline.start("run", "customers.csv", *told, environment=environment)
+
+
+def _finish(pipeline: Command, outside: Outside) -> int:
+    return pipeline("resume", pipeline.newest().name, environment=outside.environment).returncode
+
+
+def _oracle(pipeline: Command, outside: Outside, rows: int, code: int) -> Iterator[str]:
+    """It asks the sandbox and the report."""
+    stats, summary = outside.stats(), pipeline.summary()
+    expected = {
+        "exit code": (code, 0),
+        "customers": (stats["customers"], rows),
+        "references": (set(outside.customers()), {f"ref-{n}" for n in range(rows)}),
+        "sums": (stats["sums"], {"ZAR": sum(n * 100 for n in range(rows))}),
+        "effects": (stats["effects_per_reference"], {"max": 1, "more_than_one": []}),
+        "keys with two bodies": (stats["keys_with_two_bodies"], 0),
+        "created": (summary["fates"]["created"], rows),
+        "in doubt": (summary["fates"]["in_doubt"], 0),
+        "sum created": (summary["sums"]["ZAR"]["created"], stats["sums"]["ZAR"]),
+        "conservation": (summary["conservation"]["holds"], True),
+    }
+    for what, (found, wanted) in expected.items():
+        if found != wanted:
+            yield f"{what}: {found!r}, not {wanted!r}"[:300]
+    audited = pipeline("audit", "verify")
+    if audited.returncode:
+        yield audited.stdout
