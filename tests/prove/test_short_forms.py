@@ -66,9 +66,9 @@ def test_a_run_that_is_killed_again_and_again_ends_with_each_customer_once(seed,
 def test_a_kill_point_is_refused_with_a_live_key_and_away_from_this_machine(tmp_path):
     elsewhere, here = parse_address("https://billing.example"), parse_address("http://127.0.0.1:9")
     place = Environment("test", "acme", "test", "loopback")
-    live = Target(here, place, ApiKey("sk_live_0000000000", source="a test"))
-    away = Target(elsewhere, place, ApiKey("sk_test_0000000000", source="a test"))
-    here = Target(here, place, ApiKey("sk_test_0000000000", source="a test"))
+    live = Target(address=here, environment=place, api_key=ApiKey("sk_live_0000000000", source="a test"))
+    away = Target(address=elsewhere, environment=place, api_key=ApiKey("sk_test_0000000000", source="a test"))
+    here = Target(address=here, environment=place, api_key=ApiKey("sk_test_0000000000", source="a test"))
     told = {VARIABLE: "kill_at=before-send"}
 
     with Ledger.opened(tmp_path, place) as ledger:
