@@ -37,6 +37,11 @@ from pipeline.submission.stopping import Evidence
 
 WINDOW = 256  #: rows whose intents are made durable together
 GROUP_ROWS, GROUP_SECONDS = 256, 0.25  #: outcomes that are committed together
+HOLD_AFTER = (
+    2.0  #: seconds of nothing but failures after which rows wait for billing instead of using up their own budgets
+)
+PROBE_EVERY = 5.0  #: seconds between two questions to a billing that is silent
+_PROBE = ""  #: the reference under which a probe comes back; no customer has it
 _TICK = 0.05  #: seconds; how soon a signal or a due retry is noticed
 
 
@@ -234,6 +239,9 @@ class _Loop:
     entries: dict[str, list[Answer | Withdrawal]] = field(default_factory=dict)
     entries_since: float = 0.0
     doubtful: list[_Row] = field(default_factory=list)
+    held: list[_Row] = field(default_factory=list)  #: waiting for billing to be heard again
+    probe_at: float = 0.0
+    is_probing: bool = False
 
     def run(self, planned: Iterator[Planned], begun: Iterable[Begun]) -> None:
         """Until every row is settled, left in doubt, or taken back."""
@@ -244,11 +252,12 @@ class _Loop:
             self._judge()
             if self.stopping.event.is_set():
                 break
-            if more and len(self.rows) < WINDOW and not (self.canaries and self.rows):
+            if more and len(self.rows) < WINDOW and not (self.canaries and self.rows) and not self.held:
                 more = self._take_window(planned)
             if not more and not self.rows:
                 self._sweep()
             self._release_due()
+            self._probe()
             self._collect(_TICK)
             self._commit_if_due()
             self.on_progress(self.tally)
@@ -340,12 +349,20 @@ class _Loop:
             raise outcome
         if outcome is None:
             return  # it never left: the run is stopping, and winding down takes the row back
-        if not isinstance(outcome, NoAnswer | ServerTrouble):
-            self.evidence.heard(self.clock.monotonic())
+        now, is_failure = self.clock.monotonic(), isinstance(outcome, NoAnswer | ServerTrouble)
+        if not is_failure:
+            self.evidence.heard(now)
+            self._let_go()
+        if result.reference == _PROBE:
+            self.is_probing, self.probe_at = False, now + PROBE_EVERY
+            return
         if isinstance(outcome, Limited) and not outcome.replayed:
             self.pace.slow_down()
         row = self.rows[result.reference]
         row.is_new = False
+        if is_failure and not getattr(outcome, "replayed", False) and self.evidence.silence(now) > HOLD_AFTER:
+            self._hold(row, outcome)
+            return
         row.spent += self.clock.monotonic() - result.left_at
         step = decide(row.progress, outcome, self.dice(), row.spent, self.policy)
         self._note(row, outcome, step)
@@ -369,6 +386,26 @@ class _Loop:
                 self.stopping.ask(step)
                 if step.settle is not None:
                     self._finish(row, step.settle.state)
+
+    # -- while billing is silent ----------------------------------------------------------------------------------
+
+    def _hold(self, row: _Row, outcome: Outcome) -> None:
+        """An outage is nobody's fault: what it costs comes off no row's budget, and one question at a time is enough."""
+        self._note(row, outcome, LeaveInDoubt("billing is silent; the row waits"))
+        if row.progress.why is None:
+            row.progress = replace(row.progress, unsettled=True)
+        self.held.append(row)
+
+    def _probe(self) -> None:
+        if self.held and not self.is_probing and self.clock.monotonic() >= self.probe_at:
+            intent = self.held[0].intent
+            self.is_probing = True
+            self.pool.hand_out(_PROBE, LookUp(intent.external_reference, intent.payload))
+
+    def _let_go(self) -> None:
+        rows, self.held = self.held, []
+        for row in rows:
+            self._hand_out(row)
 
     def _leave(self, row: _Row, step: LeaveInDoubt) -> None:
         del self.rows[row.intent.external_reference]

@@ -39,6 +39,10 @@ class Evidence:
         """Billing asked for silence until then, which is no outage."""
         self.heard_at = max(self.heard_at, until)
 
+    def silence(self, now: float) -> float:
+        """Seconds since billing was last heard."""
+        return now - self.heard_at
+
     def saw(self, *, refusal: bool) -> None:
         """One more row has come to an end, well or by a refusal.
 
@@ -64,7 +68,7 @@ class Evidence:
             )
         if policy.stop_at is not None and wall_clock >= policy.stop_at:
             return Stop(f"the time to stop by, {policy.stop_at.isoformat(timespec='minutes')}, has come", exit_code=5)
-        silent = now - self.heard_at
+        silent = self.silence(now)
         slowest = 2 / policy.per_second if policy.per_second else 0.0  # a slow pace is no outage
         if is_waiting and silent > max(policy.outage_seconds, slowest):
             return Stop(f"billing has not answered for {silent:.0f} s; resume when it is back", exit_code=5)

@@ -27,13 +27,14 @@ from pipeline.billing.client import Call, Create
 from pipeline.customer import Environment, create_key, payload_bytes
 from pipeline.ledger import Ledger
 from pipeline.outcomes import NoAnswer, Outcome, State
-from pipeline.submission import Clock, Planned, Policy, StopRequest, submit
+from pipeline.submission import Clock, Planned, Policy, Stop, StopRequest, submit
 from pipeline.submission.loop import Pool, Result
 
 ENVIRONMENT = Environment("sandbox", "sandbox", "test", "loopback")
 ROWS = 100
 EPOCH = datetime(2026, 11, 23, tzinfo=UTC)
 KEY_LIFE = 24 * 3600.0
+PATIENT = Policy(workers=8, usual_refusals=0.3, alarming_refusals=0.9)
 PATIENCE = 60.0  #: seconds that a client waits for an answer
 LATENCY = 0.02
 _TYPES = "https://api.momentco.io/docs/errors#"
@@ -103,6 +104,7 @@ class Billing:
     faults: Faults
     opaque: bool = False
     unique: bool = True
+    outage: tuple[float, float] = (0.0, 0.0)  #: from and until when nothing comes through
     customers: dict[str, list[dict]] = field(default_factory=lambda: defaultdict(list))
     answers: dict[str, tuple[str, Response, float]] = field(default_factory=dict)
     running: dict[str, str] = field(default_factory=dict)
@@ -177,6 +179,10 @@ class Billing:
         }
         self.customers[reference].append(held)
         return self._json(201, held)
+
+    def is_away(self) -> bool:
+        """Whether nothing comes through now."""
+        return self.outage[0] <= self.world.now < self.outage[1]
 
     def look_up(self, reference: str) -> Response | None:
         self.requests += 1
@@ -279,6 +285,8 @@ class SimulatedPool(Pool):
             return world.later(LATENCY, lambda: answered(read(response, call.payload)))
 
         world.later(PATIENCE, lambda: answered(NoAnswer("ReadTimeout")))
+        if self.billing.is_away():
+            return world.later(LATENCY, lambda: answered(NoAnswer("ConnectError")))
         if not isinstance(call, Create):
             return world.later(LATENCY, lambda: reply(self.billing.look_up(call.external_reference)))
         if self.billing._hit("lost_request"):
@@ -329,6 +337,7 @@ class Scenario:
     pauses: tuple[float, ...]  #: seconds between one process and the next
     rotates_key: bool
     loses_ledger: bool
+    outage: tuple[float, float] = (0.0, 0.0)
     unique: bool = True
 
     @property
@@ -356,6 +365,7 @@ def scenario(seed: int, rows: int = ROWS) -> Scenario:
         pauses=tuple(dice.choice([0.0, 5.0, 3600.0, 22.9 * 3600, 30 * 3600]) for _ in range(lives)),
         rotates_key=dice.random() < 0.2,
         loses_ledger=dice.random() < 0.1,
+        outage=(began := dice.expovariate(1 / 5), began + dice.choice([0, 0, 30, 290, 600])),
     )
 
 
@@ -386,7 +396,7 @@ def run(told: Scenario, rows: int = ROWS) -> Verdict:
     """Play a scenario to its end and ask the oracle."""
     dice = random.Random(told.seed)
     world = World(dice)
-    billing = Billing(world, told.faults, told.opaque, told.unique)
+    billing = Billing(world, told.faults, told.opaque, told.unique, told.outage)
     plan = [planned(number, told.refused) for number in range(rows)]
     faults: list[str] = []
     with _folder() as folder:
@@ -445,8 +455,9 @@ def process(
     credential: str,
     *,
     kill: bool = True,
-) -> None:
-    """One process from start to its end, good or bad."""
+    policy: Policy = PATIENT,
+) -> Stop | None:
+    """One process from start to its end, good or bad; why it stopped, if it did."""
     dice = world.dice
     clock = Clock(world.wall, lambda: world.now)
     stopping = StopRequest()
@@ -465,9 +476,10 @@ def process(
         with suppress(Killed):
             submit(
                 iter(plan), len(plan), run_id="run-1", environment=ENVIRONMENT, ledger=mortal, make=_nobody,
-                credential=credential, policy=Policy(workers=8, usual_refusals=0.3, alarming_refusals=0.9), clock=clock,
+                credential=credential, policy=policy, clock=clock,
                 dice=dice.random, stopping=stopping, pool_of=pool,
             )  # fmt: skip
+    return stopping.stop
 
 
 def _nobody(_call: Call) -> Outcome:

@@ -1,5 +1,8 @@
 """The short forms of the long programmes: `python -m tests.prove` runs the same with more seeds."""
 
+import random
+from dataclasses import replace
+
 import pytest
 
 from pipeline.billing import ApiKey, parse_address
@@ -37,6 +40,40 @@ def test_without_the_unique_reference_nobody_is_created_twice_either():
     }
 
     assert failed == {}
+
+
+@pytest.mark.parametrize(("patience", "exit_code"), [(300.0, 5), (900.0, None)])
+def test_an_outage_of_ten_minutes_is_ridden_out_or_stopped_at_as_the_job_says_and_nobody_is_created_twice(
+    tmp_path, patience, exit_code
+):
+    world = simulation.World(random.Random(1))
+    billing = simulation.Billing(world, simulation.NONE, outage=(0.2, 600.2))
+    told = replace(simulation.scenario(1), mortality=0.0)
+    plan = [simulation.planned(number, 0) for number in range(1_000)]
+    policy = replace(simulation.PATIENT, outage_seconds=patience)
+
+    stop = simulation.process(world, billing, plan, tmp_path, told, "credential", kill=False, policy=policy)
+    first = len(billing.customers)
+    world.advance(max(world.now, 700.0))
+    simulation.process(world, billing, plan, tmp_path, told, "credential", kill=False, policy=policy)
+
+    assert (stop and stop.exit_code) == exit_code
+    assert (first == 1_000) == (exit_code is None)
+    assert len(billing.customers) == 1_000
+    assert set(billing.effects.values()) == {1}
+
+
+def test_while_billing_is_away_it_is_asked_now_and_then_and_not_by_every_row(tmp_path):
+    world = simulation.World(random.Random(1))
+    billing = simulation.Billing(world, simulation.NONE, outage=(0.2, 250.2))
+    plan = [simulation.planned(number, 0) for number in range(400)]
+    told = replace(simulation.scenario(1), mortality=0.0)
+
+    simulation.process(world, billing, plan, tmp_path, told, "credential", kill=False)
+
+    with Ledger.read(tmp_path) as ledger:
+        assert ledger.counts("run-1") == {"created": 400}
+        assert ledger.requests("run-1")["creates"] < 400 + 256 * 3
 
 
 @pytest.mark.parametrize("rule", mutants.MUTANTS)
