@@ -53,11 +53,21 @@ def not_attempted(content: Mapping[str, Any]) -> int:
     return int(content["fates"]["not_attempted"]) - deferred(content)
 
 
+#: Billing keeps the first answer to a key for so long.
+KEY_LIFE_SECONDS = 24 * 3600
+
+
 def how_long(estimate: Mapping[str, Any]) -> str:
     """How long the creates take: `at 20 a second about 56 s`."""
     if estimate["seconds"] is None:
         return "as fast as billing answers"
-    return f"at {estimate['per_second']:g} a second about {duration(estimate['seconds'])}"
+    told = f"at {estimate['per_second']:g} a second about {duration(estimate['seconds'])}"
+    if estimate["seconds"] < KEY_LIFE_SECONDS:
+        return told
+    return (
+        f"{told}, longer than an idempotency key lives (24 h): each key is made known to billing only when its row's turn "
+        "comes, so none grows old on the way; what is still unsettled when it does is looked up before it is sent again"
+    )
 
 
 def duration(seconds: float) -> str:

@@ -2,7 +2,11 @@
 
 import csv
 import json
+import os
+import resource
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -126,6 +130,32 @@ def test_faults_on_the_way_make_no_second_customer(pipeline, tmp_path, opaque):
     assert json.loads(resumed.stdout)["fates"]["created"] == stats["customers"] == 400
     assert stats["effects_per_reference"]["max"] == 1
     assert resumed.returncode == 0
+
+
+def test_a_disk_that_is_full_before_the_first_send_sends_nothing_and_resume_finishes_once_there_is_room(
+    pipeline, outside, tmp_path
+):
+    file = customers_csv(tmp_path / "customers.csv", 600)
+    assert pipeline("plan", file, "--base-url", outside.base_url, environment=outside.environment).returncode == 0
+    run_id = pipeline.newest().name
+    no_room = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, 150_000))  # noqa: E731
+
+    full = subprocess.run(
+        [sys.executable, "-m", "pipeline", "apply", run_id],
+        cwd=pipeline.folder,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY), **outside.environment},
+        preexec_fn=no_room,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    sent = outside.stats()["requests"]["create"]
+    resumed = pipeline("resume", run_id, environment=outside.environment)
+
+    assert (full.returncode, sent) == (4, 0), full.stderr
+    assert "check that the disk has room" in full.stderr
+    assert resumed.returncode == 0, resumed.stderr
+    assert outside.stats()["customers"] == outside.stats()["effects"] == 600
 
 
 def test_a_run_killed_and_run_again_as_a_new_one_creates_no_one_twice(pipeline, outside, tmp_path):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pipeline.cli.printing import show_report
 from pipeline.currency import major_units
 from pipeline.outcomes import LISTS, Action, Fate, Reason
-from pipeline.reporting.glance import duration
+from pipeline.reporting.glance import duration, how_long
 from pipeline.reporting.money import KINDS, at_stake
 from pipeline.reporting.page import EXIT_CODES, render_html
 from pipeline.reporting.summary import verdict_on
@@ -429,6 +429,13 @@ def test_a_plan_shows_units_and_signs_by_samples_and_how_long_it_takes():
     assert "create customers.csv:3 absent none none" in section(html, "samples")
     assert "1 120 creates; at 20 a second about 56 s" in section(html, "glance")
     assert 'id="samples"' not in rendered(content())
+
+
+def test_a_plan_that_takes_longer_than_a_key_lives_says_what_becomes_of_the_keys():
+    long, short = ({"creates": n, "per_second": 1.0, "seconds": float(n)} for n in (100_000, 80_000))
+
+    assert "longer than an idempotency key lives (24 h)" in how_long(long)
+    assert how_long(short) == "at 1 a second about 22 h 13 min"
 
 
 @pytest.mark.parametrize(
