@@ -16,7 +16,7 @@ from typing import Any
 from pipeline.files import refuse_symlink
 
 MARK = "ledger.mark"
-_MARK_FORM = re.compile(rb"([0-9]{20}) ([0-9a-f]{64})\n")
+_MARK_FORM = re.compile(rb"([0-9]{20}) ([0-9a-f]{64})( damaged)?\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +45,14 @@ class Mark:
     """The high-water mark of a ledger: one line of fixed length, overwritten in place after each commit.
 
     It is never flushed by itself. After a power cut it may be older than the ledger, which says nothing; only a
-    ledger that is older than its mark has lost something.
+    ledger that is older than its mark has lost something. It also remembers that something was lost before, since the
+    ledger that says so may be lost in its turn.
     """
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / MARK
         self._descriptor: int | None = None
+        self._is_damaged = False
 
     def read(self) -> Link | None:
         """The newest link that was committed, None where there is no mark that can be read."""
@@ -59,7 +61,18 @@ class Mark:
             found = _MARK_FORM.fullmatch(self._path.read_bytes())
         except FileNotFoundError:
             return None
+        self._is_damaged = found is not None and found[3] is not None
         return Link(int(found[1]), found[2].decode()) if found else None
+
+    @property
+    def tells_of_damage(self) -> bool:
+        """Whether this ledger, or one that stood in its place before, had lost something; as of the last reading."""
+        return self._is_damaged
+
+    def remember_damage(self, link: Link) -> None:
+        """From now on the mark says that something was lost."""
+        self._is_damaged = True
+        self.move(link)
 
     @property
     def holds_something(self) -> bool:
@@ -70,7 +83,7 @@ class Mark:
         """Remember a link that is durable in the ledger."""
         if self._descriptor is None:
             self._descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-        line = f"{link.seq:020d} {link.sha256}\n".encode()
+        line = f"{link.seq:020d} {link.sha256}{' damaged' if self._is_damaged else ''}\n".encode()
         os.pwrite(self._descriptor, line, 0)
         os.ftruncate(self._descriptor, len(line))
 

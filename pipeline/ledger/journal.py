@@ -319,10 +319,13 @@ class Ledger:
         fault = _against_mark(mark, self._link, self._link_at, is_garbled=mark is None and self._mark.holds_something)
         if fault is None and self._link != START:
             fault = self._broken_tail()
+        if fault is None and self._mark.tells_of_damage and not self.damage():
+            fault = "a ledger that stood here before had been damaged"
         if fault is not None:
             with self._transaction():
                 self._connection.execute("INSERT INTO damage VALUES (?, ?)", (now.isoformat(), fault))
-        if mark != self._link:
+            self._mark.remember_damage(self._link)
+        elif mark != self._link:
             self._mark.move(self._link)
 
     def _newest(self) -> Link:

@@ -1,11 +1,12 @@
 """The long programmes that prove once-only submission. Each has a short form among the tests.
 
     python -m tests.prove simulate --seeds 0:10000     the real loop, with time, network and billing played
+    python -m tests.prove machine --seeds 0:20         start, kill, wait, change, rotate, lose, in any order
     python -m tests.prove mutants                      each rule removed: a simulated run must fail
     python -m tests.prove kills --count 1000           kill -9 of the real process against the real sandbox
     python -m tests.prove kills --count 100 --opaque   the same where problems have no type
 
-Results are gathered in tests/prove/results/, with commit and machine; `simulate` goes on where it stopped.
+Results are gathered in tests/prove/results/, with commit and machine; what has seeds goes on where it stopped.
 """
 
 import argparse
@@ -13,10 +14,12 @@ import itertools
 import multiprocessing
 import os
 import sys
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import asdict
+from typing import Any
 
-from tests.prove import mutants, simulation
+from tests.prove import machine, mutants, simulation
 from tests.prove.gathering import bound, done, gather
 from tests.prove.kills import journey
 
@@ -31,6 +34,12 @@ def main() -> int:
     simulate.add_argument("--seeds", type=_range, default=range(500), help="FROM:TO, without TO")
     simulate.add_argument("--jobs", type=int, default=os.cpu_count())
     simulate.set_defaults(run=lambda said: _simulate(said.seeds, said.jobs))
+    driving = programmes.add_parser("machine")
+    driving.add_argument("--seeds", type=_range, default=range(1), help="FROM:TO, each so many examples")
+    driving.add_argument("--examples", type=int, default=100)
+    driving.add_argument("--steps", type=int, default=100)
+    driving.add_argument("--jobs", type=int, default=os.cpu_count())
+    driving.set_defaults(run=lambda said: _machine(said.seeds, said.examples, said.steps, said.jobs))
     removing = programmes.add_parser("mutants")
     removing.add_argument("--seeds", type=_range, default=range(200))
     removing.set_defaults(run=lambda said: _mutants(said.seeds))
@@ -45,20 +54,43 @@ def main() -> int:
 
 
 def _simulate(seeds: range, jobs: int) -> int:
-    known = {seed for line in done("simulate") if not line["failures"] for seed in range(*line["seeds"])}
+    known = _done("simulate")
     blocks = [range(at, min(at + BLOCK, seeds.stop)) for at in range(seeds.start, seeds.stop, BLOCK)]
-    blocks = [block for block in blocks if not known.issuperset(block)]
-    print(f"{len(seeds)} seeds, {len(known.intersection(seeds))} of them done before at this commit", flush=True)
     failed = 0
+    for told in _spread(simulation.block, [block for block in blocks if not known.issuperset(block)], jobs):
+        gather("simulate", **told)
+        failed += len(told["failures"])
+        print(f"seeds {told['seeds']}: {len(told['failures'])} failed, {told['requests']:,} requests", flush=True)
+        for seed, faults in told["failures"].items():
+            print(f"  seed {seed}: {faults}", flush=True)
+    return _end(failed, len(seeds))
+
+
+def _machine(seeds: range, examples: int, steps: int, jobs: int) -> int:
+    known = _done("machine")
+    failed = 0
+    for told in _spread(machine.block, [(seed, examples, steps) for seed in seeds if seed not in known], jobs):
+        gather("machine", **told)
+        failed += len(told["failures"])
+        print(f"seed {told['seeds'][0]}: {told['failures'] or 'no failure'}", flush=True)
+    return _end(failed, len(seeds) * examples)
+
+
+def _done(programme: str) -> set[int]:
+    """Seeds without a failure that were gathered before, of the same code."""
+    known = {seed for line in done(programme) if not line["failures"] for seed in range(*line["seeds"])}
+    print(f"{len(known)} seeds were done before with this code", flush=True)
+    return known
+
+
+def _spread(work: Callable[[Any], dict[str, Any]], parts: list[Any], jobs: int) -> Iterator[dict[str, Any]]:
     # Spawned, not forked: polars has threads by now.
     with multiprocessing.get_context("spawn").Pool(jobs) as pool:
-        for told in pool.imap(simulation.block, blocks):
-            gather("simulate", **told)
-            failed += len(told["failures"])
-            print(f"seeds {told['seeds']}: {len(told['failures'])} failed, {told['requests']:,} requests", flush=True)
-            for seed, faults in told["failures"].items():
-                print(f"  seed {seed}: {faults}", flush=True)
-    print(f"{failed} failures" if failed else bound(len(seeds)))
+        yield from pool.imap(work, parts)
+
+
+def _end(failed: int, runs: int) -> int:
+    print(f"{failed} failures" if failed else bound(runs))
     return int(failed > 0)
 
 
@@ -78,8 +110,7 @@ def _kills(count: int, first_seed: int, jobs: int, *, opaque: bool) -> int:
                 print(f"seed {told.seed}: {told.kills}, {kills} kills so far {told.faults or ''}", flush=True)
                 if kills < count:
                     running.add(pool.submit(journey, next(seeds), 10, opaque=opaque))
-    print(f"{failed} journeys failed" if failed else bound(kills))
-    return int(failed > 0)
+    return _end(failed, kills)
 
 
 def _mutants(seeds: range) -> int:

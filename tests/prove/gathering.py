@@ -5,10 +5,12 @@ import os
 import platform
 import subprocess
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
+PROGRAMME = Path(__file__).parents[2] / "pipeline"
 
 
 def gather(programme: str, **found: Any) -> Path:
@@ -18,6 +20,7 @@ def gather(programme: str, **found: Any) -> Path:
     line = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": _commit(),
+        "code": _code(),
         "python": platform.python_version(),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}",
         **found,
@@ -27,12 +30,12 @@ def gather(programme: str, **found: Any) -> Path:
     return path
 
 
-def done(programme: str, *, of_this_commit: bool = True) -> list[dict[str, Any]]:
-    """What was gathered before, so that a programme can go on where it stopped."""
+def done(programme: str) -> list[dict[str, Any]]:
+    """What was gathered before of the same code, so that a programme can go on where it stopped."""
     path = RESULTS / f"{programme}.jsonl"
     lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.is_file() else []
-    commit = _commit()
-    return [line for line in lines if not of_this_commit or line["commit"] == commit]
+    code = _code()
+    return [line for line in lines if line["code"] == code]
 
 
 def bound(runs: int) -> str:
@@ -43,5 +46,17 @@ def bound(runs: int) -> str:
 
 
 def _commit() -> str:
-    told = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
-    return told.stdout.strip() or "unknown"
+    changed = _git("status", "--porcelain", "--", ".", ":!tests/prove/results", ":!tests/benches/results")
+    return (_git("rev-parse", "--short", "HEAD") or "unknown") + ("-dirty" if changed else "")
+
+
+def _code() -> str:
+    """The programme under test, as a hash: a commit that touches only what is written about it changes nothing here."""
+    hashed = sha256()
+    for path in sorted(PROGRAMME.rglob("*.py")) + sorted(PROGRAMME.rglob("*.sql")):
+        hashed.update(path.relative_to(PROGRAMME).as_posix().encode() + b"\0" + path.read_bytes())
+    return hashed.hexdigest()[:12]
+
+
+def _git(*words: str) -> str:
+    return subprocess.run(["git", *words], capture_output=True, text=True, check=False).stdout.strip()

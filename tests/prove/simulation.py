@@ -475,14 +475,15 @@ def process(
         mortal = MortalLedger(ledger, dice, told.mortality if kill else 0.0)
         with suppress(Killed):
             submit(
-                iter(plan), len(plan), run_id="run-1", environment=ENVIRONMENT, ledger=mortal, make=_nobody,
+                iter(plan), len(plan), run_id="run-1", environment=ENVIRONMENT, ledger=mortal, make=nobody,
                 credential=credential, policy=policy, clock=clock,
                 dice=dice.random, stopping=stopping, pool_of=pool,
             )  # fmt: skip
     return stopping.stop
 
 
-def _nobody(_call: Call) -> Outcome:
+def nobody(_call: Call) -> Outcome:
+    """In the place of a client."""
     raise AssertionError("a simulated pool makes its own calls")
 
 
@@ -523,8 +524,12 @@ def _oracle(billing: Billing, plan: list[Planned], folder: Path, told: Scenario)
             yield f"key {key} was sent with {len(bodies)} bodies"
 
 
+def memory() -> Path | None:
+    """Where journals are kept in memory: what is played here is the order of things, not the disk."""
+    return found if (found := Path("/dev/shm")).is_dir() else None
+
+
 @contextmanager
 def _folder() -> Iterator[Path]:
-    memory = Path("/dev/shm")  # a journal in memory: what is played here is the order of things, not the disk
-    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as name:
+    with tempfile.TemporaryDirectory(dir=memory()) as name:
         yield Path(name)

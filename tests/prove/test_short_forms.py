@@ -11,7 +11,7 @@ from pipeline.customer import Environment
 from pipeline.errors import ConfigError
 from pipeline.ledger import Ledger
 from pipeline.verbs.rehearsal import VARIABLE, rehearsed
-from tests.prove import mutants, simulation
+from tests.prove import machine, mutants, simulation
 from tests.prove.kills import journey
 
 SEEDS, BLOCK = 500, 50
@@ -40,6 +40,11 @@ def test_without_the_unique_reference_nobody_is_created_twice_either():
     }
 
     assert failed == {}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_start_kill_wait_change_rotate_and_lose_in_any_order(seed):
+    assert machine.block((seed, 25, 50))["failures"] == []
 
 
 @pytest.mark.parametrize(("patience", "exit_code"), [(300.0, 5), (900.0, None)])
