@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 _SLOWEST = 0.1  #: requests a second; slower than that, the pause that billing asks for says more
 _GROWTH = 1.05  #: a second: a halved pace is back after 14 seconds without a 429
+_LONGEST_SLEEP = 60.0  #: seconds; a pause may be for ever, and no system sleeps that long
 _SAME_BURST = 1.0  #: seconds; refusals of requests that left together halve the pace once
 
 
@@ -52,7 +53,7 @@ class Pace:
         while not stopping.is_set():
             if (seconds := self.leave()) <= 0:
                 return True
-            stopping.wait(seconds)
+            stopping.wait(min(seconds, _LONGEST_SLEEP))
         return False
 
     def leave(self) -> float:

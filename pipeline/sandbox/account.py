@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import hmac
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from email.utils import formatdate
@@ -43,6 +44,21 @@ class Write:
 
 
 @dataclass
+class Rush:
+    """How many requests the busiest second has seen, wherever in time that second begins."""
+
+    most: int = 0
+    _last: deque[float] = field(default_factory=deque)
+
+    def note(self, now: float) -> None:
+        """A request has come, at `now` seconds of a clock that only goes forward."""
+        self._last.append(now)
+        while self._last[0] <= now - 1:
+            self._last.popleft()
+        self.most = max(self.most, len(self._last))
+
+
+@dataclass
 class Account:
     """One merchant's account with its key, its clock and its share of misbehaviour."""
 
@@ -55,6 +71,8 @@ class Account:
     running: dict[str, bytes] = field(default_factory=dict)
     #: Creates with a good key since the faults were set, each counted before anything of it is awaited.
     creates: int = 0
+    #: Since the process began, and by its own clock, which nobody moves.
+    rush: Rush = field(default_factory=Rush)
 
     def misbehave(self, faults: Faults) -> None:
         """Follow other fault settings from now on; a revoked key counts anew."""
@@ -150,7 +168,7 @@ class Account:
 
     def _effect(self, write: "Write", mishaps: frozenset[Mishap]) -> Answer:
         if Mishap.ERROR_STORED in mishaps:
-            return self.refusal(problems.SERVER_ERROR, write.path)
+            return self.refusal(problems.UNAVAILABLE, write.path)
         if write.customer is not None:
             return self._change(write, write.customer)
         fields = contract.read_customer(write.payload)

@@ -1,6 +1,7 @@
 """The vendor's calls over HTTP: who may call, what a create must bring, and how an answer is sent or lost."""
 
 import asyncio
+import time
 from dataclasses import replace
 
 from starlette.exceptions import HTTPException
@@ -190,6 +191,7 @@ def counted(account: Account, app: ASGIApp) -> ASGIApp:
             await send(message)
 
         account.store.count(f"requests.{_kind(scope)}")
+        account.rush.note(time.monotonic())
         await app(scope, receive, noting)
         if status == "none":
             account.store.count("answers.none")

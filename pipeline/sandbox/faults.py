@@ -14,7 +14,7 @@ class Mishap(StrEnum):
     LOST_REQUEST = "lost_request"  #: the connection is closed before anything happened
     RATE_LIMITED = "rate_limited"  #: 429 without effect, not stored
     ERROR_BEFORE = "error_before"  #: 503 without effect, not stored
-    ERROR_STORED = "error_stored"  #: 500 without effect, stored under the key and so replayed
+    ERROR_STORED = "error_stored"  #: 503 without effect, stored under the key and so replayed
     LOST_REPLY = "lost_reply"  #: everything done and stored, then the connection is closed
     ERROR_AFTER = "error_after"  #: everything done and stored, but this answer is a 502
     NO_PAYMENT_RULES = "no_payment_rules"  #: the customer is created without payment rules

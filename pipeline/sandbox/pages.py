@@ -71,6 +71,7 @@ def counts(account: Account) -> dict[str, object]:
     return {
         "now": account.clock.now().isoformat(),
         "requests": {"create": 0, "retrieve": 0, "update": 0} | store.counts("requests"),
+        "most_requests_in_a_second": account.rush.most,
         "answers": store.counts("answers"),
         "replays": store.number("replays"),
         "effects": store.number("effects"),

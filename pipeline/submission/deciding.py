@@ -7,6 +7,7 @@ Four rules stand behind every line:
 4  A new generation only after a replayed failure for the current key and a look-up that finds nothing.
 """
 
+import math
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -197,6 +198,20 @@ def decide(row: Progress, outcome: Outcome, dice: float, seconds_spent: float, p
             return LookUpNext(0, replace(again.row, why=Why.KEY_REUSED, may_be_sent=False))
         case _:
             return _stop(outcome)
+
+
+def quiet(outcome: Outcome, policy: Policy) -> float:
+    """For how many seconds nothing may leave, known from the answer alone: infinitely long where `decide` is sure to stop.
+
+    A worker obeys this the moment it has read an answer; until the step is decided others would have left.
+    """
+    match outcome:
+        case CredentialRefused(replayed=False) | CertificateRefused() | Misaddressed() | RequestRefused():
+            return math.inf
+        case Limited(replayed=False, retry_after=float() | int() as seconds) if seconds <= policy.longest_retry_after:
+            return seconds
+        case _:
+            return 0.0
 
 
 def _after_look_up(row: Progress, outcome: Outcome, dice: float, seconds_spent: float, policy: Policy) -> Step:

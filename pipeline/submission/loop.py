@@ -32,6 +32,7 @@ from pipeline.submission.deciding import (
     Why,
     begin,
     decide,
+    quiet,
 )
 from pipeline.submission.stopping import Evidence
 
@@ -145,7 +146,14 @@ def submit(
     `pool_of` makes another pool of workers than that of threads: one in which time is simulated.
     """
     pace = Pace(policy.per_second, clock.monotonic)
-    pool = (pool_of or Pool)(make, pace, clock.monotonic, stopping.event, policy.workers)
+
+    def make_and_hush(call: Call) -> Outcome:
+        outcome = make(call)
+        if seconds := quiet(outcome, policy):
+            pace.pause(seconds)
+        return outcome
+
+    pool = (pool_of or Pool)(make_and_hush, pace, clock.monotonic, stopping.event, policy.workers)
     loop = _Loop(
         run_id, environment, ledger, pool, pace, credential, policy, clock, dice, stopping, Tally(total), on_progress,
         Evidence(policy, heard_at=clock.monotonic()), is_ledger_whole=not ledger.damage(), canaries=policy.canary,

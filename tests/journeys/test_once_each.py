@@ -5,6 +5,7 @@ import json
 import os
 import resource
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -132,6 +133,77 @@ def test_faults_on_the_way_make_no_second_customer(pipeline, tmp_path, opaque):
     assert resumed.returncode == 0
 
 
+def test_a_reply_lost_after_the_effect_is_adopted_by_look_up_25_hours_later(pipeline, outside, tmp_path):
+    file = customers_csv(tmp_path / "customers.csv", 60)
+    outside.faults(lost_reply=1.0)  # every create takes effect, and nobody is told
+    dying = {**outside.environment, "PIPELINE_REHEARSAL": "kill_at=after-send,nth=8"}
+    killed = pipeline("run", file, "--base-url", outside.base_url, "--yes", environment=dying)
+    before = outside.stats()
+    outside.faults()
+    outside.advance(25 * 3600)
+
+    resumed = pipeline("resume", "--json", environment=outside.environment)
+
+    after = outside.stats()
+    assert killed.returncode == -signal.SIGKILL
+    assert before["effects"] >= 8
+    assert resumed.returncode == 0, resumed.stderr
+    assert after["requests"]["create"] - before["requests"]["create"] == 60 - before["effects"]
+    assert after["customers"] == after["effects"] == 60
+    assert json.loads(resumed.stdout)["fates"]["created"] == 60
+    with sqlite3.connect(_ledger(pipeline)) as ledger:
+        states = dict(ledger.execute("SELECT state, count(*) FROM rows GROUP BY state"))
+    assert states == {"adopted": before["effects"], "created": 60 - before["effects"]}
+
+
+def test_a_503_that_billing_stored_is_settled_looked_up_and_created_with_generation_2(pipeline, outside, tmp_path):
+    file = customers_csv(tmp_path / "customers.csv", 8)
+    outside.faults(error_stored=1.0)
+    process = pipeline.start(
+        "run", file, "--base-url", outside.base_url, "--yes", "--json", environment=outside.environment
+    )
+    _wait_until(lambda: outside.stats()["answers"].get("503", 0) >= 8, process)
+    outside.faults()
+
+    process.communicate(timeout=120)
+
+    assert process.returncode == 0
+    assert outside.stats()["customers"] == outside.stats()["effects"] == 8
+    with sqlite3.connect(_ledger(pipeline)) as ledger:
+        second = "SELECT external_reference FROM rows WHERE generation = 2 AND state = 'created'"
+        told = "SELECT kind, generation, call, coalesce(status, outcome), replayed FROM events WHERE external_reference = ? ORDER BY seq"
+        lives = [ledger.execute(told, reference).fetchall() for reference in ledger.execute(second).fetchall()]
+    assert lives
+    for life in lives:
+        assert life == [
+            ("intent", 1, None, None, None),
+            ("answer", 1, "create", 503, 0),
+            ("answer", 1, "create", 503, 1),
+            ("answer", 1, "look_up", "NotFound", None),
+            ("intent", 2, None, None, None),
+            ("settled", 2, "create", 201, 0),
+        ]
+
+
+def test_a_key_revoked_at_row_500_of_2_000_stops_the_pool_and_resume_finishes_once_it_is_mended(
+    pipeline, outside, tmp_path
+):
+    file = customers_csv(tmp_path / "customers.csv", 2_000)
+    outside.faults(revoked_after=500)
+
+    stopped = pipeline("run", file, "--base-url", outside.base_url, "--yes", environment=outside.environment)
+    stats = outside.stats()
+    outside.faults()
+    resumed = pipeline("resume", "--json", environment=outside.environment)
+
+    assert stopped.returncode == 4
+    assert stats["customers"] == 500
+    assert 1 <= stats["answers"]["401"] <= 8  # the pool's size: one request each
+    assert resumed.returncode == 0, resumed.stderr
+    assert json.loads(resumed.stdout)["fates"]["created"] == 2_000
+    assert outside.stats()["customers"] == outside.stats()["effects"] == 2_000
+
+
 def test_a_disk_that_is_full_before_the_first_send_sends_nothing_and_resume_finishes_once_there_is_room(
     pipeline, outside, tmp_path
 ):
@@ -185,6 +257,11 @@ def test_customers_created_before_billing_forgot_the_keys_are_adopted_not_create
     stats = outside.stats()
     assert json.loads(resumed.stdout)["fates"]["created"] == stats["customers"] == 600
     assert resumed.returncode == 0
+
+
+def _ledger(pipeline) -> Path:
+    [path] = pipeline.folder.glob(".pipeline/*/ledger.sqlite")
+    return path
 
 
 def _rows(path: Path) -> list[dict[str, str]]:

@@ -1,6 +1,7 @@
 """What comes after an answer is what the protocol's table says, and its four rules hold over every sequence of answers."""
 
 import csv
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -41,6 +42,7 @@ from pipeline.submission.deciding import (
     Why,
     begin,
     decide,
+    quiet,
 )
 
 POLICY = Policy()
@@ -267,6 +269,36 @@ def test_a_retry_after_pauses_the_whole_pool():
 
     assert isinstance(step, SendAgain)
     assert (step.after, step.pause_all) == (7, 7)
+
+
+@pytest.mark.parametrize("why", [None, *Why])
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        CredentialRefused(401, replayed=False),
+        CertificateRefused("expired"),
+        Misaddressed(404),
+        RequestRefused(415, "no"),
+    ],
+)
+def test_where_a_worker_lets_nothing_leave_any_more_the_run_is_sure_to_stop(outcome, why):
+    assert quiet(outcome, POLICY) == math.inf
+    assert isinstance(decide(Progress(why=why), outcome, 0.5, 0, POLICY), Stop)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "seconds"),
+    [
+        (Limited(replayed=False, retry_after=2), 2),
+        (Limited(replayed=False), 0),
+        (Limited(replayed=True, retry_after=2), 0),
+        (Limited(replayed=False, retry_after=POLICY.longest_retry_after + 1), 0),
+        (CredentialRefused(401, replayed=True), 0),
+        (NoAnswer("ReadTimeout"), 0),
+    ],
+)
+def test_other_answers_hold_the_pool_as_long_as_billing_asks_and_no_longer(outcome, seconds):
+    assert quiet(outcome, POLICY) == seconds
 
 
 def test_a_taken_reference_that_nobody_finds_is_looked_up_again_after_1_2_and_4_seconds():
