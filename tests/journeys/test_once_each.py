@@ -171,17 +171,17 @@ def test_a_503_that_billing_stored_is_settled_looked_up_and_created_with_generat
     assert outside.stats()["customers"] == outside.stats()["effects"] == 8
     with sqlite3.connect(_ledger(pipeline)) as ledger:
         second = "SELECT external_reference FROM rows WHERE generation = 2 AND state = 'created'"
-        told = "SELECT kind, generation, call, coalesce(status, outcome), replayed FROM events WHERE external_reference = ? ORDER BY seq"
+        told = "SELECT kind, generation, call, outcome, replayed FROM events WHERE external_reference = ? ORDER BY seq"
         lives = [ledger.execute(told, reference).fetchall() for reference in ledger.execute(second).fetchall()]
     assert lives
     for life in lives:
         assert life == [
             ("intent", 1, None, None, None),
-            ("answer", 1, "create", 503, 0),
-            ("answer", 1, "create", 503, 1),
+            ("answer", 1, "create", "ServerTrouble", 0),
+            ("answer", 1, "create", "ServerTrouble", 1),
             ("answer", 1, "look_up", "NotFound", None),
             ("intent", 2, None, None, None),
-            ("settled", 2, "create", 201, 0),
+            ("settled", 2, "create", "Accepted", 0),
         ]
 
 
