@@ -13,10 +13,10 @@ RESULTS = Path(__file__).parent / "results"
 PROGRAMME = Path(__file__).parents[2] / "pipeline"
 
 
-def gather(programme: str, **found: Any) -> Path:
-    """Append a result to `results/PROGRAMME.jsonl`."""
-    RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"{programme}.jsonl"
+def gather(programme: str, results: Path = RESULTS, **found: Any) -> Path:
+    """Append a result to PROGRAMME.jsonl in a folder of results."""
+    results.mkdir(exist_ok=True)
+    path = results / f"{programme}.jsonl"
     line = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": _commit(),

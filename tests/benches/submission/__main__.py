@@ -1,6 +1,8 @@
 """Creates a second and CPU for each create, beside bare loops that keep no journal and believe every answer, in one run.
 
 Run it: python -m tests.benches.submission [--rows 20000] [--rounds 5] [--against responder sandbox]
+Whether memory stays flat: python -m tests.benches.submission --rows 100000 --rounds 1 --only pipeline
+The figures are appended to tests/benches/results/submission.jsonl, with commit and machine.
 """
 
 import argparse
@@ -15,8 +17,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.benches.submission.contenders import CONTENDERS
+from tests.prove.gathering import gather
 
 HERE = Path(__file__).parent
+BENCHES = HERE.parent / "results"
 KEY = "sk_test_bench00000000000000000"
 
 
@@ -36,6 +40,7 @@ def main() -> int:
                 with SERVERS[server]() as url:
                     results[name].append(_run(name, url, said.rows))
         print(_table(results))
+        gather("submission", BENCHES, server=server, creates=said.rows, rounds=said.rounds, medians=_medians(results))
     print(f"\n{platform.python_implementation()} {platform.python_version()}, {os.cpu_count()} cores")
     return 0
 
@@ -46,10 +51,7 @@ def _run(name: str, url: str, rows: int) -> dict:
 
 
 def _table(results: dict[str, list[dict]]) -> str:
-    middle = {
-        name: {figure: statistics.median(run[figure] for run in runs) for figure in runs[0]}
-        for name, runs in results.items()
-    }
+    middle = _medians(results)
     bare = max(
         (figures for name, figures in middle.items() if name.startswith("httpx")),
         key=lambda figures: figures["per_second"],
@@ -64,7 +66,22 @@ def _table(results: dict[str, list[dict]]) -> str:
         if bare:
             line += f"{figures['per_second'] / bare['per_second']:>8.2f}{figures['cpu_us'] / bare['cpu_us']:>8.2f}"
         lines.append(line)
+        if weights := figures["mb_after_each_10000"]:
+            lines.append(f"{'':4}MB after each 10,000: {' '.join(map(str, weights))}")
     return "\n".join(lines)
+
+
+def _medians(results: dict[str, list[dict]]) -> dict[str, dict]:
+    """The median of each figure; of the memory over time, the last run's."""
+    return {
+        name: {
+            figure: runs[-1][figure]
+            if isinstance(runs[-1][figure], list)
+            else round(statistics.median(run[figure] for run in runs), 1)
+            for figure in runs[0]
+        }
+        for name, runs in results.items()
+    }
 
 
 @contextmanager

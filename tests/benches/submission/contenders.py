@@ -20,7 +20,7 @@ from pathlib import Path
 from pipeline.billing import ApiKey, Billing, parse_address
 from pipeline.customer import Environment, create_key
 from pipeline.ledger import Ledger
-from pipeline.submission import Clock, Planned, Policy, StopRequest, submit
+from pipeline.submission import Clock, Planned, Policy, StopRequest, Tally, submit
 
 IN_FLIGHT = 8
 ENVIRONMENT = Environment("bench", "bench", "test", "loopback")
@@ -45,10 +45,7 @@ def payloads(count: int) -> Iterator[tuple[str, bytes]]:
 
 def ours(url: str, key: str, count: int, *, journal: Path | None = None) -> None:
     """Keys, a durable journal, strict reading of each answer, comparison of each echo."""
-    planned = []
-    for reference, payload in payloads(count):
-        digest = hashlib.sha256(payload).hexdigest()
-        planned.append(Planned(reference, digest, create_key(ENVIRONMENT, reference, digest, 1), payload))
+    customers = list(payloads(count))
     api_key = ApiKey(key, source="the bench")
     with (
         tempfile.TemporaryDirectory(dir=journal) as folder,
@@ -58,7 +55,7 @@ def ours(url: str, key: str, count: int, *, journal: Path | None = None) -> None
         ledger.begin_run("bench", datetime.now(UTC), count, 0)
         began()
         tally = submit(
-            iter(planned),
+            _planned(customers),
             count,
             run_id="bench",
             environment=ENVIRONMENT,
@@ -69,9 +66,24 @@ def ours(url: str, key: str, count: int, *, journal: Path | None = None) -> None
             clock=Clock(lambda: datetime.now(UTC), time.monotonic),
             dice=random.random,
             stopping=StopRequest(),
+            on_progress=_weigh,
         )
         if tally.states != {"created": count}:
             raise SystemExit(f"not all were created: {tally}")
+
+
+def _planned(customers: list[tuple[str, bytes]]) -> Iterator[Planned]:
+    """With a key each: it is part of the work that is measured."""
+    for reference, payload in customers:
+        digest = hashlib.sha256(payload).hexdigest()
+        yield Planned(reference, digest, create_key(ENVIRONMENT, reference, digest, 1), payload)
+
+
+def _weigh(tally: Tally) -> None:
+    """Resident memory after each 10,000 creates."""
+    if tally.done >= (len(_WEIGHTS) + 1) * 10_000:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        _WEIGHTS.append(pages * resource.getpagesize() / 2**20)
 
 
 def ours_in_memory(url: str, key: str, count: int) -> None:
@@ -179,6 +191,7 @@ async def _in_tasks(create: Callable[[str, bytes], object], count: int) -> None:
 
 
 _START: dict[str, float] = {}
+_WEIGHTS: list[float] = []
 
 
 def began() -> None:
@@ -194,7 +207,16 @@ def main() -> None:
     seconds = time.perf_counter() - _START["at"]
     used = resource.getrusage(resource.RUSAGE_SELF)
     cpu = used.ru_utime + used.ru_stime - _START["cpu"]
-    print(json.dumps({"per_second": count / seconds, "cpu_us": 1e6 * cpu / count, "peak_mb": used.ru_maxrss / 1024}))
+    print(
+        json.dumps(
+            {
+                "per_second": count / seconds,
+                "cpu_us": 1e6 * cpu / count,
+                "peak_mb": used.ru_maxrss / 1024,
+                "mb_after_each_10000": [round(weight) for weight in _WEIGHTS],
+            }
+        )
+    )
 
 
 if __name__ == "__main__":
