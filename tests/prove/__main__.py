@@ -5,6 +5,8 @@
     python -m tests.prove mutants                      each rule removed: a simulated run must fail
     python -m tests.prove kills --count 1000           kill -9 of the real process against the real sandbox
     python -m tests.prove kills --count 100 --opaque   the same where problems have no type
+    python -m tests.prove chaos --seeds 0:100          a proxy between them that delays, resets, slices, repeats
+    python -m tests.prove disk --seeds 0:60            full, read-only, failing writes; the journal's end cut or flipped
 
 Results are gathered in tests/prove/results/, with commit and machine; what has seeds goes on where it stopped.
 """
@@ -19,7 +21,7 @@ from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import asdict
 from typing import Any
 
-from tests.prove import machine, mutants, simulation
+from tests.prove import chaos, disk, machine, mutants, simulation
 from tests.prove.gathering import bound, done, gather
 from tests.prove.kills import journey
 
@@ -39,7 +41,18 @@ def main() -> int:
     driving.add_argument("--examples", type=int, default=100)
     driving.add_argument("--steps", type=int, default=100)
     driving.add_argument("--jobs", type=int, default=os.cpu_count())
-    driving.set_defaults(run=lambda said: _machine(said.seeds, said.examples, said.steps, said.jobs))
+    driving.set_defaults(run=lambda said: _each("machine", machine.block, said, said.examples, said.steps))
+    disturbing = programmes.add_parser("chaos")
+    disturbing.add_argument("--seeds", type=_range, default=range(5), help="FROM:TO, each a journey")
+    disturbing.add_argument("--rows", type=int, default=2_000)
+    disturbing.add_argument("--silence", type=float, default=2.0, help="seconds that a half-open connection stays")
+    disturbing.add_argument("--jobs", type=int, default=os.cpu_count())
+    disturbing.set_defaults(run=lambda said: _each("chaos", chaos.block, said, said.rows, said.silence))
+    spoiling = programmes.add_parser("disk")
+    spoiling.add_argument("--seeds", type=_range, default=range(3), help="FROM:TO, each a journey for every fault")
+    spoiling.add_argument("--rows", type=int, default=900)
+    spoiling.add_argument("--jobs", type=int, default=os.cpu_count())
+    spoiling.set_defaults(run=lambda said: _each("disk", disk.block, said, said.rows))
     removing = programmes.add_parser("mutants")
     removing.add_argument("--seeds", type=_range, default=range(200))
     removing.set_defaults(run=lambda said: _mutants(said.seeds))
@@ -66,14 +79,16 @@ def _simulate(seeds: range, jobs: int) -> int:
     return _end(failed, len(seeds))
 
 
-def _machine(seeds: range, examples: int, steps: int, jobs: int) -> int:
-    known = _done("machine")
-    failed = 0
-    for told in _spread(machine.block, [(seed, examples, steps) for seed in seeds if seed not in known], jobs):
-        gather("machine", **told)
-        failed += len(told["failures"])
-        print(f"seed {told['seeds'][0]}: {told['failures'] or 'no failure'}", flush=True)
-    return _end(failed, len(seeds) * examples)
+def _each(programme: str, block: Callable[[Any], dict[str, Any]], said: argparse.Namespace, *told: float) -> int:
+    """A line of results for each seed; where it holds several runs, it says how many."""
+    known = _done(programme)
+    failed, runs = 0, 0
+    for found in _spread(block, [(seed, *told) for seed in said.seeds if seed not in known], said.jobs):
+        gather(programme, **found)
+        failed += len(found["failures"])
+        runs += found.get("examples") or len(found.get("met_by_fault", ())) or 1
+        print(f"seed {found['seeds'][0]}: {found['failures'] or 'no failure'}", flush=True)
+    return _end(failed, runs)
 
 
 def _done(programme: str) -> set[int]:

@@ -41,7 +41,9 @@ def done(programme: str) -> list[dict[str, Any]]:
 def bound(runs: int) -> str:
     """What no failure in so many runs says, by the rule of three."""
     return (
-        f"0 failures in {runs}: fewer than {3 / runs:.2%} of such runs fail, at 95 % confidence" if runs else "no run"
+        f"0 failures in {runs}: fewer than {min(1.0, 3 / runs):.2%} of such runs fail, at 95 % confidence"
+        if runs
+        else "no run"
     )
 
 

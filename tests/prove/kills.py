@@ -56,7 +56,7 @@ def journey(seed: int, most_kills: int, *, opaque: bool = False, rows: int = ROW
                 # A failure that billing stored under all three keys of a row is replayed for a day.
                 outside.advance(25 * 3600)
                 code = _finish(pipeline, outside)
-            faults = list(_oracle(pipeline, outside, rows, code))
+            faults = list(oracle(pipeline, outside, rows, code))
             return Journey(
                 seed, {at: n for at, n in kills.items() if n}, starts, faults, outside.stats()["requests"]["create"]
             )
@@ -91,9 +91,14 @@ def _finish(pipeline: Command, outside: Outside) -> int:
     return pipeline("resume", pipeline.newest().name, environment=outside.environment).returncode
 
 
-def _oracle(pipeline: Command, outside: Outside, rows: int, code: int) -> Iterator[str]:
-    """It asks the sandbox and the report."""
+def oracle(pipeline: Command, outside: Outside, rows: int, code: int, *, is_whole: bool = True) -> Iterator[str]:
+    """What the sandbox and the report say against a file of `customers_csv`; nothing where all is well.
+
+    A ledger that is not whole has forgotten some of what it created: it finds them, and calls them already there.
+    """
     stats, summary = outside.stats(), pipeline.summary()
+    fates, sums = summary["fates"], summary["sums"]["ZAR"]
+    ours = ["created"] if is_whole else ["created", "already_exists_same"]
     expected = {
         "exit code": (code, 0),
         "customers": (stats["customers"], rows),
@@ -101,14 +106,14 @@ def _oracle(pipeline: Command, outside: Outside, rows: int, code: int) -> Iterat
         "sums": (stats["sums"], {"ZAR": sum(n * 100 for n in range(rows))}),
         "effects": (stats["effects_per_reference"], {"max": 1, "more_than_one": []}),
         "keys with two bodies": (stats["keys_with_two_bodies"], 0),
-        "created": (summary["fates"]["created"], rows),
-        "in doubt": (summary["fates"]["in_doubt"], 0),
-        "sum created": (summary["sums"]["ZAR"]["created"], stats["sums"]["ZAR"]),
+        "created": (sum(fates[fate] for fate in ours), rows),
+        "in doubt": (fates["in_doubt"], 0),
+        "sum created": (sum(sums[fate] for fate in ours), stats["sums"].get("ZAR")),
         "conservation": (summary["conservation"]["holds"], True),
     }
     for what, (found, wanted) in expected.items():
         if found != wanted:
             yield f"{what}: {found!r}, not {wanted!r}"[:300]
     audited = pipeline("audit", "verify")
-    if audited.returncode:
+    if audited.returncode and is_whole:
         yield audited.stdout

@@ -11,7 +11,7 @@ from pipeline.customer import Environment
 from pipeline.errors import ConfigError
 from pipeline.ledger import Ledger
 from pipeline.verbs.rehearsal import VARIABLE, rehearsed
-from tests.prove import machine, mutants, simulation
+from tests.prove import chaos, disk, machine, mutants, simulation
 from tests.prove.kills import journey
 
 SEEDS, BLOCK = 500, 50
@@ -103,6 +103,19 @@ def test_a_run_that_is_killed_again_and_again_ends_with_each_customer_once(seed,
 
     assert told.faults == []
     assert sum(told.kills.values()) >= 3
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_bad_network_between_us_and_billing_makes_nobody_twice(seed):
+    told = chaos.journey(seed, 200, silence=0.5)
+
+    assert told.faults == []
+    assert sum(told.met.values()) > 20
+
+
+@pytest.mark.parametrize("kind", disk.kinds())
+def test_whatever_the_disk_does_each_customer_is_created_once_and_a_resume_finishes(kind):
+    assert disk.journey(1, kind, rows=400).faults == []
 
 
 def test_a_kill_point_is_refused_with_a_live_key_and_away_from_this_machine(tmp_path):
