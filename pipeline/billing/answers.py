@@ -5,7 +5,7 @@ Whether an answer is a replay is asked before its status is read: a replayed 401
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -162,6 +162,10 @@ def _accepted(response: Response, payload: bytes) -> Accepted | Unintelligible:
     )
 
 
+#: What a server may do to a field without changing what it says: texts with the same form are no difference.
+_SAME_WITH: dict[str, Callable[[str], str]] = {"email": str.lower}
+
+
 def _differences(sent: dict[str, Any], echo: dict[str, Any]) -> list[Difference]:
     """Fields in which the echo is not what was sent; an absent field and null are the same, 1 and true are not."""
     return [
@@ -170,7 +174,18 @@ def _differences(sent: dict[str, Any], echo: dict[str, Any]) -> list[Difference]
         # Equal texts need no telling; with numbers 1 == True == Decimal("1.0"), so those are compared as told.
         if not ((ours := sent.get(field)) == (theirs := echo.get(field)) and type(ours) is type(theirs) in {str, int})
         and _told(ours) != _told(theirs)
+        and not _is_equivalent(field, ours, theirs)
     ]
+
+
+def _is_equivalent(field: str, ours: object, theirs: object) -> bool:
+    same_with = _SAME_WITH.get(field)
+    return (
+        same_with is not None
+        and isinstance(ours, str)
+        and isinstance(theirs, str)
+        and same_with(ours) == same_with(theirs)
+    )
 
 
 def _told(value: Any) -> str | None:
