@@ -7,6 +7,7 @@ Intents are committed in windows before the first of them is sent; outcomes in g
 import contextlib
 import heapq
 import itertools
+import math
 import queue
 import threading
 from collections import Counter
@@ -361,6 +362,7 @@ class _Loop:
         if not is_failure:
             self.evidence.heard(now)
             self._let_go()
+        self._keep_quiet(outcome, now)
         if result.reference == _PROBE:
             self.is_probing, self.probe_at = False, now + PROBE_EVERY
             return
@@ -375,6 +377,17 @@ class _Loop:
         step = decide(row.progress, outcome, self.dice(), row.spent, self.policy)
         self._note(row, outcome, step)
         self._obey(row, step)
+
+    def _keep_quiet(self, outcome: Outcome, now: float) -> None:
+        """What an answer says to all: its worker has obeyed already, and here it is known from now on."""
+        seconds = quiet(outcome, self.policy)
+        if seconds == math.inf:
+            stop = decide(Progress(), outcome, 0.0, 0.0, self.policy)
+            assert isinstance(stop, Stop)  # noqa: S101 - what `quiet` says of it
+            self.stopping.ask(stop)
+        elif seconds:
+            self.pace.pause(seconds)
+            self.evidence.paused(now + seconds)
 
     def _obey(self, row: _Row, step: Step) -> None:
         match step:
@@ -448,9 +461,6 @@ class _Loop:
 
     def _later(self, row: _Row, after: float, pause_all: float) -> None:
         now = self.clock.monotonic()
-        if pause_all:
-            self.pace.pause(pause_all)
-            self.evidence.paused(now + pause_all)
         row.spent += max(0.0, after - pause_all)
         if after <= 0:
             self._hand_out(row)

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import resource
 import signal
 import sqlite3
@@ -89,14 +90,15 @@ def test_a_run_killed_in_the_middle_resumes_without_a_second_customer(pipeline, 
     assert stats["sums"]["ZAR"] == summary["sums"]["ZAR"]["created"]
 
 
-def test_ctrl_c_once_finishes_what_is_in_flight_and_resume_does_the_rest(pipeline, outside, tmp_path):
+@pytest.mark.parametrize("signal_sent", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_finishes_what_is_in_flight_and_resume_does_the_rest(pipeline, outside, tmp_path, signal_sent):
     file = customers_csv(tmp_path / "customers.csv", 2_000)
     process = pipeline.start(
         "run", file, "--base-url", outside.base_url, "--yes", "--json", environment=outside.environment
     )
     _wait_until(lambda: outside.stats()["customers"] >= 500, process)
 
-    process.send_signal(signal.SIGINT)
+    process.send_signal(signal_sent)
     out, err = process.communicate(timeout=60)
 
     stopped = json.loads(out)
@@ -131,6 +133,27 @@ def test_faults_on_the_way_make_no_second_customer(pipeline, tmp_path, opaque):
     assert json.loads(resumed.stdout)["fates"]["created"] == stats["customers"] == 400
     assert stats["effects_per_reference"]["max"] == 1
     assert resumed.returncode == 0
+
+
+def test_status_reads_a_run_that_goes_on_in_another_process_and_a_second_run_is_told_who_has_the_lock(
+    pipeline, outside, tmp_path
+):
+    file = customers_csv(tmp_path / "customers.csv", 400)
+    told = ("--base-url", outside.base_url, "--yes")
+    process = pipeline.start("run", file, *told, "--pace", "40", environment=outside.environment)
+    _wait_until(lambda: outside.stats()["customers"] >= 40, process)
+
+    status = json.loads(pipeline("status", "--json").stdout)
+    second = pipeline("run", file, *told, environment=outside.environment)
+
+    assert status["status"] == "running"
+    assert 0 < status["states"]["created"] < 400
+    assert second.returncode == 75
+    assert re.search(rf"run {status['run_id']} \(pid {process.pid}\) since 20", second.stderr)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    assert process.returncode == 5
+    assert json.loads(pipeline("status", "--json").stdout)["status"] == "stopped"
 
 
 def test_a_reply_lost_after_the_effect_is_adopted_by_look_up_25_hours_later(pipeline, outside, tmp_path):

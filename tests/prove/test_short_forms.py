@@ -81,6 +81,20 @@ def test_while_billing_is_away_it_is_asked_now_and_then_and_not_by_every_row(tmp
         assert ledger.requests("run-1")["creates"] < 400 + 256 * 6
 
 
+def test_a_key_that_is_revoked_while_billing_is_away_stops_the_run_as_soon_as_billing_says_so(tmp_path):
+    world = simulation.World(random.Random(1))
+    billing = simulation.Billing(world, simulation.NONE, outage=(0.2, 50.2))
+    billing.look_up = lambda _reference: billing._problem(401, "invalid-key")
+    plan = [simulation.planned(number, 0) for number in range(400)]
+    told = replace(simulation.scenario(1), mortality=0.0)
+
+    stop = simulation.process(world, billing, plan, tmp_path, told, "credential", kill=False)
+
+    assert stop.exit_code == 4
+    assert "refuses the API key" in stop.reason
+    assert world.now < 60  # the first question after the outage
+
+
 @pytest.mark.parametrize("rule", mutants.MUTANTS)
 def test_without_a_rule_a_simulated_run_fails_that_passes_with_it(rule):
     assert mutants.first_failure(rule, range(60)) is not None
