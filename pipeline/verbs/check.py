@@ -11,7 +11,8 @@ from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 
-from pipeline.billing import ApiKey, Probe, parse_address, probe
+from pipeline.billing import ApiKey, parse_address
+from pipeline.billing.probe import Probe, probe
 from pipeline.config import (
     KEY_FILE_VARIABLE,
     SANDBOX,

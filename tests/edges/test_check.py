@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.billing import Probe
+from pipeline.billing.probe import Probe
 from pipeline.customer import Environment
 from pipeline.ledger import Intent, Ledger, run_lock
 from pipeline.verbs.check import Asked, Finding, Verdict, _certificate, _clock, check
