@@ -7,6 +7,7 @@
     python -m tests.prove kills --count 100 --opaque   the same where problems have no type
     python -m tests.prove chaos --seeds 0:100          a proxy between them that delays, resets, slices, repeats
     python -m tests.prove disk --seeds 0:60            full, read-only, failing writes; the journal's end cut or flipped
+    python -m tests.prove summary                      what the gathered results of this code come to
 
 Results are gathered in tests/prove/results/, with commit and machine; what has seeds goes on where it stopped.
 """
@@ -24,6 +25,7 @@ from typing import Any
 from tests.prove import chaos, disk, machine, mutants, simulation
 from tests.prove.gathering import bound, done, gather
 from tests.prove.kills import journey
+from tests.prove.summing import summary
 
 BLOCK = 250  #: seeds that are gathered together
 
@@ -62,8 +64,10 @@ def main() -> int:
     killing.add_argument("--opaque", action="store_true")
     killing.add_argument("--jobs", type=int, default=os.cpu_count())
     killing.set_defaults(run=lambda said: _kills(said.count, said.first_seed, said.jobs, opaque=said.opaque))
+    adding_up = programmes.add_parser("summary")
+    adding_up.set_defaults(run=lambda _said: print(summary()))
     said = parser.parse_args()
-    return said.run(said)
+    return said.run(said) or 0
 
 
 def _simulate(seeds: range, jobs: int) -> int:

@@ -20,7 +20,7 @@ def gather(programme: str, results: Path = RESULTS, **found: Any) -> Path:
     line = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": _commit(),
-        "code": _code(),
+        "code": code(),
         "python": platform.python_version(),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}",
         **found,
@@ -34,8 +34,8 @@ def done(programme: str) -> list[dict[str, Any]]:
     """What was gathered before of the same code, so that a programme can go on where it stopped."""
     path = RESULTS / f"{programme}.jsonl"
     lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.is_file() else []
-    code = _code()
-    return [line for line in lines if line["code"] == code]
+    ours = code()
+    return [line for line in lines if line["code"] == ours]
 
 
 def bound(runs: int) -> str:
@@ -52,7 +52,7 @@ def _commit() -> str:
     return (_git("rev-parse", "--short", "HEAD") or "unknown") + ("-dirty" if changed else "")
 
 
-def _code() -> str:
+def code() -> str:
     """The programme under test, as a hash: a commit that touches only what is written about it changes nothing here."""
     hashed = sha256()
     for path in sorted(PROGRAMME.rglob("*.py")) + sorted(PROGRAMME.rglob("*.sql")):

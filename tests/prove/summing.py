@@ -1,0 +1,86 @@
+"""What the gathered lines come to for the programme as it is: runs, failures, and what the figures bound."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from tests.prove.gathering import RESULTS, bound, code, done
+
+Lines = list[dict[str, Any]]
+
+
+def summary() -> str:
+    """A table over what was gathered of this code, written to results/README.md too."""
+    rows = []
+    for programme, (runs_of, of) in _PROGRAMMES.items():
+        if lines := done(programme):
+            runs = runs_of(lines)
+            failed = sum(bool(line.get("failures") or line.get("faults") or line.get("alive")) for line in lines)
+            says = (
+                f"{failed} lines tell of failures" if failed else bound(runs) if programme != "mutants" else "all fail"
+            )
+            commits = ", ".join(sorted({line["commit"] for line in lines}))
+            rows.append(f"| {programme} | {runs:,} {of(lines)} | {says} | {commits} |")
+    machines = ", ".join(sorted({line["machine"] for name in _PROGRAMMES for line in done(name)}))
+    text = "\n".join(
+        [
+            "# What the long programmes found",
+            "",
+            (
+                f"Of the programme whose hash is {code()} (`pipeline/`), on {machines or 'no machine yet'}. Written by "
+                "`python -m tests.prove summary` from the lines beside it, which hold older programmes too."
+            ),
+            "",
+            "| programme | runs | what that says, for runs so distributed | commit |",
+            "|---|---|---|---|",
+            *rows,
+            "",
+        ]
+    )
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / "README.md").write_text(text, encoding="utf-8")
+    return text
+
+
+def _kills(lines: Lines) -> int:
+    return sum(sum(line["kills"].values()) for line in lines)
+
+
+def _kills_by_point(lines: Lines) -> str:
+    return f"kills in {len(lines)} journeys: {_told(Counter(), (line['kills'] for line in lines))}"
+
+
+def _met_by_the_network(lines: Lines) -> str:
+    rows = sum(line["rows"] for line in lines)
+    return f"journeys of {rows:,} rows in all: {_told(Counter(), (line['met'] for line in lines))}"
+
+
+def _met_by_the_disk(lines: Lines) -> str:
+    kinds = Counter(kind for line in lines for kind in line["met_by_fault"])
+    return f"journeys: {_told(kinds, ())}"
+
+
+def _told(counts: Counter[str], more: Iterable[dict[str, int]]) -> str:
+    for one in more:
+        counts.update(one)
+    return ", ".join(f"{name} {count:,}" for name, count in counts.most_common())
+
+
+_PROGRAMMES: dict[str, tuple[Callable[[Lines], int], Callable[[Lines], str]]] = {
+    "simulate": (
+        lambda lines: len({seed for line in lines for seed in range(*line["seeds"])}),
+        lambda lines: f"seeds, {sum(line['requests'] for line in lines):,} requests",
+    ),
+    "machine": (
+        lambda lines: sum(line["examples"] for line in lines),
+        lambda lines: f"examples of {lines[-1]['steps']} steps",
+    ),
+    "kills": (_kills, _kills_by_point),
+    "kills_opaque": (_kills, _kills_by_point),
+    "chaos": (len, _met_by_the_network),
+    "disk": (lambda lines: sum(len(line["met_by_fault"]) for line in lines), _met_by_the_disk),
+    "mutants": (
+        lambda lines: lines[-1]["rules"],
+        lambda _: "rules, each removed in turn, without the unique reference",
+    ),
+}
