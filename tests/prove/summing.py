@@ -27,7 +27,7 @@ def summary() -> str:
             "# What the long programmes found",
             "",
             (
-                f"Of the programme whose hash is {code()} (`pipeline/`), on {machines or 'no machine yet'}. Written by "
+                f"Of the submission whose hash is {code()} (`PROVEN` in gathering.py), on {machines or 'no machine yet'}. Written by "
                 "`python -m tests.prove summary` from the lines beside it, which hold older programmes too."
             ),
             "",
