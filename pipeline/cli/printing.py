@@ -9,12 +9,13 @@ import unicodedata
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from rich.console import Console
 
     from pipeline.references import References
     from pipeline.reporting.glance import Account
+    from pipeline.verbs.explain import Explained
     from pipeline.verbs.plan import PlannedRun
     from pipeline.verbs.status import RunStatus
 
@@ -179,6 +180,19 @@ def show_status(run: "RunStatus") -> None:
         f"{run.run_id}: {run.status} in {run.environment}\n{run.settled} of {run.planned} creates settled ({states})"
         f"{_left(run)}\n{run.reports}"
     )
+
+
+def show_explained(found: "Sequence[Explained]", *, whole: bool) -> None:
+    """Codes with all that is told of them, or a line each."""
+    if not whole:
+        widest = max(len(one.code) for one in found)
+        _out("\n".join(f"{one.code:{widest}}  {one.meaning}" for one in found))
+        return
+    texts = []
+    for one in found:
+        options = f"\noptions:  {', '.join(one.bears_on_it)}" if one.bears_on_it else ""
+        texts.append(f"{one.code}\n{one.meaning}\nexample:  {one.example}\nmend it:  {one.mend}{options}")
+    _out("\n\n".join(texts))
 
 
 def _left(run: "RunStatus") -> str:

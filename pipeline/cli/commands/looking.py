@@ -1,11 +1,11 @@
-"""Looking on: status, runs."""
+"""Looking on: status, runs, explain."""
 
 from typing import Any
 
 import click
 
 from pipeline.cli import options
-from pipeline.cli.printing import say, show_json, show_status, show_statuses
+from pipeline.cli.printing import say, show_explained, show_json, show_status, show_statuses
 
 
 @click.command()
@@ -46,4 +46,21 @@ def runs(**given: Any) -> int:
         show_json([{**asdict(run), "settled": run.settled, "left": run.left} for run in found])
     else:
         show_statuses(found)
+    return 0
+
+
+@click.command()
+@click.argument("codes", nargs=-1, metavar="[CODE]…")
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+def explain(codes: tuple[str, ...], *, as_json: bool) -> int:
+    """What a code beside a row means, and how to mend the row; every code where none is named."""
+    from dataclasses import asdict
+
+    from pipeline.verbs.explain import explain
+
+    found = explain(codes)
+    if as_json:
+        show_json([asdict(one) for one in found])
+    else:
+        show_explained(found, whole=bool(codes))
     return 0

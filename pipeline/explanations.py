@@ -1,0 +1,284 @@
+"""What each reason means to whoever has to mend the row: an example, what to do, which option or config key bears on it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pipeline.outcomes import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """How to mend a row that was set aside for a reason."""
+
+    mend: str
+    example: str = ""  #: where no cells alone can show it
+    cells: Mapping[str, str] = field(default_factory=dict)  #: cells of a canonical file that bring this reason about
+    bears_on_it: tuple[str, ...] = ()  #: options of the command line, and keys of the config as dotted paths
+
+    @property
+    def shown(self) -> str:
+        """The example as a person reads it."""
+        return self.example or ", ".join(f"{name}: {_short(text)}" for name, text in self.cells.items())
+
+
+def _short(text: str) -> str:
+    """A text of many letters by its beginning and its length."""
+    return text if len(text) <= 60 else f"{text[:20]}… ({len(text)} characters)"
+
+
+_REFERENCE = {"external_reference": "A-1"}
+_DIALECT = ("source.delimiter", "source.encoding")
+
+EXPLANATIONS: dict[Reason, Explanation] = {
+    Reason.READ_TOO_FEW_FIELDS: Explanation(
+        "Put the missing delimiters in; an empty field is fine, a missing one is not.",
+        example="a header of 7 columns, and the record A-1,Thandi Nkosi",
+        bears_on_it=_DIALECT,
+    ),
+    Reason.READ_TOO_MANY_FIELDS: Explanation(
+        "Quote the field that holds a delimiter, or take the surplus one out.",
+        example="the record A-1,Nkosi, Thandi,… where the name wants quotes",
+        bears_on_it=_DIALECT,
+    ),
+    Reason.READ_STRAY_QUOTE: Explanation(
+        'Quote the whole field and double the quotes in it: "the ""Red"" House".',
+        example='the "Red" House, unquoted, or "Red" House',
+    ),
+    Reason.READ_UNCLOSED_QUOTE: Explanation(
+        "Close the quote, or double it where it is meant as a character.",
+        example='A-1,"Thandi Nkosi,thandi@example.com and no quote after it',
+    ),
+    Reason.READ_NOT_UTF8: Explanation(
+        "Save the file as UTF-8, or say in the config how it is encoded.",
+        example="Ren\\xe9e, as cp1252 writes Renée",
+        bears_on_it=("source.encoding",),
+    ),
+    Reason.READ_UNDECODABLE: Explanation(
+        "Mend the bytes that are shown, or declare the encoding that the file really has.",
+        example="the byte 0x81 in a file that is declared as cp1252",
+        bears_on_it=("source.encoding",),
+    ),
+    Reason.READ_CONTROL_CHARACTER: Explanation(
+        "Take the character out; it is mostly the trace of a damaged export.",
+        example="Thandi\\x00Nkosi",
+    ),
+    Reason.READ_LONE_CR: Explanation(
+        "Put a line feed after the carriage return, or take it out, or quote the field that holds it.",
+        example="Thandi\\rNkosi, unquoted",
+    ),
+    Reason.READ_TOO_LONG: Explanation(
+        "Look for a quote that was opened far above and never closed; no customer is a megabyte long.",
+        example="a record of 2 MiB",
+    ),
+    Reason.MAP_VALUE_UNLISTED: Explanation(
+        "Add the text to the value map, or keep texts that it does not list (unlisted: keep).",
+        example="class: X where the config lists D, B and V",
+        bears_on_it=("mapping",),
+    ),
+    Reason.MAP_DEBIT_AND_CREDIT: Explanation(
+        "Leave one of the two empty, or state the difference in one of them.",
+        example="DR 100,00 and CR 20,00 in one record",
+        bears_on_it=("mapping.balance",),
+    ),
+    Reason.MAP_SIGN_IN_DEBIT_OR_CREDIT: Explanation(
+        "Take the sign away and put the amount in the column that says what it is.",
+        example="DR -100,00",
+        bears_on_it=("mapping.balance",),
+    ),
+    Reason.VALIDATE_REFERENCE_MISSING: Explanation(
+        "Give the customer the reference by which your own system knows it.", cells={"external_reference": ""}
+    ),
+    Reason.VALIDATE_REFERENCE_CHARACTERS: Explanation(
+        "Write it with letters, digits, _ and - only, in a way that you can turn back.",
+        cells={"external_reference": "A/1 b"},
+    ),
+    Reason.VALIDATE_REFERENCE_TOO_LONG: Explanation(
+        "Use a shorter reference; billing takes 255 characters.", cells={"external_reference": "A" * 256}
+    ),
+    Reason.VALIDATE_REFERENCE_DAMAGED: Explanation(
+        "Take the reference from the source system again, as text: the digits cannot be won back from the file.",
+        cells={"external_reference": "8.5E+12"},
+    ),
+    Reason.VALIDATE_NAME_TOO_LONG: Explanation(
+        "Shorten the name; where it is a list of names, one of them is the customer.",
+        cells={**_REFERENCE, "name": "N" * 256},
+    ),
+    Reason.VALIDATE_EMAIL_MALFORMED: Explanation(
+        "Correct the address, or leave the field empty: it is not required.",
+        cells={**_REFERENCE, "email": "thandi@example"},
+    ),
+    Reason.VALIDATE_EMAIL_TOO_LONG: Explanation(
+        "Correct the address; where the cell holds several, keep one. Mostly such an address is malformed before it is too long.",
+        example="an address of 256 characters",
+    ),
+    Reason.VALIDATE_PHONE_UNREADABLE: Explanation(
+        "Write the number in international form, or leave the field empty.",
+        cells={**_REFERENCE, "phone": "ask reception"},
+        bears_on_it=("region",),
+    ),
+    Reason.VALIDATE_PHONE_NOT_POSSIBLE: Explanation(
+        "Look for a missing or a surplus digit; a leading zero is the first thing that spreadsheets lose.",
+        cells={**_REFERENCE, "phone": "+27 82 12"},
+        bears_on_it=("region",),
+    ),
+    Reason.VALIDATE_PHONE_NOT_VALID: Explanation(
+        "Compare it with the source; its length is right and its first digits are nobody's.",
+        cells={**_REFERENCE, "phone": "+27 00 123 4567"},
+        bears_on_it=("region",),
+    ),
+    Reason.VALIDATE_PHONE_HAS_EXTENSION: Explanation(
+        "Leave the extension out, or keep it in a metadata column.",
+        cells={**_REFERENCE, "phone": "+27 21 555 0123 ext. 7"},
+    ),
+    Reason.VALIDATE_PHONE_SEVERAL: Explanation(
+        "Keep one number in the cell; others may go to a metadata column.",
+        cells={**_REFERENCE, "phone": "+27 82 555 0240 / +27 82 555 0241"},
+    ),
+    Reason.VALIDATE_PHONE_FORMAT: Explanation(
+        "Write it as +, country code and number; this is only met where something else than our normalizing wrote it.",
+        example="0825550240 where +27825550240 is meant",
+    ),
+    Reason.VALIDATE_PHONE_REGION_UNKNOWN: Explanation(
+        "Give the row a two-letter region, or the config a default one, or write the number in international form.",
+        example="082 555 0240 with the region XX",
+        bears_on_it=("region", "mapping.phone"),
+    ),
+    Reason.VALIDATE_CURRENCY_UNKNOWN: Explanation(
+        "Use the three-letter code of ISO 4217.", cells={**_REFERENCE, "currency": "RAND", "balance": "100"}
+    ),
+    Reason.VALIDATE_CURRENCY_WITHDRAWN: Explanation(
+        "Use the currency that replaced it, and convert the balance at the rate that was fixed by law: it is not the same number.",
+        cells={**_REFERENCE, "currency": "DEM", "balance": "100"},
+    ),
+    Reason.VALIDATE_CURRENCY_WITHOUT_MINOR_UNIT: Explanation(
+        "Codes like XAU are no money that a customer owes; state the balance in a currency.",
+        cells={**_REFERENCE, "currency": "XAU", "balance": "100"},
+    ),
+    Reason.VALIDATE_BALANCE_NOT_A_NUMBER: Explanation(
+        "Write digits, with a sign before them at most, or declare in the config which marks the file uses.",
+        cells={**_REFERENCE, "currency": "ZAR", "balance": "one hundred"},
+        bears_on_it=("mapping.balance",),
+    ),
+    Reason.VALIDATE_BALANCE_NOT_WHOLE: Explanation(
+        "State cents, not rand; or say in the config that the column holds whole units (unit: major).",
+        cells={**_REFERENCE, "currency": "ZAR", "balance": "240.10"},
+        bears_on_it=("mapping.balance",),
+    ),
+    Reason.VALIDATE_BALANCE_TOO_MANY_DECIMALS: Explanation(
+        "Decide about the surplus digits where the amount comes from: nothing is rounded here (surplus_zeros: true allows zeros).",
+        example="12.345 ZAR, which has two decimals",
+        bears_on_it=("mapping.balance",),
+    ),
+    Reason.VALIDATE_BALANCE_TOO_LARGE: Explanation(
+        "Look for a doubled unit or a reference in the wrong column; if it is right, billing cannot take it.",
+        cells={**_REFERENCE, "currency": "ZAR", "balance": "9007199254740992"},
+    ),
+    Reason.VALIDATE_BALANCE_NEEDS_CURRENCY: Explanation(
+        "Give the row a currency, or the config one for all rows.",
+        cells={**_REFERENCE, "balance": "100"},
+        bears_on_it=("mapping.currency",),
+    ),
+    Reason.VALIDATE_METADATA_TOO_LONG: Explanation(
+        "Shorten the value, or do not map the column: it stays in every list.",
+        cells={**_REFERENCE, "metadata.note": "n" * 501},
+        bears_on_it=("mapping.metadata",),
+    ),
+    Reason.VALIDATE_METADATA_TOO_MANY: Explanation(
+        "Map fewer columns to metadata: billing takes ten.",
+        example="eleven metadata columns with a value in one row",
+        bears_on_it=("mapping.metadata",),
+    ),
+    Reason.MATCH_REPEATS_EARLIER_ROW: Explanation(
+        "Nothing needs to be done: the first of them is created, and the list names it.",
+        example="the same record twice in one file",
+    ),
+    Reason.MATCH_SAME_REFERENCE_OTHER_CONTENT: Explanation(
+        "Decide which row is the customer, delete the others, and feed the mended list back.",
+        example="A-1 with a balance of 100, and A-1 with a balance of 200",
+    ),
+    Reason.MATCH_KNOWN_SAME: Explanation(
+        "Nothing needs to be done: billing has this customer.",
+        example="A-1 as it stands in the known customers",
+        bears_on_it=("references",),
+    ),
+    Reason.MATCH_KNOWN_DIFFERENT: Explanation(
+        "Decide whether the file or billing is right; an import creates customers and changes none.",
+        example="A-1 with another balance than the known customers have",
+        bears_on_it=("references",),
+    ),
+    Reason.MATCH_EMAIL_OF_ANOTHER: Explanation(
+        "Find out whether the two are one customer; if they are not, correct the address of one of them.",
+        example="A-1 with the address of the known customer B-7",
+        bears_on_it=("references",),
+    ),
+    Reason.MATCH_PHONE_OF_ANOTHER: Explanation(
+        "Find out whether the two are one customer; families and offices share numbers.",
+        example="A-1 with the number of the known customer B-7",
+        bears_on_it=("references",),
+    ),
+    Reason.MATCH_BILLING_ID_OF_ANOTHER: Explanation(
+        "Correct the billing id: it belongs to another reference.",
+        example="A-1 with the billing id of the known customer B-7",
+        bears_on_it=("references",),
+    ),
+    Reason.PLAN_CREATED_BEFORE: Explanation(
+        "Nothing needs to be done: an earlier run created or found this customer.",
+        example="the same file, planned again after it was applied",
+    ),
+    Reason.PLAN_CREATED_BEFORE_DIFFERENT: Explanation(
+        "Decide whether the new content is right, and change the customer in billing: an import changes none.",
+        example="yesterday's file again, with another balance for A-1",
+    ),
+    Reason.PLAN_REFUSED_BEFORE: Explanation(
+        "Mend the row by what billing said of it; or, if billing has changed its mind, ask again.",
+        example="a row that billing refused, fed in unmended",
+        bears_on_it=("--retry-refused",),
+    ),
+    Reason.PLAN_EARLIER_REQUEST_UNSETTLED: Explanation(
+        "Settle the earlier request first with pipeline resume; then plan again.",
+        example="A-1 in doubt since last night, and in today's file with another balance",
+    ),
+    Reason.PLAN_OUTSIDE_WAVE: Explanation(
+        "Nothing needs to be done: run the file again with the next wave.",
+        example="a row of another branch than --where names",
+        bears_on_it=("--where",),
+    ),
+    Reason.PLAN_BEYOND_LIMIT: Explanation(
+        "Nothing needs to be done: run the file again for the rest.",
+        example="row 101 with --limit 100",
+        bears_on_it=("--limit",),
+    ),
+    Reason.SUBMIT_REFUSED: Explanation(
+        "Read what billing said (_import_billing_said), mend the row, and feed the list back.",
+        example="a rule of billing's own that its documentation does not tell",
+        bears_on_it=("thresholds.usual_refusals", "thresholds.alarming_refusals"),
+    ),
+    Reason.SUBMIT_TOO_LARGE: Explanation(
+        "Shorten the metadata; something between us and billing limits the size of a request.",
+        example="413, 414 or 431 as an answer",
+    ),
+    Reason.SUBMIT_ALREADY_THERE: Explanation(
+        "Nothing needs to be done: billing has this customer, and not from this run. Loading it into the known customers saves the question.",
+        example="a customer that somebody created by hand",
+        bears_on_it=("references",),
+    ),
+    Reason.SUBMIT_ALREADY_THERE_DIFFERENT: Explanation(
+        "Compare the two (differences.csv) and decide; an import changes no customer.",
+        example="A-1 created by hand with another balance",
+        bears_on_it=("references",),
+    ),
+    Reason.SUBMIT_ECHO_DIFFERS: Explanation(
+        "Compare what was sent with what billing keeps (differences.csv), and correct it in billing.",
+        example="a name that billing cuts after 100 characters",
+    ),
+    Reason.SUBMIT_IN_DOUBT: Explanation(
+        "Run pipeline resume; it asks billing, and sends under the same key where billing does not know the customer.",
+        example="a connection that broke after the request had left",
+        bears_on_it=("thresholds.outage_seconds",),
+    ),
+    Reason.SUBMIT_NOT_ATTEMPTED: Explanation(
+        "Run pipeline resume once the cause of the stop is gone.",
+        example="rows after the one at which the API key was revoked",
+        bears_on_it=("--stop-by", "--max-creates"),
+    ),
+}

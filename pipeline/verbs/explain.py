@@ -1,0 +1,53 @@
+"""The story of a code that stands beside a row: what it means, an example, how to mend it."""
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pipeline.errors import UnknownCode
+from pipeline.explanations import EXPLANATIONS
+from pipeline.outcomes import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """A reason, as a person who has to mend a row wants to read it."""
+
+    code: str
+    meaning: str
+    example: str
+    mend: str
+    bears_on_it: tuple[str, ...]  #: options of the command line, and keys of the config
+
+
+def explain(codes: Sequence[str] = ()) -> list[Explained]:
+    """Explain these codes, all of them where none is named; raise UnknownCode for those that are none, with the nearest.
+
+    A code may stand as it does in a list (`VALIDATE.PHONE_SEVERAL:phone`), in any case, and without its stage.
+    """
+    found = [_reason(code) for code in codes] if codes else list(Reason)
+    unknown = [code for code, reason in zip(codes, found, strict=False) if reason is None]
+    if unknown:
+        raise UnknownCode("; ".join(f"{code!r} is no code{_nearest(code)}" for code in unknown))
+    return [_explained(reason) for reason in found if reason is not None]
+
+
+def _explained(reason: Reason) -> Explained:
+    told = EXPLANATIONS[reason]
+    return Explained(reason.value, reason.sentence, told.shown, told.mend, told.bears_on_it)
+
+
+def _reason(code: str) -> Reason | None:
+    wanted = code.partition(":")[0].strip().upper()
+    return next((reason for reason in Reason if wanted in {reason.value, _bare(reason)}), None)
+
+
+def _bare(reason: Reason) -> str:
+    return reason.value.partition(".")[2]
+
+
+def _nearest(code: str) -> str:
+    wanted = code.partition(":")[0].upper()
+    names = {_bare(reason): reason.value for reason in Reason} | {reason.value: reason.value for reason in Reason}
+    near = difflib.get_close_matches(wanted, names, n=1, cutoff=0.5)
+    return f", did you mean {names[near[0]]}?" if near else "; pipeline explain lists them all"
