@@ -12,10 +12,16 @@ from pathlib import Path
 
 import httpx
 import pytest
+from hypothesis import HealthCheck, settings
 
 KEY = "sk_test_fixture0000000000000000"
 HEADER = "external_reference,name,email,phone,currency,balance,metadata.plan"
 REPOSITORY = Path(__file__).parents[1]
+
+
+# No test asserts how long something takes; a busy machine would fail it.
+settings.register_profile("pipeline", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("pipeline")
 
 
 def pytest_xdist_auto_num_workers() -> int:

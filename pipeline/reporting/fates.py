@@ -1,12 +1,13 @@
 """Every record's fate as a table, and the queries by which the result files are cut out of it."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from importlib.resources import files
 
 import duckdb
 
 from pipeline.currency import NO_CODE, NO_CURRENCY, WITHDRAWN, known
+from pipeline.explanations import EXPLANATIONS
 from pipeline.outcomes import LISTS, Fate, Reason
 
 _FATES = files(__package__).joinpath("fates.sql").read_text(encoding="utf-8")
@@ -33,7 +34,8 @@ def list_query(name: str, columns: Sequence[str]) -> str:
         f"WHEN '{code}' THEN '{code} was replaced by {successor} on {day}.'"
         for code, (successor, day) in WITHDRAWN.items()
     )
-    sentences = " ".join(f"WHEN '{reason.value}' THEN '{_doubled(reason.sentence)}'" for reason in Reason)
+    sentences = _told(reason.sentence for reason in Reason)
+    hints = _told(EXPLANATIONS[reason].mend for reason in Reason)
     return f"""
         SELECT {originals},
             fates.row_id AS _import_row_id,
@@ -42,6 +44,9 @@ def list_query(name: str, columns: Sequence[str]) -> str:
             concat_ws(' ', array_to_string(
                 list_transform(fates.reasons, lambda reason: CASE split_part(reason, ':', 1) {sentences} END), ' '
             ), CASE records.currency {successors} END) AS _import_explanation,
+            array_to_string(list_distinct(
+                list_transform(fates.reasons, lambda reason: CASE split_part(reason, ':', 1) {hints} END)
+            ), ' ') AS _import_hint,
             CASE WHEN fates.fate IN ('refused', 'in_doubt') THEN fates.detail END AS _import_billing_said,
             fates.same_as AS _import_same_as,
             fates.billing_id AS _import_billing_id,
@@ -70,6 +75,13 @@ def differences(workbench: duckdb.DuckDBPyConnection) -> Iterator[tuple[str, str
     for row_id, reference, detail in found:
         for field, ours, theirs in json.loads(detail):
             yield row_id, reference, field, ours, theirs
+
+
+def _told(texts: Iterable[str]) -> str:
+    """A text for each reason in its order, as the branches of a CASE."""
+    return " ".join(
+        f"WHEN '{reason.value}' THEN '{_doubled(text)}'" for reason, text in zip(Reason, texts, strict=True)
+    )
 
 
 def _identifier(name: str) -> str:

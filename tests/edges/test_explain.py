@@ -40,6 +40,11 @@ def test_the_cells_of_an_example_bring_its_reason_about(pipeline, tmp_path):
     told = {reason.value: reason.value in codes for reason, codes in zip(shown, found, strict=True)}
     assert [code for code, is_true in told.items() if not is_true] == []
     assert len(told) > 15
+    with (pipeline.newest() / "rejected.csv").open(newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            codes = [code.partition(":")[0] for code in row["_import_reasons"].split()]
+            assert codes
+            assert all(EXPLANATIONS[Reason(code)].mend in row["_import_hint"] for code in codes)
 
 
 def test_what_bears_on_a_reason_exists():
