@@ -57,10 +57,14 @@ class Policy:
     young_hours: float = 23.0  #: a key lives 24 hours at billing; from here on it counts as old
 
 
+OLD_KEY_WAITS = "billing replays a failure under a key that it is about to forget; resume when it has, within a day"
+
+
 class Why(StrEnum):
     """Why billing is looked up; it decides what "not found" means."""
 
     OLD_KEY = "old_key"
+    OTHER_CREDENTIAL = "other_credential"
     REPLAYED_FAILURE = "replayed_failure"
     TAKEN = "taken"
     UNKNOWN_CONFLICT = "unknown_conflict"
@@ -86,6 +90,7 @@ class Progress:
     generation: int = 1
     is_canary: bool = False  #: before it counts as created it is looked up and compared
     accepted: Accepted | None = None  #: the answer that a canary's look-up is held against
+    is_key_old: bool = False  #: so that billing may forget the key between two deliveries of the same request
     may_be_sent: bool = True  #: False where another send could do harm, so that the sweep only looks
 
 
@@ -151,14 +156,16 @@ _MONEY = frozenset({"external_reference", "currency", "balance"})
 def begin(
     *, begun_before: bool, age_hours: float | None, same_credential: bool, is_ledger_whole: bool, policy: Policy
 ) -> Why | None:
-    """How a row starts: None to send, OLD_KEY to look up first (rule 2). `age_hours` is None where it is unknown."""
+    """How a row starts: None to send, otherwise why to look up first (rule 2). `age_hours` is None where it is unknown."""
     if not is_ledger_whole:
         return Why.OLD_KEY  # a damaged ledger may have forgotten that the row was begun
     if not begun_before:
         return None
     limit = policy.young_hours - policy.row_seconds / 3600
     young = age_hours is not None and 0 <= age_hours < limit
-    return None if young and same_credential else Why.OLD_KEY
+    if not young:
+        return Why.OLD_KEY
+    return None if same_credential else Why.OTHER_CREDENTIAL
 
 
 def decide(row: Progress, outcome: Outcome, dice: float, seconds_spent: float, policy: Policy) -> Step:
@@ -238,8 +245,12 @@ def _after_look_up(row: Progress, outcome: Outcome, dice: float, seconds_spent: 
 def _not_found(row: Progress, again: "_Again", policy: Policy) -> Step:
     fresh = replace(row, why=None, look_ups=0)
     match row.why:
-        case Why.OLD_KEY:
-            return SendAgain(0, replace(fresh, unsettled=True))
+        case Why.OLD_KEY | Why.OTHER_CREDENTIAL:
+            return SendAgain(0, replace(fresh, unsettled=True, is_key_old=row.why is Why.OLD_KEY))
+        case Why.REPLAYED_FAILURE if row.is_key_old:
+            # Its life ends within the hour. What the network still holds of this send may arrive after that, and would be
+            # a first request: beside a customer of a new key it would make a second one.
+            return LeaveInDoubt(OLD_KEY_WAITS)
         case Why.REPLAYED_FAILURE if row.generation < policy.generations and row.sends < policy.sends:
             # What an earlier key may have done stays in mind: a stale look-up would make our own customer look like another's.
             return NextGeneration(

@@ -394,7 +394,7 @@ class _Loop:
             case Settle():
                 self._finish(row, step.state)
             case SendAgain() | LookUpNext():
-                if row.progress.why is Why.OLD_KEY and step.progress.why is None:
+                if row.progress.why in {Why.OLD_KEY, Why.OTHER_CREDENTIAL} and step.progress.why is None:
                     # Billing does not know the customer: with this send the key's life begins anew.
                     row.first_sent, row.credential = self.clock.at_billing(), self.credential
                 row.progress = step.progress
@@ -447,6 +447,7 @@ class _Loop:
                 sends=self.policy.sends - 1,
                 generation=row.progress.generation,
                 may_be_sent=row.progress.may_be_sent,
+                is_key_old=row.progress.is_key_old,
             )
             row.spent, row.is_swept = 0.0, True
             self.rows[row.intent.external_reference] = row

@@ -64,6 +64,13 @@ def _age_is_not_asked() -> object:
     return mock.patch.object(loop, "begin", lambda **told: deciding.begin(**{**told, "age_hours": 0.0}))
 
 
+def _old_keys_are_as_good_as_others() -> object:
+    def begin(**told) -> Why | None:
+        return Why.OTHER_CREDENTIAL if deciding.begin(**told) else None
+
+    return mock.patch.object(loop, "begin", begin)
+
+
 def _new_key_where_an_old_one_is_not_found() -> object:
     def changed(row: Progress, outcome: Outcome) -> Step | None:
         return _new_key(row) if row.why is Why.OLD_KEY and isinstance(outcome, NotFound) else None
@@ -135,6 +142,7 @@ MUTANTS: dict[str, Callable[[], object]] = {
     "4: a new key after a replayed failure, without a look-up": _on_create(
         (ServerTrouble, Limited), lambda row, _: _new_key(row), replayed=True
     ),
+    "4: a new key beside an old one that billing is about to forget": _old_keys_are_as_good_as_others,
     "4: a replayed failure is a failure": _on_create(
         (ServerTrouble, Limited), lambda *_: Settle(State.REFUSED), replayed=True
     ),
@@ -153,6 +161,12 @@ _OFTEN: dict[str, dict[str, object]] = {
     "1: a look-up and then a new key where no answer came": {"faults": Faults(slow=0.3)},
     "1: a new key after 408": {"faults": Faults(timeout_408=0.3, lost_reply=0.3)},
     "2: a damaged ledger is believed": {"loses_ledger": True, "pauses": (30 * 3600.0,) * 5},
+    "4: a new key beside an old one that billing is about to forget": {
+        "faults": Faults(duplicated=0.5, error_stored=0.5, lost_request=0.2),
+        "pauses": (23.5 * 3600.0,) * 5,
+        "outage": (0.5, 400.5),
+        "lives": 3,
+    },
     "3: a refusal is believed whatever was sent before": {
         "faults": Faults(lost_reply=0.3, gateway_413=0.3),
     },

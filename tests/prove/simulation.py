@@ -28,6 +28,7 @@ from pipeline.customer import Environment, create_key, payload_bytes
 from pipeline.ledger import Ledger
 from pipeline.outcomes import NoAnswer, Outcome, State
 from pipeline.submission import Clock, Planned, Policy, Stop, StopRequest, submit
+from pipeline.submission.deciding import OLD_KEY_WAITS
 from pipeline.submission.loop import Pool, Result
 
 ENVIRONMENT = Environment("sandbox", "sandbox", "test", "loopback")
@@ -416,7 +417,7 @@ def run(told: Scenario, rows: int = ROWS) -> Verdict:
             waiting = _unsettled(folder)
             if not waiting:
                 break
-            stuck |= {reference for reference, generation in waiting if generation < Policy().generations}
+            stuck |= {reference for reference, must_wait in waiting if not must_wait}
             if pause > 700:
                 faults += [f"{reference}: in doubt with keys to spare" for reference in sorted(before & stuck)]
             world.advance(world.now + pause)
@@ -487,10 +488,21 @@ def nobody(_call: Call) -> Outcome:
     raise AssertionError("a simulated pool makes its own calls")
 
 
-def _unsettled(folder: Path) -> list[tuple[str, int]]:
-    """References in doubt, with their generations."""
+def _unsettled(folder: Path) -> list[tuple[str, bool]]:
+    """References in doubt, and whether nothing but the end of a key's life can settle them.
+
+    That is so where a failure is stored under the last key, or under an old one: beside that, no new key is safe.
+    """
     with Ledger.read(folder) as ledger:
-        return [(begun.intent.external_reference, begun.intent.generation) for begun in ledger.begun()]
+        details = {row[0]: row[7] or "" for block in ledger.outcomes() for row in block}
+        return [
+            (
+                begun.intent.external_reference,
+                begun.intent.generation == Policy().generations
+                or OLD_KEY_WAITS in details[begun.intent.external_reference],
+            )
+            for begun in ledger.begun()
+        ]
 
 
 def _oracle(billing: Billing, plan: list[Planned], folder: Path, told: Scenario) -> Iterator[str]:

@@ -301,6 +301,14 @@ def test_other_answers_hold_the_pool_as_long_as_billing_asks_and_no_longer(outco
     assert quiet(outcome, POLICY) == seconds
 
 
+def test_no_new_key_is_made_beside_an_old_one_whose_failure_is_replayed_for_billing_is_about_to_forget_it():
+    replayed = ServerTrouble(500, replayed=True)
+    for why, step in ((Why.OLD_KEY, LeaveInDoubt), (Why.OTHER_CREDENTIAL, NextGeneration)):
+        sent = decide(Progress(unsettled=True, why=why), NotFound(), 0.5, 0, POLICY)
+        looked_up = decide(sent.progress, replayed, 0.5, 0, POLICY)
+        assert isinstance(decide(looked_up.progress, NotFound(), 0.5, 0, POLICY), step)
+
+
 def test_a_taken_reference_that_nobody_finds_is_looked_up_again_after_1_2_and_4_seconds():
     waits, row = [], Progress(why=Why.TAKEN)
 
@@ -356,7 +364,7 @@ def test_what_billing_says_about_our_request_is_not_quoted_in_the_reason_to_stop
         (True, None, True, Why.OLD_KEY),
         (True, -0.01, True, Why.OLD_KEY),
         (True, float("nan"), True, Why.OLD_KEY),
-        (True, 0.0, False, Why.OLD_KEY),
+        (True, 0.0, False, Why.OTHER_CREDENTIAL),
         (True, None, False, Why.OLD_KEY),
     ],
 )
