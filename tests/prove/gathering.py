@@ -43,10 +43,14 @@ def gather(programme: str, results: Path = RESULTS, **found: Any) -> Path:
 
 def done(programme: str) -> list[dict[str, Any]]:
     """What was gathered before of the same code, so that a programme can go on where it stopped."""
-    path = RESULTS / f"{programme}.jsonl"
-    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.is_file() else []
     ours = code()
-    return [line for line in lines if line["code"] == ours]
+    return [line for line in gathered(programme) if line["code"] == ours]
+
+
+def gathered(programme: str) -> list[dict[str, Any]]:
+    """Every line of a programme, oldest first."""
+    path = RESULTS / f"{programme}.jsonl"
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.is_file() else []
 
 
 def bound(runs: int) -> str:

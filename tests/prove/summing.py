@@ -4,35 +4,36 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from tests.prove.gathering import RESULTS, bound, code, done
+from tests.prove.gathering import RESULTS, bound, code, gathered
 
 Lines = list[dict[str, Any]]
 
 
 def summary() -> str:
     """A table over what was gathered of this code, written to results/README.md too."""
-    rows = []
+    rows, machines = [], set[str]()
     for programme, (runs_of, of) in _PROGRAMMES.items():
-        if lines := done(programme):
+        if lines := _newest(gathered(programme)):
             runs = runs_of(lines)
             failed = sum(bool(line.get("failures") or line.get("faults") or line.get("alive")) for line in lines)
             says = (
                 f"{failed} lines tell of failures" if failed else bound(runs) if programme != "mutants" else "all fail"
             )
             commits = ", ".join(sorted({line["commit"] for line in lines}))
-            rows.append(f"| {programme} | {runs:,} {of(lines)} | {says} | {commits} |")
-    machines = ", ".join(sorted({line["machine"] for name in _PROGRAMMES for line in done(name)}))
+            is_present = "the present" if lines[-1]["code"] == code() else f"an earlier ({lines[-1]['code']})"
+            rows.append(f"| {programme} | {runs:,} {of(lines)} | {says} | {commits} | {is_present} |")
+            machines |= {line["machine"] for line in lines}
     text = "\n".join(
         [
             "# What the long programmes found",
             "",
             (
-                f"Of the submission whose hash is {code()} (`PROVEN` in gathering.py), on {machines or 'no machine yet'}. Written by "
-                "`python -m tests.prove summary` from the lines beside it, which hold older programmes too."
+                f"On {', '.join(sorted(machines)) or 'no machine yet'}. Written by `python -m tests.prove summary` from the newest lines beside it. "
+                f"What is proven (`PROVEN` in gathering.py) has the hash {code()} now; results of an earlier one say so."
             ),
             "",
-            "| programme | runs | what that says, for runs so distributed | commit |",
-            "|---|---|---|---|",
+            "| programme | runs | what that says, for runs so distributed | commit | code |",
+            "|---|---|---|---|---|",
             *rows,
             "",
         ]
@@ -40,6 +41,12 @@ def summary() -> str:
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "README.md").write_text(text, encoding="utf-8")
     return text
+
+
+def _newest(lines: Lines) -> Lines:
+    """Those of the present code, or else of the last that was put to the proof."""
+    present = [line for line in lines if line["code"] == code()]
+    return present or [line for line in lines if line["code"] == lines[-1]["code"]]
 
 
 def _kills(lines: Lines) -> int:
