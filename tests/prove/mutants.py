@@ -73,7 +73,8 @@ def _old_keys_are_as_good_as_others() -> object:
 
 def _new_key_where_an_old_one_is_not_found() -> object:
     def changed(row: Progress, outcome: Outcome) -> Step | None:
-        return _new_key(row) if row.why is Why.OLD_KEY and isinstance(outcome, NotFound) else None
+        is_first = row.why in {Why.OLD_KEY, Why.OTHER_CREDENTIAL} and isinstance(outcome, NotFound)
+        return _new_key(row) if is_first else None
 
     return _deciding(changed)()
 
