@@ -66,6 +66,14 @@ EXPLANATIONS: dict[Reason, Explanation] = {
         "Put a line feed after the carriage return, or take it out, or quote the field that holds it.",
         example="Thandi\\rNkosi, unquoted",
     ),
+    Reason.READ_LONE_LF: Explanation(
+        "Take the line feed out, or save the whole file with the line ends of today (LF or CRLF).",
+        example="Thandi\\nNkosi, in a file of an old Mac",
+    ),
+    Reason.READ_REPEATED_HEADER: Explanation(
+        "Nothing is lost: the line names columns and no customer. Take it out, or give the two files one by one.",
+        example="external_reference,name in the middle of the file",
+    ),
     Reason.READ_TOO_LONG: Explanation(
         "Look for a quote that was opened far above and never closed; no customer is a megabyte long.",
         example="a record of 2 MiB",

@@ -34,6 +34,11 @@ class Reason(_Explained):
     )
     READ_CONTROL_CHARACTER = "READ.CONTROL_CHARACTER", "The record holds NUL or another control character."
     READ_LONE_CR = "READ.LONE_CR", "A carriage return stands inside the record without a line feed after it."
+    READ_LONE_LF = (
+        "READ.LONE_LF",
+        "A line feed stands inside the record, in a file whose lines end with a carriage return alone.",
+    )
+    READ_REPEATED_HEADER = "READ.REPEATED_HEADER", "The record repeats the header: two files were put into one."
     READ_TOO_LONG = "READ.TOO_LONG", "The record is longer than 1 MiB."
 
     MAP_VALUE_UNLISTED = "MAP.VALUE_UNLISTED", "The config lists what each text stands for, and this one is not listed."

@@ -65,6 +65,8 @@ def show_report(content: dict[str, Any]) -> None:
         console.print(sums)
     for line in (*_stakes(content), *_intentions(content)):
         console.print(printable(line), markup=False)
+    for line in _unusually_written(content):
+        console.print(printable(line), markup=False)
     for column, near in content["columns_not_sent"].items():
         hint = f" (did you mean '{near}'?)" if near else ""
         console.print(f"column '{printable(column)}' is kept in the lists and not sent{hint}", markup=False)
@@ -73,6 +75,17 @@ def show_report(content: dict[str, Any]) -> None:
     law = "holds" if content["conservation"]["holds"] else "is BROKEN"
     console.print(f"conservation law {law}: {len(content['conservation']['checks'])} checks", markup=False)
     _out(_written(console) + last_line(content))
+
+
+def _unusually_written(content: dict[str, Any]) -> "Iterator[str]":
+    """What was found out about the inputs and is not what one would think of a CSV file."""
+    from pipeline.reporting.glance import written
+
+    usual = {"delimiter": ",", "encoding": "utf-8", "line_end": "LF or CRLF"}
+    for given in content["inputs"]:
+        how = given["written"]
+        if any(how.get(name) != usual.get(name) for name in how.get("found", "").split()):
+            yield f"{given['name']}: {written(how)}"
 
 
 def _stakes(content: dict[str, Any]) -> "Iterator[str]":

@@ -58,10 +58,10 @@ def _a_time(text: str) -> str:
 
 
 def _an_encoding(name: str) -> str:
-    from pipeline.sources import Dialect
+    from pipeline.sources import Declared
 
     try:
-        Dialect(encoding=name)
+        Declared(encoding=name)
     except ConfigError as refused:
         raise ValueError(str(refused)) from None
     return name
@@ -73,11 +73,23 @@ _TAB = BeforeValidator(lambda given: "\t" if given in {"tab", "\\t"} else given)
 
 
 class Source(Declaration):
-    """How the bytes of a CSV file are written; a Parquet file says so itself."""
+    """How CSV files are written, where that is to be declared; what is not is found, and shown. Parquet says so itself."""
 
-    delimiter: Annotated[Literal[",", ";", "\t", "|"], _TAB] = Field(default=",", description="What parts the fields.")
-    encoding: Annotated[str, AfterValidator(_an_encoding)] = Field(
-        default="utf-8", description="utf-8, cp1252, latin-1 …"
+    delimiter: Annotated[Literal[",", ";", "\t", "|"], _TAB] | None = Field(
+        default=None, description="What parts the fields; without it what the header shows."
+    )
+    encoding: Annotated[str, AfterValidator(_an_encoding)] | None = Field(
+        default=None,
+        description="utf-8, utf-16, cp1252, latin-1 …; without it UTF-8, and a file that is not is refused.",
+    )
+    trailing_delimiter: bool | None = Field(
+        default=None, description="Whether each record ends with a delimiter; without it what the first records show."
+    )
+    skip_lines: Annotated[int, Field(ge=0, le=10_000)] = Field(
+        default=0, description="So many lines before the header are no part of the table."
+    )
+    footer_lines: Annotated[int, Field(ge=0, le=10_000)] = Field(
+        default=0, description="So many lines at the end are no part of the table; blank ones are not counted."
     )
 
 

@@ -81,6 +81,26 @@ def duration(seconds: float) -> str:
     return f"{hours} h {minutes} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"
 
 
+_DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+_WORDS = {
+    "delimiter": "the delimiter", "encoding": "the encoding", "line_end": "the line ends",
+    "trailing_delimiter": "the trailing delimiter",
+}  # fmt: skip
+
+
+def written(how: Mapping[str, str]) -> str:
+    """How an input is written, and what of that nobody declared: `semicolons, utf-8, lines end with LF or CRLF`."""
+    told = []
+    if "sheet" in how:
+        told.append(f"sheet {how['sheet']!r}")
+    if "delimiter" in how:
+        trailing = ", one more at the end of each line" * ("trailing_delimiter" in how)
+        told.append(f"{_DELIMITERS[how['delimiter']]}{trailing}, {how['encoding']}, lines end with {how['line_end']}")
+    if found := how.get("found"):
+        told.append(f"found out, not declared: {', '.join(_WORDS.get(name, name) for name in found.split())}")
+    return "; ".join(told)
+
+
 def sentence_of(code: str) -> str:
     """What a reason code means, with or without its column."""
     return _SENTENCES[code.partition(":")[0]]

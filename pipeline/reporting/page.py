@@ -18,6 +18,7 @@ from pipeline.reporting.glance import (
     how_long,
     not_attempted,
     sentence_of,
+    written,
 )
 from pipeline.reporting.money import KINDS
 from pipeline.reporting.summary import deferred
@@ -62,6 +63,7 @@ def render_html(content: dict[str, Any]) -> str:
         unsent=not_attempted(content),
         pace=how_long(content["estimate"]),
         sentence_of=sentence_of,
+        written=written,
         lists={name: sum(content["fates"][fate] for fate in members) for name, members in LISTS.items()},
         statements=_statements(content),
         checks=_checks(content),

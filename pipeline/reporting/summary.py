@@ -29,7 +29,7 @@ class Facts:
     planned_at: str
     finished_at: datetime
     inputs: list[dict[str, Any]]
-    lines: dict[str, int]  #: physical, header, blank
+    lines: dict[str, int]  #: physical, header, skipped, blank
     records_read: int
     debits_read: dict[str, int]
     credits_read: dict[str, int]
@@ -81,7 +81,12 @@ def summarize(workbench: duckdb.DuckDBPyConnection, facts: Facts) -> Report:
         "version": facts.version,
         "planned_at": facts.planned_at,
         "finished_at": facts.finished_at.isoformat(timespec="seconds"),
-        "records": {"read": facts.records_read, "header": facts.lines["header"], "blank": facts.lines["blank"]},
+        "records": {
+            "read": facts.records_read,
+            "header": facts.lines["header"],
+            "skipped": facts.lines["skipped"],
+            "blank": facts.lines["blank"],
+        },
         "read": {"debits": facts.debits_read, "credits": facts.credits_read},
         "actions": {action.value: facts.actions.get(action.value, 0) for action in Action},
         "fates": fates,
@@ -214,9 +219,9 @@ def _conservation(
             "records read = records with a fate, once each", facts.records_read, positions if rows == positions else -1
         ),
         _check(
-            "physical lines = header + blank + lines of all records",
+            "physical lines = header + skipped + blank + lines of all records",
             facts.lines["physical"],
-            facts.lines["header"] + facts.lines["blank"] + int(lines),
+            facts.lines["header"] + facts.lines["skipped"] + facts.lines["blank"] + int(lines),
         ),
     ]
     for name, read, ended in (("debits", facts.debits_read, debits), ("credits", facts.credits_read, credits)):

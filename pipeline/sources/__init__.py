@@ -13,22 +13,22 @@ from pipeline.errors import SourceError
 from pipeline.files import sha256_of
 from pipeline.layout import Layout
 from pipeline.sources.csv_file import CsvFile
-from pipeline.sources.dialect import RFC_4180, Dialect
+from pipeline.sources.dialect import RFC_4180, Declared, Dialect
 from pipeline.sources.header import unknown_columns
 from pipeline.sources.opening import PARQUET, first_bytes, is_list_of_ours, known_format
 from pipeline.sources.parquet_file import ParquetFile
 from pipeline.sources.source_file import BATCH_BYTES, GIVEN, Batch, Lines, SourceFile
 
 __all__ = [
-    "BATCH_BYTES", "GIVEN", "Batch", "CsvFile", "Dialect", "Lines", "ParquetFile", "SourceFile", "in_order", "read",
+    "BATCH_BYTES", "GIVEN", "RFC_4180", "Batch", "CsvFile", "Declared", "Dialect", "Lines", "ParquetFile", "SourceFile", "in_order", "read",
     "unknown_columns",
 ]  # fmt: skip
 
 
-def in_order(paths: Sequence[Path], dialect: Dialect = RFC_4180, layout: Layout | None = None) -> list[SourceFile]:
+def in_order(paths: Sequence[Path], declared: Declared | None = None, layout: Layout | None = None) -> list[SourceFile]:
     """The files of a run in their order (name, then content), each under the shortest name that is unique in the run.
 
-    The first bytes decide which are Parquet; `dialect` is how the others are written, `layout` what the columns of all
+    The first bytes decide which are Parquet; `declared` says how the others are written, `layout` what the columns of all
     mean (None: their names are ours).
     """
     if missing := [str(path) for path in paths if not path.is_file()]:
@@ -42,7 +42,7 @@ def in_order(paths: Sequence[Path], dialect: Dialect = RFC_4180, layout: Layout 
         raise SourceError("a file is named twice; name each file of a run once")
     twins = {path.name for path in unique if sum(other.name == path.name for other in unique) > 1}
     ordered = sorted(unique, key=lambda path: (path.name, sha256_of(path) if path.name in twins else "", str(path)))
-    return [_source_file(path, _short_name(path, unique), dialect, layout) for path in ordered]
+    return [_source_file(path, _short_name(path, unique), declared, layout) for path in ordered]
 
 
 def read(files: Sequence[SourceFile], batch_bytes: int = BATCH_BYTES) -> Iterator[Batch]:
@@ -56,7 +56,7 @@ def read(files: Sequence[SourceFile], batch_bytes: int = BATCH_BYTES) -> Iterato
         _same_header(files[0], file)
 
 
-def _source_file(path: Path, name: str, dialect: Dialect, layout: Layout | None) -> SourceFile:
+def _source_file(path: Path, name: str, declared: Declared | None, layout: Layout | None) -> SourceFile:
     head = first_bytes(path)
     if head == PARQUET:
         return ParquetFile(path, name, layout)
@@ -66,7 +66,7 @@ def _source_file(path: Path, name: str, dialect: Dialect, layout: Layout | None)
             f"{path}: this is no Parquet file, whatever its name says, but {what}; give it its right name"
         )
     # However the supplier's file was written, the lists of a run have commas and UTF-8, and are fed back as they are.
-    return CsvFile(path, name, RFC_4180 if is_list_of_ours(path) else dialect, layout)
+    return CsvFile(path, name, RFC_4180 if is_list_of_ours(path) else declared, layout)
 
 
 def _same_header(first: SourceFile, file: SourceFile) -> None:

@@ -1,27 +1,28 @@
 """One CSV file, read in blocks of bytes: physical lines, whole records, and a count of every line."""
 
-import hashlib
 import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO
 
 import polars as pl
 
 from pipeline.customer import is_import_column
 from pipeline.errors import SourceError
 from pipeline.layout import Layout
-from pipeline.sources.dialect import RFC_4180, Dialect
+from pipeline.sources.byte_stream import ByteStream
+from pipeline.sources.consistency import Spelling, Widths
+from pipeline.sources.dialect import Declared, Dialect
+from pipeline.sources.finding import Findings, find_dialect
 from pipeline.sources.framing import blank_line, frame
 from pipeline.sources.grammar import grammar
 from pipeline.sources.header import parse_header
-from pipeline.sources.opening import known_format, opened_unchanged
+from pipeline.sources.opening import opened_unchanged
 from pipeline.sources.source_file import BATCH_BYTES, GIVEN, Batch, Lines, shown
 
 LONGEST_LINE = 64 << 20  #: without a line end for so long it is no file of lines, and must not fill the memory
 
-_BOM = b"\xef\xbb\xbf"
+_CR_AND_LF_SWAPPED = bytes.maketrans(b"\r\n", b"\n\r")
 
 
 class CsvFile:
@@ -29,46 +30,63 @@ class CsvFile:
 
     format = "csv"
 
-    def __init__(self, path: Path, name: str, dialect: Dialect = RFC_4180, layout: Layout | None = None) -> None:
+    def __init__(self, path: Path, name: str, declared: Declared | None = None, layout: Layout | None = None) -> None:
         self.path = path
         self.name = name
-        self.dialect = dialect
+        self.declared = declared or Declared()
         self.layout = layout
+        self.dialect = Dialect()
         self.lines = Lines()
         self.sha256 = ""
         self.size = 0
         self.header: tuple[str, ...] | None = None
+        self.header_line = ""
+        self._to_skip = self.declared.skip_lines
+        self._widths = Widths()
+        self._spelling = Spelling()
 
     @property
     def columns(self) -> list[str]:
         """The columns that are the supplier's: without those that an earlier run of ours added."""
         return [name for name in self.header or () if not is_import_column(name)]
 
+    @property
+    def written(self) -> dict[str, str]:
+        """How the file is written, and what of that nobody declared."""
+        dialect = self.dialect
+        told = {"delimiter": dialect.delimiter, "encoding": dialect.encoding, "line_end": dialect.line_end}
+        if dialect.trailing_delimiter:
+            told["trailing_delimiter"] = "dropped"
+        return {**told, "found": " ".join(dialect.found)}
+
     def batches(self, *, first_position: int = 0, batch_bytes: int = BATCH_BYTES) -> Iterator[Batch]:
         """Yield the records; raise SourceError where the file is none that can be read, or changes meanwhile."""
-        digest = hashlib.sha256()
         position = first_position
-        waiting = _physical_lines(b"", 1, self.dialect)
         with opened_unchanged(self.path) as file:
-            for lines, at_end in self._blocks(file, digest, batch_bytes):
-                records, waiting = self._records(pl.concat([waiting, lines]), position, at_end=at_end)
+            stream = ByteStream(file, self.path, self.declared.encoding)
+            findings = find_dialect(stream.head, stream.encoding, self.declared, self.layout)
+            self.dialect = findings.dialect
+            waiting = _physical_lines(b"", 1, self.dialect)
+            for lines, at_end in self._without_footer(self._blocks(stream, batch_bytes)):
+                records, waiting = self._records(pl.concat([waiting, lines]), position, findings, at_end=at_end)
                 if records.height:
                     position += records.height
                     yield Batch(records)
             size = os.fstat(file.fileno()).st_size
-        self.sha256 = digest.hexdigest()
+            self._spelling.judge(self.path)
+            self._widths.judge(self.path, self.dialect, len(self.header or ()))
+        self.sha256 = stream.sha256
         self.size = size
 
-    def _blocks(self, file: BinaryIO, digest: "hashlib._Hash", batch_bytes: int) -> Iterator[tuple[pl.DataFrame, bool]]:
+    def _blocks(self, stream: ByteStream, batch_bytes: int) -> Iterator[tuple[pl.DataFrame, bool]]:
         """Blocks of whole physical lines; the last is marked."""
-        head = file.read(4)
-        digest.update(head)
-        line_ends = head.count(b"\n")
-        tail = last = self._without_bom(head)
+        line_ends = 0
+        tail = last = b""
         first_line = 1
         while True:
-            block = file.read(batch_bytes)
-            digest.update(block)
+            block = stream.read(batch_bytes)
+            if self.dialect.ends_with_cr:
+                block = block.translate(_CR_AND_LF_SWAPPED)
             line_ends += block.count(b"\n")
             last = block or last
             whole, tail = _cut(tail + block, at_end=not block)
@@ -81,6 +99,9 @@ class CsvFile:
                     f"{self.path}: line {first_line + whole.count(10)} does not end within 64 MiB: no file of lines"
                 )
             lines = _physical_lines(whole, first_line, self.dialect)
+            if "encoding" in self.dialect.found and not whole.isascii():
+                self._spelling.add(_lines_of(whole), lines)
+            self._spelling.seen += len(whole)
             first_line += lines.height
             if not block:
                 unended = last[-1:] not in {b"", b"\n"}
@@ -89,29 +110,41 @@ class CsvFile:
             if not block:
                 return
 
-    def _without_bom(self, head: bytes) -> bytes:
-        if what := known_format(head):
-            raise SourceError(f"{self.path}: this is {what}, whatever its name says; a CSV file is expected")
-        if head.startswith(_BOM) and not self.dialect.is_utf8:
-            raise SourceError(
-                f"{self.path}: begins with the byte order mark of UTF-8, and the config declares the encoding "
-                f"{self.dialect.encoding}; declare utf-8, or save the file anew"
-            )
-        return head.removeprefix(_BOM)
+    def _without_footer(self, blocks: Iterator[tuple[pl.DataFrame, bool]]) -> Iterator[tuple[pl.DataFrame, bool]]:
+        """The same without the last lines that are declared to be no part of the table; of blank ones any number."""
+        if not self.declared.footer_lines:
+            yield from blocks
+            return
+        kept = _physical_lines(b"", 1, self.dialect)
+        for lines, at_end in blocks:
+            kept = pl.concat([kept, lines])
+            filled = kept.select(filled=~blank_line(pl.col("raw"), self.dialect))["filled"].arg_true()
+            footer = filled[-min(self.declared.footer_lines, len(filled))] if len(filled) else 0
+            if at_end:
+                told = kept.height - footer
+                self.lines = replace(self.lines, skipped=self.lines.skipped + told)
+            yield kept.head(footer), at_end
+            kept = kept.slice(footer)
 
-    def _records(self, lines: pl.DataFrame, position: int, *, at_end: bool) -> tuple[pl.DataFrame, pl.DataFrame]:
+    def _records(
+        self, lines: pl.DataFrame, position: int, findings: Findings, *, at_end: bool
+    ) -> tuple[pl.DataFrame, pl.DataFrame]:
         """The records of these lines, and the lines that need more of the file before they can be judged."""
+        lines = self._skip(lines)
         if self.header is None:
-            lines = self._take_header(lines)
+            lines = self._take_header(lines, findings)
         if self.header is None:
             return pl.DataFrame(), lines
-        frames = frame(lines, len(self.header), self.dialect, at_end=at_end)
+        frames = frame(lines, len(self.header), self.dialect, at_end=at_end, header=self.header_line)
         blank = int(frames.table["blank"].sum())
         records = frames.table.filter(~pl.col("blank"))
         self.lines = replace(
             self.lines, blank=self.lines.blank + blank, records=self.lines.records + int(records["line_count"].sum())
         )
-        table = _split(records, self.header, self.dialect.delimiter).select(
+        self._widths.add(records["reason"])
+        if self.dialect.ends_with_cr:
+            records = records.with_columns(pl.col("raw").str.replace_all("\r", "\n", literal=True))
+        table = _split(records, self.header, self.dialect).select(
             position=pl.int_range(pl.len(), dtype=pl.Int64) + position,
             row_id=pl.format("{}:{}", pl.lit(self.name), pl.col("line")),
             line=pl.col("line"),
@@ -122,7 +155,16 @@ class CsvFile:
         )
         return table, lines.slice(frames.rest)
 
-    def _take_header(self, lines: pl.DataFrame) -> pl.DataFrame:
+    def _skip(self, lines: pl.DataFrame) -> pl.DataFrame:
+        """Without the lines before the header that are declared to be no part of the table."""
+        skipped = min(self._to_skip, lines.height)
+        if not skipped:
+            return lines
+        self._to_skip -= skipped
+        self.lines = replace(self.lines, skipped=self.lines.skipped + skipped)
+        return lines.slice(skipped)
+
+    def _take_header(self, lines: pl.DataFrame, findings: Findings) -> pl.DataFrame:
         """Find the header, the first line that is not blank, and return the lines after it."""
         blank = lines.select(blank=blank_line(pl.col("raw"), self.dialect))["blank"]
         at = (~blank).arg_true()
@@ -131,26 +173,38 @@ class CsvFile:
             return lines.clear()
         where = f"{self.path}: line {lines['line'][at[0]]}"
         if lines["undecoded"][at[0]]:
-            raise SourceError(f"{where}: the header is not {_called(self.dialect)}")
+            raise SourceError(f"{where}: the header is not {self._called()}")
         line = lines["raw"][at[0]].removesuffix("\r")
-        self.header = parse_header(line, where, delimiter=self.dialect.delimiter, layout=self.layout)
+        try:
+            self.header = parse_header(line, where, dialect=self.dialect, layout=self.layout)
+        except SourceError as refused:
+            if (better := findings.header_seems_at) is None:
+                raise
+            skip = self.declared.skip_lines + better
+            raise SourceError(
+                f"{refused}. Line {skip + 1} looks more like the header: if the {skip} line{'s' * (skip > 1)} before it "
+                f"{'are' if skip > 1 else 'is'} no part of the table, say so in the config: source.skip_lines: {skip}"
+            ) from None
+        self.header_line = line
         self.lines = replace(self.lines, header=1, blank=self.lines.blank + at[0])
         return lines.slice(at[0] + 1)
 
+    def _called(self) -> str:
+        if not self.dialect.is_utf8:
+            return f"{self.dialect.encoding} text, as the config declares; declare the encoding that the file is written in"
+        if not self._spelling.examples:
+            return "UTF-8 text; save the file as UTF-8, or declare its encoding in the config: source.encoding"
+        return f"UTF-8 text. {self._spelling.way_out}"
 
-def _called(dialect: Dialect) -> str:
-    if dialect.is_utf8:
-        return "UTF-8 text; save the file as UTF-8, or declare its encoding in the config: source.encoding"
-    return f"{dialect.encoding} text, as the config declares; declare the encoding that the file is written in"
 
-
-def _split(records: pl.DataFrame, header: tuple[str, ...], delimiter: str) -> pl.DataFrame:
+def _split(records: pl.DataFrame, header: tuple[str, ...], dialect: Dialect) -> pl.DataFrame:
     """Add `given.<column>` to each record, null where the record is unreadable; the order stays."""
-    names = [GIVEN + name for name in header]
+    # The empty cell behind a trailing delimiter takes a name that no column has.
+    names = [*(GIVEN + name for name in header), *(["trailing"] if dialect.trailing_delimiter else [])]
     whole = pl.col("reason").is_null()
     parts = [
-        _with_plain_cells(records.filter(whole & ~pl.col("quoted")), names, delimiter),
-        _with_quoted_cells(records.filter(whole & pl.col("quoted")), names, delimiter),
+        _with_plain_cells(records.filter(whole & ~pl.col("quoted")), names, dialect.delimiter),
+        _with_quoted_cells(records.filter(whole & pl.col("quoted")), names, dialect.delimiter),
         records.filter(~whole).with_columns(pl.lit(None, pl.String).alias(name) for name in names),
     ]
     filled = [part for part in parts if part.height] or parts[:1]

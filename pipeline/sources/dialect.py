@@ -1,4 +1,4 @@
-"""How a CSV file is written where its job says so: what parts the fields, and which characters the bytes stand for."""
+"""How a CSV file is written: what its job declares of that, and what was found where the job is silent."""
 
 import codecs
 from collections.abc import Iterator
@@ -8,43 +8,70 @@ from functools import cache
 from pipeline.errors import ConfigError
 
 DELIMITERS = (",", ";", "\t", "|")
+UTF_16 = frozenset({"utf-16", "utf-16-le", "utf-16-be"})
 
-_POSSIBLE = "utf-8, ascii, cp1252, latin-1, iso-8859-15, cp850, mac-roman, koi8-r, shift_jis, euc-kr, big5, gb18030 …"
+_POSSIBLE = (
+    "utf-8, utf-16, ascii, cp1252, latin-1, iso-8859-15, cp850, mac-roman, koi8-r, shift_jis, euc-kr, big5, gb18030 …"
+)
 _ASCII = bytes(range(128))
 # What codecs with states or escapes read as something else than it says: utf-7, hz, iso-2022, unicode-escape, punycode.
 _ESCAPES = (b"+AGE-", b"~{0!~}", b"\x1b$B0!\x1b(B", b"\x0e0!\x0f", b"\\u0041\\x41", b"xn--a-0ga")
 
 
 @dataclass(frozen=True, slots=True)
-class Dialect:
-    """What a job declares about its CSV files; a ConfigError names everything in it that cannot be read.
+class Declared:
+    """What a job says of its CSV files (None: find it); a ConfigError names everything in it that cannot be read.
 
-    Any codec of Python will do that leaves ASCII as it is and has no state: lines are cut on bytes before they are decoded.
+    Any codec of Python will do that leaves ASCII as it is and has no state: lines are cut on bytes before they are
+    decoded. UTF-16 is turned into UTF-8 while it streams.
     """
 
-    delimiter: str = ","
-    encoding: str = "utf-8"
+    delimiter: str | None = None
+    encoding: str | None = None
+    trailing_delimiter: bool | None = None  #: whether each record ends with a delimiter that parts nothing
+    skip_lines: int = 0  #: physical lines before the header that are no part of the table
+    footer_lines: int = 0  #: lines at the end that are no part of it, blank ones not counted
 
     def __post_init__(self) -> None:
         """Refuse what cannot be read before any file is opened."""
         if faults := list(_faults(self.delimiter, self.encoding)):
             raise ConfigError("; ".join(faults))
 
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How a file is read: what was declared, and what was found for the rest."""
+
+    delimiter: str = ","
+    encoding: str = "utf-8"
+    trailing_delimiter: bool = False
+    line_end: str = "LF or CRLF"  #: or "CR"
+    found: tuple[str, ...] = ()  #: the names of what nobody declared: delimiter, encoding, …
+
     @property
     def is_utf8(self) -> bool:
-        """Whether the files are UTF-8, with a byte order mark or without."""
-        return codecs.lookup(self.encoding).name in {"utf-8", "utf-8-sig"}
+        """Whether the lines are UTF-8 once they are streamed, with a byte order mark or without."""
+        return _normal(self.encoding) in {"utf-8", "utf-8-sig", *UTF_16}
 
     @property
     def codec(self) -> str:
         """The codec that decodes lines; a byte order mark is taken off before, so it is no part of the codec."""
         return "utf-8" if self.is_utf8 else self.encoding
 
+    @property
+    def ends_with_cr(self) -> bool:
+        """Whether a carriage return alone ends the lines, as old Macs wrote them."""
+        return self.line_end == "CR"
 
-def _faults(delimiter: str, encoding: str) -> Iterator[str]:
-    if delimiter not in DELIMITERS:
+
+def _normal(encoding: str) -> str:
+    return codecs.lookup(encoding).name
+
+
+def _faults(delimiter: str | None, encoding: str | None) -> Iterator[str]:
+    if delimiter is not None and delimiter not in DELIMITERS:
         yield f"the delimiter {delimiter!r} cannot be read; possible are ',' ';' '|' and a tab"
-    if why := _unsuitable(encoding):
+    if encoding is not None and (why := _unsuitable(encoding)):
         yield f"the encoding {encoding!r} cannot be read: {why}; possible are {_POSSIBLE}"
 
 
@@ -52,7 +79,8 @@ def _faults(delimiter: str, encoding: str) -> Iterator[str]:
 def _unsuitable(encoding: str) -> str | None:
     """Why lines in this encoding cannot be cut at their line feeds and decoded one by one; None where they can."""
     try:
-        codecs.lookup(encoding)
+        if _normal(encoding) in UTF_16:
+            return None
         plain = all(text.decode(encoding) == text.decode("ascii") for text in (*_ESCAPES, _ASCII))
         keeps_line_ends = all(_keeps_line_end(lead, encoding) for lead in range(0x80, 0x100))
     except UnicodeError:
@@ -74,5 +102,5 @@ def _keeps_line_end(lead: int, encoding: str) -> bool:
     return True
 
 
-#: What RFC 4180 describes, in the encoding of our time; so are files read whose job declares nothing.
-RFC_4180 = Dialect()
+#: What RFC 4180 describes, in the encoding of our time: so do we write our own lists.
+RFC_4180 = Declared(",", "utf-8", trailing_delimiter=False)

@@ -31,12 +31,18 @@ class Frames:
     rest: int
 
 
-def frame(lines: pl.DataFrame, field_count: int, dialect: Dialect, *, at_end: bool) -> Frames:
-    """Lines (`line`, `raw`, `undecoded`) -> frames; at the end of the file every line is judged, else some may wait."""
+def frame(lines: pl.DataFrame, field_count: int, dialect: Dialect, *, at_end: bool, header: str) -> Frames:
+    """Lines (`line`, `raw`, `undecoded`) -> frames; at the end of the file every line is judged, else some may wait.
+
+    A record has `field_count` fields, and one more that is empty where its dialect has a trailing delimiter.
+    """
+    field_count += dialect.trailing_delimiter
     odd = (lines["raw"].str.count_matches('"', literal=True) % 2 == 1).arg_true().to_list()
     spans, unclosed, rest = _spans(lines["raw"], odd, field_count, grammar(dialect.delimiter), at_end=at_end)
     taken = _joined(lines.head(rest), spans)
-    judged = _judged(taken, dialect, unclosed=lines["line"].gather(unclosed).implode(), field_count=field_count)
+    judged = _judged(
+        taken, dialect, unclosed=lines["line"].gather(unclosed).implode(), field_count=field_count, header=header
+    )
     return Frames(judged, rest)
 
 
@@ -118,13 +124,20 @@ def _joined(lines: pl.DataFrame, spans: list[tuple[int, int]]) -> pl.DataFrame:
     )
 
 
-def _judged(records: pl.DataFrame, dialect: Dialect, *, unclosed: pl.Series, field_count: int) -> pl.DataFrame:
+def _judged(
+    records: pl.DataFrame, dialect: Dialect, *, unclosed: pl.Series, field_count: int, header: str
+) -> pl.DataFrame:
     """Give every record its reason, if it has one; blank lines have `blank` set and no reason."""
     raw = pl.col("raw")
     quotes = raw.str.contains('"', literal=True)
     unquoted = pl.when("quoted").then(raw.str.replace_all(r'"(?:[^"]|"")*"', "")).otherwise(raw)
     fields = unquoted.str.count_matches(dialect.delimiter, literal=True) + 1
     undecodable = Reason.READ_NOT_UTF8 if dialect.is_utf8 else Reason.READ_UNDECODABLE
+    # Where lines end with CR alone, the two have changed places on the way in; inside quotes either breaks a line.
+    lone, lone_reason = raw.str.contains(LONE_CR), Reason.READ_LONE_CR
+    if dialect.ends_with_cr:
+        lone, lone_reason = unquoted.str.contains("\r", literal=True), Reason.READ_LONE_LF
+    surplus = ~raw.str.ends_with(dialect.delimiter) if dialect.trailing_delimiter else pl.lit(value=False)
     legal = raw.str.contains(grammar(dialect.delimiter).legal_text)
     reason = (
         pl.when("blank").then(None)
@@ -133,9 +146,10 @@ def _judged(records: pl.DataFrame, dialect: Dialect, *, unclosed: pl.Series, fie
         .when(pl.col("line").is_in(unclosed)).then(pl.lit(Reason.READ_UNCLOSED_QUOTE.value))
         .when(pl.col("quoted") & ~legal).then(pl.lit(Reason.READ_STRAY_QUOTE.value))
         .when(raw.str.contains(CONTROL)).then(pl.lit(Reason.READ_CONTROL_CHARACTER.value))
-        .when(raw.str.contains(LONE_CR)).then(pl.lit(Reason.READ_LONE_CR.value))
+        .when(lone).then(pl.lit(lone_reason.value))
         .when(fields < field_count).then(pl.lit(Reason.READ_TOO_FEW_FIELDS.value))
-        .when(fields > field_count).then(pl.lit(Reason.READ_TOO_MANY_FIELDS.value))
+        .when((fields > field_count) | surplus).then(pl.lit(Reason.READ_TOO_MANY_FIELDS.value))
+        .when(raw == header).then(pl.lit(Reason.READ_REPEATED_HEADER.value))
     )  # fmt: skip
     blank = blank_line(raw, dialect) & ~pl.col("undecoded")
     return (

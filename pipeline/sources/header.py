@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pipeline.customer import FIELDS, METADATA_KEY_LENGTH, METADATA_PREFIX, is_import_column
 from pipeline.errors import SourceError
 from pipeline.layout import BILLING_ID, Layout, is_canonical
-from pipeline.sources.dialect import DELIMITERS
+from pipeline.sources.dialect import DELIMITERS, Dialect
 from pipeline.sources.grammar import grammar
 
 _LONGEST_HEADER_TOLD = 500
@@ -17,8 +17,9 @@ _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f]")
 _DATUM = re.compile(r"@|\d{5}")  #: what column names do not hold and people's data does
 
 
-def parse_header(line: str, where: str, *, delimiter: str = ",", layout: Layout | None = None) -> tuple[str, ...]:
+def parse_header(line: str, where: str, *, dialect: Dialect, layout: Layout | None = None) -> tuple[str, ...]:
     """The column names of a header line as written; refuse a line that is no legal record or holds impossible names."""
+    delimiter = dialect.delimiter
     patterns = grammar(delimiter)
     hint = _other_delimiter(line, delimiter)
     if patterns.legal.match(line) is None:
@@ -26,6 +27,8 @@ def parse_header(line: str, where: str, *, delimiter: str = ",", layout: Layout 
             f"{where}: the header is not a legal CSV line (a quote stands where none may){hint}; nothing was read"
         )
     names = tuple(_unquoted(field[1:]) for field in patterns.one_field.findall(delimiter + line))
+    if dialect.trailing_delimiter and len(names) > 1 and not names[-1]:
+        names = names[:-1]
     if swallowed := with_control_characters(names):
         raise SourceError(
             f"{where}: the header cannot be used: a control character or a lone carriage return stands in column "

@@ -22,9 +22,16 @@ _FORMATS = {
     b"\xd0\xcf\x11\xe0": "an old Excel file",
     b"\x1f\x8b": "a gzip file",
     b"\x28\xb5\x2f\xfd": "a Zstandard file",
-    b"\xff\xfe": "UTF-16 text",
-    b"\xfe\xff": "UTF-16 text",
+    b"\x37\x7a\xbc\xaf": "a 7-Zip file",
+    b"Rar!": "a RAR file",
+    b"BZh": "a bzip2 file",
+    b"\xfd7zX": "an xz file",
+    b"%PDF": "a PDF",
+    b"SQLi": "an SQLite database",
 }
+
+#: What is unpacked while it is read: how it begins -> what it is, and the codec.
+PACKED = {b"\x1f\x8b": ("a gzip file", "gzip"), b"\x28\xb5\x2f\xfd": ("a Zstandard file", "zstd")}
 
 
 def first_bytes(path: Path) -> bytes:

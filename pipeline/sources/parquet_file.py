@@ -52,6 +52,11 @@ class ParquetFile:
         self.header: tuple[str, ...] | None = None
 
     @property
+    def written(self) -> dict[str, str]:
+        """A Parquet file says by itself how it is written."""
+        return {}
+
+    @property
     def columns(self) -> list[str]:
         """The columns that are the supplier's: without those that an earlier run of ours added."""
         return [name for name in self.header or () if not is_import_column(name)]

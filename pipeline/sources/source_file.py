@@ -24,12 +24,13 @@ _SHOWN = {chr(code): f"\\x{code:02x}" for code in [*range(0x20), *range(0x7F, 0x
 class Lines:
     """Physical lines of a file: all of them, counted on the bytes, and by what reading made of them.
 
-    `records` counts the lines of all records, readable or not; physical = header + blank + records, or a line is lost.
-    Of a Parquet file `physical` are the rows that its footer states, `records` those that were read.
+    `records` counts the lines of all records, readable or not, `skipped` those that the job says are no part of the table;
+    physical = header + skipped + blank + records, or a line is lost. Of a Parquet file `physical` are the rows that its footer states, `records` those that were read.
     """
 
     physical: int = 0
     header: int = 0
+    skipped: int = 0
     blank: int = 0
     records: int = 0
 
@@ -57,7 +58,11 @@ class SourceFile(Protocol):
 
     @property
     def format(self) -> str:
-        """`csv` or `parquet`."""
+        """`csv`, `excel` or `parquet`."""
+
+    @property
+    def written(self) -> dict[str, str]:
+        """How it turned out to be written, in words: delimiter, encoding, line ends; what was not declared says so."""
 
     @property
     def columns(self) -> list[str]:

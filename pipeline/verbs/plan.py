@@ -23,7 +23,7 @@ from pipeline.planning import Plan, make_plan
 from pipeline.references import References, known_to
 from pipeline.reporting import Report
 from pipeline.run_folder import PLAN_SCHEMA, RunFolder
-from pipeline.sources import BATCH_BYTES, Dialect, SourceFile, in_order, read, unknown_columns
+from pipeline.sources import BATCH_BYTES, Declared, SourceFile, in_order, read, unknown_columns
 from pipeline.totalling import ControlTotals
 from pipeline.verbs.records import described_layout, judged, layout_of, no_records
 from pipeline.verbs.results import write_results
@@ -61,7 +61,7 @@ def plan_import(
     run_id: str | None = None,
 ) -> PlannedRun:
     """Everything up to the plan, and the plan itself, in a new folder under `settings.reports`; nothing is sent."""
-    files = in_order(paths, Dialect(settings.source.delimiter, settings.source.encoding), settings.mapping)
+    files = in_order(paths, Declared(**settings.source.model_dump()), settings.mapping)
     folder = RunFolder.create(settings.reports, run_id or new_run_id(paths))
     try:
         record = _plan(folder, files, settings, environment, stopping or StopRequest(), watch, batch_bytes)
@@ -179,5 +179,6 @@ def _described(file: SourceFile) -> dict[str, Any]:
         "sha256": file.sha256,
         "format": file.format,
         "bytes": file.size,
+        "written": file.written,
         "lines": asdict(file.lines),
     }

@@ -15,7 +15,7 @@ from pipeline.files import private_folder
 from pipeline.layout import TEXTS, Layout
 from pipeline.outcomes import Fate
 from pipeline.references import References, known_to, load
-from pipeline.sources import BATCH_BYTES, Dialect, SourceFile, in_order, read
+from pipeline.sources import BATCH_BYTES, Declared, SourceFile, in_order, read
 from pipeline.verbs.records import judged, layout_of
 from pipeline.verbs.watch import CLOCK, NOBODY, Watch
 
@@ -54,7 +54,7 @@ def load_references(
     """Take the customers of these files for those that billing knows, in the place of all that were known before."""
     source = settings.references.source or settings.source
     mapping = settings.references.mapping or settings.mapping
-    files = in_order(paths, Dialect(source.delimiter, source.encoding), mapping)
+    files = in_order(paths, Declared(**source.model_dump()), mapping)
     found = _Found()
     batches = _known(files, mapping, settings, found, watch)
     first = next(batches, None)

@@ -92,7 +92,7 @@ def test_three_faults_are_three_faults_each_at_its_line_and_column(tmp_path):
         ("environment: t\nmerchant: m\naddress: http://example.com\n", "3:10: address: the billing address"),
         ("environment: t\nmerchant: m\nregion: XX\n", "3:9: region: 'XX' is no region"),
         ("environment: t\nmerchant: m\nsource: {encoding: utf-88}\n", "3:20: source.encoding: "),
-        ("environment: t\nmerchant: m\nsource: {encoding: utf-16}\n", "3:20: source.encoding: "),
+        ("environment: t\nmerchant: m\nsource: {encoding: utf-32}\n", "3:20: source.encoding: "),
         ("environment: t\nmerchant: m\nmapping: {external_reference: A, absent: [NULL]}\n", "put the text in quotes"),
         ("environment: t\nmerchant: m\nthresholds: {stop_by: 25:00}\n", "3:23: thresholds.stop_by: write it as 05:30"),
         ("environment: t\nmerchant: m\nthresholds: {stop_by: 05:30 Africa/Joburg}\n", "'Africa/Joburg' is no time zone"),

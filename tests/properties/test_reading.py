@@ -3,6 +3,7 @@
 import csv
 import io
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from pipeline.errors import SourceError
-from pipeline.sources import BATCH_BYTES, CsvFile, Dialect, Lines, in_order, read
+from pipeline.sources import BATCH_BYTES, RFC_4180, CsvFile, Declared, Lines, in_order, read
 
 HEADER = b"external_reference,name\n"
 PIECES = [
@@ -23,12 +24,12 @@ hostile_bytes = st.lists(st.sampled_from(PIECES) | st.binary(max_size=3), max_si
 
 
 def read_bytes(
-    content: bytes, batch_bytes: int = BATCH_BYTES, dialect: Dialect | None = None
+    content: bytes, batch_bytes: int = BATCH_BYTES, declared: Declared = RFC_4180
 ) -> tuple[Lines, list[dict]]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "f.csv")
         path.write_bytes(content)
-        file = CsvFile(path, "f.csv", dialect or Dialect())
+        file = CsvFile(path, "f.csv", declared)
         records = [row for batch in file.batches(batch_bytes=batch_bytes) for row in batch.records.to_dicts()]
     return file.lines, records
 
@@ -162,7 +163,9 @@ def test_a_table_with_another_delimiter_is_read_cell_by_cell_as_with_commas(tabl
     batch_bytes = 40 if is_split else BATCH_BYTES
 
     _, expected = read_bytes(written(table, ",", quoting=quoting))
-    lines, records = read_bytes(written(table, delimiter, quoting=quoting), batch_bytes, Dialect(delimiter))
+    lines, records = read_bytes(
+        written(table, delimiter, quoting=quoting), batch_bytes, replace(RFC_4180, delimiter=delimiter)
+    )
 
     assert records == expected
     assert given_of(records) == table
@@ -176,7 +179,7 @@ def test_hostile_bytes_are_judged_alike_whatever_delimiter_is_declared(body, del
     swapped = (HEADER + body).replace(b",", delimiter.encode())
 
     lines, expected = read_bytes(HEADER + body)
-    found = read_bytes(swapped, dialect=Dialect(delimiter))
+    found = read_bytes(swapped, declared=replace(RFC_4180, delimiter=delimiter))
 
     what = ("row_id", "line_count", "reason", "given.external_reference")
     assert found[0] == lines
@@ -189,11 +192,11 @@ def test_hostile_bytes_are_judged_alike_whatever_delimiter_is_declared(body, del
 @settings(max_examples=80, deadline=None)
 @given(hostile_bytes, st.sampled_from(["cp1252", "koi8-r", "shift_jis", "gb18030", "big5"]), st.integers(1, 60))
 def test_no_line_is_lost_in_any_encoding_and_the_size_of_a_batch_changes_nothing(body, encoding, batch_bytes):
-    dialect = Dialect(encoding=encoding)
+    declared = replace(RFC_4180, encoding=encoding)
 
-    lines, records = read_bytes(HEADER + body, dialect=dialect)
+    lines, records = read_bytes(HEADER + body, declared=declared)
 
-    assert read_bytes(HEADER + body, batch_bytes, dialect) == (lines, records)
+    assert read_bytes(HEADER + body, batch_bytes, declared) == (lines, records)
     assert lines.physical == lines.header + lines.blank + lines.records == len(physical_lines(HEADER + body))
     assert len(taken(records)) == len(set(taken(records))) == lines.records
 
@@ -207,7 +210,7 @@ def test_a_table_in_an_encoding_of_windows_is_read_as_its_twin_in_utf8(rows, bat
 
     twin = read_bytes(content)
 
-    assert read_bytes(content.decode().encode("cp1252"), batch_bytes, Dialect(encoding="cp1252")) == twin
+    assert read_bytes(content.decode().encode("cp1252"), batch_bytes, replace(RFC_4180, encoding="cp1252")) == twin
 
 
 @settings(max_examples=60, deadline=None)

@@ -82,7 +82,7 @@ def content(**changes):
         "version": "0.1.0",
         "planned_at": "2026-11-22T06:00:00+00:00",
         "finished_at": "2026-11-22T06:00:09+00:00",
-        "records": {"read": 10, "header": 1, "blank": 1},
+        "records": {"read": 10, "header": 1, "skipped": 0, "blank": 1},
         "read": {"debits": {"ZAR": 24_900}, "credits": {"ZAR": -1_000}},
         "actions": {"create": 7, "skip": 1, "hold": 0, "refuse": 0, "defer": 0},
         "fates": fates,
@@ -130,7 +130,8 @@ def content(**changes):
                 "name": "customers.csv",
                 "sha256": "ab" * 32,
                 "bytes": 1_249,
-                "lines": {"physical": 13, "header": 1, "blank": 1, "records": 11},
+                "lines": {"physical": 13, "header": 1, "skipped": 0, "blank": 1, "records": 11},
+                "written": {"delimiter": ";", "encoding": "utf-8", "line_end": "CR", "found": "delimiter line_end"},
             }
         ],
         "files": {},
@@ -280,7 +281,7 @@ def test_reasons_name_rows_and_columns_name_their_near_miss():
 def test_inputs_show_their_hash_and_where_every_line_went():
     text = Page(rendered(content())).text
 
-    assert f"customers.csv {'ab' * 32} 1 249 13 1 1 11" in text
+    assert f"found out, not declared: the delimiter, the line ends {'ab' * 32} 1 249 13 1 0 1 11" in text
 
 
 def test_a_finished_run_has_a_place_to_sign_with_the_planner_filled_in():

@@ -20,7 +20,7 @@ def schema(*, template: bool, config: Path | None) -> int:
 
     job = load_config(config).job if config else None
     if template:
-        layout, delimiter = (job.mapping, job.source.delimiter) if job else (None, ",")
+        layout, delimiter = (job.mapping, job.source.delimiter or ",") if job else (None, ",")
         click.echo(template_line(layout, delimiter), nl=False)
     else:
         show_json(config_schema())

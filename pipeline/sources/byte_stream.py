@@ -1,0 +1,182 @@
+"""The bytes of a file as its reader wants them: hashed as they were delivered, unpacked, UTF-16 turned into UTF-8.
+
+Packed files are streams of unknown length, so what comes out is capped: by its ratio to what went in, and absolutely.
+"""
+
+import codecs
+import hashlib
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+import pyarrow as pa
+
+from pipeline.errors import SourceError
+from pipeline.sources.dialect import UTF_16
+from pipeline.sources.opening import PACKED, known_format
+
+HIGHEST_RATIO = 100  #: a file of customers packs five to twenty times; more is a mistake or an attack
+HEAD_BYTES = 256 << 10  #: so much of a file is looked at before it is read
+LARGEST_UNPACKED = 256 << 30  #: bytes; a hundred million customers are some ten
+
+_ENOUGH_TO_JUDGE = 1 << 20  #: a ratio says something once so much has come out
+_A_LOOK = 2_000
+_MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+#: What a mark says -> what a job may declare of such a file.
+_AGREES = {
+    "utf-8": {"utf-8", "utf-8-sig"},
+    "utf-16-le": {"utf-16", "utf-16-le"},
+    "utf-16-be": {"utf-16", "utf-16-be"},
+}
+
+
+class ByteStream:
+    """`head`, the first bytes, stays for looking at; `read` yields all bytes from the first on.
+
+    `declared` is an encoding that the job names; of UTF-16 the byte order mark suffices.
+    """
+
+    def __init__(
+        self, file: BinaryIO, path: Path, declared: str | None = None, largest: int = LARGEST_UNPACKED
+    ) -> None:
+        self._delivered = _Hashed(file)
+        self._source = _unpacked(self._delivered, path, largest)
+        self.encoding: str | None = None  #: as its first bytes say it: utf-8, utf-16-le, utf-16-be
+        first = self._source.read(4)
+        self._refuse_other_formats(first, path)
+        self._begin(first, declared, path)
+        self.head = self._next(HEAD_BYTES)
+        if self._utf16 is None and (order := _looks_like_utf16(self.head[:_A_LOOK])):
+            raise SourceError(
+                f"{path}: looks like UTF-16 without a byte order mark; if it is, declare that in the config: "
+                f"source.encoding: {order}"
+            )
+        self._unread = self.head
+
+    @property
+    def sha256(self) -> str:
+        """Of the bytes as they were delivered, once all are read."""
+        return self._delivered.digest.hexdigest()
+
+    def read(self, size: int) -> bytes:
+        """Some `size` bytes, or none at the end."""
+        if self._unread:
+            block, self._unread = self._unread[:size], self._unread[size:]
+            return block
+        return self._next(size)
+
+    def _begin(self, first: bytes, declared: str | None, path: Path) -> None:
+        mark = next((mark for mark in _MARKS if first.startswith(mark)), b"")
+        said = _MARKS.get(mark)
+        name = codecs.lookup(declared).name if declared else None
+        if said and name and name not in _AGREES[said]:
+            shown = said.upper().removesuffix("-LE").removesuffix("-BE")
+            raise SourceError(
+                f"{path}: begins with the byte order mark of {shown}, and the config declares the encoding {declared}; "
+                f"declare {shown.lower()}, or save the file anew"
+            )
+        self.encoding = said
+        codec = said or ("utf-16-le" if name == "utf-16" else name)
+        self._utf16 = codecs.getincrementaldecoder(codec)("surrogatepass") if codec in UTF_16 else None
+        self._kept = first[len(mark) :]
+        self._ended = False
+
+    def _next(self, size: int) -> bytes:
+        block, self._kept = self._kept, b""
+        if len(block) < size:
+            block += self._source.read(size - len(block))
+        if self._utf16 is None or self._ended:
+            return block
+        self._ended = not block
+        return _as_utf8(self._utf16, block)
+
+    def _refuse_other_formats(self, first: bytes, path: Path) -> None:
+        if what := known_format(first):
+            raise SourceError(f"{path}: this is {what}, whatever its name says; a CSV file is expected")
+
+
+class _Hashed:
+    """A file of which every byte that is read goes into the digest."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file = file
+        self.digest = hashlib.sha256()
+        self.size = 0
+
+    def read(self, size: int = -1) -> bytes:
+        block = self.file.read(size)
+        self.digest.update(block)
+        self.size += len(block)
+        return block
+
+
+class _Readable(Protocol):
+    def read(self, size: int) -> bytes: ...
+
+
+class _Given:
+    """A file that is not packed, with the few bytes put back that told so."""
+
+    def __init__(self, first: bytes, rest: _Hashed) -> None:
+        self.first = first
+        self.rest = rest
+        self.closed = False  # pyarrow asks
+
+    def close(self) -> None:
+        """What opened the file closes it."""
+
+    def read(self, size: int) -> bytes:
+        block, self.first = self.first[:size], self.first[size:]
+        return block + self.rest.read(size - len(block)) if len(block) < size else block
+
+
+class _Unpacked:
+    """The content of a packed file; refused where it is damaged, cut off, or far larger than its packing explains."""
+
+    def __init__(self, packed: _Hashed, first: bytes, path: Path, largest: int) -> None:
+        self.packed = packed
+        self.path = path
+        self.largest = largest
+        self.size = 0
+        self._what, codec = PACKED[next(magic for magic in PACKED if first.startswith(magic))]
+        self._stream = pa.CompressedInputStream(pa.PythonFile(_Given(first, packed), mode="r"), codec)
+
+    def read(self, size: int) -> bytes:
+        try:
+            block: bytes = self._stream.read(size)
+        except (pa.ArrowException, OSError) as error:
+            raise SourceError(
+                f"{self.path}: {self._what} that is damaged or not wholly written ({error}); nothing was sent. "
+                "Fetch or write it again"
+            ) from None
+        self.size += len(block)
+        if self.size > self.largest:
+            raise SourceError(f"{self.path}: unpacks to more than {self.largest >> 20:,} MiB, which is not read")
+        if self.size > max(_ENOUGH_TO_JUDGE, HIGHEST_RATIO * self.packed.size):
+            raise SourceError(
+                f"{self.path}: unpacks to more than {HIGHEST_RATIO} times its size, as no file of customers does; "
+                "nothing was sent. If it is honest, unpack it first"
+            )
+        return block
+
+
+def _unpacked(delivered: _Hashed, path: Path, largest: int) -> _Readable:
+    first = delivered.read(4)
+    if any(first.startswith(magic) for magic in PACKED):
+        return _Unpacked(delivered, first, path, largest)
+    return _Given(first, delivered)
+
+
+def _looks_like_utf16(head: bytes) -> str | None:
+    """Which order of UTF-16 makes every other byte zero; in no other text are there so many."""
+    shares = {"utf-16-le": head[1::2].count(0), "utf-16-be": head[0::2].count(0)}
+    order = max(shares, key=lambda name: shares[name])
+    return order if 5 * shares[order] > len(head) else None
+
+
+def _as_utf8(decoder: codecs.IncrementalDecoder, block: bytes) -> bytes:
+    """UTF-16 -> UTF-8; half a pair, or half a character at the end, becomes bytes that no UTF-8 has."""
+    try:
+        return decoder.decode(block, final=not block).encode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:
+        decoder.reset()
+        return b"\xff"
