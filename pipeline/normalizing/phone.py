@@ -6,6 +6,7 @@ import phonenumbers
 import polars as pl
 from phonenumbers import SUPPORTED_REGIONS, NumberParseException, PhoneNumberFormat, ValidationResult
 
+from pipeline.normalizing.numbering import decided
 from pipeline.normalizing.text import Kinds
 
 # Two runs of seven or more digits with a mark between them that no single number is written with.
@@ -27,20 +28,25 @@ def phone_kinds(texts: pl.Series, regions: pl.Series) -> Kinds:
     """Trimmed text and the region it is read by -> E.164 and kind.
 
     Kinds: ok, unreadable, not_possible, not_valid, extension, several or no_region (a national form without a region).
-    phonenumbers parses 41 to 50 thousand a second, so each distinct text of a region is asked once.
+    What the metadata's expressions do not decide, phonenumbers is asked: each distinct text of a region once.
     """
+    quick = decided(texts, regions)
     given = pl.DataFrame({"text": texts, "region": regions})
-    distinct = given.filter(pl.col("text").is_not_null()).unique()
-    judged = [_judge(text, region) for text, region in distinct.iter_rows()]
+    left = given.filter(quick["kind"].is_null())
+    distinct = left.filter(pl.col("text").is_not_null()).unique()
+    if not distinct.height:
+        return Kinds(quick["value"], quick["kind"])
+    judged = [judged_by_library(text, region) for text, region in distinct.iter_rows()]
     answers = distinct.with_columns(
         value=pl.Series([value for value, _ in judged], dtype=pl.String),
         kind=pl.Series([kind for _, kind in judged], dtype=pl.String),
     )
     found = given.join(answers, on=["text", "region"], how="left", maintain_order="left")
-    return Kinds(found["value"], found["kind"])
+    return Kinds(quick["value"].fill_null(found["value"]), quick["kind"].fill_null(found["kind"]))
 
 
-def _judge(text: str, region: str) -> tuple[str | None, str]:
+def judged_by_library(text: str, region: str) -> tuple[str | None, str]:
+    """What phonenumbers says of one text: E.164 (null where it is none) and kind."""
     if len(text) > _LONGEST:
         return None, "unreadable"
     if _SEVERAL.search(text):

@@ -1,0 +1,64 @@
+"""The expressions for phones say of no number anything that phonenumbers does not say."""
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
+
+from pipeline.normalizing.numbering import decided
+from pipeline.normalizing.phone import judged_by_library, phone_kinds
+from tests.prove.phones_are_phonenumbers import REGIONS, compared, examples, perturbed
+
+
+def test_examples_of_every_region_and_type_are_judged_as_phonenumbers_judges_them():
+    given = examples()
+
+    settled, wrong = compared(given)
+
+    assert wrong == []
+    assert settled > 0.8 * len(given)  # or the expressions decide nothing, and nothing was compared
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_perturbed_numbers_are_judged_as_phonenumbers_judges_them(seed):
+    settled, wrong = compared(perturbed(8_000, seed=90_000_000 + seed))
+
+    assert wrong == []
+    assert settled > 4_000
+
+
+codes = st.sampled_from([str(code) for code in COUNTRY_CODE_TO_REGION_CODE])
+digits = st.text("0123456789", min_size=1, max_size=13)
+beginnings = st.sampled_from(["", "+", "00", "0", "(0", "+00", "1"])
+numbers = st.builds("{}{}{}".format, beginnings, codes | st.just(""), digits) | st.text(
+    "0123456789+ ().-/x", max_size=18
+)
+
+
+@settings(max_examples=150)
+@given(st.lists(st.tuples(numbers, st.sampled_from([*REGIONS, "GG", "MX", "RU", "XX"])), min_size=1, max_size=60))
+def test_any_digits_are_judged_as_phonenumbers_judges_them(pairs):
+    _, wrong = compared(pairs)
+
+    assert wrong == []
+
+
+def test_what_is_undecided_is_asked_of_phonenumbers_and_stands_in_its_place():
+    texts = [
+        "0821234567",
+        None,
+        "082 123 4567 ext 5",
+        "+27821234567",
+        "ann",
+        "27821234567",
+        "0821234567 / 0831234567",
+        "12",
+    ]
+    found = phone_kinds(pl.Series(texts), pl.repeat("ZA", len(texts), eager=True))
+
+    expected = [(None, None) if text is None else judged_by_library(text, "ZA") for text in texts]
+    assert list(zip(found.value, found.kind, strict=True)) == expected
+    assert decided(pl.Series(texts), pl.repeat("ZA", len(texts), eager=True))["kind"].to_list()[:4] == [
+        "ok", None, None, "ok",
+    ]  # fmt: skip
