@@ -8,7 +8,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "pipeline"
 
 WORDS = {"customer", "currency", "layout", "outcomes", "explanations", "errors", "files"}
-STAGES = {"mapping", "normalizing", "totalling", "validating", "matching", "planning", "reporting"}
+STAGES = {"mapping", "normalizing", "profiling", "totalling", "validating", "matching", "planning", "reporting"}
 EDGES = {"sources", "references", "ledger", "billing", "run_folder"}
 ROOMS = {*WORDS, *STAGES, *EDGES, "submission", "config", "verbs", "cli", "sandbox", "__init__", "__main__"}
 

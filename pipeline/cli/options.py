@@ -91,7 +91,18 @@ sending = _together(
     ),
     click.option("--stop-by", help='Stop, resumable, at this time, such as 05:30 or "05:30 Africa/Johannesburg".'),
 )
+how_written = _together(
+    click.option(
+        "--delimiter", help="What parts the fields of a CSV file: , ; | or tab.  [default: what the header shows]"
+    ),
+    click.option("--encoding", help="utf-8, utf-16, cp1252 and so on.  [default: UTF-8, else refused]"),
+    click.option("--skip-lines", type=int, help="So many lines before the header are no part of the table."),
+    click.option("--footer-lines", type=int, help="So many lines at the end are no part of the table."),
+)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the content of summary.json.")
+
+
+_HOW_WRITTEN = ("delimiter", "encoding", "skip_lines", "footer_lines")
 
 
 def config(given: dict[str, Any]) -> "ConfigFile | None":
@@ -108,6 +119,8 @@ def settings(
     from pipeline.config import Settings
 
     known = {name: value for name, value in given.items() if name in Settings.model_fields and name != "config"}
+    if said := {name: given[name] for name in _HOW_WRITTEN if given.get(name) is not None}:
+        known["source"] = {**(config.job.source.model_dump() if config else {}), **said}
     planner = known.pop("planner", None) or os.environ.get("PIPELINE_PLANNER") or _user()
     return Settings.of(config, **known, planner=planner, destination=destination)
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 
 WIDTH_OFF_A_TERMINAL = 120
+_LINES_NAMED = 5  #: of each kind of unreadable line
 
 
 def say(text: str) -> None:
@@ -193,6 +194,51 @@ def show_status(run: "RunStatus") -> None:
         f"{run.run_id}: {run.status} in {run.environment}\n{run.settled} of {run.planned} creates settled ({states})"
         f"{_left(run)}\n{run.reports}"
     )
+
+
+def show_inspection(content: dict[str, Any]) -> None:
+    """How a file is written and why we think so, its columns, its unreadable lines by kind."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from pipeline.reporting.glance import sentence_of, written
+
+    console = _console()
+    told = (
+        written({**content["written"], "found": ""}) or f"{content['format']}, which says by itself how it is written"
+    )
+    console.print(f"{printable(content['path'])}: {content['bytes']:,} bytes, {told}", markup=False)
+    for what, why in content["why"].items():
+        console.print(f"found, not declared: {what.replace('_', ' ')}, for {why}", markup=False)
+    lines = content["lines"]
+    console.print(
+        f"{lines['physical']:,} lines = {lines['header']} header + {lines['skipped']:,} skipped + {lines['blank']:,} blank"
+        f" + {lines['records']:,} of {content['records']:,} records",
+        markup=False,
+    )
+    columns = Table("column", "filled", "mostly written like", "may be", box=None, pad_edge=False)
+    columns.columns[1].justify = "right"
+    for column in content["columns"]:
+        looks = [f"{look} ({count / column['filled']:.0%})" for look, count in _likely(column)]
+        columns.add_row(
+            Text(printable(column["name"])),
+            f"{column['fill_rate']:.1%}",
+            Text(printable("  ".join(column["shapes"]))),
+            ", ".join(looks),
+        )
+    console.print(columns)
+    for reason, count in content["unreadable_by_reason"].items():
+        first = [line["row_id"] for line in content["unreadable_lines"] if line["reason"] == reason][:_LINES_NAMED]
+        more = " …" * (count > len(first))
+        console.print(f"{count:,} {reason}: {sentence_of(reason)} {printable(', '.join(first))}{more}", markup=False)
+    _out(_written(console) + f"{content['records']:,} records, {content['unreadable']:,} unreadable")
+
+
+def _likely(column: dict[str, Any]) -> "list[tuple[str, int]]":
+    """What its texts may be: that which says something before that which nearly every text may be."""
+    looks = [(look, count) for look, count in column["may_be"].items() if 50 * count >= column["filled"]]
+    telling = [(look, count) for look, count in looks if look not in {"reference", "word"}]
+    return (telling or looks)[:2]
 
 
 def show_explained(found: "Sequence[Explained]", *, whole: bool) -> None:

@@ -9,6 +9,7 @@ The steps are those of `phonenumbers.parse`, `is_possible_number` and `is_valid_
 
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import polars as pl
 from phonenumbers import (
@@ -60,7 +61,7 @@ def decided(texts: pl.Series, regions: pl.Series) -> pl.DataFrame:
     return given.select("at").join(pl.concat([empty, *parts]), on="at", how="left", maintain_order="left").drop("at")
 
 
-def _groups(numbers: pl.DataFrame) -> list[tuple[tuple[object, ...], pl.DataFrame]]:
+def _groups(numbers: pl.DataFrame) -> list[tuple[tuple[Any, ...], pl.DataFrame]]:
     return list(numbers.partition_by("code", "plan", as_dict=True, include_key=True).items())
 
 
@@ -158,10 +159,11 @@ def _matches(number: pl.Expr, plan: _Validity) -> pl.Expr:
 def _prefix(region: str, code: int) -> _Prefix:
     metadata = _metadata(region, code)
     general = metadata.general_desc
+    assert general is not None  # noqa: S101 - the schema of the metadata demands it
     return _Prefix(
         metadata.national_prefix_for_parsing,
         metadata.national_prefix_transform_rule is not None,
-        general.national_number_pattern if general else None,
+        general.national_number_pattern,
         tuple(general.possible_length),
         tuple(general.possible_length_local_only),
     )
@@ -185,7 +187,9 @@ def _validity(region: str, code: int) -> _Validity:
 
 
 def _metadata(region: str, code: int) -> PhoneMetadata:
-    return PhoneMetadata.metadata_for_region_or_calling_code(code, region)
+    found = PhoneMetadata.metadata_for_region_or_calling_code(code, region)
+    assert found is not None  # noqa: S101 - codes and regions come from the same tables
+    return found
 
 
 def _main_region(code: int) -> str:
@@ -194,14 +198,13 @@ def _main_region(code: int) -> str:
 
 @cache
 def _international_prefix(region: str) -> str:
-    return f"^(?:{PhoneMetadata.metadata_for_region(region).international_prefix})"
+    return f"^(?:{_metadata(region, _codes_of_regions()[region]).international_prefix})"
 
 
 @cache
 def _regions_with_00() -> list[str]:
-    return sorted(
-        region for region in SUPPORTED_REGIONS if PhoneMetadata.metadata_for_region(region).international_prefix == "00"
-    )
+    codes = _codes_of_regions()
+    return [region for region, code in codes.items() if _metadata(region, code).international_prefix == "00"]
 
 
 @cache

@@ -25,11 +25,17 @@ __all__ = [
 ]  # fmt: skip
 
 
-def in_order(paths: Sequence[Path], declared: Declared | None = None, layout: Layout | None = None) -> list[SourceFile]:
+def in_order(
+    paths: Sequence[Path],
+    declared: Declared | None = None,
+    layout: Layout | None = None,
+    *,
+    any_columns: bool = False,
+) -> list[SourceFile]:
     """The files of a run in their order (name, then content), each under the shortest name that is unique in the run.
 
     The first bytes decide which are Parquet; `declared` says how the others are written, `layout` what the columns of all
-    mean (None: their names are ours).
+    mean (None: their names are ours; with `any_columns` they may mean anything, for a look at a file).
     """
     if missing := [str(path) for path in paths if not path.is_file()]:
         raise SourceError(f"not found, or not a regular file: {', '.join(missing)}")
@@ -42,7 +48,9 @@ def in_order(paths: Sequence[Path], declared: Declared | None = None, layout: La
         raise SourceError("a file is named twice; name each file of a run once")
     twins = {path.name for path in unique if sum(other.name == path.name for other in unique) > 1}
     ordered = sorted(unique, key=lambda path: (path.name, sha256_of(path) if path.name in twins else "", str(path)))
-    return [_source_file(path, _short_name(path, unique), declared, layout) for path in ordered]
+    return [
+        _source_file(path, _short_name(path, unique), declared, layout, any_columns=any_columns) for path in ordered
+    ]
 
 
 def read(files: Sequence[SourceFile], batch_bytes: int = BATCH_BYTES) -> Iterator[Batch]:
@@ -56,17 +64,19 @@ def read(files: Sequence[SourceFile], batch_bytes: int = BATCH_BYTES) -> Iterato
         _same_header(files[0], file)
 
 
-def _source_file(path: Path, name: str, declared: Declared | None, layout: Layout | None) -> SourceFile:
+def _source_file(
+    path: Path, name: str, declared: Declared | None, layout: Layout | None, *, any_columns: bool
+) -> SourceFile:
     head = first_bytes(path)
     if head == PARQUET:
-        return ParquetFile(path, name, layout)
+        return ParquetFile(path, name, layout, any_columns=any_columns)
     if path.suffix.casefold() == ".parquet":
         what = known_format(head) or ("text of some kind" if head else "an empty file")
         raise SourceError(
             f"{path}: this is no Parquet file, whatever its name says, but {what}; give it its right name"
         )
     # However the supplier's file was written, the lists of a run have commas and UTF-8, and are fed back as they are.
-    return CsvFile(path, name, RFC_4180 if is_list_of_ours(path) else declared, layout)
+    return CsvFile(path, name, RFC_4180 if is_list_of_ours(path) else declared, layout, any_columns=any_columns)
 
 
 def _same_header(first: SourceFile, file: SourceFile) -> None:

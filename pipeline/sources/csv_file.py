@@ -30,11 +30,20 @@ class CsvFile:
 
     format = "csv"
 
-    def __init__(self, path: Path, name: str, declared: Declared | None = None, layout: Layout | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        name: str,
+        declared: Declared | None = None,
+        layout: Layout | None = None,
+        *,
+        any_columns: bool = False,
+    ) -> None:
         self.path = path
         self.name = name
         self.declared = declared or Declared()
         self.layout = layout
+        self.any_columns = any_columns
         self.dialect = Dialect()
         self.lines = Lines()
         self.sha256 = ""
@@ -44,6 +53,7 @@ class CsvFile:
         self._to_skip = self.declared.skip_lines
         self._widths = Widths()
         self._spelling = Spelling()
+        self._may_be_no_utf8 = True  #: nobody has said that it is
 
     @property
     def columns(self) -> list[str]:
@@ -59,11 +69,17 @@ class CsvFile:
             told["trailing_delimiter"] = "dropped"
         return {**told, "found": " ".join(dialect.found)}
 
+    @property
+    def why(self) -> dict[str, str]:
+        """What of that nobody declared, and why it was taken to be so."""
+        return dict(self.dialect.found)
+
     def batches(self, *, first_position: int = 0, batch_bytes: int = BATCH_BYTES) -> Iterator[Batch]:
         """Yield the records; raise SourceError where the file is none that can be read, or changes meanwhile."""
         position = first_position
         with opened_unchanged(self.path) as file:
             stream = ByteStream(file, self.path, self.declared.encoding)
+            self._may_be_no_utf8 = self.declared.encoding is None and stream.encoding is None
             findings = find_dialect(stream.head, stream.encoding, self.declared, self.layout)
             self.dialect = findings.dialect
             waiting = _physical_lines(b"", 1, self.dialect)
@@ -99,7 +115,7 @@ class CsvFile:
                     f"{self.path}: line {first_line + whole.count(10)} does not end within 64 MiB: no file of lines"
                 )
             lines = _physical_lines(whole, first_line, self.dialect)
-            if "encoding" in self.dialect.found and not whole.isascii():
+            if self._may_be_no_utf8 and not whole.isascii():
                 self._spelling.add(_lines_of(whole), lines)
             self._spelling.seen += len(whole)
             first_line += lines.height
@@ -176,7 +192,9 @@ class CsvFile:
             raise SourceError(f"{where}: the header is not {self._called()}")
         line = lines["raw"][at[0]].removesuffix("\r")
         try:
-            self.header = parse_header(line, where, dialect=self.dialect, layout=self.layout)
+            self.header = parse_header(
+                line, where, dialect=self.dialect, layout=self.layout, any_columns=self.any_columns
+            )
         except SourceError as refused:
             if (better := findings.header_seems_at) is None:
                 raise

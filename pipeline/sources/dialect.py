@@ -1,8 +1,8 @@
 """How a CSV file is written: what its job declares of that, and what was found where the job is silent."""
 
 import codecs
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cache
 
 from pipeline.errors import ConfigError
@@ -46,7 +46,7 @@ class Dialect:
     encoding: str = "utf-8"
     trailing_delimiter: bool = False
     line_end: str = "LF or CRLF"  #: or "CR"
-    found: tuple[str, ...] = ()  #: the names of what nobody declared: delimiter, encoding, …
+    found: Mapping[str, str] = field(default_factory=dict)  #: what nobody declared (delimiter, encoding, …) -> why so
 
     @property
     def is_utf8(self) -> bool:

@@ -7,7 +7,7 @@ delimiter is the one by which the lines have as many fields as the header. Encod
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from pipeline.customer import FIELDS, is_import_column
 from pipeline.layout import BILLING_ID, Layout
@@ -31,24 +31,28 @@ class Findings:
 
 def find_dialect(head: bytes, marked: str | None, declared: Declared, layout: Layout | None) -> Findings:
     """What the first bytes of a file say; `marked` is the encoding that its byte order mark names."""
+    why: dict[str, str] = {}
     encoding = declared.encoding or marked or "utf-8"
-    known = Dialect(encoding=encoding, found=() if declared.encoding or marked else ("encoding",))
-    text = head.decode(known.codec, errors="replace")
-    if _ends_with_cr(text):
-        known = replace(known, line_end="CR", found=(*known.found, "line_end"))
+    if not declared.encoding:
+        why["encoding"] = "a byte order mark says so" if marked else "every line that is read is UTF-8"
+    text = head.decode(Dialect(encoding=encoding).codec, errors="replace")
+    line_end = "CR" if _ends_with_cr(text) else "LF or CRLF"
+    if line_end == "CR":
+        why["line_end"] = "no line feed stands outside quotes, and carriage returns do"
         text = text.replace("\r", "\n")
     lines = [line.removesuffix("\r") for line in text.split("\n")]
     if len(lines) > 1 and len(head) >= HEAD_BYTES // 2:
         lines.pop()  # the head ends somewhere within it
     lines = lines[declared.skip_lines :][:_LINES_LOOKED_AT]
     expected = _expected(layout)
-    delimiter = declared.delimiter or _delimiter(lines, expected)
-    known = replace(known, delimiter=delimiter, found=known.found + (() if declared.delimiter else ("delimiter",)))
+    delimiter = declared.delimiter or ""
+    if not delimiter:
+        delimiter, why["delimiter"] = _delimiter(lines, expected)
     trailing = declared.trailing_delimiter
-    if trailing is None:
-        trailing = _has_trailing_delimiter(lines, delimiter)
-        known = replace(known, found=(*known.found, "trailing_delimiter")) if trailing else known
-    return Findings(replace(known, trailing_delimiter=trailing), _better_header(lines, delimiter, expected))
+    if trailing is None and (trailing := _has_trailing_delimiter(lines, delimiter)):
+        why["trailing_delimiter"] = "every record that was looked at ends with one that parts nothing"
+    dialect = Dialect(delimiter, encoding, bool(trailing), line_end, why)
+    return Findings(dialect, _better_header(lines, delimiter, expected))
 
 
 def suggested_encoding(lines: Sequence[bytes]) -> str:
@@ -90,15 +94,18 @@ def _named(line: str, delimiter: str, expected: frozenset[str]) -> int:
     return sum(1 for name in names_in(line, delimiter) if name in expected or is_import_column(name))
 
 
-def _delimiter(lines: Sequence[str], expected: frozenset[str]) -> str:
+def _delimiter(lines: Sequence[str], expected: frozenset[str]) -> tuple[str, str]:
+    """What parts the fields, and why it must."""
     header = _first_of(lines)
     near = [line for line in lines[:_WHERE_HEADERS_STAND] if line.strip()]
     for candidates in ([header], near):
         named = {mark: max((_named(line, mark, expected) for line in candidates), default=0) for mark in DELIMITERS}
         best = max(named.values())
         if best and list(named.values()).count(best) == 1:
-            return max(named, key=lambda mark: named[mark])
-    return max(DELIMITERS, key=lambda mark: (_agreement(lines, mark), -DELIMITERS.index(mark)))
+            return max(named, key=lambda mark: named[mark]), f"by it the header names {best} of the columns we look for"
+    shares = {mark: _agreement(lines, mark) for mark in DELIMITERS}
+    found = max(DELIMITERS, key=lambda mark: (shares[mark], -DELIMITERS.index(mark)))
+    return found, f"by it {shares[found]:.0%} of the first lines have equally many fields, and more than one"
 
 
 def _agreement(lines: Sequence[str], delimiter: str) -> float:

@@ -17,8 +17,13 @@ _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f]")
 _DATUM = re.compile(r"@|\d{5}")  #: what column names do not hold and people's data does
 
 
-def parse_header(line: str, where: str, *, dialect: Dialect, layout: Layout | None = None) -> tuple[str, ...]:
-    """The column names of a header line as written; refuse a line that is no legal record or holds impossible names."""
+def parse_header(
+    line: str, where: str, *, dialect: Dialect, layout: Layout | None = None, any_columns: bool = False
+) -> tuple[str, ...]:
+    """The column names of a header line as written; refuse a line that is no legal record or holds impossible names.
+
+    `any_columns`: whatever they mean, so that a file can be looked at that no job describes yet.
+    """
     delimiter = dialect.delimiter
     patterns = grammar(delimiter)
     hint = _other_delimiter(line, delimiter)
@@ -34,7 +39,7 @@ def parse_header(line: str, where: str, *, dialect: Dialect, layout: Layout | No
             f"{where}: the header cannot be used: a control character or a lone carriage return stands in column "
             f"{swallowed}; lines must end with LF or CRLF"
         )
-    check_names(names, where, layout, hint=hint if len(names) == 1 else "")
+    check_names(names, where, layout, hint=hint if len(names) == 1 else "", any_columns=any_columns)
     return names
 
 
@@ -46,13 +51,18 @@ def check_names(
     noun: str = "the header",
     hint: str = "",
     more: Iterable[str] = (),
+    any_columns: bool = False,
 ) -> None:
-    """Refuse names that cannot be used, with all faults: those of the names, then `more`; `hint` says what is behind."""
+    """Refuse names that cannot be used, with all faults: those of the names, then `more`; `hint` says what is behind.
+
+    `any_columns`: names that mean nothing to us are none of them.
+    """
     looks_like_a_record = any(_DATUM.search(name) for name in names)
     expected = layout.columns if layout else {"external_reference"}
-    if looks_like_a_record and not expected & set(names):
+    if looks_like_a_record and not expected & set(names) and not any_columns:
         raise SourceError(f"{where}: this looks like a record, not a header; the first line must name the columns")
-    if faults := [*_faults(names, layout, hint), *more]:
+    of_names = _structural_faults(names) if any_columns else _faults(names, layout, hint)
+    if faults := [*of_names, *more]:
         # A header may be repeated in a message; somebody's name and number may not.
         found = "" if looks_like_a_record else f". Found: {', '.join(names)[:_LONGEST_HEADER_TOLD]}"
         raise SourceError(f"{where}: {noun} cannot be used: {'; '.join(faults)}{found}")

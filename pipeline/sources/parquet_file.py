@@ -42,10 +42,11 @@ class ParquetFile:
 
     format = "parquet"
 
-    def __init__(self, path: Path, name: str, layout: Layout | None = None) -> None:
+    def __init__(self, path: Path, name: str, layout: Layout | None = None, *, any_columns: bool = False) -> None:
         self.path = path
         self.name = name
         self.layout = layout
+        self.any_columns = any_columns
         self.lines = Lines()
         self.sha256 = ""
         self.size = 0
@@ -54,6 +55,11 @@ class ParquetFile:
     @property
     def written(self) -> dict[str, str]:
         """A Parquet file says by itself how it is written."""
+        return {}
+
+    @property
+    def why(self) -> dict[str, str]:
+        """Nothing had to be found out."""
         return {}
 
     @property
@@ -99,10 +105,12 @@ class ParquetFile:
             raise SourceError(
                 f"{self.path}: its columns cannot be used: a control character stands in the name of column {unprintable}"
             )
-        faults = [fault for field in schema for fault in _type_faults(field, self.layout)]
+        faults = [] if self.any_columns else [fault for field in schema for fault in _type_faults(field, self.layout)]
         if all(is_import_column(name) for name in schema.names):
             faults.append("there is none")
-        check_names(schema.names, str(self.path), self.layout, noun="its columns", more=faults)
+        check_names(
+            schema.names, str(self.path), self.layout, noun="its columns", more=faults, any_columns=self.any_columns
+        )
         self.header = tuple(schema.names)
 
     def _records(self, rows: pa.Table, position: int) -> pl.DataFrame:

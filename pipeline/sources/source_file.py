@@ -65,6 +65,10 @@ class SourceFile(Protocol):
         """How it turned out to be written, in words: delimiter, encoding, line ends; what was not declared says so."""
 
     @property
+    def why(self) -> dict[str, str]:
+        """What of that nobody declared, and why it was taken to be so."""
+
+    @property
     def columns(self) -> list[str]:
         """The columns that are the supplier's: without those that an earlier run of ours added."""
 

@@ -163,7 +163,19 @@ def test_both_kinds_of_files_keep_the_promise_of_a_source_file(tmp_path):
 
     promised = {name for name in [*SourceFile.__annotations__, *vars(SourceFile)] if not name.startswith("_")}
 
-    assert promised == {"path", "name", "lines", "sha256", "size", "header", "format", "written", "columns", "batches"}
+    assert promised == {
+        "path",
+        "name",
+        "lines",
+        "sha256",
+        "size",
+        "header",
+        "format",
+        "written",
+        "why",
+        "columns",
+        "batches",
+    }
     assert [name for file in files for name in promised if not hasattr(file, name)] == []
 
 

@@ -10,7 +10,7 @@ import click
 from pipeline import __version__
 from pipeline.cli.commands.checking import audit, check
 from pipeline.cli.commands.importing import apply, plan, resume, run
-from pipeline.cli.commands.looking import explain, runs, status
+from pipeline.cli.commands.looking import explain, inspect, runs, status
 from pipeline.cli.commands.practising import demo, sandbox
 from pipeline.cli.commands.preparing import references, schema
 
@@ -23,5 +23,20 @@ def cli() -> None:
     """Bring customers into billing, each exactly once, and account for every record and every cent."""
 
 
-for _command in (demo, check, plan, run, apply, resume, status, runs, explain, audit, references, schema, sandbox):
+for _command in (
+    demo,
+    inspect,
+    check,
+    plan,
+    run,
+    apply,
+    resume,
+    status,
+    runs,
+    explain,
+    audit,
+    references,
+    schema,
+    sandbox,
+):
     cli.add_command(_command)

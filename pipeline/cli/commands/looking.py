@@ -1,11 +1,35 @@
-"""Looking on: status, runs, explain."""
+"""Looking on: inspect, status, runs, explain."""
 
+from pathlib import Path
 from typing import Any
 
 import click
 
 from pipeline.cli import options
-from pipeline.cli.printing import say, show_explained, show_json, show_status, show_statuses
+from pipeline.cli.printing import say, show_explained, show_inspection, show_json, show_status, show_statuses
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@options.config_file
+@options.how_written
+@click.option(
+    "--output", type=click.Path(path_type=Path), help="Write the table as it was read, text by text, to this CSV file."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+def inspect(**given: Any) -> int:
+    """How a file is written, what its columns look like, and which lines of it cannot be read."""
+    from pipeline.cli.progress import watching
+    from pipeline.verbs.inspect import inspect_file
+
+    settings = options.settings(given, options.config(given))
+    with options.stoppable() as stopping, watching(quiet=given["as_json"]) as watch:
+        found = inspect_file(given["file"], settings, output=given["output"], stopping=stopping, watch=watch)
+    if given["as_json"]:
+        show_json(found.content())
+    else:
+        show_inspection(found.content())
+    return found.exit_code
 
 
 @click.command()
