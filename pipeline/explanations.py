@@ -78,6 +78,18 @@ EXPLANATIONS: dict[Reason, Explanation] = {
         "Look for a quote that was opened far above and never closed; no customer is a megabyte long.",
         example="a record of 2 MiB",
     ),
+    Reason.READ_CELL_ERROR: Explanation(
+        "Mend the formula or the cell in the spreadsheet and save it anew.",
+        example="#N/A in the column of balances",
+    ),
+    Reason.READ_FORMULA_WITHOUT_VALUE: Explanation(
+        "Open the file in a spreadsheet program and save it, so that the values stand beside the formulas; or paste values.",
+        example="=SUM(B2:B7), written by a program that does not calculate",
+    ),
+    Reason.READ_CELL_FORMAT: Explanation(
+        "Give the column a plain number format, or the format Text, and save the file anew.",
+        example='1.2E+03, 12%, or a format such as "ACC-"00000',
+    ),
     Reason.MAP_VALUE_UNLISTED: Explanation(
         "Add the text to the value map, or keep texts that it does not list (unlisted: keep).",
         example="class: X where the config lists D, B and V",

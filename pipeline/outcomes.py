@@ -41,6 +41,16 @@ class Reason(_Explained):
     READ_REPEATED_HEADER = "READ.REPEATED_HEADER", "The record repeats the header: two files were put into one."
     READ_TOO_LONG = "READ.TOO_LONG", "The record is longer than 1 MiB."
 
+    READ_CELL_ERROR = "READ.CELL_ERROR", "A cell of the sheet shows an error such as #N/A."
+    READ_FORMULA_WITHOUT_VALUE = (
+        "READ.FORMULA_WITHOUT_VALUE",
+        "A cell holds a formula, and the file does not say what it came to.",
+    )
+    READ_CELL_FORMAT = (
+        "READ.CELL_FORMAT",
+        "A cell shows its number in a format (percent, exponent, words of its own) whose text cannot be told.",
+    )
+
     MAP_VALUE_UNLISTED = "MAP.VALUE_UNLISTED", "The config lists what each text stands for, and this one is not listed."
     MAP_DEBIT_AND_CREDIT = "MAP.DEBIT_AND_CREDIT", "The record states a debit and a credit, and neither is zero."
     MAP_SIGN_IN_DEBIT_OR_CREDIT = (

@@ -2,7 +2,8 @@
 
 No reader that we measured accounts for every line of a broken file, so the framing of lines into records is ours:
 `dialect.py` is what a job declares, `framing.py` decides which lines belong together, `csv_file.py` reads the bytes.
-`parquet_file.py` reads tables whose rows are whole by themselves; `arrow_text.py` writes their values exactly as text.
+`parquet_file.py` reads tables whose rows are whole by themselves (`arrow_text.py` writes their values exactly as text), and
+`excel_file.py` the sheets of workbooks (`workbook.py` their parts, `number_format.py` what a cell shows).
 For both, `header.py` decides what the columns are and `opening.py` that the file is one, and the same to the end.
 """
 
@@ -14,8 +15,9 @@ from pipeline.files import sha256_of
 from pipeline.layout import Layout
 from pipeline.sources.csv_file import CsvFile
 from pipeline.sources.dialect import RFC_4180, Declared, Dialect
+from pipeline.sources.excel_file import ExcelFile
 from pipeline.sources.header import unknown_columns
-from pipeline.sources.opening import PARQUET, first_bytes, is_list_of_ours, known_format
+from pipeline.sources.opening import PARQUET, ZIP, first_bytes, is_list_of_ours, known_format
 from pipeline.sources.parquet_file import ParquetFile
 from pipeline.sources.source_file import BATCH_BYTES, GIVEN, Batch, Lines, SourceFile
 
@@ -75,6 +77,8 @@ def _source_file(
         raise SourceError(
             f"{path}: this is no Parquet file, whatever its name says, but {what}; give it its right name"
         )
+    if head == ZIP:
+        return ExcelFile(path, name, declared, layout, any_columns=any_columns)
     # However the supplier's file was written, the lists of a run have commas and UTF-8, and are fed back as they are.
     return CsvFile(path, name, RFC_4180 if is_list_of_ours(path) else declared, layout, any_columns=any_columns)
 

@@ -31,6 +31,7 @@ class Declared:
     trailing_delimiter: bool | None = None  #: whether each record ends with a delimiter that parts nothing
     skip_lines: int = 0  #: physical lines before the header that are no part of the table
     footer_lines: int = 0  #: lines at the end that are no part of it, blank ones not counted
+    sheet: str | None = None  #: of a workbook, by its name
 
     def __post_init__(self) -> None:
         """Refuse what cannot be read before any file is opened."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from pipeline.errors import SourceError
 
 PARQUET = b"PAR1"
+ZIP = b"PK\x03\x04"  #: a workbook is one
 
 _OURS = re.compile(rb',"?_import_row_id"?,')
 _LONGEST_HEADER = 1 << 20
@@ -18,8 +19,8 @@ _LONGEST_HEADER = 1 << 20
 _FORMATS = {
     PARQUET: "a Parquet file",
     b"PARE": "an encrypted Parquet file",
-    b"PK\x03\x04": "a ZIP or Excel file",
-    b"\xd0\xcf\x11\xe0": "an old Excel file",
+    ZIP: "a ZIP or Excel file",
+    b"\xd0\xcf\x11\xe0": "an old Excel file, or one with a password (save it as .xlsx without one)",
     b"\x1f\x8b": "a gzip file",
     b"\x28\xb5\x2f\xfd": "a Zstandard file",
     b"\x37\x7a\xbc\xaf": "a 7-Zip file",

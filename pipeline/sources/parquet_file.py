@@ -15,20 +15,11 @@ from pyarrow import parquet
 from pipeline.customer import is_import_column
 from pipeline.errors import SourceError
 from pipeline.layout import BILLING_ID, Layout, is_canonical
-from pipeline.outcomes import Reason
 from pipeline.sources.arrow_text import has_exact_text, is_float, text_of
+from pipeline.sources.cell_table import reason_of, text_of_unreadable
 from pipeline.sources.header import check_names, with_control_characters
 from pipeline.sources.opening import opened_unchanged
-from pipeline.sources.source_file import (
-    BATCH_BYTES,
-    CONTROL,
-    GIVEN,
-    LONE_CR,
-    LONGEST_RECORD,
-    Batch,
-    Lines,
-    shown,
-)
+from pipeline.sources.source_file import BATCH_BYTES, GIVEN, Batch, Lines
 
 _ROWS_AT_ONCE = 8192  #: read before their size is asked: what stands in few pages may be long when it is written out
 _READ_BYTES = 1 << 18  #: of each column; without it a whole row group is fetched at once
@@ -117,14 +108,14 @@ class ParquetFile:
         """The records of these rows; those before them are counted in `lines`."""
         number = pl.int_range(pl.len(), dtype=pl.Int64) + self.lines.records + 1
         cells = [pl.col(GIVEN + name) for name in self.columns]
-        table = self._cells(rows).with_columns(reason=_reason(cells))
+        table = self._cells(rows).with_columns(reason=reason_of(cells))
         return table.select(
             position=pl.int_range(pl.len(), dtype=pl.Int64) + position,
             row_id=pl.format("{}#{}", pl.lit(self.name), number),
             line=number,
             line_count=pl.lit(1, pl.Int64),
             reason=pl.col("reason"),
-            text=_text_of_unreadable(table, cells),
+            text=text_of_unreadable(table, cells),
             **{GIVEN + name: pl.when(pl.col("reason").is_null()).then(pl.col(GIVEN + name)) for name in self.columns},
         )
 
@@ -167,32 +158,6 @@ def _mapped_to(column: str, layout: Layout | None) -> list[str]:
     if layout is None:
         return [column] if is_canonical(column) else []
     return [field for field, source in layout.sources() if source == column]
-
-
-def _reason(cells: list[pl.Expr]) -> pl.Expr:
-    """The first of the reasons, in the order of a CSV file; a record is as long as its cells and the commas between them."""
-    length = pl.sum_horizontal(cell.str.len_bytes().cast(pl.Int64) for cell in cells) + len(cells) - 1
-    return (
-        pl.when("undecoded").then(pl.lit(Reason.READ_NOT_UTF8.value))
-        .when(length > LONGEST_RECORD).then(pl.lit(Reason.READ_TOO_LONG.value))
-        .when(pl.any_horizontal(cell.str.contains(CONTROL) for cell in cells))
-        .then(pl.lit(Reason.READ_CONTROL_CHARACTER.value))
-        .when(pl.any_horizontal(cell.str.contains(LONE_CR) for cell in cells))
-        .then(pl.lit(Reason.READ_LONE_CR.value))
-    )  # fmt: skip
-
-
-def _text_of_unreadable(table: pl.DataFrame, cells: list[pl.Expr]) -> pl.Expr:
-    """The record as a CSV line, where it has a reason."""
-    if table["reason"].null_count() == table.height:
-        return pl.lit(None, pl.String)
-    fields = [
-        pl.when(cell.str.contains(r'[",\r\n]'))
-        .then(pl.concat_str(pl.lit('"'), cell.str.replace_all('"', '""', literal=True), pl.lit('"')))
-        .otherwise(cell.fill_null(""))
-        for cell in cells
-    ]
-    return pl.when(pl.col("reason").is_not_null()).then(shown(pl.concat_str(fields, separator=",")))
 
 
 @contextlib.contextmanager

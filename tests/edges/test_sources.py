@@ -923,7 +923,7 @@ def test_billing_s_own_id_has_a_place_without_a_layout():
     ("content", "what"),
     [
         (b"PAR1\x15\x04", "Parquet"),
-        (b"PK\x03\x04\x14\x00", "Excel"),
+        (b"PK\x03\x04\x14\x00", "workbook"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1", "Excel"),
         (b"7z\xbc\xaf\x27\x1c", "7-Zip"),
         (b"%PDF-1.7", "PDF"),

@@ -227,6 +227,8 @@ def _damaged(rows: list[Row], delimiter: str, end: bytes, dice: random.Random) -
         return rows
     at = dice.randrange(len(rows))
     row = rows[at]
+    if not row.content:
+        return rows
     place = dice.randrange(max(len(row.content) - len(end), 1))
     kind = dice.choice((0, 1, 2, 3, 4, 5, 8, 9, 10, 11) * 3 + (6, 7))
     if kind == 0:
