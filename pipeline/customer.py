@@ -15,6 +15,7 @@ from typing import Any
 import polars as pl
 
 METADATA_PREFIX = "metadata."
+SENSITIVE_PREFIX = "sensitive."  #: beside a metadata column: card, iban, identity or null
 TEXT_FIELDS = ("external_reference", "name", "email", "phone", "currency")
 FIELDS = (*TEXT_FIELDS, "balance")
 IMPORT_PREFIX = "_import_"  #: our own columns in the lists; dropped when a list is fed back in

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from pipeline.outcomes import Reason
+from pipeline.outcomes import Alarm, Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ def _short(text: str) -> str:
 _REFERENCE = {"external_reference": "A-1"}
 _DIALECT = ("source.delimiter", "source.encoding")
 
-EXPLANATIONS: dict[Reason, Explanation] = {
+EXPLANATIONS: dict[Reason | Alarm, Explanation] = {
     Reason.READ_TOO_FEW_FIELDS: Explanation(
         "Put the missing delimiters in; an empty field is fine, a missing one is not.",
         example="a header of 7 columns, and the record A-1,Thandi Nkosi",
@@ -203,6 +203,11 @@ EXPLANATIONS: dict[Reason, Explanation] = {
         cells={**_REFERENCE, "metadata.note": "n" * 501},
         bears_on_it=("mapping.metadata",),
     ),
+    Reason.VALIDATE_METADATA_SENSITIVE: Explanation(
+        "Take the value out, or map another column; if the column is harmless, say sensitive_metadata: warn.",
+        example="a note that says 4111 1111 1111 1111, where the job says sensitive_metadata: refuse",
+        bears_on_it=("mapping.sensitive_metadata", "mapping.metadata"),
+    ),
     Reason.VALIDATE_METADATA_TOO_MANY: Explanation(
         "Map fewer columns to metadata: billing takes ten.",
         example="eleven metadata columns with a value in one row",
@@ -300,5 +305,88 @@ EXPLANATIONS: dict[Reason, Explanation] = {
         "Run pipeline resume once the cause of the stop is gone.",
         example="rows after the one at which the API key was revoked",
         bears_on_it=("--stop-by", "--max-creates"),
+    ),
+    Alarm.STREAM_NAME: Explanation(
+        "Look whether it is the right file, and this the right job; name it as agreed, or mend stream.name.",
+        example="customers.csv where daily_{date}.csv is agreed",
+        bears_on_it=("stream.name", "stream.date_format", "--accept"),
+    ),
+    Alarm.STREAM_SAME_FILE: Explanation(
+        "Nothing is lost: its customers are there. Ask for the file that should have come.",
+        example="daily_2026-11-22.csv, imported on Monday, delivered once more",
+        bears_on_it=("stream", "--accept"),
+    ),
+    Alarm.STREAM_OLD_FILE_NEW_NAME: Explanation(
+        "Ask the supplier for the day's own file.",
+        example="daily_2026-11-23.csv with the bytes of daily_2026-11-22.csv",
+        bears_on_it=("stream.name", "--accept"),
+    ),
+    Alarm.STREAM_DAY_AGAIN: Explanation(
+        "Ask which of the two files is right; customers of the first are there already.",
+        example="a corrected daily_2026-11-22.csv, after the first was imported",
+        bears_on_it=("stream.name", "--accept"),
+    ),
+    Alarm.STREAM_EARLIER_DAY: Explanation(
+        "Look whether it is a file that came late; then accept it.",
+        example="Saturday's file, after Sunday's was imported",
+        bears_on_it=("stream.name", "--accept"),
+    ),
+    Alarm.STREAM_MISSING_DAY: Explanation(
+        "Find the file of the missing day and import it first; if there is none that day, accept, or name the days in the job.",
+        example="daily_2026-11-23.csv, when nothing came for 2026-11-22",
+        bears_on_it=("stream.days", "--accept"),
+    ),
+    Alarm.STREAM_COLUMNS_MOVED: Explanation(
+        "Look whether each column still means what the mapping says; then accept.",
+        example="amount_due and amount_paid changed places",
+        bears_on_it=("mapping", "--accept"),
+    ),
+    Alarm.STREAM_VOLUME: Explanation(
+        "Look whether the file is whole, or whether twice as many customers are right.",
+        example="40 records, where 1,000 are usual",
+        bears_on_it=("stream.usual_volume", "--accept"),
+    ),
+    Alarm.TOTAL_DIFFERS: Explanation(
+        "Find the rows that are missing or wrong, or ask for the right total; the difference is told in the message.",
+        example="--expect ZAR=1234567, and the records come to 1234467",
+        bears_on_it=("--expect", "control", "--accept"),
+    ),
+    Alarm.TOTAL_RECORDS_DIFFER: Explanation(
+        "Look whether the file is whole.",
+        example="a trailer that says 2000, below 1,998 records",
+        bears_on_it=("--expect", "control", "--accept"),
+    ),
+    Alarm.TOTAL_NOT_STATED: Explanation(
+        "Look whether the file is whole: a trailer that is missing is how a cut file shows. Else mend the expression.",
+        example="a file without its trailer, or no .ctl file beside it",
+        bears_on_it=("control.trailer", "control.pattern", "source.footer_lines", "--accept"),
+    ),
+    Alarm.TOTAL_HUNDREDFOLD: Explanation(
+        "Compare a few balances with the supplier's own screen, and declare the unit that they are written in.",
+        example="debits of 8,240,000.00 ZAR after 82,400.00 yesterday",
+        bears_on_it=("mapping.balance.unit",),
+    ),
+    Alarm.AMOUNTS_ALREADY_CENTS: Explanation(
+        "Compare a few balances with the supplier's own screen, and declare the unit that they are written in.",
+        example="24000 where 240.00 rand are owed, declared as major units",
+        bears_on_it=("mapping.balance.unit",),
+    ),
+    Alarm.REFERENCES_ROUNDED: Explanation(
+        "Ask for a file that no spreadsheet has opened: the digits are gone, and customers would be confused.",
+        example="8412345678901230 and 8412345678905670 for references of 16 digits, all ending so",
+        bears_on_it=("--accept",),
+    ),
+    Alarm.REFERENCES_MAY_BE_ROUNDED: Explanation(
+        "Look at a few of them in the supplier's own system.",
+        example="some references of 16 digits that end in 0; one honest one in ten does",
+    ),
+    Alarm.REFERENCES_LOOK_ALIKE: Explanation(
+        "Look whether they are two customers or one; they are sent as two.",
+        example="A-1O and A-10, or 00123 and 123",
+    ),
+    Alarm.METADATA_SENSITIVE: Explanation(
+        "Take the column out of the metadata, or have such values rejected.",
+        example="metadata note: 3 of 1,200 values look like card numbers",
+        bears_on_it=("mapping.sensitive_metadata", "mapping.metadata"),
     ),
 }

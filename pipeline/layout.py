@@ -142,6 +142,10 @@ class Layout(Declaration):
     )
     balance: Amount | None = None
     metadata: dict[MetadataKey, TextOf] = Field(default_factory=dict)
+    sensitive_metadata: Literal["warn", "refuse"] = Field(
+        default="warn",
+        description="What becomes of metadata that looks like a card, bank account or identity number: told, or rejected.",
+    )
     absent: tuple[str, ...] = Field(default=(), description='Texts that mean "nothing is given", such as NULL or "-".')
     never_sent: tuple[str, ...] = Field(
         default=(), description="Columns that must not be mapped to anything, such as identity numbers."

@@ -105,6 +105,10 @@ class Reason(_Explained):
     VALIDATE_BALANCE_TOO_LARGE = "VALIDATE.BALANCE_TOO_LARGE", "The balance is beyond 2^53 - 1 minor units."
     VALIDATE_BALANCE_NEEDS_CURRENCY = "VALIDATE.BALANCE_NEEDS_CURRENCY", "A balance needs a currency."
     VALIDATE_METADATA_TOO_LONG = "VALIDATE.METADATA_TOO_LONG", "A metadata value is longer than 500 characters."
+    VALIDATE_METADATA_SENSITIVE = (
+        "VALIDATE.METADATA_SENSITIVE",
+        "The value looks like a card number, a bank account or an identity number, and the job refuses such metadata.",
+    )
     VALIDATE_METADATA_TOO_MANY = "VALIDATE.METADATA_TOO_MANY", "More than 10 metadata values are given."
 
     MATCH_REPEATS_EARLIER_ROW = "MATCH.REPEATS_EARLIER_ROW", "An earlier row of this run says exactly the same."
@@ -158,6 +162,81 @@ class Reason(_Explained):
     SUBMIT_ECHO_DIFFERS = "SUBMIT.ECHO_DIFFERS", "Billing answered with other content than was sent."
     SUBMIT_IN_DOUBT = "SUBMIT.IN_DOUBT", "No answer settles whether billing holds this customer; resume finds out."
     SUBMIT_NOT_ATTEMPTED = "SUBMIT.NOT_ATTEMPTED", "Planned and never sent: the run stopped before."
+
+
+class Alarm(_Explained):
+    """What is wrong, or may be, with whole files; told before anything is sent, and no row is judged by it."""
+
+    STREAM_NAME = "STREAM.NAME", "The file's name is not one that the stream agrees on."
+    STREAM_SAME_FILE = "STREAM.SAME_FILE", "An earlier run has finished exactly this file."
+    STREAM_OLD_FILE_NEW_NAME = (
+        "STREAM.OLD_FILE_NEW_NAME",
+        "The content is that of another day's file, byte for byte: yesterday's file under today's name.",
+    )
+    STREAM_DAY_AGAIN = "STREAM.DAY_AGAIN", "A file for this day has come already, with other content."
+    STREAM_EARLIER_DAY = "STREAM.EARLIER_DAY", "A file for a later day has come already."
+    STREAM_MISSING_DAY = "STREAM.MISSING_DAY", "No file came for a day between the last one and this."
+    STREAM_COLUMNS_MOVED = "STREAM.COLUMNS_MOVED", "The columns are not those of the last file, or in another order."
+    STREAM_VOLUME = (
+        "STREAM.VOLUME",
+        "There are far more, or far fewer, records than in the files of the last two weeks.",
+    )
+    TOTAL_DIFFERS = "TOTAL.DIFFERS", "A stated control total is not what the file comes to."
+    TOTAL_RECORDS_DIFFER = "TOTAL.RECORDS_DIFFER", "A stated number of records is not what the file holds."
+    TOTAL_NOT_STATED = (
+        "TOTAL.NOT_STATED",
+        "Control totals are agreed, and the trailer or control file does not state them.",
+    )
+    TOTAL_HUNDREDFOLD = (
+        "TOTAL.HUNDREDFOLD",
+        "Balances are about a hundred times those of the last file, or a hundredth: are these cents, or are they rand?",
+    )
+    AMOUNTS_ALREADY_CENTS = (
+        "DOUBT.ALREADY_CENTS",
+        "Every balance comes to whole major units: are amounts that are declared as rand cents already?",
+    )
+    REFERENCES_ROUNDED = (
+        "DOUBT.REFERENCES_ROUNDED",
+        "All long numbers among the references end in zeros after their 15th digit: a spreadsheet has rounded them.",
+    )
+    REFERENCES_MAY_BE_ROUNDED = (
+        "DOUBT.REFERENCES_MAY_BE_ROUNDED",
+        "Some long numbers among the references end in zeros after their 15th digit, as those do that a spreadsheet has rounded.",
+    )
+    REFERENCES_LOOK_ALIKE = (
+        "DOUBT.REFERENCES_LOOK_ALIKE",
+        "References differ only in what people mistake (case, O and 0, I, l and 1, _ and -, leading zeros).",
+    )
+    METADATA_SENSITIVE = (
+        "DOUBT.SENSITIVE_METADATA",
+        "Metadata looks like card numbers, bank accounts (IBAN) or identity numbers, and would be sent.",
+    )
+
+
+#: What is told and stops nothing; every other alarm keeps a plan from being applied until somebody accepts it.
+WARNINGS = frozenset(
+    {
+        Alarm.TOTAL_HUNDREDFOLD,
+        Alarm.AMOUNTS_ALREADY_CENTS,
+        Alarm.REFERENCES_MAY_BE_ROUNDED,
+        Alarm.REFERENCES_LOOK_ALIKE,
+        Alarm.METADATA_SENSITIVE,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One alarm about one file, in words that quote no cell of it."""
+
+    alarm: Alarm
+    what: str
+    stops: bool = True
+
+    @property
+    def is_warning(self) -> bool:
+        """Whether it is only told."""
+        return not self.stops or self.alarm in WARNINGS
 
 
 class Action(StrEnum):

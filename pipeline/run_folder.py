@@ -41,7 +41,7 @@ _NOTHING_KNOWN = (
     ),
     "CREATE VIEW known_fields AS SELECT NULL::VARCHAR AS field WHERE false",
 )
-PLAN_SCHEMA = 3  #: the form of plan.json and of the staged tables
+PLAN_SCHEMA = 4  #: the form of plan.json and of the staged tables
 _RUN_ID = re.compile(r"\d{8}T\d{6}Z-[A-Za-z0-9_-]+-[0-9a-f]{6}")
 
 

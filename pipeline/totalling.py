@@ -7,7 +7,7 @@ are summed as they stand, in groups of one currency, unit and number of decimals
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,6 +44,18 @@ class ControlTotals:
     def net(self) -> dict[str, int]:
         """Debits and credits together, per currency."""
         return {code: self.debits[code] + self.credits[code] for code in sorted({*self.debits, *self.credits})}
+
+
+def added_up(parts: Iterable[ControlTotals]) -> ControlTotals:
+    """The totals of several files together."""
+    whole = ControlTotals()
+    for part in parts:
+        whole.records += part.records
+        for name in ("debits", "credits"):
+            mine: Counter[str] = getattr(whole, name)
+            for currency, amount in getattr(part, name).items():
+                mine[currency] += amount
+    return whole
 
 
 def _groups(records: pl.DataFrame, layout: Layout) -> Iterator[dict[str, Any]]:

@@ -17,8 +17,10 @@ from pipeline.customer import (
     E164_PATTERN,
     LARGEST_BALANCE,
     METADATA_KEYS,
+    METADATA_PREFIX,
     METADATA_VALUE_LENGTH,
     REFERENCE_PATTERN,
+    SENSITIVE_PREFIX,
     TEXT_LENGTH,
     metadata_columns,
 )
@@ -37,9 +39,14 @@ class Verdict:
     rejections: pl.DataFrame
 
 
-def validate(customers: pl.DataFrame) -> Verdict:
-    """Judge normalized customers (see `normalizing.normalize`); the order of the rows stays."""
+def validate(customers: pl.DataFrame, *, refuse_sensitive: bool = False) -> Verdict:
+    """Judge normalized customers (see `normalizing.normalize`); the order of the rows stays.
+
+    `refuse_sensitive`: metadata that looks like a card, bank account or identity number is a fault and not only a doubt.
+    """
     faults = [*_mapping_faults(customers), *_kind_faults(customers), *_contract_faults(customers)]
+    if refuse_sensitive:
+        faults += _sensitive_faults(customers)
     return Verdict(_reasons(customers.height, faults), _rejections(customers, faults))
 
 
@@ -156,6 +163,13 @@ def _mapping_faults(customers: pl.DataFrame) -> Iterator[_Fault]:
 def _kind_faults(customers: pl.DataFrame) -> Iterator[_Fault]:
     for (field, kind), reason in KINDS.items():
         yield _Fault(reason, field, (customers[f"kind.{field}"] == kind).fill_null(value=False))
+
+
+def _sensitive_faults(customers: pl.DataFrame) -> Iterator[_Fault]:
+    for column in customers.columns:
+        if column.startswith(SENSITIVE_PREFIX):
+            field = METADATA_PREFIX + column.removeprefix(SENSITIVE_PREFIX)
+            yield _Fault(Reason.VALIDATE_METADATA_SENSITIVE, field, customers[column].is_not_null())
 
 
 def _contract_faults(customers: pl.DataFrame) -> Iterator[_Fault]:

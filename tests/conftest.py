@@ -1,5 +1,7 @@
 """Fixtures that are things: the command line as a process, a sandbox as another, and files of customers."""
 
+import contextlib
+import io
 import json
 import os
 import signal
@@ -9,10 +11,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from unittest.mock import patch
 
 import httpx
 import pytest
 from hypothesis import HealthCheck, settings
+
+from pipeline.cli import main
 
 KEY = "sk_test_fixture0000000000000000"
 HEADER = "external_reference,name,email,phone,currency,balance,metadata.plan"
@@ -90,6 +95,30 @@ class Command:
         return max((self.folder / "reports").iterdir(), key=lambda path: (path / "plan.json").stat().st_mtime_ns)
 
 
+@dataclass(frozen=True)
+class Inside(Command):
+    """The same within this process, several times as soon: for tests of what a command says, not of how a process ends."""
+
+    def __call__(
+        self, *arguments: str | Path, environment: dict[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        out, err, before = io.StringIO(), io.StringIO(), os.umask(0o077)
+        told = ["pipeline", *map(str, arguments)]
+        try:
+            with (
+                contextlib.chdir(self.folder),
+                patch.dict(os.environ, _environment(environment), clear=True),
+                patch.object(sys, "argv", told),
+                contextlib.redirect_stdout(out),
+                contextlib.redirect_stderr(err),
+                pytest.raises(SystemExit) as ended,
+            ):
+                main()
+        finally:
+            os.umask(before)
+        return subprocess.CompletedProcess(told, int(ended.value.code or 0), out.getvalue(), err.getvalue())
+
+
 def _environment(extra: dict[str, str] | None) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("BILLING_", "PIPELINE_"))}
     return {**kept, "PYTHONPATH": str(REPOSITORY), **(extra or {})}
@@ -98,6 +127,11 @@ def _environment(extra: dict[str, str] | None) -> dict[str, str]:
 @pytest.fixture
 def pipeline(tmp_path) -> Command:
     return Command(tmp_path)
+
+
+@pytest.fixture
+def inside(tmp_path) -> Inside:
+    return Inside(tmp_path)
 
 
 @pytest.fixture

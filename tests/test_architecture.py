@@ -7,8 +7,18 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "pipeline"
 
-WORDS = {"customer", "currency", "layout", "outcomes", "explanations", "errors", "files"}
-STAGES = {"mapping", "normalizing", "profiling", "totalling", "validating", "matching", "planning", "reporting"}
+WORDS = {"customer", "currency", "layout", "agreement", "outcomes", "explanations", "errors", "files"}
+STAGES = {
+    "mapping",
+    "normalizing",
+    "profiling",
+    "totalling",
+    "validating",
+    "matching",
+    "planning",
+    "receiving",
+    "reporting",
+}
 EDGES = {"sources", "references", "ledger", "billing", "run_folder"}
 ROOMS = {*WORDS, *STAGES, *EDGES, "submission", "config", "verbs", "cli", "sandbox", "__init__", "__main__"}
 

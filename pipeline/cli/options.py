@@ -58,6 +58,12 @@ config_file = click.option(
 reading = _together(
     click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE..."),
     click.option("--allow-empty", is_flag=True, default=None, help="Take a file without records for what it says."),
+    click.option(
+        "--expect",
+        multiple=True,
+        metavar="WHAT=TOTAL",
+        help="A control total: records=2000, ZAR=1234567 (cents) or ZAR=12345.67; where it is not met nothing is sent.",
+    ),
     click.option("--planner", help="Who plans this, for the report.  [default: PIPELINE_PLANNER, or the user's name]"),
 )
 #: Options with whose values a plan is made.
@@ -73,6 +79,9 @@ planning = _together(
         "--where",
         help="Create only rows that satisfy this SQL condition on the file's columns, such as \"plan = 'gold'\".",
     ),
+)
+accepting = click.option(
+    "--accept", multiple=True, metavar="CODE", help="Go on although this alarm was raised, such as STREAM.MISSING_DAY."
 )
 sending = _together(
     click.option("--workers", type=int, help="Requests at the same time.  [default: 8]"),
@@ -121,6 +130,7 @@ def settings(
     known = {name: value for name, value in given.items() if name in Settings.model_fields and name != "config"}
     if said := {name: given[name] for name in _HOW_WRITTEN if given.get(name) is not None}:
         known["source"] = {**(config.job.source.model_dump() if config else {}), **said}
+    known = {name: value for name, value in known.items() if value != ()}
     planner = known.pop("planner", None) or os.environ.get("PIPELINE_PLANNER") or _user()
     return Settings.of(config, **known, planner=planner, destination=destination)
 

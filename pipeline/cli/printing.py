@@ -66,6 +66,8 @@ def show_report(content: dict[str, Any]) -> None:
         console.print(sums)
     for line in (*_stakes(content), *_intentions(content)):
         console.print(printable(line), markup=False)
+    for line in _findings(content):
+        console.print(printable(line), markup=False)
     for line in _unusually_written(content):
         console.print(printable(line), markup=False)
     for column, near in content["columns_not_sent"].items():
@@ -76,6 +78,13 @@ def show_report(content: dict[str, Any]) -> None:
     law = "holds" if content["conservation"]["holds"] else "is BROKEN"
     console.print(f"conservation law {law}: {len(content['conservation']['checks'])} checks", markup=False)
     _out(_written(console) + last_line(content))
+
+
+def _findings(content: dict[str, Any]) -> "Iterator[str]":
+    """What is wrong, or may be, with whole files; first what keeps the plan from being applied."""
+    for one in sorted(content["findings"], key=lambda one: not one["stops"]):
+        kind = "warning" if not one["stops"] else "accepted" if one["code"] in content["accepted"] else "STOPS"
+        yield f"{kind}: {one['code']}: {one['what']}"
 
 
 def _unusually_written(content: dict[str, Any]) -> "Iterator[str]":

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
+from pipeline.agreement import Control, Stream
 from pipeline.billing.address import parse_address
 from pipeline.config.yaml_file import LARGEST, Document, Fault, read_yaml, shown
 from pipeline.errors import AddressRefused, ConfigError
@@ -165,6 +166,13 @@ class Job(Declaration):
         default=None, description="What the file's columns mean; without it the canonical names are expected."
     )
     references: KnownCustomers = KnownCustomers()
+    stream: Stream | None = Field(
+        default=None,
+        description="Files come one after the other, under names with a date; what is unusual stops the run.",
+    )
+    control: Control | None = Field(
+        default=None, description="Totals that the supplier states; where they are not met nothing is sent (exit 3)."
+    )
     retry_refused: bool = Field(default=False, description="Send rows again that billing refused before, unchanged.")
     allow_empty: bool = Field(default=False, description="Take a file without records for what it says.")
 
@@ -172,6 +180,10 @@ class Job(Declaration):
     def _is_itself(self) -> Self:
         if self.environment == SANDBOX and self.address not in {None, SANDBOX}:
             raise ValueError("the environment 'sandbox' is for this machine; give another address a name of its own")
+        if self.control is not None and self.control.trailer is not None and not self.source.footer_lines:
+            raise ValueError(
+                "control.trailer is looked for in the footer; say how long that is: source.footer_lines: 1"
+            )
         return self
 
 

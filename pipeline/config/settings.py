@@ -1,13 +1,24 @@
 """What a run is told: the job of a config, overruled by the options of a command; every fault at once."""
 
+import difflib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from pipeline.agreement import Control, Stream
 from pipeline.config.job import SANDBOX, ConfigFile, KnownCustomers, Moment, Region, Source
 from pipeline.errors import ConfigError
 from pipeline.layout import Layout
+from pipeline.outcomes import Alarm
+
+
+def _an_alarm(code: str) -> str:
+    codes = [alarm.value for alarm in Alarm]
+    if code.upper() not in codes:
+        near = difflib.get_close_matches(code.upper(), codes, n=1, cutoff=0.5)
+        raise ValueError(f"{code!r} is no alarm{f', did you mean {near[0]}?' if near else ''}")
+    return code.upper()
 
 
 class Settings(BaseModel):
@@ -23,6 +34,10 @@ class Settings(BaseModel):
     mapping: Layout | None = None  #: None: the file writes the canonical names
     references: KnownCustomers = KnownCustomers()
     region: Region = "ZA"
+    stream: Stream | None = None
+    control: Control | None = None
+    expect: tuple[str, ...] = ()  #: control totals: records=2000, ZAR=1234567 (minor units)
+    accept: tuple[Annotated[str, AfterValidator(_an_alarm)], ...] = ()  #: codes of alarms that somebody has looked at
     retry_refused: bool = False
     allow_empty: bool = False
     limit: Annotated[int, Field(ge=1)] | None = None  #: creates of this wave
@@ -56,6 +71,7 @@ class Settings(BaseModel):
             "same_identity": self.same_identity,
             "limit": self.limit,
             "where": self.where,
+            "expect": list(self.expect),
         }
 
     @property
@@ -73,6 +89,8 @@ def _said_by(config: ConfigFile | None) -> dict[str, Any]:
         "source": job.source,
         "mapping": job.mapping,
         "references": job.references,
+        "stream": job.stream,
+        "control": job.control,
         "region": job.region,
         "retry_refused": job.retry_refused,
         "allow_empty": job.allow_empty,

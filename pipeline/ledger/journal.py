@@ -11,9 +11,11 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from pipeline.agreement import Delivery
 from pipeline.customer import Environment
 from pipeline.errors import LedgerError
 from pipeline.files import private_folder, refuse_symlink
+from pipeline.ledger import deliveries
 from pipeline.ledger.chain import START, Link, Mark
 from pipeline.ledger.mounts import refuse_network_disk
 from pipeline.outcomes import Difference, State
@@ -235,16 +237,31 @@ class Ledger:
             dict(zip(("started_at", "ended_at", "status", "planned", "pid"), found[0], strict=True)) if found else None
         )
 
+    def deliveries(self) -> list[Delivery]:
+        """Every file that a run took, the oldest first."""
+        with _translated(self.path):
+            return deliveries.read(self._connection)
+
     # -- what happens ---------------------------------------------------------------------------------------------
 
-    def begin_run(self, run_id: str, at: datetime, planned: int, pid: int) -> None:
-        """A run starts, or goes on."""
+    def begin_run(
+        self,
+        run_id: str,
+        at: datetime,
+        planned: int,
+        pid: int,
+        *,
+        files: Sequence[Delivery] = (),
+        is_whole: bool = True,
+    ) -> None:
+        """A run starts, or goes on; `files` are those it takes, `is_whole` where it leaves nothing of them for later."""
         with self._transaction():
             self._connection.execute(
                 "INSERT INTO runs (run_id, started_at, status, planned, pid) VALUES (?, ?, 'running', ?, ?)"
                 " ON CONFLICT (run_id) DO UPDATE SET status = 'running', ended_at = NULL, pid = excluded.pid",
                 (run_id, at.isoformat(), planned, pid),
             )
+            deliveries.add(self._connection, run_id, at, files, is_whole=is_whole)
 
     def end_run(self, run_id: str, at: datetime, status: str) -> None:
         """A run ends: finished, or stopped and resumable."""
@@ -364,6 +381,7 @@ class Ledger:
         elif self._one("PRAGMA user_version") == 1:
             self._upgrade()
         _check_version(self._connection, self.path)
+        self._connection.execute(deliveries.TABLE)
         ours = (environment.name, environment.merchant, environment.mode, environment.host)
         known = self._query("SELECT name, merchant, mode, host FROM environment")
         if not known:

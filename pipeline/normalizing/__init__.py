@@ -3,6 +3,7 @@
 `normalize` adds, to the `mapped.<field>` text that mapping has chosen:
 external_reference, name, email, phone, currency, billing_id, metadata.<key>   String, null where absent or not convertible
 balance                                                            Int64 minor units, null where absent or not exact
+sensitive.<key>                                                    String: what a metadata value looks like that is better not sent
 kind.email, kind.phone, kind.balance                               what the text is, null where absent ("ok" = converted)
 """
 
@@ -10,11 +11,12 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from pipeline.customer import METADATA_PREFIX
+from pipeline.customer import METADATA_PREFIX, SENSITIVE_PREFIX
 from pipeline.layout import Layout
 from pipeline.normalizing.email import email_kinds
 from pipeline.normalizing.money import balance_expressions
 from pipeline.normalizing.phone import phone_kinds
+from pipeline.normalizing.sensitive import sensitive_kinds
 from pipeline.normalizing.text import clean_text, code_text, currency_code, mapped_text
 
 __all__ = ["Defaults", "normalize"]
@@ -46,6 +48,9 @@ def normalize(records: pl.DataFrame, layout: Layout, defaults: Defaults) -> pl.D
         email=code_text(mapped_text("email", columns)),
         phone=clean_text(mapped_text("phone", columns)),
         region=code_text(mapped_text("region", columns)).str.to_uppercase().fill_null(defaults.region),
+    )
+    table = table.with_columns(
+        sensitive_kinds(table[METADATA_PREFIX + key]).alias(SENSITIVE_PREFIX + key) for key in sorted(layout.metadata)
     )
     email, phone = email_kinds(texts["email"]), phone_kinds(texts["phone"], texts["region"])
     return table.with_columns(email=email.value, phone=phone.value).with_columns(

@@ -44,6 +44,8 @@ class Facts:
     absent_texts: dict[str, int] = field(default_factory=dict)  #: text that means "nothing is given" -> cells
     references: dict[str, Any] | None = None  #: of the known customers: version, rows, loaded_at
     config: dict[str, Any] | None = None  #: path, sha256
+    findings: list[dict[str, Any]] = field(default_factory=list)  #: code, stops, what, sentence
+    accepted: list[str] = field(default_factory=list)  #: codes that somebody looked at and accepted
     waves: dict[str, Any] | None = None  #: limit, where: which part of the files this run takes
 
 
@@ -101,6 +103,8 @@ def summarize(workbench: duckdb.DuckDBPyConnection, facts: Facts) -> Report:
         "by_action": wanted,
         "samples": samples,
         "flagged": flagged(workbench),
+        "findings": facts.findings,
+        "accepted": facts.accepted,
         "estimate": estimate(facts.actions.get(Action.CREATE.value, 0), facts.per_second),
         "conservation": conservation,
         "columns_not_sent": facts.not_sent_columns,
@@ -166,6 +170,8 @@ def _exit_code(facts: Facts, fates: dict[str, int], *, holds: bool) -> int:
     """Where several hold: the first of 4, 3, 5, 7, 1."""
     if facts.stop_code is not None and facts.stop_code != 5:
         return facts.stop_code
+    if facts.status == "planned" and any(one["stops"] and one["code"] not in facts.accepted for one in facts.findings):
+        return 3  # as it stands it will not be applied
     # What waits for a later wave was never to be sent in this run.
     unsent = fates[Fate.NOT_ATTEMPTED] > facts.actions.get(Action.DEFER.value, 0)
     if facts.stop_code == 5 and (unsent or fates[Fate.IN_DOUBT]):

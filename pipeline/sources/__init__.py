@@ -17,12 +17,12 @@ from pipeline.sources.csv_file import CsvFile
 from pipeline.sources.dialect import RFC_4180, Declared, Dialect
 from pipeline.sources.excel_file import ExcelFile
 from pipeline.sources.header import unknown_columns
-from pipeline.sources.opening import PARQUET, ZIP, first_bytes, is_list_of_ours, known_format
+from pipeline.sources.opening import PARQUET, ZIP, beside, first_bytes, is_list_of_ours, known_format
 from pipeline.sources.parquet_file import ParquetFile
 from pipeline.sources.source_file import BATCH_BYTES, GIVEN, Batch, Lines, SourceFile
 
 __all__ = [
-    "BATCH_BYTES", "GIVEN", "RFC_4180", "Batch", "CsvFile", "Declared", "Dialect", "Lines", "ParquetFile", "SourceFile", "in_order", "read",
+    "BATCH_BYTES", "GIVEN", "RFC_4180", "Batch", "CsvFile", "Declared", "Dialect", "Lines", "ParquetFile", "SourceFile", "beside", "in_order", "read",
     "unknown_columns",
 ]  # fmt: skip
 
@@ -55,14 +55,14 @@ def in_order(
     ]
 
 
-def read(files: Sequence[SourceFile], batch_bytes: int = BATCH_BYTES) -> Iterator[Batch]:
-    """Yield the records of all files in order; refuse a file whose header is not that of the first."""
+def read(files: Sequence[SourceFile], batch_bytes: int = BATCH_BYTES) -> Iterator[tuple[SourceFile, Batch]]:
+    """Yield the records of all files in order, each batch with its file; refuse a file whose header is not that of the first."""
     position = 0
     for file in files:
         for batch in file.batches(first_position=position, batch_bytes=batch_bytes):
             position += batch.records.height
             _same_header(files[0], file)
-            yield batch
+            yield file, batch
         _same_header(files[0], file)
 
 

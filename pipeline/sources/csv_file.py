@@ -50,6 +50,7 @@ class CsvFile:
         self.size = 0
         self.header: tuple[str, ...] | None = None
         self.header_line = ""
+        self.footer: tuple[str, ...] = ()
         self._to_skip = self.declared.skip_lines
         self._widths = Widths()
         self._spelling = Spelling()
@@ -59,6 +60,11 @@ class CsvFile:
     def columns(self) -> list[str]:
         """The columns that are the supplier's: without those that an earlier run of ours added."""
         return [name for name in self.header or () if not is_import_column(name)]
+
+    @property
+    def came_back(self) -> bool:
+        """Whether this is a list of an earlier run, mended perhaps."""
+        return len(self.columns) < len(self.header or ())
 
     @property
     def written(self) -> dict[str, str]:
@@ -139,6 +145,8 @@ class CsvFile:
             if at_end:
                 told = kept.height - footer
                 self.lines = replace(self.lines, skipped=self.lines.skipped + told)
+                texts = kept["raw"].slice(footer).str.strip_suffix("\r")
+                self.footer = tuple(text for text in texts if text.strip())
             yield kept.head(footer), at_end
             kept = kept.slice(footer)
 

@@ -62,11 +62,17 @@ class ExcelFile:
         self.sha256 = ""
         self.size = 0
         self.header: tuple[str, ...] | None = None
+        self.footer: tuple[str, ...] = ()
 
     @property
     def columns(self) -> list[str]:
         """The columns that are the supplier's: without those that an earlier run of ours added."""
         return [name for name in self.header or () if not is_import_column(name)]
+
+    @property
+    def came_back(self) -> bool:
+        """Whether this is a list of an earlier run, mended perhaps."""
+        return len(self.columns) < len(self.header or ())
 
     @property
     def written(self) -> dict[str, str]:
@@ -148,6 +154,7 @@ class ExcelFile:
         if kept and filled:
             first = next(row.number for row in kept if any(row.cells))
             self.lines = replace(self.lines, skipped=self.lines.physical - first + 1)
+            self.footer = tuple(",".join(map(_text, row.cells)) for row in kept if any(row.cells))
 
     def _sheet(self, book: Workbook) -> Sheet:
         wanted = self.declared.sheet

@@ -47,6 +47,21 @@ def is_list_of_ours(path: Path) -> bool:
         return _OURS.search(file.readline(_LONGEST_HEADER)) is not None
 
 
+def beside(path: Path, name: str) -> str | None:
+    """The text of a small file in the same folder, None where there is none; refuse one that is no short UTF-8 text."""
+    neighbour = path.parent / name
+    if not neighbour.exists():
+        return None
+    with _opened(neighbour) as file:
+        content = file.read(_LONGEST_HEADER + 1)
+    try:
+        if len(content) > _LONGEST_HEADER:
+            raise SourceError(f"{neighbour}: longer than 1 MiB; this is no control file")
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise SourceError(f"{neighbour}: not UTF-8 text; a control file is expected") from None
+
+
 def known_format(head: bytes) -> str | None:
     """What a file that begins so is, in words; None for everything that may be text."""
     return next((what for magic, what in _FORMATS.items() if head.startswith(magic)), None)

@@ -55,6 +55,7 @@ class SourceFile(Protocol):
     sha256: str
     size: int
     header: tuple[str, ...] | None  #: None until it was read, and of a file without one
+    footer: tuple[str, ...]  #: the lines that the job says are its footer, blank ones left out; known at the end
 
     @property
     def format(self) -> str:
@@ -71,6 +72,10 @@ class SourceFile(Protocol):
     @property
     def columns(self) -> list[str]:
         """The columns that are the supplier's: without those that an earlier run of ours added."""
+
+    @property
+    def came_back(self) -> bool:
+        """Whether this is a list of an earlier run, mended perhaps: known at the end."""
 
     def batches(self, *, first_position: int = 0, batch_bytes: int = BATCH_BYTES) -> Iterator[Batch]:
         """Yield the records; raise SourceError where the file is none that can be read, or changes meanwhile."""

@@ -6,12 +6,14 @@ import random
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import polars as pl
 import pyarrow.parquet as pq
 
+from pipeline.agreement import Delivery
 from pipeline.billing import Billing, LookUp
 from pipeline.config import Settings, Target, stop_at
 from pipeline.customer import Environment
@@ -48,6 +50,7 @@ def apply_plan(
     with writing(settings, target.environment, run_id) as ledger:
         refuse_stale(folder, ledger, settings, target.environment, said)
         refuse_too_many(folder.read_plan(), settings)
+        refuse_alarms(folder.read_plan(), settings)
         return submit_and_report(folder, settings, target, ledger, stopping or StopRequest(), watch)
 
 
@@ -93,7 +96,15 @@ def submit_and_report(
     folder.remove_unfinished()
     creates = sum(1 for _ in _planned_creates(folder))
     began = CLOCK.monotonic()
-    ledger.begin_run(folder.run_id, CLOCK.now(), creates, os.getpid())
+    plan = folder.read_plan()
+    ledger.begin_run(
+        folder.run_id,
+        CLOCK.now(),
+        creates,
+        os.getpid(),
+        files=_deliveries(plan),
+        is_whole=not plan["actions"][Action.DEFER.value],
+    )
     status = "stopped"
     try:
         if creates and not stopping.event.is_set():
@@ -189,6 +200,38 @@ def refuse_too_many(plan: dict[str, Any], settings: Settings) -> None:
             f"THRESHOLD.MAX_CREATES: plan {plan['run_id']} would create {creates} customers, the job allows "
             f"{settings.max_creates}; nothing was sent. Send a part of it (--limit, --where) or allow more (--max-creates)"
         )
+
+
+def refuse_alarms(plan: dict[str, Any], settings: Settings) -> None:
+    """Refuse a plan about whose files something is wrong that nobody has accepted; all of it at once."""
+    accepted = {*plan["accepted"], *settings.accept}
+    found = [one for one in plan["findings"] if one["stops"] and one["code"] not in accepted]
+    if found:
+        codes = " ".join(f"--accept {code}" for code in dict.fromkeys(one["code"] for one in found))
+        raise ThresholdExceeded(
+            "\n".join(
+                [
+                    *(f"{one['code']}: {one['what']}" for one in found),
+                    f"nothing of {plan['run_id']} was sent. If it is right so: {codes}",
+                ]
+            )
+        )
+
+
+def _deliveries(plan: dict[str, Any]) -> list[Delivery]:
+    """The files of a plan, without lists that came back: those are no files of the supplier's."""
+    return [
+        Delivery(
+            Path(file["path"]).name,
+            file["sha256"],
+            file["records"],
+            tuple(file["columns"]),
+            file["debits"],
+            file["credits"],
+        )
+        for file in plan["inputs"]
+        if not file["came_back"]
+    ]
 
 
 def _policy(settings: Settings, target: Target) -> Policy:

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 from pipeline.errors import UnknownCode
 from pipeline.explanations import EXPLANATIONS
-from pipeline.outcomes import Reason
+from pipeline.outcomes import Alarm, Reason
+
+EVERY_CODE: tuple[Reason | Alarm, ...] = (*Reason, *Alarm)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,29 +27,29 @@ def explain(codes: Sequence[str] = ()) -> list[Explained]:
 
     A code may stand as it does in a list (`VALIDATE.PHONE_SEVERAL:phone`), in any case, and without its stage.
     """
-    found = [_reason(code) for code in codes] if codes else list(Reason)
+    found = [_reason(code) for code in codes] if codes else list(EVERY_CODE)
     unknown = [code for code, reason in zip(codes, found, strict=False) if reason is None]
     if unknown:
         raise UnknownCode("; ".join(f"{code!r} is no code{_nearest(code)}" for code in unknown))
     return [_explained(reason) for reason in found if reason is not None]
 
 
-def _explained(reason: Reason) -> Explained:
+def _explained(reason: Reason | Alarm) -> Explained:
     told = EXPLANATIONS[reason]
     return Explained(reason.value, reason.sentence, told.shown, told.mend, told.bears_on_it)
 
 
-def _reason(code: str) -> Reason | None:
+def _reason(code: str) -> Reason | Alarm | None:
     wanted = code.partition(":")[0].strip().upper()
-    return next((reason for reason in Reason if wanted in {reason.value, _bare(reason)}), None)
+    return next((reason for reason in EVERY_CODE if wanted in {reason.value, _bare(reason)}), None)
 
 
-def _bare(reason: Reason) -> str:
+def _bare(reason: Reason | Alarm) -> str:
     return reason.value.partition(".")[2]
 
 
 def _nearest(code: str) -> str:
     wanted = code.partition(":")[0].upper()
-    names = {_bare(reason): reason.value for reason in Reason} | {reason.value: reason.value for reason in Reason}
+    names = {_bare(code): code.value for code in EVERY_CODE} | {code.value: code.value for code in EVERY_CODE}
     near = difflib.get_close_matches(wanted, names, n=1, cutoff=0.5)
     return f", did you mean {names[near[0]]}?" if near else "; pipeline explain lists them all"

@@ -3,7 +3,7 @@
 import secrets
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,20 +11,23 @@ from typing import Any
 import polars as pl
 
 from pipeline import __version__
+from pipeline.agreement import Delivery
 from pipeline.config import Settings
 from pipeline.customer import Environment
 from pipeline.errors import Interrupted, SourceError
 from pipeline.files import renamed_when_whole, sha256_of
+from pipeline.layout import Layout
 from pipeline.ledger import Ledger
 from pipeline.mapping import count_absent
 from pipeline.matching import find_matches
-from pipeline.outcomes import Action
+from pipeline.outcomes import Action, Alarm, Finding
 from pipeline.planning import Plan, make_plan
+from pipeline.receiving import compare, find_doubts, judge_repeats, judge_stream, parse_expected, stated_in
 from pipeline.references import References, known_to
 from pipeline.reporting import Report
 from pipeline.run_folder import PLAN_SCHEMA, RunFolder
-from pipeline.sources import BATCH_BYTES, Declared, SourceFile, in_order, read, unknown_columns
-from pipeline.totalling import ControlTotals
+from pipeline.sources import BATCH_BYTES, Declared, SourceFile, beside, in_order, read, unknown_columns
+from pipeline.totalling import ControlTotals, added_up
 from pipeline.verbs.records import described_layout, judged, layout_of, no_records
 from pipeline.verbs.results import write_results
 from pipeline.verbs.watch import CLOCK, NOBODY, StopRequest, Stopwatch, Watch
@@ -83,15 +86,17 @@ def _plan(
     batch_bytes: int,
 ) -> dict[str, Any]:
     seconds = Stopwatch()
-    totals, absent = ControlTotals(), Counter[str]()
-    for number, batch in enumerate(read(files, batch_bytes), start=1):
+    expected = parse_expected(settings.expect)
+    by_file, absent = {file.name: ControlTotals() for file in files}, Counter[str]()
+    for number, (file, batch) in enumerate(read(files, batch_bytes), start=1):
         if stopping.event.is_set():
             raise Interrupted("stopped while planning; nothing was sent")
         layout = layout_of(settings.mapping, files[0].columns)
-        totals.add(batch.records, layout)
+        by_file[file.name].add(batch.records, layout)
         absent += count_absent(batch.records, layout)
         folder.stage_records(number, judged(batch.records, layout, settings.region))
-        watch.reading(totals.records)
+        watch.reading(sum(totals.records for totals in by_file.values()))
+    totals = added_up(by_file.values())
     _refuse_empty(files, totals.records, settings)
     layout = layout_of(settings.mapping, files[0].columns)
     if not totals.records:
@@ -101,7 +106,15 @@ def _plan(
     with Ledger.read(settings.home / environment.name) as ledger:
         folder.stage_blocks("history", _history(ledger))
         last_event = ledger.last_event() if ledger else 0
-    plan = _decide(folder, settings, environment, known)
+        delivered = ledger.deliveries() if ledger else []
+    plan, doubts = _decide(folder, settings, environment, known)
+    arriving = {file.name: _delivery(file, by_file[file.name]) for file in files if not file.came_back}
+    findings = [
+        *compare(expected, records=totals.records, net=totals.net),
+        *_stated(files, by_file, settings, layout),
+        *_unusual(list(arriving.values()), delivered, settings),
+        *doubts,
+    ]
     seconds.lap("match and plan")
     watch.planned()
     return {
@@ -114,11 +127,13 @@ def _plan(
         "destination": settings.destination,
         "config": _config(settings),
         "settings": settings.planning,
+        "accepted": sorted(settings.accept),
         "per_second": settings.per_second,
         "mapping": described_layout(settings.mapping),
         "absent_texts": dict(sorted(absent.items())),
         "references": _references(known),
-        "inputs": [_described(file) for file in files],
+        "inputs": [_described(file, by_file[file.name]) for file in files],
+        "findings": [_told(finding) for finding in findings],
         "columns": files[0].columns,
         "columns_not_sent": unknown_columns(files[0].columns, settings.mapping),
         "ledger_event": last_event,
@@ -129,12 +144,14 @@ def _plan(
     }
 
 
-def _decide(folder: RunFolder, settings: Settings, environment: Environment, known: References | None) -> Plan:
-    """Match and plan over the staged records, the ledger's history and the known customers."""
+def _decide(
+    folder: RunFolder, settings: Settings, environment: Environment, known: References | None
+) -> tuple[Plan, list[Finding]]:
+    """Match and plan over the staged records, the ledger's history and the known customers; what is doubtful about them."""
     with folder.workbench(references=known.path if known else None) as workbench:
         find_matches(workbench)
         with renamed_when_whole(folder.staged / "plan.parquet") as path:
-            return make_plan(
+            plan = make_plan(
                 workbench,
                 path,
                 environment,
@@ -143,6 +160,50 @@ def _decide(folder: RunFolder, settings: Settings, environment: Environment, kno
                 limit=settings.limit,
                 where=settings.where,
             )
+        return plan, find_doubts(workbench)
+
+
+def _unusual(arriving: Sequence[Delivery], delivered: Sequence[Delivery], settings: Settings) -> list[Finding]:
+    if settings.stream is None:
+        return judge_repeats(arriving, delivered)
+    return judge_stream(settings.stream, arriving, delivered)
+
+
+def _stated(
+    files: Sequence[SourceFile], by_file: Mapping[str, ControlTotals], settings: Settings, layout: Layout
+) -> Iterator[Finding]:
+    """What suppliers state about their files, in a trailer or beside them, held against what was read."""
+    control = settings.control
+    if control is None:
+        return
+    for file in (file for file in files if not file.came_back):
+        name = control.file_beside(file.path.name)
+        where = name or f"the trailer of {file.name}"
+        text = "\n".join(file.footer) if name is None else beside(file.path, name)
+        if text is None:
+            yield Finding(Alarm.TOTAL_NOT_STATED, f"{where}: no such file beside {file.name}")
+            continue
+        stated = stated_in(text, where, control, layout)
+        if isinstance(stated, Finding):
+            yield stated
+            continue
+        totals = by_file[file.name]
+        yield from compare(stated, records=totals.records, net=totals.net, sha256=file.sha256)
+
+
+def _delivery(file: SourceFile, totals: ControlTotals) -> Delivery:
+    return Delivery(
+        file.path.name, file.sha256, totals.records, tuple(file.columns), dict(totals.debits), dict(totals.credits)
+    )
+
+
+def _told(finding: Finding) -> dict[str, Any]:
+    return {
+        "code": finding.alarm.value,
+        "stops": not finding.is_warning,
+        "what": finding.what,
+        "sentence": finding.alarm.sentence,
+    }
 
 
 def _history(ledger: Ledger | None) -> Iterator[pl.DataFrame]:
@@ -172,7 +233,7 @@ def _references(known: References | None) -> dict[str, Any] | None:
     return {"version": known.version, "rows": known.rows, "loaded_at": known.loaded_at} if known else None
 
 
-def _described(file: SourceFile) -> dict[str, Any]:
+def _described(file: SourceFile, totals: ControlTotals) -> dict[str, Any]:
     return {
         "path": str(file.path),
         "name": file.name,
@@ -181,4 +242,9 @@ def _described(file: SourceFile) -> dict[str, Any]:
         "bytes": file.size,
         "written": file.written,
         "lines": asdict(file.lines),
+        "records": totals.records,
+        "columns": file.columns,
+        "debits": dict(totals.debits),
+        "credits": dict(totals.credits),
+        "came_back": file.came_back,
     }

@@ -19,7 +19,7 @@ def judged(records: pl.DataFrame, layout: Layout, region: str) -> pl.DataFrame:
     """The row-local stages over one batch: every record comes out once, accepted (fate null) or set aside."""
     customers = normalize(map_columns(records, layout), layout, Defaults(region))
     unreadable = pl.col("reason").is_not_null()
-    reasons = validate(customers).reasons
+    reasons = validate(customers, refuse_sensitive=layout.sensitive_metadata == "refuse").reasons
     return (
         customers.with_columns(reasons=reasons)
         .with_columns(

@@ -94,7 +94,7 @@ class _Found:
 def _known(
     files: Sequence[SourceFile], mapping: Layout | None, settings: Settings, found: _Found, watch: Watch
 ) -> Iterator[pl.DataFrame]:
-    for batch in read(files, BATCH_BYTES):
+    for _, batch in read(files, BATCH_BYTES):
         customers = judged(batch.records, layout_of(mapping, files[0].columns), settings.region)
         found.read += batch.records.height
         watch.reading(found.read)

@@ -90,6 +90,8 @@ def _facts(
         references=plan["references"],
         config=_named(plan["config"]),
         waves=_wave(plan["settings"]),
+        findings=plan["findings"],
+        accepted=plan["accepted"],
     )
 
 

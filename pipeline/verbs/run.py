@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pipeline.config import Settings, Target
 from pipeline.reporting import Report
-from pipeline.verbs.apply import refuse_too_many, settle_earlier_runs, submit_and_report, writing
+from pipeline.verbs.apply import refuse_alarms, refuse_too_many, settle_earlier_runs, submit_and_report, writing
 from pipeline.verbs.plan import PlannedRun, new_run_id, plan_import
 from pipeline.verbs.watch import NOBODY, StopRequest, Watch
 
@@ -26,5 +26,6 @@ def run_import(
         left_over = settle_earlier_runs(settings, target, ledger, stopping, watch)
         planned = plan_import(paths, settings, target.environment, stopping=stopping, watch=watch, run_id=run_id)
         refuse_too_many(planned.folder.read_plan(), settings)
+        refuse_alarms(planned.folder.read_plan(), settings)
         approve(planned)
         return submit_and_report(planned.folder, settings, target, ledger, stopping, watch, left_over=left_over)

@@ -30,7 +30,7 @@ def written(path: Path, rows: list[list], formats: dict | None = None, sheet: st
 
 def read_all(path, declared=None, layout=None, *, any_columns=False, batch_bytes=BATCH_BYTES):
     files = in_order([path], declared, layout, any_columns=any_columns)
-    records = [row for batch in read(files, batch_bytes) for row in batch.records.to_dicts()]
+    records = [row for _, batch in read(files, batch_bytes) for row in batch.records.to_dicts()]
     (file,) = files
     assert file.lines.physical == file.lines.header + file.lines.skipped + file.lines.blank + file.lines.records
     return file, records

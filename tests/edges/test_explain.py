@@ -11,14 +11,14 @@ from pipeline.cli.commands import cli
 from pipeline.config import config_schema
 from pipeline.errors import UnknownCode
 from pipeline.explanations import EXPLANATIONS
-from pipeline.outcomes import Reason
-from pipeline.verbs.explain import explain
+from pipeline.outcomes import Alarm, Reason
+from pipeline.verbs.explain import EVERY_CODE, explain
 
 COLUMNS = ["external_reference", "name", "email", "phone", "currency", "balance", "metadata.note"]
 
 
 def test_every_reason_is_explained_with_an_example_and_how_to_mend_it():
-    assert set(EXPLANATIONS) == set(Reason)
+    assert set(EXPLANATIONS) == {*Reason, *Alarm}
     for told in EXPLANATIONS.values():
         assert told.mend.endswith(".")
         assert told.shown
@@ -66,7 +66,7 @@ def test_a_code_may_be_given_as_it_stands_in_a_list_or_as_a_person_remembers_it(
 
 
 def test_codes_without_their_stage_are_told_apart():
-    bare = [reason.value.partition(".")[2] for reason in Reason]
+    bare = [reason.value.partition(".")[2] for reason in EVERY_CODE]
 
     assert len(set(bare)) == len(bare)
 
@@ -80,8 +80,8 @@ def test_all_unknown_codes_are_named_with_the_nearest_and_exit_2(pipeline):
 def test_without_a_code_every_one_is_listed_and_programs_get_json(pipeline):
     listed, as_json = pipeline("explain"), pipeline("explain", "--json")
 
-    assert [line.split()[0] for line in listed.stdout.splitlines()] == [reason.value for reason in Reason]
-    assert [one["code"] for one in json.loads(as_json.stdout)] == [reason.value for reason in Reason]
+    assert [line.split()[0] for line in listed.stdout.splitlines()] == [reason.value for reason in EVERY_CODE]
+    assert [one["code"] for one in json.loads(as_json.stdout)] == [reason.value for reason in EVERY_CODE]
     assert {"code", "meaning", "example", "mend", "bears_on_it"} == set(json.loads(as_json.stdout)[0])
 
 

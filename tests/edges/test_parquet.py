@@ -37,7 +37,7 @@ def parquet_of(folder: Path, columns: dict, name: str = "customers.parquet", **o
 
 def records_of(*paths: Path, batch_bytes: int = BATCH_BYTES, layout: Layout | None = None):
     files = in_order(list(paths), layout=layout)
-    return files, [row for batch in read(files, batch_bytes) for row in batch.records.to_dicts()]
+    return files, [row for _, batch in read(files, batch_bytes) for row in batch.records.to_dicts()]
 
 
 def texts_of(folder: Path, values: pa.Array, column: str = "metadata.x", **options) -> list[str | None]:
@@ -103,7 +103,7 @@ def test_batches_and_row_groups_change_nothing_that_is_read(tmp_path, batch_byte
 def test_small_batches_are_small(tmp_path):
     path = parquet_of(tmp_path, {"external_reference": [f"a-{n}" for n in range(100)]})
 
-    heights = [batch.records.height for batch in read(in_order([path]), batch_bytes=1)]
+    heights = [batch.records.height for _, batch in read(in_order([path]), batch_bytes=1)]
 
     assert heights == [1] * 100
 
@@ -113,7 +113,7 @@ def test_every_batch_has_the_columns_and_types_that_those_of_a_csv_file_have(tmp
     csv.write_text("external_reference,name,note\na-1,Ann,x\n")
     paths = [csv, parquet_of(tmp_path, {**TABLE, "note": ["\0", None, "x"]})]
 
-    schemas = {tuple(batch.records.schema.items()) for batch in read(in_order(paths), batch_bytes=1)}
+    schemas = {tuple(batch.records.schema.items()) for _, batch in read(in_order(paths), batch_bytes=1)}
 
     assert len(schemas) == 1
     assert {dtype for column, dtype in next(iter(schemas)) if column.startswith("given.")} == {pl.String}

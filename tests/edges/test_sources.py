@@ -33,7 +33,7 @@ def records_of(
     *paths: Path, batch_bytes: int = BATCH_BYTES, dialect: Declared | None = None, layout: Layout | None = None
 ) -> tuple[list[CsvFile], list[dict]]:
     files = in_order(list(paths), dialect or Declared(), layout)
-    return files, [row for batch in read(files, batch_bytes) for row in batch.records.to_dicts()]
+    return files, [row for _, batch in read(files, batch_bytes) for row in batch.records.to_dicts()]
 
 
 def read_one(path: Path, batch_bytes: int = BATCH_BYTES, dialect: Declared | None = None) -> tuple[Lines, list[dict]]:
@@ -1081,7 +1081,7 @@ def test_a_rejected_list_may_stand_beside_the_original_for_our_columns_do_not_co
 def test_every_batch_has_the_same_columns_and_types(tmp_path):
     path = file_of(tmp_path, HEADER + b'a-1,Ann,x\nshort\nb-1,"B\nen",x\n,,\n')
 
-    schemas = {tuple(batch.records.schema.items()) for batch in read(in_order([path]), batch_bytes=4)}
+    schemas = {tuple(batch.records.schema.items()) for _, batch in read(in_order([path]), batch_bytes=4)}
 
     assert len(schemas) == 1
     assert {dtype for column, dtype in next(iter(schemas)) if column.startswith("given.")} == {pl.String}

@@ -111,7 +111,7 @@ def judge(seed: int, found: Findings) -> None:
         files = in_order([path], declared)
         batch_bytes = dice.choice((2_000, 1 << 24, 1 << 24))
         try:
-            records = [row for batch in read(files, batch_bytes) for row in batch.records.to_dicts()]
+            records = [row for _, batch in read(files, batch_bytes) for row in batch.records.to_dicts()]
         except SourceError as refused:
             found.refused += 1
             found.of_refused += len(rows)

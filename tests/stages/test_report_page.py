@@ -149,6 +149,8 @@ def _with_the_rest(made):
         "by_action": {action.value: deepcopy(none) for action in Action},
         "samples": {action.value: [] for action in Action},
         "flagged": {},
+        "findings": [],
+        "accepted": [],
         "estimate": {"creates": made["actions"]["create"], "per_second": None, "seconds": None},
         "mapping": {},
         "absent_texts": {},

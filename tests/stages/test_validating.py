@@ -102,7 +102,11 @@ BROKEN_ROWS = {
 #: Normalizing never lets these through to the contract; they stand guard behind it.
 GUARDS = {Reason.VALIDATE_EMAIL_TOO_LONG, Reason.VALIDATE_PHONE_FORMAT}
 #: Only a mapping leads to these: test_mapping.py has their rows.
-OF_MAPPINGS = {Reason.VALIDATE_BALANCE_TOO_MANY_DECIMALS, Reason.VALIDATE_PHONE_REGION_UNKNOWN}
+OF_MAPPINGS = {
+    Reason.VALIDATE_BALANCE_TOO_MANY_DECIMALS,
+    Reason.VALIDATE_PHONE_REGION_UNKNOWN,
+    Reason.VALIDATE_METADATA_SENSITIVE,
+}
 
 
 def test_every_reason_of_validation_has_a_row_here():

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 @click.command()
 @options.reading
 @options.planning
+@options.accepting
 @options.destination
 @options.sending
 @options.places
@@ -44,6 +45,7 @@ def run(**given: Any) -> int:
 @click.command()
 @options.reading
 @options.planning
+@options.accepting
 @options.destination
 @options.sending
 @options.places
@@ -72,6 +74,7 @@ def plan(**given: Any) -> int:
 @click.command()
 @click.argument("run_id")
 @options.planning
+@options.accepting
 @options.destination
 @options.sending
 @options.places

@@ -1,0 +1,14 @@
+"""What arrives, held against what was agreed and what came before, before anything of it is sent.
+
+`stream.py`   files that come one after the other: again, late, missing, changed in form or in volume
+`control.py`  totals that somebody states, in an option, a trailer or a file of their own
+`doubts.py`   what no single row can show: cents taken for rand, references that a spreadsheet has rounded
+
+Each finding has a code of `outcomes.Alarm`; one that stops keeps the plan from being applied until somebody accepts it.
+"""
+
+from pipeline.receiving.control import Stated, compare, parse_expected, stated_in
+from pipeline.receiving.doubts import find_doubts
+from pipeline.receiving.stream import judge_repeats, judge_stream
+
+__all__ = ["Stated", "compare", "find_doubts", "judge_repeats", "judge_stream", "parse_expected", "stated_in"]

@@ -1,0 +1,92 @@
+"""What no single row can show, asked of all accepted rows together: units, references and metadata that may be wrong.
+
+A doubt is told with its share, and never decides about a row; rounded references stop the plan, for what they were is gone.
+"""
+
+import duckdb
+
+from pipeline.currency import exponents
+from pipeline.outcomes import Alarm, Finding
+
+_FEWEST = 20  #: amounts or references; a handful may end in zeros by chance
+_NAMED = 3
+#: A spreadsheet keeps 15 digits of a number and puts zeros for the rest.
+_ROUNDED = """
+    SELECT count(*) AS numbers, count(*) FILTER (substr(reference, 16) = repeat('0', length(reference) - 15)) AS rounded
+    FROM (SELECT external_reference AS reference FROM records WHERE regexp_full_match(external_reference, '[1-9][0-9]{15,29}'))
+"""
+_WHOLE = """
+    SELECT currency, count(*) FILTER (balance % ? = 0) AS whole, count(*) AS amounts
+    FROM records WHERE fate IS NULL AND balance != 0 AND currency = ? GROUP BY currency
+"""
+_LOOK_ALIKES = """
+    WITH written AS (
+        SELECT external_reference AS reference, min_by(row_id, position) AS row_id, min(position) AS position
+        FROM records WHERE fate IS NULL GROUP BY external_reference
+    ), alike AS (
+        SELECT count(*) AS spellings, min_by(row_id, position, 2) AS examples, min(position) AS position
+        FROM written GROUP BY ltrim(translate(upper(reference), 'OIL_', '011-'), '0') HAVING count(*) > 1
+    )
+    SELECT count(*), coalesce(sum(spellings), 0)::BIGINT, min_by(examples, position, ?) FROM alike
+"""
+
+
+def find_doubts(workbench: duckdb.DuckDBPyConnection) -> list[Finding]:
+    """Ask the view `records` (see `run_folder`) everything that only the whole can answer."""
+    return [*_amounts(workbench), *_rounded(workbench), *_look_alikes(workbench), *_sensitive(workbench)]
+
+
+def _amounts(workbench: duckdb.DuckDBPyConnection) -> list[Finding]:
+    used = workbench.execute("SELECT DISTINCT currency FROM records WHERE fate IS NULL AND balance != 0").fetchall()
+    found: list[Finding] = []
+    for (currency,) in sorted(used):
+        minor_per_major = 10 ** (exponents().get(currency) or 0)
+        if minor_per_major == 1:
+            continue
+        for _, whole, amounts in workbench.execute(_WHOLE, [minor_per_major, currency]).fetchall():
+            if whole == amounts >= _FEWEST:
+                found.append(Finding(Alarm.AMOUNTS_ALREADY_CENTS, f"all {amounts} balances in {currency} are whole"))
+    return found
+
+
+def _rounded(workbench: duckdb.DuckDBPyConnection) -> list[Finding]:
+    numbers, rounded = workbench.execute(_ROUNDED).fetchall()[0]
+    if not rounded:
+        return []
+    told = f"{rounded} of {numbers} references of more than 15 digits end in zeros from there on"
+    # One in ten honest ones of 16 digits does; that all of them do is no chance.
+    is_damage = rounded == numbers >= _FEWEST
+    return [Finding(Alarm.REFERENCES_ROUNDED if is_damage else Alarm.REFERENCES_MAY_BE_ROUNDED, told)]
+
+
+def _look_alikes(workbench: duckdb.DuckDBPyConnection) -> list[Finding]:
+    groups, spellings, examples = workbench.execute(_LOOK_ALIKES, [_NAMED]).fetchall()[0]
+    if not groups:
+        return []
+    named = "; ".join(" and ".join(pair) for pair in examples)
+    return [
+        Finding(
+            Alarm.REFERENCES_LOOK_ALIKE,
+            f"{spellings} references in {groups} group{'s' * (groups > 1)}, all kept apart, such as {named}",
+        )
+    ]
+
+
+def _sensitive(workbench: duckdb.DuckDBPyConnection) -> list[Finding]:
+    columns = [name for name, *_ in workbench.execute("DESCRIBE records").fetchall() if name.startswith("sensitive.")]
+    found = []
+    for column in columns:
+        quoted = '"' + column.replace('"', '""') + '"'
+        key = column.removeprefix("sensitive.")
+        value = '"metadata.' + key.replace('"', '""') + '"'
+        asked = f"SELECT {quoted}, count(*), (SELECT count({value}) FROM records WHERE fate IS NULL) FROM records WHERE fate IS NULL AND {quoted} IS NOT NULL GROUP BY 1 ORDER BY 1"
+        for kind, times, filled in workbench.execute(asked).fetchall():
+            found.append(
+                Finding(
+                    Alarm.METADATA_SENSITIVE, f"metadata {key}: {times} of {filled} values look like {_WORDS[kind]}"
+                )
+            )
+    return found
+
+
+_WORDS = {"card": "card numbers", "iban": "bank accounts (IBAN)", "identity": "South African identity numbers"}
