@@ -78,6 +78,10 @@ EXPLANATIONS: dict[Reason | Alarm, Explanation] = {
         "Look for a quote that was opened far above and never closed; no customer is a megabyte long.",
         example="a record of 2 MiB",
     ),
+    Reason.READ_CELL_DAMAGED: Explanation(
+        "Type the text in again; format the column as text first, or mend rejected.xlsx, whose cells are text.",
+        example="8.21E+08 in a cell that held something else, in a list that a spreadsheet has saved",
+    ),
     Reason.READ_CELL_ERROR: Explanation(
         "Mend the formula or the cell in the spreadsheet and save it anew.",
         example="#N/A in the column of balances",
@@ -383,6 +387,23 @@ EXPLANATIONS: dict[Reason | Alarm, Explanation] = {
     Alarm.REFERENCES_LOOK_ALIKE: Explanation(
         "Look whether they are two customers or one; they are sent as two.",
         example="A-1O and A-10, or 00123 and 123",
+    ),
+    Alarm.RETURN_CELLS_RESTORED: Explanation(
+        "Nothing needs to be done; returned.csv names each cell. Mending rejected.xlsx spares the damage.",
+        example="00123 came back as 123, and +27821234567 as 27821234567",
+    ),
+    Alarm.RETURN_CELLS_KEPT: Explanation(
+        "Look at these cells in returned.csv: were they mended so, or has a spreadsheet done it?",
+        example="500.00 in JPY was rejected, and came back as 500",
+    ),
+    Alarm.RETURN_CELLS_LOST: Explanation(
+        "Type the texts in again: returned.csv names the cells.",
+        example="a new phone number that the spreadsheet shows as 8.21E+08",
+    ),
+    Alarm.RETURN_ORIGINALS_UNKNOWN: Explanation(
+        "Put the run's folder back if it still exists; else compare a few rows by eye.",
+        example="a rejected.csv of last month, whose run folder was removed",
+        bears_on_it=("--reports",),
     ),
     Alarm.METADATA_SENSITIVE: Explanation(
         "Take the column out of the metadata, or have such values rejected.",

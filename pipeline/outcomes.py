@@ -41,6 +41,10 @@ class Reason(_Explained):
     READ_REPEATED_HEADER = "READ.REPEATED_HEADER", "The record repeats the header: two files were put into one."
     READ_TOO_LONG = "READ.TOO_LONG", "The record is longer than 1 MiB."
 
+    READ_CELL_DAMAGED = (
+        "READ.CELL_DAMAGED",
+        "The row came back with a cell that shows what a spreadsheet made of a text, and the text itself is not known.",
+    )
     READ_CELL_ERROR = "READ.CELL_ERROR", "A cell of the sheet shows an error such as #N/A."
     READ_FORMULA_WITHOUT_VALUE = (
         "READ.FORMULA_WITHOUT_VALUE",
@@ -207,6 +211,22 @@ class Alarm(_Explained):
         "DOUBT.REFERENCES_LOOK_ALIKE",
         "References differ only in what people mistake (case, O and 0, I, l and 1, _ and -, leading zeros).",
     )
+    RETURN_CELLS_RESTORED = (
+        "RETURN.CELLS_RESTORED",
+        "A list came back with cells that a spreadsheet has changed; they were taken as they had been.",
+    )
+    RETURN_CELLS_KEPT = (
+        "RETURN.CELLS_KEPT",
+        "Cells that were to be mended came back as a spreadsheet would write the old text; they were taken as they came.",
+    )
+    RETURN_CELLS_LOST = (
+        "RETURN.CELLS_LOST",
+        "A list came back with cells of which only a spreadsheet's display is left; their rows were set aside.",
+    )
+    RETURN_ORIGINALS_UNKNOWN = (
+        "RETURN.ORIGINALS_UNKNOWN",
+        "Rows came back whose run is not in the reports folder any more; nobody can compare their cells.",
+    )
     METADATA_SENSITIVE = (
         "DOUBT.SENSITIVE_METADATA",
         "Metadata looks like card numbers, bank accounts (IBAN) or identity numbers, and would be sent.",
@@ -221,6 +241,10 @@ WARNINGS = frozenset(
         Alarm.REFERENCES_MAY_BE_ROUNDED,
         Alarm.REFERENCES_LOOK_ALIKE,
         Alarm.METADATA_SENSITIVE,
+        Alarm.RETURN_CELLS_RESTORED,
+        Alarm.RETURN_CELLS_KEPT,
+        Alarm.RETURN_CELLS_LOST,
+        Alarm.RETURN_ORIGINALS_UNKNOWN,
     }
 )
 

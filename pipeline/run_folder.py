@@ -27,6 +27,7 @@ RESULT_FILES = (
     "rows.parquet",
     *(f"{name}.csv" for name in LISTS),
     "differences.csv",
+    "returned.csv",
     "report.html",
 )
 _KNOWN = (

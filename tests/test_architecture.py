@@ -19,7 +19,7 @@ STAGES = {
     "receiving",
     "reporting",
 }
-EDGES = {"sources", "references", "ledger", "billing", "run_folder"}
+EDGES = {"sources", "references", "ledger", "billing", "run_folder", "text_sheet"}
 ROOMS = {*WORDS, *STAGES, *EDGES, "submission", "config", "verbs", "cli", "sandbox", "__init__", "__main__"}
 
 MAY_IMPORT: dict[str, set[str]] = {

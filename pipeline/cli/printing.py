@@ -266,9 +266,14 @@ def show_explained(found: "Sequence[Explained]", *, whole: bool) -> None:
 def _left(run: "RunStatus") -> str:
     parts = [
         *([f"{run.left} left: pipeline {'resume' if run.started_at else 'apply'} {run.run_id}"] if run.left else []),
+        *([f"{run.came_back} records came back since; all in all: {_counted(run.overall)}"] if run.came_back else []),
         *([f"{run.later} left for later waves: run the same files again"] if run.later else []),
     ]
     return "".join(f"\n{part}" for part in parts)
+
+
+def _counted(fates: dict[str, int]) -> str:
+    return ", ".join(f"{count} {fate}" for fate, count in fates.items())
 
 
 def _sums_table(content: dict[str, Any], money: Any) -> Any:

@@ -26,8 +26,11 @@ def find_fates(workbench: duckdb.DuckDBPyConnection, run_id: str) -> None:
     workbench.execute(_FATES, {"run_id": run_id, **codes})
 
 
-def list_query(name: str, columns: Sequence[str]) -> str:
-    """The rows of one list: the supplier's own columns and text in their order, then ours."""
+def list_query(name: str, columns: Sequence[str], run_id: str) -> str:
+    """The rows of one list: the supplier's own columns and text in their order, then ours.
+
+    The last column is full in every row, for a spreadsheet leaves out the delimiters before empty cells at a line's end.
+    """
     originals = ", ".join(f"{_identifier(f'given.{column}')} AS {_identifier(column)}" for column in columns)
     fates = ", ".join(f"'{fate.value}'" for fate in LISTS[name])
     successors = " ".join(
@@ -51,7 +54,8 @@ def list_query(name: str, columns: Sequence[str]) -> str:
             fates.same_as AS _import_same_as,
             fates.billing_id AS _import_billing_id,
             fates.key AS _import_idempotency_key,
-            fates.text AS _import_text
+            fates.text AS _import_text,
+            '{_doubled(run_id)}' AS _import_run_id
         FROM records JOIN fates USING (position)
         WHERE fates.fate IN ({fates})
         ORDER BY position
@@ -61,8 +65,9 @@ def list_query(name: str, columns: Sequence[str]) -> str:
 def rows_query() -> str:
     """Every record once, without a word of what it says: identity and fate only."""
     return """
-        SELECT row_id, fate, reasons, fingerprint, key AS idempotency_key, billing_id
-        FROM fates ORDER BY position
+        SELECT fates.row_id, fates.fate, fates.reasons, fates.fingerprint, fates.key AS idempotency_key, fates.billing_id,
+            records.origin_run AS mends_run_id, records.origin_row AS mends_row_id
+        FROM fates JOIN records USING (position) ORDER BY position
     """
 
 

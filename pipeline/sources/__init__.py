@@ -17,9 +17,11 @@ from pipeline.sources.csv_file import CsvFile
 from pipeline.sources.dialect import RFC_4180, Declared, Dialect
 from pipeline.sources.excel_file import ExcelFile
 from pipeline.sources.header import unknown_columns
-from pipeline.sources.opening import PARQUET, ZIP, beside, first_bytes, is_list_of_ours, known_format
+from pipeline.sources.opening import PARQUET, ZIP, beside, first_bytes, is_list_of_ours, is_utf8, known_format
 from pipeline.sources.parquet_file import ParquetFile
 from pipeline.sources.source_file import BATCH_BYTES, GIVEN, Batch, Lines, SourceFile
+
+AS_SPREADSHEETS_SAVE = "cp1252"  #: where they are not told to write UTF-8
 
 __all__ = [
     "BATCH_BYTES", "GIVEN", "RFC_4180", "Batch", "CsvFile", "Declared", "Dialect", "Lines", "ParquetFile", "SourceFile", "beside", "in_order", "read",
@@ -79,8 +81,10 @@ def _source_file(
         )
     if head == ZIP:
         return ExcelFile(path, name, declared, layout, any_columns=any_columns)
-    # However the supplier's file was written, the lists of a run have commas and UTF-8, and are fed back as they are.
-    return CsvFile(path, name, RFC_4180 if is_list_of_ours(path) else declared, layout, any_columns=any_columns)
+    if is_list_of_ours(path):
+        # However the supplier's file is written, a list of ours has commas and UTF-8, or what a spreadsheet made of them.
+        declared = Declared(encoding=None if is_utf8(path) else AS_SPREADSHEETS_SAVE)
+    return CsvFile(path, name, declared, layout, any_columns=any_columns)
 
 
 def _same_header(first: SourceFile, file: SourceFile) -> None:

@@ -18,7 +18,7 @@ from pipeline.sources.framing import blank_line, frame
 from pipeline.sources.grammar import grammar
 from pipeline.sources.header import parse_header
 from pipeline.sources.opening import opened_unchanged
-from pipeline.sources.source_file import BATCH_BYTES, GIVEN, Batch, Lines, shown
+from pipeline.sources.source_file import BATCH_BYTES, GIVEN, Batch, Lines, origins, shown
 
 LONGEST_LINE = 64 << 20  #: without a line end for so long it is no file of lines, and must not fill the memory
 
@@ -175,6 +175,7 @@ class CsvFile:
             line_count=pl.col("line_count"),
             reason=pl.col("reason"),
             text=pl.when(pl.col("reason").is_not_null()).then(shown(pl.col("raw"))),
+            **origins(self.header),
             **{GIVEN + name: pl.col(GIVEN + name) for name in self.columns},
         )
         return table, lines.slice(frames.rest)

@@ -22,7 +22,7 @@ from pipeline.sources.cell_table import reason_of, text_of_unreadable
 from pipeline.sources.dialect import Declared
 from pipeline.sources.header import check_names, with_control_characters
 from pipeline.sources.opening import opened_unchanged
-from pipeline.sources.source_file import BATCH_BYTES, GIVEN, Batch, Lines
+from pipeline.sources.source_file import BATCH_BYTES, GIVEN, Batch, Lines, origins
 from pipeline.sources.workbook import Cell, NoWorkbook, Row, Sheet, Trouble, Workbook, rows_of
 
 _REASONS = {
@@ -198,6 +198,7 @@ class ExcelFile:
             line_count=pl.lit(1, pl.Int64),
             reason=pl.col("reason"),
             text=text_of_unreadable(table, given),
+            **origins(header),
             **{GIVEN + name: pl.when(pl.col("reason").is_null()).then(pl.col(GIVEN + name)) for name in self.columns},
         )
 

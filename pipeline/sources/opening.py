@@ -1,5 +1,6 @@
 """Opening a file: a regular one under exactly its name, told by its first bytes, and the same at the end as before."""
 
+import codecs
 import contextlib
 import os
 import re
@@ -13,7 +14,8 @@ from pipeline.errors import SourceError
 PARQUET = b"PAR1"
 ZIP = b"PK\x03\x04"  #: a workbook is one
 
-_OURS = re.compile(rb',"?_import_row_id"?,')
+_OURS = re.compile(r'(?:^|[,;\t])"?_import_row_id"?(?:[,;\t]|$)')
+_BLOCK = 1 << 20
 _LONGEST_HEADER = 1 << 20
 
 _FORMATS = {
@@ -42,9 +44,32 @@ def first_bytes(path: Path) -> bytes:
 
 
 def is_list_of_ours(path: Path) -> bool:
-    """Whether an earlier run wrote this list: its header names the column that all of them have, between commas."""
+    """Whether an earlier run wrote this list, whatever a spreadsheet has made of it: its header names the column of all."""
     with _opened(path) as file:
-        return _OURS.search(file.readline(_LONGEST_HEADER)) is not None
+        head = file.readline(_LONGEST_HEADER)
+    text = (
+        head.decode("utf-16", errors="replace")
+        if head.startswith((b"\xff\xfe", b"\xfe\xff"))
+        else head.decode("latin-1")
+    )
+    return _OURS.search(text.rstrip("\r\n")) is not None
+
+
+def is_utf8(path: Path) -> bool:
+    """Whether all of a file is UTF-8, or says by its mark that it is UTF-16."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    with _opened(path) as file:
+        block = file.read(_BLOCK)
+        if block.startswith((b"\xff\xfe", b"\xfe\xff")):
+            return True
+        try:
+            while block:
+                decoder.decode(block)
+                block = file.read(_BLOCK)
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError:
+            return False
+    return True
 
 
 def beside(path: Path, name: str) -> str | None:

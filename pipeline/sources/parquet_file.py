@@ -19,7 +19,7 @@ from pipeline.sources.arrow_text import has_exact_text, is_float, text_of
 from pipeline.sources.cell_table import reason_of, text_of_unreadable
 from pipeline.sources.header import check_names, with_control_characters
 from pipeline.sources.opening import opened_unchanged
-from pipeline.sources.source_file import BATCH_BYTES, GIVEN, Batch, Lines
+from pipeline.sources.source_file import BATCH_BYTES, GIVEN, Batch, Lines, origins
 
 _ROWS_AT_ONCE = 8192  #: read before their size is asked: what stands in few pages may be long when it is written out
 _READ_BYTES = 1 << 18  #: of each column; without it a whole row group is fetched at once
@@ -122,6 +122,7 @@ class ParquetFile:
             line_count=pl.lit(1, pl.Int64),
             reason=pl.col("reason"),
             text=text_of_unreadable(table, cells),
+            **origins(()),  # no list of ours is written as Parquet
             **{GIVEN + name: pl.when(pl.col("reason").is_null()).then(pl.col(GIVEN + name)) for name in self.columns},
         )
 

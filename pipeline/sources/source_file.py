@@ -1,11 +1,13 @@
 """What every file is to its readers, whatever its format: batches of records, and an account of its lines."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import polars as pl
+
+from pipeline.customer import ROW_ID, RUN_ID
 
 #: About 250,000 records of the usual hundred bytes. No result depends on it (a property test says so).
 BATCH_BYTES = 24 << 20
@@ -40,7 +42,8 @@ class Batch:
     """Some records of one file, in the order of the file.
 
     `records`: position (Int64, counts all records of the run from 0), row_id, line and line_count (Int64), reason
-    (READ.… or null), text (of an unreadable record, else null) and the cells as text under `given.<column>`.
+    (READ.… or null), text (of an unreadable record, else null), origin_run and origin_row (of a list that came back: which
+    row of which run this was, else null) and the cells as text under `given.<column>`.
     """
 
     records: pl.DataFrame
@@ -79,6 +82,18 @@ class SourceFile(Protocol):
 
     def batches(self, *, first_position: int = 0, batch_bytes: int = BATCH_BYTES) -> Iterator[Batch]:
         """Yield the records; raise SourceError where the file is none that can be read, or changes meanwhile."""
+
+
+def origins(header: Iterable[str]) -> dict[str, pl.Expr]:
+    """Which row of which run each record was, where a list of ours says so, from cells under `given.<column>`."""
+    names = {"origin_run": RUN_ID, "origin_row": ROW_ID}
+    known = set(header)
+    return {
+        ours: pl.when(pl.col(GIVEN + name) != "").then(pl.col(GIVEN + name))
+        if name in known
+        else pl.lit(None, pl.String)
+        for ours, name in names.items()
+    }
 
 
 def shown(text: pl.Expr) -> pl.Expr:

@@ -30,6 +30,7 @@ from pipeline.sources import BATCH_BYTES, Declared, SourceFile, beside, in_order
 from pipeline.totalling import ControlTotals, added_up
 from pipeline.verbs.records import described_layout, judged, layout_of, no_records
 from pipeline.verbs.results import write_results
+from pipeline.verbs.returns import Returns
 from pipeline.verbs.watch import CLOCK, NOBODY, StopRequest, Stopwatch, Watch
 
 
@@ -86,15 +87,18 @@ def _plan(
     batch_bytes: int,
 ) -> dict[str, Any]:
     seconds = Stopwatch()
-    expected = parse_expected(settings.expect)
+    expected, returns = parse_expected(settings.expect), Returns(settings.reports)
     by_file, absent = {file.name: ControlTotals() for file in files}, Counter[str]()
     for number, (file, batch) in enumerate(read(files, batch_bytes), start=1):
         if stopping.event.is_set():
             raise Interrupted("stopped while planning; nothing was sent")
         layout = layout_of(settings.mapping, files[0].columns)
-        by_file[file.name].add(batch.records, layout)
-        absent += count_absent(batch.records, layout)
-        folder.stage_records(number, judged(batch.records, layout, settings.region))
+        records = batch.records
+        if file.came_back:
+            records = returns.take(records, files[0].columns, layout)
+        by_file[file.name].add(records, layout)
+        absent += count_absent(records, layout)
+        folder.stage_records(number, judged(records, layout, settings.region))
         watch.reading(sum(totals.records for totals in by_file.values()))
     totals = added_up(by_file.values())
     _refuse_empty(files, totals.records, settings)
@@ -114,7 +118,9 @@ def _plan(
         *_stated(files, by_file, settings, layout),
         *_unusual(list(arriving.values()), delivered, settings),
         *doubts,
+        *returns.findings(),
     ]
+    folder.stage("returned.parquet", returns.cells)
     seconds.lap("match and plan")
     watch.planned()
     return {

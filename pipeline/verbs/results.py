@@ -2,20 +2,27 @@
 
 import csv
 import io
+import itertools
 from collections import Counter
 from datetime import datetime
 from typing import Any
 
 import duckdb
+import polars as pl
 
+from pipeline.customer import ROW_ID, is_import_column
 from pipeline.files import renamed_when_whole, write_bytes
 from pipeline.outcomes import LISTS
 from pipeline.reporting import Facts, Report, differences, find_fates, list_query, render_html, rows_query, summarize
+from pipeline.returning import TOO_LONG_FOR_A_CELL
 from pipeline.run_folder import RunFolder
 from pipeline.submission import Stop
+from pipeline.text_sheet import write_text_sheet
 
 __all__ = ["Report", "write_results"]
 
+WORKBOOK = "rejected.xlsx"
+MOST_ROWS_FOR_PEOPLE = 20_000  #: nobody mends more by hand; the CSV file has them all
 _DIFFERENCE_COLUMNS = ("_import_row_id", "external_reference", "field", "ours", "theirs")
 
 
@@ -43,8 +50,16 @@ def write_results(
         _write_tables(folder, workbench, plan["columns"])
     report.content["files"] = {
         name: str(folder.path / name)
-        for name in (*(f"{name}.csv" for name in LISTS), "differences.csv", "rows.parquet", "report.html")
+        for name in (
+            *(f"{name}.csv" for name in LISTS),
+            "differences.csv",
+            "returned.csv",
+            "rows.parquet",
+            "report.html",
+        )
     }
+    if (folder.path / WORKBOOK).exists():
+        report.content["files"][WORKBOOK] = str(folder.path / WORKBOOK)
     write_bytes(folder.path / "report.html", render_html(report.content).encode())
     folder.write_json("summary.json", report.content)
     folder.write_manifest(plan["inputs"], plan["settings"], _named(plan["config"]))
@@ -108,14 +123,43 @@ def _write_tables(folder: RunFolder, workbench: duckdb.DuckDBPyConnection, colum
     for name in LISTS:
         with renamed_when_whole(folder.path / f"{name}.csv") as path:
             workbench.execute(
-                f"COPY ({list_query(name, columns)}) TO $path (FORMAT csv, HEADER)", {"path": str(path.absolute())}
+                f"COPY ({list_query(name, columns, folder.run_id)}) TO $path (FORMAT csv, HEADER)",
+                {"path": str(path.absolute())},
             )
     with renamed_when_whole(folder.path / "rows.parquet") as path:
         workbench.execute(
             f"COPY ({rows_query()}) TO $path (FORMAT parquet, COMPRESSION zstd)", {"path": str(path.absolute())}
         )
+    _write_returned(folder)
+    _write_workbook(folder)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(_DIFFERENCE_COLUMNS)
     writer.writerows(differences(workbench))
     write_bytes(folder.path / "differences.csv", text.getvalue().encode())
+
+
+def _write_returned(folder: RunFolder) -> None:
+    """Every cell of rows that came back about which there is something to say."""
+    cells = pl.read_parquet(folder.staged / "returned.parquet").rename({"row_id": ROW_ID})
+    with renamed_when_whole(folder.path / "returned.csv") as path:
+        cells.write_csv(path)
+
+
+def _write_workbook(folder: RunFolder) -> None:
+    """`rejected.csv` once more, for people: every cell text, so that no spreadsheet changes what it shows."""
+    target = folder.path / WORKBOOK
+    target.unlink(missing_ok=True)
+    with (folder.path / "rejected.csv").open(newline="", encoding="utf-8") as file:
+        rows = csv.reader(file)
+        header = next(rows)
+        first = list(itertools.islice(rows, MOST_ROWS_FOR_PEOPLE + 1))
+    if 0 < len(first) <= MOST_ROWS_FOR_PEOPLE:
+        write_text_sheet(
+            target,
+            "rejected",
+            header,
+            first,
+            ours=[is_import_column(name) for name in header],
+            too_long=TOO_LONG_FOR_A_CELL,
+        )

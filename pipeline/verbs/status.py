@@ -1,11 +1,14 @@
 """The story of looking on: what a run has done so far, also while it goes on in another process."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from pipeline.ledger import Ledger
 from pipeline.outcomes import State
+from pipeline.returning import settled
 from pipeline.run_folder import RunFolder, all_runs
 
 __all__ = ["RunFolder", "RunStatus", "find_run", "named_run", "status_of", "statuses"]
@@ -25,6 +28,8 @@ class RunStatus:
     ended_at: str | None
     exit_code: int | None
     reports: str
+    came_back: int = 0  #: records that later runs took once more, mended perhaps
+    overall: dict[str, int] = field(default_factory=dict)  #: fate -> records of this run, with what became of those
 
     @property
     def left(self) -> int:
@@ -37,8 +42,11 @@ class RunStatus:
         return sum(count for state, count in self.states.items() if state not in {State.UNKNOWN, State.WITHDRAWN})
 
 
-def status_of(folder: RunFolder, home: Path) -> RunStatus:
-    """Read one run's folder and its environment's ledger; nothing is written."""
+def status_of(folder: RunFolder, home: Path, *, since: bool = False) -> RunStatus:
+    """Read one run's folder and its environment's ledger; nothing is written.
+
+    `since`: also what became of its records that later runs took once more.
+    """
     plan = folder.read_json("plan.json")
     known: dict[str, Any] | None = None
     states: dict[str, int] = {}
@@ -49,6 +57,7 @@ def status_of(folder: RunFolder, home: Path) -> RunStatus:
     status = known["status"] if known else "planned"
     if known and status == "running" and not _is_alive(known["pid"]):
         status = "interrupted"
+    overall, came_back = _with_what_came_back(folder) if since else ({}, 0)
     return RunStatus(
         run_id=folder.run_id,
         status=status,
@@ -60,7 +69,32 @@ def status_of(folder: RunFolder, home: Path) -> RunStatus:
         ended_at=known["ended_at"] if known else None,
         exit_code=_exit_code(folder, status),
         reports=str(folder.path),
+        came_back=came_back,
+        overall=overall,
     )
+
+
+def _with_what_came_back(folder: RunFolder) -> tuple[dict[str, int], int]:
+    """What became of this run's records, those included that later runs of the same reports folder took once more."""
+    later = []
+    for run in all_runs(folder.path.parent):
+        rows = run.path / "rows.parquet"
+        if run.run_id == folder.run_id or not rows.is_file() or run.read_json("summary.json")["status"] == "planned":
+            continue
+        table = pl.scan_parquet(rows)
+        if "mends_run_id" not in table.collect_schema().names():
+            continue
+        linked = table.filter(pl.col("mends_run_id").is_not_null())
+        later.append(
+            linked.select(
+                pl.lit(run.run_id).alias("run_id"), "row_id", "mends_run_id", "mends_row_id", "fate"
+            ).collect()
+        )
+    rows = folder.path / "rows.parquet"
+    if not rows.is_file() or not any(table.height for table in later):
+        return {}, 0
+    own = pl.read_parquet(rows, columns=["row_id", "fate"]).with_columns(run_id=pl.lit(folder.run_id))
+    return settled(own, later)
 
 
 def statuses(reports: Path, home: Path) -> list[RunStatus]:

@@ -47,7 +47,7 @@ def status(**given: Any) -> int:
     if folder is None:
         say(f"no runs in {settings.reports}")
         return 0
-    found = status_of(folder, settings.home)
+    found = status_of(folder, settings.home, since=True)
     if given["as_json"]:
         show_json({**asdict(found), "settled": found.settled, "left": found.left})
     else:

@@ -1,0 +1,225 @@
+"""What spreadsheets make of texts in a CSV file that they open and save again, told from the two texts alone.
+
+Seen in Excel and LibreOffice: numbers lose their leading zeros, plus signs, closing zeros and digits beyond the 15th, or show
+in exponent form; dates take another order; MAR1 becomes a day in March; formulas are computed; characters that cp1252 does
+not know become question marks, and UTF-8 that was taken for cp1252 shows as two characters for one.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from datetime import date, timedelta
+from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
+
+#: Stands in a sheet for a text that is longer than a cell can hold.
+TOO_LONG_FOR_A_CELL = "[longer than a cell of a sheet holds: see the CSV file]"
+
+_KEPT_DIGITS = 15
+_FEWEST_SHOWN = 6  #: significant digits of a number that is shown rounded
+_MONTHS = (
+    "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december",
+)  # fmt: skip
+_PIVOT = 30  #: two-digit years below it are of this century
+_SERIALS = range(1, 80_000)  #: days since 1899-12-30
+_ERRORS = {"#NAME?", "#VALUE!", "#REF!", "#N/A", "#DIV/0!", "#NUM!", "#NULL!", "#SPILL!", "#CALC!"}
+_EXPONENT = re.compile(r"[+-]?[0-9](?:[.,][0-9]+)?[Ee]\+[0-9]{2,3}")
+
+_NUMBERS = {
+    mark: re.compile(
+        rf"(?P<paren>\()?(?P<sign>[+-])?(?P<whole>[0-9]{{1,3}}(?:{parts}[0-9]{{3}})+|[0-9]*)(?:\{mark}(?P<decimals>[0-9]*))?"
+        r"(?:[Ee](?P<exponent>[+-]?[0-9]{1,3}))?(?P<percent> ?%)?(?P<close>\))?(?P<after>-)?"
+    )
+    for mark, parts in ((".", "[, \u00a0\u202f]"), (",", "[. \u00a0\u202f]"))
+}
+
+
+def damage(original: str, came_back: str) -> str | None:
+    """The kind of damage that makes one text of the other; None where it is no work of a spreadsheet.
+
+    zeros, plus, exponent, digits, number, date, boolean, formula, encoding, line_end, too_long.
+    """
+    if original == came_back:
+        return None
+    if came_back == TOO_LONG_FOR_A_CELL:
+        return "too_long"
+    if original.replace("\r\n", "\n").replace("\r", "\n") == came_back.replace("\r\n", "\n").replace("\r", "\n"):
+        return "line_end"
+    before, after = original.strip(), came_back.strip()
+    return (
+        _as_number(before, after)
+        or ("date" if _is_same_day(before, after) else None)
+        or ("boolean" if before.upper() == after and after in {"TRUE", "FALSE"} else None)
+        or ("formula" if _is_computed(before, after) else None)
+        or ("encoding" if _is_other_encoding(original, came_back) else None)
+    )
+
+
+def looks_lost(text: str) -> bool:
+    """Whether a text is a spreadsheet's display of something that it does not say."""
+    bare = text.strip()
+    return bare in _ERRORS or _EXPONENT.fullmatch(bare) is not None or re.fullmatch("#{3,}", bare) is not None
+
+
+def _as_number(before: str, after: str) -> str | None:
+    for mark in _NUMBERS:
+        was, now = _number(before, mark), _number(after, mark)
+        if was is not None and now is not None and _shows(was, now, after):
+            return _kind(before, after)
+    return None
+
+
+def _kind(before: str, after: str) -> str:
+    if re.search("[Ee]", after):
+        return "exponent"
+    if before.startswith("+"):
+        return "plus"
+    if re.match("-?0[0-9]", before):
+        return "zeros"
+    return "digits" if len(re.sub("[^0-9]", "", before)) > _KEPT_DIGITS else "number"
+
+
+def _number(text: str, mark: str) -> Decimal | None:
+    """The number that a spreadsheet reads, None where it reads none."""
+    found = _NUMBERS[mark].fullmatch(text)
+    if found is None or not (found["whole"] or found["decimals"]) or bool(found["paren"]) != bool(found["close"]):
+        return None
+    negative = [bool(found["paren"]), found["sign"] == "-", bool(found["after"])]
+    if sum(negative) > 1 or (found["sign"] and (found["paren"] or found["after"])):
+        return None
+    digits = re.sub("[^0-9]", "", found["whole"]) or "0"
+    number = Decimal(f"{digits}.{found['decimals'] or '0'}E{found['exponent'] or '0'}")
+    if found["percent"]:
+        number = number.scaleb(-2)
+    return -number if any(negative) else number
+
+
+def _shows(was: Decimal, now: Decimal, shown: str) -> bool:
+    """Whether a number is what is left of another: all of its first 15 digits, or as many as are shown."""
+    if was == now or now in _to_digits(was, _KEPT_DIGITS):
+        return True
+    mantissa = re.split("[Ee]", shown)[0]
+    digits = len(re.sub("[^0-9]", "", mantissa).lstrip("0"))
+    is_rounded = bool(re.search("[Ee]", shown)) or (digits >= _FEWEST_SHOWN and was != was.to_integral_value())
+    return is_rounded and digits > 0 and now in _to_digits(was, digits)
+
+
+def _to_digits(number: Decimal, digits: int) -> tuple[Decimal, ...]:
+    """The number with so many significant digits, cut and rounded."""
+    if not number:
+        return (number,)
+    unit = Decimal((0, (1,), number.adjusted() - digits + 1))
+    return tuple((number / unit).to_integral_value(rounding) * unit for rounding in (ROUND_DOWN, ROUND_HALF_UP))
+
+
+def _is_same_day(before: str, after: str) -> bool:
+    was = set(_days(before))
+    if not was:
+        return False
+    if re.fullmatch("[0-9]{1,5}", after) and int(after) in _SERIALS:
+        day = date(1899, 12, 30) + timedelta(days=int(after))
+        return (day.year, day.month, day.day) in was
+    return any(
+        (month, day) == (other_month, other_day) and (year == other_year or year is None or other_year is None)
+        for year, month, day in was
+        for other_year, other_month, other_day in _days(after)
+    )
+
+
+def _days(text: str) -> Iterator[tuple[int | None, int, int]]:
+    """Every day that a text may mean: year (None where it does not say), month, day."""
+    if found := re.fullmatch(r"([0-9]{4})[-/.]([0-9]{1,2})[-/.]([0-9]{1,2})(?:[ T]0{1,2}:00(?::00)?)?", text):
+        yield from _valid(int(found[1]), int(found[2]), int(found[3]))
+    elif found := re.fullmatch(r"([0-9]{1,2})[-/.]([0-9]{1,2})[-/.]([0-9]{4}|[0-9]{2})(?: 0{1,2}:00(?::00)?)?", text):
+        yield from _valid(_year(found[3]), int(found[2]), int(found[1]))
+        yield from _valid(_year(found[3]), int(found[1]), int(found[2]))
+    elif found := re.fullmatch(r"([0-9]{1,2})[-/. ]([A-Za-z]{3,9})[-/. ]([0-9]{4}|[0-9]{2})", text):
+        yield from _valid(_year(found[3]), _month(found[2]), int(found[1]))
+    elif found := re.fullmatch(r"([A-Za-z]{3,9})[-/. ]([0-9]{1,2})(?:, ?|[-/. ])([0-9]{4}|[0-9]{2})", text):
+        yield from _valid(_year(found[3]), _month(found[1]), int(found[2]))
+    elif found := re.fullmatch(r"([0-9]{4})[-/]([0-9]{1,2})", text):
+        yield from _valid(int(found[1]), int(found[2]), 1)
+    elif found := re.fullmatch(r"([0-9]{1,2})[-/]([0-9]{4})", text):
+        yield from _valid(int(found[2]), int(found[1]), 1)
+    elif found := re.fullmatch(r"([0-9]{1,2})[-/]([0-9]{1,2})", text):
+        yield from _valid(None, int(found[2]), int(found[1]))
+        yield from _valid(None, int(found[1]), int(found[2]))
+        yield from _valid(_year(found[2].zfill(2)), int(found[1]), 1)
+    elif found := re.fullmatch(r"([0-9]{1,2})[-/. ]?([A-Za-z]{3,9})", text):
+        yield from _valid(None, _month(found[2]), int(found[1]))
+        yield from _valid(_year(found[1].zfill(2)), _month(found[2]), 1)
+    elif found := re.fullmatch(r"([A-Za-z]{3,9})[-/. ]?([0-9]{4}|[0-9]{1,2})", text):
+        yield from _valid(_year(found[2].zfill(2)), _month(found[1]), 1)
+        if len(found[2]) < 4:
+            yield from _valid(None, _month(found[1]), int(found[2]))
+
+
+def _valid(year: int | None, month: int, day: int) -> Iterator[tuple[int | None, int, int]]:
+    try:
+        date(2000 if year is None else year, month, day)
+    except ValueError:
+        return
+    yield year, month, day
+
+
+def _year(text: str) -> int:
+    return int(text) if len(text) == 4 else int(text) + (2000 if int(text) < _PIVOT else 1900)
+
+
+def _month(text: str) -> int:
+    """The number of an English month by its name or the beginning of it; 0 where it is none."""
+    named = {"sept": "september"}.get(text.lower(), text.lower())
+    return next((number for number, month in enumerate(_MONTHS, start=1) if month.startswith(named)), 0)
+
+
+def _is_computed(before: str, after: str) -> bool:
+    """Whether a text is what a formula may have come to: an error, a value, or a text that stands in it."""
+    if before[:1] not in {"=", "+", "-", "@"}:
+        return False
+    if after in _ERRORS or f"={before}" == after:
+        return True
+    value = _number(after, ".") is not None or after in {"TRUE", "FALSE"}
+    return before.startswith("=") and (value or after in before)
+
+
+def _is_other_encoding(original: str, came_back: str) -> bool:
+    """UTF-8 taken for cp1252, perhaps twice; or characters that cp1252 does not know, replaced."""
+    if unicodedata.normalize("NFC", original) == unicodedata.normalize("NFC", came_back):
+        return True
+    text = came_back
+    for _ in range(2):
+        undone = _untaken(text)
+        if undone is None:
+            break
+        if undone == original:
+            return True
+        text = undone
+    return len(original) == len(came_back) and all(
+        was == now or (not _in_cp1252(was) and now in {"?", _base(was)})
+        for was, now in zip(original, came_back, strict=True)
+    )
+
+
+def _untaken(text: str) -> str | None:
+    """The text whose UTF-8 bytes were taken for cp1252; bytes that cp1252 leaves open pass as they do in Windows."""
+    try:
+        return b"".join(_byte(character) for character in text).decode("utf-8")
+    except (UnicodeEncodeError, UnicodeDecodeError):
+        return None
+
+
+def _byte(character: str) -> bytes:
+    return bytes([ord(character)]) if "\x80" <= character <= "\x9f" else character.encode("cp1252")
+
+
+def _in_cp1252(character: str) -> bool:
+    try:
+        character.encode("cp1252")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _base(character: str) -> str:
+    """The letter without its marks: what Windows puts for a character that its code page does not know."""
+    bases = {"Ł": "L", "ł": "l", "Đ": "D", "đ": "d", "\u0131": "i"}
+    return bases.get(character, unicodedata.normalize("NFKD", character)[0])

@@ -1,0 +1,77 @@
+"""The story of rows that come back: find the run that each was set aside by, and hold it against what it was there."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import polars as pl
+
+from pipeline.errors import RunNotFound
+from pipeline.layout import Layout
+from pipeline.outcomes import Alarm, Finding
+from pipeline.returning import CELLS, compare
+from pipeline.run_folder import RunFolder
+
+_VERDICTS = {
+    "restored": Alarm.RETURN_CELLS_RESTORED,
+    "kept": Alarm.RETURN_CELLS_KEPT,
+    "lost": Alarm.RETURN_CELLS_LOST,
+}
+_NAMED = 3
+
+
+class Returns:
+    """What came back in the files of one run; `cells` is the table of `returning.Returned`, of all of them."""
+
+    def __init__(self, reports: Path) -> None:
+        self._reports = reports
+        self.cells = pl.DataFrame(schema=CELLS)
+        self._unknown = 0
+
+    def take(self, records: pl.DataFrame, columns: Sequence[str], layout: Layout) -> pl.DataFrame:
+        """A batch of a list that came back -> the records as they are to be taken."""
+        wanted = records.select("origin_run", "origin_row").drop_nulls().unique()
+        originals = self._originals(wanted, columns)
+        returned = compare(records, originals, columns, _sources(layout))
+        self.cells = pl.concat([self.cells, returned.cells])
+        self._unknown += returned.unknown
+        return returned.records
+
+    def findings(self) -> Iterator[Finding]:
+        """What there is to say about all of them."""
+        for verdict, alarm in _VERDICTS.items():
+            found = self.cells.filter(pl.col("verdict") == verdict)
+            if found.height:
+                rows = ", ".join(found["row_id"].unique(maintain_order=True).head(_NAMED))
+                columns = ", ".join(found["column"].unique(maintain_order=True).head(_NAMED))
+                yield Finding(alarm, f"{found.height} cells (columns {columns}; rows such as {rows}): see returned.csv")
+        if self._unknown:
+            yield Finding(Alarm.RETURN_ORIGINALS_UNKNOWN, f"{self._unknown} rows")
+
+    def _originals(self, wanted: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
+        """The rows as the runs had staged them; those of runs that are gone, or had other columns, are missing."""
+        names = [f"given.{column}" for column in columns]
+        texts = pl.Schema(dict.fromkeys(("origin_run", "origin_row", *names), pl.String))
+        empty = pl.DataFrame(schema=texts).with_columns(reasons=pl.lit(None, pl.List(pl.String)))
+        found = [empty.select("origin_run", "origin_row", "reasons", *names)]
+        for (run_id,), rows in wanted.group_by("origin_run"):
+            try:
+                staged = sorted(RunFolder.find(self._reports, str(run_id)).staged.glob("records-*.parquet"))
+            except RunNotFound:
+                continue
+            for path in staged:
+                table = pl.scan_parquet(path)
+                if not {*names, "reasons"} <= set(table.collect_schema().names()):
+                    continue
+                kept = table.select(pl.col("row_id").alias("origin_row"), "reasons", *names).filter(
+                    pl.col("origin_row").is_in(rows["origin_row"].implode())
+                )
+                found.append(kept.collect().select(pl.lit(run_id).alias("origin_run"), "origin_row", "reasons", *names))
+        return pl.concat(found).unique(["origin_run", "origin_row"], keep="first", maintain_order=True)
+
+
+def _sources(layout: Layout) -> dict[str, frozenset[str]]:
+    """Field -> the columns that it is made of."""
+    found: dict[str, frozenset[str]] = {}
+    for field, column in layout.sources():
+        found[field] = found.get(field, frozenset()) | {column}
+    return found
