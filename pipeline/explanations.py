@@ -99,6 +99,11 @@ EXPLANATIONS: dict[Reason | Alarm, Explanation] = {
         example="class: X where the config lists D, B and V",
         bears_on_it=("mapping",),
     ),
+    Reason.MAP_NO_MATCH: Explanation(
+        "Write the cell as the config expects it, or say what becomes of others: unmatched: absent, or keep.",
+        example="extract: 'ACC([0-9]+)', and the cell says 4711",
+        bears_on_it=("mapping",),
+    ),
     Reason.MAP_DEBIT_AND_CREDIT: Explanation(
         "Leave one of the two empty, or state the difference in one of them.",
         example="DR 100,00 and CR 20,00 in one record",

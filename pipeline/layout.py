@@ -4,10 +4,12 @@ Said in the `mapping` of a config; a file with canonical headers needs none (`ca
 stand: nothing here guesses a unit, a sign, a region or a currency.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+import polars as pl
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from pipeline.customer import METADATA_KEY_LENGTH, METADATA_PREFIX, TEXT_FIELDS
 
@@ -24,14 +26,76 @@ class Declaration(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+def _an_expression(pattern: str) -> str:
+    """A regular expression that the engine which will be asked understands, with one group at most."""
+    try:
+        groups = re.compile(pattern).groups
+        pl.Series([""]).str.extract(pattern, min(groups, 1))
+    except (re.error, pl.exceptions.ComputeError):
+        raise ValueError(
+            f"{pattern!r} is not a regular expression that can be asked (no look-around, no back-references)"
+        ) from None
+    if groups > 1:
+        raise ValueError(f"{pattern!r} has {groups} groups; put one around the text that is meant")
+    return pattern
+
+
+Pattern = Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(_an_expression)]
+
+
+class Split(Declaration):
+    """A part of a text that is cut at a mark."""
+
+    at: Annotated[str, Field(min_length=1)] = Field(description="What stands between the parts, such as a comma.")
+    part: int = Field(description="Which part, from 1; -1 is the last.")
+
+    @model_validator(mode="after")
+    def _counts_from_one(self) -> Self:
+        if self.part == 0:
+            raise ValueError("parts are counted from 1, or from -1 at the end")
+        return self
+
+
+class When(Declaration):
+    """A condition on another column of the record; texts are compared as they stand, trimmed."""
+
+    column: Annotated[str, Field(min_length=1)] = Field(description="The column that is asked.")
+    is_one_of: tuple[str, ...] | None = Field(
+        default=None, min_length=1, description='The condition holds for these; "" is an empty cell.'
+    )
+    is_none_of: tuple[str, ...] | None = Field(
+        default=None, min_length=1, description="The condition holds for all but these."
+    )
+
+    @model_validator(mode="after")
+    def _says_one_thing(self) -> Self:
+        if (self.is_one_of is None) == (self.is_none_of is None):
+            raise ValueError("say is_one_of or is_none_of")
+        return self
+
+
 class Text(Declaration):
-    """Where a text comes from: one column, several joined, or the same text for every record."""
+    """Where a text comes from: one column, several joined, or the same text for every record.
+
+    In this order: the cells, joined or the first of them; `split`; `extract`; `values`; `escape`; `prefix` and `suffix`;
+    `when`; `default`.
+    """
 
     column: str | None = Field(default=None, min_length=1, description="The column, as the file writes its name.")
     columns: tuple[str, ...] | None = Field(
         default=None, min_length=1, description="Several columns, joined in this order; absent cells are left out."
     )
     separator: str = Field(default=" ", description="Stands between joined columns.")
+    take: Literal["all", "first"] = Field(
+        default="all", description="Of several columns: all, joined, or the first that is not absent."
+    )
+    split: Split | None = Field(default=None, description="Take one part of the text.")
+    extract: Pattern | None = Field(
+        default=None, description="Take what this regular expression finds, or its group where it has one."
+    )
+    unmatched: Literal["reject", "absent", "keep"] = Field(
+        default="reject", description="What becomes of a text without that part, or in which nothing is found."
+    )
     value: str | None = Field(default=None, min_length=1, description="The same text for every record.")
     values: dict[str, str] | None = Field(
         default=None, min_length=1, description="What each text of the column stands for; the cell is trimmed first."
@@ -40,6 +104,16 @@ class Text(Declaration):
         default="reject",
         description="What becomes of a text that `values` does not list: the row is rejected, or it stays.",
     )
+    otherwise: str | None = Field(
+        default=None, min_length=1, description="What every text stands for that `values` does not list."
+    )
+    escape: Literal["_", "-"] | None = Field(
+        default=None,
+        description="Of references: characters that billing does not take become this mark and two hexadecimal digits, so does the mark itself; reversible.",
+    )
+    prefix: str = Field(default="", max_length=100, description="Stands before every text that is present.")
+    suffix: str = Field(default="", max_length=100, description="Stands after it.")
+    when: When | None = Field(default=None, description="Where this does not hold the text is absent.")
     default: str | None = Field(default=None, min_length=1, description="Taken where the cell is absent.")
 
     @model_validator(mode="after")
@@ -47,14 +121,32 @@ class Text(Declaration):
         said = [name for name in ("column", "columns", "value") if getattr(self, name) is not None]
         if len(said) != 1:
             raise ValueError(f"say one of column, columns and value (said: {', '.join(said) or 'none'})")
-        if self.value is not None and (self.values or self.default):
-            raise ValueError("a constant value takes neither values nor a default")
+        if self.value is not None and (self.values or self.default or self.split or self.extract):
+            raise ValueError("a constant value takes neither split, extract, values nor a default")
+        if self.otherwise is not None and (self.values is None or self.unlisted == "keep"):
+            raise ValueError("otherwise goes with values, and without unlisted: keep")
+        if self.take == "first" and self.columns is None:
+            raise ValueError("take goes with columns")
+        if self.unmatched != "reject" and not (self.split or self.extract):
+            raise ValueError("unmatched goes with split or extract")
         return self
 
     @property
-    def sources(self) -> tuple[str, ...]:
-        """The columns of the file that this is made of."""
+    def cells(self) -> tuple[str, ...]:
+        """The columns of the file whose texts this is made of."""
         return self.columns or ((self.column,) if self.column is not None else ())
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """All columns of the file that this depends on."""
+        return (*self.cells, *([self.when.column] if self.when else []))
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it takes its cells as they are, by way of `values` and a default at most."""
+        return not (
+            self.split or self.extract or self.escape or self.prefix or self.suffix or self.when or self.take == "first"
+        )
 
 
 class UnitOf(Declaration):
@@ -87,6 +179,23 @@ TextOf = Annotated[Text, _shorthand("column"), _or_text(Text, {"type": "string",
 AmountUnit = Annotated[UnitOf, _shorthand("value"), _or_text(UnitOf, {"enum": ["major", "minor"]})]
 
 
+class Marks(Declaration):
+    """Which texts say that an amount is a debit (the customer owes) or a credit; "" is no mark at all."""
+
+    debit: tuple[str, ...] = Field(min_length=1, description='Marks of debits, such as DR; "" where debits have none.')
+    credit: tuple[str, ...] = Field(min_length=1, description="Marks of credits, such as CR.")
+    column: Annotated[str, Field(min_length=1)] | None = Field(
+        default=None,
+        description="The column that holds the mark; without it the mark ends the amount itself: 100.00 CR.",
+    )
+
+    @model_validator(mode="after")
+    def _are_apart(self) -> Self:
+        if twice := {mark.casefold() for mark in self.debit} & {mark.casefold() for mark in self.credit}:
+            raise ValueError(f"marks mean debit and credit at once: {', '.join(sorted(map(repr, twice)))}")
+        return self
+
+
 class Amount(Declaration):
     """Where a balance comes from: one signed column, or one of debits and one of credits, which hold no signs."""
 
@@ -102,6 +211,15 @@ class Amount(Declaration):
     thousands: Literal[".", ",", " ", "'"] | None = Field(
         default=None, description="What parts groups of three digits; without it grouped digits are rejected."
     )
+    marks: Marks | None = Field(
+        default=None,
+        description="Marks that say debit or credit, in another column or after the amount, which has no sign.",
+    )
+    parentheses: bool = Field(default=False, description="(123.45) is negative.")
+    trailing_minus: bool = Field(default=False, description="123.45- is negative.")
+    positive_means: Literal["debit", "credit"] = Field(
+        default="debit", description="Whether the customer owes a positive amount, or is owed it."
+    )
     surplus_zeros: bool = Field(
         default=False,
         description="Take 500.00 JPY for 500: zeros beyond the currency's decimals say nothing. Never rounds.",
@@ -115,6 +233,14 @@ class Amount(Declaration):
             raise ValueError("debit and credit go together")
         if self.thousands == self.decimal_mark:
             raise ValueError("thousands and decimal_mark cannot be the same")
+        if self.column is None and (
+            self.marks or self.parentheses or self.trailing_minus or self.positive_means == "credit"
+        ):
+            raise ValueError(
+                "debit and credit say the sign; marks, parentheses, trailing_minus and positive_means go with a column"
+            )
+        if self.marks and (self.parentheses or self.trailing_minus or self.positive_means == "credit"):
+            raise ValueError("marks say the sign; parentheses, trailing_minus and positive_means say it another way")
         return self
 
     @property
@@ -157,6 +283,12 @@ class Layout(Declaration):
         broken = [f"{column!r} (mapped to {field})" for field, column in self.sources() if column in forbidden]
         if broken:
             raise ValueError(f"columns that are never_sent are mapped: {', '.join(broken)}")
+        for field in ("currency", "region"):
+            text = getattr(self, field)
+            if text is not None and not text.is_plain:
+                raise ValueError(f"{field} is taken as it stands, or by values, otherwise and default")
+        if escaped := [field for field, text in self.texts() if text.escape and field != "external_reference"]:
+            raise ValueError(f"escape is for the external reference alone, not for {', '.join(escaped)}")
         return self
 
     def texts(self) -> Iterator[tuple[str, Text]]:
@@ -174,6 +306,8 @@ class Layout(Declaration):
             yield from ((field, column) for column in text.sources)
         if self.balance is not None:
             yield from (("balance", column) for column in self.balance.sources)
+            if self.balance.marks is not None and self.balance.marks.column is not None:
+                yield "mark of debit or credit", self.balance.marks.column
             if self.balance.unit.column is not None:
                 yield "unit of balance", self.balance.unit.column
 

@@ -1,17 +1,20 @@
 """A supplier's columns -> ours: `map_columns` puts the text of each field under `mapped.<field>`, as the layout declares.
 
 Nothing is converted here and nothing is guessed. Where a declaration does not cover a record, `fault.<field>` says how:
-unlisted     the layout's `values` do not list the text
+unlisted     the layout's `values` (or marks) do not list the text
+no_match     the text has no such part, or nothing of it is what the layout extracts
 both_sides   a debit and a credit, both other than zero
-signed       a sign in a column of debits or credits
+signed       a sign in a column of debits or credits, or beside a mark that says debit or credit
 """
 
+import re
+import string
 from collections import Counter
 from collections.abc import Sequence
 
 import polars as pl
 
-from pipeline.layout import Amount, Layout, Text
+from pipeline.layout import Amount, Layout, Marks, Text, When
 
 _BLANK = " \t"
 _ZERO = r"^[+-]?0*[.,]?0*$"
@@ -42,25 +45,80 @@ def count_absent(records: pl.DataFrame, layout: Layout) -> Counter[str]:
 
 def _mapped(field: str, text: Text, absent: Sequence[str]) -> dict[str, pl.Expr]:
     if text.value is not None:
-        return {f"mapped.{field}": pl.lit(text.value)}
-    value = _joined([_cell(column, absent) for column in text.sources], text.separator)
-    if text.values is None:
-        return {f"mapped.{field}": _or_default(value, text.default)}
-    trimmed = value.str.strip_chars(_BLANK)
-    listed = trimmed.replace_strict(text.values, default=None, return_dtype=pl.String)
-    # An unlisted text stays as it came: it is what the list shows and, where the layout says keep, what is taken.
-    mapped = {f"mapped.{field}": _or_default(pl.coalesce(listed, value), text.default)}
-    if text.unlisted == "keep":
-        return mapped
-    unlisted = value.is_not_null() & listed.is_null()
-    return {**mapped, f"fault.{field}": pl.when(unlisted).then(pl.lit("unlisted"))}
+        return {f"mapped.{field}": _finished(pl.lit(text.value), text, absent)}
+    given = _given(text, absent)
+    value, fault = _parts(given, text)
+    if text.values is not None:
+        trimmed = value.str.strip_chars(_BLANK)
+        listed = trimmed.replace_strict(text.values, default=text.otherwise, return_dtype=pl.String)
+        listed = pl.when(value.is_not_null()).then(listed)
+        if text.unlisted == "reject" and text.otherwise is None:
+            fault.append(pl.when(value.is_not_null() & listed.is_null()).then(pl.lit("unlisted")))
+        # An unlisted text stays as it came: it is what the list shows and, where the layout says keep, what is taken.
+        value = pl.coalesce(listed, value)
+    finished = _finished(value, text, absent)
+    if not fault:
+        return {f"mapped.{field}": finished}
+    faults = pl.coalesce(fault)
+    if text.when is not None:
+        faults = pl.when(_holds(text.when, absent)).then(faults)
+    # Of a text that cannot be taken the lists show what stood there.
+    return {
+        f"mapped.{field}": pl.when(faults.is_null()).then(finished).otherwise(given),
+        f"fault.{field}": faults,
+    }
+
+
+def _given(text: Text, absent: Sequence[str]) -> pl.Expr:
+    cells = [_cell(column, absent) for column in text.cells]
+    return pl.coalesce(cells) if text.take == "first" else _joined(cells, text.separator)
+
+
+def _parts(value: pl.Expr, text: Text) -> tuple[pl.Expr, list[pl.Expr]]:
+    """What `split` and `extract` leave of a text, and what is wrong with it."""
+    found = value
+    if text.split is not None:
+        at = text.split.part - 1 if text.split.part > 0 else text.split.part
+        part = found.str.split(text.split.at).list.get(at, null_on_oob=True).str.strip_chars(_BLANK)
+        found = pl.when(part != "").then(part)
+    if text.extract is not None:
+        found = found.str.extract(text.extract, min(re.compile(text.extract).groups, 1))
+        found = pl.when(found != "").then(found)
+    if not (text.split or text.extract) or text.unmatched == "absent":
+        return found, []
+    if text.unmatched == "keep":
+        return pl.coalesce(found, value), []
+    return found, [pl.when(value.is_not_null() & found.is_null()).then(pl.lit("no_match"))]
+
+
+def _finished(value: pl.Expr, text: Text, absent: Sequence[str]) -> pl.Expr:
+    """The text as it is taken: escaped, with what stands around it, where its condition holds, else its default."""
+    if text.escape is not None:
+        value = value.str.strip_chars(_BLANK).str.replace_many(_escapes(text.escape))
+    if text.prefix or text.suffix:
+        bare = value.str.strip_chars(_BLANK)
+        value = pl.when(bare != "").then(pl.concat_str(pl.lit(text.prefix), bare, pl.lit(text.suffix)))
+    if text.when is not None:
+        value = pl.when(_holds(text.when, absent)).then(value)
+    return _or_default(value, text.default)
+
+
+def _escapes(mark: str) -> dict[str, str]:
+    """ASCII that no reference may hold, and the mark itself -> the mark and two hexadecimal digits."""
+    taken = set(string.ascii_letters + string.digits + "_-") - {mark}
+    return {character: f"{mark}{ord(character):02X}" for character in map(chr, range(128)) if character not in taken}
+
+
+def _holds(when: When, absent: Sequence[str]) -> pl.Expr:
+    asked = _cell(when.column, absent).str.strip_chars(_BLANK).fill_null("")
+    listed = asked.is_in(list(when.is_one_of or when.is_none_of or ()))
+    return listed if when.is_one_of is not None else ~listed
 
 
 def _balance(amount: Amount, absent: Sequence[str]) -> dict[str, pl.Expr]:
     unit, unit_fault = _unit(amount, absent)
     if amount.column is not None:
-        given = _cell(amount.column, absent)
-        side_fault = pl.lit(None, pl.String)
+        given, side_fault = _signed(_cell(amount.column, absent), amount, absent)
     else:
         given, side_fault = _from_sides(_cell(str(amount.debit), absent), _cell(str(amount.credit), absent))
     fault = pl.coalesce(side_fault, pl.when(given.is_not_null()).then(unit_fault))
@@ -83,6 +141,43 @@ def _from_sides(debit: pl.Expr, credit: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
         .otherwise(pl.coalesce(debit, credit))
     )  # fmt: skip
     return text, fault
+
+
+def _signed(cell: pl.Expr, amount: Amount, absent: Sequence[str]) -> tuple[pl.Expr, pl.Expr]:
+    """A cell -> the amount with its sign in front, as the layout says that signs are written, and what is wrong with it."""
+    text = _trimmed(cell)
+    if amount.marks is not None:
+        return _marked(text, amount.marks, absent)
+    if amount.parentheses:
+        inner = text.str.extract(r"^\(([^()+-]*)\)$", 1)
+        text = pl.coalesce(pl.concat_str(pl.lit("-"), inner.str.strip_chars(_BLANK)), text)
+    if amount.trailing_minus:
+        inner = text.str.extract(r"^([^()+-]*)-$", 1)
+        text = pl.coalesce(pl.concat_str(pl.lit("-"), inner.str.strip_chars(_BLANK)), text)
+    if amount.positive_means == "credit":
+        bare = text.str.strip_prefix("+")
+        flipped = pl.when(bare.str.starts_with("-")).then(bare.str.slice(1)).otherwise(pl.concat_str(pl.lit("-"), bare))
+        # A sign twice is no sign at all, and stays for the reading of the amount to refuse.
+        text = pl.when(text.str.contains(r"^[+-]?[^+-]*$")).then(flipped).otherwise(text)
+    return text, pl.lit(None, pl.String)
+
+
+def _marked(text: pl.Expr, marks: Marks, absent: Sequence[str]) -> tuple[pl.Expr, pl.Expr]:
+    debit, credit = ([mark.casefold() for mark in side] for side in (marks.debit, marks.credit))
+    if marks.column is not None:
+        told = _cell(marks.column, absent).str.strip_chars(_BLANK).fill_null("")
+        bare = text
+    else:
+        told = text.str.extract(r"([^0-9.,' \u00a0\u202f()+-]*)$", 1)
+        bare = text.str.strip_suffix(told).str.strip_chars(_BLANK + "\u00a0\u202f")
+    folded = told.str.to_lowercase()
+    is_credit = folded.is_in(credit)
+    fault = (
+        pl.when(text.is_not_null() & ~is_credit & ~folded.is_in(debit)).then(pl.lit("unlisted"))
+        .when(_is_signed(bare)).then(pl.lit("signed"))
+    )  # fmt: skip
+    signed = pl.when(is_credit).then(pl.concat_str(pl.lit("-"), bare)).otherwise(bare)
+    return pl.when(fault.is_null()).then(signed).otherwise(text), fault
 
 
 def _unit(amount: Amount, absent: Sequence[str]) -> tuple[pl.Expr, pl.Expr]:

@@ -56,6 +56,7 @@ class Reason(_Explained):
     )
 
     MAP_VALUE_UNLISTED = "MAP.VALUE_UNLISTED", "The config lists what each text stands for, and this one is not listed."
+    MAP_NO_MATCH = "MAP.NO_MATCH", "The config takes a part of the text, and the text has no such part."
     MAP_DEBIT_AND_CREDIT = "MAP.DEBIT_AND_CREDIT", "The record states a debit and a credit, and neither is zero."
     MAP_SIGN_IN_DEBIT_OR_CREDIT = (
         "MAP.SIGN_IN_DEBIT_OR_CREDIT",

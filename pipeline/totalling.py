@@ -14,7 +14,7 @@ from typing import Any
 import polars as pl
 
 from pipeline.currency import NO_CODE, NO_CURRENCY, exponents, known
-from pipeline.layout import Layout, Text
+from pipeline.layout import Amount, Layout, Marks, Text
 
 _SIGNIFICANT = 18  #: digits; what has more in minor units is summed nowhere
 _EDGES = " \t"
@@ -35,10 +35,12 @@ class ControlTotals:
             return
         for group in _groups(records, layout):
             shift = _shift(group, layout)
-            if shift is not None:
+            sign = _sign(group, layout)
+            if shift is not None and sign is not None:
                 name = _name(_currency(group, layout))
-                self.debits[name] += _moved(group["debits"], shift)
-                self.credits[name] += _moved(group["credits"], shift)
+                sides = (group["debits"], group["credits"]) if sign > 0 else (-group["credits"], -group["debits"])
+                self.debits[name] += _moved(sides[0], shift)
+                self.credits[name] += _moved(sides[1], shift)
 
     @property
     def net(self) -> dict[str, int]:
@@ -88,8 +90,9 @@ def _sides(layout: Layout) -> list[tuple[str, str | None, int]]:
 def _cells_that_tell(layout: Layout) -> list[str]:
     """The columns that say currency and unit."""
     currency = layout.currency.sources if layout.currency else ()
-    unit = layout.balance.unit.column if layout.balance else None
-    return sorted({f"given.{name}" for name in (*currency, *([unit] if unit else []))})
+    balance = layout.balance
+    others = [balance.unit.column, balance.marks.column if balance.marks else None] if balance else []
+    return sorted({f"given.{name}" for name in (*currency, *others) if name is not None})
 
 
 def _amount(column: str, other: str | None, layout: Layout) -> list[pl.Expr]:
@@ -99,7 +102,8 @@ def _amount(column: str, other: str | None, layout: Layout) -> list[pl.Expr]:
     mark, parts = re.escape(written.decimal_mark), _parts_of_thousands(written.thousands)
     cell = _present(column, layout).str.strip_chars(_EDGES)
     grouping = rf"[0-9]{{1,3}}(?:{parts}[0-9]{{3}})+|" if parts else ""
-    sign = "[+-]?" if other is None else ""
+    cell, is_credit = _undecorated(cell, written)
+    sign = "[+-]?" if other is None and written.marks is None else ""
     shape = rf"^{sign}(?:(?:{grouping}[0-9]+)(?:{mark}[0-9]+)?|{mark}[0-9]+)$"
     bare = cell.str.replace_all(parts, "") if parts else cell
     fraction = bare.str.extract(rf"{mark}([0-9]+)$", 1).fill_null("")
@@ -107,13 +111,46 @@ def _amount(column: str, other: str | None, layout: Layout) -> list[pl.Expr]:
     counted = cell.str.contains(shape) & (digits.str.strip_chars_start("0").str.len_bytes() <= 30)
     if other is not None:
         counted &= _says_nothing(other, layout)
-    negative = pl.when(bare.str.starts_with("-")).then(-1).otherwise(1)
+    is_negative = bare.str.starts_with("-") ^ is_credit
+    negative = pl.when(is_negative).then(-1).otherwise(1)
     return [
         pl.when(counted).then(digits.cast(pl.Int128, strict=False) * negative).alias("#number"),
         fraction.str.len_bytes().cast(pl.Int64).alias("#decimals"),
         (fraction.str.len_bytes() - fraction.str.strip_chars_end("0").str.len_bytes().cast(pl.Int64)).alias("#zeros"),
         digits.str.strip_chars_start("0").str.len_bytes().cast(pl.Int64).alias("#digits"),
     ]
+
+
+def _undecorated(cell: pl.Expr, written: Amount) -> tuple[pl.Expr, pl.Expr]:
+    """The cell without what the layout says is a sign besides one in front, and whether that makes of it a credit."""
+    if written.marks is not None and written.marks.column is None:
+        return _without_mark(cell, written.marks)
+    is_credit = pl.lit(value=written.positive_means == "credit")
+    for declared, shape in ((written.parentheses, r"^\([^()+-]*\)$"), (written.trailing_minus, r"^[^()+-]*-$")):
+        if declared:
+            is_so = cell.str.contains(shape)
+            bare = cell.str.replace_all(r"[()-]", "").str.strip_chars(_EDGES)
+            is_credit, cell = is_credit ^ is_so.fill_null(value=False), pl.when(is_so).then(bare).otherwise(cell)
+    return cell, is_credit
+
+
+def _without_mark(cell: pl.Expr, marks: Marks) -> tuple[pl.Expr, pl.Expr]:
+    """The amount before the longest mark that ends the cell; nothing where no mark does."""
+    spaces = _EDGES + "\u00a0\u202f"
+    known = sorted({mark.lower() for mark in (*marks.debit, *marks.credit)}, key=len, reverse=True)
+    bare, is_credit = pl.lit(None, pl.String), pl.lit(value=False)
+    for mark in reversed(known):
+        ends = cell.str.to_lowercase().str.ends_with(mark) & cell.str.contains(
+            rf"[0-9]{{1}}[\s\u00a0\u202f]*{_letters(mark)}$"
+        )
+        rest = cell.str.head(cell.str.len_chars() - len(mark)).str.strip_chars(spaces)
+        bare = pl.when(ends).then(rest).otherwise(bare)
+        is_credit = pl.when(ends).then(pl.lit(value=mark in {one.lower() for one in marks.credit})).otherwise(is_credit)
+    return bare, is_credit
+
+
+def _letters(mark: str) -> str:
+    return f"(?i:{re.escape(mark)})"
 
 
 def _parts_of_thousands(mark: str | None) -> str | None:
@@ -150,6 +187,17 @@ def _shift(group: dict[str, Any], layout: Layout) -> int | None:
     return shift if digits + shift <= _SIGNIFICANT else None
 
 
+def _sign(group: dict[str, Any], layout: Layout) -> int | None:
+    """What a mark in a column of its own makes of the amounts beside it; None where it is none that is listed."""
+    marks = layout.balance.marks if layout.balance else None
+    if marks is None or marks.column is None:
+        return 1
+    told = (_told(group, marks.column, layout) or "").lower()
+    if told in {mark.lower() for mark in marks.credit}:
+        return -1
+    return 1 if told in {mark.lower() for mark in marks.debit} else None
+
+
 def _moved(number: int, shift: int) -> int:
     """Move the decimal point; to the left only past zeros, which `_shift` has made sure of."""
     return number * int(10**shift) if shift >= 0 else number // int(10**-shift)
@@ -169,7 +217,7 @@ def _joined(group: dict[str, Any], text: Text, layout: Layout) -> str | None:
     cells = _told_all(group, text.sources, layout)
     said = text.separator.join(cells) if cells else None
     if said is not None and text.values is not None:
-        return text.values.get(said.strip(_EDGES), said if text.unlisted == "keep" else None)
+        return text.values.get(said.strip(_EDGES), text.otherwise or (said if text.unlisted == "keep" else None))
     return said if said is not None else text.default
 
 

@@ -79,6 +79,7 @@ KINDS: dict[tuple[str, str], Reason] = {
 #: What a layout's declarations do not cover: `fault.<field>` -> reason.
 FAULTS: dict[str, Reason] = {
     "unlisted": Reason.MAP_VALUE_UNLISTED,
+    "no_match": Reason.MAP_NO_MATCH,
     "both_sides": Reason.MAP_DEBIT_AND_CREDIT,
     "signed": Reason.MAP_SIGN_IN_DEBIT_OR_CREDIT,
 }

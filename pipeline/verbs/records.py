@@ -1,9 +1,11 @@
 """The row-local stages in their order, over one batch: stage(a + b) == stage(a) + stage(b), and a property test says so."""
 
+from collections.abc import Iterator
+
 import polars as pl
 
 from pipeline.customer import payload_expression
-from pipeline.layout import Layout, Text, canonical_layout
+from pipeline.layout import Amount, Layout, Text, canonical_layout
 from pipeline.mapping import map_columns
 from pipeline.normalizing import Defaults, normalize
 from pipeline.outcomes import Fate
@@ -56,11 +58,40 @@ def described_layout(layout: Layout | None) -> dict[str, str]:
     balance = layout.balance
     if balance is not None:
         unit = balance.unit.value or f"unit by {balance.unit.column}"
-        told["balance"] = f"{' - '.join(balance.sources)} ({unit})"
+        told["balance"] = f"{' - '.join(balance.sources)} ({', '.join([unit, *_signs(balance)])})"
     return told
 
 
+def _signs(balance: Amount) -> Iterator[str]:
+    if balance.marks is not None:
+        yield f"credits by {balance.marks.column or 'the mark after the amount'}: {', '.join(map(repr, balance.marks.credit))}"
+    if balance.parentheses:
+        yield "in parentheses negative"
+    if balance.trailing_minus:
+        yield "minus behind"
+    if balance.positive_means == "credit":
+        yield "positive amounts are credits"
+
+
 def _told(text: Text) -> str:
-    if text.value is not None:
-        return f"always {text.value}"
-    return " + ".join(text.sources) + (f", else {text.default}" if text.default else "")
+    """What a field is made of, step by step, so that each value can be traced to its cells."""
+    told = [f"always {text.value}" if text.value is not None else _cells(text)]
+    if text.split is not None:
+        told.append(f"part {text.split.part} between {text.split.at!r}")
+    if text.extract is not None:
+        told.append(f"what {text.extract} finds")
+    if text.values is not None:
+        told.append(f"by {len(text.values)} listed values{f' or {text.otherwise}' if text.otherwise else ''}")
+    if text.escape is not None:
+        told.append(f"other characters as {text.escape} and two hexadecimal digits")
+    told += [f"{text.prefix!r} before it"] * bool(text.prefix) + [f"{text.suffix!r} after it"] * bool(text.suffix)
+    if text.when is not None:
+        texts = text.when.is_one_of or text.when.is_none_of or ()
+        told.append(
+            f"where {text.when.column} is {'not ' * (text.when.is_one_of is None)}{' or '.join(map(repr, texts))}"
+        )
+    return ", ".join(told) + (f", else {text.default}" if text.default else "")
+
+
+def _cells(text: Text) -> str:
+    return " or else ".join(text.cells) if text.take == "first" else " + ".join(text.cells)

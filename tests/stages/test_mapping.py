@@ -241,12 +241,23 @@ amounts = st.one_of(
     st.decimals(-(10**6), 10**6, places=3).map(str),
     st.integers(-(10**19), 10**19).map(str),
     st.from_regex(r"\A ?[+-]?[0-9]{0,4}([.,' ][0-9]{3}){0,2}([.,][0-9]{0,4})? ?\Z"),
+    st.tuples(
+        st.sampled_from(["12.50", "1,234.00", "7", "-3", "0"]),
+        st.sampled_from(
+            ["{} CR", "{}cr", "{} DR", "({})", "( {} )", "{}-", "({}", "-({})", "({})-", "{} C R", "{}\u00a0Cr"]
+        ),
+    ).map(lambda pair: pair[1].format(pair[0])),
     st.sampled_from(["", "0", "0.00", "0,0", "-0", "NULL", "-", "x", ".5", "5.", "+", "99999999999999999.9", "1e3"]),
 )
 cells = st.tuples(amounts, amounts, st.sampled_from(["R", "K", "ZAR", "kwd", "JPY", "", "NULL", "x y", "HRK", "XAU"]), st.sampled_from(["C", "R", "", "?"]))  # fmt: skip
+SIGNS = (
+    {}, {"parentheses": True}, {"trailing_minus": True}, {"parentheses": True, "trailing_minus": True}, {"positive_means": "credit"},
+    {"positive_means": "credit", "parentheses": True}, {"marks": {"debit": ["DR", ""], "credit": ["CR"]}},
+    {"marks": {"debit": ["dr"], "credit": ["Cr", "C R"]}}, {"marks": {"column": "U", "debit": ["R"], "credit": ["C"]}},
+)  # fmt: skip
 balances = st.builds(
     lambda where, unit, marks, surplus: {**where, "unit": unit, **marks, "surplus_zeros": surplus},
-    st.sampled_from([{"column": "D"}, {"debit": "D", "credit": "K"}]),
+    st.sampled_from([*({"column": "D", **signs} for signs in SIGNS), {"debit": "D", "credit": "K"}]),
     st.sampled_from(["major", "minor", {"column": "U", "values": {"C": "minor", "R": "major"}}]),
     st.sampled_from([{}, {"decimal_mark": ","}, {"thousands": ","}, {"decimal_mark": ",", "thousands": "."}, {"thousands": " "}]),
     st.booleans(),
@@ -291,6 +302,105 @@ def test_a_row_without_reasons_has_the_balance_that_its_text_states(rows, balanc
         assert reasons or (cents is None) == (given_text is None or not given_text.strip())
 
 
+# -- what migrations need ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "cell", "expected", "reason"),
+    [
+        ({"split": {"at": ",", "part": 1}}, "Nkosi, Thandi", "Nkosi", None),
+        ({"split": {"at": ",", "part": -1}}, "Nkosi, Thandi", "Thandi", None),
+        ({"split": {"at": ",", "part": 2}}, "Nkosi", None, "MAP.NO_MATCH:name"),
+        ({"split": {"at": ",", "part": 2}, "unmatched": "absent"}, "Nkosi", None, None),
+        ({"split": {"at": ",", "part": 2}, "unmatched": "keep"}, "Nkosi", "Nkosi", None),
+        ({"split": {"at": ",", "part": 2}, "unmatched": "absent", "default": "x"}, "Nkosi", "x", None),
+        ({"extract": "^ACC-([0-9]+)$"}, "ACC-0042", "0042", None),
+        ({"extract": "[0-9]+"}, "no 42 here", "42", None),
+        ({"extract": "^ACC-([0-9]+)$"}, "4711", None, "MAP.NO_MATCH:name"),
+        ({"extract": "^ACC-([0-9]+)$"}, "", None, None),
+        ({"prefix": "A-", "suffix": "/x"}, " 42 ", "A-42/x", None),
+        ({"prefix": "A-"}, "", None, None),
+        ({"prefix": "A-", "default": "none"}, "", "none", None),
+        ({"values": {"R": "ZAR"}, "otherwise": "USD"}, "?", "USD", None),
+        ({"values": {"R": "ZAR"}, "otherwise": "USD"}, "", None, None),
+        ({"split": {"at": ":", "part": 1}, "values": {"R": "ZAR"}}, "R:1", "ZAR", None),
+        ({"when": {"column": "S", "is_one_of": ["active", "new"]}}, "Ann", "Ann", None),
+        ({"when": {"column": "S", "is_none_of": ["active"]}}, "Ann", None, None),
+        ({"when": {"column": "S", "is_none_of": ["active"]}, "extract": "^x"}, "Ann", None, None),
+        ({"when": {"column": "S", "is_one_of": ["closed"]}, "default": "gone"}, "Ann", "gone", None),
+    ],
+)
+def test_a_text_is_taken_apart_and_put_together_as_declared(text, cell, expected, reason):
+    declared = layout(name={"column": "N", **text})
+
+    table = customers(declared, {"N": cell, "S": "active"})
+
+    assert table["reasons"].to_list() == [[reason] if reason else []]
+    assert table["name"].to_list() == [expected]
+
+
+def test_the_first_of_several_columns_that_is_present_is_taken():
+    declared = layout(phone={"columns": ["CELL", "HOME"], "take": "first"}, absent=["-"])
+
+    table = customers(
+        declared, {"CELL": "-", "HOME": "0821234567"}, {"CELL": "0827654321", "HOME": "x"}, {"CELL": "", "HOME": ""}
+    )
+
+    assert table["phone"].to_list() == ["+27821234567", "+27827654321", None]
+
+
+def test_of_a_text_that_has_no_such_part_the_list_shows_what_stood_there():
+    table = map_columns(records({"N": "4711"}), layout(name={"column": "N", "extract": "^ACC-([0-9]+)$"}))
+
+    assert table["mapped.name"].to_list() == ["4711"]
+
+
+@given(st.text(st.characters(min_codepoint=1, max_codepoint=126), min_size=1, max_size=12), st.sampled_from(["_", "-"]))
+def test_an_escaped_reference_is_one_that_billing_takes_and_can_be_turned_back(reference, mark):
+    declared = layout(external_reference={"column": "ID", "escape": mark, "prefix": "old-"})
+
+    made = customers(declared, {"ID": reference})["external_reference"].item()
+
+    trimmed = reference.strip(" \t")
+    if not trimmed:
+        assert made is None
+        return
+    assert re.fullmatch("old-[A-Za-z0-9_-]+", made)
+    back = re.sub(re.escape(mark) + "([0-9A-F]{2})", lambda found: chr(int(found[1], 16)), made.removeprefix("old-"))
+    assert back == trimmed
+
+
+@pytest.mark.parametrize(
+    ("signs", "text", "cents"),
+    [
+        ({"parentheses": True}, "(123.45)", -12345),
+        ({}, "(123.45)", None),
+        ({"trailing_minus": True}, "123.45-", -12345),
+        ({}, "123.45-", None),
+        ({"marks": {"debit": ["DR", ""], "credit": ["CR"]}}, "100 CR", -10000),
+        ({"marks": {"debit": ["DR", ""], "credit": ["CR"]}}, "100cr", -10000),
+        ({"marks": {"debit": ["DR", ""], "credit": ["CR"]}}, "100.00 DR", 10000),
+        ({"marks": {"debit": ["DR", ""], "credit": ["CR"]}}, "100.00", 10000),
+        ({"marks": {"debit": ["DR"], "credit": ["CR"]}}, "100.00", None),
+        ({"marks": {"debit": ["DR", ""], "credit": ["CR"]}}, "-100 CR", None),
+        ({"marks": {"debit": ["DR", ""], "credit": ["CR"]}}, "100 XR", None),
+        ({}, "100 CR", None),
+        ({"marks": {"column": "S", "debit": ["D"], "credit": ["C"]}}, "100", -10000),
+        ({"positive_means": "credit"}, "100", -10000),
+        ({"positive_means": "credit"}, "-100", 10000),
+        ({"positive_means": "credit", "parentheses": True}, "(100)", 10000),
+        ({"positive_means": "credit"}, "0", 0),
+    ],
+)
+def test_a_sign_is_read_only_where_and_as_it_is_declared(signs, text, cents):
+    declared = layout(currency={"value": "ZAR"}, balance={"column": "D", "unit": "major", **signs})
+
+    table = customers(declared, {"D": text, "S": "C"})
+
+    assert table["balance"].to_list() == [cents]
+    assert (cents is None) == bool(table["reasons"].to_list()[0])
+
+
 def test_a_canonical_file_maps_every_column_to_itself():
     names = ["external_reference", "name", "balance", "metadata.plan", "notes", "billing_id"]
 
@@ -310,6 +420,20 @@ def test_a_canonical_file_maps_every_column_to_itself():
         ({"balance": {"column": "A", "unit": {"column": "U"}}}, "say major, minor, or a column with values"),
         ({"balance": {"column": "A", "unit": "major", "thousands": "."}}, "cannot be the same"),
         ({"metadata": {"id": "PASSPORT"}, "never_sent": ["PASSPORT"]}, "never_sent are mapped: 'PASSPORT'"),
+        ({"name": {"column": "A", "extract": "("}}, "is not a regular expression"),
+        ({"name": {"column": "A", "extract": "(?=x)"}}, "is not a regular expression"),
+        ({"name": {"column": "A", "extract": "(a)(b)"}}, "has 2 groups"),
+        ({"name": {"column": "A", "split": {"at": ",", "part": 0}}}, "parts are counted from 1"),
+        ({"name": {"column": "A", "otherwise": "x"}}, "otherwise goes with values"),
+        ({"name": {"column": "A", "escape": "_"}}, "escape is for the external reference alone"),
+        ({"name": {"column": "A", "when": {"column": "B"}}}, "say is_one_of or is_none_of"),
+        ({"name": {"column": "A", "take": "first"}}, "take goes with columns"),
+        ({"currency": {"column": "A", "prefix": "Z"}}, "currency is taken as it stands"),
+        ({"balance": {"debit": "A", "credit": "B", "unit": "major", "parentheses": True}}, "go with a column"),
+        (
+            {"balance": {"column": "A", "unit": "major", "marks": {"debit": ["x"], "credit": ["X"]}}},
+            "mean debit and credit at once",
+        ),
         ({"metadata": {"k" * 41: "A"}}, "at most 40 characters"),
     ],
 )
