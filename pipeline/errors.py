@@ -44,6 +44,14 @@ class SourceError(PipelineError):
     """A file whose structure cannot be trusted; nothing was sent."""
 
 
+class NotUtf8(SourceError):
+    """A file that is in another encoding, which nobody has declared; `suggested` is the likeliest, and a guess."""
+
+    def __init__(self, message: str, suggested: str) -> None:
+        super().__init__(message)
+        self.suggested = suggested
+
+
 class OutputRefused(PipelineError):
     """A place that we will not write to, such as a symbolic link."""
 

@@ -398,7 +398,7 @@ EXPLANATIONS: dict[Reason | Alarm, Explanation] = {
         example="00123 came back as 123, and +27821234567 as 27821234567",
     ),
     Alarm.RETURN_CELLS_KEPT: Explanation(
-        "Look at these cells in returned.csv: were they mended so, or has a spreadsheet done it?",
+        "Look at these cells in returned.csv, whether somebody mended them so or a spreadsheet did it.",
         example="500.00 in JPY was rejected, and came back as 500",
     ),
     Alarm.RETURN_CELLS_LOST: Explanation(

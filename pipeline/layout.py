@@ -6,10 +6,20 @@ stand: nothing here guesses a unit, a sign, a region or a currency.
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
 import polars as pl
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    model_validator,
+)
+from pydantic_core import CoreSchema
 
 from pipeline.customer import METADATA_KEY_LENGTH, METADATA_PREFIX, TEXT_FIELDS
 
@@ -171,12 +181,23 @@ def _shorthand(name: str) -> BeforeValidator:
     return BeforeValidator(lambda given: {name: given} if isinstance(given, str) else given)
 
 
-def _or_text(model: type[BaseModel], what: dict[str, Any]) -> WithJsonSchema:
-    return WithJsonSchema({"anyOf": [what, model.model_json_schema()]})
+@dataclass(frozen=True, slots=True)
+class _Or:
+    """In the JSON Schema, what may be written instead of the whole."""
+
+    what: tuple[tuple[str, Any], ...]
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"anyOf": [dict(self.what), handler(core)]}
 
 
-TextOf = Annotated[Text, _shorthand("column"), _or_text(Text, {"type": "string", "minLength": 1})]
-AmountUnit = Annotated[UnitOf, _shorthand("value"), _or_text(UnitOf, {"enum": ["major", "minor"]})]
+TextOf = Annotated[Text, _shorthand("column"), _Or((("type", "string"), ("minLength", 1)))]
+AmountUnit = Annotated[
+    UnitOf,
+    BeforeValidator(lambda given: {} if given is None else given),
+    _shorthand("value"),
+    _Or((("enum", ["major", "minor"]),)),
+]
 
 
 class Marks(Declaration):

@@ -145,6 +145,8 @@ def _from_sides(debit: pl.Expr, credit: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
 
 def _signed(cell: pl.Expr, amount: Amount, absent: Sequence[str]) -> tuple[pl.Expr, pl.Expr]:
     """A cell -> the amount with its sign in front, as the layout says that signs are written, and what is wrong with it."""
+    if not (amount.marks or amount.parentheses or amount.trailing_minus or amount.positive_means == "credit"):
+        return cell, pl.lit(None, pl.String)
     text = _trimmed(cell)
     if amount.marks is not None:
         return _marked(text, amount.marks, absent)

@@ -17,6 +17,7 @@ STAGES = {
     "matching",
     "planning",
     "receiving",
+    "returning",
     "reporting",
 }
 EDGES = {"sources", "references", "ledger", "billing", "run_folder", "text_sheet"}

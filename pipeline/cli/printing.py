@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pipeline.references import References
     from pipeline.reporting.glance import Account
     from pipeline.verbs.explain import Explained
+    from pipeline.verbs.init import Draft
     from pipeline.verbs.plan import PlannedRun
     from pipeline.verbs.status import RunStatus
 
@@ -202,6 +203,37 @@ def show_status(run: "RunStatus") -> None:
     _out(
         f"{run.run_id}: {run.status} in {run.environment}\n{run.settled} of {run.planned} creates settled ({states})"
         f"{_left(run)}\n{run.reports}"
+    )
+
+
+def show_draft(draft: "Draft") -> None:
+    """What was guessed of each field and how sure that is, and where the config stands."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table("field", "from", "how sure", "why", box=None, pad_edge=False)
+    guesses = draft.guesses
+    for one in (*guesses.fields, *guesses.metadata, *guesses.never_sent):
+        named = f"metadata {one.field}" if one in guesses.metadata else one.field
+        told = "" if one.value is None else one.value if isinstance(one.value, str) else _flat(one.value)
+        table.add_row(*(Text(printable(cell)) for cell in (named, told, one.sure, one.why)))
+    console = _console()
+    console.print(table)
+    if guesses.left_out:
+        console.print(printable(f"kept in the lists and not sent: {', '.join(guesses.left_out)}"), markup=False)
+    _out(_written(console) + f"{draft.path}")
+    said = [
+        f"{guesses.to_be_said} thing{'s' * (guesses.to_be_said > 1)} only you can say" if guesses.to_be_said else ""
+    ]
+    said += [f"the encoding {draft.suggested_encoding} is a guess" if draft.suggested_encoding else ""]
+    opens = "; ".join(part for part in said if part)
+    say(f"look at each line{f' ({opens})' if opens else ''}, then: pipeline plan FILE --config {draft.path} --sandbox")
+
+
+def _flat(value: dict[str, Any]) -> str:
+    return ", ".join(
+        f"{key} {' + '.join(inner) if isinstance(inner, list) else '?' if inner is None else inner}"
+        for key, inner in value.items()
     )
 
 

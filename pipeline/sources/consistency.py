@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
-from pipeline.errors import SourceError
+from pipeline.errors import NotUtf8, SourceError
 from pipeline.outcomes import Reason
 from pipeline.sources.dialect import Dialect
 from pipeline.sources.finding import suggested_encoding
@@ -70,10 +70,11 @@ class Spelling:
     def judge(self, path: Path) -> None:
         """Refuse a file that is in another encoding altogether; some bad lines in a UTF-8 file are bad lines."""
         if self.bad > 1 and self.bad > self.good:
-            raise SourceError(
+            raise NotUtf8(
                 f"{path}: not UTF-8: {self.bad} lines are not, the first at byte {self.first}, and "
                 f"{self.good or 'no'} other{'s' * (self.good != 1)} with letters beyond ASCII; nothing was sent. "
-                f"{self.way_out} (source.encoding: utf-8 sets those lines aside, one by one)"
+                f"{self.way_out} (source.encoding: utf-8 sets those lines aside, one by one)",
+                suggested_encoding(self.examples),
             )
 
 

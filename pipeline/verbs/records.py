@@ -45,7 +45,7 @@ def _between_stages(columns: list[str]) -> list[str]:
 
 def no_records(columns: list[str]) -> pl.DataFrame:
     """A batch of a file that has no records."""
-    texts = ["row_id", "reason", "text", *(f"given.{column}" for column in columns)]
+    texts = ["row_id", "reason", "text", "origin_run", "origin_row", *(f"given.{column}" for column in columns)]
     numbers = ["position", "line", "line_count"]
     return pl.DataFrame(schema={**dict.fromkeys(numbers, pl.Int64), **dict.fromkeys(texts, pl.String)})
 

@@ -141,7 +141,7 @@ def _write_tables(folder: RunFolder, workbench: duckdb.DuckDBPyConnection, colum
 
 def _write_returned(folder: RunFolder) -> None:
     """Every cell of rows that came back about which there is something to say."""
-    cells = pl.read_parquet(folder.staged / "returned.parquet").rename({"row_id": ROW_ID})
+    cells = pl.read_parquet(folder.staged / "returned.parquet", glob=False).rename({"row_id": ROW_ID})
     with renamed_when_whole(folder.path / "returned.csv") as path:
         cells.write_csv(path)
 

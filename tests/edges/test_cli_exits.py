@@ -614,6 +614,7 @@ def test_the_manifest_names_the_hash_of_every_result_file(planted):
         "summary.json",
         "rows.parquet",
         "differences.csv",
+        "returned.csv",
         "report.html",
         *(f"{name}.csv" for name in LISTS),
     } == set(found)

@@ -170,6 +170,8 @@ def test_both_kinds_of_files_keep_the_promise_of_a_source_file(tmp_path):
         "sha256",
         "size",
         "header",
+        "footer",
+        "came_back",
         "format",
         "written",
         "why",
@@ -462,7 +464,7 @@ def test_a_parquet_file_with_damaged_pages_is_refused_after_the_whole_ones(tmp_p
     path.write_bytes(content)
     batches = read(in_order([path]), batch_bytes=1000)
 
-    first = next(batches)
+    _, first = next(batches)
 
     assert first.records["given.external_reference"][0] == "a-0"
     with pytest.raises(SourceError, match="damaged"):

@@ -165,7 +165,7 @@ def test_a_config_runs_on_its_sample_and_a_second_run_creates_nobody(pipeline, s
     _load_known(pipeline, sample)
 
     first = _run(pipeline, sample, "--sandbox")
-    second = _run(pipeline, sample, "--sandbox")
+    second = _run(pipeline, sample, "--sandbox", "--accept", "STREAM.SAME_FILE")
 
     assert first.returncode == second.returncode == 1, (
         first.stderr

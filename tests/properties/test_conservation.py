@@ -151,10 +151,11 @@ def _result(run: PlannedRun) -> tuple:
         "exit_code",
     )
     plan = pl.read_parquet(run.folder.staged / "plan.parquet").to_dicts()
+    lists = {name: [{**row, "_import_run_id": ""} for row in rows] for name, rows in lists_of(run).items()}
     return (
         {name: summary[name] for name in kept},
         plan,
-        lists_of(run),
+        lists,
         pl.read_parquet(run.folder.path / "rows.parquet").to_dicts(),
     )
 

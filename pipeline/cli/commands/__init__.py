@@ -1,7 +1,7 @@
 """The commands, one function each: what is parsed, which verb is called, what is shown, which exit code it comes to.
 
 `importing.py` holds plan, run, apply and resume; `looking.py` what looks on; `checking.py` what comes before a
-run and whether the journal holds, `preparing.py` schema and references;
+run and whether the journal holds, `preparing.py` init, schema and references;
 `practising.py` the demo and the sandbox.
 """
 
@@ -12,7 +12,7 @@ from pipeline.cli.commands.checking import audit, check
 from pipeline.cli.commands.importing import apply, plan, resume, run
 from pipeline.cli.commands.looking import explain, inspect, runs, status
 from pipeline.cli.commands.practising import demo, sandbox
-from pipeline.cli.commands.preparing import references, schema
+from pipeline.cli.commands.preparing import init, references, schema
 
 __all__ = ["cli"]
 
@@ -26,6 +26,7 @@ def cli() -> None:
 for _command in (
     demo,
     inspect,
+    init,
     check,
     plan,
     run,

@@ -6,7 +6,34 @@ from typing import Any
 import click
 
 from pipeline.cli import options
-from pipeline.cli.printing import say, show_json, show_references
+from pipeline.cli.printing import say, show_draft, show_json, show_references
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@options.how_written
+@options.region
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Where the config is written.  [default: FILE's name with .yaml, here]",
+)
+@click.option("--force", is_flag=True, help="Replace a config that is there already.")
+@click.option("--json", "as_json", is_flag=True, help="Print the guesses as JSON.")
+def init(**given: Any) -> int:
+    """A config for a file, guessed from its columns; every line says how sure it is."""
+    from pipeline.cli.progress import watching
+    from pipeline.verbs.init import draft_config
+
+    settings = options.settings(given)
+    output = given["output"] or Path(f"{given['file'].name.partition('.')[0] or 'job'}.yaml")
+    with options.stoppable() as stopping, watching(quiet=given["as_json"]) as watch:
+        draft = draft_config(given["file"], settings, output, force=given["force"], stopping=stopping, watch=watch)
+    if given["as_json"]:
+        show_json(draft.content())
+    else:
+        show_draft(draft)
+    return 0
 
 
 @click.command()

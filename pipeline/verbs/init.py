@@ -1,0 +1,169 @@
+"""The story of a beginning: look at a file, guess what its columns mean, and write a config for a person to read."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.config import Settings, config_schema
+from pipeline.errors import NotUtf8, OutputRefused
+from pipeline.files import write_bytes
+from pipeline.profiling.guessing import Guess, Guesses, guess
+from pipeline.verbs.inspect import Inspection, inspect_file
+from pipeline.verbs.watch import NOBODY, StopRequest, Watch
+
+_SCHEMA = "pipeline.schema.json"
+_BARE = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
+#: Words that YAML takes for something else than text.
+_WORDS = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
+_COLUMN = 44  #: where the remarks begin
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A config that was guessed, as text, and what it says."""
+
+    path: Path | None
+    text: str
+    guesses: Guesses
+    suggested_encoding: str | None
+
+    def content(self) -> dict[str, Any]:
+        """The result for programs."""
+        told = [*self.guesses.fields, *self.guesses.metadata, *self.guesses.never_sent]
+        return {
+            "path": str(self.path) if self.path else None,
+            "guesses": [{"field": one.field, "value": one.value, "sure": one.sure, "why": one.why} for one in told],
+            "to_be_said": self.guesses.to_be_said,
+            "not_sent": self.guesses.left_out,
+        }
+
+
+def draft_config(
+    path: Path,
+    settings: Settings,
+    output: Path | None,
+    *,
+    force: bool = False,
+    stopping: StopRequest | None = None,
+    watch: Watch = NOBODY,
+) -> Draft:
+    """Read a file to its end and write a config for it to `output`, with the schema beside it (None: write nothing)."""
+    if output is not None and output.exists() and not force:
+        raise OutputRefused(f"{output} is there already; say --force to replace it, or --output with another name")
+    found, suggested = _inspected(path, settings, stopping, watch)
+    guesses = guess(found.profile)
+    text = "\n".join(_lines(found, guesses, settings, suggested)) + "\n"
+    if output is not None:
+        write_bytes(output, text.encode())
+        schema = output.parent / _SCHEMA
+        if not schema.exists():
+            write_bytes(schema, (json.dumps(config_schema(), indent=2, ensure_ascii=False) + "\n").encode())
+    return Draft(output, text, guesses, suggested)
+
+
+def _inspected(
+    path: Path, settings: Settings, stopping: StopRequest | None, watch: Watch
+) -> tuple[Inspection, str | None]:
+    try:
+        return inspect_file(path, settings, stopping=stopping, watch=watch), None
+    except NotUtf8 as refused:
+        source = settings.source.model_copy(update={"encoding": refused.suggested})
+        guessed = settings.model_copy(update={"source": source})
+        return inspect_file(path, guessed, stopping=stopping, watch=watch), refused.suggested
+
+
+def _lines(found: Inspection, guesses: Guesses, settings: Settings, suggested: str | None) -> Iterator[str]:
+    yield f"# yaml-language-server: $schema={_SCHEMA}"
+    yield "#"
+    yield f"# Guessed from {found.file.name} ({found.profile.records} records). Each line says how sure it is: look at them all, then"
+    yield "#   pipeline plan FILE --config THIS_FILE --sandbox"
+    yield ""
+    yield _remarked("environment: sandbox", "a name of its own for each place where customers are created")
+    yield _remarked("merchant: example", "to be said: the merchant account; part of every idempotency key")
+    yield _remarked("address: sandbox", "where billing is; sandbox is the one to practise on")
+    yield ""
+    yield from _source(found, settings, suggested)
+    yield _remarked(f"region: {settings.region}", "a guess: of phone numbers in national form")
+    yield ""
+    yield "mapping:"
+    for one in guesses.fields:
+        yield from _guessed(one)
+    if guesses.metadata:
+        yield "  metadata:"
+        yield from (_told(f"    {_scalar(one.field)}: {_value(one.value)}", one) for one in guesses.metadata)
+    if guesses.absent:
+        yield _remarked(f"  absent: {_value(guesses.absent)}", "likely: these mean that nothing is given")
+    if guesses.never_sent:
+        yield "  never_sent:"
+        yield from (_told(f"    - {_scalar(one.value)}", one) for one in guesses.never_sent)
+    if guesses.left_out:
+        yield ""
+        yield f"# Kept in the lists and not sent: {', '.join(map(_shown, guesses.left_out))}"
+
+
+def _source(found: Inspection, settings: Settings, suggested: str | None) -> Iterator[str]:
+    how, why = found.file.written, found.file.why
+    lines = []
+    if "delimiter" in how:
+        lines.append(
+            _remarked(f"  delimiter: {_scalar(how['delimiter'])}", f"sure: {why.get('delimiter', 'as you say')}")
+        )
+        encoding = (
+            "a guess: the file is not UTF-8, and in this its letters are likely"
+            if suggested
+            else f"sure: {why.get('encoding', 'as you say')}"
+        )
+        lines.append(_remarked(f"  encoding: {how['encoding']}", encoding))
+    if "sheet" in how:
+        lines.append(_remarked(f"  sheet: {_scalar(how['sheet'])}", f"sure: {why.get('sheet', 'as you say')}"))
+    said = {name: getattr(settings.source, name) for name in ("skip_lines", "footer_lines")}
+    lines += [_remarked(f"  {name}: {number}", "as you say") for name, number in said.items() if number]
+    if lines:
+        yield from ("source:", *lines, "")
+
+
+def _guessed(one: Guess) -> Iterator[str]:
+    if not isinstance(one.value, dict) or "columns" in one.value or "value" in one.value:
+        yield _told(f"  {one.field}: {_value(one.value)}".rstrip(), one)
+        return
+    yield _told(f"  {one.field}:", one)
+    for key, value in one.value.items():
+        yield f"    {key}: {_value(value)}".rstrip()
+
+
+def _told(line: str, one: Guess) -> str:
+    return _remarked(line, f"{one.sure}: {one.why}")
+
+
+def _remarked(line: str, remark: str) -> str:
+    return f"{line:<{_COLUMN}} # {_shown(remark)}"
+
+
+def _value(value: Any) -> str:
+    match value:
+        case None:
+            return "{}"  # which a config is refused for, at this very line
+        case bool():
+            return str(value).lower()
+        case dict():
+            return "{" + ", ".join(f"{key}: {_value(inner)}" for key, inner in value.items()) + "}"
+        case list():
+            return "[" + ", ".join(map(_value, value)) + "]"
+        case _:
+            return _scalar(str(value))
+
+
+def _scalar(text: str) -> str:
+    """A text as YAML reads it back: plain where it can be nothing else, else in double quotes."""
+    plain = bool(text) and set(text) <= _BARE and not text[0].isdigit() and text.lower() not in _WORDS
+    if plain:
+        return text
+    escaped = (c if c.isprintable() and c not in '"\\' else f"\\U{ord(c):08x}" for c in text)
+    return f'"{"".join(escaped)}"'
+
+
+def _shown(text: str) -> str:
+    """A text that ends no comment."""
+    return "".join(c if c.isprintable() else "\ufffd" for c in text)

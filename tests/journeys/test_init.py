@@ -1,0 +1,167 @@
+"""A config guessed from a file says how sure it is of each line, leaves to a person what only he can say, and can be planned with."""
+
+import json
+import shutil
+
+import openpyxl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from ruamel.yaml import YAML
+
+from pipeline.profiling.guessing import Guess
+from pipeline.verbs.init import _guessed
+from tests.conftest import REPOSITORY
+
+SAMPLES = {
+    "customers": "customers.csv",
+    "merchant_billing": "merchant_billing/za_kwikwater_dailyfile_2026-11-22.csv",
+    "legacy_migration": "legacy_migration/debtors_export.csv",
+    "nightly": "nightly/new_customers_2026-11-22.csv",
+}
+
+
+def drafted(inside, name, *options):
+    result = inside("init", name, "--json", "--output", "job.yaml", "--force", *options)
+    assert result.returncode == 0, result.stderr
+    text = (inside.folder / "job.yaml").read_text(encoding="utf-8")
+    return {one["field"]: one for one in json.loads(result.stdout)["guesses"]}, YAML(typ="safe").load(text)
+
+
+@pytest.mark.parametrize("sample", SAMPLES)
+def test_each_sample_gets_a_config_with_which_it_can_be_planned_once_what_is_open_is_said(inside, sample):
+    shutil.copy(REPOSITORY / "sample_data" / SAMPLES[sample], inside.folder / "file.csv")
+
+    guesses, config = drafted(inside, "file.csv")
+
+    assert {"external_reference", "name", "email", "phone", "currency", "balance"} <= set(guesses)
+    assert all(one["why"] for one in guesses.values())
+    assert "mapping" in config
+    assert inside("plan", "file.csv", "--config", "job.yaml").returncode == 1  # every sample has rows that are refused
+    assert inside.summary()["actions"]["create"] > 0 or sample == "legacy_migration"
+
+
+def test_inspect_and_plan_of_a_cp1252_export_say_exactly_which_line_to_add(inside):
+    shutil.copy(REPOSITORY / "sample_data" / SAMPLES["legacy_migration"], inside.folder / "file.csv")
+
+    guesses, _ = drafted(inside, "file.csv")
+    job = inside.folder / "job.yaml"
+    job.write_text("".join(line for line in job.read_text().splitlines(keepends=True) if "  encoding:" not in line))
+
+    for command in (("inspect",), ("plan", "--config", "job.yaml")):
+        result = inside(*command, "file.csv")
+        assert result.returncode == 4
+        assert "source.encoding: cp1252" in result.stderr
+    assert guesses["name"]["sure"] == "sure"
+
+
+def test_the_vendors_own_file_is_known_and_identity_numbers_are_never_sent(inside):
+    shutil.copy(REPOSITORY / "sample_data" / SAMPLES["merchant_billing"], inside.folder / "file.csv")
+
+    guesses, config = drafted(inside, "file.csv")
+
+    assert config["mapping"]["name"] == {"columns": ["first_name", "last_name"]}
+    assert config["mapping"]["currency"] == {"value": "ZAR"}
+    assert config["mapping"]["balance"] == {"column": "amount_due", "unit": "major"}
+    assert set(config["mapping"]["never_sent"]) == {"sa_identification_number", "passport_number"}
+    assert guesses["currency"]["sure"] == "sure"
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Kundennummer;Vorname;Nachname;E-Mail-Adresse;Telefonnummer;Währung;Saldo",
+        "Kliëntnommer;Voornaam;Van;E-pos;Selfoonnommer;Geldeenheid;Uitstaande bedrag",
+        "Klantnummer;Voornaam;Achternaam;E-mailadres;Telefoonnummer;Valuta;Openstaand saldo",
+        "Numéro client;Prénom;Nom;Courriel;Téléphone;Devise;Solde",
+        "Número de cliente;Nombre;Apellidos;Correo electrónico;Teléfono;Moneda;Saldo pendiente",
+        "Código do cliente;Primeiro nome;Sobrenome;E-mail;Telemóvel;Moeda;Valor em dívida",
+        "Codice cliente;Nome;Cognome;Email;Cellulare;Valuta;Importo",
+        "CUSTOMER_NO;FirstName;Surname;email_address;Cell No.;CCY;Amount Due",
+    ],
+)
+def test_headers_are_understood_in_several_languages(inside, header):
+    rows = [f"K-{n};Ann;Nkosi;ann{n}@example.com;082 123 45{n:02};ZAR;1.234,5{n % 10}" for n in range(30)]
+    (inside.folder / "f.csv").write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
+    names = header.split(";")
+
+    _, config = drafted(inside, "f.csv")
+
+    assert config["source"]["delimiter"] == ";"
+    mapping = config["mapping"]
+    assert mapping["external_reference"] == names[0]
+    assert mapping["name"] == {"columns": names[1:3]}
+    assert (mapping["email"], mapping["phone"], mapping["currency"]) == tuple(names[3:6])
+    assert mapping["balance"] == {"column": names[6], "decimal_mark": ",", "thousands": ".", "unit": "major"}
+    assert inside("plan", "f.csv", "--config", "job.yaml").returncode == 0
+    assert inside.summary()["sums"]["ZAR"]["not_attempted"] == sum(123450 + n % 10 for n in range(30))
+
+
+def test_columns_whose_names_say_nothing_are_told_by_what_stands_in_them(inside):
+    rows = [f"X{n},ann{n}@example.com,08212345{n:02},8001015009087" for n in range(30)]
+    (inside.folder / "f.csv").write_text("\n".join(["c1,c2,c3,c4", *rows]) + "\n")
+
+    guesses, config = drafted(inside, "f.csv")
+
+    assert config["mapping"]["external_reference"] == "c1"
+    assert (config["mapping"]["email"], config["mapping"]["phone"]) == ("c2", "c3")
+    assert config["mapping"]["never_sent"] == ["c4"]
+    assert [guesses[name]["sure"] for name in ("external_reference", "email", "phone")] == [
+        "a guess",
+        "likely",
+        "likely",
+    ]
+
+
+def test_unit_and_currency_that_nobody_wrote_down_are_left_to_be_said(inside):
+    (inside.folder / "f.csv").write_text("account,amount\nA-1,24000\nA-2,100\n")
+
+    guesses, config = drafted(inside, "f.csv")
+    planned = inside("plan", "f.csv", "--config", "job.yaml")
+
+    assert guesses["currency"] == {**guesses["currency"], "value": None, "sure": "to be said"}
+    assert config["mapping"]["balance"]["unit"] == {}
+    assert planned.returncode == 4
+    assert "mapping.currency" in planned.stderr
+    assert "mapping.balance.unit: say major, minor" in planned.stderr
+
+
+def test_signs_that_are_a_habit_are_declared(inside):
+    rows = [f"A-{n},{'(1.50)' if n % 3 else '2.00'},5.00 CR" for n in range(30)]
+    (inside.folder / "f.csv").write_text("\n".join(["account,balance,other", *rows]) + "\n")
+
+    _, config = drafted(inside, "f.csv")
+
+    assert config["mapping"]["balance"] == {"column": "balance", "parentheses": True, "unit": "major"}
+
+
+def test_a_workbook_gets_a_config_too(inside):
+    book = openpyxl.Workbook()
+    for row in (["account", "surname", "email"], ["A-1", "Nkosi", "ann@example.com"]):
+        book.active.append(row)
+    book.save(inside.folder / "f.xlsx")
+
+    _, config = drafted(inside, "f.xlsx")
+
+    assert config["source"] == {"sheet": "Sheet"}
+    assert inside("plan", "f.xlsx", "--config", "job.yaml").returncode == 0
+
+
+def test_a_config_that_is_there_is_not_replaced_unless_told_and_the_schema_comes_with_it(inside):
+    (inside.folder / "f.csv").write_text("account\nA-1\n")
+    (inside.folder / "f.yaml").write_text("mine")
+
+    refused, forced = inside("init", "f.csv"), inside("init", "f.csv", "--force")
+
+    assert (refused.returncode, forced.returncode) == (4, 0)
+    assert "--force" in refused.stderr
+    assert (inside.folder / "f.yaml").read_text().startswith("# yaml-language-server: $schema=pipeline.schema.json")
+    assert json.loads((inside.folder / "pipeline.schema.json").read_text())["title"] == "A job of pipeline"
+
+
+@settings(max_examples=300)
+@given(st.text(min_size=1, max_size=30), st.text(max_size=30))
+def test_whatever_a_column_is_called_the_config_names_it_and_says_nothing_else(name, remark):
+    text = "\n".join(["mapping:", *_guessed(Guess("email", name, "a guess", remark)), "end: 1"])
+
+    assert YAML(typ="safe").load(text) == {"mapping": {"email": name}, "end": 1}
