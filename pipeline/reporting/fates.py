@@ -1,7 +1,7 @@
 """Every record's fate as a table, and the queries by which the result files are cut out of it."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from importlib.resources import files
 
 import duckdb
@@ -24,6 +24,18 @@ def find_fates(workbench: duckdb.DuckDBPyConnection, run_id: str) -> None:
         )
     codes = {"currencies": sorted(known()), "no_currency": NO_CURRENCY, "no_code": NO_CODE}
     workbench.execute(_FATES, {"run_id": run_id, **codes})
+    # Said once, as maps: spelled out in each list's query they took longer to plan than a small run to write.
+    workbench.execute(
+        "CREATE TEMP TABLE told (sentences MAP(VARCHAR, VARCHAR), hints MAP(VARCHAR, VARCHAR), successors MAP(VARCHAR, VARCHAR))"
+    )
+    workbench.execute(
+        "INSERT INTO told VALUES (?, ?, ?)",
+        [
+            {reason.value: reason.sentence for reason in Reason},
+            {reason.value: EXPLANATIONS[reason].mend for reason in Reason},
+            {code: f"{code} was replaced by {successor} on {day}." for code, (successor, day) in WITHDRAWN.items()},
+        ],
+    )
 
 
 def list_query(name: str, columns: Sequence[str], run_id: str) -> str:
@@ -33,22 +45,16 @@ def list_query(name: str, columns: Sequence[str], run_id: str) -> str:
     """
     originals = ", ".join(f"{_identifier(f'given.{column}')} AS {_identifier(column)}" for column in columns)
     fates = ", ".join(f"'{fate.value}'" for fate in LISTS[name])
-    successors = " ".join(
-        f"WHEN '{code}' THEN '{code} was replaced by {successor} on {day}.'"
-        for code, (successor, day) in WITHDRAWN.items()
-    )
-    sentences = _told(reason.sentence for reason in Reason)
-    hints = _told(EXPLANATIONS[reason].mend for reason in Reason)
     return f"""
         SELECT {originals},
             fates.row_id AS _import_row_id,
             fates.fate AS _import_fate,
             array_to_string(fates.reasons, ' ') AS _import_reasons,
             concat_ws(' ', array_to_string(
-                list_transform(fates.reasons, lambda reason: CASE split_part(reason, ':', 1) {sentences} END), ' '
-            ), CASE records.currency {successors} END) AS _import_explanation,
+                list_transform(fates.reasons, lambda reason: told.sentences[split_part(reason, ':', 1)]), ' '
+            ), told.successors[records.currency]) AS _import_explanation,
             array_to_string(list_distinct(
-                list_transform(fates.reasons, lambda reason: CASE split_part(reason, ':', 1) {hints} END)
+                list_transform(fates.reasons, lambda reason: told.hints[split_part(reason, ':', 1)])
             ), ' ') AS _import_hint,
             CASE WHEN fates.fate IN ('refused', 'in_doubt') THEN fates.detail END AS _import_billing_said,
             fates.same_as AS _import_same_as,
@@ -56,7 +62,7 @@ def list_query(name: str, columns: Sequence[str], run_id: str) -> str:
             fates.key AS _import_idempotency_key,
             fates.text AS _import_text,
             '{_doubled(run_id)}' AS _import_run_id
-        FROM records JOIN fates USING (position)
+        FROM records JOIN fates USING (position) CROSS JOIN told
         WHERE fates.fate IN ({fates})
         ORDER BY position
     """
@@ -80,13 +86,6 @@ def differences(workbench: duckdb.DuckDBPyConnection) -> Iterator[tuple[str, str
     for row_id, reference, detail in found:
         for field, ours, theirs in json.loads(detail):
             yield row_id, reference, field, ours, theirs
-
-
-def _told(texts: Iterable[str]) -> str:
-    """A text for each reason in its order, as the branches of a CASE."""
-    return " ".join(
-        f"WHEN '{reason.value}' THEN '{_doubled(text)}'" for reason, text in zip(Reason, texts, strict=True)
-    )
 
 
 def _identifier(name: str) -> str:

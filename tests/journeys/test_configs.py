@@ -13,7 +13,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from tests.conftest import REPOSITORY, Command, running_sandbox
+from tests.conftest import REPOSITORY, Command, Inside, running_sandbox
 
 SAMPLES = REPOSITORY / "sample_data"
 pytestmark = pytest.mark.xdist_group("configs")  # one worker makes the runs that most of these look at
@@ -148,7 +148,7 @@ def ran(tmp_path_factory):
     @cache
     def run(sample: Sample) -> Ran:
         folder = tmp_path_factory.mktemp(sample.name)
-        pipeline = Command(folder)
+        pipeline = Inside(folder)
         with running_sandbox(folder / "billing.sqlite") as outside:
             _load_known(pipeline, sample)
             arguments = (sample.path, "--config", sample.config, "--base-url", outside.base_url, "--json")

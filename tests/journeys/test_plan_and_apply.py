@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.conftest import HEADER, Command, customers_csv, running_sandbox
+from tests.conftest import HEADER, Inside, customers_csv, running_sandbox
 
 CONFIG = """\
 environment: practice
@@ -28,7 +28,7 @@ mapping:
 def plan_of_20(tmp_path_factory):
     """A folder with a plan of 20 customers, its config and its references; a copy of it; the port it was made for."""
     folder = tmp_path_factory.mktemp("planned")
-    pipeline = Command(folder)
+    pipeline = Inside(folder)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     customers_csv(folder / "c.csv", 20)
@@ -49,7 +49,7 @@ def there(plan_of_20):
     folder, copy, _ = plan_of_20
     shutil.rmtree(folder)
     shutil.copytree(copy, folder)
-    return Command(folder)
+    return Inside(folder)
 
 
 @pytest.fixture
