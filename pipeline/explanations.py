@@ -207,6 +207,31 @@ EXPLANATIONS: dict[Reason | Alarm, Explanation] = {
         cells={**_REFERENCE, "balance": "100"},
         bears_on_it=("mapping.currency",),
     ),
+    Reason.VALIDATE_IDENTITY_NOT_13_DIGITS: Explanation(
+        "Look it up in the document; zeros in front may have been lost in a spreadsheet.",
+        example="101015009087 for 0101015009087",
+        bears_on_it=("mapping.identity",),
+    ),
+    Reason.VALIDATE_IDENTITY_DATE: Explanation(
+        "Look it up in the document: the first six digits are year, month and day of birth.",
+        example="8013325009087",
+        bears_on_it=("mapping.identity",),
+    ),
+    Reason.VALIDATE_IDENTITY_CHECK_DIGIT: Explanation(
+        "Look it up in the document; a digit is wrong, or two have changed places.",
+        example="8001015009088 for 8001015009087",
+        bears_on_it=("mapping.identity",),
+    ),
+    Reason.VALIDATE_PASSPORT_MALFORMED: Explanation(
+        "Write the number alone, without the country or a remark.",
+        example="A12 345 678 (Kenya)",
+        bears_on_it=("mapping.identity",),
+    ),
+    Reason.VALIDATE_IDENTITY_MISSING: Explanation(
+        "Fill in the identity number or the passport number; or say that the job wants none.",
+        example="both cells empty, where the job says required: true",
+        bears_on_it=("mapping.identity",),
+    ),
     Reason.VALIDATE_METADATA_TOO_LONG: Explanation(
         "Shorten the value, or do not map the column: it stays in every list.",
         cells={**_REFERENCE, "metadata.note": "n" * 501},
@@ -254,6 +279,11 @@ EXPLANATIONS: dict[Reason | Alarm, Explanation] = {
         "Correct the billing id: it belongs to another reference.",
         example="A-1 with the billing id of the known customer B-7",
         bears_on_it=("references",),
+    ),
+    Reason.MATCH_IDENTITY_OF_ANOTHER: Explanation(
+        "Look whether this is a second account of the same person.",
+        example="a new reference with the identity number of a known customer",
+        bears_on_it=("references.same_identity", "mapping.identity"),
     ),
     Reason.PLAN_CREATED_BEFORE: Explanation(
         "Nothing needs to be done: an earlier run created or found this customer.",
@@ -392,6 +422,11 @@ EXPLANATIONS: dict[Reason | Alarm, Explanation] = {
     Alarm.REFERENCES_LOOK_ALIKE: Explanation(
         "Look whether they are two customers or one; they are sent as two.",
         example="A-1O and A-10, or 00123 and 123",
+    ),
+    Alarm.SAME_IDENTITY: Explanation(
+        "Look whether these are several accounts of one person.",
+        example="two references with one identity number; the rows are named, the number is not",
+        bears_on_it=("mapping.identity",),
     ),
     Alarm.RETURN_CELLS_RESTORED: Explanation(
         "Nothing needs to be done; returned.csv names each cell. Mending rejected.xlsx spares the damage.",

@@ -72,6 +72,24 @@ def private_folder(path: Path) -> Path:
     return path
 
 
+def token_key(home: Path) -> bytes:
+    """The key of a home under which the same person has the same token everywhere; made once, for its owner alone."""
+    path = private_folder(home) / "token.key"
+    refuse_symlink(path)
+    try:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(secrets.token_bytes(32))
+            os.fsync(file.fileno())
+    except FileExistsError:
+        pass
+    key = path.read_bytes()
+    if len(key) != 32:
+        raise OutputRefused(
+            f"{path}: 32 bytes are expected; put back the key that was there, or remove it to get a new one"
+        )
+    return key
+
+
 def refuse_symlink(path: Path) -> None:
     """Refuse to write through a symbolic link: it may lead out of the folder that the person named."""
     if path.is_symlink():

@@ -270,6 +270,25 @@ class Amount(Declaration):
         return tuple(name for name in (self.column, self.debit, self.credit) if name is not None)
 
 
+class Identity(Declaration):
+    """Where identity numbers stand: they are checked and never sent; who is the same person is told by a keyed hash."""
+
+    number: str | None = Field(default=None, min_length=1, description="The column of South African identity numbers.")
+    passport: str | None = Field(default=None, min_length=1, description="The column of passport numbers.")
+    required: bool = Field(default=False, description="A row that has neither is rejected.")
+
+    @model_validator(mode="after")
+    def _names_one(self) -> Self:
+        if self.number is None and self.passport is None:
+            raise ValueError("say number, passport, or both")
+        return self
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The columns of the file that hold them."""
+        return tuple(name for name in (self.number, self.passport) if name is not None)
+
+
 MetadataKey = Annotated[str, Field(min_length=1, max_length=METADATA_KEY_LENGTH)]
 
 
@@ -288,6 +307,7 @@ class Layout(Declaration):
         default=None, description="Billing's own id, to recognize known customers by; never sent."
     )
     balance: Amount | None = None
+    identity: Identity | None = None
     metadata: dict[MetadataKey, TextOf] = Field(default_factory=dict)
     sensitive_metadata: Literal["warn", "refuse"] = Field(
         default="warn",
@@ -300,8 +320,9 @@ class Layout(Declaration):
 
     @model_validator(mode="after")
     def _keeps_its_word(self) -> Self:
-        forbidden = set(self.never_sent)
-        broken = [f"{column!r} (mapped to {field})" for field, column in self.sources() if column in forbidden]
+        forbidden = {*self.never_sent, *(self.identity.sources if self.identity else ())}
+        sent = ((field, column) for field, column in self.sources() if field != "identity")
+        broken = [f"{column!r} (mapped to {field})" for field, column in sent if column in forbidden]
         if broken:
             raise ValueError(f"columns that are never_sent are mapped: {', '.join(broken)}")
         for field in ("currency", "region"):
@@ -325,6 +346,8 @@ class Layout(Declaration):
         """Every field with each column of the file that it is made of."""
         for field, text in self.texts():
             yield from ((field, column) for column in text.sources)
+        if self.identity is not None:
+            yield from (("identity", column) for column in self.identity.sources)
         if self.balance is not None:
             yield from (("balance", column) for column in self.balance.sources)
             if self.balance.marks is not None and self.balance.marks.column is not None:

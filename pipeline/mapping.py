@@ -28,6 +28,10 @@ def map_columns(records: pl.DataFrame, layout: Layout) -> pl.DataFrame:
     added: dict[str, pl.Expr] = {}
     for field, text in layout.texts():
         added |= _mapped(field, text, layout.absent)
+    if layout.identity is not None:
+        for kind in ("number", "passport"):
+            column = getattr(layout.identity, kind)
+            added[f"mapped.identity_{kind}"] = _cell(column, layout.absent) if column else pl.lit(None, pl.String)
     if layout.balance is not None:
         added |= _balance(layout.balance, layout.absent)
     return records.with_columns(**added)

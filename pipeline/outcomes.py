@@ -109,6 +109,23 @@ class Reason(_Explained):
     )
     VALIDATE_BALANCE_TOO_LARGE = "VALIDATE.BALANCE_TOO_LARGE", "The balance is beyond 2^53 - 1 minor units."
     VALIDATE_BALANCE_NEEDS_CURRENCY = "VALIDATE.BALANCE_NEEDS_CURRENCY", "A balance needs a currency."
+    VALIDATE_IDENTITY_NOT_13_DIGITS = (
+        "VALIDATE.IDENTITY_NOT_13_DIGITS",
+        "The identity number has not the 13 digits of a South African one.",
+    )
+    VALIDATE_IDENTITY_DATE = "VALIDATE.IDENTITY_DATE", "The identity number does not begin with a date of birth."
+    VALIDATE_IDENTITY_CHECK_DIGIT = (
+        "VALIDATE.IDENTITY_CHECK_DIGIT",
+        "The last digit of the identity number is not its check digit.",
+    )
+    VALIDATE_PASSPORT_MALFORMED = (
+        "VALIDATE.PASSPORT_MALFORMED",
+        "The passport number has not 5 to 20 letters and digits.",
+    )
+    VALIDATE_IDENTITY_MISSING = (
+        "VALIDATE.IDENTITY_MISSING",
+        "Neither an identity number nor a passport number is given, and the job wants one.",
+    )
     VALIDATE_METADATA_TOO_LONG = "VALIDATE.METADATA_TOO_LONG", "A metadata value is longer than 500 characters."
     VALIDATE_METADATA_SENSITIVE = (
         "VALIDATE.METADATA_SENSITIVE",
@@ -137,6 +154,10 @@ class Reason(_Explained):
     MATCH_BILLING_ID_OF_ANOTHER = (
         "MATCH.BILLING_ID_OF_ANOTHER",
         "The references hold this billing id under another external reference.",
+    )
+    MATCH_IDENTITY_OF_ANOTHER = (
+        "MATCH.IDENTITY_OF_ANOTHER",
+        "The references hold this identity number under another external reference.",
     )
     PLAN_CREATED_BEFORE = (
         "PLAN.CREATED_BEFORE",
@@ -212,6 +233,10 @@ class Alarm(_Explained):
         "DOUBT.REFERENCES_LOOK_ALIKE",
         "References differ only in what people mistake (case, O and 0, I, l and 1, _ and -, leading zeros).",
     )
+    SAME_IDENTITY = (
+        "DOUBT.SAME_IDENTITY",
+        "One identity number stands under several references: one person with several accounts, or a mistake.",
+    )
     RETURN_CELLS_RESTORED = (
         "RETURN.CELLS_RESTORED",
         "A list came back with cells that a spreadsheet has changed; they were taken as they had been.",
@@ -242,6 +267,7 @@ WARNINGS = frozenset(
         Alarm.REFERENCES_MAY_BE_ROUNDED,
         Alarm.REFERENCES_LOOK_ALIKE,
         Alarm.METADATA_SENSITIVE,
+        Alarm.SAME_IDENTITY,
         Alarm.RETURN_CELLS_RESTORED,
         Alarm.RETURN_CELLS_KEPT,
         Alarm.RETURN_CELLS_LOST,

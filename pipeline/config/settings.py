@@ -75,6 +75,11 @@ class Settings(BaseModel):
         }
 
     @property
+    def wants_tokens(self) -> bool:
+        """Whether identity numbers are to be told apart."""
+        return self.mapping is not None and self.mapping.identity is not None
+
+    @property
     def same_identity(self) -> Literal["flag", "hold", "skip"]:
         """What becomes of a new reference whose person is known under another."""
         return self.references.same_identity

@@ -1,13 +1,13 @@
 -- What the known customers say of a row: is its reference known, with equal or with different content; and if it is not,
--- does its email, phone or billing id belong to another reference.
--- records:      position, row_id, external_reference, billing_id, email, phone, name, currency, balance, fate
+-- does its email, phone, billing id or identity number (as a token) belong to another reference.
+-- records:      position, row_id, external_reference, billing_id, email, phone, name, currency, balance, identity, fate
 -- matches:      position                     (rows of this run that share a reference, but for the first of equal ones)
--- known:        external_reference, billing_id, email, phone, name, currency, balance
+-- known:        external_reference, billing_id, email, phone, name, currency, balance, identity
 -- known_fields: field                        (what the known customers state at all; nothing else is compared)
 CREATE OR REPLACE TABLE known_matches AS
 WITH asking AS MATERIALIZED (
     -- One row for each reference: what the run itself says of the others comes first.
-    SELECT position, row_id, external_reference, billing_id, email, phone, name, currency, balance
+    SELECT position, row_id, external_reference, billing_id, email, phone, name, currency, balance, identity
     FROM records
     ANTI JOIN matches USING (position)
     WHERE fate IS NULL
@@ -50,7 +50,7 @@ known_already AS (
     GROUP BY position
 ),
 new AS (
-    SELECT position, email, phone, billing_id FROM asking ANTI JOIN known_already USING (position)
+    SELECT position, email, phone, billing_id, identity FROM asking ANTI JOIN known_already USING (position)
 ),
 -- Who has an email, phone or billing id, by name: one owner each, the same one in every run; only of those that are asked
 -- for. Grouping before joining keeps the work small where thousands share one address.
@@ -75,6 +75,13 @@ billing_id_owners AS (
     WHERE external_reference IS NOT NULL
     GROUP BY billing_id
 ),
+identity_owners AS (
+    SELECT identity, min(external_reference) AS owner
+    FROM known
+    SEMI JOIN new USING (identity)
+    WHERE external_reference IS NOT NULL
+    GROUP BY identity
+),
 found AS (
     SELECT position, NULL AS same_as, CASE WHEN differs THEN 'known_different' ELSE 'known_same' END AS rule
     FROM known_already
@@ -84,6 +91,8 @@ found AS (
     SELECT position, owner, 'phone_of_another' FROM new JOIN phone_owners USING (phone)
     UNION ALL
     SELECT position, owner, 'billing_id_of_another' FROM new JOIN billing_id_owners USING (billing_id)
+    UNION ALL
+    SELECT position, owner, 'identity_of_another' FROM new JOIN identity_owners USING (identity)
 )
 SELECT position, row_id, same_as, rule, 1.0::DOUBLE AS score
 FROM found

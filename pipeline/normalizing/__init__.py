@@ -2,22 +2,24 @@
 
 `normalize` adds, to the `mapped.<field>` text that mapping has chosen:
 external_reference, name, email, phone, currency, billing_id, metadata.<key>   String, null where absent or not convertible
+identity                                                           String: a token in the place of an identity number
 balance                                                            Int64 minor units, null where absent or not exact
 sensitive.<key>                                                    String: what a metadata value looks like that is better not sent
-kind.email, kind.phone, kind.balance                               what the text is, null where absent ("ok" = converted)
+kind.email, kind.phone, kind.balance, kind.identity                               what the text is, null where absent ("ok" = converted)
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import polars as pl
 
 from pipeline.customer import METADATA_PREFIX, SENSITIVE_PREFIX
 from pipeline.layout import Layout
 from pipeline.normalizing.email import email_kinds
+from pipeline.normalizing.identity import identity_kinds
 from pipeline.normalizing.money import balance_expressions
 from pipeline.normalizing.phone import phone_kinds
 from pipeline.normalizing.sensitive import sensitive_kinds
-from pipeline.normalizing.text import clean_text, code_text, currency_code, mapped_text
+from pipeline.normalizing.text import Kinds, clean_text, code_text, currency_code, mapped_text
 
 __all__ = ["Defaults", "normalize"]
 
@@ -27,6 +29,7 @@ class Defaults:
     """What a file may leave unsaid; these take part in the plan, so another value makes another plan."""
 
     region: str = "ZA"  #: ISO 3166 region of phone numbers in national form
+    token_key: bytes = field(default=b"", repr=False)  #: under which identity numbers become tokens
 
 
 def normalize(records: pl.DataFrame, layout: Layout, defaults: Defaults) -> pl.DataFrame:
@@ -53,9 +56,18 @@ def normalize(records: pl.DataFrame, layout: Layout, defaults: Defaults) -> pl.D
         sensitive_kinds(table[METADATA_PREFIX + key]).alias(SENSITIVE_PREFIX + key) for key in sorted(layout.metadata)
     )
     email, phone = email_kinds(texts["email"]), phone_kinds(texts["phone"], texts["region"])
-    return table.with_columns(email=email.value, phone=phone.value).with_columns(
-        email.kind.alias("kind.email"), phone.kind.alias("kind.phone")
+    identity = _identity(table, layout, defaults)
+    return table.with_columns(email=email.value, phone=phone.value, identity=identity.value).with_columns(
+        email.kind.alias("kind.email"), phone.kind.alias("kind.phone"), identity.kind.alias("kind.identity")
     )
+
+
+def _identity(table: pl.DataFrame, layout: Layout, defaults: Defaults) -> Kinds:
+    if layout.identity is None:
+        nothing = pl.repeat(None, table.height, dtype=pl.String, eager=True)
+        return Kinds(nothing, nothing)
+    mapped = table["mapped.identity_number"], table["mapped.identity_passport"]
+    return identity_kinds(*mapped, layout.identity, defaults.token_key)
 
 
 def _balance(layout: Layout, columns: set[str]) -> dict[str, pl.Expr]:

@@ -37,6 +37,7 @@ IDENTITY_REASONS = (
     Reason.MATCH_EMAIL_OF_ANOTHER,
     Reason.MATCH_PHONE_OF_ANOTHER,
     Reason.MATCH_BILLING_ID_OF_ANOTHER,
+    Reason.MATCH_IDENTITY_OF_ANOTHER,
 )
 #: `flag` leads to nothing: the row is created and carries its reasons.
 SAME_IDENTITY: dict[SameIdentity, tuple[Action, Fate] | None] = {

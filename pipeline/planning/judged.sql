@@ -14,7 +14,8 @@ identities (rule, reason, place) AS (
     VALUES
         ('email_of_another', 'MATCH.EMAIL_OF_ANOTHER', 1),
         ('phone_of_another', 'MATCH.PHONE_OF_ANOTHER', 2),
-        ('billing_id_of_another', 'MATCH.BILLING_ID_OF_ANOTHER', 3)
+        ('billing_id_of_another', 'MATCH.BILLING_ID_OF_ANOTHER', 3),
+        ('identity_of_another', 'MATCH.IDENTITY_OF_ANOTHER', 4)
 ),
 known_as AS (
     SELECT

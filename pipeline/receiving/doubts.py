@@ -31,9 +31,24 @@ _LOOK_ALIKES = """
 """
 
 
+_IDENTITIES = """
+    WITH shared AS (
+        SELECT count(DISTINCT external_reference) AS accounts, min_by(row_id, position, 2) AS examples, min(position) AS position
+        FROM records WHERE fate IS NULL AND identity IS NOT NULL GROUP BY identity HAVING count(DISTINCT external_reference) > 1
+    )
+    SELECT count(*), coalesce(sum(accounts), 0)::BIGINT, min_by(examples, position, ?) FROM shared
+"""
+
+
 def find_doubts(workbench: duckdb.DuckDBPyConnection) -> list[Finding]:
     """Ask the view `records` (see `run_folder`) everything that only the whole can answer."""
-    return [*_amounts(workbench), *_rounded(workbench), *_look_alikes(workbench), *_sensitive(workbench)]
+    return [
+        *_amounts(workbench),
+        *_rounded(workbench),
+        *_look_alikes(workbench),
+        *_sensitive(workbench),
+        *_identities(workbench),
+    ]
 
 
 def _amounts(workbench: duckdb.DuckDBPyConnection) -> list[Finding]:
@@ -87,6 +102,14 @@ def _sensitive(workbench: duckdb.DuckDBPyConnection) -> list[Finding]:
                 )
             )
     return found
+
+
+def _identities(workbench: duckdb.DuckDBPyConnection) -> list[Finding]:
+    people, references, examples = workbench.execute(_IDENTITIES, [_NAMED]).fetchall()[0]
+    if not people:
+        return []
+    named = "; ".join(" and ".join(pair) for pair in examples)
+    return [Finding(Alarm.SAME_IDENTITY, f"{people} identity numbers under {references} references, such as {named}")]
 
 
 _WORDS = {"card": "card numbers", "iban": "bank accounts (IBAN)", "identity": "South African identity numbers"}

@@ -15,11 +15,12 @@ from pipeline.agreement import Delivery
 from pipeline.config import Settings
 from pipeline.customer import Environment
 from pipeline.errors import Interrupted, SourceError
-from pipeline.files import renamed_when_whole, sha256_of
+from pipeline.files import renamed_when_whole, sha256_of, token_key
 from pipeline.layout import Layout
 from pipeline.ledger import Ledger
 from pipeline.mapping import count_absent
 from pipeline.matching import find_matches
+from pipeline.normalizing import Defaults
 from pipeline.outcomes import Action, Alarm, Finding
 from pipeline.planning import Plan, make_plan
 from pipeline.receiving import compare, find_doubts, judge_repeats, judge_stream, parse_expected, stated_in
@@ -87,6 +88,7 @@ def _plan(
     batch_bytes: int,
 ) -> dict[str, Any]:
     seconds = Stopwatch()
+    defaults = Defaults(settings.region, token_key(settings.home) if settings.wants_tokens else b"")
     expected, returns = parse_expected(settings.expect), Returns(settings.reports)
     by_file, absent = {file.name: ControlTotals() for file in files}, Counter[str]()
     for number, (file, batch) in enumerate(read(files, batch_bytes), start=1):
@@ -98,13 +100,13 @@ def _plan(
             records = returns.take(records, files[0].columns, layout)
         by_file[file.name].add(records, layout)
         absent += count_absent(records, layout)
-        folder.stage_records(number, judged(records, layout, settings.region))
+        folder.stage_records(number, judged(records, layout, defaults))
         watch.reading(sum(totals.records for totals in by_file.values()))
     totals = added_up(by_file.values())
     _refuse_empty(files, totals.records, settings)
     layout = layout_of(settings.mapping, files[0].columns)
     if not totals.records:
-        folder.stage_records(0, judged(no_records(files[0].columns), layout, settings.region))
+        folder.stage_records(0, judged(no_records(files[0].columns), layout, defaults))
     seconds.lap("read and validate")
     known = known_to(settings.home / environment.name)
     with Ledger.read(settings.home / environment.name) as ledger:

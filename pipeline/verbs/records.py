@@ -17,9 +17,9 @@ def layout_of(declared: Layout | None, columns: list[str]) -> Layout:
     return declared or canonical_layout(columns)
 
 
-def judged(records: pl.DataFrame, layout: Layout, region: str) -> pl.DataFrame:
+def judged(records: pl.DataFrame, layout: Layout, defaults: Defaults) -> pl.DataFrame:
     """The row-local stages over one batch: every record comes out once, accepted (fate null) or set aside."""
-    customers = normalize(map_columns(records, layout), layout, Defaults(region))
+    customers = normalize(map_columns(records, layout), layout, defaults)
     unreadable = pl.col("reason").is_not_null()
     reasons = validate(customers, refuse_sensitive=layout.sensitive_metadata == "refuse").reasons
     return (

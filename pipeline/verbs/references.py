@@ -11,15 +11,16 @@ import polars as pl
 from pipeline.config import Settings
 from pipeline.customer import Environment
 from pipeline.errors import SourceError
-from pipeline.files import private_folder
+from pipeline.files import private_folder, token_key
 from pipeline.layout import TEXTS, Layout
+from pipeline.normalizing import Defaults
 from pipeline.outcomes import Fate
 from pipeline.references import References, known_to, load
 from pipeline.sources import BATCH_BYTES, Declared, SourceFile, in_order, read
 from pipeline.verbs.records import judged, layout_of
 from pipeline.verbs.watch import CLOCK, NOBODY, Watch
 
-_KEPT = (*(field for field in TEXTS if field != "region"), "balance")
+_KEPT = (*(field for field in TEXTS if field != "region"), "balance", "identity")
 _SHOWN = 20  #: rows that are named one by one; the rest is counted
 
 
@@ -64,7 +65,11 @@ def load_references(
     references = load(
         private_folder(settings.home / environment.name),
         _from(first, batches),
-        fields=[*(name for name, _ in layout.texts() if name in _KEPT), *(["balance"] if layout.balance else [])],
+        fields=[
+            *(name for name, _ in layout.texts() if name in _KEPT),
+            *(["balance"] if layout.balance else []),
+            *(["identity"] if layout.identity else []),
+        ],
         inputs=lambda: [_described(file) for file in files],
         now=CLOCK.now(),
     )
@@ -94,8 +99,9 @@ class _Found:
 def _known(
     files: Sequence[SourceFile], mapping: Layout | None, settings: Settings, found: _Found, watch: Watch
 ) -> Iterator[pl.DataFrame]:
+    defaults = Defaults(settings.region, token_key(settings.home) if mapping and mapping.identity else b"")
     for _, batch in read(files, BATCH_BYTES):
-        customers = judged(batch.records, layout_of(mapping, files[0].columns), settings.region)
+        customers = judged(batch.records, layout_of(mapping, files[0].columns), defaults)
         found.read += batch.records.height
         watch.reading(found.read)
         names_one = (pl.col("fate").is_null() | (pl.col("fate") == Fate.INVALID.value)) & ~_has_no_reference()

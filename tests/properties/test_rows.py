@@ -90,8 +90,8 @@ def test_judging_two_parts_gives_what_judging_the_whole_gives(cells, cut, unread
     whole = records(cells, unreadable=unreadable)
     cut = min(cut, whole.height)
 
-    together = judged(whole, LAYOUT, "ZA")
-    apart = pl.concat([judged(part, LAYOUT, "ZA") for part in (whole[:cut], whole[cut:])])
+    together = judged(whole, LAYOUT, Defaults("ZA"))
+    apart = pl.concat([judged(part, LAYOUT, Defaults("ZA")) for part in (whole[:cut], whole[cut:])])
 
     assert_frame_equal(apart, together)
 
@@ -101,7 +101,7 @@ def test_judging_two_parts_gives_what_judging_the_whole_gives(cells, cut, unread
 def test_judging_keeps_every_row_once_in_its_order_with_its_text(cells, unreadable):
     table = records(cells, unreadable=unreadable)
 
-    verdict = judged(table, LAYOUT, "ZA")
+    verdict = judged(table, LAYOUT, Defaults("ZA"))
 
     kept = ["position", "row_id", "line_count", "text", *(f"given.{column}" for column in COLUMNS)]
     assert_frame_equal(verdict.select(kept), table.select(kept))

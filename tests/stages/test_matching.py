@@ -68,7 +68,7 @@ def test_a_hundred_thousand_rows_find_exactly_their_repeats():
 
 # the known customers
 
-ALL_FIELDS = ("billing_id", "email", "phone", "name", "currency", "balance")
+ALL_FIELDS = ("billing_id", "identity", "email", "phone", "name", "currency", "balance")
 COLUMNS = {"external_reference": pl.String, **dict.fromkeys(ALL_FIELDS[:-1], pl.String), "balance": pl.Int64}
 BOB = {"email": "bob@example.com", "phone": "+27820000001", "name": "Bob", "currency": "ZAR", "balance": 100}
 OTHER = {"email": "eve@example.com", "phone": "+27820000009", "name": "Eve", "currency": "USD", "balance": 0}
@@ -152,7 +152,7 @@ def test_a_reference_that_is_known_several_times_is_the_same_only_where_all_are(
     assert known_matches([{"external_reference": "a", **BOB}], known[::-1]) == {(0, rule, None)}
 
 
-@pytest.mark.parametrize("field", ["email", "phone", "billing_id"])
+@pytest.mark.parametrize("field", ["email", "phone", "billing_id", "identity"])
 def test_a_new_reference_finds_the_smallest_reference_that_has_its_identity(field):
     known = [{"external_reference": name, field: "x"} for name in ("k-2", "k-10", "k-9")]
 

@@ -27,10 +27,12 @@ from pipeline.reporting import find_fates
 FOLDER = Path(__file__).parents[1] / "cases" / "planning"
 CASES = sorted(FOLDER.glob("*.csv"))
 ENVIRONMENT = Environment("sandbox", "acme", "test", "loopback")
-IDENTITIES = ("email", "phone", "billing_id")
+IDENTITIES = ("email", "phone", "billing_id", "identity")
 RECORDS = {
     "position": pl.Int64,
-    **dict.fromkeys(("row_id", "external_reference", "billing_id", "email", "phone", "name", "currency"), pl.String),
+    **dict.fromkeys(
+        ("row_id", "external_reference", "billing_id", "email", "phone", "name", "currency", "identity"), pl.String
+    ),
     "balance": pl.Int64,
     "payload": pl.String,
     "fate": pl.String,

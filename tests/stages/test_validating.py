@@ -107,10 +107,18 @@ OF_MAPPINGS = {
     Reason.VALIDATE_PHONE_REGION_UNKNOWN,
     Reason.VALIDATE_METADATA_SENSITIVE,
 }
+#: And to these: test_identities.py has them.
+OF_IDENTITIES = {
+    Reason.VALIDATE_IDENTITY_NOT_13_DIGITS,
+    Reason.VALIDATE_IDENTITY_DATE,
+    Reason.VALIDATE_IDENTITY_CHECK_DIGIT,
+    Reason.VALIDATE_PASSPORT_MALFORMED,
+    Reason.VALIDATE_IDENTITY_MISSING,
+}
 
 
 def test_every_reason_of_validation_has_a_row_here():
-    assert {r for r in Reason if r.startswith("VALIDATE.")} == {*BROKEN_ROWS, *GUARDS, *OF_MAPPINGS}
+    assert {r for r in Reason if r.startswith("VALIDATE.")} == {*BROKEN_ROWS, *GUARDS, *OF_MAPPINGS, *OF_IDENTITIES}
 
 
 @pytest.mark.parametrize("reason", BROKEN_ROWS)

@@ -1,0 +1,64 @@
+"""Naughty strings as names and metadata, from a CSV file through a run to billing and back.
+
+    python -m tests.prove.naughty_strings blns.json
+
+FILE is a JSON list of strings, such as the Big List of Naughty Strings (which is not part of this project). Each must
+come back from billing equal to its NFC-trimmed self, or its row must be named with a reason; none may vanish.
+"""
+
+import contextlib
+import csv
+import json
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+
+def prove(strings: Sequence[str], folder: Path) -> Counter[str]:
+    """Run them all in `folder`; returns how many came back and how many were named, or raises."""
+    texts = [text.replace("\x00", "\\0") for text in strings]
+    with (folder / "naughty.csv").open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+        table = csv.writer(file)
+        table.writerow(["external_reference", "name", "metadata.note"])
+        table.writerows((f"N-{number}", text, text) for number, text in enumerate(texts))
+    command = [sys.executable, "-m", "pipeline", "run", "naughty.csv", "--sandbox", "--yes"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode not in {0, 1}:
+        raise AssertionError(f"exit code {done.returncode}: {done.stderr}")
+    with contextlib.closing(sqlite3.connect(folder / ".pipeline/sandbox/billing.sqlite")) as billing:
+        found = {
+            one["external_reference"]: one
+            for one in map(json.loads, (fields for (fields,) in billing.execute(_CUSTOMERS)))
+        }
+    (run,) = (folder / "reports").iterdir()
+    with (run / "rejected.csv").open(newline="", encoding="utf-8") as file:
+        named = [row["_import_reasons"] for row in csv.DictReader(file)]
+    told = Counter[str]()
+    for number, text in enumerate(texts):
+        customer = found.get(f"N-{number}")
+        if customer is None:
+            told["named"] += 1
+            continue
+        expected = unicodedata.normalize("NFC", text).strip() or None
+        got = customer.get("name"), (customer.get("metadata") or {}).get("note")
+        if got != (expected, expected):
+            raise AssertionError(f"string {number}: {text!a} came back as {got!a}")
+        told["came back"] += 1
+    if told["named"] != len(named) or not all(named):
+        raise AssertionError(f"{told['named']} strings did not come back, and {len(named)} are named")
+    page = (run / "report.html").read_text(encoding="utf-8")
+    if page.count("<script") or any(text in page for text in texts if "<" in text and ">" in text and len(text) > 8):
+        raise AssertionError("a string reached the report as markup")
+    return told
+
+
+_CUSTOMERS = "SELECT fields FROM customers"
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as place:
+        print(dict(prove(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")), Path(place))))
