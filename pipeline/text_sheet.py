@@ -15,7 +15,7 @@ def write_text_sheet(
     path: Path,
     name: str,
     header: Sequence[str],
-    rows: Iterable[Sequence[str]] = (),
+    rows: Iterable[Sequence[str | None]] = (),
     *,
     ours: Sequence[bool] = (),
     too_long: str = "",

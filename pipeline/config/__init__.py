@@ -5,7 +5,7 @@ told after options have overruled it, `target.py` where customers go, `schema.py
 """
 
 from pipeline.config.job import SANDBOX, ConfigFile, Job, load_config, stop_at
-from pipeline.config.schema import config_schema, template_line
+from pipeline.config.schema import config_schema, template_columns, template_line
 from pipeline.config.settings import Settings
 from pipeline.config.target import (
     KEY_FILE_VARIABLE,
@@ -34,5 +34,6 @@ __all__ = [
     "sandbox_target",
     "stop_at",
     "target_from",
+    "template_columns",
     "template_line",
 ]

@@ -9,7 +9,8 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined, Template
 
 from pipeline.currency import grouped_digits, major_units
-from pipeline.outcomes import LISTS, TROUBLED_FATES, Fate
+from pipeline.explanations import EXPLANATIONS, Explanation
+from pipeline.outcomes import LISTS, TROUBLED_FATES, Alarm, Fate, Reason
 from pipeline.reporting.glance import (
     accounts,
     all_balances,
@@ -63,6 +64,7 @@ def render_html(content: dict[str, Any]) -> str:
         unsent=not_attempted(content),
         pace=how_long(content["estimate"]),
         sentence_of=sentence_of,
+        explained=_explained(content),
         written=written,
         lists={name: sum(content["fates"][fate] for fate in members) for name, members in LISTS.items()},
         statements=_statements(content),
@@ -99,6 +101,15 @@ def _statement(content: dict[str, Any], currency: str) -> Statement:
         (sum(debits.values()), sum(credits.values())),
         (read["debits"].get(currency, 0), read["credits"].get(currency, 0)),
     )
+
+
+def _explained(content: dict[str, Any]) -> list[tuple[str, str, Explanation]]:
+    """Each code that stands in this report once: what it means, and how a row is mended or a file looked at."""
+    named = [one["reason"].partition(":")[0] for one in content["reasons"]] + [
+        one["code"] for one in content["findings"]
+    ]
+    codes: dict[str, Reason | Alarm] = {code.value: code for code in (*Reason, *Alarm)}
+    return [(name, codes[name].sentence, EXPLANATIONS[codes[name]]) for name in dict.fromkeys(named)]
 
 
 def _checks(content: dict[str, Any]) -> list[dict[str, Any]]:

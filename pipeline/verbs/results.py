@@ -2,7 +2,6 @@
 
 import csv
 import io
-import itertools
 from collections import Counter
 from datetime import datetime
 from typing import Any
@@ -131,7 +130,7 @@ def _write_tables(folder: RunFolder, workbench: duckdb.DuckDBPyConnection, colum
             f"COPY ({rows_query()}) TO $path (FORMAT parquet, COMPRESSION zstd)", {"path": str(path.absolute())}
         )
     _write_returned(folder)
-    _write_workbook(folder)
+    _write_workbook(folder, workbench, columns)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(_DIFFERENCE_COLUMNS)
@@ -146,20 +145,13 @@ def _write_returned(folder: RunFolder) -> None:
         cells.write_csv(path)
 
 
-def _write_workbook(folder: RunFolder) -> None:
+def _write_workbook(folder: RunFolder, workbench: duckdb.DuckDBPyConnection, columns: list[str]) -> None:
     """`rejected.csv` once more, for people: every cell text, so that no spreadsheet changes what it shows."""
     target = folder.path / WORKBOOK
     target.unlink(missing_ok=True)
-    with (folder.path / "rejected.csv").open(newline="", encoding="utf-8") as file:
-        rows = csv.reader(file)
-        header = next(rows)
-        first = list(itertools.islice(rows, MOST_ROWS_FOR_PEOPLE + 1))
-    if 0 < len(first) <= MOST_ROWS_FOR_PEOPLE:
-        write_text_sheet(
-            target,
-            "rejected",
-            header,
-            first,
-            ours=[is_import_column(name) for name in header],
-            too_long=TOO_LONG_FOR_A_CELL,
-        )
+    found = workbench.execute(f"{list_query('rejected', columns, folder.run_id)} LIMIT {MOST_ROWS_FOR_PEOPLE + 1}")
+    header = [name for name, *_ in found.description or ()]
+    rows = found.fetchall()
+    if 0 < len(rows) <= MOST_ROWS_FOR_PEOPLE:
+        ours = [is_import_column(name) for name in header]
+        write_text_sheet(target, "rejected", header, rows, ours=ours, too_long=TOO_LONG_FOR_A_CELL)

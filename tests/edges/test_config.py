@@ -266,3 +266,19 @@ def test_the_template_is_the_header_of_the_job_or_the_canonical_one(pipeline):
     )
     assert pipeline("schema", "--template", "--config", config).stdout == "ACCOUNT;FIRST;LAST;CUR;DUE;DR;CR;FLAG\n"
     assert json.loads(pipeline("schema").stdout) == config_schema()
+
+
+def test_the_template_is_also_a_workbook_whose_columns_are_text(inside):
+    import openpyxl
+
+    config = written(inside.folder, GOOD)
+
+    assert inside("schema", "--template", "--config", config, "--output", "t.xlsx").returncode == 0
+    assert inside("schema", "--template", "--output", "t.csv").returncode == 0
+    assert inside("schema", "--output", "t.csv").returncode == 2
+    sheet = openpyxl.load_workbook(inside.folder / "t.xlsx")["customers"]
+    assert [cell.value for cell in sheet[1]] == ["ACCOUNT", "FIRST", "LAST", "CUR", "DUE", "DR", "CR", "FLAG"]
+    assert {dimension.number_format for dimension in sheet.column_dimensions.values()} == {"@"}
+    assert (
+        inside.folder / "t.csv"
+    ).read_text() == "external_reference,name,email,phone,currency,balance,metadata.<key>\n"

@@ -102,8 +102,14 @@ def test_bytes_without_a_header_of_ours_are_refused_or_counted(body, batch_bytes
     except SourceError:
         return
 
-    assert lines.physical == lines.header + lines.blank + lines.records == len(physical_lines(_without_bom(body)))
+    bare = _without_bom(body)
+    assert lines.physical == lines.header + lines.blank + lines.records
+    # Where no line feed ends a line, carriage returns may.
+    assert lines.physical in {len(physical_lines(bare)), len(physical_lines(bare.translate(CR_FOR_LF)))}
     assert len(taken(records)) == lines.records
+
+
+CR_FOR_LF = bytes.maketrans(b"\r\n", b"\n\r")
 
 
 def _without_bom(content: bytes) -> bytes:

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from pipeline.cli import options
-from pipeline.cli.printing import say, show_draft, show_json, show_references
+from pipeline.cli.printing import say, show_draft, show_json, show_line, show_references
 
 
 @click.command()
@@ -40,14 +40,25 @@ def init(**given: Any) -> int:
 @click.option(
     "--template", is_flag=True, help="The header line of a CSV file instead: that of the config, or the canonical one."
 )
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    help="With --template: write it here, as a workbook of text cells where the name ends in .xlsx.",
+)
 @options.config_file
-def schema(*, template: bool, config: Path | None) -> int:
+def schema(*, template: bool, output: Path | None, config: Path | None) -> int:
     """The JSON Schema of configs, for editors."""
     from pipeline.config import config_schema, load_config, template_line
+    from pipeline.verbs.template import write_template
 
+    if output is not None and not template:
+        raise click.UsageError("--output goes with --template")
     job = load_config(config).job if config else None
-    if template:
-        layout, delimiter = (job.mapping, job.source.delimiter or ",") if job else (None, ",")
+    layout, delimiter = (job.mapping, job.source.delimiter or ",") if job else (None, ",")
+    if output is not None:
+        write_template(output, layout, delimiter)
+        show_line(str(output))
+    elif template:
         click.echo(template_line(layout, delimiter), nl=False)
     else:
         show_json(config_schema())
