@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
@@ -18,11 +18,22 @@ from pipeline.sources.framing import blank_line, frame
 from pipeline.sources.grammar import grammar
 from pipeline.sources.header import parse_header
 from pipeline.sources.opening import opened_unchanged
+from pipeline.sources.plain_block import plain_cells
 from pipeline.sources.source_file import BATCH_BYTES, GIVEN, Batch, Lines, origins, shown
 
 LONGEST_LINE = 64 << 20  #: without a line end for so long it is no file of lines, and must not fill the memory
 
+_UP_TO_THE_HEADER = 64 << 10  #: bytes that go the long way in any case
+
 _CR_AND_LF_SWAPPED = bytes.maketrans(b"\r\n", b"\n\r")
+
+
+@dataclass(frozen=True, slots=True)
+class _PlainBlock:
+    """Records that are a line each, and the number of the first."""
+
+    cells: pl.DataFrame
+    first_line: int
 
 
 class CsvFile:
@@ -52,6 +63,7 @@ class CsvFile:
         self.header_line = ""
         self.footer: tuple[str, ...] = ()
         self._to_skip = self.declared.skip_lines
+        self._waits = False  #: lines that were read need more of the file before they can be judged
         self._widths = Widths()
         self._spelling = Spelling()
         self._may_be_no_utf8 = True  #: nobody has said that it is
@@ -90,7 +102,11 @@ class CsvFile:
             self.dialect = findings.dialect
             waiting = _physical_lines(b"", 1, self.dialect)
             for lines, at_end in self._without_footer(self._blocks(stream, batch_bytes)):
-                records, waiting = self._records(pl.concat([waiting, lines]), position, findings, at_end=at_end)
+                if isinstance(lines, _PlainBlock):
+                    records = self._plain_records(lines, position)
+                else:
+                    records, waiting = self._records(pl.concat([waiting, lines]), position, findings, at_end=at_end)
+                    self._waits = bool(waiting.height)
                 if records.height:
                     position += records.height
                     yield Batch(records)
@@ -100,16 +116,17 @@ class CsvFile:
         self.sha256 = stream.sha256
         self.size = size
 
-    def _blocks(self, stream: ByteStream, batch_bytes: int) -> Iterator[tuple[pl.DataFrame, bool]]:
-        """Blocks of whole physical lines; the last is marked."""
+    def _blocks(self, stream: ByteStream, batch_bytes: int) -> "Iterator[tuple[pl.DataFrame | _PlainBlock, bool]]":
+        """Blocks of whole physical lines, or of plain records; the last is marked."""
         line_ends = 0
         tail = last = b""
         first_line = 1
+        size = min(batch_bytes, _UP_TO_THE_HEADER)
         while True:
-            block = stream.read(batch_bytes)
+            block = stream.read(size)
+            size = batch_bytes
             if self.dialect.ends_with_cr:
                 block = block.translate(_CR_AND_LF_SWAPPED)
-            line_ends += block.count(b"\n")
             last = block or last
             whole, tail = _cut(tail + block, at_end=not block)
             if not block and whole.endswith(b"\r"):
@@ -120,6 +137,13 @@ class CsvFile:
                 raise SourceError(
                     f"{self.path}: line {first_line + whole.count(10)} does not end within 64 MiB: no file of lines"
                 )
+            if (cells := self._plain_cells(whole)) is not None:
+                self._spelling.seen += len(whole)
+                yield _PlainBlock(cells, first_line), False
+                line_ends += cells.height
+                first_line += cells.height
+                continue
+            line_ends += whole.count(b"\n")
             lines = _physical_lines(whole, first_line, self.dialect)
             if self._may_be_no_utf8 and not whole.isascii():
                 self._spelling.add(_lines_of(whole), lines)
@@ -132,13 +156,42 @@ class CsvFile:
             if not block:
                 return
 
-    def _without_footer(self, blocks: Iterator[tuple[pl.DataFrame, bool]]) -> Iterator[tuple[pl.DataFrame, bool]]:
+    def _plain_cells(self, whole: bytes) -> pl.DataFrame | None:
+        """The cells of a block that needs no framing, where nothing before it waits and nothing of it is a footer."""
+        if self.header is None or self._waits or self._to_skip or self.declared.footer_lines:
+            return None
+        cells = plain_cells(whole, self.header, self.header_line, self.dialect)
+        if cells is not None and self._may_be_no_utf8 and not whole.isascii():
+            beyond_ascii = pl.any_horizontal(pl.all().str.len_bytes() != pl.all().str.len_chars())
+            self._spelling.good += cells.select(beyond_ascii.sum()).item()
+        return cells
+
+    def _plain_records(self, block: "_PlainBlock", position: int) -> pl.DataFrame:
+        height = block.cells.height
+        self.lines = replace(self.lines, records=self.lines.records + height)
+        self._widths.add(pl.repeat(None, height, dtype=pl.String, eager=True))
+        number = pl.int_range(pl.len(), dtype=pl.Int64)
+        return block.cells.select(
+            position=number + position,
+            row_id=pl.format("{}:{}", pl.lit(self.name), number + block.first_line),
+            line=number + block.first_line,
+            line_count=pl.lit(1, pl.Int64),
+            reason=pl.lit(None, pl.String),
+            text=pl.lit(None, pl.String),
+            **origins(self.header or ()),
+            **{GIVEN + name: pl.col(GIVEN + name) for name in self.columns},
+        )
+
+    def _without_footer(
+        self, blocks: "Iterator[tuple[pl.DataFrame | _PlainBlock, bool]]"
+    ) -> "Iterator[tuple[pl.DataFrame | _PlainBlock, bool]]":
         """The same without the last lines that are declared to be no part of the table; of blank ones any number."""
         if not self.declared.footer_lines:
             yield from blocks
             return
         kept = _physical_lines(b"", 1, self.dialect)
         for lines, at_end in blocks:
+            assert isinstance(lines, pl.DataFrame)  # noqa: S101 - with a footer no block is plain
             kept = pl.concat([kept, lines])
             filled = kept.select(filled=~blank_line(pl.col("raw"), self.dialect))["filled"].arg_true()
             footer = filled[-min(self.declared.footer_lines, len(filled))] if len(filled) else 0

@@ -131,14 +131,14 @@ def _judged(
     raw = pl.col("raw")
     quotes = raw.str.contains('"', literal=True)
     unquoted = pl.when("quoted").then(raw.str.replace_all(r'"(?:[^"]|"")*"', "")).otherwise(raw)
-    fields = unquoted.str.count_matches(dialect.delimiter, literal=True) + 1
+    fields = pl.col("fields")
     undecodable = Reason.READ_NOT_UTF8 if dialect.is_utf8 else Reason.READ_UNDECODABLE
     # Where lines end with CR alone, the two have changed places on the way in; inside quotes either breaks a line.
     lone, lone_reason = raw.str.contains(LONE_CR), Reason.READ_LONE_CR
     if dialect.ends_with_cr:
         lone, lone_reason = unquoted.str.contains("\r", literal=True), Reason.READ_LONE_LF
     surplus = ~raw.str.ends_with(dialect.delimiter) if dialect.trailing_delimiter else pl.lit(value=False)
-    legal = raw.str.contains(grammar(dialect.delimiter).legal_text)
+    legal = pl.when("quoted").then(raw).str.contains(grammar(dialect.delimiter).legal_text)  # of others nobody asks
     reason = (
         pl.when("blank").then(None)
         .when("undecoded").then(pl.lit(undecodable.value))
@@ -155,5 +155,7 @@ def _judged(
     return (
         records.with_columns(raw=raw.str.strip_suffix("\r"))
         .with_columns(quoted=quotes, blank=blank)
+        .with_columns(fields=unquoted.str.count_matches(dialect.delimiter, literal=True) + 1)
         .with_columns(reason=reason)
+        .drop("fields")
     )

@@ -2,18 +2,20 @@
 
 import csv
 import io
+import re
 import tempfile
 from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
 import pyarrow as pa
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
 from pipeline.errors import SourceError
-from pipeline.sources import BATCH_BYTES, RFC_4180, CsvFile, Declared, Lines, in_order, read
+from pipeline.sources import BATCH_BYTES, RFC_4180, CsvFile, Declared, Lines, csv_file, in_order, read
 
 HEADER = b"external_reference,name\n"
 PIECES = [
@@ -307,3 +309,54 @@ def test_the_frames_of_a_long_file_do_not_depend_on_where_its_batches_end():
 
     assert all(read_bytes(content, size) == whole for size in (997, 4096, 20_000))
     assert pl.DataFrame(whole[1])["position"].to_list() == list(range(len(whole[1])))
+
+
+# -- the short way ----------------------------------------------------------------------------------------------------
+
+plain_lines = st.one_of(
+    st.builds("ref-{},Ann {},x".format, st.integers(0, 99), st.integers(0, 9)),
+    st.sampled_from(
+        ["a,b,c", "é,ü,\u20ac", "a\tb,c,d", ",,", "a,b", "a,b,c,d", "", "  ", "\t", 'a,"b,b",c', 'a,"b', "a,\x01,c", "a,\x7f,c", "a,\x85,c",
+         "a,b\r,c", "a,b,c\r", "external_reference,name,note", "a,\x1f,c", "\u00a0,b,c"]
+    ),
+)  # fmt: skip
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    st.lists(plain_lines, max_size=14),
+    st.sampled_from(["\n", "\r\n"]),
+    st.booleans(),
+    st.sampled_from([",", ";", "\t"]),
+    st.sampled_from(["utf-8", "latin-1"]),
+    st.integers(1, 400),
+)
+def test_the_short_way_through_plain_blocks_and_the_long_way_read_the_same(
+    lines, end, ended, delimiter, encoding, batch_bytes
+):
+    text = end.join(["external_reference,name,note", *lines]) + (end if ended else "")
+    content = text.replace(",", delimiter).encode(encoding, errors="replace")
+
+    def told(*, short: bool):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(csv_file, "_UP_TO_THE_HEADER", 40)
+            if not short:
+                patch.setattr(csv_file, "plain_cells", lambda *_: None)
+            try:
+                return read_bytes(content, batch_bytes, Declared())
+            except SourceError as refused:
+                return re.sub(r"^\S+", "", str(refused))
+
+    assert told(short=True) == told(short=False)
+
+
+def test_most_of_a_clean_file_takes_the_short_way(monkeypatch):
+    taken_short = []
+    plain = csv_file.plain_cells
+    monkeypatch.setattr(csv_file, "plain_cells", lambda *given: taken_short.append(plain(*given)) or taken_short[-1])
+    rows = "".join(f"ref-{n},Zoë {n},x\n" for n in range(20_000))
+
+    lines, records = read_bytes(f"external_reference,name,note\n{rows}".encode(), 1 << 20)
+
+    assert lines.records == len(records) == 20_000
+    assert sum(cells.height for cells in taken_short if cells is not None) > 15_000

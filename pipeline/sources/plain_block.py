@@ -1,0 +1,89 @@
+"""The short way through a block of lines in which nothing can go wrong: no quotes, no controls, each line one whole record.
+
+What is asked of the bytes is cheap beside framing every line; a block of which any of it is not true goes the long way,
+and a property test holds the two ways together. Arrow's reader is strict about the number of fields of every line, which
+polars' is not (it fills short lines up in silence).
+"""
+
+import re
+from collections.abc import Sequence
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+
+from pipeline.sources.dialect import Dialect
+from pipeline.sources.source_file import GIVEN, LONGEST_RECORD
+
+_C1 = re.compile(rb"\xc2[\x80-\x9f]")
+_PARSED_AT_ONCE = 4 << 20  #: bytes; each piece is parsed by a thread
+
+
+def plain_cells(whole: bytes, names: Sequence[str], header: str, dialect: Dialect) -> pl.DataFrame | None:
+    """Whole lines -> their cells under `given.<column>`, a row a line; None where they must go the long way."""
+    if not whole or len(names) < 2 or dialect.trailing_delimiter or dialect.ends_with_cr or not dialect.is_utf8:
+        return None
+    lines = whole.count(b"\n")
+    if not whole.endswith(b"\n") or b'"' in whole or b"\x7f" in whole:
+        return None
+    if b"\r" in whole:
+        if whole.count(b"\r") != lines or whole.count(b"\r\n") != lines:
+            return None
+        whole = whole.replace(b"\r", b"")
+    if not _is_printable(whole, lines) or not _has_short_lines(whole) or _holds_line(whole, header):
+        return None
+    if whole.startswith(b"\n") or b"\n\n" in whole:
+        return None
+    return _parsed(whole, names, lines, dialect)
+
+
+def _is_printable(whole: bytes, lines: int) -> bool:
+    """Whether it holds no control character but tabs and its line ends."""
+    octets = pa.Array.from_buffers(pa.uint8(), len(whole), [None, pa.py_buffer(whole)])
+    controls = pc.sum(pc.less(octets, pa.scalar(0x20, pa.uint8()))).as_py()
+    if controls != lines + (whole.count(b"\t") if b"\t" in whole else 0):
+        return False
+    return pc.max(octets).as_py() < 0x80 or _C1.search(whole) is None
+
+
+def _has_short_lines(whole: bytes) -> bool:
+    """Whether no line can be longer than a record may be: a line end stands in every stretch of that length."""
+    at = 0
+    while at + LONGEST_RECORD < len(whole):
+        end = whole.rfind(b"\n", at, at + LONGEST_RECORD)
+        if end < 0:
+            return False
+        at = end + 1
+    return True
+
+
+def _holds_line(whole: bytes, line: str) -> bool:
+    searched = line.encode() + b"\n"
+    return whole.startswith(searched) or b"\n" + searched in whole
+
+
+def _parsed(whole: bytes, names: Sequence[str], lines: int, dialect: Dialect) -> pl.DataFrame | None:
+    columns = [GIVEN + name for name in names]
+    try:
+        table = pyarrow.csv.read_csv(
+            pa.py_buffer(whole),
+            read_options=pyarrow.csv.ReadOptions(column_names=columns, block_size=_PARSED_AT_ONCE),
+            parse_options=pyarrow.csv.ParseOptions(
+                delimiter=dialect.delimiter, quote_char=False, escape_char=False, ignore_empty_lines=False
+            ),
+            convert_options=pyarrow.csv.ConvertOptions(
+                column_types=dict.fromkeys(columns, pa.string()), strings_can_be_null=False, check_utf8=True
+            ),
+        )
+    except pa.ArrowInvalid:  # another number of fields somewhere, or bytes that are not UTF-8
+        return None
+    cells = pl.from_arrow(table)
+    if not isinstance(cells, pl.DataFrame) or cells.height != lines:
+        return None
+    # A line of spaces and tabs is blank, and counted as such the long way; it can be whole only where tabs part fields.
+    return None if dialect.delimiter == "\t" and _has_empty_rows(cells) else cells
+
+
+def _has_empty_rows(cells: pl.DataFrame) -> bool:
+    return bool(cells.select(pl.all_horizontal(pl.all().str.strip_chars() == "").any()).item())
