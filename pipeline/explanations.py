@@ -209,17 +209,17 @@ EXPLANATIONS: dict[Reason | Alarm, Explanation] = {
     ),
     Reason.VALIDATE_IDENTITY_NOT_13_DIGITS: Explanation(
         "Look it up in the document; zeros in front may have been lost in a spreadsheet.",
-        example="101015009087 for 0101015009087",
+        example="12 digits, for a zero in front was lost",
         bears_on_it=("mapping.identity",),
     ),
     Reason.VALIDATE_IDENTITY_DATE: Explanation(
         "Look it up in the document: the first six digits are year, month and day of birth.",
-        example="8013325009087",
+        example="a number that begins with 801332",
         bears_on_it=("mapping.identity",),
     ),
     Reason.VALIDATE_IDENTITY_CHECK_DIGIT: Explanation(
         "Look it up in the document; a digit is wrong, or two have changed places.",
-        example="8001015009088 for 8001015009087",
+        example="two digits that changed places",
         bears_on_it=("mapping.identity",),
     ),
     Reason.VALIDATE_PASSPORT_MALFORMED: Explanation(

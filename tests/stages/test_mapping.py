@@ -355,6 +355,7 @@ def test_of_a_text_that_has_no_such_part_the_list_shows_what_stood_there():
     assert table["mapped.name"].to_list() == ["4711"]
 
 
+@settings(max_examples=30)
 @given(st.text(st.characters(min_codepoint=1, max_codepoint=126), min_size=1, max_size=12), st.sampled_from(["_", "-"]))
 def test_an_escaped_reference_is_one_that_billing_takes_and_can_be_turned_back(reference, mark):
     declared = layout(external_reference={"column": "ID", "escape": mark, "prefix": "old-"})
