@@ -423,6 +423,11 @@ EXPLANATIONS: dict[Reason | Alarm, Explanation] = {
         "Look whether they are two customers or one; they are sent as two.",
         example="A-1O and A-10, or 00123 and 123",
     ),
+    Alarm.PHONES_ABROAD: Explanation(
+        "Look at a few: people do have numbers of other countries; a whole column of them is a wrong region.",
+        example="+27821234567 in a record whose region is KW",
+        bears_on_it=("mapping.region",),
+    ),
     Alarm.SAME_IDENTITY: Explanation(
         "Look whether these are several accounts of one person.",
         example="two references with one identity number; the rows are named, the number is not",

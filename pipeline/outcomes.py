@@ -233,6 +233,10 @@ class Alarm(_Explained):
         "DOUBT.REFERENCES_LOOK_ALIKE",
         "References differ only in what people mistake (case, O and 0, I, l and 1, _ and -, leading zeros).",
     )
+    PHONES_ABROAD = (
+        "DOUBT.PHONES_ABROAD",
+        "Phone numbers are valid, and of another country than the region that their records state.",
+    )
     SAME_IDENTITY = (
         "DOUBT.SAME_IDENTITY",
         "One identity number stands under several references: one person with several accounts, or a mistake.",
@@ -267,6 +271,7 @@ WARNINGS = frozenset(
         Alarm.REFERENCES_MAY_BE_ROUNDED,
         Alarm.REFERENCES_LOOK_ALIKE,
         Alarm.METADATA_SENSITIVE,
+        Alarm.PHONES_ABROAD,
         Alarm.SAME_IDENTITY,
         Alarm.RETURN_CELLS_RESTORED,
         Alarm.RETURN_CELLS_KEPT,

@@ -3,6 +3,7 @@
 `normalize` adds, to the `mapped.<field>` text that mapping has chosen:
 external_reference, name, email, phone, currency, billing_id, metadata.<key>   String, null where absent or not convertible
 identity                                                           String: a token in the place of an identity number
+phone_abroad                                                       Boolean: of another country than its record states
 balance                                                            Int64 minor units, null where absent or not exact
 sensitive.<key>                                                    String: what a metadata value looks like that is better not sent
 kind.email, kind.phone, kind.balance, kind.identity                               what the text is, null where absent ("ok" = converted)
@@ -17,7 +18,7 @@ from pipeline.layout import Layout
 from pipeline.normalizing.email import email_kinds
 from pipeline.normalizing.identity import identity_kinds
 from pipeline.normalizing.money import balance_expressions
-from pipeline.normalizing.phone import phone_kinds
+from pipeline.normalizing.phone import is_abroad, phone_kinds
 from pipeline.normalizing.sensitive import sensitive_kinds
 from pipeline.normalizing.text import Kinds, clean_text, code_text, currency_code, mapped_text
 
@@ -50,16 +51,18 @@ def normalize(records: pl.DataFrame, layout: Layout, defaults: Defaults) -> pl.D
         "row_id",  # so that the height is the table's, also where all of the others are the same for every row
         email=code_text(mapped_text("email", columns)),
         phone=clean_text(mapped_text("phone", columns)),
-        region=code_text(mapped_text("region", columns)).str.to_uppercase().fill_null(defaults.region),
+        region=code_text(mapped_text("region", columns)).str.to_uppercase(),
     )
     table = table.with_columns(
         sensitive_kinds(table[METADATA_PREFIX + key]).alias(SENSITIVE_PREFIX + key) for key in sorted(layout.metadata)
     )
-    email, phone = email_kinds(texts["email"]), phone_kinds(texts["phone"], texts["region"])
+    email = email_kinds(texts["email"])
+    phone = phone_kinds(texts["phone"], texts["region"].fill_null(defaults.region))
+    abroad = is_abroad(phone.value, texts["region"])
     identity = _identity(table, layout, defaults)
-    return table.with_columns(email=email.value, phone=phone.value, identity=identity.value).with_columns(
-        email.kind.alias("kind.email"), phone.kind.alias("kind.phone"), identity.kind.alias("kind.identity")
-    )
+    return table.with_columns(
+        email=email.value, phone=phone.value, identity=identity.value, phone_abroad=abroad
+    ).with_columns(email.kind.alias("kind.email"), phone.kind.alias("kind.phone"), identity.kind.alias("kind.identity"))
 
 
 def _identity(table: pl.DataFrame, layout: Layout, defaults: Defaults) -> Kinds:

@@ -45,6 +45,20 @@ def phone_kinds(texts: pl.Series, regions: pl.Series) -> Kinds:
     return Kinds(quick["value"].fill_null(found["value"]), quick["kind"].fill_null(found["kind"]))
 
 
+def is_abroad(numbers: pl.Series, stated: pl.Series) -> pl.Series:
+    """Whether an E.164 number has another country code than the region that its record states; null where one is missing.
+
+    Regions that share a code (+1, +7, +44) are not told apart.
+    """
+    regions = [region for region in stated.unique() if region in SUPPORTED_REGIONS]
+    codes = {region: f"+{phonenumbers.country_code_for_region(region)}" for region in regions}
+    if not codes:
+        return pl.repeat(None, len(numbers), dtype=pl.Boolean, eager=True)
+    table = pl.DataFrame({"number": numbers, "region": stated})
+    code = pl.col("region").replace_strict(codes, default=None, return_dtype=pl.String)
+    return table.select(abroad=~pl.col("number").str.starts_with(code))["abroad"]
+
+
 def judged_by_library(text: str, region: str) -> tuple[str | None, str]:
     """What phonenumbers says of one text: E.164 (null where it is none) and kind."""
     if len(text) > _LONGEST:

@@ -40,6 +40,12 @@ _IDENTITIES = """
 """
 
 
+_ABROAD = """
+    SELECT count(*) FILTER (phone_abroad), count(phone_abroad), min_by(row_id, position, ?) FILTER (phone_abroad)
+    FROM records WHERE fate IS NULL
+"""
+
+
 def find_doubts(workbench: duckdb.DuckDBPyConnection) -> list[Finding]:
     """Ask the view `records` (see `run_folder`) everything that only the whole can answer."""
     return [
@@ -48,6 +54,7 @@ def find_doubts(workbench: duckdb.DuckDBPyConnection) -> list[Finding]:
         *_look_alikes(workbench),
         *_sensitive(workbench),
         *_identities(workbench),
+        *_abroad(workbench),
     ]
 
 
@@ -110,6 +117,14 @@ def _identities(workbench: duckdb.DuckDBPyConnection) -> list[Finding]:
         return []
     named = "; ".join(" and ".join(pair) for pair in examples)
     return [Finding(Alarm.SAME_IDENTITY, f"{people} identity numbers under {references} references, such as {named}")]
+
+
+def _abroad(workbench: duckdb.DuckDBPyConnection) -> list[Finding]:
+    abroad, stated, examples = workbench.execute(_ABROAD, [_NAMED]).fetchall()[0]
+    if not abroad:
+        return []
+    told = f"{abroad} of {stated} phone numbers whose record states a region, such as {', '.join(examples)}"
+    return [Finding(Alarm.PHONES_ABROAD, told)]
 
 
 _WORDS = {"card": "card numbers", "iban": "bank accounts (IBAN)", "identity": "South African identity numbers"}

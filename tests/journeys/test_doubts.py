@@ -74,3 +74,22 @@ def test_a_job_may_refuse_such_metadata(inside):
     assert inside("plan", "c.csv", "--config", "job.yaml").returncode == 1
     assert "VALIDATE.METADATA_SENSITIVE:metadata.note" in {one["reason"] for one in inside.summary()["reasons"]}
     assert inside.summary()["findings"] == []
+
+
+def test_valid_phones_of_another_country_than_their_record_states_are_told(inside):
+    (inside.folder / "job.yaml").write_text(
+        "environment: sandbox\nmerchant: acme\naddress: sandbox\nmapping:\n  external_reference: id\n  phone: tel\n  region: land\n"
+    )
+    rows = [
+        "A-1,+27821234567,ZA",
+        "A-2,+27821234567,KW",
+        "A-3,082 123 4567,ZA",
+        "A-4,+96599123456,",
+        "A-5,,KW",
+        "A-6,+16502530000,CA",
+    ]
+    (inside.folder / "c.csv").write_text("\n".join(["id,tel,land", *rows]) + "\n")
+
+    assert inside("plan", "c.csv", "--config", "job.yaml").returncode == 0
+    found = {finding["code"]: finding["what"] for finding in inside.summary()["findings"]}
+    assert found == {"DOUBT.PHONES_ABROAD": "1 of 4 phone numbers whose record states a region, such as c.csv:3"}
