@@ -45,7 +45,7 @@ class Facts:
     references: dict[str, Any] | None = None  #: of the known customers: version, rows, loaded_at
     config: dict[str, Any] | None = None  #: path, sha256
     findings: list[dict[str, Any]] = field(default_factory=list)  #: code, stops, what, sentence
-    accepted: list[str] = field(default_factory=list)  #: codes that somebody looked at and accepted
+    accepted: dict[str, str] = field(default_factory=dict)  #: code of an alarm -> who accepted it
     waves: dict[str, Any] | None = None  #: limit, where: which part of the files this run takes
 
 

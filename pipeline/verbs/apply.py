@@ -50,7 +50,10 @@ def apply_plan(
     with writing(settings, target.environment, run_id) as ledger:
         refuse_stale(folder, ledger, settings, target.environment, said)
         refuse_too_many(folder.read_plan(), settings)
-        refuse_alarms(folder.read_plan(), settings)
+        plan = folder.read_plan()
+        refuse_alarms(plan, settings)
+        # The report says who let it pass, whoever planned it.
+        folder.write_json("plan.json", {**plan, "accepted": _accepted(plan, settings)})
         return submit_and_report(folder, settings, target, ledger, stopping or StopRequest(), watch)
 
 
@@ -204,7 +207,7 @@ def refuse_too_many(plan: dict[str, Any], settings: Settings) -> None:
 
 def refuse_alarms(plan: dict[str, Any], settings: Settings) -> None:
     """Refuse a plan about whose files something is wrong that nobody has accepted; all of it at once."""
-    accepted = {*plan["accepted"], *settings.accept}
+    accepted = _accepted(plan, settings)
     found = [one for one in plan["findings"] if one["stops"] and one["code"] not in accepted]
     if found:
         codes = " ".join(f"--accept {code}" for code in dict.fromkeys(one["code"] for one in found))
@@ -216,6 +219,11 @@ def refuse_alarms(plan: dict[str, Any], settings: Settings) -> None:
                 ]
             )
         )
+
+
+def _accepted(plan: dict[str, Any], settings: Settings) -> dict[str, str]:
+    """Code of an alarm -> who accepted it first, when it was planned or now."""
+    return {**dict.fromkeys(sorted(settings.accept), settings.planner), **plan["accepted"]}
 
 
 def _deliveries(plan: dict[str, Any]) -> list[Delivery]:

@@ -135,7 +135,7 @@ def _plan(
         "destination": settings.destination,
         "config": _config(settings),
         "settings": settings.planning,
-        "accepted": sorted(settings.accept),
+        "accepted": dict.fromkeys(sorted(settings.accept), settings.planner),
         "per_second": settings.per_second,
         "mapping": described_layout(settings.mapping),
         "absent_texts": dict(sorted(absent.items())),

@@ -157,17 +157,22 @@ def test_what_somebody_has_looked_at_and_accepted_goes_on_and_says_who(stream):
 
     assert (half.returncode, both.returncode) == (3, 0)
     assert "--accept STREAM.MISSING_DAY" in half.stderr
-    assert stream.summary()["accepted"] == ["STREAM.MISSING_DAY", "STREAM.VOLUME"]
+    assert set(stream.summary()["accepted"]) == {"STREAM.MISSING_DAY", "STREAM.VOLUME"}
     assert "Accepted by" in (stream.newest() / "report.html").read_text()
 
 
 def test_a_plan_that_stops_is_applied_only_with_a_yes_to_its_alarms(stream):
     day(stream, "daily_2026-11-23.csv")
-    assert stream("plan", "daily_2026-11-23.csv", "--config", "job.yaml").returncode == 3
+    assert stream("plan", "daily_2026-11-23.csv", "--config", "job.yaml", "--planner", "Ann").returncode == 3
     run_id = stream.newest().name
 
     assert stream("apply", run_id).returncode == 3
-    assert stream("apply", run_id, "--accept", "STREAM.MISSING_DAY").returncode == 0
+    by_ben = {"PIPELINE_PLANNER": "Ben"}
+    assert stream("apply", run_id, "--accept", "STREAM.MISSING_DAY", environment=by_ben).returncode == 0
+    assert stream.summary()["accepted"] == {"STREAM.MISSING_DAY": "Ben"}
+    report = (stream.newest() / "report.html").read_text()
+    assert "Accepted by Ben." in report
+    assert "unless somebody accepts" not in report
 
 
 def test_the_rest_of_a_file_that_was_taken_in_waves_is_no_repetition(stream):

@@ -150,7 +150,7 @@ def _with_the_rest(made):
         "samples": {action.value: [] for action in Action},
         "flagged": {},
         "findings": [],
-        "accepted": [],
+        "accepted": {},
         "estimate": {"creates": made["actions"]["create"], "per_second": None, "seconds": None},
         "mapping": {},
         "absent_texts": {},
