@@ -7,6 +7,7 @@ import xlsxwriter
 
 from pipeline.files import renamed_when_whole
 
+MOST_COLUMNS = 16_384
 _LONGEST_CELL = 32_767  #: characters, by the format's own limits
 _WIDEST = 60
 

@@ -71,7 +71,7 @@ class Settings(BaseModel):
             "same_identity": self.same_identity,
             "limit": self.limit,
             "where": self.where,
-            "expect": list(self.expect),
+            "expect": list(self.expect) or None,
         }
 
     @property

@@ -12,6 +12,7 @@ import duckdb
 
 from pipeline.customer import IMPORT_PREFIX
 from pipeline.errors import ConfigError
+from pipeline.sql import identifier
 
 _GIVEN = "given."
 _POSITION = f"{IMPORT_PREFIX}position"  #: no column of a file has this prefix
@@ -32,7 +33,7 @@ def find_outside(workbench: duckdb.DuckDBPyConnection, where: str | None) -> Non
         return
     columns = _columns(workbench)
     _refuse_what_is_no_question(workbench, where, columns)
-    given = "".join(f", {_identifier(_GIVEN + name)} AS {_identifier(name)}" for name in columns)
+    given = "".join(f", {identifier(_GIVEN + name)} AS {identifier(name)}" for name in columns)
     accepted = f"(SELECT position AS {_POSITION}{given} FROM records WHERE fate IS NULL)"
     asked = f"SELECT {_POSITION} AS position, ({where}) AS is_inside FROM {accepted}"
     _refuse_other_answers(workbench, asked, columns)
@@ -156,7 +157,3 @@ def _wrong(what: str, columns: list[str]) -> ConfigError:
 def _one_line(text: str) -> str:
     lines = text.strip().splitlines()
     return lines[0].strip() if lines else ""
-
-
-def _identifier(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

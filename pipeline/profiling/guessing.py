@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from pipeline.customer import FIELDS, METADATA_KEY_LENGTH, METADATA_KEYS, METADATA_PREFIX
+from pipeline.customer import METADATA_KEY_LENGTH, METADATA_KEYS, METADATA_PREFIX
+from pipeline.layout import canonical_layout
 from pipeline.profiling import Column, Profile
 
 Sureness = Literal["sure", "likely", "a guess", "to be said"]
@@ -125,16 +126,14 @@ def guess(profile: Profile) -> Guesses:
         Guess("never_sent", column, sure, why) for column, (name, sure, why) in meant.items() if name == "identity"
     ]
     spare = [column for column in columns if column not in meant and columns[column].filled]
+    keys: dict[str, str] = {}
+    for column in spare:
+        if not _is_free_text(columns[column]) and len(keys) < METADATA_KEYS:
+            keys.setdefault(_key(column), column)
     metadata = [
-        Guess(
-            _key(column),
-            column,
-            "a guess",
-            f"means nothing else to us; {columns[column].filled} of {profile.records} filled",
-        )
-        for column in spare
-        if not _is_free_text(columns[column])
-    ][:METADATA_KEYS]
+        Guess(key, column, "a guess", f"means nothing else to us; {columns[column].filled} of {profile.records} filled")
+        for key, column in keys.items()
+    ]
     taken = {guess.value for guess in metadata}
     return Guesses(
         fields,
@@ -146,16 +145,14 @@ def guess(profile: Profile) -> Guesses:
 
 
 def _canonical(columns: Mapping[str, Column]) -> Guesses:
-    why = "the file writes our own names"
-    fields = [Guess(name, name, "sure", why) for name in FIELDS if name in columns and name != "balance"]
-    if "balance" in columns:
-        fields.append(
-            Guess("balance", {"column": "balance", "unit": "minor"}, "sure", f"{why}, whose balances are minor units")
-        )
-    keys = [name.removeprefix(METADATA_PREFIX) for name in columns if name.startswith(METADATA_PREFIX)]
-    metadata = [Guess(key, METADATA_PREFIX + key, "sure", why) for key in keys]
-    known = {*FIELDS, *(METADATA_PREFIX + key for key in keys)}
-    return Guesses(fields, metadata, [], [], [name for name in columns if name not in known])
+    layout, why = canonical_layout(columns), "the file writes our own names"
+    texts = [(field, text) for field, text in layout.texts() if not field.startswith(METADATA_PREFIX)]
+    fields = [Guess(field, text.column, "sure", why) for field, text in texts]
+    if layout.balance is not None:
+        amount = {"column": layout.balance.column, "unit": layout.balance.unit.value}
+        fields.append(Guess("balance", amount, "sure", f"{why}, whose balances are minor units"))
+    metadata = [Guess(key, text.column, "sure", why) for key, text in layout.metadata.items()]
+    return Guesses(fields, metadata, [], [], [name for name in columns if name not in layout.columns])
 
 
 def _meanings(profile: Profile) -> dict[str, tuple[str, Sureness, str]]:

@@ -70,9 +70,7 @@ def stated_in(text: str, where: str, control: Control, layout: Layout) -> list[S
     return stated
 
 
-def compare(
-    stated: Iterable[Stated], *, records: int, net: Mapping[str, int], sha256: str = "", unreadable: int = 0
-) -> Iterator[Finding]:
+def compare(stated: Iterable[Stated], *, records: int, net: Mapping[str, int], sha256: str = "") -> Iterator[Finding]:
     """A finding for each statement that is not true of what was read."""
     for one in stated:
         if one.what == "sha256":
@@ -87,10 +85,9 @@ def compare(
             yield Finding(Alarm.TOTAL_RECORDS_DIFFER, f"{one.where} states {one.value} records, the file has {read}")
         else:
             shown, was, gap = (major_units(sum_, one.what) for sum_ in (one.value, read, read - one.value))
-            unread = f"; {unreadable} records or amounts could not be read" if unreadable else ""
             yield Finding(
                 Alarm.TOTAL_DIFFERS,
-                f"{one.where} states {shown} {one.what}, the records come to {was} ({gap} apart{unread})",
+                f"{one.where} states {shown} {one.what}, the records come to {was} ({gap} apart)",
             )
 
 

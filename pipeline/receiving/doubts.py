@@ -6,7 +6,9 @@ A doubt is told with its share, and never decides about a row; rounded reference
 import duckdb
 
 from pipeline.currency import exponents
+from pipeline.customer import METADATA_PREFIX, SENSITIVE_PREFIX
 from pipeline.outcomes import Alarm, Finding
+from pipeline.sql import identifier
 
 _FEWEST = 20  #: amounts or references; a handful may end in zeros by chance
 _NAMED = 3
@@ -15,9 +17,10 @@ _ROUNDED = """
     SELECT count(*) AS numbers, count(*) FILTER (substr(reference, 16) = repeat('0', length(reference) - 15)) AS rounded
     FROM (SELECT external_reference AS reference FROM records WHERE regexp_full_match(external_reference, '[1-9][0-9]{15,29}'))
 """
-_WHOLE = """
-    SELECT currency, count(*) FILTER (balance % ? = 0) AS whole, count(*) AS amounts
-    FROM records WHERE fate IS NULL AND balance != 0 AND currency = ? GROUP BY currency
+_EXPONENTS = (1, 2, 3, 4)  #: of the currencies that have minor units, by ISO 4217
+_WHOLE = f"""
+    SELECT currency, count(*) AS amounts, {", ".join(f"count(*) FILTER (balance % {10**exponent} = 0)" for exponent in _EXPONENTS)}
+    FROM records WHERE fate IS NULL AND balance != 0 GROUP BY currency ORDER BY currency
 """
 _LOOK_ALIKES = """
     WITH written AS (
@@ -59,15 +62,11 @@ def find_doubts(workbench: duckdb.DuckDBPyConnection) -> list[Finding]:
 
 
 def _amounts(workbench: duckdb.DuckDBPyConnection) -> list[Finding]:
-    used = workbench.execute("SELECT DISTINCT currency FROM records WHERE fate IS NULL AND balance != 0").fetchall()
     found: list[Finding] = []
-    for (currency,) in sorted(used):
-        minor_per_major = 10 ** (exponents().get(currency) or 0)
-        if minor_per_major == 1:
-            continue
-        for _, whole, amounts in workbench.execute(_WHOLE, [minor_per_major, currency]).fetchall():
-            if whole == amounts >= _FEWEST:
-                found.append(Finding(Alarm.AMOUNTS_ALREADY_CENTS, f"all {amounts} balances in {currency} are whole"))
+    for currency, amounts, *whole in workbench.execute(_WHOLE).fetchall():
+        exponent = exponents().get(currency) or 0
+        if exponent and whole[_EXPONENTS.index(exponent)] == amounts >= _FEWEST:
+            found.append(Finding(Alarm.AMOUNTS_ALREADY_CENTS, f"all {amounts} balances in {currency} are whole"))
     return found
 
 
@@ -95,19 +94,20 @@ def _look_alikes(workbench: duckdb.DuckDBPyConnection) -> list[Finding]:
 
 
 def _sensitive(workbench: duckdb.DuckDBPyConnection) -> list[Finding]:
-    columns = [name for name, *_ in workbench.execute("DESCRIBE records").fetchall() if name.startswith("sensitive.")]
+    columns = [
+        name for name, *_ in workbench.execute("DESCRIBE records").fetchall() if name.startswith(SENSITIVE_PREFIX)
+    ]
     found = []
-    for column in columns:
-        quoted = '"' + column.replace('"', '""') + '"'
-        key = column.removeprefix("sensitive.")
-        value = '"metadata.' + key.replace('"', '""') + '"'
-        asked = f"SELECT {quoted}, count(*), (SELECT count({value}) FROM records WHERE fate IS NULL) FROM records WHERE fate IS NULL AND {quoted} IS NOT NULL GROUP BY 1 ORDER BY 1"
-        for kind, times, filled in workbench.execute(asked).fetchall():
-            found.append(
-                Finding(
-                    Alarm.METADATA_SENSITIVE, f"metadata {key}: {times} of {filled} values look like {_WORDS[kind]}"
-                )
-            )
+    for key in (column.removeprefix(SENSITIVE_PREFIX) for column in columns):
+        kind, value = (identifier(prefix + key) for prefix in (SENSITIVE_PREFIX, METADATA_PREFIX))
+        asked = f"SELECT {kind} AS kind, count({value}) FROM records WHERE fate IS NULL GROUP BY kind ORDER BY kind"
+        counted = dict(workbench.execute(asked).fetchall())
+        filled = sum(counted.values())
+        found += [
+            Finding(Alarm.METADATA_SENSITIVE, f"metadata {key}: {times} of {filled} values look like {_WORDS[kind]}")
+            for kind, times in counted.items()
+            if kind is not None
+        ]
     return found
 
 

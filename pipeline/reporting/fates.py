@@ -9,6 +9,7 @@ import duckdb
 from pipeline.currency import NO_CODE, NO_CURRENCY, WITHDRAWN, known
 from pipeline.explanations import EXPLANATIONS
 from pipeline.outcomes import LISTS, Fate, Reason
+from pipeline.sql import identifier
 
 _FATES = files(__package__).joinpath("fates.sql").read_text(encoding="utf-8")
 
@@ -43,7 +44,7 @@ def list_query(name: str, columns: Sequence[str], run_id: str) -> str:
 
     The last column is full in every row, for a spreadsheet leaves out the delimiters before empty cells at a line's end.
     """
-    originals = ", ".join(f"{_identifier(f'given.{column}')} AS {_identifier(column)}" for column in columns)
+    originals = ", ".join(f"{identifier(f'given.{column}')} AS {identifier(column)}" for column in columns)
     fates = ", ".join(f"'{fate.value}'" for fate in LISTS[name])
     return f"""
         SELECT {originals},
@@ -86,11 +87,6 @@ def differences(workbench: duckdb.DuckDBPyConnection) -> Iterator[tuple[str, str
     for row_id, reference, detail in found:
         for field, ours, theirs in json.loads(detail):
             yield row_id, reference, field, ours, theirs
-
-
-def _identifier(name: str) -> str:
-    """A name as an SQL identifier: the one place where a supplier's column name meets SQL."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _doubled(text: str) -> str:

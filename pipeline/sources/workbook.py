@@ -16,6 +16,7 @@ from pipeline.sources.number_format import BUILT_IN, GENERAL, Shown, shown_as
 
 MOST_ROWS, MOST_COLUMNS = 1_048_576, 16_384
 _HIGHEST_RATIO = 100
+_BOOK = "xl/workbook.xml"
 _SMALL_ENOUGH = 64 << 20  #: bytes of one part; below, its ratio is not asked
 _LARGEST_PART = 4 << 30
 _ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
@@ -66,10 +67,9 @@ class Workbook:
             raise NoWorkbook("a binary workbook (.xlsb); save it as .xlsx or CSV")
         if "mimetype" in names:
             raise NoWorkbook("an OpenDocument file; save it as .xlsx or CSV")
-        book = next((name for name in ("xl/workbook.xml",) if name in names), None)
-        if book is None:
+        if _BOOK not in names:
             raise NoWorkbook("a ZIP file and no workbook; unpack it first")
-        self.sheets, self._from_1904 = self._read_book(book)
+        self.sheets, self._from_1904 = self._read_book()
         self._formats = self._read_formats() if "xl/styles.xml" in names else []
         self._texts = self._read_texts() if "xl/sharedStrings.xml" in names else []
         self.merged: list[str] = []  #: ranges of merged cells, known once the rows were read
@@ -134,13 +134,13 @@ class Workbook:
             return Trouble.FORMAT
         return Trouble.FORMAT if text is None else text
 
-    def _read_book(self, part: str) -> tuple[list[Sheet], bool]:
+    def _read_book(self) -> tuple[list[Sheet], bool]:
         targets = {}
         for element in self._elements("xl/_rels/workbook.xml.rels", "Relationship"):
             target = element.get("Target", "")
             targets[element.get("Id")] = target.removeprefix("/") if target.startswith("/") else f"xl/{target}"
         sheets, from_1904 = [], False
-        for element in self._elements(part, "sheet", "workbookPr"):
+        for element in self._elements(_BOOK, "sheet", "workbookPr"):
             if _name(element) == "workbookPr":
                 from_1904 = element.get("date1904") in {"1", "true"}
                 continue

@@ -271,7 +271,7 @@ def _planned_creates(folder: RunFolder) -> Iterator[Planned]:
 
 def _outcomes(ledger: Ledger, folder: RunFolder) -> Iterator[pl.DataFrame]:
     """The ledger's rows for the references of this plan; other runs' customers have no business in this folder."""
-    planned = pl.read_parquet(folder.staged / "plan.parquet", columns=["external_reference"]).unique()
+    planned = pl.read_parquet(folder.staged / "plan.parquet", columns=["external_reference"], glob=False).unique()
     schema = {name: pl.Int64 if name == "payable" else pl.String for name in OUTCOME_COLUMNS}
     for block in itertools.chain([[]], ledger.outcomes()):
         rows = pl.DataFrame(block, schema=schema, orient="row").with_columns(pl.col("payable").cast(pl.Boolean))

@@ -16,7 +16,7 @@ from pipeline.reporting import Facts, Report, differences, find_fates, list_quer
 from pipeline.returning import TOO_LONG_FOR_A_CELL
 from pipeline.run_folder import RunFolder
 from pipeline.submission import Stop
-from pipeline.text_sheet import write_text_sheet
+from pipeline.text_sheet import MOST_COLUMNS, write_text_sheet
 
 __all__ = ["Report", "write_results"]
 
@@ -152,6 +152,6 @@ def _write_workbook(folder: RunFolder, workbench: duckdb.DuckDBPyConnection, col
     found = workbench.execute(f"{list_query('rejected', columns, folder.run_id)} LIMIT {MOST_ROWS_FOR_PEOPLE + 1}")
     header = [name for name, *_ in found.description or ()]
     rows = found.fetchall()
-    if 0 < len(rows) <= MOST_ROWS_FOR_PEOPLE:
+    if 0 < len(rows) <= MOST_ROWS_FOR_PEOPLE and len(header) <= MOST_COLUMNS:
         ours = [is_import_column(name) for name in header]
         write_text_sheet(target, "rejected", header, rows, ours=ours, too_long=TOO_LONG_FOR_A_CELL)

@@ -59,7 +59,7 @@ class Returns:
             except RunNotFound:
                 continue
             for path in staged:
-                table = pl.scan_parquet(path)
+                table = pl.scan_parquet(path, glob=False)
                 if not {*names, "reasons"} <= set(table.collect_schema().names()):
                     continue
                 kept = table.select(pl.col("row_id").alias("origin_row"), "reasons", *names).filter(

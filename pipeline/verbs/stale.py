@@ -101,7 +101,7 @@ def _moved_history(folder: RunFolder, plan: dict[str, Any], ledger: Ledger) -> I
     references = set(ledger.moved_since(plan["ledger_event"]))
     if not references:
         return
-    planned = pl.scan_parquet(folder.staged / "plan.parquet").select("external_reference", "row_id")
+    planned = pl.scan_parquet(folder.staged / "plan.parquet", glob=False).select("external_reference", "row_id")
     hit = planned.filter(pl.col("external_reference").is_in(list(references))).collect()["row_id"].to_list()
     if hit:
         yield f"the ledger's history of {len(hit)} planned rows ({', '.join(hit[:3])}{' …' if len(hit) > 3 else ''})"

@@ -74,14 +74,19 @@ def status_of(folder: RunFolder, home: Path, *, since: bool = False) -> RunStatu
     )
 
 
+def _was_applied(run: RunFolder) -> bool:
+    """Whether a run has a report, and more than its plan is in it."""
+    return (run.path / "summary.json").is_file() and run.read_json("summary.json")["status"] != "planned"
+
+
 def _with_what_came_back(folder: RunFolder) -> tuple[dict[str, int], int]:
     """What became of this run's records, those included that later runs of the same reports folder took once more."""
     later = []
     for run in all_runs(folder.path.parent):
         rows = run.path / "rows.parquet"
-        if run.run_id == folder.run_id or not rows.is_file() or run.read_json("summary.json")["status"] == "planned":
+        if run.run_id == folder.run_id or not _was_applied(run):
             continue
-        table = pl.scan_parquet(rows)
+        table = pl.scan_parquet(rows, glob=False)
         if "mends_run_id" not in table.collect_schema().names():
             continue
         linked = table.filter(pl.col("mends_run_id").is_not_null())
@@ -93,7 +98,7 @@ def _with_what_came_back(folder: RunFolder) -> tuple[dict[str, int], int]:
     rows = folder.path / "rows.parquet"
     if not rows.is_file() or not any(table.height for table in later):
         return {}, 0
-    own = pl.read_parquet(rows, columns=["row_id", "fate"]).with_columns(run_id=pl.lit(folder.run_id))
+    own = pl.read_parquet(rows, columns=["row_id", "fate"], glob=False).with_columns(run_id=pl.lit(folder.run_id))
     return settled(own, later)
 
 

@@ -135,6 +135,17 @@ def test_signs_that_are_a_habit_are_declared(inside):
     assert config["mapping"]["balance"] == {"column": "balance", "parentheses": True, "unit": "major"}
 
 
+def test_two_columns_whose_names_come_to_one_key_are_two_and_our_own_id_is_kept(inside):
+    (inside.folder / "f.csv").write_text("account,Plan Code,plan_code\n" + "".join(f"A-{n},gold,x\n" for n in range(5)))
+    (inside.folder / "ours.csv").write_text("external_reference,billing_id,notes\nA-1,b-1,x\n")
+
+    _, config = drafted(inside, "f.csv")
+    assert config["mapping"]["metadata"] == {"plan_code": "Plan Code"}
+    assert "not sent: plan_code" in (inside.folder / "job.yaml").read_text()
+    _, config = drafted(inside, "ours.csv")
+    assert config["mapping"]["billing_id"] == "billing_id"
+
+
 def test_a_workbook_gets_a_config_too(inside):
     book = openpyxl.Workbook()
     for row in (["account", "surname", "email"], ["A-1", "Nkosi", "ann@example.com"]):

@@ -177,3 +177,19 @@ def test_no_workbook_is_written_of_nothing(inside):
 
     assert inside("run", "c.csv", "--sandbox", "--yes").returncode == 0
     assert not (inside.newest() / "rejected.xlsx").exists()
+
+
+def test_the_names_of_folders_are_never_patterns(inside):
+    (inside.folder / "c.csv").write_text("\n".join([HEADER, *ROWS]) + "\n", encoding="utf-8")
+    reports = ("--reports", "re[1]p*rt?")
+    inside("run", "c.csv", "--sandbox", "--yes", *reports)
+    (first,) = (inside.folder / "re[1]p*rt?").iterdir()
+    with (first / "rejected.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        mend(row)
+    (inside.folder / "mended.csv").write_text(written(rows), encoding="utf-8")
+
+    assert inside("run", "mended.csv", "--sandbox", "--yes", *reports).returncode == 0
+    status = json.loads(inside("status", first.name, "--json", *reports).stdout)
+    assert (status["came_back"], status["overall"]) == (3, {"created": 4})
