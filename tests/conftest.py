@@ -18,10 +18,13 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from pipeline.cli import main
+from pipeline.sources import Declared
 
 KEY = "sk_test_fixture0000000000000000"
 HEADER = "external_reference,name,email,phone,currency,balance,metadata.plan"
 REPOSITORY = Path(__file__).parents[1]
+#: What RFC 4180 describes, in the encoding of our time.
+RFC_4180 = Declared(",", "utf-8", trailing_delimiter=False)
 
 
 # No test asserts how long something takes; a busy machine would fail it.

@@ -14,17 +14,17 @@ from pipeline.errors import SourceError
 from pipeline.files import sha256_of
 from pipeline.layout import Layout
 from pipeline.sources.csv_file import CsvFile
-from pipeline.sources.dialect import RFC_4180, Declared, Dialect
+from pipeline.sources.dialect import Declared, Dialect
 from pipeline.sources.excel_file import ExcelFile
 from pipeline.sources.header import unknown_columns
 from pipeline.sources.opening import PARQUET, ZIP, beside, first_bytes, is_list_of_ours, is_utf8, known_format
 from pipeline.sources.parquet_file import ParquetFile
-from pipeline.sources.source_file import BATCH_BYTES, GIVEN, Batch, Lines, SourceFile
+from pipeline.sources.source_file import BATCH_BYTES, GIVEN, Batch, Lines, SourceFile, came_back
 
 AS_SPREADSHEETS_SAVE = "cp1252"  #: where they are not told to write UTF-8
 
 __all__ = [
-    "BATCH_BYTES", "GIVEN", "RFC_4180", "Batch", "CsvFile", "Declared", "Dialect", "Lines", "ParquetFile", "SourceFile", "beside", "in_order", "read",
+    "BATCH_BYTES", "GIVEN", "Batch", "CsvFile", "Declared", "Dialect", "Lines", "ParquetFile", "SourceFile", "beside", "came_back", "in_order", "read",
     "unknown_columns",
 ]  # fmt: skip
 

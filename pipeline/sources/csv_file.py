@@ -74,11 +74,6 @@ class CsvFile:
         return [name for name in self.header or () if not is_import_column(name)]
 
     @property
-    def came_back(self) -> bool:
-        """Whether this is a list of an earlier run, mended perhaps."""
-        return len(self.columns) < len(self.header or ())
-
-    @property
     def written(self) -> dict[str, str]:
         """How the file is written, and what of that nobody declared."""
         dialect = self.dialect

@@ -101,7 +101,3 @@ def _keeps_line_end(lead: int, encoding: str) -> bool:
         if not text.endswith(end.decode()) or text.count("\n") + text.count("\r") != 1:
             return False
     return True
-
-
-#: What RFC 4180 describes, in the encoding of our time: so do we write our own lists.
-RFC_4180 = Declared(",", "utf-8", trailing_delimiter=False)

@@ -70,11 +70,6 @@ class ExcelFile:
         return [name for name in self.header or () if not is_import_column(name)]
 
     @property
-    def came_back(self) -> bool:
-        """Whether this is a list of an earlier run, mended perhaps."""
-        return len(self.columns) < len(self.header or ())
-
-    @property
     def written(self) -> dict[str, str]:
         """Which sheet was read, and how many of its rows are hidden: they were read like the others."""
         hidden = {"hidden_rows": str(self.hidden_rows)} if self.hidden_rows else {}

@@ -59,11 +59,6 @@ class ParquetFile:
         """The columns that are the supplier's: without those that an earlier run of ours added."""
         return [name for name in self.header or () if not is_import_column(name)]
 
-    @property
-    def came_back(self) -> bool:
-        """Whether this is a list of an earlier run, mended perhaps."""
-        return len(self.columns) < len(self.header or ())
-
     def batches(self, *, first_position: int = 0, batch_bytes: int = BATCH_BYTES) -> Iterator[Batch]:
         """Yield the records; raise SourceError where the file is damaged, its columns cannot be used, or it changes."""
         with opened_unchanged(self.path) as file:

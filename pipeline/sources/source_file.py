@@ -76,12 +76,13 @@ class SourceFile(Protocol):
     def columns(self) -> list[str]:
         """The columns that are the supplier's: without those that an earlier run of ours added."""
 
-    @property
-    def came_back(self) -> bool:
-        """Whether this is a list of an earlier run, mended perhaps: known at the end."""
-
     def batches(self, *, first_position: int = 0, batch_bytes: int = BATCH_BYTES) -> Iterator[Batch]:
         """Yield the records; raise SourceError where the file is none that can be read, or changes meanwhile."""
+
+
+def came_back(file: SourceFile) -> bool:
+    """Whether a file is a list of an earlier run, mended perhaps; known once its header was read."""
+    return len(file.columns) < len(file.header or ())
 
 
 def origins(header: Iterable[str]) -> dict[str, pl.Expr]:

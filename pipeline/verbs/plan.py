@@ -27,7 +27,7 @@ from pipeline.receiving import compare, find_doubts, judge_repeats, judge_stream
 from pipeline.references import References, known_to
 from pipeline.reporting import Report
 from pipeline.run_folder import PLAN_SCHEMA, RunFolder
-from pipeline.sources import BATCH_BYTES, Declared, SourceFile, beside, in_order, read, unknown_columns
+from pipeline.sources import BATCH_BYTES, Declared, SourceFile, beside, came_back, in_order, read, unknown_columns
 from pipeline.totalling import ControlTotals, added_up
 from pipeline.verbs.records import described_layout, judged, layout_of, no_records
 from pipeline.verbs.results import write_results
@@ -96,7 +96,7 @@ def _plan(
             raise Interrupted("stopped while planning; nothing was sent")
         layout = layout_of(settings.mapping, files[0].columns)
         records = batch.records
-        if file.came_back:
+        if came_back(file):
             records = returns.take(records, files[0].columns, layout)
         by_file[file.name].add(records, layout)
         absent += count_absent(records, layout)
@@ -114,7 +114,7 @@ def _plan(
         last_event = ledger.last_event() if ledger else 0
         delivered = ledger.deliveries() if ledger else []
     plan, doubts = _decide(folder, settings, environment, known)
-    arriving = {file.name: _delivery(file, by_file[file.name]) for file in files if not file.came_back}
+    arriving = {file.name: _delivery(file, by_file[file.name]) for file in files if not came_back(file)}
     findings = [
         *compare(expected, records=totals.records, net=totals.net),
         *_stated(files, by_file, settings, layout),
@@ -184,7 +184,7 @@ def _stated(
     control = settings.control
     if control is None:
         return
-    for file in (file for file in files if not file.came_back):
+    for file in (file for file in files if not came_back(file)):
         name = control.file_beside(file.path.name)
         where = name or f"the trailer of {file.name}"
         text = "\n".join(file.footer) if name is None else beside(file.path, name)
@@ -254,5 +254,5 @@ def _described(file: SourceFile, totals: ControlTotals) -> dict[str, Any]:
         "columns": file.columns,
         "debits": dict(totals.debits),
         "credits": dict(totals.credits),
-        "came_back": file.came_back,
+        "came_back": came_back(file),
     }

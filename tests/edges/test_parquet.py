@@ -171,7 +171,6 @@ def test_both_kinds_of_files_keep_the_promise_of_a_source_file(tmp_path):
         "size",
         "header",
         "footer",
-        "came_back",
         "format",
         "written",
         "why",

@@ -15,8 +15,9 @@ import pytest
 
 from pipeline.errors import ConfigError, SourceError
 from pipeline.layout import Layout
-from pipeline.sources import BATCH_BYTES, RFC_4180, CsvFile, Declared, Lines, in_order, read, unknown_columns
+from pipeline.sources import BATCH_BYTES, CsvFile, Declared, Lines, in_order, read, unknown_columns
 from pipeline.sources.byte_stream import ByteStream
+from tests.conftest import RFC_4180
 
 HEADER = b"external_reference,name,note\n"
 MIB = 1 << 20

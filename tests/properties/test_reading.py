@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from pipeline.errors import SourceError
-from pipeline.sources import BATCH_BYTES, RFC_4180, CsvFile, Declared, Lines, csv_file, in_order, read
+from pipeline.sources import BATCH_BYTES, CsvFile, Declared, Lines, csv_file, in_order, read
+from tests.conftest import RFC_4180
 
 HEADER = b"external_reference,name\n"
 PIECES = [
