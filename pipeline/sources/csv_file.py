@@ -18,7 +18,7 @@ from pipeline.sources.framing import blank_line, frame
 from pipeline.sources.grammar import grammar
 from pipeline.sources.header import parse_header
 from pipeline.sources.opening import opened_unchanged
-from pipeline.sources.plain_block import plain_cells
+from pipeline.sources.plain_block import parsed_together, plain_cells
 from pipeline.sources.source_file import BATCH_BYTES, GIVEN, Batch, Lines, origins, shown
 
 LONGEST_LINE = 64 << 20  #: without a line end for so long it is no file of lines, and must not fill the memory
@@ -277,13 +277,24 @@ def _split(records: pl.DataFrame, header: tuple[str, ...], dialect: Dialect) -> 
     # The empty cell behind a trailing delimiter takes a name that no column has.
     names = [*(GIVEN + name for name in header), *(["trailing"] if dialect.trailing_delimiter else [])]
     whole = pl.col("reason").is_null()
+    good = records.filter(whole)
     parts = [
-        _with_plain_cells(records.filter(whole & ~pl.col("quoted")), names, dialect.delimiter),
-        _with_quoted_cells(records.filter(whole & pl.col("quoted")), names, dialect.delimiter),
+        *_with_cells(good, names, dialect.delimiter),
         records.filter(~whole).with_columns(pl.lit(None, pl.String).alias(name) for name in names),
     ]
     filled = [part for part in parts if part.height] or parts[:1]
     return filled[0] if len(filled) == 1 else pl.concat(filled).sort("line")
+
+
+def _with_cells(records: pl.DataFrame, names: list[str], delimiter: str) -> list[pl.DataFrame]:
+    """Split legal records: at once where their text bears it, else those with quotes and those without apart."""
+    cells = parsed_together(records["raw"], names, delimiter)
+    if cells is not None:
+        return [records.hstack(cells)]
+    return [
+        _with_plain_cells(records.filter(~pl.col("quoted")), names, delimiter),
+        _with_quoted_cells(records.filter("quoted"), names, delimiter),
+    ]
 
 
 def _with_plain_cells(records: pl.DataFrame, names: list[str], delimiter: str) -> pl.DataFrame:

@@ -12,12 +12,13 @@ import polars as pl
 
 from pipeline.outcomes import Reason
 from pipeline.sources.dialect import Dialect
-from pipeline.sources.grammar import Grammar, grammar
+from pipeline.sources.grammar import grammar
 from pipeline.sources.source_file import CONTROL, LONE_CR, LONGEST_RECORD
 
 #: No open quote is followed further than this. Between the two, a legal record is unreadable as a whole, so that no line
 #: inside it becomes a customer.
 LONGEST_QUOTE = 16 << 20
+_QUOTED = r'"(?:[^"]|"")*"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +38,7 @@ def frame(lines: pl.DataFrame, field_count: int, dialect: Dialect, *, at_end: bo
     A record has `field_count` fields, and one more that is empty where its dialect has a trailing delimiter.
     """
     field_count += dialect.trailing_delimiter
-    odd = (lines["raw"].str.count_matches('"', literal=True) % 2 == 1).arg_true().to_list()
-    spans, unclosed, rest = _spans(lines["raw"], odd, field_count, grammar(dialect.delimiter), at_end=at_end)
+    spans, unclosed, rest = _spans(lines["raw"], field_count, dialect, at_end=at_end)
     taken = _joined(lines.head(rest), spans)
     judged = _judged(
         taken, dialect, unclosed=lines["line"].gather(unclosed).implode(), field_count=field_count, header=header
@@ -52,75 +52,91 @@ def blank_line(raw: pl.Expr, dialect: Dialect) -> pl.Expr:
 
 
 def _spans(
-    raw: pl.Series, odd: list[int], field_count: int, patterns: Grammar, *, at_end: bool
-) -> tuple[list[tuple[int, int]], list[int], int]:
-    """Which lines make one record: [(first, last)], which open a quote in vain, and where the undecided rest begins."""
-    spans: list[tuple[int, int]] = []
+    raw: pl.Series, field_count: int, dialect: Dialect, *, at_end: bool
+) -> tuple[pl.DataFrame, list[int], int]:
+    """Which lines make one record (`first`, `last`, `whole`), which open a quote in vain, where the undecided rest begins.
+
+    What each odd line would make with the next one is asked of all of them at once; only who comes first is decided in turn.
+    """
+    nothing = pl.DataFrame(schema={"first": pl.UInt32, "last": pl.UInt32, "whole": pl.String})
+    odd = (raw.str.count_matches('"', literal=True) % 2 == 1).arg_true()
+    if not len(odd):
+        return nothing, [], len(raw)
+    pairs = _pairs(raw, odd, field_count, dialect)
+    taken: list[int] = []
     unclosed: list[int] = []
+    rest = len(raw)
     free = 0
-    for position, first in enumerate(odd):
-        if first < free or not patterns.opens.match(raw[first]):
+    opening = zip(*(pairs[name].to_list() for name in ("place", "first", "is_whole", "is_followed")), strict=True)
+    for at, (place, first, is_whole, is_followed) in enumerate(opening):
+        if place < free:
             continue
-        last = odd[position + 1] if position + 1 < len(odd) else None
-        text = _text_up_to(raw, first, last if last is not None else len(raw) - 1)
-        if text is not None and last is None and not at_end:
-            return spans, unclosed, first
-        if text is not None and last is not None and _field_count(text, patterns) == field_count:
-            spans.append((first, last))
-            free = last + 1
+        if is_whole:
+            taken.append(at)
+            free = place + 2
+        elif place + 1 == len(odd) and is_followed and not at_end:
+            rest = first
         else:
             unclosed.append(first)
-    return spans, unclosed, len(raw)
+    return pairs[taken].select(nothing.columns), unclosed, rest
 
 
-def _text_up_to(raw: pl.Series, first: int, last: int) -> str | None:
-    """The lines joined as they stand, or None where that is further than an open quote is followed."""
-    pieces: list[str] = []
-    length = 0
-    for index in range(first, last + 1):
-        length += len(raw[index]) + 1
-        if length > LONGEST_QUOTE:
-            return None
-        pieces.append(raw[index])
-    return "\n".join(pieces)
+def _pairs(raw: pl.Series, odd: pl.Series, field_count: int, dialect: Dialect) -> pl.DataFrame:
+    """Each odd line that ends inside quotes, by its place among the odd ones, and what it makes with the next of them.
 
-
-def _field_count(text: str, patterns: Grammar) -> int:
-    """How many fields a legal record has; 0 of anything else."""
-    text = text.removesuffix("\r")
-    if patterns.legal.match(text) is None:
-        return 0
-    return sum(1 for _ in patterns.one_field.finditer(patterns.delimiter + text))
-
-
-def _joined(lines: pl.DataFrame, spans: list[tuple[int, int]]) -> pl.DataFrame:
-    """Lines of one span become one record under the number of its first line."""
-    if not spans:
-        return lines.with_columns(line_count=pl.lit(1, pl.Int64))
-    starts = pl.Series([first for first, _ in spans], dtype=pl.UInt32)
-    inside = pl.Series([index for first, last in spans for index in range(first + 1, last + 1)], dtype=pl.UInt32)
-    whole = [("\n".join(lines["raw"][first : last + 1]), last - first + 1) for first, last in spans]
-    bad = [bool(lines["undecoded"][first : last + 1].any()) for first, last in spans]
-    index = pl.int_range(pl.len(), dtype=pl.UInt32)
-    merged = pl.DataFrame(
-        {
-            "index": starts,
-            "whole": [text for text, _ in whole],
-            "line_count": [count for _, count in whole],
-            "bad": bad,
-        },
-        schema={"index": pl.UInt32, "whole": pl.String, "line_count": pl.Int64, "bad": pl.Boolean},
+    `whole`: the lines joined as they stand; `is_whole`: they are a legal record with so many fields; `is_followed`: no
+    further than an open quote is followed.
+    """
+    patterns = grammar(dialect.delimiter)
+    ends = raw.str.len_bytes().cast(pl.Int64).cum_sum() + pl.int_range(1, len(raw) + 1, eager=True)
+    begins = ends - raw.str.len_bytes() - 1
+    last = odd.shift(-1).fill_null(len(raw) - 1)
+    pairs = pl.DataFrame(
+        {"first": odd, "last": last, "length": ends.gather(last) - begins.gather(odd), "line": raw.gather(odd)}
+    ).with_row_index("place")
+    has_next = pl.col("place") + 1 < len(odd)
+    pairs = pairs.filter(pl.col("line").str.contains(patterns.opens_text)).with_columns(
+        is_followed=pl.col("length") <= LONGEST_QUOTE
     )
+    spanned = pairs.filter(has_next & pl.col("is_followed")).select(
+        "place", index=pl.int_ranges("first", pl.col("last").cast(pl.Int64) + 1)
+    )
+    whole = (
+        spanned.explode("index")
+        .with_columns(raw=raw.gather(spanned["index"].explode(empty_as_null=False)))
+        .group_by("place", maintain_order=True)
+        .agg(whole=pl.col("raw").str.join("\n"))
+    )
+    text = pl.col("whole").str.strip_suffix("\r")
+    is_legal = text.str.contains(patterns.legal_text) & (_fields_of(text, dialect) == field_count)
+    return pairs.join(whole, on="place", how="left", maintain_order="left").with_columns(
+        is_whole=is_legal.fill_null(value=False)
+    )
+
+
+def _fields_of(text: pl.Expr, dialect: Dialect) -> pl.Expr:
+    """How many fields a legal record has: its delimiters outside quotes, and one."""
+    unquoted = text.str.replace_all(_QUOTED, "")
+    return unquoted.str.count_matches(dialect.delimiter, literal=True) + 1
+
+
+def _joined(lines: pl.DataFrame, spans: pl.DataFrame) -> pl.DataFrame:
+    """Lines of one span become one record under the number of its first line."""
+    if not spans.height:
+        return lines.with_columns(line_count=pl.lit(1, pl.Int64))
+    index = pl.int_range(pl.len(), dtype=pl.UInt32)
+    lasts = spans.select(at=pl.int_ranges(pl.col("first") + 1, pl.col("last") + 1), start="first").explode("at")
+    is_inside = pl.repeat(value=False, n=lines.height, eager=True).scatter(lasts["at"], True)
+    bad = lines["undecoded"]
+    if bad.any():
+        spoilt = lasts.filter(bad.gather(lasts["at"]))["start"]
+        bad = bad.scatter(spoilt, True)
+    wholes = spans.select(index="first", whole="whole", line_count=pl.col("last").cast(pl.Int64) - "first" + 1)
     return (
-        lines.with_columns(index=index)
-        .filter(~pl.col("index").is_in(inside.implode()))
-        .join(merged, on="index", how="left", maintain_order="left")
-        .select(
-            "line",
-            raw=pl.coalesce("whole", "raw"),
-            undecoded=pl.coalesce("bad", "undecoded"),
-            line_count=pl.col("line_count").fill_null(1),
-        )
+        lines.with_columns(bad.alias("undecoded"), index=index)
+        .filter(~is_inside)
+        .join(wholes, on="index", how="left", maintain_order="left")
+        .select("line", "undecoded", raw=pl.coalesce("whole", "raw"), line_count=pl.col("line_count").fill_null(1))
     )
 
 
@@ -129,9 +145,35 @@ def _judged(
 ) -> pl.DataFrame:
     """Give every record its reason, if it has one; blank lines have `blank` set and no reason."""
     raw = pl.col("raw")
-    quotes = raw.str.contains('"', literal=True)
-    unquoted = pl.when("quoted").then(raw.str.replace_all(r'"(?:[^"]|"")*"', "")).otherwise(raw)
-    fields = pl.col("fields")
+    fields = raw.str.count_matches(dialect.delimiter, literal=True) + 1
+    # Most records are whole as anybody can see; the questions that take longer are asked of the others alone.
+    in_question = (
+        pl.col("undecoded") | pl.col("quoted") | (fields != field_count) | (raw.str.len_bytes() > LONGEST_RECORD)
+        | raw.str.contains(CONTROL) | raw.str.contains("\r", literal=True) | (raw == header)
+        | (raw.str.strip_chars_start(" \t").str.len_bytes() == 0)
+    )  # fmt: skip
+    if dialect.trailing_delimiter:
+        in_question |= ~raw.str.ends_with(dialect.delimiter)
+    if dialect.delimiter == "\t":
+        in_question |= blank_line(raw, dialect)
+    records = records.with_columns(raw=raw.str.strip_suffix("\r")).with_columns(
+        quoted=raw.str.contains('"', literal=True)
+    )
+    asked = records.with_columns(in_question=in_question).with_row_index("at")
+    answered = _reasoned(asked.filter("in_question"), dialect, unclosed, field_count, header)
+    return (
+        asked.join(answered, on="at", how="left", maintain_order="left")
+        .with_columns(pl.col("blank").fill_null(value=False))
+        .drop("at", "in_question")
+    )
+
+
+def _reasoned(
+    records: pl.DataFrame, dialect: Dialect, unclosed: pl.Series, field_count: int, header: str
+) -> pl.DataFrame:
+    """The records in question by `at`: whether they are `blank`, and their `reason`."""
+    raw, fields = pl.col("raw"), pl.col("fields")
+    unquoted = pl.when("quoted").then(raw.str.replace_all(_QUOTED, "")).otherwise(raw)
     undecodable = Reason.READ_NOT_UTF8 if dialect.is_utf8 else Reason.READ_UNDECODABLE
     # Where lines end with CR alone, the two have changed places on the way in; inside quotes either breaks a line.
     lone, lone_reason = raw.str.contains(LONE_CR), Reason.READ_LONE_CR
@@ -151,11 +193,11 @@ def _judged(
         .when((fields > field_count) | surplus).then(pl.lit(Reason.READ_TOO_MANY_FIELDS.value))
         .when(raw == header).then(pl.lit(Reason.READ_REPEATED_HEADER.value))
     )  # fmt: skip
-    blank = blank_line(raw, dialect) & ~pl.col("undecoded")
     return (
-        records.with_columns(raw=raw.str.strip_suffix("\r"))
-        .with_columns(quoted=quotes, blank=blank)
-        .with_columns(fields=unquoted.str.count_matches(dialect.delimiter, literal=True) + 1)
+        records.with_columns(
+            blank=blank_line(raw, dialect) & ~pl.col("undecoded"),
+            fields=unquoted.str.count_matches(dialect.delimiter, literal=True) + 1,
+        )
         .with_columns(reason=reason)
-        .drop("fields")
+        .select("at", "blank", "reason")
     )

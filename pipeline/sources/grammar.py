@@ -15,7 +15,7 @@ class Grammar:
     delimiter: str
     legal: re.Pattern[str]  #: a record
     one_field: re.Pattern[str]  #: as `one_field_text`
-    opens: re.Pattern[str]  #: the beginning of a record that ends inside quotes
+    opens_text: str  #: the beginning of a record that ends inside quotes
     legal_text: str
     one_field_text: str  #: with a delimiter put before the record, every match is one field and none is empty
 
@@ -32,7 +32,7 @@ def grammar(delimiter: str) -> Grammar:
         delimiter=delimiter,
         legal=re.compile(rf"{field}(?:{part}{field})*+\Z"),
         one_field=re.compile(rf'{part}(?:"(?:[^"]++|"")*+"|{other}]*+)'),
-        opens=re.compile(rf'(?:{field}{part})*+"(?:[^"]++|"")*+\Z'),
+        opens_text=rf'^(?:(?:{plain}|{quoted}){part})*"(?:[^"]|"")*$',
         legal_text=rf"^(?:{plain}|{quoted})(?:{part}(?:{plain}|{quoted}))*$",
         one_field_text=rf"{part}(?:{quoted}|{plain})",
     )

@@ -38,6 +38,35 @@ def plain_cells(whole: bytes, names: Sequence[str], header: str, dialect: Dialec
     return _parsed(whole, names, lines, dialect)
 
 
+def parsed_together(records: pl.Series, names: Sequence[str], delimiter: str) -> pl.DataFrame | None:
+    """Legal records, all with as many fields as there are names -> their cells; None where they are better split one by one.
+
+    polars' reader is fast and never asked what a record is: that was decided before. What it returns is believed where the
+    bytes of every record are those of its cells, delimiters and quotes together.
+    """
+    if len(names) < 2 or not len(records):  # an empty record of one column is a blank line to a reader
+        return None
+    text = records.str.join("\n").item().encode()
+    cells = pl.read_csv(
+        text, has_header=False, new_columns=list(names), separator=delimiter, infer_schema=False
+    )
+    if cells.shape != (len(records), len(names)):
+        return None
+    cells = cells.with_columns(pl.all().fill_null(""))
+    return cells if _has_the_bytes_of(cells, records) else None
+
+
+def _has_the_bytes_of(cells: pl.DataFrame, records: pl.Series) -> bool:
+    parts = pl.sum_horizontal(pl.all().str.len_bytes().cast(pl.Int64)) + cells.width - 1
+    missing = records.str.len_bytes().cast(pl.Int64) - cells.select(parts=parts)["parts"]
+    is_quoted = records.str.contains('"', literal=True)
+    if (missing.filter(~is_quoted) != 0).any():
+        return False
+    quotes = records.filter(is_quoted).str.count_matches('"', literal=True).cast(pl.Int64)
+    kept = pl.sum_horizontal(pl.all().str.count_matches('"', literal=True).cast(pl.Int64))
+    return not (missing.filter(is_quoted) != quotes - cells.filter(is_quoted).select(kept=kept)["kept"]).any()
+
+
 def _is_printable(whole: bytes, lines: int) -> bool:
     """Whether it holds no control character but tabs and its line ends."""
     octets = pa.Array.from_buffers(pa.uint8(), len(whole), [None, pa.py_buffer(whole)])
