@@ -42,6 +42,7 @@ _NOTHING_KNOWN = (
     ),
     "CREATE VIEW known_fields AS SELECT NULL::VARCHAR AS field WHERE false",
 )
+_ROW_GROUP = 1 << 16  #: rows; the staged tables are always read whole, so no statistics either
 PLAN_SCHEMA = 4  #: the form of plan.json and of the staged tables
 _RUN_ID = re.compile(r"\d{8}T\d{6}Z-[A-Za-z0-9_-]+-[0-9a-f]{6}")
 
@@ -89,7 +90,9 @@ class RunFolder:
     def stage(self, name: str, table: pl.DataFrame) -> None:
         """Keep a table under `staged/`."""
         with renamed_when_whole(self.staged / name) as path:
-            table.write_parquet(path, compression="zstd", compression_level=1)
+            table.write_parquet(
+                path, compression="zstd", compression_level=1, statistics=False, row_group_size=_ROW_GROUP
+            )
 
     def write_json(self, name: str, content: dict[str, Any]) -> None:
         """Write a JSON file, readable by people and machines."""

@@ -28,15 +28,31 @@ from pipeline.outcomes import Reason
 
 
 @dataclass(frozen=True, slots=True)
+class _Fault:
+    reason: Reason
+    field: str
+    rows: pl.Series  #: Boolean, true where the row has this fault
+
+    @property
+    def code(self) -> str:
+        return f"{self.reason.value}:{self.field}"
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """What validation says of a table, row by row.
 
     `reasons`: List(String) of `STAGE.CODE:column`, empty for an accepted row.
-    `rejections`: row_id, field, reason, given (the text as it came); one line for each reason of each rejected row.
     """
 
     reasons: pl.Series
-    rejections: pl.DataFrame
+    _customers: pl.DataFrame
+    _faults: list[_Fault]
+
+    @property
+    def rejections(self) -> pl.DataFrame:
+        """row_id, field, reason, given (the text as it came); one line for each reason of each rejected row."""
+        return _rejections(self._customers, self._faults)
 
 
 def validate(customers: pl.DataFrame, *, refuse_sensitive: bool = False) -> Verdict:
@@ -47,18 +63,7 @@ def validate(customers: pl.DataFrame, *, refuse_sensitive: bool = False) -> Verd
     faults = [*_mapping_faults(customers), *_kind_faults(customers), *_contract_faults(customers)]
     if refuse_sensitive:
         faults += _sensitive_faults(customers)
-    return Verdict(_reasons(customers.height, faults), _rejections(customers, faults))
-
-
-@dataclass(frozen=True, slots=True)
-class _Fault:
-    reason: Reason
-    field: str
-    rows: pl.Series  #: Boolean, true where the row has this fault
-
-    @property
-    def code(self) -> str:
-        return f"{self.reason.value}:{self.field}"
+    return Verdict(_reasons(customers.height, faults), customers, faults)
 
 
 #: Text that normalizing could not make canonical: (field, kind) -> reason.
@@ -134,6 +139,7 @@ RULES: dict[tuple[str, str], tuple[Reason, str]] = {
     ("rule.metadata_count", "equal_to"): (Reason.VALIDATE_METADATA_TOO_MANY, "metadata"),
 }
 
+_BITS = 62  #: faults whose presence one Int64 holds
 _DAMAGED_BY_A_SPREADSHEET = r"^\d+(?:\.\d+)?[Ee]\+\d+$"
 
 
@@ -196,13 +202,27 @@ def _named(column: str, check: str) -> tuple[Reason, str]:
 
 
 def _reasons(height: int, faults: list[_Fault]) -> pl.Series:
-    """One list of codes for each row, in the order of the rules."""
+    """One list of codes for each row, in the order of the rules.
+
+    Rows have few different sets of faults: each set is written out once and taken by every row that has it.
+    """
     found = [fault for fault in faults if fault.rows.any()]
     if not found:
         return pl.repeat([], height, dtype=pl.List(pl.String), eager=True).alias("reasons")
     table = pl.DataFrame({str(at): fault.rows for at, fault in enumerate(found)})
-    codes = [pl.when(str(at)).then(pl.lit(fault.code)) for at, fault in enumerate(found)]
-    return table.select(reasons=pl.concat_list(codes).list.drop_nulls())["reasons"]
+    masks = [
+        pl.sum_horizontal(pl.col(str(at)).cast(pl.Int64) * (1 << place) for place, at in enumerate(part)).alias(
+            f"#{part[0]}"
+        )
+        for part in (range(first, min(first + _BITS, len(found))) for first in range(0, len(found), _BITS))
+    ]
+    sets = table.select(masks)
+    each = sets.unique(maintain_order=True)
+    lists = [
+        [fault.code for at, fault in enumerate(found) if row[at // _BITS] >> at % _BITS & 1] for row in each.iter_rows()
+    ]
+    each = each.with_columns(reasons=pl.Series(lists, dtype=pl.List(pl.String)))
+    return sets.join(each, on=sets.columns, how="left", maintain_order="left")["reasons"]
 
 
 def _rejections(customers: pl.DataFrame, faults: list[_Fault]) -> pl.DataFrame:

@@ -36,33 +36,41 @@ class Defaults:
 def normalize(records: pl.DataFrame, layout: Layout, defaults: Defaults) -> pl.DataFrame:
     """Add the canonical columns and kinds to records that `mapping.map_columns` has made by the same layout."""
     columns = set(records.columns)
-    table = records.with_columns(
-        external_reference=code_text(mapped_text("external_reference", columns)),
-        name=clean_text(mapped_text("name", columns)),
-        currency=currency_code(mapped_text("currency", columns)),
-        billing_id=code_text(mapped_text("billing_id", columns)),
-        **{
-            METADATA_PREFIX + key: clean_text(mapped_text(METADATA_PREFIX + key, columns))
-            for key in sorted(layout.metadata)
-        },
+    # Lazily, so that what several expressions have in common is computed once.
+    table = (
+        records.lazy()
+        .with_columns(
+            external_reference=code_text(mapped_text("external_reference", columns)),
+            name=clean_text(mapped_text("name", columns)),
+            email=code_text(mapped_text("email", columns)),
+            phone=clean_text(mapped_text("phone", columns)),
+            currency=currency_code(mapped_text("currency", columns)),
+            billing_id=code_text(mapped_text("billing_id", columns)),
+            region=code_text(mapped_text("region", columns)).str.to_uppercase(),
+            **{
+                METADATA_PREFIX + key: clean_text(mapped_text(METADATA_PREFIX + key, columns))
+                for key in sorted(layout.metadata)
+            },
+        )
+        .with_columns(**_balance(layout, columns))
+        .collect()
     )
-    table = table.with_columns(**_balance(layout, columns))
-    texts = table.select(
-        "row_id",  # so that the height is the table's, also where all of the others are the same for every row
-        email=code_text(mapped_text("email", columns)),
-        phone=clean_text(mapped_text("phone", columns)),
-        region=code_text(mapped_text("region", columns)).str.to_uppercase(),
-    )
-    table = table.with_columns(
-        sensitive_kinds(table[METADATA_PREFIX + key]).alias(SENSITIVE_PREFIX + key) for key in sorted(layout.metadata)
-    )
-    email = email_kinds(texts["email"])
-    phone = phone_kinds(texts["phone"], texts["region"].fill_null(defaults.region))
-    abroad = is_abroad(phone.value, texts["region"])
+    email = email_kinds(table["email"])
+    phone = phone_kinds(table["phone"], table["region"].fill_null(defaults.region))
     identity = _identity(table, layout, defaults)
     return table.with_columns(
-        email=email.value, phone=phone.value, identity=identity.value, phone_abroad=abroad
-    ).with_columns(email.kind.alias("kind.email"), phone.kind.alias("kind.phone"), identity.kind.alias("kind.identity"))
+        *(
+            sensitive_kinds(table[METADATA_PREFIX + key]).alias(SENSITIVE_PREFIX + key)
+            for key in sorted(layout.metadata)
+        ),
+        email.value.alias("email"),
+        phone.value.alias("phone"),
+        identity.value.alias("identity"),
+        is_abroad(phone.value, table["region"]).alias("phone_abroad"),
+        email.kind.alias("kind.email"),
+        phone.kind.alias("kind.phone"),
+        identity.kind.alias("kind.identity"),
+    ).drop("region")
 
 
 def _identity(table: pl.DataFrame, layout: Layout, defaults: Defaults) -> Kinds:

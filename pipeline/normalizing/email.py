@@ -14,18 +14,29 @@ _PLAIN = r"^[A-Za-z0-9]+(?:[._+-][A-Za-z0-9]+)*@(?:[A-Za-z0-9]+(?:-[A-Za-z0-9]+)
 # Special-use names (RFC 6761 and friends) are left to the library, which knows the list.
 _SPECIAL = r"(?i)(?:^|[.@])(?:arpa|invalid|local|localhost|onion|test|alt|internal|example)$"
 _LONG_LABEL = r"[A-Za-z0-9-]{64}"
+#: Addresses that email-validator surely refuses: ASCII without or with a second @, with a space or a mark that only quoted
+#: local parts have, with an empty label or part, or whose domain is one label.
+_HOPELESS = r"""^(?:[^@]*|.*@.*@.*|.*[\x00-\x20()<>\[\]:;,"\\].*|[.@].*|.*(?:\.\.|\.@|@\.).*|.*[@.]|.*@[^.]*)$"""
 
 
 def email_kinds(texts: pl.Series) -> Kinds:
     """Trimmed text -> address and kind: ok or malformed."""
-    table = texts.alias("text").to_frame().with_columns(settled=_is_plain(pl.col("text")))
-    plain = pl.when("settled").then(_domain_lowered(pl.col("text")))
-    undecided = table.filter(~pl.col("settled") & pl.col("text").is_not_null())["text"].unique()
-    decided = {text: _by_library(text) for text in undecided}
-    by_library = pl.col("text").replace_strict(decided, default=None, return_dtype=pl.String) if decided else None
-    table = table.with_columns(value=plain if by_library is None else pl.coalesce(plain, by_library))
-    kind = pl.when(pl.col("text").is_null()).then(None).when(pl.col("value").is_null()).then(pl.lit("malformed"))
+    text = pl.col("text")
+    table = texts.alias("text").to_frame().lazy().with_columns(settled=_is_plain(text)).collect()
+    unsettled = table.filter(~pl.col("settled") & text.is_not_null())["text"].unique()
+    undecided = unsettled.filter(~is_hopeless(unsettled))
+    decided = {address: _by_library(address) for address in undecided}
+    value = pl.when("settled").then(_domain_lowered(text))
+    if decided:
+        value = pl.coalesce(value, text.replace_strict(decided, default=None, return_dtype=pl.String))
+    table = table.lazy().with_columns(value=value).collect()
+    kind = pl.when(text.is_null()).then(None).when(pl.col("value").is_null()).then(pl.lit("malformed"))
     return Kinds(table["value"], table.select(kind=kind.otherwise(pl.lit("ok")))["kind"])
+
+
+def is_hopeless(texts: pl.Series) -> pl.Series:
+    """Whether an address is surely none; what is not is for the library to say."""
+    return ~texts.str.contains(r"[^\x00-\x7f]") & texts.str.contains(_HOPELESS)
 
 
 def _is_plain(text: pl.Expr) -> pl.Expr:
@@ -35,8 +46,9 @@ def _is_plain(text: pl.Expr) -> pl.Expr:
 
 
 def _domain_lowered(text: pl.Expr) -> pl.Expr:
-    at = text.str.find("@", literal=True)
-    return pl.concat_str(text.str.head(at), text.str.slice(at).str.to_lowercase())
+    mixed = pl.when(text.str.contains("@.*[A-Z]")).then(text)
+    at = mixed.str.find("@", literal=True)
+    return pl.coalesce(pl.concat_str(mixed.str.head(at), mixed.str.slice(at).str.to_lowercase()), text)
 
 
 def _by_library(text: str) -> str | None:

@@ -23,7 +23,8 @@ def mapped_text(field: str, columns: set[str]) -> pl.Expr:
 
 def clean_text(cell: pl.Expr) -> pl.Expr:
     """Names and metadata: NFC (é in one character), trimmed of all Unicode white space; null where nothing is left."""
-    return _or_absent(cell.str.normalize("NFC").str.strip_chars())
+    beyond_ascii = pl.when(cell.str.len_bytes() != cell.str.len_chars()).then(cell)
+    return _or_absent(pl.coalesce(beyond_ascii.str.normalize("NFC"), cell).str.strip_chars())
 
 
 def code_text(cell: pl.Expr) -> pl.Expr:
@@ -38,4 +39,4 @@ def currency_code(cell: pl.Expr) -> pl.Expr:
 
 
 def _or_absent(text: pl.Expr) -> pl.Expr:
-    return pl.when(text != "").then(text)
+    return text.replace("", None)  # asks for the text once; when(…).then(…) asks for it twice

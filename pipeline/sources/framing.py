@@ -51,9 +51,7 @@ def blank_line(raw: pl.Expr, dialect: Dialect) -> pl.Expr:
     return raw.str.strip_chars(" \t\r".replace(dialect.delimiter, "")) == ""
 
 
-def _spans(
-    raw: pl.Series, field_count: int, dialect: Dialect, *, at_end: bool
-) -> tuple[pl.DataFrame, list[int], int]:
+def _spans(raw: pl.Series, field_count: int, dialect: Dialect, *, at_end: bool) -> tuple[pl.DataFrame, list[int], int]:
     """Which lines make one record (`first`, `last`, `whole`), which open a quote in vain, where the undecided rest begins.
 
     What each odd line would make with the next one is asked of all of them at once; only who comes first is decided in turn.

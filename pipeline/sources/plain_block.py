@@ -47,9 +47,7 @@ def parsed_together(records: pl.Series, names: Sequence[str], delimiter: str) ->
     if len(names) < 2 or not len(records):  # an empty record of one column is a blank line to a reader
         return None
     text = records.str.join("\n").item().encode()
-    cells = pl.read_csv(
-        text, has_header=False, new_columns=list(names), separator=delimiter, infer_schema=False
-    )
+    cells = pl.read_csv(text, has_header=False, new_columns=list(names), separator=delimiter, infer_schema=False)
     if cells.shape != (len(records), len(names)):
         return None
     cells = cells.with_columns(pl.all().fill_null(""))

@@ -23,18 +23,18 @@ def judged(records: pl.DataFrame, layout: Layout, defaults: Defaults) -> pl.Data
     unreadable = pl.col("reason").is_not_null()
     reasons = validate(customers, refuse_sensitive=layout.sensitive_metadata == "refuse").reasons
     return (
-        customers.with_columns(reasons=reasons)
-        .with_columns(
-            reasons=pl.when(unreadable).then(pl.concat_list("reason")).otherwise("reasons"),
-            payload=payload_expression(customers.columns),
-        )
+        customers.lazy()
+        .with_columns(reasons=reasons)
+        .with_columns(reasons=pl.when(unreadable).then(pl.concat_list("reason")).otherwise("reasons"))
         .with_columns(
             fate=pl.when(unreadable)
             .then(pl.lit(Fate.UNREADABLE.value))
             .when(pl.col("reasons").list.len() > 0)
             .then(pl.lit(Fate.INVALID.value))
         )
+        .with_columns(payload=pl.when(pl.col("fate").is_null()).then(payload_expression(customers.columns)))
         .drop("reason", "line", *_between_stages(customers.columns))
+        .collect()
     )
 
 
