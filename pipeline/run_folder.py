@@ -1,7 +1,9 @@
 """`reports/<run_id>/`: everything that one run leaves behind, written whole or not at all, and read back from there.
 
-staged/     what stages hand on to each other: records-*, history-*, outcomes-*.parquet and plan.parquet
-plan.json   what the plan was made from and what it comes to; with staged/plan.parquet it is all that `apply` needs
+staged/     what stages hand on to each other. In parts of some 250,000 records, so that nothing has to hold them all:
+            records-*, plan-* (of the accepted ones) and fates-*.parquet, the same rows in the same order under the same
+            number; whole: history-*, outcomes-*.parquet
+plan.json   what the plan was made from and what it comes to; with records-* and plan-* it is all that `apply` needs
 the rest    the result files, named in `RESULT_FILES`
 """
 
@@ -10,13 +12,14 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import polars as pl
+import pyarrow.parquet as pq
 
 from pipeline.errors import PlanStale, ReferencesError, RunNotFound
 from pipeline.files import private_folder, remove_unfinished, renamed_when_whole, sha256_of, write_bytes
@@ -31,19 +34,19 @@ RESULT_FILES = (
     "report.html",
 )
 _KNOWN = (
-    "CREATE VIEW known AS SELECT * FROM kept.known",
+    "CREATE VIEW known AS SELECT rowid AS place, * FROM kept.known",
     "CREATE VIEW known_fields AS SELECT unnest(fields) AS field FROM kept.meta",
 )
 _NOTHING_KNOWN = (
     (
-        "CREATE VIEW known AS SELECT NULL::VARCHAR AS row_id, NULL::VARCHAR AS external_reference,"
+        "CREATE VIEW known AS SELECT NULL::BIGINT AS place, NULL::VARCHAR AS row_id, NULL::VARCHAR AS external_reference,"
         " NULL::VARCHAR AS billing_id, NULL::VARCHAR AS email, NULL::VARCHAR AS phone, NULL::VARCHAR AS name,"
         " NULL::VARCHAR AS currency, NULL::BIGINT AS balance, NULL::VARCHAR AS identity WHERE false"
     ),
     "CREATE VIEW known_fields AS SELECT NULL::VARCHAR AS field WHERE false",
 )
 _ROW_GROUP = 1 << 16  #: rows; the staged tables are always read whole, so no statistics either
-PLAN_SCHEMA = 4  #: the form of plan.json and of the staged tables
+PLAN_SCHEMA = 5  #: the form of plan.json and of the staged tables
 _RUN_ID = re.compile(r"\d{8}T\d{6}Z-[A-Za-z0-9_-]+-[0-9a-f]{6}")
 
 
@@ -79,6 +82,41 @@ class RunFolder:
     def stage_records(self, number: int, records: pl.DataFrame) -> None:
         """Keep one batch of judged records for the stages that need the whole run."""
         self.stage(f"records-{number:05}.parquet", records)
+
+    def parts(self, name: str) -> list[Path]:
+        """The parts of a staged table, in the order of the input."""
+        return sorted(self.staged.glob(f"{name}-*.parquet"))
+
+    def planned_parts(self) -> Iterator[tuple[Path, Path]]:
+        """The parts of the records and of their plan."""
+        return zip(self.parts("records"), self.parts("plan"), strict=True)
+
+    def parts_to_plan(self) -> Iterator[tuple[str, Path]]:
+        """For each part of the records: what holds it, and where its plan is to be written; that is whole once the next is asked for."""
+        for records in self.parts("records"):
+            with renamed_when_whole(self.staged / records.name.replace("records", "plan")) as path:
+                yield self.source(records), path
+
+    @contextmanager
+    def written_in_parts(self, name: str) -> Iterator[Callable[[pl.DataFrame], None]]:
+        """A result file as Parquet that is handed over part by part and is there once all of them are; one at least."""
+        with renamed_when_whole(self.path / name) as path, ExitStack() as stack:
+            writers: list[pq.ParquetWriter] = []
+
+            def write(part: pl.DataFrame) -> None:
+                table = part.to_arrow()
+                if not writers:
+                    writers.append(stack.enter_context(pq.ParquetWriter(path, table.schema, compression="zstd")))
+                writers[0].write_table(table)
+
+            yield write
+
+    def source(self, path: Path) -> str:
+        """A staged file as it stands behind FROM in a workbench."""
+        return self._sources(path.name)
+
+    def _sources(self, pattern: str) -> str:
+        return f"read_parquet({_literal(f'{glob.escape(str(self.staged.absolute()))}/{pattern}')})"
 
     def stage_blocks(self, name: str, blocks: Iterable[pl.DataFrame]) -> None:
         """Keep a table that comes in blocks, none of which has to wait in memory for the next; replaces an older one."""
@@ -142,7 +180,8 @@ class RunFolder:
             connection.execute("SET lock_configuration = true")
             for statement in _NOTHING_KNOWN if references is None else _KNOWN:
                 connection.execute(statement)
-            self._show_staged(connection)
+            for name in ("records", "history", "plan", "outcomes"):
+                self.show(connection, name)
             yield connection
         except duckdb.Error as error:
             if references is not None and _is_damage(error):
@@ -152,12 +191,10 @@ class RunFolder:
             connection.close()
             shutil.rmtree(spill, ignore_errors=True)  # DuckDB leaves its folder behind
 
-    def _show_staged(self, connection: duckdb.DuckDBPyConnection) -> None:
-        for view in ("records", "history", "plan", "outcomes"):
-            pattern = "plan.parquet" if view == "plan" else f"{view}-*.parquet"
-            if any(self.staged.glob(pattern)):
-                source = _literal(f"{glob.escape(str(self.staged.absolute()))}/{pattern}")
-                connection.execute(f"CREATE VIEW {view} AS SELECT * FROM read_parquet({source})")
+    def show(self, connection: duckdb.DuckDBPyConnection, name: str) -> None:
+        """Make the view of a staged table in a workbench, where there are any parts of it."""
+        if self.parts(name):
+            connection.execute(f"CREATE OR REPLACE VIEW {name} AS SELECT * FROM {self._sources(f'{name}-*.parquet')}")
 
     def write_manifest(
         self, inputs: list[dict[str, Any]], settings: dict[str, Any], config: dict[str, Any] | None = None

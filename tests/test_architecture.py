@@ -7,7 +7,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "pipeline"
 
-WORDS = {"customer", "currency", "layout", "agreement", "outcomes", "explanations", "errors", "files", "sql"}
+WORDS = {"ahead", "customer", "currency", "layout", "agreement", "outcomes", "explanations", "errors", "files", "sql"}
 STAGES = {
     "mapping",
     "normalizing",

@@ -2,17 +2,22 @@
 -- does its email, phone, billing id or identity number (as a token) belong to another reference.
 -- records:      position, row_id, external_reference, billing_id, email, phone, name, currency, balance, identity, fate
 -- matches:      position                     (rows of this run that share a reference, but for the first of equal ones)
--- known:        external_reference, billing_id, email, phone, name, currency, balance, identity
+-- known:        place (a number of its own), external_reference, billing_id, email, phone, name, currency, balance, identity
 -- known_fields: field                        (what the known customers state at all; nothing else is compared)
-CREATE OR REPLACE TABLE known_matches AS
-WITH asking AS MATERIALIZED (
-    -- One row for each reference: what the run itself says of the others comes first.
-    SELECT position, row_id, external_reference, billing_id, email, phone, name, currency, balance, identity
-    FROM records
-    ANTI JOIN matches USING (position)
-    WHERE fate IS NULL
-),
-stated AS (
+-- The known customers are looked through once for each thing asked, for hashes of eight bytes and nothing else, so that tens
+-- of millions of them fit beside millions of rows; whoever remains is read whole, and compared by what he is.
+CREATE OR REPLACE TEMP TABLE near AS
+SELECT place FROM known
+SEMI JOIN (SELECT hash(external_reference) AS asked FROM records WHERE fate IS NULL) ON hash(external_reference) = asked;
+
+CREATE OR REPLACE TEMP TABLE known_here AS
+SELECT external_reference, billing_id, email, phone, name, currency, balance
+FROM known
+WHERE place IN (SELECT place FROM near);
+
+-- One row for each reference: what the run itself says of the others comes first.
+CREATE OR REPLACE TEMP TABLE known_already AS
+WITH stated AS (
     SELECT
         coalesce(bool_or(field = 'billing_id'), false) AS billing_id,
         coalesce(bool_or(field = 'email'), false) AS email,
@@ -25,75 +30,100 @@ stated AS (
 compared AS (
     SELECT
         asking.position,
-        known.billing_id,
-        (stated.email AND asking.email IS DISTINCT FROM known.email)
-        OR (stated.phone AND asking.phone IS DISTINCT FROM known.phone)
-        OR (stated.name AND asking.name IS DISTINCT FROM known.name)
-        OR (stated.currency AND asking.currency IS DISTINCT FROM known.currency)
-        OR (stated.balance AND asking.balance IS DISTINCT FROM known.balance)
+        asking.row_id,
+        known_here.billing_id,
+        (stated.email AND asking.email IS DISTINCT FROM known_here.email)
+        OR (stated.phone AND asking.phone IS DISTINCT FROM known_here.phone)
+        OR (stated.name AND asking.name IS DISTINCT FROM known_here.name)
+        OR (stated.currency AND asking.currency IS DISTINCT FROM known_here.currency)
+        OR (stated.balance AND asking.balance IS DISTINCT FROM known_here.balance)
         -- Suppliers seldom know billing's own id: a row without one says nothing about it.
-        OR (stated.billing_id AND asking.billing_id IS NOT NULL AND asking.billing_id IS DISTINCT FROM known.billing_id)
+        OR (stated.billing_id AND asking.billing_id IS NOT NULL AND asking.billing_id IS DISTINCT FROM known_here.billing_id)
         AS differs
-    FROM asking
-    JOIN known USING (external_reference)
+    FROM records AS asking
+    JOIN known_here USING (external_reference)
     CROSS JOIN stated
-),
-known_already AS (
-    SELECT
-        position,
-        -- Two billing ids under one reference are two customers, whatever else they have in common.
-        bool_or(differs)
-        OR min(billing_id) IS DISTINCT FROM max(billing_id)
-        OR count(billing_id) NOT IN (0, count(*))
-        AS differs
-    FROM compared
-    GROUP BY position
-),
-new AS (
-    SELECT position, email, phone, billing_id, identity FROM asking ANTI JOIN known_already USING (position)
-),
--- Who has an email, phone or billing id, by name: one owner each, the same one in every run; only of those that are asked
--- for. Grouping before joining keeps the work small where thousands share one address.
-email_owners AS (
-    SELECT email, min(external_reference) AS owner
-    FROM known
-    SEMI JOIN new USING (email)
-    WHERE external_reference IS NOT NULL
-    GROUP BY email
-),
-phone_owners AS (
-    SELECT phone, min(external_reference) AS owner
-    FROM known
-    SEMI JOIN new USING (phone)
-    WHERE external_reference IS NOT NULL
-    GROUP BY phone
-),
-billing_id_owners AS (
-    SELECT billing_id, min(external_reference) AS owner
-    FROM known
-    SEMI JOIN new USING (billing_id)
-    WHERE external_reference IS NOT NULL
-    GROUP BY billing_id
-),
-identity_owners AS (
-    SELECT identity, min(external_reference) AS owner
-    FROM known
-    SEMI JOIN new USING (identity)
-    WHERE external_reference IS NOT NULL
-    GROUP BY identity
+    WHERE asking.fate IS NULL
+)
+SELECT
+    position,
+    any_value(row_id) AS row_id,
+    -- Two billing ids under one reference are two customers, whatever else they have in common.
+    bool_or(differs)
+    OR min(billing_id) IS DISTINCT FROM max(billing_id)
+    OR count(billing_id) NOT IN (0, count(*))
+    AS differs
+FROM compared
+ANTI JOIN matches USING (position)
+GROUP BY position;
+
+-- Who has an email, phone, billing id or identity number, by name: one owner each, the same one in every run; only of those
+-- that are asked for. Grouping before joining keeps the work small where thousands share one address.
+CREATE OR REPLACE TEMP TABLE near AS
+SELECT place FROM known
+SEMI JOIN (SELECT hash(email) AS asked FROM records WHERE fate IS NULL AND email IS NOT NULL) ON hash(email) = asked;
+
+CREATE OR REPLACE TEMP TABLE email_owners AS
+SELECT email, min(external_reference) AS owner
+FROM known
+WHERE place IN (SELECT place FROM near) AND external_reference IS NOT NULL
+GROUP BY email;
+
+CREATE OR REPLACE TEMP TABLE near AS
+SELECT place FROM known
+SEMI JOIN (SELECT hash(phone) AS asked FROM records WHERE fate IS NULL AND phone IS NOT NULL) ON hash(phone) = asked;
+
+CREATE OR REPLACE TEMP TABLE phone_owners AS
+SELECT phone, min(external_reference) AS owner
+FROM known
+WHERE place IN (SELECT place FROM near) AND external_reference IS NOT NULL
+GROUP BY phone;
+
+CREATE OR REPLACE TEMP TABLE near AS
+SELECT place FROM known
+SEMI JOIN (SELECT hash(billing_id) AS asked FROM records WHERE fate IS NULL AND billing_id IS NOT NULL) ON hash(billing_id) = asked;
+
+CREATE OR REPLACE TEMP TABLE billing_id_owners AS
+SELECT billing_id, min(external_reference) AS owner
+FROM known
+WHERE place IN (SELECT place FROM near) AND external_reference IS NOT NULL
+GROUP BY billing_id;
+
+CREATE OR REPLACE TEMP TABLE near AS
+SELECT place FROM known
+SEMI JOIN (SELECT hash(identity) AS asked FROM records WHERE fate IS NULL AND identity IS NOT NULL) ON hash(identity) = asked;
+
+CREATE OR REPLACE TEMP TABLE identity_owners AS
+SELECT identity, min(external_reference) AS owner
+FROM known
+WHERE place IN (SELECT place FROM near) AND external_reference IS NOT NULL
+GROUP BY identity;
+
+CREATE OR REPLACE TABLE known_matches AS
+WITH shared AS (
+    SELECT position, row_id, owner, 'email_of_another' AS rule FROM records JOIN email_owners USING (email) WHERE fate IS NULL
+    UNION ALL
+    SELECT position, row_id, owner, 'phone_of_another' FROM records JOIN phone_owners USING (phone) WHERE fate IS NULL
+    UNION ALL
+    SELECT position, row_id, owner, 'billing_id_of_another'
+    FROM records JOIN billing_id_owners USING (billing_id) WHERE fate IS NULL
+    UNION ALL
+    SELECT position, row_id, owner, 'identity_of_another' FROM records JOIN identity_owners USING (identity) WHERE fate IS NULL
 ),
 found AS (
-    SELECT position, NULL AS same_as, CASE WHEN differs THEN 'known_different' ELSE 'known_same' END AS rule
+    SELECT position, row_id, NULL AS same_as, CASE WHEN differs THEN 'known_different' ELSE 'known_same' END AS rule
     FROM known_already
     UNION ALL
-    SELECT position, owner, 'email_of_another' FROM new JOIN email_owners USING (email)
-    UNION ALL
-    SELECT position, owner, 'phone_of_another' FROM new JOIN phone_owners USING (phone)
-    UNION ALL
-    SELECT position, owner, 'billing_id_of_another' FROM new JOIN billing_id_owners USING (billing_id)
-    UNION ALL
-    SELECT position, owner, 'identity_of_another' FROM new JOIN identity_owners USING (identity)
+    -- Whose own reference is known is nobody else.
+    SELECT position, row_id, owner, rule FROM shared ANTI JOIN known_already USING (position) ANTI JOIN matches USING (position)
 )
 SELECT position, row_id, same_as, rule, 1.0::DOUBLE AS score
-FROM found
-JOIN asking USING (position)
+FROM found;
+
+DROP TABLE near;
+DROP TABLE known_here;
+DROP TABLE known_already;
+DROP TABLE email_owners;
+DROP TABLE phone_owners;
+DROP TABLE billing_id_owners;
+DROP TABLE identity_owners

@@ -26,7 +26,7 @@ def email_kinds(texts: pl.Series) -> Kinds:
     unsettled = table.filter(~pl.col("settled") & text.is_not_null())["text"].unique()
     undecided = unsettled.filter(~is_hopeless(unsettled))
     decided = {address: _by_library(address) for address in undecided}
-    value = pl.when("settled").then(_domain_lowered(text))
+    value: pl.Expr = pl.when("settled").then(_domain_lowered(text))
     if decided:
         value = pl.coalesce(value, text.replace_strict(decided, default=None, return_dtype=pl.String))
     table = table.lazy().with_columns(value=value).collect()

@@ -1,6 +1,8 @@
-"""What is done with every accepted row: `make_plan` writes the plan, one line a row, and returns what it comes to."""
+"""What is done with every accepted row: `make_plan` writes the plan, one line a row, part by part."""
 
 import glob
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -17,6 +19,8 @@ __all__ = ["IDENTITY_REASONS", "SAME_IDENTITY", "VERDICTS", "Plan", "SameIdentit
 _JUDGED, _BEYOND, _PLAN = (
     files(__package__).joinpath(name).read_text(encoding="utf-8") for name in ("judged.sql", "beyond.sql", "plan.sql")
 )
+#: Hashes and keys take longer to press than to write, and no dictionary of them pays.
+_WRITTEN = "FORMAT parquet, COMPRESSION snappy, DICTIONARY_SIZE_LIMIT 1"
 SameIdentity = Literal["flag", "hold", "skip"]
 
 #: What each reason leads to. No reason: the row is created.
@@ -61,7 +65,7 @@ class Plan:
 
 def make_plan(
     workbench: duckdb.DuckDBPyConnection,
-    target: Path,
+    parts: Iterable[tuple[str, Path]],
     environment: Environment,
     *,
     retry_refused: bool,
@@ -69,35 +73,36 @@ def make_plan(
     limit: int | None = None,
     where: str | None = None,
 ) -> Plan:
-    """Write the plan to `target` (Parquet) from the views `records` and `history` and what `find_matches` made.
+    """Write the plan from the views `records` and `history` and what `find_matches` made, a file for each part of the records.
 
-    Columns: position, row_id, external_reference, action, fate, reason, flags (the identities of other references that
-    the row has), same_as (a row of the run, or with flags the known reference), fingerprint, and for creates key and
-    payload. Rows stand in the order of the input. `limit` is the number of creates of this wave, and `where` an SQL
-    expression over the file's own columns that says which rows are in it; raise ConfigError where it cannot be asked.
+    `parts`: what holds a part, as it stands behind FROM, and where its plan is to be written (Parquet): position,
+    external_reference, action, fate, reason, flags (the identities of other references that the row has), same_as (a row
+    of the run, or with flags the known reference), fingerprint, and for creates key. Rows stand in the order of the
+    input. `limit` is the number of creates of this wave, and `where` an SQL expression over the file's own columns that
+    says which rows are in it; raise ConfigError where it cannot be asked.
     """
     _judge(workbench, same_identity, retry_refused=retry_refused)
     find_outside(workbench, where)
-    workbench.execute(
-        f"COPY ({_PLAN}) TO $target (FORMAT parquet, COMPRESSION zstd)",
-        {
-            "target": str(target),
-            "namespace": KEY_NAMESPACE.hex,
-            "key_prefix": key_prefix(environment),
-            "first_beyond": _first_beyond(workbench, limit),
-        },
-    )
-    counted = dict(
+    told = {
+        "namespace": KEY_NAMESPACE.hex,
+        "key_prefix": key_prefix(environment),
+        "first_beyond": _first_beyond(workbench, limit),
+    }
+    rows = Counter[str]()
+    for part, target in parts:
+        first, last = workbench.execute(f"SELECT min(position), max(position) FROM {part}").fetchall()[0]
+        select = _PLAN.format(part=part)
         workbench.execute(
-            "SELECT action, count(*) FROM read_parquet($written) GROUP BY action",
-            {"written": glob.escape(str(target))},
-        ).fetchall()
-    )
-    return Plan({action: counted.get(action.value, 0) for action in Action})
+            f"COPY ({select}) TO $target ({_WRITTEN})",
+            {"target": str(target), "first": first, "last": last, **told},
+        )
+        counted = "SELECT action, count(*) FROM read_parquet($written) GROUP BY action"
+        rows.update(dict(workbench.execute(counted, {"written": glob.escape(str(target))}).fetchall()))
+    return Plan({action: rows[action.value] for action in Action})
 
 
 def _judge(workbench: duckdb.DuckDBPyConnection, same_identity: SameIdentity, *, retry_refused: bool) -> None:
-    """Make the view `judged` and the table `verdicts`."""
+    """Make the tables `judged` and `verdicts`."""
     of_another = SAME_IDENTITY[same_identity]
     verdicts = {**VERDICTS, **({} if of_another is None else dict.fromkeys(IDENTITY_REASONS, of_another))}
     workbench.execute("CREATE OR REPLACE TABLE verdicts (reason VARCHAR, action VARCHAR, fate VARCHAR)")

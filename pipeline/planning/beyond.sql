@@ -4,9 +4,10 @@ WITH begun AS (
     SELECT count(*) AS places FROM judged WHERE begun_key IS NOT NULL
 )
 SELECT position
-FROM judged
+FROM records
 ANTI JOIN outside_wave USING (position)
-WHERE reason IS NULL AND begun_key IS NULL
+ANTI JOIN (SELECT position FROM judged WHERE reason IS NOT NULL OR begun_key IS NOT NULL) USING (position)
+WHERE fate IS NULL
 ORDER BY position
 LIMIT 1
 OFFSET (SELECT greatest($limit - places, 0) FROM begun)

@@ -1,18 +1,25 @@
--- What is done with every accepted row, in the order of the input.
--- judged:       position, row_id, external_reference, payload, fingerprint, reason, begun_key, flags, same_as
--- outside_wave: position                 (rows that --where does not take)
--- verdicts:     reason, action, fate     (what each reason leads to; no reason = create)
-WITH timed AS (
+-- What is done with every accepted row of one part of the records, in the order of the input.
+-- the part:     position, external_reference, payload, fate      (positions from $first to $last)
+-- judged:       position, reason, begun_key, flags, same_as      (rows against which something speaks)
+-- outside_wave: position                                         (rows that --where does not take)
+-- verdicts:     reason, action, fate                             (what each reason leads to; no reason = create)
+WITH accepted AS (
+    SELECT position, external_reference, sha256(payload) AS fingerprint FROM {part} WHERE fate IS NULL
+),
+timed AS (
     SELECT
-        judged.* REPLACE (
-            CASE
-                WHEN judged.reason IS NOT NULL OR begun_key IS NOT NULL THEN judged.reason
-                WHEN outside_wave.position IS NOT NULL THEN 'PLAN.OUTSIDE_WAVE'
-                WHEN judged.position >= $first_beyond THEN 'PLAN.BEYOND_LIMIT'
-            END AS reason
-        )
-    FROM judged
-    LEFT JOIN outside_wave USING (position)
+        accepted.*,
+        judged.begun_key,
+        coalesce(judged.flags, []) AS flags,
+        judged.same_as,
+        CASE
+            WHEN judged.reason IS NOT NULL OR judged.begun_key IS NOT NULL THEN judged.reason
+            WHEN outside.position IS NOT NULL THEN 'PLAN.OUTSIDE_WAVE'
+            WHEN accepted.position >= $first_beyond THEN 'PLAN.BEYOND_LIMIT'
+        END AS reason
+    FROM accepted
+    LEFT JOIN (SELECT * FROM judged WHERE position BETWEEN $first AND $last) AS judged USING (position)
+    LEFT JOIN (SELECT position FROM outside_wave WHERE position BETWEEN $first AND $last) AS outside USING (position)
 ),
 planned AS (
     SELECT
@@ -25,7 +32,6 @@ planned AS (
 )
 SELECT
     position,
-    row_id,
     external_reference,
     action,
     fate,
@@ -40,7 +46,6 @@ SELECT
         substr(name_hash, 1, 8) || '-' || substr(name_hash, 9, 4) || '-5' || substr(name_hash, 14, 3)
         || '-' || substr('89ab', (strpos('0123456789abcdef', substr(name_hash, 17, 1)) - 1) % 4 + 1, 1)
         || substr(name_hash, 18, 3) || '-' || substr(name_hash, 21, 12)
-    ) END AS key,
-    CASE WHEN action = 'create' THEN payload END AS payload
+    ) END AS key
 FROM planned
 ORDER BY position

@@ -1,7 +1,10 @@
-"""What became of everything: `find_fates` gives every record its one fate, `summarize` adds up, the rest shows it."""
+"""What became of everything: `find_fates` gives every record its one fate, `summarize` adds up, `listed` and the rest show it."""
 
-from pipeline.reporting.fates import differences, find_fates, list_query, rows_query
+from pipeline.reporting.fates import differences, find_fates, identities
+from pipeline.reporting.lists import listed
 from pipeline.reporting.page import render_html
 from pipeline.reporting.summary import Facts, Report, summarize
 
-__all__ = ["Facts", "Report", "differences", "find_fates", "list_query", "render_html", "rows_query", "summarize"]
+__all__ = [
+    "Facts", "Report", "differences", "find_fates", "identities", "listed", "render_html", "summarize",
+]  # fmt: skip

@@ -1,18 +1,20 @@
--- Where every record ended, once each: set aside by reading or validating, decided by planning, or settled by billing.
--- A record that got lost on the way has no fate here, and then the conservation law says so.
-CREATE OR REPLACE TABLE fates AS
+-- Where every record of one part ended, once each: set aside by reading or validating, decided by planning, or settled by
+-- billing. A record that got lost on the way has no fate here, and then the conservation law says so.
+-- records, plan: the part               (positions from $first to $last)
+-- settled:       what the ledger says   (see settled.sql)
 WITH joined AS (
     SELECT
         records.position,
         records.row_id,
         records.line_count,
         records.external_reference,
-        records.text,
+        records.origin_run,
+        records.origin_row,
         records.reasons AS set_aside_reasons,
         records.fate AS set_aside_fate,
         CASE
             WHEN records.currency IS NULL THEN $no_currency
-            WHEN list_contains($currencies, records.currency) THEN records.currency
+            WHEN records.currency IN (SELECT unnest($currencies)) THEN records.currency
             ELSE $no_code
         END AS currency,
         records.balance,
@@ -24,16 +26,16 @@ WITH joined AS (
         plan.same_as,
         plan.fingerprint,
         plan.key AS planned_key,
-        outcomes.state,
-        outcomes.run_id AS settled_by,
-        outcomes.fingerprint = plan.fingerprint AS same_content,
-        outcomes.key AS sent_key,
-        outcomes.billing_id,
-        outcomes.payable,
-        outcomes.detail
-    FROM records
-    LEFT JOIN plan USING (position)
-    LEFT JOIN outcomes ON outcomes.external_reference = plan.external_reference
+        settled.state,
+        settled.settled_by,
+        settled.same_content,
+        settled.sent_key,
+        settled.billing_id,
+        settled.payable,
+        settled.detail
+    FROM {records} AS records
+    LEFT JOIN {plan} AS plan USING (position)
+    LEFT JOIN (SELECT * FROM settled WHERE position BETWEEN $first AND $last) AS settled USING (position)
 ),
 told AS (
     SELECT
@@ -56,7 +58,8 @@ SELECT
     row_id,
     line_count,
     external_reference,
-    text,
+    origin_run,
+    origin_row,
     currency,
     balance,
     balance_kind,
@@ -89,3 +92,4 @@ SELECT
     CASE WHEN action = 'create' AND same_content THEN payable END AS payable,
     CASE WHEN action = 'create' AND same_content THEN detail END AS detail
 FROM told
+ORDER BY position

@@ -3,7 +3,6 @@
 A dialect that was declared is not judged here: there the lines that do not fit are set aside, one by one.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -51,12 +50,15 @@ class Spelling:
     examples: list[bytes] = field(default_factory=list)
     seen: int = 0
 
-    def add(self, parts: Sequence[bytes], lines: pl.DataFrame) -> None:
+    def add(self, whole: bytes, lines: pl.DataFrame) -> None:
         """Count the physical lines of one block, as bytes and as they were decoded."""
         beyond_ascii = pl.col("raw").str.len_bytes() != pl.col("raw").str.len_chars()
         self.good += lines.select((beyond_ascii & ~pl.col("undecoded")).sum()).item()
         bad = lines["undecoded"].arg_true().to_list()
-        if bad and not self.bad:
+        if not bad:
+            return
+        parts = whole.split(b"\n")
+        if not self.bad:
             self.first = self.seen + sum(len(part) + 1 for part in parts[: bad[0]]) + _first_bad_byte(parts[bad[0]])
         self.bad += len(bad)
         self.examples += [parts[index] for index in bad[: max(_EXAMPLES - len(self.examples), 0)]]

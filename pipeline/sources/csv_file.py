@@ -141,7 +141,7 @@ class CsvFile:
             line_ends += whole.count(b"\n")
             lines = _physical_lines(whole, first_line, self.dialect)
             if self._may_be_no_utf8 and not whole.isascii():
-                self._spelling.add(_lines_of(whole), lines)
+                self._spelling.add(whole, lines)
             self._spelling.seen += len(whole)
             first_line += lines.height
             if not block:

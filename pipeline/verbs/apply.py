@@ -11,7 +11,6 @@ from types import MappingProxyType
 from typing import Any
 
 import polars as pl
-import pyarrow.parquet as pq
 
 from pipeline.agreement import Delivery
 from pipeline.billing import Billing, LookUp
@@ -97,9 +96,9 @@ def submit_and_report(
 ) -> Report:
     """Send what the plan wants and the ledger does not yet hold, then report; the caller holds the lock."""
     folder.remove_unfinished()
-    creates = sum(1 for _ in _planned_creates(folder))
     began = CLOCK.monotonic()
     plan = folder.read_plan()
+    creates = plan["actions"][Action.CREATE.value]
     ledger.begin_run(
         folder.run_id,
         CLOCK.now(),
@@ -259,19 +258,18 @@ def _policy(settings: Settings, target: Target) -> Policy:
 
 def _planned_creates(folder: RunFolder) -> Iterator[Planned]:
     """The creates of a plan, streamed in the order of the input."""
-    columns = ["action", "external_reference", "fingerprint", "key", "payload"]
-    with pq.ParquetFile(folder.staged / "plan.parquet") as plan:
-        for batch in plan.iter_batches(batch_size=10_000, columns=columns):
-            for action, reference, fingerprint, key, payload in zip(
-                *(c.to_pylist() for c in batch.columns), strict=True
-            ):
-                if action == Action.CREATE.value:
-                    yield Planned(reference, fingerprint, key, payload.encode())
+    columns = ["action", "external_reference", "fingerprint", "key"]
+    for records, part in zip(folder.parts("records"), folder.parts("plan"), strict=True):
+        payloads = pl.scan_parquet(records, glob=False).filter(pl.col("fate").is_null()).select("payload").collect()
+        # Both hold the accepted rows in the order of the input.
+        rows = pl.read_parquet(part, columns=columns, glob=False).hstack(payloads)
+        for _, reference, fingerprint, key, payload in rows.filter(action=Action.CREATE.value).iter_rows():
+            yield Planned(reference, fingerprint, key, payload.encode())
 
 
 def _outcomes(ledger: Ledger, folder: RunFolder) -> Iterator[pl.DataFrame]:
     """The ledger's rows for the references of this plan; other runs' customers have no business in this folder."""
-    planned = pl.read_parquet(folder.staged / "plan.parquet", columns=["external_reference"], glob=False).unique()
+    planned = pl.scan_parquet(folder.parts("plan"), glob=False).select("external_reference").collect().unique()
     schema = {name: pl.Int64 if name == "payable" else pl.String for name in OUTCOME_COLUMNS}
     for block in itertools.chain([[]], ledger.outcomes()):
         rows = pl.DataFrame(block, schema=schema, orient="row").with_columns(pl.col("payable").cast(pl.Boolean))

@@ -12,10 +12,11 @@ import polars as pl
 
 from pipeline import __version__
 from pipeline.agreement import Delivery
+from pipeline.ahead import one_ahead
 from pipeline.config import Settings
 from pipeline.customer import Environment
 from pipeline.errors import Interrupted, SourceError
-from pipeline.files import renamed_when_whole, sha256_of, token_key
+from pipeline.files import sha256_of, token_key
 from pipeline.layout import Layout
 from pipeline.ledger import Ledger
 from pipeline.mapping import count_absent
@@ -91,7 +92,7 @@ def _plan(
     defaults = Defaults(settings.region, token_key(settings.home) if settings.wants_tokens else b"")
     expected, returns = parse_expected(settings.expect), Returns(settings.reports)
     by_file, absent = {file.name: ControlTotals() for file in files}, Counter[str]()
-    for number, (file, batch) in enumerate(read(files, batch_bytes), start=1):
+    for number, (file, batch) in enumerate(one_ahead(read(files, batch_bytes)), start=1):
         if stopping.event.is_set():
             raise Interrupted("stopped while planning; nothing was sent")
         layout = layout_of(settings.mapping, files[0].columns)
@@ -158,16 +159,15 @@ def _decide(
     """Match and plan over the staged records, the ledger's history and the known customers; what is doubtful about them."""
     with folder.workbench(references=known.path if known else None) as workbench:
         find_matches(workbench)
-        with renamed_when_whole(folder.staged / "plan.parquet") as path:
-            plan = make_plan(
-                workbench,
-                path,
-                environment,
-                retry_refused=settings.retry_refused,
-                same_identity=settings.same_identity,
-                limit=settings.limit,
-                where=settings.where,
-            )
+        plan = make_plan(
+            workbench,
+            folder.parts_to_plan(),
+            environment,
+            retry_refused=settings.retry_refused,
+            same_identity=settings.same_identity,
+            limit=settings.limit,
+            where=settings.where,
+        )
         return plan, find_doubts(workbench)
 
 

@@ -40,7 +40,8 @@ def judged(records: pl.DataFrame, layout: Layout, defaults: Defaults) -> pl.Data
 
 def _between_stages(columns: list[str]) -> list[str]:
     """What only the row-local stages tell each other; the amount as it was given stays, for people to compare."""
-    return [name for name in columns if name.startswith(("mapped.", "fault.")) and name != "mapped.balance"]
+    stay = {"mapped.balance", "kind.balance"}
+    return [name for name in columns if name.startswith(("mapped.", "fault.", "kind.")) and name not in stay]
 
 
 def no_records(columns: list[str]) -> pl.DataFrame:

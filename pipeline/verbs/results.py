@@ -3,16 +3,27 @@
 import csv
 import io
 from collections import Counter
+from contextlib import ExitStack
 from datetime import datetime
 from typing import Any
 
 import duckdb
 import polars as pl
 
+from pipeline.ahead import one_ahead
 from pipeline.customer import ROW_ID, is_import_column
-from pipeline.files import renamed_when_whole, write_bytes
+from pipeline.files import renamed_when_whole, write_bytes, written_whole
 from pipeline.outcomes import LISTS
-from pipeline.reporting import Facts, Report, differences, find_fates, list_query, render_html, rows_query, summarize
+from pipeline.reporting import (
+    Facts,
+    Report,
+    differences,
+    find_fates,
+    identities,
+    listed,
+    render_html,
+    summarize,
+)
 from pipeline.returning import TOO_LONG_FOR_A_CELL
 from pipeline.run_folder import RunFolder
 from pipeline.submission import Stop
@@ -22,6 +33,8 @@ __all__ = ["Report", "write_results"]
 
 WORKBOOK = "rejected.xlsx"
 MOST_ROWS_FOR_PEOPLE = 20_000  #: nobody mends more by hand; the CSV file has them all
+#: Columns of the fates that stand in the lists and in rows.parquet, and in no sum.
+_NOT_SUMMED = ("fingerprint", "key", "billing_id", "same_as", "origin_run", "origin_row")
 _DIFFERENCE_COLUMNS = ("_import_row_id", "external_reference", "field", "ours", "theirs")
 
 
@@ -41,12 +54,14 @@ def write_results(
     if submit_seconds is not None:
         seconds["submit"] = round(submit_seconds, 3)
     with folder.workbench() as workbench:
-        find_fates(workbench, folder.run_id)
+        _write_rows(folder, workbench, plan["columns"])
+        folder.show(workbench, "fates")
         facts = _facts(
             plan, status, now, stop, requests or {"creates": 0, "replayed": 0, "look_ups": 0}, seconds, left_over
         )
         report = summarize(workbench, facts)
-        _write_tables(folder, workbench, plan["columns"])
+        _write_differences(folder, workbench)
+    _write_returned(folder)
     report.content["files"] = {
         name: str(folder.path / name)
         for name in (
@@ -118,19 +133,28 @@ def _wave(settings: dict[str, Any]) -> dict[str, Any] | None:
     return wave if any(wave.values()) else None
 
 
-def _write_tables(folder: RunFolder, workbench: duckdb.DuckDBPyConnection, columns: list[str]) -> None:
-    for name in LISTS:
-        with renamed_when_whole(folder.path / f"{name}.csv") as path:
-            workbench.execute(
-                f"COPY ({list_query(name, columns, folder.run_id)}) TO $path (FORMAT csv, HEADER)",
-                {"path": str(path.absolute())},
-            )
-    with renamed_when_whole(folder.path / "rows.parquet") as path:
-        workbench.execute(
-            f"COPY ({rows_query()}) TO $path (FORMAT parquet, COMPRESSION zstd)", {"path": str(path.absolute())}
-        )
-    _write_returned(folder)
-    _write_workbook(folder, workbench, columns)
+def _write_rows(folder: RunFolder, workbench: duckdb.DuckDBPyConnection, columns: list[str]) -> None:
+    """Every record with its fate, in all files that hold records, part by part; what summing needs is staged."""
+    wanted = ["currency", "text", *(f"given.{column}" for column in columns)]
+    for_people: list[pl.DataFrame] = []
+    with ExitStack() as stack:
+        lists = {name: stack.enter_context(written_whole(folder.path / f"{name}.csv")) for name in LISTS}
+        write_rows = stack.enter_context(folder.written_in_parts("rows.parquet"))
+        parts = ((folder.source(records), folder.source(plan)) for records, plan in folder.planned_parts())
+        for number, fates in enumerate(one_ahead(find_fates(workbench, folder.run_id, parts))):
+            folder.stage(f"fates-{number:05}.parquet", fates.drop(_NOT_SUMMED))
+            write_rows(identities(fates))
+            records = pl.read_parquet(folder.parts("records")[number], columns=wanted, glob=False)
+            for name, file in lists.items():
+                listed_here = listed(name, records, fates, columns, folder.run_id)
+                if listed_here.height or not number:
+                    listed_here.write_csv(file, include_header=not number)
+                if name == "rejected" and sum(table.height for table in for_people) <= MOST_ROWS_FOR_PEOPLE:
+                    for_people.append(listed_here)
+    _write_workbook(folder, pl.concat(for_people))
+
+
+def _write_differences(folder: RunFolder, workbench: duckdb.DuckDBPyConnection) -> None:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(_DIFFERENCE_COLUMNS)
@@ -145,13 +169,10 @@ def _write_returned(folder: RunFolder) -> None:
         cells.write_csv(path)
 
 
-def _write_workbook(folder: RunFolder, workbench: duckdb.DuckDBPyConnection, columns: list[str]) -> None:
+def _write_workbook(folder: RunFolder, rejected: pl.DataFrame) -> None:
     """`rejected.csv` once more, for people: every cell text, so that no spreadsheet changes what it shows."""
     target = folder.path / WORKBOOK
     target.unlink(missing_ok=True)
-    found = workbench.execute(f"{list_query('rejected', columns, folder.run_id)} LIMIT {MOST_ROWS_FOR_PEOPLE + 1}")
-    header = [name for name, *_ in found.description or ()]
-    rows = found.fetchall()
-    if 0 < len(rows) <= MOST_ROWS_FOR_PEOPLE and len(header) <= MOST_COLUMNS:
-        ours = [is_import_column(name) for name in header]
-        write_text_sheet(target, "rejected", header, rows, ours=ours, too_long=TOO_LONG_FOR_A_CELL)
+    if 0 < rejected.height <= MOST_ROWS_FOR_PEOPLE and rejected.width <= MOST_COLUMNS:
+        ours = [is_import_column(name) for name in rejected.columns]
+        write_text_sheet(target, "rejected", rejected.columns, rejected.rows(), ours=ours, too_long=TOO_LONG_FOR_A_CELL)

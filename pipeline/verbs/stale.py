@@ -101,8 +101,11 @@ def _moved_history(folder: RunFolder, plan: dict[str, Any], ledger: Ledger) -> I
     references = set(ledger.moved_since(plan["ledger_event"]))
     if not references:
         return
-    planned = pl.scan_parquet(folder.staged / "plan.parquet", glob=False).select("external_reference", "row_id")
-    hit = planned.filter(pl.col("external_reference").is_in(list(references))).collect()["row_id"].to_list()
+    moved = pl.Series(list(references), dtype=pl.String).implode()
+    hit: list[str] = []
+    for part in folder.parts("records"):
+        accepted = pl.scan_parquet(part, glob=False).filter(pl.col("fate").is_null())
+        hit += accepted.filter(pl.col("external_reference").is_in(moved)).select("row_id").collect()["row_id"].to_list()
     if hit:
         yield f"the ledger's history of {len(hit)} planned rows ({', '.join(hit[:3])}{' …' if len(hit) > 3 else ''})"
 

@@ -350,13 +350,13 @@ def test_a_plan_whose_input_has_changed_is_refused_with_6_by_apply_and_by_resume
 
 def test_a_plan_whose_staged_rows_have_changed_is_refused_with_6(planned):
     place, run_id = planned
-    path = place.only_run() / "staged" / "plan.parquet"
+    path = place.only_run() / "staged" / "plan-00001.parquet"
     path.write_bytes(path.read_bytes()[:-1] + b"\0")
 
     applied = place.run("apply", run_id)
 
     assert applied.returncode == 6
-    assert "plan.parquet" in applied.stderr
+    assert "plan-00001.parquet" in applied.stderr
     assert customers_held(place) == 0
 
 

@@ -251,7 +251,7 @@ def bench(tmp_path):
     folder = RunFolder.create(tmp_path / "reports", RUN_ID)
     folder.stage_records(1, pl.DataFrame({"position": [1, 2]}))
     folder.stage_records(2, pl.DataFrame({"position": [3]}))
-    folder.stage("plan.parquet", pl.DataFrame({"position": [1]}))
+    folder.stage("plan-00001.parquet", pl.DataFrame({"position": [1]}))
     (tmp_path / "outside.csv").write_text("secret\n42\n")
     (tmp_path / "reports" / "beside.csv").write_text("secret\n42\n")
     with folder.workbench() as workbench:

@@ -42,7 +42,9 @@ def test_billing_holds_exactly_the_planned_creates_field_by_field(pipeline, outs
     result = pipeline("run", SAMPLE, "--base-url", outside.base_url, "--yes", "--json", environment=outside.environment)
 
     summary, held = json.loads(result.stdout), outside.customers()
-    plan = pl.read_parquet(pipeline.newest() / "staged" / "plan.parquet").filter(pl.col("action") == "create")
+    staged = pipeline.newest() / "staged"
+    records = pl.read_parquet(staged / "records-*.parquet").select("position", "payload")
+    plan = pl.read_parquet(staged / "plan-*.parquet").join(records, on="position").filter(pl.col("action") == "create")
     planned = {
         reference: json.loads(payload) for reference, payload in plan.select("external_reference", "payload").rows()
     }

@@ -150,7 +150,7 @@ def _result(run: PlannedRun) -> tuple:
         "conservation",
         "exit_code",
     )
-    plan = pl.read_parquet(run.folder.staged / "plan.parquet").to_dicts()
+    plan = pl.read_parquet(run.folder.parts("plan")).to_dicts()
     lists = {name: [{**row, "_import_run_id": ""} for row in rows] for name, rows in lists_of(run).items()}
     return (
         {name: summary[name] for name in kept},

@@ -115,5 +115,6 @@ def planned(rows: list[tuple], environment: Environment) -> pl.DataFrame:
         workbench.register("records", pl.DataFrame(rows, schema=schema, orient="row"))
         workbench.register("history", history)
         find_matches(workbench)
-        make_plan(workbench, Path(folder, "plan.parquet"), environment, retry_refused=False)
-        return pl.read_parquet(Path(folder, "plan.parquet"))
+        make_plan(workbench, [("records", Path(folder, "plan.parquet"))], environment, retry_refused=False)
+        payloads = pl.DataFrame(rows, schema=schema, orient="row").select("position", "payload")
+        return pl.read_parquet(Path(folder, "plan.parquet")).join(payloads, on="position")

@@ -53,7 +53,7 @@ def customers(rows: int) -> pl.DataFrame:
 
 def digest(run: PlannedRun) -> tuple[int, str]:
     """How many rows are planned, and one hash over their fingerprints, keys and actions in order."""
-    plan = pl.read_parquet(run.folder.staged / "plan.parquet", columns=["action", "fingerprint", "key"])
+    plan = pl.read_parquet(run.folder.parts("plan"), columns=["action", "fingerprint", "key"])
     lines = plan.select(pl.concat_str(pl.all().fill_null("-"), separator=" ")).to_series()
     hashed = hashlib.sha256()
     for line in lines:

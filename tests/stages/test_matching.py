@@ -83,7 +83,7 @@ def known_matches(rows: list[dict], known: list[dict], fields: tuple[str, ...] =
     schema = {"position": pl.Int64, **dict.fromkeys(("row_id", "payload", "fate"), pl.String), **COLUMNS}
     with duckdb.connect(":memory:") as workbench:
         workbench.register("records", pl.DataFrame(whole, schema=schema))
-        workbench.register("known", pl.DataFrame(known, schema=COLUMNS))
+        workbench.register("known", pl.DataFrame(known, schema=COLUMNS).with_row_index("place"))
         workbench.register("known_fields", pl.DataFrame({"field": fields}, schema={"field": pl.String}))
         find_matches(workbench)
         found = workbench.execute("SELECT position, rule, same_as, row_id FROM known_matches").fetchall()

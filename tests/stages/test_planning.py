@@ -65,15 +65,18 @@ def planned(
             schema=dict.fromkeys(("external_reference", "state", "fingerprint", "key"), pl.String),
             orient="row",
         ),
-        "known": pl.DataFrame(list(stored(_known(rows))), schema=KNOWN),
+        "known": pl.DataFrame(list(stored(_known(rows))), schema=KNOWN).with_row_index("place"),
         "known_fields": pl.DataFrame({"field": [*IDENTITIES, "name"]}),
     }
     with duckdb.connect(":memory:") as workbench:
         for name, table in tables.items():
             workbench.register(name, table)
         find_matches(workbench)
-        plan = make_plan(workbench, target, environment, **_told_by_the_job(rows))
-    return pl.read_parquet(target).to_dicts(), plan.rows
+        plan = make_plan(workbench, [("records", target)], environment, **_told_by_the_job(rows))
+    records = tables["records"].select("position", "row_id", "payload")
+    sent = pl.when(pl.col("action") == "create").then("payload")
+    found = pl.read_parquet(target).join(records, on="position", how="left").with_columns(payload=sent)
+    return found.to_dicts(), plan.rows
 
 
 def _record(at: int, row: Row, columns: list[str]) -> dict:
@@ -212,7 +215,7 @@ def test_a_plan_of_no_rows_is_empty_and_has_its_columns(tmp_path):
     assert plan == []
     assert set(counts.values()) == {0}
     schema = pl.read_parquet_schema(tmp_path / "plan.parquet")
-    assert schema.keys() >= {"position", "row_id", "action", "key", "payload"}
+    assert schema.keys() >= {"position", "external_reference", "action", "key"}
     assert schema["flags"] == pl.List(pl.String)
 
 
@@ -337,7 +340,7 @@ def fates_of(path: Path, folder: Path, **sent: str) -> list[tuple]:
     """Fate, reasons and same_as of a case file's rows; `sent`: what the ledger says of a reference after submission."""
     rows = rows_of(path)
     plan, _ = planned(rows, folder / "plan.parquet")
-    schema = {**RECORDS, "line_count": pl.Int64, **dict.fromkeys(("text", "kind.balance"), pl.String), "reasons": pl.List(pl.String)}  # fmt: skip
+    schema = {**RECORDS, "line_count": pl.Int64, **dict.fromkeys(("text", "kind.balance", "origin_run", "origin_row"), pl.String), "reasons": pl.List(pl.String)}  # fmt: skip
     records = pl.DataFrame([_record(at, row, []) for at, row in enumerate(rows)], schema=schema)
     fingerprints = {p["external_reference"]: p["fingerprint"] for p in plan}
     outcomes = pl.DataFrame(
@@ -352,8 +355,8 @@ def fates_of(path: Path, folder: Path, **sent: str) -> list[tuple]:
         workbench.register("records", records)
         workbench.register("plan", pl.read_parquet(folder / "plan.parquet"))
         workbench.register("outcomes", outcomes)
-        find_fates(workbench, "this")
-        return workbench.execute("SELECT fate, reasons, same_as FROM fates ORDER BY position").fetchall()
+        (fates,) = find_fates(workbench, "this", [("records", "plan")])
+        return fates.select("fate", "reasons", "same_as").rows()
 
 
 def test_a_row_that_is_let_through_says_whose_identity_it_has_after_what_became_of_it(tmp_path):
@@ -401,7 +404,7 @@ def deferred(where: str | None, folder: Path, fates: tuple[str | None, ...] = (N
         workbench.register("records", pl.DataFrame(records, schema=RECORDS).with_columns(pl.DataFrame(GIVEN)))
         workbench.register("history", pl.DataFrame(_history([]), schema=["external_reference", "state", "fingerprint", "key"]).cast(pl.String))  # fmt: skip
         find_matches(workbench)
-        make_plan(workbench, folder / "plan.parquet", ENVIRONMENT, retry_refused=False, where=where)
+        make_plan(workbench, [("records", folder / "plan.parquet")], ENVIRONMENT, retry_refused=False, where=where)
     plan = pl.read_parquet(folder / "plan.parquet")
     assert set(plan["reason"].drop_nulls()) <= {Reason.PLAN_OUTSIDE_WAVE.value}
     return set(plan.filter(action="defer")["position"])
