@@ -164,6 +164,19 @@ def show_plan(planned: "PlannedRun") -> None:
     say(f"nothing was sent; to do it: pipeline apply {planned.run_id}")
 
 
+def show_profile(stages: dict[str, dict[str, Any]]) -> None:
+    """Seconds, rows and peak memory of each stage: commentary, so that --json stays what it is."""
+    say(f"{'stage':<10}{'seconds':>9}{'rows':>13}{'rows/s':>13}{'peak MB':>9}")
+    for stage, of in stages.items():
+        rows, seconds, peak = of["rows"], of["seconds"], of["peak_bytes"]
+        pace = f"{rows / seconds:,.0f}" if rows and seconds else ""
+        say(
+            f"{stage:<10}{seconds:>9.2f}{rows or '':>13,}{pace:>13}{peak / 1e6 if peak else 0:>9,.0f}"
+            if rows
+            else f"{stage:<10}{seconds:>9.2f}{'':>26}{peak / 1e6 if peak else 0:>9,.0f}"
+        )
+
+
 def show_references(found: "list[tuple[str, References]]") -> None:
     """The known customers of each environment."""
     from rich.table import Table

@@ -36,7 +36,7 @@ class Facts:
     not_sent_columns: dict[str, str | None]
     actions: dict[str, int]
     requests: dict[str, int]
-    seconds: dict[str, float]
+    profile: dict[str, dict[str, Any]]  #: stage -> seconds, rows, peak_bytes
     left_over: int = 0  #: rows of earlier runs that were settled first
     settings: dict[str, Any] = field(default_factory=dict)
     per_second: float | None = None  #: the pace that the job asks for; None: as fast as billing answers
@@ -113,7 +113,8 @@ def summarize(workbench: duckdb.DuckDBPyConnection, facts: Facts) -> Report:
         "references": facts.references,
         "requests": facts.requests,
         "settled_for_earlier_runs": facts.left_over,
-        "seconds": facts.seconds,
+        "seconds": {stage: entry["seconds"] for stage, entry in facts.profile.items()},
+        "profile": facts.profile,
         "settings": facts.settings,
         "config": facts.config,
         "waves": facts.waves,

@@ -30,10 +30,11 @@ from pipeline.reporting import Report
 from pipeline.run_folder import PLAN_SCHEMA, RunFolder
 from pipeline.sources import BATCH_BYTES, Declared, SourceFile, beside, came_back, in_order, read, unknown_columns
 from pipeline.totalling import ControlTotals, added_up
+from pipeline.verbs.profile import Profile
 from pipeline.verbs.records import described_layout, judged, layout_of, no_records
 from pipeline.verbs.results import write_results
 from pipeline.verbs.returns import Returns
-from pipeline.verbs.watch import CLOCK, NOBODY, StopRequest, Stopwatch, Watch
+from pipeline.verbs.watch import CLOCK, NOBODY, StopRequest, Watch
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,8 @@ def plan_import(
     files = in_order(paths, Declared(**settings.source.model_dump()), settings.mapping)
     folder = RunFolder.create(settings.reports, run_id or new_run_id(paths))
     try:
-        record = _plan(folder, files, settings, environment, stopping or StopRequest(), watch, batch_bytes)
+        with Profile().running() as profile:
+            record = _plan(folder, files, settings, environment, stopping or StopRequest(), watch, batch_bytes, profile)
         folder.write_json("plan.json", record)
     except BaseException:
         shutil.rmtree(folder.path)  # half a plan holds people's data and is good for nothing
@@ -87,34 +89,37 @@ def _plan(
     stopping: StopRequest,
     watch: Watch,
     batch_bytes: int,
+    profile: Profile,
 ) -> dict[str, Any]:
-    seconds = Stopwatch()
     defaults = Defaults(settings.region, token_key(settings.home) if settings.wants_tokens else b"")
     expected, returns = parse_expected(settings.expect), Returns(settings.reports)
     by_file, absent = {file.name: ControlTotals() for file in files}, Counter[str]()
-    for number, (file, batch) in enumerate(one_ahead(read(files, batch_bytes)), start=1):
+    for number, (file, batch) in enumerate(one_ahead(profile.timed("read", read(files, batch_bytes))), start=1):
         if stopping.event.is_set():
             raise Interrupted("stopped while planning; nothing was sent")
         layout = layout_of(settings.mapping, files[0].columns)
         records = batch.records
         if came_back(file):
             records = returns.take(records, files[0].columns, layout)
-        by_file[file.name].add(records, layout)
-        absent += count_absent(records, layout)
-        folder.stage_records(number, judged(records, layout, defaults))
+        with profile.stage("total", records.height):
+            by_file[file.name].add(records, layout)
+            absent += count_absent(records, layout)
+        customers = judged(records, layout, defaults, profile)
+        with profile.stage("stage", records.height):
+            folder.stage_records(number, customers)
         watch.reading(sum(totals.records for totals in by_file.values()))
     totals = added_up(by_file.values())
     _refuse_empty(files, totals.records, settings)
     layout = layout_of(settings.mapping, files[0].columns)
     if not totals.records:
         folder.stage_records(0, judged(no_records(files[0].columns), layout, defaults))
-    seconds.lap("read and validate")
+    profile.stages["read"]["rows"] = totals.records
     known = known_to(settings.home / environment.name)
-    with Ledger.read(settings.home / environment.name) as ledger:
+    with profile.stage("remember"), Ledger.read(settings.home / environment.name) as ledger:
         folder.stage_blocks("history", _history(ledger))
         last_event = ledger.last_event() if ledger else 0
         delivered = ledger.deliveries() if ledger else []
-    plan, doubts = _decide(folder, settings, environment, known)
+    plan, doubts = _decide(folder, settings, environment, known, totals.records, profile)
     arriving = {file.name: _delivery(file, by_file[file.name]) for file in files if not came_back(file)}
     findings = [
         *compare(expected, records=totals.records, net=totals.net),
@@ -124,7 +129,8 @@ def _plan(
         *returns.findings(),
     ]
     folder.stage("returned.parquet", returns.cells)
-    seconds.lap("match and plan")
+    with profile.stage("hash"):
+        staged = {path.name: sha256_of(path) for path in sorted(folder.staged.glob("*.parquet"))}
     watch.planned()
     return {
         "schema": PLAN_SCHEMA,
@@ -148,27 +154,35 @@ def _plan(
         "ledger_event": last_event,
         "read": {"records": totals.records, "debits": dict(totals.debits), "credits": dict(totals.credits)},
         "actions": {action.value: count for action, count in plan.rows.items()},
-        "staged": {path.name: sha256_of(path) for path in sorted(folder.staged.glob("*.parquet"))},
-        "seconds": seconds.laps,
+        "staged": staged,
+        "profile": profile.stages,
     }
 
 
 def _decide(
-    folder: RunFolder, settings: Settings, environment: Environment, known: References | None
+    folder: RunFolder,
+    settings: Settings,
+    environment: Environment,
+    known: References | None,
+    rows: int,
+    profile: Profile,
 ) -> tuple[Plan, list[Finding]]:
     """Match and plan over the staged records, the ledger's history and the known customers; what is doubtful about them."""
     with folder.workbench(references=known.path if known else None) as workbench:
-        find_matches(workbench)
-        plan = make_plan(
-            workbench,
-            folder.parts_to_plan(),
-            environment,
-            retry_refused=settings.retry_refused,
-            same_identity=settings.same_identity,
-            limit=settings.limit,
-            where=settings.where,
-        )
-        return plan, find_doubts(workbench)
+        with profile.stage("match", rows):
+            find_matches(workbench)
+        with profile.stage("plan", rows):
+            plan = make_plan(
+                workbench,
+                folder.parts_to_plan(),
+                environment,
+                retry_refused=settings.retry_refused,
+                same_identity=settings.same_identity,
+                limit=settings.limit,
+                where=settings.where,
+            )
+        with profile.stage("doubt", rows):
+            return plan, find_doubts(workbench)
 
 
 def _unusual(arriving: Sequence[Delivery], delivered: Sequence[Delivery], settings: Settings) -> list[Finding]:

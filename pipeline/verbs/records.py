@@ -10,6 +10,7 @@ from pipeline.mapping import map_columns
 from pipeline.normalizing import Defaults, normalize
 from pipeline.outcomes import Fate
 from pipeline.validating import validate
+from pipeline.verbs.profile import Profile
 
 
 def layout_of(declared: Layout | None, columns: list[str]) -> Layout:
@@ -17,11 +18,21 @@ def layout_of(declared: Layout | None, columns: list[str]) -> Layout:
     return declared or canonical_layout(columns)
 
 
-def judged(records: pl.DataFrame, layout: Layout, defaults: Defaults) -> pl.DataFrame:
+def judged(records: pl.DataFrame, layout: Layout, defaults: Defaults, profile: Profile | None = None) -> pl.DataFrame:
     """The row-local stages over one batch: every record comes out once, accepted (fate null) or set aside."""
-    customers = normalize(map_columns(records, layout), layout, defaults)
+    profile, rows = profile or Profile(), records.height
+    with profile.stage("map", rows):
+        mapped = map_columns(records, layout)
+    with profile.stage("normalize", rows):
+        customers = normalize(mapped, layout, defaults)
+    with profile.stage("validate", rows):
+        reasons = validate(customers, refuse_sensitive=layout.sensitive_metadata == "refuse").reasons
+    with profile.stage("payloads", rows):
+        return _with_payloads(customers, reasons)
+
+
+def _with_payloads(customers: pl.DataFrame, reasons: pl.Series) -> pl.DataFrame:
     unreadable = pl.col("reason").is_not_null()
-    reasons = validate(customers, refuse_sensitive=layout.sensitive_metadata == "refuse").reasons
     return (
         customers.lazy()
         .with_columns(reasons=reasons)

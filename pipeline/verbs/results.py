@@ -28,6 +28,7 @@ from pipeline.returning import TOO_LONG_FOR_A_CELL
 from pipeline.run_folder import RunFolder
 from pipeline.submission import Stop
 from pipeline.text_sheet import MOST_COLUMNS, write_text_sheet
+from pipeline.verbs.profile import Profile
 
 __all__ = ["Report", "write_results"]
 
@@ -50,17 +51,23 @@ def write_results(
 ) -> Report:
     """Write every result file of a run from its staged tables, and return the report."""
     plan = folder.read_plan()
-    seconds = dict(plan["seconds"])
+    profile = Profile()
+    profile.stages |= plan["profile"]
     if submit_seconds is not None:
-        seconds["submit"] = round(submit_seconds, 3)
-    with folder.workbench() as workbench:
-        _write_rows(folder, workbench, plan["columns"])
+        profile.stages["submit"] = {
+            "seconds": round(submit_seconds, 3),
+            "rows": plan["actions"]["create"],
+            "peak_bytes": None,
+        }
+    with profile.running(), folder.workbench() as workbench:
+        _write_rows(folder, workbench, plan["columns"], profile)
         folder.show(workbench, "fates")
-        facts = _facts(
-            plan, status, now, stop, requests or {"creates": 0, "replayed": 0, "look_ups": 0}, seconds, left_over
-        )
-        report = summarize(workbench, facts)
-        _write_differences(folder, workbench)
+        with profile.stage("sum", plan["read"]["records"]):
+            facts = _facts(
+                plan, status, now, stop, requests or {"creates": 0, "replayed": 0, "look_ups": 0}, profile, left_over
+            )
+            report = summarize(workbench, facts)
+            _write_differences(folder, workbench)
     _write_returned(folder)
     report.content["files"] = {
         name: str(folder.path / name)
@@ -74,6 +81,7 @@ def write_results(
     }
     if (folder.path / WORKBOOK).exists():
         report.content["files"][WORKBOOK] = str(folder.path / WORKBOOK)
+    report.content["seconds"], report.content["profile"] = profile.seconds, profile.stages
     write_bytes(folder.path / "report.html", render_html(report.content).encode())
     folder.write_json("summary.json", report.content)
     folder.write_manifest(plan["inputs"], plan["settings"], _named(plan["config"]))
@@ -86,7 +94,7 @@ def _facts(
     now: datetime,
     stop: Stop | None,
     requests: dict[str, int],
-    seconds: dict[str, float],
+    profile: Profile,
     left_over: int,
 ) -> Facts:
     lines = Counter[str]()
@@ -110,7 +118,7 @@ def _facts(
         not_sent_columns=plan["columns_not_sent"],
         actions=plan["actions"],
         requests=requests,
-        seconds=seconds,
+        profile=profile.stages,
         left_over=left_over,
         settings=plan["settings"],
         per_second=plan["per_second"],
@@ -133,7 +141,7 @@ def _wave(settings: dict[str, Any]) -> dict[str, Any] | None:
     return wave if any(wave.values()) else None
 
 
-def _write_rows(folder: RunFolder, workbench: duckdb.DuckDBPyConnection, columns: list[str]) -> None:
+def _write_rows(folder: RunFolder, workbench: duckdb.DuckDBPyConnection, columns: list[str], profile: Profile) -> None:
     """Every record with its fate, in all files that hold records, part by part; what summing needs is staged."""
     wanted = ["currency", "text", *(f"given.{column}" for column in columns)]
     for_people: list[pl.DataFrame] = []
@@ -141,16 +149,19 @@ def _write_rows(folder: RunFolder, workbench: duckdb.DuckDBPyConnection, columns
         lists = {name: stack.enter_context(written_whole(folder.path / f"{name}.csv")) for name in LISTS}
         write_rows = stack.enter_context(folder.written_in_parts("rows.parquet"))
         parts = ((folder.source(records), folder.source(plan)) for records, plan in folder.planned_parts())
-        for number, fates in enumerate(one_ahead(find_fates(workbench, folder.run_id, parts))):
-            folder.stage(f"fates-{number:05}.parquet", fates.drop(_NOT_SUMMED))
-            write_rows(identities(fates))
-            records = pl.read_parquet(folder.parts("records")[number], columns=wanted, glob=False)
-            for name, file in lists.items():
-                listed_here = listed(name, records, fates, columns, folder.run_id)
-                if listed_here.height or not number:
-                    listed_here.write_csv(file, include_header=not number)
-                if name == "rejected" and sum(table.height for table in for_people) <= MOST_ROWS_FOR_PEOPLE:
-                    for_people.append(listed_here)
+        found = profile.timed("fates", find_fates(workbench, folder.run_id, parts))
+        for number, fates in enumerate(one_ahead(found)):
+            profile.stages["fates"]["rows"] += fates.height
+            with profile.stage("lists", fates.height):
+                folder.stage(f"fates-{number:05}.parquet", fates.drop(_NOT_SUMMED))
+                write_rows(identities(fates))
+                records = pl.read_parquet(folder.parts("records")[number], columns=wanted, glob=False)
+                for name, file in lists.items():
+                    listed_here = listed(name, records, fates, columns, folder.run_id)
+                    if listed_here.height or not number:
+                        listed_here.write_csv(file, include_header=not number)
+                    if name == "rejected" and sum(table.height for table in for_people) <= MOST_ROWS_FOR_PEOPLE:
+                        for_people.append(listed_here)
     _write_workbook(folder, pl.concat(for_people))
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from pipeline.submission import Clock, StopRequest, Tally
 
-__all__ = ["CLOCK", "NOBODY", "StopRequest", "Stopwatch", "Tally", "Watch"]
+__all__ = ["CLOCK", "NOBODY", "StopRequest", "Tally", "Watch"]
 
 CLOCK = Clock(lambda: datetime.now(UTC), time.monotonic)
 
@@ -22,17 +22,3 @@ class Watch:
 
 
 NOBODY = Watch()
-
-
-class Stopwatch:
-    """Seconds per stage."""
-
-    def __init__(self) -> None:
-        self.laps: dict[str, float] = {}
-        self._since = CLOCK.monotonic()
-
-    def lap(self, stage: str) -> None:
-        """The time since the last lap belongs to `stage`."""
-        now = CLOCK.monotonic()
-        self.laps[stage] = round(now - self._since, 3)
-        self._since = now

@@ -122,7 +122,12 @@ def content(**changes):
         "columns_not_sent": {"e-mail": "email", "notes": None},
         "requests": {"creates": 7, "replayed": 2, "look_ups": 3},
         "settled_for_earlier_runs": 0,
-        "seconds": {"read and validate": 0.345, "match and plan": 0.092, "submit": 8.5},
+        "seconds": {"read": 0.345, "plan": 0.092, "submit": 8.5},
+        "profile": {
+            "read": {"seconds": 0.345, "rows": 1200, "peak_bytes": 150_000_000},
+            "plan": {"seconds": 0.092, "rows": 1200, "peak_bytes": None},
+            "submit": {"seconds": 8.5, "rows": 0, "peak_bytes": None},
+        },
         "settings": {"region": "ZA", "retry_refused": False},
         "inputs": [
             {

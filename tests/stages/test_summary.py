@@ -62,7 +62,7 @@ def summary(*rows: dict, status: str = "finished", stop_code: int | None = None,
             not_sent_columns={},
             actions={action.value: planned.count(action.value) for action in Action},
             requests={"creates": 0, "replayed": 0, "look_ups": 0},
-            seconds={},
+            profile={},
             **facts,
         )
         return summarize(workbench, made).content

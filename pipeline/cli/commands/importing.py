@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipeline.cli import options
-from pipeline.cli.printing import say, show_json, show_plan, show_report
+from pipeline.cli.printing import say, show_json, show_plan, show_profile, show_report
 
 if TYPE_CHECKING:
     from pipeline.config import ConfigFile
@@ -49,6 +49,7 @@ def run(**given: Any) -> int:
 @options.destination
 @options.sending
 @options.places
+@click.option("--profile", is_flag=True, help="Also show seconds, rows and peak memory of each stage.")
 @options.as_json
 def plan(**given: Any) -> int:
     """Everything up to the plan; nothing is sent."""
@@ -66,6 +67,8 @@ def plan(**given: Any) -> int:
         show_json(planned.report.content)
     else:
         show_plan(planned)
+    if given["profile"]:
+        show_profile(planned.report.content["profile"])
     if settings.max_creates is not None and planned.plan.creates > settings.max_creates:
         say(f"the job allows {settings.max_creates} creates: apply will refuse this plan (exit 3)")
     return planned.report.exit_code

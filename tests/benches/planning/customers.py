@@ -5,7 +5,7 @@
 
 usual      every kind of trouble that sample_data/customers.csv has, in about its shares
 clean      customers with nothing wrong
-hopeless   every cell of every row is bad, for as many reasons as a row can have
+hopeless   every row is bad, for as many reasons as a row can have
 repeating  every row repeats another (the second half the first)
 narrow     reference, currency and balance alone
 known      customers that billing has already (Parquet): some of them are in the files of the same seed
@@ -76,7 +76,8 @@ _BROKEN = (
 )
 #: A quote that never closes swallows rows in readers that trust it: rarer than the others, as it is in life.
 _OPEN_QUOTE = ',"Sam Sample,,,ZAR,100,flat,,'
-_HOPELESS = ("ACC {}/1", "N" * 256, "nobody{}@@example.com", "n/a {}", "RAND", "12.5", "p" * 501, "b" * 501, "")
+_HOPELESS = ("ACC {}/1", "Sam Sample", "nobody{}@@example.com", "n/a {}", "RAND", "12.5", "flat", "Durban", "")
+_LONG = {1: "N" * 256, 6: "p" * 501, 7: "b" * 501}  #: cell -> a text that is too long; in one row of 50, for its bytes
 
 _FAULTY, _UNREADABLE, _UNCLOSED, _REPEATED, _CONTRADICTED = 0.027, 0.013, 0.0002, 0.017, 0.004
 _KNOWN = (
@@ -86,13 +87,13 @@ _SHARING = 501  #: every so many-th has the email of a known customer
 _IN_FILES = 7  #: every so many-th known customer is in a file, if the file is long enough; the others are in none
 
 
-def write_customers(path: Path, rows: int, *, kind: str = "usual", seed: int = 1) -> None:
-    """Write a CSV file of so many records."""
+def write_customers(path: Path, rows: int, *, kind: str = "usual", seed: int = 1, first: int = 0) -> None:
+    """Write a CSV file of so many records, the customers from number `first` on."""
     columns = ("external_reference", "currency", "balance") if kind == "narrow" else COLUMNS
     with path.open("wb") as file:
         file.write((",".join(columns) + "\n").encode())
         for number in range(0, rows, CHUNK):
-            lines = _lines(number, min(CHUNK, rows - number), rows, kind, seed)
+            lines = _lines(first + number, min(CHUNK, rows - number), rows, kind, seed)
             lines.to_frame("line").write_csv(file, include_header=False, quote_style="never")
 
 
@@ -239,11 +240,14 @@ def _troubled(people: pl.DataFrame, first: int, seed: int) -> pl.Series:
 
 
 def _hopeless(first: int, height: int) -> pl.Series:
-    number = pl.int_range(first, first + height, eager=True).cast(pl.String).to_frame("number")
+    number = pl.int_range(first, first + height, eager=True).to_frame("number")
     cells = []
-    for text in _HOPELESS:
+    for at, text in enumerate(_HOPELESS):
         head, _, tail = text.partition("{}")
-        cells.append(pl.format(head + "{}" + tail, "number") if "{}" in text else pl.lit(text))
+        cell = pl.format(head + "{}" + tail, "number") if "{}" in text else pl.lit(text)
+        cells.append(
+            pl.when(pl.col("number") % 50 == 0).then(pl.lit(_LONG[at])).otherwise(cell) if at in _LONG else cell
+        )
     return number.select(line=pl.concat_str(cells, separator=","))["line"]
 
 

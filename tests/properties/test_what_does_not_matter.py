@@ -1,0 +1,112 @@
+"""No result changes with the size of the batches, the number of threads, or the order in which the files are named."""
+
+import csv
+import itertools
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.config import Settings
+from pipeline.customer import Environment
+from pipeline.outcomes import LISTS
+from pipeline.verbs.plan import plan_import
+from pipeline.verbs.references import load_references
+from tests.benches.planning.customers import write_customers, write_known
+
+ENVIRONMENT = Environment("bench", "bench", "test", "loopback")
+ROWS = 1_500
+#: What says when, where or how fast, and nothing about a record.
+OF_THE_RUN = {"run_id", "planned_at", "finished_at", "seconds", "profile", "files", "references"}
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory) -> Path:
+    """Three files of customers with every kind of trouble, and customers that are known already."""
+    folder = tmp_path_factory.mktemp("flat")
+    for number, name in enumerate(("north.csv", "south.csv", "west.csv")):
+        write_customers(folder / name, ROWS, first=number * (ROWS - 100))  # each shares some with the one before
+    write_known(folder / "known.parquet", 2_000)
+    load_references([folder / "known.parquet"], Settings(home=folder / "home"), ENVIRONMENT)
+    return folder
+
+
+def found(run: Path) -> dict:
+    """All that a plan says of its records, without what says which run it was."""
+    summary = {
+        name: value for name, value in json.loads((run / "summary.json").read_text()).items() if name not in OF_THE_RUN
+    }
+    lists = {}
+    for name in LISTS:
+        with (run / f"{name}.csv").open(newline="", encoding="utf-8") as file:
+            lists[name] = [{**row, "_import_run_id": ""} for row in csv.DictReader(file)]
+    rows = pl.read_parquet(run / "rows.parquet").to_dicts()
+    return {"summary": summary, "lists": lists, "rows": rows}
+
+
+def planned(place: Path, names: tuple[str, ...], **options: int) -> dict:
+    with tempfile.TemporaryDirectory() as reports:
+        told = Settings(home=place / "home", reports=Path(reports))
+        return found(plan_import([place / name for name in names], told, ENVIRONMENT, **options).folder.path)
+
+
+@pytest.fixture(scope="module")
+def as_usual(place) -> dict:
+    result = planned(place, ("north.csv", "south.csv", "west.csv"))
+    fates = result["summary"]["fates"]
+    # Or nothing was compared: of each kind there are some.
+    assert all(fates[fate] for fate in ("not_attempted", "unreadable", "invalid", "duplicate_in_file", "needs_review"))
+    assert fates["already_exists_same"]
+    assert fates["already_exists_different"]
+    return result
+
+
+@settings(max_examples=6, deadline=None)
+@given(
+    st.sampled_from(list(itertools.permutations(("north.csv", "south.csv", "west.csv")))),
+    st.sampled_from([4_000, 30_000, 65_536, 100_000, 1 << 20]),
+)
+def test_neither_the_size_of_the_batches_nor_the_order_of_the_files_changes_anything(
+    place, as_usual, names, batch_bytes
+):
+    assert planned(place, names, batch_bytes=batch_bytes) == as_usual
+
+
+@pytest.mark.parametrize("cores", [1, None])
+def test_the_number_of_threads_changes_nothing(place, as_usual, tmp_path, cores):
+    """polars and DuckDB take as many threads as the process may use cores."""
+    script = "import os, sys\nif sys.argv[1] != 'None': os.sched_setaffinity(0, list(os.sched_getaffinity(0))[: int(sys.argv[1])])\n"
+    script += "sys.argv = ['pipeline', *sys.argv[2:]]\nfrom pipeline.cli import main\nsys.exit(main())\n"
+    names = [str(place / name) for name in ("west.csv", "north.csv", "south.csv")]
+    place_of = [
+        "--environment",
+        "bench",
+        "--merchant",
+        "bench",
+        "--home",
+        str(place / "home"),
+        "--reports",
+        str(tmp_path),
+    ]
+
+    subprocess.run(
+        [sys.executable, "-c", script, str(cores), "plan", *names, *place_of],
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True,
+    )
+
+    (run,) = tmp_path.iterdir()
+    result = found(run)
+    # The command line is another planner with another address; what it says of records is the same.
+    for one in (result, as_usual):
+        for name in ("environment", "planner"):
+            one["summary"].pop(name, None)
+    assert result == as_usual
