@@ -99,14 +99,20 @@ class RunFolder:
 
     @contextmanager
     def written_in_parts(self, name: str) -> Iterator[Callable[[pl.DataFrame], None]]:
-        """A result file as Parquet that is handed over part by part and is there once all of them are; one at least."""
+        """A result file as Parquet that is handed over part by part and is there once all of them are; one at least.
+
+        Row ids, hashes and keys are all different, so that a dictionary of them would only take time.
+        """
         with renamed_when_whole(self.path / name) as path, ExitStack() as stack:
             writers: list[pq.ParquetWriter] = []
 
             def write(part: pl.DataFrame) -> None:
                 table = part.to_arrow()
                 if not writers:
-                    writers.append(stack.enter_context(pq.ParquetWriter(path, table.schema, compression="zstd")))
+                    writer = pq.ParquetWriter(
+                        path, table.schema, compression="zstd", use_dictionary=["fate", "reasons.list.element"]
+                    )
+                    writers.append(stack.enter_context(writer))
                 writers[0].write_table(table)
 
             yield write
@@ -153,7 +159,7 @@ class RunFolder:
 
     @contextmanager
     def workbench(
-        self, memory_limit: str = "1GB", references: Path | None = None
+        self, memory_limit: str = "600MB", references: Path | None = None
     ) -> Iterator[duckdb.DuckDBPyConnection]:
         """An in-memory DuckDB that sees this run's folder and nothing else, with the views that stages read.
 

@@ -1,6 +1,6 @@
 """Which rows speak of the same customer, among themselves and with those that are known already.
 
-`find_matches` makes the tables `matches` and `known_matches` (position, row_id, same_as, rule, score).
+`find_matches` makes the tables `matches` (position, row_id, same_as, rule, score) and `known_matches` (the same without row_id).
 """
 
 from importlib.resources import files

@@ -1,6 +1,6 @@
 -- What the known customers say of a row: is its reference known, with equal or with different content; and if it is not,
 -- does its email, phone, billing id or identity number (as a token) belong to another reference.
--- records:      position, row_id, external_reference, billing_id, email, phone, name, currency, balance, identity, fate
+-- records:      position, external_reference, billing_id, email, phone, name, currency, balance, identity, fate
 -- matches:      position                     (rows of this run that share a reference, but for the first of equal ones)
 -- known:        place (a number of its own), external_reference, billing_id, email, phone, name, currency, balance, identity
 -- known_fields: field                        (what the known customers state at all; nothing else is compared)
@@ -30,7 +30,6 @@ WITH stated AS (
 compared AS (
     SELECT
         asking.position,
-        asking.row_id,
         known_here.billing_id,
         (stated.email AND asking.email IS DISTINCT FROM known_here.email)
         OR (stated.phone AND asking.phone IS DISTINCT FROM known_here.phone)
@@ -47,7 +46,6 @@ compared AS (
 )
 SELECT
     position,
-    any_value(row_id) AS row_id,
     -- Two billing ids under one reference are two customers, whatever else they have in common.
     bool_or(differs)
     OR min(billing_id) IS DISTINCT FROM max(billing_id)
@@ -101,24 +99,22 @@ GROUP BY identity;
 
 CREATE OR REPLACE TABLE known_matches AS
 WITH shared AS (
-    SELECT position, row_id, owner, 'email_of_another' AS rule FROM records JOIN email_owners USING (email) WHERE fate IS NULL
+    SELECT position, owner, 'email_of_another' AS rule FROM records JOIN email_owners USING (email) WHERE fate IS NULL
     UNION ALL
-    SELECT position, row_id, owner, 'phone_of_another' FROM records JOIN phone_owners USING (phone) WHERE fate IS NULL
+    SELECT position, owner, 'phone_of_another' FROM records JOIN phone_owners USING (phone) WHERE fate IS NULL
     UNION ALL
-    SELECT position, row_id, owner, 'billing_id_of_another'
-    FROM records JOIN billing_id_owners USING (billing_id) WHERE fate IS NULL
+    SELECT position, owner, 'billing_id_of_another' FROM records JOIN billing_id_owners USING (billing_id) WHERE fate IS NULL
     UNION ALL
-    SELECT position, row_id, owner, 'identity_of_another' FROM records JOIN identity_owners USING (identity) WHERE fate IS NULL
-),
-found AS (
-    SELECT position, row_id, NULL AS same_as, CASE WHEN differs THEN 'known_different' ELSE 'known_same' END AS rule
-    FROM known_already
-    UNION ALL
-    -- Whose own reference is known is nobody else.
-    SELECT position, row_id, owner, rule FROM shared ANTI JOIN known_already USING (position) ANTI JOIN matches USING (position)
+    SELECT position, owner, 'identity_of_another' FROM records JOIN identity_owners USING (identity) WHERE fate IS NULL
 )
-SELECT position, row_id, same_as, rule, 1.0::DOUBLE AS score
-FROM found;
+SELECT position, NULL AS same_as, CASE WHEN differs THEN 'known_different' ELSE 'known_same' END AS rule, 1.0::DOUBLE AS score
+FROM known_already
+UNION ALL
+-- Whose own reference is known is nobody else.
+SELECT position, owner, rule, 1.0::DOUBLE
+FROM shared
+ANTI JOIN known_already USING (position)
+ANTI JOIN matches USING (position);
 
 DROP TABLE near;
 DROP TABLE known_here;

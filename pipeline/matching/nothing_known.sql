@@ -1,2 +1,2 @@
 -- The table that known.sql fills, where there are no known customers.
-CREATE OR REPLACE TABLE known_matches (position BIGINT, row_id VARCHAR, same_as VARCHAR, rule VARCHAR, score DOUBLE)
+CREATE OR REPLACE TABLE known_matches (position BIGINT, same_as VARCHAR, rule VARCHAR, score DOUBLE)

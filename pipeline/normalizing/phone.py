@@ -32,6 +32,10 @@ def phone_kinds(texts: pl.Series, regions: pl.Series) -> Kinds:
     """
     quick = decided(texts, regions)
     given = pl.DataFrame({"text": texts, "region": regions})
+    # ASCII without a single digit is no number to anybody: "n/a", "unknown", "-".
+    has_no_digit = texts.str.contains(r"^[\x00-/:-\x7f]*$").fill_null(value=False).alias("has_no_digit")
+    kind = pl.when("has_no_digit").then(pl.lit("unreadable")).otherwise("kind")
+    quick = quick.with_columns(has_no_digit).select("value", kind=kind)
     left = given.filter(quick["kind"].is_null())
     distinct = left.filter(pl.col("text").is_not_null()).unique()
     if not distinct.height:
