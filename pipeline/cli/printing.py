@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pipeline.verbs.init import Draft
     from pipeline.verbs.plan import PlannedRun
     from pipeline.verbs.status import RunStatus
+    from pipeline.verbs.trace import Traced
 
 
 WIDTH_OFF_A_TERMINAL = 120
@@ -217,6 +218,19 @@ def show_status(run: "RunStatus") -> None:
         f"{run.run_id}: {run.status} in {run.environment}\n{run.settled} of {run.planned} creates settled ({states})"
         f"{_left(run)}\n{run.reports}"
     )
+
+
+def show_traced(found: "list[Traced]") -> None:
+    """One line for each event: when, what, which answer, under which key."""
+    for one in found:
+        _out(f"{one.environment}:")
+        for event in one.events:
+            answer = " ".join(str(event[name]) for name in ("call", "status", "outcome") if event[name] is not None)
+            told = [f"generation {event['generation']}"] * (event["generation"] > 1) + [answer] * bool(answer)
+            billing_id = f" as {event['billing_id']}" if event["billing_id"] else ""
+            _out(
+                f"  {event['at']}  {event['kind']:<9} -> {event['state']}{billing_id}  {', '.join([*told, event['key']])}  ({event['run_id']})"
+            )
 
 
 def show_draft(draft: "Draft") -> None:

@@ -1,6 +1,7 @@
 """The journal itself: append events and the rows that they lead to, in one durable transaction; ask for states."""
 
 import hashlib
+import itertools
 import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -34,6 +35,11 @@ _EVENT_COLUMNS = (
 _HASHED = f"SELECT {', '.join(_EVENT_COLUMNS)} FROM events"
 _ADD_EVENTS = (
     f"INSERT INTO events ({', '.join(_EVENT_COLUMNS)}, detail) VALUES ({', '.join('?' * (len(_EVENT_COLUMNS) + 1))})"
+)
+#: What is asked of a ledger of millions of events while a run goes on; one that was made without them gets them here.
+_INDEXES = (
+    "CREATE INDEX IF NOT EXISTS events_by_reference ON events (external_reference)",
+    "CREATE INDEX IF NOT EXISTS rows_by_run ON rows (run_id, state)",
 )
 _ADD_PAYLOADS = "INSERT INTO payloads VALUES (?, ?) ON CONFLICT DO NOTHING"
 # Both take an event as it stands: its columns in the order of _ADD_EVENTS, by number.
@@ -174,11 +180,30 @@ class Ledger:
         """The number of the newest event, 0 in an empty ledger."""
         return int(self._one("SELECT coalesce(max(seq), 0) FROM events"))
 
-    def history(self) -> Iterator[list[tuple[Any, ...]]]:
-        """Every reference ever begun, in blocks: external_reference, state, fingerprint, key."""
-        yield from self._blocks(
-            "SELECT external_reference, state, fingerprint, key FROM rows ORDER BY external_reference"
+    def history(self, references: Iterable[str] | None = None) -> Iterator[list[tuple[Any, ...]]]:
+        """What is known of `references`, or of every reference ever begun, in blocks: external_reference, state, fingerprint, key."""
+        yield from self._rows("external_reference, state, fingerprint, key", references)
+
+    def life_of(self, reference: str) -> list[dict[str, Any]]:
+        """Every event of one reference, the oldest first: seq, at, run_id, kind, state, generation, call, outcome, status, replayed, key, billing_id."""
+        names = (
+            "seq",
+            "at",
+            "run_id",
+            "kind",
+            "state",
+            "generation",
+            "call",
+            "outcome",
+            "status",
+            "replayed",
+            "key",
+            "billing_id",
         )
+        found = self._query(
+            f"SELECT {', '.join(names)} FROM events WHERE external_reference = ? ORDER BY seq", reference
+        )
+        return [dict(zip(names, event, strict=True)) for event in found]
 
     def moved_since(self, event: int) -> Iterator[str]:
         """References whose state has moved after an event."""
@@ -212,9 +237,28 @@ class Ledger:
             for reference, fingerprint, key, payload, generation, sent, credential, run_id in rows
         ]
 
-    def outcomes(self) -> Iterator[list[tuple[Any, ...]]]:
-        """Every row as it stands, in blocks: see `OUTCOME_COLUMNS`."""
-        yield from self._blocks(f"SELECT {', '.join(OUTCOME_COLUMNS)} FROM rows ORDER BY external_reference")
+    def outcomes(self, references: Iterable[str] | None = None) -> Iterator[list[tuple[Any, ...]]]:
+        """Rows as they stand, those of `references` that were ever begun or all, in blocks: see `OUTCOME_COLUMNS`."""
+        yield from self._rows(", ".join(OUTCOME_COLUMNS), references)
+
+    def settled_by(self, run_id: str) -> list[str]:
+        """References that a run has settled, and no other run has moved since."""
+        found = self._query(
+            "SELECT external_reference FROM rows WHERE run_id = ? AND state NOT IN ('unknown', 'withdrawn')", run_id
+        )
+        return [reference for (reference,) in found]
+
+    def _rows(self, columns: str, references: Iterable[str] | None) -> Iterator[list[tuple[Any, ...]]]:
+        """All rows, or some of them looked up by their references, so that what a ledger holds besides costs nothing."""
+        if references is None:
+            yield from self._blocks(f"SELECT {columns} FROM rows ORDER BY external_reference")
+            return
+        waiting = iter(references)
+        while asked := list(itertools.islice(waiting, _BLOCK_ROWS)):
+            yield self._query(
+                f"SELECT {columns} FROM rows WHERE external_reference IN (SELECT value FROM json_each(?))",
+                json.dumps(asked),
+            )
 
     def counts(self, run_id: str) -> dict[str, int]:
         """State -> number of references that a run was the last to move."""
@@ -382,6 +426,8 @@ class Ledger:
             self._upgrade()
         _check_version(self._connection, self.path)
         self._connection.execute(deliveries.TABLE)
+        for index in _INDEXES:
+            self._connection.execute(index)
         ours = (environment.name, environment.merchant, environment.mode, environment.host)
         known = self._query("SELECT name, merchant, mode, host FROM environment")
         if not known:

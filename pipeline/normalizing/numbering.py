@@ -67,7 +67,9 @@ def _groups(numbers: pl.DataFrame) -> list[tuple[tuple[Any, ...], pl.DataFrame]]
 
 def _with_calling_codes(simple: pl.LazyFrame) -> pl.LazyFrame:
     """`code`, the calling code, `plan`, whose prefixes are taken off, and `rest`, the digits after code or international prefix."""
-    digits = pl.col("text").str.replace_many([" ", "(", ")", ".", "-"], [""] * 5)  # all that SIMPLE lets stand between them
+    digits = pl.col("text").str.replace_many(
+        [" ", "(", ")", ".", "-"], [""] * 5
+    )  # all that SIMPLE lets stand between them
     plus = simple.with_columns(digits=digits).with_columns(
         # 00 is the international prefix of most regions; where it is another, phonenumbers is asked.
         foreign=pl.when(pl.col("digits").str.starts_with("+"))

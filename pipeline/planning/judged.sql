@@ -8,7 +8,7 @@
 CREATE OR REPLACE TEMP TABLE remembered AS
 SELECT position, state, key, fingerprint = sha256(payload) AS is_same
 FROM records
-JOIN history USING (external_reference)
+JOIN (SELECT DISTINCT * FROM history) USING (external_reference)  -- asked part by part, so a reference may be told twice
 WHERE fate IS NULL;
 
 CREATE OR REPLACE TABLE judged AS

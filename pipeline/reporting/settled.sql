@@ -13,5 +13,5 @@ SELECT
     outcomes.payable,
     outcomes.detail
 FROM plan
-JOIN outcomes USING (external_reference)
+JOIN (SELECT DISTINCT * FROM outcomes) AS outcomes USING (external_reference)  -- asked part by part, so told twice perhaps
 ORDER BY position

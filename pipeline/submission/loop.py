@@ -139,11 +139,13 @@ def submit(
     dice: Callable[[], float],
     stopping: StopRequest,
     begun: Iterable[Begun] = (),
+    passed_over: int = 0,
     on_progress: Callable[[Tally], None] = lambda _: None,
     pool_of: "Callable[..., Pool] | None" = None,
 ) -> Tally:
     """Settle the begun rows and create the planned ones, each once; return when nothing is left or `stopping` says so.
 
+    `passed_over` of the `total` were settled by this run before, and are not among the planned ones any more.
     `pool_of` makes another pool of workers than that of threads: one in which time is simulated.
     """
     pace = Pace(policy.per_second, clock.monotonic)
@@ -156,7 +158,7 @@ def submit(
 
     pool = (pool_of or Pool)(make_and_hush, pace, clock.monotonic, stopping.event, policy.workers)
     loop = _Loop(
-        run_id, environment, ledger, pool, pace, credential, policy, clock, dice, stopping, Tally(total), on_progress,
+        run_id, environment, ledger, pool, pace, credential, policy, clock, dice, stopping, Tally(total, passed_over=passed_over), on_progress,
         Evidence(policy, heard_at=clock.monotonic()), is_ledger_whole=not ledger.damage(), canaries=policy.canary,
     )  # fmt: skip
     try:

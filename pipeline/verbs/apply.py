@@ -3,7 +3,7 @@
 import itertools
 import os
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -111,11 +111,13 @@ def submit_and_report(
     try:
         if creates and not stopping.event.is_set():
             with Billing(target.address, target.api_key, workers=settings.workers) as billing:
-                ledger, make = rehearsed(ledger, billing.make, target)
+                settled = ledger.settled_by(folder.run_id)
                 _knock(billing, next(_planned_creates(folder)), stopping)
+                ledger, make = rehearsed(ledger, billing.make, target)
                 submit(
-                    _planned_creates(folder),
+                    _planned_creates(folder, settled),
                     creates,
+                    passed_over=len(settled),
                     run_id=folder.run_id,
                     environment=target.environment,
                     ledger=ledger,
@@ -256,21 +258,29 @@ def _policy(settings: Settings, target: Target) -> Policy:
     )
 
 
-def _planned_creates(folder: RunFolder) -> Iterator[Planned]:
-    """The creates of a plan, streamed in the order of the input."""
+def _planned_creates(folder: RunFolder, settled: Sequence[str] = ()) -> Iterator[Planned]:
+    """The creates of a plan but for those that are settled, streamed in the order of the input."""
     columns = ["action", "external_reference", "fingerprint", "key"]
-    for records, part in zip(folder.parts("records"), folder.parts("plan"), strict=True):
+    done = pl.DataFrame({"external_reference": settled}, schema={"external_reference": pl.String})
+    for records, part in folder.planned_parts():
         payloads = pl.scan_parquet(records, glob=False).filter(pl.col("fate").is_null()).select("payload").collect()
         # Both hold the accepted rows in the order of the input.
-        rows = pl.read_parquet(part, columns=columns, glob=False).hstack(payloads)
-        for _, reference, fingerprint, key, payload in rows.filter(action=Action.CREATE.value).iter_rows():
+        rows = pl.read_parquet(part, columns=columns, glob=False).hstack(payloads).filter(action=Action.CREATE.value)
+        for _, reference, fingerprint, key, payload in rows.join(
+            done, on="external_reference", how="anti", maintain_order="left"
+        ).iter_rows():
             yield Planned(reference, fingerprint, key, payload.encode())
 
 
 def _outcomes(ledger: Ledger, folder: RunFolder) -> Iterator[pl.DataFrame]:
     """The ledger's rows for the references of this plan; other runs' customers have no business in this folder."""
-    planned = pl.scan_parquet(folder.parts("plan"), glob=False).select("external_reference").collect().unique()
     schema = {name: pl.Int64 if name == "payable" else pl.String for name in OUTCOME_COLUMNS}
-    for block in itertools.chain([[]], ledger.outcomes()):
-        rows = pl.DataFrame(block, schema=schema, orient="row").with_columns(pl.col("payable").cast(pl.Boolean))
-        yield rows.join(planned, on="external_reference", how="semi")
+    yield _outcome_table([], schema)
+    for part in folder.parts("plan"):
+        planned = pl.read_parquet(part, columns=["external_reference"], glob=False)["external_reference"].unique()
+        rows = list(itertools.chain.from_iterable(ledger.outcomes(planned)))
+        yield _outcome_table(rows, schema)
+
+
+def _outcome_table(rows: list[tuple[Any, ...]], schema: Mapping[str, Any]) -> pl.DataFrame:
+    return pl.DataFrame(rows, schema=schema, orient="row").with_columns(pl.col("payable").cast(pl.Boolean))

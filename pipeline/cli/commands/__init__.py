@@ -10,7 +10,7 @@ import click
 from pipeline import __version__
 from pipeline.cli.commands.checking import audit, check
 from pipeline.cli.commands.importing import apply, plan, resume, run
-from pipeline.cli.commands.looking import explain, inspect, runs, status
+from pipeline.cli.commands.looking import explain, inspect, runs, status, trace
 from pipeline.cli.commands.practising import demo, sandbox
 from pipeline.cli.commands.preparing import init, references, schema
 
@@ -34,6 +34,7 @@ for _command in (
     resume,
     status,
     runs,
+    trace,
     explain,
     audit,
     references,

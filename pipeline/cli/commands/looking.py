@@ -1,4 +1,4 @@
-"""Looking on: inspect, status, runs, explain."""
+"""Looking on: inspect, status, runs, trace, explain."""
 
 from pathlib import Path
 from typing import Any
@@ -6,7 +6,15 @@ from typing import Any
 import click
 
 from pipeline.cli import options
-from pipeline.cli.printing import say, show_explained, show_inspection, show_json, show_status, show_statuses
+from pipeline.cli.printing import (
+    say,
+    show_explained,
+    show_inspection,
+    show_json,
+    show_status,
+    show_statuses,
+    show_traced,
+)
 
 
 @click.command()
@@ -70,6 +78,26 @@ def runs(**given: Any) -> int:
         show_json([{**asdict(run), "settled": run.settled, "left": run.left} for run in found])
     else:
         show_statuses(found)
+    return 0
+
+
+@click.command()
+@click.argument("reference")
+@options.places
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+def trace(**given: Any) -> int:
+    """Everything that was ever sent for an external reference and every answer, from the ledgers under --home."""
+    from dataclasses import asdict
+
+    from pipeline.verbs.trace import trace
+
+    found = trace(given["reference"], options.settings({"home": given["home"]}).home)
+    if given["as_json"]:
+        show_json([asdict(one) for one in found])
+    elif found:
+        show_traced(found)
+    else:
+        say("nothing was ever sent for this reference")
     return 0
 
 
