@@ -8,11 +8,11 @@ commit, machine and versions. What the two programs would create is compared, an
 import argparse
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections import Counter
 from contextlib import nullcontext
 from importlib.metadata import version
@@ -38,22 +38,26 @@ def main() -> int:
     options.add_argument("--known", type=int, default=10_000_000)
     options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--folder", type=Path, help="Keep the files here, and take them from here where they are.")
+    options.add_argument("--results", type=Path, default=RESULTS)
     said = options.parse_args()
     with nullcontext(said.folder) if said.folder else tempfile.TemporaryDirectory() as folder:
-        return _bench(Path(folder), said.rows, said.known, said.rounds)
+        return bench(Path(folder), said.rows, said.known, said.rounds, said.results)
 
 
-def _bench(folder: Path, rows: int, known: int, rounds: int) -> int:
-    file, references, home = _made(folder, rows, known)
+def bench(folder: Path, rows: int, known: int, rounds: int, results: Path) -> int:
+    """Measure, compare, print and write; 1 where the ratio is too small or a difference has no name."""
+    folder.mkdir(exist_ok=True)
+    file, references, home = made(folder, rows, known)
     runs: dict[str, list[dict[str, Any]]] = {name: [] for name in (OURS, BY_HAND, BYTES, DUCKDB)}
     hand = folder / "by_hand"
     hand.mkdir(exist_ok=True)
     for number in range(rounds):
         reports = folder / f"reports-{number}"
-        runs[OURS].append(_timed("pipeline", "plan", file, *_place(home), "--reports", reports, "--json"))
-        runs[BY_HAND].append(_timed("tests.benches.planning.by_hand", file, references, hand))
-        runs[BYTES].append(_timed("tests.benches.planning.bounds", "bytes", file))
-        runs[DUCKDB].append(_timed("tests.benches.planning.bounds", "duckdb", file))
+        shutil.rmtree(reports, ignore_errors=True)
+        runs[OURS].append(timed("pipeline", "plan", file, *place(home), "--reports", reports, "--json"))
+        runs[BY_HAND].append(timed("tests.benches.planning.by_hand", file, references, hand))
+        runs[BYTES].append(timed("tests.benches.planning.bounds", "bytes", file))
+        runs[DUCKDB].append(timed("tests.benches.planning.bounds", "duckdb", file))
     (run,) = reports.iterdir()
     summary = runs[OURS][-1]["said"]
     if not summary["conservation"]["holds"]:
@@ -62,9 +66,9 @@ def _bench(folder: Path, rows: int, known: int, rounds: int) -> int:
     middle = {name: _median(measured) for name, measured in runs.items()}
     table = _table(middle, rows, known, rounds, runs[OURS][-1]["said"]["profile"], differences)
     print(table)
-    (RESULTS / "planning.md").write_text(table, encoding="utf-8")
+    (results / "planning.md").write_text(table, encoding="utf-8")
     gather(
-        "planning", RESULTS, rows=rows, known=known, rounds=rounds, medians=middle, differences=differences,
+        "planning", results, rows=rows, known=known, rounds=rounds, medians=middle, differences=differences,
         seconds=summary["seconds"], seconds_by_hand=runs[BY_HAND][-1]["said"],
         versions={name: version(name) for name in LIBRARIES},
     )  # fmt: skip
@@ -74,40 +78,45 @@ def _bench(folder: Path, rows: int, known: int, rounds: int) -> int:
     return int(bool(unnamed) or (rows >= FROM_ROWS and ratio < AT_LEAST))
 
 
-def _made(folder: Path, rows: int, known: int) -> tuple[Path, Path, Path]:
+def made(folder: Path, rows: int, known: int, kind: str = "usual") -> tuple[Path, Path, Path]:
     """The file of customers, the known customers, and a home where those are loaded."""
     file, references, home = (
-        folder / f"customers-{rows}.csv",
+        folder / f"{kind}-{rows}.csv",
         folder / f"known-{known}.parquet",
         folder / f"home-{known}",
     )
     if not file.exists():
-        write_customers(file, rows)
+        write_customers(file, rows, kind=kind)
     if not references.exists():
         write_known(references, known)
     if not home.exists():
-        _timed("pipeline", "references", "load", references, *_place(home))
+        timed("pipeline", "references", "load", references, *place(home))
     return file, references, home
 
 
-def _place(home: Path) -> list[Any]:
+def place(home: Path) -> list[Any]:
     return ["--environment", "bench", "--merchant", "bench", "--home", home]
 
 
-def _timed(module: str, *words: Any) -> dict[str, Any]:
+#: A process inherits the peak of the one that it was forked from, so a small one starts them and counts.
+_LAUNCHER = """
+import os, sys, time
+began = time.perf_counter()
+child = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ)
+_, status, usage = os.wait4(child, 0)
+print(time.perf_counter() - began, usage.ru_maxrss * 1024, os.waitstatus_to_exitcode(status), file=sys.stderr)
+"""
+
+
+def timed(module: str, *words: Any) -> dict[str, Any]:
     """Run a module as a process of its own: seconds, peak resident bytes, what it printed as JSON."""
-    began = time.perf_counter()
-    process = subprocess.Popen(
-        [sys.executable, "-m", module, *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=ROOT
-    )
-    output = process.stdout.read() if process.stdout else b""
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - began
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode not in (0, 1):  # 1: finished, and some rows were rejected
-        raise RuntimeError(f"{module} {' '.join(map(str, words))} ended with {process.returncode}")
-    said = json.loads(output) if output.startswith(b"{") else None
-    return {"seconds": seconds, "peak_bytes": usage.ru_maxrss * 1024, "said": said}
+    command = [sys.executable, "-m", module, *map(str, words)]
+    done = subprocess.run([sys.executable, "-ISc", _LAUNCHER, *command], capture_output=True, cwd=ROOT, check=True)
+    seconds, peak, code = done.stderr.decode().splitlines()[-1].split()
+    if int(code) not in (0, 1):  # 1: finished, and some rows were rejected
+        raise RuntimeError(f"{' '.join(command[1:])} ended with {code}: {done.stderr.decode()[-400:]}")
+    said = json.loads(done.stdout) if done.stdout.startswith(b"{") else None
+    return {"seconds": float(seconds), "peak_bytes": int(peak), "said": said}
 
 
 def _median(measured: list[dict[str, Any]]) -> dict[str, float]:
@@ -142,18 +151,17 @@ def _differences(run: Path, hand: Path) -> tuple[dict[str, int], int]:
             unnamed += rows.height
         else:
             named[f"created by hand only; here {reason}"] += rows.height
-    swallowed = _swallowed(told)
-    lost = only_ours.join(told.select(external_reference="reference", position="position"), on="external_reference")
-    inside = lost.join(swallowed, on="position", how="semi")["external_reference"].n_unique()
-    named["created here only; by hand an open quote above has swallowed it"] += inside
-    others = only_ours.filter(
-        ~pl.col("external_reference").is_in(
-            lost.join(swallowed, on="position", how="semi")["external_reference"].implode()
-        )
-    )
-    also = others.join(only_theirs, on="external_reference", how="semi").height
-    named["created by both, with other content"] += also
-    unnamed += others.height - also
+    standing = told.select("position", "fate", external_reference="reference")
+    swallowed = only_ours.join(standing, on="external_reference").join(_swallowed(told), on="position", how="semi")
+    twice = standing.filter(pl.col("fate").is_in(["unreadable", "invalid"]))
+    for name, these in (
+        ("created here only; by hand an open quote above has swallowed it", swallowed),
+        ("created here only; by hand a line that is no record, or a bad one, stands under the same reference", twice),
+        ("created by both, with other content", only_theirs),
+    ):
+        named[name] = only_ours.join(these, on="external_reference", how="semi").height
+        only_ours = only_ours.join(these, on="external_reference", how="anti")
+    unnamed += only_ours.height
     return {name: count for name, count in sorted(named.items()) if count}, unnamed
 
 

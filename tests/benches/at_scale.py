@@ -1,0 +1,179 @@
+"""The submission side of scale: what a run of a million creates takes beside a run of a thousand, in one go.
+
+Run it: python -m tests.benches.at_scale [--rows 1000000] [--events 10000000] [--folder DIR]
+A plan is made, half of it is written into the ledger as created, as a run that was killed leaves it. Then are measured, on
+both: `resume` up to its first request, `status` while a run goes on, the history of one reference in a ledger of so many
+events (`trace`), the memory of streaming the plan, and the report against the plan. Appended to results/at_scale.jsonl.
+"""
+
+import argparse
+import http.server
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from pipeline.customer import Environment
+from pipeline.ledger import Answer, Intent, Ledger
+from pipeline.outcomes import State
+from tests.benches.planning.__main__ import RESULTS, ROOT, timed
+from tests.benches.planning.customers import write_customers
+from tests.prove.gathering import gather
+
+FEW = 1_000
+AT_MOST = 3.0  #: times what it takes on a run of FEW rows
+REPORT_AT_MOST, PAGE_AT_MOST = 0.1, 2_000_000  #: of its plan; bytes
+GROUP = 1_000
+KEY = "sk_test_scale00000000000000000"
+SANDBOX = Environment("sandbox", "sandbox", "test", "loopback")
+
+
+def main() -> int:
+    """Print the table; 1 where something grows more than it may."""
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options.add_argument("--rows", type=int, default=1_000_000)
+    options.add_argument("--events", type=int, default=10_000_000)
+    options.add_argument("--folder", type=Path)
+    options.add_argument("--results", type=Path, default=RESULTS)
+    said = options.parse_args()
+    with nullcontext(said.folder) if said.folder else tempfile.TemporaryDirectory() as folder:
+        few = measured(Path(folder) / "few", FEW, 2 * FEW)
+        many = measured(Path(folder) / "many", said.rows, said.events)
+    lines = [f"{'':<28}{FEW:>12,}{said.rows:>14,}{'times':>8}"]
+    grown = []
+    for name in ("resume", "status", "trace"):
+        times = many[name] / few[name]
+        lines.append(f"{name + ', seconds':<28}{few[name]:>12.2f}{many[name]:>14.2f}{times:>8.2f}")
+        grown += [f"{name} takes {times:.2f} times as long"] * (times > AT_MOST)
+    lines += [
+        f"{name.replace('_', ' '):<28}{few[name]:>12,}{many[name]:>14,}" for name in ("resume_peak_bytes", "page_bytes")
+    ]
+    share = many["report"] / many["plan"]
+    lines.append(f"{'report, share of its plan':<28}{few['report'] / few['plan']:>12.3f}{share:>14.3f}")
+    grown += [f"the report costs {share:.3f} of its plan"] * (share > REPORT_AT_MOST)
+    grown += [f"the page has {many['page_bytes']:,} bytes"] * (many["page_bytes"] > PAGE_AT_MOST)
+    print("\n".join([*lines, *grown]))
+    gather("at_scale", said.results, rows=said.rows, events=said.events, few=few, many=many)
+    return int(bool(grown))
+
+
+def measured(folder: Path, rows: int, events: int) -> dict[str, Any]:
+    """One size: everything that is measured of it."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    file, home, reports = folder / "customers.csv", folder / "home", folder / "reports"
+    write_customers(file, rows, kind="clean")
+    with _billing() as (url, first_request):
+        where = ["--base-url", url, "--home", home, "--reports", reports]
+        os.environ["BILLING_API_KEY"] = KEY
+        plan = timed("pipeline", "plan", file, *where, "--json")
+        (run,) = reports.iterdir()
+        _write_half(home, run, events)
+        content = plan["said"]
+        resume_seconds, peak = _until_first_request(run.name, where, first_request, home, reports)
+        life = next(iter(pl.read_parquet(next((run / "staged").glob("plan-*.parquet")))["external_reference"]))
+        trace = timed("pipeline", "trace", life, "--home", home, "--json")["seconds"]
+    page = (run / "report.html").stat().st_size
+    return {
+        "plan": round(plan["seconds"], 2),
+        "report": round(content["seconds"]["sum"], 3),
+        "page_bytes": page,
+        "resume": round(resume_seconds["resume"], 2),
+        "status": round(resume_seconds["status"], 2),
+        "resume_peak_bytes": peak,
+        "trace": round(trace, 2),
+    }
+
+
+def _write_half(home: Path, run: Path, events: int) -> None:
+    """The first half of the plan as created by this run, and creates of earlier runs up to so many events."""
+    plan = pl.read_parquet(sorted((run / "staged").glob("plan-*.parquet"))).filter(action="create")
+    half = plan.head(plan.height // 2).select("external_reference", "fingerprint", "key")
+    earlier = max(0, events // 2 - half.height)
+    with Ledger.opened(home / SANDBOX.name, SANDBOX) as ledger:
+        ledger.begin_run(run.name, datetime.now(UTC), plan.height, os.getpid())
+        _create(ledger, run.name, half.iter_rows())
+        old = ((f"OLD-{at}", f"{at:064x}", f"key-{at}") for at in range(earlier))
+        _create(ledger, "20250101T000000Z-earlier-000000", old)
+        ledger.end_run(run.name, datetime.now(UTC), "stopped")
+
+
+def _create(ledger: Ledger, run_id: str, rows: Iterator[tuple[str, str, str]]) -> None:
+    while group := [next_row for _, next_row in zip(range(GROUP), rows, strict=False)]:
+        now = datetime.now(UTC)
+        intents = [Intent(reference, fingerprint, key, b"{}") for reference, fingerprint, key in group]
+        ledger.record_intents(run_id, now, intents, "credential")
+        ledger.record(
+            run_id,
+            now,
+            [
+                Answer(intent, State.CREATED, "create", "created", 201, replayed=False, billing_id=f"cus_{intent.key}")
+                for intent in intents
+            ],
+        )
+
+
+@contextmanager
+def _billing() -> Iterator[tuple[str, threading.Event]]:
+    """A billing that knows nobody, and answers no create: the event is set when the first one comes."""
+    first_create = threading.Event()
+
+    class Answers(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            body = b'{"type": "not-found", "title": "Not found", "status": 404}'
+            self.send_response(404)
+            self.send_header("Content-Type", "application/problem+json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def do_POST(self) -> None:
+            first_create.set()
+            time.sleep(60)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answers)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}", first_create
+    finally:
+        server.shutdown()
+
+
+def _until_first_request(
+    run_id: str, where: list[Any], first_request: threading.Event, home: Path, reports: Path
+) -> tuple[dict[str, float], int]:
+    """Seconds of `resume` up to its first create and of `status` meanwhile; the peak memory of `resume`."""
+    began = time.perf_counter()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pipeline", "resume", run_id, *map(str, where)],
+        cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    while not first_request.wait(0.01):
+        if process.poll() is not None:
+            raise RuntimeError(f"resume ended before its first request: {process.stderr.read().decode()[-400:]}")
+    resume = time.perf_counter() - began
+    status = timed("pipeline", "status", run_id, "--home", home, "--reports", reports, "--json")["seconds"]
+    process.send_signal(signal.SIGKILL)
+    _, _, usage = os.wait4(process.pid, 0)
+    return {"resume": resume, "status": status}, usage.ru_maxrss * 1024
+
+
+if __name__ == "__main__":
+    sys.exit(main())
