@@ -1,5 +1,6 @@
 """One CSV file, read in blocks of bytes: physical lines, whole records, and a count of every line."""
 
+import itertools
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -89,7 +90,14 @@ class CsvFile:
 
     def batches(self, *, first_position: int = 0, batch_bytes: int = BATCH_BYTES) -> Iterator[Batch]:
         """Yield the records; raise SourceError where the file is none that can be read, or changes meanwhile."""
-        position = first_position
+        batches = self._batches(first_position, batch_bytes)
+        # What came with the header is too little to be worth a round of its own through all stages.
+        first = list(itertools.islice(batches, 2))
+        if first:
+            yield Batch(pl.concat([batch.records for batch in first], rechunk=len(first) > 1))
+        yield from batches
+
+    def _batches(self, position: int, batch_bytes: int) -> Iterator[Batch]:
         with opened_unchanged(self.path) as file:
             stream = ByteStream(file, self.path, self.declared.encoding)
             self._may_be_no_utf8 = self.declared.encoding is None and stream.encoding is None

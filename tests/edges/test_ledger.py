@@ -144,6 +144,70 @@ def test_the_bytes_of_an_intent_are_frozen_even_where_the_same_fingerprint_comes
     assert ledger.begun()[0].intent.payload == intent("A-1").payload
 
 
+def test_the_life_of_a_reference_is_told_from_its_first_event_to_its_last(ledger):
+    first, again = intent("A-1"), intent("A-1", generation=2)
+    ledger.record_intents("run-1", AT, [first, intent("A-2")], "credential")
+    ledger.record("run-1", AT, [answered(first, State.UNKNOWN, status=500, replayed=True)])
+    ledger.record_intents("run-2", AT, [again], "credential")
+    ledger.record("run-2", AT, [answered(again, State.CREATED, status=201, billing_id="cus_1")])
+
+    life = ledger.life_of("A-1")
+
+    assert [(event["run_id"], event["kind"], event["generation"], event["status"]) for event in life] == [
+        ("run-1", "intent", 1, None),
+        ("run-1", "answer", 1, 500),
+        ("run-2", "intent", 2, None),
+        ("run-2", "settled", 2, 201),
+    ]
+    assert life[-1]["billing_id"] == "cus_1"
+    assert ledger.life_of("A-9") == []
+
+
+def test_what_a_run_has_settled_is_told_without_what_it_only_began_or_another_has_moved(ledger):
+    made = [intent(f"A-{number}") for number in range(4)]
+    ledger.record_intents("run-1", AT, made, "credential")
+    ledger.record(
+        "run-1", AT, [answered(made[0], State.CREATED), answered(made[1], State.REFUSED), Withdrawal(made[2])]
+    )
+    ledger.record_intents("run-2", AT, [intent("B-1")], "credential")
+    ledger.record("run-2", AT, [answered(intent("B-1"), State.CREATED)])
+
+    assert sorted(ledger.settled_by("run-1")) == ["A-0", "A-1"]
+    assert ledger.settled_by("run-3") == []
+
+
+def test_rows_are_looked_up_by_reference_as_they_are_told_altogether(ledger):
+    ledger.record_intents("run-1", AT, [intent(f"A-{number}") for number in range(7)], "credential")
+    wanted = ["A-3", "A-1", "B-1", 'it\'s "1"']
+
+    for ask in (ledger.history, ledger.outcomes):
+        all_of_them = [row for block in ask() for row in block]
+        some = [row for block in ask(wanted) for row in block]
+        assert sorted(some) == [row for row in all_of_them if row[0] in wanted]
+        assert len(some) == 2
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT * FROM events WHERE external_reference = 'A-1' ORDER BY seq",
+        "SELECT external_reference FROM rows WHERE run_id = 'run-1' AND state NOT IN ('unknown', 'withdrawn')",
+        "SELECT state, count(*) FROM rows WHERE run_id = 'run-1' GROUP BY state",
+        "SELECT * FROM rows WHERE external_reference IN (SELECT value FROM json_each('[]'))",
+    ],
+)
+def test_what_is_asked_while_a_run_goes_on_never_walks_through_the_whole_ledger(tmp_path, query):
+    with Ledger.opened(tmp_path, HERE), sqlite3.connect(tmp_path / "ledger.sqlite") as connection:
+        connection.execute("DROP INDEX events_by_reference")
+        connection.execute("DROP INDEX rows_by_run")
+    with Ledger.opened(tmp_path, HERE) as again:  # a ledger that was made without them gets them
+        told = " ".join(row[3] for row in again._connection.execute(f"EXPLAIN QUERY PLAN {query}"))
+
+    assert "SEARCH" in told
+    assert "SCAN events" not in told
+    assert "SCAN rows" not in told
+
+
 def test_what_moved_since_an_event_is_told(ledger):
     ledger.record_intents("run-1", AT, [intent("A-1"), intent("A-2")], "credential")
     mark = ledger.last_event()

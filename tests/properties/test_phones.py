@@ -28,6 +28,26 @@ def test_perturbed_numbers_are_judged_as_phonenumbers_judges_them(seed):
     assert settled > 4_000
 
 
+@settings(max_examples=100)
+@given(
+    st.lists(
+        st.tuples(
+            st.text(st.characters(max_codepoint=127, exclude_characters="0123456789"), min_size=1, max_size=80),
+            st.sampled_from([*REGIONS, "XX"]),
+        ),
+        min_size=1,
+        max_size=40,
+    )
+)
+def test_ascii_without_a_digit_is_unreadable_to_phonenumbers_too(given):
+    texts, regions = (pl.Series(column, dtype=pl.String) for column in zip(*given, strict=True))
+
+    found = phone_kinds(texts, regions)
+
+    assert list(zip(found.value, found.kind, strict=True)) == [judged_by_library(*one) for one in given]
+    assert set(found.kind) == {"unreadable"}
+
+
 codes = st.sampled_from([str(code) for code in COUNTRY_CODE_TO_REGION_CODE])
 digits = st.text("0123456789", min_size=1, max_size=13)
 beginnings = st.sampled_from(["", "+", "00", "0", "(0", "+00", "1"])

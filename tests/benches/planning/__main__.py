@@ -46,7 +46,6 @@ def main() -> int:
 
 def bench(folder: Path, rows: int, known: int, rounds: int, results: Path) -> int:
     """Measure, compare, print and write; 1 where the ratio is too small or a difference has no name."""
-    folder.mkdir(exist_ok=True)
     file, references, home = made(folder, rows, known)
     runs: dict[str, list[dict[str, Any]]] = {name: [] for name in (OURS, BY_HAND, BYTES, DUCKDB)}
     hand = folder / "by_hand"
@@ -80,6 +79,7 @@ def bench(folder: Path, rows: int, known: int, rounds: int, results: Path) -> in
 
 def made(folder: Path, rows: int, known: int, kind: str = "usual") -> tuple[Path, Path, Path]:
     """The file of customers, the known customers, and a home where those are loaded."""
+    folder.mkdir(parents=True, exist_ok=True)
     file, references, home = (
         folder / f"{kind}-{rows}.csv",
         folder / f"known-{known}.parquet",
