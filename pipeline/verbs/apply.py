@@ -29,6 +29,7 @@ from pipeline.verbs.watch import CLOCK, NOBODY, StopRequest, Watch
 
 #: Rows that go ahead of the others where a real key is used and the job says nothing else.
 CANARY_WHERE_IT_COUNTS = 3
+_READ_AT_ONCE = 50_000  #: creates of a plan
 NOTHING_SAID: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -260,16 +261,21 @@ def _policy(settings: Settings, target: Target) -> Policy:
 
 def _planned_creates(folder: RunFolder, settled: Sequence[str] = ()) -> Iterator[Planned]:
     """The creates of a plan but for those that are settled, streamed in the order of the input."""
-    columns = ["action", "external_reference", "fingerprint", "key"]
     done = pl.DataFrame({"external_reference": settled}, schema={"external_reference": pl.String})
     for records, part in folder.planned_parts():
-        payloads = pl.scan_parquet(records, glob=False).filter(pl.col("fate").is_null()).select("payload").collect()
-        # Both hold the accepted rows in the order of the input.
-        rows = pl.read_parquet(part, columns=columns, glob=False).hstack(payloads).filter(action=Action.CREATE.value)
-        for _, reference, fingerprint, key, payload in rows.join(
-            done, on="external_reference", how="anti", maintain_order="left"
-        ).iter_rows():
-            yield Planned(reference, fingerprint, key, payload.encode())
+        creates = pl.scan_parquet(part, glob=False).filter(pl.col("action") == Action.CREATE.value)
+        left = creates.select("position", "external_reference").collect()
+        left = left.join(done, on="external_reference", how="anti", maintain_order="left")
+        for first in range(0, left.height, _READ_AT_ONCE):
+            wanted = left.slice(first, _READ_AT_ONCE)
+            span = pl.col("position").is_between(wanted["position"][0], wanted["position"][-1])
+            keys = pl.scan_parquet(part, glob=False).filter(span).select("position", "fingerprint", "key").collect()
+            payloads = pl.scan_parquet(records, glob=False).filter(span).select("position", "payload").collect()
+            rows = wanted.join(keys, on="position", maintain_order="left").join(
+                payloads, on="position", maintain_order="left"
+            )
+            for _, reference, fingerprint, key, payload in rows.iter_rows():
+                yield Planned(reference, fingerprint, key, payload.encode())
 
 
 def _outcomes(ledger: Ledger, folder: RunFolder) -> Iterator[pl.DataFrame]:
