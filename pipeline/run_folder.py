@@ -1,6 +1,6 @@
 """`reports/<run_id>/`: everything that one run leaves behind, written whole or not at all, and read back from there.
 
-staged/     what stages hand on to each other. In parts of some 250,000 records, so that nothing has to hold them all:
+staged/     what stages hand on to each other. In parts of some 170,000 records, so that nothing has to hold them all:
             records-*, plan-* (of the accepted ones) and fates-*.parquet, the same rows in the same order under the same
             number; whole: history-*, outcomes-*.parquet
 plan.json   what the plan was made from and what it comes to; with records-* and plan-* it is all that `apply` needs

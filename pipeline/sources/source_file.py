@@ -9,8 +9,8 @@ import polars as pl
 
 from pipeline.customer import ROW_ID, RUN_ID
 
-#: About 250,000 records of the usual hundred bytes. No result depends on it (a property test says so).
-BATCH_BYTES = 24 << 20
+#: About 170,000 records of the usual hundred bytes. No result depends on it (a property test says so).
+BATCH_BYTES = 16 << 20
 LONGEST_RECORD = 1 << 20  #: bytes; longer records are unreadable
 GIVEN = "given."  #: prefix of the columns that hold the text as it came, so that no name of theirs meets one of ours
 
