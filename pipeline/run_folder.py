@@ -92,10 +92,9 @@ class RunFolder:
         return zip(self.parts("records"), self.parts("plan"), strict=True)
 
     def parts_to_plan(self) -> Iterator[tuple[str, Path]]:
-        """For each part of the records: what holds it, and where its plan is to be written; that is whole once the next is asked for."""
+        """For each part of the records: what holds it, and where its plan is to be written."""
         for records in self.parts("records"):
-            with renamed_when_whole(self.staged / records.name.replace("records", "plan")) as path:
-                yield self.source(records), path
+            yield self.source(records), self.staged / records.name.replace("records", "plan")
 
     @contextmanager
     def written_in_parts(self, name: str) -> Iterator[Callable[[pl.DataFrame], None]]:
@@ -134,9 +133,8 @@ class RunFolder:
     def stage(self, name: str, table: pl.DataFrame) -> None:
         """Keep a table under `staged/`."""
         with renamed_when_whole(self.staged / name) as path:
-            table.write_parquet(
-                path, compression="zstd", compression_level=1, statistics=False, row_group_size=_ROW_GROUP
-            )
+            # Read half a dozen times within the minute: LZ4 is 1.6 times the size of Zstandard, and half the time.
+            table.write_parquet(path, compression="lz4", statistics=False, row_group_size=_ROW_GROUP)
 
     def write_json(self, name: str, content: dict[str, Any]) -> None:
         """Write a JSON file, readable by people and machines."""

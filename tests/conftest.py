@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from unittest.mock import patch
 
+import duckdb
 import httpx
+import polars as pl
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -160,6 +162,14 @@ def running_sandbox(state: Path, *arguments: str) -> Iterator[Outside]:
     finally:
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=30)
+
+
+def hold(workbench: duckdb.DuckDBPyConnection, name: str, table: pl.DataFrame) -> None:
+    """Make the view of a table in a workbench; what is only registered can be seen by no other cursor of it."""
+    workbench.register("handed_over", table)
+    workbench.execute(f"CREATE TABLE held_{name} AS FROM handed_over")
+    workbench.execute(f"CREATE VIEW {name} AS FROM held_{name}")
+    workbench.unregister("handed_over")
 
 
 def customers_csv(path: Path, count: int, *, start: int = 0, balance: int = 100) -> Path:

@@ -3,6 +3,7 @@
 import glob
 from collections import Counter
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Literal
 import duckdb
 
 from pipeline.customer import KEY_NAMESPACE, Environment, key_prefix
+from pipeline.files import renamed_when_whole
 from pipeline.outcomes import Action, Fate, Reason
 from pipeline.planning.wave import find_outside
 
@@ -21,6 +23,8 @@ _JUDGED, _BEYOND, _PLAN = (
 )
 #: Hashes and keys take longer to press than to write, and no dictionary of them pays.
 _WRITTEN = "FORMAT parquet, COMPRESSION snappy, DICTIONARY_SIZE_LIMIT 1"
+#: Parts that are written at once: of one alone DuckDB keeps one and a half cores busy.
+_AT_ONCE = 2
 SameIdentity = Literal["flag", "hold", "skip"]
 
 #: What each reason leads to. No reason: the row is created.
@@ -89,16 +93,29 @@ def make_plan(
         "first_beyond": _first_beyond(workbench, limit),
     }
     rows = Counter[str]()
-    for part, target in parts:
-        first, last = workbench.execute(f"SELECT min(position), max(position) FROM {part}").fetchall()[0]
-        select = _PLAN.format(part=part)
-        workbench.execute(
-            f"COPY ({select}) TO $target ({_WRITTEN})",
-            {"target": str(target), "first": first, "last": last, **told},
-        )
-        counted = "SELECT action, count(*) FROM read_parquet($written) GROUP BY action"
-        rows.update(dict(workbench.execute(counted, {"written": glob.escape(str(target))}).fetchall()))
+
+    def write(part_and_target: tuple[str, Path]) -> dict[str, int]:
+        with workbench.cursor() as cursor:
+            return _write_part(cursor, *part_and_target, told)
+
+    with ThreadPoolExecutor(_AT_ONCE, "plan") as threads:
+        for counted in threads.map(write, parts):
+            rows.update(counted)
     return Plan({action: rows[action.value] for action in Action})
+
+
+def _write_part(
+    workbench: duckdb.DuckDBPyConnection, part: str, target: Path, told: dict[str, str | int | None]
+) -> dict[str, int]:
+    """Write the plan of one part; its rows by action."""
+    first, last = workbench.execute(f"SELECT min(position), max(position) FROM {part}").fetchall()[0]
+    with renamed_when_whole(target) as path:
+        workbench.execute(
+            f"COPY ({_PLAN.format(part=part)}) TO $target ({_WRITTEN})",
+            {"target": str(path), "first": first, "last": last, **told},
+        )
+    counted = "SELECT action, count(*) FROM read_parquet($written) GROUP BY action"
+    return dict(workbench.execute(counted, {"written": glob.escape(str(target))}).fetchall())
 
 
 def _judge(workbench: duckdb.DuckDBPyConnection, same_identity: SameIdentity, *, retry_refused: bool) -> None:

@@ -5,6 +5,7 @@ and a property test holds the two ways together. Arrow's reader is strict about 
 polars' is not (it fills short lines up in silence).
 """
 
+import codecs
 import re
 from collections.abc import Sequence
 
@@ -33,7 +34,8 @@ def plain_cells(whole: bytes, names: Sequence[str], header: str, dialect: Dialec
         whole = whole.replace(b"\r", b"")
     if not _is_printable(whole, lines) or not _has_short_lines(whole) or _holds_line(whole, header):
         return None
-    if whole.startswith(b"\n") or b"\n\n" in whole:
+    # Arrow takes a byte order mark away wherever it begins to read, and here that is in the middle of a file.
+    if whole.startswith((b"\n", codecs.BOM_UTF8)) or b"\n\n" in whole:
         return None
     return _parsed(whole, names, lines, dialect)
 

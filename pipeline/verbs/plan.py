@@ -5,6 +5,7 @@ import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import polars as pl
 
 from pipeline import __version__
 from pipeline.agreement import Delivery
-from pipeline.ahead import one_ahead
+from pipeline.ahead import one_ahead, one_behind
 from pipeline.config import Settings
 from pipeline.customer import Environment
 from pipeline.errors import Interrupted, SourceError
@@ -94,20 +95,20 @@ def _plan(
     defaults = Defaults(settings.region, token_key(settings.home) if settings.wants_tokens else b"")
     expected, returns = parse_expected(settings.expect), Returns(settings.reports)
     by_file, absent = {file.name: ControlTotals() for file in files}, Counter[str]()
-    for number, (file, batch) in enumerate(one_ahead(profile.timed("read", read(files, batch_bytes))), start=1):
-        if stopping.event.is_set():
-            raise Interrupted("stopped while planning; nothing was sent")
-        layout = layout_of(settings.mapping, files[0].columns)
-        records = batch.records
-        if came_back(file):
-            records = returns.take(records, files[0].columns, layout)
-        with profile.stage("total", records.height):
-            by_file[file.name].add(records, layout)
-            absent += count_absent(records, layout)
-        customers = judged(records, layout, defaults, profile)
-        with profile.stage("stage", records.height):
-            folder.stage_records(number, customers)
-        watch.reading(sum(totals.records for totals in by_file.values()))
+    with one_behind(partial(_stage_records, folder, profile)) as staged_behind:
+        read_ahead = one_ahead(profile.timed("read", read(files, batch_bytes)))
+        for number, (file, batch) in enumerate(read_ahead, start=1):
+            if stopping.event.is_set():
+                raise Interrupted("stopped while planning; nothing was sent")
+            layout = layout_of(settings.mapping, files[0].columns)
+            records = batch.records
+            if came_back(file):
+                records = returns.take(records, files[0].columns, layout)
+            with profile.stage("total", records.height):
+                by_file[file.name].add(records, layout)
+                absent += count_absent(records, layout)
+            staged_behind((number, judged(records, layout, defaults, profile)))
+            watch.reading(sum(totals.records for totals in by_file.values()))
     totals = added_up(by_file.values())
     _refuse_empty(files, totals.records, settings)
     layout = layout_of(settings.mapping, files[0].columns)
@@ -157,6 +158,12 @@ def _plan(
         "staged": staged,
         "profile": profile.stages,
     }
+
+
+def _stage_records(folder: RunFolder, profile: Profile, numbered: tuple[int, pl.DataFrame]) -> None:
+    number, customers = numbered
+    with profile.stage("stage", customers.height):
+        folder.stage_records(number, customers)
 
 
 def _decide(

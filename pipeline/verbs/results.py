@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from pipeline.ahead import one_ahead
+from pipeline.ahead import one_ahead, one_behind
 from pipeline.customer import ROW_ID, is_import_column
 from pipeline.files import renamed_when_whole, write_bytes, written_whole
 from pipeline.outcomes import LISTS
@@ -150,11 +150,18 @@ def _write_rows(folder: RunFolder, workbench: duckdb.DuckDBPyConnection, columns
         write_rows = stack.enter_context(folder.written_in_parts("rows.parquet"))
         parts = ((folder.source(records), folder.source(plan)) for records, plan in folder.planned_parts())
         found = profile.timed("fates", find_fates(workbench, folder.run_id, parts))
-        for number, fates in enumerate(one_ahead(found)):
-            profile.stages["fates"]["rows"] += fates.height
-            with profile.stage("lists", fates.height):
+
+        def keep(numbered: tuple[int, pl.DataFrame]) -> None:
+            number, fates = numbered
+            with profile.stage("rows", fates.height):
                 folder.stage(f"fates-{number:05}.parquet", fates.drop(_NOT_SUMMED))
                 write_rows(identities(fates))
+
+        keep_behind = stack.enter_context(one_behind(keep))
+        for number, fates in enumerate(one_ahead(found)):
+            profile.stages["fates"]["rows"] += fates.height
+            keep_behind((number, fates))
+            with profile.stage("lists", fates.height):
                 records = pl.read_parquet(folder.parts("records")[number], columns=wanted, glob=False)
                 for name, file in lists.items():
                     listed_here = listed(name, records, fates, columns, folder.run_id)

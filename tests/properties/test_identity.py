@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pipeline.customer import LARGEST_BALANCE, TEXT_FIELDS, Environment, create_key, payload_bytes, payload_expression
 from pipeline.matching import find_matches
 from pipeline.planning import make_plan
+from tests.conftest import hold
 
 NASTY = [
     '"',
@@ -112,8 +113,8 @@ def planned(rows: list[tuple], environment: Environment) -> pl.DataFrame:
     schema = {"position": pl.Int64, **dict.fromkeys(("row_id", "external_reference", "payload", "fate"), pl.String)}
     history = pl.DataFrame(schema=dict.fromkeys(("external_reference", "state", "fingerprint", "key"), pl.String))
     with tempfile.TemporaryDirectory() as folder, duckdb.connect(":memory:") as workbench:
-        workbench.register("records", pl.DataFrame(rows, schema=schema, orient="row"))
-        workbench.register("history", history)
+        hold(workbench, "records", pl.DataFrame(rows, schema=schema, orient="row"))
+        hold(workbench, "history", history)
         find_matches(workbench)
         make_plan(workbench, [("records", Path(folder, "plan.parquet"))], environment, retry_refused=False)
         payloads = pl.DataFrame(rows, schema=schema, orient="row").select("position", "payload")

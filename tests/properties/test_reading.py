@@ -89,6 +89,8 @@ def test_what_is_read_as_a_record_says_what_a_strict_csv_reader_sees_in_its_line
 @settings(max_examples=40, deadline=None)
 @given(hostile_bytes, st.sampled_from([1, 2, 3, 5, 8, 13, 40]))
 @example(b"\xef\xbb\xbf", 1)
+@example(b"\xef\xbb\xbfa,b\n", 1)
+@example(b"\xef\xbb\xbf\n", 1)
 @example(b'x,"y\r\nz"\r\n', 1)
 @example(b'a,"b\nc,d\ne,"f\n', 1)
 def test_the_size_of_a_batch_changes_nothing_that_is_read(body, batch_bytes):

@@ -12,8 +12,8 @@ from pipeline.errors import ConfigError
 from pipeline.ledger import Ledger
 from pipeline.verbs.rehearsal import VARIABLE, rehearsed
 from tests.benches.at_scale import measured
-from tests.benches.planning import growth
-from tests.benches.planning.__main__ import bench
+from tests.benches.planning import __main__ as planning
+from tests.benches.planning import growth, kinds
 from tests.prove import chaos, disk, machine, mutants, simulation
 from tests.prove.kills import journey
 
@@ -154,36 +154,42 @@ def test_a_kill_point_is_refused_with_a_live_key_and_away_from_this_machine(tmp_
                 rehearsed(ledger, print, here, {VARIABLE: wrong})
 
 
-def test_a_plan_and_the_same_work_by_hand_differ_in_nothing_that_has_no_name(tmp_path):
-    assert bench(tmp_path, rows=2_000, known=1_000, rounds=1, results=tmp_path) == 0
-
-    table = (tmp_path / "planning.md").read_text()
-    assert "by hand only; here READ." in table
-    assert "strict DuckDB read" in table
-
-
 def test_what_half_a_run_left_is_gone_on_with_and_looked_at_meanwhile(tmp_path):
     found = measured(tmp_path / "some", 2_000, 8_000)
 
     assert all(found[name] > 0 for name in ("resume", "status", "trace", "plan", "page_bytes", "resume_peak_bytes"))
 
 
-def test_growth_is_told_and_drawn(tmp_path, monkeypatch):
-    wanted = [
-        "growth",
-        "--rows",
-        "0.001",
-        "0.002",
-        "--known",
-        "0.001",
-        "--folder",
-        str(tmp_path / "files"),
-        "--results",
-        str(tmp_path),
-    ]
-    monkeypatch.setattr("sys.argv", wanted)
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """Where the benches of planning keep what they read, so that the known customers are loaded once."""
+    return tmp_path_factory.mktemp("files")
+
+
+@pytest.mark.xdist_group("benches of planning")
+def test_a_plan_and_the_same_work_by_hand_differ_in_nothing_that_has_no_name(tmp_path, files):
+    assert planning.bench(files, rows=2_000, known=1_000, rounds=1, results=tmp_path) == 0
+
+    table = (tmp_path / "planning.md").read_text()
+    assert "by hand only; here READ." in table
+    assert "strict DuckDB read" in table
+
+
+@pytest.mark.xdist_group("benches of planning")
+def test_growth_is_told_and_drawn(tmp_path, files, monkeypatch):
+    rows = ["--rows", "0.001", "0.002", "--known", "0.001"]
+    monkeypatch.setattr("sys.argv", ["growth", *rows, "--folder", str(files), "--results", str(tmp_path)])
 
     assert growth.main() == 0
 
     assert "| 2,000 | 1,000 |" in (tmp_path / "growth.md").read_text()
     assert (tmp_path / "growth.svg").read_text().startswith("<?xml")
+
+
+@pytest.mark.xdist_group("benches of planning")
+def test_files_full_of_trouble_are_planned_without_losing_a_row(tmp_path, files):
+    assert kinds.bench(files, rows=1_000, rounds=1, results=tmp_path) == 0
+
+    hopeless, repeating = (tmp_path / "kinds.md").read_text().splitlines()[-2:]
+    assert "1,000 invalid" in hopeless
+    assert "duplicate_in_file" in repeating

@@ -1,8 +1,10 @@
-"""What is made one ahead comes in its order, one at a time more than is used, and fails when its turn comes."""
+"""One ahead, one behind: the order stays, never more than one waits, and what fails is told when its turn comes."""
+
+import threading
 
 import pytest
 
-from pipeline.ahead import one_ahead
+from pipeline.ahead import one_ahead, one_behind
 
 
 def test_the_items_and_their_order_stay():
@@ -49,3 +51,49 @@ def test_a_series_that_is_left_is_closed():
     del taken
 
     assert closed == [True]
+
+
+def test_all_that_is_handed_over_is_put_away_in_its_order_once_the_block_ends():
+    away = []
+
+    with one_behind(away.append) as hand_over:
+        for number in range(100):
+            hand_over(number)
+            assert away[:number] == list(range(len(away[:number])))
+
+    assert away == list(range(100))
+
+
+def test_whoever_hands_over_waits_for_the_one_before():
+    away, may_go_on = [], threading.Event()
+
+    def put_away(number):
+        if number == 1:
+            may_go_on.wait(10)
+        away.append(number)
+
+    with one_behind(put_away) as hand_over:
+        hand_over(0)
+        hand_over(1)
+        threading.Timer(0.05, may_go_on.set).start()
+        hand_over(2)
+        assert 1 in away
+
+
+@pytest.mark.parametrize("handed_over", [2, 6])
+def test_what_putting_away_raises_is_raised_at_the_next_or_at_the_end(handed_over):
+    away = []
+
+    def put_away(number):
+        if number == 1:
+            raise ValueError("the second")
+        away.append(number)
+
+    def hand_all_over():
+        with one_behind(put_away) as hand_over:
+            for number in range(handed_over):
+                hand_over(number)
+
+    with pytest.raises(ValueError, match="the second"):
+        hand_all_over()
+    assert away == [0]

@@ -23,6 +23,7 @@ from pipeline.matching import find_matches
 from pipeline.outcomes import Action, Fate, Reason, State
 from pipeline.planning import IDENTITY_REASONS, SAME_IDENTITY, VERDICTS, make_plan
 from pipeline.reporting import find_fates
+from tests.conftest import hold
 
 FOLDER = Path(__file__).parents[1] / "cases" / "planning"
 CASES = sorted(FOLDER.glob("*.csv"))
@@ -70,7 +71,7 @@ def planned(
     }
     with duckdb.connect(":memory:") as workbench:
         for name, table in tables.items():
-            workbench.register(name, table)
+            hold(workbench, name, table)
         find_matches(workbench)
         plan = make_plan(workbench, [("records", target)], environment, **_told_by_the_job(rows))
     records = tables["records"].select("position", "row_id", "payload")
@@ -352,9 +353,9 @@ def fates_of(path: Path, folder: Path, **sent: str) -> list[tuple]:
         | {"payable": pl.Boolean},
     )  # fmt: skip
     with duckdb.connect(":memory:") as workbench:
-        workbench.register("records", records)
-        workbench.register("plan", pl.read_parquet(folder / "plan.parquet"))
-        workbench.register("outcomes", outcomes)
+        hold(workbench, "records", records)
+        hold(workbench, "plan", pl.read_parquet(folder / "plan.parquet"))
+        hold(workbench, "outcomes", outcomes)
         (fates,) = find_fates(workbench, "this", [("records", "plan")])
         return fates.select("fate", "reasons", "same_as").rows()
 
@@ -401,8 +402,8 @@ def deferred(where: str | None, folder: Path, fates: tuple[str | None, ...] = (N
         for at in range(4)
     ]
     with duckdb.connect(":memory:") as workbench:
-        workbench.register("records", pl.DataFrame(records, schema=RECORDS).with_columns(pl.DataFrame(GIVEN)))
-        workbench.register("history", pl.DataFrame(_history([]), schema=["external_reference", "state", "fingerprint", "key"]).cast(pl.String))  # fmt: skip
+        hold(workbench, "records", pl.DataFrame(records, schema=RECORDS).with_columns(pl.DataFrame(GIVEN)))
+        hold(workbench, "history", pl.DataFrame(_history([]), schema=["external_reference", "state", "fingerprint", "key"]).cast(pl.String))  # fmt: skip
         find_matches(workbench)
         make_plan(workbench, [("records", folder / "plan.parquet")], ENVIRONMENT, retry_refused=False, where=where)
     plan = pl.read_parquet(folder / "plan.parquet")

@@ -71,7 +71,7 @@ def key(reference: str, fingerprint: str) -> str:
 
 
 def plan(path: Path, known_path: Path, folder: Path) -> dict[str, float]:
-    """Write created.csv (what would be), rejected.csv, skipped.csv and held.csv; return seconds by stage."""
+    """Write created.csv (what would be), rejected.csv, skipped.csv and held.csv; return the rows read and seconds by stage."""
     seconds, began = {}, time.perf_counter()
 
     def lap(stage: str) -> None:
@@ -82,6 +82,7 @@ def plan(path: Path, known_path: Path, folder: Path) -> dict[str, float]:
         path, dtype=str, keep_default_na=False, on_bad_lines="skip", encoding_errors="replace", low_memory=False
     )
     rows = rows.fillna("")
+    seconds["rows"] = len(rows)
     lap("read")
     for column in [*FIELDS, "metadata.plan", "metadata.branch"]:
         rows[column] = rows[column].str.strip()

@@ -1,7 +1,7 @@
 """How time and memory of a plan grow with its rows and with the known customers: a table and a picture.
 
 Run it: python -m tests.benches.planning.growth [--rows 1 3 10] [--known 1 10 50] [--folder DIR]   (millions)
-Written to tests/benches/results/growth.md, growth.svg and growth.jsonl.
+Written to tests/benches/results/growth.md, growth.svg and growth.jsonl; of another kind of file to growth-KIND.
 """
 
 import argparse
@@ -40,10 +40,11 @@ def main() -> int:
         ]
     table = _table(found, usual * MILLION, min(said.rows) * MILLION)
     print(table)
-    (said.results / "growth.md").write_text(table, encoding="utf-8")
-    _draw(found, usual * MILLION, min(said.rows) * MILLION, said.results / "growth.svg")
+    name = "growth" if said.kind == "usual" else f"growth-{said.kind}"
+    (said.results / f"{name}.md").write_text(table, encoding="utf-8")
+    _draw(found, usual * MILLION, min(said.rows) * MILLION, said.results / f"{name}.svg")
     for one in found:
-        gather("growth", said.results, kind=said.kind, **one)
+        gather(name, said.results, kind=said.kind, **one)
     return 0
 
 
