@@ -153,15 +153,15 @@ def _write_rows(folder: RunFolder, workbench: duckdb.DuckDBPyConnection, columns
 
         def keep(numbered: tuple[int, pl.DataFrame]) -> None:
             number, fates = numbered
-            with profile.stage("rows", fates.height):
+            with profile.stage("keep", fates.height):
                 folder.stage(f"fates-{number:05}.parquet", fates.drop(_NOT_SUMMED))
                 write_rows(identities(fates))
 
         keep_behind = stack.enter_context(one_behind(keep))
         for number, fates in enumerate(one_ahead(found)):
             profile.stages["fates"]["rows"] += fates.height
-            keep_behind((number, fates))
             with profile.stage("lists", fates.height):
+                keep_behind((number, fates))
                 records = pl.read_parquet(folder.parts("records")[number], columns=wanted, glob=False)
                 for name, file in lists.items():
                     listed_here = listed(name, records, fates, columns, folder.run_id)

@@ -7,7 +7,7 @@ CUSTOMERS = (
 )
 STAGES = (
     "read", "total", "map", "normalize", "validate", "payloads", "stage", "remember", "match", "plan", "doubt", "hash",
-    "fates", "lists", "sum",
+    "fates", "lists", "keep", "sum",
 )  # fmt: skip
 
 
