@@ -3,7 +3,8 @@
 Run it: python -m tests.benches.at_scale [--rows 1000000] [--events 10000000] [--folder DIR]
 A plan is made, half of it is written into the ledger as created, as a run that was killed leaves it. Then are measured, on
 both: `resume` up to its first request, `status` while a run goes on, the history of one reference in a ledger of so many
-events (`trace`), the memory of streaming the plan, and the report against the plan. Appended to results/at_scale.jsonl.
+events (`trace`), the memory of streaming the plan (beside that of a quarter of the rows, which is more than a part too), and
+what summing and drawing the report costs of the plan. Appended to results/at_scale.jsonl.
 """
 
 import argparse
@@ -27,6 +28,7 @@ import polars as pl
 from pipeline.customer import Environment
 from pipeline.ledger import Answer, Intent, Ledger
 from pipeline.outcomes import State
+from pipeline.reporting import render_html
 from tests.benches.planning.__main__ import RESULTS, ROOT, timed
 from tests.benches.planning.customers import write_customers
 from tests.prove.gathering import gather
@@ -34,6 +36,7 @@ from tests.prove.gathering import gather
 FEW = 1_000
 AT_MOST = 3.0  #: times what it takes on a run of FEW rows
 REPORT_AT_MOST, PAGE_AT_MOST = 0.1, 2_000_000  #: of its plan; bytes
+FLAT = 1.25  #: times the memory at most, for four times the rows
 GROUP = 1_000
 KEY = "sk_test_scale00000000000000000"
 SANDBOX = Environment("sandbox", "sandbox", "test", "loopback")
@@ -49,22 +52,31 @@ def main() -> int:
     said = options.parse_args()
     with nullcontext(said.folder) if said.folder else tempfile.TemporaryDirectory() as folder:
         few = measured(Path(folder) / "few", FEW, 2 * FEW)
+        quarter = measured(Path(folder) / "quarter", said.rows // 4, said.rows // 2)
         many = measured(Path(folder) / "many", said.rows, said.events)
-    lines = [f"{'':<28}{FEW:>12,}{said.rows:>14,}{'times':>8}"]
+    lines = [f"{'':<28}{FEW:>12,}{said.rows // 4:>14,}{said.rows:>14,}{'times':>8}"]
     grown = []
     for name in ("resume", "status", "trace"):
         times = many[name] / few[name]
-        lines.append(f"{name + ', seconds':<28}{few[name]:>12.2f}{many[name]:>14.2f}{times:>8.2f}")
+        lines.append(
+            f"{name + ', seconds':<28}{few[name]:>12.2f}{quarter[name]:>14.2f}{many[name]:>14.2f}{times:>8.2f}"
+        )
         grown += [f"{name} takes {times:.2f} times as long"] * (times > AT_MOST)
     lines += [
-        f"{name.replace('_', ' '):<28}{few[name]:>12,}{many[name]:>14,}" for name in ("resume_peak_bytes", "page_bytes")
+        f"{name.replace('_', ' '):<28}{few[name]:>12,}{quarter[name]:>14,}{many[name]:>14,}"
+        for name in ("resume_peak_bytes", "page_bytes")
     ]
+    times = many["resume_peak_bytes"] / quarter["resume_peak_bytes"]
+    grown += [f"resume takes {times:.2f} times the memory for four times the rows"] * (times > FLAT)
     share = many["report"] / many["plan"]
-    lines.append(f"{'report, share of its plan':<28}{few['report'] / few['plan']:>12.3f}{share:>14.3f}")
+    shares = "".join(
+        f"{one['report'] / one['plan']:>{width}.3f}" for one, width in ((few, 12), (quarter, 14), (many, 14))
+    )
+    lines.append(f"{'report, share of its plan':<28}{shares}")
     grown += [f"the report costs {share:.3f} of its plan"] * (share > REPORT_AT_MOST)
     grown += [f"the page has {many['page_bytes']:,} bytes"] * (many["page_bytes"] > PAGE_AT_MOST)
     print("\n".join([*lines, *grown]))
-    gather("at_scale", said.results, rows=said.rows, events=said.events, few=few, many=many)
+    gather("at_scale", said.results, rows=said.rows, events=said.events, few=few, quarter=quarter, many=many)
     return int(bool(grown))
 
 
@@ -87,13 +99,20 @@ def measured(folder: Path, rows: int, events: int) -> dict[str, Any]:
     page = (run / "report.html").stat().st_size
     return {
         "plan": round(plan["seconds"], 2),
-        "report": round(content["seconds"]["sum"], 3),
+        "report": round(content["seconds"]["sum"] + _drawing(content), 3),
         "page_bytes": page,
         "resume": round(resume_seconds["resume"], 2),
         "status": round(resume_seconds["status"], 2),
         "resume_peak_bytes": peak,
         "trace": round(trace, 2),
     }
+
+
+def _drawing(content: dict[str, Any]) -> float:
+    """Seconds of making the page of a summary."""
+    began = time.perf_counter()
+    render_html(content)
+    return time.perf_counter() - began
 
 
 def _write_half(home: Path, run: Path, events: int) -> None:
