@@ -241,12 +241,11 @@ class Ledger:
         """Rows as they stand, those of `references` that were ever begun or all, in blocks: see `OUTCOME_COLUMNS`."""
         yield from self._rows(", ".join(OUTCOME_COLUMNS), references)
 
-    def settled_by(self, run_id: str) -> list[str]:
-        """References that a run has settled, and no other run has moved since."""
-        found = self._query(
-            "SELECT external_reference FROM rows WHERE run_id = ? AND state NOT IN ('unknown', 'withdrawn')", run_id
-        )
-        return [reference for (reference,) in found]
+    def settled_by(self, run_id: str) -> Iterator[list[str]]:
+        """References that a run has settled, and no other run has moved since, in blocks."""
+        query = "SELECT external_reference FROM rows WHERE run_id = ? AND state NOT IN ('unknown', 'withdrawn')"
+        for block in self._blocks(query, run_id):
+            yield [reference for (reference,) in block]
 
     def _rows(self, columns: str, references: Iterable[str] | None) -> Iterator[list[tuple[Any, ...]]]:
         """All rows, or some of them looked up by their references, so that what a ledger holds besides costs nothing."""

@@ -112,8 +112,8 @@ def submit_and_report(
     try:
         if creates and not stopping.event.is_set():
             with Billing(target.address, target.api_key, workers=settings.workers) as billing:
-                settled = ledger.settled_by(folder.run_id)
-                _knock(billing, next(_planned_creates(folder)), stopping)
+                settled = pl.concat([_references([]), *map(_references, ledger.settled_by(folder.run_id))])
+                _knock(billing, next(_planned_creates(folder, _references([]))), stopping)
                 ledger, make = rehearsed(ledger, billing.make, target)
                 submit(
                     _planned_creates(folder, settled),
@@ -259,9 +259,14 @@ def _policy(settings: Settings, target: Target) -> Policy:
     )
 
 
-def _planned_creates(folder: RunFolder, settled: Sequence[str] = ()) -> Iterator[Planned]:
+def _references(texts: Sequence[str]) -> pl.Series:
+    """References as a column: a fifth of what a list of texts takes."""
+    return pl.Series("external_reference", texts, dtype=pl.String)
+
+
+def _planned_creates(folder: RunFolder, settled: pl.Series) -> Iterator[Planned]:
     """The creates of a plan but for those that are settled, streamed in the order of the input."""
-    done = pl.DataFrame({"external_reference": settled}, schema={"external_reference": pl.String})
+    done = settled.to_frame()
     for records, part in folder.planned_parts():
         creates = pl.scan_parquet(part, glob=False).filter(pl.col("action") == Action.CREATE.value)
         left = creates.select("position", "external_reference").collect()

@@ -95,19 +95,23 @@ def _plan(
     defaults = Defaults(settings.region, token_key(settings.home) if settings.wants_tokens else b"")
     expected, returns = parse_expected(settings.expect), Returns(settings.reports)
     by_file, absent = {file.name: ControlTotals() for file in files}, Counter[str]()
-    with one_behind(partial(_stage_records, folder, profile)) as staged_behind:
-        read_ahead = one_ahead(profile.timed("read", read(files, batch_bytes)))
-        for number, (file, batch) in enumerate(read_ahead, start=1):
+
+    def counted() -> Iterator[pl.DataFrame]:
+        for file, batch in profile.timed("read", read(files, batch_bytes)):
+            layout = layout_of(settings.mapping, files[0].columns)
+            records = returns.take(batch.records, files[0].columns, layout) if came_back(file) else batch.records
+            with profile.stage("total", records.height):
+                by_file[file.name].add(records, layout)
+                absent.update(count_absent(records, layout))
+            yield records
+
+    # Three threads hand batches on: one reads and counts, this one judges, one puts away.
+    with one_behind(partial(_stage_records, folder, profile)) as stage_behind:
+        for number, records in enumerate(one_ahead(counted()), start=1):
             if stopping.event.is_set():
                 raise Interrupted("stopped while planning; nothing was sent")
             layout = layout_of(settings.mapping, files[0].columns)
-            records = batch.records
-            if came_back(file):
-                records = returns.take(records, files[0].columns, layout)
-            with profile.stage("total", records.height):
-                by_file[file.name].add(records, layout)
-                absent += count_absent(records, layout)
-            staged_behind((number, judged(records, layout, defaults, profile)))
+            stage_behind((number, judged(records, layout, defaults, profile)))
             watch.reading(sum(totals.records for totals in by_file.values()))
     totals = added_up(by_file.values())
     _refuse_empty(files, totals.records, settings)
