@@ -1,7 +1,8 @@
 """`kill -9` of the real process against the real sandbox over TCP, half at random moments, half at named points.
 
 A journey is one file, one ledger and one sandbox with faults: the process is killed and started again until it has died
-as often as was asked; then the faults stop, it is resumed to its end, and the oracle is asked.
+as often as was asked; then the faults stop, it is resumed to its end, and the oracle is asked. Moments are counted in
+requests, not in seconds, so that a fast machine dies as often as a slow one.
 """
 
 import contextlib
@@ -22,6 +23,8 @@ ROWS = 600
 
 
 PACE = "300"  #: requests a second, so that a run is long enough to be killed more than once
+_AT_THE_END = tuple(point for point in POINTS if point.endswith("-end"))  #: what dies there has nothing left to do
+_BEFORE_THE_END = tuple(point for point in POINTS if point not in _AT_THE_END)
 
 
 @dataclass
@@ -46,8 +49,10 @@ def journey(seed: int, most_kills: int, *, opaque: bool = False, rows: int = ROW
         with running_sandbox(folder / "billing.sqlite", "--faults", faults, "--seed", str(seed)) as outside:
             starts, code = 0, -signal.SIGKILL
             while code == -signal.SIGKILL and sum(kills.values()) < most_kills:
-                point = dice.choice(POINTS) if dice.random() < 0.5 else "random"
-                code = _live(pipeline, outside, point, dice)
+                is_last = sum(kills.values()) == most_kills - 1
+                points = _AT_THE_END if is_last else _BEFORE_THE_END
+                point = dice.choice(points) if dice.random() < 0.5 else "random"
+                code = _live(pipeline, outside, point, dice, most_requests=max(1, rows // most_kills))
                 kills[point] += code == -signal.SIGKILL
                 starts += 1
             outside.faults(opaque_types=opaque)
@@ -62,22 +67,26 @@ def journey(seed: int, most_kills: int, *, opaque: bool = False, rows: int = ROW
             )
 
 
-def _live(pipeline: Command, outside: Outside, point: str, dice: random.Random) -> int:
-    """One process from its start to its end, by its own or by a kill; its exit code."""
-    nth = {"before-send": 120, "after-send": 120, "before-end": 1, "after-end": 1}.get(point, 3)
+def _live(pipeline: Command, outside: Outside, point: str, dice: random.Random, *, most_requests: int) -> int:
+    """One process from its start to its end, by its own or by a kill within so many requests; its exit code."""
+    nth = most_requests if point.endswith("-send") else 1 if point in _AT_THE_END else 3
     environment = dict(outside.environment)
     if point != "random":
         environment[VARIABLE] = f"kill_at={point},nth={dice.randint(1, nth)}"
     process = _start(pipeline, outside, environment)
     if point == "random":
-        asked = outside.stats()["requests"]
-        while process.poll() is None and outside.stats()["requests"] == asked:
+        enough = _asked(outside) + dice.randint(1, most_requests)
+        while process.poll() is None and _asked(outside) < enough:
             time.sleep(0.01)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(dice.uniform(0, 1.0))
+            process.wait(dice.uniform(0, 0.02))  # between two requests as well as in one
         process.kill()
     process.communicate(timeout=240)
     return process.returncode
+
+
+def _asked(outside: Outside) -> int:
+    return sum(outside.stats()["requests"].values())
 
 
 def _start(pipeline: Command, outside: Outside, environment: dict[str, str]) -> subprocess.Popen[str]:
