@@ -20,7 +20,7 @@ from pipeline.sources.grammar import grammar
 from pipeline.sources.header import parse_header
 from pipeline.sources.opening import opened_unchanged
 from pipeline.sources.plain_block import parsed_together, plain_cells
-from pipeline.sources.source_file import BATCH_BYTES, GIVEN, Batch, Lines, origins, shown
+from pipeline.sources.source_file import BATCH_BYTES, GIVEN, MOST_RECORDS, Batch, Lines, origins, shown
 
 LONGEST_LINE = 64 << 20  #: without a line end for so long it is no file of lines, and must not fill the memory
 
@@ -121,13 +121,13 @@ class CsvFile:
 
     def _blocks(self, stream: ByteStream, batch_bytes: int) -> "Iterator[tuple[pl.DataFrame | _PlainBlock, bool]]":
         """Blocks of whole physical lines, or of plain records; the last is marked."""
-        line_ends = 0
+        line_ends = taken = 0
         tail = last = b""
         first_line = 1
         size = min(batch_bytes, _UP_TO_THE_HEADER)
         while True:
             block = stream.read(size)
-            size = batch_bytes
+            taken += len(block)
             if self.dialect.ends_with_cr:
                 block = block.translate(_CR_AND_LF_SWAPPED)
             last = block or last
@@ -140,6 +140,7 @@ class CsvFile:
                 raise SourceError(
                     f"{self.path}: line {first_line + whole.count(10)} does not end within 64 MiB: no file of lines"
                 )
+            size = min(batch_bytes, max(1, MOST_RECORDS * taken // max(1, line_ends + whole.count(b"\n"))))
             if (cells := self._plain_cells(whole)) is not None:
                 self._spelling.seen += len(whole)
                 yield _PlainBlock(cells, first_line), False

@@ -19,7 +19,7 @@ from pipeline.sources.arrow_text import has_exact_text, is_float, text_of
 from pipeline.sources.cell_table import reason_of, text_of_unreadable
 from pipeline.sources.header import check_names, with_control_characters
 from pipeline.sources.opening import opened_unchanged
-from pipeline.sources.source_file import BATCH_BYTES, GIVEN, Batch, Lines, origins
+from pipeline.sources.source_file import BATCH_BYTES, GIVEN, MOST_RECORDS, Batch, Lines, origins
 
 _ROWS_AT_ONCE = 8192  #: read before their size is asked: what stands in few pages may be long when it is written out
 _READ_BYTES = 1 << 18  #: of each column; without it a whole row group is fetched at once
@@ -73,21 +73,21 @@ class ParquetFile:
         self.size = size
 
     def _tables(self, file: BinaryIO, batch_bytes: int) -> Iterator[pa.Table]:
-        """Rows in their order, some `batch_bytes` of memory at a time."""
+        """Rows in their order, some `batch_bytes` of memory at a time, and no more than MOST_RECORDS."""
         with _damage_told(self.path):
             content = parquet.ParquetFile(file, buffer_size=_READ_BYTES, page_checksum_verification=True)
             footer, schema = content.metadata, content.schema_arrow
         self._take_columns(schema)
         self.lines = Lines(physical=footer.num_rows)
         waiting: list[pa.RecordBatch] = []
-        size = 0
+        size = rows = 0
         with _damage_told(self.path):
             for piece in content.iter_batches(batch_size=_rows_at_once(footer, batch_bytes)):
                 waiting.append(piece)
-                size += piece.nbytes
-                if size >= batch_bytes:
+                size, rows = size + piece.nbytes, rows + piece.num_rows
+                if size >= batch_bytes or rows >= MOST_RECORDS:
                     yield pa.Table.from_batches(waiting)
-                    waiting, size = [], 0
+                    waiting, size, rows = [], 0, 0
         if waiting:
             yield pa.Table.from_batches(waiting)
 

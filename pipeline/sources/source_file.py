@@ -11,6 +11,7 @@ from pipeline.customer import ROW_ID, RUN_ID
 
 #: About 170,000 records of the usual hundred bytes. No result depends on it (a property test says so).
 BATCH_BYTES = 16 << 20
+MOST_RECORDS = 200_000  #: of a batch; where records are short, it is their number that takes the memory
 LONGEST_RECORD = 1 << 20  #: bytes; longer records are unreadable
 GIVEN = "given."  #: prefix of the columns that hold the text as it came, so that no name of theirs meets one of ours
 
