@@ -69,7 +69,7 @@ def journey(seed: int, most_kills: int, *, opaque: bool = False, rows: int = ROW
 
 def _live(pipeline: Command, outside: Outside, point: str, dice: random.Random, *, most_requests: int) -> int:
     """One process from its start to its end, by its own or by a kill within so many requests; its exit code."""
-    nth = most_requests if point.endswith("-send") else 1 if point in _AT_THE_END else 3
+    nth = most_requests if point.endswith("-send") else 1 if point in _AT_THE_END else 2
     environment = dict(outside.environment)
     if point != "random":
         environment[VARIABLE] = f"kill_at={point},nth={dice.randint(1, nth)}"
