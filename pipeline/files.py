@@ -8,7 +8,8 @@ import errno
 import hashlib
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO
 
@@ -102,6 +103,13 @@ def sha256_of(path: Path) -> str:
     """The SHA-256 of a file's bytes, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sha256_of_each(paths: Iterable[Path]) -> dict[Path, str]:
+    """The SHA-256 of every one of these files, two at a time."""
+    paths = list(paths)
+    with ThreadPoolExecutor(2, "hash") as threads:
+        return dict(zip(paths, threads.map(sha256_of, paths), strict=True))
 
 
 def _rename_durably(temporary: Path, path: Path) -> None:

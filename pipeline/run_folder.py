@@ -22,7 +22,7 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from pipeline.errors import PlanStale, ReferencesError, RunNotFound
-from pipeline.files import private_folder, remove_unfinished, renamed_when_whole, sha256_of, write_bytes
+from pipeline.files import private_folder, remove_unfinished, renamed_when_whole, sha256_of_each, write_bytes
 from pipeline.outcomes import LISTS
 
 RESULT_FILES = (
@@ -204,7 +204,7 @@ class RunFolder:
         self, inputs: list[dict[str, Any]], settings: dict[str, Any], config: dict[str, Any] | None = None
     ) -> None:
         """Write the SHA-256 of the inputs, the config and every result file."""
-        hashes = {name: sha256_of(self.path / name) for name in RESULT_FILES}
+        hashes = sha256_of_each(self.path / name for name in RESULT_FILES)
         self.write_json(
             "manifest.json",
             {
@@ -213,7 +213,7 @@ class RunFolder:
                 "inputs": inputs,
                 "config": config,
                 "settings": settings,
-                "files": hashes,
+                "files": {path.name: digest for path, digest in hashes.items()},
             },
         )
 

@@ -17,7 +17,7 @@ from pipeline.ahead import one_ahead, one_behind
 from pipeline.config import Settings
 from pipeline.customer import Environment
 from pipeline.errors import Interrupted, SourceError
-from pipeline.files import sha256_of, token_key
+from pipeline.files import sha256_of_each, token_key
 from pipeline.layout import Layout
 from pipeline.ledger import Ledger
 from pipeline.mapping import count_absent
@@ -135,7 +135,7 @@ def _plan(
     ]
     folder.stage("returned.parquet", returns.cells)
     with profile.stage("hash"):
-        staged = {path.name: sha256_of(path) for path in sorted(folder.staged.glob("*.parquet"))}
+        staged = {path.name: digest for path, digest in sha256_of_each(sorted(folder.staged.glob("*.parquet"))).items()}
     watch.planned()
     return {
         "schema": PLAN_SCHEMA,
