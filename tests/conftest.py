@@ -19,7 +19,7 @@ import polars as pl
 import pytest
 from hypothesis import HealthCheck, settings
 
-from pipeline.cli import main
+from pipeline.cli import run
 from pipeline.sources import Declared
 
 KEY = "sk_test_fixture0000000000000000"
@@ -118,12 +118,11 @@ class Inside(Command):
                 patch.object(sys, "argv", told),
                 contextlib.redirect_stdout(out),
                 contextlib.redirect_stderr(err),
-                pytest.raises(SystemExit) as ended,
             ):
-                main()
+                code = run()
         finally:
             os.umask(before)
-        return subprocess.CompletedProcess(told, int(ended.value.code or 0), out.getvalue(), err.getvalue())
+        return subprocess.CompletedProcess(told, code, out.getvalue(), err.getvalue())
 
 
 def _environment(extra: dict[str, str] | None) -> dict[str, str]:

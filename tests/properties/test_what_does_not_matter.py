@@ -80,10 +80,10 @@ def test_neither_the_size_of_the_batches_nor_the_order_of_the_files_changes_anyt
 
 
 ON_ONE_CORE = """
-import os, sys
+import os
 os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])
 from pipeline.cli import main
-sys.exit(main())
+main()
 """
 
 
