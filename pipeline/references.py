@@ -1,6 +1,8 @@
 """The known customers of one environment: a DuckDB file that `load` replaces whole and matching reads.
 
 known   row_id, external_reference, billing_id, email, phone, name, currency, balance (minor units); null where absent
+hashes  place (that of a row of `known`), and the hash of each of its identities: eight bytes are looked through four times
+        as fast as the texts
 meta    one row: version, loaded_at, row_count, fields (those that the file states at all), inputs (JSON)
 
 The version is of the content. The same customers in another order, or loaded a second time, are the same version,
@@ -38,6 +40,9 @@ COLUMNS = {
     "balance": "BIGINT",
     "identity": "VARCHAR",
 }
+#: By what rows and known customers are matched.
+_IDENTITIES = ("external_reference", "billing_id", "email", "phone", "identity")
+_HASHES = ", ".join(f"CASE WHEN {name} IS NOT NULL THEN hash({name}) END AS {name}" for name in _IDENTITIES)
 #: What the version is made of; where a customer stood in which file is not content.
 _CONTENT = tuple(column for column in COLUMNS if column != "row_id")
 _MEMORY_LIMIT = "400MB"
@@ -74,6 +79,7 @@ def load(
         with _workbench(workshop / "spill") as connection:
             connection.execute(f"ATTACH {_literal(workshop / FILE_NAME)} AS written (RECOVERY_MODE no_wal_writes)")
             _fill(connection, batches)
+            connection.execute(f"CREATE TABLE written.hashes AS SELECT rowid AS place, {_HASHES} FROM written.known")
             found = _described(connection, path, fields, inputs(), now)
             _sign(connection, found)
         shutil.move(workshop / FILE_NAME, temporary)

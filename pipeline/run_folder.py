@@ -37,6 +37,7 @@ _KNOWN = (
     "CREATE VIEW known AS SELECT rowid AS place, * FROM kept.known",
     "CREATE VIEW known_fields AS SELECT unnest(fields) AS field FROM kept.meta",
 )
+_STORED_HASHES = "CREATE VIEW stored_hashes AS FROM kept.hashes"
 _NOTHING_KNOWN = (
     (
         "CREATE VIEW known AS SELECT NULL::BIGINT AS place, NULL::VARCHAR AS row_id, NULL::VARCHAR AS external_reference,"
@@ -162,7 +163,8 @@ class RunFolder:
         """An in-memory DuckDB that sees this run's folder and nothing else, with the views that stages read.
 
         External access off, no extensions, configuration locked: what a file's cells say can reach no other file. The
-        known customers of `references` are the view `known`, read only; what that file states at all is `known_fields`.
+        known customers of `references` are the view `known`, read only; what that file states at all is `known_fields`,
+        and the hashes that it keeps, if it does, are `stored_hashes`.
         """
         spill = private_folder(self.path / "spill")
         connection = duckdb.connect(
@@ -184,6 +186,8 @@ class RunFolder:
             connection.execute("SET lock_configuration = true")
             for statement in _NOTHING_KNOWN if references is None else _KNOWN:
                 connection.execute(statement)
+            if _has_hashes(connection):
+                connection.execute(_STORED_HASHES)
             for name in ("records", "history", "plan", "outcomes"):
                 self.show(connection, name)
             yield connection
@@ -243,6 +247,12 @@ def _attach(connection: duckdb.DuckDBPyConnection, references: Path, link: Path)
         raise _damaged(references) from None
     finally:
         link.unlink(missing_ok=True)
+
+
+def _has_hashes(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether known customers are attached that carry hashes; an earlier version kept none."""
+    kept = connection.execute("SELECT table_name FROM duckdb_tables() WHERE database_name = 'kept'").fetchall()
+    return ("hashes",) in kept
 
 
 def _is_damage(error: duckdb.Error) -> bool:

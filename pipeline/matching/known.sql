@@ -3,12 +3,13 @@
 -- records:      position, external_reference, billing_id, email, phone, name, currency, balance, identity, fate
 -- matches:      position                     (rows of this run that share a reference, but for the first of equal ones)
 -- known:        place (a number of its own), external_reference, billing_id, email, phone, name, currency, balance, identity
+-- known_hashes: place, external_reference, billing_id, email, phone, identity: their hashes, see hashes.sql
 -- known_fields: field                        (what the known customers state at all; nothing else is compared)
 -- The known customers are looked through once for each thing asked, for hashes of eight bytes and nothing else, so that tens
 -- of millions of them fit beside millions of rows; whoever remains is read whole, and compared by what he is.
 CREATE OR REPLACE TEMP TABLE near AS
-SELECT place FROM known
-SEMI JOIN (SELECT hash(external_reference) AS asked FROM records WHERE fate IS NULL) ON hash(external_reference) = asked;
+SELECT place FROM known_hashes
+SEMI JOIN (SELECT hash(external_reference) AS asked FROM records WHERE fate IS NULL) ON known_hashes.external_reference = asked;
 
 CREATE OR REPLACE TEMP TABLE known_here AS
 SELECT external_reference, billing_id, email, phone, name, currency, balance
@@ -58,8 +59,8 @@ GROUP BY position;
 -- Who has an email, phone, billing id or identity number, by name: one owner each, the same one in every run; only of those
 -- that are asked for. Grouping before joining keeps the work small where thousands share one address.
 CREATE OR REPLACE TEMP TABLE near AS
-SELECT place FROM known
-SEMI JOIN (SELECT hash(email) AS asked FROM records WHERE fate IS NULL AND email IS NOT NULL) ON hash(email) = asked;
+SELECT place FROM known_hashes
+SEMI JOIN (SELECT hash(email) AS asked FROM records WHERE fate IS NULL AND email IS NOT NULL) ON known_hashes.email = asked;
 
 CREATE OR REPLACE TEMP TABLE email_owners AS
 SELECT email, min(external_reference) AS owner
@@ -68,8 +69,8 @@ WHERE place IN (SELECT place FROM near) AND external_reference IS NOT NULL
 GROUP BY email;
 
 CREATE OR REPLACE TEMP TABLE near AS
-SELECT place FROM known
-SEMI JOIN (SELECT hash(phone) AS asked FROM records WHERE fate IS NULL AND phone IS NOT NULL) ON hash(phone) = asked;
+SELECT place FROM known_hashes
+SEMI JOIN (SELECT hash(phone) AS asked FROM records WHERE fate IS NULL AND phone IS NOT NULL) ON known_hashes.phone = asked;
 
 CREATE OR REPLACE TEMP TABLE phone_owners AS
 SELECT phone, min(external_reference) AS owner
@@ -78,8 +79,8 @@ WHERE place IN (SELECT place FROM near) AND external_reference IS NOT NULL
 GROUP BY phone;
 
 CREATE OR REPLACE TEMP TABLE near AS
-SELECT place FROM known
-SEMI JOIN (SELECT hash(billing_id) AS asked FROM records WHERE fate IS NULL AND billing_id IS NOT NULL) ON hash(billing_id) = asked;
+SELECT place FROM known_hashes
+SEMI JOIN (SELECT hash(billing_id) AS asked FROM records WHERE fate IS NULL AND billing_id IS NOT NULL) ON known_hashes.billing_id = asked;
 
 CREATE OR REPLACE TEMP TABLE billing_id_owners AS
 SELECT billing_id, min(external_reference) AS owner
@@ -88,8 +89,8 @@ WHERE place IN (SELECT place FROM near) AND external_reference IS NOT NULL
 GROUP BY billing_id;
 
 CREATE OR REPLACE TEMP TABLE near AS
-SELECT place FROM known
-SEMI JOIN (SELECT hash(identity) AS asked FROM records WHERE fate IS NULL AND identity IS NOT NULL) ON hash(identity) = asked;
+SELECT place FROM known_hashes
+SEMI JOIN (SELECT hash(identity) AS asked FROM records WHERE fate IS NULL AND identity IS NOT NULL) ON known_hashes.identity = asked;
 
 CREATE OR REPLACE TEMP TABLE identity_owners AS
 SELECT identity, min(external_reference) AS owner

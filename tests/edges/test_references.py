@@ -318,6 +318,28 @@ def test_a_workbench_shows_the_known_customers_and_what_they_state(bench):
     assert workbench.execute("SELECT count(*) FROM records").fetchone() == (2,)
 
 
+def test_a_workbench_shows_the_stored_hashes_of_what_customers_are_found_by(bench):
+    workbench, _ = bench
+    same = "stored.external_reference = hash(known.external_reference) AND stored.email = hash(known.email)"
+
+    found = workbench.execute(
+        f"SELECT count(*) FROM known JOIN stored_hashes AS stored USING (place) WHERE {same} AND stored.phone IS NULL"
+    )
+
+    assert found.fetchone() == (5,)
+
+
+def test_references_of_an_earlier_version_without_hashes_are_read(tmp_path):
+    references = loaded(tmp_path / "home", ROWS)
+    with duckdb.connect(str(references.path)) as connection:
+        connection.execute("DROP TABLE hashes")
+
+    assert known_to(tmp_path / "home") == references
+    with RunFolder.create(tmp_path / "reports", RUN_ID).workbench(references=references.path) as workbench:
+        assert workbench.execute("SELECT count(*) FROM known").fetchone() == (5,)
+        assert not workbench.execute("SELECT 1 FROM duckdb_views() WHERE view_name = 'stored_hashes'").fetchall()
+
+
 def test_a_workbench_without_references_has_the_same_columns_and_no_rows(tmp_path):
     references = loaded(tmp_path / "home", ROWS)
     folder = RunFolder.create(tmp_path / "reports", RUN_ID)

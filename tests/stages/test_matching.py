@@ -74,8 +74,10 @@ BOB = {"email": "bob@example.com", "phone": "+27820000001", "name": "Bob", "curr
 OTHER = {"email": "eve@example.com", "phone": "+27820000009", "name": "Eve", "currency": "USD", "balance": 0}
 
 
-def known_matches(rows: list[dict], known: list[dict], fields: tuple[str, ...] = ALL_FIELDS) -> set[tuple]:
-    """Rows and known customers -> (position, rule, same_as)."""
+def known_matches(
+    rows: list[dict], known: list[dict], fields: tuple[str, ...] = ALL_FIELDS, *, hashed: str | None = None
+) -> set[tuple]:
+    """Rows and known customers -> (position, rule, same_as). `hashed`: SQL of a stored hash of the column {0}."""
     whole = [
         {"position": at, "row_id": f"row {at}", "payload": str(sorted(row.items())), "fate": None, **row}
         for at, row in enumerate(rows)
@@ -85,6 +87,10 @@ def known_matches(rows: list[dict], known: list[dict], fields: tuple[str, ...] =
         workbench.register("records", pl.DataFrame(whole, schema=schema))
         workbench.register("known", pl.DataFrame(known, schema=COLUMNS).with_row_index("place"))
         workbench.register("known_fields", pl.DataFrame({"field": fields}, schema={"field": pl.String}))
+        if hashed is not None:
+            texts = ("external_reference", "billing_id", "email", "phone", "identity")
+            stored = ", ".join(f"{hashed.format(name)} AS {name}" for name in texts)
+            workbench.execute(f"CREATE VIEW stored_hashes AS SELECT place, {stored} FROM known")
         find_matches(workbench)
         found = workbench.execute("SELECT position, rule, same_as FROM known_matches").fetchall()
     return set(found)
@@ -94,6 +100,22 @@ def test_a_known_customer_with_the_same_content_is_the_same():
     assert known_matches([{"external_reference": "a", **BOB}], [{"external_reference": "a", **BOB}]) == {
         (0, "known_same", None)
     }
+
+
+@pytest.mark.parametrize(
+    "hashed",
+    [
+        None,
+        pytest.param("CASE WHEN {0} IS NOT NULL THEN hash({0}) END", id="ours"),
+        pytest.param("CASE WHEN {0} IS NOT NULL THEN hash({0}) + 1 END", id="another DuckDB's"),
+        pytest.param("NULL::UBIGINT", id="none"),
+    ],
+)
+def test_stored_hashes_change_no_match_whoever_computed_them(hashed):
+    known = [{"external_reference": "a", **BOB}, {"external_reference": "b", "email": "only@example.com"}]
+    rows = [{"external_reference": "a", **BOB}, {"external_reference": "c", "email": "only@example.com"}]
+
+    assert known_matches(rows, known, hashed=hashed) == {(0, "known_same", None), (1, "email_of_another", "b")}
 
 
 @pytest.mark.parametrize("field", BOB)
