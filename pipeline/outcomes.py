@@ -281,6 +281,50 @@ WARNINGS = frozenset(
 )
 
 
+class Discrepancy(_Explained):
+    """How billing is not what we meant; a layer over the fates, found by reconciliation."""
+
+    MISSING = "missing_in_billing", "We created this customer or found it there, and billing does not hold it."
+    UNKNOWN = (
+        "unknown_to_us",
+        "Billing holds this customer, and no run of ours created it and no file of known customers names it.",
+    )
+    FIELD = "field_differs", "Billing holds another text in this field."
+    BALANCE = "balance_differs", "Billing holds another balance."
+    TWICE = "twice_in_billing", "Billing holds this external reference more than once."
+    ANOTHER_RUN = (
+        "created_by_another_run",
+        "Billing holds this customer, and a run created it that is not reconciled here.",
+    )
+    CHANGED = "changed_since", "Billing has changed this field after we had settled it, by a payment perhaps."
+    DOUBT = "in_doubt", "Our own ledger does not know yet whether billing took this customer."
+
+
+class Pattern(_Explained):
+    """The mistake that a balance that differs looks like; told beside it, and decided by a person."""
+
+    UNIT = "unit", "Major units were taken for minor units, or the reverse: one is the other times a power of ten."
+    SIGN = "sign", "The sign is flipped: a debit stands there as a credit, or the reverse."
+    SHIFTED = "shifted_rows", "The balance is that of the row before or after, and its neighbours' are too."
+    MERGED = (
+        "merged_customers",
+        "The balance is this one's and a missing customer's together, who shares its email, phone or name.",
+    )
+
+
+#: What finance has to look at before it signs; the others are told and explain themselves.
+UNEXPLAINED = frozenset(
+    {
+        Discrepancy.MISSING,
+        Discrepancy.UNKNOWN,
+        Discrepancy.FIELD,
+        Discrepancy.BALANCE,
+        Discrepancy.TWICE,
+        Discrepancy.DOUBT,
+    }
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One alarm about one file, in words that quote no cell of it."""

@@ -8,6 +8,7 @@ the rest    the result files, named in `RESULT_FILES`
 """
 
 import glob
+import hashlib
 import json
 import os
 import re
@@ -47,6 +48,8 @@ _NOTHING_KNOWN = (
     "CREATE VIEW known_fields AS SELECT NULL::VARCHAR AS field WHERE false",
 )
 _ROW_GROUP = 1 << 16  #: rows; the staged tables are always read whole, so no statistics either
+MANIFEST = "manifest.json"
+_UNSEALED = "0" * 64
 PLAN_SCHEMA = 5  #: the form of plan.json and of the staged tables
 _RUN_ID = re.compile(r"\d{8}T\d{6}Z-[A-Za-z0-9_-]+-[0-9a-f]{6}")
 
@@ -204,22 +207,27 @@ class RunFolder:
         if self.parts(name):
             connection.execute(f"CREATE OR REPLACE VIEW {name} AS SELECT * FROM {self._sources(f'{name}-*.parquet')}")
 
-    def write_manifest(
-        self, inputs: list[dict[str, Any]], settings: dict[str, Any], config: dict[str, Any] | None = None
-    ) -> None:
-        """Write the SHA-256 of the inputs, the config and every result file."""
-        hashes = sha256_of_each(self.path / name for name in RESULT_FILES)
-        self.write_json(
-            "manifest.json",
-            {
-                "schema": 1,
-                "run_id": self.run_id,
-                "inputs": inputs,
-                "config": config,
-                "settings": settings,
-                "files": {path.name: digest for path, digest in hashes.items()},
-            },
-        )
+    def write_manifest(self, plan: dict[str, Any], config: dict[str, Any] | None = None) -> None:
+        """Write the SHA-256 of the inputs, the config and every file of this folder, and a seal over all of that.
+
+        The seal is the SHA-256 of the manifest itself with zeros in its place: whoever changes a file has to change two.
+        """
+        known = {f"staged/{name}": digest for name, digest in plan["staged"].items()}
+        paths = (path for path in sorted(self.path.rglob("*")) if path.is_file() and path.name != MANIFEST)
+        names = [path.relative_to(self.path).as_posix() for path in paths]
+        hashes = sha256_of_each(self.path / name for name in names if name not in known)
+        content = {
+            "schema": 2,
+            "run_id": self.run_id,
+            "inputs": plan["inputs"],
+            "config": config,
+            "settings": plan["settings"],
+            "files": {name: known.get(name) or hashes[self.path / name] for name in names},
+            "seal": _UNSEALED,
+        }
+        text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+        seal = hashlib.sha256(text.encode()).hexdigest()
+        write_bytes(self.path / MANIFEST, text.replace(f'"seal": "{_UNSEALED}"', f'"seal": "{seal}"').encode())
 
 
 def all_runs(reports: Path) -> list[RunFolder]:

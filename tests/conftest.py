@@ -97,7 +97,8 @@ class Command:
 
     def newest(self) -> Path:
         """The newest run folder."""
-        return max((self.folder / "reports").iterdir(), key=lambda path: (path / "plan.json").stat().st_mtime_ns)
+        plans = (self.folder / "reports").glob("*/plan.json")
+        return max(plans, key=lambda path: path.stat().st_mtime_ns).parent
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from pipeline.errors import NotApproved
 if TYPE_CHECKING:
     from pipeline.config import ConfigFile, Naming, Settings, Target
     from pipeline.verbs.plan import PlannedRun
+    from pipeline.verbs.status import RunFolder
     from pipeline.verbs.watch import StopRequest
 
 _Command = Callable[..., Any]
@@ -100,6 +101,22 @@ sending = _together(
     ),
     click.option("--stop-by", help='Stop, resumable, at this time, such as 05:30 or "05:30 Africa/Johannesburg".'),
 )
+looking_up = _together(
+    click.option("--workers", type=int, help="Look-ups at the same time.  [default: 8]"),
+    click.option(
+        "--pace", "per_second", type=float, help="At most so many a second.  [default: as fast as answers come]"
+    ),
+)
+pii = click.option(
+    "--pii",
+    type=click.Choice(["none", "masked", "full"]),
+    default="masked",
+    show_default=True,
+    help="How much of people's data is shown; masked: the shape of a text, x for a letter and 9 for a digit.",
+)
+reviewer = click.option(
+    "--reviewer", "planner", help="Who looks at this, for the report.  [default: PIPELINE_PLANNER, or the user's name]"
+)
 how_written = _together(
     click.option(
         "--delimiter", help="What parts the fields of a CSV file: , ; | or tab.  [default: what the header shows]"
@@ -168,6 +185,26 @@ def naming(place: str, given: dict[str, Any], config: "ConfigFile | None") -> "N
         job=config.job if config else None,
         environment=given["environment"],
         merchant=given["merchant"],
+        live=given["live"],
+    )
+
+
+def planned_config(folder: "RunFolder") -> "ConfigFile | None":
+    """A plan carries the job that it was made for; what its file says today is for the check of staleness."""
+    from pipeline.config import ConfigFile, Job
+
+    known = folder.read_plan()["config"]
+    return ConfigFile(known["path"], known["sha256"], Job.model_validate(known["job"])) if known else None
+
+
+def planned_naming(folder: "RunFolder", given: dict[str, Any]) -> "Naming":
+    """The names of environment and merchant need not be said again: the plan knows them."""
+    from pipeline.config import Naming
+
+    known = folder.read_plan()["environment"]
+    return Naming(
+        environment=given["environment"] or known["name"],
+        merchant=given["merchant"] or known["merchant"],
         live=given["live"],
     )
 

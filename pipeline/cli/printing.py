@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pipeline.verbs.init import Draft
     from pipeline.verbs.plan import PlannedRun
     from pipeline.verbs.status import RunStatus
-    from pipeline.verbs.trace import Traced
+    from pipeline.verbs.trace import Life
 
 
 WIDTH_OFF_A_TERMINAL = 120
@@ -220,17 +220,85 @@ def show_status(run: "RunStatus") -> None:
     )
 
 
-def show_traced(found: "list[Traced]") -> None:
-    """One line for each event: when, what, which answer, under which key."""
-    for one in found:
-        _out(f"{one.environment}:")
-        for event in one.events:
-            answer = " ".join(str(event[name]) for name in ("call", "status", "outcome") if event[name] is not None)
-            told = [f"generation {event['generation']}"] * (event["generation"] > 1) + [answer] * bool(answer)
-            billing_id = f" as {event['billing_id']}" if event["billing_id"] else ""
-            _out(
-                f"  {event['at']}  {event['kind']:<9} -> {event['state']}{billing_id}  {', '.join([*told, event['key']])}  ({event['run_id']})"
-            )
+def show_verdict(*, holds: bool | None, what: str, found: str) -> None:
+    """One check: whether it holds, what was checked, and the first thing that does not hold (or why nobody can say)."""
+    word = {True: "holds", False: "BROKEN", None: "open"}[holds]
+    _out(f"{word:<7} {printable(what)}{f': {printable(found)}' if found else ''}")
+
+
+def show_reconciliation(content: dict[str, Any]) -> None:
+    """The bridge per currency, the differences by name, the verdict and where the report is."""
+    from rich.table import Table
+
+    from pipeline.currency import major_units
+    from pipeline.reporting.glance import currency_label
+
+    console = _console()
+    for code in sorted({code for step in content["bridge"] for code in step["figures"]}):
+        table = Table(currency_label(code), box=None, pad_edge=False)
+        for name in ("records", "sum"):
+            table.add_column(name, justify="right")
+        for step in content["bridge"]:
+            figure = step["figures"].get(code)
+            if figure or step["is_total"]:
+                figure = figure or {"records": 0, "sum": 0}
+                name = f"= {step['sentence']}" if step["is_total"] else f"  {step['step'].replace('_', ' ')}"
+                table.add_row(name, str(figure["records"]), major_units(figure["sum"], code))
+        left = content["residual"].get(code, {"records": 0, "sum": 0})
+        table.add_row("residual", str(left["records"]), major_units(left["sum"], code))
+        console.print(table)
+        console.print()
+    _out(_written(console).rstrip("\n"))
+    for kind, count in content["differences"].items():
+        if count:
+            _out(f"{count} {kind.replace('_', ' ')}: {', '.join(map(printable, content['examples'].get(kind, [])))}")
+    for pattern, count in content["patterns"].items():
+        _out(f"  {count} of the balances that differ look like {pattern.replace('_', ' ')}")
+    for kind, why in content["not_determinable"].items():
+        _out(f"{kind.replace('_', ' ')}: not determinable: {why}")
+    if "sample" in content:
+        sample = content["sample"]
+        _out(
+            f"{sample['differing']} of {sample['customers']} sampled customers differ: of all at most"
+            f" {sample['at_most'] * 100:.3g} % do, with {sample['confidence'] * 100:.0f} % confidence"
+        )
+    _out(f"{content['verdict']} ({content['files']['report.html']})")
+
+
+def show_life(life: "Life") -> None:
+    """One customer's story: each row in its run, then what was sent and answered, then what billing holds now."""
+    _out(", ".join(map(printable, life.persons)))
+    for one in life.appearances:
+        _out(f"{one.run_id}  {printable(one.row_id)}" + (f", which mends {printable(one.mends)}" if one.mends else ""))
+        if one.source is not None:
+            _out(f"  source       {printable(one.source)}")
+        told = {name: value for name, value in one.given.items() if value}
+        _out(f"  given        {_flat(told)}")
+        _out(f"  became       {_flat({name: value for name, value in one.became.items() if value is not None})}")
+        for code, sentence in one.reasons:
+            _out(f"  {code}: {sentence}")
+        if one.decided is not None:
+            _out(f"  planned      {one.decided}" + (f", the same as {printable(one.same_as)}" if one.same_as else ""))
+        if one.key is not None:
+            _out(f"  key          {one.key}")
+        billing_id = f" as {one.billing_id}" if one.billing_id else ""
+        _out(f"  ended        {one.fate.replace('_', ' ')}{billing_id}")
+    for run_id in life.purged:
+        _out(f"{run_id}  its rows fell under retention")
+    for environment, event in life.events:
+        answer = " ".join(str(event[name]) for name in ("call", "status", "outcome") if event[name] is not None)
+        told_of = [f"generation {event['generation']}"] * (event["generation"] > 1) + [answer] * bool(answer)
+        billing_id = f" as {event['billing_id']}" if event["billing_id"] else ""
+        _out(
+            f"{environment}  {event['at']}  {event['kind']:<9} -> {event['state']}{billing_id}  "
+            f"{', '.join([*told_of, event['key']])}  ({event['run_id']})"
+        )
+    if life.now is not None:
+        differs = life.now.get("differs_in")
+        _out(
+            f"billing now: {life.now['answer']} {life.now.get('billing_id', '')}".rstrip()
+            + (f", differs in {', '.join(differs)}" if differs else ", as it was sent" if differs == [] else "")
+        )
 
 
 def show_draft(draft: "Draft") -> None:

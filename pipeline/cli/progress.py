@@ -27,12 +27,12 @@ def watching(*, quiet: bool) -> "Iterator[Watch]":
     elif sys.stderr.isatty():
         bars = _Bars()
         try:
-            yield Watch(bars.reading, bars.clear, bars.submitting)
+            yield Watch(bars.reading, bars.clear, bars.submitting, bars.looking_up)
         finally:
             bars.clear()
     else:
         lines = _Lines()
-        yield Watch(reading=lines.reading, submitting=lines.submitting)
+        yield Watch(reading=lines.reading, submitting=lines.submitting, looking_up=lines.looking_up)
 
 
 class _Lines:
@@ -55,6 +55,10 @@ class _Lines:
             left = f", about {(tally.total - tally.done) / rate:.0f} s left" if rate > 0 else ""
             say(f"submitted {tally.done} of {tally.total}: {_counts(tally)}; {rate:.0f} a second{left}")
 
+    def looking_up(self, done: int, wanted: int) -> None:
+        if self._is_due():
+            say(f"looked up {done} of {wanted}")
+
     def _is_due(self) -> bool:
         now = time.monotonic()
         if now - self._said < SECONDS_BETWEEN_LINES:
@@ -75,6 +79,9 @@ class _Bars:
 
     def submitting(self, tally: "Tally") -> None:
         self._show(_counts(tally) or "submitting", tally.done, tally.total)
+
+    def looking_up(self, done: int, wanted: int) -> None:
+        self._show("looking up", done, wanted)
 
     def clear(self) -> None:
         if self._bar is not None:

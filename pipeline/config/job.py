@@ -16,6 +16,7 @@ from pydantic_core import ErrorDetails
 from pipeline.agreement import Control, Stream
 from pipeline.billing.address import parse_address
 from pipeline.config.yaml_file import LARGEST, Document, Fault, read_yaml, shown
+from pipeline.customer import FIELDS, METADATA_PREFIX
 from pipeline.errors import AddressRefused, ConfigError
 from pipeline.layout import Declaration, Layout
 
@@ -147,6 +148,40 @@ class KnownCustomers(Declaration):
     mapping: Layout | None = Field(default=None, description="As `mapping`, which is taken where this is not said.")
 
 
+def _a_tolerance(given: str | int) -> str | int:
+    if isinstance(given, int) and given < 0:
+        raise ValueError("a tolerance is not negative")
+    return given
+
+
+class Reconciliation(Declaration):
+    """How an export of billing is read, and what may differ between it and what we meant."""
+
+    source: Source | None = Field(default=None, description="As `source`; without it UTF-8, its delimiter found.")
+    mapping: Layout | None = Field(
+        default=None, description="What the export's columns mean; without it the canonical names are expected."
+    )
+    changed_at: Annotated[str, Field(min_length=1)] | None = Field(
+        default=None,
+        description="The column that says when billing changed a customer last (ISO 8601); without it `changed_at` where there is one.",
+    )
+    tolerances: dict[
+        Annotated[str, Field(min_length=1)], Annotated[Literal["case", "spaces"] | int, AfterValidator(_a_tolerance)]
+    ] = Field(
+        default_factory=dict,
+        description="What may differ: of balance so many minor units, of a text its letters' case or its spaces. Nothing, unless it is said.",
+    )
+
+    @model_validator(mode="after")
+    def _fits_its_fields(self) -> Self:
+        for name, allowed in self.tolerances.items():
+            if (name == "balance") != isinstance(allowed, int):
+                raise ValueError(f"{name}: balances differ by minor units (a number), texts by case or spaces")
+            if name not in {*FIELDS, "billing_id"} and not name.startswith(METADATA_PREFIX):
+                raise ValueError(f"{name} is no field that is compared")
+        return self
+
+
 class Job(Declaration):
     """One import job."""
 
@@ -166,6 +201,7 @@ class Job(Declaration):
         default=None, description="What the file's columns mean; without it the canonical names are expected."
     )
     references: KnownCustomers = KnownCustomers()
+    reconcile: Reconciliation = Reconciliation()
     stream: Stream | None = Field(
         default=None,
         description="Files come one after the other, under names with a date; what is unusual stops the run.",

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline.agreement import Control, Stream
-from pipeline.config.job import SANDBOX, ConfigFile, KnownCustomers, Moment, Region, Source
+from pipeline.config.job import SANDBOX, ConfigFile, KnownCustomers, Moment, Reconciliation, Region, Source
 from pipeline.errors import ConfigError
 from pipeline.layout import Layout
 from pipeline.outcomes import Alarm
@@ -33,6 +33,7 @@ class Settings(BaseModel):
     source: Source = Source()
     mapping: Layout | None = None  #: None: the file writes the canonical names
     references: KnownCustomers = KnownCustomers()
+    reconcile: Reconciliation = Reconciliation()
     region: Region = "ZA"
     stream: Stream | None = None
     control: Control | None = None
@@ -94,6 +95,7 @@ def _said_by(config: ConfigFile | None) -> dict[str, Any]:
         "source": job.source,
         "mapping": job.mapping,
         "references": job.references,
+        "reconcile": job.reconcile,
         "stream": job.stream,
         "control": job.control,
         "region": job.region,

@@ -205,6 +205,11 @@ class Ledger:
         )
         return [dict(zip(names, event, strict=True)) for event in found]
 
+    def named(self, billing_id: str) -> list[str]:
+        """The references that are this customer of billing's."""
+        found = self._query("SELECT DISTINCT external_reference FROM rows WHERE billing_id = ?", billing_id)
+        return [reference for (reference,) in found]
+
     def moved_since(self, event: int) -> Iterator[str]:
         """References whose state has moved after an event."""
         for block in self._blocks("SELECT external_reference FROM rows WHERE seq > ?", event):
@@ -240,6 +245,15 @@ class Ledger:
     def outcomes(self, references: Iterable[str] | None = None) -> Iterator[list[tuple[Any, ...]]]:
         """Rows as they stand, those of `references` that were ever begun or all, in blocks: see `OUTCOME_COLUMNS`."""
         yield from self._rows(", ".join(OUTCOME_COLUMNS), references)
+
+    def settled_at(self, references: Sequence[str]) -> list[tuple[str, str]]:
+        """Those of `references` that are settled, each with when: (external_reference, ISO 8601)."""
+        return self._query(
+            "SELECT rows.external_reference, events.at FROM rows JOIN events USING (seq)"
+            " WHERE rows.state NOT IN ('unknown', 'withdrawn')"
+            " AND rows.external_reference IN (SELECT value FROM json_each(?))",
+            json.dumps(references),
+        )
 
     def settled_by(self, run_id: str) -> Iterator[list[str]]:
         """References that a run has settled, and no other run has moved since, in blocks."""

@@ -6,7 +6,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined, Template
+from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
 
 from pipeline.currency import grouped_digits, major_units
 from pipeline.explanations import EXPLANATIONS, Explanation
@@ -52,7 +52,7 @@ class Statement:
 
 def render_html(content: dict[str, Any]) -> str:
     """The content of `summary.json` as a page for people."""
-    return _template().render(
+    return template("report.html.j2").render(
         s=content,
         state=_state(content),
         exit_meaning=EXIT_CODES.get(content["exit_code"], "see the documentation of exit codes"),
@@ -118,11 +118,18 @@ def _checks(content: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 @cache
-def _template() -> Template:
-    text = files(__package__).joinpath("report.html.j2").read_text(encoding="utf-8")
-    return Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_visible
-    ).from_string(text)
+def template(name: str) -> Template:
+    """A page of this room, and what it includes; every value that is put in is escaped."""
+    loader = FunctionLoader(lambda part: files(__package__).joinpath(part).read_text(encoding="utf-8"))
+    environment = Environment(
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_visible,
+        loader=loader,
+    )
+    return environment.get_template(name)
 
 
 def _visible(value: Any) -> Any:

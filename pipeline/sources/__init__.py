@@ -5,6 +5,7 @@ No reader that we measured accounts for every line of a broken file, so the fram
 `parquet_file.py` reads tables whose rows are whole by themselves (`arrow_text.py` writes their values exactly as text), and
 `excel_file.py` the sheets of workbooks (`workbook.py` their parts, `number_format.py` what a cell shows).
 For both, `header.py` decides what the columns are and `opening.py` that the file is one, and the same to the end.
+`lines.py` shows single lines to people.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,6 +18,7 @@ from pipeline.sources.csv_file import CsvFile
 from pipeline.sources.dialect import Declared, Dialect
 from pipeline.sources.excel_file import ExcelFile
 from pipeline.sources.header import unknown_columns
+from pipeline.sources.lines import lines_of
 from pipeline.sources.opening import PARQUET, ZIP, beside, first_bytes, is_list_of_ours, is_utf8, known_format
 from pipeline.sources.parquet_file import ParquetFile
 from pipeline.sources.source_file import BATCH_BYTES, GIVEN, Batch, Lines, SourceFile, came_back
@@ -24,8 +26,8 @@ from pipeline.sources.source_file import BATCH_BYTES, GIVEN, Batch, Lines, Sourc
 AS_SPREADSHEETS_SAVE = "cp1252"  #: where they are not told to write UTF-8
 
 __all__ = [
-    "BATCH_BYTES", "GIVEN", "Batch", "CsvFile", "Declared", "Dialect", "Lines", "ParquetFile", "SourceFile", "beside", "came_back", "in_order", "read",
-    "unknown_columns",
+    "BATCH_BYTES", "GIVEN", "Batch", "CsvFile", "Declared", "Dialect", "Lines", "ParquetFile", "SourceFile", "beside", "came_back", "in_order", "lines_of",
+    "read", "unknown_columns",
 ]  # fmt: skip
 
 

@@ -84,7 +84,7 @@ def write_results(
     report.content["seconds"], report.content["profile"] = profile.seconds, profile.stages
     write_bytes(folder.path / "report.html", render_html(report.content).encode())
     folder.write_json("summary.json", report.content)
-    folder.write_manifest(plan["inputs"], plan["settings"], _named(plan["config"]))
+    folder.write_manifest(plan, _named(plan["config"]))
     return report
 
 

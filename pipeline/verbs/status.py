@@ -107,6 +107,11 @@ def statuses(reports: Path, home: Path) -> list[RunStatus]:
     return [status_of(folder, home) for folder in all_runs(reports)]
 
 
+def newest_run(reports: Path) -> RunFolder | None:
+    """The newest run of a reports folder."""
+    return next(reversed(all_runs(reports)), None)
+
+
 def named_run(reports: Path, run_id: str) -> RunFolder:
     """The run of that name; raise RunNotFound, naming the latest, where there is none."""
     return RunFolder.find(reports, run_id)

@@ -1,26 +1,182 @@
-"""The story of one customer: everything that was ever sent for a reference, and every answer."""
+"""The story of one customer: where it stood in which file, what was made of it, everything that was sent and every answer."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
+from pipeline.billing import Billing, LookUp
+from pipeline.config import Settings, Target
+from pipeline.files import token_key
 from pipeline.ledger import Ledger
+from pipeline.masking import Pii, shown, token
+from pipeline.outcomes import Found, NotFound, Reason
+from pipeline.run_folder import RunFolder, all_runs
+from pipeline.sources import lines_of
+
+#: Columns of a staged record that say where it stood and not what it says.
+_NOT_SAID = {"position", "row_id", "line_count", "origin_run", "origin_row", "fate", "reasons", "payload", "text"}
 
 
 @dataclass(frozen=True, slots=True)
-class Traced:
-    """What the ledger of one environment holds of a reference, the oldest event first."""
+class Appearance:
+    """One row of one run: what the file says, what the stages made of it, and where it ended."""
 
-    environment: str
-    events: list[dict[str, Any]]
+    run_id: str
+    row_id: str
+    mends: str | None  #: the row of an earlier run that it is, mended: run_id row_id
+    source: str | None  #: its lines as they stand in the file, where the file is still there, unchanged
+    given: dict[str, str | None]
+    became: dict[str, str | None]  #: the canonical values
+    decided: str | None  #: what the plan says: create, skip, hold, …
+    same_as: str | None  #: the row or the known reference that it repeats or reminds of
+    fingerprint: str | None
+    key: str | None
+    fate: str
+    reasons: list[tuple[str, str]]  #: code, sentence
+    billing_id: str | None
 
 
-def trace(reference: str, home: Path) -> list[Traced]:
-    """Every environment of a home whose ledger knows the reference; nothing is written, and a run may go on beside it."""
-    found = []
-    for folder in sorted(path for path in home.glob("*") if path.is_dir()):
-        with Ledger.read(folder) as ledger:
-            events = ledger.life_of(reference) if ledger is not None else []
-        if events:
-            found.append(Traced(folder.name, events))
-    return found
+@dataclass(frozen=True, slots=True)
+class Life:
+    """Everything that is known of one customer. Runs in their order, events by environment, the oldest first."""
+
+    persons: list[str]  #: the tokens of its references; with `full` the references themselves
+    appearances: list[Appearance]
+    events: list[tuple[str, dict[str, Any]]]  #: environment, event of its ledger
+    now: dict[str, Any] | None = None  #: what billing says today, where it was asked
+    purged: list[str] = field(default_factory=list)  #: runs whose staged files fell under retention
+
+
+def trace(what: str, settings: Settings, *, pii: Pii = Pii.MASKED, target: Target | None = None) -> Life:
+    """The life of the customer with this external reference, row id or billing id; with `target` billing is asked as well.
+
+    Nothing is written, and a run may go on beside it.
+    """
+    runs = [run for run in all_runs(settings.reports) if (run.path / "rows.parquet").is_file()]
+    purged = [run.run_id for run in runs if not run.parts("records")]
+    homes = sorted(path for path in settings.home.glob("*") if path.is_dir())
+    references = {what}
+    rows: set[tuple[str | None, str]] = {(None, what)}
+    rows |= {(run.run_id, row_id) for run in runs for row_id in _rows_of_billing_id(run, what)}
+    if not any(next(_records(run, references, rows), None) for run in runs):
+        # A ledger is searched for a billing id from its beginning to its end, so only where nothing else knows it.
+        references |= {reference for home in homes for reference in _named(home, what)}
+    while True:
+        found = [(run, record) for run in runs for record in _records(run, references, rows)]
+        references_then = {record["external_reference"] for _, record in found if record["external_reference"]}
+        rows_then = {(run.run_id, record["row_id"]) for run, record in found}
+        rows_then |= {(record["origin_run"], record["origin_row"]) for _, record in found if record["origin_run"]}
+        if references_then <= references and rows_then <= rows:
+            break
+        references |= references_then
+        rows |= rows_then
+    events = [(home.name, event) for home in homes for event in _events(home, sorted(references))]
+    told = {record["external_reference"] for _, record in found if record["external_reference"]}
+    told |= references - {what} | ({what} if events and references == {what} else set())
+    now = _asked(target, found) if target is not None else None
+    key = token_key(settings.home)
+    persons = sorted(told) if pii is Pii.FULL else sorted(token(key, reference) for reference in told)
+    return Life(persons, [_appearance(run, record, pii) for run, record in found], events, now, purged)
+
+
+def _rows_of_billing_id(run: RunFolder, billing_id: str) -> list[str]:
+    rows = pl.scan_parquet(run.path / "rows.parquet", glob=False).filter(pl.col("billing_id") == billing_id)
+    return list(rows.select("row_id").collect()["row_id"])
+
+
+def _named(home: Path, billing_id: str) -> list[str]:
+    with Ledger.read(home) as ledger:
+        return ledger.named(billing_id) if ledger is not None else []
+
+
+def _records(run: RunFolder, references: set[str], rows: set[tuple[str | None, str]]) -> Iterator[dict[str, Any]]:
+    """The staged records of a run that are asked for, with their part and their place in it."""
+    here = [row_id for run_id, row_id in rows if run_id in {None, run.run_id}]
+    mended = [row_id for run_id, row_id in rows if run_id is not None]
+    for number, part in enumerate(run.parts("records")):
+        wanted = (
+            pl.col("external_reference").is_in(list(references))
+            | pl.col("row_id").is_in(here)
+            | (
+                pl.col("origin_row").is_in(mended)
+                & pl.col("origin_run").is_in([run_id for run_id, _ in rows if run_id])
+            )
+        )
+        kept = pl.scan_parquet(part, glob=False).filter(wanted).collect()
+        for record in kept.to_dicts():
+            yield {**record, "part": number}
+
+
+def _appearance(run: RunFolder, record: dict[str, Any], pii: Pii) -> Appearance:
+    plan = run.parts("plan")[record["part"]]
+    planned = pl.scan_parquet(plan, glob=False).filter(pl.col("position") == record["position"]).collect().to_dicts()
+    ended = (
+        pl.scan_parquet(run.path / "rows.parquet", glob=False).filter(pl.col("row_id") == record["row_id"]).collect()
+    )
+    (end,) = ended.to_dicts()
+    decided = planned[0] if planned else {}
+    given = {name.removeprefix("given."): record[name] for name in record if name.startswith("given.")}
+    became = {
+        name: None if value is None else str(value)
+        for name, value in record.items()
+        if name not in _NOT_SAID
+        and not name.startswith(("given.", "mapped.", "kind.", "sensitive."))
+        and name != "part"
+    }
+    return Appearance(
+        run_id=run.run_id,
+        row_id=record["row_id"],
+        mends=f"{record['origin_row']} of {record['origin_run']}" if record["origin_run"] else None,
+        source=shown(_source(run, record), pii),
+        given={name: shown(value, pii) for name, value in given.items()},
+        became={name: shown(value, pii) for name, value in became.items()},
+        decided=decided.get("action"),
+        same_as=decided.get("same_as"),
+        fingerprint=end["fingerprint"],
+        key=end["idempotency_key"],
+        fate=end["fate"],
+        reasons=[(code, _sentence(code)) for code in end["reasons"]],
+        billing_id=end["billing_id"],
+    )
+
+
+def _sentence(code: str) -> str:
+    return next(reason.sentence for reason in Reason if reason.value == code.partition(":")[0])
+
+
+def _source(run: RunFolder, record: dict[str, Any]) -> str | None:
+    if record["text"] is not None:
+        return str(record["text"])
+    for file in run.read_plan()["inputs"]:
+        stem, _, line = record["row_id"].rpartition(":")
+        if file["format"] == "csv" and stem == file["name"] and line.isdigit():
+            return lines_of(Path(file["path"]), file["sha256"], file["written"], int(line), record["line_count"])
+    return None
+
+
+def _events(folder: Path, references: Sequence[str]) -> list[dict[str, Any]]:
+    with Ledger.read(folder) as ledger:
+        if ledger is None:
+            return []
+        return [event for reference in references for event in ledger.life_of(reference)]
+
+
+def _asked(target: Target, found: Sequence[tuple[RunFolder, dict[str, Any]]]) -> dict[str, Any]:
+    """What billing holds now under the reference of the newest row that was fit to be sent."""
+    fit = [record for _, record in found if record["payload"] is not None]
+    if not fit:
+        return {"answer": "no row of it was fit to be sent, so there is no reference to ask for"}
+    newest = fit[-1]
+    with Billing(target.address, target.api_key, workers=1) as billing:
+        answer = billing.make(LookUp(newest["external_reference"], newest["payload"].encode()))
+    match answer:
+        case Found():
+            differing = [one.field for one in answer.differences]
+            return {"answer": "found", "billing_id": answer.billing_id, "differs_in": differing}
+        case NotFound():
+            return {"answer": "not found"}
+        case _:
+            return {"answer": f"no answer to the look-up ({type(answer).__name__})"}

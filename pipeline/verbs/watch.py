@@ -19,6 +19,7 @@ class Watch:
     reading: Callable[[int], None] = lambda _records: None
     planned: Callable[[], None] = lambda: None
     submitting: Callable[[Tally], None] = lambda _tally: None
+    looking_up: Callable[[int, int], None] = lambda _done, _wanted: None
 
 
 NOBODY = Watch()

@@ -88,7 +88,7 @@ def measured(folder: Path, rows: int, events: int) -> dict[str, Any]:
     folder.mkdir(parents=True)
     file, home, reports = folder / "customers.csv", folder / "home", folder / "reports"
     write_customers(file, rows, kind="clean")
-    with _billing() as (url, first_request):
+    with billing_that_knows_nobody() as (url, first_request):
         where = ["--base-url", url, "--home", home, "--reports", reports]
         os.environ["BILLING_API_KEY"] = KEY
         plan = timed("pipeline", "plan", file, *where, "--json")
@@ -98,7 +98,10 @@ def measured(folder: Path, rows: int, events: int) -> dict[str, Any]:
         os.sync()  # five gigabytes of ledger on their way to the disk would be measured as ours
         tries = [_until_first_request(run.name, where, first_request, home, reports) for _ in range(TRIES)]
         life = next(iter(pl.read_parquet(next((run / "staged").glob("plan-*.parquet")))["external_reference"]))
-        traces = [timed("pipeline", "trace", life, "--home", home, "--json")["seconds"] for _ in range(TRIES)]
+        traces = [
+            timed("pipeline", "trace", life, "--home", home, "--reports", reports, "--json")["seconds"]
+            for _ in range(TRIES)
+        ]
     page = (run / "report.html").stat().st_size
     return {
         "plan": round(plan["seconds"], 2),
@@ -125,13 +128,13 @@ def _write_half(home: Path, run: Path, events: int) -> None:
     earlier = max(0, events // 2 - half.height)
     with Ledger.opened(home / SANDBOX.name, SANDBOX) as ledger:
         ledger.begin_run(run.name, datetime.now(UTC), plan.height, os.getpid())
-        _create(ledger, run.name, half.iter_rows())
+        record_created(ledger, run.name, half.iter_rows())
         old = ((f"OLD-{at}", f"{at:064x}", f"key-{at}") for at in range(earlier))
-        _create(ledger, "20250101T000000Z-earlier-000000", old)
+        record_created(ledger, "20250101T000000Z-earlier-000000", old)
         ledger.end_run(run.name, datetime.now(UTC), "stopped")
 
 
-def _create(ledger: Ledger, run_id: str, rows: Iterator[tuple[str, str, str]]) -> None:
+def record_created(ledger: Ledger, run_id: str, rows: Iterator[tuple[str, str, str]]) -> None:
     while group := [next_row for _, next_row in zip(range(GROUP), rows, strict=False)]:
         now = datetime.now(UTC)
         intents = [Intent(reference, fingerprint, key, b"{}") for reference, fingerprint, key in group]
@@ -147,7 +150,7 @@ def _create(ledger: Ledger, run_id: str, rows: Iterator[tuple[str, str, str]]) -
 
 
 @contextmanager
-def _billing() -> Iterator[tuple[str, threading.Event]]:
+def billing_that_knows_nobody() -> Iterator[tuple[str, threading.Event]]:
     """A billing that knows nobody, and answers no create: the event is set when the first one comes."""
     first_create = threading.Event()
 

@@ -14,6 +14,7 @@ from pipeline import files
 from pipeline.errors import OutputRefused, RunNotFound
 from pipeline.files import private_folder, renamed_when_whole, sha256_of, write_bytes, written_whole
 from pipeline.run_folder import RESULT_FILES, RunFolder, all_runs
+from pipeline.verifier.seals import read_manifest
 from tests.conftest import customers_csv
 
 RUN_ID = "20260302T091400Z-customers-3f9a1c"
@@ -237,10 +238,13 @@ def test_the_manifest_holds_the_hash_of_every_result_file(tmp_path):
     for name in RESULT_FILES:
         write_bytes(folder.path / name, name.encode())
 
-    folder.write_manifest([{"path": "customers.csv"}], {"region": "ZA"})
+    folder.stage("plan-00001.parquet", pl.DataFrame({"position": [1]}))
+    folder.write_manifest({"inputs": [{"path": "customers.csv"}], "settings": {"region": "ZA"}, "staged": {}})
 
     manifest = json.loads((folder.path / "manifest.json").read_text())
-    assert manifest["files"] == {name: sha256_of(folder.path / name) for name in RESULT_FILES}
+    names = [*RESULT_FILES, "staged/plan-00001.parquet"]
+    assert manifest["files"] == {name: sha256_of(folder.path / name) for name in sorted(names)}
+    assert read_manifest(folder.path) == (manifest, None)  # its seal holds
 
 
 # the workbench

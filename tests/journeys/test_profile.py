@@ -1,4 +1,4 @@
-"""Where time and memory go is told for every stage, where it is asked for and in the report; a customer's life is told whole."""
+"""Where time and memory go is told for every stage, where it is asked for and in the report."""
 
 import json
 
@@ -39,30 +39,3 @@ def test_the_report_shows_the_stages_of_the_plan_and_of_its_application(inside):
         assert f">{stage.capitalize()}</th>" in page
     seconds = json.loads((inside.newest() / "summary.json").read_text())["seconds"]
     assert set(seconds) == {*STAGES, "submit"}
-
-
-def test_everything_that_was_sent_for_a_reference_is_told_in_its_order(inside):
-    (inside.folder / "c.csv").write_text(CUSTOMERS)
-    inside("run", "c.csv", "--sandbox", "--yes")
-
-    (environment,) = json.loads(inside("trace", "A-1", "--json").stdout)
-    shown = inside("trace", "A-1").stdout.splitlines()
-
-    assert environment["environment"] == "sandbox"
-    assert [(event["kind"], event["state"]) for event in environment["events"]] == [
-        ("intent", "unknown"),
-        ("settled", "created"),
-    ]
-    assert len({event["key"] for event in environment["events"]}) == 1
-    assert shown[0] == "sandbox:"
-    assert "created as " in shown[2]
-
-
-def test_of_a_reference_that_was_never_sent_nothing_is_told(inside):
-    (inside.folder / "c.csv").write_text(CUSTOMERS)
-    inside("run", "c.csv", "--sandbox", "--yes")
-
-    result = inside("trace", "B/1")
-
-    assert (result.returncode, result.stdout) == (0, "")
-    assert "nothing was ever sent" in result.stderr

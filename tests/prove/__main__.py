@@ -7,6 +7,8 @@
     python -m tests.prove kills --count 100 --opaque   the same where problems have no type
     python -m tests.prove chaos --seeds 0:100          a proxy between them that delays, resets, slices, repeats
     python -m tests.prove disk --seeds 0:60            full, read-only, failing writes; the journal's end cut or flipped
+    python -m tests.prove differences --seeds 0:4      billing spoilt in ways that have names: all found, nothing besides
+    python -m tests.prove verified --seeds 0:500       runs with faults: `verify` passes, and fails where a byte was changed
     python -m tests.prove summary                      what the gathered results of this code come to
 
 Results are gathered in tests/prove/results/, with commit and machine; what has seeds goes on where it stopped.
@@ -22,12 +24,13 @@ from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import asdict
 from typing import Any
 
-from tests.prove import chaos, disk, machine, mutants, simulation
+from tests.prove import chaos, differences, disk, machine, mutants, simulation, verified
 from tests.prove.gathering import bound, done, gather
 from tests.prove.kills import journey
 from tests.prove.summing import summary
 
 BLOCK = 250  #: seeds that are gathered together
+RUNS = 25  #: of those that take a second each
 
 
 def main() -> int:
@@ -55,6 +58,18 @@ def main() -> int:
     spoiling.add_argument("--rows", type=int, default=900)
     spoiling.add_argument("--jobs", type=int, default=os.cpu_count())
     spoiling.set_defaults(run=lambda said: _each("disk", disk.block, said, said.rows))
+    spoilt = programmes.add_parser("differences")
+    spoilt.add_argument(
+        "--seeds", type=_range, default=range(2), help="FROM:TO; even ones by export, odd ones by look-up"
+    )
+    spoilt.add_argument("--customers", type=int, default=100_000)
+    spoilt.add_argument("--planted", type=int, default=504)
+    spoilt.add_argument("--jobs", type=int, default=1)
+    spoilt.set_defaults(run=lambda said: _each("differences", differences.block, said, said.customers, said.planted))
+    checking = programmes.add_parser("verified")
+    checking.add_argument("--seeds", type=_range, default=range(50), help="FROM:TO")
+    checking.add_argument("--jobs", type=int, default=os.cpu_count())
+    checking.set_defaults(run=lambda said: _verified(said.seeds, said.jobs))
     removing = programmes.add_parser("mutants")
     removing.add_argument("--seeds", type=_range, default=range(200))
     removing.set_defaults(run=lambda said: _mutants(said.seeds))
@@ -80,6 +95,17 @@ def _simulate(seeds: range, jobs: int) -> int:
         print(f"seeds {told['seeds']}: {len(told['failures'])} failed, {told['requests']:,} requests", flush=True)
         for seed, faults in told["failures"].items():
             print(f"  seed {seed}: {faults}", flush=True)
+    return _end(failed, len(seeds))
+
+
+def _verified(seeds: range, jobs: int) -> int:
+    known = _done("verified")
+    blocks = [range(at, min(at + RUNS, seeds.stop)) for at in range(seeds.start, seeds.stop, RUNS)]
+    failed = 0
+    for told in _spread(verified.block, [block for block in blocks if not known.issuperset(block)], jobs):
+        gather("verified", **told)
+        failed += len(told["failures"])
+        print(f"seeds {told['seeds']}: {told['failures'] or 'no failure'}, {told['records']:,} records", flush=True)
     return _end(failed, len(seeds))
 
 

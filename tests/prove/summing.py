@@ -67,6 +67,10 @@ def _met_by_the_disk(lines: Lines) -> str:
     return f"journeys: {_told(kinds, ())}"
 
 
+def _methods(lines: Lines) -> str:
+    return " and ".join(sorted({line["method"] for line in lines}))
+
+
 def _told(counts: Counter[str], more: Iterable[dict[str, int]]) -> str:
     for one in more:
         counts.update(one)
@@ -86,6 +90,16 @@ _PROGRAMMES: dict[str, tuple[Callable[[Lines], int], Callable[[Lines], str]]] = 
     "kills_opaque": (_kills, _kills_by_point),
     "chaos": (len, _met_by_the_network),
     "disk": (lambda lines: sum(len(line["met_by_fault"]) for line in lines), _met_by_the_disk),
+    "differences": (
+        lambda lines: sum(sum(line["planted"].values()) for line in lines),
+        lambda lines: f"planted among {sum(line['customers'] for line in lines):,} customers, by {_methods(lines)}",
+    ),
+    "verified": (
+        lambda lines: len({seed for line in lines for seed in range(*line["seeds"])}),
+        lambda lines: (
+            f"runs of {sum(line['records'] for line in lines):,} records, each verified, spoilt and verified again"
+        ),
+    ),
     "mutants": (
         lambda lines: lines[-1]["rules"],
         lambda _: "rules, each removed in turn, without the unique reference",

@@ -14,7 +14,7 @@ from pipeline.verbs.rehearsal import VARIABLE, rehearsed
 from tests.benches.at_scale import measured
 from tests.benches.planning import __main__ as planning
 from tests.benches.planning import growth, kinds
-from tests.prove import chaos, disk, machine, mutants, simulation
+from tests.prove import chaos, differences, disk, machine, mutants, simulation, verified
 from tests.prove.kills import journey
 
 SEEDS, BLOCK = 500, 50
@@ -128,6 +128,15 @@ def test_a_bad_network_between_us_and_billing_makes_nobody_twice(seed):
 
     assert told.faults == []
     assert sum(told.met.values()) > 20
+
+
+@pytest.mark.parametrize(("seed", "by_look_up"), [(1, False), (2, True)])
+def test_every_planted_difference_is_found_under_its_name_and_nothing_besides(seed, by_look_up):
+    assert differences.journey(seed, 1_000, 56, by_look_up=by_look_up).faults == []
+
+
+def test_verify_passes_over_runs_with_faults_and_names_the_file_of_which_a_byte_was_changed():
+    assert verified.block(range(1000, 1012))["failures"] == {}
 
 
 @pytest.mark.parametrize("kind", disk.kinds())

@@ -1,7 +1,7 @@
 """The commands, one function each: what is parsed, which verb is called, what is shown, which exit code it comes to.
 
 `importing.py` holds plan, run, apply and resume; `looking.py` what looks on; `checking.py` what comes before a
-run and whether the journal holds, `preparing.py` init, schema and references;
+run and whether the journal holds, `evidence.py` what is recomputed after it, `preparing.py` init, schema and references;
 `practising.py` the demo and the sandbox.
 """
 
@@ -9,6 +9,7 @@ import click
 
 from pipeline import __version__
 from pipeline.cli.commands.checking import audit, check
+from pipeline.cli.commands.evidence import reconcile, verify
 from pipeline.cli.commands.importing import apply, plan, resume, run
 from pipeline.cli.commands.looking import explain, inspect, runs, status, trace
 from pipeline.cli.commands.practising import demo, sandbox
@@ -36,6 +37,8 @@ for _command in (
     runs,
     trace,
     explain,
+    verify,
+    reconcile,
     audit,
     references,
     schema,

@@ -9,7 +9,6 @@ from pipeline.cli import options
 from pipeline.cli.printing import say, show_json, show_plan, show_profile, show_report
 
 if TYPE_CHECKING:
-    from pipeline.config import ConfigFile
     from pipeline.verbs.results import Report
     from pipeline.verbs.status import RunFolder
 
@@ -120,36 +119,16 @@ def resume(**given: Any) -> int:
 def _apply(verb: Any, folder: "RunFolder", given: dict[str, Any]) -> int:
     from pipeline.cli.progress import watching
 
-    config, planned_for = options.config(given) or _planned_config(folder), folder.read_plan()["destination"]
+    config, planned_for = options.config(given) or options.planned_config(folder), folder.read_plan()["destination"]
     place = options.where(given, None) or planned_for
     settings = options.settings({**given, **dict.fromkeys(options.PLANNING)}, config, destination=place)
     with (
         options.stoppable() as stopping,
-        options.target(place, _naming_of(folder, given), settings.home) as target,
+        options.target(place, options.planned_naming(folder, given), settings.home) as target,
         watching(quiet=given["as_json"]) as watch,
     ):
         report = verb(folder.run_id, settings, target, stopping=stopping, watch=watch)
     return _show(report, as_json=given["as_json"])
-
-
-def _planned_config(folder: "RunFolder") -> "ConfigFile | None":
-    """A plan carries the job that it was made for; what its file says today is for the check of staleness."""
-    from pipeline.config import ConfigFile, Job
-
-    known = folder.read_plan()["config"]
-    return ConfigFile(known["path"], known["sha256"], Job.model_validate(known["job"])) if known else None
-
-
-def _naming_of(folder: "RunFolder", given: dict[str, Any]) -> Any:
-    """The names of environment and merchant need not be said again: the plan knows them."""
-    from pipeline.config import Naming
-
-    known = folder.read_plan()["environment"]
-    return Naming(
-        environment=given["environment"] or known["name"],
-        merchant=given["merchant"] or known["merchant"],
-        live=given["live"],
-    )
 
 
 def _show(report: "Report", *, as_json: bool) -> int:

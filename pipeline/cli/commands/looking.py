@@ -11,9 +11,9 @@ from pipeline.cli.printing import (
     show_explained,
     show_inspection,
     show_json,
+    show_life,
     show_status,
     show_statuses,
-    show_traced,
 )
 
 
@@ -82,22 +82,35 @@ def runs(**given: Any) -> int:
 
 
 @click.command()
-@click.argument("reference")
+@click.argument("what", metavar="REFERENCE|ROW_ID|BILLING_ID")
+@click.option("--now", "asks_billing", is_flag=True, help="Ask billing as well what it holds now.")
+@options.config_file
+@options.destination
 @options.places
+@options.pii
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def trace(**given: Any) -> int:
-    """Everything that was ever sent for an external reference and every answer, from the ledgers under --home."""
+    """The whole life of one customer: its rows, what was made of them, what was decided, sent and answered."""
     from dataclasses import asdict
 
+    from pipeline.masking import Pii
+    from pipeline.verbs.status import newest_run
     from pipeline.verbs.trace import trace
 
-    found = trace(given["reference"], options.settings({"home": given["home"]}).home)
-    if given["as_json"]:
-        show_json([asdict(one) for one in found])
-    elif found:
-        show_traced(found)
+    settings, pii = options.settings(given, options.config(given)), Pii(given["pii"])
+    newest = newest_run(settings.reports)
+    if given["asks_billing"] and newest is not None:
+        place = options.where(given, None) or newest.read_plan()["destination"]
+        with options.target(place, options.planned_naming(newest, given), settings.home) as target:
+            found = trace(given["what"], settings, pii=pii, target=target)
     else:
-        say("nothing was ever sent for this reference")
+        found = trace(given["what"], settings, pii=pii)
+    if given["as_json"]:
+        show_json(asdict(found))
+    elif found.appearances or found.events:
+        show_life(found)
+    else:
+        say(f"no row of a run under {settings.reports} and no event of a ledger under {settings.home} is about this")
     return 0
 
 

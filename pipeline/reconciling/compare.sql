@@ -1,0 +1,71 @@
+-- Every customer once, from both sides, and what is wrong with it as a whole.
+-- expected:  external_reference, role, run_id, row_id, place, fate, currency, balance, …          once each
+-- billed:    external_reference, place, row_id, currency, balance, changed_at, …                  as often as billing holds it
+-- elsewhere: external_reference, run_id       created by runs that are not reconciled here
+-- known:     external_reference               files of known customers name it
+CREATE TABLE held_twice AS
+SELECT external_reference, count(*) AS times, min(place) AS first_place
+FROM billed
+SEMI JOIN (SELECT hash(external_reference) AS hashed FROM billed GROUP BY hashed HAVING count(*) > 1)
+    ON hash(external_reference) = hashed
+GROUP BY external_reference
+HAVING count(*) > 1;
+
+-- The first of each.
+CREATE VIEW copies AS
+SELECT external_reference, coalesce(times, 1) AS times, place AS billed_place
+FROM billed
+LEFT JOIN held_twice USING (external_reference)
+WHERE times IS NULL OR place = first_place;
+
+CREATE TABLE paired AS
+SELECT
+    external_reference,
+    expected.role,
+    expected.run_id,
+    expected.row_id,
+    expected.place,
+    copies.times,
+    copies.billed_place,
+    CASE
+        WHEN role = 'expected' AND times IS NULL THEN 'missing_in_billing'
+        WHEN role = 'in_doubt' THEN 'in_doubt'
+        WHEN times IS NULL OR role = 'expected' THEN NULL
+        -- There, and not by this: another run made it, a file of known customers names it, or nobody knows why.
+        WHEN elsewhere.run_id IS NOT NULL THEN 'created_by_another_run'
+        WHEN role = 'held' THEN 'there_before'
+        WHEN known.external_reference IS NOT NULL THEN 'known_before'
+        ELSE 'unknown_to_us'
+    END AS kind,
+    elsewhere.run_id AS made_by
+FROM expected
+FULL JOIN copies USING (external_reference)
+LEFT JOIN elsewhere USING (external_reference)
+LEFT JOIN (SELECT DISTINCT external_reference FROM known SEMI JOIN copies USING (external_reference)) AS known
+    USING (external_reference);
+
+CREATE TABLE differences (
+    kind VARCHAR, external_reference VARCHAR, run_id VARCHAR, row_id VARCHAR, place BIGINT, billed_place BIGINT, field VARCHAR,
+    ours VARCHAR, theirs VARCHAR, currency VARCHAR, amount HUGEINT, pattern VARCHAR
+);
+
+INSERT INTO differences
+SELECT
+    paired.kind, external_reference, coalesce(made_by, paired.run_id), paired.row_id, paired.place, paired.billed_place, NULL,
+    paired.role, CASE WHEN times IS NULL THEN 'not found' ELSE billed.row_id END,
+    coalesce(billed.currency, expected.currency),
+    coalesce(CASE WHEN times IS NULL THEN CASE WHEN paired.kind = 'missing_in_billing' THEN -expected.balance END
+        ELSE billed.balance END, 0),
+    NULL
+FROM paired
+LEFT JOIN expected USING (external_reference)
+LEFT JOIN billed ON billed.place = paired.billed_place
+WHERE paired.kind IN ('missing_in_billing', 'in_doubt', 'created_by_another_run', 'unknown_to_us');
+
+INSERT INTO differences
+SELECT
+    'twice_in_billing', external_reference, paired.run_id, paired.row_id, paired.place, billed.place, NULL, NULL, billed.row_id,
+    billed.currency, coalesce(billed.balance, 0), NULL
+FROM (SELECT * FROM paired WHERE times > 1) AS paired
+JOIN billed USING (external_reference)
+WHERE billed.place <> paired.billed_place;

@@ -1,0 +1,15 @@
+"""The independent checker: what a run folder says, computed once more from the input files and the lists alone.
+
+It shares no code with the rooms that made the files (a test says so), only the words; it reads CSV with Python's own module,
+sums with Decimal, and goes row by row, so that a reviewer can read it from top to bottom and believe it.
+
+`checking.py`      the story: each check in turn, and what it came to
+`seals.py`         whether every file is the one that the manifest names, and the manifest the one that was written
+`source_lines.py`  the physical lines of an input, and which of them a record is
+`listed_rows.py`   the six lists as one, in the order of the input
+`amounts.py`       what an amount comes to in minor units, where the job declares it plainly
+"""
+
+from pipeline.verifier.checking import Check, Verified, verify
+
+__all__ = ["Check", "Verified", "verify"]

@@ -1,0 +1,115 @@
+"""What an amount comes to in minor units, by Decimal, where the job declares it plainly; elsewhere nothing is guessed.
+
+This is no second mapping language. A balance that needs marks, parentheses, grouped thousands or joined columns to be read
+is said to be beyond this check; the report's own two computations stand for those.
+"""
+
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from pipeline.currency import NO_CODE, NO_CURRENCY, exponents, known
+
+_SIGNIFICANT = 18  #: digits of minor units; an amount beyond them is no amount
+_EDGES = " \t"
+
+
+@dataclass(frozen=True, slots=True)
+class Amounts:
+    """Where a balance and its currency stand, and how they are written."""
+
+    columns: tuple[str, ...]  #: one of signed amounts, or debits and credits
+    decimal_mark: str
+    unit: str | None
+    unit_column: str | None
+    units: dict[str, str]
+    sign: int
+    currency_column: str | None
+    currency: dict[str, Any]
+    absent: frozenset[str]
+
+    def of(self, cells: dict[str, str]) -> tuple[str, int] | None:
+        """Currency and minor units of a row; None where it states no amount that can be read."""
+        if len(self.columns) == 1:
+            return self._read(cells, self.columns[0], self.sign, signed=True)
+        debit, credit = self.columns
+        if self._says_nothing(cells, credit):
+            return self._read(cells, debit, 1, signed=False)
+        return self._read(cells, credit, -1, signed=False) if self._says_nothing(cells, debit) else None
+
+    def _read(self, cells: dict[str, str], column: str, sign: int, *, signed: bool) -> tuple[str, int] | None:
+        text = self._present(cells, column)
+        code = self._code(cells)
+        if text is None:
+            return None
+        mark = re.escape(self.decimal_mark)
+        number = re.fullmatch(rf"([+-]{'?' if signed else '{0}'})([0-9]*)(?:{mark}([0-9]+))?", text, re.ASCII)
+        if number is None or not (number[2] or number[3]):
+            return None
+        unit = self.unit if self.unit_column is None else self.units.get(self._present(cells, self.unit_column) or "")
+        exponent = 0 if unit == "minor" else exponents().get(code or "")
+        decimals = number[3] or ""
+        if unit is None or exponent is None or len(decimals) > exponent or (unit == "minor" and decimals):
+            return None
+        minor = Decimal(f"{number[2] or 0}.{decimals or 0}").scaleb(exponent)
+        if minor >= Decimal(10) ** _SIGNIFICANT or minor != int(minor):
+            return None
+        return _named(code), int(minor) * sign * (-1 if number[1] == "-" else 1)
+
+    def _present(self, cells: dict[str, str], column: str) -> str | None:
+        text = cells[column].strip(_EDGES)
+        return None if text == "" or text in self.absent else text
+
+    def _says_nothing(self, cells: dict[str, str], column: str) -> bool:
+        text = self._present(cells, column)
+        return text is None or re.fullmatch(r"[+-]?(?:0*[.,]?0+|0+[.,])", text) is not None
+
+    def _code(self, cells: dict[str, str]) -> str | None:
+        said = self.currency.get("value")
+        if self.currency_column is not None:
+            said = self._present(cells, self.currency_column)
+            if said is None:
+                said = self.currency.get("default")
+            elif (values := self.currency.get("values")) is not None:
+                other = self.currency.get("otherwise")
+                said = values.get(said, other or (said if self.currency.get("unlisted") == "keep" else None))
+        return said.upper() if said is not None and re.fullmatch("[A-Za-z]{3}", said) else said
+
+
+def declared(mapping: dict[str, Any] | None, columns: list[str]) -> Amounts | str | None:
+    """What a job says of its amounts; in words why it is beyond this check; None where there are none."""
+    if mapping is None:
+        if "balance" not in columns:
+            return None
+        currency = "currency" if "currency" in columns else None
+        return Amounts(("balance",), ".", "minor", None, {}, 1, currency, {}, frozenset())
+    balance = mapping.get("balance")
+    if balance is None:
+        return None
+    said: dict[str, Any] = mapping.get("currency") or {}
+    beyond = [
+        name for name in ("thousands", "marks", "parentheses", "trailing_minus", "surplus_zeros") if balance.get(name)
+    ]
+    beyond += [f"currency.{name}" for name in ("columns",) if said.get(name)]
+    if beyond:
+        return f"balances are written with {', '.join(beyond)}"
+    columns_of = (balance["column"],) if balance.get("column") else (balance["debit"], balance["credit"])
+    unit = balance["unit"]
+    return Amounts(
+        columns_of,
+        balance["decimal_mark"],
+        unit.get("value"),
+        unit.get("column"),
+        unit.get("values") or {},
+        -1 if balance.get("positive_means") == "credit" else 1,
+        said.get("column"),
+        said,
+        frozenset(mapping.get("absent") or ()),
+    )
+
+
+def _named(code: str | None) -> str:
+    if not code:
+        return NO_CURRENCY
+    return code if code in known() else NO_CODE

@@ -1,0 +1,52 @@
+"""Whether files are those that were written: SHA-256 by SHA-256, the manifest by the seal in its own last line."""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pipeline.files import sha256_of
+
+MANIFEST = "manifest.json"
+_SEAL = re.compile(rb'("seal": ")([0-9a-f]{64})("\s*}\s*)\Z')
+_FALLS_UNDER_RETENTION = "staged/"
+
+
+def read_manifest(folder: Path) -> tuple[dict[str, Any], str | None]:
+    """The manifest of a run, and what is wrong with it: it carries the hash of itself without that hash."""
+    try:
+        content = (folder / MANIFEST).read_bytes()
+        manifest = json.loads(content)
+    except (OSError, ValueError) as error:
+        return {}, f"{MANIFEST} cannot be read ({type(error).__name__})"
+    found = _SEAL.search(content)
+    if found is None or not isinstance(manifest, dict):
+        return {}, f"{MANIFEST} carries no seal: an earlier version wrote it, or somebody changed it"
+    bare = content[: found.start(2)] + b"0" * 64 + content[found.end(2) :]
+    if hashlib.sha256(bare).hexdigest() != found[2].decode():
+        return manifest, f"{MANIFEST} was changed: its seal does not hold"
+    return manifest, None
+
+
+def changed_files(folder: Path, manifest: dict[str, Any]) -> Iterator[str]:
+    """What is wrong with the files of a run, in the order of the manifest."""
+    for name, digest in manifest.get("files", {}).items():
+        path = folder / name
+        if path.is_file():
+            if sha256_of(path) != digest:
+                yield f"{name} was changed"
+        elif not name.startswith(_FALLS_UNDER_RETENTION):
+            yield f"{name} is missing"
+    known = {*manifest.get("files", {}), MANIFEST}
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if path.is_file() and name not in known:
+            yield f"{name} is not in the manifest"
+
+
+def purged_files(folder: Path, manifest: dict[str, Any]) -> list[str]:
+    """Files that a run needed while it was under way, and that retention has taken since."""
+    names = [name for name in manifest.get("files", {}) if name.startswith(_FALLS_UNDER_RETENTION)]
+    return [name for name in names if not (folder / name).is_file()]

@@ -1,0 +1,205 @@
+"""The physical lines of a CSV input, and which of them a record is: found from the lists' row ids, not by reading anew.
+
+A row id names the line on which its record begins. How far the record reaches is told by its own text: a legal record ends
+where its quotes are even, an unreadable one where its lines come to the text that the list shows.
+"""
+
+import codecs
+import csv
+import gzip
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+_CR_AND_LF_SWAPPED = bytes.maketrans(b"\r\n", b"\n\r")
+_GZIP, _ZSTANDARD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+_SHOWN = {code: f"\\x{code:02x}" for code in [*range(0x20), *range(0x7F, 0xA0)] if code != 9}
+_BLOCK = 1 << 20
+
+
+@dataclass
+class Lines:
+    """A file's lines, taken one record at a time; what is between the records has to be accounted for as well."""
+
+    name: str
+    written: dict[str, Any]
+    columns: list[str]  #: the supplier's
+    _lines: Iterator[str]
+    number: int = 0  #: of the line that was taken last
+    blank: int = 0
+    others: list[int] = field(default_factory=list)  #: neither blank nor part of a record: header and skipped ones
+    header: list[str] | None = None  #: as the lines before the first record show it
+    _has_records: bool = False
+
+    @classmethod
+    def of(cls, path: Path, described: dict[str, Any]) -> "Lines":
+        """The lines of an input as its manifest entry says it is written."""
+        written = described["written"]
+        return cls(described["name"], written, described["columns"], _physical_lines(path, written))
+
+    @property
+    def delimiter(self) -> str:
+        """What parts the fields."""
+        return str(self.written["delimiter"])
+
+    def skip_to(self, line: int) -> int | None:
+        """Go on to the line before this one; the first line on the way that is neither blank nor expected there.
+
+        Lines that stand before the first record or behind the last may be the header, a preamble, a footer.
+        """
+        first: int | None = None
+        while self.number < line - 1:
+            text = self._take()
+            if text is None:
+                return self.number + 1
+            if self._is_blank(text):
+                self.blank += 1
+                continue
+            self.others.append(self.number)
+            self._look_for_header(text)
+            if self._has_records and first is None:
+                first = self.number
+        return first
+
+    def take_record(self, cells: Sequence[str | None], text: str) -> str | None:
+        """Take the record that begins at the next line; what is wrong where it does not say what the list says of it.
+
+        `cells`: the supplier's columns as listed; `text`: what the list shows of an unreadable record, else empty.
+        """
+        self._has_records = True
+        first = self.number + 1
+        if text:
+            return self._take_unreadable(first, text)
+        lines: list[str] = []
+        while True:
+            line = self._take()
+            if line is None:
+                return f"{self.name}: line {first} is not there" if not lines else _other(self.name, first)
+            lines.append(line)
+            whole = self._joined(lines)
+            if whole.count('"') % 2 == 0:
+                break
+        found = _fields(whole, self.delimiter)
+        if self.written.get("trailing_delimiter") and found and not found[-1]:
+            found = found[:-1]
+        if self.header is not None and len(self.header) != len(self.columns):
+            found = [cell for name, cell in zip(self.header, found, strict=False) if name in self.columns]
+        differing = [
+            column
+            for column, there, here in zip(self.columns, found, cells, strict=False)
+            if here is not None and there != here
+        ]
+        if len(found) != len(self.columns):
+            return f"{self.name}: line {first} has {len(found)} fields, {len(self.columns)} are listed"
+        return f"{self.name}: line {first} says something else in column {differing[0]}" if differing else None
+
+    def finish(self, lines: dict[str, int]) -> str | None:
+        """Take what is left; what is wrong where the lines are not as many as the manifest says, of each kind."""
+        while (text := self._take()) is not None:
+            if self._is_blank(text):
+                self.blank += 1
+            else:
+                self.others.append(self.number)
+                self._look_for_header(text)
+        if len(self.others) > lines["header"] + lines["skipped"]:
+            return f"{self.name}: line {self.others[lines['header'] + lines['skipped']]} is in no list"
+        found = {"physical": self.number, "header and skipped": len(self.others)}
+        told = {"physical": lines["physical"], "header and skipped": lines["header"] + lines["skipped"]}
+        wrong = [
+            f"{found[kind]} {kind} lines, {told[kind]} in the manifest" for kind in found if found[kind] != told[kind]
+        ]
+        if self.header is None and lines["header"]:
+            wrong.append("no line is the header that the manifest names")
+        return f"{self.name}: {', '.join(wrong)}" if wrong else None
+
+    def _take_unreadable(self, first: int, text: str) -> str | None:
+        lines: list[str] = []
+        while True:
+            line = self._take()
+            if line is None:
+                return _other(self.name, first)
+            lines.append(line)
+            shown = self._joined(lines).translate(_SHOWN)
+            if shown == text:
+                return None
+            if len(shown) >= len(text):
+                return _other(self.name, first)
+
+    def _joined(self, lines: list[str]) -> str:
+        whole = "\n".join(lines).removesuffix("\r")
+        return whole.replace("\r", "\n") if self.written["line_end"] == "CR" else whole
+
+    def _look_for_header(self, text: str) -> None:
+        if self.header is None:
+            fields = _fields(text.removesuffix("\r"), self.delimiter)
+            if set(self.columns) <= set(fields):
+                self.header = fields[:-1] if self.written.get("trailing_delimiter") else fields
+
+    def _is_blank(self, text: str) -> bool:
+        return not text.strip(" \t\r".replace(self.delimiter, ""))
+
+    def _take(self) -> str | None:
+        text = next(self._lines, None)
+        self.number += text is not None
+        return text
+
+
+def _other(name: str, line: int) -> str:
+    return f"{name}: line {line} is not the text that the list shows"
+
+
+def _fields(text: str, delimiter: str) -> list[str]:
+    """The fields of one legal record, also where line ends stand in it."""
+    lines = io.StringIO(text, newline="") if "\n" in text else [text]
+    return next(csv.reader(lines, delimiter=delimiter), [""])
+
+
+def _physical_lines(path: Path, written: dict[str, Any]) -> Iterator[str]:
+    r"""Lines without their line feed; bytes that are no text of the encoding are shown as \xNN."""
+    encoding = codecs.lookup(str(written["encoding"])).name
+    with path.open("rb") as file:
+        blocks = _unpacked(file)
+        if encoding.startswith("utf-16"):
+            blocks = _as_utf8(blocks, encoding)
+        codec = "utf-8" if encoding.startswith("utf") else encoding
+        if written["line_end"] == "CR":
+            blocks = (block.translate(_CR_AND_LF_SWAPPED) for block in blocks)
+        is_first = True
+        for line in _cut(blocks):
+            bare = line.removeprefix(codecs.BOM_UTF8) if is_first and codec == "utf-8" else line
+            is_first = False
+            yield bare.decode(codec, errors="backslashreplace")
+
+
+def _cut(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    tail = b""
+    for block in blocks:
+        *whole, tail = (tail + block).split(b"\n")
+        yield from whole
+    if tail:
+        yield tail
+
+
+def _as_utf8(blocks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
+    decoder = codecs.getincrementaldecoder("utf-16" if encoding == "utf-16" else encoding)(errors="replace")
+    for block in blocks:
+        yield decoder.decode(block).removeprefix("\ufeff").encode(errors="surrogatepass")
+    yield decoder.decode(b"", final=True).encode(errors="surrogatepass")
+
+
+def _unpacked(file: BinaryIO) -> Iterator[bytes]:
+    """The bytes of a file, unpacked where its first ones say that it is packed."""
+    head = file.read(4)
+    file.seek(0)
+    if head.startswith(_GZIP):
+        with gzip.open(file) as inner:
+            yield from iter(lambda: inner.read(_BLOCK), b"")
+    elif head == _ZSTANDARD:
+        import pyarrow as pa
+
+        with pa.CompressedInputStream(file, "zstd") as stream:
+            yield from iter(lambda: stream.read(_BLOCK), b"")
+    else:
+        yield from iter(lambda: file.read(_BLOCK), b"")

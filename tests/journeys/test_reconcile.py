@@ -1,0 +1,211 @@
+"""`pipeline reconcile`: by export and by look-up, over one run and many, and what each method cannot show."""
+
+import csv
+import json
+import time
+
+import pytest
+
+from pipeline.reconciling import at_most
+from tests.conftest import Command, customers_csv
+
+EXPORT = "external_reference,name,email,phone,currency,balance"
+
+
+@pytest.fixture
+def imported(pipeline, outside):
+    """Five customers in billing, ref-0 to ref-4 with 0 to 400 cents, and the run that created them."""
+    customers_csv(pipeline.folder / "customers.csv", 5)
+    done = pipeline("run", "customers.csv", "--base-url", outside.base_url, "--yes", environment=outside.environment)
+    assert done.returncode == 0, done.stderr
+    return pipeline, outside
+
+
+def export(folder, outside, *, change=lambda rows: rows, name="export.csv", columns=EXPORT):
+    rows = [{**one, "external_reference": reference} for reference, one in outside.customers().items()]
+    with (folder / name).open("w", newline="") as file:
+        writer = csv.DictWriter(file, columns.split(","), extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(change(rows))
+
+
+def reconcile(pipeline, *words, environment=None):
+    result = pipeline("reconcile", *words, "--json", environment=environment)
+    assert result.stdout, result.stderr
+    content = json.loads(result.stdout)
+    assert content["exit_code"] == result.returncode
+    with (pipeline.folder / content["files"]["differences.csv"]).open(newline="") as file:
+        return content, [(row["kind"], row["external_reference"], row["field"]) for row in csv.DictReader(file)]
+
+
+def figures(content, step):
+    (found,) = [one["figures"] for one in content["bridge"] if one["step"] == step]
+    return found
+
+
+def test_where_billing_is_what_we_meant_nothing_differs_and_every_step_has_its_sum(imported):
+    pipeline, outside = imported
+    export(pipeline.folder, outside)
+
+    content, differences = reconcile(pipeline, "--export", "export.csv")
+
+    assert (content["exit_code"], content["signable"], differences) == (0, True, [])
+    whole = {"ZAR": {"records": 5, "sum": 1000}}
+    assert [figures(content, step) for step in ("read", "expected", "found")] == [whole] * 3
+    assert content["residual"] == {}
+    assert content["ledger"][0]["agrees"]
+
+
+def test_by_look_up_billing_is_asked_for_every_customer_and_what_that_cannot_show_is_said(imported):
+    pipeline, outside = imported
+    before = outside.stats()["requests"]["create"]
+
+    content, differences = reconcile(pipeline, environment=outside.environment)
+
+    assert (content["exit_code"], content["method"], differences) == (0, "look-ups", [])
+    assert set(content["not_determinable"]) == {
+        "unknown_to_us", "twice_in_billing", "created_by_another_run", "changed_since",
+    }  # fmt: skip
+    assert outside.stats()["requests"]["create"] == before
+
+
+def test_a_customer_that_is_gone_is_missing_and_the_bridge_takes_its_sum_away(imported):
+    pipeline, outside = imported
+    export(pipeline.folder, outside, change=lambda rows: [one for one in rows if one["external_reference"] != "ref-4"])
+
+    content, differences = reconcile(pipeline, "--export", "export.csv")
+
+    assert (content["exit_code"], content["signable"]) == (7, True)
+    assert differences == [("missing_in_billing", "ref-4", "")]
+    assert figures(content, "missing_in_billing") == {"ZAR": {"records": -1, "sum": -400}}
+    assert figures(content, "found") == {"ZAR": {"records": 4, "sum": 600}}
+
+
+def test_a_second_run_over_the_same_customers_is_reconciled_with_the_first_as_one(imported):
+    pipeline, outside = imported
+    customers_csv(pipeline.folder / "more.csv", 3, start=3)
+    pipeline("run", "more.csv", "--base-url", outside.base_url, "--yes", environment=outside.environment)
+    export(pipeline.folder, outside)
+
+    newest, of_newest = reconcile(pipeline, "--export", "export.csv")
+    everything, differences = reconcile(pipeline, "--since", "2020-01-01", "--export", "export.csv")
+
+    assert {kind for kind, *_ in of_newest} == {"created_by_another_run"}
+    assert newest["differences"]["created_by_another_run"] == 3
+    assert newest["exit_code"] == 0
+    assert (everything["exit_code"], differences, len(everything["runs"])) == (0, [], 2)
+    assert figures(everything, "again") == {"ZAR": {"records": -2, "sum": -700}}
+    assert figures(everything, "expected") == {"ZAR": {"records": 6, "sum": 1500}}
+
+
+def test_a_customer_that_the_file_of_known_customers_names_is_explained_by_it(imported):
+    pipeline, outside = imported
+    (pipeline.folder / "known.csv").write_text(f"{EXPORT}\nold-1,Old,old@example.com,,ZAR,77\n")
+    (ledger,) = (pipeline.folder / ".pipeline").glob("*/ledger.sqlite")
+    pipeline("references", "load", "known.csv", "--environment", ledger.parent.name)
+    export(pipeline.folder, outside, change=lambda rows: [*rows, {
+        "external_reference": "old-1", "name": "Old", "email": "old@example.com", "currency": "ZAR", "balance": 77,
+    }])  # fmt: skip
+
+    content, differences = reconcile(pipeline, "--export", "export.csv")
+
+    assert (content["exit_code"], differences) == (0, [])
+    assert figures(content, "known_before") == {"ZAR": {"records": 1, "sum": 77}}
+
+
+def test_what_billing_changed_after_we_had_settled_it_is_no_fault_of_ours(imported):
+    pipeline, outside = imported
+
+    def paid(rows):
+        return [{**one, "balance": one["balance"] - 50, "changed_at": "2090-01-01 10:00:00"} for one in rows]
+
+    export(pipeline.folder, outside, change=paid, columns=f"{EXPORT},changed_at")
+    with_times, differences = reconcile(pipeline, "--export", "export.csv")
+    export(pipeline.folder, outside, change=paid)
+    without, blind = reconcile(pipeline, "--export", "export.csv")
+
+    assert with_times["exit_code"] == 0
+    assert {kind for kind, *_ in differences} == {"changed_since"}
+    assert without["exit_code"] == 7
+    assert {kind for kind, *_ in blind} == {"balance_differs"}
+    assert "changed_since" in without["not_determinable"]
+    for content in (with_times, without):
+        assert content["residual"] == {}
+
+
+def test_tolerances_are_declared_and_what_they_let_pass_has_a_step_of_its_own(imported):
+    pipeline, outside = imported
+    (pipeline.folder / "job.yaml").write_text(
+        "environment: test\nmerchant: acme\nreconcile:\n  tolerances: {name: case, balance: 1}\n"
+    )
+
+    def nearly(rows):
+        return [{**one, "name": one["name"].upper(), "balance": one["balance"] + 1} for one in rows]
+
+    export(pipeline.folder, outside, change=nearly)
+    strict, differences = reconcile(pipeline, "--export", "export.csv")
+    lenient, none = reconcile(pipeline, "--export", "export.csv", "--config", "job.yaml")
+
+    assert len(differences) == 10
+    assert (lenient["exit_code"], none) == (0, [])
+    assert figures(lenient, "tolerated") == {"ZAR": {"records": 0, "sum": 5}}
+    assert strict["tolerances"] == {}
+
+
+def test_an_export_of_which_a_record_names_no_customer_proves_nothing(imported):
+    pipeline, outside = imported
+    export(pipeline.folder, outside, change=lambda rows: [*rows, {"external_reference": "", "balance": 5}])
+
+    content, _ = reconcile(pipeline, "--export", "export.csv")
+
+    assert (content["exit_code"], content["signable"], content["export_unusable"]) == (7, False, 1)
+
+
+def test_a_sample_says_what_it_lets_one_say(imported):
+    pipeline, outside = imported
+
+    before = sum(outside.stats()["requests"].values())
+
+    content, _ = reconcile(pipeline, "--sample", "3", environment=outside.environment)
+
+    assert content["sample"] == {"customers": 3, "differing": 0, "confidence": 0.95, "at_most": at_most(3, 0, 0.95)}
+    assert sum(outside.stats()["requests"].values()) - before == 3
+
+
+def test_look_ups_go_on_after_a_kill_where_they_were(tmp_path, outside):
+    pipeline = Command(tmp_path)
+    customers_csv(tmp_path / "customers.csv", 1500)
+    done = pipeline("run", "customers.csv", "--base-url", outside.base_url, "--yes", environment=outside.environment)
+    assert done.returncode == 0, done.stderr
+    before = sum(outside.stats()["requests"].values())
+
+    process = pipeline.start("reconcile", "--json", "--pace", "600", environment=outside.environment)
+    while sum(outside.stats()["requests"].values()) - before < 700:
+        time.sleep(0.01)
+        assert process.poll() is None
+    process.kill()
+    process.communicate()
+    asked = sum(outside.stats()["requests"].values()) - before
+    content, differences = reconcile(pipeline, environment=outside.environment)
+
+    again = sum(outside.stats()["requests"].values()) - before - 1500
+    assert (content["exit_code"], differences, figures(content, "found")["ZAR"]["records"]) == (0, [], 1500)
+    assert asked >= 700
+    assert again <= 256 + 8  # a block of answers that was not on the disk yet, and what was under way
+    assert len(list((tmp_path / "reports").glob("*-reconcile-*"))) == 1
+
+
+@pytest.mark.parametrize(("sampled", "differing", "bound"), [(300, 0, 0.00994), (100, 3, 0.0757), (10, 10, 1.0)])
+def test_the_bound_of_a_sample_is_that_of_clopper_and_pearson(sampled, differing, bound):
+    """Figures: one-sided 95 %, from the beta distribution's quantiles."""
+    assert at_most(sampled, differing, 0.95) == pytest.approx(bound, abs=2e-4)
+
+
+def test_a_planned_run_has_nothing_to_reconcile(pipeline):
+    customers_csv(pipeline.folder / "customers.csv", 2)
+    pipeline("plan", "customers.csv", "--sandbox")
+
+    result = pipeline("reconcile", "--export", "customers.csv")
+
+    assert result.returncode == 4
+    assert "nothing to reconcile" in result.stderr

@@ -1,0 +1,87 @@
+"""`pipeline trace`: one customer's whole life, found by reference, row id or billing id, masked unless it is asked for."""
+
+import json
+
+import pytest
+
+HEADER = "external_reference,name,email,phone,currency,balance"
+BAD = "A-1,Thandi Nkosi,thandi@example.com,not a number,ZAR,100"
+MENDED = "082 000 0001"
+
+
+@pytest.fixture
+def life(pipeline, outside):
+    """A row that was invalid, mended, sent, lost its answer and was adopted."""
+    (pipeline.folder / "c.csv").write_text(f"{HEADER}\n{BAD}\n")
+    there = ("--base-url", outside.base_url, "--yes", "--default-region", "ZA")
+    done = pipeline("run", "c.csv", *there, environment=outside.environment)
+    assert done.returncode == 1, done.stderr
+    first = pipeline.newest()
+    rejected = (first / "rejected.csv").read_text()
+    (pipeline.folder / "rejected.csv").write_text(rejected.replace("not a number", MENDED))
+    outside.faults(lost_reply=1.0)
+    pipeline("run", "rejected.csv", *there, "--outage-seconds", "1", environment=outside.environment)
+    outside.faults()
+    outside.advance(25 * 3600)  # billing has forgotten the key by then: nothing but a look-up can tell
+    pipeline("resume", pipeline.newest().name, environment=outside.environment)
+    return pipeline, outside, first.name
+
+
+def traced(pipeline, what, *words, environment=None):
+    result = pipeline("trace", what, "--json", *words, environment=environment)
+    assert result.returncode == 0, result.stderr
+    return json.loads(result.stdout)
+
+
+def test_a_row_that_was_invalid_mended_sent_lost_and_adopted_is_one_story(life):
+    pipeline, outside, first = life
+
+    found = traced(pipeline, "A-1", "--pii", "full", "--now", environment=outside.environment)
+
+    before, after = found["appearances"]
+    assert (before["run_id"], before["row_id"], before["fate"]) == (first, "c.csv:2", "invalid")
+    assert before["source"] == BAD
+    assert before["reasons"][0][0].startswith("VALIDATE.PHONE")
+    assert before["became"]["phone"] is None
+    assert after["mends"] == f"c.csv:2 of {first}"
+    assert (after["given"]["phone"], after["became"]["phone"]) == (MENDED, "+27820000001")
+    assert (after["decided"], after["fate"]) == ("create", "created")
+    told = [(event["kind"], event["state"]) for _, event in found["events"]]
+    assert told[0] == ("intent", "unknown")
+    assert told[-1] == ("settled", "adopted")
+    assert {event["key"] for _, event in found["events"]} == {after["key"]}
+    assert found["now"] == {"answer": "found", "billing_id": after["billing_id"], "differs_in": []}
+
+
+def test_the_same_life_is_found_by_its_row_and_by_its_billing_id(life):
+    pipeline, _, _ = life
+    whole = traced(pipeline, "A-1")
+
+    by_row = traced(pipeline, "c.csv:2")
+    by_billing_id = traced(pipeline, whole["appearances"][-1]["billing_id"])
+
+    assert whole["persons"][0].startswith("person-")
+    assert traced(pipeline, "A-1", "--pii", "full")["persons"] == ["A-1"]
+    assert by_row == by_billing_id == whole
+
+
+def test_unless_it_is_asked_for_a_life_is_told_without_a_word_of_the_person(life):
+    pipeline, _, _ = life
+
+    shown, as_json = pipeline("trace", "A-1").stdout, pipeline("trace", "A-1", "--json").stdout
+    none = pipeline("trace", "A-1", "--pii", "none", "--json").stdout
+
+    for text in (shown, as_json, none):
+        assert "person-" in text
+        for secret in ("A-1", "Thandi", "Nkosi", "thandi@example.com", MENDED, "27820000001", "not a number"):
+            assert secret not in text
+    assert "999 999 9999" in shown
+    assert "adopted" in shown
+    assert "mends c.csv:2" in shown
+
+
+def test_what_nobody_knows_is_said_to_be_unknown(pipeline):
+    result = pipeline("trace", "B/1")
+
+    assert (result.returncode, result.stdout) == (0, "")
+    assert "is about this" in result.stderr
