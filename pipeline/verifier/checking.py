@@ -1,14 +1,16 @@
 """The checks in turn: seals, lines, the partition, counts, sums, rows.parquet, keys; each with the first thing that does not hold."""
 
+import csv
 import hashlib
 import json
+import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pyarrow import parquet
+from pyarrow import ArrowException, parquet
 
 from pipeline.customer import Environment, create_key
 from pipeline.files import sha256_of
@@ -20,6 +22,8 @@ from pipeline.verifier.source_lines import Lines
 
 GENERATIONS = range(1, 4)  #: a key belongs to its row's first send, or to one that followed a replayed failure
 _AT_ONCE = 100_000
+#: What reading a file raises that is no more what it was.
+_UNREADABLE = (OSError, ValueError, KeyError, TypeError, EOFError, zlib.error, csv.Error, ArrowException, Unreadable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +81,7 @@ def verify(folder: Path) -> Verified:
         summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
         plan = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
         found, of_rows = _of_rows(folder, manifest, summary, plan)
-    except (OSError, ValueError, KeyError, TypeError, Unreadable) as error:
+    except _UNREADABLE as error:
         told = str(error) if isinstance(error, Unreadable) else f"{type(error).__name__}: {error}"
         return Verified(
             folder.name, 0, [*checks, Check("the files can be read as what they are", holds=False, found=told)]
@@ -193,8 +197,6 @@ def _hold_against_lines(
 
 def _cells_that_came_back(folder: Path) -> set[tuple[str, str]]:
     """Row and column of the cells of which the run says that it took another text than the file's, or set the row aside."""
-    import csv
-
     with (folder / "returned.csv").open(encoding="utf-8", newline="") as file:
         return {(cell["_import_row_id"], cell["column"]) for cell in csv.DictReader(file)}
 

@@ -153,7 +153,10 @@ def _other(name: str, line: int) -> str:
 def _fields(text: str, delimiter: str) -> list[str]:
     """The fields of one legal record, also where line ends stand in it."""
     lines = io.StringIO(text, newline="") if "\n" in text else [text]
-    return next(csv.reader(lines, delimiter=delimiter), [""])
+    try:
+        return next(csv.reader(lines, delimiter=delimiter), [""])
+    except csv.Error:  # a carriage return in the middle of a line, say: no record that was ever listed with cells
+        return [text]
 
 
 def _physical_lines(path: Path, written: dict[str, Any]) -> Iterator[str]:

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from pipeline.text_sheet import write_text_sheet
-from tests.conftest import REPOSITORY
+from tests.conftest import REPOSITORY, customers_csv
 
 SAMPLES = REPOSITORY / "sample_data"
 
@@ -351,3 +351,29 @@ def test_verify_prints_each_check_and_what_it_comes_to(sample_run):
     assert result.returncode == 0
     assert result.stdout.splitlines()[-1].startswith(f"{folder.name}: 1200 records")
     assert Path(folder).is_dir()
+
+
+def test_a_carriage_return_put_into_the_middle_of_a_line_is_named_and_no_fault_of_ours(pipeline):
+    source = customers_csv(pipeline.folder / "customers.csv", 3)
+    folder = run(pipeline, "customers.csv")
+    source.write_text(source.read_text().replace("Person 1", "Person\r1"), newline="")
+
+    code, wrong = verify(pipeline, folder)
+
+    assert code == 7
+    assert any("line 3" in found for found in wrong.values()), wrong
+
+
+@pytest.mark.parametrize("at", [0, 1, -5, -9])
+def test_a_table_that_is_none_any_more_is_named_and_no_fault_of_ours(pipeline, at):
+    customers_csv(pipeline.folder / "customers.csv", 3)
+    folder = run(pipeline, "customers.csv")
+    path = folder / "rows.parquet"
+    content = bytearray(path.read_bytes())
+    content[at] ^= 0x40
+    path.write_bytes(content)
+
+    code, wrong = verify(pipeline, folder)
+
+    assert code == 7
+    assert any("rows.parquet was changed" in found for found in wrong.values()), wrong
