@@ -1,7 +1,7 @@
 """The known customers of one environment: a DuckDB file that `load` replaces whole and matching reads.
 
 known   row_id, external_reference, billing_id, email, phone, name, currency, balance (minor units); null where absent
-hashes  place (that of a row of `known`), and the hash of each of its identities: eight bytes are looked through four times
+hashes  place (that of a row of `known`), and the hash of each of its identities: eight bytes are looked through three times
         as fast as the texts
 meta    one row: version, loaded_at, row_count, fields (those that the file states at all), inputs (JSON)
 

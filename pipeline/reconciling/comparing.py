@@ -25,7 +25,6 @@ class Terms:
     """Under which terms two customers are the same: the fields that billing states, and what the job lets pass."""
 
     fields: Sequence[str]  #: name, email, phone, billing_id, metadata.<key>: those that billing's side states at all
-    has_balances: bool
     tolerances: Mapping[str, str | int] = field(default_factory=dict)  #: field -> case, spaces; balance -> minor units
 
 
@@ -64,9 +63,8 @@ def compare(workbench: duckdb.DuckDBPyConnection, terms: Terms) -> None:
     for name in terms.fields:
         workbench.execute(_field_differences(name, terms))
     workbench.execute(_field_differences("currency", terms))
-    if terms.has_balances:
-        workbench.execute(_balance_differences(int(terms.tolerances.get("balance", 0))))
-        _name_patterns(workbench)
+    workbench.execute(_balance_differences(int(terms.tolerances.get("balance", 0))))
+    _name_patterns(workbench)
 
 
 def changed_references(workbench: duckdb.DuckDBPyConnection) -> Iterator[list[str]]:
@@ -96,8 +94,7 @@ def _unequal(terms: Terms) -> str:
     tests = [
         f"{_told_by('expected', name, terms)} IS DISTINCT FROM {_told_by('billed', name, terms)}" for name in names
     ]
-    if terms.has_balances:
-        tests += ["expected.balance IS DISTINCT FROM billed.balance", "billed.balance_text IS NOT NULL"]
+    tests += ["expected.balance IS DISTINCT FROM billed.balance", "billed.balance_text IS NOT NULL"]
     return (
         f"CREATE TABLE unequal AS SELECT paired.*, differing.* EXCLUDE (external_reference, place) FROM ("
         f" SELECT expected.external_reference, billed.place, {texts}, expected.balance AS our_balance,"

@@ -24,28 +24,36 @@ class Verdict:
     exit_code: int
 
 
-def judge(found: Mapping[str, int], faults: Sequence[str], *, by_look_up: bool) -> Verdict:
+def judge(found: Mapping[str, int], faults: Sequence[str], *, by_look_up: bool, has_tolerances: bool) -> Verdict:
     """The verdict on so many differences of each kind. `faults`: why the evidence itself cannot be trusted, in words."""
     money = [kind for kind in _OUT_OF_BALANCE if found.get(kind)]
     others = [kind for kind in Discrepancy if found.get(kind) and kind in UNEXPLAINED and kind not in money]
-    told = ", ".join(f"{found[kind]} {kind.value.replace('_', ' ')}" for kind in (*money, *others))
+    explained = _counted(found, [kind for kind in Discrepancy if found.get(kind) and kind not in UNEXPLAINED])
+    told = _counted(found, [*money, *others])
+    also = f"; {explained} explain themselves" if explained else ""
     if faults:
-        return Verdict(f"Not signable: {'; '.join([*faults, *([told] if told else [])])}.", False, 7)
+        return Verdict(f"Not signable: {'; '.join([*faults, *([told] if told else [])])}{also}.", False, 7)
     if money:
-        return Verdict(f"Out of balance: {told}; the bridge explains every record and every cent.", True, 7)
+        return Verdict(f"Out of balance: {told}{also}; the bridge explains every record and every cent.", True, 7)
     if others:
-        return Verdict(f"In balance, with something to look at: {told}.", True, 1)
+        return Verdict(f"In balance, with something to look at: {told}{also}.", True, 1)
     whole = "every customer that was looked up" if by_look_up else "billing"
-    return Verdict(f"In balance: {whole} is what we meant, record by record and to the cent.", True, 0)
+    exactly = "within the job's tolerances" if has_tolerances else "record by record and to the cent"
+    if explained:
+        return Verdict(
+            f"In balance: {explained} explain themselves; for the rest {whole} is what we meant, {exactly}.", True, 0
+        )
+    return Verdict(f"In balance: {whole} is what we meant, {exactly}.", True, 0)
 
 
-def not_determinable(*, by_look_up: bool, has_balances: bool, has_times: bool) -> dict[str, str]:
+def not_determinable(*, by_look_up: bool, has_times: bool) -> dict[str, str]:
     """The kinds of difference that billing's side cannot show, and why; the report says so instead of "none"."""
     if by_look_up:
         return {kind.value: why for kind, why in _NOT_BY_LOOK_UP.items()}
-    told = {}
     if not has_times:
-        told[Discrepancy.CHANGED.value] = "the export has no time of change, so what moved since only differs"
-    if not has_balances:
-        told[Discrepancy.BALANCE.value] = "the export states no balances"
-    return told
+        return {Discrepancy.CHANGED.value: "the export has no time of change, so what moved since only differs"}
+    return {}
+
+
+def _counted(found: Mapping[str, int], kinds: Sequence[Discrepancy]) -> str:
+    return ", ".join(f"{found[kind]} {kind.value.replace('_', ' ')}" for kind in kinds)

@@ -22,6 +22,7 @@ from pipeline.verbs.watch import Watch
 
 CHANGED_AT = "changed_at"  #: the column of an export that says when a customer was changed, where a job names no other
 _FIELDS = ("name", "email", "phone", "billing_id")
+_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +31,9 @@ class Billed:
 
     method: str  #: "export" or "look-ups"
     fields: list[str]
-    has_balances: bool
     has_times: bool
     unusable: int = 0  #: records of an export that name no customer
+    unusable_rows: tuple[str, ...] = ()  #: the first of them
     inputs: tuple[dict[str, Any], ...] = ()
 
 
@@ -40,12 +41,13 @@ def stage_export(folder: RunFolder, exports: Sequence[Path], settings: Settings,
     """An export, read as everything is: each record accounted for, mapped, normalized."""
     said = settings.reconcile
     files = in_order(list(exports), Declared(**said.source.model_dump()) if said.source else None, said.mapping)
-    unusable = read_so_far = 0
+    unusable, first_unusable, read_so_far = 0, list[str](), 0
     layout: Layout | None = None
     changed_at: str | None = None
     with one_behind(partial(_put_away, folder)) as put_behind:
         for number, (file, batch) in enumerate(one_ahead(read(files, BATCH_BYTES))):
             layout = said.mapping or canonical_layout(file.columns)
+            _refuse_without_amounts(file.path, layout)
             changed_at = said.changed_at or (CHANGED_AT if CHANGED_AT in file.columns else None)
             if changed_at is not None and changed_at not in file.columns:
                 raise SourceError(
@@ -55,6 +57,8 @@ def stage_export(folder: RunFolder, exports: Sequence[Path], settings: Settings,
             names_one = pl.col("reason").is_null() & pl.col("external_reference").is_not_null()
             kept = customers.filter(names_one)
             unusable += customers.height - kept.height
+            room = _SHOWN - len(first_unusable)
+            first_unusable += customers.filter(~names_one)["row_id"].head(room).to_list()
             put_behind((f"billed-{number:05}.parquet", _as_billed(kept, layout, changed_at)))
             read_so_far += customers.height
             watch.reading(read_so_far)
@@ -62,7 +66,16 @@ def stage_export(folder: RunFolder, exports: Sequence[Path], settings: Settings,
         raise SourceError(f"{', '.join(map(str, exports))}: 0 records; an export without customers proves nothing")
     stated = [name for name, _ in layout.texts() if name in _FIELDS or name.startswith(METADATA_PREFIX)]
     inputs = tuple({"name": file.name, "sha256": file.sha256, "lines": asdict(file.lines)} for file in files)
-    return Billed("export", stated, layout.balance is not None, changed_at is not None, unusable, inputs)
+    return Billed("export", stated, changed_at is not None, unusable, tuple(first_unusable), inputs)
+
+
+def _refuse_without_amounts(path: Path, layout: Layout) -> None:
+    stated = {name for name, _ in layout.texts()} | ({"balance"} if layout.balance else set())
+    if missing := [name for name in ("external_reference", "currency", "balance") if name not in stated]:
+        raise SourceError(
+            f"{path}: states no {' and no '.join(missing)}, so nothing can be held against it to the cent; "
+            f"say in reconcile.mapping where they stand"
+        )
 
 
 def _put_away(folder: RunFolder, named: tuple[str, pl.DataFrame]) -> None:
@@ -118,4 +131,4 @@ def stage_look_ups(folder: RunFolder, answers: Iterable[LookedUp]) -> Billed:
     texts = ["external_reference", "row_id", *_FIELDS, "currency", "balance_text", *sorted(metadata)]
     schema = {**dict.fromkeys(texts, pl.String), **dict.fromkeys(("place", "balance", "changed_at"), pl.Int64)}
     folder.stage("billed-00000.parquet", pl.DataFrame(rows, schema=schema))
-    return Billed("look-ups", [*_FIELDS, *sorted(metadata)], has_balances=True, has_times=False)
+    return Billed("look-ups", [*_FIELDS, *sorted(metadata)], has_times=False)

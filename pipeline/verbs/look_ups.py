@@ -41,7 +41,7 @@ def look_up(
     Raise Interrupted where it was asked to stop, SubmissionStopped where billing gives an answer that no retry mends.
     """
     payloads = dict(wanted)
-    with journal.open("a+b") as file:
+    with os.fdopen(os.open(journal, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600), "a+b") as file:
         known = dict(_read(file))
         left = [reference for reference in payloads if reference not in known]
         pace = Pace(settings.per_second, CLOCK.monotonic)

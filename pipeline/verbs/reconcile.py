@@ -108,7 +108,7 @@ def reconcile(
                 billed = stage_look_ups(folder, answers)
             folder.show(workbench, "billed")
             _ask_the_ledger(workbench, ledger, {run.run_id for run in runs})
-            terms = Terms(_compared(workbench, billed), billed.has_balances, settings.reconcile.tolerances)
+            terms = Terms(_compared(workbench, billed), settings.reconcile.tolerances)
             compare(workbench, terms)
             if billed.has_times and ledger is not None:
                 _tell_changes(workbench, ledger)
@@ -269,9 +269,9 @@ def _figures(workbench: duckdb.DuckDBPyConnection, found: _Found) -> dict[str, A
     patterns = workbench.execute(
         "SELECT pattern, count(*) FROM differences WHERE pattern IS NOT NULL GROUP BY 1"
     ).fetchall()
-    residual = residuals(steps) if terms.has_balances else {}
+    residual = residuals(steps)
     by_look_up = billed.method == "look-ups"
-    verdict = judge(counts, _faults(residual, found), by_look_up=by_look_up)
+    verdict = judge(counts, _faults(residual, found), by_look_up=by_look_up, has_tolerances=bool(terms.tolerances))
     return {
         "exit_code": verdict.exit_code,
         "signable": verdict.is_signable,
@@ -279,13 +279,11 @@ def _figures(workbench: duckdb.DuckDBPyConnection, found: _Found) -> dict[str, A
         "method": billed.method,
         "export": list(billed.inputs),
         "export_unusable": billed.unusable,
-        "compared": [*terms.fields, "currency", *(["balance"] if terms.has_balances else [])],
+        "compared": [*terms.fields, "currency", "balance"],
         "tolerances": dict(terms.tolerances),
         "differences": {kind.value: counts.get(kind.value, 0) for kind in Discrepancy},
         "patterns": dict(patterns),
-        "not_determinable": not_determinable(
-            by_look_up=by_look_up, has_balances=billed.has_balances, has_times=billed.has_times
-        ),
+        "not_determinable": not_determinable(by_look_up=by_look_up, has_times=billed.has_times),
         "bridge": [
             {"step": step.name, "sentence": step.sentence, "is_total": step.is_total, "figures": _as_json(step.figures)}
             for step in steps
@@ -298,11 +296,17 @@ def _figures(workbench: duckdb.DuckDBPyConnection, found: _Found) -> dict[str, A
 
 def _faults(residual: dict[str, tuple[int, int]], found: _Found) -> list[str]:
     """Why the evidence itself does not hold together."""
-    unusable = found.billed.unusable
+    unusable, first = found.billed.unusable, ", ".join(found.billed.unusable_rows)
     return [
         *(["a residual that nothing explains"] if residual else []),
         *([] if all(one["agrees"] for one in found.ledger) else ["the ledger and a report disagree"]),
-        *([f"{unusable} records of the export that name no customer"] if unusable else []),
+        *(
+            [
+                f"{unusable} records of the export that name no customer ({first}{', …' * (unusable > len(found.billed.unusable_rows))})"
+            ]
+            if unusable
+            else []
+        ),
     ]
 
 

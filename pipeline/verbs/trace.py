@@ -79,7 +79,7 @@ def trace(what: str, settings: Settings, *, pii: Pii = Pii.MASKED, target: Targe
     now = _asked(target, found) if target is not None else None
     key = token_key(settings.home)
     persons = sorted(told) if pii is Pii.FULL else sorted(token(key, reference) for reference in told)
-    return Life(persons, [_appearance(run, record, pii) for run, record in found], events, now, purged)
+    return Life(persons, [_appearance(run, record, pii, key) for run, record in found], events, now, purged)
 
 
 def _rows_of_billing_id(run: RunFolder, billing_id: str) -> list[str]:
@@ -110,7 +110,7 @@ def _records(run: RunFolder, references: set[str], rows: set[tuple[str | None, s
             yield {**record, "part": number}
 
 
-def _appearance(run: RunFolder, record: dict[str, Any], pii: Pii) -> Appearance:
+def _appearance(run: RunFolder, record: dict[str, Any], pii: Pii, key: bytes) -> Appearance:
     plan = run.parts("plan")[record["part"]]
     planned = pl.scan_parquet(plan, glob=False).filter(pl.col("position") == record["position"]).collect().to_dicts()
     ended = (
@@ -134,13 +134,21 @@ def _appearance(run: RunFolder, record: dict[str, Any], pii: Pii) -> Appearance:
         given={name: shown(value, pii) for name, value in given.items()},
         became={name: shown(value, pii) for name, value in became.items()},
         decided=decided.get("action"),
-        same_as=decided.get("same_as"),
+        same_as=_same_as(decided, pii, key),
         fingerprint=end["fingerprint"],
         key=end["idempotency_key"],
         fate=end["fate"],
         reasons=[(code, _sentence(code)) for code in end["reasons"]],
         billing_id=end["billing_id"],
     )
+
+
+def _same_as(decided: dict[str, Any], pii: Pii, key: bytes) -> str | None:
+    """A row of the run as it is; the reference of another customer, beside flags, is a person's."""
+    same_as = decided.get("same_as")
+    if same_as is None or not decided["flags"] or pii is Pii.FULL:
+        return same_as
+    return token(key, same_as) if pii is Pii.MASKED else None
 
 
 def _sentence(code: str) -> str:

@@ -4,9 +4,11 @@ import csv
 import json
 import time
 
+import polars as pl
 import pytest
 
 from pipeline.reconciling import at_most
+from pipeline.text_sheet import write_text_sheet
 from tests.conftest import Command, customers_csv
 
 EXPORT = "external_reference,name,email,phone,currency,balance"
@@ -144,6 +146,7 @@ def test_what_billing_changed_after_we_had_settled_it_is_no_fault_of_ours(import
     without, blind = reconcile(pipeline, "--export", "export.csv")
 
     assert with_times["exit_code"] == 0
+    assert with_times["verdict"].startswith("In balance: 5 changed since explain themselves;")
     assert {kind for kind, *_ in differences} == {"changed_since"}
     assert without["exit_code"] == 7
     assert {kind for kind, *_ in blind} == {"balance_differs"}
@@ -167,6 +170,7 @@ def test_tolerances_are_declared_and_what_they_let_pass_has_a_step_of_its_own(im
 
     assert len(differences) == 10
     assert (lenient["exit_code"], none) == (0, [])
+    assert "within the job's tolerances" in lenient["verdict"]
     assert figures(lenient, "tolerated") == {"ZAR": {"records": 0, "sum": 5}}
     assert strict["tolerances"] == {}
 
@@ -178,6 +182,7 @@ def test_an_export_of_which_a_record_names_no_customer_proves_nothing(imported):
     content, _ = reconcile(pipeline, "--export", "export.csv")
 
     assert (content["exit_code"], content["signable"], content["export_unusable"]) == (7, False, 1)
+    assert "export.csv:7" in content["verdict"]
 
 
 def test_a_sample_says_what_it_lets_one_say(imported):
@@ -228,3 +233,50 @@ def test_a_planned_run_has_nothing_to_reconcile(pipeline):
 
     assert result.returncode == 4
     assert "nothing to reconcile" in result.stderr
+
+
+MAPPED = """\
+environment: test
+merchant: acme
+reconcile:
+  changed_at: touched
+  mapping:
+    external_reference: {column: ref}
+    name: {column: who}
+    currency: {column: money}
+    balance: {column: owed, unit: major}
+"""
+
+
+@pytest.mark.parametrize("format_", ["csv", "parquet", "xlsx"])
+def test_an_export_of_any_format_is_read_as_its_mapping_says(imported, format_):
+    pipeline, outside = imported
+    (pipeline.folder / "job.yaml").write_text(MAPPED)
+    columns = ("ref", "who", "money", "owed", "touched")
+    rows = [
+        (name, one["name"], "ZAR", f"{one['balance'] / 100:.2f}", "2020-01-01T00:00:00Z")
+        for name, one in outside.customers().items()
+    ]
+    path = pipeline.folder / f"export.{format_}"
+    if format_ == "xlsx":
+        write_text_sheet(path, "export", columns, rows, ours=[False] * 5, too_long="too long")
+    else:
+        table = pl.DataFrame(rows, schema=columns, orient="row")
+        table.write_csv(path) if format_ == "csv" else table.write_parquet(path)
+
+    content, differences = reconcile(pipeline, "--export", path.name, "--config", "job.yaml")
+
+    assert (content["exit_code"], differences, content["not_determinable"]) == (0, [], {})
+    assert content["compared"] == ["name", "currency", "balance"]
+    assert figures(content, "found") == {"ZAR": {"records": 5, "sum": 1000}}
+
+
+def test_an_export_without_currency_or_balance_is_refused_for_nothing_can_be_held_against_it(imported):
+    pipeline, outside = imported
+    export(pipeline.folder, outside, columns="external_reference,name")
+
+    result = pipeline("reconcile", "--export", "export.csv")
+
+    assert result.returncode == 4
+    assert "states no currency and no balance" in result.stderr
+    assert not list((pipeline.folder / "reports").glob("*-reconcile-*"))

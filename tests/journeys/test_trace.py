@@ -85,3 +85,17 @@ def test_what_nobody_knows_is_said_to_be_unknown(pipeline):
 
     assert (result.returncode, result.stdout) == (0, "")
     assert "is about this" in result.stderr
+
+
+def test_the_reference_of_another_customer_of_whom_a_row_reminds_is_a_person_too(pipeline, outside):
+    (pipeline.folder / "known.csv").write_text(f"{HEADER}\nold-customer,Old,thandi@example.com,,ZAR,1\n")
+    (pipeline.folder / "c.csv").write_text(f"{HEADER}\nA-1,Thandi,thandi@example.com,,ZAR,100\n")
+    there = ("--base-url", outside.base_url)
+    pipeline("references", "load", "known.csv", *there, environment=outside.environment)
+    pipeline("run", "c.csv", *there, "--yes", environment=outside.environment)
+
+    (full,) = traced(pipeline, "A-1", "--pii", "full")["appearances"]
+    (masked,) = traced(pipeline, "A-1")["appearances"]
+
+    assert full["same_as"] == "old-customer"
+    assert masked["same_as"].startswith("person-")

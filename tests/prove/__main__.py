@@ -40,7 +40,7 @@ def main() -> int:
     simulate = programmes.add_parser("simulate")
     simulate.add_argument("--seeds", type=_range, default=range(500), help="FROM:TO, without TO")
     simulate.add_argument("--jobs", type=int, default=os.cpu_count())
-    simulate.set_defaults(run=lambda said: _simulate(said.seeds, said.jobs))
+    simulate.set_defaults(run=lambda said: _in_blocks("simulate", simulation.block, said, BLOCK, "requests"))
     driving = programmes.add_parser("machine")
     driving.add_argument("--seeds", type=_range, default=range(1), help="FROM:TO, each so many examples")
     driving.add_argument("--examples", type=int, default=100)
@@ -69,7 +69,7 @@ def main() -> int:
     checking = programmes.add_parser("verified")
     checking.add_argument("--seeds", type=_range, default=range(50), help="FROM:TO")
     checking.add_argument("--jobs", type=int, default=os.cpu_count())
-    checking.set_defaults(run=lambda said: _verified(said.seeds, said.jobs))
+    checking.set_defaults(run=lambda said: _in_blocks("verified", verified.block, said, RUNS, "records"))
     removing = programmes.add_parser("mutants")
     removing.add_argument("--seeds", type=_range, default=range(200))
     removing.set_defaults(run=lambda said: _mutants(said.seeds))
@@ -85,27 +85,16 @@ def main() -> int:
     return said.run(said) or 0
 
 
-def _simulate(seeds: range, jobs: int) -> int:
-    known = _done("simulate")
-    blocks = [range(at, min(at + BLOCK, seeds.stop)) for at in range(seeds.start, seeds.stop, BLOCK)]
-    failed = 0
-    for told in _spread(simulation.block, [block for block in blocks if not known.issuperset(block)], jobs):
-        gather("simulate", **told)
+def _in_blocks(
+    programme: str, block: Callable[[Any], dict[str, Any]], said: argparse.Namespace, size: int, counted: str
+) -> int:
+    """A line of results for so many seeds at a time; `counted` is what it says of them besides failures."""
+    seeds, known, failed = said.seeds, _done(programme), 0
+    blocks = [range(at, min(at + size, seeds.stop)) for at in range(seeds.start, seeds.stop, size)]
+    for told in _spread(block, [one for one in blocks if not known.issuperset(one)], said.jobs):
+        gather(programme, **told)
         failed += len(told["failures"])
-        print(f"seeds {told['seeds']}: {len(told['failures'])} failed, {told['requests']:,} requests", flush=True)
-        for seed, faults in told["failures"].items():
-            print(f"  seed {seed}: {faults}", flush=True)
-    return _end(failed, len(seeds))
-
-
-def _verified(seeds: range, jobs: int) -> int:
-    known = _done("verified")
-    blocks = [range(at, min(at + RUNS, seeds.stop)) for at in range(seeds.start, seeds.stop, RUNS)]
-    failed = 0
-    for told in _spread(verified.block, [block for block in blocks if not known.issuperset(block)], jobs):
-        gather("verified", **told)
-        failed += len(told["failures"])
-        print(f"seeds {told['seeds']}: {told['failures'] or 'no failure'}, {told['records']:,} records", flush=True)
+        print(f"seeds {told['seeds']}: {told['failures'] or 'no failure'}, {told[counted]:,} {counted}", flush=True)
     return _end(failed, len(seeds))
 
 
