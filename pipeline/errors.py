@@ -9,6 +9,7 @@ PipelineError                what, where, and what to do; carries the exit code 
 ├── LedgerError         4    the ledger cannot be opened, read or written, or belongs to another environment
 ├── ReferencesError     4    the file of known customers cannot be read, or is being loaded by somebody else
 ├── RunNotFound         4    no run of that name in the reports folder
+├── PersonalDataFound  4    what was to be handed on names people; it was not made
 ├── UnknownCode         2    nothing is called by that code
 ├── ThresholdExceeded   3    the job says that so much is too much; nothing was sent
 ├── SubmissionStopped   4    billing gave an answer after which nothing more may be sent
@@ -66,6 +67,10 @@ class ReferencesError(PipelineError):
 
 class RunNotFound(PipelineError):
     """No run of that name in the reports folder."""
+
+
+class PersonalDataFound(PipelineError):
+    """What was to be handed on would name people; it was not made. The message says whose row it is, and not what it says."""
 
 
 class UnknownCode(PipelineError):

@@ -22,7 +22,7 @@ import duckdb
 import polars as pl
 import pyarrow.parquet as pq
 
-from pipeline.errors import PlanStale, ReferencesError, RunNotFound
+from pipeline.errors import OutOfBalance, PlanStale, ReferencesError, RunNotFound
 from pipeline.files import private_folder, remove_unfinished, renamed_when_whole, sha256_of_each, write_bytes
 from pipeline.outcomes import LISTS
 
@@ -33,7 +33,13 @@ RESULT_FILES = (
     "differences.csv",
     "returned.csv",
     "report.html",
+    "signatures.jsonl",
 )
+SIGNATURES = "signatures.jsonl"
+PAGES = (
+    "report.html",
+    "report.xlsx",
+)  #: made from everything else, and made anew when somebody has signed or reconciled
 _KNOWN = (
     "CREATE VIEW known AS SELECT rowid AS place, * FROM kept.known",
     "CREATE VIEW known_fields AS SELECT unnest(fields) AS field FROM kept.meta",
@@ -225,9 +231,41 @@ class RunFolder:
             "files": {name: known.get(name) or hashes[self.path / name] for name in names},
             "seal": _UNSEALED,
         }
-        text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
-        seal = hashlib.sha256(text.encode()).hexdigest()
-        write_bytes(self.path / MANIFEST, text.replace(f'"seal": "{_UNSEALED}"', f'"seal": "{seal}"').encode())
+        write_bytes(self.path / MANIFEST, sealed(content))
+
+    def amend_manifest(self) -> None:
+        """Take pages and signatures into the manifest as they are now; every other file keeps the SHA-256 that it had.
+
+        Raises OutOfBalance where the manifest is not the one that was written: a new seal would hide that.
+        """
+        content = self.read_json(MANIFEST)
+        if sealed(content) != (self.path / MANIFEST).read_bytes():
+            raise OutOfBalance(f"{self.path / MANIFEST} is not as it was written; see: pipeline verify {self.run_id}")
+        names = sorted({*content["files"], *PAGES, SIGNATURES})
+        here = {name: path for name in (*PAGES, SIGNATURES) if (path := self.path / name).is_file()}
+        hashes = sha256_of_each(here.values())
+        amended = {
+            name: hashes[here[name]] if name in here else content["files"][name]
+            for name in names
+            if name in here or name not in PAGES
+        }
+        write_bytes(self.path / MANIFEST, sealed({**content, "files": amended}))
+
+    def signatures(self) -> list[str]:
+        """The lines of everybody who has signed, the oldest first."""
+        path = self.path / SIGNATURES
+        return path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+
+    def sign(self, line: str) -> None:
+        """Add a line to those who have signed."""
+        write_bytes(self.path / SIGNATURES, "".join(f"{each}\n" for each in [*self.signatures(), line]).encode())
+
+
+def sealed(content: dict[str, Any]) -> bytes:
+    """A manifest with its seal: the SHA-256 of itself with zeros in the place of that."""
+    text = json.dumps({**content, "seal": _UNSEALED}, indent=2, ensure_ascii=False) + "\n"
+    seal = hashlib.sha256(text.encode()).hexdigest()
+    return text.replace(f'"seal": "{_UNSEALED}"', f'"seal": "{seal}"').encode()
 
 
 def all_runs(reports: Path) -> list[RunFolder]:

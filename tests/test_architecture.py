@@ -18,6 +18,7 @@ WORDS = {
     "errors",
     "files",
     "masking",
+    "signatures",
     "sql",
 }
 STAGES = {
@@ -32,6 +33,7 @@ STAGES = {
     "returning",
     "reconciling",
     "reporting",
+    "scanning",
 }
 EDGES = {"sources", "references", "ledger", "billing", "run_folder", "text_sheet"}
 ROOMS = {*WORDS, *STAGES, *EDGES, "submission", "config", "verbs", "verifier", "cli", "sandbox", "__init__", "__main__"}

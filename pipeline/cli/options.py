@@ -117,6 +117,7 @@ pii = click.option(
 reviewer = click.option(
     "--reviewer", "planner", help="Who looks at this, for the report.  [default: PIPELINE_PLANNER, or the user's name]"
 )
+maker = click.option("--maker", "planner", help="Who makes this.  [default: PIPELINE_PLANNER, or the user's name]")
 how_written = _together(
     click.option(
         "--delimiter", help="What parts the fields of a CSV file: , ; | or tab.  [default: what the header shows]"

@@ -4,7 +4,18 @@ An intent is durable before its request is sent; states are asked for, never kep
 writes (`lock.py`); others may read while it does.
 """
 
-from pipeline.ledger.journal import OUTCOME_COLUMNS, Answer, Begun, Intent, Known, Ledger, Withdrawal
+from pipeline.ledger.journal import EXTRACT_COLUMNS, OUTCOME_COLUMNS, Answer, Begun, Intent, Known, Ledger, Withdrawal
 from pipeline.ledger.lock import lock_holder, run_lock
 
-__all__ = ["OUTCOME_COLUMNS", "Answer", "Begun", "Intent", "Known", "Ledger", "Withdrawal", "lock_holder", "run_lock"]
+__all__ = [
+    "EXTRACT_COLUMNS",
+    "OUTCOME_COLUMNS",
+    "Answer",
+    "Begun",
+    "Intent",
+    "Known",
+    "Ledger",
+    "Withdrawal",
+    "lock_holder",
+    "run_lock",
+]

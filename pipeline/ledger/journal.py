@@ -205,6 +205,17 @@ class Ledger:
         )
         return [dict(zip(names, event, strict=True)) for event in found]
 
+    def extract(self, run_id: str) -> Iterator[list[tuple[Any, ...]]]:
+        """Every event of a run, the oldest first, in blocks: see `EXTRACT_COLUMNS`."""
+        yield from self._blocks(
+            f"SELECT {', '.join(EXTRACT_COLUMNS)} FROM events WHERE run_id = ? ORDER BY seq", run_id
+        )
+
+    def end(self) -> dict[str, Any] | None:
+        """The last link of the chain, which covers every event before it: seq, sha256."""
+        found = self._query("SELECT last_seq, sha256 FROM groups ORDER BY last_seq DESC LIMIT 1")
+        return {"seq": found[0][0], "sha256": found[0][1]} if found else None
+
     def named(self, billing_id: str) -> list[str]:
         """The references that are this customer of billing's."""
         found = self._query("SELECT DISTINCT external_reference FROM rows WHERE billing_id = ?", billing_id)
@@ -286,6 +297,15 @@ class Ledger:
         by_call = {call: (count, replayed) for call, count, replayed in answers}
         creates, replayed = by_call.get("create", (0, 0))
         return {"creates": creates, "replayed": replayed, "look_ups": by_call.get("look_up", (0, 0))[0]}
+
+    def waits(self, run_id: str) -> Iterator[list[tuple[str, str]]]:
+        """When each reference that a run settled was begun and when settled (ISO 8601), in blocks."""
+        yield from self._blocks(
+            "SELECT min(at) FILTER (WHERE kind = 'intent'), max(at) FILTER (WHERE kind = 'settled') FROM events"
+            " WHERE run_id = ? AND kind IN ('intent', 'settled') GROUP BY external_reference"
+            " HAVING count(DISTINCT kind) = 2",
+            run_id,
+        )
 
     def run(self, run_id: str) -> dict[str, Any] | None:
         """What the ledger knows of a run: started_at, ended_at, status, planned, pid."""
@@ -508,6 +528,11 @@ class Ledger:
                 self._mark.move(self._link)
 
 
+#: Columns of `Ledger.extract`.
+EXTRACT_COLUMNS = (
+    "seq", "at", "kind", "external_reference", "fingerprint", "generation", "key", "state", "call", "outcome", "status",
+    "replayed", "billing_id", "payable", "detail", "detail_sha256", "credential",
+)  # fmt: skip
 #: The columns of `Ledger.outcomes`.
 OUTCOME_COLUMNS = ("external_reference", "state", "run_id", "fingerprint", "key", "billing_id", "payable", "detail")
 

@@ -85,3 +85,50 @@ def sides_of(fates: tuple[Fate, ...], debits: Sums, credits: Sums) -> Sides:
         for currency, by_fate in debits.items()
     }
     return {currency: both for currency, both in sides.items() if any(both.values())}
+
+
+#: Fates whose customers billing holds, as far as this run knows.
+IN_BILLING = (Fate.CREATED, Fate.CREATED_DIFFERENT, Fate.ALREADY_EXISTS_SAME)
+
+
+def own_bridge(
+    records: Mapping[str, Mapping[str, int]], ended: Mapping[str, Mapping[str, int]], read: Mapping[str, int]
+) -> list[dict[str, Any]]:
+    """From what was read to what billing should hold by this run, step by step: records and minor units per currency.
+
+    `records`, `ended`: currency -> fate; `read`: currency -> minor units, summed on the input. The last step is what no fate
+    explains; it is there only where the conservation law is broken.
+    """
+    currencies = sorted({*records, *read})
+
+    def figures(fates: tuple[Fate, ...], sign: int) -> dict[str, dict[str, int]]:
+        found = {
+            currency: {
+                "records": sign * sum(records.get(currency, {}).get(fate, 0) for fate in fates),
+                "sum": sign * sum(ended.get(currency, {}).get(fate, 0) for fate in fates),
+            }
+            for currency in currencies
+        }
+        return {currency: both for currency, both in found.items() if any(both.values())}
+
+    whole = {
+        currency: {"records": sum(records.get(currency, {}).values()), "sum": read.get(currency, 0)}
+        for currency in currencies
+    }
+    steps = [_step("read", "read from the source", whole, is_total=True)]
+    steps += [
+        _step(fate.value, fate.sentence, taken)
+        for fate in Fate
+        if fate not in IN_BILLING and (taken := figures((fate,), -1))
+    ]
+    lost = {
+        currency: {"records": 0, "sum": sum(ended.get(currency, {}).values()) - read.get(currency, 0)}
+        for currency in currencies
+        if sum(ended.get(currency, {}).values()) != read.get(currency, 0)
+    }
+    steps += [_step("residual", "explained by no fate", lost)] if lost else []
+    return [*steps, _step("expected", "expected in billing", figures(IN_BILLING, 1), is_total=True)]
+
+
+def _step(name: str, sentence: str, figures: dict[str, dict[str, int]], *, is_total: bool = False) -> dict[str, Any]:
+    return {"step": name, "sentence": sentence, "is_total": is_total, "figures": figures}

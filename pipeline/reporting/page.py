@@ -1,5 +1,10 @@
-"""The report as one self-contained page: opens offline, no outside asset, no script, every value escaped."""
+"""The report as one self-contained page: opens offline, no outside asset, every value escaped.
 
+Its one script, which sorts and filters tables, is named by its hash in the Content-Security-Policy: no other one runs.
+"""
+
+import base64
+import hashlib
 import unicodedata
 from dataclasses import dataclass
 from functools import cache
@@ -11,6 +16,8 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
 from pipeline.currency import grouped_digits, major_units
 from pipeline.explanations import EXPLANATIONS, Explanation
 from pipeline.outcomes import LISTS, TROUBLED_FATES, Alarm, Fate, Reason
+from pipeline.reporting.beside import Beside, planned_by
+from pipeline.reporting.examples import without_examples
 from pipeline.reporting.glance import (
     accounts,
     all_balances,
@@ -22,6 +29,7 @@ from pipeline.reporting.glance import (
     written,
 )
 from pipeline.reporting.money import KINDS
+from pipeline.reporting.pictures import bars_of, pace_chart, waterfall
 from pipeline.reporting.summary import deferred
 
 #: What an exit code that can stand in a summary means, in words.
@@ -50,10 +58,16 @@ class Statement:
         return has_minor_unit(self.currency)
 
 
-def render_html(content: dict[str, Any]) -> str:
-    """The content of `summary.json` as a page for people."""
+def render_html(content: dict[str, Any], beside: Beside | None = None) -> str:
+    """The content of `summary.json` as a page for people, and what stands beside it."""
+    beside = beside or Beside(reasons=without_examples(content["reasons"]), signed=planned_by(content))
     return template("report.html.j2").render(
         s=content,
+        beside=beside,
+        script_hash=hash_of("page.js"),
+        own=_bridge(content.get("bridge", [])),
+        against=_bridge(beside.reconciliation["bridge"]) if beside.reconciliation else None,
+        pace_chart=pace_chart(content["pace"]) if content.get("pace") else None,
         state=_state(content),
         exit_meaning=EXIT_CODES.get(content["exit_code"], "see the documentation of exit codes"),
         fates=[(fate, content["fates"][fate.value], _list_of(fate)) for fate in Fate],
@@ -115,6 +129,40 @@ def _explained(content: dict[str, Any]) -> list[tuple[str, str, Explanation]]:
 def _checks(content: dict[str, Any]) -> list[dict[str, Any]]:
     """The checks, broken ones first."""
     return sorted(content["conservation"]["checks"], key=lambda check: bool(check["holds"]))
+
+
+_MOST_BRIDGES = 12  #: currencies; the workbook and summary.json have them all
+
+
+def _bridge(steps: list[dict[str, Any]]) -> dict[str, Any]:
+    """What the template draws of a bridge: its steps, its currencies, and a waterfall for each."""
+    codes = sorted(
+        {code for step in steps for code in step["figures"]}, key=lambda code: (not has_minor_unit(code), code)
+    )
+    usable = [code for code in codes if has_minor_unit(code)][:_MOST_BRIDGES]
+    return {
+        "steps": steps,
+        "currencies": usable,
+        "left_out": len(codes) - len(usable),
+        "waterfalls": {code: waterfall(bars_of(steps, code), code) for code in usable},
+    }
+
+
+def our_own_words() -> str:
+    """What pages, lists and their explanations say whatever the data is."""
+    ours = [
+        part.read_text(encoding="utf-8")
+        for part in files(__package__).iterdir()
+        if part.name.endswith((".j2", ".css", ".js", ".py"))
+    ]
+    told = [f"{told.shown} {told.mend} {' '.join(told.bears_on_it)}" for told in EXPLANATIONS.values()]
+    return "\n".join([*ours, *told, *(code.sentence for code in (*Reason, *Alarm, *Fate))])
+
+
+def hash_of(name: str) -> str:
+    """How a Content-Security-Policy names a script of this room that a page includes."""
+    included = files(__package__).joinpath(name).read_text(encoding="utf-8").removesuffix("\n")
+    return "sha256-" + base64.b64encode(hashlib.sha256(included.encode()).digest()).decode()
 
 
 @cache

@@ -10,7 +10,7 @@ import duckdb
 from pipeline.currency import grouped_digits
 from pipeline.outcomes import LISTS, TROUBLED_FATES, Action, Fate, Reason
 from pipeline.reporting.intended import by_action, estimate, flagged
-from pipeline.reporting.money import Sums, at_stake, balances, net, sums, unreadable_amounts
+from pipeline.reporting.money import Sums, at_stake, balances, net, own_bridge, sums, unreadable_amounts
 
 _SENTENCES = {reason.value: reason.sentence for reason in Reason}
 
@@ -47,6 +47,7 @@ class Facts:
     findings: list[dict[str, Any]] = field(default_factory=list)  #: code, stops, what, sentence
     accepted: dict[str, str] = field(default_factory=dict)  #: code of an alarm -> who accepted it
     waves: dict[str, Any] | None = None  #: limit, where: which part of the files this run takes
+    pace: dict[str, Any] | None = None  #: how fast creates were settled, see `pace`
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +108,15 @@ def summarize(workbench: duckdb.DuckDBPyConnection, facts: Facts) -> Report:
         "accepted": facts.accepted,
         "estimate": estimate(facts.actions.get(Action.CREATE.value, 0), facts.per_second),
         "conservation": conservation,
+        "bridge": own_bridge(
+            _records_by_currency(workbench),
+            net(debits, credits),
+            {
+                code: facts.debits_read.get(code, 0) + facts.credits_read.get(code, 0)
+                for code in {*facts.debits_read, *facts.credits_read}
+            },
+        ),
+        "pace": facts.pace,
         "columns_not_sent": facts.not_sent_columns,
         "mapping": facts.mapping,
         "absent_texts": facts.absent_texts,
@@ -182,6 +192,15 @@ def _exit_code(facts: Facts, fates: dict[str, int], *, holds: bool) -> int:
     if not holds:
         return 7
     return int(any(fates[fate] for fate in TROUBLED_FATES))
+
+
+def _records_by_currency(workbench: duckdb.DuckDBPyConnection) -> dict[str, dict[str, int]]:
+    found: dict[str, dict[str, int]] = {}
+    for currency, fate, records in workbench.execute(
+        "SELECT currency, fate, count(*) FROM fates WHERE fate IS NOT NULL GROUP BY ALL"
+    ).fetchall():
+        found.setdefault(currency, {})[fate] = records
+    return found
 
 
 def _counts(workbench: duckdb.DuckDBPyConnection) -> dict[str, int]:

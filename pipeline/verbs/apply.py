@@ -23,6 +23,7 @@ from pipeline.reporting import Report
 from pipeline.run_folder import RunFolder
 from pipeline.submission import Planned, Policy, Stop, submit
 from pipeline.verbs.rehearsal import rehearsed
+from pipeline.verbs.report import sign_for_plan
 from pipeline.verbs.results import write_results
 from pipeline.verbs.stale import refuse_damaged, refuse_stale
 from pipeline.verbs.watch import CLOCK, NOBODY, StopRequest, Watch
@@ -54,6 +55,7 @@ def apply_plan(
         refuse_alarms(plan, settings)
         # The report says who let it pass, whoever planned it.
         folder.write_json("plan.json", {**plan, "accepted": _accepted(plan, settings)})
+        sign_for_plan(folder, "approver", settings.planner)
         return submit_and_report(folder, settings, target, ledger, stopping or StopRequest(), watch)
 
 
@@ -136,12 +138,14 @@ def submit_and_report(
     folder.stage_blocks("outcomes", _outcomes(ledger, folder))
     return write_results(
         folder,
+        settings.home,
         status=status,
         now=CLOCK.now(),
         stop=stopping.stop,
         requests=ledger.requests(folder.run_id),
         submit_seconds=CLOCK.monotonic() - began,
         left_over=left_over,
+        settled=_waits(ledger, folder.run_id),
     )
 
 
@@ -281,6 +285,14 @@ def _planned_creates(folder: RunFolder, settled: pl.Series) -> Iterator[Planned]
             )
             for _, reference, fingerprint, key, payload in rows.iter_rows():
                 yield Planned(reference, fingerprint, key, payload.encode())
+
+
+def _waits(ledger: Ledger, run_id: str) -> pl.DataFrame:
+    """When each create of a run was begun and when settled."""
+    names = {"began_at": pl.String, "settled_at": pl.String}
+    blocks = [pl.DataFrame(block, schema=names, orient="row") for block in ledger.waits(run_id)]
+    moments = pl.all().str.to_datetime("%Y-%m-%dT%H:%M:%S%.f%#z", time_unit="us")
+    return pl.concat([pl.DataFrame(schema=names), *blocks]).with_columns(moments)
 
 
 def _outcomes(ledger: Ledger, folder: RunFolder) -> Iterator[pl.DataFrame]:

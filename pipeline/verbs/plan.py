@@ -33,6 +33,7 @@ from pipeline.sources import BATCH_BYTES, Declared, SourceFile, beside, came_bac
 from pipeline.totalling import ControlTotals, added_up
 from pipeline.verbs.profile import Profile
 from pipeline.verbs.records import described_layout, judged, layout_of, no_records
+from pipeline.verbs.report import sign_for_plan
 from pipeline.verbs.results import write_results
 from pipeline.verbs.returns import Returns
 from pipeline.verbs.watch import CLOCK, NOBODY, StopRequest, Watch
@@ -78,7 +79,8 @@ def plan_import(
     except BaseException:
         shutil.rmtree(folder.path)  # half a plan holds people's data and is good for nothing
         raise
-    report = write_results(folder, status="planned", now=CLOCK.now())
+    sign_for_plan(folder, "planner", settings.planner)
+    report = write_results(folder, settings.home, status="planned", now=CLOCK.now())
     return PlannedRun(folder, Plan({action: record["actions"][action.value] for action in Action}), report)
 
 

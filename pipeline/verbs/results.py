@@ -4,7 +4,10 @@ import csv
 import io
 from collections import Counter
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import datetime
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -12,7 +15,8 @@ import polars as pl
 
 from pipeline.ahead import one_ahead, one_behind
 from pipeline.customer import ROW_ID, is_import_column
-from pipeline.files import renamed_when_whole, write_bytes, written_whole
+from pipeline.files import renamed_when_whole, token_key, write_bytes, written_whole
+from pipeline.masking import Pii, shown, token
 from pipeline.outcomes import LISTS
 from pipeline.reporting import (
     Facts,
@@ -21,14 +25,16 @@ from pipeline.reporting import (
     find_fates,
     identities,
     listed,
-    render_html,
+    pace,
     summarize,
+    with_examples,
 )
 from pipeline.returning import TOO_LONG_FOR_A_CELL
 from pipeline.run_folder import RunFolder
 from pipeline.submission import Stop
 from pipeline.text_sheet import MOST_COLUMNS, write_text_sheet
 from pipeline.verbs.profile import Profile
+from pipeline.verbs.report import write_pages
 
 __all__ = ["Report", "write_results"]
 
@@ -41,6 +47,7 @@ _DIFFERENCE_COLUMNS = ("_import_row_id", "external_reference", "field", "ours", 
 
 def write_results(
     folder: RunFolder,
+    home: Path,
     *,
     status: str,
     now: datetime,
@@ -48,8 +55,12 @@ def write_results(
     requests: dict[str, int] | None = None,
     submit_seconds: float | None = None,
     left_over: int = 0,
+    settled: pl.DataFrame | None = None,
 ) -> Report:
-    """Write every result file of a run from its staged tables, and return the report."""
+    """Write every result file of a run from its staged tables, and return the report.
+
+    `settled`: when each create was begun and when settled, see `reporting.pace`.
+    """
     plan = folder.read_plan()
     profile = Profile()
     profile.stages |= plan["profile"]
@@ -66,7 +77,11 @@ def write_results(
             facts = _facts(
                 plan, status, now, stop, requests or {"creates": 0, "replayed": 0, "look_ups": 0}, profile, left_over
             )
+            facts = replace(facts, pace=None if settled is None else pace(settled))
             report = summarize(workbench, facts)
+            report.content["reasons"] = with_examples(
+                workbench, report.content["reasons"], partial(shown, pii=Pii.MASKED), partial(token, token_key(home))
+            )
             _write_differences(folder, workbench)
     _write_returned(folder)
     report.content["files"] = {
@@ -77,13 +92,14 @@ def write_results(
             "returned.csv",
             "rows.parquet",
             "report.html",
+            *(["report.xlsx"] if status != "planned" else []),
         )
     }
     if (folder.path / WORKBOOK).exists():
         report.content["files"][WORKBOOK] = str(folder.path / WORKBOOK)
     report.content["seconds"], report.content["profile"] = profile.seconds, profile.stages
-    write_bytes(folder.path / "report.html", render_html(report.content).encode())
     folder.write_json("summary.json", report.content)
+    write_pages(folder, report.content, home, is_sealed=False)
     folder.write_manifest(plan, _named(plan["config"]))
     return report
 

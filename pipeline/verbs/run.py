@@ -7,6 +7,7 @@ from pipeline.config import Settings, Target
 from pipeline.reporting import Report
 from pipeline.verbs.apply import refuse_alarms, refuse_too_many, settle_earlier_runs, submit_and_report, writing
 from pipeline.verbs.plan import PlannedRun, new_run_id, plan_import
+from pipeline.verbs.report import sign_for_plan
 from pipeline.verbs.watch import NOBODY, StopRequest, Watch
 
 
@@ -28,4 +29,5 @@ def run_import(
         refuse_too_many(planned.folder.read_plan(), settings)
         refuse_alarms(planned.folder.read_plan(), settings)
         approve(planned)
+        sign_for_plan(planned.folder, "approver", settings.planner)
         return submit_and_report(planned.folder, settings, target, ledger, stopping, watch, left_over=left_over)

@@ -3,13 +3,17 @@
 It shares no code with the rooms that made the files (a test says so), only the words; it reads CSV with Python's own module,
 sums with Decimal, and goes row by row, so that a reviewer can read it from top to bottom and believe it.
 
+`checks.py`        what a check comes to
 `checking.py`      the story: each check in turn, and what it came to
 `seals.py`         whether every file is the one that the manifest names, and the manifest the one that was written
 `source_lines.py`  the physical lines of an input, and which of them a record is
 `listed_rows.py`   the six lists as one, in the order of the input
+`bundles.py`       an evidence bundle, from itself alone
 `amounts.py`       what an amount comes to in minor units, where the job declares it plainly
 """
 
-from pipeline.verifier.checking import Check, Verified, verify
+from pipeline.verifier.bundles import verify_bundle
+from pipeline.verifier.checking import verify
+from pipeline.verifier.checks import Check, Verified
 
-__all__ = ["Check", "Verified", "verify"]
+__all__ = ["Check", "Verified", "verify", "verify_bundle"]

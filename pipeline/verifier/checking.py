@@ -16,6 +16,7 @@ from pipeline.customer import Environment, create_key
 from pipeline.files import sha256_of
 from pipeline.outcomes import LISTS, Fate
 from pipeline.verifier.amounts import Amounts, declared
+from pipeline.verifier.checks import Check, Verified
 from pipeline.verifier.listed_rows import Row, Unreadable, rows_of
 from pipeline.verifier.seals import MANIFEST, changed_files, purged_files, read_manifest
 from pipeline.verifier.source_lines import Lines
@@ -24,34 +25,6 @@ GENERATIONS = range(1, 4)  #: a key belongs to its row's first send, or to one t
 _AT_ONCE = 100_000
 #: What reading a file raises that is no more what it was.
 _UNREADABLE = (OSError, ValueError, KeyError, TypeError, EOFError, zlib.error, csv.Error, ArrowException, Unreadable)
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing that was recomputed. `holds` is None where it cannot be checked from what is there; `found` says why."""
-
-    what: str
-    holds: bool | None
-    found: str = ""  #: the first thing that does not hold
-
-
-@dataclass(frozen=True, slots=True)
-class Verified:
-    """What the checks of one run folder came to."""
-
-    run_id: str
-    records: int
-    checks: list[Check]
-
-    @property
-    def holds(self) -> bool:
-        """Whether nothing was found that does not hold."""
-        return all(check.holds is not False for check in self.checks)
-
-    @property
-    def exit_code(self) -> int:
-        """0, or 7 where something does not hold."""
-        return 0 if self.holds else 7
 
 
 @dataclass

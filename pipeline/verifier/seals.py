@@ -18,15 +18,23 @@ def read_manifest(folder: Path) -> tuple[dict[str, Any], str | None]:
     """The manifest of a run, and what is wrong with it: it carries the hash of itself without that hash."""
     try:
         content = (folder / MANIFEST).read_bytes()
-        manifest = json.loads(content)
-    except (OSError, ValueError) as error:
+    except OSError as error:
         return {}, f"{MANIFEST} cannot be read ({type(error).__name__})"
+    return seal_of(content, MANIFEST)
+
+
+def seal_of(content: bytes, name: str) -> tuple[dict[str, Any], str | None]:
+    """A manifest from its bytes, and what is wrong with it."""
+    try:
+        manifest = json.loads(content)
+    except ValueError as error:
+        return {}, f"{name} cannot be read ({type(error).__name__})"
     found = _SEAL.search(content)
     if found is None or not isinstance(manifest, dict):
-        return {}, f"{MANIFEST} carries no seal: an earlier version wrote it, or somebody changed it"
+        return {}, f"{name} carries no seal: an earlier version wrote it, or somebody changed it"
     bare = content[: found.start(2)] + b"0" * 64 + content[found.end(2) :]
     if hashlib.sha256(bare).hexdigest() != found[2].decode():
-        return manifest, f"{MANIFEST} was changed: its seal does not hold"
+        return manifest, f"{name} was changed: its seal does not hold"
     return manifest, None
 
 

@@ -9,7 +9,7 @@ import click
 
 from pipeline import __version__
 from pipeline.cli.commands.checking import audit, check
-from pipeline.cli.commands.evidence import reconcile, verify
+from pipeline.cli.commands.evidence import bundle, reconcile, report, sign, verify
 from pipeline.cli.commands.importing import apply, plan, resume, run
 from pipeline.cli.commands.looking import explain, inspect, runs, status, trace
 from pipeline.cli.commands.practising import demo, sandbox
@@ -39,6 +39,9 @@ for _command in (
     explain,
     verify,
     reconcile,
+    report,
+    sign,
+    bundle,
     audit,
     references,
     schema,

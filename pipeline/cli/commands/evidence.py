@@ -1,4 +1,4 @@
-"""Evidence: whether what a run says holds, recomputed from its files alone, and whether billing is what the runs meant."""
+"""Evidence: whether what a run says holds, whether billing is what the runs meant, the report of it, and who signs."""
 
 from pathlib import Path
 from typing import Any
@@ -7,6 +7,7 @@ import click
 
 from pipeline.cli import options
 from pipeline.cli.printing import show_json, show_line, show_reconciliation, show_verdict
+from pipeline.errors import RunNotFound
 
 
 @click.command()
@@ -16,16 +17,18 @@ from pipeline.cli.printing import show_json, show_line, show_reconciliation, sho
 def verify(**given: Any) -> int:
     """Recompute counts, sums, lines and hashes of a run from its folder and inputs alone; exit 7 where one does not hold.
 
-    RUN_ID may be the path of a run's folder, wherever it was copied to.
+    RUN_ID may be the path of a run's folder, wherever it was copied to, or of an evidence bundle, which is checked from itself alone.
     """
     from dataclasses import asdict
 
     from pipeline.verbs.status import named_run
-    from pipeline.verifier import verify
+    from pipeline.verifier import verify, verify_bundle
 
     path = Path(given["run_id"])
-    folder = path if path.is_dir() else named_run(options.settings(given).reports, given["run_id"]).path
-    found = verify(folder)
+    if path.is_file():
+        found = verify_bundle(path)
+    else:
+        found = verify(path if path.is_dir() else named_run(options.settings(given).reports, given["run_id"]).path)
     if given["as_json"]:
         show_json({**asdict(found), "holds": found.holds, "exit_code": found.exit_code})
         return found.exit_code
@@ -79,3 +82,122 @@ def reconcile(**given: Any) -> int:
     else:
         show_reconciliation(found.content)
     return found.exit_code
+
+
+@click.command()
+@click.argument("run_id", required=False)
+@click.option("--since", metavar="DAY", help="Instead of one run, every run since this day, such as 2026-11-01.")
+@click.option("--until", metavar="DAY", help="With --since: the last day.  [default: today]")
+@options.pii
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Folder for the page and the workbook of a run; its own is left alone.",
+)
+@options.reviewer
+@options.places
+@click.option("--json", "as_json", is_flag=True, help="Print what stands in the summary as JSON.")
+def report(**given: Any) -> int:
+    """Make a run's page and workbook anew (the newest run's, where none is named), with what was found and signed since.
+
+    With --since: all runs of a span, each record once however often it was fed, what is open and for how long.
+    """
+    from pipeline.masking import Pii
+    from pipeline.verbs.period import report_period
+    from pipeline.verbs.report import make_report
+    from pipeline.verbs.status import newest_run
+
+    settings = options.settings({name: given[name] for name in ("home", "reports", "planner")})
+    pii = Pii(given["pii"])
+    if given["since"] is not None:
+        if given["run_id"] or given["output"]:
+            raise click.UsageError("--since takes every run of a span, and reports it in a folder of its own")
+        folder, content = report_period(settings, given["since"], given["until"], pii=pii)
+        if given["as_json"]:
+            show_json(content)
+        else:
+            show_line(f"{content['verdict']} ({folder.path / 'report.html'})")
+        return int(content["exit_code"])
+    run = given["run_id"] or getattr(newest_run(settings.reports), "run_id", None)
+    if run is None:
+        raise RunNotFound(f"{settings.reports}: there is no run to report")
+    paths, content = make_report(run, settings, pii=pii, output=given["output"])
+    if given["as_json"]:
+        show_json(content)
+    else:
+        for path in paths:
+            show_line(str(path))
+    return 0
+
+
+@click.command()
+@click.argument("run_id")
+@click.option(
+    "--as",
+    "role",
+    type=click.Choice(["reviewer", "approver"]),
+    default="reviewer",
+    show_default=True,
+    help="What you sign as.",
+)
+@click.option("--name", "planner", help="Who signs.  [default: PIPELINE_PLANNER, or the user's name]")
+@click.option("--note", help="What is to stand beside the name.")
+@click.option(
+    "--evidence",
+    metavar="DIGEST",
+    help="The digest on the page that was read, or its beginning: sign for nothing else.",
+)
+@options.places
+def sign(**given: Any) -> int:
+    """Put your name under a run: a reviewer under what was done, an approver under its plan.
+
+    The run is verified first; what does not hold is not signed (exit 7). A signature is stale as soon as anything beneath it changes.
+    """
+    from pipeline.verbs.report import sign
+    from pipeline.verbs.status import named_run
+    from pipeline.verifier import verify
+
+    settings = options.settings({name: given[name] for name in ("home", "reports", "planner")})
+    found = verify(named_run(settings.reports, given["run_id"]).path)
+    for check in found.checks:
+        if check.holds is False:
+            show_verdict(holds=False, what=check.what, found=check.found)
+    if not found.holds:
+        show_line(f"{given['run_id']} is not signed")
+        return found.exit_code
+    digest, (page, *_) = sign(given["run_id"], given["role"], settings, evidence=given["evidence"], note=given["note"])
+    show_line(f"signed by {settings.planner} as {given['role']}, for {digest}")
+    show_line(f"report: {page}")
+    return 0
+
+
+@click.command()
+@click.argument("run_id")
+@click.option("--output", type=click.Path(path_type=Path), help="The archive.  [default: REPORTS/RUN_ID.evidence.zip]")
+@click.option(
+    "--pii",
+    type=click.Choice(["none", "masked"]),
+    default="masked",
+    show_default=True,
+    help="How much of people's data is shown; masked: the shape of a text, and a token for each person.",
+)
+@click.option(
+    "--canary", "canaries", multiple=True, metavar="TEXT", help="A text that must not stand in it, planted or known."
+)
+@options.maker
+@options.places
+def bundle(**given: Any) -> int:
+    """Put the evidence of a run into one archive that names nobody: to hand over, and to keep for years.
+
+    It is searched for the run's people and for every --canary; where one is found, nothing is made (exit 4). `pipeline verify`
+    checks the archive on any machine.
+    """
+    from pipeline.masking import Pii
+    from pipeline.verbs.bundle import make_bundle
+
+    settings = options.settings({name: given[name] for name in ("home", "reports", "planner")})
+    path = make_bundle(
+        given["run_id"], settings, output=given["output"], pii=Pii(given["pii"]), canaries=given["canaries"]
+    )
+    show_line(str(path))
+    return 0

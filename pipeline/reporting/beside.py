@@ -1,0 +1,50 @@
+"""What stands on a report beside the run's own summary: what was found about it since, and who signed."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipeline.masking import Pii
+from pipeline.signatures import ROLES, Signed
+
+DIFFERENCE_COLUMNS = (
+    "found by",
+    "kind",
+    "row",
+    "person",
+    "field",
+    "ours",
+    "theirs",
+    "currency",
+    "difference",
+    "looks like",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """All of it may be missing: a plan that was just made has nothing beside it."""
+
+    pii: Pii = Pii.MASKED
+    reasons: list[dict[str, Any]] = field(default_factory=list)  #: those of the summary, their examples as far as shown
+    reconciliation: dict[str, Any] | None = None  #: the summary of the newest one that took this run in
+    differences: list[list[str | None]] = field(default_factory=list)  #: the first ones, in `DIFFERENCE_COLUMNS`
+    differences_in_all: int = 0
+    open_items: list[dict[str, Any]] = field(default_factory=list)  #: see `open_items.ages`
+    oldest: list[dict[str, Any]] = field(
+        default_factory=list
+    )  #: row_id, run_id, person, fate, reasons, since, days, runs
+    signed: list[Signed] = field(default_factory=list)
+    evidence: str = ""  #: the digest of everything that a reviewer signs for
+    workbook: bool = False  #: whether report.xlsx lies beside the page
+
+    @property
+    def difference_columns(self) -> tuple[str, ...]:
+        """The header of `differences`."""
+        return DIFFERENCE_COLUMNS
+
+
+def planned_by(content: dict[str, Any]) -> list[Signed]:
+    """Who has signed where nothing but the summary says so: its planner."""
+    return [
+        Signed(role, content["planner"], content["planned_at"]) if role == "planner" else Signed(role) for role in ROLES
+    ]

@@ -1,0 +1,52 @@
+"""How fast creates were settled over time, and how long each had to wait for it."""
+
+from typing import TYPE_CHECKING, Any, cast
+
+import polars as pl
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+_MOST_SPANS = 60
+_WIDTHS = (1, 2, 5, 10, 30, 60, 120, 300, 600, 1_800, 3_600, 7_200, 21_600, 86_400)  #: seconds
+
+
+def pace(settled: pl.DataFrame) -> dict[str, Any] | None:
+    """What a run's events come to; None where nothing was settled.
+
+    `settled`: began_at, settled_at (Datetime in UTC), of every reference that the run settled. What is told as waiting is the time from
+    the durable intent to the durable answer, a place in the queue included.
+    """
+    if not settled.height:
+        return None
+    waited = (pl.col("settled_at") - pl.col("began_at")).dt.total_microseconds() / 1e6
+    first, last = (cast("datetime", getattr(settled["settled_at"], end)()) for end in ("min", "max"))
+    lasted = (last - first).total_seconds()
+    width = next((width for width in _WIDTHS if lasted / width < _MOST_SPANS), max(_WIDTHS[-1], lasted // _MOST_SPANS))
+    spans = (
+        settled.select(
+            span=((pl.col("settled_at") - first).dt.total_microseconds() / 1e6 // width).cast(pl.Int64), waited=waited
+        )
+        .group_by("span")
+        .agg(pl.len().alias("settled"), pl.col("waited").quantile(0.5).alias("p50"), pl.col("waited").quantile(0.95).alias("p95"))
+        .sort("span")
+    )  # fmt: skip
+    every = settled.select(waited).to_series()
+    return {
+        "from": first.isoformat(timespec="seconds"),
+        "span_seconds": width,
+        "settled": settled.height,
+        "per_second": round(settled.height / max(lasted, 1.0), 3),
+        "waited": {
+            **{f"p{percent}": _rounded(every.quantile(percent / 100)) for percent in (50, 95, 99)},
+            "most": _rounded(every.max()),
+        },
+        "spans": [
+            {"after": span * width, "settled": count, "p50": _rounded(p50), "p95": _rounded(p95)}
+            for span, count, p50, p95 in spans.iter_rows()
+        ],
+    }
+
+
+def _rounded(seconds: Any) -> float:
+    return round(float(seconds), 4)
