@@ -16,8 +16,12 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from pipeline.config import Settings, load_config
     from pipeline.verbs.apply import apply_plan, resume_run
+    from pipeline.verbs.bundle import make_bundle
+    from pipeline.verbs.period import report_period
     from pipeline.verbs.plan import PlannedRun, plan_import
+    from pipeline.verbs.reconcile import reconcile
     from pipeline.verbs.references import load_references
+    from pipeline.verbs.report import make_report, sign
     from pipeline.verbs.run import run_import
 
 __all__ = [
@@ -26,9 +30,14 @@ __all__ = [
     "apply_plan",
     "load_config",
     "load_references",
+    "make_bundle",
+    "make_report",
     "plan_import",
+    "reconcile",
+    "report_period",
     "resume_run",
     "run_import",
+    "sign",
 ]
 
 _HOMES = {
@@ -37,9 +46,14 @@ _HOMES = {
     "apply_plan": "verbs.apply",
     "load_config": "config",
     "load_references": "verbs.references",
+    "make_bundle": "verbs.bundle",
+    "make_report": "verbs.report",
     "plan_import": "verbs.plan",
+    "reconcile": "verbs.reconcile",
+    "report_period": "verbs.period",
     "resume_run": "verbs.apply",
     "run_import": "verbs.run",
+    "sign": "verbs.report",
 }
 
 

@@ -7,8 +7,8 @@
 Each finding has a code of `outcomes.Alarm`; one that stops keeps the plan from being applied until somebody accepts it.
 """
 
-from pipeline.receiving.control import Stated, compare, parse_expected, stated_in
+from pipeline.receiving.control import Held, Stated, hold, parse_expected, stated_in
 from pipeline.receiving.doubts import find_doubts
 from pipeline.receiving.stream import judge_repeats, judge_stream
 
-__all__ = ["Stated", "compare", "find_doubts", "judge_repeats", "judge_stream", "parse_expected", "stated_in"]
+__all__ = ["Held", "Stated", "find_doubts", "hold", "judge_repeats", "judge_stream", "parse_expected", "stated_in"]

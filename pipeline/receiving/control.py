@@ -23,16 +23,16 @@ class Stated:
     value: int | str
 
 
-def parse_expected(given: Iterable[str]) -> list[Stated]:
+def parse_expected(given: Iterable[str], option: str = "--expect") -> list[Stated]:
     """`records=2000`, `ZAR=1234567` (minor units) or `ZAR=12345.67` (major units); raise ConfigError with every fault."""
     stated: list[Stated] = []
     faults: list[str] = []
     for text in given:
         name, _, number = (part.strip() for part in text.partition("="))
         try:
-            stated.append(Stated("--expect", name, _expected(name, number)))
+            stated.append(Stated(option, name, _expected(name, number)))
         except ValueError as fault:
-            faults.append(f"--expect {text}: {fault}")
+            faults.append(f"{option} {text}: {fault}")
     if faults:
         raise ConfigError("; ".join(faults))
     return stated
@@ -70,25 +70,41 @@ def stated_in(text: str, where: str, control: Control, layout: Layout) -> list[S
     return stated
 
 
-def compare(stated: Iterable[Stated], *, records: int, net: Mapping[str, int], sha256: str = "") -> Iterator[Finding]:
-    """A finding for each statement that is not true of what was read."""
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A statement beside what was read."""
+
+    where: str
+    what: str  #: as of `Stated`
+    stated: int | str
+    found: int | str
+
+    @property
+    def holds(self) -> bool:
+        """Whether it is true."""
+        return self.stated == self.found
+
+    @property
+    def finding(self) -> Finding | None:
+        """What there is to say where it is not true."""
+        if self.holds:
+            return None
+        if self.what == "sha256":
+            return Finding(Alarm.TOTAL_DIFFERS, f"{self.where} states another SHA-256 than the file has")
+        if self.what == _RECORDS:
+            told = f"{self.where} states {self.stated} records, the file has {self.found}"
+            return Finding(Alarm.TOTAL_RECORDS_DIFFER, told)
+        stated, found = int(self.stated), int(self.found)
+        shown, was, gap = (major_units(sum_, self.what) for sum_ in (stated, found, found - stated))
+        told = f"{self.where} states {shown} {self.what}, the records come to {was} ({gap} apart)"
+        return Finding(Alarm.TOTAL_DIFFERS, told)
+
+
+def hold(stated: Iterable[Stated], *, records: int, net: Mapping[str, int], sha256: str = "") -> Iterator[Held]:
+    """Each statement beside what was read."""
     for one in stated:
-        if one.what == "sha256":
-            if one.value != sha256:
-                yield Finding(Alarm.TOTAL_DIFFERS, f"{one.where} states another SHA-256 than the file has")
-            continue
-        read = records if one.what == _RECORDS else net.get(one.what, 0)
-        if read == one.value:
-            continue
-        assert isinstance(one.value, int)  # noqa: S101 - only a digest is text
-        if one.what == _RECORDS:
-            yield Finding(Alarm.TOTAL_RECORDS_DIFFER, f"{one.where} states {one.value} records, the file has {read}")
-        else:
-            shown, was, gap = (major_units(sum_, one.what) for sum_ in (one.value, read, read - one.value))
-            yield Finding(
-                Alarm.TOTAL_DIFFERS,
-                f"{one.where} states {shown} {one.what}, the records come to {was} ({gap} apart)",
-            )
+        read = sha256 if one.what == "sha256" else records if one.what == _RECORDS else net.get(one.what, 0)
+        yield Held(one.where, one.what, one.value, read)
 
 
 def _key(control: Control) -> str:

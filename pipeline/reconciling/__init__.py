@@ -2,16 +2,17 @@
 
 `choose` makes of all runs' rows each customer once (`expected.sql`), `compare` the table `differences` (`compare.sql`,
 `patterns.sql`), `bridge` the steps from what was read to what billing holds, per currency, each with records and sums, and
-the residual that nothing explains; `sampling.py` says what a sample lets one say,
+the residual that nothing explains; `legacy.py` begins it with what a legacy system says it holds; `sampling.py` says what a sample lets one say,
 `verdict.py` what it all comes to.
 """
 
 from pipeline.reconciling.bridge import EXPECTED, Step, bridge, residuals
 from pipeline.reconciling.comparing import Terms, changed_references, choose, compare, strangers, tell_changes
+from pipeline.reconciling.legacy import Legacy, from_legacy, unexplained
 from pipeline.reconciling.sampling import at_most
 from pipeline.reconciling.verdict import Verdict, judge, not_determinable
 
 __all__ = [
-    "EXPECTED", "Step", "Terms", "Verdict", "at_most", "bridge", "changed_references", "choose", "compare", "judge",
-    "not_determinable", "residuals", "strangers", "tell_changes",
+    "EXPECTED", "Legacy", "Step", "Terms", "Verdict", "at_most", "bridge", "changed_references", "choose", "compare",
+    "from_legacy", "judge", "not_determinable", "residuals", "strangers", "tell_changes", "unexplained",
 ]  # fmt: skip

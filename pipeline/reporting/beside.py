@@ -29,6 +29,9 @@ class Beside:
     reconciliation: dict[str, Any] | None = None  #: the summary of the newest one that took this run in
     differences: list[list[str | None]] = field(default_factory=list)  #: the first ones, in `DIFFERENCE_COLUMNS`
     differences_in_all: int = 0
+    duplicates: list[dict[str, str | None]] = field(
+        default_factory=list
+    )  #: the first ones: row_id, fate, same_as, reasons
     open_items: list[dict[str, Any]] = field(default_factory=list)  #: see `open_items.ages`
     oldest: list[dict[str, Any]] = field(
         default_factory=list

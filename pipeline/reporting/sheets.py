@@ -34,6 +34,14 @@ def tables(content: dict[str, Any], beside: Beside) -> Iterator[Table]:
         ],
     )
     yield "Reasons", ("Reason", "Records", "What it means", "Row", "Person", "As given"), _reasons(beside.reasons)
+    yield (
+        "Control totals",
+        ("Stated by", "Of", "Stated", "Read", "Holds"),
+        [
+            (one["where"], one["what"], str(one["stated"]), str(one["found"]), "yes" if one["holds"] else "NO")
+            for one in content.get("control_totals", [])
+        ],
+    )
     yield "Differences", beside.difference_columns, [[_text(cell) for cell in row] for row in beside.differences]
     yield "Open items", ("Fate", "Records", "Oldest since", "Days", "Runs", "Currency", "Minor units"), _open(beside)
 
@@ -48,7 +56,10 @@ def _told(content: dict[str, Any], beside: Beside) -> Iterator[tuple[str, str]]:
     yield "Exit code", str(content["exit_code"])
     yield "Planned", f"{content['planned_at']} by {content['planner']}"
     yield "Reported", content["finished_at"]
-    yield "Version", content["version"]
+    yield (
+        "Version",
+        ", ".join(f"{name} {version}" for name, version in content.get("tools", {}).items()) or content["version"],
+    )
     for file in content["inputs"]:
         yield "Input", f"{file['name']}, {file['bytes']} bytes, SHA-256 {file['sha256']}"
     if content["config"]:

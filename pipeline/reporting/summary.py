@@ -47,6 +47,8 @@ class Facts:
     findings: list[dict[str, Any]] = field(default_factory=list)  #: code, stops, what, sentence
     accepted: dict[str, str] = field(default_factory=dict)  #: code of an alarm -> who accepted it
     waves: dict[str, Any] | None = None  #: limit, where: which part of the files this run takes
+    control_totals: list[dict[str, Any]] = field(default_factory=list)  #: where, what, stated, found, holds
+    tools: dict[str, str] = field(default_factory=dict)  #: what the run was made with: name -> version
     pace: dict[str, Any] | None = None  #: how fast creates were settled, see `pace`
 
 
@@ -82,6 +84,7 @@ def summarize(workbench: duckdb.DuckDBPyConnection, facts: Facts) -> Report:
         "environment": facts.environment,
         "planner": facts.planner,
         "version": facts.version,
+        "tools": facts.tools,
         "planned_at": facts.planned_at,
         "finished_at": facts.finished_at.isoformat(timespec="seconds"),
         "records": {
@@ -105,6 +108,7 @@ def summarize(workbench: duckdb.DuckDBPyConnection, facts: Facts) -> Report:
         "samples": samples,
         "flagged": flagged(workbench),
         "findings": facts.findings,
+        "control_totals": facts.control_totals,
         "accepted": facts.accepted,
         "estimate": estimate(facts.actions.get(Action.CREATE.value, 0), facts.per_second),
         "conservation": conservation,

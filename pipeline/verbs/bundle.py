@@ -6,10 +6,7 @@ It is searched for people before it is there: what the run's records say of them
 import hashlib
 import io
 import json
-import platform
-import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -30,11 +27,11 @@ from pipeline.run_folder import MANIFEST, SIGNATURES, RunFolder, sealed
 from pipeline.scanning import Leak, distinct, find_canaries, find_people, needles, plain
 from pipeline.verbs.open_rows import naming
 from pipeline.verbs.report import newest_reconciliation, write_pages
+from pipeline.verbs.tools import tools
 from pipeline.verbs.watch import CLOCK
 
 #: Files of the run that say nothing of people and go as they are, so that their hashes can be held against its manifest.
 _AS_THEY_ARE = ("summary.json", "plan.json", "rows.parquet", SIGNATURES, MANIFEST)
-_TOOLS = ("polars", "duckdb", "pandera", "pyarrow", "phonenumbers", "email-validator", "iso4217", "pyreqwest")
 _ROWS_AT_ONCE = 100_000
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)  #: of every member, so that the same evidence is the same bytes
 _NAMED_LEAKS = 5
@@ -171,12 +168,7 @@ def _manifest(folder: RunFolder, settings: Settings, pii: Pii, hashes: dict[str,
         "made_by": settings.planner,
         "pii": pii.value,
         "environment": content["environment"],
-        "tools": {
-            "pipeline": __version__,
-            "python": platform.python_version(),
-            "sqlite": sqlite3.sqlite_version,
-            **{name: version(name) for name in _TOOLS},
-        },
+        "tools": tools(),
         "journal_end": end,
         "files": hashes,
     }

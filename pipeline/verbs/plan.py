@@ -25,7 +25,7 @@ from pipeline.matching import find_matches
 from pipeline.normalizing import Defaults
 from pipeline.outcomes import Action, Alarm, Finding
 from pipeline.planning import Plan, make_plan
-from pipeline.receiving import compare, find_doubts, judge_repeats, judge_stream, parse_expected, stated_in
+from pipeline.receiving import Held, find_doubts, hold, judge_repeats, judge_stream, parse_expected, stated_in
 from pipeline.references import References, known_to
 from pipeline.reporting import Report
 from pipeline.run_folder import PLAN_SCHEMA, RunFolder
@@ -128,9 +128,12 @@ def _plan(
         delivered = ledger.deliveries() if ledger else []
     plan, doubts = _decide(folder, settings, environment, known, totals.records, profile)
     arriving = {file.name: _delivery(file, by_file[file.name]) for file in files if not came_back(file)}
-    findings = [
-        *compare(expected, records=totals.records, net=totals.net),
+    stated = [
+        *hold(expected, records=totals.records, net=totals.net),
         *_stated(files, by_file, settings, layout),
+    ]
+    findings = [
+        *(one if isinstance(one, Finding) else one.finding for one in stated),
         *_unusual(list(arriving.values()), delivered, settings),
         *doubts,
         *returns.findings(),
@@ -155,7 +158,8 @@ def _plan(
         "absent_texts": dict(sorted(absent.items())),
         "references": _references(known),
         "inputs": [_described(file, by_file[file.name]) for file in files],
-        "findings": [_told(finding) for finding in findings],
+        "findings": [_told(finding) for finding in findings if finding is not None],
+        "control_totals": [{**asdict(one), "holds": one.holds} for one in stated if isinstance(one, Held)],
         "columns": files[0].columns,
         "columns_not_sent": unknown_columns(files[0].columns, settings.mapping),
         "ledger_event": last_event,
@@ -206,7 +210,7 @@ def _unusual(arriving: Sequence[Delivery], delivered: Sequence[Delivery], settin
 
 def _stated(
     files: Sequence[SourceFile], by_file: Mapping[str, ControlTotals], settings: Settings, layout: Layout
-) -> Iterator[Finding]:
+) -> Iterator[Held | Finding]:
     """What suppliers state about their files, in a trailer or beside them, held against what was read."""
     control = settings.control
     if control is None:
@@ -223,7 +227,7 @@ def _stated(
             yield stated
             continue
         totals = by_file[file.name]
-        yield from compare(stated, records=totals.records, net=totals.net, sha256=file.sha256)
+        yield from hold(stated, records=totals.records, net=totals.net, sha256=file.sha256)
 
 
 def _delivery(file: SourceFile, totals: ControlTotals) -> Delivery:

@@ -16,11 +16,13 @@ import polars as pl
 
 from pipeline import __version__
 from pipeline.config import Settings, Target
-from pipeline.errors import RunNotFound
+from pipeline.errors import ConfigError, RunNotFound
 from pipeline.files import write_bytes
 from pipeline.ledger import Ledger
 from pipeline.outcomes import Discrepancy, Fate, State
+from pipeline.receiving import parse_expected
 from pipeline.reconciling import (
+    Legacy,
     Step,
     Terms,
     at_most,
@@ -28,11 +30,13 @@ from pipeline.reconciling import (
     changed_references,
     choose,
     compare,
+    from_legacy,
     judge,
     not_determinable,
     residuals,
     strangers,
     tell_changes,
+    unexplained,
 )
 from pipeline.references import known_to
 from pipeline.reporting import render_reconciliation
@@ -44,6 +48,7 @@ from pipeline.verbs.watch import CLOCK, NOBODY, StopRequest, Watch
 
 JOURNAL = "looked_up.jsonl"
 CONFIDENCE = 0.95
+NO_LEGACY = Legacy()
 _OURS = {State.CREATED, State.CREATED_DIFFERENT, State.ADOPTED}  #: what the ledger calls what a run has created
 _DIFFERENCE_COLUMNS = (
     "kind", "external_reference", "run_id", "row_id", "field", "ours", "theirs", "currency", "amount", "pattern",
@@ -71,6 +76,7 @@ class _Found:
     steps: Sequence[Step]
     asked: int  #: customers, of a sample those in it
     ledger: list[dict[str, Any]]  #: per run what it reported and what the ledger recorded
+    legacy: Legacy
 
 
 def reconcile(
@@ -80,11 +86,13 @@ def reconcile(
     exports: Sequence[Path] = (),
     target: Target | None = None,
     sample: int | None = None,
+    legacy: Legacy = NO_LEGACY,
     stopping: StopRequest | None = None,
     watch: Watch = NOBODY,
 ) -> Reconciled:
     """Hold what these runs meant against billing: an export of it, or else a look-up of each customer (`target`).
 
+    In a migration `legacy` says what the legacy system holds, and the bridge begins there.
     Leaves a folder of its own under the reports folder; look-ups that were stopped or killed go on where they were.
     """
     plans = [_applied(run) for run in runs]
@@ -112,7 +120,8 @@ def reconcile(
             compare(workbench, terms)
             if billed.has_times and ledger is not None:
                 _tell_changes(workbench, ledger)
-            found = _Found(billed, terms, bridge(workbench, read_before), asked, _ledger_agrees(ledger, runs))
+            steps = from_legacy(bridge(workbench, read_before), legacy)
+            found = _Found(billed, terms, steps, asked, _ledger_agrees(ledger, runs), legacy)
             content = {
                 **_identified(folder, runs, environment, settings),
                 **_figures(workbench, found),
@@ -289,6 +298,7 @@ def _figures(workbench: duckdb.DuckDBPyConnection, found: _Found) -> dict[str, A
             for step in steps
         ],
         "residual": _as_json(residual),
+        "legacy": {"totals": dict(found.legacy.totals), "because": dict(found.legacy.because)},
         "ledger": found.ledger,
         "examples": _examples(workbench),
     }
@@ -298,7 +308,7 @@ def _faults(residual: dict[str, tuple[int, int]], found: _Found) -> list[str]:
     """Why the evidence itself does not hold together."""
     unusable, first = found.billed.unusable, ", ".join(found.billed.unusable_rows)
     return [
-        *(["a residual that nothing explains"] if residual else []),
+        *unexplained(found.steps, found.legacy, residual),
         *([] if all(one["agrees"] for one in found.ledger) else ["the ledger and a report disagree"]),
         *(
             [
@@ -346,3 +356,14 @@ def _write_differences(folder: RunFolder, workbench: duckdb.DuckDBPyConnection) 
 
 def _count(workbench: duckdb.DuckDBPyConnection, query: str) -> int:
     return int(workbench.execute(query).fetchall()[0][0])
+
+
+def legacy_from(totals: Sequence[str], because: Sequence[str]) -> Legacy:
+    """`ZAR=1234567` (minor units), `ZAR=12345.67` or `records=2000`, and `ZAR=why it does not come out`; raise ConfigError."""
+    stated = {one.what: int(one.value) for one in parse_expected(totals, "--legacy-total")}
+    pairs = [(code.strip(), text.strip()) for code, _, text in (told.partition("=") for told in because)]
+    if wrong := [told for told, pair in zip(because, pairs, strict=True) if not all(pair)]:
+        raise ConfigError(
+            f"--because {wrong[0]}: CODE=TEXT is expected, such as ZAR=two accounts were written off by hand"
+        )
+    return Legacy(stated, dict(pairs))

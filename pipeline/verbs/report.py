@@ -113,10 +113,14 @@ def sign_for_plan(folder: RunFolder, role: str, name: str) -> None:
 
 def newest_reconciliation(folder: RunFolder) -> tuple[Path, dict[str, Any]] | None:
     """The newest finished reconciliation that took this run in: its folder and its summary."""
-    for path in sorted(folder.path.parent.glob("*-reconcile-*/summary.json"), reverse=True):
+    found = []
+    for path in folder.path.parent.glob("*-reconcile-*/summary.json"):
         told = json.loads(path.read_text(encoding="utf-8"))
         if folder.run_id in told.get("runs", ()):
-            return path.parent, told
+            found.append((told["finished_at"], path.stat().st_mtime_ns, path.parent, told))
+    if found:
+        *_, place, newest = max(found, key=lambda one: one[:2])
+        return place, newest
     return None
 
 
@@ -133,6 +137,7 @@ def _beside(folder: RunFolder, content: dict[str, Any], home: Path, pii: Pii, *,
         reconciliation=reconciliation[1] if reconciliation else None,
         differences=differences[:_MOST_DIFFERENCES],
         differences_in_all=len(differences),
+        duplicates=list(_duplicates(folder, person)),
         open_items=ages(items, until.isoformat()),
         oldest=list(oldest(items, until, person, _MOST_OPEN)),
         signed=signed(folder.signatures(), beneath),
@@ -148,6 +153,26 @@ def _reasons(folder: RunFolder, reasons: list[dict[str, Any]], pii: Pii, person:
         return without_examples(reasons)
     with folder.workbench() as workbench:
         return with_examples(workbench, reasons, partial(shown, pii=pii), person)
+
+
+def _duplicates(folder: RunFolder, person: Any) -> Iterator[dict[str, str | None]]:
+    """The first rows that repeat another one, or remind of a known customer, whose reference is shown as a person's."""
+    columns = {
+        "_import_row_id": "row_id",
+        "_import_fate": "fate",
+        "_import_same_as": "same_as",
+        "_import_reasons": "reasons",
+    }
+    for name in ("skipped", "held"):
+        rows = (
+            pl.scan_csv(folder.path / f"{name}.csv", infer_schema=False, glob=False)
+            .select(columns.keys())
+            .head(_MOST_OPEN)
+        )
+        for one in rows.rename(columns).collect().iter_rows(named=True):
+            is_row = any(mark in (one["same_as"] or "") for mark in ":#!")  # which no reference may hold
+            same_as = one["same_as"] if is_row or not one["same_as"] else person(one["same_as"])
+            yield {**one, "same_as": same_as}
 
 
 def _differences(

@@ -35,6 +35,7 @@ from pipeline.submission import Stop
 from pipeline.text_sheet import MOST_COLUMNS, write_text_sheet
 from pipeline.verbs.profile import Profile
 from pipeline.verbs.report import write_pages
+from pipeline.verbs.tools import tools
 
 __all__ = ["Report", "write_results"]
 
@@ -145,6 +146,8 @@ def _facts(
         waves=_wave(plan["settings"]),
         findings=plan["findings"],
         accepted=plan["accepted"],
+        control_totals=plan.get("control_totals", []),
+        tools=tools(),
     )
 
 

@@ -434,3 +434,24 @@ def test_a_month_in_which_only_rows_of_an_earlier_one_came_back_says_so(sent):
 
 def test_a_span_without_a_run_is_told(sent):
     assert sent[0]("report", "--since", "2025-01-01", "--until", "2025-01-31").returncode == 4
+
+
+def test_control_totals_and_duplicates_stand_on_the_page_and_in_the_workbook(sent):
+    pipeline, outside = sent
+    write_customers(pipeline.folder / "c.csv", [["A-1", "A", "", "", "ZAR", "100"], ["A-1", "A", "", "", "ZAR", "100"]])
+    done = pipeline(
+        "run", "c.csv", "--base-url", outside.base_url, "--yes", "--expect", "ZAR=2.00", "--expect", "records=2",
+        environment=outside.environment,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+    page = (pipeline.newest() / "report.html").read_text()
+    book = openpyxl.load_workbook(pipeline.newest() / "report.xlsx")
+
+    assert [row[1:] for row in book["Control totals"].iter_rows(min_row=2, values_only=True)] == [
+        ("ZAR", "200", "200", "yes"), ("records", "2", "2", "yes"),
+    ]  # fmt: skip
+    assert '<section id="controls">' in page
+    duplicates = page[page.index('<section id="duplicates">') :]
+    assert "c.csv:3" in duplicates[: duplicates.index("</section>")]
+    assert "c.csv:2" in duplicates[: duplicates.index("</section>")]

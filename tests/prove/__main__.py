@@ -8,6 +8,7 @@
     python -m tests.prove chaos --seeds 0:100          a proxy between them that delays, resets, slices, repeats
     python -m tests.prove disk --seeds 0:60            full, read-only, failing writes; the journal's end cut or flipped
     python -m tests.prove differences --seeds 0:4      billing spoilt in ways that have names: all found, nothing besides
+    python -m tests.prove look-ups --seeds 0:2         10,000 customers looked up at a pace, killed five times on the way
     python -m tests.prove verified --seeds 0:500       runs with faults: `verify` passes, and fails where a byte was changed
     python -m tests.prove summary                      what the gathered results of this code come to
 
@@ -24,7 +25,7 @@ from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import asdict
 from typing import Any
 
-from tests.prove import chaos, differences, disk, machine, mutants, simulation, verified
+from tests.prove import chaos, differences, disk, look_ups, machine, mutants, simulation, verified
 from tests.prove.gathering import bound, done, gather
 from tests.prove.kills import journey
 from tests.prove.summing import summary
@@ -66,6 +67,15 @@ def main() -> int:
     spoilt.add_argument("--planted", type=int, default=504)
     spoilt.add_argument("--jobs", type=int, default=1)
     spoilt.set_defaults(run=lambda said: _each("differences", differences.block, said, said.customers, said.planted))
+    asking = programmes.add_parser("look-ups")
+    asking.add_argument("--seeds", type=_range, default=range(1), help="FROM:TO, each a reconciliation")
+    asking.add_argument("--customers", type=int, default=10_000)
+    asking.add_argument("--per-second", type=float, default=200.0)
+    asking.add_argument("--kills", type=int, default=5)
+    asking.add_argument("--jobs", type=int, default=1)
+    asking.set_defaults(
+        run=lambda said: _each("look-ups", look_ups.block, said, said.customers, said.per_second, said.kills)
+    )
     checking = programmes.add_parser("verified")
     checking.add_argument("--seeds", type=_range, default=range(50), help="FROM:TO")
     checking.add_argument("--jobs", type=int, default=os.cpu_count())

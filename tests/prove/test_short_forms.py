@@ -14,7 +14,7 @@ from pipeline.verbs.rehearsal import VARIABLE, rehearsed
 from tests.benches.at_scale import measured
 from tests.benches.planning import __main__ as planning
 from tests.benches.planning import growth, kinds
-from tests.prove import chaos, differences, disk, machine, mutants, simulation, verified
+from tests.prove import chaos, differences, disk, look_ups, machine, mutants, simulation, verified
 from tests.prove.kills import journey
 
 SEEDS, BLOCK = 500, 50
@@ -133,6 +133,10 @@ def test_a_bad_network_between_us_and_billing_makes_nobody_twice(seed):
 @pytest.mark.parametrize(("seed", "by_look_up"), [(1, False), (2, True)])
 def test_every_planted_difference_is_found_under_its_name_and_nothing_besides(seed, by_look_up):
     assert differences.journey(seed, 1_000, 56, by_look_up=by_look_up).faults == []
+
+
+def test_look_ups_that_are_killed_go_on_where_they_were_and_keep_their_pace():
+    assert look_ups.block((0, 1_200, 600.0, 2))["failures"] == []
 
 
 def test_verify_passes_over_runs_with_faults_and_names_the_file_of_which_a_byte_was_changed():

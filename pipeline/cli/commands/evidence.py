@@ -54,6 +54,19 @@ def verify(**given: Any) -> int:
     help="Customers as billing holds them: CSV, Parquet or Excel. Without it each customer is looked up.",
 )
 @click.option("--sample", type=click.IntRange(min=1), help="Look up so many at random, and say what that lets one say.")
+@click.option(
+    "--legacy-total",
+    "legacy_totals",
+    multiple=True,
+    metavar="WHAT=TOTAL",
+    help="What the system that is left behind holds: records=2000, ZAR=1234567 (cents) or ZAR=12345.67; the bridge begins there.",
+)
+@click.option(
+    "--because",
+    multiple=True,
+    metavar="CODE=TEXT",
+    help="Why a total or a residual of this currency (or records) does not come out; without a reason it is not signable.",
+)
 @options.config_file
 @options.destination
 @options.looking_up
@@ -63,20 +76,23 @@ def verify(**given: Any) -> int:
 def reconcile(**given: Any) -> int:
     """Hold what runs meant (the newest, where none is named) against billing, to the cent; exit 7 when out of balance."""
     from pipeline.cli.progress import watching
-    from pipeline.verbs.reconcile import reconcile, runs_to_reconcile
+    from pipeline.verbs.reconcile import legacy_from, reconcile, runs_to_reconcile
 
     if given["exports"] and given["sample"]:
         raise click.UsageError("an export is read whole: say --export or --sample, not both")
+    legacy = legacy_from(given["legacy_totals"], given["because"])
     runs = runs_to_reconcile(options.settings({"reports": given["reports"]}).reports, given["run_ids"], given["since"])
     config = options.config(given) or options.planned_config(runs[-1])
     settings = options.settings(given, config)
     with options.stoppable() as stopping, watching(quiet=given["as_json"]) as watch:
         if given["exports"]:
-            found = reconcile(runs, settings, exports=given["exports"], stopping=stopping, watch=watch)
+            found = reconcile(runs, settings, exports=given["exports"], legacy=legacy, stopping=stopping, watch=watch)
         else:
             place = options.where(given, None) or runs[-1].read_plan()["destination"]
             with options.target(place, options.planned_naming(runs[-1], given), settings.home) as target:
-                found = reconcile(runs, settings, target=target, sample=given["sample"], stopping=stopping, watch=watch)
+                found = reconcile(
+                    runs, settings, target=target, sample=given["sample"], legacy=legacy, stopping=stopping, watch=watch
+                )
     if given["as_json"]:
         show_json(found.content)
     else:
