@@ -16,7 +16,9 @@ _SHORTEST_TEXT, _SHORTEST_NUMBER = 6, 9  #: characters; digits
 _MOST_TIMES = 20  #: what more records than this say is nobody's in particular: a town, a tariff
 _NEEDLES_AT_ONCE = 200_000
 _BESIDE = r"[^\W_]"
-NEEDLES = {"text": pl.String, "row_id": pl.String, "column": pl.String}
+_SAID = pl.Schema(dict.fromkeys(("text", "row_id", "column"), pl.String))
+_FOLDED = pl.col("text").str.to_lowercase().alias("folded")
+_FIRST = [pl.col(name).first() for name in _SAID.names()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,25 +31,21 @@ class Leak:
 
 
 def needles(records: pl.DataFrame, columns: Iterable[str]) -> pl.DataFrame:
-    """What is looked for: the texts of some columns of records (with row_id), see `NEEDLES`; none that says little."""
+    """What is looked for: each text of some columns of records (with row_id) once, with how many records say it."""
     parts = [
         records.select(pl.col(column).cast(pl.String).str.strip_chars().alias("text"), "row_id", column=pl.lit(column))
         for column in columns
     ]
     long_enough = (pl.col("text").str.len_chars() >= _SHORTEST_TEXT) & pl.col("text").str.contains(r"\pL")
     digits = pl.col("text").str.count_matches(r"\d")
-    return pl.concat([pl.DataFrame(schema=NEEDLES), *parts]).filter(long_enough | (digits >= _SHORTEST_NUMBER))
+    said = pl.concat([pl.DataFrame(schema=_SAID), *parts]).filter(long_enough | (digits >= _SHORTEST_NUMBER))
+    return said.group_by(_FOLDED, maintain_order=True).agg(*_FIRST, records=pl.col("row_id").n_unique())
 
 
-def distinct(found: pl.DataFrame) -> pl.DataFrame:
-    """Each text once, with the first record that says it; none that many records say."""
-    texts = found.with_columns(folded=pl.col("text").str.to_lowercase())
-    return (
-        texts.group_by("folded", maintain_order=True)
-        .agg(pl.col("text").first(), pl.col("row_id").first(), pl.col("column").first(), pl.col("row_id").n_unique().alias("records"))
-        .filter(pl.col("records") <= _MOST_TIMES)
-        .select(NEEDLES.keys())
-    )  # fmt: skip
+def distinct(parts: Iterable[pl.DataFrame]) -> pl.DataFrame:
+    """The needles of all parts together: text, row_id, column; none that many records say."""
+    together = pl.concat(parts).group_by("folded", maintain_order=True).agg(*_FIRST, pl.col("records").sum())
+    return together.filter(pl.col("records") <= _MOST_TIMES).select(_SAID.names())
 
 
 def find_people(member: str, lines: pl.Series, wanted: pl.DataFrame, our_words: str) -> Iterator[Leak]:

@@ -34,6 +34,7 @@ from pipeline.verbs.watch import CLOCK
 _AS_THEY_ARE = ("summary.json", "plan.json", "rows.parquet", SIGNATURES, MANIFEST)
 _ROWS_AT_ONCE = 100_000
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)  #: of every member, so that the same evidence is the same bytes
+_BLOCK_OF_TEXT = 1 << 26  #: characters that are searched together
 _NAMED_LEAKS = 5
 _README = """Evidence of the import {run_id}, made {made_at} by {maker} with pipeline {version}.
 
@@ -193,7 +194,7 @@ def _blocks_of(path: Path) -> Iterator[bytes]:
 
 def _leaks(path: Path, folder: RunFolder, settings: Settings, canaries: Sequence[str]) -> Iterator[Leak]:
     """What of the run's people, and of what was planted, stands in an archive."""
-    wanted = distinct(pl.concat(list(_needles(folder))))
+    wanted = distinct(_needles(folder))
     content = folder.read_json("summary.json")
     signers = [json.loads(line)["name"] for line in folder.signatures()]
     ours = "\n".join(
@@ -241,7 +242,10 @@ def _lines_of(name: str, archive: ZipFile) -> Iterator[pl.Series]:
             for part in book.namelist():
                 yield plain(book.read(part).decode(errors="replace").replace("><", ">\n<"))
     else:
-        yield plain(archive.read(name).decode(errors="replace"))
+        with archive.open(name) as member:
+            text = io.TextIOWrapper(member, encoding="utf-8", errors="replace")
+            while block := text.readlines(_BLOCK_OF_TEXT):
+                yield plain("".join(block))
 
 
 def _told(leaks: list[Leak]) -> str:
