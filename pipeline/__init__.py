@@ -17,11 +17,12 @@ if TYPE_CHECKING:
     from pipeline.config import Settings, load_config
     from pipeline.verbs.apply import apply_plan, resume_run
     from pipeline.verbs.bundle import make_bundle
-    from pipeline.verbs.period import report_period
     from pipeline.verbs.plan import PlannedRun, plan_import
-    from pipeline.verbs.reconcile import reconcile
+    from pipeline.verbs.reconcile.story import reconcile
     from pipeline.verbs.references import load_references
-    from pipeline.verbs.report import make_report, sign
+    from pipeline.verbs.report.period import report_period
+    from pipeline.verbs.report.run import make_report
+    from pipeline.verbs.report.sign import sign
     from pipeline.verbs.run import run_import
 
 __all__ = [
@@ -47,13 +48,13 @@ _HOMES = {
     "load_config": "config",
     "load_references": "verbs.references",
     "make_bundle": "verbs.bundle",
-    "make_report": "verbs.report",
+    "make_report": "verbs.report.run",
     "plan_import": "verbs.plan",
-    "reconcile": "verbs.reconcile",
-    "report_period": "verbs.period",
+    "reconcile": "verbs.reconcile.story",
+    "report_period": "verbs.report.period",
     "resume_run": "verbs.apply",
     "run_import": "verbs.run",
-    "sign": "verbs.report",
+    "sign": "verbs.report.sign",
 }
 
 

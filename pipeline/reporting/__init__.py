@@ -3,8 +3,9 @@
 `fates.py`, `summary.py`, `money.py`, `intended.py`   what is counted and summed
 `pace.py`, `examples.py`, `open_items.py`             what a reviewer asks besides: how fast, for example whom, since when
 `lists.py`, `masked.py`                               rows as they came, and as they may be handed on
-`page.py`, `glance.py`, `pictures.py`, `page.css/js`  the page of a run; `beside.py` what stands on it beside its summary
-`sheets.py`, `reconciliation.py`, `period.py`         the same as tables for a workbook; the pages of a reconciliation and of a month
+`period.py`                                           a span of time: each record once
+`glance.py`, `beside.py`                              what is told first, and what stands on a report beside its summary
+`pages/`, `sheets.py`                                 what people read: pages, and the same as tables for a workbook
 """
 
 from pipeline.reporting.beside import Beside
@@ -14,14 +15,13 @@ from pipeline.reporting.lists import listed
 from pipeline.reporting.masked import handed_on, shapes
 from pipeline.reporting.open_items import ROWS, Open, ages, carried, days_between
 from pipeline.reporting.pace import pace
-from pipeline.reporting.page import our_own_words, render_html
-from pipeline.reporting.period import add_up_once, render_period, verdict_on_period
-from pipeline.reporting.reconciliation import render_reconciliation
+from pipeline.reporting.pages import our_own_words, render_period, render_reconciliation, render_run
+from pipeline.reporting.period import add_up_once, verdict_on_period
 from pipeline.reporting.sheets import tables
 from pipeline.reporting.summary import Facts, Report, summarize
 
 __all__ = [
     "ROWS", "Beside", "Facts", "Open", "Report", "add_up_once", "ages", "carried", "days_between", "differences", "find_fates",
-    "handed_on", "identities", "listed", "our_own_words", "pace", "render_html", "render_period", "render_reconciliation",
+    "handed_on", "identities", "listed", "our_own_words", "pace", "render_period", "render_reconciliation", "render_run",
     "shapes", "summarize", "tables", "verdict_on_period", "with_examples", "without_examples",
 ]  # fmt: skip

@@ -23,7 +23,7 @@ from pipeline.reporting import Report
 from pipeline.run_folder import RunFolder
 from pipeline.submission import Planned, Policy, Stop, submit
 from pipeline.verbs.rehearsal import rehearsed
-from pipeline.verbs.report import sign_for_plan
+from pipeline.verbs.report.sign import sign_for_plan
 from pipeline.verbs.results import write_results
 from pipeline.verbs.stale import refuse_damaged, refuse_stale
 from pipeline.verbs.watch import CLOCK, NOBODY, StopRequest, Watch

@@ -25,8 +25,9 @@ from pipeline.outcomes import LISTS
 from pipeline.reporting import handed_on, our_own_words, shapes
 from pipeline.run_folder import MANIFEST, SIGNATURES, RunFolder, sealed
 from pipeline.scanning import Leak, distinct, find_canaries, find_people, needles, plain
-from pipeline.verbs.open_rows import naming
-from pipeline.verbs.report import newest_reconciliation, write_pages
+from pipeline.verbs.report.evidence import newest_reconciliation
+from pipeline.verbs.report.open_rows import naming
+from pipeline.verbs.report.run import write_pages
 from pipeline.verbs.tools import tools
 from pipeline.verbs.watch import CLOCK
 

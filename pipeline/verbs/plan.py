@@ -33,7 +33,7 @@ from pipeline.sources import BATCH_BYTES, Declared, SourceFile, beside, came_bac
 from pipeline.totalling import ControlTotals, added_up
 from pipeline.verbs.profile import Profile
 from pipeline.verbs.records import described_layout, judged, layout_of, no_records
-from pipeline.verbs.report import sign_for_plan
+from pipeline.verbs.report.sign import sign_for_plan
 from pipeline.verbs.results import write_results
 from pipeline.verbs.returns import Returns
 from pipeline.verbs.watch import CLOCK, NOBODY, StopRequest, Watch

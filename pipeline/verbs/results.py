@@ -34,7 +34,7 @@ from pipeline.run_folder import RunFolder
 from pipeline.submission import Stop
 from pipeline.text_sheet import MOST_COLUMNS, write_text_sheet
 from pipeline.verbs.profile import Profile
-from pipeline.verbs.report import write_pages
+from pipeline.verbs.report.run import write_pages
 from pipeline.verbs.tools import tools
 
 __all__ = ["Report", "write_results"]

@@ -7,7 +7,7 @@ from pipeline.config import Settings, Target
 from pipeline.reporting import Report
 from pipeline.verbs.apply import refuse_alarms, refuse_too_many, settle_earlier_runs, submit_and_report, writing
 from pipeline.verbs.plan import PlannedRun, new_run_id, plan_import
-from pipeline.verbs.report import sign_for_plan
+from pipeline.verbs.report.sign import sign_for_plan
 from pipeline.verbs.watch import NOBODY, StopRequest, Watch
 
 

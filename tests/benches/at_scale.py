@@ -29,7 +29,7 @@ import polars as pl
 from pipeline.customer import Environment
 from pipeline.ledger import Answer, Intent, Ledger
 from pipeline.outcomes import State
-from pipeline.reporting import render_html
+from pipeline.reporting import render_run
 from tests.benches.planning.__main__ import RESULTS, ROOT, timed
 from tests.benches.planning.customers import write_customers
 from tests.prove.gathering import gather
@@ -117,7 +117,7 @@ def measured(folder: Path, rows: int, events: int) -> dict[str, Any]:
 def _drawing(content: dict[str, Any]) -> float:
     """Seconds of making the page of a summary."""
     began = time.perf_counter()
-    render_html(content)
+    render_run(content)
     return time.perf_counter() - began
 
 

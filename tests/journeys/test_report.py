@@ -248,7 +248,7 @@ def test_a_plan_is_signed_by_an_approver_and_not_by_a_reviewer(pipeline, outside
 def states(run):
     """Role -> state, as the page tells it."""
     from pipeline.signatures import signed
-    from pipeline.verbs.report import lies_beneath, newest_reconciliation
+    from pipeline.verbs.report.evidence import lies_beneath, newest_reconciliation
 
     folder = next(one for one in all_runs(run.parent) if one.run_id == run.name)
     return {

@@ -15,7 +15,7 @@ from pipeline.currency import major_units
 from pipeline.outcomes import LISTS, Action, Fate, Reason
 from pipeline.reporting.glance import duration, how_long
 from pipeline.reporting.money import KINDS, at_stake
-from pipeline.reporting.page import EXIT_CODES, render_html
+from pipeline.reporting.pages import EXIT_CODES, render_run
 from pipeline.reporting.summary import verdict_on
 
 HOSTILE = [
@@ -65,7 +65,7 @@ class Page(HTMLParser):
 
 def rendered(made):
     """The page of a content whose verdict is drawn from its other figures, as a summary's is."""
-    return render_html({**made, "verdict": verdict_on(made)})
+    return render_run({**made, "verdict": verdict_on(made)})
 
 
 def content(**changes):

@@ -76,7 +76,7 @@ def verify(**given: Any) -> int:
 def reconcile(**given: Any) -> int:
     """Hold what runs meant (the newest, where none is named) against billing, to the cent; exit 7 when out of balance."""
     from pipeline.cli.progress import watching
-    from pipeline.verbs.reconcile import legacy_from, reconcile, runs_to_reconcile
+    from pipeline.verbs.reconcile.story import legacy_from, reconcile, runs_to_reconcile
 
     if given["exports"] and given["sample"]:
         raise click.UsageError("an export is read whole: say --export or --sample, not both")
@@ -119,8 +119,8 @@ def report(**given: Any) -> int:
     With --since: all runs of a span, each record once however often it was fed, what is open and for how long.
     """
     from pipeline.masking import Pii
-    from pipeline.verbs.period import report_period
-    from pipeline.verbs.report import make_report
+    from pipeline.verbs.report.period import report_period
+    from pipeline.verbs.report.run import make_report
     from pipeline.verbs.status import newest_run
 
     settings = options.settings({name: given[name] for name in ("home", "reports", "planner")})
@@ -169,7 +169,7 @@ def sign(**given: Any) -> int:
 
     The run is verified first; what does not hold is not signed (exit 7). A signature is stale as soon as anything beneath it changes.
     """
-    from pipeline.verbs.report import sign
+    from pipeline.verbs.report.sign import sign
     from pipeline.verbs.status import named_run
     from pipeline.verifier import verify
 

@@ -10,14 +10,14 @@ import polars as pl
 
 from pipeline.ahead import one_ahead, one_behind
 from pipeline.config import Settings
-from pipeline.customer import METADATA_PREFIX
+from pipeline.customer import E164_PATTERN, METADATA_PREFIX
 from pipeline.errors import SourceError
 from pipeline.layout import Layout, canonical_layout
 from pipeline.mapping import map_columns
 from pipeline.normalizing import Defaults, normalize
 from pipeline.run_folder import RunFolder
 from pipeline.sources import BATCH_BYTES, Declared, in_order, read
-from pipeline.verbs.look_ups import LookedUp
+from pipeline.verbs.reconcile.look_ups import LookedUp
 from pipeline.verbs.watch import Watch
 
 CHANGED_AT = "changed_at"  #: the column of an export that says when a customer was changed, where a job names no other
@@ -53,7 +53,7 @@ def stage_export(folder: RunFolder, exports: Sequence[Path], settings: Settings,
                 raise SourceError(
                     f"{file.path}: no column {changed_at!r} (reconcile.changed_at); found: {', '.join(file.columns)}"
                 )
-            customers = normalize(map_columns(batch.records, layout), layout, Defaults(settings.region))
+            customers = _normalized(map_columns(batch.records, layout), layout, Defaults(settings.region))
             names_one = pl.col("reason").is_null() & pl.col("external_reference").is_not_null()
             kept = customers.filter(names_one)
             unusable += customers.height - kept.height
@@ -76,6 +76,15 @@ def _refuse_without_amounts(path: Path, layout: Layout) -> None:
             f"{path}: states no {' and no '.join(missing)}, so nothing can be held against it to the cent; "
             f"say in reconcile.mapping where they stand"
         )
+
+
+def _normalized(mapped: pl.DataFrame, layout: Layout, defaults: Defaults) -> pl.DataFrame:
+    """Texts as we would have sent them; a phone that stands there as billing takes it is what billing holds, and no question."""
+    if "mapped.phone" not in mapped.columns:
+        return normalize(mapped, layout, defaults)
+    is_sent = pl.col("mapped.phone").str.contains(E164_PATTERN)
+    others = mapped.with_columns(pl.when(~is_sent).then("mapped.phone").alias("mapped.phone"))
+    return normalize(others, layout, defaults).with_columns(mapped["mapped.phone"])
 
 
 def _put_away(folder: RunFolder, named: tuple[str, pl.DataFrame]) -> None:

@@ -41,9 +41,9 @@ from pipeline.reconciling import (
 from pipeline.references import known_to
 from pipeline.reporting import render_reconciliation
 from pipeline.run_folder import RunFolder, all_runs
-from pipeline.verbs.billed import Billed, stage_export, stage_look_ups
-from pipeline.verbs.look_ups import look_up
-from pipeline.verbs.meant import stage_meant
+from pipeline.verbs.reconcile.billed import Billed, stage_export, stage_look_ups
+from pipeline.verbs.reconcile.look_ups import look_up
+from pipeline.verbs.reconcile.meant import stage_meant
 from pipeline.verbs.watch import CLOCK, NOBODY, StopRequest, Watch
 
 JOURNAL = "looked_up.jsonl"

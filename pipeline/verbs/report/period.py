@@ -17,9 +17,9 @@ from pipeline.outcomes import LISTS
 from pipeline.reporting import Beside, add_up_once, ages, render_period, verdict_on_period
 from pipeline.run_folder import RunFolder, all_runs
 from pipeline.signatures import signed
-from pipeline.verbs.open_rows import naming, oldest, open_items, placed, rows_of
-from pipeline.verbs.reconcile import runs_to_reconcile
-from pipeline.verbs.report import lies_beneath, newest_reconciliation
+from pipeline.verbs.reconcile.story import runs_to_reconcile
+from pipeline.verbs.report.evidence import lies_beneath, newest_reconciliation
+from pipeline.verbs.report.open_rows import naming, oldest, open_items, placed, rows_of
 from pipeline.verbs.watch import CLOCK
 
 _MOST_OPEN = 500  #: rows on the page

@@ -3,15 +3,8 @@
 Its one script, which sorts and filters tables, is named by its hash in the Content-Security-Policy: no other one runs.
 """
 
-import base64
-import hashlib
-import unicodedata
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 from typing import Any
-
-from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
 
 from pipeline.currency import grouped_digits, major_units
 from pipeline.explanations import EXPLANATIONS, Explanation
@@ -29,7 +22,8 @@ from pipeline.reporting.glance import (
     written,
 )
 from pipeline.reporting.money import KINDS
-from pipeline.reporting.pictures import bars_of, pace_chart, waterfall
+from pipeline.reporting.pages.pictures import bars_of, pace_chart, waterfall
+from pipeline.reporting.pages.templates import hash_of, template
 from pipeline.reporting.summary import deferred
 
 #: What an exit code that can stand in a summary means, in words.
@@ -58,10 +52,10 @@ class Statement:
         return has_minor_unit(self.currency)
 
 
-def render_html(content: dict[str, Any], beside: Beside | None = None) -> str:
+def render_run(content: dict[str, Any], beside: Beside | None = None) -> str:
     """The content of `summary.json` as a page for people, and what stands beside it."""
     beside = beside or Beside(reasons=without_examples(content["reasons"]), signed=planned_by(content))
-    return template("report.html.j2").render(
+    return template("run.html.j2").render(
         s=content,
         beside=beside,
         script_hash=hash_of("page.js"),
@@ -146,45 +140,6 @@ def _bridge(steps: list[dict[str, Any]]) -> dict[str, Any]:
         "left_out": len(codes) - len(usable),
         "waterfalls": {code: waterfall(bars_of(steps, code), code) for code in usable},
     }
-
-
-def our_own_words() -> str:
-    """What pages, lists and their explanations say whatever the data is."""
-    ours = [
-        part.read_text(encoding="utf-8")
-        for part in files(__package__).iterdir()
-        if part.name.endswith((".j2", ".css", ".js", ".py"))
-    ]
-    told = [f"{told.shown} {told.mend} {' '.join(told.bears_on_it)}" for told in EXPLANATIONS.values()]
-    return "\n".join([*ours, *told, *(code.sentence for code in (*Reason, *Alarm, *Fate))])
-
-
-def hash_of(name: str) -> str:
-    """How a Content-Security-Policy names a script of this room that a page includes."""
-    included = files(__package__).joinpath(name).read_text(encoding="utf-8").removesuffix("\n")
-    return "sha256-" + base64.b64encode(hashlib.sha256(included.encode()).digest()).decode()
-
-
-@cache
-def template(name: str) -> Template:
-    """A page of this room, and what it includes; every value that is put in is escaped."""
-    loader = FunctionLoader(lambda part: files(__package__).joinpath(part).read_text(encoding="utf-8"))
-    environment = Environment(
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_visible,
-        loader=loader,
-    )
-    return environment.get_template(name)
-
-
-def _visible(value: Any) -> Any:
-    """Text without control, bidirectional and other invisible characters: names and headers are other people's."""
-    if type(value) is not str:  # numbers, and markup of the template itself
-        return value
-    return "".join("\ufffd" if unicodedata.category(c) in {"Cc", "Cf", "Cs"} else c for c in value)
 
 
 def _list_of(fate: Fate) -> str:

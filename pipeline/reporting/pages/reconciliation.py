@@ -5,8 +5,8 @@ from typing import Any
 from pipeline.currency import grouped_digits, major_units
 from pipeline.outcomes import Discrepancy, Pattern
 from pipeline.reporting.glance import currency_label
-from pipeline.reporting.page import template
-from pipeline.reporting.pictures import bars_of, waterfall
+from pipeline.reporting.pages.pictures import bars_of, waterfall
+from pipeline.reporting.pages.templates import template
 
 
 def render_reconciliation(content: dict[str, Any]) -> str:

@@ -1,0 +1,14 @@
+"""What people read: the pages of a run, of a reconciliation and of a span of time, each one self-contained file.
+
+`run.py`, `reconciliation.py`, `period.py`   what each page shows; the `.html.j2` of the same name says where
+`head`, `bridge`, `open`                     pieces that several pages have
+`pictures.py`                                SVG that we draw ourselves
+`templates.py`, `page.css`, `page.js`        how pages are made, what they look like, and the one script
+"""
+
+from pipeline.reporting.pages.period import render_period
+from pipeline.reporting.pages.reconciliation import render_reconciliation
+from pipeline.reporting.pages.run import EXIT_CODES, render_run
+from pipeline.reporting.pages.templates import our_own_words
+
+__all__ = ["EXIT_CODES", "our_own_words", "render_period", "render_reconciliation", "render_run"]

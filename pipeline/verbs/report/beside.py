@@ -1,0 +1,106 @@
+"""What stands on a report beside the run's own summary: gathered from the folders of the run and of its reconciliation."""
+
+import csv
+from collections.abc import Iterator
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from pipeline.files import token_key
+from pipeline.masking import Pii, shown
+from pipeline.reporting import Beside, Open, ages, with_examples, without_examples
+from pipeline.run_folder import RunFolder
+from pipeline.signatures import digest, signed
+from pipeline.verbs.report.evidence import lies_beneath, newest_reconciliation
+from pipeline.verbs.report.open_rows import naming, oldest, open_items
+
+_MOST_DIFFERENCES, _MOST_OPEN = 200, 50  #: on the page
+
+
+def beside_of(folder: RunFolder, content: dict[str, Any], home: Path, pii: Pii, *, workbook: bool) -> Beside:
+    """All that was found about a run since its summary was written, as far as `pii` lets it be shown; people under the home's tokens."""
+    key = token_key(home)
+    person, reconciliation = naming(key, pii), newest_reconciliation(folder)
+    beneath = lies_beneath(folder, "reviewer" if workbook else "approver", reconciliation)
+    until = datetime.fromisoformat(content["finished_at"])
+    items = open_items(folder, home, until) if workbook else Open().items
+    differences = list(_differences(folder, reconciliation, pii, person))
+    return Beside(
+        pii=pii,
+        reasons=_reasons(folder, content["reasons"], pii, person),
+        reconciliation=reconciliation[1] if reconciliation else None,
+        differences=differences[:_MOST_DIFFERENCES],
+        differences_in_all=len(differences),
+        duplicates=list(_duplicates(folder, person)),
+        open_items=ages(items, until.isoformat()),
+        oldest=list(oldest(items, until, person, _MOST_OPEN)),
+        signed=signed(folder.signatures(), beneath),
+        evidence=digest(beneath),
+        workbook=workbook,
+    )
+
+
+def _reasons(folder: RunFolder, reasons: list[dict[str, Any]], pii: Pii, person: Any) -> list[dict[str, Any]]:
+    if pii is Pii.MASKED and all("shown" in reason for reason in reasons):
+        return reasons
+    if not folder.parts("records"):  # they fell under retention
+        return without_examples(reasons)
+    with folder.workbench() as workbench:
+        return with_examples(workbench, reasons, partial(shown, pii=pii), person)
+
+
+def _duplicates(folder: RunFolder, person: Any) -> Iterator[dict[str, str | None]]:
+    """The first rows that repeat another one, or remind of a known customer, whose reference is shown as a person's."""
+    columns = {
+        "_import_row_id": "row_id",
+        "_import_fate": "fate",
+        "_import_same_as": "same_as",
+        "_import_reasons": "reasons",
+    }
+    for name in ("skipped", "held"):
+        rows = (
+            pl.scan_csv(folder.path / f"{name}.csv", infer_schema=False, glob=False)
+            .select(columns.keys())
+            .head(_MOST_OPEN)
+        )
+        for one in rows.rename(columns).collect().iter_rows(named=True):
+            is_row = any(mark in (one["same_as"] or "") for mark in ":#!")  # which no reference may hold
+            same_as = one["same_as"] if is_row or not one["same_as"] else person(one["same_as"])
+            yield {**one, "same_as": same_as}
+
+
+def _differences(
+    folder: RunFolder, reconciliation: tuple[Path, dict[str, Any]] | None, pii: Pii, person: Any
+) -> Iterator[list[str | None]]:
+    """Every difference that was found, as far as it may be shown, in the columns of `beside.DIFFERENCE_COLUMNS`."""
+    for one in _lines(folder.path / "differences.csv"):
+        told = [one["field"], *_sides(one, pii), None, None, None]
+        yield ["billing's answer", "created different", one["_import_row_id"], person(one["external_reference"]), *told]
+    if reconciliation is None:
+        return
+    for one in _lines(reconciliation[0] / "differences.csv"):
+        if one["run_id"] in {folder.run_id, ""}:
+            told = [one["field"], *_sides(one, pii), *(one[name] or None for name in ("currency", "amount", "pattern"))]
+            yield [
+                "reconciliation",
+                one["kind"].replace("_", " "),
+                one["row_id"],
+                person(one["external_reference"]),
+                *told,
+            ]
+
+
+def _sides(one: dict[str, str], pii: Pii) -> list[str | None]:
+    """Both sides of a difference. An amount and a currency are nobody's in particular; every other text is a person's."""
+    if one["field"] in {"balance", "currency"} and pii is not Pii.NONE:
+        return [one["ours"], one["theirs"]]
+    return [shown(one[side] or None, pii) for side in ("ours", "theirs")]
+
+
+def _lines(path: Path) -> Iterator[dict[str, str]]:
+    if path.is_file():
+        with path.open(encoding="utf-8", newline="") as file:
+            yield from csv.DictReader(file)

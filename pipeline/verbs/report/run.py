@@ -1,0 +1,93 @@
+"""The story of a report: the run's summary, what was found about it since, who signed; as a page and as a workbook."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from pipeline.config import Settings
+from pipeline.errors import NotApproved, RunNotFound
+from pipeline.files import token_key, write_bytes
+from pipeline.masking import Pii
+from pipeline.outcomes import LISTS
+from pipeline.reporting import Beside, handed_on, render_run, tables
+from pipeline.returning import TOO_LONG_FOR_A_CELL
+from pipeline.run_folder import PAGES, RunFolder
+from pipeline.text_sheet import MOST_COLUMNS, Sheet, write_text_book
+from pipeline.verbs.report.beside import beside_of
+from pipeline.verbs.report.open_rows import naming
+
+PAGE, WORKBOOK = PAGES
+MOST_ROWS_OF_A_LIST = 20_000  #: nobody looks through more in a workbook; the CSV file has them all
+
+
+def make_report(
+    run_id: str, settings: Settings, *, pii: Pii = Pii.MASKED, output: Path | None = None
+) -> tuple[list[Path], dict[str, Any]]:
+    """Make the page and the workbook of an applied or planned run anew, with what was found since; where they are, and the summary.
+
+    Without `output`, a folder, they replace those in the run's folder, which are masked always.
+    """
+    folder = RunFolder.find(settings.reports, run_id)
+    if not (folder.path / "summary.json").is_file():
+        raise RunNotFound(f"run {run_id} has no summary yet: it was planned or applied by a process that was stopped")
+    if output is None and pii is not Pii.MASKED:
+        raise NotApproved("the report in the run's folder is masked; say where another goes: --output FOLDER")
+    content = folder.read_json("summary.json")
+    return write_pages(folder, content, settings.home, pii=pii, output=output), content
+
+
+def write_pages(
+    folder: RunFolder,
+    content: dict[str, Any],
+    home: Path,
+    *,
+    pii: Pii = Pii.MASKED,
+    output: Path | None = None,
+    is_sealed: bool = True,
+) -> list[Path]:
+    """Write the page, and the workbook where something was applied; `is_sealed` where the run's manifest stands already."""
+    into = output or folder.path
+    if output is not None:
+        output.mkdir(mode=0o700, parents=True, exist_ok=True)
+    beside = beside_of(folder, content, home, pii, workbook=content["status"] != "planned")
+    write_bytes(into / PAGE, render_run(content, beside).encode())
+    written = [into / PAGE]
+    if beside.workbook:
+        person = naming(token_key(home), pii)
+        write_text_book(into / WORKBOOK, _sheets(folder, content, beside, person))
+        written.append(into / WORKBOOK)
+    if output is None and is_sealed:
+        folder.amend_manifest()
+    return written
+
+
+def _sheets(folder: RunFolder, content: dict[str, Any], beside: Beside, person: Any) -> Iterator[Sheet]:
+    for name, header, rows in tables(content, beside):
+        yield Sheet(name, header, rows, too_long=TOO_LONG_FOR_A_CELL)
+    identified = _identified(folder)
+    for name, members in LISTS.items():
+        records = sum(content["fates"][fate] for fate in members)
+        if records > MOST_ROWS_OF_A_LIST:
+            yield Sheet(name, ("Where",), [(f"{records} records: too many to look through here, see {name}.csv",)])
+            continue
+        listed = handed_on(read_list(folder.path / f"{name}.csv"), identified, beside.pii, person)
+        if listed.width > MOST_COLUMNS:
+            yield Sheet(name, ("Where",), [(f"{listed.width} columns: more than a sheet holds, see {name}.csv",)])
+            continue
+        ours = [column.startswith("_import_") for column in listed.columns]
+        yield Sheet(name, listed.columns, listed.iter_rows(), ours, TOO_LONG_FOR_A_CELL)
+
+
+def read_list(path: Path) -> pl.DataFrame:
+    """One of the six lists as it was written, text by text."""
+    return pl.read_csv(path, infer_schema=False, glob=False)
+
+
+def _identified(folder: RunFolder) -> pl.DataFrame:
+    """Whom each record is about, and its balance; empty where the records fell under retention."""
+    columns = ["row_id", "external_reference", "currency", "balance"]
+    parts = [pl.read_parquet(part, columns=columns, glob=False) for part in folder.parts("fates")]
+    schema = {"row_id": pl.String, "external_reference": pl.String, "currency": pl.String, "balance": pl.Int64}
+    return pl.concat([pl.DataFrame(schema=schema), *(part.select(columns) for part in parts)])
