@@ -240,10 +240,10 @@ def show_reconciliation(content: dict[str, Any]) -> None:
             table.add_column(name, justify="right")
         for step in content["bridge"]:
             figure = step["figures"].get(code)
-            if figure or step["is_total"]:
-                figure = figure or {"records": 0, "sum": 0}
+            if figure:
                 name = f"= {step['sentence']}" if step["is_total"] else f"  {step['step'].replace('_', ' ')}"
-                table.add_row(name, str(figure["records"]), major_units(figure["sum"], code))
+                records = "not stated" if figure["records"] is None else str(figure["records"])
+                table.add_row(name, records, major_units(figure["sum"], code))
         left = content["residual"].get(code, {"records": 0, "sum": 0})
         table.add_row("residual", str(left["records"]), major_units(left["sum"], code))
         console.print(table)

@@ -7,12 +7,12 @@ the residual that nothing explains; `legacy.py` begins it with what a legacy sys
 """
 
 from pipeline.reconciling.bridge import EXPECTED, Step, bridge, residuals
-from pipeline.reconciling.comparing import Terms, changed_references, choose, compare, strangers, tell_changes
+from pipeline.reconciling.comparing import Chosen, Terms, changed_references, choose, compare, strangers, tell_changes
 from pipeline.reconciling.legacy import Legacy, from_legacy, unexplained
 from pipeline.reconciling.sampling import at_most
-from pipeline.reconciling.verdict import Verdict, judge, not_determinable
+from pipeline.reconciling.verdict import Found, Sampled, Verdict, judge, not_determinable
 
 __all__ = [
-    "EXPECTED", "Legacy", "Step", "Terms", "Verdict", "at_most", "bridge", "changed_references", "choose", "compare",
+    "EXPECTED", "Chosen", "Found", "Legacy", "Sampled", "Step", "Terms", "Verdict", "at_most", "bridge", "changed_references", "choose", "compare",
     "from_legacy", "judge", "not_determinable", "residuals", "strangers", "tell_changes", "unexplained",
 ]  # fmt: skip

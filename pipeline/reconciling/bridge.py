@@ -4,7 +4,7 @@ The steps come from the pairs, the total at the end from billing's side alone, s
 not at all shows as a residual.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,12 +24,18 @@ Figures = dict[str, tuple[int, int]]  #: currency -> records, minor units
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One line of the bridge. Totals stand by themselves, the others are added to the line before."""
+    """One line of the bridge. Totals stand by themselves and name every currency, the others are added to the line before."""
 
     name: str
     sentence: str
-    figures: Figures
+    figures: Mapping[str, tuple[int | None, int]]  #: as `Figures`; no records where only sums were stated
+    records: int | None  #: of all currencies and none; None where nobody stated them
     is_total: bool = False
+
+    @classmethod
+    def of(cls, name: str, sentence: str, figures: Figures, *, is_total: bool = False) -> "Step":
+        """A step of which the records are known."""
+        return cls(name, sentence, figures, sum(records for records, _ in figures.values()), is_total)
 
 
 _EFFECTS = """
@@ -54,19 +60,28 @@ _EFFECTS = """
         FROM unequal JOIN told USING (external_reference)
     ) GROUP BY kind, currency
 """
-_TOLD = """
+_TELL = """
     CREATE OR REPLACE TABLE told AS
     SELECT unequal.external_reference, coalesce(differing.kind, 'tolerated') AS kind
     FROM unequal
     LEFT JOIN (
-        SELECT external_reference, max_by(kind, CASE kind WHEN 'changed_since' THEN 2 ELSE 1 END) AS kind
+        SELECT
+            external_reference,
+            max_by(
+                CASE WHEN kind = 'field_differs' THEN 'another_currency' ELSE kind END,
+                CASE WHEN kind = 'changed_since' THEN 2 ELSE 1 END
+            ) AS kind
         FROM differences
         WHERE kind IN ('balance_differs', 'changed_since', 'field_differs') AND field IN ('balance', 'currency')
         GROUP BY external_reference
     ) AS differing USING (external_reference)
     WHERE our_balance IS DISTINCT FROM their_balance OR "our.currency" IS DISTINCT FROM "their.currency"
 """
+#: The steps between what is expected and what is found, in this order; differences of fields that hold no money move none.
 _WORDS = {
+    **{one.value: one.sentence for one in Discrepancy if one is not Discrepancy.FIELD},
+    Discrepancy.DOUBT.value: "in doubt by our ledger, and found in billing",
+    "another_currency": "held in another currency: ours out, theirs in",
     "tolerated": "differences that the job lets pass",
     "there_before": "there before us, with other content (held)",
     "known_before": "there before us: the files of known customers name them",
@@ -74,29 +89,30 @@ _WORDS = {
 
 
 def bridge(workbench: duckdb.DuckDBPyConnection, read: Sequence[tuple[str, str, int, int]]) -> list[Step]:
-    """The steps, from the tables of `compare` and what the runs read: fate, currency, records, minor units."""
-    steps = [Step("read", "read from the source", _added(read), is_total=True)]
-    for fate in Fate:
-        if fate not in EXPECTED:
-            figures = _added([row for row in read if row[0] == fate.value], sign=-1)
-            steps += [Step(fate.value, fate.sentence, figures)] if figures else []
-    chosen = _figures(
-        workbench, "SELECT currency, count(*), sum(balance) FROM expected WHERE role = 'expected' GROUP BY 1"
+    """The steps, from the tables of `choose` and `compare` and what the runs read: fate, currency, records, minor units."""
+    source = _added(read)
+    before, chosen = (
+        _figures(workbench, f"SELECT currency, count(*), sum(balance) FROM {table} WHERE role = 'expected' GROUP BY 1")
+        for table in ("chosen_from", "expected")
     )
-    so_far = _sum(step.figures for step in steps)
-    if again := _minus(so_far, chosen):
-        steps.append(Step("again", "the same customer in several runs, or not in the sample", _negated(again)))
-    steps.append(Step("expected", "expected in billing", chosen, is_total=True))
-    workbench.execute(_TOLD)
-    found = workbench.execute(_EFFECTS).fetchall()
-    words = {**{one.value: one.sentence for one in Discrepancy}, **_WORDS}
-    for kind, sentence in words.items():
-        rows = [row for row in found if row[0] == kind]
-        figures = _added([(name, currency, records, amount) for name, currency, records, amount in rows])
-        if figures:
-            steps.append(Step(kind, sentence, figures))
     there = _figures(workbench, "SELECT currency, count(*), sum(balance) FROM billed GROUP BY 1")
-    return [*steps, Step("found", "found in billing", there, is_total=True)]
+    currencies = sorted({*source, *before, *there})
+    taken = [
+        Step.of(fate.value, fate.sentence, figures)
+        for fate in Fate
+        if fate not in EXPECTED and (figures := _negated(_added(row for row in read if row[0] == fate.value)))
+    ]
+    again = _minus(before, _sum([source, *(step.figures for step in taken)]))
+    left_out = _minus(chosen, before)
+    return [
+        _total("read", "read from the source", source, currencies),
+        *taken,
+        *([Step.of("again", "the same customer in several runs", again)] if again else []),
+        *([Step.of("not_sampled", "not in the sample", left_out)] if left_out else []),
+        _total("expected", "expected in billing", chosen, currencies),
+        *_told(workbench),
+        _total("found", "found in billing", there, currencies),
+    ]
 
 
 def residuals(steps: Sequence[Step]) -> Figures:
@@ -105,25 +121,40 @@ def residuals(steps: Sequence[Step]) -> Figures:
     return _minus(steps[-1].figures, _sum(step.figures for step in steps[at:-1]))
 
 
-def _added(rows: Sequence[tuple[str, Any, int, Any]], sign: int = 1) -> Figures:
+def _told(workbench: duckdb.DuckDBPyConnection) -> Iterable[Step]:
+    """A step for every name that differences which move records or money stand under."""
+    workbench.execute(_TELL)
+    found = workbench.execute(_EFFECTS).fetchall()
+    for kind, sentence in _WORDS.items():
+        figures = _added(row for row in found if row[0] == kind)
+        if figures:
+            yield Step.of("in_doubt_and_found" if kind == Discrepancy.DOUBT else kind, sentence, figures)
+
+
+def _total(name: str, sentence: str, figures: Figures, currencies: Sequence[str]) -> Step:
+    return Step.of(name, sentence, {code: figures.get(code, (0, 0)) for code in currencies}, is_total=True)
+
+
+def _added(rows: Iterable[tuple[Any, ...]]) -> Figures:
+    """Rows of a name, a currency, records and minor units -> what each currency comes to; none that comes to nothing."""
     figures: Figures = {}
     for _, currency, records, amount in rows:
         name = currency or NO_CURRENCY
         before = figures.get(name, (0, 0))
-        figures[name] = (before[0] + sign * int(records), before[1] + sign * int(amount or 0))
+        figures[name] = (before[0] + int(records or 0), before[1] + int(amount or 0))
     return {name: both for name, both in figures.items() if any(both)}
 
 
 def _figures(workbench: duckdb.DuckDBPyConnection, query: str) -> Figures:
-    return _added([("", *row) for row in workbench.execute(query).fetchall()])
+    return _added(("", *row) for row in workbench.execute(query).fetchall())
 
 
-def _sum(parts: Iterator[Figures]) -> Figures:
-    return _added([("", name, *both) for figures in parts for name, both in figures.items()])
+def _sum(parts: Iterable[Mapping[str, tuple[int | None, int]]]) -> Figures:
+    return _added(("", name, *both) for figures in parts for name, both in figures.items())
 
 
-def _minus(one: Figures, other: Figures) -> Figures:
-    return _sum(iter((one, _negated(other))))
+def _minus(one: Mapping[str, tuple[int | None, int]], other: Figures) -> Figures:
+    return _sum((one, _negated(other)))
 
 
 def _negated(figures: Figures) -> Figures:

@@ -28,19 +28,31 @@ class Terms:
     tolerances: Mapping[str, str | int] = field(default_factory=dict)  #: field -> case, spaces; balance -> minor units
 
 
-def choose(workbench: duckdb.DuckDBPyConnection, sample: int | None = None, seed: str = "") -> int:
-    """Make the table `expected` from the view `candidates`; how many of them billing is to be asked about.
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """How many customers billing is asked about, and of how many."""
 
-    `sample`: of those only so many, at random and the same for the same seed.
+    asked: int
+    of: int
+
+
+def choose(workbench: duckdb.DuckDBPyConnection, sample: int | None = None, seed: str = "") -> Chosen:
+    """Make the tables `chosen_from` (each customer once) and `expected` (those to be held against billing) from `candidates`.
+
+    `sample`: of those that billing is asked about only so many, at random and the same for the same seed.
     """
     workbench.execute(_EXPECTED)
-    if sample is not None:
-        workbench.execute(
-            "CREATE OR REPLACE TABLE expected AS SELECT * FROM expected WHERE role IN ('expected', 'in_doubt')"
-            " ORDER BY sha256(? || external_reference) LIMIT ?",
-            [seed, sample],
-        )
-    return _one(workbench, "SELECT count(*) FROM expected WHERE role IN ('expected', 'in_doubt')")
+    count = "SELECT count(*) FROM {} WHERE role IN ('expected', 'in_doubt')"
+    of = _one(workbench, count.format("chosen_from"))
+    if sample is None:
+        workbench.execute("CREATE VIEW expected AS FROM chosen_from")
+        return Chosen(of, of)
+    workbench.execute(
+        "CREATE TABLE expected AS SELECT * FROM chosen_from WHERE role IN ('expected', 'in_doubt')"
+        " ORDER BY sha256(? || external_reference) LIMIT ?",
+        [seed, sample],
+    )
+    return Chosen(_one(workbench, count.format("expected")), of)
 
 
 def strangers(workbench: duckdb.DuckDBPyConnection) -> Iterator[list[str]]:

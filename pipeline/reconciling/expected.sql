@@ -9,7 +9,7 @@ SEMI JOIN (SELECT hash(external_reference) AS hashed FROM candidates GROUP BY ha
 GROUP BY external_reference
 HAVING count(*) > 1;
 
-CREATE TABLE expected AS
+CREATE TABLE chosen_from AS
 SELECT * EXCLUDE (rank) FROM candidates ANTI JOIN repeated USING (external_reference)
 UNION ALL BY NAME
 SELECT * EXCLUDE (rank)

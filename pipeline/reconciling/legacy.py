@@ -20,33 +20,35 @@ class Legacy:
 
 def from_legacy(steps: Sequence[Step], legacy: Legacy) -> list[Step]:
     """The bridge with its new beginning: the legacy total, and what of it the files do not hold."""
-    read = steps[0].figures
-    stated = {code: (read.get(code, (0, 0))[0], total) for code, total in legacy.totals.items() if code != RECORDS}
-    if not stated:
+    if not legacy.totals:
         return list(steps)
-    apart = _apart(read, legacy)
-    beginning = [Step("legacy", "the legacy system's total", stated, is_total=True)]
-    if apart:
-        beginning.append(Step("not_in_the_files", "in the legacy system's total, and not in the files", apart))
+    stated = {code: (None, total) for code, total in legacy.totals.items() if code != RECORDS}
+    records, read = legacy.totals.get(RECORDS), steps[0]
+    apart = {code: (None, by) for code, by in _apart(read.figures, legacy).items()}
+    fewer = None if records is None or read.records is None else read.records - records
+    beginning = [Step("legacy", "the legacy system's total", stated, records, is_total=True)]
+    if apart or fewer:
+        beginning.append(Step("not_in_the_files", "in the legacy system's total, and not in the files", apart, fewer))
     return [*beginning, *steps]
 
 
 def unexplained(steps: Sequence[Step], legacy: Legacy, residual: Figures) -> Iterator[str]:
     """What nobody has given a reason for: legacy totals that the files do not come to, and residuals of the bridge."""
-    read = next(step for step in steps if step.name == "read").figures
-    for code, (_, by) in _apart(read, legacy).items():
+    read = next(step for step in steps if step.name == "read")
+    for code, by in _apart(read.figures, legacy).items():
         if code not in legacy.because:
             yield f"the files come to {_by(by, code)} than the legacy total of {code}{_looks_like(legacy.totals[code], by)}"
-    counted, said = sum(records for records, _ in read.values()), legacy.totals.get(RECORDS)
-    if said is not None and said != counted and RECORDS not in legacy.because:
-        yield f"the legacy system counts {grouped_digits(said)} customers, the files {grouped_digits(counted)}"
+    said = legacy.totals.get(RECORDS)
+    if said is not None and said != read.records and RECORDS not in legacy.because:
+        yield f"the legacy system counts {grouped_digits(said)} customers, the files {grouped_digits(read.records or 0)}"
     if left := sorted(code for code in residual if code not in legacy.because):
         yield f"a residual that nothing explains ({', '.join(left)})"
 
 
-def _apart(read: Figures, legacy: Legacy) -> Figures:
+def _apart(read: Mapping[str, tuple[int | None, int]], legacy: Legacy) -> dict[str, int]:
+    """Currency -> by how many minor units the files come to more than was stated; none that comes out."""
     apart = {code: read.get(code, (0, 0))[1] - total for code, total in legacy.totals.items() if code != RECORDS}
-    return {code: (0, by) for code, by in apart.items() if by}
+    return {code: by for code, by in apart.items() if by}
 
 
 def _by(minor: int, code: str) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from pipeline.currency import grouped_digits
 from pipeline.outcomes import UNEXPLAINED, Discrepancy
 
 #: What nobody may wave through: money or a customer is where it was not meant.
@@ -13,6 +14,30 @@ _NOT_BY_LOOK_UP = {
     Discrepancy.ANOTHER_RUN: "only our own customers are looked up",
     Discrepancy.CHANGED: "a look-up tells no time of change, so a balance that moved only differs",
 }
+_WORDS = {
+    Discrepancy.FIELD: ("field differs", "fields differ"),
+    Discrepancy.BALANCE: ("balance differs", "balances differ"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """What was looked up of how many, and what that lets one say of all."""
+
+    customers: int
+    of: int
+    differing: int
+    confidence: float
+    at_most: float  #: the share of all that differ at most
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Differences by kind, those of them in which the currency itself is another, and why the evidence cannot be trusted."""
+
+    kinds: Mapping[str, int]
+    other_currency: int
+    faults: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,26 +49,28 @@ class Verdict:
     exit_code: int
 
 
-def judge(found: Mapping[str, int], faults: Sequence[str], *, by_look_up: bool, has_tolerances: bool) -> Verdict:
-    """The verdict on so many differences of each kind. `faults`: why the evidence itself cannot be trusted, in words."""
-    money = [kind for kind in _OUT_OF_BALANCE if found.get(kind)]
-    others = [kind for kind in Discrepancy if found.get(kind) and kind in UNEXPLAINED and kind not in money]
-    explained = _counted(found, [kind for kind in Discrepancy if found.get(kind) and kind not in UNEXPLAINED])
-    told = _counted(found, [*money, *others])
-    also = f"; {explained} explain themselves" if explained else ""
-    if faults:
-        return Verdict(f"Not signable: {'; '.join([*faults, *([told] if told else [])])}{also}.", False, 7)
+def judge(found: Found, *, by_look_up: bool, has_tolerances: bool, sampled: Sampled | None = None) -> Verdict:
+    """The verdict on what was found."""
+    kinds = {kind: found.kinds[kind] for kind in Discrepancy if found.kinds.get(kind)}
+    fields = kinds.get(Discrepancy.FIELD, 0) - found.other_currency
+    money = [*_told(kinds, _OUT_OF_BALANCE), *_of(found.other_currency, "held in another currency")]
+    others = [*_told({Discrepancy.FIELD: fields}, (Discrepancy.FIELD,)), *_told(kinds, (Discrepancy.DOUBT,))]
+    explained = ", ".join(_told(kinds, [kind for kind in Discrepancy if kind not in UNEXPLAINED]))
+    also = f"; {explained}, which is explained" if explained else ""
+    part = "" if sampled is None else f" ({_sample(sampled)})"
+    told = ", ".join([*money, *others])
+    if found.faults:
+        return Verdict(f"Not signable: {'; '.join([*found.faults, *([told] if told else [])])}{also}{part}.", False, 7)
     if money:
-        return Verdict(f"Out of balance: {told}{also}; the bridge explains every record and every cent.", True, 7)
+        return Verdict(f"Out of balance: {told}{also}{part}; the bridge explains every record and every cent.", True, 7)
     if others:
-        return Verdict(f"In balance, with something to look at: {told}{also}.", True, 1)
-    whole = "every customer that was looked up" if by_look_up else "billing"
+        return Verdict(f"In balance, with something to look at: {told}{also}{part}.", True, 1)
     exactly = "within the job's tolerances" if has_tolerances else "record by record and to the cent"
-    if explained:
-        return Verdict(
-            f"In balance: {explained} explain themselves; for the rest {whole} is what we meant, {exactly}.", True, 0
-        )
-    return Verdict(f"In balance: {whole} is what we meant, {exactly}.", True, 0)
+    if sampled is not None:
+        return Verdict(f"In balance as far as a sample shows: {_sample(sampled)}, {exactly}{also}.", True, 0)
+    whole = "every customer that was looked up" if by_look_up else "billing"
+    rest = f"{explained}, which is explained; for the rest " if explained else ""
+    return Verdict(f"In balance: {rest}{whole} is what we meant, {exactly}.", True, 0)
 
 
 def not_determinable(*, by_look_up: bool, has_times: bool) -> dict[str, str]:
@@ -55,5 +82,22 @@ def not_determinable(*, by_look_up: bool, has_times: bool) -> dict[str, str]:
     return {}
 
 
-def _counted(found: Mapping[str, int], kinds: Sequence[Discrepancy]) -> str:
-    return ", ".join(f"{found[kind]} {kind.value.replace('_', ' ')}" for kind in kinds)
+def _told(kinds: Mapping[Discrepancy, int], wanted: Sequence[Discrepancy]) -> list[str]:
+    return [
+        f"{grouped_digits(kinds[kind])} {_WORDS.get(kind, (kind.value.replace('_', ' '),) * 2)[kinds[kind] != 1]}"
+        for kind in wanted
+        if kinds.get(kind)
+    ]
+
+
+def _of(count: int, words: str) -> list[str]:
+    return [f"{grouped_digits(count)} {words}"] if count else []
+
+
+def _sample(sampled: Sampled) -> str:
+    differing = "none" if not sampled.differing else grouped_digits(sampled.differing)
+    return (
+        f"{grouped_digits(sampled.customers)} of {grouped_digits(sampled.of)} customers were looked up, {differing} of them"
+        f" {'differs' if sampled.differing < 2 else 'differ'}; of all at most {sampled.at_most * 100:.3g} % do, with"
+        f" {sampled.confidence * 100:.0f} % confidence"
+    )

@@ -131,4 +131,5 @@ def own_bridge(
 
 
 def _step(name: str, sentence: str, figures: dict[str, dict[str, int]], *, is_total: bool = False) -> dict[str, Any]:
-    return {"step": name, "sentence": sentence, "is_total": is_total, "figures": figures}
+    records = sum(both["records"] for both in figures.values())
+    return {"step": name, "sentence": sentence, "is_total": is_total, "records": records, "figures": figures}

@@ -4,9 +4,9 @@ import csv
 import io
 import secrets
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,10 @@ from pipeline.ledger import Ledger
 from pipeline.outcomes import Discrepancy, Fate, State
 from pipeline.receiving import parse_expected
 from pipeline.reconciling import (
+    Chosen,
+    Found,
     Legacy,
+    Sampled,
     Step,
     Terms,
     at_most,
@@ -74,7 +77,7 @@ class _Found:
     billed: Billed
     terms: Terms
     steps: Sequence[Step]
-    asked: int  #: customers, of a sample those in it
+    sampled: Sampled | None
     ledger: list[dict[str, Any]]  #: per run what it reported and what the ledger recorded
     legacy: Legacy
 
@@ -107,7 +110,7 @@ def reconcile(
         known = known_to(home)
         with folder.workbench(references=known.path if known else None) as workbench, Ledger.read(home) as ledger:
             folder.show(workbench, "candidates")
-            asked = choose(workbench, sample, seed=folder.run_id)
+            chosen = choose(workbench, sample, seed=folder.run_id)
             if billed is None:
                 assert target is not None  # noqa: S101 - the command has seen to it
                 answers = look_up(
@@ -121,11 +124,12 @@ def reconcile(
             if billed.has_times and ledger is not None:
                 _tell_changes(workbench, ledger)
             steps = from_legacy(bridge(workbench, read_before), legacy)
-            found = _Found(billed, terms, steps, asked, _ledger_agrees(ledger, runs), legacy)
+            sampled = None if chosen.asked == chosen.of else _sampled(workbench, chosen)
+            found = _Found(billed, terms, steps, sampled, _ledger_agrees(ledger, runs), legacy)
             content = {
                 **_identified(folder, runs, environment, settings),
                 **_figures(workbench, found),
-                **({} if sample is None else {"sample": _sampled(workbench, asked)}),
+                **({} if sampled is None else {"sample": asdict(sampled)}),
                 "files": {name: str(folder.path / name) for name in ("differences.csv", "report.html")},
             }
             _write_differences(folder, workbench)
@@ -280,7 +284,15 @@ def _figures(workbench: duckdb.DuckDBPyConnection, found: _Found) -> dict[str, A
     ).fetchall()
     residual = residuals(steps)
     by_look_up = billed.method == "look-ups"
-    verdict = judge(counts, _faults(residual, found), by_look_up=by_look_up, has_tolerances=bool(terms.tolerances))
+    other_currency = _count(
+        workbench, "SELECT count(*) FROM differences WHERE kind = 'field_differs' AND field = 'currency'"
+    )
+    verdict = judge(
+        Found(counts, other_currency, _faults(residual, found)),
+        by_look_up=by_look_up,
+        has_tolerances=bool(terms.tolerances),
+        sampled=found.sampled,
+    )
     return {
         "exit_code": verdict.exit_code,
         "signable": verdict.is_signable,
@@ -294,7 +306,13 @@ def _figures(workbench: duckdb.DuckDBPyConnection, found: _Found) -> dict[str, A
         "patterns": dict(patterns),
         "not_determinable": not_determinable(by_look_up=by_look_up, has_times=billed.has_times),
         "bridge": [
-            {"step": step.name, "sentence": step.sentence, "is_total": step.is_total, "figures": _as_json(step.figures)}
+            {
+                "step": step.name,
+                "sentence": step.sentence,
+                "is_total": step.is_total,
+                "records": step.records,
+                "figures": _as_json(step.figures),
+            }
             for step in steps
         ],
         "residual": _as_json(residual),
@@ -320,17 +338,13 @@ def _faults(residual: dict[str, tuple[int, int]], found: _Found) -> list[str]:
     ]
 
 
-def _sampled(workbench: duckdb.DuckDBPyConnection, asked: int) -> dict[str, Any]:
+def _sampled(workbench: duckdb.DuckDBPyConnection, chosen: Chosen) -> Sampled:
     differing = _count(workbench, "SELECT count(DISTINCT external_reference) FROM differences")
-    return {
-        "customers": asked,
-        "differing": differing,
-        "confidence": CONFIDENCE,
-        "at_most": at_most(asked, differing, CONFIDENCE) if asked else 1.0,
-    }
+    share = at_most(chosen.asked, differing, CONFIDENCE) if chosen.asked else 1.0
+    return Sampled(chosen.asked, chosen.of, differing, CONFIDENCE, share)
 
 
-def _as_json(figures: dict[str, tuple[int, int]]) -> dict[str, dict[str, int]]:
+def _as_json(figures: Mapping[str, tuple[int | None, int]]) -> dict[str, dict[str, int | None]]:
     return {code: {"records": records, "sum": amount} for code, (records, amount) in sorted(figures.items())}
 
 
