@@ -10,7 +10,7 @@ from typing import Any
 
 import duckdb
 
-from pipeline.currency import NO_CURRENCY
+from pipeline.currency import NO_CODE, NO_CURRENCY, known
 from pipeline.outcomes import Discrepancy, Fate
 
 EXPECTED = (
@@ -139,10 +139,17 @@ def _added(rows: Iterable[tuple[Any, ...]]) -> Figures:
     """Rows of a name, a currency, records and minor units -> what each currency comes to; none that comes to nothing."""
     figures: Figures = {}
     for _, currency, records, amount in rows:
-        name = currency or NO_CURRENCY
+        name = _code(currency)
         before = figures.get(name, (0, 0))
         figures[name] = (before[0] + int(records or 0), before[1] + int(amount or 0))
     return {name: both for name, both in figures.items() if any(both)}
+
+
+def _code(currency: str | None) -> str:
+    """What a sum stands under; what billing writes where a code should be may be somebody's name."""
+    if not currency:
+        return NO_CURRENCY
+    return currency if currency in known() or currency == NO_CURRENCY else NO_CODE
 
 
 def _figures(workbench: duckdb.DuckDBPyConnection, query: str) -> Figures:

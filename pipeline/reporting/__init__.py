@@ -12,7 +12,7 @@ from pipeline.reporting.beside import Beside
 from pipeline.reporting.examples import with_examples, without_examples
 from pipeline.reporting.fates import differences, find_fates, identities
 from pipeline.reporting.lists import listed
-from pipeline.reporting.masked import handed_on, shapes
+from pipeline.reporting.masked import DIFFERENCES, differences_shown, handed_on, shapes, shown_as
 from pipeline.reporting.open_items import ROWS, Open, ages, carried, days_between
 from pipeline.reporting.pace import pace
 from pipeline.reporting.pages import our_own_words, render_period, render_reconciliation, render_run
@@ -21,7 +21,7 @@ from pipeline.reporting.sheets import tables
 from pipeline.reporting.summary import Facts, Report, summarize
 
 __all__ = [
-    "ROWS", "Beside", "Facts", "Open", "Report", "add_up_once", "ages", "carried", "days_between", "differences", "find_fates",
+    "DIFFERENCES", "ROWS", "Beside", "Facts", "Open", "Report", "add_up_once", "ages", "carried", "days_between", "differences", "differences_shown", "find_fates",
     "handed_on", "identities", "listed", "our_own_words", "pace", "render_period", "render_reconciliation", "render_run",
-    "shapes", "summarize", "tables", "verdict_on_period", "with_examples", "without_examples",
+    "shapes", "shown_as", "summarize", "tables", "verdict_on_period", "with_examples", "without_examples",
 ]  # fmt: skip

@@ -6,19 +6,6 @@ from typing import Any
 from pipeline.masking import Pii
 from pipeline.signatures import ROLES, Signed
 
-DIFFERENCE_COLUMNS = (
-    "found by",
-    "kind",
-    "row",
-    "person",
-    "field",
-    "ours",
-    "theirs",
-    "currency",
-    "difference",
-    "looks like",
-)
-
 
 @dataclass(frozen=True, slots=True)
 class Beside:
@@ -27,7 +14,7 @@ class Beside:
     pii: Pii = Pii.MASKED
     reasons: list[dict[str, Any]] = field(default_factory=list)  #: those of the summary, their examples as far as shown
     reconciliation: dict[str, Any] | None = None  #: the summary of the newest one that took this run in
-    differences: list[list[str | None]] = field(default_factory=list)  #: the first ones, in `DIFFERENCE_COLUMNS`
+    differences: list[dict[str, Any]] = field(default_factory=list)  #: the first ones, see `masked.DIFFERENCES`
     differences_in_all: int = 0
     duplicates: list[dict[str, str | None]] = field(
         default_factory=list
@@ -39,11 +26,6 @@ class Beside:
     signed: list[Signed] = field(default_factory=list)
     evidence: str = ""  #: the digest of everything that a reviewer signs for
     workbook: bool = False  #: whether report.xlsx lies beside the page
-
-    @property
-    def difference_columns(self) -> tuple[str, ...]:
-        """The header of `differences`."""
-        return DIFFERENCE_COLUMNS
 
 
 def planned_by(content: dict[str, Any]) -> list[Signed]:

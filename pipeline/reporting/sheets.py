@@ -7,6 +7,7 @@ from pipeline.currency import major_units
 from pipeline.outcomes import LISTS, Fate
 from pipeline.reporting.beside import Beside
 from pipeline.reporting.glance import currency_label
+from pipeline.reporting.masked import DIFFERENCES
 
 Table = tuple[str, Sequence[str], Iterable[Sequence[str | None]]]  #: name, header, rows
 
@@ -42,7 +43,7 @@ def tables(content: dict[str, Any], beside: Beside) -> Iterator[Table]:
             for one in content.get("control_totals", [])
         ],
     )
-    yield "Differences", beside.difference_columns, [[_text(cell) for cell in row] for row in beside.differences]
+    yield "Differences", DIFFERENCES, [[one[name] for name in DIFFERENCES] for one in beside.differences]
     yield "Open items", ("Fate", "Records", "Oldest since", "Days", "Runs", "Currency", "Minor units"), _open(beside)
 
 

@@ -1,52 +1,80 @@
 "use strict";
 // Tables of `data-sift` get a field that filters their rows and headers that sort them; without this script they stand as they are.
-for (const table of document.querySelectorAll("table[data-sift]")) {
+const plain = (text) => text.toLowerCase().replace(/[\u00a0\u202f]/g, " ").replace(/\u2212/g, "-").replace(/_/g, " ");
+const closed = (text) => text.replace(/(\d) (?=\d{3})/g, "$1");
+
+// What a cell is sorted by: its currency and its minor units, a number, or its text with the numbers in it as numbers.
+const worth = (cell) => {
+  const data = cell.querySelector("data");
+  if (data) return { of: data.dataset.of || "", number: Number(data.value) };
+  const text = plain(cell.textContent.trim());
+  const number = Number(closed(text));
+  return text === "" ? null : Number.isNaN(number) ? { text } : { of: "", number };
+};
+const order = (a, b) => {
+  if ("number" in a && "number" in b) return a.of.localeCompare(b.of) || a.number - b.number;
+  if ("text" in a && "text" in b) return a.text.localeCompare(b.text, undefined, { numeric: true });
+  return "number" in a ? -1 : 1;
+};
+
+const sortable = (table, rows) => {
   const body = table.tBodies[0];
-  const rows = Array.from(body.rows);
-  const worth = (row, column) => {
-    const cell = row.cells[column];
-    const data = cell.querySelector("data");
-    const text = data ? data.value : cell.textContent.trim();
-    const number = Number(text.replace(/[\s\u00a0\u202f]/g, ""));
-    return text !== "" && !Number.isNaN(number) ? number : text;
-  };
-  const order = (a, b) => {
-    if (typeof a === "number" && typeof b === "number") return a - b;
-    if (typeof a === typeof b) return a.localeCompare(b);
-    return typeof a === "number" ? -1 : 1;
-  };
-  Array.from(table.tHead.rows[0].cells).forEach((head, column) => {
+  const heads = Array.from(table.tHead.rows[0].cells);
+  heads.forEach((head, column) => {
     const button = document.createElement("button");
     button.type = "button";
     button.className = "sort";
     while (head.firstChild) button.append(head.firstChild);
     head.append(button);
     button.addEventListener("click", () => {
-      const down = head.getAttribute("aria-sort") === "ascending";
-      for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
-      head.setAttribute("aria-sort", down ? "descending" : "ascending");
-      const sorted = rows.slice().sort((a, b) => order(worth(a, column), worth(b, column)) * (down ? -1 : 1));
-      body.append(...sorted);
+      const next = { null: "ascending", ascending: "descending", descending: null }[head.getAttribute("aria-sort")];
+      heads.forEach((other) => other.removeAttribute("aria-sort"));
+      if (!next) return body.append(...rows); // the third time: as it was
+      head.setAttribute("aria-sort", next);
+      const worths = new Map(rows.map((row) => [row, worth(row.cells[column])]));
+      const full = rows.filter((row) => worths.get(row)).sort((a, b) => order(worths.get(a), worths.get(b)));
+      if (next === "descending") full.reverse();
+      return body.append(...full, ...rows.filter((row) => !worths.get(row)));
     });
   });
-  if (rows.length < 2) continue;
+};
+
+const filterable = (table, rows) => {
   const field = document.createElement("input");
   field.type = "search";
   field.className = "sift";
-  field.placeholder = "Filter";
-  field.setAttribute("aria-label", "Filter " + table.dataset.sift);
+  field.placeholder = "Filter " + table.dataset.sift;
+  field.setAttribute("aria-label", field.placeholder);
   const told = document.createElement("output");
   told.className = "soft sifted";
   field.addEventListener("input", () => {
-    const words = field.value.toLowerCase().split(/\s+/).filter(Boolean);
+    const words = plain(field.value).split(/\s+/).filter(Boolean);
     let left = 0;
     for (const row of rows) {
-      const text = row.textContent.toLowerCase();
-      row.hidden = !words.every((word) => text.includes(word));
+      const text = plain(row.textContent);
+      const bare = closed(text);
+      row.hidden = !words.every((word) => text.includes(word) || bare.includes(word));
       if (!row.hidden) left += 1;
     }
-    told.value = words.length ? left + " of " + rows.length : "";
+    told.value = !words.length ? "" : left ? left + " of " + rows.length : "nothing matches, of " + rows.length;
   });
-  const place = table.closest(".scroll") || table;
-  place.before(field, told);
+  if (table.caption) table.caption.append(document.createElement("br"), field, told);
+  else (table.closest(".scroll") || table).before(field, told);
+};
+
+for (const table of document.querySelectorAll("table[data-sift]")) {
+  const rows = Array.from(table.tBodies[0].rows);
+  if (rows.length < 2) continue;
+  sortable(table, rows);
+  filterable(table, rows);
 }
+
+// Only what really scrolls is a stop on the way of the tab key.
+const stops = () => {
+  for (const box of document.querySelectorAll(".scroll")) {
+    if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
+    else box.removeAttribute("tabindex");
+  }
+};
+addEventListener("resize", stops);
+stops();

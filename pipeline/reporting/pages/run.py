@@ -1,14 +1,11 @@
-"""The report as one self-contained page: opens offline, no outside asset, every value escaped.
-
-Its one script, which sorts and filters tables, is named by its hash in the Content-Security-Policy: no other one runs.
-"""
+"""The page of a run: what its template is given."""
 
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.currency import grouped_digits, major_units
+from pipeline.currency import NO_CODE, NO_CURRENCY, grouped_digits, major_units
 from pipeline.explanations import EXPLANATIONS, Explanation
-from pipeline.outcomes import LISTS, TROUBLED_FATES, Alarm, Fate, Reason
+from pipeline.outcomes import LISTS, Alarm, Fate, Reason
 from pipeline.reporting.beside import Beside, planned_by
 from pipeline.reporting.examples import without_examples
 from pipeline.reporting.glance import (
@@ -22,8 +19,10 @@ from pipeline.reporting.glance import (
     written,
 )
 from pipeline.reporting.money import KINDS
-from pipeline.reporting.pages.pictures import bars_of, pace_chart, waterfall
+from pipeline.reporting.pages.bridge import bridge_of, label_of
+from pipeline.reporting.pages.pictures import pace_chart, rate
 from pipeline.reporting.pages.templates import hash_of, template
+from pipeline.reporting.standing import reservations, standing, stopped_by
 from pipeline.reporting.summary import deferred
 
 #: What an exit code that can stand in a summary means, in words.
@@ -55,14 +54,23 @@ class Statement:
 def render_run(content: dict[str, Any], beside: Beside | None = None) -> str:
     """The content of `summary.json` as a page for people, and what stands beside it."""
     beside = beside or Beside(reasons=without_examples(content["reasons"]), signed=planned_by(content))
+    against = beside.reconciliation
+    stands, stops = standing(content, against), stopped_by(content) if content["status"] == "planned" else []
+    view = bridge_of(against["bridge"], against["residual"]) if against else bridge_of(content.get("bridge", []))
+    paced = content.get("pace")
     return template("run.html.j2").render(
         s=content,
         beside=beside,
+        standing=stands,
+        stopped_by=stops,
+        reservations=list(reservations(content, against)),
+        can_be_signed=content["conservation"]["holds"] and not stops and (against is None or against["signable"]),
         script_hash=hash_of("page.js"),
-        own=_bridge(content.get("bridge", [])),
-        against=_bridge(beside.reconciliation["bridge"]) if beside.reconciliation else None,
-        pace_chart=pace_chart(content["pace"]) if content.get("pace") else None,
-        state=_state(content),
+        view=view,
+        label_of=label_of,
+        pace=paced,
+        pace_chart=pace_chart(paced) if paced else None,
+        rate=rate,
         exit_meaning=EXIT_CODES.get(content["exit_code"], "see the documentation of exit codes"),
         fates=[(fate, content["fates"][fate.value], _list_of(fate)) for fate in Fate],
         accounts=accounts(content),
@@ -70,9 +78,10 @@ def render_run(content: dict[str, Any], beside: Beside | None = None) -> str:
         all_balances=all_balances(content),
         later=deferred(content),
         unsent=not_attempted(content),
-        pace=how_long(content["estimate"]),
+        how_long=how_long(content["estimate"]),
         sentence_of=sentence_of,
-        explained=_explained(content),
+        explained={reason.value: EXPLANATIONS[reason] for reason in Reason},
+        alarms=_alarms(content),
         written=written,
         lists={name: sum(content["fates"][fate] for fate in members) for name, members in LISTS.items()},
         statements=_statements(content),
@@ -82,14 +91,6 @@ def render_run(content: dict[str, Any], beside: Beside | None = None) -> str:
         currency_label=currency_label,
         has_minor_unit=has_minor_unit,
     )
-
-
-def _state(content: dict[str, Any]) -> str:
-    """`broken` where the figures do not add up, `attention` where a person has something to do, else `good`."""
-    if not content["conservation"]["holds"]:
-        return "broken"
-    troubled = any(content["fates"][fate] for fate in TROUBLED_FATES)
-    return "attention" if content["exit_code"] or troubled or content["cannot_be_paid_against"] else "good"
 
 
 def _statements(content: dict[str, Any]) -> list[Statement]:
@@ -111,35 +112,22 @@ def _statement(content: dict[str, Any], currency: str) -> Statement:
     )
 
 
-def _explained(content: dict[str, Any]) -> list[tuple[str, str, Explanation]]:
-    """Each code that stands in this report once: what it means, and how a row is mended or a file looked at."""
-    named = [one["reason"].partition(":")[0] for one in content["reasons"]] + [
-        one["code"] for one in content["findings"]
-    ]
-    codes: dict[str, Reason | Alarm] = {code.value: code for code in (*Reason, *Alarm)}
-    return [(name, codes[name].sentence, EXPLANATIONS[codes[name]]) for name in dict.fromkeys(named)]
+def _alarms(content: dict[str, Any]) -> list[tuple[str, str, Explanation]]:
+    """Each alarm that was raised, once: what it means, and what to look at."""
+    codes = {code.value: code for code in Alarm}
+    named = dict.fromkeys(one["code"] for one in content["findings"])
+    return [(name, codes[name].sentence, EXPLANATIONS[codes[name]]) for name in named]
 
 
 def _checks(content: dict[str, Any]) -> list[dict[str, Any]]:
-    """The checks, broken ones first."""
-    return sorted(content["conservation"]["checks"], key=lambda check: bool(check["holds"]))
-
-
-_MOST_BRIDGES = 12  #: currencies; the workbook and summary.json have them all
-
-
-def _bridge(steps: list[dict[str, Any]]) -> dict[str, Any]:
-    """What the template draws of a bridge: its steps, its currencies, and a waterfall for each."""
-    codes = sorted(
-        {code for step in steps for code in step["figures"]}, key=lambda code: (not has_minor_unit(code), code)
-    )
-    usable = [code for code in codes if has_minor_unit(code)][:_MOST_BRIDGES]
-    return {
-        "steps": steps,
-        "currencies": usable,
-        "left_out": len(codes) - len(usable),
-        "waterfalls": {code: waterfall(bars_of(steps, code), code) for code in usable},
-    }
+    """The checks, broken ones first, amounts without a usable currency in words."""
+    checks = sorted(content["conservation"]["checks"], key=lambda check: bool(check["holds"]))
+    return [
+        {**check, "what": check["what"].replace(f" {check['currency']} ", f" ({currency_label(check['currency'])}) ")}
+        if check["currency"] in {NO_CODE, NO_CURRENCY}
+        else check
+        for check in checks
+    ]
 
 
 def _list_of(fate: Fate) -> str:

@@ -43,6 +43,7 @@ def template(name: str) -> Template:
         finalize=_visible,
         loader=loader,
     )
+    environment.tests["whole_number"] = lambda text: str(text).isascii() and str(text).isdigit()
     return environment.get_template(name)
 
 

@@ -131,7 +131,7 @@ def stage_look_ups(folder: RunFolder, answers: Iterable[LookedUp]) -> Billed:
         metadata |= extra.keys()
         rows.append(
             {
-                "external_reference": answer.external_reference, "row_id": f"look-up of {answer.external_reference}", "place": place,
+                "external_reference": answer.external_reference, "row_id": "look-up", "place": place,
                 **{name: answer.fields.get(name) for name in (*_FIELDS, "currency")}, **extra,
                 "balance": balance if type(balance) is int else None,
                 "balance_text": None if balance is None or type(balance) is int else str(balance), "changed_at": None,

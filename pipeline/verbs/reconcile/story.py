@@ -17,8 +17,9 @@ import polars as pl
 from pipeline import __version__
 from pipeline.config import Settings, Target
 from pipeline.errors import ConfigError, RunNotFound
-from pipeline.files import write_bytes
+from pipeline.files import token_key, write_bytes
 from pipeline.ledger import Ledger
+from pipeline.masking import Pii
 from pipeline.outcomes import Discrepancy, Fate, State
 from pipeline.receiving import parse_expected
 from pipeline.reconciling import (
@@ -42,14 +43,16 @@ from pipeline.reconciling import (
     unexplained,
 )
 from pipeline.references import known_to
-from pipeline.reporting import render_reconciliation
+from pipeline.reporting import differences_shown, render_reconciliation, shown_as
 from pipeline.run_folder import RunFolder, all_runs
 from pipeline.verbs.reconcile.billed import Billed, stage_export, stage_look_ups
 from pipeline.verbs.reconcile.look_ups import look_up
 from pipeline.verbs.reconcile.meant import stage_meant
+from pipeline.verbs.report.open_rows import naming
 from pipeline.verbs.watch import CLOCK, NOBODY, StopRequest, Watch
 
 JOURNAL = "looked_up.jsonl"
+MOST_ON_A_PAGE = 200  #: differences
 CONFIDENCE = 0.95
 NO_LEGACY = Legacy()
 _OURS = {State.CREATED, State.CREATED_DIFFERENT, State.ADOPTED}  #: what the ledger calls what a run has created
@@ -138,10 +141,16 @@ def reconcile(
             shutil.rmtree(folder.path)
         raise
     folder.write_json("summary.json", content)
-    write_bytes(folder.path / "report.html", render_reconciliation(content).encode())
+    write_bytes(folder.path / "report.html", render_reconciliation(content, _first(folder, settings.home)).encode())
     shutil.rmtree(folder.staged)  # people's data once more; the runs have it
     (folder.path / JOURNAL).unlink(missing_ok=True)
     return Reconciled(content)
+
+
+def _first(folder: RunFolder, home: Path) -> list[dict[str, Any]]:
+    """The first differences, as far as a page may show them."""
+    found = pl.scan_csv(folder.path / "differences.csv", infer_schema=False, glob=False).head(MOST_ON_A_PAGE).collect()
+    return shown_as(differences_shown(found, Pii.MASKED, naming(token_key(home), Pii.MASKED))).to_dicts()
 
 
 def runs_to_reconcile(reports: Path, run_ids: Sequence[str], since: str | None) -> list[RunFolder]:
@@ -284,11 +293,13 @@ def _figures(workbench: duckdb.DuckDBPyConnection, found: _Found) -> dict[str, A
     ).fetchall()
     residual = residuals(steps)
     by_look_up = billed.method == "look-ups"
-    other_currency = _count(
-        workbench, "SELECT count(*) FROM differences WHERE kind = 'field_differs' AND field = 'currency'"
+    fields = dict(
+        workbench.execute(
+            "SELECT field, count(*) FROM differences WHERE kind = 'field_differs' GROUP BY field ORDER BY field"
+        ).fetchall()
     )
     verdict = judge(
-        Found(counts, other_currency, _faults(residual, found)),
+        Found(counts, fields.get("currency", 0), _faults(residual, found)),
         by_look_up=by_look_up,
         has_tolerances=bool(terms.tolerances),
         sampled=found.sampled,
@@ -303,6 +314,7 @@ def _figures(workbench: duckdb.DuckDBPyConnection, found: _Found) -> dict[str, A
         "compared": [*terms.fields, "currency", "balance"],
         "tolerances": dict(terms.tolerances),
         "differences": {kind.value: counts.get(kind.value, 0) for kind in Discrepancy},
+        "fields": fields,
         "patterns": dict(patterns),
         "not_determinable": not_determinable(by_look_up=by_look_up, has_times=billed.has_times),
         "bridge": [

@@ -1,6 +1,5 @@
 """What stands on a report beside the run's own summary: gathered from the folders of the run and of its reconciliation."""
 
-import csv
 from collections.abc import Iterator
 from datetime import datetime
 from functools import partial
@@ -11,13 +10,14 @@ import polars as pl
 
 from pipeline.files import token_key
 from pipeline.masking import Pii, shown
-from pipeline.reporting import Beside, Open, ages, with_examples, without_examples
+from pipeline.reporting import Beside, Open, ages, differences_shown, shown_as, with_examples, without_examples
 from pipeline.run_folder import RunFolder
 from pipeline.signatures import digest, signed
 from pipeline.verbs.report.evidence import lies_beneath, newest_reconciliation
 from pipeline.verbs.report.open_rows import naming, oldest, open_items
 
-_MOST_DIFFERENCES, _MOST_OPEN = 200, 50  #: on the page
+MOST_DIFFERENCES_OF_A_BOOK = 20_000
+_MOST_OPEN = 50  #: on the page
 
 
 def beside_of(folder: RunFolder, content: dict[str, Any], home: Path, pii: Pii, *, workbook: bool) -> Beside:
@@ -27,13 +27,13 @@ def beside_of(folder: RunFolder, content: dict[str, Any], home: Path, pii: Pii, 
     beneath = lies_beneath(folder, "reviewer" if workbook else "approver", reconciliation)
     until = datetime.fromisoformat(content["finished_at"])
     items = open_items(folder, home, until) if workbook else Open().items
-    differences = list(_differences(folder, reconciliation, pii, person))
+    differences = _differences(folder, reconciliation, pii, person)
     return Beside(
         pii=pii,
         reasons=_reasons(folder, content["reasons"], pii, person),
         reconciliation=reconciliation[1] if reconciliation else None,
-        differences=differences[:_MOST_DIFFERENCES],
-        differences_in_all=len(differences),
+        differences=differences.head(MOST_DIFFERENCES_OF_A_BOOK).to_dicts(),
+        differences_in_all=differences.height,
         duplicates=list(_duplicates(folder, person)),
         open_items=ages(items, until.isoformat()),
         oldest=list(oldest(items, until, person, _MOST_OPEN)),
@@ -74,33 +74,25 @@ def _duplicates(folder: RunFolder, person: Any) -> Iterator[dict[str, str | None
 
 def _differences(
     folder: RunFolder, reconciliation: tuple[Path, dict[str, Any]] | None, pii: Pii, person: Any
-) -> Iterator[list[str | None]]:
-    """Every difference that was found, as far as it may be shown, in the columns of `beside.DIFFERENCE_COLUMNS`."""
-    for one in _lines(folder.path / "differences.csv"):
-        told = [one["field"], *_sides(one, pii), None, None, None]
-        yield ["billing's answer", "created different", one["_import_row_id"], person(one["external_reference"]), *told]
-    if reconciliation is None:
-        return
-    for one in _lines(reconciliation[0] / "differences.csv"):
-        if one["run_id"] in {folder.run_id, ""}:
-            told = [one["field"], *_sides(one, pii), *(one[name] or None for name in ("currency", "amount", "pattern"))]
-            yield [
-                "reconciliation",
-                one["kind"].replace("_", " "),
-                one["row_id"],
-                person(one["external_reference"]),
-                *told,
-            ]
+) -> pl.DataFrame:
+    """Every difference that was found, as far as it may be shown, in the columns of `beside.DIFFERENCES`."""
+    by_answer = _read(folder.path / "differences.csv").rename({"_import_row_id": "row_id"})
+    found = [
+        differences_shown(by_answer.with_columns(_unquoted("theirs")), pii, person).with_columns(
+            kind=pl.lit("created_different")
+        )
+    ]
+    if reconciliation is not None:
+        of_run = pl.col("run_id").is_null() | (pl.col("run_id") == folder.run_id)
+        found.append(differences_shown(_read(reconciliation[0] / "differences.csv").filter(of_run), pii, person))
+    return pl.concat([shown_as(one) for one in found])
 
 
-def _sides(one: dict[str, str], pii: Pii) -> list[str | None]:
-    """Both sides of a difference. An amount and a currency are nobody's in particular; every other text is a person's."""
-    if one["field"] in {"balance", "currency"} and pii is not Pii.NONE:
-        return [one["ours"], one["theirs"]]
-    return [shown(one[side] or None, pii) for side in ("ours", "theirs")]
+def _unquoted(name: str) -> pl.Expr:
+    """What billing answered stands there as JSON; a text without its quotes."""
+    text = pl.col(name)
+    return pl.when(text.str.starts_with('"')).then(text.str.json_decode(pl.String)).otherwise(text).alias(name)
 
 
-def _lines(path: Path) -> Iterator[dict[str, str]]:
-    if path.is_file():
-        with path.open(encoding="utf-8", newline="") as file:
-            yield from csv.DictReader(file)
+def _read(path: Path) -> pl.DataFrame:
+    return pl.read_csv(path, infer_schema=False, glob=False)

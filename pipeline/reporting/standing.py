@@ -1,0 +1,70 @@
+"""How a report stands: sound, something to do, or broken; and what whoever signs has to say something about."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.currency import grouped_digits
+from pipeline.outcomes import TROUBLED_FATES
+from pipeline.reporting.glance import not_attempted
+from pipeline.reporting.summary import deferred
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a report begins with."""
+
+    state: str  #: `good`, `attention` (a person has something to do) or `broken`
+    mark: str  #: in a few words
+    sentence: str  #: the verdict
+    beneath: str = ""  #: what is to be said besides
+
+
+def standing(content: Mapping[str, Any], reconciliation: Mapping[str, Any] | None = None) -> Standing:
+    """Of a run's summary and of the newest reconciliation that took it in, the graver comes first."""
+    verdict, planned = str(content["verdict"]), content["status"] == "planned"
+    if not content["conservation"]["holds"]:
+        return Standing("broken", "Out of balance", verdict)
+    if planned and (stops := stopped_by(content)):
+        return Standing("broken", "It will not be applied as it stands", verdict, f"Stopped by {', '.join(stops)}.")
+    if reconciliation is not None and reconciliation["exit_code"] == 7:
+        mark = "Billing is not what was meant" if reconciliation["signable"] else "Not to be signed"
+        return Standing("broken", mark, str(reconciliation["verdict"]), f"The import by itself: {verdict}")
+    beneath = "" if reconciliation is None else f"Held against billing: {reconciliation['verdict']}"
+    if not planned and (content["fates"]["in_doubt"] or not_attempted(content)):
+        return Standing("attention", "Not finished", verdict, beneath)
+    troubled = any(content["fates"][fate] for fate in TROUBLED_FATES) or content["cannot_be_paid_against"]
+    if content["exit_code"] or troubled or (reconciliation is not None and reconciliation["exit_code"]):
+        return Standing("attention", "Adds up; something is left to do", verdict, beneath)
+    return Standing("good", f"Adds up; {_left(content, planned=planned)}", verdict, beneath)
+
+
+def standing_of_reconciliation(content: Mapping[str, Any]) -> Standing:
+    """Of a reconciliation's own summary."""
+    state = {0: "good", 1: "attention"}.get(content["exit_code"], "broken")
+    words = {"good": "In balance", "attention": "In balance, with something to look at", "broken": "Out of balance"}
+    mark = words[state] if content["signable"] else "Not to be signed"
+    return Standing(state, f"{mark}, by a sample" if "sample" in content else mark, str(content["verdict"]))
+
+
+def stopped_by(content: Mapping[str, Any]) -> list[str]:
+    """The alarms that keep a plan from being applied, until somebody accepts them."""
+    found = (one["code"] for one in content["findings"] if one["stops"] and one["code"] not in content["accepted"])
+    return list(dict.fromkeys(found))
+
+
+def reservations(content: Mapping[str, Any], reconciliation: Mapping[str, Any] | None) -> Iterator[str]:
+    """What is not as it should be, though it adds up; nobody signs for it without a word about it."""
+    fates, unsent = content["fates"], not_attempted(content)
+    if fates["in_doubt"] or unsent:
+        yield f"{grouped_digits(fates['in_doubt'])} records are in doubt and {grouped_digits(unsent)} were not sent"
+    if fates["created_different"]:
+        yield f"{grouped_digits(fates['created_different'])} customers were created with other content than was sent"
+    if reconciliation is not None and reconciliation["exit_code"]:
+        yield f"held against billing: {reconciliation['verdict'].rstrip('.')}"
+
+
+def _left(content: Mapping[str, Any], *, planned: bool) -> str:
+    if planned:
+        return "ready to be applied"
+    return f"nothing is left to do{' in this wave' if deferred(content) else ''}"
