@@ -64,7 +64,7 @@ _BETWEEN = {
     ("read", "expected"): "Taken out",
     ("expected", "found"): "Differences",
 }
-_HEADS = {"legacy": "Legacy total", "read": "Read", "expected": "Expected in billing", "found": "Found in billing"}
+_HEADS = {"legacy": "Legacy total", "read": "Read", "expected": "Expected", "found": "Found"}
 
 
 def bridge_of(

@@ -17,7 +17,7 @@ from pipeline.verbs.report.evidence import lies_beneath, newest_reconciliation
 from pipeline.verbs.report.open_rows import naming, oldest, open_items
 
 MOST_DIFFERENCES_OF_A_BOOK = 20_000
-_MOST_OPEN = 50  #: on the page
+_MOST_OPEN = 25  #: on the page, and as many of each list with duplicates
 
 
 def beside_of(folder: RunFolder, content: dict[str, Any], home: Path, pii: Pii, *, workbook: bool) -> Beside:

@@ -22,7 +22,7 @@ from pipeline.verbs.report.evidence import lies_beneath, newest_reconciliation
 from pipeline.verbs.report.open_rows import naming, oldest, open_items, placed, rows_of
 from pipeline.verbs.watch import CLOCK
 
-_MOST_OPEN = 500  #: rows on the page
+_MOST_OPEN = 100  #: rows on the page
 _FED = pl.Schema(
     {
         "run": pl.Int32, "file": pl.Int32, "place": pl.String, "row_id": pl.String, "fate": pl.String,
