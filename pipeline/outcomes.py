@@ -296,7 +296,10 @@ class Discrepancy(_Explained):
         "created_by_another_run",
         "Billing holds this customer, and a run created it that is not reconciled here.",
     )
-    CHANGED = "changed_since", "Billing has changed this field after we had settled it, by a payment perhaps."
+    CHANGED = (
+        "changed_since",
+        "Billing has changed this customer after we had settled it, by a payment perhaps, and holds another value in this field.",
+    )
     DOUBT = "in_doubt", "Our own ledger does not know yet whether billing took this customer."
 
 
@@ -376,7 +379,13 @@ LISTS: dict[str, tuple[Fate, ...]] = {
     "unprocessed": (Fate.NOT_ATTEMPTED,),
 }
 
+
 #: Fates that a clean run has none of: exit code 1 where any of them has a row.
+def list_of(fate: Fate) -> str:
+    """The list that records of a fate stand in."""
+    return next(name for name, fates in LISTS.items() if fate in fates)
+
+
 TROUBLED_FATES = frozenset({*LISTS["held"], *LISTS["in_doubt"], *LISTS["rejected"], Fate.CREATED_DIFFERENT})
 
 

@@ -27,6 +27,7 @@ import polars as pl
 
 from pipeline.errors import ReferencesError
 from pipeline.files import private_folder, renamed_when_whole
+from pipeline.sql import literal
 
 FILE_NAME = "references.duckdb"
 COLUMNS = {
@@ -77,7 +78,7 @@ def load(
     path = private_folder(folder) / FILE_NAME
     with _only_one(folder), _workshop(folder) as workshop, renamed_when_whole(path) as temporary:
         with _workbench(workshop / "spill") as connection:
-            connection.execute(f"ATTACH {_literal(workshop / FILE_NAME)} AS written (RECOVERY_MODE no_wal_writes)")
+            connection.execute(f"ATTACH {literal(str(workshop / FILE_NAME))} AS written (RECOVERY_MODE no_wal_writes)")
             _fill(connection, batches)
             connection.execute(f"CREATE TABLE written.hashes AS SELECT rowid AS place, {_HASHES} FROM written.known")
             found = _described(connection, path, fields, inputs(), now)
@@ -93,7 +94,7 @@ def known_to(folder: Path) -> References | None:
         return None
     try:
         with _workbench(None) as connection:
-            connection.execute(f"ATTACH {_literal(path.resolve())} AS kept (READ_ONLY)")
+            connection.execute(f"ATTACH {literal(str(path.resolve()))} AS kept (READ_ONLY)")
             connection.execute("SET enable_external_access = false")
             connection.execute(f"SELECT {', '.join(COLUMNS)} FROM kept.known LIMIT 0")
             rows = connection.execute("SELECT version, row_count, loaded_at, fields, inputs FROM kept.meta").fetchall()
@@ -200,8 +201,3 @@ def _workbench(spill: Path | None) -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
     finally:
         connection.close()
-
-
-def _literal(path: Path) -> str:
-    """A path as an SQL literal: ATTACH takes no bound values."""
-    return "'" + str(path).replace("'", "''") + "'"

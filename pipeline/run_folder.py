@@ -23,8 +23,9 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from pipeline.errors import OutOfBalance, PlanStale, ReferencesError, RunNotFound
-from pipeline.files import private_folder, remove_unfinished, renamed_when_whole, sha256_of_each, write_bytes
+from pipeline.files import private_folder, remove_unfinished, renamed_when_whole, sha256_of, sha256_of_each, write_bytes
 from pipeline.outcomes import LISTS
+from pipeline.sql import literal
 
 RESULT_FILES = (
     "summary.json",
@@ -131,7 +132,7 @@ class RunFolder:
         return self._sources(path.name)
 
     def _sources(self, pattern: str) -> str:
-        return f"read_parquet({_literal(f'{glob.escape(str(self.staged.absolute()))}/{pattern}')})"
+        return f"read_parquet({literal(f'{glob.escape(str(self.staged.absolute()))}/{pattern}')})"
 
     def stage_blocks(self, name: str, blocks: Iterable[pl.DataFrame]) -> None:
         """Keep a table that comes in blocks, none of which has to wait in memory for the next; replaces an older one."""
@@ -189,7 +190,7 @@ class RunFolder:
             if references is not None:
                 _attach(connection, references, spill / "references.duckdb")
             home = str(self.path.absolute())
-            allowed = ", ".join(_literal(f"{folder}/") for folder in (home, glob.escape(home)))
+            allowed = ", ".join(literal(f"{folder}/") for folder in (home, glob.escape(home)))
             connection.execute(f"SET allowed_directories = [{allowed}]")
             connection.execute("SET enable_external_access = false")
             connection.execute("SET lock_configuration = true")
@@ -233,32 +234,57 @@ class RunFolder:
         }
         write_bytes(self.path / MANIFEST, sealed(content))
 
+    @property
+    def was_applied(self) -> bool:
+        """Whether the run was sent to billing and has a report of that."""
+        return (self.path / "summary.json").is_file() and self.read_json("summary.json")["status"] != "planned"
+
+    def seal(self, kind: str) -> None:
+        """Write a manifest of everything that lies in a folder that is no run's: a reconciliation, a span of time."""
+        paths = [path for path in sorted(self.path.rglob("*")) if path.is_file() and path.name != MANIFEST]
+        hashes = sha256_of_each(paths)
+        files = {path.relative_to(self.path).as_posix(): hashes[path] for path in paths}
+        content = {"schema": 2, "kind": kind, "id": self.run_id, "files": files, "seal": _UNSEALED}
+        write_bytes(self.path / MANIFEST, sealed(content))
+
     def amend_manifest(self) -> None:
-        """Take pages and signatures into the manifest as they are now; every other file keeps the SHA-256 that it had.
+        """Take the pages into the manifest as they are now; every other file keeps the SHA-256 that it had.
 
         Raises OutOfBalance where the manifest is not the one that was written: a new seal would hide that.
         """
+        self._amend(*PAGES)
+
+    def _amend(self, *names: str) -> None:
+        content = self._sealed_manifest()
+        others = {name: digest for name, digest in content["files"].items() if name not in names}
+        here = {name: sha256_of(path) for name in names if (path := self.path / name).is_file()}
+        write_bytes(self.path / MANIFEST, sealed({**content, "files": dict(sorted({**others, **here}.items()))}))
+
+    def _sealed_manifest(self) -> dict[str, Any]:
+        """The manifest; raise OutOfBalance where it is not the one that was written: a new seal would hide that."""
         content = self.read_json(MANIFEST)
         if sealed(content) != (self.path / MANIFEST).read_bytes():
             raise OutOfBalance(f"{self.path / MANIFEST} is not as it was written; see: pipeline verify {self.run_id}")
-        names = sorted({*content["files"], *PAGES, SIGNATURES})
-        here = {name: path for name in (*PAGES, SIGNATURES) if (path := self.path / name).is_file()}
-        hashes = sha256_of_each(here.values())
-        amended = {
-            name: hashes[here[name]] if name in here else content["files"][name]
-            for name in names
-            if name in here or name not in PAGES
-        }
-        write_bytes(self.path / MANIFEST, sealed({**content, "files": amended}))
+        return content
 
     def signatures(self) -> list[str]:
         """The lines of everybody who has signed, the oldest first."""
         path = self.path / SIGNATURES
-        return path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+        return path.read_bytes().decode("utf-8").split("\n")[:-1] if path.is_file() else []
 
     def sign(self, line: str) -> None:
-        """Add a line to those who have signed."""
-        write_bytes(self.path / SIGNATURES, "".join(f"{each}\n" for each in [*self.signatures(), line]).encode())
+        """Add a line to those who have signed, and take them into the manifest where it stands.
+
+        Raises OutOfBalance where the lines are not those that the manifest names: a new one would hide that.
+        """
+        path, manifest = self.path / SIGNATURES, self.path / MANIFEST
+        if manifest.is_file():
+            known = self._sealed_manifest()["files"].get(SIGNATURES)
+            if known != (sha256_of(path) if path.is_file() else None):
+                raise OutOfBalance(f"{path} is not as it was written; see: pipeline verify {self.run_id}")
+        write_bytes(path, "".join(f"{each}\n" for each in [*self.signatures(), line]).encode())
+        if manifest.is_file():
+            self._amend(SIGNATURES)
 
 
 def sealed(content: dict[str, Any]) -> bytes:
@@ -288,7 +314,7 @@ def _attach(connection: duckdb.DuckDBPyConnection, references: Path, link: Path)
             os.link(references.resolve(), link)
         except OSError:  # another file system, or one without links
             shutil.copyfile(references, link)
-        connection.execute(f"ATTACH {_literal(str(link.absolute()))} AS kept (READ_ONLY)")
+        connection.execute(f"ATTACH {literal(str(link.absolute()))} AS kept (READ_ONLY)")
     except (OSError, duckdb.Error):
         raise _damaged(references) from None
     finally:
@@ -310,8 +336,3 @@ def _damaged(references: Path) -> ReferencesError:
     return ReferencesError(
         f"{references} cannot be read; load the known customers again: pipeline references load FILE"
     )
-
-
-def _literal(text: str) -> str:
-    """A text as an SQL literal, for the few statements that take no bound values."""
-    return "'" + text.replace("'", "''") + "'"

@@ -42,7 +42,7 @@ def signature(
     """The next line after those before it."""
     after = hashlib.sha256(before[-1].encode()).hexdigest() if before else _FIRST
     told = {"role": role, "name": name, "at": at, "note": note, "beneath": dict(beneath), "after": after}
-    return json.dumps(told, ensure_ascii=False)
+    return json.dumps(told)  # in ASCII: no character of a name or a note is a line's end to anybody
 
 
 def signed(lines: Sequence[str], now: Mapping[str, str]) -> list[Signed]:
@@ -53,7 +53,9 @@ def signed(lines: Sequence[str], now: Mapping[str, str]) -> list[Signed]:
         told = json.loads(line)
         broken = broken or told["after"] != after
         after = hashlib.sha256(line.encode()).hexdigest()
-        changed = ("signatures.jsonl",) * broken + _changed(told["beneath"], now)
+        # A reviewer signs for all that lies there, so that what comes later is news; the others sign for the plan alone.
+        lies_there = now if told["role"] == "reviewer" else {name: now[name] for name in told["beneath"] if name in now}
+        changed = ("signatures.jsonl",) * broken + _changed(told["beneath"], lies_there)
         newest[told["role"]] = Signed(
             told["role"], told["name"], told["at"], told["note"], digest(told["beneath"]), changed
         )
@@ -61,4 +63,5 @@ def signed(lines: Sequence[str], now: Mapping[str, str]) -> list[Signed]:
 
 
 def _changed(beneath: Mapping[str, str], now: Mapping[str, str]) -> tuple[str, ...]:
-    return tuple(name for name, before in beneath.items() if now.get(name) != before)
+    """What is another than it was, and what lies there now and did not: a reconciliation that came later, say."""
+    return tuple(name for name in dict.fromkeys([*beneath, *now]) if now.get(name) != beneath.get(name))

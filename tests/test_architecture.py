@@ -45,7 +45,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "submission": {*WORDS, "ledger", "billing"},
     # Settings live beside what they set: the address and the key are billing's, the dialect of a file is its reader's.
     "config": {*WORDS, "billing", "sources"},
-    "verbs": {*WORDS, *STAGES, *EDGES, "submission", "config", "__init__"},
+    "verbs": {*WORDS, *STAGES, *EDGES, "submission", "config", "verifier", "__init__"},
     "sandbox": set(),
     # It checks what all the others made, so it may share nothing with them that computes.
     "verifier": {"customer", "currency", "outcomes", "files"},

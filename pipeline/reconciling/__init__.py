@@ -7,12 +7,24 @@ the residual that nothing explains; `legacy.py` begins it with what a legacy sys
 """
 
 from pipeline.reconciling.bridge import EXPECTED, Step, bridge, residuals
-from pipeline.reconciling.comparing import Chosen, Terms, changed_references, choose, compare, strangers, tell_changes
-from pipeline.reconciling.legacy import Legacy, from_legacy, unexplained
+from pipeline.reconciling.comparing import (
+    Chosen,
+    Terms,
+    changed_references,
+    choose,
+    column_of,
+    compare,
+    doubts,
+    strangers,
+    tell_changes,
+    unreadable_balances,
+)
+from pipeline.reconciling.legacy import RECORDS, Legacy, fed_again, from_legacy, reasons_used, unexplained
 from pipeline.reconciling.sampling import at_most
 from pipeline.reconciling.verdict import Found, Sampled, Verdict, judge, not_determinable
 
 __all__ = [
-    "EXPECTED", "Chosen", "Found", "Legacy", "Sampled", "Step", "Terms", "Verdict", "at_most", "bridge", "changed_references", "choose", "compare",
-    "from_legacy", "judge", "not_determinable", "residuals", "strangers", "tell_changes", "unexplained",
+    "EXPECTED", "RECORDS", "Chosen", "Found", "Legacy", "Sampled", "Step", "Terms", "Verdict", "at_most", "bridge", "changed_references",
+    "choose", "column_of", "compare", "doubts", "fed_again", "from_legacy", "judge", "not_determinable", "reasons_used", "residuals",
+    "strangers", "tell_changes", "unexplained", "unreadable_balances",
 ]  # fmt: skip

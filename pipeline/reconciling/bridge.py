@@ -1,7 +1,7 @@
 """From the source total to what billing holds, step by step, per currency; what no step explains is the residual.
 
-The steps come from the pairs, the total at the end from billing's side alone, so that a record which was counted twice or
-not at all shows as a residual.
+The first total comes from what the runs read, the second from each customer once, the last from billing's side alone, and the
+steps between from rows and pairs: a record that was counted twice or not at all shows as a residual.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -91,24 +91,32 @@ _WORDS = {
 def bridge(workbench: duckdb.DuckDBPyConnection, read: Sequence[tuple[str, str, int, int]]) -> list[Step]:
     """The steps, from the tables of `choose` and `compare` and what the runs read: fate, currency, records, minor units."""
     source = _added(read)
-    before, chosen = (
-        _figures(workbench, f"SELECT currency, count(*), sum(balance) FROM {table} WHERE role = 'expected' GROUP BY 1")
-        for table in ("chosen_from", "expected")
+    meant, once, chosen = (
+        figures_of(
+            workbench, f"SELECT currency, count(*), sum(balance) FROM {table} WHERE role = 'expected' GROUP BY 1"
+        )
+        for table in ("candidates", "chosen_from", "expected")
     )
-    there = _figures(workbench, "SELECT currency, count(*), sum(balance) FROM billed GROUP BY 1")
-    currencies = sorted({*source, *before, *there})
+    settled = figures_of(
+        workbench,
+        "SELECT currency, count(*), sum(balance) FROM candidates WHERE is_resolved AND role = 'expected' GROUP BY 1",
+    )
+    there = figures_of(workbench, "SELECT currency, count(*), sum(balance) FROM billed GROUP BY 1")
+    currencies = sorted({*source, *once, *there})
     taken = [
         Step.of(fate.value, fate.sentence, figures)
         for fate in Fate
         if fate not in EXPECTED and (figures := _negated(_added(row for row in read if row[0] == fate.value)))
     ]
-    again = _minus(before, _sum([source, *(step.figures for step in taken)]))
-    left_out = _minus(chosen, before)
+    between = (
+        ("settled_since", "left in doubt by their run, and settled by our ledger since", settled),
+        ("again", "the same customer in several runs", _minus(once, meant)),
+        ("not_sampled", "not in the sample", _minus(chosen, once)),
+    )
     return [
         _total("read", "read from the source", source, currencies),
         *taken,
-        *([Step.of("again", "the same customer in several runs", again)] if again else []),
-        *([Step.of("not_sampled", "not in the sample", left_out)] if left_out else []),
+        *(Step.of(name, sentence, figures) for name, sentence, figures in between if figures),
         _total("expected", "expected in billing", chosen, currencies),
         *_told(workbench),
         _total("found", "found in billing", there, currencies),
@@ -116,9 +124,16 @@ def bridge(workbench: duckdb.DuckDBPyConnection, read: Sequence[tuple[str, str, 
 
 
 def residuals(steps: Sequence[Step]) -> Figures:
-    """What no step between `expected` and `found` explains, per currency; empty where all is explained."""
-    at = next(index for index, step in enumerate(steps) if step.name == "expected")
-    return _minus(steps[-1].figures, _sum(step.figures for step in steps[at:-1]))
+    """What no step between two totals explains, from what was read to what was found, per currency; empty where all is explained."""
+    by_name = {step.name: index for index, step in enumerate(steps)}
+    read, expected, found = (by_name[name] for name in ("read", "expected", "found"))
+    legs = [
+        _minus(steps[to].figures, _sum(step.figures for step in steps[at:to]))
+        for at, to in ((read, expected), (expected, found))
+    ]
+    whole = _sum(legs)
+    # What is missing on one leg and too much on the other is no balance.
+    return whole | {code: figures for leg in legs for code, figures in leg.items() if code not in whole}
 
 
 def _told(workbench: duckdb.DuckDBPyConnection) -> Iterable[Step]:
@@ -152,7 +167,8 @@ def _code(currency: str | None) -> str:
     return currency if currency in known() or currency == NO_CURRENCY else NO_CODE
 
 
-def _figures(workbench: duckdb.DuckDBPyConnection, query: str) -> Figures:
+def figures_of(workbench: duckdb.DuckDBPyConnection, query: str) -> Figures:
+    """What a query comes to that gives currency, records and minor units."""
     return _added(("", *row) for row in workbench.execute(query).fetchall())
 
 

@@ -1,17 +1,27 @@
 -- Every customer once, from both sides, and what is wrong with it as a whole.
 -- expected:  external_reference, role, run_id, row_id, place, fate, currency, balance, …          once each
 -- billed:    external_reference, place, row_id, currency, balance, changed_at, …                  as often as billing holds it
--- elsewhere: external_reference, run_id       created by runs that are not reconciled here
--- known:     external_reference               files of known customers name it
+-- elsewhere: external_reference, run_id, state      what the ledger knows of strangers: ours, pre_existing, conflict, unknown, …
+-- known:     external_reference                     files of known customers name it
+-- Of several copies the one is compared that holds what we meant, if one does, else the first; in whatever order they came.
 CREATE TABLE held_twice AS
-SELECT external_reference, count(*) AS times, min(place) AS first_place
+SELECT
+    external_reference,
+    count(*) AS times,
+    min_by(
+        billed.place,
+        {
+            'is_other': billed.currency IS DISTINCT FROM expected.currency OR billed.balance IS DISTINCT FROM expected.balance,
+            'place': billed.place
+        }
+    ) AS first_place
 FROM billed
 SEMI JOIN (SELECT hash(external_reference) AS hashed FROM billed GROUP BY hashed HAVING count(*) > 1)
     ON hash(external_reference) = hashed
+LEFT JOIN expected USING (external_reference)
 GROUP BY external_reference
 HAVING count(*) > 1;
 
--- The first of each.
 CREATE VIEW copies AS
 SELECT external_reference, coalesce(times, 1) AS times, place AS billed_place
 FROM billed
@@ -31,10 +41,11 @@ SELECT
         WHEN role = 'expected' AND times IS NULL THEN 'missing_in_billing'
         WHEN role = 'in_doubt' THEN 'in_doubt'
         WHEN times IS NULL OR role = 'expected' THEN NULL
-        -- There, and not by this: another run made it, a file of known customers names it, or nobody knows why.
-        WHEN elsewhere.run_id IS NOT NULL THEN 'created_by_another_run'
-        WHEN role = 'held' THEN 'there_before'
-        WHEN known.external_reference IS NOT NULL THEN 'known_before'
+        -- There, and not by this: another run made it or may have, somebody met it before, or nobody knows why.
+        WHEN elsewhere.state = 'ours' THEN 'created_by_another_run'
+        WHEN elsewhere.state = 'unknown' THEN 'in_doubt'
+        WHEN role = 'held' OR elsewhere.state = 'conflict' THEN 'there_before'
+        WHEN elsewhere.state = 'pre_existing' OR known.external_reference IS NOT NULL THEN 'known_before'
         ELSE 'unknown_to_us'
     END AS kind,
     elsewhere.run_id AS made_by

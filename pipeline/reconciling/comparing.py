@@ -6,9 +6,9 @@ from importlib.resources import files
 
 import duckdb
 
-from pipeline.currency import exponents
-from pipeline.outcomes import Discrepancy
-from pipeline.sql import identifier
+from pipeline.customer import METADATA_PREFIX
+from pipeline.outcomes import Discrepancy, Fate
+from pipeline.sql import identifier, literal
 
 _EXPECTED, _COMPARE, _PATTERNS = (
     files(__package__).joinpath(name).read_text(encoding="utf-8")
@@ -18,13 +18,19 @@ _EXPECTED, _COMPARE, _PATTERNS = (
 _SAME_WITH = {"email": "lower({})"}
 #: Tolerances that a job may declare for texts.
 _TOLERANCES = {"case": "lower({})", "spaces": "regexp_replace({}, '\\s+', '', 'g')"}
+#: Fields of which we may say nothing without meaning that nothing is there.
+_OPTIONAL = ("billing_id",)
+#: Microseconds by which our clock and billing's may be apart: what was changed so soon after we had settled it may have been so from the start.
+_CLOCKS_APART = 300_000_000
+_A_DAY = 86_400_000_000  #: microseconds; a time of change further in the future is none
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """Under which terms two customers are the same: the fields that billing states, and what the job lets pass."""
+    """Under which terms two customers are the same: the fields that are compared, and what the job lets pass."""
 
     fields: Sequence[str]  #: name, email, phone, billing_id, metadata.<key>: those that billing's side states at all
+    ours: frozenset[str] = frozenset()  #: those that our side has a column for
     tolerances: Mapping[str, str | int] = field(default_factory=dict)  #: field -> case, spaces; balance -> minor units
 
 
@@ -36,15 +42,27 @@ class Chosen:
     of: int
 
 
+def column_of(name: str) -> str:
+    """The column of a field on both sides. Keys of metadata are anybody's text, and SQL's names know no case."""
+    key = name.removeprefix(METADATA_PREFIX)
+    return name if key == name else f"metadata_{key.encode().hex()}"
+
+
+def doubts(workbench: duckdb.DuckDBPyConnection) -> Iterator[list[tuple[str, str]]]:
+    """References that a run of the view `meant` left in doubt, each with that run, in blocks: the ledger may know more by now."""
+    for block in _blocks(workbench, "SELECT external_reference, run_id FROM meant WHERE role = 'in_doubt'"):
+        yield [(reference, run_id) for reference, run_id in block]
+
+
 def choose(workbench: duckdb.DuckDBPyConnection, sample: int | None = None, seed: str = "") -> Chosen:
-    """Make the tables `chosen_from` (each customer once) and `expected` (those to be held against billing) from `candidates`.
+    """Make `chosen_from` (each customer once) and `expected` (those to be held against billing) from `meant` and `resolved`.
 
     `sample`: of those that billing is asked about only so many, at random and the same for the same seed.
     """
     workbench.execute(_EXPECTED)
     count = "SELECT count(*) FROM {} WHERE role IN ('expected', 'in_doubt')"
     of = _one(workbench, count.format("chosen_from"))
-    if sample is None:
+    if sample is None or sample >= of:
         workbench.execute("CREATE VIEW expected AS FROM chosen_from")
         return Chosen(of, of)
     workbench.execute(
@@ -52,16 +70,14 @@ def choose(workbench: duckdb.DuckDBPyConnection, sample: int | None = None, seed
         " ORDER BY sha256(? || external_reference) LIMIT ?",
         [seed, sample],
     )
-    return Chosen(_one(workbench, count.format("expected")), of)
+    return Chosen(sample, of)
 
 
 def strangers(workbench: duckdb.DuckDBPyConnection) -> Iterator[list[str]]:
     """References that billing holds and nothing expects, in blocks: who made them is asked of the ledger."""
-    found = workbench.execute(
-        "SELECT DISTINCT external_reference FROM billed"
-        " ANTI JOIN (SELECT external_reference FROM expected WHERE role IN ('expected', 'in_doubt')) USING (external_reference)"
-    )
-    while block := found.fetchmany(100_000):
+    wanted = "SELECT external_reference FROM expected WHERE role IN ('expected', 'in_doubt')"
+    query = f"SELECT DISTINCT external_reference FROM billed ANTI JOIN ({wanted}) USING (external_reference)"
+    for block in _blocks(workbench, query):
         yield [reference for (reference,) in block]
 
 
@@ -72,44 +88,62 @@ def compare(workbench: duckdb.DuckDBPyConnection, terms: Terms) -> None:
     """
     workbench.execute(_COMPARE)
     workbench.execute(_unequal(terms))
-    for name in terms.fields:
+    for name in (*terms.fields, "currency"):
         workbench.execute(_field_differences(name, terms))
-    workbench.execute(_field_differences("currency", terms))
     workbench.execute(_balance_differences(int(terms.tolerances.get("balance", 0))))
-    _name_patterns(workbench)
+    # Only where balances differ: ranking a million rows for nobody takes a second.
+    if workbench.execute("SELECT 1 FROM differences WHERE kind = ? LIMIT 1", [Discrepancy.BALANCE.value]).fetchall():
+        workbench.execute(_PATTERNS)
 
 
 def changed_references(workbench: duckdb.DuckDBPyConnection) -> Iterator[list[str]]:
     """References that differ and of which billing says when they were changed last, in blocks."""
-    found = workbench.execute("SELECT external_reference FROM unequal WHERE changed_at IS NOT NULL")
-    while block := found.fetchmany(100_000):
+    for block in _blocks(workbench, "SELECT external_reference FROM unequal WHERE changed_at IS NOT NULL"):
         yield [reference for (reference,) in block]
 
 
-def tell_changes(workbench: duckdb.DuckDBPyConnection) -> None:
-    """From the table `settled` (external_reference, settled_at): what billing changed afterwards is `changed_since`."""
+def tell_changes(workbench: duckdb.DuckDBPyConnection, now: int) -> None:
+    """From the table `settled` (external_reference, settled_at): what billing changed afterwards is `changed_since`.
+
+    `now`: microseconds since 1970. A balance that looks like a mistake is none that a payment makes, a billing id does not
+    change, and what differed when it was created has differed from the start: those stay what they are.
+    """
     workbench.execute(
-        "UPDATE differences SET kind = ? FROM unequal JOIN settled USING (external_reference)"
-        " WHERE differences.external_reference = unequal.external_reference AND differences.kind IN (?, ?)"
-        " AND unequal.changed_at > settled.settled_at",
-        [Discrepancy.CHANGED.value, Discrepancy.FIELD.value, Discrepancy.BALANCE.value],
+        "UPDATE differences SET kind = $changed FROM unequal JOIN settled USING (external_reference)"
+        " WHERE differences.external_reference = unequal.external_reference AND differences.kind IN ($field, $balance)"
+        " AND differences.pattern IS NULL AND differences.field <> 'billing_id' AND unequal.fate <> $different"
+        " AND unequal.changed_at > settled.settled_at + $apart AND unequal.changed_at <= $latest",
+        {
+            "changed": Discrepancy.CHANGED.value,
+            "field": Discrepancy.FIELD.value,
+            "balance": Discrepancy.BALANCE.value,
+            "different": Fate.CREATED_DIFFERENT.value,
+            "apart": _CLOCKS_APART,
+            "latest": now + _A_DAY,
+        },
     )
-    workbench.execute("UPDATE differences SET pattern = NULL WHERE kind = ?", [Discrepancy.CHANGED.value])
+
+
+def unreadable_balances(workbench: duckdb.DuckDBPyConnection, shown: int) -> tuple[int, list[str]]:
+    """How many balances of billing's side are no amount, so that no sum holds them; and the first of their rows."""
+    (found,) = workbench.execute(
+        "SELECT count(*), list(row_id ORDER BY place)[:?] FROM billed WHERE balance_text IS NOT NULL", [shown]
+    ).fetchall()
+    return found[0], found[1] or []
 
 
 def _unequal(terms: Terms) -> str:
     """The customers of both sides that differ in anything; they are few, and the fields are looked at one by one after."""
     names = [*terms.fields, "currency"]
     texts = ", ".join(
-        f"expected.{identifier(name)} AS {_our(name)}, billed.{identifier(name)} AS {_their(name)}" for name in names
+        f"{_side('expected', name, terms)} AS {_our(name)}, {_side('billed', name, terms)} AS {_their(name)}"
+        for name in names
     )
-    tests = [
-        f"{_told_by('expected', name, terms)} IS DISTINCT FROM {_told_by('billed', name, terms)}" for name in names
-    ]
+    tests = [_differs(_side("expected", name, terms), _side("billed", name, terms), name, terms) for name in names]
     tests += ["expected.balance IS DISTINCT FROM billed.balance", "billed.balance_text IS NOT NULL"]
     return (
         f"CREATE TABLE unequal AS SELECT paired.*, differing.* EXCLUDE (external_reference, place) FROM ("
-        f" SELECT expected.external_reference, billed.place, {texts}, expected.balance AS our_balance,"
+        f" SELECT expected.external_reference, billed.place, {texts}, expected.fate, expected.balance AS our_balance,"
         f" billed.balance AS their_balance, billed.balance_text AS their_text, billed.changed_at"
         f" FROM expected JOIN billed USING (external_reference) WHERE expected.role = 'expected' AND ({' OR '.join(tests)})"
         f") AS differing JOIN paired ON paired.external_reference = differing.external_reference"
@@ -118,10 +152,10 @@ def _unequal(terms: Terms) -> str:
 
 
 def _field_differences(name: str, terms: Terms) -> str:
-    ours, theirs = _normal(_our(name), name, terms), _normal(_their(name), name, terms)
     return (
         f"INSERT INTO differences SELECT '{Discrepancy.FIELD}', external_reference, run_id, row_id, place, billed_place,"
-        f" {_literal(name)}, {_our(name)}, {_their(name)}, NULL, 0, NULL FROM unequal WHERE {ours} IS DISTINCT FROM {theirs}"
+        f" {literal(name)}, {_our(name)}, {_their(name)}, NULL, 0, NULL FROM unequal"
+        f" WHERE {_differs(_our(name), _their(name), name, terms)}"
     )
 
 
@@ -137,17 +171,15 @@ def _balance_differences(tolerated: int) -> str:
     )
 
 
-def _name_patterns(workbench: duckdb.DuckDBPyConnection) -> None:
-    """Only where balances differ: ranking a million rows for nobody takes a second."""
-    if workbench.execute("SELECT 1 FROM differences WHERE kind = ? LIMIT 1", [Discrepancy.BALANCE.value]).fetchall():
-        workbench.execute("CREATE TABLE scales (currency VARCHAR, factor BIGINT)")
-        scales = [(code, 10**exponent) for code, exponent in exponents().items() if exponent]
-        workbench.executemany("INSERT INTO scales VALUES (?, ?)", scales)
-        workbench.execute(_PATTERNS)
+def _differs(ours: str, theirs: str, name: str, terms: Terms) -> str:
+    test = f"{_normal(ours, name, terms)} IS DISTINCT FROM {_normal(theirs, name, terms)}"
+    return f"({ours} IS NOT NULL AND {test})" if name in _OPTIONAL else test
 
 
-def _told_by(side: str, name: str, terms: Terms) -> str:
-    return _normal(f"{side}.{identifier(name)}", name, terms)
+def _side(side: str, name: str, terms: Terms) -> str:
+    if side == "expected" and name != "currency" and name not in terms.ours:
+        return "NULL::VARCHAR"
+    return f"{side}.{identifier(column_of(name))}"
 
 
 def _normal(text: str, name: str, terms: Terms) -> str:
@@ -158,16 +190,18 @@ def _normal(text: str, name: str, terms: Terms) -> str:
 
 
 def _our(name: str) -> str:
-    return identifier(f"our.{name}")
+    return identifier(f"our.{column_of(name)}")
 
 
 def _their(name: str) -> str:
-    return identifier(f"their.{name}")
+    return identifier(f"their.{column_of(name)}")
+
+
+def _blocks(workbench: duckdb.DuckDBPyConnection, query: str) -> Iterator[list[tuple[str, ...]]]:
+    found = workbench.execute(query)
+    while block := found.fetchmany(100_000):
+        yield block
 
 
 def _one(workbench: duckdb.DuckDBPyConnection, query: str) -> int:
     return int(workbench.execute(query).fetchall()[0][0])
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

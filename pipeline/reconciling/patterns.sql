@@ -1,38 +1,52 @@
 -- The mistakes that balances which differ look like.
--- scales: currency, factor (minor units in a major one, where that is not 1)
 CREATE TABLE ranked AS
-SELECT
-    external_reference, currency, balance,
-    lag(balance) OVER order_of_input AS before, lead(balance) OVER order_of_input AS after,
-    row_number() OVER order_of_input AS rank
-FROM expected
-WHERE role = 'expected'
-WINDOW order_of_input AS (ORDER BY run_id, place);
+SELECT external_reference, run_id, currency, balance, row_number() OVER (ORDER BY run_id, place) AS rank
+FROM chosen_from
+WHERE role = 'expected';
 
 CREATE TABLE suspects AS
-SELECT differences.external_reference, ranked.rank, ranked.balance AS ours, billed.balance AS theirs, ranked.before,
-    ranked.after, scales.factor
+SELECT differences.external_reference, ranked.rank, ranked.currency, ranked.balance AS ours, billed.balance AS theirs
 FROM differences
 JOIN ranked USING (external_reference)
 JOIN billed ON billed.place = differences.billed_place AND billed.currency IS NOT DISTINCT FROM ranked.currency
-LEFT JOIN scales ON scales.currency = ranked.currency
 WHERE differences.kind = 'balance_differs' AND ranked.balance IS NOT NULL AND billed.balance IS NOT NULL;
 
--- Two or more rows in a row that hold each the balance of the one before, or each of the one after.
+-- Two or more rows in a row that hold each the balance of a row so many places away, the same way for each of them.
+CREATE TABLE moved AS
+SELECT suspects.external_reference, suspects.rank, away
+FROM suspects, (SELECT unnest([-3, -2, -1, 1, 2, 3]) AS away) AS places
+JOIN ranked ON ranked.rank = suspects.rank + away AND ranked.balance = suspects.theirs;
+
 CREATE TABLE shifted AS
 SELECT DISTINCT one.external_reference
-FROM suspects AS one
-JOIN suspects AS other ON abs(one.rank - other.rank) = 1
-WHERE (one.theirs = one.before AND other.theirs = other.before) OR (one.theirs = one.after AND other.theirs = other.after);
+FROM moved AS one
+JOIN moved AS other ON other.away = one.away AND abs(one.rank - other.rank) = 1;
+
+-- A balance that is this one's and those of missing customers together, who share its email, phone or name. Each way of sharing
+-- is a join of its own: one with OR would hold every suspect against every missing customer.
+CREATE TABLE kept AS
+SELECT external_reference, suspects.currency, ours, theirs, lower(email) AS email, phone, lower(name) AS name
+FROM suspects JOIN expected USING (external_reference);
+
+CREATE TABLE lost AS
+SELECT external_reference, expected.currency, balance, lower(email) AS email, phone, lower(name) AS name
+FROM (SELECT external_reference FROM differences WHERE kind = 'missing_in_billing') JOIN expected USING (external_reference)
+WHERE balance IS NOT NULL;
 
 CREATE TABLE merged AS
-SELECT DISTINCT suspects.external_reference
-FROM suspects
-JOIN expected AS kept USING (external_reference)
-JOIN differences AS gone ON gone.kind = 'missing_in_billing'
-JOIN expected AS lost ON lost.external_reference = gone.external_reference
-WHERE suspects.theirs = suspects.ours + lost.balance AND lost.currency IS NOT DISTINCT FROM kept.currency
-    AND (lower(lost.email) = lower(kept.email) OR lost.phone = kept.phone OR lower(lost.name) = lower(kept.name));
+SELECT kept AS external_reference
+FROM (
+    SELECT kept.external_reference AS kept, lost.external_reference AS lost, theirs::HUGEINT - ours AS more, lost.balance
+    FROM kept JOIN lost USING (currency, email)
+    UNION
+    SELECT kept.external_reference, lost.external_reference, theirs::HUGEINT - ours, lost.balance
+    FROM kept JOIN lost USING (currency, phone)
+    UNION
+    SELECT kept.external_reference, lost.external_reference, theirs::HUGEINT - ours, lost.balance
+    FROM kept JOIN lost USING (currency, name)
+)
+GROUP BY kept, more
+HAVING more = sum(balance) OR bool_or(more = balance);
 
 UPDATE differences SET pattern = found.pattern
 FROM (
@@ -42,7 +56,11 @@ FROM (
             WHEN external_reference IN (SELECT external_reference FROM merged) THEN 'merged_customers'
             WHEN external_reference IN (SELECT external_reference FROM shifted) THEN 'shifted_rows'
             WHEN theirs = -ours AND ours <> 0 THEN 'sign'
-            WHEN ours <> 0 AND factor > 1 AND (theirs = ours::HUGEINT * factor OR theirs::HUGEINT * factor = ours) THEN 'unit'
+            -- A power of ten, with the sign flipped as well or not.
+            WHEN ours <> 0 AND theirs <> 0 AND (
+                abs(theirs::HUGEINT) IN (abs(ours::HUGEINT) * 10, abs(ours::HUGEINT) * 100, abs(ours::HUGEINT) * 1000)
+                OR abs(ours::HUGEINT) IN (abs(theirs::HUGEINT) * 10, abs(theirs::HUGEINT) * 100, abs(theirs::HUGEINT) * 1000)
+            ) THEN 'unit'
         END AS pattern
     FROM suspects
 ) AS found

@@ -9,7 +9,7 @@ from pipeline.outcomes import UNEXPLAINED, Discrepancy
 #: What nobody may wave through: money or a customer is where it was not meant.
 _OUT_OF_BALANCE = (Discrepancy.MISSING, Discrepancy.UNKNOWN, Discrepancy.TWICE, Discrepancy.BALANCE)
 _NOT_BY_LOOK_UP = {
-    Discrepancy.UNKNOWN: "a look-up knows nothing of customers that we never named",
+    Discrepancy.UNKNOWN: "a look-up knows nothing of customers that we never named, and what was refused, held or never sent is not looked up",
     Discrepancy.TWICE: "a look-up answers with one customer",
     Discrepancy.ANOTHER_RUN: "only our own customers are looked up",
     Discrepancy.CHANGED: "a look-up tells no time of change, so a balance that moved only differs",
@@ -36,8 +36,11 @@ class Found:
     """Differences by kind, those of them in which the currency itself is another, and why the evidence cannot be trusted."""
 
     kinds: Mapping[str, int]
-    other_currency: int
-    faults: Sequence[str]
+    other_currency: int = 0
+    held: int = 0  #: customers that were there before us with other content, which wait for a person
+    known: int = 0  #: customers that were there before us, whose content is not compared
+    not_compared: Sequence[str] = ()  #: fields that billing's side does not state
+    faults: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,11 @@ def judge(found: Found, *, by_look_up: bool, has_tolerances: bool, sampled: Samp
     kinds = {kind: found.kinds[kind] for kind in Discrepancy if found.kinds.get(kind)}
     fields = kinds.get(Discrepancy.FIELD, 0) - found.other_currency
     money = [*_told(kinds, _OUT_OF_BALANCE), *_of(found.other_currency, "held in another currency")]
-    others = [*_told({Discrepancy.FIELD: fields}, (Discrepancy.FIELD,)), *_told(kinds, (Discrepancy.DOUBT,))]
+    others = [
+        *_told({Discrepancy.FIELD: fields}, (Discrepancy.FIELD,)),
+        *_told(kinds, (Discrepancy.DOUBT,)),
+        *_of(found.held, "held that were there before us with other content"),
+    ]
     explained = ", ".join(_told(kinds, [kind for kind in Discrepancy if kind not in UNEXPLAINED]))
     also = f"; {explained}, which is explained" if explained else ""
     part = "" if sampled is None else f" ({_sample(sampled)})"
@@ -66,6 +73,10 @@ def judge(found: Found, *, by_look_up: bool, has_tolerances: bool, sampled: Samp
     if others:
         return Verdict(f"In balance, with something to look at: {told}{also}{part}.", True, 1)
     exactly = "within the job's tolerances" if has_tolerances else "record by record and to the cent"
+    if found.not_compared:
+        exactly += f" (its side states no {' and no '.join(found.not_compared)})"
+    if found.known:
+        exactly += f"; {grouped_digits(found.known)} that were there before us are not compared"
     if sampled is not None:
         return Verdict(f"In balance as far as a sample shows: {_sample(sampled)}, {exactly}{also}.", True, 0)
     whole = "every customer that was looked up" if by_look_up else "billing"
@@ -73,12 +84,16 @@ def judge(found: Found, *, by_look_up: bool, has_tolerances: bool, sampled: Samp
     return Verdict(f"In balance: {rest}{whole} is what we meant, {exactly}.", True, 0)
 
 
-def not_determinable(*, by_look_up: bool, has_times: bool) -> dict[str, str]:
+def not_determinable(*, by_look_up: bool, has_times: bool, unreadable_times: int = 0) -> dict[str, str]:
     """The kinds of difference that billing's side cannot show, and why; the report says so instead of "none"."""
     if by_look_up:
         return {kind.value: why for kind, why in _NOT_BY_LOOK_UP.items()}
+    unread = f"{grouped_digits(unreadable_times)} times of change cannot be read, or say no offset from UTC"
     if not has_times:
-        return {Discrepancy.CHANGED.value: "the export has no time of change, so what moved since only differs"}
+        why = unread if unreadable_times else "the export has no time of change"
+        return {Discrepancy.CHANGED.value: f"{why}, so what moved since only differs"}
+    if unreadable_times:
+        return {Discrepancy.CHANGED.value: f"{unread}, so what moved since only differs there"}
     return {}
 
 

@@ -17,11 +17,41 @@ from pipeline.reporting.open_items import ROWS, Open, ages, carried, days_betwee
 from pipeline.reporting.pace import pace
 from pipeline.reporting.pages import our_own_words, render_period, render_reconciliation, render_run
 from pipeline.reporting.period import add_up_once, verdict_on_period
-from pipeline.reporting.sheets import tables
+from pipeline.reporting.sheets import Table, period_tables, reconciliation_tables, run_tables
+from pipeline.reporting.standing import reservations, stopped_by
 from pipeline.reporting.summary import Facts, Report, summarize
 
 __all__ = [
-    "DIFFERENCES", "ROWS", "Beside", "Facts", "Open", "Report", "add_up_once", "ages", "carried", "days_between", "differences", "differences_shown", "find_fates",
-    "handed_on", "identities", "listed", "our_own_words", "pace", "render_period", "render_reconciliation", "render_run",
-    "shapes", "shown_as", "summarize", "tables", "verdict_on_period", "with_examples", "without_examples",
+    "DIFFERENCES",
+    "ROWS",
+    "Beside",
+    "Facts",
+    "Open",
+    "Report",
+    "Table",
+    "add_up_once",
+    "ages",
+    "carried",
+    "days_between",
+    "differences",
+    "differences_shown",
+    "find_fates",
+    "handed_on",
+    "identities",
+    "listed",
+    "our_own_words",
+    "pace",
+    "period_tables",
+    "reconciliation_tables",
+    "render_period",
+    "render_reconciliation",
+    "render_run",
+    "reservations",
+    "run_tables",
+    "shapes",
+    "shown_as", "stopped_by",
+    "summarize",
+    "verdict_on_period",
+    "with_examples",
+    "without_examples",
 ]  # fmt: skip

@@ -38,41 +38,61 @@ class Open:
 def carried(before: Open, run_id: str, day: str, rows: pl.LazyFrame) -> Open:
     """What is open after one more run: `rows` has the columns of `ROWS`, `day` is when it was planned (ISO 8601)."""
     items = before.items
+    references = items["external_reference"].drop_nulls().unique().implode()
     met = rows.filter(
         pl.col("fate").is_in(OPEN_FATES)
-        | pl.col("external_reference").is_in(items["external_reference"].drop_nulls().unique().implode())
+        | pl.col("external_reference").is_in(references)
         | pl.col("origin_row").is_in(items["row_id"].implode())
+        | (
+            pl.col("file").is_in(items["file"].unique().implode())
+            & pl.col("place").is_in(items["place"].unique().implode())
+        )
     ).collect()
     met = met.join(before.settled, on=["file", "place"], how="anti", maintain_order="left")
-    since = ("since_run", "since", "runs")
-    by_link = met.join(
-        items.select(origin_run="run_id", origin_row="row_id", linked_file="file", linked_place="place", **{f"linked_{name}": name for name in since}),
-        on=["origin_run", "origin_row"], how="left", maintain_order="left",
-    )  # fmt: skip
+    linked = items.select(
+        origin_run="run_id", origin_row="row_id", linked_file="file", linked_place="place", **_since("linked")
+    )
+    again = items.unique(["file", "place"], keep="first", maintain_order=True).select(
+        "file", "place", **_since("again")
+    )
     oldest = (
         items.drop_nulls("external_reference")
         .sort("since", maintain_order=True)
         .unique("external_reference", keep="first")
+        .select("external_reference", **_since("known"))
     )
-    now = by_link.join(
-        oldest.select("external_reference", *since), on="external_reference", how="left", maintain_order="left"
-    ).with_columns(
-        run_id=pl.lit(run_id),
-        file=pl.coalesce("linked_file", "file"),
-        place=pl.coalesce("linked_place", "place"),
-        since_run=pl.coalesce("linked_since_run", "since_run", pl.lit(run_id)),
-        since=pl.coalesce("linked_since", "since", pl.lit(day)),
-        runs=pl.coalesce("linked_runs", "runs", pl.lit(0)) + 1,
+    ways = ("linked", "again", "known")
+    now = (
+        met.join(linked, on=["origin_run", "origin_row"], how="left", maintain_order="left")
+        .join(again, on=["file", "place"], how="left", maintain_order="left")
+        .join(oldest, on="external_reference", how="left", maintain_order="left")
+        .with_columns(
+            run_id=pl.lit(run_id),
+            file=pl.coalesce("linked_file", "file"),
+            place=pl.coalesce("linked_place", "place"),
+            since_run=pl.coalesce(*(f"{way}_since_run" for way in ways), pl.lit(run_id)),
+            since=pl.coalesce(*(f"{way}_since" for way in ways), pl.lit(day)),
+            runs=pl.coalesce(*(f"{way}_runs" for way in ways), pl.lit(0)) + 1,
+        )
     )
     still = now.filter(pl.col("fate").is_in(OPEN_FATES)).select(ITEMS.names()).cast(ITEMS)
     came_back = met.select(run_id="origin_run", row_id="origin_row").drop_nulls()
-    references = met["external_reference"].drop_nulls().implode()
-    left = items.join(came_back, on=["run_id", "row_id"], how="anti", maintain_order="left").filter(
-        pl.col("external_reference").is_null() | ~pl.col("external_reference").is_in(references)
+    left = (
+        items.join(came_back, on=["run_id", "row_id"], how="anti", maintain_order="left")
+        .join(met.select("file", "place").drop_nulls(), on=["file", "place"], how="anti", maintain_order="left")
+        .filter(
+            pl.col("external_reference").is_null()
+            | ~pl.col("external_reference").is_in(met["external_reference"].drop_nulls().implode())
+        )
     )
     items_now = pl.concat([left, still])
     gone = items.select("file", "place").join(items_now, on=["file", "place"], how="anti")
     return Open(items_now, pl.concat([before.settled, gone]).unique())
+
+
+def _since(way: str) -> dict[str, str]:
+    """What an item that is met again hands on, under the way in which it was met."""
+    return {f"{way}_{name}": name for name in ("since_run", "since", "runs")}
 
 
 def ages(items: pl.DataFrame, until: str) -> list[dict[str, Any]]:

@@ -1,65 +1,104 @@
 """A span of time as a reviewer sees it: the files that came, each record once however often it was fed, what it came to."""
 
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
 import duckdb
 
-from pipeline.currency import grouped_digits
+from pipeline.currency import NO_CURRENCY, grouped_digits
 from pipeline.outcomes import LISTS, Fate
 
 _ONCE = files(__package__).joinpath("period.sql").read_text(encoding="utf-8")
 _OPEN = frozenset({fate.value for name in ("held", "in_doubt", "rejected", "unprocessed") for fate in LISTS[name]})
+_THERE = frozenset({fate.value for fate in LISTS["created"]})
 
 
-def add_up_once(workbench: duckdb.DuckDBPyConnection, received: list[dict[str, Any]]) -> dict[str, Any]:
+def add_up_once(
+    workbench: duckdb.DuckDBPyConnection, received: Sequence[Mapping[str, Any]], read: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
     """Count and sum each record once, from the view `fed`: run, file, place, fate, currency, balance.
 
     `received`: every different file of the period (file, records, mends: how many of its rows mend one of another file).
-    Files before the period, whose rows were mended in it, have numbers below zero.
+    `read`: of every run what it read (records, debits and credits by currency, summed on the input), or no sums where nobody can hold them
+    against its rows any more. Files before the period, whose rows were mended in it, have numbers below zero.
     """
     workbench.execute(_ONCE)
-    fates = dict(
-        workbench.execute("SELECT fate, count(*) FROM once WHERE file >= 0 GROUP BY fate ORDER BY fate").fetchall()
-    )
-    sums: dict[str, dict[str, int]] = {}
-    for currency, fate, total in workbench.execute(
-        "SELECT currency, fate, sum(balance) FROM once WHERE file >= 0 GROUP BY ALL ORDER BY ALL"
+    fates, sums, counts = dict[str, int](), dict[str, dict[str, int]](), dict[str, dict[str, int]]()
+    for currency, fate, records, total in workbench.execute(
+        "SELECT currency, fate, count(*), sum(balance) FROM once WHERE file >= 0 GROUP BY ALL ORDER BY 1 NULLS LAST, 2"
     ).fetchall():
-        sums.setdefault(currency, {})[fate] = int(total)
+        fates[fate] = fates.get(fate, 0) + records
+        sums.setdefault(currency or NO_CURRENCY, {})[fate] = int(total)
+        counts.setdefault(currency or NO_CURRENCY, {})[fate] = records
     earlier = dict(workbench.execute("SELECT fate, count(*) FROM once WHERE file < 0 GROUP BY fate").fetchall())
     fed, again = workbench.execute("SELECT coalesce(sum(times), 0), count(*) FILTER (times > 1) FROM once").fetchall()[
         0
     ]
-    by_file = dict(workbench.execute("SELECT file, count(*) FROM once GROUP BY file").fetchall())
-    expected = sum(file["records"] - file["mends"] for file in received)
-    once = sum(fates.values())
+    checks = list(_checks(workbench, received, read))
     return {
-        "records": once,
+        "records": sum(fates.values()),
         "fed": int(fed),
         "fed_again": int(again),
         "fates": {fate.value: fates.get(fate.value, 0) for fate in Fate},
         "sums": sums,
+        "counts": counts,
         "of_earlier_files": {fate.value: earlier[fate.value] for fate in Fate if fate.value in earlier},
-        "conservation": {
-            "what": "records of every different file, without rows that mend others = records, each once",
-            "read": expected,
-            "ended": once,
-            "holds": expected == once
-            and all(by_file.get(file["file"], 0) == file["records"] - file["mends"] for file in received),
-        },
+        "conservation": {"holds": all(check["holds"] for check in checks), "checks": checks},
     }
 
 
-def verdict_on_period(content: dict[str, Any]) -> str:
+def verdict_on_period(content: Mapping[str, Any]) -> str:
     """One sentence: what came, what of it is in billing, what is open, and whether it adds up."""
     once = content["once"]
     if not once["conservation"]["holds"]:
         return "The figures of these runs do not add up to their files: do not sign this report."
-    created = sum(once["fates"][fate] for fate in LISTS["created"])
-    waiting = sum(once["fates"][fate] for fate in _OPEN)
-    return (
-        f"{grouped_digits(len(content['files']))} files with {grouped_digits(once['records'])} records, each counted once: "
-        f"{grouped_digits(created)} are in billing because of us, {grouped_digits(waiting)} wait; "
-        "every record is accounted for."
+    ended = (
+        (sum(once["fates"][fate] for fate in _THERE), "were created by us"),
+        (sum(once["fates"][fate.value] for fate in LISTS["skipped"]), "were skipped"),
+        (sum(once["fates"][fate] for fate in _OPEN), "wait for somebody"),
     )
+    told = ", ".join(f"{grouped_digits(number)} {words}" for number, words in ended if number) or "none ended anywhere"
+    cents = "" if content["without_sums"] else " and every cent that can be read"
+    return (
+        f"{_number_of(len(content['files']), 'file', 'files')} with {_number_of(once['records'], 'record', 'records')}, each counted once: "
+        f"{told}; every record{cents} is accounted for."
+    )
+
+
+def _checks(
+    workbench: duckdb.DuckDBPyConnection, received: Sequence[Mapping[str, Any]], read: Sequence[Mapping[str, Any]]
+) -> Iterator[dict[str, Any]]:
+    """Left what the files and the runs say, right what is told here."""
+    by_file = dict(workbench.execute("SELECT file, count(*) FROM once WHERE file >= 0 GROUP BY file").fetchall())
+    wanted = {file["file"]: file["records"] - file["mends"] for file in received}
+    expected, ended = sum(wanted.values()), sum(by_file.values())
+    same = expected == ended and all(by_file.get(file, 0) == records for file, records in wanted.items())
+    yield {
+        "what": "records of every different file, without rows that mend others = records, each once",
+        "currency": None, "read": expected, "ended": ended, "holds": same,
+    }  # fmt: skip
+    (rows,) = workbench.execute("SELECT count(*) FROM fed").fetchall()[0]
+    yield _check("records that the runs read = rows that were fed", None, sum(run["records"] for run in read), rows)
+    if any(run["sums"] is None for run in read):
+        return
+    summed = {code: int(total) for code, total in workbench.execute(
+        "SELECT currency, sum(balance) FROM fed WHERE balance IS NOT NULL GROUP BY currency"
+    ).fetchall()}  # fmt: skip
+    stated: dict[str, int] = {}
+    for run in read:
+        for code, amount in run["sums"].items():
+            stated[code] = stated.get(code, 0) + amount
+    for code in sorted({*stated, *(code for code in summed if code)}):
+        yield _check(
+            f"balances {code} that the runs read, summed on their inputs = balances of the rows that were fed",
+            code, stated.get(code, 0), summed.get(code, 0),
+        )  # fmt: skip
+
+
+def _check(what: str, currency: str | None, read: int, ended: int) -> dict[str, Any]:
+    return {"what": what, "currency": currency, "read": read, "ended": ended, "holds": read == ended}
+
+
+def _number_of(number: int, one: str, many: str) -> str:
+    return f"{grouped_digits(number)} {one if number == 1 else many}"

@@ -47,6 +47,24 @@ def standing_of_reconciliation(content: Mapping[str, Any]) -> Standing:
     return Standing(state, f"{mark}, by a sample" if "sample" in content else mark, str(content["verdict"]))
 
 
+def standing_of_period(content: Mapping[str, Any]) -> Standing:
+    """Of a span's summary: broken where something does not add up, or billing is not what one of its runs meant."""
+    verdict = str(content["verdict"])
+    if not content["once"]["conservation"]["holds"] or any(run["exit_code"] == 7 for run in content["runs"]):
+        return Standing("broken", "Out of balance", verdict)
+    if wrong := [run["run_id"] for run in content["runs"] if run["against"] and run["against"]["exit_code"] == 7]:
+        return Standing(
+            "broken", "Billing is not what was meant", verdict, f"By the newest reconciliation of {', '.join(wrong)}."
+        )
+    if content["not_finished"]:
+        return Standing(
+            "attention", "Not finished", verdict, f"Begun and never finished: {', '.join(content['not_finished'])}."
+        )
+    if content["exit_code"]:
+        return Standing("attention", "Adds up; something is left to do", verdict)
+    return Standing("good", "Adds up; nothing is left to do", verdict)
+
+
 def stopped_by(content: Mapping[str, Any]) -> list[str]:
     """The alarms that keep a plan from being applied, until somebody accepts them."""
     found = (one["code"] for one in content["findings"] if one["stops"] and one["code"] not in content["accepted"])

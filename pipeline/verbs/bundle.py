@@ -74,7 +74,7 @@ def make_bundle(
 def _refuse_what_cannot_be_shown(folder: RunFolder, pii: Pii) -> None:
     if pii is Pii.FULL:
         raise NotApproved("a bundle is made to be handed on: it shows people masked, or not at all")
-    if not (folder.path / "summary.json").is_file() or folder.read_json("summary.json")["status"] == "planned":
+    if not folder.was_applied:
         raise RunNotFound(f"run {folder.run_id} was never applied: there is no evidence of it")
     if not folder.parts("fates") or len(folder.parts("fates")) != len(folder.parts("records")):
         raise RunNotFound(

@@ -30,10 +30,11 @@ from pipeline.reporting import (
     with_examples,
 )
 from pipeline.returning import TOO_LONG_FOR_A_CELL
-from pipeline.run_folder import RunFolder
+from pipeline.run_folder import PAGES, RunFolder
 from pipeline.submission import Stop
 from pipeline.text_sheet import MOST_COLUMNS, write_text_sheet
 from pipeline.verbs.profile import Profile
+from pipeline.verbs.report.open_rows import keep_open_items
 from pipeline.verbs.report.run import write_pages
 from pipeline.verbs.tools import tools
 
@@ -100,8 +101,13 @@ def write_results(
         report.content["files"][WORKBOOK] = str(folder.path / WORKBOOK)
     report.content["seconds"], report.content["profile"] = profile.seconds, profile.stages
     folder.write_json("summary.json", report.content)
-    write_pages(folder, report.content, home, is_sealed=False)
+    if status != "planned":
+        keep_open_items(folder)
+    # Sealed first: what else lies among the reports, damaged or not, bears on the pages alone.
+    for page in PAGES:
+        (folder.path / page).unlink(missing_ok=True)
     folder.write_manifest(plan, _named(plan["config"]))
+    write_pages(folder, report.content, home)
     return report
 
 

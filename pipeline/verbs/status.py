@@ -74,17 +74,12 @@ def status_of(folder: RunFolder, home: Path, *, since: bool = False) -> RunStatu
     )
 
 
-def _was_applied(run: RunFolder) -> bool:
-    """Whether a run has a report, and more than its plan is in it."""
-    return (run.path / "summary.json").is_file() and run.read_json("summary.json")["status"] != "planned"
-
-
 def _with_what_came_back(folder: RunFolder) -> tuple[dict[str, int], int]:
     """What became of this run's records, those included that later runs of the same reports folder took once more."""
     later = []
     for run in all_runs(folder.path.parent):
         rows = run.path / "rows.parquet"
-        if run.run_id == folder.run_id or not _was_applied(run):
+        if run.run_id == folder.run_id or not run.was_applied:
             continue
         table = pl.scan_parquet(rows, glob=False)
         if "mends_run_id" not in table.collect_schema().names():

@@ -156,6 +156,8 @@ def test_a_signature_is_stale_by_name_and_a_line_taken_out_is_noticed():
     assert [one.state for one in signed(lines, before)] == ["stands"] * 3
     assert [one.changed for one in signed(lines, {**before, "held.csv": "3" * 64})] == [("held.csv",)] * 3
     assert [one.changed for one in signed(lines, {"created.csv": "1" * 64})] == [("held.csv",)] * 3
+    later = {**before, "reconciliation": "4" * 64}
+    assert [one.state for one in signed(lines, later)] == ["stands", "stands", "stale"]
     without = {one.role: one for one in signed([lines[0], lines[2]], before)}
     assert without["approver"].changed == ("signatures.jsonl",)
     assert without["reviewer"].state == "open"

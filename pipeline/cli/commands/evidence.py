@@ -75,24 +75,29 @@ def verify(**given: Any) -> int:
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def reconcile(**given: Any) -> int:
     """Hold what runs meant (the newest, where none is named) against billing, to the cent; exit 7 when out of balance."""
+    from functools import partial
+
     from pipeline.cli.progress import watching
-    from pipeline.verbs.reconcile.story import legacy_from, reconcile, runs_to_reconcile
+    from pipeline.verbs.reconcile.story import legacy_from, reconcile
+    from pipeline.verbs.reconcile.taken_in import runs_to_reconcile
 
     if given["exports"] and given["sample"]:
         raise click.UsageError("an export is read whole: say --export or --sample, not both")
+    if given["run_ids"] and given["since"]:
+        raise click.UsageError("say which runs, or since when; not both")
     legacy = legacy_from(given["legacy_totals"], given["because"])
-    runs = runs_to_reconcile(options.settings({"reports": given["reports"]}).reports, given["run_ids"], given["since"])
-    config = options.config(given) or options.planned_config(runs[-1])
-    settings = options.settings(given, config)
+    places = options.settings({name: given[name] for name in ("home", "reports")})
+    taken_in = runs_to_reconcile(places.reports, places.home, given["run_ids"], given["since"])
+    newest = taken_in.runs[-1]
+    settings = options.settings(given, options.config(given) or options.planned_config(newest))
     with options.stoppable() as stopping, watching(quiet=given["as_json"]) as watch:
+        asked = partial(reconcile, taken_in, settings, legacy=legacy, stopping=stopping, watch=watch)
         if given["exports"]:
-            found = reconcile(runs, settings, exports=given["exports"], legacy=legacy, stopping=stopping, watch=watch)
+            found = asked(exports=given["exports"])
         else:
-            place = options.where(given, None) or runs[-1].read_plan()["destination"]
-            with options.target(place, options.planned_naming(runs[-1], given), settings.home) as target:
-                found = reconcile(
-                    runs, settings, target=target, sample=given["sample"], legacy=legacy, stopping=stopping, watch=watch
-                )
+            place = options.where(given, None) or newest.read_plan()["destination"]
+            with options.target(place, options.planned_naming(newest, given), settings.home) as target:
+                found = asked(target=target, place=place, sample=given["sample"])
     if given["as_json"]:
         show_json(found.content)
     else:
@@ -170,17 +175,8 @@ def sign(**given: Any) -> int:
     The run is verified first; what does not hold is not signed (exit 7). A signature is stale as soon as anything beneath it changes.
     """
     from pipeline.verbs.report.sign import sign
-    from pipeline.verbs.status import named_run
-    from pipeline.verifier import verify
 
     settings = options.settings({name: given[name] for name in ("home", "reports", "planner")})
-    found = verify(named_run(settings.reports, given["run_id"]).path)
-    for check in found.checks:
-        if check.holds is False:
-            show_verdict(holds=False, what=check.what, found=check.found)
-    if not found.holds:
-        show_line(f"{given['run_id']} is not signed")
-        return found.exit_code
     digest, (page, *_) = sign(given["run_id"], given["role"], settings, evidence=given["evidence"], note=given["note"])
     show_line(f"signed by {settings.planner} as {given['role']}, for {digest}")
     show_line(f"report: {page}")

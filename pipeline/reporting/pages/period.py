@@ -3,30 +3,27 @@
 from typing import Any
 
 from pipeline.currency import grouped_digits, major_units
-from pipeline.outcomes import LISTS, Fate
+from pipeline.outcomes import Fate, list_of
 from pipeline.reporting.beside import Beside
 from pipeline.reporting.glance import currency_label, has_minor_unit
 from pipeline.reporting.pages.templates import hash_of, template
+from pipeline.reporting.standing import standing_of_period
 
 
 def render_period(content: dict[str, Any], beside: Beside) -> str:
-    """The page of a period."""
-    once = content["once"]
-    codes = sorted(once["sums"], key=lambda code: (not has_minor_unit(code), code))
-    broken = not once["conservation"]["holds"] or any(run["exit_code"] == 7 for run in content["runs"])
+    """The content of a period's `summary.json` as a page for people, and what stands beside it."""
+    once, runs = content["once"], content["runs"]
     return template("period.html.j2").render(
         s=content,
         beside=beside,
-        state="broken" if broken else "attention" if beside.open_items else "good",
+        standing=standing_of_period(content),
+        reviewed=sum(run["reviewed"]["state"] == "stands" for run in runs),
+        reconciled=sum(run["against"] is not None for run in runs),
         script_hash=hash_of("page.js"),
-        fates=[(fate, once["fates"][fate.value], _list_of(fate)) for fate in Fate],
-        currencies=codes,
+        fates=[(fate, once["fates"][fate.value], list_of(fate)) for fate in Fate],
+        currencies=sorted(once["sums"], key=lambda code: (not has_minor_unit(code), code)),
         money=major_units,
         count=grouped_digits,
         currency_label=currency_label,
         has_minor_unit=has_minor_unit,
     )
-
-
-def _list_of(fate: Fate) -> str:
-    return next(name for name, fates in LISTS.items() if fate in fates)

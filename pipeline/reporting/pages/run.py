@@ -5,7 +5,7 @@ from typing import Any
 
 from pipeline.currency import NO_CODE, NO_CURRENCY, grouped_digits, major_units
 from pipeline.explanations import EXPLANATIONS, Explanation
-from pipeline.outcomes import LISTS, Alarm, Fate, Reason
+from pipeline.outcomes import LISTS, Alarm, Fate, Reason, list_of
 from pipeline.reporting.beside import Beside, planned_by
 from pipeline.reporting.examples import without_examples
 from pipeline.reporting.glance import (
@@ -72,7 +72,7 @@ def render_run(content: dict[str, Any], beside: Beside | None = None) -> str:
         pace_chart=pace_chart(paced) if paced else None,
         rate=rate,
         exit_meaning=EXIT_CODES.get(content["exit_code"], "see the documentation of exit codes"),
-        fates=[(fate, content["fates"][fate.value], _list_of(fate)) for fate in Fate],
+        fates=[(fate, content["fates"][fate.value], list_of(fate)) for fate in Fate],
         accounts=accounts(content),
         kinds=KINDS,
         all_balances=all_balances(content),
@@ -128,7 +128,3 @@ def _checks(content: dict[str, Any]) -> list[dict[str, Any]]:
         else check
         for check in checks
     ]
-
-
-def _list_of(fate: Fate) -> str:
-    return next(name for name, fates in LISTS.items() if fate in fates)

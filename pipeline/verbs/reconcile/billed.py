@@ -1,6 +1,7 @@
-"""Billing's side of a reconciliation, as one table: what an export says, read as every file is, or what look-ups answered."""
+"""Billing's side of a reconciliation: an export of it, or what it says to look-ups, as one table of canonical customers."""
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -15,14 +16,15 @@ from pipeline.errors import SourceError
 from pipeline.layout import Layout, canonical_layout
 from pipeline.mapping import map_columns
 from pipeline.normalizing import Defaults, normalize
+from pipeline.reconciling import column_of
 from pipeline.run_folder import RunFolder
 from pipeline.sources import BATCH_BYTES, Declared, in_order, read
-from pipeline.verbs.reconcile.look_ups import LookedUp
 from pipeline.verbs.watch import Watch
 
-CHANGED_AT = "changed_at"  #: the column of an export that says when a customer was changed, where a job names no other
+CHANGED_AT = "changed_at"
 _FIELDS = ("name", "email", "phone", "billing_id")
-_SHOWN = 5
+_FIRST = 5
+_LARGEST = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,7 @@ class Billed:
     method: str  #: "export" or "look-ups"
     fields: list[str]
     has_times: bool
+    unreadable_times: int = 0  #: times of change that nobody can place: no time, or without an offset from UTC
     unusable: int = 0  #: records of an export that name no customer
     unusable_rows: tuple[str, ...] = ()  #: the first of them
     inputs: tuple[dict[str, Any], ...] = ()
@@ -41,32 +44,73 @@ def stage_export(folder: RunFolder, exports: Sequence[Path], settings: Settings,
     """An export, read as everything is: each record accounted for, mapped, normalized."""
     said = settings.reconcile
     files = in_order(list(exports), Declared(**said.source.model_dump()) if said.source else None, said.mapping)
-    unusable, first_unusable, read_so_far = 0, list[str](), 0
+    unusable, first_unusable, read_so_far, times, unreadable_times = 0, list[str](), 0, 0, 0
     layout: Layout | None = None
-    changed_at: str | None = None
     with one_behind(partial(_put_away, folder)) as put_behind:
         for number, (file, batch) in enumerate(one_ahead(read(files, BATCH_BYTES))):
             layout = said.mapping or canonical_layout(file.columns)
             _refuse_without_amounts(file.path, layout)
-            changed_at = said.changed_at or (CHANGED_AT if CHANGED_AT in file.columns else None)
-            if changed_at is not None and changed_at not in file.columns:
-                raise SourceError(
-                    f"{file.path}: no column {changed_at!r} (reconcile.changed_at); found: {', '.join(file.columns)}"
-                )
-            customers = _normalized(map_columns(batch.records, layout), layout, Defaults(settings.region))
+            changed_at = _time_column(file.path, file.columns, said.changed_at)
+            mapped = map_columns(batch.records, layout)
+            customers = _normalized(mapped, layout, Defaults(settings.region), is_declared=said.mapping is not None)
             names_one = pl.col("reason").is_null() & pl.col("external_reference").is_not_null()
             kept = customers.filter(names_one)
             unusable += customers.height - kept.height
-            room = _SHOWN - len(first_unusable)
-            first_unusable += customers.filter(~names_one)["row_id"].head(room).to_list()
-            put_behind((f"billed-{number:05}.parquet", _as_billed(kept, layout, changed_at)))
+            first_unusable += customers.filter(~names_one)["row_id"].head(_FIRST - len(first_unusable)).to_list()
+            billed = _as_billed(kept, layout, changed_at)
+            if changed_at is not None:
+                given = kept[f"given.{changed_at}"].str.strip_chars().replace("", None).count()
+                times, unreadable_times = (
+                    times + billed["changed_at"].count(),
+                    unreadable_times + given - billed["changed_at"].count(),
+                )
+            put_behind((f"billed-{number:05}.parquet", billed))
             read_so_far += customers.height
             watch.reading(read_so_far)
     if layout is None:
         raise SourceError(f"{', '.join(map(str, exports))}: 0 records; an export without customers proves nothing")
     stated = [name for name, _ in layout.texts() if name in _FIELDS or name.startswith(METADATA_PREFIX)]
     inputs = tuple({"name": file.name, "sha256": file.sha256, "lines": asdict(file.lines)} for file in files)
-    return Billed("export", stated, changed_at is not None, unusable, tuple(first_unusable), inputs)
+    return Billed("export", stated, times > 0, unreadable_times, unusable, tuple(first_unusable), inputs)
+
+
+def stage_look_ups(
+    folder: RunFolder, answers: Iterable[list[tuple[str, dict[str, Any] | None]]], sent: frozenset[str]
+) -> Billed:
+    """What billing said to look-ups (reference, and the customer or None), as the same table that an export makes.
+
+    `sent`: the fields that we may have sent; metadata that billing has lost everywhere is compared as well.
+    """
+    metadata = {name for name in sent if name.startswith(METADATA_PREFIX)}
+    place = 0
+    for number, block in enumerate(answers):
+        rows = []
+        for reference, found in block:
+            if found is not None:
+                rows.append({"external_reference": reference, "place": place, **_told(found)})
+                metadata |= {name for name in rows[-1] if name.startswith(METADATA_PREFIX)}
+            place += 1
+        folder.stage(f"billed-{number:05}.parquet", _as_table(rows))
+    names = sorted(metadata)
+    for part in folder.parts("billed"):  # blocks know of no keys that came after them
+        table = pl.read_parquet(part, glob=False)
+        missing = [
+            pl.lit(None, pl.String).alias(column_of(name)) for name in names if column_of(name) not in table.columns
+        ]
+        if missing:
+            folder.stage(part.name, table.with_columns(missing))
+    if not folder.parts("billed"):
+        folder.stage(
+            "billed-00000.parquet",
+            _as_table([]).with_columns(pl.lit(None, pl.String).alias(column_of(name)) for name in names),
+        )
+    return Billed("look-ups", [*_FIELDS, *names], has_times=False)
+
+
+def _time_column(path: Path, columns: Sequence[str], said: str | None) -> str | None:
+    if said is not None and said not in columns:
+        raise SourceError(f"{path}: no column {said!r} (reconcile.changed_at); found: {', '.join(columns)}")
+    return said or (CHANGED_AT if CHANGED_AT in columns else None)
 
 
 def _refuse_without_amounts(path: Path, layout: Layout) -> None:
@@ -78,13 +122,15 @@ def _refuse_without_amounts(path: Path, layout: Layout) -> None:
         )
 
 
-def _normalized(mapped: pl.DataFrame, layout: Layout, defaults: Defaults) -> pl.DataFrame:
-    """Texts as we would have sent them; a phone that stands there as billing takes it is what billing holds, and no question."""
+def _normalized(mapped: pl.DataFrame, layout: Layout, defaults: Defaults, *, is_declared: bool) -> pl.DataFrame:
+    """Texts as we would have sent them. What a phone means that billing does not write in E.164, the job's mapping has to say."""
     if "mapped.phone" not in mapped.columns:
         return normalize(mapped, layout, defaults)
+    written = mapped["mapped.phone"].str.strip_chars(" \t").replace("", None)
     is_sent = pl.col("mapped.phone").str.contains(E164_PATTERN)
-    others = mapped.with_columns(pl.when(~is_sent).then("mapped.phone").alias("mapped.phone"))
-    return normalize(others, layout, defaults).with_columns(mapped["mapped.phone"])
+    asked = pl.when(~is_sent).then("mapped.phone") if is_declared else pl.lit(None, pl.String)
+    normal = normalize(mapped.with_columns(asked.alias("mapped.phone")), layout, defaults)
+    return normal.with_columns(pl.coalesce("phone", written).alias("phone"))
 
 
 def _put_away(folder: RunFolder, named: tuple[str, pl.DataFrame]) -> None:
@@ -95,49 +141,67 @@ def _as_billed(customers: pl.DataFrame, layout: Layout, changed_at: str | None) 
     """Canonical texts where a text has a canonical form, else the text as the export writes it."""
     stated = {name for name, _ in layout.texts()}
     texts = {name: pl.coalesce(name, f"mapped.{name}") for name in (*_FIELDS, "currency") if name in stated}
-    time = pl.col(f"given.{changed_at}").str.strip_chars() if changed_at else pl.lit(None, pl.String)
+    time = pl.col(f"given.{changed_at}") if changed_at else pl.lit(None, pl.String)
     balance_text = (
         pl.when(pl.col("balance").is_null()).then("mapped.balance") if layout.balance else pl.lit(None, pl.String)
     )
     return customers.select(
         "external_reference",
         "row_id",
-        *(name for name in customers.columns if name.startswith(METADATA_PREFIX)),
+        *(pl.col(name).alias(column_of(name)) for name in customers.columns if name.startswith(METADATA_PREFIX)),
         place=pl.col("position"),
         **{name: texts.get(name, pl.lit(None, pl.String)) for name in (*_FIELDS, "currency")},
         balance=pl.col("balance"),
         balance_text=balance_text,
-        changed_at=_microseconds(time),
+        changed_at=microseconds(time),
     )
 
 
-def _microseconds(text: pl.Expr) -> pl.Expr:
-    """ISO 8601 -> microseconds since 1970 (Int64), UTC where no offset is written; null where it is no time."""
-    bare = text.str.replace(" ", "T", literal=True).str.replace("Z$", "+00:00")
-    with_offset = bare.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f%:z", time_unit="us", strict=False)
-    without = bare.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", time_unit="us", strict=False)
-    return pl.coalesce(with_offset.dt.epoch("us"), without.dt.epoch("us"))
+def microseconds(text: pl.Expr) -> pl.Expr:
+    """ISO 8601 with an offset from UTC (Z, +02, +02:00, UTC) -> microseconds since 1970 (Int64); null where it is none.
+
+    A time without one may be anybody's: half a day more or less decides whether billing changed something after us.
+    """
+    whole = text.str.strip_chars().str.to_uppercase().str.replace(r"^(\d{4}-\d\d-\d\d) ", "${1}T")
+    whole = whole.str.replace(r" ?(?:Z|UTC)$", "+00:00").str.replace(r"([+-]\d\d)(\d\d)?$", "${1}:${2}")
+    whole = whole.str.replace(r":$", ":00").str.replace(r"T(\d\d:\d\d)([+-])", "T${1}:00${2}")
+    return whole.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f%:z", time_unit="us", strict=False).dt.epoch("us")
 
 
-def stage_look_ups(folder: RunFolder, answers: Iterable[LookedUp]) -> Billed:
-    """What billing said to look-ups, as the same table that an export makes."""
-    rows: list[dict[str, Any]] = []
-    metadata: set[str] = set()
-    for place, answer in enumerate(answers):
-        if answer.fields is None:
-            continue
-        balance = answer.fields.get("balance")
-        extra = {f"{METADATA_PREFIX}{key}": value for key, value in (answer.fields.get("metadata") or {}).items()}
-        metadata |= extra.keys()
-        rows.append(
-            {
-                "external_reference": answer.external_reference, "row_id": "look-up", "place": place,
-                **{name: answer.fields.get(name) for name in (*_FIELDS, "currency")}, **extra,
-                "balance": balance if type(balance) is int else None,
-                "balance_text": None if balance is None or type(balance) is int else str(balance), "changed_at": None,
-            }
-        )  # fmt: skip
-    texts = ["external_reference", "row_id", *_FIELDS, "currency", "balance_text", *sorted(metadata)]
+def _told(found: dict[str, Any]) -> dict[str, Any]:
+    """A customer as billing tells it, each field as text; what is no text, or no whole amount, as the JSON that it is."""
+    balance, metadata = found.get("balance"), found.get("metadata")
+    is_amount = type(balance) is int and abs(balance) <= _LARGEST
+    extra = metadata if isinstance(metadata, dict) else {}
+    return {
+        "row_id": "look-up",
+        **{name: _text(found.get(name)) for name in (*_FIELDS, "currency")},
+        **{METADATA_PREFIX + key: _text(value) for key, value in extra.items()},
+        "balance": balance if is_amount else None,
+        "balance_text": None if balance is None or is_amount else json.dumps(balance, ensure_ascii=False),
+    }
+
+
+def _text(value: Any) -> str | None:
+    return value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
+
+
+def _as_table(rows: list[dict[str, Any]]) -> pl.DataFrame:
+    metadata = sorted({name for row in rows for name in row if name.startswith(METADATA_PREFIX)})
+    texts = ["external_reference", "row_id", *_FIELDS, "currency", "balance_text", *metadata]
     schema = {**dict.fromkeys(texts, pl.String), **dict.fromkeys(("place", "balance", "changed_at"), pl.Int64)}
-    folder.stage("billed-00000.parquet", pl.DataFrame(rows, schema=schema))
-    return Billed("look-ups", [*_FIELDS, *sorted(metadata)], has_times=False)
+    return pl.DataFrame(rows, schema=schema).rename({name: column_of(name) for name in metadata})
+
+
+def blocks(
+    answers: Iterable[tuple[str, dict[str, Any] | None]], rows: int = 100_000
+) -> Iterator[list[tuple[str, dict[str, Any] | None]]]:
+    """Answers in blocks that fit into memory."""
+    block: list[tuple[str, dict[str, Any] | None]] = []
+    for answer in answers:
+        block.append(answer)
+        if len(block) == rows:
+            yield block
+            block = []
+    if block:
+        yield block

@@ -1,89 +1,120 @@
-"""The story of looking customers up: at the configured pace, each answer on the disk before it counts, resumable after a kill."""
+"""The story of looking customers up: at the configured pace, each answer on the disk before it counts, resumable after a kill.
 
+The answers stand in one file, a line each, in the order in which customers are asked for. So nothing but a block of them is ever
+in memory, and what a kill left behind is a beginning.
+"""
+
+import collections
+import fcntl
+import itertools
 import json
 import os
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from pipeline.billing import Billing, LookUp, Pace
 from pipeline.config import Settings, Target
-from pipeline.errors import Interrupted, SubmissionStopped
+from pipeline.errors import Interrupted, LedgerLocked, SubmissionStopped
+from pipeline.files import refuse_symlink
 from pipeline.outcomes import Found, Limited, NoAnswer, NotFound, ServerTrouble
 from pipeline.verbs.watch import CLOCK, StopRequest, Watch
 
 _TRIES = 6
 _LONGEST_WAIT = 30.0  #: seconds between two tries
+_ASK_AGAIN = 1.0  #: seconds, before a customer that was not found is missing: look-ups may lag behind
 _AT_ONCE = 256
 
 
-@dataclass(frozen=True, slots=True)
-class LookedUp:
-    """What billing holds under a reference; `fields` is None where it holds nothing."""
-
-    external_reference: str
-    fields: dict[str, Any] | None  #: billing_id and what the payload says, with billing's word where it differs
+@contextmanager
+def journal_of(path: Path) -> Iterator[BinaryIO]:
+    """The file of answers, held by this process alone; raise LedgerLocked where another one holds it."""
+    refuse_symlink(path)
+    path.touch(mode=0o600)
+    with path.open("r+b") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LedgerLocked(f"{path.parent.name} goes on in another process; wait for it, or stop it") from None
+        yield file
 
 
 def look_up(
-    wanted: Iterable[tuple[str, str]],
-    journal: Path,
+    wanted: Callable[[], Iterable[tuple[str, str]]],
+    of: int,
+    journal: BinaryIO,
     settings: Settings,
     target: Target,
     stopping: StopRequest,
     watch: Watch,
-) -> Iterator[LookedUp]:
-    """Ask billing for each (reference, payload) that the journal does not hold yet, and yield all of them in the end.
+) -> Iterator[tuple[str, dict[str, Any] | None]]:
+    """Ask billing for each (reference, payload) that the journal does not hold yet, and yield every answer in the end.
 
-    Raise Interrupted where it was asked to stop, SubmissionStopped where billing gives an answer that no retry mends.
+    An answer is the customer as billing holds it, or None. `wanted`: asked anew for each pass, always in the same order. Who was
+    not found is asked for once more when all others are: look-ups may lag behind. Raise Interrupted where it was asked to
+    stop, SubmissionStopped where billing gives an answer that no retry mends.
     """
-    payloads = dict(wanted)
-    with os.fdopen(os.open(journal, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600), "a+b") as file:
-        known = dict(_read(file))
-        left = [reference for reference in payloads if reference not in known]
-        pace = Pace(settings.per_second, CLOCK.monotonic)
-        with (
-            Billing(target.address, target.api_key, workers=settings.workers) as billing,
-            ThreadPoolExecutor(settings.workers) as pool,
-        ):
-            asking = _Asking(billing, pace, stopping.event)
-            for first in range(0, len(left), _AT_ONCE):
-                block = left[first : first + _AT_ONCE]
-                answers = list(pool.map(asking.ask, block, [payloads[reference].encode() for reference in block]))
-                answered = {reference: answer for reference, answer in zip(block, answers, strict=True) if answer}
-                for reference, answer in answered.items():
-                    file.write(json.dumps([reference, answer["found"]], ensure_ascii=False).encode() + b"\n")
-                file.flush()
-                os.fsync(file.fileno())
-                known |= {reference: answer["found"] for reference, answer in answered.items()}
-                watch.looking_up(len(known), len(payloads))
+    done, missing = _take_up(journal, wanted, of)
+    asking = _Asking(Pace(settings.per_second, CLOCK.monotonic), stopping.event)
+    with (
+        Billing(target.address, target.api_key, workers=settings.workers) as billing,
+        ThreadPoolExecutor(settings.workers) as pool,
+    ):
+
+        def go_on(left: Iterator[tuple[str, str]], done: int) -> Iterator[str]:
+            while block := list(itertools.islice(left, _AT_ONCE)):
+                answers = list(pool.map(lambda asked: asking.ask(billing, *asked), block))
+                whole = [answer for answer in itertools.takewhile(lambda one: one is not None, answers) if answer]
+                for (reference, _), answer in zip(block, whole, strict=False):
+                    journal.write(json.dumps([reference, answer["found"]], ensure_ascii=False).encode() + b"\n")
+                    if answer["found"] is None:
+                        yield reference
+                journal.flush()
+                os.fsync(journal.fileno())
+                done += len(whole)
+                watch.looking_up(min(done, of), of)
                 if asking.refused:
                     raise SubmissionStopped(f"billing cannot be asked: {asking.refused}; mend that and say it again")
                 if stopping.event.is_set():
-                    raise Interrupted(f"stopped after {len(known)} of {len(payloads)} look-ups; say it again to go on")
-    for reference, payload in payloads.items():
-        yield LookedUp(reference, _as_billing_holds_it(payload, known[reference]))
+                    raise Interrupted(f"stopped after {min(done, of)} of {of} look-ups; say it again to go on")
+
+        if done < of:
+            missing += go_on(itertools.islice(wanted(), done, None), done)
+            stopping.event.wait(_ASK_AGAIN if missing else 0)
+        again = frozenset(missing)
+        left = (asked for asked in wanted() if asked[0] in again) if again else iter(())
+        collections.deque(go_on(itertools.islice(left, max(done - of, 0), None), max(done, of)), maxlen=0)
+    yield from _answers(journal, of)
+
+
+def _answers(journal: BinaryIO, of: int) -> Iterator[tuple[str, dict[str, Any] | None]]:
+    """Every answer of a journal: for those who were not found at first the second one, which stands behind all the first ones."""
+    with Path(journal.name).open("rb") as first, Path(journal.name).open("rb") as second:
+        for _ in itertools.islice(second, of):
+            pass
+        for line in itertools.islice(first, of):
+            reference, found = json.loads(line)
+            yield reference, found if found is not None else json.loads(next(second))[1]
 
 
 @dataclass(slots=True)
 class _Asking:
-    billing: Billing
     pace: Pace
     stop: threading.Event
     refused: str = ""
 
-    def ask(self, reference: str, payload: bytes) -> dict[str, Any] | None:
-        """What billing says of a reference; None where it was stopped, or billing will not be asked."""
+    def ask(self, billing: Billing, reference: str, payload: str) -> dict[str, Any] | None:
+        """What billing says of a reference, under `found`; None where it was stopped, or billing will not be asked."""
         for tried in range(_TRIES):
             if self.refused or not self.pace.wait(self.stop):
                 return None
-            match answer := self.billing.make(LookUp(reference, payload)):
+            match answer := billing.make(LookUp(reference, payload.encode())):
                 case Found():
-                    differing = {one.field: one.theirs for one in answer.differences}
-                    return {"found": {"billing_id": answer.billing_id, "differing": differing}}
+                    return {"found": _as_billing_holds_it(payload, answer)}
                 case NotFound():
                     return {"found": None}
                 case Limited():
@@ -98,22 +129,37 @@ class _Asking:
         return None
 
 
-def _read(file: BinaryIO) -> Iterator[tuple[str, dict[str, Any] | None]]:
-    """What was looked up before; a last line that a kill cut off is taken away again."""
-    file.seek(0)
-    whole = 0
-    for line in file:
-        if not line.endswith(b"\n"):
+def _take_up(journal: BinaryIO, wanted: Callable[[], Iterable[tuple[str, str]]], of: int) -> tuple[int, list[str]]:
+    """How many answers a journal begins with that are to those who are asked for, and who of the first pass was not found.
+
+    What comes behind them is taken away: a line that a kill cut off, answers to another question.
+    """
+    missing = list[str]()
+    asked = itertools.chain((reference for reference, _ in wanted()), missing)  # grows while it is read
+    whole = done = 0
+    journal.seek(0)
+    for line in journal:
+        answer = _answer_of(line)
+        if answer is None or answer[0] != next(asked, None):
             break
-        whole += len(line)
+        whole, done = whole + len(line), done + 1
+        if answer[1] is None and done <= of:
+            missing.append(answer[0])
+    journal.truncate(whole)
+    journal.seek(whole)
+    return done, missing
+
+
+def _answer_of(line: bytes) -> tuple[str, dict[str, Any] | None] | None:
+    """Reference and answer of a line; None where it is none, as a kill or a power cut may leave it."""
+    try:
         reference, found = json.loads(line)
-        yield reference, found
-    file.truncate(whole)
-    file.seek(whole)
-
-
-def _as_billing_holds_it(payload: str, found: dict[str, Any] | None) -> dict[str, Any] | None:
-    if found is None:
+    except (ValueError, TypeError):
         return None
-    told = {field: None if text is None else json.loads(text) for field, text in found["differing"].items()}
-    return {**json.loads(payload), **told, "billing_id": found["billing_id"]}
+    is_whole = line.endswith(b"\n") and isinstance(reference, str) and (found is None or isinstance(found, dict))
+    return (reference, found) if is_whole else None
+
+
+def _as_billing_holds_it(payload: str, answer: Found) -> dict[str, Any]:
+    told = {one.field: None if one.theirs is None else json.loads(one.theirs) for one in answer.differences}
+    return {**json.loads(payload), **told, "billing_id": answer.billing_id}

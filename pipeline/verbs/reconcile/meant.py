@@ -8,10 +8,9 @@ import polars as pl
 
 from pipeline.customer import METADATA_PREFIX
 from pipeline.outcomes import Fate
-from pipeline.reconciling import EXPECTED
+from pipeline.reconciling import EXPECTED, column_of
 from pipeline.run_folder import RunFolder
 
-_RANKS = {"expected": 0, "in_doubt": 1, "held": 2, "not_sent": 3}
 #: Fates whose records are no customer of their own.
 _REPEATS = (Fate.DUPLICATE_IN_FILE.value, Fate.UNREADABLE.value)
 
@@ -32,7 +31,7 @@ def stage_meant(
             for fate, currency, records, amount in _added(fates):
                 read_before[fate, currency] += records
                 amounts[fate, currency] += amount
-            candidates = _candidates(
+            meant = _meant(
                 run.run_id,
                 records_part,
                 fates,
@@ -40,9 +39,14 @@ def stage_meant(
                 metadata,
                 with_payloads=with_payloads,
             )
-            folder.stage(f"candidates-{number:05}.parquet", candidates)
+            folder.stage(f"meant-{number:05}.parquet", meant)
             at, number = at + fates.height, number + 1
     return [(fate, currency, records, amounts[fate, currency]) for (fate, currency), records in read_before.items()]
+
+
+def fields_of(runs: Sequence[RunFolder]) -> frozenset[str]:
+    """The fields that these runs may have sent: name, email, phone, billing_id, metadata.<key>."""
+    return frozenset({"name", "email", "phone", "billing_id", *(name for run in runs for name in _metadata_of(run))})
 
 
 def _metadata_of(run: RunFolder) -> list[str]:
@@ -55,7 +59,7 @@ def _added(fates: pl.DataFrame) -> Iterator[tuple[str, str, int, int]]:
     yield from added.iter_rows()
 
 
-def _candidates(
+def _meant(
     run_id: str, records: Path, fates: pl.DataFrame, billing_ids: pl.Series, metadata: list[str], *, with_payloads: bool
 ) -> pl.DataFrame:
     there = pl.read_parquet_schema(records)
@@ -73,5 +77,5 @@ def _candidates(
         .with_columns(fates["row_id"], fates["fate"], billing_id=billing_ids, run_id=pl.lit(run_id))
         .with_columns(role=role, **{name: pl.lit(None, pl.String) for name in metadata if name not in there})
         .filter(pl.col("external_reference").is_not_null() & ~pl.col("fate").is_in(_REPEATS))
-        .with_columns(rank=pl.col("role").replace_strict(_RANKS, return_dtype=pl.Int8))
+        .rename({name: column_of(name) for name in metadata})
     )

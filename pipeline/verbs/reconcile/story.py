@@ -1,13 +1,10 @@
 """The story of a reconciliation: what the runs meant, what the ledger knows, what billing holds; every difference by name."""
 
-import csv
-import io
-import secrets
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,49 +13,41 @@ import polars as pl
 
 from pipeline import __version__
 from pipeline.config import Settings, Target
-from pipeline.errors import ConfigError, RunNotFound
+from pipeline.errors import ConfigError
 from pipeline.files import token_key, write_bytes
 from pipeline.ledger import Ledger
 from pipeline.masking import Pii
-from pipeline.outcomes import Discrepancy, Fate, State
 from pipeline.receiving import parse_expected
 from pipeline.reconciling import (
-    Chosen,
-    Found,
+    RECORDS,
     Legacy,
-    Sampled,
-    Step,
     Terms,
-    at_most,
     bridge,
-    changed_references,
     choose,
     compare,
+    fed_again,
     from_legacy,
-    judge,
-    not_determinable,
-    residuals,
-    strangers,
     tell_changes,
-    unexplained,
 )
+from pipeline.reconciling.bridge import Figures
 from pipeline.references import known_to
-from pipeline.reporting import differences_shown, render_reconciliation, shown_as
-from pipeline.run_folder import RunFolder, all_runs
-from pipeline.verbs.reconcile.billed import Billed, stage_export, stage_look_ups
-from pipeline.verbs.reconcile.look_ups import look_up
-from pipeline.verbs.reconcile.meant import stage_meant
+from pipeline.reporting import differences_shown, reconciliation_tables, render_reconciliation, shown_as
+from pipeline.run_folder import RunFolder
+from pipeline.text_sheet import write_text_book
+from pipeline.verbs.fed import stage_fed
+from pipeline.verbs.reconcile.billed import Billed, blocks, stage_export, stage_look_ups
+from pipeline.verbs.reconcile.look_ups import journal_of, look_up
+from pipeline.verbs.reconcile.meant import fields_of, stage_meant
+from pipeline.verbs.reconcile.remembered import agreements, ask_for_strangers, ask_when_settled, resolve_doubts
+from pipeline.verbs.reconcile.resuming import JOURNAL, new_folder, unfinished_folder
+from pipeline.verbs.reconcile.taken_in import TakenIn
+from pipeline.verbs.reconcile.told import Compared, figures, write_differences
 from pipeline.verbs.report.open_rows import naming
+from pipeline.verbs.report.run import as_sheet
 from pipeline.verbs.watch import CLOCK, NOBODY, StopRequest, Watch
 
-JOURNAL = "looked_up.jsonl"
-MOST_ON_A_PAGE = 200  #: differences
-CONFIDENCE = 0.95
+_MOST_SHOWN = 20_000  #: differences, in the workbook
 NO_LEGACY = Legacy()
-_OURS = {State.CREATED, State.CREATED_DIFFERENT, State.ADOPTED}  #: what the ledger calls what a run has created
-_DIFFERENCE_COLUMNS = (
-    "kind", "external_reference", "run_id", "row_id", "field", "ours", "theirs", "currency", "amount", "pattern",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,24 +62,13 @@ class Reconciled:
         return int(self.content["exit_code"])
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """What comparing came to, in the order in which a summary tells it."""
-
-    billed: Billed
-    terms: Terms
-    steps: Sequence[Step]
-    sampled: Sampled | None
-    ledger: list[dict[str, Any]]  #: per run what it reported and what the ledger recorded
-    legacy: Legacy
-
-
 def reconcile(
-    runs: Sequence[RunFolder],
+    taken_in: TakenIn,
     settings: Settings,
     *,
     exports: Sequence[Path] = (),
     target: Target | None = None,
+    place: str | None = None,
     sample: int | None = None,
     legacy: Legacy = NO_LEGACY,
     stopping: StopRequest | None = None,
@@ -98,298 +76,136 @@ def reconcile(
 ) -> Reconciled:
     """Hold what these runs meant against billing: an export of it, or else a look-up of each customer (`target`).
 
-    In a migration `legacy` says what the legacy system holds, and the bridge begins there.
-    Leaves a folder of its own under the reports folder; look-ups that were stopped or killed go on where they were.
+    In a migration `legacy` says what the legacy system holds, and the bridge begins there. `place`: what billing's address is called
+    where it moves, as a sandbox's does. Leaves a folder of its own under the reports folder; look-ups that were stopped or killed go on
+    where they were. Raises LedgerLocked where the same reconciliation goes on in another process.
     """
-    plans = [_applied(run) for run in runs]
-    environment = _one_environment(plans)
-    folder = (None if exports else _unfinished(settings.reports, runs, sample)) or _new(settings.reports, runs, sample)
+    runs = taken_in.runs
+    environment = runs[0].read_plan()["environment"]
     home = settings.home / environment["name"]
+    asked = _question(runs, sample, target, place)
+    folder = (None if exports else unfinished_folder(settings.reports, asked)) or new_folder(settings.reports, asked)
+    known = known_to(home)
     try:
-        with ThreadPoolExecutor(1, "meant") as beside:
-            reading = beside.submit(stage_meant, folder, runs, with_payloads=not exports)
-            billed = stage_export(folder, exports, settings, watch) if exports else None
-            read_before = reading.result()
-        known = known_to(home)
-        with folder.workbench(references=known.path if known else None) as workbench, Ledger.read(home) as ledger:
-            folder.show(workbench, "candidates")
+        with ExitStack() as open_until_the_end:
+            journal = None if exports else open_until_the_end.enter_context(journal_of(folder.path / JOURNAL))
+            read_before, billed = _both_sides(folder, runs, settings, exports, watch)
+            received = legacy.totals and stage_fed(folder, runs)
+            workbench = open_until_the_end.enter_context(folder.workbench(references=known.path if known else None))
+            ledger = open_until_the_end.enter_context(Ledger.read(home))
+            folder.show(workbench, "meant")
+            resolve_doubts(workbench, ledger)
             chosen = choose(workbench, sample, seed=folder.run_id)
             if billed is None:
-                assert target is not None  # noqa: S101 - the command has seen to it
+                assert target is not None and journal is not None  # noqa: PT018, S101 - the command has seen to it
                 answers = look_up(
-                    _to_ask(workbench), folder.path / JOURNAL, settings, target, stopping or StopRequest(), watch
+                    lambda: _to_ask(workbench),
+                    chosen.asked,
+                    journal,
+                    settings,
+                    target,
+                    stopping or StopRequest(),
+                    watch,
                 )
-                billed = stage_look_ups(folder, answers)
+                billed = stage_look_ups(folder, blocks(answers), fields_of(runs))
             folder.show(workbench, "billed")
-            _ask_the_ledger(workbench, ledger, {run.run_id for run in runs})
-            terms = Terms(_compared(workbench, billed), settings.reconcile.tolerances)
+            ask_for_strangers(workbench, ledger, {run.run_id for run in runs})
+            terms = Terms(billed.fields, fields_of(runs), settings.reconcile.tolerances)
             compare(workbench, terms)
             if billed.has_times and ledger is not None:
-                _tell_changes(workbench, ledger)
-            steps = from_legacy(bridge(workbench, read_before), legacy)
-            sampled = None if chosen.asked == chosen.of else _sampled(workbench, chosen)
-            found = _Found(billed, terms, steps, sampled, _ledger_agrees(ledger, runs), legacy)
+                ask_when_settled(workbench, ledger)
+                tell_changes(workbench, round(CLOCK.now().timestamp() * 1e6))
+            again = _fed_again(folder, workbench) if received else {}
+            steps = from_legacy(bridge(workbench, read_before), legacy, again)
+            compared = Compared(billed, terms, chosen, steps, list(agreements(workbench, ledger, runs)), legacy, again)
             content = {
-                **_identified(folder, runs, environment, settings),
-                **_figures(workbench, found),
-                **({} if sampled is None else {"sample": asdict(sampled)}),
-                "files": {name: str(folder.path / name) for name in ("differences.csv", "report.html")},
+                **_identified(folder, taken_in, environment, settings),
+                **figures(workbench, compared),
+                "files": {name: str(folder.path / name) for name in ("differences.csv", "report.html", "report.xlsx")},
             }
-            _write_differences(folder, workbench)
+            write_differences(folder, workbench)
     except BaseException:
-        if exports:
-            shutil.rmtree(folder.path)
+        shutil.rmtree(
+            folder.path if exports else folder.staged
+        )  # people's data; what was looked up stays, to go on there
         raise
     folder.write_json("summary.json", content)
-    write_bytes(folder.path / "report.html", render_reconciliation(content, _first(folder, settings.home)).encode())
-    shutil.rmtree(folder.staged)  # people's data once more; the runs have it
+    shown = _shown(folder, settings.home)
+    write_bytes(folder.path / "report.html", render_reconciliation(content, shown).encode())
+    write_text_book(folder.path / "report.xlsx", [as_sheet(table) for table in reconciliation_tables(content, shown)])
+    shutil.rmtree(folder.staged)
     (folder.path / JOURNAL).unlink(missing_ok=True)
+    folder.seal("reconciliation")
     return Reconciled(content)
 
 
-def _first(folder: RunFolder, home: Path) -> list[dict[str, Any]]:
-    """The first differences, as far as a page may show them."""
-    found = pl.scan_csv(folder.path / "differences.csv", infer_schema=False, glob=False).head(MOST_ON_A_PAGE).collect()
-    return shown_as(differences_shown(found, Pii.MASKED, naming(token_key(home), Pii.MASKED))).to_dicts()
-
-
-def runs_to_reconcile(reports: Path, run_ids: Sequence[str], since: str | None) -> list[RunFolder]:
-    """The runs that were named; else every applied run since a day (ISO 8601), or the newest one."""
-    if run_ids:
-        return [RunFolder.find(reports, run_id) for run_id in run_ids]
-    applied = [run for run in all_runs(reports) if _was_applied(run)]
-    if since is not None:
-        day = datetime.fromisoformat(since).strftime("%Y%m%d")
-        applied = [run for run in applied if run.run_id[:8] >= day]
-    else:
-        applied = applied[-1:]
-    if not applied:
-        raise RunNotFound(
-            f"{reports}: no run was applied{f' since {since}' if since else ''}; there is nothing to reconcile"
+def legacy_from(totals: Sequence[str], because: Sequence[str]) -> Legacy:
+    """`ZAR=1234567` (minor units), `ZAR=12345.67` or `records=2000`, and `ZAR=why it does not come out`; raise ConfigError."""
+    stated = parse_expected(totals, "--legacy-total")
+    if twice := sorted({one.what for one in stated if [other.what for other in stated].count(one.what) > 1}):
+        raise ConfigError(f"--legacy-total {', '.join(twice)}: stated more than once")
+    pairs = [(code.strip(), text.strip()) for code, _, text in (told.partition("=") for told in because)]
+    if wrong := [told for told, pair in zip(because, pairs, strict=True) if not all(pair)]:
+        raise ConfigError(
+            f"--because {wrong[0]}: CODE=TEXT is expected, such as ZAR=two accounts were written off by hand;"
+            f" CODE is a currency or {RECORDS} of a legacy total, or residual.ZAR for a residual"
         )
-    return applied
+    return Legacy({one.what: int(one.value) for one in stated}, dict(pairs))
 
 
-def _was_applied(run: RunFolder) -> bool:
-    return (run.path / "summary.json").is_file() and run.read_json("summary.json")["status"] != "planned"
+def _question(
+    runs: Sequence[RunFolder], sample: int | None, target: Target | None, place: str | None
+) -> dict[str, Any]:
+    """What look-ups are made for, so that none is taken for an answer to another question."""
+    return {
+        "runs": [run.run_id for run in runs],
+        "sample": sample,
+        "billing": None if target is None else [place or target.address.base_url, target.api_key.fingerprint],
+    }
 
 
-def _applied(run: RunFolder) -> dict[str, Any]:
-    if not _was_applied(run):
-        raise RunNotFound(f"run {run.run_id} was planned and never applied: there is nothing of it in billing")
-    if not run.parts("records") or len(run.parts("records")) != len(run.parts("fates")):
-        raise RunNotFound(f"run {run.run_id}: its staged files fell under retention, and only they hold what was sent")
-    return run.read_plan()
+def _both_sides(
+    folder: RunFolder, runs: Sequence[RunFolder], settings: Settings, exports: Sequence[Path], watch: Watch
+) -> tuple[list[tuple[str, str, int, int]], Billed | None]:
+    """Our side, and beside it an export of billing where there is one."""
+    with ThreadPoolExecutor(1, "meant") as beside:
+        reading = beside.submit(stage_meant, folder, runs, with_payloads=not exports)
+        billed = stage_export(folder, exports, settings, watch) if exports else None
+        return reading.result(), billed
 
 
-def _one_environment(plans: Sequence[dict[str, Any]]) -> dict[str, str]:
-    environments = {tuple(sorted(plan["environment"].items())) for plan in plans}
-    if len(environments) > 1:
-        names = sorted({plan["environment"]["name"] for plan in plans})
-        raise RunNotFound(f"the runs are of several environments ({', '.join(names)}); reconcile each by itself")
-    return dict(plans[0]["environment"])
-
-
-def _new(reports: Path, runs: Sequence[RunFolder], sample: int | None) -> RunFolder:
-    folder = RunFolder.create(reports, f"{CLOCK.now():%Y%m%dT%H%M%SZ}-reconcile-{secrets.token_hex(3)}")
-    folder.write_json("asked.json", {"runs": [run.run_id for run in runs], "sample": sample})
-    return folder
-
-
-def _unfinished(reports: Path, runs: Sequence[RunFolder], sample: int | None) -> RunFolder | None:
-    """The same reconciliation by look-up, begun within a day and never ended; what billing said longer ago says little."""
-    wanted = {"runs": [run.run_id for run in runs], "sample": sample}
-    a_day_ago = CLOCK.now().timestamp() - 86_400
-    for path in sorted(reports.glob("*-reconcile-*"), reverse=True):
-        folder = RunFolder(path)
-        begun = (path / JOURNAL).is_file() and not (path / "summary.json").is_file()
-        if begun and folder.read_json("asked.json") == wanted and (path / JOURNAL).stat().st_mtime > a_day_ago:
-            return folder
-    return None
-
-
-def _to_ask(workbench: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
-    found = workbench.execute(
+def _to_ask(workbench: duckdb.DuckDBPyConnection) -> Iterable[tuple[str, str]]:
+    # A cursor of its own: the story asks other things while these rows wait.
+    found = workbench.cursor().execute(
         "SELECT external_reference, payload FROM expected WHERE role IN ('expected', 'in_doubt') ORDER BY run_id, place"
     )
-    return found.fetchall()
+    while block := found.fetchmany(10_000):
+        yield from block
 
 
-def _compared(workbench: duckdb.DuckDBPyConnection, billed: Billed) -> list[str]:
-    """The fields that are compared: billing's side states them, and both tables have a column for them."""
-    of_expected, of_billed = (
-        {row[0] for row in workbench.execute(f"DESCRIBE SELECT * FROM {side}").fetchall()}
-        for side in ("expected", "billed")
-    )
-    for name in billed.fields:
-        if name not in of_expected:
-            workbench.execute(f'ALTER TABLE expected ADD COLUMN "{name}" VARCHAR')
-    return [name for name in billed.fields if name in of_billed]
-
-
-def _ask_the_ledger(workbench: duckdb.DuckDBPyConnection, ledger: Ledger | None, run_ids: set[str]) -> None:
-    """Who made the customers that billing holds and these runs do not expect: the table `elsewhere`."""
-    workbench.execute("CREATE TABLE elsewhere (external_reference VARCHAR, run_id VARCHAR)")
-    if ledger is None:
-        return
-    for block in list(strangers(workbench)):
-        known = ledger.states(block)
-        made = [(name, one.run_id) for name, one in known.items() if one.state in _OURS and one.run_id not in run_ids]
-        _insert(workbench, "elsewhere", made, {"external_reference": pl.String, "run_id": pl.String})
-
-
-def _tell_changes(workbench: duckdb.DuckDBPyConnection, ledger: Ledger) -> None:
-    workbench.execute("CREATE TABLE settled (external_reference VARCHAR, settled_at BIGINT)")
-    for block in list(changed_references(workbench)):
-        settled = [
-            (name, round(datetime.fromisoformat(at).astimezone(UTC).timestamp() * 1e6))
-            for name, at in ledger.settled_at(block)
-        ]
-        _insert(workbench, "settled", settled, {"external_reference": pl.String, "settled_at": pl.Int64})
-    tell_changes(workbench)
-
-
-def _insert(
-    workbench: duckdb.DuckDBPyConnection, table: str, rows: list[tuple[Any, ...]], schema: dict[str, Any]
-) -> None:
-    if rows:
-        workbench.register("rows_to_insert", pl.DataFrame(rows, schema=schema, orient="row"))
-        workbench.execute(f"INSERT INTO {table} SELECT * FROM rows_to_insert")
-        workbench.unregister("rows_to_insert")
-
-
-def _ledger_agrees(ledger: Ledger | None, runs: Sequence[RunFolder]) -> list[dict[str, Any]]:
-    """For each run: what it says that it created, and what the ledger says that it did."""
-    told = []
-    for run in runs:
-        fates = run.read_json("summary.json")["fates"]
-        said = sum(fates[fate.value] for fate in (Fate.CREATED, Fate.CREATED_DIFFERENT))
-        states = ledger.counts(run.run_id) if ledger is not None else {}
-        recorded = sum(states.get(state.value, 0) for state in _OURS)
-        told.append({"run_id": run.run_id, "reported": said, "recorded": recorded, "agrees": said == recorded})
-    return told
+def _fed_again(folder: RunFolder, workbench: duckdb.DuckDBPyConnection) -> Figures:
+    folder.show(workbench, "fed")
+    return fed_again(workbench)
 
 
 def _identified(
-    folder: RunFolder, runs: Sequence[RunFolder], environment: dict[str, str], settings: Settings
+    folder: RunFolder, taken_in: TakenIn, environment: dict[str, str], settings: Settings
 ) -> dict[str, Any]:
     return {
         "schema": 1,
         "kind": "reconciliation",
         "reconciliation_id": folder.run_id,
-        "runs": [run.run_id for run in runs],
+        "runs": [run.run_id for run in taken_in.runs],
+        "left_out": taken_in.left_out,
         "environment": environment,
         "reviewer": settings.planner,
         "version": __version__,
-        "finished_at": CLOCK.now().isoformat(timespec="seconds"),
+        "begun_at": folder.read_json("asked.json")["begun_at"],
+        "finished_at": CLOCK.now().isoformat(timespec="milliseconds"),
     }
 
 
-def _figures(workbench: duckdb.DuckDBPyConnection, found: _Found) -> dict[str, Any]:
-    billed, terms, steps = found.billed, found.terms, found.steps
-    counts = dict(workbench.execute("SELECT kind, count(*) FROM differences GROUP BY kind").fetchall())
-    patterns = workbench.execute(
-        "SELECT pattern, count(*) FROM differences WHERE pattern IS NOT NULL GROUP BY 1"
-    ).fetchall()
-    residual = residuals(steps)
-    by_look_up = billed.method == "look-ups"
-    fields = dict(
-        workbench.execute(
-            "SELECT field, count(*) FROM differences WHERE kind = 'field_differs' GROUP BY field ORDER BY field"
-        ).fetchall()
-    )
-    verdict = judge(
-        Found(counts, fields.get("currency", 0), _faults(residual, found)),
-        by_look_up=by_look_up,
-        has_tolerances=bool(terms.tolerances),
-        sampled=found.sampled,
-    )
-    return {
-        "exit_code": verdict.exit_code,
-        "signable": verdict.is_signable,
-        "verdict": verdict.sentence,
-        "method": billed.method,
-        "export": list(billed.inputs),
-        "export_unusable": billed.unusable,
-        "compared": [*terms.fields, "currency", "balance"],
-        "tolerances": dict(terms.tolerances),
-        "differences": {kind.value: counts.get(kind.value, 0) for kind in Discrepancy},
-        "fields": fields,
-        "patterns": dict(patterns),
-        "not_determinable": not_determinable(by_look_up=by_look_up, has_times=billed.has_times),
-        "bridge": [
-            {
-                "step": step.name,
-                "sentence": step.sentence,
-                "is_total": step.is_total,
-                "records": step.records,
-                "figures": _as_json(step.figures),
-            }
-            for step in steps
-        ],
-        "residual": _as_json(residual),
-        "legacy": {"totals": dict(found.legacy.totals), "because": dict(found.legacy.because)},
-        "ledger": found.ledger,
-        "examples": _examples(workbench),
-    }
-
-
-def _faults(residual: dict[str, tuple[int, int]], found: _Found) -> list[str]:
-    """Why the evidence itself does not hold together."""
-    unusable, first = found.billed.unusable, ", ".join(found.billed.unusable_rows)
-    return [
-        *unexplained(found.steps, found.legacy, residual),
-        *([] if all(one["agrees"] for one in found.ledger) else ["the ledger and a report disagree"]),
-        *(
-            [
-                f"{unusable} records of the export that name no customer ({first}{', …' * (unusable > len(found.billed.unusable_rows))})"
-            ]
-            if unusable
-            else []
-        ),
-    ]
-
-
-def _sampled(workbench: duckdb.DuckDBPyConnection, chosen: Chosen) -> Sampled:
-    differing = _count(workbench, "SELECT count(DISTINCT external_reference) FROM differences")
-    share = at_most(chosen.asked, differing, CONFIDENCE) if chosen.asked else 1.0
-    return Sampled(chosen.asked, chosen.of, differing, CONFIDENCE, share)
-
-
-def _as_json(figures: Mapping[str, tuple[int | None, int]]) -> dict[str, dict[str, int | None]]:
-    return {code: {"records": records, "sum": amount} for code, (records, amount) in sorted(figures.items())}
-
-
-def _examples(workbench: duckdb.DuckDBPyConnection) -> dict[str, list[str]]:
-    """The first rows of each kind, by row id: references may be people's names for all that we know."""
-    found = workbench.execute(
-        "SELECT kind, list(coalesce(row_id, theirs) ORDER BY place, billed_place)[:5] FROM differences GROUP BY kind"
-    ).fetchall()
-    return {kind: [text for text in rows if text] for kind, rows in found}
-
-
-def _write_differences(folder: RunFolder, workbench: duckdb.DuckDBPyConnection) -> None:
-    found = workbench.execute(
-        f"SELECT {', '.join(_DIFFERENCE_COLUMNS)} FROM differences ORDER BY kind, run_id, place, billed_place, field"
-    )
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(_DIFFERENCE_COLUMNS)
-    while block := found.fetchmany(100_000):
-        writer.writerows(block)
-    write_bytes(folder.path / "differences.csv", text.getvalue().encode())
-
-
-def _count(workbench: duckdb.DuckDBPyConnection, query: str) -> int:
-    return int(workbench.execute(query).fetchall()[0][0])
-
-
-def legacy_from(totals: Sequence[str], because: Sequence[str]) -> Legacy:
-    """`ZAR=1234567` (minor units), `ZAR=12345.67` or `records=2000`, and `ZAR=why it does not come out`; raise ConfigError."""
-    stated = {one.what: int(one.value) for one in parse_expected(totals, "--legacy-total")}
-    pairs = [(code.strip(), text.strip()) for code, _, text in (told.partition("=") for told in because)]
-    if wrong := [told for told, pair in zip(because, pairs, strict=True) if not all(pair)]:
-        raise ConfigError(
-            f"--because {wrong[0]}: CODE=TEXT is expected, such as ZAR=two accounts were written off by hand"
-        )
-    return Legacy(stated, dict(pairs))
+def _shown(folder: RunFolder, home: Path) -> list[dict[str, Any]]:
+    """The first differences, as far as a report may show them."""
+    found = pl.scan_csv(folder.path / "differences.csv", infer_schema=False, glob=False).head(_MOST_SHOWN).collect()
+    return shown_as(differences_shown(found, Pii.MASKED, naming(token_key(home), Pii.MASKED))).to_dicts()

@@ -26,7 +26,7 @@ def beside_of(folder: RunFolder, content: dict[str, Any], home: Path, pii: Pii, 
     person, reconciliation = naming(key, pii), newest_reconciliation(folder)
     beneath = lies_beneath(folder, "reviewer" if workbook else "approver", reconciliation)
     until = datetime.fromisoformat(content["finished_at"])
-    items = open_items(folder, home, until) if workbook else Open().items
+    items = open_items(folder, home) if workbook else Open().items
     differences = _differences(folder, reconciliation, pii, person)
     return Beside(
         pii=pii,

@@ -1,28 +1,48 @@
 """What lies beneath a report: the files that a signature is for, and the newest reconciliation of a run."""
 
 import json
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pipeline.files import sha256_of
-from pipeline.run_folder import PAGES, RESULT_FILES, SIGNATURES, RunFolder
+from pipeline.run_folder import MANIFEST, PAGES, RESULT_FILES, SIGNATURES, RunFolder
 from pipeline.signatures import digest
 
-
-def newest_reconciliation(folder: RunFolder) -> tuple[Path, dict[str, Any]] | None:
-    """The newest finished reconciliation that took this run in: its folder and its summary."""
-    found = []
-    for path in folder.path.parent.glob("*-reconcile-*/summary.json"):
-        told = json.loads(path.read_text(encoding="utf-8"))
-        if folder.run_id in told.get("runs", ()):
-            found.append((told["finished_at"], path.stat().st_mtime_ns, path.parent, told))
-    if found:
-        *_, place, newest = max(found, key=lambda one: one[:2])
-        return place, newest
-    return None
+Reconciliation = tuple[Path, dict[str, Any]]  #: its folder, and its summary
 
 
-def lies_beneath(folder: RunFolder, role: str, reconciliation: tuple[Path, dict[str, Any]] | None) -> dict[str, str]:
+@dataclass(frozen=True, slots=True)
+class Reconciliations:
+    """Every finished reconciliation of a reports folder, by the runs that it took in."""
+
+    by_run: Mapping[str, list[Reconciliation]]
+
+    @classmethod
+    def of(cls, reports: Path) -> "Reconciliations":
+        """Read them all, once."""
+        found: defaultdict[str, list[Reconciliation]] = defaultdict(list)
+        for path in sorted(reports.glob("*-reconcile-*/summary.json")):
+            told = json.loads(path.read_text(encoding="utf-8"))
+            for run_id in told.get("runs", ()):
+                found[run_id].append((path.parent, told))
+        return cls(found)
+
+    def newest(self, run_id: str) -> Reconciliation | None:
+        """The newest one that took a run in. A sample takes the place of no reconciliation that asked for everybody."""
+        found = self.by_run.get(run_id, [])
+        whole = [one for one in found if "sample" not in one[1]]
+        return max(whole or found, key=lambda one: (one[1]["finished_at"], one[0].name), default=None)
+
+
+def newest_reconciliation(folder: RunFolder) -> Reconciliation | None:
+    """That of one run."""
+    return Reconciliations.of(folder.path.parent).newest(folder.run_id)
+
+
+def lies_beneath(folder: RunFolder, role: str, reconciliation: Reconciliation | None) -> dict[str, str]:
     """What lies beneath a signature, name -> SHA-256: the plan, and for a reviewer all that came of it as well."""
     plan = folder.read_json("plan.json")
     bare = {name: value for name, value in plan.items() if name != "accepted"}  # whoever applies may accept an alarm
@@ -34,7 +54,8 @@ def lies_beneath(folder: RunFolder, role: str, reconciliation: tuple[Path, dict[
             found[name] = sha256_of(folder.path / name)
     for file in [*plan["inputs"], *([plan["config"]] if plan["config"] else [])]:
         path = Path(file["path"])  # a file that was put away elsewhere is not changed by that
-        found[f"input {path.name}"] = sha256_of(path) if path.is_file() else file["sha256"]
+        found[f"input {file.get('name', path.name)}"] = sha256_of(path) if path.is_file() else file["sha256"]
     if reconciliation is not None:
-        found["reconciliation"] = sha256_of(reconciliation[0] / "summary.json")
+        seal = reconciliation[0] / MANIFEST  # which names its summary, its differences and its page
+        found["reconciliation"] = sha256_of(seal if seal.is_file() else reconciliation[0] / "summary.json")
     return found

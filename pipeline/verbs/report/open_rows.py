@@ -1,5 +1,6 @@
 """What is open in an environment, gathered from the folders of its runs; and what a person is called in a report."""
 
+import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from functools import partial
@@ -8,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from pipeline.files import sha256_of, write_bytes
 from pipeline.ledger import Ledger
 from pipeline.masking import Pii, token
 from pipeline.outcomes import State
@@ -15,18 +17,65 @@ from pipeline.reporting import ROWS, Open, carried, days_between
 from pipeline.run_folder import RunFolder, all_runs
 
 _OF_FATES = ("row_id", "external_reference", "fate", "reasons", "currency", "balance")
-_LOOK_BACK_DAYS = 92  #: of what came before that, nobody is told every day
+_ITEMS, _SETTLED, _MARKS = "open-items.parquet", "open-settled.parquet", "open.json"
 
 
-def open_items(folder: RunFolder, home: Path, until: datetime) -> pl.DataFrame:
+def open_items(folder: RunFolder, home: Path) -> pl.DataFrame:
     """What is open after this run, of it and of those before it in the same environment (see `carried`)."""
-    environment, found = folder.read_json("plan.json")["environment"]["name"], Open()
-    for run in all_runs(folder.path.parent):
-        if run.run_id > folder.run_id:
+    environment = folder.read_json("plan.json")["environment"]["name"]
+    return _unsettled(_folded(folder, environment)[0].items, home / environment)
+
+
+def keep_open_items(folder: RunFolder) -> None:
+    """Keep what is open after this run in its folder, so that the next run need not read every run before it."""
+    found, marks = _folded(folder, folder.read_json("plan.json")["environment"]["name"])
+    folder.stage(_ITEMS, found.items)
+    folder.stage(_SETTLED, found.settled)
+    write_bytes(folder.staged / _MARKS, json.dumps(marks).encode())
+
+
+def _folded(folder: RunFolder, environment: str) -> tuple[Open, dict[str, str]]:
+    """What is open after this run, and of which runs (by the SHA-256 of their summaries) that is made.
+
+    It goes on from the newest run before it that kept its own, made of what still lies there. A run whose rows cannot be read is
+    left out: it is verified by itself, and must not keep another from being reported.
+    """
+    runs = [*_earlier(folder, environment), folder]
+    marks = {run.run_id: sha256_of(run.path / "summary.json") for run in runs}
+    found, start = Open(), 0
+    for at in range(len(runs) - 2, -1, -1):
+        kept = _kept(runs[at], {run.run_id: marks[run.run_id] for run in runs[: at + 1]})
+        if kept is not None:
+            found, start = kept, at + 1
             break
-        if run.run_id == folder.run_id or _counts(run, environment, until):
+    for run in runs[start:]:
+        try:
             found = carried(found, run.run_id, run.read_json("plan.json")["planned_at"], rows_of(run))
-    return _unsettled(found.items, home / environment)
+        except (pl.exceptions.PolarsError, OSError):
+            if run is folder:
+                raise
+    return found, marks
+
+
+def _earlier(folder: RunFolder, environment: str) -> Iterator[RunFolder]:
+    """The applied runs of the same environment before this one, whose records have not fallen under retention."""
+    for run in all_runs(folder.path.parent):
+        if run.run_id >= folder.run_id:
+            return
+        has_rows = bool(run.parts("fates")) and len(run.parts("fates")) == len(run.parts("records"))
+        if has_rows and run.was_applied and run.read_json("summary.json")["environment"]["name"] == environment:
+            yield run
+
+
+def _kept(run: RunFolder, marks: dict[str, str]) -> Open | None:
+    """What a run kept of open items, where it was made of these runs as they are now."""
+    try:
+        if json.loads((run.staged / _MARKS).read_text(encoding="utf-8")) != marks:
+            return None
+        items, settled = (pl.read_parquet(run.staged / name, glob=False) for name in (_ITEMS, _SETTLED))
+    except (OSError, ValueError, pl.exceptions.PolarsError):
+        return None
+    return Open(items, settled)
 
 
 def rows_of(run: RunFolder) -> pl.LazyFrame:
@@ -34,7 +83,19 @@ def rows_of(run: RunFolder) -> pl.LazyFrame:
 
     References and balances are missing once the staged files are gone.
     """
+    return pl.concat(_lazy_parts(run))
+
+
+def parts_of(run: RunFolder) -> Iterator[pl.DataFrame]:
+    """The same, part by part, so that nothing has to hold all of them."""
+    for part in _lazy_parts(run):
+        yield part.collect()
+
+
+def _lazy_parts(run: RunFolder) -> list[pl.LazyFrame]:
+    inputs = run.read_json("plan.json")["inputs"]
     if run.parts("fates"):
+        both = zip(run.parts("records"), run.parts("fates"), strict=True)
         parts = [
             pl.concat(
                 [
@@ -43,14 +104,13 @@ def rows_of(run: RunFolder) -> pl.LazyFrame:
                 ],
                 how="horizontal",
             )
-            for records, fates in zip(run.parts("records"), run.parts("fates"), strict=True)
+            for records, fates in both
         ]
-        rows = pl.concat(parts)
     else:
         kept = pl.scan_parquet(run.path / "rows.parquet", glob=False)
         missing = [pl.lit(None, ROWS[name]).alias(name) for name in ("external_reference", "currency", "balance")]
-        rows = kept.with_columns(*missing, origin_run="mends_run_id", origin_row="mends_row_id")
-    return placed(rows, run.read_json("plan.json")["inputs"]).select(ROWS.keys())
+        parts = [kept.with_columns(*missing, origin_run="mends_run_id", origin_row="mends_row_id")]
+    return [placed(part, inputs).select(ROWS.keys()) for part in parts]
 
 
 def placed(rows: pl.LazyFrame, inputs: Sequence[dict[str, Any]]) -> pl.LazyFrame:
@@ -64,17 +124,6 @@ def placed(rows: pl.LazyFrame, inputs: Sequence[dict[str, Any]]) -> pl.LazyFrame
             pl.when(is_here).then(rest).otherwise(place),
         )
     return rows.with_columns(file=file, place=place)
-
-
-def _counts(run: RunFolder, environment: str, until: datetime) -> bool:
-    """Whether an earlier run was applied here, not too long ago, and its records have not fallen under retention."""
-    if not (run.path / "summary.json").is_file() or len(run.parts("fates")) != len(run.parts("records")):
-        return False
-    told = run.read_json("summary.json")
-    is_recent = days_between(told["planned_at"], until.isoformat()) <= _LOOK_BACK_DAYS
-    return bool(
-        told["status"] != "planned" and told["environment"]["name"] == environment and is_recent and run.parts("fates")
-    )
 
 
 def _unsettled(items: pl.DataFrame, home: Path) -> pl.DataFrame:
@@ -94,7 +143,8 @@ def _unsettled(items: pl.DataFrame, home: Path) -> pl.DataFrame:
 
 def oldest(items: pl.DataFrame, until: datetime, person: Any, most: int) -> Iterator[dict[str, Any]]:
     """The rows that have waited longest, as far as a report may show them."""
-    for one in items.sort("since", "row_id", maintain_order=True).head(most).iter_rows(named=True):
+    number = pl.col("row_id").str.extract(r"(\d+)$").cast(pl.Int64, strict=False)
+    for one in items.sort("since", "run_id", "file", number, maintain_order=True).head(most).iter_rows(named=True):
         yield {
             **{name: one[name] for name in ("row_id", "run_id", "fate", "reasons", "since", "runs")},
             "person": person(one["external_reference"]) if one["external_reference"] else None,

@@ -11,7 +11,7 @@ from pipeline.errors import NotApproved, RunNotFound
 from pipeline.files import token_key, write_bytes
 from pipeline.masking import Pii
 from pipeline.outcomes import LISTS
-from pipeline.reporting import Beside, handed_on, render_run, tables
+from pipeline.reporting import Beside, Table, handed_on, render_run, run_tables
 from pipeline.returning import TOO_LONG_FOR_A_CELL
 from pipeline.run_folder import PAGES, RunFolder
 from pipeline.text_sheet import MOST_COLUMNS, Sheet, write_text_book
@@ -45,9 +45,8 @@ def write_pages(
     *,
     pii: Pii = Pii.MASKED,
     output: Path | None = None,
-    is_sealed: bool = True,
 ) -> list[Path]:
-    """Write the page, and the workbook where something was applied; `is_sealed` where the run's manifest stands already."""
+    """Write the page, and the workbook where something was applied, beside the others or into `output`."""
     into = output or folder.path
     if output is not None:
         output.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -58,14 +57,13 @@ def write_pages(
         person = naming(token_key(home), pii)
         write_text_book(into / WORKBOOK, _sheets(folder, content, beside, person))
         written.append(into / WORKBOOK)
-    if output is None and is_sealed:
+    if output is None:
         folder.amend_manifest()
     return written
 
 
 def _sheets(folder: RunFolder, content: dict[str, Any], beside: Beside, person: Any) -> Iterator[Sheet]:
-    for name, header, rows in tables(content, beside):
-        yield Sheet(name, header, rows, too_long=TOO_LONG_FOR_A_CELL)
+    yield from (as_sheet(table) for table in run_tables(content, beside))
     identified = _identified(folder)
     for name, members in LISTS.items():
         records = sum(content["fates"][fate] for fate in members)
@@ -77,7 +75,12 @@ def _sheets(folder: RunFolder, content: dict[str, Any], beside: Beside, person: 
             yield Sheet(name, ("Where",), [(f"{listed.width} columns: more than a sheet holds, see {name}.csv",)])
             continue
         ours = [column.startswith("_import_") for column in listed.columns]
-        yield Sheet(name, listed.columns, listed.iter_rows(), ours, TOO_LONG_FOR_A_CELL)
+        yield Sheet(name, listed.columns, listed.iter_rows(), ours, too_long=TOO_LONG_FOR_A_CELL)
+
+
+def as_sheet(table: Table) -> Sheet:
+    """A table of a report as a sheet of its workbook."""
+    return Sheet(table.name, table.header, table.rows, figures=table.figures, too_long=TOO_LONG_FOR_A_CELL)
 
 
 def read_list(path: Path) -> pl.DataFrame:

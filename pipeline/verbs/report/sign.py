@@ -1,14 +1,17 @@
 """The story of a signature: what lies there is fit to be signed, the name goes under it, the report says so."""
 
 from pathlib import Path
+from typing import Any
 
 from pipeline.config import Settings
 from pipeline.errors import NotApproved, OutOfBalance
+from pipeline.reporting import reservations, stopped_by
 from pipeline.run_folder import RunFolder
 from pipeline.signatures import digest, signature, signed
-from pipeline.verbs.report.evidence import lies_beneath, newest_reconciliation
+from pipeline.verbs.report.evidence import Reconciliation, lies_beneath, newest_reconciliation
 from pipeline.verbs.report.run import write_pages
 from pipeline.verbs.watch import CLOCK
+from pipeline.verifier import Verified, verify
 
 
 def sign(
@@ -16,24 +19,41 @@ def sign(
 ) -> tuple[str, list[Path]]:
     """Put a name under a run and make its report anew; the digest of what was signed, and where the report is.
 
-    A reviewer signs for what was done, an approver for the plan. Raises OutOfBalance where the figures, or the newest
-    reconciliation, are not to be signed, and NotApproved where `evidence` is not what lies there.
+    A reviewer signs for what was done, an approver for the plan. Raises OutOfBalance where the run does not verify, or what billing
+    holds is not explained; NotApproved where `evidence` is not what lies there, or nothing is said (`note`) of what is not as it
+    should be.
     """
     folder = RunFolder.find(settings.reports, run_id)
-    content = folder.read_json("summary.json")
-    reconciliation = newest_reconciliation(folder)
-    if not content["conservation"]["holds"]:
-        raise OutOfBalance(f"the figures of run {run_id} do not add up: it is not to be signed")
+    found = verify(folder.path)
+    if not found.holds:
+        raise OutOfBalance("; ".join([f"run {run_id} does not verify, and is not signed", *_broken(found)]))
+    content, reconciliation = folder.read_json("summary.json"), newest_reconciliation(folder)
     if role == "reviewer":
-        if content["status"] == "planned":
-            raise NotApproved(f"run {run_id} is a plan: a reviewer signs for what was done; see --as approver")
-        if reconciliation is not None and not reconciliation[1]["signable"]:
-            raise OutOfBalance(f"{reconciliation[1]['reconciliation_id']}: {reconciliation[1]['verdict']}")
+        _refuse_what_is_not_done(content, reconciliation, note)
+    elif stops := stopped_by(content):
+        raise NotApproved(f"the plan is stopped by {', '.join(stops)}: it is not approved as it stands")
     beneath = lies_beneath(folder, role, reconciliation)
-    if evidence is not None and not digest(beneath).startswith(evidence.lower()):
+    if evidence is not None and (not evidence or not digest(beneath).startswith(evidence.lower())):
         raise NotApproved(f"what lies there is {digest(beneath)[:16]}, and not what was read: look at the report again")
     folder.sign(signature(role, settings.planner, _now(), beneath, folder.signatures(), note))
     return digest(beneath), write_pages(folder, content, settings.home)
+
+
+def _refuse_what_is_not_done(content: dict[str, Any], reconciliation: Reconciliation | None, note: str | None) -> None:
+    """Raise OutOfBalance, or NotApproved, where a reviewer cannot sign."""
+    if content["status"] == "planned":
+        raise NotApproved(f"run {content['run_id']} is a plan: a reviewer signs for what was done; see --as approver")
+    if not content["conservation"]["holds"]:
+        raise OutOfBalance(f"the figures of run {content['run_id']} do not add up: it is not to be signed")
+    if reconciliation is not None and not reconciliation[1]["signable"]:
+        raise OutOfBalance(f"{reconciliation[1]['reconciliation_id']}: {reconciliation[1]['verdict']}")
+    told = list(reservations(content, reconciliation[1] if reconciliation else None))
+    if told and not (note or "").strip():
+        raise NotApproved(f"{'; '.join(told)}: nobody signs for that without a word about it (--note TEXT)")
+
+
+def _broken(found: Verified) -> list[str]:
+    return [f"{check.what}: {check.found}" for check in found.checks if check.holds is False]
 
 
 def sign_for_plan(folder: RunFolder, role: str, name: str) -> None:

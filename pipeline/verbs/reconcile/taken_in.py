@@ -1,0 +1,87 @@
+"""Which runs a reconciliation takes in: those that were named, or every one since a day; and which it leaves out, and why."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+
+from pipeline.errors import ConfigError, RunNotFound
+from pipeline.ledger import Ledger
+from pipeline.run_folder import RunFolder, all_runs
+
+
+@dataclass(frozen=True, slots=True)
+class TakenIn:
+    """Runs of one environment, the oldest first; `left_out`: those of the span that could not be taken in, with why."""
+
+    runs: Sequence[RunFolder]
+    left_out: dict[str, str] = field(default_factory=dict)
+
+
+def runs_to_reconcile(reports: Path, home: Path, run_ids: Sequence[str] = (), since: str | None = None) -> TakenIn:
+    """The runs that were named, each once; else every applied run since a day (ISO 8601), or the newest one.
+
+    Raises RunNotFound where one that was named, or the newest, cannot be taken in, or there are several environments.
+    """
+    if run_ids:
+        named = [RunFolder.find(reports, run_id) for run_id in dict.fromkeys(run_ids)]
+        if faults := [f"run {run.run_id} {why}" for run in named if (why := _unfit(run, home))]:
+            raise RunNotFound("; ".join(faults))
+        return _of_one_environment(TakenIn(named))
+    first = day_of(since).strftime("%Y%m%d") if since is not None else ""
+    fit, left_out = list[RunFolder](), dict[str, str]()
+    for run in all_runs(reports):
+        if run.run_id[:8] < first:
+            continue
+        why = _unfit(run, home)
+        if not why:
+            fit.append(run)
+        elif why is not NEVER_APPLIED:
+            left_out[run.run_id] = why
+    if since is None:
+        newest = max([*(run.run_id for run in fit), *left_out], default=None)
+        if newest in left_out:
+            raise RunNotFound(f"run {newest} {left_out[newest]}")
+        fit, left_out = fit[-1:], {}
+    if not fit:
+        raise RunNotFound(
+            f"{reports}: no run was applied{f' since {since}' if since else ''} that could be taken in, so there is nothing to reconcile"
+            + "".join(f"; run {run_id} {why}" for run_id, why in left_out.items())
+        )
+    return _of_one_environment(TakenIn(fit, left_out))
+
+
+def day_of(text: str) -> date:
+    """A day as ISO 8601 writes it; raise ConfigError where it is none."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ConfigError(f"{text!r} is no day; write it as 2026-11-01") from None
+
+
+NEVER_APPLIED = "was planned and never applied: there is nothing of it in billing, and nothing to reconcile"
+
+
+def _unfit(run: RunFolder, home: Path) -> str | None:
+    """Why a run cannot be taken in; None where it can."""
+    if not run.was_applied:
+        with Ledger.read(home / run.read_json("plan.json")["environment"]["name"]) as ledger:
+            begun = ledger is not None and ledger.run(run.run_id) is not None
+        return (
+            f"was begun and never finished, so part of it is in billing: pipeline resume {run.run_id}"
+            if begun
+            else NEVER_APPLIED
+        )
+    run.read_plan()
+    if not run.parts("records") or len(run.parts("records")) != len(run.parts("fates")):
+        return "has no staged files any more (they fell under retention), and only they hold what was sent"
+    return None
+
+
+def _of_one_environment(found: TakenIn) -> TakenIn:
+    names = sorted({run.read_plan()["environment"]["name"] for run in found.runs})
+    if len(names) > 1:
+        raise RunNotFound(
+            f"the runs are of several environments ({', '.join(names)}); name those of one, or keep each in a reports folder of its own"
+        )
+    return found
