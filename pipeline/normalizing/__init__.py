@@ -9,6 +9,7 @@ sensitive.<key>                                                    String: what 
 kind.email, kind.phone, kind.balance, kind.identity                               what the text is, null where absent ("ok" = converted)
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -33,8 +34,13 @@ class Defaults:
     token_key: bytes = field(default=b"", repr=False)  #: under which identity numbers become tokens
 
 
-def normalize(records: pl.DataFrame, layout: Layout, defaults: Defaults) -> pl.DataFrame:
-    """Add the canonical columns and kinds to records that `mapping.map_columns` has made by the same layout."""
+def normalize(
+    records: pl.DataFrame, layout: Layout, defaults: Defaults, *, as_written: Collection[str] = ()
+) -> pl.DataFrame:
+    """Add the canonical columns and kinds to records that `mapping.map_columns` has made by the same layout.
+
+    `as_written`: of email and phone those that are only trimmed and not judged, so that they have no kind.
+    """
     columns = set(records.columns)
     # Lazily, so that what several expressions have in common is computed once.
     table = (
@@ -55,8 +61,10 @@ def normalize(records: pl.DataFrame, layout: Layout, defaults: Defaults) -> pl.D
         .with_columns(**_balance(layout, columns))
         .collect()
     )
-    email = email_kinds(table["email"])
-    phone = phone_kinds(table["phone"], table["region"].fill_null(defaults.region))
+    unjudged = pl.repeat(None, table.height, dtype=pl.String, eager=True)
+    email = Kinds(table["email"], unjudged) if "email" in as_written else email_kinds(table["email"])
+    regions = table["region"].fill_null(defaults.region)
+    phone = Kinds(table["phone"], unjudged) if "phone" in as_written else phone_kinds(table["phone"], regions)
     identity = _identity(table, layout, defaults)
     return table.with_columns(
         *(

@@ -4,10 +4,18 @@
 -- elsewhere: external_reference, run_id, state      what the ledger knows of strangers: ours, pre_existing, conflict, unknown, …
 -- known:     external_reference                     files of known customers name it
 -- Of several copies the one is compared that holds what we meant, if one does, else the first; in whatever order they came.
+CREATE TABLE several AS
+SELECT external_reference, count(*) AS times
+FROM billed
+SEMI JOIN (SELECT hash(external_reference) AS hashed FROM billed GROUP BY hashed HAVING count(*) > 1)
+    ON hash(external_reference) = hashed
+GROUP BY external_reference
+HAVING count(*) > 1;
+
 CREATE TABLE held_twice AS
 SELECT
     external_reference,
-    count(*) AS times,
+    any_value(times) AS times,
     min_by(
         billed.place,
         {
@@ -15,12 +23,10 @@ SELECT
             'place': billed.place
         }
     ) AS first_place
-FROM billed
-SEMI JOIN (SELECT hash(external_reference) AS hashed FROM billed GROUP BY hashed HAVING count(*) > 1)
-    ON hash(external_reference) = hashed
-LEFT JOIN expected USING (external_reference)
-GROUP BY external_reference
-HAVING count(*) > 1;
+FROM several
+JOIN billed USING (external_reference)
+LEFT JOIN (FROM expected SEMI JOIN several USING (external_reference)) AS expected USING (external_reference)
+GROUP BY external_reference;
 
 CREATE VIEW copies AS
 SELECT external_reference, coalesce(times, 1) AS times, place AS billed_place

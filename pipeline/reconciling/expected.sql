@@ -1,25 +1,6 @@
 -- Each customer once, of all runs: what it is expected to be in billing rather than in doubt, held or not sent; the newest run first.
--- meant:    external_reference, role (expected, in_doubt, held, not_sent), run_id, place, …     a row for each row of the runs
--- resolved: external_reference, run_id, role      in doubt by the run's report, and settled by the ledger since
-CREATE VIEW candidates AS
-SELECT
-    meant.* EXCLUDE (role),
-    coalesce(resolved.role, meant.role) AS role,
-    CASE coalesce(resolved.role, meant.role) WHEN 'expected' THEN 0 WHEN 'in_doubt' THEN 1 WHEN 'held' THEN 2 ELSE 3 END AS rank,
-    resolved.role IS NOT NULL AS is_resolved
-FROM meant
-LEFT JOIN resolved
-    ON meant.role = 'in_doubt' AND resolved.external_reference = meant.external_reference AND resolved.run_id = meant.run_id;
-
--- Who may stand there twice is found by hashes, eight bytes each; of those few the references themselves are compared.
-CREATE TABLE repeated AS
-SELECT external_reference
-FROM meant
-SEMI JOIN (SELECT hash(external_reference) AS hashed FROM meant GROUP BY hashed HAVING count(*) > 1)
-    ON hash(external_reference) = hashed
-GROUP BY external_reference
-HAVING count(*) > 1;
-
+-- candidates: external_reference, role (expected, in_doubt, held, not_sent), rank, run_id, place, …     a row for each row of the runs
+-- repeated:   external_reference                                                                         those that stand there twice
 CREATE TABLE chosen_from AS
 SELECT * EXCLUDE (rank) FROM candidates ANTI JOIN repeated USING (external_reference)
 UNION ALL BY NAME

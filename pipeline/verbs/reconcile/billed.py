@@ -123,14 +123,17 @@ def _refuse_without_amounts(path: Path, layout: Layout) -> None:
 
 
 def _normalized(mapped: pl.DataFrame, layout: Layout, defaults: Defaults, *, is_declared: bool) -> pl.DataFrame:
-    """Texts as we would have sent them. What a phone means that billing does not write in E.164, the job's mapping has to say."""
-    if "mapped.phone" not in mapped.columns:
-        return normalize(mapped, layout, defaults)
-    written = mapped["mapped.phone"].str.strip_chars(" \t").replace("", None)
+    """Texts as we would have sent them; emails and phones as they are written, for billing holds them as it was sent them.
+
+    Only what a job's mapping declares is read as people write phones.
+    """
+    if not is_declared or "mapped.phone" not in mapped.columns:
+        return normalize(mapped, layout, defaults, as_written=("email", "phone"))
     is_sent = pl.col("mapped.phone").str.contains(E164_PATTERN)
-    asked = pl.when(~is_sent).then("mapped.phone") if is_declared else pl.lit(None, pl.String)
-    normal = normalize(mapped.with_columns(asked.alias("mapped.phone")), layout, defaults)
-    return normal.with_columns(pl.coalesce("phone", written).alias("phone"))
+    asked = mapped.with_columns(pl.when(~is_sent).then("mapped.phone").alias("mapped.phone"))
+    return normalize(asked, layout, defaults, as_written=("email",)).with_columns(
+        pl.coalesce("phone", mapped["mapped.phone"]).alias("phone")
+    )
 
 
 def _put_away(folder: RunFolder, named: tuple[str, pl.DataFrame]) -> None:
