@@ -38,6 +38,10 @@ class Amounts:
             return self._read(cells, debit, 1, signed=False)
         return self._read(cells, credit, -1, signed=False) if self._says_nothing(cells, debit) else None
 
+    def says_nothing(self, cells: dict[str, str]) -> bool:
+        """Whether no amount stands there at all, readable or not."""
+        return all(self._present(cells, column) is None for column in self.columns)
+
     def _read(self, cells: dict[str, str], column: str, sign: int, *, signed: bool) -> tuple[str, int] | None:
         text = self._present(cells, column)
         code = self._code(cells)

@@ -1,6 +1,8 @@
 """What a check came to, and all of them together."""
 
-from dataclasses import dataclass
+import csv
+import sys
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,3 +31,37 @@ class Verified:
     def exit_code(self) -> int:
         """0, or 7 where something does not hold."""
         return 0 if self.holds else 7
+
+
+@dataclass
+class Notes:
+    """The first thing that does not hold, of each check that goes on over many rows."""
+
+    first: dict[str, str] = field(default_factory=dict)
+
+    def note(self, check: str, found: str | None) -> None:
+        """Remember it."""
+        if found:
+            self.first.setdefault(check, found)
+
+    def check(self, name: str, what: str) -> Check:
+        """What it came to."""
+        return Check(what, name not in self.first, self.first.get(name, ""))
+
+
+def unreadable(what: str, error: Exception) -> Check:
+    """A file that is not what it was made as, whatever that does to whoever reads it."""
+    return Check(what, holds=False, found=f"{type(error).__name__}: {error}")
+
+
+def differing(what: str, ours: dict[str, int], theirs: dict[str, int]) -> str | None:
+    """The first of some figures that is not the same on both sides."""
+    for name in sorted({*ours, *theirs}):
+        if ours.get(name, 0) != theirs.get(name, 0):
+            return f"{what}, {name}: {ours.get(name, 0)} recomputed, {theirs.get(name, 0)} stated"
+    return None
+
+
+def read_any_cell() -> None:
+    """Python's csv takes cells of 128 KiB; a record that nobody could read is listed whole, whatever its length."""
+    csv.field_size_limit(sys.maxsize)

@@ -26,6 +26,7 @@ class Lines:
     name: str
     written: dict[str, Any]
     columns: list[str]  #: the supplier's
+    most_others: int  #: lines that the job says are no part of the table, blank ones not counted
     _lines: Iterator[str]
     number: int = 0  #: of the line that was taken last
     blank: int = 0
@@ -34,10 +35,10 @@ class Lines:
     _has_records: bool = False
 
     @classmethod
-    def of(cls, path: Path, described: dict[str, Any]) -> "Lines":
+    def of(cls, path: Path, described: dict[str, Any], most_others: int) -> "Lines":
         """The lines of an input as its manifest entry says it is written."""
         written = described["written"]
-        return cls(described["name"], written, described["columns"], _physical_lines(path, written))
+        return cls(described["name"], written, described["columns"], most_others, _physical_lines(path, written))
 
     @property
     def delimiter(self) -> str:
@@ -95,23 +96,30 @@ class Lines:
             return f"{self.name}: line {first} has {len(found)} fields, {len(self.columns)} are listed"
         return f"{self.name}: line {first} says something else in column {differing[0]}" if differing else None
 
-    def finish(self, lines: dict[str, int]) -> str | None:
+    def finish(self, described: dict[str, Any]) -> str | None:
         """Take what is left; what is wrong where the lines are not as many as the manifest says, of each kind."""
+        lines = described["lines"]
         while (text := self._take()) is not None:
             if self._is_blank(text):
                 self.blank += 1
             else:
                 self.others.append(self.number)
                 self._look_for_header(text)
-        if len(self.others) > lines["header"] + lines["skipped"]:
-            return f"{self.name}: line {self.others[lines['header'] + lines['skipped']]} is in no list"
-        found = {"physical": self.number, "header and skipped": len(self.others)}
-        told = {"physical": lines["physical"], "header and skipped": lines["header"] + lines["skipped"]}
+        if self.header is None and lines["header"]:
+            return f"{self.name}: no line is the header that the manifest names"
+        allowed = lines["header"] + min(lines["skipped"], self.most_others)
+        if len(self.others) > allowed:
+            # The last of them, where the header and what is skipped before it come first.
+            return f"{self.name}: line {self.others[allowed]} is in no list"
+        # A blank line before the header or behind the last record may be counted as skipped.
+        found = {"physical": self.number, "header, skipped and blank": len(self.others) + self.blank}
+        told = {
+            "physical": lines["physical"],
+            "header, skipped and blank": lines["header"] + lines["skipped"] + lines["blank"],
+        }
         wrong = [
             f"{found[kind]} {kind} lines, {told[kind]} in the manifest" for kind in found if found[kind] != told[kind]
         ]
-        if self.header is None and lines["header"]:
-            wrong.append("no line is the header that the manifest names")
         return f"{self.name}: {', '.join(wrong)}" if wrong else None
 
     def _take_unreadable(self, first: int, text: str) -> str | None:
@@ -121,8 +129,9 @@ class Lines:
             if line is None:
                 return _other(self.name, first)
             lines.append(line)
+            # A carriage return at the very end is a line's end, or, in a line that has none, a character like others.
             shown = self._joined(lines).translate(_SHOWN)
-            if shown == text:
+            if text in {shown, "\n".join(lines).translate(_SHOWN)}:
                 return None
             if len(shown) >= len(text):
                 return _other(self.name, first)
@@ -186,10 +195,14 @@ def _cut(blocks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _as_utf8(blocks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
-    decoder = codecs.getincrementaldecoder("utf-16" if encoding == "utf-16" else encoding)(errors="replace")
+    """UTF-16 as UTF-8; half a pair, or half a character at the end, becomes bytes that no UTF-8 has."""
+    decoder = codecs.getincrementaldecoder(encoding)(errors="surrogatepass")
     for block in blocks:
         yield decoder.decode(block).removeprefix("\ufeff").encode(errors="surrogatepass")
-    yield decoder.decode(b"", final=True).encode(errors="surrogatepass")
+    try:
+        yield decoder.decode(b"", final=True).encode(errors="surrogatepass")
+    except UnicodeDecodeError:
+        yield b"\xff"
 
 
 def _unpacked(file: BinaryIO) -> Iterator[bytes]:

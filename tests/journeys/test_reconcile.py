@@ -324,3 +324,33 @@ def test_a_run_whose_newest_reconciliation_is_not_signable_is_not_signed(importe
 
 def test_a_reason_without_a_code_is_refused(imported):
     assert imported[0]("reconcile", "--because", "ZAR=").returncode == 4
+
+
+def test_the_folder_of_a_reconciliation_is_verified_too(imported):
+    pipeline, outside = imported
+    export(pipeline.folder, outside, change=lambda rows: rows[1:])
+    content, _ = reconcile(pipeline, "--export", "export.csv")
+    folder = pipeline.folder / "reports" / content["reconciliation_id"]
+    assert pipeline("verify", folder.name).returncode == 0
+
+    for path in sorted(folder.iterdir()):
+        whole = path.read_bytes()
+        path.write_bytes(whole[:-9] + bytes([whole[-9] ^ 1]) + whole[-8:])
+        done = pipeline("verify", folder.name)
+        path.write_bytes(whole)
+        assert (done.returncode, path.name in done.stdout) == (7, True), path
+
+
+def test_a_difference_that_was_taken_out_makes_the_signature_stale_and_is_named(imported):
+    pipeline, outside = imported
+    export(pipeline.folder, outside, change=lambda rows: [{**one, "name": "Else"} for one in rows])
+    content, _ = reconcile(pipeline, "--export", "export.csv")
+    run = content["runs"][0]
+    assert pipeline("sign", run).returncode == 6  # nobody signs for differences without a word
+    assert pipeline("sign", run, "--note", "the names were changed by hand").returncode == 0
+    path = pipeline.folder / content["files"]["differences.csv"]
+    path.write_text(path.read_text().splitlines(keepends=True)[0])
+
+    assert pipeline("verify", content["reconciliation_id"]).returncode == 7
+    assert pipeline("report", run).returncode in {0, 7}
+    assert pipeline("sign", run, "--note", "again").returncode == 7

@@ -6,7 +6,8 @@ import hashlib
 import json
 import re
 import shutil
-from pathlib import Path
+from datetime import date
+from decimal import Decimal
 
 import polars as pl
 import pytest
@@ -161,10 +162,69 @@ def test_parquet_and_workbooks_hold_and_what_is_not_read_again_is_said(pipeline)
         too_long="…",
     )
 
-    for name in ("customers.parquet", "customers.xlsx"):
+    for name, is_read in (("customers.parquet", True), ("customers.xlsx", False)):
         folder = run(pipeline, name)
         assert verify(pipeline, folder) == (0, {})
-        assert any(name.rpartition(".")[2].replace("xlsx", "excel") in what for what in open_checks(pipeline, folder))
+        assert ("every cell of the inputs is the one that is listed" not in open_checks(pipeline, folder)) == is_read
+
+
+def test_a_cell_or_a_row_of_a_parquet_file_that_is_not_as_listed_is_named(pipeline):
+    when, paid = date(2026, 11, 1), [Decimal("1.50"), None]
+    rows = {"external_reference": ["P-1", "P-2"], "currency": ["ZAR"] * 2, "balance": [100, -5], "since": [when] * 2}
+    table = pl.DataFrame({**rows, "paid": paid, "rate": [0.5, 0.25]})
+    table.write_parquet(pipeline.folder / "customers.parquet")
+    folder = run(pipeline, "customers.parquet")
+    assert verify(pipeline, folder) == (0, {})
+    found = json.loads(pipeline("verify", folder, "--json").stdout)["checks"]
+    assert any("column rate of customers.parquet" in check["found"] for check in found)
+
+    for other, told in ((table.with_columns(balance=pl.Series([101, -5])), "row 1 says something else in column balance"),
+                        (table.head(1), "row 2 is not there")):  # fmt: skip
+        other.write_parquet(pipeline.folder / "customers.parquet")
+        manifest = json.loads((folder / "manifest.json").read_text())
+        for path, file in ((folder / name, name) for name in ("manifest.json", "plan.json", "summary.json")):
+            content = manifest if file == "manifest.json" else json.loads(path.read_text())
+            content["inputs"][0]["sha256"] = hashlib.sha256(
+                (pipeline.folder / "customers.parquet").read_bytes()
+            ).hexdigest()
+            path.write_text(json.dumps(content))
+        reseal(folder)
+        code, wrong = verify(pipeline, folder)
+        assert (code, any(told in text for text in wrong.values())) == (7, True), wrong
+
+
+@pytest.mark.parametrize(
+    ("text", "source"),
+    [
+        (b"Report\n\nexternal_reference,currency,balance\nC-1,ZAR,5\n", "{skip_lines: 2}"),
+        (b"external_reference,currency,balance\nC-1,ZAR,5\nTotal: 5\n\n", "{footer_lines: 1}"),
+        (b"Report\nexternal_reference,currency,balance\nC-1,ZAR,5\n\nTotal: 5\n", "{skip_lines: 1, footer_lines: 1}"),
+        (b"external_reference,currency,balance\r\nC-1,ZAR,5\r\nC-2,ZAR\r", "{}"),
+        ("external_reference,currency,balance\nC-1,ZAR,5\nC-2".encode("utf-16")[:-1], "{}"),
+        ("external_reference,name,currency,balance\nC-1,\ud800,ZAR,5\nC-2,Bo,ZAR,5\n".encode("utf-16-le", "surrogatepass"), "{encoding: utf-16-le}"),
+    ],
+    ids=["blank in the preamble", "blank behind the footer", "both", "cut in its last line end", "half a character", "half a pair"],
+)  # fmt: skip
+def test_a_file_whose_edges_are_strange_holds(pipeline, text, source):
+    (pipeline.folder / "customers.csv").write_bytes(text)
+    (pipeline.folder / "job.yaml").write_text(f"environment: sandbox\nmerchant: m\nsource: {source}\n")
+
+    folder = run(pipeline, "customers.csv", "--config", "job.yaml")
+
+    assert verify(pipeline, folder) == (0, {})
+
+
+def test_a_row_of_which_only_a_spreadsheets_display_is_left_holds(pipeline):
+    (pipeline.folder / "customers.csv").write_text(
+        "external_reference,name,phone,currency,balance\nA-1,Ann,0821234567,ZAR,1.5\n"
+    )
+    first = run(pipeline, "customers.csv")
+    (pipeline.folder / "mended.csv").write_text((first / "rejected.csv").read_text().replace("0821234567", "########"))
+
+    second = run(pipeline, "mended.csv")
+
+    assert json.loads((second / "summary.json").read_text())["reasons"][0]["reason"].startswith("READ.CELL_DAMAGED")
+    assert verify(pipeline, second) == (0, {})
 
 
 def test_rows_that_came_back_hold_where_a_spreadsheet_has_changed_their_cells(pipeline):
@@ -280,8 +340,141 @@ def with_another_key(folder):
     edited(folder / "created.csv", key, other)
 
 
-def with_another_text(folder):
-    edited(folder / "rejected.csv", r"(?<=,)(\w)(\w+),VALIDATE|(?<=,invalid)", "")
+def a_created_row(folder):
+    """The header of created.csv, and its first row as a dictionary."""
+    with (folder / "created.csv").open(newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        rows = list(reader)
+    return list(reader.fieldnames), rows
+
+
+def rewritten(folder, header, rows):
+    with (folder / "created.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, header, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def with_a_text_in_the_place_of_its_cells(folder):
+    header, rows = a_created_row(folder)
+    source = (folder.parent / "customers.csv").read_bytes().decode(errors="replace").splitlines()
+    rows[0] |= {"_import_text": source[int(rows[0]["_import_row_id"].partition(":")[2]) - 1], "balance": "999999"}
+    rewritten(folder, header, rows)
+
+
+def with_a_cell_that_never_came_back(folder):
+    header, rows = a_created_row(folder)
+    (row,) = rows[:1]
+    with (folder / "returned.csv").open("a") as file:
+        file.write(f"{row['_import_row_id']},r,{row['_import_row_id']},balance,999999,{row['balance']},x,restored\n")
+    row["balance"] = "424242"
+    rewritten(folder, header, rows)
+
+
+def without_its_billing_id(folder):
+    header, rows = a_created_row(folder)
+    rows[0]["_import_billing_id"] = ""
+    rewritten(folder, header, rows)
+    table = pl.read_parquet(folder / "rows.parquet")
+    is_it = pl.col("row_id") == rows[0]["_import_row_id"]
+    table.with_columns(billing_id=pl.when(~is_it).then("billing_id")).write_parquet(folder / "rows.parquet")
+
+
+def with_the_billing_id_of_another(folder):
+    header, rows = a_created_row(folder)
+    other = rows[1]["_import_billing_id"]
+    rows[0]["_import_billing_id"] = other
+    rewritten(folder, header, rows)
+    table = pl.read_parquet(folder / "rows.parquet")
+    is_it = pl.col("row_id") == rows[0]["_import_row_id"]
+    table.with_columns(billing_id=pl.when(is_it).then(pl.lit(other)).otherwise("billing_id")).write_parquet(
+        folder / "rows.parquet"
+    )
+
+
+def repeating_another_row(folder):
+    edited(folder / "skipped.csv", r"(?<=,)customers\.csv:\d+(?=,bcus_)", "customers.csv:2")
+
+
+def with_an_unknown_reason(folder):
+    edited(folder / "rejected.csv", "VALIDATE.EMAIL_MALFORMED", "VALIDATE.EMAIL_FINE")
+
+
+def of_another_run(folder):
+    edited(folder / "created.csv", f"{folder.name}\n", "20200101T000000Z-customers-000000\n")
+
+
+def told(folder, change):
+    summary = json.loads((folder / "summary.json").read_text())
+    change(summary)
+    (folder / "summary.json").write_text(json.dumps(summary))
+
+
+def with_another_net(folder):
+    told(folder, lambda summary: summary["sums"]["ZAR"].update(created=1))
+
+
+def with_another_reading(folder):
+    told(folder, lambda summary: summary["read"]["debits"].update(ZAR=1))
+
+
+def with_another_count_of_a_reason(folder):
+    told(folder, lambda summary: summary["reasons"][0].update(rows=1))
+
+
+def with_another_kind_of_balance(folder):
+    told(folder, lambda summary: summary["balances"]["created"].update(zero=0, absent=0))
+
+
+def with_another_step_of_the_bridge(folder):
+    told(folder, lambda summary: summary["bridge"][1]["figures"]["ZAR"].update(sum=-1))
+
+
+def with_a_clean_exit(folder):
+    told(folder, lambda summary: summary.update(exit_code=0))
+
+
+def with_another_verdict(folder):
+    told(folder, lambda summary: summary.update(verdict="1 200 of 1 200 records were created."))
+
+
+def with_another_page(folder):
+    edited(folder / "report.html", "records were created", "records were made")
+
+
+def with_a_hidden_record(folder):
+    for name in ("manifest.json", "plan.json", "summary.json"):
+        content = json.loads((folder / name).read_text())
+        content["inputs"][0]["lines"]["skipped"] += 1
+        content["inputs"][0]["lines"]["records"] -= 1
+        content["inputs"][0]["records"] -= 1
+        if name == "summary.json":
+            content["records"] |= {"read": content["records"]["read"] - 1, "skipped": 1}
+            content["fates"]["created"] -= 1
+        (folder / name).write_text(json.dumps(content))
+    header, rows = a_created_row(folder)
+    rewritten(folder, header, rows[:-1])
+    table = pl.read_parquet(folder / "rows.parquet")
+    table.filter(pl.col("row_id") != rows[-1]["_import_row_id"]).write_parquet(folder / "rows.parquet")
+
+
+def with_another_input(folder):
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["inputs"] = []
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+
+
+def with_another_payload(folder):
+    (part,) = (folder / "staged").glob("plan-*.parquet")
+    table = pl.read_parquet(part)
+    table.with_columns(fingerprint=pl.lit("0" * 64)).write_parquet(part)
+
+
+def without_what_was_staged(folder):
+    shutil.rmtree(folder / "staged")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["files"] = {name: digest for name, digest in manifest["files"].items() if not name.startswith("staged/")}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
 
 
 @pytest.mark.parametrize(
@@ -295,6 +488,25 @@ def with_another_text(folder):
         (with_another_sum, "the sums of balances"),
         (with_another_billing_id, "rows.parquet says"),
         (with_another_key, "every idempotency key"),
+        (with_a_text_in_the_place_of_its_cells, "every line of the inputs"),
+        (with_a_cell_that_never_came_back, "every line of the inputs"),
+        (without_its_billing_id, "every fate has what it needs"),
+        (with_the_billing_id_of_another, "every fate has what it needs"),
+        (repeating_another_row, "every fate has what it needs"),
+        (with_an_unknown_reason, "every fate has what it needs"),
+        (of_another_run, "every fate has what it needs"),
+        (with_another_net, "every other figure"),
+        (with_another_reading, "every other figure"),
+        (with_another_count_of_a_reason, "every other figure"),
+        (with_another_kind_of_balance, "the sums of balances"),
+        (with_another_step_of_the_bridge, "every other figure"),
+        (with_a_clean_exit, "every other figure"),
+        (with_another_verdict, "every other figure"),
+        (with_another_page, "the page is of this run"),
+        (with_a_hidden_record, "every line of the inputs"),
+        (with_another_input, "manifest, plan and summary"),
+        (with_another_payload, "the staged files are those"),
+        (without_what_was_staged, "the staged files are those"),
     ],
 )
 def test_a_lie_whose_hashes_were_made_to_fit_is_found_by_what_it_says(copied, lie, broken):
@@ -341,6 +553,18 @@ def test_an_input_that_is_gone_is_named(copied):
 
     assert code == 7
     assert "customers.csv is the file that was read" in wrong
+    assert any(what.startswith("every line of the inputs") for what in open_checks(pipeline, folder))
+
+
+def test_no_byte_of_a_manifest_whatever_it_becomes_is_a_fault_of_ours(copied):
+    pipeline, folder = copied
+    path = folder / "manifest.json"
+    whole = path.read_bytes()
+
+    for at in range(0, len(whole), 61):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 2]) + whole[at + 1 :])
+        result = pipeline("verify", folder)
+        assert result.returncode == 7, (at, result.stderr)
 
 
 def test_verify_prints_each_check_and_what_it_comes_to(sample_run):
@@ -350,7 +574,6 @@ def test_verify_prints_each_check_and_what_it_comes_to(sample_run):
 
     assert result.returncode == 0
     assert result.stdout.splitlines()[-1].startswith(f"{folder.name}: 1200 records")
-    assert Path(folder).is_dir()
 
 
 def test_a_carriage_return_put_into_the_middle_of_a_line_is_named_and_no_fault_of_ours(pipeline):

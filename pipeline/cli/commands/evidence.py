@@ -17,7 +17,8 @@ from pipeline.errors import RunNotFound
 def verify(**given: Any) -> int:
     """Recompute counts, sums, lines and hashes of a run from its folder and inputs alone; exit 7 where one does not hold.
 
-    RUN_ID may be the path of a run's folder, wherever it was copied to, or of an evidence bundle, which is checked from itself alone.
+    RUN_ID may also name a reconciliation or the report of a span, or be the path of a folder, wherever it was copied to, or of an
+    evidence bundle, which is checked from itself alone.
     """
     from dataclasses import asdict
 
@@ -28,7 +29,9 @@ def verify(**given: Any) -> int:
     if path.is_file():
         found = verify_bundle(path)
     else:
-        found = verify(path if path.is_dir() else named_run(options.settings(given).reports, given["run_id"]).path)
+        reports = options.settings(given).reports
+        here = path if path.is_dir() else reports / path.name
+        found = verify(here if (here / "manifest.json").is_file() else named_run(reports, given["run_id"]).path)
     if given["as_json"]:
         show_json({**asdict(found), "holds": found.holds, "exit_code": found.exit_code})
         return found.exit_code

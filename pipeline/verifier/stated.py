@@ -1,0 +1,146 @@
+"""What a run says of itself, held against what was recomputed, and its files against each other."""
+
+import html
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pipeline.outcomes import LISTS, TROUBLED_FATES, Fate
+from pipeline.verifier.checks import Check, differing
+from pipeline.verifier.row_by_row import Recomputed
+
+#: Fates whose customers billing holds, as far as a run knows.
+_IN_BILLING = (Fate.CREATED, Fate.CREATED_DIFFERENT, Fate.ALREADY_EXISTS_SAME)
+
+
+def same_story(name: str, manifest: dict[str, Any], summary: dict[str, Any], plan: dict[str, Any]) -> Check:
+    """Manifest, plan and summary are of one run, of the same inputs and under the same settings."""
+    wrong = []
+    if {manifest["run_id"], summary["run_id"], plan["run_id"]} != {plan["run_id"]}:
+        wrong.append(f"manifest, plan and summary of {name} name several runs")
+    for what in ("inputs", "settings"):
+        of_plan = plan[what]
+        wrong += [
+            f"{what} of {other} are not those of the plan"
+            for other, said in (("manifest.json", manifest), ("summary.json", summary))
+            if not _same(said[what], of_plan)
+        ]
+    config = {key: plan["config"][key] for key in ("path", "sha256")} if plan["config"] else None
+    wrong += [
+        f"{other} names another config than the plan"
+        for other, said in (("manifest.json", manifest), ("summary.json", summary))
+        if said["config"] != config
+    ]
+    wrong += [
+        f"summary.json names another {what} than the plan"
+        for what in ("environment", "planner", "planned_at")
+        if summary[what] != plan[what]
+    ]
+    return Check("manifest, plan and summary are of one run and the same inputs", not wrong, wrong[0] if wrong else "")
+
+
+def _same(said: Any, planned: Any) -> bool:
+    """Whether inputs are the same but for their place: a copy of a folder may name the place that it was put at."""
+    if isinstance(said, list) and isinstance(planned, list):
+        bare = [
+            [{key: value for key, value in one.items() if key != "path"} for one in both] for both in (said, planned)
+        ]
+        return bare[0] == bare[1]
+    return bool(said == planned)
+
+
+def of_summary(found: Recomputed, summary: dict[str, Any], plan: dict[str, Any]) -> Iterator[Check]:
+    """Every figure of summary.json that follows from others, or from the rows."""
+    wrong = next(_wrong_figures(found, summary, plan), None)
+    yield Check("every other figure of summary.json follows from these", wrong is None, wrong or "")
+
+
+def _wrong_figures(found: Recomputed, summary: dict[str, Any], plan: dict[str, Any]) -> Iterator[str]:
+    codes = sorted({*summary["debits"], *summary["credits"], *summary["sums"]})
+    for code in codes:
+        debits, credits = summary["debits"].get(code, {}), summary["credits"].get(code, {})
+        net = {fate: debits.get(fate, 0) + credits.get(fate, 0) for fate in {*debits, *credits}}
+        yield from _if(differing(f"sums {code}", net, summary["sums"].get(code, {})))
+        for side, by_fate in (("debits", debits), ("credits", credits)):
+            read = summary["read"][side].get(code, 0)
+            yield from _if(differing(f"{side} read", {code: sum(by_fate.values())}, {code: read}))
+    for side in ("debits", "credits"):
+        yield from _if(differing(f"{side} read", dict(summary["read"][side]), dict(plan["read"][side])))
+    reasons = {one["reason"]: one["rows"] for one in summary["reasons"]}
+    yield from _if(differing("reasons", dict(found.reasons), reasons))
+    unusable = {fate: kinds["unusable"] for fate, kinds in summary["balances"].items() if kinds["unusable"]}
+    yield from _if(differing("amounts that nobody can read", unusable, summary["amounts_unreadable"]))
+    lines: Counter[str] = Counter()
+    for file in plan["inputs"]:
+        lines.update(file["lines"])
+    yield from _if(
+        differing(
+            "lines",
+            {kind: lines[kind] for kind in ("header", "skipped", "blank")},
+            {kind: summary["records"][kind] for kind in ("header", "skipped", "blank")},
+        )
+    )
+    yield from _wrong_law(summary)
+    yield from _wrong_bridge(summary)
+    yield from _wrong_end(summary)
+
+
+def _wrong_law(summary: dict[str, Any]) -> Iterator[str]:
+    law = summary["conservation"]
+    for check in law["checks"]:
+        if check["holds"] != (check["read"] == check["ended"]):
+            yield f"the check {check['what']!r} does not say what its figures say"
+    if law["holds"] != all(check["holds"] for check in law["checks"]):
+        yield "the conservation law does not say what its checks say"
+
+
+def _wrong_bridge(summary: dict[str, Any]) -> Iterator[str]:
+    """Read, less what each fate takes, is what is expected in billing: in records, and in each currency."""
+    steps = {step["step"]: step["figures"] for step in summary.get("bridge", [])}
+    for name, figures in steps.items():
+        fates = list(Fate) if name == "read" else _IN_BILLING if name == "expected" else [name]
+        sign = 1 if name in {"read", "expected"} else -1
+        if name == "residual":
+            continue
+        records = sign * sum(summary["fates"].get(str(fate), 0) for fate in fates)
+        told = sum(figure["records"] for figure in figures.values())
+        yield from _if(differing(f"bridge, {name}", {"records": records}, {"records": told}))
+        sums = {
+            code: sign * sum(by_fate.get(str(fate), 0) for fate in fates) for code, by_fate in summary["sums"].items()
+        }
+        if name == "read" and "residual" in steps:
+            continue
+        yield from _if(differing(f"bridge, {name}", sums, {code: figure["sum"] for code, figure in figures.items()}))
+
+
+def _wrong_end(summary: dict[str, Any]) -> Iterator[str]:
+    fates, planned = summary["fates"], summary["status"] == "planned"
+    troubled = any(fates[fate] for fate in TROUBLED_FATES)
+    if summary["exit_code"] == 0 and (troubled or not summary["conservation"]["holds"]):
+        yield "the exit code is 0, and there are rows that somebody has to look at"
+    if not planned and summary["conservation"]["holds"]:
+        created = sum(fates[fate] for fate in LISTS["created"])
+        told = f"{_grouped(created)} of {_grouped(summary['records']['read'])} records were created"
+        if not summary["verdict"].startswith(told):
+            yield "the verdict does not say how many records were created"
+
+
+def of_the_page(folder: Path, summary: dict[str, Any]) -> Check:
+    """What a page says is not recomputed; but it says the verdict of the summary, and of which run."""
+    what = "the page is of this run, and tells its verdict"
+    path = folder / "report.html"
+    if not path.is_file():
+        return Check(what, None, "there is no page; pipeline report makes it")
+    page = html.unescape(path.read_text(encoding="utf-8"))
+    missing = [name for name in ("run_id", "verdict") if str(summary[name]) not in page]
+    return Check(what, not missing, f"the page does not tell the {missing[0]} of summary.json" if missing else "")
+
+
+def _if(found: str | None) -> Iterator[str]:
+    if found:
+        yield found
+
+
+def _grouped(number: int) -> str:
+    return f"{number:,}".replace(",", "\u202f")
