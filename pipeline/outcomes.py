@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Self
+from typing import ClassVar, Self
 
 
 class _Explained(StrEnum):
@@ -422,6 +422,7 @@ class Accepted:
     replayed: bool
     differences: tuple[Difference, ...] = ()
     payable: bool = True  #: payment rules came with it; without them the customer cannot be paid against
+    status: int = 201
 
 
 @dataclass(frozen=True, slots=True)
@@ -522,6 +523,7 @@ class Unexpected:
 class Found:
     """A look-up found a customer whose echoed reference is ours, byte for byte."""
 
+    status: ClassVar[int] = 200
     billing_id: str
     differences: tuple[Difference, ...] = ()
     payable: bool = True
@@ -530,6 +532,8 @@ class Found:
 @dataclass(frozen=True, slots=True)
 class NotFound:
     """A look-up found nothing."""
+
+    status: ClassVar[int] = 404
 
 
 Outcome = (

@@ -157,9 +157,8 @@ def _accepted(response: Response, payload: bytes) -> Accepted | Unintelligible:
     billing_id = echo.get("id")
     if not isinstance(billing_id, str) or not _BILLING_ID.fullmatch(billing_id):
         return Unintelligible(status, "it carries no customer id")
-    return Accepted(
-        billing_id, response.replayed, tuple(_differences(json.loads(payload), echo)), bool(echo.get("payment_rules"))
-    )
+    differences, payable = tuple(_differences(json.loads(payload), echo)), bool(echo.get("payment_rules"))
+    return Accepted(billing_id, response.replayed, differences, payable, status)
 
 
 #: What a server may do to a field without changing what it says: texts with the same form are no difference.

@@ -41,6 +41,14 @@ START = Link(0, "0" * 64)
 canonical = json.JSONEncoder(separators=(",", ":")).encode
 
 
+DIGEST = 8  #: bytes
+
+
+def digests(events: Iterable[Sequence[Any]]) -> bytes:
+    """8 bytes for each event, of the SHA-256 of it alone."""
+    return b"".join(hashlib.sha256(canonical(event).encode()).digest()[:DIGEST] for event in events)
+
+
 class Mark:
     """The high-water mark of a ledger: one line of fixed length, overwritten in place after each commit.
 

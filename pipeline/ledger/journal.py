@@ -17,14 +17,17 @@ from pipeline.customer import Environment
 from pipeline.errors import LedgerError
 from pipeline.files import private_folder, refuse_symlink
 from pipeline.ledger import deliveries
-from pipeline.ledger.chain import START, Link, Mark
+from pipeline.ledger.chain import DIGEST, START, Link, Mark, digests
 from pipeline.ledger.mounts import refuse_network_disk
 from pipeline.outcomes import Difference, State
 
 _SCHEMA = files(__package__).joinpath("schema.sql").read_text(encoding="utf-8")
-_UPGRADE = files(__package__).joinpath("upgrade_1_to_2.sql").read_text(encoding="utf-8")
-_VERSION = 2
-_READABLE = (1, 2)  #: a ledger is upgraded when it is opened for writing
+_TO_2, _TO_3 = (
+    files(__package__).joinpath(f"upgrade_{step}.sql").read_text(encoding="utf-8") for step in ("1_to_2", "2_to_3")
+)
+_VERSION = 3
+_READABLE = (1, 2, 3)  #: a ledger is upgraded when it is opened for writing
+_CHAINED = 2  #: the first version that has a chain
 _BLOCK_ROWS = 100_000
 
 #: The columns of an event in the order in which they are hashed; `detail` is covered by its hash.
@@ -158,6 +161,12 @@ class Ledger:
             yield cls(connection, path)
         finally:
             connection.close()
+
+    @staticmethod
+    def remembered(folder: Path) -> int | None:
+        """The number of the newest event that a ledger's mark remembers, whether the ledger still stands there or not."""
+        link = Mark(folder).read()
+        return link.seq if link is not None and link != START else None
 
     # -- what was and is ------------------------------------------------------------------------------------------
 
@@ -377,22 +386,50 @@ class Ledger:
         """Recompute the whole chain: what does not hold first, None where all does; also beside a run that writes."""
         mark = self._mark.read()  # before the ledger, which a run may carry further meanwhile
         with self._as_of_now():
-            if self._one("PRAGMA user_version") < _VERSION:
+            if self._one("PRAGMA user_version") < _CHAINED:
                 return "it has no chain yet; the next run gives it one"
-            return self._broken_group() or self._altered_text() or _against_mark(mark, self._newest(), self._link_at)
+            return (
+                self._broken_group()
+                or self._altered_text()
+                or _against_mark(mark, self._newest(), self._link_at)
+                or self._moved_row()
+            )
 
     def _broken_group(self) -> str | None:
         link = START
-        for block in self._blocks("SELECT last_seq, sha256 FROM groups ORDER BY last_seq"):
-            for last, sha256 in block:
+        kept = "digests" if self._one("PRAGMA user_version") >= _VERSION else "NULL"
+        for block in self._blocks(f"SELECT last_seq, sha256, {kept} FROM groups ORDER BY last_seq"):
+            for last, sha256, of_each in block:
                 events = self._query(f"{_HASHED} WHERE seq > ? AND seq <= ? ORDER BY seq", link.seq, last)
-                if [event[0] for event in events] != list(range(link.seq + 1, last + 1)):
-                    return f"of events {link.seq + 1} to {last} there are {len(events)}"
+                there = {event[0] for event in events}
+                if missing := [seq for seq in range(link.seq + 1, last + 1) if seq not in there]:
+                    return f"event {missing[0]} is missing (of events {link.seq + 1} to {last} there are {len(events)})"
                 if link.then(events) != Link(last, sha256):
-                    return f"events {link.seq + 1} to {last} are not those that were written"
+                    return (
+                        _first_altered(events, of_each)
+                        or f"events {link.seq + 1} to {last} are not those that were written"
+                    )
                 link = Link(last, sha256)
         beyond = self.last_event()
         return f"events {link.seq + 1} to {beyond} belong to no group" if beyond != link.seq else None
+
+    def _moved_row(self) -> str | None:
+        """The first reference that does not stand where its newest event has led it: planning and reports ask for these."""
+        found = self._query(
+            "SELECT events.seq FROM events LEFT JOIN rows USING (external_reference)"
+            " WHERE events.seq = (SELECT max(seq) FROM events AS later WHERE later.external_reference = events.external_reference)"
+            " AND (rows.seq IS NOT events.seq OR rows.state IS NOT events.state OR rows.run_id IS NOT events.run_id"
+            " OR rows.fingerprint IS NOT events.fingerprint OR rows.key IS NOT events.key"
+            " OR (events.kind <> 'intent' AND (rows.billing_id IS NOT events.billing_id OR rows.payable IS NOT events.payable)))"
+            " ORDER BY events.seq LIMIT 1"
+        )
+        if found:
+            return f"the row of event {found[0][0]} does not stand where that event has led it"
+        (strays,) = self._query(
+            "SELECT count(*) FROM rows WHERE NOT EXISTS"
+            " (SELECT 1 FROM events WHERE events.external_reference = rows.external_reference)"
+        )[0]
+        return f"{strays} rows have no event" if strays else None
 
     def _altered_text(self) -> str | None:
         """Texts that stand beside the chain and are covered by their hashes there."""
@@ -449,13 +486,14 @@ class Ledger:
         link = self._link.then(event[:-1] for event in events)
         self._connection.executemany(_ADD_EVENTS, events)
         self._connection.executemany(move, events)
-        self._connection.execute("INSERT INTO groups VALUES (?, ?)", (link.seq, link.sha256))
+        of_each = digests(event[:-1] for event in events)
+        self._connection.execute("INSERT INTO groups VALUES (?, ?, ?)", (link.seq, link.sha256, of_each))
         self._pending = link
 
     def _prepare(self, environment: Environment) -> None:
         if not self._one("SELECT count(*) FROM sqlite_schema"):
             self._connection.executescript(f"BEGIN IMMEDIATE;{_SCHEMA};COMMIT;")
-        elif self._one("PRAGMA user_version") == 1:
+        else:
             self._upgrade()
         _check_version(self._connection, self.path)
         self._connection.execute(deliveries.TABLE)
@@ -473,8 +511,15 @@ class Ledger:
             )
 
     def _upgrade(self) -> None:
-        """From the first form, which had no chain: what stands there now becomes its first group."""
-        self._connection.executescript(f"BEGIN IMMEDIATE;{_UPGRADE};COMMIT;")
+        """To the present form; from the first one, which had no chain, what stands there now becomes its first group."""
+        version = self._one("PRAGMA user_version")
+        if version == 1:
+            self._chain_what_is_there()
+        if version in {1, 2}:
+            self._connection.executescript(f"BEGIN IMMEDIATE;{_TO_3}COMMIT;")
+
+    def _chain_what_is_there(self) -> None:
+        self._connection.executescript(f"BEGIN IMMEDIATE;{_TO_2}COMMIT;")
         with self._transaction():
             details = self._query("SELECT seq, detail FROM events WHERE detail IS NOT NULL")
             self._connection.executemany(
@@ -485,7 +530,7 @@ class Ledger:
                 link = START.then(events)
                 self._connection.execute("INSERT INTO groups VALUES (?, ?)", (link.seq, link.sha256))
                 self._pending = link
-            self._connection.execute(f"PRAGMA user_version = {_VERSION}")
+            self._connection.execute(f"PRAGMA user_version = {_CHAINED}")
 
     def _query(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         with _translated(self.path):
@@ -579,6 +624,15 @@ def _event(
         credential,
         detail,
     ]
+
+
+def _first_altered(events: Sequence[Sequence[Any]], of_each: bytes | None) -> str | None:
+    """Which event is not as it was, where its group kept a digest of each."""
+    if of_each is None or len(of_each) != len(events) * DIGEST:  # kept by an earlier version, or of another group
+        return None
+    kept = (of_each[at : at + DIGEST] for at in range(0, len(of_each), DIGEST))
+    altered = (event[0] for event, digest in zip(events, kept, strict=True) if digests([event]) != digest)
+    return next((f"event {seq} is not the one that was written" for seq in altered), None)
 
 
 def _told(answer: Answer) -> tuple[Any, ...]:

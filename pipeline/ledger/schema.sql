@@ -58,9 +58,11 @@ CREATE INDEX events_by_run ON events (run_id, kind);
 
 -- Each transaction's events are a group, which carries the hash over itself and all groups before it. What may be
 -- purged one day (payloads, details) is covered by its own hash, so that the chain holds without it.
+-- digests: 8 bytes of the SHA-256 of each event by itself, so that the one which is not as it was can be named.
 CREATE TABLE groups (
     last_seq INTEGER PRIMARY KEY,
-    sha256 TEXT NOT NULL
+    sha256 TEXT NOT NULL,
+    digests BLOB
 ) STRICT;
 
 -- What was found wrong with the ledger at an opening. From then on every reference is looked up before it is sent.
@@ -86,4 +88,4 @@ CREATE TABLE rows (
 CREATE INDEX rows_by_state ON rows (state) WHERE state = 'unknown';
 CREATE INDEX rows_by_seq ON rows (seq);
 
-PRAGMA user_version = 2;
+PRAGMA user_version = 3;

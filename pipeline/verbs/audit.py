@@ -23,15 +23,23 @@ class Audited:
 
 
 def audit(home: Path) -> list[Audited]:
-    """Every environment of a home, by name; nothing is written, and a run may go on beside it."""
+    """Every environment of a home, by name; nothing is written, and a run may go on beside it.
+
+    Raises LedgerError where there is nothing to audit.
+    """
     found = []
     for folder in sorted(path for path in home.glob("*") if path.is_dir()):
         try:
             with Ledger.read(folder) as ledger:
                 if ledger is None:
+                    if (gone := Ledger.remembered(folder)) is not None:
+                        told = f"its ledger is gone: its high-water mark remembers event {gone}"
+                        found.append(Audited(folder.name, 0, told, ()))
                     continue
                 broken, damage = ledger.first_broken(), tuple(ledger.damage())
                 found.append(Audited(folder.name, ledger.last_event(), broken, damage))
         except LedgerError as unreadable:
             found.append(Audited(folder.name, 0, str(unreadable), ()))
+    if not found:
+        raise LedgerError(f"{home}: no ledger stands there, so there is nothing to audit; is this the right --home?")
     return found

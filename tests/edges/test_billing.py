@@ -538,7 +538,7 @@ def test_a_pause_until_a_date_without_the_server_s_own_date_is_nonsense(server, 
         (problem(410, ""), Unexpected(410)),
         (problem(413, ""), RowRefused(413, "too large", replayed=False, certain=True)),
         (raw(201, ECHO, Idempotent_Replayed="true"), Accepted("bcus_1", replayed=True)),
-        (raw(200, ECHO), Accepted("bcus_1", replayed=False)),
+        (raw(200, ECHO), Accepted("bcus_1", replayed=False, status=200)),
     ],
     ids=lambda value: ascii(value[:45]) if isinstance(value, bytes) else type(value).__name__,
 )

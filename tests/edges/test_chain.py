@@ -91,7 +91,14 @@ def test_every_column_of_an_event_is_covered(home):
 @pytest.mark.parametrize(
     ("sql", "named"),
     [
-        ("DELETE FROM events WHERE seq = 2", "of events 1 to 3 there are 2"),
+        ("DELETE FROM events WHERE seq = 2", "event 2 is missing (of events 1 to 3 there are 2"),
+        ("UPDATE events SET billing_id = 'bcus_other' WHERE seq = 3", "event 3 is not the one"),
+        ("UPDATE events SET at = '2020' WHERE seq = 2", "event 2 is not the one"),
+        ("UPDATE groups SET digests = NULL; UPDATE events SET at = '2020' WHERE seq = 2", "events 1 to 3 are not"),
+        ("UPDATE rows SET state = 'created' WHERE seq = 6", "the row of event 6 does not stand where"),
+        ("UPDATE rows SET billing_id = 'bcus_other' WHERE state = 'created'", "does not stand where that event"),
+        ("DELETE FROM rows", "does not stand where that event"),
+        ("INSERT INTO rows SELECT 'stray', state, run_id, fingerprint, generation, key, first_sent, credential, billing_id, payable, detail, 99 FROM rows LIMIT 1", "1 rows have no event"),
         ("DELETE FROM events WHERE seq = 6", "of events 6 to 6 there are 0"),
         ("DELETE FROM groups WHERE last_seq = 3", "events 1 to 4 are not"),
         ("DELETE FROM groups WHERE last_seq = 6", "events 6 to 6 belong to no group"),
@@ -234,6 +241,29 @@ def test_a_ledger_of_the_first_version_is_given_a_chain_over_what_it_holds(home)
     assert damage(home) == []
     [found] = audit(home)
     assert (found.holds, found.events) == (True, 6)
+
+
+def test_a_ledger_of_the_second_version_goes_on_and_its_old_groups_are_named_as_a_whole(home):
+    change(home, "ALTER TABLE groups DROP COLUMN digests; PRAGMA user_version = 2")
+    assert audit(home)[0].holds
+
+    with Ledger.opened(home / "sandbox", HERE) as ledger:
+        ledger.record_intents("run-2", AT, [intent("A-9")], "credential")
+    assert audit(home)[0].holds
+    change(home, "UPDATE events SET at = '2020' WHERE seq = 7")
+    assert audit(home)[0].broken == "event 7 is not the one that was written"
+    change(home, "UPDATE events SET at = '2020' WHERE seq = 2")
+    assert "events 1 to 3 are not" in audit(home)[0].broken
+
+
+def test_a_ledger_that_is_gone_is_no_clean_audit(home, tmp_path):
+    (home / "sandbox" / "ledger.sqlite").unlink()
+
+    assert "high-water mark remembers event 6" in audit(home)[0].broken
+    (home / "sandbox" / "ledger.sqlite").touch()
+    assert not audit(home)[0].holds
+    with pytest.raises(LedgerError, match="nothing to audit"):
+        audit(tmp_path / "nowhere")
 
 
 # where a ledger may live
