@@ -56,6 +56,7 @@ _NOTHING_KNOWN = (
 )
 _ROW_GROUP = 1 << 16  #: rows; the staged tables are always read whole, so no statistics either
 MANIFEST = "manifest.json"
+UNFINISHED = "unfinished.txt"  #: lies in the folder of a run from its first intent until its results are whole
 _UNSEALED = "0" * 64
 PLAN_SCHEMA = 5  #: the form of plan.json and of the staged tables
 _RUN_ID = re.compile(r"\d{8}T\d{6}Z-[A-Za-z0-9_-]+-[0-9a-f]{6}")
@@ -220,7 +221,9 @@ class RunFolder:
         The seal is the SHA-256 of the manifest itself with zeros in its place: whoever changes a file has to change two.
         """
         known = {f"staged/{name}": digest for name, digest in plan["staged"].items()}
-        paths = (path for path in sorted(self.path.rglob("*")) if path.is_file() and path.name != MANIFEST)
+        paths = (
+            path for path in sorted(self.path.rglob("*")) if path.is_file() and path.name not in {MANIFEST, UNFINISHED}
+        )
         names = [path.relative_to(self.path).as_posix() for path in paths]
         hashes = sha256_of_each(self.path / name for name in names if name not in known)
         content = {
@@ -233,6 +236,20 @@ class RunFolder:
             "seal": _UNSEALED,
         }
         write_bytes(self.path / MANIFEST, sealed(content))
+
+    def begin(self) -> None:
+        """Mark that the run is sending, or its results are being written; `end` takes the mark away."""
+        told = f"begun and not finished; pipeline resume {self.run_id}\n"
+        write_bytes(self.path / UNFINISHED, told.encode())
+
+    def end(self) -> None:
+        """Its results are all there."""
+        (self.path / UNFINISHED).unlink(missing_ok=True)
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether the run has begun and its results are not there: it goes on, or was killed."""
+        return (self.path / UNFINISHED).exists()
 
     @property
     def was_applied(self) -> bool:

@@ -112,6 +112,12 @@ def read_look_up(response: Response, payload: bytes) -> Outcome:
             return _about_the_service(response)
 
 
+def as_billing_holds_it(payload: str, answer: Found) -> dict[str, Any]:
+    """The customer that a look-up found: what our payload says, with billing's word where that differs."""
+    told = {one.field: None if one.theirs is None else json.loads(one.theirs) for one in answer.differences}
+    return {**json.loads(payload), **told, "billing_id": answer.billing_id}
+
+
 def _about_the_service(response: Response) -> Outcome:
     status, replayed = response.status, response.replayed
     match status:

@@ -267,7 +267,10 @@ def show_reconciliation(content: dict[str, Any]) -> None:
 
 def show_life(life: "Life") -> None:
     """One customer's story: each row in its run, then what was sent and answered, then what billing holds now."""
-    _out(", ".join(map(printable, life.persons)))
+    if life.persons:
+        _out(", ".join(map(printable, life.persons)))
+    if life.pii == "masked" and life.appearances:
+        _out("masked: x for a letter, 9 for a digit, a token for a person; --pii full shows them")
     for one in life.appearances:
         _out(f"{one.run_id}  {printable(one.row_id)}" + (f", which mends {printable(one.mends)}" if one.mends else ""))
         if one.source is not None:
@@ -287,6 +290,7 @@ def show_life(life: "Life") -> None:
         _out(f"{run_id}  its rows fell under retention")
     for environment, event in life.events:
         answer = " ".join(str(event[name]) for name in ("call", "status", "outcome") if event[name] is not None)
+        answer += " (replayed)" * bool(event["replayed"])
         told_of = [f"generation {event['generation']}"] * (event["generation"] > 1) + [answer] * bool(answer)
         billing_id = f" as {event['billing_id']}" if event["billing_id"] else ""
         _out(
@@ -295,6 +299,9 @@ def show_life(life: "Life") -> None:
         )
     if life.now is not None:
         differs = life.now.get("differs_in")
+        if "holds" in life.now:
+            held = {name: value for name, value in life.now["holds"].items() if value is not None}
+            _out(f"billing holds {_flat(held)}")
         _out(
             f"billing now: {life.now['answer']} {life.now.get('billing_id', '')}".rstrip()
             + (f", differs in {', '.join(differs)}" if differs else ", as it was sent" if differs == [] else "")

@@ -110,6 +110,7 @@ def submit_and_report(
         files=_deliveries(plan),
         is_whole=not plan["actions"][Action.DEFER.value],
     )
+    folder.begin()
     status = "stopped"
     try:
         if creates and not stopping.event.is_set():
@@ -136,7 +137,7 @@ def submit_and_report(
     finally:
         ledger.end_run(folder.run_id, CLOCK.now(), status)
     folder.stage_blocks("outcomes", _outcomes(ledger, folder))
-    return write_results(
+    report = write_results(
         folder,
         settings.home,
         status=status,
@@ -147,6 +148,8 @@ def submit_and_report(
         left_over=left_over,
         settled=_waits(ledger, folder.run_id),
     )
+    folder.end()
+    return report
 
 
 def settle_earlier_runs(settings: Settings, target: Target, ledger: Ledger, stopping: StopRequest, watch: Watch) -> int:

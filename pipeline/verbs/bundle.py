@@ -18,7 +18,7 @@ from pipeline import __version__
 from pipeline.config import Settings
 from pipeline.customer import METADATA_PREFIX
 from pipeline.errors import NotApproved, PersonalDataFound, RunNotFound
-from pipeline.files import renamed_when_whole, sha256_of, token_key
+from pipeline.files import renamed_when_whole, sha256_of
 from pipeline.ledger import EXTRACT_COLUMNS, Ledger
 from pipeline.masking import Pii
 from pipeline.outcomes import LISTS
@@ -26,8 +26,8 @@ from pipeline.reporting import handed_on, our_own_words, shapes
 from pipeline.run_folder import MANIFEST, SIGNATURES, RunFolder, sealed
 from pipeline.scanning import Leak, distinct, find_canaries, find_people, needles, plain
 from pipeline.verbs.report.evidence import newest_reconciliation
-from pipeline.verbs.report.open_rows import naming
-from pipeline.verbs.report.run import write_pages
+from pipeline.verbs.report.open_rows import home_key, naming
+from pipeline.verbs.report.run import refuse_unfinished, write_pages
 from pipeline.verbs.tools import tools
 from pipeline.verbs.watch import CLOCK
 
@@ -58,6 +58,7 @@ def make_bundle(
     Raises PersonalDataFound, and leaves nothing behind, where one of the run's people or one of `canaries` stands in it.
     """
     folder = RunFolder.find(settings.reports, run_id)
+    refuse_unfinished(folder)
     _refuse_what_cannot_be_shown(folder, pii)
     target = output or settings.reports / f"{run_id}.evidence.zip"
     with renamed_when_whole(target) as path:
@@ -85,7 +86,7 @@ def _refuse_what_cannot_be_shown(folder: RunFolder, pii: Pii) -> None:
 def _members(folder: RunFolder, settings: Settings, pii: Pii, name: str) -> Iterator[tuple[str, Iterable[bytes]]]:
     """Every file of the bundle but its manifest."""
     content, home = folder.read_json("summary.json"), settings.home
-    person = naming(token_key(home), pii)
+    person = naming(home_key(home), pii)
     told = {"run_id": folder.run_id, "made_at": _now(), "maker": settings.planner, "version": __version__}
     yield "README.txt", [_README.format(**told, pii=_PII[pii], name=name).encode()]
     with TemporaryDirectory(prefix=".bundle-", dir=settings.reports) as pages:

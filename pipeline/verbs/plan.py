@@ -5,6 +5,7 @@ import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ from pipeline.planning import Plan, make_plan
 from pipeline.receiving import Held, find_doubts, hold, judge_repeats, judge_stream, parse_expected, stated_in
 from pipeline.references import References, known_to
 from pipeline.reporting import Report
-from pipeline.run_folder import PLAN_SCHEMA, RunFolder
+from pipeline.run_folder import PLAN_SCHEMA, RunFolder, all_runs
 from pipeline.sources import BATCH_BYTES, Declared, SourceFile, beside, came_back, in_order, read, unknown_columns
 from pipeline.totalling import ControlTotals, added_up
 from pipeline.verbs.profile import Profile
@@ -53,10 +54,21 @@ class PlannedRun:
         return self.folder.run_id
 
 
-def new_run_id(paths: list[Path]) -> str:
-    """A name that sorts by time, says which file, and meets no other: `20261122T060000Z-customers-3f9a1c`."""
+#: A run that is named later than this after now was named by a clock that went wrong, and is followed no further.
+_CLOCK_WENT_WRONG = timedelta(days=1)
+
+
+def new_run_id(paths: list[Path], reports: Path) -> str:
+    """A name that sorts by time, says which file, and meets no other: `20261122T060000Z-customers-3f9a1c`.
+
+    Two runs within one second, or after a clock was turned back, are named a second apart: the later one sorts later.
+    """
+    now = CLOCK.now().replace(microsecond=0)
+    if before := all_runs(reports):
+        newest = datetime.strptime(before[-1].run_id[:16], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+        now = max(now, newest + timedelta(seconds=1)) if newest - now < _CLOCK_WENT_WRONG else now
     stem = "".join(c if c.isascii() and (c.isalnum() or c in "_-") else "-" for c in min(paths).stem)[:60]
-    return f"{CLOCK.now():%Y%m%dT%H%M%SZ}-{stem or 'file'}-{secrets.token_hex(3)}"
+    return f"{now:%Y%m%dT%H%M%SZ}-{stem or 'file'}-{secrets.token_hex(3)}"
 
 
 def plan_import(
@@ -71,7 +83,7 @@ def plan_import(
 ) -> PlannedRun:
     """Everything up to the plan, and the plan itself, in a new folder under `settings.reports`; nothing is sent."""
     files = in_order(paths, Declared(**settings.source.model_dump()), settings.mapping)
-    folder = RunFolder.create(settings.reports, run_id or new_run_id(paths))
+    folder = RunFolder.create(settings.reports, run_id or new_run_id(paths, settings.reports))
     try:
         with Profile().running() as profile:
             record = _plan(folder, files, settings, environment, stopping or StopRequest(), watch, batch_bytes, profile)

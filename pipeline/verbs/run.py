@@ -22,7 +22,7 @@ def run_import(
 ) -> Report:
     """Plan, ask `approve` (which raises where it does not), then apply, under one lock."""
     stopping = stopping or StopRequest()
-    run_id = new_run_id(paths)
+    run_id = new_run_id(paths, settings.reports)
     with writing(settings, target.environment, run_id) as ledger:
         left_over = settle_earlier_runs(settings, target, ledger, stopping, watch)
         planned = plan_import(paths, settings, target.environment, stopping=stopping, watch=watch, run_id=run_id)

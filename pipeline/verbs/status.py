@@ -55,8 +55,9 @@ def status_of(folder: RunFolder, home: Path, *, since: bool = False) -> RunStatu
             known = ledger.run(folder.run_id)
             states = ledger.counts(folder.run_id)
     status = known["status"] if known else "planned"
-    if known and status == "running" and not _is_alive(known["pid"]):
-        status = "interrupted"
+    is_under_way = bool(known) and (status == "running" or folder.is_unfinished)
+    if known and is_under_way:  # what it sent may be all settled, and its results not written
+        status = "running" if _is_alive(known["pid"]) else "interrupted"
     overall, came_back = _with_what_came_back(folder) if since else ({}, 0)
     return RunStatus(
         run_id=folder.run_id,

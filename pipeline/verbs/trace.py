@@ -1,5 +1,6 @@
 """The story of one customer: where it stood in which file, what was made of it, everything that was sent and every answer."""
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -7,16 +8,17 @@ from typing import Any
 
 import polars as pl
 
-from pipeline.billing import Billing, LookUp
+from pipeline.billing import Billing, LookUp, as_billing_holds_it
 from pipeline.config import Settings, Target
-from pipeline.files import token_key
 from pipeline.ledger import Ledger
 from pipeline.masking import Pii, shown, token
 from pipeline.outcomes import Found, NotFound, Reason
 from pipeline.run_folder import RunFolder, all_runs
 from pipeline.sources import lines_of
+from pipeline.verbs.report.open_rows import home_key
 
 #: Columns of a staged record that say where it stood and not what it says.
+_ORIGIN = pl.Struct({"origin_run": pl.String, "origin_row": pl.String})
 _NOT_SAID = {"position", "row_id", "line_count", "origin_run", "origin_row", "fate", "reasons", "payload", "text"}
 
 
@@ -48,18 +50,22 @@ class Life:
     events: list[tuple[str, dict[str, Any]]]  #: environment, event of its ledger
     now: dict[str, Any] | None = None  #: what billing says today, where it was asked
     purged: list[str] = field(default_factory=list)  #: runs whose staged files fell under retention
+    pii: str = Pii.MASKED.value  #: how much of people's data is shown
 
 
 def trace(what: str, settings: Settings, *, pii: Pii = Pii.MASKED, target: Target | None = None) -> Life:
     """The life of the customer with this external reference, row id or billing id; with `target` billing is asked as well.
 
-    Nothing is written, and a run may go on beside it.
+    A row id alone is that of the newest run that has one; `RUN_ID ROW_ID` names it in another. Nothing is written but the key of
+    tokens where the home has none yet, and a run may go on beside it.
     """
     runs = [run for run in all_runs(settings.reports) if (run.path / "rows.parquet").is_file()]
     purged = [run.run_id for run in runs if not run.parts("records")]
     homes = sorted(path for path in settings.home.glob("*") if path.is_dir())
+    run_id, _, row_id = what.partition(" ")
+    is_named = any(run.run_id == run_id for run in runs)
     references = {what}
-    rows: set[tuple[str | None, str]] = {(None, what)}
+    rows = _newest_row(runs, run_id, row_id) if is_named else _newest_row(runs, "", what)
     rows |= {(run.run_id, row_id) for run in runs for row_id in _rows_of_billing_id(run, what)}
     if not any(next(_records(run, references, rows), None) for run in runs):
         # A ledger is searched for a billing id from its beginning to its end, so only where nothing else knows it.
@@ -76,10 +82,24 @@ def trace(what: str, settings: Settings, *, pii: Pii = Pii.MASKED, target: Targe
     events = [(home.name, event) for home in homes for event in _events(home, sorted(references))]
     told = {record["external_reference"] for _, record in found if record["external_reference"]}
     told |= references - {what} | ({what} if events and references == {what} else set())
-    now = _asked(target, found) if target is not None else None
-    key = token_key(settings.home)
-    persons = sorted(told) if pii is Pii.FULL else sorted(token(key, reference) for reference in told)
-    return Life(persons, [_appearance(run, record, pii, key) for run, record in found], events, now, purged)
+    key = home_key(settings.home) if told else b""
+    now = _asked(target, found, pii) if target is not None else None
+    persons = {
+        Pii.FULL: sorted(told),
+        Pii.MASKED: sorted(token(key, reference) for reference in told),
+        Pii.NONE: [],
+    }[pii]
+    return Life(persons, [_appearance(run, record, pii, key) for run, record in found], events, now, purged, pii.value)
+
+
+def _newest_row(runs: Sequence[RunFolder], run_id: str, row_id: str) -> set[tuple[str, str]]:
+    """The row of that id in the run that was named, else in the newest that has one: tomorrow's file has other rows under these ids."""
+    for run in reversed(runs):
+        if run_id in {"", run.run_id}:
+            rows = pl.scan_parquet(run.path / "rows.parquet", glob=False).select("row_id")
+            if rows.filter(pl.col("row_id") == row_id).collect().height:
+                return {(run.run_id, row_id)}
+    return set()
 
 
 def _rows_of_billing_id(run: RunFolder, billing_id: str) -> list[str]:
@@ -92,19 +112,14 @@ def _named(home: Path, billing_id: str) -> list[str]:
         return ledger.named(billing_id) if ledger is not None else []
 
 
-def _records(run: RunFolder, references: set[str], rows: set[tuple[str | None, str]]) -> Iterator[dict[str, Any]]:
-    """The staged records of a run that are asked for, with their part and their place in it."""
-    here = [row_id for run_id, row_id in rows if run_id in {None, run.run_id}]
-    mended = [row_id for run_id, row_id in rows if run_id is not None]
+def _records(run: RunFolder, references: set[str], rows: set[tuple[str, str]]) -> Iterator[dict[str, Any]]:
+    """The staged records of a run that are asked for, or mend a row that is, with their part and their place in it."""
+    here = [row_id for run_id, row_id in rows if run_id == run.run_id]
+    mended = pl.struct("origin_run", "origin_row").is_in(
+        pl.Series([{"origin_run": run_id, "origin_row": row_id} for run_id, row_id in rows], dtype=_ORIGIN).implode()
+    )
     for number, part in enumerate(run.parts("records")):
-        wanted = (
-            pl.col("external_reference").is_in(list(references))
-            | pl.col("row_id").is_in(here)
-            | (
-                pl.col("origin_row").is_in(mended)
-                & pl.col("origin_run").is_in([run_id for run_id, _ in rows if run_id])
-            )
-        )
+        wanted = pl.col("external_reference").is_in(list(references)) | pl.col("row_id").is_in(here) | mended
         kept = pl.scan_parquet(part, glob=False).filter(wanted).collect()
         for record in kept.to_dicts():
             yield {**record, "part": number}
@@ -172,7 +187,7 @@ def _events(folder: Path, references: Sequence[str]) -> list[dict[str, Any]]:
         return [event for reference in references for event in ledger.life_of(reference)]
 
 
-def _asked(target: Target, found: Sequence[tuple[RunFolder, dict[str, Any]]]) -> dict[str, Any]:
+def _asked(target: Target, found: Sequence[tuple[RunFolder, dict[str, Any]]], pii: Pii) -> dict[str, Any]:
     """What billing holds now under the reference of the newest row that was fit to be sent."""
     fit = [record for _, record in found if record["payload"] is not None]
     if not fit:
@@ -182,9 +197,15 @@ def _asked(target: Target, found: Sequence[tuple[RunFolder, dict[str, Any]]]) ->
         answer = billing.make(LookUp(newest["external_reference"], newest["payload"].encode()))
     match answer:
         case Found():
+            held = as_billing_holds_it(newest["payload"], answer)
+            told = {name: shown(_as_text(value), pii) for name, value in held.items() if name != "billing_id"}
             differing = [one.field for one in answer.differences]
-            return {"answer": "found", "billing_id": answer.billing_id, "differs_in": differing}
+            return {"answer": "found", "billing_id": answer.billing_id, "holds": told, "differs_in": differing}
         case NotFound():
             return {"answer": "not found"}
         case _:
             return {"answer": f"no answer to the look-up ({type(answer).__name__})"}
+
+
+def _as_text(value: Any) -> str | None:
+    return value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -12,7 +12,7 @@ from pipeline.verifier.checks import Check, Verified, differing, unreadable
 from pipeline.verifier.others import of_another_folder
 from pipeline.verifier.payloads import of_payloads
 from pipeline.verifier.row_by_row import Recomputed, walk
-from pipeline.verifier.seals import MANIFEST, changed_files, purged_files, read_manifest
+from pipeline.verifier.seals import MANIFEST, UNFINISHED, changed_files, purged_files, read_manifest
 from pipeline.verifier.stated import of_summary, of_the_page, same_story
 
 _CHECKS = {
@@ -34,6 +34,9 @@ def verify(folder: Path) -> Verified:
     checks = [Check(f"{MANIFEST} is as it was written", broken_seal is None, broken_seal or "")]
     if not manifest:
         return Verified(folder.name, 0, checks)
+    if (folder / UNFINISHED).exists():
+        told = f"it goes on, or was killed, and what lies here is from before: pipeline resume {folder.name}"
+        checks.append(Check("the run has ended and its results are whole", holds=False, found=told))
     records = 0
     try:
         if "kind" in manifest:

@@ -10,6 +10,7 @@ from typing import Any
 from pipeline.files import sha256_of
 
 MANIFEST = "manifest.json"
+UNFINISHED = "unfinished.txt"  #: what lies beside the results of a run while they are written
 _SEAL = re.compile(rb'("seal": ")([0-9a-f]{64})("\s*}\s*)\Z')
 _FALLS_UNDER_RETENTION = "staged/"
 
@@ -47,7 +48,7 @@ def changed_files(folder: Path, manifest: dict[str, Any]) -> Iterator[str]:
                 yield f"{name} was changed"
         elif not name.startswith(_FALLS_UNDER_RETENTION):
             yield f"{name} is missing"
-    known = {*manifest.get("files", {}), MANIFEST}
+    known = {*manifest.get("files", {}), MANIFEST, UNFINISHED}
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         if path.is_file() and name not in known:

@@ -98,7 +98,10 @@ def test_every_column_of_an_event_is_covered(home):
         ("UPDATE rows SET state = 'created' WHERE seq = 6", "the row of event 6 does not stand where"),
         ("UPDATE rows SET billing_id = 'bcus_other' WHERE state = 'created'", "does not stand where that event"),
         ("DELETE FROM rows", "does not stand where that event"),
-        ("INSERT INTO rows SELECT 'stray', state, run_id, fingerprint, generation, key, first_sent, credential, billing_id, payable, detail, 99 FROM rows LIMIT 1", "1 rows have no event"),
+        (
+            "INSERT INTO rows SELECT 'stray', state, run_id, fingerprint, generation, key, first_sent, credential, billing_id, payable, detail, 99 FROM rows LIMIT 1",
+            "1 rows have no event",
+        ),
         ("DELETE FROM events WHERE seq = 6", "of events 6 to 6 there are 0"),
         ("DELETE FROM groups WHERE last_seq = 3", "events 1 to 4 are not"),
         ("DELETE FROM groups WHERE last_seq = 6", "events 6 to 6 belong to no group"),

@@ -50,7 +50,9 @@ def test_a_row_that_was_invalid_mended_sent_lost_and_adopted_is_one_story(life):
     assert told[0] == ("intent", "unknown")
     assert told[-1] == ("settled", "adopted")
     assert {event["key"] for _, event in found["events"]} == {after["key"]}
-    assert found["now"] == {"answer": "found", "billing_id": after["billing_id"], "differs_in": []}
+    assert (found["now"]["answer"], found["now"]["billing_id"]) == ("found", after["billing_id"])
+    assert (found["now"]["holds"]["phone"], found["now"]["differs_in"]) == ("+27820000001", [])
+    assert [(event["call"], event["status"]) for _, event in found["events"]][-1] == ("look_up", 200)
 
 
 def test_the_same_life_is_found_by_its_row_and_by_its_billing_id(life):
@@ -71,8 +73,10 @@ def test_unless_it_is_asked_for_a_life_is_told_without_a_word_of_the_person(life
     shown, as_json = pipeline("trace", "A-1").stdout, pipeline("trace", "A-1", "--json").stdout
     none = pipeline("trace", "A-1", "--pii", "none", "--json").stdout
 
+    assert "person-" in shown
+    assert "person-" in as_json
+    assert "person-" not in none
     for text in (shown, as_json, none):
-        assert "person-" in text
         for secret in ("A-1", "Thandi", "Nkosi", "thandi@example.com", MENDED, "27820000001", "not a number"):
             assert secret not in text
     assert "999 999 9999" in shown
@@ -83,8 +87,35 @@ def test_unless_it_is_asked_for_a_life_is_told_without_a_word_of_the_person(life
 def test_what_nobody_knows_is_said_to_be_unknown(pipeline):
     result = pipeline("trace", "B/1")
 
-    assert (result.returncode, result.stdout) == (0, "")
+    assert (result.returncode, result.stdout) == (1, "")
     assert "is about this" in result.stderr
+
+
+def test_a_row_id_is_that_of_the_newest_run_and_no_other_persons_row_of_that_number(pipeline, outside):
+    there = ("--base-url", outside.base_url, "--yes")
+    for reference in ("A-1", "B-1"):
+        (pipeline.folder / "c.csv").write_text(f"{HEADER}\n{reference},Ann,,,ZAR,100\n")
+        pipeline("run", "c.csv", *there, environment=outside.environment)
+    first = min((pipeline.folder / "reports").iterdir()).name
+
+    assert traced(pipeline, "c.csv:2", "--pii", "full")["persons"] == ["B-1"]
+    assert traced(pipeline, f"{first} c.csv:2", "--pii", "full")["persons"] == ["A-1"]
+
+
+def test_rows_that_mend_others_of_one_number_are_lives_of_their_own(pipeline, outside):
+    there = ("--base-url", outside.base_url, "--yes")
+    for reference in ("A-1", "B-1"):
+        (pipeline.folder / "c.csv").write_text(f"{HEADER}\n{reference},Ann,,not a number,ZAR,100\n")
+        pipeline("run", "c.csv", *there, environment=outside.environment)
+        (pipeline.folder / "rejected.csv").write_text(
+            (pipeline.newest() / "rejected.csv").read_text().replace("not a number", "+27820000001")
+        )
+        pipeline("run", "rejected.csv", *there, environment=outside.environment)
+
+    for reference in ("A-1", "B-1"):
+        found = traced(pipeline, reference, "--pii", "full")
+        assert found["persons"] == [reference]
+        assert [one["fate"] for one in found["appearances"]] == ["invalid", "created"]
 
 
 def test_the_reference_of_another_customer_of_whom_a_row_reminds_is_a_person_too(pipeline, outside):

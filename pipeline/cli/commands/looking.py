@@ -90,7 +90,10 @@ def runs(**given: Any) -> int:
 @options.pii
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def trace(**given: Any) -> int:
-    """The whole life of one customer: its rows, what was made of them, what was decided, sent and answered."""
+    """The whole life of one customer: its rows, what was made of them, what was decided, sent and answered; exit 1 where nobody knows it.
+
+    WHAT is an external reference, a billing id, or a row id (of the newest run that has one; "RUN_ID ROW_ID" for another).
+    """
     from dataclasses import asdict
 
     from pipeline.masking import Pii
@@ -111,7 +114,7 @@ def trace(**given: Any) -> int:
         show_life(found)
     else:
         say(f"no row of a run under {settings.reports} and no event of a ledger under {settings.home} is about this")
-    return 0
+    return 0 if found.appearances or found.events else 1
 
 
 @click.command()

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from pipeline.billing import Billing, LookUp, Pace
+from pipeline.billing import Billing, LookUp, Pace, as_billing_holds_it
 from pipeline.config import Settings, Target
 from pipeline.errors import Interrupted, LedgerLocked, SubmissionStopped
 from pipeline.files import refuse_symlink
@@ -114,7 +114,7 @@ class _Asking:
                 return None
             match answer := billing.make(LookUp(reference, payload.encode())):
                 case Found():
-                    return {"found": _as_billing_holds_it(payload, answer)}
+                    return {"found": as_billing_holds_it(payload, answer)}
                 case NotFound():
                     return {"found": None}
                 case Limited():
@@ -158,8 +158,3 @@ def _answer_of(line: bytes) -> tuple[str, dict[str, Any] | None] | None:
         return None
     is_whole = line.endswith(b"\n") and isinstance(reference, str) and (found is None or isinstance(found, dict))
     return (reference, found) if is_whole else None
-
-
-def _as_billing_holds_it(payload: str, answer: Found) -> dict[str, Any]:
-    told = {one.field: None if one.theirs is None else json.loads(one.theirs) for one in answer.differences}
-    return {**json.loads(payload), **told, "billing_id": answer.billing_id}

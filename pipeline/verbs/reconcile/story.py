@@ -14,7 +14,7 @@ import polars as pl
 from pipeline import __version__
 from pipeline.config import Settings, Target
 from pipeline.errors import ConfigError
-from pipeline.files import token_key, write_bytes
+from pipeline.files import write_bytes
 from pipeline.ledger import Ledger
 from pipeline.masking import Pii
 from pipeline.receiving import parse_expected
@@ -42,7 +42,7 @@ from pipeline.verbs.reconcile.remembered import agreements, ask_for_strangers, a
 from pipeline.verbs.reconcile.resuming import JOURNAL, new_folder, unfinished_folder
 from pipeline.verbs.reconcile.taken_in import TakenIn
 from pipeline.verbs.reconcile.told import Compared, figures, write_differences
-from pipeline.verbs.report.open_rows import naming
+from pipeline.verbs.report.open_rows import home_key, naming
 from pipeline.verbs.report.run import as_sheet
 from pipeline.verbs.watch import CLOCK, NOBODY, StopRequest, Watch
 
@@ -208,4 +208,4 @@ def _identified(
 def _shown(folder: RunFolder, home: Path) -> list[dict[str, Any]]:
     """The first differences, as far as a report may show them."""
     found = pl.scan_csv(folder.path / "differences.csv", infer_schema=False, glob=False).head(_MOST_SHOWN).collect()
-    return shown_as(differences_shown(found, Pii.MASKED, naming(token_key(home), Pii.MASKED))).to_dicts()
+    return shown_as(differences_shown(found, Pii.MASKED, naming(home_key(home), Pii.MASKED))).to_dicts()

@@ -64,7 +64,7 @@ NEVER_APPLIED = "was planned and never applied: there is nothing of it in billin
 
 def _unfit(run: RunFolder, home: Path) -> str | None:
     """Why a run cannot be taken in; None where it can."""
-    if not run.was_applied:
+    if not run.was_applied or run.is_unfinished:
         with Ledger.read(home / run.read_json("plan.json")["environment"]["name"]) as ledger:
             begun = ledger is not None and ledger.run(run.run_id) is not None
         return (

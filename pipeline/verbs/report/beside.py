@@ -8,13 +8,13 @@ from typing import Any
 
 import polars as pl
 
-from pipeline.files import token_key
+from pipeline.errors import OutOfBalance
 from pipeline.masking import Pii, shown
 from pipeline.reporting import Beside, Open, ages, differences_shown, shown_as, with_examples, without_examples
 from pipeline.run_folder import RunFolder
 from pipeline.signatures import digest, signed
 from pipeline.verbs.report.evidence import lies_beneath, newest_reconciliation
-from pipeline.verbs.report.open_rows import naming, oldest, open_items
+from pipeline.verbs.report.open_rows import home_key, naming, oldest, open_items
 
 MOST_DIFFERENCES_OF_A_BOOK = 20_000
 _MOST_OPEN = 25  #: on the page, and as many of each list with duplicates
@@ -22,7 +22,7 @@ _MOST_OPEN = 25  #: on the page, and as many of each list with duplicates
 
 def beside_of(folder: RunFolder, content: dict[str, Any], home: Path, pii: Pii, *, workbook: bool) -> Beside:
     """All that was found about a run since its summary was written, as far as `pii` lets it be shown; people under the home's tokens."""
-    key = token_key(home)
+    key = home_key(home)
     person, reconciliation = naming(key, pii), newest_reconciliation(folder)
     beneath = lies_beneath(folder, "reviewer" if workbook else "approver", reconciliation)
     until = datetime.fromisoformat(content["finished_at"])
@@ -95,4 +95,6 @@ def _unquoted(name: str) -> pl.Expr:
 
 
 def _read(path: Path) -> pl.DataFrame:
+    if not path.is_file():
+        raise OutOfBalance(f"{path} is not there any more; see: pipeline verify {path.parent.name}")
     return pl.read_csv(path, infer_schema=False, glob=False)

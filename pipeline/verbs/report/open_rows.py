@@ -9,7 +9,8 @@ from typing import Any
 
 import polars as pl
 
-from pipeline.files import sha256_of, write_bytes
+from pipeline.errors import ConfigError
+from pipeline.files import sha256_of, token_key, write_bytes
 from pipeline.ledger import Ledger
 from pipeline.masking import Pii, token
 from pipeline.outcomes import State
@@ -150,6 +151,13 @@ def oldest(items: pl.DataFrame, until: datetime, person: Any, most: int) -> Iter
             "person": person(one["external_reference"]) if one["external_reference"] else None,
             "days": days_between(one["since"], until.isoformat()),
         }
+
+
+def home_key(home: Path) -> bytes:
+    """The key of tokens of a home that is there; in another one the same person would have another token."""
+    if not home.is_dir():
+        raise ConfigError(f"{home}: there is no home of ledgers here; is this the right --home?")
+    return token_key(home)
 
 
 def naming(key: bytes, pii: Pii) -> Any:

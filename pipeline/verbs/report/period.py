@@ -8,7 +8,7 @@ from typing import Any
 from pipeline import __version__
 from pipeline.config import Settings
 from pipeline.errors import RunNotFound
-from pipeline.files import token_key, write_bytes
+from pipeline.files import write_bytes
 from pipeline.ledger import Ledger
 from pipeline.masking import Pii
 from pipeline.outcomes import LISTS
@@ -19,7 +19,7 @@ from pipeline.text_sheet import write_text_book
 from pipeline.verbs.fed import stage_fed
 from pipeline.verbs.reconcile.taken_in import day_of
 from pipeline.verbs.report.evidence import Reconciliations, lies_beneath
-from pipeline.verbs.report.open_rows import naming, oldest, open_items
+from pipeline.verbs.report.open_rows import home_key, naming, oldest, open_items
 from pipeline.verbs.report.run import as_sheet
 from pipeline.verbs.watch import CLOCK
 
@@ -64,7 +64,7 @@ def report_period(
         }
         content["exit_code"] = _exit_code(content)
         content["verdict"] = verdict_on_period(content)
-        shown = oldest(items, datetime.fromisoformat(as_of), naming(token_key(settings.home), pii), _MOST_OPEN)
+        shown = oldest(items, datetime.fromisoformat(as_of), naming(home_key(settings.home), pii), _MOST_OPEN)
         beside = Beside(pii=pii, open_items=content["open"], oldest=list(shown))
     except BaseException:
         shutil.rmtree(folder.path)
@@ -81,7 +81,7 @@ def _runs(settings: Settings, first: date, last: date) -> tuple[list[RunFolder],
     """The applied runs of a span, and those that were begun in it and never finished."""
     span = range(int(f"{first:%Y%m%d}"), int(f"{last:%Y%m%d}") + 1)
     of_span = [run for run in all_runs(settings.reports) if int(run.run_id[:8]) in span]
-    applied = [run for run in of_span if run.was_applied]
+    applied = [run for run in of_span if run.was_applied and not run.is_unfinished]
     names = sorted({run.read_json("plan.json")["environment"]["name"] for run in applied})
     if len(names) != 1:
         told = (
@@ -91,7 +91,7 @@ def _runs(settings: Settings, first: date, last: date) -> tuple[list[RunFolder],
         )
         raise RunNotFound(f"{settings.reports}: {told}")
     with Ledger.read(settings.home / names[0]) as ledger:
-        begun = [run.run_id for run in of_span if not run.was_applied and ledger and ledger.run(run.run_id)]
+        begun = [run.run_id for run in of_span if run not in applied and ledger and ledger.run(run.run_id)]
     return applied, begun
 
 

@@ -8,7 +8,7 @@ import polars as pl
 
 from pipeline.config import Settings
 from pipeline.errors import NotApproved, RunNotFound
-from pipeline.files import token_key, write_bytes
+from pipeline.files import write_bytes
 from pipeline.masking import Pii
 from pipeline.outcomes import LISTS
 from pipeline.reporting import Beside, Table, handed_on, render_run, run_tables
@@ -16,7 +16,7 @@ from pipeline.returning import TOO_LONG_FOR_A_CELL
 from pipeline.run_folder import PAGES, RunFolder
 from pipeline.text_sheet import MOST_COLUMNS, Sheet, write_text_book
 from pipeline.verbs.report.beside import beside_of
-from pipeline.verbs.report.open_rows import naming
+from pipeline.verbs.report.open_rows import home_key, naming
 
 PAGE, WORKBOOK = PAGES
 MOST_ROWS_OF_A_LIST = 20_000  #: nobody looks through more in a workbook; the CSV file has them all
@@ -30,12 +30,21 @@ def make_report(
     Without `output`, a folder, they replace those in the run's folder, which are masked always.
     """
     folder = RunFolder.find(settings.reports, run_id)
+    refuse_unfinished(folder)
     if not (folder.path / "summary.json").is_file():
-        raise RunNotFound(f"run {run_id} has no summary yet: it was planned or applied by a process that was stopped")
+        raise RunNotFound(f"run {run_id} has no summary yet: it was planned by a process that was stopped")
     if output is None and pii is not Pii.MASKED:
         raise NotApproved("the report in the run's folder is masked; say where another goes: --output FOLDER")
     content = folder.read_json("summary.json")
     return write_pages(folder, content, settings.home, pii=pii, output=output), content
+
+
+def refuse_unfinished(folder: RunFolder) -> None:
+    """Raise NotApproved where a run goes on or was killed: what its folder says is from before."""
+    if folder.is_unfinished:
+        raise NotApproved(
+            f"run {folder.run_id} was begun and is not finished, and its results are from before: pipeline resume {folder.run_id}"
+        )
 
 
 def write_pages(
@@ -54,7 +63,7 @@ def write_pages(
     write_bytes(into / PAGE, render_run(content, beside).encode())
     written = [into / PAGE]
     if beside.workbook:
-        person = naming(token_key(home), pii)
+        person = naming(home_key(home), pii)
         write_text_book(into / WORKBOOK, _sheets(folder, content, beside, person))
         written.append(into / WORKBOOK)
     if output is None:

@@ -9,7 +9,7 @@ from pipeline.reporting import reservations, stopped_by
 from pipeline.run_folder import RunFolder
 from pipeline.signatures import digest, signature, signed
 from pipeline.verbs.report.evidence import Reconciliation, lies_beneath, newest_reconciliation
-from pipeline.verbs.report.run import write_pages
+from pipeline.verbs.report.run import refuse_unfinished, write_pages
 from pipeline.verbs.watch import CLOCK
 from pipeline.verifier import Verified, verify
 
@@ -24,6 +24,7 @@ def sign(
     should be.
     """
     folder = RunFolder.find(settings.reports, run_id)
+    refuse_unfinished(folder)
     found = verify(folder.path)
     if not found.holds:
         raise OutOfBalance("; ".join([f"run {run_id} does not verify, and is not signed", *_broken(found)]))
@@ -45,6 +46,10 @@ def _refuse_what_is_not_done(content: dict[str, Any], reconciliation: Reconcilia
         raise NotApproved(f"run {content['run_id']} is a plan: a reviewer signs for what was done; see --as approver")
     if not content["conservation"]["holds"]:
         raise OutOfBalance(f"the figures of run {content['run_id']} do not add up: it is not to be signed")
+    if reconciliation is not None and not (against := verify(reconciliation[0])).holds:
+        raise OutOfBalance(
+            "; ".join([f"{reconciliation[0].name} does not verify, and is not signed for", *_broken(against)])
+        )
     if reconciliation is not None and not reconciliation[1]["signable"]:
         raise OutOfBalance(f"{reconciliation[1]['reconciliation_id']}: {reconciliation[1]['verdict']}")
     told = list(reservations(content, reconciliation[1] if reconciliation else None))
