@@ -16,7 +16,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from pipeline.config import Settings, load_config
     from pipeline.verbs.apply import apply_plan, resume_run
-    from pipeline.verbs.bundle import make_bundle
+    from pipeline.verbs.bundle.story import make_bundle
     from pipeline.verbs.plan import PlannedRun, plan_import
     from pipeline.verbs.reconcile.story import reconcile
     from pipeline.verbs.references import load_references
@@ -47,7 +47,7 @@ _HOMES = {
     "apply_plan": "verbs.apply",
     "load_config": "config",
     "load_references": "verbs.references",
-    "make_bundle": "verbs.bundle",
+    "make_bundle": "verbs.bundle.story",
     "make_report": "verbs.report.run",
     "plan_import": "verbs.plan",
     "reconcile": "verbs.reconcile.story",

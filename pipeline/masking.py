@@ -24,6 +24,11 @@ def token(key: bytes, reference: str) -> str:
     return "person-" + hmac.new(key, reference.encode(), hashlib.sha256).hexdigest()[:10]
 
 
+def pseudonym(key: bytes, text: str) -> str:
+    """What stands in the place of a text that a person could be found by, wherever it stands; 128 bits, so that no two are alike."""
+    return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()[:32]
+
+
 def shape(text: str) -> str:
     """A text with x for every letter and 9 for every digit, of whatever script; the rest stands as it is."""
     return "".join(_shapes(character) for character in text)

@@ -231,7 +231,6 @@ class RunFolder:
             "run_id": self.run_id,
             "inputs": plan["inputs"],
             "config": config,
-            "settings": plan["settings"],
             "files": {name: known.get(name) or hashes[self.path / name] for name in names},
             "seal": _UNSEALED,
         }

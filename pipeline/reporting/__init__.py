@@ -12,7 +12,7 @@ from pipeline.reporting.beside import Beside
 from pipeline.reporting.examples import with_examples, without_examples
 from pipeline.reporting.fates import differences, find_fates, identities
 from pipeline.reporting.lists import listed
-from pipeline.reporting.masked import DIFFERENCES, differences_shown, handed_on, shapes, shown_as
+from pipeline.reporting.masked import DIFFERENCES, differences_shown, handed_on, shapes, shown_as, without_literals
 from pipeline.reporting.open_items import ROWS, Open, ages, carried, days_between
 from pipeline.reporting.pace import pace
 from pipeline.reporting.pages import our_own_words, render_period, render_reconciliation, render_run
@@ -49,9 +49,11 @@ __all__ = [
     "reservations",
     "run_tables",
     "shapes",
-    "shown_as", "stopped_by",
+    "shown_as",
+    "stopped_by",
     "summarize",
     "verdict_on_period",
     "with_examples",
     "without_examples",
+    "without_literals",
 ]  # fmt: skip

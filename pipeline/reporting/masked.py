@@ -1,12 +1,13 @@
 """Lists and differences as they may be handed on: shapes of what people wrote, our own columns, and a token for each person."""
 
 from collections.abc import Callable
+from typing import Any
 
 import polars as pl
 
 from pipeline.currency import NO_CODE, known
 from pipeline.customer import ROW_ID, is_import_column
-from pipeline.masking import Pii
+from pipeline.masking import Pii, shape
 
 #: What is told of a difference, each as text: under which name, which row, who, which field, both sides, by how much.
 DIFFERENCES = ("kind", "row_id", "person", "field", "ours", "theirs", "currency", "amount", "pattern")
@@ -56,6 +57,17 @@ def differences_shown(found: pl.DataFrame, pii: Pii, person: Callable[[str], str
             pl.when(is_code | pl.col("currency").is_null()).then("currency").otherwise(pl.lit(NO_CODE))
         )
     return found.with_columns(external_reference=token, **columns).rename({"external_reference": "person"})
+
+
+def without_literals(content: dict[str, Any]) -> dict[str, Any]:
+    """A summary or a plan whose wave has a condition, with shapes in the place of that one's texts, which may be of a person."""
+    where = content["settings"].get("where")
+    if where is None:
+        return content
+    parts = where.split("'")
+    shown = {"where": "'".join(shape(part) if at % 2 else part for at, part in enumerate(parts))}
+    waves = {"waves": {**content["waves"], **shown}} if content.get("waves") else {}
+    return {**content, "settings": {**content["settings"], **shown}, **waves}
 
 
 def shown_as(found: pl.DataFrame) -> pl.DataFrame:

@@ -4,22 +4,35 @@ import csv
 import hashlib
 import io
 import json
-import zlib
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile, ZipFile
+from zipfile import ZipFile, ZipInfo
 
-from pyarrow import ArrowException, parquet
+from pyarrow import parquet
 
 from pipeline.outcomes import LISTS, Fate
-from pipeline.verifier.checks import Check, Verified
+from pipeline.verifier.checks import Check, Notes, Verified, differing, read_any_cell, unreadable
+from pipeline.verifier.row_by_row import Recomputed
 from pipeline.verifier.seals import MANIFEST, seal_of
+from pipeline.verifier.stated import of_summary, same_story
 
 _AT_ONCE = 100_000
 _BLOCK = 1 << 20
-_UNREADABLE = (OSError, ValueError, KeyError, TypeError, EOFError, zlib.error, csv.Error, ArrowException, BadZipFile)
+_LARGEST_STATEMENT = 64 << 20  #: bytes of a manifest or summary, which are read whole
+_HIGHEST_RATIO = 300  #: a member that unpacks to more than so many times its size is no evidence
+_OUTER_END = b"PK\x05\x06"  #: with no comment behind it, an archive ends 22 bytes after this
+_WANTED = (
+    "README.txt", "report.html", "report.xlsx", "rows.parquet", "journal.csv", "run/manifest.json", "run/summary.json",
+    "run/plan.json", "run/signatures.jsonl", *(f"lists/{name}.csv" for name in LISTS),
+)  # fmt: skip
+_MAY_BE = (
+    "config/job.json", "reconciliation/summary.json", "reconciliation/differences.csv", "reconciliation/manifest.json",
+)  # fmt: skip
+_SENT = {fate.value for fate in LISTS["created"]}
+_OPEN = {Fate.IN_DOUBT.value, Fate.NOT_ATTEMPTED.value}
+_OURS = {"created", "created_different", "adopted"}  #: what the journal calls what a run has created
 
 
 def verify_bundle(path: Path) -> Verified:
@@ -27,116 +40,160 @@ def verify_bundle(path: Path) -> Verified:
     try:
         with ZipFile(path) as archive:
             return _verified(path, archive)
-    except _UNREADABLE as error:
-        return Verified(
-            path.name, 0, [Check("the bundle can be read", holds=False, found=f"{type(error).__name__}: {error}")]
-        )
+    # Whatever an archive that somebody made makes its reader raise, it is no evidence, and that is the answer.
+    except Exception as error:  # noqa: BLE001
+        return Verified(path.name, 0, [unreadable("the bundle can be read", error)])
 
 
 def _verified(path: Path, archive: ZipFile) -> Verified:
+    if strange := next(_strange_members(path, archive), None):
+        return Verified(
+            path.name, 0, [Check("the archive holds a bundle's files and nothing else", holds=False, found=strange)]
+        )
     manifest, broken = seal_of(archive.read(MANIFEST), MANIFEST)
-    checks = [Check(f"{MANIFEST} of the bundle is as it was written", broken is None, broken or "")]
+    checks = [
+        Check("the archive holds a bundle's files and nothing else", holds=True),
+        Check(f"{MANIFEST} of the bundle is as it was written", broken is None, broken or ""),
+    ]
     wrong = "; ".join(_changed_members(archive, manifest))
     checks.append(Check("every file of the bundle is the one that was written", not wrong, wrong))
     if wrong or broken:
-        return Verified(manifest.get("run_id", path.name), 0, checks)
+        return Verified(str(manifest.get("run_id", path.name)), 0, checks)
     of_run, broken = seal_of(archive.read(f"run/{MANIFEST}"), f"run/{MANIFEST}")
     checks.append(Check("the manifest of the run is as it was written", broken is None, broken or ""))
-    summary = json.loads(archive.read("run/summary.json"))
-    checks.append(_same_run(manifest, of_run, summary))
-    records, of_rows = _of_rows(archive, of_run, summary, has_journal=manifest["journal_end"] is not None)
-    return Verified(str(manifest["run_id"]), records, [*checks, *of_rows, *_not_here(manifest, of_run)])
+    summary, plan = (json.loads(archive.read(f"run/{name}")) for name in ("summary.json", "plan.json"))
+    checks += _of_the_run(archive, manifest, of_run, summary, plan)
+    found = _walk(archive, summary, of_run)
+    names = {
+        "lists": "every record stands in its list once, in its place, as rows.parquet has it",
+        "counts": "records read = sum over fates, as summary.json says",
+        "sums": "the balances of the lists come to the sums per currency and fate of summary.json",
+        "journal": "journal.csv settled every customer that was created under its key, and no other",
+    }
+    checks += [found.notes.check(name, what) for name, what in names.items()]
+    checks += [*of_summary(found, summary, plan), *_not_here(manifest, of_run, archive)]
+    return Verified(str(manifest["run_id"]), found.records, checks)
+
+
+def _strange_members(path: Path, archive: ZipFile) -> Iterator[str]:
+    """What no bundle has: other files, files twice, what is packed in another way, bytes before or behind the archive."""
+    infos = archive.infolist()
+    names = [info.filename for info in infos]
+    for name, times in Counter(names).items():
+        if times > 1:
+            yield f"{name} is there twice"
+        if name not in {*_WANTED, *_MAY_BE, MANIFEST}:
+            yield f"{name!r} is no file of a bundle"
+    yield from (f"{name} is missing" for name in (*_WANTED, MANIFEST) if name not in names)
+    yield from (told for info in infos if (told := _strange(info)))
+    with path.open("rb") as file:
+        begins = file.read(4) == b"PK\x03\x04"
+        file.seek(-22, io.SEEK_END)
+        ends = file.read(4) == _OUTER_END
+    if not begins or not ends or min((info.header_offset for info in infos), default=1) != 0:
+        yield "there is something before or behind the archive"
+
+
+def _strange(info: ZipInfo) -> str | None:
+    if info.flag_bits & 1:
+        return f"{info.filename} is encrypted"
+    if info.file_size > _HIGHEST_RATIO * max(info.compress_size, _BLOCK):
+        return f"{info.filename} unpacks to {info.file_size:,} bytes"
+    is_statement = info.filename.endswith((".json", ".jsonl"))
+    return f"{info.filename} is too large" if is_statement and info.file_size > _LARGEST_STATEMENT else None
 
 
 def _changed_members(archive: ZipFile, manifest: dict[str, Any]) -> Iterator[str]:
-    there = archive.namelist()
-    for name, digest in manifest.get("files", {}).items():
+    there = set(archive.namelist())
+    files = manifest.get("files")
+    if not isinstance(files, dict):
+        yield f"{MANIFEST} names no files"
+        return
+    for name, digest in files.items():
         if name not in there:
             yield f"{name} is missing"
         elif _sha256_of(archive, name) != digest:
             yield f"{name} was changed"
-    for name in sorted({*there} - {*manifest.get("files", {}), MANIFEST}):
+    for name in sorted(there - {*files, MANIFEST}):
         yield f"{name} is not in the manifest"
-    for name in sorted(name for name, times in Counter(there).items() if times > 1):
-        yield f"{name} is there twice"
 
 
-def _same_run(manifest: dict[str, Any], of_run: dict[str, Any], summary: dict[str, Any]) -> Check:
-    """What went into the bundle as it was is what the run's own manifest names."""
+def _of_the_run(
+    archive: ZipFile, manifest: dict[str, Any], of_run: dict[str, Any], summary: dict[str, Any], plan: dict[str, Any]
+) -> Iterator[Check]:
+    """What went into the bundle is of the run whose manifest lies in it, and as it was where nothing of it is hidden."""
+    is_hidden = (summary["settings"] or {}).get("where") is not None or manifest["pii"] != "masked"
+    as_it_was = ["signatures.jsonl"] if is_hidden else ["signatures.jsonl", "summary.json", "plan.json"]
     wrong = [
         f"run/{name} is not the one of the run"
-        for name, digest in of_run.get("files", {}).items()
-        if f"run/{name}" in manifest["files"] and manifest["files"][f"run/{name}"] != digest
+        for name in as_it_was
+        if manifest["files"][f"run/{name}"] != of_run["files"].get(name)
     ]
-    named = {manifest["run_id"], of_run.get("run_id"), summary["run_id"]}
-    wrong += [f"they name several runs: {', '.join(sorted(map(str, named)))}"] if len(named) > 1 else []
-    return Check("summary, plan, signatures and rows.parquet are those of the run", not wrong, "; ".join(wrong))
+    if manifest["run_id"] != of_run["run_id"]:
+        wrong.append(f"they name several runs: {manifest['run_id']}, {of_run['run_id']}")
+    yield Check(f"{', '.join(as_it_was)} are those of the run", not wrong, "; ".join(wrong))
+    yield same_story(str(of_run["run_id"]), of_run, summary, plan)
+    there = "config/job.json" in archive.namelist()
+    if plan["config"] or there:
+        same = bool(plan["config"]) and there and json.loads(archive.read("config/job.json")) == plan["config"]["job"]
+        yield Check("the job is the one that the plan was made by", same, "" if same else "config/job.json is another")
+    page = archive.read("report.html").decode("utf-8")
+    yield Check(
+        "the page is of this run", of_run["run_id"] in page, "" if of_run["run_id"] in page else "it names another"
+    )
 
 
-def _of_rows(
-    archive: ZipFile, of_run: dict[str, Any], summary: dict[str, Any], *, has_journal: bool
-) -> tuple[int, list[Check]]:
+def _walk(archive: ZipFile, summary: dict[str, Any], of_run: dict[str, Any]) -> Recomputed:
     """rows.parquet beside the lists and the journal, each row once."""
-    first: dict[str, str] = {}
-    fates: Counter[str] = Counter()
-    sums: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    read_any_cell()
+    found, notes = Recomputed(), Notes()
+    found.notes = notes
     lists = {name: _listed(archive, name) for name in LISTS}
     list_of = {fate.value: name for name, members in LISTS.items() for fate in members}
-    settled = _settled(archive)
-    records = 0
+    settled, created, left_open = _settled(archive), set[str](), set[str]()
     for row in _rows(archive):
-        records += 1
-        name = list_of[row["fate"]]
+        found.records += 1
+        name, fate = list_of[row["fate"]], row["fate"]
         beside = next(lists[name], None)
-        fates[row["fate"]] += 1
+        found.fates[fate] += 1
+        found.reasons.update(row["reasons"] or ())
         if beside is None or beside["_import_row_id"] != row["row_id"]:
-            first.setdefault("lists", f"{row['row_id']} does not stand in lists/{name}.csv where it should")
+            notes.note("lists", f"{row['row_id']} does not stand in lists/{name}.csv where it should")
             break
-        if (
-            beside["_import_fate"] != row["fate"]
-            or (beside["_import_idempotency_key"] or None) != row["idempotency_key"]
+        told = (fate, row["idempotency_key"] or "", row["billing_id"] or "", " ".join(row["reasons"] or ()))
+        if told != tuple(
+            beside[f"_import_{column}"] for column in ("fate", "idempotency_key", "billing_id", "reasons")
         ):
-            first.setdefault("lists", f"{row['row_id']} of lists/{name}.csv is not as rows.parquet has it")
+            notes.note("lists", f"{row['row_id']} of lists/{name}.csv is not as rows.parquet has it")
         if beside["_import_balance"]:
-            sums[beside["_import_currency"]][row["fate"]] += int(beside["_import_balance"])
-        if (
-            has_journal
-            and row["fate"] in {"created", "created_different"}
-            and settled.get(row["idempotency_key"]) != row["billing_id"]
-        ):
-            first.setdefault("journal", f"{row['row_id']} was created, and journal.csv does not say so")
+            minor = int(beside["_import_balance"])
+            (found.debits if minor > 0 else found.credits)[beside["_import_currency"]][fate] += minor
+        if fate in _SENT:
+            created.add(row["idempotency_key"])
+            if settled.get(row["idempotency_key"]) != row["billing_id"]:
+                notes.note("journal", f"{row['row_id']} was created, and journal.csv does not say so")
+        elif fate in _OPEN and row["idempotency_key"]:
+            left_open.add(row["idempotency_key"])  # the ledger may have settled it since
     for name, left in lists.items():
         if (more := next(left, None)) is not None:
-            first.setdefault("lists", f"lists/{name}.csv has a row more: {more['_import_row_id']}")
-    counted = {fate.value: fates[fate.value] for fate in Fate}
+            notes.note("lists", f"lists/{name}.csv has a row more: {more['_import_row_id']}")
+    if strays := {*settled} - created - left_open:
+        notes.note("journal", f"{len(strays)} customers were created by journal.csv, and by no row")
+    fates = {fate.value: found.fates[fate.value] for fate in Fate}
     read = sum(file["records"] for file in of_run["inputs"])
-    if counted != summary["fates"] or records != read:
-        first.setdefault(
-            "counts",
-            f"{records} records and {dict(fates)} are there, {read} were read and summary.json says {summary['fates']}",
-        )
-    told = {
-        code: {fate: amount for fate, amount in by_fate.items() if amount} for code, by_fate in summary["sums"].items()
-    }
-    found = {code: {fate: amount for fate, amount in by_fate.items() if amount} for code, by_fate in sums.items()}
-    if {code: by_fate for code, by_fate in told.items() if by_fate} != {
-        code: by_fate for code, by_fate in found.items() if by_fate
-    }:
-        first.setdefault("sums", "the balances of the lists do not come to the sums of summary.json")
-    by_name = {
-        "lists": "every record stands in its list once, in its place, as rows.parquet has it",
-        "counts": "records read = sum over fates, as summary.json says",
-        "sums": "the balances of the lists come to the sums per currency and fate of summary.json",
-        "journal": "every customer that was created was settled in the journal under its key",
-    }
-    if not has_journal:
-        del by_name["journal"]
-    return records, [Check(what, name not in first, first.get(name, "")) for name, what in by_name.items()]
+    notes.note("counts", differing("records", fates, summary["fates"]))
+    notes.note("counts", differing("records", {"read": found.records}, {"read": read}))
+    for side, mine in (("debits", found.debits), ("credits", found.credits)):
+        for code in sorted({*mine, *summary[side]}):
+            theirs = {fate: amount for fate, amount in summary[side].get(code, {}).items() if amount}
+            notes.note("sums", differing(f"{side} {code}", dict(mine[code]), theirs))
+    return found
 
 
 def _rows(archive: ZipFile) -> Iterator[dict[str, Any]]:
-    file = parquet.ParquetFile(io.BytesIO(archive.read("run/rows.parquet")))
-    for batch in file.iter_batches(_AT_ONCE, columns=["row_id", "fate", "idempotency_key", "billing_id"]):
+    file = parquet.ParquetFile(io.BytesIO(archive.read("rows.parquet")))
+    columns = ["row_id", "fate", "reasons", "idempotency_key", "billing_id"]
+    for batch in file.iter_batches(_AT_ONCE, columns=columns):
         yield from batch.to_pylist()
 
 
@@ -146,20 +203,24 @@ def _listed(archive: ZipFile, name: str) -> Iterator[dict[str, str]]:
 
 
 def _settled(archive: ZipFile) -> dict[str, str]:
-    """Key -> billing id of every event that settled something."""
+    """Key -> billing id of every event by which a customer is ours."""
     with archive.open("journal.csv") as member:
         events = csv.DictReader(io.TextIOWrapper(member, encoding="utf-8", newline=""))
-        return {event["key"]: event["billing_id"] for event in events if event["kind"] == "settled"}
+        return {
+            event["key"]: event["billing_id"]
+            for event in events
+            if event["kind"] == "settled" and event["state"] in _OURS
+        }
 
 
-def _not_here(manifest: dict[str, Any], of_run: dict[str, Any]) -> Iterator[Check]:
+def _not_here(manifest: dict[str, Any], of_run: dict[str, Any], archive: ZipFile) -> Iterator[Check]:
     """What a bundle cannot show, and by what it can be known again."""
     inputs = "; ".join(f"{file['name']} SHA-256 {file['sha256']}" for file in of_run["inputs"])
     yield Check("the lines of the inputs are those of the lists", None, f"no input is in a bundle; they were {inputs}")
     yield Check(
         "the lists say what was written",
         None,
-        "they show people masked; the run's manifest names the SHA-256 of the whole ones",
+        "they show people masked, and keys under the key of the home; the run's manifest names the SHA-256 of the whole ones",
     )
     end = manifest["journal_end"]
     told = (
@@ -168,6 +229,10 @@ def _not_here(manifest: dict[str, Any], of_run: dict[str, Any]) -> Iterator[Chec
         else "there was no ledger"
     )
     yield Check("the journal holds together", None, told)
+    if (of_run["config"] or {}).get("sha256"):
+        yield Check("the config is the file that was read", None, f"its SHA-256 was {of_run['config']['sha256']}")
+    if "reconciliation/summary.json" in archive.namelist():
+        yield Check("billing holds what the reconciliation says", None, "billing is not asked by this check")
 
 
 def _sha256_of(archive: ZipFile, name: str) -> str:

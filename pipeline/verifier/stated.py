@@ -19,19 +19,16 @@ def same_story(name: str, manifest: dict[str, Any], summary: dict[str, Any], pla
     wrong = []
     if {manifest["run_id"], summary["run_id"], plan["run_id"]} != {plan["run_id"]}:
         wrong.append(f"manifest, plan and summary of {name} name several runs")
-    for what in ("inputs", "settings"):
-        of_plan = plan[what]
-        wrong += [
-            f"{what} of {other} are not those of the plan"
-            for other, said in (("manifest.json", manifest), ("summary.json", summary))
-            if not _same(said[what], of_plan)
-        ]
-    config = {key: plan["config"][key] for key in ("path", "sha256")} if plan["config"] else None
+    others = (("manifest.json", manifest), ("summary.json", summary))
     wrong += [
-        f"{other} names another config than the plan"
-        for other, said in (("manifest.json", manifest), ("summary.json", summary))
-        if said["config"] != config
+        f"inputs of {other} are not those of the plan"
+        for other, said in others
+        if not _same(said["inputs"], plan["inputs"])
     ]
+    if summary["settings"] != plan["settings"]:
+        wrong.append("settings of summary.json are not those of the plan")
+    config = {key: plan["config"][key] for key in ("path", "sha256")} if plan["config"] else None
+    wrong += [f"{other} names another config than the plan" for other, said in others if said["config"] != config]
     wrong += [
         f"summary.json names another {what} than the plan"
         for what in ("environment", "planner", "planned_at")

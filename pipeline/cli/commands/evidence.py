@@ -199,20 +199,27 @@ def sign(**given: Any) -> int:
 @click.option(
     "--canary", "canaries", multiple=True, metavar="TEXT", help="A text that must not stand in it, planted or known."
 )
+@click.option(
+    "--allow",
+    "allowed",
+    multiple=True,
+    metavar="TEXT",
+    help="A text that may stand in it although a record says it: a town that is a surname, too.",
+)
+@click.option("--replace", is_flag=True, help="Write over an archive that stands there.")
 @options.maker
 @options.places
 def bundle(**given: Any) -> int:
     """Put the evidence of a run into one archive that names nobody: to hand over, and to keep for years.
 
-    It is searched for the run's people and for every --canary; where one is found, nothing is made (exit 4). `pipeline verify`
-    checks the archive on any machine.
+    The run is verified first. The archive is searched for the run's people and for every --canary; where one is found, nothing is
+    made (exit 4). `pipeline verify` checks it on any machine.
     """
     from pipeline.masking import Pii
-    from pipeline.verbs.bundle import make_bundle
+    from pipeline.verbs.bundle.story import make_bundle
 
     settings = options.settings({name: given[name] for name in ("home", "reports", "planner")})
-    path = make_bundle(
-        given["run_id"], settings, output=given["output"], pii=Pii(given["pii"]), canaries=given["canaries"]
-    )
+    wanted = {name: given[name] for name in ("output", "canaries", "allowed", "replace")}
+    path = make_bundle(given["run_id"], settings, pii=Pii(given["pii"]), **wanted)
     show_line(str(path))
     return 0

@@ -21,7 +21,7 @@ def our_own_words() -> str:
         for part in room.iterdir()
         if part.name.endswith((".j2", ".css", ".js", ".py"))
     ]
-    told = [f"{told.shown} {told.mend} {' '.join(told.bears_on_it)}" for told in EXPLANATIONS.values()]
+    told = [f"{told.mend} {' '.join(told.bears_on_it)}" for told in EXPLANATIONS.values()]
     return "\n".join([*ours, *told, *(code.sentence for code in (*Reason, *Alarm, *Fate))])
 
 

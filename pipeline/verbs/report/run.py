@@ -11,7 +11,7 @@ from pipeline.errors import NotApproved, RunNotFound
 from pipeline.files import write_bytes
 from pipeline.masking import Pii
 from pipeline.outcomes import LISTS
-from pipeline.reporting import Beside, Table, handed_on, render_run, run_tables
+from pipeline.reporting import Beside, Table, handed_on, render_run, run_tables, without_literals
 from pipeline.returning import TOO_LONG_FOR_A_CELL
 from pipeline.run_folder import PAGES, RunFolder
 from pipeline.text_sheet import MOST_COLUMNS, Sheet, write_text_book
@@ -56,6 +56,7 @@ def write_pages(
     output: Path | None = None,
 ) -> list[Path]:
     """Write the page, and the workbook where something was applied, beside the others or into `output`."""
+    content = content if pii is Pii.FULL else without_literals(content)
     into = output or folder.path
     if output is not None:
         output.mkdir(mode=0o700, parents=True, exist_ok=True)
