@@ -46,8 +46,8 @@ def signature(
 
 
 def signed(lines: Sequence[str], now: Mapping[str, str]) -> list[Signed]:
-    """Every role with its newest signature, held against what lies there `now` (name -> SHA-256)."""
-    newest: dict[str, Signed] = {}
+    """The newest signature of each role, and of every reviewer, held against what lies there `now` (name -> SHA-256)."""
+    newest: dict[tuple[str, str], Signed] = {}
     after, broken = _FIRST, False
     for line in lines:
         told = json.loads(line)
@@ -56,10 +56,18 @@ def signed(lines: Sequence[str], now: Mapping[str, str]) -> list[Signed]:
         # A reviewer signs for all that lies there, so that what comes later is news; the others sign for the plan alone.
         lies_there = now if told["role"] == "reviewer" else {name: now[name] for name in told["beneath"] if name in now}
         changed = ("signatures.jsonl",) * broken + _changed(told["beneath"], lies_there)
-        newest[told["role"]] = Signed(
+        who = told["name"] if told["role"] == "reviewer" else ""
+        newest[told["role"], who] = Signed(
             told["role"], told["name"], told["at"], told["note"], digest(told["beneath"]), changed
         )
-    return [newest.get(role, Signed(role)) for role in ROLES]
+    of_roles = {role: [one for (of, _), one in newest.items() if of == role] for role in ROLES}
+    return [one for role in ROLES for one in of_roles[role] or [Signed(role)]]
+
+
+def standing(lines: Sequence[str], now: Mapping[str, str], role: str) -> Signed:
+    """The signature of a role that counts: one that stands, the newest where several do, else the newest."""
+    of_role = [one for one in signed(lines, now) if one.role == role]
+    return max(of_role, key=lambda one: (one.state == "stands", one.at or ""))
 
 
 def _changed(beneath: Mapping[str, str], now: Mapping[str, str]) -> tuple[str, ...]:

@@ -210,6 +210,13 @@ def planned_naming(folder: "RunFolder", given: dict[str, Any]) -> "Naming":
     )
 
 
+def somebody(_context: click.Context, _option: click.Parameter, name: str | None) -> str | None:
+    """A name that was said has to be one; an empty variable of a shell is none."""
+    if name is not None and not name.strip():
+        raise click.BadParameter("somebody has a name")
+    return name
+
+
 @contextmanager
 def target(place: str, naming: "Naming", home: Path) -> "Iterator[Target]":
     """Where customers go, ready to take them: the sandbox inside this process, or billing with the key at hand."""

@@ -14,6 +14,9 @@ class Beside:
     pii: Pii = Pii.MASKED
     reasons: list[dict[str, Any]] = field(default_factory=list)  #: those of the summary, their examples as far as shown
     reconciliation: dict[str, Any] | None = None  #: the summary of the newest one that took this run in
+    reconciliations: list[dict[str, Any]] = field(
+        default_factory=list
+    )  #: every one: its id, when, method, exit code, verdict
     differences: list[dict[str, Any]] = field(default_factory=list)  #: the first ones, see `masked.DIFFERENCES`
     differences_in_all: int = 0
     duplicates: list[dict[str, str | None]] = field(

@@ -40,7 +40,7 @@ def with_examples(
 def without_examples(reasons: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Each reason with the rows of its examples alone, where nothing more of them is known."""
     rows = [[{"row_id": row, "person": None, "given": None} for row in reason["examples"]] for reason in reasons]
-    return [{"shown": shown, **reason} for reason, shown in zip(reasons, rows, strict=True)]
+    return [{**reason, "shown": shown} for reason, shown in zip(reasons, rows, strict=True)]
 
 
 def _shown(
@@ -64,7 +64,3 @@ def _column(code: str, known: set[str]) -> str | None:
     stage, _, field = code.partition(":")
     wanted = [f"mapped.{field}", f"given.{field}"] if field else ["text"] if stage.startswith("READ.") else []
     return next((name for name in wanted if name in known), None)
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

@@ -24,7 +24,7 @@ def handed_on(
     `rows`: a list as it was written, every column text. `identified`: row_id, external_reference, currency, balance of
     them. Columns: those of `OF_PEOPLE`, the supplier's, ours.
     """
-    tokens = identified.select(
+    tokens = identified.join(rows.select(row_id=ROW_ID), on="row_id", how="semi").select(
         pl.col("row_id").alias(ROW_ID),
         pl.col("external_reference").map_elements(person, return_dtype=pl.String).alias(OF_PEOPLE[0]),
         pl.col("currency").alias(OF_PEOPLE[1]),

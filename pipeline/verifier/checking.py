@@ -1,7 +1,7 @@
 """The story of a check: seals, what the files say of each other, every row, sums, payloads; each with the first thing that does not hold."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +25,11 @@ _CHECKS = {
 }
 
 
-def verify(folder: Path) -> Verified:
+def verify(folder: Path, inputs_at: Sequence[Path] = ()) -> Verified:
     """Recompute what a run folder says, from its files and the inputs that its manifest names; write nothing.
 
-    Of a reconciliation or a span of time: what its folder alone can show.
+    Of a reconciliation or a span of time: what its folder alone can show. `inputs_at`: folders to look in for inputs, and a config,
+    that do not lie any more where they were read.
     """
     manifest, broken_seal = read_manifest(folder)
     checks = [Check(f"{MANIFEST} is as it was written", broken_seal is None, broken_seal or "")]
@@ -41,6 +42,7 @@ def verify(folder: Path) -> Verified:
     try:
         if "kind" in manifest:
             return Verified(folder.name, 0, [*checks, *of_another_folder(folder, manifest)])
+        manifest = _where_they_are(manifest, inputs_at)
         checks += _of_files(folder, manifest)
         summary, plan = (
             json.loads((folder / name).read_text(encoding="utf-8")) for name in ("summary.json", "plan.json")
@@ -52,6 +54,22 @@ def verify(folder: Path) -> Verified:
     except Exception as error:  # noqa: BLE001
         checks.append(unreadable("the files can be read as what they are", error))
     return Verified(folder.name, records, checks)
+
+
+def _where_they_are(manifest: dict[str, Any], folders: Sequence[Path]) -> dict[str, Any]:
+    """The manifest with the places at which its inputs lie now: where they were read, else under their name in one of these folders."""
+
+    def placed(file: dict[str, Any]) -> dict[str, Any]:
+        path = Path(file["path"])
+        places = [path, *(folder / path.name for folder in folders)]
+        return {**file, "path": str(next((place for place in places if place.is_file()), path))}
+
+    config = manifest["config"]
+    return {
+        **manifest,
+        "inputs": [placed(file) for file in manifest["inputs"]],
+        "config": placed(config) if config else None,
+    }
 
 
 def _of_files(folder: Path, manifest: dict[str, Any]) -> Iterator[Check]:

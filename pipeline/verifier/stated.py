@@ -27,8 +27,9 @@ def same_story(name: str, manifest: dict[str, Any], summary: dict[str, Any], pla
     ]
     if summary["settings"] != plan["settings"]:
         wrong.append("settings of summary.json are not those of the plan")
-    config = {key: plan["config"][key] for key in ("path", "sha256")} if plan["config"] else None
-    wrong += [f"{other} names another config than the plan" for other, said in others if said["config"] != config]
+    config = plan["config"]["sha256"] if plan["config"] else None
+    named = [(other, said["config"]["sha256"] if said["config"] else None) for other, said in others]
+    wrong += [f"{other} names another config than the plan" for other, sha256 in named if sha256 != config]
     wrong += [
         f"summary.json names another {what} than the plan"
         for what in ("environment", "planner", "planned_at")

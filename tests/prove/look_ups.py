@@ -27,7 +27,7 @@ def block(told: tuple[int, int, float, int]) -> dict[str, Any]:
             "run", "customers.csv", "--base-url", outside.base_url, "--yes", environment=outside.environment
         )
         assert done.returncode == 0, done.stderr
-        before, began, active = _asked(outside), time.monotonic(), 0.0
+        before, active = _asked(outside), 0.0
         limits = sorted(dice.sample(range(1, customers), kills))
         for limit in limits:
             active += _until(pipeline, outside, per_second, before + limit)

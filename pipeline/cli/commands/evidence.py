@@ -9,9 +9,18 @@ from pipeline.cli import options
 from pipeline.cli.printing import show_json, show_line, show_reconciliation, show_verdict
 from pipeline.errors import RunNotFound
 
+inputs_at = click.option(
+    "--inputs",
+    "inputs_at",
+    multiple=True,
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Folder to look in for inputs, and the config, that were put away since.",
+)
+
 
 @click.command()
 @click.argument("run_id")
+@inputs_at
 @options.places
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def verify(**given: Any) -> int:
@@ -31,7 +40,8 @@ def verify(**given: Any) -> int:
     else:
         reports = options.settings(given).reports
         here = path if path.is_dir() else reports / path.name
-        found = verify(here if (here / "manifest.json").is_file() else named_run(reports, given["run_id"]).path)
+        folder = here if (here / "manifest.json").is_file() else named_run(reports, given["run_id"]).path
+        found = verify(folder, given["inputs_at"])
     if given["as_json"]:
         show_json({**asdict(found), "holds": found.holds, "exit_code": found.exit_code})
         return found.exit_code
@@ -133,6 +143,8 @@ def report(**given: Any) -> int:
 
     settings = options.settings({name: given[name] for name in ("home", "reports", "planner")})
     pii = Pii(given["pii"])
+    if given["until"] is not None and given["since"] is None:
+        raise click.UsageError("--until ends a span that --since begins")
     if given["since"] is not None:
         if given["run_id"] or given["output"]:
             raise click.UsageError("--since takes every run of a span, and reports it in a folder of its own")
@@ -164,13 +176,16 @@ def report(**given: Any) -> int:
     show_default=True,
     help="What you sign as.",
 )
-@click.option("--name", "planner", help="Who signs.  [default: PIPELINE_PLANNER, or the user's name]")
+@click.option(
+    "--name", "planner", callback=options.somebody, help="Who signs.  [default: PIPELINE_PLANNER, or the user's name]"
+)
 @click.option("--note", help="What is to stand beside the name.")
 @click.option(
     "--evidence",
     metavar="DIGEST",
     help="The digest on the page that was read, or its beginning: sign for nothing else.",
 )
+@inputs_at
 @options.places
 def sign(**given: Any) -> int:
     """Put your name under a run: a reviewer under what was done, an approver under its plan.
@@ -180,7 +195,8 @@ def sign(**given: Any) -> int:
     from pipeline.verbs.report.sign import sign
 
     settings = options.settings({name: given[name] for name in ("home", "reports", "planner")})
-    digest, (page, *_) = sign(given["run_id"], given["role"], settings, evidence=given["evidence"], note=given["note"])
+    wanted = {name: given[name] for name in ("evidence", "note", "inputs_at")}
+    digest, (page, *_) = sign(given["run_id"], given["role"], settings, **wanted)
     show_line(f"signed by {settings.planner} as {given['role']}, for {digest}")
     show_line(f"report: {page}")
     return 0

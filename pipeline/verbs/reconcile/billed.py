@@ -42,6 +42,13 @@ class Billed:
 
 def stage_export(folder: RunFolder, exports: Sequence[Path], settings: Settings, watch: Watch) -> Billed:
     """An export, read as everything is: each record accounted for, mapped, normalized."""
+    try:
+        return _staged_export(folder, exports, settings, watch)
+    except SourceError as error:  # what the job says of an export stands under a key of its own
+        raise SourceError(str(error).replace("source.", "reconcile.source.")) from error
+
+
+def _staged_export(folder: RunFolder, exports: Sequence[Path], settings: Settings, watch: Watch) -> Billed:
     said = settings.reconcile
     files = in_order(list(exports), Declared(**said.source.model_dump()) if said.source else None, said.mapping)
     unusable, first_unusable, read_so_far, times, unreadable_times = 0, list[str](), 0, 0, 0
@@ -56,7 +63,10 @@ def stage_export(folder: RunFolder, exports: Sequence[Path], settings: Settings,
             names_one = pl.col("reason").is_null() & pl.col("external_reference").is_not_null()
             kept = customers.filter(names_one)
             unusable += customers.height - kept.height
-            first_unusable += customers.filter(~names_one)["row_id"].head(_FIRST - len(first_unusable)).to_list()
+            told = pl.concat_str("row_id", pl.concat_str(pl.lit(" "), "reason").fill_null(""))
+            first_unusable += (
+                customers.filter(~names_one).select(told).head(_FIRST - len(first_unusable)).to_series().to_list()
+            )
             billed = _as_billed(kept, layout, changed_at)
             if changed_at is not None:
                 given = kept[f"given.{changed_at}"].str.strip_chars().replace("", None).count()

@@ -59,6 +59,10 @@ def look_up(
     stop, SubmissionStopped where billing gives an answer that no retry mends.
     """
     done, missing = _take_up(journal, wanted, of)
+    # About a second of answers, so that at a slow pace a kill costs no more than at a fast one.
+    at_once = (
+        _AT_ONCE if settings.per_second is None else max(settings.workers, min(_AT_ONCE, round(settings.per_second)))
+    )
     asking = _Asking(Pace(settings.per_second, CLOCK.monotonic), stopping.event)
     with (
         Billing(target.address, target.api_key, workers=settings.workers) as billing,
@@ -66,7 +70,7 @@ def look_up(
     ):
 
         def go_on(left: Iterator[tuple[str, str]], done: int) -> Iterator[str]:
-            while block := list(itertools.islice(left, _AT_ONCE)):
+            while block := list(itertools.islice(left, at_once)):
                 answers = list(pool.map(lambda asked: asking.ask(billing, *asked), block))
                 whole = [answer for answer in itertools.takewhile(lambda one: one is not None, answers) if answer]
                 for (reference, _), answer in zip(block, whole, strict=False):
@@ -78,7 +82,8 @@ def look_up(
                 done += len(whole)
                 watch.looking_up(min(done, of), of)
                 if asking.refused:
-                    raise SubmissionStopped(f"billing cannot be asked: {asking.refused}; mend that and say it again")
+                    stopped = Interrupted if asking.is_silent else SubmissionStopped
+                    raise stopped(f"billing cannot be asked: {asking.refused}; mend that and say it again to go on")
                 if stopping.event.is_set():
                     raise Interrupted(f"stopped after {min(done, of)} of {of} look-ups; say it again to go on")
 
@@ -106,6 +111,7 @@ class _Asking:
     pace: Pace
     stop: threading.Event
     refused: str = ""
+    is_silent: bool = False  #: billing gave no answer at all: an outage, and no fault of what was asked
 
     def ask(self, billing: Billing, reference: str, payload: str) -> dict[str, Any] | None:
         """What billing says of a reference, under `found`; None where it was stopped, or billing will not be asked."""
@@ -125,7 +131,7 @@ class _Asking:
                 case _:
                     self.refused = f"{type(answer).__name__} for a look-up"
                     return None
-        self.refused = f"no answer to {_TRIES} look-ups of one customer"
+        self.refused, self.is_silent = f"no answer to {_TRIES} look-ups of one customer", True
         return None
 
 

@@ -135,8 +135,21 @@ def _faults(workbench: duckdb.DuckDBPyConnection, compared: Compared, residual: 
             f"{billed.unusable} records of the export that name no customer ({_first(billed.unusable_rows, billed.unusable)})"
         )
     if unread:
-        faults.append(f"{unread} balances in billing that nobody can read, and no sum holds ({_first(rows, unread)})")
+        unit = ", though they would be amounts in major units: see reconcile.mapping.balance.unit" * _looks_major(
+            workbench
+        )
+        faults.append(
+            f"{unread} balances in billing that nobody can read, and no sum holds{unit} ({_first(rows, unread)})"
+        )
     return faults
+
+
+def _looks_major(workbench: duckdb.DuckDBPyConnection) -> bool:
+    """Whether what cannot be read are decimal numbers, as an export writes them that was declared to hold minor units."""
+    found = workbench.execute(
+        "SELECT bool_and(regexp_full_match(balance_text, '-?[0-9]+\\.[0-9]{1,3}')) FROM billed WHERE balance_text IS NOT NULL"
+    ).fetchall()
+    return bool(found[0][0])
 
 
 def _first(rows: Sequence[str], of: int) -> str:

@@ -13,7 +13,7 @@ from pipeline.masking import Pii, shown
 from pipeline.reporting import Beside, Open, ages, differences_shown, shown_as, with_examples, without_examples
 from pipeline.run_folder import RunFolder
 from pipeline.signatures import digest, signed
-from pipeline.verbs.report.evidence import lies_beneath, newest_reconciliation
+from pipeline.verbs.report.evidence import Reconciliations, lies_beneath
 from pipeline.verbs.report.open_rows import home_key, naming, oldest, open_items
 
 MOST_DIFFERENCES_OF_A_BOOK = 20_000
@@ -23,7 +23,8 @@ _MOST_OPEN = 25  #: on the page, and as many of each list with duplicates
 def beside_of(folder: RunFolder, content: dict[str, Any], home: Path, pii: Pii, *, workbook: bool) -> Beside:
     """All that was found about a run since its summary was written, as far as `pii` lets it be shown; people under the home's tokens."""
     key = home_key(home)
-    person, reconciliation = naming(key, pii), newest_reconciliation(folder)
+    person, reconciliations = naming(key, pii), Reconciliations.of(folder.path.parent)
+    reconciliation = reconciliations.newest(folder.run_id)
     beneath = lies_beneath(folder, "reviewer" if workbook else "approver", reconciliation)
     until = datetime.fromisoformat(content["finished_at"])
     items = open_items(folder, home) if workbook else Open().items
@@ -32,6 +33,7 @@ def beside_of(folder: RunFolder, content: dict[str, Any], home: Path, pii: Pii, 
         pii=pii,
         reasons=_reasons(folder, content["reasons"], pii, person),
         reconciliation=reconciliation[1] if reconciliation else None,
+        reconciliations=reconciliations.all_of(folder.run_id),
         differences=differences.head(MOST_DIFFERENCES_OF_A_BOOK).to_dicts(),
         differences_in_all=differences.height,
         duplicates=list(_duplicates(folder, person)),

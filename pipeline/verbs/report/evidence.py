@@ -36,6 +36,17 @@ class Reconciliations:
         whole = [one for one in found if "sample" not in one[1]]
         return max(whole or found, key=lambda one: (one[1]["finished_at"], one[0].name), default=None)
 
+    def all_of(self, run_id: str) -> list[dict[str, Any]]:
+        """What each one that took a run in came to, the newest first."""
+        told = sorted(self.by_run.get(run_id, []), key=lambda one: one[1]["finished_at"], reverse=True)
+        return [
+            {
+                **{name: one[name] for name in ("reconciliation_id", "finished_at", "method", "exit_code", "verdict")},
+                "is_sample": "sample" in one,
+            }
+            for _, one in told
+        ]
+
 
 def newest_reconciliation(folder: RunFolder) -> Reconciliation | None:
     """That of one run."""

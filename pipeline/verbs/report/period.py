@@ -14,7 +14,7 @@ from pipeline.masking import Pii
 from pipeline.outcomes import LISTS
 from pipeline.reporting import Beside, add_up_once, ages, period_tables, render_period, verdict_on_period
 from pipeline.run_folder import RunFolder, all_runs
-from pipeline.signatures import signed
+from pipeline.signatures import standing
 from pipeline.text_sheet import write_text_book
 from pipeline.verbs.fed import stage_fed
 from pipeline.verbs.reconcile.taken_in import day_of
@@ -107,7 +107,7 @@ def _told(run: RunFolder, reconciliations: Reconciliations) -> dict[str, Any]:
     summary, against = run.read_json("summary.json"), reconciliations.newest(run.run_id)
     lines = run.signatures()
     beneath = lies_beneath(run, "reviewer", against) if any('"reviewer"' in line for line in lines) else {}
-    (reviewed,) = (one for one in signed(lines, beneath) if one.role == "reviewer")
+    reviewed = standing(lines, beneath, "reviewer")
     return {
         "run_id": run.run_id,
         "planned_at": summary["planned_at"],

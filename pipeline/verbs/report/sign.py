@@ -1,5 +1,6 @@
 """The story of a signature: what lies there is fit to be signed, the name goes under it, the report says so."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +16,23 @@ from pipeline.verifier import Verified, verify
 
 
 def sign(
-    run_id: str, role: str, settings: Settings, *, evidence: str | None = None, note: str | None = None
+    run_id: str,
+    role: str,
+    settings: Settings,
+    *,
+    evidence: str | None = None,
+    note: str | None = None,
+    inputs_at: Sequence[Path] = (),
 ) -> tuple[str, list[Path]]:
     """Put a name under a run and make its report anew; the digest of what was signed, and where the report is.
 
     A reviewer signs for what was done, an approver for the plan. Raises OutOfBalance where the run does not verify, or what billing
     holds is not explained; NotApproved where `evidence` is not what lies there, or nothing is said (`note`) of what is not as it
-    should be.
+    should be. `inputs_at`: folders in which inputs lie that were put away.
     """
     folder = RunFolder.find(settings.reports, run_id)
     refuse_unfinished(folder)
-    found = verify(folder.path)
+    found = verify(folder.path, inputs_at)
     if not found.holds:
         raise OutOfBalance("; ".join([f"run {run_id} does not verify, and is not signed", *_broken(found)]))
     content, reconciliation = folder.read_json("summary.json"), newest_reconciliation(folder)
