@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -61,6 +62,12 @@ class Outside:
         httpx.post(
             f"{self.base_url}/_sandbox/clock", json={"advance_seconds": seconds}, trust_env=False
         ).raise_for_status()
+
+    def change(self, reference: str, **fields: object) -> None:
+        """Change a customer, as somebody else would."""
+        headers = {"Authorization": f"Bearer {self.api_key}", "Idempotency-Key": str(uuid.uuid4())}
+        url = f"{self.base_url}/billing/customers/{reference}"
+        httpx.patch(url, json=fields, headers=headers, trust_env=False).raise_for_status()
 
     @property
     def environment(self) -> dict[str, str]:

@@ -84,6 +84,9 @@ planning = _together(
 accepting = click.option(
     "--accept", multiple=True, metavar="CODE", help="Go on although this alarm was raised, such as STREAM.MISSING_DAY."
 )
+_outage = click.option(
+    "--outage-seconds", type=float, help="Stop, resumable, after so long without an answer.  [default: 300]"
+)
 sending = _together(
     click.option("--workers", type=int, help="Requests at the same time.  [default: 8]"),
     click.option(
@@ -92,9 +95,7 @@ sending = _together(
         type=float,
         help="At most so many requests a second.  [default: as fast as answers come]",
     ),
-    click.option(
-        "--outage-seconds", type=float, help="Stop, resumable, after so long without an answer.  [default: 300]"
-    ),
+    _outage,
     click.option("--max-creates", type=int, help="Refuse (exit 3) to create more than so many."),
     click.option(
         "--canary", type=int, help="Create so many, look them up and compare, then the rest.  [default: 3 if live]"
@@ -106,6 +107,7 @@ looking_up = _together(
     click.option(
         "--pace", "per_second", type=float, help="At most so many a second.  [default: as fast as answers come]"
     ),
+    _outage,
 )
 pii = click.option(
     "--pii",
@@ -208,6 +210,16 @@ def planned_naming(folder: "RunFolder", given: dict[str, Any]) -> "Naming":
         merchant=given["merchant"] or known["merchant"],
         live=given["live"],
     )
+
+
+def day(_context: click.Context, _option: click.Parameter, text: str | None) -> str | None:
+    """A day as ISO 8601 writes it."""
+    from datetime import date
+
+    try:
+        return None if text is None else date.fromisoformat(text).isoformat()
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is no day; write it as 2026-11-01") from None
 
 
 def somebody(_context: click.Context, _option: click.Parameter, name: str | None) -> str | None:

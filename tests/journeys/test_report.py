@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shutil
 from zipfile import ZipFile
 
@@ -360,26 +361,92 @@ def test_tables_filter_and_sort(naughty, opened):
     assert shown.count() == every
 
     records = page.locator("#reasons thead button").first
-    records.click()
-    counts = [
-        int(cell.replace("\u202f", "")) for cell in page.locator("#reasons tbody tr td:first-child").all_inner_texts()
+    before = page.locator("#reasons tbody tr").all_inner_texts()
+    for is_reverse in (False, True):
+        records.click()
+        cells = page.locator("#reasons tbody tr td:first-child").all_inner_texts()
+        counts = [int(cell.replace("\u202f", "")) for cell in cells]
+        assert counts == sorted(counts, reverse=is_reverse)
+    records.click()  # the third time: as it was
+    assert page.locator("#reasons tbody tr").all_inner_texts() == before
+
+
+def test_amounts_sort_within_their_currency_and_are_found_as_people_type_them(sent, opened):
+    pipeline, outside = sent
+    rows = [[f"S-{at}", "A", "", "", code, amount] for at, (code, amount) in enumerate(
+        [("KWD", "8647095"), ("ZAR", "-382453"), ("ZAR", "123456789"), ("JPY", "24097"), ("ZAR", "5")]
+    )]  # fmt: skip
+    write_customers(pipeline.folder / "s.csv", rows)
+    pipeline("run", "s.csv", "--base-url", outside.base_url, "--yes", environment=outside.environment)
+    held = outside.customers()
+    write_customers(
+        pipeline.folder / "e.csv",
+        [
+            [name, one["name"], one["currency"], one["balance"] + 1]
+            for name, one in held.items()
+            if name.startswith("S-")
+        ],
+        "external_reference,name,currency,balance",
+    )
+    pipeline("reconcile", "--export", "e.csv")
+    pipeline("report")
+    open_page, told = opened
+    page = open_page(pipeline.newest() / "report.html")
+    meant = page.locator("#differences thead button", has_text="We meant")
+
+    meant.click()
+
+    cells = page.locator('#differences tbody td[data-label="We meant"]').all_inner_texts()
+    assert [cell.replace("\u202f", "") for cell in cells] == ["24097", "8647.095", "-3824.53", "0.05", "1234567.89"]
+    field = page.locator("#differences input.sift")
+    field.fill("1234567.89")
+    assert page.locator("#differences tbody tr:not([hidden])").count() == 1
+    page.emulate_media(media="print")
+    assert page.locator("#differences tbody tr:visible").count() == 5  # nobody signs half a table
+    page.emulate_media(media="screen")
+    field.fill("nothing of the kind")
+    assert page.locator("#differences output").inner_text() == "nothing matches, of 5"
+    assert told == []
+
+
+def test_nothing_on_a_page_is_wider_than_the_window_in_light_or_dark_and_text_can_be_read(sent, opened):
+    pipeline, outside = sent
+    pipeline("reconcile", "--base-url", outside.base_url, environment=outside.environment)
+    pipeline("report", "--since", "2020-01-01")
+    reports = pipeline.folder / "reports"
+    pages = [
+        pipeline.newest() / "report.html",
+        *reports.glob("*-reconcile-*/report.html"),
+        *reports.glob("*-since-*/report.html"),
     ]
-    assert counts == sorted(counts)
-    records.click()
-    counts = [
-        int(cell.replace("\u202f", "")) for cell in page.locator("#reasons tbody tr td:first-child").all_inner_texts()
-    ]
-    assert counts == sorted(counts, reverse=True)
+    open_page, told = opened
+
+    for path in pages:
+        page = open_page(path)
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            for width in (390, 768, 1280):
+                page.set_viewport_size({"width": width, "height": 900})
+                assert page.evaluate("document.documentElement.scrollWidth") <= width, (path, width)
+            ink, paper = (page.evaluate(f"getComputedStyle(document.querySelector('main')).{one}") for one in ("color", "backgroundColor"))  # fmt: skip
+            assert contrast(ink, paper) > 7, (scheme, ink, paper)
+        page.set_viewport_size({"width": 1280, "height": 900})
+        stops = page.locator("[tabindex='0']").count()
+        assert stops <= 2, path  # only what really scrolls is a stop for the tab key
+    assert len(pages) == 3
+    assert told == []
 
 
-@pytest.mark.parametrize("width", [390, 1280])
-def test_nothing_on_the_page_is_wider_than_the_window(sent, opened, width):
-    open_page, _ = opened
-    page = open_page(sent[0].newest() / "report.html")
+def contrast(one, other):
+    """The ratio of two colours as WCAG 2 defines it."""
 
-    page.set_viewport_size({"width": width, "height": 900})
+    def light(colour):
+        channels = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+        return sum(weight * channel for weight, channel in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
 
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    brighter, darker = sorted((light(one), light(other)), reverse=True)
+    return (brighter + 0.05) / (darker + 0.05)
 
 
 def test_a_month_counts_each_record_once_however_often_it_was_fed(sent):

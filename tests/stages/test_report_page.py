@@ -13,9 +13,12 @@ from hypothesis import strategies as st
 from pipeline.cli.printing import show_report
 from pipeline.currency import major_units
 from pipeline.outcomes import LISTS, Action, Fate, Reason
+from pipeline.reporting.beside import Beside
 from pipeline.reporting.glance import duration, how_long
 from pipeline.reporting.money import KINDS, at_stake
 from pipeline.reporting.pages import EXIT_CODES, render_run
+from pipeline.reporting.pages.bridge import bridge_of
+from pipeline.reporting.pages.pictures import Bar, pace_chart, rate, waterfall
 from pipeline.reporting.summary import verdict_on
 
 HOSTILE = [
@@ -704,3 +707,134 @@ def test_the_page_stays_small_with_fifty_reasons_and_a_thousand_strange_columns_
     assert len(html.encode()) < 200_000
     assert "988 more" in Page(html).text
     assert "of them 0 are broken" in Page(html).text
+
+
+# -- how it stands, and the way to billing ------------------------------------------------------------------------------
+
+
+def against(exit_code, *, signable=True, verdict="Out of balance: 17 missing in billing.", **more):
+    """The summary of a reconciliation, as far as a page of a run shows it."""
+    step = {"sentence": "", "records": 7, "figures": {"ZAR": {"records": 7, "sum": 23_000}}}
+    steps = [{"step": name, "is_total": True, **step} for name in ("read", "expected", "found")]
+    return {
+        "reconciliation_id": "20261123T060000Z-reconcile-3f9a1c", "runs": ["x"], "exit_code": exit_code, "signable": signable,
+        "verdict": verdict, "method": "export", "export": [], "export_unusable": 0, "finished_at": "2026-11-23T06:00:00+00:00",
+        "reviewer": "sipho", "compared": ["name", "currency", "balance"], "tolerances": {}, "differences": {}, "not_determinable": {},
+        "legacy": {"totals": {}, "because": {}}, "bridge": steps, "residual": {}, **more,
+    }  # fmt: skip
+
+
+def clean():
+    made = content(exit_code=0, amounts_unreadable={}, columns_not_sent={}, reasons=[])
+    made["fates"] = dict.fromkeys(made["fates"], 0) | {"created": 10}
+    return {**made, "verdict": verdict_on(made)}
+
+
+@pytest.mark.parametrize(
+    ("made", "reconciliation", "state", "mark"),
+    [
+        (clean(), None, "good", "Adds up; nothing is left to do"),
+        (clean(), against(0), "good", "Adds up; nothing is left to do"),
+        (clean(), against(1), "attention", "Adds up; something is left to do"),
+        (clean(), against(7), "broken", "Billing is not what was meant"),
+        (clean(), against(7, signable=False), "broken", "Not to be signed"),
+        ({**out_of_balance(), "verdict": ""}, against(0), "broken", "Out of balance"),
+    ],
+)
+def test_a_page_is_no_better_than_the_worst_that_is_known_of_its_run(made, reconciliation, state, mark):
+    page = render_run(made, Beside(reconciliation=reconciliation))
+
+    assert f'<header class="{state}">' in page
+    assert mark in Page(page).text
+    assert ("pipeline sign" in page) == (state != "broken" or mark == "Billing is not what was meant")
+    if reconciliation and reconciliation["exit_code"] == 7:
+        assert Page(page).text.index("Out of balance: 17 missing") < Page(page).text.index(
+            "10 of 10 records were created"
+        )
+
+
+def test_what_is_not_done_is_said_where_it_is_signed():
+    made = content(status="stopped", exit_code=5)
+    made["fates"] |= {"created": 5, "in_doubt": 2}
+
+    text = Page(rendered(made)).text
+
+    assert "! Not finished" in text
+    assert "2 records are in doubt and 0 were not sent" in text[text.index("Sign-off") :]
+    assert "--note TEXT" in text
+
+
+def test_a_plan_that_an_alarm_stops_says_so_first_and_is_not_to_be_approved():
+    finding = {"code": "TOTAL.DIFFERS", "stops": True, "what": "--expect states 1", "sentence": "It differs."}
+    planned = content(status="planned", exit_code=3, findings=[finding])
+
+    text = Page(rendered(planned)).text
+
+    assert "✕ It will not be applied as it stands" in text
+    assert f"pipeline apply {planned['run_id']} --accept TOTAL.DIFFERS" in text
+    assert "not to be approved" in text
+    assert "Approved by (name" not in text
+
+
+def step(name, amount, *, is_total=False, records=1):
+    figures = {"ZAR": {"records": records, "sum": amount}} if amount is not None else {}
+    return {"step": name, "sentence": name, "is_total": is_total, "records": records, "figures": figures}
+
+
+def test_the_view_of_a_bridge_has_each_total_what_lies_between_and_the_residual():
+    steps = [step("read", 1_000, is_total=True), step("invalid", -300), step("refused", -100), step("expected", 600, is_total=True),
+             step("balance_differs", 50), step("found", 650, is_total=True)]  # fmt: skip
+
+    view = bridge_of(steps, {"ZAR": {"records": 0, "sum": 7}})
+
+    assert view.heads == ["Read", "Taken out", "Expected", "Differences", "Found"]
+    assert view.lines == [("ZAR", [1_000, -400, 600, 50, 650], (0, 7))]
+    assert [(row.name, row.sum) for row in view.blocks[0].rows] == [
+        ("read", 1_000), ("invalid", -300), ("refused", -100), ("expected", 600), ("balance_differs", 50), ("found", 650),
+    ]  # fmt: skip
+    assert bridge_of([]) is None
+
+
+def test_a_legacy_total_that_nobody_stated_is_not_invented():
+    unstated = {"step": "legacy", "sentence": "", "is_total": True, "records": 7, "figures": {}}
+    steps = [unstated, step("read", 1_000, is_total=True), step("expected", 1_000, is_total=True), step("found", 1_000, is_total=True)]  # fmt: skip
+
+    view = bridge_of(steps)
+
+    assert view.lines[0][1] == [None, 0, 1_000, 0, 1_000, 0, 1_000]
+    assert next(row.records for row in view.records.rows) == 7
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(-(10**15), 10**15)), min_size=1, max_size=12))
+def test_every_bar_of_a_waterfall_stands_within_its_picture(bars):
+    drawn = waterfall([Bar("total", is_total, amount, str(amount)) for is_total, amount in [(True, 5), *bars]])
+
+    for one in drawn:
+        for x, width in re.findall(r'<rect class="\w+" x="([-\d.]+)" y="[\d.]+" width="([-\d.]+)"', one):
+            assert 0 <= float(x) <= float(x) + float(width) <= 1004
+
+
+def test_a_bar_far_beyond_what_is_left_in_the_end_is_cut_off_and_says_so():
+    bars = [
+        Bar("total", True, 10**15, "much"),
+        Bar("rejected", False, -(10**15) + 1_000, "less"),
+        Bar("total", True, 1_000, "left"),
+    ]
+
+    much, less, left = waterfall(bars)
+
+    assert "not to scale" in much
+    assert "not to scale" in less
+    assert "not to scale" not in left
+    widths = [float(re.search(r'<rect[^>]* width="([\d.]+)"', one)[1]) for one in (much, left)]
+    assert widths[1] > 900
+
+
+def test_a_pace_of_a_few_seconds_needs_no_picture():
+    span = {"settled": 10, "p50": 0.1, "p95": 0.2}
+    few = {"span_seconds": 1, "spans": [{"after": at, **span} for at in range(3)]}
+    more = {"span_seconds": 1, "spans": [{"after": at, **span} for at in range(9)]}
+
+    assert pace_chart(few) is None
+    assert pace_chart(more).count("<rect") == 18
+    assert rate(1_120.4) == "1\u202f120"

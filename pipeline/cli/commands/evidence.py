@@ -58,7 +58,12 @@ def verify(**given: Any) -> int:
 
 @click.command()
 @click.argument("run_ids", nargs=-1, metavar="[RUN_ID]...")
-@click.option("--since", metavar="DAY", help="Every run since this day, such as 2026-11-01, instead of named ones.")
+@click.option(
+    "--since",
+    metavar="DAY",
+    callback=options.day,
+    help="Every run since this day (in UTC), such as 2026-11-01, instead of named ones.",
+)
 @click.option(
     "--export",
     "exports",
@@ -120,8 +125,13 @@ def reconcile(**given: Any) -> int:
 
 @click.command()
 @click.argument("run_id", required=False)
-@click.option("--since", metavar="DAY", help="Instead of one run, every run since this day, such as 2026-11-01.")
-@click.option("--until", metavar="DAY", help="With --since: the last day.  [default: today]")
+@click.option(
+    "--since",
+    metavar="DAY",
+    callback=options.day,
+    help="Instead of one run, every run since this day (in UTC), such as 2026-11-01.",
+)
+@click.option("--until", metavar="DAY", callback=options.day, help="With --since: the last day.  [default: today]")
 @options.pii
 @click.option(
     "--output",

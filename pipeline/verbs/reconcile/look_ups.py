@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -24,7 +24,6 @@ from pipeline.files import refuse_symlink
 from pipeline.outcomes import Found, Limited, NoAnswer, NotFound, ServerTrouble
 from pipeline.verbs.watch import CLOCK, StopRequest, Watch
 
-_TRIES = 6
 _LONGEST_WAIT = 30.0  #: seconds between two tries
 _ASK_AGAIN = 1.0  #: seconds, before a customer that was not found is missing: look-ups may lag behind
 _AT_ONCE = 256
@@ -63,7 +62,7 @@ def look_up(
     at_once = (
         _AT_ONCE if settings.per_second is None else max(settings.workers, min(_AT_ONCE, round(settings.per_second)))
     )
-    asking = _Asking(Pace(settings.per_second, CLOCK.monotonic), stopping.event)
+    asking = _Asking(Pace(settings.per_second, CLOCK.monotonic), _outage_of(settings), stopping.event)
     with (
         Billing(target.address, target.api_key, workers=settings.workers) as billing,
         ThreadPoolExecutor(settings.workers) as pool,
@@ -106,32 +105,43 @@ def _answers(journal: BinaryIO, of: int) -> Iterator[tuple[str, dict[str, Any] |
             yield reference, found if found is not None else json.loads(next(second))[1]
 
 
+def _outage_of(settings: Settings) -> float:
+    return max(settings.outage_seconds, 2 / settings.per_second if settings.per_second else 0.0)  # a slow pace is none
+
+
 @dataclass(slots=True)
 class _Asking:
     pace: Pace
+    outage_seconds: float
     stop: threading.Event
+    heard_at: float = field(default_factory=CLOCK.monotonic)
     refused: str = ""
     is_silent: bool = False  #: billing gave no answer at all: an outage, and no fault of what was asked
 
     def ask(self, billing: Billing, reference: str, payload: str) -> dict[str, Any] | None:
         """What billing says of a reference, under `found`; None where it was stopped, or billing will not be asked."""
-        for tried in range(_TRIES):
+        for tried in itertools.count():
             if self.refused or not self.pace.wait(self.stop):
-                return None
-            match answer := billing.make(LookUp(reference, payload.encode())):
+                break
+            answer = billing.make(LookUp(reference, payload.encode()))
+            now = CLOCK.monotonic()
+            if not isinstance(answer, ServerTrouble | NoAnswer):
+                self.heard_at = now
+            match answer:
                 case Found():
                     return {"found": as_billing_holds_it(payload, answer)}
                 case NotFound():
                     return {"found": None}
                 case Limited():
                     self.pace.slow_down()
-                    self.pace.pause(min(answer.retry_after or 2.0**tried, _LONGEST_WAIT))
+                    self.pace.pause(min(answer.retry_after or 2.0 ** min(tried, 9), _LONGEST_WAIT))
                 case ServerTrouble() | NoAnswer():
-                    self.stop.wait(min(0.5 * 2.0**tried, _LONGEST_WAIT))
+                    if now - self.heard_at > self.outage_seconds:
+                        self.refused, self.is_silent = f"no answer for {self.outage_seconds:g} seconds", True
+                    else:
+                        self.stop.wait(min(0.5 * 2.0 ** min(tried, 9), _LONGEST_WAIT))
                 case _:
                     self.refused = f"{type(answer).__name__} for a look-up"
-                    return None
-        self.refused, self.is_silent = f"no answer to {_TRIES} look-ups of one customer", True
         return None
 
 

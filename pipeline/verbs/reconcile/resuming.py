@@ -2,36 +2,70 @@
 
 import json
 import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
+from pipeline.files import private_folder
 from pipeline.run_folder import RunFolder
+from pipeline.verbs.reconcile.look_ups import journal_of
 from pipeline.verbs.watch import CLOCK
 
-JOURNAL, ASKED = "looked_up.jsonl", "asked.json"
+_JOURNAL, _ASKED = "looked_up.jsonl", "asked.json"
 _A_DAY = 86_400  #: seconds; what billing said longer ago says little
 
 
-def new_folder(reports: Path, asked: dict[str, Any]) -> RunFolder:
+@contextmanager
+def folder_by_export(reports: Path, asked: dict[str, Any]) -> Iterator[tuple[RunFolder, None]]:
+    """A folder, and no journal: where it fails nothing of it stays."""
+    folder = _new_folder(reports, asked)
+    try:
+        yield folder, None
+    except BaseException:
+        shutil.rmtree(folder.path)
+        raise
+    shutil.rmtree(folder.staged)
+
+
+@contextmanager
+def folder_by_look_ups(reports: Path, asked: dict[str, Any]) -> Iterator[tuple[RunFolder, BinaryIO]]:
+    """A folder and the journal of answers in it: where it fails the answers stay, to go on there.
+
+    Raises LedgerLocked where the same reconciliation goes on in another process.
+    """
+    folder = _unfinished_folder(reports, asked) or _new_folder(reports, asked)
+    with journal_of(folder.path / _JOURNAL) as journal:
+        shutil.rmtree(folder.staged, ignore_errors=True)  # as a kill may have left it
+        private_folder(folder.staged)
+        try:
+            yield folder, journal
+        finally:
+            shutil.rmtree(folder.staged)  # people's data
+        (folder.path / _JOURNAL).unlink()
+
+
+def _new_folder(reports: Path, asked: dict[str, Any]) -> RunFolder:
     """A folder for a reconciliation that begins now."""
     folder = RunFolder.create(reports, f"{CLOCK.now():%Y%m%dT%H%M%SZ}-reconcile-{secrets.token_hex(3)}")
-    folder.write_json(ASKED, {**asked, "begun_at": CLOCK.now().isoformat(timespec="seconds")})
+    folder.write_json(_ASKED, {**asked, "begun_at": CLOCK.now().isoformat(timespec="seconds")})
     return folder
 
 
-def unfinished_folder(reports: Path, asked: dict[str, Any]) -> RunFolder | None:
+def _unfinished_folder(reports: Path, asked: dict[str, Any]) -> RunFolder | None:
     """That of the same question (runs, sample, billing's address and credential), begun within a day and never ended."""
     for path in sorted(reports.glob("*-reconcile-*"), reverse=True):
         folder = RunFolder(path)
-        if (path / JOURNAL).is_file() and not (path / "summary.json").is_file() and _asks(folder, asked):
+        if (path / _JOURNAL).is_file() and not (path / "summary.json").is_file() and _asks(folder, asked):
             return folder
     return None
 
 
 def _asks(folder: RunFolder, asked: dict[str, Any]) -> bool:
     try:
-        said = folder.read_json(ASKED)
+        said = folder.read_json(_ASKED)
     except (OSError, json.JSONDecodeError):
         return False
     begun = said.pop("begun_at", None)

@@ -1,6 +1,5 @@
 """The story of a reconciliation: what the runs meant, what the ledger knows, what billing holds; every difference by name."""
 
-import shutil
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -36,10 +35,10 @@ from pipeline.run_folder import RunFolder
 from pipeline.text_sheet import write_text_book
 from pipeline.verbs.fed import stage_fed
 from pipeline.verbs.reconcile.billed import Billed, blocks, stage_export, stage_look_ups
-from pipeline.verbs.reconcile.look_ups import journal_of, look_up
+from pipeline.verbs.reconcile.look_ups import look_up
 from pipeline.verbs.reconcile.meant import fields_of, stage_meant
 from pipeline.verbs.reconcile.remembered import agreements, ask_for_strangers, ask_when_settled, resolve_doubts
-from pipeline.verbs.reconcile.resuming import JOURNAL, new_folder, unfinished_folder
+from pipeline.verbs.reconcile.resuming import folder_by_export, folder_by_look_ups
 from pipeline.verbs.reconcile.taken_in import TakenIn
 from pipeline.verbs.reconcile.told import Compared, figures, write_differences
 from pipeline.verbs.report.open_rows import home_key, naming
@@ -84,57 +83,48 @@ def reconcile(
     environment = runs[0].read_plan()["environment"]
     home = settings.home / environment["name"]
     asked = _question(runs, sample, target, place)
-    folder = (None if exports else unfinished_folder(settings.reports, asked)) or new_folder(settings.reports, asked)
     known = known_to(home)
-    try:
-        with ExitStack() as open_until_the_end:
-            journal = None if exports else open_until_the_end.enter_context(journal_of(folder.path / JOURNAL))
-            read_before, billed = _both_sides(folder, runs, settings, exports, watch)
-            received = legacy.totals and stage_fed(folder, runs)
-            workbench = open_until_the_end.enter_context(folder.workbench(references=known.path if known else None))
-            ledger = open_until_the_end.enter_context(Ledger.read(home))
-            folder.show(workbench, "meant")
-            resolve_doubts(workbench, ledger)
-            chosen = choose(workbench, sample, seed=folder.run_id)
-            if billed is None:
-                assert target is not None and journal is not None  # noqa: PT018, S101 - the command has seen to it
-                answers = look_up(
-                    lambda: _to_ask(workbench),
-                    chosen.asked,
-                    journal,
-                    settings,
-                    target,
-                    stopping or StopRequest(),
-                    watch,
-                )
-                billed = stage_look_ups(folder, blocks(answers), fields_of(runs))
-            folder.show(workbench, "billed")
-            ask_for_strangers(workbench, ledger, {run.run_id for run in runs})
-            terms = Terms(billed.fields, fields_of(runs), settings.reconcile.tolerances)
-            compare(workbench, terms)
-            if billed.has_times and ledger is not None:
-                ask_when_settled(workbench, ledger)
-                tell_changes(workbench, round(CLOCK.now().timestamp() * 1e6))
-            again = _fed_again(folder, workbench) if received else {}
-            steps = from_legacy(bridge(workbench, read_before), legacy, again)
-            compared = Compared(billed, terms, chosen, steps, list(agreements(workbench, ledger, runs)), legacy, again)
-            content = {
-                **_identified(folder, taken_in, environment, settings),
-                **figures(workbench, compared),
-                "files": {name: str(folder.path / name) for name in ("differences.csv", "report.html", "report.xlsx")},
-            }
-            write_differences(folder, workbench)
-    except BaseException:
-        shutil.rmtree(
-            folder.path if exports else folder.staged
-        )  # people's data; what was looked up stays, to go on there
-        raise
-    folder.write_json("summary.json", content)
-    shown = _shown(folder, settings.home)
-    write_bytes(folder.path / "report.html", render_reconciliation(content, shown).encode())
-    write_text_book(folder.path / "report.xlsx", [as_sheet(table) for table in reconciliation_tables(content, shown)])
-    shutil.rmtree(folder.staged)
-    (folder.path / JOURNAL).unlink(missing_ok=True)
+    with ExitStack() as open_until_the_end:
+        folder, journal = open_until_the_end.enter_context(
+            (folder_by_export if exports else folder_by_look_ups)(settings.reports, asked)
+        )
+        read_before, billed = _both_sides(folder, runs, settings, exports, watch)
+        received = legacy.totals and stage_fed(folder, runs)
+        workbench = open_until_the_end.enter_context(folder.workbench(references=known.path if known else None))
+        ledger = open_until_the_end.enter_context(Ledger.read(home))
+        folder.show(workbench, "meant")
+        resolve_doubts(workbench, ledger)
+        chosen = choose(workbench, sample, seed=folder.run_id)
+        if billed is None:
+            assert target is not None and journal is not None  # noqa: PT018, S101 - the command has seen to it
+            answers = look_up(
+                lambda: _to_ask(workbench),
+                chosen.asked,
+                journal,
+                settings,
+                target,
+                stopping or StopRequest(),
+                watch,
+            )
+            billed = stage_look_ups(folder, blocks(answers), fields_of(runs))
+        folder.show(workbench, "billed")
+        ask_for_strangers(workbench, ledger, {run.run_id for run in runs})
+        terms = Terms(billed.fields, fields_of(runs), settings.reconcile.tolerances)
+        compare(workbench, terms)
+        if billed.has_times and ledger is not None:
+            ask_when_settled(workbench, ledger)
+            tell_changes(workbench, round(CLOCK.now().timestamp() * 1e6))
+        again = _fed_again(folder, workbench) if received else {}
+        steps = from_legacy(bridge(workbench, read_before), legacy, again)
+        compared = Compared(billed, terms, chosen, steps, list(agreements(workbench, ledger, runs)), legacy, again)
+        content = {
+            **_identified(folder, taken_in, environment, settings),
+            **figures(workbench, compared),
+            "files": {name: str(folder.path / name) for name in ("differences.csv", "report.html", "report.xlsx")},
+        }
+        write_differences(folder, workbench)
+        _write_pages(folder, content, settings.home)
+        folder.write_json("summary.json", content)
     folder.seal("reconciliation")
     return Reconciled(content)
 
@@ -205,7 +195,9 @@ def _identified(
     }
 
 
-def _shown(folder: RunFolder, home: Path) -> list[dict[str, Any]]:
-    """The first differences, as far as a report may show them."""
+def _write_pages(folder: RunFolder, content: dict[str, Any], home: Path) -> None:
+    """The page and the workbook, with the first differences, as far as a report may show them."""
     found = pl.scan_csv(folder.path / "differences.csv", infer_schema=False, glob=False).head(_MOST_SHOWN).collect()
-    return shown_as(differences_shown(found, Pii.MASKED, naming(home_key(home), Pii.MASKED))).to_dicts()
+    shown = shown_as(differences_shown(found, Pii.MASKED, naming(home_key(home), Pii.MASKED))).to_dicts()
+    write_bytes(folder.path / "report.html", render_reconciliation(content, shown).encode())
+    write_text_book(folder.path / "report.xlsx", [as_sheet(table) for table in reconciliation_tables(content, shown)])

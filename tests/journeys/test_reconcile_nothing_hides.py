@@ -1,0 +1,484 @@
+"""What no reconciliation may wave through, or lay at somebody's door who has nothing to do with it."""
+
+import csv
+import json
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+import pytest
+
+from tests.conftest import customers_csv, running_sandbox
+from tests.journeys.test_reconcile import EXPORT, LATER, export, figures, imported, reconcile
+
+__all__ = ["imported"]
+
+TIMED = f"{EXPORT},changed_at"
+
+
+def changed(rows, **fields):
+    """Every row with these fields changed: a value, or what makes one of the row."""
+    return [
+        {**row, **{name: value(row) if callable(value) else value for name, value in fields.items()}} for row in rows
+    ]
+
+
+def by_export(imported, *words, columns=EXPORT, **fields):
+    """The reconciliation with an export of which these fields were changed."""
+    pipeline, outside = imported
+    export(pipeline.folder, outside, change=lambda rows: changed(rows, **fields), columns=columns)
+    return reconcile(pipeline, "--export", "export.csv", *words)
+
+
+# -- money ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("currency", ["USD", "", "banana"])
+def test_money_in_another_currency_is_out_of_balance_and_has_a_step_of_its_own(imported, currency):
+    content, differences = by_export(imported, currency=currency)
+
+    assert (content["exit_code"], content["signable"], content["residual"]) == (7, True, {})
+    assert "5 held in another currency" in content["verdict"]
+    assert {field for _, _, field in differences} == {"currency"}
+    assert figures(content, "another_currency")["ZAR"] == {"records": -5, "sum": -1000}
+    page = (imported[0].folder / content["files"]["report.html"]).read_text()
+    assert "banana" not in page  # it may be anybody's name where columns have moved
+
+
+@pytest.mark.parametrize(
+    ("fields", "kind"),
+    [
+        ({"balance": lambda row: row["balance"] * 100}, "balance_differs"),
+        ({"balance": lambda row: -row["balance"]}, "balance_differs"),
+        ({"billing_id": "bcus_other"}, "field_differs"),
+    ],
+    ids=["a hundredfold", "the sign flipped", "another customer of billing"],
+)
+def test_no_time_of_change_explains_what_no_payment_does(imported, fields, kind):
+    content, differences = by_export(imported, columns=f"billing_id,{TIMED}", changed_at=LATER, **fields)
+
+    wanted = {("ref-0", "balance")} if "balance" in fields else set()
+    found = {(reference, field) for found, reference, field in differences if found == kind}
+    assert len(found | wanted) == 5
+    assert content["differences"]["changed_since"] == 0
+    assert content["exit_code"] == (7 if "balance" in fields else 1)
+
+
+def test_what_differed_when_it_was_created_has_differed_from_the_start(pipeline, outside):
+    customers_csv(pipeline.folder / "customers.csv", 3)
+    outside.faults(lying=1.0)
+    done = pipeline("run", "customers.csv", "--base-url", outside.base_url, "--yes", environment=outside.environment)
+    assert pipeline.summary()["fates"]["created_different"] == 3, done.stderr
+    export(pipeline.folder, outside, change=lambda rows: changed(rows, changed_at=LATER), columns=TIMED)
+
+    content, _ = reconcile(pipeline, "--export", "export.csv")
+
+    assert content["differences"]["changed_since"] == 0
+
+
+def test_a_balance_that_nobody_can_read_is_no_zero(imported):
+    for text, told in (
+        ("1,234.56", "5 balances in billing that nobody can read"),
+        ("12.50", "see reconcile.mapping.balance.unit"),
+    ):
+        content, _ = by_export(imported, balance=text)
+
+        assert (content["exit_code"], content["signable"]) == (7, False)
+        assert told in content["verdict"]
+
+
+def test_a_stranger_whose_balance_nobody_can_read_is_no_zero_either(imported):
+    pipeline, outside = imported
+    stranger = {"external_reference": "x-1", "currency": "ZAR", "balance": "1,5"}
+    export(pipeline.folder, outside, change=lambda rows: [*rows, stranger])
+
+    content, _ = reconcile(pipeline, "--export", "export.csv")
+
+    assert content["signable"] is False
+    assert "export.csv:7" in content["verdict"]
+
+
+def test_a_record_that_is_lost_between_the_source_and_what_is_expected_is_a_residual(imported):
+    pipeline, outside = imported
+    export(pipeline.folder, outside)
+    (part,) = (pipeline.newest() / "staged").glob("records-*.parquet")
+    whole = pl.read_parquet(part)
+
+    for spoilt in (
+        whole.with_columns(
+            external_reference=pl.when(pl.col("row_id") != "customers.csv:6").then("external_reference")
+        ),
+        whole.with_columns(balance=pl.when(pl.col("row_id") != "customers.csv:6").then("balance").otherwise(1)),
+    ):
+        spoilt.write_parquet(part)
+        content, _ = reconcile(pipeline, "--export", "export.csv")
+        assert (content["exit_code"], content["signable"], list(content["residual"])) == (7, False, ["ZAR"])
+        assert "a residual that nothing explains (ZAR)" in content["verdict"]
+
+
+def test_a_reason_for_a_legacy_total_is_none_for_a_residual(imported):
+    pipeline, outside = imported
+    export(pipeline.folder, outside)
+    (part,) = (pipeline.newest() / "staged").glob("records-*.parquet")
+    table = pl.read_parquet(part)
+    table.with_columns(
+        balance=pl.when(pl.col("row_id") != "customers.csv:6").then("balance").otherwise(1)
+    ).write_parquet(part)
+
+    words = ("--export", "export.csv", "--legacy-total", "ZAR=11.00", "--because", "ZAR=one was written off")
+    without, _ = reconcile(pipeline, *words)
+    reasoned, _ = reconcile(pipeline, *words, "--because", "residual.ZAR=we spoilt it ourselves")
+
+    assert (without["signable"], reasoned["signable"]) == (False, True)
+
+
+# -- times of change ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "%Y-%m-%dT%H:%M:%SZ",
+        "%Y-%m-%d %H:%M:%S+00:00",
+        "%Y-%m-%dT%H:%M+0000",
+        "%Y-%m-%dT%H:%M:%S UTC",
+        "%Y-%m-%dT%H:%M:%S.000+00",
+    ],
+)
+def test_a_time_of_change_is_read_however_iso_8601_writes_it(imported, form):
+    content, _ = by_export(
+        imported, columns=TIMED, name="Else", changed_at=datetime.fromisoformat(LATER).strftime(form)
+    )
+
+    assert content["differences"]["changed_since"] == 5
+    assert content["not_determinable"] == {}
+
+
+@pytest.mark.parametrize("text", ["2026-11-28", "2026-11-28T10:00:00", "28/11/2026 10:00", "1764324000", "soon"])
+def test_a_time_that_nobody_can_place_explains_nothing_and_is_told(imported, text):
+    content, _ = by_export(imported, columns=TIMED, name="Else", changed_at=text)
+
+    assert (content["differences"]["changed_since"], content["differences"]["field_differs"]) == (0, 5)
+    assert "5 times of change cannot be read" in content["not_determinable"]["changed_since"]
+
+
+@pytest.mark.parametrize(
+    "after", [timedelta(seconds=60), timedelta(days=400)], ids=["clocks apart", "far in the future"]
+)
+def test_a_time_that_clocks_may_have_made_explains_nothing(imported, after):
+    when = (datetime.now(UTC) + after).isoformat()
+
+    content, _ = by_export(imported, columns=TIMED, name="Else", changed_at=when)
+
+    assert content["differences"]["changed_since"] == 0
+
+
+# -- who it is -----------------------------------------------------------------------------------------------------------
+
+
+def test_of_several_copies_the_one_that_was_meant_is_compared_in_whatever_order_they_come(imported):
+    pipeline, outside = imported
+
+    def copied(rows):
+        return [*rows, {**rows[4], "balance": 7, "name": "Else"}]
+
+    export(pipeline.folder, outside, change=copied)
+    one, differences = reconcile(pipeline, "--export", "export.csv")
+    export(pipeline.folder, outside, change=lambda rows: list(reversed(copied(rows))))
+    other, reversed_ = reconcile(pipeline, "--export", "export.csv")
+
+    assert differences == reversed_ == [("twice_in_billing", "ref-4", "")]
+    assert figures(one, "twice_in_billing") == figures(other, "twice_in_billing") == {"ZAR": {"records": 1, "sum": 7}}
+
+
+def test_a_customer_that_was_there_before_with_other_content_is_told_and_no_clean_balance(imported):
+    pipeline, outside = imported
+    there = ("--base-url", outside.base_url, "--yes")
+    customers_csv(pipeline.folder / "more.csv", 1, start=4, balance=9)
+    pipeline("run", "more.csv", *there, environment=outside.environment)
+    assert pipeline.summary()["fates"]["already_exists_different"] == 1
+    export(pipeline.folder, outside, change=lambda rows: [one for one in rows if one["external_reference"] == "ref-4"])
+
+    content, _ = reconcile(pipeline, "--export", "export.csv")
+
+    # The run that created it is not reconciled here.
+    assert content["differences"]["created_by_another_run"] == 1
+    everything, _ = reconcile(pipeline, "--since", "2020-01-01", "--export", "export.csv")
+    assert everything["differences"]["unknown_to_us"] == 0
+
+
+def test_whom_another_run_met_or_left_in_doubt_is_not_unknown(pipeline, outside):
+    there = ("--base-url", outside.base_url, "--yes")
+    customers_csv(pipeline.folder / "doubt.csv", 2)
+    outside.faults(lost_reply=1.0)
+    pipeline("run", "doubt.csv", *there, "--outage-seconds", "1", environment=outside.environment)
+    in_doubt = pipeline.summary()["fates"]["in_doubt"]
+    outside.faults()
+    first = pipeline.newest().name
+    export(pipeline.folder, outside)
+    customers_csv(pipeline.folder / "more.csv", 1, start=9)
+    pipeline("plan", "more.csv", "--base-url", outside.base_url, environment=outside.environment)
+    pipeline("apply", pipeline.newest().name, environment=outside.environment)
+
+    content, _ = reconcile(pipeline, first, "--export", "export.csv")
+
+    assert in_doubt > 0
+    assert content["differences"]["unknown_to_us"] == 0
+    assert content["residual"] == {}
+
+
+def test_what_a_later_run_has_settled_is_in_doubt_no_more(pipeline, outside):
+    there = ("--base-url", outside.base_url, "--yes")
+    customers_csv(pipeline.folder / "customers.csv", 3)
+    outside.faults(lost_reply=1.0)
+    pipeline("run", "customers.csv", *there, "--outage-seconds", "1", environment=outside.environment)
+    first = pipeline.newest().name
+    in_doubt = pipeline.summary()["fates"]["in_doubt"]
+    outside.faults()
+    customers_csv(pipeline.folder / "more.csv", 1, start=9)
+    done = pipeline("run", "more.csv", *there, environment=outside.environment)
+    assert done.returncode == 0, done.stderr
+
+    content, differences = reconcile(pipeline, first, environment=outside.environment)
+
+    assert in_doubt > 0
+    assert content["differences"]["in_doubt"] == 0, differences
+    assert content["ledger"][0] | {"run_id": ""} == {
+        "run_id": "", "reported": 0, "settled_since": in_doubt, "recorded": in_doubt, "agrees": True,
+    }  # fmt: skip
+    assert figures(content, "settled_since")["ZAR"]["records"] == in_doubt
+    assert content["signable"]
+
+
+def test_a_phone_that_billing_holds_otherwise_differs_unless_the_job_says_how_phones_are_written(imported):
+    pipeline, outside = imported
+    (pipeline.folder / "job.yaml").write_text(
+        "environment: test\nmerchant: acme\nreconcile:\n  mapping:\n    external_reference: external_reference\n"
+        "    phone: phone\n    currency: currency\n    balance: {column: balance, unit: minor}\n"
+    )
+    export(pipeline.folder, outside, change=lambda rows: changed(rows, phone=lambda row: "0" + row["phone"][3:]))
+
+    plain, _ = reconcile(pipeline, "--export", "export.csv")
+    mapped, _ = reconcile(pipeline, "--export", "export.csv", "--config", "job.yaml")
+
+    assert plain["fields"] == {"phone": 5}
+    assert mapped["fields"] == {}
+    assert "states no name and no email" in mapped["verdict"]
+
+
+def test_a_billing_id_that_we_never_had_is_no_difference(imported):
+    pipeline, outside = imported
+    (pipeline.folder / "known.csv").write_text(f"{EXPORT}\nref-9,Nine,nine@example.com,,ZAR,7\n")
+    (ledger,) = (pipeline.folder / ".pipeline").glob("*/ledger.sqlite")
+    pipeline("references", "load", "known.csv", "--environment", ledger.parent.name)
+    (pipeline.folder / "nine.csv").write_text(f"{EXPORT}\nref-9,Nine,nine@example.com,,ZAR,7\n")
+    pipeline("run", "nine.csv", "--base-url", outside.base_url, "--yes", environment=outside.environment)
+    assert pipeline.summary()["fates"]["already_exists_same"] == 1
+    export(
+        pipeline.folder, outside, columns=f"billing_id,{EXPORT}",
+        change=lambda rows: [{"billing_id": "bcus_9", "external_reference": "ref-9", "name": "Nine", "email": "nine@example.com", "currency": "ZAR", "balance": 7}],
+    )  # fmt: skip
+
+    content, differences = reconcile(pipeline, "--export", "export.csv")
+
+    assert (content["exit_code"], differences) == (0, [])
+
+
+# -- metadata ------------------------------------------------------------------------------------------------------------
+
+
+def test_metadata_that_billing_has_lost_everywhere_differs(imported):
+    pipeline, outside = imported
+    for number in range(5):
+        outside.change(f"ref-{number}", metadata={})
+
+    content, _ = reconcile(pipeline, environment=outside.environment)
+
+    assert content["fields"] == {"metadata.plan": 5}
+
+
+@pytest.mark.parametrize("key", ['x" INT; DROP TABLE expected; --', "Plan", "größe", "a'b"])
+def test_no_key_of_metadata_is_a_fault_of_ours(imported, key):
+    pipeline, outside = imported
+    outside.change("ref-1", metadata={"plan": "gold", key: "v"})
+    by_look_up, _ = reconcile(pipeline, environment=outside.environment)
+    rows = [{**one, "external_reference": name, f"metadata.{key}": "v"} for name, one in outside.customers().items()]
+    with (pipeline.folder / "export.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, [*EXPORT.split(","), f"metadata.{key}"], extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(rows)
+
+    by_export, _ = reconcile(pipeline, "--export", "export.csv")
+
+    assert by_look_up["fields"] == {f"metadata.{key}": 1}
+    assert by_export["fields"] == {f"metadata.{key}": 5}
+
+
+# -- asking billing --------------------------------------------------------------------------------------------------------
+
+
+def test_answers_of_another_billing_are_never_taken_for_this_ones(imported, tmp_path):
+    pipeline, outside = imported
+    with running_sandbox(tmp_path / "other.sqlite") as empty:
+        stopped = pipeline("reconcile", "--base-url", empty.base_url, "--pace", "1", environment={**empty.environment})
+        assert stopped.returncode == 7  # an empty billing: all are missing
+    asked = json.loads(next((pipeline.folder / "reports").glob("*-reconcile-*/asked.json")).read_text())
+    folder = pipeline.folder / "reports" / "20990101T000000Z-reconcile-000000"
+    (folder / "staged").mkdir(parents=True)
+    (folder / "asked.json").write_text(json.dumps({**asked, "begun_at": datetime.now(UTC).isoformat()}))
+    (folder / "looked_up.jsonl").write_text("".join(f'["ref-{n}", null]\n' for n in range(5)))
+
+    content, differences = reconcile(pipeline, "--base-url", outside.base_url, environment=outside.environment)
+
+    assert (content["exit_code"], differences) == (0, [])
+    assert content["reconciliation_id"] != folder.name
+
+
+@pytest.mark.parametrize("line", ["\0" * 40, '["ref-0", ', '["ref-3", null]', "[]", '{"ref-0": null}'])
+def test_a_journal_is_gone_on_with_as_far_as_it_answers_what_is_asked(imported, line):
+    pipeline, outside = imported
+    first, _ = reconcile(pipeline, environment=outside.environment)
+    folder = pipeline.folder / "reports" / first["reconciliation_id"]
+    for path in folder.iterdir():
+        if path.name != "asked.json":
+            path.unlink()
+    (folder / "looked_up.jsonl").write_text(line + "\n")
+
+    content, differences = reconcile(pipeline, environment=outside.environment)
+
+    assert (content["exit_code"], differences) == (0, [])
+    assert content["reconciliation_id"] == folder.name
+
+
+def test_a_reconciliation_that_goes_on_elsewhere_is_left_alone(imported):
+    import fcntl
+
+    pipeline, outside = imported
+    first, _ = reconcile(pipeline, environment=outside.environment)
+    folder = pipeline.folder / "reports" / first["reconciliation_id"]
+    for path in folder.iterdir():
+        if path.name != "asked.json":
+            path.unlink()
+    with (folder / "looked_up.jsonl").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        done = pipeline("reconcile", environment=outside.environment)
+
+    assert (done.returncode, "goes on in another process" in done.stderr) == (75, True)
+
+
+def test_an_outage_is_resumable_and_a_refused_key_is_not(imported):
+    pipeline, outside = imported
+    refused = pipeline("reconcile", environment={"BILLING_API_KEY": "sk_test_another0000"})
+    outside.faults(lost_look_up=1.0)
+
+    silent = pipeline("reconcile", "--outage-seconds", "0.1", environment=outside.environment)
+
+    assert refused.returncode == 4, refused.stderr
+    assert silent.returncode == 5, silent.stderr
+    outside.faults()
+    assert pipeline("reconcile", environment=outside.environment).returncode == 0
+
+
+def test_a_sample_takes_the_place_of_no_reconciliation_of_everybody(imported):
+    pipeline, outside = imported
+    whole, _ = by_export(imported, balance=lambda row: row["balance"] + 1)
+    run = whole["runs"][0]
+    assert pipeline("sign", run).returncode == 6
+
+    sampled, _ = reconcile(pipeline, "--sample", "1", environment=outside.environment)
+    assert sampled["exit_code"] == 0
+    assert "1 of 5 customers were looked up" in sampled["verdict"]
+
+    assert pipeline("sign", run).returncode == 6
+    pipeline("report", run)
+    assert "Billing is not what was meant" in (pipeline.folder / "reports" / run / "report.html").read_text()
+
+
+# -- which runs ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_run_that_was_killed_is_no_finished_one_to_anybody(imported):
+    pipeline, outside = imported
+    run = pipeline.newest()
+    export(pipeline.folder, outside)
+    (run / "unfinished.txt").write_text("as a kill leaves it")
+
+    told = {
+        words[0]: pipeline(*words)
+        for words in (
+            ("reconcile", run.name, "--export", "export.csv"), ("report", run.name), ("sign", run.name), ("bundle", run.name),
+            ("verify", run.name), ("reconcile", "--export", "export.csv"),
+        )
+    }  # fmt: skip
+
+    assert {name: done.returncode for name, done in told.items()} == {
+        "reconcile": 4, "report": 6, "sign": 6, "bundle": 6, "verify": 7,
+    }  # fmt: skip
+    assert all(f"pipeline resume {run.name}" in done.stdout + done.stderr for done in told.values())
+    customers_csv(pipeline.folder / "more.csv", 1, start=9)
+    pipeline("run", "more.csv", "--base-url", outside.base_url, "--yes", environment=outside.environment)
+    month = pipeline("report", "--since", "2020-01-01", "--json")
+    assert (month.returncode, json.loads(month.stdout)["not_finished"]) == (1, [run.name])
+    assert pipeline("resume", run.name, environment=outside.environment).returncode == 0
+    assert pipeline("verify", run.name).returncode == 0
+
+
+def test_a_run_that_is_named_twice_is_taken_in_once(imported):
+    pipeline, outside = imported
+    export(pipeline.folder, outside)
+    run = pipeline.newest().name
+
+    content, _ = reconcile(pipeline, run, run, "--export", "export.csv")
+
+    assert (content["runs"], figures(content, "read")["ZAR"]["records"]) == ([run], 5)
+
+
+def test_a_run_that_fell_under_retention_is_left_out_and_named(imported):
+    import shutil
+
+    pipeline, outside = imported
+    first = pipeline.newest()
+    customers_csv(pipeline.folder / "more.csv", 1, start=9)
+    pipeline("run", "more.csv", "--base-url", outside.base_url, "--yes", environment=outside.environment)
+    shutil.rmtree(first / "staged")
+    export(pipeline.folder, outside)
+
+    content, _ = reconcile(pipeline, "--since", "2020-01-01", "--export", "export.csv")
+
+    assert list(content["left_out"]) == [first.name]
+    assert content["differences"]["created_by_another_run"] == 5
+    assert pipeline("reconcile", first.name, "--export", "export.csv").returncode == 4
+
+
+def test_a_record_that_came_again_mended_is_one_of_the_legacy_systems(pipeline, outside):
+    there = ("--base-url", outside.base_url, "--yes")
+    (pipeline.folder / "legacy.csv").write_text(f"{EXPORT}\nL-1,Ann,,,ZAR,100\nL-2,Bo,no address,,ZAR,200\n")
+    pipeline("run", "legacy.csv", *there, environment=outside.environment)
+    mended = (pipeline.newest() / "rejected.csv").read_text().replace("no address", "bo@example.com")
+    (pipeline.folder / "mended.csv").write_text(mended)
+    pipeline("run", "mended.csv", *there, environment=outside.environment)
+    pipeline("run", "legacy.csv", *there, environment=outside.environment)  # and all of it once more
+    export(pipeline.folder, outside)
+    words = (
+        "--since",
+        "2020-01-01",
+        "--export",
+        "export.csv",
+        "--legacy-total",
+        "ZAR=3.00",
+        "--legacy-total",
+        "records=2",
+    )
+
+    content, _ = reconcile(pipeline, *words)
+
+    assert (content["signable"], content["exit_code"]) == (True, 0), content["verdict"]
+    assert figures(content, "fed_again") == {"ZAR": {"records": 3, "sum": 500}}
+    assert [step["records"] for step in content["bridge"][:3]] == [2, 3, 5]
+
+
+@pytest.mark.parametrize("words", [
+    ("reconcile", "--since", "yesterday"), ("report", "--since", "2026-13-01"), ("report", "--since", "2026-11-01", "--until", "x"),
+    ("report", "--until", "2026-11-01"), ("reconcile", "x", "--since", "2026-11-01"), ("sign", "x", "--name", " "),
+])  # fmt: skip
+def test_what_was_mistyped_is_a_fault_of_usage(pipeline, words):
+    assert pipeline(*words).returncode == 2
