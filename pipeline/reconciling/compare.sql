@@ -3,7 +3,8 @@
 -- billed:    external_reference, place, row_id, currency, balance, changed_at, …                  as often as billing holds it
 -- elsewhere: external_reference, run_id, state      what the ledger knows of strangers: ours, pre_existing, conflict, unknown, …
 -- known:     external_reference                     files of known customers name it
--- Of several copies the one is compared that holds what we meant, if one does, else the first; in whatever order they came.
+-- Of several copies the one is compared that has the id which billing gave us; where none says, that which holds what we meant;
+-- else the first, in whatever order they came.
 CREATE TABLE several AS
 SELECT external_reference, count(*) AS times
 FROM billed
@@ -19,6 +20,7 @@ SELECT
     min_by(
         billed.place,
         {
+            'is_another': coalesce(billed.billing_id <> expected.billing_id, false),
             'is_other': billed.currency IS DISTINCT FROM expected.currency OR billed.balance IS DISTINCT FROM expected.balance,
             'place': billed.place
         }

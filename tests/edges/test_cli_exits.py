@@ -109,6 +109,9 @@ def billing(folder: Path, count: int = 3, **faults: object) -> Iterator[Place]:
         yield Place(folder, sandbox)
 
 
+of_the_planted = pytest.mark.xdist_group("planted")  # one worker, so that they are planted once
+
+
 @pytest.fixture(scope="module")
 def planted(tmp_path_factory):
     """One run under umask 000 over twenty people, some refused here, one refused by billing, one there before."""
@@ -144,6 +147,7 @@ def test_a_clean_run_exits_0_and_its_json_is_the_summary_and_nothing_else(place)
     assert summary["fates"]["created"] == summary["records"]["read"] == 3
 
 
+@of_the_planted
 def test_a_run_with_rejected_and_held_rows_exits_1_and_says_the_result_on_stdout(planted):
     place, done = planted
     summary = json.loads((place.only_run() / "summary.json").read_text(encoding="utf-8"))
@@ -532,6 +536,7 @@ def test_json_for_programs_is_not_changed_by_what_is_unprintable_for_people(caps
 # what nobody may read
 
 
+@of_the_planted
 def test_nobody_of_the_planted_people_is_met_outside_the_lists_and_the_staged_files(planted):
     place, done = planted
     run = place.only_run()
@@ -552,6 +557,7 @@ def test_nobody_of_the_planted_people_is_met_outside_the_lists_and_the_staged_fi
     assert {name: words for name, words in leaks.items() if words and name != "differences.csv"} == {}
 
 
+@of_the_planted
 def test_rows_parquet_holds_no_planted_person_in_any_value(planted):
     import polars as pl
 
@@ -561,6 +567,7 @@ def test_rows_parquet_holds_no_planted_person_in_any_value(planted):
     assert [word for word in PLANTED if word in told] == []
 
 
+@of_the_planted
 def test_the_key_is_met_nowhere_at_all(planted):
     place, done = planted
     files = [path for path in place.folder.rglob("*") if path.is_file()]
@@ -569,6 +576,7 @@ def test_the_key_is_met_nowhere_at_all(planted):
     assert [path for path in files if SECRET.encode() in path.read_bytes()] == []
 
 
+@of_the_planted
 def test_every_artefact_is_private_even_where_the_umask_is_not(planted):
     place, _ = planted
     found = [
@@ -582,12 +590,14 @@ def test_every_artefact_is_private_even_where_the_umask_is_not(planted):
     assert {name: mode for name, mode in modes.items() if mode != ("0o700" if name in folders else "0o600")} == {}
 
 
+@of_the_planted
 def test_nothing_is_left_half_written_after_a_run(planted):
     place, _ = planted
 
     assert [path for path in place.folder.rglob("*") if path.suffix == ".part" or path.name == "spill"] == []
 
 
+@of_the_planted
 def test_the_lists_are_a_partition_and_hold_what_the_people_wrote(planted):
     place, _ = planted
     rows = {
@@ -601,6 +611,7 @@ def test_the_lists_are_a_partition_and_hold_what_the_people_wrote(planted):
     assert rows["created"][0]["_import_billing_id"].startswith("bcus_")
 
 
+@of_the_planted
 def test_the_manifest_names_the_hash_of_every_result_file(planted):
     import hashlib
 

@@ -4,24 +4,42 @@ import hashlib
 import io
 import json
 import re
+import shutil
 from zipfile import ZIP_DEFLATED, ZipFile
 
 import polars as pl
 import pytest
 
 from pipeline.run_folder import sealed
-from tests.conftest import REPOSITORY
-from tests.journeys.test_report import PLANTED, everything_of, found_in, sent, write_customers
+from tests.conftest import REPOSITORY, Inside, running_sandbox
+from tests.journeys.test_report import PLANTED, everything_of, found_in, send_people, sent, write_customers
 
 __all__ = ["sent"]
 
+pytestmark = pytest.mark.xdist_group("bundle")  # one worker, so that one is made once
+
+
+@pytest.fixture(scope="module")
+def bundled_once(tmp_path_factory):
+    """A run that was reconciled, signed and bundled, and what every command said on the way."""
+    pipeline = Inside(tmp_path_factory.mktemp("bundled"))
+    with running_sandbox(tmp_path_factory.mktemp("billing") / "billing.sqlite") as outside:
+        send_people(pipeline, outside)
+        return pipeline, bundling(pipeline, outside)
+
 
 @pytest.fixture
-def bundled(sent):
-    """The bundle of a run that was reconciled and signed, and what every command said on the way."""
-    pipeline, outside = sent
+def bundled(bundled_once, tmp_path):
+    """The same in a folder that may be changed, with its bundle."""
+    pipeline, said = bundled_once
+    shutil.copytree(pipeline.folder, tmp_path / "bundled")
+    mine = Inside(tmp_path / "bundled")
+    return mine, mine.folder / "reports" / f"{mine.newest().name}.evidence.zip", said
+
+
+def bundling(pipeline, outside):
     run = pipeline.newest().name
-    said = [
+    return [
         pipeline("reconcile", "--base-url", outside.base_url, environment=outside.environment),
         pipeline("sign", run, "--name", "Thandi"),
         pipeline("report", run),
@@ -30,7 +48,6 @@ def bundled(sent):
         pipeline("verify", run),
         pipeline("bundle", run),
     ]
-    return pipeline, pipeline.folder / "reports" / f"{run}.evidence.zip", said
 
 
 def members(path):

@@ -33,6 +33,11 @@ def write_customers(path, rows, header=HEADER):
 
 @pytest.fixture
 def sent(pipeline, outside):
+    send_people(pipeline, outside)
+    return pipeline, outside
+
+
+def send_people(pipeline, outside):
     """A run over twenty people, of whom some are invalid, one is there twice and one repeats another."""
     rows = [[*person, "ZAR", str(1000 + at)] for at, person in enumerate(PLANTED)]
     rows[3][3], rows[4][3], rows[5][2] = "not a number", "082 55", "nobody at all"
@@ -41,7 +46,6 @@ def sent(pipeline, outside):
     write_customers(pipeline.folder / "people.csv", rows)
     done = pipeline("run", "people.csv", "--base-url", outside.base_url, "--yes", environment=outside.environment)
     assert done.returncode == 1, done.stderr
-    return pipeline, outside
 
 
 def reported(pipeline, pii, name="out"):
@@ -259,6 +263,9 @@ def states(run):
     }
 
 
+in_a_browser = pytest.mark.xdist_group("browser")  # one worker, so that one is started
+
+
 @pytest.fixture(scope="module")
 def browser():
     if BROWSER is None:
@@ -314,6 +321,7 @@ def naughty(pipeline, outside):
     return reported(pipeline, "full"), strings
 
 
+@in_a_browser
 def test_the_page_opens_offline_without_a_complaint_and_naughty_strings_stay_text(naughty, opened):
     folder, _ = naughty
     open_page, told = opened
@@ -332,6 +340,7 @@ def test_the_page_opens_offline_without_a_complaint_and_naughty_strings_stay_tex
     assert "{{ 7 * 7 }}" in text
 
 
+@in_a_browser
 def test_no_script_runs_on_the_page_but_the_one_that_its_policy_names(naughty, opened):
     open_page, told = opened
     page = open_page(naughty[0] / "report.html")
@@ -344,6 +353,7 @@ def test_no_script_runs_on_the_page_but_the_one_that_its_policy_names(naughty, o
     assert any("Content Security Policy" in one for one in told)
 
 
+@in_a_browser
 def test_tables_filter_and_sort(naughty, opened):
     open_page, _ = opened
     page = open_page(naughty[0] / "report.html")
@@ -371,6 +381,7 @@ def test_tables_filter_and_sort(naughty, opened):
     assert page.locator("#reasons tbody tr").all_inner_texts() == before
 
 
+@in_a_browser
 def test_amounts_sort_within_their_currency_and_are_found_as_people_type_them(sent, opened):
     pipeline, outside = sent
     rows = [[f"S-{at}", "A", "", "", code, amount] for at, (code, amount) in enumerate(
@@ -409,6 +420,7 @@ def test_amounts_sort_within_their_currency_and_are_found_as_people_type_them(se
     assert told == []
 
 
+@in_a_browser
 def test_nothing_on_a_page_is_wider_than_the_window_in_light_or_dark_and_text_can_be_read(sent, opened):
     pipeline, outside = sent
     pipeline("reconcile", "--base-url", outside.base_url, environment=outside.environment)

@@ -20,6 +20,9 @@ stream:
 DAYS = ("2026-11-16", "2026-11-17", "2026-11-18", "2026-11-19")
 
 
+pytestmark = pytest.mark.xdist_group("streams")  # one worker, so that the four days are imported once
+
+
 @pytest.fixture(scope="module")
 def four_days(tmp_path_factory):
     """A job that has imported four days of its stream, of 40 customers each."""

