@@ -134,28 +134,28 @@ def test_a_reason_for_a_legacy_total_is_none_for_a_residual(imported):
 # -- times of change ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "form",
-    [
-        "%Y-%m-%dT%H:%M:%SZ",
-        "%Y-%m-%d %H:%M:%S+00:00",
-        "%Y-%m-%dT%H:%M+0000",
-        "%Y-%m-%dT%H:%M:%S UTC",
-        "%Y-%m-%dT%H:%M:%S.000+00",
-    ],
-)
-def test_a_time_of_change_is_read_however_iso_8601_writes_it(imported, form):
-    content, _ = by_export(
-        imported, columns=TIMED, name="Else", changed_at=datetime.fromisoformat(LATER).strftime(form)
-    )
+FORMS = [
+    "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d %H:%M:%S+00:00", "%Y-%m-%dT%H:%M+0000", "%Y-%m-%dT%H:%M:%S UTC", "%Y-%m-%dT%H:%M:%S.000+00",
+]  # fmt: skip
+PLACELESS = ["2026-11-28", "2026-11-28T10:00:00", "28/11/2026 10:00", "1764324000", "soon"]
+
+
+def each(values):
+    """For each row one of these."""
+    left = iter(values)
+    return lambda _row: next(left)
+
+
+def test_a_time_of_change_is_read_however_iso_8601_writes_it(imported):
+    later = datetime.fromisoformat(LATER)
+    content, _ = by_export(imported, columns=TIMED, name="Else", changed_at=each(map(later.strftime, FORMS)))
 
     assert content["differences"]["changed_since"] == 5
     assert content["not_determinable"] == {}
 
 
-@pytest.mark.parametrize("text", ["2026-11-28", "2026-11-28T10:00:00", "28/11/2026 10:00", "1764324000", "soon"])
-def test_a_time_that_nobody_can_place_explains_nothing_and_is_told(imported, text):
-    content, _ = by_export(imported, columns=TIMED, name="Else", changed_at=text)
+def test_a_time_that_nobody_can_place_explains_nothing_and_is_told(imported):
+    content, _ = by_export(imported, columns=TIMED, name="Else", changed_at=each(PLACELESS))
 
     assert (content["differences"]["changed_since"], content["differences"]["field_differs"]) == (0, 5)
     assert "5 times of change cannot be read" in content["not_determinable"]["changed_since"]
@@ -333,20 +333,20 @@ def test_answers_of_another_billing_are_never_taken_for_this_ones(imported, tmp_
     assert content["reconciliation_id"] != folder.name
 
 
-@pytest.mark.parametrize("line", ["\0" * 40, '["ref-0", ', '["ref-3", null]', "[]", '{"ref-0": null}'])
-def test_a_journal_is_gone_on_with_as_far_as_it_answers_what_is_asked(imported, line):
+def test_a_journal_is_gone_on_with_as_far_as_it_answers_what_is_asked(imported):
     pipeline, outside = imported
     first, _ = reconcile(pipeline, environment=outside.environment)
     folder = pipeline.folder / "reports" / first["reconciliation_id"]
-    for path in folder.iterdir():
-        if path.name != "asked.json":
-            path.unlink()
-    (folder / "looked_up.jsonl").write_text(line + "\n")
+    for line in ("\0" * 40, '["ref-0", ', '["ref-3", null]', "[]", '{"ref-0": null}'):
+        for path in folder.iterdir():
+            if path.name != "asked.json":
+                path.unlink()
+        (folder / "looked_up.jsonl").write_text(line + "\n")
 
-    content, differences = reconcile(pipeline, environment=outside.environment)
+        content, differences = reconcile(pipeline, environment=outside.environment)
 
-    assert (content["exit_code"], differences) == (0, [])
-    assert content["reconciliation_id"] == folder.name
+        assert (content["exit_code"], differences) == (0, []), line
+        assert content["reconciliation_id"] == folder.name, line
 
 
 def test_a_reconciliation_that_goes_on_elsewhere_is_left_alone(imported):

@@ -17,7 +17,7 @@ from tests.benches.planning import growth, kinds
 from tests.prove import chaos, differences, disk, look_ups, machine, mutants, simulation, verified
 from tests.prove.kills import journey
 
-SEEDS, BLOCK = 500, 50
+SEEDS, BLOCK = 300, 50
 
 
 @pytest.mark.parametrize("first", range(0, SEEDS, BLOCK))
@@ -114,9 +114,8 @@ def test_what_no_client_can_survive_without_the_unique_reference_is_named_and_su
     ]
 
 
-@pytest.mark.parametrize(("seed", "opaque"), [(1, False), (2, True)])
-def test_a_run_that_is_killed_again_and_again_ends_with_each_customer_once(seed, opaque):
-    told = journey(seed, 8, opaque=opaque, rows=300)
+def test_a_run_that_is_killed_again_and_again_ends_with_each_customer_once():
+    told = journey(2, 8, opaque=True, rows=300)
 
     assert told.faults == []
     assert sum(told.kills.values()) >= 3
@@ -169,7 +168,7 @@ def test_a_kill_point_is_refused_with_a_live_key_and_away_from_this_machine(tmp_
 
 
 def test_what_half_a_run_left_is_gone_on_with_and_looked_at_meanwhile(tmp_path):
-    found = measured(tmp_path / "some", 2_000, 8_000)
+    found = measured(tmp_path / "some", 1_000, 4_000)
 
     assert all(found[name] > 0 for name in ("resume", "status", "trace", "plan", "page_bytes", "resume_peak_bytes"))
 
