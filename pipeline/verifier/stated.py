@@ -124,14 +124,14 @@ def _wrong_end(summary: dict[str, Any]) -> Iterator[str]:
             yield "the verdict does not say how many records were created"
 
 
-def of_the_page(folder: Path, summary: dict[str, Any]) -> Check:
-    """What a page says is not recomputed; but it says the verdict of the summary, and of which run."""
-    what = "the page is of this run, and tells its verdict"
+def of_the_page(folder: Path, summary: dict[str, Any], name: str = "run") -> Check:
+    """What a page says is not recomputed; but it says the verdict of the summary, and of which run (or reconciliation) it is."""
+    what = f"the page is of this {name}, and tells its verdict"
     path = folder / "report.html"
     if not path.is_file():
         return Check(what, None, "there is no page; pipeline report makes it")
     page = html.unescape(path.read_text(encoding="utf-8"))
-    missing = [name for name in ("run_id", "verdict") if str(summary[name]) not in page]
+    missing = [name for name in (f"{name}_id", "verdict") if str(summary[name]) not in page]
     return Check(what, not missing, f"the page does not tell the {missing[0]} of summary.json" if missing else "")
 
 

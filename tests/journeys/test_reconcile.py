@@ -1,6 +1,7 @@
 """`pipeline reconcile`: by export and by look-up, over one run and many, and what each method cannot show."""
 
 import csv
+import hashlib
 import json
 from datetime import UTC, datetime, timedelta
 
@@ -8,6 +9,7 @@ import polars as pl
 import pytest
 
 from pipeline.reconciling import at_most
+from pipeline.run_folder import sealed
 from pipeline.text_sheet import write_text_sheet
 from tests.conftest import customers_csv
 
@@ -339,6 +341,38 @@ def test_the_folder_of_a_reconciliation_is_verified_too(imported):
         done = pipeline("verify", folder.name)
         path.write_bytes(whole)
         assert (done.returncode, path.name in done.stdout) == (7, True), path
+
+
+def test_a_reconciliation_that_says_something_else_than_its_differences_is_found_though_its_hashes_fit(imported):
+    pipeline, outside = imported
+    export(pipeline.folder, outside, change=lambda rows: [{**one, "balance": one["balance"] + 7} for one in rows[1:]])
+    content, _ = reconcile(pipeline, "--export", "export.csv")
+    folder = pipeline.folder / "reports" / content["reconciliation_id"]
+    files = {path.name: path.read_text() for path in folder.iterdir() if path.suffix in {".csv", ".json", ".html"}}
+    lies = {
+        "an amount": ("differences.csv", ",ZAR,7,", ",ZAR,8,"),
+        "a step": ("summary.json", '"sum": 28', '"sum": 29'),
+        "a difference less": ("summary.json", '"missing_in_billing": 1', '"missing_in_billing": 0'),
+        "an exit code": ("summary.json", '"exit_code": 7', '"exit_code": 1'),
+        "a verdict": ("summary.json", '"verdict": "Out of balance', '"verdict": "In balance'),
+        "another page": ("report.html", "Out of balance", "In balance"),
+    }
+
+    for what, (name, before, after) in lies.items():
+        assert before in files[name], what
+        (folder / name).write_text(files[name].replace(before, after))
+        sealed_anew(folder)
+        assert pipeline("verify", folder.name).returncode == 7, what
+        (folder / name).write_text(files[name])
+    sealed_anew(folder)
+    assert pipeline("verify", folder.name).returncode == 0
+
+
+def sealed_anew(folder):
+    """Make the manifest of a folder fit to what lies there now."""
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["files"] = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in manifest["files"]}
+    (folder / "manifest.json").write_bytes(sealed(manifest))
 
 
 def test_a_difference_that_was_taken_out_makes_the_signature_stale_and_is_named(imported):

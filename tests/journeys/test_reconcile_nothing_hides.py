@@ -179,7 +179,8 @@ def test_of_several_copies_the_one_that_was_meant_is_compared_in_whatever_order_
     pipeline, outside = imported
 
     def copied(rows):
-        return [*rows, {**rows[4], "balance": 7, "name": "Else"}]
+        (fifth,) = [row for row in rows if row["external_reference"] == "ref-4"]
+        return [*rows, {**fifth, "balance": 7, "name": "Else"}]
 
     export(pipeline.folder, outside, change=copied)
     one, differences = reconcile(pipeline, "--export", "export.csv")
