@@ -179,6 +179,8 @@ class Reconciliation(Declaration):
                 raise ValueError(f"{name}: balances differ by minor units (a number), texts by case or spaces")
             if name not in {*FIELDS, "billing_id"} and not name.startswith(METADATA_PREFIX):
                 raise ValueError(f"{name} is no field that is compared")
+            if name == "currency":
+                raise ValueError("a currency is the same or another one: an amount beside it is one of something else")
         return self
 
 

@@ -20,7 +20,7 @@ SELECT
     min_by(
         billed.place,
         {
-            'is_another': coalesce(billed.billing_id <> expected.billing_id, false),
+            'is_another': CASE billed.billing_id = expected.billing_id WHEN true THEN 0 WHEN false THEN 2 ELSE 1 END,
             'is_other': billed.currency IS DISTINCT FROM expected.currency OR billed.balance IS DISTINCT FROM expected.balance,
             'place': billed.place
         }
@@ -72,7 +72,7 @@ INSERT INTO differences
 SELECT
     paired.kind, external_reference, coalesce(made_by, paired.run_id), paired.row_id, paired.place, paired.billed_place, NULL,
     paired.role, CASE WHEN times IS NULL THEN 'not found' ELSE billed.row_id END,
-    coalesce(billed.currency, expected.currency),
+    CASE WHEN times IS NULL THEN expected.currency ELSE billed.currency END,
     coalesce(CASE WHEN times IS NULL THEN CASE WHEN paired.kind = 'missing_in_billing' THEN -expected.balance END
         ELSE billed.balance END, 0),
     NULL

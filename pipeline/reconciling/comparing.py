@@ -109,13 +109,15 @@ def changed_references(workbench: duckdb.DuckDBPyConnection) -> Iterator[list[st
 def tell_changes(workbench: duckdb.DuckDBPyConnection, now: int) -> None:
     """From the table `settled` (external_reference, settled_at): what billing changed afterwards is `changed_since`.
 
-    `now`: microseconds since 1970. A balance that looks like a mistake is none that a payment makes, a billing id does not
-    change, and what differed when it was created has differed from the start: those stay what they are.
+    `now`: microseconds since 1970. A balance that looks like a mistake is none that a payment makes, no payment changes a currency
+    or takes a balance away, a billing id does not change, and what differed when it was created has differed from the start: those
+    stay what they are.
     """
     workbench.execute(
         "UPDATE differences SET kind = $changed FROM unequal JOIN settled USING (external_reference)"
         " WHERE differences.external_reference = unequal.external_reference AND differences.kind IN ($field, $balance)"
-        " AND differences.pattern IS NULL AND differences.field <> 'billing_id' AND unequal.fate <> $different"
+        " AND differences.pattern IS NULL AND differences.field NOT IN ('billing_id', 'currency')"
+        " AND (differences.field <> 'balance' OR unequal.their_balance IS NOT NULL) AND unequal.fate <> $different"
         " AND unequal.changed_at > settled.settled_at + $apart AND unequal.changed_at <= $latest",
         {
             "changed": Discrepancy.CHANGED.value,

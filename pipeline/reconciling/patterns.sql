@@ -11,16 +11,18 @@ JOIN ranked USING (external_reference)
 JOIN billed ON billed.place = differences.billed_place AND billed.currency IS NOT DISTINCT FROM ranked.currency
 WHERE differences.kind = 'balance_differs' AND ranked.balance IS NOT NULL AND billed.balance IS NOT NULL;
 
--- Two or more rows in a row that hold each the balance of a row so many places away, the same way for each of them.
+-- Two or more rows in a row that hold each the balance of a row so many places away, the same way for each of them. Only different
+-- balances show that: whoever has paid all holds 0 as his neighbours may, and a fee is the same for many.
 CREATE TABLE moved AS
-SELECT suspects.external_reference, suspects.rank, away
+SELECT suspects.external_reference, suspects.rank, suspects.theirs, away
 FROM suspects, (SELECT unnest([-3, -2, -1, 1, 2, 3]) AS away) AS places
-JOIN ranked ON ranked.rank = suspects.rank + away AND ranked.balance = suspects.theirs;
+JOIN ranked ON ranked.rank = suspects.rank + away AND ranked.balance = suspects.theirs
+WHERE suspects.theirs <> 0;
 
 CREATE TABLE shifted AS
 SELECT DISTINCT one.external_reference
 FROM moved AS one
-JOIN moved AS other ON other.away = one.away AND abs(one.rank - other.rank) = 1;
+JOIN moved AS other ON other.away = one.away AND abs(one.rank - other.rank) = 1 AND other.theirs <> one.theirs;
 
 -- A balance that is this one's and those of missing customers together, who share its email, phone or name. Each way of sharing
 -- is a join of its own: one with OR would hold every suspect against every missing customer.

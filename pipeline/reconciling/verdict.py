@@ -1,9 +1,9 @@
 """What a reconciliation comes to: the verdict in one sentence, whether it can be signed, the exit code; and what its method cannot show."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
-from pipeline.currency import grouped_digits
+from pipeline.currency import grouped_digits, major_units
 from pipeline.outcomes import UNEXPLAINED, Discrepancy
 
 #: What nobody may wave through: money or a customer is where it was not meant.
@@ -14,6 +14,7 @@ _NOT_BY_LOOK_UP = {
     Discrepancy.ANOTHER_RUN: "only our own customers are looked up",
     Discrepancy.CHANGED: "a look-up tells no time of change, so a balance that moved only differs",
 }
+_NAMED = 5  #: fields, in the verdict
 _WORDS = {
     Discrepancy.FIELD: ("field differs", "fields differ"),
     Discrepancy.BALANCE: ("balance differs", "balances differ"),
@@ -40,6 +41,9 @@ class Found:
     held: int = 0  #: customers that were there before us with other content, which wait for a person
     known: int = 0  #: customers that were there before us, whose content is not compared
     not_compared: Sequence[str] = ()  #: fields that billing's side does not state
+    left_out: int = 0  #: runs of the span that could not be taken in
+    moved: Mapping[str, int] = field(default_factory=dict)  #: currency -> minor units that billing changed since
+    reasoned: Sequence[str] = ()  #: legacy totals and residuals that do not come out, and somebody said why
     faults: Sequence[str] = ()
 
 
@@ -61,9 +65,12 @@ def judge(found: Found, *, by_look_up: bool, has_tolerances: bool, sampled: Samp
         *_told({Discrepancy.FIELD: fields}, (Discrepancy.FIELD,)),
         *_told(kinds, (Discrepancy.DOUBT,)),
         *_of(found.held, "held that were there before us with other content"),
+        *_of(found.left_out, "run left out" if found.left_out == 1 else "runs left out"),
     ]
-    explained = ", ".join(_told(kinds, [kind for kind in Discrepancy if kind not in UNEXPLAINED]))
+    explained = ", ".join(_explained(kinds, found.moved))
     also = f"; {explained}, which is explained" if explained else ""
+    if found.reasoned:
+        also += f"; what does not come out has a reason ({', '.join(found.reasoned)})"
     part = "" if sampled is None else f" ({_sample(sampled)})"
     told = ", ".join([*money, *others])
     if found.faults:
@@ -74,13 +81,13 @@ def judge(found: Found, *, by_look_up: bool, has_tolerances: bool, sampled: Samp
         return Verdict(f"In balance, with something to look at: {told}{also}{part}.", True, 1)
     exactly = "within the job's tolerances" if has_tolerances else "record by record and to the cent"
     if found.not_compared:
-        exactly += f" (its side states no {' and no '.join(found.not_compared)})"
+        exactly += f" (its side states no {_shortly(found.not_compared)})"
     if found.known:
         exactly += f"; {grouped_digits(found.known)} that were there before us are not compared"
     if sampled is not None:
         return Verdict(f"In balance as far as a sample shows: {_sample(sampled)}, {exactly}{also}.", True, 0)
     whole = "every customer that was looked up" if by_look_up else "billing"
-    rest = f"{explained}, which is explained; for the rest " if explained else ""
+    rest = f"{also.removeprefix('; ')}; for the rest " if also else ""
     return Verdict(f"In balance: {rest}{whole} is what we meant, {exactly}.", True, 0)
 
 
@@ -103,6 +110,18 @@ def _told(kinds: Mapping[Discrepancy, int], wanted: Sequence[Discrepancy]) -> li
         for kind in wanted
         if kinds.get(kind)
     ]
+
+
+def _explained(kinds: Mapping[Discrepancy, int], moved: Mapping[str, int]) -> Iterator[str]:
+    for kind in (kind for kind in Discrepancy if kind not in UNEXPLAINED):
+        sums = ", ".join(f"{major_units(amount, code)} {code}" for code, amount in sorted(moved.items()) if amount)
+        for told in _told(kinds, [kind]):
+            yield f"{told} ({sums})" if kind is Discrepancy.CHANGED and sums else told
+
+
+def _shortly(names: Sequence[str]) -> str:
+    shown, more = names[:_NAMED], len(names) - _NAMED
+    return " and no ".join(shown) + f" and {more} more fields" * (more > 0)
 
 
 def _of(count: int, words: str) -> list[str]:

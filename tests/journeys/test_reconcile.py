@@ -152,7 +152,7 @@ def test_what_billing_changed_after_we_had_settled_it_is_no_fault_of_ours(import
     without, blind = reconcile(pipeline, "--export", "export.csv")
 
     assert with_times["exit_code"] == 0
-    assert with_times["verdict"].startswith("In balance: 5 changed since, which is explained;")
+    assert with_times["verdict"].startswith("In balance: 5 changed since (-2.65 ZAR), which is explained;")
     assert {kind for kind, *_ in differences} == {"changed_since"}
     assert without["exit_code"] == 7
     assert {kind for kind, *_ in blind} == {"balance_differs"}

@@ -63,6 +63,27 @@ def test_no_time_of_change_explains_what_no_payment_does(imported, fields, kind)
     assert content["exit_code"] == (7 if "balance" in fields else 1)
 
 
+@pytest.mark.parametrize(
+    "fields", [{"currency": "USD"}, {"currency": "banana"}, {"balance": ""}, {"currency": "", "balance": ""}]
+)
+def test_no_time_of_change_explains_another_currency_or_a_balance_that_is_gone(imported, fields):
+    content, _ = by_export(imported, columns=TIMED, changed_at=LATER, **fields)
+
+    assert (content["exit_code"], content["differences"]["changed_since"]) == (7, 0)
+
+
+def test_customers_who_paid_all_of_it_or_the_same_are_no_shifted_rows(imported):
+    balances = {"ref-0": 0, "ref-1": 0, "ref-2": 0, "ref-3": 200, "ref-4": 200}
+
+    content, _ = by_export(
+        imported, columns=TIMED, changed_at=LATER, balance=lambda row: balances[row["external_reference"]]
+    )
+
+    assert content["patterns"] == {}
+    assert (content["exit_code"], content["differences"]["changed_since"]) == (0, 4)
+    assert "4 changed since (-6.00 ZAR), which is explained" in content["verdict"]
+
+
 def test_what_differed_when_it_was_created_has_differed_from_the_start(pipeline, outside):
     customers_csv(pipeline.folder / "customers.csv", 3)
     outside.faults(lying=1.0)
@@ -191,6 +212,44 @@ def test_of_several_copies_the_one_that_was_meant_is_compared_in_whatever_order_
     assert figures(one, "twice_in_billing") == figures(other, "twice_in_billing") == {"ZAR": {"records": 1, "sum": 7}}
 
 
+def test_of_several_copies_ours_is_the_one_with_the_id_that_billing_gave_us(imported):
+    pipeline, outside = imported
+
+    def copied(rows):
+        rows = [{**row, "billing_id": row["id"]} for row in rows]
+        (fifth,) = [row for row in rows if row["external_reference"] == "ref-4"]
+        others = [{**fifth, "billing_id": name} for name in ("", "bcus_other")]
+        return [*others, *(row for row in rows if row is not fifth), {**fifth, "balance": 9_999_999}]
+
+    export(pipeline.folder, outside, change=copied, columns=f"{EXPORT},billing_id")
+
+    _, differences = reconcile(pipeline, "--export", "export.csv")
+
+    assert differences == [
+        ("balance_differs", "ref-4", "balance"), ("twice_in_billing", "ref-4", ""), ("twice_in_billing", "ref-4", ""),
+    ]  # fmt: skip
+
+
+def test_a_stranger_without_a_currency_is_told_without_ours(pipeline, outside):
+    (pipeline.folder / "c.csv").write_text(f"{EXPORT}\nA-1,Ann,,,ZAR,100\nA-2,Bo,no address,,ZAR,200\n")
+    pipeline("run", "c.csv", "--base-url", outside.base_url, "--yes", environment=outside.environment)
+    stranger = {"external_reference": "A-2", "name": "Bo", "currency": "", "balance": 200}
+    export(pipeline.folder, outside, change=lambda rows: [*rows, stranger])
+
+    content, differences = reconcile(pipeline, "--export", "export.csv")
+
+    assert differences == [("unknown_to_us", "A-2", "")]
+    assert figures(content, "unknown_to_us") == {"-": {"records": 1, "sum": 200}}
+    assert pipeline("verify", content["reconciliation_id"]).returncode == 0
+
+
+def test_metadata_and_ids_that_an_export_does_not_state_are_said_to_be_not_compared(imported):
+    content, _ = by_export(imported)
+
+    assert content["not_compared"] == ["billing_id", "metadata.plan"]
+    assert "its side states no billing_id and no metadata.plan" in content["verdict"]
+
+
 def test_a_customer_that_was_there_before_with_other_content_is_told_and_no_clean_balance(imported):
     pipeline, outside = imported
     there = ("--base-url", outside.base_url, "--yes")
@@ -263,7 +322,7 @@ def test_a_phone_that_billing_holds_otherwise_differs_unless_the_job_says_how_ph
 
     assert plain["fields"] == {"phone": 5}
     assert mapped["fields"] == {}
-    assert "states no name and no email" in mapped["verdict"]
+    assert "states no billing_id and no name and no email" in mapped["verdict"]
 
 
 def test_a_billing_id_that_we_never_had_is_no_difference(imported):
@@ -447,6 +506,8 @@ def test_a_run_that_fell_under_retention_is_left_out_and_named(imported):
 
     assert list(content["left_out"]) == [first.name]
     assert content["differences"]["created_by_another_run"] == 5
+    assert (content["exit_code"], "1 run left out" in content["verdict"]) == (1, True)
+    assert first.name in (pipeline.folder / content["files"]["report.html"]).read_text()
     assert pipeline("reconcile", first.name, "--export", "export.csv").returncode == 4
 
 
@@ -475,6 +536,58 @@ def test_a_record_that_came_again_mended_is_one_of_the_legacy_systems(pipeline, 
     assert (content["signable"], content["exit_code"]) == (True, 0), content["verdict"]
     assert figures(content, "fed_again") == {"ZAR": {"records": 3, "sum": 500}}
     assert [step["records"] for step in content["bridge"][:3]] == [2, 3, 5]
+
+
+def test_a_row_that_somebody_mended_into_two_is_two_customers(pipeline, outside):
+    there = ("--base-url", outside.base_url, "--yes")
+    (pipeline.folder / "a.csv").write_text(f"{EXPORT}\nr-1,Ann,,,ZAR,100\nr-2,Bo and Cy,no address,,ZAR,200\n")
+    pipeline("run", "a.csv", *there, environment=outside.environment)
+    header, row = (pipeline.newest() / "rejected.csv").read_text().splitlines()
+    one = row.replace("no address", "bo@example.com").replace(",200,", ",150,", 1)
+    other = row.replace("no address", "cy@example.com").replace(",200,", ",50,", 1).replace("r-2", "r-3", 1)
+    (pipeline.folder / "mended.csv").write_text(f"{header}\n{one}\n{other}\n")
+    pipeline("run", "mended.csv", *there, environment=outside.environment)
+    export(pipeline.folder, outside)
+
+    span = json.loads(pipeline("report", "--since", "2020-01-01", "--json").stdout)
+    content, _ = reconcile(
+        pipeline,
+        "--since",
+        "2020-01-01",
+        "--export",
+        "export.csv",
+        "--legacy-total",
+        "ZAR=3.00",
+        "--legacy-total",
+        "records=3",
+    )
+
+    assert len(outside.customers()) == 3
+    assert (span["once"]["records"], span["once"]["sums"]["ZAR"]["created"], span["exit_code"]) == (3, 300, 0)
+    assert (content["exit_code"], content["signable"]) == (0, True), content["verdict"]
+
+
+def test_a_row_is_followed_back_over_runs_that_are_not_reconciled(pipeline, outside):
+    there = ("--base-url", outside.base_url, "--yes")
+    (pipeline.folder / "a.csv").write_text(f"{EXPORT}\nr-1,Ann,,,ZAR,100\nr-2,Bo,no address,,ZAR,200\n")
+    runs, file = [], "a.csv"
+    for before, after in (("no address", "still none"), ("still none", "bo@example.com"), ("", "")):
+        pipeline("run", file, *there, environment=outside.environment)
+        runs.append(pipeline.newest().name)
+        file = f"{after[:5]}.csv" if after else "a.csv"
+        if after:
+            (pipeline.folder / file).write_text((pipeline.newest() / "rejected.csv").read_text().replace(before, after))
+    pipeline("run", "a.csv", *there, environment=outside.environment)
+    runs.append(pipeline.newest().name)
+    export(pipeline.folder, outside)
+
+    content, _ = reconcile(
+        pipeline, *runs[2:], "--export", "export.csv", "--legacy-total", "ZAR=3.00", "--legacy-total", "records=2"
+    )
+
+    assert len(runs) == 4
+    assert figures(content, "fed_again") == {"ZAR": {"records": 1, "sum": 200}}
+    assert content["signable"], content["verdict"]
 
 
 @pytest.mark.parametrize("words", [

@@ -116,7 +116,8 @@ def reconcile(
             tell_changes(workbench, round(CLOCK.now().timestamp() * 1e6))
         again = _fed_again(folder, workbench) if received else {}
         steps = from_legacy(bridge(workbench, read_before), legacy, again)
-        compared = Compared(billed, terms, chosen, steps, list(agreements(workbench, ledger, runs)), legacy, again)
+        ledgers = list(agreements(workbench, ledger, runs))
+        compared = Compared(billed, terms, chosen, steps, ledgers, legacy, again, len(taken_in.left_out))
         content = {
             **_identified(folder, taken_in, environment, settings),
             **figures(workbench, compared),
@@ -124,7 +125,8 @@ def reconcile(
         }
         write_differences(folder, workbench)
         _write_pages(folder, content, settings.home)
-        folder.write_json("summary.json", content)
+    # What has a summary is a reconciliation that ended: nothing of the way there lies about by then.
+    folder.write_json("summary.json", content)
     folder.seal("reconciliation")
     return Reconciled(content)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import duckdb
 
+from pipeline.customer import METADATA_PREFIX
 from pipeline.files import written_whole
 from pipeline.outcomes import Discrepancy
 from pipeline.reconciling import (
@@ -34,7 +35,7 @@ _FIRST = 5
 _DIFFERENCE_COLUMNS = (
     "kind", "external_reference", "run_id", "row_id", "field", "ours", "theirs", "currency", "amount", "pattern",
 )  # fmt: skip
-_STATED = ("name", "email", "phone")  #: what a customer is, and an export may leave out
+_STATED = ("billing_id", "name", "email", "phone")  #: what a customer is, and an export may leave out
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,7 @@ class Compared:
     ledger: Sequence[Mapping[str, Any]]  #: per run what it reported and what the ledger recorded
     legacy: Legacy
     again: Figures  #: what was read of records that were read once more
+    left_out: int = 0  #: runs of the span that could not be taken in
 
 
 def figures(workbench: duckdb.DuckDBPyConnection, compared: Compared) -> dict[str, Any]:
@@ -59,13 +61,18 @@ def figures(workbench: duckdb.DuckDBPyConnection, compared: Compared) -> dict[st
     )
     there = _counted(workbench, "SELECT kind, count(*) FROM paired WHERE kind IS NOT NULL GROUP BY kind")
     residual, by_look_up = residuals(compared.steps), billed.method == "look-ups"
-    not_compared = [name for name in _STATED if name not in billed.fields]
+    sent = sorted(name for name in terms.ours if name.startswith(METADATA_PREFIX))
+    not_compared = [name for name in (*_STATED, *sent) if name not in billed.fields]
+    because = reasons_used(compared.steps, legacy, compared.again, residual)
     found = Found(
         counts,
         other_currency=fields.get("currency", 0),
         held=there.get("there_before", 0),
         known=there.get("known_before", 0),
         not_compared=not_compared,
+        left_out=compared.left_out,
+        moved=_moved(compared.steps),
+        reasoned=sorted(because),
         faults=_faults(workbench, compared, residual),
     )
     sampled = None if compared.chosen.asked == compared.chosen.of else _sampled(workbench, compared.chosen)
@@ -102,7 +109,7 @@ def figures(workbench: duckdb.DuckDBPyConnection, compared: Compared) -> dict[st
         "residual": _as_json(residual),
         "legacy": {
             "totals": dict(legacy.totals),
-            "because": reasons_used(compared.steps, legacy, compared.again, residual),
+            "because": because,
         },
         "ledger": list(compared.ledger),
         "examples": _examples(workbench),
@@ -122,6 +129,12 @@ def write_differences(folder: RunFolder, workbench: duckdb.DuckDBPyConnection) -
         while block := found.fetchmany(100_000):
             writer.writerows(block)
         text.detach()
+
+
+def _moved(steps: Sequence[Step]) -> dict[str, int]:
+    """Currency -> by how many minor units billing has changed since."""
+    changed = (step.figures for step in steps if step.name == Discrepancy.CHANGED.value)
+    return {code: amount for figures in changed for code, (_, amount) in figures.items()}
 
 
 def _faults(workbench: duckdb.DuckDBPyConnection, compared: Compared, residual: Figures) -> list[str]:
