@@ -14,9 +14,10 @@ from pyarrow import parquet
 
 from pipeline.outcomes import LISTS, Fate
 from pipeline.verifier.checks import Check, Notes, Verified, differing, read_any_cell, unreadable
+from pipeline.verifier.reconciliations import of_reconciliation
 from pipeline.verifier.row_by_row import Recomputed
 from pipeline.verifier.seals import MANIFEST, seal_of
-from pipeline.verifier.stated import of_summary, same_story
+from pipeline.verifier.stated import of_summary, page_tells, same_story
 
 _AT_ONCE = 100_000
 _BLOCK = 1 << 20
@@ -137,10 +138,13 @@ def _of_the_run(
     if plan["config"] or there:
         same = bool(plan["config"]) and there and json.loads(archive.read("config/job.json")) == plan["config"]["job"]
         yield Check("the job is the one that the plan was made by", same, "" if same else "config/job.json is another")
-    page = archive.read("report.html").decode("utf-8")
-    yield Check(
-        "the page is of this run", of_run["run_id"] in page, "" if of_run["run_id"] in page else "it names another"
-    )
+    yield page_tells(archive.read("report.html").decode("utf-8"), summary, "run_id")
+    if "reconciliation/summary.json" in archive.namelist():
+        against = json.loads(archive.read("reconciliation/summary.json"))
+        of_this = of_run["run_id"] in against["runs"]
+        yield Check("the reconciliation is one of this run", of_this, "" if of_this else "it names other runs")
+        with archive.open("reconciliation/differences.csv") as member:
+            yield from of_reconciliation(against, io.TextIOWrapper(member, encoding="utf-8", newline=""))
 
 
 def _walk(archive: ZipFile, summary: dict[str, Any], of_run: dict[str, Any]) -> Recomputed:
@@ -229,6 +233,7 @@ def _not_here(manifest: dict[str, Any], of_run: dict[str, Any], archive: ZipFile
         else "there was no ledger"
     )
     yield Check("the journal holds together", None, told)
+    yield Check("the workbook says what the page and the lists say", None, "report.xlsx: not read again")
     if (of_run["config"] or {}).get("sha256"):
         yield Check("the config is the file that was read", None, f"its SHA-256 was {of_run['config']['sha256']}")
     if "reconciliation/summary.json" in archive.namelist():

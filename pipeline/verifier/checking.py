@@ -13,7 +13,7 @@ from pipeline.verifier.others import of_another_folder
 from pipeline.verifier.payloads import of_payloads
 from pipeline.verifier.row_by_row import Recomputed, walk
 from pipeline.verifier.seals import MANIFEST, UNFINISHED, changed_files, purged_files, read_manifest
-from pipeline.verifier.stated import of_summary, of_the_page, same_story
+from pipeline.verifier.stated import of_summary, of_the_page, same_story, unread_books
 
 _CHECKS = {
     "lines": "every line of the inputs is the header, blank, skipped or of one record, and says what the list says",
@@ -113,7 +113,8 @@ def _of_rows(
         *checks,
         _of_sums(found, summary, amounts),
         *of_summary(found, summary, plan),
-        of_the_page(folder, summary),
+        of_the_page(folder, summary, "run_id"),
+        *unread_books(folder),
         *of_payloads(folder, manifest, plan, found),
     ]
 

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pipeline.outcomes import LISTS, TROUBLED_FATES, Fate
+from pipeline.outcomes import LISTS, TROUBLED_FATES, Action, Fate
 from pipeline.verifier.checks import Check, differing
 from pipeline.verifier.row_by_row import Recomputed
 
+_LAW = 3  #: checks of the conservation law before those of each currency: two of records, one of lines
+_PAGE = "the page tells the verdict of summary.json"
 #: Fates whose customers billing holds, as far as a run knows.
 _IN_BILLING = (Fate.CREATED, Fate.CREATED_DIFFERENT, Fate.ALREADY_EXISTS_SAME)
 
@@ -85,17 +87,35 @@ def _wrong_figures(found: Recomputed, summary: dict[str, Any], plan: dict[str, A
 
 
 def _wrong_law(summary: dict[str, Any]) -> Iterator[str]:
-    law = summary["conservation"]
+    law, sides = summary["conservation"], ("debits", "credits")
+    records = {"read": summary["records"]["read"], "ended": sum(summary["fates"].values())}
+    summed = set[tuple[str, str]]()
     for check in law["checks"]:
+        side, code = check["what"].partition(" ")[0], check["currency"]
+        if side in sides and code is not None:
+            summed.add((side, code))
+            ours = {"read": summary["read"][side].get(code, 0), "ended": sum(summary[side].get(code, {}).values())}
+            yield from _if(differing(check["what"], ours, {name: check[name] for name in ours}))
+        elif check["what"].startswith("records read"):
+            yield from _if(differing(check["what"], records, {name: check[name] for name in records}))
         if check["holds"] != (check["read"] == check["ended"]):
             yield f"the check {check['what']!r} does not say what its figures say"
     if law["holds"] != all(check["holds"] for check in law["checks"]):
         yield "the conservation law does not say what its checks say"
+    wanted = {(side, code) for side in sides for code in summary["read"][side]}
+    if len(law["checks"]) < _LAW + len(wanted) or not wanted <= summed:
+        yield "the conservation law leaves something out"
 
 
 def _wrong_bridge(summary: dict[str, Any]) -> Iterator[str]:
     """Read, less what each fate takes, is what is expected in billing: in records, and in each currency."""
-    steps = {step["step"]: step["figures"] for step in summary.get("bridge", [])}
+    steps = {step["step"]: step["figures"] for step in summary["bridge"]}
+    stated = {step["step"]: step["records"] for step in summary["bridge"]}
+    taken = {fate.value for fate in Fate if fate not in _IN_BILLING and summary["fates"][fate]}
+    if missing := sorted({"read", "expected", *taken} - {*steps}):
+        yield f"the bridge has no step for {missing[0]}"
+    if "residual" in steps and summary["conservation"]["holds"]:
+        yield "the bridge has a residual, and the law is said to hold"
     for name, figures in steps.items():
         fates = list(Fate) if name == "read" else _IN_BILLING if name == "expected" else [name]
         sign = 1 if name in {"read", "expected"} else -1
@@ -104,6 +124,7 @@ def _wrong_bridge(summary: dict[str, Any]) -> Iterator[str]:
         records = sign * sum(summary["fates"].get(str(fate), 0) for fate in fates)
         told = sum(figure["records"] for figure in figures.values())
         yield from _if(differing(f"bridge, {name}", {"records": records}, {"records": told}))
+        yield from _if(differing(f"bridge, {name}", {"records": records}, {"records": stated[name]}))
         sums = {
             code: sign * sum(by_fate.get(str(fate), 0) for fate in fates) for code, by_fate in summary["sums"].items()
         }
@@ -115,24 +136,47 @@ def _wrong_bridge(summary: dict[str, Any]) -> Iterator[str]:
 def _wrong_end(summary: dict[str, Any]) -> Iterator[str]:
     fates, planned = summary["fates"], summary["status"] == "planned"
     troubled = any(fates[fate] for fate in TROUBLED_FATES)
-    if summary["exit_code"] == 0 and (troubled or not summary["conservation"]["holds"]):
-        yield "the exit code is 0, and there are rows that somebody has to look at"
-    if not planned and summary["conservation"]["holds"]:
+    code, holds = summary["exit_code"], summary["conservation"]["holds"]
+    unsent = fates[Fate.NOT_ATTEMPTED] > summary["actions"].get(Action.DEFER, 0)
+    due = {5} if unsent and not planned else {int(troubled)} if holds else {7}
+    if planned or summary["stopped_because"] is not None:
+        due |= {3} if planned else {3, 4, 5}
+    if code not in due:
+        yield f"exit code {code}, where {' or '.join(map(str, sorted(due)))} is due"
+    if not planned and holds:
         created = sum(fates[fate] for fate in LISTS["created"])
         told = f"{_grouped(created)} of {_grouped(summary['records']['read'])} records were created"
         if not summary["verdict"].startswith(told):
             yield "the verdict does not say how many records were created"
+        others = {
+            name: sum(fates[fate] for fate in LISTS[name]) for name in ("skipped", "held", "rejected", "in_doubt")
+        }
+        for name, number in others.items():
+            if number and f"{_grouped(number)} {name.replace('_', ' ')}" not in summary["verdict"]:
+                yield f"the verdict does not say how many records stand in {name}.csv"
+        if not summary["verdict"].endswith(("accounted for.", "but the run is not finished: resume it.")):
+            yield "the verdict does not end as one that adds up does"
 
 
-def of_the_page(folder: Path, summary: dict[str, Any], name: str = "run") -> Check:
-    """What a page says is not recomputed; but it says the verdict of the summary, and of which run (or reconciliation) it is."""
-    what = f"the page is of this {name}, and tells its verdict"
+def of_the_page(folder: Path, summary: dict[str, Any], *names: str) -> Check:
+    """What a page says is not recomputed; but it tells the verdict of the summary, and what it is of (run_id, say)."""
     path = folder / "report.html"
     if not path.is_file():
-        return Check(what, None, "there is no page; pipeline report makes it")
-    page = html.unescape(path.read_text(encoding="utf-8"))
-    missing = [name for name in (f"{name}_id", "verdict") if str(summary[name]) not in page]
-    return Check(what, not missing, f"the page does not tell the {missing[0]} of summary.json" if missing else "")
+        return Check(_PAGE, None, "there is no page; pipeline report makes it")
+    return page_tells(path.read_text(encoding="utf-8"), summary, *names)
+
+
+def page_tells(page: str, summary: dict[str, Any], *names: str) -> Check:
+    """The same of a page's text."""
+    text = html.unescape(page)
+    missing = [name for name in (*names, "verdict") if str(summary[name]) not in text]
+    return Check(_PAGE, not missing, f"the page does not tell the {missing[0]} of summary.json" if missing else "")
+
+
+def unread_books(folder: Path) -> Iterator[Check]:
+    """Workbooks are for people, and say what pages and lists say; nobody reads them back."""
+    if books := [name for name in ("report.xlsx", "rejected.xlsx") if (folder / name).is_file()]:
+        yield Check("the workbooks say what the page and the lists say", None, f"{', '.join(books)}: not read again")
 
 
 def _if(found: str | None) -> Iterator[str]:

@@ -130,7 +130,7 @@ def test_a_file_holds_however_it_is_written(pipeline, written):
     folder = run(pipeline, "customers.csv")
 
     assert verify(pipeline, folder) == (0, {})
-    assert open_checks(pipeline, folder) == []
+    assert open_checks(pipeline, folder) == ["the workbooks say what the page and the lists say"]
 
 
 def test_unreadable_records_of_one_line_and_of_several_hold(pipeline):
@@ -461,6 +461,51 @@ def with_a_hidden_record(folder):
     table.filter(pl.col("row_id") != rows[-1]["_import_row_id"]).write_parquet(folder / "rows.parquet")
 
 
+def without_its_law(folder):
+    told(folder, lambda summary: summary["conservation"].update(checks=[]))
+
+
+def with_a_law_of_other_figures(folder):
+    told(folder, lambda summary: [one.update(read=12345, ended=12345) for one in summary["conservation"]["checks"]])
+
+
+def without_its_bridge(folder):
+    told(folder, lambda summary: summary.update(bridge=[]))
+
+
+def with_a_residual_that_hides_what_was_read(folder):
+    def change(summary):
+        summary["bridge"][0]["figures"]["ZAR"]["sum"] = 99_999_999
+        summary["bridge"].append({**summary["bridge"][-1], "step": "residual"})
+
+    told(folder, change)
+
+
+def with_a_worse_exit(folder):
+    told(folder, lambda summary: summary.update(exit_code=7))
+
+
+def with_other_amounts_among_the_fates(folder):
+    (part,) = (folder / "staged").glob("fates-*.parquet")
+    pl.read_parquet(part).with_columns(pl.col("balance") + 1_000_000).write_parquet(part)
+
+
+def with_other_amounts_in_all_that_is_staged(folder):
+    """What a reconciliation reads, with every hash made to fit."""
+    for part in [*(folder / "staged").glob("fates-*.parquet"), *(folder / "staged").glob("records-*.parquet")]:
+        pl.read_parquet(part).with_columns(pl.col("balance") + 7).write_parquet(part)
+    plan = json.loads((folder / "plan.json").read_text())
+    plan["staged"] = {
+        name: hashlib.sha256((folder / "staged" / name).read_bytes()).hexdigest() for name in plan["staged"]
+    }
+    (folder / "plan.json").write_text(json.dumps(plan))
+
+
+def with_a_row_that_mends_nothing(folder):
+    table = pl.read_parquet(folder / "rows.parquet")
+    table.with_columns(mends_run_id=pl.lit("x"), mends_row_id=pl.lit("c.csv:2")).write_parquet(folder / "rows.parquet")
+
+
 def with_another_input(folder):
     manifest = json.loads((folder / "manifest.json").read_text())
     manifest["inputs"] = []
@@ -505,11 +550,19 @@ def without_what_was_staged(folder):
         (with_another_step_of_the_bridge, "every other figure"),
         (with_a_clean_exit, "every other figure"),
         (with_another_verdict, "every other figure"),
-        (with_another_page, "the page is of this run"),
+        (with_another_page, "the page tells the verdict"),
         (with_a_hidden_record, "every line of the inputs"),
         (with_another_input, "manifest, plan and summary"),
         (with_another_payload, "the staged files are those"),
         (without_what_was_staged, "the staged files are those"),
+        (without_its_law, "every other figure"),
+        (with_a_law_of_other_figures, "every other figure"),
+        (without_its_bridge, "every other figure"),
+        (with_a_residual_that_hides_what_was_read, "every other figure"),
+        (with_a_worse_exit, "every other figure"),
+        (with_other_amounts_among_the_fates, "every fingerprint"),
+        (with_other_amounts_in_all_that_is_staged, "every fingerprint"),
+        (with_a_row_that_mends_nothing, "every fingerprint"),
     ],
 )
 def test_a_lie_whose_hashes_were_made_to_fit_is_found_by_what_it_says(copied, lie, broken):
