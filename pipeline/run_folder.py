@@ -278,14 +278,25 @@ class RunFolder:
 
     def _sealed_manifest(self) -> dict[str, Any]:
         """The manifest; raise OutOfBalance where it is not the one that was written: a new seal would hide that."""
-        content = self.read_json(MANIFEST)
-        if sealed(content) != (self.path / MANIFEST).read_bytes():
+        try:
+            content = self.read_json(MANIFEST)
+            is_sealed = sealed(content) == (self.path / MANIFEST).read_bytes()
+        except (ValueError, TypeError):
+            is_sealed = False
+        if not is_sealed:
             raise OutOfBalance(f"{self.path / MANIFEST} is not as it was written; see: pipeline verify {self.run_id}")
         return content
 
     def signatures(self) -> list[str]:
-        """The lines of everybody who has signed, the oldest first."""
+        """The lines of everybody who has signed, the oldest first.
+
+        Raises OutOfBalance where they are not those that the manifest names: somebody else's hand is in them.
+        """
         path = self.path / SIGNATURES
+        if (self.path / MANIFEST).is_file():
+            known = self._sealed_manifest()["files"].get(SIGNATURES)
+            if known != (sha256_of(path) if path.is_file() else None):
+                raise OutOfBalance(f"{path} is not as it was written; see: pipeline verify {self.run_id}")
         return path.read_bytes().decode("utf-8").split("\n")[:-1] if path.is_file() else []
 
     def sign(self, line: str) -> None:
@@ -294,10 +305,6 @@ class RunFolder:
         Raises OutOfBalance where the lines are not those that the manifest names: a new one would hide that.
         """
         path, manifest = self.path / SIGNATURES, self.path / MANIFEST
-        if manifest.is_file():
-            known = self._sealed_manifest()["files"].get(SIGNATURES)
-            if known != (sha256_of(path) if path.is_file() else None):
-                raise OutOfBalance(f"{path} is not as it was written; see: pipeline verify {self.run_id}")
         write_bytes(path, "".join(f"{each}\n" for each in [*self.signatures(), line]).encode())
         if manifest.is_file():
             self._amend(SIGNATURES)

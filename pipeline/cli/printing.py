@@ -270,7 +270,7 @@ def show_life(life: "Life") -> None:
     if life.persons:
         _out(", ".join(map(printable, life.persons)))
     if life.pii == "masked" and life.appearances:
-        _out("masked: x for a letter, 9 for a digit, a token for a person; --pii full shows them")
+        _out("masked: x for a letter, 9 for a digit, ? for a sign, a token for a person; --pii full shows them")
     for one in life.appearances:
         _out(f"{one.run_id}  {printable(one.row_id)}" + (f", which mends {printable(one.mends)}" if one.mends else ""))
         if one.source is not None:

@@ -301,7 +301,8 @@ def _differences(differences: Sequence[Mapping[str, Any]], in_all: int) -> Table
     rows: list[Sequence[str | None]] = [[one[name] for name in DIFFERENCES] for one in differences]
     if in_all > len(rows):
         rows.append([f"{in_all - len(rows)} more, in differences.csv"])
-    return Table("Differences", DIFFERENCES, rows)
+    heads = [f"{name} (minor units)" if name == "amount" else name for name in DIFFERENCES]
+    return Table("Differences", heads, rows)
 
 
 def _open(beside: Beside) -> Iterator[Table]:

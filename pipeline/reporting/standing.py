@@ -1,6 +1,6 @@
 """How a report stands: sound, something to do, or broken; and what whoever signs has to say something about."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,8 +71,13 @@ def stopped_by(content: Mapping[str, Any]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def reservations(content: Mapping[str, Any], reconciliation: Mapping[str, Any] | None) -> Iterator[str]:
-    """What is not as it should be, though it adds up; nobody signs for it without a word about it."""
+def reservations(
+    content: Mapping[str, Any], reconciliation: Mapping[str, Any] | None, others: Iterable[Mapping[str, Any]] = ()
+) -> Iterator[str]:
+    """What is not as it should be, though it adds up; nobody signs for it without a word about it.
+
+    `others`: every reconciliation of the run. What one of them found may be what the newest cannot show.
+    """
     fates, unsent = content["fates"], not_attempted(content)
     if fates["in_doubt"] or unsent:
         yield f"{grouped_digits(fates['in_doubt'])} records are in doubt and {grouped_digits(unsent)} were not sent"
@@ -80,6 +85,9 @@ def reservations(content: Mapping[str, Any], reconciliation: Mapping[str, Any] |
         yield f"{grouped_digits(fates['created_different'])} customers were created with other content than was sent"
     if reconciliation is not None and reconciliation["exit_code"]:
         yield f"held against billing: {reconciliation['verdict'].rstrip('.')}"
+    for other in others:
+        if other["exit_code"] == 7 and other["reconciliation_id"] != (reconciliation or {}).get("reconciliation_id"):
+            yield f"{other['reconciliation_id']} found it out of balance"
 
 
 def _left(content: Mapping[str, Any], *, planned: bool) -> str:

@@ -1,6 +1,7 @@
 """The story of one customer: where it stood in which file, what was made of it, everything that was sent and every answer."""
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,7 @@ import polars as pl
 
 from pipeline.billing import Billing, LookUp, as_billing_holds_it
 from pipeline.config import Settings, Target
+from pipeline.currency import known
 from pipeline.ledger import Ledger
 from pipeline.masking import Pii, shown, token
 from pipeline.outcomes import Found, NotFound, Reason
@@ -19,6 +21,7 @@ from pipeline.verbs.report.open_rows import home_key
 
 #: Columns of a staged record that say where it stood and not what it says.
 _ORIGIN = pl.Struct({"origin_run": pl.String, "origin_row": pl.String})
+_AMOUNT = re.compile("-?[0-9]+")  # minor units
 _NOT_SAID = {"position", "row_id", "line_count", "origin_run", "origin_row", "fate", "reasons", "payload", "text"}
 
 
@@ -147,7 +150,7 @@ def _appearance(run: RunFolder, record: dict[str, Any], pii: Pii, key: bytes) ->
         mends=f"{record['origin_row']} of {record['origin_run']}" if record["origin_run"] else None,
         source=shown(_source(run, record), pii),
         given={name: shown(value, pii) for name, value in given.items()},
-        became={name: shown(value, pii) for name, value in became.items()},
+        became={name: _shown(name, value, pii) for name, value in became.items()},
         decided=decided.get("action"),
         same_as=_same_as(decided, pii, key),
         fingerprint=end["fingerprint"],
@@ -198,13 +201,19 @@ def _asked(target: Target, found: Sequence[tuple[RunFolder, dict[str, Any]]], pi
     match answer:
         case Found():
             held = as_billing_holds_it(newest["payload"], answer)
-            told = {name: shown(_as_text(value), pii) for name, value in held.items() if name != "billing_id"}
+            told = {name: _shown(name, _as_text(value), pii) for name, value in held.items() if name != "billing_id"}
             differing = [one.field for one in answer.differences]
             return {"answer": "found", "billing_id": answer.billing_id, "holds": told, "differs_in": differing}
         case NotFound():
             return {"answer": "not found"}
         case _:
             return {"answer": f"no answer to the look-up ({type(answer).__name__})"}
+
+
+def _shown(name: str, text: str | None, pii: Pii) -> str | None:
+    """A canonical value. Codes and amounts are nobody's data; a shape of them would look like another amount."""
+    is_figure = (name == "currency" and text in known()) or (name == "balance" and _AMOUNT.fullmatch(text or ""))
+    return text if is_figure and pii is Pii.MASKED else shown(text, pii)
 
 
 def _as_text(value: Any) -> str | None:

@@ -225,6 +225,15 @@ def test_a_lie_with_hashes_made_to_fit_is_found_by_what_does_not_add_up(bundled,
         "no signatures": {"run/signatures.jsonl": None},
         "another file": {"../../evil": b"x"},
         "another verdict": {"run/summary.json": whole["run/summary.json"].replace(b"were created", b"were made", 1)},
+        "another page with the same run": {"report.html": whole["report.html"].replace(b"were created", b"were made")},
+        "another reconciliation": {
+            "reconciliation/summary.json": whole["reconciliation/summary.json"].replace(
+                b'"exit_code": 0', b'"exit_code": 1'
+            )
+        },
+        "a difference more": {
+            "reconciliation/differences.csv": whole["reconciliation/differences.csv"] + b"missing_in_billing,,,,,,,,,\n"
+        },
         "a summary": {"run/summary.json": whole["run/summary.json"].replace(b'"created": 16', b'"created": 17')},
     }
 

@@ -309,8 +309,13 @@ def test_a_legacy_total_that_the_files_do_not_come_to_is_not_signable_until_some
     ]
     assert (reasoned["exit_code"], reasoned["signable"]) == (0, True)
     assert "written off by hand" in (pipeline.folder / reasoned["files"]["report.html"]).read_text()
+    # The newest reconciliation is the one with the reason; what another found is to be spoken of.
     refused = pipeline("sign", without["runs"][0])
-    assert refused.returncode == 0, refused.stdout  # the newest reconciliation is the one with the reason
+    assert (refused.returncode, f"{without['reconciliation_id']} found it out of balance" in refused.stderr) == (
+        6,
+        True,
+    )
+    assert pipeline("sign", without["runs"][0], "--note", "it was written off").returncode == 0
 
 
 def test_a_run_whose_newest_reconciliation_is_not_signable_is_not_signed(imported):
@@ -366,6 +371,26 @@ def test_a_reconciliation_that_says_something_else_than_its_differences_is_found
         (folder / name).write_text(files[name])
     sealed_anew(folder)
     assert pipeline("verify", folder.name).returncode == 0
+
+
+def test_another_currency_is_found_in_a_reconciliation_whatever_its_summary_says(imported):
+    pipeline, outside = imported
+    export(pipeline.folder, outside, change=lambda rows: [{**one, "currency": "USD"} for one in rows])
+    content, _ = reconcile(pipeline, "--export", "export.csv")
+    folder = pipeline.folder / "reports" / content["reconciliation_id"]
+    lie = {**content, "fields": {}, "exit_code": 0, "verdict": "In balance: all."}
+    page = (folder / "report.html").read_text().replace(content["verdict"].replace("'", "&#39;"), lie["verdict"])
+    lie["differences"] = dict.fromkeys(content["differences"], 0)
+    lie.pop("files")
+
+    (folder / "report.html").write_text(page)
+    (folder / "summary.json").write_text(json.dumps({**lie, "files": content["files"]}))
+    header = (folder / "differences.csv").read_text().splitlines(keepends=True)[0]
+    (folder / "differences.csv").write_text(header)
+    sealed_anew(folder)
+
+    assert pipeline("verify", folder.name).returncode == 7
+    assert pipeline("sign", content["runs"][0], "--note", "x").returncode == 7
 
 
 def sealed_anew(folder):

@@ -225,6 +225,17 @@ def test_a_signature_is_stale_as_soon_as_something_beneath_it_changes(sent):
     assert "changed since: reconciliation" in page
 
 
+def test_a_name_that_was_changed_under_a_signature_is_not_shown_as_one(sent):
+    pipeline, _ = sent
+    run = pipeline.newest()
+    assert pipeline("sign", run.name, "--name", "Thandi").returncode == 0
+    signatures = run / "signatures.jsonl"
+    signatures.write_text(signatures.read_text().replace("Thandi", "Somebody"))
+
+    for command in (("report",), ("sign", run.name, "--name", "Sipho"), ("bundle", run.name), ("verify", run.name)):
+        assert pipeline(*command).returncode == 7, command
+
+
 def test_what_does_not_hold_is_not_signed(sent):
     pipeline, _ = sent
     run = pipeline.newest()

@@ -38,7 +38,7 @@ could else try whether it is there.
 To check it on any machine:  pipeline verify {name}
 """
 _PII = {
-    Pii.MASKED: "Of people it shows shapes (x for a letter, 9 for a digit) and tokens: the same person has the same token everywhere.",
+    Pii.MASKED: "Of people it shows shapes (x for a letter, 9 for a digit, ? for a sign) and tokens: the same person has the same token everywhere.",
     Pii.NONE: "Of people it shows nothing.",
 }
 

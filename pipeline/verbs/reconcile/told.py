@@ -8,6 +8,7 @@ from typing import Any
 
 import duckdb
 
+from pipeline.currency import grouped_digits
 from pipeline.customer import METADATA_PREFIX
 from pipeline.files import written_whole
 from pipeline.outcomes import Discrepancy
@@ -141,8 +142,15 @@ def _faults(workbench: duckdb.DuckDBPyConnection, compared: Compared, residual: 
     """Why the evidence itself does not hold together."""
     billed, (unread, rows) = compared.billed, unreadable_balances(workbench, _FIRST)
     faults = list(unexplained(compared.steps, compared.legacy, compared.again, residual))
-    if not all(one["agrees"] for one in compared.ledger):
-        faults.append("the ledger and a report disagree")
+    for one in compared.ledger:
+        if not one["agrees"]:
+            here = (
+                "" if one["recorded"] else " (is --home the one that it was made with, and is its ledger still there?)"
+            )
+            faults.append(
+                f"the ledger knows {grouped_digits(one['recorded'])} creates of {one['run_id']}, and its report"
+                f" {grouped_digits(one['reported'])}{here}"
+            )
     if billed.unusable:
         faults.append(
             f"{billed.unusable} records of the export that name no customer ({_first(billed.unusable_rows, billed.unusable)})"

@@ -9,7 +9,7 @@ from pipeline.errors import NotApproved, OutOfBalance
 from pipeline.reporting import reservations, stopped_by
 from pipeline.run_folder import RunFolder
 from pipeline.signatures import digest, signature, signed
-from pipeline.verbs.report.evidence import Reconciliation, lies_beneath, newest_reconciliation
+from pipeline.verbs.report.evidence import Reconciliation, Reconciliations, lies_beneath
 from pipeline.verbs.report.run import refuse_unfinished, write_pages
 from pipeline.verbs.watch import CLOCK
 from pipeline.verifier import Verified, verify
@@ -35,9 +35,10 @@ def sign(
     found = verify(folder.path, inputs_at)
     if not found.holds:
         raise OutOfBalance("; ".join([f"run {run_id} does not verify, and is not signed", *_broken(found)]))
-    content, reconciliation = folder.read_json("summary.json"), newest_reconciliation(folder)
+    content, every = folder.read_json("summary.json"), Reconciliations.of(folder.path.parent)
+    reconciliation = every.newest(run_id)
     if role == "reviewer":
-        _refuse_what_is_not_done(content, reconciliation, note)
+        _refuse_what_is_not_done(content, reconciliation, every.all_of(run_id), note)
     elif stops := stopped_by(content):
         raise NotApproved(f"the plan is stopped by {', '.join(stops)}: it is not approved as it stands")
     beneath = lies_beneath(folder, role, reconciliation)
@@ -47,7 +48,9 @@ def sign(
     return digest(beneath), write_pages(folder, content, settings.home)
 
 
-def _refuse_what_is_not_done(content: dict[str, Any], reconciliation: Reconciliation | None, note: str | None) -> None:
+def _refuse_what_is_not_done(
+    content: dict[str, Any], reconciliation: Reconciliation | None, others: list[dict[str, Any]], note: str | None
+) -> None:
     """Raise OutOfBalance, or NotApproved, where a reviewer cannot sign."""
     if content["status"] == "planned":
         raise NotApproved(f"run {content['run_id']} is a plan: a reviewer signs for what was done; see --as approver")
@@ -59,7 +62,7 @@ def _refuse_what_is_not_done(content: dict[str, Any], reconciliation: Reconcilia
         )
     if reconciliation is not None and not reconciliation[1]["signable"]:
         raise OutOfBalance(f"{reconciliation[1]['reconciliation_id']}: {reconciliation[1]['verdict']}")
-    told = list(reservations(content, reconciliation[1] if reconciliation else None))
+    told = list(reservations(content, reconciliation[1] if reconciliation else None, others))
     if told and not (note or "").strip():
         raise NotApproved(f"{'; '.join(told)}: nobody signs for that without a word about it (--note TEXT)")
 
