@@ -231,6 +231,7 @@ def show_reconciliation(content: dict[str, Any]) -> None:
     from rich.table import Table
 
     from pipeline.currency import major_units
+    from pipeline.outcomes import Pattern
     from pipeline.reporting.glance import currency_label
 
     console = _console()
@@ -253,7 +254,9 @@ def show_reconciliation(content: dict[str, Any]) -> None:
         if count:
             _out(f"{count} {kind.replace('_', ' ')}: {', '.join(map(printable, content['examples'].get(kind, [])))}")
     for pattern, count in content["patterns"].items():
-        _out(f"  {count} of them look like {pattern.replace('_', ' ')}: {Pattern(pattern).sentence}")
+        _out(
+            f"  {count} of the balances that differ look like {pattern.replace('_', ' ')}: {Pattern(pattern).sentence}"
+        )
     for kind, why in content["not_determinable"].items():
         _out(f"{kind.replace('_', ' ')}: not determinable: {why}")
     if "sample" in content:

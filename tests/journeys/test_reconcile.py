@@ -373,6 +373,16 @@ def test_a_reconciliation_that_says_something_else_than_its_differences_is_found
     assert pipeline("verify", folder.name).returncode == 0
 
 
+def test_what_is_printed_says_what_a_pattern_means(imported):
+    pipeline, outside = imported
+    export(pipeline.folder, outside, change=lambda rows: [{**one, "balance": one["balance"] * 100} for one in rows])
+
+    done = pipeline("reconcile", "--export", "export.csv")
+
+    assert done.returncode == 7
+    assert "4 of the balances that differ look like unit: Major units were taken for minor units" in done.stdout
+
+
 def test_another_currency_is_found_in_a_reconciliation_whatever_its_summary_says(imported):
     pipeline, outside = imported
     export(pipeline.folder, outside, change=lambda rows: [{**one, "currency": "USD"} for one in rows])
