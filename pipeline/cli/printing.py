@@ -253,10 +253,9 @@ def show_reconciliation(content: dict[str, Any]) -> None:
     for kind, count in content["differences"].items():
         if count:
             _out(f"{count} {kind.replace('_', ' ')}: {', '.join(map(printable, content['examples'].get(kind, [])))}")
-    for pattern, count in content["patterns"].items():
-        _out(
-            f"  {count} of the balances that differ look like {pattern.replace('_', ' ')}: {Pattern(pattern).sentence}"
-        )
+    for pattern in Pattern:
+        if count := content["patterns"].get(pattern):
+            _out(f"  {count} of the balances that differ look like {pattern.replace('_', ' ')}: {pattern.sentence}")
     for kind, why in content["not_determinable"].items():
         _out(f"{kind.replace('_', ' ')}: not determinable: {why}")
     if "sample" in content:
