@@ -22,7 +22,6 @@ _TOLERANCES = {"case": "lower({})", "spaces": "regexp_replace({}, '\\s+', '', 'g
 _OPTIONAL = ("billing_id",)
 #: Microseconds by which our clock and billing's may be apart: what was changed so soon after we had settled it may have been so from the start.
 _CLOCKS_APART = 300_000_000
-_A_DAY = 86_400_000_000  #: microseconds; a time of change further in the future is none
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,10 +105,10 @@ def changed_references(workbench: duckdb.DuckDBPyConnection) -> Iterator[list[st
         yield [reference for (reference,) in block]
 
 
-def tell_changes(workbench: duckdb.DuckDBPyConnection, now: int) -> None:
+def tell_changes(workbench: duckdb.DuckDBPyConnection) -> None:
     """From the table `settled` (external_reference, settled_at): what billing changed afterwards is `changed_since`.
 
-    `now`: microseconds since 1970. A balance that looks like a mistake is none that a payment makes, no payment changes a currency
+    A balance that looks like a mistake is none that a payment makes, no payment changes a currency
     or takes a balance away, a billing id does not change, and what differed when it was created has differed from the start: those
     stay what they are.
     """
@@ -118,14 +117,13 @@ def tell_changes(workbench: duckdb.DuckDBPyConnection, now: int) -> None:
         " WHERE differences.external_reference = unequal.external_reference AND differences.kind IN ($field, $balance)"
         " AND differences.pattern IS NULL AND differences.field NOT IN ('billing_id', 'currency')"
         " AND (differences.field <> 'balance' OR unequal.their_balance IS NOT NULL) AND unequal.fate <> $different"
-        " AND unequal.changed_at > settled.settled_at + $apart AND unequal.changed_at <= $latest",
+        " AND unequal.changed_at > settled.settled_at + $apart",
         {
             "changed": Discrepancy.CHANGED.value,
             "field": Discrepancy.FIELD.value,
             "balance": Discrepancy.BALANCE.value,
             "different": Fate.CREATED_DIFFERENT.value,
             "apart": _CLOCKS_APART,
-            "latest": now + _A_DAY,
         },
     )
 

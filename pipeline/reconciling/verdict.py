@@ -95,7 +95,7 @@ def not_determinable(*, by_look_up: bool, has_times: bool, unreadable_times: int
     """The kinds of difference that billing's side cannot show, and why; the report says so instead of "none"."""
     if by_look_up:
         return {kind.value: why for kind, why in _NOT_BY_LOOK_UP.items()}
-    unread = f"{grouped_digits(unreadable_times)} times of change cannot be read, or say no offset from UTC"
+    unread = f"{grouped_digits(unreadable_times)} times of change cannot be read, say no offset from UTC, or lie in days to come"
     if not has_times:
         why = unread if unreadable_times else "the export has no time of change"
         return {Discrepancy.CHANGED.value: f"{why}, so what moved since only differs"}

@@ -191,6 +191,7 @@ def test_a_time_that_clocks_may_have_made_explains_nothing(imported, after):
     content, _ = by_export(imported, columns=TIMED, name="Else", changed_at=when)
 
     assert content["differences"]["changed_since"] == 0
+    assert ("lie in days to come" in str(content["not_determinable"])) == (after > timedelta(days=1))
 
 
 # -- who it is -----------------------------------------------------------------------------------------------------------

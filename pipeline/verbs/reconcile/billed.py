@@ -19,12 +19,13 @@ from pipeline.normalizing import Defaults, normalize
 from pipeline.reconciling import column_of
 from pipeline.run_folder import RunFolder
 from pipeline.sources import BATCH_BYTES, Declared, in_order, read
-from pipeline.verbs.watch import Watch
+from pipeline.verbs.watch import CLOCK, Watch
 
 CHANGED_AT = "changed_at"
 _FIELDS = ("name", "email", "phone", "billing_id")
 _FIRST = 5
 _LARGEST = 2**63 - 1
+_A_DAY = 86_400_000_000  #: microseconds; clocks and zones are no further apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,9 @@ class Billed:
     method: str  #: "export" or "look-ups"
     fields: list[str]
     has_times: bool
-    unreadable_times: int = 0  #: times of change that nobody can place: no time, or without an offset from UTC
+    unreadable_times: int = (
+        0  #: times of change that nobody can place: no time, without an offset from UTC, of days to come
+    )
     unusable: int = 0  #: records of an export that name no customer
     unusable_rows: tuple[str, ...] = ()  #: the first of them
     inputs: tuple[dict[str, Any], ...] = ()
@@ -53,6 +56,7 @@ def _staged_export(folder: RunFolder, exports: Sequence[Path], settings: Setting
     files = in_order(list(exports), Declared(**said.source.model_dump()) if said.source else None, said.mapping)
     unusable, first_unusable, read_so_far, times, unreadable_times = 0, list[str](), 0, 0, 0
     layout: Layout | None = None
+    latest = round(CLOCK.now().timestamp() * 1e6) + _A_DAY
     with one_behind(partial(_put_away, folder)) as put_behind:
         for number, (file, batch) in enumerate(one_ahead(read(files, BATCH_BYTES))):
             layout = said.mapping or canonical_layout(file.columns)
@@ -67,7 +71,7 @@ def _staged_export(folder: RunFolder, exports: Sequence[Path], settings: Setting
             first_unusable += (
                 customers.filter(~names_one).select(told).head(_FIRST - len(first_unusable)).to_series().to_list()
             )
-            billed = _as_billed(kept, layout, changed_at)
+            billed = _as_billed(kept, layout, changed_at, latest)
             if changed_at is not None:
                 given = kept[f"given.{changed_at}"].str.strip_chars().replace("", None).count()
                 times, unreadable_times = (
@@ -150,11 +154,11 @@ def _put_away(folder: RunFolder, named: tuple[str, pl.DataFrame]) -> None:
     folder.stage(*named)
 
 
-def _as_billed(customers: pl.DataFrame, layout: Layout, changed_at: str | None) -> pl.DataFrame:
-    """Canonical texts where a text has a canonical form, else the text as the export writes it."""
+def _as_billed(customers: pl.DataFrame, layout: Layout, changed_at: str | None, latest: int) -> pl.DataFrame:
+    """Canonical texts where a text has a canonical form, else the text as the export writes it; no time after `latest`."""
     stated = {name for name, _ in layout.texts()}
     texts = {name: pl.coalesce(name, f"mapped.{name}") for name in (*_FIELDS, "currency") if name in stated}
-    time = pl.col(f"given.{changed_at}") if changed_at else pl.lit(None, pl.String)
+    time = microseconds(pl.col(f"given.{changed_at}") if changed_at else pl.lit(None, pl.String))
     balance_text = (
         pl.when(pl.col("balance").is_null()).then("mapped.balance") if layout.balance else pl.lit(None, pl.String)
     )
@@ -166,7 +170,7 @@ def _as_billed(customers: pl.DataFrame, layout: Layout, changed_at: str | None) 
         **{name: texts.get(name, pl.lit(None, pl.String)) for name in (*_FIELDS, "currency")},
         balance=pl.col("balance"),
         balance_text=balance_text,
-        changed_at=microseconds(time),
+        changed_at=pl.when(time <= latest).then(time),
     )
 
 

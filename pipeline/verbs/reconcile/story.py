@@ -113,7 +113,7 @@ def reconcile(
         compare(workbench, terms)
         if billed.has_times and ledger is not None:
             ask_when_settled(workbench, ledger)
-            tell_changes(workbench, round(CLOCK.now().timestamp() * 1e6))
+            tell_changes(workbench)
         again = _fed_again(folder, workbench) if received else {}
         steps = from_legacy(bridge(workbench, read_before), legacy, again)
         ledgers = list(agreements(workbench, ledger, runs))
