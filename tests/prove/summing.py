@@ -8,6 +8,13 @@ from tests.prove.gathering import RESULTS, bound, code, done, gathered
 
 Lines = list[dict[str, Any]]
 
+#: What no failure says, of programmes whose runs are no sample of others.
+_SAYS = {
+    "differences": "all found, each under its name, and nothing besides",
+    "look-ups": "it went on where it was, and nobody was asked in vain or faster than it may",
+    "mutants": "all fail",
+}
+
 
 def summary() -> str:
     """A table over what was gathered of this code, written to results/README.md too."""
@@ -16,9 +23,7 @@ def summary() -> str:
         if lines := _newest(programme):
             runs = runs_of(lines)
             failed = sum(bool(line.get("failures") or line.get("faults") or line.get("alive")) for line in lines)
-            says = (
-                f"{failed} lines tell of failures" if failed else bound(runs) if programme != "mutants" else "all fail"
-            )
+            says = f"{failed} lines tell of failures" if failed else _SAYS.get(programme) or bound(runs)
             commits = ", ".join(sorted({line["commit"] for line in lines}))
             is_present = "the present" if lines[-1]["code"] == code(programme) else f"an earlier ({lines[-1]['code']})"
             rows.append(f"| {programme} | {runs:,} {of(lines)} | {says} | {commits} | {is_present} |")
