@@ -19,6 +19,7 @@ _MOVED_BY_EACH = {
     Discrepancy.BALANCE.value: 0,
     Discrepancy.CHANGED.value: 0,
 }
+_THERE_BEFORE = {"held": "there_before", "known": "known_before"}  #: what the summary counts, by its step of the bridge
 _OUT_OF_BALANCE = (Discrepancy.MISSING, Discrepancy.UNKNOWN, Discrepancy.TWICE, Discrepancy.BALANCE)
 
 
@@ -92,9 +93,6 @@ def _wrong_steps(summary: dict[str, Any]) -> Iterator[str]:
             for code in wanted
             if code not in reasons
         )
-
-
-_THERE_BEFORE = {"held": "there_before", "known": "known_before"}
 
 
 def _left_between(steps: list[dict[str, Any]], first: str, last: str) -> Counter[str]:
