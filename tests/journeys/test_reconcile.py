@@ -373,6 +373,20 @@ def test_a_reconciliation_that_says_something_else_than_its_differences_is_found
     assert pipeline("verify", folder.name).returncode == 0
 
 
+def test_a_run_that_no_ledger_here_knows_is_not_reconciled_unless_it_is_named(imported):
+    pipeline, outside = imported
+    export(pipeline.folder, outside)
+    (pipeline.folder / ".pipeline").rename(pipeline.folder / "elsewhere")
+    (pipeline.folder / ".pipeline").mkdir()
+
+    newest = pipeline("reconcile", "--export", "export.csv")
+    named, _ = reconcile(pipeline, pipeline.newest().name, "--export", "export.csv")
+
+    assert (newest.returncode, "is in no ledger under" in newest.stderr) == (4, True)
+    assert (named["exit_code"], named["signable"]) == (7, False)
+    assert "the ledger knows 0 creates of" in named["verdict"]
+
+
 def test_what_is_printed_says_what_a_pattern_means(imported):
     pipeline, outside = imported
     export(pipeline.folder, outside, change=lambda rows: [{**one, "balance": one["balance"] * 100} for one in rows])

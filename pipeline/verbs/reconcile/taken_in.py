@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pipeline.errors import ConfigError, RunNotFound
 from pipeline.ledger import Ledger
+from pipeline.outcomes import LISTS
 from pipeline.run_folder import RunFolder, all_runs
 
 
@@ -43,12 +44,26 @@ def runs_to_reconcile(reports: Path, home: Path, run_ids: Sequence[str] = (), si
         if newest in left_out:
             raise RunNotFound(f"run {newest} {left_out[newest]}")
         fit, left_out = fit[-1:], {}
+        if fit and not _is_known(fit[0], home):
+            raise RunNotFound(
+                f"run {newest} is in no ledger under {home}: it was made with another --home, as a demo's is, or the ledger is gone."
+                f" To hold it against billing all the same, name it: pipeline reconcile {newest}"
+            )
     if not fit:
         raise RunNotFound(
             f"{reports}: no run was applied{f' since {since}' if since else ''} that could be taken in, so there is nothing to reconcile"
             + "".join(f"; run {run_id} {why}" for run_id, why in left_out.items())
         )
     return _of_one_environment(TakenIn(fit, left_out))
+
+
+def _is_known(run: RunFolder, home: Path) -> bool:
+    """Whether the ledger knows the run, where it created anybody."""
+    summary = run.read_json("summary.json")
+    if not any(summary["fates"][fate] for fate in LISTS["created"]):
+        return True
+    with Ledger.read(home / summary["environment"]["name"]) as ledger:
+        return ledger is not None and ledger.run(run.run_id) is not None
 
 
 def day_of(text: str) -> date:
