@@ -105,12 +105,17 @@ def _roots_here(folder: RunFolder, at: int, linked: pl.DataFrame) -> pl.DataFram
 def _roots_before(every: Mapping[str, RunFolder], linked: pl.DataFrame, numbers: _Numbers) -> pl.DataFrame:
     """The same of a run before these (all of `linked` are of one), followed back over the runs before it.
 
-    Where a run's folder is gone its rows are as if they had come first where they came back.
+    Where a run's folder is gone, or its rows cannot be read, they are as if they had come first where they came back.
     """
     run_id = linked["origin_run"][0]
     if run_id not in every:
         return pl.DataFrame(schema=_ROOTS)
-    rows = rows_of(every[run_id]).select("row_id", "file", "place", *_ORIGIN.names()).collect()
+    # Those that came back, and those beside which one of them may not be the first to stand for its origin.
+    wanted = pl.col("row_id").is_in(linked["origin_row"].implode()) | pl.col("origin_run").is_not_null()
+    try:
+        rows = rows_of(every[run_id]).select("row_id", "file", "place", *_ORIGIN.names()).filter(wanted).collect()
+    except (pl.exceptions.PolarsError, OSError):
+        return pl.DataFrame(schema=_ROOTS)
     rows, _ = _linked_once(rows, pl.DataFrame(schema=_ORIGIN))
     rows = rows.join(linked, left_on="row_id", right_on="origin_row", how="semi", maintain_order="left")
     further = rows.select(_ORIGIN.names()).drop_nulls()

@@ -483,6 +483,43 @@ def test_a_run_that_was_killed_is_no_finished_one_to_anybody(imported):
     assert pipeline("verify", run.name).returncode == 0
 
 
+def test_a_message_about_an_export_names_the_key_that_is_meant_and_the_file_as_it_is_called(imported):
+    pipeline, _ = imported
+    (pipeline.folder / "source.csv").write_bytes(f"{EXPORT}\nref-0,Zoë,,,ZAR,0\n".encode("utf-16-le"))
+
+    done = pipeline("reconcile", "--export", "source.csv")
+
+    assert done.returncode == 4
+    assert "/source.csv: looks like UTF-16" in done.stderr
+    assert "in the config: reconcile.source.encoding" in done.stderr
+
+
+def test_a_row_whose_origin_cannot_be_read_any_more_counts_where_it_came_back(pipeline, outside):
+    there = ("--base-url", outside.base_url, "--yes")
+    (pipeline.folder / "a.csv").write_text(f"{EXPORT}\nr-1,Ann,,,ZAR,100\nr-2,Bo,no address,,ZAR,200\n")
+    pipeline("run", "a.csv", *there, environment=outside.environment)
+    first = pipeline.newest()
+    mended = (first / "rejected.csv").read_text().replace("no address", "bo@example.com")
+    (pipeline.folder / "mended.csv").write_text(mended)
+    pipeline("run", "mended.csv", *there, environment=outside.environment)
+    export(pipeline.folder, outside)
+    for part in (first / "staged").glob("fates-*.parquet"):
+        part.write_bytes(b"PAR1")
+
+    content, _ = reconcile(
+        pipeline,
+        pipeline.newest().name,
+        "--export",
+        "export.csv",
+        "--legacy-total",
+        "ZAR=2.00",
+        "--legacy-total",
+        "records=1",
+    )
+
+    assert content["signable"], content["verdict"]
+
+
 def test_a_run_that_is_named_twice_is_taken_in_once(imported):
     pipeline, outside = imported
     export(pipeline.folder, outside)

@@ -1,8 +1,9 @@
 """Billing's side of a reconciliation: an export of it, or what it says to look-ups, as one table of canonical customers."""
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ CHANGED_AT = "changed_at"
 _FIELDS = ("name", "email", "phone", "billing_id")
 _FIRST = 5
 _LARGEST = 2**63 - 1
+#: A key of the config in a message about a file, whatever the file is called.
+_SOURCE_KEY = re.compile(rf"\bsource\.(?=(?:{'|'.join(one.name for one in fields(Declared))})\b)")
 _A_DAY = 86_400_000_000  #: microseconds; clocks and zones are no further apart
 
 
@@ -48,7 +51,7 @@ def stage_export(folder: RunFolder, exports: Sequence[Path], settings: Settings,
     try:
         return _staged_export(folder, exports, settings, watch)
     except SourceError as error:  # what the job says of an export stands under a key of its own
-        raise SourceError(str(error).replace("source.", "reconcile.source.")) from error
+        raise SourceError(_SOURCE_KEY.sub("reconcile.source.", str(error))) from error
 
 
 def _staged_export(folder: RunFolder, exports: Sequence[Path], settings: Settings, watch: Watch) -> Billed:
