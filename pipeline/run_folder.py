@@ -288,22 +288,27 @@ class RunFolder:
         return content
 
     def signatures(self) -> list[str]:
-        """The lines of everybody who has signed, the oldest first.
+        """The lines of everybody who has signed, the oldest first."""
+        path = self.path / SIGNATURES
+        return path.read_bytes().decode("utf-8").split("\n")[:-1] if path.is_file() else []
 
-        Raises OutOfBalance where they are not those that the manifest names: somebody else's hand is in them.
+    def refuse_other_signatures(self) -> None:
+        """Raise OutOfBalance where the signatures are not those that the manifest names: another hand is in them.
+
+        Only of a run that has ended: a process that is killed while it signs by applying leaves a line that no manifest names yet.
         """
         path = self.path / SIGNATURES
         if (self.path / MANIFEST).is_file():
             known = self._sealed_manifest()["files"].get(SIGNATURES)
             if known != (sha256_of(path) if path.is_file() else None):
                 raise OutOfBalance(f"{path} is not as it was written; see: pipeline verify {self.run_id}")
-        return path.read_bytes().decode("utf-8").split("\n")[:-1] if path.is_file() else []
 
     def sign(self, line: str) -> None:
         """Add a line to those who have signed, and take them into the manifest where it stands.
 
         Raises OutOfBalance where the lines are not those that the manifest names: a new one would hide that.
         """
+        self.refuse_other_signatures()
         path, manifest = self.path / SIGNATURES, self.path / MANIFEST
         write_bytes(path, "".join(f"{each}\n" for each in [*self.signatures(), line]).encode())
         if manifest.is_file():

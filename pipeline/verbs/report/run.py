@@ -35,6 +35,7 @@ def make_report(
         raise RunNotFound(f"run {run_id} has no summary yet: it was planned by a process that was stopped")
     if output is None and pii is not Pii.MASKED:
         raise NotApproved("the report in the run's folder is masked; say where another goes: --output FOLDER")
+    folder.refuse_other_signatures()
     content = folder.read_json("summary.json")
     return write_pages(folder, content, settings.home, pii=pii, output=output), content
 
