@@ -1,0 +1,137 @@
+"""Whether our text of a cell says what a second reader gives: equal, different by a named rule, or unexplained."""
+
+import datetime as dt
+import json
+import math
+import re
+from decimal import Decimal, InvalidOperation
+from enum import StrEnum
+from typing import Any
+
+import pyarrow as pa
+
+_SECONDS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+_FIRST_DAY = dt.datetime(1899, 12, 30)  # noqa: DTZ001 - the dates of a sheet have no zone
+_HALF = dt.timedelta(microseconds=500_000)
+
+
+class Rule(StrEnum):
+    """Why a text of ours may differ from the second reader's."""
+
+    ALONE = "the second reader lost the line at a quote that closes nowhere; the record alone is equal"
+    DATE = "a date or a time is ISO 8601, of a workbook to the second"
+    FLOAT = "a float is another text of the same number"
+    HEXADECIMAL = "bytes that are no text are hexadecimal"
+    JSON = "a nested value is JSON"
+    NO_TEXT = "a cell whose text cannot be known is named in brackets"
+    NUMBER = "a number has the zeros of its format, and at most the 15 digits that a spreadsheet keeps"
+
+
+Verdict = Rule | bool  #: True where the texts are equal, False where no rule explains the difference
+
+
+def of_workbook(ours: str, value: Any) -> Verdict:
+    """Whether our text says what openpyxl gives of a cell."""
+    if ours == _written(value):
+        return True
+    if re.fullmatch(r"\[[^\]]+\]", ours):
+        return Rule.NO_TEXT
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return _is_number(ours, value) and Rule.NUMBER
+    return ours in _iso_texts(value) and Rule.DATE
+
+
+def _written(value: Any) -> str:
+    if value is None:
+        return ""
+    return str(value).upper() if isinstance(value, bool) else str(value)
+
+
+def _is_number(text: str, value: float) -> bool:
+    exact = Decimal(str(value))
+    try:
+        return Decimal(text) in {exact, Decimal(f"{exact:.14E}")}
+    except InvalidOperation:
+        return False
+
+
+def _iso_texts(value: Any) -> set[str]:
+    """A date, a time or a duration of a workbook as ISO 8601, to the second."""
+    match value:
+        case dt.datetime():
+            moment = _to_the_second(value)
+            day = {moment.date().isoformat()} if moment.time() == dt.time() else set()
+            return {moment.isoformat(), *day}
+        case dt.date():
+            return {value.isoformat()}
+        case dt.time():
+            return {_to_the_second(dt.datetime.combine(_FIRST_DAY, value)).time().isoformat()}
+        case dt.timedelta():
+            return {_elapsed(value)}
+    return set()
+
+
+def _elapsed(duration: dt.timedelta) -> str:
+    """255:10:10: hours beyond a day are hours."""
+    minutes, seconds = divmod(round(duration.total_seconds()), 60)
+    return f"{minutes // 60:02}:{minutes % 60:02}:{seconds:02}"
+
+
+def _to_the_second(moment: dt.datetime) -> dt.datetime:
+    return (moment + _HALF).replace(microsecond=0)
+
+
+def of_parquet(ours: str, value: Any, dtype: pa.DataType) -> Verdict:
+    """Whether our text says what pyarrow gives of a value of this type."""
+    match value:
+        case None:
+            return not ours
+        case bool():
+            return ours == str(value).lower()
+        case float():
+            return ours == str(value) or (_is_float(ours, value, dtype) and Rule.FLOAT)
+        case Decimal():
+            return ours == f"{value:f}"
+        case str() | int():
+            return ours == str(value)
+        case bytes():
+            return ours == value.decode(errors="replace") or (ours == value.hex() and Rule.HEXADECIMAL)
+        case list() | dict() | tuple():
+            return _is_json(ours) and Rule.JSON
+        case dt.timedelta():
+            return _is_duration(ours, value) and Rule.DATE
+    return _microseconds(ours) == _microseconds(_moment(value)) and Rule.DATE
+
+
+def _is_float(text: str, value: float, dtype: pa.DataType) -> bool:
+    """Whether a text is this number in the width of its column."""
+    try:
+        given = pa.scalar(float(text), pa.float64()).cast(dtype).as_py()
+    except (ValueError, pa.ArrowException):
+        return False
+    return bool(given == value or (math.isnan(given) and math.isnan(value)))
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_duration(text: str, value: dt.timedelta) -> bool:
+    found = re.fullmatch(r"(-?\d+)(s|ms|us|ns)", text)
+    return found is not None and int(found[1]) * 10**6 // _SECONDS[found[2]] == value // dt.timedelta(microseconds=1)
+
+
+def _moment(value: Any) -> str:
+    zone = getattr(value, "tzinfo", None)
+    return f"{value.astimezone(dt.UTC).replace(tzinfo=None).isoformat()}Z" if zone else str(value.isoformat())
+
+
+def _microseconds(text: str) -> str:
+    """A moment to the microsecond, without zeros at the end of its fraction."""
+    whole, point, fraction = text.removesuffix("Z").partition(".")
+    digits = fraction[:6].rstrip("0")
+    return f"{whole}{point if digits else ''}{digits}{'Z' if text.endswith('Z') else ''}"

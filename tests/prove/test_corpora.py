@@ -1,0 +1,148 @@
+"""The short form of `corpora`: files of our own instead of those of public projects."""
+
+import datetime as dt
+import json
+import time
+from decimal import Decimal
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+import pytest
+
+from pipeline.sources import Declared
+from tests.prove import corpora
+from tests.prove.limited import Ended, kind_of_message, limited
+from tests.prove.same_text import Rule, of_parquet, of_workbook
+from tests.prove.second_readers import compare
+
+REPOSITORY = Path(__file__).parents[2]
+OUTSIDE = REPOSITORY / "tests/cases/outside"
+OWN_FILES = (
+    *sorted((REPOSITORY / "sample_data").rglob("*.csv")),
+    *(OUTSIDE / case / "c.csv" for case in ("mojibake", "mixed_units", "almost_all_rejected")),
+    *(OUTSIDE / case / "c.xlsx" for case in ("e2e_sign", "sp_xlsx")),
+)
+DECLARED = {"debtors_export.csv": Declared(encoding="cp1252")}
+
+
+@pytest.fixture
+def parquet(tmp_path):
+    """A table with a column of each kind."""
+    table = pl.DataFrame(
+        {
+            "text": ["Ann", None],
+            "number": [7, -1],
+            "amount": [Decimal("240.10"), Decimal("-0.05")],
+            "day": [dt.date(2026, 11, 22), None],
+            "at": [dt.datetime(2026, 11, 22, 5, 30, 0, 120), dt.datetime(2026, 11, 22)],  # noqa: DTZ001
+            "share": [0.1, float("nan")],
+            "tags": [["a"], []],
+        }
+    )
+    table.write_parquet(tmp_path / "c.parquet")
+    return tmp_path / "c.parquet"
+
+
+def test_what_we_read_of_our_own_files_a_second_reader_reads_too(parquet):
+    found = {path: compare(path, DECLARED.get(path.name)) for path in (*OWN_FILES, parquet)}
+
+    assert {path.name: one.unexplained for path, one in found.items() if one.unexplained} == {}
+    assert sum(one.equal for one in found.values()) > 15_000
+    assert found[parquet].rules == {"DATE": 3, "FLOAT": 1, "JSON": 2}
+
+
+def test_records_behind_an_open_quote_are_compared_alone(tmp_path):
+    path = tmp_path / "c.csv"
+    path.write_text('a,b\n1,"open\n2,x\n3,y\n', encoding="utf-8")
+
+    found = compare(path)
+
+    assert found.unexplained == []
+    assert found.rules == {"ALONE": 4}
+    assert found.unreadable == {"READ.UNCLOSED_QUOTE": 1}
+
+
+@pytest.mark.parametrize(
+    ("ours", "value"),
+    [("(1,234.50)", 1234.5), ("1234.50", -1234.5), ("123", "00123"), ("46000", dt.datetime(2025, 12, 9)), ("", 0), ("x", None), ("1", True)],  # noqa: DTZ001
+)  # fmt: skip
+def test_another_text_than_the_workbook_holds_is_unexplained(ours, value):
+    assert of_workbook(ours, value) is False
+
+
+@pytest.mark.parametrize(
+    ("ours", "value", "verdict"),
+    [
+        ("0012", 12, Rule.NUMBER), ("0.3", 0.30000000000000004, Rule.NUMBER), ("TRUE", True, True), ("", None, True),
+        ("[an error]", "#N/A", Rule.NO_TEXT), ("2025-12-09", dt.datetime(2025, 12, 9), Rule.DATE),  # noqa: DTZ001
+        ("27:00:01", dt.timedelta(hours=27, seconds=1), Rule.DATE),
+    ],
+)  # fmt: skip
+def test_another_text_of_the_same_value_has_a_rule(ours, value, verdict):
+    assert of_workbook(ours, value) is verdict
+
+
+@pytest.mark.parametrize(
+    ("ours", "value"),
+    [("2.4E+2", Decimal(240)), ("0.10000001", 0.1), ("ff", b"\xfe"), ("[", ["a"]), ("2026-11-22T05:30:01", dt.datetime(2026, 11, 22, 5, 30)), ("5s", dt.timedelta(seconds=6))],  # noqa: DTZ001
+)  # fmt: skip
+def test_another_text_than_parquet_holds_is_unexplained(ours, value):
+    assert of_parquet(ours, value, pa.scalar(value).type) is False
+
+
+def test_every_command_runs_on_a_file_of_a_folder_and_the_table_counts_them(tmp_path):
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "customers.csv").write_text("Konto;Betrag\nA-1;5\nA-2;7\n", encoding="utf-8")
+    (folder / "same.csv").write_text("Konto;Betrag\nA-1;5\nA-2;7\n", encoding="utf-8")
+    (folder / "old.xls").write_bytes(b"\xd0\xcf\x11\xe0")
+    results = tmp_path / "results.jsonl"
+
+    for _ in range(2):
+        corpora.run_folders([folder], results, 5, 1, 60)
+
+    lines = [json.loads(line) for line in results.read_text().splitlines()]
+    assert [line["file"] for line in lines] == ["customers.csv", "old.xls"]
+    assert {step: one["exit_code"] for step, one in lines[0]["commands"].items()} == {"inspect": 0, "init": 0, "fill": 0, "plan": 0}  # fmt: skip
+    assert list(corpora.broken(lines)) == []
+    assert "| project | csv | 1 | 1 | 0 | 1 | 0 | 0 | 0 |" in corpora.table(lines)
+    assert "| project | workbook | 1 | 0 | 1 | 0 | 0 | 0 | 0 |" in corpora.table(lines)
+
+
+def test_a_process_ends_at_its_limit_and_the_limit_is_named(tmp_path):
+    assert limited(_spin, (), tmp_path, cpu=1).limit == "cpu"
+    assert limited(_fill_memory, (), tmp_path, peak=500).limit == "memory"
+    assert limited(_fail, (), tmp_path) == Ended(70, pytest.approx(0, abs=5), pytest.approx(300, abs=300), "", "RuntimeError: N", "tests/x.py:3 f RuntimeError:")  # fmt: skip
+
+
+def test_what_is_open_in_a_config_is_filled_by_a_fixed_rule():
+    draft = {"mapping": {"external_reference": {}, "name": "a", "currency": {}, "balance": {"column": "b", "unit": {}}, "metadata": {"c": "b"}}}  # fmt: skip
+
+    mapping = corpora.filled(draft, ["a", "b"])["mapping"]
+
+    assert mapping == {"external_reference": "b", "name": "a", "currency": {"value": "ZAR"}, "balance": {"column": "b", "unit": "major"}, "metadata": {}}  # fmt: skip
+
+
+def test_messages_of_one_kind_are_one_class():
+    one = "SourceError: /a/b.csv: line 7: column 'x' has no name; column 'y' too. Found: x, y"
+
+    assert kind_of_message(one) == "SourceError: line N: column … has no name"
+
+
+def _spin(_arguments: object) -> int:
+    while True:
+        time.monotonic()
+
+
+def _fill_memory(_arguments: object) -> int:
+    held = [bytearray(50 << 20) for _ in range(20)]
+    time.sleep(1)
+    return len(held)
+
+
+def _fail(_arguments: object) -> int:
+    import sys
+
+    sys.stderr.write('  File "/x/tests/x.py", line 3, in f\nRuntimeError: 5\n')
+    return 70
