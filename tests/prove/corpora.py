@@ -86,10 +86,10 @@ def run_file(path: Path) -> dict[str, Any]:
             "init": limited(command, ("init", file, "--output", _CONFIG), folder),
         }
         if ended["init"].exit_code == 0:
-            ended["fill"] = limited(fill, (file,), folder)
+            ended["fill"] = limited(fill, (file,), folder, **_COMPARING)
             ended["plan"] = limited(command, ("plan", file, "--config", _CONFIG, "--sandbox", "--json"), folder)
         found: dict[str, Any] = {"commands": {step: asdict(one) for step, one in ended.items()}}
-        if ended["inspect"].exit_code in _READ or ended["init"].exit_code == 0:
+        if ended["inspect"].exit_code in {*_READ, _REFUSED}:
             compared = limited(compare_texts, (file,), folder, **_COMPARING)
             result = folder / "compared.json"
             found["compared"] = json.loads(result.read_text()) if result.exists() else {"failed": asdict(compared)}
@@ -119,18 +119,22 @@ def fill(arguments: Sequence[str]) -> int:
 
 
 def compare_texts(arguments: Sequence[str]) -> int:
-    """Write what both readers made of the file, read as its config declares, to compared.json."""
+    """Write what both readers made of the file, read as its config declares, to compared.json; of a workbook, each sheet."""
     from pipeline.errors import SourceError
     from pipeline.sources import Declared
-    from tests.prove.second_readers import NotCompared, compare
+    from tests.prove.second_readers import Comparison, NotCompared, compare, sheets_of
 
-    source = _config().get("source") if Path(_CONFIG).exists() else None
-    try:
-        found: dict[str, Any] = asdict(compare(Path(arguments[0]), Declared(**(source or {}))))
-    except NotCompared as why:
-        found = {"not_compared": str(why)}
-    except SourceError as refused:
-        found = {"not_compared": f"refused: {kind_of_message(str(refused))}"}
+    source = _config().get("source") or {} if Path(_CONFIG).exists() else {}
+    path = Path(arguments[0])
+    whole, refused = Comparison(), Counter[str]()
+    for sheet in sheets_of(path):
+        try:
+            whole.add(compare(path, Declared(**{**source, "sheet": sheet} if sheet else source)))
+        except NotCompared as why:
+            refused[str(why)] += 1
+        except SourceError as why:
+            refused[f"refused: {kind_of_message(str(why))}"] += 1
+    found = {**asdict(whole), "not_compared": dict(refused)}
     Path("compared.json").write_text(json.dumps(found), encoding="utf-8")
     return 0
 
@@ -213,7 +217,7 @@ def _key(result: Result) -> tuple[str, str]:
 
 
 def _sums(results: Sequence[Result]) -> tuple[int | float, ...]:
-    ended = [one for result in results for one in result["commands"].values()]
+    ended = [one for result in results for step, one in result["commands"].items() if step != "fill"]
     compared = [result["compared"] for result in results if "cells" in result.get("compared", {})]
     return (
         len(results),
@@ -242,8 +246,7 @@ def _counts(results: Sequence[Result]) -> dict[str, Counter[str]]:
         compared = result.get("compared", {})
         counts["rule"].update(compared.get("rules", {}))
         counts["unreadable records"].update(compared.get("unreadable", {}))
-        if why := compared.get("not_compared"):
-            counts["not compared"][why] += 1
+        counts["not compared"].update(compared.get("not_compared", {}))
         for step in ("inspect", "plan"):
             if _code(result, step) in {2, 3, 4, 5, 6}:
                 counts[f"{step} refused"][result["commands"][step]["message"]] += 1

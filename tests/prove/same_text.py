@@ -48,9 +48,8 @@ def _written(value: Any) -> str:
 
 
 def _is_number(text: str, value: float) -> bool:
-    exact = Decimal(str(value))
     try:
-        return Decimal(text) in {exact, Decimal(f"{exact:.14E}")}
+        return Decimal(text) in {Decimal(str(value)), Decimal(f"{Decimal(value):.14E}")}
     except InvalidOperation:
         return False
 
@@ -82,7 +81,7 @@ def _to_the_second(moment: dt.datetime) -> dt.datetime:
 
 
 def of_parquet(ours: str, value: Any, dtype: pa.DataType) -> Verdict:
-    """Whether our text says what pyarrow gives of a value of this type."""
+    """Whether our text says what DuckDB or pyarrow gives of a value of this type."""
     match value:
         case None:
             return not ours
@@ -100,7 +99,9 @@ def of_parquet(ours: str, value: Any, dtype: pa.DataType) -> Verdict:
             return _is_json(ours) and Rule.JSON
         case dt.timedelta():
             return _is_duration(ours, value) and Rule.DATE
-    return _microseconds(ours) == _microseconds(_moment(value)) and Rule.DATE
+        case dt.date() | dt.time():
+            return _microseconds(ours) == _microseconds(_moment(value)) and Rule.DATE
+    return ours == str(value)
 
 
 def _is_float(text: str, value: float, dtype: pa.DataType) -> bool:
@@ -125,9 +126,11 @@ def _is_duration(text: str, value: dt.timedelta) -> bool:
     return found is not None and int(found[1]) * 10**6 // _SECONDS[found[2]] == value // dt.timedelta(microseconds=1)
 
 
-def _moment(value: Any) -> str:
-    zone = getattr(value, "tzinfo", None)
-    return f"{value.astimezone(dt.UTC).replace(tzinfo=None).isoformat()}Z" if zone else str(value.isoformat())
+def _moment(value: dt.datetime | dt.date | dt.time) -> str:
+    """The text of a moment in UTC, of a day, or of a time of day, whose zone DuckDB adds."""
+    if isinstance(value, dt.datetime) and value.tzinfo:
+        return f"{value.astimezone(dt.UTC).replace(tzinfo=None).isoformat()}Z"
+    return value.replace(tzinfo=None).isoformat() if isinstance(value, dt.time) else value.isoformat()
 
 
 def _microseconds(text: str) -> str:

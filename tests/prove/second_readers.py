@@ -1,16 +1,20 @@
-"""What other readers make of a file: Python's csv module, openpyxl and pyarrow, compared with ours cell by cell.
+"""What other readers make of a file: Python's csv module, openpyxl and DuckDB, compared with ours cell by cell.
 
 A text of ours equals the second reader's, or the difference falls under a rule of `same_text`. Every other difference is
-unexplained. The csv module gets the delimiter and the encoding that our reader found; it finds records by itself.
+unexplained. The csv module gets the delimiter and the encoding that our reader found; it finds records by itself. Nested
+columns of Parquet, and files that DuckDB refuses, are read by pyarrow, which our reader is built on.
 """
 
 import csv
 import gzip
+import zipfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import openpyxl
 import polars as pl
 import pyarrow as pa
@@ -50,6 +54,14 @@ class Comparison:
             self.rules[verdict.name] = self.rules.get(verdict.name, 0) + 1
         else:
             self.differ(row, f"column {column}: {_short(ours)}, second reader {_short(theirs)}")
+
+    def add(self, other: "Comparison") -> None:
+        """Count what another comparison came to."""
+        for name in ("records", "cells", "equal", "unexplained_count"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.unreadable = dict(Counter(self.unreadable) + Counter(other.unreadable))
+        self.rules = dict(Counter(self.rules) + Counter(other.rules))
+        self.unexplained = (self.unexplained + other.unexplained)[:_MOST_NAMED]
 
     def differ(self, row: int, what: str) -> None:
         """Count a difference that no rule explains."""
@@ -214,6 +226,15 @@ def _compare_workbook(file: Any, rows: list[_Row], found: Comparison, is_whole: 
             found.differ(number, "a row of the second reader that ours does not have")
 
 
+def sheets_of(path: Path) -> list[str | None]:
+    """The sheets of a workbook that hold cells; of every other file None, which is the whole of it."""
+    try:
+        with zipfile.ZipFile(path):
+            return [sheet.title for sheet in openpyxl.load_workbook(path, read_only=True).worksheets] or [None]
+    except Exception:  # noqa: BLE001 - whether a broken workbook is refused is asked of our reader
+        return [None]
+
+
 def _openpyxl_rows(file: Any) -> dict[int, tuple[Any, ...]]:
     try:
         book = openpyxl.load_workbook(file.path, data_only=True)
@@ -227,18 +248,36 @@ def _openpyxl_rows(file: Any) -> dict[int, tuple[Any, ...]]:
 
 
 def _compare_parquet(file: Any, rows: list[_Row], found: Comparison, is_whole: bool) -> None:
-    try:
-        table = parquet.ParquetFile(file.path).read()
-        columns = [column.slice(0, len(rows)).to_pylist() for column in table.columns]
-    except (pa.ArrowException, ValueError, OverflowError, OSError) as error:
-        raise NotCompared(f"pyarrow: {type(error).__name__}") from error
-    if is_whole and table.num_rows != len(rows):
-        found.differ(len(rows), f"the last; second reader has {table.num_rows}")
-    types = [table.schema.field(number).type for number in range(table.num_columns)]
+    types = parquet.ParquetFile(file.path).schema_arrow.types
+    columns = _parquet_columns(file.path, len(rows), types)
+    if is_whole and columns and len(columns[0]) != len(rows):
+        found.differ(len(rows), f"the last; the second reader has {len(columns[0])}")
+        return
     for index, row in enumerate(rows):
         for column, ours in enumerate(row.cells or ()):
             value = columns[column][index]
             found.take(row.line, column + 1, ours, value, of_parquet(ours, value, types[column]))
+
+
+def _parquet_columns(path: Path, count: int, types: Sequence[pa.DataType]) -> list[Sequence[Any]]:
+    """The values of each column, one row more than `count` where there is one."""
+    try:
+        with duckdb.connect() as database:
+            table = database.execute("SELECT * FROM read_parquet(?, hive_partitioning = false) LIMIT ?", [str(path), count + 1])  # fmt: skip
+            flat: list[Sequence[Any]] = [*zip(*table.fetchall(), strict=True)] or [()] * len(types)
+        if not any(map(pa.types.is_nested, types)):
+            return flat
+    except (duckdb.Error, UnicodeDecodeError, OverflowError):
+        flat = []
+    nested = _arrow_columns(path, count)
+    return [ours if pa.types.is_nested(of) or not flat else flat[at] for at, (ours, of) in enumerate(zip(nested, types, strict=True))]  # fmt: skip
+
+
+def _arrow_columns(path: Path, count: int) -> list[Sequence[Any]]:
+    try:
+        return [column.slice(0, count + 1).to_pylist() for column in parquet.ParquetFile(path).read().columns]
+    except (pa.ArrowException, ValueError, OverflowError, OSError) as error:
+        raise NotCompared(f"pyarrow: {type(error).__name__}") from error
 
 
 _COMPARERS: dict[str, Callable[[Any, list[_Row], Comparison, bool], None]] = {
