@@ -119,7 +119,7 @@ def kind_of_message(errors: str) -> str:
     lines = [line for line in errors.splitlines() if line.strip()]
     first = next((number for number, line in enumerate(lines) if "Error:" in line or "Utf8:" in line), 0)
     line = " ".join(lines[first : first + 2]).partition(". Found:")[0].partition("; column ")[0]
-    line = re.sub(r"(: )\S.*?\.(?:csv|tsv|xls[xmb]?|parq(?:uet)?)(?:\.gz|\.zst)?: ", r"\1", line, count=1)
+    line = re.sub(r"(^|: )\S[^:]*?\.(?:csv|tsv|xls[xmb]?|parq(?:uet)?)(?:\.gz|\.zst)?: ", r"\1", line, count=1)
     line = re.sub(r"'[^']*'|\"[^\"]*\"", "…", line)
     return re.sub(r"\d+(?:,\d+)*", "N", line)[:200]
 
