@@ -20,6 +20,7 @@ class Rule(StrEnum):
 
     ALONE = "the second reader lost the line at a quote that closes nowhere; the record alone is equal"
     DATE = "a date or a time is ISO 8601, of a workbook to the second"
+    ESCAPED = "_x000D_ in a workbook is the character that it names"
     FLOAT = "a float is another text of the same number"
     HEXADECIMAL = "bytes that are no text are hexadecimal"
     JSON = "a nested value is JSON"
@@ -36,6 +37,8 @@ def of_workbook(ours: str, value: Any) -> Verdict:
         return True
     if re.fullmatch(r"\[[^\]]+\]", ours):
         return Rule.NO_TEXT
+    if isinstance(value, str):
+        return ours == _unescaped(value) and Rule.ESCAPED
     if isinstance(value, int | float) and not isinstance(value, bool):
         return _is_number(ours, value) and Rule.NUMBER
     return ours in _iso_texts(value) and Rule.DATE
@@ -45,6 +48,10 @@ def _written(value: Any) -> str:
     if value is None:
         return ""
     return str(value).upper() if isinstance(value, bool) else str(value)
+
+
+def _unescaped(text: str) -> str:
+    return re.sub(r"_x([0-9A-Fa-f]{4})_", lambda found: chr(int(found[1], 16)), text)
 
 
 def _is_number(text: str, value: float) -> bool:

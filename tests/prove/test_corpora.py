@@ -76,7 +76,7 @@ def test_another_text_than_the_workbook_holds_is_unexplained(ours, value):
     [
         ("0012", 12, Rule.NUMBER), ("0.3", 0.30000000000000004, Rule.NUMBER), ("TRUE", True, True), ("", None, True),
         ("[an error]", "#N/A", Rule.NO_TEXT), ("2025-12-09", dt.datetime(2025, 12, 9), Rule.DATE),  # noqa: DTZ001
-        ("27:00:01", dt.timedelta(hours=27, seconds=1), Rule.DATE),
+        ("two\r\nlines", "two_x000d_\nlines", Rule.ESCAPED), ("27:00:01", dt.timedelta(hours=27, seconds=1), Rule.DATE),
     ],
 )  # fmt: skip
 def test_another_text_of_the_same_value_has_a_rule(ours, value, verdict):
