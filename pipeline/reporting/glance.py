@@ -95,10 +95,23 @@ def written(how: Mapping[str, str]) -> str:
         told.append(f"sheet {how['sheet']!r}")
     if "delimiter" in how:
         trailing = ", one more at the end of each line" * ("trailing_delimiter" in how)
-        told.append(f"{_DELIMITERS[how['delimiter']]}{trailing}, {how['encoding']}, lines end with {how['line_end']}")
+        told.append(
+            f"{_DELIMITERS[how['delimiter']]}{trailing}, {how['encoding']}{_exceptions(how)}, lines end with {how['line_end']}"
+        )
     if found := how.get("found"):
         told.append(f"found out, not declared: {', '.join(_WORDS.get(name, name) for name in found.split())}")
     return "; ".join(told)
+
+
+def _exceptions(how: Mapping[str, str]) -> str:
+    """How many records are not in the encoding: ` (2 records are not)`."""
+    match int(how.get("not_in_encoding", 0)):
+        case 0:
+            return ""
+        case 1:
+            return " (1 record is not)"
+        case records:
+            return f" ({records:,} records are not)"
 
 
 def sentence_of(code: str) -> str:

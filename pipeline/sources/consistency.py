@@ -11,11 +11,12 @@ import polars as pl
 from pipeline.errors import NotUtf8, SourceError
 from pipeline.outcomes import Reason
 from pipeline.sources.dialect import Dialect
-from pipeline.sources.finding import suggested_encoding
+from pipeline.sources.encodings import suggested_encoding
 
 _EXAMPLES = 200  #: lines that are not UTF-8, by which their encoding is suggested
 _ENOUGH_RECORDS = 10  #: for a judgement on all of them
 _OTHER_WIDTH = [Reason.READ_TOO_FEW_FIELDS.value, Reason.READ_TOO_MANY_FIELDS.value]
+UNDECODED = [Reason.READ_NOT_UTF8.value, Reason.READ_UNDECODABLE.value]
 
 
 @dataclass(slots=True)
@@ -49,6 +50,7 @@ class Spelling:
     first: int = 0  #: the offset of the first bad byte
     examples: list[bytes] = field(default_factory=list)
     seen: int = 0
+    undecoded: int = 0  #: records that are not in the encoding of the file, found or declared
 
     def add(self, whole: bytes, lines: pl.DataFrame) -> None:
         """Count the physical lines of one block, as bytes and as they were decoded."""
@@ -68,6 +70,13 @@ class Spelling:
         """What may be declared."""
         encoding = suggested_encoding(self.examples)
         return f"It may be {encoding}; if it is, declare that in the config: source.encoding: {encoding}"
+
+    @property
+    def why(self) -> str:
+        """What the encoding of a file rests on, of which some records are not UTF-8."""
+        are = "1 record is not" if self.undecoded == 1 else f"{self.undecoded:,} records are not"
+        may_be = f", and may be {suggested_encoding(self.examples)}" if self.examples else ""
+        return f"every other line is UTF-8; {are}{may_be}"
 
     def judge(self, path: Path) -> None:
         """Refuse a file that is in another encoding altogether; some bad lines in a UTF-8 file are bad lines."""

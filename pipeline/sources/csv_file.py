@@ -12,7 +12,7 @@ from pipeline.customer import is_import_column
 from pipeline.errors import SourceError
 from pipeline.layout import Layout
 from pipeline.sources.byte_stream import ByteStream
-from pipeline.sources.consistency import Spelling, Widths
+from pipeline.sources.consistency import UNDECODED, Spelling, Widths
 from pipeline.sources.dialect import Declared, Dialect
 from pipeline.sources.finding import Findings, find_dialect
 from pipeline.sources.framing import blank_line, frame
@@ -81,12 +81,17 @@ class CsvFile:
         told = {"delimiter": dialect.delimiter, "encoding": dialect.encoding, "line_end": dialect.line_end}
         if dialect.trailing_delimiter:
             told["trailing_delimiter"] = "dropped"
+        if self._spelling.undecoded:
+            told["not_in_encoding"] = str(self._spelling.undecoded)
         return {**told, "found": " ".join(dialect.found)}
 
     @property
     def why(self) -> dict[str, str]:
         """What of that nobody declared, and why it was taken to be so."""
-        return dict(self.dialect.found)
+        found = dict(self.dialect.found)
+        if self._spelling.undecoded and "encoding" in found:
+            found["encoding"] = self._spelling.why
+        return found
 
     def batches(self, *, first_position: int = 0, batch_bytes: int = BATCH_BYTES) -> Iterator[Batch]:
         """Yield the records; raise SourceError where the file is none that can be read, or changes meanwhile."""
@@ -223,6 +228,7 @@ class CsvFile:
             self.lines, blank=self.lines.blank + blank, records=self.lines.records + int(records["line_count"].sum())
         )
         self._widths.add(records["reason"])
+        self._spelling.undecoded += int(records["reason"].is_in(UNDECODED).sum())
         if self.dialect.ends_with_cr:
             records = records.with_columns(pl.col("raw").str.replace_all("\r", "\n", literal=True))
         table = _split(records, self.header, self.dialect).select(

@@ -18,7 +18,6 @@ from pipeline.sources.grammar import grammar
 _LINES_LOOKED_AT = 1_000
 _WHERE_HEADERS_STAND = 50  #: lines; preambles are shorter
 _QUOTED = re.compile(r'"(?:[^"]|"")*"')
-_SUGGESTED = ("cp1252", "cp850", "mac-roman", "cp1250", "cp1251", "koi8-r")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +52,6 @@ def find_dialect(head: bytes, marked: str | None, declared: Declared, layout: La
         why["trailing_delimiter"] = "every record that was looked at ends with one that parts nothing"
     dialect = Dialect(delimiter, encoding, bool(trailing), line_end, why)
     return Findings(dialect, _better_header(lines, delimiter, expected))
-
-
-def suggested_encoding(lines: Sequence[bytes]) -> str:
-    """The encoding in which these lines, which are not UTF-8, are most likely written; a guess, and to be called so.
-
-    Judged by what the bytes beyond ASCII would be: letters between letters are likely, signs and controls are not.
-    """
-    return max(_SUGGESTED, key=lambda encoding: (_likelihood(lines, encoding), -_SUGGESTED.index(encoding)))
 
 
 def field_count(line: str, delimiter: str) -> int:
@@ -148,29 +139,3 @@ def _better_header(lines: Sequence[str], delimiter: str, expected: frozenset[str
 
 def _first_of(lines: Sequence[str]) -> str:
     return next((line for line in lines if line.strip()), "")
-
-
-def _likelihood(lines: Sequence[bytes], encoding: str) -> float:
-    told = 0.0
-    for line in lines:
-        text = line.decode(encoding, errors="replace")
-        for index, letter in enumerate(text):
-            if letter.isascii():
-                continue
-            beside = text[max(index - 1, 0) : index] + text[index + 1 : index + 2]
-            told += _weight(letter, beside)
-    return told
-
-
-def _weight(letter: str, beside: str) -> float:
-    """What one character beyond ASCII says of its encoding: a letter among its like speaks for it, a control against."""
-    if letter == "\ufffd" or not letter.isprintable():
-        return -4.0
-    if not letter.isalpha():
-        return 0.2 if letter in "\u2013\u2019\u201c\u201d\u20ac\u00a0\u00b0" else -0.5
-    if letter.isupper() and beside[:1].islower():
-        return -1.0
-    # Latin letters with marks stand among plain ones, those of another script among their own.
-    is_latin = letter < "\u0250"
-    alike = [other.isascii() if is_latin else other >= "\u0370" for other in beside if other.isalpha()]
-    return (1.0 if is_latin else 0.9) if alike and all(alike) else 0.2 if not alike else -0.2
