@@ -410,6 +410,11 @@ EXPLANATIONS: dict[Reason | Alarm, Explanation] = {
         example="24000 where 240.00 rand are owed, declared as major units",
         bears_on_it=("mapping.balance.unit",),
     ),
+    Alarm.UNITS_MIXED: Explanation(
+        "Compare a few amounts of both kinds with the supplier's own screen. If a column tells the units apart, declare it.",
+        example="185,64 beside 18564, where a column FLAG says R for rand and C for cents",
+        bears_on_it=("mapping.balance.unit",),
+    ),
     Alarm.REFERENCES_ROUNDED: Explanation(
         "Ask for a file that no spreadsheet has opened: the digits are gone, and customers would be confused.",
         example="8412345678901230 and 8412345678905670 for references of 16 digits, all ending so",

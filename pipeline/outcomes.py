@@ -221,6 +221,10 @@ class Alarm(_Explained):
         "DOUBT.ALREADY_CENTS",
         "Every balance comes to whole major units: are amounts that are declared as rand cents already?",
     )
+    UNITS_MIXED = (
+        "DOUBT.MIXED_UNITS",
+        "All amounts are declared as major units, and some are whole while others have decimals: are the whole ones cents?",
+    )
     REFERENCES_ROUNDED = (
         "DOUBT.REFERENCES_ROUNDED",
         "All long numbers among the references end in zeros after their 15th digit: a spreadsheet has rounded them.",
@@ -268,6 +272,7 @@ WARNINGS = frozenset(
     {
         Alarm.TOTAL_HUNDREDFOLD,
         Alarm.AMOUNTS_ALREADY_CENTS,
+        Alarm.UNITS_MIXED,
         Alarm.REFERENCES_MAY_BE_ROUNDED,
         Alarm.REFERENCES_LOOK_ALIKE,
         Alarm.METADATA_SENSITIVE,

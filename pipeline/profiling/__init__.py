@@ -5,12 +5,13 @@ upper-case letter as X, other letters as x, every digit as 9, everything else as
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import polars as pl
 
 from pipeline.currency import exponents
+from pipeline.profiling.forms import AmountForms
 
 GIVEN = "given."
 _SHAPES_KEPT = 200  #: of each column, while counting
@@ -34,8 +35,14 @@ _LOOKS = {
     "identity number": r"^[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])[0-9]{4}[01][0-9]{2}$",
     "reference": r"^[A-Za-z0-9_-]{1,255}$",
     "damaged by a spreadsheet": r"^\d+(?:[.,]\d+)?[Ee]\+\d+$",
+    "two letters": r"^[A-Za-z]{2}$",
     "word": r"^\p{L}[\p{L} .'\u2019-]*$",
 }
+#: Texts that stand for nothing in many files, in lower case.
+_NOTHING = (
+    "null", "(null)", "<null>", "[null]", "\\n", "\\\\n", "#n/a", "#n/d", "#nv", "#null!", "#ref!", "#value!", "#name?", "#div/0!", "n/a",
+    "n.a.", "n/a.", "nan", "none", "nil", "undefined", "<na>", "(blank)", "(leer)", "(empty)", "-", "--", "---", "\u2013", "\u2014", "?", ".",
+)  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -47,34 +54,51 @@ class Column:
     looks: Counter[str] = field(default_factory=Counter)
     shapes: Counter[str] = field(default_factory=Counter)
     repeated: int = 0  #: texts that stood in their batch before
+    nothing: Counter[str] = field(default_factory=Counter)  #: texts such as NULL, exactly as they are written
+
+    @property
+    def present(self) -> int:
+        """How many cells say something."""
+        return self.filled - self.nothing.total()
 
     def share(self, look: str) -> float:
-        """The share of its texts that may be this; 0 of an empty column."""
-        return self.looks[look] / self.filled if self.filled else 0.0
+        """The share of the texts that say something that may be this; 0 of an empty column."""
+        return self.looks[look] / self.present if self.present else 0.0
 
 
 @dataclass(slots=True)
 class Profile:
     """All columns of a file, and how many records were counted."""
 
+    sensitive_kinds: Callable[[pl.Series], pl.Series] | None = None  #: card, iban, identity or null, by check digits
     records: int = 0
     columns: dict[str, Column] = field(default_factory=dict)
+    amounts: AmountForms = field(default_factory=AmountForms)
 
     def add(self, records: pl.DataFrame) -> None:
         """Count the records of one batch that could be read."""
         readable = records.filter(pl.col("reason").is_null())
         self.records += readable.height
-        for name in (name for name in records.columns if name.startswith(GIVEN)):
-            bare = name.removeprefix(GIVEN)
-            column = self.columns.setdefault(bare, Column(bare))
-            texts = readable[name].str.strip_chars()
-            filled = texts.filter(texts != "")
-            column.filled += len(filled)
-            if len(filled):
-                column.repeated += len(filled) - filled.n_unique()
-                column.looks.update(_looks(filled))
-                column.shapes.update(dict(_shapes(filled)))
-                column.shapes = Counter(dict(column.shapes.most_common(_SHAPES_KEPT)))
+        texts = readable.select(
+            pl.col(name).str.strip_chars().alias(name.removeprefix(GIVEN))
+            for name in records.columns
+            if name.startswith(GIVEN)
+        )
+        for series in texts:
+            self._count(self.columns.setdefault(series.name, Column(series.name)), series.filter(series != ""))
+        self.amounts.add(texts)
+
+    def _count(self, column: Column, filled: pl.Series) -> None:
+        column.filled += len(filled)
+        if not len(filled):
+            return
+        column.repeated += len(filled) - filled.n_unique()
+        column.nothing.update(filled.filter(filled.str.to_lowercase().is_in(_NOTHING)).to_list())
+        column.looks.update(_looks(filled))
+        if self.sensitive_kinds is not None:
+            column.looks.update(self.sensitive_kinds(filled).drop_nulls().to_list())
+        column.shapes.update(dict(_shapes(filled)))
+        column.shapes = Counter(dict(column.shapes.most_common(_SHAPES_KEPT)))
 
 
 def _looks(texts: pl.Series) -> dict[str, int]:

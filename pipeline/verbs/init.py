@@ -1,7 +1,7 @@
 """The story of a beginning: look at a file, guess what its columns mean, and write a config for a person to read."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,8 @@ from typing import Any
 from pipeline.config import Settings, config_schema
 from pipeline.errors import NotUtf8, OutputRefused
 from pipeline.files import write_bytes
-from pipeline.profiling.guessing import Guess, Guesses, guess
+from pipeline.profiling.guess import Guess
+from pipeline.profiling.guessing import Guesses, guess
 from pipeline.verbs.inspect import Inspection, inspect_file
 from pipeline.verbs.watch import NOBODY, StopRequest, Watch
 
@@ -35,6 +36,7 @@ class Draft:
         return {
             "path": str(self.path) if self.path else None,
             "guesses": [{"field": one.field, "value": one.value, "sure": one.sure, "why": one.why} for one in told],
+            "absent": self.guesses.absent,
             "to_be_said": self.guesses.to_be_said,
             "not_sent": self.guesses.left_out,
         }
@@ -94,13 +96,16 @@ def _lines(found: Inspection, guesses: Guesses, settings: Settings, suggested: s
         yield "  metadata:"
         yield from (_told(f"    {_scalar(one.field)}: {_value(one.value)}", one) for one in guesses.metadata)
     if guesses.absent:
-        yield _remarked(f"  absent: {_value(guesses.absent)}", "likely: these mean that nothing is given")
+        counts = ", ".join(f"{count:,} of {text}" for text, count in guesses.absent.items())
+        yield _remarked(f"  absent: {_value(list(guesses.absent))}", f"likely: these stand for nothing; {counts}")
     if guesses.never_sent:
         yield "  never_sent:"
         yield from (_told(f"    - {_scalar(one.value)}", one) for one in guesses.never_sent)
-    if guesses.left_out:
-        yield ""
-        yield f"# Kept in the lists and not sent: {', '.join(map(_shown, guesses.left_out))}"
+    filled = [name for name in guesses.left_out if name not in guesses.empty]
+    for told, names in (("Kept in the lists and not sent", filled), ("Empty, so nothing is guessed of", guesses.empty)):
+        if names:
+            yield ""
+            yield f"# {told}: {', '.join(map(_shown, names))}"
 
 
 def _source(found: Inspection, settings: Settings, suggested: str | None) -> Iterator[str]:
@@ -110,18 +115,20 @@ def _source(found: Inspection, settings: Settings, suggested: str | None) -> Ite
         lines.append(
             _remarked(f"  delimiter: {_scalar(how['delimiter'])}", f"sure: {why.get('delimiter', 'as you say')}")
         )
-        encoding = (
-            "a guess: the file is not UTF-8, and in this its letters are likely"
-            if suggested
-            else f"sure: {why.get('encoding', 'as you say')}"
-        )
-        lines.append(_remarked(f"  encoding: {how['encoding']}", encoding))
+        lines.append(_remarked(f"  encoding: {how['encoding']}", _encoding(how, why, suggested)))
     if "sheet" in how:
         lines.append(_remarked(f"  sheet: {_scalar(how['sheet'])}", f"sure: {why.get('sheet', 'as you say')}"))
-    said = {name: getattr(settings.source, name) for name in ("skip_lines", "footer_lines")}
-    lines += [_remarked(f"  {name}: {number}", "as you say") for name, number in said.items() if number]
+    said = settings.source.model_dump(exclude_defaults=True, exclude={"delimiter", "encoding", "sheet"})
+    lines += [_remarked(f"  {name}: {_value(value)}", "as you say") for name, value in said.items()]
     if lines:
         yield from ("source:", *lines, "")
+
+
+def _encoding(how: Mapping[str, str], why: Mapping[str, str], suggested: str | None) -> str:
+    if suggested:
+        return "a guess: the file is not UTF-8, and in this its letters are likely"
+    sure = "a guess" if "not_in_encoding" in how else "sure"
+    return f"{sure}: {why.get('encoding', 'as you say')}"
 
 
 def _guessed(one: Guess) -> Iterator[str]:

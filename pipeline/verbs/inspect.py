@@ -12,6 +12,7 @@ import polars as pl
 from pipeline.config import Settings
 from pipeline.errors import Interrupted, SourceError
 from pipeline.files import renamed_when_whole
+from pipeline.normalizing.sensitive import sensitive_kinds
 from pipeline.profiling import Profile
 from pipeline.sources import BATCH_BYTES, GIVEN, Declared, SourceFile, in_order
 from pipeline.verbs.watch import NOBODY, StopRequest, Watch
@@ -24,7 +25,7 @@ class Inspection:
     """One file as it was read, to its end."""
 
     file: SourceFile
-    profile: Profile = field(default_factory=Profile)
+    profile: Profile = field(default_factory=lambda: Profile(sensitive_kinds))
     unreadable: list[dict[str, Any]] = field(default_factory=list)  #: row_id, line, line_count, reason
     kinds: Counter[str] = field(default_factory=Counter)
 

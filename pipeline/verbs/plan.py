@@ -26,7 +26,16 @@ from pipeline.matching import find_matches
 from pipeline.normalizing import Defaults
 from pipeline.outcomes import Action, Alarm, Finding
 from pipeline.planning import Plan, make_plan
-from pipeline.receiving import Held, find_doubts, hold, judge_repeats, judge_stream, parse_expected, stated_in
+from pipeline.receiving import (
+    Held,
+    find_doubts,
+    find_mixed_units,
+    hold,
+    judge_repeats,
+    judge_stream,
+    parse_expected,
+    stated_in,
+)
 from pipeline.references import References, known_to
 from pipeline.reporting import Report
 from pipeline.run_folder import PLAN_SCHEMA, RunFolder, all_runs
@@ -211,7 +220,7 @@ def _decide(
                 where=settings.where,
             )
         with profile.stage("doubt", rows):
-            return plan, find_doubts(workbench)
+            return plan, [*find_doubts(workbench), *find_mixed_units(workbench, settings.mapping)]
 
 
 def _unusual(arriving: Sequence[Delivery], delivered: Sequence[Delivery], settings: Settings) -> list[Finding]:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from pipeline.profiling.guessing import Guess
+from pipeline.profiling.guess import Guess
 from pipeline.verbs.init import _guessed
 from tests.conftest import REPOSITORY
 

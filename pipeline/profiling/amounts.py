@@ -1,0 +1,101 @@
+"""How the balances of a file are probably written: columns, decimal mark, thousands, signs; the unit only where that is clear."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from pipeline.currency import exponents
+from pipeline.profiling import Column, Profile
+from pipeline.profiling.forms import DECIMAL, WHOLE, Flag
+from pipeline.profiling.guess import Guess
+from pipeline.profiling.names import words_of
+
+#: The merchants' daily file, as the vendor describes it: rand, in major units.
+VENDORS_FILE = frozenset({"account_number", "first_name", "last_name", "mobile_phone_number", "amount_due"})
+_THOUSANDS = {"thousands by comma": ",", "thousands by point": ".", "thousands by space": " "}
+_FEWEST = 3
+_CENTS = {"cents", "cent", "minor", "sent"}
+
+
+def balance_guess(fields: Mapping[str, str], profile: Profile) -> Iterator[Guess]:
+    """The balance, where a column or a pair of debits and credits is one; `fields` are those found so far."""
+    if "debit" in fields and "credit" in fields:
+        columns = {"debit": fields["debit"], "credit": fields["credit"]}
+    elif "balance" in fields:
+        columns = {"column": fields["balance"]}
+    else:
+        return
+    sides = [profile.columns[name] for name in columns.values()]
+    looks = sum((side.looks for side in sides), Counter[str]())
+    value: dict[str, Any] = {**columns}
+    why = ["the names say so" if len(sides) > 1 else "its name says so"]
+    for key, said, reason in (*_marks(looks), *_signs(looks, sides)):
+        value[key] = said
+        why.append(reason)
+    unit, sure, reason = _unit(fields, sides, looks, profile)
+    yield Guess("balance", {**value, "unit": unit}, sure, "; ".join([*why, reason]))
+
+
+def _marks(looks: Counter[str]) -> Iterator[tuple[str, str, str]]:
+    """Decimal comma and groups of three."""
+    comma = looks["decimal comma"] > looks["decimal point"]
+    if comma:
+        yield "decimal_mark", ",", f"{looks['decimal comma']} amounts have a decimal comma"
+    for look, mark in _THOUSANDS.items():
+        rival = looks["decimal comma" if mark == "," else "decimal point"] * (mark != " ")
+        if looks[look] > rival and (mark == ",") != comma:
+            yield "thousands", mark, f"{looks[look]} have groups of three"
+            return
+
+
+def _signs(looks: Counter[str], sides: Sequence[Column]) -> Iterator[tuple[str, Any, str]]:
+    """Signs of one column that are a habit; a stray one or two are for the reasons beside the rows."""
+    habit = max(_FEWEST, sum(side.present for side in sides) // 50)
+    if len(sides) > 1:
+        return
+    if looks["mark of debit or credit"] >= habit:
+        marks = {"debit": ["DR", ""], "credit": ["CR"]}
+        yield "marks", marks, f"{looks['mark of debit or credit']} amounts end with CR or DR"
+        return
+    for look, key in (("parentheses", "parentheses"), ("trailing minus", "trailing_minus")):
+        if looks[look] >= habit:
+            yield key, True, f"{looks[look]} amounts are written with {look}"
+
+
+def _unit(
+    fields: Mapping[str, str], sides: Sequence[Column], looks: Mapping[str, int], profile: Profile
+) -> tuple[Any, Any, str]:
+    amounts = [side.name for side in sides]
+    if profile.amounts.are_mixed(amounts) and (mixed := _mixed(fields, amounts, profile)):
+        return None, "to be said", mixed
+    if set(profile.columns) >= VENDORS_FILE:
+        return "major", "sure", "the vendor's daily file, which is in rand"
+    if looks["decimal point"] + looks["decimal comma"]:
+        return "major", "likely", "decimals, so major units"
+    if _CENTS & {word for name in amounts for word in words_of(name).split()}:
+        return "minor", "likely", "and they are cents"
+    return None, "to be said", "no amount has decimals: major or minor units?"
+
+
+def _mixed(fields: Mapping[str, str], amounts: Sequence[str], profile: Profile) -> str | None:
+    """Why the unit is open where whole and decimal amounts mix; None where the currencies explain it."""
+    flags = profile.amounts.flags(amounts)
+    if any(flag.column == fields.get("currency") and _have_no_decimals(flag.whole) for flag in flags):
+        return None
+    forms = sum((profile.amounts.forms[name] for name in amounts if name in profile.amounts.forms), Counter[str]())
+    told = f"{forms[WHOLE]} whole amounts beside {forms[DECIMAL]} with decimals: are the whole ones cents?"
+    people = {
+        fields.get(field) for field in ("external_reference", "name", "first name", "last name", "email", "phone")
+    }
+    flag = next((flag for flag in flags if flag.column not in people), None)
+    return f"{told} {_shown(flag)}" if flag else told
+
+
+def _shown(flag: Flag) -> str:
+    units = {**dict.fromkeys(flag.whole, "minor"), **dict.fromkeys(flag.decimal, "major")}
+    values = ", ".join(f"{text or repr(text)}: {unit}" for text, unit in units.items())
+    return f"Column {flag.column} tells them apart; if so, unit: {{column: {flag.column}, values: {{{values}}}}}"
+
+
+def _have_no_decimals(currencies: Sequence[str]) -> bool:
+    return all(exponents().get(code.upper()) == 0 for code in currencies)

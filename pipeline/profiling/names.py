@@ -1,0 +1,106 @@
+"""What a column is called: the words of its name, and the field of a customer that they name in eight languages."""
+
+import re
+import unicodedata
+
+#: Field -> what its column is called: English, Afrikaans, Dutch, German, French, Spanish, Portuguese, Italian. Words are
+#: compared without case, marks, punctuation and spaces.
+NAMES: dict[str, tuple[str, ...]] = {
+    "external_reference": (
+        "external reference", "external id", "account number", "account no", "acc no", "account", "acc number", "customer number",
+        "customer no", "customer id", "customer code", "client number", "client no", "client id", "client code", "debtor number",
+        "debtor code", "debtor no", "reference", "reference number", "ref", "ref no", "contract number", "policy number", "id",
+        "rekeningnommer", "rekening nr", "kliëntnommer", "klantnummer", "klantcode", "debiteurnummer", "rekeningnummer",
+        "kundennummer", "kunden nr", "kundennr", "debitorennummer", "debitor", "konto", "kontonummer", "numéro client",
+        "no client", "code client", "numéro de compte", "référence", "número de cliente", "código de cliente", "código cliente",
+        "número de cuenta", "referencia", "número do cliente", "código do cliente", "codice cliente", "numero cliente", "riferimento",
+    ),
+    "name": (
+        "name", "full name", "customer name", "client name", "display name", "account holder", "account name", "debtor name",
+        "contact name", "company", "company name", "organisation", "naam", "volledige naam", "klantnaam", "bedrijfsnaam",
+        "kundenname", "firma", "firmenname", "nom complet", "nom du client", "raison sociale", "société", "nombre completo",
+        "razón social", "nombre del cliente", "nome completo", "razão social", "nome do cliente", "ragione sociale", "nominativo",
+    ),
+    "first name": (
+        "first name", "firstname", "first names", "given name", "forename", "voornaam", "voorname", "vorname", "prénom", "nombre",
+        "nombres", "nome", "primeiro nome",
+    ),
+    "last name": (
+        "last name", "lastname", "surname", "family name", "van", "achternaam", "familienaam", "nachname", "familienname", "nom",
+        "nom de famille", "apellido", "apellidos", "apelido", "sobrenome", "cognome",
+    ),
+    "email": (
+        "email", "e mail", "email address", "mail", "contact email", "epos", "e pos", "eposadres", "e mailadres", "email adresse",
+        "e mail adresse", "courriel", "adresse e mail", "adresse mail", "correo", "correo electrónico", "endereço de email", "posta elettronica",
+    ),
+    "phone": (
+        "phone", "phone number", "phone no", "mobile", "mobile number", "mobile phone", "mobile phone number", "cell", "cell no",
+        "cell number", "cellphone", "cellphone number", "telephone", "telephone number", "tel", "tel no", "telno", "msisdn",
+        "contact number", "selfoon", "selfoonnommer", "telefoon", "telefoonnummer", "mobiel", "telefon", "telefonnummer", "handy",
+        "handynummer", "mobil", "mobiltelefon", "téléphone", "portable", "numéro de téléphone", "teléfono", "celular", "móvil",
+        "telefone", "telemóvel", "telefono", "cellulare",
+    ),
+    "currency": (
+        "currency", "currency code", "ccy", "cur", "curr", "geldeenheid", "valuta", "währung", "waehrung", "devise", "monnaie", "moneda",
+        "divisa", "moeda",
+    ),
+    "balance": (
+        "balance", "opening balance", "current balance", "amount", "amount due", "amount owing", "outstanding", "outstanding balance",
+        "outstanding amount", "total due", "balance due", "saldo", "openstaand saldo", "uitstaande bedrag", "balans", "betrag",
+        "offener betrag", "solde", "montant", "montant dû", "monto", "importe", "saldo pendiente", "valor", "valor em dívida",
+        "saldo devedor", "importo",
+    ),
+    "debit": ("debit", "debits", "dr", "debit amount", "debiet", "soll", "débit", "debe", "débito", "dare"),
+    "credit": ("credit", "credits", "cr", "credit amount", "krediet", "haben", "crédit", "haber", "crédito", "avere"),
+    "mark": ("dr cr", "drcr", "debit credit", "cr dr", "d c", "soll haben", "sign"),
+    "region": ("country", "country code", "region", "land", "pays", "país", "paese"),
+    "billing_id": ("billing id", "moment id"),
+}  # fmt: skip
+#: What may stand before the name of a field and says only whose it is.
+_OWNERS = frozenset({
+    "customer", "customers", "client", "clients", "cust", "contact", "contacts", "primary", "main", "user", "member", "debtor",
+    "kunde", "kunden", "klant", "klient", "cliente", "debiteur",
+})  # fmt: skip
+#: What may stand behind the name of an amount.
+_UNITS = frozenset({"cents", "cent", "minor", "sent", "zar", "rand", "eur", "euro", "usd"})
+_ACCOUNT = re.compile(
+    r"\b(?:account|accounts|acc|acct|rekening|konto|compte|cuenta|conta|conto)(?: ?(?:number|no|nr|num|nommer|nummer|n))?$"
+)
+_OWN_REFERENCE = re.compile(r"\b(?:external|customer|client|cust|debtor|kund|klant|klient|kli|debit|cliente?)")
+
+
+def words_of(name: str) -> str:
+    """The words of a name without case, marks and punctuation: `Kliënt-Nommer` is `klient nommer`, `IDNumber` `id number`."""
+    parted = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", name)
+    bare = "".join(c for c in unicodedata.normalize("NFKD", parted.casefold()) if not unicodedata.combining(c))
+    return " ".join(part for part in re.split(r"[^a-z0-9]+", bare) if part)
+
+
+def field_named(column: str) -> str | None:
+    """The field that a column's name says, read whole, after its last dot, or without the word for whose it is."""
+    for words in _readings(column):
+        if field := _KNOWN.get(words.replace(" ", "")):
+            return field
+    return None
+
+
+def is_account(column: str) -> bool:
+    """Whether a column is called an account and no more: that of a customer here, or one at a bank."""
+    return any(_ACCOUNT.search(words) is not None for words in _readings(column))
+
+
+def reference_rank(column: str) -> int:
+    """How clearly a column is called the reference of a customer: 2 by its own word, 1 as an account, 0 as any id."""
+    words = words_of(column)
+    return 2 if _OWN_REFERENCE.search(words) else 0 if words in {"id", "ref", "reference"} else 1
+
+
+def _readings(column: str) -> tuple[str, ...]:
+    last = re.split(r"[./:>|]|__", column)[-1]
+    words = words_of(last)
+    owner, _, rest = words.partition(" ")
+    bare, _, unit = words.rpartition(" ")
+    return (words_of(column), words, *((rest,) if owner in _OWNERS else ()), *((bare,) if unit in _UNITS else ()))
+
+
+_KNOWN = {words_of(name).replace(" ", ""): field for field, names in NAMES.items() for name in names}
