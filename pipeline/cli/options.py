@@ -33,14 +33,25 @@ def _together(*options: Callable[[_Command], _Command]) -> Callable[[_Command], 
     return add
 
 
-places = _together(
+config_file = click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    help="The job: mapping, environment, pace, thresholds (configs/*.yaml).",
+)
+folders = _together(
     click.option(
         "--home",
         type=click.Path(path_type=Path),
-        help="Folder of ledgers, one for each environment.  [default: .pipeline]",
+        help="Folder of ledgers, one for each environment.  [default: home of the config, else .pipeline]",
     ),
-    click.option("--reports", type=click.Path(path_type=Path), help="Folder of run folders.  [default: reports]"),
+    click.option(
+        "--reports",
+        type=click.Path(path_type=Path),
+        help="Folder of run folders.  [default: reports of the config, else reports]",
+    ),
 )
+#: Where ledgers and runs are: by options, else by a config, else in the working folder.
+places = _together(config_file, folders)
 destination = _together(
     click.option("--sandbox", is_flag=True, help="Send to a sandbox inside this process, whose state is kept in HOME."),
     click.option(
@@ -51,11 +62,6 @@ destination = _together(
     click.option("--live", is_flag=True, help="Allow a live key: customers will be real."),
 )
 region = click.option("--default-region", "region", help="Region of phone numbers in national form.  [default: ZA]")
-config_file = click.option(
-    "--config",
-    type=click.Path(path_type=Path),
-    help="The job: mapping, environment, pace, thresholds (configs/*.yaml).",
-)
 reading = _together(
     click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE..."),
     click.option("--allow-empty", is_flag=True, default=None, help="Take a file without records for what it says."),
@@ -70,7 +76,6 @@ reading = _together(
 #: Options with whose values a plan is made.
 PLANNING = ("region", "retry_refused", "limit", "where")
 planning = _together(
-    config_file,
     region,
     click.option(
         "--retry-refused", is_flag=True, default=None, help="Send rows again that billing refused before, unchanged."
@@ -152,7 +157,12 @@ def settings(
         known["source"] = {**(config.job.source.model_dump() if config else {}), **said}
     known = {name: value for name, value in known.items() if value != ()}
     planner = known.pop("planner", None) or os.environ.get("PIPELINE_PLANNER") or _user()
-    return Settings.of(config, **known, planner=planner, destination=destination)
+    return Settings.of(config, **known, planner=planner, destination=destination, environment=given.get("environment"))
+
+
+def places_of(given: dict[str, Any]) -> "Settings":
+    """Home, reports and planner alone, for commands that look at what is there already."""
+    return settings({name: given.get(name) for name in ("home", "reports", "planner")}, config(given))
 
 
 def _user() -> str:

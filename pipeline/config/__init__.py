@@ -1,10 +1,12 @@
 """Settings and where they come from: a config, options, the environment; every fault at once, never a key in a message.
 
 `job.py` says what a file in `configs/` may hold, `yaml_file.py` where each thing stands in it, `settings.py` what a run is
-told after options have overruled it, `target.py` where customers go, `schema.py` what editors and suppliers are told.
+told after options have overruled it, `places.py` where ledgers and runs are kept, `target.py` where customers go,
+`schema.py` what editors and suppliers are told.
 """
 
 from pipeline.config.job import SANDBOX, ConfigFile, Job, load_config, stop_at
+from pipeline.config.places import HOME, REPORTS
 from pipeline.config.schema import config_schema, template_columns, template_line
 from pipeline.config.settings import Settings
 from pipeline.config.target import (
@@ -19,8 +21,10 @@ from pipeline.config.target import (
 )
 
 __all__ = [
+    "HOME",
     "KEY_FILE_VARIABLE",
     "KEY_VARIABLE",
+    "REPORTS",
     "SANDBOX",
     "ConfigFile",
     "Job",

@@ -15,6 +15,7 @@ from pydantic_core import ErrorDetails
 
 from pipeline.agreement import Control, Stream
 from pipeline.billing.address import parse_address
+from pipeline.config.places import checked_place
 from pipeline.config.yaml_file import LARGEST, Document, Fault, read_yaml, shown
 from pipeline.customer import FIELDS, METADATA_PREFIX
 from pipeline.errors import AddressRefused, ConfigError
@@ -71,6 +72,7 @@ def _an_encoding(name: str) -> str:
 
 Region = Annotated[str, AfterValidator(_a_region)]
 Moment = Annotated[str, AfterValidator(_a_time)]
+Place = Annotated[str, AfterValidator(checked_place)]
 _TAB = BeforeValidator(lambda given: "\t" if given in {"tab", "\\t"} else given)
 
 
@@ -192,6 +194,14 @@ class Job(Declaration):
     mode: Literal["test", "live"] = Field(default="test", description="live: customers are real.")
     address: Annotated[str, AfterValidator(_an_address)] | None = Field(
         default=None, description='Where billing is, or "sandbox"; without it, say --sandbox or --base-url.'
+    )
+    home: Place | None = Field(
+        default=None,
+        description="Folder of ledgers, absolute or relative to this file; without it .pipeline in the working folder.",
+    )
+    reports: Place | None = Field(
+        default=None,
+        description="Folder of run folders, absolute or relative to this file; without it reports in the working folder.",
     )
     source: Source = Source()
     region: Region = Field(

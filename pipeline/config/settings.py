@@ -8,6 +8,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from pipeline.agreement import Control, Stream
 from pipeline.config.job import SANDBOX, ConfigFile, KnownCustomers, Moment, Reconciliation, Region, Source
+from pipeline.config.places import HOME, REPORTS, place_of, refuse_other_ledger
+from pipeline.config.target import Naming
 from pipeline.errors import ConfigError
 from pipeline.layout import Layout
 from pipeline.outcomes import Alarm
@@ -27,8 +29,8 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     destination: str = SANDBOX  #: "sandbox" for the one in this process, else the billing address
-    home: Path = Path(".pipeline")
-    reports: Path = Path("reports")
+    home: Path = Path(HOME)
+    reports: Path = Path(REPORTS)
     config: ConfigFile | None = None
     source: Source = Source()
     mapping: Layout | None = None  #: None: the file writes the canonical names
@@ -56,12 +58,21 @@ class Settings(BaseModel):
     planner: Annotated[str, Field(min_length=1, max_length=100)] = "unknown"
 
     @classmethod
-    def of(cls, config: ConfigFile | None = None, **given: Any) -> Self:
-        """Settings from a config and from what was given beside it (None = not given); raise ConfigError with every fault."""
+    def of(cls, config: ConfigFile | None = None, *, environment: str | None = None, **given: Any) -> Self:
+        """Settings from a config and from what was given beside it (None = not given); raise ConfigError with every fault.
+
+        `environment`: the name that an option gives, else that of the config. Where neither says which home to use, and
+        a ledger of this environment is beside the config, the default is refused.
+        """
+        known = {**_said_by(config), **{name: value for name, value in given.items() if value is not None}}
         try:
-            return cls(**{**_said_by(config), **{name: value for name, value in given.items() if value is not None}})
+            settings = cls(**known)
         except ValidationError as invalid:
             raise ConfigError("; ".join(_told(fault) for fault in invalid.errors())) from None
+        if config is not None and "home" not in known:
+            naming = Naming.said(settings.destination, job=config.job, environment=environment)
+            refuse_other_ledger(config.path, settings.home, naming.environment or SANDBOX)
+        return settings
 
     @property
     def planning(self) -> dict[str, Any]:
@@ -110,6 +121,8 @@ def _said_by(config: ConfigFile | None) -> dict[str, Any]:
         "canary": job.thresholds.canary,
         "stop_by": job.thresholds.stop_by,
         **({"destination": job.address} if job.address else {}),
+        **({"home": place_of(config.path, job.home)} if job.home else {}),
+        **({"reports": place_of(config.path, job.reports)} if job.reports else {}),
     }
 
 

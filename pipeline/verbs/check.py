@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 
 from pipeline.billing import ApiKey, parse_address
@@ -16,8 +17,10 @@ from pipeline.billing.probe import Probe, probe
 from pipeline.config import (
     KEY_FILE_VARIABLE,
     SANDBOX,
+    ConfigFile,
     Job,
     Naming,
+    Settings,
     environment_from,
     load_config,
     read_api_key,
@@ -60,8 +63,8 @@ class Asked:
 
     config: Path | None
     destination: str | None
-    home: Path
-    reports: Path
+    home: Path | None  #: None: as the config says, else the default
+    reports: Path | None
     variables: Mapping[str, str]
     environment: str | None = None
     merchant: str | None = None
@@ -70,15 +73,18 @@ class Asked:
 
 def check(asked: Asked) -> list[Finding]:
     """Look at everything; a fault in one place keeps no other from being looked at."""
-    found, job = _config(asked.config)
+    found, file = _config(asked.config)
+    job = file.job if file else None
     place = asked.destination or (job.address if job else None)
+    places, other_ledger = _places(asked, file, place)
     environment, unnamed = _environment(asked, place, job)
-    folder = asked.home / environment.name if environment else None
+    folder = places.home / environment.name if environment else None
     return [
         found,
         *unnamed,
+        *other_ledger,
         *_outside(asked, place, job),
-        *_disks(asked),
+        *_disks(places),
         *(looked(folder, environment) for looked in (_ledger, _lock, _references) if folder and environment),
     ]
 
@@ -86,14 +92,24 @@ def check(asked: Asked) -> list[Finding]:
 # -- what was said ----------------------------------------------------------------------------------------------------
 
 
-def _config(path: Path | None) -> tuple[Finding, Job | None]:
+def _config(path: Path | None) -> tuple[Finding, ConfigFile | None]:
     if path is None:
         return Finding("config", Verdict.OK, "none was named: canonical columns and default settings are taken"), None
     try:
-        job = load_config(path).job
+        file = load_config(path)
     except ConfigError as broken:
         return _fault("config", str(broken), "mend these places; `pipeline schema` says what may stand there"), None
-    return Finding("config", Verdict.OK, f"{path}: {job.merchant} in {job.environment} ({job.mode})"), job
+    job = file.job
+    return Finding("config", Verdict.OK, f"{path}: {job.merchant} in {job.environment} ({job.mode})"), file
+
+
+def _places(asked: Asked, file: ConfigFile | None, place: str | None) -> tuple[Settings, list[Finding]]:
+    """Where ledgers and runs are kept, and whether another ledger of this environment is beside the config."""
+    known = partial(Settings.of, home=asked.home, reports=asked.reports)
+    try:
+        return known(file, destination=place, environment=asked.environment), []
+    except ConfigError as refused:
+        return known(), [_fault("ledger", str(refused), "say which with home in the config, or --home")]
 
 
 def _environment(asked: Asked, place: str | None, job: Job | None) -> tuple[Environment | None, list[Finding]]:
@@ -216,9 +232,9 @@ def _clock(answer: Probe) -> Finding:
 # -- this machine -----------------------------------------------------------------------------------------------------
 
 
-def _disks(asked: Asked) -> Iterator[Finding]:
+def _disks(places: Settings) -> Iterator[Finding]:
     """The folders that a run writes to; where one does not exist yet, the folder that it would be made in."""
-    for name, folder in (("home", asked.home), ("reports", asked.reports)):
+    for name, folder in (("home", places.home), ("reports", places.reports)):
         existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.is_dir())
         yield _disk(name, folder, existing)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.config import Settings, config_schema
+from pipeline.config import HOME, REPORTS, Settings, config_schema
 from pipeline.errors import NotUtf8, OutputRefused
 from pipeline.files import write_bytes
 from pipeline.profiling.guess import Guess
@@ -85,6 +85,8 @@ def _lines(found: Inspection, guesses: Guesses, settings: Settings, suggested: s
     yield _remarked("environment: sandbox", "a name of its own for each place where customers are created")
     yield _remarked("merchant: example", "to be said: the merchant account; part of every idempotency key")
     yield _remarked("address: sandbox", "where billing is; sandbox is the one to practise on")
+    yield _remarked(f"home: {HOME}", "folder of ledgers, relative to this file")
+    yield _remarked(f"reports: {REPORTS}", "folder of run folders, relative to this file")
     yield ""
     yield from _source(found, settings, suggested)
     yield _remarked(f"region: {settings.region}", "a guess: of phone numbers in national form")

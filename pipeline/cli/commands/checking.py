@@ -13,7 +13,7 @@ from pipeline.cli.printing import show_json, show_line
 @click.command()
 @click.argument("config", required=False, type=click.Path(path_type=Path))
 @options.destination
-@options.places
+@options.folders
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def check(**given: Any) -> int:
     """Config, key, address, certificate, clock, disk, ledger, lock, known customers: all at once, each with what to do."""
@@ -23,13 +23,12 @@ def check(**given: Any) -> int:
     from pipeline.verbs.check import Asked, Verdict
     from pipeline.verbs.check import check as look
 
-    places = options.settings({name: given[name] for name in ("home", "reports")})
     found = look(
         Asked(
             given["config"],
             options.where(given, None),
-            places.home,
-            places.reports,
+            given["home"],
+            given["reports"],
             os.environ,
             given["environment"],
             given["merchant"],
@@ -62,7 +61,7 @@ def verify(**given: Any) -> int:
     from pipeline.errors import OutOfBalance
     from pipeline.verbs.audit import audit
 
-    found = audit(options.settings({"home": given["home"]}).home)
+    found = audit(options.places_of(given).home)
     code = 0 if all(one.holds for one in found) else OutOfBalance.exit_code
     if given["as_json"]:
         show_json({"ledgers": [asdict(one) for one in found], "exit_code": code})

@@ -38,7 +38,7 @@ def verify(**given: Any) -> int:
     if path.is_file():
         found = verify_bundle(path)
     else:
-        reports = options.settings(given).reports
+        reports = options.places_of(given).reports
         here = path if path.is_dir() else reports / path.name
         folder = here if (here / "manifest.json").is_file() else named_run(reports, given["run_id"]).path
         found = verify(folder, given["inputs_at"])
@@ -85,7 +85,6 @@ def verify(**given: Any) -> int:
     metavar="CODE=TEXT",
     help="Why a total or a residual of this currency (or records) does not come out; without a reason it is not signable.",
 )
-@options.config_file
 @options.destination
 @options.looking_up
 @options.reviewer
@@ -104,10 +103,11 @@ def reconcile(**given: Any) -> int:
     if given["run_ids"] and given["since"]:
         raise click.UsageError("say which runs, or since when; not both")
     legacy = legacy_from(given["legacy_totals"], given["because"])
-    places = options.settings({name: given[name] for name in ("home", "reports")})
+    places = options.places_of(given)
     taken_in = runs_to_reconcile(places.reports, places.home, given["run_ids"], given["since"])
     newest = taken_in.runs[-1]
-    settings = options.settings(given, options.config(given) or options.planned_config(newest))
+    known = {**given, "home": places.home, "reports": places.reports}
+    settings = options.settings(known, options.config(given) or options.planned_config(newest))
     with options.stoppable() as stopping, watching(quiet=given["as_json"]) as watch:
         asked = partial(reconcile, taken_in, settings, legacy=legacy, stopping=stopping, watch=watch)
         if given["exports"]:
@@ -151,7 +151,7 @@ def report(**given: Any) -> int:
     from pipeline.verbs.report.run import make_report
     from pipeline.verbs.status import newest_run
 
-    settings = options.settings({name: given[name] for name in ("home", "reports", "planner")})
+    settings = options.places_of(given)
     pii = Pii(given["pii"])
     if given["until"] is not None and given["since"] is None:
         raise click.UsageError("--until ends a span that --since begins")
@@ -204,7 +204,7 @@ def sign(**given: Any) -> int:
     """
     from pipeline.verbs.report.sign import sign
 
-    settings = options.settings({name: given[name] for name in ("home", "reports", "planner")})
+    settings = options.places_of(given)
     wanted = {name: given[name] for name in ("evidence", "note", "inputs_at")}
     digest, (page, *_) = sign(given["run_id"], given["role"], settings, **wanted)
     show_line(f"signed by {settings.planner} as {given['role']}, for {digest}")
@@ -244,7 +244,7 @@ def bundle(**given: Any) -> int:
     from pipeline.masking import Pii
     from pipeline.verbs.bundle.story import make_bundle
 
-    settings = options.settings({name: given[name] for name in ("home", "reports", "planner")})
+    settings = options.places_of(given)
     wanted = {name: given[name] for name in ("output", "canaries", "allowed", "replace")}
     path = make_bundle(given["run_id"], settings, pii=Pii(given["pii"]), **wanted)
     show_line(str(path))

@@ -92,13 +92,12 @@ def apply(**given: Any) -> int:
     from pipeline.verbs.status import named_run
 
     said = {name: given[name] for name in options.PLANNING if given[name]}
-    folder = named_run(options.settings(given).reports, given["run_id"])
+    folder = named_run(options.places_of(given).reports, given["run_id"])
     return _apply(partial(apply_plan, said=said), folder, given)
 
 
 @click.command()
 @click.argument("run_id", required=False)
-@options.config_file
 @options.destination
 @options.sending
 @options.places
@@ -108,7 +107,7 @@ def resume(**given: Any) -> int:
     from pipeline.verbs.apply import resume_run
     from pipeline.verbs.status import find_run
 
-    settings = options.settings(given)
+    settings = options.places_of(given)
     folder = find_run(settings.reports, settings.home, given["run_id"], resumable=True)
     if folder is None:
         say("nothing to resume")

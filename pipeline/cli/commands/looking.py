@@ -50,7 +50,7 @@ def status(**given: Any) -> int:
 
     from pipeline.verbs.status import find_run, status_of
 
-    settings = options.settings(given)
+    settings = options.places_of(given)
     folder = find_run(settings.reports, settings.home, given["run_id"])
     if folder is None:
         say(f"no runs in {settings.reports}")
@@ -72,7 +72,7 @@ def runs(**given: Any) -> int:
 
     from pipeline.verbs.status import statuses
 
-    settings = options.settings(given)
+    settings = options.places_of(given)
     found = statuses(settings.reports, settings.home)
     if given["as_json"]:
         show_json([{**asdict(run), "settled": run.settled, "left": run.left} for run in found])
@@ -84,7 +84,6 @@ def runs(**given: Any) -> int:
 @click.command()
 @click.argument("what", metavar="REFERENCE|ROW_ID|BILLING_ID")
 @click.option("--now", "asks_billing", is_flag=True, help="Ask billing as well what it holds now.")
-@options.config_file
 @options.destination
 @options.places
 @options.pii

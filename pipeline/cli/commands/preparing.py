@@ -72,7 +72,6 @@ def references() -> None:
 
 @references.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
-@options.config_file
 @options.region
 @options.destination
 @options.places
@@ -109,11 +108,12 @@ def list_(**given: Any) -> int:
     """The known customers of every environment: how many, which version, since when."""
     from pipeline.verbs.references import content_of, listed_references
 
-    found = listed_references(options.settings(given).home)
+    home = options.places_of(given).home
+    found = listed_references(home)
     if given["as_json"]:
         show_json([content_of(name, known) for name, known in found])
     elif found:
         show_references(found)
     else:
-        say(f"no references in {options.settings(given).home}")
+        say(f"no references in {home}")
     return 0

@@ -1,0 +1,40 @@
+"""Where ledgers and run folders are kept, as a config says it: relative to its own folder, and never above it."""
+
+from pathlib import Path, PurePosixPath
+
+from pipeline.errors import ConfigError
+
+HOME, REPORTS = ".pipeline", "reports"  #: where nobody says otherwise, in the working folder
+LEDGER = "ledger.sqlite"
+
+
+def checked_place(text: str) -> str:
+    """A folder that a config may name; raise ValueError where it leaves the config's folder without saying where it goes."""
+    path = PurePosixPath(text)
+    if not text.strip() or "\0" in text:
+        raise ValueError("name a folder")
+    if text.startswith("~"):
+        raise ValueError("~ is not expanded here; write the whole path")
+    if ".." in path.parts:
+        raise ValueError("a relative path stays in the config's folder; write an absolute path for a folder elsewhere")
+    return text
+
+
+def place_of(config: str, folder: str) -> Path:
+    """A folder that the config at this path names; in the working folder it keeps its short name."""
+    beside = Path(config).parent
+    return Path(folder) if beside == Path.cwd() else beside / folder
+
+
+def refuse_other_ledger(config: str, home: Path, environment: str) -> None:
+    """Raise ConfigError where a ledger of this environment is beside the config and `home` is another folder.
+
+    With two ledgers of one environment, neither knows what the other has created.
+    """
+    beside = Path(config).parent / HOME
+    ledger = beside / environment / LEDGER
+    if ledger.is_file() and beside.resolve() != home.resolve():
+        raise ConfigError(
+            f"environment {environment} has a ledger beside the config, {ledger}, and {home.absolute() / environment} "
+            f"would be used. Decide which: home: {HOME} in {config} means the one beside it; --home overrides both"
+        )
