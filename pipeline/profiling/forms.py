@@ -25,6 +25,7 @@ class Flag:
     column: str
     whole: tuple[str, ...]
     decimal: tuple[str, ...]
+    clear: float  #: share of the amounts that are in the form that goes with their text
 
 
 @dataclass(slots=True)
@@ -64,11 +65,11 @@ class AmountForms:
         return are_mixed(sum((self.forms.get(name, Counter()) for name in amounts), Counter()))
 
     def flags(self, amounts: Sequence[str]) -> list[Flag]:
-        """The columns that tell the forms apart, the one with the fewest texts first."""
+        """The columns that tell the forms apart, the clearest first."""
         names = dict.fromkeys(name for amount, name in self.by_text if amount in amounts and name not in self._many)
         parted = ((name, sum((self.by_text.get((a, name), Counter()) for a in amounts), Counter())) for name in names)
         found = [flag for name, counts in parted if (flag := flag_of(name, counts))]
-        return sorted(found, key=lambda flag: len(flag.whole) + len(flag.decimal))
+        return sorted(found, key=lambda flag: (-flag.clear, len(flag.whole) + len(flag.decimal)))
 
 
 def amount_form(text: pl.Expr) -> pl.Expr:
@@ -102,4 +103,4 @@ def flag_of(name: str, counts: Counter[tuple[str, str]]) -> Flag | None:
     clear = sum(counts[text, side] for text, side in sides.items())
     if not (whole and decimal) or clear < _CLEAR * counts.total() or len(amounts) > _MOST_TEXTS:
         return None
-    return Flag(name, whole, decimal)
+    return Flag(name, whole, decimal, clear / counts.total())

@@ -71,9 +71,24 @@ _OWN_REFERENCE = re.compile(r"\b(?:external|customer|client|cust|debtor|kund|kla
 
 def words_of(name: str) -> str:
     """The words of a name without case, marks and punctuation: `Kliënt-Nommer` is `klient nommer`, `IDNumber` `id number`."""
-    parted = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", name)
-    bare = "".join(c for c in unicodedata.normalize("NFKD", parted.casefold()) if not unicodedata.combining(c))
-    return " ".join(part for part in re.split(r"[^a-z0-9]+", bare) if part)
+    return _words(re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", _without_marks(name)))
+
+
+def spellings(name: str) -> tuple[str, ...]:
+    """The words of a name, parted at capitals and not, whole and after the last dot: `USt-ID` is `u st id` and `ust id`."""
+    return tuple(words for part in (name, _last(name)) for words in (words_of(part), _words(_without_marks(part))))
+
+
+def _last(name: str) -> str:
+    return re.split(r"[./:>|]|__", name)[-1]
+
+
+def _without_marks(name: str) -> str:
+    return "".join(c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c))
+
+
+def _words(text: str) -> str:
+    return " ".join(part for part in re.split(r"[^a-z0-9]+", text.casefold()) if part)
 
 
 def field_named(column: str) -> str | None:
@@ -96,8 +111,7 @@ def reference_rank(column: str) -> int:
 
 
 def _readings(column: str) -> tuple[str, ...]:
-    last = re.split(r"[./:>|]|__", column)[-1]
-    words = words_of(last)
+    words = words_of(_last(column))
     owner, _, rest = words.partition(" ")
     bare, _, unit = words.rpartition(" ")
     return (words_of(column), words, *((rest,) if owner in _OWNERS else ()), *((bare,) if unit in _UNITS else ()))

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 
 from pipeline.profiling import Column
-from pipeline.profiling.names import is_account, words_of
+from pipeline.profiling.names import is_account, spellings, words_of
 
 _NUMBER = r" ?(?:number|numbers|no|nr|num|nbr|nommer|nummer|code|id)?\b"
 #: What a column holds -> the names that say so, as words without case and marks.
@@ -57,8 +57,8 @@ def sensitive_columns(columns: Mapping[str, Column]) -> dict[str, tuple[str, str
 
 
 def _named(name: str) -> str | None:
-    words = words_of(name)
-    return next((what for what, pattern in _NAMES.items() if pattern.search(words)), None)
+    words = spellings(name)
+    return next((what for what, pattern in _NAMES.items() if any(map(pattern.search, words))), None)
 
 
 def _seen(column: Column) -> tuple[str, str] | None:

@@ -154,7 +154,7 @@ def _value(value: Any) -> str:
     match value:
         case None:
             return "{}"  # which a config is refused for, at this very line
-        case bool():
+        case bool() | int():
             return str(value).lower()
         case dict():
             return "{" + ", ".join(f"{key}: {_value(inner)}" for key, inner in value.items()) + "}"

@@ -28,6 +28,11 @@ def drafted(inside, name, *options):
     return {one["field"]: one for one in json.loads(result.stdout)["guesses"]}, YAML(typ="safe").load(text)
 
 
+def say_unit(inside, unit):
+    job = inside.folder / "job.yaml"
+    job.write_text(job.read_text().replace("unit: {}", f"unit: {unit}"))
+
+
 @pytest.mark.parametrize("sample", SAMPLES)
 def test_each_sample_gets_a_config_with_which_it_can_be_planned_once_what_is_open_is_said(inside, sample):
     shutil.copy(REPOSITORY / "sample_data" / SAMPLES[sample], inside.folder / "file.csv")
@@ -37,6 +42,7 @@ def test_each_sample_gets_a_config_with_which_it_can_be_planned_once_what_is_ope
     assert {"external_reference", "name", "email", "phone", "currency", "balance"} <= set(guesses)
     assert all(one["why"] for one in guesses.values())
     assert "mapping" in config
+    say_unit(inside, "{column: FLAG, values: {R: major, C: minor}}")
     assert inside("plan", "file.csv", "--config", "job.yaml").returncode == 1  # every sample has rows that are refused
     assert inside.summary()["actions"]["create"] > 0 or sample == "legacy_migration"
 
@@ -46,6 +52,7 @@ def test_inspect_and_plan_of_a_cp1252_export_say_exactly_which_line_to_add(insid
 
     guesses, _ = drafted(inside, "file.csv")
     job = inside.folder / "job.yaml"
+    say_unit(inside, "major")
     job.write_text("".join(line for line in job.read_text().splitlines(keepends=True) if "  encoding:" not in line))
 
     for command in (("inspect",), ("plan", "--config", "job.yaml")):

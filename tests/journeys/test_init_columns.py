@@ -1,0 +1,282 @@
+"""What `init` makes of columns: guesses need cells, sensitive columns are never sent, and mixed amounts leave the unit open."""
+
+import csv
+import json
+import random
+import shutil
+from pathlib import Path
+
+import polars as pl
+import pytest
+from ruamel.yaml import YAML
+
+from pipeline.config import Settings, load_config
+from pipeline.normalizing.sensitive import sensitive_kinds
+from pipeline.profiling import Profile
+from pipeline.profiling.guessing import guess
+from pipeline.verbs.init import draft_config
+from tests.conftest import REPOSITORY
+
+OUTSIDE = REPOSITORY / "tests" / "cases" / "outside"
+#: Language -> what its files call reference, first and last name, email, phone, currency and balance.
+HEADERS = {
+    "English": ("Customer Number", "First Name", "Surname", "Email Address", "Mobile", "Currency", "Balance"),
+    "Afrikaans": ("Kliëntnommer", "Voornaam", "Van", "E-pos", "Selfoonnommer", "Geldeenheid", "Uitstaande bedrag"),
+    "Dutch": ("Klantnummer", "Voornaam", "Achternaam", "E-mailadres", "Telefoonnummer", "Valuta", "Openstaand saldo"),
+    "German": ("Kundennummer", "Vorname", "Nachname", "E-Mail-Adresse", "Telefonnummer", "Währung", "Saldo"),
+    "French": ("Numéro client", "Prénom", "Nom de famille", "Courriel", "Téléphone", "Devise", "Solde"),
+    "Spanish": ("Número de cliente", "Nombre", "Apellidos", "Correo electrónico", "Teléfono", "Moneda", "Saldo pendiente"),
+    "Portuguese": ("Código do cliente", "Primeiro nome", "Sobrenome", "E-mail", "Telemóvel", "Moeda", "Valor em dívida"),
+    "Italian": ("Codice cliente", "Nome", "Cognome", "Email", "Cellulare", "Valuta", "Importo"),
+}  # fmt: skip
+SENSITIVE = {
+    "English": "bank account number|BankAccNo|bank_name|IBAN|BIC|SWIFT code|sort code|branch code|Routing Number|card number|Credit Card|CVV|expiry|Exp Date|password|user_password|token|PIN|secret|API key|ID number|IDNumber|national_id|passport no|SSN|social security number|driver's license|tax number|VAT number|Tax ID",
+    "Afrikaans": "bankrekening|Bank|takkode|kaartnommer|wagwoord|ID-nommer|identiteitsnommer|paspoort|belastingnommer",
+    "Dutch": "bankrekeningnummer|creditcard|kaartnummer|wachtwoord|BSN|burgerservicenummer|paspoortnummer|identiteitskaart|BTW-nummer",
+    "German": "Bankverbindung|BLZ|Bankleitzahl|Kreditkarte|Kartennummer|Passwort|Kennwort|Geheimzahl|Personalausweis|Reisepass|Sozialversicherungsnummer|Steuernummer|USt-ID",
+    "French": "compte bancaire|RIB|banque|carte bancaire|numéro de carte|mot de passe|carte d'identité|numéro d'identité|passeport|numéro de sécurité sociale|numéro de TVA",
+    "Spanish": "cuenta bancaria|banco|tarjeta de crédito|contraseña|DNI|NIE|cédula|pasaporte|NIF|CIF|seguridad social",
+    "Portuguese": "conta bancária|agência|cartão de crédito|senha|CPF|CNPJ|identidade|passaporte|número de contribuinte",
+    "Italian": "conto corrente|banca|carta di credito|numero carta|codice fiscale|carta d'identità|passaporto|partita IVA|coordinate bancarie",
+}
+HARMLESS = (
+    "branch", "product", "plan", "tariff", "account manager", "contract expiry", "valid number of days", "shipping street",
+    "discarded", "spinner", "panel", "identifier", "place", "carton", "tax rate", "VAT", "expired plans", "urban area", "supply zone",
+    "cardiology ward", "id", "passenger", "tokyo office", "paid number", "due date", "class", "remark code", "swiftly paid", "bid no",
+)  # fmt: skip
+BY_CONTENT = {
+    "iban": ("DE89370400440532013000", "GB29NWBK60161331926819", "FR1420041010050500013M02606", "NL91ABNA0417164300"),
+    "card": ("4111111111111111", "5500 0000 0000 0004", "378282246310005", "6011-1111-1111-1117"),
+    "identity": ("8001015009087", "9202204720082", "8001015009087", "9202204720082"),
+}
+EMPTY = ("", "NULL", "-", "n/a", "\\N", "#N/A")
+FIELDS = ("external_reference", "first name", "last name", "email", "phone", "currency", "balance")
+
+
+def guessed(header, rows):
+    """The guesses for a table of texts, without a file."""
+    texts = {f"given.{name}": [row[at] for row in rows] for at, name in enumerate(header)}
+    records = pl.DataFrame(
+        {**texts, "reason": [None] * len(rows)}, schema_overrides=dict.fromkeys([*texts, "reason"], pl.String)
+    )
+    profile = Profile(sensitive_kinds)
+    profile.add(records)
+    return guess(profile)
+
+
+def mapped(guesses):
+    """Field or metadata key -> what it is made of."""
+    return {one.field: one.value for one in guesses.fields} | {
+        f"metadata.{one.field}": one.value for one in guesses.metadata
+    }
+
+
+def names_in(value):
+    return {value} if isinstance(value, str) else {name for part in value.values() for name in names_in(part)} if isinstance(value, dict) else set(value or ()) if isinstance(value, list) else set()  # fmt: skip
+
+
+@pytest.mark.parametrize("language", SENSITIVE)
+def test_bank_card_credential_identity_and_tax_columns_are_never_sent_whatever_their_spelling(language):
+    sent = {}
+    for name in SENSITIVE[language].split("|"):
+        for spelt in (name, name.upper(), name.replace(" ", "_"), f"customers.{name}", name.title().replace(" ", "")):
+            for cells in (("a1", "b2"), ("", "")):
+                found = guessed((HEADERS[language][0], spelt), [("K-1", cells[0]), ("K-2", cells[1])])
+                if [one.value for one in found.never_sent] != [spelt] or spelt in map(str, mapped(found).values()):
+                    sent[spelt] = mapped(found)
+
+    assert sent == {}
+
+
+def test_columns_whose_names_only_sound_so_are_sent_as_before():
+    kept = [name for name in HARMLESS if guessed(("Customer Number", name), [("K-1", "a"), ("K-2", "a")]).never_sent]
+
+    assert kept == []
+
+
+@pytest.mark.parametrize("kind", BY_CONTENT)
+def test_a_column_of_check_digits_is_never_sent_though_its_name_says_nothing(kind):
+    for name in ("c2", "metadata.note", "reference", "Account"):
+        found = guessed((name, "c1"), [(cell, f"K-{n}") for n, cell in enumerate(BY_CONTENT[kind])])
+        assert [one.value for one in found.never_sent] == [name]
+        assert name not in map(str, mapped(found).values())
+    canonical = guessed(
+        ("external_reference", "metadata.note"), [(f"K-{n}", cell) for n, cell in enumerate(BY_CONTENT[kind])]
+    )
+    assert [one.value for one in canonical.never_sent] == ["metadata.note"]
+
+
+@pytest.mark.parametrize(
+    ("header", "reference", "never_sent"),
+    [
+        (("ACCOUNT", "NAME"), "ACCOUNT", []),
+        (("account_number", "first_name"), "account_number", []),
+        (("customer_id", "account_number"), "customer_id", ["account_number"]),
+        (("account_number", "customer_id"), "customer_id", ["account_number"]),
+        (("account_number", "branch_code"), None, ["account_number", "branch_code"]),
+        (("Account", "IBAN"), "Account", ["IBAN"]),
+        (("Rekeningnommer", "Bank", "Takkode"), None, ["Rekeningnommer", "Bank", "Takkode"]),
+        (("Konto", "Kundennummer", "BLZ"), "Kundennummer", ["Konto", "BLZ"]),
+    ],
+)
+def test_an_account_is_a_reference_unless_it_is_one_at_a_bank(header, reference, never_sent):
+    rows = [tuple(f"{n}{at}7" for at, _ in enumerate(header)) for n in range(5)]
+
+    found = guessed(header, rows)
+
+    assert mapped(found)["external_reference"] == reference
+    assert sorted(one.value for one in found.never_sent) == sorted(never_sent)
+
+
+def composed(dice):
+    """A file as somebody may export it: header, rows, and what of it must come to what."""
+    language = dice.choice(list(HEADERS))
+    header = list(HEADERS[language])
+    secret = dice.sample(SENSITIVE[language].split("|"), dice.randint(1, 3))
+    empty = dice.sample(["Company", "name", "phone 2", "notes", "Betrag", "debit"], dice.randint(1, 3))
+    content = dice.choice(list(BY_CONTENT))
+    is_mixed, has_flag = dice.random() < 0.5, dice.random() < 0.5
+    spare = dice.sample(["Tariff", "Zone", "Plan", "Since"], dice.randint(0, 3))
+    columns = [*header, *secret, *empty, "x17", "FLAG", *spare]
+    order = dice.sample(columns, len(columns)) if dice.random() < 0.5 else columns
+    rows = []
+    for n in range(dice.randint(8, 30)):
+        is_cents = is_mixed and n % 2 == 0
+        amount = f"{n + 3}{dice.randint(10, 99)}00" if is_cents else f"{n + 1},{dice.randint(10, 99)}"
+        cells = dict(zip(header, (f"K{n:04}", dice.choice("AnnBenZoë"), "Nkosi", f"a{n}@example.com", f"08212345{n:02}", "ZAR", amount), strict=True))  # fmt: skip
+        cells |= {name: str(dice.randint(10**6, 10**7)) for name in secret} | {
+            name: dice.choice(EMPTY) for name in empty
+        }
+        flag = ("C" if is_cents else "R") if has_flag else dice.choice("RC") if n > 3 else "RCCR"[n]
+        cells |= {"x17": BY_CONTENT[content][n % 4], "FLAG": flag} | {name: dice.choice("ab") for name in spare}
+        rows.append([cells[name] for name in order])
+    return order, rows, {"fields": header, "sensitive": {*secret, "x17"}, "empty": set(empty), "mixed": is_mixed, "flag": has_flag}  # fmt: skip
+
+
+def faults_of(path, dice):
+    """What is wrong with the config that `init` writes for a composed file."""
+    header, rows, is_so = composed(dice)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file, delimiter=";", quoting=csv.QUOTE_ALL).writerows([header, *rows])
+    draft = draft_config(path, Settings(), None)
+    found = mapped(draft.guesses)
+    job = path.with_suffix(".yaml")
+    job.write_text(draft.text.replace("unit: {}", "unit: major"), encoding="utf-8")
+    layout = load_config(job).job.mapping
+    used = {name for value in found.values() for name in names_in(value)}
+    sent = {column for _, column in layout.sources()}
+    fields = dict(zip(FIELDS, is_so["fields"], strict=True))
+    expected = {
+        "external_reference": fields["external_reference"],
+        "name": {"columns": [fields["first name"], fields["last name"]]},
+        "email": fields["email"],
+        "phone": fields["phone"],
+        "currency": fields["currency"],
+    }
+    faults = [name for name, value in expected.items() if found.get(name) != value]
+    faults += [f"sent: {name}" for name in is_so["sensitive"] & (sent | used)]
+    faults += [f"not in never_sent: {name}" for name in is_so["sensitive"] - set(layout.never_sent)]
+    faults += [f"guessed from nothing: {name}" for name in is_so["empty"] & (sent | used)]
+    balance = next(one for one in draft.guesses.fields if one.field == "balance")
+    if (balance.value["unit"] is None) != is_so["mixed"] or balance.value["column"] != fields["balance"]:
+        faults.append(f"unit {balance.value}")
+    if ("Column FLAG tells them apart" in balance.why) != (is_so["mixed"] and is_so["flag"]):
+        faults.append(balance.why)
+    return faults
+
+
+def test_a_hundred_composed_files_get_configs_that_load_and_send_nothing_they_must_not(tmp_path):
+    faults = {seed: told for seed in range(100) if (told := faults_of(tmp_path / "c.csv", random.Random(seed)))}
+
+    assert faults == {}
+
+
+def drafted(pipeline, case):
+    shutil.copy(OUTSIDE / case / "c.csv", pipeline.folder)
+    result = pipeline("init", "c.csv", "--output", "job.yaml")
+    assert result.returncode == 0, result.stderr
+    text = (pipeline.folder / "job.yaml").read_text(encoding="utf-8")
+    return text, YAML(typ="safe").load(text)["mapping"]
+
+
+def test_gc_flow_bank_columns_are_never_sent(pipeline):
+    _, mapping = drafted(pipeline, "gc_flow")
+
+    assert mapping["never_sent"] == [
+        "customer_bank_accounts.account_number",
+        "customer_bank_accounts.branch_code",
+    ]
+    assert mapping["external_reference"] == "customers.id"
+    assert mapping["name"] == {"columns": ["customers.given_name", "customers.family_name"]}
+    assert "metadata" not in mapping
+    assert pipeline("plan", "c.csv", "--config", "job.yaml").returncode == 0
+
+
+def test_shop_flow_an_empty_company_is_no_name(pipeline):
+    text, mapping = drafted(pipeline, "shop_flow")
+
+    assert mapping["name"] == {"columns": ["First Name", "Last Name"]}
+    assert "# Empty, so nothing is guessed of: Company" in text
+    assert pipeline("plan", "c.csv", "--config", "job.yaml").returncode == 0
+
+
+def test_mixed_units_the_unit_is_open_the_flag_is_named_and_a_plan_warns(pipeline):
+    text, mapping = drafted(pipeline, "mixed_units")
+    job = pipeline.folder / "job.yaml"
+
+    assert mapping["balance"]["unit"] == {}
+    assert "unit: {column: FLAG, values: {C: minor, R: major}}" in text
+    assert pipeline("plan", "c.csv", "--config", "job.yaml").returncode == 4
+    job.write_text(text.replace("unit: {}", "unit: major"))
+    warned = pipeline("plan", "c.csv", "--config", "job.yaml")
+    assert warned.returncode == 0
+    assert "DOUBT.MIXED_UNITS: 2 whole amounts beside 2 with decimals; column FLAG tells them apart" in warned.stdout
+    job.write_text(text.replace("unit: {}", "unit: {column: FLAG, values: {C: minor, R: major}}"))
+    told_apart = pipeline("plan", "c.csv", "--config", "job.yaml")
+    assert "MIXED_UNITS" not in told_apart.stdout
+    assert pipeline.summary()["sums"]["ZAR"]["not_attempted"] == 18564 + 18564 + 2000 + 392908
+
+
+def test_mojibake_texts_that_stand_for_nothing_are_proposed_as_absent_with_their_counts(pipeline):
+    text, mapping = drafted(pipeline, "mojibake")
+
+    assert mapping["absent"] == ["NULL", r"\\N", "#N/A", "nan"]
+    assert "1 of NULL" in text
+    assert "Dahl" not in text
+    pipeline("plan", "c.csv", "--config", "job.yaml")
+    assert json.loads((pipeline.newest() / "plan.json").read_text())["absent_texts"] == {
+        "#N/A": 1, "NULL": 1, r"\\N": 1, "nan": 1,
+    }  # fmt: skip
+
+
+def test_only_texts_that_are_found_are_proposed_as_absent():
+    found = guessed(("ref", "zone"), [("1", "None"), ("2", "none"), ("3", "Nkosi"), ("4", "--"), ("5", "--")])
+
+    assert found.absent == {"--": 2, "None": 1, "none": 1}
+    assert guessed(("ref", "zone"), [("1", "a")]).absent == {}
+
+
+def test_currencies_without_decimals_beside_others_leave_no_unit_open():
+    rows = [(f"K{n}", "JPY" if n % 2 else "ZAR", f"{n + 5}00" if n % 2 else f"{n}.25") for n in range(20)]
+
+    [balance] = [one for one in guessed(("ref", "ccy", "amount"), rows).fields if one.field == "balance"]
+
+    assert balance.value["unit"] == "major"
+
+
+def test_a_file_without_records_is_guessed_from_by_our_own_names_alone():
+    assert mapped(guessed(("external_reference", "name", "zone"), [])) == {
+        "external_reference": "external_reference",
+        "name": "name",
+    }
+    assert mapped(guessed(("Customer ID", "First Name"), [])) == {"external_reference": None}
+
+
+def test_what_was_declared_of_the_source_is_in_the_config(tmp_path: Path):
+    file = tmp_path / "c.csv"
+    file.write_text("Debtors of November\nref,zone\n1,a\n2,b\nTotal,2\n")
+    settings = Settings.of(source={"skip_lines": 1, "footer_lines": 1})
+
+    text = draft_config(file, settings, None).text
+
+    assert {"skip_lines": 1, "footer_lines": 1}.items() <= YAML(typ="safe").load(text)["source"].items()
