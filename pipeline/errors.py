@@ -53,6 +53,10 @@ class NotUtf8(SourceError):
         self.suggested = suggested
 
 
+class NoHeader(SourceError):
+    """A line that looks like a record where the names of columns are expected; the message repeats nothing of it."""
+
+
 class OutputRefused(PipelineError):
     """A place that we will not write to, such as a symbolic link."""
 

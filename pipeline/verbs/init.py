@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.config import HOME, REPORTS, Settings, config_schema
-from pipeline.errors import NotUtf8, OutputRefused
+from pipeline.errors import NoHeader, NotUtf8, OutputRefused
 from pipeline.files import write_bytes
 from pipeline.profiling.guess import Guess
 from pipeline.profiling.guessing import Guesses, guess
@@ -54,29 +54,37 @@ def draft_config(
     """Read a file to its end and write a config for it to `output`, with the schema beside it (None: write nothing)."""
     if output is not None and output.exists() and not force:
         raise OutputRefused(f"{output} is there already; say --force to replace it, or --output with another name")
-    found, suggested = _inspected(path, settings, stopping, watch)
+    found, guessed = _inspected(path, settings, stopping, watch)
     guesses = guess(found.profile)
-    text = "\n".join(_lines(found, guesses, settings, suggested)) + "\n"
+    text = "\n".join(_lines(found, guesses, settings, guessed)) + "\n"
     if output is not None:
         write_bytes(output, text.encode())
         schema = output.parent / _SCHEMA
         if not schema.exists():
             write_bytes(schema, (json.dumps(config_schema(), indent=2, ensure_ascii=False) + "\n").encode())
-    return Draft(output, text, guesses, suggested)
+    return Draft(output, text, guesses, guessed.get("encoding"))
 
 
 def _inspected(
     path: Path, settings: Settings, stopping: StopRequest | None, watch: Watch
-) -> tuple[Inspection, str | None]:
-    try:
-        return inspect_file(path, settings, stopping=stopping, watch=watch), None
-    except NotUtf8 as refused:
-        source = settings.source.model_copy(update={"encoding": refused.suggested})
-        guessed = settings.model_copy(update={"source": source})
-        return inspect_file(path, guessed, stopping=stopping, watch=watch), refused.suggested
+) -> tuple[Inspection, dict[str, str]]:
+    """The file as it can be read, and what of `source` was guessed for that from its refusals."""
+    guessed: dict[str, str] = {}
+    while True:
+        source = settings.source.model_copy(update=guessed)
+        try:
+            found = inspect_file(path, settings.model_copy(update={"source": source}), stopping=stopping, watch=watch)
+        except NotUtf8 as refused:
+            guessed["encoding"] = refused.suggested
+        except NoHeader:
+            if "header" in guessed:
+                raise
+            guessed["header"] = "none"
+        else:
+            return found, guessed
 
 
-def _lines(found: Inspection, guesses: Guesses, settings: Settings, suggested: str | None) -> Iterator[str]:
+def _lines(found: Inspection, guesses: Guesses, settings: Settings, guessed: Mapping[str, str]) -> Iterator[str]:
     yield f"# yaml-language-server: $schema={_SCHEMA}"
     yield "#"
     yield f"# Guessed from {found.file.name} ({found.profile.records} records). Each line says how sure it is: look at them all, then"
@@ -88,7 +96,7 @@ def _lines(found: Inspection, guesses: Guesses, settings: Settings, suggested: s
     yield _remarked(f"home: {HOME}", "folder of ledgers, relative to this file")
     yield _remarked(f"reports: {REPORTS}", "folder of run folders, relative to this file")
     yield ""
-    yield from _source(found, settings, suggested)
+    yield from _source(found, settings, guessed)
     yield _remarked(f"region: {settings.region}", "a guess: of phone numbers in national form")
     yield ""
     yield "mapping:"
@@ -110,24 +118,26 @@ def _lines(found: Inspection, guesses: Guesses, settings: Settings, suggested: s
             yield f"# {told}: {', '.join(map(_shown, names))}"
 
 
-def _source(found: Inspection, settings: Settings, suggested: str | None) -> Iterator[str]:
+def _source(found: Inspection, settings: Settings, guessed: Mapping[str, str]) -> Iterator[str]:
     how, why = found.file.written, found.file.why
     lines = []
     if "delimiter" in how:
         lines.append(
             _remarked(f"  delimiter: {_scalar(how['delimiter'])}", f"sure: {why.get('delimiter', 'as you say')}")
         )
-        lines.append(_remarked(f"  encoding: {how['encoding']}", _encoding(how, why, suggested)))
+        lines.append(_remarked(f"  encoding: {how['encoding']}", _encoding(how, why, guessed)))
     if "sheet" in how:
         lines.append(_remarked(f"  sheet: {_scalar(how['sheet'])}", f"sure: {why.get('sheet', 'as you say')}"))
+    if "header" in guessed:
+        lines.append(_remarked(f"  header: {guessed['header']}", "a guess: the first line looks like a record"))
     said = settings.source.model_dump(exclude_defaults=True, exclude={"delimiter", "encoding", "sheet"})
     lines += [_remarked(f"  {name}: {_value(value)}", "as you say") for name, value in said.items()]
     if lines:
         yield from ("source:", *lines, "")
 
 
-def _encoding(how: Mapping[str, str], why: Mapping[str, str], suggested: str | None) -> str:
-    if suggested:
+def _encoding(how: Mapping[str, str], why: Mapping[str, str], guessed: Mapping[str, str]) -> str:
+    if "encoding" in guessed:
         return "a guess: the file is not UTF-8, and in this its letters are likely"
     sure = "a guess" if "not_in_encoding" in how else "sure"
     return f"{sure}: {why.get('encoding', 'as you say')}"
