@@ -4,6 +4,7 @@ Guesses are for a person to read before anything is planned with them: each says
 cells is never guessed from. What decides about money and is written nowhere (unit, currency) stays open.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ _LOOKS = {
 }
 _SEEN = ("email", "phone", "currency")  #: fields that are found by their texts alone
 _MOST = 0.8
+_UNNAMED = re.compile(r"column_\d+")  #: what the reader calls columns without a name
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,10 +191,13 @@ def _currency(profile: Profile) -> Guess:
 
 
 def _metadata(spare: list[Column], profile: Profile) -> list[Guess]:
-    """The columns that mean nothing else, as far as billing takes so many; of two that come to one key the first."""
+    """The columns that mean nothing else, as far as billing takes so many; of two that come to one key the first.
+
+    A column without a name of its own may hold anything, a bank account among it, and is not proposed.
+    """
     keys: dict[str, Column] = {}
     for column in spare:
-        if not _is_free_text(column) and len(keys) < METADATA_KEYS:
+        if not _is_free_text(column) and not _UNNAMED.fullmatch(column.name) and len(keys) < METADATA_KEYS:
             keys.setdefault(_key(column.name), column)
     why = f"means nothing else to us; {{}} of {profile.records} filled"
     return [Guess(key, column.name, "a guess", why.format(column.present)) for key, column in keys.items()]

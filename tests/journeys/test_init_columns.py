@@ -256,6 +256,15 @@ def test_only_texts_that_are_found_are_proposed_as_absent():
     assert guessed(("ref", "zone"), [("1", "a")]).absent == {}
 
 
+def test_hdt_columns_without_names_are_found_by_their_cells_and_never_proposed_as_metadata():
+    rows = [(f"K{n}", "Lee A", f"a{n}@example.com", "62001872440", "15000") for n in range(5)]
+
+    found = guessed([f"column_{at}" for at in range(1, 6)], rows)
+
+    assert mapped(found) == {"external_reference": "column_1", "email": "column_3"}
+    assert found.left_out == ["column_2", "column_4", "column_5"]
+
+
 def test_currencies_without_decimals_beside_others_leave_no_unit_open():
     rows = [(f"K{n}", "JPY" if n % 2 else "ZAR", f"{n + 5}00" if n % 2 else f"{n}.25") for n in range(20)]
 
