@@ -6,78 +6,47 @@ letter that a language of that encoding uses, much for a sign inside a word. cp1
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import pairwise
 
-_RARE, _MISPLACED, _FOREIGN, _ODD_CASE, _SIGN, _IMPOSSIBLE = 1.0, 2.5, 4.0, 4.0, 5.0, 8.0
+from pipeline.sources.languages import (
+    BALTIC,
+    CENTRAL,
+    FOREIGN,
+    GREEK,
+    MISPLACED,
+    RARE,
+    RUSSIAN,
+    TURKISH,
+    WESTERN,
+    Language,
+    cost_of_word,
+)
+
+_SIGN, _IMPOSSIBLE = 5.0, 8.0  #: a sign inside a word, a byte without a character
 #: How much cheaper than cp1252 another encoding must be: once, and for each word.
 _PREFERENCE, _PREFERENCE_PER_WORD = 1.5, 0.25
-
-
-@dataclass(frozen=True, slots=True)
-class _Language:
-    """Its letters beyond ASCII in lower case: the frequent ones, the rare ones, and where none of them stands."""
-
-    frequent: str
-    rare: str = ""
-    misplaced: str = r"(?!)"  #: matches at a letter that stands where the language does not put it
-
-    def cost(self, word: str) -> float:
-        """What the letters of a word in lower case cost in this language."""
-        if word in self.frequent + self.rare:
-            return _RARE if word in _WORDS_OF_ONE_LETTER else _FOREIGN
-        misplaced = {found.start() for found in re.finditer(self.misplaced, word)}
-        letters = ((at, letter) for at, letter in enumerate(word) if not letter.isascii())
-        return sum(_MISPLACED * (at in misplaced) + self._cost_of(letter) for at, letter in letters)
-
-    def _cost_of(self, letter: str) -> float:
-        return 0.0 if letter in self.frequent else _RARE if letter in self.rare else _FOREIGN
-
-
-_WORDS_OF_ONE_LETTER = "àáèéòóœí"
-_WESTERN = (
-    _Language("äöüß", "é", r"^ß"),
-    _Language("éèêç", "àâîïôûùëœÿæü", r"^[èùïëÿ]|[êâîô]$|é(?=é[^e])"),
-    _Language("áéíóúñ", "ü", r"ñ(?![aeiouáéíóú])"),
-    _Language("ãáéçíóõêâôú", "à", r"ã(?![oes]|$)|õ(?!e)|[êâ]$"),
-    _Language("ëéïêöü", "èóáôîû", r"^[ëï]|[êîôû]$"),
-    _Language("àèìòùé", "", r"[àèìòù](?!$)"),
-    _Language("åäöé"),
-    _Language("æøåöé", "ó", r"æ$"),
-    _Language("áðéíóúýþæö", "", r"^ð"),
-)
-_BALTIC = _Language("äöü", "õšž")
-_CENTRAL = (
-    _Language("áíéýěščřžůú", "ňťďóľĺŕôä", r"^[ěůýň]|[ěéí](?=[ěéí])"),
-    _Language("łóąęśżćńź", "", r"^[ąęńó]|ń(?=[aeiouy])"),
-    _Language("áéöőóüíű", "ú", r"^[őű](?=.?$)"),
-    _Language("čćšžđ"),
-    _Language("ăâîşţ"),
-    _Language("äöüß", "é", r"^ß"),
-)
-_TURKISH = _Language("\u0131şğüöçi\u0307", "âî", r"^ğ")
-_RUSSIAN = _Language("оеаинтсрвлкмдпуя", "ыьгзбчйхжшюцщэфъёіїєґў", r"^[ыьъ]|[аеоуыэюя](?=[ьъы])|ъ$")
-_GREEK = _Language("αοιεστνηυρπκμλως", "άέήίόύώγδθφχβξζψϊϋΐΰ", r"ς(?!$)")
-
 #: Encoding -> the languages that use it; of equals the first is suggested.
-_CANDIDATES: dict[str, tuple[_Language, ...]] = {
-    "cp1252": (*_WESTERN, _BALTIC),
-    "cp850": _WESTERN,
-    "mac-roman": _WESTERN,
-    "cp1250": _CENTRAL,
-    "cp1251": (_RUSSIAN,),
-    "koi8-r": (_RUSSIAN,),
-    "cp1253": (_GREEK,),
-    "cp1254": (_TURKISH,),
-    "iso-8859-2": _CENTRAL,
-    "cp852": _CENTRAL,
-    "cp866": (_RUSSIAN,),
+_CANDIDATES: dict[str, tuple[Language, ...]] = {
+    "cp1252": (*WESTERN, BALTIC),
+    "cp850": WESTERN,
+    "mac-roman": WESTERN,
+    "cp1250": CENTRAL,
+    "cp1251": (RUSSIAN,),
+    "koi8-r": (RUSSIAN,),
+    "cp1253": (GREEK,),
+    "cp1254": (TURKISH,),
+    "iso-8859-2": CENTRAL,
+    "cp852": CENTRAL,
+    "cp866": (RUSSIAN,),
 }
-_WORD = re.compile(r"[^\W\d_]+")
-_SHORT_ENDS = {"s", "n", "t", "ll", "re", "ve", "d", "m", "e", "tje", "er"}
-_APOSTROPHE, _OPENING, _CLOSING, _DASHES = "\u2019", "\u2018\u201c\u201e\u00ab", "\u201d\u00bb", "\u2013\u2014"
+_WORD = re.compile(r"[^\W\d_\u00aa\u00b2\u00b3\u00b5\u00b9\u00ba\u00bc-\u00be]+")
+_APOSTROPHE = "\u2019"
+_SHORT_ENDS = {"s", "n", "t", "ll", "re", "ve", "d", "m", "e", "tje", "er", "hui"}
+_OPENING, _CLOSING = "\u2018\u201a\u201e\u00ab\u2039\u00a1\u00bf", "\u201d\u00bb\u203a"
+_EITHER = "\u201c"  #: opens in English, closes in German
+_DASHES = "\u2013\u2014"
+_AFTER = "\u00aa\u00ba\u00b0\u00b2\u00b3\u00b9\u00bc\u00bd\u00be\u2122\u00ae\u2026"  #: stand after a number or a word
+_ALONE = "\u20ac\u00a3\u00a7\u00a0\u00b5\u00a9\u00b1\u00d7"  #: stand beside numbers, or by themselves
 _LONGEST_LINE, _LONGEST_WORD = 2_000, 40  #: more of a line shows nothing else
-_BESIDE_NUMBERS = "\u20ac\u00a3\u00b0\u00a7\u00a0\u00bd"
 
 
 def suggested_encoding(lines: Sequence[bytes]) -> str:
@@ -93,37 +62,17 @@ def _cost(lines: Sequence[bytes], encoding: str) -> float:
         text = line.decode(encoding, errors="replace")
         beyond_ascii = [found for found in _WORD.finditer(text) if not found[0].isascii()]
         words += len(beyond_ascii)
-        cost += sum(_cost_of_word(found, _CANDIDATES[encoding]) for found in beyond_ascii)
-        signs = (at for at, sign in enumerate(text) if not sign.isascii() and not sign.isalpha())
+        cost += sum(cost_of_word(found[0], _CANDIDATES[encoding]) for found in beyond_ascii)
+        cost += sum(FOREIGN for found in beyond_ascii if _touches_digit(found))
+        signs = (at for at, sign in enumerate(text) if not (sign.isascii() or _WORD.match(sign)))
         cost += sum(_cost_of_sign(text, at) for at in signs)
     preference = 0.0 if encoding == "cp1252" else _PREFERENCE + _PREFERENCE_PER_WORD * words
     return cost + preference
 
 
-def _cost_of_word(found: re.Match[str], languages: Sequence[_Language]) -> float:
-    word, text = found[0], found.string
-    beside = text[max(found.start() - 1, 0) : found.start()] + text[found.end() : found.end() + 1]
-    touches_digit = any(character.isdigit() for character in beside)
-    cost = min(language.cost(word.lower()) for language in languages)
-    return cost + _cost_of_case(word) + _FOREIGN * touches_digit + _cost_of_scripts(word)
-
-
-def _cost_of_case(word: str) -> float:
-    """Capitals stand first in a word, or throughout; a letter that breaks this was probably not meant."""
-    if word.isupper() or word.islower() or word.istitle():
-        return 0.0
-    pairs = pairwise(word)
-    odd = sum(letter.isupper() and not (before + letter).isascii() for before, letter in pairs)
-    return _ODD_CASE * odd + _RARE
-
-
-def _cost_of_scripts(word: str) -> float:
-    """Letters of two scripts in one word, or many marked Latin letters side by side, make no word."""
-    other_script = [letter >= "\u0370" for letter in word]
-    if any(other_script) and not all(other_script):
-        return _FOREIGN * min(sum(other_script), len(word) - sum(other_script))
-    pairs = pairwise(word)
-    return 0.0 if any(other_script) else _RARE * sum(not (a.isascii() or b.isascii()) for a, b in pairs)
+def _touches_digit(found: re.Match[str]) -> bool:
+    text = found.string
+    return (text[max(found.start() - 1, 0) : found.start()] + text[found.end() : found.end() + 1]).isdecimal()
 
 
 def _cost_of_sign(text: str, at: int) -> float:
@@ -132,23 +81,30 @@ def _cost_of_sign(text: str, at: int) -> float:
         return _IMPOSSIBLE
     if sign == _APOSTROPHE:
         return _cost_of_apostrophe(text, at)
-    if sign in _OPENING:
-        return _SIGN if before.isalnum() else 0.0
-    if sign in _CLOSING:
-        return _SIGN if after.isalnum() else 0.0
     if sign in _DASHES:
-        return (_RARE if after.isupper() else _MISPLACED) if before.isalpha() and after.isalpha() else 0.0
-    if sign in _BESIDE_NUMBERS:
-        return _RARE if not (before.isalpha() and after.isalpha()) else _MISPLACED if after.isupper() else _SIGN
-    return _MISPLACED if not (before.isalpha() or after.isalpha()) else _SIGN
+        return _cost_of_dash(before, after)
+    if sign in _EITHER:
+        return _SIGN if before.isalnum() and after.isalnum() else 0.0
+    if sign in _OPENING or sign in _CLOSING:
+        return _SIGN if (before if sign in _OPENING else after).isalnum() else 0.0
+    if sign in _AFTER:
+        return _SIGN if after.isalpha() else RARE
+    if sign in _ALONE:
+        return RARE if not (before.isalpha() and after.isalpha()) else MISPLACED if after.isupper() else _SIGN
+    return _SIGN
+
+
+def _cost_of_dash(before: str, after: str) -> float:
+    """Between two numbers, two names or two spaces."""
+    if before.isalpha() and after.isalpha():
+        return RARE if after.isupper() else MISPLACED
+    return RARE if before.isalpha() or after.isalpha() else 0.0
 
 
 def _cost_of_apostrophe(text: str, at: int) -> float:
-    """Names and languages put it after a short beginning (O', d', qu') or before a short end ('s, 'n)."""
+    """Names and languages put it after a short beginning (O', d', qu'), before a capital, or before a short end ('s, 'n)."""
     start = re.findall(r"[^\W\d_]*$", text[max(at - _LONGEST_WORD, 0) : at])[0]
     end = re.findall(r"^[^\W\d_]*", text[at + 1 : at + _LONGEST_WORD])[0]
-    if not (start and end) or end.lower() in _SHORT_ENDS:
+    if len(start) <= 2 or not end or end.lower() in _SHORT_ENDS:
         return 0.0
-    if len(start) > 2:
-        return _FOREIGN
-    return _RARE if start[-1:].isupper() and end[0].islower() else 0.0
+    return RARE if end[0].isupper() else FOREIGN
