@@ -4,42 +4,66 @@ By their names in eight languages, and by check digits in their cells.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from pipeline.profiling import Column
 from pipeline.profiling.names import is_account, spellings, words_of
 
-_NUMBER = r" ?(?:number|numbers|no|nr|num|nbr|nommer|nummer|code|id)?\b"
-#: What a column holds -> the names that say so, as words without case and marks.
-_NAMES = {
-    "a bank account": re.compile(
-        r"\bbank|\bbanc(?:o|a|os|as|aire|aires|aria|ario|arie|ari)?\b|\bbanque|\biban|\bbic\b|\bswift\b|\bsort ?code"
-        rf"|\bbranch ?(?:code|no|nr|number)\b|\brouting\b|\b(?:aba|bsb|ifsc|clabe|cbu|rib|blz){_NUMBER}|\btak ?kode"
-        r"|\bcode guichet|\bagencia\b|\bcont[ao] corrente|\bcuenta corriente|\bcompte courant|\bgirokonto|\bsepa\b"
+#: What a column holds -> the names that say so, in eight languages, without case and marks. A name ends where its phrase
+#: ends, unless that ends with *; with = before it the phrase is the whole name; # is a word for a number.
+_PHRASES = {
+    "a bank account": (
+        "bank*", "iban*", "bic", "swift", "sort code", "branch no", "branch number", "branch code", "universal branch code", "routing", "aba", "bsb",
+        "ifsc", "clabe", "cbu", "rib", "blz", "nib", "=abi", "=cab", "ccc", "sepa", "debit order acc*", "beneficiary acc*", "tak kode",
+        "banque*", "bancaire*", "code guichet", "compte courant", "banco*", "bancari*", "banca", "cuenta corriente", "agencia",
+        "conta corrente", "conto corrente", "girokonto", "kreditinstitut", "kontoverbindung",
     ),
-    "a card": re.compile(
-        r"\b(?:credit|debit) ?card|\bcard(?:s|no|nr|number|holder)?\b|\bcvv2?\b|\bcvc2?\b|\bpan\b|\bcc ?(?:number|no|nr|num)\b"
-        r"|^(?:card )?exp(?:iry|iration|ires)?(?: ?(?:date|month|year))?$|\bkaart|\bkredietkaart|\bkarte|\bkredit ?karte"
-        r"|\bcarte\b(?! d identite)|\btarjeta|\bcartao|\bcarta (?:di )?(?:credito|debito)|\bnumero (?:della )?carta"
+    "a card": (
+        "credit card*", "debit card*", "card", "cards", "card #", "card holder*", "cc #", "cvv", "cvv2", "cvc", "cvc2", "pan", "security code",
+        "valid thru", "=exp", "=expiry", "=expires", "=expiration", "=exp date", "=expiry date", "=expiration date", "=exp month", "=exp year",
+        "=expiry month", "=expiry year", "kaart*", "kredietkaart*", "karte*", "kredit karte*", "carte", "numero cb", "cryptogramme",
+        "=date d expiration", "tarjeta*", "fecha de caducidad", "cartao*", "carta di credito", "carta credito", "carta di debito",
+        "numero carta", "numero della carta", "scadenza carta",
     ),
-    "a credential": re.compile(
-        r"\bpass ?(?:word|wd|code|phrase|wort)|\bpwd\b|\bpin\b|\bpincode|\btoken|\bsecret|\bapi ?key|\bprivate ?key"
-        r"|\baccess ?key|\botp\b|\bcredential|\bwagwoord|\bwachtwoord|\bkennwort|\bgeheim|\bmot de passe|\bcontrasena"
-        r"|^clave(?: secreta)?$|\bsenha|\bparola (?:chiave|d ordine)|\bpassword"
+    "a credential": (
+        "password*", "passwd", "passcode", "pass code", "passphrase", "pass hash", "=pass", "passwort*", "pwd", "pin", "pin code", "pincode",
+        "token*", "secret", "secrets", "secret key", "api key*", "private key*", "access key*", "otp", "credential*", "wagwoord*",
+        "wachtwoord*", "kennwort*", "geheim*", "zugangscode", "mot de passe*", "contrasena*", "=clave", "=clave secreta", "senha*",
+        "parola chiave", "parola d ordine",
     ),
-    "an identity number": re.compile(
-        r"\bidentit|\bidentidad|\bidentification ?(?:number|no|nr)|^(?:sa|rsa|national|government|govt|citizen)? ?id ?(?:number|no|nr|num|nommer|nummer|card|doc|document)\b"
-        r"|\b(?:sa|rsa|national|government) ?id\b|\bsa ?id ?(?:number|no)|\bid ?(?:number|no|nommer|nummer)$|\bpassport|\bpaspoort|\breisepass|\bpasseport"
-        r"|\bpasaporte|\bpassaport|\bssn\b|\bsocial ?security|\bnational ?insurance|\bnino\b|\bdrivers?(?: s)? ?licen[cs]e|\blicen[cs]e ?(?:number|no)"
-        r"|\bausweis|\bpersonalausweis|\bsozialversicherung|\bsecurite sociale|\bseguridad social|\b(?:dni|nie|curp|cpf|rg|bsn|pesel|nric|aadhaar)\b"
-        r"|\bcedula|\bburgerservice|\brijksregister|\bcodice ?fiscale|\bcarta d identita|\bcarte d identite|\bpersonnummer"
+    "an identity number": (
+        "identity*", "identit*", "identidad*", "identification #", "=identification", "numero de identificacion", 
+        "=id card", "=id doc*", "=id type", "=id passport", "id #", "sa id", "rsa id", "national id*", "government id", "sa id #", "passport*",
+        "paspoort*", "reisepass*", "passeport*", "pasaporte*", "passaport*", "ssn", "=sin", "social security*", "national insurance*", "nino",
+        "ni #", "driver license*", "drivers license*", "driver s license*", "driver licence*", "drivers licence*", "driver s licence*", "dl #",
+        "license #", "licence #", "rijbewijs*", "fuhrerschein*", "permis de conduire", "permiso de conducir", "=patente di guida",
+        "carta de conducao", "ausweis*", "personalausweis*", "sozialversicherung*", "sv #", "securite sociale", "seguridad social", "niss",
+        "nir", "cni", "dni", "nie", "curp", "cpf", "rg", "rut", "bsn", "pesel", "nric", "aadhaar", "aadhar", "cedula", "burgerservice*",
+        "rijksregister*", "codice fiscale", "=cf", "carta d identita", "carte d identite", "personnummer", "documento de identi*",
     ),
-    "a tax number": re.compile(
-        r"\b(?:tax|vat) ?(?:payer )?(?:number|no|nr|num|id|identification|ref|reference|reg|registration)\b|\btin\b|\bbelasting ?n"
-        r"|\bbtw ?(?:n|id)|\bsteuer ?(?:nummer|nr|id)|\bust ?id|\bumsatzsteuer|\btva\b|\bnumero fiscal|\bidentificacion fiscal|\bnif\b|\bcif\b"
-        r"|\brfc\b|\bcnpj\b|\bcontribuinte|\bpartita ?iva|\bp iva\b|\bpiva\b"
+    "a tax number": (
+        "tax #", "tax payer #", "tax reference", "tax ref", "tax identification*", "vat #", "vat reg", "vat reg #", "vat registration*", "tin", "ein",
+        "abn", "gstin", "belasting #", "btw #", "steuer #", "steueridentifikation*", "ust id*", "umsatzsteuer id*", "numero de tva", "n tva",
+        "tva intracommunautaire", "numero fiscal", "identificacion fiscal", "nif", "cif", "rfc", "cuit", "cuil", "cnpj", "contribuinte",
+        "partita iva", "p iva",
     ),
 }  # fmt: skip
+_NUMBER = "(?:numbers?|no|nrs?|num|nbr|nommer|nummer|n|id)"
+
+
+def _pattern(phrases: Iterable[str]) -> re.Pattern[str]:
+    """One expression for the words of a name; words of a phrase may be written together."""
+    return re.compile("|".join(map(_expression, phrases)))
+
+
+def _expression(phrase: str) -> str:
+    words = phrase.strip("=*").replace(" ", " ?").replace("#", _NUMBER)
+    if phrase.startswith("="):
+        return f"^{words}{'.*' if phrase.endswith('*') else ''}$"
+    return rf"\b{words}" if phrase.endswith("*") else rf"\b{words}\b"
+
+
+_NAMES = {what: _pattern(phrases) for what, phrases in _PHRASES.items()}
 _LOOKS = {"card": "a card", "iban": "a bank account", "identity": "an identity number", "identity number": "an identity number"}  # fmt: skip
 _MOST, _FEWEST = 0.8, 3
 

@@ -30,11 +30,11 @@ HEADERS = {
     "Italian": ("Codice cliente", "Nome", "Cognome", "Email", "Cellulare", "Valuta", "Importo"),
 }  # fmt: skip
 SENSITIVE = {
-    "English": "bank account number|BankAccNo|bank_name|IBAN|BIC|SWIFT code|sort code|branch code|Routing Number|card number|Credit Card|CVV|expiry|Exp Date|password|user_password|token|PIN|secret|API key|ID number|IDNumber|national_id|passport no|SSN|social security number|driver's license|tax number|VAT number|Tax ID",
+    "English": "bank account number|BankAccNo|bank_name|IBAN|BIC|SWIFT code|sort code|branch code|Routing Number|card number|Credit Card|CVV|expiry|Exp Date|password|user_password|token|PIN|secret|API key|ID number|IDNumber|national_id|passport no|SSN|social security number|driver's license|tax number|VAT number|Tax ID|card_no|CCNumber|auth_token|client_secret|pin_code|security code|id_no|rsa_id|NI Number|driver_licence|vat_reg_no|TIN|universal branch code|swift_bic|sortcode|beneficiary account|ID/Passport|valid thru",
     "Afrikaans": "bankrekening|Bank|takkode|kaartnommer|wagwoord|ID-nommer|identiteitsnommer|paspoort|belastingnommer",
     "Dutch": "bankrekeningnummer|creditcard|kaartnummer|wachtwoord|BSN|burgerservicenummer|paspoortnummer|identiteitskaart|BTW-nummer",
-    "German": "Bankverbindung|BLZ|Bankleitzahl|Kreditkarte|Kartennummer|Passwort|Kennwort|Geheimzahl|Personalausweis|Reisepass|Sozialversicherungsnummer|Steuernummer|USt-ID",
-    "French": "compte bancaire|RIB|banque|carte bancaire|numéro de carte|mot de passe|carte d'identité|numéro d'identité|passeport|numéro de sécurité sociale|numéro de TVA",
+    "German": "Bankverbindung|BLZ|Bankleitzahl|Kreditkarte|Kartennummer|Passwort|Kennwort|Geheimzahl|Personalausweis|Reisepass|Sozialversicherungsnummer|Steuernummer|USt-ID|Kontoverbindung|Steueridentifikationsnummer|Führerschein|Zugangscode",
+    "French": "compte bancaire|RIB|banque|carte bancaire|numéro de carte|mot de passe|carte d'identité|numéro d'identité|passeport|numéro de sécurité sociale|numéro de TVA|coordonnées bancaires|code guichet|cryptogramme|permis de conduire|numéro fiscal",
     "Spanish": "cuenta bancaria|banco|tarjeta de crédito|contraseña|DNI|NIE|cédula|pasaporte|NIF|CIF|seguridad social",
     "Portuguese": "conta bancária|agência|cartão de crédito|senha|CPF|CNPJ|identidade|passaporte|número de contribuinte",
     "Italian": "conto corrente|banca|carta di credito|numero carta|codice fiscale|carta d'identità|passaporto|partita IVA|coordinate bancarie",
@@ -42,7 +42,7 @@ SENSITIVE = {
 HARMLESS = (
     "branch", "product", "plan", "tariff", "account manager", "contract expiry", "valid number of days", "shipping street",
     "discarded", "spinner", "panel", "identifier", "place", "carton", "tax rate", "VAT", "expired plans", "urban area", "supply zone",
-    "cardiology ward", "id", "passenger", "tokyo office", "paid number", "due date", "class", "remark code", "swiftly paid", "bid no",
+    "cardiology ward", "id", "branch id", "id name", "passenger", "tokyo office", "paid number", "due date", "class", "remark code", "swiftly paid", "bid no",
 )  # fmt: skip
 BY_CONTENT = {
     "iban": ("DE89370400440532013000", "GB29NWBK60161331926819", "FR1420041010050500013M02606", "NL91ABNA0417164300"),
