@@ -36,7 +36,7 @@ def _together(*options: Callable[[_Command], _Command]) -> Callable[[_Command], 
 config_file = click.option(
     "--config",
     type=click.Path(path_type=Path),
-    help="The job: mapping, environment, pace, thresholds (configs/*.yaml).",
+    help="The job: mapping, environment, home, reports, pace, thresholds (configs/*.yaml).",
 )
 folders = _together(
     click.option(

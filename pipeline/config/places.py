@@ -35,6 +35,7 @@ def refuse_other_ledger(config: str, home: Path, environment: str) -> None:
     ledger = beside / environment / LEDGER
     if ledger.is_file() and beside.resolve() != home.resolve():
         raise ConfigError(
-            f"environment {environment} has a ledger beside the config, {ledger}, and {home.absolute() / environment} "
-            f"would be used. Decide which: home: {HOME} in {config} means the one beside it; --home overrides both"
+            f"Two places for the ledger of environment {environment}: {ledger} is beside the config, and "
+            f"{home.absolute() / environment} would be used. Choose one: set home in {config} (home: {HOME} is the one "
+            f"beside it) or use --home."
         )

@@ -14,6 +14,11 @@ from pipeline.profiling.names import words_of
 VENDORS_FILE = frozenset({"account_number", "first_name", "last_name", "mobile_phone_number", "amount_due"})
 _THOUSANDS = {"thousands by comma": ",", "thousands by point": ".", "thousands by space": " "}
 _FEWEST = 3
+#: Texts that mark a debit or a credit, in lower case; an empty cell is a debit among marked credits.
+_MARKS = {
+    "debit": {"", "d", "dr", "db", "deb", "debit", "debet", "debiet", "s", "soll", "+"},
+    "credit": {"c", "cr", "cre", "credit", "kredit", "krediet", "h", "haben", "-"},
+}
 _CENTS = {"cents", "cent", "minor", "sent"}
 
 
@@ -29,14 +34,16 @@ def balance_guess(fields: Mapping[str, str], profile: Profile) -> Iterator[Guess
     looks = sum((side.looks for side in sides), Counter[str]())
     value: dict[str, Any] = {**columns}
     why = ["the names say so" if len(sides) > 1 else "its name says so"]
-    for key, said, reason in (*_marks(looks), *_signs(looks, sides)):
+    marks = _marks_beside(fields, profile) if len(sides) == 1 else []
+    for key, said, reason in (*_separators(looks), *(marks or _signs(looks, sides))):
         value[key] = said
         why.append(reason)
     unit, sure, reason = _unit(fields, sides, looks, profile)
-    yield Guess("balance", {**value, "unit": unit}, sure, "; ".join([*why, reason]))
+    is_open = "credit" not in value.get("marks", {"credit": []})
+    yield Guess("balance", {**value, "unit": unit}, "to be said" if is_open else sure, "; ".join([*why, reason]))
 
 
-def _marks(looks: Counter[str]) -> Iterator[tuple[str, str, str]]:
+def _separators(looks: Counter[str]) -> Iterator[tuple[str, str, str]]:
     """Decimal comma and groups of three."""
     comma = looks["decimal comma"] > looks["decimal point"]
     if comma:
@@ -60,6 +67,18 @@ def _signs(looks: Counter[str], sides: Sequence[Column]) -> Iterator[tuple[str, 
     for look, key in (("parentheses", "parentheses"), ("trailing minus", "trailing_minus")):
         if looks[look] >= habit:
             yield key, True, f"{looks[look]} amounts are written with {look}"
+
+
+def _marks_beside(fields: Mapping[str, str], profile: Profile) -> list[tuple[str, Any, str]]:
+    """The column of marks, where there is one; which text means what is open where one of them is no usual mark."""
+    if "mark" not in fields:
+        return []
+    texts = profile.amounts.texts_beside(fields["balance"], fields["mark"])
+    known = {side: sorted(text for text in texts or () if text.casefold() in words) for side, words in _MARKS.items()}
+    if texts is None or texts - {text for side in known.values() for text in side}:
+        return [("marks", {"column": fields["mark"]}, f"which texts of {fields['mark']} mark a debit, which a credit?")]
+    usual = {"debit": known["debit"] or ["DR"], "credit": known["credit"] or ["CR"]}
+    return [("marks", {"column": fields["mark"], **usual}, f"{fields['mark']} marks debits and credits")]
 
 
 def _unit(

@@ -60,6 +60,10 @@ class AmountForms:
         ):
             self._many.add(name)
 
+    def texts_beside(self, amount: str, name: str) -> set[str] | None:
+        """The texts of a column beside amounts that are not zero; None where there are too many."""
+        return None if name in self._many else {text for text, _ in self.by_text.get((amount, name), Counter())}
+
     def are_mixed(self, amounts: Sequence[str]) -> bool:
         """Whether both forms have a considerable share of these columns' amounts."""
         return are_mixed(sum((self.forms.get(name, Counter()) for name in amounts), Counter()))

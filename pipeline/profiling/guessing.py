@@ -27,6 +27,8 @@ _LOOKS = {
     "region": ("two letters",),
 }
 _SEEN = ("email", "phone", "currency")  #: fields that are found by their texts alone
+#: What says the name of a person, or the sign of an amount, and is no metadata where the field is made of something else.
+_NO_METADATA = ("first name", "last name", "mark")
 _MOST = 0.8
 _UNNAMED = re.compile(r"column_\d+")  #: what the reader calls columns without a name
 
@@ -60,16 +62,27 @@ class _Meaning:
 def guess(profile: Profile) -> Guesses:
     """What the columns of a profiled file probably mean."""
     sensitive = sensitive_columns(profile.columns)
-    if "external_reference" in profile.columns and "external_reference" not in sensitive:
+    reference = profile.columns.get("external_reference")
+    if reference and reference.name not in sensitive and (reference.present or not profile.records):
         return _canonical(profile, _never_sent(sensitive))
     usable = {name: column for name, column in profile.columns.items() if name not in sensitive and column.present}
     meanings = _meanings(usable, profile)
-    accounts = {name: ("a bank account", "may be one: no reference of ours, and its name is no more than an account")
-                for name in usable if is_account(name) and name not in {one.column for one in meanings.values()}}  # fmt: skip
+    accounts = _other_accounts(usable, meanings)
     fields = [made for name in _FIELD_ORDER for made in _field(name, meanings, profile)]
     taken = _columns_in(fields)
-    spare = [column for name, column in usable.items() if name not in taken and name not in accounts]
+    spare = [
+        column
+        for name, column in usable.items()
+        if name not in taken and name not in accounts and field_named(name) not in _NO_METADATA
+    ]
     return _sorted_out(profile, fields, _metadata(spare, profile), _never_sent({**sensitive, **accounts}))
+
+
+def _other_accounts(usable: Mapping[str, Column], meanings: Mapping[str, _Meaning]) -> dict[str, tuple[str, str]]:
+    """Columns that are called an account where another one is the reference."""
+    mapped = {meaning.column for meaning in meanings.values()}
+    names = (name for name in usable if is_account(name) and name not in mapped)
+    return dict.fromkeys(names, ("a bank account", "it may be one, and another column is the reference"))
 
 
 def _sorted_out(profile: Profile, fields: list[Guess], metadata: list[Guess], never_sent: list[Guess]) -> Guesses:
@@ -124,7 +137,7 @@ def _meanings(usable: Mapping[str, Column], profile: Profile) -> dict[str, _Mean
 def _suitability(name: str, profile: Profile, column: Column) -> tuple[float, ...]:
     """How well a column suits the field that its name says; of equals the first is taken."""
     if name == "external_reference":
-        return (_is_key(column, profile), reference_rank(column.name), column.present)
+        return (_is_nearly_key(column, profile), reference_rank(column.name), column.present)
     return (_fits(name, column) is not False, column.present)
 
 
@@ -152,6 +165,11 @@ def _unnamed_reference(usable: Mapping[str, Column], taken: set[str], profile: P
     return next(
         (column.name for column in keys if field_named(column.name) is None and column.share("reference") == 1.0), None
     )
+
+
+def _is_nearly_key(column: Column, profile: Profile) -> bool:
+    """Most records have one of their own: files in need of this tool hold duplicates and gaps."""
+    return min(column.present, profile.records - column.repeated) >= _MOST * profile.records
 
 
 def _is_key(column: Column, profile: Profile) -> bool:
@@ -214,6 +232,7 @@ def _columns_in(guesses: list[Guess]) -> set[str]:
                 found.update(columns)
             case dict(amount):
                 found.update(amount[side] for side in ("column", "debit", "credit") if side in amount)
+                found.update(column for column in [amount.get("marks", {}).get("column")] if column)
     return found
 
 

@@ -32,7 +32,7 @@ _PHRASES = {
         "parola chiave", "parola d ordine",
     ),
     "an identity number": (
-        "identity*", "identit*", "identidad*", "identification #", "=identification", "numero de identificacion", 
+        "identity*", "identit*", "identidad*", "identification #", "=identification", "numero de identificacion",
         "=id card", "=id doc*", "=id type", "=id passport", "id #", "sa id", "rsa id", "national id*", "government id", "sa id #", "passport*",
         "paspoort*", "reisepass*", "passeport*", "pasaporte*", "passaport*", "ssn", "=sin", "social security*", "national insurance*", "nino",
         "ni #", "driver license*", "drivers license*", "driver s license*", "driver licence*", "drivers licence*", "driver s licence*", "dl #",

@@ -112,7 +112,10 @@ def _lines(found: Inspection, guesses: Guesses, settings: Settings, guessed: Map
         yield "  never_sent:"
         yield from (_told(f"    - {_scalar(one.value)}", one) for one in guesses.never_sent)
     filled = [name for name in guesses.left_out if name not in guesses.empty]
-    for told, names in (("Kept in the lists and not sent", filled), ("Empty, so nothing is guessed of", guesses.empty)):
+    for told, names in (
+        ("Kept in the lists and not sent", filled),
+        ("Nothing is guessed from empty columns", guesses.empty),
+    ):
         if names:
             yield ""
             yield f"# {told}: {', '.join(map(_shown, names))}"

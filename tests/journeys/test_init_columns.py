@@ -11,6 +11,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from pipeline.config import Settings, load_config
+from pipeline.layout import Layout
 from pipeline.normalizing.sensitive import sensitive_kinds
 from pipeline.profiling import Profile
 from pipeline.profiling.guessing import guess
@@ -216,7 +217,7 @@ def test_shop_flow_an_empty_company_is_no_name(pipeline):
     text, mapping = drafted(pipeline, "shop_flow")
 
     assert mapping["name"] == {"columns": ["First Name", "Last Name"]}
-    assert "# Empty, so nothing is guessed of: Company" in text
+    assert "# Nothing is guessed from empty columns: Company" in text
     assert pipeline("plan", "c.csv", "--config", "job.yaml").returncode == 0
 
 
@@ -263,6 +264,49 @@ def test_hdt_columns_without_names_are_found_by_their_cells_and_never_proposed_a
 
     assert mapped(found) == {"external_reference": "column_1", "email": "column_3"}
     assert found.left_out == ["column_2", "column_4", "column_5"]
+
+
+@pytest.mark.parametrize(
+    ("texts", "marks"),
+    [
+        (("D", "C"), {"column": "DR/CR", "debit": ["D"], "credit": ["C"]}),
+        (("DR", "Cr"), {"column": "DR/CR", "debit": ["DR"], "credit": ["Cr"]}),
+        (("", "CR"), {"column": "DR/CR", "debit": [""], "credit": ["CR"]}),
+        (("S", "H"), {"column": "DR/CR", "debit": ["S"], "credit": ["H"]}),
+        (("D", "D"), {"column": "DR/CR", "debit": ["D"], "credit": ["CR"]}),
+        (("in", "out"), {"column": "DR/CR"}),
+    ],
+)
+def test_a_column_of_debit_and_credit_marks_says_the_sign_or_leaves_it_open(texts, marks):
+    rows = [(f"K{n}", f"{n + 1}.25", texts[n % 2]) for n in range(10)]
+
+    found = guessed(("ref", "amount", "DR/CR"), rows)
+    [balance] = [one for one in found.fields if one.field == "balance"]
+
+    assert balance.value["marks"] == marks
+    assert balance.sure == ("likely" if "credit" in marks else "to be said")
+    assert found.metadata == []
+    if "credit" in marks:
+        Layout.model_validate({"external_reference": "ref", "balance": balance.value})
+
+
+def test_names_in_two_columns_beside_a_full_one_are_left_out_of_metadata():
+    found = guessed(("ref", "Customer Name", "First Name", "Surname"), [("1", "Ann Lee", "Ann", "Lee")] * 2)
+
+    assert mapped(found)["name"] == "Customer Name"
+    assert (found.metadata, found.left_out) == ([], ["First Name", "Surname"])
+
+
+def test_an_empty_reference_of_our_own_name_is_not_guessed():
+    found = guessed(("external_reference", "customer_no", "name"), [("", f"K{n}", "Ann") for n in range(3)])
+
+    assert mapped(found) == {"external_reference": "customer_no", "name": "name"}
+
+
+def test_a_reference_with_a_few_duplicates_comes_before_a_running_number():
+    rows = [(str(n), f"K{n - (n == 19)}") for n in range(20)]
+
+    assert mapped(guessed(("id", "customer_no"), rows))["external_reference"] == "customer_no"
 
 
 def test_currencies_without_decimals_beside_others_leave_no_unit_open():
