@@ -95,7 +95,9 @@ def _sorted_out(profile: Profile, fields: list[Guess], metadata: list[Guess], ne
 def _canonical(profile: Profile, never_sent: list[Guess]) -> Guesses:
     kept = {guess.value for guess in never_sent}
     columns = [
-        name for name, column in profile.columns.items() if name not in kept and (column.present or not profile.records)
+        name
+        for name, column in profile.columns.items()
+        if name not in kept and (column.present or not profile.records) and _is_mappable(name)
     ]
     layout, why = canonical_layout(columns), "the file writes our own names"
     texts = [(field, text) for field, text in layout.texts() if not field.startswith(METADATA_PREFIX)]
@@ -105,6 +107,11 @@ def _canonical(profile: Profile, never_sent: list[Guess]) -> Guesses:
         fields.append(Guess("balance", amount, "sure", f"{why}, whose balances are minor units"))
     metadata = [Guess(key, text.column, "sure", why) for key, text in layout.metadata.items()]
     return _sorted_out(profile, fields, metadata, never_sent)
+
+
+def _is_mappable(column: str) -> bool:
+    """Whether what follows `metadata.` in a name can be a key."""
+    return not column.startswith(METADATA_PREFIX) or 0 < len(column) - len(METADATA_PREFIX) <= METADATA_KEY_LENGTH
 
 
 def _never_sent(sensitive: Mapping[str, tuple[str, str]]) -> list[Guess]:

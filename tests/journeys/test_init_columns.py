@@ -11,6 +11,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from pipeline.config import Settings, load_config
+from pipeline.errors import ConfigError
 from pipeline.layout import Layout
 from pipeline.normalizing.sensitive import sensitive_kinds
 from pipeline.profiling import Profile
@@ -50,6 +51,15 @@ BY_CONTENT = {
     "card": ("4111111111111111", "5500 0000 0000 0004", "378282246310005", "6011-1111-1111-1117"),
     "identity": ("8001015009087", "9202204720082", "8001015009087", "9202204720082"),
 }
+HOSTILE = (
+    "metadata.", "due date", "*", "^.*$", "[1-9]", "{x}", "|", "\\", "'", '"', "a" * 200, "Ünït", "given.", "#", "# x", ": ", "- ", "%", "&",
+    "!tag", "@", "`", "name", "null", "true", "1", "0x1", "~", "İ", "ﬁ", "a\u200bb", "a\u202eb", "amount", "balance", "debit", "credit", "DR/CR",
+    "flag", "external_reference", "iban", "id number", ",", "?", "[a, b]", "{a: b}", "yes", "2026-01-01", "column_4", "email",
+)  # fmt: skip
+CELLS = (
+    "", "NULL", "-", "1,50", "150", "C", "R", "x@y.co", "0821234567", "ZAR", "8001015009087", "4111111111111111", "é", "\\N",
+    "DE89370400440532013000", "a b", "#N/A", "1e5", "{}", "'x", "=1+1",
+)  # fmt: skip
 EMPTY = ("", "NULL", "-", "n/a", "\\N", "#N/A")
 FIELDS = ("external_reference", "first name", "last name", "email", "phone", "currency", "balance")
 
@@ -190,6 +200,29 @@ def test_a_hundred_composed_files_get_configs_that_load_and_send_nothing_they_mu
     faults = {seed: told for seed in range(100) if (told := faults_of(tmp_path / "c.csv", random.Random(seed)))}
 
     assert faults == {}
+
+
+def test_whatever_columns_are_called_the_config_loads(tmp_path):
+    """Sixty headers of patterns, prefixes of ours, YAML's own signs, long names and look-alikes over cells of all kinds."""
+    broken = {}
+    for seed in range(60):
+        dice = random.Random(seed)
+        names = {"".join(dice.sample(HOSTILE, dice.randint(1, 2))).strip() for _ in range(dice.randint(1, 9))}
+        header = list({name.casefold(): name for name in sorted(names)}.values())
+        rows = [[dice.choice(CELLS) for _ in header] for _ in range(dice.randint(0, 12))]
+        path = tmp_path / "c.csv"
+        with path.open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file, quoting=csv.QUOTE_ALL).writerows([header, *rows])
+        text = draft_config(path, Settings(), None).text
+        for key, said in (("unit", "major"), ("currency", "{value: ZAR}"), ("external_reference", "{value: X}")):
+            text = text.replace(f"{key}: {{}}", f"{key}: {said}")
+        path.with_suffix(".yaml").write_text(text, encoding="utf-8")
+        try:
+            load_config(path.with_suffix(".yaml"))
+        except ConfigError as fault:
+            broken[seed] = str(fault)
+
+    assert {seed: fault for seed, fault in broken.items() if "balance.marks" not in fault} == {}
 
 
 def drafted(pipeline, case):
