@@ -1,5 +1,7 @@
 """Whether amounts that are all declared as major units may hold cents: some are whole, others have decimals."""
 
+from collections.abc import Iterator
+
 import duckdb
 
 from pipeline.currency import exponents
@@ -14,7 +16,7 @@ _MOST_TEXTS, _CLEAR = 8, 0.9  #: of a column that tells the forms apart
 _FLAGS_ASKED = 200  #: columns; the first ones of a very wide file
 #: Each text of a column by the form that goes with it; texts that come once are strays.
 _PURITY = """
-    WITH counted AS (SELECT trim({column}) AS text, is_whole, count(*) AS times FROM forms GROUP BY ALL),
+    WITH counted AS (SELECT trim({column}) AS text, is_whole, count(*) AS times FROM ({forms}) GROUP BY ALL),
     sides AS (
         SELECT text, max(times) AS clear, arg_max(is_whole, times) AS is_whole FROM counted GROUP BY text HAVING sum(times) > 1
     )
@@ -30,18 +32,27 @@ def find_mixed_units(workbench: duckdb.DuckDBPyConnection, layout: Layout | None
     balance = layout.balance if layout else None
     if layout is None or balance is None or balance.unit.value != "major":
         return []
-    mapped = {column for field, column in layout.sources() if not field.startswith(METADATA_PREFIX)}
-    others = [name for name in _columns(workbench) if name not in mapped][:_FLAGS_ASKED]
-    workbench.execute(f"CREATE OR REPLACE TEMP TABLE forms AS {_forms(balance, others, amounts_only=True)}")
-    whole, decimal = workbench.execute(
-        "SELECT count(*) FILTER (is_whole), count(*) FILTER (NOT is_whole) FROM forms"
-    ).fetchall()[0]
+    asked = f"SELECT count(*) FILTER (is_whole), count(*) FILTER (NOT is_whole) FROM ({_forms(balance)})"
+    whole, decimal = workbench.execute(asked).fetchall()[0]
     if min(whole, decimal) < max(_FEWEST, _SHARE * (whole + decimal)):
         return []
-    workbench.execute(f"CREATE OR REPLACE TEMP TABLE forms AS {_forms(balance, others)}")
-    flag = next((name for name in others if _is_flag(workbench, name)), None)
+    flag = next(iter(_flags(workbench, layout, balance)), None)
     told = f"{whole:,} whole amounts beside {decimal:,} with decimals"
     return [Finding(Alarm.UNITS_MIXED, f"{told}; column {flag} tells them apart" if flag else told)]
+
+
+def _flags(workbench: duckdb.DuckDBPyConnection, layout: Layout, balance: Amount) -> Iterator[str]:
+    """The columns that tell whole amounts from decimal ones, in the order of the file; asked one by one."""
+    mapped = {column for field, column in layout.sources() if not field.startswith(METADATA_PREFIX)}
+    others = [name for name in _columns(workbench) if name not in mapped][:_FLAGS_ASKED]
+    if not others:
+        return
+    texts = ", ".join(f"approx_count_distinct({identifier(_GIVEN + name)})" for name in others)
+    counts = workbench.execute(f"SELECT {texts} FROM ({_forms(balance, *others)})").fetchall()[0]
+    for name in (name for name, count in zip(others, counts, strict=True) if count <= 2 * _MOST_TEXTS):
+        parts = {"column": identifier(_GIVEN + name), "forms": _forms(balance, name)}
+        if workbench.execute(_PURITY.format(**parts, most=_MOST_TEXTS, clear=_CLEAR)).fetchall()[0][0]:
+            yield name
 
 
 def _columns(workbench: duckdb.DuckDBPyConnection) -> list[str]:
@@ -49,9 +60,9 @@ def _columns(workbench: duckdb.DuckDBPyConnection) -> list[str]:
     return [name.removeprefix(_GIVEN) for (name,) in described if name.startswith(_GIVEN)]
 
 
-def _forms(balance: Amount, others: list[str], *, amounts_only: bool = False) -> str:
+def _forms(balance: Amount, *others: str) -> str:
     """The amounts that are not zero, in currencies with decimals: whether each is written without, and its other cells."""
-    kept = "" if amounts_only else "".join(f", {identifier(_GIVEN + name)}" for name in others)
+    kept = "".join(f", {identifier(_GIVEN + name)}" for name in others)
     decimals = ", ".join(literal(code) for code, exponent in exponents().items() if exponent)
     parts = [
         f"SELECT NOT contains({amount}, {literal(balance.decimal_mark)}) AS is_whole{kept} FROM records"
@@ -59,8 +70,3 @@ def _forms(balance: Amount, others: list[str], *, amounts_only: bool = False) ->
         for amount in (identifier(_GIVEN + name) for name in balance.sources)
     ]
     return " UNION ALL ".join(parts)
-
-
-def _is_flag(workbench: duckdb.DuckDBPyConnection, name: str) -> bool:
-    asked = _PURITY.format(column=identifier(_GIVEN + name), most=_MOST_TEXTS, clear=_CLEAR)
-    return bool(workbench.execute(asked).fetchall()[0][0])
