@@ -58,7 +58,7 @@ NAMES: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 #: What may stand before the name of a field and says only whose it is.
 _OWNERS = frozenset({
-    "customer", "customers", "client", "clients", "cust", "contact", "contacts", "primary", "main", "user", "member", "debtor",
+    "customer", "customers", "client", "clients", "cust", "contact", "contacts", "primary", "main", "debtor",
     "kunde", "kunden", "klant", "klient", "cliente", "debiteur",
 })  # fmt: skip
 #: What may stand behind the name of an amount.
@@ -66,7 +66,7 @@ _UNITS = frozenset({"cents", "cent", "minor", "sent", "zar", "rand", "eur", "eur
 _ACCOUNT = re.compile(
     r"\b(?:account|accounts|acc|acct|rekening|konto|compte|cuenta|conta|conto)(?: ?(?:number|no|nr|num|nommer|nummer|n))?$"
 )
-_OWN_REFERENCE = re.compile(r"\b(?:external|customer|client|cust|debtor|kund|klant|klient|kli|debit|cliente?)")
+_OWN_REFERENCE = re.compile(r"\b(?:external|cust|client|debtor|debite|debito|kund|klant|klient)")
 
 
 def words_of(name: str) -> str:
