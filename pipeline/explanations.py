@@ -44,6 +44,11 @@ EXPLANATIONS: dict[Reason | Alarm, Explanation] = {
         'Quote the whole field and double the quotes in it: "the ""Red"" House".',
         example='the "Red" House, unquoted, or "Red" House',
     ),
+    Reason.READ_STRAY_ESCAPE: Explanation(
+        "Double the escape character where it is meant as itself, or take `source.escape` out where nothing is escaped.",
+        example="C:\\temp in a file whose config declares a backslash as source.escape",
+        bears_on_it=("source.escape",),
+    ),
     Reason.READ_UNCLOSED_QUOTE: Explanation(
         "Close the quote, or double it where it is meant as a character.",
         example='A-1,"Thandi Nkosi,thandi@example.com and no quote after it',
@@ -432,6 +437,19 @@ EXPLANATIONS: dict[Reason | Alarm, Explanation] = {
         "Look at a few: people do have numbers of other countries; a whole column of them is a wrong region.",
         example="+27821234567 in a record whose region is KW",
         bears_on_it=("mapping.region",),
+    ),
+    Alarm.LAST_LINE_UNENDED: Explanation(
+        "Compare the last record and the size of the file with the original, and fetch the file again if they differ.",
+        example="A-9,Thandi Nkosi,199 at the end of a file, where the original goes on with 19900",
+    ),
+    Alarm.COLUMN_NAMES_CHANGED: Explanation(
+        "Nothing needs to be done; the config names these columns without spaces and invisible characters.",
+        example="' name' is called 'name', and a line break within a name is a space",
+    ),
+    Alarm.COLUMNS_WITHOUT_NAME: Explanation(
+        "Ask the supplier what the column means, and have him name it; a config may map it by its position.",
+        example="the fourth column has no name and holds texts: it is called column_4",
+        bears_on_it=("source.header",),
     ),
     Alarm.SAME_IDENTITY: Explanation(
         "Look whether these are several accounts of one person.",

@@ -26,6 +26,10 @@ class Reason(_Explained):
         "READ.STRAY_QUOTE",
         "A quote stands inside an unquoted field, or text follows a closing quote.",
     )
+    READ_STRAY_ESCAPE = (
+        "READ.STRAY_ESCAPE",
+        "The escape character precedes a letter or digit that has no meaning behind it, or NULL inside a text.",
+    )
     READ_UNCLOSED_QUOTE = "READ.UNCLOSED_QUOTE", "A quote opens a field and never closes; the lines after it were read."
     READ_NOT_UTF8 = "READ.NOT_UTF8", "The record holds bytes that are not UTF-8; they are shown as \\xNN."
     READ_UNDECODABLE = (
@@ -261,6 +265,18 @@ class Alarm(_Explained):
         "RETURN.ORIGINALS_UNKNOWN",
         "Rows came back whose run is not in the reports folder any more; nobody can compare their cells.",
     )
+    LAST_LINE_UNENDED = (
+        "DOUBT.LAST_LINE_UNENDED",
+        "The last line has no line end and all others have one: the file may have been cut off within a value.",
+    )
+    COLUMN_NAMES_CHANGED = (
+        "DOUBT.COLUMN_NAMES_CHANGED",
+        "Names of columns have spaces, invisible characters or line breaks; they are used without these.",
+    )
+    COLUMNS_WITHOUT_NAME = (
+        "DOUBT.COLUMNS_WITHOUT_NAME",
+        "Columns without a name hold something; they are called by their position and not sent.",
+    )
     METADATA_SENSITIVE = (
         "DOUBT.SENSITIVE_METADATA",
         "Metadata looks like card numbers, bank accounts (IBAN) or identity numbers, and would be sent.",
@@ -276,6 +292,9 @@ WARNINGS = frozenset(
         Alarm.REFERENCES_MAY_BE_ROUNDED,
         Alarm.REFERENCES_LOOK_ALIKE,
         Alarm.METADATA_SENSITIVE,
+        Alarm.LAST_LINE_UNENDED,
+        Alarm.COLUMN_NAMES_CHANGED,
+        Alarm.COLUMNS_WITHOUT_NAME,
         Alarm.PHONES_ABROAD,
         Alarm.SAME_IDENTITY,
         Alarm.RETURN_CELLS_RESTORED,

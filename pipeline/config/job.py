@@ -70,9 +70,18 @@ def _an_encoding(name: str) -> str:
     return name
 
 
+def _a_mark(text: str) -> str:
+    from pipeline.sources import is_mark
+
+    if not is_mark(text):
+        raise ValueError(f"{text!r} is not one ASCII punctuation character, or separates fields")
+    return text
+
+
 Region = Annotated[str, AfterValidator(_a_region)]
 Moment = Annotated[str, AfterValidator(_a_time)]
 Place = Annotated[str, AfterValidator(checked_place)]
+Mark = Annotated[str, Field(pattern=r"^[!-+\-./:<-@\[-`{}~]$"), AfterValidator(_a_mark)]
 _TAB = BeforeValidator(lambda given: "\t" if given in {"tab", "\\t"} else given)
 
 
@@ -87,7 +96,16 @@ class Source(Declaration):
         description="utf-8, utf-16, cp1252, latin-1 …; without it UTF-8, and a file that is not is refused.",
     )
     trailing_delimiter: bool | None = Field(
-        default=None, description="Whether each record ends with a delimiter; without it what the first records show."
+        default=None, description="Whether each record ends with a delimiter that separates nothing."
+    )
+    header: Literal["none", "first_line"] | None = Field(
+        default=None,
+        description="none: there is no header, and columns are called column_1, column_2, …; first_line: it is one, "
+        "whatever it looks like. Without it a first line that looks like a record is refused.",
+    )
+    quote: Literal["none"] | Mark = Field(default='"', description="The character that quotes fields, or none.")
+    escape: Mark | None = Field(
+        default=None, description="The character that escapes the next one, such as a backslash; without it none does."
     )
     skip_lines: Annotated[int, Field(ge=0, le=10_000)] = Field(
         default=0, description="So many lines before the header are no part of the table."
@@ -98,6 +116,12 @@ class Source(Declaration):
     sheet: Annotated[str, Field(min_length=1, max_length=31)] | None = Field(
         default=None, description="The sheet of a workbook; without it the only one that is not hidden."
     )
+
+    @model_validator(mode="after")
+    def _quotes_and_escapes_apart(self) -> Self:
+        if self.escape == self.quote:
+            raise ValueError(f"quote and escape are both {self.escape!r}; doubled quotes need no escape")
+        return self
 
 
 class Pace(Declaration):

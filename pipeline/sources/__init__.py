@@ -15,7 +15,7 @@ from pipeline.errors import SourceError
 from pipeline.files import sha256_of
 from pipeline.layout import Layout
 from pipeline.sources.csv_file import CsvFile
-from pipeline.sources.dialect import Declared, Dialect
+from pipeline.sources.dialect import Declared, Dialect, is_mark
 from pipeline.sources.excel_file import ExcelFile
 from pipeline.sources.header import unknown_columns
 from pipeline.sources.lines import lines_of
@@ -26,8 +26,8 @@ from pipeline.sources.source_file import BATCH_BYTES, GIVEN, Batch, Lines, Sourc
 AS_SPREADSHEETS_SAVE = "cp1252"  #: where they are not told to write UTF-8
 
 __all__ = [
-    "BATCH_BYTES", "GIVEN", "Batch", "CsvFile", "Declared", "Dialect", "Lines", "ParquetFile", "SourceFile", "beside", "came_back", "in_order", "lines_of",
-    "read", "unknown_columns",
+    "BATCH_BYTES", "GIVEN", "Batch", "CsvFile", "Declared", "Dialect", "Lines", "ParquetFile", "SourceFile", "beside", "came_back", "in_order", "is_mark",
+    "lines_of", "read", "unknown_columns",
 ]  # fmt: skip
 
 

@@ -4,10 +4,15 @@ import codecs
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from typing import Literal
 
 from pipeline.errors import ConfigError
+from pipeline.sources.grammar import Grammar, grammar
 
 DELIMITERS = (",", ";", "\t", "|")
+Header = Literal["none", "first_line"]
+NO_QUOTE = "none"
+DOS_END = "\x1a"  #: Ctrl-Z, at the very end the end of a file, as CP/M and DOS wrote it
 UTF_16 = frozenset({"utf-16", "utf-16-le", "utf-16-be"})
 
 _POSSIBLE = (
@@ -28,14 +33,17 @@ class Declared:
 
     delimiter: str | None = None
     encoding: str | None = None
-    trailing_delimiter: bool | None = None  #: whether each record ends with a delimiter that parts nothing
+    trailing_delimiter: bool | None = None  #: whether each record ends with a delimiter that separates nothing
+    quote: str = '"'  #: the character that quotes fields, or "none"
+    escape: str | None = None  #: the character that takes the meaning from the one after it, such as a backslash
+    header: Header | None = None  #: None: the first line has to look like one
     skip_lines: int = 0  #: physical lines before the header that are no part of the table
     footer_lines: int = 0  #: lines at the end that are no part of it, blank ones not counted
     sheet: str | None = None  #: of a workbook, by its name
 
     def __post_init__(self) -> None:
         """Refuse what cannot be read before any file is opened."""
-        if faults := list(_faults(self.delimiter, self.encoding)):
+        if faults := list(_faults(self)):
             raise ConfigError("; ".join(faults))
 
 
@@ -46,6 +54,9 @@ class Dialect:
     delimiter: str = ","
     encoding: str = "utf-8"
     trailing_delimiter: bool = False
+    quote: str = '"'  #: empty where nothing quotes
+    escape: str = ""  #: empty where nothing escapes
+    header: Header | None = None
     line_end: str = "LF or CRLF"  #: or "CR"
     found: Mapping[str, str] = field(default_factory=dict)  #: what nobody declared (delimiter, encoding, …) -> why so
 
@@ -60,6 +71,11 @@ class Dialect:
         return "utf-8" if self.is_utf8 else self.encoding
 
     @property
+    def grammar(self) -> Grammar:
+        """What a record is."""
+        return grammar(self.delimiter, self.quote)
+
+    @property
     def ends_with_cr(self) -> bool:
         """Whether a carriage return alone ends the lines, as old Macs wrote them."""
         return self.line_end == "CR"
@@ -69,11 +85,23 @@ def _normal(encoding: str) -> str:
     return codecs.lookup(encoding).name
 
 
-def _faults(delimiter: str | None, encoding: str | None) -> Iterator[str]:
+def _faults(declared: Declared) -> Iterator[str]:
+    delimiter, encoding = declared.delimiter, declared.encoding
     if delimiter is not None and delimiter not in DELIMITERS:
         yield f"the delimiter {delimiter!r} cannot be read; possible are ',' ';' '|' and a tab"
     if encoding is not None and (why := _unsuitable(encoding)):
         yield f"the encoding {encoding!r} cannot be read: {why}; possible are {_POSSIBLE}"
+    marks = {"quote": None if declared.quote == NO_QUOTE else declared.quote, "escape": declared.escape}
+    for name, mark in marks.items():
+        if mark is not None and not is_mark(mark):
+            yield f"the {name} {mark!r} cannot be read; one ASCII punctuation character is possible, and no delimiter"
+    if declared.escape is not None and declared.escape == declared.quote:
+        yield f"quote and escape are both {declared.escape!r}; doubled quotes need no escape"
+
+
+def is_mark(text: str) -> bool:
+    """Whether a text can quote or escape: one character of ASCII that is no letter, digit, space or delimiter."""
+    return len(text) == 1 and "!" <= text <= "~" and not text.isalnum() and text not in DELIMITERS
 
 
 @cache

@@ -17,10 +17,11 @@ import polars as pl
 from pipeline.customer import is_import_column
 from pipeline.errors import SourceError
 from pipeline.layout import Layout, is_canonical
-from pipeline.outcomes import Reason
+from pipeline.outcomes import Finding, Reason
 from pipeline.sources.cell_table import reason_of, text_of_unreadable
 from pipeline.sources.dialect import Declared
 from pipeline.sources.header import check_names, with_control_characters
+from pipeline.sources.names import Names, is_repeated_header
 from pipeline.sources.opening import opened_unchanged
 from pipeline.sources.source_file import BATCH_BYTES, GIVEN, Batch, Lines, origins
 from pipeline.sources.workbook import Cell, NoWorkbook, Row, Sheet, Trouble, Workbook, rows_of
@@ -62,6 +63,7 @@ class ExcelFile:
         self.sha256 = ""
         self.size = 0
         self.header: tuple[str, ...] | None = None
+        self.names = Names(())
         self.footer: tuple[str, ...] = ()
 
     @property
@@ -79,6 +81,11 @@ class ExcelFile:
     def why(self) -> dict[str, str]:
         """What of that nobody declared, and why it was taken to be so."""
         return {} if self.declared.sheet else {"sheet": "it is the only one that is not hidden"}
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What a person should know of the whole file, once it was read."""
+        return self.names.findings(self.name, ())
 
     def batches(self, *, first_position: int = 0, batch_bytes: int = BATCH_BYTES) -> Iterator[Batch]:
         """Yield the records; raise SourceError where the file is no workbook that can be read, or changes meanwhile."""
@@ -172,8 +179,8 @@ class ExcelFile:
         where = f"{self.path}: row {row.number} of sheet {self.sheet!r}"
         if unprintable := with_control_characters(names):
             raise SourceError(f"{where}: a line break or control character stands in the name of column {unprintable}")
-        check_names(names, where, self.layout, any_columns=self.any_columns)
-        self.header = tuple(names)
+        self.names = check_names(names, where, self.layout, any_columns=self.any_columns)
+        self.header = self.names.used
 
     def _records(self, rows: list[Row], position: int) -> pl.DataFrame:
         header = self.header or ()
@@ -212,7 +219,7 @@ class ExcelFile:
             if is_asked and isinstance(cell, Trouble)
         )
         trouble = next(found, None)
-        is_header = trouble is None and tuple(map(_text, cells[: len(header)])) == header
+        is_header = trouble is None and is_repeated_header([_text(cell) for cell in cells[: len(header)]], header)
         return Reason.READ_REPEATED_HEADER.value if is_header else trouble
 
     @contextlib.contextmanager

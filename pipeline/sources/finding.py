@@ -4,7 +4,6 @@ The columns that a job expects are the strongest evidence for a delimiter: the h
 delimiter is the one by which the lines have as many fields as the header. Encodings are never found out, only suggested.
 """
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,12 +11,17 @@ from dataclasses import dataclass
 from pipeline.customer import FIELDS, is_import_column
 from pipeline.layout import BILLING_ID, Layout
 from pipeline.sources.byte_stream import HEAD_BYTES
-from pipeline.sources.dialect import DELIMITERS, Declared, Dialect
-from pipeline.sources.grammar import grammar
+from pipeline.sources.dialect import DELIMITERS, DOS_END, NO_QUOTE, Declared, Dialect
+from pipeline.sources.escapes import hidden_text
+from pipeline.sources.grammar import Grammar, grammar
+from pipeline.sources.likeness import Likeness, likeness_of
+from pipeline.sources.names import clean_name
 
 _LINES_LOOKED_AT = 1_000
 _WHERE_HEADERS_STAND = 50  #: lines; preambles are shorter
-_QUOTED = re.compile(r'"(?:[^"]|"")*"')
+_LONGEST_HEADER = 50  #: lines of a header whose names hold line breaks
+_SAMPLE = 100  #: records by which a header is told from a record
+_NOTHING = " \t\r" + "".join(DELIMITERS)  #: what a blank line may hold, whatever separates its fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +30,22 @@ class Findings:
 
     dialect: Dialect
     header_seems_at: int | None = None  #: a line below the first that looks more like the header than that does
+    sample: tuple[tuple[str, ...], ...] = ()  #: cells of some records below the first line
+    usual_width: int = 0  #: how many fields most of the first records have
+    is_shifted: bool = False  #: each record has one field more than the header, and it is empty
+
+
+@dataclass(frozen=True, slots=True)
+class _Head:
+    """The first records as texts, the header in one piece, and the line on which each begins."""
+
+    texts: list[str]
+    starts: list[int]
+
+    @property
+    def filled(self) -> list[int]:
+        """Which of them hold something."""
+        return [at for at, text in enumerate(self.texts) if not _is_blank(text)]
 
 
 def find_dialect(head: bytes, marked: str | None, declared: Declared, layout: Layout | None) -> Findings:
@@ -34,108 +54,146 @@ def find_dialect(head: bytes, marked: str | None, declared: Declared, layout: La
     encoding = declared.encoding or marked or "utf-8"
     if not declared.encoding:
         why["encoding"] = "a byte order mark says so" if marked else "every line that is read is UTF-8"
-    text = head.decode(Dialect(encoding=encoding).codec, errors="replace")
-    line_end = "CR" if _ends_with_cr(text) else "LF or CRLF"
+    quote = "" if declared.quote == NO_QUOTE else declared.quote
+    text = head.decode(Dialect(encoding=encoding).codec, errors="replace").rstrip(DOS_END)
+    line_end = "CR" if _ends_with_cr(text, quote) else "LF or CRLF"
     if line_end == "CR":
         why["line_end"] = "no line feed stands outside quotes, and carriage returns do"
         text = text.replace("\r", "\n")
-    lines = [line.removesuffix("\r") for line in text.split("\n")]
-    if len(lines) > 1 and len(head) >= HEAD_BYTES // 2:
-        lines.pop()  # the head ends somewhere within it
-    lines = lines[declared.skip_lines :][:_LINES_LOOKED_AT]
+    first = _head_of(text, declared, quote, is_cut=len(head) >= HEAD_BYTES // 2)
     expected = _expected(layout)
     delimiter = declared.delimiter or ""
     if not delimiter:
-        delimiter, why["delimiter"] = _delimiter(lines, expected)
-    trailing = declared.trailing_delimiter
-    if trailing is None and (trailing := _has_trailing_delimiter(lines, delimiter)):
-        why["trailing_delimiter"] = "every record that was looked at ends with one that parts nothing"
-    dialect = Dialect(delimiter, encoding, bool(trailing), line_end, why)
-    return Findings(dialect, _better_header(lines, delimiter, expected))
+        delimiter, why["delimiter"] = _delimiter(first, quote, expected)
+    dialect = Dialect(
+        delimiter,
+        encoding,
+        bool(declared.trailing_delimiter),
+        quote,
+        declared.escape or "",
+        declared.header,
+        line_end,
+        why,
+    )
+    return _findings(first, dialect, expected, has_trailing=declared.trailing_delimiter)
 
 
-def field_count(line: str, delimiter: str) -> int:
-    """How many fields a line has by itself; 0 where it is no legal record."""
-    patterns = grammar(delimiter)
-    if patterns.legal.match(line) is None:
-        return 0
-    return sum(1 for _ in patterns.one_field.finditer(delimiter + line))
+def _head_of(text: str, declared: Declared, quote: str, *, is_cut: bool) -> _Head:
+    """The first lines of the table; where the text is cut off somewhere, without the last of them."""
+    lines = text.split("\n")
+    if len(lines) > 1 and is_cut:
+        lines.pop()
+    kept = "\n".join(lines[declared.skip_lines :][:_LINES_LOOKED_AT])
+    lines = [line.removesuffix("\r") for line in hidden_text(kept, declared.escape or "").split("\n")]
+    first = next((at for at, line in enumerate(lines) if not _is_blank(line)), 0)
+    end = first + _height_of_header(lines[first:], quote)
+    starts = [*range(first + 1), *range(end, len(lines))]
+    return _Head([*lines[:first], "\n".join(lines[first:end]), *lines[end:]], starts)
 
 
-def names_in(line: str, delimiter: str) -> list[str]:
-    """The cells of a line as column names; none of what is no legal record."""
-    patterns = grammar(delimiter)
-    if patterns.legal.match(line) is None:
-        return []
-    fields = [field[1:] for field in patterns.one_field.findall(delimiter + line)]
-    return [field[1:-1].replace('""', '"') if field.startswith('"') else field for field in fields]
+def _height_of_header(lines: Sequence[str], quote: str) -> int:
+    """Over how many lines the first record reaches, whatever separates its fields; one where it is legal nowhere."""
+    if not quote or lines[0].count(quote) % 2 == 0:
+        return 1
+    odd = (at for at, line in enumerate(lines[1:_LONGEST_HEADER], start=2) if line.count(quote) % 2)
+    height = next(odd, 1)
+    whole = "\n".join(lines[:height])
+    return height if any(grammar(mark, quote).is_legal(whole) for mark in DELIMITERS) else 1
+
+
+def _findings(first: _Head, dialect: Dialect, expected: frozenset[str], *, has_trailing: bool | None) -> Findings:
+    patterns = dialect.grammar
+    filled = first.filled
+    widths = Counter(width for at in filled if (width := patterns.width(first.texts[at])))
+    usual = widths.most_common(1)[0][0] if widths else 0
+    return Findings(
+        dialect,
+        _better_header(first, patterns, expected),
+        _cells_below(first, filled[0], patterns) if filled else (),
+        usual - (dialect.trailing_delimiter and usual > 1),
+        has_trailing is None and _is_shifted([first.texts[at] for at in filled], patterns),
+    )
 
 
 def _expected(layout: Layout | None) -> frozenset[str]:
     return layout.columns if layout else frozenset({*FIELDS, BILLING_ID})
 
 
-def _ends_with_cr(text: str) -> bool:
-    outside = _QUOTED.sub("", text)
+def _ends_with_cr(text: str, quote: str) -> bool:
+    outside = grammar(",", quote).quoted.sub("", text)
     return "\n" not in outside and "\r" in outside
 
 
-def _named(line: str, delimiter: str, expected: frozenset[str]) -> int:
+def _is_blank(text: str) -> bool:
+    return not text.strip(_NOTHING)
+
+
+def _named(text: str, patterns: Grammar, expected: frozenset[str]) -> int:
     """How many of its cells are columns that are expected, or ours."""
-    return sum(1 for name in names_in(line, delimiter) if name in expected or is_import_column(name))
+    return sum(1 for name in map(clean_name, patterns.cells(text)) if name in expected or is_import_column(name))
 
 
-def _delimiter(lines: Sequence[str], expected: frozenset[str]) -> tuple[str, str]:
-    """What parts the fields, and why it must."""
-    header = _first_of(lines)
-    near = [line for line in lines[:_WHERE_HEADERS_STAND] if line.strip()]
-    for candidates in ([header], near):
-        named = {mark: max((_named(line, mark, expected) for line in candidates), default=0) for mark in DELIMITERS}
+def _delimiter(first: _Head, quote: str, expected: frozenset[str]) -> tuple[str, str]:
+    """What separates the fields, and why it must."""
+    filled = [first.texts[at] for at in first.filled]
+    grammars = {mark: grammar(mark, quote) for mark in DELIMITERS}
+    for candidates in (filled[:1], filled[:_WHERE_HEADERS_STAND]):
+        named = {
+            mark: max((_named(text, patterns, expected) for text in candidates), default=0)
+            for mark, patterns in grammars.items()
+        }
         best = max(named.values())
         if best and list(named.values()).count(best) == 1:
             return max(named, key=lambda mark: named[mark]), f"by it the header names {best} of the columns we look for"
-    shares = {mark: _agreement(lines, mark) for mark in DELIMITERS}
+    shares = {mark: _agreement(filled, patterns) for mark, patterns in grammars.items()}
     found = max(DELIMITERS, key=lambda mark: (shares[mark], -DELIMITERS.index(mark)))
     return found, f"by it {shares[found]:.0%} of the first lines have equally many fields, and more than one"
 
 
-def _agreement(lines: Sequence[str], delimiter: str) -> float:
-    """The share of lines that have the most frequent number of fields; 0 where that is one."""
-    counts = Counter(field_count(line, delimiter) for line in lines if line.strip())
+def _agreement(texts: Sequence[str], patterns: Grammar) -> float:
+    """The share of texts that have the most frequent number of fields; 0 where that is one."""
+    counts = Counter(map(patterns.width, texts))
     (most, times) = counts.most_common(1)[0] if counts else (0, 0)
     return times / counts.total() if most > 1 else 0.0
 
 
-def _has_trailing_delimiter(lines: Sequence[str], delimiter: str) -> bool:
-    """Whether every record ends with a delimiter that parts nothing, so that the last column is one in name only."""
-    given = [line for line in lines if line.strip()]
-    if len(given) < 2 or not delimiter.strip(" "):
+def _is_shifted(texts: Sequence[str], patterns: Grammar) -> bool:
+    """Whether each record ends with an empty field for which the header has no name: all columns may be shifted."""
+    if len(texts) < 2 or not (names := patterns.cells(texts[0])) or not names[-1].strip():
         return False
-    header, records = given[0], given[1:]
-    width = field_count(header, delimiter)
-    counts = Counter(field_count(line, delimiter) for line in records)
-    if header.endswith(delimiter) and width > 1:
-        whole = [line for line in records if field_count(line, delimiter) == width]
-        return bool(whole) and all(line.endswith(delimiter) for line in whole)
-    wider = [line for line in records if field_count(line, delimiter) == width + 1]
-    return width > 0 and len(wider) > 1 and not counts[width] and all(line.endswith(delimiter) for line in wider)
+    records = [patterns.cells(text) for text in texts[1:]]
+    whole = [cells for cells in records if cells]
+    return bool(whole) and all(len(cells) == len(names) + 1 and not cells[-1].strip() for cells in whole)
 
 
-def _better_header(lines: Sequence[str], delimiter: str, expected: frozenset[str]) -> int | None:
-    """The line that names more of the expected columns than the first does, or, where none does, is the first of the table."""
-    near = lines[:_WHERE_HEADERS_STAND]
-    first = next((index for index, line in enumerate(near) if line.strip()), None)
-    if first is None:
+def _cells_below(first: _Head, at: int, patterns: Grammar) -> tuple[tuple[str, ...], ...]:
+    """The cells of some records below one."""
+    below = (tuple(patterns.cells(text)) for text in first.texts[at + 1 : at + 1 + _SAMPLE] if not _is_blank(text))
+    return tuple(cells for cells in below if cells)
+
+
+def _better_header(first: _Head, patterns: Grammar, expected: frozenset[str]) -> int | None:
+    """The line that names more of the expected columns than the first, or where none does, the first of the usual width.
+
+    A line that looks like a record is never one.
+    """
+    filled = [at for at in first.filled if at < _WHERE_HEADERS_STAND]
+    if not filled:
         return None
-    named = [_named(line, delimiter, expected) for line in near]
-    if max(named) > max(named[first], 1) or (max(named) and not named[first]):
-        return named.index(max(named))
-    counts = [field_count(line, delimiter) for line in lines if line.strip()]
-    usual = Counter(count for count in counts if count > 1).most_common(1)
-    if max(named) or not usual or usual[0][1] * 2 < len(counts) or field_count(near[first], delimiter) == usual[0][0]:
-        return None
-    return next((index for index, line in enumerate(near) if field_count(line, delimiter) == usual[0][0]), None)
+    named = {at: _named(first.texts[at], patterns, expected) for at in filled}
+    most = max(named.values())
+    begin = filled[0]
+    candidates: list[int] = []
+    if most > max(named[begin], 1) or (most and not named[begin]):
+        candidates = [at for at in filled if named[at] == most]
+    elif not most:
+        widths = {at: patterns.width(first.texts[at]) for at in first.filled}
+        usual = Counter(width for width in widths.values() if width > 1).most_common(1)
+        if usual and 2 * usual[0][1] >= len(widths) and widths[begin] != usual[0][0]:
+            candidates = [at for at in filled if widths[at] == usual[0][0]][:1]
+    return next((first.starts[at] for at in candidates if _is_header(first, at, patterns, expected)), None)
 
 
-def _first_of(lines: Sequence[str]) -> str:
-    return next((line for line in lines if line.strip()), "")
+def _is_header(first: _Head, at: int, patterns: Grammar, expected: frozenset[str]) -> bool:
+    cells = [clean_name(cell) for cell in patterns.cells(first.texts[at])]
+    return likeness_of(cells, _cells_below(first, at, patterns), expected) is Likeness.HEADER

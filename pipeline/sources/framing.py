@@ -12,13 +12,13 @@ import polars as pl
 
 from pipeline.outcomes import Reason
 from pipeline.sources.dialect import Dialect
-from pipeline.sources.grammar import grammar
+from pipeline.sources.escapes import stray_escapes
+from pipeline.sources.repeated_header import HeaderText
 from pipeline.sources.source_file import CONTROL, LONE_CR, LONGEST_RECORD
 
 #: No open quote is followed further than this. Between the two, a legal record is unreadable as a whole, so that no line
 #: inside it becomes a customer.
 LONGEST_QUOTE = 16 << 20
-_QUOTED = r'"(?:[^"]|"")*"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Frames:
     rest: int
 
 
-def frame(lines: pl.DataFrame, field_count: int, dialect: Dialect, *, at_end: bool, header: str) -> Frames:
+def frame(lines: pl.DataFrame, field_count: int, dialect: Dialect, *, at_end: bool, header: HeaderText) -> Frames:
     """Lines (`line`, `raw`, `undecoded`) -> frames; at the end of the file every line is judged, else some may wait.
 
     A record has `field_count` fields, and one more that is empty where its dialect has a trailing delimiter.
@@ -47,8 +47,8 @@ def frame(lines: pl.DataFrame, field_count: int, dialect: Dialect, *, at_end: bo
 
 
 def blank_line(raw: pl.Expr, dialect: Dialect) -> pl.Expr:
-    """Whether a line holds nothing but spaces and tabs; where tabs part the fields, they are fields."""
-    return raw.str.strip_chars(" \t\r".replace(dialect.delimiter, "")) == ""
+    """Whether all fields of a line are empty: it holds nothing but delimiters, spaces, tabs, and quotes around those."""
+    return raw.str.contains(dialect.grammar.blank_text)
 
 
 def _spans(raw: pl.Series, field_count: int, dialect: Dialect, *, at_end: bool) -> tuple[pl.DataFrame, list[int], int]:
@@ -57,7 +57,9 @@ def _spans(raw: pl.Series, field_count: int, dialect: Dialect, *, at_end: bool) 
     What each odd line would make with the next one is asked of all of them at once; only who comes first is decided in turn.
     """
     nothing = pl.DataFrame(schema={"first": pl.UInt32, "last": pl.UInt32, "whole": pl.String})
-    odd = (raw.str.count_matches('"', literal=True) % 2 == 1).arg_true()
+    if not dialect.quote:
+        return nothing, [], len(raw)
+    odd = (raw.str.count_matches(dialect.quote, literal=True) % 2 == 1).arg_true()
     if not len(odd):
         return nothing, [], len(raw)
     pairs = _pairs(raw, odd, field_count, dialect)
@@ -85,7 +87,7 @@ def _pairs(raw: pl.Series, odd: pl.Series, field_count: int, dialect: Dialect) -
     `whole`: the lines joined as they stand; `is_whole`: they are a legal record with so many fields; `is_followed`: no
     further than an open quote is followed.
     """
-    patterns = grammar(dialect.delimiter)
+    patterns = dialect.grammar
     ends = raw.str.len_bytes().cast(pl.Int64).cum_sum() + pl.int_range(1, len(raw) + 1, eager=True)
     begins = ends - raw.str.len_bytes() - 1
     last = odd.shift(-1).fill_null(len(raw) - 1)
@@ -114,14 +116,14 @@ def _pairs(raw: pl.Series, odd: pl.Series, field_count: int, dialect: Dialect) -
 
 def _fields_of(text: pl.Expr, dialect: Dialect) -> pl.Expr:
     """How many fields a legal record has: its delimiters outside quotes, and one."""
-    unquoted = text.str.replace_all(_QUOTED, "")
+    unquoted = text.str.replace_all(dialect.grammar.quoted_text, "")
     return unquoted.str.count_matches(dialect.delimiter, literal=True) + 1
 
 
 def _joined(lines: pl.DataFrame, spans: pl.DataFrame) -> pl.DataFrame:
     """Lines of one span become one record under the number of its first line."""
     if not spans.height:
-        return lines.with_columns(line_count=pl.lit(1, pl.Int64))
+        return lines
     index = pl.int_range(pl.len(), dtype=pl.UInt32)
     lasts = spans.select(at=pl.int_ranges(pl.col("first") + 1, pl.col("last") + 1), start="first").explode("at")
     is_inside = pl.repeat(value=False, n=lines.height, eager=True).scatter(lasts["at"], True)
@@ -129,34 +131,37 @@ def _joined(lines: pl.DataFrame, spans: pl.DataFrame) -> pl.DataFrame:
     if bad.any():
         spoilt = lasts.filter(bad.gather(lasts["at"]))["start"]
         bad = bad.scatter(spoilt, True)
-    wholes = spans.select(index="first", whole="whole", line_count=pl.col("last").cast(pl.Int64) - "first" + 1)
+    number, count = lines["line"], lines["line_count"]
+    last, first = pl.lit((number + count).gather(spans["last"])), pl.lit(number.gather(spans["first"]))
+    wholes = spans.select(index="first", whole="whole", whole_count=last - first)
     return (
         lines.with_columns(bad.alias("undecoded"), index=index)
         .filter(~is_inside)
         .join(wholes, on="index", how="left", maintain_order="left")
-        .select("line", "undecoded", raw=pl.coalesce("whole", "raw"), line_count=pl.col("line_count").fill_null(1))
+        .select(
+            "line", "undecoded", raw=pl.coalesce("whole", "raw"), line_count=pl.coalesce("whole_count", "line_count")
+        )
     )
 
 
 def _judged(
-    records: pl.DataFrame, dialect: Dialect, *, unclosed: pl.Series, field_count: int, header: str
+    records: pl.DataFrame, dialect: Dialect, *, unclosed: pl.Series, field_count: int, header: HeaderText
 ) -> pl.DataFrame:
     """Give every record its reason, if it has one; blank lines have `blank` set and no reason."""
     raw = pl.col("raw")
     fields = raw.str.count_matches(dialect.delimiter, literal=True) + 1
+    may_be_blank = rf"^[ \t]*(?:[{dialect.delimiter}]|\r?$)"
     # Most records are whole as anybody can see; the questions that take longer are asked of the others alone.
     in_question = (
         pl.col("undecoded") | pl.col("quoted") | (fields != field_count) | (raw.str.len_bytes() > LONGEST_RECORD)
-        | raw.str.contains(CONTROL) | raw.str.contains("\r", literal=True) | (raw == header)
-        | (raw.str.strip_chars_start(" \t").str.len_bytes() == 0)
+        | raw.str.contains(CONTROL) | raw.str.contains("\r", literal=True) | header.is_repeated_in(raw) | raw.str.contains(may_be_blank)
     )  # fmt: skip
     if dialect.trailing_delimiter:
         in_question |= ~raw.str.ends_with(dialect.delimiter)
-    if dialect.delimiter == "\t":
-        in_question |= blank_line(raw, dialect)
-    records = records.with_columns(raw=raw.str.strip_suffix("\r")).with_columns(
-        quoted=raw.str.contains('"', literal=True)
-    )
+    if dialect.escape:
+        in_question |= stray_escapes(raw, dialect)
+    quoted = raw.str.contains(dialect.quote, literal=True) if dialect.quote else pl.lit(value=False)
+    records = records.with_columns(raw=raw.str.strip_suffix("\r")).with_columns(quoted=quoted)
     asked = records.with_columns(in_question=in_question).with_row_index("at")
     answered = _reasoned(asked.filter("in_question"), dialect, unclosed, field_count, header)
     return (
@@ -167,29 +172,31 @@ def _judged(
 
 
 def _reasoned(
-    records: pl.DataFrame, dialect: Dialect, unclosed: pl.Series, field_count: int, header: str
+    records: pl.DataFrame, dialect: Dialect, unclosed: pl.Series, field_count: int, header: HeaderText
 ) -> pl.DataFrame:
     """The records in question by `at`: whether they are `blank`, and their `reason`."""
     raw, fields = pl.col("raw"), pl.col("fields")
-    unquoted = pl.when("quoted").then(raw.str.replace_all(_QUOTED, "")).otherwise(raw)
+    unquoted = pl.when("quoted").then(raw.str.replace_all(dialect.grammar.quoted_text, "")).otherwise(raw)
     undecodable = Reason.READ_NOT_UTF8 if dialect.is_utf8 else Reason.READ_UNDECODABLE
     # Where lines end with CR alone, the two have changed places on the way in; inside quotes either breaks a line.
     lone, lone_reason = raw.str.contains(LONE_CR), Reason.READ_LONE_CR
     if dialect.ends_with_cr:
         lone, lone_reason = unquoted.str.contains("\r", literal=True), Reason.READ_LONE_LF
     surplus = ~raw.str.ends_with(dialect.delimiter) if dialect.trailing_delimiter else pl.lit(value=False)
-    legal = pl.when("quoted").then(raw).str.contains(grammar(dialect.delimiter).legal_text)  # of others nobody asks
+    legal = pl.when("quoted").then(raw).str.contains(dialect.grammar.legal_text)  # of others nobody asks
+    stray = stray_escapes(raw, dialect) if dialect.escape else pl.lit(value=False)
     reason = (
         pl.when("blank").then(None)
         .when("undecoded").then(pl.lit(undecodable.value))
         .when(raw.str.len_bytes() > LONGEST_RECORD).then(pl.lit(Reason.READ_TOO_LONG.value))
         .when(pl.col("line").is_in(unclosed)).then(pl.lit(Reason.READ_UNCLOSED_QUOTE.value))
         .when(pl.col("quoted") & ~legal).then(pl.lit(Reason.READ_STRAY_QUOTE.value))
+        .when(stray).then(pl.lit(Reason.READ_STRAY_ESCAPE.value))
         .when(raw.str.contains(CONTROL)).then(pl.lit(Reason.READ_CONTROL_CHARACTER.value))
         .when(lone).then(pl.lit(lone_reason.value))
         .when(fields < field_count).then(pl.lit(Reason.READ_TOO_FEW_FIELDS.value))
         .when((fields > field_count) | surplus).then(pl.lit(Reason.READ_TOO_MANY_FIELDS.value))
-        .when(raw == header).then(pl.lit(Reason.READ_REPEATED_HEADER.value))
+        .when(header.is_repeated_in(raw)).then(pl.lit(Reason.READ_REPEATED_HEADER.value))
     )  # fmt: skip
     return (
         records.with_columns(

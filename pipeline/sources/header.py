@@ -1,46 +1,66 @@
-"""The names of a file's columns: taken as they are written, or refused with everything that is wrong with them at once."""
+"""The names of a file's columns: cleaned and taken, or refused with everything that is wrong with them at once."""
 
 import difflib
 import re
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from pipeline.customer import FIELDS, METADATA_KEY_LENGTH, METADATA_PREFIX, is_import_column
-from pipeline.errors import SourceError
+from pipeline.errors import NoHeader, SourceError
 from pipeline.layout import BILLING_ID, Layout, is_canonical
 from pipeline.sources.dialect import DELIMITERS, Dialect
-from pipeline.sources.grammar import grammar
+from pipeline.sources.escapes import shown_text
+from pipeline.sources.likeness import Likeness, likeness_of, looks_like_data
+from pipeline.sources.limits import check_limits
+from pipeline.sources.names import Names, clean_name, same_names, take_names
 
-_LONGEST_HEADER_TOLD = 500
+_LONGEST_HEADER_SHOWN = 500
 _NAMES = (*FIELDS, BILLING_ID)
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f]")
-_DATUM = re.compile(r"@|\d{5}")  #: what column names do not hold and people's data does
+_LONE_CR = re.compile(r"\r(?!\n)")
+NO_HEADER = (
+    "this looks like a record, not a header; this file seems to have no header: declare `source.header: none` in the "
+    "config (its columns are then called column_1, column_2, …). If this line does name the columns, declare "
+    "`source.header: first_line`"
+)
 
 
 def parse_header(
-    line: str, where: str, *, dialect: Dialect, layout: Layout | None = None, any_columns: bool = False
-) -> tuple[str, ...]:
-    """The column names of a header line as written; refuse a line that is no legal record or holds impossible names.
+    line: str,
+    where: str,
+    *,
+    dialect: Dialect,
+    layout: Layout | None = None,
+    any_columns: bool = False,
+    sample: Sequence[Sequence[str]] = (),
+) -> Names:
+    """The columns that a header names; refuse text that is no legal record or holds impossible names.
 
-    `any_columns`: whatever they mean, so that a file can be looked at that no job describes yet.
+    `any_columns`: whatever they mean, so that a file can be looked at that no job describes yet. `sample`: records below.
     """
-    delimiter = dialect.delimiter
-    patterns = grammar(delimiter)
-    hint = _other_delimiter(line, delimiter)
-    if patterns.legal.match(line) is None:
+    hint = _other_delimiter(line, dialect.delimiter)
+    if not dialect.grammar.is_legal(line):
         raise SourceError(
-            f"{where}: the header is not a legal CSV line (a quote stands where none may){hint}; nothing was read"
+            f"{where}: the header is not a legal CSV record (a quote stands where none may){hint}; nothing was read"
         )
-    names = tuple(_unquoted(field[1:]) for field in patterns.one_field.findall(delimiter + line))
+    check_limits(where, columns=dialect.grammar.width(line))
+    names = [shown_text(name) for name in dialect.grammar.cells(line)]
     if dialect.trailing_delimiter and len(names) > 1 and not names[-1]:
         names = names[:-1]
-    if swallowed := with_control_characters(names):
+    if with_control_characters(names) or _LONE_CR.search(line):
+        swallowed = ", ".join(str(at) for at, name in enumerate(names, start=1) if _CONTROL.search(name))
         raise SourceError(
             f"{where}: the header cannot be used: a control character or a lone carriage return stands in column "
             f"{swallowed}; lines must end with LF or CRLF"
         )
-    check_names(names, where, layout, hint=hint if len(names) == 1 else "", any_columns=any_columns)
-    return names
+    return check_names(
+        names,
+        where,
+        layout,
+        hint=hint if len(names) == 1 else "",
+        any_columns=any_columns,
+        sample=sample,
+        is_declared=dialect.header == "first_line",
+    )
 
 
 def check_names(
@@ -52,67 +72,76 @@ def check_names(
     hint: str = "",
     more: Iterable[str] = (),
     any_columns: bool = False,
-) -> None:
-    """Refuse names that cannot be used, with all faults: those of the names, then `more`; `hint` says what is behind.
+    sample: Sequence[Sequence[str]] | None = None,
+    is_declared: bool = False,
+) -> Names:
+    """The names to use, cleaned; refuse those that cannot be used, with all faults: of the names, then `more`.
 
-    `any_columns`: names that mean nothing to us are none of them.
+    `hint` says what is behind it. `any_columns`: names that mean nothing to us are no fault. A record in the place of the
+    names is refused: by its cells and by the `sample` of records below it, unless `is_declared` says that these are names.
     """
-    looks_like_a_record = any(_DATUM.search(name) for name in names)
-    expected = layout.columns if layout else {"external_reference"}
-    if looks_like_a_record and not expected & set(names) and not any_columns:
-        raise SourceError(f"{where}: this looks like a record, not a header; the first line must name the columns")
-    of_names = _structural_faults(names) if any_columns else _faults(names, layout, hint)
+    check_limits(where, columns=len(names))
+    expected = layout.columns if layout else frozenset({"external_reference"})
+    taken = take_names(names, expected)
+    known = expected | {*FIELDS, BILLING_ID} if layout is None or any_columns else expected
+    likeness = Likeness.HEADER if is_declared else likeness_of(taken.used, sample or (), known)
+    if likeness is Likeness.UNCLEAR and sample is None:
+        likeness = Likeness.HEADER
+    is_useless = any_columns or not expected & set(taken.used)
+    if (likeness is Likeness.RECORD and is_useless) or (likeness is Likeness.UNCLEAR and any_columns):
+        raise NoHeader(f"{where}: {NO_HEADER}; nothing was sent")
+    shows = likeness is Likeness.HEADER
+    of_names = _repeated(names, shows=shows) if any_columns else _faults(names, taken, layout, hint, shows=shows)
     if faults := [*of_names, *more]:
-        # A header may be repeated in a message; somebody's name and number may not.
-        found = "" if looks_like_a_record else f". Found: {', '.join(names)[:_LONGEST_HEADER_TOLD]}"
-        raise SourceError(f"{where}: {noun} cannot be used: {'; '.join(faults)}{found}")
+        told = "; ".join(faults)
+        if not shows:
+            raise SourceError(
+                f"{where}: {noun} cannot be used: {told}. Perhaps it is a record and this file has no header; then declare source.header: none; nothing was sent"
+            )
+        found = ", ".join(name for name in taken.used if not looks_like_data(name))[:_LONGEST_HEADER_SHOWN]
+        raise SourceError(f"{where}: {noun} cannot be used: {told}. Found: {found}")
+    return taken
 
 
 def with_control_characters(names: Sequence[str]) -> str:
-    """The numbers of the columns whose names hold a control character or a line end; such names are never repeated."""
-    return ", ".join(str(index) for index, name in enumerate(names, start=1) if _CONTROL.search(name))
+    """The numbers of the columns whose names hold a control character; such names are never repeated."""
+    return ", ".join(str(index) for index, name in enumerate(map(clean_name, names), start=1) if _CONTROL.search(name))
 
 
 def unknown_columns(names: Iterable[str], layout: Layout | None = None) -> dict[str, str | None]:
     """Columns that will not be sent -> the canonical name that was perhaps meant; a layout says what is meant."""
     ours = [name for name in names if not is_import_column(name)]
     if layout is not None:
-        return {name: None for name in ours if name not in layout.columns}
+        mapped = layout.columns
+        return {name: None for name in ours if name not in mapped}
     return {name: _nearest(name) for name in ours if not is_canonical(name)}
 
 
-def _faults(names: Sequence[str], layout: Layout | None, hint: str) -> Iterator[str]:
-    ours = [name for name in names if not is_import_column(name)]
+def _faults(written: Sequence[str], names: Names, layout: Layout | None, hint: str, *, shows: bool) -> Iterator[str]:
+    """What is wrong with names, in words that repeat one only where `shows` allows it."""
+    ours = [name for name in names.used if not is_import_column(name)]
+    near = [name for name in ours if shows and not looks_like_data(name)]
     if layout is not None:
-        yield from _missing_columns(ours, layout, hint)
+        yield from _missing_columns(ours, near, layout, hint)
     elif "external_reference" not in ours:
-        yield _missing_reference(ours, hint)
-    yield from _structural_faults(names)
-    for folded, variants in _by_case(ours):
-        if len(variants) > 1:
-            yield f"columns {' and '.join(map(repr, variants))} differ only in case"
-        elif layout is None and folded in _NAMES and variants[0] not in _NAMES:
-            yield f"column {variants[0]!r} must be written {folded!r}"
+        yield _missing_reference(near, hint)
+    yield from _repeated(written, shows=shows)
     if layout is None:
+        yield from (f"column {name!r} must be written {name.casefold()!r}" for name in ours if _is_misspelt(name))
         yield from _metadata_faults(ours)
 
 
-def _structural_faults(names: Sequence[str]) -> Iterator[str]:
-    for index, name in enumerate(names, start=1):
-        if not name.strip():
-            yield f"column {index} has no name"
-        elif name != name.strip():
-            yield f"column {name!r} has spaces around its name"
-    for name, times in Counter(names).items():
-        if times > 1:
-            yield f"column {name!r} stands there {times} times"
+def _is_misspelt(name: str) -> bool:
+    return name not in _NAMES and name.casefold() in _NAMES
 
 
-def _by_case(names: Iterable[str]) -> Iterator[tuple[str, list[str]]]:
-    variants: dict[str, set[str]] = {}
-    for name in names:
-        variants.setdefault(name.casefold(), set()).add(name)
-    return ((folded, sorted(same)) for folded, same in variants.items())
+def _repeated(written: Sequence[str], *, shows: bool) -> Iterator[str]:
+    """Columns whose names are equal after trimming and case-folding; those without a name are told apart by position."""
+    for positions, spellings in same_names(written):
+        if clean_name(spellings[0]):
+            numbers = f"{', '.join(map(str, positions[:-1]))} and {positions[-1]}"
+            shown = f": {', '.join(map(repr, spellings))}" if shows and not any(map(looks_like_data, spellings)) else ""
+            yield f"columns {numbers} have the same name{' but for case and spaces' * (len(spellings) > 1)}{shown}"
 
 
 def _metadata_faults(names: list[str]) -> Iterator[str]:
@@ -129,13 +158,14 @@ def _missing_reference(names: list[str], hint: str) -> str:
     return f"no column 'external_reference'{hint or (f' (did you mean {near[0]!r}?)' if near else '')}"
 
 
-def _missing_columns(names: list[str], layout: Layout, hint: str) -> Iterator[str]:
+def _missing_columns(names: list[str], near_names: list[str], layout: Layout, hint: str) -> Iterator[str]:
     """Every mapped column that the file does not have, with what it is mapped to and the nearest that is there."""
     fields: dict[str, list[str]] = {}
     for field, column in layout.sources():
         fields.setdefault(column, []).append(field)
-    spare = {name.casefold(): name for name in names if name not in fields and not _DATUM.search(name)}
-    for column in (column for column in fields if column not in names):
+    spare = {name.casefold(): name for name in near_names if name not in fields}
+    present = set(names)
+    for column in (column for column in fields if column not in present):
         near = difflib.get_close_matches(column.casefold(), spare, n=1, cutoff=0.6)
         meant = f"; did you mean {spare[near[0]]!r}?" if near else ""
         yield f"no column {column!r} (mapped to {', '.join(fields[column])}{meant})"
@@ -154,7 +184,3 @@ def _other_delimiter(line: str, delimiter: str) -> str:
 def _nearest(name: str) -> str | None:
     near = difflib.get_close_matches(name.casefold().replace(" ", "_"), _NAMES, n=1, cutoff=0.6)
     return near[0] if near else None
-
-
-def _unquoted(field: str) -> str:
-    return field[1:-1].replace('""', '"') if field.startswith('"') else field

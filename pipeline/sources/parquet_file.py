@@ -15,9 +15,11 @@ from pyarrow import parquet
 from pipeline.customer import is_import_column
 from pipeline.errors import SourceError
 from pipeline.layout import BILLING_ID, Layout, is_canonical
+from pipeline.outcomes import Finding
 from pipeline.sources.arrow_text import has_exact_text, is_float, text_of
 from pipeline.sources.cell_table import reason_of, text_of_unreadable
 from pipeline.sources.header import check_names, with_control_characters
+from pipeline.sources.names import Names
 from pipeline.sources.opening import opened_unchanged
 from pipeline.sources.source_file import BATCH_BYTES, GIVEN, MOST_RECORDS, Batch, Lines, origins
 
@@ -42,6 +44,7 @@ class ParquetFile:
         self.sha256 = ""
         self.size = 0
         self.header: tuple[str, ...] | None = None
+        self.names = Names(())
         self.footer: tuple[str, ...] = ()
 
     @property
@@ -58,6 +61,11 @@ class ParquetFile:
     def columns(self) -> list[str]:
         """The columns that are the supplier's: without those that an earlier run of ours added."""
         return [name for name in self.header or () if not is_import_column(name)]
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What a person should know of the whole file, once it was read."""
+        return self.names.findings(self.name, ())
 
     def batches(self, *, first_position: int = 0, batch_bytes: int = BATCH_BYTES) -> Iterator[Batch]:
         """Yield the records; raise SourceError where the file is damaged, its columns cannot be used, or it changes."""
@@ -100,13 +108,14 @@ class ParquetFile:
         faults = [] if self.any_columns else [fault for field in schema for fault in _type_faults(field, self.layout)]
         if all(is_import_column(name) for name in schema.names):
             faults.append("there is none")
-        check_names(
+        self.names = check_names(
             schema.names, str(self.path), self.layout, noun="its columns", more=faults, any_columns=self.any_columns
         )
-        self.header = tuple(schema.names)
+        self.header = self.names.used
 
     def _records(self, rows: pa.Table, position: int) -> pl.DataFrame:
         """The records of these rows; those before them are counted in `lines`."""
+        rows = rows.rename_columns(list(self.header or ()))
         number = pl.int_range(pl.len(), dtype=pl.Int64) + self.lines.records + 1
         cells = [pl.col(GIVEN + name) for name in self.columns]
         table = self._cells(rows).with_columns(reason=reason_of(cells))

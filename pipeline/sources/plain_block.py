@@ -15,32 +15,38 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from pipeline.sources.dialect import Dialect
+from pipeline.sources.repeated_header import HeaderText
 from pipeline.sources.source_file import GIVEN, LONGEST_RECORD
 
 _C1 = re.compile(rb"\xc2[\x80-\x9f]")
 _PARSED_AT_ONCE = 4 << 20  #: bytes; each piece is parsed by a thread
 
 
-def plain_cells(whole: bytes, names: Sequence[str], header: str, dialect: Dialect) -> pl.DataFrame | None:
+def plain_cells(whole: bytes, names: Sequence[str], header: HeaderText, dialect: Dialect) -> pl.DataFrame | None:
     """Whole lines -> their cells under `given.<column>`, a row a line; None where they must go the long way."""
     if not whole or len(names) < 2 or dialect.trailing_delimiter or dialect.ends_with_cr or not dialect.is_utf8:
         return None
     lines = whole.count(b"\n")
-    if not whole.endswith(b"\n") or b'"' in whole or b"\x7f" in whole:
+    marks = (dialect.quote.encode() or b"\x7f", dialect.escape.encode() or b"\x7f", b"\x7f")
+    if not whole.endswith(b"\n") or any(mark in whole for mark in marks):
         return None
     if b"\r" in whole:
         if whole.count(b"\r") != lines or whole.count(b"\r\n") != lines:
             return None
         whole = whole.replace(b"\r", b"")
-    if not _is_printable(whole, lines) or not _has_short_lines(whole) or _holds_line(whole, header):
+    if not _is_printable(whole, lines) or not _has_short_lines(whole):
         return None
     # Arrow takes a byte order mark away wherever it begins to read, and here that is in the middle of a file.
     if whole.startswith((b"\n", codecs.BOM_UTF8)) or b"\n\n" in whole:
         return None
-    return _parsed(whole, names, lines, dialect)
+    cells = _parsed(whole, names, lines, dialect)
+    # Lines of empty fields are blank, and counted as such the long way; a repeated header is found there too.
+    if cells is None or _may_have_blank_rows(whole, cells, dialect) or header.may_be_in(cells):
+        return None
+    return cells
 
 
-def parsed_together(records: pl.Series, names: Sequence[str], delimiter: str) -> pl.DataFrame | None:
+def parsed_together(records: pl.Series, names: Sequence[str], dialect: Dialect) -> pl.DataFrame | None:
     """Legal records, all with as many fields as there are names -> their cells; None where they are better split one by one.
 
     polars' reader is fast and never asked what a record is: that was decided before. What it returns is believed where the
@@ -49,21 +55,30 @@ def parsed_together(records: pl.Series, names: Sequence[str], delimiter: str) ->
     if len(names) < 2 or not len(records):  # an empty record of one column is a blank line to a reader
         return None
     text = records.str.join("\n").item().encode()
-    cells = pl.read_csv(text, has_header=False, new_columns=list(names), separator=delimiter, infer_schema=False)
+    cells = pl.read_csv(
+        text,
+        has_header=False,
+        new_columns=list(names),
+        separator=dialect.delimiter,
+        quote_char=dialect.quote or None,
+        infer_schema=False,
+    )
     if cells.shape != (len(records), len(names)):
         return None
     cells = cells.with_columns(pl.all().fill_null(""))
-    return cells if _has_the_bytes_of(cells, records) else None
+    return cells if _has_the_bytes_of(cells, records, dialect.quote) else None
 
 
-def _has_the_bytes_of(cells: pl.DataFrame, records: pl.Series) -> bool:
+def _has_the_bytes_of(cells: pl.DataFrame, records: pl.Series, quote: str) -> bool:
     parts = pl.sum_horizontal(pl.all().str.len_bytes().cast(pl.Int64)) + cells.width - 1
     missing = records.str.len_bytes().cast(pl.Int64) - cells.select(parts=parts)["parts"]
-    is_quoted = records.str.contains('"', literal=True)
+    if not quote:
+        return not (missing != 0).any()
+    is_quoted = records.str.contains(quote, literal=True)
     if (missing.filter(~is_quoted) != 0).any():
         return False
-    quotes = records.filter(is_quoted).str.count_matches('"', literal=True).cast(pl.Int64)
-    kept = pl.sum_horizontal(pl.all().str.count_matches('"', literal=True).cast(pl.Int64))
+    quotes = records.filter(is_quoted).str.count_matches(quote, literal=True).cast(pl.Int64)
+    kept = pl.sum_horizontal(pl.all().str.count_matches(quote, literal=True).cast(pl.Int64))
     return not (missing.filter(is_quoted) != quotes - cells.filter(is_quoted).select(kept=kept)["kept"]).any()
 
 
@@ -87,11 +102,6 @@ def _has_short_lines(whole: bytes) -> bool:
     return True
 
 
-def _holds_line(whole: bytes, line: str) -> bool:
-    searched = line.encode() + b"\n"
-    return whole.startswith(searched) or b"\n" + searched in whole
-
-
 def _parsed(whole: bytes, names: Sequence[str], lines: int, dialect: Dialect) -> pl.DataFrame | None:
     columns = [GIVEN + name for name in names]
     try:
@@ -110,9 +120,13 @@ def _parsed(whole: bytes, names: Sequence[str], lines: int, dialect: Dialect) ->
     cells = pl.from_arrow(table)
     if not isinstance(cells, pl.DataFrame) or cells.height != lines:
         return None
-    # A line of spaces and tabs is blank, and counted as such the long way; it can be whole only where tabs part fields.
-    return None if dialect.delimiter == "\t" and _has_empty_rows(cells) else cells
+    return cells
 
 
-def _has_empty_rows(cells: pl.DataFrame) -> bool:
-    return bool(cells.select(pl.all_horizontal(pl.all().str.strip_chars() == "").any()).item())
+def _may_have_blank_rows(whole: bytes, cells: pl.DataFrame, dialect: Dialect) -> bool:
+    """Whether a row may hold nothing; most blocks show by the beginnings of their lines that none does."""
+    begins = (b"\n" + mark for mark in (dialect.delimiter.encode(), b" ", b"\t"))
+    if not whole.startswith((dialect.delimiter.encode(), b" ", b"\t")) and not any(mark in whole for mark in begins):
+        return False
+    empty = cells.filter(pl.nth(0).str.strip_chars(" \t") == "")
+    return bool(empty.select(pl.all_horizontal(pl.all().str.strip_chars(" \t") == "").any()).item())

@@ -1,0 +1,132 @@
+"""Column names as a file writes them -> names that are unique and readable, and an account of what was changed."""
+
+import re
+import unicodedata
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from pipeline.outcomes import Alarm, Finding
+
+_LINE_BREAKS = re.compile("[ \t]*[\r\n\v\f\x85\u2028\u2029]+[ \t]*")
+_INVISIBLE_CATEGORIES = {"Cf", "Zs", "Zl", "Zp"}  #: format characters (zero width, BOM, bidi, soft hyphen), spaces
+#: Letters and a symbol that show nothing: Hangul fillers, the blank of Braille, the grapheme joiner.
+_BLANK_LETTERS = "\u115f\u1160\u3164\uffa0\u2800\u034f"
+#: The same characters for the regular expressions of polars.
+INVISIBLE = rf"\s\p{{Cf}}\p{{Z}}{_BLANK_LETTERS}"
+
+_SHOWN = 5  #: names in a message
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The columns of a file by the names that are used from now on; positions count from 1."""
+
+    used: tuple[str, ...]
+    changed: tuple[int, ...] = ()  #: positions of names that were trimmed, or whose line breaks became spaces
+    unnamed: tuple[int, ...] = ()  #: positions of columns that the file does not name: they are called `column_N`
+
+    @property
+    def of_unnamed(self) -> tuple[str, ...]:
+        """The names that unnamed columns were given."""
+        return tuple(self.used[position - 1] for position in self.unnamed)
+
+    def facts(self, ignored: Collection[str]) -> dict[str, str]:
+        """What was changed, for a description of the file; `ignored` unnamed columns are empty throughout."""
+        positions = dict(zip(self.of_unnamed, self.unnamed, strict=True))
+        return {
+            "names_changed": _numbers(self.changed),
+            "columns_ignored": _numbers(positions[name] for name in ignored),
+            "columns_without_name": ", ".join(name for name in self.of_unnamed if name not in ignored),
+        }
+
+    def findings(self, file: str, ignored: Collection[str]) -> list[Finding]:
+        """What was changed, as warnings about a file."""
+        found = []
+        if self.changed:
+            names = ", ".join(repr(self.used[at - 1]) for at in self.changed[:_SHOWN])
+            more = ", …" * (len(self.changed) > _SHOWN)
+            told = f"{file}: {len(self.changed):,} of {len(self.used):,} names were changed, now {names}{more}"
+            found.append(Finding(Alarm.COLUMN_NAMES_CHANGED, told))
+        if filled := [name for name in self.of_unnamed if name not in ignored]:
+            told = f"{file}: {', '.join(filled[:_SHOWN])}{', …' * (len(filled) > _SHOWN)}"
+            found.append(Finding(Alarm.COLUMNS_WITHOUT_NAME, told))
+        return found
+
+
+def clean_name(name: str) -> str:
+    """The name without spaces and invisible characters at both ends; a line break within it becomes a space."""
+    return trimmed(_LINE_BREAKS.sub(" ", name))
+
+
+def fold_name(name: str) -> str:
+    """What two names share where they are the same but for case, spaces around them and invisible characters."""
+    return unicodedata.normalize("NFC", clean_name(name)).casefold()
+
+
+def is_repeated_header(cells: Sequence[str], header: Sequence[str]) -> bool:
+    """Whether a record holds the names of the header, in any case and with spaces or invisible characters around them."""
+    return list(map(fold_name, cells)) == list(map(fold_name, header))
+
+
+def take_names(written: Sequence[str], expected: Collection[str] = ()) -> Names:
+    """The names to use; a job that expects a name exactly as the file writes it (`expected`) finds it under that name."""
+    cleaned = [clean_name(name) for name in written]
+    kept = [
+        name if name in expected and clean not in expected else clean
+        for name, clean in zip(written, cleaned, strict=True)
+    ]
+    changed = [at for at, (old, new) in enumerate(zip(written, kept, strict=True), start=1) if new and old != new]
+    unnamed = [at for at, name in enumerate(kept, start=1) if not name]
+    taken = {fold_name(name) for name in kept}
+    for at in unnamed:
+        kept[at - 1] = _free_name(f"column_{at}", taken)
+    return Names(tuple(kept), tuple(changed), tuple(unnamed))
+
+
+def numbered_names(count: int) -> Names:
+    """`column_1` and so on: the names of a table without a header."""
+    return Names(tuple(f"column_{at}" for at in range(1, count + 1)))
+
+
+def same_names(names: Iterable[str]) -> Iterator[tuple[list[int], list[str]]]:
+    """The positions of columns whose names are equal after trimming and case-folding, and their spellings."""
+    by_fold: dict[str, tuple[list[int], list[str]]] = {}
+    for at, name in enumerate(names, start=1):
+        positions, spellings = by_fold.setdefault(fold_name(name), ([], []))
+        positions.append(at)
+        spellings.append(name)
+    for positions, spellings in by_fold.values():
+        if len(positions) > 1:
+            yield positions, list(dict.fromkeys(spellings))
+
+
+def trimmed(text: str) -> str:
+    """The text without spaces and invisible characters at both ends."""
+    begin, end = 0, len(text)
+    while begin < end and _is_invisible(text[begin]):
+        begin += 1
+    while begin < end and _is_invisible(text[end - 1]):
+        end -= 1
+    return text[begin:end]
+
+
+@lru_cache(maxsize=4096)
+def _is_invisible(character: str) -> bool:
+    return (
+        character.isspace() or unicodedata.category(character) in _INVISIBLE_CATEGORIES or character in _BLANK_LETTERS
+    )
+
+
+def _free_name(name: str, taken: Collection[str]) -> str:
+    """The name, with a number behind it where a column of the file is called so."""
+    number = 1
+    free = name
+    while free in taken:
+        number += 1
+        free = f"{name}_{number}"
+    return free
+
+
+def _numbers(positions: Iterable[int]) -> str:
+    return ", ".join(map(str, positions))

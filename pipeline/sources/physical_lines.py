@@ -1,0 +1,47 @@
+"""Bytes -> physical lines, each with its number and whether its bytes are text."""
+
+import polars as pl
+
+from pipeline.sources.dialect import Dialect
+
+
+def physical_lines(whole: bytes, first_line: int, dialect: Dialect) -> pl.DataFrame:
+    """Bytes that end with a line end (or are the last of the file) -> line, raw (String, its CR kept), undecoded, line_count."""
+    try:
+        parts = _lines_of(_as_utf8(whole, dialect))
+        raw = pl.Series("raw", parts, dtype=pl.Binary).cast(pl.String)
+        bad = pl.repeat(value=False, n=len(parts), eager=True, dtype=pl.Boolean)
+    except UnicodeDecodeError:
+        texts = [_decoded(part, dialect.codec) for part in _lines_of(whole)]
+        raw = pl.Series("raw", [text for text, _ in texts], dtype=pl.String)
+        bad = pl.Series([is_bad for _, is_bad in texts], dtype=pl.Boolean)
+    line = pl.int_range(first_line, first_line + len(raw), dtype=pl.Int64, eager=True)
+    count = pl.repeat(1, len(raw), dtype=pl.Int64, eager=True)
+    return pl.DataFrame({"line": line, "raw": raw, "undecoded": bad, "line_count": count})
+
+
+def cut(content: bytes, *, at_end: bool) -> tuple[bytes, bytes]:
+    """Whole lines, and the begun line after them."""
+    if at_end:
+        return content, b""
+    end = content.rfind(b"\n") + 1
+    return content[:end], content[end:]
+
+
+def _as_utf8(whole: bytes, dialect: Dialect) -> bytes:
+    text = whole.decode(dialect.codec)
+    return whole if dialect.is_utf8 else text.encode()
+
+
+def _lines_of(whole: bytes) -> list[bytes]:
+    parts = whole.split(b"\n")
+    if parts and not parts[-1]:
+        parts.pop()
+    return parts
+
+
+def _decoded(part: bytes, codec: str) -> tuple[str, bool]:
+    try:
+        return part.decode(codec), False
+    except UnicodeDecodeError:
+        return part.decode(codec, errors="backslashreplace"), True

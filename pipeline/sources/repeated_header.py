@@ -1,0 +1,54 @@
+"""Records that repeat the header, as where two files were put into one: in any case, quotes, and spaces around the names."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from pipeline.sources.dialect import Dialect
+from pipeline.sources.names import INVISIBLE
+
+_CASE_FOLDS = {"\u00df": "ss", "\u03c2": "\u03c3"}  #: sharp s, final sigma: beyond lower case
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderText:
+    """A header as its file writes it; without a text (a table without header) no record repeats it."""
+
+    text: str
+    names: Sequence[str]
+    dialect: Dialect
+
+    def is_repeated_in(self, raw: pl.Expr) -> pl.Expr:
+        """Whether records repeat it; those that lack its longest word are not looked at any closer."""
+        if not self.text:
+            return pl.lit(value=False)
+        squeezed = str(pl.select(self._squeezed(pl.lit(self.text))).item())
+        marks = re.escape(self.dialect.delimiter + self.dialect.quote)
+        words = re.findall(r"[!-~]+", re.sub(f"[{marks}]", " ", self.text))
+        if not words or not squeezed.isascii():
+            return self._squeezed(raw) == squeezed
+        may_be = raw.str.contains_any([max(words, key=len)], ascii_case_insensitive=True)
+        return self._squeezed(pl.when(may_be).then(raw)).eq(squeezed).fill_null(value=False)
+
+    def may_be_in(self, cells: pl.DataFrame) -> bool:
+        """Whether a row of cells may be such a record; most are ruled out by the length of one cell."""
+        if not self.text:
+            return False
+        squeezed = pl.select(self._squeezed(pl.lit(pl.Series(list(self.names))))).to_series().to_list()
+        rows = cells
+        for at, name in enumerate(squeezed):
+            if name.isascii():
+                rows = rows.filter(pl.nth(at).str.len_bytes() >= len(name))
+        for at, name in enumerate(squeezed):
+            if not rows.height:
+                return False
+            rows = rows.filter(self._squeezed(pl.nth(at)) == name)
+        return bool(rows.height)
+
+    def _squeezed(self, text: pl.Expr) -> pl.Expr:
+        """Text without case, quotes, spaces and invisible characters."""
+        kept = "&&[^\t]" if self.dialect.delimiter == "\t" else ""
+        bare = text.str.replace_all(f"[{re.escape(self.dialect.quote)}{INVISIBLE}{kept}]", "").str.to_lowercase()
+        return bare.str.replace_many(_CASE_FOLDS)

@@ -1,0 +1,56 @@
+"""Records that were framed -> their cells."""
+
+import polars as pl
+
+from pipeline.sources.dialect import Dialect
+from pipeline.sources.escapes import shown_cells
+from pipeline.sources.plain_block import parsed_together
+from pipeline.sources.source_file import GIVEN
+
+
+def split_records(records: pl.DataFrame, header: tuple[str, ...], dialect: Dialect) -> pl.DataFrame:
+    """Add `given.<column>` to each record, null where the record is unreadable; the order stays."""
+    # The empty cell behind a trailing delimiter takes a name that no column has.
+    names = [*(GIVEN + name for name in header), *(["trailing"] if dialect.trailing_delimiter else [])]
+    whole = pl.col("reason").is_null()
+    good = records.filter(whole)
+    parts = [
+        *_with_cells(good, names, dialect),
+        records.filter(~whole).with_columns(pl.lit(None, pl.String).alias(name) for name in names),
+    ]
+    filled = [part for part in parts if part.height] or parts[:1]
+    table = filled[0] if len(filled) == 1 else pl.concat(filled).sort("line")
+    return table.with_columns(shown_cells(pl.col(name)) for name in names) if dialect.escape else table
+
+
+def _with_cells(records: pl.DataFrame, names: list[str], dialect: Dialect) -> list[pl.DataFrame]:
+    """Split legal records: at once where their text bears it, else those with quotes and those without apart."""
+    cells = parsed_together(records["raw"], names, dialect)
+    if cells is not None:
+        return [records.hstack(cells)]
+    return [
+        _with_plain_cells(records.filter(~pl.col("quoted")), names, dialect),
+        _with_quoted_cells(records.filter("quoted"), names, dialect),
+    ]
+
+
+def _with_plain_cells(records: pl.DataFrame, names: list[str], dialect: Dialect) -> pl.DataFrame:
+    """Split records that hold no quote."""
+    cells = pl.col("raw").str.split_exact(dialect.delimiter, len(names) - 1).struct.rename_fields(names)
+    return records.with_columns(cells.alias("cells")).unnest("cells")
+
+
+def _with_quoted_cells(records: pl.DataFrame, names: list[str], dialect: Dialect) -> pl.DataFrame:
+    """Split legal records that hold quotes; with a delimiter put before the record every match is one field."""
+    fields = pl.concat_str(pl.lit(dialect.delimiter), "raw").str.extract_all(dialect.grammar.one_field_text)
+    split = records.with_columns(fields.list.to_struct(fields=names).alias("cells")).unnest("cells")
+    return split.with_columns(_cell(pl.col(name), dialect.quote).alias(name) for name in names)
+
+
+def _cell(field: pl.Expr, quote: str) -> pl.Expr:
+    """A field with its delimiter before it -> its text, the quotes that wrap it taken off."""
+    body = field.str.slice(1)
+    if not quote:
+        return body
+    unwrapped = body.str.strip_prefix(quote).str.strip_suffix(quote).str.replace_all(2 * quote, quote, literal=True)
+    return pl.when(body.str.starts_with(quote)).then(unwrapped).otherwise(body)

@@ -1,0 +1,119 @@
+"""Where a table begins: its header, framed like a record, or that it has none."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from pipeline.errors import NoHeader, SourceError
+from pipeline.layout import Layout
+from pipeline.sources.dialect import Declared
+from pipeline.sources.finding import Findings
+from pipeline.sources.framing import blank_line
+from pipeline.sources.header import check_names, parse_header
+from pipeline.sources.names import Names, clean_name, numbered_names
+from pipeline.sources.repeated_header import HeaderText
+from pipeline.sources.source_file import LONGEST_RECORD
+
+_BY_POSITION = " (a file without a header needs a mapping of column_1, column_2, …)"
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The columns of a table, and the physical lines up to its first record."""
+
+    names: Names
+    text: HeaderText
+    lines: int  #: of the header
+    blank: int
+
+
+@dataclass(frozen=True, slots=True)
+class HeadFinder:
+    """What has to be known of a file to find its header; `decodable` says what to do where the header is no text."""
+
+    path: Path
+    declared: Declared
+    layout: Layout | None
+    any_columns: bool
+    findings: Findings
+    decodable: str
+
+    def find(self, lines: pl.DataFrame, *, at_end: bool) -> tuple[Head | None, pl.DataFrame]:
+        """The head and the lines below it; without a head the lines that need more of the file, blank ones included."""
+        dialect = self.findings.dialect
+        filled = (~lines.select(blank=blank_line(pl.col("raw"), dialect))["blank"]).arg_true()
+        if not len(filled):
+            return None, lines
+        at = filled[0]
+        if dialect.header == "none":
+            return self._without_header(), lines
+        where = f"{self.path}: line {lines['line'][at]}"
+        if lines["undecoded"][at]:
+            raise SourceError(f"{where}: the header is not {self.decodable}")
+        text, end = self._framed(lines["raw"], at)
+        if not end and not at_end:
+            return None, lines
+        names = self._names(text, where)
+        below = lines.slice(end or at + 1)
+        counts = lines["line_count"]
+        written = [clean_name(name) for name in dialect.grammar.cells(text)]
+        head = Head(
+            names, HeaderText(text, written, dialect), int(counts[at : end or at + 1].sum()), int(counts[:at].sum())
+        )
+        return head, below
+
+    def _framed(self, raw: pl.Series, at: int) -> tuple[str, int]:
+        """The header that begins at a line, and the line after it; 0 where its quotes stay open."""
+        patterns = self.findings.dialect.grammar
+        text = first = raw[at].removesuffix("\r")
+        end = at + 1
+        whole = raw[at]
+        while patterns.opens(text) and len(text) < LONGEST_RECORD:
+            if end == len(raw):
+                return first, 0
+            whole = f"{whole}\n{raw[end]}"
+            text = whole.removesuffix("\r")
+            end += 1
+        return (text, end) if patterns.is_legal(text) else (first, at + 1)
+
+    def _names(self, text: str, where: str) -> Names:
+        dialect, better = self.findings.dialect, self.findings.header_seems_at
+        try:
+            names = parse_header(
+                text,
+                where,
+                dialect=dialect,
+                layout=self.layout,
+                any_columns=self.any_columns,
+                sample=self.findings.sample,
+            )
+        except SourceError as refused:
+            if better is None:
+                raise
+            why = f"{where}: this line does not name the columns" if isinstance(refused, NoHeader) else str(refused)
+            skip = self.declared.skip_lines + better
+            raise SourceError(
+                f"{why}. Line {skip + 1} looks more like the header: if the {skip} line{'s' * (skip > 1)} before it "
+                f"{'are' if skip > 1 else 'is'} no part of the table, say so in the config: source.skip_lines: {skip}"
+            ) from None
+        if self.findings.is_shifted:
+            raise SourceError(
+                f"{where}: each record has one field more than this header has names, and that field is empty, so all "
+                "columns may be shifted; nothing was sent. Correct the header, or where a delimiter that separates nothing "
+                "ends each record, declare it in the config: source.trailing_delimiter: true"
+            )
+        return names
+
+    def _without_header(self) -> Head:
+        names = numbered_names(self.findings.usual_width)
+        check_names(
+            names.used,
+            f"{self.path}: source.header: none",
+            self.layout,
+            noun="its columns",
+            hint=_BY_POSITION,
+            any_columns=self.any_columns,
+            is_declared=True,
+        )
+        return Head(names, HeaderText("", (), self.findings.dialect), 0, 0)
