@@ -130,13 +130,16 @@ how_written = _together(
         "--delimiter", help="What parts the fields of a CSV file: , ; | or tab.  [default: what the header shows]"
     ),
     click.option("--encoding", help="utf-8, utf-16, cp1252 and so on.  [default: UTF-8, else refused]"),
+    click.option("--header", type=click.Choice(["none", "first_line"]), help="Whether there is one.  [default: found]"),
+    click.option("--quote", help='What quotes fields, or none.  [default: "]'),
+    click.option("--escape", help="What escapes the next character, such as a backslash.  [default: nothing]"),
     click.option("--skip-lines", type=int, help="So many lines before the header are no part of the table."),
     click.option("--footer-lines", type=int, help="So many lines at the end are no part of the table."),
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the content of summary.json.")
 
 
-_HOW_WRITTEN = ("delimiter", "encoding", "skip_lines", "footer_lines")
+_HOW_WRITTEN = ("delimiter", "encoding", "header", "quote", "escape", "skip_lines", "footer_lines")
 
 
 def config(given: dict[str, Any]) -> "ConfigFile | None":

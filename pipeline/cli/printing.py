@@ -96,7 +96,8 @@ def _unusually_written(content: dict[str, Any]) -> "Iterator[str]":
     usual = {"delimiter": ",", "encoding": "utf-8", "line_end": "LF or CRLF"}
     for given in content["inputs"]:
         how = given["written"]
-        if any(how.get(name) != usual.get(name) for name in how.get("found", "").split()):
+        is_found = any(how.get(name) != usual.get(name) for name in how.get("found", "").split())
+        if is_found or "end_mark" in how or "columns_ignored" in how:
             yield f"{given['name']}: {written(how)}"
 
 
@@ -355,6 +356,8 @@ def show_inspection(content: dict[str, Any]) -> None:
     console.print(f"{printable(content['path'])}: {content['bytes']:,} bytes, {told}", markup=False)
     for what, why in content["why"].items():
         console.print(f"found, not declared: {what.replace('_', ' ')}, for {why}", markup=False)
+    for one in content["findings"]:
+        console.print(printable(f"warning: {one['code']}: {one['what']}"), markup=False)
     lines = content["lines"]
     console.print(
         f"{lines['physical']:,} lines = {lines['header']} header + {lines['skipped']:,} skipped + {lines['blank']:,} blank"

@@ -84,8 +84,15 @@ def duration(seconds: float) -> str:
 _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 _WORDS = {
     "delimiter": "the delimiter", "encoding": "the encoding", "line_end": "the line ends",
-    "trailing_delimiter": "the trailing delimiter",
 }  # fmt: skip
+#: What a file is besides, in words: the fact and what is said of it.
+_FACTS = {
+    "quote": "fields are quoted with {}",
+    "escape": "characters are escaped with {}",
+    "header": "no header",
+    "columns_ignored": "ignored as empty and without a name: column {}",
+    "end_mark": "the mark {} ends it",
+}
 
 
 def written(how: Mapping[str, str]) -> str:
@@ -98,6 +105,7 @@ def written(how: Mapping[str, str]) -> str:
         told.append(
             f"{_DELIMITERS[how['delimiter']]}{trailing}, {how['encoding']}{_exceptions(how)}, lines end with {how['line_end']}"
         )
+    told += [sentence.format(how[fact]) for fact, sentence in _FACTS.items() if how.get(fact)]
     if found := how.get("found"):
         told.append(f"found out, not declared: {', '.join(_WORDS.get(name, name) for name in found.split())}")
     return "; ".join(told)

@@ -64,7 +64,7 @@ def grammar(delimiter: str, quote: str = '"') -> Grammar:
         quoted = quoted_at_once = r"[^\s\S]"
     field, plain = rf"(?:{quoted_at_once}|{other}\n]*+)", f"{other}]*"
     space = "[ ]*" if delimiter == "\t" else r"[ \t]*"
-    blank = rf"(?:{space}|{mark}{space}{mark})" if quote else space
+    blank = rf"(?:{space}|{mark}[ \t]*{mark})" if quote else space
     return Grammar(
         delimiter=delimiter,
         quote=quote,

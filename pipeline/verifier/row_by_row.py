@@ -97,7 +97,7 @@ def _opened(file: dict[str, Any], plan: dict[str, Any], found: Recomputed) -> Li
         return None
     if file["format"] == "csv":
         source = (plan["config"]["job"].get("source") or {}) if plan["config"] else {}
-        return Lines.of(path, file, (source.get("skip_lines") or 0) + (source.get("footer_lines") or 0))
+        return Lines.of(path, file, source.get("skip_lines") or 0, source.get("footer_lines") or 0)
     if file["format"] == "parquet":
         table = Table(path, file)
         found.not_read.update(f"column {name} of {file['name']}" for name in table.not_read)

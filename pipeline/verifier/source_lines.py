@@ -5,17 +5,18 @@ where its quotes are even, an unreadable one where its lines come to the text th
 """
 
 import codecs
-import csv
 import gzip
-import io
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from pipeline.verifier.csv_form import Columns, CsvForm
+
 _CR_AND_LF_SWAPPED = bytes.maketrans(b"\r\n", b"\n\r")
 _GZIP, _ZSTANDARD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 _SHOWN = {code: f"\\x{code:02x}" for code in [*range(0x20), *range(0x7F, 0xA0)] if code != 9}
+_DOS_END = b"\x1a"  #: Ctrl-Z, the end of a file
 _BLOCK = 1 << 20
 
 
@@ -24,26 +25,27 @@ class Lines:
     """A file's lines, taken one record at a time; what is between the records has to be accounted for as well."""
 
     name: str
-    written: dict[str, Any]
+    form: CsvForm
     columns: list[str]  #: the supplier's
-    most_others: int  #: lines that the job says are no part of the table, blank ones not counted
+    before: int  #: lines that the job says stand before the table
+    behind: int  #: lines that it says stand behind it, blank ones not counted
     _lines: Iterator[str]
     number: int = 0  #: of the line that was taken last
     blank: int = 0
     others: list[int] = field(default_factory=list)  #: neither blank nor part of a record: header and skipped ones
-    header: list[str] | None = None  #: as the lines before the first record show it
+    places: Columns | None = None  #: where the columns stand, once the header was read
     _has_records: bool = False
 
     @classmethod
-    def of(cls, path: Path, described: dict[str, Any], most_others: int) -> "Lines":
+    def of(cls, path: Path, described: dict[str, Any], before: int, behind: int) -> "Lines":
         """The lines of an input as its manifest entry says it is written."""
-        written = described["written"]
-        return cls(described["name"], written, described["columns"], most_others, _physical_lines(path, written))
-
-    @property
-    def delimiter(self) -> str:
-        """What parts the fields."""
-        return str(self.written["delimiter"])
+        written, columns = described["written"], described["columns"]
+        form = CsvForm.of(written)
+        lines = _physical_lines(path, written)
+        if described["came_back"]:  # a list of ours has nothing around its table
+            before = behind = 0
+        places = None if form.has_header else Columns.by_position(len(columns))
+        return cls(described["name"], form, columns, before, behind, lines, places=places)
 
     def skip_to(self, line: int) -> int | None:
         """Go on to the line before this one; the first line on the way that is neither blank nor expected there.
@@ -55,11 +57,8 @@ class Lines:
             text = self._take()
             if text is None:
                 return self.number + 1
-            if self._is_blank(text):
-                self.blank += 1
+            if not self._is_other(text):
                 continue
-            self.others.append(self.number)
-            self._look_for_header(text)
             if self._has_records and first is None:
                 first = self.number
         return first
@@ -80,34 +79,34 @@ class Lines:
                 return f"{self.name}: line {first} is not there" if not lines else _other(self.name, first)
             lines.append(line)
             whole = self._joined(lines)
-            if whole.count('"') % 2 == 0:
+            if self.form.is_whole(whole):
                 break
-        found = _fields(whole, self.delimiter)
-        if self.written.get("trailing_delimiter") and found and not found[-1]:
-            found = found[:-1]
-        if self.header is not None and len(self.header) != len(self.columns):
-            found = [cell for name, cell in zip(self.header, found, strict=False) if name in self.columns]
+        return self._other_cells(first, self._fields(whole), cells)
+
+    def _other_cells(self, first: int, found: list[str], cells: Sequence[str | None]) -> str | None:
+        """What is wrong where a record has other cells than those that are listed."""
+        if self.places is None:
+            return f"{self.name}: line {first} is a record, and no header stands before it"
+        if len(found) != self.places.width:
+            return f"{self.name}: line {first} has {len(found)} fields instead of {self.places.width}"
+        if any(found[at].strip() for at in self.places.ignored):
+            return f"{self.name}: line {first} holds something in a column that is taken for empty"
+        there = [found[at] for at in self.places.listed]
         differing = [
             column
-            for column, there, here in zip(self.columns, found, cells, strict=False)
-            if here is not None and there != here
+            for column, text, here in zip(self.columns, there, cells, strict=True)
+            if here is not None and text != here
         ]
-        if len(found) != len(self.columns):
-            return f"{self.name}: line {first} has {len(found)} fields, {len(self.columns)} are listed"
         return f"{self.name}: line {first} says something else in column {differing[0]}" if differing else None
 
     def finish(self, described: dict[str, Any]) -> str | None:
         """Take what is left; what is wrong where the lines are not as many as the manifest says, of each kind."""
         lines = described["lines"]
         while (text := self._take()) is not None:
-            if self._is_blank(text):
-                self.blank += 1
-            else:
-                self.others.append(self.number)
-                self._look_for_header(text)
-        if self.header is None and lines["header"]:
+            self._is_other(text)
+        if self.places is None and lines["header"]:
             return f"{self.name}: no line is the header that the manifest names"
-        allowed = lines["header"] + min(lines["skipped"], self.most_others)
+        allowed = lines["header"] + min(lines["skipped"], self.before + self.behind)
         if len(self.others) > allowed:
             # The last of them, where the header and what is skipped before it come first.
             return f"{self.name}: line {self.others[allowed]} is in no list"
@@ -138,16 +137,32 @@ class Lines:
 
     def _joined(self, lines: list[str]) -> str:
         whole = "\n".join(lines).removesuffix("\r")
-        return whole.replace("\r", "\n") if self.written["line_end"] == "CR" else whole
+        return whole.replace("\r", "\n") if self.form.ends_with_cr else whole
 
-    def _look_for_header(self, text: str) -> None:
-        if self.header is None:
-            fields = _fields(text.removesuffix("\r"), self.delimiter)
-            if set(self.columns) <= set(fields):
-                self.header = fields[:-1] if self.written.get("trailing_delimiter") else fields
+    def _fields(self, text: str) -> list[str]:
+        """The fields of a record, without the one behind a trailing delimiter."""
+        fields = self.form.fields(text)
+        return fields[:-1] if self.form.has_trailing_delimiter and not fields[-1] else fields
 
-    def _is_blank(self, text: str) -> bool:
-        return not text.strip(" \t\r".replace(self.delimiter, ""))
+    def _is_other(self, text: str) -> bool:
+        """Count a line that is part of no record; whether it is not blank. The first below the preamble is the header."""
+        if self.form.is_blank(text):
+            self.blank += 1
+            return False
+        self.others.append(self.number)
+        if self.places is None and self.number > self.before:
+            self._take_header(text)
+        return True
+
+    def _take_header(self, text: str) -> None:
+        lines = [text]
+        while not self.form.is_whole(self._joined(lines)) and (text_below := self._take()) is not None:
+            lines.append(text_below)
+            self.others.append(self.number)
+        fields = self.form.fields(self._joined(lines))
+        if self.form.has_trailing_delimiter and len(fields) > 1 and not fields[-1]:
+            fields = fields[:-1]
+        self.places = Columns.of_header(fields, self.columns)
 
     def _take(self) -> str | None:
         text = next(self._lines, None)
@@ -157,15 +172,6 @@ class Lines:
 
 def _other(name: str, line: int) -> str:
     return f"{name}: line {line} is not the text that the list shows"
-
-
-def _fields(text: str, delimiter: str) -> list[str]:
-    """The fields of one legal record, also where line ends stand in it."""
-    lines = io.StringIO(text, newline="") if "\n" in text else [text]
-    try:
-        return next(csv.reader(lines, delimiter=delimiter), [""])
-    except csv.Error:  # a carriage return in the middle of a line, say: no record that was ever listed with cells
-        return [text]
 
 
 def _physical_lines(path: Path, written: dict[str, Any]) -> Iterator[str]:
@@ -190,7 +196,7 @@ def _cut(blocks: Iterable[bytes]) -> Iterator[bytes]:
     for block in blocks:
         *whole, tail = (tail + block).split(b"\n")
         yield from whole
-    if tail:
+    if tail := tail.rstrip(_DOS_END):
         yield tail
 
 

@@ -1,0 +1,159 @@
+"""How a CSV input is written, by its manifest entry: the fields of a record, the columns of a header, blank lines."""
+
+import csv
+import io
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+_LINE_BREAKS = re.compile("[ \t]*[\r\n\v\f\x85\u2028\u2029]+[ \t]*")
+_BLANK_LETTERS = "\u115f\u1160\u3164\uffa0\u2800\u034f"  #: letters that show nothing
+_LETTERS = {"n": "\n", "t": "\t"}
+_NULL = "\0N"
+_OURS = "_import_"
+
+
+@dataclass(frozen=True, slots=True)
+class CsvForm:
+    """The marks of a file; `quote` and `escape` are empty where nothing quotes or escapes."""
+
+    delimiter: str
+    quote: str
+    escape: str
+    has_trailing_delimiter: bool
+    has_header: bool
+    ends_with_cr: bool
+
+    @classmethod
+    def of(cls, written: dict[str, Any]) -> "CsvForm":
+        """As the manifest says that a file is written; what it does not say is usual."""
+        quote = str(written.get("quote", '"'))
+        return cls(
+            delimiter=str(written["delimiter"]),
+            quote="" if quote == "none" else quote,
+            escape=str(written.get("escape", "")),
+            has_trailing_delimiter="trailing_delimiter" in written,
+            has_header=written.get("header") != "none",
+            ends_with_cr=written["line_end"] == "CR",
+        )
+
+    def is_whole(self, text: str) -> bool:
+        """Whether no quote is open at the end of these lines, and their last line end is not escaped."""
+        if not self.escape:
+            return not self.quote or text.count(self.quote) % 2 == 0
+        quotes, at = 0, 0
+        while at < len(text):
+            quotes += bool(self.quote) and text[at] == self.quote
+            at += 1 + (text[at] == self.escape)
+        return at == len(text) and quotes % 2 == 0
+
+    def fields(self, text: str) -> list[str]:
+        """The fields of one record that could be read, also where line ends stand in it."""
+        if self.escape:
+            return _escaped_fields(text, self)
+        lines = io.StringIO(text, newline="") if "\n" in text else [text]
+        try:
+            if not self.quote:
+                return next(csv.reader(lines, delimiter=self.delimiter, quoting=csv.QUOTE_NONE), [""])
+            return next(csv.reader(lines, delimiter=self.delimiter, quotechar=self.quote), [""])
+        except csv.Error:  # a carriage return in the middle of a line, say: no record that was ever listed with cells
+            return [text]
+
+    def is_blank(self, text: str) -> bool:
+        """Whether all fields of a line are empty, or hold spaces and tabs alone."""
+        delimiter, quote = re.escape(self.delimiter), re.escape(self.quote)
+        field = " *" if self.delimiter == "\t" else "[ \t]*"
+        if quote:
+            field = f"(?:{field}|{quote}[ \t]*{quote})"
+        return re.fullmatch(f"{field}(?:{delimiter}{field})*", text.removesuffix("\r")) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Where the listed columns stand in a record of `width` fields; the `ignored` ones have no name and must be empty."""
+
+    width: int
+    listed: tuple[int, ...]
+    ignored: tuple[int, ...] = ()
+
+    @classmethod
+    def by_position(cls, count: int) -> "Columns":
+        """The columns of a table without a header."""
+        return cls(count, tuple(range(count)))
+
+    @classmethod
+    def of_header(cls, fields: Sequence[str], names: Sequence[str]) -> "Columns | None":
+        """The places of these names in a header, in its order; None where it does not name just them."""
+        wanted = set(names)
+        places: list[int] = []
+        found: list[str] = []
+        ignored: list[int] = []
+        for at, field in enumerate(fields):
+            name = next((name for name in _possible_names(field, at + 1, wanted) if name in wanted), None)
+            if name is not None:
+                places.append(at)
+                found.append(name)
+            elif not clean_name(field):
+                ignored.append(at)
+            elif not clean_name(field).casefold().startswith(_OURS):
+                return None
+        return cls(len(fields), tuple(places), tuple(ignored)) if found == list(names) else None
+
+
+def clean_name(name: str) -> str:
+    """A name without spaces and invisible characters at its ends, its line breaks as spaces."""
+    text = _LINE_BREAKS.sub(" ", name)
+    visible = [at for at, letter in enumerate(text) if not _is_invisible(letter)]
+    return text[visible[0] : visible[-1] + 1] if visible else ""
+
+
+def _is_invisible(letter: str) -> bool:
+    return letter.isspace() or letter in _BLANK_LETTERS or unicodedata.category(letter) in {"Cf", "Zs", "Zl", "Zp"}
+
+
+def _possible_names(field: str, position: int, wanted: set[str]) -> Iterator[str]:
+    """As it is written, as it is cleaned, and for a column without a name by its position."""
+    yield field
+    clean = clean_name(field)
+    yield clean
+    if not clean:
+        pattern = re.compile(rf"column_{position}(?:_[0-9]+)?")
+        yield from sorted(name for name in wanted if pattern.fullmatch(name))
+
+
+def _escaped_fields(text: str, form: CsvForm) -> list[str]:
+    fields: list[str] = []
+    cell: list[str] = []
+    is_quoted = False
+    at = 0
+    while at < len(text):
+        letter, following = text[at], text[at + 1 : at + 2]
+        taken = 1
+        if letter == form.escape and following:
+            said, taken = _escaped(text, at, form.escape)
+            cell.append(said)
+        elif form.quote and letter == form.quote:
+            is_double = is_quoted and following == form.quote
+            cell.append(form.quote * is_double)
+            taken += is_double
+            is_quoted = is_quoted == is_double
+        elif letter == form.delimiter and not is_quoted:
+            fields.append("".join(cell))
+            cell = []
+        else:
+            cell.append(letter)
+        at += taken
+    fields.append("".join(cell))
+    return ["" if field == _NULL else field for field in fields]
+
+
+def _escaped(text: str, at: int, escape: str) -> tuple[str, int]:
+    """What an escape and the characters after it stand for, and how many characters that are."""
+    if text.startswith(f"{escape}r{escape}n", at):
+        return "\r\n", 4
+    if text.startswith("\r\n", at + 1):
+        return "\r\n", 3
+    following = text[at + 1]
+    return (_NULL if following == "N" else _LETTERS.get(following, following)), 2
