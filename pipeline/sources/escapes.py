@@ -17,6 +17,7 @@ from pipeline.sources.dialect import Dialect
 _BASE = 0x10F000
 _CRLF, _LF, _CRLF_IN_LETTERS, _NULL = "\r", "\n", "r", "N"  #: under these characters the following are hidden
 _LETTERS = {"n": "\n", "t": "\t", _CRLF_IN_LETTERS: "\r\n"}
+_MARKS = string.punctuation + " \t"  #: characters that stand for themselves behind an escape
 _HIDDEN = "[\U0010f000-\U0010f07f]"
 LONGEST_JOINED = 16 << 20  #: lines that end with an escape are followed no further
 
@@ -26,7 +27,7 @@ def _hide(character: str) -> str:
 
 
 _SHOWN = {
-    **{_hide(mark): mark for mark in string.punctuation + " "},
+    **{_hide(mark): mark for mark in _MARKS},
     **{_hide(letter): text for letter, text in _LETTERS.items()},
     _hide(_LF): "\n",
     _hide(_CRLF): "\r\n",
@@ -37,7 +38,7 @@ def _pairs(escape: str) -> dict[str, str]:
     """What is written -> the character under which it is hidden, line ends left out."""
     letters = {f"{escape}{letter}": _hide(letter) for letter in ("n", "t", _NULL)}
     crlf = {f"{escape}r{escape}n": _hide(_CRLF_IN_LETTERS)}
-    return {**{escape + mark: _hide(mark) for mark in string.punctuation + " "}, **letters, **crlf}
+    return {**{escape + mark: _hide(mark) for mark in _MARKS}, **letters, **crlf}
 
 
 def hidden_text(text: str, escape: str) -> str:
@@ -109,6 +110,6 @@ def stray_escapes(raw: pl.Expr, dialect: Dialect) -> pl.Expr:
     """Whether a record holds an escape before a letter or digit that has no meaning, or NULL within a text."""
     part, null = dialect.delimiter, _hide(_NULL)
     apart = pl.concat_str(pl.lit(part), raw.str.replace_all(part, 2 * part, literal=True), pl.lit(part))
-    quote = f"{re.escape(dialect.quote)}?"
+    quote = f"{re.escape(dialect.quote)}?" if dialect.quote else ""
     whole = apart.str.count_matches(f"[{part}]{quote}{null}{quote}[{part}]")
     return raw.str.contains(dialect.escape, literal=True) | (raw.str.count_matches(null, literal=True) != whole)

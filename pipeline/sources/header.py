@@ -17,9 +17,10 @@ _LONGEST_HEADER_SHOWN = 500
 _NAMES = (*FIELDS, BILLING_ID)
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f]")
 _LONE_CR = re.compile(r"\r(?!\n)")
-NO_HEADER = (
-    "this looks like a record, not a header; this file seems to have no header: declare `source.header: none` in the "
-    "config (its columns are then called column_1, column_2, …). If this line does name the columns, declare "
+_A_RECORD = "this looks like a record, not a header"
+_NO_HEADER = (
+    f"{_A_RECORD}. This file seems to have no header: declare `source.header: none` in the config, or --header none for a "
+    "look at the file; its columns are then called column_1, column_2, … If the line does name the columns, declare "
     "`source.header: first_line`"
 )
 
@@ -89,14 +90,15 @@ def check_names(
         likeness = Likeness.HEADER
     is_useless = any_columns or not expected & set(taken.used)
     if (likeness is Likeness.RECORD and is_useless) or (likeness is Likeness.UNCLEAR and any_columns):
-        raise NoHeader(f"{where}: {NO_HEADER}; nothing was sent")
+        advice = _NO_HEADER if sample is not None else f"{_A_RECORD}; the first line must name the columns"
+        raise NoHeader(f"{where}: {advice}; nothing was sent")
     shows = likeness is Likeness.HEADER
     of_names = _repeated(names, shows=shows) if any_columns else _faults(names, taken, layout, hint, shows=shows)
     if faults := [*of_names, *more]:
         told = "; ".join(faults)
         if not shows:
             raise SourceError(
-                f"{where}: {noun} cannot be used: {told}. Perhaps it is a record and this file has no header; then declare source.header: none; nothing was sent"
+                f"{where}: {noun} cannot be used: {told}. If this file has no header, declare `source.header: none` in the config; nothing was sent"
             )
         found = ", ".join(name for name in taken.used if not looks_like_data(name))[:_LONGEST_HEADER_SHOWN]
         raise SourceError(f"{where}: {noun} cannot be used: {told}. Found: {found}")

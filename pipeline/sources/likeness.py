@@ -78,12 +78,14 @@ def _vote(cell: str, below: Sequence[str]) -> int:
     filled = [other for other in below if other.strip()]
     if not filled:
         return -(_NUMBER.fullmatch(cell.strip()) is not None)
-    of_data = sum(map(_has_digits, filled))
+    numbers = sum(_NUMBER.fullmatch(other.strip()) is not None for other in filled)
     if _has_digits(cell):
-        return -(2 * of_data >= len(filled))
+        is_number = _NUMBER.fullmatch(cell.strip()) is not None
+        alike = numbers if is_number else sum(map(_has_digits, filled)) - numbers
+        return -1 if 2 * alike >= len(filled) else int(not is_number and 2 * numbers > len(filled))
     if 2 * filled.count(cell) >= len(filled):
         return -1
-    return int(2 * of_data > len(filled))
+    return int(2 * sum(map(_has_digits, filled)) > len(filled))
 
 
 def _has_digits(cell: str) -> bool:

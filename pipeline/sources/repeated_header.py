@@ -36,16 +36,22 @@ class HeaderText:
         """Whether a row of cells may be such a record; most are ruled out by the length of one cell."""
         if not self.text:
             return False
-        squeezed = pl.select(self._squeezed(pl.lit(pl.Series(list(self.names))))).to_series().to_list()
-        rows = cells
-        for at, name in enumerate(squeezed):
-            if name.isascii():
-                rows = rows.filter(pl.nth(at).str.len_bytes() >= len(name))
-        for at, name in enumerate(squeezed):
-            if not rows.height:
+        names = self._squeezed_series(pl.Series(list(self.names))).to_list()
+        longest_first = sorted(range(len(names)), key=lambda at: -len(names[at]))
+        rows = pl.int_range(cells.height, eager=True)
+        for at in longest_first:
+            if names[at].isascii():
+                rows = rows.filter(cells.to_series(at).gather(rows).str.len_bytes() >= len(names[at]))
+            if not len(rows):
                 return False
-            rows = rows.filter(self._squeezed(pl.nth(at)) == name)
-        return bool(rows.height)
+        for at in longest_first:
+            rows = rows.filter(self._squeezed_series(cells.to_series(at).gather(rows)) == names[at])
+            if not len(rows):
+                return False
+        return True
+
+    def _squeezed_series(self, texts: pl.Series) -> pl.Series:
+        return texts.to_frame("text").select(self._squeezed(pl.col("text")))["text"]
 
     def _squeezed(self, text: pl.Expr) -> pl.Expr:
         """Text without case, quotes, spaces and invisible characters."""

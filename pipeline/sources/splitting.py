@@ -13,14 +13,12 @@ def split_records(records: pl.DataFrame, header: tuple[str, ...], dialect: Diale
     # The empty cell behind a trailing delimiter takes a name that no column has.
     names = [*(GIVEN + name for name in header), *(["trailing"] if dialect.trailing_delimiter else [])]
     whole = pl.col("reason").is_null()
-    good = records.filter(whole)
-    parts = [
-        *_with_cells(good, names, dialect),
-        records.filter(~whole).with_columns(pl.lit(None, pl.String).alias(name) for name in names),
-    ]
-    filled = [part for part in parts if part.height] or parts[:1]
-    table = filled[0] if len(filled) == 1 else pl.concat(filled).sort("line")
-    return table.with_columns(shown_cells(pl.col(name)) for name in names) if dialect.escape else table
+    good, bad = records.filter(whole), records.filter(~whole)
+    parts = _with_cells(good, names, dialect) if good.height else []
+    if bad.height or not parts:
+        parts.append(bad.with_columns(pl.lit(None, pl.String).alias(name) for name in names))
+    table = parts[0] if len(parts) == 1 else pl.concat(parts).sort("line")
+    return table.with_columns(shown_cells(pl.col(name)).alias(name) for name in names) if dialect.escape else table
 
 
 def _with_cells(records: pl.DataFrame, names: list[str], dialect: Dialect) -> list[pl.DataFrame]:
@@ -28,9 +26,10 @@ def _with_cells(records: pl.DataFrame, names: list[str], dialect: Dialect) -> li
     cells = parsed_together(records["raw"], names, dialect)
     if cells is not None:
         return [records.hstack(cells)]
+    plain, quoted = records.filter(~pl.col("quoted")), records.filter("quoted")
     return [
-        _with_plain_cells(records.filter(~pl.col("quoted")), names, dialect),
-        _with_quoted_cells(records.filter("quoted"), names, dialect),
+        *([_with_plain_cells(plain, names, dialect)] if plain.height else []),
+        *([_with_quoted_cells(quoted, names, dialect)] if quoted.height else []),
     ]
 
 

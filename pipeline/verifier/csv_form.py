@@ -4,7 +4,7 @@ import csv
 import io
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,18 +86,23 @@ class Columns:
     @classmethod
     def of_header(cls, fields: Sequence[str], names: Sequence[str]) -> "Columns | None":
         """The places of these names in a header, in its order; None where it does not name just them."""
+        written = {clean_name(field) for field in fields} | set(fields)
         wanted = set(names)
+        given = [name for name in names if name not in written]  #: by position, to columns without a name
         places: list[int] = []
         found: list[str] = []
         ignored: list[int] = []
         for at, field in enumerate(fields):
-            name = next((name for name in _possible_names(field, at + 1, wanted) if name in wanted), None)
+            clean = clean_name(field)
+            numbered = re.compile(rf"column_{at + 1}(?:_[0-9]+)?")
+            possible = [field, clean] if clean else [name for name in given if numbered.fullmatch(name)]
+            name = next((name for name in possible if name in wanted), None)
             if name is not None:
                 places.append(at)
                 found.append(name)
-            elif not clean_name(field):
+            elif not clean:
                 ignored.append(at)
-            elif not clean_name(field).casefold().startswith(_OURS):
+            elif not clean.casefold().startswith(_OURS):
                 return None
         return cls(len(fields), tuple(places), tuple(ignored)) if found == list(names) else None
 
@@ -111,16 +116,6 @@ def clean_name(name: str) -> str:
 
 def _is_invisible(letter: str) -> bool:
     return letter.isspace() or letter in _BLANK_LETTERS or unicodedata.category(letter) in {"Cf", "Zs", "Zl", "Zp"}
-
-
-def _possible_names(field: str, position: int, wanted: set[str]) -> Iterator[str]:
-    """As it is written, as it is cleaned, and for a column without a name by its position."""
-    yield field
-    clean = clean_name(field)
-    yield clean
-    if not clean:
-        pattern = re.compile(rf"column_{position}(?:_[0-9]+)?")
-        yield from sorted(name for name in wanted if pattern.fullmatch(name))
 
 
 def _escaped_fields(text: str, form: CsvForm) -> list[str]:
