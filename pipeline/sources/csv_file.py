@@ -156,9 +156,8 @@ class CsvFile:
         line_ends = taken = 0
         tail = b""
         first_line = 1
-        size = min(batch_bytes, _UP_TO_THE_HEADER)
         while True:
-            block = stream.read(size)
+            block = stream.read(self._next_size(batch_bytes, taken, line_ends))
             taken += len(block)
             if self.dialect.ends_with_cr:
                 block = block.translate(_CR_AND_LF_SWAPPED)
@@ -169,7 +168,6 @@ class CsvFile:
                 raise SourceError(
                     f"{self.path}: line {first_line + whole.count(10)} does not end within 64 MiB: no file of lines"
                 )
-            size = self._next_size(batch_bytes, taken, line_ends + whole.count(b"\n"))
             if (cells := self._plain_cells(whole)) is not None:
                 self._spelling.seen += len(whole)
                 yield _PlainBlock(cells, first_line), False
@@ -198,6 +196,8 @@ class CsvFile:
 
     def _next_size(self, batch_bytes: int, taken: int, line_ends: int) -> int:
         """How many bytes hold as many records as a batch may have, by those that were read."""
+        if not taken:
+            return min(batch_bytes, _UP_TO_THE_HEADER)
         records = min(MOST_RECORDS, max(1, MOST_CELLS_HELD // max(1, len(self.header or ()))))
         return min(batch_bytes, max(1, records * taken // max(1, line_ends)))
 

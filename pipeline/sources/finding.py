@@ -31,7 +31,7 @@ class Findings:
     dialect: Dialect
     header_seems_at: int | None = None  #: a line below the first that looks more like the header than that does
     sample: tuple[tuple[str, ...], ...] = ()  #: cells of some records below the first line
-    usual_width: int = 0  #: how many fields most of the first records have
+    usual_width: int = 0  #: how many fields most of the first records have; 0 where the head ends within the first
     is_shifted: bool = False  #: each record has one field more than the header, and it is empty
 
 
@@ -41,6 +41,7 @@ class _Head:
 
     texts: list[str]
     starts: list[int]
+    is_part_of_a_line: bool = False
 
     @property
     def filled(self) -> list[int]:
@@ -81,14 +82,15 @@ def find_dialect(head: bytes, marked: str | None, declared: Declared, layout: La
 def _head_of(text: str, declared: Declared, quote: str, *, is_cut: bool) -> _Head:
     """The first lines of the table; where the text is cut off somewhere, without the last of them."""
     lines = text.split("\n")
-    if len(lines) > 1 and is_cut:
+    is_part_of_a_line = is_cut and len(lines) == 1
+    if is_cut and not is_part_of_a_line:
         lines.pop()
     kept = "\n".join(lines[declared.skip_lines :][:_LINES_LOOKED_AT])
     lines = [line.removesuffix("\r") for line in hidden_text(kept, declared.escape or "").split("\n")]
     first = next((at for at, line in enumerate(lines) if not _is_blank(line)), 0)
     end = first + _height_of_header(lines[first:], quote)
     starts = [*range(first + 1), *range(end, len(lines))]
-    return _Head([*lines[:first], "\n".join(lines[first:end]), *lines[end:]], starts)
+    return _Head([*lines[:first], "\n".join(lines[first:end]), *lines[end:]], starts, is_part_of_a_line)
 
 
 def _height_of_header(lines: Sequence[str], quote: str) -> int:
@@ -105,7 +107,7 @@ def _findings(first: _Head, dialect: Dialect, expected: frozenset[str], *, has_t
     patterns = dialect.grammar
     filled = first.filled
     widths = Counter(width for at in filled if (width := patterns.width(first.texts[at])))
-    usual = widths.most_common(1)[0][0] if widths else 0
+    usual = widths.most_common(1)[0][0] if widths and not first.is_part_of_a_line else 0
     return Findings(
         dialect,
         _better_header(first, patterns, expected),

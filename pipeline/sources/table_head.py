@@ -47,7 +47,7 @@ class HeadFinder:
             return None, lines
         at = filled[0]
         if dialect.header == "none":
-            return self._without_header(), lines
+            return self._without_header(lines["raw"][at].removesuffix("\r")), lines
         where = f"{self.path}: line {lines['line'][at]}"
         if lines["undecoded"][at]:
             raise SourceError(f"{where}: the header is not {self.decodable}")
@@ -105,8 +105,10 @@ class HeadFinder:
             )
         return names
 
-    def _without_header(self) -> Head:
-        names = numbered_names(self.findings.usual_width)
+    def _without_header(self, first: str) -> Head:
+        dialect = self.findings.dialect
+        width = self.findings.usual_width or max(dialect.grammar.width(first) - dialect.trailing_delimiter, 1)
+        names = numbered_names(width)
         check_names(
             names.used,
             f"{self.path}: source.header: none",
@@ -116,4 +118,4 @@ class HeadFinder:
             any_columns=self.any_columns,
             is_declared=True,
         )
-        return Head(names, HeaderText("", (), self.findings.dialect), 0, 0)
+        return Head(names, HeaderText("", (), dialect), 0, 0)
