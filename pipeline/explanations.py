@@ -120,7 +120,8 @@ EXPLANATIONS: dict[Reason | Alarm, Explanation] = {
         bears_on_it=("mapping.balance",),
     ),
     Reason.VALIDATE_REFERENCE_MISSING: Explanation(
-        "Give the customer the reference by which your own system knows it.", cells={"external_reference": ""}
+        "Give the customer the reference by which your own system knows it.",
+        cells={"external_reference": "", "name": "Thandi Nkosi"},
     ),
     Reason.VALIDATE_REFERENCE_CHARACTERS: Explanation(
         "Write it with letters, digits, _ and - only, in a way that you can turn back.",

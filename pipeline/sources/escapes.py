@@ -69,6 +69,8 @@ def joined_lines(lines: pl.DataFrame, dialect: Dialect, *, at_end: bool) -> tupl
     raw = pl.col("raw").str.replace_many(_pairs(dialect.escape))
     lines = lines.with_columns(raw)
     ends = pl.col("raw").str.contains(rf"{re.escape(dialect.escape)}\r?$") & ~pl.col("undecoded")
+    if at_end:  # nothing follows the last line, so its escape escapes nothing
+        ends &= pl.int_range(pl.len()) < pl.len() - 1
     lines = lines.with_columns(ends=ends)
     begins = ~pl.col("ends").shift(1, fill_value=False)
     hidden_end = (

@@ -467,6 +467,13 @@ def test_escaped_characters_are_read_as_what_they_stand_for(tmp_path, line, expe
         assert cells(records)[-2:] == [expected, ["Z-1", "Zoe", "x"]]
 
 
+def test_an_escape_at_the_very_end_escapes_nothing(tmp_path):
+    for end in (b"", b"\n"):
+        _, records = read_bytes(tmp_path, HEADER + b"A-1,Ann,x\\" + end, Declared(escape="\\"))
+
+        assert cells(records) == ["READ.STRAY_ESCAPE"]
+
+
 def test_a_dump_of_mysql_is_read_with_tabs_and_escapes_alone(tmp_path):
     dump = b'external_reference\tname\tnote\nA-1\tO\\\'Brien\t\\N\nA-2\ta\\\tb\\\nc\tsay "hi"\n'
 
