@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError, WithJsonSchema, model_validator
 from pydantic_core import ErrorDetails
 
 from pipeline.agreement import Control, Stream
@@ -74,14 +74,20 @@ def _a_mark(text: str) -> str:
     from pipeline.sources import is_mark
 
     if not is_mark(text):
-        raise ValueError(f"{text!r} is not one ASCII punctuation character, or separates fields")
+        raise ValueError(f"{text!r} cannot be read; write one ASCII punctuation character that separates no fields")
     return text
+
+
+def _a_quote(text: str) -> str:
+    return text if text == "none" else _a_mark(text)
 
 
 Region = Annotated[str, AfterValidator(_a_region)]
 Moment = Annotated[str, AfterValidator(_a_time)]
 Place = Annotated[str, AfterValidator(checked_place)]
-Mark = Annotated[str, Field(pattern=r"^[!-+\-./:<-@\[-`{}~]$"), AfterValidator(_a_mark)]
+_MARKS = r"[!-+\-./:<-@\[-`{}~]"  #: what `_a_mark` takes, for editors
+Mark = Annotated[str, AfterValidator(_a_mark), WithJsonSchema({"type": "string", "pattern": f"^{_MARKS}$"})]
+Quote = Annotated[str, AfterValidator(_a_quote), WithJsonSchema({"type": "string", "pattern": f"^({_MARKS}|none)$"})]
 _TAB = BeforeValidator(lambda given: "\t" if given in {"tab", "\\t"} else given)
 
 
@@ -103,7 +109,7 @@ class Source(Declaration):
         description="none: there is no header, and columns are called column_1, column_2, …; first_line: it is one, "
         "whatever it looks like. Without it a first line that looks like a record is refused.",
     )
-    quote: Literal["none"] | Mark = Field(default='"', description="The character that quotes fields, or none.")
+    quote: Quote = Field(default='"', description="The character that quotes fields, or none.")
     escape: Mark | None = Field(
         default=None, description="The character that escapes the next one, such as a backslash; without it none does."
     )

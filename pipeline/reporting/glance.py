@@ -87,11 +87,11 @@ _WORDS = {
 }  # fmt: skip
 #: What a file is besides, in words: the fact and what is said of it.
 _FACTS = {
-    "quote": "fields are quoted with {}",
-    "escape": "characters are escaped with {}",
+    "quote": "quote character: {}",
+    "escape": "escape character: {}",
     "header": "no header",
     "columns_ignored": "ignored as empty and without a name: column {}",
-    "end_mark": "the mark {} ends it",
+    "end_mark": "ends with {}",
 }
 
 

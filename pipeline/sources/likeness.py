@@ -50,7 +50,7 @@ def likeness_of(cells: Sequence[str], sample: Sequence[Sequence[str]] = (), expe
     filled = [cell for cell in cells if cell.strip()]
     hits = _expected_names(cells, rows, expected)
     has_data = any(map(looks_like_data, filled))
-    if hits and (2 * hits >= len(filled) or not has_data):
+    if 0 < len(filled) <= 2 * hits or (hits > 1 and not has_data):  # one may be the text of a cell, such as email
         return Likeness.HEADER
     if 2 * sum(map(_is_known_word, filled)) > len(filled):
         return Likeness.HEADER

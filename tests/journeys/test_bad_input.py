@@ -65,7 +65,7 @@ FILES = {
     "lines of delimiters only": (table(ROW, ",,,,,,", ' ,"",,,,,', TWO), "", 0, {}, ""),
     "no header": (PLAIN.removeprefix(HEADER + "\n"), "", 4, {}, "source.header: none"),
     "a last line without its line end": (PLAIN.removesuffix("\n"), "", 0, {}, "DOUBT.LAST_LINE_UNENDED: c.csv: line 3"),
-    "Ctrl-Z at the end": (PLAIN + "\x1a", "", 0, {}, "the mark Ctrl-Z ends it"),
+    "Ctrl-Z at the end": (PLAIN + "\x1a", "", 0, {}, "ends with Ctrl-Z"),
     "a mapped column is missing": (PLAIN.replace("external_reference", "externl_reference"), "", 4, {}, "did you mean 'externl_reference'"),
     "unknown columns": (PLAIN.replace("phone", "fone"), "", 0, {}, "column 'fone' is kept in the lists and not sent (did you mean 'phone'?)"),
     "a trailing delimiter on every record": (PLAIN.replace("\n", ",\n"), "", 0, {}, "ignored as empty and without a name: column 8"),
