@@ -175,7 +175,9 @@ def test_the_lists_hold_the_cells_as_they_stood_in_the_file(tmp_path):
     }
     at, expected = 2, {}
     for line in lines:
-        expected[f"customers.csv:{at}"] = next(csv.reader(io.StringIO(line, newline="")))
+        cells = next(csv.reader(io.StringIO(line, newline="")))
+        if any(cells):  # a line of delimiters only is a blank one
+            expected[f"customers.csv:{at}"] = cells
         at += line.count("\n") + 1
     assert listed == expected
 
