@@ -12,13 +12,12 @@ import pyarrow as pa
 
 from pipeline.errors import SourceError
 from pipeline.sources.dialect import UTF_16
+from pipeline.sources.limits import check_limits
 from pipeline.sources.opening import PACKED, known_format
 
-HIGHEST_RATIO = 100  #: a file of customers packs five to twenty times; more is a mistake or an attack
 HEAD_BYTES = 256 << 10  #: so much of a file is looked at before it is read
 LARGEST_UNPACKED = 256 << 30  #: bytes; a hundred million customers are some ten
 
-_ENOUGH_TO_JUDGE = 1 << 20  #: a ratio says something once so much has come out
 _A_LOOK = 2_000
 _MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 #: What a mark says -> what a job may declare of such a file.
@@ -151,11 +150,7 @@ class _Unpacked:
         self.size += len(block)
         if self.size > self.largest:
             raise SourceError(f"{self.path}: unpacks to more than {self.largest >> 20:,} MiB, which is not read")
-        if self.size > max(_ENOUGH_TO_JUDGE, HIGHEST_RATIO * self.packed.size):
-            raise SourceError(
-                f"{self.path}: unpacks to more than {HIGHEST_RATIO} times its size, as no file of customers does; "
-                "nothing was sent. If it is honest, unpack it first"
-            )
+        check_limits(str(self.path), expanded=self.size, packed=self.packed.size)
         return block
 
 
