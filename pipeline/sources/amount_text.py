@@ -7,9 +7,9 @@ decided where the amount is read. A sign stands in front, however the format sho
 import re
 from decimal import Decimal
 
-_FROM_ONE = re.compile(r"([^0-9]*)([0-9](?:[,'’ \u00a0\u202f]?[0-9])*\.?[0-9]*)([^0-9]*)")
+_FROM_ONE = re.compile(r"([^0-9]*)([0-9](?:[,'\u2019 \u00a0\u202f]?[0-9])*\.?[0-9]*)([^0-9]*)")
 _BELOW_ONE = re.compile(r"([^0-9]*?)([0-9]*\.?[0-9]+|0+\.)([^0-9]*)")
-_MARKS_OF_GROUPS = str.maketrans("", "", ",'’ \u00a0\u202f")
+_MARKS_OF_GROUPS = str.maketrans("", "", ",'\u2019 \u00a0\u202f")
 _MINUS = "-\u2212\u2013\u2010\u2011("
 _SIGNS = re.compile(r"[-+\u2212\u2013\u2010\u2011()]")
 _UNITS = re.compile(r"[%‰]")
@@ -37,7 +37,7 @@ def amount_text(shown: str | None, number: Decimal, zero: str | None = None) -> 
 def _words(around: str) -> str:
     """What stands beside the digits, without signs and marks of groups; only spaces are nothing."""
     words = _SIGNS.sub("", around)
-    return words if words.strip(" ,'’\u00a0\u202f") else ""
+    return words if words.strip(" ,'\u2019\u00a0\u202f") else ""
 
 
 def _plain(digits: str) -> str:

@@ -25,3 +25,8 @@ class Number:
 
 
 Cell = Text | Number
+
+
+def shown_text(cell: Cell) -> Text:
+    """The text that a cell shows, whatever its column is."""
+    return cell.shown if isinstance(cell, Number) else cell

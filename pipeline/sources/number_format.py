@@ -180,7 +180,9 @@ _COLOUR = re.compile(r"black|blue|cyan|green|magenta|red|white|yellow|color ?[0-
 _CONDITION = re.compile(r"(<=|>=|<>|<|>|=) ?(-?[0-9]{1,15}(?:\.[0-9]{1,15})?)")
 _ELAPSED = re.compile(r"h+|m+|s+", re.IGNORECASE)
 #: [$R-1C09], [$€-407], [$-409], [$kr.-x-euro2], [$₹-hi-IN]: a text, and the number or the name of a language.
-_CURRENCY = re.compile(r"\$(.*?)(?:-((?:[0-9A-F]{1,8}|x-[a-z0-9]+|[a-z]{2,3}(?:-[a-z0-9]+)*)(?:,[0-9A-F]+)?))?", re.I)
+_CURRENCY = re.compile(
+    r"\$(.*?)(?:-((?:[0-9A-F]{1,8}|x-[a-z0-9]+|[a-z]{2,3}(?:-[a-z0-9]+)*)(?:,[0-9A-F]+)?))?", re.IGNORECASE
+)
 _SCRIPT = re.compile(r"DBNum[0-9]|NatNum[0-9]{1,2}", re.IGNORECASE)
 _WESTERN_DIGITS = 0x01FF_FFFF  #: above, the number of a language says in which digits numbers are shown
 _MOST_SECTIONS = 4
@@ -207,7 +209,8 @@ def _sections(code: str) -> list[Section]:
 
 
 def _section(tokens: list[tuple[str, str]]) -> Section:
-    parts, condition = [], None
+    parts: list[Part] = []
+    condition = None
     for name, text in tokens:
         if name == "bracket" and (limit := _CONDITION.fullmatch(text)):
             condition = Condition(limit[1], Decimal(limit[2]))

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from pipeline.customer import FIELDS, is_import_column
 from pipeline.layout import BILLING_ID, Layout
-from pipeline.sources.cell import Cell, Number, Text, Trouble
+from pipeline.sources.cell import Trouble, shown_text
 from pipeline.sources.sheet_rows import Row
 from pipeline.sources.workbook import Sheet
 from pipeline.sources.xml_part import NoWorkbook
@@ -59,11 +59,6 @@ def contents_of(row: Row) -> str:
     """What the cells of a row without texts hold, in words."""
     counts = Counter(text.value for text in map(shown_text, row.cells) if isinstance(text, Trouble))
     return ", ".join(f"{count} cell{'s' * (count > 1)} with {what}" for what, count in counts.items())
-
-
-def shown_text(cell: Cell) -> Text:
-    """The text that a cell shows, whatever its column is."""
-    return cell.shown if isinstance(cell, Number) else cell
 
 
 def _named_sheet(sheets: Sequence[Sheet], wanted: str, names: str) -> Sheet:

@@ -1,5 +1,6 @@
 """Rows of a sheet as records: every cell the text that it shows, or the reason why the record has none."""
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -8,7 +9,7 @@ import polars as pl
 from pipeline.customer import is_import_column
 from pipeline.layout import Layout, is_canonical
 from pipeline.outcomes import Reason
-from pipeline.sources.cell import Cell, Number, Text, Trouble
+from pipeline.sources.cell import Cell, Number, Text, Trouble, shown_text
 from pipeline.sources.cell_table import reason_of, text_of_unreadable
 from pipeline.sources.sheet_rows import Row
 from pipeline.sources.source_file import GIVEN, origins
@@ -100,10 +101,10 @@ class SheetTable:
         return Reason.READ_REPEATED_HEADER.value if self._is_header(row) else None
 
     def _is_header(self, row: Row) -> bool:
-        first, *_ = row.cells
-        if first.__class__ is str and _folded(first) != _folded(self.header[0]):
-            return False
-        return [_folded(_written(shown)) for shown in row.cells] == [*map(_folded, self.header)]
+        """Whether a row repeats the header, in any case and with spaces around the names."""
+        texts = (shown_text(cell) for cell in row.cells)
+        cells = itertools.zip_longest(texts, self.header, fillvalue="")
+        return all(isinstance(text, str) and _folded(text) == _folded(str(name)) for text, name in cells)
 
 
 def _is_sent(name: str, layout: Layout | None) -> bool:

@@ -13,6 +13,8 @@ from pipeline.sources.workbook_parts import Link, Package
 from pipeline.sources.xml_part import NoWorkbook
 
 _TRUE = {"1", "true"}
+_MOST_STYLES = 100_000  #: Excel has 65,490
+_LONGEST_CODE = 1000  #: characters of a format; Excel takes 255
 #: The last word of a relationship's type -> what such a sheet is.
 _NO_TABLES = {
     "chartsheet": "a chart sheet",
@@ -89,19 +91,36 @@ class Workbook:
 
     def _formats(self) -> dict[str, Format]:
         part = self._package.linked(self._links, "styles")
-        if part is None:
-            return {"0": CellFormat(GENERAL)}
-        codes = {str(number): code for number, code in BUILT_IN.items()}
-        ids: list[str] = []
-        self._package.collect(
-            part,
-            {
-                "styleSheet/numFmts/numFmt": lambda one: codes.update(
-                    {one.get("numFmtId", ""): one.get("formatCode", GENERAL)}
-                ),
-                "styleSheet/cellXfs/xf": lambda one: ids.append(one.get("numFmtId", "0")),
-            },
-        )
-        known = {id_: CellFormat(codes[id_], from_1904=self._from_1904) for id_ in set(ids) if id_ in codes}
-        formats = {str(style): known.get(id_, UnknownFormat()) for style, id_ in enumerate(ids)}
-        return formats or {"0": CellFormat(GENERAL)}
+        styles = _Styles()
+        if part is not None:
+            take = {"styleSheet/numFmts/numFmt": styles.take_format, "styleSheet/cellXfs/xf": styles.take_style}
+            self._package.collect(part, take)
+        return styles.formats(from_1904=self._from_1904)
+
+
+class _Styles:
+    """The formats of a workbook, and which style has which."""
+
+    def __init__(self) -> None:
+        self._codes = {str(number): code for number, code in BUILT_IN.items()}
+        self._ids: list[str] = []
+
+    def take_format(self, attributes: dict[str, str]) -> None:
+        """A format of the workbook's own."""
+        self._codes[attributes.get("numFmtId", "")] = attributes.get("formatCode", GENERAL)
+
+    def take_style(self, attributes: dict[str, str]) -> None:
+        """A style of cells, by the id of its format."""
+        self._ids.append(attributes.get("numFmtId", "0"))
+
+    def formats(self, *, from_1904: bool) -> dict[str, Format]:
+        """The format of each style, by its number as text; without any style all cells are General."""
+        ids = self._ids or ["0"]
+        if max(len(ids), len(self._codes)) > _MOST_STYLES:
+            raise NoWorkbook(f"a workbook with more than {_MOST_STYLES:,} styles; save it as CSV")
+        known: dict[str, Format] = {
+            id_: CellFormat(self._codes[id_], from_1904=from_1904)
+            for id_ in set(ids)
+            if len(self._codes.get(id_, "?" * _LONGEST_CODE)) < _LONGEST_CODE
+        }
+        return {str(style): known.get(id_, UnknownFormat()) for style, id_ in enumerate(ids)}

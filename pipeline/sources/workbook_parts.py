@@ -15,7 +15,8 @@ from pipeline.sources.xml_part import Found, NoWorkbook, parse
 
 _SMALL_ENOUGH = 64 << 20  #: bytes of one part; below, its ratio does not count
 _LARGEST_PART = 4 << 30
-_MOST_LINKS = 100_000  #: relationships of one part
+_LARGEST_INDEX = 64 << 20  #: bytes of a part that names others, or styles
+_ENCRYPTED = 0x1  #: flag of a part
 _TYPES = "[Content_Types].xml"
 #: How the content type of a main part ends or begins -> what the file is.
 _WORKBOOKS = (
@@ -25,7 +26,7 @@ _WORKBOOKS = (
     ".ms-excel.template.macroenabled.main+xml",
     ".ms-excel.addin.macroenabled.main+xml",
 )
-_OTHERS = {
+_OTHERS = {  # and what to do
     "sheet.binary.macroenabled.main": "a binary workbook (.xlsb); save it as .xlsx or CSV",
     "wordprocessingml": "a Word document; copy its table into a spreadsheet and save that as .xlsx or CSV",
     "ms-word": "a Word document; copy its table into a spreadsheet and save that as .xlsx or CSV",
@@ -64,11 +65,15 @@ class Package:
         infos = self._parts[_normal(part)]
         if len(infos) > 1:
             raise NoWorkbook(f"a workbook with {len(infos)} parts called {part!r}; save it again")
+        if infos[0].flag_bits & _ENCRYPTED:
+            raise NoWorkbook("a ZIP file with a password; save the workbook without one")
         return self._zip.open(infos[0])
 
     def collect(self, part: str, take: Mapping[str, Callable[[dict[str, str]], None]]) -> None:
         """Hand the attributes of a part's elements, by their paths, to those that take them."""
         with self.open(part) as content:
+            if self._parts[_normal(part)][0].file_size > _LARGEST_INDEX:
+                raise NoWorkbook(f"a workbook whose part {part!r} has more than {_LARGEST_INDEX >> 20} MiB")
             for _ in parse(content, Found(take)):
                 pass
 
@@ -89,7 +94,7 @@ class Package:
 
         def take(attributes: dict[str, str]) -> None:
             target = attributes.get("Target", "")
-            if attributes.get("TargetMode", "Internal").casefold() != "external" and len(found) < _MOST_LINKS:
+            if attributes.get("TargetMode", "Internal").casefold() != "external":
                 kind = attributes.get("Type", "").rpartition("/")[2]
                 found[attributes.get("Id", "")] = Link(kind, self._resolved(folder, target))
 
@@ -130,6 +135,8 @@ class Package:
                 return what
         if "xl/workbook.bin" in self:
             return _OTHERS["sheet.binary.macroenabled.main"]
+        if any(part.endswith(".iwa") for part in self._parts):
+            return "an Apple Numbers file; export it as .xlsx or CSV"
         if "mimetype" in self:
             return "an OpenDocument file (.ods); save it as .xlsx or CSV"
         return "a ZIP file and no workbook; unpack it first"
