@@ -96,6 +96,8 @@ def _whole_text(parts: list[Part], digits: str, surplus: str) -> str | None:
     places = [index for index, part in enumerate(parts) if part.kind is Kind.DIGIT]
     if not places:
         return None if digits or surplus else _texts(parts)
+    if surplus and not digits:
+        digits = "0"
     zero = next((index for index in places if parts[index].text == "0"), len(parts))
     digits = digits.rjust(len(places), "\0")
     surplus_digits, digits = digits[: -len(places)], digits[-len(places) :]
@@ -137,7 +139,7 @@ def _power_text(mantissa: list[Part], mark: Part, power: list[Part], number: Dec
     exponent = number.adjusted() // places * places if number else 0
     shown = _decimal_text(mantissa, number.scaleb(-exponent))
     digits = _whole_text(power, str(abs(exponent)).lstrip("0"), "")
-    if shown is None or digits is None:
+    if shown is None or digits is None or not _digit_runs(mantissa[:point]):
         return None
     sign = "-" if exponent < 0 else "+" * mark.text.endswith("+")
     return shown + mark.text[0] + sign + digits
