@@ -9,7 +9,8 @@ class Trouble(Enum):
 
     ERROR = "an error such as #N/A"
     NO_VALUE = "a formula without its result"
-    FORMAT = "a number whose format shows no text that can be given exactly"
+    FORMAT = "a format that shows no exact text"
+    AMOUNT = "an amount that its format shows with another value or sign"
     MALFORMED = "a value that is none of its type"
 
 

@@ -85,7 +85,7 @@ class _Template:
             digits = f"{digits}.{fraction.ljust(self.decimals, '0')}"
         shown = self.before + digits + self.after
         if self.amount_before is None:
-            return Number(shown, Trouble.FORMAT)
+            return Number(shown, Trouble.AMOUNT)
         amount = self.amount_before + digits + self.amount_after
         return shown if shown == amount else Number(shown, amount)
 
@@ -158,11 +158,7 @@ class _Reader:
         amount = shown if self._is_moment else amount_text(shown, number, self._zero)
         if shown == amount:
             return Trouble.FORMAT if shown is None else shown
-        return Number(_or_trouble(shown), _or_trouble(amount))
-
-
-def _or_trouble(text: str | None) -> Text:
-    return Trouble.FORMAT if text is None else text
+        return Number(Trouble.FORMAT if shown is None else shown, Trouble.AMOUNT if amount is None else amount)
 
 
 def _digits_of_zero(section: Section) -> str | None:

@@ -170,7 +170,9 @@ class SheetRows:
             if at < 0 or reference != letters + self._row_text:
                 raise NoWorkbook(f"a workbook with a cell that is nowhere, in row {self._number}")
         if not self._last < at < MOST_COLUMNS:
-            raise NoWorkbook(f"a workbook whose cells are not in their order, in row {self._number}")
+            raise NoWorkbook(
+                f"a workbook whose cells are not in their order or beyond column {MOST_COLUMNS:,}, in row {self._number}"
+            )
         return at
 
     def _add(self, cell: Cell) -> None:

@@ -18,6 +18,7 @@ _REASONS = {
     Trouble.ERROR: Reason.READ_CELL_ERROR,
     Trouble.NO_VALUE: Reason.READ_FORMULA_WITHOUT_VALUE,
     Trouble.FORMAT: Reason.READ_CELL_FORMAT,
+    Trouble.AMOUNT: Reason.READ_CELL_FORMAT,
     Trouble.MALFORMED: Reason.READ_CELL_MALFORMED,
 }
 _AMOUNT = "balance"  #: the canonical column of amounts

@@ -140,7 +140,8 @@ AMOUNTS = [
 def test_an_amount_is_shown_with_its_own_value_and_sign_or_refused(code, stored, text):
     cell = CellFormat(code).number(stored)
 
-    assert (cell.amount if isinstance(cell, Number) else cell) == (Trouble.FORMAT if text is None else text)
+    amount = cell.amount if isinstance(cell, Number) else cell
+    assert (None if amount in {Trouble.FORMAT, Trouble.AMOUNT} else amount) == text
 
 
 def test_an_amount_of_any_common_format_is_the_number_that_the_cell_holds():
