@@ -106,6 +106,7 @@ class ExcelFile:
         head = list(itertools.islice(rows, ROWS_LOOKED_AT))
         if head:
             table = self._take_header(head)
+            book.limit_width(len(table.header))
             records = itertools.chain(head[1:], rows)
             yield from ((table, block) for block in self._cut(records, len(table.header), size, batch_bytes))
             self._check_merged(book.merged, head[1:])

@@ -72,6 +72,7 @@ class SheetRows:
 
     def __init__(self, book: Book) -> None:
         self.merged = (0, 0)  #: the first and the last row of the lowest merged range, once all rows were read
+        self.width = MOST_COLUMNS  #: of the table, once it is known
         self._book = book
         self._writes_texts = {style for style, one in book.formats.items() if not one.shows_texts_as_they_are}
         self._columns: dict[str, int] = {}
@@ -176,10 +177,16 @@ class SheetRows:
         return at
 
     def _add(self, cell: Cell) -> None:
-        """Keep a cell that holds something; those before it that the file leaves out are empty."""
+        """Keep a cell that holds something; those before it that the file leaves out are empty.
+
+        Of the cells beyond the width of the table one is kept, next to its last column: it says that there are any.
+        """
         cells = self._cells
-        if self._last > len(cells):
-            cells.extend([""] * (self._last - len(cells)))
+        at = min(self._last, self.width)
+        if len(cells) > at:
+            return
+        if at > len(cells):
+            cells.extend([""] * (at - len(cells)))
         cells.append(cell)
         if cell.__class__ is str:
             self._size += len(cell)

@@ -72,6 +72,10 @@ class Workbook:
         with self._package.open(sheet.part) as content:
             yield from self._reading.read(content)
 
+    def limit_width(self, columns: int) -> None:
+        """Keep no more columns of the rows that are still to be read, and one cell beyond where there are any."""
+        self._reading.width = columns
+
     def _take_properties(self, attributes: dict[str, str]) -> None:
         self._from_1904 = attributes.get("date1904") in _TRUE
 
