@@ -20,10 +20,11 @@ def amount_text(shown: str | None, number: Decimal, zero: str | None = None) -> 
 
     `zero`: how the format shows zero with digits, for formats that show a dash or nothing instead.
     """
-    if not number and not re.search(r"[0-9]", shown or ""):
+    if shown is None:
+        return None
+    if not number and not re.search(r"[0-9]", shown):
         return zero or "0"
-    pattern = _BELOW_ONE if abs(number) < 1 else _FROM_ONE
-    found = pattern.fullmatch(shown or "")
+    found = (_BELOW_ONE if abs(number) < 1 else _FROM_ONE).fullmatch(shown)
     if found is None:
         return None
     before, digits, after = found[1], found[2].translate(_MARKS_OF_GROUPS), found[3]

@@ -142,7 +142,7 @@ class _Reader:
         found = parsed(code)
         first = found.numbers[0] if found and found.numbers else None
         self._zero = _digits_of_zero(first) if first else None
-        self._is_moment = first is not None and first.shows is Shows.MOMENT
+        self._format = found
 
     def read(self, stored: str) -> Cell:
         """What a stored number is; nothing where only spaces are stored."""
@@ -155,14 +155,19 @@ class _Reader:
         shown = self._write(number)
         if shown is not None and number.adjusted() >= MOST_DIGITS and shown == general_text(number):
             return shown
-        amount = shown if self._is_moment else amount_text(shown, number, self._zero)
-        if shown == amount:
+        amount = amount_text(shown, number, self._zero)
+        if shown == amount or self._is_moment(number):
             return Trouble.FORMAT if shown is None else shown
         return Number(Trouble.FORMAT if shown is None else shown, Trouble.AMOUNT if amount is None else amount)
+
+    def _is_moment(self, number: Decimal) -> bool:
+        """Whether a date or time is shown: it is no amount, and is refused as one where amounts are read."""
+        chosen = section_of(self._format, number) if self._format else None
+        return chosen is not None and chosen[0].shows is Shows.MOMENT
 
 
 def _digits_of_zero(section: Section) -> str | None:
     """Zero as the section of positive numbers shows it, without words."""
     shown = section_text(section, Decimal(0)) if section.shows is Shows.NUMBER else None
     found = re.search(r"[0-9.]+", shown or "")
-    return found[0] if found and found[0].strip(".") else None
+    return found[0] if found and re.fullmatch(r"0*\.?0*[0.]", found[0]) and "0" in found[0] else None

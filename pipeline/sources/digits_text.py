@@ -148,7 +148,8 @@ def _power_text(mantissa: list[Part], mark: Part, power: list[Part], number: Dec
 def _denominator(fixed: str, places: list[Part], number: Decimal) -> int | None:
     """The fixed denominator of a format, or the smallest one that is exact."""
     if written := fixed.lstrip("/ "):
-        return int(written + "".join(part.text for part in places))
+        zeros = "".join(part.text for part in places)
+        return None if zeros.strip("0") else int(written + zeros)
     most = min(len(places), _MOST_DENOMINATOR)
     exact = Fraction(number).denominator
     return exact if exact < 10**most else None

@@ -59,7 +59,7 @@ def section_text(
     shows = section.shows
     if shows is Shows.MOMENT:
         return moment_text(section, number, from_1904=from_1904)
-    if shows in {Shows.NUMBER, Shows.GENERAL} and number.adjusted() >= MOST_DIGITS:
+    if shows in {Shows.NUMBER, Shows.FRACTION, Shows.GENERAL} and number.adjusted() >= MOST_DIGITS:
         return general_text(number)
     text = _unsigned(section, shows, abs(number))
     if text is None or (number and not text.strip()):

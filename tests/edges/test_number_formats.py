@@ -7,6 +7,8 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pipeline.sources.cell import Number, Trouble
 from pipeline.sources.cell_format import CellFormat, exact_number
@@ -159,6 +161,25 @@ def test_an_amount_of_any_common_format_is_the_number_that_the_cell_holds():
                 wrong.append((row["format"], stored, amount))
 
     assert wrong == []
+
+
+PIECES = st.sampled_from(
+    ["0", "#", "?", ",", ".", "%", "E+", "e-", "/", "/8", ";", "@", "General", "_)", "* ", '"x"', '"-"', '" USD"', "\\-", ")", "(", "[Red]",
+     "[>=100]", "[<0]", "[$R-1C09]", "[h]", "yyyy", "mm", "s", "-", "+", " ", "$", "k", '"', "\\", "_", "*", "[", "]", "9", "00", "#,##0.00"]
+)  # fmt: skip
+NUMBERS = st.decimals(-(10**14), 10**14, allow_nan=False, places=2).map(str)
+
+
+@given(st.lists(PIECES, min_size=1, max_size=9).map("".join), NUMBERS)
+@settings(max_examples=300)
+def test_an_amount_of_any_format_is_the_number_that_the_cell_holds_or_refused(code, stored):
+    cell = CellFormat(code).number(stored)
+    amount = cell.amount if isinstance(cell, Number) else cell
+
+    if isinstance(amount, str) and not re.search("[0-9]-[0-9]|:", amount):
+        found = re.findall(r"[0-9]+(?:\.[0-9]+)?", amount)
+        assert len(found) == 1
+        assert Decimal(("-" if amount.startswith("-") else "") + found[0]) == exact_number(stored)
 
 
 @pytest.mark.parametrize(
