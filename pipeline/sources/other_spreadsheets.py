@@ -9,6 +9,7 @@ from pipeline.errors import SourceError
 from pipeline.sources.opening import open_regular
 
 _OLE2 = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_EMPTY_ZIP = b"PK\x05\x06"
 #: How Excel 2 to 4 wrote a sheet: the record that begins it, without any container.
 _OLDEST = re.compile(rb"\x09[\x00\x02\x04][\x04\x06\x08]\x00[\x00-\xff]{2}(?:\x10|\x20|\x40)\x00", re.DOTALL)
 _LOOKED_AT = 8 << 10  #: bytes in which a text says what it is
@@ -18,7 +19,9 @@ _SAVE = "open it in a spreadsheet program and save it as .xlsx or CSV"
 _STREAMS = {
     "EncryptedPackage": "a workbook with a password; save it without one",
     "Workbook": f"an old Excel workbook (.xls); {_SAVE}",
+    "WORKBOOK": f"an old Excel workbook (.xls); {_SAVE}",
     "Book": f"an old Excel workbook (.xls); {_SAVE}",
+    "BOOK": f"an old Excel workbook (.xls); {_SAVE}",
     "WordDocument": "a Word document; copy its table into a spreadsheet and save that as .xlsx or CSV",
 }
 _HTML = re.compile(
@@ -61,6 +64,8 @@ def _in_ole2(file: BinaryIO) -> str:
 
 
 def _in_text(head: bytes) -> str | None:
+    if head.startswith(_EMPTY_ZIP):
+        return "an empty ZIP file and no workbook"
     if _OLDEST.match(head):
         return f"a very old Excel sheet; {_SAVE}"
     text = _decoded(head)

@@ -525,6 +525,7 @@ NO_WORKBOOKS = {
     "secret.xlsx": (OLE2 + "EncryptedPackage".encode("utf-16-le") + b"\0\0", "a workbook with a password"),
     "letter.xlsx": (OLE2 + "WordDocument".encode("utf-16-le") + b"\0\0", "a Word document"),
     "other.xls": (OLE2, "an old Office file"),
+    "empty.xlsx": (b"PK\x05\x06" + b"\0" * 18, "an empty ZIP file"),
     "page.xls": (b"<html><body><table><tr><td>ref</td></tr></table></body></html>", "a web page"),
     "table.xls": (b"\xef\xbb\xbf\r\n<!-- made by x -->\n<TABLE border=1><tr><td>ref", "a web page"),
     "doctype.csv": (b"<!DOCTYPE html>\n<html>", "a web page"),
