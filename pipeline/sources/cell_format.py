@@ -63,7 +63,8 @@ def exact_number(stored: str) -> Decimal | None:
     if number and abs(number.adjusted()) > _HIGHEST_EXPONENT:
         return None
     if len(number.as_tuple().digits) > MOST_DIGITS:
-        number = Decimal(f"{number:.{MOST_DIGITS - 1}E}")
+        # What a spreadsheet rounds to 15 digits is its binary number, not the 17 digits that it writes of it.
+        number = Decimal(f"{Decimal(float(stored)):.{MOST_DIGITS - 1}E}")
     return number.normalize() or Decimal(0)
 
 
