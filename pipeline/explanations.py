@@ -97,7 +97,11 @@ EXPLANATIONS: dict[Reason | Alarm, Explanation] = {
     ),
     Reason.READ_CELL_FORMAT: Explanation(
         "Give the column a plain number format, or the format Text, and save the file anew.",
-        example='1.2E+03, 12%, or a format such as "ACC-"00000',
+        example="an amount shown as 12%, as 1.5 MIO, or with a minus that the cell does not hold; a fraction such as 2/7",
+    ),
+    Reason.READ_CELL_MALFORMED: Explanation(
+        "Open the workbook in a spreadsheet program, look at the cell, and save it again; tell whoever wrote the file.",
+        example="<v>1_000</v> in the column of balances",
     ),
     Reason.MAP_VALUE_UNLISTED: Explanation(
         "Add the text to the value map, or keep texts that it does not list (unlisted: keep).",

@@ -56,7 +56,11 @@ class Reason(_Explained):
     )
     READ_CELL_FORMAT = (
         "READ.CELL_FORMAT",
-        "A cell shows its number in a format (percent, exponent, words of its own) whose text cannot be told.",
+        "A cell's number format shows nothing that can be given exactly, or, of an amount, another value or sign than the cell holds.",
+    )
+    READ_CELL_MALFORMED = (
+        "READ.CELL_MALFORMED",
+        "A cell of the workbook holds what no spreadsheet writes there, such as 1_000 for a number.",
     )
 
     MAP_VALUE_UNLISTED = "MAP.VALUE_UNLISTED", "The config lists what each text stands for, and this one is not listed."

@@ -125,7 +125,11 @@ reviewer = click.option(
     "--reviewer", "planner", help="Who looks at this, for the report.  [default: PIPELINE_PLANNER, or the user's name]"
 )
 maker = click.option("--maker", "planner", help="Who makes this.  [default: PIPELINE_PLANNER, or the user's name]")
+sheet = click.option(
+    "--sheet", metavar="NAME", help="The sheet of a workbook to read.  [default: the only one that is not hidden]"
+)
 how_written = _together(
+    sheet,
     click.option(
         "--delimiter", help="What parts the fields of a CSV file: , ; | or tab.  [default: what the header shows]"
     ),
@@ -139,7 +143,7 @@ how_written = _together(
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the content of summary.json.")
 
 
-_HOW_WRITTEN = ("delimiter", "encoding", "header", "quote", "escape", "skip_lines", "footer_lines")
+_HOW_WRITTEN = ("delimiter", "encoding", "header", "quote", "escape", "skip_lines", "footer_lines", "sheet")
 
 
 def config(given: dict[str, Any]) -> "ConfigFile | None":

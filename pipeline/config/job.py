@@ -119,7 +119,7 @@ class Source(Declaration):
     footer_lines: Annotated[int, Field(ge=0, le=10_000)] = Field(
         default=0, description="So many lines at the end are no part of the table; blank ones are not counted."
     )
-    sheet: Annotated[str, Field(min_length=1, max_length=31)] | None = Field(
+    sheet: Annotated[str, Field(min_length=1, max_length=255)] | None = Field(
         default=None, description="The sheet of a workbook; without it the only one that is not hidden."
     )
 

@@ -3,7 +3,8 @@
 No reader that we measured accounts for every line of a broken file, so the framing of lines into records is ours:
 `dialect.py` is what a job declares, `framing.py` decides which lines belong together, `csv_file.py` reads the bytes.
 `parquet_file.py` reads tables whose rows are whole by themselves (`arrow_text.py` writes their values exactly as text), and
-`excel_file.py` the sheets of workbooks (`workbook.py` their parts, `number_format.py` what a cell shows).
+`excel_file.py` the sheets of workbooks: `workbook.py` and `sheet_rows.py` read them, `workbook_parts.py` finds their parts,
+`number_format.py` takes formats apart, `number_text.py` and `amount_text.py` write what a cell shows.
 For both, `header.py` decides what the columns are and `opening.py` that the file is one, and the same to the end.
 `lines.py` shows single lines to people.
 """
@@ -20,6 +21,7 @@ from pipeline.sources.excel_file import ExcelFile
 from pipeline.sources.header import unknown_columns
 from pipeline.sources.lines import lines_of
 from pipeline.sources.opening import PARQUET, ZIP, beside, first_bytes, is_list_of_ours, is_utf8, known_format
+from pipeline.sources.other_spreadsheets import refuse_other_spreadsheet
 from pipeline.sources.parquet_file import ParquetFile
 from pipeline.sources.source_file import BATCH_BYTES, GIVEN, Batch, Lines, SourceFile, came_back
 
@@ -81,6 +83,7 @@ def _source_file(
         raise SourceError(
             f"{path}: this is no Parquet file, whatever its name says, but {what}; give it its right name"
         )
+    refuse_other_spreadsheet(path)
     if head == ZIP:
         return ExcelFile(path, name, declared, layout, any_columns=any_columns)
     if is_list_of_ours(path):

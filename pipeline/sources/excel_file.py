@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import itertools
 import os
 import zipfile
 import zlib
@@ -10,32 +11,29 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
-from xml.etree.ElementTree import ParseError
-
-import polars as pl
+from xml.parsers.expat import ExpatError
 
 from pipeline.customer import is_import_column
 from pipeline.errors import SourceError
-from pipeline.layout import Layout, is_canonical
-from pipeline.outcomes import Finding, Reason
-from pipeline.sources.cell_table import reason_of, text_of_unreadable
+from pipeline.layout import Layout
+from pipeline.outcomes import Finding
 from pipeline.sources.dialect import Declared
 from pipeline.sources.header import check_names, with_control_characters
-from pipeline.sources.names import Names, is_repeated_header
+from pipeline.sources.limits import HIGHEST_RATIO
+from pipeline.sources.names import Names
 from pipeline.sources.opening import opened_unchanged
-from pipeline.sources.source_file import BATCH_BYTES, GIVEN, Batch, Lines, origins
-from pipeline.sources.workbook import Cell, NoWorkbook, Row, Sheet, Trouble, Workbook, rows_of
+from pipeline.sources.sheet_choice import ROWS_LOOKED_AT, chosen_sheet, contents_of, header_advice, is_title, names_of
+from pipeline.sources.sheet_rows import Row
+from pipeline.sources.sheet_table import SheetTable
+from pipeline.sources.source_file import BATCH_BYTES, Batch, Lines
+from pipeline.sources.workbook import Workbook
+from pipeline.sources.xml_part import NoWorkbook
 
-_REASONS = {
-    Trouble.ERROR: Reason.READ_CELL_ERROR,
-    Trouble.NO_VALUE: Reason.READ_FORMULA_WITHOUT_VALUE,
-    Trouble.FORMAT: Reason.READ_CELL_FORMAT,
-}
 _DAMAGE = (
-    zipfile.BadZipFile, zlib.error, ParseError, EOFError, KeyError, IndexError, ValueError, NotImplementedError,
-    RuntimeError,  # a part that is encrypted
+    zipfile.BadZipFile, zlib.error, ExpatError, EOFError, LookupError, ValueError, NotImplementedError, RuntimeError,
 )  # fmt: skip
-_ROUGHLY_A_ROW = 200  #: bytes in memory; batches of a workbook are small anyway
+_ROUGHLY_A_CELL = 8  #: bytes besides its text
+_ENOUGH_TO_JUDGE = 64 << 20  #: characters of text from which their ratio to the size of the file counts
 
 
 class ExcelFile:
@@ -65,6 +63,10 @@ class ExcelFile:
         self.header: tuple[str, ...] | None = None
         self.names = Names(())
         self.footer: tuple[str, ...] = ()
+        self._last_row = 0
+        self._blank = 0
+        self._footer_rows: list[Row] = []
+        self._footer_height = 0  #: rows from the first of the footer to the last of the sheet
 
     @property
     def columns(self) -> list[str]:
@@ -90,150 +92,124 @@ class ExcelFile:
     def batches(self, *, first_position: int = 0, batch_bytes: int = BATCH_BYTES) -> Iterator[Batch]:
         """Yield the records; raise SourceError where the file is no workbook that can be read, or changes meanwhile."""
         position = first_position
-        with opened_unchanged(self.path) as file, self._damage_told():
+        with opened_unchanged(self.path) as file, self._explained_damage():
             digest = hashlib.file_digest(file, "sha256").hexdigest()
+            size = os.fstat(file.fileno()).st_size
             file.seek(0)
-            for rows in self._blocks(file, max(1, batch_bytes // _ROUGHLY_A_ROW)):
-                records = self._records(rows, position)
+            for table, rows in self._blocks(file, size, batch_bytes):
+                records = table.records(rows, position)
                 position += records.height
                 self.lines = replace(self.lines, records=self.lines.records + records.height)
                 yield Batch(records)
-            size = os.fstat(file.fileno()).st_size
         self.sha256 = digest
         self.size = size
 
-    def _blocks(self, file: BinaryIO, most: int) -> Iterator[list[Row]]:
-        """The rows below the header that hold something, some at a time; the others are counted."""
+    def _blocks(self, file: BinaryIO, size: int, batch_bytes: int) -> Iterator[tuple[SheetTable, list[Row]]]:
+        """The rows below the header that hold something, some `batch_bytes` at a time; the others are counted."""
         book = Workbook(file)
-        sheet = self._sheet(book)
+        sheet = chosen_sheet(book.sheets, self.declared.sheet)
         self.sheet = sheet.name
         self.lines = Lines()
-        first_record = blank = gaps = 0
-        last = self.declared.skip_lines
+        rows = self._filled(self._without_footer(book.rows(sheet)))
+        head = list(itertools.islice(rows, ROWS_LOOKED_AT))
+        if head:
+            table = self._take_header(head)
+            book.limit_width(len(table.header))
+            records = itertools.chain(head[1:], rows)
+            yield from ((table, block) for block in self._cut(records, len(table.header), size, batch_bytes))
+            self._check_merged(book.merged, head[1:])
+            self.footer = tuple(table.text(row.cells) for row in self._footer_rows if row.cells)
+        self._count_lines()
+
+    def _cut(self, rows: Iterator[Row], width: int, size: int, batch_bytes: int) -> Iterator[list[Row]]:
+        """The rows in blocks; refuse texts that are far more than the file, as those that cells share can be."""
         block: list[Row] = []
-        for row in self._without_footer(book.rows(sheet)):
+        held = expanded = 0
+        for row in rows:
+            block.append(row)
+            held += row.size + _ROUGHLY_A_CELL * max(len(row.cells), width)
+            expanded += row.size
+            if expanded > max(_ENOUGH_TO_JUDGE, HIGHEST_RATIO * size):
+                raise NoWorkbook(f"a workbook whose texts are more than {HIGHEST_RATIO} times its size; save it as CSV")
+            if held >= batch_bytes:
+                yield block
+                block, held = [], 0
+        if block:
+            yield block
+
+    def _filled(self, rows: Iterator[Row]) -> Iterator[Row]:
+        """The rows of the table that hold something."""
+        last = self.declared.skip_lines
+        for row in rows:
             self.hidden_rows += row.is_hidden
             if row.number <= self.declared.skip_lines:
                 continue
-            gaps += row.number - last - 1
+            self._blank += row.number - last - 1  # rows that the file leaves out
             last = row.number
-            if not any(row.cells):
-                blank += 1
-                continue
-            if self.header is None:
-                self._take_header(row)
-                continue
-            first_record = first_record or row.number
-            block.append(row)
-            if len(block) == most:
-                yield block
-                block = []
-        for merged in map(rows_of, book.merged):
-            if first_record and merged[1] >= first_record:
-                raise SourceError(
-                    f"{self.path}: cells of rows {merged[0]} to {merged[1]} are merged, and nobody can say which rows "
-                    "their text belongs to; nothing was sent. Take the cells apart and save the file anew"
-                )
-        if block:
-            yield block
-        gaps += max(self.lines.physical - self.lines.skipped - last, 0)
-        skipped = min(self.declared.skip_lines, self.lines.physical) + self.lines.skipped
-        header = int(self.header is not None)
-        # A row that holds nothing, or is written down nowhere, is a blank one.
-        self.lines = replace(self.lines, header=header, skipped=skipped, blank=blank + gaps)
+            if row.cells:
+                yield row
+            else:
+                self._blank += 1
+        self._blank += max(self._last_row - self._footer_height - last, 0)
 
     def _without_footer(self, rows: Iterator[Row]) -> Iterator[Row]:
         """The same without the last rows that are declared to be no part of the table, blank ones not counted."""
         kept: deque[Row] = deque()
         filled = 0
         for row in rows:
-            self.lines = replace(self.lines, physical=row.number)
+            self._last_row = row.number
             kept.append(row)
-            filled += any(row.cells)
+            filled += bool(row.cells)
             while kept and filled > self.declared.footer_lines:
-                filled -= any(kept[0].cells)
+                filled -= bool(kept[0].cells)
                 yield kept.popleft()
-        if kept and filled:
-            first = next(row.number for row in kept if any(row.cells))
-            self.lines = replace(self.lines, skipped=self.lines.physical - first + 1)
-            self.footer = tuple(",".join(map(_text, row.cells)) for row in kept if any(row.cells))
+        self._footer_rows = [row for row in kept if row.cells]
+        if self._footer_rows:
+            self._footer_height = self._last_row - self._footer_rows[0].number + 1
 
-    def _sheet(self, book: Workbook) -> Sheet:
-        wanted = self.declared.sheet
-        visible = [sheet for sheet in book.sheets if not sheet.is_hidden]
-        found = [sheet for sheet in book.sheets if sheet.name == wanted] if wanted else visible
-        if len(found) == 1:
-            return found[0]
-        names = ", ".join(repr(sheet.name) for sheet in book.sheets)
-        if wanted:
-            raise SourceError(f"{self.path}: no sheet {wanted!r}; there are: {names}")
-        raise SourceError(
-            f"{self.path}: {len(visible)} sheets, and nobody has said which is the table; declare it in the config: "
-            f"source.sheet, one of {names}"
+    def _count_lines(self) -> None:
+        self.lines = replace(
+            self.lines,
+            physical=self._last_row,
+            header=int(self.header is not None),
+            skipped=min(self.declared.skip_lines, self._last_row) + self._footer_height,
+            blank=self._blank,
         )
 
-    def _take_header(self, row: Row) -> None:
-        names = ["" if isinstance(cell, Trouble) else cell for cell in row.cells]
-        while names and not names[-1]:
-            names.pop()
+    def _take_header(self, head: list[Row]) -> SheetTable:
+        row = head[0]
+        names = names_of(row)
         where = f"{self.path}: row {row.number} of sheet {self.sheet!r}"
+        if not any(names):
+            raise SourceError(
+                f"{where} holds no names of columns, only {contents_of(row)}{header_advice(head, self.layout)}"
+            )
         if unprintable := with_control_characters(names):
             raise SourceError(f"{where}: a line break or control character stands in the name of column {unprintable}")
-        self.names = check_names(names, where, self.layout, any_columns=self.any_columns)
+        if self.any_columns and is_title(head):
+            raise SourceError(f"{where} has one text above several columns{header_advice(head, self.layout)}")
+        try:
+            self.names = check_names(names, where, self.layout, any_columns=self.any_columns)
+        except SourceError as refused:
+            raise SourceError(f"{refused}{header_advice(head, self.layout)}") from None
         self.header = self.names.used
+        return SheetTable.of(self.name, self.sheet, self.header, self.layout, any_columns=self.any_columns)
 
-    def _records(self, rows: list[Row], position: int) -> pl.DataFrame:
-        header = self.header or ()
-        width = len(header)
-        asked = [self._is_asked(name) for name in header]
-        texts = [[_text(cell) for cell in row.cells[:width]] + [""] * (width - len(row.cells)) for row in rows]
-        troubles = [self._trouble(row.cells, header, asked) for row in rows]
-        cells = pl.DataFrame(texts, schema={GIVEN + name: pl.String for name in header}, orient="row")
-        number = pl.Series("line", [row.number for row in rows], dtype=pl.Int64)
-        table = cells.with_columns(number, trouble=pl.Series(troubles, dtype=pl.String), undecoded=pl.lit(value=False))
-        given = [pl.col(GIVEN + name) for name in header]
-        table = table.with_columns(reason=pl.coalesce("trouble", reason_of(given)))
-        return table.select(
-            position=pl.int_range(pl.len(), dtype=pl.Int64) + position,
-            row_id=pl.format("{}!{}:{}", pl.lit(self.name), pl.lit(self.sheet), pl.col("line")),
-            line=pl.col("line"),
-            line_count=pl.lit(1, pl.Int64),
-            reason=pl.col("reason"),
-            text=text_of_unreadable(table, given),
-            **origins(header),
-            **{GIVEN + name: pl.when(pl.col("reason").is_null()).then(pl.col(GIVEN + name)) for name in self.columns},
-        )
-
-    def _is_asked(self, name: str) -> bool:
-        """Whether a cell of this column must have a text that can be trusted."""
-        if self.any_columns:
-            return False
-        return name in self.layout.columns if self.layout else is_canonical(name)
-
-    def _trouble(self, cells: list[Cell], header: tuple[str, ...], asked: list[bool]) -> str | None:
-        if any(cells[len(header) :]):
-            return Reason.READ_TOO_MANY_FIELDS.value
-        found = (
-            f"{_REASONS[cell].value}:{name}"
-            for cell, name, is_asked in zip(cells, header, asked, strict=False)
-            if is_asked and isinstance(cell, Trouble)
-        )
-        trouble = next(found, None)
-        is_header = trouble is None and is_repeated_header([_text(cell) for cell in cells[: len(header)]], header)
-        return Reason.READ_REPEATED_HEADER.value if is_header else trouble
+    def _check_merged(self, merged: tuple[int, int], records: list[Row]) -> None:
+        if records and merged[1] >= records[0].number:
+            raise SourceError(
+                f"{self.path}: cells of rows {merged[0]} to {merged[1]} are merged, so it is not clear which rows their "
+                "text belongs to; nothing was sent. Unmerge the cells and save the file again"
+            )
 
     @contextlib.contextmanager
-    def _damage_told(self) -> Iterator[None]:
+    def _explained_damage(self) -> Iterator[None]:
         try:
             yield
         except NoWorkbook as error:
             raise SourceError(f"{self.path}: {error}") from None
         except _DAMAGE as error:
             raise SourceError(
-                f"{self.path}: the workbook is damaged, or not wholly written, or in a form that is not read "
-                f"({type(error).__name__}); nothing was sent. Save it anew, or as CSV"
+                f"{self.path}: the workbook is damaged, or not completely written, or in a form that is not read "
+                f"({type(error).__name__}); nothing was sent. Save it again, or as CSV"
             ) from None
-
-
-def _text(cell: Cell) -> str:
-    return f"[{cell.value}]" if isinstance(cell, Trouble) else cell

@@ -39,13 +39,13 @@ PACKED = {b"\x1f\x8b": ("a gzip file", "gzip"), b"\x28\xb5\x2f\xfd": ("a Zstanda
 
 def first_bytes(path: Path) -> bytes:
     """The bytes by which formats are told apart."""
-    with _opened(path) as file:
+    with open_regular(path) as file:
         return file.read(4)
 
 
 def is_list_of_ours(path: Path) -> bool:
     """Whether an earlier run wrote this list, whatever a spreadsheet has made of it: its header names the column of all."""
-    with _opened(path) as file:
+    with open_regular(path) as file:
         head = file.readline(_LONGEST_HEADER)
     text = (
         head.decode("utf-16", errors="replace")
@@ -58,7 +58,7 @@ def is_list_of_ours(path: Path) -> bool:
 def is_utf8(path: Path) -> bool:
     """Whether all of a file is UTF-8, or says by its mark that it is UTF-16."""
     decoder = codecs.getincrementaldecoder("utf-8")()
-    with _opened(path) as file:
+    with open_regular(path) as file:
         block = file.read(_BLOCK)
         if block.startswith((b"\xff\xfe", b"\xfe\xff")):
             return True
@@ -77,7 +77,7 @@ def beside(path: Path, name: str) -> str | None:
     neighbour = path.parent / name
     if not neighbour.exists():
         return None
-    with _opened(neighbour) as file:
+    with open_regular(neighbour) as file:
         content = file.read(_LONGEST_HEADER + 1)
     try:
         if len(content) > _LONGEST_HEADER:
@@ -95,7 +95,7 @@ def known_format(head: bytes) -> str | None:
 @contextlib.contextmanager
 def opened_unchanged(path: Path) -> Iterator[BufferedReader]:
     """Yield the file; refuse it where inode, size or time of change are others once it was read, or reading failed."""
-    with _opened(path) as file:
+    with open_regular(path) as file:
         before = _identity(os.fstat(file.fileno()))
         failure: SourceError | None = None
         try:
@@ -110,7 +110,7 @@ def opened_unchanged(path: Path) -> Iterator[BufferedReader]:
             raise failure
 
 
-def _opened(path: Path) -> BufferedReader:
+def open_regular(path: Path) -> BufferedReader:
     """Open a regular file; the name is never interpreted, and a link, a pipe or a folder is refused."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)

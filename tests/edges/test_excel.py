@@ -11,7 +11,6 @@ import xlsxwriter
 from pipeline.errors import SourceError
 from pipeline.layout import Layout
 from pipeline.sources import BATCH_BYTES, Declared, Lines, in_order, read
-from pipeline.sources.number_format import shown_as
 
 HEADER = ["external_reference", "name", "balance"]
 
@@ -38,51 +37,6 @@ def read_all(path, declared=None, layout=None, *, any_columns=False, batch_bytes
 
 def cells(record: dict) -> list[str]:
     return [text for name, text in record.items() if name.startswith("given.")]
-
-
-SHOWN = [
-    ("General", "240.1", "240.1"),
-    ("General", "123", "123"),
-    ("General", "-0", "0"),
-    ("General", "0.30000000000000004", "0.3"),
-    ("General", "1.1E-7", "0.00000011"),
-    ("General", "123456789012345", "123456789012345"),
-    ("General", "8.21E+20", "8.21000000000000E+20"),
-    ("@", "123", "123"),
-    ("00000", "123", "00123"),
-    ("00000", "-123", "-00123"),
-    ("00000", "123456", "123456"),
-    ("0.00", "240.1", "240.10"),
-    ("0.00", "240.105", "240.105"),  # more than is shown: never rounded
-    ("#,##0.00", "1234567.5", "1234567.50"),
-    ('"R" #,##0.00', "1234.5", "1234.50"),
-    ("[$R-1C09] #,##0.00;[Red]-[$R-1C09] #,##0.00", "-7", "-7.00"),
-    ("#,##0.00_);(#,##0.00)", "-7.5", "-7.50"),
-    ("#,##0.00 [$€-407]", "12.3", "12.30"),
-    ("0", "7", "7"),
-    ("#,##0.000", "1.2345", "1.2345"),
-    ("0%", "0.12", None),
-    ("0.00E+00", "1200", None),
-    ("# ?/?", "0.5", None),
-    ('"ACC-"00000', "123", None),
-    ("yyyy-mm-dd", "46348", "2026-11-22"),
-    ("dd/mm/yyyy", "46348", "2026-11-22"),
-    ("m/d/yy h:mm", "46348.5", "2026-11-22T12:00:00"),
-    ("d mmm yyyy", "1", "1900-01-01"),
-    ("d mmm yyyy", "61", "1900-03-01"),
-    ("h:mm", "0.25", "06:00:00"),
-    ("[h]:mm", "0.25", "06:00:00"),
-    ("yyyy", "-1", None),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("code", "stored", "text"), SHOWN)
-def test_a_number_is_the_text_that_its_format_shows_and_never_rounded(code, stored, text):
-    assert shown_as(code)(stored) == text
-
-
-def test_dates_of_a_workbook_that_counts_from_1904_are_those_that_it_shows():
-    assert shown_as("yyyy-mm-dd", from_1904=True)("44886") == "2026-11-22"
 
 
 @pytest.mark.parametrize("batch_bytes", [1, BATCH_BYTES])

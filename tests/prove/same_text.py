@@ -25,14 +25,15 @@ class Rule(StrEnum):
     HEXADECIMAL = "bytes that are no text are hexadecimal"
     JSON = "a nested value is JSON"
     NO_TEXT = "a cell whose text cannot be known is named in brackets"
+    SHOWN = "a number has the words, signs, percent and scaling that its format shows, and all of its digits"
     NUMBER = "a number has the zeros of its format, and at most the 15 digits that a spreadsheet keeps"
 
 
 Verdict = Rule | bool  #: True where the texts are equal, False where no rule explains the difference
 
 
-def of_workbook(ours: str, value: Any) -> Verdict:
-    """Whether our text says what openpyxl gives of a cell."""
+def of_workbook(ours: str, value: Any, code: str = "General") -> Verdict:
+    """Whether our text says what openpyxl gives of a cell; `code` is its number format."""
     if ours == _written(value):
         return True
     if re.fullmatch(r"\[[^\]]+\]", ours):
@@ -40,7 +41,7 @@ def of_workbook(ours: str, value: Any) -> Verdict:
     if isinstance(value, str):
         return ours == _unescaped(value) and Rule.ESCAPED
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return _is_number(ours, value) and Rule.NUMBER
+        return (_is_number(ours, value) and Rule.NUMBER) or (_shows(ours, value, code) and Rule.SHOWN)
     return ours in _iso_texts(value) and Rule.DATE
 
 
@@ -61,26 +62,53 @@ def _is_number(text: str, value: float) -> bool:
         return False
 
 
+def _shows(text: str, value: float, code: str) -> bool:
+    """Whether a text has the digits of a number: percent and scaling only move the point, and nothing is rounded.
+
+    A fraction is the number, and words without digits are the format's.
+    """
+    if code.casefold() == "general" or "\n" in text:
+        return False
+    for literal in re.findall(r'"([^"]*)"|\\\\(.)', code):
+        text = text.replace("".join(literal), " ") if re.search("[0-9]", "".join(literal)) else text
+    if found := re.search(r"(?:([0-9]+) )?([0-9]+)/([0-9]+)", text):
+        whole, over, under = (int(part or 0) for part in found.groups())
+        return math.isclose(whole + over / under, abs(value))
+    if re.match("[0-9]{4}-[0-9]{2}-[0-9]{2}", text) and 0 <= value < 2_958_466:
+        return text in _iso_texts(_FIRST_DAY + dt.timedelta(days=value + (value < 60)))
+    if re.fullmatch("[0-9]+:[0-9.:]+", text):
+        return text in _elapsed(dt.timedelta(days=value))
+    digits = re.sub("[^0-9]", "", re.sub(r"E[+-]?[0-9]+", "", text)).strip("0")
+    return not re.search("[0-9]", text) or digits == re.sub("[^0-9]", "", f"{abs(value):.14e}"[:16]).strip("0")
+
+
 def _iso_texts(value: Any) -> set[str]:
     """A date, a time or a duration of a workbook as ISO 8601, to the second."""
     match value:
         case dt.datetime():
             moment = _to_the_second(value)
             day = {moment.date().isoformat()} if moment.time() == dt.time() else set()
-            return {moment.isoformat(), *day}
+            return {moment.isoformat(), *day, value.isoformat(timespec="milliseconds")}
         case dt.date():
             return {value.isoformat()}
         case dt.time():
-            return {_to_the_second(dt.datetime.combine(_FIRST_DAY, value)).time().isoformat()}
+            return {
+                _to_the_second(dt.datetime.combine(_FIRST_DAY, value)).time().isoformat(),
+                value.isoformat(timespec="milliseconds"),
+            }
         case dt.timedelta():
-            return {_elapsed(value)}
+            return _elapsed(value)
     return set()
 
 
-def _elapsed(duration: dt.timedelta) -> str:
-    """255:10:10: hours beyond a day are hours."""
-    minutes, seconds = divmod(round(duration.total_seconds()), 60)
-    return f"{minutes // 60:02}:{minutes % 60:02}:{seconds:02}"
+def _elapsed(duration: dt.timedelta) -> set[str]:
+    """255:10:10: hours beyond a day are hours; to the second, or to the millisecond."""
+    texts = set()
+    for unit in (1000, 1):
+        seconds, rest = divmod(round(duration.total_seconds() * 1000 / unit) * unit, 1000)
+        clock = f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+        texts.add(f"{clock}.{rest:03}" if rest else clock)
+    return texts
 
 
 def _to_the_second(moment: dt.datetime) -> dt.datetime:

@@ -215,12 +215,18 @@ def _compare_workbook(file: Any, rows: list[_Row], found: Comparison, is_whole: 
         names.pop()
     at = _positions(file.columns, names)
     for ours, place in zip(file.columns, at, strict=True):
-        found.take(filled[0], place + 1, ours, names[place], of_workbook(ours, names[place]))
+        found.take(
+            filled[0],
+            place + 1,
+            ours,
+            names[place],
+            of_workbook(ours, names[place], table[filled[0]][place].number_format),
+        )
     for row in rows:
         cells = table.get(row.line, ())
         for ours, place in zip(row.cells or (), at, strict=row.cells is not None):
-            value = cells[place].value if place < len(cells) else None
-            found.take(row.line, place + 1, ours, value, of_workbook(ours, value))
+            value, code = (cells[place].value, cells[place].number_format) if place < len(cells) else (None, "General")
+            found.take(row.line, place + 1, ours, value, of_workbook(ours, value, code))
     if is_whole:
         for number in sorted({*filled[1:]} - {row.line for row in rows}):
             found.differ(number, "a row of the second reader that ours does not have")

@@ -83,6 +83,23 @@ def test_another_text_of_the_same_value_has_a_rule(ours, value, verdict):
     assert of_workbook(ours, value) is verdict
 
 
+def test_a_text_that_its_format_shows_has_a_rule_where_its_digits_are_those_of_the_number():
+    for ours, value, code in (
+        ("ACC00123", 123, '"ACC"00000'),
+        ("(12.5%)", -0.125, "0%;(0.0%)"),
+        ("1.5M", 1500000, '0.0,,"M"'),
+        ("1 1/2", 1.5, "# ?/?"),
+    ):
+        assert of_workbook(ours, value, code) is Rule.SHOWN
+    for ours, value, code in (
+        ("ACC00124", 123, '"ACC"00000'),
+        ("12%", 0.125, "0%"),
+        ("1 1/3", 1.5, "# ?/?"),
+        ("R 5", 5, "General"),
+    ):
+        assert of_workbook(ours, value, code) is False
+
+
 @pytest.mark.parametrize(
     ("ours", "value"),
     [("2.4E+2", Decimal(240)), ("0.10000001", 0.1), ("ff", b"\xfe"), ("[", ["a"]), ("2026-11-22T05:30:01", dt.datetime(2026, 11, 22, 5, 30)), ("5s", dt.timedelta(seconds=6))],  # noqa: DTZ001

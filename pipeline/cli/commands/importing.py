@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @options.reading
+@options.sheet
 @options.planning
 @options.accepting
 @options.destination
@@ -43,6 +44,7 @@ def run(**given: Any) -> int:
 
 @click.command()
 @options.reading
+@options.sheet
 @options.planning
 @options.accepting
 @options.destination

@@ -1,0 +1,45 @@
+"""The text of a number in a column of amounts: what its format shows must be the number itself, with its sign.
+
+Words around the number stay: `"Ksh" #,##0.00` of 1234.5 is `Ksh 1234.50`. Whether they name the currency of the record is
+decided where the amount is read. A sign stands in front, however the format shows it: `(5.00)` and `5.00-` are `-5.00`.
+"""
+
+import re
+from decimal import Decimal
+
+_FROM_ONE = re.compile(r"([^0-9]*)([0-9](?:[,'\u2019 \u00a0\u202f]?[0-9])*\.?[0-9]*)([^0-9]*)")
+_BELOW_ONE = re.compile(r"([^0-9]*?)([0-9]*\.?[0-9]+|0+\.)([^0-9]*)")
+_MARKS_OF_GROUPS = str.maketrans("", "", ",'\u2019 \u00a0\u202f")
+_MINUS = "-\u2212\u2013\u2010\u2011("
+_SIGNS = re.compile(r"[-+\u2212\u2013\u2010\u2011()]")
+_UNITS = re.compile(r"[%‰]")
+
+
+def amount_text(shown: str | None, number: Decimal, zero: str | None = None) -> str | None:
+    """An amount from the text that its format shows; None where that is another number, another sign or a percentage.
+
+    `zero`: how the format shows zero with digits, for formats that show a dash or nothing instead.
+    """
+    if shown is None:
+        return None
+    if not number and not re.search(r"[0-9]", shown):
+        return zero or "0"
+    found = (_BELOW_ONE if abs(number) < 1 else _FROM_ONE).fullmatch(shown)
+    if found is None:
+        return None
+    before, digits, after = found[1], found[2].translate(_MARKS_OF_GROUPS), found[3]
+    around = before + after
+    is_negative = any(sign in around for sign in _MINUS)
+    if Decimal(digits) != abs(number) or _UNITS.search(around) or (number and is_negative != (number < 0)):
+        return None
+    return ("-" if number < 0 else "") + _words(before).lstrip() + _plain(digits) + _words(after).rstrip()
+
+
+def _words(around: str) -> str:
+    """What stands beside the digits, without signs and marks of groups; only spaces are nothing."""
+    words = _SIGNS.sub("", around)
+    return words if words.strip(" ,'\u2019\u00a0\u202f") else ""
+
+
+def _plain(digits: str) -> str:
+    return f"0{digits}" if digits.startswith(".") else digits.removesuffix(".")

@@ -1,0 +1,33 @@
+"""What a cell of a workbook holds: a text, a number whose text depends on its column, or the reason why it has no text."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Trouble(Enum):
+    """Why a cell has no text."""
+
+    ERROR = "an error such as #N/A"
+    NO_VALUE = "a formula without its result"
+    FORMAT = "a format that shows no exact text"
+    AMOUNT = "an amount that its format shows with another value or sign"
+    MALFORMED = "a value that is none of its type"
+
+
+Text = str | Trouble
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A number whose text in a column of amounts differs from that which its format shows."""
+
+    shown: Text
+    amount: Text
+
+
+Cell = Text | Number
+
+
+def shown_text(cell: Cell) -> Text:
+    """The text that a cell shows, whatever its column is."""
+    return cell.shown if isinstance(cell, Number) else cell

@@ -1,0 +1,86 @@
+"""Files that people take for workbooks and that cannot be read: each named for what it is, with the way out."""
+
+import codecs
+import re
+from pathlib import Path
+from typing import BinaryIO
+
+from pipeline.errors import SourceError
+from pipeline.sources.opening import open_regular
+
+_OLE2 = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_EMPTY_ZIP = b"PK\x05\x06"
+#: How Excel 2 to 4 wrote a sheet: the record that begins it, without any container.
+_OLDEST = re.compile(rb"\x09[\x00\x02\x04][\x04\x06\x08]\x00[\x00-\xff]{2}(?:\x10|\x20|\x40)\x00", re.DOTALL)
+_LOOKED_AT = 8 << 10  #: bytes in which a text says what it is
+_BLOCK = 1 << 20
+_SAVE = "open it in a spreadsheet program and save it as .xlsx or CSV"
+#: Streams of an OLE2 file, as its directory writes their names -> what the file is.
+_STREAMS = {
+    "EncryptedPackage": "a workbook with a password; save it without one",
+    "Workbook": f"an old Excel workbook (.xls); {_SAVE}",
+    "WORKBOOK": f"an old Excel workbook (.xls); {_SAVE}",
+    "Book": f"an old Excel workbook (.xls); {_SAVE}",
+    "BOOK": f"an old Excel workbook (.xls); {_SAVE}",
+    "WordDocument": "a Word document; copy its table into a spreadsheet and save that as .xlsx or CSV",
+}
+_HTML = re.compile(
+    r"\s*(?:<!--.*?-->\s*)*<(?:!doctype html|html|head|body|table|meta|style)\b", re.IGNORECASE | re.DOTALL
+)
+_XML = re.compile(r"\s*<\?xml\b|\s*<(?:ss:)?Workbook\b")
+
+
+def refuse_other_spreadsheet(path: Path) -> None:
+    """Raise SourceError where a file is a lock file, an old or protected workbook, or a page or XML that Excel opens."""
+    if what := _lock_file(path.name):
+        raise SourceError(f"{path}: {what}")
+    with open_regular(path) as file:
+        head = file.read(_LOOKED_AT)
+        what = _in_ole2(file) if head.startswith(_OLE2) else _in_text(head)
+    if what:
+        raise SourceError(f"{path}: this is {what}; nothing was sent")
+
+
+def _lock_file(name: str) -> str | None:
+    """What to do where a program wrote this file beside an open workbook."""
+    if name.startswith("~$"):
+        return f"Excel keeps this file while a workbook is open; close the workbook and import the file without ~$: {name[2:]}"
+    if name.startswith(".~lock.") and name.endswith("#"):
+        return f"LibreOffice keeps this file while a document is open; close it and import {name[7:-1]}"
+    return None
+
+
+def _in_ole2(file: BinaryIO) -> str:
+    """What an OLE2 file holds, by the names of its streams."""
+    names = {name.encode("utf-16-le") + b"\0\0": what for name, what in _STREAMS.items()}
+    longest = max(map(len, names))
+    found: set[bytes] = set()
+    file.seek(0)
+    tail = b""
+    while block := file.read(_BLOCK):
+        found |= {name for name in names if name in tail + block}
+        tail = block[-longest:]
+    return next((what for name, what in names.items() if name in found), f"an old Office file (OLE2); {_SAVE}")
+
+
+def _in_text(head: bytes) -> str | None:
+    if head.startswith(_EMPTY_ZIP):
+        return "an empty ZIP file and no workbook"
+    if _OLDEST.match(head):
+        return f"a very old Excel sheet; {_SAVE}"
+    text = _decoded(head)
+    if _HTML.match(text):
+        return f"a web page (HTML), whatever its name says; {_SAVE}"
+    if _XML.match(text) is None:
+        return None
+    if "schemas-microsoft-com:office:spreadsheet" in text or "Excel.Sheet" in text:
+        return f"an XML Spreadsheet 2003; {_SAVE}"
+    if "opendocument" in text:
+        return f"an OpenDocument file in one XML file; {_SAVE}"
+    return "an XML file; export the table as CSV or .xlsx"
+
+
+def _decoded(head: bytes) -> str:
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return head.decode("utf-16", errors="replace")
+    return head.removeprefix(codecs.BOM_UTF8).decode("latin-1")

@@ -1,0 +1,114 @@
+"""One XML part of a package, parsed piece by piece: its elements by their place, nothing of it kept.
+
+A document type declaration is refused wherever it stands and however the part is encoded, because the parser reports it.
+Without one there are no entities that could expand.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import IO, Protocol, TypeAlias
+from xml.parsers import expat
+
+_PIECE = 128 << 10
+_DEEPEST = 256  #: elements within each other
+_LONGEST_TAG = 8 << 20  #: bytes that the parser may hold back before it reports anything
+#: Of the elements that make a workbook; a namespace that is not here belongs to somebody else.
+_NAMESPACES = (
+    "http://schemas.openxmlformats.org/spreadsheetml/2006/main",
+    "http://purl.oclc.org/ooxml/spreadsheetml/main",
+    "http://schemas.openxmlformats.org/package/2006/relationships",
+    "http://schemas.openxmlformats.org/package/2006/content-types",
+)
+
+
+Place: TypeAlias = "dict[str, Place]"
+IGNORED: Place = {}  #: where nothing means anything
+
+
+class NoWorkbook(Exception):
+    """The file is no workbook that can be read; says why, and what to do."""
+
+
+class Elements(Protocol):
+    """What takes the elements of a part as they are parsed."""
+
+    def start(self, name: str, attributes: dict[str, str]) -> None:
+        """An element begins."""
+
+    def end(self, name: str) -> None:
+        """An element ends."""
+
+    def text(self, text: str) -> None:
+        """Some text between two tags."""
+
+
+def parse(content: IO[bytes], elements: Elements) -> Iterator[None]:
+    """Feed a part to `elements`; yield after each piece, so that what was found can be taken away.
+
+    Names are local ones where the namespace is that of workbooks or absent; others are `uri name`.
+    """
+    parser = expat.ParserCreate(namespace_separator=" ")
+    parser.buffer_text = True
+    parser.StartElementHandler = elements.start
+    parser.EndElementHandler = elements.end
+    parser.CharacterDataHandler = elements.text
+    parser.StartDoctypeDeclHandler = _refuse_declaration
+    fed = 0
+    while piece := content.read(_PIECE):
+        parser.Parse(piece, False)
+        fed += len(piece)
+        if fed - parser.CurrentByteIndex > _LONGEST_TAG:
+            raise NoWorkbook(f"a workbook with a tag of more than {_LONGEST_TAG >> 20} MiB; save it as CSV")
+        yield
+    parser.Parse(b"", True)
+    yield
+
+
+def place(inside: Mapping[str, "Place"] | None = None) -> "Place":
+    """A place in a part: the elements that mean something there, by every name that the parser may report."""
+    return {
+        spelling: child
+        for name, child in (inside or {}).items()
+        for spelling in (name, *(f"{uri} {name}" for uri in _NAMESPACES))
+    }
+
+
+def check_depth(depth: int) -> None:
+    """Refuse elements that are nested deeper than any spreadsheet nests them."""
+    if depth > _DEEPEST:
+        raise NoWorkbook(f"a workbook whose elements are nested more than {_DEEPEST} deep; save it as CSV")
+
+
+class Found:
+    """Hands the attributes of elements to those that take them, by their path: `workbook/sheets/sheet`."""
+
+    def __init__(self, take: Mapping[str, Callable[[dict[str, str]], None]]) -> None:
+        self._take: list[tuple[Place, Callable[[dict[str, str]], None]]] = []
+        root: Place = {}
+        for path, function in take.items():
+            inside = root
+            for name in path.split("/"):
+                for spelling, child in place({name: {}}).items():
+                    inside.setdefault(spelling, child)
+                inside = inside[name]
+            self._take.append((inside, function))
+        self._places = [root]
+
+    def start(self, name: str, attributes: dict[str, str]) -> None:
+        """Hand the attributes on where they are wanted."""
+        inside = self._places[-1].get(name, IGNORED)
+        self._places.append(inside)
+        check_depth(len(self._places))
+        for wanted, take in self._take:
+            if inside is wanted:
+                take(attributes)
+
+    def end(self, _name: str) -> None:
+        """Leave the element."""
+        self._places.pop()
+
+    def text(self, text: str) -> None:
+        """Texts are no attributes."""
+
+
+def _refuse_declaration(*_declaration: object) -> None:
+    raise NoWorkbook("a workbook with a document type declaration, which no spreadsheet writes")
