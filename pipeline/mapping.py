@@ -14,7 +14,8 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from pipeline.layout import Amount, Layout, Marks, Text, When
+from pipeline.amount import Amount, Marks
+from pipeline.layout import Layout, Text, When
 
 _BLANK = " \t"
 _ZERO = r"^[+-]?0*[.,]?0*$"

@@ -13,8 +13,9 @@ from typing import Any
 
 import polars as pl
 
+from pipeline.amount import Amount, Marks
 from pipeline.currency import NO_CODE, NO_CURRENCY, exponents, known
-from pipeline.layout import Amount, Layout, Marks, Text
+from pipeline.layout import Layout, Text
 
 _SIGNIFICANT = 18  #: digits; what has more in minor units is summed nowhere
 _EDGES = " \t"

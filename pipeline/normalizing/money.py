@@ -5,8 +5,8 @@ The exponent of the currency (ISO 4217) says how many decimals major units have;
 
 import polars as pl
 
+from pipeline.amount import Amount
 from pipeline.currency import exponents
-from pipeline.layout import Amount
 
 _MOST_DIGITS = 18  #: significant digits that fit Int64; anything longer is far beyond what billing takes
 _DECIMAL = r"^[+-]?[0-9]*[.,][0-9]+$"

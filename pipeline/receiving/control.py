@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
 from pipeline.agreement import Control
+from pipeline.amount import Amount, Unit
 from pipeline.currency import exponents, major_units
 from pipeline.errors import ConfigError
-from pipeline.layout import Amount, Layout, Unit
+from pipeline.layout import Layout
 from pipeline.outcomes import Alarm, Finding
 
 _RECORDS = "records"

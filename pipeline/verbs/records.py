@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 import polars as pl
 
+from pipeline.amount import Amount
 from pipeline.customer import payload_expression
-from pipeline.layout import Amount, Layout, Text, canonical_layout
+from pipeline.layout import Layout, Text, canonical_layout
 from pipeline.mapping import map_columns
 from pipeline.normalizing import Defaults, normalize
 from pipeline.outcomes import Fate
