@@ -59,9 +59,9 @@ ANY_CURRENCY = "*"  #: where the job declares signs without a currency
 
 def _a_sign(text: str) -> str:
     """A sign that cannot be taken for a part of the number beside it."""
-    if re.search(r"[0-9()+'\u2212-]|^[\s.,]|[\s,]$", text):
+    if re.search(r"[0-9()+',\u2212-]|^[\s.]|\s$", text):
         raise ValueError(
-            f"{text!r} is no currency sign: it holds a digit, a plus, minus, apostrophe or parenthesis, or has spaces around it"
+            f"{text!r} is no currency sign: it holds a digit, a comma, plus, minus, apostrophe or parenthesis, or has spaces around it"
         )
     return text
 
@@ -143,10 +143,17 @@ class Amount(Declaration):
             )
         if self.marks and (self.parentheses or self.trailing_minus or self.positive_means == "credit"):
             raise ValueError("marks say the sign; parentheses, trailing_minus and positive_means say it another way")
-        marks = {mark.casefold() for mark in (*self.marks.debit, *self.marks.credit)} if self.marks else set()
+        marks = {mark.casefold() for mark in self.marks_behind}
         if both := sorted(sign for signs in self.currency_sign.values() for sign in signs if sign.casefold() in marks):
             raise ValueError(f"currency_sign and marks both list {', '.join(map(repr, both))}")
         return self
+
+    @property
+    def marks_behind(self) -> tuple[str, ...]:
+        """The marks of debit and credit that end the amount itself."""
+        if self.marks is None or self.marks.column is not None:
+            return ()
+        return tuple(mark for mark in (*self.marks.debit, *self.marks.credit) if mark)
 
     def signs(self) -> dict[str, frozenset[str]]:
         """Currency -> the signs that may stand beside its amounts; empty where the job declares none.
@@ -164,8 +171,7 @@ class Amount(Declaration):
 
     def with_customary_signs(self) -> Self:
         """The same, where each currency's own words may stand beside its amounts."""
-        declared = self.signs()
-        marks = {mark.casefold() for mark in (*self.marks.debit, *self.marks.credit)} if self.marks else set()
+        declared, marks = self.signs(), {mark.casefold() for mark in self.marks_behind}
         signs = {
             code: tuple(sorted({sign for sign in own if sign.casefold() not in marks} | declared.get(code, set())))
             for code, own in customary_signs().items()

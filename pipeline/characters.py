@@ -33,8 +33,10 @@ HIDDEN = f"[{_character_class(tuple(one for one in (*_RANGES, *_SELECTORS) if on
 
 def trimmed(cell: pl.Expr) -> pl.Expr:
     """The text without invisible characters at its ends; empty where it holds nothing else."""
+    # Few texts end or begin beyond ASCII, and looking for so many characters takes time.
     beyond_ascii = pl.when(cell.str.len_bytes() != cell.str.len_chars()).then(cell)
-    return pl.coalesce(beyond_ascii.str.strip_chars(INVISIBLE), cell.str.strip_chars(_BLANK))
+    odd = pl.when(beyond_ascii.str.contains(r"^[^\x21-\x7e]|[^\x21-\x7e]$")).then(cell)
+    return pl.coalesce(odd.str.strip_chars(INVISIBLE), cell.str.strip_chars(_BLANK))
 
 
 def name_of(character: str) -> str:

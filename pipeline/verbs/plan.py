@@ -119,21 +119,20 @@ def _plan(
     expected, returns = parse_expected(settings.expect), Returns(settings.reports)
     by_file, absent = {file.name: ControlTotals() for file in files}, Counter[str]()
 
-    def counted() -> Iterator[pl.DataFrame]:
+    def counted() -> Iterator[tuple[Layout, pl.DataFrame]]:
         for file, batch in profile.timed("read", read(files, batch_bytes)):
-            layout = layout_of(settings.mapping, files[0].columns)
+            layout = layout_of(settings.mapping, files[0].columns, file.format)
             records = returns.take(batch.records, files[0].columns, layout) if came_back(file) else batch.records
             with profile.stage("total", records.height):
                 by_file[file.name].add(records, layout)
                 absent.update(count_absent(records, layout))
-            yield records
+            yield layout, records
 
     # Three threads hand batches on: one reads and counts, this one judges, one puts away.
     with one_behind(partial(_stage_records, folder, profile)) as stage_behind:
-        for number, records in enumerate(one_ahead(counted()), start=1):
+        for number, (layout, records) in enumerate(one_ahead(counted()), start=1):
             if stopping.event.is_set():
                 raise Interrupted("stopped while planning; nothing was sent")
-            layout = layout_of(settings.mapping, files[0].columns)
             stage_behind((number, judged(records, layout, defaults, profile)))
             watch.reading(sum(totals.records for totals in by_file.values()))
     totals = added_up(by_file.values())

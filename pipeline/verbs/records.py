@@ -14,9 +14,10 @@ from pipeline.validating import validate
 from pipeline.verbs.profile import Profile
 
 
-def layout_of(declared: Layout | None, columns: list[str]) -> Layout:
-    """What the columns mean: as the job declares, else by their canonical names."""
-    return declared or canonical_layout(columns)
+def layout_of(declared: Layout | None, columns: list[str], file_format: str = "csv") -> Layout:
+    """What the columns mean: as the job declares, else by their canonical names; `file_format` as of a `SourceFile`."""
+    layout = declared or canonical_layout(columns)
+    return layout.of_workbook() if file_format == "excel" else layout
 
 
 def judged(records: pl.DataFrame, layout: Layout, defaults: Defaults, profile: Profile | None = None) -> pl.DataFrame:
@@ -27,7 +28,11 @@ def judged(records: pl.DataFrame, layout: Layout, defaults: Defaults, profile: P
     with profile.stage("normalize", rows):
         customers = normalize(mapped, layout, defaults)
     with profile.stage("validate", rows):
-        reasons = validate(customers, refuse_sensitive=layout.sensitive_metadata == "refuse").reasons
+        reasons = validate(
+            customers,
+            refuse_sensitive=layout.sensitive_metadata == "refuse",
+            reject_unusual_phones=layout.unusual_phones == "reject",
+        ).reasons
     with profile.stage("payloads", rows):
         return _with_payloads(customers, reasons)
 
