@@ -17,6 +17,7 @@ import polars as pl
 
 from pipeline.customer import METADATA_PREFIX, SENSITIVE_PREFIX
 from pipeline.layout import Layout
+from pipeline.normalizing.clues import find_clues
 from pipeline.normalizing.email import email_kinds
 from pipeline.normalizing.identity import identity_kinds
 from pipeline.normalizing.money import balance_expressions, words_named
@@ -25,7 +26,7 @@ from pipeline.normalizing.sensitive import sensitive_kinds
 from pipeline.normalizing.subscribers import is_unusual_length
 from pipeline.normalizing.text import Kinds, clean_text, code_text, currency_code, mapped_text
 
-__all__ = ["NORMALIZATION_VERSION", "Defaults", "normalize"]
+__all__ = ["NORMALIZATION_VERSION", "Defaults", "find_clues", "normalize"]
 
 #: Which normal forms these rules make; raised when an unchanged cell becomes another value. The changelog says which.
 NORMALIZATION_VERSION = 2

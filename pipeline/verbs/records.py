@@ -8,7 +8,7 @@ from pipeline.amount import Amount
 from pipeline.customer import payload_expression
 from pipeline.layout import Layout, Text, canonical_layout
 from pipeline.mapping import map_columns
-from pipeline.normalizing import Defaults, normalize
+from pipeline.normalizing import Defaults, find_clues, normalize
 from pipeline.outcomes import Fate
 from pipeline.validating import validate
 from pipeline.verbs.profile import Profile
@@ -34,7 +34,7 @@ def judged(records: pl.DataFrame, layout: Layout, defaults: Defaults, profile: P
             reject_unusual_phones=layout.unusual_phones == "reject",
         ).reasons
     with profile.stage("payloads", rows):
-        return _with_payloads(customers, reasons)
+        return _with_payloads(customers.with_columns(clue=find_clues(customers, reasons)), reasons)
 
 
 def _with_payloads(customers: pl.DataFrame, reasons: pl.Series) -> pl.DataFrame:
