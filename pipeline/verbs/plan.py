@@ -23,7 +23,7 @@ from pipeline.layout import Layout
 from pipeline.ledger import Ledger
 from pipeline.mapping import count_absent
 from pipeline.matching import find_matches
-from pipeline.normalizing import Defaults
+from pipeline.normalizing import NORMALIZATION_VERSION, Defaults
 from pipeline.outcomes import Action, Alarm, Finding
 from pipeline.planning import Plan, make_plan
 from pipeline.receiving import (
@@ -168,6 +168,7 @@ def _plan(
         "planned_at": CLOCK.now().isoformat(timespec="seconds"),
         "planner": settings.planner,
         "version": __version__,
+        "normalization": NORMALIZATION_VERSION,
         "environment": asdict(environment),
         "destination": settings.destination,
         "config": _config(settings),
@@ -217,6 +218,7 @@ def _decide(
                 same_identity=settings.same_identity,
                 limit=settings.limit,
                 where=settings.where,
+                normalization=NORMALIZATION_VERSION,
             )
         with profile.stage("doubt", rows):
             return plan, [*find_doubts(workbench), *find_mixed_units(workbench, settings.mapping)]
@@ -267,7 +269,8 @@ def _told(finding: Finding) -> dict[str, Any]:
 
 def _history(ledger: Ledger | None, folder: RunFolder, records: int) -> Iterator[pl.DataFrame]:
     """What the ledger knows of the staged records; of a ledger that is small beside them all that it knows."""
-    schema = dict.fromkeys(("external_reference", "state", "fingerprint", "key"), pl.String)
+    texts = ("external_reference", "state", "fingerprint", "key")
+    schema = {**dict.fromkeys(texts, pl.String), "normalization": pl.Int64}
     yield pl.DataFrame(schema=schema)
     if ledger is None:
         return
