@@ -89,6 +89,11 @@ def _signs(balance: Amount) -> Iterator[str]:
         yield "minus behind"
     if balance.positive_means == "credit":
         yield "positive amounts are credits"
+    if balance.currency_sign:
+        signs = dict.fromkeys(sign for signs in balance.currency_sign.values() for sign in signs)
+        yield f"currency signs: {', '.join(signs)}"
+    if balance.leading_apostrophe:
+        yield "apostrophe before it dropped"
 
 
 def _told(text: Text) -> str:
@@ -96,6 +101,8 @@ def _told(text: Text) -> str:
     told = [f"always {text.value}" if text.value is not None else _cells(text)]
     if text.split is not None:
         told.append(f"part {text.split.part} between {text.split.at!r}")
+    if text.leading_apostrophe:
+        told.append("apostrophe before it dropped")
     if text.extract is not None:
         told.append(f"what {text.extract} finds")
     if text.values is not None:
