@@ -173,7 +173,7 @@ def _parted(amounts: pl.DataFrame, amount: Amount) -> pl.DataFrame:
     """Amounts (`cell`) as `bare`, with the signs `before` and `after` them; step by step, or each sign is looked for often."""
     known = _any_of({sign for one in amount.signs().values() for sign in one})
     before_it = rf"^([+(-]?)\s*({known})\s*([0-9.,(+-].*)$"
-    after_it = rf"^(.*[0-9.,)-])\s*({known})\s*({_tail(amount)})$"
+    after_it = rf"^([^\p{{L}}\p{{Sc}}]*[0-9.,)-])\s*({known})\s*({_tail(amount)})$"
     # Most amounts have a sign on one side at most, and the other side need not be asked.
     begins, ends = (~pl.col("cell").str.contains("^[0-9]"), ~pl.col("bare").str.contains("[0-9]$"))
     return (

@@ -26,6 +26,7 @@ def _as_cp1252(text: str) -> str:
     return text.encode()[:2].decode("cp1252")
 
 
+_BOXES = "".join(map(chr, range(0x2500, 0x25A0)))  #: what old programs draw tables with
 _REST = _rest_as("cp1252")
 _REST_IN_A_WORD = _rest_as("cp1252", without="\u2019\u201d\u2013\u2014")  # quotes and dashes end honest words
 _MISREAD = (
@@ -33,11 +34,14 @@ _MISREAD = (
     rf"\x{{C3}}{_REST}",  # the letters of Latin-1
     r"\x{C2}[\x{A0}-\x{BF}]",  # its signs: a no-break space, a degree, a registered trade mark
     rf"[\x{{C4}}\x{{C5}}]{_REST_IN_A_WORD}",  # Latin Extended-A, of Polish, Czech, Turkish
+    r"\x{C8}[\x{2DC}\x{2122}\x{161}\x{203A}]",  # letters with a comma below, of Romanian
     *map(_as_cp1252, "\u2019\u20ac\u2122\ufeff\ufffd\U0001f600"),  # quotes, the euro, a trade mark, emoji
     rf"(?:[\x{{CE}}-\x{{D1}}\x{{D7}}-\x{{D9}}]{_REST}){{2}}",  # Greek, Cyrillic, Hebrew, Arabic
-    rf"(?:[\x{{E0}}-\x{{E9}}]{_REST}{{2}}){{2}}",  # scripts of India, Thai, Chinese
-    rf"\x{{221A}}{_rest_as('mac_roman')}",  # Latin-1 as Mac Roman
-    rf"[\x{{251C}}\x{{252C}}]{_rest_as('cp850')}",  # and as cp850
+    rf"\x{{E1}}[\x{{BA}}\x{{BB}}]{_REST}",  # Vietnamese
+    rf"(?:[\x{{E0}}-\x{{EF}}]{_REST}{{2}}){{2}}",  # scripts of India, Thai, Chinese, Korean
+    rf"[\x{{AC}}\x{{192}}\x{{2206}}\x{{221A}}\x{{2248}}]{_rest_as('mac_roman')}",  # Latin letters as Mac Roman
+    rf"[\x{{251C}}\x{{252C}}\x{{253C}}]{_rest_as('cp850')}",  # and as cp850
+    rf"\x{{2500}}{_rest_as('cp850', without=_BOXES)}",
 )
 _ENTITIES = sorted({name.rstrip(";") for name in html.entities.name2codepoint} | {"apos"})
 _IS_ENTITY = f"&(?:{'|'.join(_ENTITIES)}|#[0-9]{{1,7}}|#[xX][0-9a-fA-F]{{1,6}});"
