@@ -4,6 +4,7 @@ Damaged is what UTF-8 looks like when it was read as cp1252, Mac Roman or an old
 """
 
 import html.entities
+from collections.abc import Iterator
 
 import duckdb
 
@@ -60,15 +61,7 @@ def find_text_doubts(workbench: duckdb.DuckDBPyConnection) -> list[Finding]:
         for (name,) in workbench.execute("SELECT column_name FROM (DESCRIBE records)").fetchall()
         if name in _FIELDS or name.startswith(METADATA_PREFIX)
     ]
-    asked = ", ".join(part for name in columns for part in _asked(name))
-    found = workbench.execute(f"SELECT {asked} FROM records WHERE fate IS NULL").fetchall()[0]
-    findings = []
-    for at, name in enumerate(columns):
-        filled, *of_kinds = found[at * 5 : at * 5 + 5]
-        for (alarm, what), (count, rows) in zip(_KINDS, (of_kinds[:2], of_kinds[2:]), strict=True):
-            if count:
-                findings.append(Finding(alarm, f"{name}: {count} of {filled} texts {what}: {_named(rows, count)}"))
-    return findings
+    return [finding for name in columns for finding in _of_column(workbench, name)]
 
 
 _KINDS = (
@@ -77,14 +70,24 @@ _KINDS = (
 )
 
 
-def _asked(name: str) -> list[str]:
+def _of_column(workbench: duckdb.DuckDBPyConnection, name: str) -> Iterator[Finding]:
+    """One question a column: DuckDB takes more than twice as long to plan one of twice as many columns."""
+    filled, *of_kinds = workbench.execute(_asked(identifier(name))).fetchall()[0]
+    for (alarm, what), count, rows in zip(_KINDS, of_kinds[::2], of_kinds[1::2], strict=True):
+        if count:
+            yield Finding(alarm, f"{name}: {count} of {filled} texts {what}: {_named(rows, count)}")
+
+
+def _asked(text: str) -> str:
     """How many texts a column has, and of each kind how many and the first rows."""
-    text = identifier(name)
-    conditions = (_looks_misread(text), _is_placeholder(text))
-    of_kinds = (
-        f"count(*) FILTER ({is_so}), min_by(row_id, position, {_NAMED}) FILTER ({is_so})" for is_so in conditions
-    )
-    return [f"count({text})", *of_kinds]
+    return f"""
+        SELECT count(text), count(*) FILTER (misread), min_by(row_id, position, {_NAMED}) FILTER (misread),
+            count(*) FILTER (placeholder), min_by(row_id, position, {_NAMED}) FILTER (placeholder)
+        FROM (
+            SELECT row_id, position, {text} AS text, {_looks_misread(text)} AS misread, {_is_placeholder(text)} AS placeholder
+            FROM records WHERE fate IS NULL
+        )
+    """
 
 
 def _looks_misread(text: str) -> str:

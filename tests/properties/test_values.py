@@ -318,15 +318,16 @@ def damaged() -> list[str]:
 
 def doubted(texts: list[str]) -> dict[Alarm, set[str]]:
     """Which of these texts are doubted, each asked in a column of its own."""
-    columns = {f"metadata.{number}": [text] for number, text in enumerate(texts)}
-    records = pl.DataFrame(
-        {"row_id": ["c.csv:2"], "position": [0], "fate": pl.Series([None], dtype=pl.String), **columns}
-    )
-    with duckdb.connect(":memory:") as workbench:
-        hold(workbench, "records", records)
-        found: dict[Alarm, set[str]] = {Alarm.TEXTS_MISREAD: set(), Alarm.TEXTS_PLACEHOLDERS: set()}
-        for finding in find_text_doubts(workbench):
-            found[finding.alarm].add(columns[finding.what.partition(":")[0]][0])
+    found: dict[Alarm, set[str]] = {Alarm.TEXTS_MISREAD: set(), Alarm.TEXTS_PLACEHOLDERS: set()}
+    for some in (texts[at : at + 40] for at in range(0, len(texts), 40)):
+        columns = {f"metadata.{number}": [text] for number, text in enumerate(some)}
+        no_fate = pl.Series([None], dtype=pl.String)
+        with duckdb.connect(":memory:") as workbench:
+            hold(
+                workbench, "records", pl.DataFrame({"row_id": ["c.csv:2"], "position": [0], "fate": no_fate, **columns})
+            )
+            for finding in find_text_doubts(workbench):
+                found[finding.alarm].add(columns[finding.what.partition(":")[0]][0])
     return found
 
 
