@@ -1,4 +1,4 @@
-"""Characters that nobody sees: spaces of every kind, format characters, fillers; and how a text loses them at its ends."""
+"""Invisible characters: spaces of every kind, format characters, fillers; and how to trim them from the ends of a text."""
 
 import unicodedata
 
@@ -33,7 +33,7 @@ HIDDEN = f"[{_character_class(tuple(one for one in (*_RANGES, *_SELECTORS) if on
 
 def trimmed(cell: pl.Expr) -> pl.Expr:
     """The text without invisible characters at its ends; empty where it holds nothing else."""
-    # Few texts end or begin beyond ASCII, and looking for so many characters takes time.
+    # Few texts begin or end beyond ASCII, and comparing with 200 characters takes time.
     beyond_ascii = pl.when(cell.str.len_bytes() != cell.str.len_chars()).then(cell)
     odd = pl.when(beyond_ascii.str.contains(r"^[^\x21-\x7e]|[^\x21-\x7e]$")).then(cell)
     return pl.coalesce(odd.str.strip_chars(INVISIBLE), cell.str.strip_chars(_BLANK))

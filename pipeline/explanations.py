@@ -474,7 +474,7 @@ EXPLANATIONS: dict[Reason | Alarm, Explanation] = {
         bears_on_it=("mapping.absent",),
     ),
     Alarm.SAME_EMAIL: Explanation(
-        "Look at the largest group: an address that the source fills in where it has none belongs to nobody.",
+        "Look at the largest group: it may be a default address that the source fills in for customers without one.",
         example="office@example.com under three references",
         bears_on_it=("mapping.email", "mapping.absent"),
     ),

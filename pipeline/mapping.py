@@ -194,7 +194,7 @@ def _tail(amount: Amount) -> str:
 
 
 def _any_of(texts: Iterable[str]) -> str:
-    """A regular expression for any of these texts, as much of one as stands there."""
+    """A regular expression for any of these texts; it prefers the longest."""
     longest_first = sorted(texts, key=lambda text: (-len(text), text))
     return "|".join("".join(rf"\x{{{ord(character):X}}}" for character in text) for text in longest_first)
 

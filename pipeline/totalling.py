@@ -207,7 +207,7 @@ def _behind(foot: str, signs: Sequence[str], written: Amount) -> tuple[str, str 
 
 
 def _has_own_signs(group: dict[str, Any], layout: Layout) -> bool:
-    """Whether the signs beside the amounts of a group are signs of its currency; of what is no currency nobody can tell."""
+    """Whether the signs beside the amounts of a group are signs of its currency; true where its code is no currency."""
     signs = layout.balance.signs() if layout.balance else {}
     own = signs.get(_currency(group, layout) or "")
     return own is None or {group[name] for name in _SIGNS} - {None} <= own

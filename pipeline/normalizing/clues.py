@@ -1,6 +1,6 @@
-"""What was seen in the texts of rejected rows, in a sentence for the hint: characters by their names, words in “ ”.
+"""Clues for the hint of a rejected row: invisible characters, apostrophes, dashes and words that its texts hold.
 
-A word is the only thing that a clue quotes of a cell, and it stands between “ and ”, so that reports can hide it.
+A clue quotes nothing of a cell but such a word, between “ and ”, so that reports can hide it.
 """
 
 from collections.abc import Callable, Iterator
@@ -28,8 +28,8 @@ def find_clues(customers: pl.DataFrame, reasons: pl.Series) -> pl.Series:
     rejected = rejected.filter(pl.col("reasons").list.len() > 0)
     if not rejected.height:
         return pl.repeat(None, customers.height, dtype=pl.String, eager=True).alias("clue")
-    told = [clue for name in texts for clue in _clues(rejected, name.removeprefix("mapped."))]
-    found = rejected.select("at", clue=pl.concat_str(told, separator=" ", ignore_nulls=True).replace("", None))
+    clues = [clue for name in texts for clue in _clues(rejected, name.removeprefix("mapped."))]
+    found = rejected.select("at", clue=pl.concat_str(clues, separator=" ", ignore_nulls=True).replace("", None))
     every = customers.select(at=pl.int_range(pl.len(), dtype=pl.UInt32))
     return every.join(found, on="at", how="left", maintain_order="left")["clue"]
 
@@ -61,14 +61,14 @@ def _begins_with(field: str, character: str) -> str:
 
 
 def _words(text: pl.Series, rejected: pl.DataFrame) -> pl.Series:
-    """What is said of the words beside amounts, by currency."""
+    """A sentence about the word beside each amount, by currency."""
     has_words = rejected["reasons"].list.eval(pl.element().is_in(_OF_WORDS)).list.any()
     word = pl.when(has_words).then(text).str.extract(_WORD).str.strip_chars().str.strip_chars_end(" ,")
     pairs = rejected.select("currency", word=word)
     each = pairs.drop_nulls("word").unique()
-    said = [_of_word(*pair) for pair in each.iter_rows()]
-    told = each.with_columns(said=pl.Series(said, dtype=pl.String))
-    return pairs.join(told, on=["currency", "word"], how="left", nulls_equal=True, maintain_order="left")["said"]
+    sentences = [_of_word(*pair) for pair in each.iter_rows()]
+    each = each.with_columns(sentence=pl.Series(sentences, dtype=pl.String))
+    return pairs.join(each, on=["currency", "word"], how="left", nulls_equal=True, maintain_order="left")["sentence"]
 
 
 def _of_word(currency: str | None, word: str) -> str:

@@ -1,8 +1,8 @@
 """How many digits the subscriber numbers of a country have, where its plan gives all fixed lines the same number of them.
 
-Google's metadata calls more valid than that: service numbers, and patterns with room for digits that nobody has (it takes
-082123 for a South African mobile). From the same metadata: a plan is fixed where all its fixed lines have one length; its
-subscribers have that length, or one from the example of a mobile number to the longest mobile number.
+Google's metadata calls more numbers valid: service numbers, and those of patterns that are too wide (082123 matches the
+pattern of South African mobiles). From the same metadata: a plan is fixed where all fixed lines have one length. Its
+subscribers have that length, or any length from the example of a mobile number to the longest mobile number.
 """
 
 from functools import cache

@@ -182,11 +182,11 @@ def _shared_emails(workbench: duckdb.DuckDBPyConnection) -> list[Finding]:
     emails, references, most, examples = workbench.execute(_EMAILS).fetchall()[0]
     if not emails:
         return []
-    told = (
+    message = (
         f"{emails} email address{'es' * (emails > 1)} under {references} references; the largest group has {most}, "
         f"such as {', '.join(examples)}"
     )
-    return [Finding(Alarm.SAME_EMAIL, told)]
+    return [Finding(Alarm.SAME_EMAIL, message)]
 
 
 _WORDS = {"card": "card numbers", "iban": "bank accounts (IBAN)", "identity": "South African identity numbers"}

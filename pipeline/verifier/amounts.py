@@ -123,7 +123,7 @@ def declared(mapping: dict[str, Any] | None, columns: list[str]) -> Amounts | st
 
 
 def _words_of(code: str | None) -> Collection[str]:
-    """The customary signs of a currency; of what is none any of them, for nobody can tell."""
+    """The customary signs of a currency; all signs where the code is no currency."""
     signs = customary_signs()
     return signs.get(code or "") or frozenset().union(*signs.values())
 

@@ -1,4 +1,4 @@
-"""Families of neighbours: amounts with signs, phones as floats, characters that nobody sees, damaged texts and honest ones."""
+"""Families of neighbours: amounts with signs, phones as floats, invisible characters, damaged texts and honest ones."""
 
 import html
 import itertools
@@ -215,7 +215,7 @@ def test_the_examples_of_fixed_and_mobile_numbers_of_all_regions_are_usual():
     assert [number for number, is_so in zip(examples, unusual, strict=True) if is_so] == []
 
 
-# -- characters that nobody sees --------------------------------------------------------------------------------------
+# -- invisible characters ---------------------------------------------------------------------------------------------
 
 
 def test_every_space_and_format_character_of_unicode_is_trimmed():
