@@ -6,7 +6,6 @@ import shutil
 from pathlib import Path
 
 import polars as pl
-import pytest
 from openpyxl import Workbook
 
 OUTSIDE = Path(__file__).parents[1] / "cases" / "outside"
@@ -46,24 +45,17 @@ def written(inside, text: str) -> Path:
 KONTO = '{external_reference: Konto, currency: Whg, balance: {column: Saldo, unit: major, decimal_mark: ",", thousands: " ", parentheses: true%s}}'  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    "signs",
-    ['[R, "€", "$"]', '{ZAR: R, EUR: "€", USD: ["$", US$]}', '{"*": [R, "€", "$"]}'],
-    ids=["list", "map", "any"],
-)
-def test_currency_signs_are_read_where_the_job_declares_them(inside, signs):
-    file = inside.folder / "c.csv"
+def test_currency_signs_are_read_where_the_job_declares_them(inside):
     text = (OUTSIDE / "currency_signs" / "c.csv").read_text(encoding="utf-8")
-    file.write_text(text.replace("$(0.01)", "$(0,01)") + "A8;ZAR;'-4,00\n", encoding="utf-8")
+    file = written(inside, text.replace("$(0.01)", "$(0,01)") + "A8;ZAR;'-4,00\n")
 
-    records = planned(inside, file, KONTO % f", leading_apostrophe: true, currency_sign: {signs}")
+    records = planned(inside, file, KONTO % ', leading_apostrophe: true, currency_sign: [R, "€", "$"]')
 
     assert records["balance"].to_list() == [1153556, 50, -500, 123456, -1, -10000, -1200, -400]
     assert records["fate"].null_count() == 8
-    run = inside.newest().name
     assert inside("run", file, "--config", "job.yaml", "--yes").returncode == 0
     verified = inside("verify", inside.newest().name)
-    assert verified.returncode == 0, verified.stdout + run
+    assert verified.returncode == 0, verified.stdout
 
 
 def test_currency_signs_that_no_job_declares_are_named_in_the_hint_with_the_key_that_reads_them(inside):

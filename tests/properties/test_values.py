@@ -143,6 +143,26 @@ def test_in_workbooks_every_customary_sign_of_every_currency_is_read_beside_its_
     assert all(f"“{sign}”" in clue for (_, sign), clue in zip(others, refused["clue"], strict=True))
 
 
+@pytest.mark.parametrize(
+    "signs",
+    [["R", "€", "$"], {"ZAR": "R", "EUR": ["€"], "USD": ["$", "US$"]}, {"*": ["R", "€", "$"]}, {"*": "R", "EUR": "€", "USD": "$"}],
+)  # fmt: skip
+def test_signs_may_be_declared_as_a_list_or_by_currency(signs):
+    written = {"column": "B", "unit": "major", "decimal_mark": ",", "parentheses": True, "currency_sign": signs}
+    texts = {"ZAR": ["R 5,00", "-R5", "(R 5)", "5R"], "EUR": ["5 €", "€-5"], "USD": ["$(5)", "$5"]}
+    rows = [(code, text) for code, some in texts.items() for text in some]
+    declared = layout(currency="C", balance=written)
+
+    table = judged(declared, C=[code for code, _ in rows], B=[text for _, text in rows])
+    swapped = judged(
+        declared, C=[{"ZAR": "EUR", "EUR": "USD", "USD": "ZAR"}[code] for code, _ in rows], B=[text for _, text in rows]
+    )
+
+    assert table["balance"].to_list() == [500, -500, -500, 500, 500, -500, -500, 500]
+    assert set(swapped["reasons"].explode()) == {"MAP.SIGN_OF_ANOTHER_CURRENCY:balance"}
+    assert Layout.model_validate(declared.model_dump(mode="json")) == declared
+
+
 @pytest.mark.parametrize("unit", ["MIO", "Mio.", "TSD", "Tsd.", "k", "K", "m", "M", "bn", "%", "‰", "pcs", "Stück", "hundred", "°"])  # fmt: skip
 def test_a_unit_beside_an_amount_is_rejected_and_named_in_workbooks_too(unit):
     codes = ["ZAR", "EUR", "USD", "ZMW", "PGK", "KES", "MYR"]
