@@ -186,6 +186,7 @@ def test_phones_that_were_numbers_to_a_spreadsheet_are_rejected_as_damaged():
     floats += [f"{int(digits):{form}}" for digits in DIGITS for form in (".2E", ".5e", ".0E", "+.3E")]
     floats += [text.replace(".", ",") for text in floats if "E" in text]
     floats += [f"{int(digits):,}.0" for digits in DIGITS[:4]]
+    floats += ["+49 30 123456.0", "+49 (30) 123456.0", "(082) 123-4567.0", "082 123 4567,0", "030/123456.0"]
 
     for region in ("ZA", "DE", "US"):
         table = judged(layout(phone="P", region={"value": region}), P=floats)
