@@ -123,6 +123,11 @@ EXPLANATIONS: dict[Reason | Alarm, Explanation] = {
         example="DR -100,00",
         bears_on_it=("mapping.balance",),
     ),
+    Reason.MAP_SIGN_OF_ANOTHER_CURRENCY: Explanation(
+        "Correct the currency of the record or the amount; a sign that means another currency here is declared by currency.",
+        example="1 234,56 € in a record whose currency is ZAR",
+        bears_on_it=("mapping.balance.currency_sign", "mapping.currency"),
+    ),
     Reason.VALIDATE_REFERENCE_MISSING: Explanation(
         "Give the customer the reference by which your own system knows it.",
         cells={"external_reference": "", "name": "Thandi Nkosi"},
@@ -154,6 +159,15 @@ EXPLANATIONS: dict[Reason | Alarm, Explanation] = {
         "Write the number in international form, or leave the field empty.",
         cells={**_REFERENCE, "phone": "ask reception"},
         bears_on_it=("region",),
+    ),
+    Reason.VALIDATE_PHONE_DAMAGED: Explanation(
+        "Take the number from the source again, as text: a spreadsheet has made a decimal number of it and may have dropped digits.",
+        cells={**_REFERENCE, "phone": "+27825550240.0"},
+    ),
+    Reason.VALIDATE_PHONE_UNUSUAL_LENGTH: Explanation(
+        "Look for missing or surplus digits; a service number is no customer's, or say unusual_phones: warn.",
+        example="082123 where the job says unusual_phones: reject; South African numbers have nine digits after the zero",
+        bears_on_it=("mapping.unusual_phones", "region"),
     ),
     Reason.VALIDATE_PHONE_NOT_POSSIBLE: Explanation(
         "Look for a missing or a surplus digit; a leading zero is the first thing that spreadsheets lose.",
@@ -197,6 +211,12 @@ EXPLANATIONS: dict[Reason | Alarm, Explanation] = {
         "Write digits, with a sign before them at most, or declare in the config which marks the file uses.",
         cells={**_REFERENCE, "currency": "ZAR", "balance": "one hundred"},
         bears_on_it=("mapping.balance",),
+    ),
+    Reason.VALIDATE_BALANCE_WITH_WORDS: Explanation(
+        "Take the word away, or declare it in balance.currency_sign if it is a sign of the currency; amounts in thousands or "
+        "millions have to be written out.",
+        cells={**_REFERENCE, "currency": "ZAR", "balance": "R 100"},
+        bears_on_it=("mapping.balance.currency_sign",),
     ),
     Reason.VALIDATE_BALANCE_NOT_WHOLE: Explanation(
         "State cents, not rand; or say in the config that the column holds whole units (unit: major).",
@@ -302,6 +322,11 @@ EXPLANATIONS: dict[Reason | Alarm, Explanation] = {
     Reason.PLAN_CREATED_BEFORE_DIFFERENT: Explanation(
         "Decide whether the new content is right, and change the customer in billing: an import changes none.",
         example="yesterday's file again, with another balance for A-1",
+    ),
+    Reason.PLAN_CREATED_BEFORE_OTHER_FORM: Explanation(
+        "Compare the fields that the changelog lists under the normalization version: the customer may be the same, written "
+        "in another normal form. An import changes no customer.",
+        example="a name with a zero-width space at its end, created by a version that kept it",
     ),
     Reason.PLAN_REFUSED_BEFORE: Explanation(
         "Mend the row by what billing said of it; or, if billing has changed its mind, ask again.",
@@ -455,6 +480,26 @@ EXPLANATIONS: dict[Reason | Alarm, Explanation] = {
         "Ask the supplier what the column means, and have him name it; a config may map it by its position.",
         example="the fourth column has no name and holds texts: it is called column_4",
         bears_on_it=("source.header",),
+    ),
+    Alarm.PHONES_UNUSUAL: Explanation(
+        "Look for missing digits in these rows; the job may have such numbers rejected.",
+        example="082123, which is created as +2782123; South African numbers have nine digits after the zero",
+        bears_on_it=("mapping.unusual_phones", "region"),
+    ),
+    Alarm.TEXTS_MISREAD: Explanation(
+        "Export the file anew in UTF-8, or declare the encoding that it really has; decode HTML entities at the source.",
+        example="ZoÃ« for Zoë, Bj\ufffdrn, Smith &amp; Sons",
+        bears_on_it=("source.encoding",),
+    ),
+    Alarm.TEXTS_PLACEHOLDERS: Explanation(
+        "Declare the texts that stand for nothing under mapping.absent; then the field is left out.",
+        example="name: NULL",
+        bears_on_it=("mapping.absent",),
+    ),
+    Alarm.SAME_EMAIL: Explanation(
+        "Look at the largest group: it may be a default address that the source fills in for customers without one.",
+        example="office@example.com under three references",
+        bears_on_it=("mapping.email", "mapping.absent"),
     ),
     Alarm.SAME_IDENTITY: Explanation(
         "Look whether these are several accounts of one person.",

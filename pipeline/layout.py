@@ -6,34 +6,19 @@ stand: nothing here guesses a unit, a sign, a region or a currency.
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 import polars as pl
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    GetJsonSchemaHandler,
-    model_validator,
-)
-from pydantic_core import CoreSchema
+from pydantic import AfterValidator, Field, model_validator
 
+from pipeline.amount import Amount
 from pipeline.customer import METADATA_KEY_LENGTH, METADATA_PREFIX, TEXT_FIELDS
+from pipeline.declaration import Declaration, OrElse, shorthand
 
 BILLING_ID = "billing_id"  #: never sent; known customers are recognized by it
 REGION = "region"  #: never sent; phone numbers in national form are read by it
 #: Fields that a column may be mapped to, besides `balance` and metadata.
 TEXTS = (*TEXT_FIELDS, BILLING_ID, REGION)
-Unit = Literal["major", "minor"]
-
-
-class Declaration(BaseModel):
-    """A part of what a job declares: frozen, and nothing in it that nobody knows."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 def _an_expression(pattern: str) -> str:
@@ -121,6 +106,9 @@ class Text(Declaration):
         default=None,
         description="Of references: characters that billing does not take become this mark and two hexadecimal digits, so does the mark itself; reversible.",
     )
+    leading_apostrophe: bool = Field(
+        default=False, description="Of phones: drop an apostrophe before the number ('0821234567)."
+    )
     prefix: str = Field(default="", max_length=100, description="Stands before every text that is present.")
     suffix: str = Field(default="", max_length=100, description="Stands after it.")
     when: When | None = Field(default=None, description="Where this does not hold the text is absent.")
@@ -159,115 +147,7 @@ class Text(Declaration):
         )
 
 
-class UnitOf(Declaration):
-    """In which unit amounts are written: the same for all, or told by another column of the record."""
-
-    value: Unit | None = Field(default=None, description="major: 240.00 is 240 rand. minor: 24000 is 24000 cents.")
-    column: str | None = Field(default=None, min_length=1, description="The column that tells the unit of each record.")
-    values: dict[str, Unit] | None = Field(
-        default=None, min_length=1, description="Which text of that column means which unit."
-    )
-
-    @model_validator(mode="after")
-    def _says_one_thing(self) -> Self:
-        by_column = self.column is not None and self.values is not None
-        if (self.value is not None) == by_column or (self.column is None) != (self.values is None):
-            raise ValueError("say major, minor, or a column with values that name the unit of each record")
-        return self
-
-
-def _shorthand(name: str) -> BeforeValidator:
-    """A plain text stands for the one member that it most often is."""
-    return BeforeValidator(lambda given: {name: given} if isinstance(given, str) else given)
-
-
-@dataclass(frozen=True, slots=True)
-class _Or:
-    """In the JSON Schema, what may be written instead of the whole."""
-
-    what: tuple[tuple[str, Any], ...]
-
-    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        return {"anyOf": [dict(self.what), handler(core)]}
-
-
-TextOf = Annotated[Text, _shorthand("column"), _Or((("type", "string"), ("minLength", 1)))]
-AmountUnit = Annotated[
-    UnitOf,
-    BeforeValidator(lambda given: {} if given is None else given),
-    _shorthand("value"),
-    _Or((("enum", ["major", "minor"]),)),
-]
-
-
-class Marks(Declaration):
-    """Which texts say that an amount is a debit (the customer owes) or a credit; "" is no mark at all."""
-
-    debit: tuple[str, ...] = Field(min_length=1, description='Marks of debits, such as DR; "" where debits have none.')
-    credit: tuple[str, ...] = Field(min_length=1, description="Marks of credits, such as CR.")
-    column: Annotated[str, Field(min_length=1)] | None = Field(
-        default=None,
-        description="The column that holds the mark; without it the mark ends the amount itself: 100.00 CR.",
-    )
-
-    @model_validator(mode="after")
-    def _are_apart(self) -> Self:
-        if twice := {mark.casefold() for mark in self.debit} & {mark.casefold() for mark in self.credit}:
-            raise ValueError(f"marks mean debit and credit at once: {', '.join(sorted(map(repr, twice)))}")
-        return self
-
-
-class Amount(Declaration):
-    """Where a balance comes from: one signed column, or one of debits and one of credits, which hold no signs."""
-
-    column: str | None = Field(default=None, min_length=1, description="One column; positive: the customer owes.")
-    debit: str | None = Field(
-        default=None, min_length=1, description="The column of what customers owe, without signs."
-    )
-    credit: str | None = Field(
-        default=None, min_length=1, description="The column of what customers are owed, without signs."
-    )
-    unit: AmountUnit = Field(description="major or minor units, declared and never guessed.")
-    decimal_mark: Literal[".", ","] = Field(default=".", description="What stands before the decimals of major units.")
-    thousands: Literal[".", ",", " ", "'"] | None = Field(
-        default=None, description="What parts groups of three digits; without it grouped digits are rejected."
-    )
-    marks: Marks | None = Field(
-        default=None,
-        description="Marks that say debit or credit, in another column or after the amount, which has no sign.",
-    )
-    parentheses: bool = Field(default=False, description="(123.45) is negative.")
-    trailing_minus: bool = Field(default=False, description="123.45- is negative.")
-    positive_means: Literal["debit", "credit"] = Field(
-        default="debit", description="Whether the customer owes a positive amount, or is owed it."
-    )
-    surplus_zeros: bool = Field(
-        default=False,
-        description="Take 500.00 JPY for 500: zeros beyond the currency's decimals say nothing. Never rounds.",
-    )
-
-    @model_validator(mode="after")
-    def _says_one_thing(self) -> Self:
-        if (self.column is None) == (self.debit is None and self.credit is None):
-            raise ValueError("say a column, or debit and credit")
-        if (self.debit is None) != (self.credit is None):
-            raise ValueError("debit and credit go together")
-        if self.thousands == self.decimal_mark:
-            raise ValueError("thousands and decimal_mark cannot be the same")
-        if self.column is None and (
-            self.marks or self.parentheses or self.trailing_minus or self.positive_means == "credit"
-        ):
-            raise ValueError(
-                "debit and credit say the sign; marks, parentheses, trailing_minus and positive_means go with a column"
-            )
-        if self.marks and (self.parentheses or self.trailing_minus or self.positive_means == "credit"):
-            raise ValueError("marks say the sign; parentheses, trailing_minus and positive_means say it another way")
-        return self
-
-    @property
-    def sources(self) -> tuple[str, ...]:
-        """The columns of the file that hold the amount, without that of its unit."""
-        return tuple(name for name in (self.column, self.debit, self.credit) if name is not None)
+TextOf = Annotated[Text, shorthand("column"), OrElse((("type", "string"), ("minLength", 1)))]
 
 
 class Identity(Declaration):
@@ -313,6 +193,10 @@ class Layout(Declaration):
         default="warn",
         description="What becomes of metadata that looks like a card, bank account or identity number: told, or rejected.",
     )
+    unusual_phones: Literal["warn", "reject"] = Field(
+        default="warn",
+        description="What becomes of valid phone numbers that are shorter or longer than the subscriber numbers of their country: a warning, or rejected.",
+    )
     absent: tuple[str, ...] = Field(default=(), description='Texts that mean "nothing is given", such as NULL or "-".')
     never_sent: tuple[str, ...] = Field(
         default=(), description="Columns that must not be mapped to anything, such as identity numbers."
@@ -331,7 +215,15 @@ class Layout(Declaration):
                 raise ValueError(f"{field} is taken as it stands, or by values, otherwise and default")
         if escaped := [field for field, text in self.texts() if text.escape and field != "external_reference"]:
             raise ValueError(f"escape is for the external reference alone, not for {', '.join(escaped)}")
+        if others := [field for field, text in self.texts() if text.leading_apostrophe and field != "phone"]:
+            raise ValueError(f"leading_apostrophe is for phone and balance alone, not for {', '.join(others)}")
         return self
+
+    def of_workbook(self) -> Self:
+        """The same for texts that a number format shows: words of an amount's own currency may stand beside it."""
+        if self.balance is None:
+            return self
+        return self.model_copy(update={"balance": self.balance.with_customary_signs()})
 
     def texts(self) -> Iterator[tuple[str, Text]]:
         """The fields that are texts, metadata as `metadata.<key>`, each with where it comes from."""

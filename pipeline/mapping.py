@@ -5,19 +5,26 @@ unlisted     the layout's `values` (or marks) do not list the text
 no_match     the text has no such part, or nothing of it is what the layout extracts
 both_sides   a debit and a credit, both other than zero
 signed       a sign in a column of debits or credits, or beside a mark that says debit or credit
+other_currency  beside the amount is the sign of another currency than its record's
 """
 
 import re
 import string
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import polars as pl
+import polars.selectors as cs
 
-from pipeline.layout import Amount, Layout, Marks, Text, When
+from pipeline.amount import Amount, Marks
+from pipeline.characters import trimmed
+from pipeline.layout import Layout, Text, When
 
 _BLANK = " \t"
 _ZERO = r"^[+-]?0*[.,]?0*$"
+_MINUS = "\u2212"  #: what typesetting and some spreadsheets put for a hyphen before an amount
+_APOSTROPHE = "'"
+_BARE, _OTHER = "bare.", "other."  #: amounts without the signs beside them, and whether one is another currency's
 
 
 def map_columns(records: pl.DataFrame, layout: Layout) -> pl.DataFrame:
@@ -33,15 +40,17 @@ def map_columns(records: pl.DataFrame, layout: Layout) -> pl.DataFrame:
             column = getattr(layout.identity, kind)
             added[f"mapped.identity_{kind}"] = _cell(column, layout.absent) if column else pl.lit(None, pl.String)
     if layout.balance is not None:
+        currency = added.get("mapped.currency", pl.lit(None, pl.String))
+        records = _with_bare_amounts(records, layout.balance, currency, layout.absent)
         added |= _balance(layout.balance, layout.absent)
-    return records.with_columns(**added)
+    return records.with_columns(**added).drop(cs.starts_with(_BARE, _OTHER))
 
 
 def count_absent(records: pl.DataFrame, layout: Layout) -> Counter[str]:
     """How many mapped cells hold each text that the layout declares to mean "nothing is given"."""
     found: Counter[str] = Counter()
     for column in sorted(layout.columns) if layout.absent else ():
-        texts = records[f"given.{column}"].str.strip_chars(_BLANK)
+        texts = records.select(trimmed(pl.col(f"given.{column}"))).to_series()
         counted = texts.filter(texts.is_in(list(layout.absent))).value_counts(name="times")
         found.update(dict(counted.iter_rows()))
     return found
@@ -51,10 +60,13 @@ def _mapped(field: str, text: Text, absent: Sequence[str]) -> dict[str, pl.Expr]
     if text.value is not None:
         return {f"mapped.{field}": _finished(pl.lit(text.value), text, absent)}
     given = _given(text, absent)
+    if text.leading_apostrophe:
+        given = given.str.strip_prefix(_APOSTROPHE)
     value, fault = _parts(given, text)
     if text.values is not None:
-        trimmed = value.str.strip_chars(_BLANK)
-        listed = trimmed.replace_strict(text.values, default=text.otherwise, return_dtype=pl.String)
+        listed = value.str.strip_chars(_BLANK).replace_strict(
+            text.values, default=text.otherwise, return_dtype=pl.String
+        )
         listed = pl.when(value.is_not_null()).then(listed)
         if text.unlisted == "reject" and text.otherwise is None:
             fault.append(pl.when(value.is_not_null() & listed.is_null()).then(pl.lit("unlisted")))
@@ -114,19 +126,77 @@ def _escapes(mark: str) -> dict[str, str]:
 
 
 def _holds(when: When, absent: Sequence[str]) -> pl.Expr:
-    asked = _cell(when.column, absent).str.strip_chars(_BLANK).fill_null("")
+    asked = _cell(when.column, absent).fill_null("")
     listed = asked.is_in(list(when.is_one_of or when.is_none_of or ()))
     return listed if when.is_one_of is not None else ~listed
 
 
 def _balance(amount: Amount, absent: Sequence[str]) -> dict[str, pl.Expr]:
     unit, unit_fault = _unit(amount, absent)
-    if amount.column is not None:
-        given, side_fault = _signed(_cell(amount.column, absent), amount, absent)
-    else:
-        given, side_fault = _from_sides(_cell(str(amount.debit), absent), _cell(str(amount.credit), absent))
-    fault = pl.coalesce(side_fault, pl.when(given.is_not_null()).then(unit_fault))
+    bare = [pl.col(_BARE + name) for name in amount.sources]
+    given, side_fault = _signed(bare[0], amount, absent) if amount.column is not None else _from_sides(*bare)
+    is_other = pl.any_horizontal(pl.col(_OTHER + name) for name in amount.sources)
+    other_currency = pl.when(is_other).then(pl.lit("other_currency"))
+    fault = pl.coalesce(other_currency, side_fault, pl.when(given.is_not_null()).then(unit_fault))
     return {"mapped.balance": given, "mapped.unit": unit, "fault.balance": fault}
+
+
+def _amount_cell(column: str, amount: Amount, absent: Sequence[str]) -> pl.Expr:
+    """The cell with a minus of ASCII, and without the apostrophe before it that the job declares."""
+    cell = _cell(column, absent).str.replace_all(_MINUS, "-", literal=True)
+    return cell.str.strip_prefix(_APOSTROPHE) if amount.leading_apostrophe else cell
+
+
+def _with_bare_amounts(records: pl.DataFrame, amount: Amount, currency: pl.Expr, absent: Sequence[str]) -> pl.DataFrame:
+    """The records with each amount in one more column, without the declared signs beside it."""
+    cells = {_BARE + name: _amount_cell(name, amount, absent) for name in amount.sources}
+    nothing = {_OTHER + name: pl.lit(None, pl.Boolean) for name in amount.sources}
+    records = records.with_columns(**cells, **nothing)
+    signs = amount.signs()
+    if not signs:
+        return records
+    own = [f"{code} {sign}" for code, of_one in signs.items() for sign in of_one]
+    for name in amount.sources:
+        found = _parted(records.select(cell=_BARE + name, code=currency.str.to_uppercase()), amount)
+        fits = [
+            pl.col(sign).is_null() | pl.concat_str("code", pl.lit(" "), sign).is_in(own) for sign in ("before", "after")
+        ]
+        is_twice = (pl.col("before") == pl.col("after")).fill_null(value=False)
+        found = found.with_columns(is_twice=is_twice, other=pl.col("code").is_in(list(signs)) & ~(fits[0] & fits[1]))
+        bare = pl.when(pl.col("is_twice") | pl.col("other")).then("cell").otherwise("bare")
+        added = found.select(bare.alias(_BARE + name), (pl.col("other") & ~pl.col("is_twice")).alias(_OTHER + name))
+        records = records.with_columns(added)
+    return records
+
+
+def _parted(amounts: pl.DataFrame, amount: Amount) -> pl.DataFrame:
+    """Amounts (`cell`) as `bare`, with the signs `before` and `after` them; step by step, or each sign is looked for often."""
+    known = _any_of({sign for one in amount.signs().values() for sign in one})
+    before_it = rf"^([+(-]?)\s*({known})\s*([0-9.,(+-].*)$"
+    after_it = rf"^([^\p{{L}}\p{{Sc}}]*[0-9.,)-])\s*({known})\s*({_tail(amount)})$"
+    # Most amounts have a sign on one side at most, and the other side need not be asked.
+    begins, ends = (~pl.col("cell").str.contains("^[0-9]"), ~pl.col("bare").str.contains("[0-9]$"))
+    return (
+        amounts.with_columns(found=pl.when(begins).then("cell").str.extract_groups(before_it))
+        .with_columns(pl.col("found").struct.rename_fields(["opens", "before", "rest"])).unnest("found")
+        .with_columns(bare=pl.when(pl.col("before").is_not_null()).then(pl.concat_str("opens", "rest")).otherwise("cell"))
+        .drop("opens", "rest")
+        .with_columns(found=pl.when(ends).then("bare").str.extract_groups(after_it))
+        .with_columns(pl.col("found").struct.rename_fields(["rest", "after", "closes"])).unnest("found")
+        .with_columns(bare=pl.when(pl.col("after").is_not_null()).then(pl.concat_str("rest", "closes")).otherwise("bare"))
+    )  # fmt: skip
+
+
+def _tail(amount: Amount) -> str:
+    """What may follow a sign behind the amount: a parenthesis, a minus, a mark of debit or credit."""
+    marks = amount.marks_behind
+    return f"[)-]?|(?i:{_any_of(marks)})" if marks else "[)-]?"
+
+
+def _any_of(texts: Iterable[str]) -> str:
+    """A regular expression for any of these texts; it prefers the longest."""
+    longest_first = sorted(texts, key=lambda text: (-len(text), text))
+    return "|".join("".join(rf"\x{{{ord(character):X}}}" for character in text) for text in longest_first)
 
 
 def _from_sides(debit: pl.Expr, credit: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
@@ -171,7 +241,7 @@ def _signed(cell: pl.Expr, amount: Amount, absent: Sequence[str]) -> tuple[pl.Ex
 def _marked(text: pl.Expr, marks: Marks, absent: Sequence[str]) -> tuple[pl.Expr, pl.Expr]:
     debit, credit = ([mark.casefold() for mark in side] for side in (marks.debit, marks.credit))
     if marks.column is not None:
-        told = _cell(marks.column, absent).str.strip_chars(_BLANK).fill_null("")
+        told = _cell(marks.column, absent).fill_null("")
         bare = text
     else:
         told = text.str.extract(r"([^0-9.,' \u00a0\u202f()+-]*)$", 1)
@@ -189,17 +259,15 @@ def _marked(text: pl.Expr, marks: Marks, absent: Sequence[str]) -> tuple[pl.Expr
 def _unit(amount: Amount, absent: Sequence[str]) -> tuple[pl.Expr, pl.Expr]:
     if amount.unit.column is None or amount.unit.values is None:
         return pl.lit(amount.unit.value), pl.lit(None, pl.String)
-    told = _cell(amount.unit.column, absent).str.strip_chars(_BLANK)
+    told = _cell(amount.unit.column, absent)
     unit = told.replace_strict(dict(amount.unit.values), default=None, return_dtype=pl.String)
     return unit, pl.when(unit.is_null()).then(pl.lit("unlisted"))
 
 
 def _cell(column: str, absent: Sequence[str]) -> pl.Expr:
-    """The cell as it came; null where it is empty, quoted or not, or holds a text that is declared to mean that."""
-    cell = pl.col(f"given.{column}")
-    if not absent:
-        return pl.when(cell != "").then(cell)
-    return pl.when((cell != "") & ~cell.str.strip_chars(_BLANK).is_in(list(absent))).then(cell)
+    """The cell, trimmed; null where it is empty, quoted or not, or holds a text that is declared to mean that."""
+    cell = trimmed(pl.col(f"given.{column}"))
+    return pl.when(~cell.is_in(["", *absent])).then(cell)
 
 
 def _trimmed(cell: pl.Expr) -> pl.Expr:
@@ -210,9 +278,7 @@ def _trimmed(cell: pl.Expr) -> pl.Expr:
 def _joined(cells: list[pl.Expr], separator: str) -> pl.Expr:
     if len(cells) == 1:
         return cells[0]
-    trimmed = [cell.str.strip_chars() for cell in cells]
-    present = [pl.when(cell != "").then(cell) for cell in trimmed]
-    joined = pl.concat_str(present, separator=separator, ignore_nulls=True)
+    joined = pl.concat_str(cells, separator=separator, ignore_nulls=True)
     return pl.when(joined != "").then(joined)
 
 

@@ -71,6 +71,11 @@ class Reason(_Explained):
         "An amount in a column of debits or credits has a sign; nobody can say what it means.",
     )
 
+    MAP_SIGN_OF_ANOTHER_CURRENCY = (
+        "MAP.SIGN_OF_ANOTHER_CURRENCY",
+        "The amount has the sign of another currency than its record.",
+    )
+
     VALIDATE_REFERENCE_MISSING = "VALIDATE.REFERENCE_MISSING", "The external reference is empty."
     VALIDATE_REFERENCE_CHARACTERS = (
         "VALIDATE.REFERENCE_CHARACTERS",
@@ -85,6 +90,14 @@ class Reason(_Explained):
     VALIDATE_EMAIL_MALFORMED = "VALIDATE.EMAIL_MALFORMED", "This is not an email address that can exist."
     VALIDATE_EMAIL_TOO_LONG = "VALIDATE.EMAIL_TOO_LONG", "The email address is longer than 255 characters."
     VALIDATE_PHONE_UNREADABLE = "VALIDATE.PHONE_UNREADABLE", "This is not a phone number."
+    VALIDATE_PHONE_DAMAGED = (
+        "VALIDATE.PHONE_DAMAGED",
+        "The phone number is written as a decimal number or with an exponent: a spreadsheet has damaged it.",
+    )
+    VALIDATE_PHONE_UNUSUAL_LENGTH = (
+        "VALIDATE.PHONE_UNUSUAL_LENGTH",
+        "The number is shorter or longer than the subscriber numbers of its country, and the job rejects such numbers.",
+    )
     VALIDATE_PHONE_NOT_POSSIBLE = (
         "VALIDATE.PHONE_NOT_POSSIBLE",
         "The number has too few or too many digits for its country.",
@@ -106,6 +119,10 @@ class Reason(_Explained):
     VALIDATE_BALANCE_NOT_A_NUMBER = (
         "VALIDATE.BALANCE_NOT_A_NUMBER",
         "The balance is not a number as it is declared to be written: ASCII digits, a sign at most, the declared marks.",
+    )
+    VALIDATE_BALANCE_WITH_WORDS = (
+        "VALIDATE.BALANCE_WITH_WORDS",
+        "A word, sign or unit stands beside the amount, and it is no declared sign of the record's currency.",
     )
     VALIDATE_BALANCE_NOT_WHOLE = (
         "VALIDATE.BALANCE_NOT_WHOLE",
@@ -174,6 +191,10 @@ class Reason(_Explained):
     PLAN_CREATED_BEFORE_DIFFERENT = (
         "PLAN.CREATED_BEFORE_DIFFERENT",
         "The ledger shows this reference as there already, with other content.",
+    )
+    PLAN_CREATED_BEFORE_OTHER_FORM = (
+        "PLAN.CREATED_BEFORE_OTHER_FORM",
+        "The ledger shows this reference as there already; its content differs, and it was normalized by other rules then.",
     )
     PLAN_REFUSED_BEFORE = (
         "PLAN.REFUSED_BEFORE",
@@ -249,6 +270,22 @@ class Alarm(_Explained):
         "DOUBT.PHONES_ABROAD",
         "Phone numbers are valid, and of another country than the region that their records state.",
     )
+    PHONES_UNUSUAL = (
+        "DOUBT.PHONES_UNUSUAL",
+        "Phone numbers are valid, but shorter or longer than the subscriber numbers of their country: digits may be missing.",
+    )
+    TEXTS_MISREAD = (
+        "DOUBT.TEXTS_MISREAD",
+        "Texts look damaged: read in a wrong encoding, with lost characters (U+FFFD), or with HTML entities.",
+    )
+    TEXTS_PLACEHOLDERS = (
+        "DOUBT.PLACEHOLDERS",
+        "Texts such as NULL, N/A or - stand where perhaps nothing is meant; they would be sent as they are.",
+    )
+    SAME_EMAIL = (
+        "DOUBT.SAME_EMAIL",
+        "One email address stands under several references: families and offices share one, or it is a mistake.",
+    )
     SAME_IDENTITY = (
         "DOUBT.SAME_IDENTITY",
         "One identity number stands under several references: one person with several accounts, or a mistake.",
@@ -300,6 +337,10 @@ WARNINGS = frozenset(
         Alarm.COLUMN_NAMES_CHANGED,
         Alarm.COLUMNS_WITHOUT_NAME,
         Alarm.PHONES_ABROAD,
+        Alarm.PHONES_UNUSUAL,
+        Alarm.TEXTS_MISREAD,
+        Alarm.TEXTS_PLACEHOLDERS,
+        Alarm.SAME_EMAIL,
         Alarm.SAME_IDENTITY,
         Alarm.RETURN_CELLS_RESTORED,
         Alarm.RETURN_CELLS_KEPT,

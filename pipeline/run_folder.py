@@ -58,7 +58,7 @@ _ROW_GROUP = 1 << 16  #: rows; the staged tables are always read whole, so no st
 MANIFEST = "manifest.json"
 UNFINISHED = "unfinished.txt"  #: lies in the folder of a run from its first intent until its results are whole
 _UNSEALED = "0" * 64
-PLAN_SCHEMA = 5  #: the form of plan.json and of the staged tables
+PLAN_SCHEMA = 6  #: the form of plan.json and of the staged tables
 _RUN_ID = re.compile(r"\d{8}T\d{6}Z-[A-Za-z0-9_-]+-[0-9a-f]{6}")
 
 

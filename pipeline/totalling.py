@@ -13,11 +13,20 @@ from typing import Any
 
 import polars as pl
 
+from pipeline.amount import Amount, Marks
+from pipeline.characters import INVISIBLE
 from pipeline.currency import NO_CODE, NO_CURRENCY, exponents, known
-from pipeline.layout import Amount, Layout, Marks, Text
+from pipeline.layout import Layout, Text
 
 _SIGNIFICANT = 18  #: digits; what has more in minor units is summed nowhere
 _EDGES = " \t"
+_MINUS, _APOSTROPHE = "\u2212", "'"
+_SIGNS = (
+    "#before",
+    "#after",
+    "#before_other",
+    "#after_other",
+)  #: words beside the amount, and beside the one of the other side
 
 
 @dataclass(slots=True)
@@ -36,7 +45,7 @@ class ControlTotals:
         for group in _groups(records, layout):
             shift = _shift(group, layout)
             sign = _sign(group, layout)
-            if shift is not None and sign is not None:
+            if shift is not None and sign is not None and _has_own_signs(group, layout):
                 name = _name(_currency(group, layout))
                 sides = (group["debits"], group["credits"]) if sign > 0 else (-group["credits"], -group["debits"])
                 self.debits[name] += _moved(sides[0], shift)
@@ -64,17 +73,32 @@ def _groups(records: pl.DataFrame, layout: Layout) -> Iterator[dict[str, Any]]:
     """Sums of the bare digits of amounts that are written alike, with the cells that say what they are amounts of."""
     told = _cells_that_tell(layout)
     for column, other, sign in _sides(layout):
-        amounts = records.lazy().select(*_amount(column, other, layout), *(pl.col(name) for name in told))
+        cells = _cells_of(records, column, other, layout)
+        amounts = records.lazy().select(*cells, *(pl.col(name) for name in told))
         summed = (
-            amounts.filter(pl.col("#number").is_not_null())
+            amounts.select(*_amount(layout, other), *_SIGNS, *told)
+            .filter(pl.col("#number").is_not_null())
             .with_columns(pl.col("#number") * sign)
-            .group_by("#decimals", "#zeros", "#digits", *told)
+            .group_by("#decimals", "#zeros", "#digits", *_SIGNS, *told)
             .agg(
                 debits=pl.col("#number").filter(pl.col("#number") > 0).sum(),
                 credits=pl.col("#number").filter(pl.col("#number") < 0).sum(),
             )
         )
         yield from summed.collect().iter_rows(named=True)
+
+
+def _cells_of(records: pl.DataFrame, column: str, other: str | None, layout: Layout) -> list[pl.Series]:
+    """The cells of an amount and of the other side, without the declared signs beside them; and those signs."""
+    cell, before, after = _unsigned(records, column, layout)
+    nothing = pl.repeat(None, records.height, dtype=pl.String, eager=True)
+    beside = _unsigned(records, other, layout) if other is not None else (nothing, nothing, nothing)
+    return [
+        series.alias(name)
+        for name, series in zip(
+            ("#cell", "#beside", *_SIGNS), (cell, beside[0], before, after, *beside[1:]), strict=True
+        )
+    ]
 
 
 def _sides(layout: Layout) -> list[tuple[str, str | None, int]]:
@@ -95,12 +119,12 @@ def _cells_that_tell(layout: Layout) -> list[str]:
     return sorted({f"given.{name}" for name in (*currency, *others) if name is not None})
 
 
-def _amount(column: str, other: str | None, layout: Layout) -> list[pl.Expr]:
+def _amount(layout: Layout, other: str | None) -> list[pl.Expr]:
     """The number that a cell's digits make without their decimal mark, and how it was written."""
     written = layout.balance
     assert written is not None  # noqa: S101 - `add` has asked
     mark, parts = re.escape(written.decimal_mark), _parts_of_thousands(written.thousands)
-    cell = _present(column, layout).str.strip_chars(_EDGES)
+    cell = pl.col("#cell")
     grouping = rf"[0-9]{{1,3}}(?:{parts}[0-9]{{3}})+|" if parts else ""
     cell, is_credit = _undecorated(cell, written)
     sign = "[+-]?" if other is None and written.marks is None else ""
@@ -110,7 +134,7 @@ def _amount(column: str, other: str | None, layout: Layout) -> list[pl.Expr]:
     digits = bare.str.replace_all(r"[^0-9]", "")
     counted = cell.str.contains(shape) & (digits.str.strip_chars_start("0").str.len_bytes() <= 30)
     if other is not None:
-        counted &= _says_nothing(other, layout)
+        counted &= _says_nothing(pl.col("#beside"))
     is_negative = bare.str.starts_with("-") ^ is_credit
     negative = pl.when(is_negative).then(-1).otherwise(1)
     return [
@@ -119,6 +143,74 @@ def _amount(column: str, other: str | None, layout: Layout) -> list[pl.Expr]:
         (fraction.str.len_bytes() - fraction.str.strip_chars_end("0").str.len_bytes().cast(pl.Int64)).alias("#zeros"),
         digits.str.strip_chars_start("0").str.len_bytes().cast(pl.Int64).alias("#digits"),
     ]
+
+
+def _unsigned(records: pl.DataFrame, column: str, layout: Layout) -> tuple[pl.Series, pl.Series, pl.Series]:
+    """The cells without the signs before and behind their amounts that the job declares, and those signs."""
+    written = layout.balance
+    assert written is not None  # noqa: S101 - `add` has asked
+    text = _present(column, layout).str.replace_all(_MINUS, "-", literal=True)
+    if written.leading_apostrophe:
+        text = text.str.strip_prefix(_APOSTROPHE)
+    cell = records.select(text.str.strip_chars(_EDGES).alias("cell"))["cell"]
+    signs = sorted({sign for one in written.signs().values() for sign in one}, key=len, reverse=True)
+    if not signs:
+        nothing = pl.repeat(None, records.height, dtype=pl.String, eager=True)
+        return cell, nothing, nothing
+    # What stands around the digits is written in few ways, and each is looked at once.
+    parts = cell.to_frame().select("cell", head=pl.col("cell").str.extract("^([^0-9]*)"))
+    parts = parts.with_columns(rest=pl.col("cell").str.strip_prefix(pl.col("head")))
+    parts = parts.with_columns(foot=pl.col("rest").str.extract("([^0-9]*)$"))
+    heads = {head: _before(head, signs) for head in parts["head"].drop_nulls().unique()}
+    feet = {foot: _behind(foot, signs, written) for foot in parts["foot"].drop_nulls().unique()}
+    found = parts.select(
+        "cell",
+        pl.concat_str(
+            _looked_up("head", heads, 0), pl.col("rest").str.strip_suffix(pl.col("foot")), _looked_up("foot", feet, 0)
+        ).alias("bare"),
+        before=_looked_up("head", heads, 1),
+        after=_looked_up("foot", feet, 1),
+    )
+    is_twice = (pl.col("before") == pl.col("after")).fill_null(value=False)
+    bare = found.select(pl.when(is_twice).then("cell").otherwise("bare"))
+    return bare.to_series(), found["before"], found["after"]
+
+
+def _looked_up(part: str, found: dict[str, tuple[str, str | None]], at: int) -> pl.Expr:
+    new = pl.Series([one[at] for one in found.values()], dtype=pl.String)
+    return pl.col(part).replace_strict(
+        pl.Series(list(found), dtype=pl.String), new, default=None, return_dtype=pl.String
+    )
+
+
+def _before(head: str, signs: Sequence[str]) -> tuple[str, str | None]:
+    """What stands before the digits, without its sign; and the sign."""
+    opening = head[:1] if head[:1] in {"+", "-", "("} else ""
+    text = head.removeprefix(opening).lstrip()
+    for sign in signs:
+        rest = text.removeprefix(sign).lstrip()
+        if text.startswith(sign) and (not rest or rest[0] in ".,(+-"):
+            return opening + rest, sign
+    return head, None
+
+
+def _behind(foot: str, signs: Sequence[str], written: Amount) -> tuple[str, str | None]:
+    """What stands behind the digits, without its sign; and the sign."""
+    closings = [foot[-len(mark) :] for mark in written.marks_behind if foot.lower().endswith(mark.lower())]
+    for closing in (*closings, *(one for one in (")", "-") if foot.endswith(one)), ""):
+        text = foot.removesuffix(closing).rstrip()
+        for sign in signs:
+            rest = text.removesuffix(sign).rstrip()
+            if text.endswith(sign) and (not rest or rest[-1] in ".,)-"):
+                return rest + closing, sign
+    return foot, None
+
+
+def _has_own_signs(group: dict[str, Any], layout: Layout) -> bool:
+    """Whether the signs beside the amounts of a group are signs of its currency; true where its code is no currency."""
+    signs = layout.balance.signs() if layout.balance else {}
+    own = signs.get(_currency(group, layout) or "")
+    return own is None or {group[name] for name in _SIGNS} - {None} <= own
 
 
 def _undecorated(cell: pl.Expr, written: Amount) -> tuple[pl.Expr, pl.Expr]:
@@ -161,12 +253,13 @@ def _parts_of_thousands(mark: str | None) -> str | None:
 
 def _present(column: str, layout: Layout) -> pl.Expr:
     cell = pl.col(f"given.{column}")
-    return pl.when(~cell.str.strip_chars(_EDGES).is_in([*layout.absent, ""])).then(cell)
+    beyond_ascii = pl.when(~cell.str.contains(r"^[\x00-\x7f]*$")).then(cell)
+    bare = pl.coalesce(beyond_ascii.str.strip_chars(INVISIBLE), cell.str.strip_chars())
+    return pl.when(~bare.is_in([*layout.absent, ""])).then(bare)
 
 
-def _says_nothing(column: str, layout: Layout) -> pl.Expr:
+def _says_nothing(cell: pl.Expr) -> pl.Expr:
     """Whether the other side of a debit and credit is absent or zero."""
-    cell = _present(column, layout).str.strip_chars(_EDGES)
     return (cell.is_null() | cell.str.contains(r"^[+-]?0*[.,]?0+$|^[+-]?0+[.,]$")).fill_null(value=True)
 
 
@@ -228,7 +321,7 @@ def _told_all(group: dict[str, Any], columns: Sequence[str], layout: Layout) -> 
 
 def _told(group: dict[str, Any], column: str, layout: Layout) -> str | None:
     cell = group[f"given.{column}"]
-    said = str(cell).strip(_EDGES) if cell is not None else ""
+    said = str(cell).strip(INVISIBLE) if cell is not None else ""
     return None if said == "" or said in layout.absent else said
 
 

@@ -55,14 +55,20 @@ class Verdict:
         return _rejections(self._customers, self._faults)
 
 
-def validate(customers: pl.DataFrame, *, refuse_sensitive: bool = False) -> Verdict:
+def validate(
+    customers: pl.DataFrame, *, refuse_sensitive: bool = False, reject_unusual_phones: bool = False
+) -> Verdict:
     """Judge normalized customers (see `normalizing.normalize`); the order of the rows stays.
 
-    `refuse_sensitive`: metadata that looks like a card, bank account or identity number is a fault and not only a doubt.
+    `refuse_sensitive`: metadata that looks like a card, bank account or identity number is a fault and not only a doubt;
+    `reject_unusual_phones`: so is a phone number that is shorter or longer than its country's subscriber numbers.
     """
     faults = [*_mapping_faults(customers), *_kind_faults(customers), *_contract_faults(customers)]
     if refuse_sensitive:
         faults += _sensitive_faults(customers)
+    if reject_unusual_phones:
+        is_unusual = customers["phone_unusual"].fill_null(value=False)
+        faults.append(_Fault(Reason.VALIDATE_PHONE_UNUSUAL_LENGTH, "phone", is_unusual))
     return Verdict(_reasons(customers.height, faults), customers, faults)
 
 
@@ -70,6 +76,7 @@ def validate(customers: pl.DataFrame, *, refuse_sensitive: bool = False) -> Verd
 KINDS: dict[tuple[str, str], Reason] = {
     ("email", "malformed"): Reason.VALIDATE_EMAIL_MALFORMED,
     ("phone", "unreadable"): Reason.VALIDATE_PHONE_UNREADABLE,
+    ("phone", "float"): Reason.VALIDATE_PHONE_DAMAGED,
     ("phone", "not_possible"): Reason.VALIDATE_PHONE_NOT_POSSIBLE,
     ("phone", "not_valid"): Reason.VALIDATE_PHONE_NOT_VALID,
     ("phone", "extension"): Reason.VALIDATE_PHONE_HAS_EXTENSION,
@@ -84,6 +91,7 @@ KINDS: dict[tuple[str, str], Reason] = {
     ("balance", "too_many_decimals"): Reason.VALIDATE_BALANCE_TOO_MANY_DECIMALS,
     ("balance", "too_large"): Reason.VALIDATE_BALANCE_TOO_LARGE,
     ("balance", "not_a_number"): Reason.VALIDATE_BALANCE_NOT_A_NUMBER,
+    ("balance", "words"): Reason.VALIDATE_BALANCE_WITH_WORDS,
 }
 
 #: What a layout's declarations do not cover: `fault.<field>` -> reason.
@@ -92,6 +100,7 @@ FAULTS: dict[str, Reason] = {
     "no_match": Reason.MAP_NO_MATCH,
     "both_sides": Reason.MAP_DEBIT_AND_CREDIT,
     "signed": Reason.MAP_SIGN_IN_DEBIT_OR_CREDIT,
+    "other_currency": Reason.MAP_SIGN_OF_ANOTHER_CURRENCY,
 }
 
 

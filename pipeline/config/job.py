@@ -18,8 +18,9 @@ from pipeline.billing.address import parse_address
 from pipeline.config.places import checked_place
 from pipeline.config.yaml_file import LARGEST, Document, Fault, read_yaml, shown
 from pipeline.customer import FIELDS, METADATA_PREFIX
+from pipeline.declaration import Declaration
 from pipeline.errors import AddressRefused, ConfigError
-from pipeline.layout import Declaration, Layout
+from pipeline.layout import Layout
 
 SANDBOX = "sandbox"
 _KEY = re.compile(r"\b[sp]k_[A-Za-z0-9]")

@@ -37,8 +37,15 @@ class Link:
 
 START = Link(0, "0" * 64)
 
-#: An event as the text that is hashed: a JSON array of its columns, ASCII only, so that no text has two forms.
-canonical = json.JSONEncoder(separators=(",", ":")).encode
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
+
+def canonical(event: Sequence[Any]) -> str:
+    """An event as the text that is hashed: a JSON array of its columns, ASCII only, so that no text has two forms.
+
+    The last column came with version 4 of the ledger; events without it are hashed as they always were.
+    """
+    return _encode(event if event[-1] is not None else event[:-1])
 
 
 DIGEST = 8  #: bytes

@@ -22,20 +22,22 @@ from pipeline.ledger.mounts import refuse_network_disk
 from pipeline.outcomes import Difference, State
 
 _SCHEMA = files(__package__).joinpath("schema.sql").read_text(encoding="utf-8")
-_TO_2, _TO_3 = (
-    files(__package__).joinpath(f"upgrade_{step}.sql").read_text(encoding="utf-8") for step in ("1_to_2", "2_to_3")
+_TO_2, _TO_3, _TO_4 = (
+    files(__package__).joinpath(f"upgrade_{step}.sql").read_text(encoding="utf-8")
+    for step in ("1_to_2", "2_to_3", "3_to_4")
 )
-_VERSION = 3
-_READABLE = (1, 2, 3)  #: a ledger is upgraded when it is opened for writing
+_VERSION = 4
+_READABLE = (1, 2, 3, 4)  #: a ledger is upgraded when it is opened for writing
 _CHAINED = 2  #: the first version that has a chain
+_WITH_DIGESTS = 3  #: the first one that keeps a digest of each event
+_WITH_NORMALIZATION = 4  #: the first one that keeps the normalization version of each intent
 _BLOCK_ROWS = 100_000
 
 #: The columns of an event in the order in which they are hashed; `detail` is covered by its hash.
 _EVENT_COLUMNS = (
     "seq", "run_id", "at", "kind", "external_reference", "fingerprint", "generation", "key", "state", "call", "outcome",
-    "status", "replayed", "billing_id", "payable", "detail_sha256", "credential",
+    "status", "replayed", "billing_id", "payable", "detail_sha256", "credential", "normalization",
 )  # fmt: skip
-_HASHED = f"SELECT {', '.join(_EVENT_COLUMNS)} FROM events"
 _ADD_EVENTS = (
     f"INSERT INTO events ({', '.join(_EVENT_COLUMNS)}, detail) VALUES ({', '.join('?' * (len(_EVENT_COLUMNS) + 1))})"
 )
@@ -48,12 +50,15 @@ _ADD_PAYLOADS = "INSERT INTO payloads VALUES (?, ?) ON CONFLICT DO NOTHING"
 # Both take an event as it stands: its columns in the order of _ADD_EVENTS, by number.
 _BEGIN_ROWS = (
     "INSERT OR REPLACE INTO rows (seq, run_id, first_sent, external_reference, fingerprint, generation, key, state,"
-    " credential, detail) VALUES (?1, ?2, ?3, ?5, ?6, ?7, ?8, ?9, ?17, ?18)"
+    " credential, normalization, detail) VALUES (?1, ?2, ?3, ?5, ?6, ?7, ?8, ?9, ?17, ?18, ?19)"
 )
 _MOVE_ROWS = (
-    "UPDATE rows SET seq = ?1, run_id = ?2, state = ?9, billing_id = ?14, payable = ?15, detail = ?18"
+    "UPDATE rows SET seq = ?1, run_id = ?2, state = ?9, billing_id = ?14, payable = ?15, detail = ?19"
     " WHERE external_reference = ?5"
 )
+
+
+_OTHER_NORMALIZATION = " OR (events.kind = 'intent' AND rows.normalization IS NOT events.normalization)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +70,7 @@ class Intent:
     key: str
     payload: bytes
     generation: int = 1
+    normalization: int | None = None  #: the version of the rules that made the payload; of old ledgers it is unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +183,7 @@ class Ledger:
 
     def damage(self) -> list[str]:
         """What was found wrong with this ledger, ever; where there is any, an answer of its is no proof."""
-        if self._one("PRAGMA user_version") < _VERSION:
+        if self._version() < _CHAINED:
             return []
         return [what for (what,) in self._query("SELECT what FROM damage ORDER BY rowid")]
 
@@ -190,8 +196,11 @@ class Ledger:
         return int(self._one("SELECT coalesce(max(seq), 0) FROM events"))
 
     def history(self, references: Iterable[str] | None = None) -> Iterator[list[tuple[Any, ...]]]:
-        """What is known of `references`, or of every reference ever begun, in blocks: external_reference, state, fingerprint, key."""
-        yield from self._rows("external_reference, state, fingerprint, key", references)
+        """What is known of `references`, or of every reference ever begun, in blocks.
+
+        Columns: external_reference, state, fingerprint, key, normalization.
+        """
+        yield from self._rows(f"external_reference, state, fingerprint, key, {self._normalization()}", references)
 
     def life_of(self, reference: str) -> list[dict[str, Any]]:
         """Every event of one reference, the oldest first: seq, at, run_id, kind, state, generation, call, outcome, status, replayed, key, billing_id."""
@@ -247,19 +256,19 @@ class Ledger:
     def begun(self, references: Sequence[str] | None = None) -> list[Begun]:
         """The unsettled ones: all of them, or those of `references`."""
         rows = self._query(
-            "SELECT external_reference, fingerprint, key, payload, generation, first_sent, credential, run_id"
-            " FROM rows JOIN payloads USING (fingerprint) WHERE state = 'unknown'"
+            f"SELECT external_reference, fingerprint, key, payload, generation, {self._normalization()}, first_sent, credential,"
+            " run_id FROM rows JOIN payloads USING (fingerprint) WHERE state = 'unknown'"
             " AND (?1 IS NULL OR external_reference IN (SELECT value FROM json_each(?1))) ORDER BY seq",
             None if references is None else json.dumps(references),
         )
         return [
             Begun(
-                Intent(reference, fingerprint, key, payload, generation),
+                Intent(reference, fingerprint, key, payload, generation, normalization),
                 datetime.fromisoformat(sent),
                 credential,
                 run_id,
             )
-            for reference, fingerprint, key, payload, generation, sent, credential, run_id in rows
+            for reference, fingerprint, key, payload, generation, normalization, sent, credential, run_id in rows
         ]
 
     def outcomes(self, references: Iterable[str] | None = None) -> Iterator[list[tuple[Any, ...]]]:
@@ -386,7 +395,7 @@ class Ledger:
         """Recompute the whole chain: what does not hold first, None where all does; also beside a run that writes."""
         mark = self._mark.read()  # before the ledger, which a run may carry further meanwhile
         with self._as_of_now():
-            if self._one("PRAGMA user_version") < _CHAINED:
+            if self._version() < _CHAINED:
                 return "it has no chain yet; the next run gives it one"
             return (
                 self._broken_group()
@@ -397,10 +406,10 @@ class Ledger:
 
     def _broken_group(self) -> str | None:
         link = START
-        kept = "digests" if self._one("PRAGMA user_version") >= _VERSION else "NULL"
+        kept, hashed = "digests" if self._version() >= _WITH_DIGESTS else "NULL", self._hashed()
         for block in self._blocks(f"SELECT last_seq, sha256, {kept} FROM groups ORDER BY last_seq"):
             for last, sha256, of_each in block:
-                events = self._query(f"{_HASHED} WHERE seq > ? AND seq <= ? ORDER BY seq", link.seq, last)
+                events = self._query(f"{hashed} WHERE seq > ? AND seq <= ? ORDER BY seq", link.seq, last)
                 there = {event[0] for event in events}
                 if missing := [seq for seq in range(link.seq + 1, last + 1) if seq not in there]:
                     return f"event {missing[0]} is missing (of events {link.seq + 1} to {last} there are {len(events)})"
@@ -420,6 +429,7 @@ class Ledger:
             " WHERE events.seq = (SELECT max(seq) FROM events AS later WHERE later.external_reference = events.external_reference)"
             " AND (rows.seq IS NOT events.seq OR rows.state IS NOT events.state OR rows.run_id IS NOT events.run_id"
             " OR rows.fingerprint IS NOT events.fingerprint OR rows.key IS NOT events.key"
+            f"{_OTHER_NORMALIZATION if self._version() >= _WITH_NORMALIZATION else ''}"
             " OR (events.kind <> 'intent' AND (rows.billing_id IS NOT events.billing_id OR rows.payable IS NOT events.payable)))"
             " ORDER BY events.seq LIMIT 1"
         )
@@ -468,7 +478,7 @@ class Ledger:
             "SELECT last_seq, sha256 FROM groups WHERE last_seq < ? ORDER BY last_seq DESC LIMIT 1", self._link.seq
         )
         previous = Link(*before[0]) if before else START
-        events = self._query(f"{_HASHED} WHERE seq > ? ORDER BY seq", previous.seq)
+        events = self._query(f"{self._hashed()} WHERE seq > ? ORDER BY seq", previous.seq)
         if previous.then(events) != self._link:
             return f"the events after {previous.seq} are not those that were written"
         return None
@@ -512,11 +522,13 @@ class Ledger:
 
     def _upgrade(self) -> None:
         """To the present form; from the first one, which had no chain, what stands there now becomes its first group."""
-        version = self._one("PRAGMA user_version")
+        version = self._version()
         if version == 1:
             self._chain_what_is_there()
         if version in {1, 2}:
             self._connection.executescript(f"BEGIN IMMEDIATE;{_TO_3}COMMIT;")
+        if version in {1, 2, 3}:
+            self._connection.executescript(f"BEGIN IMMEDIATE;{_TO_4}COMMIT;")
 
     def _chain_what_is_there(self) -> None:
         self._connection.executescript(f"BEGIN IMMEDIATE;{_TO_2}COMMIT;")
@@ -525,12 +537,23 @@ class Ledger:
             self._connection.executemany(
                 "UPDATE events SET detail_sha256 = ? WHERE seq = ?", [(_digest(detail), seq) for seq, detail in details]
             )
-            events = self._query(f"{_HASHED} ORDER BY seq")
+            events = self._query(f"{self._hashed()} ORDER BY seq")
             if events:
                 link = START.then(events)
                 self._connection.execute("INSERT INTO groups VALUES (?, ?)", (link.seq, link.sha256))
                 self._pending = link
             self._connection.execute(f"PRAGMA user_version = {_CHAINED}")
+
+    def _version(self) -> int:
+        return int(self._one("PRAGMA user_version"))
+
+    def _normalization(self) -> str:
+        """The column of that name, as far as this ledger has it."""
+        return "normalization" if self._version() >= _WITH_NORMALIZATION else "NULL AS normalization"
+
+    def _hashed(self) -> str:
+        """The query for events as they are hashed."""
+        return f"SELECT {', '.join(_EVENT_COLUMNS[:-1])}, {self._normalization()} FROM events"
 
     def _query(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         with _translated(self.path):
@@ -622,6 +645,7 @@ def _event(
         *told,
         None if detail is None else _digest(detail),
         credential,
+        intent.normalization if kind == "intent" else None,
         detail,
     ]
 

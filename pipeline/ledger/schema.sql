@@ -9,6 +9,8 @@
 --                                                                            pre_existing, conflict, refused
 -- withdrawn  an orderly stop takes back an intent, never sent     unknown -> withdrawn
 --
+-- normalization: the version of the rules that made the bytes of an intent; null in older intents, and in other events.
+--
 -- A crash leaves an intent without a later event: unknown, it may or may not exist there.
 
 CREATE TABLE environment (
@@ -52,7 +54,8 @@ CREATE TABLE events (
     payable INTEGER,
     detail TEXT,
     detail_sha256 TEXT,
-    credential TEXT
+    credential TEXT,
+    normalization INTEGER
 ) STRICT;
 CREATE INDEX events_by_run ON events (run_id, kind);
 
@@ -83,9 +86,10 @@ CREATE TABLE rows (
     billing_id TEXT,
     payable INTEGER,
     detail TEXT,
-    seq INTEGER NOT NULL
+    seq INTEGER NOT NULL,
+    normalization INTEGER
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX rows_by_state ON rows (state) WHERE state = 'unknown';
 CREATE INDEX rows_by_seq ON rows (seq);
 
-PRAGMA user_version = 3;
+PRAGMA user_version = 4;

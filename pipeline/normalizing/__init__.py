@@ -4,6 +4,7 @@
 external_reference, name, email, phone, currency, billing_id, metadata.<key>   String, null where absent or not convertible
 identity                                                           String: a token in the place of an identity number
 phone_abroad                                                       Boolean: of another country than its record states
+phone_unusual                                                      Boolean: no length of its country's subscriber numbers
 balance                                                            Int64 minor units, null where absent or not exact
 sensitive.<key>                                                    String: what a metadata value looks like that is better not sent
 kind.email, kind.phone, kind.balance, kind.identity                               what the text is, null where absent ("ok" = converted)
@@ -16,14 +17,19 @@ import polars as pl
 
 from pipeline.customer import METADATA_PREFIX, SENSITIVE_PREFIX
 from pipeline.layout import Layout
+from pipeline.normalizing.clues import find_clues
 from pipeline.normalizing.email import email_kinds
 from pipeline.normalizing.identity import identity_kinds
-from pipeline.normalizing.money import balance_expressions
+from pipeline.normalizing.money import balance_expressions, words_named
 from pipeline.normalizing.phone import is_abroad, phone_kinds
 from pipeline.normalizing.sensitive import sensitive_kinds
+from pipeline.normalizing.subscribers import is_unusual_length
 from pipeline.normalizing.text import Kinds, clean_text, code_text, currency_code, mapped_text
 
-__all__ = ["Defaults", "normalize"]
+__all__ = ["NORMALIZATION_VERSION", "Defaults", "find_clues", "normalize"]
+
+#: Which normal forms these rules make; raised when an unchanged cell becomes another value. The changelog says which.
+NORMALIZATION_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +65,7 @@ def normalize(
             },
         )
         .with_columns(**_balance(layout, columns))
+        .with_columns(words_named(_amount_text(layout), pl.col("kind.balance")).alias("kind.balance"))
         .collect()
     )
     unjudged = pl.repeat(None, table.height, dtype=pl.String, eager=True)
@@ -75,6 +82,7 @@ def normalize(
         phone.value.alias("phone"),
         identity.value.alias("identity"),
         is_abroad(phone.value, table["region"]).alias("phone_abroad"),
+        is_unusual_length(phone.value).alias("phone_unusual"),
         email.kind.alias("kind.email"),
         phone.kind.alias("kind.phone"),
         identity.kind.alias("kind.identity"),
@@ -89,11 +97,14 @@ def _identity(table: pl.DataFrame, layout: Layout, defaults: Defaults) -> Kinds:
     return identity_kinds(*mapped, layout.identity, defaults.token_key)
 
 
+def _amount_text(layout: Layout) -> pl.Expr:
+    return code_text(pl.col("mapped.balance")) if layout.balance is not None else pl.lit(None, pl.String)
+
+
 def _balance(layout: Layout, columns: set[str]) -> dict[str, pl.Expr]:
     if layout.balance is None:
         return {"balance": pl.lit(None, pl.Int64), "kind.balance": pl.lit(None, pl.String)}
-    text = code_text(pl.col("mapped.balance"))
-    found = balance_expressions(text, pl.col("mapped.unit"), pl.col("currency"), layout.balance)
+    found = balance_expressions(_amount_text(layout), pl.col("mapped.unit"), pl.col("currency"), layout.balance)
     if "fault.balance" not in columns:
         return found
     # What mapping could not make one amount of is an amount nevertheless, which nobody can use.

@@ -6,6 +6,7 @@ expression does not know goes to the library (without DNS). A property test hold
 
 import polars as pl
 
+from pipeline.characters import HIDDEN
 from pipeline.normalizing.text import Kinds
 
 # Every address that this takes, email-validator takes too: ASCII, dots inside the local part only, LDH labels without
@@ -35,8 +36,12 @@ def email_kinds(texts: pl.Series) -> Kinds:
 
 
 def is_hopeless(texts: pl.Series) -> pl.Series:
-    """Whether an address is surely none; what is not is for the library to say."""
-    return ~texts.str.contains(r"[^\x00-\x7f]") & texts.str.contains(_HOPELESS)
+    """Whether an address is surely none; what is not is for the library to say.
+
+    An invisible character is refused here, for the library drops some of them from a domain.
+    """
+    is_ascii = ~texts.str.contains(r"[^\x00-\x7f]")
+    return (is_ascii & texts.str.contains(_HOPELESS)) | texts.str.contains(HIDDEN)
 
 
 def _is_plain(text: pl.Expr) -> pl.Expr:

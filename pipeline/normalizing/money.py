@@ -5,11 +5,14 @@ The exponent of the currency (ISO 4217) says how many decimals major units have;
 
 import polars as pl
 
+from pipeline.amount import Amount
 from pipeline.currency import exponents
-from pipeline.layout import Amount
 
 _MOST_DIGITS = 18  #: significant digits that fit Int64; anything longer is far beyond what billing takes
 _DECIMAL = r"^[+-]?[0-9]*[.,][0-9]+$"
+#: A word, currency sign or unit before or after a number: its value is not that of the number alone.
+_WORD = r"[\p{L}\p{Sc}%‰°§#№]"
+_WITH_WORDS = rf"^[+(-]?\s*{_WORD}|{_WORD}\.?\s*[)-]?$"
 _SPACES = r"[ \u00a0\u202f]"  # what separates thousands where a space is declared
 
 
@@ -45,6 +48,13 @@ def balance_expressions(text: pl.Expr, unit: pl.Expr, currency: pl.Expr, written
     sign = pl.when(plain.str.starts_with("-")).then(pl.lit("-")).otherwise(pl.lit(""))
     value = pl.when(kind == "ok").then(pl.concat_str(sign, pl.lit("0"), digits))
     return {"balance": value.cast(pl.Int64), "kind.balance": kind}
+
+
+def words_named(text: pl.Expr, kind: pl.Expr) -> pl.Expr:
+    """The kind of an amount: `words` where the text is no number and one stands beside a word."""
+    no_number = pl.when(kind == "not_a_number").then(text)  # the others are passed over as nulls
+    has_words = no_number.str.contains(_WITH_WORDS) & no_number.str.contains("[0-9]")
+    return pl.when(has_words).then(pl.lit("words")).otherwise(kind)
 
 
 def _whole_numbers(plain: pl.Expr) -> dict[str, pl.Expr]:

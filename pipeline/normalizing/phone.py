@@ -6,12 +6,17 @@ import phonenumbers
 import polars as pl
 from phonenumbers import SUPPORTED_REGIONS, NumberParseException, PhoneNumberFormat, ValidationResult
 
+from pipeline.characters import HIDDEN
 from pipeline.normalizing.numbering import decided
 from pipeline.normalizing.text import Kinds
 
 # Two runs of seven or more digits with a mark between them that no single number is written with.
 _SEVERAL = re.compile(r"(?:\d[\s().-]*){7,}\s*(?:[/;,|&]|\bor\b|\band\b)\s*(?:\+?\d[\s().-]*){7,}", re.IGNORECASE)
 
+#: What spreadsheets and tables of floats make of a number: 821234567.0, 821,234,567.0, 8.21E+08, +4,93012E+10. A group of
+#: one zero, alone behind the only full stop, is no group of digits either: +49 30 123456.0.
+_FLOAT = r"^[+-]?(?:[0-9]+[.,]0{1,2}|[0-9(][0-9 ()/-]*[.,]0|[0-9]{1,3}(?:,[0-9]{3})+\.0{1,2}|[0-9]+(?:[.,][0-9]+)?\s?[eE][+-]?[0-9]+)$"
+_NO_DIGIT = r"^[\x00-/:-\x7f]*$"  #: ASCII without a single digit is no number to anybody: "n/a", "unknown", "-"
 _LONGEST = 60  #: characters; E.164 has 15 digits
 # Digits of any script, and the marks that people put between them; phonenumbers knows them all.
 _PLAIN = re.compile(
@@ -27,15 +32,17 @@ _WRONG_LENGTH = {
 def phone_kinds(texts: pl.Series, regions: pl.Series) -> Kinds:
     """Trimmed text and the region it is read by -> E.164 and kind.
 
-    Kinds: ok, unreadable, not_possible, not_valid, extension, several or no_region (a national form without a region).
-    What the metadata's expressions do not decide, phonenumbers is asked: each distinct text of a region once.
+    Kinds: ok, unreadable, float, not_possible, not_valid, extension, several or no_region (a national form without a
+    region). Floats and invisible characters, which phonenumbers passes over, are judged here. What the metadata's expressions do not decide, phonenumbers is asked: each distinct text of a region once.
     """
-    quick = decided(texts, regions)
     given = pl.DataFrame({"text": texts, "region": regions})
-    # ASCII without a single digit is no number to anybody: "n/a", "unknown", "-".
-    has_no_digit = texts.str.contains(r"^[\x00-/:-\x7f]*$").fill_null(value=False).alias("has_no_digit")
-    kind = pl.when("has_no_digit").then(pl.lit("unreadable")).otherwise("kind")
-    quick = quick.with_columns(has_no_digit).select("value", kind=kind)
+    text = pl.col("text")
+    strange = (
+        pl.when(text.str.contains(_FLOAT)).then(pl.lit("float"))
+        .when(text.str.contains(_NO_DIGIT) | text.str.contains(HIDDEN)).then(pl.lit("unreadable"))
+    )  # fmt: skip
+    quick = decided(texts, regions).with_columns(given.select(strange=strange)["strange"])
+    quick = quick.select(value=pl.when(pl.col("strange").is_null()).then("value"), kind=pl.coalesce("strange", "kind"))
     left = given.filter(quick["kind"].is_null())
     distinct = left.filter(pl.col("text").is_not_null()).unique()
     if not distinct.height:

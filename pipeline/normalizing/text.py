@@ -1,8 +1,10 @@
-"""Text as it came -> text without what nobody meant: spaces around it, and two spellings of one character."""
+"""Text as it came -> text without what nobody meant: invisible characters around it, and two spellings of one character."""
 
 from dataclasses import dataclass
 
 import polars as pl
+
+from pipeline.characters import trimmed
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,14 +24,15 @@ def mapped_text(field: str, columns: set[str]) -> pl.Expr:
 
 
 def clean_text(cell: pl.Expr) -> pl.Expr:
-    """Names and metadata: NFC (é in one character), trimmed of all Unicode white space; null where nothing is left."""
-    beyond_ascii = pl.when(cell.str.len_bytes() != cell.str.len_chars()).then(cell)
-    return _or_absent(pl.coalesce(beyond_ascii.str.normalize("NFC"), cell).str.strip_chars())
+    """Names and metadata: NFC (é in one character), trimmed; null where nothing is left."""
+    text = trimmed(cell)
+    beyond_ascii = pl.when(text.str.len_bytes() != text.str.len_chars()).then(text)
+    return _or_absent(pl.coalesce(beyond_ascii.str.normalize("NFC"), text))
 
 
 def code_text(cell: pl.Expr) -> pl.Expr:
-    """References, codes, amounts: trimmed of ASCII spaces and tabs only; anything else in them is for validation to see."""
-    return _or_absent(cell.str.strip_chars(" \t"))
+    """References, codes, amounts: trimmed; anything else in them is for validation to see."""
+    return _or_absent(trimmed(cell))
 
 
 def currency_code(cell: pl.Expr) -> pl.Expr:

@@ -33,6 +33,7 @@ VERDICTS: dict[Reason, tuple[Action, Fate]] = {
     Reason.MATCH_SAME_REFERENCE_OTHER_CONTENT: (Action.HOLD, Fate.NEEDS_REVIEW),
     Reason.PLAN_CREATED_BEFORE: (Action.SKIP, Fate.ALREADY_EXISTS_SAME),
     Reason.PLAN_CREATED_BEFORE_DIFFERENT: (Action.HOLD, Fate.ALREADY_EXISTS_DIFFERENT),
+    Reason.PLAN_CREATED_BEFORE_OTHER_FORM: (Action.HOLD, Fate.ALREADY_EXISTS_DIFFERENT),
     Reason.PLAN_EARLIER_REQUEST_UNSETTLED: (Action.HOLD, Fate.NEEDS_REVIEW),
     Reason.PLAN_REFUSED_BEFORE: (Action.REFUSE, Fate.REFUSED),
     Reason.MATCH_KNOWN_SAME: (Action.SKIP, Fate.ALREADY_EXISTS_SAME),
@@ -76,6 +77,7 @@ def make_plan(
     same_identity: SameIdentity = "flag",
     limit: int | None = None,
     where: str | None = None,
+    normalization: int | None = None,
 ) -> Plan:
     """Write the plan from the views `records` and `history` and what `find_matches` made, a file for each part of the records.
 
@@ -83,9 +85,10 @@ def make_plan(
     external_reference, action, fate, reason, flags (the identities of other references that the row has), same_as (a row
     of the run, or with flags the known reference), fingerprint, and for creates key. Rows stand in the order of the
     input. `limit` is the number of creates of this wave, and `where` an SQL expression over the file's own columns that
-    says which rows are in it; raise ConfigError where it cannot be asked.
+    says which rows are in it; raise ConfigError where it cannot be asked. `normalization` is the version of the rules that
+    made the payloads.
     """
-    _judge(workbench, same_identity, retry_refused=retry_refused)
+    _judge(workbench, same_identity, normalization, retry_refused=retry_refused)
     find_outside(workbench, where)
     told = {
         "namespace": KEY_NAMESPACE.hex,
@@ -118,7 +121,9 @@ def _write_part(
     return dict(workbench.execute(counted, {"written": glob.escape(str(target))}).fetchall())
 
 
-def _judge(workbench: duckdb.DuckDBPyConnection, same_identity: SameIdentity, *, retry_refused: bool) -> None:
+def _judge(
+    workbench: duckdb.DuckDBPyConnection, same_identity: SameIdentity, normalization: int | None, *, retry_refused: bool
+) -> None:
     """Make the tables `judged` and `verdicts`."""
     of_another = SAME_IDENTITY[same_identity]
     verdicts = {**VERDICTS, **({} if of_another is None else dict.fromkeys(IDENTITY_REASONS, of_another))}
@@ -126,8 +131,8 @@ def _judge(workbench: duckdb.DuckDBPyConnection, same_identity: SameIdentity, *,
     for reason, (action, fate) in verdicts.items():
         workbench.execute("INSERT INTO verdicts VALUES (?, ?, ?)", [reason.value, action.value, fate.value])
     workbench.execute(
-        "CREATE OR REPLACE TABLE told AS SELECT ?::BOOLEAN AS retry_refused, ?::VARCHAR AS same_identity",
-        [retry_refused, same_identity],
+        "CREATE OR REPLACE TABLE told AS SELECT ?::BOOLEAN AS retry_refused, ?::VARCHAR AS same_identity, ?::BIGINT AS normalization",
+        [retry_refused, same_identity, normalization],
     )
     workbench.execute(_JUDGED)
 

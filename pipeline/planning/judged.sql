@@ -2,11 +2,11 @@
 -- speaks, usually nearly all, are not in here.
 -- records:       position, external_reference, payload, fate (null = accepted)
 -- matches:       position, same_as, rule                      (rows of this run that share a reference)
--- history:       external_reference, state, fingerprint, key  (this environment's ledger)
+-- history:       external_reference, state, fingerprint, key, normalization  (this environment's ledger)
 -- known_matches: position, same_as, rule                      (what the known customers say of a row)
--- told:          retry_refused, same_identity                 (how the job wants it)
+-- told:          retry_refused, same_identity                 (how the job wants it), normalization (version of the rules)
 CREATE OR REPLACE TEMP TABLE remembered AS
-SELECT position, state, key, fingerprint = sha256(payload) AS is_same
+SELECT position, state, key, fingerprint = sha256(payload) AS is_same, normalization
 FROM records
 JOIN (SELECT DISTINCT * FROM history) USING (external_reference)  -- asked part by part, so a reference may be told twice
 WHERE fate IS NULL;
@@ -46,6 +46,9 @@ weighed AS (
             WHEN matches.rule = 'repeats_earlier_row' THEN 'MATCH.REPEATS_EARLIER_ROW'
             WHEN remembered.state IN ('created', 'created_different', 'adopted', 'pre_existing')
                 AND remembered.is_same THEN 'PLAN.CREATED_BEFORE'
+            -- What other rules made of a customer may differ in its normal form alone.
+            WHEN remembered.state IN ('created', 'created_different', 'adopted', 'pre_existing', 'conflict')
+                AND remembered.normalization IS DISTINCT FROM told.normalization THEN 'PLAN.CREATED_BEFORE_OTHER_FORM'
             WHEN remembered.state IN ('created', 'created_different', 'adopted', 'pre_existing', 'conflict')
                 THEN 'PLAN.CREATED_BEFORE_DIFFERENT'
             WHEN remembered.state = 'unknown' AND NOT remembered.is_same THEN 'PLAN.EARLIER_REQUEST_UNSETTLED'

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
 from pipeline.agreement import Control
+from pipeline.amount import Amount, Unit
 from pipeline.currency import exponents, major_units
 from pipeline.errors import ConfigError
-from pipeline.layout import Amount, Layout, Unit
+from pipeline.layout import Layout
 from pipeline.outcomes import Alarm, Finding
 
 _RECORDS = "records"
@@ -126,7 +127,8 @@ def _total(text: str, currency: str, control: Control, written: Amount | None) -
     if unit is None:
         raise ValueError("a total, and nothing says of which unit; say control.unit")
     mark, thousands = (written.decimal_mark, written.thousands) if written else (".", None)
-    plain = text.replace(thousands, "") if thousands else text
+    plain = text.replace("\u2212", "-")
+    plain = plain.replace(thousands, "") if thousands else plain
     if thousands == " ":
         plain = plain.replace("\u00a0", "").replace("\u202f", "")
     if re.fullmatch(rf"[+-]?[0-9]+(?:{re.escape(mark)}[0-9]+)?", plain) is None:

@@ -8,10 +8,12 @@ import duckdb
 from pipeline.currency import exponents
 from pipeline.customer import METADATA_PREFIX, SENSITIVE_PREFIX
 from pipeline.outcomes import Alarm, Finding
+from pipeline.receiving.texts import find_text_doubts
 from pipeline.sql import identifier
 
 _FEWEST = 20  #: amounts or references; a handful may end in zeros by chance
 _NAMED = 3
+_ROWS = 10  #: rows that are named where each may have to be mended
 #: A spreadsheet keeps 15 digits of a number and puts zeros for the rest.
 _ROUNDED = """
     SELECT count(*) AS numbers, count(*) FILTER (substr(reference, 16) = repeat('0', length(reference) - 15)) AS rounded
@@ -61,6 +63,27 @@ _ABROAD = """
 """
 
 
+_UNUSUAL = """
+    SELECT count(*) FILTER (phone_unusual), count(phone), min_by(row_id, position, ?) FILTER (phone_unusual)
+    FROM records WHERE fate IS NULL
+"""
+
+#: Shared addresses are found by hashes, eight bytes each; the mailbox is the same in capitals and small letters.
+_SHARED = """
+    CREATE OR REPLACE TEMP TABLE shared AS
+    SELECT hash(lower(email)) AS hashed FROM records WHERE fate IS NULL AND email IS NOT NULL
+    GROUP BY hashed HAVING min(hash(external_reference)) <> max(hash(external_reference))
+"""
+_EMAILS = """
+    WITH groups AS (
+        SELECT count(DISTINCT external_reference) AS accounts, min_by(row_id, position, 3) AS examples, min(position) AS position
+        FROM records SEMI JOIN shared ON hash(lower(email)) = hashed WHERE fate IS NULL AND email IS NOT NULL
+        GROUP BY lower(email) HAVING accounts > 1
+    )
+    SELECT count(*), coalesce(sum(accounts), 0)::BIGINT, max(accounts), arg_max(examples, (accounts, -position)) FROM groups
+"""
+
+
 def find_doubts(workbench: duckdb.DuckDBPyConnection) -> list[Finding]:
     """Ask the view `records` (see `run_folder`) everything that only the whole can answer."""
     return [
@@ -70,6 +93,9 @@ def find_doubts(workbench: duckdb.DuckDBPyConnection) -> list[Finding]:
         *_sensitive(workbench),
         *_identities(workbench),
         *_abroad(workbench),
+        *_unusual_phones(workbench),
+        *_shared_emails(workbench),
+        *find_text_doubts(workbench),
     ]
 
 
@@ -141,6 +167,26 @@ def _abroad(workbench: duckdb.DuckDBPyConnection) -> list[Finding]:
         return []
     told = f"{abroad} of {stated} phone numbers whose record states a region, such as {', '.join(examples)}"
     return [Finding(Alarm.PHONES_ABROAD, told)]
+
+
+def _unusual_phones(workbench: duckdb.DuckDBPyConnection) -> list[Finding]:
+    unusual, phones, examples = workbench.execute(_UNUSUAL, [_ROWS]).fetchall()[0]
+    if not unusual:
+        return []
+    rows = ", ".join(examples) + (" …" if unusual > len(examples) else "")
+    return [Finding(Alarm.PHONES_UNUSUAL, f"{unusual} of {phones} phone numbers: {rows}")]
+
+
+def _shared_emails(workbench: duckdb.DuckDBPyConnection) -> list[Finding]:
+    workbench.execute(_SHARED)
+    emails, references, most, examples = workbench.execute(_EMAILS).fetchall()[0]
+    if not emails:
+        return []
+    message = (
+        f"{emails} email address{'es' * (emails > 1)} under {references} references; the largest group has {most}, "
+        f"such as {', '.join(examples)}"
+    )
+    return [Finding(Alarm.SAME_EMAIL, message)]
 
 
 _WORDS = {"card": "card numbers", "iban": "bank accounts (IBAN)", "identity": "South African identity numbers"}

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 import duckdb
 
+from pipeline.amount import Amount
 from pipeline.currency import exponents
 from pipeline.customer import METADATA_PREFIX
-from pipeline.layout import Amount, Layout
+from pipeline.layout import Layout
 from pipeline.outcomes import Alarm, Finding
 from pipeline.sql import identifier, literal
 

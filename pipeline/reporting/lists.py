@@ -28,7 +28,7 @@ def listed(name: str, records: pl.DataFrame, fates: pl.DataFrame, columns: Seque
         "_import_fate": fates["fate"],
         "_import_reasons": told["codes"],
         "_import_explanation": told["sentences"],
-        "_import_hint": told["hints"],
+        "_import_hint": _hints(told["hints"], records["clue"].filter(is_here)),
         "_import_billing_said": fates.select(pl.when(asked).then("detail")).to_series(),
         "_import_same_as": fates["same_as"],
         "_import_billing_id": fates["billing_id"],
@@ -62,6 +62,14 @@ def _told(reasons: pl.Series) -> pl.DataFrame:
         schema=dict.fromkeys(("codes", "sentences", "hints"), pl.String),
     )
     return codes.alias("codes").to_frame().join(in_words, on="codes", how="left", maintain_order="left")
+
+
+def _hints(hints: pl.Series, clues: pl.Series) -> pl.Series:
+    """How to mend each row, and behind it what was seen in its texts."""
+    both = pl.DataFrame({"hints": hints, "clues": clues})
+    return both.select(
+        pl.concat_str("hints", "clues", separator=" ", ignore_nulls=True).str.strip_chars(" ")
+    ).to_series()
 
 
 def _bare(codes: str) -> list[str]:

@@ -36,6 +36,7 @@ def handed_on(
     elif pii is Pii.MASKED:
         rows = rows.with_columns(shapes(pl.col(name)) for name in (*theirs, *_QUOTING))
     if pii is not Pii.FULL:
+        rows = rows.with_columns(pl.col("_import_hint").str.replace_all("“[^”]*”", "“…”"))  # a word of a cell
         # A row id holds a colon, a # or a !, which no reference may.
         is_row = pl.col("_import_same_as").str.contains("[:#!]")
         token = pl.col("_import_same_as").map_elements(person, return_dtype=pl.String)

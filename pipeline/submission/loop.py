@@ -55,6 +55,7 @@ class Planned:
     fingerprint: str
     key: str
     payload: bytes
+    normalization: int | None = None  #: the version of the rules that made the payload
 
 
 @dataclass(slots=True)
@@ -295,7 +296,10 @@ class _Loop:
         fresh = [row for row in window if _may_begin(row, known.get(row.external_reference), self.run_id)]
         unsettled = [row.external_reference for row in window if _goes_on(row, known.get(row.external_reference))]
         self.tally.passed_over += len(window) - len(fresh) - len(unsettled)
-        intents = [Intent(row.external_reference, row.fingerprint, row.key, row.payload) for row in fresh]
+        intents = [
+            Intent(row.external_reference, row.fingerprint, row.key, row.payload, normalization=row.normalization)
+            for row in fresh
+        ]
         now = self.clock.at_billing()
         self.ledger.record_intents(self.run_id, now, intents, self.credential)
         for intent in intents:

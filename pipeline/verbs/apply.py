@@ -273,7 +273,7 @@ def _references(texts: Sequence[str]) -> pl.Series:
 
 def _planned_creates(folder: RunFolder, settled: pl.Series) -> Iterator[Planned]:
     """The creates of a plan but for those that are settled, streamed in the order of the input."""
-    done = settled.to_frame()
+    done, normalization = settled.to_frame(), folder.read_plan()["normalization"]
     for records, part in folder.planned_parts():
         creates = pl.scan_parquet(part, glob=False).filter(pl.col("action") == Action.CREATE.value)
         left = creates.select("position", "external_reference").collect()
@@ -287,7 +287,7 @@ def _planned_creates(folder: RunFolder, settled: pl.Series) -> Iterator[Planned]
                 payloads, on="position", maintain_order="left"
             )
             for _, reference, fingerprint, key, payload in rows.iter_rows():
-                yield Planned(reference, fingerprint, key, payload.encode())
+                yield Planned(reference, fingerprint, key, payload.encode(), normalization)
 
 
 def _waits(ledger: Ledger, run_id: str) -> pl.DataFrame:

@@ -23,7 +23,7 @@ from pipeline.layout import Layout
 from pipeline.ledger import Ledger
 from pipeline.mapping import count_absent
 from pipeline.matching import find_matches
-from pipeline.normalizing import Defaults
+from pipeline.normalizing import NORMALIZATION_VERSION, Defaults
 from pipeline.outcomes import Action, Alarm, Finding
 from pipeline.planning import Plan, make_plan
 from pipeline.receiving import (
@@ -119,21 +119,20 @@ def _plan(
     expected, returns = parse_expected(settings.expect), Returns(settings.reports)
     by_file, absent = {file.name: ControlTotals() for file in files}, Counter[str]()
 
-    def counted() -> Iterator[pl.DataFrame]:
+    def counted() -> Iterator[tuple[Layout, pl.DataFrame]]:
         for file, batch in profile.timed("read", read(files, batch_bytes)):
-            layout = layout_of(settings.mapping, files[0].columns)
+            layout = layout_of(settings.mapping, files[0].columns, file.format)
             records = returns.take(batch.records, files[0].columns, layout) if came_back(file) else batch.records
             with profile.stage("total", records.height):
                 by_file[file.name].add(records, layout)
                 absent.update(count_absent(records, layout))
-            yield records
+            yield layout, records
 
     # Three threads hand batches on: one reads and counts, this one judges, one puts away.
     with one_behind(partial(_stage_records, folder, profile)) as stage_behind:
-        for number, records in enumerate(one_ahead(counted()), start=1):
+        for number, (layout, records) in enumerate(one_ahead(counted()), start=1):
             if stopping.event.is_set():
                 raise Interrupted("stopped while planning; nothing was sent")
-            layout = layout_of(settings.mapping, files[0].columns)
             stage_behind((number, judged(records, layout, defaults, profile)))
             watch.reading(sum(totals.records for totals in by_file.values()))
     totals = added_up(by_file.values())
@@ -170,6 +169,7 @@ def _plan(
         "planned_at": CLOCK.now().isoformat(timespec="seconds"),
         "planner": settings.planner,
         "version": __version__,
+        "normalization": NORMALIZATION_VERSION,
         "environment": asdict(environment),
         "destination": settings.destination,
         "config": _config(settings),
@@ -219,6 +219,7 @@ def _decide(
                 same_identity=settings.same_identity,
                 limit=settings.limit,
                 where=settings.where,
+                normalization=NORMALIZATION_VERSION,
             )
         with profile.stage("doubt", rows):
             return plan, [*find_doubts(workbench), *find_mixed_units(workbench, settings.mapping)]
@@ -269,7 +270,8 @@ def _told(finding: Finding) -> dict[str, Any]:
 
 def _history(ledger: Ledger | None, folder: RunFolder, records: int) -> Iterator[pl.DataFrame]:
     """What the ledger knows of the staged records; of a ledger that is small beside them all that it knows."""
-    schema = dict.fromkeys(("external_reference", "state", "fingerprint", "key"), pl.String)
+    texts = ("external_reference", "state", "fingerprint", "key")
+    schema = {**dict.fromkeys(texts, pl.String), "normalization": pl.Int64}
     yield pl.DataFrame(schema=schema)
     if ledger is None:
         return

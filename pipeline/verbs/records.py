@@ -4,18 +4,20 @@ from collections.abc import Iterator
 
 import polars as pl
 
+from pipeline.amount import Amount
 from pipeline.customer import payload_expression
-from pipeline.layout import Amount, Layout, Text, canonical_layout
+from pipeline.layout import Layout, Text, canonical_layout
 from pipeline.mapping import map_columns
-from pipeline.normalizing import Defaults, normalize
+from pipeline.normalizing import Defaults, find_clues, normalize
 from pipeline.outcomes import Fate
 from pipeline.validating import validate
 from pipeline.verbs.profile import Profile
 
 
-def layout_of(declared: Layout | None, columns: list[str]) -> Layout:
-    """What the columns mean: as the job declares, else by their canonical names."""
-    return declared or canonical_layout(columns)
+def layout_of(declared: Layout | None, columns: list[str], file_format: str = "csv") -> Layout:
+    """What the columns mean: as the job declares, else by their canonical names; `file_format` as of a `SourceFile`."""
+    layout = declared or canonical_layout(columns)
+    return layout.of_workbook() if file_format == "excel" else layout
 
 
 def judged(records: pl.DataFrame, layout: Layout, defaults: Defaults, profile: Profile | None = None) -> pl.DataFrame:
@@ -26,9 +28,13 @@ def judged(records: pl.DataFrame, layout: Layout, defaults: Defaults, profile: P
     with profile.stage("normalize", rows):
         customers = normalize(mapped, layout, defaults)
     with profile.stage("validate", rows):
-        reasons = validate(customers, refuse_sensitive=layout.sensitive_metadata == "refuse").reasons
+        reasons = validate(
+            customers,
+            refuse_sensitive=layout.sensitive_metadata == "refuse",
+            reject_unusual_phones=layout.unusual_phones == "reject",
+        ).reasons
     with profile.stage("payloads", rows):
-        return _with_payloads(customers, reasons)
+        return _with_payloads(customers.with_columns(clue=find_clues(customers, reasons)), reasons)
 
 
 def _with_payloads(customers: pl.DataFrame, reasons: pl.Series) -> pl.DataFrame:
@@ -83,6 +89,11 @@ def _signs(balance: Amount) -> Iterator[str]:
         yield "minus behind"
     if balance.positive_means == "credit":
         yield "positive amounts are credits"
+    if balance.currency_sign:
+        signs = dict.fromkeys(sign for signs in balance.currency_sign.values() for sign in signs)
+        yield f"currency signs: {', '.join(signs)}"
+    if balance.leading_apostrophe:
+        yield "apostrophe before it dropped"
 
 
 def _told(text: Text) -> str:
@@ -90,6 +101,8 @@ def _told(text: Text) -> str:
     told = [f"always {text.value}" if text.value is not None else _cells(text)]
     if text.split is not None:
         told.append(f"part {text.split.part} between {text.split.at!r}")
+    if text.leading_apostrophe:
+        told.append("apostrophe before it dropped")
     if text.extract is not None:
         told.append(f"what {text.extract} finds")
     if text.values is not None:

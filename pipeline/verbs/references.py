@@ -100,8 +100,8 @@ def _known(
     files: Sequence[SourceFile], mapping: Layout | None, settings: Settings, found: _Found, watch: Watch
 ) -> Iterator[pl.DataFrame]:
     defaults = Defaults(settings.region, token_key(settings.home) if mapping and mapping.identity else b"")
-    for _, batch in read(files, BATCH_BYTES):
-        customers = judged(batch.records, layout_of(mapping, files[0].columns), defaults)
+    for file, batch in read(files, BATCH_BYTES):
+        customers = judged(batch.records, layout_of(mapping, files[0].columns, file.format), defaults)
         found.read += batch.records.height
         watch.reading(found.read)
         names_one = (pl.col("fate").is_null() | (pl.col("fate") == Fate.INVALID.value)) & ~_has_no_reference()

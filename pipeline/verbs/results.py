@@ -168,7 +168,7 @@ def _wave(settings: dict[str, Any]) -> dict[str, Any] | None:
 
 def _write_rows(folder: RunFolder, workbench: duckdb.DuckDBPyConnection, columns: list[str], profile: Profile) -> None:
     """Every record with its fate, in all files that hold records, part by part; what summing needs is staged."""
-    wanted = ["currency", "text", *(f"given.{column}" for column in columns)]
+    wanted = ["currency", "text", "clue", *(f"given.{column}" for column in columns)]
     for_people: list[pl.DataFrame] = []
     with ExitStack() as stack:
         lists = {name: stack.enter_context(written_whole(folder.path / f"{name}.csv")) for name in LISTS}

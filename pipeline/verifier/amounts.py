@@ -5,14 +5,16 @@ is said to be beyond this check; the report's own two computations stand for tho
 """
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from pipeline.characters import INVISIBLE
 from pipeline.currency import NO_CODE, NO_CURRENCY, exponents, known
+from pipeline.currency_signs import customary_signs
 
 _SIGNIFICANT = 18  #: digits of minor units; an amount beyond them is no amount
-_EDGES = " \t"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,22 +31,32 @@ class Amounts:
     currency: dict[str, Any]
     absent: frozenset[str]
 
-    def of(self, cells: dict[str, str]) -> tuple[str, int] | None:
-        """Currency and minor units of a row; None where it states no amount that can be read."""
-        if len(self.columns) == 1:
-            return self._read(cells, self.columns[0], self.sign, signed=True)
-        debit, credit = self.columns
-        if self._says_nothing(cells, credit):
-            return self._read(cells, debit, 1, signed=False)
-        return self._read(cells, credit, -1, signed=False) if self._says_nothing(cells, debit) else None
+    def of(self, cells: dict[str, str], *, in_workbook: bool = False) -> tuple[str, int] | None:
+        """Currency and minor units of a row; None where it states no amount that can be read.
+
+        In a workbook the words of its own currency may stand beside an amount.
+        """
+        code = self._code(cells)
+        own_words = _words_of(code) if in_workbook else ()
+        texts = [self._text(cells, column, own_words) for column in self.columns]
+        if len(texts) == 1:
+            return self._read(cells, texts[0], code, self.sign, signed=True)
+        debit, credit = texts
+        if _says_nothing(credit):
+            return self._read(cells, debit, code, 1, signed=False)
+        return self._read(cells, credit, code, -1, signed=False) if _says_nothing(debit) else None
 
     def says_nothing(self, cells: dict[str, str]) -> bool:
         """Whether no amount stands there at all, readable or not."""
         return all(self._present(cells, column) is None for column in self.columns)
 
-    def _read(self, cells: dict[str, str], column: str, sign: int, *, signed: bool) -> tuple[str, int] | None:
+    def _text(self, cells: dict[str, str], column: str, own_words: Collection[str]) -> str | None:
         text = self._present(cells, column)
-        code = self._code(cells)
+        return None if text is None else _without(text.replace("\u2212", "-"), own_words)
+
+    def _read(
+        self, cells: dict[str, str], text: str | None, code: str | None, sign: int, *, signed: bool
+    ) -> tuple[str, int] | None:
         if text is None:
             return None
         mark = re.escape(self.decimal_mark)
@@ -62,12 +74,8 @@ class Amounts:
         return _named(code), int(minor) * sign * (-1 if number[1] == "-" else 1)
 
     def _present(self, cells: dict[str, str], column: str) -> str | None:
-        text = cells[column].strip(_EDGES)
+        text = cells[column].strip(INVISIBLE)
         return None if text == "" or text in self.absent else text
-
-    def _says_nothing(self, cells: dict[str, str], column: str) -> bool:
-        text = self._present(cells, column)
-        return text is None or re.fullmatch(r"[+-]?(?:0*[.,]?0+|0+[.,])", text) is not None
 
     def _code(self, cells: dict[str, str]) -> str | None:
         said = self.currency.get("value")
@@ -92,9 +100,10 @@ def declared(mapping: dict[str, Any] | None, columns: list[str]) -> Amounts | st
     if balance is None:
         return None
     said: dict[str, Any] = mapping.get("currency") or {}
-    beyond = [
-        name for name in ("thousands", "marks", "parentheses", "trailing_minus", "surplus_zeros") if balance.get(name)
-    ]
+    declared_otherwise = (
+        "thousands", "marks", "parentheses", "trailing_minus", "surplus_zeros", "currency_sign", "leading_apostrophe",
+    )  # fmt: skip
+    beyond = [name for name in declared_otherwise if balance.get(name)]
     beyond += [f"currency.{name}" for name in ("columns",) if said.get(name)]
     if beyond:
         return f"balances are written with {', '.join(beyond)}"
@@ -111,6 +120,27 @@ def declared(mapping: dict[str, Any] | None, columns: list[str]) -> Amounts | st
         said,
         frozenset(mapping.get("absent") or ()),
     )
+
+
+def _words_of(code: str | None) -> Collection[str]:
+    """The customary signs of a currency; all signs where the code is no currency."""
+    signs = customary_signs()
+    return signs.get(code or "") or frozenset().union(*signs.values())
+
+
+def _says_nothing(text: str | None) -> bool:
+    return text is None or re.fullmatch(r"[+-]?(?:0*[.,]?0+|0+[.,])", text) is not None
+
+
+def _without(text: str, words: Collection[str]) -> str:
+    """An amount without the words beside it, each at most once; the text as it is where they are not these."""
+    if not words:
+        return text
+    listed = "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
+    found = re.fullmatch(rf"([+-]?)(?:\s*({listed})\s*)?([+-]?[0-9.,]+)(?:\s*({listed}))?", text)
+    if found is None or (found[2] is not None and found[2] == found[4]):
+        return text
+    return found[1] + found[3]
 
 
 def _named(code: str | None) -> str:

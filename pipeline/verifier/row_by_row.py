@@ -10,6 +10,7 @@ from typing import Any
 
 from pyarrow import parquet
 
+from pipeline.characters import INVISIBLE
 from pipeline.customer import Environment, create_key
 from pipeline.outcomes import LISTS, Fate, Reason
 from pipeline.verifier.amounts import Amounts
@@ -79,7 +80,7 @@ def walk(
             if row.fate == Fate.DUPLICATE_IN_FILE.value:
                 repeats[row.row_id] = (row.ours["same_as"], identity["fingerprint"])
         if amounts is not None:
-            _add(amounts, row, columns, found)
+            _add(amounts, row, columns, found, in_workbook=inputs[row.place[0]].get("format") == "excel")
     while at < len(inputs):
         _finish(reading, inputs, at, found)
         at += 1
@@ -220,7 +221,7 @@ def _other_key(
     key, fingerprint = identity["idempotency_key"], identity["fingerprint"]
     if key is None or column not in columns:
         return None
-    reference = row.cells[columns.index(column)].strip(" \t")
+    reference = row.cells[columns.index(column)].strip(INVISIBLE)
     made = {create_key(environment, reference, fingerprint, generation) for generation in GENERATIONS}
     return None if key in made else f"{row.row_id}: its key is not that of its content"
 
@@ -235,13 +236,13 @@ def _plain_reference(plan: dict[str, Any]) -> str | None:
     return None if any(said.get(name) for name in others) else said["column"]
 
 
-def _add(amounts: Amounts, row: Row, columns: list[str], found: Recomputed) -> None:
+def _add(amounts: Amounts, row: Row, columns: list[str], found: Recomputed, *, in_workbook: bool) -> None:
     """Add a row's balance to its fate; of what could not be read nobody knows whether an amount stands in it."""
     if row.fate == Fate.UNREADABLE.value:
         found.kinds[row.fate]["unusable"] += 1
         return
     cells = dict(zip(columns, row.cells, strict=True))
-    amount = amounts.of(cells)
+    amount = amounts.of(cells, in_workbook=in_workbook)
     if amount is None:
         found.kinds[row.fate]["absent" if amounts.says_nothing(cells) else "unusable"] += 1
         return

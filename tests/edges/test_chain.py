@@ -3,6 +3,7 @@
 import hashlib
 import shutil
 import sqlite3
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -67,6 +68,7 @@ EVENT_COLUMNS = {
     "run_id": "'run-9'", "at": "'2026-01-01'", "kind": "'answer'", "external_reference": "'A-9'", "fingerprint": "'f'",
     "generation": "7", "key": "'k'", "state": "'refused'", "call": "'look_up'", "outcome": "'Found'", "status": "200",
     "replayed": "0", "billing_id": "'bcus_9'", "payable": "1", "detail": "'x'", "detail_sha256": "'x'", "credential": "'x'",
+    "normalization": "1",
 }  # fmt: skip
 
 
@@ -99,7 +101,7 @@ def test_every_column_of_an_event_is_covered(home):
         ("UPDATE rows SET billing_id = 'bcus_other' WHERE state = 'created'", "does not stand where that event"),
         ("DELETE FROM rows", "does not stand where that event"),
         (
-            "INSERT INTO rows SELECT 'stray', state, run_id, fingerprint, generation, key, first_sent, credential, billing_id, payable, detail, 99 FROM rows LIMIT 1",
+            "INSERT INTO rows SELECT 'stray', state, run_id, fingerprint, generation, key, first_sent, credential, billing_id, payable, detail, 99, NULL FROM rows LIMIT 1",
             "1 rows have no event",
         ),
         ("DELETE FROM events WHERE seq = 6", "of events 6 to 6 there are 0"),
@@ -113,7 +115,7 @@ def test_every_column_of_an_event_is_covered(home):
         ),
         (
             """INSERT INTO events SELECT 7, run_id, at, kind, external_reference, fingerprint, generation, key, state, call,
-            outcome, status, replayed, billing_id, payable, detail, detail_sha256, credential FROM events WHERE seq = 6""",
+            outcome, status, replayed, billing_id, payable, detail, detail_sha256, credential, NULL FROM events WHERE seq = 6""",
             "events 7 to 7 belong to no group",
         ),
     ],
@@ -230,13 +232,16 @@ def test_a_wal_that_is_cut_or_flipped_is_never_taken_for_whole(tmp_path_factory,
     assert kept == 8 or found
 
 
-# a ledger from before there was a chain
+# ledgers of earlier versions
+
+WITHOUT_NORMALIZATION = "ALTER TABLE events DROP COLUMN normalization; ALTER TABLE rows DROP COLUMN normalization"
 
 
 def test_a_ledger_of_the_first_version_is_given_a_chain_over_what_it_holds(home):
     change(
         home,
-        "DROP TABLE groups; DROP TABLE damage; ALTER TABLE events DROP COLUMN detail_sha256; PRAGMA user_version = 1",
+        f"{WITHOUT_NORMALIZATION}; DROP TABLE groups; DROP TABLE damage; ALTER TABLE events DROP COLUMN detail_sha256;"
+        " PRAGMA user_version = 1",
     )
     (home / "sandbox" / "ledger.mark").unlink()
     assert "no chain yet" in audit(home)[0].broken
@@ -247,7 +252,7 @@ def test_a_ledger_of_the_first_version_is_given_a_chain_over_what_it_holds(home)
 
 
 def test_a_ledger_of_the_second_version_goes_on_and_its_old_groups_are_named_as_a_whole(home):
-    change(home, "ALTER TABLE groups DROP COLUMN digests; PRAGMA user_version = 2")
+    change(home, f"{WITHOUT_NORMALIZATION}; ALTER TABLE groups DROP COLUMN digests; PRAGMA user_version = 2")
     assert audit(home)[0].holds
 
     with Ledger.opened(home / "sandbox", HERE) as ledger:
@@ -257,6 +262,26 @@ def test_a_ledger_of_the_second_version_goes_on_and_its_old_groups_are_named_as_
     assert audit(home)[0].broken == "event 7 is not the one that was written"
     change(home, "UPDATE events SET at = '2020' WHERE seq = 2")
     assert "events 1 to 3 are not" in audit(home)[0].broken
+
+
+def test_a_ledger_of_the_third_version_holds_and_keeps_from_now_on_by_which_rules_a_payload_was_made(home):
+    change(home, f"{WITHOUT_NORMALIZATION}; PRAGMA user_version = 3")
+    assert audit(home)[0].holds
+    with Ledger.read(home / "sandbox") as ledger:
+        assert {row[-1] for block in ledger.history() for row in block} == {None}
+        assert {begun.intent.normalization for begun in ledger.begun()} == {None}
+
+    with Ledger.opened(home / "sandbox", HERE) as ledger:
+        ledger.record_intents("run-2", AT, [replace(intent("A-9"), normalization=2)], "credential")
+        known = {row[0]: row[-1] for block in ledger.history() for row in block}
+        [begun] = ledger.begun(["A-9"])
+
+    assert (known["A-1"], known["A-9"], begun.intent.normalization) == (None, 2, 2)
+    assert audit(home)[0].holds
+    change(home, "UPDATE events SET normalization = 1 WHERE seq = 7")
+    assert audit(home)[0].broken == "event 7 is not the one that was written"
+    change(home, "UPDATE events SET normalization = 2 WHERE seq = 7; UPDATE rows SET normalization = 1 WHERE seq = 7")
+    assert "row of event 7" in audit(home)[0].broken
 
 
 def test_a_ledger_that_is_gone_is_no_clean_audit(home, tmp_path):

@@ -111,7 +111,8 @@ def test_a_key_is_the_same_for_ever():
 
 def planned(rows: list[tuple], environment: Environment) -> pl.DataFrame:
     schema = {"position": pl.Int64, **dict.fromkeys(("row_id", "external_reference", "payload", "fate"), pl.String)}
-    history = pl.DataFrame(schema=dict.fromkeys(("external_reference", "state", "fingerprint", "key"), pl.String))
+    texts = dict.fromkeys(("external_reference", "state", "fingerprint", "key"), pl.String)
+    history = pl.DataFrame(schema={**texts, "normalization": pl.Int64})
     with tempfile.TemporaryDirectory() as folder, duckdb.connect(":memory:") as workbench:
         hold(workbench, "records", pl.DataFrame(rows, schema=schema, orient="row"))
         hold(workbench, "history", history)

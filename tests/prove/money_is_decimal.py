@@ -1,4 +1,4 @@
-"""Balances as columns against `decimal`: texts in ten conventions and all currencies, `python -m tests.prove.money_is_decimal 1000000`.
+"""Balances as columns against `decimal`: texts in eleven conventions and all currencies, `python -m tests.prove.money_is_decimal 1000000`.
 
 Each text is made from an exact amount, or damaged; what it means is computed by Python's `decimal` from what it was made of
 and by a reading of its own, never by the code that is tried. A rounding would be a balance that differs.
@@ -21,6 +21,7 @@ from pipeline.normalizing import Defaults, normalize
 from pipeline.totalling import ControlTotals
 from pipeline.validating import validate
 
+_SIGN = "¤"  #: of no currency, so that it may stand beside the amounts of any
 #: decimal mark, thousands, how a sign is written besides one in front -> what a job declares of it.
 CONVENTIONS: dict[str, tuple[str, str | None, dict[str, object]]] = {
     "1234.50": (".", None, {}),
@@ -33,6 +34,7 @@ CONVENTIONS: dict[str, tuple[str, str | None, dict[str, object]]] = {
     "(1,234.50)": (".", ",", {"parentheses": True}),
     "1,234.50-": (".", ",", {"trailing_minus": True}),
     "1234,50 CR": (",", None, {"marks": {"debit": ["DR", ""], "credit": ["CR"]}}),
+    "¤ 1,234.50": (".", ",", {"currency_sign": _SIGN}),
 }
 _BATCH = 50_000
 
@@ -102,18 +104,25 @@ def _text(dice: random.Random, code: str, mark: str, thousands: str | None, sign
     elif signs.get("marks"):
         text = f"{text}{dice.choice(['', ' '])}{'CR' if is_negative else dice.choice(['DR', 'dr', ''])}"
     else:
-        text = ("-" if is_negative else dice.choice(["", "", "+"])) + text
+        sign = "-" if is_negative else dice.choice(["", "", "+"])
+        if signs.get("currency_sign"):
+            signed = [f"{_SIGN} {sign}{text}", f"{sign}{_SIGN}{text}", f"{sign}{text}\u00a0{_SIGN}", f"{sign}{text}"]
+            text = dice.choice(signed)
+        else:
+            text = sign + text
     return _damaged(dice, text) if dice.random() < 0.1 else text
 
 
 def _damaged(dice: random.Random, text: str) -> str:
     at = dice.randrange(len(text) + 1)
-    return dice.choice((text[:at] + dice.choice(".,' -+()eE0x٣R") + text[at:], text[:at] + text[at + 1 :], text + text))
+    return dice.choice(
+        (text[:at] + dice.choice(".,' -+()eE0x٣R\u00a4") + text[at:], text[:at] + text[at + 1 :], text + text)
+    )
 
 
 def _meaning(text: str, code: str, mark: str, thousands: str | None, signs: dict[str, object]) -> int | None:
     """Minor units that a text states by its convention, None where it states none; character by character, in `decimal`."""
-    bare, sign = text.strip(" \t"), 1
+    bare, sign = text.strip(), 1
     if signs.get("marks"):
         letters = re.search(r"[A-Za-z]*$", bare)
         told = (letters[0] if letters else "").upper()
@@ -128,6 +137,8 @@ def _meaning(text: str, code: str, mark: str, thousands: str | None, signs: dict
         bare, sign = bare[:-1].strip(" \t"), -1
         if bare[:1] in {"+", "-"}:
             return None
+    elif signs.get("currency_sign") and bare.count(_SIGN) == 1:
+        bare = _without_sign(bare)
     if bare[:1] in {"+", "-"}:
         sign, bare = -1 if bare[0] == "-" else 1, bare[1:]
     whole, found, fraction = bare.partition(mark)
@@ -144,6 +155,14 @@ def _meaning(text: str, code: str, mark: str, thousands: str | None, signs: dict
     if len(fraction) > (exponents()[code] or 0) or minor > LARGEST_BALANCE:
         return None
     return sign * int(minor)
+
+
+def _without_sign(text: str) -> str:
+    """The amount without the sign at one of its ends, or behind the minus; as it is where the sign is anywhere else."""
+    before, _, behind = text.partition(_SIGN)
+    if before.strip() in {"", "+", "-"}:
+        return before.strip() + behind.lstrip(" \u00a0")
+    return before.rstrip(" \u00a0") if not behind.strip() else text
 
 
 def _is_digits(text: str) -> bool:

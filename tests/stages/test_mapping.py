@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from pipeline.currency import NO_CODE, NO_CURRENCY, known
+from pipeline.currency_signs import customary_signs
 from pipeline.layout import Layout, canonical_layout
 from pipeline.mapping import count_absent, map_columns
 from pipeline.normalizing import Defaults, normalize
@@ -247,20 +248,39 @@ amounts = st.one_of(
             ["{} CR", "{}cr", "{} DR", "({})", "( {} )", "{}-", "({}", "-({})", "({})-", "{} C R", "{}\u00a0Cr"]
         ),
     ).map(lambda pair: pair[1].format(pair[0])),
+    st.builds(
+        "{}{}{}{}{}{}{}".format,
+        st.sampled_from(["", "", "'", "\u200b", "\u00a0", "' "]),
+        st.sampled_from(["", "", "-", "\u2212", "(", "+", "- ", "R"]),
+        st.sampled_from(["", "R", "R ", "K\u00a0", "R$", "Fr.", "Fr. ", "\u20ac\u202f", "ZAR ", "KD", "R-", "$", "Rs"]),
+        st.sampled_from(["0", "0.00", "12.50", "1 234,50", "7", ".50", "-3", "(4)"]),
+        st.sampled_from(["", "", " R", "\u20ac", " Fr.", "\u00a0KD", "$", " MIO", "%", " ZAR"]),
+        st.sampled_from(["", "", ")", "-", " CR", "CR", " dr"]),
+        st.sampled_from(["", "", "\u2060", "\n"]),
+    ),
     st.sampled_from(["", "0", "0.00", "0,0", "-0", "NULL", "-", "x", ".5", "5.", "+", "99999999999999999.9", "1e3"]),
 )
 cells = st.tuples(amounts, amounts, st.sampled_from(["R", "K", "ZAR", "kwd", "JPY", "", "NULL", "x y", "HRK", "XAU"]), st.sampled_from(["C", "R", "", "?"]))  # fmt: skip
+CUSTOMARY = {"currency_sign": {code: sorted(signs) for code, signs in customary_signs().items()}}
 SIGNS = (
     {}, {"parentheses": True}, {"trailing_minus": True}, {"parentheses": True, "trailing_minus": True}, {"positive_means": "credit"},
     {"positive_means": "credit", "parentheses": True}, {"marks": {"debit": ["DR", ""], "credit": ["CR"]}},
     {"marks": {"debit": ["dr"], "credit": ["Cr", "C R"]}}, {"marks": {"column": "U", "debit": ["R"], "credit": ["C"]}},
 )  # fmt: skip
 balances = st.builds(
-    lambda where, unit, marks, surplus: {**where, "unit": unit, **marks, "surplus_zeros": surplus},
+    lambda where, unit, marks, surplus, apostrophe, signs: {
+        **where, "unit": unit, **marks, "surplus_zeros": surplus, **apostrophe,
+        **(CUSTOMARY if signs == "customary" else signs),
+    },
     st.sampled_from([*({"column": "D", **signs} for signs in SIGNS), {"debit": "D", "credit": "K"}]),
     st.sampled_from(["major", "minor", {"column": "U", "values": {"C": "minor", "R": "major"}}]),
     st.sampled_from([{}, {"decimal_mark": ","}, {"thousands": ","}, {"decimal_mark": ",", "thousands": "."}, {"thousands": " "}]),
     st.booleans(),
+    st.sampled_from([{}, {}, {"leading_apostrophe": True}]),
+    st.sampled_from([
+        {}, {}, {"currency_sign": "R"}, {"currency_sign": ["R", "Fr.", "$", "\u20ac"]},
+        {"currency_sign": {"ZAR": ["R", "Rs"], "KWD": ["KD", "K"], "JPY": "$"}}, "customary",
+    ]),
 )  # fmt: skip
 currencies = st.sampled_from(
     [
@@ -362,7 +382,7 @@ def test_an_escaped_reference_is_one_that_billing_takes_and_can_be_turned_back(r
 
     made = customers(declared, {"ID": reference})["external_reference"].item()
 
-    trimmed = reference.strip(" \t")
+    trimmed = reference.strip(" \t\n\r\x0b\x0c")
     if not trimmed:
         assert made is None
         return

@@ -117,7 +117,11 @@ def test_a_column_that_the_file_does_not_have_is_absent():
         ("\u00a0 Ann\u2003", "Ann"),
         ("\u3000", None),
         ("Ann  Lee", "Ann  Lee"),
-        ("Ann\u200b", "Ann\u200b"),
+        ("Ann\u200b", "Ann"),
+        ("\ufeff\u200e\u00ad Ann\u2060\u00a0", "Ann"),
+        ("An\u200bn", "An\u200bn"),
+        ("'t Hooft", "'t Hooft"),
+        ("\u2764\ufe0f", "\u2764\ufe0f"),
         ("\ufb01 \uff21", "\ufb01 \uff21"),
         ("\n Ann \r\n", "Ann"),
         ("=1+1", "=1+1"),
@@ -130,7 +134,9 @@ def test_names_and_metadata_are_nfc_and_trimmed_and_nothing_else(given, expected
     assert table.select("name", "metadata.plan").row(0) == (expected, expected)
 
 
-@pytest.mark.parametrize("given", ["00123", "8.5E+12", "1.0", "TRUE", "2026-01-02", "a\u00a0", "A-1", "\u0430-1"])
+@pytest.mark.parametrize(
+    "given", ["00123", "8.5E+12", "1.0", "TRUE", "2026-01-02", "a\u00a0b", "A-1", "\u0430-1", "'00123"]
+)
 def test_a_reference_is_text_and_stays_as_it_is(given):
     assert normalized(external_reference=[f" {given}\t"])["external_reference"].to_list() == [given]
 

@@ -42,6 +42,9 @@ KNOWN = {name: RECORDS[name] for name in ("external_reference", *IDENTITIES, "na
 Row = dict[str, str]
 
 
+HISTORY = {**dict.fromkeys(("external_reference", "state", "fingerprint", "key"), pl.String), "normalization": pl.Int64}
+
+
 def rows_of(path: Path) -> list[Row]:
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
@@ -63,7 +66,7 @@ def planned(
         ),
         "history": pl.DataFrame(
             list(stored(_history(rows))),
-            schema=dict.fromkeys(("external_reference", "state", "fingerprint", "key"), pl.String),
+            schema=HISTORY,
             orient="row",
         ),
         "known": pl.DataFrame(list(stored(_known(rows))), schema=KNOWN).with_row_index("place"),
@@ -99,7 +102,10 @@ def _identities(reference: str) -> dict[str, str]:
 
 def _history(rows: list[Row]) -> list[tuple]:
     found = {
-        row["reference"]: (row["reference"], row["ledger_state"], sha256(row["ledger_content"]), f"key of {row['reference']}")
+        row["reference"]: (
+            row["reference"], row["ledger_state"], sha256(row["ledger_content"]), f"key of {row['reference']}",
+            int(row["ledger_normalization"] or 0) or None if "ledger_normalization" in row else 2,
+        )
         for row in rows
         if row.get("ledger_state")
     }  # fmt: skip
@@ -126,6 +132,7 @@ def _told_by_the_job(rows: list[Row]) -> dict:
     first = rows[0] if rows else {}
     return {
         "retry_refused": first.get("retry_refused") == "yes",
+        "normalization": 2,
         "same_identity": first.get("same_identity") or "flag",
         "limit": int(first["limit"]) if first.get("limit") else None,
         "where": first.get("where") or None,
@@ -403,7 +410,7 @@ def deferred(where: str | None, folder: Path, fates: tuple[str | None, ...] = (N
     ]
     with duckdb.connect(":memory:") as workbench:
         hold(workbench, "records", pl.DataFrame(records, schema=RECORDS).with_columns(pl.DataFrame(GIVEN)))
-        hold(workbench, "history", pl.DataFrame(_history([]), schema=["external_reference", "state", "fingerprint", "key"]).cast(pl.String))  # fmt: skip
+        hold(workbench, "history", pl.DataFrame(_history([]), schema=HISTORY))
         find_matches(workbench)
         make_plan(workbench, [("records", folder / "plan.parquet")], ENVIRONMENT, retry_refused=False, where=where)
     plan = pl.read_parquet(folder / "plan.parquet")

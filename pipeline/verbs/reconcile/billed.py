@@ -14,12 +14,13 @@ from pipeline.ahead import one_ahead, one_behind
 from pipeline.config import Settings
 from pipeline.customer import E164_PATTERN, METADATA_PREFIX
 from pipeline.errors import SourceError
-from pipeline.layout import Layout, canonical_layout
+from pipeline.layout import Layout
 from pipeline.mapping import map_columns
 from pipeline.normalizing import Defaults, normalize
 from pipeline.reconciling import column_of
 from pipeline.run_folder import RunFolder
 from pipeline.sources import BATCH_BYTES, Declared, in_order, read
+from pipeline.verbs.records import layout_of
 from pipeline.verbs.watch import CLOCK, Watch
 
 CHANGED_AT = "changed_at"
@@ -62,7 +63,7 @@ def _staged_export(folder: RunFolder, exports: Sequence[Path], settings: Setting
     latest = round(CLOCK.now().timestamp() * 1e6) + _A_DAY
     with one_behind(partial(_put_away, folder)) as put_behind:
         for number, (file, batch) in enumerate(one_ahead(read(files, BATCH_BYTES))):
-            layout = said.mapping or canonical_layout(file.columns)
+            layout = layout_of(said.mapping, file.columns, file.format)
             _refuse_without_amounts(file.path, layout)
             changed_at = _time_column(file.path, file.columns, said.changed_at)
             mapped = map_columns(batch.records, layout)

@@ -1,0 +1,45 @@
+"""Invisible characters: spaces of every kind, format characters, fillers; and how to trim them from the ends of a text."""
+
+import unicodedata
+
+import polars as pl
+
+_BLANK = " \t\n\r\x0b\x0c"  #: white space of ASCII
+#: First and last code points, as Unicode 14 lists them: white space and separators (Z), format characters (Cf), and letters
+#: and symbols that are drawn as nothing.
+_RANGES = (
+    (0x09, 0x0D), (0x20, 0x20), (0x85, 0x85), (0xA0, 0xA0), (0xAD, 0xAD), (0x34F, 0x34F), (0x600, 0x605), (0x61C, 0x61C),
+    (0x6DD, 0x6DD), (0x70F, 0x70F), (0x890, 0x891), (0x8E2, 0x8E2), (0x115F, 0x1160), (0x1680, 0x1680), (0x180E, 0x180E),
+    (0x2000, 0x200F), (0x2028, 0x202F), (0x205F, 0x206F), (0x2800, 0x2800), (0x3000, 0x3000), (0x3164, 0x3164),
+    (0xFEFF, 0xFEFF), (0xFFA0, 0xFFA0), (0xFFF9, 0xFFFB), (0x110BD, 0x110BD), (0x110CD, 0x110CD), (0x13430, 0x1343F),
+    (0x1BCA0, 0x1BCA3), (0x1D173, 0x1D17A), (0xE0001, 0xE0001), (0xE0020, 0xE007F),
+)  # fmt: skip
+#: Variation selectors change how the character before them looks, so they are not trimmed; inside a code they are invisible.
+_SELECTORS = ((0x180B, 0x180D), (0x180F, 0x180F), (0xFE00, 0xFE0F), (0xE0100, 0xE01EF))
+
+#: What is trimmed at both ends of every field.
+INVISIBLE = "".join(chr(code) for first, last in _RANGES for code in range(first, last + 1))
+#: Names of controls, which Unicode itself leaves without one.
+_CONTROLS = {"\t": "TAB", "\n": "LINE FEED", "\r": "CARRIAGE RETURN", "\x0b": "VERTICAL TAB", "\x0c": "FORM FEED"}
+
+
+def _character_class(ranges: tuple[tuple[int, int], ...]) -> str:
+    return "".join(rf"\x{{{first:X}}}-\x{{{last:X}}}" for first, last in ranges)
+
+
+#: One invisible character other than a plain space, as a regular expression.
+HIDDEN = f"[{_character_class(tuple(one for one in (*_RANGES, *_SELECTORS) if one[0] != ord(' ')))}]"
+
+
+def trimmed(cell: pl.Expr) -> pl.Expr:
+    """The text without invisible characters at its ends; empty where it holds nothing else."""
+    # Few texts begin or end beyond ASCII, and comparing with 200 characters takes time.
+    beyond_ascii = pl.when(cell.str.len_bytes() != cell.str.len_chars()).then(cell)
+    odd = pl.when(beyond_ascii.str.contains(r"^[^\x21-\x7e]|[^\x21-\x7e]$")).then(cell)
+    return pl.coalesce(odd.str.strip_chars(INVISIBLE), cell.str.strip_chars(_BLANK))
+
+
+def name_of(character: str) -> str:
+    """A character as a hint names it: `U+200B ZERO WIDTH SPACE`."""
+    name = unicodedata.name(character, None) or _CONTROLS.get(character, "")
+    return f"U+{ord(character):04X} {name}".rstrip()
