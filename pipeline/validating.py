@@ -12,6 +12,7 @@ import pandera.polars as pa
 import polars as pl
 from pandera.errors import SchemaErrors
 
+from pipeline.causes import Cause
 from pipeline.currency import WITHDRAWN, exponents, without_minor_unit
 from pipeline.customer import (
     E164_PATTERN,
@@ -34,15 +35,15 @@ class _Fault:
     rows: pl.Series  #: Boolean, true where the row has this fault
 
     @property
-    def code(self) -> str:
-        return f"{self.reason.value}:{self.field}"
+    def cause(self) -> str:
+        return str(Cause(self.reason, self.field))
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What validation says of a table, row by row.
 
-    `reasons`: List(String) of `STAGE.CODE:column`, empty for an accepted row.
+    `reasons`: List(String) of causes (see `causes.py`), empty for an accepted row.
     """
 
     reasons: pl.Series
@@ -219,7 +220,8 @@ def _reasons(height: int, faults: list[_Fault]) -> pl.Series:
     sets = table.select(masks)
     each = sets.unique(maintain_order=True)
     lists = [
-        [fault.code for at, fault in enumerate(found) if row[at // _BITS] >> at % _BITS & 1] for row in each.iter_rows()
+        [fault.cause for at, fault in enumerate(found) if row[at // _BITS] >> at % _BITS & 1]
+        for row in each.iter_rows()
     ]
     each = each.with_columns(reasons=pl.Series(lists, dtype=pl.List(pl.String)))
     return sets.join(each, on=sets.columns, how="left", maintain_order="left")["reasons"]

@@ -14,6 +14,7 @@ from xml.etree.ElementTree import ParseError
 
 import polars as pl
 
+from pipeline.causes import Cause
 from pipeline.customer import is_import_column
 from pipeline.errors import SourceError
 from pipeline.layout import Layout, is_canonical
@@ -207,7 +208,7 @@ class ExcelFile:
         if any(cells[len(header) :]):
             return Reason.READ_TOO_MANY_FIELDS.value
         found = (
-            f"{_REASONS[cell].value}:{name}"
+            str(Cause(_REASONS[cell], name))
             for cell, name, is_asked in zip(cells, header, asked, strict=False)
             if is_asked and isinstance(cell, Trouble)
         )
