@@ -180,11 +180,11 @@ def _only_one(folder: Path) -> Iterator[None]:
 @contextlib.contextmanager
 def _workshop(folder: Path) -> Iterator[Path]:
     """A private folder to build in; nothing of it is left."""
-    # DuckDB takes what follows a ? in a path for the query of an address and looks for its journal elsewhere. It asks for the
-    # real path of what it writes to, so that `plain_path` does not help here.
-    beside = None if "?" in str(folder.absolute()) else folder.absolute()
-    with tempfile.TemporaryDirectory(prefix=_AT_WORK, dir=beside) as made:
-        yield Path(made)
+    # Of what it writes to DuckDB asks for the real path, takes what follows a ? in it for the query of an address, and looks for
+    # its journal elsewhere.
+    beside = None if "?" in str(folder.resolve()) else folder
+    with tempfile.TemporaryDirectory(prefix=_AT_WORK, dir=beside) as made, plain_path(Path(made)) as inside:
+        yield inside
 
 
 @contextlib.contextmanager

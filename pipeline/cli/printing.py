@@ -453,7 +453,9 @@ def _console() -> "Console":
     from rich.console import Console
 
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else WIDTH_OFF_A_TERMINAL
-    return Console(file=io.StringIO(), width=width, highlight=False, soft_wrap=True, color_system=None)
+    return Console(
+        file=io.StringIO(), width=width, highlight=False, soft_wrap=True, color_system=None, markup=False, emoji=False
+    )
 
 
 def _written(console: "Console") -> str:
