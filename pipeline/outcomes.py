@@ -261,6 +261,10 @@ class Alarm(_Explained):
         "RETURN.ORIGINALS_UNKNOWN",
         "Rows came back whose run is not in the reports folder any more; nobody can compare their cells.",
     )
+    COLUMNS_NOT_KEPT = (
+        "DOUBT.COLUMNS_NOT_KEPT",
+        "Parquet columns hold nested values, or bytes that are not UTF-8 text; they are not read and stand in no list.",
+    )
     METADATA_SENSITIVE = (
         "DOUBT.SENSITIVE_METADATA",
         "Metadata looks like card numbers, bank accounts (IBAN) or identity numbers, and would be sent.",
@@ -276,6 +280,7 @@ WARNINGS = frozenset(
         Alarm.REFERENCES_MAY_BE_ROUNDED,
         Alarm.REFERENCES_LOOK_ALIKE,
         Alarm.METADATA_SENSITIVE,
+        Alarm.COLUMNS_NOT_KEPT,
         Alarm.PHONES_ABROAD,
         Alarm.SAME_IDENTITY,
         Alarm.RETURN_CELLS_RESTORED,

@@ -355,6 +355,8 @@ def show_inspection(content: dict[str, Any]) -> None:
     console.print(f"{printable(content['path'])}: {content['bytes']:,} bytes, {told}", markup=False)
     for what, why in content["why"].items():
         console.print(f"found, not declared: {what.replace('_', ' ')}, for {why}", markup=False)
+    for one in content["findings"]:
+        console.print(printable(f"warning: {one['code']}: {one['what']}"), markup=False)
     lines = content["lines"]
     console.print(
         f"{lines['physical']:,} lines = {lines['header']} header + {lines['skipped']:,} skipped + {lines['blank']:,} blank"

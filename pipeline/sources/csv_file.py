@@ -11,6 +11,7 @@ import polars as pl
 from pipeline.customer import is_import_column
 from pipeline.errors import SourceError
 from pipeline.layout import Layout
+from pipeline.outcomes import Finding
 from pipeline.sources.byte_stream import ByteStream
 from pipeline.sources.consistency import UNDECODED, Spelling, Widths
 from pipeline.sources.dialect import Declared, Dialect
@@ -68,6 +69,11 @@ class CsvFile:
         self._widths = Widths()
         self._spelling = Spelling()
         self._may_be_no_utf8 = True  #: nobody has said that it is
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Nothing."""
+        return ()
 
     @property
     def columns(self) -> list[str]:

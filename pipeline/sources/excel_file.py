@@ -18,7 +18,7 @@ from pipeline.causes import Cause
 from pipeline.customer import is_import_column
 from pipeline.errors import SourceError
 from pipeline.layout import Layout, is_canonical
-from pipeline.outcomes import Reason
+from pipeline.outcomes import Finding, Reason
 from pipeline.sources.cell_table import reason_of, text_of_unreadable
 from pipeline.sources.dialect import Declared
 from pipeline.sources.header import check_names, with_control_characters
@@ -64,6 +64,11 @@ class ExcelFile:
         self.size = 0
         self.header: tuple[str, ...] | None = None
         self.footer: tuple[str, ...] = ()
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Nothing."""
+        return ()
 
     @property
     def columns(self) -> list[str]:

@@ -1,13 +1,14 @@
 """What every file is to its readers, whatever its format: batches of records, and an account of its lines."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import polars as pl
 
-from pipeline.customer import ROW_ID, RUN_ID
+from pipeline.customer import ROW_ID, RUN_ID, is_import_column
+from pipeline.outcomes import Finding
 
 #: About 170,000 records of the usual hundred bytes. No result depends on it (a property test says so).
 BATCH_BYTES = 16 << 20
@@ -74,6 +75,10 @@ class SourceFile(Protocol):
         """What of that nobody declared, and why it was taken to be so."""
 
     @property
+    def findings(self) -> Sequence[Finding]:
+        """What a person should know of the whole file, once it was read."""
+
+    @property
     def columns(self) -> list[str]:
         """The columns that are the supplier's: without those that an earlier run of ours added."""
 
@@ -83,7 +88,7 @@ class SourceFile(Protocol):
 
 def came_back(file: SourceFile) -> bool:
     """Whether a file is a list of an earlier run, mended perhaps; known once its header was read."""
-    return len(file.columns) < len(file.header or ())
+    return any(map(is_import_column, file.header or ()))
 
 
 def origins(header: Iterable[str]) -> dict[str, pl.Expr]:

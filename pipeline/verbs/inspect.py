@@ -45,6 +45,10 @@ class Inspection:
             "format": file.format,
             "written": file.written,
             "why": file.why,
+            "findings": [
+                {"code": finding.alarm.value, "what": finding.what, "sentence": finding.alarm.sentence}
+                for finding in file.findings
+            ],
             "lines": asdict(file.lines),
             "records": self.profile.records + len(self.unreadable),
             "unreadable": len(self.unreadable),

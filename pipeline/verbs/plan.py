@@ -156,6 +156,7 @@ def _plan(
     findings = [
         *(one if isinstance(one, Finding) else one.finding for one in stated),
         *_unusual(list(arriving.values()), delivered, settings),
+        *(finding for file in files for finding in file.findings),
         *doubts,
         *returns.findings(),
     ]

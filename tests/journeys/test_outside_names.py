@@ -4,7 +4,9 @@ import csv
 import shutil
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 CASES = Path(__file__).parents[1] / "cases" / "outside"
 PLACED = "--sandbox", "--yes"
@@ -95,6 +97,32 @@ def test_col_star_a_column_called_star_is_a_column_like_any_other(pipeline):
     assert pipeline("report", run.name).returncode == 0
     assert pipeline("bundle", run.name, "--output", "evidence.zip").returncode == 0
     assert pipeline("verify", "evidence.zip").returncode == 0
+
+
+@pytest.mark.parametrize("words", [("inspect",), ("plan", "--sandbox")])
+def test_pqbomb_a_parquet_file_that_expands_to_gigabytes_is_refused(pipeline, words):
+    case("pqbomb", pipeline.folder)
+
+    refused = pipeline(words[0], "c.parquet", *words[1:])
+
+    assert refused.returncode == 4
+    assert "c.parquet: expands to more than 100 times its size" in refused.stderr
+
+
+def test_a_nested_column_is_not_kept_and_plan_inspect_and_summary_say_so(pipeline):
+    columns = {"external_reference": ["A-1"], "name": ["Ann"], "address [home]": [{"town": "Durban"}]}
+    parquet.write_table(pa.table(columns), pipeline.folder / "c.parquet")
+    said = "'address [home]' (struct<town: string>)"
+
+    assert said in pipeline("inspect", "c.parquet").stdout
+    ran = pipeline("run", "c.parquet", *PLACED)
+
+    assert ran.returncode == 0, ran.stderr
+    assert said in ran.stdout
+    assert [one["code"] for one in pipeline.summary()["findings"]] == ["DOUBT.COLUMNS_NOT_KEPT"]
+    assert "town" in (pipeline.newest() / "report.html").read_text()
+    assert list(listed(pipeline.newest(), "created")[0])[:3] == ["external_reference", "name", "_import_row_id"]
+    assert pipeline("verify", pipeline.newest().name).returncode == 0
 
 
 @pytest.mark.parametrize("column", ["metadata.x:external_reference", "metadata.a b:external_reference"])

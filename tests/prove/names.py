@@ -137,9 +137,9 @@ def walk(seed: int, folder: Path, width: int = WIDTH) -> Walked:
     command({0, 1}, "run", made.reports / planned / "rejected.csv", *configured, "--yes")
     where = made.columns[0].replace('"', '""')
     command({0, 1}, "plan", made.table, *configured, "--where", f"\"{where}\" <> 'A-0'")
-    command({0, 1, 7}, "reconcile", run, "--export", made.canonical, *made.places)
     command(_FINE, "verify", run, *made.places)
     _evidence(made, planned, command)
+    command({0, 1, 7}, "reconcile", run, "--export", made.canonical, *made.places)
     command(_SET_ASIDE, "references", "load", made.pressed, "--sandbox", *configured)
     command(_FINE, "references", "list", *made.places)
     return found
@@ -198,8 +198,8 @@ def _cells(made: World) -> list[list[str]]:
 
 def _canonical(made: World) -> list[list[str]]:
     """A table with our own names: metadata under `metadata.<odd key>`, one value of it too long."""
-    header = ["external_reference", "name", *(f"metadata.{key}" for key in made.keys)]
-    rows = [[f"B-{row}", f"Ben {row}", *(f"{row}.{key}" for key in made.keys)] for row in range(3)]
+    header = ["external_reference", "name", "currency", "balance", *(f"metadata.{key}" for key in made.keys)]
+    rows = [[f"B-{row}", f"Ben {row}", "ZAR", "100", *(f"{row}.{key}" for key in made.keys)] for row in range(3)]
     rows[1][5] = _TOO_LONG
     return [header, *rows]
 
