@@ -27,16 +27,13 @@ class ParquetRows:
         self._file, self._where, self._packed = file, where, packed
         self._content = parquet.ParquetFile(file, buffer_size=_READ_BYTES, page_checksum_verification=True)
         self._expanded = 0
+        self.schema = self._content.schema_arrow  #: the columns with their types; nested ones are one column each
+        self._types = {field.name: bare_type(field.type) for field in self.schema}
         self._groups = [self._content.metadata.row_group(at) for at in range(self._content.metadata.num_row_groups)]
         paths = enumerate(self._content.reader.column_paths)
         self._leaves: dict[str, list[int]] = {
             name: [at for at, _ in found] for name, found in groupby(paths, lambda path: path[1][0])
         }
-
-    @property
-    def schema(self) -> pa.Schema:
-        """The columns with their types; nested ones are one column each."""
-        return self._content.schema_arrow
 
     @property
     def stated(self) -> int:
@@ -81,7 +78,7 @@ class ParquetRows:
 
     def _longest_row(self, group: int, names: Sequence[str]) -> int:
         """The bytes of a row that holds the longest value of every dictionary of a row group."""
-        types = {name: bare_type(self.schema.field(name).type) for name in names}
+        types = {name: self._types[name] for name in names}
         fixed = sum(int(kind.byte_width) for kind in types.values() if pa.types.is_fixed_size_binary(kind))
         asked = [name for name, kind in types.items() if is_string(kind) or is_bytes(kind)]
         return fixed + (sum(self._longest_values(group, asked)) if asked and self._groups[group].num_rows else 0)
@@ -91,8 +88,7 @@ class ParquetRows:
         indices = [self._leaves[name][0] for name in names]
         content = parquet.ParquetFile(self._file, read_dictionary=names, buffer_size=_READ_BYTES)
         first = next(content.reader.iter_batches(1, row_groups=[group], column_indices=indices))
-        for name in names:
-            column = first[name]
+        for column in first.columns:
             has_dictionary = pa.types.is_dictionary(column.type) and len(column.dictionary)
             yield int(pc.max(pc.binary_length(column.dictionary)).as_py() or 0) if has_dictionary else 0
 
