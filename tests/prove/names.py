@@ -25,7 +25,7 @@ from tests.conftest import Inside
 
 #: Each would mean something to polars, DuckDB, a regular expression, a path, a format string, a terminal or a page.
 PIECES = (
-    "*", "**", "^.*$", "^given.*$", "^x$", "$", "[1-9]", "[abc", "]", "{}", "{0}", "{a,b}", "{name!r}", "|", "a|b", "\\", "\\d+", "\\1",
+    "*", "**", "^balance$", "^.*$", "^given.*$", "^x$", "$", "[1-9]", "[abc", "]", "{}", "{0}", "{a,b}", "{name!r}", "|", "a|b", "\\", "\\d+", "\\1",
     "a\\", "\\\\x", '"', 'say "hi"', "'", "O'Neil's", "''", '""', "`", "%", "%s", "%(name)s", "100%", "%41", ",", "a,b", ";", "a;b", ":",
     "a:b", "::", "given.x", "mapped.x", "kind.x", "fault.x", "sensitive.x", "before.x", "rule.x", "metadata", "metadata.", "_import",
     "import_", "x" * 200, "é", "e\u0301", "å", "a\u030a", "а", "ΑΒΓ", "Ⅷ", "ﬁ", "ß", "position", "row_id", "reasons", "reason", "fate",
