@@ -523,6 +523,10 @@ EXPLANATIONS: dict[Reason | Alarm, Explanation] = {
         example="a rejected.csv of last month, whose run folder was removed",
         bears_on_it=("--reports",),
     ),
+    Alarm.COLUMNS_NOT_KEPT: Explanation(
+        "Nothing needs to be done unless you need the column: then ask for it as text, or flattened into columns.",
+        example="a column 'address' of type struct<street: string, town: string>",
+    ),
     Alarm.METADATA_SENSITIVE: Explanation(
         "Take the column out of the metadata, or have such values rejected.",
         example="metadata note: 3 of 1,200 values look like card numbers",

@@ -318,6 +318,10 @@ class Alarm(_Explained):
         "DOUBT.COLUMNS_WITHOUT_NAME",
         "Columns without a name hold something; they are called by their position and not sent.",
     )
+    COLUMNS_NOT_KEPT = (
+        "DOUBT.COLUMNS_NOT_KEPT",
+        "Parquet columns hold nested values, or bytes that are not UTF-8 text; they are not read and stand in no list.",
+    )
     METADATA_SENSITIVE = (
         "DOUBT.SENSITIVE_METADATA",
         "Metadata looks like card numbers, bank accounts (IBAN) or identity numbers, and would be sent.",
@@ -336,6 +340,7 @@ WARNINGS = frozenset(
         Alarm.LAST_LINE_UNENDED,
         Alarm.COLUMN_NAMES_CHANGED,
         Alarm.COLUMNS_WITHOUT_NAME,
+        Alarm.COLUMNS_NOT_KEPT,
         Alarm.PHONES_ABROAD,
         Alarm.PHONES_UNUSUAL,
         Alarm.TEXTS_MISREAD,

@@ -26,7 +26,7 @@ import duckdb
 import polars as pl
 
 from pipeline.errors import ReferencesError
-from pipeline.files import private_folder, renamed_when_whole
+from pipeline.files import plain_path, private_folder, renamed_when_whole
 from pipeline.sql import literal
 
 FILE_NAME = "references.duckdb"
@@ -93,8 +93,9 @@ def known_to(folder: Path) -> References | None:
     if not path.exists():
         return None
     try:
-        with _workbench(None) as connection:
-            connection.execute(f"ATTACH {literal(str(path.resolve()))} AS kept (READ_ONLY)")
+        real = path.resolve()
+        with plain_path(real.parent) as inside, _workbench(None) as connection:
+            connection.execute(f"ATTACH {literal(str(inside / real.name))} AS kept (READ_ONLY)")
             connection.execute("SET enable_external_access = false")
             connection.execute(f"SELECT {', '.join(COLUMNS)} FROM kept.known LIMIT 0")
             rows = connection.execute("SELECT version, row_count, loaded_at, fields, inputs FROM kept.meta").fetchall()
@@ -179,10 +180,11 @@ def _only_one(folder: Path) -> Iterator[None]:
 @contextlib.contextmanager
 def _workshop(folder: Path) -> Iterator[Path]:
     """A private folder to build in; nothing of it is left."""
-    # DuckDB takes what follows a ? in a path for the query of an address and looks for its journal elsewhere.
-    beside = None if "?" in str(folder.absolute()) else folder.absolute()
-    with tempfile.TemporaryDirectory(prefix=_AT_WORK, dir=beside) as made:
-        yield Path(made)
+    # Of what it writes to DuckDB asks for the real path, takes what follows a ? in it for the query of an address, and looks for
+    # its journal elsewhere.
+    beside = None if "?" in str(folder.resolve()) else folder
+    with tempfile.TemporaryDirectory(prefix=_AT_WORK, dir=beside) as made, plain_path(Path(made)) as inside:
+        yield inside
 
 
 @contextlib.contextmanager

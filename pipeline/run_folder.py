@@ -7,14 +7,13 @@ plan.json   what the plan was made from and what it comes to; with records-* and
 the rest    the result files, named in `RESULT_FILES`
 """
 
-import glob
 import hashlib
 import json
 import os
 import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,15 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from pipeline.errors import OutOfBalance, PlanStale, ReferencesError, RunNotFound
-from pipeline.files import private_folder, remove_unfinished, renamed_when_whole, sha256_of, sha256_of_each, write_bytes
+from pipeline.files import (
+    plain_path,
+    private_folder,
+    remove_unfinished,
+    renamed_when_whole,
+    sha256_of,
+    sha256_of_each,
+    write_bytes,
+)
 from pipeline.outcomes import LISTS
 from pipeline.sql import literal
 
@@ -69,6 +76,7 @@ class RunFolder:
         self.path = path
         self.run_id = path.name
         self.staged = path / "staged"
+        self._inside: Path | None = None  #: the folder as an open workbench calls it
 
     @classmethod
     def create(cls, reports: Path, run_id: str) -> "RunFolder":
@@ -106,7 +114,7 @@ class RunFolder:
     def parts_to_plan(self) -> Iterator[tuple[str, Path]]:
         """For each part of the records: what holds it, and where its plan is to be written."""
         for records in self.parts("records"):
-            yield self.source(records), self.staged / records.name.replace("records", "plan")
+            yield self.source(records), self._seen("staged") / records.name.replace("records", "plan")
 
     @contextmanager
     def written_in_parts(self, name: str) -> Iterator[Callable[[pl.DataFrame], None]]:
@@ -129,11 +137,15 @@ class RunFolder:
             yield write
 
     def source(self, path: Path) -> str:
-        """A staged file as it stands behind FROM in a workbench."""
+        """A staged file as it stands behind FROM in the open workbench."""
         return self._sources(path.name)
 
     def _sources(self, pattern: str) -> str:
-        return f"read_parquet({literal(f'{glob.escape(str(self.staged.absolute()))}/{pattern}')})"
+        return f"read_parquet({literal(str(self._seen('staged') / pattern))})"
+
+    def _seen(self, name: str) -> Path:
+        assert self._inside is not None  # noqa: S101 - SQL names files only while a workbench is open
+        return self._inside / name
 
     def stage_blocks(self, name: str, blocks: Iterable[pl.DataFrame]) -> None:
         """Keep a table that comes in blocks, none of which has to wait in memory for the next; replaces an older one."""
@@ -178,37 +190,40 @@ class RunFolder:
         and the hashes that it keeps, if it does, are `stored_hashes`.
         """
         spill = private_folder(self.path / "spill")
-        connection = duckdb.connect(
-            ":memory:",
-            config={
-                "autoinstall_known_extensions": False,
-                "autoload_known_extensions": False,
-                "memory_limit": memory_limit,
-                "temp_directory": str(spill),
-            },
-        )
         try:
-            if references is not None:
-                _attach(connection, references, spill / "references.duckdb")
-            home = str(self.path.absolute())
-            allowed = ", ".join(literal(f"{folder}/") for folder in (home, glob.escape(home)))
-            connection.execute(f"SET allowed_directories = [{allowed}]")
-            connection.execute("SET enable_external_access = false")
-            connection.execute("SET lock_configuration = true")
-            for statement in _NOTHING_KNOWN if references is None else _KNOWN:
-                connection.execute(statement)
-            if _has_hashes(connection):
-                connection.execute(_STORED_HASHES)
-            for name in ("records", "history", "plan", "outcomes"):
-                self.show(connection, name)
-            yield connection
+            with self._opened() as inside, _bounded(inside / spill.name, memory_limit) as connection:
+                if references is not None:
+                    _attach(connection, references, inside / spill.name / "references.duckdb")
+                connection.execute(f"SET allowed_directories = [{literal(f'{inside}/')}]")
+                connection.execute("SET enable_external_access = false")
+                connection.execute("SET lock_configuration = true")
+                self._show_all(connection, has_references=references is not None)
+                yield connection
         except duckdb.Error as error:
             if references is not None and _is_damage(error):
                 raise _damaged(references) from None
             raise
         finally:
-            connection.close()
             shutil.rmtree(spill, ignore_errors=True)  # DuckDB leaves its folder behind
+
+    @contextmanager
+    def _opened(self) -> Iterator[Path]:
+        """The folder under a path that SQL takes for nothing else, for as long as a workbench is open."""
+        before = self._inside
+        with plain_path(self.path) as inside:
+            self._inside = inside
+            try:
+                yield inside
+            finally:
+                self._inside = before
+
+    def _show_all(self, connection: duckdb.DuckDBPyConnection, *, has_references: bool) -> None:
+        for statement in _KNOWN if has_references else _NOTHING_KNOWN:
+            connection.execute(statement)
+        if _has_hashes(connection):
+            connection.execute(_STORED_HASHES)
+        for name in ("records", "history", "plan", "outcomes"):
+            self.show(connection, name)
 
     def show(self, connection: duckdb.DuckDBPyConnection, name: str) -> None:
         """Make the view of a staged table in a workbench, where there are any parts of it."""
@@ -328,6 +343,19 @@ def all_runs(reports: Path) -> list[RunFolder]:
         return []
     found = [path for path in reports.iterdir() if _RUN_ID.fullmatch(path.name) and (path / "plan.json").is_file()]
     return [RunFolder(path) for path in sorted(found, key=lambda path: path.name)]
+
+
+@contextmanager
+def _bounded(spill: Path, memory_limit: str) -> Iterator[duckdb.DuckDBPyConnection]:
+    """DuckDB in memory that loads no code and spills into a folder of ours."""
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+        "memory_limit": memory_limit,
+        "temp_directory": str(spill),
+    }
+    with closing(duckdb.connect(":memory:", config=config)) as connection:
+        yield connection
 
 
 def _attach(connection: duckdb.DuckDBPyConnection, references: Path, link: Path) -> None:

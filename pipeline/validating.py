@@ -12,9 +12,11 @@ import pandera.polars as pa
 import polars as pl
 from pandera.errors import SchemaErrors
 
+from pipeline.causes import Cause
 from pipeline.currency import WITHDRAWN, exponents, without_minor_unit
 from pipeline.customer import (
     E164_PATTERN,
+    FIELDS,
     LARGEST_BALANCE,
     METADATA_KEYS,
     METADATA_PREFIX,
@@ -34,15 +36,15 @@ class _Fault:
     rows: pl.Series  #: Boolean, true where the row has this fault
 
     @property
-    def code(self) -> str:
-        return f"{self.reason.value}:{self.field}"
+    def cause(self) -> str:
+        return str(Cause(self.reason, self.field))
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What validation says of a table, row by row.
 
-    `reasons`: List(String) of `STAGE.CODE:column`, empty for an accepted row.
+    `reasons`: List(String) of causes (see `causes.py`), empty for an accepted row.
     """
 
     reasons: pl.Series
@@ -64,6 +66,7 @@ def validate(
     `reject_unusual_phones`: so is a phone number that is shorter or longer than its country's subscriber numbers.
     """
     faults = [*_mapping_faults(customers), *_kind_faults(customers), *_contract_faults(customers)]
+    faults += _metadata_faults(customers)
     if refuse_sensitive:
         faults += _sensitive_faults(customers)
     if reject_unusual_phones:
@@ -122,7 +125,6 @@ class CustomerContract(pa.DataFrameModel):
     phone: str = _field(str_matches=E164_PATTERN)
     currency: str = _field(isin=[*exponents(), *WITHDRAWN], notin=list(WITHDRAWN))
     balance: int = _field(in_range={"min_value": -LARGEST_BALANCE, "max_value": LARGEST_BALANCE})
-    metadata: str | None = _field(alias=r"^metadata\..+$", regex=True, str_length={"max_value": METADATA_VALUE_LENGTH})
 
     reference_given: bool = _field(alias="rule.reference_given", eq=True)
     reference_undamaged: bool = _field(alias="rule.reference_undamaged", eq=True)
@@ -195,19 +197,20 @@ def _sensitive_faults(customers: pl.DataFrame) -> Iterator[_Fault]:
 
 def _contract_faults(customers: pl.DataFrame) -> Iterator[_Fault]:
     try:
-        CustomerContract.validate(customers.with_columns(_rules(customers)), lazy=True)
+        CustomerContract.validate(customers.select(*FIELDS, *_rules(customers)), lazy=True)
     except SchemaErrors as broken:
         for error in broken.schema_errors:
             if error.check_output is None:  # the table itself is not as it should be: our own fault, not the data's
                 raise TypeError(f"normalized table breaks its own schema: {error.reason_code}") from broken
-            reason, field = _named(error.schema.name, error.check.name)
+            reason, field = RULES[error.schema.name, error.check.name]
             yield _Fault(reason, field, ~error.check_output["check_output"].fill_null(value=True))
 
 
-def _named(column: str, check: str) -> tuple[Reason, str]:
-    if column.startswith("metadata."):
-        return Reason.VALIDATE_METADATA_TOO_LONG, column
-    return RULES[column, check]
+def _metadata_faults(customers: pl.DataFrame) -> Iterator[_Fault]:
+    """Not by the model: pandera's time grows with the square of the columns, and there may be thousands of keys."""
+    for column in metadata_columns(customers.columns):
+        is_long = (customers[column].str.len_chars() > METADATA_VALUE_LENGTH).fill_null(value=False)
+        yield _Fault(Reason.VALIDATE_METADATA_TOO_LONG, column, is_long)
 
 
 def _reasons(height: int, faults: list[_Fault]) -> pl.Series:
@@ -228,7 +231,8 @@ def _reasons(height: int, faults: list[_Fault]) -> pl.Series:
     sets = table.select(masks)
     each = sets.unique(maintain_order=True)
     lists = [
-        [fault.code for at, fault in enumerate(found) if row[at // _BITS] >> at % _BITS & 1] for row in each.iter_rows()
+        [fault.cause for at, fault in enumerate(found) if row[at // _BITS] >> at % _BITS & 1]
+        for row in each.iter_rows()
     ]
     each = each.with_columns(reasons=pl.Series(lists, dtype=pl.List(pl.String)))
     return sets.join(each, on=sets.columns, how="left", maintain_order="left")["reasons"]

@@ -9,6 +9,7 @@ PACKAGE = Path(__file__).parents[1] / "pipeline"
 
 WORDS = {
     "ahead",
+    "causes",
     "customer",
     "currency",
     "currency_signs",

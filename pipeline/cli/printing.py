@@ -282,7 +282,7 @@ def show_life(life: "Life") -> None:
         _out(f"  given        {_flat(told)}")
         _out(f"  became       {_flat({name: value for name, value in one.became.items() if value is not None})}")
         for code, sentence in one.reasons:
-            _out(f"  {code}: {sentence}")
+            _out(f"  {printable(code)}: {sentence}")
         if one.decided is not None:
             _out(f"  planned      {one.decided}" + (f", the same as {printable(one.same_as)}" if one.same_as else ""))
         if one.key is not None:
@@ -456,7 +456,9 @@ def _console() -> "Console":
     from rich.console import Console
 
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else WIDTH_OFF_A_TERMINAL
-    return Console(file=io.StringIO(), width=width, highlight=False, soft_wrap=True, color_system=None)
+    return Console(
+        file=io.StringIO(), width=width, highlight=False, soft_wrap=True, color_system=None, markup=False, emoji=False
+    )
 
 
 def _written(console: "Console") -> str:

@@ -48,9 +48,15 @@ def normalize(
     `as_written`: of email and phone those that are only trimmed and not judged, so that they have no kind.
     """
     columns = set(records.columns)
-    # Lazily, so that what several expressions have in common is computed once.
+    metadata = {
+        METADATA_PREFIX + key: clean_text(mapped_text(METADATA_PREFIX + key, columns))
+        for key in sorted(layout.metadata)
+    }
+    # Lazily, so that what several expressions have in common is computed once. Metadata has nothing in common, and to look for it
+    # takes a time that grows with the square of the columns.
     table = (
-        records.lazy()
+        records.with_columns(**metadata)
+        .lazy()
         .with_columns(
             external_reference=code_text(mapped_text("external_reference", columns)),
             name=clean_text(mapped_text("name", columns)),
@@ -59,10 +65,6 @@ def normalize(
             currency=currency_code(mapped_text("currency", columns)),
             billing_id=code_text(mapped_text("billing_id", columns)),
             region=code_text(mapped_text("region", columns)).str.to_uppercase(),
-            **{
-                METADATA_PREFIX + key: clean_text(mapped_text(METADATA_PREFIX + key, columns))
-                for key in sorted(layout.metadata)
-            },
         )
         .with_columns(**_balance(layout, columns))
         .with_columns(words_named(_amount_text(layout), pl.col("kind.balance")).alias("kind.balance"))

@@ -1,6 +1,5 @@
 """What is done with every accepted row: `make_plan` writes the plan, one line a row, part by part."""
 
-import glob
 from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -118,7 +117,7 @@ def _write_part(
             {"target": str(path), "first": first, "last": last, **told},
         )
     counted = "SELECT action, count(*) FROM read_parquet($written) GROUP BY action"
-    return dict(workbench.execute(counted, {"written": glob.escape(str(target))}).fetchall())
+    return dict(workbench.execute(counted, {"written": str(target)}).fetchall())
 
 
 def _judge(

@@ -79,14 +79,12 @@ class Profile:
         """Count the records of one batch that could be read."""
         readable = records.filter(pl.col("reason").is_null())
         self.records += readable.height
-        texts = readable.select(
-            pl.col(name).str.strip_chars().alias(name.removeprefix(GIVEN))
-            for name in records.columns
-            if name.startswith(GIVEN)
-        )
-        for series in texts:
-            self._count(self.columns.setdefault(series.name, Column(series.name)), series.filter(series != ""))
-        self.amounts.add(texts)
+        # The prefix stays: polars takes a bare name such as ^x$ for a pattern, that of a series too.
+        texts = readable.select(pl.col(name).str.strip_chars() for name in records.columns if name.startswith(GIVEN))
+        by_name = {series.name.removeprefix(GIVEN): series for series in texts}
+        for name, series in by_name.items():
+            self._count(self.columns.setdefault(name, Column(name)), series.filter(series != ""))
+        self.amounts.add(by_name)
 
     def _count(self, column: Column, filled: pl.Series) -> None:
         column.filled += len(filled)

@@ -4,7 +4,7 @@ Whole amounts beside decimal ones may be cents beside rand. A column of a few te
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -36,14 +36,14 @@ class AmountForms:
     by_text: dict[tuple[str, str], Counter[tuple[str, str]]] = field(default_factory=dict)
     _many: set[str] = field(default_factory=set)  #: columns with too many texts to be flags
 
-    def add(self, texts: pl.DataFrame) -> None:
-        """Count the amounts of one batch of trimmed texts."""
-        amounts = [name for name in texts.columns if field_named(name) in _MONEY]
+    def add(self, texts: Mapping[str, pl.Series]) -> None:
+        """Count the amounts of one batch: the trimmed texts of each column."""
+        amounts = [name for name in texts if field_named(name) in _MONEY]
         for amount in amounts:
-            form = texts.select(form=amount_form(pl.col(amount)))["form"]
+            form = pl.DataFrame({"text": texts[amount]}).select(form=amount_form(pl.col("text")))["form"]
             counted = Counter(form.drop_nulls().to_list())
             self.forms.setdefault(amount, Counter()).update(counted)
-            for name in texts.columns:
+            for name in texts:
                 if name not in amounts and name not in self._many:
                     self._count(amount, name, texts[name], form)
 

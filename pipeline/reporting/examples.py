@@ -5,6 +5,7 @@ from typing import Any
 
 import duckdb
 
+from pipeline.causes import Cause
 from pipeline.sql import identifier
 
 _LONGEST = 60  #: characters of a text that are shown
@@ -61,6 +62,7 @@ def _shown(
 
 def _column(code: str, known: set[str]) -> str | None:
     """The column of the records in which the text stands that a reason is about."""
-    stage, _, field = code.partition(":")
-    wanted = [f"mapped.{field}", f"given.{field}"] if field else ["text"] if stage.startswith("READ.") else []
+    cause = Cause.parse(code)
+    field, is_of_reading = cause.column, cause.reason.value.startswith("READ.")
+    wanted = [f"mapped.{field}", f"given.{field}"] if field else ["text"] if is_of_reading else []
     return next((name for name in wanted if name in known), None)

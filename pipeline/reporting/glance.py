@@ -4,12 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline.causes import Cause
 from pipeline.currency import NO_CODE, NO_CURRENCY, exponents
-from pipeline.outcomes import LISTS, Reason
+from pipeline.outcomes import LISTS
 from pipeline.reporting.money import KINDS, Sides, sides_of
 from pipeline.reporting.summary import deferred
-
-_SENTENCES = {reason.value: reason.sentence for reason in Reason}
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +123,7 @@ def _exceptions(how: Mapping[str, str]) -> str:
 
 def sentence_of(code: str) -> str:
     """What a reason code means, with or without its column."""
-    return _SENTENCES[code.partition(":")[0]]
+    return Cause.parse(code).reason.sentence
 
 
 def has_minor_unit(currency: str) -> bool:

@@ -4,12 +4,11 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from pipeline.causes import Cause, each_in_one_cell
 from pipeline.currency import WITHDRAWN
 from pipeline.explanations import EXPLANATIONS
-from pipeline.outcomes import LISTS, Fate, Reason
+from pipeline.outcomes import LISTS, Fate
 
-_SENTENCES = {reason.value: reason.sentence for reason in Reason}
-_HINTS = {reason.value: EXPLANATIONS[reason].mend for reason in Reason}
 _SUCCESSORS = {code: f" {code} was replaced by {successor} on {day}." for code, (successor, day) in WITHDRAWN.items()}
 
 
@@ -26,7 +25,7 @@ def listed(name: str, records: pl.DataFrame, fates: pl.DataFrame, columns: Seque
     ours = {
         "_import_row_id": fates["row_id"],
         "_import_fate": fates["fate"],
-        "_import_reasons": told["codes"],
+        "_import_reasons": told["causes"],
         "_import_explanation": told["sentences"],
         "_import_hint": _hints(told["hints"], records["clue"].filter(is_here)),
         "_import_billing_said": fates.select(pl.when(asked).then("detail")).to_series(),
@@ -50,18 +49,19 @@ def listed(name: str, records: pl.DataFrame, fates: pl.DataFrame, columns: Seque
 
 
 def _told(reasons: pl.Series) -> pl.DataFrame:
-    """Lists of reasons -> their codes, sentences and hints; rows have few different ones, and each is put into words once."""
-    codes = reasons.list.join(" ")
-    each = codes.unique(maintain_order=True)
+    """Causes of records -> one cell with them, their sentences, their hints; few differ, and each is put into words once."""
+    given = pl.DataFrame({"causes": each_in_one_cell(reasons), "each": reasons})
+    distinct = given.unique("causes", maintain_order=True)
+    named = [[Cause.parse(text).reason for text in texts] for texts in distinct["each"]]
     in_words = pl.DataFrame(
         {
-            "codes": each,
-            "sentences": [" ".join(_SENTENCES[code] for code in _bare(text)) for text in each],
-            "hints": [" ".join(dict.fromkeys(_HINTS[code] for code in _bare(text))) for text in each],
+            "causes": distinct["causes"],
+            "sentences": [" ".join(reason.sentence for reason in each) for each in named],
+            "hints": [" ".join(dict.fromkeys(EXPLANATIONS[reason].mend for reason in each)) for each in named],
         },
-        schema=dict.fromkeys(("codes", "sentences", "hints"), pl.String),
+        schema=dict.fromkeys(("causes", "sentences", "hints"), pl.String),
     )
-    return codes.alias("codes").to_frame().join(in_words, on="codes", how="left", maintain_order="left")
+    return given.select("causes").join(in_words, on="causes", how="left", maintain_order="left")
 
 
 def _hints(hints: pl.Series, clues: pl.Series) -> pl.Series:
@@ -70,8 +70,3 @@ def _hints(hints: pl.Series, clues: pl.Series) -> pl.Series:
     return both.select(
         pl.concat_str("hints", "clues", separator=" ", ignore_nulls=True).str.strip_chars(" ")
     ).to_series()
-
-
-def _bare(codes: str) -> list[str]:
-    """The codes without the columns that they speak of."""
-    return [code.partition(":")[0] for code in codes.split()]

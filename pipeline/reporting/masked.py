@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import polars as pl
+import polars.selectors as cs
 
 from pipeline.currency import NO_CODE, known
 from pipeline.customer import ROW_ID, is_import_column
@@ -32,16 +33,16 @@ def handed_on(
     )
     theirs = [name for name in rows.columns if not is_import_column(name)]
     if pii is Pii.NONE:
-        rows = rows.drop(*theirs, *_QUOTING)
+        rows = rows.drop(cs.by_name(*theirs, *_QUOTING))
     elif pii is Pii.MASKED:
-        rows = rows.with_columns(shapes(pl.col(name)) for name in (*theirs, *_QUOTING))
+        rows = rows.with_columns(shapes(cs.by_name(*theirs, *_QUOTING)))
     if pii is not Pii.FULL:
         rows = rows.with_columns(pl.col("_import_hint").str.replace_all("“[^”]*”", "“…”"))  # a word of a cell
         # A row id holds a colon, a # or a !, which no reference may.
         is_row = pl.col("_import_same_as").str.contains("[:#!]")
         token = pl.col("_import_same_as").map_elements(person, return_dtype=pl.String)
         rows = rows.with_columns(_import_same_as=pl.when(is_row).then("_import_same_as").otherwise(token))
-    return rows.join(tokens, on=ROW_ID, how="left", maintain_order="left").select(*OF_PEOPLE, *rows.columns)
+    return rows.join(tokens, on=ROW_ID, how="left", maintain_order="left")[[*OF_PEOPLE, *rows.columns]]
 
 
 def differences_shown(found: pl.DataFrame, pii: Pii, person: Callable[[str], str | None]) -> pl.DataFrame:

@@ -6,15 +6,16 @@ Amounts stand in minor units and as people write them, without the spaces betwee
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from pipeline.causes import Cause, in_one_cell
 from pipeline.currency import major_units
 from pipeline.explanations import EXPLANATIONS
-from pipeline.outcomes import Alarm, Discrepancy, Fate, Reason, list_of
+from pipeline.outcomes import Alarm, Discrepancy, Fate, list_of
 from pipeline.reporting.beside import Beside
 from pipeline.reporting.glance import currency_label
 from pipeline.reporting.masked import DIFFERENCES
 from pipeline.reporting.money import KINDS
 
-_MEND: dict[str, str] = {code.value: EXPLANATIONS[code].mend for code in (*Reason, *Alarm)}
+_MEND: dict[str, str] = {alarm.value: EXPLANATIONS[alarm].mend for alarm in Alarm}
 _FIGURES = (
     "Records",
     "Found",
@@ -293,7 +294,7 @@ def _reasons(reasons: Sequence[Mapping[str, Any]]) -> Iterator[Sequence[str | No
     for reason in reasons:
         for at, one in enumerate(reason["shown"] or [{}]):
             first = (reason["reason"], str(reason["rows"]), reason["sentence"]) if not at else ("", "", "")
-            mend = _MEND[reason["reason"].partition(":")[0]] if not at else ""
+            mend = EXPLANATIONS[Cause.parse(reason["reason"]).reason].mend if not at else ""
             yield *first, one.get("row_id"), one.get("person"), one.get("given"), mend
 
 
@@ -314,7 +315,7 @@ def _open(beside: Beside) -> Iterator[Table]:
     yield Table(
         "Open rows", ("Row", "Run", "Fate", "Why", "Person", "Since", "Days", "Runs"),
         [
-            (one["row_id"], one["run_id"], one["fate"], " ".join(one["reasons"]), one["person"], one["since"], str(one["days"]), str(one["runs"]))
+            (one["row_id"], one["run_id"], one["fate"], in_one_cell(one["reasons"]), one["person"], one["since"], str(one["days"]), str(one["runs"]))
             for one in beside.oldest
         ],
     )  # fmt: skip

@@ -7,12 +7,11 @@ from typing import Any
 
 import duckdb
 
+from pipeline.causes import Cause
 from pipeline.currency import grouped_digits
-from pipeline.outcomes import LISTS, TROUBLED_FATES, Action, Fate, Reason
+from pipeline.outcomes import LISTS, TROUBLED_FATES, Action, Fate
 from pipeline.reporting.intended import by_action, estimate, flagged
 from pipeline.reporting.money import Sums, at_stake, balances, net, own_bridge, sums, unreadable_amounts
-
-_SENTENCES = {reason.value: reason.sentence for reason in Reason}
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +218,7 @@ def _reasons(workbench: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
         " (SELECT unnest(reasons) AS reason, row_id, position FROM fates) GROUP BY reason ORDER BY times DESC, reason"
     ).fetchall()
     return [
-        {"reason": reason, "rows": times, "sentence": _SENTENCES[reason.partition(":")[0]], "examples": examples}
+        {"reason": reason, "rows": times, "sentence": Cause.parse(reason).reason.sentence, "examples": examples}
         for reason, times, examples in rows
     ]
 

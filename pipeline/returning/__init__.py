@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from pipeline.causes import Cause
 from pipeline.outcomes import LISTS, Reason
 from pipeline.returning.spreadsheets import TOO_LONG_FOR_A_CELL, damage, looks_lost
 
@@ -77,7 +78,7 @@ def compare(
     taken = records.with_columns(**restored)
     if lost:
         reasons = taken["reason"].scatter(
-            list(lost), [f"{Reason.READ_CELL_DAMAGED.value}:{column}" for column in lost.values()]
+            list(lost), [str(Cause(Reason.READ_CELL_DAMAGED, column)) for column in lost.values()]
         )
         shown = pl.concat_str([pl.col(name).fill_null("") for name in names], separator=",")
         taken = taken.with_columns(reason=reasons).with_columns(
@@ -89,8 +90,8 @@ def compare(
 
 def _asked_for(reasons: pl.Series, column: str, sources: Mapping[str, frozenset[str]]) -> bool:
     """Whether a reason beside the original names a field that is made of this column."""
-    fields = {str(reason).partition(":")[2] for reason in reasons}
-    return any(column in sources.get(named, ()) for named in fields)
+    fields = {Cause.parse(text).column for text in reasons}
+    return any(column in sources.get(named, ()) for named in fields if named is not None)
 
 
 def settled(own: pl.DataFrame, later: Iterable[pl.DataFrame]) -> tuple[dict[str, int], int]:

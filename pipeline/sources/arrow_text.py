@@ -1,12 +1,12 @@
 """The values of Arrow columns as text: exact, without locale, and never in the form 2.4E+2."""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import polars as pl
 import pyarrow as pa
+
+from pipeline.sources.source_file import CONTROL
 
 _PLAIN_SCALE = 6  #: up to which Arrow writes decimals plainly; beyond, or below 0, 1E-7 and 2.4E+2
 
@@ -21,25 +21,36 @@ class Texts:
 
 def has_exact_text(dtype: pa.DataType) -> bool:
     """Whether one text, and no other, says each value of this type."""
-    return any(holds(_bare(dtype)) for holds, _ in _EXACT)
+    return any(holds(bare_type(dtype)) for holds, _ in _EXACT)
+
+
+def has_text(dtype: pa.DataType) -> bool:
+    """Whether values of this type can be shown as text at all; nested ones are tables of their own."""
+    return any(holds(bare_type(dtype)) for holds, _ in (*_EXACT, *_SHOWN))
+
+
+def is_plain_text(column: pa.ChunkedArray) -> bool:
+    """Whether all bytes of a column are UTF-8 without control characters, as the bytes of a text are."""
+    texts = _strings(_unwrapped(column))
+    return not (texts.undecoded.any() or texts.text.str.contains(CONTROL).any())
 
 
 def is_float(dtype: pa.DataType) -> bool:
     """Whether values of this type are binary fractions, which amounts and references are not."""
-    return bool(pa.types.is_floating(_bare(dtype)))
+    return bool(pa.types.is_floating(bare_type(dtype)))
 
 
 def text_of(column: pa.ChunkedArray) -> Texts:
-    """The column's values as text; types without an exact text as they are best shown."""
+    """The column's values as text; types without an exact text as they are best shown, bytes as the UTF-8 that they are."""
     column = _unwrapped(column)
-    if _is_text(column.type):
+    if is_string(column.type) or is_bytes(column.type):
         return _strings(column)
     convert = next(convert for holds, convert in (*_EXACT, *_SHOWN) if holds(column.type))
     text = convert(column)
     return Texts(text, _none_of(text))
 
 
-def _bare(dtype: pa.DataType) -> pa.DataType:
+def bare_type(dtype: pa.DataType) -> pa.DataType:
     """The type inside extension types and dictionaries."""
     while True:
         if isinstance(dtype, pa.BaseExtensionType):
@@ -51,7 +62,7 @@ def _bare(dtype: pa.DataType) -> pa.DataType:
 
 
 def _unwrapped(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    while column.type != _bare(column.type):
+    while column.type != bare_type(column.type):
         if isinstance(column.type, pa.BaseExtensionType):
             column = _per_chunk(column, lambda chunk: chunk.storage, column.type.storage_type)
         else:
@@ -67,11 +78,13 @@ def _series(column: pa.ChunkedArray) -> pl.Series:
     return pl.Series(pl.from_arrow(column))
 
 
-def _is_text(dtype: pa.DataType) -> bool:
+def is_string(dtype: pa.DataType) -> bool:
+    """Whether values of this type are marked as UTF-8."""
     return bool(pa.types.is_string(dtype) or pa.types.is_large_string(dtype) or pa.types.is_string_view(dtype))
 
 
-def _is_bytes(dtype: pa.DataType) -> bool:
+def is_bytes(dtype: pa.DataType) -> bool:
+    """Whether values of this type are bytes without a mark that says what they mean."""
     kinds = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_binary_view, pa.types.is_fixed_size_binary)
     return any(holds(dtype) for holds in kinds)
 
@@ -161,10 +174,6 @@ def _on_the_calendar(text: pl.Series) -> pl.Series:
     return text
 
 
-def _hex(column: pa.ChunkedArray) -> pl.Series:
-    return _series(column.cast(pa.large_binary())).bin.encode("hex")
-
-
 def _floats(column: pa.ChunkedArray) -> pl.Series:
     if pa.types.is_float16(column.type):
         column = column.cast(pa.float32())
@@ -175,32 +184,8 @@ def _durations(column: pa.ChunkedArray) -> pl.Series:
     return pl.Series(_plain(column.cast(pa.int64())) + str(column.type.unit))
 
 
-def _json(column: pa.ChunkedArray) -> pl.Series:
-    texts = [
-        json.dumps(_value(scalar), ensure_ascii=False, separators=(",", ":")) if scalar.is_valid else None
-        for scalar in column
-    ]
-    return pl.Series(texts, dtype=pl.String)
-
-
-def _value(scalar: pa.Scalar) -> Any:
-    """What JSON can hold of a value: lists, objects, numbers and Booleans as such, everything else as its text."""
-    dtype = _bare(scalar.type)
-    if not scalar.is_valid:
-        return None
-    if pa.types.is_map(dtype):
-        return [[_value(entry["key"]), _value(entry["value"])] for entry in scalar.values]
-    if pa.types.is_struct(dtype):
-        return {dtype.field(index).name: _value(scalar[index]) for index in range(dtype.num_fields)}
-    if pa.types.is_nested(dtype):
-        return [_value(entry) for entry in scalar.values]
-    if pa.types.is_boolean(dtype) or pa.types.is_integer(dtype) or pa.types.is_floating(dtype):
-        return scalar.as_py()
-    return text_of(pa.chunked_array([pa.array([scalar], type=scalar.type)])).text[0]
-
-
 _EXACT: tuple[tuple[Callable[[pa.DataType], bool], Callable[[pa.ChunkedArray], pl.Series]], ...] = (
-    (_is_text, lambda column: _strings(column).text),
+    (is_string, lambda column: _strings(column).text),
     (pa.types.is_integer, _plain),
     (pa.types.is_decimal, _decimals),
     (pa.types.is_date, _dates),
@@ -212,6 +197,4 @@ _EXACT: tuple[tuple[Callable[[pa.DataType], bool], Callable[[pa.ChunkedArray], p
 _SHOWN: tuple[tuple[Callable[[pa.DataType], bool], Callable[[pa.ChunkedArray], pl.Series]], ...] = (
     (pa.types.is_floating, _floats),
     (pa.types.is_duration, _durations),
-    (_is_bytes, _hex),
-    (lambda _: True, _json),
 )

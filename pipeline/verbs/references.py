@@ -8,13 +8,14 @@ from typing import Any
 
 import polars as pl
 
+from pipeline.causes import Cause, in_one_cell
 from pipeline.config import Settings
 from pipeline.customer import Environment
 from pipeline.errors import SourceError
 from pipeline.files import private_folder, token_key
 from pipeline.layout import TEXTS, Layout
 from pipeline.normalizing import Defaults
-from pipeline.outcomes import Fate
+from pipeline.outcomes import Fate, Reason
 from pipeline.references import References, known_to, load
 from pipeline.sources import BATCH_BYTES, Declared, SourceFile, in_order, read
 from pipeline.verbs.records import judged, layout_of
@@ -113,14 +114,15 @@ def _known(
 
 def _has_no_reference() -> pl.Expr:
     """Whether the reference itself is at fault; a record with a bad phone is a known customer nevertheless."""
-    return pl.col("reasons").list.eval(pl.element().str.ends_with(":external_reference")).list.any()
+    faults = [str(Cause(reason, "external_reference")) for reason in Reason]
+    return pl.col("reasons").list.eval(pl.element().is_in(faults)).list.any()
 
 
 def _note(set_aside: pl.DataFrame, found: _Found) -> None:
     found.set_aside += set_aside.height
     room = _SHOWN - len(found.examples)
-    rows = set_aside.head(max(room, 0)).select("row_id", pl.col("reasons").list.join(" "))
-    found.examples.extend(rows.iter_rows())
+    rows = set_aside.head(max(room, 0)).select("row_id", "reasons")
+    found.examples.extend((row_id, in_one_cell(causes)) for row_id, causes in rows.iter_rows())
 
 
 def _from(first: pl.DataFrame, rest: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:

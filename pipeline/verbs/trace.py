@@ -10,11 +10,12 @@ from typing import Any
 import polars as pl
 
 from pipeline.billing import Billing, LookUp, as_billing_holds_it
+from pipeline.causes import Cause
 from pipeline.config import Settings, Target
 from pipeline.currency import known
 from pipeline.ledger import Ledger
 from pipeline.masking import Pii, shown, token
-from pipeline.outcomes import Found, NotFound, Reason
+from pipeline.outcomes import Found, NotFound
 from pipeline.run_folder import RunFolder, all_runs
 from pipeline.sources import lines_of
 from pipeline.verbs.report.open_rows import home_key
@@ -156,7 +157,7 @@ def _appearance(run: RunFolder, record: dict[str, Any], pii: Pii, key: bytes) ->
         fingerprint=end["fingerprint"],
         key=end["idempotency_key"],
         fate=end["fate"],
-        reasons=[(code, _sentence(code)) for code in end["reasons"]],
+        reasons=[(text, Cause.parse(text).reason.sentence) for text in end["reasons"]],
         billing_id=end["billing_id"],
     )
 
@@ -167,10 +168,6 @@ def _same_as(decided: dict[str, Any], pii: Pii, key: bytes) -> str | None:
     if same_as is None or not decided["flags"] or pii is Pii.FULL:
         return same_as
     return token(key, same_as) if pii is Pii.MASKED else None
-
-
-def _sentence(code: str) -> str:
-    return next(reason.sentence for reason in Reason if reason.value == code.partition(":")[0])
 
 
 def _source(run: RunFolder, record: dict[str, Any]) -> str | None:

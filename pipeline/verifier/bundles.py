@@ -14,6 +14,7 @@ from pyarrow import parquet
 
 from pipeline.outcomes import LISTS, Fate
 from pipeline.verifier.checks import Check, Notes, Verified, differing, read_any_cell, unreadable
+from pipeline.verifier.listed_rows import causes_in
 from pipeline.verifier.reconciliations import of_reconciliation
 from pipeline.verifier.row_by_row import Recomputed
 from pipeline.verifier.seals import MANIFEST, seal_of
@@ -164,10 +165,9 @@ def _walk(archive: ZipFile, summary: dict[str, Any], of_run: dict[str, Any]) -> 
         if beside is None or beside["_import_row_id"] != row["row_id"]:
             notes.note("lists", f"{row['row_id']} does not stand in lists/{name}.csv where it should")
             break
-        told = (fate, row["idempotency_key"] or "", row["billing_id"] or "", " ".join(row["reasons"] or ()))
-        if told != tuple(
-            beside[f"_import_{column}"] for column in ("fate", "idempotency_key", "billing_id", "reasons")
-        ):
+        told = (fate, row["idempotency_key"] or "", row["billing_id"] or "", row["reasons"] or [])
+        listed = [beside[f"_import_{column}"] for column in ("fate", "idempotency_key", "billing_id")]
+        if told != (*listed, causes_in(beside["_import_reasons"])):
             notes.note("lists", f"{row['row_id']} of lists/{name}.csv is not as rows.parquet has it")
         if beside["_import_balance"]:
             minor = int(beside["_import_balance"])

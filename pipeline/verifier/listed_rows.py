@@ -2,6 +2,8 @@
 
 import csv
 import heapq
+import json
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -12,6 +14,7 @@ from pipeline.outcomes import LISTS
 from pipeline.verifier.checks import read_any_cell
 
 _OURS = "_import_"
+_CAUSE = re.compile(r'([^ :]+)(?::("(?:[^"\\]|\\.)*"(?![^ ])|[^ ]*))?')
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +32,26 @@ class Row:
         """Where the record ended, as the list says it."""
         return self.ours["fate"]
 
+    @property
+    def causes(self) -> list[str]:
+        """Why the record did not simply become a customer: `STAGE.CODE` or `STAGE.CODE:column`, one item each."""
+        return causes_in(self.ours["reasons"])
+
 
 class Unreadable(Exception):
     """A list that is no list: what is wrong, with its name."""
+
+
+def causes_in(cell: str) -> list[str]:
+    """The causes that one cell of a list states; a column in quotes is a JSON string."""
+    return [code + (f":{_unquoted(column)}" if column else "") for code, column in _CAUSE.findall(cell)]
+
+
+def _unquoted(column: str) -> str:
+    try:
+        return str(json.loads(column)) if column.startswith('"') else column
+    except ValueError:
+        return column  # lists of earlier versions quote nothing
 
 
 def rows_of(folder: Path, inputs: Sequence[dict[str, Any]], columns: Sequence[str]) -> Iterator[Row]:

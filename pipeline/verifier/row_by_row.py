@@ -68,7 +68,7 @@ def walk(
         last = row.place
         found.records += 1
         found.fates[row.fate] += 1
-        found.reasons.update(row.ours["reasons"].split())
+        found.reasons.update(row.causes)
         if _LIST_OF.get(row.fate) != row.list_name:
             found.notes.note("partition", f"{row.row_id} stands in {row.list_name}.csv as {row.fate}")
         _hold_against_source(reading, row, came_back.get(row.row_id, {}), columns, found)
@@ -126,7 +126,7 @@ def _hold_against_source(
     strange = reading.skip_to(row.place[1])
     if strange is not None:
         note("lines", f"{reading.name}: line {strange} is in no list")
-    text, is_damaged = row.ours["text"], _DAMAGED in row.ours["reasons"]
+    text, is_damaged = row.ours["text"], any(_code(cause) == _DAMAGED for cause in row.causes)
     if is_damaged:  # it was read, and what it said is listed as one text
         given = dict.fromkeys(columns)
         given.update({column: came for column, (came, _) in came_back.items()})
@@ -162,15 +162,20 @@ def _other_identity(row: Row, identity: dict[str, Any] | None) -> str | None:
     if identity is None:
         return f"{row.row_id} is not in rows.parquet"
     ours = row.ours
-    here = (row.row_id, row.fate, ours["reasons"], ours["billing_id"], ours["idempotency_key"])
+    here = (row.row_id, row.fate, row.causes, ours["billing_id"], ours["idempotency_key"])
     there = (
         identity["row_id"],
         identity["fate"],
-        " ".join(identity["reasons"] or ()),
+        identity["reasons"] or [],
         identity["billing_id"] or "",
         identity["idempotency_key"] or "",
     )
     return None if here == there else f"{row.row_id}: {row.list_name}.csv and rows.parquet differ"
+
+
+def _code(cause: str) -> str:
+    """The code alone, which holds no colon."""
+    return cause.partition(":")[0]
 
 
 def _incoherent(row: Row, identity: dict[str, Any] | None, billing_ids: set[int], run_id: str) -> str | None:
@@ -178,7 +183,7 @@ def _incoherent(row: Row, identity: dict[str, Any] | None, billing_ids: set[int]
     ours = row.ours
     if ours["run_id"] != run_id:
         return f"{row.row_id} of {row.list_name}.csv is of another run"
-    if unknown := [code for code in ours["reasons"].split() if code.partition(":")[0] not in _CODES]:
+    if unknown := [cause for cause in row.causes if _code(cause) not in _CODES]:
         return f"{row.row_id} has a reason that there is not: {unknown[0]}"
     if row.fate in _SENT:
         if identity is not None and not (

@@ -30,6 +30,7 @@ _VERIFYING = ("customer.py", "outcomes.py", "reporting", "run_folder.py", "sourc
 PROVEN = {
     "differences": _RECONCILING,
     "look-ups": (*_RECONCILING, "billing", "submission"),
+    "names": ("",),
     "reconciling": _RECONCILING,
     "verified": _VERIFYING,
 }

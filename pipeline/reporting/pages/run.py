@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline.causes import Cause
 from pipeline.currency import NO_CODE, NO_CURRENCY, grouped_digits, major_units
 from pipeline.explanations import EXPLANATIONS, Explanation
-from pipeline.outcomes import LISTS, Alarm, Fate, Reason, list_of
+from pipeline.outcomes import LISTS, Alarm, Fate, list_of
 from pipeline.reporting.beside import Beside, planned_by
 from pipeline.reporting.examples import without_examples
 from pipeline.reporting.glance import (
@@ -80,7 +81,7 @@ def render_run(content: dict[str, Any], beside: Beside | None = None) -> str:
         unsent=not_attempted(content),
         how_long=how_long(content["estimate"]),
         sentence_of=sentence_of,
-        explained={reason.value: EXPLANATIONS[reason] for reason in Reason},
+        explained=lambda text: EXPLANATIONS[Cause.parse(text).reason],
         alarms=_alarms(content),
         written=written,
         lists={name: sum(content["fates"][fate] for fate in members) for name, members in LISTS.items()},

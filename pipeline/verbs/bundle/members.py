@@ -1,5 +1,6 @@
 """What goes into an evidence bundle, member by member: nothing of it names a person, or lets one be found by trying."""
 
+import csv
 import io
 import json
 from collections.abc import Iterable, Iterator
@@ -90,13 +91,20 @@ def _rows(path: Path, sealed: Any) -> bytes:
 def _list(folder: RunFolder, name: str, pii: Pii, person: Any, sealed: Any) -> Iterator[bytes]:
     columns = ["row_id", "external_reference", "currency", "balance"]
     identified = pl.concat([pl.scan_parquet(part, glob=False).select(columns) for part in folder.parts("fates")])
-    rows = pl.scan_csv(folder.path / f"{name}.csv", infer_schema=False, glob=False)
+    path = folder.path / f"{name}.csv"
+    rows = pl.scan_csv(path, infer_schema=False, glob=False, new_columns=_header_of(path))
     nobody = identified.head(0).collect()
     yield handed_on(rows.head(0).collect(), nobody, pii, person).write_csv().encode()
     for batch in rows.collect_batches(chunk_size=_ROWS_AT_ONCE, maintain_order=True):
         here = identified.join(batch.lazy().select(row_id="_import_row_id"), on="row_id", how="semi").collect()
         shown = handed_on(batch, here, pii, person).with_columns(_sealed("_import_idempotency_key", sealed))
         yield shown.write_csv(include_header=False).encode()
+
+
+def _header_of(path: Path) -> list[str]:
+    """The names of a list's columns; polars leaves the quotes within a name doubled."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return next(csv.reader(file))
 
 
 def _journal(folder: RunFolder, home: Path, pii: Pii, person: Any, sealed: Any) -> Iterator[bytes]:
