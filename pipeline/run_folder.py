@@ -13,7 +13,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -56,6 +56,8 @@ _NOTHING_KNOWN = (
 )
 _ROW_GROUP = 1 << 16  #: rows; the staged tables are always read whole, so no statistics either
 MANIFEST = "manifest.json"
+LATEST = "latest"  #: names the newest run wherever an id is taken
+_MOST_NAMED = 3  #: runs of a message
 UNFINISHED = "unfinished.txt"  #: lies in the folder of a run from its first intent until its results are whole
 _UNSEALED = "0" * 64
 PLAN_SCHEMA = 5  #: the form of plan.json and of the staged tables
@@ -78,13 +80,20 @@ class RunFolder:
         return folder
 
     @classmethod
-    def find(cls, reports: Path, run_id: str) -> "RunFolder":
-        """The folder of a run that was planned before."""
-        folder = cls(reports / run_id)
-        if not _RUN_ID.fullmatch(run_id) or not (folder.path / "plan.json").is_file():
-            known = ", ".join(run.run_id for run in all_runs(reports)[-3:]) or "none"
-            raise RunNotFound(f"{reports}: no run {run_id!r}; the latest are: {known}")
-        return folder
+    def find(cls, reports: Path, run_id: str, *, of_any_kind: bool = False) -> "RunFolder":
+        """The folder of a planned run, by its id, the beginning of its id, or `latest`.
+
+        Raises RunNotFound, naming the newest runs, where there is none, and naming the candidates where there are several.
+        `of_any_kind`: also the folder of a reconciliation or of a span, but `latest` is always a run.
+        """
+        runs = all_runs(reports)
+        candidates = named(run_id, _sealed_folders(reports) if of_any_kind and run_id != LATEST else runs)
+        if len(candidates) == 1:
+            return candidates[0]
+        if candidates:
+            told = f"{len(candidates)} runs begin with {run_id!r}: {_newest_of(candidates)}"
+            raise RunNotFound(f"{reports}: {told}; type more of the id")
+        raise RunNotFound(f"{reports}: no run {run_id!r}; the newest runs are: {_newest_of(runs)}")
 
     def remove_unfinished(self) -> None:
         """Remove what a killed process of this run was just writing; the caller holds the lock."""
@@ -284,7 +293,7 @@ class RunFolder:
         except (ValueError, TypeError):
             is_sealed = False
         if not is_sealed:
-            raise OutOfBalance(f"{self.path / MANIFEST} is not as it was written; see: pipeline verify {self.run_id}")
+            raise OutOfBalance(f"{self.path / MANIFEST} is not as it was written", suggests=("verify", self.run_id))
         return content
 
     def signatures(self) -> list[str]:
@@ -301,7 +310,7 @@ class RunFolder:
         if (self.path / MANIFEST).is_file():
             known = self._sealed_manifest()["files"].get(SIGNATURES)
             if known != (sha256_of(path) if path.is_file() else None):
-                raise OutOfBalance(f"{path} is not as it was written; see: pipeline verify {self.run_id}")
+                raise OutOfBalance(f"{path} is not as it was written", suggests=("verify", self.run_id))
 
     def sign(self, line: str) -> None:
         """Add a line to those who have signed, and take them into the manifest where it stands.
@@ -328,6 +337,27 @@ def all_runs(reports: Path) -> list[RunFolder]:
         return []
     found = [path for path in reports.iterdir() if _RUN_ID.fullmatch(path.name) and (path / "plan.json").is_file()]
     return [RunFolder(path) for path in sorted(found, key=lambda path: path.name)]
+
+
+def _sealed_folders(reports: Path) -> list[RunFolder]:
+    """Every run, reconciliation and span of a reports folder, oldest first."""
+    others = (path.parent for path in reports.glob(f"*/{MANIFEST}") if _RUN_ID.fullmatch(path.parent.name))
+    found = {folder.run_id: folder for folder in (*all_runs(reports), *map(RunFolder, others))}
+    return [found[name] for name in sorted(found)]
+
+
+def named(text: str, runs: Sequence[RunFolder]) -> list[RunFolder]:
+    """The runs that a text names: the one with this id, the newest for `latest`, or those whose id begins with it."""
+    if text == LATEST:
+        return list(runs[-1:])
+    exact = [run for run in runs if run.run_id == text]
+    return exact or [run for run in runs if text and run.run_id.startswith(text)]
+
+
+def _newest_of(runs: Sequence[RunFolder]) -> str:
+    """The ids of the newest runs, and how many there are besides."""
+    named = ", ".join(run.run_id for run in runs[-_MOST_NAMED:]) or "none"
+    return f"{named}, and {len(runs) - _MOST_NAMED} before" if len(runs) > _MOST_NAMED else named
 
 
 def _attach(connection: duckdb.DuckDBPyConnection, references: Path, link: Path) -> None:
@@ -362,5 +392,5 @@ def _is_damage(error: duckdb.Error) -> bool:
 
 def _damaged(references: Path) -> ReferencesError:
     return ReferencesError(
-        f"{references} cannot be read; load the known customers again: pipeline references load FILE"
+        f"{references} cannot be read; load the known customers again", suggests=("references", "load", "FILE")
     )

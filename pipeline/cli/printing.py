@@ -8,6 +8,8 @@ import sys
 import unicodedata
 from typing import TYPE_CHECKING, Any
 
+from pipeline.cli.suggestions import suggested
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from pipeline.verbs.plan import PlannedRun
     from pipeline.verbs.status import RunStatus
     from pipeline.verbs.trace import Life
+    from pipeline.verifier import Check
 
 
 WIDTH_OFF_A_TERMINAL = 120
@@ -162,7 +165,7 @@ def last_line(content: dict[str, Any]) -> str:
 def show_plan(planned: "PlannedRun") -> None:
     """What a plan would do."""
     show_report(planned.report.content)
-    say(f"nothing was sent; to do it: pipeline apply {planned.run_id}")
+    say(f"nothing was sent; to do it: {suggested('apply', planned.run_id)}")
 
 
 def show_profile(stages: dict[str, dict[str, Any]]) -> None:
@@ -220,10 +223,11 @@ def show_status(run: "RunStatus") -> None:
     )
 
 
-def show_verdict(*, holds: bool | None, what: str, found: str) -> None:
+def show_verdict(check: "Check") -> None:
     """One check: whether it holds, what was checked, and the first thing that does not hold (or why nobody can say)."""
-    word = {True: "holds", False: "BROKEN", None: "open"}[holds]
-    _out(f"{word:<7} {printable(what)}{f': {printable(found)}' if found else ''}")
+    word = {True: "holds", False: "BROKEN", None: "open"}[check.holds]
+    command = suggested(*check.suggests) if check.suggests else ""
+    _out(": ".join(filter(None, (f"{word:<7} {check.what}", check.found, command))))
 
 
 def show_reconciliation(content: dict[str, Any]) -> None:
@@ -331,7 +335,7 @@ def show_draft(draft: "Draft") -> None:
     ]
     said += [f"the encoding {draft.suggested_encoding} is a guess" if draft.suggested_encoding else ""]
     opens = "; ".join(part for part in said if part)
-    say(f"look at each line{f' ({opens})' if opens else ''}, then: pipeline plan FILE --config {draft.path} --sandbox")
+    say(f"look at each line{f' ({opens})' if opens else ''}, then: {suggested('plan', 'FILE', '--config', str(draft.path), '--sandbox')}")
 
 
 def _flat(value: dict[str, Any]) -> str:

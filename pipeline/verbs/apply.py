@@ -48,7 +48,7 @@ def apply_plan(
     `said`: settings that take part in planning and were said again; another value than the plan's is another plan.
     """
     folder = RunFolder.find(settings.reports, run_id)
-    with writing(settings, target.environment, run_id) as ledger:
+    with writing(settings, target.environment, folder.run_id) as ledger:
         refuse_stale(folder, ledger, settings, target.environment, said)
         refuse_too_many(folder.read_plan(), settings)
         plan = folder.read_plan()
@@ -69,10 +69,12 @@ def resume_run(
 ) -> Report:
     """Finish a run that was stopped or killed; a run that is finished is only reported again."""
     folder = RunFolder.find(settings.reports, run_id)
-    with writing(settings, target.environment, run_id) as ledger:
+    with writing(settings, target.environment, folder.run_id) as ledger:
         refuse_damaged(folder, target.environment)
-        if ledger.run(run_id) is None:
-            raise NotApproved(f"plan {run_id} was never begun, so there is nothing to resume: pipeline apply {run_id}")
+        if ledger.run(folder.run_id) is None:
+            raise NotApproved(
+                f"plan {folder.run_id} was never applied, so there is nothing to resume", suggests=("apply", folder.run_id)
+            )
         return submit_and_report(folder, settings, target, ledger, stopping or StopRequest(), watch)
 
 
@@ -219,15 +221,9 @@ def refuse_alarms(plan: dict[str, Any], settings: Settings) -> None:
     accepted = _accepted(plan, settings)
     found = [one for one in plan["findings"] if one["stops"] and one["code"] not in accepted]
     if found:
-        codes = " ".join(f"--accept {code}" for code in dict.fromkeys(one["code"] for one in found))
-        raise ThresholdExceeded(
-            "\n".join(
-                [
-                    *(f"{one['code']}: {one['what']}" for one in found),
-                    f"nothing of {plan['run_id']} was sent. If it is right so: {codes}",
-                ]
-            )
-        )
+        accepting = [word for code in dict.fromkeys(one["code"] for one in found) for word in ("--accept", code)]
+        told = [*(f"{one['code']}: {one['what']}" for one in found), "Nothing was sent. To proceed anyway"]
+        raise ThresholdExceeded("\n".join(told), suggests=("apply", plan["run_id"], *accepting))
 
 
 def _accepted(plan: dict[str, Any], settings: Settings) -> dict[str, str]:

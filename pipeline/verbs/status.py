@@ -11,7 +11,7 @@ from pipeline.outcomes import State
 from pipeline.returning import settled
 from pipeline.run_folder import RunFolder, all_runs
 
-__all__ = ["RunFolder", "RunStatus", "find_run", "named_run", "status_of", "statuses"]
+__all__ = ["RunFolder", "RunStatus", "find_run", "named_run", "sealed_folder", "status_of", "statuses"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +109,13 @@ def newest_run(reports: Path) -> RunFolder | None:
 
 
 def named_run(reports: Path, run_id: str) -> RunFolder:
-    """The run of that name; raise RunNotFound, naming the latest, where there is none."""
+    """The run of that name (see `RunFolder.find`)."""
     return RunFolder.find(reports, run_id)
+
+
+def sealed_folder(reports: Path, name: str) -> Path:
+    """The folder of a run, a reconciliation or a span by its id, or by the beginning of its id."""
+    return RunFolder.find(reports, name, of_any_kind=True).path
 
 
 def find_run(reports: Path, home: Path, run_id: str | None, *, resumable: bool = False) -> RunFolder | None:

@@ -31,13 +31,12 @@ def verify(folder: Path, inputs_at: Sequence[Path] = ()) -> Verified:
     Of a reconciliation or a span of time: what its folder alone can show. `inputs_at`: folders to look in for inputs, and a config,
     that do not lie any more where they were read.
     """
+    if (folder / UNFINISHED).exists():
+        return Verified(folder.name, 0, [_unfinished(folder)])
     manifest, broken_seal = read_manifest(folder)
     checks = [Check(f"{MANIFEST} is as it was written", broken_seal is None, broken_seal or "")]
     if not manifest:
         return Verified(folder.name, 0, checks)
-    if (folder / UNFINISHED).exists():
-        told = f"it goes on, or was killed, and what lies here is from before: pipeline resume {folder.name}"
-        checks.append(Check("the run has ended and its results are whole", holds=False, found=told))
     records = 0
     try:
         if "kind" in manifest:
@@ -54,6 +53,11 @@ def verify(folder: Path, inputs_at: Sequence[Path] = ()) -> Verified:
     except Exception as error:  # noqa: BLE001
         checks.append(unreadable("the files can be read as what they are", error))
     return Verified(folder.name, records, checks)
+
+
+def _unfinished(folder: Path) -> Check:
+    what = "the run has finished and its results are complete"
+    return Check(what, holds=False, found="it goes on or was stopped", suggests=("resume", folder.name))
 
 
 def _where_they_are(manifest: dict[str, Any], folders: Sequence[Path]) -> dict[str, Any]:

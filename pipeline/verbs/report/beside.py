@@ -98,5 +98,5 @@ def _unquoted(name: str) -> pl.Expr:
 
 def _read(path: Path) -> pl.DataFrame:
     if not path.is_file():
-        raise OutOfBalance(f"{path} is not there any more; see: pipeline verify {path.parent.name}")
+        raise OutOfBalance(f"{path} is not there any more", suggests=("verify", path.parent.name))
     return pl.read_csv(path, infer_schema=False, glob=False)
