@@ -385,6 +385,11 @@ EXPLANATIONS: dict[Reason | Alarm, Explanation] = {
         example="40 records, where 1,000 are usual",
         bears_on_it=("stream.usual_volume", "--accept"),
     ),
+    Alarm.MAX_REJECTED: Explanation(
+        "Look at the reasons first: one wrong setting, such as the decimal mark, may reject every record. Else allow more.",
+        example="180 of 200 records rejected, where 20% are allowed",
+        bears_on_it=("thresholds.max_rejected", "--max-rejected", "--accept"),
+    ),
     Alarm.TOTAL_DIFFERS: Explanation(
         "Find the rows that are missing or wrong, or ask for the right total; the difference is told in the message.",
         example="--expect ZAR=1234567, and the records come to 1234467",

@@ -71,6 +71,11 @@ reading = _together(
         metavar="WHAT=TOTAL",
         help="A control total: records=2000, ZAR=1234567 (cents) or ZAR=12345.67; where it is not met nothing is sent.",
     ),
+    click.option(
+        "--max-rejected",
+        metavar="SHARE|N",
+        help="Refuse (exit 3) where more records are rejected.  [default: 20%, from 50 records on]",
+    ),
     click.option("--planner", help="Who plans this, for the report.  [default: PIPELINE_PLANNER, or the user's name]"),
 )
 #: Options with whose values a plan is made.

@@ -5,6 +5,7 @@ import io
 import json
 import shutil
 import sys
+import textwrap
 import unicodedata
 from typing import TYPE_CHECKING, Any
 
@@ -195,31 +196,21 @@ def show_references(found: "list[tuple[str, References]]") -> None:
 
 
 def show_statuses(statuses: "list[RunStatus]") -> None:
-    """One line for each run."""
-    from rich.table import Table
-
-    table = Table("run", "status", "environment", "settled", "planned", "later", "exit", box=None, pad_edge=False)
+    """Each run: its id on a line of its own, to copy it from, then where it stands and its verdict."""
     for run in statuses:
-        table.add_row(
-            run.run_id,
-            run.status,
-            run.environment,
-            str(run.settled),
-            str(run.planned),
-            str(run.later),
-            str(run.exit_code or ("" if run.exit_code is None else 0)),
-        )
-    console = _console()
-    console.print(table)
-    _out(_written(console).rstrip("\n"))
+        _out(run.run_id)
+        creates = f"{run.settled:,} of {run.planned:,} creates settled"
+        later = f", {run.later:,} for a later run" if run.later else ""
+        _out(f"  {run.label}, {run.environment}: {creates}{later}")
+        _out(textwrap.fill(run.verdict, 78, initial_indent="  ", subsequent_indent="  ", break_long_words=False))
 
 
 def show_status(run: "RunStatus") -> None:
     """One run, in a few lines."""
     states = ", ".join(f"{count} {state}" for state, count in sorted(run.states.items())) or "nothing sent"
     _out(
-        f"{run.run_id}: {run.status} in {run.environment}\n{run.settled} of {run.planned} creates settled ({states})"
-        f"{_left(run)}\n{run.reports}"
+        f"{run.run_id}\n{run.label} in {run.environment}: {run.verdict}\n"
+        f"{run.settled:,} of {run.planned:,} creates settled ({states}){_left(run)}\n{run.reports}"
     )
 
 
@@ -335,7 +326,9 @@ def show_draft(draft: "Draft") -> None:
     ]
     said += [f"the encoding {draft.suggested_encoding} is a guess" if draft.suggested_encoding else ""]
     opens = "; ".join(part for part in said if part)
-    say(f"look at each line{f' ({opens})' if opens else ''}, then: {suggested('plan', 'FILE', '--config', str(draft.path), '--sandbox')}")
+    say(
+        f"look at each line{f' ({opens})' if opens else ''}, then: {suggested('plan', 'FILE', '--config', str(draft.path), '--sandbox')}"
+    )
 
 
 def _flat(value: dict[str, Any]) -> str:
@@ -404,12 +397,18 @@ def show_explained(found: "Sequence[Explained]", *, whole: bool) -> None:
 
 
 def _left(run: "RunStatus") -> str:
+    is_open = bool(run.left) or run.status == "interrupted"
+    command = suggested("resume" if run.started_at else "apply", run.run_id) if is_open else ""
     parts = [
-        *([f"{run.left} left: pipeline {'resume' if run.started_at else 'apply'} {run.run_id}"] if run.left else []),
+        *([f"{_to_do(run)}: {command}"] if command else []),
         *([f"{run.came_back} records came back since; all in all: {_counted(run.overall)}"] if run.came_back else []),
         *([f"{run.later} left for later waves: run the same files again"] if run.later else []),
     ]
     return "".join(f"\n{part}" for part in parts)
+
+
+def _to_do(run: "RunStatus") -> str:
+    return f"{run.left:,} left" if run.left else "its results are to be written"
 
 
 def _counted(fates: dict[str, int]) -> str:

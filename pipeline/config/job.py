@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 from zoneinfo import ZoneInfo, available_timezones
@@ -70,6 +71,21 @@ def _an_encoding(name: str) -> str:
     return name
 
 
+def _a_limit(given: str | int) -> str | int:
+    """A count of records, or a share of them as `20%`."""
+    if isinstance(given, str) and given.isascii() and given.isdigit():
+        return int(given)
+    if isinstance(given, str):
+        share = re.fullmatch(r"([0-9]{1,3}(?:\.[0-9]+)?) ?%", given, re.ASCII)
+        if share is None or Decimal(share[1]) > 100:
+            raise ValueError("write a share of the records as 20%, or a number of records as 150")
+        return f"{share[1]}%"
+    if given < 0:
+        raise ValueError("a number of records is not negative")
+    return given
+
+
+Limit = Annotated[str | int, AfterValidator(_a_limit)]
 Region = Annotated[str, AfterValidator(_a_region)]
 Moment = Annotated[str, AfterValidator(_a_time)]
 Place = Annotated[str, AfterValidator(checked_place)]
@@ -114,6 +130,11 @@ class Thresholds(Declaration):
 
     max_creates: Annotated[int, Field(ge=0)] | None = Field(
         default=None, description="A plan that creates more is not applied (exit 3)."
+    )
+    max_rejected: Limit | None = Field(
+        default=None,
+        description="A plan that rejects more of the records read is not applied (exit 3): a share such as 20%, or a number."
+        " Without it 20%, from 50 records on. Lists that came back do not count.",
     )
     outage_seconds: Annotated[float, Field(gt=0, le=86_400)] = Field(
         default=300.0, description="Stop, resumable, after so long without an answer."

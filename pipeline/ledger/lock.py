@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from pipeline.errors import LedgerLocked
 from pipeline.files import private_folder, refuse_symlink
@@ -32,22 +33,48 @@ def run_lock(home: Path, run_id: str, since: str) -> Iterator[None]:
 
 def lock_holder(home: Path) -> str | None:
     """Who holds the lock of an environment's folder, None where nobody does; nothing is made, and it stays free."""
+    with _held(home) as descriptor:
+        return _holder(descriptor) if descriptor is not None else None
+
+
+def is_holding(home: Path, run_id: str) -> bool:
+    """Whether this run holds the lock of an environment's folder, or a run of which nobody knows yet which it is."""
+    with _held(home) as descriptor:
+        return descriptor is not None and _written(descriptor).get("run_id", run_id) == run_id
+
+
+@contextlib.contextmanager
+def _held(home: Path) -> Iterator[int | None]:
+    """The lock's file, where somebody holds the lock."""
     path = home / "lock"
     if not path.is_file():
-        return None
+        yield None
+        return
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    try:
+        yield None if _is_free(descriptor) else descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _is_free(descriptor: int) -> bool:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        return _holder(descriptor)
-    finally:
-        os.close(descriptor)  # and with it the lock
-    return None
+        return False
+    fcntl.flock(descriptor, fcntl.LOCK_UN)
+    return True
 
 
 def _holder(descriptor: int) -> str:
+    held = _written(descriptor)
+    return f"run {held['run_id']} (pid {held['pid']}) since {held['since']}" if held else "another run"
+
+
+def _written(descriptor: int) -> dict[str, Any]:
+    """What the holder has written; nothing while it takes the lock or lets it go."""
     try:
-        held = json.loads(os.pread(descriptor, 4096, 0))
-        return f"run {held['run_id']} (pid {held['pid']}) since {held['since']}"
-    except (ValueError, KeyError):  # it is just being taken or let go
-        return "another run"
+        held: dict[str, Any] = json.loads(os.pread(descriptor, 4096, 0))
+    except ValueError:
+        return {}
+    return held

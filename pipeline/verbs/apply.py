@@ -73,7 +73,8 @@ def resume_run(
         refuse_damaged(folder, target.environment)
         if ledger.run(folder.run_id) is None:
             raise NotApproved(
-                f"plan {folder.run_id} was never applied, so there is nothing to resume", suggests=("apply", folder.run_id)
+                f"plan {folder.run_id} was never applied, so there is nothing to resume",
+                suggests=("apply", folder.run_id),
             )
         return submit_and_report(folder, settings, target, ledger, stopping or StopRequest(), watch)
 
