@@ -37,10 +37,7 @@ RESULT_FILES = (
     "signatures.jsonl",
 )
 SIGNATURES = "signatures.jsonl"
-PAGES = (
-    "report.html",
-    "report.xlsx",
-)  #: made from everything else, and made anew when somebody has signed or reconciled
+PAGES = ("report.html", "report.xlsx")  #: made from everything else, and again after a sign-off or a reconciliation
 _KNOWN = (
     "CREATE VIEW known AS SELECT rowid AS place, * FROM kept.known",
     "CREATE VIEW known_fields AS SELECT unnest(fields) AS field FROM kept.meta",
@@ -59,6 +56,8 @@ MANIFEST = "manifest.json"
 LATEST = "latest"  #: names the newest run wherever an id is taken
 _MOST_NAMED = 3  #: runs of a message
 UNFINISHED = "unfinished.txt"  #: lies in the folder of a run from its first intent until its results are whole
+#: Results that a run makes anew. `trace` reads rows.parquet meanwhile, and created.csv is replaced by what is created so far.
+_OUTDATED = {*RESULT_FILES, *PAGES, "rejected.xlsx", MANIFEST} - {"rows.parquet", "created.csv", SIGNATURES}
 _UNSEALED = "0" * 64
 PLAN_SCHEMA = 5  #: the form of plan.json and of the staged tables
 _RUN_ID = re.compile(r"\d{8}T\d{6}Z-[A-Za-z0-9_-]+-[0-9a-f]{6}")
@@ -88,12 +87,12 @@ class RunFolder:
         """
         runs = all_runs(reports)
         candidates = named(run_id, _sealed_folders(reports) if of_any_kind and run_id != LATEST else runs)
-        if len(candidates) == 1:
-            return candidates[0]
-        if candidates:
-            told = f"{len(candidates)} runs begin with {run_id!r}: {_newest_of(candidates)}"
-            raise RunNotFound(f"{reports}: {told}; type more of the id")
-        raise RunNotFound(f"{reports}: no run {run_id!r}; the newest runs are: {_newest_of(runs)}")
+        if len(candidates) > 1:
+            told = f"{len(candidates)} runs begin with {run_id!r}: {_newest_of(candidates)}; type more of the id"
+            raise RunNotFound(f"{reports}: {told}")
+        if not candidates:
+            raise RunNotFound(f"{reports}: no run {run_id!r}; the newest runs are: {_newest_of(runs)}")
+        return candidates[0]
 
     def remove_unfinished(self) -> None:
         """Remove what a killed process of this run was just writing; the caller holds the lock."""
@@ -245,10 +244,14 @@ class RunFolder:
         }
         write_bytes(self.path / MANIFEST, sealed(content))
 
-    def begin(self) -> None:
-        """Mark that the run is sending, or its results are being written; `end` takes the mark away."""
-        told = f"begun and not finished; pipeline resume {self.run_id}\n"
-        write_bytes(self.path / UNFINISHED, told.encode())
+    def begin(self, note: str) -> None:
+        """Mark with a note that the run is sending, or its results are being written; `end` removes the mark.
+
+        Results from before say what is no longer true, so they go.
+        """
+        write_bytes(self.path / UNFINISHED, note.encode())
+        for name in _OUTDATED:
+            (self.path / name).unlink(missing_ok=True)
 
     def end(self) -> None:
         """Its results are all there."""
@@ -261,8 +264,9 @@ class RunFolder:
 
     @property
     def was_applied(self) -> bool:
-        """Whether the run was sent to billing and has a report of that."""
-        return (self.path / "summary.json").is_file() and self.read_json("summary.json")["status"] != "planned"
+        """Whether the run was sent to billing and has a complete report of that."""
+        has_summary = not self.is_unfinished and (self.path / "summary.json").is_file()
+        return has_summary and self.read_json("summary.json")["status"] != "planned"
 
     def seal(self, kind: str) -> None:
         """Write a manifest of everything that lies in a folder that is no run's: a reconciliation, a span of time."""

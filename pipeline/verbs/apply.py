@@ -3,6 +3,7 @@
 import itertools
 import os
 import random
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,16 +13,19 @@ from typing import Any
 
 import polars as pl
 
+from pipeline import __version__
 from pipeline.agreement import Delivery
 from pipeline.billing import Billing, LookUp
 from pipeline.config import Settings, Target, stop_at
 from pipeline.customer import Environment
 from pipeline.errors import Interrupted, NotApproved, SubmissionStopped, ThresholdExceeded
+from pipeline.files import write_bytes
 from pipeline.ledger import OUTCOME_COLUMNS, Ledger, run_lock
 from pipeline.outcomes import Action, CertificateRefused, CredentialRefused, Misaddressed, NoAnswer, Unintelligible
-from pipeline.reporting import Report
-from pipeline.run_folder import RunFolder
+from pipeline.reporting import Report, render_unfinished
+from pipeline.run_folder import PAGES, RunFolder
 from pipeline.submission import Planned, Policy, Stop, submit
+from pipeline.verbs.crosswalk import Crosswalk
 from pipeline.verbs.rehearsal import rehearsed
 from pipeline.verbs.report.sign import sign_for_plan
 from pipeline.verbs.results import write_results
@@ -31,6 +35,11 @@ from pipeline.verbs.watch import CLOCK, NOBODY, StopRequest, Watch
 #: Rows that go ahead of the others where a real key is used and the job says nothing else.
 CANARY_WHERE_IT_COUNTS = 3
 _READ_AT_ONCE = 50_000  #: creates of a plan
+_UNFINISHED = """\
+Run {run_id} has begun and has not finished, so every file of this folder is partial.
+created.csv holds the customers that were created so far. To finish the run and its results:
+{command}
+"""
 NOTHING_SAID: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -91,39 +100,59 @@ def writing(settings: Settings, environment: Environment, run_id: str) -> Iterat
 
 
 def submit_and_report(
-    folder: RunFolder,
-    settings: Settings,
-    target: Target,
-    ledger: Ledger,
-    stopping: StopRequest,
-    watch: Watch,
-    *,
-    left_over: int = 0,
+    folder: RunFolder, settings: Settings, target: Target, ledger: Ledger, stopping: StopRequest, watch: Watch
 ) -> Report:
-    """Send what the plan wants and the ledger does not yet hold, then report; the caller holds the lock."""
+    """Send what the plan wants and the ledger does not yet hold, then report; the caller holds the lock.
+
+    Whatever fails from the first intent on, the run stays unfinished, and another call finishes it.
+    """
     folder.remove_unfinished()
-    began = CLOCK.monotonic()
     plan = folder.read_plan()
-    creates = plan["actions"][Action.CREATE.value]
     ledger.begin_run(
         folder.run_id,
         CLOCK.now(),
-        creates,
+        plan["actions"][Action.CREATE.value],
         os.getpid(),
         files=_deliveries(plan),
         is_whole=not plan["actions"][Action.DEFER.value],
     )
-    folder.begin()
+    try:
+        _mark_unfinished(folder, settings)
+        began = CLOCK.monotonic()
+        _submit(folder, settings, target, ledger, stopping, watch)
+        report = _report(folder, settings, ledger, stopping, submit_seconds=CLOCK.monotonic() - began)
+        folder.end()
+    except BaseException:
+        watch.unfinished(folder.run_id)
+        raise
+    return report
+
+
+def _mark_unfinished(folder: RunFolder, settings: Settings) -> None:
+    """Let the folder and its page say that they are partial, and which command finishes them."""
+    places = ["--home", str(settings.home), "--reports", str(settings.reports)]
+    command = shlex.join(["pipeline", "resume", folder.run_id, *places])
+    folder.begin(_UNFINISHED.format(run_id=folder.run_id, command=command))
+    page = render_unfinished(folder.run_id, folder.read_plan()["environment"], __version__, command)
+    write_bytes(folder.path / PAGES[0], page.encode())
+
+
+def _submit(
+    folder: RunFolder, settings: Settings, target: Target, ledger: Ledger, stopping: StopRequest, watch: Watch
+) -> None:
+    """Create what is left of the plan; the ledger remembers how that ended."""
     status = "stopped"
     try:
-        if creates and not stopping.event.is_set():
+        crosswalk = Crosswalk(folder, ledger)
+        settled = pl.concat([_references([]), *map(_references, ledger.settled_by(folder.run_id))])
+        first = next(_planned_creates(folder, settled), None)
+        if first is not None and not stopping.event.is_set():
             with Billing(target.address, target.api_key, workers=settings.workers) as billing:
-                settled = pl.concat([_references([]), *map(_references, ledger.settled_by(folder.run_id))])
-                _knock(billing, next(_planned_creates(folder, _references([]))), stopping)
+                _knock(billing, first, stopping)
                 ledger, make = rehearsed(ledger, billing.make, target)
                 submit(
                     _planned_creates(folder, settled),
-                    creates,
+                    folder.read_plan()["actions"][Action.CREATE.value],
                     passed_over=len(settled),
                     run_id=folder.run_id,
                     environment=target.environment,
@@ -135,24 +164,28 @@ def submit_and_report(
                     dice=random.random,
                     stopping=stopping,
                     on_progress=watch.submitting,
+                    on_recorded=crosswalk.add,
                 )
         status = "finished" if stopping.stop is None else "stopped"
     finally:
         ledger.end_run(folder.run_id, CLOCK.now(), status)
+
+
+def _report(
+    folder: RunFolder, settings: Settings, ledger: Ledger, stopping: StopRequest, *, submit_seconds: float
+) -> Report:
+    """Write the results of a run from what the ledger holds now."""
     folder.stage_blocks("outcomes", _outcomes(ledger, folder))
-    report = write_results(
+    return write_results(
         folder,
         settings.home,
-        status=status,
+        status="finished" if stopping.stop is None else "stopped",
         now=CLOCK.now(),
         stop=stopping.stop,
         requests=ledger.requests(folder.run_id),
-        submit_seconds=CLOCK.monotonic() - began,
-        left_over=left_over,
+        submit_seconds=submit_seconds,
         settled=_waits(ledger, folder.run_id),
     )
-    folder.end()
-    return report
 
 
 def settle_earlier_runs(settings: Settings, target: Target, ledger: Ledger, stopping: StopRequest, watch: Watch) -> int:
