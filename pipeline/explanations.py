@@ -299,7 +299,7 @@ EXPLANATIONS: dict[Reason | Alarm, Explanation] = {
         bears_on_it=("--retry-refused",),
     ),
     Reason.PLAN_EARLIER_REQUEST_UNSETTLED: Explanation(
-        "Settle the earlier request first with pipeline resume; then plan again.",
+        "Resume the earlier run first, which settles its request; then plan again.",
         example="A-1 in doubt since last night, and in today's file with another balance",
     ),
     Reason.PLAN_OUTSIDE_WAVE: Explanation(
@@ -336,12 +336,12 @@ EXPLANATIONS: dict[Reason | Alarm, Explanation] = {
         example="a name that billing cuts after 100 characters",
     ),
     Reason.SUBMIT_IN_DOUBT: Explanation(
-        "Run pipeline resume; it asks billing, and sends under the same key where billing does not know the customer.",
+        "Resume the run: it asks billing, and sends under the same key where billing does not know the customer.",
         example="a connection that broke after the request had left",
         bears_on_it=("thresholds.outage_seconds",),
     ),
     Reason.SUBMIT_NOT_ATTEMPTED: Explanation(
-        "Run pipeline resume once the cause of the stop is gone.",
+        "Resume the run once the cause of the stop is gone.",
         example="rows after the one at which the API key was revoked",
         bears_on_it=("--stop-by", "--max-creates"),
     ),

@@ -54,7 +54,6 @@ _NOTHING_KNOWN = (
 _ROW_GROUP = 1 << 16  #: rows; the staged tables are always read whole, so no statistics either
 MANIFEST = "manifest.json"
 LATEST = "latest"  #: names the newest run wherever an id is taken
-_MOST_NAMED = 3  #: runs of a message
 UNFINISHED = "unfinished.txt"  #: lies in the folder of a run from its first intent until its results are whole
 #: Results that a run makes anew. `trace` reads rows.parquet meanwhile, and created.csv is replaced by what is created so far.
 _OUTDATED = {*RESULT_FILES, *PAGES, "rejected.xlsx", MANIFEST} - {"rows.parquet", "created.csv", SIGNATURES}
@@ -88,10 +87,10 @@ class RunFolder:
         runs = all_runs(reports)
         candidates = named(run_id, _sealed_folders(reports) if of_any_kind and run_id != LATEST else runs)
         if len(candidates) > 1:
-            told = f"{len(candidates)} runs begin with {run_id!r}: {_newest_of(candidates)}; type more of the id"
+            told = f"{len(candidates)} runs begin with {run_id!r}: {_newest_of(candidates, 10)}; type more of the id"
             raise RunNotFound(f"{reports}: {told}")
         if not candidates:
-            raise RunNotFound(f"{reports}: no run {run_id!r}; the newest runs are: {_newest_of(runs)}")
+            raise RunNotFound(f"{reports}: no run {run_id!r}; the newest runs are: {_newest_of(runs, 3)}")
         return candidates[0]
 
     def remove_unfinished(self) -> None:
@@ -358,10 +357,10 @@ def named(text: str, runs: Sequence[RunFolder]) -> list[RunFolder]:
     return exact or [run for run in runs if text and run.run_id.startswith(text)]
 
 
-def _newest_of(runs: Sequence[RunFolder]) -> str:
+def _newest_of(runs: Sequence[RunFolder], most: int) -> str:
     """The ids of the newest runs, and how many there are besides."""
-    named = ", ".join(run.run_id for run in runs[-_MOST_NAMED:]) or "none"
-    return f"{named}, and {len(runs) - _MOST_NAMED} before" if len(runs) > _MOST_NAMED else named
+    ids = ", ".join(run.run_id for run in runs[-most:]) or "none"
+    return f"{ids}, and {len(runs) - most} before" if len(runs) > most else ids
 
 
 def _attach(connection: duckdb.DuckDBPyConnection, references: Path, link: Path) -> None:
