@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError, WithJsonSchema, model_validator
 from pydantic_core import ErrorDetails
 
 from pipeline.agreement import Control, Stream
@@ -24,6 +24,7 @@ from pipeline.layout import Declaration, Layout
 
 SANDBOX = "sandbox"
 _KEY = re.compile(r"\b[sp]k_[A-Za-z0-9]")
+_SHARE = re.compile(r"([0-9]{1,3}(?:\.[0-9]+)?) ?%")
 _TIME = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]")
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
@@ -71,21 +72,19 @@ def _an_encoding(name: str) -> str:
     return name
 
 
-def _a_limit(given: str | int) -> str | int:
-    """A count of records, or a share of them as `20%`."""
-    if isinstance(given, str) and given.isascii() and given.isdigit():
-        return int(given)
-    if isinstance(given, str):
-        share = re.fullmatch(r"([0-9]{1,3}(?:\.[0-9]+)?) ?%", given, re.ASCII)
-        if share is None or Decimal(share[1]) > 100:
-            raise ValueError("write a share of the records as 20%, or a number of records as 150")
+def _a_limit(given: Any) -> str | int:
+    """A number of records, or a share of them such as `20%`."""
+    share = _SHARE.fullmatch(given) if isinstance(given, str) else None
+    if share is not None and Decimal(share[1]) <= 100:
         return f"{share[1]}%"
-    if given < 0:
-        raise ValueError("a number of records is not negative")
-    return given
+    number = int(given) if isinstance(given, str) and given.isascii() and given.isdigit() else given
+    if not isinstance(number, int) or isinstance(number, bool) or number < 0:
+        raise ValueError("write a share of the records as 20%, or a number of records as 150")
+    return number
 
 
-Limit = Annotated[str | int, AfterValidator(_a_limit)]
+_LIMIT_SCHEMA = {"anyOf": [{"type": "string", "pattern": _SHARE.pattern}, {"type": "integer", "minimum": 0}]}
+Limit = Annotated[str | int, BeforeValidator(_a_limit), WithJsonSchema(_LIMIT_SCHEMA)]
 Region = Annotated[str, AfterValidator(_a_region)]
 Moment = Annotated[str, AfterValidator(_a_time)]
 Place = Annotated[str, AfterValidator(checked_place)]

@@ -9,6 +9,7 @@ import polars as pl
 from pipeline.errors import ThresholdExceeded
 from pipeline.ledger import Ledger, is_holding
 from pipeline.outcomes import State
+from pipeline.reporting import stopped_by
 from pipeline.returning import settled
 from pipeline.run_folder import RunFolder, all_runs
 
@@ -89,7 +90,7 @@ def status_of(folder: RunFolder, home: Path, *, since: bool = False) -> RunStatu
         ended_at=known["ended_at"] if known else None,
         exit_code=summary.get("exit_code"),
         reports=str(folder.path),
-        verdict=summary.get("verdict") or _VERDICTS[status],
+        verdict=_verdict(summary) or _VERDICTS[status],
         came_back=came_back,
         overall=overall,
     )
@@ -146,6 +147,12 @@ def find_run(reports: Path, home: Path, run_id: str | None, *, resumable: bool =
         if not resumable or status_of(folder, home).status in {"stopped", "interrupted"}:
             return folder
     return None
+
+
+def _verdict(summary: dict[str, Any]) -> str:
+    """The verdict of a summary; of a plan that is refused, by what."""
+    stops = stopped_by(summary) if summary.get("status") == "planned" else []
+    return f"Stopped by {', '.join(stops)}. {summary['verdict']}" if stops else summary.get("verdict", "")
 
 
 def _summary(folder: RunFolder, status: str) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from pipeline.outcomes import LISTS
 from pipeline.run_folder import RunFolder
 from pipeline.verbs import crosswalk, results
 from pipeline.verbs.rehearsal import VARIABLE
-from tests.conftest import HEADER, Command, Inside, Outside, customers_csv, running_sandbox
+from tests.conftest import HEADER, Inside, Outside, customers_csv, running_sandbox
 
 #: Fates of every kind: created, rejected, a duplicate, two that are held.
 ROWS = [
@@ -211,8 +211,9 @@ def test_a_run_that_is_killed_while_it_sends_leaves_the_customers_that_it_knows_
 
 
 def test_results_that_failed_are_finished_without_billing(there, outside):
+    there("plan", "c.csv", "--base-url", outside.base_url)
     with failing((results, "STEPS", 0), FULL):
-        there("run", "c.csv", "--base-url", outside.base_url, "--yes", environment=outside.environment)
+        there("apply", "latest", environment=outside.environment)
     before = outside.stats()["requests"]
 
     resumed = there("resume", environment=outside.environment)
