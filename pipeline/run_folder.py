@@ -58,6 +58,7 @@ UNFINISHED = "unfinished.txt"  #: lies in the folder of a run from its first int
 #: Results that a run makes anew. `trace` reads rows.parquet meanwhile, and created.csv is replaced by what is created so far.
 _OUTDATED = {*RESULT_FILES, *PAGES, "rejected.xlsx", MANIFEST} - {"rows.parquet", "created.csv", SIGNATURES}
 _UNSEALED = "0" * 64
+_SIGNING = "signing"  #: the key of a manifest with the SHA-256 of signatures that are just written
 PLAN_SCHEMA = 5  #: the form of plan.json and of the staged tables
 _RUN_ID = re.compile(r"\d{8}T\d{6}Z-[A-Za-z0-9_-]+-[0-9a-f]{6}")
 
@@ -276,14 +277,12 @@ class RunFolder:
         write_bytes(self.path / MANIFEST, sealed(content))
 
     def amend_manifest(self) -> None:
-        """Take the pages into the manifest as they are now; every other file keeps the SHA-256 that it had.
-
-        Raises OutOfBalance where the manifest is not the one that was written: a new seal would hide that.
-        """
+        """Take the pages into the manifest as they are now; every other file keeps the SHA-256 that it had."""
         self._amend(*PAGES)
 
     def _amend(self, *names: str) -> None:
         content = self._sealed_manifest()
+        names += (SIGNATURES,) if content.pop(_SIGNING, None) else ()
         others = {name: digest for name, digest in content["files"].items() if name not in names}
         here = {name: sha256_of(path) for name in names if (path := self.path / name).is_file()}
         write_bytes(self.path / MANIFEST, sealed({**content, "files": dict(sorted({**others, **here}.items()))}))
@@ -305,24 +304,25 @@ class RunFolder:
         return path.read_bytes().decode("utf-8").split("\n")[:-1] if path.is_file() else []
 
     def refuse_other_signatures(self) -> None:
-        """Raise OutOfBalance where the signatures are not those that the manifest names: another hand is in them.
-
-        Only of a run that has ended: a process that is killed while it signs by applying leaves a line that no manifest names yet.
-        """
+        """Raise OutOfBalance where the signatures are not those that the manifest names: another hand is in them."""
         path = self.path / SIGNATURES
         if (self.path / MANIFEST).is_file():
-            known = self._sealed_manifest()["files"].get(SIGNATURES)
-            if known != (sha256_of(path) if path.is_file() else None):
+            content = self._sealed_manifest()
+            known = {content["files"].get(SIGNATURES), content.get(_SIGNING, content["files"].get(SIGNATURES))}
+            if (sha256_of(path) if path.is_file() else None) not in known:
                 raise OutOfBalance(f"{path} is not as it was written", suggests=("verify", self.run_id))
 
     def sign(self, line: str) -> None:
-        """Add a line to those who have signed, and take them into the manifest where it stands.
+        """Add a line to the signatures; raise OutOfBalance where they are not those that the manifest names.
 
-        Raises OutOfBalance where the lines are not those that the manifest names: a new one would hide that.
+        The manifest names the new lines before they are written, so that a failure in between leaves lines that it knows.
         """
         self.refuse_other_signatures()
         path, manifest = self.path / SIGNATURES, self.path / MANIFEST
-        write_bytes(path, "".join(f"{each}\n" for each in [*self.signatures(), line]).encode())
+        lines = "".join(f"{each}\n" for each in [*self.signatures(), line]).encode()
+        if manifest.is_file():
+            write_bytes(manifest, sealed({**self._sealed_manifest(), _SIGNING: hashlib.sha256(lines).hexdigest()}))
+        write_bytes(path, lines)
         if manifest.is_file():
             self._amend(SIGNATURES)
 

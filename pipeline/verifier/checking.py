@@ -15,6 +15,7 @@ from pipeline.verifier.row_by_row import Recomputed, walk
 from pipeline.verifier.seals import MANIFEST, UNFINISHED, changed_files, purged_files, read_manifest
 from pipeline.verifier.stated import of_summary, of_the_page, same_story, unread_books
 
+_PAGES = ("report.html ", "report.xlsx ")
 _CHECKS = {
     "lines": "every line of the inputs is the header, blank, skipped or of one record, and says what the list says",
     "partition": "every record stands in one list, once, under a fate of that list",
@@ -77,8 +78,11 @@ def _where_they_are(manifest: dict[str, Any], folders: Sequence[Path]) -> dict[s
 
 
 def _of_files(folder: Path, manifest: dict[str, Any]) -> Iterator[Check]:
-    wrong = "; ".join(changed_files(folder, manifest))
-    yield Check("every file of the run is the one that was written", not wrong, wrong)
+    wrong = list(changed_files(folder, manifest))
+    # Whatever fails between a page and its place in the manifest leaves nothing else to be made again.
+    can_be_made = bool(wrong) and all(one.startswith(_PAGES) for one in wrong)
+    suggests = ("report", folder.name) if can_be_made else ()
+    yield Check("every file of the run is the one that was written", not wrong, "; ".join(wrong), suggests)
     if purged := purged_files(folder, manifest):
         yield Check("the staged files are those that were written", None, f"{len(purged)} fell under retention")
     for file in [*manifest["inputs"], *([manifest["config"]] if manifest["config"] else [])]:

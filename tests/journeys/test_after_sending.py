@@ -235,3 +235,24 @@ def test_no_result_of_before_is_left_to_be_read_while_a_run_is_unfinished(there,
     assert left == {
         "created.csv", "plan.json", "report.html", "rows.parquet", "signatures.jsonl", "staged", "unfinished.txt",
     }  # fmt: skip
+
+
+def test_a_disk_that_is_full_while_somebody_signs_costs_no_signature_and_hides_none(there):
+    there("run", "c.csv", "--sandbox", "--yes")
+    codes: list[int] = []
+    begun: list[str] = []
+    while len(begun) >= len(codes):
+        with disk_full_at(len(codes) + 1) as begun:
+            codes.append(there("sign", "latest").returncode)
+        there("report")
+        verified = there("verify", "latest")
+        assert verified.returncode == 0, (begun, verified.stdout)
+
+    signed = there.newest() / "signatures.jsonl"
+    lines = signed.read_text().splitlines()
+    signed.write_text("\n".join([*lines, lines[-1]]) + "\n")
+
+    assert codes[:-1] == [4] * len(begun)
+    assert codes[-1] == 0
+    assert {json.loads(line)["role"] for line in lines} == {"planner", "approver", "reviewer"}
+    assert there("report").returncode == 7
