@@ -43,7 +43,7 @@ def watching(*, quiet: bool) -> "Iterator[Watch]":
 
 def _say_unfinished(run_id: str) -> None:
     command = suggested("resume", run_id)
-    say(f"{run_id} has begun, and its results are partial; once what follows is fixed, finish it: {command}")
+    say(f"Run {run_id} is unfinished and its results are partial. Fix the error below, then: {command}")
 
 
 class _Lines:

@@ -245,8 +245,10 @@ def refuse_too_many(plan: dict[str, Any], settings: Settings) -> None:
     creates = plan["actions"][Action.CREATE.value]
     if settings.max_creates is not None and creates > settings.max_creates:
         raise ThresholdExceeded(
-            f"THRESHOLD.MAX_CREATES: plan {plan['run_id']} would create {creates} customers, the job allows "
-            f"{settings.max_creates}; nothing was sent. Send a part of it (--limit, --where) or allow more (--max-creates)"
+            f"THRESHOLD.MAX_CREATES: plan {plan['run_id']} would create {creates:,} customers, and"
+            f" thresholds.max_creates allows {settings.max_creates:,}; nothing was sent. Plan a part of it (--limit, --where)"
+            " or allow more",
+            suggests=("apply", plan["run_id"], "--max-creates", str(creates)),
         )
 
 

@@ -96,6 +96,13 @@ def test_a_plan_with_an_alarm_suggests_how_to_accept_it(here):
     assert here(*words).returncode == 0
 
 
+def test_a_plan_that_is_too_large_suggests_how_to_allow_it(here):
+    words = only(here("run", "c.csv", "--sandbox", "--yes", "--max-creates", "2", *PLACES))
+
+    assert repeats(words, "--max-creates", "3")
+    assert here(*words).returncode == 0
+
+
 def test_a_run_that_failed_suggests_to_resume_it_wherever_it_is_met(here):
     met = {"the failure": stranded(here, *PLACES)}
     commands = {
