@@ -26,6 +26,7 @@ from pipeline.reporting import Report, render_unfinished
 from pipeline.run_folder import PAGES, RunFolder
 from pipeline.submission import Planned, Policy, Stop, submit
 from pipeline.verbs.crosswalk import Crosswalk
+from pipeline.verbs.places import place_options
 from pipeline.verbs.rehearsal import rehearsed
 from pipeline.verbs.report.sign import sign_for_plan
 from pipeline.verbs.results import write_results
@@ -130,7 +131,7 @@ def submit_and_report(
 
 def _mark_unfinished(folder: RunFolder, settings: Settings) -> None:
     """Let the folder and its page say that they are partial, and which command finishes them."""
-    places = ["--home", str(settings.home), "--reports", str(settings.reports)]
+    places = place_options(settings.home, settings.reports)
     command = shlex.join(["pipeline", "resume", folder.run_id, *places])
     folder.begin(_UNFINISHED.format(run_id=folder.run_id, command=command))
     page = render_unfinished(folder.run_id, folder.read_plan()["environment"], __version__, command)

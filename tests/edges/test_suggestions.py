@@ -1,6 +1,7 @@
 """Every command that a message suggests works as it is printed: with the same home, reports and config, quoted for a shell."""
 
 import ast
+import html
 import re
 import shlex
 from collections.abc import Iterator
@@ -210,6 +211,25 @@ def test_a_draft_suggests_a_plan_with_it(here):
 
     assert repeats(words, "--config", "a draft.yaml", "--sandbox")
     assert here(*(word if word != "FILE" else "c.csv" for word in words)).returncode in {0, 4}  # some is left open
+
+
+def test_a_page_suggests_commands_that_find_its_run(here):
+    here("plan", "c.csv", "--sandbox", *PLACES)
+    of_plan = commands_on(here)
+    applied = [here(*words).returncode for words in of_plan[::-1]]
+    of_run = commands_on(here)
+
+    assert [words[0] for words in of_plan] == ["apply", "sign"]
+    assert {words[0] for words in of_run} == {"reconcile", "sign"}
+    assert applied == [0, 0]
+    assert {here(*words).returncode for words in of_run} == {0, 6}  # its reconciliation makes the evidence another one
+
+
+def commands_on(pipeline: Inside) -> list[list[str]]:
+    """The words of every command on the page of the only run."""
+    [page] = (pipeline.folder / PLACES[-1]).glob("2*/report.html")
+    found = re.findall(r"<code>pipeline (.*?)</code>", page.read_text())
+    return [shlex.split(html.unescape(command)) for command in found]
 
 
 def test_an_unknown_code_suggests_the_list_of_all(here):
