@@ -86,10 +86,10 @@ class RunFolder:
         `of_any_kind`: also the folder of a reconciliation or of a span, but `latest` is always a run.
         """
         runs = all_runs(reports)
-        candidates = named(run_id, _sealed_folders(reports) if of_any_kind and run_id != LATEST else runs)
+        candidates = matching_runs(run_id, _sealed_folders(reports) if of_any_kind and run_id != LATEST else runs)
         if len(candidates) > 1:
-            told = f"{len(candidates)} runs begin with {run_id!r}: {_newest_of(candidates, 10)}; type more of the id"
-            raise RunNotFound(f"{reports}: {told}")
+            several = f"{len(candidates)} runs begin with {run_id!r}: {_newest_of(candidates, 10)}; type more of the id"
+            raise RunNotFound(f"{reports}: {several}")
         if not candidates:
             raise RunNotFound(f"{reports}: no run {run_id!r}; the newest runs are: {_newest_of(runs, 3)}")
         return candidates[0]
@@ -349,7 +349,7 @@ def _sealed_folders(reports: Path) -> list[RunFolder]:
     return [found[name] for name in sorted(found)]
 
 
-def named(text: str, runs: Sequence[RunFolder]) -> list[RunFolder]:
+def matching_runs(text: str, runs: Sequence[RunFolder]) -> list[RunFolder]:
     """The runs that a text names: the one with this id, the newest for `latest`, or those whose id begins with it."""
     if text == LATEST:
         return list(runs[-1:])

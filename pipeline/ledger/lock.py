@@ -33,18 +33,18 @@ def run_lock(home: Path, run_id: str, since: str) -> Iterator[None]:
 
 def lock_holder(home: Path) -> str | None:
     """Who holds the lock of an environment's folder, None where nobody does; nothing is made, and it stays free."""
-    with _held(home) as descriptor:
+    with _in_use(home) as descriptor:
         return _holder(descriptor) if descriptor is not None else None
 
 
 def is_holding(home: Path, run_id: str) -> bool:
     """Whether this run holds the lock of an environment's folder, or a run of which nobody knows yet which it is."""
-    with _held(home) as descriptor:
-        return descriptor is not None and _written(descriptor).get("run_id", run_id) == run_id
+    with _in_use(home) as descriptor:
+        return descriptor is not None and _entry(descriptor).get("run_id", run_id) == run_id
 
 
 @contextlib.contextmanager
-def _held(home: Path) -> Iterator[int | None]:
+def _in_use(home: Path) -> Iterator[int | None]:
     """The lock's file, where somebody holds the lock."""
     path = home / "lock"
     if not path.is_file():
@@ -67,11 +67,11 @@ def _is_free(descriptor: int) -> bool:
 
 
 def _holder(descriptor: int) -> str:
-    held = _written(descriptor)
+    held = _entry(descriptor)
     return f"run {held['run_id']} (pid {held['pid']}) since {held['since']}" if held else "another run"
 
 
-def _written(descriptor: int) -> dict[str, Any]:
+def _entry(descriptor: int) -> dict[str, Any]:
     """What the holder has written; nothing while it takes the lock or lets it go."""
     try:
         held: dict[str, Any] = json.loads(os.pread(descriptor, 4096, 0))

@@ -259,8 +259,8 @@ def refuse_alarms(plan: dict[str, Any], settings: Settings) -> None:
     found = [one for one in plan["findings"] if one["stops"] and one["code"] not in accepted]
     if found:
         accepting = [word for code in dict.fromkeys(one["code"] for one in found) for word in ("--accept", code)]
-        told = [*(f"{one['code']}: {one['what']}" for one in found), "Nothing was sent. To proceed anyway"]
-        raise ThresholdExceeded("\n".join(told), suggests=("apply", plan["run_id"], *accepting))
+        lines = [*(f"{one['code']}: {one['what']}" for one in found), "Nothing was sent. To proceed anyway"]
+        raise ThresholdExceeded("\n".join(lines), suggests=("apply", plan["run_id"], *accepting))
 
 
 def _accepted(plan: dict[str, Any], settings: Settings) -> dict[str, str]:

@@ -15,7 +15,7 @@ from pipeline.currency import known
 from pipeline.ledger import Ledger
 from pipeline.masking import Pii, shown, token
 from pipeline.outcomes import Found, NotFound, Reason
-from pipeline.run_folder import RunFolder, all_runs, named
+from pipeline.run_folder import RunFolder, all_runs, matching_runs
 from pipeline.sources import lines_of
 from pipeline.verbs.report.open_rows import home_key
 
@@ -95,8 +95,8 @@ def trace(what: str, settings: Settings, *, pii: Pii = Pii.MASKED, target: Targe
 def _row(runs: Sequence[RunFolder], what: str) -> set[tuple[str, str]]:
     """The row that a text names: `RUN_ID ROW_ID`, or the row of that id in the newest run that has one."""
     run_id, _, row_id = what.partition(" ")
-    meant = named(run_id, runs) if row_id else []
-    return (_newest_row(meant, row_id) if len(meant) == 1 else set()) or _newest_row(runs, what)
+    candidates = matching_runs(run_id, runs) if row_id else []
+    return (_newest_row(candidates, row_id) if len(candidates) == 1 else set()) or _newest_row(runs, what)
 
 
 def _newest_row(runs: Sequence[RunFolder], row_id: str) -> set[tuple[str, str]]:

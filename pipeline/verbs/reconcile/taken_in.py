@@ -26,10 +26,10 @@ def runs_to_reconcile(reports: Path, home: Path, run_ids: Sequence[str] = (), si
     """
     if run_ids:
         found = [RunFolder.find(reports, run_id) for run_id in run_ids]
-        named = list({run.run_id: run for run in found}.values())
-        if faults := [f"run {run.run_id} {why}" for run in named if (why := _unfit(run, home))]:
-            raise RunNotFound("; ".join(faults), suggests=_next_for(named, home))
-        return _of_one_environment(TakenIn(named))
+        runs = list({run.run_id: run for run in found}.values())
+        if faults := [f"run {run.run_id} {why}" for run in runs if (why := _unfit(run, home))]:
+            raise RunNotFound("; ".join(faults), suggests=_next_for(runs, home))
+        return _of_one_environment(TakenIn(runs))
     first = day_of(since).strftime("%Y%m%d") if since is not None else ""
     fit, left_out = list[RunFolder](), dict[str, str]()
     for run in all_runs(reports):
