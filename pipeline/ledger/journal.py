@@ -290,20 +290,13 @@ class Ledger:
             json.dumps(references),
         )
 
-    def settled_by(self, run_id: str) -> Iterator[list[str]]:
-        """References that a run has settled, and no other run has moved since, in blocks."""
-        query = "SELECT external_reference FROM rows WHERE run_id = ? AND state NOT IN ('unknown', 'withdrawn')"
-        for block in self._blocks(query, run_id):
-            yield [reference for (reference,) in block]
-
-    def billing_ids(self, run_id: str, states: Sequence[State]) -> Iterator[list[tuple[str, str | None]]]:
-        """Each reference that a run has led to one of these states, with its billing id, in blocks."""
-        yield from self._blocks(
-            "SELECT external_reference, billing_id FROM rows"
-            " WHERE run_id = ? AND state IN (SELECT value FROM json_each(?)) ORDER BY seq",
-            run_id,
-            json.dumps(states),
+    def settled_by(self, run_id: str) -> Iterator[list[tuple[str, str, str | None]]]:
+        """References that a run has settled, and no other run has moved since, in blocks: external_reference, state, billing_id."""
+        query = (
+            "SELECT external_reference, state, billing_id FROM rows"
+            " WHERE run_id = ? AND state NOT IN ('unknown', 'withdrawn')"
         )
+        yield from self._blocks(query, run_id)
 
     def _rows(self, columns: str, references: Iterable[str] | None) -> Iterator[list[tuple[Any, ...]]]:
         """All rows, or some of them looked up by their references, so that what a ledger holds besides costs nothing."""

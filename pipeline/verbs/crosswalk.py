@@ -3,40 +3,34 @@
 The final list of the same name replaces it. A run that fails on the way leaves it behind, marked by `unfinished.txt`.
 """
 
-import csv
-import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+
+import polars as pl
 
 from pipeline.files import append_bytes, write_bytes
-from pipeline.ledger import Answer, Ledger, Withdrawal
+from pipeline.ledger import Answer, Withdrawal
 from pipeline.outcomes import State
 from pipeline.run_folder import RunFolder
 
-COLUMNS = ("external_reference", "billing_id")
-_CREATED = (State.CREATED, State.CREATED_DIFFERENT, State.ADOPTED)
+_COLUMNS = ("external_reference", "billing_id")
+_CREATED = [State.CREATED.value, State.CREATED_DIFFERENT.value, State.ADOPTED.value]
 
 
 class Crosswalk:
-    """The list of a run's customers so far; it begins with those that the ledger holds already."""
+    """The list of a run's customers so far; it begins with those of what the run has settled already."""
 
-    def __init__(self, folder: RunFolder, ledger: Ledger) -> None:
+    def __init__(self, folder: RunFolder, settled: pl.DataFrame) -> None:
         self._path = folder.path / "created.csv"
-        write_bytes(self._path, _lines([COLUMNS]))
-        for block in ledger.billing_ids(folder.run_id, _CREATED):
-            append_bytes(self._path, _lines(block))
+        created = settled.filter(pl.col("state").is_in(_CREATED)).select(_COLUMNS)
+        write_bytes(self._path, created.write_csv().encode())
 
     def add(self, entries: Iterable[Answer | Withdrawal]) -> None:
         """Append the customers among outcomes that the ledger has just recorded."""
         created = [
             (entry.intent.external_reference, entry.billing_id)
             for entry in entries
-            if isinstance(entry, Answer) and entry.state in _CREATED
+            if isinstance(entry, Answer) and entry.state.value in _CREATED
         ]
         if created:
-            append_bytes(self._path, _lines(created))
-
-
-def _lines(rows: Iterable[Sequence[str | None]]) -> bytes:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue().encode()
+            rows = pl.DataFrame(created, schema=dict.fromkeys(_COLUMNS, pl.String), orient="row")
+            append_bytes(self._path, rows.write_csv(include_header=False).encode())
