@@ -120,8 +120,8 @@ def submit_and_report(
     try:
         _mark_unfinished(folder, settings)
         began = CLOCK.monotonic()
-        _submit(folder, settings, target, ledger, stopping, watch)
-        report = _report(folder, settings, ledger, stopping, submit_seconds=CLOCK.monotonic() - began)
+        stop = _submit(folder, settings, target, ledger, stopping, watch)
+        report = _report(folder, settings, ledger, stop, submit_seconds=CLOCK.monotonic() - began)
         folder.end()
     except BaseException:
         watch.unfinished(folder.run_id)
@@ -140,8 +140,8 @@ def _mark_unfinished(folder: RunFolder, settings: Settings) -> None:
 
 def _submit(
     folder: RunFolder, settings: Settings, target: Target, ledger: Ledger, stopping: StopRequest, watch: Watch
-) -> None:
-    """Create what is left of the plan; the ledger remembers how that ended."""
+) -> Stop | None:
+    """Create what is left of the plan, and return what stopped that; the ledger remembers how it ended."""
     status = "stopped"
     try:
         settled = pl.concat([_settled([]), *map(_settled, ledger.settled_by(folder.run_id))])
@@ -168,22 +168,28 @@ def _submit(
                     on_progress=watch.submitting,
                     on_recorded=crosswalk.add,
                 )
-        status = "finished" if stopping.stop is None else "stopped"
+        stop = stopping.stop
+        status = _status(stop)
     finally:
         ledger.end_run(folder.run_id, CLOCK.now(), status)
+    return stop
+
+
+def _status(stop: Stop | None) -> str:
+    return "finished" if stop is None else "stopped"
 
 
 def _report(
-    folder: RunFolder, settings: Settings, ledger: Ledger, stopping: StopRequest, *, submit_seconds: float
+    folder: RunFolder, settings: Settings, ledger: Ledger, stop: Stop | None, *, submit_seconds: float
 ) -> Report:
     """Write the results of a run from what the ledger holds now."""
     folder.stage_blocks("outcomes", _outcomes(ledger, folder))
     return write_results(
         folder,
         settings.home,
-        status="finished" if stopping.stop is None else "stopped",
+        status=_status(stop),
         now=CLOCK.now(),
-        stop=stopping.stop,
+        stop=stop,
         requests=ledger.requests(folder.run_id),
         submit_seconds=submit_seconds,
         settled=_waits(ledger, folder.run_id),
