@@ -1,91 +1,25 @@
 """Whatever fails after customers were created, the run says that it is unfinished, and `resume` finishes it."""
 
 import csv
-import errno
 import itertools
 import json
-import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from unittest.mock import patch
 
-import polars as pl
 import pytest
 
-from pipeline import files
-from pipeline.ledger import Ledger
 from pipeline.outcomes import LISTS
-from pipeline.run_folder import RunFolder
-from pipeline.verbs import crosswalk, results
+from pipeline.verbs import results
 from pipeline.verbs.rehearsal import VARIABLE
-from tests.conftest import HEADER, Inside, Outside, customers_csv, running_sandbox
+from tests.conftest import Inside, Outside, customers_csv
+from tests.prove.stranded import ERRORS, FAULTS, FULL, disk_full_at, failing, undisturbed, what_a_run_says, write_file
 
-#: Fates of every kind: created, rejected, a duplicate, two that are held.
-ROWS = [
-    *(f"ref-{n},Person {n},p{n}@example.com,0821{n:06d},ZAR,{n},gold" for n in range(20)),
-    "bad ref,Nobody,,,ZAR,1,gold",
-    "ref-1,Person 1,p1@example.com,0821000001,ZAR,1,gold",
-    "twice,Ann,,,ZAR,1,gold",
-    "twice,Ben,,,ZAR,1,gold",
-]
 CREATED = {f"ref-{n}" for n in range(20)}
-FULL = OSError(errno.ENOSPC, "No space left on device")
-ERRORS = ((FULL, 4), (KeyError("Thandi Nkosi"), 70))  #: with the exit code of each
-#: What differs between two runs of the same file: names, moments and durations.
-DIFFERS = {"run_id", "planned_at", "finished_at", "seconds", "profile", "pace", "files", "inputs", "findings"}
-#: Everything that happens from the first answer on, each with where the test can make it fail.
-FAULTS = [
-    (crosswalk.Crosswalk, "add"),
-    (Ledger, "end_run"),
-    (RunFolder, "stage_blocks"),
-    (Ledger, "requests"),
-    (Ledger, "waits"),
-    *((results, "QUERIES", place) for place in range(len(results.QUERIES))),
-    *((results, "STEPS", place) for place in range(len(results.STEPS))),
-    (RunFolder, "end"),
-]
-
-
-@contextmanager
-def failing(fault: tuple, error: Exception) -> Iterator[None]:
-    """One of `FAULTS` raises this error."""
-
-    def fail(*_given: object, **_more: object) -> None:
-        raise error
-
-    place, name, *at = fault
-    broken: object = fail
-    if at:
-        steps = getattr(place, name)
-        broken = (*steps[: at[0]], fail, *steps[at[0] + 1 :])
-    with patch.object(place, name, broken):
-        yield
-
-
-@contextmanager
-def disk_full_at(nth: int) -> Iterator[list[str]]:
-    """The n-th file that is written, or added to, finds the disk full; yields the names of those that were begun."""
-    begun: list[str] = []
-    publish, append = files._published, crosswalk.append_bytes
-
-    def counted(path: Path, go_on: Callable) -> object:
-        begun.append(path.name)
-        if len(begun) == nth:
-            raise FULL
-        return go_on()
-
-    with (
-        patch.object(files, "_published", lambda path: counted(path, lambda: publish(path))),
-        patch.object(crosswalk, "append_bytes", lambda path, content: counted(path, lambda: append(path, content))),
-    ):
-        yield begun
 
 
 @pytest.fixture
 def there(pipeline) -> Inside:
     """A folder with that file."""
-    (pipeline.folder / "c.csv").write_text("\n".join([HEADER, *ROWS]) + "\n")
+    write_file(pipeline.folder / "c.csv")
     return pipeline
 
 
@@ -94,43 +28,10 @@ def references_in(path: Path) -> set[str]:
         return {row["external_reference"] for row in csv.DictReader(file)}
 
 
-def what_a_run_says(folder: Path) -> dict[str, object]:
-    """The content of a finished run's folder, without names, moments and durations."""
-    text = {
-        path.name: re.sub(r"bcus_\w+", "BILLING_ID", path.read_text().replace(folder.name, "RUN"))
-        for path in folder.glob("*.csv")
-    }
-    summary = json.loads((folder / "summary.json").read_text())
-    for reason in summary["reasons"]:
-        del reason["shown"]  # under the key of the home
-    rows = pl.read_parquet(folder / "rows.parquet").drop("billing_id")
-    manifest = json.loads((folder / "manifest.json").read_text())
-    return {
-        **text,
-        **{f"summary: {name}": value for name, value in summary.items() if name not in DIFFERS},
-        "rows": rows.to_dicts(),
-        "manifest": sorted(manifest["files"]),
-        "names": sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*")),
-        "signed": [json.loads(line)["role"] for line in (folder / "signatures.jsonl").read_text().splitlines()],
-        "verdict is on the page": summary["verdict"] in (folder / "report.html").read_text(),
-    }
-
-
-def undisturbed(tmp_path: Path) -> dict[str, object]:
-    """What the same file comes to where nothing fails."""
-    (tmp_path / "undisturbed").mkdir()
-    pipeline = Inside(tmp_path / "undisturbed")
-    (pipeline.folder / "c.csv").write_text("\n".join([HEADER, *ROWS]) + "\n")
-    with running_sandbox(tmp_path / "other.sqlite") as billing:
-        done = pipeline("run", "c.csv", "--base-url", billing.base_url, "--yes", environment=billing.environment)
-    assert done.returncode == 1, done.stderr
-    return what_a_run_says(pipeline.newest())
-
-
 def is_finished_once_each(pipeline: Inside, billing: Outside, tmp_path: Path) -> None:
     """The folder is that of an undisturbed run, it verifies, and billing holds each customer once."""
     folder = pipeline.newest()
-    ours, theirs = what_a_run_says(folder), undisturbed(tmp_path)
+    ours, theirs = what_a_run_says(folder), undisturbed(tmp_path / "undisturbed")
     assert ours.keys() == theirs.keys()
     assert {name: (ours[name], theirs[name]) for name in ours if ours[name] != theirs[name]} == {}
     assert pipeline("verify", "latest").returncode == 0

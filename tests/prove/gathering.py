@@ -31,6 +31,7 @@ PROVEN = {
     "differences": _RECONCILING,
     "look-ups": (*_RECONCILING, "billing", "submission"),
     "reconciling": _RECONCILING,
+    "stranded": (*_VERIFYING, *_SUBMISSION),
     "verified": _VERIFYING,
 }
 
