@@ -40,7 +40,8 @@ def judge_rejections(found: Rejections, limit: Limit | None) -> list[Finding]:
     limit = USUAL_LIMIT if limit is None else limit
     if found.rejected <= most_rejected(limit, found.read):
         return []
-    reasons = ", ".join(f"{code} ({times:,})" for code, times in found.reasons.most_common(_REASONS_NAMED))
+    most_frequent = sorted(found.reasons.items(), key=lambda reason: (-reason[1], reason[0]))[:_REASONS_NAMED]
+    reasons = ", ".join(f"{code} ({times:,})" for code, times in most_frequent)
     allowed = limit if isinstance(limit, str) else f"{limit:,}"
     return [
         Finding(
