@@ -20,13 +20,28 @@ PipelineError                what, where, and what to do; carries the exit code 
 └── LedgerLocked       75    another run is writing
 """
 
+import shlex
+from collections.abc import Sequence
 from typing import ClassVar
 
 
 class PipelineError(Exception):
-    """Something about the world that a person has to mend; the message says what, where and what to do."""
+    """Something about the world that a person has to mend; the message says what, where and what to do.
+
+    `suggests`: the words of the command that goes on from here, such as ("resume", RUN_ID). Whoever shows the error adds the
+    options that this command needs.
+    """
 
     exit_code: ClassVar[int] = 4
+
+    def __init__(self, message: str, *, suggests: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.message = message
+        self.suggests = tuple(suggests)
+
+    def __str__(self) -> str:
+        """The message, and the suggested command without options."""
+        return f"{self.message}: {shlex.join(('pipeline', *self.suggests))}" if self.suggests else self.message
 
 
 class ConfigError(PipelineError):

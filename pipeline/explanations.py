@@ -334,7 +334,7 @@ EXPLANATIONS: dict[Reason | Alarm, Explanation] = {
         bears_on_it=("--retry-refused",),
     ),
     Reason.PLAN_EARLIER_REQUEST_UNSETTLED: Explanation(
-        "Settle the earlier request first with pipeline resume; then plan again.",
+        "Resume the earlier run first, which settles its request; then plan again.",
         example="A-1 in doubt since last night, and in today's file with another balance",
     ),
     Reason.PLAN_OUTSIDE_WAVE: Explanation(
@@ -371,12 +371,12 @@ EXPLANATIONS: dict[Reason | Alarm, Explanation] = {
         example="a name that billing cuts after 100 characters",
     ),
     Reason.SUBMIT_IN_DOUBT: Explanation(
-        "Run pipeline resume; it asks billing, and sends under the same key where billing does not know the customer.",
+        "Resume the run: it asks billing, and sends under the same key where billing does not know the customer.",
         example="a connection that broke after the request had left",
         bears_on_it=("thresholds.outage_seconds",),
     ),
     Reason.SUBMIT_NOT_ATTEMPTED: Explanation(
-        "Run pipeline resume once the cause of the stop is gone.",
+        "Resume the run once the cause of the stop is gone.",
         example="rows after the one at which the API key was revoked",
         bears_on_it=("--stop-by", "--max-creates"),
     ),
@@ -419,6 +419,11 @@ EXPLANATIONS: dict[Reason | Alarm, Explanation] = {
         "Look whether the file is whole, or whether twice as many customers are right.",
         example="40 records, where 1,000 are usual",
         bears_on_it=("stream.usual_volume", "--accept"),
+    ),
+    Alarm.MAX_REJECTED: Explanation(
+        "Look at the reasons first: one wrong setting, such as the decimal mark, may reject every record. Else allow more.",
+        example="180 of 200 records rejected, where 20% are allowed",
+        bears_on_it=("thresholds.max_rejected", "--max-rejected", "--accept"),
     ),
     Alarm.TOTAL_DIFFERS: Explanation(
         "Find the rows that are missing or wrong, or ask for the right total; the difference is told in the message.",

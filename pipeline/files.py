@@ -64,6 +64,12 @@ def write_bytes(path: Path, content: bytes) -> None:
         file.write(content)
 
 
+def append_bytes(path: Path, content: bytes) -> None:
+    """Add `content` to the end of a file of ours; a reader may meet a part of it."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW), "wb") as file:
+        file.write(content)
+
+
 def private_folder(path: Path) -> Path:
     """Make sure that `path` is a folder of ours, 0700 where we make it."""
     refuse_symlink(path)

@@ -236,6 +236,7 @@ class Alarm(_Explained):
         "STREAM.VOLUME",
         "There are far more, or far fewer, records than in the files of the last two weeks.",
     )
+    MAX_REJECTED = "THRESHOLD.MAX_REJECTED", "More records were rejected than the job allows."
     TOTAL_DIFFERS = "TOTAL.DIFFERS", "A stated control total is not what the file comes to."
     TOTAL_RECORDS_DIFFER = "TOTAL.RECORDS_DIFFER", "A stated number of records is not what the file holds."
     TOTAL_NOT_STATED = (

@@ -103,7 +103,7 @@ def known_to(folder: Path) -> References | None:
         return References(path, version, row_count, loaded_at, tuple(stated), json.loads(inputs))
     except (duckdb.Error, ValueError, TypeError):
         raise ReferencesError(
-            f"{path} is damaged or no file of known customers; load them again: pipeline references load FILE"
+            f"{path} is damaged or no file of known customers; load them again", suggests=("references", "load", "FILE")
         ) from None
 
 

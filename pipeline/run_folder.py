@@ -12,7 +12,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -44,10 +44,7 @@ RESULT_FILES = (
     "signatures.jsonl",
 )
 SIGNATURES = "signatures.jsonl"
-PAGES = (
-    "report.html",
-    "report.xlsx",
-)  #: made from everything else, and made anew when somebody has signed or reconciled
+PAGES = ("report.html", "report.xlsx")  #: made from everything else, and again after a sign-off or a reconciliation
 _KNOWN = (
     "CREATE VIEW known AS SELECT rowid AS place, * FROM kept.known",
     "CREATE VIEW known_fields AS SELECT unnest(fields) AS field FROM kept.meta",
@@ -63,8 +60,12 @@ _NOTHING_KNOWN = (
 )
 _ROW_GROUP = 1 << 16  #: rows; the staged tables are always read whole, so no statistics either
 MANIFEST = "manifest.json"
+LATEST = "latest"  #: names the newest run wherever an id is taken
 UNFINISHED = "unfinished.txt"  #: lies in the folder of a run from its first intent until its results are whole
+#: Results that a run makes anew. `trace` reads rows.parquet meanwhile, and created.csv is replaced by what is created so far.
+_OUTDATED = {*RESULT_FILES, *PAGES, "rejected.xlsx", MANIFEST} - {"rows.parquet", "created.csv", SIGNATURES}
 _UNSEALED = "0" * 64
+_SIGNING = "signing"  #: the key of a manifest with the SHA-256 of signatures that are just written
 PLAN_SCHEMA = 6  #: the form of plan.json and of the staged tables
 _RUN_ID = re.compile(r"\d{8}T\d{6}Z-[A-Za-z0-9_-]+-[0-9a-f]{6}")
 
@@ -86,13 +87,20 @@ class RunFolder:
         return folder
 
     @classmethod
-    def find(cls, reports: Path, run_id: str) -> "RunFolder":
-        """The folder of a run that was planned before."""
-        folder = cls(reports / run_id)
-        if not _RUN_ID.fullmatch(run_id) or not (folder.path / "plan.json").is_file():
-            known = ", ".join(run.run_id for run in all_runs(reports)[-3:]) or "none"
-            raise RunNotFound(f"{reports}: no run {run_id!r}; the latest are: {known}")
-        return folder
+    def find(cls, reports: Path, run_id: str, *, of_any_kind: bool = False) -> "RunFolder":
+        """The folder of a planned run, by its id, the beginning of its id, or `latest`.
+
+        Raises RunNotFound, naming the newest runs, where there is none, and naming the candidates where there are several.
+        `of_any_kind`: also the folder of a reconciliation or of a span, but `latest` is always a run.
+        """
+        runs = all_runs(reports)
+        candidates = matching_runs(run_id, _sealed_folders(reports) if of_any_kind and run_id != LATEST else runs)
+        if len(candidates) > 1:
+            several = f"{len(candidates)} runs begin with {run_id!r}: {_newest_of(candidates, 10)}; type more of the id"
+            raise RunNotFound(f"{reports}: {several}")
+        if not candidates:
+            raise RunNotFound(f"{reports}: no run {run_id!r}; the newest runs are: {_newest_of(runs, 3)}")
+        return candidates[0]
 
     def remove_unfinished(self) -> None:
         """Remove what a killed process of this run was just writing; the caller holds the lock."""
@@ -251,10 +259,14 @@ class RunFolder:
         }
         write_bytes(self.path / MANIFEST, sealed(content))
 
-    def begin(self) -> None:
-        """Mark that the run is sending, or its results are being written; `end` takes the mark away."""
-        told = f"begun and not finished; pipeline resume {self.run_id}\n"
-        write_bytes(self.path / UNFINISHED, told.encode())
+    def begin(self, note: str) -> None:
+        """Mark with a note that the run is sending, or its results are being written; `end` removes the mark.
+
+        Results from before say what is no longer true, so they go.
+        """
+        write_bytes(self.path / UNFINISHED, note.encode())
+        for name in _OUTDATED:
+            (self.path / name).unlink(missing_ok=True)
 
     def end(self) -> None:
         """Its results are all there."""
@@ -267,8 +279,9 @@ class RunFolder:
 
     @property
     def was_applied(self) -> bool:
-        """Whether the run was sent to billing and has a report of that."""
-        return (self.path / "summary.json").is_file() and self.read_json("summary.json")["status"] != "planned"
+        """Whether the run was sent to billing and has a complete report of that."""
+        has_summary = not self.is_unfinished and (self.path / "summary.json").is_file()
+        return has_summary and self.read_json("summary.json")["status"] != "planned"
 
     def seal(self, kind: str) -> None:
         """Write a manifest of everything that lies in a folder that is no run's: a reconciliation, a span of time."""
@@ -279,14 +292,12 @@ class RunFolder:
         write_bytes(self.path / MANIFEST, sealed(content))
 
     def amend_manifest(self) -> None:
-        """Take the pages into the manifest as they are now; every other file keeps the SHA-256 that it had.
-
-        Raises OutOfBalance where the manifest is not the one that was written: a new seal would hide that.
-        """
+        """Take the pages into the manifest as they are now; every other file keeps the SHA-256 that it had."""
         self._amend(*PAGES)
 
     def _amend(self, *names: str) -> None:
         content = self._sealed_manifest()
+        names += (SIGNATURES,) if content.pop(_SIGNING, None) else ()
         others = {name: digest for name, digest in content["files"].items() if name not in names}
         here = {name: sha256_of(path) for name in names if (path := self.path / name).is_file()}
         write_bytes(self.path / MANIFEST, sealed({**content, "files": dict(sorted({**others, **here}.items()))}))
@@ -299,7 +310,7 @@ class RunFolder:
         except (ValueError, TypeError):
             is_sealed = False
         if not is_sealed:
-            raise OutOfBalance(f"{self.path / MANIFEST} is not as it was written; see: pipeline verify {self.run_id}")
+            raise OutOfBalance(f"{self.path / MANIFEST} is not as it was written", suggests=("verify", self.run_id))
         return content
 
     def signatures(self) -> list[str]:
@@ -308,24 +319,25 @@ class RunFolder:
         return path.read_bytes().decode("utf-8").split("\n")[:-1] if path.is_file() else []
 
     def refuse_other_signatures(self) -> None:
-        """Raise OutOfBalance where the signatures are not those that the manifest names: another hand is in them.
-
-        Only of a run that has ended: a process that is killed while it signs by applying leaves a line that no manifest names yet.
-        """
+        """Raise OutOfBalance where the signatures are not those that the manifest names: another hand is in them."""
         path = self.path / SIGNATURES
         if (self.path / MANIFEST).is_file():
-            known = self._sealed_manifest()["files"].get(SIGNATURES)
-            if known != (sha256_of(path) if path.is_file() else None):
-                raise OutOfBalance(f"{path} is not as it was written; see: pipeline verify {self.run_id}")
+            content = self._sealed_manifest()
+            known = {content["files"].get(SIGNATURES), content.get(_SIGNING, content["files"].get(SIGNATURES))}
+            if (sha256_of(path) if path.is_file() else None) not in known:
+                raise OutOfBalance(f"{path} is not as it was written", suggests=("verify", self.run_id))
 
     def sign(self, line: str) -> None:
-        """Add a line to those who have signed, and take them into the manifest where it stands.
+        """Add a line to the signatures; raise OutOfBalance where they are not those that the manifest names.
 
-        Raises OutOfBalance where the lines are not those that the manifest names: a new one would hide that.
+        The manifest names the new lines before they are written, so that a failure in between leaves lines that it knows.
         """
         self.refuse_other_signatures()
         path, manifest = self.path / SIGNATURES, self.path / MANIFEST
-        write_bytes(path, "".join(f"{each}\n" for each in [*self.signatures(), line]).encode())
+        lines = "".join(f"{each}\n" for each in [*self.signatures(), line]).encode()
+        if manifest.is_file():
+            write_bytes(manifest, sealed({**self._sealed_manifest(), _SIGNING: hashlib.sha256(lines).hexdigest()}))
+        write_bytes(path, lines)
         if manifest.is_file():
             self._amend(SIGNATURES)
 
@@ -356,6 +368,27 @@ def _bounded(spill: Path, memory_limit: str) -> Iterator[duckdb.DuckDBPyConnecti
     }
     with closing(duckdb.connect(":memory:", config=config)) as connection:
         yield connection
+
+
+def _sealed_folders(reports: Path) -> list[RunFolder]:
+    """Every run, reconciliation and span of a reports folder, oldest first."""
+    others = (path.parent for path in reports.glob(f"*/{MANIFEST}") if _RUN_ID.fullmatch(path.parent.name))
+    found = {folder.run_id: folder for folder in (*all_runs(reports), *map(RunFolder, others))}
+    return [found[name] for name in sorted(found)]
+
+
+def matching_runs(text: str, runs: Sequence[RunFolder]) -> list[RunFolder]:
+    """The runs that a text names: the one with this id, the newest for `latest`, or those whose id begins with it."""
+    if text == LATEST:
+        return list(runs[-1:])
+    exact = [run for run in runs if run.run_id == text]
+    return exact or [run for run in runs if text and run.run_id.startswith(text)]
+
+
+def _newest_of(runs: Sequence[RunFolder], most: int) -> str:
+    """The ids of the newest runs, and how many there are besides."""
+    ids = ", ".join(run.run_id for run in runs[-most:]) or "none"
+    return f"{ids}, and {len(runs) - most} before" if len(runs) > most else ids
 
 
 def _attach(connection: duckdb.DuckDBPyConnection, references: Path, link: Path) -> None:
@@ -390,5 +423,5 @@ def _is_damage(error: duckdb.Error) -> bool:
 
 def _damaged(references: Path) -> ReferencesError:
     return ReferencesError(
-        f"{references} cannot be read; load the known customers again: pipeline references load FILE"
+        f"{references} cannot be read; load the known customers again", suggests=("references", "load", "FILE")
     )

@@ -6,11 +6,12 @@ import os
 import re
 import sys
 import traceback
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
 from pipeline.cli.printing import say
+from pipeline.cli.suggestions import with_suggestion
 from pipeline.errors import PipelineError
 
 USAGE, FATAL, OWN_FAULT, STOPPED_TWICE = 2, 4, 70, 130
@@ -49,8 +50,9 @@ def scrubbed(text: str) -> str:
 def _guarded() -> int:
     from pipeline.cli.commands import cli
 
+    given: dict[str, Any] = {}  # the parameters of the command, for what a message suggests
     try:
-        code = cli.main(standalone_mode=False)
+        code = cli.main(prog_name="pipeline", standalone_mode=False, obj=given)
         return code if isinstance(code, int) else 0
     except click.exceptions.Exit as ended:
         return ended.exit_code
@@ -62,17 +64,13 @@ def _guarded() -> int:
         say(scrubbed(f"Error: {wrong.format_message()}"))
         return FATAL
     except PipelineError as broken:
-        say(scrubbed(f"{type(broken).__name__}: {broken}"))
+        say(scrubbed(with_suggestion(given, f"{type(broken).__name__}: {broken.message}", broken.suggests)))
         return broken.exit_code
     except (KeyboardInterrupt, click.Abort):
-        say("stopped at once; what was in flight is in doubt until `pipeline resume`")
+        say("stopped at once; requests in flight are in doubt until their run is resumed")
         return STOPPED_TWICE
     except OSError as broken:  # a full disk, a folder that is not ours
-        say(
-            scrubbed(
-                f"{broken.filename or 'the system'}: {broken.strerror or type(broken).__name__}; mend it, then resume"
-            )
-        )
+        say(scrubbed(f"{broken.filename or 'the system'}: {broken.strerror or type(broken).__name__}; fix it first"))
         return FATAL
     except Exception as fault:  # noqa: BLE001 - the last line: our own fault gets a code of its own
         _tell_own_fault(fault)
@@ -83,4 +81,4 @@ def _tell_own_fault(fault: BaseException) -> None:
     """Where it happened, without what it was about: messages and locals may hold people's data."""
     frames = "".join(traceback.format_list(traceback.extract_tb(fault.__traceback__)))
     say(scrubbed(f"{frames}{type(fault).__name__} (its text is withheld: it may hold people's data)"))
-    say("this is our own fault, please report it with the lines above; a run that was begun can be resumed")
+    say("Internal error (a bug). Please report it with the lines above.")

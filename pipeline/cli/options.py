@@ -71,6 +71,11 @@ reading = _together(
         metavar="WHAT=TOTAL",
         help="A control total: records=2000, ZAR=1234567 (cents) or ZAR=12345.67; where it is not met nothing is sent.",
     ),
+    click.option(
+        "--max-rejected",
+        metavar="SHARE|N",
+        help="Refuse (exit 3) where more records are rejected.  [default: 20%, from 50 records on]",
+    ),
     click.option("--planner", help="Who plans this, for the report.  [default: PIPELINE_PLANNER, or the user's name]"),
 )
 #: Options with whose values a plan is made.
@@ -182,7 +187,7 @@ def _user() -> str:
 def where(given: dict[str, Any], config: "ConfigFile | None") -> str | None:
     """The destination that was said: "sandbox", an address, or that of the config; None where nobody said."""
     if given["sandbox"] and given["base_url"]:
-        raise click.UsageError("say --sandbox or --base-url, not both")
+        raise click.UsageError("Two destinations: use either --sandbox or --base-url URL.")
     if given["sandbox"]:
         return "sandbox"
     return given["base_url"] or (config.job.address if config else None)
@@ -192,7 +197,7 @@ def said_where(given: dict[str, Any], config: "ConfigFile | None") -> str:
     """As `where`, for commands that send."""
     place = where(given, config)
     if place is None:
-        raise click.UsageError("where to? Say --sandbox, or --base-url with the address of billing")
+        raise click.UsageError("No destination: use --sandbox or --base-url URL.")
     return place
 
 
@@ -300,7 +305,8 @@ def approval(given: dict[str, Any]) -> "Callable[[PlannedRun], None]":
             return
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
             raise NotApproved(
-                f"planned as {planned.run_id}, nothing of it was sent: say --yes, or pipeline apply {planned.run_id}"
+                f"{planned.run_id} is planned and nothing was sent; use --yes, or apply the plan",
+                suggests=("apply", planned.run_id),
             )
         show_plan(planned)
         with _ctrl_c_means_no(planned.run_id):
@@ -328,4 +334,4 @@ def _ctrl_c_means_no(run_id: str) -> Iterator[None]:
 
 
 def _not_approved(run_id: str) -> NotApproved:
-    return NotApproved(f"nothing of it was sent; plan {run_id} stands: pipeline apply {run_id}")
+    return NotApproved("nothing was sent; to apply the plan later", suggests=("apply", run_id))

@@ -5,8 +5,11 @@ import io
 import json
 import shutil
 import sys
+import textwrap
 import unicodedata
 from typing import TYPE_CHECKING, Any
+
+from pipeline.cli.suggestions import suggested
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from pipeline.verbs.plan import PlannedRun
     from pipeline.verbs.status import RunStatus
     from pipeline.verbs.trace import Life
+    from pipeline.verifier import Check
 
 
 WIDTH_OFF_A_TERMINAL = 120
@@ -163,7 +167,7 @@ def last_line(content: dict[str, Any]) -> str:
 def show_plan(planned: "PlannedRun") -> None:
     """What a plan would do."""
     show_report(planned.report.content)
-    say(f"nothing was sent; to do it: pipeline apply {planned.run_id}")
+    say(f"nothing was sent; to do it: {suggested('apply', planned.run_id)}")
 
 
 def show_profile(stages: dict[str, dict[str, Any]]) -> None:
@@ -193,38 +197,29 @@ def show_references(found: "list[tuple[str, References]]") -> None:
 
 
 def show_statuses(statuses: "list[RunStatus]") -> None:
-    """One line for each run."""
-    from rich.table import Table
-
-    table = Table("run", "status", "environment", "settled", "planned", "later", "exit", box=None, pad_edge=False)
+    """Each run: its id on a line of its own, to copy it from, then where it stands and its verdict."""
     for run in statuses:
-        table.add_row(
-            run.run_id,
-            run.status,
-            run.environment,
-            str(run.settled),
-            str(run.planned),
-            str(run.later),
-            str(run.exit_code or ("" if run.exit_code is None else 0)),
-        )
-    console = _console()
-    console.print(table)
-    _out(_written(console).rstrip("\n"))
+        _out(run.run_id)
+        creates = f"{run.settled:,} of {run.planned:,} creates settled"
+        later = f", {run.later:,} for a later run" if run.later else ""
+        _out(f"  {run.label}, {run.environment}: {creates}{later}")
+        _out(textwrap.fill(run.verdict, 78, initial_indent="  ", subsequent_indent="  ", break_long_words=False))
 
 
 def show_status(run: "RunStatus") -> None:
     """One run, in a few lines."""
     states = ", ".join(f"{count} {state}" for state, count in sorted(run.states.items())) or "nothing sent"
     _out(
-        f"{run.run_id}: {run.status} in {run.environment}\n{run.settled} of {run.planned} creates settled ({states})"
-        f"{_left(run)}\n{run.reports}"
+        f"{run.run_id}\n{run.label} in {run.environment}: {run.verdict}\n"
+        f"{run.settled:,} of {run.planned:,} creates settled ({states}){_left(run)}\n{run.reports}"
     )
 
 
-def show_verdict(*, holds: bool | None, what: str, found: str) -> None:
+def show_verdict(check: "Check") -> None:
     """One check: whether it holds, what was checked, and the first thing that does not hold (or why nobody can say)."""
-    word = {True: "holds", False: "BROKEN", None: "open"}[holds]
-    _out(f"{word:<7} {printable(what)}{f': {printable(found)}' if found else ''}")
+    word = {True: "holds", False: "BROKEN", None: "open"}[check.holds]
+    command = suggested(*check.suggests) if check.suggests else ""
+    _out(": ".join(filter(None, (f"{word:<7} {check.what}", check.found, command))))
 
 
 def show_reconciliation(content: dict[str, Any]) -> None:
@@ -332,7 +327,9 @@ def show_draft(draft: "Draft") -> None:
     ]
     said += [f"the encoding {draft.suggested_encoding} is a guess" if draft.suggested_encoding else ""]
     opens = "; ".join(part for part in said if part)
-    say(f"look at each line{f' ({opens})' if opens else ''}, then: pipeline plan FILE --config {draft.path} --sandbox")
+    say(
+        f"look at each line{f' ({opens})' if opens else ''}, then: {suggested('plan', 'FILE', '--config', str(draft.path), '--sandbox')}"
+    )
 
 
 def _flat(value: dict[str, Any]) -> str:
@@ -403,12 +400,18 @@ def show_explained(found: "Sequence[Explained]", *, whole: bool) -> None:
 
 
 def _left(run: "RunStatus") -> str:
+    is_open = bool(run.left) or run.status == "interrupted"
+    command = suggested("resume" if run.started_at else "apply", run.run_id) if is_open else ""
     parts = [
-        *([f"{run.left} left: pipeline {'resume' if run.started_at else 'apply'} {run.run_id}"] if run.left else []),
+        *([f"{_to_do(run)}: {command}"] if command else []),
         *([f"{run.came_back} records came back since; all in all: {_counted(run.overall)}"] if run.came_back else []),
         *([f"{run.later} left for later waves: run the same files again"] if run.later else []),
     ]
     return "".join(f"\n{part}" for part in parts)
+
+
+def _to_do(run: "RunStatus") -> str:
+    return f"{run.left:,} left" if run.left else "its results are to be written"
 
 
 def _counted(fates: dict[str, int]) -> str:

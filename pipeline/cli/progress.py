@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from pipeline.cli.printing import say
+from pipeline.cli.suggestions import suggested
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,16 +24,26 @@ def watching(*, quiet: bool) -> "Iterator[Watch]":
     from pipeline.verbs.watch import Watch
 
     if quiet:
-        yield Watch()
+        yield Watch(unfinished=_say_unfinished)
     elif sys.stderr.isatty():
         bars = _Bars()
         try:
-            yield Watch(bars.reading, bars.clear, bars.submitting, bars.looking_up)
+            yield Watch(bars.reading, bars.clear, bars.submitting, bars.looking_up, _say_unfinished)
         finally:
             bars.clear()
     else:
         lines = _Lines()
-        yield Watch(reading=lines.reading, submitting=lines.submitting, looking_up=lines.looking_up)
+        yield Watch(
+            reading=lines.reading,
+            submitting=lines.submitting,
+            looking_up=lines.looking_up,
+            unfinished=_say_unfinished,
+        )
+
+
+def _say_unfinished(run_id: str) -> None:
+    command = suggested("resume", run_id)
+    say(f"Run {run_id} is unfinished and its results are partial. Fix the error below, then: {command}")
 
 
 class _Lines:

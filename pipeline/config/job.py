@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 from zoneinfo import ZoneInfo, available_timezones
@@ -24,6 +25,7 @@ from pipeline.layout import Layout
 
 SANDBOX = "sandbox"
 _KEY = re.compile(r"\b[sp]k_[A-Za-z0-9]")
+_SHARE = re.compile(r"([0-9]{1,3}(?:\.[0-9]+)?) ?%")
 _TIME = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]")
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
@@ -83,6 +85,19 @@ def _a_quote(text: str) -> str:
     return text if text == "none" else _a_mark(text)
 
 
+def _a_limit(given: Any) -> str | int:
+    """A number of records, or a share of them such as `20%`."""
+    share = _SHARE.fullmatch(given) if isinstance(given, str) else None
+    if share is not None and Decimal(share[1]) <= 100:
+        return f"{share[1]}%"
+    number = int(given) if isinstance(given, str) and given.isascii() and given.isdigit() else given
+    if not isinstance(number, int) or isinstance(number, bool) or number < 0:
+        raise ValueError("write a share of the records as 20%, or a number of records as 150")
+    return number
+
+
+_LIMIT_SCHEMA = {"anyOf": [{"type": "string", "pattern": _SHARE.pattern}, {"type": "integer", "minimum": 0}]}
+Limit = Annotated[str | int, BeforeValidator(_a_limit), WithJsonSchema(_LIMIT_SCHEMA)]
 Region = Annotated[str, AfterValidator(_a_region)]
 Moment = Annotated[str, AfterValidator(_a_time)]
 Place = Annotated[str, AfterValidator(checked_place)]
@@ -145,6 +160,11 @@ class Thresholds(Declaration):
 
     max_creates: Annotated[int, Field(ge=0)] | None = Field(
         default=None, description="A plan that creates more is not applied (exit 3)."
+    )
+    max_rejected: Limit | None = Field(
+        default=None,
+        description="A plan that rejects more of the records read is not applied (exit 3): a share such as 20%, or a number."
+        " Without it 20%, from 50 records on. Lists that came back do not count.",
     )
     outage_seconds: Annotated[float, Field(gt=0, le=86_400)] = Field(
         default=300.0, description="Stop, resumable, after so long without an answer."

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline.agreement import Control, Stream
-from pipeline.config.job import SANDBOX, ConfigFile, KnownCustomers, Moment, Reconciliation, Region, Source
+from pipeline.config.job import SANDBOX, ConfigFile, KnownCustomers, Limit, Moment, Reconciliation, Region, Source
 from pipeline.config.places import HOME, REPORTS, place_of, refuse_other_ledger
 from pipeline.config.target import Naming
 from pipeline.errors import ConfigError
@@ -51,6 +51,7 @@ class Settings(BaseModel):
     per_second: Annotated[float, Field(gt=0, le=100_000)] | None = None
     outage_seconds: Annotated[float, Field(gt=0, le=86_400)] = 300.0
     max_creates: Annotated[int, Field(ge=0)] | None = None
+    max_rejected: Limit | None = None  #: None: 20%, from 50 records on
     usual_refusals: float = 0.005
     alarming_refusals: float = 0.30
     canary: Annotated[int, Field(ge=0, le=1_000)] | None = None  #: None: 3 with a live key, else none
@@ -116,6 +117,7 @@ def _said_by(config: ConfigFile | None) -> dict[str, Any]:
         "per_second": job.pace.per_second,
         "outage_seconds": job.thresholds.outage_seconds,
         "max_creates": job.thresholds.max_creates,
+        "max_rejected": job.thresholds.max_rejected,
         "usual_refusals": job.thresholds.usual_refusals,
         "alarming_refusals": job.thresholds.alarming_refusals,
         "canary": job.thresholds.canary,

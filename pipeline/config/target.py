@@ -89,6 +89,10 @@ def environment_from(destination: str, naming: Naming | None = None, *, live: bo
     for name, value in (("--environment", environment), ("--merchant", merchant)):
         if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,62}", value):
             raise ConfigError(f"{name} {value!r}: lower-case letters, digits and - are expected")
+    if environment == SANDBOX and not address.is_loopback:
+        raise ConfigError(
+            f"the environment '{SANDBOX}' is for this machine; give {address.host} a name of its own: --environment NAME"
+        )
     is_live = live if live is not None else naming.live or naming.mode == "live"
     return Environment(
         environment, merchant, "live" if is_live else "test", "loopback" if address.is_loopback else address.host

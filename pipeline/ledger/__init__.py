@@ -5,7 +5,7 @@ writes (`lock.py`); others may read while it does.
 """
 
 from pipeline.ledger.journal import EXTRACT_COLUMNS, OUTCOME_COLUMNS, Answer, Begun, Intent, Known, Ledger, Withdrawal
-from pipeline.ledger.lock import lock_holder, run_lock
+from pipeline.ledger.lock import is_holding, lock_holder, run_lock
 
 __all__ = [
     "EXTRACT_COLUMNS",
@@ -16,6 +16,7 @@ __all__ = [
     "Known",
     "Ledger",
     "Withdrawal",
+    "is_holding",
     "lock_holder",
     "run_lock",
 ]

@@ -6,7 +6,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
@@ -151,8 +151,11 @@ class Ledger:
 
     @classmethod
     @contextmanager
-    def read(cls, folder: Path) -> "Iterator[Ledger | None]":
-        """Open a ledger for reading beside a run that writes; None where the environment has none yet."""
+    def read(cls, folder: Path, environment: Environment | None = None) -> "Iterator[Ledger | None]":
+        """Open a ledger for reading beside a run that writes; None where the environment has none yet.
+
+        Refuse the ledger of another environment, where one is expected.
+        """
         path = folder / "ledger.sqlite"
         if not path.is_file() or not path.stat().st_size:
             yield None
@@ -164,7 +167,10 @@ class Ledger:
         try:
             with _translated(path):
                 _check_version(connection, path)
-            yield cls(connection, path)
+            ledger = cls(connection, path)
+            if environment is not None:
+                ledger.refuse_other(environment)
+            yield ledger
         finally:
             connection.close()
 
@@ -180,6 +186,15 @@ class Ledger:
         """The environment that this ledger belongs to."""
         known = self._query("SELECT name, merchant, mode, host FROM environment")
         return Environment(*known[0]) if known else None
+
+    def refuse_other(self, environment: Environment) -> None:
+        """Raise LedgerError where this ledger belongs to another environment."""
+        owner = self.environment() or environment
+        if owner != environment:
+            raise LedgerError(
+                f"{self.path} belongs to {_described(owner)}, not to {_described(environment)}; "
+                "give each environment a home of its own (--home), or fix the settings"
+            )
 
     def damage(self) -> list[str]:
         """What was found wrong with this ledger, ever; where there is any, an answer of its is no proof."""
@@ -284,11 +299,13 @@ class Ledger:
             json.dumps(references),
         )
 
-    def settled_by(self, run_id: str) -> Iterator[list[str]]:
-        """References that a run has settled, and no other run has moved since, in blocks."""
-        query = "SELECT external_reference FROM rows WHERE run_id = ? AND state NOT IN ('unknown', 'withdrawn')"
-        for block in self._blocks(query, run_id):
-            yield [reference for (reference,) in block]
+    def settled_by(self, run_id: str) -> Iterator[list[tuple[str, str, str | None]]]:
+        """References that a run has settled, and no other run has moved since, in blocks: external_reference, state, billing_id."""
+        query = (
+            "SELECT external_reference, state, billing_id FROM rows"
+            " WHERE run_id = ? AND state NOT IN ('unknown', 'withdrawn')"
+        )
+        yield from self._blocks(query, run_id)
 
     def _rows(self, columns: str, references: Iterable[str] | None) -> Iterator[list[tuple[Any, ...]]]:
         """All rows, or some of them looked up by their references, so that what a ledger holds besides costs nothing."""
@@ -509,16 +526,11 @@ class Ledger:
         self._connection.execute(deliveries.TABLE)
         for index in _INDEXES:
             self._connection.execute(index)
-        ours = (environment.name, environment.merchant, environment.mode, environment.host)
-        known = self._query("SELECT name, merchant, mode, host FROM environment")
-        if not known:
+        if self.environment() is None:
+            ours = (environment.name, environment.merchant, environment.mode, environment.host)
             with self._transaction():
                 self._connection.execute("INSERT INTO environment VALUES (?, ?, ?, ?)", ours)
-        elif known[0] != ours:
-            raise LedgerError(
-                f"{self.path} belongs to {_described(known[0])}, not to {_described(ours)}; "
-                "give each environment a home of its own (--home), or mend the settings"
-            )
+        self.refuse_other(environment)
 
     def _upgrade(self) -> None:
         """To the present form; from the first one, which had no chain, what stands there now becomes its first group."""
@@ -688,8 +700,8 @@ def _check_version(connection: sqlite3.Connection, path: Path) -> None:
         )
 
 
-def _described(environment: tuple[str, str, str, str]) -> str:
-    return "environment {!r}, merchant {!r}, mode {}, host {}".format(*environment)
+def _described(environment: Environment) -> str:
+    return "environment {name!r}, merchant {merchant!r}, mode {mode}, host {host}".format(**asdict(environment))
 
 
 @contextmanager

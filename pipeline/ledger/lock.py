@@ -4,11 +4,16 @@ import contextlib
 import fcntl
 import json
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from pipeline.errors import LedgerLocked
 from pipeline.files import private_folder, refuse_symlink
+
+#: Seconds before each try: whoever looks at the lock holds it for a moment, and must not keep a run from starting.
+_TRIES = (0.0, 0.02, 0.05)
 
 
 @contextlib.contextmanager
@@ -18,10 +23,8 @@ def run_lock(home: Path, run_id: str, since: str) -> Iterator[None]:
     refuse_symlink(path)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise LedgerLocked(f"{home} is in use by {_holder(descriptor)}; wait for it, or stop it") from None
+        if not any(_is_taken(descriptor, after) for after in _TRIES):
+            raise LedgerLocked(f"{home} is in use by {_holder(descriptor)}; wait for it, or stop it")
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, json.dumps({"run_id": run_id, "pid": os.getpid(), "since": since}).encode(), 0)
         yield
@@ -30,24 +33,59 @@ def run_lock(home: Path, run_id: str, since: str) -> Iterator[None]:
         os.close(descriptor)
 
 
+def _is_taken(descriptor: int, after: float) -> bool:
+    time.sleep(after)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
 def lock_holder(home: Path) -> str | None:
     """Who holds the lock of an environment's folder, None where nobody does; nothing is made, and it stays free."""
+    with _in_use(home) as descriptor:
+        return _holder(descriptor) if descriptor is not None else None
+
+
+def is_holding(home: Path, run_id: str) -> bool:
+    """Whether this run holds the lock of an environment's folder, or a run of which nobody knows yet which it is."""
+    with _in_use(home) as descriptor:
+        return descriptor is not None and _entry(descriptor).get("run_id", run_id) == run_id
+
+
+@contextlib.contextmanager
+def _in_use(home: Path) -> Iterator[int | None]:
+    """The lock's file, where somebody holds the lock."""
     path = home / "lock"
     if not path.is_file():
-        return None
+        yield None
+        return
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    try:
+        yield None if _is_free(descriptor) else descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _is_free(descriptor: int) -> bool:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        return _holder(descriptor)
-    finally:
-        os.close(descriptor)  # and with it the lock
-    return None
+        return False
+    fcntl.flock(descriptor, fcntl.LOCK_UN)
+    return True
 
 
 def _holder(descriptor: int) -> str:
+    held = _entry(descriptor)
+    return f"run {held['run_id']} (pid {held['pid']}) since {held['since']}" if held else "another run"
+
+
+def _entry(descriptor: int) -> dict[str, Any]:
+    """What the holder has written; nothing while it takes the lock or lets it go."""
     try:
-        held = json.loads(os.pread(descriptor, 4096, 0))
-        return f"run {held['run_id']} (pid {held['pid']}) since {held['since']}"
-    except (ValueError, KeyError):  # it is just being taken or let go
-        return "another run"
+        held: dict[str, Any] = json.loads(os.pread(descriptor, 4096, 0))
+    except ValueError:
+        return {}
+    return held

@@ -15,7 +15,7 @@ from pipeline.reporting.lists import listed
 from pipeline.reporting.masked import DIFFERENCES, differences_shown, handed_on, shapes, shown_as, without_literals
 from pipeline.reporting.open_items import ROWS, Open, ages, carried, days_between
 from pipeline.reporting.pace import pace
-from pipeline.reporting.pages import our_own_words, render_period, render_reconciliation, render_run
+from pipeline.reporting.pages import our_own_words, render_period, render_reconciliation, render_run, render_unfinished
 from pipeline.reporting.period import add_up_once, verdict_on_period
 from pipeline.reporting.sheets import Table, period_tables, reconciliation_tables, run_tables
 from pipeline.reporting.standing import reservations, stopped_by
@@ -46,6 +46,7 @@ __all__ = [
     "render_period",
     "render_reconciliation",
     "render_run",
+    "render_unfinished",
     "reservations",
     "run_tables",
     "shapes",

@@ -28,6 +28,7 @@ class Beside:
     )  #: row_id, run_id, person, fate, reasons, since, days, runs
     signed: list[Signed] = field(default_factory=list)
     evidence: str = ""  #: the digest of everything that a reviewer signs for
+    places: str = ""  #: options that a command needs to find this run
     workbook: bool = False  #: whether report.xlsx lies beside the page
 
 

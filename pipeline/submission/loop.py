@@ -142,10 +142,12 @@ def submit(
     begun: Iterable[Begun] = (),
     passed_over: int = 0,
     on_progress: Callable[[Tally], None] = lambda _: None,
+    on_recorded: Callable[[Iterable[Answer | Withdrawal]], None] = lambda _: None,
     pool_of: "Callable[..., Pool] | None" = None,
 ) -> Tally:
     """Settle the begun rows and create the planned ones, each once; return when nothing is left or `stopping` says so.
 
+    `on_recorded` gets every outcome once the ledger holds it.
     `passed_over` of the `total` were settled by this run before, and are not among the planned ones any more.
     `pool_of` makes another pool of workers than that of threads: one in which time is simulated.
     """
@@ -159,7 +161,7 @@ def submit(
 
     pool = (pool_of or Pool)(make_and_hush, pace, clock.monotonic, stopping.event, policy.workers)
     loop = _Loop(
-        run_id, environment, ledger, pool, pace, credential, policy, clock, dice, stopping, Tally(total, passed_over=passed_over), on_progress,
+        run_id, environment, ledger, pool, pace, credential, policy, clock, dice, stopping, Tally(total, passed_over=passed_over), on_progress, on_recorded,
         Evidence(policy, heard_at=clock.monotonic()), is_ledger_whole=not ledger.damage(), canaries=policy.canary,
     )  # fmt: skip
     try:
@@ -243,6 +245,7 @@ class _Loop:
     stopping: StopRequest
     tally: Tally
     on_progress: Callable[[Tally], None]
+    on_recorded: Callable[[Iterable[Answer | Withdrawal]], None]
     evidence: Evidence
     is_ledger_whole: bool
     canaries: int  #: rows that must still come back as they were sent before the others go
@@ -279,9 +282,11 @@ class _Loop:
 
     def commit(self) -> None:
         """Make what happened durable."""
-        for run_id, entries in self.entries.items():
+        while self.entries:
+            run_id, entries = next(iter(self.entries.items()))
             self.ledger.record(run_id, self.clock.now(), entries)
-        self.entries = {}
+            del self.entries[run_id]  # what is recorded is not recorded again, whatever fails next
+            self.on_recorded(entries)
 
     # -- into the pool --------------------------------------------------------------------------------------------
 

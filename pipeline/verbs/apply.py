@@ -3,6 +3,7 @@
 import itertools
 import os
 import random
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,16 +13,20 @@ from typing import Any
 
 import polars as pl
 
+from pipeline import __version__
 from pipeline.agreement import Delivery
 from pipeline.billing import Billing, LookUp
 from pipeline.config import Settings, Target, stop_at
 from pipeline.customer import Environment
 from pipeline.errors import Interrupted, NotApproved, SubmissionStopped, ThresholdExceeded
+from pipeline.files import write_bytes
 from pipeline.ledger import OUTCOME_COLUMNS, Ledger, run_lock
 from pipeline.outcomes import Action, CertificateRefused, CredentialRefused, Misaddressed, NoAnswer, Unintelligible
-from pipeline.reporting import Report
-from pipeline.run_folder import RunFolder
+from pipeline.reporting import Report, render_unfinished
+from pipeline.run_folder import PAGES, RunFolder
 from pipeline.submission import Planned, Policy, Stop, submit
+from pipeline.verbs.crosswalk import Crosswalk
+from pipeline.verbs.places import place_options
 from pipeline.verbs.rehearsal import rehearsed
 from pipeline.verbs.report.sign import sign_for_plan
 from pipeline.verbs.results import write_results
@@ -31,6 +36,11 @@ from pipeline.verbs.watch import CLOCK, NOBODY, StopRequest, Watch
 #: Rows that go ahead of the others where a real key is used and the job says nothing else.
 CANARY_WHERE_IT_COUNTS = 3
 _READ_AT_ONCE = 50_000  #: creates of a plan
+_UNFINISHED = """\
+Run {run_id} has begun and has not finished, so every file of this folder is partial.
+created.csv holds the customers that were created so far. To finish the run and its results:
+{command}
+"""
 NOTHING_SAID: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -48,7 +58,7 @@ def apply_plan(
     `said`: settings that take part in planning and were said again; another value than the plan's is another plan.
     """
     folder = RunFolder.find(settings.reports, run_id)
-    with writing(settings, target.environment, run_id) as ledger:
+    with writing(settings, target.environment, folder.run_id) as ledger:
         refuse_stale(folder, ledger, settings, target.environment, said)
         refuse_too_many(folder.read_plan(), settings)
         plan = folder.read_plan()
@@ -69,10 +79,13 @@ def resume_run(
 ) -> Report:
     """Finish a run that was stopped or killed; a run that is finished is only reported again."""
     folder = RunFolder.find(settings.reports, run_id)
-    with writing(settings, target.environment, run_id) as ledger:
+    with writing(settings, target.environment, folder.run_id) as ledger:
         refuse_damaged(folder, target.environment)
-        if ledger.run(run_id) is None:
-            raise NotApproved(f"plan {run_id} was never begun, so there is nothing to resume: pipeline apply {run_id}")
+        if ledger.run(folder.run_id) is None:
+            raise NotApproved(
+                f"plan {folder.run_id} was never applied, so there is nothing to resume",
+                suggests=("apply", folder.run_id),
+            )
         return submit_and_report(folder, settings, target, ledger, stopping or StopRequest(), watch)
 
 
@@ -88,40 +101,61 @@ def writing(settings: Settings, environment: Environment, run_id: str) -> Iterat
 
 
 def submit_and_report(
-    folder: RunFolder,
-    settings: Settings,
-    target: Target,
-    ledger: Ledger,
-    stopping: StopRequest,
-    watch: Watch,
-    *,
-    left_over: int = 0,
+    folder: RunFolder, settings: Settings, target: Target, ledger: Ledger, stopping: StopRequest, watch: Watch
 ) -> Report:
-    """Send what the plan wants and the ledger does not yet hold, then report; the caller holds the lock."""
+    """Send what the plan wants and the ledger does not yet hold, then report; the caller holds the lock.
+
+    Whatever fails from the first intent on, the run stays unfinished, and another call finishes it.
+    """
     folder.remove_unfinished()
-    began = CLOCK.monotonic()
     plan = folder.read_plan()
-    creates = plan["actions"][Action.CREATE.value]
     ledger.begin_run(
         folder.run_id,
         CLOCK.now(),
-        creates,
+        plan["actions"][Action.CREATE.value],
         os.getpid(),
         files=_deliveries(plan),
         is_whole=not plan["actions"][Action.DEFER.value],
     )
-    folder.begin()
+    try:
+        _mark_unfinished(folder, settings)
+        began = CLOCK.monotonic()
+        stop = _submit(folder, settings, target, ledger, stopping, watch)
+        report = _report(folder, settings, ledger, stop, submit_seconds=CLOCK.monotonic() - began)
+        folder.end()
+    except BaseException:
+        watch.unfinished(folder.run_id)
+        raise
+    return report
+
+
+def _mark_unfinished(folder: RunFolder, settings: Settings) -> None:
+    """Let the folder and its page say that they are partial, and which command finishes them."""
+    places = place_options(settings.home, settings.reports)
+    command = shlex.join(["pipeline", "resume", folder.run_id, *places])
+    folder.begin(_UNFINISHED.format(run_id=folder.run_id, command=command))
+    page = render_unfinished(folder.run_id, folder.read_plan()["environment"], __version__, command)
+    write_bytes(folder.path / PAGES[0], page.encode())
+
+
+def _submit(
+    folder: RunFolder, settings: Settings, target: Target, ledger: Ledger, stopping: StopRequest, watch: Watch
+) -> Stop | None:
+    """Create what is left of the plan, and return what stopped that; the ledger remembers how it ended."""
     status = "stopped"
     try:
-        if creates and not stopping.event.is_set():
+        settled = pl.concat([_settled([]), *map(_settled, ledger.settled_by(folder.run_id))])
+        crosswalk = Crosswalk(folder, settled)
+        done = settled.select("external_reference")
+        first = next(_planned_creates(folder, done), None)
+        if first is not None and not stopping.event.is_set():
             with Billing(target.address, target.api_key, workers=settings.workers) as billing:
-                settled = pl.concat([_references([]), *map(_references, ledger.settled_by(folder.run_id))])
-                _knock(billing, next(_planned_creates(folder, _references([]))), stopping)
+                _knock(billing, first, stopping)
                 ledger, make = rehearsed(ledger, billing.make, target)
                 submit(
-                    _planned_creates(folder, settled),
-                    creates,
-                    passed_over=len(settled),
+                    _planned_creates(folder, done),
+                    folder.read_plan()["actions"][Action.CREATE.value],
+                    passed_over=done.height,
                     run_id=folder.run_id,
                     environment=target.environment,
                     ledger=ledger,
@@ -132,24 +166,34 @@ def submit_and_report(
                     dice=random.random,
                     stopping=stopping,
                     on_progress=watch.submitting,
+                    on_recorded=crosswalk.add,
                 )
-        status = "finished" if stopping.stop is None else "stopped"
+        stop = stopping.stop
+        status = _status(stop)
     finally:
         ledger.end_run(folder.run_id, CLOCK.now(), status)
+    return stop
+
+
+def _status(stop: Stop | None) -> str:
+    return "finished" if stop is None else "stopped"
+
+
+def _report(
+    folder: RunFolder, settings: Settings, ledger: Ledger, stop: Stop | None, *, submit_seconds: float
+) -> Report:
+    """Write the results of a run from what the ledger holds now."""
     folder.stage_blocks("outcomes", _outcomes(ledger, folder))
-    report = write_results(
+    return write_results(
         folder,
         settings.home,
-        status=status,
+        status=_status(stop),
         now=CLOCK.now(),
-        stop=stopping.stop,
+        stop=stop,
         requests=ledger.requests(folder.run_id),
-        submit_seconds=CLOCK.monotonic() - began,
-        left_over=left_over,
+        submit_seconds=submit_seconds,
         settled=_waits(ledger, folder.run_id),
     )
-    folder.end()
-    return report
 
 
 def settle_earlier_runs(settings: Settings, target: Target, ledger: Ledger, stopping: StopRequest, watch: Watch) -> int:
@@ -209,8 +253,10 @@ def refuse_too_many(plan: dict[str, Any], settings: Settings) -> None:
     creates = plan["actions"][Action.CREATE.value]
     if settings.max_creates is not None and creates > settings.max_creates:
         raise ThresholdExceeded(
-            f"THRESHOLD.MAX_CREATES: plan {plan['run_id']} would create {creates} customers, the job allows "
-            f"{settings.max_creates}; nothing was sent. Send a part of it (--limit, --where) or allow more (--max-creates)"
+            f"THRESHOLD.MAX_CREATES: plan {plan['run_id']} would create {creates:,} customers, and"
+            f" thresholds.max_creates allows {settings.max_creates:,}; nothing was sent. Plan a part of it (--limit, --where)"
+            " or allow more",
+            suggests=("apply", plan["run_id"], "--max-creates", str(creates)),
         )
 
 
@@ -219,15 +265,9 @@ def refuse_alarms(plan: dict[str, Any], settings: Settings) -> None:
     accepted = _accepted(plan, settings)
     found = [one for one in plan["findings"] if one["stops"] and one["code"] not in accepted]
     if found:
-        codes = " ".join(f"--accept {code}" for code in dict.fromkeys(one["code"] for one in found))
-        raise ThresholdExceeded(
-            "\n".join(
-                [
-                    *(f"{one['code']}: {one['what']}" for one in found),
-                    f"nothing of {plan['run_id']} was sent. If it is right so: {codes}",
-                ]
-            )
-        )
+        accepting = [word for code in dict.fromkeys(one["code"] for one in found) for word in ("--accept", code)]
+        lines = [*(f"{one['code']}: {one['what']}" for one in found), "Nothing was sent. To proceed anyway"]
+        raise ThresholdExceeded("\n".join(lines), suggests=("apply", plan["run_id"], *accepting))
 
 
 def _accepted(plan: dict[str, Any], settings: Settings) -> dict[str, str]:
@@ -266,14 +306,16 @@ def _policy(settings: Settings, target: Target) -> Policy:
     )
 
 
-def _references(texts: Sequence[str]) -> pl.Series:
-    """References as a column: a fifth of what a list of texts takes."""
-    return pl.Series("external_reference", texts, dtype=pl.String)
+def _settled(rows: Sequence[tuple[str, str, str | None]]) -> pl.DataFrame:
+    """What a run has settled as columns: a fifth of what a list of texts takes."""
+    return pl.DataFrame(
+        rows, schema=dict.fromkeys(("external_reference", "state", "billing_id"), pl.String), orient="row"
+    )
 
 
-def _planned_creates(folder: RunFolder, settled: pl.Series) -> Iterator[Planned]:
-    """The creates of a plan but for those that are settled, streamed in the order of the input."""
-    done, normalization = settled.to_frame(), folder.read_plan()["normalization"]
+def _planned_creates(folder: RunFolder, done: pl.DataFrame) -> Iterator[Planned]:
+    """The creates of a plan but for the references that are done, streamed in the order of the input."""
+    normalization = folder.read_plan()["normalization"]
     for records, part in folder.planned_parts():
         creates = pl.scan_parquet(part, glob=False).filter(pl.col("action") == Action.CREATE.value)
         left = creates.select("position", "external_reference").collect()

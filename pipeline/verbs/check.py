@@ -55,6 +55,7 @@ class Finding:
     verdict: Verdict
     told: str
     mend: str | None = None
+    suggests: tuple[str, ...] = ()  #: the words of a command that helps, such as ("resume",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,7 @@ def _config(path: Path | None) -> tuple[Finding, ConfigFile | None]:
     try:
         file = load_config(path)
     except ConfigError as broken:
-        return _fault("config", str(broken), "mend these places; `pipeline schema` says what may stand there"), None
+        return _fault("config", str(broken), "fix these places; the schema says what is allowed", "schema"), None
     job = file.job
     return Finding("config", Verdict.OK, f"{path}: {job.merchant} in {job.environment} ({job.mode})"), file
 
@@ -286,7 +287,7 @@ def _ledger(folder: Path, environment: Environment) -> Finding:
                 return Finding("ledger", Verdict.OK, f"{folder}: none yet")
             owner, unsettled, damage = ledger.environment(), ledger.unsettled(), ledger.damage()
     except PipelineError as broken:
-        return _fault("ledger", str(broken), "restore it from a copy, or resume with the program that wrote it")
+        return _fault("ledger", broken.message, "restore it from a copy, or resume with the program that wrote it")
     if owner is not None and owner != environment:
         told = f"{folder}: it belongs to {owner.name} of {owner.merchant} ({owner.mode}, {owner.host})"
         return _fault("ledger", told, "give this environment a home of its own (--home), or mend the settings")
@@ -295,11 +296,13 @@ def _ledger(folder: Path, environment: Environment) -> Finding:
             "ledger",
             Verdict.WARNING,
             f"{folder}: {damage[-1]}",
-            "every customer is looked up before it is sent from here on; pipeline audit verify says what is broken",
+            "every customer is looked up before it is sent from here on; to see what is broken",
+            ("audit", "verify"),
         )
     if unsettled:
         told = f"{folder}: {unsettled} requests are unsettled"
-        return Finding("ledger", Verdict.WARNING, told, "pipeline resume; the next run settles them first, too")
+        mend = "the next run settles them first; to settle them now"
+        return Finding("ledger", Verdict.WARNING, told, mend, ("resume",))
     return Finding("ledger", Verdict.OK, f"{folder}: everything that was begun is settled")
 
 
@@ -316,7 +319,7 @@ def _references(folder: Path, _environment: Environment) -> Finding:
     try:
         known = known_to(folder)
     except PipelineError as broken:
-        return _fault("references", str(broken), "load the known customers again: pipeline references load")
+        return _fault("references", broken.message, "load the known customers again", *broken.suggests)
     if known is None:
         return Finding("references", Verdict.OK, "none are loaded: nobody is known beforehand")
     return Finding(
@@ -324,5 +327,5 @@ def _references(folder: Path, _environment: Environment) -> Finding:
     )
 
 
-def _fault(what: str, told: str, mend: str) -> Finding:
-    return Finding(what, Verdict.FAULT, told, mend)
+def _fault(what: str, told: str, mend: str, *suggests: str) -> Finding:
+    return Finding(what, Verdict.FAULT, told, mend, suggests)

@@ -28,9 +28,11 @@ from pipeline.outcomes import Action, Alarm, Finding
 from pipeline.planning import Plan, make_plan
 from pipeline.receiving import (
     Held,
+    Rejections,
     find_doubts,
     find_mixed_units,
     hold,
+    judge_rejections,
     judge_repeats,
     judge_stream,
     parse_expected,
@@ -89,13 +91,18 @@ def plan_import(
     watch: Watch = NOBODY,
     batch_bytes: int = BATCH_BYTES,
     run_id: str | None = None,
+    settled_first: int = 0,
 ) -> PlannedRun:
-    """Everything up to the plan, and the plan itself, in a new folder under `settings.reports`; nothing is sent."""
+    """Everything up to the plan, and the plan itself, in a new folder under `settings.reports`; nothing is sent.
+
+    `settled_first`: requests of earlier runs that were settled just before, for the report.
+    """
     files = in_order(paths, Declared(**settings.source.model_dump()), settings.mapping)
     folder = RunFolder.create(settings.reports, run_id or new_run_id(paths, settings.reports))
     try:
         with Profile().running() as profile:
             record = _plan(folder, files, settings, environment, stopping or StopRequest(), watch, batch_bytes, profile)
+        record["settled_for_earlier_runs"] = settled_first
         folder.write_json("plan.json", record)
     except BaseException:
         shutil.rmtree(folder.path)  # half a plan holds people's data and is good for nothing
@@ -116,24 +123,27 @@ def _plan(
     profile: Profile,
 ) -> dict[str, Any]:
     defaults = Defaults(settings.region, token_key(settings.home) if settings.wants_tokens else b"")
-    expected, returns = parse_expected(settings.expect), Returns(settings.reports)
+    expected, returns, rejections = parse_expected(settings.expect), Returns(settings.reports), Rejections()
     by_file, absent = {file.name: ControlTotals() for file in files}, Counter[str]()
 
-    def counted() -> Iterator[tuple[Layout, pl.DataFrame]]:
+    def counted() -> Iterator[tuple[SourceFile, Layout, pl.DataFrame]]:
         for file, batch in profile.timed("read", read(files, batch_bytes)):
             layout = layout_of(settings.mapping, files[0].columns, file.format)
             records = returns.take(batch.records, files[0].columns, layout) if came_back(file) else batch.records
             with profile.stage("total", records.height):
                 by_file[file.name].add(records, layout)
                 absent.update(count_absent(records, layout))
-            yield layout, records
+            yield file, layout, records
 
     # Three threads hand batches on: one reads and counts, this one judges, one puts away.
     with one_behind(partial(_stage_records, folder, profile)) as stage_behind:
-        for number, (layout, records) in enumerate(one_ahead(counted()), start=1):
+        for number, (file, layout, records) in enumerate(one_ahead(counted()), start=1):
             if stopping.event.is_set():
                 raise Interrupted("stopped while planning; nothing was sent")
-            stage_behind((number, judged(records, layout, defaults, profile)))
+            customers = judged(records, layout, defaults, profile)
+            if not came_back(file):
+                rejections.add(customers)
+            stage_behind((number, customers))
             watch.reading(sum(totals.records for totals in by_file.values()))
     totals = added_up(by_file.values())
     _refuse_empty(files, totals.records, settings)
@@ -142,7 +152,7 @@ def _plan(
         folder.stage_records(0, judged(no_records(files[0].columns), layout, defaults))
     profile.stages["read"]["rows"] = totals.records
     known = known_to(settings.home / environment.name)
-    with profile.stage("remember"), Ledger.read(settings.home / environment.name) as ledger:
+    with profile.stage("remember"), Ledger.read(settings.home / environment.name, environment) as ledger:
         folder.stage_blocks("history", _history(ledger, folder, totals.records))
         last_event = ledger.last_event() if ledger else 0
         delivered = ledger.deliveries() if ledger else []
@@ -156,6 +166,7 @@ def _plan(
         *(one if isinstance(one, Finding) else one.finding for one in stated),
         *_unusual(list(arriving.values()), delivered, settings),
         *(finding for file in files for finding in file.findings),
+        *judge_rejections(rejections, settings.max_rejected),
         *doubts,
         *returns.findings(),
     ]

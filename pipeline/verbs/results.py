@@ -3,8 +3,9 @@
 import csv
 import io
 from collections import Counter
+from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -47,6 +48,22 @@ _NOT_SUMMED = ("fingerprint", "key", "billing_id", "same_as", "origin_run", "ori
 _DIFFERENCE_COLUMNS = ("_import_row_id", "external_reference", "field", "ours", "theirs")
 
 
+@dataclass
+class Results:
+    """The results of a run while they are written; each step finds here what it needs, and leaves what others need."""
+
+    folder: RunFolder
+    home: Path
+    status: str
+    now: datetime
+    plan: dict[str, Any]
+    profile: Profile
+    stop: Stop | None = None
+    requests: dict[str, int] = field(default_factory=lambda: {"creates": 0, "replayed": 0, "look_ups": 0})
+    settled: pl.DataFrame | None = None
+    content: dict[str, Any] = field(default_factory=dict)  #: the summary, once it is added up
+
+
 def write_results(
     folder: RunFolder,
     home: Path,
@@ -56,83 +73,106 @@ def write_results(
     stop: Stop | None = None,
     requests: dict[str, int] | None = None,
     submit_seconds: float | None = None,
-    left_over: int = 0,
     settled: pl.DataFrame | None = None,
 ) -> Report:
     """Write every result file of a run from its staged tables, and return the report.
 
+    Each step replaces what an earlier attempt left, so a run whose results failed anywhere is finished by another attempt.
     `settled`: when each create was begun and when settled, see `reporting.pace`.
     """
-    plan = folder.read_plan()
-    profile = Profile()
-    profile.stages |= plan["profile"]
+    results = Results(folder, home, status, now, folder.read_plan(), Profile(), stop=stop, settled=settled)
+    results.requests = requests or results.requests
+    profile = results.profile
+    profile.stages |= results.plan["profile"]
     if submit_seconds is not None:
-        profile.stages["submit"] = {
-            "seconds": round(submit_seconds, 3),
-            "rows": plan["actions"]["create"],
-            "peak_bytes": None,
-        }
+        creates = results.plan["actions"]["create"]
+        profile.stages["submit"] = {"seconds": round(submit_seconds, 3), "rows": creates, "peak_bytes": None}
     with profile.running(), folder.workbench() as workbench:
-        _write_rows(folder, workbench, plan["columns"], profile)
-        folder.show(workbench, "fates")
-        with profile.stage("sum", plan["read"]["records"]):
-            facts = _facts(
-                plan, status, now, stop, requests or {"creates": 0, "replayed": 0, "look_ups": 0}, profile, left_over
-            )
-            facts = replace(facts, pace=None if settled is None else pace(settled))
-            report = summarize(workbench, facts)
-            report.content["reasons"] = with_examples(
-                workbench, report.content["reasons"], partial(shown, pii=Pii.MASKED), partial(token, token_key(home))
-            )
-            _write_differences(folder, workbench)
-    _write_returned(folder)
-    report.content["files"] = {
-        name: str(folder.path / name)
-        for name in (
-            *(f"{name}.csv" for name in LISTS),
-            "differences.csv",
-            "returned.csv",
-            "rows.parquet",
-            "report.html",
-            *(["report.xlsx"] if status != "planned" else []),
+        for query in QUERIES:
+            query(results, workbench)
+    for step in STEPS:
+        step(results)
+    return Report(results.content)
+
+
+def _write_lists(results: Results, workbench: duckdb.DuckDBPyConnection) -> None:
+    _write_rows(results.folder, workbench, results.plan["columns"], results.profile)
+    results.folder.show(workbench, "fates")
+
+
+def _add_up(results: Results, workbench: duckdb.DuckDBPyConnection) -> None:
+    with results.profile.stage("sum", results.plan["read"]["records"]):
+        results.content = summarize(workbench, _facts(results)).content
+        results.content["reasons"] = with_examples(
+            workbench,
+            results.content["reasons"],
+            partial(shown, pii=Pii.MASKED),
+            partial(token, token_key(results.home)),
         )
-    }
-    if (folder.path / WORKBOOK).exists():
-        report.content["files"][WORKBOOK] = str(folder.path / WORKBOOK)
-    report.content["seconds"], report.content["profile"] = profile.seconds, profile.stages
-    folder.write_json("summary.json", report.content)
-    if status != "planned":
-        keep_open_items(folder)
-    # Sealed first: what else lies among the reports, damaged or not, bears on the pages alone.
+
+
+def _write_differences(results: Results, workbench: duckdb.DuckDBPyConnection) -> None:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(_DIFFERENCE_COLUMNS)
+    writer.writerows(differences(workbench))
+    write_bytes(results.folder.path / "differences.csv", text.getvalue().encode())
+
+
+def _write_returned(results: Results) -> None:
+    """Every cell of rows that came back about which there is something to say."""
+    folder = results.folder
+    cells = pl.read_parquet(folder.staged / "returned.parquet", glob=False).rename({"row_id": ROW_ID})
+    with renamed_when_whole(folder.path / "returned.csv") as path:
+        cells.write_csv(path)
+
+
+def _write_summary(results: Results) -> None:
+    folder, content = results.folder, results.content
+    names = [*(f"{name}.csv" for name in LISTS), "differences.csv", "returned.csv", "rows.parquet", "report.html"]
+    names += ["report.xlsx"] * (results.status != "planned")
+    names += [WORKBOOK] * (folder.path / WORKBOOK).exists()
+    content["files"] = {name: str(folder.path / name) for name in names}
+    content["seconds"], content["profile"] = results.profile.seconds, results.profile.stages
+    folder.write_json("summary.json", content)
+
+
+def _keep_open_items(results: Results) -> None:
+    if results.status != "planned":
+        keep_open_items(results.folder)
+
+
+def _seal(results: Results) -> None:
+    """Before the pages: what else lies among the reports, damaged or not, bears on them alone."""
     for page in PAGES:
-        (folder.path / page).unlink(missing_ok=True)
-    folder.write_manifest(plan, _named(plan["config"]))
-    write_pages(folder, report.content, home)
-    return report
+        (results.folder.path / page).unlink(missing_ok=True)
+    results.folder.write_manifest(results.plan, _named(results.plan["config"]))
 
 
-def _facts(
-    plan: dict[str, Any],
-    status: str,
-    now: datetime,
-    stop: Stop | None,
-    requests: dict[str, int],
-    profile: Profile,
-    left_over: int,
-) -> Facts:
+def _write_pages(results: Results) -> None:
+    write_pages(results.folder, results.content, results.home)
+
+
+#: What is asked of the staged tables, in this order; then what is written from it.
+QUERIES: tuple[Callable[[Results, duckdb.DuckDBPyConnection], None], ...] = (_write_lists, _add_up, _write_differences)
+STEPS: tuple[Callable[[Results], None], ...] = (_write_returned, _write_summary, _keep_open_items, _seal, _write_pages)
+
+
+def _facts(results: Results) -> Facts:
+    plan, stop = results.plan, results.stop
     lines = Counter[str]()
     for file in plan["inputs"]:
         lines.update(file["lines"])
     return Facts(
         run_id=plan["run_id"],
-        status=status,
+        status=results.status,
         stop_reason=stop.reason if stop else None,
         stop_code=stop.exit_code if stop else None,
         environment=plan["environment"],
         planner=plan["planner"],
         version=plan["version"],
         planned_at=plan["planned_at"],
-        finished_at=now,
+        finished_at=results.now,
         inputs=plan["inputs"],
         lines=dict(lines),
         records_read=plan["read"]["records"],
@@ -140,9 +180,9 @@ def _facts(
         credits_read=plan["read"]["credits"],
         not_sent_columns=plan["columns_not_sent"],
         actions=plan["actions"],
-        requests=requests,
-        profile=profile.stages,
-        left_over=left_over,
+        requests=results.requests,
+        profile=results.profile.stages,
+        left_over=plan.get("settled_for_earlier_runs", 0),
         settings=plan["settings"],
         per_second=plan["per_second"],
         mapping=plan["mapping"],
@@ -154,6 +194,7 @@ def _facts(
         accepted=plan["accepted"],
         control_totals=plan.get("control_totals", []),
         tools=tools(),
+        pace=None if results.settled is None else pace(results.settled),
     )
 
 
@@ -195,21 +236,6 @@ def _write_rows(folder: RunFolder, workbench: duckdb.DuckDBPyConnection, columns
                     if name == "rejected" and sum(table.height for table in for_people) <= MOST_ROWS_FOR_PEOPLE:
                         for_people.append(listed_here)
     _write_workbook(folder, pl.concat(for_people))
-
-
-def _write_differences(folder: RunFolder, workbench: duckdb.DuckDBPyConnection) -> None:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(_DIFFERENCE_COLUMNS)
-    writer.writerows(differences(workbench))
-    write_bytes(folder.path / "differences.csv", text.getvalue().encode())
-
-
-def _write_returned(folder: RunFolder) -> None:
-    """Every cell of rows that came back about which there is something to say."""
-    cells = pl.read_parquet(folder.staged / "returned.parquet", glob=False).rename({"row_id": ROW_ID})
-    with renamed_when_whole(folder.path / "returned.csv") as path:
-        cells.write_csv(path)
 
 
 def _write_workbook(folder: RunFolder, rejected: pl.DataFrame) -> None:

@@ -24,10 +24,18 @@ def run_import(
     stopping = stopping or StopRequest()
     run_id = new_run_id(paths, settings.reports)
     with writing(settings, target.environment, run_id) as ledger:
-        left_over = settle_earlier_runs(settings, target, ledger, stopping, watch)
-        planned = plan_import(paths, settings, target.environment, stopping=stopping, watch=watch, run_id=run_id)
+        settled_first = settle_earlier_runs(settings, target, ledger, stopping, watch)
+        planned = plan_import(
+            paths,
+            settings,
+            target.environment,
+            stopping=stopping,
+            watch=watch,
+            run_id=run_id,
+            settled_first=settled_first,
+        )
         refuse_too_many(planned.folder.read_plan(), settings)
         refuse_alarms(planned.folder.read_plan(), settings)
         approve(planned)
         sign_for_plan(planned.folder, "approver", settings.planner)
-        return submit_and_report(planned.folder, settings, target, ledger, stopping, watch, left_over=left_over)
+        return submit_and_report(planned.folder, settings, target, ledger, stopping, watch)

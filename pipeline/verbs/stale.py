@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,7 @@ def refuse_stale(
 ) -> None:
     """Raise PlanStale, naming everything that moved since the plan was made."""
     refuse_damaged(folder, environment)
-    if ledger.run(folder.run_id) is not None:
-        raise PlanStale(f"plan {folder.run_id} was begun before; to finish it: pipeline resume {folder.run_id}")
+    _refuse_applied(folder, ledger)
     plan = folder.read_plan()
     moved = [
         *_moved_inputs(plan),
@@ -33,6 +33,27 @@ def refuse_stale(
     ]
     if moved:
         raise PlanStale(f"plan {folder.run_id} is stale: {' and '.join(moved)} changed since; make a new plan")
+
+
+def _refuse_applied(folder: RunFolder, ledger: Ledger) -> None:
+    """Raise PlanStale where a plan was applied, or where its application has begun and not finished."""
+    run = ledger.run(folder.run_id)
+    if run is None:
+        if folder.was_applied or folder.is_unfinished:
+            raise PlanStale(
+                f"plan {folder.run_id} was applied, and this home has no record of it; use the --home that it was applied with"
+            )
+    elif run["status"] == "finished" and not folder.is_unfinished:
+        raise PlanStale(f"plan {folder.run_id} was applied; it finished at {_moment(run['ended_at'])}")
+    else:
+        raise PlanStale(
+            f"plan {folder.run_id} has begun at {_moment(run['started_at'])} and has not finished",
+            suggests=("resume", folder.run_id),
+        )
+
+
+def _moment(text: str) -> str:
+    return f"{datetime.fromisoformat(text).astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def refuse_damaged(folder: RunFolder, environment: Environment) -> None:

@@ -6,12 +6,23 @@ from typing import Any
 
 import polars as pl
 
-from pipeline.ledger import Ledger
+from pipeline.errors import ThresholdExceeded
+from pipeline.ledger import Ledger, is_holding
 from pipeline.outcomes import State
+from pipeline.reporting import stopped_by
 from pipeline.returning import settled
 from pipeline.run_folder import RunFolder, all_runs
 
-__all__ = ["RunFolder", "RunStatus", "find_run", "named_run", "status_of", "statuses"]
+__all__ = ["RunFolder", "RunStatus", "find_run", "named_run", "sealed_folder", "status_of", "statuses"]
+
+#: What there is to say of a run that has no summary of its status.
+_VERDICTS = {
+    "planned": "Planned; its report is not written.",
+    "running": "The run goes on; its results are partial.",
+    "interrupted": "The run has ended before its results were complete: what is here is partial. Resume it.",
+    "stopped": "The run has stopped; its results are not written. Resume it.",
+    "finished": "The run has finished; its results are not here.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +30,7 @@ class RunStatus:
     """Where a run stands."""
 
     run_id: str
-    status: str  #: planned, running, interrupted (its process is gone), stopped or finished
+    status: str  #: planned, running, interrupted (it has ended before its results were complete), stopped or finished
     environment: str
     planned: int
     later: int  #: creates that were left for a later wave
@@ -28,8 +39,16 @@ class RunStatus:
     ended_at: str | None
     exit_code: int | None
     reports: str
+    verdict: str  #: one sentence: what became of the records, or that nobody knows yet
     came_back: int = 0  #: records that later runs took once more, mended perhaps
     overall: dict[str, int] = field(default_factory=dict)  #: fate -> records of this run, with what became of those
+
+    @property
+    def label(self) -> str:
+        """The status and the exit code; a plan that a threshold refuses is stopped."""
+        is_refused = self.status == "planned" and self.exit_code == ThresholdExceeded.exit_code
+        status = "stopped" if is_refused else self.status
+        return status if self.exit_code is None or status == "planned" else f"{status} ({self.exit_code})"
 
     @property
     def left(self) -> int:
@@ -55,9 +74,10 @@ def status_of(folder: RunFolder, home: Path, *, since: bool = False) -> RunStatu
             known = ledger.run(folder.run_id)
             states = ledger.counts(folder.run_id)
     status = known["status"] if known else "planned"
-    is_under_way = bool(known) and (status == "running" or folder.is_unfinished)
-    if known and is_under_way:  # what it sent may be all settled, and its results not written
-        status = "running" if _is_alive(known["pid"]) else "interrupted"
+    if known and (status == "running" or folder.is_unfinished):  # all may be settled, and the results not written
+        is_running = is_holding(home / plan["environment"]["name"], folder.run_id)
+        status = "running" if is_running else "interrupted"
+    summary = _summary(folder, status)
     overall, came_back = _with_what_came_back(folder) if since else ({}, 0)
     return RunStatus(
         run_id=folder.run_id,
@@ -68,8 +88,9 @@ def status_of(folder: RunFolder, home: Path, *, since: bool = False) -> RunStatu
         states=states,
         started_at=known["started_at"] if known else None,
         ended_at=known["ended_at"] if known else None,
-        exit_code=_exit_code(folder, status),
+        exit_code=summary.get("exit_code"),
         reports=str(folder.path),
+        verdict=_verdict(summary) or _VERDICTS[status],
         came_back=came_back,
         overall=overall,
     )
@@ -109,8 +130,13 @@ def newest_run(reports: Path) -> RunFolder | None:
 
 
 def named_run(reports: Path, run_id: str) -> RunFolder:
-    """The run of that name; raise RunNotFound, naming the latest, where there is none."""
+    """The run of that name (see `RunFolder.find`)."""
     return RunFolder.find(reports, run_id)
+
+
+def sealed_folder(reports: Path, name: str) -> Path:
+    """The folder of a run, a reconciliation or a span by its id, or by the beginning of its id."""
+    return RunFolder.find(reports, name, of_any_kind=True).path
 
 
 def find_run(reports: Path, home: Path, run_id: str | None, *, resumable: bool = False) -> RunFolder | None:
@@ -123,12 +149,15 @@ def find_run(reports: Path, home: Path, run_id: str | None, *, resumable: bool =
     return None
 
 
-def _exit_code(folder: RunFolder, status: str) -> int | None:
-    if status not in {"finished", "stopped"} or not (folder.path / "summary.json").is_file():
-        return None
+def _verdict(summary: dict[str, Any]) -> str:
+    """The verdict of a summary; of a plan that is refused, by what."""
+    stops = stopped_by(summary) if summary.get("status") == "planned" else []
+    return f"Stopped by {', '.join(stops)}. {summary['verdict']}" if stops else summary.get("verdict", "")
+
+
+def _summary(folder: RunFolder, status: str) -> dict[str, Any]:
+    """The summary of a run, where it is that of its present status."""
+    if folder.is_unfinished or not (folder.path / "summary.json").is_file():
+        return {}
     summary = folder.read_json("summary.json")
-    return int(summary["exit_code"]) if summary["status"] == status else None
-
-
-def _is_alive(pid: int) -> bool:
-    return Path(f"/proc/{pid}").exists() if Path("/proc").is_dir() else True
+    return summary if summary["status"] == status else {}

@@ -16,7 +16,7 @@ from pipeline.currency import known
 from pipeline.ledger import Ledger
 from pipeline.masking import Pii, shown, token
 from pipeline.outcomes import Found, NotFound
-from pipeline.run_folder import RunFolder, all_runs
+from pipeline.run_folder import RunFolder, all_runs, matching_runs
 from pipeline.sources import lines_of
 from pipeline.verbs.report.open_rows import home_key
 
@@ -66,10 +66,7 @@ def trace(what: str, settings: Settings, *, pii: Pii = Pii.MASKED, target: Targe
     runs = [run for run in all_runs(settings.reports) if (run.path / "rows.parquet").is_file()]
     purged = [run.run_id for run in runs if not run.parts("records")]
     homes = sorted(path for path in settings.home.glob("*") if path.is_dir())
-    run_id, _, row_id = what.partition(" ")
-    is_named = any(run.run_id == run_id for run in runs)
-    references = {what}
-    rows = _newest_row(runs, run_id, row_id) if is_named else _newest_row(runs, "", what)
+    references, rows = {what}, _row(runs, what)
     rows |= {(run.run_id, row_id) for run in runs for row_id in _rows_of_billing_id(run, what)}
     if not any(next(_records(run, references, rows), None) for run in runs):
         # A ledger is searched for a billing id from its beginning to its end, so only where nothing else knows it.
@@ -96,13 +93,19 @@ def trace(what: str, settings: Settings, *, pii: Pii = Pii.MASKED, target: Targe
     return Life(persons, [_appearance(run, record, pii, key) for run, record in found], events, now, purged, pii.value)
 
 
-def _newest_row(runs: Sequence[RunFolder], run_id: str, row_id: str) -> set[tuple[str, str]]:
-    """The row of that id in the run that was named, else in the newest that has one: tomorrow's file has other rows under these ids."""
+def _row(runs: Sequence[RunFolder], what: str) -> set[tuple[str, str]]:
+    """The row that a text names: `RUN_ID ROW_ID`, or the row of that id in the newest run that has one."""
+    run_id, _, row_id = what.partition(" ")
+    candidates = matching_runs(run_id, runs) if row_id else []
+    return (_newest_row(candidates, row_id) if len(candidates) == 1 else set()) or _newest_row(runs, what)
+
+
+def _newest_row(runs: Sequence[RunFolder], row_id: str) -> set[tuple[str, str]]:
+    """The row of that id in the newest run that has one: tomorrow's file has other rows under these ids."""
     for run in reversed(runs):
-        if run_id in {"", run.run_id}:
-            rows = pl.scan_parquet(run.path / "rows.parquet", glob=False).select("row_id")
-            if rows.filter(pl.col("row_id") == row_id).collect().height:
-                return {(run.run_id, row_id)}
+        rows = pl.scan_parquet(run.path / "rows.parquet", glob=False).select("row_id")
+        if rows.filter(pl.col("row_id") == row_id).collect().height:
+            return {(run.run_id, row_id)}
     return set()
 
 

@@ -15,6 +15,7 @@ from pipeline.verifier.row_by_row import Recomputed, walk
 from pipeline.verifier.seals import MANIFEST, UNFINISHED, changed_files, purged_files, read_manifest
 from pipeline.verifier.stated import of_summary, of_the_page, same_story, unread_books
 
+_PAGES = ("report.html ", "report.xlsx ")
 _CHECKS = {
     "lines": "every line of the inputs is the header, blank, skipped or of one record, and says what the list says",
     "partition": "every record stands in one list, once, under a fate of that list",
@@ -31,13 +32,12 @@ def verify(folder: Path, inputs_at: Sequence[Path] = ()) -> Verified:
     Of a reconciliation or a span of time: what its folder alone can show. `inputs_at`: folders to look in for inputs, and a config,
     that do not lie any more where they were read.
     """
+    if (folder / UNFINISHED).exists():
+        return Verified(folder.name, 0, [_unfinished(folder)])
     manifest, broken_seal = read_manifest(folder)
     checks = [Check(f"{MANIFEST} is as it was written", broken_seal is None, broken_seal or "")]
     if not manifest:
         return Verified(folder.name, 0, checks)
-    if (folder / UNFINISHED).exists():
-        told = f"it goes on, or was killed, and what lies here is from before: pipeline resume {folder.name}"
-        checks.append(Check("the run has ended and its results are whole", holds=False, found=told))
     records = 0
     try:
         if "kind" in manifest:
@@ -54,6 +54,11 @@ def verify(folder: Path, inputs_at: Sequence[Path] = ()) -> Verified:
     except Exception as error:  # noqa: BLE001
         checks.append(unreadable("the files can be read as what they are", error))
     return Verified(folder.name, records, checks)
+
+
+def _unfinished(folder: Path) -> Check:
+    what = "the run has finished and its results are complete"
+    return Check(what, holds=False, found="it goes on or was stopped", suggests=("resume", folder.name))
 
 
 def _where_they_are(manifest: dict[str, Any], folders: Sequence[Path]) -> dict[str, Any]:
@@ -73,8 +78,11 @@ def _where_they_are(manifest: dict[str, Any], folders: Sequence[Path]) -> dict[s
 
 
 def _of_files(folder: Path, manifest: dict[str, Any]) -> Iterator[Check]:
-    wrong = "; ".join(changed_files(folder, manifest))
-    yield Check("every file of the run is the one that was written", not wrong, wrong)
+    wrong = list(changed_files(folder, manifest))
+    # Whatever fails between a page and its place in the manifest leaves nothing else to be made again.
+    can_be_made = bool(wrong) and all(one.startswith(_PAGES) for one in wrong)
+    suggests = ("report", folder.name) if can_be_made else ()
+    yield Check("every file of the run is the one that was written", not wrong, "; ".join(wrong), suggests)
     if purged := purged_files(folder, manifest):
         yield Check("the staged files are those that were written", None, f"{len(purged)} fell under retention")
     for file in [*manifest["inputs"], *([manifest["config"]] if manifest["config"] else [])]:

@@ -12,6 +12,7 @@ class Check:
     what: str
     holds: bool | None
     found: str = ""  #: the first thing that does not hold
+    suggests: tuple[str, ...] = ()  #: the words of a command that helps, such as ("resume", RUN_ID)
 
 
 @dataclass(frozen=True, slots=True)

@@ -162,7 +162,7 @@ def of_the_page(folder: Path, summary: dict[str, Any], *names: str) -> Check:
     """What a page says is not recomputed; but it tells the verdict of the summary, and what it is of (run_id, say)."""
     path = folder / "report.html"
     if not path.is_file():
-        return Check(_PAGE, None, "there is no page; pipeline report makes it")
+        return Check(_PAGE, None, "there is no page")
     return page_tells(path.read_text(encoding="utf-8"), summary, *names)
 
 

@@ -252,7 +252,7 @@ def test_the_ledger_of_another_environment_is_a_fault_and_unsettled_requests_are
     ours = looked(tmp_path, destination="sandbox")
     theirs = looked(tmp_path, destination="sandbox", environment="sandbox", merchant="another")
 
-    assert (ours["ledger"].verdict, ours["ledger"].mend[:15]) == (Verdict.WARNING, "pipeline resume")
+    assert (ours["ledger"].verdict, ours["ledger"].suggests) == (Verdict.WARNING, ("resume",))
     assert "1 requests are unsettled" in ours["ledger"].told
     assert theirs["ledger"].verdict is Verdict.FAULT
 
@@ -269,7 +269,7 @@ def test_a_lock_that_a_run_holds_is_told_with_its_holder_and_stays_held(tmp_path
 
 def test_known_customers_are_told_and_damaged_ones_are_a_fault(pipeline):
     customers_csv(pipeline.folder / "known.csv", 3)
-    pipeline("references", "load", "known.csv", "--home", "home")
+    pipeline("references", "load", "known.csv", "--sandbox", "--home", "home")
 
     known = looked(pipeline.folder, destination="sandbox")["references"]
     (pipeline.folder / "home" / "sandbox" / "references.duckdb").write_bytes(b"x" * 5000)

@@ -173,7 +173,8 @@ def test_what_a_run_has_settled_is_told_without_what_it_only_began_or_another_ha
     ledger.record_intents("run-2", AT, [intent("B-1")], "credential")
     ledger.record("run-2", AT, [answered(intent("B-1"), State.CREATED)])
 
-    assert sorted(chain.from_iterable(ledger.settled_by("run-1"))) == ["A-0", "A-1"]
+    settled = chain.from_iterable(ledger.settled_by("run-1"))
+    assert sorted(reference for reference, _, _ in settled) == ["A-0", "A-1"]
     assert list(ledger.settled_by("run-3")) == []
 
 

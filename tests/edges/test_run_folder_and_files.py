@@ -13,7 +13,7 @@ import pytest
 from pipeline import files
 from pipeline.errors import OutputRefused, RunNotFound
 from pipeline.files import private_folder, renamed_when_whole, sha256_of, write_bytes, written_whole
-from pipeline.run_folder import RESULT_FILES, RunFolder, all_runs
+from pipeline.run_folder import RESULT_FILES, RunFolder, all_runs, matching_runs
 from pipeline.verifier.seals import read_manifest
 from tests.conftest import customers_csv
 
@@ -219,6 +219,23 @@ def test_a_name_that_is_no_run_is_not_looked_for(tmp_path, name):
 
     with pytest.raises(RunNotFound, match=RUN_ID):
         RunFolder.find(tmp_path, name)
+
+
+def test_every_beginning_of_an_id_names_the_runs_that_begin_with_it_and_no_pattern_does(tmp_path):
+    ids = [RUN_ID, RUN_ID.replace("0302", "0303"), f"{RUN_ID}-abcdef", RUN_ID.replace("customers", "c")]
+    for run_id in ids:
+        RunFolder.create(tmp_path, run_id).write_json("plan.json", {})
+    runs, wrong = all_runs(tmp_path), []
+    for text in {run_id[:length] for run_id in ids for length in range(1, len(run_id) + 1)}:
+        beginning = [run_id for run_id in sorted(ids) if run_id.startswith(text)]
+        if [run.run_id for run in matching_runs(text, runs)] != ([text] if text in ids else beginning):
+            wrong.append(text)
+    patterns = ["*", "?", "2026*", "[0-9]", "2026.*", f"{RUN_ID[:-1]}?", "LATEST", "Latest", f" {RUN_ID}", f"{RUN_ID} "]
+
+    assert wrong == []
+    assert [text for text in [*patterns, "", ".", ".."] if matching_runs(text, runs)] == []
+    assert [run.run_id for run in matching_runs("latest", runs)] == [max(ids)]
+    assert matching_runs("latest", []) == []
 
 
 def test_runs_are_those_that_have_a_plan_oldest_first(tmp_path):

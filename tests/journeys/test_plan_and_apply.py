@@ -308,7 +308,7 @@ def test_known_customers_are_skipped_held_or_flagged_as_the_references_say(pipel
     (pipeline.folder / "c.csv").write_text("\n".join([HEADER, *rows]) + "\n")
     (pipeline.folder / "known.csv").write_text("\n".join(known) + "\n")
 
-    loaded = json.loads(pipeline("references", "load", "known.csv", "--json").stdout)
+    loaded = json.loads(pipeline("references", "load", "known.csv", "--sandbox", "--json").stdout)
     result = pipeline("run", "c.csv", "--base-url", outside.base_url, "--yes", environment=outside.environment)
 
     summary = pipeline.summary()
@@ -347,7 +347,7 @@ def test_references_that_name_no_customer_are_told_and_the_rest_is_known(pipelin
         "external_reference,email\na-1,a@example.com\nb 2,b@example.com\nc-3,c@\nshort\n"
     )
 
-    result = pipeline("references", "load", "known.csv")
+    result = pipeline("references", "load", "known.csv", "--sandbox")
 
     assert result.returncode == 1
     assert "known.csv:3 names no customer: VALIDATE.REFERENCE_CHARACTERS:external_reference" in result.stderr

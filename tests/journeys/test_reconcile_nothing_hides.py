@@ -330,7 +330,7 @@ def test_a_billing_id_that_we_never_had_is_no_difference(imported):
     pipeline, outside = imported
     (pipeline.folder / "known.csv").write_text(f"{EXPORT}\nref-9,Nine,nine@example.com,,ZAR,7\n")
     (ledger,) = (pipeline.folder / ".pipeline").glob("*/ledger.sqlite")
-    pipeline("references", "load", "known.csv", "--environment", ledger.parent.name)
+    pipeline("references", "load", "known.csv", "--sandbox", "--environment", ledger.parent.name)
     (pipeline.folder / "nine.csv").write_text(f"{EXPORT}\nref-9,Nine,nine@example.com,,ZAR,7\n")
     pipeline("run", "nine.csv", "--base-url", outside.base_url, "--yes", environment=outside.environment)
     assert pipeline.summary()["fates"]["already_exists_same"] == 1

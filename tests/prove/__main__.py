@@ -11,6 +11,7 @@
     python -m tests.prove look-ups --seeds 0:2         10,000 customers looked up at a pace, killed five times on the way
     python -m tests.prove verified --seeds 0:500       runs with faults: `verify` passes, and fails where a byte was changed
     python -m tests.prove names --seeds 0:200          every command over odd names of columns, keys, sheets, files and folders
+    python -m tests.prove stranded --seeds 0:100       faults and kills while results are written: a resume finishes the run
     python -m tests.prove summary                      what the gathered results of this code come to
 
 Results are gathered in tests/prove/results/, with commit and machine; what has seeds goes on where it stopped.
@@ -26,7 +27,7 @@ from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import asdict
 from typing import Any
 
-from tests.prove import chaos, differences, disk, look_ups, machine, mutants, names, simulation, verified
+from tests.prove import chaos, differences, disk, look_ups, machine, mutants, names, simulation, stranded, verified
 from tests.prove.gathering import bound, done, gather
 from tests.prove.kills import journey
 from tests.prove.summing import summary
@@ -85,6 +86,10 @@ def main() -> int:
     naming.add_argument("--seeds", type=_range, default=range(20), help="FROM:TO, each a world of 85 columns")
     naming.add_argument("--jobs", type=int, default=os.cpu_count())
     naming.set_defaults(run=lambda said: _each("names", names.block, said))
+    stranding = programmes.add_parser("stranded")
+    stranding.add_argument("--seeds", type=_range, default=range(25), help="FROM:TO")
+    stranding.add_argument("--jobs", type=int, default=os.cpu_count())
+    stranding.set_defaults(run=lambda said: _in_blocks("stranded", stranded.block, said, RUNS, "faults_met"))
     removing = programmes.add_parser("mutants")
     removing.add_argument("--seeds", type=_range, default=range(200))
     removing.set_defaults(run=lambda said: _mutants(said.seeds))

@@ -32,6 +32,7 @@ PROVEN = {
     "look-ups": (*_RECONCILING, "billing", "submission"),
     "names": ("",),
     "reconciling": _RECONCILING,
+    "stranded": (*_VERIFYING, *_SUBMISSION),
     "verified": _VERIFYING,
 }
 

@@ -112,6 +112,12 @@ _PROGRAMMES: dict[str, tuple[Callable[[Lines], int], Callable[[Lines], str]]] = 
             f"runs of {sum(line['records'] for line in lines):,} records, each verified, spoilt and verified again"
         ),
     ),
+    "stranded": (
+        lambda lines: len({seed for line in lines for seed in range(*line["seeds"])}),
+        lambda lines: (
+            f"runs that met {sum(line['faults_met'] for line in lines):,} faults after sending and were finished"
+        ),
+    ),
     "mutants": (
         lambda lines: lines[-1]["rules"],
         lambda _: "rules, each removed in turn, without the unique reference",

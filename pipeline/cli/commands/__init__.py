@@ -14,6 +14,7 @@ from pipeline.cli.commands.importing import apply, plan, resume, run
 from pipeline.cli.commands.looking import explain, inspect, runs, status, trace
 from pipeline.cli.commands.practising import demo, sandbox
 from pipeline.cli.commands.preparing import init, references, schema
+from pipeline.cli.suggestions import remembering
 
 __all__ = ["cli"]
 
@@ -48,3 +49,4 @@ for _command in (
     sandbox,
 ):
     cli.add_command(_command)
+remembering(cli)

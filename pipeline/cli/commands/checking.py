@@ -8,6 +8,7 @@ import click
 
 from pipeline.cli import options
 from pipeline.cli.printing import show_json, show_line
+from pipeline.cli.suggestions import suggested
 
 
 @click.command()
@@ -42,7 +43,8 @@ def check(**given: Any) -> int:
     for finding in found:
         show_line(f"{finding.verdict:<11} {finding.what:<11} {finding.told}")
         if finding.mend:
-            show_line(f"{'':23} -> {finding.mend}")
+            command = f": {suggested(*finding.suggests)}" if finding.suggests else ""
+            show_line(f"{'':23} -> {finding.mend}{command}")
     return code
 
 

@@ -31,22 +31,20 @@ def verify(**given: Any) -> int:
     """
     from dataclasses import asdict
 
-    from pipeline.verbs.status import named_run
+    from pipeline.verbs.status import sealed_folder
     from pipeline.verifier import verify, verify_bundle
 
     path = Path(given["run_id"])
     if path.is_file():
         found = verify_bundle(path)
     else:
-        reports = options.places_of(given).reports
-        here = path if path.is_dir() else reports / path.name
-        folder = here if (here / "manifest.json").is_file() else named_run(reports, given["run_id"]).path
+        folder = path if path.is_dir() else sealed_folder(options.places_of(given).reports, given["run_id"])
         found = verify(folder, given["inputs_at"])
     if given["as_json"]:
         show_json({**asdict(found), "holds": found.holds, "exit_code": found.exit_code})
         return found.exit_code
     for check in found.checks:
-        show_verdict(holds=check.holds, what=check.what, found=check.found)
+        show_verdict(check)
     broken = sum(check.holds is False for check in found.checks)
     open_checks = sum(check.holds is None for check in found.checks)
     told = (

@@ -7,6 +7,7 @@ import click
 
 from pipeline.cli import options
 from pipeline.cli.printing import say, show_json, show_plan, show_profile, show_report
+from pipeline.cli.suggestions import suggested
 
 if TYPE_CHECKING:
     from pipeline.verbs.results import Report
@@ -138,6 +139,6 @@ def _show(report: "Report", *, as_json: bool) -> int:
     else:
         show_report(report.content)
     if report.content["stopped_because"]:
-        say(f"stopped: {report.content['stopped_because']}; pipeline resume {report.content['run_id']}")
+        say(f"stopped: {report.content['stopped_because']}; to go on: {suggested('resume', report.content['run_id'])}")
     sys.stdout.flush()
     return report.exit_code

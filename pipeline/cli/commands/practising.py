@@ -13,6 +13,7 @@ from pipeline.cli.printing import say, show_line, show_report
 @click.option("--reports", type=click.Path(path_type=Path), help="Folder of run folders.  [default: reports]")
 def demo(**given: Any) -> int:
     """The whole job on the sample data against a fresh sandbox, and where its report is."""
+    from dataclasses import replace
     from tempfile import TemporaryDirectory
 
     from pipeline.cli.progress import watching
@@ -27,7 +28,9 @@ def demo(**given: Any) -> int:
     ):
         settings = options.settings({**given, "home": Path(home)}, destination="sandbox")
         target = sandbox_target(sandbox.base_url, sandbox.api_key)
-        result = run_demo(settings, target, stopping=stopping, watch=watch)
+        # Its home goes with this process, so that nothing of it can be resumed.
+        silent = replace(watch, unfinished=lambda _run_id: None)
+        result = run_demo(settings, target, stopping=stopping, watch=silent)
     show_report(result.report.content)
     sums = ", ".join(f"{amount} {currency}" for currency, amount in sorted(result.held["sums"].items()))
     show_line(f"the sandbox holds {result.held['customers']} customers, in minor units: {sums}")

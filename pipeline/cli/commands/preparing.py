@@ -83,7 +83,7 @@ def load(**given: Any) -> int:
     from pipeline.verbs.references import load_references
 
     config = options.config(given)
-    place = options.where(given, config) or "sandbox"
+    place = options.said_where(given, config)
     settings = options.settings(given, config, destination=place)
     environment = environment_from(place, options.naming(place, given, config))
     with watching(quiet=given["as_json"]) as watch:

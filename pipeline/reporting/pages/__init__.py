@@ -10,5 +10,6 @@ from pipeline.reporting.pages.period import render_period
 from pipeline.reporting.pages.reconciliation import render_reconciliation
 from pipeline.reporting.pages.run import EXIT_CODES, render_run
 from pipeline.reporting.pages.templates import our_own_words
+from pipeline.reporting.pages.unfinished import render_unfinished
 
-__all__ = ["EXIT_CODES", "our_own_words", "render_period", "render_reconciliation", "render_run"]
+__all__ = ["EXIT_CODES", "our_own_words", "render_period", "render_reconciliation", "render_run", "render_unfinished"]

@@ -60,12 +60,12 @@ def make_bundle(
     that may stand in it although a record says them; the manifest says how many there were.
     """
     folder = RunFolder.find(settings.reports, run_id)
-    target = output or settings.reports / f"{run_id}.evidence.zip"
+    target = output or settings.reports / f"{folder.run_id}.evidence.zip"
     _refuse(folder, pii, target, replace=replace)
     with renamed_when_whole(target) as path:
         hashes: dict[str, str] = {}
         with ZipFile(path, "w", ZIP_DEFLATED, compresslevel=6) as archive:
-            told = {"run_id": run_id, "made_at": _now(), "maker": settings.planner, "version": __version__}
+            told = {"run_id": folder.run_id, "made_at": _now(), "maker": settings.planner, "version": __version__}
             readme = _README.format(**told, pii=_PII[pii], name=target.name).encode()
             for name, blocks in itertools.chain([("README.txt", [readme])], members(folder, settings, pii)):
                 hashes[name] = _written(archive, name, blocks)

@@ -25,10 +25,11 @@ def runs_to_reconcile(reports: Path, home: Path, run_ids: Sequence[str] = (), si
     Raises RunNotFound where one that was named, or the newest, cannot be taken in, or there are several environments.
     """
     if run_ids:
-        named = [RunFolder.find(reports, run_id) for run_id in dict.fromkeys(run_ids)]
-        if faults := [f"run {run.run_id} {why}" for run in named if (why := _unfit(run, home))]:
-            raise RunNotFound("; ".join(faults))
-        return _of_one_environment(TakenIn(named))
+        found = [RunFolder.find(reports, run_id) for run_id in run_ids]
+        runs = list({run.run_id: run for run in found}.values())
+        if faults := [f"run {run.run_id} {why}" for run in runs if (why := _unfit(run, home))]:
+            raise RunNotFound("; ".join(faults), suggests=_next_for(runs, home))
+        return _of_one_environment(TakenIn(runs))
     first = day_of(since).strftime("%Y%m%d") if since is not None else ""
     fit, left_out = list[RunFolder](), dict[str, str]()
     for run in all_runs(reports):
@@ -42,12 +43,13 @@ def runs_to_reconcile(reports: Path, home: Path, run_ids: Sequence[str] = (), si
     if since is None:
         newest = max([*(run.run_id for run in fit), *left_out], default=None)
         if newest in left_out:
-            raise RunNotFound(f"run {newest} {left_out[newest]}")
+            raise RunNotFound(f"run {newest} {left_out[newest]}", suggests=_resume(newest, left_out[newest]))
         fit, left_out = fit[-1:], {}
         if fit and not _is_known(fit[0], home):
             raise RunNotFound(
-                f"run {newest} is in no ledger under {home}: it was made with another --home, as a demo's is, or the ledger is gone."
-                f" To hold it against billing all the same, name it: pipeline reconcile {newest}"
+                f"run {newest} is in no ledger under {home}: it was made with another --home, as a demo's is, or the ledger is"
+                " gone. To reconcile it anyway",
+                suggests=("reconcile", str(newest)),
             )
     if not fit:
         raise RunNotFound(
@@ -55,6 +57,15 @@ def runs_to_reconcile(reports: Path, home: Path, run_ids: Sequence[str] = (), si
             + "".join(f"; run {run_id} {why}" for run_id, why in left_out.items())
         )
     return _of_one_environment(TakenIn(fit, left_out))
+
+
+def _next_for(runs: Sequence[RunFolder], home: Path) -> tuple[str, ...]:
+    """What to do about the first of these runs that has begun and not finished."""
+    return next((words for run in runs if (words := _resume(run.run_id, _unfit(run, home)))), ())
+
+
+def _resume(run_id: str, why: str | None) -> tuple[str, ...]:
+    return ("resume", run_id) if why is NEVER_FINISHED else ()
 
 
 def _is_known(run: RunFolder, home: Path) -> bool:
@@ -74,6 +85,7 @@ def day_of(text: str) -> date:
         raise ConfigError(f"{text!r} is no day; write it as 2026-11-01") from None
 
 
+NEVER_FINISHED = "has begun and has not finished, so part of it is in billing"
 NEVER_APPLIED = "was planned and never applied: there is nothing of it in billing, and nothing to reconcile"
 
 
@@ -82,11 +94,7 @@ def _unfit(run: RunFolder, home: Path) -> str | None:
     if not run.was_applied or run.is_unfinished:
         with Ledger.read(home / run.read_json("plan.json")["environment"]["name"]) as ledger:
             begun = ledger is not None and ledger.run(run.run_id) is not None
-        return (
-            f"was begun and never finished, so part of it is in billing: pipeline resume {run.run_id}"
-            if begun
-            else NEVER_APPLIED
-        )
+        return NEVER_FINISHED if begun else NEVER_APPLIED
     run.read_plan()
     if not run.parts("records") or len(run.parts("records")) != len(run.parts("fates")):
         return "has no staged files any more (they fell under retention), and only they hold what was sent"

@@ -1,5 +1,6 @@
 """What stands on a report beside the run's own summary: gathered from the folders of the run and of its reconciliation."""
 
+import shlex
 from collections.abc import Iterator
 from datetime import datetime
 from functools import partial
@@ -13,6 +14,7 @@ from pipeline.masking import Pii, shown
 from pipeline.reporting import Beside, Open, ages, differences_shown, shown_as, with_examples, without_examples
 from pipeline.run_folder import RunFolder
 from pipeline.signatures import digest, signed
+from pipeline.verbs.places import place_options
 from pipeline.verbs.report.evidence import Reconciliations, lies_beneath
 from pipeline.verbs.report.open_rows import home_key, naming, oldest, open_items
 
@@ -41,6 +43,7 @@ def beside_of(folder: RunFolder, content: dict[str, Any], home: Path, pii: Pii, 
         oldest=list(oldest(items, until, person, _MOST_OPEN)),
         signed=signed(folder.signatures(), beneath),
         evidence=digest(beneath),
+        places="".join(f" {shlex.quote(word)}" for word in place_options(home, folder.path.parent)),
         workbook=workbook,
     )
 
@@ -98,5 +101,5 @@ def _unquoted(name: str) -> pl.Expr:
 
 def _read(path: Path) -> pl.DataFrame:
     if not path.is_file():
-        raise OutOfBalance(f"{path} is not there any more; see: pipeline verify {path.parent.name}")
+        raise OutOfBalance(f"{path} is not there any more", suggests=("verify", path.parent.name))
     return pl.read_csv(path, infer_schema=False, glob=False)

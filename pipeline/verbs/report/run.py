@@ -32,7 +32,7 @@ def make_report(
     folder = RunFolder.find(settings.reports, run_id)
     refuse_unfinished(folder)
     if not (folder.path / "summary.json").is_file():
-        raise RunNotFound(f"run {run_id} has no summary yet: it was planned by a process that was stopped")
+        raise RunNotFound(f"run {folder.run_id} has no summary yet: it was planned by a process that was stopped")
     if output is None and pii is not Pii.MASKED:
         raise NotApproved("the report in the run's folder is masked; say where another goes: --output FOLDER")
     folder.refuse_other_signatures()
@@ -44,7 +44,8 @@ def refuse_unfinished(folder: RunFolder) -> None:
     """Raise NotApproved where a run goes on or was killed: what its folder says is from before."""
     if folder.is_unfinished:
         raise NotApproved(
-            f"run {folder.run_id} was begun and is not finished, and its results are from before: pipeline resume {folder.run_id}"
+            f"run {folder.run_id} has begun and has not finished, so its results are partial",
+            suggests=("resume", folder.run_id),
         )
 
 

@@ -34,11 +34,11 @@ def sign(
     refuse_unfinished(folder)
     found = verify(folder.path, inputs_at)
     if not found.holds:
-        raise OutOfBalance("; ".join([f"run {run_id} does not verify, and is not signed", *_broken(found)]))
+        raise OutOfBalance("; ".join([f"run {folder.run_id} does not verify, and is not signed", *_broken(found)]))
     content, every = folder.read_json("summary.json"), Reconciliations.of(folder.path.parent)
-    reconciliation = every.newest(run_id)
+    reconciliation = every.newest(folder.run_id)
     if role == "reviewer":
-        _refuse_what_is_not_done(content, reconciliation, every.all_of(run_id), note)
+        _refuse_what_is_not_done(content, reconciliation, every.all_of(folder.run_id), note)
     elif stops := stopped_by(content):
         raise NotApproved(f"the plan is stopped by {', '.join(stops)}: it is not approved as it stands")
     beneath = lies_beneath(folder, role, reconciliation)

@@ -100,7 +100,7 @@ def made(folder: Path, rows: int, known: int, kind: str = "usual") -> tuple[Path
 
 
 def place(home: Path) -> list[Any]:
-    return ["--environment", "bench", "--merchant", "bench", "--home", home]
+    return ["--sandbox", "--environment", "bench", "--merchant", "bench", "--home", home]
 
 
 #: A process inherits the peak of the one that it was forked from, so a small one starts them and counts.

@@ -1,0 +1,344 @@
+"""Every command that a message suggests works as it is printed: with the same home, reports and config, quoted for a shell."""
+
+import ast
+import html
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+
+from pipeline.cli.commands import cli
+from pipeline.run_folder import RunFolder
+from pipeline.verbs import results
+from tests.conftest import REPOSITORY, Inside, customers_csv
+
+PLACES = ["--home", "my home", "--reports", "our $reports"]
+CONFIG = "environment: sandbox\nmerchant: sandbox\naddress: sandbox\nstream: {name: 'day_{date}.csv'}\n"
+
+
+@pytest.fixture
+def here(tmp_path) -> Inside:
+    """A folder whose name wants quotes, with a config and files of three customers."""
+    folder = tmp_path / "what's here; (all)"
+    folder.mkdir()
+    for number, name in enumerate(("c.csv", "other.csv", "day_2026-11-01.csv", "day_2026-11-04.csv")):
+        customers_csv(folder / name, 3, start=10 * number)
+    (folder / "the job.yaml").write_text(CONFIG)
+    return Inside(folder)
+
+
+def suggestions(*texts: str) -> list[list[str]]:
+    """The words of every command that texts suggest; it is the last of its line."""
+    lines = (line.rpartition(": pipeline ") for text in texts for line in text.splitlines())
+    return [shlex.split(command) for before, _, command in lines if before]
+
+
+def only(result) -> list[str]:
+    """The one suggestion of a command."""
+    [words] = suggestions(result.stdout, result.stderr)
+    return words
+
+
+def repeats(words: list[str], *options: str) -> bool:
+    """Whether a command repeats these options, each beside its value."""
+    return shlex.join(options) in shlex.join(words)
+
+
+def stranded(pipeline: Inside, *options: str) -> str:
+    """A run whose customers are created and whose results are not written."""
+    pipeline("plan", "c.csv", "--sandbox", *options)
+
+    def fail(*_given: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with patch.object(results, "STEPS", (fail, *results.STEPS)):
+        failed = pipeline("apply", "latest", *options)
+    assert failed.returncode == 4, failed.stderr
+    return failed.stderr
+
+
+def test_a_plan_suggests_to_apply_it(here):
+    words = only(here("plan", "c.csv", "--sandbox", *PLACES))
+
+    assert repeats(words, *PLACES)
+    assert words[0] == "apply"
+    assert here(*words).returncode == 0
+
+
+def test_a_config_is_repeated(here):
+    job = ["--config", "the job.yaml"]
+
+    words = only(here("plan", "day_2026-11-01.csv", *job, *PLACES))
+
+    assert repeats(words, *job, *PLACES)
+    assert here(*words).returncode == 0
+
+
+def test_a_run_that_nobody_approved_suggests_to_apply_its_plan_as_fast_as_it_would_have_gone(here):
+    words = only(here("run", "c.csv", "--sandbox", "--pace", "50", "--workers", "2", *PLACES))
+
+    assert repeats(words, *PLACES)
+    assert repeats(words, "--workers", "2", "--pace", "50.0")
+    assert here(*words).returncode == 0
+
+
+def test_a_plan_with_an_alarm_suggests_how_to_accept_it(here):
+    job = ["--config", "the job.yaml", *PLACES]
+    here("run", "day_2026-11-01.csv", *job, "--yes")
+
+    stopped = here("run", "day_2026-11-04.csv", *job, "--yes")
+
+    words = only(stopped)
+    assert stopped.returncode == 3
+    assert repeats(words, "--accept", "STREAM.MISSING_DAY")
+    assert here(*words).returncode == 0
+
+
+def test_a_plan_that_is_too_large_suggests_how_to_allow_it(here):
+    words = only(here("run", "c.csv", "--sandbox", "--yes", "--max-creates", "2", *PLACES))
+
+    assert repeats(words, "--max-creates", "3")
+    assert here(*words).returncode == 0
+
+
+def test_a_run_that_failed_suggests_to_resume_it_wherever_it_is_met(here):
+    met = {"the failure": stranded(here, *PLACES)}
+    commands = {
+        name: [*words, "latest", *PLACES]
+        for name, words in {
+            "apply": ["apply"],
+            "status": ["status"],
+            "verify": ["verify"],
+            "report": ["report"],
+            "sign": ["sign"],
+            "bundle": ["bundle"],
+            "reconcile": ["reconcile"],
+        }.items()
+    }
+    codes = {}
+    for name, words in commands.items():
+        done = here(*words)
+        met[name], codes[name] = done.stdout + done.stderr, done.returncode
+    run_id = next((here.folder / "our $reports").iterdir()).name
+    note = (here.folder / "our $reports" / run_id / "unfinished.txt").read_text()
+
+    found = {name: suggestions(text) for name, text in met.items()}
+
+    assert codes == {
+        "apply": 6, "status": 0, "verify": 7, "report": 6, "sign": 6, "bundle": 6, "reconcile": 4,
+    }  # fmt: skip
+    assert [name for name, one in found.items() if [words[:2] for words in one] != [["resume", run_id]]] == []
+    assert [name for name, [words] in found.items() if not repeats(words, *PLACES)] == []
+    assert here(*shlex.split(note.splitlines()[-1])[1:]).returncode == 0
+    assert {here(*words).returncode for words in {tuple(words) for [words] in found.values()}} == {0}
+
+
+def test_a_run_that_was_never_applied_is_suggested_to_be_applied(here):
+    here("plan", "c.csv", "--sandbox", *PLACES)
+
+    by_resume, by_status = only(here("resume", "latest", *PLACES)), only(here("status", *PLACES))
+
+    assert by_resume == by_status
+    assert repeats(by_resume, *PLACES)
+    assert here(*by_resume).returncode == 0
+
+
+def test_a_page_that_is_gone_is_suggested_to_be_made(here):
+    here("run", "c.csv", "--sandbox", "--yes", *PLACES)
+    next((here.folder / "our $reports").glob("*/report.html")).unlink()
+
+    words = only(here("verify", "latest", *PLACES))
+
+    assert words[0] == "report"
+    assert here(*words).returncode == 0
+
+
+def test_signatures_that_were_changed_are_suggested_to_be_verified(here):
+    here("run", "c.csv", "--sandbox", "--yes", *PLACES)
+    path = next((here.folder / "our $reports").glob("*/signatures.jsonl"))
+    path.write_text(path.read_text() + path.read_text())
+
+    words = only(here("report", "latest", *PLACES))
+
+    assert words[0] == "verify"
+    assert here(*words).returncode == 7
+
+
+def test_a_run_of_another_home_is_suggested_by_its_name(here):
+    here("run", "c.csv", "--sandbox", "--yes", *PLACES)
+    (here.folder / "my home").rename(here.folder / "away")
+
+    words = only(here("reconcile", *PLACES))
+
+    assert words[0] == "reconcile"
+    assert here(*words).returncode in {0, 1, 7}
+
+
+def test_known_customers_that_cannot_be_read_are_suggested_to_be_loaded_again(here):
+    place = ["--base-url", "http://127.0.0.1:9", *PLACES]
+    here("references", "load", "other.csv", *place)
+    [known] = (here.folder / "my home" / "sandbox").glob("references*")
+    known.write_bytes(b"damaged")
+
+    [by_check] = suggestions(here("check", *place).stdout)
+    words = only(here("plan", "c.csv", *place))
+
+    assert words == by_check
+    assert repeats(words, *place[2:])
+    assert here(*(word if word != "FILE" else "other.csv" for word in words)).returncode == 0
+    assert here("plan", "c.csv", *place).returncode == 0
+
+
+def test_check_suggests_to_resume_what_is_unsettled_and_to_look_at_what_is_damaged(here, tmp_path):
+    stranded(here, *PLACES)
+    with patch("pipeline.ledger.Ledger.unsettled", lambda _: 2):
+        [resume] = suggestions(here("check", "the job.yaml", *PLACES).stdout)
+    with patch("pipeline.ledger.Ledger.damage", lambda _: ["its end is missing"]):
+        [audit] = suggestions(here("check", "the job.yaml", *PLACES).stdout)
+
+    assert repeats(resume, "--config", "the job.yaml", *PLACES)
+    assert audit[:2] == ["audit", "verify"]
+    assert (here(*resume[:1], *PLACES).returncode, here(*audit).returncode) == (0, 0)
+
+
+def test_a_draft_suggests_a_plan_with_it(here):
+    drafted = here("init", "c.csv", "--output", "a draft.yaml")
+
+    words = only(drafted)
+
+    assert repeats(words, "--config", "a draft.yaml", "--sandbox")
+    assert here(*(word if word != "FILE" else "c.csv" for word in words)).returncode in {0, 4}  # some is left open
+
+
+def test_a_page_suggests_commands_that_find_its_run(here):
+    here("plan", "c.csv", "--sandbox", *PLACES)
+    of_plan = commands_on(here)
+    applied = [here(*words).returncode for words in of_plan[::-1]]
+    of_run = commands_on(here)
+
+    assert [words[0] for words in of_plan] == ["apply", "sign"]
+    assert {words[0] for words in of_run} == {"reconcile", "sign"}
+    assert applied == [0, 0]
+    assert {here(*words).returncode for words in of_run} == {0, 6}  # its reconciliation makes the evidence another one
+
+
+def commands_on(pipeline: Inside) -> list[list[str]]:
+    """The words of every command on the page of the only run."""
+    [page] = (pipeline.folder / PLACES[-1]).glob("2*/report.html")
+    found = re.findall(r"<code>pipeline (.*?)</code>", page.read_text())
+    return [shlex.split(html.unescape(command)) for command in found]
+
+
+def test_an_unknown_code_suggests_the_list_of_all(here):
+    assert here(*only(here("explain", "NO_SUCH_CODE"))).returncode == 0
+
+
+# -- ids --------------------------------------------------------------------------------------------------------------
+
+
+def test_latest_and_the_beginning_of_an_id_name_a_run_wherever_an_id_is_taken(here):
+    here("run", "c.csv", "--sandbox", "--yes")
+    first = here.newest().name
+    here("plan", "other.csv", "--sandbox")
+    second = here.newest().name
+    here("reconcile", first)
+    beginning = first[: next(n for n, (a, b) in enumerate(zip(first, second, strict=False)) if a != b) + 1]
+
+    of_latest = {name: here(*words, "latest") for name, words in {"status": ["status"], "apply": ["apply"], "report": ["report"]}.items()}  # fmt: skip
+    commands = (["status"], ["resume"], ["report"], ["sign"], ["bundle"], ["reconcile"])
+    by_beginning = {words[0]: here(*words, beginning) for words in commands}
+    row = here("trace", f"{beginning} c.csv:2", "--json").stdout
+    exact = here("verify", first)
+
+    assert {name: done.returncode for name, done in of_latest.items()} == dict.fromkeys(of_latest, 0)
+    assert second in of_latest["status"].stdout
+    assert {name: done.returncode for name, done in by_beginning.items()} == dict.fromkeys(by_beginning, 0)
+    assert first in by_beginning["status"].stdout
+    assert "ref-0" in row or first in row
+    assert first in exact.stdout
+
+
+def test_verify_takes_the_beginning_of_a_reconciliation(here):
+    here("run", "c.csv", "--sandbox", "--yes")
+    here("reconcile", "latest")
+    [reconciliation] = (here.folder / "reports").glob("*-reconcile-*")
+
+    done = here("verify", reconciliation.name[:-3])
+
+    assert done.returncode == 0, done.stdout
+    assert reconciliation.name in done.stdout
+    assert reconciliation.name not in here("verify", "latest").stdout
+
+
+@pytest.mark.parametrize("command", ["status", "apply", "resume", "report", "verify", "sign", "bundle", "reconcile"])
+def test_an_ambiguous_beginning_is_refused_with_the_candidates(here, command):
+    runs = [f"20261130T10000{n}Z-c-abcde{n}" for n in range(2)]
+    for run_id in runs:
+        RunFolder.create(here.folder / "reports", run_id).write_json("plan.json", {})
+
+    done = here(command, "20261130")
+
+    assert done.returncode == 4
+    assert all(run_id in done.stderr for run_id in runs)
+
+
+def test_runs_shows_every_state_with_ids_that_can_be_copied_at_80_columns(here):
+    long = "a-very-long-name-of-a-file-that-somebody-has-chosen-for-all-that-is-in-it"
+    customers_csv(here.folder / f"{long}.csv", 3)
+    stranded(here)
+    here("run", f"{long}.csv", "--sandbox", "--yes")
+    here("run", "other.csv", "--sandbox", "--yes")
+    here("plan", "day_2026-11-04.csv", "--sandbox")
+    here("plan", "day_2026-11-01.csv", "--sandbox", "--expect", "records=4")
+
+    shown = here("runs", environment={"COLUMNS": "80"}).stdout
+
+    lines = shown.splitlines()
+    ids = sorted(path.name for path in (here.folder / "reports").iterdir())
+    assert [line for line in lines if not line.startswith(" ")] == ids
+    assert [line.split(",")[0].strip() for line in lines if ", sandbox:" in line] == [
+        "interrupted", "finished (0)", "finished (0)", "planned", "stopped (3)",
+    ]  # fmt: skip
+    assert "3 of 3 records were created" in shown
+    assert "Stopped by TOTAL.RECORDS_DIFFER." in shown
+    assert max(len(line) for line in lines if line.startswith(" ")) <= 80
+
+
+# -- no other way -----------------------------------------------------------------------------------------------------
+
+#: Texts that are read where no options are known: they explain, and name no run.
+_EXPLAINS = {
+    ("verbs/init.py", "#   pipeline plan FILE --config THIS_FILE --sandbox"),
+    ("verbs/bundle/story.py", "To check it on any machine:  pipeline verify {name}"),
+}
+
+
+def test_no_message_of_the_package_writes_a_command_by_hand():
+    command = re.compile(rf"\bpipeline ({'|'.join(cli.commands)})\b")
+    found = {
+        (path.relative_to(REPOSITORY / "pipeline").as_posix(), line.strip())
+        for path in (REPOSITORY / "pipeline").rglob("*.py")
+        for text in _texts(path)
+        for line in text.splitlines()
+        if command.search(line)
+    }
+
+    assert found - _EXPLAINS == set()
+
+
+def _texts(path: Path) -> Iterator[str]:
+    """Every text of a module that is no docstring."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    docstrings = {
+        id(node.body[0].value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+        and node.body
+        and isinstance(node.body[0], ast.Expr)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
+            yield node.value
