@@ -528,7 +528,7 @@ NO_WORKBOOKS = {
     "empty.xlsx": (b"PK\x05\x06" + b"\0" * 18, "an empty ZIP file"),
     "page.xls": (b"<html><body><table><tr><td>ref</td></tr></table></body></html>", "a web page"),
     "table.xls": (b"\xef\xbb\xbf\r\n<!-- made by x -->\n<TABLE border=1><tr><td>ref", "a web page"),
-    "doctype.csv": (b"<!DOCTYPE html>\n<html>", "a web page"),
+    "doctype.xlsx": (b"<!DOCTYPE html>\n<html>", "a web page"),
     "wide.xls": ("\ufeff<html>".encode("utf-16-le"), "a web page"),
     "xml.xls": (b'<?xml version="1.0"?>\n<?mso-application progid="Excel.Sheet"?>\n<Workbook>', "an XML Spreadsheet 2003"),
     "any.xls": (b'<?xml version="1.0"?><customers/>', "an XML file"),
