@@ -18,14 +18,14 @@ from pipeline.errors import SourceError
 from pipeline.layout import Layout
 from pipeline.outcomes import Finding
 from pipeline.sources.dialect import Declared
-from pipeline.sources.header import check_names, with_control_characters
 from pipeline.sources.limits import HIGHEST_RATIO
 from pipeline.sources.names import Names
 from pipeline.sources.opening import opened_unchanged
-from pipeline.sources.sheet_choice import ROWS_LOOKED_AT, chosen_sheet, contents_of, header_advice, is_title, names_of
+from pipeline.sources.sheet_choice import chosen_sheet
+from pipeline.sources.sheet_header import ROWS_LOOKED_AT, names_of
 from pipeline.sources.sheet_rows import Row
-from pipeline.sources.sheet_table import SheetTable
-from pipeline.sources.source_file import BATCH_BYTES, Batch, Lines
+from pipeline.sources.sheet_table import SheetTable, sheet_table
+from pipeline.sources.source_file import BATCH_BYTES, Batch, Lines, empty_columns
 from pipeline.sources.workbook import Workbook
 from pipeline.sources.xml_part import NoWorkbook
 
@@ -63,6 +63,9 @@ class ExcelFile:
         self.header: tuple[str, ...] | None = None
         self.names = Names(())
         self.footer: tuple[str, ...] = ()
+        self.ignored: tuple[str, ...] = ()  #: columns without a name that are empty throughout
+        self._ignores_unnamed = True
+        self._has_header = False
         self._last_row = 0
         self._blank = 0
         self._footer_rows: list[Row] = []
@@ -70,14 +73,20 @@ class ExcelFile:
 
     @property
     def columns(self) -> list[str]:
-        """The columns that are the supplier's: without those that an earlier run of ours added."""
-        return [name for name in self.header or () if not is_import_column(name)]
+        """The columns that are the supplier's: without those that an earlier run of ours added, and those without anything."""
+        ignored = set(self.ignored)
+        return [name for name in self.header or () if not is_import_column(name) and name not in ignored]
 
     @property
     def written(self) -> dict[str, str]:
         """Which sheet was read, and how many of its rows are hidden: they were read like the others."""
-        hidden = {"hidden_rows": str(self.hidden_rows)} if self.hidden_rows else {}
-        return {"sheet": self.sheet, **hidden, "found": "" if self.declared.sheet else "sheet"}
+        unusual = {
+            "hidden_rows": str(self.hidden_rows or ""),
+            "header": "none" if self.declared.header == "none" else "",
+            **self.names.facts(self.ignored),
+        }
+        found = "" if self.declared.sheet else "sheet"
+        return {"sheet": self.sheet, **{name: fact for name, fact in unusual.items() if fact}, "found": found}
 
     @property
     def why(self) -> dict[str, str]:
@@ -87,7 +96,7 @@ class ExcelFile:
     @property
     def findings(self) -> list[Finding]:
         """What a person should know of the whole file, once it was read."""
-        return self.names.findings(self.name, ())
+        return self.names.findings(self.name, self.ignored)
 
     def batches(self, *, first_position: int = 0, batch_bytes: int = BATCH_BYTES) -> Iterator[Batch]:
         """Yield the records; raise SourceError where the file is no workbook that can be read, or changes meanwhile."""
@@ -113,11 +122,11 @@ class ExcelFile:
         rows = self._filled(self._without_footer(book.rows(sheet)))
         head = list(itertools.islice(rows, ROWS_LOOKED_AT))
         if head:
-            table = self._take_header(head)
+            table, first = self._take_header(head)
             book.limit_width(len(table.header))
-            records = itertools.chain(head[1:], rows)
+            records = itertools.chain(first, rows)
             yield from ((table, block) for block in self._cut(records, len(table.header), size, batch_bytes))
-            self._check_merged(book.merged, head[1:])
+            self._check_merged(book.merged, first)
             self.footer = tuple(table.text(row.cells) for row in self._footer_rows if row.cells)
         self._count_lines()
 
@@ -171,29 +180,27 @@ class ExcelFile:
         self.lines = replace(
             self.lines,
             physical=self._last_row,
-            header=int(self.header is not None),
+            header=int(self._has_header),
             skipped=min(self.declared.skip_lines, self._last_row) + self._footer_height,
             blank=self._blank,
         )
 
-    def _take_header(self, head: list[Row]) -> SheetTable:
-        row = head[0]
-        names = names_of(row)
-        where = f"{self.path}: row {row.number} of sheet {self.sheet!r}"
-        if not any(names):
-            raise SourceError(
-                f"{where} holds no names of columns, only {contents_of(row)}{header_advice(head, self.layout)}"
-            )
-        if unprintable := with_control_characters(names):
-            raise SourceError(f"{where}: a line break or control character stands in the name of column {unprintable}")
-        if self.any_columns and is_title(head):
-            raise SourceError(f"{where} has one text above several columns{header_advice(head, self.layout)}")
-        try:
-            self.names = check_names(names, where, self.layout, any_columns=self.any_columns)
-        except SourceError as refused:
-            raise SourceError(f"{refused}{header_advice(head, self.layout)}") from None
+    def _take_header(self, head: list[Row]) -> tuple[SheetTable, list[Row]]:
+        """The table by its header, and those of the first rows that are its records."""
+        where = f"{self.path}: row {head[0].number} of sheet {self.sheet!r}"
+        self.names = names_of(head, where, self.declared, self.layout, any_columns=self.any_columns)
         self.header = self.names.used
-        return SheetTable.of(self.name, self.sheet, self.header, self.layout, any_columns=self.any_columns)
+        self._has_header = self.declared.header != "none"
+        if self.names.unnamed and self._ignores_unnamed:
+            self.ignored = self._empty_unnamed()
+        table = sheet_table(self.name, self.sheet, self.header, self.columns, self.layout, any_columns=self.any_columns)
+        return table, head[int(self._has_header) :]
+
+    def _empty_unnamed(self) -> tuple[str, ...]:
+        """The columns without a name that are empty in every record; the sheet is read once more to know it."""
+        survey = ExcelFile(self.path, self.name, self.declared, self.layout, any_columns=self.any_columns)
+        survey._ignores_unnamed = False
+        return empty_columns(survey.batches(), self.names.of_unnamed)
 
     def _check_merged(self, merged: tuple[int, int], records: list[Row]) -> None:
         if records and merged[1] >= records[0].number:

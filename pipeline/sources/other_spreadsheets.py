@@ -14,6 +14,7 @@ _EMPTY_ZIP = b"PK\x05\x06"
 _OLDEST = re.compile(rb"\x09[\x00\x02\x04][\x04\x06\x08]\x00[\x00-\xff]{2}(?:\x10|\x20|\x40)\x00", re.DOTALL)
 _LOOKED_AT = 8 << 10  #: bytes in which a text says what it is
 _BLOCK = 1 << 20
+_CALLED = (".xl", ".ods", ".fods", ".xml", ".htm")  #: how names of spreadsheets and pages end; other texts may be CSV
 _SAVE = "open it in a spreadsheet program and save it as .xlsx or CSV"
 #: Streams of an OLE2 file, as its directory writes their names -> what the file is.
 _STREAMS = {
@@ -36,7 +37,10 @@ def refuse_other_spreadsheet(path: Path) -> None:
         raise SourceError(f"{path}: {what}")
     with open_regular(path) as file:
         head = file.read(_LOOKED_AT)
-        what = _in_ole2(file) if head.startswith(_OLE2) else _in_text(head)
+        if head.startswith(_OLE2):
+            what = _in_ole2(file)
+        elif path.suffix.casefold().startswith(_CALLED):
+            what = _in_text(head)
     if what:
         raise SourceError(f"{path}: this is {what}; nothing was sent")
 

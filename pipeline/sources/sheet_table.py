@@ -1,16 +1,16 @@
 """Rows of a sheet as records: every cell the text that it shows, or the reason why the record has none."""
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
-from pipeline.customer import is_import_column
 from pipeline.layout import Layout, is_canonical
 from pipeline.outcomes import Reason
 from pipeline.sources.cell import Cell, Number, Text, Trouble, shown_text
 from pipeline.sources.cell_table import reason_of, text_of_unreadable
-from pipeline.sources.names import is_repeated_header
+from pipeline.sources.names import fold_name
 from pipeline.sources.sheet_rows import Row
 from pipeline.sources.source_file import GIVEN, origins
 
@@ -26,29 +26,20 @@ _AMOUNT = "balance"  #: the canonical column of amounts
 
 @dataclass(frozen=True, slots=True)
 class SheetTable:
-    """A table by its header: which columns hold amounts, and of which every cell must have a text (`sent`)."""
+    """A table by its header: the columns of its records, which hold amounts, and of which every cell must have a text."""
 
     file: str
     sheet: str
     header: tuple[str, ...]
-    amounts: frozenset[int]
+    columns: tuple[str, ...]  #: those of the header that are the supplier's
+    amounts: frozenset[int]  #: positions in the header
     sent: frozenset[int]
-
-    @classmethod
-    def of(
-        cls, file: str, sheet: str, header: tuple[str, ...], layout: Layout | None, *, any_columns: bool
-    ) -> "SheetTable":
-        """The table of a header, by what the job says of its columns."""
-        amounts = {_AMOUNT} if layout is None else set(layout.balance.sources if layout.balance else ())
-        sent = set() if any_columns else {name for name in header if _is_sent(name, layout)}
-        return cls(file, sheet, header, _positions(header, amounts), _positions(header, sent))
 
     def records(self, rows: Sequence[Row], position: int) -> pl.DataFrame:
         """The records of these rows, the first of them at `position`."""
         table = self._cells(rows)
         given = [pl.col(GIVEN + name) for name in self.header]
         table = table.with_columns(reason=pl.coalesce("trouble", reason_of(given)))
-        ours = [name for name in self.header if not is_import_column(name)]
         return table.select(
             position=pl.int_range(pl.len(), dtype=pl.Int64) + position,
             row_id=pl.format("{}!{}:{}", pl.lit(self.file), pl.lit(self.sheet), pl.col("line")),
@@ -57,7 +48,7 @@ class SheetTable:
             reason=pl.col("reason"),
             text=text_of_unreadable(table, given),
             **origins(self.header),
-            **{GIVEN + name: pl.when(pl.col("reason").is_null()).then(pl.col(GIVEN + name)) for name in ours},
+            **{GIVEN + name: pl.when(pl.col("reason").is_null()).then(pl.col(GIVEN + name)) for name in self.columns},
         )
 
     def text(self, cells: Sequence[Cell]) -> str:
@@ -103,12 +94,19 @@ class SheetTable:
 
     def _is_header(self, row: Row) -> bool:
         """Whether a row repeats the header, in any case and with spaces around the names."""
-        texts = [text for text in map(shown_text, row.cells) if isinstance(text, str)]
-        return len(texts) == len(row.cells) and is_repeated_header(texts, self.header)
+        texts = (shown_text(cell) for cell in row.cells)
+        cells = itertools.zip_longest(texts, self.header, fillvalue="")
+        return all(isinstance(text, str) and fold_name(text) == fold_name(str(name)) for text, name in cells)
 
 
-def _is_sent(name: str, layout: Layout | None) -> bool:
-    return name in layout.columns if layout else is_canonical(name)
+def sheet_table(
+    file: str, sheet: str, header: tuple[str, ...], columns: Sequence[str], layout: Layout | None, *, any_columns: bool
+) -> SheetTable:
+    """The table of a header, by what the job says of its columns."""
+    amounts = {_AMOUNT} if layout is None else set(layout.balance.sources if layout.balance else ())
+    sent = [name for name in header if (name in layout.columns if layout else is_canonical(name))]
+    asked = _positions(header, () if any_columns else sent)
+    return SheetTable(file, sheet, header, tuple(columns), _positions(header, amounts), asked)
 
 
 def _positions(header: Sequence[str], names: Iterable[str]) -> frozenset[int]:

@@ -513,6 +513,44 @@ def test_rows_above_the_header_are_advised_to_be_skipped(pipeline):
         assert pipeline("inspect", path, "--skip-lines", str(len(title))).returncode == 0
 
 
+def sheet_of(path: Path, rows: list[list]) -> Path:
+    with xlsxwriter.Workbook(path) as book:
+        page = book.add_worksheet()
+        for at, row in enumerate(rows):
+            page.write_row(at, 0, row)
+    return path
+
+
+def test_columns_of_a_sheet_are_named_by_the_rules_of_csv_files(tmp_path):
+    rows = [["", " external_reference\u00a0", "", "full\nname"], ["", "a-1", "note", "Ann"], ["", "b-1", "", "Ben"]]
+    path = sheet_of(tmp_path / "b.xlsx", rows)
+
+    (file,) = in_order([path], any_columns=True)
+    records = [row for batch in file.batches() for row in batch.records.to_dicts()]
+
+    assert file.columns == ["external_reference", "column_3", "full name"]
+    assert [cells(record) for record in records] == [["a-1", "note", "Ann"], ["b-1", "", "Ben"]]
+    assert [finding.alarm.value for finding in file.findings] == [
+        "DOUBT.COLUMN_NAMES_CHANGED",
+        "DOUBT.COLUMNS_WITHOUT_NAME",
+    ]
+    with pytest.raises(SourceError, match="columns 1 and 2 have the same name"):
+        read_all(sheet_of(path, [["Ref", " ref "], ["a-1", "b"]]), any_columns=True)
+
+
+def test_a_sheet_without_a_header_is_read_where_that_is_declared_and_its_cells_are_never_printed(pipeline):
+    people = [[f"ACC{at}", f"person{at}@example.com", "0821234567"] for at in range(10, 15)]
+    path = sheet_of(pipeline.folder / "b.xlsx", people)
+
+    refused = pipeline("inspect", path)
+    assert refused.returncode == 4
+    assert "source.header: none" in refused.stderr
+    assert not any(cell in refused.stderr for row in people for cell in row)
+    records = read_all(path, Declared(header="none"), any_columns=True)
+    assert [cells(record) for record in records] == people
+    assert [record["line"] for record in records] == [1, 2, 3, 4, 5]
+
+
 # --- What is no workbook -----------------------------------------------------------------------------------------------
 
 OLE2 = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600
@@ -528,7 +566,7 @@ NO_WORKBOOKS = {
     "empty.xlsx": (b"PK\x05\x06" + b"\0" * 18, "an empty ZIP file"),
     "page.xls": (b"<html><body><table><tr><td>ref</td></tr></table></body></html>", "a web page"),
     "table.xls": (b"\xef\xbb\xbf\r\n<!-- made by x -->\n<TABLE border=1><tr><td>ref", "a web page"),
-    "doctype.csv": (b"<!DOCTYPE html>\n<html>", "a web page"),
+    "doctype.xlsx": (b"<!DOCTYPE html>\n<html>", "a web page"),
     "wide.xls": ("\ufeff<html>".encode("utf-16-le"), "a web page"),
     "xml.xls": (b'<?xml version="1.0"?>\n<?mso-application progid="Excel.Sheet"?>\n<Workbook>', "an XML Spreadsheet 2003"),
     "any.xls": (b'<?xml version="1.0"?><customers/>', "an XML file"),

@@ -1,0 +1,114 @@
+"""Which row of a sheet is the header, and the names of its columns."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from pipeline.customer import FIELDS, is_import_column
+from pipeline.errors import NoHeader, SourceError
+from pipeline.layout import BILLING_ID, Layout
+from pipeline.sources.cell import Trouble, shown_text
+from pipeline.sources.dialect import Declared
+from pipeline.sources.header import check_names, with_control_characters
+from pipeline.sources.likeness import Likeness, likeness_of
+from pipeline.sources.names import Names, clean_name, numbered_names
+from pipeline.sources.sheet_rows import Row
+
+ROWS_LOOKED_AT = 50  #: from the first that holds something; titles are shorter
+_BY_POSITION = " (a sheet without a header needs a mapping of column_1, column_2, …)"
+
+
+def names_of(head: Sequence[Row], where: str, declared: Declared, layout: Layout | None, *, any_columns: bool) -> Names:
+    """The columns of the table that begins with these rows; SourceError says what the first row holds instead of names."""
+    if declared.header == "none":
+        names = numbered_names(max(len(row.cells) for row in head))
+        check_names(
+            names.used,
+            f"{where}: source.header: none",
+            layout,
+            hint=_BY_POSITION,
+            any_columns=any_columns,
+            is_declared=True,
+        )
+        return names
+    advice = _advice(head, layout)
+    written = _texts(head[0])
+    if not any(map(clean_name, written)):
+        raise SourceError(f"{where} holds no names of columns, only {_contents(head[0])}{advice}")
+    if unprintable := with_control_characters(written):
+        raise SourceError(f"{where}: a control character stands in the name of column {unprintable}{advice}")
+    if advice and any_columns and declared.header is None and _is_title(head):
+        raise SourceError(f"{where} has one text above several columns{advice}")
+    try:
+        return check_names(
+            written,
+            where,
+            layout,
+            any_columns=any_columns,
+            sample=list(map(_texts, head[1:])),
+            is_declared=declared.header == "first_line",
+        )
+    except NoHeader as refused:
+        raise (SourceError(f"{where} does not name the columns{advice}") if advice else refused) from None
+    except SourceError as refused:
+        raise SourceError(f"{refused}{advice}") from None
+
+
+def _advice(rows: Sequence[Row], layout: Layout | None) -> str:
+    """What to declare where a row below the first is more like a header; empty where none is."""
+    better = _better_header(rows, layout)
+    if better is None:
+        return ""
+    skip = better.number - 1
+    return (
+        f". Row {better.number} looks more like the header: if the {skip} row{'s' * (skip > 1)} before it "
+        f"{'are' if skip > 1 else 'is'} no part of the table, declare that: --skip-lines {skip}, or source.skip_lines: {skip} "
+        "in the config"
+    )
+
+
+def _is_title(rows: Sequence[Row]) -> bool:
+    """Whether the first row is one text above a table of several columns."""
+    return len(rows) > 1 and _width(rows[0]) == 1 and _usual_width(rows[1:]) > 1
+
+
+def _texts(row: Row) -> list[str]:
+    """The cells of a row; one without a text names nothing."""
+    return ["" if isinstance(text, Trouble) else text for text in map(shown_text, row.cells)]
+
+
+def _contents(row: Row) -> str:
+    """What the cells of a row without texts hold, in words."""
+    texts = map(shown_text, row.cells)
+    counts = Counter(text.value if isinstance(text, Trouble) else "spaces" for text in texts if text != "")
+    return ", ".join(f"{count} cell{'s' * (count > 1)} with {what}" for what, count in counts.items())
+
+
+def _better_header(rows: Sequence[Row], layout: Layout | None) -> Row | None:
+    """The row that names more of the expected columns than the first does, or is the first of the table's usual width."""
+    expected = layout.columns if layout else frozenset({*FIELDS, BILLING_ID})
+    named = [sum(name in expected or is_import_column(name) for name in map(clean_name, _texts(row))) for row in rows]
+    if not rows:
+        return None
+    if max(named) > max(named[0], 1) or (max(named) and not named[0]):
+        return rows[named.index(max(named))]
+    if max(named) or not _is_title(rows):
+        return None
+    row = next(_of_usual_width(rows))
+    below = [_texts(other) for other in rows if other.number > row.number]
+    return row if likeness_of(_texts(row), below) is Likeness.HEADER else None
+
+
+def _of_usual_width(rows: Sequence[Row]) -> Iterator[Row]:
+    usual = _usual_width(rows[1:])
+    return (row for row in rows if _width(row) == usual)
+
+
+def _usual_width(rows: Sequence[Row]) -> int:
+    """The most frequent number of filled cells, where at least half of the rows have it; else 0."""
+    widths = Counter(map(_width, rows))
+    usual, times = widths.most_common(1)[0] if widths else (0, 0)
+    return usual if 2 * times >= len(rows) else 0
+
+
+def _width(row: Row) -> int:
+    return sum(cell != "" for cell in row.cells)
