@@ -162,7 +162,7 @@ VALUES = {
     "a decimal in minor units": ("balance", "1.50", ["VALIDATE.BALANCE_NOT_WHOLE"]),
     "an undeclared grouping": ("balance", "1,234", ["VALIDATE.BALANCE_NOT_WHOLE"]),
     "undeclared parentheses": ("balance", "(123)", ["VALIDATE.BALANCE_NOT_A_NUMBER"]),
-    "an undeclared mark": ("balance", "100 CR", ["VALIDATE.BALANCE_NOT_A_NUMBER"]),
+    "an undeclared mark": ("balance", "100 CR", ["VALIDATE.BALANCE_WITH_WORDS"]),
     "minus zero": ("balance", "-0", 0),
     "beyond 2^53": ("balance", "9007199254740992", ["VALIDATE.BALANCE_TOO_LARGE"]),
     "a withdrawn currency": ("currency", "BGN", ["VALIDATE.CURRENCY_WITHDRAWN"]),
