@@ -155,8 +155,8 @@ def _intentions(content: dict[str, Any]) -> "Iterator[str]":
 
 def last_line(content: dict[str, Any]) -> str:
     """One line for a log: counts, and the report's path."""
-    fates = ", ".join(f"{count} {fate}" for fate, count in content["fates"].items() if count) or "no records"
-    return f"{content['records']['read']} records: {fates} ({content['files']['report.html']})"
+    fates = ", ".join(f"{count:,} {fate}" for fate, count in content["fates"].items() if count) or "no records"
+    return f"{content['records']['read']:,} records: {fates} ({content['files']['report.html']})"
 
 
 def show_plan(planned: "PlannedRun") -> None:
@@ -201,9 +201,9 @@ def show_statuses(statuses: "list[RunStatus]") -> None:
             run.run_id,
             run.status,
             run.environment,
-            str(run.settled),
-            str(run.planned),
-            str(run.later),
+            f"{run.settled:,}",
+            f"{run.planned:,}",
+            f"{run.later:,}",
             str(run.exit_code or ("" if run.exit_code is None else 0)),
         )
     console = _console()
@@ -213,9 +213,9 @@ def show_statuses(statuses: "list[RunStatus]") -> None:
 
 def show_status(run: "RunStatus") -> None:
     """One run, in a few lines."""
-    states = ", ".join(f"{count} {state}" for state, count in sorted(run.states.items())) or "nothing sent"
+    states = ", ".join(f"{count:,} {state}" for state, count in sorted(run.states.items())) or "nothing sent"
     _out(
-        f"{run.run_id}: {run.status} in {run.environment}\n{run.settled} of {run.planned} creates settled ({states})"
+        f"{run.run_id}: {run.status} in {run.environment}\n{run.settled:,} of {run.planned:,} creates settled ({states})"
         f"{_left(run)}\n{run.reports}"
     )
 
@@ -243,25 +243,25 @@ def show_reconciliation(content: dict[str, Any]) -> None:
             figure = step["figures"].get(code)
             if figure:
                 name = f"= {step['sentence']}" if step["is_total"] else f"  {step['step'].replace('_', ' ')}"
-                records = "not stated" if figure["records"] is None else str(figure["records"])
+                records = "not stated" if figure["records"] is None else f"{figure['records']:,}"
                 table.add_row(name, records, major_units(figure["sum"], code))
         left = content["residual"].get(code, {"records": 0, "sum": 0})
-        table.add_row("residual", str(left["records"]), major_units(left["sum"], code))
+        table.add_row("residual", f"{left['records']:,}", major_units(left["sum"], code))
         console.print(table)
         console.print()
     _out(_written(console).rstrip("\n"))
     for kind, count in content["differences"].items():
         if count:
-            _out(f"{count} {kind.replace('_', ' ')}: {', '.join(map(printable, content['examples'].get(kind, [])))}")
+            _out(f"{count:,} {kind.replace('_', ' ')}: {', '.join(map(printable, content['examples'].get(kind, [])))}")
     for pattern in Pattern:
         if count := content["patterns"].get(pattern):
-            _out(f"  {count} of the balances that differ look like {pattern.replace('_', ' ')}: {pattern.sentence}")
+            _out(f"  {count:,} of the balances that differ look like {pattern.replace('_', ' ')}: {pattern.sentence}")
     for kind, why in content["not_determinable"].items():
         _out(f"{kind.replace('_', ' ')}: not determinable: {why}")
     if "sample" in content:
         sample = content["sample"]
         _out(
-            f"{sample['differing']} of {sample['customers']} sampled customers differ: of all at most"
+            f"{sample['differing']:,} of {sample['customers']:,} sampled customers differ: of all at most"
             f" {sample['at_most'] * 100:.3g} % do, with {sample['confidence'] * 100:.0f} % confidence"
         )
     _out(f"{content['verdict']} ({content['files']['report.html']})")
@@ -401,15 +401,15 @@ def show_explained(found: "Sequence[Explained]", *, whole: bool) -> None:
 
 def _left(run: "RunStatus") -> str:
     parts = [
-        *([f"{run.left} left: pipeline {'resume' if run.started_at else 'apply'} {run.run_id}"] if run.left else []),
-        *([f"{run.came_back} records came back since; all in all: {_counted(run.overall)}"] if run.came_back else []),
-        *([f"{run.later} left for later waves: run the same files again"] if run.later else []),
+        *([f"{run.left:,} left: pipeline {'resume' if run.started_at else 'apply'} {run.run_id}"] if run.left else []),
+        *([f"{run.came_back:,} records came back since; all in all: {_counted(run.overall)}"] if run.came_back else []),
+        *([f"{run.later:,} left for later waves: run the same files again"] if run.later else []),
     ]
     return "".join(f"\n{part}" for part in parts)
 
 
 def _counted(fates: dict[str, int]) -> str:
-    return ", ".join(f"{count} {fate}" for fate, count in fates.items())
+    return ", ".join(f"{count:,} {fate}" for fate, count in fates.items())
 
 
 def _sums_table(content: dict[str, Any], money: Any) -> Any:

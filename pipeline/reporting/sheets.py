@@ -1,6 +1,6 @@
 """The reports once more as tables of texts, for a workbook: what a page shows, a sheet each.
 
-Amounts stand in minor units and as people write them, without the spaces between thousands, which no spreadsheet takes for a number.
+Amounts stand in minor units and as people write them, without the commas between thousands, which no spreadsheet takes for a number.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -339,7 +339,7 @@ def _amounts(code: str, *amounts: int) -> Iterator[str]:
 
 
 def _major(amount: int, code: str) -> str:
-    return major_units(amount, code).replace("\u202f", "")
+    return major_units(amount, code).replace(",", "")
 
 
 def _yes(*, holds: bool) -> str:

@@ -185,4 +185,4 @@ def _if(found: str | None) -> Iterator[str]:
 
 
 def _grouped(number: int) -> str:
-    return f"{number:,}".replace(",", "\u202f")
+    return f"{number:,}"

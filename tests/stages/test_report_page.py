@@ -511,8 +511,8 @@ def test_the_terminal_tells_creates_from_what_waits_and_prints_no_escape(status,
         ("ZAR", -5, "-0.05"),
         ("KWD", 1_234, "1.234"),
         ("JPY", 500, "500"),
-        ("ZAR", 2**53 + 1, "90 071 992 547 409.93"),
-        ("ZAR", 10**30 + 7, "10 000 000 000 000 000 000 000 000 000.07"),
+        ("ZAR", 2**53 + 1, "90,071,992,547,409.93"),
+        ("ZAR", 10**30 + 7, "10,000,000,000,000,000,000,000,000,000.07"),
     ],
 )
 def test_an_amount_is_exact_as_people_write_it_and_in_minor_units(code, minor_units, written):
@@ -529,7 +529,7 @@ def test_an_amount_is_exact_as_people_write_it_and_in_minor_units(code, minor_un
 def test_no_digit_of_an_amount_is_ever_lost_or_added(minor_units, code):
     written = major_units(minor_units, code)
 
-    assert int(re.sub(r"[.\u202f]", "", written)) == minor_units
+    assert int(re.sub(r"[.,]", "", written)) == minor_units
 
 
 def test_each_currency_is_held_against_what_was_read_independently():
@@ -837,4 +837,4 @@ def test_a_pace_of_a_few_seconds_needs_no_picture():
 
     assert pace_chart(few) is None
     assert pace_chart(more).count("<rect") == 18
-    assert rate(1_120.4) == "1\u202f120"
+    assert rate(1_120.4) == "1,120"
