@@ -479,7 +479,7 @@ def test_where_fields_absences_references_and_the_config_come_from_is_told():
 
     assert "email column E-MAIL" in text
     assert "n/a 1,200" in text
-    assert "5 000, loaded 2026-11-21 06:00:00 UTC, version 0123456789ab" in text
+    assert "5,000, loaded 2026-11-21 06:00:00 UTC, version 0123456789ab" in text
     assert f"configs/nightly.yaml {'cd' * 32}" in text
 
 
