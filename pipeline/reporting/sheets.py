@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from pipeline.currency import major_units
 from pipeline.explanations import EXPLANATIONS
-from pipeline.outcomes import Alarm, Discrepancy, Fate, Reason, list_of
+from pipeline.outcomes import SUPERSEDED, SUPERSEDED_MEANS, Alarm, Discrepancy, Fate, Reason, list_of
 from pipeline.reporting.beside import Beside
 from pipeline.reporting.glance import currency_label
 from pipeline.reporting.masked import DIFFERENCES
@@ -49,6 +49,7 @@ def run_tables(content: Mapping[str, Any], beside: Beside) -> Iterator[Table]:
     """What stands on the page of a run, without its lists of records."""
     yield Table("Report", ("What", "Told"), _told_of_run(content, beside))
     yield _fates(content["fates"])
+    yield from _became(beside)
     yield Table(
         "Bridge", _BRIDGE, [*_bridge("the run", content), *_bridge("the reconciliation", beside.reconciliation or {})]
     )
@@ -241,7 +242,17 @@ def _told_of_reconciliation(content: Mapping[str, Any]) -> Iterator[tuple[str, s
 
 def _fates(fates: Mapping[str, int]) -> Table:
     rows = [(fate.value, str(fates[fate.value]), fate.sentence, f"{list_of(fate)}.csv") for fate in Fate]
+    if fates.get(SUPERSEDED):
+        rows.append((SUPERSEDED, str(fates[SUPERSEDED]), SUPERSEDED_MEANS, ""))
     return Table("Fates", ("Fate", "Records", "What it means", "Listed in"), rows)
+
+
+def _became(beside: Beside) -> Iterator[Table]:
+    """What became of the run's records since."""
+    if beside.overall:
+        yield Table("Fates now", ("Fate now", "Records"), [(fate, str(n)) for fate, n in beside.overall.items()])
+        rows = [(one["then"], one["now"], one["run_id"], str(one["records"])) for one in beside.became]
+        yield Table("Became", ("Fate then", "Fate now", "By the run", "Records"), rows)
 
 
 def _money(content: Mapping[str, Any]) -> Iterator[Sequence[str]]:

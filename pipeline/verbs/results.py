@@ -34,7 +34,7 @@ from pipeline.run_folder import PAGES, RunFolder
 from pipeline.submission import Stop
 from pipeline.text_sheet import MOST_COLUMNS, write_text_sheet
 from pipeline.verbs.profile import Profile
-from pipeline.verbs.report.open_rows import keep_open_items
+from pipeline.verbs.report.current import keep_current_fates
 from pipeline.verbs.report.run import write_pages
 from pipeline.verbs.tools import tools
 
@@ -102,7 +102,7 @@ def write_results(
     report.content["seconds"], report.content["profile"] = profile.seconds, profile.stages
     folder.write_json("summary.json", report.content)
     if status != "planned":
-        keep_open_items(folder)
+        keep_current_fates(folder)
     # Sealed first: what else lies among the reports, damaged or not, bears on the pages alone.
     for page in PAGES:
         (folder.path / page).unlink(missing_ok=True)

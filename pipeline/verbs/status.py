@@ -4,12 +4,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
 from pipeline.ledger import Ledger
 from pipeline.outcomes import State
-from pipeline.returning import settled
 from pipeline.run_folder import RunFolder, all_runs
+from pipeline.verbs.report.became import NOTHING, became_of
 
 __all__ = ["RunFolder", "RunStatus", "find_run", "named_run", "status_of", "statuses"]
 
@@ -29,7 +27,9 @@ class RunStatus:
     exit_code: int | None
     reports: str
     came_back: int = 0  #: records that later runs took once more, mended perhaps
-    overall: dict[str, int] = field(default_factory=dict)  #: fate -> records of this run, with what became of those
+    overall: dict[str, int] = field(default_factory=dict)  #: fate now -> records of this run
+    became: list[dict[str, Any]] = field(default_factory=list)  #: then, now, run_id, records: what became of them later
+    open: int | None = None  #: records of this run that wait for somebody; None where it has no results
 
     @property
     def left(self) -> int:
@@ -45,7 +45,7 @@ class RunStatus:
 def status_of(folder: RunFolder, home: Path, *, since: bool = False) -> RunStatus:
     """Read one run's folder and its environment's ledger; nothing is written.
 
-    `since`: also what became of its records that later runs took once more.
+    `since`: also what became of its records since.
     """
     plan = folder.read_json("plan.json")
     known: dict[str, Any] | None = None
@@ -58,7 +58,7 @@ def status_of(folder: RunFolder, home: Path, *, since: bool = False) -> RunStatu
     is_under_way = bool(known) and (status == "running" or folder.is_unfinished)
     if known and is_under_way:  # what it sent may be all settled, and its results not written
         status = "running" if _is_alive(known["pid"]) else "interrupted"
-    overall, came_back = _with_what_came_back(folder) if since else ({}, 0)
+    found = became_of(folder, home) if since and folder.was_applied else NOTHING
     return RunStatus(
         run_id=folder.run_id,
         status=status,
@@ -70,32 +70,11 @@ def status_of(folder: RunFolder, home: Path, *, since: bool = False) -> RunStatu
         ended_at=known["ended_at"] if known else None,
         exit_code=_exit_code(folder, status),
         reports=str(folder.path),
-        came_back=came_back,
-        overall=overall,
+        came_back=found.came_back,
+        overall=found.overall,
+        became=found.later,
+        open=found.open,
     )
-
-
-def _with_what_came_back(folder: RunFolder) -> tuple[dict[str, int], int]:
-    """What became of this run's records, those included that later runs of the same reports folder took once more."""
-    later = []
-    for run in all_runs(folder.path.parent):
-        rows = run.path / "rows.parquet"
-        if run.run_id == folder.run_id or not run.was_applied:
-            continue
-        table = pl.scan_parquet(rows, glob=False)
-        if "mends_run_id" not in table.collect_schema().names():
-            continue
-        linked = table.filter(pl.col("mends_run_id").is_not_null())
-        later.append(
-            linked.select(
-                pl.lit(run.run_id).alias("run_id"), "row_id", "mends_run_id", "mends_row_id", "fate"
-            ).collect()
-        )
-    rows = folder.path / "rows.parquet"
-    if not rows.is_file() or not any(table.height for table in later):
-        return {}, 0
-    own = pl.read_parquet(rows, columns=["row_id", "fate"], glob=False).with_columns(run_id=pl.lit(folder.run_id))
-    return settled(own, later)
 
 
 def statuses(reports: Path, home: Path) -> list[RunStatus]:
