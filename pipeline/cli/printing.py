@@ -66,7 +66,7 @@ def show_report(content: dict[str, Any]) -> None:
     sums = (_accounts_table if content["status"] == "planned" else _sums_table)(content, major_units)
     if sums.row_count:
         console.print(sums)
-    for line in (*_stakes(content), *_intentions(content)):
+    for line in (*_stakes(content), *_why(content), *_intentions(content)):
         console.print(printable(line), markup=False)
     for line in _findings(content):
         console.print(printable(line), markup=False)
@@ -120,6 +120,15 @@ def _stakes(content: dict[str, Any]) -> "Iterator[str]":
         yield f"cannot be paid against: {unpaid:,} customers came back without payment rules"
     for reason, count in content["flagged"].items():
         yield f"sent and flagged: {count:,} {reason}"
+
+
+def _why(content: dict[str, Any]) -> "Iterator[str]":
+    """Why records were rejected or held: reasons with counts."""
+    from pipeline.reporting.glance import reasons_in_words, reasons_of
+
+    for name, title in (("rejected", "rejected"), ("held", "held"), ("in_doubt", "in doubt")):
+        if reasons := reasons_of(content, name):
+            yield f"{title} {content['at_stake'][name]['records']:,}: {reasons_in_words(reasons)}"
 
 
 def _account(account: "Account") -> str:
@@ -216,7 +225,7 @@ def show_status(run: "RunStatus") -> None:
     states = ", ".join(f"{count:,} {state}" for state, count in sorted(run.states.items())) or "nothing sent"
     _out(
         f"{run.run_id}: {run.status} in {run.environment}\n{run.settled:,} of {run.planned:,} creates settled ({states})"
-        f"{_left(run)}\n{run.reports}"
+        f"{_left(run)}{_records(run)}\n{run.reports}"
     )
 
 
@@ -307,6 +316,7 @@ def show_life(life: "Life") -> None:
         _out(
             f"billing now: {life.now['answer']} {life.now.get('billing_id', '')}".rstrip()
             + (f", differs in {', '.join(differs)}" if differs else ", as it was sent" if differs == [] else "")
+            + (", and nothing was sent to compare it with" if "holds" in life.now and differs is None else "")
         )
 
 
@@ -406,6 +416,20 @@ def _left(run: "RunStatus") -> str:
         *([f"{run.later:,} left for later waves: run the same files again"] if run.later else []),
     ]
     return "".join(f"\n{part}" for part in parts)
+
+
+def _records(run: "RunStatus") -> str:
+    """Where the run left its records and why, what later runs made of them, and how many are open."""
+    from pipeline.reporting import since_then
+    from pipeline.reporting.glance import reasons_in_words
+
+    if run.open is None:
+        return ""
+    left = {fate: records for fate, records in run.fates.items() if records}
+    lines = [f"{sum(left.values()):,} records: {_counted(left) or 'none'}"]
+    lines += [f"{name.replace('_', ' ')}: {reasons_in_words(of)}" for name, of in run.reasons.items() if of]
+    lines += [since_then(run.became, run.overall)] if run.became else [f"{run.open:,} open"]
+    return "".join(f"\n{printable(line)}" for line in lines)
 
 
 def _counted(fates: dict[str, int]) -> str:

@@ -21,6 +21,7 @@ from pipeline.reporting.current_fates import (
 )
 from pipeline.reporting.examples import with_examples, without_examples
 from pipeline.reporting.fates import differences, find_fates, identities
+from pipeline.reporting.glance import reasons_of
 from pipeline.reporting.lists import listed
 from pipeline.reporting.masked import DIFFERENCES, differences_shown, handed_on, shapes, shown_as, without_literals
 from pipeline.reporting.open_items import OPEN_FATES, ages, days_between
@@ -57,6 +58,7 @@ __all__ = [
     "pace",
     "period_tables",
     "read_once",
+    "reasons_of",
     "reconciliation_tables",
     "render_period",
     "render_reconciliation",

@@ -6,6 +6,7 @@ from typing import Any
 
 from pipeline.ledger import Ledger
 from pipeline.outcomes import State
+from pipeline.reporting import reasons_of
 from pipeline.run_folder import RunFolder, all_runs
 from pipeline.verbs.report.became import NOTHING, became_of
 
@@ -29,7 +30,9 @@ class RunStatus:
     came_back: int = 0  #: records that later runs took once more, mended perhaps
     overall: dict[str, int] = field(default_factory=dict)  #: fate now -> records of this run
     became: list[dict[str, Any]] = field(default_factory=list)  #: then, now, run_id, records: what became of them later
-    open: int | None = None  #: records of this run that wait for somebody; None where it has no results
+    open: int | None = None  #: records of this run that wait for somebody; None where it was not applied
+    fates: dict[str, int] = field(default_factory=dict)  #: fate -> records, as the run left them
+    reasons: dict[str, dict[str, int]] = field(default_factory=dict)  #: list -> reason -> records, as the run left them
 
     @property
     def left(self) -> int:
@@ -58,7 +61,9 @@ def status_of(folder: RunFolder, home: Path, *, since: bool = False) -> RunStatu
     is_under_way = bool(known) and (status == "running" or folder.is_unfinished)
     if known and is_under_way:  # what it sent may be all settled, and its results not written
         status = "running" if _is_alive(known["pid"]) else "interrupted"
-    found = became_of(folder, home) if since and folder.was_applied else NOTHING
+    has_results = since and folder.was_applied
+    found = became_of(folder, home) if has_results else NOTHING
+    summary = folder.read_json("summary.json") if has_results else {}
     return RunStatus(
         run_id=folder.run_id,
         status=status,
@@ -74,6 +79,8 @@ def status_of(folder: RunFolder, home: Path, *, since: bool = False) -> RunStatu
         overall=found.overall,
         became=found.later,
         open=found.open,
+        fates=summary.get("fates", {}),
+        reasons={name: reasons_of(summary, name) for name in ("rejected", "held", "in_doubt")} if summary else {},
     )
 
 
