@@ -10,6 +10,7 @@
     python -m tests.prove differences --seeds 0:4      billing spoilt in ways that have names: all found, nothing besides
     python -m tests.prove look-ups --seeds 0:2         10,000 customers looked up at a pace, killed five times on the way
     python -m tests.prove verified --seeds 0:500       runs with faults: `verify` passes, and fails where a byte was changed
+    python -m tests.prove statements --seeds 0:300     sequences of run, mend, drop and reconcile: all pages state the same
     python -m tests.prove summary                      what the gathered results of this code come to
 
 Results are gathered in tests/prove/results/, with commit and machine; what has seeds goes on where it stopped.
@@ -25,7 +26,7 @@ from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import asdict
 from typing import Any
 
-from tests.prove import chaos, differences, disk, look_ups, machine, mutants, simulation, verified
+from tests.prove import chaos, differences, disk, look_ups, machine, mutants, simulation, statements, verified
 from tests.prove.gathering import bound, done, gather
 from tests.prove.kills import journey
 from tests.prove.summing import summary
@@ -80,6 +81,10 @@ def main() -> int:
     checking.add_argument("--seeds", type=_range, default=range(50), help="FROM:TO")
     checking.add_argument("--jobs", type=int, default=os.cpu_count())
     checking.set_defaults(run=lambda said: _in_blocks("verified", verified.block, said, RUNS, "records"))
+    stating = programmes.add_parser("statements")
+    stating.add_argument("--seeds", type=_range, default=range(50), help="FROM:TO")
+    stating.add_argument("--jobs", type=int, default=os.cpu_count())
+    stating.set_defaults(run=lambda said: _in_blocks("statements", statements.block, said, RUNS, "statements"))
     removing = programmes.add_parser("mutants")
     removing.add_argument("--seeds", type=_range, default=range(200))
     removing.set_defaults(run=lambda said: _mutants(said.seeds))
