@@ -125,10 +125,13 @@ def _stakes(content: dict[str, Any]) -> "Iterator[str]":
 def _why(content: dict[str, Any]) -> "Iterator[str]":
     """Why records were rejected or held: reasons with counts."""
     from pipeline.reporting.glance import reasons_in_words, reasons_of
+    from pipeline.reporting.held import differing_in_words
 
     for name, title in (("rejected", "rejected"), ("held", "held"), ("in_doubt", "in doubt")):
         if reasons := reasons_of(content, name):
             yield f"{title} {content['at_stake'][name]['records']:,}: {reasons_in_words(reasons)}"
+    if differs := differing_in_words(content.get("held_differs", {})):
+        yield f"held records: {differs}"
 
 
 def _account(account: "Account") -> str:
@@ -422,12 +425,14 @@ def _records(run: "RunStatus") -> str:
     """Where the run left its records and why, what later runs made of them, and how many are open."""
     from pipeline.reporting import since_then
     from pipeline.reporting.glance import reasons_in_words
+    from pipeline.reporting.held import differing_in_words
 
     if run.open is None:
         return ""
     left = {fate: records for fate, records in run.fates.items() if records}
     lines = [f"{sum(left.values()):,} records: {_counted(left) or 'none'}"]
     lines += [f"{name.replace('_', ' ')}: {reasons_in_words(of)}" for name, of in run.reasons.items() if of]
+    lines += [f"held records: {differs}"] if (differs := differing_in_words(run.held_differs)) else []
     lines += [since_then(run.became, run.overall)] if run.became else [f"{run.open:,} open"]
     return "".join(f"\n{printable(line)}" for line in lines)
 

@@ -3,7 +3,7 @@
 `current_fates.py`                                    what became of each record since, over all runs
 `fates.py`, `summary.py`, `money.py`, `intended.py`   what is counted and summed
 `pace.py`, `examples.py`, `open_items.py`             what a reviewer asks besides: how fast, for example whom, since when
-`lists.py`, `masked.py`                               rows as they came, and as they may be handed on
+`lists.py`, `held.py`, `masked.py`                    rows as they came, and as they may be handed on
 `period.py`                                           a span of time: each record once
 `glance.py`, `beside.py`                              what is told first, and what stands on a report beside its summary
 `pages/`, `sheets.py`                                 what people read: pages, and the same as tables for a workbook
@@ -22,6 +22,7 @@ from pipeline.reporting.current_fates import (
 from pipeline.reporting.examples import with_examples, without_examples
 from pipeline.reporting.fates import differences, find_fates, identities
 from pipeline.reporting.glance import reasons_of
+from pipeline.reporting.held import count_differing, with_differing
 from pipeline.reporting.lists import listed
 from pipeline.reporting.masked import DIFFERENCES, differences_shown, handed_on, shapes, shown_as, without_literals
 from pipeline.reporting.open_items import OPEN_FATES, ages, days_between
@@ -47,6 +48,7 @@ __all__ = [
     "became",
     "came_back",
     "carried",
+    "count_differing",
     "days_between",
     "differences",
     "differences_shown",
@@ -72,6 +74,7 @@ __all__ = [
     "stopped_by",
     "summarize",
     "verdict_on_period",
+    "with_differing",
     "with_examples",
     "without_examples",
     "without_literals",

@@ -68,6 +68,10 @@ def run_tables(content: Mapping[str, Any], beside: Beside) -> Iterator[Table]:
         ("Reason", "Records", "What it means", "Row", "Person", "As given", "What to do"),
         _reasons(beside.reasons),
     )
+    if content.get("held_differs"):
+        yield Table(
+            "Held differ in", ("Field", "Records"), [(name, str(n)) for name, n in content["held_differs"].items()]
+        )
     yield Table(
         "Alarms", ("Code", "What", "What it means", "What to do", "Accepted by"),
         [

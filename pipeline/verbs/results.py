@@ -21,16 +21,18 @@ from pipeline.outcomes import LISTS
 from pipeline.reporting import (
     Facts,
     Report,
+    count_differing,
     differences,
     find_fates,
     identities,
     listed,
     pace,
     summarize,
+    with_differing,
     with_examples,
 )
 from pipeline.returning import TOO_LONG_FOR_A_CELL
-from pipeline.run_folder import PAGES, RunFolder
+from pipeline.run_folder import DIFFERING, PAGES, RunFolder
 from pipeline.submission import Stop
 from pipeline.text_sheet import MOST_COLUMNS, write_text_sheet
 from pipeline.verbs.profile import Profile
@@ -43,7 +45,7 @@ __all__ = ["Report", "write_results"]
 WORKBOOK = "rejected.xlsx"
 MOST_ROWS_FOR_PEOPLE = 20_000  #: nobody mends more by hand; the CSV file has them all
 #: Columns of the fates that stand in the lists and in rows.parquet, and in no sum.
-_NOT_SUMMED = ("fingerprint", "key", "billing_id", "same_as", "origin_run", "origin_row")
+_NOT_SUMMED = ("fingerprint", "key", "billing_id", "same_as", "origin_run", "origin_row", "differs")
 _DIFFERENCE_COLUMNS = ("_import_row_id", "external_reference", "field", "ours", "theirs")
 
 
@@ -73,7 +75,7 @@ def write_results(
             "peak_bytes": None,
         }
     with profile.running(), folder.workbench() as workbench:
-        _write_rows(folder, workbench, plan["columns"], profile)
+        held_differs = _write_rows(folder, workbench, plan["columns"], profile)
         folder.show(workbench, "fates")
         with profile.stage("sum", plan["read"]["records"]):
             facts = _facts(
@@ -81,6 +83,7 @@ def write_results(
             )
             facts = replace(facts, pace=None if settled is None else pace(settled))
             report = summarize(workbench, facts)
+            report.content["held_differs"] = dict(held_differs.most_common())
             report.content["reasons"] = with_examples(
                 workbench, report.content["reasons"], partial(shown, pii=Pii.MASKED), partial(token, token_key(home))
             )
@@ -166,8 +169,14 @@ def _wave(settings: dict[str, Any]) -> dict[str, Any] | None:
     return wave if any(wave.values()) else None
 
 
-def _write_rows(folder: RunFolder, workbench: duckdb.DuckDBPyConnection, columns: list[str], profile: Profile) -> None:
-    """Every record with its fate, in all files that hold records, part by part; what summing needs is staged."""
+def _write_rows(
+    folder: RunFolder, workbench: duckdb.DuckDBPyConnection, columns: list[str], profile: Profile
+) -> Counter[str]:
+    """Every record with its fate, in all files that hold records, part by part; what summing needs is staged.
+
+    Returned: field -> held records that differ in it.
+    """
+    differing, held_differs = _differing(folder), Counter[str]()
     wanted = ["currency", "text", *(f"given.{column}" for column in columns)]
     for_people: list[pl.DataFrame] = []
     with ExitStack() as stack:
@@ -183,7 +192,9 @@ def _write_rows(folder: RunFolder, workbench: duckdb.DuckDBPyConnection, columns
                 write_rows(identities(fates))
 
         keep_behind = stack.enter_context(one_behind(keep))
-        for number, fates in enumerate(one_ahead(found)):
+        for number, without in enumerate(one_ahead(found)):
+            fates = with_differing(without, differing)
+            held_differs.update(count_differing(fates))
             profile.stages["fates"]["rows"] += fates.height
             with profile.stage("lists", fates.height):
                 keep_behind((number, fates))
@@ -195,6 +206,15 @@ def _write_rows(folder: RunFolder, workbench: duckdb.DuckDBPyConnection, columns
                     if name == "rejected" and sum(table.height for table in for_people) <= MOST_ROWS_FOR_PEOPLE:
                         for_people.append(listed_here)
     _write_workbook(folder, pl.concat(for_people))
+    return held_differs
+
+
+def _differing(folder: RunFolder) -> pl.DataFrame:
+    """What the plan found; a plan of an earlier version did not look for it."""
+    path = folder.staged / DIFFERING
+    if not path.is_file():
+        return pl.DataFrame(schema={"position": pl.Int64, "differs": pl.List(pl.String)})
+    return pl.read_parquet(path, glob=False)
 
 
 def _write_differences(folder: RunFolder, workbench: duckdb.DuckDBPyConnection) -> None:

@@ -33,6 +33,7 @@ class RunStatus:
     open: int | None = None  #: records of this run that wait for somebody; None where it was not applied
     fates: dict[str, int] = field(default_factory=dict)  #: fate -> records, as the run left them
     reasons: dict[str, dict[str, int]] = field(default_factory=dict)  #: list -> reason -> records, as the run left them
+    held_differs: dict[str, int] = field(default_factory=dict)  #: field -> held records that differ in it
 
     @property
     def left(self) -> int:
@@ -80,6 +81,7 @@ def status_of(folder: RunFolder, home: Path, *, since: bool = False) -> RunStatu
         became=found.later,
         open=found.open,
         fates=summary.get("fates", {}),
+        held_differs=summary.get("held_differs", {}),
         reasons={name: reasons_of(summary, name) for name in ("rejected", "held", "in_doubt")} if summary else {},
     )
 
