@@ -83,7 +83,7 @@ def write_results(
             )
             facts = replace(facts, pace=None if settled is None else pace(settled))
             report = summarize(workbench, facts)
-            report.content["held_differs"] = dict(held_differs.most_common())
+            report.content["held_differs"] = dict(sorted(held_differs.items(), key=lambda one: (-one[1], one[0])))
             report.content["reasons"] = with_examples(
                 workbench, report.content["reasons"], partial(shown, pii=Pii.MASKED), partial(token, token_key(home))
             )
