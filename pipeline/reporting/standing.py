@@ -63,7 +63,7 @@ def since_then(later: Iterable[Mapping[str, Any]], now: Mapping[str, int]) -> st
         return ""
     told = ", ".join(f"{grouped_digits(records)} {fate.replace('_', ' ')}" for fate, records in sorted(moved.items()))
     left = sum(now.get(fate, 0) for fate in OPEN_FATES)
-    state = "nothing of this run is open" if not left else f"{grouped_digits(left)} of this run's records are open"
+    state = f"of this run {grouped_digits(left) if left else 'nothing'} is open"
     return f"Since then, by later runs: {told}; {state}."
 
 

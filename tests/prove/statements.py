@@ -11,12 +11,14 @@ import json
 import random
 import re
 import tempfile
+import uuid
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx
 import openpyxl
 
 from tests.conftest import Inside, Outside, running_sandbox
@@ -63,9 +65,14 @@ class Record:
 
 @dataclass
 class Model:
-    """What billing holds and what became of each record, by the rules of the documentation."""
+    """What was sent and what became of each record, by the rules of the documentation."""
 
-    billing: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    there: dict[str, tuple[str, ...]] = field(
+        default_factory=dict
+    )  #: customers that billing held before anybody sent one
+    sent: dict[str, tuple[str, ...] | None] = field(
+        default_factory=dict
+    )  #: reference -> content; None: billing holds another
     records: dict[Key, Record] = field(default_factory=dict)
     same_as: dict[Key, Key] = field(default_factory=dict)
     rows: dict[str, list[Row]] = field(default_factory=dict)  #: run -> its rows
@@ -86,18 +93,26 @@ class Model:
         for row in rows:
             if row.fate:
                 continue
-            row.fate = self._judged(row, contents[row.cells[0]], seen)
-            if row.fate == CREATED:
+            row.fate = self._planned(row, contents[row.cells[0]], seen)
+            if not row.fate:
                 creates += 1
-                row.fate = "not_attempted" if limit is not None and creates > limit else CREATED
+                is_left = limit is not None and creates > limit
+                row.fate = "not_attempted" if is_left else self._submitted(row)
             seen.add(row.cells[0])
 
-    def _judged(self, row: Row, contents: list[tuple[str, ...]], seen: set[str]) -> str:
+    def _planned(self, row: Row, contents: list[tuple[str, ...]], seen: set[str]) -> str:
+        """The fate that planning gives; none where the row is sent."""
         if len({*contents}) > 1:
             return "needs_review"
         if row.cells[0] in seen:
             return "duplicate_in_file"
-        there = self.billing.get(row.cells[0])
+        if row.cells[0] not in self.sent:
+            return ""
+        return "already_exists_same" if self.sent[row.cells[0]] == row.cells else "already_exists_different"
+
+    def _submitted(self, row: Row) -> str:
+        there = self.there.get(row.cells[0])
+        self.sent[row.cells[0]] = row.cells if there in {None, row.cells} else None
         if there is None:
             return CREATED
         return "already_exists_same" if there == row.cells else "already_exists_different"
@@ -109,8 +124,6 @@ class Model:
         met = set[Key]()
         for row in rows:
             self.ids[run, f"{name}:{row.key[1]}"] = row.key
-            if row.fate == CREATED:
-                self.billing[row.cells[0]] = row.cells
             if row.key in links:
                 self.same_as[row.key] = links[row.key]
             key = self.same_as.get(row.key, row.key)
@@ -227,6 +240,7 @@ class Sequence:
 
     def go(self, steps: int) -> Journey:
         """The first file, then so many steps at random, each followed by a look at what is stated."""
+        self._fill_billing()
         self._feed(self._new_file())
         for _ in range(steps):
             step = self.dice.choice(
@@ -312,7 +326,8 @@ class Sequence:
         once = self.model.once()
         taken = {fate: -number for fate, number in once.items() if fate not in SETTLING}
         self._is("reconcile, taken out", {fate: steps.get(fate, 0) for fate in taken}, taken)
-        self._is("reconcile, found", steps.get("found"), len(self.model.billing))
+        expected = {row.reference for rows in self.model.rows.values() for row in rows if row.fate in SETTLING}
+        self._is("reconcile, found", steps.get("found"), len(expected))
 
     # What is stated.
 
@@ -340,7 +355,7 @@ class Sequence:
         self._is(f"{run} status, open", told["open"], sum(now[fate] for fate in OPEN))
         if told["became"]:
             left = sum(now[fate] for fate in OPEN)
-            words = f"{left:,} of this run's records are open" if left else "nothing of this run is open"
+            words = f"of this run {f'{left:,}' if left else 'nothing'} is open"
             self._is(f"{run} status, text", words in self.pipeline("status", run).stdout, expected=True)
 
     def _page_of_run(self, run: str) -> None:
@@ -400,6 +415,16 @@ class Sequence:
         self.customers += 1
         return f"{self.prefix}-{self.customers}"
 
+    def _fill_billing(self) -> None:
+        """Two customers that billing holds before anybody imports a file."""
+        for _ in range(2):
+            cells = (self._reference(), "Ann", GOOD, "ZAR", "70")
+            customer = {**dict(zip(HEADER, cells, strict=True)), "balance": 70}
+            headers = {"Authorization": f"Bearer {self.outside.api_key}", "Idempotency-Key": str(uuid.uuid4())}
+            url = f"{self.outside.base_url}/billing/customers"
+            httpx.post(url, json=customer, headers=headers, trust_env=False).raise_for_status()
+            self.model.there[cells[0]] = cells
+
     def _new_file(self, rows: Iterable[list[str]] = ()) -> Path:
         table = [*rows]
         for _ in range(self.dice.randint(2, 6)):
@@ -410,6 +435,10 @@ class Sequence:
             table.append([*row[:2], BAD, *row[3:]] if kind == "invalid" else row)
             if kind in {"twin", "duplicate"}:
                 table.append([row[0], "Bob" if kind == "twin" else "Ann", *row[2:]])
+        for reference, cells in self.model.there.items():
+            change = self.dice.choice(["", "", "same", "another"])
+            if change and reference not in {row[0] for row in table}:
+                table.append([reference, "Ann" if change == "same" else "Zoe", *cells[2:]])
         path = self.pipeline.folder / f"f{len(self.files)}.csv"
         path.write_text(_csv([list(HEADER), *table]))
         self.files.append(path)
@@ -480,7 +509,7 @@ def _sheet(book: Any, name: str) -> dict[str, int]:
     return _some({row[0]: int(row[1]) for row in rows if row[0]})
 
 
-def journey(seed: int, outside: Outside, steps: int = 6) -> Journey:
+def journey(seed: int, outside: Outside, steps: int = 5) -> Journey:
     """One sequence, from its first file to its last statement."""
     with tempfile.TemporaryDirectory() as name:
         return Sequence(seed, Path(name), outside).go(steps)

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from pipeline.cli import options
-from pipeline.cli.printing import show_json, show_line, show_reconciliation, show_verdict
+from pipeline.cli.printing import say, show_json, show_line, show_reconciliation, show_verdict
 from pipeline.errors import RunNotFound
 
 inputs_at = click.option(
@@ -147,6 +147,7 @@ def report(**given: Any) -> int:
     With --since: all runs of a span, each record once however often it was fed, what is open and for how long.
     """
     from pipeline.masking import Pii
+    from pipeline.reporting import since_then
     from pipeline.verbs.report.period import report_period
     from pipeline.verbs.report.run import make_report
     from pipeline.verbs.status import newest_run
@@ -173,6 +174,8 @@ def report(**given: Any) -> int:
     else:
         for path in paths:
             show_line(str(path))
+        if since := since_then(content.get("became", ()), content.get("overall", {})):
+            say(since)
     return 0
 
 

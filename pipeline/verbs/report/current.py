@@ -18,6 +18,7 @@ from pipeline.verbs.report.rows import rows_of
 
 _RECORDS, _RETURNS, _MARKS = "current-records.parquet", "current-returns.parquet", "current.json"
 _WAITING = ["in_doubt", "not_attempted"]
+_UNREADABLE = (pl.exceptions.PolarsError, OSError, ValueError, KeyError)  #: what reading a damaged folder may raise
 
 
 def current_fates(run: RunFolder, home: Path) -> Current:
@@ -63,7 +64,7 @@ def fates_after(runs: Sequence[RunFolder], asked: RunFolder | None = None) -> Cu
     for run in runs[start:]:
         try:
             found = _carried(found, run)
-        except (pl.exceptions.PolarsError, OSError):
+        except _UNREADABLE:
             if run is asked:
                 raise
     return found
@@ -87,7 +88,7 @@ def _origins(run: RunFolder, rows: pl.LazyFrame) -> pl.DataFrame:
         try:
             its = rows_of(every[str(run_id)]).filter(pl.col("row_id").is_in(some["origin_row"].implode())).collect()
             is_ours = _environment(every[str(run_id)]) == environment
-        except (pl.exceptions.PolarsError, OSError):
+        except _UNREADABLE:
             continue
         fate = pl.col("fate") if is_ours else pl.lit(None, pl.String)
         its = its.with_columns(origin_run=pl.lit(run_id), origin_row="row_id", fate=fate)
@@ -102,7 +103,11 @@ def _environment(run: RunFolder) -> str:
 def _applied(reports: Path, environment: str) -> Iterator[RunFolder]:
     """The runs of an environment that were applied and have their rows, the oldest first."""
     for run in all_runs(reports):
-        if (run.path / "rows.parquet").is_file() and run.was_applied and _environment(run) == environment:
+        try:
+            is_one = (run.path / "rows.parquet").is_file() and run.was_applied and _environment(run) == environment
+        except _UNREADABLE:
+            continue
+        if is_one:
             yield run
 
 
@@ -121,7 +126,7 @@ def _kept(run: RunFolder, marks: dict[str, str]) -> Current | None:
         if kept["runs"] != marks:
             return None
         records, returns = (pl.read_parquet(run.staged / name, glob=False) for name in (_RECORDS, _RETURNS))
-    except (OSError, ValueError, KeyError, pl.exceptions.PolarsError):
+    except _UNREADABLE:
         return None
     return Current(records, returns, frozenset(kept["files"]))
 
