@@ -154,14 +154,14 @@ def _faults(workbench: duckdb.DuckDBPyConnection, compared: Compared, residual: 
             )
     if billed.unusable:
         faults.append(
-            f"{billed.unusable} records of the export that name no customer ({_first(billed.unusable_rows, billed.unusable)})"
+            f"{grouped_digits(billed.unusable)} records of the export that name no customer ({_first(billed.unusable_rows, billed.unusable)})"
         )
     if unread:
         unit = ", though they would be amounts in major units: see reconcile.mapping.balance.unit" * _looks_major(
             workbench
         )
         faults.append(
-            f"{unread} balances in billing that nobody can read, and no sum holds{unit} ({_first(rows, unread)})"
+            f"{grouped_digits(unread)} balances in billing that nobody can read, and no sum holds{unit} ({_first(rows, unread)})"
         )
     return faults
 
