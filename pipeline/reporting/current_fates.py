@@ -11,7 +11,8 @@ stands where its run left it. A record is known by the file (SHA-256) and the pl
 - **Settled by a return stays settled** when the old file is fed once more: its row repeats what was decided.
 - **Superseded**: a record is settled when a later run brings another row of its external reference into billing, or finds it
   there. So the twin that somebody dropped from a conflict is settled by the choice.
-- **Settled by the ledger**: a record in doubt, or not attempted, is what the ledger says that a later run has found.
+- **Settled by the ledger**: a record in doubt, or not attempted, is what the ledger says that a later run has found; other open
+  records of its reference are then superseded.
 - Whatever cannot be linked by these rules stays open: a rejected row that was dropped from its list, or a conflict of which
   no row was chosen.
 """
@@ -96,7 +97,8 @@ def carried(
     known = _with_origins(before.records, named, day)
     linked = _linked(before, known, met, named)
     returns = linked.filter(pl.col("how") == "returned").with_columns(run_id=pl.lit(run_id)).select(RETURNS.names())
-    records = _superseded(_decided(known, linked, run_id, day), linked, before.files, run_id)
+    decided = _decided(known, linked, run_id, day)
+    records = _superseded(decided, _settling(linked, before), run_id)
     return Current(records, pl.concat([before.returns, returns]), before.files | files)
 
 
@@ -107,12 +109,18 @@ def settled_by_ledger(current: Current, known: Mapping[str, tuple[State, str]]) 
     ]
     names = ("external_reference", "ledger_fate", "ledger_run")
     table = pl.DataFrame(found, schema=dict.fromkeys(names, pl.String), orient="row")
-    is_settled = pl.col("fate").is_in(_WAITING) & pl.col("ledger_fate").is_not_null()
+    is_settled = (pl.col("fate").is_in(_WAITING) & pl.col("ledger_fate").is_not_null()).fill_null(value=False)
     records = current.records.join(table, on="external_reference", how="left", maintain_order="left").with_columns(
         fate=pl.when(is_settled).then("ledger_fate").otherwise("fate"),
         run_id=pl.when(is_settled).then("ledger_run").otherwise("run_id"),
+        is_met=is_settled,
     )
-    return Current(records.select(RECORDS.names()), current.returns, current.files)
+    settling = (
+        records.filter(pl.col("is_met") & pl.col("fate").is_in(_SETTLING))
+        .select("external_reference", by_row="row_id")
+        .unique("external_reference", keep="first", maintain_order=True)
+    )
+    return Current(_superseded(records, settling, pl.col("ledger_run")), current.returns, current.files)
 
 
 def became(current: Current, rows: pl.LazyFrame) -> pl.DataFrame:
@@ -261,22 +269,33 @@ def _decided(known: pl.DataFrame, linked: pl.DataFrame, run_id: str, day: str) -
     )
 
 
-def _superseded(records: pl.DataFrame, linked: pl.DataFrame, files: frozenset[str], run_id: str) -> pl.DataFrame:
-    """The records; those are settled of whose reference this run brought another row into billing."""
-    fate = pl.col("fate")
-    is_new = fate.is_in(_CREATED) | ~pl.col("file").is_in(list(files))
-    settling = (
-        linked.filter(fate.is_in(_SETTLING) & is_new)
+def _settling(linked: pl.DataFrame, before: Current) -> pl.DataFrame:
+    """The references that this run brought into billing or found there: external_reference, by_row.
+
+    A row of a file that is fed again says so where its own record was open until now.
+    """
+    was_open = before.open.select(root_file="file", root_place="place", was_open=pl.lit(value=True))
+    says_so = (
+        pl.col("fate").is_in(_CREATED) | ~pl.col("file").is_in(list(before.files)) | pl.col("was_open").is_not_null()
+    )
+    return (
+        linked.join(was_open, on=_ROOT, how="left", maintain_order="left")
+        .filter(pl.col("fate").is_in(_SETTLING) & says_so)
         .select("external_reference", by_row="row_id")
         .drop_nulls("external_reference")
         .unique("external_reference", keep="first", maintain_order=True)
     )
-    is_settled = fate.is_in(OPEN_FATES) & ~pl.col("is_met") & pl.col("by_row").is_not_null()
+
+
+def _superseded(records: pl.DataFrame, settling: pl.DataFrame, run_id: str | pl.Expr) -> pl.DataFrame:
+    """The records; open ones of which this run says nothing are settled by another row of their reference."""
+    is_settled = pl.col("fate").is_in(OPEN_FATES) & ~pl.col("is_met") & pl.col("by_row").is_not_null()
+    by_run = pl.lit(run_id) if isinstance(run_id, str) else run_id
     return (
         records.join(settling, on="external_reference", how="left", maintain_order="left")
         .with_columns(
             fate=pl.when(is_settled).then(pl.lit(SUPERSEDED)).otherwise("fate"),
-            run_id=pl.when(is_settled).then(pl.lit(run_id)).otherwise("run_id"),
+            run_id=pl.when(is_settled).then(by_run).otherwise("run_id"),
             row_id=pl.when(is_settled).then("by_row").otherwise("row_id"),
             by_return=pl.col("by_return") | is_settled,
         )

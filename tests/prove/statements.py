@@ -121,6 +121,7 @@ class Model:
         """One more run over one file."""
         is_new_file = not any(row.key in self._places() for row in rows)
         links = self._links(rows, is_new_file=is_new_file)
+        waiting = {key for key, record in self.records.items() if record.fate in OPEN}
         met = set[Key]()
         for row in rows:
             self.ids[run, f"{name}:{row.key[1]}"] = row.key
@@ -130,9 +131,12 @@ class Model:
             met.add(key)
             self._tell(run, key, row, is_return=row.key in links)
         self.rows[run] = rows
-        settled = {row.reference for row in rows if row.fate in SETTLING and (is_new_file or row.fate == CREATED)} - {
-            None
-        }
+        settled = {
+            row.reference
+            for row in rows
+            if row.fate in SETTLING
+            and (is_new_file or row.fate == CREATED or self.same_as.get(row.key, row.key) in waiting)
+        } - {None}
         for key, record in self.records.items():
             if record.fate in OPEN and key not in met and record.row.reference in settled:
                 record.fate, record.run, record.is_returned = "superseded", run, True

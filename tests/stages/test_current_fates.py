@@ -95,6 +95,13 @@ RULES = {
         [run(A, (2, "A", "needs_review"), (3, "A", "needs_review")), run(B, (2, "A", "invalid", (1, "a.csv:2")))],
         {"a:2": "invalid", "a:3": "needs_review"},
     ),
+    "a conflict is settled when the chosen row is, though its list had to be fed twice": (
+        [
+            run(A, (2, "A", "needs_review"), (3, "A", "needs_review")),
+            *[run(B, (2, "A", fate, (1, "a.csv:2"))) for fate in ("not_attempted", "already_exists_same")],
+        ],
+        {"a:2": "already_exists_same", "a:3": "superseded"},
+    ),
     "a rejected row that was dropped from its list stays open": (
         [run(A, (2, "A", "invalid"), (3, "B", "invalid")), run(B, (2, "A", "created", (1, "a.csv:2")))],
         {"a:2": "created", "a:3": "invalid"},
@@ -201,3 +208,16 @@ def test_the_ages_of_open_items_come_to_their_number_and_their_sums():
     assert [(one["fate"], one["records"], one["days"], one["sums"]) for one in ages(items, "2026-11-24T00:00:00+00:00")] == [
         ("in_doubt", 1, 23, {"ZAR": 5}), ("invalid", 2, 23, {"ZAR": 10}),
     ]  # fmt: skip
+
+
+def test_a_twin_is_settled_when_the_ledger_settles_the_row_that_was_chosen():
+    held = run(A, (2, "A", "needs_review"), (3, "A", "needs_review"))
+    current = after(held, run(B, (2, "A", "in_doubt", (1, "a.csv:3"))))
+
+    found = settled_by_ledger(current, {"A": (State.CREATED, "run-2")})
+
+    assert fates(found) == {"a:2": "superseded", "a:3": "created"}
+    assert fates(settled_by_ledger(current, {"A": (State.UNKNOWN, "run-2")})) == {
+        "a:2": "needs_review",
+        "a:3": "in_doubt",
+    }
