@@ -253,15 +253,15 @@ def _decided(known: pl.DataFrame, linked: pl.DataFrame, run_id: str, day: str) -
         .unique(_ROOT, keep="first", maintain_order=True)
         .with_columns(run_id=pl.lit(run_id), by_return=pl.col("how") == "returned")
     )
-    told = ["fate", "external_reference", "reasons", "currency", "balance", "run_id", "row_id", "by_return"]
-    new = first.select(*told, "how", file="root_file", place="root_place")
+    columns = ["fate", "external_reference", "reasons", "currency", "balance", "run_id", "row_id", "by_return"]
+    new = first.select(*columns, "how", file="root_file", place="root_place")
     both = known.join(new, on=_KEY, how="full", suffix=":new", coalesce=True, maintain_order="left_right")
     stays = pl.col("fate:new").is_null() | (
         pl.col("fate").is_in(_CREATED)
         | ((pl.col("how") == "again") & pl.col("by_return") & ~pl.col("fate").is_in(OPEN_FATES))
     ).fill_null(value=False)
     return both.with_columns(
-        *(pl.when(stays).then(name).otherwise(f"{name}:new").alias(name) for name in told),
+        *(pl.when(stays).then(name).otherwise(f"{name}:new").alias(name) for name in columns),
         since_run=pl.coalesce("since_run", pl.lit(run_id)),
         since=pl.coalesce("since", pl.lit(day)),
         runs=pl.col("runs").fill_null(0) + pl.col("fate:new").is_not_null().cast(pl.Int64),

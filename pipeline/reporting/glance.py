@@ -130,9 +130,9 @@ def reasons_of(content: Mapping[str, Any], name: str) -> dict[str, int]:
 
 def reasons_in_words(reasons: Mapping[str, int]) -> str:
     """Reasons with counts on one line: `18 VALIDATE.PHONE_NOT_VALID (phone), 12 VALIDATE.EMAIL_MALFORMED (email)`."""
-    told = [f"{grouped_digits(rows)} {_with_column(reason)}" for reason, rows in list(reasons.items())[:_MOST_REASONS]]
-    left = len(reasons) - len(told)
-    return ", ".join([*told, *([f"{left} more reasons"] if left > 0 else [])])
+    words = [f"{grouped_digits(rows)} {_with_column(reason)}" for reason, rows in list(reasons.items())[:_MOST_REASONS]]
+    left = len(reasons) - len(words)
+    return ", ".join([*words, *([f"{left} more reasons"] if left > 0 else [])])
 
 
 def _with_column(reason: str) -> str:

@@ -25,5 +25,5 @@ def count_differing(fates: pl.DataFrame) -> dict[str, int]:
 
 def differing_in_words(fields: Mapping[str, int]) -> str:
     """Fields with counts on one line: `they differ in name (2), email (1)`; nothing where nobody knows."""
-    told = ", ".join(f"{name} ({grouped_digits(count)})" for name, count in fields.items())
-    return f"they differ in {told}" if told else ""
+    words = ", ".join(f"{name} ({grouped_digits(count)})" for name, count in fields.items())
+    return f"they differ in {words}" if words else ""

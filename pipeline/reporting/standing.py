@@ -61,10 +61,10 @@ def since_then(later: Iterable[Mapping[str, Any]], now: Mapping[str, int]) -> st
         moved[one["now"]] += one["records"]
     if not moved:
         return ""
-    told = ", ".join(f"{grouped_digits(records)} {fate.replace('_', ' ')}" for fate, records in sorted(moved.items()))
+    words = ", ".join(f"{grouped_digits(records)} {fate.replace('_', ' ')}" for fate, records in sorted(moved.items()))
     left = sum(now.get(fate, 0) for fate in OPEN_FATES)
     state = f"of this run {grouped_digits(left) if left else 'nothing'} is open"
-    return f"Since then, by later runs: {told}; {state}."
+    return f"Since then, by later runs: {words}; {state}."
 
 
 def standing_of_reconciliation(content: Mapping[str, Any]) -> Standing:

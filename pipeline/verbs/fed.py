@@ -70,10 +70,10 @@ def _received(runs: Sequence[RunFolder], current: Current) -> dict[str, dict[str
     for run in runs:
         plan = run.read_json("plan.json")
         for file in plan["inputs"]:
-            told = {name: file[name] for name in ("name", "sha256", "records")}
+            described = {name: file[name] for name in ("name", "sha256", "records")}
             new = {
                 "file": len(received),
-                **told,
+                **described,
                 "taken_at": plan["planned_at"],
                 "times": 0,
                 "mends": mends.get(file["sha256"], 0),

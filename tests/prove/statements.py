@@ -349,29 +349,29 @@ class Sequence:
         self.reconcile()
 
     def _status(self, run: str) -> None:
-        told = json.loads(self.pipeline("status", run, "--json").stdout)
+        stated = json.loads(self.pipeline("status", run, "--json").stdout)
         summary = json.loads((self.pipeline.folder / "reports" / run / "summary.json").read_text())
         then = Counter(row.fate for row in self.model.rows[run])
         now = self.model.now(run)
         self._is(f"{run} summary.json, fates", _some(summary["fates"]), then)
-        self._is(f"{run} status, fates", _some(told["fates"]), then)
-        self._is(f"{run} status, overall", told["overall"], now)
-        self._is(f"{run} status, open", told["open"], sum(now[fate] for fate in OPEN))
-        if told["became"]:
+        self._is(f"{run} status, fates", _some(stated["fates"]), then)
+        self._is(f"{run} status, overall", stated["overall"], now)
+        self._is(f"{run} status, open", stated["open"], sum(now[fate] for fate in OPEN))
+        if stated["became"]:
             left = sum(now[fate] for fate in OPEN)
             words = f"of this run {f'{left:,}' if left else 'nothing'} is open"
             self._is(f"{run} status, text", words in self.pipeline("status", run).stdout, expected=True)
 
     def _page_of_run(self, run: str) -> None:
         done = self.pipeline("report", run, "--json")
-        told, folder = json.loads(done.stdout), self.pipeline.folder / "reports" / run
+        stated, folder = json.loads(done.stdout), self.pipeline.folder / "reports" / run
         then, now, waiting = (
             Counter(row.fate for row in self.model.rows[run]),
             self.model.now(run),
             self.model.open_until(run),
         )
         page = (folder / "report.html").read_text()
-        self._is(f"{run} report, overall", told["overall"], now)
+        self._is(f"{run} report, overall", stated["overall"], now)
         self._is(f"{run} page, fates", _rows(page, "data-fate"), then)
         self._is(f"{run} page, fates now", _rows(page, "data-overall") or then, now)
         self._is(f"{run} page, open", _rows(page, "data-open"), waiting)
