@@ -102,9 +102,9 @@ def _contents(created: Iterable[tuple[str, str]], names: list[str]) -> pl.DataFr
     keys = [name.removeprefix(METADATA_PREFIX) for name in names if name.startswith(METADATA_PREFIX)]
     fields = {name: pl.Int64 if name == "balance" else pl.String for name in names if name in FIELDS}
     metadata = {"metadata": pl.Struct(dict.fromkeys(keys, pl.String))} if keys else {}
-    contents = table["payload"].str.json_decode(pl.Struct({**fields, **metadata})).struct
-    columns = [contents.field(name) for name in fields]
-    if keys:
-        inner = contents.field("metadata").struct
-        columns += [inner.field(key).alias(METADATA_PREFIX + key) for key in keys]
+    contents = table["payload"].str.json_decode(pl.Struct({**fields, **metadata})).struct.unnest()
+    columns = [contents.get_column(name) for name in fields]
+    if keys:  # by `get_column`, for an expression takes a key such as `*` for a pattern
+        inner = contents.get_column("metadata").struct.unnest()
+        columns += [inner.get_column(key).alias(METADATA_PREFIX + key) for key in keys]
     return pl.DataFrame([table["external_reference"], *columns])
