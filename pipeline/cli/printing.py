@@ -430,7 +430,8 @@ def _records(run: "RunStatus") -> str:
     if run.open is None:
         return ""
     left = {fate: records for fate, records in run.fates.items() if records}
-    lines = [f"{sum(left.values()):,} records: {_counted(left) or 'none'}"]
+    records = sum(left.values())
+    lines = [f"{records:,} record{'s' * (records != 1)}: {_counted(left) or 'none'}"]
     lines += [f"{name.replace('_', ' ')}: {reasons_in_words(of)}" for name, of in run.reasons.items() if of]
     lines += [f"held records: {differs}"] if (differs := differing_in_words(run.held_differs)) else []
     lines += [since_then(run.became, run.overall)] if run.became else [f"{run.open:,} open"]
