@@ -86,5 +86,5 @@ def major_units(minor_units: int, code: str) -> str:
 
 
 def grouped_digits(number: int) -> str:
-    """A count as people read it, in groups of three that no line break parts."""
-    return f"{number:,}".replace(",", "\u202f")
+    """A count as terminals and pages show it: 1,120."""
+    return f"{number:,}"

@@ -461,6 +461,10 @@ def list_of(fate: Fate) -> str:
     return next(name for name, fates in LISTS.items() if fate in fates)
 
 
+#: What an open record has become when a later run took another row of its external reference; no run ends a record so.
+SUPERSEDED = "superseded"
+SUPERSEDED_MEANS = "settled by another row of the same external reference"
+
 TROUBLED_FATES = frozenset({*LISTS["held"], *LISTS["in_doubt"], *LISTS["rejected"], Fate.CREATED_DIFFERENT})
 
 

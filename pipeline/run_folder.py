@@ -59,6 +59,7 @@ _NOTHING_KNOWN = (
     "CREATE VIEW known_fields AS SELECT NULL::VARCHAR AS field WHERE false",
 )
 _ROW_GROUP = 1 << 16  #: rows; the staged tables are always read whole, so no statistics either
+DIFFERING = "differing.parquet"  #: staged: in which fields held rows differ
 MANIFEST = "manifest.json"
 LATEST = "latest"  #: names the newest run wherever an id is taken
 UNFINISHED = "unfinished.txt"  #: lies in the folder of a run from its first intent until its results are whole

@@ -70,7 +70,7 @@ def show_report(content: dict[str, Any]) -> None:
     sums = (_accounts_table if content["status"] == "planned" else _sums_table)(content, major_units)
     if sums.row_count:
         console.print(sums)
-    for line in (*_stakes(content), *_intentions(content)):
+    for line in (*_stakes(content), *_why(content), *_intentions(content)):
         console.print(printable(line), markup=False)
     for line in _findings(content):
         console.print(printable(line), markup=False)
@@ -127,6 +127,18 @@ def _stakes(content: dict[str, Any]) -> "Iterator[str]":
         yield f"sent and flagged: {count:,} {reason}"
 
 
+def _why(content: dict[str, Any]) -> "Iterator[str]":
+    """Why records were rejected or held: reasons with counts."""
+    from pipeline.reporting.glance import reasons_in_words, reasons_of
+    from pipeline.reporting.held import differing_in_words
+
+    for name, title in (("rejected", "rejected"), ("held", "held"), ("in_doubt", "in doubt")):
+        if reasons := reasons_of(content, name):
+            yield f"{title} {content['at_stake'][name]['records']:,}: {reasons_in_words(reasons)}"
+    if differs := differing_in_words(content.get("held_differs", {})):
+        yield f"held records: {differs}"
+
+
 def _account(account: "Account") -> str:
     from pipeline.currency import major_units
     from pipeline.reporting.glance import currency_label, has_minor_unit
@@ -160,8 +172,8 @@ def _intentions(content: dict[str, Any]) -> "Iterator[str]":
 
 def last_line(content: dict[str, Any]) -> str:
     """One line for a log: counts, and the report's path."""
-    fates = ", ".join(f"{count} {fate}" for fate, count in content["fates"].items() if count) or "no records"
-    return f"{content['records']['read']} records: {fates} ({content['files']['report.html']})"
+    fates = ", ".join(f"{count:,} {fate}" for fate, count in content["fates"].items() if count) or "no records"
+    return f"{content['records']['read']:,} records: {fates} ({content['files']['report.html']})"
 
 
 def show_plan(planned: "PlannedRun") -> None:
@@ -208,10 +220,10 @@ def show_statuses(statuses: "list[RunStatus]") -> None:
 
 def show_status(run: "RunStatus") -> None:
     """One run, in a few lines."""
-    states = ", ".join(f"{count} {state}" for state, count in sorted(run.states.items())) or "nothing sent"
+    states = ", ".join(f"{count:,} {state}" for state, count in sorted(run.states.items())) or "nothing sent"
     _out(
         f"{run.run_id}\n{run.label} in {run.environment}: {run.verdict}\n"
-        f"{run.settled:,} of {run.planned:,} creates settled ({states}){_left(run)}\n{run.reports}"
+        f"{run.settled:,} of {run.planned:,} creates settled ({states}){_left(run)}{_records(run)}\n{run.reports}"
     )
 
 
@@ -239,25 +251,25 @@ def show_reconciliation(content: dict[str, Any]) -> None:
             figure = step["figures"].get(code)
             if figure:
                 name = f"= {step['sentence']}" if step["is_total"] else f"  {step['step'].replace('_', ' ')}"
-                records = "not stated" if figure["records"] is None else str(figure["records"])
+                records = "not stated" if figure["records"] is None else f"{figure['records']:,}"
                 table.add_row(name, records, major_units(figure["sum"], code))
         left = content["residual"].get(code, {"records": 0, "sum": 0})
-        table.add_row("residual", str(left["records"]), major_units(left["sum"], code))
+        table.add_row("residual", f"{left['records']:,}", major_units(left["sum"], code))
         console.print(table)
         console.print()
     _out(_written(console).rstrip("\n"))
     for kind, count in content["differences"].items():
         if count:
-            _out(f"{count} {kind.replace('_', ' ')}: {', '.join(map(printable, content['examples'].get(kind, [])))}")
+            _out(f"{count:,} {kind.replace('_', ' ')}: {', '.join(map(printable, content['examples'].get(kind, [])))}")
     for pattern in Pattern:
         if count := content["patterns"].get(pattern):
-            _out(f"  {count} of the balances that differ look like {pattern.replace('_', ' ')}: {pattern.sentence}")
+            _out(f"  {count:,} of the balances that differ look like {pattern.replace('_', ' ')}: {pattern.sentence}")
     for kind, why in content["not_determinable"].items():
         _out(f"{kind.replace('_', ' ')}: not determinable: {why}")
     if "sample" in content:
         sample = content["sample"]
         _out(
-            f"{sample['differing']} of {sample['customers']} sampled customers differ: of all at most"
+            f"{sample['differing']:,} of {sample['customers']:,} sampled customers differ: of all at most"
             f" {sample['at_most'] * 100:.3g} % do, with {sample['confidence'] * 100:.0f} % confidence"
         )
     _out(f"{content['verdict']} ({content['files']['report.html']})")
@@ -303,6 +315,7 @@ def show_life(life: "Life") -> None:
         _out(
             f"billing now: {life.now['answer']} {life.now.get('billing_id', '')}".rstrip()
             + (f", differs in {', '.join(differs)}" if differs else ", as it was sent" if differs == [] else "")
+            + (", and nothing was sent to compare it with" if "holds" in life.now and differs is None else "")
         )
 
 
@@ -404,8 +417,8 @@ def _left(run: "RunStatus") -> str:
     command = suggested("resume" if run.started_at else "apply", run.run_id) if is_open else ""
     parts = [
         *([f"{_to_do(run)}: {command}"] if command else []),
-        *([f"{run.came_back} records came back since; all in all: {_counted(run.overall)}"] if run.came_back else []),
-        *([f"{run.later} left for later waves: run the same files again"] if run.later else []),
+        *([f"{run.came_back:,} records came back since; all in all: {_counted(run.overall)}"] if run.came_back else []),
+        *([f"{run.later:,} left for later waves: run the same files again"] if run.later else []),
     ]
     return "".join(f"\n{part}" for part in parts)
 
@@ -414,8 +427,25 @@ def _to_do(run: "RunStatus") -> str:
     return f"{run.left:,} left" if run.left else "its results are to be written"
 
 
+def _records(run: "RunStatus") -> str:
+    """Where the run left its records and why, what later runs made of them, and how many are open."""
+    from pipeline.reporting import since_then
+    from pipeline.reporting.glance import reasons_in_words
+    from pipeline.reporting.held import differing_in_words
+
+    if run.open is None:
+        return ""
+    left = {fate: records for fate, records in run.fates.items() if records}
+    records = sum(left.values())
+    lines = [f"{records:,} record{'s' * (records != 1)}: {_counted(left) or 'none'}"]
+    lines += [f"{name.replace('_', ' ')}: {reasons_in_words(of)}" for name, of in run.reasons.items() if of]
+    lines += [f"held records: {differs}"] if (differs := differing_in_words(run.held_differs)) else []
+    lines += [since_then(run.became, run.overall)] if run.became else [f"{run.open:,} open"]
+    return "".join(f"\n{printable(line)}" for line in lines)
+
+
 def _counted(fates: dict[str, int]) -> str:
-    return ", ".join(f"{count} {fate}" for fate, count in fates.items())
+    return ", ".join(f"{count:,} {fate}" for fate, count in fates.items())
 
 
 def _sums_table(content: dict[str, Any], money: Any) -> Any:

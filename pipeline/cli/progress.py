@@ -128,5 +128,5 @@ def _bar() -> "Progress":
 
 
 def _counts(tally: "Tally") -> str:
-    parts = [f"{count} {state}" for state, count in sorted(tally.states.items())]
-    return ", ".join([*parts, *([f"{tally.in_doubt} in doubt"] if tally.in_doubt else [])])
+    parts = [f"{count:,} {state}" for state, count in sorted(tally.states.items())]
+    return ", ".join([*parts, *([f"{tally.in_doubt:,} in doubt"] if tally.in_doubt else [])])

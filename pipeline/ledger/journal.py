@@ -290,6 +290,15 @@ class Ledger:
         """Rows as they stand, those of `references` that were ever begun or all, in blocks: see `OUTCOME_COLUMNS`."""
         yield from self._rows(", ".join(OUTCOME_COLUMNS), references)
 
+    def contents(self, references: Sequence[str]) -> list[tuple[str, str]]:
+        """What was last meant to be sent for those of `references` that were ever begun: reference, payload; none that was purged."""
+        found = self._query(
+            "SELECT external_reference, payload FROM rows JOIN payloads USING (fingerprint)"
+            " WHERE external_reference IN (SELECT value FROM json_each(?))",
+            json.dumps(references),
+        )
+        return [(reference, bytes(payload).decode()) for reference, payload in found]
+
     def settled_at(self, references: Sequence[str]) -> list[tuple[str, str]]:
         """Those of `references` that are settled, each with when: (external_reference, ISO 8601)."""
         return self._query(

@@ -13,9 +13,12 @@ import duckdb
 from pipeline.customer import KEY_NAMESPACE, Environment, key_prefix
 from pipeline.files import renamed_when_whole
 from pipeline.outcomes import Action, Fate, Reason
+from pipeline.planning.differing import created_otherwise, find_differing
 from pipeline.planning.wave import find_outside
 
-__all__ = ["IDENTITY_REASONS", "SAME_IDENTITY", "VERDICTS", "Plan", "SameIdentity", "make_plan"]
+__all__ = [
+    "IDENTITY_REASONS", "SAME_IDENTITY", "VERDICTS", "Plan", "SameIdentity", "created_otherwise", "find_differing", "make_plan",
+]  # fmt: skip
 
 _JUDGED, _BEYOND, _PLAN = (
     files(__package__).joinpath(name).read_text(encoding="utf-8") for name in ("judged.sql", "beyond.sql", "plan.sql")

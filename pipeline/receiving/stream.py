@@ -94,7 +94,7 @@ def _volume(stream: Stream, day: date, file: Delivery, known: Sequence[tuple[dat
     if file.records > usual * stream.usual_volume or file.records * stream.usual_volume < usual:
         yield Finding(
             Alarm.STREAM_VOLUME,
-            f"{file.name}: {file.records} records; of the {len(lately)} files of the last two weeks the middle one had {usual:g}",
+            f"{file.name}: {file.records:,} records; of the {len(lately)} files of the last two weeks the middle one had {usual:g}",
         )
 
 

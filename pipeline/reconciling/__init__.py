@@ -14,17 +14,18 @@ from pipeline.reconciling.comparing import (
     choose,
     column_of,
     compare,
+    count_candidates,
     doubts,
     strangers,
     tell_changes,
     unreadable_balances,
 )
-from pipeline.reconciling.legacy import RECORDS, Legacy, fed_again, from_legacy, reasons_used, unexplained
+from pipeline.reconciling.legacy import RECORDS, Legacy, from_legacy, reasons_used, unexplained
 from pipeline.reconciling.sampling import at_most
 from pipeline.reconciling.verdict import Found, Sampled, Verdict, judge, not_determinable
 
 __all__ = [
     "EXPECTED", "RECORDS", "Chosen", "Found", "Legacy", "Sampled", "Step", "Terms", "Verdict", "at_most", "bridge", "changed_references",
-    "choose", "column_of", "compare", "doubts", "fed_again", "from_legacy", "judge", "not_determinable", "reasons_used", "residuals",
+    "choose", "column_of", "compare", "count_candidates", "doubts", "from_legacy", "judge", "not_determinable", "reasons_used", "residuals",
     "strangers", "tell_changes", "unexplained", "unreadable_balances",
 ]  # fmt: skip

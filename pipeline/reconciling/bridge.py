@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 
 from pipeline.currency import NO_CODE, NO_CURRENCY, known
-from pipeline.outcomes import Discrepancy, Fate
+from pipeline.outcomes import SUPERSEDED, SUPERSEDED_MEANS, Discrepancy, Fate
 
 EXPECTED = (
     Fate.CREATED,
@@ -88,29 +88,36 @@ _WORDS = {
 }
 
 
+#: The steps between what was read and what is expected: what became of the records that are not expected in billing.
+_TAKEN = {
+    **{fate.value: fate.sentence for fate in Fate if fate not in EXPECTED},
+    SUPERSEDED: SUPERSEDED_MEANS,
+}
+
+
 def bridge(workbench: duckdb.DuckDBPyConnection, read: Sequence[tuple[str, str, int, int]]) -> list[Step]:
-    """The steps, from the tables of `choose` and `compare` and what the runs read: fate, currency, records, minor units."""
+    """The steps, from the tables of `choose` and `compare` and each record that was read once: fate, currency, records, minor units."""
     source = _added(read)
     meant, once, chosen = (
         figures_of(
             workbench, f"SELECT currency, count(*), sum(balance) FROM {table} WHERE role = 'expected' GROUP BY 1"
         )
-        for table in ("candidates", "chosen_from", "expected")
+        for table in ("counted", "chosen_from", "expected")
     )
     settled = figures_of(
         workbench,
-        "SELECT currency, count(*), sum(balance) FROM candidates WHERE is_resolved AND role = 'expected' GROUP BY 1",
+        "SELECT currency, count(*), sum(balance) FROM counted WHERE is_resolved AND role = 'expected' GROUP BY 1",
     )
     there = figures_of(workbench, "SELECT currency, count(*), sum(balance) FROM billed GROUP BY 1")
     currencies = sorted({*source, *once, *there})
     taken = [
-        Step.of(fate.value, fate.sentence, figures)
-        for fate in Fate
-        if fate not in EXPECTED and (figures := _negated(_added(row for row in read if row[0] == fate.value)))
+        Step.of(name, sentence, figures)
+        for name, sentence in _TAKEN.items()
+        if (figures := _negated(_added(row for row in read if row[0] == name)))
     ]
     between = (
         ("settled_since", "left in doubt by their run, and settled by our ledger since", settled),
-        ("again", "the same customer in several runs", _minus(once, meant)),
+        ("again", "the same customer in several records", _minus(once, meant)),
         ("not_sampled", "not in the sample", _minus(chosen, once)),
     )
     return [

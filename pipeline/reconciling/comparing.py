@@ -76,6 +76,12 @@ def choose(workbench: duckdb.DuckDBPyConnection, sample: int | None = None, seed
     return Chosen(sample, of)
 
 
+def count_candidates(workbench: duckdb.DuckDBPyConnection, *, once: bool) -> None:
+    """Make the view `counted`: the rows of `candidates` that say where a record stands, by `once` (run_id, row_id) or all."""
+    which = " SEMI JOIN once USING (run_id, row_id)" if once else ""
+    workbench.execute(f"CREATE VIEW counted AS SELECT candidates.* FROM candidates{which}")
+
+
 def strangers(workbench: duckdb.DuckDBPyConnection) -> Iterator[list[str]]:
     """References that billing holds and nothing expects, in blocks: who made them is asked of the ledger."""
     wanted = "SELECT external_reference FROM expected WHERE role IN ('expected', 'in_doubt')"

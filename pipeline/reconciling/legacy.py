@@ -3,23 +3,12 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-import duckdb
-
 from pipeline.currency import grouped_digits, major_units
-from pipeline.reconciling.bridge import Figures, Step, figures_of
+from pipeline.reconciling.bridge import Figures, Step
 
 RECORDS, RESIDUAL = "records", "residual."
 _FACTORS = {10: "ten times", 100: "a hundred times", 1000: "a thousand times"}
 _PARTS = {10: "a tenth of it", 100: "a hundredth of it", 1000: "a thousandth of it"}
-
-#: A record that came several times (its file again, or its row mended) is one of the legacy system's; what came first says how much it was.
-_FED_AGAIN = """
-    SELECT currency, count(*), sum(balance)
-    FROM (SELECT *, row_number() OVER (PARTITION BY file, place ORDER BY is_there DESC, run DESC) AS nth
-          FROM (SELECT *, fate IN ('created', 'created_different') AS is_there FROM fed))
-    WHERE nth > 1
-    GROUP BY currency
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,59 +21,50 @@ class Legacy:
     )  #: currency or `records`, or `residual.` and a currency -> why
 
 
-def fed_again(workbench: duckdb.DuckDBPyConnection) -> Figures:
-    """What the runs read of records that they read once more, mended or not, from the view `fed`: run, file, place, fate, currency, balance."""
-    return figures_of(workbench, _FED_AGAIN)
-
-
-def from_legacy(steps: Sequence[Step], legacy: Legacy, again: Figures) -> list[Step]:
-    """The bridge with its new beginning: the legacy total, what of it the files do not hold, what came again."""
+def from_legacy(steps: Sequence[Step], legacy: Legacy) -> list[Step]:
+    """The bridge with its new beginning: the legacy total, what of it the files do not hold."""
     if not legacy.totals:
         return list(steps)
     read, records = steps[0], legacy.totals.get(RECORDS)
     stated = {code: (None, total) for code, total in legacy.totals.items() if code != RECORDS}
-    apart = {code: (None, by) for code, by in _apart(read, legacy, again).items()}
-    fewer = None if records is None else _counted(read, again) - records
+    apart = {code: (None, by) for code, by in _apart(read, legacy).items()}
+    fewer = None if records is None else _counted(read) - records
     beginning = [Step("legacy", "the legacy system's total", stated, records, is_total=True)]
     if apart or fewer:
         beginning.append(Step("not_in_the_files", "in the legacy system's total, and not in the files", apart, fewer))
-    if again:
-        beginning.append(Step.of("fed_again", "records that came again, mended or with their file", again))
     return [*beginning, *steps]
 
 
-def unexplained(steps: Sequence[Step], legacy: Legacy, again: Figures, residual: Figures) -> Iterator[str]:
+def unexplained(steps: Sequence[Step], legacy: Legacy, residual: Figures) -> Iterator[str]:
     """What nobody has given a reason for: legacy totals that the files do not come to, and residuals of the bridge."""
     read = next(step for step in steps if step.name == "read")
-    for code, by in _apart(read, legacy, again).items():
+    for code, by in _apart(read, legacy).items():
         if code not in legacy.because:
             yield f"the files come to {_by(by, code)} than the legacy total of {code}{_looks_like(legacy.totals[code], by)}"
-    said, counted = legacy.totals.get(RECORDS), _counted(read, again)
+    said, counted = legacy.totals.get(RECORDS), _counted(read)
     if said is not None and said != counted and RECORDS not in legacy.because:
         yield f"the legacy system counts {grouped_digits(said)} customers, the files {grouped_digits(counted)}"
     if left := sorted(code for code in residual if RESIDUAL + code not in legacy.because):
         yield f"a residual that nothing explains ({', '.join(left)})"
 
 
-def reasons_used(steps: Sequence[Step], legacy: Legacy, again: Figures, residual: Figures) -> dict[str, str]:
+def reasons_used(steps: Sequence[Step], legacy: Legacy, residual: Figures) -> dict[str, str]:
     """The reasons that something was given for which does not come out; the others explain nothing."""
     read = next(step for step in steps if step.name == "read")
-    wanted = {*_apart(read, legacy, again), *(RESIDUAL + code for code in residual)}
-    if legacy.totals.get(RECORDS, _counted(read, again)) != _counted(read, again):
+    wanted = {*_apart(read, legacy), *(RESIDUAL + code for code in residual)}
+    if legacy.totals.get(RECORDS, _counted(read)) != _counted(read):
         wanted.add(RECORDS)
     return {code: why for code, why in legacy.because.items() if code in wanted}
 
 
-def _counted(read: Step, again: Figures) -> int:
-    return (read.records or 0) - sum(records for records, _ in again.values())
+def _counted(read: Step) -> int:
+    return read.records or 0
 
 
-def _apart(read: Step, legacy: Legacy, again: Figures) -> dict[str, int]:
+def _apart(read: Step, legacy: Legacy) -> dict[str, int]:
     """Currency -> by how many minor units the files, each record once, come to more than was stated; none that comes out."""
     apart = {
-        code: read.figures.get(code, (0, 0))[1] - again.get(code, (0, 0))[1] - total
-        for code, total in legacy.totals.items()
-        if code != RECORDS
+        code: read.figures.get(code, (0, 0))[1] - total for code, total in legacy.totals.items() if code != RECORDS
     }
     return {code: by for code, by in apart.items() if by}
 

@@ -76,7 +76,7 @@ def judge(found: Found, *, by_look_up: bool, has_tolerances: bool, sampled: Samp
     if found.faults:
         return Verdict(f"Not signable: {'; '.join([*found.faults, *([told] if told else [])])}{also}{part}.", False, 7)
     if money:
-        return Verdict(f"Out of balance: {told}{also}{part}; the bridge explains every record and every cent.", True, 7)
+        return Verdict(f"Out of balance: {told}{also}{part}.", True, 7)
     if others:
         return Verdict(f"In balance, with something to look at: {told}{also}{part}.", True, 1)
     exactly = "within the job's tolerances" if has_tolerances else "record by record and to the cent"

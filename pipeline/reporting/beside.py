@@ -22,11 +22,14 @@ class Beside:
     duplicates: list[dict[str, str | None]] = field(
         default_factory=list
     )  #: the first ones: row_id, fate, same_as, reasons
+    overall: dict[str, int] = field(default_factory=dict)  #: fate now -> records of the run
+    became: list[dict[str, Any]] = field(default_factory=list)  #: then, now, run_id, records: what later runs changed
     open_items: list[dict[str, Any]] = field(default_factory=list)  #: see `open_items.ages`
     oldest: list[dict[str, Any]] = field(
         default_factory=list
     )  #: row_id, run_id, person, fate, reasons, since, days, runs
     signed: list[Signed] = field(default_factory=list)
+    as_of: str = ""  #: the moment (ISO 8601) as of which records are open, and what became of them is shown
     evidence: str = ""  #: the digest of everything that a reviewer signs for
     places: str = ""  #: options that a command needs to find this run
     workbook: bool = False  #: whether report.xlsx lies beside the page

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.causes import Cause
-from pipeline.currency import NO_CODE, NO_CURRENCY, exponents
+from pipeline.currency import NO_CODE, NO_CURRENCY, exponents, grouped_digits
 from pipeline.outcomes import LISTS
 from pipeline.reporting.money import KINDS, Sides, sides_of
 from pipeline.reporting.summary import deferred
@@ -124,6 +124,27 @@ def _exceptions(how: Mapping[str, str]) -> str:
 def sentence_of(code: str) -> str:
     """What a reason code means, with or without its column."""
     return Cause.parse(code).reason.sentence
+
+
+_MOST_REASONS = 6  #: of a list, on one line
+
+
+def reasons_of(content: Mapping[str, Any], name: str) -> dict[str, int]:
+    """Reason -> records of one list, the most frequent first; a record may have several."""
+    found = {one["reason"]: one.get("by_list", {}).get(name, 0) for one in content["reasons"]}
+    return dict(sorted(((reason, rows) for reason, rows in found.items() if rows), key=lambda pair: -pair[1]))
+
+
+def reasons_in_words(reasons: Mapping[str, int]) -> str:
+    """Reasons with counts on one line: `18 VALIDATE.PHONE_NOT_VALID (phone), 12 VALIDATE.EMAIL_MALFORMED (email)`."""
+    words = [f"{grouped_digits(rows)} {_with_column(reason)}" for reason, rows in list(reasons.items())[:_MOST_REASONS]]
+    left = len(reasons) - len(words)
+    return ", ".join([*words, *([f"{left} more reasons"] if left > 0 else [])])
+
+
+def _with_column(reason: str) -> str:
+    cause = Cause.parse(reason)
+    return f"{cause.reason.value} ({cause.column})" if cause.column else cause.reason.value
 
 
 def has_minor_unit(currency: str) -> bool:

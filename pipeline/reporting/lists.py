@@ -15,7 +15,7 @@ _SUCCESSORS = {code: f" {code} was replaced by {successor} on {day}." for code, 
 def listed(name: str, records: pl.DataFrame, fates: pl.DataFrame, columns: Sequence[str], run_id: str) -> pl.DataFrame:
     """One part of a list: the supplier's own columns and text in their order, then ours; the order of the rows stays.
 
-    The last column is full in every row, for a spreadsheet leaves out the delimiters before empty cells at a line's end.
+    The list of held rows names the fields in which they differ. The last column is full in every row, for a spreadsheet leaves out the delimiters before empty cells at a line's end.
     """
     is_here = fates["fate"].is_in([fate.value for fate in LISTS[name]])
     fates = fates.filter(is_here)
@@ -30,6 +30,7 @@ def listed(name: str, records: pl.DataFrame, fates: pl.DataFrame, columns: Seque
         "_import_hint": _hints(told["hints"], records["clue"].filter(is_here)),
         "_import_billing_said": fates.select(pl.when(asked).then("detail")).to_series(),
         "_import_same_as": fates["same_as"],
+        **({"_import_differs": fates["differs"].list.join(", ")} if name == "held" else {}),
         "_import_billing_id": fates["billing_id"],
         "_import_idempotency_key": fates["key"],
     }

@@ -7,23 +7,35 @@ from typing import Any
 import duckdb
 
 from pipeline.currency import NO_CURRENCY, grouped_digits
-from pipeline.outcomes import LISTS, Fate
+from pipeline.outcomes import LISTS, SUPERSEDED, Fate
+from pipeline.reporting.open_items import OPEN_FATES
 
 _ONCE = files(__package__).joinpath("period.sql").read_text(encoding="utf-8")
-_OPEN = frozenset({fate.value for name in ("held", "in_doubt", "rejected", "unprocessed") for fate in LISTS[name]})
+_FATES = (*(fate.value for fate in Fate), SUPERSEDED)
 _THERE = frozenset({fate.value for fate in LISTS["created"]})
+
+
+def count_once(workbench: duckdb.DuckDBPyConnection) -> None:
+    """Make the table `once` from the views `fed` and `followed`: each record, with the row that says where it stands."""
+    workbench.execute(_ONCE)
+
+
+def read_once(workbench: duckdb.DuckDBPyConnection) -> list[tuple[str, str, int, int]]:
+    """Each record of the views `fed` and `followed` once: fate, currency, records, minor units."""
+    count_once(workbench)
+    return workbench.execute("SELECT fate, currency, count(*), sum(balance) FROM once GROUP BY ALL").fetchall()
 
 
 def add_up_once(
     workbench: duckdb.DuckDBPyConnection, received: Sequence[Mapping[str, Any]], read: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
-    """Count and sum each record once, from the view `fed`: run, file, place, fate, currency, balance.
+    """Count and sum each record once, from the views `fed` and `followed`.
 
     `received`: every different file of the period (file, records, mends: how many of its rows mend one of another file).
     `read`: of every run what it read (records, debits and credits by currency, summed on the input), or no sums where nobody can hold them
     against its rows any more. Files before the period, whose rows were mended in it, have numbers below zero.
     """
-    workbench.execute(_ONCE)
+    count_once(workbench)
     fates, sums, counts = dict[str, int](), dict[str, dict[str, int]](), dict[str, dict[str, int]]()
     for currency, fate, records, total in workbench.execute(
         "SELECT currency, fate, count(*), sum(balance) FROM once WHERE file >= 0 GROUP BY ALL ORDER BY 1 NULLS LAST, 2"
@@ -40,10 +52,10 @@ def add_up_once(
         "records": sum(fates.values()),
         "fed": int(fed),
         "fed_again": int(again),
-        "fates": {fate.value: fates.get(fate.value, 0) for fate in Fate},
+        "fates": {fate: fates.get(fate, 0) for fate in _FATES},
         "sums": sums,
         "counts": counts,
-        "of_earlier_files": {fate.value: earlier[fate.value] for fate in Fate if fate.value in earlier},
+        "of_earlier_files": {fate: earlier[fate] for fate in _FATES if fate in earlier},
         "conservation": {"holds": all(check["holds"] for check in checks), "checks": checks},
     }
 
@@ -56,7 +68,8 @@ def verdict_on_period(content: Mapping[str, Any]) -> str:
     ended = (
         (sum(once["fates"][fate] for fate in _THERE), "were created by us"),
         (sum(once["fates"][fate.value] for fate in LISTS["skipped"]), "were skipped"),
-        (sum(once["fates"][fate] for fate in _OPEN), "wait for somebody"),
+        (once["fates"][SUPERSEDED], "were settled by another row of their reference"),
+        (sum(once["fates"][fate] for fate in OPEN_FATES), "wait for somebody"),
     )
     told = ", ".join(f"{grouped_digits(number)} {words}" for number, words in ended if number) or "none ended anywhere"
     cents = "" if content["without_sums"] else " and every cent that can be read"

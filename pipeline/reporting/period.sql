@@ -1,7 +1,21 @@
--- Each record of a period once, however often its file or its row was fed: the view `fed` holds every feeding, by run.
--- A record stands under the file and the place where it was first read; what was created stays created, else the newest says.
-CREATE TABLE once AS
-SELECT file, place, count(*) OVER records AS times, fate, currency, coalesce(balance, 0) AS balance
-FROM (SELECT *, fate IN ('created', 'created_different') AS is_there FROM fed)
-WINDOW records AS (PARTITION BY file, place)
-QUALIFY row_number() OVER (PARTITION BY file, place ORDER BY is_there DESC, run DESC) = 1
+-- Each record once, however often its file or its row was fed.
+-- fed:      run, run_id, file, place (those of its record), row_id, fate, currency, balance     every row of the runs
+-- followed: file, place, now, now_run, now_row, now_currency, now_balance                      where records stand (`current_fates`)
+-- What a run created stays created; else `followed` says where the record stands, else the newest run.
+CREATE OR REPLACE TABLE once AS
+SELECT
+    file,
+    place,
+    times,
+    is_there OR followed.now IS NULL AS is_by_row,
+    CASE WHEN is_by_row THEN fed.fate ELSE followed.now END AS fate,
+    CASE WHEN is_by_row THEN fed.currency ELSE followed.now_currency END AS currency,
+    coalesce(CASE WHEN is_by_row THEN fed.balance ELSE followed.now_balance END, 0) AS balance,
+    CASE WHEN is_by_row THEN fed.run_id ELSE followed.now_run END AS run_id,
+    CASE WHEN is_by_row THEN fed.row_id ELSE followed.now_row END AS row_id
+FROM (
+    SELECT *, fate IN ('created', 'created_different') AS is_there, count(*) OVER (PARTITION BY file, place) AS times
+    FROM fed
+    QUALIFY row_number() OVER (PARTITION BY file, place ORDER BY is_there DESC, run DESC, row_id) = 1
+) AS fed
+LEFT JOIN followed USING (file, place)

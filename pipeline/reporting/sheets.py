@@ -1,6 +1,6 @@
 """The reports once more as tables of texts, for a workbook: what a page shows, a sheet each.
 
-Amounts stand in minor units and as people write them, without the spaces between thousands, which no spreadsheet takes for a number.
+Amounts stand in minor units and as people write them, without the commas between thousands, which no spreadsheet takes for a number.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from pipeline.causes import Cause, in_one_cell
 from pipeline.currency import major_units
 from pipeline.explanations import EXPLANATIONS
-from pipeline.outcomes import Alarm, Discrepancy, Fate, list_of
+from pipeline.outcomes import SUPERSEDED, SUPERSEDED_MEANS, Alarm, Discrepancy, Fate, list_of
 from pipeline.reporting.beside import Beside
 from pipeline.reporting.glance import currency_label
 from pipeline.reporting.masked import DIFFERENCES
@@ -50,6 +50,7 @@ def run_tables(content: Mapping[str, Any], beside: Beside) -> Iterator[Table]:
     """What stands on the page of a run, without its lists of records."""
     yield Table("Report", ("What", "Told"), _told_of_run(content, beside))
     yield _fates(content["fates"])
+    yield from _became(beside)
     yield Table(
         "Bridge", _BRIDGE, [*_bridge("the run", content), *_bridge("the reconciliation", beside.reconciliation or {})]
     )
@@ -68,6 +69,10 @@ def run_tables(content: Mapping[str, Any], beside: Beside) -> Iterator[Table]:
         ("Reason", "Records", "What it means", "Row", "Person", "As given", "What to do"),
         _reasons(beside.reasons),
     )
+    if content.get("held_differs"):
+        yield Table(
+            "Held differ in", ("Field", "Records"), [(name, str(n)) for name, n in content["held_differs"].items()]
+        )
     yield Table(
         "Alarms", ("Code", "What", "What it means", "What to do", "Accepted by"),
         [
@@ -242,7 +247,17 @@ def _told_of_reconciliation(content: Mapping[str, Any]) -> Iterator[tuple[str, s
 
 def _fates(fates: Mapping[str, int]) -> Table:
     rows = [(fate.value, str(fates[fate.value]), fate.sentence, f"{list_of(fate)}.csv") for fate in Fate]
+    if fates.get(SUPERSEDED):
+        rows.append((SUPERSEDED, str(fates[SUPERSEDED]), SUPERSEDED_MEANS, ""))
     return Table("Fates", ("Fate", "Records", "What it means", "Listed in"), rows)
+
+
+def _became(beside: Beside) -> Iterator[Table]:
+    """What became of the run's records since."""
+    if beside.overall:
+        yield Table("Fates now", ("Fate now", "Records"), [(fate, str(n)) for fate, n in beside.overall.items()])
+        rows = [(one["then"], one["now"], one["run_id"], str(one["records"])) for one in beside.became]
+        yield Table("Became", ("Fate then", "Fate now", "By the run", "Records"), rows)
 
 
 def _money(content: Mapping[str, Any]) -> Iterator[Sequence[str]]:
@@ -340,7 +355,7 @@ def _amounts(code: str, *amounts: int) -> Iterator[str]:
 
 
 def _major(amount: int, code: str) -> str:
-    return major_units(amount, code).replace("\u202f", "")
+    return major_units(amount, code).replace(",", "")
 
 
 def _yes(*, holds: bool) -> str:

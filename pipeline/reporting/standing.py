@@ -1,5 +1,6 @@
 """How a report stands: sound, something to do, or broken; and what whoever signs has to say something about."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from pipeline.currency import grouped_digits
 from pipeline.outcomes import TROUBLED_FATES
 from pipeline.reporting.glance import not_attempted
+from pipeline.reporting.open_items import OPEN_FATES
 from pipeline.reporting.summary import deferred
 
 
@@ -20,8 +22,16 @@ class Standing:
     beneath: str = ""  #: what is to be said besides
 
 
-def standing(content: Mapping[str, Any], reconciliation: Mapping[str, Any] | None = None) -> Standing:
-    """Of a run's summary and of the newest reconciliation that took it in, the graver comes first."""
+def standing(
+    content: Mapping[str, Any],
+    reconciliation: Mapping[str, Any] | None = None,
+    now: Mapping[str, int] | None = None,
+    since: str = "",
+) -> Standing:
+    """Of a run's summary and of the newest reconciliation that took it in, the graver comes first.
+
+    `now`: fate -> records of the run as they stand today, `since`: what became of them, in a sentence.
+    """
     verdict, planned = str(content["verdict"]), content["status"] == "planned"
     if not content["conservation"]["holds"]:
         return Standing("broken", "Out of balance", verdict)
@@ -29,14 +39,32 @@ def standing(content: Mapping[str, Any], reconciliation: Mapping[str, Any] | Non
         return Standing("broken", "It will not be applied as it stands", verdict, f"Stopped by {', '.join(stops)}.")
     if reconciliation is not None and reconciliation["exit_code"] == 7:
         mark = "Billing is not what was meant" if reconciliation["signable"] else "Not to be signed"
-        return Standing("broken", mark, str(reconciliation["verdict"]), f"The import by itself: {verdict}")
-    beneath = "" if reconciliation is None else f"Held against billing: {reconciliation['verdict']}"
-    if not planned and (content["fates"]["in_doubt"] or not_attempted(content)):
+        return Standing(
+            "broken", mark, str(reconciliation["verdict"]), f"The import by itself: {verdict} {since}".strip()
+        )
+    against = "" if reconciliation is None else f"Held against billing: {reconciliation['verdict']}"
+    beneath = " ".join(part for part in (since, against) if part)
+    fates = now or content["fates"]
+    if not planned and (fates.get("in_doubt") or fates.get("not_attempted", 0) > deferred(content)):
         return Standing("attention", "Not finished", verdict, beneath)
-    troubled = any(content["fates"][fate] for fate in TROUBLED_FATES) or content["cannot_be_paid_against"]
-    if content["exit_code"] or troubled or (reconciliation is not None and reconciliation["exit_code"]):
+    troubled = any(fates.get(fate) for fate in TROUBLED_FATES) or content["cannot_be_paid_against"]
+    ended = content["exit_code"] not in ({0, 1, 5} if now else {0})
+    if ended or troubled or (reconciliation is not None and reconciliation["exit_code"]):
         return Standing("attention", "Adds up; something is left to do", verdict, beneath)
     return Standing("good", f"Adds up; {_left(content, planned=planned)}", verdict, beneath)
+
+
+def since_then(later: Iterable[Mapping[str, Any]], now: Mapping[str, int]) -> str:
+    """What became of a run's records since, in a sentence; nothing where no later run changed anything."""
+    moved = Counter[str]()
+    for one in later:
+        moved[one["now"]] += one["records"]
+    if not moved:
+        return ""
+    words = ", ".join(f"{grouped_digits(records)} {fate.replace('_', ' ')}" for fate, records in sorted(moved.items()))
+    left = sum(now.get(fate, 0) for fate in OPEN_FATES)
+    state = f"of this run {grouped_digits(left) if left else 'nothing'} is open"
+    return f"Since then, by later runs: {words}; {state}."
 
 
 def standing_of_reconciliation(content: Mapping[str, Any]) -> Standing:

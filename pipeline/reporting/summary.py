@@ -212,15 +212,26 @@ def _counts(workbench: duckdb.DuckDBPyConnection) -> dict[str, int]:
 
 
 def _reasons(workbench: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
-    """Every reason with its count, its sentence and the first rows that have it, the most frequent first."""
+    """Every reason with its count, in all and by list, its sentence and the first rows that have it, the most frequent first."""
+    of_rows = "(SELECT unnest(reasons) AS reason, row_id, position, fate FROM fates)"
     rows = workbench.execute(
-        "SELECT reason, count(*) AS times, min_by(row_id, position, 3) FROM"
-        " (SELECT unnest(reasons) AS reason, row_id, position FROM fates) GROUP BY reason ORDER BY times DESC, reason"
+        f"SELECT reason, count(*) AS times, min_by(row_id, position, 3) FROM {of_rows} GROUP BY reason ORDER BY times DESC, reason"
     ).fetchall()
+    by_list: dict[str, dict[str, int]] = {}
+    for reason, fate, times in workbench.execute(
+        f"SELECT reason, fate, count(*) FROM {of_rows} GROUP BY ALL"
+    ).fetchall():
+        found = by_list.setdefault(reason, {})
+        name = next((name for name, members in LISTS.items() if fate in members), None)
+        if name is not None:  # a lost record has no fate: the conservation law says so
+            found[name] = found.get(name, 0) + times
     return [
-        {"reason": reason, "rows": times, "sentence": Cause.parse(reason).reason.sentence, "examples": examples}
+        {
+            "reason": reason, "rows": times, "by_list": dict(sorted(by_list[reason].items())),
+            "sentence": Cause.parse(reason).reason.sentence, "examples": examples,
+        }
         for reason, times, examples in rows
-    ]
+    ]  # fmt: skip
 
 
 def _not_payable(workbench: duckdb.DuckDBPyConnection) -> int:

@@ -3,16 +3,16 @@
 `spreadsheets.py` says what a spreadsheet makes of a text; `compare` asks that of every cell that is not as it was.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
 
 from pipeline.causes import Cause
-from pipeline.outcomes import LISTS, Reason
+from pipeline.outcomes import Reason
 from pipeline.returning.spreadsheets import TOO_LONG_FOR_A_CELL, damage, looks_lost
 
-__all__ = ["CELLS", "TOO_LONG_FOR_A_CELL", "Returned", "compare", "settled"]
+__all__ = ["CELLS", "TOO_LONG_FOR_A_CELL", "Returned", "compare"]
 
 _GIVEN = "given."
 CELLS = {
@@ -92,32 +92,3 @@ def _asked_for(reasons: pl.Series, column: str, sources: Mapping[str, frozenset[
     """Whether a reason beside the original names a field that is made of this column."""
     fields = {Cause.parse(text).column for text in reasons}
     return any(column in sources.get(named, ()) for named in fields if named is not None)
-
-
-def settled(own: pl.DataFrame, later: Iterable[pl.DataFrame]) -> tuple[dict[str, int], int]:
-    """Fate -> records of one run, each counted once however often it came back, and how many came back.
-
-    `own`: run_id, row_id, fate. `later`: run_id, row_id, mends_run_id, mends_row_id, fate of each run after it, in order.
-    What was created stays created, whatever became of the same row when it came back once more.
-    """
-    rows = own.select("run_id", "row_id", root="row_id")
-    fates = own.select(root="row_id", fate="fate")
-    came_back = fates.clear().select("root")
-    for run in later:
-        linked = run.join(
-            rows,
-            left_on=["mends_run_id", "mends_row_id"],
-            right_on=["run_id", "row_id"],
-            how="inner",
-            maintain_order="left",
-        )
-        if not linked.height:
-            continue
-        rows = pl.concat([rows, linked.select("run_id", "row_id", "root")])
-        came_back = pl.concat([came_back, linked.select("root")]).unique()
-        newest = linked.unique("root", keep="last").select("root", newest="fate")
-        is_there = pl.col("fate").is_in(list(LISTS["created"]))
-        fates = fates.join(newest, on="root", how="left", maintain_order="left").select(
-            "root", fate=pl.when(is_there).then("fate").otherwise(pl.coalesce("newest", "fate"))
-        )
-    return dict(fates["fate"].value_counts(sort=True).iter_rows()), came_back.height

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import polars as pl
 
 from pipeline import __version__
@@ -25,7 +26,7 @@ from pipeline.mapping import count_absent
 from pipeline.matching import find_matches
 from pipeline.normalizing import NORMALIZATION_VERSION, Defaults
 from pipeline.outcomes import Action, Alarm, Finding
-from pipeline.planning import Plan, make_plan
+from pipeline.planning import Plan, created_otherwise, find_differing, make_plan
 from pipeline.receiving import (
     Held,
     Rejections,
@@ -40,7 +41,7 @@ from pipeline.receiving import (
 )
 from pipeline.references import References, known_to
 from pipeline.reporting import Report
-from pipeline.run_folder import PLAN_SCHEMA, RunFolder, all_runs
+from pipeline.run_folder import DIFFERING, PLAN_SCHEMA, RunFolder, all_runs
 from pipeline.sources import BATCH_BYTES, Declared, SourceFile, beside, came_back, in_order, read, unknown_columns
 from pipeline.totalling import ControlTotals, added_up
 from pipeline.verbs.profile import Profile
@@ -233,7 +234,19 @@ def _decide(
                 normalization=NORMALIZATION_VERSION,
             )
         with profile.stage("doubt", rows):
+            folder.stage(DIFFERING, find_differing(workbench, _created_contents(workbench, settings, environment)))
             return plan, [*find_doubts(workbench), *find_mixed_units(workbench, settings.mapping)]
+
+
+def _created_contents(
+    workbench: duckdb.DuckDBPyConnection, settings: Settings, environment: Environment
+) -> list[tuple[str, str]]:
+    """What the ledger shows of the customers that rows are held for: reference, payload."""
+    references = created_otherwise(workbench)
+    if not references:
+        return []
+    with Ledger.read(settings.home / environment.name) as ledger:
+        return ledger.contents(references) if ledger is not None else []
 
 
 def _unusual(arriving: Sequence[Delivery], delivered: Sequence[Delivery], settings: Settings) -> list[Finding]:

@@ -22,20 +22,22 @@ from pipeline.outcomes import LISTS
 from pipeline.reporting import (
     Facts,
     Report,
+    count_differing,
     differences,
     find_fates,
     identities,
     listed,
     pace,
     summarize,
+    with_differing,
     with_examples,
 )
 from pipeline.returning import TOO_LONG_FOR_A_CELL
-from pipeline.run_folder import PAGES, RunFolder
+from pipeline.run_folder import DIFFERING, PAGES, RunFolder
 from pipeline.submission import Stop
 from pipeline.text_sheet import MOST_COLUMNS, write_text_sheet
 from pipeline.verbs.profile import Profile
-from pipeline.verbs.report.open_rows import keep_open_items
+from pipeline.verbs.report.current import keep_current_fates
 from pipeline.verbs.report.run import write_pages
 from pipeline.verbs.tools import tools
 
@@ -44,7 +46,7 @@ __all__ = ["Report", "write_results"]
 WORKBOOK = "rejected.xlsx"
 MOST_ROWS_FOR_PEOPLE = 20_000  #: nobody mends more by hand; the CSV file has them all
 #: Columns of the fates that stand in the lists and in rows.parquet, and in no sum.
-_NOT_SUMMED = ("fingerprint", "key", "billing_id", "same_as", "origin_run", "origin_row")
+_NOT_SUMMED = ("fingerprint", "key", "billing_id", "same_as", "origin_run", "origin_row", "differs")
 _DIFFERENCE_COLUMNS = ("_import_row_id", "external_reference", "field", "ours", "theirs")
 
 
@@ -61,6 +63,7 @@ class Results:
     stop: Stop | None = None
     requests: dict[str, int] = field(default_factory=lambda: {"creates": 0, "replayed": 0, "look_ups": 0})
     settled: pl.DataFrame | None = None
+    held_differs: Counter[str] = field(default_factory=Counter)  #: field -> held records that differ in it
     content: dict[str, Any] = field(default_factory=dict)  #: the summary, once it is added up
 
 
@@ -96,13 +99,15 @@ def write_results(
 
 
 def _write_lists(results: Results, workbench: duckdb.DuckDBPyConnection) -> None:
-    _write_rows(results.folder, workbench, results.plan["columns"], results.profile)
+    results.held_differs = _write_rows(results.folder, workbench, results.plan["columns"], results.profile)
     results.folder.show(workbench, "fates")
 
 
 def _add_up(results: Results, workbench: duckdb.DuckDBPyConnection) -> None:
     with results.profile.stage("sum", results.plan["read"]["records"]):
         results.content = summarize(workbench, _facts(results)).content
+        most_first = sorted(results.held_differs.items(), key=lambda one: (-one[1], one[0]))
+        results.content["held_differs"] = dict(most_first)
         results.content["reasons"] = with_examples(
             workbench,
             results.content["reasons"],
@@ -137,9 +142,9 @@ def _write_summary(results: Results) -> None:
     folder.write_json("summary.json", content)
 
 
-def _keep_open_items(results: Results) -> None:
+def _keep_current_fates(results: Results) -> None:
     if results.status != "planned":
-        keep_open_items(results.folder)
+        keep_current_fates(results.folder)
 
 
 def _seal(results: Results) -> None:
@@ -155,7 +160,13 @@ def _write_pages(results: Results) -> None:
 
 #: What is asked of the staged tables, in this order; then what is written from it.
 QUERIES: tuple[Callable[[Results, duckdb.DuckDBPyConnection], None], ...] = (_write_lists, _add_up, _write_differences)
-STEPS: tuple[Callable[[Results], None], ...] = (_write_returned, _write_summary, _keep_open_items, _seal, _write_pages)
+STEPS: tuple[Callable[[Results], None], ...] = (
+    _write_returned,
+    _write_summary,
+    _keep_current_fates,
+    _seal,
+    _write_pages,
+)
 
 
 def _facts(results: Results) -> Facts:
@@ -207,8 +218,14 @@ def _wave(settings: dict[str, Any]) -> dict[str, Any] | None:
     return wave if any(wave.values()) else None
 
 
-def _write_rows(folder: RunFolder, workbench: duckdb.DuckDBPyConnection, columns: list[str], profile: Profile) -> None:
-    """Every record with its fate, in all files that hold records, part by part; what summing needs is staged."""
+def _write_rows(
+    folder: RunFolder, workbench: duckdb.DuckDBPyConnection, columns: list[str], profile: Profile
+) -> Counter[str]:
+    """Every record with its fate, in all files that hold records, part by part; what summing needs is staged.
+
+    Returned: field -> held records that differ in it.
+    """
+    differing, held_differs = _differing(folder), Counter[str]()
     wanted = ["currency", "text", "clue", *(f"given.{column}" for column in columns)]
     for_people: list[pl.DataFrame] = []
     with ExitStack() as stack:
@@ -224,7 +241,9 @@ def _write_rows(folder: RunFolder, workbench: duckdb.DuckDBPyConnection, columns
                 write_rows(identities(fates))
 
         keep_behind = stack.enter_context(one_behind(keep))
-        for number, fates in enumerate(one_ahead(found)):
+        for number, without in enumerate(one_ahead(found)):
+            fates = with_differing(without, differing)
+            held_differs.update(count_differing(fates))
             profile.stages["fates"]["rows"] += fates.height
             with profile.stage("lists", fates.height):
                 keep_behind((number, fates))
@@ -236,6 +255,15 @@ def _write_rows(folder: RunFolder, workbench: duckdb.DuckDBPyConnection, columns
                     if name == "rejected" and sum(table.height for table in for_people) <= MOST_ROWS_FOR_PEOPLE:
                         for_people.append(listed_here)
     _write_workbook(folder, pl.concat(for_people))
+    return held_differs
+
+
+def _differing(folder: RunFolder) -> pl.DataFrame:
+    """What the plan found; a plan of an earlier version did not look for it."""
+    path = folder.staged / DIFFERING
+    if not path.is_file():
+        return pl.DataFrame(schema={"position": pl.Int64, "differs": pl.List(pl.String)})
+    return pl.read_parquet(path, glob=False)
 
 
 def _write_workbook(folder: RunFolder, rejected: pl.DataFrame) -> None:

@@ -43,9 +43,11 @@ class Returns:
             if found.height:
                 rows = ", ".join(found["row_id"].unique(maintain_order=True).head(_NAMED))
                 columns = ", ".join(found["column"].unique(maintain_order=True).head(_NAMED))
-                yield Finding(alarm, f"{found.height} cells (columns {columns}; rows such as {rows}): see returned.csv")
+                yield Finding(
+                    alarm, f"{found.height:,} cells (columns {columns}; rows such as {rows}): see returned.csv"
+                )
         if self._unknown:
-            yield Finding(Alarm.RETURN_ORIGINALS_UNKNOWN, f"{self._unknown} rows")
+            yield Finding(Alarm.RETURN_ORIGINALS_UNKNOWN, f"{self._unknown:,} rows")
 
     def _originals(self, wanted: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
         """The rows as the runs had staged them; those of runs that are gone, or had other columns, are missing."""

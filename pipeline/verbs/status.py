@@ -4,14 +4,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
 from pipeline.errors import ThresholdExceeded
 from pipeline.ledger import Ledger, is_holding
 from pipeline.outcomes import State
-from pipeline.reporting import stopped_by
-from pipeline.returning import settled
+from pipeline.reporting import reasons_of, stopped_by
 from pipeline.run_folder import RunFolder, all_runs
+from pipeline.verbs.report.became import NOTHING, became_of
 
 __all__ = ["RunFolder", "RunStatus", "find_run", "named_run", "sealed_folder", "status_of", "statuses"]
 
@@ -41,7 +39,12 @@ class RunStatus:
     reports: str
     verdict: str  #: one sentence: what became of the records, or that nobody knows yet
     came_back: int = 0  #: records that later runs took once more, mended perhaps
-    overall: dict[str, int] = field(default_factory=dict)  #: fate -> records of this run, with what became of those
+    overall: dict[str, int] = field(default_factory=dict)  #: fate now -> records of this run
+    became: list[dict[str, Any]] = field(default_factory=list)  #: then, now, run_id, records: what became of them later
+    open: int | None = None  #: records of this run that wait for somebody; None where it was not applied
+    fates: dict[str, int] = field(default_factory=dict)  #: fate -> records, as the run left them
+    reasons: dict[str, dict[str, int]] = field(default_factory=dict)  #: list -> reason -> records, as the run left them
+    held_differs: dict[str, int] = field(default_factory=dict)  #: field -> held records that differ in it
 
     @property
     def label(self) -> str:
@@ -64,7 +67,7 @@ class RunStatus:
 def status_of(folder: RunFolder, home: Path, *, since: bool = False) -> RunStatus:
     """Read one run's folder and its environment's ledger; nothing is written.
 
-    `since`: also what became of its records that later runs took once more.
+    `since`: also what became of its records since.
     """
     plan = folder.read_json("plan.json")
     known: dict[str, Any] | None = None
@@ -78,7 +81,9 @@ def status_of(folder: RunFolder, home: Path, *, since: bool = False) -> RunStatu
         is_running = is_holding(home / plan["environment"]["name"], folder.run_id)
         status = "running" if is_running else "interrupted"
     summary = _summary(folder, status)
-    overall, came_back = _with_what_came_back(folder) if since else ({}, 0)
+    has_results = since and folder.was_applied
+    found = became_of(folder, home) if has_results else NOTHING
+    results = summary if has_results else {}
     return RunStatus(
         run_id=folder.run_id,
         status=status,
@@ -91,32 +96,14 @@ def status_of(folder: RunFolder, home: Path, *, since: bool = False) -> RunStatu
         exit_code=summary.get("exit_code"),
         reports=str(folder.path),
         verdict=_verdict(summary) or _VERDICTS[status],
-        came_back=came_back,
-        overall=overall,
+        came_back=found.came_back,
+        overall=found.overall,
+        became=found.later,
+        open=found.open,
+        fates=results.get("fates", {}),
+        held_differs=results.get("held_differs", {}),
+        reasons={name: reasons_of(results, name) for name in ("rejected", "held", "in_doubt")} if results else {},
     )
-
-
-def _with_what_came_back(folder: RunFolder) -> tuple[dict[str, int], int]:
-    """What became of this run's records, those included that later runs of the same reports folder took once more."""
-    later = []
-    for run in all_runs(folder.path.parent):
-        rows = run.path / "rows.parquet"
-        if run.run_id == folder.run_id or not run.was_applied:
-            continue
-        table = pl.scan_parquet(rows, glob=False)
-        if "mends_run_id" not in table.collect_schema().names():
-            continue
-        linked = table.filter(pl.col("mends_run_id").is_not_null())
-        later.append(
-            linked.select(
-                pl.lit(run.run_id).alias("run_id"), "row_id", "mends_run_id", "mends_row_id", "fate"
-            ).collect()
-        )
-    rows = folder.path / "rows.parquet"
-    if not rows.is_file() or not any(table.height for table in later):
-        return {}, 0
-    own = pl.read_parquet(rows, columns=["row_id", "fate"], glob=False).with_columns(run_id=pl.lit(folder.run_id))
-    return settled(own, later)
 
 
 def statuses(reports: Path, home: Path) -> list[RunStatus]:

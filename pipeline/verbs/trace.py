@@ -15,7 +15,7 @@ from pipeline.config import Settings, Target
 from pipeline.currency import known
 from pipeline.ledger import Ledger
 from pipeline.masking import Pii, shown, token
-from pipeline.outcomes import Found, NotFound
+from pipeline.outcomes import LISTS, Fate, Found, NotFound
 from pipeline.run_folder import RunFolder, all_runs, matching_runs
 from pipeline.sources import lines_of
 from pipeline.verbs.report.open_rows import home_key
@@ -23,6 +23,9 @@ from pipeline.verbs.report.open_rows import home_key
 #: Columns of a staged record that say where it stood and not what it says.
 _ORIGIN = pl.Struct({"origin_run": pl.String, "origin_row": pl.String})
 _AMOUNT = re.compile("-?[0-9]+")  # minor units
+_Found = tuple[RunFolder, dict[str, Any]]  #: a run, and a staged record of it
+#: Fates of rows that were sent, or are in billing as they stand; the first of which there is one counts.
+_SENT = (LISTS["created"], (Fate.IN_DOUBT,), (Fate.ALREADY_EXISTS_SAME,), (Fate.REFUSED,))
 _NOT_SAID = {"position", "row_id", "line_count", "origin_run", "origin_row", "fate", "reasons", "payload", "text"}
 
 
@@ -190,24 +193,43 @@ def _events(folder: Path, references: Sequence[str]) -> list[dict[str, Any]]:
         return [event for reference in references for event in ledger.life_of(reference)]
 
 
-def _asked(target: Target, found: Sequence[tuple[RunFolder, dict[str, Any]]], pii: Pii) -> dict[str, Any]:
-    """What billing holds now under the reference of the newest row that was fit to be sent."""
-    fit = [record for _, record in found if record["payload"] is not None]
+def _asked(target: Target, found: Sequence[_Found], pii: Pii) -> dict[str, Any]:
+    """What billing holds now, compared with what was sent: never with a row that was held or rejected."""
+    fit = [(run, record) for run, record in found if record["payload"] is not None]
     if not fit:
         return {"answer": "no row of it was fit to be sent, so there is no reference to ask for"}
-    newest = fit[-1]
+    sent = _sent(fit)
+    run, newest = sent or fit[-1]
     with Billing(target.address, target.api_key, workers=1) as billing:
         answer = billing.make(LookUp(newest["external_reference"], newest["payload"].encode()))
     match answer:
         case Found():
             held = as_billing_holds_it(newest["payload"], answer)
             told = {name: _shown(name, _as_text(value), pii) for name, value in held.items() if name != "billing_id"}
-            differing = [one.field for one in answer.differences]
-            return {"answer": "found", "billing_id": answer.billing_id, "holds": told, "differs_in": differing}
+            differing = [one.field for one in answer.differences] if sent else None
+            compared = {
+                "compared_with": f"{newest['row_id']} of {run.run_id}" if sent else None,
+                "differs_in": differing,
+            }
+            return {"answer": "found", "billing_id": answer.billing_id, "holds": told, **compared}
         case NotFound():
             return {"answer": "not found"}
         case _:
             return {"answer": f"no answer to the look-up ({type(answer).__name__})"}
+
+
+def _sent(fit: Sequence[_Found]) -> _Found | None:
+    """The newest row that was sent: one that was created before one of which nobody knows, or that was there."""
+    fates = [_fate(run, record["row_id"]) for run, record in fit]
+    for wanted in _SENT:
+        if among := [one for one, fate in zip(fit, fates, strict=True) if fate in wanted]:
+            return among[-1]
+    return None
+
+
+def _fate(run: RunFolder, row_id: str) -> str:
+    rows = pl.scan_parquet(run.path / "rows.parquet", glob=False).filter(pl.col("row_id") == row_id)
+    return str(rows.select("fate").collect()["fate"][0])
 
 
 def _shown(name: str, text: str | None, pii: Pii) -> str | None:

@@ -69,6 +69,8 @@ def _wrong_figures(found: Recomputed, summary: dict[str, Any], plan: dict[str, A
         yield from _if(differing(f"{side} read", dict(summary["read"][side]), dict(plan["read"][side])))
     reasons = {one["reason"]: one["rows"] for one in summary["reasons"]}
     yield from _if(differing("reasons", dict(found.reasons), reasons))
+    by_list = {one["reason"]: sum(one["by_list"].values()) for one in summary["reasons"] if "by_list" in one}
+    yield from _if(differing("reasons by list", {name: reasons[name] for name in by_list}, by_list))
     unusable = {fate: kinds["unusable"] for fate, kinds in summary["balances"].items() if kinds["unusable"]}
     yield from _if(differing("amounts that nobody can read", unusable, summary["amounts_unreadable"]))
     lines: Counter[str] = Counter()
@@ -185,4 +187,4 @@ def _if(found: str | None) -> Iterator[str]:
 
 
 def _grouped(number: int) -> str:
-    return f"{number:,}".replace(",", "\u202f")
+    return f"{number:,}"

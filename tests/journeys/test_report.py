@@ -386,7 +386,7 @@ def test_tables_filter_and_sort(naughty, opened):
     for is_reverse in (False, True):
         records.click()
         cells = page.locator("#reasons tbody tr td:first-child").all_inner_texts()
-        counts = [int(cell.replace("\u202f", "")) for cell in cells]
+        counts = [int(cell.replace(",", "")) for cell in cells]
         assert counts == sorted(counts, reverse=is_reverse)
     records.click()  # the third time: as it was
     assert page.locator("#reasons tbody tr").all_inner_texts() == before
@@ -419,7 +419,7 @@ def test_amounts_sort_within_their_currency_and_are_found_as_people_type_them(se
     meant.click()
 
     cells = page.locator('#differences tbody td[data-label="We meant"]').all_inner_texts()
-    assert [cell.replace("\u202f", "") for cell in cells] == ["24097", "8647.095", "-3824.53", "0.05", "1234567.89"]
+    assert [cell.replace(",", "") for cell in cells] == ["24097", "8647.095", "-3824.53", "0.05", "1234567.89"]
     field = page.locator("#differences input.sift")
     field.fill("1234567.89")
     assert page.locator("#differences tbody tr:not([hidden])").count() == 1

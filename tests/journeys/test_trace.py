@@ -141,3 +141,20 @@ def test_the_reference_of_another_customer_of_whom_a_row_reminds_is_a_person_too
 
     assert full["same_as"] == "old-customer"
     assert masked["same_as"].startswith("person-")
+
+
+def test_billing_is_compared_with_what_was_sent_and_not_with_a_row_that_was_held(pipeline, outside):
+    there = ("--base-url", outside.base_url, "--yes")
+    (pipeline.folder / "a.csv").write_text(f"{HEADER}\nA-1,Ann,,,ZAR,100\n")
+    (pipeline.folder / "b.csv").write_text(f"{HEADER}\nA-1,Another,,,ZAR,999\nB-1,Bob,,,ZAR,1\nB-1,Ben,,,ZAR,1\n")
+    pipeline("run", "a.csv", *there, environment=outside.environment)
+    sent = pipeline.newest().name
+    assert pipeline("run", "b.csv", *there, environment=outside.environment).returncode == 1
+
+    now = traced(pipeline, "A-1", "--now", environment=outside.environment)["now"]
+    shown = pipeline("trace", "A-1", "--now", environment=outside.environment).stdout
+    held = pipeline("trace", "B-1", "--now", environment=outside.environment).stdout
+
+    assert (now["differs_in"], now["compared_with"]) == ([], f"a.csv:2 of {sent}")
+    assert shown.splitlines()[-1].endswith("as it was sent")
+    assert held.splitlines()[-1] == "billing now: not found"

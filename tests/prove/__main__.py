@@ -12,6 +12,7 @@
     python -m tests.prove verified --seeds 0:500       runs with faults: `verify` passes, and fails where a byte was changed
     python -m tests.prove names --seeds 0:200          every command over odd names of columns, keys, sheets, files and folders
     python -m tests.prove stranded --seeds 0:100       faults and kills while results are written: a resume finishes the run
+    python -m tests.prove statements --seeds 0:300     sequences of run, mend, drop and reconcile: all pages state the same
     python -m tests.prove summary                      what the gathered results of this code come to
 
 Results are gathered in tests/prove/results/, with commit and machine; what has seeds goes on where it stopped.
@@ -27,7 +28,19 @@ from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import asdict
 from typing import Any
 
-from tests.prove import chaos, differences, disk, look_ups, machine, mutants, names, simulation, stranded, verified
+from tests.prove import (
+    chaos,
+    differences,
+    disk,
+    look_ups,
+    machine,
+    mutants,
+    names,
+    simulation,
+    statements,
+    stranded,
+    verified,
+)
 from tests.prove.gathering import bound, done, gather
 from tests.prove.kills import journey
 from tests.prove.summing import summary
@@ -90,6 +103,10 @@ def main() -> int:
     stranding.add_argument("--seeds", type=_range, default=range(25), help="FROM:TO")
     stranding.add_argument("--jobs", type=int, default=os.cpu_count())
     stranding.set_defaults(run=lambda said: _in_blocks("stranded", stranded.block, said, RUNS, "faults_met"))
+    stating = programmes.add_parser("statements")
+    stating.add_argument("--seeds", type=_range, default=range(50), help="FROM:TO")
+    stating.add_argument("--jobs", type=int, default=os.cpu_count())
+    stating.set_defaults(run=lambda said: _in_blocks("statements", statements.block, said, RUNS, "statements"))
     removing = programmes.add_parser("mutants")
     removing.add_argument("--seeds", type=_range, default=range(200))
     removing.set_defaults(run=lambda said: _mutants(said.seeds))

@@ -118,6 +118,13 @@ _PROGRAMMES: dict[str, tuple[Callable[[Lines], int], Callable[[Lines], str]]] = 
             f"runs that met {sum(line['faults_met'] for line in lines):,} faults after sending and were finished"
         ),
     ),
+    "statements": (
+        lambda lines: len({seed for line in lines for seed in range(*line["seeds"])}),
+        lambda lines: (
+            f"sequences over {sum(line['records'] for line in lines):,} records,"
+            f" {sum(line['statements'] for line in lines):,} statements compared with a model"
+        ),
+    ),
     "mutants": (
         lambda lines: lines[-1]["rules"],
         lambda _: "rules, each removed in turn, without the unique reference",

@@ -14,7 +14,7 @@ from pipeline.verbs.rehearsal import VARIABLE, rehearsed
 from tests.benches.at_scale import measured
 from tests.benches.planning import __main__ as planning
 from tests.benches.planning import growth, kinds
-from tests.prove import chaos, differences, disk, look_ups, machine, mutants, simulation, verified
+from tests.prove import chaos, differences, disk, look_ups, machine, mutants, simulation, statements, verified
 from tests.prove.kills import journey
 
 SEEDS, BLOCK = 300, 50
@@ -141,6 +141,13 @@ def test_look_ups_that_are_killed_go_on_where_they_were():
 
 def test_verify_passes_over_runs_with_faults_and_names_the_file_of_which_a_byte_was_changed():
     assert verified.block(range(1000, 1004))["failures"] == {}
+
+
+def test_all_pages_state_the_same_figures_after_random_sequences(outside):
+    found = [statements.journey(seed, outside, steps=1 + seed % 2) for seed in range(1000, 1010)]
+
+    assert {one.seed: one.faults for one in found if one.faults} == {}
+    assert sum(one.statements for one in found) > 400
 
 
 @pytest.mark.parametrize("kind", disk.kinds())

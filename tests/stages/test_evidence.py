@@ -9,8 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pipeline.masking import shape
-from pipeline.reporting import Open, ages, carried, pace, shapes
-from pipeline.reporting.open_items import ROWS
+from pipeline.reporting import pace, shapes
 from pipeline.scanning import Handed, Leak, find_canaries, find_people, folded_text, needles, plain, together
 from pipeline.signatures import digest, signature, signed
 
@@ -26,61 +25,6 @@ def test_a_column_of_texts_gets_the_shapes_that_each_would_get(text):
     differing = [(was, now) for was, now in zip(shape(text), found, strict=True) if was != now]
     assert all({was, now} <= set("xX9?") for was, now in differing)
     assert not any(unicodedata.category(character)[0] in "LN" and character not in "xX9" for character in found)
-
-
-def rows(*of, origin=(None, None), file="f" * 64):
-    table = [
-        {"row_id": row, "external_reference": reference, "fate": fate, "reasons": [], "currency": "ZAR", "balance": 5,
-         "origin_run": origin[0], "origin_row": origin[1], "file": file, "place": row[row.index(":") :]}
-        for row, reference, fate in of
-    ]  # fmt: skip
-    return pl.DataFrame(table, schema=ROWS).lazy()
-
-
-def carry(*runs):
-    found = Open()
-    for number, of in enumerate(runs, start=1):
-        found = carried(found, f"run-{number}", f"2026-11-{number:02}T06:00:00+00:00", of)
-    return found.items
-
-
-def test_an_item_is_open_since_it_was_first_met_by_its_reference_and_closed_by_a_good_row():
-    items = carry(
-        rows(("a.csv:2", "A", "invalid"), ("a.csv:3", "B", "invalid"), ("a.csv:4", "C", "created"), file="1" * 64),
-        rows(("b.csv:9", "A", "needs_review"), ("b.csv:3", "B", "created"), file="2" * 64),
-    )
-
-    assert items.select("row_id", "fate", "run_id", "since", "runs").rows() == [
-        ("b.csv:9", "needs_review", "run-2", "2026-11-01T06:00:00+00:00", 2),
-    ]
-
-
-def test_a_row_without_a_reference_is_met_again_by_its_link_alone():
-    items = carry(
-        rows(("a.csv:2", None, "unreadable"), ("a.csv:3", None, "unreadable"), file="1" * 64),
-        rows(("r.csv:2", "A", "invalid"), origin=("run-1", "a.csv:2"), file="2" * 64),
-        rows(("s.csv:2", "A", "created"), origin=("run-2", "r.csv:2"), file="3" * 64),
-    )
-
-    assert items.select("row_id", "since_run", "runs").rows() == [("a.csv:3", "run-1", 1)]
-
-
-def test_a_record_that_was_settled_stays_settled_though_its_file_is_fed_once_more():
-    first = rows(("a.csv:2", "A", "invalid"), file="1" * 64)
-
-    items = carry(first, rows(("r.csv:2", "A", "created"), origin=("run-1", "a.csv:2"), file="2" * 64), first)
-
-    assert items.is_empty()
-
-
-def test_the_ages_of_open_items_come_to_their_number_and_their_sums():
-    items = carry(rows(("a.csv:2", "A", "invalid"), ("a.csv:3", "B", "invalid"), ("a.csv:4", "C", "in_doubt")))
-
-    told = ages(items, "2026-11-24T00:00:00+00:00")
-
-    assert [(one["fate"], one["records"], one["days"], one["sums"]) for one in told] == [
-        ("in_doubt", 1, 23, {"ZAR": 5}), ("invalid", 2, 23, {"ZAR": 10}),
-    ]  # fmt: skip
 
 
 @given(st.lists(st.tuples(st.integers(0, 10**9), st.integers(0, 10**7)), min_size=1, max_size=300))

@@ -300,7 +300,7 @@ def test_reasons_name_rows_and_columns_name_their_near_miss():
 def test_inputs_show_their_hash_and_where_every_line_went():
     text = Page(rendered(content())).text
 
-    assert f"found out, not declared: the delimiter, the line ends {'ab' * 32} 1 249 13 1 0 1 11" in text
+    assert f"found out, not declared: the delimiter, the line ends {'ab' * 32} 1,249 13 1 0 1 11" in text
 
 
 def test_a_finished_run_has_a_place_to_sign_with_the_planner_filled_in():
@@ -448,7 +448,7 @@ def test_a_plan_shows_units_and_signs_by_samples_and_how_long_it_takes():
 
     assert "create customers.csv:2 -240,00 -24000 -240.00 ZAR" in section(html, "samples")
     assert "create customers.csv:3 absent none none" in section(html, "samples")
-    assert "1 120 creates; at 20 a second about 56 s" in section(html, "glance")
+    assert "1,120 creates; at 20 a second about 56 s" in section(html, "glance")
     assert 'id="samples"' not in rendered(content())
 
 
@@ -478,8 +478,8 @@ def test_where_fields_absences_references_and_the_config_come_from_is_told():
     text = Page(rendered(made)).text
 
     assert "email column E-MAIL" in text
-    assert "n/a 1 200" in text
-    assert "5 000, loaded 2026-11-21 06:00:00 UTC, version 0123456789ab" in text
+    assert "n/a 1,200" in text
+    assert "5,000, loaded 2026-11-21 06:00:00 UTC, version 0123456789ab" in text
     assert f"configs/nightly.yaml {'cd' * 32}" in text
 
 
@@ -511,8 +511,8 @@ def test_the_terminal_tells_creates_from_what_waits_and_prints_no_escape(status,
         ("ZAR", -5, "-0.05"),
         ("KWD", 1_234, "1.234"),
         ("JPY", 500, "500"),
-        ("ZAR", 2**53 + 1, "90 071 992 547 409.93"),
-        ("ZAR", 10**30 + 7, "10 000 000 000 000 000 000 000 000 000.07"),
+        ("ZAR", 2**53 + 1, "90,071,992,547,409.93"),
+        ("ZAR", 10**30 + 7, "10,000,000,000,000,000,000,000,000,000.07"),
     ],
 )
 def test_an_amount_is_exact_as_people_write_it_and_in_minor_units(code, minor_units, written):
@@ -529,7 +529,7 @@ def test_an_amount_is_exact_as_people_write_it_and_in_minor_units(code, minor_un
 def test_no_digit_of_an_amount_is_ever_lost_or_added(minor_units, code):
     written = major_units(minor_units, code)
 
-    assert int(re.sub(r"[.\u202f]", "", written)) == minor_units
+    assert int(re.sub(r"[.,]", "", written)) == minor_units
 
 
 def test_each_currency_is_held_against_what_was_read_independently():
@@ -568,7 +568,7 @@ def test_records_whose_amount_nobody_can_read_are_counted_and_said_to_stand_in_n
 def test_an_amount_without_a_usable_currency_gets_no_decimal_mark():
     text = Page(rendered(content(**in_currency("ZZZ", 123_456)))).text
 
-    assert "123 456" in text
+    assert "123,456" in text
     assert "1 234.56" not in text
     assert "No record states a balance in a currency." in text
 
@@ -837,4 +837,4 @@ def test_a_pace_of_a_few_seconds_needs_no_picture():
 
     assert pace_chart(few) is None
     assert pace_chart(more).count("<rect") == 18
-    assert rate(1_120.4) == "1\u202f120"
+    assert rate(1_120.4) == "1,120"

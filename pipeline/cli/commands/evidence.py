@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from pipeline.cli import options
-from pipeline.cli.printing import show_json, show_line, show_reconciliation, show_verdict
+from pipeline.cli.printing import say, show_json, show_line, show_reconciliation, show_verdict
 from pipeline.errors import RunNotFound
 
 inputs_at = click.option(
@@ -50,7 +50,7 @@ def verify(**given: Any) -> int:
     told = (
         f"{broken} do not hold" if broken else "all that can be recomputed holds" if open_checks else "everything holds"
     )
-    show_line(f"{found.run_id}: {found.records} records, {len(found.checks)} checks, {told}")
+    show_line(f"{found.run_id}: {found.records:,} records, {len(found.checks)} checks, {told}")
     return found.exit_code
 
 
@@ -145,6 +145,7 @@ def report(**given: Any) -> int:
     With --since: all runs of a span, each record once however often it was fed, what is open and for how long.
     """
     from pipeline.masking import Pii
+    from pipeline.reporting import since_then
     from pipeline.verbs.report.period import report_period
     from pipeline.verbs.report.run import make_report
     from pipeline.verbs.status import newest_run
@@ -171,6 +172,8 @@ def report(**given: Any) -> int:
     else:
         for path in paths:
             show_line(str(path))
+        if since := since_then(content.get("became", ()), content.get("overall", {})):
+            say(since)
     return 0
 
 

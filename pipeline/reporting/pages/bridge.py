@@ -17,6 +17,7 @@ _MOST_BLOCKS = 12  #: currencies with steps of their own; the workbook and summa
 #: Which colour a step has: that of the list in which its records stand; what billing holds otherwise has one of its own.
 _COLOURS = {fate.value: name for name, fates in LISTS.items() for fate in fates}
 _EXPLAINED = {
+    "superseded",
     "again",
     "not_sampled",
     "tolerated",

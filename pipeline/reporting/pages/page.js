@@ -1,7 +1,7 @@
 "use strict";
 // Tables of `data-sift` get a field that filters their rows and headers that sort them; without this script they stand as they are.
 const plain = (text) => text.toLowerCase().replace(/[\u00a0\u202f]/g, " ").replace(/\u2212/g, "-").replace(/_/g, " ");
-const closed = (text) => text.replace(/(\d) (?=\d{3})/g, "$1");
+const closed = (text) => text.replace(/(\d),(?=\d{3})/g, "$1");
 
 // What a cell is sorted by: its currency and its minor units, a number, or its text with the numbers in it as numbers.
 const worth = (cell) => {

@@ -3,7 +3,7 @@
 from typing import Any
 
 from pipeline.currency import grouped_digits, major_units
-from pipeline.outcomes import Fate, list_of
+from pipeline.outcomes import SUPERSEDED, SUPERSEDED_MEANS, Fate, list_of
 from pipeline.reporting.beside import Beside
 from pipeline.reporting.glance import currency_label, has_minor_unit
 from pipeline.reporting.pages.templates import hash_of, template
@@ -20,7 +20,10 @@ def render_period(content: dict[str, Any], beside: Beside) -> str:
         reviewed=sum(run["reviewed"]["state"] == "stands" for run in runs),
         reconciled=sum(run["against"] is not None for run in runs),
         script_hash=hash_of("page.js"),
-        fates=[(fate, once["fates"][fate.value], list_of(fate)) for fate in Fate],
+        fates=[
+            *((fate.value, once["fates"][fate.value], list_of(fate), fate.sentence) for fate in Fate),
+            (SUPERSEDED, once["fates"][SUPERSEDED], "skipped", SUPERSEDED_MEANS),
+        ],
         currencies=sorted(once["sums"], key=lambda code: (not has_minor_unit(code), code)),
         money=major_units,
         count=grouped_digits,

@@ -1,12 +1,13 @@
 """The page of a run: what its template is given."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pipeline.causes import Cause
 from pipeline.currency import NO_CODE, NO_CURRENCY, grouped_digits, major_units
 from pipeline.explanations import EXPLANATIONS, Explanation
-from pipeline.outcomes import LISTS, Alarm, Fate, list_of
+from pipeline.outcomes import LISTS, SUPERSEDED_MEANS, Alarm, Fate, list_of
 from pipeline.reporting.beside import Beside, planned_by
 from pipeline.reporting.examples import without_examples
 from pipeline.reporting.glance import (
@@ -23,7 +24,7 @@ from pipeline.reporting.money import KINDS
 from pipeline.reporting.pages.bridge import bridge_of, label_of
 from pipeline.reporting.pages.pictures import pace_chart, rate
 from pipeline.reporting.pages.templates import hash_of, template
-from pipeline.reporting.standing import reservations, standing, stopped_by
+from pipeline.reporting.standing import reservations, since_then, standing, stopped_by
 from pipeline.reporting.summary import deferred
 
 #: What an exit code that can stand in a summary means, in words.
@@ -56,13 +57,15 @@ def render_run(content: dict[str, Any], beside: Beside | None = None) -> str:
     """The content of `summary.json` as a page for people, and what stands beside it."""
     beside = beside or Beside(reasons=without_examples(content["reasons"]), signed=planned_by(content))
     against = beside.reconciliation
-    stands, stops = standing(content, against), stopped_by(content) if content["status"] == "planned" else []
+    stops = stopped_by(content) if content["status"] == "planned" else []
+    since = since_then(beside.became, beside.overall)
     view = bridge_of(against["bridge"], against["residual"]) if against else bridge_of(content.get("bridge", []))
     paced = content.get("pace")
     return template("run.html.j2").render(
         s=content,
         beside=beside,
-        standing=stands,
+        standing=standing(content, against, beside.overall, since),
+        meaning_of=_meaning_of,
         stopped_by=stops,
         reservations=list(reservations(content, against, beside.reconciliations)),
         can_be_signed=content["conservation"]["holds"] and not stops and (against is None or against["signable"]),
@@ -84,7 +87,10 @@ def render_run(content: dict[str, Any], beside: Beside | None = None) -> str:
         explained=lambda text: EXPLANATIONS[Cause.parse(text).reason],
         alarms=_alarms(content),
         written=written,
-        lists={name: sum(content["fates"][fate] for fate in members) for name, members in LISTS.items()},
+        lists=_by_list(content["fates"]),
+        now=_by_list(beside.overall or content["fates"]),
+        unsent_now=max(0, (beside.overall or content["fates"]).get("not_attempted", 0) - deferred(content)),
+        in_doubt_now=(beside.overall or content["fates"]).get("in_doubt", 0),
         statements=_statements(content),
         checks=_checks(content),
         money=major_units,
@@ -92,6 +98,15 @@ def render_run(content: dict[str, Any], beside: Beside | None = None) -> str:
         currency_label=currency_label,
         has_minor_unit=has_minor_unit,
     )
+
+
+def _by_list(fates: Mapping[str, int]) -> dict[str, int]:
+    """List -> records."""
+    return {name: sum(fates.get(fate, 0) for fate in members) for name, members in LISTS.items()}
+
+
+def _meaning_of(fate: str) -> str:
+    return next((known.sentence for known in Fate if known == fate), SUPERSEDED_MEANS)
 
 
 def _statements(content: dict[str, Any]) -> list[Statement]:

@@ -24,16 +24,15 @@ from pipeline.reconciling import (
     bridge,
     choose,
     compare,
-    fed_again,
+    count_candidates,
     from_legacy,
     tell_changes,
 )
-from pipeline.reconciling.bridge import Figures
 from pipeline.references import known_to
-from pipeline.reporting import differences_shown, reconciliation_tables, render_reconciliation, shown_as
+from pipeline.reporting import differences_shown, read_once, reconciliation_tables, render_reconciliation, shown_as
 from pipeline.run_folder import RunFolder
 from pipeline.text_sheet import write_text_book
-from pipeline.verbs.fed import stage_fed
+from pipeline.verbs.fed import stage_records
 from pipeline.verbs.reconcile.billed import Billed, blocks, stage_export, stage_look_ups
 from pipeline.verbs.reconcile.look_ups import look_up
 from pipeline.verbs.reconcile.meant import fields_of, stage_meant
@@ -47,6 +46,7 @@ from pipeline.verbs.watch import CLOCK, NOBODY, StopRequest, Watch
 
 _MOST_SHOWN = 20_000  #: differences, in the workbook
 NO_LEGACY = Legacy()
+Read = tuple[str, str, int, int]  #: fate, currency, records, minor units
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ def reconcile(
             (folder_by_export if exports else folder_by_look_ups)(settings.reports, asked)
         )
         read_before, billed = _both_sides(folder, runs, settings, exports, watch)
-        received = legacy.totals and stage_fed(folder, runs)
+        is_fed_again = stage_records(folder, runs)
         workbench = open_until_the_end.enter_context(folder.workbench(references=known.path if known else None))
         ledger = open_until_the_end.enter_context(Ledger.read(home))
         folder.show(workbench, "meant")
@@ -114,10 +114,10 @@ def reconcile(
         if billed.has_times and ledger is not None:
             ask_when_settled(workbench, ledger)
             tell_changes(workbench)
-        again = _fed_again(folder, workbench) if received else {}
-        steps = from_legacy(bridge(workbench, read_before), legacy, again)
+        steps = from_legacy(bridge(workbench, _read_once(folder, workbench, read_before, once=is_fed_again)), legacy)
         ledgers = list(agreements(workbench, ledger, runs))
-        compared = Compared(billed, terms, chosen, steps, ledgers, legacy, again, len(taken_in.left_out))
+        fed = sum(records for _, _, records, _ in read_before)
+        compared = Compared(billed, terms, chosen, steps, ledgers, legacy, fed, len(taken_in.left_out))
         content = {
             **_identified(folder, taken_in, environment, settings),
             **figures(workbench, compared),
@@ -158,7 +158,7 @@ def _question(
 
 def _both_sides(
     folder: RunFolder, runs: Sequence[RunFolder], settings: Settings, exports: Sequence[Path], watch: Watch
-) -> tuple[list[tuple[str, str, int, int]], Billed | None]:
+) -> tuple[list[Read], Billed | None]:
     """Our side, and beside it an export of billing where there is one."""
     with ThreadPoolExecutor(1, "meant") as beside:
         reading = beside.submit(stage_meant, folder, runs, with_payloads=not exports)
@@ -175,9 +175,14 @@ def _to_ask(workbench: duckdb.DuckDBPyConnection) -> Iterable[tuple[str, str]]:
         yield from block
 
 
-def _fed_again(folder: RunFolder, workbench: duckdb.DuckDBPyConnection) -> Figures:
-    folder.show(workbench, "fed")
-    return fed_again(workbench)
+def _read_once(folder: RunFolder, workbench: duckdb.DuckDBPyConnection, read: list[Read], *, once: bool) -> list[Read]:
+    """What was read, each record once: fate, currency, records, minor units."""
+    if once:
+        folder.show(workbench, "fed")
+        folder.show(workbench, "followed")
+        read = read_once(workbench)
+    count_candidates(workbench, once=once)
+    return read
 
 
 def _identified(

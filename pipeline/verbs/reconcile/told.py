@@ -49,7 +49,7 @@ class Compared:
     steps: Sequence[Step]
     ledger: Sequence[Mapping[str, Any]]  #: per run what it reported and what the ledger recorded
     legacy: Legacy
-    again: Figures  #: what was read of records that were read once more
+    fed: int  #: rows that the runs were fed, however often they are the same record
     left_out: int = 0  #: runs of the span that could not be taken in
 
 
@@ -64,7 +64,7 @@ def figures(workbench: duckdb.DuckDBPyConnection, compared: Compared) -> dict[st
     residual, by_look_up = residuals(compared.steps), billed.method == "look-ups"
     sent = sorted(name for name in terms.ours if name.startswith(METADATA_PREFIX))
     not_compared = [name for name in (*_STATED, *sent) if name not in billed.fields]
-    because = reasons_used(compared.steps, legacy, compared.again, residual)
+    because = reasons_used(compared.steps, legacy, residual)
     found = Found(
         counts,
         other_currency=fields.get("currency", 0),
@@ -96,6 +96,7 @@ def figures(workbench: duckdb.DuckDBPyConnection, compared: Compared) -> dict[st
         "not_determinable": not_determinable(
             by_look_up=by_look_up, has_times=billed.has_times, unreadable_times=billed.unreadable_times
         ),
+        "fed": compared.fed,
         "there_before": {"held": found.held, "known": found.known},
         "bridge": [
             {
@@ -141,7 +142,7 @@ def _moved(steps: Sequence[Step]) -> dict[str, int]:
 def _faults(workbench: duckdb.DuckDBPyConnection, compared: Compared, residual: Figures) -> list[str]:
     """Why the evidence itself does not hold together."""
     billed, (unread, rows) = compared.billed, unreadable_balances(workbench, _FIRST)
-    faults = list(unexplained(compared.steps, compared.legacy, compared.again, residual))
+    faults = list(unexplained(compared.steps, compared.legacy, residual))
     for one in compared.ledger:
         if not one["agrees"]:
             here = (
@@ -153,14 +154,14 @@ def _faults(workbench: duckdb.DuckDBPyConnection, compared: Compared, residual: 
             )
     if billed.unusable:
         faults.append(
-            f"{billed.unusable} records of the export that name no customer ({_first(billed.unusable_rows, billed.unusable)})"
+            f"{grouped_digits(billed.unusable)} records of the export that name no customer ({_first(billed.unusable_rows, billed.unusable)})"
         )
     if unread:
         unit = ", though they would be amounts in major units: see reconcile.mapping.balance.unit" * _looks_major(
             workbench
         )
         faults.append(
-            f"{unread} balances in billing that nobody can read, and no sum holds{unit} ({_first(rows, unread)})"
+            f"{grouped_digits(unread)} balances in billing that nobody can read, and no sum holds{unit} ({_first(rows, unread)})"
         )
     return faults
 

@@ -1,1 +1,1 @@
-"""`pipeline report` and `pipeline sign`: `run.py` and `period.py` the two stories, `beside.py` what stands beside a run's summary, `open_rows.py` what is open, `sign.py` who signed."""
+"""`pipeline report` and `pipeline sign`: `run.py` and `period.py` the two stories, `beside.py` what stands beside a run's summary, `current.py` what became of each record, `rows.py` the rows of a run, `open_rows.py` what is open, `sign.py` who signed."""

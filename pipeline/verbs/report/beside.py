@@ -2,7 +2,6 @@
 
 import shlex
 from collections.abc import Iterator
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,12 +10,14 @@ import polars as pl
 
 from pipeline.errors import OutOfBalance
 from pipeline.masking import Pii, shown
-from pipeline.reporting import Beside, Open, ages, differences_shown, shown_as, with_examples, without_examples
+from pipeline.reporting import Beside, ages, differences_shown, shown_as, with_examples, without_examples
 from pipeline.run_folder import RunFolder
 from pipeline.signatures import digest, signed
 from pipeline.verbs.places import place_options
+from pipeline.verbs.report.became import NOTHING, became_of
 from pipeline.verbs.report.evidence import Reconciliations, lies_beneath
-from pipeline.verbs.report.open_rows import home_key, naming, oldest, open_items
+from pipeline.verbs.report.open_rows import home_key, naming, oldest
+from pipeline.verbs.watch import CLOCK
 
 MOST_DIFFERENCES_OF_A_BOOK = 20_000
 _MOST_OPEN = 25  #: on the page, and as many of each list with duplicates
@@ -28,8 +29,9 @@ def beside_of(folder: RunFolder, content: dict[str, Any], home: Path, pii: Pii, 
     person, reconciliations = naming(key, pii), Reconciliations.of(folder.path.parent)
     reconciliation = reconciliations.newest(folder.run_id)
     beneath = lies_beneath(folder, "reviewer" if workbook else "approver", reconciliation)
-    until = datetime.fromisoformat(content["finished_at"])
-    items = open_items(folder, home) if workbook else Open().items
+    until = CLOCK.now()
+    since = became_of(folder, home) if workbook else NOTHING
+    items = since.open_records
     differences = _differences(folder, reconciliation, pii, person)
     return Beside(
         pii=pii,
@@ -39,9 +41,12 @@ def beside_of(folder: RunFolder, content: dict[str, Any], home: Path, pii: Pii, 
         differences=differences.head(MOST_DIFFERENCES_OF_A_BOOK).to_dicts(),
         differences_in_all=differences.height,
         duplicates=list(_duplicates(folder, person)),
-        open_items=ages(items, until.isoformat()),
-        oldest=list(oldest(items, until, person, _MOST_OPEN)),
+        overall=since.overall,
+        became=since.later,
+        open_items=ages(items, until.isoformat()) if workbook else [],
+        oldest=list(oldest(items, until, person, _MOST_OPEN)) if workbook else [],
         signed=signed(folder.signatures(), beneath),
+        as_of=until.isoformat(),
         evidence=digest(beneath),
         places="".join(f" {shlex.quote(word)}" for word in place_options(home, folder.path.parent)),
         workbook=workbook,

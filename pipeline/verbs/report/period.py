@@ -18,8 +18,9 @@ from pipeline.signatures import standing
 from pipeline.text_sheet import write_text_book
 from pipeline.verbs.fed import stage_fed
 from pipeline.verbs.reconcile.taken_in import day_of
+from pipeline.verbs.report.current import current_fates
 from pipeline.verbs.report.evidence import Reconciliations, lies_beneath
-from pipeline.verbs.report.open_rows import home_key, naming, oldest, open_items
+from pipeline.verbs.report.open_rows import home_key, naming, oldest
 from pipeline.verbs.report.run import as_sheet
 from pipeline.verbs.watch import CLOCK
 
@@ -38,11 +39,13 @@ def report_period(
     environment = runs[0].read_json("plan.json")["environment"]
     folder = RunFolder.create(settings.reports, f"{CLOCK.now():%Y%m%dT%H%M%SZ}-since-{secrets.token_hex(3)}")
     try:
-        received = stage_fed(folder, runs)
+        current = current_fates(runs[-1], settings.home)
+        received = stage_fed(folder, runs, current)
         with folder.workbench() as workbench:
             folder.show(workbench, "fed")
+            folder.show(workbench, "followed")
             once = add_up_once(workbench, received, [_read(run) for run in runs])
-        items = open_items(runs[-1], settings.home)
+        items = current.open
         as_of = min(last, CLOCK.now().date()).isoformat()
         reconciliations = Reconciliations.of(settings.reports)
         content = {

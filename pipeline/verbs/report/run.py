@@ -15,6 +15,7 @@ from pipeline.reporting import Beside, Table, handed_on, render_run, run_tables,
 from pipeline.returning import TOO_LONG_FOR_A_CELL
 from pipeline.run_folder import PAGES, RunFolder
 from pipeline.text_sheet import MOST_COLUMNS, Sheet, write_text_book
+from pipeline.verbs.report.became import became_of
 from pipeline.verbs.report.beside import beside_of
 from pipeline.verbs.report.open_rows import home_key, naming
 
@@ -37,7 +38,8 @@ def make_report(
         raise NotApproved("the report in the run's folder is masked; say where another goes: --output FOLDER")
     folder.refuse_other_signatures()
     content = folder.read_json("summary.json")
-    return write_pages(folder, content, settings.home, pii=pii, output=output), content
+    written = write_pages(folder, content, settings.home, pii=pii, output=output)
+    return written, {**content, **(became_of(folder, settings.home).content() if folder.was_applied else {})}
 
 
 def refuse_unfinished(folder: RunFolder) -> None:

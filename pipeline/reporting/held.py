@@ -1,0 +1,29 @@
+"""In which fields held records differ from what they were compared with."""
+
+from collections.abc import Mapping
+
+import polars as pl
+
+from pipeline.currency import grouped_digits
+from pipeline.outcomes import Fate
+
+_ANSWER = pl.List(pl.List(pl.String))  #: of billing, beside a customer that it held before: field, ours, theirs
+
+
+def with_differing(fates: pl.DataFrame, differing: pl.DataFrame) -> pl.DataFrame:
+    """Fates with `differs`, the names of fields, from the plan (position, differs) or from billing's answer."""
+    answered = (pl.col("fate") == Fate.ALREADY_EXISTS_DIFFERENT.value) & pl.col("detail").str.starts_with("[[")
+    named = pl.when(answered).then("detail").str.json_decode(_ANSWER).list.eval(pl.element().list.first())
+    found = fates.join(differing, on="position", how="left", maintain_order="left")
+    return found.with_columns(differs=pl.coalesce("differs", named))
+
+
+def count_differing(fates: pl.DataFrame) -> dict[str, int]:
+    """Field -> records that differ in it."""
+    return dict(fates["differs"].drop_nulls().explode().drop_nulls().value_counts().iter_rows())
+
+
+def differing_in_words(fields: Mapping[str, int]) -> str:
+    """Fields with counts on one line: `they differ in name (2), email (1)`; nothing where nobody knows."""
+    words = ", ".join(f"{name} ({grouped_digits(count)})" for name, count in fields.items())
+    return f"they differ in {words}" if words else ""

@@ -1,0 +1,140 @@
+"""What became of each record, gathered from the folders of an environment's runs and from its ledger; see `current_fates`.
+
+Each run keeps what it came to in its folder, so that the next one need not read every run before it.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from pipeline.files import sha256_of, write_bytes
+from pipeline.ledger import Ledger
+from pipeline.reporting import ORIGINS, Current, carried, settled_by_ledger
+from pipeline.run_folder import RunFolder, all_runs
+from pipeline.verbs.report.rows import rows_of
+
+_RECORDS, _RETURNS, _MARKS = "current-records.parquet", "current-returns.parquet", "current.json"
+_WAITING = ["in_doubt", "not_attempted"]
+_UNREADABLE = (pl.exceptions.PolarsError, OSError, ValueError, KeyError)  #: what reading a damaged folder may raise
+
+
+def current_fates(run: RunFolder, home: Path) -> Current:
+    """Where the records of an environment stand after this run and those before it, and by what its ledger knows today."""
+    return _with_ledger(reported_fates(run), home / _environment(run))
+
+
+def reported_fates(run: RunFolder) -> Current:
+    """The same by what the runs reported, whatever their ledger knows today."""
+    return fates_after([*_earlier(run, _environment(run)), run], run)
+
+
+def newest_fates(run: RunFolder, home: Path) -> Current:
+    """The same after the newest run of the same environment."""
+    environment = _environment(run)
+    applied = [*_applied(run.path.parent, environment)]
+    return _with_ledger(fates_after(applied or [run]), home / environment)
+
+
+def keep_current_fates(run: RunFolder) -> None:
+    """Keep in the run's folder where records stand after it."""
+    runs = [*_earlier(run, _environment(run)), run]
+    found = fates_after(runs, run)
+    run.stage(_RECORDS, found.records)
+    run.stage(_RETURNS, found.returns)
+    marks = {"runs": _marks(runs), "files": sorted(found.files)}
+    write_bytes(run.staged / _MARKS, json.dumps(marks).encode())
+
+
+def fates_after(runs: Sequence[RunFolder], asked: RunFolder | None = None) -> Current:
+    """Where records stand after these runs, the oldest first; from the newest of them on that kept it, of runs as they are now.
+
+    A run whose rows cannot be read is left out, unless it is the one that is asked for: it is verified by itself, and must not
+    keep another from being reported.
+    """
+    marks = _marks(runs)
+    found, start = Current(), 0
+    for at in range(len(runs) - 1, -1, -1):
+        kept = _kept(runs[at], dict(list(marks.items())[: at + 1]))
+        if kept is not None:
+            found, start = kept, at + 1
+            break
+    for run in runs[start:]:
+        try:
+            found = _carried(found, run)
+        except _UNREADABLE:
+            if run is asked:
+                raise
+    return found
+
+
+def _carried(before: Current, run: RunFolder) -> Current:
+    plan = run.read_json("plan.json")
+    files = frozenset(file["sha256"] for file in plan["inputs"])
+    rows = rows_of(run)
+    return carried(before, run.run_id, plan["planned_at"], rows, files, _origins(run, rows))
+
+
+def _origins(run: RunFolder, rows: pl.LazyFrame) -> pl.DataFrame:
+    """The rows of earlier runs that rows of this run name as their origin; those of runs that are gone are missing."""
+    named = rows.select("origin_run", "origin_row").drop_nulls().unique().collect()
+    every, environment = {one.run_id: one for one in all_runs(run.path.parent)}, _environment(run)
+    found = [pl.DataFrame(schema=ORIGINS)]
+    for (run_id,), some in named.group_by("origin_run", maintain_order=True):
+        if run_id not in every:
+            continue
+        try:
+            its = rows_of(every[str(run_id)]).filter(pl.col("row_id").is_in(some["origin_row"].implode())).collect()
+            is_ours = _environment(every[str(run_id)]) == environment
+        except _UNREADABLE:
+            continue
+        fate = pl.col("fate") if is_ours else pl.lit(None, pl.String)
+        its = its.with_columns(origin_run=pl.lit(run_id), origin_row="row_id", fate=fate)
+        found.append(its.select(ORIGINS.names()).cast(ORIGINS))
+    return pl.concat(found)
+
+
+def _environment(run: RunFolder) -> str:
+    return str(run.read_json("plan.json")["environment"]["name"])
+
+
+def _applied(reports: Path, environment: str) -> Iterator[RunFolder]:
+    """The runs of an environment that were applied and have their rows, the oldest first."""
+    for run in all_runs(reports):
+        try:
+            is_one = (run.path / "rows.parquet").is_file() and run.was_applied and _environment(run) == environment
+        except _UNREADABLE:
+            continue
+        if is_one:
+            yield run
+
+
+def _earlier(run: RunFolder, environment: str) -> Iterator[RunFolder]:
+    return (one for one in _applied(run.path.parent, environment) if one.run_id < run.run_id)
+
+
+def _marks(runs: Sequence[RunFolder]) -> dict[str, str]:
+    return {run.run_id: sha256_of(run.path / "summary.json") for run in runs}
+
+
+def _kept(run: RunFolder, marks: dict[str, str]) -> Current | None:
+    """What a run kept, where it was made of these runs as they are now."""
+    try:
+        kept: dict[str, Any] = json.loads((run.staged / _MARKS).read_text(encoding="utf-8"))
+        if kept["runs"] != marks:
+            return None
+        records, returns = (pl.read_parquet(run.staged / name, glob=False) for name in (_RECORDS, _RETURNS))
+    except _UNREADABLE:
+        return None
+    return Current(records, returns, frozenset(kept["files"]))
+
+
+def _with_ledger(current: Current, home: Path) -> Current:
+    waiting = current.records.filter(pl.col("fate").is_in(_WAITING))["external_reference"].drop_nulls()
+    with Ledger.read(home) as ledger:
+        if ledger is None or waiting.is_empty():
+            return current
+        known = ledger.states(waiting.to_list())
+    return settled_by_ledger(current, {name: (one.state, one.run_id) for name, one in known.items()})

@@ -1,0 +1,531 @@
+"""Random sequences of run, mend, resubmit, drop and reconcile: every page, workbook and JSON states the same figures.
+
+A model of its own, in plain Python, keeps what became of each record: it shares no code with the package. After each step
+`status`, the page and the workbook of a run, the span and the bridge are read back as a user gets them, and compared with it.
+"""
+
+import csv
+import hashlib
+import io
+import json
+import random
+import re
+import tempfile
+import uuid
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import openpyxl
+
+from tests.conftest import Inside, Outside, running_sandbox
+
+HEADER = ("external_reference", "name", "email", "currency", "balance")
+OPEN = {"already_exists_different", "needs_review", "in_doubt", "unreadable", "invalid", "refused", "not_attempted"}
+CREATED = "created"
+SETTLING = {CREATED, "already_exists_same"}
+BAD, GOOD = "no address", "someone@example.com"
+
+Key = tuple[str, int]  #: SHA-256 of a file, line
+
+
+@dataclass
+class Row:
+    """One row that is fed: its cells, where it stands, and the row of an earlier run that it names."""
+
+    key: Key
+    cells: tuple[str, ...]
+    origin: tuple[str, str] | None = None
+    fate: str = ""
+
+    @property
+    def reference(self) -> str | None:
+        """The external reference, where the row can be read."""
+        return self.cells[0] or None if len(self.cells) == len(HEADER) else None
+
+    @property
+    def money(self) -> tuple[str, int]:
+        """Currency and balance."""
+        return (self.cells[3] or "-", int(self.cells[4] or 0)) if len(self.cells) == len(HEADER) else ("-", 0)
+
+
+@dataclass
+class Record:
+    """Where a record stands now."""
+
+    fate: str
+    run: str
+    row: Row
+    is_followed: bool = False  #: it was open once, or came back
+    is_returned: bool = False  #: a row that came back settled it
+
+
+@dataclass
+class Model:
+    """What was sent and what became of each record, by the rules of the documentation."""
+
+    there: dict[str, tuple[str, ...]] = field(
+        default_factory=dict
+    )  #: customers that billing held before anybody sent one
+    sent: dict[str, tuple[str, ...] | None] = field(
+        default_factory=dict
+    )  #: reference -> content; None: billing holds another
+    records: dict[Key, Record] = field(default_factory=dict)
+    same_as: dict[Key, Key] = field(default_factory=dict)
+    rows: dict[str, list[Row]] = field(default_factory=dict)  #: run -> its rows
+    ids: dict[tuple[str, str], Key] = field(default_factory=dict)  #: run, row id -> place
+
+    def judge(self, rows: list[Row], limit: int | None = None) -> None:
+        """Give each row the fate that planning and billing give it; nothing is remembered."""
+        contents: dict[str, list[tuple[str, ...]]] = {}
+        for row in rows:
+            if len(row.cells) != len(HEADER):
+                row.fate = "unreadable"
+            elif not row.cells[0] or row.cells[2] == BAD:
+                row.fate = "invalid"
+            else:
+                contents.setdefault(row.cells[0], []).append(row.cells)
+        creates = 0
+        seen = set[str]()
+        for row in rows:
+            if row.fate:
+                continue
+            row.fate = self._planned(row, contents[row.cells[0]], seen)
+            if not row.fate:
+                creates += 1
+                is_left = limit is not None and creates > limit
+                row.fate = "not_attempted" if is_left else self._submitted(row)
+            seen.add(row.cells[0])
+
+    def _planned(self, row: Row, contents: list[tuple[str, ...]], seen: set[str]) -> str:
+        """The fate that planning gives; none where the row is sent."""
+        if len({*contents}) > 1:
+            return "needs_review"
+        if row.cells[0] in seen:
+            return "duplicate_in_file"
+        if row.cells[0] not in self.sent:
+            return ""
+        return "already_exists_same" if self.sent[row.cells[0]] == row.cells else "already_exists_different"
+
+    def _submitted(self, row: Row) -> str:
+        there = self.there.get(row.cells[0])
+        self.sent[row.cells[0]] = row.cells if there in {None, row.cells} else None
+        if there is None:
+            return CREATED
+        return "already_exists_same" if there == row.cells else "already_exists_different"
+
+    def take(self, run: str, name: str, rows: list[Row]) -> None:
+        """One more run over one file."""
+        is_new_file = not any(row.key in self._places() for row in rows)
+        links = self._links(rows, is_new_file=is_new_file)
+        waiting = {key for key, record in self.records.items() if record.fate in OPEN}
+        met = set[Key]()
+        for row in rows:
+            self.ids[run, f"{name}:{row.key[1]}"] = row.key
+            if row.key in links:
+                self.same_as[row.key] = links[row.key]
+            key = self.same_as.get(row.key, row.key)
+            met.add(key)
+            self._tell(run, key, row, is_return=row.key in links)
+        self.rows[run] = rows
+        settled = {
+            row.reference
+            for row in rows
+            if row.fate in SETTLING
+            and (is_new_file or row.fate == CREATED or self.same_as.get(row.key, row.key) in waiting)
+        } - {None}
+        for key, record in self.records.items():
+            if record.fate in OPEN and key not in met and record.row.reference in settled:
+                record.fate, record.run, record.is_returned = "superseded", run, True
+
+    def _places(self) -> set[Key]:
+        return {row.key for rows in self.rows.values() for row in rows}
+
+    def _links(self, rows: list[Row], *, is_new_file: bool) -> dict[Key, Key]:
+        """Which rows stand for records that are there already, of the rows of a file that comes for the first time."""
+        links: dict[Key, Key] = {}
+        if not is_new_file:
+            return links
+        for row in rows:
+            at = self.ids.get(row.origin) if row.origin else None
+            root = self.same_as.get(at, at) if at else None
+            if root is None or root in links.values():
+                continue
+            record = self.records[root]
+            others = {record.row.reference, row.reference} - {None}
+            if record.fate == CREATED and len(others) > 1:
+                continue
+            links[row.key] = root
+        found = set[str]()
+        for row in rows:
+            if row.key in links or row.reference is None or row.reference in found:
+                continue
+            waiting = [
+                key
+                for key, record in self.records.items()
+                if record.fate in OPEN and record.row.reference == row.reference and key not in links.values()
+            ]
+            if waiting:
+                links[row.key] = waiting[0]
+                found.add(row.reference)
+        return links
+
+    def _tell(self, run: str, key: Key, row: Row, *, is_return: bool) -> None:
+        record = self.records.get(key)
+        if record is None:
+            self.records[key] = Record(row.fate, run, row, is_followed=row.fate in OPEN)
+            return
+        record.is_followed |= is_return or row.fate in OPEN
+        keeps = not is_return and record.is_returned and record.fate not in OPEN
+        if record.fate == CREATED or keeps:
+            return
+        record.fate, record.run, record.row, record.is_returned = row.fate, run, row, is_return
+
+    def now(self, run: str) -> Counter[str]:
+        """Fate now -> rows of a run."""
+        return Counter(self._fate_now(row) for row in self.rows[run])
+
+    def _fate_now(self, row: Row) -> str:
+        record = self.records[self.same_as.get(row.key, row.key)]
+        return row.fate if row.fate == CREATED or not record.is_followed else record.fate
+
+    def once(self) -> Counter[str]:
+        """Fate now -> records, each once."""
+        return Counter(record.fate for record in self.records.values())
+
+    def money(self) -> dict[tuple[str, str], int]:
+        """Currency, fate -> minor units, each record once."""
+        sums = Counter[tuple[str, str]]()
+        for record in self.records.values():
+            currency, amount = record.row.money
+            sums[currency, record.fate] += amount
+        return {pair: amount for pair, amount in sums.items() if amount}
+
+    def open_until(self, run: str | None = None) -> Counter[str]:
+        """Fate -> open records; of this run and those before it where one is named."""
+        return Counter(
+            record.fate for key, record in self.records.items() if record.fate in OPEN and self._was_met(key, run)
+        )
+
+    def _was_met(self, key: Key, run: str | None) -> bool:
+        earlier = [name for name in self.rows if run is None or name <= run]
+        return any(
+            self.same_as.get(row.key, row.key) == key and self._was_open(row, key)
+            for name in earlier
+            for row in self.rows[name]
+        )
+
+    def _was_open(self, row: Row, key: Key) -> bool:
+        return row.fate in OPEN or row.key in self.same_as
+
+
+@dataclass
+class Journey:
+    """What a sequence came to; `faults` is empty where every statement agreed."""
+
+    seed: int
+    steps: list[str] = field(default_factory=list)
+    records: int = 0
+    statements: int = 0
+    faults: list[str] = field(default_factory=list)
+
+
+class Sequence:
+    """One sequence of steps in a folder of its own."""
+
+    def __init__(self, seed: int, folder: Path, outside: Outside) -> None:
+        self.dice, self.found, self.model = random.Random(seed), Journey(seed), Model()
+        self.pipeline, self.outside, self.prefix = Inside(folder), outside, f"q{seed}"
+        self.files: list[Path] = []
+        self.customers = 0
+
+    def go(self, steps: int) -> Journey:
+        """The first file, then so many steps at random, each followed by a look at what is stated."""
+        self._fill_billing()
+        self._feed(self._new_file())
+        for _ in range(steps):
+            step = self.dice.choice(
+                [
+                    self.mend,
+                    self.mend,
+                    self.choose,
+                    self.feed_unchanged,
+                    self.feed_original,
+                    self.supply,
+                    self.plan,
+                    self.reconcile,
+                ]
+            )
+            self.found.steps.append(step.__name__)
+            step()
+            self.compare()
+            if self.found.faults:
+                break
+        if not self.found.faults:
+            self.compare_all()
+        self.found.records = len(self.model.records)
+        return self.found
+
+    # What somebody does.
+
+    def mend(self) -> None:
+        """Some rows of a list are mended, some left as they are, some dropped, one perhaps made two."""
+        rows = self._list("rejected")
+        kept = []
+        for row in rows:
+            doing = self.dice.choice(["mend", "mend", "mend", "leave", "drop", "split"])
+            if doing == "drop":
+                continue
+            kept.append(self._mended(row) if doing != "leave" else row)
+            if doing == "split" and row["external_reference"]:
+                kept.append({**self._mended(row), "external_reference": self._reference()})
+        self._feed_list(kept)
+
+    def choose(self) -> None:
+        """Of each conflict one row is kept, both, or none; a row may get a reference of its own."""
+        kept = []
+        for row in self._list("held"):
+            doing = self.dice.choice(["keep", "keep", "drop", "rename", "spoil"])
+            if doing == "drop":
+                continue
+            change = {"rename": {"external_reference": self._reference()}, "spoil": {"email": BAD}}.get(doing, {})
+            kept.append({**row, **change})
+        self._feed_list(kept)
+
+    def feed_unchanged(self) -> None:
+        """A list comes back as it is."""
+        self._feed_list(self._list(self.dice.choice(["rejected", "held"])))
+
+    def feed_original(self) -> None:
+        """A file that was fed before."""
+        self._feed(self.dice.choice(self.files))
+
+    def supply(self) -> None:
+        """The supplier sends a new file, with some of the open references corrected."""
+        waiting = [record.row for record in self.model.records.values() if record.fate in OPEN and record.row.reference]
+        some = self.dice.sample(waiting, min(len(waiting), self.dice.randint(0, 3)))
+        again = [(row.cells[0], row.cells[1], GOOD, row.cells[3], row.cells[4]) for row in some]
+        self._feed(self._new_file([list(cells) for cells in dict.fromkeys(again)]))
+
+    def plan(self) -> None:
+        """A plan that nobody applies changes no figure."""
+        self.pipeline(
+            "plan",
+            self.dice.choice(self.files),
+            "--base-url",
+            self.outside.base_url,
+            environment=self.outside.environment,
+        )
+
+    def reconcile(self) -> None:
+        """Billing is held against all runs, and its bridge against the records."""
+        done = self.pipeline("reconcile", "--since", "2020-01-01", "--json", environment=self.outside.environment)
+        content = json.loads(done.stdout or "{}")
+        steps = {step["step"]: step["records"] for step in content.get("bridge", [])}
+        self._is("reconcile, residual", content.get("residual"), {})
+        self._is("reconcile, read", steps.get("read"), len(self.model.records))
+        once = self.model.once()
+        taken = {fate: -number for fate, number in once.items() if fate not in SETTLING}
+        self._is("reconcile, taken out", {fate: steps.get(fate, 0) for fate in taken}, taken)
+        expected = {row.reference for rows in self.model.rows.values() for row in rows if row.fate in SETTLING}
+        self._is("reconcile, found", steps.get("found"), len(expected))
+
+    # What is stated.
+
+    def compare(self) -> None:
+        """One run's statements, and those of the span."""
+        run = self.dice.choice(list(self.model.rows))
+        self._status(run)
+        self._page_of_run(run)
+        self._span()
+
+    def compare_all(self) -> None:
+        """Every run, and billing."""
+        for run in self.model.rows:
+            self._status(run)
+        self.reconcile()
+
+    def _status(self, run: str) -> None:
+        stated = json.loads(self.pipeline("status", run, "--json").stdout)
+        summary = json.loads((self.pipeline.folder / "reports" / run / "summary.json").read_text())
+        then = Counter(row.fate for row in self.model.rows[run])
+        now = self.model.now(run)
+        self._is(f"{run} summary.json, fates", _some(summary["fates"]), then)
+        self._is(f"{run} status, fates", _some(stated["fates"]), then)
+        self._is(f"{run} status, overall", stated["overall"], now)
+        self._is(f"{run} status, open", stated["open"], sum(now[fate] for fate in OPEN))
+        if stated["became"]:
+            left = sum(now[fate] for fate in OPEN)
+            words = f"of this run {f'{left:,}' if left else 'nothing'} is open"
+            self._is(f"{run} status, text", words in self.pipeline("status", run).stdout, expected=True)
+
+    def _page_of_run(self, run: str) -> None:
+        done = self.pipeline("report", run, "--json")
+        stated, folder = json.loads(done.stdout), self.pipeline.folder / "reports" / run
+        then, now, waiting = (
+            Counter(row.fate for row in self.model.rows[run]),
+            self.model.now(run),
+            self.model.open_until(run),
+        )
+        page = (folder / "report.html").read_text()
+        self._is(f"{run} report, overall", stated["overall"], now)
+        self._is(f"{run} page, fates", _rows(page, "data-fate"), then)
+        self._is(f"{run} page, fates now", _rows(page, "data-overall") or then, now)
+        self._is(f"{run} page, open", _rows(page, "data-open"), waiting)
+        book = openpyxl.load_workbook(folder / "report.xlsx", read_only=True)
+        self._is(f"{run} workbook, fates", _sheet(book, "Fates"), then)
+        self._is(f"{run} workbook, fates now", _sheet(book, "Fates now"), now)
+        self._is(f"{run} workbook, open", _sheet(book, "Open items"), waiting)
+
+    def _span(self) -> None:
+        done = self.pipeline("report", "--since", "2020-01-01", "--json")
+        content = json.loads(done.stdout)
+        once, waiting = self.model.once(), self.model.open_until()
+        self._is("span, fates", _some(content["once"]["fates"]), once)
+        sums = {
+            (code, fate): total
+            for code, by_fate in content["once"]["sums"].items()
+            for fate, total in by_fate.items()
+            if total
+        }
+        self._is("span, sums", sums, self.model.money())
+        self._is("span, open", {one["fate"]: one["records"] for one in content["open"]}, waiting)
+        self._is("span, open = fates that are open", {fate: n for fate, n in once.items() if fate in OPEN}, waiting)
+        self._is("span, law", content["once"]["conservation"]["holds"], expected=True)
+        self._is("span, exit code", done.returncode, int(bool(waiting)))
+        folder = max((self.pipeline.folder / "reports").glob("*-since-*"), key=lambda path: path.stat().st_mtime_ns)
+        page, book = (
+            (folder / "report.html").read_text(),
+            openpyxl.load_workbook(folder / "report.xlsx", read_only=True),
+        )
+        self._is("span page, fates", _rows(page, "data-fate"), once)
+        self._is("span page, open", _rows(page, "data-open"), waiting)
+        self._is("span workbook, fates", _sheet(book, "Fates"), once)
+        self._is("span workbook, open", _sheet(book, "Open items"), waiting)
+
+    def _is(self, what: str, stated: Any, expected: Any) -> None:
+        self.found.statements += 1
+        if isinstance(expected, Counter):
+            stated, expected = _some(dict(stated)), _some(dict(expected))
+        if stated != expected:
+            self.found.faults.append(f"{what}: {stated}, where {expected} is right"[:400])
+
+    # How files come to be.
+
+    def _reference(self) -> str:
+        self.customers += 1
+        return f"{self.prefix}-{self.customers}"
+
+    def _fill_billing(self) -> None:
+        """Two customers that billing holds before anybody imports a file."""
+        for _ in range(2):
+            cells = (self._reference(), "Ann", GOOD, "ZAR", "70")
+            customer = {**dict(zip(HEADER, cells, strict=True)), "balance": 70}
+            headers = {"Authorization": f"Bearer {self.outside.api_key}", "Idempotency-Key": str(uuid.uuid4())}
+            url = f"{self.outside.base_url}/billing/customers"
+            httpx.post(url, json=customer, headers=headers, trust_env=False).raise_for_status()
+            self.model.there[cells[0]] = cells
+
+    def _new_file(self, rows: Iterable[list[str]] = ()) -> Path:
+        table = [*rows]
+        for _ in range(self.dice.randint(2, 6)):
+            row = [self._reference(), "Ann", GOOD, self.dice.choice(["ZAR", "JPY"]), str(self.dice.randint(-900, 900))]
+            kind = self.dice.choice(["clean", "clean", "invalid", "invalid", "twin", "twin", "duplicate", "unreadable"])
+            if kind == "unreadable":
+                row = row[:2]
+            table.append([*row[:2], BAD, *row[3:]] if kind == "invalid" else row)
+            if kind in {"twin", "duplicate"}:
+                table.append([row[0], "Bob" if kind == "twin" else "Ann", *row[2:]])
+        for reference, cells in self.model.there.items():
+            change = self.dice.choice(["", "", "same", "another"])
+            if change and reference not in {row[0] for row in table}:
+                table.append([reference, "Ann" if change == "same" else "Zoe", *cells[2:]])
+        path = self.pipeline.folder / f"f{len(self.files)}.csv"
+        path.write_text(_csv([list(HEADER), *table]))
+        self.files.append(path)
+        return path
+
+    def _list(self, name: str) -> list[dict[str, str]]:
+        """A list of some run that has rows in it, or the newest."""
+        paths = [self.pipeline.folder / "reports" / run / f"{name}.csv" for run in self.model.rows]
+        tables = [list(csv.DictReader(path.open(newline=""))) for path in paths]
+        return self.dice.choice([table for table in tables if table] or [[]])
+
+    def _mended(self, row: dict[str, str]) -> dict[str, str]:
+        if not row["external_reference"]:
+            return {**row, **dict(zip(HEADER, [self._reference(), "Ann", GOOD, "ZAR", "5"], strict=True))}
+        return {**row, "email": GOOD}
+
+    def _feed_list(self, rows: list[dict[str, str]]) -> None:
+        if not rows:
+            return
+        path = self.pipeline.folder / f"f{len(self.files)}.csv"
+        path.write_text(_csv([list(rows[0]), *([*row.values()] for row in rows)]))
+        self.files.append(path)
+        self._feed(path)
+
+    def _feed(self, path: Path) -> None:
+        """A run over a file, and what the model makes of it."""
+        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+        header, *table = list(csv.reader(path.open(newline="")))
+        rows = [_row(sha256, at, header, cells) for at, cells in enumerate(table, start=2)]
+        limit = self.dice.choice([None, None, None, 1])
+        words = ["--limit", str(limit)] if limit else []
+        self.model.judge(rows, limit)
+        done = self.pipeline(
+            "run", path.name, "--base-url", self.outside.base_url, "--yes", *words, environment=self.outside.environment
+        )
+        if done.returncode not in {0, 1}:
+            self.found.faults.append(f"run {path.name} ended with {done.returncode}: {done.stderr[-200:]}")
+        self.model.take(self.pipeline.newest().name, path.name, rows)
+
+
+def _row(sha256: str, at: int, header: list[str], cells: list[str]) -> Row:
+    if len(cells) != len(header):
+        return Row((sha256, at), tuple(cells))
+    named = dict(zip(header, cells, strict=True))
+    origin = (named["_import_run_id"], named["_import_row_id"]) if "_import_run_id" in named else None
+    return Row((sha256, at), tuple(named[name] for name in HEADER), origin)
+
+
+def _csv(rows: Iterable[list[str]]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()
+
+
+def _some(counts: dict[str, int]) -> dict[str, int]:
+    return {name: number for name, number in counts.items() if number}
+
+
+def _rows(page: str, mark: str) -> dict[str, int]:
+    """What rows of a page that carry this mark count."""
+    found = re.findall(rf'<tr {mark}="(\w+)".*?<td class="n"[^>]*>([0-9,]+)</td>', page, re.DOTALL)
+    return _some({name: int(number.replace(",", "")) for name, number in found})
+
+
+def _sheet(book: Any, name: str) -> dict[str, int]:
+    """The first two columns of a sheet: a fate, and how many records."""
+    rows = book[name].iter_rows(min_row=2, max_col=2, values_only=True)
+    return _some({row[0]: int(row[1]) for row in rows if row[0]})
+
+
+def journey(seed: int, outside: Outside, steps: int = 5) -> Journey:
+    """One sequence, from its first file to its last statement."""
+    with tempfile.TemporaryDirectory() as name:
+        return Sequence(seed, Path(name), outside).go(steps)
+
+
+def block(seeds: range) -> dict[str, Any]:
+    """Some seeds, one after the other against one sandbox, as a line of results."""
+    with tempfile.TemporaryDirectory() as name, running_sandbox(Path(name) / "billing.sqlite") as outside:
+        found = [journey(seed, outside) for seed in seeds]
+    return {
+        "seeds": [seeds.start, seeds.stop],
+        "records": sum(one.records for one in found),
+        "statements": sum(one.statements for one in found),
+        "failures": {one.seed: [*one.faults, " ".join(one.steps)] for one in found if one.faults},
+    }
