@@ -629,7 +629,7 @@ def test_verify_prints_each_check_and_what_it_comes_to(sample_run):
     result = pipeline("verify", folder.name)
 
     assert result.returncode == 0
-    assert result.stdout.splitlines()[-1].startswith(f"{folder.name}: 1200 records")
+    assert result.stdout.splitlines()[-1].startswith(f"{folder.name}: 1,200 records")
 
 
 def test_a_carriage_return_put_into_the_middle_of_a_line_is_named_and_no_fault_of_ours(pipeline):

@@ -32,10 +32,10 @@ def reported_fates(run: RunFolder) -> Current:
 
 
 def newest_fates(run: RunFolder, home: Path) -> Current:
-    """The same after the newest run of the same environment."""
+    """The same after the newest run of the same environment; this run counts while its own pages are written, too."""
     environment = _environment(run)
-    applied = [*_applied(run.path.parent, environment)]
-    return _with_ledger(fates_after(applied or [run]), home / environment)
+    runs = {one.run_id: one for one in (*_applied(run.path.parent, environment), run)}
+    return _with_ledger(fates_after([runs[run_id] for run_id in sorted(runs)]), home / environment)
 
 
 def keep_current_fates(run: RunFolder) -> None:
