@@ -1,7 +1,6 @@
 """What the documents say is so: commands exist, examples run, tables name everything, figures are those of the files."""
 
 import json
-import os
 import re
 import shlex
 import subprocess
@@ -14,7 +13,7 @@ from pipeline import errors
 from pipeline.cli.commands import cli
 from pipeline.outcomes import LISTS, Fate
 from pipeline.run_folder import RESULT_FILES
-from tests.conftest import REPOSITORY, running_sandbox
+from tests.conftest import REPOSITORY, Inside, running_sandbox
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```sh\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
@@ -175,14 +174,4 @@ def _run(line, folder, **variables):
         str(REPOSITORY / argument) if argument.startswith(("sample_data/", "configs/")) else argument
         for argument in arguments
     ]
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("BILLING_")}
-    return subprocess.run(
-        [sys.executable, "-m", "pipeline", *arguments],
-        cwd=folder,
-        env={**kept, **variables, "PYTHONPATH": str(REPOSITORY)},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    return Inside(folder)(*arguments, environment=variables)

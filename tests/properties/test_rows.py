@@ -57,7 +57,7 @@ def canonical(cells: list[tuple[str | None, ...]]) -> pl.DataFrame:
     return normalize(map_columns(records(cells), LAYOUT), LAYOUT, Defaults()).select(CANONICAL)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.lists(rows, min_size=1, max_size=8))
 def test_normalizing_what_was_normalized_changes_nothing(cells):
     once = canonical(cells)
@@ -110,7 +110,7 @@ def test_judging_keeps_every_row_once_in_its_order_with_its_text(cells, unreadab
     assert verdict.filter(pl.col("fate").is_null())["external_reference"].null_count() == 0
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(emails.map(str.strip).filter(bool))
 @example("a@b.c")
 @example("INFO@Example.COM")

@@ -39,7 +39,7 @@ def test_the_same_seed_is_the_same_run():
 
 def test_without_the_unique_reference_nobody_is_created_twice_either():
     failed = {
-        seed: verdict.faults for seed in range(100) if (verdict := simulation.run(mutants.survivable(seed))).faults
+        seed: verdict.faults for seed in range(60) if (verdict := simulation.run(mutants.survivable(seed))).faults
     }
 
     assert failed == {}
@@ -115,15 +115,15 @@ def test_what_no_client_can_survive_without_the_unique_reference_is_named_and_su
 
 
 def test_a_run_that_is_killed_again_and_again_ends_with_each_customer_once():
-    told = journey(2, 8, opaque=True, rows=300)
+    told = journey(2, 8, opaque=True, rows=200)
 
     assert told.faults == []
     assert sum(told.kills.values()) >= 3
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_a_bad_network_between_us_and_billing_makes_nobody_twice(seed):
-    told = chaos.journey(seed, 200, silence=0.5)
+    told = chaos.journey(seed, 120, silence=0.5)
 
     assert told.faults == []
     assert sum(told.met.values()) > 20
@@ -131,12 +131,12 @@ def test_a_bad_network_between_us_and_billing_makes_nobody_twice(seed):
 
 @pytest.mark.parametrize(("seed", "by_look_up"), [(1, False), (2, True)])
 def test_every_planted_difference_is_found_under_its_name_and_nothing_besides(seed, by_look_up):
-    assert differences.journey(seed, 1_000, 60, by_look_up=by_look_up).faults == []
+    assert differences.journey(seed, 400, 51, by_look_up=by_look_up).faults == []
 
 
 def test_look_ups_that_are_killed_go_on_where_they_were():
     """Their pace is the long form's: how fast a machine is proves nothing here."""
-    assert look_ups.block((0, 1_200, 10_000.0, 2))["failures"] == []
+    assert look_ups.block((0, 500, 10_000.0, 2))["failures"] == []
 
 
 def test_verify_passes_over_runs_with_faults_and_names_the_file_of_which_a_byte_was_changed():
@@ -150,7 +150,11 @@ def test_all_pages_state_the_same_figures_after_random_sequences(outside):
     assert sum(one.statements for one in found) > 400
 
 
-@pytest.mark.parametrize("kind", disk.kinds())
+#: One of each way in which a disk fails; the long programme plays all of them.
+DISKS = tuple(kind for kind in disk.kinds() if kind in {"full", "commit_fails_after", "wal_cut", "write_fails"})
+
+
+@pytest.mark.parametrize("kind", DISKS)
 def test_whatever_the_disk_does_each_customer_is_created_once_and_a_resume_finishes(kind):
     assert disk.journey(1, kind, rows=400).faults == []
 
@@ -175,7 +179,7 @@ def test_a_kill_point_is_refused_with_a_live_key_and_away_from_this_machine(tmp_
 
 
 def test_what_half_a_run_left_is_gone_on_with_and_looked_at_meanwhile(tmp_path):
-    found = measured(tmp_path / "some", 1_000, 4_000)
+    found = measured(tmp_path / "some", 500, 2_000)
 
     assert all(found[name] > 0 for name in ("resume", "status", "trace", "plan", "page_bytes", "resume_peak_bytes"))
 

@@ -294,7 +294,7 @@ currencies = st.sampled_from(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=35, deadline=None)
 @given(st.lists(cells, min_size=1, max_size=12), balances, currencies, st.sampled_from([[], ["NULL", "-"]]))
 def test_what_is_summed_from_the_source_text_is_what_the_balances_come_to(rows, balance, currency, absent):
     declared = layout(currency=currency, balance=balance, absent=absent)
@@ -311,7 +311,7 @@ def test_what_is_summed_from_the_source_text_is_what_the_balances_come_to(rows, 
     assert (+totals.debits, -totals.credits) == (+debits, -credits)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=35, deadline=None)
 @given(st.lists(cells, min_size=1, max_size=8), balances, currencies)
 def test_a_row_without_reasons_has_the_balance_that_its_text_states(rows, balance, currency):
     declared = layout(currency=currency, balance=balance)
