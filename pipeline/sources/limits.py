@@ -12,17 +12,12 @@ HIGHEST_RATIO = 100  #: of expanded to packed bytes; honest files of customers h
 SMALLEST_JUDGED = 1 << 20  #: expanded bytes from which the ratio counts
 
 
-def check_limits(
-    where: str, *, columns: int = 0, cells: int = 0, held_bytes: int = 0, expanded: int = 0, packed: int = 0
-) -> None:
-    """Raise SourceError where one of these counts is over its limit; `expanded` bytes came out of `packed` ones."""
-    for what, found, most in (
-        ("columns", columns, MOST_COLUMNS),
-        ("cells at once", cells, MOST_CELLS_HELD),
-        ("bytes at once", held_bytes, MOST_BYTES_HELD),
-    ):
-        if found > most:
-            raise SourceError(f"{where}: {found:,} {what}; the limit is {most:,}; nothing was sent")
+def check_limits(where: str, *, columns: int = 0, expanded: int = 0, packed: int = 0) -> None:
+    """Raise SourceError where a count is over its limit; `expanded` bytes came out of `packed` ones."""
+    if columns > MOST_COLUMNS:
+        raise SourceError(
+            f"{where}: {columns:,} columns; the limit is {MOST_COLUMNS:,}; nothing was sent. Export fewer columns"
+        )
     if expanded > max(SMALLEST_JUDGED, HIGHEST_RATIO * packed):
         raise SourceError(
             f"{where}: expands to more than {HIGHEST_RATIO} times its size, as no file of customers does; "
