@@ -27,13 +27,15 @@ def _character_class(ranges: tuple[tuple[int, int], ...]) -> str:
     return "".join(rf"\x{{{first:X}}}-\x{{{last:X}}}" for first, last in ranges)
 
 
+#: The same characters, for a character class of a regular expression.
+INVISIBLE_CLASS = _character_class(_RANGES)
 #: One invisible character other than a plain space, as a regular expression.
 HIDDEN = f"[{_character_class(tuple(one for one in (*_RANGES, *_SELECTORS) if one[0] != ord(' ')))}]"
 
 
 def trimmed(cell: pl.Expr) -> pl.Expr:
     """The text without invisible characters at its ends; empty where it holds nothing else."""
-    # Few texts begin or end beyond ASCII, and comparing with 200 characters takes time.
+    # Few texts begin or end beyond ASCII, and only those are compared with all 200 characters.
     beyond_ascii = pl.when(cell.str.len_bytes() != cell.str.len_chars()).then(cell)
     odd = pl.when(beyond_ascii.str.contains(r"^[^\x21-\x7e]|[^\x21-\x7e]$")).then(cell)
     return pl.coalesce(odd.str.strip_chars(INVISIBLE), cell.str.strip_chars(_BLANK))

@@ -4,17 +4,11 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
+from pipeline.characters import INVISIBLE
 from pipeline.outcomes import Alarm, Finding
 
 _LINE_BREAKS = re.compile("[ \t]*[\r\n\v\f\x85\u2028\u2029]+[ \t]*")
-_INVISIBLE_CATEGORIES = {"Cf", "Zs", "Zl", "Zp"}  #: format characters (zero width, BOM, bidi, soft hyphen), spaces
-#: Letters and a symbol that show nothing: Hangul fillers, the blank of Braille, the grapheme joiner.
-_BLANK_LETTERS = "\u115f\u1160\u3164\uffa0\u2800\u034f"
-#: The same characters for the regular expressions of polars.
-INVISIBLE = rf"\s\p{{Cf}}\p{{Z}}{_BLANK_LETTERS}"
-
 _SHOWN = 5  #: names in a message
 
 
@@ -56,7 +50,7 @@ class Names:
 
 def clean_name(name: str) -> str:
     """The name without spaces and invisible characters at both ends; a line break within it becomes a space."""
-    return trimmed(_LINE_BREAKS.sub(" ", name))
+    return _LINE_BREAKS.sub(" ", name).strip(INVISIBLE)
 
 
 def fold_name(name: str) -> str:
@@ -99,23 +93,6 @@ def same_names(names: Iterable[str]) -> Iterator[tuple[list[int], list[str]]]:
     for positions, spellings in by_fold.values():
         if len(positions) > 1:
             yield positions, list(dict.fromkeys(spellings))
-
-
-def trimmed(text: str) -> str:
-    """The text without spaces and invisible characters at both ends."""
-    begin, end = 0, len(text)
-    while begin < end and _is_invisible(text[begin]):
-        begin += 1
-    while begin < end and _is_invisible(text[end - 1]):
-        end -= 1
-    return text[begin:end]
-
-
-@lru_cache(maxsize=4096)
-def _is_invisible(character: str) -> bool:
-    return (
-        character.isspace() or unicodedata.category(character) in _INVISIBLE_CATEGORIES or character in _BLANK_LETTERS
-    )
 
 
 def _free_name(name: str, taken: Collection[str]) -> str:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from pipeline.characters import INVISIBLE_CLASS
 from pipeline.sources.dialect import Dialect
-from pipeline.sources.names import INVISIBLE
 
 _CASE_FOLDS = {"\u00df": "ss", "\u03c2": "\u03c3"}  #: sharp s, final sigma: beyond lower case
 
@@ -56,5 +56,5 @@ class HeaderText:
     def _squeezed(self, text: pl.Expr) -> pl.Expr:
         """Text without case, quotes, spaces and invisible characters."""
         kept = "&&[^\t]" if self.dialect.delimiter == "\t" else ""
-        bare = text.str.replace_all(f"[{re.escape(self.dialect.quote)}{INVISIBLE}{kept}]", "").str.to_lowercase()
+        bare = text.str.replace_all(f"[{re.escape(self.dialect.quote)}{INVISIBLE_CLASS}{kept}]", "").str.to_lowercase()
         return bare.str.replace_many(_CASE_FOLDS)

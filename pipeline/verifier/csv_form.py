@@ -3,13 +3,13 @@
 import csv
 import io
 import re
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline.characters import INVISIBLE
+
 _LINE_BREAKS = re.compile("[ \t]*[\r\n\v\f\x85\u2028\u2029]+[ \t]*")
-_BLANK_LETTERS = "\u115f\u1160\u3164\uffa0\u2800\u034f"  #: letters that show nothing
 _LETTERS = {"n": "\n", "t": "\t"}
 _NULL = "\0N"
 _OURS = "_import_"
@@ -109,13 +109,7 @@ class Columns:
 
 def clean_name(name: str) -> str:
     """A name without spaces and invisible characters at its ends, its line breaks as spaces."""
-    text = _LINE_BREAKS.sub(" ", name)
-    visible = [at for at, letter in enumerate(text) if not _is_invisible(letter)]
-    return text[visible[0] : visible[-1] + 1] if visible else ""
-
-
-def _is_invisible(letter: str) -> bool:
-    return letter.isspace() or letter in _BLANK_LETTERS or unicodedata.category(letter) in {"Cf", "Zs", "Zl", "Zp"}
+    return _LINE_BREAKS.sub(" ", name).strip(INVISIBLE)
 
 
 def _escaped_fields(text: str, form: CsvForm) -> list[str]:
@@ -127,8 +121,8 @@ def _escaped_fields(text: str, form: CsvForm) -> list[str]:
         letter, following = text[at], text[at + 1 : at + 2]
         taken = 1
         if letter == form.escape and following:
-            said, taken = _escaped(text, at, form.escape)
-            cell.append(said)
+            meaning, taken = _escaped(text, at, form.escape)
+            cell.append(meaning)
         elif form.quote and letter == form.quote:
             is_double = is_quoted and following == form.quote
             cell.append(form.quote * is_double)
