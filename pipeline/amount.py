@@ -13,7 +13,7 @@ Unit = Literal["major", "minor"]
 
 
 class UnitOf(Declaration):
-    """In which unit amounts are written: the same for all, or told by another column of the record."""
+    """The unit of amounts: the same for all, or by another column of the record."""
 
     value: Unit | None = Field(default=None, description="major: 240.00 is 240 rand. minor: 24000 is 24000 cents.")
     column: str | None = Field(default=None, min_length=1, description="The column that tells the unit of each record.")
@@ -73,7 +73,9 @@ def _by_currency(given: Any) -> Any:
 
 def _known_currencies(signs: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
     if unknown := sorted(set(signs) - {ANY_CURRENCY} - with_minor_unit()):
-        raise ValueError(f"no ISO 4217 currency in which balances are stated: {', '.join(unknown)}")
+        raise ValueError(
+            f"unknown currencies: {', '.join(unknown)}; use ISO 4217 codes of currencies with balances, such as ZAR"
+        )
     return signs
 
 

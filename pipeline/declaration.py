@@ -8,7 +8,7 @@ from pydantic_core import CoreSchema
 
 
 class Declaration(BaseModel):
-    """A part of what a job declares: frozen, and nothing in it that nobody knows."""
+    """A part of what a job declares; it is frozen, and unknown keys are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

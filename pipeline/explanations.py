@@ -124,7 +124,7 @@ EXPLANATIONS: dict[Reason | Alarm, Explanation] = {
         bears_on_it=("mapping.balance",),
     ),
     Reason.MAP_SIGN_OF_ANOTHER_CURRENCY: Explanation(
-        "Correct the currency of the record or the amount; a sign that means another currency here is declared by currency.",
+        "Correct the currency of the record or the amount; declare a sign by currency if it means another one here.",
         example="1 234,56 € in a record whose currency is ZAR",
         bears_on_it=("mapping.balance.currency_sign", "mapping.currency"),
     ),
@@ -165,7 +165,7 @@ EXPLANATIONS: dict[Reason | Alarm, Explanation] = {
         cells={**_REFERENCE, "phone": "+27825550240.0"},
     ),
     Reason.VALIDATE_PHONE_UNUSUAL_LENGTH: Explanation(
-        "Look for missing or surplus digits; a service number is no customer's, or say unusual_phones: warn.",
+        "Look for missing or surplus digits. A service number belongs to no customer. To allow such numbers: unusual_phones: warn.",
         example="082123 where the job says unusual_phones: reject; South African numbers have nine digits after the zero",
         bears_on_it=("mapping.unusual_phones", "region"),
     ),
@@ -482,7 +482,7 @@ EXPLANATIONS: dict[Reason | Alarm, Explanation] = {
         example="' name' is called 'name', and a line break within a name is a space",
     ),
     Alarm.COLUMNS_WITHOUT_NAME: Explanation(
-        "Ask the supplier what the column means, and have him name it; a config may map it by its position.",
+        "Ask the supplier what the column means, and to name it. Until then a config can map it by its position.",
         example="the fourth column has no name and holds texts: it is called column_4",
         bears_on_it=("source.header",),
     ),

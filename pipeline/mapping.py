@@ -5,7 +5,7 @@ unlisted     the layout's `values` (or marks) do not list the text
 no_match     the text has no such part, or nothing of it is what the layout extracts
 both_sides   a debit and a credit, both other than zero
 signed       a sign in a column of debits or credits, or beside a mark that says debit or credit
-other_currency  beside the amount is the sign of another currency than its record's
+other_currency  the amount has the sign of another currency than its record
 """
 
 import re
@@ -22,9 +22,9 @@ from pipeline.layout import Layout, Text, When
 
 _BLANK = " \t"
 _ZERO = r"^[+-]?0*[.,]?0*$"
-_MINUS = "\u2212"  #: what typesetting and some spreadsheets put for a hyphen before an amount
+_MINUS = "\u2212"  #: the minus sign of typesetting, which some spreadsheets write
 _APOSTROPHE = "'"
-_BARE, _OTHER = "bare.", "other."  #: amounts without the signs beside them, and whether one is another currency's
+_BARE, _OTHER = "bare.", "other."  #: amounts without their signs, and whether a sign is another currency's
 
 
 def map_columns(records: pl.DataFrame, layout: Layout) -> pl.DataFrame:
@@ -170,11 +170,11 @@ def _with_bare_amounts(records: pl.DataFrame, amount: Amount, currency: pl.Expr,
 
 
 def _parted(amounts: pl.DataFrame, amount: Amount) -> pl.DataFrame:
-    """Amounts (`cell`) as `bare`, with the signs `before` and `after` them; step by step, or each sign is looked for often."""
+    """Amounts (`cell`) as `bare`, with the signs `before` and `after` them."""
     known = _any_of({sign for one in amount.signs().values() for sign in one})
     before_it = rf"^([+(-]?)\s*({known})\s*([0-9.,(+-].*)$"
     after_it = rf"^([^\p{{L}}\p{{Sc}}]*[0-9.,)-])\s*({known})\s*({_tail(amount)})$"
-    # Most amounts have a sign on one side at most, and the other side need not be asked.
+    # Most amounts have a sign on one side at most, so each side is searched only where something is there.
     begins, ends = (~pl.col("cell").str.contains("^[0-9]"), ~pl.col("bare").str.contains("[0-9]$"))
     return (
         amounts.with_columns(found=pl.when(begins).then("cell").str.extract_groups(before_it))

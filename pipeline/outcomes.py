@@ -28,7 +28,7 @@ class Reason(_Explained):
     )
     READ_STRAY_ESCAPE = (
         "READ.STRAY_ESCAPE",
-        "The escape character precedes a letter or digit that has no meaning behind it, or NULL inside a text.",
+        "The escape character stands before a letter or digit that it does not escape, or NULL is only a part of a cell.",
     )
     READ_UNCLOSED_QUOTE = "READ.UNCLOSED_QUOTE", "A quote opens a field and never closes; the lines after it were read."
     READ_NOT_UTF8 = "READ.NOT_UTF8", "The record holds bytes that are not UTF-8; they are shown as \\xNN."
@@ -60,7 +60,7 @@ class Reason(_Explained):
     )
     READ_CELL_MALFORMED = (
         "READ.CELL_MALFORMED",
-        "A cell of the workbook holds what no spreadsheet writes there, such as 1_000 for a number.",
+        "A cell of the workbook holds a value that no spreadsheet writes, such as 1_000 for a number.",
     )
 
     MAP_VALUE_UNLISTED = "MAP.VALUE_UNLISTED", "The config lists what each text stands for, and this one is not listed."
@@ -194,7 +194,7 @@ class Reason(_Explained):
     )
     PLAN_CREATED_BEFORE_OTHER_FORM = (
         "PLAN.CREATED_BEFORE_OTHER_FORM",
-        "The ledger shows this reference as there already; its content differs, and it was normalized by other rules then.",
+        "Billing has this reference already, by the ledger; its content differs, and was normalized by earlier rules.",
     )
     PLAN_REFUSED_BEFORE = (
         "PLAN.REFUSED_BEFORE",
@@ -281,11 +281,11 @@ class Alarm(_Explained):
     )
     TEXTS_PLACEHOLDERS = (
         "DOUBT.PLACEHOLDERS",
-        "Texts such as NULL, N/A or - stand where perhaps nothing is meant; they would be sent as they are.",
+        "Texts such as NULL, N/A or - may mean an empty cell; they would be sent as they are.",
     )
     SAME_EMAIL = (
         "DOUBT.SAME_EMAIL",
-        "One email address stands under several references: families and offices share one, or it is a mistake.",
+        "Several references have the same email address: families and offices share one, or it is a mistake.",
     )
     SAME_IDENTITY = (
         "DOUBT.SAME_IDENTITY",
@@ -321,7 +321,7 @@ class Alarm(_Explained):
     )
     COLUMNS_NOT_KEPT = (
         "DOUBT.COLUMNS_NOT_KEPT",
-        "Parquet columns hold nested values, or bytes that are not UTF-8 text; they are not read and stand in no list.",
+        "Parquet columns hold nested values, or bytes that are not UTF-8 text; they are not read, and no list has them.",
     )
     METADATA_SENSITIVE = (
         "DOUBT.SENSITIVE_METADATA",

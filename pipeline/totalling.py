@@ -26,7 +26,7 @@ _SIGNS = (
     "#after",
     "#before_other",
     "#after_other",
-)  #: words beside the amount, and beside the one of the other side
+)  #: signs around an amount, and around that of the other side
 
 
 @dataclass(slots=True)
@@ -92,11 +92,11 @@ def _cells_of(records: pl.DataFrame, column: str, other: str | None, layout: Lay
     """The cells of an amount and of the other side, without the declared signs beside them; and those signs."""
     cell, before, after = _unsigned(records, column, layout)
     nothing = pl.repeat(None, records.height, dtype=pl.String, eager=True)
-    beside = _unsigned(records, other, layout) if other is not None else (nothing, nothing, nothing)
+    other_side = _unsigned(records, other, layout) if other is not None else (nothing, nothing, nothing)
     return [
         series.alias(name)
         for name, series in zip(
-            ("#cell", "#beside", *_SIGNS), (cell, beside[0], before, after, *beside[1:]), strict=True
+            ("#cell", "#other_cell", *_SIGNS), (cell, other_side[0], before, after, *other_side[1:]), strict=True
         )
     ]
 
@@ -134,7 +134,7 @@ def _amount(layout: Layout, other: str | None) -> list[pl.Expr]:
     digits = bare.str.replace_all(r"[^0-9]", "")
     counted = cell.str.contains(shape) & (digits.str.strip_chars_start("0").str.len_bytes() <= 30)
     if other is not None:
-        counted &= _says_nothing(pl.col("#beside"))
+        counted &= _says_nothing(pl.col("#other_cell"))
     is_negative = bare.str.starts_with("-") ^ is_credit
     negative = pl.when(is_negative).then(-1).otherwise(1)
     return [

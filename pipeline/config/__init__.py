@@ -1,8 +1,8 @@
 """Settings and where they come from: a config, options, the environment; every fault at once, never a key in a message.
 
-`job.py` says what a file in `configs/` may hold, `yaml_file.py` where each thing stands in it, `settings.py` what a run is
-told after options have overruled it, `places.py` where ledgers and runs are kept, `target.py` where customers go,
-`schema.py` what editors and suppliers are told.
+`job.py` defines what a file in `configs/` may hold, `yaml_file.py` finds the line of each key, `settings.py` joins config
+and options, `places.py` says where ledgers and runs are kept, `target.py` where customers go. `schema.py` writes the JSON
+Schema and the template for suppliers.
 """
 
 from pipeline.config.job import SANDBOX, ConfigFile, Job, load_config, stop_at

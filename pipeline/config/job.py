@@ -118,7 +118,7 @@ class Source(Declaration):
         description="utf-8, utf-16, cp1252, latin-1 …; without it UTF-8, and a file that is not is refused.",
     )
     trailing_delimiter: bool | None = Field(
-        default=None, description="Whether each record ends with a delimiter that separates nothing."
+        default=None, description="Whether each record ends with a surplus delimiter."
     )
     header: Literal["none", "first_line"] | None = Field(
         default=None,

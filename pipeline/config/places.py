@@ -1,18 +1,18 @@
-"""Where ledgers and run folders are kept, as a config says it: relative to its own folder, and never above it."""
+"""Where ledgers and run folders are kept: a path in a config is relative to its folder, or absolute."""
 
 from pathlib import Path, PurePosixPath
 
 from pipeline.errors import ConfigError
 
-HOME, REPORTS = ".pipeline", "reports"  #: where nobody says otherwise, in the working folder
+HOME, REPORTS = ".pipeline", "reports"  #: the defaults, in the working folder
 LEDGER = "ledger.sqlite"
 
 
 def checked_place(text: str) -> str:
-    """A folder that a config may name; raise ValueError where it leaves the config's folder without saying where it goes."""
+    """A folder that a config may name; raise ValueError where a relative path leaves the config's folder."""
     path = PurePosixPath(text)
     if not text.strip() or "\0" in text:
-        raise ValueError("name a folder")
+        raise ValueError("it is empty; name a folder")
     if text.startswith("~"):
         raise ValueError("~ is not expanded here; write the whole path")
     if ".." in path.parts:
@@ -22,8 +22,8 @@ def checked_place(text: str) -> str:
 
 def place_of(config: str, folder: str) -> Path:
     """A folder that the config at this path names; in the working folder it keeps its short name."""
-    beside = Path(config).parent
-    return Path(folder) if beside == Path.cwd() else beside / folder
+    parent = Path(config).parent
+    return Path(folder) if parent == Path.cwd() else parent / folder
 
 
 def refuse_other_ledger(config: str, home: Path, environment: str) -> None:
@@ -31,9 +31,9 @@ def refuse_other_ledger(config: str, home: Path, environment: str) -> None:
 
     With two ledgers of one environment, neither knows what the other has created.
     """
-    beside = Path(config).parent / HOME
-    ledger = beside / environment / LEDGER
-    if ledger.is_file() and beside.resolve() != home.resolve():
+    neighbour = Path(config).parent / HOME
+    ledger = neighbour / environment / LEDGER
+    if ledger.is_file() and neighbour.resolve() != home.resolve():
         raise ConfigError(
             f"Two places for the ledger of environment {environment}: {ledger} is beside the config, and "
             f"{home.absolute() / environment} would be used. Choose one: set home in {config} (home: {HOME} is the one "

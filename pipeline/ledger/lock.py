@@ -49,7 +49,7 @@ def lock_holder(home: Path) -> str | None:
 
 
 def is_holding(home: Path, run_id: str) -> bool:
-    """Whether this run holds the lock of an environment's folder, or a run of which nobody knows yet which it is."""
+    """Whether this run holds the lock of an environment's folder, or a run that has not written its id yet."""
     with _in_use(home) as descriptor:
         return descriptor is not None and _entry(descriptor).get("run_id", run_id) == run_id
 

@@ -36,7 +36,7 @@ def email_kinds(texts: pl.Series) -> Kinds:
 
 
 def is_hopeless(texts: pl.Series) -> pl.Series:
-    """Whether an address is surely none; what is not is for the library to say.
+    """Whether a text is certainly no address; the library judges the others.
 
     An invisible character is refused here, for the library drops some of them from a domain.
     """

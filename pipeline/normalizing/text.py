@@ -1,4 +1,4 @@
-"""Text as it came -> text without what nobody meant: invisible characters around it, and two spellings of one character."""
+"""Trim invisible characters around a text, and give each character one spelling."""
 
 from dataclasses import dataclass
 

@@ -38,8 +38,8 @@ def find_mixed_units(workbench: duckdb.DuckDBPyConnection, layout: Layout | None
     if min(whole, decimal) < max(_FEWEST, _SHARE * (whole + decimal)):
         return []
     flag = next(iter(_flags(workbench, layout, balance)), None)
-    told = f"{whole:,} whole amounts beside {decimal:,} with decimals"
-    return [Finding(Alarm.UNITS_MIXED, f"{told}; column {flag} tells them apart" if flag else told)]
+    counts = f"{whole:,} whole amounts beside {decimal:,} with decimals"
+    return [Finding(Alarm.UNITS_MIXED, f"{counts}; column {flag} tells them apart" if flag else counts)]
 
 
 def _flags(workbench: duckdb.DuckDBPyConnection, layout: Layout, balance: Amount) -> Iterator[str]:

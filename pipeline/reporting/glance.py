@@ -84,7 +84,7 @@ _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical ba
 _WORDS = {
     "delimiter": "the delimiter", "encoding": "the encoding", "line_end": "the line ends",
 }  # fmt: skip
-#: What a file is besides, in words: the fact and what is said of it.
+#: Facts about how a file is written -> words for them.
 _FACTS = {
     "quote": "quote character: {}",
     "escape": "escape character: {}",

@@ -1,6 +1,6 @@
 """The reports once more as tables of texts, for a workbook: what a page shows, a sheet each.
 
-Amounts stand in minor units and as people write them, without the commas between thousands, which no spreadsheet takes for a number.
+Amounts are in minor units and in major ones. Major units have no thousands separators, so that spreadsheets read numbers.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -12,7 +12,7 @@ from pipeline.sources.grammar import Grammar, grammar
 DELIMITERS = (",", ";", "\t", "|")
 Header = Literal["none", "first_line"]
 NO_QUOTE = "none"
-DOS_END = "\x1a"  #: Ctrl-Z, at the very end the end of a file, as CP/M and DOS wrote it
+DOS_END = "\x1a"  #: Ctrl-Z, with which CP/M and DOS end a file
 UTF_16 = frozenset({"utf-16", "utf-16-le", "utf-16-be"})
 
 _POSSIBLE = (
@@ -33,9 +33,9 @@ class Declared:
 
     delimiter: str | None = None
     encoding: str | None = None
-    trailing_delimiter: bool | None = None  #: whether each record ends with a delimiter that separates nothing
+    trailing_delimiter: bool | None = None  #: whether each record ends with a surplus delimiter
     quote: str = '"'  #: the character that quotes fields, or "none"
-    escape: str | None = None  #: the character that takes the meaning from the one after it, such as a backslash
+    escape: str | None = None  #: the character that escapes the next one, such as a backslash
     header: Header | None = None  #: None: the first line has to look like one
     skip_lines: int = 0  #: physical lines before the header that are no part of the table
     footer_lines: int = 0  #: lines at the end that are no part of it, blank ones not counted

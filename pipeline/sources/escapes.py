@@ -60,7 +60,7 @@ def refuse_hidden(raw: pl.Series, path: Path) -> None:
     if raw.str.contains(_HIDDEN).any():
         raise SourceError(
             f"{path}: it holds a private character from U+10F000 to U+10F07F, which cannot be read where source.escape is "
-            "declared; nothing was sent"
+            "declared; nothing was sent. Remove these characters, or take source.escape out of the config"
         )
 
 
@@ -97,7 +97,7 @@ def joined_lines(lines: pl.DataFrame, dialect: Dialect, *, at_end: bool) -> tupl
 
 
 def shown_cells(cells: pl.Expr) -> pl.Expr:
-    """Cells with the text that was hidden in them; one that says NULL is empty."""
+    """Cells with the text that was hidden in them; a cell that is NULL is empty."""
     return pl.when(cells == _hide(_NULL)).then(pl.lit("")).otherwise(cells.str.replace_many(_SHOWN))
 
 

@@ -20,7 +20,7 @@ from pipeline.sources.names import clean_name
 _LINES_LOOKED_AT = 1_000
 _WHERE_HEADERS_STAND = 50  #: lines; preambles are shorter
 _LONGEST_HEADER = 50  #: lines of a header whose names hold line breaks
-_SAMPLE = 100  #: records by which a header is told from a record
+_SAMPLE = 100  #: records that a first line is compared with
 _NOTHING = " \t\r" + "".join(DELIMITERS)  #: what a blank line may hold, whatever separates its fields
 
 

@@ -138,7 +138,7 @@ def _is_misspelt(name: str) -> bool:
 
 
 def _repeated(written: Sequence[str], *, shows: bool) -> Iterator[str]:
-    """Columns whose names are equal after trimming and case-folding; those without a name are told apart by position."""
+    """Columns whose names are equal after trimming and case-folding; those without a name differ by their position."""
     for positions, spellings in same_names(written):
         if clean_name(spellings[0]):
             numbers = f"{', '.join(map(str, positions[:-1]))} and {positions[-1]}"

@@ -30,7 +30,9 @@ class Collected:
         self._pieces.append(text)
         self._length += len(text)
         if self._length > LONGEST_TEXT:
-            raise NoWorkbook(f"a workbook with a text of more than {LONGEST_TEXT:,} characters in one cell")
+            raise NoWorkbook(
+                f"a workbook with a text of more than {LONGEST_TEXT:,} characters in one cell; save it as CSV"
+            )
 
     def take(self) -> str:
         """The whole text; what follows begins a new one."""

@@ -19,10 +19,7 @@ def chosen_sheet(sheets: Sequence[Sheet], wanted: str | None) -> Sheet:
         raise NoWorkbook(f"no sheet with a table{f': {others}' if others else ''}; add one, or save the table as CSV")
     count = f"{len(tables)} sheets" if tables else "all sheets are hidden"
     ours = ", ".join(repr(sheet.name) for sheet in sheets if sheet.is_table)
-    raise NoWorkbook(
-        f"{count}, and it is not declared which one is the table; name it: --sheet NAME, or in the config source.sheet, "
-        f"one of {ours}"
-    )
+    raise NoWorkbook(f"{count}; choose the one to read: --sheet NAME, or source.sheet in the config; one of {ours}")
 
 
 def _named_sheet(sheets: Sequence[Sheet], wanted: str, names: str) -> Sheet:

@@ -61,7 +61,7 @@ def _advice(rows: Sequence[Row], layout: Layout | None) -> str:
     skip = better.number - 1
     return (
         f". Row {better.number} looks more like the header: if the {skip} row{'s' * (skip > 1)} before it "
-        f"{'are' if skip > 1 else 'is'} no part of the table, declare that: --skip-lines {skip}, or source.skip_lines: {skip} "
+        f"{'are' if skip > 1 else 'is'} no part of the table, skip them: --skip-lines {skip}, or source.skip_lines: {skip} "
         "in the config"
     )
 

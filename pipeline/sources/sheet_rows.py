@@ -143,15 +143,17 @@ class SheetRows:
         if outside is _ROOT:
             raise NoWorkbook("a workbook with a sheet of a kind that is not read; save it again, or as CSV")
         if name in _TABLE and any(outside is one for one in _WITHIN_TABLE):
-            raise NoWorkbook(f"a workbook with a row or a cell in the wrong place, after row {self._number}")
+            raise NoWorkbook(
+                f"a workbook with a row or a cell in the wrong place, after row {self._number}; save it again"
+            )
 
     def _begin_row(self, attributes: dict[str, str]) -> None:
         written = attributes.get("r")
         if written is not None and _ROW_NUMBER.fullmatch(written) is None:
-            raise NoWorkbook(f"a workbook with a row number that is none, after row {self._number}")
+            raise NoWorkbook(f"a workbook with an invalid row number after row {self._number}; save it again")
         number = self._number + 1 if written is None else int(written)
         if not self._number < number <= MOST_ROWS:
-            raise NoWorkbook(f"a workbook whose row {number} follows row {self._number}")
+            raise NoWorkbook(f"a workbook whose row {number} follows row {self._number}; save it again")
         self._number, self._row_text, self._row = number, str(number), attributes
         self._cells = []
         self._last, self._size, self._has_texts_only = -1, 0, True
@@ -169,10 +171,10 @@ class SheetRows:
             if at < 0:
                 at = self._columns[letters] = _column_number(letters)
             if at < 0 or reference != letters + self._row_text:
-                raise NoWorkbook(f"a workbook with a cell that is nowhere, in row {self._number}")
+                raise NoWorkbook(f"a workbook with an invalid cell reference in row {self._number}; save it again")
         if not self._last < at < MOST_COLUMNS:
             raise NoWorkbook(
-                f"a workbook whose cells are not in their order or beyond column {MOST_COLUMNS:,}, in row {self._number}"
+                f"a workbook whose cells are out of order or beyond column {MOST_COLUMNS:,}, in row {self._number}; save it as CSV"
             )
         return at
 
@@ -191,7 +193,9 @@ class SheetRows:
         if cell.__class__ is str:
             self._size += len(cell)
             if self._size > LONGEST_ROW:
-                raise NoWorkbook(f"a workbook whose row {self._number} has more than {LONGEST_ROW:,} characters")
+                raise NoWorkbook(
+                    f"a workbook whose row {self._number} has more than {LONGEST_ROW:,} characters; save it as CSV"
+                )
         else:
             self._has_texts_only = False
 
@@ -228,7 +232,7 @@ class SheetRows:
             index = int(stored)
             if index < len(self._book.texts):
                 return self._book.texts[index]
-        raise NoWorkbook(f"a damaged workbook: a cell of row {self._number} refers to a text that is not there")
+        raise NoWorkbook(f"a damaged workbook: a cell of row {self._number} refers to a missing text; save it again")
 
     def _as_shown(self, text: Text) -> Text:
         style = self._cell.get("s", "0")
@@ -239,7 +243,7 @@ class SheetRows:
     def _take_merged(self, reference: str) -> None:
         found = _RANGE.fullmatch(reference)
         if found is None:
-            raise NoWorkbook("a workbook with merged cells that are nowhere")
+            raise NoWorkbook("a workbook with an invalid range of merged cells; save it again")
         rows = (int(found[1]), int(found[2] or found[1]))
         self.merged = max(self.merged, (min(rows), max(rows)), key=lambda range_: range_[1])
 

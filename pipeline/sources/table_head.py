@@ -95,13 +95,13 @@ class HeadFinder:
             skip = self.declared.skip_lines + better
             raise SourceError(
                 f"{why}. Line {skip + 1} looks more like the header: if the {skip} line{'s' * (skip > 1)} before it "
-                f"{'are' if skip > 1 else 'is'} no part of the table, say so in the config: source.skip_lines: {skip}"
+                f"{'are' if skip > 1 else 'is'} no part of the table, declare it in the config: source.skip_lines: {skip}"
             ) from None
         if self.findings.is_shifted:
             raise SourceError(
                 f"{where}: each record has one field more than this header has names, and that field is empty, so all "
-                "columns may be shifted; nothing was sent. Correct the header, or where a delimiter that separates nothing "
-                "ends each record, declare it in the config: source.trailing_delimiter: true"
+                "columns may be shifted; nothing was sent. Correct the header. If each record ends with a surplus delimiter, "
+                "declare it in the config: source.trailing_delimiter: true"
             )
         return names
 

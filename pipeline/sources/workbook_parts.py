@@ -73,7 +73,9 @@ class Package:
         """Hand the attributes of a part's elements, by their paths, to those that take them."""
         with self.open(part) as content:
             if self._parts[_normal(part)][0].file_size > _LARGEST_INDEX:
-                raise NoWorkbook(f"a workbook whose part {part!r} has more than {_LARGEST_INDEX >> 20} MiB")
+                raise NoWorkbook(
+                    f"a workbook whose part {part!r} has more than {_LARGEST_INDEX >> 20} MiB; save it as CSV"
+                )
             for _ in parse(content, Found(take)):
                 pass
 

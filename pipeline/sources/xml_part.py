@@ -11,7 +11,7 @@ from xml.parsers import expat
 _PIECE = 128 << 10
 _DEEPEST = 256  #: elements within each other
 _LONGEST_TAG = 8 << 20  #: bytes that the parser may hold back before it reports anything
-#: Of the elements that make a workbook; a namespace that is not here belongs to somebody else.
+#: Namespaces of the elements of a workbook; elements of other namespaces are ignored.
 _NAMESPACES = (
     "http://schemas.openxmlformats.org/spreadsheetml/2006/main",
     "http://purl.oclc.org/ooxml/spreadsheetml/main",
@@ -21,7 +21,7 @@ _NAMESPACES = (
 
 
 Place: TypeAlias = "dict[str, Place]"
-IGNORED: Place = {}  #: where nothing means anything
+IGNORED: Place = {}  #: a place whose elements are ignored
 
 
 class NoWorkbook(Exception):
@@ -111,4 +111,4 @@ class Found:
 
 
 def _refuse_declaration(*_declaration: object) -> None:
-    raise NoWorkbook("a workbook with a document type declaration, which no spreadsheet writes")
+    raise NoWorkbook("a workbook with a document type declaration, which no spreadsheet writes; save it again")

@@ -125,7 +125,7 @@ def test_the_sheet_is_declared_or_the_only_one_that_is_not_hidden(tmp_path):
             page.write_row(1, 0, [name, "Ann", 1])
         page.hide()
 
-    with pytest.raises(SourceError, match=r"2 sheets.*source\.sheet, one of 'Cover', 'Debtors', 'Old'"):
+    with pytest.raises(SourceError, match=r"2 sheets.*source\.sheet in the config; one of 'Cover', 'Debtors', 'Old'"):
         read_all(path)
     with pytest.raises(SourceError, match="no sheet 'debtors'; there are: 'Cover'"):
         read_all(path, Declared(sheet="debtors"))
@@ -182,8 +182,8 @@ HOSTILE = {
     "entities": ("xl/sharedStrings.xml", "<sst", '<!DOCTYPE a [<!ENTITY b "c">]><sst', "document type"),
     "a row far away": ("xl/worksheets/sheet1.xml", '<row r="2"', '<row r="99999999"', "row 99999999"),
     "rows out of order": ("xl/worksheets/sheet1.xml", '<row r="2"', '<row r="1"', "row 1 follows row 1"),
-    "a column far away": ("xl/worksheets/sheet1.xml", 'r="A2"', 'r="ZZZ2"', "not in their order"),
-    "a cell that is nowhere": ("xl/worksheets/sheet1.xml", 'r="A2"', 'r="2A"', "nowhere"),
+    "a column far away": ("xl/worksheets/sheet1.xml", 'r="A2"', 'r="ZZZ2"', "out of order"),
+    "an invalid cell reference": ("xl/worksheets/sheet1.xml", 'r="A2"', 'r="2A"', "invalid cell reference"),
     "a text that is not there": ("xl/worksheets/sheet1.xml", '<c r="A2" t="s"><v>', '<c r="A2" t="s"><v>99', "damaged"),
     "broken XML": ("xl/worksheets/sheet1.xml", "</sheetData>", "<sheetData>", "damaged"),
 }

@@ -341,7 +341,7 @@ def test_a_value_that_no_spreadsheet_writes_is_refused_and_never_read_as_another
 def test_a_text_that_is_not_there_refuses_the_workbook(tmp_path):
     for index in NO_TEXT:
         path = Book(rows=ROWS.replace("<v>3</v>", f"<v>{index}</v>")).write(tmp_path / "b.xlsx")
-        with pytest.raises(SourceError, match="a text that is not there"):
+        with pytest.raises(SourceError, match="refers to a missing text"):
             read_all(path)
 
 
@@ -458,7 +458,7 @@ def test_several_sheets_are_listed_with_the_option_that_chooses(pipeline):
     refused = pipeline("inspect", path)
 
     assert refused.returncode == 4
-    assert "--sheet NAME, or in the config source.sheet, one of 'One', 'Two words'" in refused.stderr
+    assert "--sheet NAME, or source.sheet in the config; one of 'One', 'Two words'" in refused.stderr
 
 
 def test_a_sheet_that_is_no_table_is_named_for_what_it_is(tmp_path):
