@@ -5,24 +5,20 @@ import io
 import json
 import shutil
 import sys
-import textwrap
 import unicodedata
 from typing import TYPE_CHECKING, Any
 
 from pipeline.cli.suggestions import suggested
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from rich.console import Console
 
     from pipeline.references import References
     from pipeline.reporting.glance import Account
-    from pipeline.verbs.explain import Explained
     from pipeline.verbs.init import Draft
     from pipeline.verbs.plan import PlannedRun
-    from pipeline.verbs.status import RunStatus
-    from pipeline.verbs.trace import Life
     from pipeline.verifier import Check
 
 
@@ -208,25 +204,6 @@ def show_references(found: "list[tuple[str, References]]") -> None:
     _out(_written(console).rstrip("\n"))
 
 
-def show_statuses(statuses: "list[RunStatus]") -> None:
-    """Each run: its id on a line of its own, to copy it from, then where it stands and its verdict."""
-    for run in statuses:
-        _out(run.run_id)
-        creates = f"{run.settled:,} of {run.planned:,} creates settled"
-        later = f", {run.later:,} for a later run" if run.later else ""
-        _out(f"  {run.label}, {run.environment}: {creates}{later}")
-        _out(textwrap.fill(run.verdict, 78, initial_indent="  ", subsequent_indent="  ", break_long_words=False))
-
-
-def show_status(run: "RunStatus") -> None:
-    """One run, in a few lines."""
-    states = ", ".join(f"{count:,} {state}" for state, count in sorted(run.states.items())) or "nothing sent"
-    _out(
-        f"{run.run_id}\n{run.label} in {run.environment}: {run.verdict}\n"
-        f"{run.settled:,} of {run.planned:,} creates settled ({states}){_left(run)}{_records(run)}\n{run.reports}"
-    )
-
-
 def show_verdict(check: "Check") -> None:
     """One check: whether it holds, what was checked, and the first thing that does not hold (or why nobody can say)."""
     word = {True: "holds", False: "BROKEN", None: "open"}[check.holds]
@@ -275,50 +252,6 @@ def show_reconciliation(content: dict[str, Any]) -> None:
     _out(f"{content['verdict']} ({content['files']['report.html']})")
 
 
-def show_life(life: "Life") -> None:
-    """One customer's story: each row in its run, then what was sent and answered, then what billing holds now."""
-    if life.persons:
-        _out(", ".join(map(printable, life.persons)))
-    if life.pii == "masked" and life.appearances:
-        _out("masked: x for a letter, 9 for a digit, ? for a sign, a token for a person; --pii full shows them")
-    for one in life.appearances:
-        _out(f"{one.run_id}  {printable(one.row_id)}" + (f", which mends {printable(one.mends)}" if one.mends else ""))
-        if one.source is not None:
-            _out(f"  source       {printable(one.source)}")
-        told = {name: value for name, value in one.given.items() if value}
-        _out(f"  given        {_flat(told)}")
-        _out(f"  became       {_flat({name: value for name, value in one.became.items() if value is not None})}")
-        for code, sentence in one.reasons:
-            _out(f"  {printable(code)}: {sentence}")
-        if one.decided is not None:
-            _out(f"  planned      {one.decided}" + (f", the same as {printable(one.same_as)}" if one.same_as else ""))
-        if one.key is not None:
-            _out(f"  key          {one.key}")
-        billing_id = f" as {one.billing_id}" if one.billing_id else ""
-        _out(f"  ended        {one.fate.replace('_', ' ')}{billing_id}")
-    for run_id in life.purged:
-        _out(f"{run_id}  its rows fell under retention")
-    for environment, event in life.events:
-        answer = " ".join(str(event[name]) for name in ("call", "status", "outcome") if event[name] is not None)
-        answer += " (replayed)" * bool(event["replayed"])
-        told_of = [f"generation {event['generation']}"] * (event["generation"] > 1) + [answer] * bool(answer)
-        billing_id = f" as {event['billing_id']}" if event["billing_id"] else ""
-        _out(
-            f"{environment}  {event['at']}  {event['kind']:<9} -> {event['state']}{billing_id}  "
-            f"{', '.join([*told_of, event['key']])}  ({event['run_id']})"
-        )
-    if life.now is not None:
-        differs = life.now.get("differs_in")
-        if "holds" in life.now:
-            held = {name: value for name, value in life.now["holds"].items() if value is not None}
-            _out(f"billing holds {_flat(held)}")
-        _out(
-            f"billing now: {life.now['answer']} {life.now.get('billing_id', '')}".rstrip()
-            + (f", differs in {', '.join(differs)}" if differs else ", as it was sent" if differs == [] else "")
-            + (", and nothing was sent to compare it with" if "holds" in life.now and differs is None else "")
-        )
-
-
 def show_draft(draft: "Draft") -> None:
     """What was guessed of each field and how sure that is, and where the config stands."""
     from rich.table import Table
@@ -328,7 +261,7 @@ def show_draft(draft: "Draft") -> None:
     guesses = draft.guesses
     for one in (*guesses.fields, *guesses.metadata, *guesses.never_sent):
         named = f"metadata {one.field}" if one in guesses.metadata else one.field
-        told = "" if one.value is None else one.value if isinstance(one.value, str) else _flat(one.value)
+        told = "" if one.value is None else one.value if isinstance(one.value, str) else on_one_line(one.value)
         table.add_row(*(Text(printable(cell)) for cell in (named, told, one.sure, one.why)))
     console = _console()
     console.print(table)
@@ -345,7 +278,8 @@ def show_draft(draft: "Draft") -> None:
     )
 
 
-def _flat(value: dict[str, Any]) -> str:
+def on_one_line(value: dict[str, Any]) -> str:
+    """Keys with their values, such as `column amount, unit major`; ? where a value is open."""
     return ", ".join(
         f"{key} {' + '.join(inner) if isinstance(inner, list) else '?' if inner is None else inner}"
         for key, inner in value.items()
@@ -397,55 +331,6 @@ def _likely(column: dict[str, Any]) -> "list[tuple[str, int]]":
     looks = [(look, count) for look, count in column["may_be"].items() if 50 * count >= column["filled"]]
     telling = [(look, count) for look, count in looks if look not in {"reference", "word"}]
     return (telling or looks)[:2]
-
-
-def show_explained(found: "Sequence[Explained]", *, whole: bool) -> None:
-    """Codes with all that is told of them, or a line each."""
-    if not whole:
-        widest = max(len(one.code) for one in found)
-        _out("\n".join(f"{one.code:{widest}}  {one.meaning}" for one in found))
-        return
-    texts = []
-    for one in found:
-        options = f"\noptions:  {', '.join(one.bears_on_it)}" if one.bears_on_it else ""
-        texts.append(f"{one.code}\n{one.meaning}\nexample:  {one.example}\nmend it:  {one.mend}{options}")
-    _out("\n\n".join(texts))
-
-
-def _left(run: "RunStatus") -> str:
-    is_open = bool(run.left) or run.status == "interrupted"
-    command = suggested("resume" if run.started_at else "apply", run.run_id) if is_open else ""
-    parts = [
-        *([f"{_to_do(run)}: {command}"] if command else []),
-        *([f"{run.came_back:,} records came back since; all in all: {_counted(run.overall)}"] if run.came_back else []),
-        *([f"{run.later:,} left for later waves: run the same files again"] if run.later else []),
-    ]
-    return "".join(f"\n{part}" for part in parts)
-
-
-def _to_do(run: "RunStatus") -> str:
-    return f"{run.left:,} left" if run.left else "its results are to be written"
-
-
-def _records(run: "RunStatus") -> str:
-    """Where the run left its records and why, what later runs made of them, and how many are open."""
-    from pipeline.reporting import since_then
-    from pipeline.reporting.glance import reasons_in_words
-    from pipeline.reporting.held import differing_in_words
-
-    if run.open is None:
-        return ""
-    left = {fate: records for fate, records in run.fates.items() if records}
-    records = sum(left.values())
-    lines = [f"{records:,} record{'s' * (records != 1)}: {_counted(left) or 'none'}"]
-    lines += [f"{name.replace('_', ' ')}: {reasons_in_words(of)}" for name, of in run.reasons.items() if of]
-    lines += [f"held records: {differs}"] if (differs := differing_in_words(run.held_differs)) else []
-    lines += [since_then(run.became, run.overall)] if run.became else [f"{run.open:,} open"]
-    return "".join(f"\n{printable(line)}" for line in lines)
-
-
-def _counted(fates: dict[str, int]) -> str:
-    return ", ".join(f"{count:,} {fate}" for fate, count in fates.items())
 
 
 def _sums_table(content: dict[str, Any], money: Any) -> Any:

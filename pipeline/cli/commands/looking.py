@@ -6,15 +6,8 @@ from typing import Any
 import click
 
 from pipeline.cli import options
-from pipeline.cli.printing import (
-    say,
-    show_explained,
-    show_inspection,
-    show_json,
-    show_life,
-    show_status,
-    show_statuses,
-)
+from pipeline.cli.printing import say, show_inspection, show_json
+from pipeline.cli.printing_runs import show_explained, show_life, show_status, show_statuses
 
 
 @click.command()
