@@ -8,7 +8,7 @@ import duckdb
 from pipeline.currency import exponents
 from pipeline.customer import METADATA_PREFIX, SENSITIVE_PREFIX
 from pipeline.outcomes import Alarm, Finding
-from pipeline.receiving.texts import find_text_doubts
+from pipeline.receiving.texts import find_text_doubts, first_rows
 from pipeline.sql import identifier, literal
 
 _FEWEST = 20  #: amounts or references; a handful may end in zeros by chance
@@ -137,11 +137,9 @@ def _look_alikes(workbench: duckdb.DuckDBPyConnection) -> list[Finding]:
 
 def _counted(workbench: duckdb.DuckDBPyConnection, counts: list[str]) -> list[int]:
     """Several counts over the accepted records at once: every question names all columns of the file anew."""
-    return (
-        list(workbench.execute(f"SELECT {', '.join(counts)} FROM records WHERE fate IS NULL").fetchall()[0])
-        if counts
-        else []
-    )
+    if not counts:
+        return []
+    return [*workbench.execute(f"SELECT {', '.join(counts)} FROM records WHERE fate IS NULL").fetchall()[0]]
 
 
 def _sensitive(workbench: duckdb.DuckDBPyConnection) -> list[Finding]:
@@ -183,8 +181,8 @@ def _unusual_phones(workbench: duckdb.DuckDBPyConnection) -> list[Finding]:
     unusual, phones, examples = workbench.execute(_UNUSUAL, [_ROWS]).fetchall()[0]
     if not unusual:
         return []
-    rows = ", ".join(examples) + (" …" if unusual > len(examples) else "")
-    return [Finding(Alarm.PHONES_UNUSUAL, f"{unusual} of {phones} phone numbers: {rows}")]
+    rows = first_rows(examples, unusual)
+    return [Finding(Alarm.PHONES_UNUSUAL, f"{unusual:,} of {phones:,} phone numbers: {rows}")]
 
 
 def _shared_emails(workbench: duckdb.DuckDBPyConnection) -> list[Finding]:
@@ -193,7 +191,7 @@ def _shared_emails(workbench: duckdb.DuckDBPyConnection) -> list[Finding]:
     if not emails:
         return []
     message = (
-        f"{emails} email address{'es' * (emails > 1)} under {references} references; the largest group has {most}, "
+        f"{emails:,} email address{'es' * (emails > 1)} under {references:,} references; the largest group has {most:,}, "
         f"such as {', '.join(examples)}"
     )
     return [Finding(Alarm.SAME_EMAIL, message)]

@@ -75,7 +75,7 @@ def _of_column(workbench: duckdb.DuckDBPyConnection, name: str) -> Iterator[Find
     filled, *of_kinds = workbench.execute(_asked(identifier(name))).fetchall()[0]
     for (alarm, what), count, rows in zip(_KINDS, of_kinds[::2], of_kinds[1::2], strict=True):
         if count:
-            yield Finding(alarm, f"{name}: {count} of {filled} texts {what}: {_named(rows, count)}")
+            yield Finding(alarm, f"{name}: {count:,} of {filled:,} texts {what}: {first_rows(rows, count)}")
 
 
 def _asked(text: str) -> str:
@@ -107,5 +107,6 @@ def _is_placeholder(text: str) -> str:
     )
 
 
-def _named(rows: list[str], count: int) -> str:
+def first_rows(rows: list[str], count: int) -> str:
+    """The ids of the first of `count` rows, with an ellipsis where there are more."""
     return ", ".join(rows) + (" …" if count > len(rows) else "")

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import polars as pl
 
-from pipeline.customer import is_import_column
 from pipeline.errors import SourceError
 from pipeline.layout import Layout
 from pipeline.outcomes import Alarm, Finding
@@ -24,7 +23,17 @@ from pipeline.sources.opening import opened_unchanged
 from pipeline.sources.physical_lines import cut, physical_lines
 from pipeline.sources.plain_block import plain_cells
 from pipeline.sources.repeated_header import HeaderText
-from pipeline.sources.source_file import BATCH_BYTES, GIVEN, MOST_RECORDS, Batch, Lines, empty_columns, origins, shown
+from pipeline.sources.source_file import (
+    BATCH_BYTES,
+    GIVEN,
+    MOST_RECORDS,
+    Batch,
+    Lines,
+    empty_columns,
+    origins,
+    shown,
+    suppliers_columns,
+)
 from pipeline.sources.splitting import split_records
 from pipeline.sources.table_head import HeadFinder
 
@@ -82,9 +91,8 @@ class CsvFile:
 
     @property
     def columns(self) -> list[str]:
-        """The columns that are the supplier's: without those that an earlier run of ours added, and those without anything."""
-        ignored = set(self.ignored)
-        return [name for name in self.header or () if not is_import_column(name) and name not in ignored]
+        """The columns that are the supplier's: without those of an earlier run of ours and empty ones without a name."""
+        return suppliers_columns(self.header or (), self.ignored)
 
     @property
     def written(self) -> dict[str, str]:

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import BinaryIO
 from xml.parsers.expat import ExpatError
 
-from pipeline.customer import is_import_column
 from pipeline.errors import SourceError
 from pipeline.layout import Layout
 from pipeline.outcomes import Finding
@@ -25,7 +24,7 @@ from pipeline.sources.sheet_choice import chosen_sheet
 from pipeline.sources.sheet_header import ROWS_LOOKED_AT, names_of
 from pipeline.sources.sheet_rows import Row
 from pipeline.sources.sheet_table import SheetTable, sheet_table
-from pipeline.sources.source_file import BATCH_BYTES, Batch, Lines, empty_columns
+from pipeline.sources.source_file import BATCH_BYTES, Batch, Lines, empty_columns, suppliers_columns
 from pipeline.sources.workbook import Workbook
 from pipeline.sources.xml_part import NoWorkbook
 
@@ -73,9 +72,8 @@ class ExcelFile:
 
     @property
     def columns(self) -> list[str]:
-        """The columns that are the supplier's: without those that an earlier run of ours added, and those without anything."""
-        ignored = set(self.ignored)
-        return [name for name in self.header or () if not is_import_column(name) and name not in ignored]
+        """The columns that are the supplier's: without those of an earlier run of ours and empty ones without a name."""
+        return suppliers_columns(self.header or (), self.ignored)
 
     @property
     def written(self) -> dict[str, str]:

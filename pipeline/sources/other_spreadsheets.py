@@ -7,6 +7,7 @@ from typing import BinaryIO
 
 from pipeline.errors import SourceError
 from pipeline.sources.opening import open_regular
+from pipeline.sources.workbook_parts import WORD_DOCUMENT
 
 _OLE2 = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _EMPTY_ZIP = b"PK\x05\x06"
@@ -19,11 +20,8 @@ _SAVE = "open it in a spreadsheet program and save it as .xlsx or CSV"
 #: Streams of an OLE2 file, as its directory writes their names -> what the file is.
 _STREAMS = {
     "EncryptedPackage": "a workbook with a password; save it without one",
-    "Workbook": f"an old Excel workbook (.xls); {_SAVE}",
-    "WORKBOOK": f"an old Excel workbook (.xls); {_SAVE}",
-    "Book": f"an old Excel workbook (.xls); {_SAVE}",
-    "BOOK": f"an old Excel workbook (.xls); {_SAVE}",
-    "WordDocument": "a Word document; copy its table into a spreadsheet and save that as .xlsx or CSV",
+    **dict.fromkeys(("Workbook", "WORKBOOK", "Book", "BOOK"), f"an old Excel workbook (.xls); {_SAVE}"),
+    "WordDocument": WORD_DOCUMENT,
 }
 _HTML = re.compile(
     r"\s*(?:<!--.*?-->\s*)*<(?:!doctype html|html|head|body|table|meta|style)\b", re.IGNORECASE | re.DOTALL

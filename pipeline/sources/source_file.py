@@ -91,6 +91,12 @@ def came_back(file: SourceFile) -> bool:
     return any(map(is_import_column, file.header or ()))
 
 
+def suppliers_columns(header: Iterable[str], ignored: Iterable[str]) -> list[str]:
+    """The columns of a header without those that a run of ours added, and without the ignored ones."""
+    without = set(ignored)
+    return [name for name in header if not is_import_column(name) and name not in without]
+
+
 def empty_columns(batches: Iterable[Batch], names: Sequence[str]) -> tuple[str, ...]:
     """Those of the columns that hold nothing but spaces in all records."""
     empty = list(names)

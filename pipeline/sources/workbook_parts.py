@@ -26,12 +26,12 @@ _WORKBOOKS = (
     ".ms-excel.template.macroenabled.main+xml",
     ".ms-excel.addin.macroenabled.main+xml",
 )
+_COPY = "copy its table into a spreadsheet and save that as .xlsx or CSV"
+WORD_DOCUMENT = f"a Word document; {_COPY}"
 _OTHERS = {  # and what to do
     "sheet.binary.macroenabled.main": "a binary workbook (.xlsb); save it as .xlsx or CSV",
-    "wordprocessingml": "a Word document; copy its table into a spreadsheet and save that as .xlsx or CSV",
-    "ms-word": "a Word document; copy its table into a spreadsheet and save that as .xlsx or CSV",
-    "presentationml": "a PowerPoint presentation; copy its table into a spreadsheet and save that as .xlsx or CSV",
-    "ms-powerpoint": "a PowerPoint presentation; copy its table into a spreadsheet and save that as .xlsx or CSV",
+    **dict.fromkeys(("wordprocessingml", "ms-word"), WORD_DOCUMENT),
+    **dict.fromkeys(("presentationml", "ms-powerpoint"), f"a PowerPoint presentation; {_COPY}"),
 }
 
 

@@ -91,22 +91,14 @@ def main() -> int:
     asking.set_defaults(
         run=lambda said: _each("look-ups", look_ups.block, said, said.customers, said.per_second, said.kills)
     )
-    checking = programmes.add_parser("verified")
-    checking.add_argument("--seeds", type=_range, default=range(50), help="FROM:TO")
-    checking.add_argument("--jobs", type=int, default=os.cpu_count())
-    checking.set_defaults(run=lambda said: _in_blocks("verified", verified.block, said, RUNS, "records"))
-    naming = programmes.add_parser("names")
-    naming.add_argument("--seeds", type=_range, default=range(20), help="FROM:TO, each a world of 85 columns")
-    naming.add_argument("--jobs", type=int, default=os.cpu_count())
-    naming.set_defaults(run=lambda said: _each("names", names.block, said))
-    stranding = programmes.add_parser("stranded")
-    stranding.add_argument("--seeds", type=_range, default=range(25), help="FROM:TO")
-    stranding.add_argument("--jobs", type=int, default=os.cpu_count())
-    stranding.set_defaults(run=lambda said: _in_blocks("stranded", stranded.block, said, RUNS, "faults_met"))
-    stating = programmes.add_parser("statements")
-    stating.add_argument("--seeds", type=_range, default=range(50), help="FROM:TO")
-    stating.add_argument("--jobs", type=int, default=os.cpu_count())
-    stating.set_defaults(run=lambda said: _in_blocks("statements", statements.block, said, RUNS, "statements"))
+    _add_seeded(programmes, "verified", 50, lambda said: _in_blocks("verified", verified.block, said, RUNS, "records"))
+    _add_seeded(programmes, "names", 20, lambda said: _each("names", names.block, said))
+    _add_seeded(
+        programmes, "stranded", 25, lambda said: _in_blocks("stranded", stranded.block, said, RUNS, "faults_met")
+    )
+    _add_seeded(
+        programmes, "statements", 50, lambda said: _in_blocks("statements", statements.block, said, RUNS, "statements")
+    )
     removing = programmes.add_parser("mutants")
     removing.add_argument("--seeds", type=_range, default=range(200))
     removing.set_defaults(run=lambda said: _mutants(said.seeds))
@@ -120,6 +112,14 @@ def main() -> int:
     adding_up.set_defaults(run=lambda _said: print(summary()))
     said = parser.parse_args()
     return said.run(said) or 0
+
+
+def _add_seeded(programmes: Any, name: str, seeds: int, run: Callable[[argparse.Namespace], int]) -> None:
+    """Add a programme whose only options are its seeds and how many processes run at once."""
+    added = programmes.add_parser(name)
+    added.add_argument("--seeds", type=_range, default=range(seeds), help="FROM:TO")
+    added.add_argument("--jobs", type=int, default=os.cpu_count())
+    added.set_defaults(run=run)
 
 
 def _in_blocks(

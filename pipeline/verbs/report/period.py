@@ -72,12 +72,17 @@ def report_period(
     except BaseException:
         shutil.rmtree(folder.path)
         raise
+    _write(folder, content, beside)
+    return folder, content
+
+
+def _write(folder: RunFolder, content: dict[str, Any], beside: Beside) -> None:
+    """Write the page, the workbook and the summary, and seal the folder."""
     write_bytes(folder.path / "report.html", render_period(content, beside).encode())
     write_text_book(folder.path / "report.xlsx", [as_sheet(table) for table in period_tables(content, beside)])
     folder.write_json("summary.json", content)
     shutil.rmtree(folder.staged)
     folder.seal("period")
-    return folder, content
 
 
 def _runs(settings: Settings, first: date, last: date) -> tuple[list[RunFolder], list[str]]:
