@@ -244,7 +244,9 @@ def _marked(text: pl.Expr, marks: Marks, absent: Sequence[str]) -> tuple[pl.Expr
         told = _cell(marks.column, absent).fill_null("")
         bare = text
     else:
-        told = text.str.extract(r"([^0-9.,' \u00a0\u202f()+-]*)$", 1)
+        # A declared mark may hold a space (C R); else the mark is what follows the digits and signs.
+        known = rf"[0-9.,' \u00a0\u202f()+-]((?i:{_any_of({*marks.debit, *marks.credit} - {''})}))$"
+        told = pl.coalesce(text.str.extract(known, 1), text.str.extract(r"([^0-9.,' \u00a0\u202f()+-]*)$", 1))
         bare = text.str.strip_suffix(told).str.strip_chars(_BLANK + "\u00a0\u202f")
     folded = told.str.to_lowercase()
     is_credit = folded.is_in(credit)

@@ -311,6 +311,17 @@ def test_what_is_summed_from_the_source_text_is_what_the_balances_come_to(rows, 
     assert (+totals.debits, -totals.credits) == (+debits, -credits)
 
 
+def test_a_declared_mark_may_hold_a_space():
+    declared = layout(
+        currency={"value": "ZAR"},
+        balance={"column": "D", "marks": {"debit": ["DR"], "credit": ["C R"]}, "unit": "major"},
+    )
+
+    table = customers(declared, {"D": "7.50 C R"}, {"D": "7.50 dr"}, {"D": "7.50 XC R"})
+
+    assert table["balance"].to_list() == [-750, 750, None]
+
+
 @settings(max_examples=35, deadline=None)
 @given(st.lists(cells, min_size=1, max_size=8), balances, currencies)
 def test_a_row_without_reasons_has_the_balance_that_its_text_states(rows, balance, currency):
