@@ -149,7 +149,7 @@ def _delimiter(first: _Head, quote: str, expected: frozenset[str]) -> tuple[str,
             return max(named, key=lambda mark: named[mark]), f"by it the header names {best} of the columns we look for"
     shares = {mark: _agreement(filled, patterns) for mark, patterns in grammars.items()}
     found = max(DELIMITERS, key=lambda mark: (shares[mark], -DELIMITERS.index(mark)))
-    return found, f"by it {shares[found]:.0%} of the first lines have equally many fields, and more than one"
+    return found, f"{shares[found]:.0%} of the first lines have the same number of fields"
 
 
 def _agreement(texts: Sequence[str], patterns: Grammar) -> float:
