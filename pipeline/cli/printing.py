@@ -335,21 +335,26 @@ def show_draft(draft: "Draft") -> None:
     if guesses.left_out:
         console.print(printable(f"kept in the lists and not sent: {', '.join(guesses.left_out)}"), markup=False)
     _out(_written(console) + f"{draft.path}")
-    said = [
-        f"{guesses.to_be_said} thing{'s' * (guesses.to_be_said > 1)} only you can say" if guesses.to_be_said else ""
-    ]
+    said = [f"{guesses.todo_count} of them open: only you can decide" if guesses.todo_count else ""]
     said += [f"the encoding {draft.suggested_encoding} is a guess" if draft.suggested_encoding else ""]
     opens = "; ".join(part for part in said if part)
     say(
-        f"look at each line{f' ({opens})' if opens else ''}, then: {suggested('plan', 'FILE', '--config', str(draft.path), '--sandbox')}"
+        f"Check each line{f' ({opens})' if opens else ''}, then: {suggested('plan', 'FILE', '--config', str(draft.path), '--sandbox')}"
     )
 
 
 def _flat(value: dict[str, Any]) -> str:
     return ", ".join(
-        f"{key} {' + '.join(inner) if isinstance(inner, list) else '?' if inner is None else inner}"
+        f"{key} {' + '.join(inner) if isinstance(inner, list) else '?' if inner is None else _pairs(inner)}"
         for key, inner in value.items()
     )
+
+
+def _pairs(value: Any) -> str:
+    """A value of a config; a map as `{R: ZAR}`."""
+    if not isinstance(value, dict):
+        return str(value)
+    return f"{{{', '.join(f'{key}: {inner}' for key, inner in value.items())}}}"
 
 
 def show_inspection(content: dict[str, Any]) -> None:
