@@ -114,7 +114,7 @@ def _stakes(content: dict[str, Any]) -> "Iterator[str]":
         "credit": "credits",
         "zero": "zero",
         "absent": "absent",
-        "unusable": "that nobody can read",
+        "unusable": "unreadable",
     }
     counted = [f"{count:,} {kinds[kind]}" for kind, count in all_balances(content).items() if count]
     yield f"balances: {', '.join(counted) or 'none'}"
@@ -148,7 +148,7 @@ def _account(account: "Account") -> str:
         for code, debits, credits in account.sums
     ]
     unusable = account.balances["unusable"]
-    unread = [f"{unusable:,} amounts that nobody can read"] if unusable else []
+    unread = [f"{unusable:,} unreadable amount{'s' * (unusable != 1)}"] if unusable else []
     return f"{account.records:,} records; at stake: {'; '.join([*sums, *unread]) or 'nothing'}"
 
 
@@ -422,7 +422,7 @@ def _left(run: "RunStatus") -> str:
     command = suggested("resume" if run.started_at else "apply", run.run_id) if is_open else ""
     parts = [
         *([f"{_to_do(run)}: {command}"] if command else []),
-        *([f"{run.came_back:,} records came back since; all in all: {_counted(run.overall)}"] if run.came_back else []),
+        *([f"{run.came_back:,} records came back since; all together: {_counted(run.overall)}"] if run.came_back else []),
         *([f"{run.later:,} left for later waves: run the same files again"] if run.later else []),
     ]
     return "".join(f"\n{part}" for part in parts)
@@ -456,6 +456,8 @@ def _counted(fates: dict[str, int]) -> str:
 def _sums_table(content: dict[str, Any], money: Any) -> Any:
     from rich.table import Table
 
+    from pipeline.reporting.glance import currency_label
+
     table = Table("currency", "fate", "debits", "credits", "net", box=None, pad_edge=False)
     for column in table.columns[2:]:
         column.justify = "right"
@@ -463,7 +465,7 @@ def _sums_table(content: dict[str, Any], money: Any) -> Any:
         for fate, net in by_fate.items():
             debit, credit = content["debits"][currency][fate], content["credits"][currency][fate]
             if debit or credit:
-                table.add_row(printable(currency), fate, *(money(amount, currency) for amount in (debit, credit, net)))
+                table.add_row(printable(currency_label(currency)), fate, *(money(amount, currency) for amount in (debit, credit, net)))
     return table
 
 

@@ -154,7 +154,7 @@ def has_minor_unit(currency: str) -> bool:
 
 def currency_label(currency: str) -> str:
     """The code, or why there is none."""
-    return {NO_CURRENCY: "no currency given", NO_CODE: "text that is no code"}.get(currency, currency)
+    return {NO_CURRENCY: "no currency", NO_CODE: "no ISO 4217 code"}.get(currency, currency)
 
 
 def _of_list(title: str, name: str, content: Mapping[str, Any]) -> Account:

@@ -63,7 +63,8 @@ def since_then(later: Iterable[Mapping[str, Any]], now: Mapping[str, int]) -> st
         return ""
     words = ", ".join(f"{grouped_digits(records)} {fate.replace('_', ' ')}" for fate, records in sorted(moved.items()))
     left = sum(now.get(fate, 0) for fate in OPEN_FATES)
-    state = f"of this run {grouped_digits(left) if left else 'nothing'} is open"
+    records = f"{grouped_digits(left)} {'record' if left == 1 else 'records'}" if left else "nothing"
+    state = f"{records} of this run {'are' if left > 1 else 'is'} open"
     return f"Since then, by later runs: {words}; {state}."
 
 

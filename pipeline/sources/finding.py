@@ -189,10 +189,11 @@ def _better_header(first: _Head, patterns: Grammar, expected: frozenset[str]) ->
     if most > max(named[begin], 1) or (most and not named[begin]):
         candidates = [at for at in filled if named[at] == most]
     elif not most:
-        widths = {at: patterns.width(first.texts[at]) for at in first.filled}
+        # The lines of a record that spans several are none of their own, and have no width.
+        widths = {at: width for at in first.filled if (width := patterns.width(first.texts[at]))}
         usual = Counter(width for width in widths.values() if width > 1).most_common(1)
-        if usual and 2 * usual[0][1] >= len(widths) and widths[begin] != usual[0][0]:
-            candidates = [at for at in filled if widths[at] == usual[0][0]][:1]
+        if usual and 2 * usual[0][1] >= len(widths) and widths.get(begin) != usual[0][0]:
+            candidates = [at for at in filled if widths.get(at) == usual[0][0]][:1]
     return next((first.starts[at] for at in candidates if _is_header(first, at, patterns, expected)), None)
 
 

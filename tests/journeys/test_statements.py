@@ -113,11 +113,11 @@ def test_a_report_made_anew_shows_what_became_of_records_that_were_mended_later(
 
     assert 'data-then="invalid" data-now="created"' in page
     assert f"../{second}/report.html" in page
-    assert "Since then, by later runs: 2 created; of this run 1 is open." in page
+    assert "Since then, by later runs: 2 created; 1 record of this run is open." in page
     assert "1 still in <a" in page
     merchant.feed_back("last.csv", mended[2:])
     page = merchant.page(first)
-    assert "of this run nothing is open" in page
+    assert "nothing of this run is open" in page
     assert "mend them there" not in page
     assert counted(page, "data-fate") == {"created": 2, "invalid": 3}
     assert counted(page, "data-overall") == {"created": 5}

@@ -84,7 +84,7 @@ def test_mended_rows_are_linked_to_what_they_were_and_counted_once(there):
     assert set(created(there)) == {"00101", "00102", "00103"}
     status = json.loads(there("status", first, "--json").stdout)
     assert (status["came_back"], status["overall"]) == (3, {"created": 4})
-    assert "3 records came back since; all in all: 4 created" in there("status", first).stdout
+    assert "3 records came back since; all together: 4 created" in there("status", first).stdout
     assert there("run", path.with_name("mended.csv"), "--sandbox", "--yes").returncode == 0  # once more changes nothing
     assert json.loads(there("status", first, "--json").stdout)["overall"] == {"created": 4}
 
