@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.cli.suggestions import suggested
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from rich.console import Console
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 WIDTH_OFF_A_TERMINAL = 120
 _LINES_NAMED = 5  #: of each kind of unreadable line
+_MANY = 10  #: records of a list; fewer are read one by one
 
 
 def say(text: str) -> None:
@@ -133,10 +134,23 @@ def _why(content: dict[str, Any]) -> "Iterator[str]":
     from pipeline.reporting.held import differing_in_words
 
     for name, title in (("rejected", "rejected"), ("held", "held"), ("in_doubt", "in doubt")):
+        records = content["at_stake"][name]["records"]
         if reasons := reasons_of(content, name):
-            yield f"{title} {content['at_stake'][name]['records']:,}: {reasons_in_words(reasons)}"
+            yield f"{title} {records:,}: {reasons_in_words(reasons)}"
+            yield from _most_frequent(reasons, records)
     if differs := differing_in_words(content.get("held_differs", {})):
         yield f"held records: {differs}"
+
+
+def _most_frequent(reasons: "Mapping[str, int]", records: int) -> "Iterator[str]":
+    """What the first reason means and how to correct it, where it explains at least half of many records."""
+    from pipeline.causes import Cause
+    from pipeline.explanations import EXPLANATIONS
+
+    reason, times = next(iter(reasons.items()))
+    if records >= _MANY and 2 * times >= records:
+        meant = Cause.parse(reason).reason
+        yield f"{meant.value}: {meant.sentence} {EXPLANATIONS[meant].mend}"
 
 
 def _account(account: "Account") -> str:
@@ -422,7 +436,11 @@ def _left(run: "RunStatus") -> str:
     command = suggested("resume" if run.started_at else "apply", run.run_id) if is_open else ""
     parts = [
         *([f"{_to_do(run)}: {command}"] if command else []),
-        *([f"{run.came_back:,} records came back since; all together: {_counted(run.overall)}"] if run.came_back else []),
+        *(
+            [f"{run.came_back:,} records came back since; all together: {_counted(run.overall)}"]
+            if run.came_back
+            else []
+        ),
         *([f"{run.later:,} left for later waves: run the same files again"] if run.later else []),
     ]
     return "".join(f"\n{part}" for part in parts)
@@ -465,7 +483,11 @@ def _sums_table(content: dict[str, Any], money: Any) -> Any:
         for fate, net in by_fate.items():
             debit, credit = content["debits"][currency][fate], content["credits"][currency][fate]
             if debit or credit:
-                table.add_row(printable(currency_label(currency)), fate, *(money(amount, currency) for amount in (debit, credit, net)))
+                table.add_row(
+                    printable(currency_label(currency)),
+                    fate,
+                    *(money(amount, currency) for amount in (debit, credit, net)),
+                )
     return table
 
 

@@ -139,7 +139,7 @@ def reasons_in_words(reasons: Mapping[str, int]) -> str:
     """Reasons with counts on one line: `18 VALIDATE.PHONE_NOT_VALID (phone), 12 VALIDATE.EMAIL_MALFORMED (email)`."""
     words = [f"{grouped_digits(rows)} {_with_column(reason)}" for reason, rows in list(reasons.items())[:_MOST_REASONS]]
     left = len(reasons) - len(words)
-    return ", ".join([*words, *([f"{left} more reasons"] if left > 0 else [])])
+    return ", ".join([*words, *([f"{left} more reason{'s' * (left > 1)}"] if left > 0 else [])])
 
 
 def _with_column(reason: str) -> str:

@@ -42,7 +42,7 @@ def standing(
         return Standing(
             "broken", mark, str(reconciliation["verdict"]), f"The import by itself: {verdict} {since}".strip()
         )
-    against = "" if reconciliation is None else f"Held against billing: {reconciliation['verdict']}"
+    against = "" if reconciliation is None else f"Compared with billing: {reconciliation['verdict']}"
     beneath = " ".join(part for part in (since, against) if part)
     fates = now or content["fates"]
     if not planned and (fates.get("in_doubt") or fates.get("not_attempted", 0) > deferred(content)):

@@ -4,6 +4,7 @@ import json
 import shutil
 
 import openpyxl
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -219,3 +220,16 @@ def test_the_column_that_tells_units_apart_and_remarks_are_no_metadata(inside):
     assert "(484 records, 9 more are unreadable)" in text
     assert "unit: {column: FLAG, values: {C: minor, R: major}}" in text
     assert "62 records have none: for a default add default: CODE" in text
+
+
+def test_records_that_cannot_be_read_have_no_currency(inside):
+    (inside.folder / "f.csv").write_text("account,amount\nA-1,1.50\nA-2\nA-3,2.50\n")
+    _, config = drafted(inside, "f.csv")
+    job = inside.folder / "job.yaml"
+    job.write_text(job.read_text().replace("currency: {}", "currency: {value: ZAR}"))
+
+    assert inside("run", "f.csv", "--config", "job.yaml", "--sandbox", "--yes").returncode == 1
+    run = inside.newest()
+    fates = pl.concat(pl.read_parquet(part) for part in sorted((run / "staged").glob("fates-*.parquet")))
+    assert fates.sort("position")["currency"].to_list() == ["ZAR", "-", "ZAR"]
+    assert inside("verify", run.name).returncode == 0
