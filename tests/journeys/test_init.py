@@ -224,7 +224,7 @@ def test_the_column_that_tells_units_apart_and_remarks_are_no_metadata(inside):
 
 def test_records_that_cannot_be_read_have_no_currency(inside):
     (inside.folder / "f.csv").write_text("account,amount\nA-1,1.50\nA-2\nA-3,2.50\n")
-    _, config = drafted(inside, "f.csv")
+    drafted(inside, "f.csv")
     job = inside.folder / "job.yaml"
     job.write_text(job.read_text().replace("currency: {}", "currency: {value: ZAR}"))
 
@@ -233,3 +233,4 @@ def test_records_that_cannot_be_read_have_no_currency(inside):
     fates = pl.concat(pl.read_parquet(part) for part in sorted((run / "staged").glob("fates-*.parquet")))
     assert fates.sort("position")["currency"].to_list() == ["ZAR", "-", "ZAR"]
     assert inside("verify", run.name).returncode == 0
+    assert "Fill in the columns of this row from _import_text." in (run / "rejected.csv").read_text()
