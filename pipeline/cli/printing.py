@@ -82,8 +82,12 @@ def show_report(content: dict[str, Any]) -> None:
         console.print(f"column '{printable(column)}' is kept in the lists and not sent{hint}", markup=False)
     if content["stopped_because"]:
         console.print(f"stopped: {printable(content['stopped_because'])}", markup=False)
-    law = "holds" if content["conservation"]["holds"] else "is BROKEN"
-    console.print(f"conservation law {law}: {len(content['conservation']['checks'])} checks", markup=False)
+    checks = content["conservation"]["checks"]
+    failed = sum(not check["holds"] for check in checks)
+    console.print(
+        f"accounting checks: {f'{failed:,} of {len(checks):,} FAIL' if failed else f'all {len(checks):,} hold'}",
+        markup=False,
+    )
     _out(_written(console) + last_line(content))
 
 
@@ -117,7 +121,11 @@ def _stakes(content: dict[str, Any]) -> "Iterator[str]":
         "absent": "absent",
         "unusable": "unreadable",
     }
-    counted = [f"{count:,} {kinds[kind]}" for kind, count in all_balances(content).items() if count]
+    counted = [
+        f"{count:,} {kinds[kind].removesuffix('s') if count == 1 else kinds[kind]}"
+        for kind, count in all_balances(content).items()
+        if count
+    ]
     yield f"balances: {', '.join(counted) or 'none'}"
     for account in accounts(content):
         if account.title in {"held", "rejected", "in doubt", "left for a later wave"} and account.records:
@@ -163,7 +171,7 @@ def _account(account: "Account") -> str:
     ]
     unusable = account.balances["unusable"]
     unread = [f"{unusable:,} unreadable amount{'s' * (unusable != 1)}"] if unusable else []
-    return f"{account.records:,} records; at stake: {'; '.join([*sums, *unread]) or 'nothing'}"
+    return f"{account.records:,} record{'s' * (account.records != 1)}; at stake: {'; '.join([*sums, *unread]) or 'nothing'}"
 
 
 def _intentions(content: dict[str, Any]) -> "Iterator[str]":

@@ -113,7 +113,7 @@ def reservations(
     if fates["created_different"]:
         yield f"{grouped_digits(fates['created_different'])} customers were created with other content than was sent"
     if reconciliation is not None and reconciliation["exit_code"]:
-        yield f"held against billing: {reconciliation['verdict'].rstrip('.')}"
+        yield f"compared with billing: {reconciliation['verdict'].rstrip('.')}"
     for other in others:
         if other["exit_code"] == 7 and other["reconciliation_id"] != (reconciliation or {}).get("reconciliation_id"):
             yield f"{other['reconciliation_id']} found it out of balance"
