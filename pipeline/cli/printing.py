@@ -361,7 +361,7 @@ def show_draft(draft: "Draft") -> None:
     said += [f"the encoding {draft.suggested_encoding} is a guess" if draft.suggested_encoding else ""]
     opens = "; ".join(part for part in said if part)
     say(
-        f"Check each line{f' ({opens})' if opens else ''}, then: {suggested('plan', 'FILE', '--config', str(draft.path), '--sandbox')}"
+        f"Check each line{f' ({opens})' if opens else ''}, then: {suggested('plan', str(draft.source), '--config', str(draft.path), '--sandbox')}"
     )
 
 

@@ -25,6 +25,7 @@ _COLUMN = 44  #: where the remarks begin
 class Draft:
     """A config that was guessed, as text, and what it says."""
 
+    source: Path  #: the file that it was guessed from
     path: Path | None
     text: str
     guesses: Guesses
@@ -62,7 +63,7 @@ def draft_config(
         schema = output.parent / _SCHEMA
         if not schema.exists():
             write_bytes(schema, (json.dumps(config_schema(), indent=2, ensure_ascii=False) + "\n").encode())
-    return Draft(output, text, guesses, guessed.get("encoding"))
+    return Draft(path, output, text, guesses, guessed.get("encoding"))
 
 
 def _inspected(

@@ -1,6 +1,7 @@
 """A config guessed from a file says how sure it is of each line, leaves to a person what only he can say, and can be planned with."""
 
 import json
+import shlex
 import shutil
 
 import openpyxl
@@ -234,3 +235,13 @@ def test_records_that_cannot_be_read_have_no_currency(inside):
     assert fates.sort("position")["currency"].to_list() == ["ZAR", "-", "ZAR"]
     assert inside("verify", run.name).returncode == 0
     assert "Fill in the columns of this row from _import_text." in (run / "rejected.csv").read_text()
+
+
+def test_the_plan_that_init_suggests_can_be_pasted(inside):
+    (inside.folder / "debtors of may.csv").write_text("account,name\nA-1,Ann\n")
+
+    command = (
+        inside("init", "debtors of may.csv", "--output", "job.yaml").stderr.strip().partition(", then: pipeline ")[2]
+    )
+
+    assert inside(*shlex.split(command)).returncode == 0
