@@ -44,7 +44,8 @@ class Returns:
                 rows = ", ".join(found["row_id"].unique(maintain_order=True).head(_NAMED))
                 columns = ", ".join(found["column"].unique(maintain_order=True).head(_NAMED))
                 yield Finding(
-                    alarm, f"{found.height:,} cells (columns {columns}; rows such as {rows}): see returned.csv"
+                    alarm,
+                    f"{found.height:,} cell{'s' * (found.height > 1)} (columns: {columns}; rows such as {rows}): see returned.csv",
                 )
         if self._unknown:
             yield Finding(Alarm.RETURN_ORIGINALS_UNKNOWN, f"{self._unknown:,} rows")

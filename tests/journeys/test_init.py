@@ -133,7 +133,7 @@ def test_unit_and_currency_that_nobody_wrote_down_stay_open(inside):
     assert config["mapping"]["balance"]["unit"] == {}
     assert planned.returncode == 4
     assert "mapping.currency" in planned.stderr
-    assert "mapping.balance.unit: say major, minor" in planned.stderr
+    assert "mapping.balance.unit: set major, minor" in planned.stderr
 
 
 def test_signs_that_are_a_habit_are_declared(inside):
