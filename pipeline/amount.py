@@ -25,7 +25,7 @@ class UnitOf(Declaration):
     def _says_one_thing(self) -> Self:
         by_column = self.column is not None and self.values is not None
         if (self.value is not None) == by_column or (self.column is None) != (self.values is None):
-            raise ValueError("say major, minor, or a column with values that name the unit of each record")
+            raise ValueError("set major, minor, or a column with values that name the unit of each record")
         return self
 
 

@@ -104,7 +104,7 @@ EXPLANATIONS: dict[Reason | Alarm, Explanation] = {
         example="<v>1_000</v> in the column of balances",
     ),
     Reason.MAP_VALUE_UNLISTED: Explanation(
-        "Add the text to the value map, or keep texts that it does not list (unlisted: keep).",
+        "Correct the cell, or list its text in the config under values (of the balance: of its unit or marks).",
         example="class: X where the config lists D, B and V",
         bears_on_it=("mapping",),
     ),
@@ -197,7 +197,9 @@ EXPLANATIONS: dict[Reason | Alarm, Explanation] = {
         bears_on_it=("region", "mapping.phone"),
     ),
     Reason.VALIDATE_CURRENCY_UNKNOWN: Explanation(
-        "Use the three-letter code of ISO 4217.", cells={**_REFERENCE, "currency": "RAND", "balance": "100"}
+        "Use the three-letter code of ISO 4217, or declare what the file's own words mean: currency: {column: CUR, values: {R: ZAR}}.",
+        cells={**_REFERENCE, "currency": "RAND", "balance": "100"},
+        bears_on_it=("mapping.currency",),
     ),
     Reason.VALIDATE_CURRENCY_WITHDRAWN: Explanation(
         "Use the currency that replaced it, and convert the balance at the rate that was fixed by law: it is not the same number.",
@@ -233,7 +235,7 @@ EXPLANATIONS: dict[Reason | Alarm, Explanation] = {
         cells={**_REFERENCE, "currency": "ZAR", "balance": "9007199254740992"},
     ),
     Reason.VALIDATE_BALANCE_NEEDS_CURRENCY: Explanation(
-        "Give the row a currency, or the config one for all rows.",
+        "Give the row a currency, or declare a default: currency: {column: CUR, default: ZAR}.",
         cells={**_REFERENCE, "balance": "100"},
         bears_on_it=("mapping.currency",),
     ),

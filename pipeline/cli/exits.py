@@ -64,7 +64,7 @@ def _guarded() -> int:
         say(scrubbed(f"Error: {wrong.format_message()}"))
         return FATAL
     except PipelineError as broken:
-        say(scrubbed(with_suggestion(given, f"{type(broken).__name__}: {broken.message}", broken.suggests)))
+        say(scrubbed(with_suggestion(given, f"Error: {broken.message}", broken.suggests)))
         return broken.exit_code
     except (KeyboardInterrupt, click.Abort):
         say("stopped at once; requests in flight are in doubt until their run is resumed")

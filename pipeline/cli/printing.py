@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.cli.suggestions import suggested
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from rich.console import Console
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 WIDTH_OFF_A_TERMINAL = 120
 _LINES_NAMED = 5  #: of each kind of unreadable line
+_MANY = 10  #: records of a list; fewer are read one by one
 
 
 def say(text: str) -> None:
@@ -77,8 +78,12 @@ def show_report(content: dict[str, Any]) -> None:
         console.print(f"column '{printable(column)}' is kept in the lists and not sent{hint}", markup=False)
     if content["stopped_because"]:
         console.print(f"stopped: {printable(content['stopped_because'])}", markup=False)
-    law = "holds" if content["conservation"]["holds"] else "is BROKEN"
-    console.print(f"conservation law {law}: {len(content['conservation']['checks'])} checks", markup=False)
+    checks = content["conservation"]["checks"]
+    failed = sum(not check["holds"] for check in checks)
+    console.print(
+        f"accounting checks: {f'{failed:,} of {len(checks):,} FAIL' if failed else f'all {len(checks):,} hold'}",
+        markup=False,
+    )
     _out(_written(console) + last_line(content))
 
 
@@ -110,9 +115,13 @@ def _stakes(content: dict[str, Any]) -> "Iterator[str]":
         "credit": "credits",
         "zero": "zero",
         "absent": "absent",
-        "unusable": "that nobody can read",
+        "unusable": "unreadable",
     }
-    counted = [f"{count:,} {kinds[kind]}" for kind, count in all_balances(content).items() if count]
+    counted = [
+        f"{count:,} {kinds[kind].removesuffix('s') if count == 1 else kinds[kind]}"
+        for kind, count in all_balances(content).items()
+        if count
+    ]
     yield f"balances: {', '.join(counted) or 'none'}"
     for account in accounts(content):
         if account.title in {"held", "rejected", "in doubt", "left for a later wave"} and account.records:
@@ -129,10 +138,23 @@ def _why(content: dict[str, Any]) -> "Iterator[str]":
     from pipeline.reporting.held import differing_in_words
 
     for name, title in (("rejected", "rejected"), ("held", "held"), ("in_doubt", "in doubt")):
+        records = content["at_stake"][name]["records"]
         if reasons := reasons_of(content, name):
-            yield f"{title} {content['at_stake'][name]['records']:,}: {reasons_in_words(reasons)}"
+            yield f"{title} {records:,}: {reasons_in_words(reasons)}"
+            yield from _most_frequent(reasons, records)
     if differs := differing_in_words(content.get("held_differs", {})):
         yield f"held records: {differs}"
+
+
+def _most_frequent(reasons: "Mapping[str, int]", records: int) -> "Iterator[str]":
+    """What the first reason means and how to correct it, where it explains at least half of many records."""
+    from pipeline.causes import Cause
+    from pipeline.explanations import EXPLANATIONS
+
+    reason, times = next(iter(reasons.items()))
+    if records >= _MANY and 2 * times >= records:
+        meant = Cause.parse(reason).reason
+        yield f"{meant.value}: {meant.sentence} {EXPLANATIONS[meant].mend}"
 
 
 def _account(account: "Account") -> str:
@@ -144,8 +166,8 @@ def _account(account: "Account") -> str:
         for code, debits, credits in account.sums
     ]
     unusable = account.balances["unusable"]
-    unread = [f"{unusable:,} amounts that nobody can read"] if unusable else []
-    return f"{account.records:,} records; at stake: {'; '.join([*sums, *unread]) or 'nothing'}"
+    unread = [f"{unusable:,} unreadable amount{'s' * (unusable != 1)}"] if unusable else []
+    return f"{account.records:,} record{'s' * (account.records != 1)}; at stake: {'; '.join([*sums, *unread]) or 'nothing'}"
 
 
 def _intentions(content: dict[str, Any]) -> "Iterator[str]":
@@ -268,22 +290,27 @@ def show_draft(draft: "Draft") -> None:
     if guesses.left_out:
         console.print(printable(f"kept in the lists and not sent: {', '.join(guesses.left_out)}"), markup=False)
     _out(_written(console) + f"{draft.path}")
-    said = [
-        f"{guesses.to_be_said} thing{'s' * (guesses.to_be_said > 1)} only you can say" if guesses.to_be_said else ""
-    ]
+    said = [f"{guesses.todo_count} of them open: only you can decide" if guesses.todo_count else ""]
     said += [f"the encoding {draft.suggested_encoding} is a guess" if draft.suggested_encoding else ""]
     opens = "; ".join(part for part in said if part)
     say(
-        f"look at each line{f' ({opens})' if opens else ''}, then: {suggested('plan', 'FILE', '--config', str(draft.path), '--sandbox')}"
+        f"Check each line{f' ({opens})' if opens else ''}, then: {suggested('plan', str(draft.source), '--config', str(draft.path), '--sandbox')}"
     )
 
 
 def on_one_line(value: dict[str, Any]) -> str:
     """Keys with their values, such as `column amount, unit major`; ? where a value is open."""
     return ", ".join(
-        f"{key} {' + '.join(inner) if isinstance(inner, list) else '?' if inner is None else inner}"
+        f"{key} {' + '.join(inner) if isinstance(inner, list) else '?' if inner is None else _pairs(inner)}"
         for key, inner in value.items()
     )
+
+
+def _pairs(value: Any) -> str:
+    """A value of a config; a map as `{R: ZAR}`."""
+    if not isinstance(value, dict):
+        return str(value)
+    return f"{{{', '.join(f'{key}: {inner}' for key, inner in value.items())}}}"
 
 
 def show_inspection(content: dict[str, Any]) -> None:
@@ -336,6 +363,8 @@ def _likely(column: dict[str, Any]) -> "list[tuple[str, int]]":
 def _sums_table(content: dict[str, Any], money: Any) -> Any:
     from rich.table import Table
 
+    from pipeline.reporting.glance import currency_label
+
     table = Table("currency", "fate", "debits", "credits", "net", box=None, pad_edge=False)
     for column in table.columns[2:]:
         column.justify = "right"
@@ -343,7 +372,11 @@ def _sums_table(content: dict[str, Any], money: Any) -> Any:
         for fate, net in by_fate.items():
             debit, credit = content["debits"][currency][fate], content["credits"][currency][fate]
             if debit or credit:
-                table.add_row(printable(currency), fate, *(money(amount, currency) for amount in (debit, credit, net)))
+                table.add_row(
+                    printable(currency_label(currency)),
+                    fate,
+                    *(money(amount, currency) for amount in (debit, credit, net)),
+                )
     return table
 
 

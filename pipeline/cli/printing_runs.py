@@ -101,7 +101,11 @@ def _left(run: "RunStatus") -> str:
     command = suggested("resume" if run.started_at else "apply", run.run_id) if is_open else ""
     parts = [
         *([f"{_to_do(run)}: {command}"] if command else []),
-        *([f"{run.came_back:,} records came back since; all in all: {_counted(run.overall)}"] if run.came_back else []),
+        *(
+            [f"{run.came_back:,} records came back since; all together: {_counted(run.overall)}"]
+            if run.came_back
+            else []
+        ),
         *([f"{run.later:,} left for later waves: run the same files again"] if run.later else []),
     ]
     return "".join(f"\n{part}" for part in parts)

@@ -93,7 +93,7 @@ def _members(node: MappingNode, path: Path, document: Document, within: frozense
         here = (*path, key.value)
         if here in document.keys:
             line = document.keys[here][0]
-            document.faults.append(Fault(*place, f"{shown(here)} was said before, in line {line}"))
+            document.faults.append(Fault(*place, f"{shown(here)} is set twice, first in line {line}"))
             continue
         document.keys[here] = place
         yield key.value, _plain(value, here, document, within)

@@ -12,6 +12,7 @@ import polars as pl
 
 from pipeline.currency import exponents
 from pipeline.profiling.forms import AmountForms
+from pipeline.profiling.names import field_named
 
 GIVEN = "given."
 _SHAPES_KEPT = 200  #: of each column, while counting
@@ -55,6 +56,9 @@ class Column:
     shapes: Counter[str] = field(default_factory=Counter)
     repeated: int = 0  #: texts that stood in their batch before
     nothing: Counter[str] = field(default_factory=Counter)  #: texts such as NULL, exactly as they are written
+    texts: Counter[str] = field(
+        default_factory=Counter
+    )  #: the most frequent texts, of columns that are called currencies
 
     @property
     def present(self) -> int:
@@ -93,6 +97,9 @@ class Profile:
         column.repeated += len(filled) - filled.n_unique()
         column.nothing.update(filled.filter(filled.str.to_lowercase().is_in(_NOTHING)).to_list())
         column.looks.update(_looks(filled))
+        if field_named(column.name) == "currency":
+            column.texts.update(dict(_counted(filled)))
+            column.texts = Counter(dict(column.texts.most_common(_SHAPES_KEPT)))
         if self.sensitive_kinds is not None:
             column.looks.update(self.sensitive_kinds(filled).drop_nulls().to_list())
         column.shapes.update(dict(_shapes(filled)))
@@ -115,5 +122,9 @@ def _shapes(texts: pl.Series) -> Iterator[tuple[str, int]]:
         .str.replace_all(r"[\p{L}--\p{Lu}]", "x")
         .str.replace_all(r"\p{Nd}", "9")
     )
-    counted = shape.alias("shape").value_counts(sort=True, name="times").head(_SHAPES_KEPT)
-    return ((shape, times) for shape, times in counted.iter_rows())
+    return _counted(shape)
+
+
+def _counted(texts: pl.Series) -> Iterator[tuple[str, int]]:
+    counted = texts.alias("text").value_counts(sort=True, name="times").head(_SHAPES_KEPT)
+    return ((text, times) for text, times in counted.iter_rows())

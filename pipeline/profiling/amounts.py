@@ -38,20 +38,20 @@ def balance_guess(fields: Mapping[str, str], profile: Profile) -> Iterator[Guess
     for key, said, reason in (*_separators(looks), *(marks or _signs(looks, sides))):
         value[key] = said
         why.append(reason)
-    unit, sure, reason = _unit(fields, sides, looks, profile)
+    unit, sure, reason, asks_about = _unit(fields, sides, looks, profile)
     is_open = "credit" not in value.get("marks", {"credit": []})
-    yield Guess("balance", {**value, "unit": unit}, "to be said" if is_open else sure, "; ".join([*why, reason]))
+    yield Guess("balance", {**value, "unit": unit}, "open" if is_open else sure, "; ".join([*why, reason]), asks_about)
 
 
 def _separators(looks: Counter[str]) -> Iterator[tuple[str, str, str]]:
     """Decimal comma and groups of three."""
     comma = looks["decimal comma"] > looks["decimal point"]
     if comma:
-        yield "decimal_mark", ",", f"{looks['decimal comma']} amounts have a decimal comma"
+        yield "decimal_mark", ",", f"{looks['decimal comma']:,} amounts have a decimal comma"
     for look, mark in _THOUSANDS.items():
         rival = looks["decimal comma" if mark == "," else "decimal point"] * (mark != " ")
         if looks[look] > rival and (mark == ",") != comma:
-            yield "thousands", mark, f"{looks[look]} have groups of three"
+            yield "thousands", mark, f"{looks[look]:,} have groups of three"
             return
 
 
@@ -62,11 +62,11 @@ def _signs(looks: Counter[str], sides: Sequence[Column]) -> Iterator[tuple[str, 
         return
     if looks["mark of debit or credit"] >= habit:
         marks = {"debit": ["DR", ""], "credit": ["CR"]}
-        yield "marks", marks, f"{looks['mark of debit or credit']} amounts end with CR or DR"
+        yield "marks", marks, f"{looks['mark of debit or credit']:,} amounts end with CR or DR"
         return
     for look, key in (("parentheses", "parentheses"), ("trailing minus", "trailing_minus")):
         if looks[look] >= habit:
-            yield key, True, f"{looks[look]} amounts are written with {look}"
+            yield key, True, f"{looks[look]:,} amounts are written with {look}"
 
 
 def _marks_beside(fields: Mapping[str, str], profile: Profile) -> list[tuple[str, Any, str]]:
@@ -83,31 +83,32 @@ def _marks_beside(fields: Mapping[str, str], profile: Profile) -> list[tuple[str
 
 def _unit(
     fields: Mapping[str, str], sides: Sequence[Column], looks: Mapping[str, int], profile: Profile
-) -> tuple[Any, Any, str]:
+) -> tuple[Any, Any, str, tuple[str, ...]]:
+    """The unit, how sure it is, why, and the column that may tell units apart."""
     amounts = [side.name for side in sides]
     if profile.amounts.are_mixed(amounts) and (mixed := _mixed(fields, amounts, profile)):
-        return None, "to be said", mixed
+        return None, "open", *mixed
     if set(profile.columns) >= VENDORS_FILE:
-        return "major", "sure", "the vendor's daily file, which is in rand"
+        return "major", "sure", "the vendor's daily file, which is in rand", ()
     if looks["decimal point"] + looks["decimal comma"]:
-        return "major", "likely", "decimals, so major units"
+        return "major", "likely", "decimals, so major units", ()
     if _CENTS & {word for name in amounts for word in words_of(name).split()}:
-        return "minor", "likely", "and they are cents"
-    return None, "to be said", "no amount has decimals: major or minor units?"
+        return "minor", "likely", "and they are cents", ()
+    return None, "open", "no amount has decimals: major or minor units?", ()
 
 
-def _mixed(fields: Mapping[str, str], amounts: Sequence[str], profile: Profile) -> str | None:
-    """Why the unit is open where whole and decimal amounts mix; None where the currencies explain it."""
+def _mixed(fields: Mapping[str, str], amounts: Sequence[str], profile: Profile) -> tuple[str, tuple[str, ...]] | None:
+    """Why the unit is open where whole and decimal amounts mix, and the column that tells them apart; None where the currencies explain it."""
     flags = profile.amounts.flags(amounts)
     if any(flag.column == fields.get("currency") and _have_no_decimals(flag.whole) for flag in flags):
         return None
     forms = sum((profile.amounts.forms[name] for name in amounts if name in profile.amounts.forms), Counter[str]())
-    told = f"{forms[WHOLE]} whole amounts beside {forms[DECIMAL]} with decimals: are the whole ones cents?"
+    question = f"{forms[WHOLE]:,} amounts are whole and {forms[DECIMAL]:,} have decimals: are the whole ones cents?"
     people = {
         fields.get(field) for field in ("external_reference", "name", "first name", "last name", "email", "phone")
     }
     flag = next((flag for flag in flags if flag.column not in people), None)
-    return f"{told} {_shown(flag)}" if flag else told
+    return (f"{question} {_shown(flag)}", (flag.column,)) if flag else (question, ())
 
 
 def _shown(flag: Flag) -> str:

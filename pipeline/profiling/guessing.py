@@ -14,6 +14,7 @@ from pipeline.customer import METADATA_KEY_LENGTH, METADATA_KEYS, METADATA_PREFI
 from pipeline.layout import canonical_layout
 from pipeline.profiling import Column, Profile
 from pipeline.profiling.amounts import VENDORS_FILE, balance_guess
+from pipeline.profiling.currencies import currency_guess
 from pipeline.profiling.guess import Guess, Sureness
 from pipeline.profiling.names import field_named, is_account, reference_rank, words_of
 from pipeline.profiling.sensitive import sensitive_columns
@@ -27,8 +28,8 @@ _LOOKS = {
     "region": ("two letters",),
 }
 _SEEN = ("email", "phone", "currency")  #: fields that are found by their texts alone
-#: What says the name of a person, or the sign of an amount, and is no metadata where the field is made of something else.
-_NO_METADATA = ("first name", "last name", "mark")
+#: Parts of a name, signs of amounts, and remarks, which may say anything of anybody: no metadata.
+_NO_METADATA = ("first name", "last name", "mark", "remark")
 _MOST = 0.8
 _UNNAMED = re.compile(r"column_\d+")  #: what the reader calls columns without a name
 
@@ -45,9 +46,9 @@ class Guesses:
     empty: list[str] = field(default_factory=list)  #: those of them that have no cells
 
     @property
-    def to_be_said(self) -> int:
-        """How many things only a person can know."""
-        return sum(1 for guess in self.fields if guess.sure == "to be said")
+    def todo_count(self) -> int:
+        """How many things only a person can decide."""
+        return sum(1 for guess in self.fields if guess.sure == "open")
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +152,6 @@ def _suitability(name: str, profile: Profile, column: Column) -> tuple[float, ..
 def _named(name: str, column: Column) -> tuple[Sureness, str]:
     fits = _fits(name, column)
     also = {True: ", and so do its cells", False: ", its cells do not", None: ""}[fits]
-    if name == "currency" and fits is False:
-        also += ": say what each text stands for, as in {column: …, values: {R: ZAR}}"
     return "likely" if fits is False else "sure", f"its name says so{also}"
 
 
@@ -200,11 +199,12 @@ def _field(name: str, meanings: Mapping[str, _Meaning], profile: Profile) -> Ite
         yield Guess("name", value, "sure" if len(parts) > 1 else "likely", "their names say so; joined by a space")
     elif name in meanings:
         meaning = meanings[name]
-        yield Guess(
-            name, meaning.column, meaning.sure, f"{meaning.why}; {_filled(profile.columns[meaning.column], profile)}"
-        )
+        column = profile.columns[meaning.column]
+        why = f"{meaning.why}; {_filled(column, profile)}"
+        plain = Guess(name, meaning.column, meaning.sure, why)
+        yield (currency_guess(column, why, profile.records) if name == "currency" else None) or plain
     elif name == "external_reference":
-        yield Guess(name, None, "to be said", "which column names a customer, the same for ever?")
+        yield Guess(name, None, "open", "which column names a customer, the same for ever?")
     elif name == "currency" and ("balance" in columns or {"debit", "credit"} <= set(columns)):
         yield _currency(profile)
 
@@ -212,7 +212,7 @@ def _field(name: str, meanings: Mapping[str, _Meaning], profile: Profile) -> Ite
 def _currency(profile: Profile) -> Guess:
     if set(profile.columns) >= VENDORS_FILE:
         return Guess("currency", {"value": "ZAR"}, "sure", "the vendor's daily file, which is in rand")
-    return Guess("currency", None, "to be said", "no column says it; write {value: ZAR} if all balances are rand")
+    return Guess("currency", None, "open", "no column says it; write {value: ZAR} if all balances are rand")
 
 
 def _metadata(spare: list[Column], profile: Profile) -> list[Guess]:
@@ -224,7 +224,7 @@ def _metadata(spare: list[Column], profile: Profile) -> list[Guess]:
     for column in spare:
         if not _is_free_text(column) and not _UNNAMED.fullmatch(column.name) and len(keys) < METADATA_KEYS:
             keys.setdefault(_key(column.name), column)
-    why = f"means nothing else to us; {{}} of {profile.records} filled"
+    why = f"no other field fits; {{:,}} of {profile.records:,} filled"
     return [Guess(key, column.name, "a guess", why.format(column.present)) for key, column in keys.items()]
 
 
@@ -232,6 +232,7 @@ def _columns_in(guesses: list[Guess]) -> set[str]:
     """The columns that guesses name."""
     found: set[str] = set()
     for guess in guesses:
+        found.update(guess.asks_about)
         match guess.value:
             case str(column):
                 found.add(column)
@@ -257,8 +258,8 @@ def _is_free_text(column: Column) -> bool:
 
 
 def _filled(column: Column, profile: Profile) -> str:
-    twice = f", {column.repeated} of them more than once" if column.repeated else ""
-    return f"{column.present} of {profile.records} filled{twice}"
+    twice = f", {column.repeated:,} of them more than once" if column.repeated else ""
+    return f"{column.present:,} of {profile.records:,} filled{twice}"
 
 
 def _key(column: str) -> str:

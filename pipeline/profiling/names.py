@@ -53,6 +53,11 @@ NAMES: dict[str, tuple[str, ...]] = {
     "debit": ("debit", "debits", "dr", "debit amount", "debiet", "soll", "débit", "debe", "débito", "dare"),
     "credit": ("credit", "credits", "cr", "credit amount", "krediet", "haben", "crédit", "haber", "crédito", "avere"),
     "mark": ("dr cr", "drcr", "debit credit", "cr dr", "d c", "soll haben", "sign"),
+    "remark": (
+        "remark", "remarks", "note", "notes", "comment", "comments", "memo", "opmerking", "opmerkings", "opmerkingen", "nota",
+        "notas", "bemerkung", "bemerkungen", "anmerkung", "kommentar", "remarque", "remarques", "commentaire", "commentaires",
+        "comentario", "comentarios", "observaciones", "observação", "observações", "osservazioni",
+    ),
     "region": ("country", "country code", "region", "land", "pays", "país", "paese"),
     "billing_id": ("billing id", "moment id"),
 }  # fmt: skip

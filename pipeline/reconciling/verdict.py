@@ -9,10 +9,10 @@ from pipeline.outcomes import UNEXPLAINED, Discrepancy
 #: What nobody may wave through: money or a customer is where it was not meant.
 _OUT_OF_BALANCE = (Discrepancy.MISSING, Discrepancy.UNKNOWN, Discrepancy.TWICE, Discrepancy.BALANCE)
 _NOT_BY_LOOK_UP = {
-    Discrepancy.UNKNOWN: "a look-up knows nothing of customers that we never named, and what was refused, held or never sent is not looked up",
-    Discrepancy.TWICE: "a look-up answers with one customer",
+    Discrepancy.UNKNOWN: "lookups ask only for customers that we sent",
+    Discrepancy.TWICE: "a lookup returns one customer",
     Discrepancy.ANOTHER_RUN: "only our own customers are looked up",
-    Discrepancy.CHANGED: "a look-up tells no time of change, so a balance that moved only differs",
+    Discrepancy.CHANGED: "lookups carry no timestamps, so later changes count as differences",
 }
 _NAMED = 5  #: fields, in the verdict
 _WORDS = {

@@ -139,7 +139,7 @@ def reasons_in_words(reasons: Mapping[str, int]) -> str:
     """Reasons with counts on one line: `18 VALIDATE.PHONE_NOT_VALID (phone), 12 VALIDATE.EMAIL_MALFORMED (email)`."""
     words = [f"{grouped_digits(rows)} {_with_column(reason)}" for reason, rows in list(reasons.items())[:_MOST_REASONS]]
     left = len(reasons) - len(words)
-    return ", ".join([*words, *([f"{left} more reasons"] if left > 0 else [])])
+    return ", ".join([*words, *([f"{left} more reason{'s' * (left > 1)}"] if left > 0 else [])])
 
 
 def _with_column(reason: str) -> str:
@@ -154,7 +154,7 @@ def has_minor_unit(currency: str) -> bool:
 
 def currency_label(currency: str) -> str:
     """The code, or why there is none."""
-    return {NO_CURRENCY: "no currency given", NO_CODE: "text that is no code"}.get(currency, currency)
+    return {NO_CURRENCY: "no currency", NO_CODE: "no ISO 4217 code"}.get(currency, currency)
 
 
 def _of_list(title: str, name: str, content: Mapping[str, Any]) -> Account:

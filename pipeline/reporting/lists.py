@@ -11,6 +11,8 @@ from pipeline.outcomes import LISTS, Fate
 
 _SUCCESSORS = {code: f" {code} was replaced by {successor} on {day}." for code, (successor, day) in WITHDRAWN.items()}
 
+_CELLS_IN_TEXT = "Fill in the columns of this row from _import_text."
+
 
 def listed(name: str, records: pl.DataFrame, fates: pl.DataFrame, columns: Sequence[str], run_id: str) -> pl.DataFrame:
     """One part of a list: the supplier's own columns and text in their order, then ours; the order of the rows stays.
@@ -27,7 +29,7 @@ def listed(name: str, records: pl.DataFrame, fates: pl.DataFrame, columns: Seque
         "_import_fate": fates["fate"],
         "_import_reasons": told["causes"],
         "_import_explanation": told["sentences"],
-        "_import_hint": _hints(told["hints"], records["clue"].filter(is_here)),
+        "_import_hint": _hints(told["hints"], records["clue"].filter(is_here), records["text"].filter(is_here)),
         "_import_billing_said": fates.select(pl.when(asked).then("detail")).to_series(),
         "_import_same_as": fates["same_as"],
         **({"_import_differs": fates["differs"].list.join(", ")} if name == "held" else {}),
@@ -65,9 +67,11 @@ def _told(reasons: pl.Series) -> pl.DataFrame:
     return given.select("causes").join(in_words, on="causes", how="left", maintain_order="left")
 
 
-def _hints(hints: pl.Series, clues: pl.Series) -> pl.Series:
-    """How to mend each row, and behind it what was seen in its texts."""
-    both = pl.DataFrame({"hints": hints, "clues": clues})
-    return both.select(
-        pl.concat_str("hints", "clues", separator=" ", ignore_nulls=True).str.strip_chars(" ")
+def _hints(hints: pl.Series, clues: pl.Series, texts: pl.Series) -> pl.Series:
+    """How to mend each row, what was seen in its texts, and where the cells of an unreadable record are."""
+    table = pl.DataFrame({"hints": hints, "clues": clues, "texts": texts}).with_columns(
+        cells=pl.when(pl.col("texts").is_not_null()).then(pl.lit(_CELLS_IN_TEXT))
+    )
+    return table.select(
+        pl.concat_str("hints", "clues", "cells", separator=" ", ignore_nulls=True).str.strip_chars(" ")
     ).to_series()

@@ -66,10 +66,10 @@ def verdict_on_period(content: Mapping[str, Any]) -> str:
     if not once["conservation"]["holds"]:
         return "The figures of these runs do not add up to their files: do not sign this report."
     ended = (
-        (sum(once["fates"][fate] for fate in _THERE), "were created by us"),
-        (sum(once["fates"][fate.value] for fate in LISTS["skipped"]), "were skipped"),
-        (once["fates"][SUPERSEDED], "were settled by another row of their reference"),
-        (sum(once["fates"][fate] for fate in OPEN_FATES), "wait for somebody"),
+        (sum(once["fates"][fate] for fate in _THERE), "created by us"),
+        (sum(once["fates"][fate.value] for fate in LISTS["skipped"]), "skipped"),
+        (once["fates"][SUPERSEDED], "settled by another row of the same reference"),
+        (sum(once["fates"][fate] for fate in OPEN_FATES), "open"),
     )
     told = ", ".join(f"{grouped_digits(number)} {words}" for number, words in ended if number) or "none ended anywhere"
     cents = "" if content["without_sums"] else " and every cent that can be read"

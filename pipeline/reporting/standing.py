@@ -42,7 +42,7 @@ def standing(
         return Standing(
             "broken", mark, str(reconciliation["verdict"]), f"The import by itself: {verdict} {since}".strip()
         )
-    against = "" if reconciliation is None else f"Held against billing: {reconciliation['verdict']}"
+    against = "" if reconciliation is None else f"Compared with billing: {reconciliation['verdict']}"
     beneath = " ".join(part for part in (since, against) if part)
     fates = now or content["fates"]
     if not planned and (fates.get("in_doubt") or fates.get("not_attempted", 0) > deferred(content)):
@@ -63,7 +63,8 @@ def since_then(later: Iterable[Mapping[str, Any]], now: Mapping[str, int]) -> st
         return ""
     words = ", ".join(f"{grouped_digits(records)} {fate.replace('_', ' ')}" for fate, records in sorted(moved.items()))
     left = sum(now.get(fate, 0) for fate in OPEN_FATES)
-    state = f"of this run {grouped_digits(left) if left else 'nothing'} is open"
+    records = f"{grouped_digits(left)} {'record' if left == 1 else 'records'}" if left else "nothing"
+    state = f"{records} of this run {'are' if left > 1 else 'is'} open"
     return f"Since then, by later runs: {words}; {state}."
 
 
@@ -112,7 +113,7 @@ def reservations(
     if fates["created_different"]:
         yield f"{grouped_digits(fates['created_different'])} customers were created with other content than was sent"
     if reconciliation is not None and reconciliation["exit_code"]:
-        yield f"held against billing: {reconciliation['verdict'].rstrip('.')}"
+        yield f"compared with billing: {reconciliation['verdict'].rstrip('.')}"
     for other in others:
         if other["exit_code"] == 7 and other["reconciliation_id"] != (reconciliation or {}).get("reconciliation_id"):
             yield f"{other['reconciliation_id']} found it out of balance"

@@ -174,7 +174,11 @@ def _ended(content: dict[str, Any]) -> list[str]:
 def _accounted_for(content: dict[str, Any]) -> str:
     """The part of the sentence that says what can be signed."""
     fates, unread = content["fates"], sum(content["amounts_unreadable"].values())
-    cents = f"cent that can be read ({grouped_digits(unread)} amounts cannot), is" if unread else "cent is"
+    cents = (
+        f"cent that can be read ({grouped_digits(unread)} amount{'s' * (unread > 1)} cannot), is"
+        if unread
+        else "cent is"
+    )
     told = f"every record{',' if unread else ''} and every {cents} accounted for"
     unfinished = fates["in_doubt"] or fates["not_attempted"] > deferred(content)
     return f"{told}, but the run is not finished: resume it" if unfinished else told

@@ -35,9 +35,9 @@ class Widths:
         """Refuse the file where a delimiter that was found does not fit most of it."""
         if "delimiter" in dialect.found and self.records >= _ENOUGH_RECORDS and 2 * self.others > self.records:
             raise SourceError(
-                f"{path}: {self.others} of {self.records} records do not have the header's {width} fields where "
-                f"{dialect.delimiter!r} parts them; nothing was sent. Declare what does in the config: source.delimiter "
-                f"(declaring {dialect.delimiter!r} sets those records aside, one by one)"
+                f"{path}: {self.others:,} of {self.records:,} records do not have the header's {width} field{'s' * (width != 1)}, taking "
+                f"{dialect.delimiter!r} as the delimiter; nothing was sent. Declare the right one in the config: source.delimiter "
+                f"(inspect and init: --delimiter). To reject only those records, declare {dialect.delimiter!r}"
             )
 
 
@@ -69,7 +69,10 @@ class Spelling:
     def way_out(self) -> str:
         """What may be declared."""
         encoding = suggested_encoding(self.examples)
-        return f"It may be {encoding}; if it is, declare that in the config: source.encoding: {encoding}"
+        return (
+            f"It may be {encoding}; if so, declare source.encoding: {encoding} in the config (inspect and init: "
+            f"--encoding {encoding})"
+        )
 
     @property
     def why(self) -> str:
@@ -82,9 +85,9 @@ class Spelling:
         """Refuse a file that is in another encoding altogether; some bad lines in a UTF-8 file are bad lines."""
         if self.bad > 1 and self.bad > self.good:
             raise NotUtf8(
-                f"{path}: not UTF-8: {self.bad} lines are not, the first at byte {self.first}, and "
-                f"{self.good or 'no'} other{'s' * (self.good != 1)} with letters beyond ASCII; nothing was sent. "
-                f"{self.way_out} (source.encoding: utf-8 sets those lines aside, one by one)",
+                f"{path}: not UTF-8: {self.bad:,} lines hold other bytes, the first at byte {self.first:,}, and "
+                f"{self.good or 'no'} line{'s' * (self.good != 1)} with letters beyond ASCII {'is' if self.good == 1 else 'are'} UTF-8; nothing was sent. "
+                f"{self.way_out}. To reject only those lines, declare source.encoding: utf-8",
                 suggested_encoding(self.examples),
             )
 

@@ -149,7 +149,7 @@ def _delimiter(first: _Head, quote: str, expected: frozenset[str]) -> tuple[str,
             return max(named, key=lambda mark: named[mark]), f"by it the header names {best} of the columns we look for"
     shares = {mark: _agreement(filled, patterns) for mark, patterns in grammars.items()}
     found = max(DELIMITERS, key=lambda mark: (shares[mark], -DELIMITERS.index(mark)))
-    return found, f"by it {shares[found]:.0%} of the first lines have equally many fields, and more than one"
+    return found, f"{shares[found]:.0%} of the first lines have the same number of fields"
 
 
 def _agreement(texts: Sequence[str], patterns: Grammar) -> float:
@@ -189,10 +189,11 @@ def _better_header(first: _Head, patterns: Grammar, expected: frozenset[str]) ->
     if most > max(named[begin], 1) or (most and not named[begin]):
         candidates = [at for at in filled if named[at] == most]
     elif not most:
-        widths = {at: patterns.width(first.texts[at]) for at in first.filled}
+        # The lines of a record that spans several are none of their own, and have no width.
+        widths = {at: width for at in first.filled if (width := patterns.width(first.texts[at]))}
         usual = Counter(width for width in widths.values() if width > 1).most_common(1)
-        if usual and 2 * usual[0][1] >= len(widths) and widths[begin] != usual[0][0]:
-            candidates = [at for at in filled if widths[at] == usual[0][0]][:1]
+        if usual and 2 * usual[0][1] >= len(widths) and widths.get(begin) != usual[0][0]:
+            candidates = [at for at in filled if widths.get(at) == usual[0][0]][:1]
     return next((first.starts[at] for at in candidates if _is_header(first, at, patterns, expected)), None)
 
 

@@ -1,7 +1,8 @@
 """Which row of a sheet is the header, and the names of its columns."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from statistics import median_low
 
 from pipeline.customer import FIELDS, is_import_column
 from pipeline.errors import NoHeader, SourceError
@@ -61,8 +62,8 @@ def _advice(rows: Sequence[Row], layout: Layout | None) -> str:
     skip = better.number - 1
     return (
         f". Row {better.number} looks more like the header: if the {skip} row{'s' * (skip > 1)} before it "
-        f"{'are' if skip > 1 else 'is'} no part of the table, skip them: --skip-lines {skip}, or source.skip_lines: {skip} "
-        "in the config"
+        f"{'are' if skip > 1 else 'is'} no part of the table, declare that: source.skip_lines: {skip} in the config "
+        f"(inspect and init: --skip-lines {skip})"
     )
 
 
@@ -93,21 +94,14 @@ def _better_header(rows: Sequence[Row], layout: Layout | None) -> Row | None:
         return rows[named.index(max(named))]
     if max(named) or not _is_title(rows):
         return None
-    row = next(_of_usual_width(rows))
+    row = next(row for row in rows if _width(row) >= _usual_width(rows[1:]))
     below = [_texts(other) for other in rows if other.number > row.number]
     return row if likeness_of(_texts(row), below) is Likeness.HEADER else None
 
 
-def _of_usual_width(rows: Sequence[Row]) -> Iterator[Row]:
-    usual = _usual_width(rows[1:])
-    return (row for row in rows if _width(row) == usual)
-
-
 def _usual_width(rows: Sequence[Row]) -> int:
-    """The most frequent number of filled cells, where at least half of the rows have it; else 0."""
-    widths = Counter(map(_width, rows))
-    usual, times = widths.most_common(1)[0] if widths else (0, 0)
-    return usual if 2 * times >= len(rows) else 0
+    """How many cells the middle one of the rows fills: cells may be empty anywhere."""
+    return median_low(map(_width, rows))
 
 
 def _width(row: Row) -> int:

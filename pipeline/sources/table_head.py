@@ -92,11 +92,9 @@ class HeadFinder:
             if better is None:
                 raise
             why = f"{where}: this line does not name the columns" if isinstance(refused, NoHeader) else str(refused)
-            skip = self.declared.skip_lines + better
-            raise SourceError(
-                f"{why}. Line {skip + 1} looks more like the header: if the {skip} line{'s' * (skip > 1)} before it "
-                f"{'are' if skip > 1 else 'is'} no part of the table, declare it in the config: source.skip_lines: {skip}"
-            ) from None
+            raise SourceError(f"{why}{self._advice(better)}") from None
+        if better is not None and self.declared.header is None and len(names.used) == 1:
+            raise SourceError(f"{where}: this line is one text above several columns{self._advice(better)}")
         if self.findings.is_shifted:
             raise SourceError(
                 f"{where}: each record has one field more than this header has names, and that field is empty, so all "
@@ -104,6 +102,15 @@ class HeadFinder:
                 "declare it in the config: source.trailing_delimiter: true"
             )
         return names
+
+    def _advice(self, better: int) -> str:
+        """What to declare where a line below the first is more like a header."""
+        skip = self.declared.skip_lines + better
+        return (
+            f". Line {skip + 1} looks more like the header: if the {skip} line{'s' * (skip > 1)} before it "
+            f"{'are' if skip > 1 else 'is'} no part of the table, declare that: source.skip_lines: {skip} in the config "
+            f"(inspect and init: --skip-lines {skip})"
+        )
 
     def _without_header(self, first: str) -> Head:
         dialect = self.findings.dialect

@@ -25,6 +25,7 @@ _COLUMN = 44  #: where the remarks begin
 class Draft:
     """A config that was guessed, as text, and what it says."""
 
+    source: Path  #: the file that it was guessed from
     path: Path | None
     text: str
     guesses: Guesses
@@ -37,7 +38,7 @@ class Draft:
             "path": str(self.path) if self.path else None,
             "guesses": [{"field": one.field, "value": one.value, "sure": one.sure, "why": one.why} for one in told],
             "absent": self.guesses.absent,
-            "to_be_said": self.guesses.to_be_said,
+            "open": self.guesses.todo_count,
             "not_sent": self.guesses.left_out,
         }
 
@@ -53,7 +54,7 @@ def draft_config(
 ) -> Draft:
     """Read a file to its end and write a config for it to `output`, with the schema beside it (None: write nothing)."""
     if output is not None and output.exists() and not force:
-        raise OutputRefused(f"{output} is there already; say --force to replace it, or --output with another name")
+        raise OutputRefused(f"{output} exists: replace it with --force, or name another file with --output")
     found, guessed = _inspected(path, settings, stopping, watch)
     guesses = guess(found.profile)
     text = "\n".join(_lines(found, guesses, settings, guessed)) + "\n"
@@ -62,7 +63,7 @@ def draft_config(
         schema = output.parent / _SCHEMA
         if not schema.exists():
             write_bytes(schema, (json.dumps(config_schema(), indent=2, ensure_ascii=False) + "\n").encode())
-    return Draft(output, text, guesses, guessed.get("encoding"))
+    return Draft(path, output, text, guesses, guessed.get("encoding"))
 
 
 def _inspected(
@@ -87,17 +88,18 @@ def _inspected(
 def _lines(found: Inspection, guesses: Guesses, settings: Settings, guessed: Mapping[str, str]) -> Iterator[str]:
     yield f"# yaml-language-server: $schema={_SCHEMA}"
     yield "#"
-    yield f"# Guessed from {found.file.name} ({found.profile.records} records). Each line says how sure it is: look at them all, then"
+    yield f"# Guessed from {found.file.name} ({_records(found)})."
+    yield "# Each remark says how sure the guess is: sure, likely, a guess, or open. Decide the open ones, check the others, then:"
     yield "#   pipeline plan FILE --config THIS_FILE --sandbox"
     yield ""
-    yield _remarked("environment: sandbox", "a name of its own for each place where customers are created")
-    yield _remarked("merchant: example", "to be said: the merchant account; part of every idempotency key")
-    yield _remarked("address: sandbox", "where billing is; sandbox is the one to practise on")
+    yield _remarked("environment: sandbox", "a name for the place where customers are created")
+    yield _remarked("merchant: example", "open: the merchant account; part of every idempotency key")
+    yield _remarked("address: sandbox", "where billing is; sandbox is for practice")
     yield _remarked(f"home: {HOME}", "folder of ledgers, relative to this file")
-    yield _remarked(f"reports: {REPORTS}", "folder of run folders, relative to this file")
+    yield _remarked(f"reports: {REPORTS}", "folder of the runs, relative to this file")
     yield ""
     yield from _source(found, settings, guessed)
-    yield _remarked(f"region: {settings.region}", "a guess: of phone numbers in national form")
+    yield _remarked(f"region: {settings.region}", "a guess: country of phone numbers in national form")
     yield ""
     yield "mapping:"
     for one in guesses.fields:
@@ -106,8 +108,10 @@ def _lines(found: Inspection, guesses: Guesses, settings: Settings, guessed: Map
         yield "  metadata:"
         yield from (_told(f"    {_scalar(one.field)}: {_value(one.value)}", one) for one in guesses.metadata)
     if guesses.absent:
-        counts = ", ".join(f"{count:,} of {text}" for text, count in guesses.absent.items())
-        yield _remarked(f"  absent: {_value(list(guesses.absent))}", f"likely: these stand for nothing; {counts}")
+        counts = ", ".join(f"{text} ({count:,})" for text, count in guesses.absent.items())
+        yield _remarked(
+            f"  absent: {_value(list(guesses.absent))}", f"likely: these mean that nothing is given: {counts}"
+        )
     if guesses.never_sent:
         yield "  never_sent:"
         yield from (_told(f"    - {_scalar(one.value)}", one) for one in guesses.never_sent)
@@ -121,29 +125,34 @@ def _lines(found: Inspection, guesses: Guesses, settings: Settings, guessed: Map
             yield f"# {told}: {', '.join(map(_shown, names))}"
 
 
+def _records(found: Inspection) -> str:
+    readable, unreadable = found.profile.records, len(found.unreadable)
+    return f"{readable:,} records, {unreadable:,} more are unreadable" if unreadable else f"{readable:,} records"
+
+
 def _source(found: Inspection, settings: Settings, guessed: Mapping[str, str]) -> Iterator[str]:
     how, why = found.file.written, found.file.why
     lines = []
     if "delimiter" in how:
         lines.append(
-            _remarked(f"  delimiter: {_scalar(how['delimiter'])}", f"sure: {why.get('delimiter', 'as you say')}")
+            _remarked(f"  delimiter: {_scalar(how['delimiter'])}", f"sure: {why.get('delimiter', 'as declared')}")
         )
         lines.append(_remarked(f"  encoding: {how['encoding']}", _encoding(how, why, guessed)))
     if "sheet" in how:
-        lines.append(_remarked(f"  sheet: {_scalar(how['sheet'])}", f"sure: {why.get('sheet', 'as you say')}"))
+        lines.append(_remarked(f"  sheet: {_scalar(how['sheet'])}", f"sure: {why.get('sheet', 'as declared')}"))
     if "header" in guessed:
         lines.append(_remarked(f"  header: {guessed['header']}", "a guess: the first line looks like a record"))
     said = settings.source.model_dump(exclude_defaults=True, exclude={"delimiter", "encoding", "sheet"})
-    lines += [_remarked(f"  {name}: {_value(value)}", "as you say") for name, value in said.items()]
+    lines += [_remarked(f"  {name}: {_value(value)}", "as declared") for name, value in said.items()]
     if lines:
         yield from ("source:", *lines, "")
 
 
 def _encoding(how: Mapping[str, str], why: Mapping[str, str], guessed: Mapping[str, str]) -> str:
     if "encoding" in guessed:
-        return "a guess: the file is not UTF-8, and in this its letters are likely"
+        return "a guess: the file is not UTF-8, and its letters fit this encoding"
     sure = "a guess" if "not_in_encoding" in how else "sure"
-    return f"{sure}: {why.get('encoding', 'as you say')}"
+    return f"{sure}: {why.get('encoding', 'as declared')}"
 
 
 def _guessed(one: Guess) -> Iterator[str]:
@@ -170,7 +179,7 @@ def _value(value: Any) -> str:
         case bool() | int():
             return str(value).lower()
         case dict():
-            return "{" + ", ".join(f"{key}: {_value(inner)}" for key, inner in value.items()) + "}"
+            return "{" + ", ".join(f"{_scalar(str(key))}: {_value(inner)}" for key, inner in value.items()) + "}"
         case list():
             return "[" + ", ".join(map(_value, value)) + "]"
         case _:

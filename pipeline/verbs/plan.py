@@ -129,7 +129,7 @@ def _plan(
 
     def counted() -> Iterator[tuple[SourceFile, Layout, pl.DataFrame]]:
         for file, batch in profile.timed("read", read(files, batch_bytes)):
-            layout = layout_of(settings.mapping, files[0].columns, file.format)
+            layout = layout_of(settings.mapping, files[0].columns, returns.format_of(file, batch.records))
             records = returns.take(batch.records, files[0].columns, layout) if came_back(file) else batch.records
             with profile.stage("total", records.height):
                 by_file[file.name].add(records, layout)
@@ -191,7 +191,7 @@ def _plan(
         "mapping": described_layout(settings.mapping),
         "absent_texts": dict(sorted(absent.items())),
         "references": _references(known),
-        "inputs": [_described(file, by_file[file.name]) for file in files],
+        "inputs": [_described(file, by_file[file.name], returns) for file in files],
         "findings": [_told(finding) for finding in findings if finding is not None],
         "control_totals": [{**asdict(one), "holds": one.holds} for one in stated if isinstance(one, Held)],
         "columns": files[0].columns,
@@ -333,7 +333,7 @@ def _references(known: References | None) -> dict[str, Any] | None:
     return {"version": known.version, "rows": known.rows, "loaded_at": known.loaded_at} if known else None
 
 
-def _described(file: SourceFile, totals: ControlTotals) -> dict[str, Any]:
+def _described(file: SourceFile, totals: ControlTotals, returns: Returns) -> dict[str, Any]:
     return {
         "path": str(file.path),
         "name": file.name,
@@ -347,4 +347,5 @@ def _described(file: SourceFile, totals: ControlTotals) -> dict[str, Any]:
         "debits": dict(totals.debits),
         "credits": dict(totals.credits),
         "came_back": came_back(file),
+        **({"of_workbooks": True} if returns.of_workbooks.get(file.name) else {}),
     }

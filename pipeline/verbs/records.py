@@ -49,6 +49,8 @@ def _with_payloads(customers: pl.DataFrame, reasons: pl.Series) -> pl.DataFrame:
             .when(pl.col("reasons").list.len() > 0)
             .then(pl.lit(Fate.INVALID.value))
         )
+        # A default of the config is no currency of a record that nobody could read.
+        .with_columns(currency=pl.when(~unreadable).then("currency"))
         .with_columns(payload=pl.when(pl.col("fate").is_null()).then(payload_expression(customers.columns)))
         .drop("reason", "line", *_between_stages(customers.columns))
         .collect()

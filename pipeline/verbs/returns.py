@@ -10,6 +10,7 @@ from pipeline.layout import Layout
 from pipeline.outcomes import Alarm, Finding
 from pipeline.returning import CELLS, compare
 from pipeline.run_folder import RunFolder
+from pipeline.sources import SourceFile, came_back
 
 _VERDICTS = {
     "restored": Alarm.RETURN_CELLS_RESTORED,
@@ -25,7 +26,24 @@ class Returns:
     def __init__(self, reports: Path) -> None:
         self._reports = reports
         self.cells = pl.DataFrame(schema=CELLS)
+        self.of_workbooks: dict[str, bool] = {}  #: by the name of a list: whether its rows come from workbooks
         self._unknown = 0
+
+    def format_of(self, file: SourceFile, records: pl.DataFrame) -> str:
+        """The format that the amounts of a file have: that of its originals where it is a list that came back."""
+        if not came_back(file):
+            return file.format
+        if file.name not in self.of_workbooks:
+            runs = records["origin_run"].drop_nulls().unique().to_list()
+            self.of_workbooks[file.name] = bool(runs) and all(map(self._read_workbooks, runs))
+        return "excel" if self.of_workbooks[file.name] else file.format
+
+    def _read_workbooks(self, run_id: str) -> bool:
+        try:
+            inputs = RunFolder.find(self._reports, run_id).read_plan()["inputs"]
+        except RunNotFound:
+            return False
+        return all(one["format"] == "excel" or one.get("of_workbooks") for one in inputs)
 
     def take(self, records: pl.DataFrame, columns: Sequence[str], layout: Layout) -> pl.DataFrame:
         """A batch of a list that came back -> the records as they are to be taken."""
@@ -44,7 +62,8 @@ class Returns:
                 rows = ", ".join(found["row_id"].unique(maintain_order=True).head(_NAMED))
                 columns = ", ".join(found["column"].unique(maintain_order=True).head(_NAMED))
                 yield Finding(
-                    alarm, f"{found.height:,} cells (columns {columns}; rows such as {rows}): see returned.csv"
+                    alarm,
+                    f"{found.height:,} cell{'s' * (found.height > 1)} (columns: {columns}; rows such as {rows}): see returned.csv",
                 )
         if self._unknown:
             yield Finding(Alarm.RETURN_ORIGINALS_UNKNOWN, f"{self._unknown:,} rows")

@@ -148,7 +148,7 @@ def _appearance(run: RunFolder, record: dict[str, Any], pii: Pii, key: bytes) ->
         name: None if value is None else str(value)
         for name, value in record.items()
         if name not in _NOT_SAID
-        and not name.startswith(("given.", "mapped.", "kind.", "sensitive."))
+        and not name.startswith(("given.", "mapped.", "kind.", "sensitive.", "phone_"))
         and name != "part"
     }
     return Appearance(

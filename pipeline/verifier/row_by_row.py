@@ -80,7 +80,7 @@ def walk(
             if row.fate == Fate.DUPLICATE_IN_FILE.value:
                 repeats[row.row_id] = (row.ours["same_as"], identity["fingerprint"])
         if amounts is not None:
-            _add(amounts, row, columns, found, in_workbook=inputs[row.place[0]].get("format") == "excel")
+            _add(amounts, row, columns, found, in_workbook=_is_of_workbooks(inputs[row.place[0]]))
     while at < len(inputs):
         _finish(reading, inputs, at, found)
         at += 1
@@ -89,6 +89,11 @@ def walk(
         found.notes.note("rows", f"rows.parquet: {more['row_id']} is in no list")
     found.notes.note("fates", _repeats_nothing(folder, repeats))
     return found
+
+
+def _is_of_workbooks(file: dict[str, Any]) -> bool:
+    """Whether a file is a workbook, or a list of rows that came from one."""
+    return file.get("format") == "excel" or bool(file.get("of_workbooks"))
 
 
 def _opened(file: dict[str, Any], plan: dict[str, Any], found: Recomputed) -> Lines | Table | None:

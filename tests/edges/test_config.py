@@ -86,7 +86,7 @@ def test_three_faults_are_three_faults_each_at_its_line_and_column(tmp_path):
         ("", "1:1: environment is missing"),
         ("environment: t\n", "1:1: merchant is missing"),
         ("environment: t\nmerchant: M\n", "2:11: merchant: string should match"),
-        ("environment: t\nmerchant: m\nenvironment: u\n", "3:1: environment was said before, in line 1"),
+        ("environment: t\nmerchant: m\nenvironment: u\n", "3:1: environment is set twice, first in line 1"),
         ("environment: t\nmerchant: m\nmapping:\n  name: {}\n", "4:9: mapping.name: say one of column, columns and value"),
         ("environment: t\nmerchant: m\nmapping: {name: N}\n", "3:10: mapping.external_reference is missing"),
         ("environment: t\nmerchant: m\naddress: http://example.com\n", "3:10: address: the billing address"),

@@ -34,7 +34,7 @@ def test_a_file_that_no_job_describes_is_shown_with_what_was_found_and_why(pipel
     assert found["written"] == {
         "delimiter": ";", "encoding": "utf-8", "line_end": "LF or CRLF", "found": "encoding delimiter",
     }  # fmt: skip
-    assert "equally many fields" in found["why"]["delimiter"]
+    assert "the same number of fields" in found["why"]["delimiter"]
     assert found["lines"] == {"physical": 7, "header": 1, "skipped": 0, "blank": 1, "records": 5}
     assert (found["records"], found["unreadable"]) == (4, 1)
     assert found["unreadable_lines"] == [
@@ -109,3 +109,19 @@ def test_lines_around_the_table_are_skipped_where_that_is_said(pipeline, tmp_pat
     found = inspected(pipeline, file, "--skip-lines", "2", "--footer-lines", "1")
 
     assert found["lines"] == {"physical": 5, "header": 1, "skipped": 3, "blank": 0, "records": 1}
+
+
+def test_titles_above_a_table_are_advised_to_be_skipped(pipeline):
+    header = "ACCOUNT_NO;FIRSTNAME;LASTNAME;EMAIL;DEBIT;REMARK\n"
+    remarks = ('"moved\nto Paarl"', "", "paid")
+    table = header + "".join(f"00{n};Ann;Nkosi;;{n},50;{remarks[n % 3]}\n" for n in range(20))
+    for titles in ("Debtors\n", "Debtors of November\nall branches\n", "Debtors\n\n\n"):
+        path = pipeline.folder / "f.csv"
+        path.write_text(titles + table)
+        skip = titles.count("\n")
+        for command in ("inspect", "init"):
+            refused = pipeline(command, path)
+            assert refused.returncode == 4
+            assert f"Line {skip + 1} looks more like the header" in refused.stderr
+            assert f"source.skip_lines: {skip} in the config (inspect and init: --skip-lines {skip})" in refused.stderr
+        assert pipeline("inspect", path, "--skip-lines", str(skip)).returncode == 0

@@ -486,6 +486,24 @@ def test_a_chart_sheet_beside_the_table_is_no_choice(tmp_path):
         read_all(path, Declared(sheet="Chart"))
 
 
+def test_titles_above_a_table_with_empty_cells_are_advised_to_be_skipped(pipeline):
+    """Records of real tables fill different numbers of cells."""
+    header = ["ACCOUNT_NO", "FIRSTNAME", "LASTNAME", "EMAIL", "DEBIT", "CREDIT", "REMARK"]
+    rows = [
+        [f"00{n}", "Ann", "Nkosi", *[None, "a@example.com"][n % 2 :], n * 1.5, *[None] * (n % 3)] for n in range(20)
+    ]
+    path = pipeline.folder / "b.xlsx"
+    for titles in (["Debtors"], ["Debtors of November", "all branches"], ["a", "b", "c"]):
+        with xlsxwriter.Workbook(path) as book:
+            page = book.add_worksheet()
+            for at, row in enumerate([*[[title] for title in titles], header, *rows]):
+                page.write_row(at, 0, row)
+        refused = pipeline("init", path, "--force")
+        assert refused.returncode == 4
+        assert f"Row {len(titles) + 1} looks more like the header" in refused.stderr
+        assert pipeline("init", path, "--skip-lines", str(len(titles)), "--force").returncode == 0
+
+
 def test_a_sheet_whose_rows_are_missing_is_refused(tmp_path):
     path = Book(changes={"book_links": ('Id="sheet"', 'Id="other"')}).write(tmp_path / "b.xlsx")
 
@@ -506,7 +524,10 @@ def test_rows_above_the_header_are_advised_to_be_skipped(pipeline):
         refused = pipeline("plan", path, "--config", "job.yaml")
         assert refused.returncode == 4
         assert f"Row {len(title) + 1} looks more like the header" in refused.stderr
-        assert f"--skip-lines {len(title)}, or source.skip_lines: {len(title)}" in refused.stderr
+        assert (
+            f"source.skip_lines: {len(title)} in the config (inspect and init: --skip-lines {len(title)})"
+            in refused.stderr
+        )
         assert "Ann" not in refused.stderr
         looked = pipeline("inspect", path)
         assert (looked.returncode, "--skip-lines" in looked.stderr) == (4, True)

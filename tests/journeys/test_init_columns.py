@@ -278,7 +278,7 @@ def test_mojibake_texts_that_stand_for_nothing_are_proposed_as_absent_with_their
     text, mapping = drafted(pipeline, "mojibake")
 
     assert mapping["absent"] == ["NULL", r"\\N", "#N/A", "nan"]
-    assert "1 of NULL" in text
+    assert "NULL (1)" in text
     assert "Dahl" not in text
     pipeline("plan", "c.csv", "--config", "job.yaml")
     assert json.loads((pipeline.newest() / "plan.json").read_text())["absent_texts"] == {
@@ -320,7 +320,7 @@ def test_a_column_of_debit_and_credit_marks_says_the_sign_or_leaves_it_open(text
     [balance] = [one for one in found.fields if one.field == "balance"]
 
     assert balance.value["marks"] == marks
-    assert balance.sure == ("likely" if "credit" in marks else "to be said")
+    assert balance.sure == ("likely" if "credit" in marks else "open")
     assert found.metadata == []
     if "credit" in marks:
         Layout.model_validate({"external_reference": "ref", "balance": balance.value})

@@ -96,7 +96,7 @@ def test_held_and_dropped_a_settled_conflict_is_closed_on_every_page(merchant):
         row[0]: int(row[1]) for row in merchant.book(first)["Fates now"].iter_rows(min_row=2, values_only=True)
     } == now
     assert (code, span["open"], some(span["once"]["fates"])) == (0, [], now)
-    assert "wait for somebody" not in span["verdict"]
+    assert " open" not in span["verdict"]
     assert (exit_code, {step["step"]: step["records"] for step in reconciled["bridge"]}) == (
         0, {"read": 2, "superseded": -1, "expected": 1, "found": 1},
     )  # fmt: skip
@@ -113,12 +113,12 @@ def test_a_report_made_anew_shows_what_became_of_records_that_were_mended_later(
 
     assert 'data-then="invalid" data-now="created"' in page
     assert f"../{second}/report.html" in page
-    assert "Since then, by later runs: 2 created; of this run 1 is open." in page
+    assert "Since then, by later runs: 2 created; 1 record of this run is open." in page
     assert "1 still in <a" in page
     merchant.feed_back("last.csv", mended[2:])
     page = merchant.page(first)
-    assert "of this run nothing is open" in page
-    assert "mend them there" not in page
+    assert "nothing of this run is open" in page
+    assert "correct and feed the file back" not in page
     assert counted(page, "data-fate") == {"created": 2, "invalid": 3}
     assert counted(page, "data-overall") == {"created": 5}
 

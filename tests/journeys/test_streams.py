@@ -52,7 +52,7 @@ def stopped(stream, *arguments):
     result = stream("run", *arguments, "--config", "job.yaml", "--yes")
     assert customers(stream) == before
     assert result.returncode == 3, result.stdout + result.stderr
-    told = result.stderr.split("ThresholdExceeded: ")[1]
+    told = result.stderr.split("Error: ")[1]
     return {line.split(": ")[0] for line in told.splitlines() if not line.startswith("Nothing was sent")}
 
 

@@ -84,7 +84,7 @@ def test_mended_rows_are_linked_to_what_they_were_and_counted_once(there):
     assert set(created(there)) == {"00101", "00102", "00103"}
     status = json.loads(there("status", first, "--json").stdout)
     assert (status["came_back"], status["overall"]) == (3, {"created": 4})
-    assert "3 records came back since; all in all: 4 created" in there("status", first).stdout
+    assert "3 records came back since; all together: 4 created" in there("status", first).stdout
     assert there("run", path.with_name("mended.csv"), "--sandbox", "--yes").returncode == 0  # once more changes nothing
     assert json.loads(there("status", first, "--json").stdout)["overall"] == {"created": 4}
 
@@ -193,3 +193,29 @@ def test_the_names_of_folders_are_never_patterns(inside):
     assert inside("run", "mended.csv", "--sandbox", "--yes", *reports).returncode == 0
     status = json.loads(inside("status", first.name, "--json", *reports).stdout)
     assert (status["came_back"], status["overall"]) == (3, {"created": 4})
+
+
+def test_amounts_of_a_workbook_are_read_alike_when_their_rows_come_back(tmp_path):
+    there, names = Inside(tmp_path), ["external_reference", "email", "currency", "balance"]
+    fields = "".join(f"  {name}: {name}\n" for name in names[:3])
+    (tmp_path / "job.yaml").write_text(
+        "environment: sandbox\nmerchant: m\naddress: sandbox\nmapping:\n"
+        f"{fields}  balance: {{column: balance, unit: major}}\n"
+    )
+    book = openpyxl.Workbook()
+    for at, row in enumerate([names, ["A-1", "no", "ZAR", 240], ["A-2", "no", "KES", 25.5]]):
+        book.active.append(row)
+        book.active.cell(at + 1, 4).number_format = ("@", '"R" 0.00', '"Ksh" 0.00')[at]
+    book.save(tmp_path / "book.xlsx")
+    place = ["--config", "job.yaml", "--sandbox", "--yes"]
+
+    assert there("run", "book.xlsx", *place).returncode == 1
+    for name, email in (("once.csv", "still no"), ("twice.csv", "a@example.com")):
+        _, rows = rejected(there)
+        assert [row["balance"] for row in rows] == ["R 240.00", "Ksh 25.50"]
+        assert {row["_import_reasons"] for row in rows} == {"VALIDATE.EMAIL_MALFORMED:email"}
+        (tmp_path / name).write_text(written([{**row, "email": email} for row in rows]), encoding="utf-8")
+        code = there("run", name, *place).returncode
+    assert code == 0
+    assert [there.summary()["sums"][code]["created"] for code in ("ZAR", "KES")] == [24000, 2550]
+    assert there("verify", there.newest().name).returncode == 0

@@ -117,7 +117,7 @@ def _work(work: Work, arguments: Sequence[str], folder: str, cpu: int) -> None:
 def kind_of_message(errors: str) -> str:
     """The first two lines of an error, without the names and numbers of this file, so that equal kinds are equal."""
     lines = [line for line in errors.splitlines() if line.strip()]
-    first = next((number for number, line in enumerate(lines) if "Error:" in line or "Utf8:" in line), 0)
+    first = next((number for number, line in enumerate(lines) if "Error:" in line), 0)
     line = " ".join(lines[first : first + 2]).partition(". Found:")[0].partition("; column ")[0]
     line = re.sub(r"(^|: )\S[^:]*?\.(?:csv|tsv|xls[xmb]?|parq(?:uet)?)(?:\.gz|\.zst)?: ", r"\1", line, count=1)
     line = re.sub(r"'[^']*'|\"[^\"]*\"", "…", line)

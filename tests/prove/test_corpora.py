@@ -142,9 +142,9 @@ def test_what_is_open_in_a_config_is_filled_by_a_fixed_rule():
 
 
 def test_messages_of_one_kind_are_one_class():
-    one = "SourceError: /a/b.csv: line 7: column 'x' has no name; column 'y' too. Found: x, y"
+    one = "Error: /a/b.csv: line 7: column 'x' has no name; column 'y' too. Found: x, y"
 
-    assert kind_of_message(one) == "SourceError: line N: column … has no name"
+    assert kind_of_message(one) == "Error: line N: column … has no name"
 
 
 def _spin(_arguments: object) -> int:

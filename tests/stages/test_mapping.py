@@ -449,7 +449,7 @@ def test_a_canonical_file_maps_every_column_to_itself():
         ({"balance": {"column": "A", "debit": "B", "unit": "major"}}, "say a column, or debit and credit"),
         ({"balance": {"debit": "B", "unit": "major"}}, "debit and credit go together"),
         ({"balance": {"column": "A"}}, "unit"),
-        ({"balance": {"column": "A", "unit": {"column": "U"}}}, "say major, minor, or a column with values"),
+        ({"balance": {"column": "A", "unit": {"column": "U"}}}, "set major, minor, or a column with values"),
         ({"balance": {"column": "A", "unit": "major", "thousands": "."}}, "cannot be the same"),
         ({"metadata": {"id": "PASSPORT"}, "never_sent": ["PASSPORT"]}, "never_sent are mapped: 'PASSPORT'"),
         ({"name": {"column": "A", "extract": "("}}, "is not a regular expression"),
