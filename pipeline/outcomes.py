@@ -56,7 +56,7 @@ class Reason(_Explained):
     )
     READ_CELL_FORMAT = (
         "READ.CELL_FORMAT",
-        "A cell's number format shows nothing that can be given exactly, or, of an amount, another value or sign than the cell holds.",
+        "A cell's number format shows nothing that can be given exactly, or, of an amount, another value, sign or precision than the cell holds.",
     )
     READ_CELL_MALFORMED = (
         "READ.CELL_MALFORMED",

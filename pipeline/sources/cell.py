@@ -11,6 +11,7 @@ class Trouble(Enum):
     NO_VALUE = "a formula without its result"
     FORMAT = "a format that shows no exact text"
     AMOUNT = "an amount that its format shows with another value or sign"
+    DIGITS = "an amount with more digits than the 15 that a spreadsheet shows"
     MALFORMED = "a value that is none of its type"
 
 

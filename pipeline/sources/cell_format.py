@@ -17,6 +17,7 @@ _PLAIN = re.compile(r"(-?)(0|[1-9][0-9]{0,14})(?:\.([0-9]{1,15}))?")
 _LONGEST = 400  #: characters of a number; what a spreadsheet writes has 24 at most
 _HIGHEST_EXPONENT = 308  #: of the numbers that a spreadsheet can hold
 _FORMATS_KEPT = 4096
+_LEAST_MONEY = Decimal("0.00005")  #: half of the smallest minor unit of ISO 4217, that of CLF
 _NUMBERS_KEPT = 1024  #: texts of each format; columns repeat their numbers
 
 
@@ -156,6 +157,8 @@ class _Reader:
         shown = self._write(number)
         if shown is not None and number.adjusted() >= MOST_DIGITS and shown == general_text(number):
             return shown
+        if _loses_money(stored, number):
+            return Number(Trouble.FORMAT if shown is None else shown, Trouble.DIGITS)
         amount = amount_text(shown, number, self._zero)
         if shown == amount or self._is_moment(number):
             return Trouble.FORMAT if shown is None else shown
@@ -165,6 +168,11 @@ class _Reader:
         """Whether a date or time is shown: it is no amount, and is refused as one where amounts are read."""
         chosen = section_of(self._format, number) if self._format else None
         return chosen is not None and chosen[0].shows is Shows.MOMENT
+
+
+def _loses_money(stored: str, number: Decimal) -> bool:
+    """Whether the 15 digits of a number are another amount than the stored one, and no other spelling of the same value."""
+    return abs(Decimal(stored) - number) >= _LEAST_MONEY and float(stored) != float(number)
 
 
 def _digits_of_zero(section: Section) -> str | None:

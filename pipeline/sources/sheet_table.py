@@ -19,6 +19,7 @@ _REASONS = {
     Trouble.NO_VALUE: Reason.READ_FORMULA_WITHOUT_VALUE,
     Trouble.FORMAT: Reason.READ_CELL_FORMAT,
     Trouble.AMOUNT: Reason.READ_CELL_FORMAT,
+    Trouble.DIGITS: Reason.READ_CELL_FORMAT,
     Trouble.MALFORMED: Reason.READ_CELL_MALFORMED,
 }
 _AMOUNT = "balance"  #: the canonical column of amounts
