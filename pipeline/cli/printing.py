@@ -196,8 +196,13 @@ def last_line(content: dict[str, Any]) -> str:
 
 def show_plan(planned: "PlannedRun") -> None:
     """What a plan would do."""
-    show_report(planned.report.content)
-    say(f"nothing was sent; to do it: {suggested('apply', planned.run_id)}")
+    from pipeline.verbs.apply import accepting, open_alarms
+
+    content = planned.report.content
+    show_report(content)
+    alarms = open_alarms(content["findings"], content["accepted"])
+    goal = "proceed anyway" if alarms else "do it"
+    say(f"nothing was sent; to {goal}: {suggested('apply', planned.run_id, *accepting(alarms))}")
 
 
 def show_profile(stages: dict[str, dict[str, Any]]) -> None:

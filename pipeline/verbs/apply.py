@@ -4,7 +4,7 @@ import itertools
 import os
 import random
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -262,12 +262,20 @@ def refuse_too_many(plan: dict[str, Any], settings: Settings) -> None:
 
 def refuse_alarms(plan: dict[str, Any], settings: Settings) -> None:
     """Refuse a plan about whose files something is wrong that nobody has accepted; all of it at once."""
-    accepted = _accepted(plan, settings)
-    found = [one for one in plan["findings"] if one["stops"] and one["code"] not in accepted]
+    found = open_alarms(plan["findings"], _accepted(plan, settings))
     if found:
-        accepting = [word for code in dict.fromkeys(one["code"] for one in found) for word in ("--accept", code)]
         lines = [*(f"{one['code']}: {one['what']}" for one in found), "Nothing was sent. To proceed anyway"]
-        raise ThresholdExceeded("\n".join(lines), suggests=("apply", plan["run_id"], *accepting))
+        raise ThresholdExceeded("\n".join(lines), suggests=("apply", plan["run_id"], *accepting(found)))
+
+
+def open_alarms(findings: Sequence[dict[str, Any]], accepted: Collection[str]) -> list[dict[str, Any]]:
+    """The findings that keep a plan from being applied, as long as nobody accepts them."""
+    return [one for one in findings if one["stops"] and one["code"] not in accepted]
+
+
+def accepting(alarms: Sequence[dict[str, Any]]) -> list[str]:
+    """The options that accept these alarms, each code once."""
+    return [word for code in dict.fromkeys(one["code"] for one in alarms) for word in ("--accept", code)]
 
 
 def _accepted(plan: dict[str, Any], settings: Settings) -> dict[str, str]:

@@ -97,6 +97,18 @@ def test_a_plan_with_an_alarm_suggests_how_to_accept_it(here):
     assert here(*words).returncode == 0
 
 
+def test_a_plan_that_stops_suggests_to_apply_it_with_its_alarm_accepted(here):
+    (here.folder / "job2.yaml").write_text(CONFIG + "thresholds: {max_rejected: 0}\n")
+    (here.folder / "day_2026-11-01.csv").write_text("external_reference,email\nA,bad\nB,b@x.org\n")
+
+    stopped = here("plan", "day_2026-11-01.csv", "--config", "job2.yaml", *PLACES)
+
+    words = only(stopped)
+    assert stopped.returncode == 3
+    assert repeats(words, "--accept", "THRESHOLD.MAX_REJECTED")
+    assert here(*words).returncode == 1
+
+
 def test_a_plan_that_is_too_large_suggests_how_to_allow_it(here):
     words = only(here("run", "c.csv", "--sandbox", "--yes", "--max-creates", "2", *PLACES))
 

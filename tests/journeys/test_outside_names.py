@@ -133,3 +133,18 @@ def test_a_customer_is_known_although_a_metadata_key_at_fault_ends_like_the_refe
 
     assert "names no customer" not in loaded.stderr
     assert pipeline("references", "list").stdout.count("sandbox") == 1
+
+
+def test_runs_in_a_folder_whose_name_is_a_pattern_are_bundled_reconciled_and_verified(pipeline):
+    case("col_star", pipeline.folder)
+    places = "--home", "led{ger} *", "--reports", "out [1-9]"
+    assert pipeline("run", "c.csv", *PLACED, *places).returncode == 0
+
+    for words in (
+        ("bundle", "latest"),
+        ("reconcile", "--sandbox"),
+        ("report", "--since", "2026-01-01"),
+        ("verify", "latest"),
+    ):
+        ended = pipeline(*words, *places)
+        assert ended.returncode == 0, ended.stdout + ended.stderr

@@ -83,7 +83,7 @@ def _needles(folder: RunFolder, handed: Handed) -> Iterator[pl.DataFrame]:
     never_sent = {f"given.{column}" for column in mapping.get("never_sent", ())}
     phones = {"phone", "mapped.phone", "given.phone", *(f"given.{column}" for column in _columns(mapping.get("phone")))}
     for part in folder.parts("records"):
-        columns = pl.read_parquet_schema(part)
+        columns = pl.scan_parquet(part, glob=False).collect_schema()
         own = [name for name in columns if name.removeprefix("mapped.").removeprefix("given.") in _OWN]
         shared = [
             name

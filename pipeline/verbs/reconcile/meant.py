@@ -50,7 +50,7 @@ def fields_of(runs: Sequence[RunFolder]) -> frozenset[str]:
 
 
 def _metadata_of(run: RunFolder) -> list[str]:
-    columns = pl.read_parquet_schema(run.parts("records")[0])
+    columns = pl.scan_parquet(run.parts("records")[0], glob=False).collect_schema()
     return [name for name in columns if name.startswith(METADATA_PREFIX)]
 
 
@@ -62,7 +62,7 @@ def _added(fates: pl.DataFrame) -> Iterator[tuple[str, str, int, int]]:
 def _meant(
     run_id: str, records: Path, fates: pl.DataFrame, billing_ids: pl.Series, metadata: list[str], *, with_payloads: bool
 ) -> pl.DataFrame:
-    there = pl.read_parquet_schema(records)
+    there = pl.scan_parquet(records, glob=False).collect_schema()
     wanted = ["external_reference", "position", "name", "email", "phone", "currency", "balance"]
     wanted += [name for name in metadata if name in there] + (["payload"] if with_payloads else [])
     role = (
