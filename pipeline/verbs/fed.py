@@ -9,7 +9,7 @@ from pipeline.outcomes import LISTS, Fate
 from pipeline.reporting import Current
 from pipeline.run_folder import RunFolder
 from pipeline.verbs.report.current import reported_fates
-from pipeline.verbs.report.rows import parts_of
+from pipeline.verbs.report.rows import parts_of, table_of
 
 _FED = pl.Schema(
     {
@@ -29,7 +29,7 @@ def stage_fed(folder: RunFolder, runs: Sequence[RunFolder], current: Current) ->
     it was fed), mends (how many of its rows are records of another file).
     """
     received = _received(runs, current)
-    numbers = _Numbers({sha256: file["file"] for sha256, file in received.items()})
+    numbers = _Numbers({table: file["file"] for table, file in received.items()})
     for at, run in enumerate(runs):
         for number, part in enumerate(parts_of(run)):
             rows = current.at_their_records(part).with_columns(run=pl.lit(at), run_id=pl.lit(run.run_id))
@@ -63,7 +63,7 @@ def _followed(current: Current, first_run: str, numbers: "_Numbers") -> pl.DataF
 
 
 def _received(runs: Sequence[RunFolder], current: Current) -> dict[str, dict[str, Any]]:
-    """Every different file of these runs, by its SHA-256."""
+    """Every different file of these runs, a sheet of a workbook each; see `table_of`."""
     received: dict[str, dict[str, Any]] = {}
     of_others = current.returns.filter(pl.col("file") != pl.col("root_file"))["file"].value_counts()
     mends = dict(of_others.iter_rows())
@@ -76,9 +76,11 @@ def _received(runs: Sequence[RunFolder], current: Current) -> dict[str, dict[str
                 **described,
                 "taken_at": plan["planned_at"],
                 "times": 0,
-                "mends": mends.get(file["sha256"], 0),
+                "mends": mends.get(table_of(file), 0),
             }
-            received.setdefault(file["sha256"], new)["times"] += 1
+            known = received.setdefault(table_of(file), new)
+            # Other lines may be skipped the next time; the reading that found the most records found them all.
+            known |= {"times": known["times"] + 1, "records": max(known["records"], file["records"])}
     return received
 
 
@@ -89,7 +91,7 @@ class _Numbers:
         self._known, self._below = dict(of_the_span), -1
 
     def of(self, files: pl.Series) -> pl.Series:
-        for sha256 in files.unique(maintain_order=True).drop_nulls():
-            if sha256 not in self._known:
-                self._known[sha256], self._below = self._below, self._below - 1
+        for table in files.unique(maintain_order=True).drop_nulls():
+            if table not in self._known:
+                self._known[table], self._below = self._below, self._below - 1
         return files.replace_strict(self._known, default=None, return_dtype=pl.Int32)

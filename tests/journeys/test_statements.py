@@ -236,3 +236,42 @@ def test_figures_are_written_with_commas_and_never_with_a_narrow_space(merchant)
     assert "1,120 of 1,120 records were created" in page
     assert "1,382,707.20" in page
     assert "\u202f" not in shown + page
+
+
+def test_sheets_of_one_workbook_are_different_tables_in_every_statement(merchant):
+    book = openpyxl.Workbook()
+    book.active.title = "North"
+    south = book.create_sheet("South")
+    for sheet, rows in ((book.active, ["A1,Ann,bad", "A2,Zed,z@x.org"]), (south, ["B1,Ben,b@x.org", "B2,Cid,bad"])):
+        for row in ["external_reference,name,email", *rows]:
+            sheet.append(row.split(","))
+    book.save(merchant.pipeline.folder / "t.xlsx")
+    runs = []
+    for sheet in ("North", "South"):
+        assert merchant("run", "t.xlsx", "--sheet", sheet, *merchant.there, "--yes").returncode == 1
+        runs.append(merchant.pipeline.newest().name)
+
+    code, span = merchant.span()
+
+    assert code == 1
+    assert (span["once"]["records"], span["once"]["fates"]["created"], span["once"]["fates"]["invalid"]) == (4, 2, 2)
+    for run in runs:
+        (row,) = merchant.list_of(run, "rejected")
+        merchant.feed_back(f"{run}.csv", [{**row, "email": "ok@x.org"}])
+    assert merchant.span()[1]["once"]["fates"]["created"] == 4
+    assert all("nothing of this run is open" in merchant.page(run) for run in runs)
+
+
+def test_a_file_that_is_read_with_more_of_its_lines_the_next_time_has_each_record_once(merchant):
+    rows = ["A1,Ann,a@x.org,ZAR,1", "A2,Ben,bad,ZAR,2"]
+    job = "environment: sandbox\nmerchant: sandbox\naddress: sandbox\nsource: {footer_lines: 1}\n"
+    (merchant.pipeline.folder / "job.yaml").write_text(job)
+    (merchant.pipeline.folder / "c.csv").write_text("\n".join([HEADER, *rows]) + "\n")
+    assert merchant("run", "c.csv", "--config", "job.yaml", *merchant.there, "--yes").returncode == 0
+    merchant.run("c.csv")
+
+    code, span = merchant.span()
+
+    assert code == 1
+    fates = span["once"]["fates"]
+    assert (span["once"]["records"], fates["created"], fates["invalid"]) == (2, 1, 1)

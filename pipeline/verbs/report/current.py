@@ -14,7 +14,7 @@ from pipeline.files import sha256_of, write_bytes
 from pipeline.ledger import Ledger
 from pipeline.reporting import ORIGINS, Current, carried, settled_by_ledger
 from pipeline.run_folder import RunFolder, all_runs
-from pipeline.verbs.report.rows import rows_of
+from pipeline.verbs.report.rows import rows_of, table_of
 
 _RECORDS, _RETURNS, _MARKS = "current-records.parquet", "current-returns.parquet", "current.json"
 _WAITING = ["in_doubt", "not_attempted"]
@@ -72,7 +72,7 @@ def fates_after(runs: Sequence[RunFolder], asked: RunFolder | None = None) -> Cu
 
 def _carried(before: Current, run: RunFolder) -> Current:
     plan = run.read_json("plan.json")
-    files = frozenset(file["sha256"] for file in plan["inputs"])
+    files = frozenset(map(table_of, plan["inputs"]))
     rows = rows_of(run)
     return carried(before, run.run_id, plan["planned_at"], rows, files, _origins(run, rows))
 

@@ -46,14 +46,20 @@ def _lazy_parts(run: RunFolder) -> list[pl.LazyFrame]:
     return [placed(part, inputs).select(ROWS.keys()) for part in parts]
 
 
+def table_of(described: dict[str, Any]) -> str:
+    """What a file is known by: its SHA-256, of a workbook with the sheet that was read, for its sheets are different tables."""
+    sheet = described["written"].get("sheet")
+    return str(described["sha256"]) + (f"!{sheet}" if sheet else "")
+
+
 def placed(rows: pl.LazyFrame, inputs: Sequence[dict[str, Any]]) -> pl.LazyFrame:
-    """Rows with the SHA-256 of their file, and their place in it: what follows the file's name in the row id."""
+    """Rows with the file that they are of (see `table_of`), and their place in it: what follows the file's name in the row id."""
     file, place = pl.lit(None, pl.String), pl.lit(None, pl.String)
     for one in inputs:
         rest = pl.col("row_id").str.slice(len(one["name"]))
         is_here = pl.col("row_id").str.starts_with(one["name"]) & rest.str.slice(0, 1).is_in([":", "#", "!"])
         file, place = (
-            pl.when(is_here).then(pl.lit(one["sha256"])).otherwise(file),
+            pl.when(is_here).then(pl.lit(table_of(one))).otherwise(file),
             pl.when(is_here).then(rest).otherwise(place),
         )
     return rows.with_columns(file=file, place=place)
