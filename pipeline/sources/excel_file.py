@@ -191,7 +191,7 @@ class ExcelFile:
         self._has_header = self.declared.header != "none"
         if self.names.unnamed and self._ignores_unnamed:
             self.ignored = self._empty_unnamed()
-        table = sheet_table(self.name, self.sheet, self.header, self.columns, self.layout, any_columns=self.any_columns)
+        table = sheet_table(self.name, self.sheet, self.names, self.columns, self.layout, any_columns=self.any_columns)
         return table, head[int(self._has_header) :]
 
     def _empty_unnamed(self) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from pipeline.layout import Layout, is_canonical
 from pipeline.outcomes import Reason
 from pipeline.sources.cell import Cell, Number, Text, Trouble, shown_text
 from pipeline.sources.cell_table import reason_of, text_of_unreadable
-from pipeline.sources.names import fold_name
+from pipeline.sources.names import Names, fold_name
 from pipeline.sources.sheet_rows import Row
 from pipeline.sources.source_file import GIVEN, origins
 
@@ -32,6 +32,7 @@ class SheetTable:
     file: str
     sheet: str
     header: tuple[str, ...]
+    written: tuple[str, ...]  #: the header without the names that columns without one were given
     columns: tuple[str, ...]  #: those of the header that are the supplier's
     amounts: frozenset[int]  #: positions in the header
     sent: frozenset[int]
@@ -96,18 +97,20 @@ class SheetTable:
     def _is_header(self, row: Row) -> bool:
         """Whether a row repeats the header, in any case and with spaces around the names."""
         texts = (shown_text(cell) for cell in row.cells)
-        cells = itertools.zip_longest(texts, self.header, fillvalue="")
+        cells = itertools.zip_longest(texts, self.written, fillvalue="")
         return all(isinstance(text, str) and fold_name(text) == fold_name(str(name)) for text, name in cells)
 
 
 def sheet_table(
-    file: str, sheet: str, header: tuple[str, ...], columns: Sequence[str], layout: Layout | None, *, any_columns: bool
+    file: str, sheet: str, names: Names, columns: Sequence[str], layout: Layout | None, *, any_columns: bool
 ) -> SheetTable:
     """The table of a header, by what the job says of its columns."""
+    header = names.used
+    written = tuple("" if at in names.unnamed else name for at, name in enumerate(header, start=1))
     amounts = {_AMOUNT} if layout is None else set(layout.balance.sources if layout.balance else ())
     sent = [name for name in header if (name in layout.columns if layout else is_canonical(name))]
     asked = _positions(header, () if any_columns else sent)
-    return SheetTable(file, sheet, header, tuple(columns), _positions(header, amounts), asked)
+    return SheetTable(file, sheet, header, written, tuple(columns), _positions(header, amounts), asked)
 
 
 def _positions(header: Sequence[str], names: Iterable[str]) -> frozenset[int]:

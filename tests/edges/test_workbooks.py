@@ -408,6 +408,25 @@ def test_a_header_that_is_repeated_in_another_spelling_is_no_record(tmp_path):
     assert [record["reason"] for record in read_all(path)] == [None, "READ.REPEATED_HEADER", None]
 
 
+def test_a_header_with_a_column_without_a_name_is_recognized_where_it_is_repeated(tmp_path):
+    with xlsxwriter.Workbook(tmp_path / "b.xlsx") as book:
+        page = book.add_worksheet()
+        for at, row in enumerate(
+            (
+                ["external_reference", "", "name"],
+                ["a-1", "x", "Ann"],
+                ["EXTERNAL_REFERENCE ", "", " Name"],
+                ["a-2", "", "Ben"],
+            )
+        ):
+            page.write_row(at, 0, row)
+
+    records = read_all(tmp_path / "b.xlsx")
+
+    assert [record["reason"] for record in records] == [None, "READ.REPEATED_HEADER", None]
+    assert records[0]["given.column_2"] == "x"
+
+
 # --- Sheets ------------------------------------------------------------------------------------------------------------
 
 JOB = "environment: sandbox\nmerchant: acme\naddress: sandbox\nmapping: {external_reference: ref, name: name}\n"
