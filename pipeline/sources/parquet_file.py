@@ -23,6 +23,7 @@ from pipeline.sources.arrow_text import (
     is_float,
     is_plain_text,
     text_of,
+    without_text,
 )
 from pipeline.sources.cell_table import reason_of, text_of_unreadable
 from pipeline.sources.header import check_names, with_control_characters
@@ -182,9 +183,7 @@ class ParquetFile:
             try:
                 texts = text_of(rows.column(name))
             except pa.ArrowException:
-                raise SourceError(
-                    f"{self.path}: column {name!r} holds a {rows.schema.field(name).type} that no text says"
-                ) from None
+                raise without_text(str(self.path), name, rows.schema.field(name).type) from None
             cells[GIVEN + name] = texts.text
             undecoded |= texts.undecoded
         return pl.DataFrame({**cells, "undecoded": undecoded})

@@ -12,7 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import parquet
 
-from pipeline.sources.arrow_text import bare_type, is_bytes, is_string
+from pipeline.sources.arrow_text import bare_type, is_bytes, is_string, without_text
+from pipeline.sources.int96 import exact_moments
 from pipeline.sources.limits import MOST_BYTES_HELD, MOST_CELLS_HELD, check_limits
 from pipeline.sources.source_file import MOST_RECORDS
 
@@ -25,7 +26,7 @@ class ParquetRows:
 
     def __init__(self, file: BinaryIO, where: str, packed: int) -> None:
         self._file, self._where, self._packed = file, where, packed
-        self._content = parquet.ParquetFile(file, buffer_size=_READ_BYTES, page_checksum_verification=True)
+        self._content = _opened(file)
         self._expanded = 0
         self.schema = self._content.schema_arrow  #: the columns with their types; nested ones are one column each
         self._types = {field.name: bare_type(field.type) for field in self.schema}
@@ -34,6 +35,8 @@ class ParquetRows:
         self._leaves: dict[str, list[int]] = {
             name: [at for at, _ in found] for name, found in groupby(paths, lambda path: path[1][0])
         }
+        self._int96 = frozenset(name for name in self._types if self._is_int96(name))
+        self._in_seconds = _opened(file, coerce_int96_timestamp_unit="s") if self._int96 else self._content
 
     @property
     def stated(self) -> int:
@@ -45,7 +48,7 @@ class ParquetRows:
         waiting: list[pa.RecordBatch] = []
         size = rows = 0
         for piece in self._pieces(names, batch_bytes):
-            expanded = sum(map(_text_bytes, piece.columns))
+            expanded = sum(_text_bytes(piece.column(name)) for name in names if name not in self._int96)
             self._count(expanded)
             waiting.append(piece)
             size, rows = size + max(piece.nbytes, expanded), rows + piece.num_rows
@@ -56,13 +59,43 @@ class ParquetRows:
             yield pa.Table.from_batches(waiting)
 
     def _pieces(self, names: Sequence[str], batch_bytes: int) -> Iterator[pa.RecordBatch]:
-        indices = [at for name in names for at in self._leaves[name]]
         stored = sum(int(group.total_byte_size) for group in self._groups)
         check_limits(self._where, expanded=stored, packed=self._packed)
         for group in range(len(self._groups)):
             rows = self._rows_at_once(group, names, batch_bytes)
-            for piece in self._content.reader.iter_batches(rows, row_groups=[group], column_indices=indices):
-                yield piece.select(names)
+            pieces = self._batches(self._content, names, group, rows)
+            yield from self._with_exact_moments(pieces, names, group, rows)
+
+    def _batches(
+        self, content: parquet.ParquetFile, names: Sequence[str], group: int, rows: int
+    ) -> Iterator[pa.RecordBatch]:
+        indices = [at for name in names for at in self._leaves[name]]
+        for batch in content.reader.iter_batches(rows, row_groups=[group], column_indices=indices):
+            yield batch.select(names)
+
+    def _is_int96(self, name: str) -> bool:
+        leaf = self._leaves[name][0]
+        return pa.types.is_timestamp(self._types[name]) and bool(
+            self._content.schema.column(leaf).physical_type == "INT96"
+        )
+
+    def _with_exact_moments(
+        self, pieces: Iterator[pa.RecordBatch], names: Sequence[str], group: int, rows: int
+    ) -> Iterator[pa.RecordBatch]:
+        """The same with moments of the type INT96 as text."""
+        moments = [name for name in names if name in self._int96]
+        if not moments:
+            yield from pieces
+            return
+        for piece, seconds in zip(pieces, self._batches(self._in_seconds, moments, group, rows), strict=True):
+            texts = {name: self._texts(name, seconds, piece) for name in moments}
+            yield pa.record_batch({name: texts.get(name, piece.column(name)) for name in names})
+
+    def _texts(self, name: str, seconds: pa.RecordBatch, nanoseconds: pa.RecordBatch) -> pa.Array:
+        try:
+            return exact_moments(seconds.column(name), nanoseconds.column(name))
+        except pa.ArrowException:
+            raise without_text(self._where, name, self._types[name]) from None
 
     def _count(self, expanded: int) -> None:
         self._expanded += expanded
@@ -91,6 +124,10 @@ class ParquetRows:
         for column in first.columns:
             has_dictionary = pa.types.is_dictionary(column.type) and len(column.dictionary)
             yield int(pc.max(pc.binary_length(column.dictionary)).as_py() or 0) if has_dictionary else 0
+
+
+def _opened(file: BinaryIO, **how: str) -> parquet.ParquetFile:
+    return parquet.ParquetFile(file, buffer_size=_READ_BYTES, page_checksum_verification=True, **how)
 
 
 def _text_bytes(column: pa.Array) -> int:

@@ -9,12 +9,15 @@ from pathlib import Path
 import polars as pl
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pyarrow import parquet
 
 from pipeline.errors import SourceError
 from pipeline.layout import Layout
 from pipeline.outcomes import Alarm
 from pipeline.sources import BATCH_BYTES, Lines, ParquetFile, SourceFile, in_order, read
+from pipeline.sources.int96 import exact_moments
 
 MIB = 1 << 20
 TABLE = {"external_reference": ["a-1", "b-1", "c-1"], "name": ["Ann", None, ""], "note": ["x", "y,z", 'say "hi"']}
@@ -227,6 +230,63 @@ EXACT = {
 )
 def test_a_value_that_is_sent_becomes_the_one_text_that_says_it(tmp_path, values, expected, options):
     assert texts_of(tmp_path, values, **options) == expected
+
+
+INT96 = {"use_deprecated_int96_timestamps": True}
+#: Moments around 1970, the ends of what nanoseconds in 64 bits reach, and far outside of that.
+SECONDS = [(dt.datetime(year, 1, 1) - dt.datetime(1970, 1, 1)) // dt.timedelta(seconds=1) + second  # noqa: DTZ001
+           for year in (1, 1066, 1582, 1676, 1677, 1678, 1899, 1969, 1970, 1971, 2026, 2262, 2263, 2900, 9999)
+           for second in (-1, 0, 1, 86_399) if (year, second) != (1, -1)]  # fmt: skip
+MOMENTS = [(seconds, micro) for seconds in SECONDS for micro in (0, 1, 250_000, 999_999)]
+
+
+def written(seconds: int, fraction: str) -> str:
+    moment = dt.datetime(1970, 1, 1) + dt.timedelta(seconds=seconds)  # noqa: DTZ001
+    return moment.isoformat() + fraction * (fraction.strip(".0") != "")
+
+
+def test_int96_moments_of_all_years_are_read_with_the_right_date_and_fraction(tmp_path):
+    micros = [seconds * 10**6 + micro for seconds, micro in MOMENTS]
+    values = pa.array([*micros, None], pa.int64()).view(pa.timestamp("us"))
+
+    texts = texts_of(tmp_path, values, row_group_size=100, **INT96)
+
+    assert texts == [*(written(seconds, f".{micro:06}000") for seconds, micro in MOMENTS), None]
+
+
+@given(st.lists(st.tuples(st.sampled_from(SECONDS), st.integers(0, 10**9 - 1)), min_size=1))
+@settings(max_examples=50, deadline=None)
+def test_nanoseconds_that_wrapped_around_still_give_the_exact_fraction(moments):
+    wrapped = [(seconds * 10**9 + nano + 2**63) % 2**64 - 2**63 for seconds, nano in moments]
+
+    texts = exact_moments(
+        pa.array([seconds for seconds, _ in moments], pa.timestamp("s")), pa.array(wrapped, pa.timestamp("ns"))
+    )
+
+    assert texts.to_pylist() == [written(seconds, f".{nano:09}") for seconds, nano in moments]
+
+
+def test_int96_columns_are_read_beside_other_columns_and_in_any_batches(tmp_path):
+    days = pa.array([day * 86_400 * 10**6 for day in range(-200_000, 200_000, 4)], pa.timestamp("us"))
+    columns = {"when": days, "external_reference": [str(n) for n in range(len(days))], "metadata.x": days, "z": days}
+    path = parquet_of(tmp_path, columns, row_group_size=30_000, **INT96)
+
+    records = [cells(row) for _, batch in read(in_order([path]), 1 << 16) for row in batch.records.to_dicts()]
+
+    first = dt.date(1970, 1, 1)
+    dates = [f"{first + dt.timedelta(days=day)}T00:00:00" for day in range(-200_000, 200_000, 4)]
+    assert records == [[date, str(n), date, date] for n, date in enumerate(dates)]
+
+
+def test_an_int96_moment_that_has_no_text_is_refused_by_the_name_of_its_column(tmp_path):
+    year_40_000 = pa.array([1_200_000_000_000 * 10**6], pa.timestamp("us"))
+
+    message = refusal_of(parquet_of(tmp_path, {"external_reference": ["a-1"], "metadata.x": year_40_000}, **INT96))
+
+    assert message == (
+        f"{tmp_path}/customers.parquet: column 'metadata.x' holds a timestamp[ns] that cannot be written as text; "
+        "nothing was sent. Write the column as text"
+    )
 
 
 KEPT = {
