@@ -418,6 +418,68 @@ def test_a_dot_in_a_name_does_not_lead_into_another_column(tmp_path):
     assert file.columns == ["external_reference", "metadata.plan", "a", "a.b"]
 
 
+@pytest.mark.parametrize("second", ["", " ", "\u200b"])
+@pytest.mark.parametrize("first", ["", "\ufeff", "\t"])
+def test_columns_without_a_name_are_called_by_their_place_and_ignored_where_empty_throughout(tmp_path, first, second):
+    values = [["a-1", "b-1"], ["x", None], ["Ann", "Ben"], [" ", None], [1, 2], pa.array([None, None])]
+    names = ["external_reference", first, "name", second, first, second]
+    path = tmp_path / "customers.parquet"
+    parquet.write_table(pa.Table.from_arrays([pa.array(column) for column in values], names=names), path)
+
+    (file,), records = records_of(path)
+
+    assert file.columns == ["external_reference", "column_2", "name", "column_5"]
+    assert [cells(row) for row in records] == [["a-1", "x", "Ann", "1"], ["b-1", None, "Ben", "2"]]
+    assert file.written == {"columns_ignored": "4, 6", "columns_without_name": "column_2, column_5"}
+    assert [finding.what for finding in file.findings] == ["customers.parquet: column_2, column_5"]
+
+
+def test_an_unnamed_column_is_ignored_only_where_all_row_groups_are_empty(tmp_path):
+    rest = [""] * 9
+    for column, expected in (([*rest, "x"], ["external_reference", "column_2"]), ([*rest, ""], ["external_reference"])):
+        path = parquet_of(tmp_path, {"external_reference": list("abcdefghij"), "": column}, row_group_size=3)
+        (file,), records = records_of(path)
+        assert (file.columns, len(records)) == (expected, 10)
+
+
+def test_nested_columns_without_a_name_are_left_out_beside_others(tmp_path):
+    columns = [["a-1"], [{"x": 1, "y": [2]}], ["x"], [[1]]]
+    table = pa.Table.from_arrays([pa.array(column) for column in columns], ["external_reference", "", "", ""])
+    parquet.write_table(table, tmp_path / "customers.parquet")
+
+    (file,), records = records_of(tmp_path / "customers.parquet")
+
+    assert (file.columns, cells(records[0])) == (["external_reference", "column_3"], ["a-1", "x"])
+    assert file.unsendable == {
+        "column_2": "struct<x: int64, y: list<element: int64>>",
+        "column_4": "list<element: int64>",
+    }
+
+
+@pytest.mark.parametrize("name", [" balance", "balance ", "\ufeffbalance", "balance\u00a0", "\nbalance"])
+def test_floats_are_refused_by_the_trimmed_name_of_their_column(tmp_path, name):
+    message = refusal_of(parquet_of(tmp_path, {"external_reference": ["a"], name: pa.array([1.5])}))
+
+    assert "column 'balance' is double: floats cannot hold money exactly" in message
+
+
+def test_a_mapped_column_with_spaces_around_its_name_is_judged_by_its_type(tmp_path):
+    columns = {" id ": ["a"], "who": ["Ann"], "owed\u00a0": pa.array([1.5]), "theirs": ["b"], " tariff": [["x"]]}
+
+    message = refusal_of(parquet_of(tmp_path, columns), layout=LAYOUT)
+
+    assert "column 'owed' (mapped to balance) is double" in message
+    assert "column 'tariff' (mapped to metadata.plan) is list" in message
+
+
+@pytest.mark.parametrize("columns", [{"s": [{"a": 1}]}, {"": ["", None]}, {"s": [[1]], "": [None]}])
+def test_a_file_without_any_column_of_text_is_refused(tmp_path, columns):
+    (file,) = in_order([parquet_of(tmp_path, columns)], any_columns=True)
+
+    with pytest.raises(SourceError, match="no column of it holds texts, numbers or dates; nothing was sent"):
+        list(file.batches())
+
+
 # -- columns that are no text -----------------------------------------------------------------------------------------
 
 NO_TEXT = {
