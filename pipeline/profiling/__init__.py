@@ -5,8 +5,8 @@ upper-case letter as X, other letters as x, every digit as 9, everything else as
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field, replace
 
 import polars as pl
 
@@ -93,6 +93,11 @@ class Profile:
             filled = cells.filter(pl.col("text") != "")
             self._count(columns, filled.group_by("at", "text", maintain_order=True).len("times"))
         self.amounts.add(by_name)
+
+    def without(self, names: Collection[str]) -> "Profile":
+        """The profile of the other columns."""
+        columns = {name: column for name, column in self.columns.items() if name not in names}
+        return replace(self, columns=columns, amounts=self.amounts.without(names))
 
     def _count(self, columns: Sequence[Column], texts: pl.DataFrame) -> None:
         """Count distinct texts: `at` (the place of their column), `text`, `times`."""

@@ -4,8 +4,8 @@ Whole amounts beside decimal ones may be cents beside rand. A column of a few te
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import polars as pl
 
@@ -60,6 +60,10 @@ class AmountForms:
             texts = {text for text, _ in self.by_text.get((amount, names[at]), ())}
             if len(texts) > _MOST_TEXTS or max(map(len, texts), default=0) > _LONGEST_TEXT:
                 self._many.add(names[at])
+
+    def without(self, names: Collection[str]) -> "AmountForms":
+        """The same, with none of these columns as a flag."""
+        return replace(self, _many=self._many | set(names))
 
     def texts_beside(self, amount: str, name: str) -> set[str] | None:
         """The texts of a column beside amounts that are not zero; None where there are too many."""

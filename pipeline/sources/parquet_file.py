@@ -55,8 +55,8 @@ class ParquetFile:
         self.names = Names(())
         self.footer: tuple[str, ...] = ()
         self.ignored: tuple[str, ...] = ()  #: columns without a name that are empty throughout
-        self.unsendable: dict[str, str] = {}  #: columns whose values have no exact text, with their types
-        self._not_kept: dict[str, str] = {}  #: those of them that are left out
+        self.unsendable: dict[str, str] = {}  #: columns whose values have no exact text, and why
+        self._not_kept: dict[str, str] = {}  #: those of them that are left out, with their types
         self._places: dict[str, int] = {}  #: of the columns of the header in the schema
 
     @property
@@ -154,7 +154,7 @@ class ParquetFile:
         )
         self._not_kept = {name: _shown_type(field.type) for at, (name, field) in fields if at in without_text}
         self.unsendable = {
-            name: _shown_type(field.type)
+            name: f"{_shown_type(field.type)}: {_why_unsendable(field.type)}"
             for at, (name, field) in fields
             if at in without_text or not _has_exact_text(field.type)
         }
@@ -209,6 +209,12 @@ class ParquetFile:
 def _has_exact_text(dtype: pa.DataType) -> bool:
     """Whether values of this type can be sent; bytes can where they are UTF-8."""
     return has_exact_text(dtype) or is_bytes(bare_type(dtype))
+
+
+def _why_unsendable(dtype: pa.DataType) -> str:
+    if is_float(dtype):
+        return "the text of a float is not exact; write it as decimal or text"
+    return "not all UTF-8" if is_bytes(bare_type(dtype)) else "not a text, a number or a date"
 
 
 def _shown_type(dtype: pa.DataType) -> str:

@@ -451,8 +451,8 @@ def test_nested_columns_without_a_name_are_left_out_beside_others(tmp_path):
 
     assert (file.columns, cells(records[0])) == (["external_reference", "column_3"], ["a-1", "x"])
     assert file.unsendable == {
-        "column_2": "struct<x: int64, y: list<element: int64>>",
-        "column_4": "list<element: int64>",
+        "column_2": "struct<x: int64, y: list<element: int64>>: not a text, a number or a date",
+        "column_4": "list<element: int64>: not a text, a number or a date",
     }
 
 
