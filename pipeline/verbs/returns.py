@@ -9,7 +9,7 @@ from pipeline.errors import RunNotFound
 from pipeline.layout import Layout
 from pipeline.outcomes import Alarm, Finding
 from pipeline.returning import CELLS, compare
-from pipeline.run_folder import RunFolder
+from pipeline.run_search import find_run_folder
 from pipeline.sources import SourceFile, came_back
 
 _VERDICTS = {
@@ -76,7 +76,7 @@ class Returns:
         found = [empty.select("origin_run", "origin_row", "reasons", *names)]
         for (run_id,), rows in wanted.group_by("origin_run"):
             try:
-                staged = sorted(RunFolder.find(self._reports, str(run_id)).staged.glob("records-*.parquet"))
+                staged = sorted(find_run_folder(self._reports, str(run_id)).staged.glob("records-*.parquet"))
             except RunNotFound:
                 continue
             for path in staged:

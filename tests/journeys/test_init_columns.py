@@ -408,8 +408,7 @@ def test_columns_that_cannot_be_sent_are_left_out_by_init_with_the_reason_whatev
 
         names = [name.strip() for name in MEANT[spelling]]
         assert list(draft.unsendable) == names, kind
-        stored = parquet.read_schema(path).field(MEANT[spelling][0]).type
-        assert all(reason.startswith(f"{stored}: {why}") for reason in draft.unsendable.values()), kind
+        assert all(f": {why}" in reason for reason in draft.unsendable.values()), kind
         assert draft.content()["cannot_be_sent"] == draft.unsendable
         assert [line for line in draft.text.splitlines() if line.startswith("#   ") and f": {why}" in line] == [
             f"#   {name} ({reason})" for name, reason in draft.unsendable.items()
