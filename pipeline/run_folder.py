@@ -31,7 +31,7 @@ from pipeline.files import (
     write_bytes,
 )
 from pipeline.outcomes import LISTS
-from pipeline.sql import literal
+from pipeline.sql import identifier, literal
 
 RESULT_FILES = (
     "summary.json",
@@ -57,6 +57,7 @@ _NOTHING_KNOWN = (
     ),
     "CREATE VIEW known_fields AS SELECT NULL::VARCHAR AS field WHERE false",
 )
+_GIVEN = "given."  #: prefix of the columns that hold the cells of the files
 _ROW_GROUP = 1 << 16  #: rows; the staged tables are always read whole, so no statistics either
 DIFFERING = "differing.parquet"  #: staged: in which fields held rows differ
 MANIFEST = "manifest.json"
@@ -212,13 +213,26 @@ class RunFolder:
             connection.execute(statement)
         if _has_hashes(connection):
             connection.execute(_STORED_HASHES)
-        for name in ("records", "history", "plan", "outcomes"):
+        if self.parts("records"):
+            self._show_records(connection)
+        for name in ("history", "plan", "outcomes"):
             self.show(connection, name)
 
     def show(self, connection: duckdb.DuckDBPyConnection, name: str) -> None:
         """Make the view of a staged table in a workbench, where there are any parts of it."""
         if self.parts(name):
             connection.execute(f"CREATE OR REPLACE VIEW {name} AS SELECT * FROM {self._sources(f'{name}-*.parquet')}")
+
+    def _show_records(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Make the views `cells`, all columns of the staged records, and `records`, those without the cells of the files.
+
+        DuckDB plans each question to a view of thousands of columns for half a second, whatever it asks for.
+        """
+        source = self._sources("records-*.parquet")
+        connection.execute(f"CREATE OR REPLACE VIEW cells AS SELECT * FROM {source}")
+        described = connection.execute("SELECT column_name FROM (DESCRIBE cells)").fetchall()
+        names = ", ".join(identifier(name) for (name,) in described if not name.startswith(_GIVEN))
+        connection.execute(f"CREATE OR REPLACE VIEW records AS SELECT {names} FROM {source}")
 
     def write_manifest(self, plan: dict[str, Any], config: dict[str, Any] | None = None) -> None:
         """Write the SHA-256 of the inputs, the config and every file of this folder, and a seal over all of that.
