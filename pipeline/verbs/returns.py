@@ -40,7 +40,7 @@ class Returns:
 
     def _read_workbooks(self, run_id: str) -> bool:
         try:
-            inputs = RunFolder.find(self._reports, run_id).read_plan()["inputs"]
+            inputs = find_run_folder(self._reports, run_id).read_plan()["inputs"]
         except RunNotFound:
             return False
         return all(one["format"] == "excel" or one.get("of_workbooks") for one in inputs)

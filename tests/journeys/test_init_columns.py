@@ -426,7 +426,7 @@ def test_a_reference_that_cannot_be_sent_is_left_to_the_person(tmp_path):
 
         draft = draft_config(path, Settings(), None)
 
-        assert {one.field: one.sure for one in draft.guesses.fields}["external_reference"] == "to be said"
+        assert {one.field: one.sure for one in draft.guesses.fields}["external_reference"] == "open"
         assert list(draft.unsendable) == [name]
 
 
