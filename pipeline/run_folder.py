@@ -10,9 +10,8 @@ the rest    the result files, named in `RESULT_FILES`
 import hashlib
 import json
 import os
-import re
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ import duckdb
 import polars as pl
 import pyarrow.parquet as pq
 
-from pipeline.errors import OutOfBalance, PlanStale, ReferencesError, RunNotFound
+from pipeline.errors import OutOfBalance, PlanStale, ReferencesError
 from pipeline.files import (
     plain_path,
     private_folder,
@@ -32,7 +31,7 @@ from pipeline.files import (
     write_bytes,
 )
 from pipeline.outcomes import LISTS
-from pipeline.sql import literal
+from pipeline.sql import identifier, literal
 
 RESULT_FILES = (
     "summary.json",
@@ -58,17 +57,16 @@ _NOTHING_KNOWN = (
     ),
     "CREATE VIEW known_fields AS SELECT NULL::VARCHAR AS field WHERE false",
 )
+_GIVEN = "given."  #: prefix of the columns that hold the cells of the files
 _ROW_GROUP = 1 << 16  #: rows; the staged tables are always read whole, so no statistics either
 DIFFERING = "differing.parquet"  #: staged: in which fields held rows differ
 MANIFEST = "manifest.json"
-LATEST = "latest"  #: names the newest run wherever an id is taken
 UNFINISHED = "unfinished.txt"  #: lies in the folder of a run from its first intent until its results are whole
 #: Results that a run makes anew. `trace` reads rows.parquet meanwhile, and created.csv is replaced by what is created so far.
 _OUTDATED = {*RESULT_FILES, *PAGES, "rejected.xlsx", MANIFEST} - {"rows.parquet", "created.csv", SIGNATURES}
 _UNSEALED = "0" * 64
 _SIGNING = "signing"  #: the key of a manifest with the SHA-256 of signatures that are just written
 PLAN_SCHEMA = 6  #: the form of plan.json and of the staged tables
-_RUN_ID = re.compile(r"\d{8}T\d{6}Z-[A-Za-z0-9_-]+-[0-9a-f]{6}")
 
 
 class RunFolder:
@@ -86,22 +84,6 @@ class RunFolder:
         folder = cls(private_folder(reports) / run_id)
         private_folder(folder.staged)
         return folder
-
-    @classmethod
-    def find(cls, reports: Path, run_id: str, *, of_any_kind: bool = False) -> "RunFolder":
-        """The folder of a planned run, by its id, the beginning of its id, or `latest`.
-
-        Raises RunNotFound, naming the newest runs, where there is none, and naming the candidates where there are several.
-        `of_any_kind`: also the folder of a reconciliation or of a span, but `latest` is always a run.
-        """
-        runs = all_runs(reports)
-        candidates = matching_runs(run_id, _sealed_folders(reports) if of_any_kind and run_id != LATEST else runs)
-        if len(candidates) > 1:
-            several = f"{len(candidates)} runs begin with {run_id!r}: {_newest_of(candidates, 10)}; type more of the id"
-            raise RunNotFound(f"{reports}: {several}")
-        if not candidates:
-            raise RunNotFound(f"{reports}: no run {run_id!r}; the newest runs are: {_newest_of(runs, 3)}")
-        return candidates[0]
 
     def remove_unfinished(self) -> None:
         """Remove what a killed process of this run was just writing; the caller holds the lock."""
@@ -231,13 +213,26 @@ class RunFolder:
             connection.execute(statement)
         if _has_hashes(connection):
             connection.execute(_STORED_HASHES)
-        for name in ("records", "history", "plan", "outcomes"):
+        if self.parts("records"):
+            self._show_records(connection)
+        for name in ("history", "plan", "outcomes"):
             self.show(connection, name)
 
     def show(self, connection: duckdb.DuckDBPyConnection, name: str) -> None:
         """Make the view of a staged table in a workbench, where there are any parts of it."""
         if self.parts(name):
             connection.execute(f"CREATE OR REPLACE VIEW {name} AS SELECT * FROM {self._sources(f'{name}-*.parquet')}")
+
+    def _show_records(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Make the views `cells`, all columns of the staged records, and `records`, those without the cells of the files.
+
+        DuckDB plans each question to a view of thousands of columns for half a second, whatever it asks for.
+        """
+        source = self._sources("records-*.parquet")
+        connection.execute(f"CREATE OR REPLACE VIEW cells AS SELECT * FROM {source}")
+        described = connection.execute("SELECT column_name FROM (DESCRIBE cells)").fetchall()
+        names = ", ".join(identifier(name) for (name,) in described if not name.startswith(_GIVEN))
+        connection.execute(f"CREATE OR REPLACE VIEW records AS SELECT {names} FROM {source}")
 
     def write_manifest(self, plan: dict[str, Any], config: dict[str, Any] | None = None) -> None:
         """Write the SHA-256 of the inputs, the config and every file of this folder, and a seal over all of that.
@@ -350,14 +345,6 @@ def sealed(content: dict[str, Any]) -> bytes:
     return text.replace(f'"seal": "{_UNSEALED}"', f'"seal": "{seal}"').encode()
 
 
-def all_runs(reports: Path) -> list[RunFolder]:
-    """Every planned run of a reports folder, oldest first."""
-    if not reports.is_dir():
-        return []
-    found = [path for path in reports.iterdir() if _RUN_ID.fullmatch(path.name) and (path / "plan.json").is_file()]
-    return [RunFolder(path) for path in sorted(found, key=lambda path: path.name)]
-
-
 @contextmanager
 def _bounded(spill: Path, memory_limit: str) -> Iterator[duckdb.DuckDBPyConnection]:
     """DuckDB in memory that loads no code and spills into a folder of ours."""
@@ -369,27 +356,6 @@ def _bounded(spill: Path, memory_limit: str) -> Iterator[duckdb.DuckDBPyConnecti
     }
     with closing(duckdb.connect(":memory:", config=config)) as connection:
         yield connection
-
-
-def _sealed_folders(reports: Path) -> list[RunFolder]:
-    """Every run, reconciliation and span of a reports folder, oldest first."""
-    others = (path.parent for path in reports.glob(f"*/{MANIFEST}") if _RUN_ID.fullmatch(path.parent.name))
-    found = {folder.run_id: folder for folder in (*all_runs(reports), *map(RunFolder, others))}
-    return [found[name] for name in sorted(found)]
-
-
-def matching_runs(text: str, runs: Sequence[RunFolder]) -> list[RunFolder]:
-    """The runs that a text names: the one with this id, the newest for `latest`, or those whose id begins with it."""
-    if text == LATEST:
-        return list(runs[-1:])
-    exact = [run for run in runs if run.run_id == text]
-    return exact or [run for run in runs if text and run.run_id.startswith(text)]
-
-
-def _newest_of(runs: Sequence[RunFolder], most: int) -> str:
-    """The ids of the newest runs, and how many there are besides."""
-    ids = ", ".join(run.run_id for run in runs[-most:]) or "none"
-    return f"{ids}, and {len(runs) - most} before" if len(runs) > most else ids
 
 
 def _attach(connection: duckdb.DuckDBPyConnection, references: Path, link: Path) -> None:

@@ -41,16 +41,30 @@ STAGES = {
     "scanning",
 }
 EDGES = {"sources", "references", "ledger", "billing", "run_folder", "text_sheet"}
-ROOMS = {*WORDS, *STAGES, *EDGES, "submission", "config", "verbs", "verifier", "cli", "sandbox", "__init__", "__main__"}
+ROOMS = {
+    *WORDS,
+    *STAGES,
+    *EDGES,
+    "submission",
+    "config",
+    "verbs",
+    "run_search",
+    "verifier",
+    "cli",
+    "sandbox",
+    "__init__",
+    "__main__",
+}
 
 MAY_IMPORT: dict[str, set[str]] = {
     **dict.fromkeys(WORDS, WORDS),
     **dict.fromkeys(STAGES, WORDS),
     **dict.fromkeys(EDGES, WORDS),
+    "run_search": {*WORDS, "run_folder"},
     "submission": {*WORDS, "ledger", "billing"},
     # Settings live beside what they set: the address and the key are billing's, the dialect of a file is its reader's.
     "config": {*WORDS, "billing", "sources"},
-    "verbs": {*WORDS, *STAGES, *EDGES, "submission", "config", "verifier", "__init__"},
+    "verbs": {*WORDS, *STAGES, *EDGES, "run_search", "submission", "config", "verifier", "__init__"},
     "sandbox": set(),
     # It checks what all the others made, so it may share nothing with them that computes.
     "verifier": {"characters", "customer", "currency", "currency_signs", "outcomes", "files"},

@@ -290,6 +290,8 @@ def show_draft(draft: "Draft") -> None:
         named = f"metadata {one.field}" if one in guesses.metadata else one.field
         told = "" if one.value is None else one.value if isinstance(one.value, str) else on_one_line(one.value)
         table.add_row(*(Text(printable(cell)) for cell in (named, told, one.sure, one.why)))
+    for name, why in draft.unsendable.items():
+        table.add_row(*(Text(printable(cell)) for cell in ("left out", name, "sure", why)))
     console = _console()
     console.print(table)
     if guesses.left_out:

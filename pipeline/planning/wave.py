@@ -34,7 +34,7 @@ def find_outside(workbench: duckdb.DuckDBPyConnection, where: str | None) -> Non
     columns = _columns(workbench)
     _refuse_what_is_no_question(workbench, where, columns)
     given = "".join(f", {identifier(_GIVEN + name)} AS {identifier(name)}" for name in columns)
-    accepted = f"(SELECT position AS {_POSITION}{given} FROM records WHERE fate IS NULL)"
+    accepted = f"(SELECT position AS {_POSITION}{given} FROM cells WHERE fate IS NULL)"
     asked = f"SELECT {_POSITION} AS position, ({where}) AS is_inside FROM {accepted}"
     _refuse_other_answers(workbench, asked, columns)
     _ask(workbench, asked)
@@ -53,7 +53,7 @@ def _ask(workbench: duckdb.DuckDBPyConnection, asked: str) -> None:
 
 
 def _columns(workbench: duckdb.DuckDBPyConnection) -> list[str]:
-    described = workbench.execute("SELECT column_name FROM (DESCRIBE records)").fetchall()
+    described = workbench.execute("SELECT column_name FROM (DESCRIBE cells)").fetchall()
     return [name.removeprefix(_GIVEN) for (name,) in described if name.startswith(_GIVEN)]
 
 

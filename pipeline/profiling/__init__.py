@@ -5,21 +5,22 @@ upper-case letter as X, other letters as x, every digit as 9, everything else as
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field, replace
 
 import polars as pl
 
 from pipeline.currency import exponents
 from pipeline.profiling.forms import AmountForms
 from pipeline.profiling.names import field_named
+from pipeline.profiling.stacking import stacked
 
 GIVEN = "given."
 _SHAPES_KEPT = 200  #: of each column, while counting
 _LONGEST_SHAPE = 40
 
-#: What a text may be -> the expression that says so. A text may be several of these.
-_LOOKS = {
+#: What a text may be -> the pattern of such texts. A text may be several of these.
+_PATTERNS = {
     "email": r"^[^@\s,;]+@[^@\s,;]+\.[A-Za-z]{2,}$",
     "phone": r"^(?:\+|00|0|\(0)[0-9 ().\-/]{6,20}$",
     "international phone": r"^(?:\+|00)[1-9][0-9 ().\-/]{6,20}$",
@@ -39,6 +40,7 @@ _LOOKS = {
     "two letters": r"^[A-Za-z]{2}$",
     "word": r"^\p{L}[\p{L} .'\u2019-]*$",
 }
+_LOOKS = (*_PATTERNS, "currency", "ends in 00")
 #: Texts that stand for nothing in many files, in lower case.
 _NOTHING = (
     "null", "(null)", "<null>", "[null]", "\\n", "\\\\n", "#n/a", "#n/d", "#nv", "#null!", "#ref!", "#value!", "#name?", "#div/0!", "n/a",
@@ -86,45 +88,66 @@ class Profile:
         # The prefix stays: polars takes a bare name such as ^x$ for a pattern, that of a series too.
         texts = readable.select(pl.col(name).str.strip_chars() for name in records.columns if name.startswith(GIVEN))
         by_name = {series.name.removeprefix(GIVEN): series for series in texts}
-        for name, series in by_name.items():
-            self._count(self.columns.setdefault(name, Column(name)), series.filter(series != ""))
+        columns = [self.columns.setdefault(name, Column(name)) for name in by_name]
+        for cells in stacked(list(by_name.values())):
+            filled = cells.filter(pl.col("text") != "")
+            self._count(columns, filled.group_by("at", "text", maintain_order=True).len("times"))
         self.amounts.add(by_name)
 
-    def _count(self, column: Column, filled: pl.Series) -> None:
-        column.filled += len(filled)
-        if not len(filled):
-            return
-        column.repeated += len(filled) - filled.n_unique()
-        column.nothing.update(filled.filter(filled.str.to_lowercase().is_in(_NOTHING)).to_list())
-        column.looks.update(_looks(filled))
-        if field_named(column.name) == "currency":
-            column.texts.update(dict(_counted(filled)))
-            column.texts = Counter(dict(column.texts.most_common(_SHAPES_KEPT)))
+    def without(self, names: Collection[str]) -> "Profile":
+        """The profile of the other columns."""
+        columns = {name: column for name, column in self.columns.items() if name not in names}
+        return replace(self, columns=columns, amounts=self.amounts.without(names))
+
+    def _count(self, columns: Sequence[Column], texts: pl.DataFrame) -> None:
+        """Count distinct texts: `at` (the place of their column), `text`, `times`."""
+        nothing = texts.filter(pl.col("text").str.to_lowercase().is_in(_NOTHING))
+        for at, text, times in nothing.iter_rows():
+            columns[at].nothing[text] += times
+        for at, filled, distinct, *looks in _looks(texts).iter_rows():
+            columns[at].filled += filled
+            columns[at].repeated += filled - distinct
+            columns[at].looks.update(dict(zip(_LOOKS, looks, strict=True)))
         if self.sensitive_kinds is not None:
-            column.looks.update(self.sensitive_kinds(filled).drop_nulls().to_list())
-        column.shapes.update(dict(_shapes(filled)))
-        column.shapes = Counter(dict(column.shapes.most_common(_SHAPES_KEPT)))
+            kinds = texts.with_columns(kind=self.sensitive_kinds(texts["text"])).drop_nulls("kind")
+            for at, kind, times in _sums(kinds, "kind").iter_rows():
+                columns[at].looks[kind] += times
+        for at, shape, times in _shapes(texts).iter_rows():
+            columns[at].shapes[shape] += times
+        coded = [at for at, column in enumerate(columns) if field_named(column.name) == "currency"]
+        for at, text, times in _most_frequent(texts.filter(pl.col("at").is_in(coded)), "text").iter_rows():
+            columns[at].texts[text] += times
+        for column in columns:
+            column.texts = Counter(dict(column.texts.most_common(_SHAPES_KEPT)))
+            column.shapes = Counter(dict(column.shapes.most_common(_SHAPES_KEPT)))
 
 
-def _looks(texts: pl.Series) -> dict[str, int]:
-    text = pl.col("text")
-    asked = {look: text.str.contains(pattern).sum() for look, pattern in _LOOKS.items()}
-    codes = list(exponents())
-    asked["currency"] = text.str.to_uppercase().is_in(codes).sum()
-    asked["ends in 00"] = text.str.contains(r"^[+-]?[0-9]*00$").sum()
-    return texts.alias("text").to_frame().select(**asked).row(0, named=True)
+def _looks(texts: pl.DataFrame) -> pl.DataFrame:
+    """By column: how many texts, how many of them distinct, and how many may be each of `_LOOKS`."""
+    is_look = {look: pl.col("text").str.contains(pattern) for look, pattern in _PATTERNS.items()}
+    is_look["currency"] = pl.col("text").str.to_uppercase().is_in(list(exponents()))
+    is_look["ends in 00"] = pl.col("text").str.contains(r"^[+-]?[0-9]*00$")
+    counted = texts.select(
+        "at", filled=pl.col("times"), distinct=pl.lit(1), **{look: pl.col("times") * is_look[look] for look in _LOOKS}
+    )
+    return counted.group_by("at", maintain_order=True).sum()
 
 
-def _shapes(texts: pl.Series) -> Iterator[tuple[str, int]]:
+def _shapes(texts: pl.DataFrame) -> pl.DataFrame:
+    """The most frequent shapes of each column, with how often they come."""
     shape = (
-        texts.str.head(_LONGEST_SHAPE)
+        pl.col("text").str.head(_LONGEST_SHAPE)
         .str.replace_all(r"\p{Lu}", "X")
         .str.replace_all(r"[\p{L}--\p{Lu}]", "x")
         .str.replace_all(r"\p{Nd}", "9")
-    )
-    return _counted(shape)
+    )  # fmt: skip
+    return _most_frequent(texts.with_columns(shape=shape), "shape")
 
 
-def _counted(texts: pl.Series) -> Iterator[tuple[str, int]]:
-    counted = texts.alias("text").value_counts(sort=True, name="times").head(_SHAPES_KEPT)
-    return ((text, times) for text, times in counted.iter_rows())
+def _most_frequent(texts: pl.DataFrame, what: str) -> pl.DataFrame:
+    counted = _sums(texts, what).sort("times", descending=True, maintain_order=True)
+    return counted.group_by("at", maintain_order=True).head(_SHAPES_KEPT)
+
+
+def _sums(texts: pl.DataFrame, what: str) -> pl.DataFrame:
+    return texts.group_by("at", what, maintain_order=True).agg(pl.col("times").sum())

@@ -4,12 +4,13 @@ Whole amounts beside decimal ones may be cents beside rand. A column of a few te
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import polars as pl
 
 from pipeline.profiling.names import field_named
+from pipeline.profiling.stacking import stacked
 
 _MOST_TEXTS, _LONGEST_TEXT = 8, 12  #: of a column that tells forms apart
 _CLEAR = 0.9  #: of the amounts are in the form that goes with their text
@@ -43,22 +44,26 @@ class AmountForms:
             form = pl.DataFrame({"text": texts[amount]}).select(form=amount_form(pl.col("text")))["form"]
             counted = Counter(form.drop_nulls().to_list())
             self.forms.setdefault(amount, Counter()).update(counted)
-            for name in texts:
-                if name not in amounts and name not in self._many:
-                    self._count(amount, name, texts[name], form)
+            others = [name for name in texts if name not in amounts and name not in self._many]
+            for cells in stacked([texts[name] for name in others], form=form):
+                self._count(amount, others, cells.drop_nulls())
 
-    def _count(self, amount: str, name: str, texts: pl.Series, form: pl.Series) -> None:
-        pairs = pl.DataFrame({"text": texts, "form": form}).drop_nulls().group_by("text", "form").len()
-        counted = self.by_text.setdefault((amount, name), Counter())
-        if pairs.height <= 2 * _MOST_TEXTS:
-            counted.update({(text, kind): times for text, kind, times in pairs.iter_rows()})
-        values = {text for text, _ in counted}
-        if (
-            pairs.height > 2 * _MOST_TEXTS
-            or len(values) > _MOST_TEXTS
-            or max(map(len, values), default=0) > _LONGEST_TEXT
-        ):
-            self._many.add(name)
+    def _count(self, amount: str, names: Sequence[str], cells: pl.DataFrame) -> None:
+        """Count the texts of columns (`at`: the place of its name) beside amounts of a form."""
+        pairs = cells.group_by("at", "text", "form", maintain_order=True).len("times")
+        pairs = pairs.with_columns(of_column=pl.len().over("at"))
+        is_few = pl.col("of_column") <= 2 * _MOST_TEXTS
+        self._many.update(names[at] for at in pairs.filter(~is_few)["at"].unique())
+        for at, text, form, times in pairs.filter(is_few).select("at", "text", "form", "times").iter_rows():
+            self.by_text.setdefault((amount, names[at]), Counter())[text, form] += times
+        for at in pairs["at"].unique():
+            texts = {text for text, _ in self.by_text.get((amount, names[at]), ())}
+            if len(texts) > _MOST_TEXTS or max(map(len, texts), default=0) > _LONGEST_TEXT:
+                self._many.add(names[at])
+
+    def without(self, names: Collection[str]) -> "AmountForms":
+        """The same, with none of these columns as a flag."""
+        return replace(self, _many=self._many | set(names))
 
     def texts_beside(self, amount: str, name: str) -> set[str] | None:
         """The texts of a column beside amounts that are not zero; None where there are too many."""

@@ -57,7 +57,7 @@ def _flags(workbench: duckdb.DuckDBPyConnection, layout: Layout, balance: Amount
 
 
 def _columns(workbench: duckdb.DuckDBPyConnection) -> list[str]:
-    described = workbench.execute("SELECT column_name FROM (DESCRIBE records)").fetchall()
+    described = workbench.execute("SELECT column_name FROM (DESCRIBE cells)").fetchall()
     return [name.removeprefix(_GIVEN) for (name,) in described if name.startswith(_GIVEN)]
 
 
@@ -66,7 +66,7 @@ def _forms(balance: Amount, *others: str) -> str:
     kept = "".join(f", {identifier(_GIVEN + name)}" for name in others)
     decimals = ", ".join(literal(code) for code, exponent in exponents().items() if exponent)
     parts = [
-        f"SELECT NOT contains({amount}, {literal(balance.decimal_mark)}) AS is_whole{kept} FROM records"
+        f"SELECT NOT contains({amount}, {literal(balance.decimal_mark)}) AS is_whole{kept} FROM cells"
         f" WHERE fate IS NULL AND currency IN ({decimals}) AND regexp_matches({amount}, '[1-9]')"
         for amount in (identifier(_GIVEN + name) for name in balance.sources)
     ]

@@ -19,16 +19,16 @@ def with_examples(
 ) -> list[dict[str, Any]]:
     """Each reason with `shown`: row_id, person and given for each of its examples; `show` and `person` decide how much.
 
-    Reads the views `records` and `fates`.
+    Reads the views `cells` and `fates`.
     """
-    known = {row[0] for row in workbench.execute("DESCRIBE records").fetchall()}
+    known = {row[0] for row in workbench.execute("DESCRIBE cells").fetchall()}
     rows = sorted({row_id for reason in reasons for row_id in reason["examples"]})
     columns = sorted({column for reason in reasons if (column := _column(reason["reason"], known))})
     said = {
         row[0]: dict(zip(("reference", *columns), row[1:], strict=True))
         for row in workbench.execute(
-            f"SELECT records.row_id, records.external_reference{''.join(f', records.{identifier(name)}' for name in columns)}"
-            " FROM records JOIN (SELECT unnest($rows::VARCHAR[]) AS row_id) AS wanted USING (row_id)",
+            f"SELECT cells.row_id, cells.external_reference{''.join(f', cells.{identifier(name)}' for name in columns)}"
+            " FROM cells JOIN (SELECT unnest($rows::VARCHAR[]) AS row_id) AS wanted USING (row_id)",
             {"rows": rows},
         ).fetchall()
     }

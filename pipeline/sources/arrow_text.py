@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import polars as pl
 import pyarrow as pa
 
+from pipeline.errors import SourceError
 from pipeline.sources.source_file import CONTROL
 
 _PLAIN_SCALE = 6  #: up to which Arrow writes decimals plainly; beyond, or below 0, 1E-7 and 2.4E+2
@@ -48,6 +49,13 @@ def text_of(column: pa.ChunkedArray) -> Texts:
     convert = next(convert for holds, convert in (*_EXACT, *_SHOWN) if holds(column.type))
     text = convert(column)
     return Texts(text, _none_of(text))
+
+
+def without_text(where: str, column: str, dtype: pa.DataType) -> SourceError:
+    """The refusal of a column one of whose values has no text."""
+    return SourceError(
+        f"{where}: column {column!r} holds a {dtype} that cannot be written as text; nothing was sent. Write the column as text"
+    )
 
 
 def bare_type(dtype: pa.DataType) -> pa.DataType:

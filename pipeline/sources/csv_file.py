@@ -125,6 +125,11 @@ class CsvFile:
             found["encoding"] = self._spelling.why
         return found
 
+    @property
+    def unsendable(self) -> dict[str, str]:
+        """No column: all cells are text."""
+        return {}
+
     def batches(self, *, first_position: int = 0, batch_bytes: int = BATCH_BYTES) -> Iterator[Batch]:
         """Yield the records; raise SourceError where the file is none that can be read, or changes meanwhile."""
         batches = self._batches(first_position, batch_bytes)

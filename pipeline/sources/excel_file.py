@@ -96,6 +96,11 @@ class ExcelFile:
         """What a person should know of the whole file, once it was read."""
         return self.names.findings(self.name, self.ignored)
 
+    @property
+    def unsendable(self) -> dict[str, str]:
+        """No column: all cells are text."""
+        return {}
+
     def batches(self, *, first_position: int = 0, batch_bytes: int = BATCH_BYTES) -> Iterator[Batch]:
         """Yield the records; raise SourceError where the file is no workbook that can be read, or changes meanwhile."""
         position = first_position

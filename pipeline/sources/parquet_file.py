@@ -3,7 +3,7 @@
 import contextlib
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
@@ -23,6 +23,7 @@ from pipeline.sources.arrow_text import (
     is_float,
     is_plain_text,
     text_of,
+    without_text,
 )
 from pipeline.sources.cell_table import reason_of, text_of_unreadable
 from pipeline.sources.header import check_names, with_control_characters
@@ -30,7 +31,7 @@ from pipeline.sources.limits import check_limits
 from pipeline.sources.names import Names, take_names
 from pipeline.sources.opening import opened_unchanged
 from pipeline.sources.parquet_rows import ParquetRows
-from pipeline.sources.source_file import BATCH_BYTES, GIVEN, Batch, Lines, origins
+from pipeline.sources.source_file import BATCH_BYTES, GIVEN, Batch, Lines, empty_columns, origins
 
 _LONGEST_TYPE = 120  #: characters of a type that a message shows
 #: What a float would lose, by the field that it was to become.
@@ -53,13 +54,15 @@ class ParquetFile:
         self.header: tuple[str, ...] | None = None
         self.names = Names(())
         self.footer: tuple[str, ...] = ()
-        self._stored: dict[str, str] = {}  #: what the file itself calls the columns of the header
-        self.not_kept: dict[str, str] = {}  #: columns that are left out, with their types
+        self.ignored: tuple[str, ...] = ()  #: columns without a name that are empty throughout
+        self.unsendable: dict[str, str] = {}  #: columns whose values have no exact text, and why
+        self._not_kept: dict[str, str] = {}  #: those of them that are left out, with their types
+        self._places: dict[str, int] = {}  #: of the columns of the header in the schema
 
     @property
     def written(self) -> dict[str, str]:
-        """A Parquet file says by itself how it is written."""
-        return {}
+        """What was changed or ignored; a Parquet file says by itself how else it is written."""
+        return {name: fact for name, fact in self.names.facts(self.ignored).items() if fact}
 
     @property
     def why(self) -> dict[str, str]:
@@ -69,16 +72,17 @@ class ParquetFile:
     @property
     def findings(self) -> list[Finding]:
         """What a person should know of the whole file, once its columns were read."""
-        found = self.names.findings(self.name, ())
-        if self.not_kept:
-            columns = ", ".join(f"{name!r} ({kind})" for name, kind in self.not_kept.items())
+        found = self.names.findings(self.name, self.ignored)
+        if self._not_kept:
+            columns = ", ".join(f"{name!r} ({kind})" for name, kind in self._not_kept.items())
             found.append(Finding(Alarm.COLUMNS_NOT_KEPT, f"{self.name}: not kept: {columns}"))
         return found
 
     @property
     def columns(self) -> list[str]:
-        """The columns that are the supplier's: without those that an earlier run of ours added."""
-        return [name for name in self.header or () if not is_import_column(name)]
+        """The columns that are the supplier's: without those that an earlier run of ours added, and those without anything."""
+        ignored = set(self.ignored)
+        return [name for name in self.header or () if not is_import_column(name) and name not in ignored]
 
     def batches(self, *, first_position: int = 0, batch_bytes: int = BATCH_BYTES) -> Iterator[Batch]:
         """Yield the records; raise SourceError where the file is damaged, its columns cannot be used, or it changes."""
@@ -98,26 +102,35 @@ class ParquetFile:
         with _damage_told(self.path):
             rows = ParquetRows(file, str(self.path), os.fstat(file.fileno()).st_size)
             check_limits(str(self.path), columns=len(rows.schema))
-            self.not_kept = self._without_text(rows, batch_bytes)
-        self._take_columns(rows.schema)
+            without_text = self._without_text(rows, batch_bytes)
+        self._take_columns(rows.schema, without_text)
         self.lines = Lines(physical=rows.stated)
         with _damage_told(self.path):
-            yield from rows.tables([self._stored[name] for name in self.columns], batch_bytes)
+            self.ignored = self._empty_unnamed(rows, batch_bytes)
+            if not self.columns:
+                raise SourceError(f"{self.path}: no column of it holds texts, numbers or dates; nothing was sent")
+            yield from rows.tables([self._places[name] for name in self.columns], batch_bytes)
 
-    def _without_text(self, rows: ParquetRows, batch_bytes: int) -> dict[str, str]:
-        """Columns whose values are no text, with their types: nested ones, and bytes that are not all UTF-8."""
-        found = {}
-        for field in rows.schema:
-            is_text = has_text(field.type)
-            if is_bytes(bare_type(field.type)):
-                tables = rows.tables([field.name], batch_bytes)
-                is_text = all(is_plain_text(table.column(0)) for table in tables)
-            if not is_text:
-                kind = str(field.type)  # of a struct it names all of its fields
-                found[field.name] = kind if len(kind) <= _LONGEST_TYPE else f"{kind[:_LONGEST_TYPE]}…"
-        return found
+    def _without_text(self, rows: ParquetRows, batch_bytes: int) -> frozenset[int]:
+        """The places of columns whose values are no text: nested ones, and bytes that are not all UTF-8."""
+        return frozenset(
+            at for at, field in enumerate(rows.schema) if not self._is_text(rows, at, field.type, batch_bytes)
+        )
 
-    def _take_columns(self, schema: pa.Schema) -> None:
+    def _is_text(self, rows: ParquetRows, at: int, dtype: pa.DataType, batch_bytes: int) -> bool:
+        if is_bytes(bare_type(dtype)):
+            return all(is_plain_text(table.column(0)) for table in rows.tables([at], batch_bytes))
+        return has_text(dtype)
+
+    def _empty_unnamed(self, rows: ParquetRows, batch_bytes: int) -> tuple[str, ...]:
+        """The columns without a name that are empty in every record."""
+        unnamed = [name for name in self.names.of_unnamed if name in self._places]
+        if not unnamed:
+            return ()
+        tables = rows.tables([self._places[name] for name in unnamed], batch_bytes)
+        return empty_columns((Batch(self._cells(table.rename_columns(unnamed))) for table in tables), unnamed)
+
+    def _take_columns(self, schema: pa.Schema, without_text: Collection[int]) -> None:
         """Refuse the file, with all its faults at once, where a column cannot be called by its name or has no exact text.
 
         Columns without a text that nobody maps are left out.
@@ -127,10 +140,11 @@ class ParquetFile:
                 f"{self.path}: its columns cannot be used: a control character stands in the name of column {unprintable}"
             )
         used = take_names(schema.names, self.layout.columns if self.layout else ()).used
+        fields = list(enumerate(zip(used, schema, strict=True)))
         faults = [
             fault
-            for name, field in zip(used, schema, strict=True)
-            for fault in self._type_faults(name, field)
+            for at, (name, field) in fields
+            for fault in self._type_faults(name, field.type, has_text=at not in without_text)
             if not self.any_columns
         ]
         if all(is_import_column(name) for name in schema.names):
@@ -138,24 +152,28 @@ class ParquetFile:
         self.names = check_names(
             schema.names, str(self.path), self.layout, noun="its columns", more=faults, any_columns=self.any_columns
         )
-        columns = dict(zip(self.names.used, schema.names, strict=True))
-        self._stored = {name: stored for name, stored in columns.items() if stored not in self.not_kept}
-        self.header = tuple(self._stored)
+        self._not_kept = {name: _shown_type(field.type) for at, (name, field) in fields if at in without_text}
+        self.unsendable = {
+            name: f"{_shown_type(field.type)}: {_why_unsendable(field.type)}"
+            for at, (name, field) in fields
+            if at in without_text or not _has_exact_text(field.type)
+        }
+        self._places = {name: at for at, (name, _) in fields if at not in without_text}
+        self.header = tuple(self._places)
 
-    def _type_faults(self, name: str, field: pa.Field) -> Iterator[str]:
+    def _type_faults(self, name: str, dtype: pa.DataType, *, has_text: bool) -> Iterator[str]:
         """Why a column cannot become the fields that it is mapped to; a column that is not sent may be of any type."""
         fields = _mapped_to(name, self.layout)
-        has_exact = has_exact_text(field.type) or is_bytes(bare_type(field.type))
-        if not fields or (has_exact and field.name not in self.not_kept):
+        if not fields or (has_text and _has_exact_text(dtype)):
             return
         meant = f" (mapped to {', '.join(fields)})" if self.layout else ""
-        if not is_float(field.type):
-            why = " that are not all UTF-8" if is_bytes(bare_type(field.type)) else ""
-            yield f"column {name!r}{meant} is {field.type}{why}: a text, a number or a date is expected"
+        if not is_float(dtype):
+            why = " that are not all UTF-8" if is_bytes(bare_type(dtype)) else ""
+            yield f"column {name!r}{meant} is {dtype}{why}: a text, a number or a date is expected"
             return
         held = " or ".join(dict.fromkeys(_HELD[field_name] for field_name in fields if field_name in _HELD))
         what = f"floats cannot hold {held} exactly" if held else "the text of a float is not exact"
-        yield f"column {name!r}{meant} is {field.type}: {what}; write it as decimal or text"
+        yield f"column {name!r}{meant} is {dtype}: {what}; write it as decimal or text"
 
     def _records(self, rows: pa.Table, position: int) -> pl.DataFrame:
         """The records of these rows; those before them are counted in `lines`."""
@@ -178,16 +196,30 @@ class ParquetFile:
         """Every cell as text, and `undecoded` for the rows in which one is not UTF-8."""
         cells: dict[str, pl.Series] = {}
         undecoded = pl.repeat(value=False, n=rows.num_rows, eager=True, dtype=pl.Boolean)
-        for name in self.columns:
+        for name in rows.column_names:
             try:
                 texts = text_of(rows.column(name))
             except pa.ArrowException:
-                raise SourceError(
-                    f"{self.path}: column {name!r} holds a {rows.schema.field(name).type} that no text says"
-                ) from None
+                raise without_text(str(self.path), name, rows.schema.field(name).type) from None
             cells[GIVEN + name] = texts.text
             undecoded |= texts.undecoded
         return pl.DataFrame({**cells, "undecoded": undecoded})
+
+
+def _has_exact_text(dtype: pa.DataType) -> bool:
+    """Whether values of this type can be sent; bytes can where they are UTF-8."""
+    return has_exact_text(dtype) or is_bytes(bare_type(dtype))
+
+
+def _why_unsendable(dtype: pa.DataType) -> str:
+    if is_float(dtype):
+        return "the text of a float is not exact; write it as decimal or text"
+    return "not all UTF-8" if is_bytes(bare_type(dtype)) else "not a text, a number or a date"
+
+
+def _shown_type(dtype: pa.DataType) -> str:
+    kind = str(dtype)  # of a struct it names all of its fields
+    return kind if len(kind) <= _LONGEST_TYPE else f"{kind[:_LONGEST_TYPE]}…"
 
 
 def _mapped_to(column: str, layout: Layout | None) -> list[str]:

@@ -1,6 +1,6 @@
 """What every file is to its readers, whatever its format: batches of records, and an account of its lines."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -81,6 +81,10 @@ class SourceFile(Protocol):
     @property
     def columns(self) -> list[str]:
         """The columns that are the supplier's: without those that an earlier run of ours added."""
+
+    @property
+    def unsendable(self) -> Mapping[str, str]:
+        """Columns that cannot be mapped to any field, and why; known once the header was read. Text always can."""
 
     def batches(self, *, first_position: int = 0, batch_bytes: int = BATCH_BYTES) -> Iterator[Batch]:
         """Yield the records; raise SourceError where the file is none that can be read, or changes meanwhile."""

@@ -24,6 +24,7 @@ from pipeline.ledger import OUTCOME_COLUMNS, Ledger, run_lock
 from pipeline.outcomes import Action, CertificateRefused, CredentialRefused, Misaddressed, NoAnswer, Unintelligible
 from pipeline.reporting import Report, render_unfinished
 from pipeline.run_folder import PAGES, RunFolder
+from pipeline.run_search import find_run_folder
 from pipeline.submission import Planned, Policy, Stop, submit
 from pipeline.verbs.crosswalk import Crosswalk
 from pipeline.verbs.places import place_options
@@ -57,7 +58,7 @@ def apply_plan(
 
     `said`: settings that take part in planning and were said again; another value than the plan's is another plan.
     """
-    folder = RunFolder.find(settings.reports, run_id)
+    folder = find_run_folder(settings.reports, run_id)
     with writing(settings, target.environment, folder.run_id) as ledger:
         refuse_stale(folder, ledger, settings, target.environment, said)
         refuse_too_many(folder.read_plan(), settings)
@@ -78,7 +79,7 @@ def resume_run(
     watch: Watch = NOBODY,
 ) -> Report:
     """Finish a run that was stopped or killed; a run that is finished is only reported again."""
-    folder = RunFolder.find(settings.reports, run_id)
+    folder = find_run_folder(settings.reports, run_id)
     with writing(settings, target.environment, folder.run_id) as ledger:
         refuse_damaged(folder, target.environment)
         if ledger.run(folder.run_id) is None:

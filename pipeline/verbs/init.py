@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ class Draft:
     text: str
     guesses: Guesses
     suggested_encoding: str | None
+    unsendable: Mapping[str, str] = field(default_factory=dict)  #: columns that `plan` refuses to map, and why
 
     def content(self) -> dict[str, Any]:
         """The result for programs."""
@@ -40,6 +41,7 @@ class Draft:
             "absent": self.guesses.absent,
             "open": self.guesses.todo_count,
             "not_sent": self.guesses.left_out,
+            "cannot_be_sent": dict(self.unsendable),
         }
 
 
@@ -56,14 +58,14 @@ def draft_config(
     if output is not None and output.exists() and not force:
         raise OutputRefused(f"{output} exists: replace it with --force, or name another file with --output")
     found, guessed = _inspected(path, settings, stopping, watch)
-    guesses = guess(found.profile)
+    guesses = guess(found.profile.without(found.file.unsendable))
     text = "\n".join(_lines(found, guesses, settings, guessed)) + "\n"
     if output is not None:
         write_bytes(output, text.encode())
         schema = output.parent / _SCHEMA
         if not schema.exists():
             write_bytes(schema, (json.dumps(config_schema(), indent=2, ensure_ascii=False) + "\n").encode())
-    return Draft(path, output, text, guesses, guessed.get("encoding"))
+    return Draft(path, output, text, guesses, guessed.get("encoding"), found.file.unsendable)
 
 
 def _inspected(
@@ -115,7 +117,12 @@ def _lines(found: Inspection, guesses: Guesses, settings: Settings, guessed: Map
     if guesses.never_sent:
         yield "  never_sent:"
         yield from (_told(f"    - {_scalar(one.value)}", one) for one in guesses.never_sent)
-    filled = [name for name in guesses.left_out if name not in guesses.empty]
+    if found.file.unsendable:
+        yield ""
+        yield "# Left out, for their values cannot be sent exactly:"
+        yield from (f"#   {_shown(name)} ({_shown(why)})" for name, why in found.file.unsendable.items())
+    empty = set(guesses.empty)
+    filled = [name for name in guesses.left_out if name not in empty]
     for told, names in (
         ("Kept in the lists and not sent", filled),
         ("Nothing is guessed from empty columns", guesses.empty),

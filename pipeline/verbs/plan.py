@@ -41,7 +41,8 @@ from pipeline.receiving import (
 )
 from pipeline.references import References, known_to
 from pipeline.reporting import Report
-from pipeline.run_folder import DIFFERING, PLAN_SCHEMA, RunFolder, all_runs
+from pipeline.run_folder import DIFFERING, PLAN_SCHEMA, RunFolder
+from pipeline.run_search import all_runs
 from pipeline.sources import BATCH_BYTES, Declared, SourceFile, beside, came_back, in_order, read, unknown_columns
 from pipeline.totalling import ControlTotals, added_up
 from pipeline.verbs.profile import Profile

@@ -9,7 +9,7 @@ from pipeline.errors import RunNotFound
 from pipeline.layout import Layout
 from pipeline.outcomes import Alarm, Finding
 from pipeline.returning import CELLS, compare
-from pipeline.run_folder import RunFolder
+from pipeline.run_search import find_run_folder
 from pipeline.sources import SourceFile, came_back
 
 _VERDICTS = {
@@ -40,7 +40,7 @@ class Returns:
 
     def _read_workbooks(self, run_id: str) -> bool:
         try:
-            inputs = RunFolder.find(self._reports, run_id).read_plan()["inputs"]
+            inputs = find_run_folder(self._reports, run_id).read_plan()["inputs"]
         except RunNotFound:
             return False
         return all(one["format"] == "excel" or one.get("of_workbooks") for one in inputs)
@@ -76,7 +76,7 @@ class Returns:
         found = [empty.select("origin_run", "origin_row", "reasons", *names)]
         for (run_id,), rows in wanted.group_by("origin_run"):
             try:
-                staged = sorted(RunFolder.find(self._reports, str(run_id)).staged.glob("records-*.parquet"))
+                staged = sorted(find_run_folder(self._reports, str(run_id)).staged.glob("records-*.parquet"))
             except RunNotFound:
                 continue
             for path in staged:

@@ -8,7 +8,8 @@ from pipeline.errors import ThresholdExceeded
 from pipeline.ledger import Ledger, is_holding
 from pipeline.outcomes import State
 from pipeline.reporting import reasons_of, stopped_by
-from pipeline.run_folder import RunFolder, all_runs
+from pipeline.run_folder import RunFolder
+from pipeline.run_search import all_runs, find_run_folder
 from pipeline.verbs.report.became import NOTHING, became_of
 
 __all__ = ["RunFolder", "RunStatus", "find_run", "named_run", "sealed_folder", "status_of", "statuses"]
@@ -117,13 +118,13 @@ def newest_run(reports: Path) -> RunFolder | None:
 
 
 def named_run(reports: Path, run_id: str) -> RunFolder:
-    """The run of that name (see `RunFolder.find`)."""
-    return RunFolder.find(reports, run_id)
+    """The run of that name (see `find_run_folder`)."""
+    return find_run_folder(reports, run_id)
 
 
 def sealed_folder(reports: Path, name: str) -> Path:
     """The folder of a run, a reconciliation or a span by its id, or by the beginning of its id."""
-    return RunFolder.find(reports, name, of_any_kind=True).path
+    return find_run_folder(reports, name, of_any_kind=True).path
 
 
 def find_run(reports: Path, home: Path, run_id: str | None, *, resumable: bool = False) -> RunFolder | None:

@@ -16,7 +16,8 @@ from pipeline.currency import known
 from pipeline.ledger import Ledger
 from pipeline.masking import Pii, shown, token
 from pipeline.outcomes import LISTS, Fate, Found, NotFound
-from pipeline.run_folder import RunFolder, all_runs, matching_runs
+from pipeline.run_folder import RunFolder
+from pipeline.run_search import all_runs, matching_runs
 from pipeline.sources import lines_of
 from pipeline.verbs.report.open_rows import home_key
 

@@ -9,12 +9,15 @@ from pathlib import Path
 import polars as pl
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pyarrow import parquet
 
 from pipeline.errors import SourceError
 from pipeline.layout import Layout
 from pipeline.outcomes import Alarm
 from pipeline.sources import BATCH_BYTES, Lines, ParquetFile, SourceFile, in_order, read
+from pipeline.sources.int96 import exact_moments
 
 MIB = 1 << 20
 TABLE = {"external_reference": ["a-1", "b-1", "c-1"], "name": ["Ann", None, ""], "note": ["x", "y,z", 'say "hi"']}
@@ -229,6 +232,63 @@ def test_a_value_that_is_sent_becomes_the_one_text_that_says_it(tmp_path, values
     assert texts_of(tmp_path, values, **options) == expected
 
 
+INT96 = {"use_deprecated_int96_timestamps": True}
+#: Moments around 1970, the ends of what nanoseconds in 64 bits reach, and far outside of that.
+SECONDS = [(dt.datetime(year, 1, 1) - dt.datetime(1970, 1, 1)) // dt.timedelta(seconds=1) + second  # noqa: DTZ001
+           for year in (1, 1066, 1582, 1676, 1677, 1678, 1899, 1969, 1970, 1971, 2026, 2262, 2263, 2900, 9999)
+           for second in (-1, 0, 1, 86_399) if (year, second) != (1, -1)]  # fmt: skip
+MOMENTS = [(seconds, micro) for seconds in SECONDS for micro in (0, 1, 250_000, 999_999)]
+
+
+def written(seconds: int, fraction: str) -> str:
+    moment = dt.datetime(1970, 1, 1) + dt.timedelta(seconds=seconds)  # noqa: DTZ001
+    return moment.isoformat() + fraction * (fraction.strip(".0") != "")
+
+
+def test_int96_moments_of_all_years_are_read_with_the_right_date_and_fraction(tmp_path):
+    micros = [seconds * 10**6 + micro for seconds, micro in MOMENTS]
+    values = pa.array([*micros, None], pa.int64()).view(pa.timestamp("us"))
+
+    texts = texts_of(tmp_path, values, row_group_size=100, **INT96)
+
+    assert texts == [*(written(seconds, f".{micro:06}000") for seconds, micro in MOMENTS), None]
+
+
+@given(st.lists(st.tuples(st.sampled_from(SECONDS), st.integers(0, 10**9 - 1)), min_size=1))
+@settings(max_examples=50, deadline=None)
+def test_nanoseconds_that_wrapped_around_still_give_the_exact_fraction(moments):
+    wrapped = [(seconds * 10**9 + nano + 2**63) % 2**64 - 2**63 for seconds, nano in moments]
+
+    texts = exact_moments(
+        pa.array([seconds for seconds, _ in moments], pa.timestamp("s")), pa.array(wrapped, pa.timestamp("ns"))
+    )
+
+    assert texts.to_pylist() == [written(seconds, f".{nano:09}") for seconds, nano in moments]
+
+
+def test_int96_columns_are_read_beside_other_columns_and_in_any_batches(tmp_path):
+    days = pa.array([day * 86_400 * 10**6 for day in range(-200_000, 200_000, 4)], pa.timestamp("us"))
+    columns = {"when": days, "external_reference": [str(n) for n in range(len(days))], "metadata.x": days, "z": days}
+    path = parquet_of(tmp_path, columns, row_group_size=30_000, **INT96)
+
+    records = [cells(row) for _, batch in read(in_order([path]), 1 << 16) for row in batch.records.to_dicts()]
+
+    first = dt.date(1970, 1, 1)
+    dates = [f"{first + dt.timedelta(days=day)}T00:00:00" for day in range(-200_000, 200_000, 4)]
+    assert records == [[date, str(n), date, date] for n, date in enumerate(dates)]
+
+
+def test_an_int96_moment_that_has_no_text_is_refused_by_the_name_of_its_column(tmp_path):
+    year_40_000 = pa.array([1_200_000_000_000 * 10**6], pa.timestamp("us"))
+
+    message = refusal_of(parquet_of(tmp_path, {"external_reference": ["a-1"], "metadata.x": year_40_000}, **INT96))
+
+    assert message == (
+        f"{tmp_path}/customers.parquet: column 'metadata.x' holds a timestamp[ns] that cannot be written as text; "
+        "nothing was sent. Write the column as text"
+    )
+
+
 KEPT = {
     "floats": (pa.array([0.1, 240.0, None]), ["0.1", "240.0", None]),
     "small floats": (pa.array([0.1], pa.float32()), ["0.1"]),
@@ -356,6 +416,68 @@ def test_a_dot_in_a_name_does_not_lead_into_another_column(tmp_path):
 
     assert cells(records[0]) == ["a", "flat", "x", "y"]
     assert file.columns == ["external_reference", "metadata.plan", "a", "a.b"]
+
+
+@pytest.mark.parametrize("second", ["", " ", "\u200b"])
+@pytest.mark.parametrize("first", ["", "\ufeff", "\t"])
+def test_columns_without_a_name_are_called_by_their_place_and_ignored_where_empty_throughout(tmp_path, first, second):
+    values = [["a-1", "b-1"], ["x", None], ["Ann", "Ben"], [" ", None], [1, 2], pa.array([None, None])]
+    names = ["external_reference", first, "name", second, first, second]
+    path = tmp_path / "customers.parquet"
+    parquet.write_table(pa.Table.from_arrays([pa.array(column) for column in values], names=names), path)
+
+    (file,), records = records_of(path)
+
+    assert file.columns == ["external_reference", "column_2", "name", "column_5"]
+    assert [cells(row) for row in records] == [["a-1", "x", "Ann", "1"], ["b-1", None, "Ben", "2"]]
+    assert file.written == {"columns_ignored": "4, 6", "columns_without_name": "column_2, column_5"}
+    assert [finding.what for finding in file.findings] == ["customers.parquet: column_2, column_5"]
+
+
+def test_an_unnamed_column_is_ignored_only_where_all_row_groups_are_empty(tmp_path):
+    rest = [""] * 9
+    for column, expected in (([*rest, "x"], ["external_reference", "column_2"]), ([*rest, ""], ["external_reference"])):
+        path = parquet_of(tmp_path, {"external_reference": list("abcdefghij"), "": column}, row_group_size=3)
+        (file,), records = records_of(path)
+        assert (file.columns, len(records)) == (expected, 10)
+
+
+def test_nested_columns_without_a_name_are_left_out_beside_others(tmp_path):
+    columns = [["a-1"], [{"x": 1, "y": [2]}], ["x"], [[1]]]
+    table = pa.Table.from_arrays([pa.array(column) for column in columns], ["external_reference", "", "", ""])
+    parquet.write_table(table, tmp_path / "customers.parquet")
+
+    (file,), records = records_of(tmp_path / "customers.parquet")
+
+    assert (file.columns, cells(records[0])) == (["external_reference", "column_3"], ["a-1", "x"])
+    assert file.unsendable == {
+        "column_2": "struct<x: int64, y: list<element: int64>>: not a text, a number or a date",
+        "column_4": "list<element: int64>: not a text, a number or a date",
+    }
+
+
+@pytest.mark.parametrize("name", [" balance", "balance ", "\ufeffbalance", "balance\u00a0", "\nbalance"])
+def test_floats_are_refused_by_the_trimmed_name_of_their_column(tmp_path, name):
+    message = refusal_of(parquet_of(tmp_path, {"external_reference": ["a"], name: pa.array([1.5])}))
+
+    assert "column 'balance' is double: floats cannot hold money exactly" in message
+
+
+def test_a_mapped_column_with_spaces_around_its_name_is_judged_by_its_type(tmp_path):
+    columns = {" id ": ["a"], "who": ["Ann"], "owed\u00a0": pa.array([1.5]), "theirs": ["b"], " tariff": [["x"]]}
+
+    message = refusal_of(parquet_of(tmp_path, columns), layout=LAYOUT)
+
+    assert "column 'owed' (mapped to balance) is double" in message
+    assert "column 'tariff' (mapped to metadata.plan) is list" in message
+
+
+@pytest.mark.parametrize("columns", [{"s": [{"a": 1}]}, {"": ["", None]}, {"s": [[1]], "": [None]}])
+def test_a_file_without_any_column_of_text_is_refused(tmp_path, columns):
+    (file,) = in_order([parquet_of(tmp_path, columns)], any_columns=True)
+
+    with pytest.raises(SourceError, match="no column of it holds texts, numbers or dates; nothing was sent"):
+        list(file.batches())
 
 
 # -- columns that are no text -----------------------------------------------------------------------------------------

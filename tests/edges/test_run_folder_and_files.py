@@ -13,7 +13,8 @@ import pytest
 from pipeline import files
 from pipeline.errors import OutputRefused, RunNotFound
 from pipeline.files import private_folder, renamed_when_whole, sha256_of, write_bytes, written_whole
-from pipeline.run_folder import RESULT_FILES, RunFolder, all_runs, matching_runs
+from pipeline.run_folder import RESULT_FILES, RunFolder
+from pipeline.run_search import all_runs, find_run_folder, matching_runs
 from pipeline.verifier.seals import read_manifest
 from tests.conftest import customers_csv
 
@@ -218,7 +219,7 @@ def test_a_name_that_is_no_run_is_not_looked_for(tmp_path, name):
     RunFolder.create(tmp_path, RUN_ID).write_json("plan.json", {})
 
     with pytest.raises(RunNotFound, match=RUN_ID):
-        RunFolder.find(tmp_path, name)
+        find_run_folder(tmp_path, name)
 
 
 def test_every_beginning_of_an_id_names_the_runs_that_begin_with_it_and_no_pattern_does(tmp_path):
@@ -247,7 +248,7 @@ def test_runs_are_those_that_have_a_plan_oldest_first(tmp_path):
 
     assert [run.run_id for run in all_runs(tmp_path)] == [earlier, later]
     assert all_runs(tmp_path / "nowhere") == []
-    assert RunFolder.find(tmp_path, earlier).path == tmp_path / earlier
+    assert find_run_folder(tmp_path, earlier).path == tmp_path / earlier
 
 
 def test_the_manifest_holds_the_hash_of_every_result_file(tmp_path):

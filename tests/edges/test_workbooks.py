@@ -1,6 +1,7 @@
 """Workbooks of any writer, honest or hostile: their parts, sheets, values and limits. Most are built here by hand."""
 
 import itertools
+import random
 import zipfile
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -576,6 +577,48 @@ def test_columns_of_a_sheet_are_named_by_the_rules_of_csv_files(tmp_path):
     ]
     with pytest.raises(SourceError, match="columns 1 and 2 have the same name"):
         read_all(sheet_of(path, [["Ref", " ref "], ["a-1", "b"]]), any_columns=True)
+
+
+def test_unnamed_columns_and_surplus_cells_are_judged_as_in_the_same_csv_file(tmp_path):
+    chance = random.Random(23)
+    for trial in range(20):
+        header = ["external_reference", *chance.choices(["", " ", "\u00a0", "\u200b"], k=4), "name"]
+        empty = [chance.random() < 0.6 for _ in range(4)]
+        rows = [
+            [
+                f"a-{n}",
+                *(chance.choice(["", " ", "\u00a0"] if is_empty else ["", "x"]) for is_empty in empty),
+                "Ann",
+                *["surplus"] * (n > 0 and chance.random() < 0.2),
+            ]
+            for n in range(5)
+        ]
+        book = sheet_of(tmp_path / "b.xlsx", [header, *rows])
+        text = tmp_path / "b.csv"
+        text.write_text("".join(",".join(row) + "\n" for row in [header, *rows]), encoding="utf-8")
+
+        found = []
+        for path in (book, text):
+            (file,) = in_order([path])
+            records = [row for batch in file.batches() for row in batch.records.to_dicts()]
+            facts = [file.written.get(fact) for fact in ("columns_ignored", "columns_without_name", "names_changed")]
+            found.append((file.columns, facts, [(row["reason"], cells(row)) for row in records]))
+
+        assert found[0] == found[1], trial
+
+
+def test_a_sheet_without_a_header_is_imported_by_position(pipeline):
+    people = [[f"A-{n}", f"Person {n}", "", f"p{n}@example.com"] for n in range(5)]
+    sheet_of(pipeline.folder / "b.xlsx", people)
+    (pipeline.folder / "job.yaml").write_text(
+        "environment: sandbox\nmerchant: acme\naddress: sandbox\nsource: {header: none}\n"
+        "mapping: {external_reference: column_1, name: column_2, email: column_4}\n"
+    )
+
+    result = pipeline("run", "b.xlsx", "--config", "job.yaml", "--yes")
+
+    assert result.returncode == 0, result.stderr
+    assert pipeline.summary()["fates"]["created"] == 5
 
 
 def test_a_sheet_without_a_header_is_read_where_that_is_declared_and_its_cells_are_never_printed(pipeline):

@@ -7,7 +7,9 @@ import shutil
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 from ruamel.yaml import YAML
 
 from pipeline.config import Settings, load_config
@@ -16,6 +18,7 @@ from pipeline.layout import Layout
 from pipeline.normalizing.sensitive import sensitive_kinds
 from pipeline.profiling import Profile
 from pipeline.profiling.guessing import guess
+from pipeline.sources import in_order
 from pipeline.verbs.init import draft_config
 from tests.conftest import REPOSITORY
 
@@ -369,3 +372,77 @@ def test_what_was_declared_of_the_source_is_in_the_config(tmp_path: Path):
     text = draft_config(file, settings, None).text
 
     assert {"skip_lines": 1, "footer_lines": 1}.items() <= YAML(typ="safe").load(text)["source"].items()
+
+
+#: Columns of types that `plan` refuses to map, and the reason that `init` gives.
+UNSENDABLE = {
+    "double": (pa.array([1.5, 2.0, None, 1.0]), "the text of a float is not exact"),
+    "float": (pa.array([1.5, 2.0, 1.0, None], pa.float32()), "the text of a float is not exact"),
+    "halffloat": (pa.array([1.5, 2.0, 1.0, 1.0]).cast(pa.float16()), "the text of a float is not exact"),
+    "dictionary": (pa.array([1.5, 2.0, 1.5, 2.0]).dictionary_encode(), "the text of a float is not exact"),
+    "duration": (pa.array([1, 2, 3, 4], pa.duration("ms")), "not a text, a number or a date"),
+    "struct": (pa.array([{"a": 1}] * 4), "not a text, a number or a date"),
+    "list": (pa.array([["x"]] * 4), "not a text, a number or a date"),
+    "map": (pa.array([[("a", 1)]] * 4, pa.map_(pa.string(), pa.int64())), "not a text, a number or a date"),
+    "binary": (pa.array([b"\xff", b"a", None, b"b"]), "not all UTF-8"),
+    "fixed binary": (pa.array([b"\xff\xfe"] * 4, pa.binary(2)), "not all UTF-8"),
+}
+CUSTOMERS = {
+    "canonical": {"external_reference": [f"A-{n}" for n in range(4)], "name": ["Ann", "Ben", "Cy", "Di"]},
+    "foreign": {"Customer Number": [f"A-{n}" for n in range(4)], "Full Name": ["Ann", "Ben", "Cy", "Di"]},
+}
+MEANT = {
+    "canonical": ("balance", "email", "phone", "metadata.plan", "note"),
+    "foreign": ("Opening balance", "E-mail", "Account", "Cell no", "Score", "DR/CR", "ID Number", " padded "),
+}
+
+
+@pytest.mark.parametrize("spelling", CUSTOMERS)
+def test_columns_that_cannot_be_sent_are_left_out_by_init_with_the_reason_whatever_they_are_called(tmp_path, spelling):
+    for kind, (values, why) in UNSENDABLE.items():
+        path, config = tmp_path / "customers.parquet", tmp_path / "job.yaml"
+        columns = {**CUSTOMERS[spelling], **dict.fromkeys(MEANT[spelling], values)}
+        parquet.write_table(pa.table(columns), path)
+
+        draft = draft_config(path, Settings(), config, force=True)
+
+        names = [name.strip() for name in MEANT[spelling]]
+        assert list(draft.unsendable) == names, kind
+        assert all(f": {why}" in reason for reason in draft.unsendable.values()), kind
+        assert draft.content()["cannot_be_sent"] == draft.unsendable
+        assert [line for line in draft.text.splitlines() if line.startswith("#   ") and f": {why}" in line] == [
+            f"#   {name} ({reason})" for name, reason in draft.unsendable.items()
+        ], kind
+        mapping = load_config(config).job.mapping
+        assert mapping.columns == set(CUSTOMERS[spelling]), kind
+        (file,) = in_order([path], layout=mapping)
+        assert sum(batch.records.height for batch in file.batches()) == 4
+
+
+def test_a_reference_that_cannot_be_sent_is_left_to_the_person(tmp_path):
+    path = tmp_path / "customers.parquet"
+    for name in ("external_reference", "Customer Number"):
+        parquet.write_table(pa.table({name: pa.array([1.0, 2.0]), "name": ["Ann", "Ben"]}), path)
+
+        draft = draft_config(path, Settings(), None)
+
+        assert {one.field: one.sure for one in draft.guesses.fields}["external_reference"] == "open"
+        assert list(draft.unsendable) == [name]
+
+
+def test_what_init_leaves_out_stands_in_its_table_and_plan_takes_the_config(inside):
+    columns = {**CUSTOMERS["canonical"], "balance": pa.array([1.5] * 4), "photo": pa.array([b"\xff"] * 4)}
+    parquet.write_table(pa.table(columns), inside.folder / "c.parquet")
+
+    shown = inside("init", "c.parquet", "--output", "job.yaml")
+    planned = inside("plan", "c.parquet", "--config", "job.yaml", "--sandbox", "--accept", "DOUBT.COLUMNS_NOT_KEPT")
+
+    assert "double: the text of a float is not exact" in " ".join(shown.stdout.split())
+    assert "binary: not all UTF-8" in " ".join(shown.stdout.split())
+    assert (planned.returncode, inside.summary()["actions"]["create"]) == (0, 4), planned.stderr
+
+
+def test_text_and_workbooks_have_no_column_that_cannot_be_sent(tmp_path):
+    (tmp_path / "c.csv").write_text("external_reference,balance\nA-1,1.5\n")
+    (file,) = in_order([tmp_path / "c.csv"])
+    assert (next(file.batches()).records.height, file.unsendable) == (1, {})

@@ -10,7 +10,7 @@ import openpyxl
 import polars as pl
 import pytest
 
-from pipeline.run_folder import all_runs
+from pipeline.run_search import all_runs
 from tests.properties.test_naughty_strings import OURS
 
 HEADER = "external_reference,name,email,phone,currency,balance"

@@ -1,7 +1,6 @@
 """Whether our text of a cell says what a second reader gives: equal, different by a named rule, or unexplained."""
 
 import datetime as dt
-import json
 import math
 import re
 from decimal import Decimal, InvalidOperation
@@ -23,7 +22,6 @@ class Rule(StrEnum):
     ESCAPED = "_x000D_ in a workbook is the character that it names"
     FLOAT = "a float is another text of the same number"
     HEXADECIMAL = "bytes that are no text are hexadecimal"
-    JSON = "a nested value is JSON"
     NO_TEXT = "a cell whose text cannot be known is named in brackets"
     SHOWN = "a number has the words, signs, percent and scaling that its format shows, and all of its digits"
     NUMBER = "a number has the zeros of its format, and at most the 15 digits that a spreadsheet keeps"
@@ -130,8 +128,6 @@ def of_parquet(ours: str, value: Any, dtype: pa.DataType) -> Verdict:
             return ours == str(value)
         case bytes():
             return ours == value.decode(errors="replace") or (ours == value.hex() and Rule.HEXADECIMAL)
-        case list() | dict() | tuple():
-            return _is_json(ours) and Rule.JSON
         case dt.timedelta():
             return _is_duration(ours, value) and Rule.DATE
         case dt.date() | dt.time():
@@ -146,14 +142,6 @@ def _is_float(text: str, value: float, dtype: pa.DataType) -> bool:
     except (ValueError, pa.ArrowException):
         return False
     return bool(given == value or (math.isnan(given) and math.isnan(value)))
-
-
-def _is_json(text: str) -> bool:
-    try:
-        json.loads(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _is_duration(text: str, value: dt.timedelta) -> bool:

@@ -49,7 +49,8 @@ def test_what_we_read_of_our_own_files_a_second_reader_reads_too(parquet):
 
     assert {path.name: one.unexplained for path, one in found.items() if one.unexplained} == {}
     assert sum(one.equal for one in found.values()) > 15_000
-    assert found[parquet].rules == {"DATE": 3, "FLOAT": 1, "JSON": 2}
+    # A nested column that nobody maps is left out, so nothing of `tags` is compared.
+    assert found[parquet].rules == {"DATE": 3, "FLOAT": 1}
 
 
 def test_records_behind_an_open_quote_are_compared_alone(tmp_path):

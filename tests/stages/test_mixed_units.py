@@ -25,7 +25,7 @@ def doubts(rows, *, unit="major", flag="FLAG", sides=("DEBIT", "CREDIT"), **amou
     balance = {**columns, "unit": unit, "decimal_mark": ",", **amount}
     layout = Layout.model_validate({"external_reference": "NAME", "balance": balance, "metadata": {"flag": flag}})
     with duckdb.connect() as workbench:
-        hold(workbench, "records", pl.DataFrame(table, schema_overrides={"fate": pl.String}))
+        hold(workbench, "cells", pl.DataFrame(table, schema_overrides={"fate": pl.String}))
         return [finding.what for finding in find_mixed_units(workbench, layout)]
 
 

@@ -75,6 +75,7 @@ def planned(
     with duckdb.connect(":memory:") as workbench:
         for name, table in tables.items():
             hold(workbench, name, table)
+        hold(workbench, "cells", tables["records"])
         find_matches(workbench)
         plan = make_plan(workbench, [("records", target)], environment, **_told_by_the_job(rows))
     records = tables["records"].select("position", "row_id", "payload")
@@ -409,7 +410,8 @@ def deferred(where: str | None, folder: Path, fates: tuple[str | None, ...] = (N
         for at in range(4)
     ]
     with duckdb.connect(":memory:") as workbench:
-        hold(workbench, "records", pl.DataFrame(records, schema=RECORDS).with_columns(pl.DataFrame(GIVEN)))
+        for view in ("records", "cells"):
+            hold(workbench, view, pl.DataFrame(records, schema=RECORDS).with_columns(pl.DataFrame(GIVEN)))
         hold(workbench, "history", pl.DataFrame(_history([]), schema=HISTORY))
         find_matches(workbench)
         make_plan(workbench, [("records", folder / "plan.parquet")], ENVIRONMENT, retry_refused=False, where=where)

@@ -18,6 +18,7 @@ from pipeline.files import renamed_when_whole
 from pipeline.ledger import Ledger
 from pipeline.masking import Pii
 from pipeline.run_folder import MANIFEST, RunFolder, sealed
+from pipeline.run_search import find_run_folder
 from pipeline.scanning import Leak
 from pipeline.verbs.bundle.members import members
 from pipeline.verbs.bundle.searched import leaks
@@ -59,7 +60,7 @@ def make_bundle(
     PersonalDataFound where one of the run's people or one of `canaries` stands in it; then nothing is left behind. `allowed`: texts
     that may stand in it although a record says them; the manifest says how many there were.
     """
-    folder = RunFolder.find(settings.reports, run_id)
+    folder = find_run_folder(settings.reports, run_id)
     target = output or settings.reports / f"{folder.run_id}.evidence.zip"
     _refuse(folder, pii, target, replace=replace)
     with renamed_when_whole(target) as path:

@@ -8,7 +8,8 @@ from pathlib import Path
 from pipeline.errors import ConfigError, RunNotFound
 from pipeline.ledger import Ledger
 from pipeline.outcomes import LISTS
-from pipeline.run_folder import RunFolder, all_runs
+from pipeline.run_folder import RunFolder
+from pipeline.run_search import all_runs, find_run_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ def runs_to_reconcile(reports: Path, home: Path, run_ids: Sequence[str] = (), si
     Raises RunNotFound where one that was named, or the newest, cannot be taken in, or there are several environments.
     """
     if run_ids:
-        found = [RunFolder.find(reports, run_id) for run_id in run_ids]
+        found = [find_run_folder(reports, run_id) for run_id in run_ids]
         runs = list({run.run_id: run for run in found}.values())
         if faults := [f"run {run.run_id} {why}" for run in runs if (why := _unfit(run, home))]:
             raise RunNotFound("; ".join(faults), suggests=_next_for(runs, home))

@@ -13,7 +13,8 @@ import polars as pl
 from pipeline.files import sha256_of, write_bytes
 from pipeline.ledger import Ledger
 from pipeline.reporting import ORIGINS, Current, carried, settled_by_ledger
-from pipeline.run_folder import RunFolder, all_runs
+from pipeline.run_folder import RunFolder
+from pipeline.run_search import all_runs
 from pipeline.verbs.report.rows import rows_of, table_of
 
 _RECORDS, _RETURNS, _MARKS = "current-records.parquet", "current-returns.parquet", "current.json"

@@ -13,7 +13,8 @@ from pipeline.ledger import Ledger
 from pipeline.masking import Pii
 from pipeline.outcomes import LISTS
 from pipeline.reporting import Beside, add_up_once, ages, period_tables, render_period, verdict_on_period
-from pipeline.run_folder import RunFolder, all_runs
+from pipeline.run_folder import RunFolder
+from pipeline.run_search import all_runs
 from pipeline.signatures import standing
 from pipeline.text_sheet import write_text_book
 from pipeline.verbs.fed import stage_fed

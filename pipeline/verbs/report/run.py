@@ -14,6 +14,7 @@ from pipeline.outcomes import LISTS
 from pipeline.reporting import Beside, Table, handed_on, render_run, run_tables, without_literals
 from pipeline.returning import TOO_LONG_FOR_A_CELL
 from pipeline.run_folder import PAGES, RunFolder
+from pipeline.run_search import find_run_folder
 from pipeline.text_sheet import MOST_COLUMNS, Sheet, write_text_book
 from pipeline.verbs.report.became import became_of
 from pipeline.verbs.report.beside import beside_of
@@ -30,7 +31,7 @@ def make_report(
 
     Without `output`, a folder, they replace those in the run's folder, which are masked always.
     """
-    folder = RunFolder.find(settings.reports, run_id)
+    folder = find_run_folder(settings.reports, run_id)
     refuse_unfinished(folder)
     if not (folder.path / "summary.json").is_file():
         raise RunNotFound(f"run {folder.run_id} has no summary yet: it was planned by a process that was stopped")

@@ -8,6 +8,7 @@ from pipeline.config import Settings
 from pipeline.errors import NotApproved, OutOfBalance
 from pipeline.reporting import reservations, stopped_by
 from pipeline.run_folder import RunFolder
+from pipeline.run_search import find_run_folder
 from pipeline.signatures import digest, signature, signed
 from pipeline.verbs.report.evidence import Reconciliation, Reconciliations, lies_beneath
 from pipeline.verbs.report.run import refuse_unfinished, write_pages
@@ -30,7 +31,7 @@ def sign(
     holds is not explained; NotApproved where `evidence` is not what lies there, or nothing is said (`note`) of what is not as it
     should be. `inputs_at`: folders in which inputs lie that were put away.
     """
-    folder = RunFolder.find(settings.reports, run_id)
+    folder = find_run_folder(settings.reports, run_id)
     refuse_unfinished(folder)
     found = verify(folder.path, inputs_at)
     if not found.holds:
