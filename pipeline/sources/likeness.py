@@ -18,18 +18,31 @@ _WORD = re.compile(r"[^\W\d_]+")
 _CASE_CHANGE = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _VOCABULARY = frozenset(
     _WORD.findall("""
-    account acct accountnumber acc additional address adres adresse age alternate alternative amount anrede area balance
-    bank betrag billing birth birthday branch category cell cellphone city class client closing code comment company contact
-    contract correo country created credit currency current customer date day debit debtor default delivery description due
-    email end extern external fax field file firma first firstname full fullname gender given group guid home id identifier
-    identity initial initials international invoice is key kind klant klantnaam kunde kunden kundennr kundennummer label land
-    language last lastname legal level limit line list local loyalty mail main marketing merchant metadata middle mobile
-    mobiel modified month monthly name naam nachname national new nom nombre note notes nr num number nummer of old opening
-    opt order ort other outstanding owner parent passport payment person personal phone plan plz postal postcode preferred
-    prenom price primary priority product province quantity rate reason ref reference referenz region registration remark
-    remarks residential row saldo second secondary segment seq short since source species start state status strasse street
-    suburb sum surname tag tax telefon telefoon telephone tel term terms text tier time timestamp title total town trade
-    type unique unit updated url user username uuid value vat vorname waehrung web website whatsapp width work year zip
+    aantal acc account accountnumber acct achternaam additional address adres adresse age ageing agent aging
+    allocated allocation alternate alternative amount anrede anzahl apellido apellidos area arrears artikel
+    artikelnummer at avg balance bank bedrag bemerkung bestelling bestellung betrag betreff bezeichnung billing
+    birth birthday branch brand bucket buyer by campaign cantidad category cell cellphone channel charge charges
+    cidade city ciudad class client cliente closing code codepostal codes col color colour column commande comment
+    company consent contact contract correo count country courriel created credit currency current customer data
+    date datum day days dealer debit debtor default delivery department dept desc descr description devise direccion
+    discount due email employee end endereco exchange extern external factura facture factuur fatura fax fecha fee
+    fees field file firma first firstname for full fullname gender given gross group guid header height home host
+    hour id identifier identity idx importe index initial initials interest international invoice ip is item items
+    kategorie key kind klant klantnaam kunde kunden kundennr kundennummer label land language last lastname lat
+    latitude legal length level libelle limit line list lng local longitude loyalty mail main make manager marketing
+    mean member membership menge merchant metadata meter method middle minute mobiel mobile mode model modified
+    moeda moneda montant month monthly months munt naam nachname name national nationality net new no nom nombre
+    nombres note notes nr num number numero nummer of old on opening opt order orders ort other out outstanding
+    overdue owner paid pais parent passport path payment pays pedido percent percentage person personal phone plaats
+    plan plz policy position postal postcode precio preco preferred preis prenom price prijs primary priority prix
+    product products province qty quantidade quantite quantity quarter rank rate rating reading reason rechnung
+    rechnungsnummer record ref reference referenz refund region registration remark remarks residential role route
+    row saldo sample score second secondary segment seller seq service sex share short since site size sku sobrenome
+    solde source species staff start state status strasse street subscriber subscription subtotal suburb sum
+    supplier surname symbol tag tariff tax team tel telefon telefone telefono telefoon telephone term terms test
+    text ticker tier time timestamp title token total town trade type unallocated unique unit unpaid updated url
+    user username uuid valor value vat vendor version ville voornaam vorname waehrung web website week weight wert
+    whatsapp width work year zip zone
     """)
 )
 

@@ -45,13 +45,18 @@ def names_of(head: Sequence[Row], where: str, declared: Declared, layout: Layout
             where,
             layout,
             any_columns=any_columns,
-            sample=list(map(_texts, head[1:])),
+            sample=[_filled_up(row, len(written)) for row in head[1:]],
             is_declared=declared.header == "first_line",
         )
     except NoHeader as refused:
         raise (SourceError(f"{where} does not name the columns{advice}") if advice else refused) from None
     except SourceError as refused:
         raise SourceError(f"{refused}{advice}") from None
+
+
+def _filled_up(row: Row, width: int) -> list[str]:
+    """The texts of a row; a sheet does not state the empty cells at its end."""
+    return _texts(row) + [""] * (width - len(row.cells))
 
 
 def _advice(rows: Sequence[Row], layout: Layout | None) -> str:
@@ -95,7 +100,7 @@ def _better_header(rows: Sequence[Row], layout: Layout | None) -> Row | None:
     if max(named) or not _is_title(rows):
         return None
     row = next(row for row in rows if _width(row) >= _usual_width(rows[1:]))
-    below = [_texts(other) for other in rows if other.number > row.number]
+    below = [_filled_up(other, len(row.cells)) for other in rows if other.number > row.number]
     return row if likeness_of(_texts(row), below) is Likeness.HEADER else None
 
 

@@ -579,6 +579,17 @@ def test_columns_of_a_sheet_are_named_by_the_rules_of_csv_files(tmp_path):
         read_all(sheet_of(path, [["Ref", " ref "], ["a-1", "b"]]), any_columns=True)
 
 
+def test_rows_with_empty_cells_at_their_end_are_evidence_for_the_header_above_them(tmp_path):
+    names = ["Opened on", "Opened by", "Their Nr", "Remark", "Extra"]
+    rows = [["2026-01-02", "Ann Lee", "4"], ["2026-01-03", "Ben Nkosi", "5", "x"], ["2026-01-04", "Cat Botha", "6"]]
+    path = sheet_of(tmp_path / "orders.xlsx", [names, *rows])
+
+    (file,) = in_order([path], any_columns=True)
+    count = sum(batch.records.height for batch in file.batches())
+
+    assert (file.columns, count) == (names, len(rows))
+
+
 def test_unnamed_columns_and_surplus_cells_are_judged_as_in_the_same_csv_file(tmp_path):
     chance = random.Random(23)
     for trial in range(20):
