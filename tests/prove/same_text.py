@@ -22,12 +22,23 @@ class Rule(StrEnum):
     ESCAPED = "_x000D_ in a workbook is the character that it names"
     FLOAT = "a float is another text of the same number"
     HEXADECIMAL = "bytes that are no text are hexadecimal"
+    NAME = "a column name has no spaces around it and no line breaks"
     NO_TEXT = "a cell whose text cannot be known is named in brackets"
+    POSITION = "a column without a name, or of a table without a header, is called by its position"
     SHOWN = "a number has the words, signs, percent and scaling that its format shows, and all of its digits"
     NUMBER = "a number has the zeros of its format, and at most the 15 digits that a spreadsheet keeps"
 
 
 Verdict = Rule | bool  #: True where the texts are equal, False where no rule explains the difference
+
+
+def of_name(ours: str, written: str, place: int) -> Verdict:
+    """Whether our name of a column is the one that the second reader finds at this place, counted from 0."""
+    if ours == written:
+        return True
+    if ours == f"column_{place + 1}":
+        return Rule.POSITION
+    return ours == " ".join(written.split()) and Rule.NAME
 
 
 def of_workbook(ours: str, value: Any, code: str = "General") -> Verdict:

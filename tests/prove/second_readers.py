@@ -21,7 +21,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from pipeline.sources import GIVEN, Declared, in_order
-from tests.prove.same_text import Rule, Verdict, of_parquet, of_workbook
+from tests.prove.same_text import Rule, Verdict, of_name, of_parquet, of_workbook
 
 MOST_CELLS = 2_000_000  #: of one file; what lies behind is not compared
 _MOST_NAMED = 20  #: differences of one file that are named one by one
@@ -136,7 +136,7 @@ def _compare_csv(file: Any, rows: list[_Row], found: Comparison, is_whole: bool)
     names = header.cells or []
     at = _positions(file.columns, names)
     for ours, place in zip(file.columns, at, strict=True):
-        found.take(header.line, place + 1, ours, names[place], ours == names[place])
+        found.take(header.line, place + 1, ours, names[place], of_name(ours, names[place], place))
     starts = {one.line: one for one in records if one.cells is not None}
     for row in rows:
         if row.cells is not None:
@@ -220,7 +220,8 @@ def _compare_workbook(file: Any, rows: list[_Row], found: Comparison, is_whole: 
             place + 1,
             ours,
             names[place],
-            of_workbook(ours, names[place], table[filled[0]][place].number_format),
+            of_workbook(ours, names[place], table[filled[0]][place].number_format)
+            or of_name(ours, str(names[place] or ""), place),
         )
     for row in rows:
         cells = table.get(row.line, ())
