@@ -179,6 +179,7 @@ def test_both_kinds_of_files_keep_the_promise_of_a_source_file(tmp_path):
         "format",
         "written",
         "why",
+        "unsendable",
         "columns",
         "batches",
     }

@@ -126,7 +126,7 @@ def _sums(lists: dict[str, list[dict[str, str]]]) -> dict[tuple[str, str], int]:
     return {key: cents for key, cents in sums.items() if cents}
 
 
-@settings(max_examples=3, deadline=None)
+@settings(max_examples=2, deadline=None)
 @given(files.filter(bool), st.sampled_from([1, 7, 50, 200]))
 @example([*GOOD, *UNREADABLE, *INVALID, *GOOD], 30)
 def test_the_size_of_a_batch_changes_no_fate_no_fingerprint_and_no_sum(lines, batch_bytes):

@@ -162,7 +162,8 @@ class Sequence:
         self._is(f"{run} status, open", stated["open"], sum(now[fate] for fate in OPEN))
         if stated["became"]:
             left = sum(now[fate] for fate in OPEN)
-            words = f"of this run {f'{left:,}' if left else 'nothing'} is open"
+            records = f"{left:,} record{'s' * (left > 1)}" if left else "nothing"
+            words = f"{records} of this run {'are' if left > 1 else 'is'} open"
             self._is(f"{run} status, text", words in self.pipeline("status", run).stdout, expected=True)
 
     def _page_of_run(self, run: str) -> None:

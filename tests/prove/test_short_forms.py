@@ -121,7 +121,7 @@ def test_a_run_that_is_killed_again_and_again_ends_with_each_customer_once():
     assert sum(told.kills.values()) >= 3
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", range(1))
 def test_a_bad_network_between_us_and_billing_makes_nobody_twice(seed):
     told = chaos.journey(seed, 120, silence=0.5)
 
