@@ -255,15 +255,16 @@ def _openpyxl_rows(file: Any) -> dict[int, tuple[Any, ...]]:
 
 
 def _compare_parquet(file: Any, rows: list[_Row], found: Comparison, is_whole: bool) -> None:
-    types = parquet.ParquetFile(file.path).schema_arrow.types
+    schema = parquet.ParquetFile(file.path).schema_arrow
+    types, at = schema.types, _positions(file.columns, schema.names)
     columns = _parquet_columns(file.path, len(rows), types)
     if is_whole and columns and len(columns[0]) != len(rows):
         found.differ(len(rows), f"the last; the second reader has {len(columns[0])}")
         return
     for index, row in enumerate(rows):
-        for column, ours in enumerate(row.cells or ()):
-            value = columns[column][index]
-            found.take(row.line, column + 1, ours, value, of_parquet(ours, value, types[column]))
+        for place, ours in zip(at, row.cells or (), strict=row.cells is not None):
+            value = columns[place][index]
+            found.take(row.line, place + 1, ours, value, of_parquet(ours, value, types[place]))
 
 
 def _parquet_columns(path: Path, count: int, types: Sequence[pa.DataType]) -> list[Sequence[Any]]:
