@@ -167,7 +167,7 @@ def _timestamps(column: pa.ChunkedArray) -> pl.Series:
 
 
 def _times(column: pa.ChunkedArray) -> pl.Series:
-    return _without_zeros(_arrow(column))
+    return _without_zeros(_on_the_calendar(_arrow(column)))
 
 
 def _without_zeros(times: pl.Series) -> pl.Series:
@@ -178,7 +178,7 @@ def _without_zeros(times: pl.Series) -> pl.Series:
 def _on_the_calendar(text: pl.Series) -> pl.Series:
     """The same dates; Arrow writes `<value out of range: …>` for days and moments that it cannot name."""
     if text.str.starts_with("<").any():
-        raise pa.ArrowInvalid("a date that no calendar names")
+        raise pa.ArrowInvalid("a date or a time that no calendar names")
     return text
 
 

@@ -186,6 +186,14 @@ def test_both_kinds_of_files_keep_the_promise_of_a_source_file(tmp_path):
     assert [name for file in files for name in promised if not hasattr(file, name)] == []
 
 
+def test_a_time_of_day_that_is_none_refuses_its_column_and_never_becomes_a_text(tmp_path):
+    times = pa.array([-13_899_000, 0], pa.int32()).view(pa.time32("ms"))
+    path = parquet_of(tmp_path, {"external_reference": ["a", "b"], "at": times})
+
+    with pytest.raises(SourceError, match="column 'at'"):
+        records_of(path)
+
+
 # -- values as text ---------------------------------------------------------------------------------------------------
 
 UTC = dt.UTC
