@@ -93,7 +93,7 @@ def test_the_demo_exits_0_and_its_last_line_names_a_report_that_is_there(tmp_pat
     result = _run("pipeline demo", tmp_path)
 
     assert result.returncode == 0, result.stderr
-    assert "the sandbox holds 1120 customers" in result.stdout
+    assert "the sandbox holds 1,120 customers" in result.stdout
     report = tmp_path / result.stdout.splitlines()[-1].removeprefix("report: ")
     assert report.read_text(encoding="utf-8").startswith("<!doctype html>")
 

@@ -32,8 +32,8 @@ def demo(**given: Any) -> int:
         silent = replace(watch, unfinished=lambda _run_id: None)
         result = run_demo(settings, target, stopping=stopping, watch=silent)
     show_report(result.report.content)
-    sums = ", ".join(f"{amount} {currency}" for currency, amount in sorted(result.held["sums"].items()))
-    show_line(f"the sandbox holds {result.held['customers']} customers, in minor units: {sums}")
+    sums = ", ".join(f"{amount:,} {currency}" for currency, amount in sorted(result.held["sums"].items()))
+    show_line(f"the sandbox holds {result.held['customers']:,} customers, in minor units: {sums}")
     show_line(f"report: {result.report.content['files']['report.html']}")
     for difference in result.surprises:
         say(difference)
