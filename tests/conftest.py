@@ -30,9 +30,11 @@ REPOSITORY = Path(__file__).parents[1]
 RFC_4180 = Declared(",", "utf-8", trailing_delimiter=False)
 
 
-# No test asserts how long something takes; a busy machine would fail it.
-settings.register_profile("pipeline", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("pipeline")
+# No test asserts how long something takes; a busy machine would fail it. The suite tries the same examples every time, so that
+# it judges a change and not the day; `pytest --hypothesis-profile search tests/properties` looks for new ones.
+settings.register_profile("suite", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("search", settings.get_profile("suite"), derandomize=False)
+settings.load_profile("suite")
 
 
 def pytest_xdist_auto_num_workers() -> int:

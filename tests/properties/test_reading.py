@@ -114,7 +114,7 @@ def test_bytes_without_a_header_of_ours_are_refused_or_counted(body, batch_bytes
     except SourceError:
         return
 
-    bare = _without_bom(body)
+    bare = _without_bom(body).rstrip(b"\x1a")
     assert lines.physical == lines.header + lines.blank + lines.records
     # Where no line feed ends a line, carriage returns may.
     assert lines.physical in {len(physical_lines(bare)), len(physical_lines(bare.translate(CR_FOR_LF)))}
@@ -213,7 +213,8 @@ def test_no_line_is_lost_in_any_encoding_and_the_size_of_a_batch_changes_nothing
     lines, records = read_bytes(HEADER + body, declared=declared)
 
     assert read_bytes(HEADER + body, batch_bytes, declared) == (lines, records)
-    assert lines.physical == lines.header + lines.blank + lines.records == len(physical_lines(HEADER + body))
+    physical = physical_lines((HEADER + body).rstrip(b"\x1a"))  # Ctrl-Z at the end is a mark, and part of no line
+    assert lines.physical == lines.header + lines.blank + lines.records == len(physical)
     assert len(taken(records)) == len(set(taken(records))) == lines.records
 
 
