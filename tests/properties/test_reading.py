@@ -189,9 +189,8 @@ def test_a_table_with_another_delimiter_is_read_cell_by_cell_as_with_commas(tabl
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.lists(st.sampled_from(PIECES), max_size=24).map(b"".join), st.sampled_from(";\t|"))
+@given(st.lists(st.sampled_from(PIECES), max_size=24).map(b"".join), st.sampled_from(";|"))
 def test_hostile_bytes_are_judged_alike_whatever_delimiter_is_declared(body, delimiter):
-    body = body.replace(b"\t", b" ")
     swapped = (HEADER + body).replace(b",", delimiter.encode())
 
     lines, expected = read_bytes(HEADER + body)
