@@ -544,8 +544,15 @@ class Conflicting:
 
 
 @dataclass(frozen=True, slots=True)
+class AnotherCustomer:
+    """A success that names another external reference than was asked for: it proves nothing about ours. Row 22."""
+
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
 class RowRefused:
-    """400, 422, 413, 414 or 431 about the row itself: rows 10 and 17."""
+    """400, 422, 413, 414 or 431 about the row itself, in billing's own words: rows 10 and 17."""
 
     status: int
     detail: str
@@ -593,9 +600,10 @@ class Unintelligible:
 
 @dataclass(frozen=True, slots=True)
 class Unexpected:
-    """Any other status: row 25."""
+    """Any other status, and every refusal that is not billing's own word, such as a gateway's: row 25. It settles nothing."""
 
     status: int
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -610,13 +618,14 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class NotFound:
-    """A look-up found nothing."""
+    """Billing's own word that it holds nothing under this reference, as far as look-ups show by then."""
 
     status: ClassVar[int] = 404
 
 
 Outcome = (
     Accepted
+    | AnotherCustomer
     | NoAnswer
     | CertificateRefused
     | ServerTrouble

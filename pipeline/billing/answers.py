@@ -1,5 +1,7 @@
 """What an answer means: status, headers and body -> an `Outcome`. Pure, strict, and never hopeful.
 
+Only billing's own word settles anything: a problem document that repeats the HTTP status, or a success that names our
+external reference. A gateway or a proxy in front of billing may answer with any status; that says nothing about the customer.
 Whether an answer is a replay is asked before its status is read: a replayed 401 says nothing about today's key.
 """
 
@@ -8,12 +10,14 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from email.utils import parsedate_to_datetime
+from enum import StrEnum
 from typing import Any, NoReturn
 
 from pipeline.outcomes import (
     Accepted,
+    AnotherCustomer,
     Conflicting,
     CredentialRefused,
     Difference,
@@ -37,6 +41,13 @@ _TYPES_ABOUT_THE_KEY = frozenset({"idempotency-key-missing", "idempotency-key-ma
 _ECHOED = ("external_reference", "name", "email", "phone", "currency", "balance", "metadata")
 
 
+class ErrorForm(StrEnum):
+    """How this billing API writes its errors, by which they are told from those of a gateway in front of it."""
+
+    PROBLEM = "problem"  #: `application/problem+json` (RFC 9457) whose `status` repeats the HTTP status
+    JSON = "json"  #: a JSON object of either media type; where it has a `status`, that repeats the HTTP status
+
+
 @dataclass(frozen=True, slots=True)
 class Response:
     """An answer as it came over the wire, header names in lower case."""
@@ -46,70 +57,76 @@ class Response:
     body: bytes
 
     @property
-    def replayed(self) -> bool:
-        """Whether this is the stored first answer of its idempotency key."""
+    def is_marked_replayed(self) -> bool:
+        """Whether it says that it is the stored first answer of its idempotency key; true only where billing says it."""
         return self.headers.get("idempotent-replayed", "").lower() == "true"
 
-    @property
-    def problem(self) -> str:
-        """The last part of an RFC 9457 problem's type, empty where there is none that can be read."""
+    def problem(self, form: ErrorForm) -> dict[str, Any] | None:
+        """The body of an error in billing's own words; None where the answer may be anybody's."""
+        is_problem = self.is_of("application/problem+json")
+        if not is_problem and not (form is ErrorForm.JSON and self.is_of("application/json")):
+            return None
         try:
-            content = _strict_json(self.body) if self.is_of("application/problem+json") else None
+            content = _strict_json(self.body)
         except ValueError:
-            return ""
-        kind = content.get("type") if isinstance(content, dict) else None
-        return kind.rpartition("#")[2] if isinstance(kind, str) and "#" in kind else ""
+            return None
+        if not isinstance(content, dict):
+            return None
+        told = content.get("status") if form is ErrorForm.PROBLEM else content.get("status", self.status)
+        return content if told == self.status and type(told) is int else None
 
     @property
     def date(self) -> datetime | None:
         """When the server sent it, by its own clock, in whole seconds."""
         return _date(self.headers.get("date", ""))
 
-    @property
-    def is_json(self) -> bool:
-        """Whether the body says that it is one of the two forms in which billing answers."""
-        return self.is_of("application/json") or self.is_of("application/problem+json")
-
     def is_of(self, content_type: str) -> bool:
         """Whether the body says that it is of this media type."""
         return self.headers.get("content-type", "").partition(";")[0].strip().lower() == content_type
 
 
-def read_create(response: Response, payload: bytes) -> Outcome:
+def read_create(response: Response, payload: bytes, form: ErrorForm = ErrorForm.PROBLEM) -> Outcome:
     """The answer to a create of `payload`."""
-    status, replayed = response.status, response.replayed
+    status = response.status
+    if status in {200, 201}:
+        return _accepted(response, payload)
+    problem = response.problem(form)
+    replayed = problem is not None and response.is_marked_replayed
     match status:
-        case 200 | 201:
-            return _accepted(response, payload)
-        case 409:
-            return Conflicting(_conflict_kind(response.problem), replayed)
-        case 400 | 422:
-            return _about_the_row(response)
-        case 413 | 414 | 431:
-            return RowRefused(status, "too large", replayed, certain=True)
         case 406 | 415:
-            return RequestRefused(status, _detail(response))
+            return RequestRefused(status, _detail(problem, status))
         case 404 | 405:
             return Misaddressed(status)
+        case 400 | 409 | 413 | 414 | 422 | 431 if problem is None:
+            return _not_billings(status)
+        case 409:
+            return Conflicting(_conflict_kind(_kind_of(problem)), replayed)
+        case 400 | 422:
+            return _about_the_row(problem or {}, status, replayed=replayed)
+        case 413 | 414 | 431:
+            return RowRefused(status, "too large", replayed, certain=True)
         case _:
-            return _about_the_service(response)
+            return _about_the_service(response, replayed=replayed)
 
 
-def read_look_up(response: Response, payload: bytes) -> Outcome:
+def read_look_up(response: Response, payload: bytes, form: ErrorForm = ErrorForm.PROBLEM) -> Outcome:
     """The answer to a look-up; found only if it echoes our reference byte for byte, for the path takes ids too."""
     match response.status:
         case 200:
             answer = _accepted(response, payload)
             if not isinstance(answer, Accepted):
                 return answer
-            if any(difference.field == "external_reference" for difference in answer.differences):
-                return NotFound()
             return Found(answer.billing_id, answer.differences, answer.payable)
         case 404:
-            # A gateway's 404 in HTML says that nobody asked billing, and must not lead to a new key.
-            return NotFound() if response.is_json else Unintelligible(404, "not billing's own 404")
+            # A gateway's 404 says that nobody asked billing, and must not lead to a new key.
+            return NotFound() if response.problem(form) is not None else _not_billings(404)
+        case 405:
+            return Misaddressed(405)
+        case 406 | 415 as status:
+            return RequestRefused(status, f"status {status}")
         case _:
-            return _about_the_service(response)
+            problem = response.problem(form)
+            return _about_the_service(response, replayed=problem is not None and response.is_marked_replayed)
 
 
 def as_billing_holds_it(payload: str, answer: Found) -> dict[str, Any]:
@@ -118,8 +135,12 @@ def as_billing_holds_it(payload: str, answer: Found) -> dict[str, Any]:
     return {**json.loads(payload), **told, "billing_id": answer.billing_id}
 
 
-def _about_the_service(response: Response) -> Outcome:
-    status, replayed = response.status, response.replayed
+def _not_billings(status: int) -> Unexpected:
+    return Unexpected(status, f"a {status} that is not billing's own")
+
+
+def _about_the_service(response: Response, *, replayed: bool) -> Outcome:
+    status = response.status
     match status:
         case 401 | 402 | 403:
             return CredentialRefused(status, replayed)
@@ -137,20 +158,26 @@ def _about_the_service(response: Response) -> Outcome:
             return Unexpected(status)
 
 
+def _kind_of(problem: Mapping[str, Any] | None) -> str:
+    """The last part of a problem's type, empty where it has none."""
+    kind = (problem or {}).get("type")
+    return kind.rpartition("#")[2] if isinstance(kind, str) and "#" in kind else ""
+
+
 def _conflict_kind(problem: str) -> str:
     return {"request-in-progress": "running", "reference-taken": "taken"}.get(problem, "unknown")
 
 
-def _about_the_row(response: Response) -> Outcome:
-    problem = response.problem
-    if problem == "idempotency-key-reused":
-        return KeyReused(response.status)
-    if problem in _TYPES_ABOUT_THE_KEY:
-        return RequestRefused(response.status, _detail(response))
-    return RowRefused(response.status, _detail(response), response.replayed, certain=problem in _TYPES_ABOUT_THE_ROW)
+def _about_the_row(problem: Mapping[str, Any], status: int, *, replayed: bool) -> Outcome:
+    kind = _kind_of(problem)
+    if kind == "idempotency-key-reused":
+        return KeyReused(status)
+    if kind in _TYPES_ABOUT_THE_KEY:
+        return RequestRefused(status, _detail(problem, status))
+    return RowRefused(status, _detail(problem, status), replayed, certain=kind in _TYPES_ABOUT_THE_ROW)
 
 
-def _accepted(response: Response, payload: bytes) -> Accepted | Unintelligible:
+def _accepted(response: Response, payload: bytes) -> Accepted | AnotherCustomer | Unintelligible:
     status = response.status
     if not response.is_of("application/json"):
         return Unintelligible(status, "its content is not application/json")
@@ -163,8 +190,13 @@ def _accepted(response: Response, payload: bytes) -> Accepted | Unintelligible:
     billing_id = echo.get("id")
     if not isinstance(billing_id, str) or not _BILLING_ID.fullmatch(billing_id):
         return Unintelligible(status, "it carries no customer id")
-    differences, payable = tuple(_differences(json.loads(payload), echo)), bool(echo.get("payment_rules"))
-    return Accepted(billing_id, response.replayed, differences, payable, status)
+    sent, reference = json.loads(payload), echo.get("external_reference")
+    if not isinstance(reference, str):
+        return Unintelligible(status, "it names no external reference")
+    if reference != sent["external_reference"]:
+        return AnotherCustomer(status)
+    differences, payable = tuple(_differences(sent, echo)), bool(echo.get("payment_rules"))
+    return Accepted(billing_id, response.is_marked_replayed, differences, payable, status)
 
 
 #: What a server may do to a field without changing what it says: texts with the same form are no difference.
@@ -203,7 +235,7 @@ def _told(value: Any) -> str | None:
 def _strict_json(body: bytes) -> Any:
     """JSON without what parsers disagree about: duplicate names and numbers that are none."""
     try:
-        found = json.loads(body.decode(), object_pairs_hook=_unique, parse_constant=_no_number, parse_float=Decimal)
+        found = json.loads(body.decode(), object_pairs_hook=_unique, parse_constant=_no_number, parse_float=_decimal)
         if b"\\u" in body:  # half of a surrogate pair passes for a character until something has to write it down
             json.dumps(found, ensure_ascii=False, default=str).encode()
     except RecursionError:
@@ -218,20 +250,21 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
+def _decimal(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        raise ValueError(f"the exponent of a number is out of range ({text[:40]})") from None
+
+
 def _no_number(text: str) -> NoReturn:
     raise ValueError(f"{text} is no JSON number")
 
 
-def _detail(response: Response) -> str:
-    """What the server said about a refusal, short enough for a list. It may quote the row, so it goes nowhere else."""
-    try:
-        content = _strict_json(response.body)
-    except ValueError:
-        return f"status {response.status}"
-    if not isinstance(content, dict):
-        return f"status {response.status}"
-    told = [content.get("title"), content.get("detail")]
-    return ": ".join(part for part in told if isinstance(part, str))[:_LONGEST_DETAIL] or f"status {response.status}"
+def _detail(problem: Mapping[str, Any] | None, status: int) -> str:
+    """What billing said about a refusal, short enough for a list. It may quote the row, so it goes nowhere else."""
+    told = [(problem or {}).get("title"), (problem or {}).get("detail")]
+    return ": ".join(part for part in told if isinstance(part, str))[:_LONGEST_DETAIL] or f"status {status}"
 
 
 def _retry_after(response: Response) -> float | None:

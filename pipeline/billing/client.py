@@ -9,14 +9,14 @@ from typing import Self
 from urllib.parse import quote
 
 import certifi
-from pyreqwest.client import SyncClientBuilder
+from pyreqwest.client import SyncClient, SyncClientBuilder
 from pyreqwest.exceptions import PyreqwestError
 from pyreqwest.response import SyncResponse, SyncResponseBodyReader
 
 from pipeline.billing.address import Address
-from pipeline.billing.answers import Response, read_create, read_look_up
+from pipeline.billing.answers import ErrorForm, Response, read_create, read_look_up
 from pipeline.billing.api_key import ApiKey
-from pipeline.outcomes import CertificateRefused, NoAnswer, Outcome
+from pipeline.outcomes import AnotherCustomer, CertificateRefused, NoAnswer, Outcome
 
 LARGEST_ANSWER = 1 << 20  #: bytes; a body beyond it is not read on
 CONNECT_SECONDS = 10.0
@@ -59,28 +59,15 @@ class Billing:
     (`tests/benches/transports.py`). Nothing of the environment steers it; redirects are not followed, no cookie is kept.
     """
 
-    def __init__(self, address: Address, api_key: ApiKey, *, workers: int) -> None:
+    def __init__(
+        self, address: Address, api_key: ApiKey, *, workers: int, errors: ErrorForm = ErrorForm.PROBLEM
+    ) -> None:
         self._open = ExitStack()
-        self._http = self._open.enter_context(
-            SyncClientBuilder()
-            .no_proxy()
-            .follow_redirects(enable=False)
-            .http1_only()
-            .gzip(enable=False)
-            .brotli(enable=False)
-            .zstd(enable=False)
-            .deflate(enable=False)
-            .connect_timeout(timedelta(seconds=CONNECT_SECONDS))
-            .read_timeout(timedelta(seconds=SILENT_SECONDS))
-            .timeout(timedelta(seconds=LONGEST_CALL))
-            .pool_max_idle_per_host(workers)
-            # Beside the system's: a slim container has none, and then nobody could be verified.
-            .add_root_certificate_pem(_certificates())
-            .default_headers(_HEADERS)
-            .build()
-        )
+        self._workers = workers
+        self._http = self._connect()
         self._base_url = address.base_url
         self._api_key = api_key
+        self._errors = errors
         self._ahead = timedelta()
         self._ahead_at = float("-inf")
 
@@ -100,11 +87,35 @@ class Billing:
         """Make a call and say what came of it; ValueError for a reference that would be another path."""
         match call:
             case Create():
-                answer = self._exchange("POST", "/billing/customers", call.payload, call.key)
-                return read_create(answer, call.payload) if isinstance(answer, Response) else answer
+                answer, read = self._exchange("POST", "/billing/customers", call.payload, call.key), read_create
             case LookUp():
-                answer = self._exchange("GET", f"/billing/customers/{_as_path(call.external_reference)}")
-                return read_look_up(answer, call.payload) if isinstance(answer, Response) else answer
+                path = f"/billing/customers/{_as_path(call.external_reference)}"
+                answer, read = self._exchange("GET", path), read_look_up
+        outcome = read(answer, call.payload, self._errors) if isinstance(answer, Response) else answer
+        if isinstance(outcome, AnotherCustomer):
+            # The answers of this connection may belong to other requests: it is used no more, nor any that is open now.
+            self._http = self._connect()
+        return outcome
+
+    def _connect(self) -> SyncClient:
+        return self._open.enter_context(
+            SyncClientBuilder()
+            .no_proxy()
+            .follow_redirects(enable=False)
+            .http1_only()
+            .gzip(enable=False)
+            .brotli(enable=False)
+            .zstd(enable=False)
+            .deflate(enable=False)
+            .connect_timeout(timedelta(seconds=CONNECT_SECONDS))
+            .read_timeout(timedelta(seconds=SILENT_SECONDS))
+            .timeout(timedelta(seconds=LONGEST_CALL))
+            .pool_max_idle_per_host(self._workers)
+            # Beside the system's: a slim container has none, and then nobody could be verified.
+            .add_root_certificate_pem(_certificates())
+            .default_headers(_HEADERS)
+            .build()
+        )
 
     def _exchange(
         self, method: str, path: str, content: bytes | None = None, key: str | None = None

@@ -90,6 +90,7 @@ class Begun:
     first_sent: datetime
     credential: str  #: which API key it was begun with, as a fingerprint
     run_id: str
+    statuses: frozenset[int] = frozenset()  #: HTTP statuses of the answers that it got
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,7 +273,8 @@ class Ledger:
         """The unsettled ones: all of them, or those of `references`."""
         rows = self._query(
             f"SELECT external_reference, fingerprint, key, payload, generation, {self._normalization()}, first_sent, credential,"
-            " run_id FROM rows JOIN payloads USING (fingerprint) WHERE state = 'unknown'"
+            " run_id, (SELECT group_concat(DISTINCT status) FROM events WHERE events.external_reference = rows.external_reference)"
+            " FROM rows JOIN payloads USING (fingerprint) WHERE state = 'unknown'"
             " AND (?1 IS NULL OR external_reference IN (SELECT value FROM json_each(?1))) ORDER BY seq",
             None if references is None else json.dumps(references),
         )
@@ -282,8 +284,9 @@ class Ledger:
                 datetime.fromisoformat(sent),
                 credential,
                 run_id,
+                frozenset(map(int, statuses.split(","))) if statuses else frozenset(),
             )
-            for reference, fingerprint, key, payload, generation, normalization, sent, credential, run_id in rows
+            for reference, fingerprint, key, payload, generation, normalization, sent, credential, run_id, statuses in rows
         ]
 
     def outcomes(self, references: Iterable[str] | None = None) -> Iterator[list[tuple[Any, ...]]]:

@@ -5,6 +5,9 @@ Four rules stand behind every line:
 2  Key old, of unknown age or begun with another credential: look up first; where nothing is found, the same key again.
 3  A refusal is final only on a definite answer; where an earlier send of the row is unsettled, look up before it.
 4  A new generation only after a replayed failure for the current key and a look-up that finds nothing.
+
+A look-up that finds nothing counts where it came `lookup_lag` after the last send and after our last look-up of the record:
+what billing shows may lag behind what it did, and a cache on the way may repeat an earlier "not found".
 """
 
 import math
@@ -14,6 +17,7 @@ from enum import StrEnum
 
 from pipeline.outcomes import (
     Accepted,
+    AnotherCustomer,
     CertificateRefused,
     Conflicting,
     CredentialRefused,
@@ -47,7 +51,7 @@ class Policy:
     limited_base: float = 1.0
     limited_cap: float = 60.0
     longest_retry_after: float = 600.0
-    running_seconds: float = 300.0  #: how long a first request with our key may be running
+    lookup_lag: float = 30.0  #: how long a look-up may show an earlier state of billing
     outage_seconds: float = 300.0  #: without any success: stop, resumable
     usual_refusals: float = 0.005  #: share of rows that billing may refuse without anybody wondering
     alarming_refusals: float = 0.30  #: share at which a run shall stop within 60 rows
@@ -57,6 +61,7 @@ class Policy:
     young_hours: float = 23.0  #: a key lives 24 hours at billing; from here on it counts as old
 
 
+_ROUNDING = 1e-6  #: seconds that sums of moments may be off
 OLD_KEY_WAITS = "billing replays a failure under a key that it is about to forget; resume when it has, within a day"
 
 
@@ -92,6 +97,8 @@ class Progress:
     accepted: Accepted | None = None  #: the answer that a canary's look-up is held against
     is_key_old: bool = False  #: so that billing may forget the key between two deliveries of the same request
     may_be_sent: bool = True  #: False where another send could do harm, so that the sweep only looks
+    quiet: float = math.inf  #: seconds that had passed since the last send or look-up when the present look-up left
+    told: str = ""  #: the answer that left the record in doubt
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +128,7 @@ class LookUpNext:
     after: float
     progress: Progress
     pause_all: float = 0.0
+    rests: bool = False  #: it waits for look-ups to show what was done; that takes no place and comes off no budget
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +145,17 @@ class LeaveInDoubt:
     why: str
     is_refusal: bool = False  #: billing answered, and its answers make no sense
     may_be_sent: bool = True
+    names_another: bool = False  #: the answer named another customer, so answers may be mixed up
+
+
+@dataclass(frozen=True, slots=True)
+class TurnedAway:
+    """Refused before the record was looked at, perhaps by a gateway: whether it is the record's fault, other records show."""
+
+    status: int
+    progress: Progress
+    stop: "Stop"  #: what it means where others are refused alike
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +167,7 @@ class Stop:
     settle: Settle | None = None
 
 
-Step = Settle | SendAgain | LookUpNext | NextGeneration | LeaveInDoubt | Stop
+Step = Settle | SendAgain | LookUpNext | NextGeneration | LeaveInDoubt | TurnedAway | Stop
 
 _MONEY = frozenset({"external_reference", "currency", "balance"})
 
@@ -184,27 +203,41 @@ def decide(row: Progress, outcome: Outcome, dice: float, seconds_spent: float, p
         case Limited(replayed=False):
             return again.limited(outcome.retry_after)
         case ServerTrouble(status=408 | 425):
-            return LookUpNext(0, replace(again.row, why=Why.FOR_THE_RECORD))
+            return again.look_later(Why.FOR_THE_RECORD, f"status {outcome.status}")
         case ServerTrouble() | Limited() | CredentialRefused(replayed=True):
-            return LookUpNext(0, replace(row, why=Why.REPLAYED_FAILURE))
+            return replace(again, row=row).look_later(Why.REPLAYED_FAILURE)
         case Conflicting(kind="running"):
             return again.running()
         case Conflicting(kind="taken"):
-            return LookUpNext(0, replace(row, why=Why.TAKEN))
+            return LookUpNext(0, replace(row, why=Why.TAKEN, told="the external reference is taken (409)"))
         case Conflicting():
             return LookUpNext(0, replace(row, why=Why.UNKNOWN_CONFLICT))
         case RowRefused():
             if outcome.certain and not row.unsettled and not outcome.replayed:
                 return Settle(State.REFUSED, detail=outcome.detail)
-            return LookUpNext(0, replace(row, why=Why.REFUSED, refusal=outcome))
+            return replace(again, row=replace(row, refusal=outcome)).look_later(Why.REFUSED)
         case Unintelligible():
-            return again.senseless()
+            return again.senseless(outcome.why)
         case Unexpected():
-            return LookUpNext(0, replace(again.row, why=Why.FOR_THE_RECORD, may_be_sent=False))
+            told = outcome.why or f"status {outcome.status}"
+            return replace(again, row=replace(again.row, may_be_sent=False)).look_later(Why.FOR_THE_RECORD, told)
+        case AnotherCustomer():
+            return _another_customer()
         case KeyReused():
             return LookUpNext(0, replace(again.row, why=Why.KEY_REUSED, may_be_sent=False))
+        case _ if is_turned_away(outcome):
+            return _turned_away(again.row, outcome)
         case _:
             return _stop(outcome)
+
+
+def is_turned_away(outcome: Outcome) -> bool:
+    """Whether a call was refused before anybody judged the record, and not as a stored answer of an earlier call."""
+    match outcome:
+        case CredentialRefused(replayed=False) | Misaddressed() | RequestRefused(status=406 | 415):
+            return True
+        case _:
+            return False
 
 
 def quiet(outcome: Outcome, policy: Policy) -> float:
@@ -213,9 +246,15 @@ def quiet(outcome: Outcome, policy: Policy) -> float:
     A worker obeys this the moment it has read an answer; until the step is decided others would have left.
     """
     match outcome:
-        case CredentialRefused(replayed=False) | CertificateRefused() | Misaddressed() | RequestRefused():
+        case _ if is_turned_away(outcome):
+            return 0.0
+        case CertificateRefused() | RequestRefused():
             return math.inf
         case Limited(replayed=False, retry_after=float() | int() as seconds) if seconds <= policy.longest_retry_after:
+            return seconds
+        case ServerTrouble(replayed=False, retry_after=float() | int() as seconds) if (
+            seconds <= policy.longest_retry_after
+        ):
             return seconds
         case _:
             return 0.0
@@ -228,6 +267,8 @@ def _after_look_up(row: Progress, outcome: Outcome, dice: float, seconds_spent: 
     match outcome:
         case Found():
             return _found(row, outcome) if row.accepted is None else _canary_found(outcome, row.accepted)
+        case NotFound() if row.quiet < policy.lookup_lag - _ROUNDING:
+            return again.look_later(row.why)
         case NotFound():
             return _not_found(row, again, policy)
         case NoAnswer():
@@ -238,8 +279,22 @@ def _after_look_up(row: Progress, outcome: Outcome, dice: float, seconds_spent: 
             return again.look_up("too many look-ups", at_least=outcome.retry_after, pause_all=True)
         case Unintelligible() | Unexpected():
             return again.look_up("a look-up that makes no sense")
+        case AnotherCustomer():
+            return _another_customer()
+        case _ if is_turned_away(outcome) or isinstance(outcome, CredentialRefused):
+            return _turned_away(row, outcome)
         case _:
             return _stop(outcome)
+
+
+def _another_customer() -> LeaveInDoubt:
+    return LeaveInDoubt("the answer named another customer", is_refusal=True, may_be_sent=False, names_another=True)
+
+
+def _turned_away(row: Progress, outcome: Outcome) -> TurnedAway:
+    status = int(getattr(outcome, "status", 0))
+    why = f"refused with status {status} before the record was looked at"
+    return TurnedAway(status, replace(row, told=why), _stop(outcome), why)
 
 
 def _not_found(row: Progress, again: "_Again", policy: Policy) -> Step:
@@ -260,21 +315,17 @@ def _not_found(row: Progress, again: "_Again", policy: Policy) -> Step:
             )
         case Why.REPLAYED_FAILURE:
             return LeaveInDoubt(f"billing replays failures ({row.generation} keys, {row.sends} sends)")
-        case Why.TAKEN if row.look_ups < 3:
-            return LookUpNext(float(2**row.look_ups), again.row)
         case Why.UNKNOWN_CONFLICT:
             return replace(again, row=replace(fresh, unsettled=True)).running()
         case Why.REFUSED:
             return Settle(State.REFUSED, detail=row.refusal.detail if row.refusal else None)
-        case Why.CANARY if row.look_ups < 3:
-            return LookUpNext(float(2**row.look_ups), again.row)
         case Why.CANARY:
             return Stop("a customer that billing says it created cannot be found there; nothing more was sent")
         case Why.SWEEP if row.may_be_sent:
             return SendAgain(0, fresh)
         case _:
             return LeaveInDoubt(
-                f"billing's answers disagree ({row.why}), and a look-up finds nothing",
+                f"{row.told or f'the answers disagree ({row.why})'}, and a look-up finds nothing",
                 is_refusal=row.why in {Why.NO_SENSE, Why.FOR_THE_RECORD},
                 may_be_sent=row.may_be_sent,
             )
@@ -369,26 +420,29 @@ class _Again:
         return SendAgain(retry_after, self.row, pause_all=retry_after)
 
     def running(self) -> Step:
-        """409 while our first request runs: 1, 2, 4 … 15 s, up to five minutes; it uses up no send."""
-        waited = sum(min(15, 2**n) for n in range(self.row.running))
-        if waited >= self.policy.running_seconds:
-            return LeaveInDoubt("billing says that the first request still runs", is_refusal=True)
-        after = float(min(15, 2**self.row.running))
-        return SendAgain(after, replace(self.row, running=self.row.running + 1, sends=max(0, self.row.sends - 1)))
+        """409 while our first request runs: after 1, 2, 4 … 15 s again, within the budget of the record."""
+        if self._is_spent():
+            return LeaveInDoubt("billing says that the first request still runs (409)", is_refusal=True)
+        return SendAgain(float(min(15, 2**self.row.running)), replace(self.row, running=self.row.running + 1))
 
-    def senseless(self) -> Step:
+    def senseless(self, why: str) -> Step:
         """2xx that nobody can read: twice more, then a look-up, never a new key."""
-        row = replace(self.row, senseless=self.row.senseless + 1)
+        row = replace(self.row, senseless=self.row.senseless + 1, told=f"a success that cannot be read ({why})")
         if row.senseless <= 2 and not self._is_spent():
             return SendAgain(self._jittered(), row)
         return LookUpNext(0, replace(row, why=Why.NO_SENSE))
 
+    def look_later(self, why: Why, told: str = "") -> LookUpNext:
+        """Ask once look-ups must show what was done."""
+        row = replace(self.row, why=why, told=told or self.row.told)
+        return LookUpNext(self.policy.lookup_lag, row, rests=True)
+
     def look_up(self, why: str, *, at_least: float | None = None, pause_all: bool = False) -> Step:
         """The same question again, as often as a send may be repeated."""
         if self.row.look_ups >= self.policy.sends or self.seconds_spent > self.policy.row_seconds:
-            return LeaveInDoubt(why)
+            return LeaveInDoubt(f"{self.row.told}; {why}" if self.row.told else why, may_be_sent=self.row.may_be_sent)
         if (wait := at_least or 0.0) > self.policy.longest_retry_after:
-            return LeaveInDoubt(f"{why}, and billing asks to wait {wait:.0f} s")
+            return LeaveInDoubt(f"{why}, and billing asks to wait {wait:.0f} s", may_be_sent=self.row.may_be_sent)
         return LookUpNext(max(self._jittered(), wait), self.row, pause_all=wait if pause_all else 0.0)
 
     def _is_spent(self) -> bool:

@@ -8,9 +8,8 @@ import contextlib
 import heapq
 import itertools
 import math
-import queue
 import threading
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -19,7 +18,7 @@ from pipeline.billing import Call, Create, LookUp, Pace
 from pipeline.customer import Environment, create_key
 from pipeline.errors import LedgerError
 from pipeline.ledger import Answer, Begun, Intent, Known, Ledger, Withdrawal
-from pipeline.outcomes import Limited, NoAnswer, Outcome, ServerTrouble, State
+from pipeline.outcomes import Accepted, Found, Limited, NoAnswer, NotFound, Outcome, ServerTrouble, State
 from pipeline.submission.deciding import (
     LeaveInDoubt,
     LookUpNext,
@@ -30,20 +29,24 @@ from pipeline.submission.deciding import (
     Settle,
     Step,
     Stop,
+    TurnedAway,
     Why,
     begin,
     decide,
+    is_turned_away,
     quiet,
 )
-from pipeline.submission.stopping import Evidence
+from pipeline.submission.gate import Gate
+from pipeline.submission.pool import Pool, Result, kind_of
+from pipeline.submission.stopping import Evidence, Kind
+from pipeline.submission.turned_away import Suspicion
 
 WINDOW = 256  #: rows whose intents are made durable together
 GROUP_ROWS, GROUP_SECONDS = 256, 0.25  #: outcomes that are committed together
-HOLD_AFTER = (
-    2.0  #: seconds of nothing but failures after which rows wait for billing instead of using up their own budgets
-)
-PROBE_EVERY = 5.0  #: seconds between two questions to a billing that is silent
-_PROBE = ""  #: the reference under which a probe comes back; no customer has it
+HOLD_AFTER = 2.0  #: seconds of nothing but failed creates after which creates wait for billing to be back
+PROBE_EVERY = 5.0  #: seconds between two creates that ask whether billing is back
+_EARLIER_SHARE = 4  #: a row of an earlier run takes at most each fourth worker,
+_EARLIER_LONGER = 0.1  #: and, once this run's rows are done, at most so much of the time that these took
 _TICK = 0.05  #: seconds; how soon a signal or a due retry is noticed
 
 
@@ -66,6 +69,7 @@ class Tally:
     states: Counter[State] = field(default_factory=Counter)
     passed_over: int = 0  #: planned creates that the ledger settles without a request
     in_doubt: int = 0
+    earlier: int = 0  #: requests of earlier runs that this one has settled
 
     @property
     def done(self) -> int:
@@ -114,16 +118,20 @@ class _Row:
     credential: str
     spent: float  #: seconds of its own: from leaving to answer, and its own backoff; not queues, not pauses of the pool
     is_new: bool  #: its intent was written by this process, so that while unsent it can be withdrawn
+    touched: float  #: when its last send or look-up came to an end; monotonic
+    is_earlier: bool = False  #: another run began it
+    statuses_before: frozenset[int] = frozenset()  #: of the answers that earlier processes got for it
     is_swept: bool = False  #: the end-of-run sweep has taken it up
+    is_counted: bool = False  #: the test of refusals has seen it
 
+    @property
+    def reference(self) -> str:
+        return self.intent.external_reference
 
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What came of a call that was handed out."""
-
-    reference: str
-    outcome: Outcome | BaseException | None  #: None: the call never left
-    left_at: float = 0.0
+    @property
+    def kind(self) -> Kind:
+        """What its present call asks for."""
+        return Kind.CREATE if self.progress.why is None else Kind.LOOK_UP
 
 
 def submit(
@@ -139,33 +147,38 @@ def submit(
     clock: Clock,
     dice: Callable[[], float],
     stopping: StopRequest,
-    begun: Iterable[Begun] = (),
+    earlier: Iterable[str] = (),
     passed_over: int = 0,
     on_progress: Callable[[Tally], None] = lambda _: None,
     on_recorded: Callable[[Iterable[Answer | Withdrawal]], None] = lambda _: None,
     pool_of: "Callable[..., Pool] | None" = None,
 ) -> Tally:
-    """Settle the begun rows and create the planned ones, each once; return when nothing is left or `stopping` says so.
+    """Create the planned rows, each once, and settle beside them what earlier runs left.
 
+    Return when none of the planned ones is left, or `stopping` says so. `earlier`: references whose request another run began
+    and did not settle; they are tried once a create was accepted, in a bounded share of the time, and hold up nothing.
     `on_recorded` gets every outcome once the ledger holds it.
     `passed_over` of the `total` were settled by this run before, and are not among the planned ones any more.
     `pool_of` makes another pool of workers than that of threads: one in which time is simulated.
     """
-    pace = Pace(policy.per_second, clock.monotonic)
+    pace, gate = Pace(policy.per_second, clock.monotonic), Gate()
 
     def make_and_hush(call: Call) -> Outcome:
         outcome = make(call)
-        if seconds := quiet(outcome, policy):
+        if is_turned_away(outcome):
+            gate.narrow(kind_of(call))
+        elif seconds := quiet(outcome, policy):
             pace.pause(seconds)
         return outcome
 
-    pool = (pool_of or Pool)(make_and_hush, pace, clock.monotonic, stopping.event, policy.workers)
+    pool = (pool_of or Pool)(make_and_hush, pace, gate, clock.monotonic, stopping.event, policy.workers)
     loop = _Loop(
-        run_id, environment, ledger, pool, pace, credential, policy, clock, dice, stopping, Tally(total, passed_over=passed_over), on_progress, on_recorded,
-        Evidence(policy, heard_at=clock.monotonic()), is_ledger_whole=not ledger.damage(), canaries=policy.canary,
+        run_id, environment, ledger, pool, pace, gate, credential, policy, clock, dice, stopping, Tally(total, passed_over=passed_over), on_progress, on_recorded,
+        Evidence.from_now(policy, clock.monotonic()), is_ledger_whole=not ledger.damage(), canaries=policy.canary,
+        began=clock.monotonic(), earlier=deque(earlier),
     )  # fmt: skip
     try:
-        loop.run(planned, begun)
+        loop.run(planned)
     except BaseException:
         stopping.event.set()
         with contextlib.suppress(LedgerError):
@@ -176,61 +189,6 @@ def submit(
     return loop.tally
 
 
-class Pool:
-    """A fixed number of workers that make calls in their turn; daemons, so that none outlives the process."""
-
-    def __init__(
-        self,
-        make: Callable[[Call], Outcome],
-        pace: Pace,
-        clock: Callable[[], float],
-        stopping: threading.Event,
-        workers: int,
-    ) -> None:
-        self._make = make
-        self._clock = clock
-        self._pace = pace
-        self._stopping = stopping
-        self._calls: queue.SimpleQueue[tuple[str, Call] | None] = queue.SimpleQueue()
-        self._results: queue.SimpleQueue[Result] = queue.SimpleQueue()
-        self._threads = [threading.Thread(target=self._work, name=f"worker-{n}", daemon=True) for n in range(workers)]
-        self.in_hand = 0
-        for thread in self._threads:
-            thread.start()
-
-    def hand_out(self, reference: str, call: Call) -> None:
-        """A worker will make this call."""
-        self.in_hand += 1
-        self._calls.put((reference, call))
-
-    def next_result(self, timeout: float) -> Result | None:
-        """The next answer, or None where none comes in time."""
-        try:
-            result = self._results.get(timeout=timeout) if timeout else self._results.get_nowait()
-        except queue.Empty:
-            return None
-        self.in_hand -= 1
-        return result
-
-    def close(self) -> None:
-        """Let the workers go; those in a call are left to end with the process."""
-        for _ in self._threads:
-            self._calls.put(None)
-
-    def _work(self) -> None:
-        while (item := self._calls.get()) is not None:
-            reference, call = item
-            outcome: Outcome | BaseException | None = None
-            left_at = 0.0
-            try:
-                if self._pace.wait(self._stopping):
-                    left_at = self._clock()
-                    outcome = self._make(call)
-            except BaseException as error:  # noqa: BLE001 - told to the deciding thread, which raises it
-                outcome = error
-            self._results.put(Result(reference, outcome, left_at))
-
-
 @dataclass(slots=True)
 class _Loop:
     run_id: str
@@ -238,6 +196,7 @@ class _Loop:
     ledger: Ledger
     pool: Pool
     pace: Pace
+    gate: Gate
     credential: str
     policy: Policy
     clock: Clock
@@ -249,30 +208,45 @@ class _Loop:
     evidence: Evidence
     is_ledger_whole: bool
     canaries: int  #: rows that must still come back as they were sent before the others go
+    began: float  #: monotonic
+    earlier: deque[str]  #: references that earlier runs left unsettled and nobody has taken up yet
     rows: dict[str, _Row] = field(default_factory=dict)
+    begun_here: deque[str] = field(default_factory=deque)  #: planned, and begun by this very run before; they come last
     timers: list[tuple[float, str]] = field(default_factory=list)
+    resting: set[str] = field(default_factory=set)  #: rows that wait for look-ups to show what was done
     entries: dict[str, list[Answer | Withdrawal]] = field(default_factory=dict)
     entries_since: float = 0.0
     doubtful: list[_Row] = field(default_factory=list)
-    held: list[_Row] = field(default_factory=list)  #: waiting for billing to be heard again
+    held: deque[tuple[float, _Row]] = field(
+        default_factory=deque
+    )  #: from when, and which; until billing is heard again
+    probe: str | None = None  #: the held row that asks whether billing is back
     probe_at: float = 0.0
-    is_probing: bool = False
+    under_way: set[str] = field(default_factory=set)  #: rows whose call is in the hands of the pool
+    suspicion: dict[Kind, Suspicion] = field(default_factory=lambda: {kind: Suspicion() for kind in Kind})
+    earlier_taken: int = 0  #: rows of earlier runs among `rows`
+    earlier_until: float | None = None  #: when these have had their time; None while own rows are left
 
-    def run(self, planned: Iterator[Planned], begun: Iterable[Begun]) -> None:
+    def run(self, planned: Iterator[Planned]) -> None:
         """Until every row is settled, left in doubt, or taken back."""
-        for row in begun:
-            self._go_on_with(row, row.run_id)
         more = True
-        while more or self.rows or self.doubtful:
+        while True:
             self._judge()
             if self.stopping.event.is_set():
                 break
-            if more and len(self.rows) < WINDOW and not (self.canaries and self.rows) and not self.held:
+            if more and self._has_room():
                 more = self._take_window(planned)
-            if not more and not self.rows:
+            if not more or self.suspicion[Kind.CREATE].has_accepted:
+                self._go_on_with_own()
+            self._take_earlier(may_begin=not more)
+            if not more and not self.begun_here:
+                self._ask_nobody_else()
+            if not more and not self._own_rows() and not self.doubtful and not self._earlier_has_time():
+                break
+            if not more and not self._own_rows():
                 self._sweep()
             self._release_due()
-            self._probe()
+            self._ask_whether_it_is_back()
             self._collect(_TICK)
             self._commit_if_due()
             self.on_progress(self.tally)
@@ -288,6 +262,14 @@ class _Loop:
             del self.entries[run_id]  # what is recorded is not recorded again, whatever fails next
             self.on_recorded(entries)
 
+    def _own_rows(self) -> int:
+        return len(self.rows) - self.earlier_taken + len(self.begun_here)
+
+    def _has_room(self) -> bool:
+        if self.held or (self.canaries and self._own_rows() > len(self.begun_here)):
+            return False
+        return len(self.rows) - len(self.resting) < WINDOW
+
     # -- into the pool --------------------------------------------------------------------------------------------
 
     def _take_window(self, planned: Iterator[Planned]) -> bool:
@@ -295,7 +277,7 @@ class _Loop:
         drawn = list(itertools.islice(planned, self.canaries or WINDOW))
         if not drawn:
             return False
-        window = [row for row in drawn if row.external_reference not in self.rows]  # those it has begun come first
+        window = [row for row in drawn if not self._is_taken_over(row)]
         known = self.ledger.states([row.external_reference for row in window])
         # The ledger has the last word: what another run has settled since the plan is not sent, whatever the plan says.
         fresh = [row for row in window if _may_begin(row, known.get(row.external_reference), self.run_id)]
@@ -309,15 +291,71 @@ class _Loop:
         self.ledger.record_intents(self.run_id, now, intents, self.credential)
         for intent in intents:
             progress = Progress(is_canary=self.canaries > 0)
-            self._take_up(_Row(intent, self.run_id, progress, now, self.credential, 0.0, is_new=True))
-        for begun in self.ledger.begun(unsettled):
-            self._go_on_with(begun, self.run_id)
+            self._take_up(
+                _Row(intent, self.run_id, progress, now, self.credential, 0.0, is_new=True, touched=self.began)
+            )
+        self.begun_here += unsettled
         return True
 
-    def _go_on_with(self, begun: Begun, run_id: str) -> None:
+    def _is_taken_over(self, planned: Planned) -> bool:
+        """Whether a planned row is under way already, begun by an earlier run with the same content: now it is this run's."""
+        row = self.rows.get(planned.external_reference)
+        if row is None:
+            return False
+        if row.is_earlier and row.intent.fingerprint == planned.fingerprint:
+            row.is_earlier = False
+            self.earlier_taken -= 1
+            return True
+        return False
+
+    def _go_on_with_own(self) -> None:
+        """Take up what this run began before and did not settle: after what was never tried, so that it cannot stop that."""
+        while self.begun_here and self._has_room():
+            references = [self.begun_here.popleft() for _ in range(min(WINDOW, len(self.begun_here)))]
+            for begun in self.ledger.begun(references):
+                self._go_on_with(begun, self.run_id)
+
+    def _take_earlier(self, *, may_begin: bool) -> None:
+        """Take up some of what earlier runs left, beside the new rows: a few at a time, and only once a create was accepted."""
+        if not (self.suspicion[Kind.CREATE].has_accepted or (may_begin and not self._own_rows())):
+            return
+        while self.earlier and self.earlier_taken < max(1, self.policy.workers // _EARLIER_SHARE):
+            reference = self.earlier.popleft()
+            if reference in self.rows or reference in self.begun_here:
+                continue
+            self.commit()  # so that the ledger says whether it has been settled meanwhile
+            for begun in self.ledger.begun([reference]):
+                self.earlier_taken += 1
+                self._go_on_with(begun, begun.run_id, is_earlier=True)
+
+    def _earlier_has_time(self) -> bool:
+        """Whether to go on for the sake of earlier runs' rows alone."""
+        if not self.earlier and not self.earlier_taken:
+            return False
+        now = self.clock.monotonic()
+        if self.earlier_until is None:
+            took = now - self.began
+            alone = self.policy.lookup_lag + self.policy.row_seconds
+            self.earlier_until = now + (took * _EARLIER_LONGER if self.tally.done else alone)
+        return now < self.earlier_until
+
+    def _go_on_with(self, begun: Begun, run_id: str, *, is_earlier: bool = False) -> None:
         """Take up a row that an earlier process began."""
         progress = Progress(unsettled=True, generation=begun.intent.generation)
-        self._take_up(_Row(begun.intent, run_id, progress, begun.first_sent, begun.credential, 0.0, is_new=False))
+        self._take_up(
+            _Row(
+                begun.intent,
+                run_id,
+                progress,
+                begun.first_sent,
+                begun.credential,
+                0.0,
+                is_new=False,
+                touched=self.began,
+                is_earlier=is_earlier,
+                statuses_before=begun.statuses,
+            )
+        )
 
     def _look_first(self, row: _Row, *, is_ledger_whole: bool) -> Why | None:
         return begin(
@@ -330,25 +368,45 @@ class _Loop:
 
     def _take_up(self, row: _Row) -> None:
         """A row enters this process; what the ledger may have forgotten is asked of billing, once."""
-        self.rows[row.intent.external_reference] = row
+        self.rows[row.reference] = row
         if why := self._look_first(row, is_ledger_whole=self.is_ledger_whole):
             row.progress = replace(row.progress, why=why)
-        self._hand_out(row)
+            self._rest(row)
+        else:
+            self._hand_out(row)
 
     def _hand_out(self, row: _Row) -> None:
         """Send, or send again, or look up; a key that has grown old, or another credential, is looked up first (rule 2)."""
         if row.progress.why is None and row.progress.unsettled:
             row.progress = replace(row.progress, why=self._look_first(row, is_ledger_whole=True))
+            if row.progress.why is not None:
+                self._rest(row)
+                return
         intent = row.intent
         call: Call = Create(intent.external_reference, intent.key, intent.payload)
         if row.progress.why is not None:
             call = LookUp(intent.external_reference, intent.payload)
-        self.pool.hand_out(intent.external_reference, call)
+        self.under_way.add(row.reference)
+        self.pool.hand_out(row.reference, call)
+
+    def _rest(self, row: _Row) -> None:
+        """Look up once what was done must show; the last send before this process began may be as late as its beginning."""
+        wait = row.touched + self.policy.lookup_lag - self.clock.monotonic()
+        self._later(row, max(0.0, wait), rests=True)
+
+    def _later(self, row: _Row, after: float, *, rests: bool = False) -> None:
+        if after <= 0:
+            self._hand_out(row)
+            return
+        if rests:
+            self.resting.add(row.reference)
+        heapq.heappush(self.timers, (self.clock.monotonic() + after, row.reference))
 
     def _release_due(self) -> None:
         now = self.clock.monotonic()
         while self.timers and self.timers[0][0] <= now:
             _, reference = heapq.heappop(self.timers)
+            self.resting.discard(reference)
             self._hand_out(self.rows[reference])
 
     # -- out of the pool ------------------------------------------------------------------------------------------
@@ -365,29 +423,38 @@ class _Loop:
 
     def _take(self, result: Result) -> None:
         outcome = result.outcome
+        self.under_way.discard(result.reference)
         if isinstance(outcome, BaseException):
             raise outcome
         if outcome is None:
             return  # it never left: the run is stopping, and winding down takes the row back
-        now, is_failure = self.clock.monotonic(), isinstance(outcome, NoAnswer | ServerTrouble)
+        row, now = self.rows[result.reference], self.clock.monotonic()
+        kind, is_failure = row.kind, isinstance(outcome, NoAnswer | ServerTrouble)
+        if self.probe == row.reference:
+            self.probe, self.probe_at = None, now + PROBE_EVERY
         if not is_failure:
-            self.evidence.heard(now)
-            self._let_go()
+            self.evidence.hears(kind, now)
+            if kind is Kind.CREATE:
+                self._let_go()
+        if isinstance(outcome, Accepted):
+            self._accepted(Kind.CREATE)
+        elif isinstance(outcome, Found | NotFound):
+            self._accepted(Kind.LOOK_UP)
         self._keep_quiet(outcome, now)
-        if result.reference == _PROBE:
-            self.is_probing, self.probe_at = False, now + PROBE_EVERY
-            return
         if isinstance(outcome, Limited) and not outcome.replayed:
             self.pace.slow_down()
-        row = self.rows[result.reference]
         row.is_new = False
-        if is_failure and not getattr(outcome, "replayed", False) and self.evidence.silence(now) > HOLD_AFTER:
-            self._hold(row, outcome)
-            return
-        row.spent += self.clock.monotonic() - result.left_at
+        row.progress = replace(row.progress, quiet=result.left_at - row.touched)
+        row.touched = now
+        row.spent += now - result.left_at
         step = decide(row.progress, outcome, self.dice(), row.spent, self.policy)
         self._note(row, outcome, step)
-        self._obey(row, step)
+        is_silent = is_failure and kind is Kind.CREATE and self.evidence.silence(Kind.CREATE, now) > HOLD_AFTER
+        if is_silent and isinstance(step, SendAgain):
+            row.progress = step.progress
+            self.held.append((now + (getattr(outcome, "retry_after", None) or 0.0), row))
+        else:
+            self._obey(row, step)
 
     def _keep_quiet(self, outcome: Outcome, now: float) -> None:
         """What an answer says to all: its worker has obeyed already, and here it is known from now on."""
@@ -398,7 +465,8 @@ class _Loop:
             self.stopping.ask(stop)
         elif seconds:
             self.pace.pause(seconds)
-            self.evidence.paused(now + seconds)
+            if isinstance(outcome, Limited):
+                self.evidence.paused(now + seconds)
 
     def _obey(self, row: _Row, step: Step) -> None:
         match step:
@@ -409,11 +477,17 @@ class _Loop:
                     # Billing does not know the customer: with this send the key's life begins anew.
                     row.first_sent, row.credential = self.clock.at_billing(), self.credential
                 row.progress = step.progress
-                self._later(row, step.after, step.pause_all)
+                rests = isinstance(step, LookUpNext) and step.rests
+                row.spent += 0.0 if rests else max(0.0, step.after - step.pause_all)
+                self._later(row, step.after, rests=rests)
             case NextGeneration():
                 self._raise_generation(row, step.progress)
             case LeaveInDoubt():
+                if step.names_another and (stop := self.evidence.named_another(row.reference)):
+                    self.stopping.ask(stop)
                 self._leave(row, step)
+            case TurnedAway():
+                self._turn_away(row, step)
             case Stop():
                 self.stopping.ask(step)
                 if step.settle is not None:
@@ -421,63 +495,106 @@ class _Loop:
 
     # -- while billing is silent ----------------------------------------------------------------------------------
 
-    def _hold(self, row: _Row, outcome: Outcome) -> None:
-        """An outage is nobody's fault: what it costs comes off no row's budget, and one question at a time is enough."""
-        self._note(row, outcome, LeaveInDoubt("billing is silent; the row waits"))
-        if row.progress.why is None:
-            row.progress = replace(row.progress, unsettled=True)
-        self.held.append(row)
-
-    def _probe(self) -> None:
-        if self.held and not self.is_probing and self.clock.monotonic() >= self.probe_at:
-            intent = self.held[0].intent
-            self.is_probing = True
-            self.pool.hand_out(_PROBE, LookUp(intent.external_reference, intent.payload))
+    def _ask_whether_it_is_back(self) -> None:
+        """During an outage one held create at a time asks for all; it is a send like any other."""
+        now = self.clock.monotonic()
+        if not self.held or self.probe is not None or now < self.probe_at:
+            return
+        for _ in range(len(self.held)):
+            due, row = self.held.popleft()
+            if due <= now:
+                self.probe = row.reference
+                self._hand_out(row)
+                return
+            self.held.append((due, row))
 
     def _let_go(self) -> None:
-        rows, self.held = self.held, []
-        for row in rows:
-            self._hand_out(row)
+        now = self.clock.monotonic()
+        rows, self.held = self.held, deque()
+        for due, row in rows:
+            self._later(row, due - now)
+
+    # -- refused at the door --------------------------------------------------------------------------------------
+
+    def _turn_away(self, row: _Row, step: TurnedAway) -> None:
+        kind = row.kind
+        row.progress = step.progress
+        if row.is_earlier and step.status in row.statuses_before:
+            # It was refused so before, which says nothing of today.
+            self._set_aside(row)
+            if not self.suspicion[kind].waiting:
+                self.gate.widen(kind)
+            return
+        self.gate.narrow(kind)
+        if stop := self.suspicion[kind].add(row.reference, step.status, step.stop):
+            self.stopping.ask(stop)
+
+    def _accepted(self, kind: Kind) -> None:
+        for reference in self.suspicion[kind].accepted():
+            self._set_aside(self.rows[reference])
+        self.gate.widen(kind)
+
+    def _ask_nobody_else(self) -> None:
+        """Judge those that were refused at the door once all other rows have come to their end."""
+        waiting = [reference for suspicion in self.suspicion.values() for reference in suspicion.waiting]
+        if not waiting or any(reference not in waiting and not row.is_earlier for reference, row in self.rows.items()):
+            return
+        for kind, suspicion in self.suspicion.items():
+            own = any(not self.rows[reference].is_earlier for reference in suspicion.waiting)
+            left, stop = suspicion.nobody_else()
+            if stop is not None and own:
+                self.stopping.ask(stop)
+                return
+            for reference in left:
+                self._set_aside(self.rows[reference])
+            self.gate.widen(kind)
+
+    def _set_aside(self, row: _Row) -> None:
+        self._leave(row, LeaveInDoubt(row.progress.told, is_refusal=True, may_be_sent=False))
 
     def _leave(self, row: _Row, step: LeaveInDoubt) -> None:
-        del self.rows[row.intent.external_reference]
+        del self.rows[row.reference]
+        if row.is_earlier:
+            self.earlier_taken -= 1
+            return
+        if not row.is_counted and (step.is_refusal or row.is_swept):
+            self.evidence.saw(refusal=step.is_refusal)
+            row.is_counted = True
         if row.is_swept:
             self.tally.in_doubt += 1
-            self.evidence.saw(refusal=step.is_refusal)
         else:
-            row.progress = replace(row.progress, may_be_sent=step.may_be_sent)
+            row.progress = replace(row.progress, may_be_sent=step.may_be_sent, told=step.why)
             self.doubtful.append(row)
 
     def _sweep(self) -> None:
         """Once nothing else is left: look up what was left in doubt, and where nothing is found send the same once more."""
         rows, self.doubtful = self.doubtful, []
         for row in rows:
+            before = row.progress
             row.progress = Progress(
                 unsettled=True,
                 why=Why.SWEEP,
                 sends=self.policy.sends - 1,
-                generation=row.progress.generation,
-                may_be_sent=row.progress.may_be_sent,
-                is_key_old=row.progress.is_key_old,
+                generation=before.generation,
+                may_be_sent=before.may_be_sent,
+                is_key_old=before.is_key_old,
+                told=before.told,
             )
             row.spent, row.is_swept = 0.0, True
-            self.rows[row.intent.external_reference] = row
-            self._hand_out(row)
+            self.rows[row.reference] = row
+            self._rest(row)
 
     def _finish(self, row: _Row, state: State) -> None:
+        del self.rows[row.reference]
+        if row.is_earlier:
+            self.earlier_taken -= 1
+            self.tally.earlier += 1
+            return
         self.tally.states[state] += 1
-        self.evidence.saw(refusal=state in {State.REFUSED, State.CREATED_DIFFERENT})
+        if not row.is_counted:
+            self.evidence.saw(refusal=state in {State.REFUSED, State.CREATED_DIFFERENT})
         if row.progress.is_canary and state is State.CREATED:
             self.canaries -= 1
-        del self.rows[row.intent.external_reference]
-
-    def _later(self, row: _Row, after: float, pause_all: float) -> None:
-        now = self.clock.monotonic()
-        row.spent += max(0.0, after - pause_all)
-        if after <= 0:
-            self._hand_out(row)
-        else:
-            heapq.heappush(self.timers, (now + after, row.intent.external_reference))
 
     def _raise_generation(self, row: _Row, progress: Progress) -> None:
         intent = row.intent
@@ -495,7 +612,7 @@ class _Loop:
         answer = Answer(
             intent=row.intent,
             state=settled.state if settled else State.UNKNOWN,
-            call="create" if row.progress.why is None else "look_up",
+            call=row.kind.value,
             outcome=type(outcome).__name__,
             status=getattr(outcome, "status", None),
             replayed=getattr(outcome, "replayed", None),
@@ -521,21 +638,36 @@ class _Loop:
     # -- stopping -------------------------------------------------------------------------------------------------
 
     def _judge(self) -> None:
-        verdict = self.evidence.verdict(self.clock.monotonic(), self.clock.now(), is_waiting=bool(self.rows))
-        if verdict is not None and not self.stopping.event.is_set():
+        if self.stopping.event.is_set():
+            return
+        verdict = self.evidence.verdict(self.clock.monotonic(), self.clock.now(), self._waiting)
+        if verdict is not None:
             self.stopping.ask(verdict)
 
+    def _waiting(self) -> Counter[Kind]:
+        """How many rows wait for an answer of each kind; where none does, silence says nothing from now on."""
+        parked = {reference for suspicion in self.suspicion.values() for reference in suspicion.waiting}
+        quiet_ones = parked | self.resting
+        many = Counter(row.kind for reference, row in self.rows.items() if reference not in quiet_ones)
+        for kind in Kind:
+            if not many[kind]:
+                self.evidence.rested(kind, self.clock.monotonic())
+        return many
+
     def _wind_down(self) -> None:
-        """Wait for what is in flight and record it; take back what never left; the rest stays unsettled."""
-        while self.pool.in_hand:
+        """Wait for what is in flight and record it; take back what never left; the rest stays unsettled.
+
+        Only rows of this run are waited for: of an earlier run's row the next run finds out.
+        """
+        while any(not row.is_earlier for row in map(self.rows.get, self.under_way) if row is not None):
             self._collect(_TICK)
             self._commit_if_due()
         for row in self.rows.values():
             if row.is_new:
                 self._add(row.run_id, Withdrawal(row.intent))
-            else:
+            elif not row.is_earlier:
                 self.tally.in_doubt += 1
-        self.tally.in_doubt += len(self.doubtful)
+        self.tally.in_doubt += len(self.doubtful) + len(self.begun_here)
         self.rows, self.doubtful = {}, []
 
 

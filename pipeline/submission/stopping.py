@@ -2,23 +2,45 @@
 
 | signal | evidence | verdict |
 |---|---|---|
-| an answer for which no row is to blame: certificate, key, address, form of the request, ledger against server | one | stop at once (`deciding` says so in its step) |
-| a customer echoed with another reference, currency or balance; a canary that is not what was sent | one | stop at once |
-| refusals of rows: refused, differing, and answers that make no sense | more than the usual rate explains | stop, 3 |
-| silence | no answer but failures for `outage_seconds`, pauses that billing asked for apart | stop resumably, 5 |
+| an answer for which no row is to blame: certificate, key header, ledger against server | one | stop at once (`deciding` says so in its step) |
+| a customer echoed with another currency or balance; a canary that is not what was sent | one | stop at once |
+| an answer that names another customer | three records | stop, 4 |
+| refused before the record was looked at (401 to 406, 3xx) | three records alike, none accepted between; or nobody else to ask | stop, 4 (`refusals_at_the_door`) |
+| refusals of rows: refused, differing, set aside, and answers that make no sense | more than the usual rate explains | stop, 3 |
+| silence: creates and look-ups each have a clock | no answer but failures for `outage_seconds`, pauses that billing asked for (429) apart | stop resumably, 5 |
 | a pause longer than `longest_retry_after` | one | stop resumably, 5 |
 | the clock | `stop_at` has come | stop resumably, 5 |
 | a person, the system | SIGINT, SIGTERM | stop resumably, 5 |
 """
 
 import math
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
+from typing import Self
 
 from pipeline.submission.deciding import Policy, Stop
 
 #: One false alarm in a thousand runs of a million rows each at the usual rate of refusals.
 _ROWS_PER_FALSE_ALARM = 1_000_000 / 0.001
+_STRANGERS = 3  #: records whose answers named another customer, before the run stops
+
+
+class Kind(StrEnum):
+    """What a call asks for. A service may do one and not the other, so each is judged by its own answers."""
+
+    CREATE = "create"
+    LOOK_UP = "look_up"
+
+
+@dataclass(slots=True)
+class Hearing:
+    """When the calls of one kind were last answered by more than a failure; monotonic, in seconds."""
+
+    at: float
+    ever: bool = False
 
 
 @dataclass(slots=True)
@@ -26,22 +48,43 @@ class Evidence:
     """What a run has seen. `now` is monotonic, in seconds."""
 
     policy: Policy
-    heard_at: float  #: when an answer last came that was more than a failure
+    heard: dict[Kind, Hearing]
     weight: float = 0.0
     refused: int = 0
     settled: int = 0
+    strangers: set[str] = field(default_factory=set)  #: records for which an answer named another customer
 
-    def heard(self, now: float) -> None:
-        """Billing is there."""
-        self.heard_at = max(self.heard_at, now)
+    @classmethod
+    def from_now(cls, policy: Policy, now: float) -> Self:
+        """Nothing seen yet."""
+        return cls(policy, {kind: Hearing(now) for kind in Kind})
+
+    def hears(self, kind: Kind, now: float) -> None:
+        """Billing answers calls of this kind."""
+        self.heard[kind].at, self.heard[kind].ever = max(self.heard[kind].at, now), True
 
     def paused(self, until: float) -> None:
         """Billing asked for silence until then, which is no outage."""
-        self.heard_at = max(self.heard_at, until)
+        for hearing in self.heard.values():
+            hearing.at = max(hearing.at, until)
 
-    def silence(self, now: float) -> float:
-        """Seconds since billing was last heard."""
-        return now - self.heard_at
+    def rested(self, kind: Kind, now: float) -> None:
+        """Nothing of this kind was asked, so silence says nothing."""
+        self.heard[kind].at = max(self.heard[kind].at, now)
+
+    def silence(self, kind: Kind, now: float) -> float:
+        """Seconds since calls of this kind were last answered."""
+        return now - self.heard[kind].at
+
+    def named_another(self, reference: str) -> Stop | None:
+        """An answer to this record named another customer; the third such record stops the run."""
+        self.strangers.add(reference)
+        if len(self.strangers) < _STRANGERS:
+            return None
+        return Stop(
+            f"answers to {len(self.strangers)} records named other customers than were asked for, so answers are mixed up"
+            " between billing and us; nothing more was sent. Check proxies and gateways on the way, then resume"
+        )
 
     def saw(self, *, refusal: bool) -> None:
         """One more row has come to an end, well or by a refusal.
@@ -56,8 +99,8 @@ class Evidence:
         says = math.log(alarming / usual) if refusal else math.log((1 - alarming) / (1 - usual))
         self.weight = max(0.0, self.weight + says)
 
-    def verdict(self, now: float, wall_clock: datetime, *, is_waiting: bool) -> Stop | None:
-        """Stop, or go on; `is_waiting`: rows are under way, so that silence says something."""
+    def verdict(self, now: float, wall_clock: datetime, waiting: Callable[[], Counter[Kind]]) -> Stop | None:
+        """Stop, or go on; `waiting`: how many records wait for an answer of each kind, so that silence says something."""
         policy = self.policy
         if self.weight > math.log(_ROWS_PER_FALSE_ALARM):
             return Stop(
@@ -68,8 +111,14 @@ class Evidence:
             )
         if policy.stop_at is not None and wall_clock >= policy.stop_at:
             return Stop(f"the time to stop by, {policy.stop_at.isoformat(timespec='minutes')}, has come", exit_code=5)
-        silent = self.silence(now)
         slowest = 2 / policy.per_second if policy.per_second else 0.0  # a slow pace is no outage
-        if is_waiting and silent > max(policy.outage_seconds, slowest):
+        bar = max(policy.outage_seconds, slowest)
+        if all(self.silence(kind, now) <= bar for kind in Kind):
+            return None
+        many = waiting()
+        # Look-ups alone do not stop creates, and a single record that is not answered ends with its own budget.
+        kind = Kind.CREATE if many[Kind.CREATE] else Kind.LOOK_UP
+        enough = 2 if self.heard[kind].ever else 1
+        if many[kind] >= enough and (silent := self.silence(kind, now)) > bar:
             return Stop(f"billing has not answered for {silent:.0f} s; resume when it is back", exit_code=5)
         return None

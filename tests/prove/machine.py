@@ -147,8 +147,8 @@ class Submission(RuleBasedStateMachine):
         end.killed_at = world.now + kill if kill is not None else end.killed_at
         end.interrupted_at = world.now + interrupt if interrupt is not None else end.interrupted_at
 
-        def pool(_make, pace, _clock, event, workers):
-            return SimulatedPool(world, self.billing, end, pace, event, workers)
+        def pool(_make, pace, gate, _clock, event, workers):
+            return SimulatedPool(world, self.billing, end, pace, gate, event, workers)
 
         with Ledger.opened(self.folder, ENVIRONMENT, now=world.wall) as ledger, contextlib.suppress(Killed):
             mortal = MortalLedger(ledger, self.dice, risk)
@@ -162,7 +162,7 @@ class Submission(RuleBasedStateMachine):
                 submit(
                     iter(fresh), len(fresh) + len(begun), run_id="run-1", environment=ENVIRONMENT, ledger=mortal,
                     make=simulation.nobody, credential=f"credential-{self.credential}", policy=PATIENT,
-                    clock=Clock(world.wall, lambda: world.now), dice=self.dice.random, stopping=stopping, begun=begun,
+                    clock=Clock(world.wall, lambda: world.now), dice=self.dice.random, stopping=stopping, earlier=begun,
                     pool_of=pool,
                 )  # fmt: skip
                 if stopping.stop is not None:

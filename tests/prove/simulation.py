@@ -28,8 +28,9 @@ from pipeline.customer import Environment, create_key, payload_bytes
 from pipeline.ledger import Ledger
 from pipeline.outcomes import NoAnswer, Outcome, State
 from pipeline.submission import Clock, Planned, Policy, Stop, StopRequest, submit
-from pipeline.submission.deciding import OLD_KEY_WAITS
-from pipeline.submission.loop import Pool, Result
+from pipeline.submission.deciding import OLD_KEY_WAITS, is_turned_away
+from pipeline.submission.gate import Gate
+from pipeline.submission.pool import Pool, Result, kind_of
 
 ENVIRONMENT = Environment("sandbox", "sandbox", "test", "loopback")
 ROWS = 100
@@ -223,8 +224,9 @@ class End:
 class SimulatedPool(Pool):
     """Workers for whom waiting is a number; a kill ends them between two events."""
 
-    def __init__(self, world: World, billing: Billing, end: "End", pace, stopping, workers: int) -> None:
+    def __init__(self, world: World, billing: Billing, end: "End", pace, gate: Gate, stopping, workers: int) -> None:
         self.world, self.billing, self.pace, self.stopping = world, billing, pace, stopping
+        self.gate = gate
         self.free, self.end = workers, end
         self.waiting: list[tuple[str, Call]] = []
         self.ready: list[Result] = []
@@ -260,10 +262,15 @@ class SimulatedPool(Pool):
                 self.ready += [Result(reference, None) for reference, _ in self.waiting]
                 self.waiting = []
                 return
+            entered = (at for at, (_, call) in enumerate(self.waiting) if self.gate.try_enter(kind_of(call)))
+            if (at := next(entered, None)) is None:
+                return
+            reference, call = self.waiting[at]
             if (wait := self.pace.leave()) > 0:
+                self.gate.leave(kind_of(call))
                 self.world.later(wait, lambda: None)
                 return
-            reference, call = self.waiting.pop(0)
+            del self.waiting[at]
             self.free -= 1
             self._send(reference, call)
 
@@ -276,6 +283,9 @@ class SimulatedPool(Pool):
                 return  # the client gave up, or is gone: nobody hears it
             done = True
             self.free += 1
+            if is_turned_away(outcome):
+                self.gate.narrow(kind_of(call))
+            self.gate.leave(kind_of(call))
             self.ready.append(Result(reference, outcome, left_at))
             self._let_leave()
 
@@ -469,8 +479,8 @@ def process(
         case chance if chance < 0.8:
             end.interrupted_at = when
 
-    def pool(_make, pace, _clock, event, workers):
-        return SimulatedPool(world, billing, end, pace, event, workers)
+    def pool(_make, pace, gate, _clock, event, workers):
+        return SimulatedPool(world, billing, end, pace, gate, event, workers)
 
     with Ledger.opened(folder, ENVIRONMENT, now=world.wall) as ledger:
         mortal = MortalLedger(ledger, dice, told.mortality if kill else 0.0)

@@ -2,7 +2,7 @@
 
 import csv
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from pipeline.outcomes import (
     Accepted,
+    AnotherCustomer,
     CertificateRefused,
     Conflicting,
     CredentialRefused,
@@ -39,6 +40,7 @@ from pipeline.submission.deciding import (
     Settle,
     Step,
     Stop,
+    TurnedAway,
     Why,
     begin,
     decide,
@@ -68,6 +70,10 @@ def outcome_of(text: str) -> Outcome:
             return Found("bcus_1", (Difference("name", '"a"', '"b"'),))
         case "not", _:
             return NotFound()
+        case _, "of another customer":
+            return AnotherCustomer(int(first))
+        case status, "of a gateway":
+            return Unexpected(int(status), f"a {status} that is not billing's own")
         case "409", kind:
             return Conflicting(kind, replayed)
         case "422", "key reused":
@@ -109,6 +115,7 @@ def progress_of(case: dict[str, str]) -> tuple[Progress, float]:
         sends=1,
         why=Why(call.removeprefix("look-up: ")),
         look_ups=3 if when == "fourth time" else 0,
+        quiet=POLICY.lookup_lag - 1 if when == "within the lag" else math.inf,
         generation=3 if when == "third key" else 1,
     ), 1.0
 
@@ -130,6 +137,8 @@ def told(step: Step, before: Progress) -> dict[str, str]:
             return {"step": "new_key", "state": "unknown", "key": "new", "look_up": "no"}
         case LeaveInDoubt():
             return {"step": "in_doubt", "state": "unknown", "key": "same", "look_up": "no"}
+        case TurnedAway():
+            return {"step": "ask_others", "state": "unknown", "key": "same", "look_up": "no"}
         case Stop(settle=None):
             return {"step": "stop", "state": "unknown", "key": "same", "look_up": "no"}
         case Stop(settle=settle):
@@ -156,11 +165,6 @@ def test_every_row_of_the_protocol_s_table_that_an_answer_can_bring_has_a_case()
     [
         ("certificate refused", 4),
         ("400 of the request", 4),
-        ("401", 4),
-        ("402", 4),
-        ("403", 4),
-        ("404 of the address", 4),
-        ("302 of the address", 4),
         ("429 retry after 3600", 5),
         ("201 other balance", 4),
     ],
@@ -170,6 +174,20 @@ def test_a_stop_carries_the_exit_code_of_its_reason(text, exit_code):
 
     assert isinstance(step, Stop)
     assert step.exit_code == exit_code
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["401", "402", "403", "404 of the address", "302 of the address", "406 of the request", "415 of the request"],
+)
+@pytest.mark.parametrize("why", [None, Why.OLD_KEY, Why.SWEEP])
+def test_who_is_refused_at_the_door_waits_for_what_others_get_and_the_stop_that_it_may_be_is_4(text, why):
+    step = decide(Progress(why=why), outcome_of(text), 0.5, 0, POLICY)
+
+    assert isinstance(step, TurnedAway)
+    assert str(step.status) in text
+    assert step.stop.exit_code == 4
+    assert quiet(outcome_of(text), POLICY) == 0
 
 
 @pytest.mark.parametrize("text", ["timeout", "503", "409 running", "201 unreadable", "429", "408"])
@@ -234,14 +252,13 @@ def test_a_canary_under_another_id_stops_the_run():
     assert isinstance(decide(progress, Found("bcus_2"), 0.5, 0, POLICY), Stop)
 
 
-def test_a_canary_that_cannot_be_found_is_asked_for_after_1_2_and_4_seconds_and_then_stops_the_run():
-    row, waits = canary_after(Accepted("bcus_1", replayed=False)), []
+def test_a_canary_that_cannot_be_found_is_asked_for_again_when_look_ups_must_show_it_and_then_stops_the_run():
+    row = canary_after(Accepted("bcus_1", replayed=False))
 
-    while isinstance(step := decide(row, NotFound(), 0.5, 0, POLICY), LookUpNext):
-        waits.append(step.after)
-        row = step.progress
+    again = decide(replace(row, quiet=0.1), NotFound(), 0.5, 0, POLICY)
+    step = decide(replace(again.progress, quiet=POLICY.lookup_lag), NotFound(), 0.5, 0, POLICY)
 
-    assert waits == [1, 2, 4]
+    assert (again.after, again.rests) == (POLICY.lookup_lag, True)
     assert isinstance(step, Stop)
     assert step.settle is None
 
@@ -275,10 +292,8 @@ def test_a_retry_after_pauses_the_whole_pool():
 @pytest.mark.parametrize(
     "outcome",
     [
-        CredentialRefused(401, replayed=False),
         CertificateRefused("expired"),
-        Misaddressed(404),
-        RequestRefused(415, "no"),
+        RequestRefused(400, "no"),
     ],
 )
 def test_where_a_worker_lets_nothing_leave_any_more_the_run_is_sure_to_stop(outcome, why):
@@ -295,6 +310,9 @@ def test_where_a_worker_lets_nothing_leave_any_more_the_run_is_sure_to_stop(outc
         (Limited(replayed=False, retry_after=POLICY.longest_retry_after + 1), 0),
         (CredentialRefused(401, replayed=True), 0),
         (NoAnswer("ReadTimeout"), 0),
+        (ServerTrouble(503, replayed=False, retry_after=60), 60),
+        (ServerTrouble(503, replayed=True, retry_after=60), 0),
+        (ServerTrouble(503, replayed=False, retry_after=POLICY.longest_retry_after + 1), 0),
     ],
 )
 def test_other_answers_hold_the_pool_as_long_as_billing_asks_and_no_longer(outcome, seconds):
@@ -309,27 +327,47 @@ def test_no_new_key_is_made_beside_an_old_one_whose_failure_is_replayed_for_bill
         assert isinstance(decide(looked_up.progress, NotFound(), 0.5, 0, POLICY), step)
 
 
-def test_a_taken_reference_that_nobody_finds_is_looked_up_again_after_1_2_and_4_seconds():
-    waits, row = [], Progress(why=Why.TAKEN)
+@pytest.mark.parametrize("why", [why for why in Why if why is not Why.KEY_REUSED])
+def test_a_look_up_that_finds_nothing_counts_only_where_it_comes_a_lag_after_the_last_send_and_look_up(why):
+    row = Progress(why=why, unsettled=True, quiet=POLICY.lookup_lag - 1)
 
-    while isinstance(step := decide(row, NotFound(), 0.5, 0, POLICY), LookUpNext):
-        waits.append(step.after)
-        row = step.progress
+    step = decide(row, NotFound(), 0.5, 0, POLICY)
 
-    assert waits == [1, 2, 4]
-    assert isinstance(step, LeaveInDoubt)
+    assert isinstance(step, LookUpNext)
+    assert (step.after, step.rests, step.progress.why) == (POLICY.lookup_lag, True, why)
+    assert not isinstance(decide(replace(step.progress, quiet=30.0), NotFound(), 0.5, 0, POLICY), LookUpNext)
 
 
-def test_a_request_that_still_runs_is_asked_for_after_1_2_4_8_15_15_seconds_for_five_minutes():
+def test_a_request_that_still_runs_is_asked_for_after_1_2_4_seconds_within_the_budget_of_its_record():
     waits, row = [], Progress()
 
     while isinstance(step := decide(row, Conflicting("running"), 0.5, sum(waits), POLICY), SendAgain):
         waits.append(step.after)
         row = step.progress
 
-    assert waits[:6] == [1, 2, 4, 8, 15, 15]
-    assert 285 <= sum(waits) <= 315
+    assert waits == [1, 2, 4, 8, 15]
     assert isinstance(step, LeaveInDoubt)
+    assert row.sends < POLICY.sends
+
+
+def test_an_answer_that_names_another_customer_leaves_the_record_in_doubt_and_unsent_from_then_on():
+    for row in (Progress(), Progress(why=Why.SWEEP, unsettled=True)):
+        step = decide(row, AnotherCustomer(201), 0.5, 0, POLICY)
+
+        assert isinstance(step, LeaveInDoubt)
+        assert step.names_another
+        assert not step.may_be_sent
+
+
+@pytest.mark.parametrize("status", [400, 409, 413, 422])
+def test_a_refusal_that_is_not_billing_s_own_settles_nothing_and_is_looked_up_when_look_ups_must_show_the_truth(status):
+    step = decide(Progress(unsettled=True), outcome_of(f"{status} of a gateway"), 0.5, 0, POLICY)
+
+    assert isinstance(step, LookUpNext)
+    assert (step.after, step.progress.may_be_sent) == (POLICY.lookup_lag, False)
+    end = decide(step.progress, NotFound(), 0.5, 0, POLICY)
+    assert isinstance(end, LeaveInDoubt)
+    assert end.why == f"a {status} that is not billing's own, and a look-up finds nothing"
 
 
 @pytest.mark.parametrize(("sends", "seconds_spent"), [(5, 1.0), (1, 121.0)])
@@ -342,7 +380,7 @@ def test_an_unreadable_success_does_not_lengthen_the_budget_of_a_row_but_is_look
 
 
 def test_what_billing_says_about_our_request_is_not_quoted_in_the_reason_to_stop_for_it_may_quote_the_row():
-    outcome = RequestRefused(415, "cannot read the body of Thandi Nkosi, thandi@example.com")
+    outcome = RequestRefused(400, "cannot read the body of Thandi Nkosi, thandi@example.com")
 
     step = decide(Progress(), outcome, 0.5, 0, POLICY)
 
@@ -397,7 +435,8 @@ CREATE_ANSWERS = (
     | st.builds(Conflicting, st.sampled_from(["running", "taken", "unknown"]), st.booleans())
     | st.builds(RowRefused, st.sampled_from([400, 422, 413]), st.just("no"), st.booleans(), st.booleans())
     | st.builds(CredentialRefused, st.sampled_from([401, 402, 403]), st.just(True))
-    | st.builds(Unexpected, st.just(418))
+    | st.builds(Unexpected, st.sampled_from([418, 422, 409, 413]))
+    | st.builds(AnotherCustomer, st.sampled_from([200, 201]))
     | st.builds(Accepted, st.just("bcus_1"), st.booleans())
     | st.builds(CredentialRefused, st.sampled_from([401, 402, 403]), st.just(False))
     | st.just(KeyReused())
@@ -409,6 +448,8 @@ LOOK_UP_ANSWERS = (
     | st.builds(ServerTrouble, SERVER_STATUS, st.just(False), RETRY_AFTER)
     | st.builds(Limited, st.just(False), RETRY_AFTER)
     | st.builds(Unintelligible, st.just(200), st.just("no JSON"))
+    | st.builds(AnotherCustomer, st.just(200))
+    | st.builds(Unexpected, st.just(404))
     | st.just(Found("bcus_1"))
     | st.just(Found("bcus_1", (Difference("name", '"a"', '"b"'),)))
 )
@@ -430,6 +471,7 @@ class Life:
 def lives(draw) -> Life:
     creates = draw(st.lists(CREATE_ANSWERS, min_size=1, max_size=8))
     look_ups = draw(st.lists(LOOK_UP_ANSWERS, min_size=1, max_size=8))
+    lags = draw(st.lists(st.sampled_from([0.1, POLICY.lookup_lag]), min_size=1, max_size=4)) + [POLICY.lookup_lag]
     dice = draw(st.floats(0, 1, exclude_max=True))
     begun_before = draw(st.booleans())
     why = draw(st.sampled_from([None, Why.OLD_KEY])) if begun_before else None
@@ -440,6 +482,7 @@ def lives(draw) -> Life:
             outcome, created = creates[created % len(creates)], created + 1
         else:
             outcome, looked_up = look_ups[looked_up % len(look_ups)], looked_up + 1
+            row = replace(row, quiet=lags[looked_up % len(lags)])
         step = decide(row, outcome, dice, 0.0, POLICY)
         life.turns.append((row, outcome, step))
         if not isinstance(step, SendAgain | LookUpNext | NextGeneration):
@@ -478,6 +521,7 @@ def test_a_new_key_is_made_only_after_a_replayed_failure_of_the_current_one_and_
         if isinstance(step, NextGeneration):
             assert row.why is not None
             assert isinstance(outcome, NotFound)
+            assert row.quiet >= POLICY.lookup_lag
             assert is_settling_failure(last_create)
             assert step.progress.generation == row.generation + 1 <= POLICY.generations
             last_create = None
@@ -491,7 +535,8 @@ def test_a_refusal_is_written_while_a_send_is_in_doubt_only_after_a_look_up_that
     doubtful = life.begun_before
     for row, outcome, step in life.turns:
         if isinstance(step, Settle) and step.state is State.REFUSED:
-            assert isinstance(outcome, NotFound) or (isinstance(outcome, RowRefused) and not doubtful)
+            is_late = isinstance(outcome, NotFound) and row.quiet >= POLICY.lookup_lag
+            assert is_late or (isinstance(outcome, RowRefused) and not doubtful)
         if row.why is None:
             doubtful = doubtful or is_doubtful(outcome)
         if isinstance(step, NextGeneration):
@@ -517,7 +562,7 @@ def test_every_settled_state_rests_on_the_answer_that_proves_it(life):
         case Settle(state=State.REFUSED):
             assert isinstance(outcome, NotFound | RowRefused)
         case _:
-            assert settled is None or isinstance(settled, LeaveInDoubt | Stop)
+            assert settled is None or isinstance(settled, LeaveInDoubt | TurnedAway | Stop)
 
 
 @given(lives())
@@ -535,18 +580,8 @@ def test_a_customer_that_our_own_doubtful_send_may_have_made_is_never_called_som
 
 @given(lives())
 @settings(max_examples=120, deadline=None)
-def test_a_key_is_sent_six_times_at_most_where_409_for_a_running_request_is_no_send(life):
-    sends = 0
-    for number, (row, outcome, step) in enumerate(life.turns):
-        went_on = life.turns[number + 1][1] if number + 1 < len(life.turns) else None
-        is_only_waiting = isinstance(outcome, Conflicting) and (
-            outcome.kind == "running" or (outcome.kind == "unknown" and not isinstance(went_on, Found))
-        )
-        if row.why is None and not is_only_waiting:
-            sends += 1
-            assert sends <= POLICY.sends
-        if isinstance(step, NextGeneration):
-            sends = 0
+def test_a_row_is_sent_six_times_at_most_whatever_is_answered(life):
+    assert sum(row.why is None for row, _, _ in life.turns) <= POLICY.sends
 
 
 @given(lives())
@@ -556,7 +591,7 @@ def test_waits_stay_within_their_bounds(life):
         if not isinstance(step, SendAgain | LookUpNext):
             continue
         asked = getattr(outcome, "retry_after", None) or 0.0
-        assert 0 <= step.after <= max(POLICY.backoff_cap, POLICY.limited_cap, asked)
+        assert 0 <= step.after <= max(POLICY.backoff_cap, POLICY.limited_cap, POLICY.lookup_lag, asked)
         if isinstance(step, SendAgain) and isinstance(outcome, ServerTrouble | Limited):
             assert step.after >= asked
         assert 0 <= step.pause_all <= POLICY.longest_retry_after
@@ -575,5 +610,5 @@ def test_backoff_is_full_jitter_below_the_doubled_base(dice, sends):
 @given(lives())
 @settings(max_examples=120, deadline=None)
 def test_a_row_always_ends_and_no_step_is_our_own_fault(life):
-    assert isinstance(life.end, Settle | LeaveInDoubt | Stop)
+    assert isinstance(life.end, Settle | LeaveInDoubt | TurnedAway | Stop)
     assert not (isinstance(life.end, Stop) and life.end.exit_code == 70)

@@ -2,24 +2,26 @@
 
 import math
 import random
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from pipeline.submission.deciding import Policy
-from pipeline.submission.stopping import Evidence
+from pipeline.submission.deciding import Policy, Stop
+from pipeline.submission.stopping import Evidence, Kind
+from pipeline.submission.turned_away import Suspicion
 
 POLICY = Policy()
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
 
 def evidence(policy: Policy = POLICY) -> Evidence:
-    return Evidence(policy, heard_at=0.0)
+    return Evidence.from_now(policy, 0.0)
 
 
-def verdict(seen: Evidence, *, now: float = 0.0, at: datetime = NOON, is_waiting: bool = True):
-    return seen.verdict(now, at, is_waiting=is_waiting)
+def verdict(seen: Evidence, *, now: float = 0.0, at: datetime = NOON, creates: int = 2, look_ups: int = 0):
+    return seen.verdict(now, at, lambda: Counter({Kind.CREATE: creates, Kind.LOOK_UP: look_ups}))
 
 
 def stopped_after(rate: float, rows: int, seed: int, policy: Policy = POLICY) -> int | None:
@@ -100,7 +102,7 @@ def test_silence_for_five_minutes_while_rows_are_waiting_is_an_outage(now, stops
 
 
 def test_silence_while_nothing_is_asked_is_none():
-    assert verdict(evidence(), now=10_000.0, is_waiting=False) is None
+    assert verdict(evidence(), now=10_000.0, creates=0) is None
 
 
 def test_a_pause_that_billing_asked_for_is_no_outage():
@@ -117,9 +119,67 @@ def test_a_slow_pace_is_no_outage():
 
 def test_an_answer_ends_the_silence():
     seen = evidence()
-    seen.heard(250.0)
+    seen.hears(Kind.CREATE, 250.0)
 
     assert verdict(seen, now=540.0) is None
+
+
+def test_look_ups_that_are_answered_do_not_hide_that_creates_are_not():
+    seen = evidence()
+    seen.hears(Kind.LOOK_UP, 300.0)
+
+    assert verdict(seen, now=301.0).exit_code == 5
+
+
+def test_look_ups_that_are_not_answered_stop_no_creates():
+    seen = evidence()
+    seen.hears(Kind.CREATE, 300.0)
+
+    assert verdict(seen, now=301.0, look_ups=5) is None
+    assert verdict(seen, now=301.0, creates=0, look_ups=5).exit_code == 5
+
+
+def test_one_record_that_is_never_answered_is_no_outage_where_others_were():
+    seen = evidence()
+    assert verdict(seen, now=301.0, creates=1) is not None
+
+    seen.hears(Kind.CREATE, 0.0)
+    assert verdict(seen, now=301.0, creates=1) is None
+    assert verdict(seen, now=301.0, creates=2) is not None
+
+
+def test_the_third_record_whose_answer_names_another_customer_stops_the_run():
+    seen = evidence()
+
+    assert [seen.named_another(reference) for reference in ("A-1", "A-2", "A-2", "A-1")] == [None] * 4
+    assert seen.named_another("A-3").exit_code == 4
+
+
+# refused at the door
+
+
+def test_three_records_refused_alike_stop_the_run_and_other_statuses_do_not_add_up():
+    seen, stop = Suspicion(), Stop("billing refuses the API key")
+
+    assert [seen.add(f"A-{n}", status, stop) for n, status in enumerate([403, 401, 403, 302, 401])] == [None] * 5
+    assert seen.add("A-5", 403, stop) is stop
+
+
+def test_an_accepted_record_shows_that_those_before_it_were_refused_for_what_they_are():
+    seen, stop = Suspicion(), Stop("billing refuses the API key")
+    seen.add("A-1", 403, stop)
+    seen.add("A-2", 403, stop)
+
+    assert seen.accepted() == ["A-1", "A-2"]
+    assert [seen.add("A-3", 403, stop), seen.add("A-4", 403, stop)] == [None, None]
+    assert seen.nobody_else() == (["A-3", "A-4"], None)
+
+
+def test_a_record_that_is_refused_with_nobody_else_to_ask_stops_the_run():
+    seen, stop = Suspicion(), Stop("billing refuses the API key")
+    seen.add("A-1", 403, stop)
+
+    assert seen.nobody_else() == (["A-1"], stop)
 
 
 # the clock

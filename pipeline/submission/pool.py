@@ -1,0 +1,88 @@
+"""The workers of a run: a fixed number of threads that make calls in their turn."""
+
+import queue
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pipeline.billing import Call, LookUp, Pace
+from pipeline.outcomes import Outcome
+from pipeline.submission.gate import Gate
+from pipeline.submission.stopping import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of a call that was handed out."""
+
+    reference: str
+    outcome: Outcome | BaseException | None  #: None: the call never left
+    left_at: float = 0.0
+
+
+def kind_of(call: Call) -> Kind:
+    """Which answers a call is judged by."""
+    return Kind.LOOK_UP if isinstance(call, LookUp) else Kind.CREATE
+
+
+class Pool:
+    """A fixed number of workers that make calls in their turn; daemons, so that none outlives the process."""
+
+    def __init__(
+        self,
+        make: Callable[[Call], Outcome],
+        pace: Pace,
+        gate: Gate,
+        clock: Callable[[], float],
+        stopping: threading.Event,
+        workers: int,
+    ) -> None:
+        self._make = make
+        self._clock = clock
+        self._pace = pace
+        self._gate = gate
+        self._stopping = stopping
+        self._calls: queue.SimpleQueue[tuple[str, Call] | None] = queue.SimpleQueue()
+        self._results: queue.SimpleQueue[Result] = queue.SimpleQueue()
+        self._threads = [threading.Thread(target=self._work, name=f"worker-{n}", daemon=True) for n in range(workers)]
+        self.in_hand = 0
+        self._is_closed = False
+        for thread in self._threads:
+            thread.start()
+
+    def hand_out(self, reference: str, call: Call) -> None:
+        """A worker will make this call."""
+        self.in_hand += 1
+        self._calls.put((reference, call))
+
+    def next_result(self, timeout: float) -> Result | None:
+        """The next answer, or None where none comes in time."""
+        try:
+            result = self._results.get(timeout=timeout) if timeout else self._results.get_nowait()
+        except queue.Empty:
+            return None
+        self.in_hand -= 1
+        return result
+
+    def close(self) -> None:
+        """Let the workers go, and nothing leave any more; those in a call are left to end with the process."""
+        self._is_closed = True
+        for _ in self._threads:
+            self._calls.put(None)
+
+    def _work(self) -> None:
+        while (item := self._calls.get()) is not None:
+            reference, call = item
+            outcome: Outcome | BaseException | None = None
+            left_at = 0.0
+            kind = kind_of(call)
+            if not self._is_closed and self._gate.enter(kind, self._stopping):
+                try:
+                    if self._pace.wait(self._stopping):
+                        left_at = self._clock()
+                        outcome = self._make(call)
+                except BaseException as error:  # noqa: BLE001 - told to the deciding thread, which raises it
+                    outcome = error
+                finally:
+                    self._gate.leave(kind)
+            self._results.put(Result(reference, outcome, left_at))
