@@ -8,7 +8,7 @@ be answered; it is not imported here, for httpx, which it needs, is a tenth of t
 from pipeline.billing.address import Address, parse_address
 from pipeline.billing.answers import ErrorForm, as_billing_holds_it
 from pipeline.billing.api_key import ApiKey
-from pipeline.billing.client import Billing, Call, Create, LookUp
+from pipeline.billing.client import Billing, Call, Create, LookUp, preflight
 from pipeline.billing.pacing import Pace
 
 __all__ = [
@@ -22,4 +22,5 @@ __all__ = [
     "Pace",
     "as_billing_holds_it",
     "parse_address",
+    "preflight",
 ]

@@ -97,6 +97,9 @@ accepting = click.option(
 _outage = click.option(
     "--outage-seconds", type=float, help="Stop, resumable, after so long without an answer.  [default: 300]"
 )
+_lag = click.option(
+    "--lookup-lag", type=float, help="Seconds for which a look-up may still show what was before.  [default: 30]"
+)
 sending = _together(
     click.option("--workers", type=int, help="Requests at the same time.  [default: 8]"),
     click.option(
@@ -106,6 +109,7 @@ sending = _together(
         help="At most so many requests a second.  [default: as fast as answers come]",
     ),
     _outage,
+    _lag,
     click.option("--max-creates", type=int, help="Refuse (exit 3) to create more than so many."),
     click.option(
         "--canary", type=int, help="Create so many, look them up and compare, then the rest.  [default: 3 if live]"
@@ -118,6 +122,7 @@ looking_up = _together(
         "--pace", "per_second", type=float, help="At most so many a second.  [default: as fast as answers come]"
     ),
     _outage,
+    _lag,
 )
 pii = click.option(
     "--pii",

@@ -134,6 +134,7 @@ def _stakes(content: dict[str, Any]) -> "Iterator[str]":
 
 def _why(content: dict[str, Any]) -> "Iterator[str]":
     """Why records were rejected or held: reasons with counts."""
+    from pipeline.reporting.earlier_runs import left_in_words
     from pipeline.reporting.glance import reasons_in_words, reasons_of
     from pipeline.reporting.held import differing_in_words
 
@@ -144,6 +145,7 @@ def _why(content: dict[str, Any]) -> "Iterator[str]":
             yield from _most_frequent(reasons, records)
     if differs := differing_in_words(content.get("held_differs", {})):
         yield f"held records: {differs}"
+    yield from left_in_words(content)
 
 
 def _most_frequent(reasons: "Mapping[str, int]", records: int) -> "Iterator[str]":

@@ -190,6 +190,19 @@ class Thresholds(Declaration):
         return self
 
 
+class BillingApi(Declaration):
+    """How billing answers, where it is not as its documentation says."""
+
+    errors: Literal["problem", "json"] = Field(
+        default="problem",
+        description="What its own errors are: application/problem+json that repeats the HTTP status, or JSON of any kind. "
+        "Anything else comes from a gateway, and settles nothing.",
+    )
+    lookup_lag: Annotated[float, Field(ge=0, le=3_600)] = Field(
+        default=30.0, description="Seconds for which a look-up may still show what was before."
+    )
+
+
 class KnownCustomers(Declaration):
     """How the file of known customers is read, and what a row is worth whose person they know under another reference."""
 
@@ -260,6 +273,7 @@ class Job(Declaration):
     )
     pace: Pace = Pace()
     thresholds: Thresholds = Thresholds()
+    billing: BillingApi = BillingApi()
     mapping: Layout | None = Field(
         default=None, description="What the file's columns mean; without it the canonical names are expected."
     )

@@ -50,6 +50,8 @@ class Settings(BaseModel):
     workers: Annotated[int, Field(ge=1, le=64)] = 8
     per_second: Annotated[float, Field(gt=0, le=100_000)] | None = None
     outage_seconds: Annotated[float, Field(gt=0, le=86_400)] = 300.0
+    billing_errors: Literal["problem", "json"] = "problem"  #: what billing's own errors look like
+    lookup_lag: Annotated[float, Field(ge=0, le=3_600)] = 30.0  #: seconds for which a look-up may show what was before
     max_creates: Annotated[int, Field(ge=0)] | None = None
     max_rejected: Limit | None = None  #: None: 20%, from 50 records on
     usual_refusals: float = 0.005
@@ -116,6 +118,8 @@ def _said_by(config: ConfigFile | None) -> dict[str, Any]:
         "workers": job.pace.workers,
         "per_second": job.pace.per_second,
         "outage_seconds": job.thresholds.outage_seconds,
+        "billing_errors": job.billing.errors,
+        "lookup_lag": job.billing.lookup_lag,
         "max_creates": job.thresholds.max_creates,
         "max_rejected": job.thresholds.max_rejected,
         "usual_refusals": job.thresholds.usual_refusals,

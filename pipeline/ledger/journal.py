@@ -207,6 +207,12 @@ class Ledger:
         """How many references were begun and never settled."""
         return int(self._one("SELECT count(*) FROM rows WHERE state = 'unknown'"))
 
+    def unsettled_requests(self) -> list[tuple[str, str, str]]:
+        """Every reference that was begun and never settled, the oldest first: (external_reference, run_id, the last answer)."""
+        return self._query(
+            "SELECT external_reference, run_id, coalesce(detail, '') FROM rows WHERE state = 'unknown' ORDER BY seq"
+        )
+
     def last_event(self) -> int:
         """The number of the newest event, 0 in an empty ledger."""
         return int(self._one("SELECT coalesce(max(seq), 0) FROM events"))

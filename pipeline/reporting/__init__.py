@@ -19,6 +19,7 @@ from pipeline.reporting.current_fates import (
     carried,
     settled_by_ledger,
 )
+from pipeline.reporting.earlier_runs import EarlierRuns, LeftInDoubt
 from pipeline.reporting.examples import with_examples, without_examples
 from pipeline.reporting.fates import differences, find_fates, identities
 from pipeline.reporting.glance import reasons_of
@@ -40,7 +41,9 @@ __all__ = [
     "ROWS",
     "Beside",
     "Current",
+    "EarlierRuns",
     "Facts",
+    "LeftInDoubt",
     "Report",
     "Table",
     "add_up_once",

@@ -10,6 +10,7 @@ import duckdb
 from pipeline.causes import Cause
 from pipeline.currency import grouped_digits
 from pipeline.outcomes import LISTS, TROUBLED_FATES, Action, Fate
+from pipeline.reporting.earlier_runs import EarlierRuns
 from pipeline.reporting.intended import by_action, estimate, flagged
 from pipeline.reporting.money import Sums, at_stake, balances, net, own_bridge, sums, unreadable_amounts
 
@@ -36,7 +37,7 @@ class Facts:
     actions: dict[str, int]
     requests: dict[str, int]
     profile: dict[str, dict[str, Any]]  #: stage -> seconds, rows, peak_bytes
-    left_over: int = 0  #: rows of earlier runs that were settled first
+    earlier: EarlierRuns = field(default_factory=EarlierRuns)
     settings: dict[str, Any] = field(default_factory=dict)
     per_second: float | None = None  #: the pace that the job asks for; None: as fast as billing answers
     mapping: dict[str, str] = field(default_factory=dict)  #: field -> what it is made of, in words
@@ -125,7 +126,8 @@ def summarize(workbench: duckdb.DuckDBPyConnection, facts: Facts) -> Report:
         "absent_texts": facts.absent_texts,
         "references": facts.references,
         "requests": facts.requests,
-        "settled_for_earlier_runs": facts.left_over,
+        "settled_for_earlier_runs": facts.earlier.settled,
+        "left_by_earlier_runs": facts.earlier.told(),
         "seconds": {stage: entry["seconds"] for stage, entry in facts.profile.items()},
         "profile": facts.profile,
         "settings": facts.settings,

@@ -432,7 +432,7 @@ class _Again:
             return SendAgain(self._jittered(), row)
         return LookUpNext(0, replace(row, why=Why.NO_SENSE))
 
-    def look_later(self, why: Why, told: str = "") -> LookUpNext:
+    def look_later(self, why: Why | None, told: str = "") -> LookUpNext:
         """Ask once look-ups must show what was done."""
         row = replace(self.row, why=why, told=told or self.row.told)
         return LookUpNext(self.policy.lookup_lag, row, rests=True)

@@ -15,17 +15,29 @@ import polars as pl
 
 from pipeline import __version__
 from pipeline.agreement import Delivery
-from pipeline.billing import Billing, LookUp
+from pipeline.billing import Billing, preflight
 from pipeline.config import Settings, Target, stop_at
 from pipeline.customer import Environment
-from pipeline.errors import Interrupted, NotApproved, SubmissionStopped, ThresholdExceeded
+from pipeline.errors import NotApproved, ThresholdExceeded
 from pipeline.files import write_bytes
 from pipeline.ledger import OUTCOME_COLUMNS, Ledger, run_lock
-from pipeline.outcomes import Action, CertificateRefused, CredentialRefused, Misaddressed, NoAnswer, Unintelligible
-from pipeline.reporting import Report, render_unfinished
+from pipeline.outcomes import (
+    Action,
+    AnotherCustomer,
+    CertificateRefused,
+    CredentialRefused,
+    Found,
+    Misaddressed,
+    NoAnswer,
+    RequestRefused,
+    Unexpected,
+    Unintelligible,
+)
+from pipeline.reporting import EarlierRuns, LeftInDoubt, Report, render_unfinished
 from pipeline.run_folder import PAGES, RunFolder
 from pipeline.run_search import find_run_folder
 from pipeline.submission import Planned, Policy, Stop, submit
+from pipeline.verbs.connecting import connected
 from pipeline.verbs.crosswalk import Crosswalk
 from pipeline.verbs.places import place_options
 from pipeline.verbs.rehearsal import rehearsed
@@ -121,8 +133,9 @@ def submit_and_report(
     try:
         _mark_unfinished(folder, settings)
         began = CLOCK.monotonic()
-        stop = _submit(folder, settings, target, ledger, stopping, watch)
-        report = _report(folder, settings, ledger, stop, submit_seconds=CLOCK.monotonic() - began)
+        stop, settled = _submit(folder, settings, target, ledger, stopping, watch)
+        earlier = EarlierRuns(settled, tuple(_left_by_earlier_runs(ledger, folder.run_id)))
+        report = _report(folder, settings, ledger, stop, earlier, submit_seconds=CLOCK.monotonic() - began)
         folder.end()
     except BaseException:
         watch.unfinished(folder.run_id)
@@ -141,19 +154,23 @@ def _mark_unfinished(folder: RunFolder, settings: Settings) -> None:
 
 def _submit(
     folder: RunFolder, settings: Settings, target: Target, ledger: Ledger, stopping: StopRequest, watch: Watch
-) -> Stop | None:
-    """Create what is left of the plan, and return what stopped that; the ledger remembers how it ended."""
-    status = "stopped"
+) -> tuple[Stop | None, int]:
+    """Create what is left of the plan; return what stopped that, and how many requests of earlier runs were settled beside it.
+
+    The ledger remembers how it ended.
+    """
+    status, settled_for_others = "stopped", 0
     try:
         settled = pl.concat([_settled([]), *map(_settled, ledger.settled_by(folder.run_id))])
         crosswalk = Crosswalk(folder, settled)
         done = settled.select("external_reference")
-        first = next(_planned_creates(folder, done), None)
-        if first is not None and not stopping.event.is_set():
-            with Billing(target.address, target.api_key, workers=settings.workers) as billing:
-                _knock(billing, first, stopping)
+        earlier = [left.external_reference for left in _left_by_earlier_runs(ledger, folder.run_id)]
+        has_work = bool(earlier) or next(_planned_creates(folder, done), None) is not None
+        if has_work and not stopping.event.is_set():
+            with connected(settings, target) as billing:
+                _knock(billing, stopping)
                 ledger, make = rehearsed(ledger, billing.make, target)
-                submit(
+                settled_for_others = submit(
                     _planned_creates(folder, done),
                     folder.read_plan()["actions"][Action.CREATE.value],
                     passed_over=done.height,
@@ -166,14 +183,22 @@ def _submit(
                     clock=replace(CLOCK, billing_ahead=billing.ahead),
                     dice=random.random,
                     stopping=stopping,
+                    earlier=earlier,
                     on_progress=watch.submitting,
                     on_recorded=crosswalk.add,
-                )
+                ).earlier
         stop = stopping.stop
         status = _status(stop)
     finally:
         ledger.end_run(folder.run_id, CLOCK.now(), status)
-    return stop
+    return stop, settled_for_others
+
+
+def _left_by_earlier_runs(ledger: Ledger, run_id: str) -> Iterator[LeftInDoubt]:
+    """What other runs have begun and nobody has settled."""
+    for reference, owner, why in ledger.unsettled_requests():
+        if owner != run_id:
+            yield LeftInDoubt(reference, owner, why)
 
 
 def _status(stop: Stop | None) -> str:
@@ -181,7 +206,13 @@ def _status(stop: Stop | None) -> str:
 
 
 def _report(
-    folder: RunFolder, settings: Settings, ledger: Ledger, stop: Stop | None, *, submit_seconds: float
+    folder: RunFolder,
+    settings: Settings,
+    ledger: Ledger,
+    stop: Stop | None,
+    earlier: EarlierRuns,
+    *,
+    submit_seconds: float,
 ) -> Report:
     """Write the results of a run from what the ledger holds now."""
     folder.stage_blocks("outcomes", _outcomes(ledger, folder))
@@ -194,42 +225,15 @@ def _report(
         requests=ledger.requests(folder.run_id),
         submit_seconds=submit_seconds,
         settled=_waits(ledger, folder.run_id),
+        earlier=earlier,
     )
 
 
-def settle_earlier_runs(settings: Settings, target: Target, ledger: Ledger, stopping: StopRequest, watch: Watch) -> int:
-    """Requests that earlier runs left unsettled come before anything new; each is credited to the run that began it."""
-    begun = ledger.begun()
-    if not begun:
-        return 0
-    with Billing(target.address, target.api_key, workers=settings.workers) as billing:
-        _knock(billing, Planned(begun[0].intent.external_reference, "", "", begun[0].intent.payload), stopping)
-        submit(
-            iter(()),
-            len(begun),
-            run_id=begun[0].run_id,
-            environment=target.environment,
-            ledger=ledger,
-            make=billing.make,
-            credential=target.api_key.fingerprint,
-            policy=_policy(settings, target),
-            clock=replace(CLOCK, billing_ahead=billing.ahead),
-            dice=random.random,
-            stopping=stopping,
-            begun=begun,
-            on_progress=watch.submitting,
-        )
-    if stopping.stop is not None:
-        kind = Interrupted if stopping.stop.exit_code == Interrupted.exit_code else SubmissionStopped
-        raise kind(f"stopped while settling what earlier runs left: {stopping.stop.reason}")
-    return len(begun)
-
-
-def _knock(billing: Billing, first: Planned, stopping: StopRequest) -> None:
+def _knock(billing: Billing, stopping: StopRequest) -> None:
     """One look-up before the first intent: a refused key or a wrong address is found out while nothing is in doubt."""
     silence = ""
     for wait in (0.5, 1.0, 2.0, 0.0):
-        match billing.make(LookUp(first.external_reference, first.payload)):
+        match billing.make(preflight()):
             case NoAnswer(why=why):
                 silence = why
                 if stopping.event.wait(wait):
@@ -240,7 +244,16 @@ def _knock(billing: Billing, first: Planned, stopping: StopRequest) -> None:
                 )
             case CertificateRefused():
                 return stopping.ask(Stop("billing's certificate does not prove who it is; nothing was sent"))
-            case Misaddressed(status=status) | Unintelligible(status=status):
+            case Found() | AnotherCustomer():
+                return stopping.ask(
+                    Stop("a look-up of a customer that does not exist found one; this is not billing; nothing was sent")
+                )
+            case (
+                Misaddressed(status=status)
+                | Unintelligible(status=status)
+                | Unexpected(status=status)
+                | RequestRefused(status=status)
+            ):
                 return stopping.ask(Stop(f"status {status}: this is not the billing API's address; nothing was sent"))
             case _:
                 return None
@@ -307,6 +320,7 @@ def _policy(settings: Settings, target: Target) -> Policy:
     return Policy(
         workers=settings.workers,
         per_second=settings.per_second,
+        lookup_lag=settings.lookup_lag,
         outage_seconds=settings.outage_seconds,
         usual_refusals=settings.usual_refusals,
         alarming_refusals=settings.alarming_refusals,

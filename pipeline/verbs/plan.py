@@ -93,18 +93,13 @@ def plan_import(
     watch: Watch = NOBODY,
     batch_bytes: int = BATCH_BYTES,
     run_id: str | None = None,
-    settled_first: int = 0,
 ) -> PlannedRun:
-    """Everything up to the plan, and the plan itself, in a new folder under `settings.reports`; nothing is sent.
-
-    `settled_first`: requests of earlier runs that were settled just before, for the report.
-    """
+    """Everything up to the plan, and the plan itself, in a new folder under `settings.reports`; nothing is sent."""
     files = in_order(paths, Declared(**settings.source.model_dump()), settings.mapping)
     folder = RunFolder.create(settings.reports, run_id or new_run_id(paths, settings.reports))
     try:
         with Profile().running() as profile:
             record = _plan(folder, files, settings, environment, stopping or StopRequest(), watch, batch_bytes, profile)
-        record["settled_for_earlier_runs"] = settled_first
         folder.write_json("plan.json", record)
     except BaseException:
         shutil.rmtree(folder.path)  # half a plan holds people's data and is good for nothing

@@ -20,6 +20,7 @@ from pipeline.files import renamed_when_whole, token_key, write_bytes, written_w
 from pipeline.masking import Pii, shown, token
 from pipeline.outcomes import LISTS
 from pipeline.reporting import (
+    EarlierRuns,
     Facts,
     Report,
     count_differing,
@@ -44,6 +45,7 @@ from pipeline.verbs.tools import tools
 __all__ = ["Report", "write_results"]
 
 WORKBOOK = "rejected.xlsx"
+NO_EARLIER_RUNS = EarlierRuns()
 MOST_ROWS_FOR_PEOPLE = 20_000  #: nobody mends more by hand; the CSV file has them all
 #: Columns of the fates that stand in the lists and in rows.parquet, and in no sum.
 _NOT_SUMMED = ("fingerprint", "key", "billing_id", "same_as", "origin_run", "origin_row", "differs")
@@ -63,6 +65,7 @@ class Results:
     stop: Stop | None = None
     requests: dict[str, int] = field(default_factory=lambda: {"creates": 0, "replayed": 0, "look_ups": 0})
     settled: pl.DataFrame | None = None
+    earlier: EarlierRuns = field(default_factory=EarlierRuns)
     held_differs: Counter[str] = field(default_factory=Counter)  #: field -> held records that differ in it
     content: dict[str, Any] = field(default_factory=dict)  #: the summary, once it is added up
 
@@ -77,13 +80,16 @@ def write_results(
     requests: dict[str, int] | None = None,
     submit_seconds: float | None = None,
     settled: pl.DataFrame | None = None,
+    earlier: EarlierRuns = NO_EARLIER_RUNS,
 ) -> Report:
     """Write every result file of a run from its staged tables, and return the report.
 
     Each step replaces what an earlier attempt left, so a run whose results failed anywhere is finished by another attempt.
     `settled`: when each create was begun and when settled, see `reporting.pace`.
     """
-    results = Results(folder, home, status, now, folder.read_plan(), Profile(), stop=stop, settled=settled)
+    results = Results(
+        folder, home, status, now, folder.read_plan(), Profile(), stop=stop, settled=settled, earlier=earlier
+    )
     results.requests = requests or results.requests
     profile = results.profile
     profile.stages |= results.plan["profile"]
@@ -193,7 +199,7 @@ def _facts(results: Results) -> Facts:
         actions=plan["actions"],
         requests=results.requests,
         profile=results.profile.stages,
-        left_over=plan.get("settled_for_earlier_runs", 0),
+        earlier=results.earlier,
         settings=plan["settings"],
         per_second=plan["per_second"],
         mapping=plan["mapping"],

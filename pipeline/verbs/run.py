@@ -1,11 +1,11 @@
-"""The story of one import from file to report: settle what earlier runs left, plan, ask, apply, under one lock."""
+"""The story of one import from file to report: plan, ask, apply, under one lock."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 from pipeline.config import Settings, Target
 from pipeline.reporting import Report
-from pipeline.verbs.apply import refuse_alarms, refuse_too_many, settle_earlier_runs, submit_and_report, writing
+from pipeline.verbs.apply import refuse_alarms, refuse_too_many, submit_and_report, writing
 from pipeline.verbs.plan import PlannedRun, new_run_id, plan_import
 from pipeline.verbs.report.sign import sign_for_plan
 from pipeline.verbs.watch import NOBODY, StopRequest, Watch
@@ -24,7 +24,6 @@ def run_import(
     stopping = stopping or StopRequest()
     run_id = new_run_id(paths, settings.reports)
     with writing(settings, target.environment, run_id) as ledger:
-        settled_first = settle_earlier_runs(settings, target, ledger, stopping, watch)
         planned = plan_import(
             paths,
             settings,
@@ -32,7 +31,6 @@ def run_import(
             stopping=stopping,
             watch=watch,
             run_id=run_id,
-            settled_first=settled_first,
         )
         refuse_too_many(planned.folder.read_plan(), settings)
         refuse_alarms(planned.folder.read_plan(), settings)

@@ -674,11 +674,13 @@ def test_a_number_beyond_range_in_a_success_makes_it_unintelligible(server, call
 
 
 def test_after_an_answer_that_names_another_customer_its_connection_is_not_used_again():
-    with contextlib.contextmanager(serve_on_one_connection)() as (url, connections):
-        with Billing(parse_address(url), KEY, workers=1) as billing:
-            assert isinstance(billing.make(CREATE), Accepted)
-            assert isinstance(billing.make(Create("A-2", "key-2", PAYLOAD.replace(b"A-1", b"A-2"))), AnotherCustomer)
-            billing.make(CREATE)
+    with (
+        contextlib.contextmanager(serve_on_one_connection)() as (url, connections),
+        Billing(parse_address(url), KEY, workers=1) as billing,
+    ):
+        assert isinstance(billing.make(CREATE), Accepted)
+        assert isinstance(billing.make(Create("A-2", "key-2", PAYLOAD.replace(b"A-1", b"A-2"))), AnotherCustomer)
+        billing.make(CREATE)
 
     assert connections == [1, 1, 2]
 

@@ -516,7 +516,11 @@ def test_a_row_from_the_future_has_a_key_of_unknown_age_and_is_looked_up_first(s
 def test_rows_that_earlier_runs_began_are_settled_to_their_credit(stage):
     stage.ledger.record_intents("run-0", datetime.now(UTC), [intent_of(a_customer(1))], stage.credential)
 
-    stage.submit([planned(a_customer(2))], run_id="run-1", earlier=[one.intent.external_reference for one in stage.ledger.begun()])
+    stage.submit(
+        [planned(a_customer(2))],
+        run_id="run-1",
+        earlier=[one.intent.external_reference for one in stage.ledger.begun()],
+    )
 
     assert {r: (row["state"], row["run_id"]) for r, row in stage.rows().items()} == {
         "A-1": ("created", "run-0"),

@@ -141,7 +141,7 @@ class Submission(RuleBasedStateMachine):
         return [_planned(number, version) for number, version in self.versions.items()]
 
     def live(self, kill: float | None, interrupt: float | None, risk: float) -> None:
-        """As `pipeline run`: first what earlier processes left, then what the file wants and the ledger does not know."""
+        """As `pipeline run`: what the file wants and the ledger does not know, and beside it what earlier processes left."""
         world, stopping = self.world, StopRequest()
         end = End(stopping)
         end.killed_at = world.now + kill if kill is not None else end.killed_at
@@ -152,21 +152,22 @@ class Submission(RuleBasedStateMachine):
 
         with Ledger.opened(self.folder, ENVIRONMENT, now=world.wall) as ledger, contextlib.suppress(Killed):
             mortal = MortalLedger(ledger, self.dice, risk)
-            for plan, begun in ((), ledger.begun()), (self.plan(), ()):
-                known = ledger.states([row.external_reference for row in plan])
-                fresh = [
-                    row
-                    for row in plan
-                    if row.external_reference not in known or known[row.external_reference].state is State.WITHDRAWN
-                ]
-                submit(
-                    iter(fresh), len(fresh) + len(begun), run_id="run-1", environment=ENVIRONMENT, ledger=mortal,
-                    make=simulation.nobody, credential=f"credential-{self.credential}", policy=PATIENT,
-                    clock=Clock(world.wall, lambda: world.now), dice=self.dice.random, stopping=stopping, earlier=begun,
-                    pool_of=pool,
-                )  # fmt: skip
-                if stopping.stop is not None:
-                    return
+            plan = self.plan()
+            known = ledger.states([row.external_reference for row in plan])
+            fresh = [
+                row
+                for row in plan
+                if (found := known.get(row.external_reference)) is None
+                or found.state is State.WITHDRAWN
+                or (found.state is State.UNKNOWN and found.fingerprint == row.fingerprint)
+            ]
+            earlier = [begun.intent.external_reference for begun in ledger.begun()]
+            submit(
+                iter(fresh), len(fresh), run_id="run-1", environment=ENVIRONMENT, ledger=mortal,
+                make=simulation.nobody, credential=f"credential-{self.credential}", policy=PATIENT,
+                clock=Clock(world.wall, lambda: world.now), dice=self.dice.random, stopping=stopping, earlier=earlier,
+                pool_of=pool,
+            )  # fmt: skip
 
     def ask_the_oracle(self) -> None:
         """Billing and the ledger are asked, and nothing that the loop says of itself."""

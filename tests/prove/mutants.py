@@ -122,7 +122,7 @@ def _withdraws_what_was_sent() -> object:
 
 
 def _replay_is_not_seen() -> object:
-    return mock.patch.object(Response, "replayed", property(lambda _self: False))
+    return mock.patch.object(Response, "is_marked_replayed", property(lambda _self: False))
 
 
 #: rule -> how it is removed
@@ -161,6 +161,11 @@ MUTANTS: dict[str, Callable[[], object]] = {
 _OFTEN: dict[str, dict[str, object]] = {
     "1: a look-up and then a new key where no answer came": {"faults": Faults(slow=0.3)},
     "1: a new key after 408": {"faults": Faults(timeout_408=0.3, lost_reply=0.3)},
+    "2: a new key where an old one is not found": {
+        "faults": Faults(slow=0.5),
+        "rotates_key": True,
+        "pauses": (5.0,) * 5,
+    },
     "2: a damaged ledger is believed": {"loses_ledger": True, "pauses": (30 * 3600.0,) * 5},
     "4: a new key beside an old one that billing is about to forget": {
         "faults": Faults(duplicated=0.5, error_stored=0.5, lost_request=0.2),

@@ -87,7 +87,7 @@ def test_while_billing_is_away_it_is_asked_now_and_then_and_not_by_every_row(tmp
 def test_a_key_that_is_revoked_while_billing_is_away_stops_the_run_as_soon_as_billing_says_so(tmp_path):
     world = simulation.World(random.Random(1))
     billing = simulation.Billing(world, simulation.NONE, outage=(0.2, 50.2))
-    billing.look_up = lambda _reference: billing._problem(401, "invalid-key")
+    billing.create = lambda _key, _payload, reply: reply(billing._problem(401, "invalid-key"))
     plan = [simulation.planned(number, 0) for number in range(400)]
     told = replace(simulation.scenario(1), mortality=0.0)
 

@@ -471,7 +471,7 @@ class Life:
 def lives(draw) -> Life:
     creates = draw(st.lists(CREATE_ANSWERS, min_size=1, max_size=8))
     look_ups = draw(st.lists(LOOK_UP_ANSWERS, min_size=1, max_size=8))
-    lags = draw(st.lists(st.sampled_from([0.1, POLICY.lookup_lag]), min_size=1, max_size=4)) + [POLICY.lookup_lag]
+    lags = [*draw(st.lists(st.sampled_from([0.1, POLICY.lookup_lag]), min_size=1, max_size=4)), POLICY.lookup_lag]
     dice = draw(st.floats(0, 1, exclude_max=True))
     begun_before = draw(st.booleans())
     why = draw(st.sampled_from([None, Why.OLD_KEY])) if begun_before else None

@@ -22,10 +22,10 @@ from pipeline.config import Settings, Target
 from pipeline.errors import Interrupted, LedgerLocked, SubmissionStopped
 from pipeline.files import refuse_symlink
 from pipeline.outcomes import Found, Limited, NoAnswer, NotFound, ServerTrouble
+from pipeline.verbs.connecting import connected
 from pipeline.verbs.watch import CLOCK, StopRequest, Watch
 
 _LONGEST_WAIT = 30.0  #: seconds between two tries
-_ASK_AGAIN = 1.0  #: seconds, before a customer that was not found is missing: look-ups may lag behind
 _AT_ONCE = 256
 
 
@@ -64,7 +64,7 @@ def look_up(
     )
     asking = _Asking(Pace(settings.per_second, CLOCK.monotonic), _outage_of(settings), stopping.event)
     with (
-        Billing(target.address, target.api_key, workers=settings.workers) as billing,
+        connected(settings, target) as billing,
         ThreadPoolExecutor(settings.workers) as pool,
     ):
 
@@ -88,7 +88,7 @@ def look_up(
 
         if done < of:
             missing += go_on(itertools.islice(wanted(), done, None), done)
-            stopping.event.wait(_ASK_AGAIN if missing else 0)
+            stopping.event.wait(settings.lookup_lag if missing else 0)
         again = frozenset(missing)
         left = (asked for asked in wanted() if asked[0] in again) if again else iter(())
         collections.deque(go_on(itertools.islice(left, max(done - of, 0), None), max(done, of)), maxlen=0)
