@@ -98,7 +98,9 @@ _outage = click.option(
     "--outage-seconds", type=float, help="Stop, resumable, after so long without an answer.  [default: 300]"
 )
 _lag = click.option(
-    "--lookup-lag", type=float, help="Seconds for which a look-up may still show what was before.  [default: 30]"
+    "--lookup-lag",
+    type=float,
+    help="Seconds for which a look-up may still show what was before.  [default: 30; 0 for the sandbox]",
 )
 sending = _together(
     click.option("--workers", type=int, help="Requests at the same time.  [default: 8]"),

@@ -198,8 +198,9 @@ class BillingApi(Declaration):
         description="What its own errors are: application/problem+json that repeats the HTTP status, or JSON of any kind. "
         "Anything else comes from a gateway, and settles nothing.",
     )
-    lookup_lag: Annotated[float, Field(ge=0, le=3_600)] = Field(
-        default=30.0, description="Seconds for which a look-up may still show what was before."
+    lookup_lag: Annotated[float, Field(ge=0, le=3_600)] | None = Field(
+        default=None,
+        description="Seconds for which a look-up may still show what was before; without it 30, and 0 for the sandbox.",
     )
 
 

@@ -23,6 +23,9 @@ def _an_alarm(code: str) -> str:
     return code.upper()
 
 
+_LOOKUP_LAG = 30.0  #: seconds
+
+
 class Settings(BaseModel):
     """Everything has a default that is safe to leave alone."""
 
@@ -51,7 +54,7 @@ class Settings(BaseModel):
     per_second: Annotated[float, Field(gt=0, le=100_000)] | None = None
     outage_seconds: Annotated[float, Field(gt=0, le=86_400)] = 300.0
     billing_errors: Literal["problem", "json"] = "problem"  #: what billing's own errors look like
-    lookup_lag: Annotated[float, Field(ge=0, le=3_600)] = 30.0  #: seconds for which a look-up may show what was before
+    lookup_lag: Annotated[float, Field(ge=0, le=3_600)] | None = None  #: None: 30 seconds, and 0 for the sandbox
     max_creates: Annotated[int, Field(ge=0)] | None = None
     max_rejected: Limit | None = None  #: None: 20%, from 50 records on
     usual_refusals: float = 0.005
@@ -76,6 +79,13 @@ class Settings(BaseModel):
             naming = Naming.said(settings.destination, job=config.job, environment=environment)
             refuse_other_ledger(config.path, settings.home, naming.environment or SANDBOX)
         return settings
+
+    @property
+    def seconds_of_lag(self) -> float:
+        """For how long a look-up may show what was before; the sandbox within this process shows what is."""
+        if self.lookup_lag is not None:
+            return self.lookup_lag
+        return 0.0 if self.destination == SANDBOX else _LOOKUP_LAG
 
     @property
     def planning(self) -> dict[str, Any]:
@@ -119,7 +129,7 @@ def _said_by(config: ConfigFile | None) -> dict[str, Any]:
         "per_second": job.pace.per_second,
         "outage_seconds": job.thresholds.outage_seconds,
         "billing_errors": job.billing.errors,
-        "lookup_lag": job.billing.lookup_lag,
+        **({} if job.billing.lookup_lag is None else {"lookup_lag": job.billing.lookup_lag}),
         "max_creates": job.thresholds.max_creates,
         "max_rejected": job.thresholds.max_rejected,
         "usual_refusals": job.thresholds.usual_refusals,

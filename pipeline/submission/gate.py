@@ -1,4 +1,4 @@
-"""How many calls of a kind may be under way: as many as there are workers, or one at a time while a refusal is judged."""
+"""How many calls of a kind may be under way: as many as there are workers, one at a time, or none."""
 
 import threading
 from collections import Counter
@@ -14,18 +14,19 @@ class Gate:
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._under_way: Counter[Kind] = Counter()
-        self._narrow: set[Kind] = set()
+        self._room: dict[Kind, int] = {}  #: of kinds for which it is not open to all
+
+    def shut(self, kind: Kind) -> None:
+        """None more until the deciding thread says so; what is under way goes on."""
+        self._set(kind, 0)
 
     def narrow(self, kind: Kind) -> None:
-        """One at a time from now on; what is under way goes on."""
-        with self._changed:
-            self._narrow.add(kind)
+        """One at a time, while a refusal is judged."""
+        self._set(kind, 1)
 
     def widen(self, kind: Kind) -> None:
         """As many as there are workers."""
-        with self._changed:
-            self._narrow.discard(kind)
-            self._changed.notify_all()
+        self._set(kind, None)
 
     def try_enter(self, kind: Kind) -> bool:
         """Enter where there is room."""
@@ -45,11 +46,19 @@ class Gate:
         """The call has come to its end."""
         with self._changed:
             self._under_way[kind] -= 1
-            if kind in self._narrow:
+            if kind in self._room:
                 self._changed.notify_all()
 
+    def _set(self, kind: Kind, room: int | None) -> None:
+        with self._changed:
+            if room is None:
+                self._room.pop(kind, None)
+            else:
+                self._room[kind] = room
+            self._changed.notify_all()
+
     def _entered(self, kind: Kind) -> bool:
-        if kind in self._narrow and self._under_way[kind]:
+        if self._under_way[kind] >= self._room.get(kind, self._under_way[kind] + 1):
             return False
         self._under_way[kind] += 1
         return True

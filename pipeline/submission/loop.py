@@ -166,7 +166,7 @@ def submit(
     def make_and_hush(call: Call) -> Outcome:
         outcome = make(call)
         if is_turned_away(outcome):
-            gate.narrow(kind_of(call))
+            gate.shut(kind_of(call))
         elif seconds := quiet(outcome, policy):
             pace.pause(seconds)
         return outcome
@@ -522,7 +522,9 @@ class _Loop:
         if row.is_earlier and step.status in row.statuses_before:
             # It was refused so before, which says nothing of today.
             self._set_aside(row)
-            if not self.suspicion[kind].waiting:
+            if self.suspicion[kind].waiting:
+                self.gate.narrow(kind)
+            else:
                 self.gate.widen(kind)
             return
         self.gate.narrow(kind)

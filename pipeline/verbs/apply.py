@@ -320,7 +320,7 @@ def _policy(settings: Settings, target: Target) -> Policy:
     return Policy(
         workers=settings.workers,
         per_second=settings.per_second,
-        lookup_lag=settings.lookup_lag,
+        lookup_lag=settings.seconds_of_lag,
         outage_seconds=settings.outage_seconds,
         usual_refusals=settings.usual_refusals,
         alarming_refusals=settings.alarming_refusals,

@@ -284,7 +284,7 @@ class SimulatedPool(Pool):
             done = True
             self.free += 1
             if is_turned_away(outcome):
-                self.gate.narrow(kind_of(call))
+                self.gate.shut(kind_of(call))
             self.gate.leave(kind_of(call))
             self.ready.append(Result(reference, outcome, left_at))
             self._let_leave()

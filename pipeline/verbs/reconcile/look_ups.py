@@ -88,7 +88,7 @@ def look_up(
 
         if done < of:
             missing += go_on(itertools.islice(wanted(), done, None), done)
-            stopping.event.wait(settings.lookup_lag if missing else 0)
+            stopping.event.wait(settings.seconds_of_lag if missing else 0)
         again = frozenset(missing)
         left = (asked for asked in wanted() if asked[0] in again) if again else iter(())
         collections.deque(go_on(itertools.islice(left, max(done - of, 0), None), max(done, of)), maxlen=0)

@@ -1,0 +1,162 @@
+"""A billing server of the tests' own, apart from our sandbox, that behaves badly for the references that it is told.
+
+It is written from `billing-api.md` with nothing but the standard library, so that a mistake which client and sandbox share
+does not hide here. Each request is recorded as it arrives and as it is answered.
+"""
+
+import json
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import unquote
+
+HTML = "text/html"
+PROBLEM = "application/problem+json"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is sent back; `status` 0: nothing at all, for as long as the server lives."""
+
+    status: int
+    body: bytes = b""
+    content_type: str = "application/json"
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request, and what it was answered."""
+
+    at: float  #: monotonic, in seconds
+    method: str
+    reference: str
+    key: str
+    status: int
+
+
+def page(status: int) -> Answer:
+    """A gateway's page."""
+    return Answer(status, b"<html><h1>No</h1></html>", HTML)
+
+
+def problem(status: int, kind: str, **headers: str) -> Answer:
+    """An error in billing's own words."""
+    body = {"type": f"https://api.momentco.io/docs/errors#{kind}", "title": "No", "status": status}
+    return Answer(status, json.dumps(body).encode(), PROBLEM, tuple(headers.items()))
+
+
+SILENCE = Answer(0)
+
+
+@dataclass
+class SmallBilling:
+    """The server's state. `creates` and `look_ups`: reference -> the answer that stands in front of billing for it."""
+
+    creates: dict[str, Answer] = field(default_factory=dict)
+    look_ups: dict[str, Answer] = field(default_factory=dict)
+    seconds: float = 0.0  #: that a create takes
+    lag: float = 0.0  #: seconds for which a look-up does not show a new customer
+    customers: dict[str, dict[str, Any]] = field(default_factory=dict)
+    created_at: dict[str, float] = field(default_factory=dict)
+    kept: dict[str, tuple[bytes, Answer]] = field(default_factory=dict)
+    effects: Counter[str] = field(default_factory=Counter)
+    asked: list[Asked] = field(default_factory=list)
+    closing: threading.Event = field(default_factory=threading.Event)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    url: str = ""
+
+    def create(self, key: str, body: bytes) -> Answer:
+        """Once under a key; a reference only once."""
+        reference = json.loads(body)["external_reference"]
+        if (instead := self.creates.get(reference)) is not None:
+            return instead
+        if self.seconds:
+            time.sleep(self.seconds)
+        with self.lock:
+            if key in self.kept:
+                first, answer = self.kept[key]
+                if first != body:
+                    return problem(422, "idempotency-key-reused")
+                return Answer(answer.status, answer.body, answer.content_type, (("Idempotent-Replayed", "true"),))
+            if reference in self.customers:
+                answer = problem(409, "reference-taken")
+            else:
+                held = {"id": f"bcus_{len(self.customers)}", **json.loads(body), "payment_rules": {"min_amount": 1}}
+                self.customers[reference] = held
+                self.created_at[reference] = time.monotonic()
+                self.effects[reference] += 1
+                answer = Answer(201, json.dumps(held).encode())
+            self.kept[key] = (body, answer)
+            return answer
+
+    def look_up(self, reference: str) -> Answer:
+        """What is held under a reference, as far as it shows yet."""
+        if (instead := self.look_ups.get(reference)) is not None:
+            return instead
+        held = self.customers.get(reference)
+        if held is None or time.monotonic() - self.created_at[reference] < self.lag:
+            return problem(404, "not-found")
+        return Answer(200, json.dumps(held).encode())
+
+    def of(self, reference: str, method: str = "POST") -> list[Asked]:
+        """The requests about a reference."""
+        return [one for one in self.asked if one.reference == reference and one.method == method]
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    billing: SmallBilling
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        key = self.headers.get("Idempotency-Key", "")
+        reference = json.loads(body)["external_reference"]
+        self._answer("POST", reference, key, self.billing.create(key, body))
+
+    def do_GET(self) -> None:
+        reference = unquote(self.path.rpartition("/")[2])
+        self._answer("GET", reference, "", self.billing.look_up(reference))
+
+    def _answer(self, method: str, reference: str, key: str, answer: Answer) -> None:
+        self.billing.asked.append(Asked(time.monotonic(), method, reference, key, answer.status))
+        if answer.status == 0:
+            self.billing.closing.wait()
+            self.close_connection = True
+            return
+        self.send_response(answer.status)
+        self.send_header("Content-Type", answer.content_type)
+        self.send_header("Content-Length", str(len(answer.body)))
+        for name, value in answer.headers:
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(answer.body)
+
+    def log_message(self, *_told: object) -> None:
+        """Say nothing."""
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads, block_on_close, request_queue_size = True, False, 64
+
+
+@contextmanager
+def small_billing(**told: Any) -> Iterator[SmallBilling]:
+    """A server on loopback for as long as the block lasts."""
+    billing = SmallBilling(**told)
+    handler = type("Handler", (_Handler,), {"billing": billing})
+    with _Server(("127.0.0.1", 0), handler) as server:
+        billing.url = f"http://127.0.0.1:{server.server_address[1]}"
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+        thread.start()
+        try:
+            yield billing
+        finally:
+            billing.closing.set()
+            server.shutdown()
+            thread.join()

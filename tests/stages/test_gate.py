@@ -1,0 +1,49 @@
+"""How many calls of a kind leave: as many as there are workers, one at a time, or none."""
+
+import threading
+
+from pipeline.submission.gate import Gate
+from pipeline.submission.stopping import Kind
+
+
+def entered(gate: Gate, kind: Kind = Kind.CREATE, tries: int = 5) -> int:
+    return sum(gate.try_enter(kind) for _ in range(tries))
+
+
+def test_a_gate_is_open_until_it_is_shut_and_then_nobody_enters_but_calls_of_the_other_kind():
+    gate = Gate()
+    assert entered(gate) == 5
+
+    gate.shut(Kind.CREATE)
+
+    assert entered(gate) == 0
+    assert entered(gate, Kind.LOOK_UP) == 5
+
+
+def test_while_a_refusal_is_judged_one_enters_at_a_time_once_those_under_way_are_back():
+    gate = Gate()
+    entered(gate, tries=2)
+    gate.narrow(Kind.CREATE)
+    assert entered(gate) == 0
+
+    gate.leave(Kind.CREATE)
+    gate.leave(Kind.CREATE)
+    assert entered(gate) == 1
+
+    gate.widen(Kind.CREATE)
+    assert entered(gate) == 5
+
+
+def test_a_worker_that_waits_enters_when_the_gate_opens_and_not_where_the_run_stops():
+    gate, stopping, went = Gate(), threading.Event(), list[bool]()
+    gate.shut(Kind.CREATE)
+    workers = [threading.Thread(target=lambda: went.append(gate.enter(Kind.CREATE, stopping))) for _ in range(2)]
+    workers[0].start()
+    gate.widen(Kind.CREATE)
+    workers[0].join(10)
+    gate.shut(Kind.CREATE)
+    workers[1].start()
+    stopping.set()
+    workers[1].join(10)
+
+    assert went == [True, False]
