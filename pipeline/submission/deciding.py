@@ -44,8 +44,8 @@ class Policy:
 
     workers: int = 8
     per_second: float | None = None  #: requests per second; None as fast as answers come
-    sends: int = 6  #: of one row, before it is left in doubt
-    row_seconds: float = 120.0
+    sends: int = 6  #: of one row, the last of them by the sweep at the end of the run
+    row_seconds: float = 120.0  #: of its own time; half of it is kept for the sweep
     backoff_base: float = 0.5
     backoff_cap: float = 30.0
     limited_base: float = 1.0
@@ -99,6 +99,7 @@ class Progress:
     may_be_sent: bool = True  #: False where another send could do harm, so that the sweep only looks
     quiet: float = math.inf  #: seconds that had passed since the last send or look-up when the present look-up left
     told: str = ""  #: the answer that left the record in doubt
+    is_last: bool = False  #: the sweep has taken it up: one more send at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,7 +307,7 @@ def _not_found(row: Progress, again: "_Again", policy: Policy) -> Step:
             # Its life ends within the hour. What the network still holds of this send may arrive after that, and would be
             # a first request: beside a customer of a new key it would make a second one.
             return LeaveInDoubt(OLD_KEY_WAITS)
-        case Why.REPLAYED_FAILURE if row.generation < policy.generations and row.sends < policy.sends:
+        case Why.REPLAYED_FAILURE if row.generation < policy.generations and row.sends < policy.sends - 1:
             # What an earlier key may have done stays in mind: a stale look-up would make our own customer look like another's.
             return NextGeneration(
                 Progress(
@@ -390,6 +391,10 @@ def _stop(outcome: Outcome) -> Stop:
             return Stop(f"unexpected outcome {type(outcome).__name__}", exit_code=70)
 
 
+def _times(number: int) -> str:
+    return "once" if number == 1 else f"{number} times"
+
+
 @dataclass(frozen=True, slots=True)
 class _Again:
     """The ways to go on with the same key, each within the row's budget."""
@@ -402,7 +407,7 @@ class _Again:
     def send(self, why: str, *, at_least: float | None = None) -> Step:
         """Full jitter: anywhere between now and the doubled bound, so that a pool does not come back as one."""
         if self._is_spent():
-            return LeaveInDoubt(f"{why}, {self.row.sends} times")
+            return LeaveInDoubt(f"{why}, {_times(self.row.sends)}")
         if (wait := at_least or 0.0) > self.policy.longest_retry_after:
             return LeaveInDoubt(f"{why}, and billing asks to wait {wait:.0f} s")
         return SendAgain(max(self._jittered(), wait), self.row)
@@ -446,7 +451,10 @@ class _Again:
         return LookUpNext(max(self._jittered(), wait), self.row, pause_all=wait if pause_all else 0.0)
 
     def _is_spent(self) -> bool:
-        return self.row.sends >= self.policy.sends or self.seconds_spent > self.policy.row_seconds
+        """Whether nothing is left of the row's budget but what the sweep needs."""
+        if self.row.is_last:
+            return True
+        return self.row.sends >= self.policy.sends - 1 or self.seconds_spent >= self.policy.row_seconds / 2
 
     def _jittered(self) -> float:
         tries = max(self.row.sends, self.row.look_ups)

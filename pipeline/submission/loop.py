@@ -565,7 +565,7 @@ class _Loop:
         if row.is_swept:
             self.tally.in_doubt += 1
         else:
-            row.progress = replace(row.progress, may_be_sent=step.may_be_sent, told=step.why)
+            row.progress = replace(row.progress, may_be_sent=step.may_be_sent, told=row.progress.told or step.why)
             self.doubtful.append(row)
 
     def _sweep(self) -> None:
@@ -576,7 +576,8 @@ class _Loop:
             row.progress = Progress(
                 unsettled=True,
                 why=Why.SWEEP,
-                sends=self.policy.sends - 1,
+                sends=before.sends,
+                is_last=True,
                 generation=before.generation,
                 may_be_sent=before.may_be_sent,
                 is_key_old=before.is_key_old,

@@ -48,8 +48,11 @@ def in_doubt(pipeline) -> dict[str, str]:
 def test_records_that_are_refused_at_the_door_are_set_aside_alone_and_named_with_their_answers(pipeline, billing):
     customers_csv(pipeline.folder / "customers.csv", 8 * len(GATEWAYS))
     billing.creates = {f"ref-{8 * n}": answer for n, answer in enumerate(GATEWAYS.values())}
+    (pipeline.folder / "job.yaml").write_text(
+        "environment: sandbox\nmerchant: sandbox\nthresholds: {usual_refusals: 0.3, alarming_refusals: 0.9}\n"
+    )
 
-    ended = run(pipeline, billing)
+    ended = run(pipeline, billing, "--config", "job.yaml")
 
     assert ended.returncode == 1, ended.stderr
     assert len(billing.customers) == 7 * len(GATEWAYS)

@@ -13,6 +13,7 @@ from unittest import mock
 from pipeline.billing.answers import Response
 from pipeline.outcomes import (
     Accepted,
+    AnotherCustomer,
     Conflicting,
     Limited,
     NoAnswer,
@@ -125,6 +126,42 @@ def _replay_is_not_seen() -> object:
     return mock.patch.object(Response, "is_marked_replayed", property(lambda _self: False))
 
 
+def _everything_is_billings_word() -> object:
+    """A gateway's page counts as billing's own refusal."""
+    return mock.patch.object(Response, "problem", lambda self, _form: {"status": self.status})
+
+
+def _not_found_counts_at_once() -> object:
+    decide = deciding.decide
+
+    def hasty(row: Progress, outcome: Outcome, dice: float, spent: float, policy: Policy) -> Step:
+        return decide(row, outcome, dice, spent, replace(policy, lookup_lag=0.0))
+
+    return mock.patch.object(loop, "decide", hasty)
+
+
+def _another_customer_is_read_as(kind: Callable[[], Outcome]) -> Callable[[], object]:
+    """A success that names another reference: ours, or proof that ours is not there."""
+    read_create, read_look_up = simulation.read_create, simulation.read_look_up
+
+    def instead(outcome: Outcome) -> Outcome:
+        return kind() if isinstance(outcome, AnotherCustomer) else outcome
+
+    @contextmanager
+    def removed() -> Iterator[None]:
+        with (
+            mock.patch.object(simulation, "read_create", lambda *told: instead(read_create(*told))),
+            mock.patch.object(simulation, "read_look_up", lambda *told: instead(read_look_up(*told))),
+        ):
+            yield
+
+    return removed
+
+
+def _is_turned_away(row: Progress, outcome: Outcome) -> bool:
+    return row.why is None and deciding.is_turned_away(outcome)
+
+
 #: rule -> how it is removed
 MUTANTS: dict[str, Callable[[], object]] = {
     "1: a new key where no answer came": _on_create(NoAnswer, lambda row, _: _new_key(row)),
@@ -152,6 +189,18 @@ MUTANTS: dict[str, Callable[[], object]] = {
     "journal: sent before the intent is durable": _sends_before_the_intent,
     "journal: what was sent is withdrawn": _withdraws_what_was_sent,
     "keys: random": _keys_are_random,
+    "own word: a gateway's page is believed": _everything_is_billings_word,
+    "own word: who is refused at the door is refused for good": _deciding(
+        lambda row, outcome: Settle(State.REFUSED) if _is_turned_away(row, outcome) else None
+    ),
+    "own word: who is refused at the door gets a new key": _deciding(
+        lambda row, outcome: _new_key(row) if _is_turned_away(row, outcome) else None
+    ),
+    "lag: nothing found counts at once": _not_found_counts_at_once,
+    "another customer: an answer that names him is taken for ours": _another_customer_is_read_as(
+        lambda: Accepted("bcus_0", replayed=False)
+    ),
+    "another customer: a look-up that names him means that ours is absent": _another_customer_is_read_as(NotFound),
     "echo: a success is believed without its id": _deciding(
         lambda row, outcome: Settle(State.CREATED, "bcus_0") if isinstance(outcome, Accepted) and not row.why else None
     ),
@@ -179,6 +228,17 @@ _OFTEN: dict[str, dict[str, object]] = {
     "journal: what was sent is withdrawn": {
         "faults": Faults(lost_reply=0.3, error_after=0.3),
         "pauses": (30 * 3600.0,) * 5,
+    },
+    "own word: a gateway's page is believed": {"faults": Faults(page_after=0.3, lost_reply=0.3, page_for_look_up=0.3)},
+    "own word: who is refused at the door is refused for good": {"faults": Faults(page_after=0.3)},
+    "own word: who is refused at the door gets a new key": {"faults": Faults(page_after=0.3)},
+    "lag: nothing found counts at once": {
+        "faults": Faults(lagging=0.9, error_stored_after=0.4, lost_reply=0.3),
+        "pauses": (5.0,) * 5,
+    },
+    "another customer: an answer that names him is taken for ours": {"faults": Faults(another=0.3)},
+    "another customer: a look-up that names him means that ours is absent": {
+        "faults": Faults(another_found=0.6, error_stored_after=0.4)
     },
     "keys: random": {"faults": Faults(slow=0.5), "loses_ledger": True, "pauses": (5.0,) * 5},
 }

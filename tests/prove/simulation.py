@@ -14,7 +14,7 @@ import random
 import tempfile
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -48,7 +48,7 @@ class Killed(BaseException):
 
 @dataclass(frozen=True)
 class Faults:
-    """How likely what is, for each create; the last two for each look-up."""
+    """How likely what is, for each create; from `stale` on for each look-up."""
 
     lost_request: float = 0.0
     lost_reply: float = 0.0
@@ -64,11 +64,19 @@ class Faults:
     timeout_408: float = 0.0  #: a gateway loses its patience; in half of the cases billing goes on
     gateway_413: float = 0.0  #: a gateway finds the request too large, now and then
     garbled: float = 0.0
-    stale: float = 0.0
+    page_before: float = 0.0  #: a gateway in front of billing answers with a page of its own, and billing hears nothing
+    page_after: float = 0.0  #: the same after billing has created the customer
+    another: float = 0.0  #: the answer is that of another customer's create; ours took effect, or did not
+    stale: float = 0.0  #: "not found", whatever is there
+    lagging: float = 0.0  #: a look-up shows what was up to 29 seconds ago
+    page_for_look_up: float = 0.0  #: a gateway's 404
+    another_found: float = 0.0  #: a look-up is answered with another customer
     lost_look_up: float = 0.0
 
 
 NONE = Faults()
+#: What a gateway may say for itself, in HTML.
+_PAGES = (302, 400, 401, 403, 404, 405, 406, 409, 413, 415, 422, 429, 451, 500, 502, 503)
 #: What makes a second attempt nobody's fault of ours, so that the unique reference alone keeps the customer single: a
 #: look-up that does not tell what is there, and an effect of which billing keeps no answer.
 _BEYOND_THE_CLIENT = {"stale", "error_unstored_after"}
@@ -110,14 +118,22 @@ class Billing:
     customers: dict[str, list[dict]] = field(default_factory=lambda: defaultdict(list))
     answers: dict[str, tuple[str, Response, float]] = field(default_factory=dict)
     running: dict[str, str] = field(default_factory=dict)
+    since: dict[str, float] = field(default_factory=dict)
+    poison: dict[str, str] = field(default_factory=dict)  #: reference -> how it is always answered, see `poison.py`
     effects: Counter = field(default_factory=Counter)
     bodies: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     requests: int = 0
 
     def create(self, key: str, payload: bytes, reply: Callable[[Response | None], None]) -> None:
         """A request arrives."""
+        if (how := self.poison.get(json.loads(payload)["external_reference"])) is not None:
+            return self._answer_poison(how, json.loads(payload)["external_reference"], reply)
         if self._hit("gateway_413"):
             return reply(self._problem(413, "too-large"))
+        if self._hit("page_before"):
+            return reply(self._page())
+        if self._hit("another") and (other := self._another(json.loads(payload)["external_reference"])):
+            return reply(other)
         self.requests += 1
         digest = sha256(payload).hexdigest()
         self.bodies[key].add(digest)
@@ -164,6 +180,10 @@ class Billing:
                     shown = self._problem(502, "bad-gateway")
                 elif hit("garbled"):
                     shown = replace(answer, body=answer.body[:-1])
+                elif hit("page_after"):
+                    shown = self._page()
+                elif hit("another"):
+                    shown = self._another(json.loads(payload)["external_reference"])
         self.answers[key] = (digest, answer, received)
         return reply(None if hit("lost_reply") else shown or answer)
 
@@ -180,6 +200,7 @@ class Billing:
             "payment_rules": {"a": 1},
         }
         self.customers[reference].append(held)
+        self.since.setdefault(reference, self.world.now)
         return self._json(201, held)
 
     def is_away(self) -> bool:
@@ -190,8 +211,40 @@ class Billing:
         self.requests += 1
         if self._hit("lost_look_up"):
             return None
+        if self._hit("page_for_look_up"):
+            return self._page(404)
+        if self._hit("another_found") and (other := self._another(reference)):
+            return other
         held = self.customers.get(reference)
-        return self._problem(404, "not-found") if not held or self._hit("stale") else self._json(200, held[0])
+        if not held or self._hit("stale"):
+            return self._problem(404, "not-found")
+        if self._hit("lagging") and self.world.now - self.since[reference] < self.world.dice.uniform(0, 29):
+            return self._problem(404, "not-found")
+        return self._json(200, held[0])
+
+    def _answer_poison(self, how: str, reference: str, reply: Callable[[Response | None], None]) -> None:
+        self.requests += 1
+        match how:
+            case "never":
+                return None
+            case "running":
+                return reply(self._problem(409, "request-in-progress"))
+            case "another":
+                return reply(self._another(reference) or self._page(502))
+            case page:
+                return reply(self._page(int(page)))
+
+    def _page(self, status: int | None = None) -> Response:
+        """A gateway's page, now and then with a header that it copied from billing."""
+        headers = self._headers("text/html")
+        if self.world.dice.random() < 0.2:
+            headers["idempotent-replayed"] = "true"
+        return Response(status or self.world.dice.choice(_PAGES), headers, b"<html>no</html>")
+
+    def _another(self, reference: str) -> Response | None:
+        """The answer that belongs to another customer, if there is one."""
+        others = [held for name, held in self.customers.items() if held and name != reference]
+        return self._json(200, self.world.dice.choice(others)[0]) if others else None
 
     def _hit(self, fault: str) -> bool:
         return self.world.dice.random() < getattr(self.faults, fault)
@@ -467,6 +520,8 @@ def process(
     *,
     kill: bool = True,
     policy: Policy = PATIENT,
+    run_id: str = "run-1",
+    earlier: Sequence[str] = (),
 ) -> Stop | None:
     """One process from start to its end, good or bad; why it stopped, if it did."""
     dice = world.dice
@@ -486,7 +541,7 @@ def process(
         mortal = MortalLedger(ledger, dice, told.mortality if kill else 0.0)
         with suppress(Killed):
             submit(
-                iter(plan), len(plan), run_id="run-1", environment=ENVIRONMENT, ledger=mortal, make=nobody,
+                iter(plan), len(plan), run_id=run_id, earlier=earlier, environment=ENVIRONMENT, ledger=mortal, make=nobody,
                 credential=credential, policy=policy, clock=clock,
                 dice=dice.random, stopping=stopping, pool_of=pool,
             )  # fmt: skip

@@ -14,7 +14,7 @@ from pipeline.verbs.rehearsal import VARIABLE, rehearsed
 from tests.benches.at_scale import measured
 from tests.benches.planning import __main__ as planning
 from tests.benches.planning import growth, kinds
-from tests.prove import chaos, differences, disk, look_ups, machine, mutants, simulation, statements, verified
+from tests.prove import chaos, differences, disk, look_ups, machine, mutants, poison, simulation, statements, verified
 from tests.prove.kills import journey
 
 SEEDS, BLOCK = 300, 50
@@ -217,3 +217,17 @@ def test_files_full_of_trouble_are_planned_without_losing_a_row(tmp_path, files)
     hopeless, repeating = (tmp_path / "kinds.md").read_text().splitlines()[-2:]
     assert "1,000 invalid" in hopeless
     assert "duplicate_in_file" in repeating
+
+
+def test_five_records_that_never_come_through_cost_the_others_little_on_their_night_and_on_the_next():
+    clean, spoilt = poison.nights(2_000, {}), poison.nights(2_000, poison.POISON)
+    budget = simulation.PATIENT.row_seconds + simulation.PATIENT.lookup_lag
+
+    assert [night.stop for night in (*clean, *spoilt)] == [None] * 4
+    assert spoilt[0].created_after < 2 * clean[0].seconds
+    assert spoilt[0].seconds < clean[0].seconds + budget
+    assert spoilt[1].seconds < 1.2 * clean[1].seconds
+    assert {*spoilt[0].left} == {*spoilt[1].left} == {*poison.POISON}
+    for reference, what in {"A-17": "403", "A-400": "no answer", "A-801": "409", "A-1203": "422"}.items():
+        assert what in spoilt[1].left[reference]
+    assert "another customer" in spoilt[1].left["A-1604"]

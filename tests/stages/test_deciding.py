@@ -345,9 +345,10 @@ def test_a_request_that_still_runs_is_asked_for_after_1_2_4_seconds_within_the_b
         waits.append(step.after)
         row = step.progress
 
-    assert waits == [1, 2, 4, 8, 15]
+    assert waits == [1, 2, 4, 8]
     assert isinstance(step, LeaveInDoubt)
-    assert row.sends < POLICY.sends
+    swept = decide(Progress(sends=5, is_last=True, unsettled=True), Conflicting("running"), 0.5, 0, POLICY)
+    assert isinstance(swept, LeaveInDoubt)
 
 
 def test_an_answer_that_names_another_customer_leaves_the_record_in_doubt_and_unsent_from_then_on():
@@ -580,8 +581,8 @@ def test_a_customer_that_our_own_doubtful_send_may_have_made_is_never_called_som
 
 @given(lives())
 @settings(max_examples=120, deadline=None)
-def test_a_row_is_sent_six_times_at_most_whatever_is_answered(life):
-    assert sum(row.why is None for row, _, _ in life.turns) <= POLICY.sends
+def test_a_row_is_sent_five_times_at_most_and_once_more_by_the_sweep_whatever_is_answered(life):
+    assert sum(row.why is None for row, _, _ in life.turns) <= POLICY.sends - 1
 
 
 @given(lives())
@@ -597,7 +598,7 @@ def test_waits_stay_within_their_bounds(life):
         assert 0 <= step.pause_all <= POLICY.longest_retry_after
 
 
-@given(st.floats(0, 1, exclude_max=True), st.integers(0, 4))
+@given(st.floats(0, 1, exclude_max=True), st.integers(0, 3))
 @settings(max_examples=100, deadline=None)
 def test_backoff_is_full_jitter_below_the_doubled_base(dice, sends):
     step = decide(Progress(sends=sends), NoAnswer("ReadTimeout"), dice, 0, POLICY)
