@@ -9,10 +9,10 @@ from pipeline.ledger import Ledger, is_holding
 from pipeline.outcomes import State
 from pipeline.reporting import reasons_of, stopped_by
 from pipeline.run_folder import RunFolder
-from pipeline.run_search import all_runs, find_run_folder
+from pipeline.run_search import LATEST, all_runs, find_run_folder
 from pipeline.verbs.report.became import NOTHING, became_of
 
-__all__ = ["RunFolder", "RunStatus", "find_run", "named_run", "sealed_folder", "status_of", "statuses"]
+__all__ = ["LATEST", "RunFolder", "RunStatus", "find_run", "named_run", "sealed_folder", "status_of", "statuses"]
 
 #: What there is to say of a run that has no summary of its status.
 _VERDICTS = {

@@ -158,6 +158,20 @@ def test_a_run_that_was_never_applied_is_suggested_to_be_applied(here):
     assert here(*by_resume).returncode == 0
 
 
+@pytest.mark.parametrize(
+    "command",
+    ["status", "apply latest", "resume latest", "report", "verify latest", "sign latest", "bundle latest", "reconcile"],
+)
+def test_where_there_are_no_runs_yet_every_command_suggests_how_to_make_one(here, command):
+    done = here(*command.split(), *PLACES)
+
+    words = only(done)
+    assert done.returncode == (0 if command == "status" else 4)
+    assert "no runs" in done.stderr
+    assert words[:2] == ["plan", "FILE"]
+    assert repeats(words, *PLACES)
+
+
 def test_a_page_that_is_gone_is_suggested_to_be_made(here):
     here("run", "c.csv", "--sandbox", "--yes", *PLACES)
     next((here.folder / "our $reports").glob("*/report.html")).unlink()
