@@ -166,7 +166,8 @@ class RunFolder:
         if plan.get("schema") != PLAN_SCHEMA:
             raise PlanStale(
                 f"plan {self.run_id} was written by version {plan.get('version', 'unknown')} of this program, in a form that "
-                f"this one does not read: use that version, or make a new plan"
+                "this one does not read: use that version, or make a new plan",
+                suggests=("plan", "FILE"),
             )
         return plan
 

@@ -9,7 +9,7 @@ from pydantic_core import ErrorDetails
 
 from pipeline.agreement import Control, Stream
 from pipeline.config.job import SANDBOX, ConfigFile, KnownCustomers, Limit, Moment, Reconciliation, Region, Source
-from pipeline.config.places import HOME, REPORTS, place_of, refuse_other_ledger
+from pipeline.config.places import HOME, REPORTS, place_of, refuse_other_ledger, unused_ledger
 from pipeline.config.target import Naming
 from pipeline.errors import OptionRefused
 from pipeline.layout import Layout
@@ -77,6 +77,13 @@ class Settings(BaseModel):
             naming = Naming.said(settings.destination, job=config.job, environment=environment)
             refuse_other_ledger(config.path, settings.home, naming.environment or SANDBOX)
         return settings
+
+    def unused_ledger(self, environment: str) -> str | None:
+        """A warning where the config says which home is used, and the working folder has a ledger of this environment too."""
+        if self.config is None or self.config.job.home is None:
+            return None
+        is_of_config = self.home == place_of(self.config.path, self.config.job.home)
+        return unused_ledger(self.home, environment) if is_of_config else None
 
     @property
     def planning(self) -> dict[str, Any]:
