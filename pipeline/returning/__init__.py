@@ -89,6 +89,6 @@ def compare(
 
 
 def _asked_for(reasons: pl.Series, column: str, sources: Mapping[str, frozenset[str]]) -> bool:
-    """Whether a reason beside the original names a field that is made of this column."""
-    fields = {Cause.parse(text).column for text in reasons}
-    return any(column in sources.get(named, ()) for named in fields if named is not None)
+    """Whether a reason beside the original names this column, or a field that is made of it."""
+    named = {Cause.parse(text).column for text in reasons}
+    return any(column in sources.get(one, {one}) for one in named if one is not None)
