@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.config import SANDBOX, Settings
+from pipeline.config import Settings
+from pipeline.verbs.places import destination_options
 
 _USUAL = Settings()
 NOTHING: Mapping[str, Any] = {}
@@ -25,7 +26,7 @@ def _options(settings: Mapping[str, Any], plan: Mapping[str, Any], *, there: boo
     if config:
         yield from ("--config", _short(config["path"]))
     if there and plan["destination"] != job["address"]:
-        yield from _destination(plan)
+        yield from destination_options(plan)
     if settings["region"] != job["region"]:
         yield from ("--default-region", settings["region"])
     if settings["retry_refused"] and not job["retry_refused"]:
@@ -35,16 +36,6 @@ def _options(settings: Mapping[str, Any], plan: Mapping[str, Any], *, there: boo
             yield from (f"--{name}", str(settings[name]))
     for total in settings["expect"] or ():
         yield from ("--expect", total)
-
-
-def _destination(plan: Mapping[str, Any]) -> Iterator[str]:
-    if plan["destination"] == SANDBOX:
-        yield "--sandbox"
-        return
-    yield from ("--base-url", plan["destination"])
-    environment = plan["environment"]
-    if environment["name"] != SANDBOX:
-        yield from ("--environment", environment["name"], "--merchant", environment["merchant"])
 
 
 def _short(path: str) -> str:

@@ -13,6 +13,7 @@ import pytest
 from pipeline.cli.commands import cli
 from pipeline.run_folder import RunFolder
 from pipeline.verbs import results
+from pipeline.verbs.places import destination_options
 from tests.conftest import REPOSITORY, Inside, customers_csv
 
 PLACES = ["--home", "my home", "--reports", "our $reports"]
@@ -271,10 +272,29 @@ def test_a_page_suggests_commands_that_find_its_run(here):
     applied = [here(*words).returncode for words in of_plan[::-1]]
     of_run = commands_on(here)
 
+    assert {repeats(words, "--sandbox") for words in (*of_plan, *of_run) if words[0] != "sign"} == {True}
     assert [words[0] for words in of_plan] == ["apply", "sign"]
     assert {words[0] for words in of_run} == {"reconcile", "sign"}
     assert applied == [0, 0]
     assert {here(*words).returncode for words in of_run} == {0, 6}  # its reconciliation makes the evidence another one
+
+
+@pytest.mark.parametrize(
+    ("destination", "environment", "words"),
+    [
+        ("sandbox", ("sandbox", "sandbox", "test"), ["--sandbox"]),
+        ("http://127.0.0.1:9", ("sandbox", "sandbox", "test"), ["--base-url", "http://127.0.0.1:9"]),
+        (
+            "https://x.org",
+            ("e", "m", "live"),
+            ["--base-url", "https://x.org", "--environment", "e", "--merchant", "m", "--live"],
+        ),
+    ],
+)
+def test_a_command_outside_of_a_terminal_says_where_to_and_that_customers_are_real(destination, environment, words):
+    names = dict(zip(("name", "merchant", "mode"), environment, strict=True))
+
+    assert list(destination_options({"destination": destination, "environment": names})) == words
 
 
 def commands_on(pipeline: Inside) -> list[list[str]]:
