@@ -232,7 +232,7 @@ class RunFolder:
         source = self._sources("records-*.parquet")
         connection.execute(f"CREATE OR REPLACE VIEW cells AS SELECT * FROM {source}")
         described = [name for (name,) in connection.execute("SELECT column_name FROM (DESCRIBE cells)").fetchall()]
-        written = pl.read_parquet_schema(self.parts("records")[0])
+        written = pq.read_schema(self.parts("records")[0]).names
         renamed = [pair for pair in zip(described, written, strict=True) if pair[0] != pair[1]]
         connection.execute(f"CREATE OR REPLACE TABLE {RENAMED} (name VARCHAR, written VARCHAR)")
         if renamed:

@@ -16,7 +16,7 @@ def checked_place(text: str) -> str:
     if text.startswith("~"):
         raise ValueError("~ is not expanded here; write the whole path")
     if ".." in path.parts:
-        raise ValueError("a relative path stays in the config's folder; write an absolute path for a folder elsewhere")
+        raise ValueError(f"{text!r} may leave the config's folder; use an absolute path for a folder elsewhere")
     return text
 
 

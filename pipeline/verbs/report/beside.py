@@ -49,7 +49,7 @@ def beside_of(folder: RunFolder, content: dict[str, Any], home: Path, pii: Pii, 
         as_of=until.isoformat(),
         evidence=digest(beneath),
         places=_words(place_options(home, folder.path.parent)),
-        destination=_words(destination_options(folder.read_plan())),
+        destination=_words(destination_options(folder.read_json("plan.json"))),
         workbook=workbook,
     )
 
