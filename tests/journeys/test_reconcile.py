@@ -330,7 +330,7 @@ def test_a_run_whose_newest_reconciliation_is_not_signable_is_not_signed(importe
 
 
 def test_a_reason_without_a_code_is_refused(imported):
-    assert imported[0]("reconcile", "--because", "ZAR=").returncode == 4
+    assert imported[0]("reconcile", "--because", "ZAR=").returncode == 2
 
 
 def test_the_folder_of_a_reconciliation_is_verified_too(imported):
