@@ -26,6 +26,7 @@ from pipeline.ledger import run_lock
 from pipeline.run_folder import RESULT_FILES, RunFolder
 from pipeline.sandbox import Faults, SandboxServer
 from pipeline.verbs.status import status_of
+from tests.conftest import environment_of_ours
 
 COMMAND = [sys.executable, "-m", "pipeline"]
 HEADER = "external_reference,name,email,phone,currency,balance"
@@ -45,9 +46,8 @@ class Place:
     sandbox: SandboxServer | None = None
 
     def environment(self, **more: str) -> dict[str, str]:
-        known = {k: v for k, v in os.environ.items() if not k.startswith(("BILLING_", "PIPELINE_"))}
         key = {"BILLING_API_KEY": self.sandbox.api_key} if self.sandbox else {}
-        return known | {"COLUMNS": "80", "PIPELINE_PLANNER": "tester"} | key | more
+        return environment_of_ours({"COLUMNS": "80", "PIPELINE_PLANNER": "tester"} | key | more)
 
     def start(self, *words: str, entry: list[str] = COMMAND, env: dict[str, str] | None = None, **more):
         told = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | more

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import os
 import re
 import resource
 import signal
@@ -15,7 +14,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from tests.conftest import HEADER, REPOSITORY, customers_csv, running_sandbox
+from tests.conftest import HEADER, REPOSITORY, customers_csv, environment_of_ours, running_sandbox
 
 SAMPLE = REPOSITORY / "sample_data" / "customers.csv"
 
@@ -240,7 +239,7 @@ def test_a_disk_that_is_full_before_the_first_send_sends_nothing_and_resume_fini
     full = subprocess.run(
         [sys.executable, "-m", "pipeline", "apply", run_id],
         cwd=pipeline.folder,
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY), **outside.environment},
+        env=environment_of_ours(outside.environment),
         preexec_fn=no_room,
         capture_output=True,
         text=True,
