@@ -31,6 +31,10 @@ AS_INSTALLED = Path(__file__).parent / "as_installed"
 RFC_4180 = Declared(",", "utf-8", trailing_delimiter=False)
 
 
+# Compiled modules are kept, whatever is set here: each worker and each process would compile the package anew, for half a second.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
 # No test asserts how long something takes; a busy machine would fail it. The suite tries the same examples every time, so that
 # it judges a change and not the day; `pytest --hypothesis-profile search tests/properties` looks for new ones.
 settings.register_profile("suite", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
@@ -137,9 +141,8 @@ class Inside(Command):
 
 
 def environment_of_ours(extra: dict[str, str] | None = None) -> dict[str, str]:
-    """The environment of a process: nothing that the user has set, what users have installed, and compiled modules kept."""
+    """The environment of a process: nothing that the user has set, and only what users have installed."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("BILLING_", "PIPELINE_"))}
-    kept.pop("PYTHONDONTWRITEBYTECODE", None)  # each process would compile the whole package: half a second
     return {**kept, "PYTHONPATH": os.pathsep.join([str(AS_INSTALLED), str(REPOSITORY)]), **(extra or {})}
 
 

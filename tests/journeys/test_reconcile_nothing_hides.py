@@ -8,7 +8,16 @@ import polars as pl
 import pytest
 
 from tests.conftest import customers_csv, running_sandbox
-from tests.journeys.test_reconcile import EXPORT, LATER, export, figures, imported, imported_alone, imported_once, reconcile
+from tests.journeys.test_reconcile import (
+    EXPORT,
+    LATER,
+    export,
+    figures,
+    imported,
+    imported_alone,
+    imported_once,
+    reconcile,
+)
 
 __all__ = ["imported", "imported_alone", "imported_once"]
 
