@@ -135,10 +135,11 @@ def test_nobody_who_can_guess_a_customer_can_try_whether_it_is_there(bundled):
     ("legacy_migration/debtors_export.csv", "legacy_migration.yaml"),
     ("nightly/new_customers_2026-11-22.csv", "nightly.yaml"),
 ])  # fmt: skip
-def test_the_evidence_of_each_sample_can_be_handed_on(pipeline, sample, config):
+def test_a_run_of_each_sample_holds_and_its_evidence_can_be_handed_on(pipeline, sample, config):
     said = ("--config", REPOSITORY / "configs" / config) if config else ()
     pipeline("run", REPOSITORY / "sample_data" / sample, "--sandbox", "--yes", *said)
 
+    assert pipeline("verify", pipeline.newest().name).returncode == 0
     made = pipeline("bundle", pipeline.newest().name)
 
     assert made.returncode == 0, made.stderr

@@ -22,7 +22,7 @@ from tests.benches.planning.customers import write_customers, write_known
 from tests.conftest import environment_of_ours
 
 ENVIRONMENT = Environment("bench", "bench", "test", "loopback")
-ROWS = 600
+ROWS = 300
 #: What says when, where or how fast, and nothing about a record.
 OF_THE_RUN = {"run_id", "planned_at", "finished_at", "seconds", "profile", "files", "references"}
 
