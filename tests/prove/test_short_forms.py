@@ -134,6 +134,14 @@ def test_every_planted_difference_is_found_under_its_name_and_nothing_besides(se
     assert differences.journey(seed, 250, 51, by_look_up=by_look_up).faults == []
 
 
+def test_a_difference_for_which_no_rows_suit_is_refused_and_not_sought_for_ever():
+    """Shifted rows need four neighbours in one currency."""
+    rows = [{"external_reference": f"L-{n}", "currency": "ZAR" if n % 2 else "USD", "balance": n} for n in range(50)]
+
+    with pytest.raises(ValueError, match="too many differences for so few customers"):
+        differences.plant(differences.Billing(rows), ("shifted",), 1, random.Random(1), [])
+
+
 def test_look_ups_that_are_killed_go_on_where_they_were():
     """Their pace is the long form's: how fast a machine is proves nothing here."""
     assert look_ups.block((0, 500, 10_000.0, 2))["failures"] == []
