@@ -74,21 +74,6 @@ def copied(sample_run, tmp_path):
     return pipeline, mine
 
 
-@pytest.mark.parametrize(
-    ("file", "config"),
-    [
-        ("customers.csv", None),
-        ("merchant_billing/za_kwikwater_dailyfile_2026-11-22.csv", "merchant_billing.yaml"),
-        ("legacy_migration/debtors_export.csv", "legacy_migration.yaml"),
-        ("nightly/new_customers_2026-11-22.csv", "nightly.yaml"),
-    ],
-)
-def test_a_run_of_each_sample_holds(pipeline, file, config):
-    folder = run(pipeline, SAMPLES / file, *(("--config", REPOSITORY / "configs" / config) if config else ()))
-
-    assert verify(pipeline, folder) == (0, {})
-
-
 def test_a_plan_of_which_nothing_was_sent_holds_too(pipeline):
     pipeline("plan", SAMPLES / "customers.csv")
 
