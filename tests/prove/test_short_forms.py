@@ -152,10 +152,10 @@ def test_verify_passes_over_runs_with_faults_and_names_the_file_of_which_a_byte_
 
 
 def test_all_pages_state_the_same_figures_after_random_sequences(outside):
-    found = [statements.journey(seed, outside, steps=1 + seed % 2) for seed in range(1000, 1004)]
+    found = [statements.journey(seed, outside, steps=1 + seed % 2) for seed in range(1000, 1010)]
 
     assert {one.seed: one.faults for one in found if one.faults} == {}
-    assert sum(one.statements for one in found) > 150
+    assert sum(one.statements for one in found) > 400
 
 
 #: One of each way in which a disk fails; the long programme plays all of them.
