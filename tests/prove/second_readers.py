@@ -24,6 +24,7 @@ from pipeline.sources import GIVEN, Declared, in_order
 from tests.prove.same_text import Rule, Verdict, of_name, of_parquet, of_workbook
 
 MOST_CELLS = 2_000_000  #: of one file; what lies behind is not compared
+_MOST_SPANNED = 5 * MOST_CELLS  #: of a sheet, empty ones included
 _MOST_NAMED = 20  #: differences of one file that are named one by one
 _SHOWN = 40  #: characters of a text that a message repeats
 _ANY_SIZE = 1 << 30
@@ -253,11 +254,13 @@ def sheets_of(path: Path) -> list[str | None]:
 
 def _openpyxl_rows(file: Any) -> dict[int, tuple[Any, ...]]:
     try:
-        book = openpyxl.load_workbook(file.path, data_only=True)
-        return dict(enumerate(book[file.sheet].iter_rows(), start=1))
+        sheet = openpyxl.load_workbook(file.path, data_only=True)[file.sheet]
     except Exception as error:
         # openpyxl raises whatever a file makes it stumble over.
         raise NotCompared(f"openpyxl: {type(error).__name__}") from error
+    if sheet.max_row * sheet.max_column > _MOST_SPANNED:
+        raise NotCompared("openpyxl makes a cell of each empty place, and these are too many")
+    return dict(enumerate(sheet.iter_rows(), start=1))
 
 
 # --- Parquet
