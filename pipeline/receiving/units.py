@@ -1,5 +1,6 @@
 """Whether amounts that are all declared as major units may hold cents: some are whole, others have decimals."""
 
+import re
 from collections.abc import Iterator, Mapping
 
 import duckdb
@@ -64,8 +65,10 @@ def _forms(balance: Amount, known: Mapping[str, str], *others: str) -> str:
     """The amounts that are not zero, in currencies with decimals: whether each is written without, and its other cells."""
     kept = "".join(f", {identifier(known[_GIVEN + name])}" for name in others)
     decimals = ", ".join(literal(code) for code, exponent in exponents().items() if exponent)
+    # The point of `Rs. 500` and of `Rs.500` is part of a word.
+    has_decimals = literal(rf"(^|[^\pL\pM]){re.escape(balance.decimal_mark)}[0-9]")
     parts = [
-        f"SELECT NOT contains({amount}, {literal(balance.decimal_mark)}) AS is_whole{kept} FROM cells"
+        f"SELECT NOT regexp_matches({amount}, {has_decimals}) AS is_whole{kept} FROM cells"
         f" WHERE fate IS NULL AND currency IN ({decimals}) AND regexp_matches({amount}, '[1-9]')"
         for amount in (identifier(known[_GIVEN + name]) for name in balance.sources)
     ]
