@@ -2,6 +2,7 @@
 
 PipelineError                what, where, and what to do; carries the exit code that the command ends with
 ├── ConfigError         4    settings that cannot hold, all of them at once
+│   └── OptionRefused   2    values that options cannot have
 ├── KeyProblem          4    the API key is missing, malformed, of the wrong kind, or refused by billing
 ├── AddressRefused      4    the billing address is not one that a key may be sent to
 ├── SourceError         4    a file whose structure cannot be trusted
@@ -46,6 +47,16 @@ class PipelineError(Exception):
 
 class ConfigError(PipelineError):
     """Settings that cannot hold together; every fault is named."""
+
+
+class OptionRefused(ConfigError):
+    """Values that options cannot have: a usage error. `faults`: each option or setting, and what is wrong with it."""
+
+    exit_code = 2
+
+    def __init__(self, faults: Sequence[tuple[str, str]]) -> None:
+        super().__init__("; ".join(f"{name}: {what}" for name, what in faults))
+        self.faults = tuple(faults)
 
 
 class KeyProblem(PipelineError):

@@ -1,7 +1,7 @@
 """A supplier's columns -> ours: `map_columns` puts the text of each field under `mapped.<field>`, as the layout declares.
 
 Nothing is converted here and nothing is guessed. Where a declaration does not cover a record, `fault.<field>` says how:
-unlisted     the layout's `values` (or marks) do not list the text
+unlisted     the layout's `values` (or marks) do not list the text; `unlisted:COLUMN` where it is in another column than the amount
 no_match     the text has no such part, or nothing of it is what the layout extracts
 both_sides   a debit and a credit, both other than zero
 signed       a sign in a column of debits or credits, or beside a mark that says debit or credit
@@ -249,9 +249,10 @@ def _marked(text: pl.Expr, marks: Marks, absent: Sequence[str]) -> tuple[pl.Expr
         told = pl.coalesce(text.str.extract(known, 1), text.str.extract(r"([^0-9.,' \u00a0\u202f()+-]*)$", 1))
         bare = text.str.strip_suffix(told).str.strip_chars(_BLANK + "\u00a0\u202f")
     folded = told.str.to_lowercase()
+    unlisted = "unlisted" if marks.column is None else f"unlisted:{marks.column}"
     is_credit = folded.is_in(credit)
     fault = (
-        pl.when(text.is_not_null() & ~is_credit & ~folded.is_in(debit)).then(pl.lit("unlisted"))
+        pl.when(text.is_not_null() & ~is_credit & ~folded.is_in(debit)).then(pl.lit(unlisted))
         .when(_is_signed(bare)).then(pl.lit("signed"))
     )  # fmt: skip
     signed = pl.when(is_credit).then(pl.concat_str(pl.lit("-"), bare)).otherwise(bare)
@@ -263,7 +264,7 @@ def _unit(amount: Amount, absent: Sequence[str]) -> tuple[pl.Expr, pl.Expr]:
         return pl.lit(amount.unit.value), pl.lit(None, pl.String)
     told = _cell(amount.unit.column, absent)
     unit = told.replace_strict(dict(amount.unit.values), default=None, return_dtype=pl.String)
-    return unit, pl.when(unit.is_null()).then(pl.lit("unlisted"))
+    return unit, pl.when(unit.is_null()).then(pl.lit(f"unlisted:{amount.unit.column}"))
 
 
 def _cell(column: str, absent: Sequence[str]) -> pl.Expr:

@@ -31,7 +31,7 @@ from pipeline.files import (
     write_bytes,
 )
 from pipeline.outcomes import LISTS
-from pipeline.sql import identifier, literal
+from pipeline.sql import RENAMED, identifier, literal
 
 RESULT_FILES = (
     "summary.json",
@@ -166,7 +166,8 @@ class RunFolder:
         if plan.get("schema") != PLAN_SCHEMA:
             raise PlanStale(
                 f"plan {self.run_id} was written by version {plan.get('version', 'unknown')} of this program, in a form that "
-                f"this one does not read: use that version, or make a new plan"
+                "this one does not read: use that version, or make a new plan",
+                suggests=("plan", "FILE"),
             )
         return plan
 
@@ -230,8 +231,13 @@ class RunFolder:
         """
         source = self._sources("records-*.parquet")
         connection.execute(f"CREATE OR REPLACE VIEW cells AS SELECT * FROM {source}")
-        described = connection.execute("SELECT column_name FROM (DESCRIBE cells)").fetchall()
-        names = ", ".join(identifier(name) for (name,) in described if not name.startswith(_GIVEN))
+        described = [name for (name,) in connection.execute("SELECT column_name FROM (DESCRIBE cells)").fetchall()]
+        written = pq.read_schema(self.parts("records")[0]).names
+        renamed = [pair for pair in zip(described, written, strict=True) if pair[0] != pair[1]]
+        connection.execute(f"CREATE OR REPLACE TABLE {RENAMED} (name VARCHAR, written VARCHAR)")
+        if renamed:
+            connection.executemany(f"INSERT INTO {RENAMED} VALUES (?, ?)", renamed)
+        names = ", ".join(identifier(name) for name in described if not name.startswith(_GIVEN))
         connection.execute(f"CREATE OR REPLACE VIEW records AS SELECT {names} FROM {source}")
 
     def write_manifest(self, plan: dict[str, Any], config: dict[str, Any] | None = None) -> None:

@@ -18,13 +18,22 @@ def find_run_folder(reports: Path, run_id: str, *, of_any_kind: bool = False) ->
     `of_any_kind`: also the folder of a reconciliation or of a span, but `latest` is always a run.
     """
     runs = all_runs(reports)
-    candidates = matching_runs(run_id, _sealed_folders(reports) if of_any_kind and run_id != LATEST else runs)
+    searched = _sealed_folders(reports) if of_any_kind and run_id != LATEST else runs
+    if not searched:
+        raise no_runs_yet(reports)
+    candidates = matching_runs(run_id, searched)
     if len(candidates) > 1:
         several = f"{len(candidates)} runs begin with {run_id!r}: {_newest_of(candidates, 10)}; type more of the id"
         raise RunNotFound(f"{reports}: {several}")
     if not candidates:
-        raise RunNotFound(f"{reports}: no run {run_id!r}; the newest runs are: {_newest_of(runs, 3)}")
+        raise RunNotFound(f"{reports}: no run {run_id!r}; the newest runs are: {_newest_of(searched, 3)}")
     return candidates[0]
+
+
+def no_runs_yet(reports: Path) -> RunNotFound:
+    """The error of a reports folder without runs; it suggests how to make one."""
+    found = f"{reports}: there are no runs yet. Use --reports FOLDER for another folder. To make one"
+    return RunNotFound(found, suggests=("plan", "FILE"))
 
 
 def all_runs(reports: Path) -> list[RunFolder]:
@@ -52,5 +61,5 @@ def _sealed_folders(reports: Path) -> list[RunFolder]:
 
 def _newest_of(runs: Sequence[RunFolder], most: int) -> str:
     """The ids of the newest runs, and how many there are besides."""
-    ids = ", ".join(run.run_id for run in runs[-most:]) or "none"
+    ids = ", ".join(run.run_id for run in runs[-most:])
     return f"{ids}, and {len(runs) - most} before" if len(runs) > most else ids

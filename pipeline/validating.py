@@ -97,7 +97,7 @@ KINDS: dict[tuple[str, str], Reason] = {
     ("balance", "words"): Reason.VALIDATE_BALANCE_WITH_WORDS,
 }
 
-#: What a layout's declarations do not cover: `fault.<field>` -> reason.
+#: What a layout's declarations do not cover: `fault.<field>`, up to a colon and the column at fault, -> reason.
 FAULTS: dict[str, Reason] = {
     "unlisted": Reason.MAP_VALUE_UNLISTED,
     "no_match": Reason.MAP_NO_MATCH,
@@ -179,8 +179,11 @@ def _has_fault(field: str, customers: pl.DataFrame) -> pl.Expr:
 def _mapping_faults(customers: pl.DataFrame) -> Iterator[_Fault]:
     for column in customers.columns:
         if column.startswith("fault."):
+            found = customers[column].unique().drop_nulls().sort().to_list()
             for fault, reason in FAULTS.items():
-                yield _Fault(reason, column.removeprefix("fault."), (customers[column] == fault).fill_null(value=False))
+                for text in (one for one in found if one.partition(":")[0] == fault):
+                    at = text.partition(":")[2] or column.removeprefix("fault.")
+                    yield _Fault(reason, at, (customers[column] == text).fill_null(value=False))
 
 
 def _kind_faults(customers: pl.DataFrame) -> Iterator[_Fault]:
@@ -250,5 +253,5 @@ def _rejections(customers: pl.DataFrame, faults: list[_Fault]) -> pl.DataFrame:
 
 
 def _given(field: str, customers: pl.DataFrame) -> pl.Expr:
-    column = f"mapped.{field}"
-    return pl.col(column) if column in customers.columns else pl.lit(None, pl.String)
+    column = next((name for name in (f"mapped.{field}", f"given.{field}") if name in customers.columns), None)
+    return pl.lit(None, pl.String) if column is None else pl.col(column)

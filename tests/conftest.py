@@ -26,9 +26,14 @@ from pipeline.sources import Declared
 KEY = "sk_test_fixture0000000000000000"
 HEADER = "external_reference,name,email,phone,currency,balance,metadata.plan"
 REPOSITORY = Path(__file__).parents[1]
+AS_INSTALLED = Path(__file__).parent / "as_installed"
 #: What RFC 4180 describes, in the encoding of our time.
 RFC_4180 = Declared(",", "utf-8", trailing_delimiter=False)
 
+
+# Compiled modules are kept, whatever is set here: each worker and each process would compile the package anew, for half a second.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # No test asserts how long something takes; a busy machine would fail it. The suite tries the same examples every time, so that
 # it judges a change and not the day; `pytest --hypothesis-profile search tests/properties` looks for new ones.
@@ -86,7 +91,7 @@ class Command:
         return subprocess.Popen(
             [sys.executable, "-m", "pipeline", *_told(arguments)],
             cwd=self.folder,
-            env=_environment(environment),
+            env=environment_of_ours(environment),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -124,7 +129,7 @@ class Inside(Command):
         try:
             with (
                 contextlib.chdir(self.folder),
-                patch.dict(os.environ, _environment(environment), clear=True),
+                patch.dict(os.environ, environment_of_ours(environment), clear=True),
                 patch.object(sys, "argv", told),
                 contextlib.redirect_stdout(out),
                 contextlib.redirect_stderr(err),
@@ -142,9 +147,10 @@ def _told(arguments: tuple[str | Path, ...]) -> list[str]:
     return [*words, "--lookup-lag", "0.1"] if asks_billing and "--lookup-lag" not in words else words
 
 
-def _environment(extra: dict[str, str] | None) -> dict[str, str]:
+def environment_of_ours(extra: dict[str, str] | None = None) -> dict[str, str]:
+    """The environment of a process: nothing that the user has set, and only what users have installed."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("BILLING_", "PIPELINE_"))}
-    return {**kept, "PYTHONPATH": str(REPOSITORY), **(extra or {})}
+    return {**kept, "PYTHONPATH": os.pathsep.join([str(AS_INSTALLED), str(REPOSITORY)]), **(extra or {})}
 
 
 @pytest.fixture
@@ -168,7 +174,7 @@ def running_sandbox(state: Path, *arguments: str) -> Iterator[Outside]:
     """`pipeline sandbox` as a process, ended by its id."""
     process = subprocess.Popen(
         [sys.executable, "-m", "pipeline", "sandbox", "--state", str(state), "--api-key", KEY, *arguments],
-        env=_environment(None),
+        env=environment_of_ours(),
         stdout=subprocess.PIPE,
         text=True,
     )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipeline.cli.printing import say, show_plan
-from pipeline.errors import NotApproved
+from pipeline.errors import NotApproved, OptionRefused
 
 if TYPE_CHECKING:
     from pipeline.config import ConfigFile, Naming, Settings, Target
@@ -176,7 +176,18 @@ def settings(
         known["source"] = {**(config.job.source.model_dump() if config else {}), **said}
     known = {name: value for name, value in known.items() if value != ()}
     planner = known.pop("planner", None) or os.environ.get("PIPELINE_PLANNER") or _user()
-    return Settings.of(config, **known, planner=planner, destination=destination, environment=given.get("environment"))
+    name = given.get("environment")
+    try:
+        return Settings.of(config, **known, planner=planner, destination=destination, environment=name)
+    except OptionRefused as refused:
+        raise OptionRefused([(_option(setting), what) for setting, what in refused.faults]) from None
+
+
+def _option(setting: str) -> str:
+    """The option that gives a setting, as it is typed: --max-rejected for max_rejected, --delimiter for source.delimiter."""
+    last = next(part for part in reversed(setting.split(".")) if not part.isdigit())
+    given = {option.name: option.opts[0] for option in click.get_current_context().command.params}
+    return given.get(last, setting)
 
 
 def places_of(given: dict[str, Any]) -> "Settings":

@@ -92,7 +92,7 @@ def _a_limit(given: Any) -> str | int:
         return f"{share[1]}%"
     number = int(given) if isinstance(given, str) and given.isascii() and given.isdigit() else given
     if not isinstance(number, int) or isinstance(number, bool) or number < 0:
-        raise ValueError("write a share of the records as 20%, or a number of records as 150")
+        raise ValueError("write a share of the records, at most 100%, as 20%, or a number of records as 150")
     return number
 
 

@@ -16,7 +16,7 @@ def checked_place(text: str) -> str:
     if text.startswith("~"):
         raise ValueError("~ is not expanded here; write the whole path")
     if ".." in path.parts:
-        raise ValueError("a relative path stays in the config's folder; write an absolute path for a folder elsewhere")
+        raise ValueError(f"{text!r} may leave the config's folder; use an absolute path for a folder elsewhere")
     return text
 
 
@@ -39,3 +39,14 @@ def refuse_other_ledger(config: str, home: Path, environment: str) -> None:
             f"{home.absolute() / environment} would be used. Choose one: set home in {config} (home: {HOME} is the one "
             f"beside it) or use --home."
         )
+
+
+def unused_ledger(home: Path, environment: str) -> str | None:
+    """A warning where a config names `home`, and the working folder's default home has a ledger of this environment too."""
+    ledger = Path(HOME) / environment / LEDGER
+    if not ledger.is_file() or ledger.parent.parent.resolve() == home.resolve():
+        return None
+    return (
+        f"Two ledgers of environment {environment}: the config's home {home / environment} is used, and {ledger.absolute()} is "
+        f"not. Customers that the latter knows may be created again. To use it: --home {HOME}"
+    )

@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 
 from pipeline.agreement import Control, Stream
 from pipeline.config.job import SANDBOX, ConfigFile, KnownCustomers, Limit, Moment, Reconciliation, Region, Source
-from pipeline.config.places import HOME, REPORTS, place_of, refuse_other_ledger
+from pipeline.config.places import HOME, REPORTS, place_of, refuse_other_ledger, unused_ledger
 from pipeline.config.target import Naming
-from pipeline.errors import ConfigError
+from pipeline.errors import OptionRefused
 from pipeline.layout import Layout
 from pipeline.outcomes import Alarm
 
@@ -65,7 +66,7 @@ class Settings(BaseModel):
 
     @classmethod
     def of(cls, config: ConfigFile | None = None, *, environment: str | None = None, **given: Any) -> Self:
-        """Settings from a config and from what was given beside it (None = not given); raise ConfigError with every fault.
+        """Settings from a config and from what was given beside it (None = not given); raise OptionRefused with every fault.
 
         `environment`: the name that an option gives, else that of the config. Where neither says which home to use, and
         a ledger of this environment is beside the config, the default is refused.
@@ -74,11 +75,20 @@ class Settings(BaseModel):
         try:
             settings = cls(**known)
         except ValidationError as invalid:
-            raise ConfigError("; ".join(_told(fault) for fault in invalid.errors())) from None
+            raise OptionRefused(
+                [_fault(error) for error in invalid.errors()]
+            ) from None  # a config was checked when read
         if config is not None and "home" not in known:
             naming = Naming.said(settings.destination, job=config.job, environment=environment)
             refuse_other_ledger(config.path, settings.home, naming.environment or SANDBOX)
         return settings
+
+    def unused_ledger(self, environment: str) -> str | None:
+        """A warning where the config says which home is used, and the working folder has a ledger of this environment too."""
+        if self.config is None or self.config.job.home is None:
+            return None
+        is_of_config = self.home == place_of(self.config.path, self.config.job.home)
+        return unused_ledger(self.home, environment) if is_of_config else None
 
     @property
     def seconds_of_lag(self) -> float:
@@ -142,6 +152,7 @@ def _said_by(config: ConfigFile | None) -> dict[str, Any]:
     }
 
 
-def _told(fault: Any) -> str:
-    what = fault["msg"].removeprefix("Value error, ")
-    return f"{'.'.join(map(str, fault['loc']))}: {what[:1].lower()}{what[1:]}"
+def _fault(error: ErrorDetails) -> tuple[str, str]:
+    """The setting, and what is wrong with it."""
+    what = error["msg"].removeprefix("Value error, ")
+    return ".".join(map(str, error["loc"])), f"{what[:1].lower()}{what[1:]}"

@@ -11,7 +11,7 @@ from pipeline.billing.address import VENDOR_HOST, Address, parse_address
 from pipeline.billing.api_key import ApiKey
 from pipeline.config.job import SANDBOX, Job
 from pipeline.customer import Environment
-from pipeline.errors import AddressRefused, ConfigError, KeyProblem
+from pipeline.errors import AddressRefused, ConfigError, KeyProblem, OptionRefused
 
 KEY_VARIABLE, KEY_FILE_VARIABLE = "BILLING_API_KEY", "BILLING_API_KEY_FILE"
 
@@ -88,7 +88,7 @@ def environment_from(destination: str, naming: Naming | None = None, *, live: bo
         )
     for name, value in (("--environment", environment), ("--merchant", merchant)):
         if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,62}", value):
-            raise ConfigError(f"{name} {value!r}: lower-case letters, digits and - are expected")
+            raise OptionRefused([(name, f"{value!r}: lower-case letters, digits and - are expected")])
     if environment == SANDBOX and not address.is_loopback:
         raise ConfigError(
             f"the environment '{SANDBOX}' is for this machine; give {address.host} a name of its own: --environment NAME"

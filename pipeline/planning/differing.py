@@ -1,13 +1,13 @@
 """In which fields a held row differs from what it was compared with: names of fields, never what they say."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import duckdb
 import polars as pl
 
 from pipeline.customer import FIELDS, METADATA_PREFIX, metadata_columns
 from pipeline.outcomes import Reason
-from pipeline.sql import identifier, literal
+from pipeline.sql import columns_of, identifier, literal
 
 _KNOWN_FIELDS = ("name", "email", "phone", "billing_id", "currency", "balance")
 _TWINS = Reason.MATCH_SAME_REFERENCE_OTHER_CONTENT.value
@@ -29,8 +29,8 @@ def find_differing(workbench: duckdb.DuckDBPyConnection, created: Iterable[tuple
 
     Reads what `find_matches` and `make_plan` made. `created`: reference and payload of what the ledger shows.
     """
-    described = [name for (name,) in workbench.execute("SELECT column_name FROM (DESCRIBE records)").fetchall()]
-    names = [name for name in (*FIELDS[1:], *metadata_columns(described)) if name in described]
+    described = columns_of(workbench, "records")
+    names = {name: described[name] for name in (*FIELDS[1:], *metadata_columns([*described])) if name in described}
     held = workbench.execute(
         "SELECT reason, count(*) FROM judged WHERE reason IN (?, ?, ?) GROUP BY 1", [_TWINS, _CREATED, _KNOWN]
     )
@@ -62,10 +62,10 @@ def _named(conditions: Iterable[tuple[str, str]]) -> str:
     return f"list_filter([{cases or 'NULL'}]::VARCHAR[], lambda name: name IS NOT NULL)"
 
 
-def _of_twins(names: list[str]) -> str:
+def _of_twins(names: Mapping[str, str]) -> str:
     differ = [
-        (name, f"count(DISTINCT {identifier(name)}) > 1 OR count({identifier(name)}) NOT IN (0, count(*))")
-        for name in names
+        (name, f"count(DISTINCT {column}) > 1 OR count({column}) NOT IN (0, count(*))")
+        for name, column in ((name, identifier(inside)) for name, inside in names.items())
     ]
     held = f"SELECT records.* FROM records JOIN judged USING (position) WHERE judged.reason = {literal(_TWINS)}"
     return (
@@ -74,9 +74,10 @@ def _of_twins(names: list[str]) -> str:
     )
 
 
-def _of_created(names: list[str]) -> str:
+def _of_created(names: Mapping[str, str]) -> str:
     differ = [
-        (name, f"records.{identifier(name)} IS DISTINCT FROM created_contents.{identifier(name)}") for name in names
+        (name, f"records.{column} IS DISTINCT FROM created_contents.{column}")
+        for name, column in ((name, identifier(inside)) for name, inside in names.items())
     ]
     return (
         f"SELECT position, {_named(differ)} AS differs FROM records JOIN judged USING (position)"
@@ -96,8 +97,8 @@ def _of_known(names: list[str]) -> str:
     )
 
 
-def _contents(created: Iterable[tuple[str, str]], names: list[str]) -> pl.DataFrame:
-    """Payloads as columns; metadata that this run has no column for is left out."""
+def _contents(created: Iterable[tuple[str, str]], names: Mapping[str, str]) -> pl.DataFrame:
+    """Payloads as columns, by their names in SQL; metadata that this run has no column for is left out."""
     table = pl.DataFrame(list(created), schema={"external_reference": pl.String, "payload": pl.String}, orient="row")
     keys = [name.removeprefix(METADATA_PREFIX) for name in names if name.startswith(METADATA_PREFIX)]
     fields = {name: pl.Int64 if name == "balance" else pl.String for name in names if name in FIELDS}
@@ -106,5 +107,5 @@ def _contents(created: Iterable[tuple[str, str]], names: list[str]) -> pl.DataFr
     columns = [contents.get_column(name) for name in fields]
     if keys:  # by `get_column`, for an expression takes a key such as `*` for a pattern
         inner = contents.get_column("metadata").struct.unnest()
-        columns += [inner.get_column(key).alias(METADATA_PREFIX + key) for key in keys]
+        columns += [inner.get_column(key).alias(names[METADATA_PREFIX + key]) for key in keys]
     return pl.DataFrame([table["external_reference"], *columns])

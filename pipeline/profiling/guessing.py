@@ -224,8 +224,13 @@ def _metadata(spare: list[Column], profile: Profile) -> list[Guess]:
     for column in spare:
         if not _is_free_text(column) and not _UNNAMED.fullmatch(column.name) and len(keys) < METADATA_KEYS:
             keys.setdefault(_key(column.name), column)
-    why = f"no other field fits; {{:,}} of {profile.records:,} filled"
-    return [Guess(key, column.name, "a guess", why.format(column.present)) for key, column in keys.items()]
+    return [Guess(key, column.name, "a guess", _why_metadata(key, column, profile)) for key, column in keys.items()]
+
+
+def _why_metadata(key: str, column: Column, profile: Profile) -> str:
+    is_renamed = column.name.startswith(METADATA_PREFIX) and column.name != METADATA_PREFIX + key
+    renamed = f"; renamed: a key has 1 to {METADATA_KEY_LENGTH} characters" if is_renamed else ""
+    return f"no other field fits; {column.present:,} of {profile.records:,} filled{renamed}"
 
 
 def _columns_in(guesses: list[Guess]) -> set[str]:
@@ -263,4 +268,8 @@ def _filled(column: Column, profile: Profile) -> str:
 
 
 def _key(column: str) -> str:
-    return (words_of(column).replace(" ", "_") or "column")[:METADATA_KEY_LENGTH]
+    """The key for a column: the one that the column is called by, else one made of its words."""
+    named = column.removeprefix(METADATA_PREFIX)
+    if named != column and _is_mappable(column):
+        return named
+    return (words_of(named).replace(" ", "_") or "column")[:METADATA_KEY_LENGTH]

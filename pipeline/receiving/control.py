@@ -8,7 +8,7 @@ from decimal import Decimal, InvalidOperation
 from pipeline.agreement import Control
 from pipeline.amount import Amount, Unit
 from pipeline.currency import exponents, major_units
-from pipeline.errors import ConfigError
+from pipeline.errors import OptionRefused
 from pipeline.layout import Layout
 from pipeline.outcomes import Alarm, Finding
 
@@ -25,17 +25,17 @@ class Stated:
 
 
 def parse_expected(given: Iterable[str], option: str = "--expect") -> list[Stated]:
-    """`records=2000`, `ZAR=1234567` (minor units) or `ZAR=12345.67` (major units); raise ConfigError with every fault."""
+    """`records=2000`, `ZAR=1234567` (minor units) or `ZAR=12345.67` (major units); raise OptionRefused with every fault."""
     stated: list[Stated] = []
-    faults: list[str] = []
+    faults: list[tuple[str, str]] = []
     for text in given:
         name, _, number = (part.strip() for part in text.partition("="))
         try:
             stated.append(Stated(option, name, _expected(name, number)))
         except ValueError as fault:
-            faults.append(f"{option} {text}: {fault}")
+            faults.append((f"{option} {text}", str(fault)))
     if faults:
-        raise ConfigError("; ".join(faults))
+        raise OptionRefused(faults)
     return stated
 
 

@@ -9,7 +9,7 @@ from pipeline.currency import exponents
 from pipeline.customer import METADATA_PREFIX, SENSITIVE_PREFIX
 from pipeline.outcomes import Alarm, Finding
 from pipeline.receiving.texts import find_text_doubts, first_rows
-from pipeline.sql import identifier, literal
+from pipeline.sql import columns_of, identifier, literal
 
 _FEWEST = 20  #: amounts or references; a handful may end in zeros by chance
 _NAMED = 3
@@ -143,13 +143,12 @@ def _counted(workbench: duckdb.DuckDBPyConnection, counts: list[str]) -> list[in
 
 
 def _sensitive(workbench: duckdb.DuckDBPyConnection) -> list[Finding]:
-    columns = [
-        name for name, *_ in workbench.execute("DESCRIBE records").fetchall() if name.startswith(SENSITIVE_PREFIX)
-    ]
-    seen = _counted(workbench, [f"count({identifier(column)})" for column in columns])
+    known = columns_of(workbench, "records")
+    columns = [name for name in known if name.startswith(SENSITIVE_PREFIX)]
+    seen = _counted(workbench, [f"count({identifier(known[column])})" for column in columns])
     found = []
     for key in (column.removeprefix(SENSITIVE_PREFIX) for column, times in zip(columns, seen, strict=True) if times):
-        kind, value = (identifier(prefix + key) for prefix in (SENSITIVE_PREFIX, METADATA_PREFIX))
+        kind, value = (identifier(known[prefix + key]) for prefix in (SENSITIVE_PREFIX, METADATA_PREFIX))
         filled, *times_each = _counted(
             workbench, [f"count({value})", *(f"count(*) FILTER ({kind} = {literal(name)})" for name in _WORDS)]
         )

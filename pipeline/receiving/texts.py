@@ -10,7 +10,7 @@ import duckdb
 
 from pipeline.customer import METADATA_PREFIX
 from pipeline.outcomes import Alarm, Finding
-from pipeline.sql import identifier, literal
+from pipeline.sql import columns_of, identifier, literal
 
 _NAMED = 10  #: rows
 _FIELDS = ("external_reference", "name")
@@ -56,12 +56,12 @@ _PLACEHOLDERS = (
 
 def find_text_doubts(workbench: duckdb.DuckDBPyConnection) -> list[Finding]:
     """What looks damaged or like a placeholder in the texts of accepted rows, column by column."""
-    columns = [
-        name
-        for (name,) in workbench.execute("SELECT column_name FROM (DESCRIBE records)").fetchall()
+    columns = {
+        name: column
+        for name, column in columns_of(workbench, "records").items()
         if name in _FIELDS or name.startswith(METADATA_PREFIX)
-    ]
-    return [finding for name in columns for finding in _of_column(workbench, name)]
+    }
+    return [finding for name, column in columns.items() for finding in _of_column(workbench, name, column)]
 
 
 _KINDS = (
@@ -70,9 +70,9 @@ _KINDS = (
 )
 
 
-def _of_column(workbench: duckdb.DuckDBPyConnection, name: str) -> Iterator[Finding]:
+def _of_column(workbench: duckdb.DuckDBPyConnection, name: str, column: str) -> Iterator[Finding]:
     """One question a column: DuckDB takes more than twice as long to plan one of twice as many columns."""
-    filled, *of_kinds = workbench.execute(_asked(identifier(name))).fetchall()[0]
+    filled, *of_kinds = workbench.execute(_asked(identifier(column))).fetchall()[0]
     for (alarm, what), count, rows in zip(_KINDS, of_kinds[::2], of_kinds[1::2], strict=True):
         if count:
             yield Finding(alarm, f"{name}: {count:,} of {filled:,} texts {what}: {first_rows(rows, count)}")

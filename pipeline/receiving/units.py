@@ -1,6 +1,7 @@
 """Whether amounts that are all declared as major units may hold cents: some are whole, others have decimals."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 
 import duckdb
 
@@ -9,7 +10,7 @@ from pipeline.currency import exponents
 from pipeline.customer import METADATA_PREFIX
 from pipeline.layout import Layout
 from pipeline.outcomes import Alarm, Finding
-from pipeline.sql import identifier, literal
+from pipeline.sql import columns_of, identifier, literal
 
 _GIVEN = "given."
 _FEWEST, _SHARE = 2, 0.1  #: of either form; less is a stray
@@ -33,41 +34,42 @@ def find_mixed_units(workbench: duckdb.DuckDBPyConnection, layout: Layout | None
     balance = layout.balance if layout else None
     if layout is None or balance is None or balance.unit.value != "major":
         return []
-    asked = f"SELECT count(*) FILTER (is_whole), count(*) FILTER (NOT is_whole) FROM ({_forms(balance)})"
+    known = columns_of(workbench, "cells")
+    asked = f"SELECT count(*) FILTER (is_whole), count(*) FILTER (NOT is_whole) FROM ({_forms(balance, known)})"
     whole, decimal = workbench.execute(asked).fetchall()[0]
     if min(whole, decimal) < max(_FEWEST, _SHARE * (whole + decimal)):
         return []
-    flag = next(iter(_flags(workbench, layout, balance)), None)
+    flag = next(iter(_flags(workbench, layout, balance, known)), None)
     counts = f"{whole:,} whole amounts beside {decimal:,} with decimals"
     return [Finding(Alarm.UNITS_MIXED, f"{counts}; column {flag} tells them apart" if flag else counts)]
 
 
-def _flags(workbench: duckdb.DuckDBPyConnection, layout: Layout, balance: Amount) -> Iterator[str]:
+def _flags(
+    workbench: duckdb.DuckDBPyConnection, layout: Layout, balance: Amount, known: Mapping[str, str]
+) -> Iterator[str]:
     """The columns that tell whole amounts from decimal ones, in the order of the file; asked one by one."""
     mapped = {column for field, column in layout.sources() if not field.startswith(METADATA_PREFIX)}
-    others = [name for name in _columns(workbench) if name not in mapped][:_FLAGS_ASKED]
+    cells = (name.removeprefix(_GIVEN) for name in known if name.startswith(_GIVEN))
+    others = [name for name in cells if name not in mapped][:_FLAGS_ASKED]
     if not others:
         return
-    texts = ", ".join(f"approx_count_distinct({identifier(_GIVEN + name)})" for name in others)
-    counts = workbench.execute(f"SELECT {texts} FROM ({_forms(balance, *others)})").fetchall()[0]
+    texts = ", ".join(f"approx_count_distinct({identifier(known[_GIVEN + name])})" for name in others)
+    counts = workbench.execute(f"SELECT {texts} FROM ({_forms(balance, known, *others)})").fetchall()[0]
     for name in (name for name, count in zip(others, counts, strict=True) if count <= 2 * _MOST_TEXTS):
-        parts = {"column": identifier(_GIVEN + name), "forms": _forms(balance, name)}
+        parts = {"column": identifier(known[_GIVEN + name]), "forms": _forms(balance, known, name)}
         if workbench.execute(_PURITY.format(**parts, most=_MOST_TEXTS, clear=_CLEAR)).fetchall()[0][0]:
             yield name
 
 
-def _columns(workbench: duckdb.DuckDBPyConnection) -> list[str]:
-    described = workbench.execute("SELECT column_name FROM (DESCRIBE cells)").fetchall()
-    return [name.removeprefix(_GIVEN) for (name,) in described if name.startswith(_GIVEN)]
-
-
-def _forms(balance: Amount, *others: str) -> str:
+def _forms(balance: Amount, known: Mapping[str, str], *others: str) -> str:
     """The amounts that are not zero, in currencies with decimals: whether each is written without, and its other cells."""
-    kept = "".join(f", {identifier(_GIVEN + name)}" for name in others)
+    kept = "".join(f", {identifier(known[_GIVEN + name])}" for name in others)
     decimals = ", ".join(literal(code) for code, exponent in exponents().items() if exponent)
+    # The point of `Rs. 500` and of `Rs.500` is part of a word.
+    has_decimals = literal(rf"(^|[^\pL\pM]){re.escape(balance.decimal_mark)}[0-9]")
     parts = [
-        f"SELECT NOT contains({amount}, {literal(balance.decimal_mark)}) AS is_whole{kept} FROM cells"
+        f"SELECT NOT regexp_matches({amount}, {has_decimals}) AS is_whole{kept} FROM cells"
         f" WHERE fate IS NULL AND currency IN ({decimals}) AND regexp_matches({amount}, '[1-9]')"
-        for amount in (identifier(_GIVEN + name) for name in balance.sources)
+        for amount in (identifier(known[_GIVEN + name]) for name in balance.sources)
     ]
     return " UNION ALL ".join(parts)

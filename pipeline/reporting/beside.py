@@ -32,6 +32,7 @@ class Beside:
     as_of: str = ""  #: the moment (ISO 8601) as of which records are open, and what became of them is shown
     evidence: str = ""  #: the digest of everything that a reviewer signs for
     places: str = ""  #: options that a command needs to find this run
+    destination: str = ""  #: options that say where a command sends customers, or looks them up
     workbook: bool = False  #: whether report.xlsx lies beside the page
 
 

@@ -1,12 +1,12 @@
 """The first rows that have a reason, and what stands in the cell that it speaks of, as much as a report may show of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import duckdb
 
 from pipeline.causes import Cause
-from pipeline.sql import identifier
+from pipeline.sql import columns_of, identifier
 
 _LONGEST = 60  #: characters of a text that are shown
 
@@ -21,13 +21,13 @@ def with_examples(
 
     Reads the views `cells` and `fates`.
     """
-    known = {row[0] for row in workbench.execute("DESCRIBE cells").fetchall()}
+    known = columns_of(workbench, "cells")
     rows = sorted({row_id for reason in reasons for row_id in reason["examples"]})
     columns = sorted({column for reason in reasons if (column := _column(reason["reason"], known))})
     said = {
         row[0]: dict(zip(("reference", *columns), row[1:], strict=True))
         for row in workbench.execute(
-            f"SELECT cells.row_id, cells.external_reference{''.join(f', cells.{identifier(name)}' for name in columns)}"
+            f"SELECT cells.row_id, cells.external_reference{''.join(f', cells.{identifier(known[name])}' for name in columns)}"
             " FROM cells JOIN (SELECT unnest($rows::VARCHAR[]) AS row_id) AS wanted USING (row_id)",
             {"rows": rows},
         ).fetchall()
@@ -48,7 +48,7 @@ def _shown(
     row_id: str,
     reason: dict[str, Any],
     said: dict[str, dict[str, Any]],
-    known: set[str],
+    known: Collection[str],
     show: Callable[[str | None], str | None],
     person: Callable[[str], str | None],
 ) -> dict[str, str | None]:
@@ -60,7 +60,7 @@ def _shown(
     return {"row_id": row_id, "person": person(reference) if reference else None, "given": text}
 
 
-def _column(code: str, known: set[str]) -> str | None:
+def _column(code: str, known: Collection[str]) -> str | None:
     """The column of the records in which the text stands that a reason is about."""
     cause = Cause.parse(code)
     field, is_of_reading = cause.column, cause.reason.value.startswith("READ.")

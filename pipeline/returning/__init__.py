@@ -10,7 +10,7 @@ import polars as pl
 
 from pipeline.causes import Cause
 from pipeline.outcomes import Reason
-from pipeline.returning.spreadsheets import TOO_LONG_FOR_A_CELL, damage, looks_lost
+from pipeline.returning.spreadsheets import TOO_LONG_FOR_A_CELL, damage, form_that_changes, looks_lost
 
 __all__ = ["CELLS", "TOO_LONG_FOR_A_CELL", "Returned", "compare"]
 
@@ -27,7 +27,8 @@ class Returned:
 
     `cells`: row_id, original_run_id, original_row_id, column, original, came_back, damage, verdict:
     restored   the text is taken as it had been
-    kept       the text is what a spreadsheet makes of the original, in a cell that had to be mended: taken as it came
+    kept       the text is what a spreadsheet makes of the original, in a cell that had to be mended: taken as it came. Where
+               the column has a text of the same form that is as it was, no spreadsheet did it, and nothing is said
     lost       a spreadsheet's display of a text that nobody knows; the row is set aside
     """
 
@@ -55,12 +56,15 @@ def compare(
         now, was = joined[name], joined["before." + name]
         changed = (is_known & joined["reason"].is_null() & (now != was.fill_null(""))).arg_true().to_list()
         texts: dict[int, str] = {}
+        untouched = _forms_as_they_were(now.filter(is_known & (now == was))) if changed else set()
         for at in changed:
             original, came_back = was[at], str(now[at])
             found = damage(original, came_back) if original is not None else None
             if found is None and not looks_lost(came_back):
                 continue  # mended by a person
             mended = _asked_for(joined["reasons"][at], column, sources)
+            if found is not None and mended and form_that_changes(str(original)) in untouched:
+                continue  # mended by a person: a spreadsheet would have changed the others, too
             verdict = "lost" if found is None else "kept" if mended else "restored"
             if verdict == "restored":
                 texts[at] = str(original)
@@ -88,7 +92,12 @@ def compare(
     return Returned(taken, pl.DataFrame(cells, schema=CELLS), int((~is_known).sum()))
 
 
+def _forms_as_they_were(texts: pl.Series) -> set[str]:
+    """The forms that a spreadsheet would have changed, among texts that came back as they were."""
+    return {form for text in texts.unique().to_list() if (form := form_that_changes(text)) is not None}
+
+
 def _asked_for(reasons: pl.Series, column: str, sources: Mapping[str, frozenset[str]]) -> bool:
-    """Whether a reason beside the original names a field that is made of this column."""
-    fields = {Cause.parse(text).column for text in reasons}
-    return any(column in sources.get(named, ()) for named in fields if named is not None)
+    """Whether a reason beside the original names this column, or a field that is made of it."""
+    named = {Cause.parse(text).column for text in reasons}
+    return any(column in sources.get(one, {one}) for one in named if one is not None)

@@ -32,6 +32,15 @@ _NUMBERS = {
     for mark, parts in ((".", "[, \u00a0\u202f]"), (",", "[. \u00a0\u202f]"))
 }
 
+#: What a spreadsheet that changes one text of a column changes in the others: all that are written like it.
+_FORMS = {
+    "plus": re.compile(r"\+[0-9]+"),
+    "zeros": re.compile("-?0[0-9]+"),
+    "digits": re.compile("-?[1-9][0-9]{15,}"),
+    "point": re.compile(r"-?[0-9]+\.[0-9]*0"),
+    "comma": re.compile("-?[0-9]+,[0-9]*0"),
+}
+
 
 def damage(original: str, came_back: str) -> str | None:
     """The kind of damage that makes one text of the other; None where it is no work of a spreadsheet.
@@ -52,6 +61,11 @@ def damage(original: str, came_back: str) -> str | None:
         or ("formula" if _is_computed(before, after) else None)
         or ("encoding" if _is_other_encoding(original, came_back) else None)
     )
+
+
+def form_that_changes(text: str) -> str | None:
+    """The form of a text that a spreadsheet changes wherever it meets it: plus, zeros, digits, point or comma; else None."""
+    return next((form for form, pattern in _FORMS.items() if pattern.fullmatch(text.strip())), None)
 
 
 def looks_lost(text: str) -> bool:

@@ -29,7 +29,7 @@ from pipeline.sources.source_file import (
     MOST_RECORDS,
     Batch,
     Lines,
-    empty_columns,
+    empty_unnamed,
     origins,
     shown,
     suppliers_columns,
@@ -65,6 +65,7 @@ class CsvFile:
         layout: Layout | None = None,
         *,
         any_columns: bool = False,
+        ignores_unnamed: bool = True,
     ) -> None:
         self.path = path
         self.name = name
@@ -79,7 +80,7 @@ class CsvFile:
         self.names = Names(())
         self.footer: tuple[str, ...] = ()
         self.ignored: tuple[str, ...] = ()  #: columns without a name that are empty throughout
-        self._ignores_unnamed = True
+        self._ignores_unnamed = ignores_unnamed
         self._ends_with_mark = False  #: Ctrl-Z
         self._is_last_unended = False
         self._header_text = HeaderText("", (), self.dialect)
@@ -320,14 +321,8 @@ class CsvFile:
         self.header = head.names.used
         self.lines = replace(self.lines, header=head.lines, blank=self.lines.blank + head.blank)
         if head.names.unnamed and self._ignores_unnamed:
-            self.ignored = self._empty_unnamed()
+            self.ignored = empty_unnamed(self)
         return below
-
-    def _empty_unnamed(self) -> tuple[str, ...]:
-        """The columns without a name that are empty in every record; the file is read once more to know it."""
-        survey = CsvFile(self.path, self.name, self.declared, self.layout, any_columns=self.any_columns)
-        survey._ignores_unnamed = False
-        return empty_columns(survey.batches(), self.names.of_unnamed)
 
     def _decodable(self) -> str:
         if not self.dialect.is_utf8:

@@ -24,7 +24,7 @@ from pipeline.sources.sheet_choice import chosen_sheet
 from pipeline.sources.sheet_header import ROWS_LOOKED_AT, names_of
 from pipeline.sources.sheet_rows import Row
 from pipeline.sources.sheet_table import SheetTable, sheet_table
-from pipeline.sources.source_file import BATCH_BYTES, Batch, Lines, empty_columns, suppliers_columns
+from pipeline.sources.source_file import BATCH_BYTES, Batch, Lines, empty_unnamed, suppliers_columns
 from pipeline.sources.workbook import Workbook
 from pipeline.sources.xml_part import NoWorkbook
 
@@ -48,6 +48,7 @@ class ExcelFile:
         layout: Layout | None = None,
         *,
         any_columns: bool = False,
+        ignores_unnamed: bool = True,
     ) -> None:
         self.path = path
         self.name = name
@@ -63,7 +64,7 @@ class ExcelFile:
         self.names = Names(())
         self.footer: tuple[str, ...] = ()
         self.ignored: tuple[str, ...] = ()  #: columns without a name that are empty throughout
-        self._ignores_unnamed = True
+        self._ignores_unnamed = ignores_unnamed
         self._has_header = False
         self._last_row = 0
         self._blank = 0
@@ -130,7 +131,7 @@ class ExcelFile:
             records = itertools.chain(first, rows)
             yield from ((table, block) for block in self._cut(records, len(table.header), size, batch_bytes))
             self._check_merged(book.merged, first)
-            self.footer = tuple(table.text(row.cells) for row in self._footer_rows if row.cells)
+            self.footer = tuple(table.text(row.cells) for row in self._footer_rows)
         self._count_lines()
 
     def _cut(self, rows: Iterator[Row], width: int, size: int, batch_bytes: int) -> Iterator[list[Row]]:
@@ -158,10 +159,10 @@ class ExcelFile:
                 continue
             self._blank += row.number - last - 1  # rows that the file leaves out
             last = row.number
-            if row.cells:
-                yield row
-            else:
+            if row.is_blank:
                 self._blank += 1
+            else:
+                yield row
         self._blank += max(self._last_row - self._footer_height - last, 0)
 
     def _without_footer(self, rows: Iterator[Row]) -> Iterator[Row]:
@@ -171,11 +172,11 @@ class ExcelFile:
         for row in rows:
             self._last_row = row.number
             kept.append(row)
-            filled += bool(row.cells)
+            filled += not row.is_blank
             while kept and filled > self.declared.footer_lines:
-                filled -= bool(kept[0].cells)
+                filled -= not kept[0].is_blank
                 yield kept.popleft()
-        self._footer_rows = [row for row in kept if row.cells]
+        self._footer_rows = [row for row in kept if not row.is_blank]
         if self._footer_rows:
             self._footer_height = self._last_row - self._footer_rows[0].number + 1
 
@@ -195,15 +196,9 @@ class ExcelFile:
         self.header = self.names.used
         self._has_header = self.declared.header != "none"
         if self.names.unnamed and self._ignores_unnamed:
-            self.ignored = self._empty_unnamed()
+            self.ignored = empty_unnamed(self)
         table = sheet_table(self.name, self.sheet, self.names, self.columns, self.layout, any_columns=self.any_columns)
         return table, head[int(self._has_header) :]
-
-    def _empty_unnamed(self) -> tuple[str, ...]:
-        """The columns without a name that are empty in every record; the sheet is read once more to know it."""
-        survey = ExcelFile(self.path, self.name, self.declared, self.layout, any_columns=self.any_columns)
-        survey._ignores_unnamed = False
-        return empty_columns(survey.batches(), self.names.of_unnamed)
 
     def _check_merged(self, merged: tuple[int, int], records: list[Row]) -> None:
         if records and merged[1] >= records[0].number:

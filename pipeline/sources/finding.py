@@ -30,6 +30,7 @@ class Findings:
 
     dialect: Dialect
     header_seems_at: int | None = None  #: a line below the first that looks more like the header than that does
+    is_title: bool = False  #: the first line is one text above several columns, or names nothing that is expected, and that line does
     sample: tuple[tuple[str, ...], ...] = ()  #: cells of some records below the first line
     usual_width: int = 0  #: how many fields most of the first records have; 0 where the head ends within the first
     is_shifted: bool = False  #: each record has one field more than the header, and it is empty
@@ -108,9 +109,11 @@ def _findings(first: _Head, dialect: Dialect, expected: frozenset[str], *, has_t
     filled = first.filled
     widths = Counter(width for at in filled if (width := patterns.width(first.texts[at])))
     usual = widths.most_common(1)[0][0] if widths and not first.is_part_of_a_line else 0
+    better = _better_header(first, patterns, expected)
     return Findings(
         dialect,
-        _better_header(first, patterns, expected),
+        better,
+        better is not None and _is_title(first, patterns, expected),
         _cells_below(first, filled[0], patterns) if filled else (),
         usual - (dialect.trailing_delimiter and usual > 1),
         has_trailing is None and _is_shifted([first.texts[at] for at in filled], patterns),
@@ -185,6 +188,7 @@ def _better_header(first: _Head, patterns: Grammar, expected: frozenset[str]) ->
     named = {at: _named(first.texts[at], patterns, expected) for at in filled}
     most = max(named.values())
     begin = filled[0]
+    begin_cells = patterns.cells(first.texts[begin])
     candidates: list[int] = []
     if most > max(named[begin], 1) or (most and not named[begin]):
         candidates = [at for at in filled if named[at] == most]
@@ -192,9 +196,25 @@ def _better_header(first: _Head, patterns: Grammar, expected: frozenset[str]) ->
         # The lines of a record that spans several are none of their own, and have no width.
         widths = {at: width for at in first.filled if (width := patterns.width(first.texts[at]))}
         usual = Counter(width for width in widths.values() if width > 1).most_common(1)
-        if usual and 2 * usual[0][1] >= len(widths) and widths.get(begin) != usual[0][0]:
-            candidates = [at for at in filled if widths.get(at) == usual[0][0]][:1]
+        if usual and 2 * usual[0][1] >= len(widths) and (widths.get(begin) != usual[0][0] or _is_one_text(begin_cells)):
+            wide = (at for at in filled if widths.get(at) == usual[0][0])
+            candidates = [at for at in wide if not _is_one_text(patterns.cells(first.texts[at]))][:1]
     return next((first.starts[at] for at in candidates if _is_header(first, at, patterns, expected)), None)
+
+
+def _is_title(first: _Head, patterns: Grammar, expected: frozenset[str]) -> bool:
+    """Whether the first line does not name the columns, where another seems to.
+
+    It is one text, or names no expected column where another line names several: a single one may be the text of a cell.
+    """
+    begin, *others = (first.texts[at] for at in first.filled if at < _WHERE_HEADERS_STAND)
+    if _is_one_text(patterns.cells(begin)):
+        return True
+    return not _named(begin, patterns, expected) and any(_named(text, patterns, expected) > 1 for text in others)
+
+
+def _is_one_text(cells: Sequence[str]) -> bool:
+    return sum(bool(clean_name(cell)) for cell in cells) == 1
 
 
 def _is_header(first: _Head, at: int, patterns: Grammar, expected: frozenset[str]) -> bool:

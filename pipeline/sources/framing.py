@@ -190,6 +190,7 @@ def _reasoned(
         .when("undecoded").then(pl.lit(undecodable.value))
         .when(raw.str.len_bytes() > LONGEST_RECORD).then(pl.lit(Reason.READ_TOO_LONG.value))
         .when(pl.col("line").is_in(unclosed)).then(pl.lit(Reason.READ_UNCLOSED_QUOTE.value))
+        .when(pl.col("quoted") & ~legal & header.is_repeated_in(raw)).then(pl.lit(Reason.READ_REPEATED_HEADER.value))
         .when(pl.col("quoted") & ~legal).then(pl.lit(Reason.READ_STRAY_QUOTE.value))
         .when(stray).then(pl.lit(Reason.READ_STRAY_ESCAPE.value))
         .when(raw.str.contains(CONTROL)).then(pl.lit(Reason.READ_CONTROL_CHARACTER.value))

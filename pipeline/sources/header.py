@@ -18,6 +18,7 @@ _NAMES = (*FIELDS, BILLING_ID)
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f]")
 _LONE_CR = re.compile(r"\r(?!\n)")
 _A_RECORD = "this looks like a record, not a header"
+_IF_NO_HEADER = ". If this file has no header, declare `source.header: none` in the config; nothing was sent"
 _NO_HEADER = (
     f"{_A_RECORD}. This file seems to have no header: declare `source.header: none` in the config, or --header none for a "
     "look at the file; its columns are then called column_1, column_2, … If the line does name the columns, declare "
@@ -97,12 +98,15 @@ def check_names(
     if faults := [*of_names, *more]:
         told = "; ".join(faults)
         if not shows:
-            raise SourceError(
-                f"{where}: {noun} cannot be used: {told}. If this file has no header, declare `source.header: none` in the config; nothing was sent"
-            )
+            raise SourceError(f"{where}: {noun} cannot be used: {told}{_IF_NO_HEADER}")
         found = ", ".join(name for name in taken.used if not looks_like_data(name))[:_LONGEST_HEADER_SHOWN]
         raise SourceError(f"{where}: {noun} cannot be used: {told}. Found: {found}")
     return taken
+
+
+def advised(refused: SourceError, advice: str) -> SourceError:
+    """The same refusal with advice in the place of its own: where another line is the header, the file has one."""
+    return SourceError(f"{refused.message.removesuffix(_IF_NO_HEADER)}{advice}")
 
 
 def with_control_characters(names: Sequence[str]) -> str:

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import parquet
 
+from pipeline.errors import SourceError
 from pipeline.sources.arrow_text import bare_type, is_bytes, is_string, without_text
 from pipeline.sources.int96 import exact_moments
 from pipeline.sources.limits import MOST_BYTES_HELD, MOST_CELLS_HELD, check_limits
@@ -27,6 +28,7 @@ class ParquetRows:
     def __init__(self, file: BinaryIO, where: str, packed: int) -> None:
         self._file, self._where, self._packed = file, where, packed
         self._content = _opened(file)
+        self._check_rows()
         self.schema = self._content.schema_arrow  #: the columns with their types; nested ones are one column each
         self._types = [bare_type(field.type) for field in self.schema]
         self._groups = [self._content.metadata.row_group(at) for at in range(self._content.metadata.num_row_groups)]
@@ -34,6 +36,16 @@ class ParquetRows:
         self._leaves = [list(itertools.islice(leaves, _leaf_count(kind))) for kind in self._types]
         self._int96 = frozenset(at for at in range(len(self._types)) if self._is_int96(at))
         self._in_seconds = _opened(file, coerce_int96_timestamp_unit="s") if self._int96 else self._content
+
+    def _check_rows(self) -> None:
+        """Refuse a footer whose numbers of rows disagree: readers that trust one or the other read different tables."""
+        metadata = self._content.metadata
+        held = sum(metadata.row_group(at).num_rows for at in range(metadata.num_row_groups))
+        if held != metadata.num_rows:
+            raise SourceError(
+                f"{self._where}: its footer states {metadata.num_rows:,} rows, and its row groups {held:,}; "
+                "nothing was sent. Write the file again"
+            )
 
     @property
     def stated(self) -> int:

@@ -9,7 +9,7 @@ from pipeline.errors import NoHeader, SourceError
 from pipeline.layout import BILLING_ID, Layout
 from pipeline.sources.cell import Trouble, shown_text
 from pipeline.sources.dialect import Declared
-from pipeline.sources.header import check_names, with_control_characters
+from pipeline.sources.header import advised, check_names, with_control_characters
 from pipeline.sources.likeness import Likeness, likeness_of
 from pipeline.sources.names import Names, clean_name, numbered_names
 from pipeline.sources.sheet_rows import Row
@@ -32,13 +32,16 @@ def names_of(head: Sequence[Row], where: str, declared: Declared, layout: Layout
         )
         return names
     advice = _advice(head, layout)
-    written = _texts(head[0])
+    written = _filled_up(head[0], _usual_end(head))
     if not any(map(clean_name, written)):
         raise SourceError(f"{where} holds no names of columns, only {_contents(head[0])}{advice}")
     if unprintable := with_control_characters(written):
         raise SourceError(f"{where}: a control character stands in the name of column {unprintable}{advice}")
-    if advice and any_columns and declared.header is None and _is_title(head):
-        raise SourceError(f"{where} has one text above several columns{advice}")
+    if advice and any_columns and declared.header is None:
+        if _is_title(head):
+            raise SourceError(f"{where} has one text above several columns{advice}")
+        if _names_nothing(_named(head, layout)):
+            raise SourceError(f"{where} does not name the columns{advice}")
     try:
         return check_names(
             written,
@@ -51,7 +54,7 @@ def names_of(head: Sequence[Row], where: str, declared: Declared, layout: Layout
     except NoHeader as refused:
         raise (SourceError(f"{where} does not name the columns{advice}") if advice else refused) from None
     except SourceError as refused:
-        raise SourceError(f"{refused}{advice}") from None
+        raise (advised(refused, advice) if advice else refused) from None
 
 
 def _filled_up(row: Row, width: int) -> list[str]:
@@ -70,6 +73,15 @@ def _advice(rows: Sequence[Row], layout: Layout | None) -> str:
         f"{'are' if skip > 1 else 'is'} no part of the table, declare that: source.skip_lines: {skip} in the config "
         f"(inspect and init: --skip-lines {skip})"
     )
+
+
+def _usual_end(rows: Sequence[Row]) -> int:
+    """How many columns the header names, with those next to it that most of the rows below fill; a title names none of them."""
+    end, below = len(rows[0].cells), rows[1:]
+    if not _is_title(rows):
+        while 2 * sum(len(row.cells) > end and row.cells[end] != "" for row in below) > len(below):
+            end += 1
+    return end
 
 
 def _is_title(rows: Sequence[Row]) -> bool:
@@ -91,10 +103,9 @@ def _contents(row: Row) -> str:
 
 def _better_header(rows: Sequence[Row], layout: Layout | None) -> Row | None:
     """The row that names more of the expected columns than the first does, or is the first of the table's usual width."""
-    expected = layout.columns if layout else frozenset({*FIELDS, BILLING_ID})
-    named = [sum(name in expected or is_import_column(name) for name in map(clean_name, _texts(row))) for row in rows]
     if not rows:
         return None
+    named = _named(rows, layout)
     if max(named) > max(named[0], 1) or (max(named) and not named[0]):
         return rows[named.index(max(named))]
     if max(named) or not _is_title(rows):
@@ -102,6 +113,17 @@ def _better_header(rows: Sequence[Row], layout: Layout | None) -> Row | None:
     row = next(row for row in rows if _width(row) >= _usual_width(rows[1:]))
     below = [_filled_up(other, len(row.cells)) for other in rows if other.number > row.number]
     return row if likeness_of(_texts(row), below) is Likeness.HEADER else None
+
+
+def _named(rows: Sequence[Row], layout: Layout | None) -> list[int]:
+    """How many of the expected columns each row names."""
+    expected = layout.columns if layout else frozenset({*FIELDS, BILLING_ID})
+    return [sum(name in expected or is_import_column(name) for name in map(clean_name, _texts(row))) for row in rows]
+
+
+def _names_nothing(named: Sequence[int]) -> bool:
+    """Whether the first row names no expected column, and another several: a single one may be the text of a cell."""
+    return not named[0] and max(named) > 1
 
 
 def _usual_width(rows: Sequence[Row]) -> int:

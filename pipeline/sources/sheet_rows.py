@@ -57,6 +57,11 @@ class Row:
     size: int  #: characters of its texts
     has_texts_only: bool
 
+    @property
+    def is_blank(self) -> bool:
+        """Whether its cells hold nothing but spaces and tabs."""
+        return self.has_texts_only and not any(cell.strip(" \t") for cell in self.cells if isinstance(cell, str))
+
 
 @dataclass(frozen=True, slots=True)
 class Book:

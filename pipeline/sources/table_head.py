@@ -10,7 +10,7 @@ from pipeline.layout import Layout
 from pipeline.sources.dialect import Declared
 from pipeline.sources.finding import Findings
 from pipeline.sources.framing import blank_line
-from pipeline.sources.header import check_names, parse_header
+from pipeline.sources.header import advised, check_names, parse_header
 from pipeline.sources.names import Names, clean_name, numbered_names
 from pipeline.sources.repeated_header import HeaderText
 from pipeline.sources.source_file import LONGEST_RECORD
@@ -65,17 +65,20 @@ class HeadFinder:
 
     def _framed(self, raw: pl.Series, at: int) -> tuple[str, int]:
         """The header that begins at a line, and the line after it; 0 where its quotes stay open."""
-        patterns = self.findings.dialect.grammar
-        text = first = raw[at].removesuffix("\r")
-        end = at + 1
-        whole = raw[at]
-        while patterns.opens(text) and len(text) < LONGEST_RECORD:
-            if end == len(raw):
-                return first, 0
-            whole = f"{whole}\n{raw[end]}"
-            text = whole.removesuffix("\r")
-            end += 1
-        return (text, end) if patterns.is_legal(text) else (first, at + 1)
+        patterns, quote = self.findings.dialect.grammar, self.findings.dialect.quote
+        first = raw[at].removesuffix("\r")
+        if not patterns.opens(first):
+            return first, at + 1
+        # Only a line with an odd number of quotes closes what is open; the lines up to it are matched once, all together.
+        length = len(raw[at])
+        for end in range(at + 1, len(raw)):
+            if length >= LONGEST_RECORD:
+                return first, at + 1
+            length += 1 + len(raw[end])
+            if raw[end].count(quote) % 2:
+                text = "\n".join(raw[at : end + 1]).removesuffix("\r")
+                return (text, end + 1) if patterns.is_legal(text) else (first, at + 1)
+        return first, 0 if length < LONGEST_RECORD else at + 1
 
     def _names(self, text: str, where: str) -> Names:
         dialect, better = self.findings.dialect, self.findings.header_seems_at
@@ -91,10 +94,13 @@ class HeadFinder:
         except SourceError as refused:
             if better is None:
                 raise
-            why = f"{where}: this line does not name the columns" if isinstance(refused, NoHeader) else str(refused)
-            raise SourceError(f"{why}{self._advice(better)}") from None
-        if better is not None and self.declared.header is None and len(names.used) == 1:
-            raise SourceError(f"{where}: this line is one text above several columns{self._advice(better)}")
+            if isinstance(refused, NoHeader):
+                refused = SourceError(f"{where}: this line does not name the columns")
+            raise advised(refused, self._advice(better)) from None
+        if better is not None and self.findings.is_title and self.any_columns and self.declared.header is None:
+            is_one_text = len(names.used) - len(names.unnamed) == 1
+            what = "is one text above several columns" if is_one_text else "does not name the columns"
+            raise SourceError(f"{where}: this line {what}{self._advice(better)}")
         if self.findings.is_shifted:
             raise SourceError(
                 f"{where}: each record has one field more than this header has names, and that field is empty, so all "

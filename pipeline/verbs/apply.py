@@ -39,7 +39,7 @@ from pipeline.run_search import find_run_folder
 from pipeline.submission import Planned, Policy, Stop, submit
 from pipeline.verbs.connecting import connected
 from pipeline.verbs.crosswalk import Crosswalk
-from pipeline.verbs.places import place_options
+from pipeline.verbs.places import destination_options, place_options
 from pipeline.verbs.rehearsal import rehearsed
 from pipeline.verbs.report.sign import sign_for_plan
 from pipeline.verbs.results import write_results
@@ -145,10 +145,10 @@ def submit_and_report(
 
 def _mark_unfinished(folder: RunFolder, settings: Settings) -> None:
     """Let the folder and its page say that they are partial, and which command finishes them."""
-    places = place_options(settings.home, settings.reports)
-    command = shlex.join(["pipeline", "resume", folder.run_id, *places])
+    plan, places = folder.read_plan(), place_options(settings.home, settings.reports)
+    command = shlex.join(["pipeline", "resume", folder.run_id, *places, *destination_options(plan)])
     folder.begin(_UNFINISHED.format(run_id=folder.run_id, command=command))
-    page = render_unfinished(folder.run_id, folder.read_plan()["environment"], __version__, command)
+    page = render_unfinished(folder.run_id, plan["environment"], __version__, command)
     write_bytes(folder.path / PAGES[0], page.encode())
 
 

@@ -106,11 +106,14 @@ def _config(path: Path | None) -> tuple[Finding, ConfigFile | None]:
 
 def _places(asked: Asked, file: ConfigFile | None, place: str | None) -> tuple[Settings, list[Finding]]:
     """Where ledgers and runs are kept, and whether another ledger of this environment is beside the config."""
-    known = partial(Settings.of, home=asked.home, reports=asked.reports)
+    known, job = partial(Settings.of, home=asked.home, reports=asked.reports), file.job if file else None
     try:
-        return known(file, destination=place, environment=asked.environment), []
+        settings = known(file, destination=place, environment=asked.environment)
     except ConfigError as refused:
         return known(), [_fault("ledger", str(refused), "say which with home in the config, or --home")]
+    environment, _ = _environment(asked, place, job)
+    unused = settings.unused_ledger(environment.name) if environment else None
+    return settings, [Finding("ledger", Verdict.WARNING, unused, "name one home for both")] if unused else []
 
 
 def _environment(asked: Asked, place: str | None, job: Job | None) -> tuple[Environment | None, list[Finding]]:

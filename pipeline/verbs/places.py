@@ -1,8 +1,13 @@
-"""The options with which a command finds the folders of a run, for what people read outside of a terminal."""
+"""The options with which a command finds the folders of a run and its destination, for what people read outside of a terminal.
 
+The config is not repeated: a plan carries what it said, and its file may have changed or moved since.
+"""
+
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
-from pipeline.config import Settings
+from pipeline.config import SANDBOX, Settings
 
 _USUAL = Settings()
 
@@ -10,3 +15,16 @@ _USUAL = Settings()
 def place_options(home: Path, reports: Path) -> list[str]:
     """The words that name home and reports; none for those that a command finds by itself."""
     return ["--home", str(home)] * (home != _USUAL.home) + ["--reports", str(reports)] * (reports != _USUAL.reports)
+
+
+def destination_options(plan: Mapping[str, Any]) -> Iterator[str]:
+    """The words that name where the customers of a plan are sent, and that they are real where they are."""
+    if plan["destination"] == SANDBOX:
+        yield "--sandbox"
+        return
+    yield from ("--base-url", plan["destination"])
+    environment = plan["environment"]
+    if environment["name"] != SANDBOX:
+        yield from ("--environment", environment["name"], "--merchant", environment["merchant"])
+    if environment["mode"] == "live":
+        yield "--live"

@@ -184,6 +184,7 @@ def _plan(
         "settings": settings.planning,
         "accepted": dict.fromkeys(sorted(settings.accept), settings.planner),
         "per_second": settings.per_second,
+        "max_creates": settings.max_creates,
         "mapping": described_layout(settings.mapping),
         "absent_texts": dict(sorted(absent.items())),
         "references": _references(known),

@@ -15,6 +15,7 @@ from pipeline.files import sha256_of
 from pipeline.ledger import Ledger
 from pipeline.references import known_to
 from pipeline.run_folder import RunFolder
+from pipeline.verbs.again import planning_again
 
 
 def refuse_stale(
@@ -32,7 +33,10 @@ def refuse_stale(
         *_moved_history(folder, plan, ledger),
     ]
     if moved:
-        raise PlanStale(f"plan {folder.run_id} is stale: {' and '.join(moved)} changed since; make a new plan")
+        raise PlanStale(
+            f"plan {folder.run_id} is stale: {' and '.join(moved)} changed since; to make a new plan",
+            suggests=planning_again(plan, said),
+        )
 
 
 def _refuse_applied(folder: RunFolder, ledger: Ledger) -> None:
@@ -61,10 +65,16 @@ def refuse_damaged(folder: RunFolder, environment: Environment) -> None:
     plan = folder.read_plan()
     if plan["environment"] != asdict(environment):
         made_for = Environment(**plan["environment"])
-        raise PlanStale(f"plan {folder.run_id} was made for {made_for}, not for {environment}; make a new plan")
+        raise PlanStale(
+            f"plan {folder.run_id} was made for {made_for}, not for {environment}; to make a new plan",
+            suggests=planning_again(plan, there=False),
+        )
     changed = [name for name, digest in plan["staged"].items() if not _is_whole(folder.staged / name, digest)]
     if changed:
-        raise PlanStale(f"plan {folder.run_id}: {', '.join(changed)} changed or vanished since; make a new plan")
+        raise PlanStale(
+            f"plan {folder.run_id}: {', '.join(changed)} changed or vanished since; to make a new plan",
+            suggests=planning_again(plan),
+        )
 
 
 def _moved_inputs(plan: dict[str, Any]) -> Iterator[str]:

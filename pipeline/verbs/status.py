@@ -1,5 +1,6 @@
 """The story of looking on: what a run has done so far, also while it goes on in another process."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,10 @@ from pipeline.ledger import Ledger, is_holding
 from pipeline.outcomes import State
 from pipeline.reporting import reasons_of, stopped_by
 from pipeline.run_folder import RunFolder
-from pipeline.run_search import all_runs, find_run_folder
+from pipeline.run_search import LATEST, all_runs, find_run_folder
 from pipeline.verbs.report.became import NOTHING, became_of
 
-__all__ = ["RunFolder", "RunStatus", "find_run", "named_run", "sealed_folder", "status_of", "statuses"]
+__all__ = ["LATEST", "RunFolder", "RunStatus", "find_run", "named_run", "sealed_folder", "status_of", "statuses"]
 
 #: What there is to say of a run that has no summary of its status.
 _VERDICTS = {
@@ -82,6 +83,7 @@ def status_of(folder: RunFolder, home: Path, *, since: bool = False) -> RunStatu
         is_running = is_holding(home / plan["environment"]["name"], folder.run_id)
         status = "running" if is_running else "interrupted"
     summary = _summary(folder, status)
+    too_many = _too_many(plan) if status == "planned" else ""
     has_results = since and folder.was_applied
     found = became_of(folder, home) if has_results else NOTHING
     results = summary if has_results else {}
@@ -94,9 +96,9 @@ def status_of(folder: RunFolder, home: Path, *, since: bool = False) -> RunStatu
         states=states,
         started_at=known["started_at"] if known else None,
         ended_at=known["ended_at"] if known else None,
-        exit_code=summary.get("exit_code"),
+        exit_code=ThresholdExceeded.exit_code if too_many else summary.get("exit_code"),
         reports=str(folder.path),
-        verdict=_verdict(summary) or _VERDICTS[status],
+        verdict=too_many + (_verdict(summary) or _VERDICTS[status]),
         came_back=found.came_back,
         overall=found.overall,
         became=found.later,
@@ -141,6 +143,14 @@ def _verdict(summary: dict[str, Any]) -> str:
     """The verdict of a summary; of a plan that is refused, by what."""
     stops = stopped_by(summary) if summary.get("status") == "planned" else []
     return f"Stopped by {', '.join(stops)}. {summary['verdict']}" if stops else summary.get("verdict", "")
+
+
+def _too_many(plan: Mapping[str, Any]) -> str:
+    """That a plan would create more customers than was allowed when it was made; else nothing."""
+    creates, allowed = plan["actions"]["create"], plan.get("max_creates")
+    if allowed is None or creates <= allowed:
+        return ""
+    return f"Stopped by THRESHOLD.MAX_CREATES: {creates:,} creates, and {allowed:,} are allowed. "
 
 
 def _summary(folder: RunFolder, status: str) -> dict[str, Any]:

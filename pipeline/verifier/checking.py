@@ -9,6 +9,7 @@ from pipeline.files import sha256_of
 from pipeline.outcomes import Fate
 from pipeline.verifier.amounts import Amounts, declared
 from pipeline.verifier.checks import Check, Verified, differing, unreadable
+from pipeline.verifier.held_fields import of_held
 from pipeline.verifier.others import of_another_folder
 from pipeline.verifier.payloads import of_payloads
 from pipeline.verifier.row_by_row import Recomputed, walk
@@ -124,6 +125,7 @@ def _of_rows(
         of_the_page(folder, summary, "run_id"),
         *unread_books(folder),
         *of_payloads(folder, manifest, plan, found),
+        *of_held(folder, summary),
     ]
 
 

@@ -20,7 +20,7 @@ from pipeline.billing.probe import Probe
 from pipeline.customer import Environment
 from pipeline.ledger import Intent, Ledger, run_lock
 from pipeline.verbs.check import Asked, Finding, Verdict, _certificate, _clock, check
-from tests.conftest import REPOSITORY, _environment, customers_csv
+from tests.conftest import REPOSITORY, customers_csv, environment_of_ours
 
 CERTIFICATE = REPOSITORY / "tests" / "cases" / "tls" / "self_signed.pem"
 SANDBOX = Environment("sandbox", "sandbox", "test", "loopback")
@@ -89,7 +89,7 @@ def test_a_wrong_clock_a_full_disk_a_public_key_and_a_wrong_address_are_all_told
                 "reports",
             ],
             cwd=tmp_path,
-            env=_environment({"BILLING_API_KEY": "pk_test_canary00000000000000"}),
+            env=environment_of_ours({"BILLING_API_KEY": "pk_test_canary00000000000000"}),
             capture_output=True,
             text=True,
             # The disk is full for this process: no file of it may grow beyond 64 KiB.

@@ -26,6 +26,7 @@ from pipeline.ledger import run_lock
 from pipeline.run_folder import RESULT_FILES, RunFolder
 from pipeline.sandbox import Faults, SandboxServer
 from pipeline.verbs.status import status_of
+from tests.conftest import Inside, environment_of_ours
 
 COMMAND = [sys.executable, "-m", "pipeline"]
 HEADER = "external_reference,name,email,phone,currency,balance"
@@ -44,15 +45,15 @@ class Place:
     folder: Path
     sandbox: SandboxServer | None = None
 
-    def environment(self, **more: str) -> dict[str, str]:
-        known = {k: v for k, v in os.environ.items() if not k.startswith(("BILLING_", "PIPELINE_"))}
+    def variables(self, **more: str) -> dict[str, str]:
+        """What is set in the environment for it."""
         key = {"BILLING_API_KEY": self.sandbox.api_key} if self.sandbox else {}
-        return known | {"COLUMNS": "80", "PIPELINE_PLANNER": "tester"} | key | more
+        return {"COLUMNS": "80", "PIPELINE_PLANNER": "tester"} | key | more
 
     def start(self, *words: str, entry: list[str] = COMMAND, env: dict[str, str] | None = None, **more):
         told = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | more
         return subprocess.Popen(
-            [*entry, *words], cwd=self.folder, env=self.environment(**(env or {})), text=True, **told
+            [*entry, *words], cwd=self.folder, env=environment_of_ours(self.variables(**(env or {}))), text=True, **told
         )
 
     def run(self, *words: str, **more) -> subprocess.CompletedProcess:
@@ -63,6 +64,10 @@ class Place:
             process.kill()
             process.wait()
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+    def within(self, *words: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess:
+        """The same within this process: where it is not the end of a process that is looked at."""
+        return Inside(self.folder)(*words, environment=self.variables(**(env or {})))
 
     def to_billing(self) -> list[str]:
         return ["--base-url", self.sandbox.base_url]
@@ -76,7 +81,7 @@ class Place:
 
 
 def run_together(
-    folder: Path, cases: dict[str, list[str]], envs: dict[str, dict[str, str]] | None = None, **more: object
+    folder: Path, cases: dict[str, list[str]], **more: object
 ) -> dict[str, tuple[Place, subprocess.CompletedProcess]]:
     """Runs that need nothing of each other, each in a folder of its own with three customers: two at a time."""
 
@@ -84,7 +89,7 @@ def run_together(
         place = Place(folder / name.replace(" ", "-"))
         place.folder.mkdir()
         write_customers(place.folder / "customers.csv", 3)
-        return place, place.run(*cases[name], env=(envs or {}).get(name), **more)
+        return place, place.run(*cases[name], **more)
 
     with ThreadPoolExecutor(2) as pool:
         return dict(zip(cases, pool.map(run, cases), strict=True))
@@ -186,16 +191,19 @@ def test_what_a_person_has_to_mend_first_exits_4_in_one_line_and_no_key_is_told(
     }
     keys = {"line end in the key": f"{SECRET}\n", "live key": "sk_P1antedLive"}
 
-    done = run_together(tmp_path, cases, {name: {"BILLING_API_KEY": key} for name, key in keys.items()})
+    done = {}
+    write_customers(tmp_path / "customers.csv", 3)
+    for name, words in cases.items():
+        done[name] = Place(tmp_path).within(*words, env={"BILLING_API_KEY": keys[name]} if name in keys else None)
 
-    assert {name: (one.returncode, one.stdout) for name, (_, one) in done.items()} == dict.fromkeys(cases, (4, ""))
-    assert {name: len(one.stderr.strip().splitlines()) for name, (_, one) in done.items()} == dict.fromkeys(cases, 1)
-    assert [name for name, (_, one) in done.items() if "P1anted" in one.stderr] == []
+    assert {name: (one.returncode, one.stdout) for name, one in done.items()} == dict.fromkeys(cases, (4, ""))
+    assert {name: len(one.stderr.strip().splitlines()) for name, one in done.items()} == dict.fromkeys(cases, 1)
+    assert [name for name, one in done.items() if "P1anted" in one.stderr] == []
 
 
 def test_a_key_that_billing_refuses_exits_4_before_anything_is_journaled(tmp_path):
     with billing(tmp_path) as place:
-        done = place.run("run", "customers.csv", *place.to_billing(), "--yes", env={"BILLING_API_KEY": SECRET})
+        done = place.within("run", "customers.csv", *place.to_billing(), "--yes", env={"BILLING_API_KEY": SECRET})
         stats = place.stats()
 
     assert done.returncode == 4
@@ -206,10 +214,10 @@ def test_a_key_that_billing_refuses_exits_4_before_anything_is_journaled(tmp_pat
 
 def test_a_key_that_is_revoked_mid_run_exits_4_and_a_resume_finishes_with_0(tmp_path):
     with billing(tmp_path, 30, revoked_after=5) as place:
-        stopped = place.run("run", "customers.csv", *place.to_billing(), "--yes")
+        stopped = place.within("run", "customers.csv", *place.to_billing(), "--yes")
         summary = json.loads((place.only_run() / "summary.json").read_text())
         httpx.post(f"{place.sandbox.base_url}/_sandbox/faults", content="{}", trust_env=False)
-        resumed = place.run("resume", *place.to_billing(), "--json")
+        resumed = place.within("resume", *place.to_billing(), "--json")
         stats = place.stats()
 
     assert (stopped.returncode, summary["exit_code"]) == (4, 4)
@@ -291,7 +299,7 @@ def test_an_outage_before_the_first_send_exits_5_and_the_status_does_not_call_th
     with socket.create_server(("127.0.0.1", 0)) as taken:
         nobody = f"http://127.0.0.1:{taken.getsockname()[1]}"
 
-    done = place.run("run", "customers.csv", "--base-url", nobody, "--yes", env={"BILLING_API_KEY": SECRET})
+    done = place.within("run", "customers.csv", "--base-url", nobody, "--yes", env={"BILLING_API_KEY": SECRET})
     status = status_of(RunFolder(place.only_run()), place.folder / ".pipeline")
 
     assert done.returncode == 5
@@ -304,7 +312,7 @@ def test_an_outage_before_the_first_send_exits_5_and_the_status_does_not_call_th
 
 def test_a_run_without_yes_off_a_terminal_exits_6_and_sends_nothing(tmp_path):
     with billing(tmp_path) as place:
-        done = place.run("run", "customers.csv", *place.to_billing())
+        done = place.within("run", "customers.csv", *place.to_billing())
         stats = place.stats()
 
     assert (done.returncode, done.stdout) == (6, "")
@@ -317,7 +325,7 @@ def plan_once(tmp_path_factory) -> Path:
     """A folder with a plan that was never applied; made once, copied by whoever needs one."""
     folder = Path(tmp_path_factory.mktemp("planned"))
     write_customers(folder / "customers.csv", 3)
-    assert Place(folder).run("plan", "customers.csv", "--sandbox").returncode == 0
+    assert Place(folder).within("plan", "customers.csv", "--sandbox").returncode == 0
     return folder
 
 
@@ -343,8 +351,8 @@ def test_a_plan_whose_input_has_changed_is_refused_with_6_by_apply_and_by_resume
     place, run_id = planned
     write_customers(place.folder / "customers.csv", 4)
 
-    applied = place.run("apply", run_id)
-    resumed = place.run("resume", run_id)
+    applied = place.within("apply", run_id)
+    resumed = place.within("resume", run_id)
 
     assert applied.returncode == 6
     assert "customers.csv" in applied.stderr
@@ -357,7 +365,7 @@ def test_a_plan_whose_staged_rows_have_changed_is_refused_with_6(planned):
     path = place.only_run() / "staged" / "plan-00001.parquet"
     path.write_bytes(path.read_bytes()[:-1] + b"\0")
 
-    applied = place.run("apply", run_id)
+    applied = place.within("apply", run_id)
 
     assert applied.returncode == 6
     assert "plan-00001.parquet" in applied.stderr
@@ -367,8 +375,8 @@ def test_a_plan_whose_staged_rows_have_changed_is_refused_with_6(planned):
 def test_an_unchanged_plan_is_applied_with_0_and_not_a_second_time(planned):
     place, run_id = planned
 
-    first = place.run("apply", run_id)
-    second = place.run("apply", run_id)
+    first = place.within("apply", run_id)
+    second = place.within("apply", run_id)
 
     assert first.returncode == 0, first.stderr
     assert second.returncode == 6
@@ -411,7 +419,7 @@ def test_a_record_that_got_lost_breaks_the_law_and_exits_7(planned):
     place, run_id = planned
     tamper(place, lambda plan: plan["read"].update(records=plan["read"]["records"] + 1))
 
-    done = place.run("apply", run_id, "--json")
+    done = place.within("apply", run_id, "--json")
 
     summary = json.loads(done.stdout)
     assert (done.returncode, summary["exit_code"]) == (7, 7)
@@ -422,7 +430,7 @@ def test_planned_creates_that_were_never_sent_are_no_clean_end(planned):
     place, run_id = planned
     tamper(place, lambda plan: plan["actions"].update(create=0))
 
-    done = place.run("apply", run_id, "--json")
+    done = place.within("apply", run_id, "--json")
 
     assert customers_held(place) == 3 or done.returncode != 0, done.stdout
 

@@ -147,6 +147,42 @@ def test_what_is_neither_is_refused_by_its_key(text):
         Settings.of(max_rejected=text)
 
 
+@pytest.mark.parametrize(
+    "option",
+    [
+        ("--max-rejected", "110%"),
+        ("--max-creates", "-1"),
+        ("--workers", "0"),
+        ("--pace", "0"),
+        ("--limit", "0"),
+        ("--canary", "-1"),
+        ("--stop-by", "25:00"),
+        ("--default-region", "XX"),
+        ("--accept", "NONSENSE"),
+        ("--expect", "ABC=3"),
+    ],
+)
+def test_an_impossible_value_of_an_option_is_a_usage_error_that_names_the_option(pipeline, option):
+    path = customers_csv(pipeline.folder / "c.csv", 1)
+
+    refused = pipeline("run", path, "--sandbox", "--yes", *option)
+
+    assert refused.returncode == 2
+    assert option[0] in refused.stderr
+    assert not list(pipeline.folder.glob("reports/*"))
+
+
+def test_the_same_value_in_a_config_is_a_fault_of_the_config(pipeline):
+    path = customers_csv(pipeline.folder / "c.csv", 1)
+    job = "environment: sandbox\nmerchant: m\nthresholds: {max_rejected: 110%}\n"
+    (pipeline.folder / "job.yaml").write_text(job)
+
+    refused = pipeline("run", path, "--sandbox", "--yes", "--config", "job.yaml")
+
+    assert refused.returncode == 4
+    assert "job.yaml:3:28: thresholds.max_rejected" in refused.stderr
+
+
 # -- other places -----------------------------------------------------------------------------------------------------
 
 

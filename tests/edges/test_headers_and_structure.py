@@ -4,6 +4,7 @@ import gzip
 import json
 import re
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -193,6 +194,52 @@ def test_a_repeated_header_is_recognized_in_any_spelling_and_a_record_that_resem
     _, records = read_bytes(tmp_path, "\n".join([header.strip("\n"), *spellings, *others, ""]).encode())
 
     assert [r["reason"] for r in records] == ["READ.REPEATED_HEADER"] * 6 + [None] * 3
+
+
+def test_a_repeated_header_with_spaces_outside_its_quotes_is_one_and_a_record_written_so_has_a_stray_quote(tmp_path):
+    lines = [b'"external_reference" ,"name"', b'external_reference, "NAME"', b'"A-1" ,"Ann"']
+
+    _, records = read_bytes(tmp_path, b"external_reference,name\n" + b"\n".join(lines))
+
+    assert cells(records) == ["READ.REPEATED_HEADER", "READ.REPEATED_HEADER", "READ.STRAY_QUOTE"]
+
+
+def test_a_header_whose_quote_stays_open_is_refused_at_once_however_many_lines_follow(tmp_path):
+    """Matching each of so many lines with all those before it takes minutes."""
+    began = time.process_time()
+
+    with pytest.raises(SourceError, match="the header is not a legal CSV record"):
+        read_bytes(
+            tmp_path,
+            b'external_reference,name,"note\n' + b"A-1,Ann,a note of fifty characters and some more\n" * 40_000,
+        )
+
+    assert time.process_time() - began < 5
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "what"),
+    [
+        ("Report of May,,\nKonto,Name,Ort\n", 2, "is one text above several columns"),
+        ("Report of May,,\nas of today,,\nKonto,Name,Ort\n", 3, "is one text above several columns"),
+        ("Report, of May\nexternal_reference,name\n", 2, "does not name the columns"),
+        ("Report, of May\nKonto,Name,Ort\n", 2, "does not name the columns"),
+    ],
+)
+def test_a_title_that_holds_the_delimiter_is_advised_to_be_skipped(tmp_path, text, line, what):
+    rows = "".join(f"A-{n},Ann Lee{',4711' * text.count('Ort')}\n" for n in range(4))
+    where = rf"line 1: this line {what}\. Line {line} looks more like the header.*--skip-lines {line - 1}"
+
+    with pytest.raises(SourceError, match=where) as refused:
+        read_bytes(tmp_path, (text + rows).encode(), any_columns=True)
+
+    assert "source.header" not in str(refused.value)
+
+
+def test_a_record_that_holds_one_name_of_a_column_is_no_header(tmp_path):
+    file, records = read_bytes(tmp_path, b"Konto,Kanal\nA-1,email\nA-2,fax\nA-3,\n", any_columns=True)
+
+    assert (file.columns, len(records)) == (["Konto", "Kanal"], 3)
 
 
 def test_a_repeated_header_is_found_in_blocks_that_are_read_the_short_way_too(tmp_path):

@@ -3,6 +3,7 @@
 import datetime as dt
 import hashlib
 import os
+import struct
 from decimal import Decimal
 from pathlib import Path
 
@@ -276,14 +277,14 @@ def test_nanoseconds_that_wrapped_around_still_give_the_exact_fraction(moments):
 
 
 def test_int96_columns_are_read_beside_other_columns_and_in_any_batches(tmp_path):
-    days = pa.array([day * 86_400 * 10**6 for day in range(-200_000, 200_000, 4)], pa.timestamp("us"))
+    days = pa.array([day * 86_400 * 10**6 for day in range(-200_000, 180_000, 4)], pa.timestamp("us"))
     columns = {"when": days, "external_reference": [str(n) for n in range(len(days))], "metadata.x": days, "z": days}
     path = parquet_of(tmp_path, columns, row_group_size=30_000, **INT96)
 
     records = [cells(row) for _, batch in read(in_order([path]), 1 << 16) for row in batch.records.to_dicts()]
 
     first = dt.date(1970, 1, 1)
-    dates = [f"{first + dt.timedelta(days=day)}T00:00:00" for day in range(-200_000, 200_000, 4)]
+    dates = [f"{first + dt.timedelta(days=day)}T00:00:00" for day in range(-200_000, 180_000, 4)]
     assert records == [[date, str(n), date, date] for n, date in enumerate(dates)]
 
 
@@ -296,6 +297,28 @@ def test_an_int96_moment_that_has_no_text_is_refused_by_the_name_of_its_column(t
         f"{tmp_path}/customers.parquet: column 'metadata.x' holds a timestamp[ns] that cannot be written as text; "
         "nothing was sent. Write the column as text"
     )
+
+
+@pytest.mark.parametrize("day", [-25_567, 0, 20_787, 84_005])
+def test_an_int96_moment_that_may_be_a_time_of_day_below_zero_is_refused(tmp_path, day):
+    """Arrow takes the nanoseconds of the day for unsigned, and so finds a moment 584 years later."""
+    path = parquet_of(tmp_path, {"external_reference": ["a-1"], "metadata.x": pa.array([0], pa.timestamp("us"))}, compression="none", use_dictionary=False, **INT96)  # fmt: skip
+    stored = struct.pack("<qI", 0, 2_440_588)
+    content = path.read_bytes()
+    assert content.count(stored)
+    path.write_bytes(content.replace(stored, struct.pack("<qI", -1, 2_440_588 + day)))
+
+    assert "column 'metadata.x' holds a timestamp[ns] that cannot be written as text" in refusal_of(path)
+
+
+def test_a_footer_that_states_other_rows_than_its_row_groups_is_refused(tmp_path):
+    path = parquet_of(tmp_path, {"external_reference": [f"a-{n}" for n in range(47)]})
+    content = path.read_bytes()
+    # A compact field of 64 bits is zigzag: 47 is 94. The first in the footer is the number of all rows.
+    at = content.index(b"\x16\x5e\x19")
+    path.write_bytes(content[:at] + b"\x16\x00" + content[at + 2 :])
+
+    assert "its footer states 0 rows, and its row groups 47; nothing was sent" in refusal_of(path)
 
 
 KEPT = {

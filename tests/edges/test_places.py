@@ -114,6 +114,26 @@ def test_another_ledger_of_the_environment_beside_the_config_is_refused_naming_b
     assert "fault       ledger" in at_work("check", jobs / "job.yaml").stdout
 
 
+def test_a_ledger_in_the_working_folder_that_the_config_does_not_use_is_named_beside_the_one_it_does(jobs, at_work):
+    config = job(jobs, PLACES)
+    ledger_beside(at_work.folder, "sandbox")
+    both = (
+        jobs / ".pipeline" / "sandbox",
+        at_work.folder / ".pipeline" / "sandbox" / "ledger.sqlite",
+        "--home .pipeline",
+    )
+
+    planned = at_work("plan", jobs / "c.csv", *config)
+    run = at_work("run", jobs / "c.csv", *config, "--yes")
+    checked = at_work("check", jobs / "job.yaml").stdout
+
+    assert (planned.returncode, run.returncode) == (0, 0)
+    for said in (planned.stderr, run.stderr, checked):
+        assert [str(named) for named in both if str(named) not in " ".join(said.split())] == []
+    assert "Two ledgers" not in at_work("plan", jobs / "c.csv", *config, "--home", at_work.folder / "new").stderr
+    assert "Two ledgers" not in replace(at_work, folder=jobs)("plan", "c.csv", "--config", "job.yaml").stderr
+
+
 def test_the_option_or_the_key_decides_between_two_ledgers(jobs):
     ledger_beside(jobs, "sandbox")
     undecided, decided = load_config(Path(job(jobs)[1])), load_config(Path(job(jobs, PLACES)[1]))

@@ -24,6 +24,7 @@ from pipeline.sandbox.account import Rush, open_account
 from pipeline.sandbox.app import application
 from pipeline.sandbox.faults import NO_FAULTS, Dice, Mishap
 from pipeline.sandbox.store import Store
+from tests.conftest import environment_of_ours
 
 REPOSITORY = Path(__file__).parents[2]
 DAY = 24 * 60 * 60
@@ -1007,7 +1008,7 @@ def start_command(state: Path, faults: str = "Faults()") -> tuple[subprocess.Pop
     )
     process = subprocess.Popen(
         [sys.executable, "-c", code, str(state)],
-        cwd=REPOSITORY,
+        env=environment_of_ours(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -13,6 +13,7 @@ import pytest
 from pipeline.cli.commands import cli
 from pipeline.run_folder import RunFolder
 from pipeline.verbs import results
+from pipeline.verbs.places import destination_options
 from tests.conftest import REPOSITORY, Inside, customers_csv
 
 PLACES = ["--home", "my home", "--reports", "our $reports"]
@@ -158,6 +159,46 @@ def test_a_run_that_was_never_applied_is_suggested_to_be_applied(here):
     assert here(*by_resume).returncode == 0
 
 
+@pytest.mark.parametrize(
+    "command",
+    ["status", "apply latest", "resume latest", "report", "verify latest", "sign latest", "bundle latest", "reconcile"],
+)
+def test_where_there_are_no_runs_yet_every_command_suggests_how_to_make_one(here, command):
+    done = here(*command.split(), *PLACES)
+
+    words = only(done)
+    assert done.returncode == (0 if command == "status" else 4)
+    assert "no runs" in done.stderr
+    assert words[:2] == ["plan", "FILE"]
+    assert repeats(words, *PLACES)
+
+
+def test_a_stale_plan_suggests_to_make_it_again_as_it_was(here):
+    options = ["--limit", "2", "--where", "external_reference <> 'x y'", "--expect", "records=3"]
+    (here.folder / "job.yaml").write_text(CONFIG)
+    files = {"c.csv": ["--sandbox"], "day_2026-11-01.csv": ["--config", "job.yaml"]}
+    for file, destination in files.items():
+        here("plan", file, *destination, *options, *PLACES)
+        with (here.folder / file).open("a") as added:
+            added.write("\n")
+
+        words = only(here("apply", "latest", *PLACES))
+
+        assert sorted(words) == sorted(["plan", file, *destination, *options, *PLACES])
+        assert here(*words).returncode == 0
+
+
+def test_a_plan_of_another_environment_suggests_a_plan_for_the_one_that_was_given(here, outside):
+    here("plan", "c.csv", "--sandbox", *PLACES)
+    there = ["--base-url", outside.base_url, "--environment", "there", "--merchant", "m"]
+
+    words = only(here("apply", "latest", *there, *PLACES, environment=outside.environment))
+
+    assert words[:2] == ["plan", "c.csv"]
+    assert repeats(words, *there)
+    assert here(*words, environment=outside.environment).returncode == 0
+
+
 def test_a_page_that_is_gone_is_suggested_to_be_made(here):
     here("run", "c.csv", "--sandbox", "--yes", *PLACES)
     next((here.folder / "our $reports").glob("*/report.html")).unlink()
@@ -231,10 +272,29 @@ def test_a_page_suggests_commands_that_find_its_run(here):
     applied = [here(*words).returncode for words in of_plan[::-1]]
     of_run = commands_on(here)
 
+    assert {repeats(words, "--sandbox") for words in (*of_plan, *of_run) if words[0] != "sign"} == {True}
     assert [words[0] for words in of_plan] == ["apply", "sign"]
     assert {words[0] for words in of_run} == {"reconcile", "sign"}
     assert applied == [0, 0]
     assert {here(*words).returncode for words in of_run} == {0, 6}  # its reconciliation makes the evidence another one
+
+
+@pytest.mark.parametrize(
+    ("destination", "environment", "words"),
+    [
+        ("sandbox", ("sandbox", "sandbox", "test"), ["--sandbox"]),
+        ("http://127.0.0.1:9", ("sandbox", "sandbox", "test"), ["--base-url", "http://127.0.0.1:9"]),
+        (
+            "https://x.org",
+            ("e", "m", "live"),
+            ["--base-url", "https://x.org", "--environment", "e", "--merchant", "m", "--live"],
+        ),
+    ],
+)
+def test_a_command_outside_of_a_terminal_says_where_to_and_that_customers_are_real(destination, environment, words):
+    names = dict(zip(("name", "merchant", "mode"), environment, strict=True))
+
+    assert list(destination_options({"destination": destination, "environment": names})) == words
 
 
 def commands_on(pipeline: Inside) -> list[list[str]]:
@@ -305,6 +365,8 @@ def test_runs_shows_every_state_with_ids_that_can_be_copied_at_80_columns(here):
     here("run", "other.csv", "--sandbox", "--yes")
     here("plan", "day_2026-11-04.csv", "--sandbox")
     here("plan", "day_2026-11-01.csv", "--sandbox", "--expect", "records=4")
+    customers_csv(here.folder / "new.csv", 3, start=50)
+    here("run", "new.csv", "--sandbox", "--max-creates", "2", "--yes")
 
     shown = here("runs", environment={"COLUMNS": "80"}).stdout
 
@@ -312,10 +374,11 @@ def test_runs_shows_every_state_with_ids_that_can_be_copied_at_80_columns(here):
     ids = sorted(path.name for path in (here.folder / "reports").iterdir())
     assert [line for line in lines if not line.startswith(" ")] == ids
     assert [line.split(",")[0].strip() for line in lines if ", sandbox:" in line] == [
-        "interrupted", "finished (0)", "finished (0)", "planned", "stopped (3)",
+        "interrupted", "finished (0)", "finished (0)", "planned", "stopped (3)", "stopped (3)",
     ]  # fmt: skip
     assert "3 of 3 records were created" in shown
     assert "Stopped by TOTAL.RECORDS_DIFFER." in shown
+    assert "Stopped by THRESHOLD.MAX_CREATES: 3 creates, and 2 are allowed." in " ".join(shown.split())
     assert max(len(line) for line in lines if line.startswith(" ")) <= 80
 
 

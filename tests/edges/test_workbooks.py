@@ -579,6 +579,52 @@ def test_columns_of_a_sheet_are_named_by_the_rules_of_csv_files(tmp_path):
         read_all(sheet_of(path, [["Ref", " ref "], ["a-1", "b"]]), any_columns=True)
 
 
+def test_a_column_beyond_the_header_that_most_rows_fill_has_no_name_and_a_rarer_one_is_surplus(tmp_path):
+    rows = [["external_reference", "name"], ["a-1", "Ann", "x"], ["b-1", "Ben", "y", "z"], ["c-1", "Cat"]]
+    path = sheet_of(tmp_path / "b.xlsx", rows)
+
+    (file,) = in_order([path])
+    records = [row for batch in file.batches() for row in batch.records.to_dicts()]
+
+    assert file.columns == ["external_reference", "name", "column_3"]
+    assert [row["reason"] for row in records] == [None, "READ.TOO_MANY_FIELDS", None]
+    assert cells(records[0]) == ["a-1", "Ann", "x"]
+    assert [finding.alarm.value for finding in file.findings] == ["DOUBT.COLUMNS_WITHOUT_NAME"]
+
+
+@pytest.mark.parametrize("footer", [0, 1])
+def test_a_row_of_nothing_but_spaces_is_blank_as_in_a_csv_file(tmp_path, footer):
+    rows = [
+        [" "],
+        ["external_reference", "name"],
+        ["a-1", "Ann"],
+        [" ", "\t"],
+        ["b-1", "Ben"],
+        ["", " "],
+        ["Total"],
+        [" "],
+    ]
+    kept = rows if footer else rows[:-2]
+    book = sheet_of(tmp_path / "b.xlsx", kept)
+    text = tmp_path / "b.csv"
+    text.write_text("".join(",".join([*row, ""][:2]) + "\n" for row in kept), encoding="utf-8")
+
+    (sheet,), (file,) = (in_order([path], Declared(footer_lines=footer)) for path in (book, text))
+    found = [[row for batch in one.batches() for row in batch.records.to_dicts()] for one in (sheet, file)]
+
+    assert [cells(row) for row in found[0]] == [cells(row) for row in found[1]] == [["a-1", "Ann"], ["b-1", "Ben"]]
+    assert sheet.lines == file.lines
+
+
+def test_a_title_row_gets_one_advice(tmp_path):
+    for title in (["2026-11-30", "4711-0815", "2026-11-30"], ["Report", "of May"]):
+        path = sheet_of(tmp_path / "b.xlsx", [title, ["external_reference", "name", "phone"], ["a-1", "Ann", "x"]])
+        for any_columns in (True, False):
+            with pytest.raises(SourceError, match="Row 2 looks more like the header") as refused:
+                read_all(path, any_columns=any_columns)
+            assert "source.header" not in str(refused.value)
+
+
 def test_rows_with_empty_cells_at_their_end_are_evidence_for_the_header_above_them(tmp_path):
     names = ["Opened on", "Opened by", "Their Nr", "Remark", "Extra"]
     rows = [["2026-01-02", "Ann Lee", "4"], ["2026-01-03", "Ben Nkosi", "5", "x"], ["2026-01-04", "Cat Botha", "6"]]

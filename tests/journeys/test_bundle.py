@@ -12,9 +12,18 @@ import pytest
 
 from pipeline.run_folder import sealed
 from tests.conftest import REPOSITORY, Inside, running_sandbox
-from tests.journeys.test_report import PLANTED, everything_of, found_in, send_people, sent, write_customers
+from tests.journeys.test_report import (
+    PLANTED,
+    everything_of,
+    found_in,
+    send_people,
+    sent,
+    sent_alone,
+    sent_once,
+    write_customers,
+)
 
-__all__ = ["sent"]
+__all__ = ["sent", "sent_alone", "sent_once"]
 
 pytestmark = pytest.mark.xdist_group("bundle")  # one worker, so that one is made once
 
@@ -126,10 +135,11 @@ def test_nobody_who_can_guess_a_customer_can_try_whether_it_is_there(bundled):
     ("legacy_migration/debtors_export.csv", "legacy_migration.yaml"),
     ("nightly/new_customers_2026-11-22.csv", "nightly.yaml"),
 ])  # fmt: skip
-def test_the_evidence_of_each_sample_can_be_handed_on(pipeline, sample, config):
+def test_a_run_of_each_sample_holds_and_its_evidence_can_be_handed_on(pipeline, sample, config):
     said = ("--config", REPOSITORY / "configs" / config) if config else ()
     pipeline("run", REPOSITORY / "sample_data" / sample, "--sandbox", "--yes", *said)
 
+    assert pipeline("verify", pipeline.newest().name).returncode == 0
     made = pipeline("bundle", pipeline.newest().name)
 
     assert made.returncode == 0, made.stderr
@@ -170,8 +180,8 @@ def test_a_person_is_found_however_a_note_writes_it_and_let_stand_where_somebody
         assert pipeline("bundle", run, "--allow", "Zephyrine Quandt09", "--allow", "CANARY-09").returncode == 0
 
 
-def test_the_condition_of_a_wave_is_handed_on_without_its_literals(sent):
-    pipeline, outside = sent
+def test_the_condition_of_a_wave_is_handed_on_without_its_literals(sent_alone):
+    pipeline, outside = sent_alone
     write_customers(pipeline.folder / "w.csv", [["W-000001", "Wilhelmina Zorg", "", "", "ZAR", "5"]])
     done = pipeline(
         "run", "w.csv", "--where", "name = 'Wilhelmina Zorg'", "--base-url", outside.base_url, "--yes",

@@ -4,6 +4,15 @@ import pytest
 
 HEADER = "external_reference,name,email,phone,currency,balance,metadata.note"
 CARD, IBAN, IDENTITY = "4111 1111 1111 1111", "DE89 3704 0044 0532 0130 00", "8001015009087"
+#: Two metadata keys that SQL, which knows no case in names, takes for one.
+TWO_KEYS = """\
+environment: sandbox
+merchant: m
+address: sandbox
+mapping:
+  external_reference: ref
+  metadata: {plan: a, Plan: b}
+"""
 
 
 def doubts(inside, *rows, code=0):
@@ -48,6 +57,29 @@ def test_references_that_people_mistake_are_flagged_and_kept_apart(inside, pair)
         "DOUBT.REFERENCES_LOOK_ALIKE": "2 references in 1 group, all kept apart, such as c.csv:2 and c.csv:4"
     }
     assert inside.summary()["actions"]["create"] == 3
+
+
+def test_of_two_metadata_keys_that_differ_in_case_alone_each_is_named_as_it_is_written(inside):
+    (inside.folder / "job.yaml").write_text(TWO_KEYS)
+    (inside.folder / "c.csv").write_text(f"ref,a,b\nA,gold,{CARD}\nB,gold,N/A\nC,x,y\nC,x,z\n")
+    inside("plan", "c.csv", "--config", "job.yaml")
+
+    found = [finding["what"] for finding in inside.summary()["findings"]]
+
+    assert found == [
+        "metadata Plan: 1 of 4 values look like card numbers",
+        "metadata.Plan: 1 of 4 texts look like placeholders (NULL, N/A, - and the like): c.csv:3",
+    ]
+    assert inside.summary()["held_differs"] == {"metadata.Plan": 2}
+
+
+def test_a_key_that_differs_in_case_alone_is_compared_with_what_the_ledger_shows(inside):
+    (inside.folder / "job.yaml").write_text(TWO_KEYS)
+    for plan in ("red", "blue"):
+        (inside.folder / "c.csv").write_text(f"ref,a,b\nA,gold,{plan}\n")
+        inside("run", "c.csv", "--config", "job.yaml", "--yes")
+
+    assert inside.summary()["held_differs"] == {"metadata.Plan": 1}
 
 
 def test_metadata_that_looks_like_numbers_that_are_better_not_sent_is_told_with_its_share(inside):

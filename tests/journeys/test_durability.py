@@ -4,7 +4,6 @@ For every idempotency key: its intent was written to the journal, the journal wa
 first byte with that key leave.
 """
 
-import os
 import re
 import shutil
 import subprocess
@@ -12,7 +11,7 @@ import sys
 
 import pytest
 
-from tests.conftest import REPOSITORY, customers_csv
+from tests.conftest import customers_csv, environment_of_ours
 
 pytestmark = pytest.mark.skipif(
     shutil.which("strace") is None, reason="strace is not installed: the order cannot be seen"
@@ -46,7 +45,7 @@ def test_an_intent_is_on_the_disk_before_the_first_byte_of_its_request_leaves(
     ran = subprocess.run(
         ["strace", "-f", "-yy", "-s", "8192", "-e", _SEEN, "-o", log, sys.executable, "-c", program, "apply", pipeline.newest().name],
         cwd=pipeline.folder,
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY), **outside.environment},
+        env=environment_of_ours(outside.environment),
         capture_output=True,
         text=True,
         check=False,

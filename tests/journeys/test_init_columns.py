@@ -364,6 +364,18 @@ def test_a_file_without_records_is_guessed_from_by_our_own_names_alone():
     assert mapped(guessed(("Customer ID", "First Name"), [])) == {"external_reference": None}
 
 
+def test_a_column_that_is_called_by_a_metadata_key_keeps_it_and_one_too_long_is_told_to_be_renamed():
+    long = "metadata." + "a" * 41
+    guesses = guessed(
+        ("Customer ID", "metadata.due date", long, "Zone Nr"), [("A1", "5", "6", "7"), ("A2", "6", "7", "8")]
+    )
+
+    assert {one.field: one.value for one in guesses.metadata} == {
+        "due date": "metadata.due date", "a" * 40: long, "zone_nr": "Zone Nr",
+    }  # fmt: skip
+    assert [one.value for one in guesses.metadata if "renamed" in one.why] == [long]
+
+
 def test_what_was_declared_of_the_source_is_in_the_config(tmp_path: Path):
     file = tmp_path / "c.csv"
     file.write_text("Debtors of November\nref,zone\n1,a\n2,b\nTotal,2\n")

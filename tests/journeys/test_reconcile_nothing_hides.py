@@ -8,9 +8,18 @@ import polars as pl
 import pytest
 
 from tests.conftest import customers_csv, running_sandbox
-from tests.journeys.test_reconcile import EXPORT, LATER, export, figures, imported, reconcile
+from tests.journeys.test_reconcile import (
+    EXPORT,
+    LATER,
+    export,
+    figures,
+    imported,
+    imported_alone,
+    imported_once,
+    reconcile,
+)
 
-__all__ = ["imported"]
+__all__ = ["imported", "imported_alone", "imported_once"]
 
 TIMED = f"{EXPORT},changed_at"
 
@@ -251,8 +260,8 @@ def test_metadata_and_ids_that_an_export_does_not_state_are_said_to_be_not_compa
     assert "its side states no billing_id and no metadata.plan" in content["verdict"]
 
 
-def test_a_customer_that_was_there_before_with_other_content_is_told_and_no_clean_balance(imported):
-    pipeline, outside = imported
+def test_a_customer_that_was_there_before_with_other_content_is_told_and_no_clean_balance(imported_alone):
+    pipeline, outside = imported_alone
     there = ("--base-url", outside.base_url, "--yes")
     customers_csv(pipeline.folder / "more.csv", 1, start=4, balance=9)
     pipeline("run", "more.csv", *there, environment=outside.environment)
@@ -347,8 +356,8 @@ def test_a_billing_id_that_we_never_had_is_no_difference(imported):
 # -- metadata ------------------------------------------------------------------------------------------------------------
 
 
-def test_metadata_that_billing_has_lost_everywhere_differs(imported):
-    pipeline, outside = imported
+def test_metadata_that_billing_has_lost_everywhere_differs(imported_alone):
+    pipeline, outside = imported_alone
     for number in range(5):
         outside.change(f"ref-{number}", metadata={})
 
@@ -358,8 +367,8 @@ def test_metadata_that_billing_has_lost_everywhere_differs(imported):
 
 
 @pytest.mark.parametrize("key", ['x" INT; DROP TABLE expected; --', "Plan", "größe", "a'b"])
-def test_no_key_of_metadata_is_a_fault_of_ours(imported, key):
-    pipeline, outside = imported
+def test_no_key_of_metadata_is_a_fault_of_ours(imported_alone, key):
+    pipeline, outside = imported_alone
     outside.change("ref-1", metadata={"plan": "gold", key: "v"})
     by_look_up, _ = reconcile(pipeline, environment=outside.environment)
     rows = [{**one, "external_reference": name, f"metadata.{key}": "v"} for name, one in outside.customers().items()]
@@ -457,8 +466,8 @@ def test_a_sample_takes_the_place_of_no_reconciliation_of_everybody(imported):
 # -- which runs ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_run_that_was_killed_is_no_finished_one_to_anybody(imported):
-    pipeline, outside = imported
+def test_a_run_that_was_killed_is_no_finished_one_to_anybody(imported_alone):
+    pipeline, outside = imported_alone
     run = pipeline.newest()
     export(pipeline.folder, outside)
     (run / "unfinished.txt").write_text("as a kill leaves it")
@@ -530,10 +539,10 @@ def test_a_run_that_is_named_twice_is_taken_in_once(imported):
     assert (content["runs"], figures(content, "read")["ZAR"]["records"]) == ([run], 5)
 
 
-def test_a_run_that_fell_under_retention_is_left_out_and_named(imported):
+def test_a_run_that_fell_under_retention_is_left_out_and_named(imported_alone):
     import shutil
 
-    pipeline, outside = imported
+    pipeline, outside = imported_alone
     first = pipeline.newest()
     customers_csv(pipeline.folder / "more.csv", 1, start=9)
     pipeline("run", "more.csv", "--base-url", outside.base_url, "--yes", environment=outside.environment)

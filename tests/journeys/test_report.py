@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 from pipeline.run_search import all_runs
+from tests.conftest import Inside, running_sandbox
 from tests.properties.test_naughty_strings import OURS
 
 HEADER = "external_reference,name,email,phone,currency,balance"
@@ -32,9 +33,29 @@ def write_customers(path, rows, header=HEADER):
 
 
 @pytest.fixture
-def sent(pipeline, outside):
+def sent_alone(pipeline, outside):
+    """A run over twenty people, and a billing that the test may change."""
     send_people(pipeline, outside)
     return pipeline, outside
+
+
+@pytest.fixture(scope="module")
+def sent_once(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("sent")
+    with running_sandbox(folder / "billing.sqlite") as outside:
+        (folder / "place").mkdir()
+        send_people(Inside(folder / "place"), outside)
+        yield folder / "place", outside
+
+
+@pytest.fixture
+def sent(sent_once, tmp_path):
+    """The same in a billing that all tests share, and a copy of the folder that is the test's own."""
+    folder, outside = sent_once
+    before = outside.customers()
+    shutil.copytree(folder, tmp_path / "place")
+    yield Inside(tmp_path / "place"), outside
+    assert outside.customers() == before, "take sent_alone to change what billing holds"
 
 
 def send_people(pipeline, outside):
@@ -106,8 +127,8 @@ def test_a_report_that_shows_people_goes_where_somebody_says_and_never_into_the_
     assert len(found_in(everything_of(folder / "report.xlsx"))) > 60
 
 
-def test_the_same_person_has_the_same_token_in_every_report(sent):
-    pipeline, outside = sent
+def test_the_same_person_has_the_same_token_in_every_report(sent_alone):
+    pipeline, outside = sent_alone
     first = pipeline.summary()["reasons"]
     write_customers(pipeline.folder / "more.csv", [[*PLANTED[3], "ZAR", "x"]])
     pipeline("run", "more.csv", "--base-url", outside.base_url, "--yes", environment=outside.environment)
@@ -161,8 +182,8 @@ def test_libreoffice_opens_the_workbook_with_its_phones_intact_and_no_formula(pi
     assert found == [[row[1], row[3], row[5]] for row in rows]
 
 
-def test_an_open_row_grows_older_over_the_runs_until_it_is_mended(sent):
-    pipeline, outside = sent
+def test_an_open_row_grows_older_over_the_runs_until_it_is_mended(sent_alone):
+    pipeline, outside = sent_alone
     there = ("--base-url", outside.base_url, "--yes")
     first = pipeline.newest()
     write_customers(
@@ -310,9 +331,15 @@ def opened(browser):
     context.close()
 
 
-@pytest.fixture
-def naughty(pipeline, outside):
-    """A run, and a billing export, in which the strings that break programs are names, columns and cells; shown in full."""
+@pytest.fixture(scope="module")
+def naughty(browser, tmp_path_factory):
+    """Made where there is a browser for it: a run, and a billing export, in which the strings that break programs are names, columns and cells; shown in full."""
+    folder = tmp_path_factory.mktemp("naughty")
+    with running_sandbox(folder / "billing.sqlite") as outside:
+        return show_naughty_strings(Inside(folder), outside)
+
+
+def show_naughty_strings(pipeline, outside):
     strings = [text for text in OURS if "\x00" not in text]
     rows = [[f"N-{at}", "Plain", "", "", "ZAR", str(at)] for at in range(len(strings))]
     rows += [[f"E-{at}", "Plain", text, "", "ZAR", "1"] for at, text in enumerate(strings)]
@@ -393,8 +420,8 @@ def test_tables_filter_and_sort(naughty, opened):
 
 
 @in_a_browser
-def test_amounts_sort_within_their_currency_and_are_found_as_people_type_them(sent, opened):
-    pipeline, outside = sent
+def test_amounts_sort_within_their_currency_and_are_found_as_people_type_them(sent_alone, opened):
+    pipeline, outside = sent_alone
     rows = [[f"S-{at}", "A", "", "", code, amount] for at, (code, amount) in enumerate(
         [("KWD", "8647095"), ("ZAR", "-382453"), ("ZAR", "123456789"), ("JPY", "24097"), ("ZAR", "5")]
     )]  # fmt: skip
@@ -472,8 +499,8 @@ def contrast(one, other):
     return (brighter + 0.05) / (darker + 0.05)
 
 
-def test_a_month_counts_each_record_once_however_often_it_was_fed(sent):
-    pipeline, outside = sent
+def test_a_month_counts_each_record_once_however_often_it_was_fed(sent_alone):
+    pipeline, outside = sent_alone
     there = ("--base-url", outside.base_url, "--yes")
     first = pipeline.newest()
     rejected = (
@@ -504,8 +531,8 @@ def test_a_month_counts_each_record_once_however_often_it_was_fed(sent):
     assert found_in((folder / "report.html").read_text() + (folder / "summary.json").read_text()) == set()
 
 
-def test_a_month_in_which_only_rows_of_an_earlier_one_came_back_says_so(sent):
-    pipeline, outside = sent
+def test_a_month_in_which_only_rows_of_an_earlier_one_came_back_says_so(sent_alone):
+    pipeline, outside = sent_alone
     first = pipeline.newest()
     (pipeline.folder / "rejected.csv").write_text(
         (first / "rejected.csv").read_text().replace("not a number", "082 555 0003")
@@ -530,8 +557,8 @@ def test_a_span_without_a_run_is_told(sent):
     assert sent[0]("report", "--since", "2025-01-01", "--until", "2025-01-31").returncode == 4
 
 
-def test_control_totals_and_duplicates_stand_on_the_page_and_in_the_workbook(sent):
-    pipeline, outside = sent
+def test_control_totals_and_duplicates_stand_on_the_page_and_in_the_workbook(sent_alone):
+    pipeline, outside = sent_alone
     write_customers(pipeline.folder / "c.csv", [["A-1", "A", "", "", "ZAR", "100"], ["A-1", "A", "", "", "ZAR", "100"]])
     done = pipeline(
         "run", "c.csv", "--base-url", outside.base_url, "--yes", "--expect", "ZAR=2.00", "--expect", "records=2",

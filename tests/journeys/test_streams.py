@@ -190,7 +190,7 @@ def test_the_rest_of_a_file_that_was_taken_in_waves_is_no_repetition(stream):
 def test_an_alarm_that_is_none_is_refused_with_the_nearest(stream):
     result = stream("plan", "daily_2026-11-19.csv", "--accept", "STREAM.MISING_DAY")
 
-    assert result.returncode == 4
+    assert result.returncode == 2
     assert "did you mean STREAM.MISSING_DAY" in result.stderr
 
 
@@ -284,7 +284,7 @@ def test_what_is_expected_on_the_command_line_is_compared_in_minor_and_in_major_
     assert wrong.returncode == 3
     assert "STOPS: TOTAL.DIFFERS: --expect states 45.01 ZAR, the records come to 45.00 (-0.01 apart" in wrong.stdout
     faults = inside(*plan, "--expect", "ZAR=45.001", "--expect", "rows=1")
-    assert faults.returncode == 4
+    assert faults.returncode == 2
     assert "more decimals than its currency" in faults.stderr
     assert "'rows' is neither" in faults.stderr
 

@@ -143,6 +143,25 @@ def test_a_cell_that_was_to_be_mended_is_taken_as_it_came_and_named(there):
     assert {finding["code"] for finding in there.summary()["findings"]} == {"RETURN.CELLS_KEPT"}
 
 
+def test_a_mended_cell_is_not_named_where_a_text_like_it_came_back_as_it_was_in_its_column(there):
+    (there.folder / "yen.csv").write_text(
+        "external_reference,email,currency,balance\nA,a@b.org,JPY,500.00\nB,b@b.org,JPY,700.00\n"
+    )
+    there("plan", "yen.csv", "--sandbox")
+    path, rows = rejected(there)
+    rows[0]["balance"] = "500"
+    mended = path.with_name("mended.csv")
+    found = []
+    for second in ("700.00", "700"):
+        rows[1]["balance"] = second
+        mended.write_text(written(rows), encoding="utf-8")
+        there("plan", mended, "--sandbox")
+        found.append([finding["what"] for finding in there.summary()["findings"]])
+
+    assert found[0] == []
+    assert found[1][0].startswith("2 cells (columns: balance")
+
+
 def test_rows_whose_run_is_gone_are_taken_as_they_come_and_told(there):
     path, rows = rejected(there)
     there.folder.joinpath("mended.csv").write_text(written(rows), encoding="utf-8")

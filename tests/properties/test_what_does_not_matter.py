@@ -3,7 +3,6 @@
 import csv
 import itertools
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -20,9 +19,10 @@ from pipeline.outcomes import LISTS
 from pipeline.verbs.plan import plan_import
 from pipeline.verbs.references import load_references
 from tests.benches.planning.customers import write_customers, write_known
+from tests.conftest import environment_of_ours
 
 ENVIRONMENT = Environment("bench", "bench", "test", "loopback")
-ROWS = 600
+ROWS = 300
 #: What says when, where or how fast, and nothing about a record.
 OF_THE_RUN = {"run_id", "planned_at", "finished_at", "seconds", "profile", "files", "references"}
 
@@ -94,7 +94,7 @@ def test_the_number_of_threads_changes_nothing(place, as_usual, tmp_path):
 
     subprocess.run(
         [sys.executable, "-c", ON_ONE_CORE, "plan", *map(str, [*names, *words])], check=False, capture_output=True,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        env=environment_of_ours(),
     )  # fmt: skip
 
     (run,) = tmp_path.iterdir()

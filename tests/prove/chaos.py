@@ -1,4 +1,4 @@
-"""A proxy between the real process and the real sandbox that does to connections what networks do.
+"""A proxy between the command line and the real sandbox that does to connections what networks do.
 
 It delays, resets at any byte of the request or of the answer, hands on one byte at a time, goes silent with the
 connection open, and sends a request a second time. It reads HTTP/1.1 just far enough to know where a message ends.
@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from tests.conftest import Command, customers_csv, running_sandbox
+from tests.conftest import Inside, customers_csv, running_sandbox
 from tests.prove.kills import oracle
 
 RATES = {
@@ -46,7 +46,7 @@ def journey(seed: int, rows: int, *, silence: float = 2.0) -> Journey:
     """A run through a bad network, resumed once through a good one."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        pipeline = Command(folder)
+        pipeline = Inside(folder)
         customers_csv(folder / "customers.csv", rows)
         # On every other journey nothing but the client prevents a second customer.
         with running_sandbox(folder / "billing.sqlite", "--faults", f"uniqueness_off={seed % 2}") as outside:

@@ -10,16 +10,17 @@ import random
 import sqlite3
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from tests.conftest import Command, Outside, running_sandbox
+from tests.conftest import Inside, Outside, running_sandbox
 
 HEADER = ("external_reference", "name", "email", "phone", "currency", "balance", "metadata.tier")
 SCALES = {"ZAR": 100, "USD": 100, "JPY": 1, "KWD": 1000}
+STRETCH = 8  #: rows of one currency, so that balances can be moved by a row
 LATER = (datetime.now(UTC) + timedelta(hours=6)).isoformat(
     timespec="seconds"
 )  #: a time of change after any run of today
@@ -54,17 +55,17 @@ class Billing:
 
 
 def legacy(path: Path, dice: random.Random, count: int, prefix: str = "L") -> None:
-    """A file of so many customers, no two with the same amount, none with nothing."""
+    """A file of so many customers, no two with the same amount, none with nothing; each currency for some rows on end."""
     amounts = dice.sample(range(1_000, 50_000_000), count)
+    currencies = [currency for _ in range(0, count, STRETCH) for currency in [dice.choice(tuple(SCALES))] * STRETCH]
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(HEADER)
         for number, amount in enumerate(amounts):
-            currency = dice.choice(tuple(SCALES))
             person = f"{prefix.lower()}{number}"
             phone = f"+2782{number:07d}" if prefix == "L" else ""
             writer.writerow([
-                f"{prefix}-{number}", f"Person {person}", f"{person}@example.com", phone, currency,
+                f"{prefix}-{number}", f"Person {person}", f"{person}@example.com", phone, currencies[number],
                 amount * dice.choice((1, 1, 1, -1)), dice.choice(("gold", "silver")),
             ])  # fmt: skip
 
@@ -79,12 +80,14 @@ def plant(
         billing.planted[kind] += 1
 
 
-def _somebody(billing: Billing, dice: random.Random, width: int = 1) -> int:
-    """The place of customers that nothing was done to, side by side, with a clean one on either side."""
+def _somebody(
+    billing: Billing, dice: random.Random, width: int = 1, *, suits: Callable[[int], bool] = lambda _at: True
+) -> int:
+    """The place of customers that nothing was done to and that suit, side by side, with a clean one on either side."""
     for _ in range(10_000):
         at = dice.randrange(1, len(billing.customers) - width - 1)
         places = range(at - 1, at + width + 1)
-        if not billing.used.intersection(places):
+        if not billing.used.intersection(places) and suits(at):
             billing.used.update(places)
             return at
     raise ValueError("too many differences for so few customers")
@@ -133,12 +136,9 @@ def _plant_balance(billing: Billing, _kind: str, dice: random.Random, _: list[di
 
 
 def _plant_unit(billing: Billing, _kind: str, dice: random.Random, _: list[dict[str, Any]]) -> None:
-    while True:
-        at = _somebody(billing, dice)
-        customer = billing.customers[at]
-        if (scale := SCALES[customer["currency"]]) > 1:
-            break
-    customer["balance"] *= scale
+    customers = billing.customers
+    at = _somebody(billing, dice, suits=lambda at: SCALES[customers[at]["currency"]] > 1)
+    customers[at]["balance"] *= SCALES[customers[at]["currency"]]
     _found(billing, "balance_differs", at, "balance", "unit")
 
 
@@ -150,13 +150,12 @@ def _plant_sign(billing: Billing, _kind: str, dice: random.Random, _: list[dict[
 
 def _plant_shifted(billing: Billing, _kind: str, dice: random.Random, _: list[dict[str, Any]]) -> None:
     """Three rows in a row that hold each the balance of the one before."""
-    while True:
-        at = _somebody(billing, dice, 3)
-        rows = billing.customers[at - 1 : at + 3]
-        if len({row["currency"] for row in rows}) == 1:
-            break
-        billing.used.difference_update(range(at - 1, at + 4))
-    before = [row["balance"] for row in rows]
+
+    def in_one_currency(at: int) -> bool:
+        return len({row["currency"] for row in billing.customers[at - 1 : at + 3]}) == 1
+
+    at = _somebody(billing, dice, 3, suits=in_one_currency)
+    before = [row["balance"] for row in billing.customers[at - 1 : at + 3]]
     for place in range(3):
         billing.customers[at + place]["balance"] = before[place]
         _found(billing, "balance_differs", at + place, "balance", "shifted_rows")
@@ -225,7 +224,7 @@ def journey(seed: int, customers: int, differences: int, *, by_look_up: bool = F
     dice, kinds = random.Random(seed), BY_LOOK_UP if by_look_up else BY_EXPORT
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        pipeline = Command(folder)
+        pipeline = Inside(folder)
         with running_sandbox(folder / "billing.sqlite") as outside:
             _import_other_run(pipeline, outside, folder, differences)
             legacy(folder / "legacy.csv", dice, customers)
@@ -251,18 +250,18 @@ def journey(seed: int, customers: int, differences: int, *, by_look_up: bool = F
         return Journey(seed, customers, dict(billing.planted), faults)
 
 
-def _run(pipeline: Command, name: str, outside: Outside) -> None:
+def _run(pipeline: Inside, name: str, outside: Outside) -> None:
     done = pipeline("run", name, "--base-url", outside.base_url, "--yes", environment=outside.environment)
     if done.returncode != 0:
         raise AssertionError(done.stderr)
 
 
-def _import_other_run(pipeline: Command, outside: Outside, folder: Path, count: int) -> None:
+def _import_other_run(pipeline: Inside, outside: Outside, folder: Path, count: int) -> None:
     legacy(folder / "other.csv", random.Random(0), count, "O")
     _run(pipeline, "other.csv", outside)
 
 
-def _leave_in_doubt(pipeline: Command, outside: Outside, folder: Path) -> list[str]:
+def _leave_in_doubt(pipeline: Inside, outside: Outside, folder: Path) -> list[str]:
     """References of a run of which billing takes what it is sent and answers nothing, until the run gives up."""
     legacy(folder / "doubt.csv", random.Random(1), IN_DOUBT, "D")
     outside.faults(lost_reply=1.0)

@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 
 from pipeline.verbs.rehearsal import VARIABLE
-from tests.conftest import REPOSITORY, Command, Outside, customers_csv, running_sandbox
+from tests.conftest import Inside, Outside, customers_csv, environment_of_ours, running_sandbox
 from tests.prove.kills import oracle
 
 #: A program whose n-th COMMIT fails: before it takes effect, after it, or because the ledger is read-only from then on.
@@ -74,7 +74,7 @@ def journey(seed: int, kind: str, rows: int = 900) -> Journey:
     dice = random.Random(f"{kind} {seed}")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        pipeline = Command(folder)
+        pipeline = Inside(folder)
         customers_csv(folder / "customers.csv", rows)
         with running_sandbox(folder / "billing.sqlite", "--faults", "uniqueness_off=1") as outside:
             pipeline("plan", "customers.csv", "--base-url", outside.base_url, environment=outside.environment)
@@ -90,7 +90,7 @@ def journey(seed: int, kind: str, rows: int = 900) -> Journey:
             return Journey(seed, kind, nth, code, sent, faults)
 
 
-def _meet(kind: str, rows: int, pipeline: Command, outside: Outside, dice: random.Random) -> tuple[int, int]:
+def _meet(kind: str, rows: int, pipeline: Inside, outside: Outside, dice: random.Random) -> tuple[int, int]:
     """Apply the plan with the fault: at which byte or call it was, and the exit code."""
     apply, more, limit = [sys.executable, "-m", "pipeline"], {}, None
     if kind == "full":
@@ -110,7 +110,7 @@ def _meet(kind: str, rows: int, pipeline: Command, outside: Outside, dice: rando
     ran = subprocess.run(
         [*apply, "apply", pipeline.newest().name],
         cwd=pipeline.folder,
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY), **outside.environment, **more},
+        env=environment_of_ours({**outside.environment, **more}),
         preexec_fn=limit,
         capture_output=True,
         text=True,
@@ -126,7 +126,7 @@ def _wrong(kind: str, code: int) -> Iterator[str]:
         yield f"exit code {code}, not one of {sorted(allowed)}"
 
 
-def _damage_the_wal(pipeline: Command, kind: str, dice: random.Random) -> None:
+def _damage_the_wal(pipeline: Inside, kind: str, dice: random.Random) -> None:
     [wal] = pipeline.folder.glob(".pipeline/*/ledger.sqlite-wal")
     held = bytearray(wal.read_bytes())
     at = dice.randrange(len(held))

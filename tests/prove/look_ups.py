@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tests.conftest import Command, Outside, customers_csv, running_sandbox
+from tests.conftest import Inside, Outside, customers_csv, running_sandbox
 
 BLOCK, WORKERS = 256, 8  #: answers that are put on the disk together; requests under way
 
@@ -21,7 +21,7 @@ def block(told: tuple[int, int, float, int]) -> dict[str, Any]:
     seed, customers, per_second, kills = told
     dice = random.Random(seed)
     with tempfile.TemporaryDirectory() as folder, running_sandbox(Path(folder) / "billing.sqlite") as outside:
-        pipeline = Command(Path(folder))
+        pipeline = Inside(Path(folder))
         customers_csv(pipeline.folder / "customers.csv", customers)
         done = pipeline(
             "run", "customers.csv", "--base-url", outside.base_url, "--yes", environment=outside.environment
@@ -60,7 +60,7 @@ def _asked(outside: Outside) -> int:
     return int(outside.stats()["requests"]["retrieve"])
 
 
-def _until(pipeline: Command, outside: Outside, per_second: float, limit: int) -> float:
+def _until(pipeline: Inside, outside: Outside, per_second: float, limit: int) -> float:
     """Reconcile until so many look-ups were made, then kill it; how long it went on."""
     began = time.monotonic()
     process = pipeline.start(*_reconciling(per_second), environment=outside.environment)
@@ -71,7 +71,7 @@ def _until(pipeline: Command, outside: Outside, per_second: float, limit: int) -
     return time.monotonic() - began
 
 
-def _faults(pipeline: Command, done: Any, customers: int) -> Any:
+def _faults(pipeline: Inside, done: Any, customers: int) -> Any:
     if done.returncode != 0:
         yield f"exit code {done.returncode}: {done.stderr[-300:]}"
         return

@@ -18,10 +18,14 @@ class Rule(StrEnum):
     """Why a text of ours may differ from the second reader's."""
 
     ALONE = "the second reader lost the line at a quote that closes nowhere; the record alone is equal"
+    CONVERTED = (
+        "a moment of the old annotation alone, TIMESTAMP_MILLIS or TIMESTAMP_MICROS, is in UTC, as the format says"
+    )
     DATE = "a date or a time is ISO 8601, of a workbook to the second"
     ESCAPED = "_x000D_ in a workbook is the character that it names"
     FLOAT = "a float is another text of the same number"
     HEXADECIMAL = "bytes that are no text are hexadecimal"
+    INLINE = "the text of an inline cell that is stored as its value is read, which openpyxl does not look for"
     NAME = "a column name has no spaces around it and no line breaks"
     NO_TEXT = "a cell whose text cannot be known is named in brackets"
     POSITION = "a column without a name, or of a table without a header, is called by its position"
@@ -124,8 +128,13 @@ def _to_the_second(moment: dt.datetime) -> dt.datetime:
     return (moment + _HALF).replace(microsecond=0)
 
 
-def of_parquet(ours: str, value: Any, dtype: pa.DataType) -> Verdict:
-    """Whether our text says what DuckDB or pyarrow gives of a value of this type."""
+def of_parquet(ours: str, value: Any, dtype: pa.DataType, *, is_converted: bool = False) -> Verdict:
+    """Whether our text says what DuckDB or pyarrow gives of a value of this type.
+
+    `is_converted`: the file states the type by the old annotation alone.
+    """
+    if is_converted and isinstance(value, dt.datetime) and value.tzinfo is None:
+        return _microseconds(ours) == _microseconds(f"{value.isoformat()}Z") and Rule.CONVERTED
     match value:
         case None:
             return not ours

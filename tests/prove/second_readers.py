@@ -24,6 +24,7 @@ from pipeline.sources import GIVEN, Declared, in_order
 from tests.prove.same_text import Rule, Verdict, of_name, of_parquet, of_workbook
 
 MOST_CELLS = 2_000_000  #: of one file; what lies behind is not compared
+_MOST_SPANNED = 5 * MOST_CELLS  #: of a sheet, empty ones included
 _MOST_NAMED = 20  #: differences of one file that are named one by one
 _SHOWN = 40  #: characters of a text that a message repeats
 _ANY_SIZE = 1 << 30
@@ -117,7 +118,7 @@ def _rows(records: pl.DataFrame, found: Comparison) -> Iterator[_Row]:
 
 
 def _positions(columns: Sequence[str], names: Sequence[Any]) -> list[int]:
-    """Where each column of ours is in the file: the same place, or by name where some of them are not read."""
+    """Where each column of ours is in a Parquet file: the same place, or by name where some of them are not read."""
     if len(columns) == len(names):
         return list(range(len(names)))
     plain = [str(name).strip() for name in names]
@@ -133,8 +134,8 @@ def _compare_csv(file: Any, rows: list[_Row], found: Comparison, is_whole: bool)
     header = next((one for one in records if not one.is_blank), None)
     if header is None:
         raise NotCompared("the csv module finds no header")
-    names = header.cells or []
-    at = _positions(file.columns, names)
+    names = (header.cells or []) + [""] * len(file.header)  # without a header its first record may be a short one
+    at = [file.header.index(name) for name in file.columns]
     for ours, place in zip(file.columns, at, strict=True):
         found.take(header.line, place + 1, ours, names[place], of_name(ours, names[place], place))
     starts = {one.line: one for one in records if one.cells is not None}
@@ -207,13 +208,14 @@ def _csv_records(lines: Sequence[str], file: Any) -> Iterator[_Record]:
 
 def _compare_workbook(file: Any, rows: list[_Row], found: Comparison, is_whole: bool) -> None:
     table = _openpyxl_rows(file)
-    filled = [number for number, cells in table.items() if any(cell.value not in {None, ""} for cell in cells)]
+    filled = [number for number, cells in table.items() if not all(map(_is_blank, cells))]
     if not filled:
         raise NotCompared("openpyxl finds no cell that is filled")
     names = [cell.value for cell in table[filled[0]]]
     while names[-1] in {None, ""}:
         names.pop()
-    at = _positions(file.columns, names)
+    names += [""] * (len(file.header) - len(names))
+    at = [file.header.index(name) for name in file.columns]
     for ours, place in zip(file.columns, at, strict=True):
         found.take(
             filled[0],
@@ -226,11 +228,19 @@ def _compare_workbook(file: Any, rows: list[_Row], found: Comparison, is_whole: 
     for row in rows:
         cells = table.get(row.line, ())
         for ours, place in zip(row.cells or (), at, strict=row.cells is not None):
-            value, code = (cells[place].value, cells[place].number_format) if place < len(cells) else (None, "General")
-            found.take(row.line, place + 1, ours, value, of_workbook(ours, value, code))
+            cell = cells[place] if place < len(cells) else None
+            value, code = (cell.value, cell.number_format) if cell else (None, "General")
+            # openpyxl looks for the text of such a cell in one place alone, and keeps its type where it finds none.
+            is_inline = value is None and cell is not None and cell.data_type == "inlineStr"
+            verdict = Rule.INLINE if is_inline and ours else of_workbook(ours, value, code)
+            found.take(row.line, place + 1, ours, value, verdict)
     if is_whole:
         for number in sorted({*filled[1:]} - {row.line for row in rows}):
             found.differ(number, "a row of the second reader that ours does not have")
+
+
+def _is_blank(cell: Any) -> bool:
+    return cell.value is None or (isinstance(cell.value, str) and not cell.value.strip(" \t"))
 
 
 def sheets_of(path: Path) -> list[str | None]:
@@ -244,18 +254,22 @@ def sheets_of(path: Path) -> list[str | None]:
 
 def _openpyxl_rows(file: Any) -> dict[int, tuple[Any, ...]]:
     try:
-        book = openpyxl.load_workbook(file.path, data_only=True)
-        return dict(enumerate(book[file.sheet].iter_rows(), start=1))
+        sheet = openpyxl.load_workbook(file.path, data_only=True)[file.sheet]
     except Exception as error:
         # openpyxl raises whatever a file makes it stumble over.
         raise NotCompared(f"openpyxl: {type(error).__name__}") from error
+    if sheet.max_row * sheet.max_column > _MOST_SPANNED:
+        raise NotCompared("openpyxl makes a cell of each empty place, and these are too many")
+    return dict(enumerate(sheet.iter_rows(), start=1))
 
 
 # --- Parquet
 
 
 def _compare_parquet(file: Any, rows: list[_Row], found: Comparison, is_whole: bool) -> None:
-    schema = parquet.ParquetFile(file.path).schema_arrow
+    content = parquet.ParquetFile(file.path)
+    schema, leaves = content.schema_arrow, map(content.schema.column, range(len(content.schema)))
+    converted = {leaf.path for leaf in leaves if "is_from_converted_type=true" in str(leaf.logical_type)}
     types, at = schema.types, _positions(file.columns, schema.names)
     columns = _parquet_columns(file.path, len(rows), types)
     if is_whole and columns and len(columns[0]) != len(rows):
@@ -264,7 +278,8 @@ def _compare_parquet(file: Any, rows: list[_Row], found: Comparison, is_whole: b
     for index, row in enumerate(rows):
         for place, ours in zip(at, row.cells or (), strict=row.cells is not None):
             value = columns[place][index]
-            found.take(row.line, place + 1, ours, value, of_parquet(ours, value, types[place]))
+            verdict = of_parquet(ours, value, types[place], is_converted=schema.names[place] in converted)
+            found.take(row.line, place + 1, ours, value, verdict)
 
 
 def _parquet_columns(path: Path, count: int, types: Sequence[pa.DataType]) -> list[Sequence[Any]]:

@@ -23,7 +23,7 @@ from pipeline import files
 from pipeline.ledger import Ledger
 from pipeline.run_folder import RunFolder
 from pipeline.verbs import crosswalk, results
-from tests.conftest import HEADER, REPOSITORY, Inside, Outside, running_sandbox
+from tests.conftest import HEADER, Inside, Outside, environment_of_ours, running_sandbox
 
 FULL = OSError(errno.ENOSPC, "No space left on device")
 #: Errors of a step, each with the exit code of the command that meets it.
@@ -208,7 +208,7 @@ def _killed(nth: int, command: list[str], pipeline: Inside, outside: Outside) ->
     process = subprocess.run(
         [sys.executable, "-c", DYING, *command],
         cwd=pipeline.folder,
-        env={"PYTHONPATH": str(REPOSITORY), "NTH": str(nth), **outside.environment},
+        env=environment_of_ours({"NTH": str(nth), **outside.environment}),
         capture_output=True,
         timeout=600,
         check=False,

@@ -3,12 +3,15 @@
 import datetime as dt
 import json
 import time
+import zipfile
 from decimal import Decimal
 from pathlib import Path
 
+import openpyxl
 import polars as pl
 import pyarrow as pa
 import pytest
+import xlsxwriter
 
 from pipeline.sources import Declared
 from tests.prove import corpora
@@ -64,6 +67,20 @@ def test_records_behind_an_open_quote_are_compared_alone(tmp_path):
     assert found.unreadable == {"READ.UNCLOSED_QUOTE": 1}
 
 
+def test_an_inline_text_that_is_stored_as_a_value_has_a_rule(tmp_path):
+    with xlsxwriter.Workbook(tmp_path / "a.xlsx", {"constant_memory": True}) as book:
+        sheet = book.add_worksheet()
+        for at, row in enumerate((["external_reference", "name"], ["a-1", "Ann"])):
+            sheet.write_row(at, 0, row)
+    with zipfile.ZipFile(tmp_path / "a.xlsx") as old, zipfile.ZipFile(tmp_path / "b.xlsx", "w") as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name).replace(b"<is><t>Ann</t></is>", b"<v>Ann</v>"))
+
+    found = compare(tmp_path / "b.xlsx")
+
+    assert (found.rules, found.unexplained) == ({"INLINE": 1}, [])
+
+
 @pytest.mark.parametrize(
     ("ours", "value"),
     [("(1,234.50)", 1234.5), ("1234.50", -1234.5), ("123", "00123"), ("46000", dt.datetime(2025, 12, 9)), ("", 0), ("x", None), ("1", True)],  # noqa: DTZ001
@@ -101,6 +118,14 @@ def test_a_text_that_its_format_shows_has_a_rule_where_its_digits_are_those_of_t
         assert of_workbook(ours, value, code) is False
 
 
+def test_a_moment_of_the_old_annotation_alone_is_in_utc():
+    value, dtype = dt.datetime(2026, 11, 22, 5, 30), pa.timestamp("us", "UTC")  # noqa: DTZ001
+
+    assert of_parquet("2026-11-22T05:30:00Z", value, dtype, is_converted=True) is Rule.CONVERTED
+    assert of_parquet("2026-11-22T05:30:00", value, dtype, is_converted=True) is False
+    assert of_parquet("2026-11-22T05:30:00Z", value, dtype) is False
+
+
 @pytest.mark.parametrize(
     ("ours", "value"),
     [("2.4E+2", Decimal(240)), ("0.10000001", 0.1), ("ff", b"\xfe"), ("[", ["a"]), ("2026-11-22T05:30:01", dt.datetime(2026, 11, 22, 5, 30)), ("5s", dt.timedelta(seconds=6))],  # noqa: DTZ001
@@ -115,17 +140,25 @@ def test_every_command_runs_on_a_file_of_a_folder_and_the_table_counts_them(tmp_
     (folder / "customers.csv").write_text("Konto;Betrag\nA-1;5\nA-2;7\n", encoding="utf-8")
     (folder / "same.csv").write_text("Konto;Betrag\nA-1;5\nA-2;7\n", encoding="utf-8")
     (folder / "old.xls").write_bytes(b"\xd0\xcf\x11\xe0")
+    book = openpyxl.Workbook()
+    for row in (["Konto", "Name"], ["A-1", "Ann"]):
+        book["Sheet"].append(row)
+    book.create_sheet("Notes", 0)
+    book.save(folder / "sheets.xlsx")
     results = tmp_path / "results.jsonl"
 
     for _ in range(2):
         corpora.run_folders([folder], results, 5, 1, 60)
 
     lines = [json.loads(line) for line in results.read_text().splitlines()]
-    assert [line["file"] for line in lines] == ["customers.csv", "old.xls"]
+    assert [line["file"] for line in lines] == ["customers.csv", "old.xls", "sheets.xlsx"]
     assert {step: one["exit_code"] for step, one in lines[0]["commands"].items()} == {"inspect": 0, "init": 0, "fill": 0, "plan": 0}  # fmt: skip
+    assert [one["exit_code"] for one in lines[2]["commands"].values()] == [
+        0
+    ] * 5  # the first sheet with a filled row is read
     assert list(corpora.broken(lines)) == []
     assert "| project | csv | 1 | 1 | 0 | 1 | 0 | 0 | 0 |" in corpora.table(lines)
-    assert "| project | workbook | 1 | 0 | 1 | 0 | 0 | 0 | 0 |" in corpora.table(lines)
+    assert "| project | workbook | 2 | 1 | 1 | 1 | 0 | 0 | 0 |" in corpora.table(lines)
 
 
 def test_a_process_ends_at_its_limit_and_the_limit_is_named(tmp_path):

@@ -11,13 +11,13 @@ from pipeline.customer import Environment
 from pipeline.errors import ConfigError
 from pipeline.ledger import Ledger
 from pipeline.verbs.rehearsal import VARIABLE, rehearsed
-from tests.benches.at_scale import measured
+from tests.benches import at_scale
 from tests.benches.planning import __main__ as planning
 from tests.benches.planning import growth, kinds
 from tests.prove import chaos, differences, disk, look_ups, machine, mutants, poison, simulation, statements, verified
 from tests.prove.kills import journey
 
-SEEDS, BLOCK = 300, 50
+SEEDS, BLOCK = 200, 50
 
 
 @pytest.mark.parametrize("first", range(0, SEEDS, BLOCK))
@@ -39,7 +39,7 @@ def test_the_same_seed_is_the_same_run():
 
 def test_without_the_unique_reference_nobody_is_created_twice_either():
     failed = {
-        seed: verdict.faults for seed in range(60) if (verdict := simulation.run(mutants.survivable(seed))).faults
+        seed: verdict.faults for seed in range(40) if (verdict := simulation.run(mutants.survivable(seed))).faults
     }
 
     assert failed == {}
@@ -131,7 +131,15 @@ def test_a_bad_network_between_us_and_billing_makes_nobody_twice(seed):
 
 @pytest.mark.parametrize(("seed", "by_look_up"), [(1, False), (2, True)])
 def test_every_planted_difference_is_found_under_its_name_and_nothing_besides(seed, by_look_up):
-    assert differences.journey(seed, 400, 51, by_look_up=by_look_up).faults == []
+    assert differences.journey(seed, 250, 51, by_look_up=by_look_up).faults == []
+
+
+def test_a_difference_for_which_no_rows_suit_is_refused_and_not_sought_for_ever():
+    """Shifted rows need four neighbours in one currency."""
+    rows = [{"external_reference": f"L-{n}", "currency": "ZAR" if n % 2 else "USD", "balance": n} for n in range(50)]
+
+    with pytest.raises(ValueError, match="too many differences for so few customers"):
+        differences.plant(differences.Billing(rows), ("shifted",), 1, random.Random(1), [])
 
 
 def test_look_ups_that_are_killed_go_on_where_they_were():
@@ -178,8 +186,10 @@ def test_a_kill_point_is_refused_with_a_live_key_and_away_from_this_machine(tmp_
                 rehearsed(ledger, print, here, {VARIABLE: wrong})
 
 
-def test_what_half_a_run_left_is_gone_on_with_and_looked_at_meanwhile(tmp_path):
-    found = measured(tmp_path / "some", 500, 2_000)
+def test_what_half_a_run_left_is_gone_on_with_and_looked_at_meanwhile(tmp_path, monkeypatch):
+    monkeypatch.setattr(at_scale, "TRIES", 1)
+
+    found = at_scale.measured(tmp_path / "some", 500, 2_000)
 
     assert all(found[name] > 0 for name in ("resume", "status", "trace", "plan", "page_bytes", "resume_peak_bytes"))
 
@@ -192,7 +202,7 @@ def files(tmp_path_factory):
 
 @pytest.mark.xdist_group("benches of planning")
 def test_a_plan_and_the_same_work_by_hand_differ_in_nothing_that_has_no_name(tmp_path, files):
-    assert planning.bench(files, rows=2_000, known=1_000, rounds=1, results=tmp_path) == 0
+    assert planning.bench(files, rows=1_000, known=1_000, rounds=1, results=tmp_path) == 0
 
     table = (tmp_path / "planning.md").read_text()
     assert "by hand only; here READ." in table
@@ -201,12 +211,12 @@ def test_a_plan_and_the_same_work_by_hand_differ_in_nothing_that_has_no_name(tmp
 
 @pytest.mark.xdist_group("benches of planning")
 def test_growth_is_told_and_drawn(tmp_path, files, monkeypatch):
-    rows = ["--rows", "0.001", "0.002", "--known", "0.001"]
+    rows = ["--rows", "0.001", "--known", "0.001"]
     monkeypatch.setattr("sys.argv", ["growth", *rows, "--folder", str(files), "--results", str(tmp_path)])
 
     assert growth.main() == 0
 
-    assert "| 2,000 | 1,000 |" in (tmp_path / "growth.md").read_text()
+    assert "| 1,000 | 1,000 |" in (tmp_path / "growth.md").read_text()
     assert (tmp_path / "growth.svg").read_text().startswith("<?xml")
 
 

@@ -218,10 +218,21 @@ def test_cents_and_units_may_be_mixed_where_a_column_tells_them_apart():
         "",
         "",
         "VALIDATE.BALANCE_NOT_WHOLE:balance",
-        "MAP.VALUE_UNLISTED:balance",
+        "MAP.VALUE_UNLISTED:FLAG",
         "",
-        "MAP.VALUE_UNLISTED:balance",
+        "MAP.VALUE_UNLISTED:FLAG",
     ]
+
+
+def test_a_mark_in_a_column_of_its_own_is_named_by_that_column_and_one_in_the_amount_by_the_amount():
+    marks = {"debit": ["D"], "credit": ["C"]}
+    apart = layout(
+        currency={"value": "ZAR"}, balance={"column": "B", "unit": "minor", "marks": {**marks, "column": "a: b"}}
+    )
+    within = layout(currency={"value": "ZAR"}, balance={"column": "B", "unit": "minor", "marks": marks})
+
+    assert customers(apart, {"B": "1", "a: b": "X"})["reasons"].to_list() == [["MAP.VALUE_UNLISTED:a: b"]]
+    assert customers(within, {"B": "1 X"})["reasons"].to_list() == [["MAP.VALUE_UNLISTED:balance"]]
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,14 @@ def test_without_such_a_column_the_mix_alone_is_the_warning(rows):
     assert doubts(rows) == [f"{len(rows) // 2} whole amounts beside {len(rows) // 2} with decimals"]
 
 
+def test_the_point_of_a_word_is_no_decimal_mark():
+    whole = [("Rs. 500", "R"), ("Rs.500", "R"), ("kr. 12", "R"), ("500 Fr.", "R")]
+    decimal = [("Rs. 5.50", "R"), ("Rs.5.50", "R"), (".50", "R"), ("-.50", "R")]
+
+    assert doubts(whole, decimal_mark=".", sides=("DEBIT",)) == []
+    assert doubts(whole + decimal, decimal_mark=".", sides=("DEBIT",)) == ["4 whole amounts beside 4 with decimals"]
+
+
 @pytest.mark.parametrize(
     "rows",
     [

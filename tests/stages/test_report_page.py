@@ -258,6 +258,34 @@ def test_the_total_over_all_fates_is_held_against_the_records_read():
     assert "✕ 11 records were read" in Page(rendered(lost)).text
 
 
+@pytest.mark.parametrize(("longest", "is_resumed"), [(0.7, False), (90.0, True)])
+def test_waits_that_are_longer_than_the_last_attempt_are_explained(longest, is_resumed):
+    waited = {"p50": 0.1, "p95": 0.2, "p99": 0.3, "most": longest}
+    pace = {
+        "from": "2026-11-22T06:00:00+00:00",
+        "span_seconds": 1,
+        "settled": 7,
+        "per_second": 7.0,
+        "waited": waited,
+        "spans": [{"after": 0, "settled": 7, "p50": 0.1, "p95": 0.2}],
+    }
+    submit = {"seconds": 0.75, "rows": 7, "peak_bytes": None}
+
+    page = Page(rendered(content(pace=pace, profile={"submit": submit}))).text
+
+    assert ("Submit counts only the time since the last resume" in page) is is_resumed
+
+
+def test_amounts_on_a_page_have_one_minus_sign_totals_and_changes_alike():
+    bridge = [step("read", -770_000, is_total=True, records=-3), step("invalid", -191_758, records=-2)]
+
+    page = rendered(content(bridge=bridge))
+
+    assert "-7,700.00" in page
+    assert "-1,917.58" in page
+    assert "\u2212" not in page
+
+
 def test_the_links_name_every_file_of_the_run():
     links = {attributes["href"] for attributes in Page(rendered(content())).all("a")}
 

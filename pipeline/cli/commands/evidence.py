@@ -7,7 +7,6 @@ import click
 
 from pipeline.cli import options
 from pipeline.cli.printing import say, show_json, show_line, show_reconciliation, show_verdict
-from pipeline.errors import RunNotFound
 
 inputs_at = click.option(
     "--inputs",
@@ -148,7 +147,7 @@ def report(**given: Any) -> int:
     from pipeline.reporting import since_then
     from pipeline.verbs.report.period import report_period
     from pipeline.verbs.report.run import make_report
-    from pipeline.verbs.status import newest_run
+    from pipeline.verbs.status import LATEST
 
     settings = options.places_of(given)
     pii = Pii(given["pii"])
@@ -163,10 +162,7 @@ def report(**given: Any) -> int:
         else:
             show_line(f"{content['verdict']} ({folder.path / 'report.html'})")
         return int(content["exit_code"])
-    run = given["run_id"] or getattr(newest_run(settings.reports), "run_id", None)
-    if run is None:
-        raise RunNotFound(f"{settings.reports}: there is no run to report")
-    paths, content = make_report(run, settings, pii=pii, output=given["output"])
+    paths, content = make_report(given["run_id"] or LATEST, settings, pii=pii, output=given["output"])
     if given["as_json"]:
         show_json(content)
     else:

@@ -10,6 +10,7 @@ from pipeline.cli.printing import say, show_json, show_plan, show_profile, show_
 from pipeline.cli.suggestions import suggested
 
 if TYPE_CHECKING:
+    from pipeline.config import Settings
     from pipeline.verbs.results import Report
     from pipeline.verbs.status import RunFolder
 
@@ -37,6 +38,7 @@ def run(**given: Any) -> int:
         options.target(place, options.naming(place, given, config), settings.home) as target,
         watching(quiet=given["as_json"]) as watch,
     ):
+        _warn_of_unused_ledger(settings, target.environment.name)
         report = run_import(
             list(given["files"]), settings, target, approve=options.approval(given), stopping=stopping, watch=watch
         )
@@ -63,6 +65,7 @@ def plan(**given: Any) -> int:
     place = options.where(given, config) or "sandbox"
     settings = options.settings(given, config, destination=place)
     environment = environment_from(place, options.naming(place, given, config))
+    _warn_of_unused_ledger(settings, environment.name)
     with options.stoppable() as stopping, watching(quiet=given["as_json"]) as watch:
         planned = plan_import(list(given["files"]), settings, environment, stopping=stopping, watch=watch)
     if given["as_json"]:
@@ -116,6 +119,11 @@ def resume(**given: Any) -> int:
         say("nothing to resume")
         return 0
     return _apply(resume_run, folder, given)
+
+
+def _warn_of_unused_ledger(settings: "Settings", environment: str) -> None:
+    if warning := settings.unused_ledger(environment):
+        say(f"Warning: {warning}")
 
 
 def _apply(verb: Any, folder: "RunFolder", given: dict[str, Any]) -> int:

@@ -8,6 +8,7 @@ import click
 from pipeline.cli import options
 from pipeline.cli.printing import say, show_inspection, show_json
 from pipeline.cli.printing_runs import show_explained, show_life, show_status, show_statuses
+from pipeline.cli.suggestions import suggested
 
 
 @click.command()
@@ -46,7 +47,7 @@ def status(**given: Any) -> int:
     settings = options.places_of(given)
     folder = find_run(settings.reports, settings.home, given["run_id"])
     if folder is None:
-        say(f"no runs in {settings.reports}")
+        say(f"no runs in {settings.reports}; to make one: {suggested('plan', 'FILE')}")
         return 0
     found = status_of(folder, settings.home, since=True)
     if given["as_json"]:

@@ -74,6 +74,7 @@ def render_run(content: dict[str, Any], beside: Beside | None = None) -> str:
         label_of=label_of,
         pace=paced,
         pace_chart=pace_chart(paced) if paced else None,
+        submitted_again=_submitted_again(content),
         rate=rate,
         exit_meaning=EXIT_CODES.get(content["exit_code"], "see the documentation of exit codes"),
         fates=[(fate, content["fates"][fate.value], list_of(fate)) for fate in Fate],
@@ -98,6 +99,12 @@ def render_run(content: dict[str, Any], beside: Beside | None = None) -> str:
         currency_label=currency_label,
         has_minor_unit=has_minor_unit,
     )
+
+
+def _submitted_again(content: dict[str, Any]) -> bool:
+    """Whether a create waited longer than the last attempt to submit took, so that it was begun by an earlier attempt."""
+    paced, last = content.get("pace"), content["profile"].get("submit")
+    return bool(paced and last and paced["waited"]["most"] > last["seconds"])
 
 
 def _by_list(fates: Mapping[str, int]) -> dict[str, int]:

@@ -12,7 +12,7 @@ import polars as pl
 
 from pipeline import __version__
 from pipeline.config import Settings, Target
-from pipeline.errors import ConfigError
+from pipeline.errors import OptionRefused
 from pipeline.files import write_bytes
 from pipeline.ledger import Ledger
 from pipeline.masking import Pii
@@ -132,16 +132,17 @@ def reconcile(
 
 
 def legacy_from(totals: Sequence[str], because: Sequence[str]) -> Legacy:
-    """`ZAR=1234567` (minor units), `ZAR=12345.67` or `records=2000`, and `ZAR=why it does not come out`; raise ConfigError."""
+    """`ZAR=1234567` (minor units), `ZAR=12345.67` or `records=2000`, and `ZAR=why it does not come out`; raise OptionRefused."""
     stated = parse_expected(totals, "--legacy-total")
     if twice := sorted({one.what for one in stated if [other.what for other in stated].count(one.what) > 1}):
-        raise ConfigError(f"--legacy-total {', '.join(twice)}: stated more than once")
+        raise OptionRefused([(f"--legacy-total {', '.join(twice)}", "stated more than once")])
     pairs = [(code.strip(), text.strip()) for code, _, text in (told.partition("=") for told in because)]
     if wrong := [told for told, pair in zip(because, pairs, strict=True) if not all(pair)]:
-        raise ConfigError(
-            f"--because {wrong[0]}: CODE=TEXT is expected, such as ZAR=two accounts were written off by hand;"
+        expected = (
+            "CODE=TEXT is expected, such as ZAR=two accounts were written off by hand;"
             f" CODE is a currency or {RECORDS} of a legacy total, or residual.ZAR for a residual"
         )
+        raise OptionRefused([(f"--because {wrong[0]}", expected)])
     return Legacy({one.what: int(one.value) for one in stated}, dict(pairs))
 
 

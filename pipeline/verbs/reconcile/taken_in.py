@@ -9,7 +9,7 @@ from pipeline.errors import ConfigError, RunNotFound
 from pipeline.ledger import Ledger
 from pipeline.outcomes import LISTS
 from pipeline.run_folder import RunFolder
-from pipeline.run_search import all_runs, find_run_folder
+from pipeline.run_search import all_runs, find_run_folder, no_runs_yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +31,11 @@ def runs_to_reconcile(reports: Path, home: Path, run_ids: Sequence[str] = (), si
         if faults := [f"run {run.run_id} {why}" for run in runs if (why := _unfit(run, home))]:
             raise RunNotFound("; ".join(faults), suggests=_next_for(runs, home))
         return _of_one_environment(TakenIn(runs))
+    if not (runs := all_runs(reports)):
+        raise no_runs_yet(reports)
     first = day_of(since).strftime("%Y%m%d") if since is not None else ""
     fit, left_out = list[RunFolder](), dict[str, str]()
-    for run in all_runs(reports):
+    for run in runs:
         if run.run_id[:8] < first:
             continue
         why = _unfit(run, home)

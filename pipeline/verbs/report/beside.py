@@ -1,7 +1,7 @@
 """What stands on a report beside the run's own summary: gathered from the folders of the run and of its reconciliation."""
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from pipeline.masking import Pii, shown
 from pipeline.reporting import Beside, ages, differences_shown, shown_as, with_examples, without_examples
 from pipeline.run_folder import RunFolder
 from pipeline.signatures import digest, signed
-from pipeline.verbs.places import place_options
+from pipeline.verbs.places import destination_options, place_options
 from pipeline.verbs.report.became import NOTHING, became_of
 from pipeline.verbs.report.evidence import Reconciliations, lies_beneath
 from pipeline.verbs.report.open_rows import home_key, naming, oldest
@@ -48,9 +48,15 @@ def beside_of(folder: RunFolder, content: dict[str, Any], home: Path, pii: Pii, 
         signed=signed(folder.signatures(), beneath),
         as_of=until.isoformat(),
         evidence=digest(beneath),
-        places="".join(f" {shlex.quote(word)}" for word in place_options(home, folder.path.parent)),
+        places=_words(place_options(home, folder.path.parent)),
+        destination=_words(destination_options(folder.read_json("plan.json"))),
         workbook=workbook,
     )
+
+
+def _words(options: Iterable[str]) -> str:
+    """Options as they follow other words in a shell."""
+    return "".join(f" {shlex.quote(word)}" for word in options)
 
 
 def _reasons(folder: RunFolder, reasons: list[dict[str, Any]], pii: Pii, person: Any) -> list[dict[str, Any]]:

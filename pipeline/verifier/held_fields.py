@@ -1,0 +1,160 @@
+"""In which fields held records differ: recomputed from the staged records and billing's answers.
+
+What the ledger and the known customers held is not in the folder. Of records that differ from these, the plan's own statement is
+taken, and a check says how many they are.
+"""
+
+import csv
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pyarrow import parquet
+
+from pipeline.customer import FIELDS, METADATA_PREFIX
+from pipeline.outcomes import Fate, Reason
+from pipeline.verifier.checks import Check, differing, read_any_cell
+
+_TWINS = Reason.MATCH_SAME_REFERENCE_OTHER_CONTENT.value
+_ELSEWHERE = {Reason.PLAN_CREATED_BEFORE_DIFFERENT.value, Reason.MATCH_KNOWN_DIFFERENT.value}
+_WHAT = "the fields in which held records differ are those that summary.json counts and held.csv names"
+_NOT_HERE = (
+    "the fields in which held records differ from the ledger or the known customers are those that the plan states"
+)
+
+
+@dataclass
+class _Held:
+    """Held records by what they were compared with."""
+
+    references: dict[str, str] = field(default_factory=dict)  #: row id -> external reference
+    twins: defaultdict[str, defaultdict[str, set[Any]]] = field(
+        default_factory=lambda: defaultdict(lambda: defaultdict(set))
+    )  #: external reference -> field -> what its records say
+    twin_rows: list[str] = field(default_factory=list)
+    answered: dict[str, str] = field(default_factory=dict)  #: row id -> fingerprint of what was to be sent
+    elsewhere: dict[int, str] = field(
+        default_factory=dict
+    )  #: position -> row id, compared with what is not in the folder
+
+
+def of_held(folder: Path, summary: dict[str, Any]) -> Iterator[Check]:
+    """The check of `held_differs`; none of a summary of an earlier version, which does not state it."""
+    if "held_differs" not in summary:
+        return
+    parts = sorted((folder / "staged").glob("records-*.parquet"))
+    if not parts:
+        yield Check(_WHAT, None, "the staged records fell under retention")
+        return
+    held = _held(folder, parts)
+    fields = _recomputed(folder, held)
+    counts = Counter(name for names in fields.values() for name in names)
+    wrong = differing("held_differs", counts, summary["held_differs"]) or _other_in_list(folder, fields)
+    yield Check(_WHAT, wrong is None, wrong or "")
+    if held.elsewhere:
+        yield Check(
+            _NOT_HERE, None, f"{len(held.elsewhere):,} records: what they were compared with is not in the folder"
+        )
+
+
+def _held(folder: Path, parts: list[Path]) -> _Held:
+    """The held records, with what their fields say where other records of the run say something else."""
+    held, rows = _Held(), _rows(folder)
+    for part in parts:
+        names = [name for name in parquet.read_schema(part).names if _is_compared(name)]
+        kinds = dict[int, dict[str, Any]]()
+        for at in range(parquet.read_metadata(part).num_rows):
+            row = next(rows, None)
+            if row is not None and row["reasons"]:
+                kinds[at] = row
+        wanted = {at: kind for at, row in kinds.items() if (kind := _kind(row))}
+        if not wanted:
+            continue
+        table = parquet.read_table(part, columns=["position", "row_id", "external_reference", *names])
+        for at, record in zip(wanted, table.take([*wanted]).to_pylist(), strict=True):
+            row_id, reference = record["row_id"], record["external_reference"]
+            held.references[row_id] = reference
+            if wanted[at] == "twin":
+                held.twin_rows.append(row_id)
+                for name in names:
+                    held.twins[reference][name].add(record[name])
+            elif wanted[at] == "answered":
+                held.answered[row_id] = kinds[at]["fingerprint"]
+            else:
+                held.elsewhere[record["position"]] = row_id
+    return held
+
+
+def _is_compared(name: str) -> bool:
+    return name in FIELDS[1:] or name.startswith(METADATA_PREFIX)
+
+
+def _kind(row: dict[str, Any]) -> str | None:
+    """What a record was compared with, if it is held because of that."""
+    reasons = {*row["reasons"]}
+    if _TWINS in reasons:
+        return "twin"
+    if reasons & _ELSEWHERE:
+        return "elsewhere"
+    return "answered" if row["fate"] == Fate.ALREADY_EXISTS_DIFFERENT.value else None
+
+
+def _recomputed(folder: Path, held: _Held) -> dict[str, list[str]]:
+    """Row id -> the fields in which the record differs, in the order of the API, then metadata by name."""
+    found = dict[str, list[str]]()
+    for row_id in held.twin_rows:
+        said = held.twins[held.references[row_id]]
+        found[row_id] = sorted((name for name, texts in said.items() if len(texts) > 1), key=_order)
+    answers = _answers(folder, {held.references[row_id] for row_id in held.answered})
+    for row_id, fingerprint in held.answered.items():
+        sent, detail = answers.get(held.references[row_id], (None, ""))
+        if sent == fingerprint and detail.startswith("[["):
+            found[row_id] = [name for name, _, _ in json.loads(detail)]
+    stated = _stated(folder)
+    found |= {row_id: stated[position] for position, row_id in held.elsewhere.items() if position in stated}
+    return found
+
+
+def _order(name: str) -> tuple[int, str]:
+    return (FIELDS.index(name), "") if name in FIELDS else (len(FIELDS), name)
+
+
+def _answers(folder: Path, references: set[str]) -> dict[str, tuple[str, str]]:
+    """External reference -> the fingerprint of what was sent, and what billing's answer says of differences."""
+    if not references:
+        return {}
+    columns = ["external_reference", "fingerprint", "detail"]
+    found = dict[str, tuple[str, str]]()
+    for part in sorted((folder / "staged").glob("outcomes-*.parquet")):
+        for row in parquet.read_table(part, columns=columns).to_pylist():
+            if row["external_reference"] in references:
+                found[row["external_reference"]] = (row["fingerprint"], row["detail"] or "")
+    return found
+
+
+def _stated(folder: Path) -> dict[int, list[str]]:
+    """Position -> the fields that the plan names; a plan of an earlier version names none."""
+    path = folder / "staged" / "differing.parquet"
+    rows = parquet.read_table(path).to_pylist() if path.is_file() else []
+    return {row["position"]: row["differs"] for row in rows}
+
+
+def _rows(folder: Path) -> Iterator[dict[str, Any]]:
+    for batch in parquet.ParquetFile(folder / "rows.parquet").iter_batches(
+        columns=["row_id", "fate", "reasons", "fingerprint"]
+    ):
+        yield from batch.to_pylist()
+
+
+def _other_in_list(folder: Path, fields: dict[str, list[str]]) -> str | None:
+    """The first row of held.csv that names other fields."""
+    read_any_cell()
+    with (folder / "held.csv").open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            row_id, stated = row["_import_row_id"], row.get("_import_differs") or ""
+            if stated != (ours := ", ".join(fields.get(row_id, []))):
+                return f"{row_id} of held.csv differs in {ours or 'nothing'}, and the list says {stated or 'nothing'}"
+    return None
