@@ -382,6 +382,12 @@ EXPLANATIONS: dict[Reason | Alarm, Explanation] = {
         example="rows after the one at which the API key was revoked",
         bears_on_it=("--stop-by", "--max-creates"),
     ),
+    Alarm.ACCOUNT_CHANGED: Explanation(
+        "Correct BILLING_API_KEY; a sandbox wants the same --state as before. Where the customers were deleted on purpose, "
+        "accept it.",
+        example="the key of the test account of another merchant",
+        bears_on_it=("--accept",),
+    ),
     Alarm.STREAM_NAME: Explanation(
         "Look whether it is the right file, and this the right job; name it as agreed, or mend stream.name.",
         example="customers.csv where daily_{date}.csv is agreed",

@@ -222,6 +222,10 @@ class Reason(_Explained):
 class Alarm(_Explained):
     """What is wrong, or may be, with whole files; told before anything is sent, and no row is judged by it."""
 
+    ACCOUNT_CHANGED = (
+        "ACCOUNT.CHANGED",
+        "The API key is new here, and none of the customers looked up stand in its account under their ids.",
+    )
     STREAM_NAME = "STREAM.NAME", "The file's name is not one that the stream agrees on."
     STREAM_SAME_FILE = "STREAM.SAME_FILE", "An earlier run has finished exactly this file."
     STREAM_OLD_FILE_NEW_NAME = (

@@ -107,6 +107,20 @@ def known_to(folder: Path) -> References | None:
         ) from None
 
 
+def some_customers(found: References) -> list[tuple[str, str]]:
+    """The first, the last and one other known customer with a billing id: (external_reference, billing_id)."""
+    there = "FROM known.known WHERE billing_id IS NOT NULL AND external_reference IS NOT NULL"
+    asked = f"SELECT external_reference, billing_id {there} ORDER BY row_id"
+    with duckdb.connect() as connection, plain_path(found.path.parent) as folder:
+        connection.execute(f"ATTACH {literal(str(folder / found.path.name))} AS known (READ_ONLY)")
+        rows = [
+            row
+            for query in (f"{asked} LIMIT 1", f"{asked} DESC LIMIT 1", f"FROM ({asked}) USING SAMPLE 1")
+            for row in connection.execute(query).fetchall()
+        ]
+    return list(dict.fromkeys(rows))
+
+
 def _fill(connection: duckdb.DuckDBPyConnection, batches: Iterable[pl.DataFrame]) -> None:
     columns = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
     connection.execute(f"CREATE TABLE written.known ({columns})")

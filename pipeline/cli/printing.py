@@ -146,6 +146,8 @@ def _why(content: dict[str, Any]) -> "Iterator[str]":
     if differs := differing_in_words(content.get("held_differs", {})):
         yield f"held records: {differs}"
     yield from left_in_words(content)
+    if content["account_is_doubtful"]:
+        yield f"account: {content['account']}"
 
 
 def _most_frequent(reasons: "Mapping[str, int]", records: int) -> "Iterator[str]":

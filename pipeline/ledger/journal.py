@@ -213,6 +213,17 @@ class Ledger:
             "SELECT external_reference, run_id, coalesce(detail, '') FROM rows WHERE state = 'unknown' ORDER BY seq"
         )
 
+    def has_used(self, credential: str) -> bool:
+        """Whether a request was ever begun with this API key, by its fingerprint."""
+        return bool(self._query("SELECT 1 FROM rows WHERE credential = ? LIMIT 1", credential))
+
+    def some_customers(self) -> list[tuple[str, str]]:
+        """The oldest, the newest and one other customer that billing is known to hold: (external_reference, billing_id)."""
+        there = "SELECT external_reference, billing_id FROM rows WHERE billing_id IS NOT NULL ORDER BY"
+        found = [*self._query(f"{there} seq LIMIT 1"), *self._query(f"{there} seq DESC LIMIT 1")]
+        found += self._query(f"{there} random() LIMIT 1")
+        return list(dict.fromkeys(found))
+
     def last_event(self) -> int:
         """The number of the newest event, 0 in an empty ledger."""
         return int(self._one("SELECT coalesce(max(seq), 0) FROM events"))

@@ -216,6 +216,7 @@ def _how_it_went(content: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield from ((f"Setting: {name}", str(value)) for name, value in content["settings"].items() if value is not None)
     yield from ((f"Requests: {name}", str(number)) for name, number in content["requests"].items())
     yield "Settled for earlier runs", str(content["settled_for_earlier_runs"])
+    yield "Account", content["account"] or ""
     yield "Left in doubt by earlier runs", str(content["left_by_earlier_runs"]["in_doubt"])
     yield "Cannot be paid against", str(content["cannot_be_paid_against"])
     yield from ((f"{field} is made of", source) for field, source in content["mapping"].items())

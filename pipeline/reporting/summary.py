@@ -38,6 +38,8 @@ class Facts:
     requests: dict[str, int]
     profile: dict[str, dict[str, Any]]  #: stage -> seconds, rows, peak_bytes
     earlier: EarlierRuns = field(default_factory=EarlierRuns)
+    account: str | None = None  #: what look-ups showed of the account behind the key; None where nothing was asked
+    account_is_doubtful: bool = False
     settings: dict[str, Any] = field(default_factory=dict)
     per_second: float | None = None  #: the pace that the job asks for; None: as fast as billing answers
     mapping: dict[str, str] = field(default_factory=dict)  #: field -> what it is made of, in words
@@ -128,6 +130,8 @@ def summarize(workbench: duckdb.DuckDBPyConnection, facts: Facts) -> Report:
         "requests": facts.requests,
         "settled_for_earlier_runs": facts.earlier.settled,
         "left_by_earlier_runs": facts.earlier.told(),
+        "account": facts.account,
+        "account_is_doubtful": facts.account_is_doubtful,
         "seconds": {stage: entry["seconds"] for stage, entry in facts.profile.items()},
         "profile": facts.profile,
         "settings": facts.settings,

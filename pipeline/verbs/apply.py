@@ -6,7 +6,7 @@ import random
 import shlex
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -37,6 +37,7 @@ from pipeline.reporting import EarlierRuns, LeftInDoubt, Report, render_unfinish
 from pipeline.run_folder import PAGES, RunFolder
 from pipeline.run_search import find_run_folder
 from pipeline.submission import Planned, Policy, Stop, submit
+from pipeline.verbs.account import CHANGED, Account, check_account
 from pipeline.verbs.connecting import connected
 from pipeline.verbs.crosswalk import Crosswalk
 from pipeline.verbs.places import destination_options, place_options
@@ -55,6 +56,15 @@ created.csv holds the customers that were created so far. To finish the run and 
 {command}
 """
 NOTHING_SAID: Mapping[str, Any] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """What came of sending: why it stopped, what became of earlier runs' requests, and which account it was."""
+
+    stop: Stop | None
+    earlier: EarlierRuns
+    account: Account | None
 
 
 def apply_plan(
@@ -133,9 +143,8 @@ def submit_and_report(
     try:
         _mark_unfinished(folder, settings)
         began = CLOCK.monotonic()
-        stop, settled = _submit(folder, settings, target, ledger, stopping, watch)
-        earlier = EarlierRuns(settled, tuple(_left_by_earlier_runs(ledger, folder.run_id)))
-        report = _report(folder, settings, ledger, stop, earlier, submit_seconds=CLOCK.monotonic() - began)
+        sent = _submit(folder, settings, target, ledger, stopping, watch)
+        report = _report(folder, settings, ledger, sent, submit_seconds=CLOCK.monotonic() - began)
         folder.end()
     except BaseException:
         watch.unfinished(folder.run_id)
@@ -154,12 +163,9 @@ def _mark_unfinished(folder: RunFolder, settings: Settings) -> None:
 
 def _submit(
     folder: RunFolder, settings: Settings, target: Target, ledger: Ledger, stopping: StopRequest, watch: Watch
-) -> tuple[Stop | None, int]:
-    """Create what is left of the plan; return what stopped that, and how many requests of earlier runs were settled beside it.
-
-    The ledger remembers how it ended.
-    """
-    status, settled_for_others = "stopped", 0
+) -> _Sent:
+    """Create what is left of the plan, and beside it settle what earlier runs left; the ledger remembers how it ended."""
+    status, settled_for_others, account = "stopped", 0, None
     try:
         settled = pl.concat([_settled([]), *map(_settled, ledger.settled_by(folder.run_id))])
         crosswalk = Crosswalk(folder, settled)
@@ -169,6 +175,8 @@ def _submit(
         if has_work and not stopping.event.is_set():
             with connected(settings, target) as billing:
                 _knock(billing, stopping)
+                if not stopping.event.is_set():
+                    account = _check_account(folder, settings, target, ledger, billing, stopping)
                 ledger, make = rehearsed(ledger, billing.make, target)
                 settled_for_others = submit(
                     _planned_creates(folder, done),
@@ -191,7 +199,24 @@ def _submit(
         status = _status(stop)
     finally:
         ledger.end_run(folder.run_id, CLOCK.now(), status)
-    return stop, settled_for_others
+    left = tuple(_left_by_earlier_runs(ledger, folder.run_id))
+    return _Sent(stop, EarlierRuns(settled_for_others, left), account)
+
+
+def _check_account(
+    folder: RunFolder, settings: Settings, target: Target, ledger: Ledger, billing: Billing, stopping: StopRequest
+) -> Account:
+    account, stop = check_account(
+        ledger,
+        settings.home / target.environment.name,
+        target.api_key.fingerprint,
+        billing.make,
+        is_accepted=CHANGED in _accepted(folder.read_plan(), settings),
+        is_here=target.address.is_loopback,
+    )
+    if stop is not None:
+        stopping.ask(stop)
+    return account
 
 
 def _left_by_earlier_runs(ledger: Ledger, run_id: str) -> Iterator[LeftInDoubt]:
@@ -209,8 +234,7 @@ def _report(
     folder: RunFolder,
     settings: Settings,
     ledger: Ledger,
-    stop: Stop | None,
-    earlier: EarlierRuns,
+    sent: _Sent,
     *,
     submit_seconds: float,
 ) -> Report:
@@ -219,13 +243,14 @@ def _report(
     return write_results(
         folder,
         settings.home,
-        status=_status(stop),
+        status=_status(sent.stop),
         now=CLOCK.now(),
-        stop=stop,
+        stop=sent.stop,
         requests=ledger.requests(folder.run_id),
         submit_seconds=submit_seconds,
         settled=_waits(ledger, folder.run_id),
-        earlier=earlier,
+        earlier=sent.earlier,
+        account=sent.account,
     )
 
 

@@ -37,6 +37,7 @@ from pipeline.returning import TOO_LONG_FOR_A_CELL
 from pipeline.run_folder import DIFFERING, PAGES, RunFolder
 from pipeline.submission import Stop
 from pipeline.text_sheet import MOST_COLUMNS, write_text_sheet
+from pipeline.verbs.account import Account
 from pipeline.verbs.profile import Profile
 from pipeline.verbs.report.current import keep_current_fates
 from pipeline.verbs.report.run import write_pages
@@ -66,6 +67,7 @@ class Results:
     requests: dict[str, int] = field(default_factory=lambda: {"creates": 0, "replayed": 0, "look_ups": 0})
     settled: pl.DataFrame | None = None
     earlier: EarlierRuns = field(default_factory=EarlierRuns)
+    account: Account | None = None
     held_differs: Counter[str] = field(default_factory=Counter)  #: field -> held records that differ in it
     content: dict[str, Any] = field(default_factory=dict)  #: the summary, once it is added up
 
@@ -81,15 +83,15 @@ def write_results(
     submit_seconds: float | None = None,
     settled: pl.DataFrame | None = None,
     earlier: EarlierRuns = NO_EARLIER_RUNS,
+    account: Account | None = None,
 ) -> Report:
     """Write every result file of a run from its staged tables, and return the report.
 
     Each step replaces what an earlier attempt left, so a run whose results failed anywhere is finished by another attempt.
     `settled`: when each create was begun and when settled, see `reporting.pace`.
     """
-    results = Results(
-        folder, home, status, now, folder.read_plan(), Profile(), stop=stop, settled=settled, earlier=earlier
-    )
+    results = Results(folder, home, status, now, folder.read_plan(), Profile(), stop=stop, settled=settled)
+    results.earlier, results.account = earlier, account
     results.requests = requests or results.requests
     profile = results.profile
     profile.stages |= results.plan["profile"]
@@ -200,6 +202,8 @@ def _facts(results: Results) -> Facts:
         requests=results.requests,
         profile=results.profile.stages,
         earlier=results.earlier,
+        account=results.account.sentence if results.account else None,
+        account_is_doubtful=results.account is not None and results.account.is_doubtful,
         settings=plan["settings"],
         per_second=plan["per_second"],
         mapping=plan["mapping"],

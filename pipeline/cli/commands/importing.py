@@ -104,6 +104,7 @@ def apply(**given: Any) -> int:
 
 @click.command()
 @click.argument("run_id", required=False)
+@options.accepting
 @options.destination
 @options.sending
 @options.places

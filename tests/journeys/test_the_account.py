@@ -1,0 +1,105 @@
+"""The account behind a new key is asked for customers of this environment before anything is sent to it."""
+
+import json
+
+import pytest
+
+from tests.conftest import customers_csv
+from tests.small_billing import Answer, problem, small_billing
+
+FIRST, SECOND = "sk_test_first00000000000000000000", "sk_test_second0000000000000000000"
+
+
+@pytest.fixture
+def billing():
+    with small_billing() as server:
+        yield server
+
+
+def run(pipeline, billing, key: str, name: str, *more: str, verb: str = "run"):
+    words = (name, "--yes") if verb == "run" else (name,) if name else ()
+    return pipeline(verb, *words, "--base-url", billing.url, *more, environment={"BILLING_API_KEY": key})
+
+
+@pytest.fixture
+def night(pipeline, billing):
+    """Twenty customers created with the first key, and a file of ten more."""
+    customers_csv(pipeline.folder / "first.csv", 20)
+    customers_csv(pipeline.folder / "next.csv", 10, start=100)
+    assert run(pipeline, billing, FIRST, "first.csv").returncode == 0
+    assert pipeline.summary()["account"].startswith("Not checked")
+    billing.asked.clear()
+    return billing
+
+
+def test_a_new_key_of_the_same_account_is_found_out_to_be_one_by_three_look_ups(pipeline, night):
+    ended = run(pipeline, night, SECOND, "next.csv")
+
+    assert ended.returncode == 0, ended.stderr
+    assert "of this environment stand there" in pipeline.summary()["account"]
+    asked = [one.reference for one in night.asked if one.method == "GET"]
+    assert asked[0] not in night.customers  # whether billing answers at all
+    assert 2 <= len({*asked[1:]} & {*night.customers}) == len(asked[1:]) <= 3
+
+    night.asked.clear()
+    customers_csv(pipeline.folder / "third.csv", 1, start=200)
+    assert run(pipeline, night, SECOND, "third.csv").returncode == 0
+    assert [one.method for one in night.asked].count("GET") == 1  # the key is known now
+
+
+def test_a_key_of_another_account_stops_before_anything_is_sent_and_creates_nobody_there(pipeline, night):
+    with small_billing() as other:
+        ended = run(pipeline, other, SECOND, "next.csv")
+
+        assert ended.returncode == 4
+        assert "ACCOUNT.CHANGED" in ended.stderr
+        assert "--state" in ended.stderr  # an address on this machine is a sandbox
+        assert other.customers == {}
+
+        ended = run(pipeline, other, SECOND, "", "--accept", "ACCOUNT.CHANGED", verb="resume")
+
+        assert ended.returncode == 0, ended.stderr
+        assert len(other.customers) == 10
+
+
+def test_the_same_customer_under_another_id_is_another_account_s(pipeline, night):
+    for held in night.customers.values():
+        held["id"] += "x"
+
+    ended = run(pipeline, night, SECOND, "next.csv")
+
+    assert ended.returncode == 4
+    assert len(night.customers) == 20
+
+
+def test_where_some_customers_are_gone_the_run_goes_on_and_says_so(pipeline, night):
+    night.look_ups["ref-0"] = problem(404, "not-found")
+
+    ended = run(pipeline, night, SECOND, "next.csv")
+
+    assert ended.returncode == 0, ended.stderr
+    assert "account: Doubtful" in ended.stdout
+    assert "Doubtful" in (pipeline.newest() / "report.html").read_text()
+    assert len(night.customers) == 30
+
+
+def test_without_an_answer_nothing_is_sent_and_the_run_can_be_resumed(pipeline, night):
+    night.look_ups = {f"ref-{n}": Answer(503) for n in range(20)}
+
+    ended = run(pipeline, night, SECOND, "next.csv")
+
+    assert ended.returncode == 5
+    assert len(night.customers) == 20
+
+
+def test_where_the_ledger_is_empty_known_customers_with_a_billing_id_are_asked_for(pipeline, billing):
+    billing.customers["old-1"] = {"id": "bcus_old1", "external_reference": "old-1"}
+    billing.created_at["old-1"] = 0.0
+    (pipeline.folder / "known.csv").write_text("external_reference,billing_id\nold-1,bcus_old1\nold-2,bcus_old2\n")
+    customers_csv(pipeline.folder / "first.csv", 5)
+    pipeline("references", "load", "known.csv", "--sandbox")
+
+    ended = run(pipeline, billing, FIRST, "first.csv")
+
+    assert ended.returncode == 0, ended.stderr
+    assert "1 of 2" in json.dumps(pipeline.summary()["account"])
