@@ -46,7 +46,8 @@ GROUP_ROWS, GROUP_SECONDS = 256, 0.25  #: outcomes that are committed together
 HOLD_AFTER = 2.0  #: seconds of nothing but failed creates after which creates wait for billing to be back
 PROBE_EVERY = 5.0  #: seconds between two creates that ask whether billing is back
 _EARLIER_SHARE = 4  #: a row of an earlier run takes at most each fourth worker,
-_EARLIER_LONGER = 0.1  #: and, once this run's rows are done, at most so much of the time that these took
+_EARLIER_LONGER = 0.1  #: and, once this run's rows are done, at most so much of the time that these took,
+_EARLIER_LEAST = 0.5  #: or so many seconds
 _TICK = 0.05  #: seconds; how soon a signal or a due retry is noticed
 
 
@@ -335,8 +336,9 @@ class _Loop:
         now = self.clock.monotonic()
         if self.earlier_until is None:
             took = now - self.began
-            alone = self.policy.lookup_lag + self.policy.row_seconds
-            self.earlier_until = now + (took * _EARLIER_LONGER if self.tally.done else alone)
+            alone = 2 * self.policy.lookup_lag
+            longer = max(took * _EARLIER_LONGER, _EARLIER_LEAST)
+            self.earlier_until = now + (longer if self.tally.done else alone)
         return now < self.earlier_until
 
     def _go_on_with(self, begun: Begun, run_id: str, *, is_earlier: bool = False) -> None:
