@@ -47,7 +47,8 @@ HOLD_AFTER = 2.0  #: seconds of nothing but failed creates after which creates w
 PROBE_EVERY = 5.0  #: seconds between two creates that ask whether billing is back
 _EARLIER_SHARE = 4  #: a row of an earlier run takes at most each fourth worker,
 _EARLIER_LONGER = 0.1  #: and, once this run's rows are done, at most so much of the time that these took,
-_EARLIER_LEAST = 0.5  #: or so many seconds
+_EARLIER_LEAST = 0.5  #: or so many seconds; where this run has no rows of its own,
+_EARLIER_ALONE = 10.0  #: two lookup lags and so many seconds
 _TICK = 0.05  #: seconds; how soon a signal or a due retry is noticed
 
 
@@ -336,7 +337,7 @@ class _Loop:
         now = self.clock.monotonic()
         if self.earlier_until is None:
             took = now - self.began
-            alone = 2 * self.policy.lookup_lag
+            alone = 2 * self.policy.lookup_lag + _EARLIER_ALONE
             longer = max(took * _EARLIER_LONGER, _EARLIER_LEAST)
             self.earlier_until = now + (longer if self.tally.done else alone)
         return now < self.earlier_until
