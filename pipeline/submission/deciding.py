@@ -97,8 +97,10 @@ class Progress:
     accepted: Accepted | None = None  #: the answer that a canary's look-up is held against
     is_key_old: bool = False  #: so that billing may forget the key between two deliveries of the same request
     may_be_sent: bool = True  #: False where another send could do harm, so that the sweep only looks
-    quiet: float = math.inf  #: seconds that had passed since the last send or look-up when the present look-up left
-    told: str = ""  #: the answer that left the record in doubt
+    since_last_call: float = (
+        math.inf
+    )  #: seconds that had passed since the last send or look-up when the present look-up left
+    last_answer: str = ""  #: the answer that left the record in doubt
     is_last: bool = False  #: the sweep has taken it up: one more send at most
 
 
@@ -210,7 +212,7 @@ def decide(row: Progress, outcome: Outcome, dice: float, seconds_spent: float, p
         case Conflicting(kind="running"):
             return again.running()
         case Conflicting(kind="taken"):
-            return LookUpNext(0, replace(row, why=Why.TAKEN, told="the external reference is taken (409)"))
+            return LookUpNext(0, replace(row, why=Why.TAKEN, last_answer="the external reference is taken (409)"))
         case Conflicting():
             return LookUpNext(0, replace(row, why=Why.UNKNOWN_CONFLICT))
         case RowRefused():
@@ -220,8 +222,8 @@ def decide(row: Progress, outcome: Outcome, dice: float, seconds_spent: float, p
         case Unintelligible():
             return again.senseless(outcome.why)
         case Unexpected():
-            told = outcome.why or f"status {outcome.status}"
-            return replace(again, row=replace(again.row, may_be_sent=False)).look_later(Why.FOR_THE_RECORD, told)
+            answer = outcome.why or f"status {outcome.status}"
+            return replace(again, row=replace(again.row, may_be_sent=False)).look_later(Why.FOR_THE_RECORD, answer)
         case AnotherCustomer():
             return _another_customer()
         case KeyReused():
@@ -241,7 +243,7 @@ def is_turned_away(outcome: Outcome) -> bool:
             return False
 
 
-def quiet(outcome: Outcome, policy: Policy) -> float:
+def global_pause(outcome: Outcome, policy: Policy) -> float:
     """For how many seconds nothing may leave, known from the answer alone: infinitely long where `decide` is sure to stop.
 
     A worker obeys this the moment it has read an answer; until the step is decided others would have left.
@@ -268,18 +270,18 @@ def _after_look_up(row: Progress, outcome: Outcome, dice: float, seconds_spent: 
     match outcome:
         case Found():
             return _found(row, outcome) if row.accepted is None else _canary_found(outcome, row.accepted)
-        case NotFound() if row.quiet < policy.lookup_lag - _ROUNDING:
+        case NotFound() if row.since_last_call < policy.lookup_lag - _ROUNDING:
             return again.look_later(row.why)
         case NotFound():
             return _not_found(row, again, policy)
         case NoAnswer():
-            return again.look_up(f"no answer to the look-up ({outcome.why})")
+            return again.look_up(f"no answer to the lookup ({outcome.why})")
         case ServerTrouble():
-            return again.look_up(f"status {outcome.status} to the look-up", at_least=outcome.retry_after)
+            return again.look_up(f"status {outcome.status} to the lookup", at_least=outcome.retry_after)
         case Limited():
-            return again.look_up("too many look-ups", at_least=outcome.retry_after, pause_all=True)
+            return again.look_up("too many lookups", at_least=outcome.retry_after, pause_all=True)
         case Unintelligible() | Unexpected():
-            return again.look_up("a look-up that makes no sense")
+            return again.look_up("an unintelligible lookup")
         case AnotherCustomer():
             return _another_customer()
         case _ if is_turned_away(outcome) or isinstance(outcome, CredentialRefused):
@@ -295,7 +297,7 @@ def _another_customer() -> LeaveInDoubt:
 def _turned_away(row: Progress, outcome: Outcome) -> TurnedAway:
     status = int(getattr(outcome, "status", 0))
     why = f"refused with status {status} before the record was looked at"
-    return TurnedAway(status, replace(row, told=why), _stop(outcome), why)
+    return TurnedAway(status, replace(row, last_answer=why), _stop(outcome), why)
 
 
 def _not_found(row: Progress, again: "_Again", policy: Policy) -> Step:
@@ -326,7 +328,7 @@ def _not_found(row: Progress, again: "_Again", policy: Policy) -> Step:
             return SendAgain(0, fresh)
         case _:
             return LeaveInDoubt(
-                f"{row.told or f'the answers disagree ({row.why})'}, and a look-up finds nothing",
+                f"{row.last_answer or f'the answers disagree ({row.why})'}, and a lookup finds nothing",
                 is_refusal=row.why in {Why.NO_SENSE, Why.FOR_THE_RECORD},
                 may_be_sent=row.may_be_sent,
             )
@@ -432,20 +434,22 @@ class _Again:
 
     def senseless(self, why: str) -> Step:
         """2xx that nobody can read: twice more, then a look-up, never a new key."""
-        row = replace(self.row, senseless=self.row.senseless + 1, told=f"a success that cannot be read ({why})")
+        row = replace(self.row, senseless=self.row.senseless + 1, last_answer=f"a success that cannot be read ({why})")
         if row.senseless <= 2 and not self._is_spent():
             return SendAgain(self._jittered(), row)
         return LookUpNext(0, replace(row, why=Why.NO_SENSE))
 
-    def look_later(self, why: Why | None, told: str = "") -> LookUpNext:
+    def look_later(self, why: Why | None, answer: str = "") -> LookUpNext:
         """Ask once look-ups must show what was done."""
-        row = replace(self.row, why=why, told=told or self.row.told)
+        row = replace(self.row, why=why, last_answer=answer or self.row.last_answer)
         return LookUpNext(self.policy.lookup_lag, row, rests=True)
 
     def look_up(self, why: str, *, at_least: float | None = None, pause_all: bool = False) -> Step:
         """The same question again, as often as a send may be repeated."""
         if self.row.look_ups >= self.policy.sends or self.seconds_spent > self.policy.row_seconds:
-            return LeaveInDoubt(f"{self.row.told}; {why}" if self.row.told else why, may_be_sent=self.row.may_be_sent)
+            return LeaveInDoubt(
+                f"{self.row.last_answer}; {why}" if self.row.last_answer else why, may_be_sent=self.row.may_be_sent
+            )
         if (wait := at_least or 0.0) > self.policy.longest_retry_after:
             return LeaveInDoubt(f"{why}, and billing asks to wait {wait:.0f} s", may_be_sent=self.row.may_be_sent)
         return LookUpNext(max(self._jittered(), wait), self.row, pause_all=wait if pause_all else 0.0)

@@ -33,8 +33,8 @@ from pipeline.submission.deciding import (
     Why,
     begin,
     decide,
+    global_pause,
     is_turned_away,
-    quiet,
 )
 from pipeline.submission.gate import Gate
 from pipeline.submission.pool import Pool, Result, kind_of
@@ -165,15 +165,15 @@ def submit(
     """
     pace, gate = Pace(policy.per_second, clock.monotonic), Gate()
 
-    def make_and_hush(call: Call) -> Outcome:
+    def send_and_pause(call: Call) -> Outcome:
         outcome = make(call)
         if is_turned_away(outcome):
             gate.shut(kind_of(call))
-        elif seconds := quiet(outcome, policy):
+        elif seconds := global_pause(outcome, policy):
             pace.pause(seconds)
         return outcome
 
-    pool = (pool_of or Pool)(make_and_hush, pace, gate, clock.monotonic, stopping.event, policy.workers)
+    pool = (pool_of or Pool)(send_and_pause, pace, gate, clock.monotonic, stopping.event, policy.workers)
     loop = _Loop(
         run_id, environment, ledger, pool, pace, gate, credential, policy, clock, dice, stopping, Tally(total, passed_over=passed_over), on_progress, on_recorded,
         Evidence.from_now(policy, clock.monotonic()), is_ledger_whole=not ledger.damage(), canaries=policy.canary,
@@ -447,7 +447,7 @@ class _Loop:
         if isinstance(outcome, Limited) and not outcome.replayed:
             self.pace.slow_down()
         row.is_new = False
-        row.progress = replace(row.progress, quiet=result.left_at - row.touched)
+        row.progress = replace(row.progress, since_last_call=result.left_at - row.touched)
         row.touched = now
         row.spent += now - result.left_at
         step = decide(row.progress, outcome, self.dice(), row.spent, self.policy)
@@ -461,10 +461,10 @@ class _Loop:
 
     def _keep_quiet(self, outcome: Outcome, now: float) -> None:
         """What an answer says to all: its worker has obeyed already, and here it is known from now on."""
-        seconds = quiet(outcome, self.policy)
+        seconds = global_pause(outcome, self.policy)
         if seconds == math.inf:
             stop = decide(Progress(), outcome, 0.0, 0.0, self.policy)
-            assert isinstance(stop, Stop)  # noqa: S101 - what `quiet` says of it
+            assert isinstance(stop, Stop)  # noqa: S101 - what `global_pause` says of it
             self.stopping.ask(stop)
         elif seconds:
             self.pace.pause(seconds)
@@ -555,7 +555,7 @@ class _Loop:
             self.gate.widen(kind)
 
     def _set_aside(self, row: _Row) -> None:
-        self._leave(row, LeaveInDoubt(row.progress.told, is_refusal=True, may_be_sent=False))
+        self._leave(row, LeaveInDoubt(row.progress.last_answer, is_refusal=True, may_be_sent=False))
 
     def _leave(self, row: _Row, step: LeaveInDoubt) -> None:
         del self.rows[row.reference]
@@ -568,7 +568,9 @@ class _Loop:
         if row.is_swept:
             self.tally.in_doubt += 1
         else:
-            row.progress = replace(row.progress, may_be_sent=step.may_be_sent, told=row.progress.told or step.why)
+            row.progress = replace(
+                row.progress, may_be_sent=step.may_be_sent, last_answer=row.progress.last_answer or step.why
+            )
             self.doubtful.append(row)
 
     def _sweep(self) -> None:
@@ -584,7 +586,7 @@ class _Loop:
                 generation=before.generation,
                 may_be_sent=before.may_be_sent,
                 is_key_old=before.is_key_old,
-                told=before.told,
+                last_answer=before.last_answer,
             )
             row.spent, row.is_swept = 0.0, True
             self.rows[row.reference] = row

@@ -73,17 +73,16 @@ def check_account(
 
 
 def _no_such_account(asked: int, *, is_here: bool) -> str:
-    who = "the customer" if asked == 1 else f"none of {asked} customers"
+    missing = f"none of {asked} customers that this environment knows" if asked > 1 else "no known customer"
     if is_here:
         return (
-            f"{CHANGED}: billing at this address does not hold {who} that this environment's ledger knows; a sandbox forgets "
-            "its customers when it is started again without --state. Start it with the same --state, or use a new --home; "
-            f"to create everybody there all the same: --accept {CHANGED}. Nothing was sent"
+            f"{CHANGED}: the sandbox at this address holds {missing}. A sandbox forgets its customers when it is restarted"
+            f" without --state. Restart it with the same --state, or use a new --home; to proceed anyway: --accept {CHANGED}."
+            " Nothing was sent"
         )
     return (
-        f"{CHANGED}: the API key opens an account that does not hold {who} of this environment; it is probably the key of "
-        f"another account. Correct BILLING_API_KEY, then resume. If the customers were deleted on purpose: --accept {CHANGED}. "
-        "Nothing was sent"
+        f"{CHANGED}: the account of this API key holds {missing}, so it is probably another account. Correct"
+        f" BILLING_API_KEY, then resume. To proceed anyway: --accept {CHANGED}. Nothing was sent"
     )
 
 

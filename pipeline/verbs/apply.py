@@ -174,7 +174,7 @@ def _submit(
         has_work = bool(earlier) or next(_planned_creates(folder, done), None) is not None
         if has_work and not stopping.event.is_set():
             with connected(settings, target) as billing:
-                _knock(billing, stopping)
+                _preflight(billing, stopping)
                 if not stopping.event.is_set():
                     account = _check_account(folder, settings, target, ledger, billing, stopping)
                 ledger, make = rehearsed(ledger, billing.make, target)
@@ -254,7 +254,7 @@ def _report(
     )
 
 
-def _knock(billing: Billing, stopping: StopRequest) -> None:
+def _preflight(billing: Billing, stopping: StopRequest) -> None:
     """One look-up before the first intent: a refused key or a wrong address is found out while nothing is in doubt."""
     silence = ""
     for wait in (0.5, 1.0, 2.0, 0.0):

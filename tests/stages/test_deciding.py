@@ -44,7 +44,7 @@ from pipeline.submission.deciding import (
     Why,
     begin,
     decide,
-    quiet,
+    global_pause,
 )
 
 POLICY = Policy()
@@ -115,7 +115,7 @@ def progress_of(case: dict[str, str]) -> tuple[Progress, float]:
         sends=1,
         why=Why(call.removeprefix("look-up: ")),
         look_ups=3 if when == "fourth time" else 0,
-        quiet=POLICY.lookup_lag - 1 if when == "within the lag" else math.inf,
+        since_last_call=POLICY.lookup_lag - 1 if when == "within the lag" else math.inf,
         generation=3 if when == "third key" else 1,
     ), 1.0
 
@@ -187,7 +187,7 @@ def test_who_is_refused_at_the_door_waits_for_what_others_get_and_the_stop_that_
     assert isinstance(step, TurnedAway)
     assert str(step.status) in text
     assert step.stop.exit_code == 4
-    assert quiet(outcome_of(text), POLICY) == 0
+    assert global_pause(outcome_of(text), POLICY) == 0
 
 
 @pytest.mark.parametrize("text", ["timeout", "503", "409 running", "201 unreadable", "429", "408"])
@@ -255,8 +255,8 @@ def test_a_canary_under_another_id_stops_the_run():
 def test_a_canary_that_cannot_be_found_is_asked_for_again_when_look_ups_must_show_it_and_then_stops_the_run():
     row = canary_after(Accepted("bcus_1", replayed=False))
 
-    again = decide(replace(row, quiet=0.1), NotFound(), 0.5, 0, POLICY)
-    step = decide(replace(again.progress, quiet=POLICY.lookup_lag), NotFound(), 0.5, 0, POLICY)
+    again = decide(replace(row, since_last_call=0.1), NotFound(), 0.5, 0, POLICY)
+    step = decide(replace(again.progress, since_last_call=POLICY.lookup_lag), NotFound(), 0.5, 0, POLICY)
 
     assert (again.after, again.rests) == (POLICY.lookup_lag, True)
     assert isinstance(step, Stop)
@@ -297,7 +297,7 @@ def test_a_retry_after_pauses_the_whole_pool():
     ],
 )
 def test_where_a_worker_lets_nothing_leave_any_more_the_run_is_sure_to_stop(outcome, why):
-    assert quiet(outcome, POLICY) == math.inf
+    assert global_pause(outcome, POLICY) == math.inf
     assert isinstance(decide(Progress(why=why), outcome, 0.5, 0, POLICY), Stop)
 
 
@@ -316,7 +316,7 @@ def test_where_a_worker_lets_nothing_leave_any_more_the_run_is_sure_to_stop(outc
     ],
 )
 def test_other_answers_hold_the_pool_as_long_as_billing_asks_and_no_longer(outcome, seconds):
-    assert quiet(outcome, POLICY) == seconds
+    assert global_pause(outcome, POLICY) == seconds
 
 
 def test_no_new_key_is_made_beside_an_old_one_whose_failure_is_replayed_for_billing_is_about_to_forget_it():
@@ -329,13 +329,13 @@ def test_no_new_key_is_made_beside_an_old_one_whose_failure_is_replayed_for_bill
 
 @pytest.mark.parametrize("why", [why for why in Why if why is not Why.KEY_REUSED])
 def test_a_look_up_that_finds_nothing_counts_only_where_it_comes_a_lag_after_the_last_send_and_look_up(why):
-    row = Progress(why=why, unsettled=True, quiet=POLICY.lookup_lag - 1)
+    row = Progress(why=why, unsettled=True, since_last_call=POLICY.lookup_lag - 1)
 
     step = decide(row, NotFound(), 0.5, 0, POLICY)
 
     assert isinstance(step, LookUpNext)
     assert (step.after, step.rests, step.progress.why) == (POLICY.lookup_lag, True, why)
-    assert not isinstance(decide(replace(step.progress, quiet=30.0), NotFound(), 0.5, 0, POLICY), LookUpNext)
+    assert not isinstance(decide(replace(step.progress, since_last_call=30.0), NotFound(), 0.5, 0, POLICY), LookUpNext)
 
 
 def test_a_request_that_still_runs_is_asked_for_after_1_2_4_seconds_within_the_budget_of_its_record():
@@ -368,7 +368,7 @@ def test_a_refusal_that_is_not_billing_s_own_settles_nothing_and_is_looked_up_wh
     assert (step.after, step.progress.may_be_sent) == (POLICY.lookup_lag, False)
     end = decide(step.progress, NotFound(), 0.5, 0, POLICY)
     assert isinstance(end, LeaveInDoubt)
-    assert end.why == f"a {status} that is not billing's own, and a look-up finds nothing"
+    assert end.why == f"a {status} that is not billing's own, and a lookup finds nothing"
 
 
 @pytest.mark.parametrize(("sends", "seconds_spent"), [(5, 1.0), (1, 121.0)])
@@ -483,7 +483,7 @@ def lives(draw) -> Life:
             outcome, created = creates[created % len(creates)], created + 1
         else:
             outcome, looked_up = look_ups[looked_up % len(look_ups)], looked_up + 1
-            row = replace(row, quiet=lags[looked_up % len(lags)])
+            row = replace(row, since_last_call=lags[looked_up % len(lags)])
         step = decide(row, outcome, dice, 0.0, POLICY)
         life.turns.append((row, outcome, step))
         if not isinstance(step, SendAgain | LookUpNext | NextGeneration):
@@ -522,7 +522,7 @@ def test_a_new_key_is_made_only_after_a_replayed_failure_of_the_current_one_and_
         if isinstance(step, NextGeneration):
             assert row.why is not None
             assert isinstance(outcome, NotFound)
-            assert row.quiet >= POLICY.lookup_lag
+            assert row.since_last_call >= POLICY.lookup_lag
             assert is_settling_failure(last_create)
             assert step.progress.generation == row.generation + 1 <= POLICY.generations
             last_create = None
@@ -536,7 +536,7 @@ def test_a_refusal_is_written_while_a_send_is_in_doubt_only_after_a_look_up_that
     doubtful = life.begun_before
     for row, outcome, step in life.turns:
         if isinstance(step, Settle) and step.state is State.REFUSED:
-            is_late = isinstance(outcome, NotFound) and row.quiet >= POLICY.lookup_lag
+            is_late = isinstance(outcome, NotFound) and row.since_last_call >= POLICY.lookup_lag
             assert is_late or (isinstance(outcome, RowRefused) and not doubtful)
         if row.why is None:
             doubtful = doubtful or is_doubtful(outcome)
