@@ -91,6 +91,10 @@ class LedgerError(PipelineError):
     """The ledger cannot be opened, read or written, or belongs to another environment."""
 
 
+class HomeIsNew(LedgerError):
+    """The ledger is new, and the reports folder knows another one of the same environment."""
+
+
 class ReferencesError(PipelineError):
     """The file of known customers cannot be read, or somebody else is loading it."""
 

@@ -388,6 +388,12 @@ EXPLANATIONS: dict[Reason | Alarm, Explanation] = {
         example="the key of the test account of another merchant",
         bears_on_it=("--accept",),
     ),
+    Alarm.HOME_NEW: Explanation(
+        "Restore the home folder from its backup, or name it. Where it is lost, accept it: then every customer is looked up "
+        "before it is sent.",
+        example="a run with a new --home beside the reports of the old one",
+        bears_on_it=("--home", "--accept"),
+    ),
     Alarm.STREAM_NAME: Explanation(
         "Look whether it is the right file, and this the right job; name it as agreed, or mend stream.name.",
         example="customers.csv where daily_{date}.csv is agreed",

@@ -226,6 +226,10 @@ class Alarm(_Explained):
         "ACCOUNT.CHANGED",
         "The API key is new here, and none of the customers looked up stand in its account under their ids.",
     )
+    HOME_NEW = (
+        "HOME.NEW",
+        "The ledger is new, although the reports folder knows another ledger of this environment.",
+    )
     STREAM_NAME = "STREAM.NAME", "The file's name is not one that the stream agrees on."
     STREAM_SAME_FILE = "STREAM.SAME_FILE", "An earlier run has finished exactly this file."
     STREAM_OLD_FILE_NEW_NAME = (

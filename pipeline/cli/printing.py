@@ -146,6 +146,13 @@ def _why(content: dict[str, Any]) -> "Iterator[str]":
     if differs := differing_in_words(content.get("held_differs", {})):
         yield f"held records: {differs}"
     yield from left_in_words(content)
+    if others := len(content["other_ledgers"]):
+        ledgers = (
+            "1 other ledger of this environment writes"
+            if others == 1
+            else f"{others} other ledgers of this environment write"
+        )
+        yield f"home: {ledgers} to this reports folder; check that every run uses the same --home"
     if content["account_is_doubtful"]:
         yield f"account: {content['account']}"
 

@@ -4,11 +4,24 @@ An intent is durable before its request is sent; states are asked for, never kep
 writes (`lock.py`); others may read while it does.
 """
 
-from pipeline.ledger.journal import EXTRACT_COLUMNS, OUTCOME_COLUMNS, Answer, Begun, Intent, Known, Ledger, Withdrawal
+from pipeline.ledger.journal import (
+    EXTRACT_COLUMNS,
+    HOME_IS_NEW,
+    OUTCOME_COLUMNS,
+    Answer,
+    Begun,
+    Intent,
+    Known,
+    Ledger,
+    Withdrawal,
+)
 from pipeline.ledger.lock import is_holding, lock_holder, run_lock
+from pipeline.ledger.witnesses import IN_RUN
 
 __all__ = [
     "EXTRACT_COLUMNS",
+    "HOME_IS_NEW",
+    "IN_RUN",
     "OUTCOME_COLUMNS",
     "Answer",
     "Begun",

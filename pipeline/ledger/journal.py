@@ -11,15 +11,17 @@ from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from pipeline.agreement import Delivery
 from pipeline.customer import Environment
-from pipeline.errors import LedgerError
+from pipeline.errors import HomeIsNew, LedgerError
 from pipeline.files import private_folder, refuse_symlink
 from pipeline.ledger import deliveries
 from pipeline.ledger.chain import DIGEST, START, Link, Mark, digests
 from pipeline.ledger.mounts import refuse_network_disk
-from pipeline.outcomes import Difference, State
+from pipeline.ledger.witnesses import Witness, stated, statements
+from pipeline.outcomes import Alarm, Difference, State
 
 _SCHEMA = files(__package__).joinpath("schema.sql").read_text(encoding="utf-8")
 _TO_2, _TO_3, _TO_4 = (
@@ -46,6 +48,8 @@ _INDEXES = (
     "CREATE INDEX IF NOT EXISTS events_by_reference ON events (external_reference)",
     "CREATE INDEX IF NOT EXISTS rows_by_run ON rows (run_id, state)",
 )
+_IDENTITY = "CREATE TABLE IF NOT EXISTS identity (id TEXT NOT NULL) STRICT"
+HOME_IS_NEW = Alarm.HOME_NEW.value
 _ADD_PAYLOADS = "INSERT INTO payloads VALUES (?, ?) ON CONFLICT DO NOTHING"
 # Both take an event as it stands: its columns in the order of _ADD_EVENTS, by number.
 _BEGIN_ROWS = (
@@ -124,13 +128,26 @@ class Ledger:
         self.path = path
         self._mark = Mark(path.parent)
         self._link = self._pending = START
+        self._witness: Witness | None = None
+        self._inode: int | None = None
+        self.others: tuple[str, ...] = ()  #: ids of other ledgers of this environment that the reports folder knows
 
     @classmethod
     @contextmanager
     def opened(
-        cls, folder: Path, environment: Environment, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+        cls,
+        folder: Path,
+        environment: Environment,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        *,
+        reports: Path | None = None,
+        accepts_new_home: bool = False,
     ) -> "Iterator[Ledger]":
-        """Open the ledger of an environment for writing, made where there is none; refuse that of another one."""
+        """Open the ledger of an environment for writing, made where there is none; refuse that of another one.
+
+        `reports`: the folder whose witnesses say whether this is the ledger that was here before; raise HomeIsNew where it
+        is a new one although they know another, and nobody accepts that.
+        """
         path = private_folder(folder) / "ledger.sqlite"
         refuse_symlink(path)
         refuse_network_disk(path)
@@ -145,10 +162,15 @@ class Ledger:
             with _translated(path):
                 ledger._prepare(environment)
                 ledger._check_tail(now())
+                ledger._inode = path.stat().st_ino
+                if reports is not None:
+                    ledger._hear_witnesses(reports, environment, now(), accepts_new_home=accepts_new_home)
             yield ledger
         finally:
             connection.close()
             ledger._mark.close()
+            if ledger._witness is not None:
+                ledger._witness.close()
 
     @classmethod
     @contextmanager
@@ -187,6 +209,16 @@ class Ledger:
         """The environment that this ledger belongs to."""
         known = self._query("SELECT name, merchant, mode, host FROM environment")
         return Environment(*known[0]) if known else None
+
+    def identity(self) -> str:
+        """The id of this ledger, which it keeps for ever."""
+        return str(self._one("SELECT id FROM identity"))
+
+    def statement(self) -> bytes:
+        """What a run folder remembers of this ledger: its id and its last event."""
+        environment = self.environment()
+        assert environment is not None  # noqa: S101 - a ledger that is open for writing has one
+        return stated(self.identity(), environment, self._link)
 
     def refuse_other(self, environment: Environment) -> None:
         """Raise LedgerError where this ledger belongs to another environment."""
@@ -515,6 +547,53 @@ class Ledger:
         elif mark != self._link:
             self._mark.move(self._link)
 
+    def _hear_witnesses(
+        self, reports: Path, environment: Environment, now: datetime, *, accepts_new_home: bool
+    ) -> None:
+        """Compare this ledger with what the reports folder remembers, and keep a file of its own there."""
+        ours, known = self.identity(), list(statements(reports, environment))
+        self.others = tuple(sorted({one.ledger for one in known} - {ours}))
+        is_new = self._link == START and not any(one.ledger == ours for one in known)
+        if is_new and self.others:
+            if not accepts_new_home:
+                raise HomeIsNew(
+                    f"{HOME_IS_NEW}: {self.path} is new, but {known[0].path.parent} knows another ledger of the environment"
+                    f" {environment.name!r}. Restore the home folder, or use --home. If it is lost: --accept {HOME_IS_NEW};"
+                    " then every customer is looked up before it is sent. Nothing was sent"
+                )
+            self._note_damage(now, f"the ledger is new; another one of this environment is lost ({self.others[0][:8]})")
+        for one in known:
+            lost = (
+                one.ledger == ours
+                and one.link != START
+                and (one.link.seq > self._link.seq or self._link_at(one.link.seq) != one.link)
+            )
+            if lost:
+                self._note_damage(
+                    now, f"{one.path} knows event {one.link.seq}, and this ledger does not: an older copy was restored"
+                )
+                break
+        self._witness = Witness(reports, ours, environment)
+        self._witness.move(self._link)
+
+    def _note_damage(self, now: datetime, what: str) -> None:
+        if what in self.damage():
+            return
+        with self._transaction():
+            self._connection.execute("INSERT INTO damage VALUES (?, ?)", (now.isoformat(), what))
+        self._mark.remember_damage(self._link)
+
+    def _refuse_removed(self) -> None:
+        """Raise where the file that is written is not the one at its path any more: what is recorded would be lost."""
+        try:
+            inode = self.path.stat().st_ino
+        except FileNotFoundError:
+            inode = None
+        if self._inode is not None and inode != self._inode:
+            raise LedgerError(
+                f"{self.path} was removed or replaced during the run; nothing more is sent. Restore the home folder, then resume"
+            )
+
     def _newest(self) -> Link:
         found = self._query("SELECT last_seq, sha256 FROM groups ORDER BY last_seq DESC LIMIT 1")
         return Link(*found[0]) if found else START
@@ -553,6 +632,10 @@ class Ledger:
             self._upgrade()
         _check_version(self._connection, self.path)
         self._connection.execute(deliveries.TABLE)
+        self._connection.execute(_IDENTITY)
+        self._connection.execute(
+            "INSERT INTO identity SELECT ? WHERE NOT EXISTS (SELECT 1 FROM identity)", (uuid4().hex,)
+        )
         for index in _INDEXES:
             self._connection.execute(index)
         if self.environment() is None:
@@ -632,9 +715,12 @@ class Ledger:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise
+            self._refuse_removed()
             if self._pending != self._link:
                 self._link = self._pending
                 self._mark.move(self._link)
+                if self._witness is not None:
+                    self._witness.move(self._link)
 
 
 #: Columns of `Ledger.extract`.

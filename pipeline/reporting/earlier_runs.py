@@ -22,6 +22,9 @@ class EarlierRuns:
 
     settled: int = 0
     left: tuple[LeftInDoubt, ...] = ()
+    other_ledgers: tuple[
+        str, ...
+    ] = ()  #: ids of other ledgers of this environment that write to the same reports folder
 
     def told(self) -> dict[str, Any]:
         """How many are left, and the first of them by name."""

@@ -130,6 +130,7 @@ def summarize(workbench: duckdb.DuckDBPyConnection, facts: Facts) -> Report:
         "requests": facts.requests,
         "settled_for_earlier_runs": facts.earlier.settled,
         "left_by_earlier_runs": facts.earlier.told(),
+        "other_ledgers": list(facts.earlier.other_ledgers),
         "account": facts.account,
         "account_is_doubtful": facts.account_is_doubtful,
         "seconds": {stage: entry["seconds"] for stage, entry in facts.profile.items()},

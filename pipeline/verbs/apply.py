@@ -16,11 +16,11 @@ import polars as pl
 from pipeline import __version__
 from pipeline.agreement import Delivery
 from pipeline.billing import Billing, preflight
-from pipeline.config import Settings, Target, stop_at
+from pipeline.config import SANDBOX, Settings, Target, stop_at
 from pipeline.customer import Environment
 from pipeline.errors import NotApproved, ThresholdExceeded
 from pipeline.files import write_bytes
-from pipeline.ledger import OUTCOME_COLUMNS, Ledger, run_lock
+from pipeline.ledger import HOME_IS_NEW, IN_RUN, OUTCOME_COLUMNS, Ledger, run_lock
 from pipeline.outcomes import (
     Action,
     AnotherCustomer,
@@ -118,7 +118,13 @@ def writing(settings: Settings, environment: Environment, run_id: str) -> Iterat
     folder = settings.home / environment.name
     with (
         run_lock(folder, run_id, CLOCK.now().isoformat(timespec="seconds")),
-        Ledger.opened(folder, environment) as ledger,
+        Ledger.opened(
+            folder,
+            environment,
+            # The sandbox in this process keeps its customers in the home itself: both are lost together.
+            reports=None if settings.destination == SANDBOX else settings.reports,
+            accepts_new_home=HOME_IS_NEW in settings.accept,
+        ) as ledger,
     ):
         yield ledger
 
@@ -200,7 +206,7 @@ def _submit(
     finally:
         ledger.end_run(folder.run_id, CLOCK.now(), status)
     left = tuple(_left_by_earlier_runs(ledger, folder.run_id))
-    return _Sent(stop, EarlierRuns(settled_for_others, left), account)
+    return _Sent(stop, EarlierRuns(settled_for_others, left, ledger.others), account)
 
 
 def _check_account(
@@ -239,6 +245,7 @@ def _report(
     submit_seconds: float,
 ) -> Report:
     """Write the results of a run from what the ledger holds now."""
+    write_bytes(folder.path / IN_RUN, ledger.statement())
     folder.stage_blocks("outcomes", _outcomes(ledger, folder))
     return write_results(
         folder,

@@ -309,7 +309,16 @@ def test_known_customers_are_skipped_held_or_flagged_as_the_references_say(pipel
     (pipeline.folder / "known.csv").write_text("\n".join(known) + "\n")
 
     loaded = json.loads(pipeline("references", "load", "known.csv", "--sandbox", "--json").stdout)
-    result = pipeline("run", "c.csv", "--base-url", outside.base_url, "--yes", "--accept", "ACCOUNT.CHANGED", environment=outside.environment)
+    result = pipeline(
+        "run",
+        "c.csv",
+        "--base-url",
+        outside.base_url,
+        "--yes",
+        "--accept",
+        "ACCOUNT.CHANGED",
+        environment=outside.environment,
+    )
 
     summary = pipeline.summary()
     assert loaded["rows"] == 3

@@ -128,6 +128,7 @@ def content(**changes):
         "requests": {"creates": 7, "replayed": 2, "look_ups": 3},
         "settled_for_earlier_runs": 0,
         "left_by_earlier_runs": {"in_doubt": 0, "named": []},
+        "other_ledgers": [],
         "account": None,
         "account_is_doubtful": False,
         "seconds": {"read": 0.345, "plan": 0.092, "submit": 8.5},

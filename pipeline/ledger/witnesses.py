@@ -1,0 +1,70 @@
+"""What the reports folder remembers of ledgers, so that a restored, lost or exchanged home is noticed.
+
+A ledger and the high-water mark beside it are restored together, and then agree. The reports folder is restored by itself,
+or not at all: one small file for each ledger, and one in each run folder, name the ledger and the last event it had.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from pipeline.customer import Environment
+from pipeline.files import private_folder, refuse_symlink
+from pipeline.ledger.chain import Link
+
+FOLDER = ".ledgers"  #: in the reports folder: a file for each ledger that has written reports there
+IN_RUN = "ledger.json"  #: in a run folder: the ledger and its last event when the results were written
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What a file in the reports folder states: this ledger had this last event."""
+
+    ledger: str  #: its id
+    environment: str
+    link: Link
+    path: Path
+
+
+class Witness:
+    """The file of one ledger, overwritten in place after each commit."""
+
+    def __init__(self, reports: Path, ledger: str, environment: Environment) -> None:
+        self._path = reports / FOLDER / f"{ledger}.json"
+        self._ledger, self._environment = ledger, environment
+        self._descriptor: int | None = None
+
+    def move(self, link: Link) -> None:
+        """Remember a link that is durable in the ledger."""
+        if self._descriptor is None:
+            private_folder(self._path.parent)
+            refuse_symlink(self._path)
+            self._descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        content = stated(self._ledger, self._environment, link)
+        os.pwrite(self._descriptor, content, 0)
+        os.ftruncate(self._descriptor, len(content))
+
+    def close(self) -> None:
+        """Let the file go."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+def stated(ledger: str, environment: Environment, link: Link) -> bytes:
+    """The content of a statement, always of the same length for the same ledger."""
+    content = {"ledger": ledger, "environment": asdict(environment), "seq": f"{link.seq:020d}", "sha256": link.sha256}
+    return json.dumps(content, sort_keys=True).encode() + b"\n"
+
+
+def statements(reports: Path, environment: Environment) -> Iterator[Statement]:
+    """Every statement about a ledger of this environment; a file that cannot be read states nothing."""
+    for path in (*reports.glob(f"{FOLDER}/*.json"), *reports.glob(f"*/{IN_RUN}")):
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            content = json.loads(path.read_bytes())
+            if content["environment"] == asdict(environment):
+                link = Link(int(content["seq"]), str(content["sha256"]))
+                yield Statement(str(content["ledger"]), environment.name, link, path)

@@ -1,0 +1,148 @@
+"""A home that was restored, lost or exchanged is noticed by what the reports folder remembers of its ledger."""
+
+import json
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from pipeline.customer import Environment
+from pipeline.errors import HomeIsNew, LedgerError
+from pipeline.ledger import Ledger
+from tests.conftest import KEY, customers_csv
+from tests.small_billing import small_billing
+
+HERE = Environment("sandbox", "sandbox", "test", "loopback")
+
+
+@pytest.fixture
+def billing():
+    with small_billing() as server:
+        yield server
+
+
+def run(pipeline, billing, name: str, *more: str):
+    words = ("run", name, "--base-url", billing.url, "--yes", *more)
+    return pipeline(*words, environment={"BILLING_API_KEY": KEY})
+
+
+def looked_up(billing) -> set[str]:
+    return {one.reference for one in billing.asked if one.method == "GET"}
+
+
+@pytest.fixture
+def night(pipeline, billing):
+    """Ten customers created, a copy of the home, and ten more created after that."""
+    home, copy = pipeline.folder / ".pipeline", pipeline.folder / "copy"
+    for number, start in enumerate((0, 10, 20)):
+        customers_csv(pipeline.folder / f"{number}.csv", 10, start=start)
+    assert run(pipeline, billing, "0.csv").returncode == 0
+    shutil.copytree(home, copy)
+    assert run(pipeline, billing, "1.csv").returncode == 0
+    billing.asked.clear()
+    return home, copy
+
+
+def test_after_a_restored_home_every_customer_is_looked_up_and_nobody_is_sent_twice(pipeline, billing, night):
+    home, copy = night
+    shutil.rmtree(home)
+    copy.rename(home)
+
+    ended = run(pipeline, billing, "1.csv")
+
+    assert ended.returncode == 0, ended.stderr
+    assert {f"ref-{n}" for n in range(10, 20)} <= looked_up(billing)
+    assert [one for one in billing.asked if one.method == "POST"] == []
+    assert set(billing.effects.values()) == {1}
+    with Ledger.read(home / "sandbox") as ledger:
+        assert "an older copy was restored" in ledger.damage()[0]
+
+
+def test_a_lost_home_stops_the_run_until_somebody_accepts_it_and_then_everybody_is_looked_up(pipeline, billing, night):
+    home, _ = night
+    shutil.rmtree(home)
+
+    stopped = run(pipeline, billing, "1.csv")
+
+    assert stopped.returncode == 4
+    assert "HOME.NEW" in stopped.stderr
+    assert "Restore the home folder" in stopped.stderr
+    assert [one for one in billing.asked if one.method == "POST"] == []
+
+    ended = run(pipeline, billing, "1.csv", "--accept", "HOME.NEW")
+
+    assert ended.returncode == 0, ended.stderr
+    assert {f"ref-{n}" for n in range(10, 20)} <= looked_up(billing)
+    assert set(billing.effects.values()) == {1}
+    assert run(pipeline, billing, "2.csv").returncode == 0  # it is known from now on
+
+
+def test_another_home_that_writes_to_the_same_reports_is_a_warning(pipeline, billing, night):
+    other = pipeline.folder / "other"
+    assert run(pipeline, billing, "2.csv", "--home", str(other), "--accept", "HOME.NEW").returncode == 0
+
+    ended = run(pipeline, billing, "2.csv")
+
+    assert ended.returncode == 0, ended.stderr
+    assert "1 other ledger of this environment" in ended.stdout
+    assert len(pipeline.summary()["other_ledgers"]) == 1
+
+
+def test_each_run_folder_names_the_ledger_and_its_last_event_and_a_damaged_file_states_nothing(
+    pipeline, billing, night
+):
+    home, _ = night
+    names = [json.loads(path.read_text()) for path in sorted(pipeline.folder.glob("reports/*/ledger.json"))]
+    (witness,) = (pipeline.folder / "reports" / ".ledgers").glob("*.json")
+
+    assert len({one["ledger"] for one in names}) == 1
+    assert json.loads(witness.read_text()) == names[-1]
+    assert int(names[0]["seq"]) < int(names[1]["seq"])
+
+    witness.write_bytes(b"\0\xff{")
+    assert run(pipeline, billing, "2.csv").returncode == 0
+    with Ledger.read(home / "sandbox") as ledger:
+        assert ledger.damage() == []
+
+
+def test_the_reports_folder_alone_remembers_a_ledger_whose_witness_is_gone(pipeline, billing, night):
+    home, copy = night
+    shutil.rmtree(pipeline.folder / "reports" / ".ledgers")
+    shutil.rmtree(home)
+    copy.rename(home)
+
+    run(pipeline, billing, "1.csv")
+
+    assert {f"ref-{n}" for n in range(10, 20)} <= looked_up(billing)
+
+
+def removed(path: Path) -> None:
+    path.unlink()
+
+
+def replaced(path: Path) -> None:
+    shutil.copy(path, path.with_name("copy"))
+    path.with_name("copy").rename(path)
+
+
+@pytest.mark.parametrize("harm", [removed, replaced])
+def test_a_ledger_that_is_removed_or_replaced_while_it_is_open_is_written_no_more(tmp_path, harm):
+    with Ledger.opened(tmp_path, HERE) as ledger:
+        harm(ledger.path)
+        with pytest.raises(LedgerError, match="removed or replaced"):
+            ledger.end_run("run-1", datetime(2026, 11, 30, tzinfo=UTC), "finished")
+
+
+def test_a_new_ledger_beside_one_that_is_known_is_refused_and_an_old_one_is_not(tmp_path):
+    reports = tmp_path / "reports"
+    reports.mkdir()
+    with Ledger.opened(tmp_path / "a", HERE, reports=reports):
+        pass
+    with pytest.raises(HomeIsNew), Ledger.opened(tmp_path / "b", HERE, reports=reports):
+        pass
+    elsewhere = Environment("live", "acme", "test", "loopback")
+    with Ledger.opened(tmp_path / "c", elsewhere, reports=reports) as ledger:
+        assert ledger.others == ()
+    with Ledger.opened(tmp_path / "a", HERE, reports=reports) as ledger:
+        assert ledger.damage() == []
