@@ -188,7 +188,7 @@ def _until_first_request(
     first_request.clear()
     began = time.perf_counter()
     process = subprocess.Popen(
-        [sys.executable, "-m", "pipeline", "resume", run_id, *map(str, where)],
+        [sys.executable, "-m", "pipeline", "resume", run_id, "--accept", "ACCOUNT.CHANGED", *map(str, where)],
         cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
     )  # fmt: skip
     while not first_request.wait(0.01):
