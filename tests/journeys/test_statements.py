@@ -23,11 +23,11 @@ class Merchant:
     def __call__(self, *words):
         return self.pipeline(*words, environment=self.outside.environment)
 
-    def run(self, name, *rows, header=HEADER):
+    def run(self, name, *rows, header=HEADER, options=()):
         """Run a file; the id of the run."""
         if rows:
             (self.pipeline.folder / name).write_text("\n".join([header, *rows]) + "\n")
-        done = self("run", name, *self.there, "--yes")
+        done = self("run", name, *self.there, "--yes", *options)
         assert done.returncode in {0, 1}, done.stderr
         return self.pipeline.newest().name
 
@@ -222,7 +222,7 @@ def test_a_row_that_billing_or_the_ledger_holds_otherwise_says_in_which_fields(m
     for path in (merchant.pipeline.folder / ".pipeline").glob("*/*"):  # another home, which knows of nothing
         if path.is_file():
             path.unlink()
-    met = merchant.run("e.csv", "R-1,Annabel,ann@example.com,ZAR,7")
+    met = merchant.run("e.csv", "R-1,Annabel,ann@example.com,ZAR,7", options=("--accept", "HOME.NEW"))
     (row,) = merchant.list_of(met, "held")
     assert row["_import_fate"] == "already_exists_different"
     assert set(row["_import_differs"].split(", ")) == {"name", "balance"}
