@@ -447,7 +447,8 @@ class _Loop:
         if isinstance(outcome, Limited) and not outcome.replayed:
             self.pace.slow_down()
         row.is_new = False
-        row.progress = replace(row.progress, since_last_call=result.left_at - row.touched)
+        if kind is Kind.LOOK_UP:
+            row.progress = replace(row.progress, since_last_call=result.left_at - row.touched)
         row.touched = now
         row.spent += now - result.left_at
         step = decide(row.progress, outcome, self.dice(), row.spent, self.policy)
@@ -535,9 +536,10 @@ class _Loop:
             self.stopping.ask(stop)
 
     def _accepted(self, kind: Kind) -> None:
-        for reference in self.suspicion[kind].accepted():
-            self._set_aside(self.rows[reference])
-        self.gate.widen(kind)
+        if refused := self.suspicion[kind].accepted():
+            for reference in refused:
+                self._set_aside(self.rows[reference])
+            self.gate.widen(kind)
 
     def _ask_nobody_else(self) -> None:
         """Judge those that were refused at the door once all other rows have come to their end."""

@@ -31,7 +31,7 @@ class Suspicion:
     def accepted(self) -> list[str]:
         """A record was accepted: those that wait are refused for what they are. They are to be set aside."""
         self.has_accepted = True
-        return self._cleared()
+        return self._cleared() if self.waiting else []
 
     def nobody_else(self) -> tuple[list[str], Stop | None]:
         """No other record is left to ask with: those to set aside, and the reason to stop where none was ever accepted."""
