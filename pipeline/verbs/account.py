@@ -7,17 +7,20 @@ ids that billing gave them.
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from pipeline.billing import Call, LookUp
+from pipeline.files import write_bytes
 from pipeline.ledger import Ledger
 from pipeline.outcomes import Alarm, AnotherCustomer, Found, NotFound, Outcome
 from pipeline.references import known_to, some_customers
+from pipeline.run_folder import RunFolder
 from pipeline.submission import Stop
 
 CHANGED = Alarm.ACCOUNT_CHANGED.value
 _TRIES = 3
+_KEPT = "account.json"  #: among the staged files of a run
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,17 @@ class Account:
     def is_doubtful(self) -> bool:
         """Whether some of the customers are not there, and some are."""
         return self.agreed < self.asked
+
+
+def kept_account(folder: RunFolder) -> Account | None:
+    """What an earlier process of this run found."""
+    path = folder.staged / _KEPT
+    return Account(**json.loads(path.read_bytes())) if path.is_file() else None
+
+
+def keep_account(folder: RunFolder, account: Account) -> None:
+    """Remember what was found, for the processes that finish this run."""
+    write_bytes(folder.staged / _KEPT, json.dumps(asdict(account)).encode())
 
 
 def check_account(

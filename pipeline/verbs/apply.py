@@ -37,7 +37,7 @@ from pipeline.reporting import EarlierRuns, LeftInDoubt, Report, render_unfinish
 from pipeline.run_folder import PAGES, RunFolder
 from pipeline.run_search import find_run_folder
 from pipeline.submission import Planned, Policy, Stop, submit
-from pipeline.verbs.account import CHANGED, Account, check_account
+from pipeline.verbs.account import CHANGED, Account, check_account, keep_account, kept_account
 from pipeline.verbs.connecting import connected
 from pipeline.verbs.crosswalk import Crosswalk
 from pipeline.verbs.places import destination_options, place_options
@@ -222,6 +222,9 @@ def _check_account(
     )
     if stop is not None:
         stopping.ask(stop)
+    if account.is_known and (before := kept_account(folder)) is not None:
+        return before
+    keep_account(folder, account)
     return account
 
 
@@ -257,7 +260,7 @@ def _report(
         submit_seconds=submit_seconds,
         settled=_waits(ledger, folder.run_id),
         earlier=sent.earlier,
-        account=sent.account,
+        account=sent.account or kept_account(folder),
     )
 
 

@@ -134,7 +134,7 @@ def test_no_result_of_before_is_left_to_be_read_while_a_run_is_unfinished(there,
 
     assert {f"{name}.csv" for name in LISTS} <= of_the_plan
     assert left == {
-        "created.csv", "plan.json", "report.html", "rows.parquet", "signatures.jsonl", "staged", "unfinished.txt",
+        "created.csv", "ledger.json", "plan.json", "report.html", "rows.parquet", "signatures.jsonl", "staged", "unfinished.txt",
     }  # fmt: skip
 
 

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from pipeline.ledger import Ledger
 from tests.conftest import customers_csv
 from tests.small_billing import Answer, problem, small_billing
 
@@ -73,7 +74,9 @@ def test_the_same_customer_under_another_id_is_another_account_s(pipeline, night
 
 
 def test_where_some_customers_are_gone_the_run_goes_on_and_says_so(pipeline, night):
-    night.look_ups["ref-0"] = problem(404, "not-found")
+    with Ledger.read(pipeline.folder / ".pipeline" / "sandbox") as ledger:
+        (oldest, _), *_ = ledger.some_customers()
+    night.look_ups[oldest] = problem(404, "not-found")
 
     ended = run(pipeline, night, SECOND, "next.csv")
 
