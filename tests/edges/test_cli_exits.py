@@ -73,7 +73,7 @@ class Place:
         return ["--base-url", self.sandbox.base_url]
 
     def only_run(self) -> Path:
-        (found,) = (self.folder / "reports").iterdir()
+        (found,) = (self.folder / "reports").glob("[0-9]*")
         return found
 
     def stats(self) -> dict:
