@@ -7,7 +7,7 @@ from importlib.resources import files
 import duckdb
 
 from pipeline.customer import METADATA_PREFIX
-from pipeline.outcomes import Discrepancy, Fate
+from pipeline.outcomes import SUPERSEDED, Discrepancy, Fate
 from pipeline.sql import identifier, literal
 
 _CANDIDATES, _EXPECTED, _COMPARE, _PATTERNS = (
@@ -77,8 +77,12 @@ def choose(workbench: duckdb.DuckDBPyConnection, sample: int | None = None, seed
 
 
 def count_candidates(workbench: duckdb.DuckDBPyConnection, *, once: bool) -> None:
-    """Make the view `counted`: the rows of `candidates` that say where a record stands, by `once` (run_id, row_id) or all."""
-    which = " SEMI JOIN once USING (run_id, row_id)" if once else ""
+    """Make the view `counted`: the rows of `candidates` that say where a record stands, by `once` (run_id, row_id) or all.
+
+    A superseded record stands where another record's row has put it, and that row counts for its own record alone.
+    """
+    own = f"(FROM once WHERE fate <> {literal(SUPERSEDED)})"
+    which = f" SEMI JOIN {own} USING (run_id, row_id)" if once else ""
     workbench.execute(f"CREATE VIEW counted AS SELECT candidates.* FROM candidates{which}")
 
 

@@ -177,7 +177,7 @@ UNREADABLE_AMOUNTS: list[tuple[Row, str]] = [
     (units("(99,00)"), NOT_A_NUMBER),
     ({**units("240,00"), "FLAG": "C"}, "VALIDATE.BALANCE_NOT_WHOLE:balance"),
     *[({"DEBIT": debit, "CREDIT": "50,00", "FLAG": "R"}, BOTH) for debit in ("100,00", "50,00", "0,01")],
-    *[({**units("100,00"), "FLAG": flag}, "MAP.VALUE_UNLISTED:balance") for flag in ("X", "c", "NULL")],
+    *[({**units("100,00"), "FLAG": flag}, "MAP.VALUE_UNLISTED:FLAG") for flag in ("X", "c", "NULL")],
     *[(units(bad), SIGN) for bad in ("-100,00", "+100,00", "100,00-")],
     ({"DEBIT": "", "CREDIT": "-25,00", "FLAG": "R"}, SIGN),
     *[(units("77,00", code), "MAP.VALUE_UNLISTED:currency") for code in ("DM", "$")],

@@ -102,6 +102,22 @@ def test_held_and_dropped_a_settled_conflict_is_closed_on_every_page(merchant):
     )  # fmt: skip
 
 
+def test_a_superseded_record_is_not_counted_by_the_row_that_superseded_it(merchant):
+    first = merchant.run("c.csv", "R-1,Ann,,ZAR,843", "R-1,Bob,,ZAR,843")
+    conflict = merchant.list_of(first, "held")
+    second = merchant.feed_back("unchanged.csv", conflict)
+    ann, bob = merchant.list_of(second, "held")
+    merchant.feed_back("chosen.csv", [{**ann, "email": "no address"}, bob])  # Bob is created
+    merchant.feed_back("again.csv", [row for row in conflict if row["name"] == "Bob"])  # and is there already
+
+    exit_code, reconciled = merchant.reconciled()
+
+    assert (exit_code, reconciled["residual"]) == (0, {})
+    assert [(step["step"], step["records"]) for step in reconciled["bridge"]] == [
+        ("read", 2), ("superseded", -1), ("expected", 1), ("found", 1),
+    ]  # fmt: skip
+
+
 def test_a_report_made_anew_shows_what_became_of_records_that_were_mended_later(merchant):
     rows = [f"R-{at},Ann,{'no address' if at < 3 else 'a@example.com'},ZAR,{at}" for at in range(5)]
     first = merchant.run("c.csv", *rows)
