@@ -35,7 +35,7 @@ def run_import(
             settled_first=settled_first,
         )
         refuse_too_many(planned.folder.read_plan(), settings)
-        refuse_alarms(planned.folder.read_plan(), settings)
+        refuse_alarms(planned.folder, settings)
         approve(planned)
         sign_for_plan(planned.folder, "approver", settings.planner)
         return submit_and_report(planned.folder, settings, target, ledger, stopping, watch)
