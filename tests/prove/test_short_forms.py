@@ -205,18 +205,18 @@ def test_what_half_a_run_left_is_gone_on_with_and_looked_at_meanwhile(tmp_path, 
     assert all(found[name] > 0 for name in ("resume", "status", "trace", "plan", "page_bytes", "resume_peak_bytes"))
 
 
-#: Damages of an old run, each with commands that read it.
+#: Damages of an old run, each with commands that read it. A span leaves out an interrupted run, so that is resumed first.
 DAMAGED = (
     (("folder", "20269999T999999Z-x-aaaaaa", ""), ("run", "runs", "reconcile"), ()),
     (("old", "summary.json", "cut"), ("run", "runs --json", "report --since"), ("status",)),
     (("old", "summary.json", "hollow"), ("returned", "status", "reconcile"), ("report",)),
-    (("old", "plan.json", "cut"), ("apply", "runs", "reconcile --since"), ("resume",)),
-    (("old", "plan.json", "missing"), ("resume", "trace", "report"), ("apply",)),
+    (("old", "plan.json", "cut"), ("resume", "runs", "reconcile --since"), ("apply",)),
+    (("old", "plan.json", "missing"), ("status", "trace", "report"), ("resume",)),
     (("old", "plan.json", "list"), ("plan", "status --json", "bundle"), ("status",)),
-    (("old", "rows.parquet", "garbage"), ("run", "trace", "reconcile --since"), ("reconcile",)),
+    (("old", "rows.parquet", "garbage"), ("resume", "trace", "reconcile --since"), ("reconcile",)),
     (("old", "rows.parquet", "folder"), ("trace", "report --since"), ("bundle",)),
     (("old", "staged/fates-00000.parquet", "cut"), ("apply", "report --since", "report --json"), ("report",)),
-    (("old", "staged/records-00001.parquet", "flipped"), ("trace", "reconcile --since"), ("status",)),
+    (("old", "staged/records-00001.parquet", "flipped"), ("resume", "trace", "reconcile --since"), ("status",)),
     (("old", "signatures.jsonl", "loop"), ("report --since", "status"), ("sign",)),
     (("reconciliation", "summary.json", "empty"), ("report", "report --since"), ("report",)),
 )
