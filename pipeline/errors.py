@@ -10,6 +10,7 @@ PipelineError                what, where, and what to do; carries the exit code 
 ├── LedgerError         4    the ledger cannot be opened, read or written, or belongs to another environment
 ├── ReferencesError     4    the file of known customers cannot be read, or is being loaded by somebody else
 ├── RunNotFound         4    no run of that name in the reports folder
+├── RunDamaged         4    a file of this run's folder cannot be read (in `run_damage`)
 ├── PersonalDataFound  4    what was to be handed on names people; it was not made
 ├── UnknownCode         2    nothing is called by that code
 ├── ThresholdExceeded   3    the job says that so much is too much; nothing was sent

@@ -3,11 +3,11 @@
 staged/     what stages hand on to each other. In parts of some 170,000 records, so that nothing has to hold them all:
             records-*, plan-* (of the accepted ones) and fates-*.parquet, the same rows in the same order under the same
             number; whole: history-*, outcomes-*.parquet
-plan.json   what the plan was made from and what it comes to; with records-* and plan-* it is all that `apply` needs
+plan.json   what the plan was made from and what it comes to, written once; with records-* and plan-* it is all that `apply`
+            needs. Who accepted an alarm stands in accepted.jsonl, a line each
 the rest    the result files, named in `RESULT_FILES`
 """
 
-import hashlib
 import json
 import os
 import shutil
@@ -20,29 +20,33 @@ import duckdb
 import polars as pl
 import pyarrow.parquet as pq
 
-from pipeline.errors import OutOfBalance, PlanStale, ReferencesError
+from pipeline import manifest
+from pipeline.errors import PlanStale, ReferencesError
 from pipeline.files import (
     plain_path,
     private_folder,
     remove_unfinished,
     renamed_when_whole,
-    sha256_of,
     sha256_of_each,
     write_bytes,
 )
+from pipeline.manifest import ACCEPTED, MANIFEST, SIGNATURES
 from pipeline.outcomes import LISTS
+from pipeline.run_damage import ACCEPTANCE, PLAN, SIGNATURE, SUMMARY, RunDamaged, lines_in, object_in
 from pipeline.sql import RENAMED, identifier, literal
 
+PLAN_FILE = "plan.json"
+SUMMARY_FILE = "summary.json"
 RESULT_FILES = (
-    "summary.json",
+    SUMMARY_FILE,
     "rows.parquet",
     *(f"{name}.csv" for name in LISTS),
     "differences.csv",
     "returned.csv",
     "report.html",
-    "signatures.jsonl",
+    ACCEPTED,
+    SIGNATURES,
 )
-SIGNATURES = "signatures.jsonl"
 PAGES = ("report.html", "report.xlsx")  #: made from everything else, and again after a sign-off or a reconciliation
 _KNOWN = (
     "CREATE VIEW known AS SELECT rowid AS place, * FROM kept.known",
@@ -60,12 +64,9 @@ _NOTHING_KNOWN = (
 _GIVEN = "given."  #: prefix of the columns that hold the cells of the files
 _ROW_GROUP = 1 << 16  #: rows; the staged tables are always read whole, so no statistics either
 DIFFERING = "differing.parquet"  #: staged: in which fields held rows differ
-MANIFEST = "manifest.json"
 UNFINISHED = "unfinished.txt"  #: lies in the folder of a run from its first intent until its results are whole
 #: Results that a run makes anew. `trace` reads rows.parquet meanwhile, and created.csv is replaced by what is created so far.
-_OUTDATED = {*RESULT_FILES, *PAGES, "rejected.xlsx", MANIFEST} - {"rows.parquet", "created.csv", SIGNATURES}
-_UNSEALED = "0" * 64
-_SIGNING = "signing"  #: the key of a manifest with the SHA-256 of signatures that are just written
+_OUTDATED = {*RESULT_FILES, *PAGES, "rejected.xlsx", MANIFEST} - {"rows.parquet", "created.csv", ACCEPTED, SIGNATURES}
 PLAN_SCHEMA = 6  #: the form of plan.json and of the staged tables
 
 
@@ -156,20 +157,33 @@ class RunFolder:
         write_bytes(self.path / name, (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode())
 
     def read_json(self, name: str) -> dict[str, Any]:
-        """Read back what `write_json` wrote."""
-        content: dict[str, Any] = json.loads((self.path / name).read_text(encoding="utf-8"))
-        return content
+        """Read back what `write_json` wrote; raise RunDamaged where that cannot be read."""
+        return object_in(self.path / name)
 
     def read_plan(self) -> dict[str, Any]:
         """The plan's record; raise PlanStale where another version of this program wrote it in another form."""
-        plan = self.read_json("plan.json")
+        plan = self.read_json(PLAN_FILE)
         if plan.get("schema") != PLAN_SCHEMA:
             raise PlanStale(
                 f"plan {self.run_id} was written by version {plan.get('version', 'unknown')} of this program, in a form that "
                 "this one does not read: use that version, or make a new plan",
                 suggests=("plan", "FILE"),
             )
-        return plan
+        return self.read_plan_of_any_version()
+
+    def read_plan_of_any_version(self) -> dict[str, Any]:
+        """The plan's record, for what every version wrote; raise RunDamaged where it is not that of this run."""
+        return self._of_this_run(PLAN_FILE, PLAN)
+
+    def read_summary(self) -> dict[str, Any]:
+        """The summary; raise RunDamaged where it is not that of this run."""
+        return self._of_this_run(SUMMARY_FILE, SUMMARY)
+
+    def _of_this_run(self, name: str, shape: Any) -> dict[str, Any]:
+        content = object_in(self.path / name, shape)
+        if content["run_id"] != self.run_id:
+            raise RunDamaged(self.path, f"{name} is that of run {content['run_id']}")
+        return content
 
     @contextmanager
     def workbench(
@@ -241,10 +255,7 @@ class RunFolder:
         connection.execute(f"CREATE OR REPLACE VIEW records AS SELECT {names} FROM {source}")
 
     def write_manifest(self, plan: dict[str, Any], config: dict[str, Any] | None = None) -> None:
-        """Write the SHA-256 of the inputs, the config and every file of this folder, and a seal over all of that.
-
-        The seal is the SHA-256 of the manifest itself with zeros in its place: whoever changes a file has to change two.
-        """
+        """Write the SHA-256 of the inputs, the config and every file of this folder, and a seal over all of that."""
         known = {f"staged/{name}": digest for name, digest in plan["staged"].items()}
         paths = (
             path for path in sorted(self.path.rglob("*")) if path.is_file() and path.name not in {MANIFEST, UNFINISHED}
@@ -257,9 +268,8 @@ class RunFolder:
             "inputs": plan["inputs"],
             "config": config,
             "files": {name: known.get(name) or hashes[self.path / name] for name in names},
-            "seal": _UNSEALED,
         }
-        write_bytes(self.path / MANIFEST, sealed(content))
+        manifest.write_sealed(self.path, content)
 
     def begin(self, note: str) -> None:
         """Mark with a note that the run is sending, or its results are being written; `end` removes the mark.
@@ -282,73 +292,47 @@ class RunFolder:
     @property
     def was_applied(self) -> bool:
         """Whether the run was sent to billing and has a complete report of that."""
-        has_summary = not self.is_unfinished and (self.path / "summary.json").is_file()
-        return has_summary and self.read_json("summary.json")["status"] != "planned"
+        has_summary = not self.is_unfinished and (self.path / SUMMARY_FILE).is_file()
+        return has_summary and self.read_summary()["status"] != "planned"
 
     def seal(self, kind: str) -> None:
         """Write a manifest of everything that lies in a folder that is no run's: a reconciliation, a span of time."""
         paths = [path for path in sorted(self.path.rglob("*")) if path.is_file() and path.name != MANIFEST]
         hashes = sha256_of_each(paths)
         files = {path.relative_to(self.path).as_posix(): hashes[path] for path in paths}
-        content = {"schema": 2, "kind": kind, "id": self.run_id, "files": files, "seal": _UNSEALED}
-        write_bytes(self.path / MANIFEST, sealed(content))
+        content = {"schema": 2, "kind": kind, "id": self.run_id, "files": files}
+        manifest.write_sealed(self.path, content)
 
     def amend_manifest(self) -> None:
         """Take the pages into the manifest as they are now; every other file keeps the SHA-256 that it had."""
-        self._amend(*PAGES)
-
-    def _amend(self, *names: str) -> None:
-        content = self._sealed_manifest()
-        names += (SIGNATURES,) if content.pop(_SIGNING, None) else ()
-        others = {name: digest for name, digest in content["files"].items() if name not in names}
-        here = {name: sha256_of(path) for name in names if (path := self.path / name).is_file()}
-        write_bytes(self.path / MANIFEST, sealed({**content, "files": dict(sorted({**others, **here}.items()))}))
-
-    def _sealed_manifest(self) -> dict[str, Any]:
-        """The manifest; raise OutOfBalance where it is not the one that was written: a new seal would hide that."""
-        try:
-            content = self.read_json(MANIFEST)
-            is_sealed = sealed(content) == (self.path / MANIFEST).read_bytes()
-        except (ValueError, TypeError):
-            is_sealed = False
-        if not is_sealed:
-            raise OutOfBalance(f"{self.path / MANIFEST} is not as it was written", suggests=("verify", self.run_id))
-        return content
+        manifest.amend(self.path, PAGES)
 
     def signatures(self) -> list[str]:
-        """The lines of everybody who has signed, the oldest first."""
-        path = self.path / SIGNATURES
-        return path.read_bytes().decode("utf-8").split("\n")[:-1] if path.is_file() else []
+        """The lines of everybody who has signed, the oldest first; raise RunDamaged where they cannot be read."""
+        return lines_in(self.path / SIGNATURES, SIGNATURE)
 
     def refuse_other_signatures(self) -> None:
         """Raise OutOfBalance where the signatures are not those that the manifest names: another hand is in them."""
-        path = self.path / SIGNATURES
-        if (self.path / MANIFEST).is_file():
-            content = self._sealed_manifest()
-            known = {content["files"].get(SIGNATURES), content.get(_SIGNING, content["files"].get(SIGNATURES))}
-            if (sha256_of(path) if path.is_file() else None) not in known:
-                raise OutOfBalance(f"{path} is not as it was written", suggests=("verify", self.run_id))
+        manifest.refuse_other_lines(self.path, SIGNATURES)
 
     def sign(self, line: str) -> None:
-        """Add a line to the signatures; raise OutOfBalance where they are not those that the manifest names.
+        """Add a line to the signatures; raise OutOfBalance where they are not those that the manifest names."""
+        manifest.append_lines(self.path, SIGNATURES, self.signatures(), [line])
 
-        The manifest names the new lines before they are written, so that a failure in between leaves lines that it knows.
-        """
-        self.refuse_other_signatures()
-        path, manifest = self.path / SIGNATURES, self.path / MANIFEST
-        lines = "".join(f"{each}\n" for each in [*self.signatures(), line]).encode()
-        if manifest.is_file():
-            write_bytes(manifest, sealed({**self._sealed_manifest(), _SIGNING: hashlib.sha256(lines).hexdigest()}))
-        write_bytes(path, lines)
-        if manifest.is_file():
-            self._amend(SIGNATURES)
+    def accepted(self) -> dict[str, str]:
+        """Code of an alarm -> who accepted it first; raise RunDamaged where that cannot be read."""
+        found: dict[str, str] = {}
+        for line in lines_in(self.path / ACCEPTED, ACCEPTANCE):
+            told = json.loads(line)
+            found.setdefault(told["code"], told["who"])
+        return found
 
-
-def sealed(content: dict[str, Any]) -> bytes:
-    """A manifest with its seal: the SHA-256 of itself with zeros in the place of that."""
-    text = json.dumps({**content, "seal": _UNSEALED}, indent=2, ensure_ascii=False) + "\n"
-    seal = hashlib.sha256(text.encode()).hexdigest()
-    return text.replace(f'"seal": "{_UNSEALED}"', f'"seal": "{seal}"').encode()
+    def accept(self, codes: Iterable[str], who: str, at: str) -> None:
+        """Add a line for each alarm that nobody has accepted yet; `at` is the time (ISO 8601)."""
+        before = self.accepted()
+        if new := [code for code in sorted(set(codes)) if code not in before]:
+            lines = [json.dumps({"code": code, "who": who, "at": at}) for code in new]
+            manifest.append_lines(self.path, ACCEPTED, lines_in(self.path / ACCEPTED, ACCEPTANCE), lines)
 
 
 @contextmanager

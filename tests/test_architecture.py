@@ -40,7 +40,7 @@ STAGES = {
     "reporting",
     "scanning",
 }
-EDGES = {"sources", "references", "ledger", "billing", "run_folder", "text_sheet"}
+EDGES = {"sources", "references", "ledger", "billing", "run_folder", "run_damage", "manifest", "text_sheet"}
 ROOMS = {
     *WORDS,
     *STAGES,
@@ -60,7 +60,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     **dict.fromkeys(WORDS, WORDS),
     **dict.fromkeys(STAGES, WORDS),
     **dict.fromkeys(EDGES, WORDS),
-    "run_search": {*WORDS, "run_folder"},
+    "run_folder": {*WORDS, "run_damage", "manifest"},
+    "run_search": {*WORDS, "run_folder", "run_damage", "manifest"},
     "submission": {*WORDS, "ledger", "billing"},
     # Settings live beside what they set: the address and the key are billing's, the dialect of a file is its reader's.
     "config": {*WORDS, "billing", "sources"},

@@ -252,6 +252,18 @@ def planned_naming(folder: "RunFolder", given: dict[str, Any]) -> "Naming":
     )
 
 
+def warned_of_damaged(reports: Path) -> "list[dict[str, str]]":
+    """The folders of runs that cannot be read, for JSON; each is said in a line."""
+    from dataclasses import asdict
+
+    from pipeline.verbs.status import damaged_runs
+
+    found = damaged_runs(reports)
+    for one in found:
+        say(f"Warning: {one}. To be rid of this: restore the folder, or move it out of {reports}")
+    return [asdict(one) for one in found]
+
+
 def day(_context: click.Context, _option: click.Parameter, text: str | None) -> str | None:
     """A day as ISO 8601 writes it."""
     from datetime import date

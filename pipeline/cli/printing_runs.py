@@ -10,14 +10,19 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pipeline.verbs.explain import Explained
-    from pipeline.verbs.status import RunStatus
+    from pipeline.verbs.status import DamagedRun, RunStatus
     from pipeline.verbs.trace import Life
 
 
-def show_statuses(statuses: "list[RunStatus]") -> None:
+def show_statuses(statuses: "list[RunStatus | DamagedRun]") -> None:
     """Each run: its id on a line of its own, to copy it from, then where it stands and its verdict."""
+    from pipeline.verbs.status import DamagedRun
+
     for run in statuses:
         show_line(run.run_id)
+        if isinstance(run, DamagedRun):
+            show_line(f"  damaged, cannot be read: {run.reason}")
+            continue
         creates = f"{run.settled:,} of {run.planned:,} creates settled"
         later = f", {run.later:,} for a later run" if run.later else ""
         show_line(f"  {run.label}, {run.environment}: {creates}{later}")
@@ -60,6 +65,8 @@ def show_life(life: "Life") -> None:
             show_line(f"  key          {one.key}")
         billing_id = f" as {one.billing_id}" if one.billing_id else ""
         show_line(f"  ended        {one.fate.replace('_', ' ')}{billing_id}")
+    for damaged in life.damaged_runs:
+        show_line(str(damaged))
     for run_id in life.purged:
         show_line(f"{run_id}  its rows fell under retention")
     for environment, event in life.events:

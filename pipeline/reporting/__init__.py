@@ -12,6 +12,8 @@
 from pipeline.reporting.beside import Beside
 from pipeline.reporting.current_fates import (
     ORIGINS,
+    RECORDS,
+    RETURNS,
     ROWS,
     Current,
     became,
@@ -38,6 +40,8 @@ __all__ = [
     "DIFFERENCES",
     "OPEN_FATES",
     "ORIGINS",
+    "RECORDS",
+    "RETURNS",
     "ROWS",
     "Beside",
     "Current",

@@ -24,6 +24,7 @@ class Beside:
     )  #: the first ones: row_id, fate, same_as, reasons
     overall: dict[str, int] = field(default_factory=dict)  #: fate now -> records of the run
     became: list[dict[str, Any]] = field(default_factory=list)  #: then, now, run_id, records: what later runs changed
+    damaged_runs: list[str] = field(default_factory=list)  #: folders of other runs that cannot be read, each in a line
     open_items: list[dict[str, Any]] = field(default_factory=list)  #: see `open_items.ages`
     oldest: list[dict[str, Any]] = field(
         default_factory=list

@@ -234,6 +234,7 @@ def _told_of_reconciliation(content: Mapping[str, Any]) -> Iterator[tuple[str, s
     yield "Reconciliation", content["reconciliation_id"]
     yield from (("Run", run_id) for run_id in content["runs"])
     yield from (("Left out", f"{run_id} {why}") for run_id, why in content["left_out"].items())
+    yield from (("Not read", f"{one['run_id']}: {one['reason']}") for one in content["damaged_runs"])
     yield "Billing, by", content["method"]
     yield from (("Export", f"{file['name']}, SHA-256 {file['sha256']}") for file in content["export"])
     yield "Compared", ", ".join(content["compared"])
@@ -255,7 +256,9 @@ def _fates(fates: Mapping[str, int]) -> Table:
 
 
 def _became(beside: Beside) -> Iterator[Table]:
-    """What became of the run's records since."""
+    """What became of the run's records since, and which folders are not counted in that."""
+    if beside.damaged_runs:
+        yield Table("Not read", ("Folder",), [(one,) for one in beside.damaged_runs])
     if beside.overall:
         yield Table("Fates now", ("Fate now", "Records"), [(fate, str(n)) for fate, n in beside.overall.items()])
         rows = [(one["then"], one["now"], one["run_id"], str(one["records"])) for one in beside.became]

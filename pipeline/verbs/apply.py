@@ -37,6 +37,7 @@ from pipeline.reporting import EarlierRuns, LeftInDoubt, Report, render_unfinish
 from pipeline.run_folder import PAGES, RunFolder
 from pipeline.run_search import find_run_folder
 from pipeline.submission import Planned, Policy, Stop, submit
+from pipeline.verbs.accepting import accepted_by
 from pipeline.verbs.account import CHANGED, Account, check_account, keep_account, kept_account
 from pipeline.verbs.connecting import connected
 from pipeline.verbs.crosswalk import Crosswalk
@@ -84,10 +85,9 @@ def apply_plan(
     with writing(settings, target.environment, folder.run_id) as ledger:
         refuse_stale(folder, ledger, settings, target.environment, said)
         refuse_too_many(folder.read_plan(), settings)
-        plan = folder.read_plan()
-        refuse_alarms(plan, settings)
+        refuse_alarms(folder, settings)
         # The report says who let it pass, whoever planned it.
-        folder.write_json("plan.json", {**plan, "accepted": _accepted(plan, settings)})
+        folder.accept(settings.accept, settings.planner, CLOCK.now().isoformat(timespec="seconds"))
         sign_for_plan(folder, "approver", settings.planner)
         return submit_and_report(folder, settings, target, ledger, stopping or StopRequest(), watch)
 
@@ -109,6 +109,7 @@ def resume_run(
                 f"plan {folder.run_id} was never applied, so there is nothing to resume",
                 suggests=("apply", folder.run_id),
             )
+        folder.accept(settings.accept, settings.planner, CLOCK.now().isoformat(timespec="seconds"))
         return submit_and_report(folder, settings, target, ledger, stopping or StopRequest(), watch)
 
 
@@ -217,7 +218,7 @@ def _check_account(
         settings.home / target.environment.name,
         target.api_key.fingerprint,
         billing.make,
-        is_accepted=CHANGED in _accepted(folder.read_plan(), settings),
+        is_accepted=CHANGED in {*accepted_by(folder, folder.read_plan()), *settings.accept},
         is_here=target.address.is_loopback,
     )
     if stop is not None:
@@ -309,9 +310,10 @@ def refuse_too_many(plan: dict[str, Any], settings: Settings) -> None:
         )
 
 
-def refuse_alarms(plan: dict[str, Any], settings: Settings) -> None:
+def refuse_alarms(folder: RunFolder, settings: Settings) -> None:
     """Refuse a plan about whose files something is wrong that nobody has accepted; all of it at once."""
-    found = open_alarms(plan["findings"], _accepted(plan, settings))
+    plan = folder.read_plan()
+    found = open_alarms(plan["findings"], {*accepted_by(folder, plan), *settings.accept})
     if found:
         lines = [*(f"{one['code']}: {one['what']}" for one in found), "Nothing was sent. To proceed anyway"]
         raise ThresholdExceeded("\n".join(lines), suggests=("apply", plan["run_id"], *accepting(found)))
@@ -325,11 +327,6 @@ def open_alarms(findings: Sequence[dict[str, Any]], accepted: Collection[str]) -
 def accepting(alarms: Sequence[dict[str, Any]]) -> list[str]:
     """The options that accept these alarms, each code once."""
     return [word for code in dict.fromkeys(one["code"] for one in alarms) for word in ("--accept", code)]
-
-
-def _accepted(plan: dict[str, Any], settings: Settings) -> dict[str, str]:
-    """Code of an alarm -> who accepted it first, when it was planned or now."""
-    return {**dict.fromkeys(sorted(settings.accept), settings.planner), **plan["accepted"]}
 
 
 def _deliveries(plan: dict[str, Any]) -> list[Delivery]:

@@ -44,7 +44,7 @@ def stage_records(folder: RunFolder, runs: Sequence[RunFolder]) -> bool:
 
     Each row of a single file is a record of its own, so nothing is staged for one.
     """
-    if len(runs) == 1 and len(runs[0].read_json("plan.json")["inputs"]) == 1:
+    if len(runs) == 1 and len(runs[0].read_plan_of_any_version()["inputs"]) == 1:
         return False
     current, ids = reported_fates(runs[-1]), [run.run_id for run in runs]
     by_these = current.records.filter(pl.col("run_id").is_in(ids))
@@ -68,7 +68,7 @@ def _received(runs: Sequence[RunFolder], current: Current) -> dict[str, dict[str
     of_others = current.returns.filter(pl.col("file") != pl.col("root_file"))["file"].value_counts()
     mends = dict(of_others.iter_rows())
     for run in runs:
-        plan = run.read_json("plan.json")
+        plan = run.read_plan_of_any_version()
         for file in plan["inputs"]:
             described = {name: file[name] for name in ("name", "sha256", "records")}
             new = {

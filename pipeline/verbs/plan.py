@@ -104,6 +104,7 @@ def plan_import(
     except BaseException:
         shutil.rmtree(folder.path)  # half a plan holds people's data and is good for nothing
         raise
+    folder.accept(settings.accept, settings.planner, CLOCK.now().isoformat(timespec="seconds"))
     sign_for_plan(folder, "planner", settings.planner)
     report = write_results(folder, settings.home, status="planned", now=CLOCK.now())
     return PlannedRun(folder, Plan({action: record["actions"][action.value] for action in Action}), report)
@@ -182,7 +183,6 @@ def _plan(
         "destination": settings.destination,
         "config": _config(settings),
         "settings": settings.planning,
-        "accepted": dict.fromkeys(sorted(settings.accept), settings.planner),
         "per_second": settings.per_second,
         "max_creates": settings.max_creates,
         "mapping": described_layout(settings.mapping),

@@ -37,6 +37,7 @@ from pipeline.returning import TOO_LONG_FOR_A_CELL
 from pipeline.run_folder import DIFFERING, PAGES, RunFolder
 from pipeline.submission import Stop
 from pipeline.text_sheet import MOST_COLUMNS, write_text_sheet
+from pipeline.verbs.accepting import accepted_by
 from pipeline.verbs.account import Account
 from pipeline.verbs.profile import Profile
 from pipeline.verbs.report.current import keep_current_fates
@@ -212,7 +213,7 @@ def _facts(results: Results) -> Facts:
         config=_named(plan["config"]),
         waves=_wave(plan["settings"]),
         findings=plan["findings"],
-        accepted=plan["accepted"],
+        accepted=accepted_by(results.folder, plan),
         control_totals=plan.get("control_totals", []),
         tools=tools(),
         pace=None if results.settled is None else pace(results.settled),

@@ -1,5 +1,6 @@
 """The story of rows that come back: find the run that each was set aside by, and hold it against what it was there."""
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from pipeline.errors import RunNotFound
 from pipeline.layout import Layout
 from pipeline.outcomes import Alarm, Finding
 from pipeline.returning import CELLS, compare
+from pipeline.run_damage import UNREADABLE, RunDamaged
 from pipeline.run_search import find_run_folder
 from pipeline.sources import SourceFile, came_back
 
@@ -40,8 +42,8 @@ class Returns:
 
     def _read_workbooks(self, run_id: str) -> bool:
         try:
-            inputs = find_run_folder(self._reports, run_id).read_plan()["inputs"]
-        except RunNotFound:
+            inputs = find_run_folder(self._reports, run_id).read_plan_of_any_version()["inputs"]
+        except (RunNotFound, RunDamaged):
             return False
         return all(one["format"] == "excel" or one.get("of_workbooks") for one in inputs)
 
@@ -76,17 +78,19 @@ class Returns:
         found = [empty.select("origin_run", "origin_row", "reasons", *names)]
         for (run_id,), rows in wanted.group_by("origin_run"):
             try:
-                staged = sorted(find_run_folder(self._reports, str(run_id)).staged.glob("records-*.parquet"))
+                run = find_run_folder(self._reports, str(run_id))
             except RunNotFound:
                 continue
-            for path in staged:
-                table = pl.scan_parquet(path, glob=False)
-                if not {*names, "reasons"} <= set(table.collect_schema().names()):
-                    continue
-                kept = table.select(pl.col("row_id").alias("origin_row"), "reasons", *names).filter(
-                    pl.col("origin_row").is_in(rows["origin_row"].implode())
-                )
-                found.append(kept.collect().select(pl.lit(run_id).alias("origin_run"), "origin_row", "reasons", *names))
+            for path in run.parts("records"):
+                with contextlib.suppress(*UNREADABLE):  # then its rows are missing
+                    table = pl.scan_parquet(path, glob=False)
+                    if not {*names, "reasons"} <= set(table.collect_schema().names()):
+                        continue
+                    kept = table.select(pl.col("row_id").alias("origin_row"), "reasons", *names).filter(
+                        pl.col("origin_row").is_in(rows["origin_row"].implode())
+                    )
+                    here = kept.collect().select(pl.lit(run_id).alias("origin_run"), "origin_row", "reasons", *names)
+                    found.append(here)
         return pl.concat(found).unique(["origin_run", "origin_row"], keep="first", maintain_order=True)
 
 

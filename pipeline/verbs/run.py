@@ -33,7 +33,7 @@ def run_import(
             run_id=run_id,
         )
         refuse_too_many(planned.folder.read_plan(), settings)
-        refuse_alarms(planned.folder.read_plan(), settings)
+        refuse_alarms(planned.folder, settings)
         approve(planned)
         sign_for_plan(planned.folder, "approver", settings.planner)
         return submit_and_report(planned.folder, settings, target, ledger, stopping, watch)

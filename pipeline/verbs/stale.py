@@ -1,5 +1,6 @@
 """What must not have moved between a plan and its application: inputs, config, options, references, the ledger's history."""
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -10,12 +11,14 @@ import polars as pl
 
 from pipeline.config import Settings, load_config
 from pipeline.customer import Environment
-from pipeline.errors import ConfigError, PlanStale
+from pipeline.errors import ConfigError, OutOfBalance, PlanStale
 from pipeline.files import sha256_of
 from pipeline.ledger import Ledger
+from pipeline.manifest import MANIFEST, SIGNATURES, sealed_manifest
 from pipeline.references import known_to
-from pipeline.run_folder import RunFolder
+from pipeline.run_folder import PLAN_FILE, RunFolder
 from pipeline.verbs.again import planning_again
+from pipeline.verbs.report.evidence import plan_digest
 
 
 def refuse_stale(
@@ -63,6 +66,7 @@ def _moment(text: str) -> str:
 def refuse_damaged(folder: RunFolder, environment: Environment) -> None:
     """A plan is applied as it was made, in the environment that it was made for, or not at all."""
     plan = folder.read_plan()
+    _refuse_changed(folder, plan)
     if plan["environment"] != asdict(environment):
         made_for = Environment(**plan["environment"])
         raise PlanStale(
@@ -74,6 +78,34 @@ def refuse_damaged(folder: RunFolder, environment: Environment) -> None:
         raise PlanStale(
             f"plan {folder.run_id}: {', '.join(changed)} changed or vanished since; to make a new plan",
             suggests=planning_again(plan),
+        )
+
+
+def _refuse_changed(folder: RunFolder, plan: Mapping[str, Any]) -> None:
+    """Raise PlanStale where plan.json is not the one that the manifest and the signatures name.
+
+    A run that has begun has no manifest until its results are whole; its signatures stay.
+    """
+    suggests = ("plan", "FILE")
+    signed_for = {json.loads(line)["beneath"].get("plan") for line in folder.signatures()}
+    try:
+        named = sealed_manifest(folder.path)["files"] if (folder.path / MANIFEST).exists() else {}
+    except (OutOfBalance, OSError):
+        raise PlanStale(
+            f"plan {folder.run_id}: {MANIFEST} is not as it was written, so nothing shows that the plan is; to make a new plan",
+            suggests=suggests,
+        ) from None
+    if not signed_for or (named and PLAN_FILE not in named):
+        raise PlanStale(
+            f"plan {folder.run_id}: {SIGNATURES} does not name the plan, so nothing shows that it is as it was made;"
+            " to make a new plan",
+            suggests=suggests,
+        )
+    is_sealed = not named or named[PLAN_FILE] == sha256_of(folder.path / PLAN_FILE)
+    if not is_sealed or signed_for != {plan_digest(plan)}:
+        raise PlanStale(
+            f"plan {folder.run_id}: {PLAN_FILE} is not as it was written; restore it, or make a new plan",
+            suggests=suggests,
         )
 
 

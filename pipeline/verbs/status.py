@@ -9,11 +9,24 @@ from pipeline.errors import ThresholdExceeded
 from pipeline.ledger import Ledger, is_holding
 from pipeline.outcomes import State
 from pipeline.reporting import reasons_of, stopped_by
+from pipeline.run_damage import DamagedRun
 from pipeline.run_folder import RunFolder
-from pipeline.run_search import LATEST, all_runs, find_run_folder
+from pipeline.run_search import LATEST, all_runs, find_readable_run, find_run_folder, find_runs, newest_of
 from pipeline.verbs.report.became import NOTHING, became_of
 
-__all__ = ["LATEST", "RunFolder", "RunStatus", "find_run", "named_run", "sealed_folder", "status_of", "statuses"]
+__all__ = [
+    "LATEST",
+    "DamagedRun",
+    "RunFolder",
+    "RunStatus",
+    "damaged_runs",
+    "find_run",
+    "named_run",
+    "readable_run",
+    "sealed_folder",
+    "status_of",
+    "statuses",
+]
 
 #: What there is to say of a run that has no summary of its status.
 _VERDICTS = {
@@ -71,7 +84,7 @@ def status_of(folder: RunFolder, home: Path, *, since: bool = False) -> RunStatu
 
     `since`: also what became of its records since.
     """
-    plan = folder.read_json("plan.json")
+    plan = folder.read_plan_of_any_version()
     known: dict[str, Any] | None = None
     states: dict[str, int] = {}
     with Ledger.read(home / plan["environment"]["name"]) as ledger:
@@ -109,19 +122,33 @@ def status_of(folder: RunFolder, home: Path, *, since: bool = False) -> RunStatu
     )
 
 
-def statuses(reports: Path, home: Path) -> list[RunStatus]:
-    """Every run of a reports folder, oldest first."""
-    return [status_of(folder, home) for folder in all_runs(reports)]
+def statuses(reports: Path, home: Path) -> list[RunStatus | DamagedRun]:
+    """Every run of a reports folder, oldest first, those among them that cannot be read."""
+    runs = find_runs(reports)
+    found: list[RunStatus | DamagedRun] = [status_of(folder, home) for folder in runs.readable]
+    found += runs.damaged
+    return sorted(found, key=lambda one: one.run_id)
+
+
+def damaged_runs(reports: Path) -> list[DamagedRun]:
+    """The folders of runs that cannot be read, oldest first."""
+    return find_runs(reports).damaged
 
 
 def newest_run(reports: Path) -> RunFolder | None:
-    """The newest run of a reports folder."""
-    return next(reversed(all_runs(reports)), None)
+    """The newest run of a reports folder that can be read."""
+    runs = all_runs(reports)
+    return newest_of(runs) if runs else None
 
 
 def named_run(reports: Path, run_id: str) -> RunFolder:
     """The run of that name (see `find_run_folder`)."""
     return find_run_folder(reports, run_id)
+
+
+def readable_run(reports: Path, run_id: str) -> RunFolder:
+    """The run of that name; raise RunDamaged where it cannot be read (see `find_readable_run`)."""
+    return find_readable_run(reports, run_id)
 
 
 def sealed_folder(reports: Path, name: str) -> Path:
@@ -133,7 +160,8 @@ def find_run(reports: Path, home: Path, run_id: str | None, *, resumable: bool =
     """The run of that name; without one the newest, or the newest that can be resumed."""
     if run_id is not None:
         return named_run(reports, run_id)
-    for folder in reversed(all_runs(reports)):
+    runs = find_runs(reports)
+    for folder in reversed(runs.readable):
         if not resumable or status_of(folder, home).status in {"stopped", "interrupted"}:
             return folder
     return None
@@ -157,5 +185,5 @@ def _summary(folder: RunFolder, status: str) -> dict[str, Any]:
     """The summary of a run, where it is that of its present status."""
     if folder.is_unfinished or not (folder.path / "summary.json").is_file():
         return {}
-    summary = folder.read_json("summary.json")
+    summary = folder.read_summary()
     return summary if summary["status"] == status else {}

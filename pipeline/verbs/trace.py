@@ -16,8 +16,9 @@ from pipeline.currency import known
 from pipeline.ledger import Ledger
 from pipeline.masking import Pii, shown, token
 from pipeline.outcomes import LISTS, Fate, Found, NotFound
+from pipeline.run_damage import DamagedRun
 from pipeline.run_folder import RunFolder
-from pipeline.run_search import all_runs, matching_runs
+from pipeline.run_search import find_runs, matching_runs
 from pipeline.sources import lines_of
 from pipeline.verbs.report.open_rows import home_key
 
@@ -58,6 +59,7 @@ class Life:
     events: list[tuple[str, dict[str, Any]]]  #: environment, event of its ledger
     now: dict[str, Any] | None = None  #: what billing says today, where it was asked
     purged: list[str] = field(default_factory=list)  #: runs whose staged files fell under retention
+    damaged_runs: list[DamagedRun] = field(default_factory=list)  #: runs that cannot be read
     pii: str = Pii.MASKED.value  #: how much of people's data is shown
 
 
@@ -67,7 +69,8 @@ def trace(what: str, settings: Settings, *, pii: Pii = Pii.MASKED, target: Targe
     A row id alone is that of the newest run that has one; `RUN_ID ROW_ID` names it in another. Nothing is written but the key of
     tokens where the home has none yet, and a run may go on beside it.
     """
-    runs = [run for run in all_runs(settings.reports) if (run.path / "rows.parquet").is_file()]
+    found_runs = find_runs(settings.reports, wholly=True)
+    runs = [run for run in found_runs.readable if (run.path / "rows.parquet").is_file()]
     purged = [run.run_id for run in runs if not run.parts("records")]
     homes = sorted(path for path in settings.home.glob("*") if path.is_dir())
     references, rows = {what}, _row(runs, what)
@@ -94,7 +97,8 @@ def trace(what: str, settings: Settings, *, pii: Pii = Pii.MASKED, target: Targe
         Pii.MASKED: sorted(token(key, reference) for reference in told),
         Pii.NONE: [],
     }[pii]
-    return Life(persons, [_appearance(run, record, pii, key) for run, record in found], events, now, purged, pii.value)
+    appearances = [_appearance(run, record, pii, key) for run, record in found]
+    return Life(persons, appearances, events, now, purged, found_runs.damaged, pii.value)
 
 
 def _row(runs: Sequence[RunFolder], what: str) -> set[tuple[str, str]]:
@@ -180,7 +184,7 @@ def _same_as(decided: dict[str, Any], pii: Pii, key: bytes) -> str | None:
 def _source(run: RunFolder, record: dict[str, Any]) -> str | None:
     if record["text"] is not None:
         return str(record["text"])
-    for file in run.read_plan()["inputs"]:
+    for file in run.read_plan_of_any_version()["inputs"]:
         stem, _, line = record["row_id"].rpartition(":")
         if file["format"] == "csv" and stem == file["name"] and line.isdigit():
             return lines_of(Path(file["path"]), file["sha256"], file["written"], int(line), record["line_count"])

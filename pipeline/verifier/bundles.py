@@ -17,8 +17,8 @@ from pipeline.verifier.checks import Check, Notes, Verified, differing, read_any
 from pipeline.verifier.listed_rows import causes_in
 from pipeline.verifier.reconciliations import of_reconciliation
 from pipeline.verifier.row_by_row import Recomputed
-from pipeline.verifier.seals import MANIFEST, seal_of
-from pipeline.verifier.stated import of_summary, page_tells, same_story
+from pipeline.verifier.seals import ACCEPTED, MANIFEST, seal_of
+from pipeline.verifier.stated import of_accepted, of_summary, page_tells, same_story
 
 _AT_ONCE = 100_000
 _BLOCK = 1 << 20
@@ -30,7 +30,7 @@ _WANTED = (
     "run/plan.json", "run/signatures.jsonl", *(f"lists/{name}.csv" for name in LISTS),
 )  # fmt: skip
 _MAY_BE = (
-    "config/job.json", "reconciliation/summary.json", "reconciliation/differences.csv", "reconciliation/manifest.json",
+    f"run/{ACCEPTED}", "config/job.json", "reconciliation/summary.json", "reconciliation/differences.csv", "reconciliation/manifest.json",
 )  # fmt: skip
 _SENT = {fate.value for fate in LISTS["created"]}
 _OPEN = {Fate.IN_DOUBT.value, Fate.NOT_ATTEMPTED.value}
@@ -126,15 +126,18 @@ def _of_the_run(
     """What went into the bundle is of the run whose manifest lies in it, and as it was where nothing of it is hidden."""
     is_hidden = (summary["settings"] or {}).get("where") is not None or manifest["pii"] != "masked"
     as_it_was = ["signatures.jsonl"] if is_hidden else ["signatures.jsonl", "summary.json", "plan.json"]
+    as_it_was += [ACCEPTED] if ACCEPTED in of_run["files"] or f"run/{ACCEPTED}" in manifest["files"] else []
     wrong = [
         f"run/{name} is not the one of the run"
         for name in as_it_was
-        if manifest["files"][f"run/{name}"] != of_run["files"].get(name)
+        if manifest["files"].get(f"run/{name}") != of_run["files"].get(name)
     ]
     if manifest["run_id"] != of_run["run_id"]:
         wrong.append(f"they name several runs: {manifest['run_id']}, {of_run['run_id']}")
     yield Check(f"{', '.join(as_it_was)} are those of the run", not wrong, "; ".join(wrong))
     yield same_story(str(of_run["run_id"]), of_run, summary, plan)
+    has_accepted = f"run/{ACCEPTED}" in archive.namelist()
+    yield of_accepted(archive.read(f"run/{ACCEPTED}").decode("utf-8") if has_accepted else "", summary, plan)
     there = "config/job.json" in archive.namelist()
     if plan["config"] or there:
         same = bool(plan["config"]) and there and json.loads(archive.read("config/job.json")) == plan["config"]["job"]

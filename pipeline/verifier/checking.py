@@ -13,8 +13,8 @@ from pipeline.verifier.held_fields import of_held
 from pipeline.verifier.others import of_another_folder
 from pipeline.verifier.payloads import of_payloads
 from pipeline.verifier.row_by_row import Recomputed, walk
-from pipeline.verifier.seals import MANIFEST, UNFINISHED, changed_files, purged_files, read_manifest
-from pipeline.verifier.stated import of_summary, of_the_page, same_story, unread_books
+from pipeline.verifier.seals import ACCEPTED, MANIFEST, UNFINISHED, changed_files, purged_files, read_manifest
+from pipeline.verifier.stated import of_accepted, of_summary, of_the_page, same_story, unread_books
 
 _PAGES = ("report.html ", "report.xlsx ")
 _CHECKS = {
@@ -49,6 +49,9 @@ def verify(folder: Path, inputs_at: Sequence[Path] = ()) -> Verified:
             json.loads((folder / name).read_text(encoding="utf-8")) for name in ("summary.json", "plan.json")
         )
         checks.append(same_story(folder.name, manifest, summary, plan))
+        accepted = folder / ACCEPTED
+        lines = accepted.read_text(encoding="utf-8") if accepted.is_file() else ""
+        checks.append(of_accepted(lines, summary, plan))
         found, of_rows = _of_rows(folder, manifest, summary, plan)
         checks, records = [*checks, *of_rows], found.records
     # Whatever a changed byte makes a reader raise, it is the file that is at fault, and it says so.

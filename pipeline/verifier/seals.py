@@ -11,7 +11,9 @@ from pipeline.files import sha256_of
 
 MANIFEST = "manifest.json"
 UNFINISHED = "unfinished.txt"  #: what lies beside the results of a run while they are written
-_SIGNATURES = "signatures.jsonl"  #: the manifest names the lines before and after one that is just added
+ACCEPTED = "accepted.jsonl"
+#: Files that grow by a line: the manifest names the lines before and after one that is just added.
+_GROWING = {"signatures.jsonl": "signing", ACCEPTED: "accepting"}
 _SEAL = re.compile(rb'("seal": ")([0-9a-f]{64})("\s*}\s*)\Z')
 _FALLS_UNDER_RETENTION = "staged/"
 
@@ -45,7 +47,7 @@ def changed_files(folder: Path, manifest: dict[str, Any]) -> Iterator[str]:
     for name, digest in manifest.get("files", {}).items():
         path = folder / name
         if path.is_file():
-            digests = {digest, manifest.get("signing")} if name == _SIGNATURES else {digest}
+            digests = {digest, manifest.get(_GROWING[name])} if name in _GROWING else {digest}
             if sha256_of(path) not in digests:
                 yield f"{name} was changed"
         elif not name.startswith(_FALLS_UNDER_RETENTION):

@@ -1,6 +1,7 @@
 """What a run says of itself, held against what was recomputed, and its files against each other."""
 
 import html
+import json
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,6 +39,17 @@ def same_story(name: str, manifest: dict[str, Any], summary: dict[str, Any], pla
         if summary[what] != plan[what]
     ]
     return Check("manifest, plan and summary are of one run and the same inputs", not wrong, wrong[0] if wrong else "")
+
+
+def of_accepted(lines: str, summary: dict[str, Any], plan: dict[str, Any]) -> Check:
+    """The summary names whoever accepted each alarm first, by the lines of accepted.jsonl; an earlier version kept that in the plan."""
+    first: dict[str, str] = {}
+    for line in lines.splitlines():
+        told = json.loads(line)
+        first.setdefault(told["code"], told["who"])
+    same = summary["accepted"] == {**first, **plan.get("accepted", {})}
+    found = "" if same else "summary.json names others than accepted.jsonl"
+    return Check("every alarm that was accepted was accepted by whom the summary names", same, found)
 
 
 def _same(said: Any, planned: Any) -> bool:

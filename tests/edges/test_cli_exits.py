@@ -25,6 +25,7 @@ import pytest
 from pipeline.ledger import run_lock
 from pipeline.run_folder import RESULT_FILES, RunFolder
 from pipeline.sandbox import Faults, SandboxServer
+from pipeline.verbs.report.sign import sign_for_plan
 from pipeline.verbs.status import status_of
 from tests.conftest import Inside, environment_of_ours
 
@@ -409,10 +410,14 @@ def test_on_a_terminal_a_run_asks_and_whoever_does_not_say_yes_gets_6(place, typ
 
 
 def tamper(place: Place, change: Callable[[dict], None]) -> None:
-    path = place.only_run() / "plan.json"
-    plan = json.loads(path.read_text(encoding="utf-8"))
+    """Change a plan and sign it anew, as one that was made so."""
+    run = place.only_run()
+    plan = json.loads((run / "plan.json").read_text(encoding="utf-8"))
     change(plan)
-    path.write_text(json.dumps(plan), encoding="utf-8")
+    (run / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
+    for name in ("manifest.json", "signatures.jsonl"):
+        (run / name).unlink(missing_ok=True)
+    sign_for_plan(RunFolder(run), "planner", "Ann")
 
 
 def test_a_record_that_got_lost_breaks_the_law_and_exits_7(planned):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import stat
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,7 +15,7 @@ from pipeline import files
 from pipeline.errors import OutputRefused, RunNotFound
 from pipeline.files import private_folder, renamed_when_whole, sha256_of, write_bytes, written_whole
 from pipeline.run_folder import RESULT_FILES, RunFolder
-from pipeline.run_search import all_runs, find_run_folder, matching_runs
+from pipeline.run_search import all_runs, find_run_folder, find_runs, matching_runs
 from pipeline.verifier.seals import read_manifest
 from tests.conftest import customers_csv
 
@@ -249,6 +250,38 @@ def test_runs_are_those_that_have_a_plan_oldest_first(tmp_path):
     assert [run.run_id for run in all_runs(tmp_path)] == [earlier, later]
     assert all_runs(tmp_path / "nowhere") == []
     assert find_run_folder(tmp_path, earlier).path == tmp_path / earlier
+
+
+def test_a_folder_that_cannot_be_read_is_a_value_beside_the_runs_that_can(pipeline):
+    customers_csv(pipeline.folder / "c.csv", 2)
+    pipeline("plan", "c.csv")
+    good, reports = pipeline.newest(), pipeline.folder / "reports"
+    odd = "20269999T999999Z-x-aaaaaa"
+    for name in (odd, "20200101T000000Z-c-aaaaaa", "20200102T000000Z-c-aaaaaa", "20200103T000000Z-c-aaaaaa"):
+        shutil.copytree(good, reports / name)
+    (reports / "20200102T000000Z-c-aaaaaa" / "plan.json").write_text("{")
+    (reports / "20200103T000000Z-c-aaaaaa" / "plan.json").unlink()
+
+    found = find_runs(reports)
+
+    assert [run.run_id for run in found.readable] == [good.name]
+    assert {one.run_id: one.reason for one in found.damaged} == {
+        "20200101T000000Z-c-aaaaaa": f"plan.json is that of run {good.name}",
+        "20200102T000000Z-c-aaaaaa": "plan.json is not JSON",
+        "20200103T000000Z-c-aaaaaa": "plan.json is missing",
+        odd: "its name begins with no day and time",
+    }
+    assert find_run_folder(reports, "latest").run_id == good.name
+    asked = pipeline("status", "20200102T000000Z-c-aaaaaa")
+    assert asked.returncode == 4
+    assert "20200102T000000Z-c-aaaaaa: plan.json is not JSON. Restore this folder" in asked.stderr
+    shown = pipeline("runs")
+    assert "damaged, cannot be read: plan.json is missing" in shown.stdout
+    assert [one["status"] for one in json.loads(pipeline("runs", "--json").stdout)] == [
+        *["damaged"] * 3,
+        "planned",
+        "damaged",
+    ]
 
 
 def test_the_manifest_holds_the_hash_of_every_result_file(tmp_path):

@@ -10,7 +10,7 @@ from zipfile import ZIP_DEFLATED, ZipFile
 import polars as pl
 import pytest
 
-from pipeline.run_folder import sealed
+from pipeline.manifest import sealed
 from tests.conftest import REPOSITORY, Inside, running_sandbox
 from tests.journeys.test_report import (
     PLANTED,
@@ -108,7 +108,7 @@ def test_it_is_checked_from_itself_alone_and_says_what_cannot_be(bundled, tmp_pa
     by_state = {
         holds: [check["what"] for check in told["checks"] if check["holds"] is holds] for holds in (True, False, None)
     }
-    assert (len(by_state[True]), by_state[False], len(by_state[None])) == (17, [], 5)
+    assert (len(by_state[True]), by_state[False], len(by_state[None])) == (18, [], 5)
 
 
 def test_nobody_who_can_guess_a_customer_can_try_whether_it_is_there(bundled):

@@ -7,7 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from pipeline.verbs import results
 from tests.conftest import HEADER, Inside, customers_csv, running_sandbox
+from tests.prove.stranded import FULL, failing
 
 CONFIG = """\
 environment: practice
@@ -50,6 +52,50 @@ def there(plan_of_20):
     shutil.rmtree(folder)
     shutil.copytree(copy, folder)
     return Inside(folder)
+
+
+def changed(there, name: str) -> str:
+    """Change one field of a plan, or the seal that covers it; the id of the plan."""
+    run = there.newest()
+    content = json.loads((run / name).read_text())
+    if name == "plan.json":
+        content["findings"] = [{"code": "X", "stops": False, "what": "", "sentence": ""}]
+    else:
+        content["files"]["plan.json"] = "0" * 64
+    (run / name).write_text(json.dumps(content, indent=2) + "\n")
+    return run.name
+
+
+@pytest.mark.parametrize("name", ["plan.json", "manifest.json"])
+def test_a_plan_that_is_not_as_it_was_written_is_refused_before_anything_is_sent(there, billing, name):
+    done = there("apply", changed(there, name), environment=billing.environment)
+
+    assert done.returncode == 6
+    assert f"{name} is not as it was written" in done.stderr
+    assert billing.customers() == {}
+
+
+def test_a_plan_without_manifest_is_held_against_its_signatures(there, billing):
+    run_id = changed(there, "plan.json")
+    (there.newest() / "manifest.json").unlink()
+    refused = there("apply", run_id, environment=billing.environment)
+    (there.newest() / "signatures.jsonl").unlink()
+    unsigned = there("apply", run_id, environment=billing.environment)
+
+    assert (refused.returncode, unsigned.returncode) == (6, 6)
+    assert "plan.json is not as it was written" in refused.stderr
+    assert "signatures.jsonl does not name the plan" in unsigned.stderr
+    assert billing.customers() == {}
+
+
+def test_a_run_that_was_stopped_is_not_resumed_by_a_changed_plan(there, billing):
+    with failing((results, "STEPS", 0), FULL):
+        assert there("apply", there.newest().name, environment=billing.environment).returncode == 4
+
+    done = there("resume", changed(there, "plan.json"), environment=billing.environment)
+
+    assert done.returncode == 6
+    assert "plan.json is not as it was written" in done.stderr
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 import pytest
 
+from pipeline.manifest import sealed
 from pipeline.reconciling import at_most
-from pipeline.run_folder import sealed
 from pipeline.text_sheet import write_text_sheet
 from tests.conftest import Inside, customers_csv, running_sandbox
 

@@ -2,8 +2,10 @@
 
 import contextlib
 import gzip
+import json
 import shutil
 import sqlite3
+import zipfile
 
 import pytest
 
@@ -170,12 +172,35 @@ def test_a_plan_that_stops_is_applied_only_with_a_yes_to_its_alarms(stream):
     run_id = stream.newest().name
 
     assert stream("apply", run_id).returncode == 3
-    by_ben = {"PIPELINE_PLANNER": "Ben"}
+    by_ben, planned = {"PIPELINE_PLANNER": "Ben"}, (stream.newest() / "plan.json").read_bytes()
     assert stream("apply", run_id, "--accept", "STREAM.MISSING_DAY", environment=by_ben).returncode == 0
     assert stream.summary()["accepted"] == {"STREAM.MISSING_DAY": "Ben"}
+    assert (stream.newest() / "plan.json").read_bytes() == planned
+    [line] = map(json.loads, (stream.newest() / "accepted.jsonl").read_text().splitlines())
+    assert (line["code"], line["who"], line["at"][:2]) == ("STREAM.MISSING_DAY", "Ben", "20")
     report = (stream.newest() / "report.html").read_text()
     assert "Accepted by Ben." in report
     assert "unless somebody accepts" not in report
+
+
+def test_who_accepted_an_alarm_is_covered_by_manifest_report_and_verifier(stream):
+    day(stream, "daily_2026-11-23.csv")
+    accepting = ("--accept", "STREAM.MISSING_DAY", "--planner", "Ann")
+    assert stream("run", "daily_2026-11-23.csv", "--config", "job.yaml", "--yes", *accepting).returncode == 0
+    folder = stream.newest()
+    accepted = folder / "accepted.jsonl"
+    whole = stream("verify", folder.name)
+    assert stream("bundle", folder.name, "--output", "e.zip").returncode == 0
+    bundled = stream("verify", "e.zip")
+
+    accepted.write_text(accepted.read_text().replace("Ann", "Eve"))
+    changed = stream("verify", folder.name)
+
+    assert (whole.returncode, bundled.returncode, changed.returncode) == (0, 0, 7), whole.stdout + bundled.stdout
+    assert "accepted.jsonl was changed" in changed.stdout
+    assert "summary.json names others than accepted.jsonl" in changed.stdout
+    with zipfile.ZipFile(stream.folder / "e.zip") as bundle:
+        assert json.loads(bundle.read("run/accepted.jsonl"))["who"] == "Ann"
 
 
 def test_the_rest_of_a_file_that_was_taken_in_waves_is_no_repetition(stream):

@@ -13,6 +13,7 @@
     python -m tests.prove names --seeds 0:200          every command over odd names of columns, keys, sheets, files and folders
     python -m tests.prove stranded --seeds 0:100       faults and kills while results are written: a resume finishes the run
     python -m tests.prove statements --seeds 0:300     sequences of run, mend, drop and reconcile: all pages state the same
+    python -m tests.prove damaged --seeds 0:400        an old run damaged in every way: all commands do what they do without it
     python -m tests.prove summary                      what the gathered results of this code come to
 
 Results are gathered in tests/prove/results/, with commit and machine; what has seeds goes on where it stopped.
@@ -30,6 +31,7 @@ from typing import Any
 
 from tests.prove import (
     chaos,
+    damaged_runs,
     differences,
     disk,
     look_ups,
@@ -99,6 +101,7 @@ def main() -> int:
     _add_seeded(
         programmes, "statements", 50, lambda said: _in_blocks("statements", statements.block, said, RUNS, "statements")
     )
+    _add_seeded(programmes, "damaged", 25, lambda said: _in_blocks("damaged", damaged_runs.block, said, RUNS, "cells"))
     removing = programmes.add_parser("mutants")
     removing.add_argument("--seeds", type=_range, default=range(200))
     removing.set_defaults(run=lambda said: _mutants(said.seeds))

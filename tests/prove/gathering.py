@@ -26,12 +26,17 @@ _RECONCILING = (
     "totalling.py", "verbs/reconcile",
 )  # fmt: skip
 _VERIFYING = ("customer.py", "outcomes.py", "reporting", "run_folder.py", "sources", "verbs/results.py", "verifier")
+_DAMAGE = (
+    "cli/commands", "manifest.py", "run_damage.py", "run_folder.py", "run_search.py", "verbs/reconcile", "verbs/report", "verbs/returns.py",
+    "verbs/stale.py", "verbs/status.py", "verbs/trace.py",
+)  # fmt: skip
 _STATING = (
     "reconciling/bridge.py", "reporting/current_fates.py", "reporting/period.py", "reporting/period.sql", "verbs/fed.py",
     "verbs/report/became.py", "verbs/report/current.py", "verbs/report/rows.py",
 )  # fmt: skip
 #: The rooms that a programme proves: submission and the other side of it, where nothing else is said.
 PROVEN = {
+    "damaged": _DAMAGE,
     "differences": _RECONCILING,
     "look-ups": (*_RECONCILING, "billing", "submission"),
     "names": ("",),

@@ -14,7 +14,19 @@ from pipeline.verbs.rehearsal import VARIABLE, rehearsed
 from tests.benches import at_scale
 from tests.benches.planning import __main__ as planning
 from tests.benches.planning import growth, kinds
-from tests.prove import chaos, differences, disk, look_ups, machine, mutants, poison, simulation, statements, verified
+from tests.prove import (
+    chaos,
+    damaged_runs,
+    differences,
+    disk,
+    look_ups,
+    machine,
+    mutants,
+    poison,
+    simulation,
+    statements,
+    verified,
+)
 from tests.prove.kills import journey
 
 SEEDS, BLOCK = 200, 50
@@ -192,6 +204,34 @@ def test_what_half_a_run_left_is_gone_on_with_and_looked_at_meanwhile(tmp_path, 
     found = at_scale.measured(tmp_path / "some", 500, 2_000)
 
     assert all(found[name] > 0 for name in ("resume", "status", "trace", "plan", "page_bytes", "resume_peak_bytes"))
+
+
+#: Damages of an old run, each with commands that read it. A span leaves out an interrupted run, so that is resumed first.
+DAMAGED = (
+    (("folder", "20269999T999999Z-x-aaaaaa", ""), ("run", "runs", "reconcile"), ()),
+    (("old", "summary.json", "cut"), ("run", "runs --json", "report --since"), ("status",)),
+    (("old", "summary.json", "hollow"), ("returned", "status", "reconcile"), ("report",)),
+    (("old", "plan.json", "cut"), ("resume", "runs", "reconcile --since"), ("apply",)),
+    (("old", "plan.json", "missing"), ("status", "trace", "report"), ("resume",)),
+    (("old", "plan.json", "list"), ("plan", "status --json", "bundle"), ("status",)),
+    (("old", "rows.parquet", "garbage"), ("resume", "trace", "reconcile --since"), ("reconcile",)),
+    (("old", "rows.parquet", "folder"), ("trace", "report --since"), ("bundle",)),
+    (("old", "staged/fates-00000.parquet", "cut"), ("apply", "report --since", "report --json"), ("report",)),
+    (("old", "staged/records-00001.parquet", "flipped"), ("resume", "trace", "reconcile --since"), ("status",)),
+    (("old", "signatures.jsonl", "loop"), ("report --since", "status"), ("sign",)),
+    (("reconciliation", "summary.json", "empty"), ("report", "report --since"), ("report",)),
+)
+
+
+def test_whatever_is_damaged_of_an_old_run_every_command_does_what_it_does_without_it(tmp_path):
+    world = damaged_runs.World.made(tmp_path)
+
+    found = [
+        damaged_runs.cells(world, damaged_runs.Damage(*damage), commands, asked) for damage, commands, asked in DAMAGED
+    ]
+
+    assert [fault for one in found for fault in one.faults] == []
+    assert sum(one.cells for one in found) >= 40
 
 
 @pytest.fixture(scope="module")

@@ -105,6 +105,7 @@ def reconcile(**given: Any) -> int:
     newest = taken_in.runs[-1]
     known = {**given, "home": places.home, "reports": places.reports}
     settings = options.settings(known, options.config(given) or options.planned_config(newest))
+    options.warned_of_damaged(places.reports)
     with options.stoppable() as stopping, watching(quiet=given["as_json"]) as watch:
         asked = partial(reconcile, taken_in, settings, legacy=legacy, stopping=stopping, watch=watch)
         if given["exports"]:
@@ -151,6 +152,7 @@ def report(**given: Any) -> int:
 
     settings = options.places_of(given)
     pii = Pii(given["pii"])
+    options.warned_of_damaged(settings.reports)
     if given["until"] is not None and given["since"] is None:
         raise click.UsageError("--until ends a span that --since begins")
     if given["since"] is not None:
@@ -243,6 +245,7 @@ def bundle(**given: Any) -> int:
 
     settings = options.places_of(given)
     wanted = {name: given[name] for name in ("output", "canaries", "allowed", "replace")}
+    options.warned_of_damaged(settings.reports)
     path = make_bundle(given["run_id"], settings, pii=Pii(given["pii"]), **wanted)
     show_line(str(path))
     return 0

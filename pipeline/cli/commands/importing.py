@@ -42,7 +42,7 @@ def run(**given: Any) -> int:
         report = run_import(
             list(given["files"]), settings, target, approve=options.approval(given), stopping=stopping, watch=watch
         )
-    return _show(report, as_json=given["as_json"])
+    return _show(report, settings, as_json=given["as_json"])
 
 
 @click.command()
@@ -68,8 +68,9 @@ def plan(**given: Any) -> int:
     _warn_of_unused_ledger(settings, environment.name)
     with options.stoppable() as stopping, watching(quiet=given["as_json"]) as watch:
         planned = plan_import(list(given["files"]), settings, environment, stopping=stopping, watch=watch)
+    damaged = options.warned_of_damaged(settings.reports)
     if given["as_json"]:
-        show_json(planned.report.content)
+        show_json({**planned.report.content, **({"damaged_runs": damaged} if damaged else {})})
     else:
         show_plan(planned)
     if given["profile"]:
@@ -117,6 +118,7 @@ def resume(**given: Any) -> int:
     settings = options.places_of(given)
     folder = find_run(settings.reports, settings.home, given["run_id"], resumable=True)
     if folder is None:
+        options.warned_of_damaged(settings.reports)
         say("nothing to resume")
         return 0
     return _apply(resume_run, folder, given)
@@ -139,12 +141,13 @@ def _apply(verb: Any, folder: "RunFolder", given: dict[str, Any]) -> int:
         watching(quiet=given["as_json"]) as watch,
     ):
         report = verb(folder.run_id, settings, target, stopping=stopping, watch=watch)
-    return _show(report, as_json=given["as_json"])
+    return _show(report, settings, as_json=given["as_json"])
 
 
-def _show(report: "Report", *, as_json: bool) -> int:
+def _show(report: "Report", settings: "Settings", *, as_json: bool) -> int:
+    damaged = options.warned_of_damaged(settings.reports)
     if as_json:
-        show_json(report.content)
+        show_json({**report.content, **({"damaged_runs": damaged} if damaged else {})})
     else:
         show_report(report.content)
     if report.content["stopped_because"]:

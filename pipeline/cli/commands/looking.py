@@ -1,7 +1,7 @@
 """Looking on: inspect, status, runs, trace, explain."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -9,6 +9,9 @@ from pipeline.cli import options
 from pipeline.cli.printing import say, show_inspection, show_json
 from pipeline.cli.printing_runs import show_explained, show_life, show_status, show_statuses
 from pipeline.cli.suggestions import suggested
+
+if TYPE_CHECKING:
+    from pipeline.verbs.status import DamagedRun, RunFolder, RunStatus
 
 
 @click.command()
@@ -42,16 +45,20 @@ def status(**given: Any) -> int:
     """Where a run stands, the newest where none is named; also while it goes on in another process."""
     from dataclasses import asdict
 
-    from pipeline.verbs.status import find_run, status_of
+    from pipeline.verbs.status import find_run, readable_run, status_of
 
     settings = options.places_of(given)
-    folder = find_run(settings.reports, settings.home, given["run_id"])
+    if given["run_id"] is not None:
+        folder: RunFolder | None = readable_run(settings.reports, given["run_id"])
+    else:
+        folder = find_run(settings.reports, settings.home, None)
+    damaged = options.warned_of_damaged(settings.reports)
     if folder is None:
         say(f"no runs in {settings.reports}; to make one: {suggested('plan', 'FILE')}")
         return 0
     found = status_of(folder, settings.home, since=True)
     if given["as_json"]:
-        show_json({**asdict(found), "settled": found.settled, "left": found.left})
+        show_json({**asdict(found), "settled": found.settled, "left": found.left, "damaged_runs": damaged})
     else:
         show_status(found)
     return 0
@@ -62,17 +69,25 @@ def status(**given: Any) -> int:
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def runs(**given: Any) -> int:
     """Every run of the reports folder, oldest first."""
-    from dataclasses import asdict
-
     from pipeline.verbs.status import statuses
 
     settings = options.places_of(given)
     found = statuses(settings.reports, settings.home)
     if given["as_json"]:
-        show_json([{**asdict(run), "settled": run.settled, "left": run.left} for run in found])
+        show_json(list(map(_described, found)))
     else:
         show_statuses(found)
     return 0
+
+
+def _described(run: "RunStatus | DamagedRun") -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from pipeline.verbs.status import DamagedRun
+
+    if isinstance(run, DamagedRun):
+        return {**asdict(run), "status": "damaged"}
+    return {**asdict(run), "settled": run.settled, "left": run.left}
 
 
 @click.command()
@@ -96,7 +111,7 @@ def trace(**given: Any) -> int:
     settings, pii = options.settings(given, options.config(given)), Pii(given["pii"])
     newest = newest_run(settings.reports)
     if given["asks_billing"] and newest is not None:
-        place = options.where(given, None) or newest.read_plan()["destination"]
+        place = options.where(given, None) or newest.read_plan_of_any_version()["destination"]
         with options.target(place, options.planned_naming(newest, given), settings.home) as target:
             found = trace(given["what"], settings, pii=pii, target=target)
     else:
@@ -106,6 +121,8 @@ def trace(**given: Any) -> int:
     elif found.appearances or found.events:
         show_life(found)
     else:
+        for one in found.damaged_runs:
+            say(f"Warning: {one}")
         say(f"no row of a run under {settings.reports} and no event of a ledger under {settings.home} is about this")
     return 0 if found.appearances or found.events else 1
 

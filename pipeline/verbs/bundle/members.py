@@ -14,10 +14,11 @@ from pyarrow import parquet
 
 from pipeline.config import Settings
 from pipeline.ledger import EXTRACT_COLUMNS, Ledger
+from pipeline.manifest import ACCEPTED, MANIFEST, SIGNATURES
 from pipeline.masking import Pii, pseudonym
 from pipeline.outcomes import LISTS
 from pipeline.reporting import differences_shown, handed_on, shapes, without_literals
-from pipeline.run_folder import MANIFEST, SIGNATURES, RunFolder
+from pipeline.run_folder import RunFolder
 from pipeline.verbs.report.evidence import newest_reconciliation
 from pipeline.verbs.report.open_rows import home_key, naming
 from pipeline.verbs.report.run import write_pages
@@ -35,7 +36,7 @@ _LEFT_OUT = {"detail_sha256", "credential"}
 
 def members(folder: RunFolder, settings: Settings, pii: Pii) -> Iterator[Member]:
     """Every file of the bundle but its README and its manifest."""
-    content, plan, home = folder.read_json("summary.json"), folder.read_json("plan.json"), settings.home
+    content, plan, home = folder.read_summary(), folder.read_plan_of_any_version(), settings.home
     key = home_key(home)
     person, sealed = naming(key, pii), partial(pseudonym, key)
     with TemporaryDirectory(prefix=".bundle-", dir=settings.reports) as pages:
@@ -43,6 +44,8 @@ def members(folder: RunFolder, settings: Settings, pii: Pii) -> Iterator[Member]
             yield page.name, [page.read_bytes()]
     yield f"run/{MANIFEST}", _blocks_of(folder.path / MANIFEST)
     yield f"run/{SIGNATURES}", _blocks_of(folder.path / SIGNATURES)
+    if (folder.path / ACCEPTED).is_file():
+        yield f"run/{ACCEPTED}", _blocks_of(folder.path / ACCEPTED)
     yield "run/summary.json", _as_handed_on(folder.path / "summary.json", content, pii)
     yield "run/plan.json", _as_handed_on(folder.path / "plan.json", plan, pii)
     if plan["config"]:

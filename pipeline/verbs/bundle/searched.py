@@ -49,10 +49,11 @@ def leaks(
 
 def _our_words(folder: RunFolder, settings: Settings, allowed: Sequence[str]) -> Iterator[str]:
     """What is said whatever the records say: our pages, who plans and signs, the job's own words, the columns' names."""
-    content, plan = folder.read_json("summary.json"), folder.read_json("plan.json")
+    content, plan = folder.read_summary(), folder.read_plan_of_any_version()
     yield our_own_words()
     yield from (settings.planner, content["planner"], *content["environment"].values())
     yield from (json.loads(line)["name"] for line in folder.signatures())
+    yield from folder.accepted().values()
     yield from plan["columns"]
     yield from (f"{name} {version}" for name, version in content["tools"].items())
     if plan["config"]:
@@ -78,7 +79,7 @@ def _declared(mapping: Any, name: str = "") -> Iterator[str]:
 
 def _needles(folder: RunFolder, handed: Handed) -> Iterator[pl.DataFrame]:
     """What the records say of people: names, addresses, numbers, references, metadata, what was never to be sent, what nobody could read."""
-    job = (folder.read_json("plan.json")["config"] or {}).get("job", {})
+    job = (folder.read_plan_of_any_version()["config"] or {}).get("job", {})
     mapping = job.get("mapping") or {}
     never_sent = {f"given.{column}" for column in mapping.get("never_sent", ())}
     phones = {"phone", "mapped.phone", "given.phone", *(f"given.{column}" for column in _columns(mapping.get("phone")))}

@@ -16,9 +16,10 @@ from pipeline.config import Settings
 from pipeline.errors import NotApproved, OutOfBalance, OutputRefused, PersonalDataFound, RunNotFound
 from pipeline.files import renamed_when_whole
 from pipeline.ledger import Ledger
+from pipeline.manifest import MANIFEST, sealed
 from pipeline.masking import Pii
-from pipeline.run_folder import MANIFEST, RunFolder, sealed
-from pipeline.run_search import find_run_folder
+from pipeline.run_folder import RunFolder
+from pipeline.run_search import find_readable_run
 from pipeline.scanning import Leak
 from pipeline.verbs.bundle.members import members
 from pipeline.verbs.bundle.searched import leaks
@@ -60,7 +61,7 @@ def make_bundle(
     PersonalDataFound where one of the run's people or one of `canaries` stands in it; then nothing is left behind. `allowed`: texts
     that may stand in it although a record says them; the manifest says how many there were.
     """
-    folder = find_run_folder(settings.reports, run_id)
+    folder = find_readable_run(settings.reports, run_id)
     target = output or settings.reports / f"{folder.run_id}.evidence.zip"
     _refuse(folder, pii, target, replace=replace)
     with renamed_when_whole(target) as path:
@@ -94,7 +95,7 @@ def _refuse(folder: RunFolder, pii: Pii, target: Path, *, replace: bool) -> None
 
 
 def _manifest(folder: RunFolder, settings: Settings, pii: Pii, hashes: dict[str, str], allowed: int) -> dict[str, Any]:
-    content = folder.read_json("summary.json")
+    content = folder.read_summary()
     with Ledger.read(settings.home / content["environment"]["name"]) as ledger:
         end = ledger.end() if ledger is not None else None
     return {

@@ -67,7 +67,7 @@ def agreements(
         workbench.execute("SELECT run_id, count(*) FROM resolved WHERE role = 'expected' GROUP BY run_id").fetchall()
     )
     for run in runs:
-        fates = run.read_json("summary.json")["fates"]
+        fates = run.read_summary()["fates"]
         said = sum(fates[fate.value] for fate in (Fate.CREATED, Fate.CREATED_DIFFERENT))
         states = ledger.counts(run.run_id) if ledger is not None else {}
         recorded, later = sum(states.get(state.value, 0) for state in OURS), since.get(run.run_id, 0)

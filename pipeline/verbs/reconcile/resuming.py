@@ -1,6 +1,5 @@
 """The folder of a reconciliation: a new one, or that of the same one by look-up which was stopped or killed."""
 
-import json
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from pipeline.files import private_folder
+from pipeline.run_damage import RunDamaged
 from pipeline.run_folder import RunFolder
 from pipeline.verbs.reconcile.look_ups import journal_of
 from pipeline.verbs.watch import CLOCK
@@ -66,7 +66,7 @@ def _unfinished_folder(reports: Path, asked: dict[str, Any]) -> RunFolder | None
 def _asks(folder: RunFolder, asked: dict[str, Any]) -> bool:
     try:
         said = folder.read_json(_ASKED)
-    except (OSError, json.JSONDecodeError):
+    except RunDamaged:
         return False
     begun = said.pop("begun_at", None)
     return (

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -195,6 +195,7 @@ def _identified(
         "reconciliation_id": folder.run_id,
         "runs": [run.run_id for run in taken_in.runs],
         "left_out": taken_in.left_out,
+        "damaged_runs": [asdict(one) for one in taken_in.damaged],
         "environment": environment,
         "reviewer": settings.planner,
         "version": __version__,

@@ -8,8 +8,9 @@ from pathlib import Path
 from pipeline.errors import ConfigError, RunNotFound
 from pipeline.ledger import Ledger
 from pipeline.outcomes import LISTS
+from pipeline.run_damage import DamagedRun
 from pipeline.run_folder import RunFolder
-from pipeline.run_search import all_runs, find_run_folder, no_runs_yet
+from pipeline.run_search import all_runs, find_readable_run, find_runs, no_runs_yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,7 @@ class TakenIn:
 
     runs: Sequence[RunFolder]
     left_out: dict[str, str] = field(default_factory=dict)
+    damaged: Sequence[DamagedRun] = ()  #: runs of the span that cannot be read
 
 
 def runs_to_reconcile(reports: Path, home: Path, run_ids: Sequence[str] = (), since: str | None = None) -> TakenIn:
@@ -26,16 +28,17 @@ def runs_to_reconcile(reports: Path, home: Path, run_ids: Sequence[str] = (), si
     Raises RunNotFound where one that was named, or the newest, cannot be taken in, or there are several environments.
     """
     if run_ids:
-        found = [find_run_folder(reports, run_id) for run_id in run_ids]
+        found = [find_readable_run(reports, run_id) for run_id in run_ids]
         runs = list({run.run_id: run for run in found}.values())
         if faults := [f"run {run.run_id} {why}" for run in runs if (why := _unfit(run, home))]:
             raise RunNotFound("; ".join(faults), suggests=_next_for(runs, home))
         return _of_one_environment(TakenIn(runs))
-    if not (runs := all_runs(reports)):
+    if not all_runs(reports):
         raise no_runs_yet(reports)
+    every = find_runs(reports, wholly=True)
     first = day_of(since).strftime("%Y%m%d") if since is not None else ""
     fit, left_out = list[RunFolder](), dict[str, str]()
-    for run in runs:
+    for run in every.readable:
         if run.run_id[:8] < first:
             continue
         why = _unfit(run, home)
@@ -59,7 +62,8 @@ def runs_to_reconcile(reports: Path, home: Path, run_ids: Sequence[str] = (), si
             f"{reports}: no run was applied{f' since {since}' if since else ''} that could be taken in, so there is nothing to reconcile"
             + "".join(f"; run {run_id} {why}" for run_id, why in left_out.items())
         )
-    return _of_one_environment(TakenIn(fit, left_out))
+    damaged = [one for one in every.damaged if one.run_id[:8] >= (first or fit[0].run_id[:8])]
+    return _of_one_environment(TakenIn(fit, left_out, damaged))
 
 
 def _next_for(runs: Sequence[RunFolder], home: Path) -> tuple[str, ...]:
@@ -73,7 +77,7 @@ def _resume(run_id: str, why: str | None) -> tuple[str, ...]:
 
 def _is_known(run: RunFolder, home: Path) -> bool:
     """Whether the ledger knows the run, where it created anybody."""
-    summary = run.read_json("summary.json")
+    summary = run.read_summary()
     if not any(summary["fates"][fate] for fate in LISTS["created"]):
         return True
     with Ledger.read(home / summary["environment"]["name"]) as ledger:
@@ -95,7 +99,7 @@ NEVER_APPLIED = "was planned and never applied: there is nothing of it in billin
 def _unfit(run: RunFolder, home: Path) -> str | None:
     """Why a run cannot be taken in; None where it can."""
     if not run.was_applied or run.is_unfinished:
-        with Ledger.read(home / run.read_json("plan.json")["environment"]["name"]) as ledger:
+        with Ledger.read(home / run.read_plan_of_any_version()["environment"]["name"]) as ledger:
             begun = ledger is not None and ledger.run(run.run_id) is not None
         return NEVER_FINISHED if begun else NEVER_APPLIED
     run.read_plan()

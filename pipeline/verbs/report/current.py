@@ -12,14 +12,16 @@ import polars as pl
 
 from pipeline.files import sha256_of, write_bytes
 from pipeline.ledger import Ledger
-from pipeline.reporting import ORIGINS, Current, carried, settled_by_ledger
+from pipeline.reporting import ORIGINS, RECORDS, RETURNS, Current, carried, settled_by_ledger
+from pipeline.run_damage import UNREADABLE, DamagedRun, RunDamaged
 from pipeline.run_folder import RunFolder
-from pipeline.run_search import all_runs
+from pipeline.run_search import all_runs, find_runs
 from pipeline.verbs.report.rows import rows_of, table_of
 
 _RECORDS, _RETURNS, _MARKS = "current-records.parquet", "current-returns.parquet", "current.json"
 _WAITING = ["in_doubt", "not_attempted"]
-_UNREADABLE = (pl.exceptions.PolarsError, OSError, ValueError, KeyError)  #: what reading a damaged folder may raise
+#: What reading a damaged folder may raise.
+_UNREADABLE = (*UNREADABLE, RunDamaged, ValueError, KeyError, TypeError)
 
 
 def current_fates(run: RunFolder, home: Path) -> Current:
@@ -32,17 +34,24 @@ def reported_fates(run: RunFolder) -> Current:
     return fates_after([*_earlier(run, _environment(run)), run], run)
 
 
-def newest_fates(run: RunFolder, home: Path) -> Current:
-    """The same after the newest run of the same environment; this run counts while its own pages are written, too."""
-    environment = _environment(run)
-    runs = {one.run_id: one for one in (*_applied(run.path.parent, environment), run)}
-    return _with_ledger(fates_after([runs[run_id] for run_id in sorted(runs)]), home / environment)
+def newest_fates(run: RunFolder, home: Path) -> tuple[Current, list[DamagedRun]]:
+    """The same after the newest run of the same environment, and the runs that are not counted, for they cannot be read.
+
+    This run counts while its own pages are written, too.
+    """
+    environment, found = _environment(run), find_runs(run.path.parent)
+    runs = {one.run_id: one for one in (*_applied(found.readable, environment), run)}
+    current, left_out = _after([runs[run_id] for run_id in sorted(runs)])
+    others = (one for one in (*found.damaged, *left_out) if one.run_id != run.run_id)
+    return _with_ledger(current, home / environment), sorted(others, key=lambda one: one.run_id)
 
 
 def keep_current_fates(run: RunFolder) -> None:
-    """Keep in the run's folder where records stand after it."""
+    """Keep in the run's folder where records stand after it; nothing where a run before it could not be read."""
     runs = [*_earlier(run, _environment(run)), run]
-    found = fates_after(runs, run)
+    found, left_out = _after(runs, run)
+    if left_out:
+        return
     run.stage(_RECORDS, found.records)
     run.stage(_RETURNS, found.returns)
     marks = {"runs": _marks(runs), "files": sorted(found.files)}
@@ -55,8 +64,13 @@ def fates_after(runs: Sequence[RunFolder], asked: RunFolder | None = None) -> Cu
     A run whose rows cannot be read is left out, unless it is the one that is asked for: it is verified by itself, and must not
     keep another from being reported.
     """
+    return _after(runs, asked)[0]
+
+
+def _after(runs: Sequence[RunFolder], asked: RunFolder | None = None) -> tuple[Current, list[DamagedRun]]:
+    """The same, and the runs that were left out."""
     marks = _marks(runs)
-    found, start = Current(), 0
+    found, start, left_out = Current(), 0, list[DamagedRun]()
     for at in range(len(runs) - 1, -1, -1):
         kept = _kept(runs[at], dict(list(marks.items())[: at + 1]))
         if kept is not None:
@@ -68,11 +82,12 @@ def fates_after(runs: Sequence[RunFolder], asked: RunFolder | None = None) -> Cu
         except _UNREADABLE:
             if run is asked:
                 raise
-    return found
+            left_out.append(DamagedRun(run.run_id, "its rows are damaged"))
+    return found, left_out
 
 
 def _carried(before: Current, run: RunFolder) -> Current:
-    plan = run.read_json("plan.json")
+    plan = run.read_plan_of_any_version()
     files = frozenset(map(table_of, plan["inputs"]))
     rows = rows_of(run)
     return carried(before, run.run_id, plan["planned_at"], rows, files, _origins(run, rows))
@@ -98,22 +113,17 @@ def _origins(run: RunFolder, rows: pl.LazyFrame) -> pl.DataFrame:
 
 
 def _environment(run: RunFolder) -> str:
-    return str(run.read_json("plan.json")["environment"]["name"])
+    return str(run.read_plan_of_any_version()["environment"]["name"])
 
 
-def _applied(reports: Path, environment: str) -> Iterator[RunFolder]:
-    """The runs of an environment that were applied and have their rows, the oldest first."""
-    for run in all_runs(reports):
-        try:
-            is_one = (run.path / "rows.parquet").is_file() and run.was_applied and _environment(run) == environment
-        except _UNREADABLE:
-            continue
-        if is_one:
-            yield run
+def _applied(runs: Sequence[RunFolder], environment: str) -> Iterator[RunFolder]:
+    """Those of some runs that were applied in an environment."""
+    return (run for run in runs if run.was_applied and _environment(run) == environment)
 
 
 def _earlier(run: RunFolder, environment: str) -> Iterator[RunFolder]:
-    return (one for one in _applied(run.path.parent, environment) if one.run_id < run.run_id)
+    readable = find_runs(run.path.parent).readable
+    return (one for one in _applied(readable, environment) if one.run_id < run.run_id)
 
 
 def _marks(runs: Sequence[RunFolder]) -> dict[str, str]:
@@ -127,9 +137,11 @@ def _kept(run: RunFolder, marks: dict[str, str]) -> Current | None:
         if kept["runs"] != marks:
             return None
         records, returns = (pl.read_parquet(run.staged / name, glob=False) for name in (_RECORDS, _RETURNS))
+        files = frozenset(kept["files"])
     except _UNREADABLE:
         return None
-    return Current(records, returns, frozenset(kept["files"]))
+    is_whole = (records.schema, returns.schema) == (RECORDS, RETURNS)
+    return Current(records, returns, files) if is_whole else None
 
 
 def _with_ledger(current: Current, home: Path) -> Current:

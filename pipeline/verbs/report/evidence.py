@@ -2,15 +2,18 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pipeline.files import sha256_of
-from pipeline.run_folder import MANIFEST, PAGES, RESULT_FILES, SIGNATURES, RunFolder
+from pipeline.manifest import MANIFEST, SIGNATURES
+from pipeline.run_damage import RECONCILIATION, DamagedRun, RunDamaged, object_in
+from pipeline.run_folder import PAGES, PLAN_FILE, RESULT_FILES, RunFolder
 from pipeline.signatures import digest
 
+_MARKS_OF_A_RUN = {PLAN_FILE, "rows.parquet", SIGNATURES}
 Reconciliation = tuple[Path, dict[str, Any]]  #: its folder, and its summary
 
 
@@ -19,16 +22,24 @@ class Reconciliations:
     """Every finished reconciliation of a reports folder, by the runs that it took in."""
 
     by_run: Mapping[str, list[Reconciliation]]
+    damaged: Sequence[DamagedRun] = ()  #: folders of reconciliations that cannot be read
 
     @classmethod
     def of(cls, reports: Path) -> "Reconciliations":
         """Read them all, once."""
         found: defaultdict[str, list[Reconciliation]] = defaultdict(list)
+        damaged: list[DamagedRun] = []
         for path in sorted(reports.glob("*-reconcile-*/summary.json")):
-            told = json.loads(path.read_text(encoding="utf-8"))
-            for run_id in told.get("runs", ()):
+            if not _MARKS_OF_A_RUN.isdisjoint(inside.name for inside in path.parent.iterdir()):
+                continue  # the file of that run is called so
+            try:
+                told = object_in(path, RECONCILIATION)
+            except RunDamaged as damage:
+                damaged.append(damage.damage)
+                continue
+            for run_id in told["runs"]:
                 found[run_id].append((path.parent, told))
-        return cls(found)
+        return cls(found, damaged)
 
     def newest(self, run_id: str) -> Reconciliation | None:
         """The newest one that took a run in. A sample takes the place of no reconciliation that asked for everybody."""
@@ -53,11 +64,17 @@ def newest_reconciliation(folder: RunFolder) -> Reconciliation | None:
     return Reconciliations.of(folder.path.parent).newest(folder.run_id)
 
 
+def plan_digest(plan: Mapping[str, Any]) -> str:
+    """The SHA-256 of a plan that a signature names."""
+    # An earlier version kept in the plan who had accepted an alarm, and whoever applied it might be another.
+    bare = {name: value for name, value in plan.items() if name != "accepted"}
+    return digest({"plan": json.dumps(bare, sort_keys=True, ensure_ascii=False)})
+
+
 def lies_beneath(folder: RunFolder, role: str, reconciliation: Reconciliation | None) -> dict[str, str]:
     """What lies beneath a signature, name -> SHA-256: the plan, and for a reviewer all that came of it as well."""
-    plan = folder.read_json("plan.json")
-    bare = {name: value for name, value in plan.items() if name != "accepted"}  # whoever applies may accept an alarm
-    found = {"plan": digest({"plan": json.dumps(bare, sort_keys=True, ensure_ascii=False)})}
+    plan = folder.read_plan_of_any_version()
+    found = {"plan": plan_digest(plan)}
     if role != "reviewer":
         return found
     for name in RESULT_FILES:

@@ -2,6 +2,7 @@
 
 import secrets
 import shutil
+from dataclasses import asdict
 from datetime import date, datetime
 from typing import Any
 
@@ -13,8 +14,9 @@ from pipeline.ledger import Ledger
 from pipeline.masking import Pii
 from pipeline.outcomes import LISTS
 from pipeline.reporting import Beside, add_up_once, ages, period_tables, render_period, verdict_on_period
+from pipeline.run_damage import DamagedRun
 from pipeline.run_folder import RunFolder
-from pipeline.run_search import all_runs
+from pipeline.run_search import find_runs
 from pipeline.signatures import standing
 from pipeline.text_sheet import write_text_book
 from pipeline.verbs.fed import stage_fed
@@ -36,8 +38,8 @@ def report_period(
     All of one environment. What is open is told as of the last of these runs, its age as of the end of the span or today.
     """
     first, last = day_of(since), day_of(until) if until is not None else CLOCK.now().date()
-    runs, unfinished = _runs(settings, first, last)
-    environment = runs[0].read_json("plan.json")["environment"]
+    runs, unfinished, damaged = _runs(settings, first, last)
+    environment = runs[0].read_plan_of_any_version()["environment"]
     folder = RunFolder.create(settings.reports, f"{CLOCK.now():%Y%m%dT%H%M%SZ}-since-{secrets.token_hex(3)}")
     try:
         current = current_fates(runs[-1], settings.home)
@@ -60,6 +62,7 @@ def report_period(
             "finished_at": CLOCK.now().isoformat(timespec="seconds"),
             "runs": [_told(run, reconciliations) for run in runs],
             "not_finished": unfinished,
+            "damaged_runs": [asdict(one) for one in (*damaged, *reconciliations.damaged)],
             "files": received,
             "once": once,
             "open": ages(items, as_of),
@@ -69,7 +72,8 @@ def report_period(
         content["exit_code"] = _exit_code(content)
         content["verdict"] = verdict_on_period(content)
         shown = oldest(items, datetime.fromisoformat(as_of), naming(home_key(settings.home), pii), _MOST_OPEN)
-        beside = Beside(pii=pii, open_items=content["open"], oldest=list(shown))
+        told = [str(one) for one in (*damaged, *reconciliations.damaged)]
+        beside = Beside(pii=pii, open_items=content["open"], oldest=list(shown), damaged_runs=told)
     except BaseException:
         shutil.rmtree(folder.path)
         raise
@@ -86,12 +90,14 @@ def _write(folder: RunFolder, content: dict[str, Any], beside: Beside) -> None:
     folder.seal("period")
 
 
-def _runs(settings: Settings, first: date, last: date) -> tuple[list[RunFolder], list[str]]:
-    """The applied runs of a span, and those that were begun in it and never finished."""
+def _runs(settings: Settings, first: date, last: date) -> tuple[list[RunFolder], list[str], list[DamagedRun]]:
+    """The applied runs of a span, those that were begun in it and never finished, and those that cannot be read."""
     span = range(int(f"{first:%Y%m%d}"), int(f"{last:%Y%m%d}") + 1)
-    of_span = [run for run in all_runs(settings.reports) if int(run.run_id[:8]) in span]
+    found = find_runs(settings.reports, wholly=True)
+    of_span = [run for run in found.readable if int(run.run_id[:8]) in span]
+    damaged = [run for run in found.damaged if int(run.run_id[:8]) in span]
     applied = [run for run in of_span if run.was_applied and not run.is_unfinished]
-    names = sorted({run.read_json("plan.json")["environment"]["name"] for run in applied})
+    names = sorted({run.read_plan_of_any_version()["environment"]["name"] for run in applied})
     if len(names) != 1:
         told = (
             f"the runs are of several environments ({', '.join(names)}): keep each in a reports folder of its own"
@@ -101,19 +107,19 @@ def _runs(settings: Settings, first: date, last: date) -> tuple[list[RunFolder],
         raise RunNotFound(f"{settings.reports}: {told}")
     with Ledger.read(settings.home / names[0]) as ledger:
         begun = [run.run_id for run in of_span if run not in applied and ledger and ledger.run(run.run_id)]
-    return applied, begun
+    return applied, begun, damaged
 
 
 def _read(run: RunFolder) -> dict[str, Any]:
     """What a run read, summed on its inputs; no sums where its staged rows are gone."""
-    summary = run.read_json("summary.json")
+    summary = run.read_summary()
     debits, credits = summary["read"]["debits"], summary["read"]["credits"]
     sums = {code: debits.get(code, 0) + credits.get(code, 0) for code in {*debits, *credits}}
     return {"records": summary["records"]["read"], "sums": sums if run.parts("fates") else None}
 
 
 def _told(run: RunFolder, reconciliations: Reconciliations) -> dict[str, Any]:
-    summary, against = run.read_json("summary.json"), reconciliations.newest(run.run_id)
+    summary, against = run.read_summary(), reconciliations.newest(run.run_id)
     lines = run.signatures()
     beneath = lies_beneath(run, "reviewer", against) if any('"reviewer"' in line for line in lines) else {}
     reviewed = standing(lines, beneath, "reviewer")

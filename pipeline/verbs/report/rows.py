@@ -26,7 +26,7 @@ def parts_of(run: RunFolder) -> Iterator[pl.DataFrame]:
 
 
 def _lazy_parts(run: RunFolder) -> list[pl.LazyFrame]:
-    inputs = run.read_json("plan.json")["inputs"]
+    inputs = run.read_plan_of_any_version()["inputs"]
     if run.parts("fates") and len(run.parts("fates")) == len(run.parts("records")):
         both = zip(run.parts("records"), run.parts("fates"), strict=True)
         parts = [

@@ -13,8 +13,9 @@ from pipeline.masking import Pii
 from pipeline.outcomes import LISTS
 from pipeline.reporting import Beside, Table, handed_on, render_run, run_tables, without_literals
 from pipeline.returning import TOO_LONG_FOR_A_CELL
+from pipeline.run_damage import reading
 from pipeline.run_folder import PAGES, RunFolder
-from pipeline.run_search import find_run_folder
+from pipeline.run_search import find_readable_run
 from pipeline.text_sheet import MOST_COLUMNS, Sheet, write_text_book
 from pipeline.verbs.report.became import became_of
 from pipeline.verbs.report.beside import beside_of
@@ -31,15 +32,16 @@ def make_report(
 
     Without `output`, a folder, they replace those in the run's folder, which are masked always.
     """
-    folder = find_run_folder(settings.reports, run_id)
+    folder = find_readable_run(settings.reports, run_id)
     refuse_unfinished(folder)
     if not (folder.path / "summary.json").is_file():
         raise RunNotFound(f"run {folder.run_id} has no summary yet: it was planned by a process that was stopped")
     if output is None and pii is not Pii.MASKED:
         raise NotApproved("the report in the run's folder is masked; say where another goes: --output FOLDER")
     folder.refuse_other_signatures()
-    content = folder.read_json("summary.json")
-    written = write_pages(folder, content, settings.home, pii=pii, output=output)
+    content = folder.read_summary()
+    with reading(folder.path, "one of its lists"):
+        written = write_pages(folder, content, settings.home, pii=pii, output=output)
     return written, {**content, **(became_of(folder, settings.home).content() if folder.was_applied else {})}
 
 

@@ -8,7 +8,7 @@ from pipeline.config import Settings
 from pipeline.errors import NotApproved, OutOfBalance
 from pipeline.reporting import reservations, stopped_by
 from pipeline.run_folder import RunFolder
-from pipeline.run_search import find_run_folder
+from pipeline.run_search import find_readable_run
 from pipeline.signatures import digest, signature, signed
 from pipeline.verbs.report.evidence import Reconciliation, Reconciliations, lies_beneath
 from pipeline.verbs.report.run import refuse_unfinished, write_pages
@@ -31,12 +31,12 @@ def sign(
     holds is not explained; NotApproved where `evidence` is not what lies there, or nothing is said (`note`) of what is not as it
     should be. `inputs_at`: folders in which inputs lie that were put away.
     """
-    folder = find_run_folder(settings.reports, run_id)
+    folder = find_readable_run(settings.reports, run_id)
     refuse_unfinished(folder)
     found = verify(folder.path, inputs_at)
     if not found.holds:
         raise OutOfBalance("; ".join([f"run {folder.run_id} does not verify, and is not signed", *_broken(found)]))
-    content, every = folder.read_json("summary.json"), Reconciliations.of(folder.path.parent)
+    content, every = folder.read_summary(), Reconciliations.of(folder.path.parent)
     reconciliation = every.newest(folder.run_id)
     if role == "reviewer":
         _refuse_what_is_not_done(content, reconciliation, every.all_of(folder.run_id), note)
