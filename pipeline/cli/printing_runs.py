@@ -135,7 +135,7 @@ def _records(run: "RunStatus") -> str:
     lines = [f"{records:,} record{'s' * (records != 1)}: {_counted(left) or 'none'}"]
     lines += [f"{name.replace('_', ' ')}: {reasons_in_words(of)}" for name, of in run.reasons.items() if of]
     lines += [f"held records: {differs}"] if (differs := differing_in_words(run.held_differs)) else []
-    lines += [since_then(run.became, run.overall)] if run.became else [f"{run.open:,} open"]
+    lines += [since_then(run.became, run.overall, run.run_id)] if run.became else [f"{run.open:,} open"]
     return "".join(f"\n{printable(line)}" for line in lines)
 
 

@@ -54,18 +54,22 @@ def standing(
     return Standing("good", f"Adds up; {_left(content, planned=planned)}", verdict, beneath)
 
 
-def since_then(later: Iterable[Mapping[str, Any]], now: Mapping[str, int]) -> str:
-    """What became of a run's records since, in a sentence; nothing where no later run changed anything."""
-    moved = Counter[str]()
-    for one in later:
-        moved[one["now"]] += one["records"]
+def since_then(became: Iterable[Mapping[str, Any]], now: Mapping[str, int], run_id: str) -> str:
+    """What other runs made of a run's records, in a sentence; nothing where none changed anything."""
+    later, earlier = Counter[str](), Counter[str]()
+    for one in became:
+        (later if one["run_id"] > run_id else earlier)[one["now"]] += one["records"]
+    moved = [f"by {which} runs: {_in_words(by)}" for which, by in (("later", later), ("earlier", earlier)) if by]
     if not moved:
         return ""
-    words = ", ".join(f"{grouped_digits(records)} {fate.replace('_', ' ')}" for fate, records in sorted(moved.items()))
     left = sum(now.get(fate, 0) for fate in OPEN_FATES)
     records = f"{grouped_digits(left)} {'record' if left == 1 else 'records'}" if left else "nothing"
     state = f"{records} of this run {'are' if left > 1 else 'is'} open"
-    return f"Since then, by later runs: {words}; {state}."
+    return f"{'Since then, ' if later else 'Settled '}{'; '.join(moved)}; {state}."
+
+
+def _in_words(moved: Mapping[str, int]) -> str:
+    return ", ".join(f"{grouped_digits(records)} {fate.replace('_', ' ')}" for fate, records in sorted(moved.items()))
 
 
 def standing_of_reconciliation(content: Mapping[str, Any]) -> Standing:

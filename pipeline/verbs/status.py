@@ -38,6 +38,9 @@ _VERDICTS = {
 }
 
 
+_NO_LEDGER = "No ledger under {} knows this run. By its own report: "
+
+
 @dataclass(frozen=True, slots=True)
 class RunStatus:
     """Where a run stands."""
@@ -91,7 +94,10 @@ def status_of(folder: RunFolder, home: Path, *, since: bool = False) -> RunStatu
         if ledger is not None:
             known = ledger.run(folder.run_id)
             states = ledger.counts(folder.run_id)
-    status = known["status"] if known else "planned"
+    applied = folder.read_summary() if known is None and folder.was_applied else None
+    status = known["status"] if known else applied["status"] if applied else "planned"
+    if applied:
+        states = _states_of(applied)
     if known and (status == "running" or folder.is_unfinished):  # all may be settled, and the results not written
         is_running = is_holding(home / plan["environment"]["name"], folder.run_id)
         status = "running" if is_running else "interrupted"
@@ -111,7 +117,7 @@ def status_of(folder: RunFolder, home: Path, *, since: bool = False) -> RunStatu
         ended_at=known["ended_at"] if known else None,
         exit_code=ThresholdExceeded.exit_code if too_many else summary.get("exit_code"),
         reports=str(folder.path),
-        verdict=too_many + (_verdict(summary) or _VERDICTS[status]),
+        verdict=(_NO_LEDGER.format(home) if applied else "") + too_many + (_verdict(summary) or _VERDICTS[status]),
         came_back=found.came_back,
         overall=found.overall,
         became=found.later,
@@ -165,6 +171,15 @@ def find_run(reports: Path, home: Path, run_id: str | None, *, resumable: bool =
         if not resumable or status_of(folder, home).status in {"stopped", "interrupted"}:
             return folder
     return None
+
+
+def _states_of(summary: dict[str, Any]) -> dict[str, int]:
+    """What became of the creates of a run whose ledger is not here, by its own summary."""
+    fates, creates = summary["fates"], summary["actions"]["create"]
+    named = {name: fates[name] for name in ("created", "created_different", "refused") if fates[name]}
+    unsettled = fates["in_doubt"] + fates["not_attempted"] - summary["actions"].get("defer", 0)
+    there_before = creates - unsettled - sum(named.values())
+    return {**named, **({"pre_existing": there_before} if there_before > 0 else {})}
 
 
 def _verdict(summary: dict[str, Any]) -> str:

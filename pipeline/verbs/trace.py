@@ -91,7 +91,8 @@ def trace(what: str, settings: Settings, *, pii: Pii = Pii.MASKED, target: Targe
     told = {record["external_reference"] for _, record in found if record["external_reference"]}
     told |= references - {what} | ({what} if events and references == {what} else set())
     key = home_key(settings.home) if told else b""
-    now = _asked(target, found, pii) if target is not None else None
+    named = [one for one in found if one[1]["external_reference"] == what]  # a conflict joins several references
+    now = _asked(target, named or found, pii) if target is not None else None
     persons = {
         Pii.FULL: sorted(told),
         Pii.MASKED: sorted(token(key, reference) for reference in told),

@@ -118,6 +118,31 @@ def test_a_superseded_record_is_not_counted_by_the_row_that_superseded_it(mercha
     ]  # fmt: skip
 
 
+def test_what_an_earlier_run_settled_is_not_said_to_be_the_work_of_a_later_one(merchant):
+    first = merchant.run("a.csv", "S-1,Ann,,ZAR,1", "S-2,Bob,no address,ZAR,2", "S-3,Cy,no address,ZAR,3")
+    merchant.run("b.csv", "S-2,Bob,,ZAR,2")
+    two, three = merchant.list_of(first, "rejected")
+    third = merchant.feed_back("mended.csv", [{**two, "email": ""}, three])
+    merchant.feed_back("last.csv", [{**three, "email": ""}])
+
+    page, shown = merchant.page(third), merchant("status", third).stdout
+
+    for text in (page, shown):
+        assert "Since then, by later runs: 1 created; by earlier runs: 1 created; nothing of this run is open." in text
+
+
+def test_a_run_whose_ledger_is_in_another_home_is_not_called_planned(merchant):
+    run = merchant.run("a.csv", "S-1,Ann,,ZAR,1", "S-2,Bob,no address,ZAR,2")
+
+    shown = json.loads(merchant("status", run, "--home", "elsewhere", "--json").stdout)
+    runs = merchant("runs", "--home", "elsewhere").stdout
+
+    assert (shown["status"], shown["states"]) == ("finished", {"created": 1})
+    assert shown["verdict"].startswith("No ledger under elsewhere knows this run. By its own report: 1 of 2 records")
+    assert "finished (1)" in runs
+    assert "planned" not in runs
+
+
 def test_a_report_made_anew_shows_what_became_of_records_that_were_mended_later(merchant):
     rows = [f"R-{at},Ann,{'no address' if at < 3 else 'a@example.com'},ZAR,{at}" for at in range(5)]
     first = merchant.run("c.csv", *rows)

@@ -1,5 +1,6 @@
 """`pipeline trace`: one customer's whole life, found by reference, row id or billing id, masked unless it is asked for."""
 
+import csv
 import json
 
 import pytest
@@ -158,3 +159,23 @@ def test_billing_is_compared_with_what_was_sent_and_not_with_a_row_that_was_held
     assert (now["differs_in"], now["compared_with"]) == ([], f"a.csv:2 of {sent}")
     assert shown.splitlines()[-1].endswith("as it was sent")
     assert held.splitlines()[-1] == "billing now: not found"
+
+
+def test_billing_is_asked_for_the_customer_that_is_named_and_not_for_another_of_its_conflict(pipeline, outside):
+    there = ("--base-url", outside.base_url)
+    header = "external_reference,name,currency,balance"
+    files = {"a.csv": ["S3,Ann,ZAR,1", "S3,Bob,ZAR,2"], "b.csv": ["S3,Zoe,ZAR,500"]}
+    for name, rows in files.items():
+        (pipeline.folder / name).write_text("\n".join([header, *rows]) + "\n")
+        pipeline("run", name, *there, "--yes", environment=outside.environment)
+    first = min((pipeline.folder / "reports").glob("[0-9]*-a-*"))
+    kept, *_ = csv.DictReader((first / "held.csv").open(newline=""))
+    with (pipeline.folder / "held.csv").open("w", newline="") as file:
+        table = csv.DictWriter(file, kept.keys())
+        table.writeheader()
+        table.writerow({**kept, "external_reference": "S33"})
+    pipeline("run", "held.csv", *there, "--yes", environment=outside.environment)
+
+    traced = json.loads(pipeline("trace", "S3", "--now", "--json", *there, environment=outside.environment).stdout)
+
+    assert traced["now"]["billing_id"] == outside.customers()["S3"]["id"]

@@ -170,7 +170,7 @@ def report(**given: Any) -> int:
     else:
         for path in paths:
             show_line(str(path))
-        if since := since_then(content.get("became", ()), content.get("overall", {})):
+        if since := since_then(content.get("became", ()), content.get("overall", {}), content["run_id"]):
             say(since)
     return 0
 

@@ -58,7 +58,7 @@ def render_run(content: dict[str, Any], beside: Beside | None = None) -> str:
     beside = beside or Beside(reasons=without_examples(content["reasons"]), signed=planned_by(content))
     against = beside.reconciliation
     stops = stopped_by(content) if content["status"] == "planned" else []
-    since = since_then(beside.became, beside.overall)
+    since = since_then(beside.became, beside.overall, content["run_id"])
     view = bridge_of(against["bridge"], against["residual"]) if against else bridge_of(content.get("bridge", []))
     paced = content.get("pace")
     return template("run.html.j2").render(
