@@ -46,7 +46,7 @@ def exported(folder: RunFolder, columns: Sequence[str], mapped: frozenset[str], 
         told = _with_fields(joined, folder).with_columns(
             pl.lit(folder.run_id).alias("origin_run"), pl.lit(shared, pl.List(pl.String)).alias("columns")
         )
-        found.append(told.rename({"row_id": "origin_row"}).select(found[0].columns).cast(dict(found[0].schema)))
+        found.append(told.rename({"row_id": "origin_row"}).select(found[0].columns).cast(found[0].schema))
     return pl.concat(found)
 
 
