@@ -1,4 +1,4 @@
-"""Invisible characters: spaces of every kind, format characters, fillers; and how to trim them from the ends of a text."""
+"""Invisible characters: spaces of every kind, format characters, fillers; how to trim them from a text's ends, and to escape controls."""
 
 import unicodedata
 
@@ -19,6 +19,7 @@ _SELECTORS = ((0x180B, 0x180D), (0x180F, 0x180F), (0xFE00, 0xFE0F), (0xE0100, 0x
 
 #: What is trimmed at both ends of every field.
 INVISIBLE = "".join(chr(code) for first, last in _RANGES for code in range(first, last + 1))
+_ESCAPED = {chr(code): f"\\x{code:02x}" for code in [*range(0x20), *range(0x7F, 0xA0)] if code != 9}
 #: Names of controls, which Unicode itself leaves without one.
 _CONTROLS = {"\t": "TAB", "\n": "LINE FEED", "\r": "CARRIAGE RETURN", "\x0b": "VERTICAL TAB", "\x0c": "FORM FEED"}
 
@@ -39,6 +40,11 @@ def trimmed(cell: pl.Expr) -> pl.Expr:
     beyond_ascii = pl.when(cell.str.len_bytes() != cell.str.len_chars()).then(cell)
     odd = pl.when(beyond_ascii.str.contains(r"^[^\x21-\x7e]|[^\x21-\x7e]$")).then(cell)
     return pl.coalesce(odd.str.strip_chars(INVISIBLE), cell.str.strip_chars(_BLANK))
+
+
+def escaped(text: pl.Expr) -> pl.Expr:
+    r"""Text whose control characters, line ends among them, are written as \xNN, so that a list that quotes it can be read."""
+    return text.str.replace_many(_ESCAPED)
 
 
 def name_of(character: str) -> str:

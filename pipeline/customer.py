@@ -21,6 +21,7 @@ FIELDS = (*TEXT_FIELDS, "balance")
 IMPORT_PREFIX = "_import_"  #: our own columns in the lists; dropped when a list is fed back in
 
 ROW_ID, RUN_ID = f"{IMPORT_PREFIX}row_id", f"{IMPORT_PREFIX}run_id"  #: which row of which run a line of a list is
+CHECK = f"{IMPORT_PREFIX}check"  #: shows that this home wrote the two; see `origin_check.py`
 
 LARGEST_BALANCE = 2**53 - 1  #: beyond it JSON numbers lose cents in readers that use doubles
 REFERENCE_PATTERN = r"^[a-zA-Z0-9_-]+$"

@@ -87,6 +87,11 @@ EXPLANATIONS: dict[Reason | Alarm, Explanation] = {
         "Type the text in again; format the column as text first, or mend rejected.xlsx, whose cells are text.",
         example="8.21E+08 in a cell that held something else, in a list that a spreadsheet has saved",
     ),
+    Reason.RETURN_ROW_MISMATCH: Explanation(
+        "Mend only the cells that the reasons name, and sort rows whole. To change other cells too, send the record in a file of "
+        "your own, without the columns _import_….",
+        example="the supplier's columns of rejected.csv sorted, and ours not; or our columns copied to another row",
+    ),
     Reason.READ_CELL_ERROR: Explanation(
         "Mend the formula or the cell in the spreadsheet and save it anew.",
         example="#N/A in the column of balances",
@@ -541,6 +546,11 @@ EXPLANATIONS: dict[Reason | Alarm, Explanation] = {
         "Put the run's folder back if it still exists; else compare a few rows by eye.",
         example="a rejected.csv of last month, whose run folder was removed",
         bears_on_it=("--reports",),
+    ),
+    Alarm.RETURN_CHECK_UNTESTABLE: Explanation(
+        "Look for cells that a spreadsheet has changed, such as lost zeros. Best mend a list that this home wrote, with all its columns.",
+        example="a rejected.csv of an earlier version, or of another home; or a list without the column _import_check",
+        bears_on_it=("--home",),
     ),
     Alarm.COLUMNS_NOT_KEPT: Explanation(
         "Nothing needs to be done unless you need the column: then ask for it as text, or flattened into columns.",

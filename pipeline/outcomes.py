@@ -49,6 +49,10 @@ class Reason(_Explained):
         "READ.CELL_DAMAGED",
         "The row came back with a cell that shows what a spreadsheet made of a text, and the text itself is not known.",
     )
+    RETURN_ROW_MISMATCH = (
+        "RETURN.ROW_MISMATCH",
+        "The row names a record of an earlier run, and cells that nobody had to mend are not that record's, or may be another's.",
+    )
     READ_CELL_ERROR = "READ.CELL_ERROR", "A cell of the sheet shows an error such as #N/A."
     READ_FORMULA_WITHOUT_VALUE = (
         "READ.FORMULA_WITHOUT_VALUE",
@@ -315,6 +319,10 @@ class Alarm(_Explained):
         "RETURN.ORIGINALS_UNKNOWN",
         "Rows came back whose run is not in the reports folder any more; nobody can compare their cells.",
     )
+    RETURN_CHECK_UNTESTABLE = (
+        "RETURN.CHECK_UNTESTABLE",
+        "Rows came back whose check (_import_check) is missing or of another home; they were taken as new records, and nothing was restored.",
+    )
     LAST_LINE_UNENDED = (
         "DOUBT.LAST_LINE_UNENDED",
         "The last line has no line end and all others have one: the file may have been cut off within a value.",
@@ -360,6 +368,7 @@ WARNINGS = frozenset(
         Alarm.RETURN_CELLS_KEPT,
         Alarm.RETURN_CELLS_LOST,
         Alarm.RETURN_ORIGINALS_UNKNOWN,
+        Alarm.RETURN_CHECK_UNTESTABLE,
     }
 )
 

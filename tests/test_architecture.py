@@ -18,6 +18,7 @@ WORDS = {
     "declaration",
     "layout",
     "agreement",
+    "origin_check",
     "outcomes",
     "explanations",
     "errors",

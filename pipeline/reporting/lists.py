@@ -5,8 +5,11 @@ from collections.abc import Sequence
 import polars as pl
 
 from pipeline.causes import Cause, each_in_one_cell
+from pipeline.characters import escaped
 from pipeline.currency import WITHDRAWN
+from pipeline.customer import CHECK, ROW_ID, RUN_ID
 from pipeline.explanations import EXPLANATIONS
+from pipeline.origin_check import OriginChecks
 from pipeline.outcomes import LISTS, Fate
 
 _SUCCESSORS = {code: f" {code} was replaced by {successor} on {day}." for code, (successor, day) in WITHDRAWN.items()}
@@ -14,7 +17,9 @@ _SUCCESSORS = {code: f" {code} was replaced by {successor} on {day}." for code, 
 _CELLS_IN_TEXT = "Fill in the columns of this row from _import_text."
 
 
-def listed(name: str, records: pl.DataFrame, fates: pl.DataFrame, columns: Sequence[str], run_id: str) -> pl.DataFrame:
+def listed(
+    name: str, records: pl.DataFrame, fates: pl.DataFrame, columns: Sequence[str], run_id: str, checks: OriginChecks
+) -> pl.DataFrame:
     """One part of a list: the supplier's own columns and text in their order, then ours; the order of the rows stays.
 
     The list of held rows names the fields in which they differ. The last column is full in every row, for a spreadsheet leaves out the delimiters before empty cells at a line's end.
@@ -25,12 +30,12 @@ def listed(name: str, records: pl.DataFrame, fates: pl.DataFrame, columns: Seque
     successor = pl.col("currency").replace_strict(_SUCCESSORS, default="", return_dtype=pl.String)
     asked = pl.col("fate").is_in([Fate.REFUSED.value, Fate.IN_DOUBT.value])
     ours = {
-        "_import_row_id": fates["row_id"],
+        ROW_ID: fates["row_id"],
         "_import_fate": fates["fate"],
         "_import_reasons": told["causes"],
         "_import_explanation": told["sentences"],
         "_import_hint": _hints(told["hints"], records["clue"].filter(is_here), records["text"].filter(is_here)),
-        "_import_billing_said": fates.select(pl.when(asked).then("detail")).to_series(),
+        "_import_billing_said": fates.select(pl.when(asked).then(escaped(pl.col("detail")))).to_series(),
         "_import_same_as": fates["same_as"],
         **({"_import_differs": fates["differs"].list.join(", ")} if name == "held" else {}),
         "_import_billing_id": fates["billing_id"],
@@ -46,7 +51,8 @@ def listed(name: str, records: pl.DataFrame, fates: pl.DataFrame, columns: Seque
                 for column in ours
             ),
             pl.col("text").alias("_import_text"),
-            pl.lit(run_id).alias("_import_run_id"),
+            pl.Series(CHECK, checks.of(run_id, fates["row_id"]), pl.String),
+            pl.lit(run_id).alias(RUN_ID),
         )
     )
 

@@ -7,7 +7,7 @@ import polars as pl
 import polars.selectors as cs
 
 from pipeline.currency import NO_CODE, known
-from pipeline.customer import ROW_ID, is_import_column
+from pipeline.customer import CHECK, ROW_ID, is_import_column
 from pipeline.masking import Pii, shape
 
 #: What is told of a difference, each as text: under which name, which row, who, which field, both sides, by how much.
@@ -23,8 +23,9 @@ def handed_on(
     """A list for a report; all of it with `full`, of people's data only shapes with `masked`, and nothing with `none`.
 
     `rows`: a list as it was written, every column text. `identified`: row_id, external_reference, currency, balance of
-    them. Columns: those of `OF_PEOPLE`, the supplier's, ours.
+    them. Columns: those of `OF_PEOPLE`, the supplier's, ours. The check is left out: it is for a list that comes back.
     """
+    rows = rows.drop(CHECK, strict=False)
     tokens = identified.join(rows.select(row_id=ROW_ID), on="row_id", how="semi").select(
         pl.col("row_id").alias(ROW_ID),
         pl.col("external_reference").map_elements(person, return_dtype=pl.String).alias(OF_PEOPLE[0]),

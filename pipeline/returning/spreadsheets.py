@@ -1,5 +1,7 @@
 """What spreadsheets make of texts in a CSV file that they open and save again, told from the two texts alone.
 
+`damage` compares two texts. `marks` and `marks_when_shown` let many texts be searched for those that may be damaged to another.
+
 Seen in Excel and LibreOffice: numbers lose their leading zeros, plus signs, closing zeros and digits beyond the 15th, or show
 in exponent form; dates take another order; MAR1 becomes a day in March; formulas are computed; characters that cp1252 does
 not know become question marks, and UTF-8 that was taken for cp1252 shows as two characters for one.
@@ -7,7 +9,7 @@ not know become question marks, and UTF-8 that was taken for cp1252 shows as two
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from datetime import date, timedelta
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
 
@@ -51,7 +53,7 @@ def damage(original: str, came_back: str) -> str | None:
         return None
     if came_back == TOO_LONG_FOR_A_CELL:
         return "too_long"
-    if original.replace("\r\n", "\n").replace("\r", "\n") == came_back.replace("\r\n", "\n").replace("\r", "\n"):
+    if _joined_lines(original) == _joined_lines(came_back):
         return "line_end"
     before, after = original.strip(), came_back.strip()
     return (
@@ -70,8 +72,67 @@ def form_that_changes(text: str) -> str | None:
 
 def looks_lost(text: str) -> bool:
     """Whether a text is a spreadsheet's display of something that it does not say."""
-    bare = text.strip()
-    return bare in _ERRORS or _EXPONENT.fullmatch(bare) is not None or re.fullmatch("#{3,}", bare) is not None
+    return hides_all(text) or _EXPONENT.fullmatch(text.strip()) is not None
+
+
+def hides_all(text: str) -> bool:
+    """Whether a text shows nothing of what a cell holds, so that any text may be behind it: an error, or a cell too narrow."""
+    return text.strip() in _ERRORS or re.fullmatch("#{3,}", text.strip()) is not None
+
+
+def marks(original: str) -> set[Hashable]:
+    """Marks of a text, one of which is among `marks_when_shown` of each text for which `damage` finds anything, or that equals it."""
+    bare = original.strip()
+    found: set[Hashable] = {("text", _joined_lines(original)), ("text", unicodedata.normalize("NFC", original))}
+    for mark in _NUMBERS:
+        if (number := _number(bare, mark)) is not None:
+            found.update(("number", shown) for shown in _to_digits(number, 1))
+    found.update(("day", month, day) for _, month, day in _days(bare))
+    if bare.upper() in {"TRUE", "FALSE"}:
+        found.add(("text", bare.upper()))
+    if bare[:1] in {"=", "+", "-", "@"}:
+        found.update({("formula", bare[:1] == "="), ("text", f"={bare}")})
+    if not all(map(_in_cp1252, original)):
+        found.add(("characters", len(original)))
+    return found
+
+
+def marks_when_shown(came_back: str) -> set[Hashable]:
+    """The marks of all texts of which a spreadsheet may have made this one; empty where any text may have been it."""
+    if came_back == TOO_LONG_FOR_A_CELL:
+        return set()
+    bare = came_back.strip()
+    found: set[Hashable] = {
+        ("text", _joined_lines(came_back)),
+        ("text", bare),
+        ("formula", True),
+        ("characters", len(came_back)),
+    }
+    found.update(("text", unicodedata.normalize("NFC", text)) for text in readings(came_back))
+    found.update(("text", text) for text in readings(came_back))
+    for mark in _NUMBERS:
+        if (number := _number(bare, mark)) is not None:
+            found.add(("number", _to_digits(number, 1)[0]))
+    found.update(("day", month, day) for _, month, day in _days(bare))
+    if (day_of_serial := _day_of_serial(bare)) is not None:
+        found.add(("day", day_of_serial.month, day_of_serial.day))
+    if bare in _ERRORS:
+        found.add(("formula", False))
+    return found
+
+
+def readings(text: str) -> Iterator[str]:
+    """A text, and what it was where its UTF-8 bytes were taken for cp1252, once or twice."""
+    found: str | None = text
+    for _ in range(3):
+        if found is None:
+            return
+        yield found
+        found = _untaken(found)
+
+
+def _joined_lines(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _as_number(before: str, after: str) -> str | None:
@@ -129,14 +190,19 @@ def _is_same_day(before: str, after: str) -> bool:
     was = set(_days(before))
     if not was:
         return False
-    if re.fullmatch("[0-9]{1,5}", after) and int(after) in _SERIALS:
-        day = date(1899, 12, 30) + timedelta(days=int(after))
-        return (day.year, day.month, day.day) in was
+    if (day_of_serial := _day_of_serial(after)) is not None:
+        return (day_of_serial.year, day_of_serial.month, day_of_serial.day) in was
     return any(
         (month, day) == (other_month, other_day) and (year == other_year or year is None or other_year is None)
         for year, month, day in was
         for other_year, other_month, other_day in _days(after)
     )
+
+
+def _day_of_serial(text: str) -> date | None:
+    """The day that a number stands for where a spreadsheet shows a date as one."""
+    is_one = re.fullmatch("[0-9]{1,5}", text) and int(text) in _SERIALS
+    return date(1899, 12, 30) + timedelta(days=int(text)) if is_one else None
 
 
 def _days(text: str) -> Iterator[tuple[int | None, int, int]]:
@@ -199,14 +265,8 @@ def _is_other_encoding(original: str, came_back: str) -> bool:
     """UTF-8 taken for cp1252, perhaps twice; or characters that cp1252 does not know, replaced."""
     if unicodedata.normalize("NFC", original) == unicodedata.normalize("NFC", came_back):
         return True
-    text = came_back
-    for _ in range(2):
-        undone = _untaken(text)
-        if undone is None:
-            break
-        if undone == original:
-            return True
-        text = undone
+    if original in set(readings(came_back)):
+        return True
     return len(original) == len(came_back) and all(
         was == now or (not _in_cp1252(was) and now in {"?", _base(was)})
         for was, now in zip(original, came_back, strict=True)

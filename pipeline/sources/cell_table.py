@@ -2,8 +2,9 @@
 
 import polars as pl
 
+from pipeline.characters import escaped
 from pipeline.outcomes import Reason
-from pipeline.sources.source_file import CONTROL, LONE_CR, LONGEST_RECORD, shown
+from pipeline.sources.source_file import CONTROL, LONE_CR, LONGEST_RECORD
 
 
 def reason_of(cells: list[pl.Expr]) -> pl.Expr:
@@ -29,4 +30,4 @@ def text_of_unreadable(table: pl.DataFrame, cells: list[pl.Expr]) -> pl.Expr:
         .otherwise(cell.fill_null(""))
         for cell in cells
     ]
-    return pl.when(pl.col("reason").is_not_null()).then(shown(pl.concat_str(fields, separator=",")))
+    return pl.when(pl.col("reason").is_not_null()).then(escaped(pl.concat_str(fields, separator=",")))

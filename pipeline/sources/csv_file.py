@@ -8,6 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
+from pipeline.characters import escaped
 from pipeline.errors import SourceError
 from pipeline.layout import Layout
 from pipeline.outcomes import Alarm, Finding
@@ -31,7 +32,6 @@ from pipeline.sources.source_file import (
     Lines,
     empty_unnamed,
     origins,
-    shown,
     suppliers_columns,
 )
 from pipeline.sources.splitting import split_records
@@ -288,7 +288,7 @@ class CsvFile:
             line=pl.col("line"),
             line_count=pl.col("line_count"),
             reason=pl.col("reason"),
-            text=pl.when(pl.col("reason").is_not_null()).then(shown(raw)),
+            text=pl.when(pl.col("reason").is_not_null()).then(escaped(raw)),
             **origins(self.header),
             **{GIVEN + name: pl.col(GIVEN + name) for name in self.columns},
         )

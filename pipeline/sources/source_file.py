@@ -7,7 +7,7 @@ from typing import Protocol
 
 import polars as pl
 
-from pipeline.customer import ROW_ID, RUN_ID, is_import_column
+from pipeline.customer import CHECK, ROW_ID, RUN_ID, is_import_column
 from pipeline.layout import Layout
 from pipeline.outcomes import Finding
 from pipeline.sources.dialect import Declared
@@ -22,9 +22,6 @@ GIVEN = "given."  #: prefix of the columns that hold the text as it came, so tha
 #: Controls but tab and line feed; DEL and the C1 range are what mis-decoded text shows as. CR is judged by itself.
 CONTROL = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u0080-\u009f]"
 LONE_CR = r"\r(?:[^\n]|$)"
-
-# Shown as \xNN in the lists, so that the text of an unreadable record can stand in a file that is readable.
-_SHOWN = {chr(code): f"\\x{code:02x}" for code in [*range(0x20), *range(0x7F, 0xA0)] if code != 9}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +44,8 @@ class Batch:
     """Some records of one file, in the order of the file.
 
     `records`: position (Int64, counts all records of the run from 0), row_id, line and line_count (Int64), reason
-    (READ.… or null), text (of an unreadable record, else null), origin_run and origin_row (of a list that came back: which
-    row of which run this was, else null) and the cells as text under `given.<column>`.
+    (READ.… or null), text (of an unreadable record, else null), origin_run, origin_row and origin_check (of a list that came
+    back: which row of which run this was, and the check of that, else null) and the cells as text under `given.<column>`.
     """
 
     records: pl.DataFrame
@@ -149,8 +146,8 @@ def empty_columns(batches: Iterable[Batch], names: Sequence[str]) -> tuple[str, 
 
 
 def origins(header: Iterable[str]) -> dict[str, pl.Expr]:
-    """Which row of which run each record was, where a list of ours says so, from cells under `given.<column>`."""
-    names = {"origin_run": RUN_ID, "origin_row": ROW_ID}
+    """Which row of which run each record was and the check of that, where a list of ours says so, from cells under `given.<column>`."""
+    names = {"origin_run": RUN_ID, "origin_row": ROW_ID, "origin_check": CHECK}
     known = set(header)
     return {
         ours: pl.when(pl.col(GIVEN + name) != "").then(pl.col(GIVEN + name))
@@ -158,8 +155,3 @@ def origins(header: Iterable[str]) -> dict[str, pl.Expr]:
         else pl.lit(None, pl.String)
         for ours, name in names.items()
     }
-
-
-def shown(text: pl.Expr) -> pl.Expr:
-    r"""Text whose control characters, line ends among them, are written as \xNN."""
-    return text.str.replace_many(_SHOWN)

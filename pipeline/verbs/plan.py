@@ -121,7 +121,11 @@ def _plan(
     profile: Profile,
 ) -> dict[str, Any]:
     defaults = Defaults(settings.region, token_key(settings.home) if settings.wants_tokens else b"")
-    expected, returns, rejections = parse_expected(settings.expect), Returns(settings.reports), Rejections()
+    expected, returns, rejections = (
+        parse_expected(settings.expect),
+        Returns(settings.reports, settings.home),
+        Rejections(),
+    )
     by_file, absent = {file.name: ControlTotals() for file in files}, Counter[str]()
 
     def counted() -> Iterator[tuple[SourceFile, Layout, pl.DataFrame]]:

@@ -39,6 +39,8 @@ def judged(records: pl.DataFrame, layout: Layout, defaults: Defaults, profile: P
 
 def _with_payloads(customers: pl.DataFrame, reasons: pl.Series) -> pl.DataFrame:
     unreadable = pl.col("reason").is_not_null()
+    if "mismatch" in customers.columns:  # of a list that came back
+        reasons = customers.select(pl.concat_list(pl.col("mismatch"), reasons).list.drop_nulls()).to_series()
     return (
         customers.lazy()
         .with_columns(reasons=reasons)
@@ -53,6 +55,7 @@ def _with_payloads(customers: pl.DataFrame, reasons: pl.Series) -> pl.DataFrame:
         .with_columns(currency=pl.when(~unreadable).then("currency"))
         .with_columns(payload=pl.when(pl.col("fate").is_null()).then(payload_expression(customers.columns)))
         .drop("reason", "line", *_between_stages(customers.columns))
+        .drop("origin_check", "mismatch", strict=False)
         .collect()
     )
 
@@ -65,7 +68,15 @@ def _between_stages(columns: list[str]) -> list[str]:
 
 def no_records(columns: list[str]) -> pl.DataFrame:
     """A batch of a file that has no records."""
-    texts = ["row_id", "reason", "text", "origin_run", "origin_row", *(f"given.{column}" for column in columns)]
+    texts = [
+        "row_id",
+        "reason",
+        "text",
+        "origin_run",
+        "origin_row",
+        "origin_check",
+        *(f"given.{column}" for column in columns),
+    ]
     numbers = ["position", "line", "line_count"]
     return pl.DataFrame(schema={**dict.fromkeys(numbers, pl.Int64), **dict.fromkeys(texts, pl.String)})
 

@@ -18,6 +18,7 @@ from pipeline.ahead import one_ahead, one_behind
 from pipeline.customer import ROW_ID, is_import_column
 from pipeline.files import renamed_when_whole, token_key, write_bytes, written_whole
 from pipeline.masking import Pii, shown, token
+from pipeline.origin_check import OriginChecks
 from pipeline.outcomes import LISTS
 from pipeline.reporting import (
     EarlierRuns,
@@ -108,7 +109,8 @@ def write_results(
 
 
 def _write_lists(results: Results, workbench: duckdb.DuckDBPyConnection) -> None:
-    results.held_differs = _write_rows(results.folder, workbench, results.plan["columns"], results.profile)
+    checks = OriginChecks(token_key(results.home))
+    results.held_differs = _write_rows(results.folder, workbench, results.plan["columns"], results.profile, checks)
     results.folder.show(workbench, "fates")
 
 
@@ -230,7 +232,11 @@ def _wave(settings: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _write_rows(
-    folder: RunFolder, workbench: duckdb.DuckDBPyConnection, columns: list[str], profile: Profile
+    folder: RunFolder,
+    workbench: duckdb.DuckDBPyConnection,
+    columns: list[str],
+    profile: Profile,
+    checks: OriginChecks,
 ) -> Counter[str]:
     """Every record with its fate, in all files that hold records, part by part; what summing needs is staged.
 
@@ -260,7 +266,7 @@ def _write_rows(
                 keep_behind((number, fates))
                 records = pl.read_parquet(folder.parts("records")[number], columns=wanted, glob=False)
                 for name, file in lists.items():
-                    listed_here = listed(name, records, fates, columns, folder.run_id)
+                    listed_here = listed(name, records, fates, columns, folder.run_id, checks)
                     if listed_here.height or not number:
                         listed_here.write_csv(file, include_header=not number)
                     if name == "rejected" and sum(table.height for table in for_people) <= MOST_ROWS_FOR_PEOPLE:

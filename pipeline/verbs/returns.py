@@ -1,18 +1,20 @@
-"""The story of rows that come back: find the run that each was set aside by, and hold it against what it was there."""
+"""The story of rows that come back: test whose they are, find the run that exported each, and compare it with what it was there."""
 
-import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import polars as pl
 
 from pipeline.errors import RunNotFound
+from pipeline.files import token_key
 from pipeline.layout import Layout
-from pipeline.outcomes import Alarm, Finding
-from pipeline.returning import CELLS, compare
+from pipeline.origin_check import Claim, OriginChecks
+from pipeline.outcomes import Alarm, Finding, Reason
+from pipeline.returning import CELLS, Siblings, compare, readings, siblings_of
 from pipeline.run_damage import UNREADABLE, RunDamaged
 from pipeline.run_search import find_run_folder
 from pipeline.sources import SourceFile, came_back
+from pipeline.verbs.exported import exported, no_exports
 
 _VERDICTS = {
     "restored": Alarm.RETURN_CELLS_RESTORED,
@@ -20,23 +22,24 @@ _VERDICTS = {
     "lost": Alarm.RETURN_CELLS_LOST,
 }
 _NAMED = 3
+_ORIGIN = ("origin_run", "origin_row")
 
 
 class Returns:
     """What came back in the files of one run; `cells` is the table of `returning.Returned`, of all of them."""
 
-    def __init__(self, reports: Path) -> None:
-        self._reports = reports
+    def __init__(self, reports: Path, home: Path) -> None:
+        self._reports, self._home = reports, home
         self.cells = pl.DataFrame(schema=CELLS)
         self.of_workbooks: dict[str, bool] = {}  #: by the name of a list: whether its rows come from workbooks
-        self._unknown = 0
+        self._unknown = self._untestable = 0
 
     def format_of(self, file: SourceFile, records: pl.DataFrame) -> str:
         """The format that the amounts of a file have: that of its originals where it is a list that came back."""
         if not came_back(file):
             return file.format
         if file.name not in self.of_workbooks:
-            runs = records["origin_run"].drop_nulls().unique().to_list()
+            runs = self._tested(records)[0]["origin_run"].drop_nulls().unique().to_list()
             self.of_workbooks[file.name] = bool(runs) and all(map(self._read_workbooks, runs))
         return "excel" if self.of_workbooks[file.name] else file.format
 
@@ -48,13 +51,63 @@ class Returns:
         return all(one["format"] == "excel" or one.get("of_workbooks") for one in inputs)
 
     def take(self, records: pl.DataFrame, columns: Sequence[str], layout: Layout) -> pl.DataFrame:
-        """A batch of a list that came back -> the records as they are to be taken."""
-        wanted = records.select("origin_run", "origin_row").drop_nulls().unique()
-        originals = self._originals(wanted, columns)
-        returned = compare(records, originals, columns, _sources(layout))
+        """A batch of a list that came back -> the records as they are to be taken, with `mismatch` where one is rejected."""
+        proven, untestable = self._tested(records)
+        sources = _sources(layout)
+        mapped = frozenset[str]().union(*sources.values())
+        found = [no_exports(columns)]
+        for (run_id,), rows in proven.select(_ORIGIN).drop_nulls().unique().group_by("origin_run"):
+            wanted = pl.col("row_id").is_in(rows["origin_row"].implode())
+            found.append(self._exported(str(run_id), columns, mapped, wanted))
+        originals = pl.concat(found).unique(_ORIGIN, keep="first", maintain_order=True)
+        returned = compare(proven, originals, columns, sources, self._find_siblings(columns, sources))
         self.cells = pl.concat([self.cells, returned.cells])
         self._unknown += returned.unknown
+        self._untestable += untestable
         return returned.records
+
+    def _tested(self, records: pl.DataFrame) -> tuple[pl.DataFrame, int]:
+        """Records that name an origin only where their check proves it, rejected where it shows another; how many cannot be tested."""
+        checks = OriginChecks(token_key(self._home))
+        runs, rows = list[str | None](), list[str | None]()
+        claims = list[Claim]()
+        for run_id, row_id, check in records.select(*_ORIGIN, "origin_check").iter_rows():
+            claim, meant = _claim(checks, run_id, row_id, check)
+            claims.append(claim)
+            runs.append(run_id if claim is Claim.PROVEN else None)
+            rows.append(meant if claim is Claim.PROVEN else None)
+        is_false = pl.Series([claim is Claim.FALSE for claim in claims], dtype=pl.Boolean)
+        tested = records.drop("origin_check").with_columns(
+            pl.Series("origin_run", runs, pl.String),
+            pl.Series("origin_row", rows, pl.String),
+            mismatch=pl.when(is_false)
+            .then(pl.lit(Reason.RETURN_ROW_MISMATCH.value))
+            .otherwise(pl.lit(None, pl.String)),
+        )
+        return tested, claims.count(Claim.UNTESTABLE)
+
+    def _exported(self, run_id: str, columns: Sequence[str], mapped: frozenset[str], wanted: pl.Expr) -> pl.DataFrame:
+        """The records of a run; none where the run is gone, damaged, or has other columns."""
+        try:
+            return exported(find_run_folder(self._reports, run_id), columns, mapped, wanted)
+        except (RunNotFound, RunDamaged, *UNREADABLE):
+            return no_exports(columns)
+
+    def _find_siblings(
+        self, columns: Sequence[str], sources: dict[str, frozenset[str]]
+    ) -> Callable[[str, str], Siblings]:
+        """The records of a list of a run, read once each."""
+        mapped = frozenset[str]().union(*sources.values())
+        found: dict[tuple[str, str], Siblings] = {}
+
+        def find(run_id: str, name: str) -> Siblings:
+            if (run_id, name) not in found:
+                records = self._exported(run_id, columns, mapped, pl.col("list") == name)
+                shared = [column for column in columns if records.height and column in records["columns"][0]]
+                found[run_id, name] = siblings_of(records, shared, sources)
+            return found[run_id, name]
+
+        return find
 
     def findings(self) -> Iterator[Finding]:
         """What there is to say about all of them."""
@@ -69,29 +122,18 @@ class Returns:
                 )
         if self._unknown:
             yield Finding(Alarm.RETURN_ORIGINALS_UNKNOWN, f"{self._unknown:,} rows")
+        if self._untestable:
+            yield Finding(Alarm.RETURN_CHECK_UNTESTABLE, f"{self._untestable:,} rows")
 
-    def _originals(self, wanted: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
-        """The rows as the runs had staged them; those of runs that are gone, or had other columns, are missing."""
-        names = [f"given.{column}" for column in columns]
-        texts = pl.Schema(dict.fromkeys(("origin_run", "origin_row", *names), pl.String))
-        empty = pl.DataFrame(schema=texts).with_columns(reasons=pl.lit(None, pl.List(pl.String)))
-        found = [empty.select("origin_run", "origin_row", "reasons", *names)]
-        for (run_id,), rows in wanted.group_by("origin_run"):
-            try:
-                run = find_run_folder(self._reports, str(run_id))
-            except RunNotFound:
-                continue
-            for path in run.parts("records"):
-                with contextlib.suppress(*UNREADABLE):  # then its rows are missing
-                    table = pl.scan_parquet(path, glob=False)
-                    if not {*names, "reasons"} <= set(table.collect_schema().names()):
-                        continue
-                    kept = table.select(pl.col("row_id").alias("origin_row"), "reasons", *names).filter(
-                        pl.col("origin_row").is_in(rows["origin_row"].implode())
-                    )
-                    here = kept.collect().select(pl.lit(run_id).alias("origin_run"), "origin_row", "reasons", *names)
-                    found.append(here)
-        return pl.concat(found).unique(["origin_run", "origin_row"], keep="first", maintain_order=True)
+
+def _claim(checks: OriginChecks, run_id: str | None, row_id: str | None, check: str | None) -> tuple[Claim, str | None]:
+    """What a check shows, and the row that it names: a spreadsheet may have read a row id in another encoding."""
+    claim = checks.claim(run_id, row_id, check)
+    if claim is Claim.FALSE and row_id is not None:
+        for text in readings(row_id):
+            if checks.claim(run_id, text, check) is Claim.PROVEN:
+                return Claim.PROVEN, text
+    return claim, row_id
 
 
 def _sources(layout: Layout) -> dict[str, frozenset[str]]:

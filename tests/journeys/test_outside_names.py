@@ -74,7 +74,10 @@ def test_sp_return_space_a_list_comes_back_with_a_damaged_cell_in_a_column_with_
     assert pipeline("run", "c.csv", "--config", "job.yaml", "--yes").returncode == 1
     before = pipeline.newest()
     returned = pipeline.folder / "rejected.csv"
-    returned.write_text(returned.read_text().replace("20261130T070747Z-c-f8f69a", before.name))
+    (row,) = listed(before, "rejected")
+    text = returned.read_text().replace("20261130T070747Z-c-f8f69a", f"{row['_import_check']},{before.name}")
+    text = text.replace("_import_run_id", "_import_check,_import_run_id")
+    returned.write_text(text)
 
     ran = pipeline("run", "rejected.csv", "--config", "job.yaml", "--yes")
 

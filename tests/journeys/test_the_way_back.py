@@ -1,14 +1,17 @@
 """Rejected rows that come back: mended by a person, damaged by a spreadsheet, counted once, and linked to what they were."""
 
+import contextlib
 import csv
 import io
 import json
 import shutil
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import openpyxl
 import pytest
 
-from tests.conftest import HEADER, Inside
+from tests.conftest import HEADER, KEY, Inside
 
 ROWS = [
     "00101,Zoë Łukasz,zoe@example,+27825550101,ZAR,24000,gold",
@@ -119,11 +122,11 @@ def test_a_list_that_a_spreadsheet_has_damaged_is_restored_cell_by_cell(there, e
     assert "RETURN.CELLS_RESTORED" in result.stdout
 
 
-def test_a_cell_of_which_only_a_display_is_left_sets_its_row_aside(there):
+def test_a_mended_cell_of_which_only_a_display_is_left_sets_its_row_aside(there):
+    (there.folder / "phones.csv").write_text(f"{HEADER}\nA,Ann,a@example.com,no number,ZAR,5,gold\n")
+    there("plan", "phones.csv", "--sandbox")
     path, rows = rejected(there)
-    for row in rows:
-        mend(row)
-    rows[0]["phone"] = "8.3E+08"  # somebody typed another number, and the spreadsheet shows it so
+    rows[0]["phone"] = "8.3E+08"  # somebody typed a number, and the spreadsheet shows it so
     path.with_name("mended.csv").write_text(written(rows), encoding="utf-8")
 
     assert there("run", path.with_name("mended.csv"), "--sandbox", "--yes").returncode == 1
@@ -238,3 +241,224 @@ def test_amounts_of_a_workbook_are_read_alike_when_their_rows_come_back(tmp_path
     assert code == 0
     assert [there.summary()["sums"][code]["created"] for code in ("ZAR", "KES")] == [24000, 2550]
     assert there("verify", there.newest().name).returncode == 0
+
+
+# Lists that are not believed (attacks 3 and 22). Before, each of these was taken, restored by its row id, with exit code 0.
+
+PAYERS = [
+    "261000000000001,Ann,ann@example,,ZAR,100,gold",
+    "261000000000002,Ben,ben@example,,ZAR,200,gold",
+    "261000000000003,Cem,cem@example,,ZAR,300,gold",
+]
+MISMATCH = "RETURN.ROW_MISMATCH"
+
+
+@pytest.fixture(scope="module")
+def payers_run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("payers")
+    (folder / "payers.csv").write_text("\n".join([HEADER, *PAYERS]) + "\n", encoding="utf-8")
+    assert Inside(folder)("plan", "payers.csv", "--sandbox").returncode == 1
+    return folder
+
+
+@pytest.fixture
+def payers(payers_run, tmp_path):
+    """The folder of a plan that rejected three customers for their email addresses, and nothing else about them."""
+    shutil.copytree(payers_run, tmp_path / "payers")
+    return Inside(tmp_path / "payers")
+
+
+def theirs(row):
+    return {name: text for name, text in row.items() if not name.startswith("_import_")}
+
+
+def ours(row):
+    return {name: text for name, text in row.items() if name.startswith("_import_")}
+
+
+def sent_back(there, rows):
+    """What a run makes of these rows: external reference -> name, email and balance of the created; reasons of the rejected."""
+    for row in rows:
+        mend(row)
+    (there.folder / "mended.csv").write_text(written(rows), encoding="utf-8")
+    there("run", "mended.csv", "--sandbox", "--yes")
+    made = {key: (row["name"], row["email"], row["balance"]) for key, row in created(there).items()}
+    return made, [row["_import_reasons"].split()[0] for row in rejected(there)[1]]
+
+
+def test_our_columns_sorted_apart_from_the_suppliers_restore_nothing(payers):
+    """Attack 3. Before: three created, each under the reference of another. After: none, three rejected."""
+    _, rows = rejected(payers)
+    moved = [
+        {**theirs(rows[at]), **ours(row), "external_reference": "2.61E+14"}
+        for at, row in zip((1, 2, 0), rows, strict=True)
+    ]
+
+    made, reasons = sent_back(payers, moved)
+
+    assert made == {}
+    assert reasons == [f"{MISMATCH}:name"] * 3
+    with (payers.newest() / "returned.csv").open(newline="") as file:
+        assert [(row["column"], row["verdict"]) for row in csv.DictReader(file)] == [
+            ("name", "mismatch"), ("balance", "mismatch")
+        ] * 3  # fmt: skip
+    assert payers("verify", payers.newest().name).returncode == 0
+
+
+def test_a_reference_is_not_restored_where_two_records_of_the_list_differ_in_nothing_else(tmp_path):
+    """Attack 3. Before: the two balances, mended, were created under each other's reference. After: both are rejected."""
+    there = Inside(tmp_path)
+    rows = ("261000000000001,,,,ZAR,1.001,", "261000000000002,,,,ZAR,2.001,")
+    (tmp_path / "twins.csv").write_text("\n".join([HEADER, *rows]) + "\n")
+    there("plan", "twins.csv", "--sandbox")
+    _, (first, second) = rejected(there)
+    moved = [
+        {**one, "external_reference": "2.61E+14", "balance": balance}
+        for one, balance in ((first, "200"), (second, "100"))
+    ]
+
+    assert sent_back(there, moved) == ({}, [f"{MISMATCH}:external_reference"] * 2)
+    typed = [{**one, "balance": balance} for one, balance in ((first, "100"), (second, "200"))]
+    assert sent_back(there, typed)[0] == {"261000000000001": ("", "", "100"), "261000000000002": ("", "", "200")}
+
+
+def test_a_strangers_row_that_names_a_record_of_another_run_is_rejected(payers):
+    """Attack 3. Before: the stranger was created with the reference of the record that it names. After: it is rejected."""
+    _, rows = rejected(payers)
+    stranger = {
+        **rows[0], "external_reference": "2.61E+14", "name": "Zoe", "email": "zoe@example.com", "balance": "9",
+    }  # fmt: skip
+
+    assert sent_back(payers, [stranger]) == ({}, [f"{MISMATCH}:name"])
+
+
+def test_our_columns_copied_from_another_row_are_rejected_and_the_row_that_they_belong_to_is_taken(payers):
+    """Attack 3. Before: Ben was created as 261000000000001. After: only Ann is."""
+    _, rows = rejected(payers)
+    copied = {**theirs(rows[1]), **ours(rows[0]), "external_reference": "2.61E+14"}
+
+    made, reasons = sent_back(payers, [{**rows[0], "external_reference": "2.61E+14"}, copied])
+
+    assert made == {"261000000000001": ("Ann", "ann@example.com", "100")}
+    assert reasons == [f"{MISMATCH}:name"]
+
+
+@pytest.mark.parametrize("column", ["_import_check", "_import_row_id", "_import_run_id"])
+def test_an_origin_that_was_edited_is_rejected(payers, column):
+    """Before: there was no check. After: a row whose origin and check do not belong together is rejected."""
+    _, rows = rejected(payers)
+    rows[0][column] = rows[0][column][:-1] + ("1" if rows[0][column][-1] != "1" else "2")
+
+    made, reasons = sent_back(payers, rows)
+
+    assert set(made) == {"261000000000002", "261000000000003"}
+    assert reasons == [MISMATCH]
+
+
+def test_a_row_that_was_rejected_as_another_record_is_rejected_again_and_taken_in_a_file_of_its_own(payers):
+    _, rows = rejected(payers)
+    assert sent_back(payers, [{**rows[0], "name": "Anna"}]) == ({}, [f"{MISMATCH}:name"])
+    _, again = rejected(payers)
+
+    assert sent_back(payers, [dict(row) for row in again]) == ({}, [MISMATCH])
+    assert set(sent_back(payers, [theirs(row) for row in again])[0]) == {"261000000000001"}
+    assert payers.summary()["findings"] == []
+
+
+@pytest.mark.parametrize("lacks", ["a check", "the home"])
+def test_a_list_whose_check_cannot_be_tested_is_new_records_and_reported(payers, lacks):
+    """A list of an older version, or of another home. Before: restored by its row ids. After: taken as it stands, with a warning."""
+    first = payers.newest().name
+    _, rows = rejected(payers)
+    if lacks == "a check":
+        rows = [{name: text for name, text in row.items() if name != "_import_check"} for row in rows]
+    else:
+        (payers.folder / ".pipeline" / "token.key").unlink()
+    made, reasons = sent_back(payers, [{**row, "external_reference": f"B{at}"} for at, row in enumerate(rows)])
+
+    assert (set(made), reasons) == ({"B0", "B1", "B2"}, [])
+    [finding] = payers.summary()["findings"]
+    assert (finding["code"], finding["what"], finding["stops"]) == ("RETURN.CHECK_UNTESTABLE", "3 rows", False)
+    assert json.loads(payers("status", first, "--json").stdout)["came_back"] == 0
+
+
+def test_rows_deleted_or_sorted_whole_and_columns_of_ones_own_are_no_reason_to_reject(payers):
+    _, rows = rejected(payers)
+    some = [{"remark": "checked", **rows[2], "external_reference": "2.61E+14"}, {"remark": "", **rows[0]}]
+
+    made, reasons = sent_back(payers, some)
+
+    assert reasons == []
+    assert made == {
+        "261000000000003": ("Cem", "cem@example.com", "300"), "261000000000001": ("Ann", "ann@example.com", "100"),
+    }  # fmt: skip
+
+
+def test_a_row_id_whose_file_name_a_spreadsheet_read_in_another_encoding_is_found(tmp_path):
+    there = Inside(tmp_path)
+    (tmp_path / "Clientès.csv").write_text("\n".join([HEADER, *PAYERS]) + "\n", encoding="utf-8")
+    there("plan", "Clientès.csv", "--sandbox")
+    _, rows = rejected(there)
+    for row in rows:
+        row["external_reference"] = "2.61E+14"
+        row["_import_row_id"] = row["_import_row_id"].encode().decode("cp1252")
+
+    made, reasons = sent_back(there, rows)
+
+    assert (len(made), reasons) == (3, [])
+
+
+class Refusing(BaseHTTPRequestHandler):
+    """Billing that knows nobody, and refuses each customer in words with control characters."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        self._answer(404, "no such customer")
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self._answer(422, "bad\x00\x1b[31m name\r\nsee\x85 \x7f below\r")
+
+    def _answer(self, status, detail):
+        problem = {"type": "about:blank", "title": "Refused", "status": status, "detail": detail}
+        body = json.dumps(problem).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/problem+json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+@contextlib.contextmanager
+def refusing_billing():
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Refusing)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def test_a_list_with_what_billing_said_can_be_read_again_whatever_characters_it_used(inside):
+    """Attack 22. Before: every row came back as READ.CONTROL_CHARACTER. After: the mended row is read and linked."""
+    (inside.folder / "c.csv").write_text(f"{HEADER}\nA-1,Ann,ann@example.com,,ZAR,5,gold\n")
+    with refusing_billing() as url:
+        place = ("--base-url", url, "--yes")
+        assert inside("run", "c.csv", *place, environment={"BILLING_API_KEY": KEY}).returncode in {1, 3}
+    first = inside.newest().name
+    _, (row,) = rejected(inside)
+    assert row["_import_reasons"] == "SUBMIT.REFUSED"
+    assert row["_import_billing_said"] == r"Refused: bad\x00\x1b[31m name\x0d\x0asee\x85 \x7f below\x0d"
+
+    made, reasons = sent_back(inside, [{**row, "name": "Anna"}])
+
+    assert (made, reasons) == ({"A-1": ("Anna", "ann@example.com", "5")}, [])
+    rows = json.loads(inside("trace", "A-1", "--json").stdout)
+    assert first in json.dumps(rows)

@@ -155,7 +155,10 @@ def _result(run: PlannedRun) -> tuple:
         "exit_code",
     )
     plan = pl.read_parquet(run.folder.parts("plan")).to_dicts()
-    lists = {name: [{**row, "_import_run_id": ""} for row in rows] for name, rows in lists_of(run).items()}
+    lists = {
+        name: [{**row, "_import_check": "", "_import_run_id": ""} for row in rows]
+        for name, rows in lists_of(run).items()
+    }
     for one in (one for reason in summary["reasons"] for one in reason["shown"]):
         one["person"] = bool(one["person"])  # each home has a key of its own for the tokens
     return (

@@ -46,7 +46,7 @@ def found(run: Path) -> dict:
     lists = {}
     for name in LISTS:
         with (run / f"{name}.csv").open(newline="", encoding="utf-8") as file:
-            lists[name] = [{**row, "_import_run_id": ""} for row in csv.DictReader(file)]
+            lists[name] = [{**row, "_import_check": "", "_import_run_id": ""} for row in csv.DictReader(file)]
     rows = pl.read_parquet(run / "rows.parquet").to_dicts()
     return {"summary": summary, "lists": lists, "rows": rows}
 

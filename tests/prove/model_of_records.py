@@ -20,6 +20,7 @@ class Row:
     cells: tuple[str, ...]
     origin: tuple[str, str] | None = None
     fate: str = ""
+    is_mismatch: bool = False  #: it is not the record that it names
 
     @property
     def reference(self) -> str | None:
@@ -54,13 +55,17 @@ class Model:
     same_as: dict[Key, Key] = field(default_factory=dict)
     rows: dict[str, list[Row]] = field(default_factory=dict)  #: run -> its rows
     ids: dict[tuple[str, str], Key] = field(default_factory=dict)  #: run, row id -> place
+    named: dict[tuple[str, str], Row] = field(default_factory=dict)  #: run, row id -> row
 
     def judge(self, rows: list[Row], limit: int | None = None) -> None:
         """Give each row the fate that planning and billing give it."""
         contents: dict[str, list[tuple[str, ...]]] = {}
         for row in rows:
+            row.is_mismatch = self._is_another(row)
             if len(row.cells) != len(HEADER):
                 row.fate = "unreadable"
+            elif row.is_mismatch:
+                row.fate, row.origin = "invalid", None
             elif not row.cells[0] or row.cells[2] == BAD:
                 row.fate = "invalid"
             else:
@@ -76,6 +81,26 @@ class Model:
                 is_left = limit is not None and creates > limit
                 row.fate = "not_attempted" if is_left else self._submitted(row)
             seen.add(row.cells[0])
+
+    def _is_another(self, row: Row) -> bool:
+        """Whether a row names a record, and has other texts than that where nobody was asked to mend it."""
+        original = self.named.get(row.origin) if row.origin else None
+        if original is None:
+            return False
+        if original.is_mismatch:
+            return True
+        if len(original.cells) != len(HEADER):
+            words = [
+                text for name, text in zip(HEADER, row.cells, strict=False) if name != "currency" and len(text) > 2
+            ]
+            return bool(words) and not any(word in ",".join(original.cells) for word in words)
+        asked = {"email": original.cells[2] == BAD, "external_reference": not original.cells[0]}
+        if original.fate in {"needs_review", "already_exists_different"}:
+            asked = {name: name != "email" for name in HEADER}
+        pairs = [
+            (was, now) for name, was, now in zip(HEADER, original.cells, row.cells, strict=False) if not asked.get(name)
+        ]
+        return any(was for was, _ in pairs) and any(was != now for was, now in pairs)
 
     def _planned(self, row: Row, contents: list[tuple[str, ...]], seen: set[str]) -> str:
         """The fate that planning gives; none where the row is sent."""
@@ -102,6 +127,7 @@ class Model:
         met = set[Key]()
         for row in rows:
             self.ids[run, f"{name}:{row.key[1]}"] = row.key
+            self.named[run, f"{name}:{row.key[1]}"] = row
             if row.key in links:
                 self.same_as[row.key] = links[row.key]
             key = self.same_as.get(row.key, row.key)
