@@ -144,7 +144,12 @@ BAD: dict[str, tuple[Rule, list[Seen], list[Books]]] = {
     "created, and nothing was": (Rule.CREATED_IS_TRUE, [create(1)], [CREATED]),
     "created, and somebody else did it": (
         Rule.CREATED_IS_TRUE,
-        [OF_ANOTHER, create(1), look_up(2, "c0")],
+        [OF_ANOTHER, create(1, status=409, is_own=True), look_up(2, "c0")],
+        [books(Claimed.CREATED, customer="c0")],
+    ),
+    "created, and somebody else did it, with other content": (
+        Rule.CREATED_IS_TRUE,
+        [OF_ANOTHER, create(1, content=OTHER), look_up(2, "c0")],
         [books(Claimed.CREATED, customer="c0")],
     ),
     "created under another id": (Rule.CREATED_IS_TRUE, [created(1)], [books(Claimed.CREATED, customer="c7")]),
@@ -190,6 +195,10 @@ GOOD: dict[str, tuple[list[Seen], list[Books]]] = {
     "somebody else's": (
         [OF_ANOTHER, create(1, status=409, is_own=True), look_up(2, "c0")],
         [books(Claimed.OF_ANOTHER)],
+    ),
+    "somebody else's, which says what we sent, after a lost answer": (
+        [OF_ANOTHER, create(1), look_up(2, "c0")],
+        [books(Claimed.CREATED, customer="c0")],
     ),
     "in doubt, with an effect": ([create(1, effect="c1")], [IN_DOUBT]),
     "in doubt, without one": ([create(1)], [IN_DOUBT]),
