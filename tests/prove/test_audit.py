@@ -3,8 +3,10 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
+import httpx
 import pytest
 
+from tests.conftest import running_sandbox
 from tests.prove import mutants, workload
 from tests.prove.audit import (
     Books,
@@ -249,6 +251,28 @@ def test_a_history_is_read_from_lines_as_it_was_written():
 )
 def test_only_billing_s_own_word_settles_anything(status, content_type, body, is_own):
     assert answered(status, content_type, body, "A").get("is_own", False) is is_own
+
+
+def test_a_recorded_sandbox_says_what_each_request_did_and_what_it_was_answered(tmp_path):
+    path = tmp_path / "history.jsonl"
+    with running_sandbox(tmp_path / "billing.sqlite", history=path) as outside:
+        client = httpx.Client(base_url=f"{outside.base_url}/billing", trust_env=False)
+        client.headers["Authorization"] = f"Bearer {outside.api_key}"
+        for _ in range(2):
+            client.post("/customers", json=BODY, headers={"Idempotency-Key": "k1"}).raise_for_status()
+        client.get("/customers/A")
+        client.get("/customers/B")
+        outside.faults(lost_reply=1.0)
+        with pytest.raises(httpx.TransportError):
+            client.post("/customers", json={**BODY, "external_reference": "C"}, headers={"Idempotency-Key": "k2"})
+        client.close()
+
+    made, again, found, nothing, lost = read_lines(path.read_text())
+    assert (made.effect, made.status, made.is_replay, made.is_own) == (made.customer, 201, False, True)
+    assert (again.effect, again.status, again.is_replay, again.customer) == ("", 201, True, made.customer)
+    assert made.content == found.version == CONTENT
+    assert (found.method, found.customer, nothing.status, nothing.is_own) == ("GET", made.customer, 404, True)
+    assert (bool(lost.effect), lost.reference, lost.status) == (True, "C", 0)
 
 
 #: Histories of two nights that meet much between them.
