@@ -170,10 +170,11 @@ def outside(tmp_path) -> Iterator[Outside]:
 
 
 @contextmanager
-def running_sandbox(state: Path, *arguments: str) -> Iterator[Outside]:
-    """`pipeline sandbox` as a process, ended by its id."""
+def running_sandbox(state: Path, *arguments: str, history: Path | None = None) -> Iterator[Outside]:
+    """`pipeline sandbox` as a process, ended by its id; with `history` it records there what it sees and does."""
+    program = ["tests.prove.recorded_sandbox", str(history)] if history else ["pipeline"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "pipeline", "sandbox", "--state", str(state), "--api-key", KEY, *arguments],
+        [sys.executable, "-m", *program, "sandbox", "--state", str(state), "--api-key", KEY, *arguments],
         env=environment_of_ours(),
         stdout=subprocess.PIPE,
         text=True,

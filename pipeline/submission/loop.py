@@ -571,7 +571,11 @@ class _Loop:
             self.tally.in_doubt += 1
         else:
             row.progress = replace(
-                row.progress, may_be_sent=step.may_be_sent, last_answer=row.progress.last_answer or step.why
+                row.progress,
+                # A create that ends in doubt may have taken effect; a lookup changes nothing of what was known before.
+                unsettled=row.progress.unsettled or row.kind is Kind.CREATE,
+                may_be_sent=step.may_be_sent,
+                last_answer=row.progress.last_answer or step.why,
             )
             self.doubtful.append(row)
 
@@ -581,7 +585,7 @@ class _Loop:
         for row in rows:
             before = row.progress
             row.progress = Progress(
-                unsettled=True,
+                unsettled=before.unsettled,
                 why=Why.SWEEP,
                 sends=before.sends,
                 is_last=True,

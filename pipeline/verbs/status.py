@@ -168,7 +168,7 @@ def find_run(reports: Path, home: Path, run_id: str | None, *, resumable: bool =
         return named_run(reports, run_id)
     runs = find_runs(reports)
     for folder in reversed(runs.readable):
-        if not resumable or status_of(folder, home).status in {"stopped", "interrupted"}:
+        if not resumable or _can_go_on(status_of(folder, home)):
             return folder
     return None
 
@@ -180,6 +180,11 @@ def _states_of(summary: dict[str, Any]) -> dict[str, int]:
     unsettled = fates["in_doubt"] + fates["not_attempted"] - summary["actions"].get("defer", 0)
     there_before = creates - unsettled - sum(named.values())
     return {**named, **({"pre_existing": there_before} if there_before > 0 else {})}
+
+
+def _can_go_on(run: RunStatus) -> bool:
+    """Whether a resume has something to do: the run has not finished, or has left records in doubt."""
+    return run.status in {"stopped", "interrupted"} or bool(run.states.get(State.UNKNOWN))
 
 
 def _verdict(summary: dict[str, Any]) -> str:

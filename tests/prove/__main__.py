@@ -14,6 +14,7 @@
     python -m tests.prove stranded --seeds 0:100       faults and kills while results are written: a resume finishes the run
     python -m tests.prove statements --seeds 0:300     sequences of run, mend, drop and reconcile: all pages state the same
     python -m tests.prove damaged --seeds 0:400        an old run damaged in every way: all commands do what they do without it
+    python -m tests.prove audit --seeds 0:1000         random nights against an unreliable server; its history is audited
     python -m tests.prove summary                      what the gathered results of this code come to
 
 Results are gathered in tests/prove/results/, with commit and machine; what has seeds goes on where it stopped.
@@ -42,6 +43,7 @@ from tests.prove import (
     statements,
     stranded,
     verified,
+    workload,
 )
 from tests.prove.gathering import bound, done, gather
 from tests.prove.kills import journey
@@ -49,6 +51,7 @@ from tests.prove.summing import summary
 
 BLOCK = 250  #: seeds that are gathered together
 RUNS = 25  #: of those that take a second each
+HISTORIES = 5  #: of those that wait for half a minute each
 
 
 def main() -> int:
@@ -102,6 +105,7 @@ def main() -> int:
         programmes, "statements", 50, lambda said: _in_blocks("statements", statements.block, said, RUNS, "statements")
     )
     _add_seeded(programmes, "damaged", 25, lambda said: _in_blocks("damaged", damaged_runs.block, said, RUNS, "cells"))
+    _add_seeded(programmes, "audit", 50, lambda said: _in_blocks("audit", workload.block, said, HISTORIES, "requests"))
     removing = programmes.add_parser("mutants")
     removing.add_argument("--seeds", type=_range, default=range(200))
     removing.set_defaults(run=lambda said: _mutants(said.seeds))

@@ -19,6 +19,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from tests.conftest import Inside, customers_csv, running_sandbox
+from tests.prove.books import violations
 from tests.prove.kills import oracle
 
 RATES = {
@@ -49,14 +50,16 @@ def journey(seed: int, rows: int, *, silence: float = 2.0) -> Journey:
         pipeline = Inside(folder)
         customers_csv(folder / "customers.csv", rows)
         # On every other journey nothing but the client prevents a second customer.
-        with running_sandbox(folder / "billing.sqlite", "--faults", f"uniqueness_off={seed % 2}") as outside:
+        faults, history = f"uniqueness_off={seed % 2}", folder / "history.jsonl"
+        with running_sandbox(folder / "billing.sqlite", "--faults", faults, history=history) as outside:
             with chaos(outside.base_url, seed, silence) as proxy:
                 pipeline(
                     "run", "customers.csv", "--base-url", proxy.url, "--yes", environment=outside.environment
                 )  # fmt: skip
                 proxy.rates = {}
                 ended = pipeline("resume", pipeline.newest().name, environment=outside.environment)
-            return Journey(seed, rows, dict(proxy.met), list(oracle(pipeline, outside, rows, ended.returncode)))
+            found = [*oracle(pipeline, outside, rows, ended.returncode), *violations(history, folder, rows)]
+            return Journey(seed, rows, dict(proxy.met), found)
 
 
 @contextmanager

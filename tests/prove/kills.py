@@ -1,7 +1,7 @@
 """`kill -9` of the real process against the real sandbox over TCP, half at random moments, half at named points.
 
 A journey is one file, one ledger and one sandbox with faults: the process is killed and started again until it has died
-as often as was asked; then the faults stop, it is resumed to its end, and the oracle is asked. Moments are counted in
+as often as was asked; then the faults stop, it is resumed to its end, the oracle is asked, and the auditor reads what the sandbox recorded. Moments are counted in
 requests, not in seconds, so that a fast machine dies as often as a slow one.
 """
 
@@ -17,6 +17,7 @@ from pathlib import Path
 
 from pipeline.verbs.rehearsal import POINTS, VARIABLE
 from tests.conftest import Command, Outside, customers_csv, running_sandbox
+from tests.prove.books import violations
 
 FAULTS = "lost_request=0.02,lost_reply=0.02,error_before=0.02,error_after=0.02,error_stored=0.01,garbled=0.01"
 ROWS = 600
@@ -45,8 +46,11 @@ def journey(seed: int, most_kills: int, *, opaque: bool = False, rows: int = ROW
         folder = Path(name)
         pipeline = Command(folder)
         customers_csv(folder / "customers.csv", rows)
+        history = folder / "history.jsonl"
         faults = f"{FAULTS},opaque_types={int(opaque)}"
-        with running_sandbox(folder / "billing.sqlite", "--faults", faults, "--seed", str(seed)) as outside:
+        with running_sandbox(
+            folder / "billing.sqlite", "--faults", faults, "--seed", str(seed), history=history
+        ) as outside:
             starts, code = 0, -signal.SIGKILL
             while code == -signal.SIGKILL and sum(kills.values()) < most_kills:
                 is_last = sum(kills.values()) == most_kills - 1
@@ -61,7 +65,7 @@ def journey(seed: int, most_kills: int, *, opaque: bool = False, rows: int = ROW
                 # A failure that billing stored under all three keys of a row is replayed for a day.
                 outside.advance(25 * 3600)
                 code = _finish(pipeline, outside)
-            faults = list(oracle(pipeline, outside, rows, code))
+            faults = [*oracle(pipeline, outside, rows, code), *violations(history, folder, rows)]
             return Journey(
                 seed, {at: n for at, n in kills.items() if n}, starts, faults, outside.stats()["requests"]["create"]
             )

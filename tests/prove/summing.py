@@ -87,6 +87,13 @@ _PROGRAMMES: dict[str, tuple[Callable[[Lines], int], Callable[[Lines], str]]] = 
         lambda lines: len({seed for line in lines for seed in range(*line["seeds"])}),
         lambda lines: f"seeds, {sum(line['requests'] for line in lines):,} requests",
     ),
+    "audit": (
+        lambda lines: len({seed for line in lines for seed in range(*line["seeds"])}),
+        lambda lines: (
+            f"histories of {sum(line['requests'] for line in lines):,} requests and"
+            f" {sum(line['effects'] for line in lines):,} customers, each audited"
+        ),
+    ),
     "machine": (
         lambda lines: sum(line["examples"] for line in lines),
         lambda lines: f"examples of {lines[-1]['steps']} steps",
