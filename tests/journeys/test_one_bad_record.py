@@ -184,3 +184,31 @@ def test_a_gateway_that_refuses_a_repeat_is_not_believed_where_the_first_send_to
     assert ended.returncode == 0, ended.stderr
     assert len(billing.customers) == 5
     assert pipeline.summary()["fates"]["created"] == 5
+
+
+def test_a_customer_of_somebody_else_is_not_called_ours_because_the_first_lookup_was_disturbed(pipeline, billing):
+    customers_csv(pipeline.folder / "customers.csv", 5)
+    theirs = {
+        "name": "Person 2",
+        "email": "person2@example.com",
+        "phone": "+27821000002",
+        "currency": "ZAR",
+        "balance": 200,
+    }
+    held = {"id": "bcus_9", "external_reference": "ref-2", **theirs, "metadata": {"plan": "gold"}}
+    billing.customers["ref-2"], billing.created_at["ref-2"] = held, 0.0
+    look_up, disturbed = billing.look_up, []
+
+    def disturb_the_first(reference: str) -> Answer:
+        if reference == "ref-2" and not disturbed:
+            disturbed.append(reference)
+            return of_another("ref-1")
+        return look_up(reference)
+
+    billing.look_up = disturb_the_first
+
+    ended = run(pipeline, billing)
+
+    assert ended.returncode == 0, ended.stderr
+    assert disturbed
+    assert {name: n for name, n in pipeline.summary()["fates"].items() if n} == {"created": 4, "already_exists_same": 1}
