@@ -169,7 +169,7 @@ def _evidence(made: World, run: str, command: Any) -> None:
     command(_FINE, "bundle", run, "--output", made.root / f"{made.sheet}.zip", *made.places)
     command(_FINE, "verify", made.root / f"{made.sheet}.zip", *made.places)
     command(_FINE, "trace", "A-0", "--now", "--config", made.config, *made.places)
-    command(_FINE, "trace", f"{made.table.name}:4", "--pii", "full", *made.places)
+    command(_FINE, "trace", "--pii", "full", *made.places, "--", f"{made.table.name}:4")  # it may begin with a dash
     command(_FINE, "explain", f"VALIDATE.METADATA_TOO_LONG:metadata.{made.keys[2]}")
 
 
