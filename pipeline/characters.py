@@ -31,6 +31,10 @@ def _character_class(ranges: tuple[tuple[int, int], ...]) -> str:
 
 #: The same characters, for a character class of a regular expression.
 INVISIBLE_CLASS = _character_class(_RANGES)
+#: Those of which a blank cell may consist: all but the controls beside the tab, which are faults of their own.
+BLANK = "".join(one for one in INVISIBLE if one == "\t" or unicodedata.category(one) != "Cc")
+#: The same, for a character class.
+BLANK_CLASS = _character_class(((0x09, 0x09), *(one for one in _RANGES if one not in {(0x09, 0x0D), (0x85, 0x85)})))
 #: One invisible character other than a plain space, as a regular expression.
 HIDDEN = f"[{_character_class(tuple(one for one in (*_RANGES, *_SELECTORS, *_RESERVED) if one[0] != ord(' ')))}]"
 

@@ -279,8 +279,8 @@ def test_shifted_columns_are_refused_with_one_record_or_a_thousand_and_kept_wher
 
 @pytest.mark.parametrize("delimiter", list(",;\t|"))
 def test_lines_whose_fields_are_all_empty_are_blank_and_others_are_not(tmp_path, delimiter):
-    blank = ["", " ", ",,", ",", ",,,,,", " , ,", '"","",""', '"  ",,""', ",, "]
-    filled = ['"",x,', ',"', '"" ,,', ",,\u00a0", ",,\x01", *(['",",,'] if delimiter != "\t" else [])]
+    blank = ["", " ", ",,", ",", ",,,,,", " , ,", '"","",""', '"  ",,""', ",, ", "\u00a0,\u200b,", ",,\u00a0", "\ufeff", '"\u2007",\u3164,']
+    filled = ['"",x,', ',"', '"" ,,', ",,\x01", "\u00a0,\x0b,", *(['",",,'] if delimiter != "\t" else [])]
     spaced = [line.replace(",", delimiter) for line in (*blank, *filled)]
 
     file, records = read_bytes(
@@ -294,6 +294,14 @@ def test_lines_whose_fields_are_all_empty_are_blank_and_others_are_not(tmp_path,
 
 
 # -- no header --------------------------------------------------------------------------------------------------------
+
+
+def test_a_blank_line_of_invisible_characters_is_found_in_blocks_that_are_read_the_short_way_too(tmp_path):
+    rows = [b"A-%d,Ann %d,x" % (n, n) for n in range(9_000)]
+
+    file, records = read_bytes(tmp_path, HEADER + b"\n".join([*rows, "\u00a0,\u200b,".encode(), *rows, b""]))
+
+    assert (file.lines.blank, len(records)) == (1, 18_000)
 
 
 def test_a_file_without_header_is_read_by_position_where_the_job_says_so(inside):
@@ -592,14 +600,21 @@ def test_the_verifier_notices_text_in_a_column_that_the_manifest_takes_for_empty
 
 def test_ctrl_z_at_the_end_is_a_mark_and_elsewhere_a_control_character(tmp_path):
     ends = {b"A-1,Ann,x\r\n\x1a": 2, b"A-1,Ann,x\x1a": 2, b"A-1,Ann,x\n\x1a\x1a\x1a": 2}
+    ends |= {b"A-1,Ann,x\r\n\x1a\r\n": 2, b"A-1,Ann,x\n\x1a\n": 2, b"A-1,Ann,x\x1a\n": 2, b"A-1,Ann,x\n\x1a\x1a\n": 2}
     for rows, physical in ends.items():
         file, records = read_bytes(tmp_path, HEADER + rows)
 
         assert (cells(records), file.lines.physical) == ([["A-1", "Ann", "x"]], physical)
         assert (file.written["end_mark"], codes(file)) == ("Ctrl-Z", [])
 
-    _, records = read_bytes(tmp_path, HEADER + b"A-1,Ann\x1a,x\n\x1aA-2,Ben,x\n\x1a\n")
+    _, records = read_bytes(tmp_path, HEADER + b"A-1,Ann\x1a,x\n\x1aA-2,Ben,x\n\x1a\n\n")
     assert cells(records) == ["READ.CONTROL_CHARACTER"] * 3
+    path = tmp_path / "c.csv"
+    for content in (HEADER + b"A-1,Ann,x\n\x1a\n" * 3, HEADER + b"A-1,Ann,x\r\n\x1a\r\n" * 3):
+        path.write_bytes(content)
+        files = [CsvFile(path, "c.csv") for _ in range(40)]
+        found = [[r["reason"] for b in file.batches(batch_bytes=size) for r in b.records.to_dicts()] for size, file in enumerate(files, 1)]  # fmt: skip
+        assert found == [[None, "READ.CONTROL_CHARACTER"] * 2 + [None]] * 40
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gz"])

@@ -599,6 +599,7 @@ def test_a_row_of_nothing_but_spaces_is_blank_as_in_a_csv_file(tmp_path, footer)
         ["external_reference", "name"],
         ["a-1", "Ann"],
         [" ", "\t"],
+        ["\u00a0", "\u200b"],
         ["b-1", "Ben"],
         ["", " "],
         ["Total"],
