@@ -11,7 +11,9 @@ from decimal import Decimal
 _GROUPED = r"(?![0-9]{4,},[0-9]{3}(?![0-9.,]))[1-9][0-9]*([,'\u2019 \u00a0\u202f])(?:[0-9]{2,3}\3)*[0-9]{3}(?![0-9])"
 _FROM_ONE = re.compile(rf"([^0-9]*)((?:{_GROUPED}|[0-9]+)\.?[0-9]*)([^0-9]*)")
 _BELOW_ONE = re.compile(r"([^0-9]*?)([0-9]*\.?[0-9]+|0+\.)()([^0-9]*)")
-_MARK_BEFORE = re.compile(r"(?<!\w)\s*[.,]$")  #: it may make decimals of the digits; the full stop of a word (Rs.) does not
+_MARK_BEFORE = re.compile(
+    r"(?<!\w)\s*[.,]$"
+)  #: it may make decimals of the digits; the full stop of a word (Rs.) does not
 _MARKS_OF_GROUPS = str.maketrans("", "", ",'\u2019 \u00a0\u202f")
 _MINUS = "-\u2212\u2013\u2010\u2011("
 _SIGNS = re.compile(r"[-+\u2212\u2013\u2010\u2011()]")

@@ -250,10 +250,26 @@ def test_a_repeated_header_is_found_in_blocks_that_are_read_the_short_way_too(tm
         assert [r["line"] for r in records if r["reason"]] == [9_002]
 
 
-def test_workbooks_compare_names_by_the_same_function():
-    assert is_repeated_header(["\ufeffNAME ", "e-mail\u00a0"], ["name", "E-Mail"])
-    assert not is_repeated_header(["name"], ["name", "mail"])
-    assert not is_repeated_header(["name", "x"], ["name", "mail"])
+def test_workbooks_compare_names_without_quotes_case_and_spaces():
+    names = take_names(["name", "", "E-Mail"])
+    for cells_of in (["\ufeffNAME ", "", "e-mail\u00a0"], ['"Name"', " column_2", '"E-MAIL"']):
+        assert is_repeated_header(cells_of, names)
+    for cells_of in (["name"], ["name", "x", "e-mail"], ["name", "", "mail"], ["name", "", "e-mail", "x"]):
+        assert not is_repeated_header(cells_of, names)
+
+
+def test_a_header_is_repeated_also_where_it_has_our_names_of_its_columns_without_one(tmp_path):
+    rows = [b"A-%d,Ann,,a@example.com," % n for n in range(3_000)]
+    repeated = [b"external_reference,name,column_3,email,", b"EXTERNAL_REFERENCE,name,,email,column_5"]
+
+    for block in (rows[:1], rows):
+        for line in repeated:
+            content = b"\n".join(
+                [b"external_reference,name,,email,", *block, line, *block, b"x,name,column_3,email,", b""]
+            )
+            _, records = read_bytes(tmp_path, content)
+
+            assert [r["line"] for r in records if r["reason"] == "READ.REPEATED_HEADER"] == [len(block) + 2]
 
 
 # -- trailing delimiters, blank lines ---------------------------------------------------------------------------------
@@ -279,7 +295,21 @@ def test_shifted_columns_are_refused_with_one_record_or_a_thousand_and_kept_wher
 
 @pytest.mark.parametrize("delimiter", list(",;\t|"))
 def test_lines_whose_fields_are_all_empty_are_blank_and_others_are_not(tmp_path, delimiter):
-    blank = ["", " ", ",,", ",", ",,,,,", " , ,", '"","",""', '"  ",,""', ",, ", "\u00a0,\u200b,", ",,\u00a0", "\ufeff", '"\u2007",\u3164,']
+    blank = [
+        "",
+        " ",
+        ",,",
+        ",",
+        ",,,,,",
+        " , ,",
+        '"","",""',
+        '"  ",,""',
+        ",, ",
+        "\u00a0,\u200b,",
+        ",,\u00a0",
+        "\ufeff",
+        '"\u2007",\u3164,',
+    ]
     filled = ['"",x,', ',"', '"" ,,', ",,\x01", "\u00a0,\x0b,", *(['",",,'] if delimiter != "\t" else [])]
     spaced = [line.replace(",", delimiter) for line in (*blank, *filled)]
 

@@ -293,7 +293,11 @@ def test_an_amount_of_any_common_format_is_what_a_second_implementation_shows():
     for row in _rows():
         cell = CellFormat(row["format"]).number(row["value"])
         amount = cell.amount if isinstance(cell, Number) else cell
-        if isinstance(amount, Trouble) or re.search("[0-9]-[0-9]|:", amount) or not (theirs := _NUMBER.findall(group.sub("", row["text"]))):
+        if (
+            isinstance(amount, Trouble)
+            or re.search("[0-9]-[0-9]|:", amount)
+            or not (theirs := _NUMBER.findall(group.sub("", row["text"])))
+        ):
             continue
         compared += 1
         ours = _NUMBER.findall(amount)
