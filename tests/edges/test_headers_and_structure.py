@@ -11,7 +11,9 @@ import pytest
 
 from pipeline.config import load_config
 from pipeline.errors import ConfigError, NoHeader, SourceError
+from pipeline.explanations import EXPLANATIONS
 from pipeline.layout import Layout
+from pipeline.outcomes import Reason
 from pipeline.sources import CsvFile, Declared
 from pipeline.sources.limits import MOST_COLUMNS
 from pipeline.sources.names import is_repeated_header, take_names
@@ -507,6 +509,13 @@ def test_another_quote_is_as_strict_as_the_usual_one(tmp_path, quote):
     assert [(r["line"], r["line_count"]) for r in found] == [(r["line"], r["line_count"]) for r in expected]
     assert [c if isinstance(c, str) else [text.translate(back) for text in c] for c in cells(found)] == cells(expected)
     assert {"READ.STRAY_QUOTE", "READ.REPEATED_HEADER", "READ.UNCLOSED_QUOTE"} <= {r["reason"] for r in found}
+
+
+def test_the_hint_of_a_stray_quote_names_the_key_of_another_quote():
+    told = EXPLANATIONS[Reason.READ_STRAY_QUOTE]
+
+    assert "source.quote" in told.mend
+    assert "source.quote" in told.bears_on_it
 
 
 def test_without_quotes_a_quote_is_a_character(tmp_path):
