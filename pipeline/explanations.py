@@ -41,8 +41,10 @@ EXPLANATIONS: dict[Reason | Alarm, Explanation] = {
         bears_on_it=_DIALECT,
     ),
     Reason.READ_STRAY_QUOTE: Explanation(
-        'Quote the whole field and double the quotes in it: "the ""Red"" House".',
+        'Quote the whole field and double the quotes in it: "the ""Red"" House". Where the config declares source.quote, use that '
+        "character in the place of the double quotes.",
         example='the "Red" House, unquoted, or "Red" House',
+        bears_on_it=("source.quote",),
     ),
     Reason.READ_STRAY_ESCAPE: Explanation(
         "Double the escape character where it is meant as itself, or take `source.escape` out where nothing is escaped.",

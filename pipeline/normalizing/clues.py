@@ -3,7 +3,8 @@
 A clue quotes nothing of a cell but such a word, between “ and ”, so that reports can hide it.
 """
 
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Mapping
 
 import polars as pl
 
@@ -21,20 +22,28 @@ _OF_WORDS = [
 ]
 
 
-def find_clues(customers: pl.DataFrame, reasons: pl.Series) -> pl.Series:
-    """Normalized customers and the reasons of each -> a sentence for each row that has reasons and shows why, else null."""
+_NOTHING_DECLARED: Mapping[str, frozenset[str]] = {}
+
+
+def find_clues(
+    customers: pl.DataFrame, reasons: pl.Series, signs: Mapping[str, frozenset[str]] = _NOTHING_DECLARED
+) -> pl.Series:
+    """Normalized customers and the reasons of each -> a sentence for each row that has reasons and shows why, else null.
+
+    `signs`: of each currency those that may stand beside its amounts (`Amount.signs`).
+    """
     texts = [f"mapped.{field}" for field in _FIELDS if f"mapped.{field}" in customers.columns]
     rejected = customers.select("currency", *texts, reasons=reasons).with_row_index("at")
     rejected = rejected.filter(pl.col("reasons").list.len() > 0)
     if not rejected.height:
         return pl.repeat(None, customers.height, dtype=pl.String, eager=True).alias("clue")
-    clues = [clue for name in texts for clue in _clues(rejected, name.removeprefix("mapped."))]
+    clues = [clue for name in texts for clue in _clues(rejected, name.removeprefix("mapped."), signs)]
     found = rejected.select("at", clue=pl.concat_str(clues, separator=" ", ignore_nulls=True).replace("", None))
     every = customers.select(at=pl.int_range(pl.len(), dtype=pl.UInt32))
     return every.join(found, on="at", how="left", maintain_order="left")["clue"]
 
 
-def _clues(rejected: pl.DataFrame, field: str) -> Iterator[pl.Series]:
+def _clues(rejected: pl.DataFrame, field: str, signs: Mapping[str, frozenset[str]]) -> Iterator[pl.Series]:
     is_faulty = rejected["reasons"].list.eval(pl.element().str.ends_with(f":{field}")).list.any()
     text = rejected.select(pl.when(is_faulty).then(f"mapped.{field}"))[f"mapped.{field}"]
     yield _named(text.str.extract(f"({HIDDEN})"), lambda one: f"The {field} holds {name_of(one)}.")
@@ -42,7 +51,7 @@ def _clues(rejected: pl.DataFrame, field: str) -> Iterator[pl.Series]:
         yield _named(text.str.extract(_APOSTROPHE), lambda one: _begins_with(field, one))
     if field == "balance":
         yield _named(text.str.extract(_DASH), lambda one: f"The balance holds {name_of(one)}, which is no minus sign.")
-        yield _words(text, rejected)
+        yield _words(text, rejected, signs)
 
 
 def _named(found: pl.Series, sentence: Callable[[str], str]) -> pl.Series:
@@ -60,23 +69,41 @@ def _begins_with(field: str, character: str) -> str:
     return f"The {field} begins with an apostrophe ({name_of(character)}){drops_it}."
 
 
-def _words(text: pl.Series, rejected: pl.DataFrame) -> pl.Series:
-    """A sentence about the word beside each amount, by currency."""
+def _words(text: pl.Series, rejected: pl.DataFrame, signs: Mapping[str, frozenset[str]]) -> pl.Series:
+    """A sentence about the words beside each amount, by currency."""
     has_words = rejected["reasons"].list.eval(pl.element().is_in(_OF_WORDS)).list.any()
-    word = pl.when(has_words).then(text).str.extract(_WORD).str.strip_chars().str.strip_chars_end(" ,")
-    pairs = rejected.select("currency", word=word)
-    each = pairs.drop_nulls("word").unique()
-    sentences = [_of_word(*pair) for pair in each.iter_rows()]
+    found = pl.when(has_words).then(text).str.extract_all(_WORD)
+    words = found.list.eval(pl.element().str.strip_chars().str.strip_chars_end(" ,"))
+    joined = pl.when(words.list.len() > 0).then(words.list.join("\n"))
+    pairs = rejected.select("currency", words=joined)
+    each = pairs.drop_nulls("words").unique()
+    sentences = [_of_words(currency, words.split("\n"), signs) for currency, words in each.iter_rows()]
     each = each.with_columns(sentence=pl.Series(sentences, dtype=pl.String))
-    return pairs.join(each, on=["currency", "word"], how="left", nulls_equal=True, maintain_order="left")["sentence"]
+    return pairs.join(each, on=["currency", "words"], how="left", nulls_equal=True, maintain_order="left")["sentence"]
 
 
-def _of_word(currency: str | None, word: str) -> str:
+def _of_words(currency: str | None, words: list[str], signs: Mapping[str, frozenset[str]]) -> str:
+    """About the first word that is no declared sign of the currency; where all are, they stand where none may."""
     code = currency if currency in known() else None
+    declared = signs.get(code or "", frozenset())
+    word = next((word for word in words if word not in declared), None)
+    if word is None:
+        return f"The balance holds “{words[0]}”, a declared sign of {code}, twice or where no sign may stand."
     if word in customary_signs().get(code or "", frozenset()):
-        return f'The balance holds “{word}”, a sign of {code}; to read it, declare balance.currency_sign: {{{code}: "{word}"}}.'
+        way = f"declare balance.currency_sign: {{{code}: {_yaml(declared, word)}}}"
+        if any(signs.values()):
+            way = f"{way} beside the signs of other currencies"
+        return f"The balance holds “{word}”, a sign of {code}; to read it, {way}."
     others = sorted(currencies_of(word))
     if others:
         listed = ", ".join(others[:3]) + (" …" if len(others) > 3 else "")
         return f"The balance holds “{word}”, a sign of {listed}; the currency of the record is {code or 'unknown'}."
     return f"The balance holds “{word}”, which is no sign of {code or 'a known currency'}."
+
+
+def _yaml(declared: frozenset[str], sign: str) -> str:
+    """What to declare so that this sign is read beside the declared ones."""
+    if not declared:
+        return f'"{sign}"'
+    signs = (one if re.fullmatch("[A-Za-z]+", one) else f'"{one}"' for one in [*sorted(declared), sign])
+    return f"[{', '.join(signs)}]"

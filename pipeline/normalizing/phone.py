@@ -13,9 +13,12 @@ from pipeline.normalizing.text import Kinds
 # Two runs of seven or more digits with a mark between them that no single number is written with.
 _SEVERAL = re.compile(r"(?:\d[\s().-]*){7,}\s*(?:[/;,|&]|\bor\b|\band\b)\s*(?:\+?\d[\s().-]*){7,}", re.IGNORECASE)
 
-#: What spreadsheets and tables of floats make of a number: 821234567.0, 821,234,567.0, 8.21E+08, +4,93012E+10. A group of
-#: one zero, alone behind the only full stop, is no group of digits either: +49 30 123456.0.
-_FLOAT = r"^[+-]?(?:[0-9]+[.,]0{1,2}|[0-9(][0-9 ()/-]*[.,]0|[0-9]{1,3}(?:,[0-9]{3})+\.0{1,2}|[0-9]+(?:[.,][0-9]+)?\s?[eE][+-]?[0-9]+)$"
+#: What spreadsheets and tables of floats make of a number: 821234567.0, +4930123456.5, 821,234,567.0, 8.21E+08, +4,93012E+10.
+#: A group of one zero, alone behind the only full stop, is no group of digits either: +49 30 123456.0.
+_FLOAT = (
+    r"^[+-]?(?:[0-9]+[.,][0-9]{1,2}|[0-9(][0-9 ()/-]*[.,]0|[0-9]{1,3}(?:,[0-9]{3})+\.[0-9]{1,2}"
+    r"|[0-9]{1,3}(?:\.[0-9]{3})+,[0-9]{1,2}|[0-9]+(?:[.,][0-9]+)?\s?[eE][+-]?[0-9]+)$"
+)
 _NO_DIGIT = r"^[\x00-/:-\x7f]*$"  #: ASCII without a single digit is no number to anybody: "n/a", "unknown", "-"
 _LONGEST = 60  #: characters; E.164 has 15 digits
 # Digits of any script, and the marks that people put between them; phonenumbers knows them all.

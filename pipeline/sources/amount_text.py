@@ -7,8 +7,13 @@ decided where the amount is read. A sign stands in front, however the format sho
 import re
 from decimal import Decimal
 
-_FROM_ONE = re.compile(r"([^0-9]*)([0-9](?:[,'\u2019 \u00a0\u202f]?[0-9])*\.?[0-9]*)([^0-9]*)")
-_BELOW_ONE = re.compile(r"([^0-9]*?)([0-9]*\.?[0-9]+|0+\.)([^0-9]*)")
+#: Groups end with one of three digits, as in 1,234,567 or 12,34,567; other digits behind a mark (123,45) may be decimals.
+_GROUPED = r"(?![0-9]{4,},[0-9]{3}(?![0-9.,]))[1-9][0-9]*([,'\u2019 \u00a0\u202f])(?:[0-9]{2,3}\3)*[0-9]{3}(?![0-9])"
+_FROM_ONE = re.compile(rf"([^0-9]*)((?:{_GROUPED}|[0-9]+)\.?[0-9]*)([^0-9]*)")
+_BELOW_ONE = re.compile(r"([^0-9]*?)([0-9]*\.?[0-9]+|0+\.)()([^0-9]*)")
+_MARK_BEFORE = re.compile(
+    r"(?<!\w)\s*[.,]$"
+)  #: it may make decimals of the digits; the full stop of a word (Rs.) does not
 _MARKS_OF_GROUPS = str.maketrans("", "", ",'\u2019 \u00a0\u202f")
 _MINUS = "-\u2212\u2013\u2010\u2011("
 _SIGNS = re.compile(r"[-+\u2212\u2013\u2010\u2011()]")
@@ -27,7 +32,9 @@ def amount_text(shown: str | None, number: Decimal, zero: str | None = None) -> 
     found = (_BELOW_ONE if abs(number) < 1 else _FROM_ONE).fullmatch(shown)
     if found is None:
         return None
-    before, digits, after = found[1], found[2].translate(_MARKS_OF_GROUPS), found[3]
+    before, digits, after = found[1], found[2].translate(_MARKS_OF_GROUPS), found[4]
+    if _MARK_BEFORE.search(before):
+        return None
     around = before + after
     is_negative = any(sign in around for sign in _MINUS)
     if Decimal(digits) != abs(number) or _UNITS.search(around) or (number and is_negative != (number < 0)):

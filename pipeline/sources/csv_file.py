@@ -14,7 +14,7 @@ from pipeline.layout import Layout
 from pipeline.outcomes import Alarm, Finding
 from pipeline.sources.byte_stream import ByteStream
 from pipeline.sources.consistency import UNDECODED, Spelling, Widths
-from pipeline.sources.dialect import DOS_END, NO_QUOTE, Declared, Dialect
+from pipeline.sources.dialect import NO_QUOTE, Declared, Dialect, without_end_mark
 from pipeline.sources.escapes import as_written, joined_lines, refuse_hidden
 from pipeline.sources.finding import Findings, find_dialect
 from pipeline.sources.framing import blank_line, frame
@@ -201,8 +201,8 @@ class CsvFile:
                 return
 
     def _last_line(self, whole: bytes, line_ends: int) -> bytes:
-        """What follows the last line end, without the mark by which DOS ends a file."""
-        kept = whole.rstrip(DOS_END.encode())
+        """The last line, which has no line end, without the mark by which DOS ends a file."""
+        kept = without_end_mark(whole)
         self._ends_with_mark = kept != whole
         self._is_last_unended = bool(kept.strip()) and not self._ends_with_mark and line_ends > 1
         # A CR that no LF follows, even at the end of the file: framing takes one for the line's end.

@@ -1,6 +1,7 @@
 """How a CSV file is written: what its job declares of that, and what was found where the job is silent."""
 
 import codecs
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -12,15 +13,20 @@ from pipeline.sources.grammar import Grammar, grammar
 DELIMITERS = (",", ";", "\t", "|")
 Header = Literal["none", "first_line"]
 NO_QUOTE = "none"
-DOS_END = "\x1a"  #: Ctrl-Z, with which CP/M and DOS end a file
 UTF_16 = frozenset({"utf-16", "utf-16-le", "utf-16-be"})
 
+_END_MARK = re.compile(rb"\x1a+(?:\r?\n|\r)?\Z")  #: Ctrl-Z, with which CP/M and DOS end a file, and a line end after it
 _POSSIBLE = (
     "utf-8, utf-16, ascii, cp1252, latin-1, iso-8859-15, cp850, mac-roman, koi8-r, shift_jis, euc-kr, big5, gb18030 …"
 )
 _ASCII = bytes(range(128))
 # What codecs with states or escapes read as something else than it says: utf-7, hz, iso-2022, unicode-escape, punycode.
 _ESCAPES = (b"+AGE-", b"~{0!~}", b"\x1b$B0!\x1b(B", b"\x0e0!\x0f", b"\\u0041\\x41", b"xn--a-0ga")
+
+
+def without_end_mark(content: bytes) -> bytes:
+    """The bytes without the mark by which DOS ends a file, where they end with it."""
+    return _END_MARK.sub(b"", content)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from pipeline.sources.number_format import Kind, Part, Section, Shows
 MOST_DIGITS = 15  #: what a spreadsheet keeps of a number; beyond, digits are lost and shown as zeros
 _MOST_DENOMINATOR = 7  #: digits; Excel looks for no better fraction
 
+_BESIDE_DIGITS = re.compile(r"[0-9]|[.,]\0|\0[.,]")  #: what would join the digits of a number, which stand at NUL
 _SHOWN = {Kind.LITERAL, Kind.LETTER, Kind.LAYOUT, Kind.PERCENT}
 
 
@@ -27,7 +28,8 @@ def literal_text(section: Section, value: str = "") -> str:
 def surrounded_digits(section: Section) -> tuple[str, str, str] | None:
     """What stands before the digits of a section, the digits as it writes them (00.00), and what stands after them.
 
-    None where something stands between them, or where it depends on the number which of them are shown.
+    None where something stands between them (a quoted "." is no decimal point), where a digit or a mark of decimals stands
+    beside them, or where it depends on the number which of them are shown.
     """
     parts = [part for part in section.parts if part.kind is not Kind.GROUP]
     if section.shows is Shows.GENERAL and section.count(Kind.GENERAL) == 1:
@@ -36,13 +38,16 @@ def surrounded_digits(section: Section) -> tuple[str, str, str] | None:
     elif section.shows is Shows.NUMBER:
         inside = [index for index, part in enumerate(parts) if part.kind in {Kind.DIGIT, Kind.POINT}]
         at, end = inside[0], inside[-1]
+        if not {part.kind for part in parts[at : end + 1]} <= {Kind.DIGIT, Kind.POINT}:
+            return None
         digits = "".join(part.text for part in parts[at : end + 1]).lstrip("#")
     else:
         return None
     around = parts[:at] + parts[end + 1 :]
     if re.fullmatch(r"0+(?:\.0+)?", digits) is None or not {part.kind for part in around} <= _SHOWN - {Kind.PERCENT}:
         return None
-    return _texts(parts[:at]), digits, _texts(parts[end + 1 :])
+    before, after = _texts(parts[:at]), _texts(parts[end + 1 :])
+    return None if _BESIDE_DIGITS.search(f"{before}\0{after}") else (before, digits, after)
 
 
 def number_text(section: Section, number: Decimal) -> str | None:

@@ -8,10 +8,11 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pipeline.characters import BLANK
 from pipeline.customer import FIELDS, is_import_column
 from pipeline.layout import BILLING_ID, Layout
 from pipeline.sources.byte_stream import HEAD_BYTES
-from pipeline.sources.dialect import DELIMITERS, DOS_END, NO_QUOTE, Declared, Dialect
+from pipeline.sources.dialect import DELIMITERS, NO_QUOTE, Declared, Dialect, without_end_mark
 from pipeline.sources.escapes import hidden_text
 from pipeline.sources.grammar import Grammar, grammar
 from pipeline.sources.likeness import Likeness, likeness_of
@@ -21,7 +22,7 @@ _LINES_LOOKED_AT = 1_000
 _WHERE_HEADERS_STAND = 50  #: lines; preambles are shorter
 _LONGEST_HEADER = 50  #: lines of a header whose names hold line breaks
 _SAMPLE = 100  #: records that a first line is compared with
-_NOTHING = " \t\r" + "".join(DELIMITERS)  #: what a blank line may hold, whatever separates its fields
+_NOTHING = BLANK + "\r" + "".join(DELIMITERS)  #: what a blank line may hold, whatever separates its fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ def find_dialect(head: bytes, marked: str | None, declared: Declared, layout: La
     if not declared.encoding:
         why["encoding"] = "a byte order mark says so" if marked else "every line that is read is UTF-8"
     quote = "" if declared.quote == NO_QUOTE else declared.quote
-    text = head.decode(Dialect(encoding=encoding).codec, errors="replace").rstrip(DOS_END)
+    text = without_end_mark(head).decode(Dialect(encoding=encoding).codec, errors="replace")
     line_end = "CR" if _ends_with_cr(text, quote) else "LF or CRLF"
     if line_end == "CR":
         why["line_end"] = "no line feed stands outside quotes, and carriage returns do"

@@ -6,10 +6,12 @@ the next such line: it is taken where the joined text is a legal record (RFC 418
 else the line stands alone as unreadable and reading goes on at the next one. So nothing is lost and nothing is guessed.
 """
 
+import re
 from dataclasses import dataclass
 
 import polars as pl
 
+from pipeline.characters import BLANK_CLASS
 from pipeline.outcomes import Reason
 from pipeline.sources.dialect import Dialect
 from pipeline.sources.escapes import stray_escapes
@@ -47,7 +49,7 @@ def frame(lines: pl.DataFrame, field_count: int, dialect: Dialect, *, at_end: bo
 
 
 def blank_line(raw: pl.Expr, dialect: Dialect) -> pl.Expr:
-    """Whether all fields of a line are empty: it holds nothing but delimiters, spaces, tabs, and quotes around those."""
+    """Whether all fields of a line are empty: it holds nothing but delimiters, invisible characters, and quotes around those."""
     return raw.str.contains(dialect.grammar.blank_text)
 
 
@@ -150,7 +152,7 @@ def _judged(
     """Give every record its reason, if it has one; blank lines have `blank` set and no reason."""
     raw = pl.col("raw")
     fields = raw.str.count_matches(dialect.delimiter, literal=True) + 1
-    may_be_blank = rf"^[ \t]*(?:[{dialect.delimiter}]|\r?$)"
+    may_be_blank = rf"^[{BLANK_CLASS}]*(?:[{re.escape(dialect.delimiter)}]|\r?$)"
     # Most records are whole as anybody can see; the questions that take longer are asked of the others alone.
     in_question = (
         pl.col("undecoded") | pl.col("quoted") | (fields != field_count) | (raw.str.len_bytes() > LONGEST_RECORD)

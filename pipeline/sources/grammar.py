@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
+from pipeline.characters import BLANK_CLASS
+
 
 @dataclass(frozen=True, slots=True)
 class Grammar:
@@ -21,7 +23,7 @@ class Grammar:
     legal_text: str
     one_field_text: str  #: with a delimiter put before the record, every match is one field and none is empty
     quoted_text: str  #: a field in its quotes; matches nothing where nothing quotes
-    blank_text: str  #: a record of empty fields: spaces and tabs, in quotes or not
+    blank_text: str  #: a record of empty fields, in Rust's syntax: nothing or invisible characters, in quotes or not
 
     def is_legal(self, record: str) -> bool:
         """Whether a text is one record."""
@@ -63,8 +65,8 @@ def grammar(delimiter: str, quote: str = '"') -> Grammar:
     if not quote:
         quoted = quoted_at_once = r"[^\s\S]"
     field, plain = rf"(?:{quoted_at_once}|{other}\n]*+)", f"{other}]*"
-    space = "[ ]*" if delimiter == "\t" else r"[ \t]*"
-    blank = rf"(?:{space}|{mark}[ \t]*{mark})" if quote else space
+    space = f"[{BLANK_CLASS}&&[^{re.escape(delimiter)}]]*"
+    blank = rf"(?:{space}|{mark}[{BLANK_CLASS}]*{mark})" if quote else space
     return Grammar(
         delimiter=delimiter,
         quote=quote,

@@ -1,5 +1,6 @@
 """Column names as a file writes them -> names that are unique and readable, and an account of what was changed."""
 
+import itertools
 import re
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -9,6 +10,7 @@ from pipeline.characters import INVISIBLE
 from pipeline.outcomes import Alarm, Finding
 
 _LINE_BREAKS = re.compile("[ \t]*[\r\n\v\f\x85\u2028\u2029]+[ \t]*")
+_SQUEEZED = str.maketrans("", "", f'"{INVISIBLE}')
 _SHOWN = 5  #: names in a message
 
 
@@ -58,9 +60,18 @@ def fold_name(name: str) -> str:
     return unicodedata.normalize("NFC", clean_name(name)).casefold()
 
 
-def is_repeated_header(cells: Sequence[str], header: Sequence[str]) -> bool:
-    """Whether a record holds the names of the header, in any case and with spaces or invisible characters around them."""
-    return list(map(fold_name, cells)) == list(map(fold_name, header))
+def squeezed_name(name: str) -> str:
+    """What a name and its repetition share: without case, quotes, spaces and invisible characters."""
+    return unicodedata.normalize("NFC", name.translate(_SQUEEZED)).casefold()
+
+
+def is_repeated_header(cells: Iterable[str], names: Names) -> bool:
+    """Whether a record holds the names of the header, in any spelling; of columns without a name nothing, or ours."""
+    pairs = itertools.zip_longest(map(squeezed_name, cells), names.used, fillvalue="")
+    return all(
+        squeezed == squeezed_name(name) or (not squeezed and at in names.unnamed)
+        for at, (squeezed, name) in enumerate(pairs, start=1)
+    )
 
 
 def take_names(written: Sequence[str], expected: Collection[str] = ()) -> Names:

@@ -13,6 +13,8 @@ _OLE2 = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _EMPTY_ZIP = b"PK\x05\x06"
 #: How Excel 2 to 4 wrote a sheet: the record that begins it, without any container.
 _OLDEST = re.compile(rb"\x09[\x00\x02\x04][\x04\x06\x08]\x00[\x00-\xff]{2}(?:\x10|\x20|\x40)\x00", re.DOTALL)
+#: How Excel 5 to 2003 begins the stream of a workbook, where a program wrote it without its container.
+_BARE = re.compile(rb"\x09\x08[\x04-\x20]\x00\x00[\x05\x06]")
 _LOOKED_AT = 8 << 10  #: bytes in which a text says what it is
 _BLOCK = 1 << 20
 _CALLED = (".xl", ".ods", ".fods", ".xml", ".htm")  #: how names of spreadsheets and pages end; other texts may be CSV
@@ -24,8 +26,14 @@ _STREAMS = {
     "WordDocument": WORD_DOCUMENT,
 }
 _HTML = re.compile(
-    r"\s*(?:<!--.*?-->\s*)*<(?:!doctype html|html|head|body|table|meta|style)\b", re.IGNORECASE | re.DOTALL
+    r"\s*(?:<!--.*?-->\s*)*<(?:!doctype html|(?:html|head|title|body|table|thead|tbody|tr|div|center|font|span|p|h[1-6]|meta|style|link|script|form)\b)",
+    re.IGNORECASE | re.DOTALL,
 )
+_MHTML = re.compile(
+    r"(?:[\w-]+:[^\n]*\n(?:[ \t][^\n]*\n)*)*?(?:MIME-Version:|Content-Type: *multipart/)", re.IGNORECASE
+)
+_RTF = re.compile(r"\s*\{\\rtf")
+_SYLK = re.compile(r"ID;P[^\r\n]*[\r\n]+(?:[BCEFPO];|ID;)|ID;P(?:WXL|SCALC|CALCOOO)")
 _XML = re.compile(r"\s*<\?xml\b|\s*<(?:ss:)?Workbook\b")
 
 
@@ -38,7 +46,9 @@ def refuse_other_spreadsheet(path: Path) -> None:
         if head.startswith(_OLE2):
             what = _in_ole2(file)
         elif path.suffix.casefold().startswith(_CALLED):
-            what = _in_text(head)
+            what = _in_text(head) or _in_old_text(head)
+        else:
+            what = _spreadsheet_of_2003(_decoded(head))
     if what:
         raise SourceError(f"{path}: this is {what}; nothing was sent")
 
@@ -70,16 +80,35 @@ def _in_text(head: bytes) -> str | None:
         return "an empty ZIP file and no workbook"
     if _OLDEST.match(head):
         return f"a very old Excel sheet; {_SAVE}"
+    if _BARE.match(head):
+        return f"an old Excel workbook (.xls) without its container; {_SAVE}"
     text = _decoded(head)
     if _HTML.match(text):
         return f"a web page (HTML), whatever its name says; {_SAVE}"
     if _XML.match(text) is None:
         return None
-    if "schemas-microsoft-com:office:spreadsheet" in text or "Excel.Sheet" in text:
-        return f"an XML Spreadsheet 2003; {_SAVE}"
+    if what := _spreadsheet_of_2003(text):
+        return what
     if "opendocument" in text:
         return f"an OpenDocument file in one XML file; {_SAVE}"
     return "an XML file; export the table as CSV or .xlsx"
+
+
+def _in_old_text(head: bytes) -> str | None:
+    """What a text is that is neither a page nor XML."""
+    text = _decoded(head).lstrip("\ufeff")
+    if _MHTML.match(text):
+        return f"a web page in one file (MHTML), whatever its name says; {_SAVE}"
+    if _RTF.match(text):
+        return "a text document (RTF); copy its table into a spreadsheet and save that as .xlsx or CSV"
+    return f"a SYLK file; {_SAVE}" if _SYLK.match(text) else None
+
+
+def _spreadsheet_of_2003(text: str) -> str | None:
+    """Whether a text, whatever it is called, is the XML that Excel 2003 wrote."""
+    if _XML.match(text) and ("schemas-microsoft-com:office:spreadsheet" in text or "Excel.Sheet" in text):
+        return f"an XML Spreadsheet 2003; {_SAVE}"
+    return None
 
 
 def _decoded(head: bytes) -> str:

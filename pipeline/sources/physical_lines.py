@@ -2,7 +2,9 @@
 
 import polars as pl
 
-from pipeline.sources.dialect import Dialect
+from pipeline.sources.dialect import Dialect, without_end_mark
+
+_LONGEST_MARK = 3  #: bytes: Ctrl-Z, CR, LF
 
 
 def physical_lines(whole: bytes, first_line: int, dialect: Dialect) -> pl.DataFrame:
@@ -21,10 +23,12 @@ def physical_lines(whole: bytes, first_line: int, dialect: Dialect) -> pl.DataFr
 
 
 def cut(content: bytes, *, at_end: bool) -> tuple[bytes, bytes]:
-    """Whole lines, and the begun line after them."""
+    """Whole lines, and the begun line after them; a line that may end the file with a mark (Ctrl-Z) waits with it."""
     if at_end:
         return content, b""
     end = content.rfind(b"\n") + 1
+    if end == len(content) and without_end_mark(content[-_LONGEST_MARK:]) != content[-_LONGEST_MARK:]:
+        end = content.rfind(b"\n", 0, end - 1) + 1
     return content[:end], content[end:]
 
 

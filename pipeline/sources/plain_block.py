@@ -14,11 +14,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
+from pipeline.characters import trimmed
 from pipeline.sources.dialect import Dialect
 from pipeline.sources.repeated_header import HeaderText
 from pipeline.sources.source_file import GIVEN, LONGEST_RECORD
 
 _C1 = re.compile(rb"\xc2[\x80-\x9f]")
+_BEGINS_BEYOND_ASCII = re.compile(rb"\n[\x80-\xff]")
 _PARSED_AT_ONCE = 4 << 20  #: bytes; each piece is parsed by a thread
 
 
@@ -126,7 +128,8 @@ def _parsed(whole: bytes, names: Sequence[str], lines: int, dialect: Dialect) ->
 def _may_have_blank_rows(whole: bytes, cells: pl.DataFrame, dialect: Dialect) -> bool:
     """Whether a row may hold nothing; most blocks show by the beginnings of their lines that none does."""
     begins = (b"\n" + mark for mark in (dialect.delimiter.encode(), b" ", b"\t"))
-    if not whole.startswith((dialect.delimiter.encode(), b" ", b"\t")) and not any(mark in whole for mark in begins):
+    may_be = whole.startswith((dialect.delimiter.encode(), b" ", b"\t")) or any(mark in whole for mark in begins)
+    if not may_be and (whole.isascii() or not (whole[0] >= 0x80 or _BEGINS_BEYOND_ASCII.search(whole))):
         return False
-    empty = cells.filter(pl.nth(0).str.strip_chars(" \t") == "")
-    return bool(empty.select(pl.all_horizontal(pl.all().str.strip_chars(" \t") == "").any()).item())
+    empty = cells.filter(trimmed(pl.nth(0)) == "")
+    return bool(empty.select(pl.all_horizontal(trimmed(pl.col(name)) == "" for name in empty.columns).any()).item())

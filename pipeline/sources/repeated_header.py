@@ -1,8 +1,8 @@
 """Records that repeat the header, as where two files were put into one: in any case, quotes, and spaces around the names."""
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import polars as pl
 
@@ -14,11 +14,15 @@ _CASE_FOLDS = {"\u00df": "ss", "\u03c2": "\u03c3"}  #: sharp s, final sigma: bey
 
 @dataclass(frozen=True, slots=True)
 class HeaderText:
-    """A header as its file writes it; without a text (a table without header) no record repeats it."""
+    """A header as its file writes it; without a text (a table without header) no record repeats it.
+
+    `given`: position (from 0) -> the name that a column without one was given; a record may repeat that, too.
+    """
 
     text: str
     names: Sequence[str]
     dialect: Dialect
+    given: Mapping[int, str] = field(default_factory=dict)
 
     def is_repeated_in(self, raw: pl.Expr) -> pl.Expr:
         """Whether records repeat it; those that lack its longest word are not looked at any closer."""
@@ -28,9 +32,18 @@ class HeaderText:
         marks = re.escape(self.dialect.delimiter + self.dialect.quote)
         words = re.findall(r"[!-~]+", re.sub(f"[{marks}]", " ", self.text))
         if not words or not squeezed.isascii():
-            return self._squeezed(raw) == squeezed
+            return self._is_it(self._squeezed(raw), squeezed)
         may_be = raw.str.contains_any([max(words, key=len)], ascii_case_insensitive=True)
-        return self._squeezed(pl.when(may_be).then(raw)).eq(squeezed).fill_null(value=False)
+        return self._is_it(self._squeezed(pl.when(may_be).then(raw)), squeezed).fill_null(value=False)
+
+    def _is_it(self, record: pl.Expr, squeezed: str) -> pl.Expr:
+        """Whether a record is the header, both squeezed."""
+        if not self.given:
+            return record == squeezed
+        fields = [re.escape(name) for name in self._squeezed_series(pl.Series(list(self.names))).to_list()]
+        for at, name in self.given.items():
+            fields[at] = f"(?:{re.escape(name)})?"
+        return record.str.contains(f"^{re.escape(self.dialect.delimiter).join(fields)}$")
 
     def may_be_in(self, cells: pl.DataFrame) -> bool:
         """Whether a row of cells may be such a record; most are ruled out by the length of one cell."""
@@ -45,7 +58,11 @@ class HeaderText:
             if not len(rows):
                 return False
         for at in longest_first:
-            rows = rows.filter(self._squeezed_series(cells.to_series(at).gather(rows)) == names[at])
+            rows = rows.filter(
+                self._squeezed_series(cells.to_series(at).gather(rows)).is_in(
+                    [names[at], self.given.get(at, names[at])]
+                )
+            )
             if not len(rows):
                 return False
         return True

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import IO, Protocol
 
+from pipeline.characters import BLANK
 from pipeline.sources.cell import Cell, Text, Trouble
 from pipeline.sources.limits import MOST_COLUMNS
 from pipeline.sources.moment_text import iso_text
@@ -59,8 +60,8 @@ class Row:
 
     @property
     def is_blank(self) -> bool:
-        """Whether its cells hold nothing but spaces and tabs."""
-        return self.has_texts_only and not any(cell.strip(" \t") for cell in self.cells if isinstance(cell, str))
+        """Whether its cells hold nothing but spaces and invisible characters."""
+        return self.has_texts_only and not any(cell.strip(BLANK) for cell in self.cells if isinstance(cell, str))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,5 @@
 """Rows of a sheet as records: every cell the text that it shows, or the reason why the record has none."""
 
-import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -10,7 +9,7 @@ from pipeline.layout import Layout, is_canonical
 from pipeline.outcomes import Reason
 from pipeline.sources.cell import Cell, Number, Text, Trouble, shown_text
 from pipeline.sources.cell_table import reason_of, text_of_unreadable
-from pipeline.sources.names import Names, fold_name
+from pipeline.sources.names import Names, is_repeated_header
 from pipeline.sources.sheet_rows import Row
 from pipeline.sources.source_file import GIVEN, origins
 
@@ -31,11 +30,15 @@ class SheetTable:
 
     file: str
     sheet: str
-    header: tuple[str, ...]
-    written: tuple[str, ...]  #: the header without the names that columns without one were given
+    names: Names
     columns: tuple[str, ...]  #: those of the header that are the supplier's
     amounts: frozenset[int]  #: positions in the header
     sent: frozenset[int]
+
+    @property
+    def header(self) -> tuple[str, ...]:
+        """The names of its columns."""
+        return self.names.used
 
     def records(self, rows: Sequence[Row], position: int) -> pl.DataFrame:
         """The records of these rows, the first of them at `position`."""
@@ -95,10 +98,9 @@ class SheetTable:
         return Reason.READ_REPEATED_HEADER.value if self._is_header(row) else None
 
     def _is_header(self, row: Row) -> bool:
-        """Whether a row repeats the header, in any case and with spaces around the names."""
-        texts = (shown_text(cell) for cell in row.cells)
-        cells = itertools.zip_longest(texts, self.written, fillvalue="")
-        return all(isinstance(text, str) and fold_name(text) == fold_name(str(name)) for text, name in cells)
+        """Whether a row repeats the header in any spelling."""
+        texts = map(shown_text, row.cells)
+        return is_repeated_header((_written(text) for text in texts), self.names)
 
 
 def sheet_table(
@@ -106,11 +108,10 @@ def sheet_table(
 ) -> SheetTable:
     """The table of a header, by what the job says of its columns."""
     header = names.used
-    written = tuple("" if at in names.unnamed else name for at, name in enumerate(header, start=1))
     amounts = {_AMOUNT} if layout is None else set(layout.balance.sources if layout.balance else ())
     sent = [name for name in header if (name in layout.columns if layout else is_canonical(name))]
     asked = _positions(header, () if any_columns else sent)
-    return SheetTable(file, sheet, header, written, tuple(columns), _positions(header, amounts), asked)
+    return SheetTable(file, sheet, names, tuple(columns), _positions(header, amounts), asked)
 
 
 def _positions(header: Sequence[str], names: Iterable[str]) -> frozenset[int]:

@@ -7,6 +7,7 @@ from typing import Protocol
 
 import polars as pl
 
+from pipeline.characters import trimmed
 from pipeline.customer import CHECK, ROW_ID, RUN_ID, is_import_column
 from pipeline.layout import Layout
 from pipeline.outcomes import Finding
@@ -135,10 +136,10 @@ def empty_unnamed(file: Surveyed) -> tuple[str, ...]:
 
 
 def empty_columns(batches: Iterable[Batch], names: Sequence[str]) -> tuple[str, ...]:
-    """Those of the columns that hold nothing but spaces in all records."""
+    """Those of the columns that hold nothing but spaces and invisible characters in all records."""
     empty = list(names)
     for batch in batches:
-        holds = batch.records.select((pl.col(GIVEN + name).str.strip_chars() != "").any().alias(name) for name in empty)
+        holds = batch.records.select((trimmed(pl.col(GIVEN + name)) != "").any().alias(name) for name in empty)
         empty = [name for name in empty if not holds[name].item()]
         if not empty:
             break

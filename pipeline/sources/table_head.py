@@ -58,8 +58,12 @@ class HeadFinder:
         below = lines.slice(end or at + 1)
         counts = lines["line_count"]
         written = [clean_name(name) for name in dialect.grammar.cells(text)]
+        given = {position - 1: names.used[position - 1] for position in names.unnamed}
         head = Head(
-            names, HeaderText(text, written, dialect), int(counts[at : end or at + 1].sum()), int(counts[:at].sum())
+            names,
+            HeaderText(text, written, dialect, given),
+            int(counts[at : end or at + 1].sum()),
+            int(counts[:at].sum()),
         )
         return head, below
 

@@ -50,6 +50,7 @@ class Workbook:
     def __init__(self, file: BinaryIO) -> None:
         self._package = Package(file)
         book = self._package.workbook()
+        self._package.check_declarations()
         self._links = self._package.links(book)
         self._from_1904 = False
         self.sheets: list[Sheet] = []

@@ -3,20 +3,24 @@
 The names that parts usually have mean nothing, nor do their case and their separators: writers use any.
 """
 
+import contextlib
 import posixpath
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import IO, BinaryIO
 from urllib.parse import unquote
 
 from pipeline.sources.limits import HIGHEST_RATIO
-from pipeline.sources.xml_part import Found, NoWorkbook, parse
+from pipeline.sources.xml_part import Found, NoWorkbook, check_prolog, parse
 
 _SMALL_ENOUGH = 64 << 20  #: bytes of one part; below, its ratio does not count
 _LARGEST_PART = 4 << 30
 _LARGEST_INDEX = 64 << 20  #: bytes of a part that names others, or styles
 _ENCRYPTED = 0x1  #: flag of a part
+#: A part that cannot be unpacked; where it is one that is read, reading it refuses the workbook.
+_UNREADABLE = (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError)
 _TYPES = "[Content_Types].xml"
 #: How the content type of a main part ends or begins -> what the file is.
 _WORKBOOKS = (
@@ -87,6 +91,14 @@ class Package:
             if self.type_of(part).endswith(_WORKBOOKS) or (part in linked and not typed and self._may_be_one(part)):
                 return part
         raise NoWorkbook(self._what_it_is())
+
+    def check_declarations(self) -> None:
+        """Refuse a document type declaration in any part, whether it is read or not."""
+        for info in self._zip.infolist():
+            if info.flag_bits & _ENCRYPTED or info.is_dir():
+                continue
+            with contextlib.suppress(*_UNREADABLE), self._zip.open(info) as content:
+                check_prolog(content)
 
     def links(self, part: str) -> dict[str, Link]:
         """The relationships of a part by their ids; those of the whole package where `part` is empty."""

@@ -9,6 +9,7 @@ from typing import IO, Protocol, TypeAlias
 from xml.parsers import expat
 
 _PIECE = 128 << 10
+_PIECE_OF_PROLOG = 4 << 10
 _DEEPEST = 256  #: elements within each other
 _LONGEST_TAG = 8 << 20  #: bytes that the parser may hold back before it reports anything
 #: Namespaces of the elements of a workbook; elements of other namespaces are ignored.
@@ -61,6 +62,25 @@ def parse(content: IO[bytes], elements: Elements) -> Iterator[None]:
         yield
     parser.Parse(b"", True)
     yield
+
+
+def check_prolog(content: IO[bytes]) -> None:
+    """Refuse a document type declaration, which can only stand before the first element; what is no XML has none."""
+    elements: list[str] = []
+    parser = expat.ParserCreate()
+    parser.StartElementHandler = lambda name, _attributes: elements.append(name)
+    parser.StartDoctypeDeclHandler = _refuse_declaration
+    fed = 0
+    while not elements and (piece := content.read(_PIECE_OF_PROLOG)):
+        try:
+            parser.Parse(piece, False)
+        except (expat.ExpatError, LookupError, ValueError):  # no XML, or in an encoding that is not known here
+            return
+        fed += len(piece)
+        if not elements and fed > _LONGEST_TAG:
+            raise NoWorkbook(
+                f"a workbook with a part that begins with {_LONGEST_TAG >> 20} MiB without an element; save it as CSV"
+            )
 
 
 def place(inside: Mapping[str, "Place"] | None = None) -> "Place":

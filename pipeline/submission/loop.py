@@ -523,7 +523,7 @@ class _Loop:
     def _turn_away(self, row: _Row, step: TurnedAway) -> None:
         kind = row.kind
         row.progress = step.progress
-        if row.is_earlier and step.status in row.statuses_before:
+        if step.status in row.statuses_before and (row.is_earlier or self.suspicion[kind].has_accepted):
             # It was refused so before, which says nothing of today.
             self._set_aside(row)
             if self.suspicion[kind].waiting:

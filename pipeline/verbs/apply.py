@@ -182,7 +182,7 @@ def _submit(
         if has_work and not stopping.event.is_set():
             with connected(settings, target) as billing:
                 _preflight(billing, stopping)
-                if not stopping.event.is_set():
+                if not stopping.event.is_set() and settings.destination != SANDBOX:
                     account = _check_account(folder, settings, target, ledger, billing, stopping)
                 ledger, make = rehearsed(ledger, billing.make, target)
                 settled_for_others = submit(

@@ -34,7 +34,8 @@ def judged(records: pl.DataFrame, layout: Layout, defaults: Defaults, profile: P
             reject_unusual_phones=layout.unusual_phones == "reject",
         ).reasons
     with profile.stage("payloads", rows):
-        return _with_payloads(customers.with_columns(clue=find_clues(customers, reasons)), reasons)
+        signs = layout.balance.signs() if layout.balance else {}
+        return _with_payloads(customers.with_columns(clue=find_clues(customers, reasons, signs)), reasons)
 
 
 def _with_payloads(customers: pl.DataFrame, reasons: pl.Series) -> pl.DataFrame:

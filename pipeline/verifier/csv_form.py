@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.characters import INVISIBLE
+from pipeline.characters import BLANK, INVISIBLE
 
 _LINE_BREAKS = re.compile("[ \t]*[\r\n\v\f\x85\u2028\u2029]+[ \t]*")
 _LETTERS = {"n": "\n", "t": "\t"}
@@ -62,11 +62,11 @@ class CsvForm:
             return [text]
 
     def is_blank(self, text: str) -> bool:
-        """Whether all fields of a line are empty, or hold spaces and tabs alone."""
+        """Whether all fields of a line are empty, or hold spaces and invisible characters alone."""
         delimiter, quote = re.escape(self.delimiter), re.escape(self.quote)
-        field = " *" if self.delimiter == "\t" else "[ \t]*"
+        field = f"[{re.escape(BLANK.replace(self.delimiter, ''))}]*"
         if quote:
-            field = f"(?:{field}|{quote}[ \t]*{quote})"
+            field = f"(?:{field}|{quote}[{re.escape(BLANK)}]*{quote})"
         return re.fullmatch(f"{field}(?:{delimiter}{field})*", text.removesuffix("\r")) is not None
 
 

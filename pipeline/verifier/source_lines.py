@@ -6,17 +6,19 @@ where its quotes are even, an unreadable one where its lines come to the text th
 
 import codecs
 import gzip
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from pipeline.characters import INVISIBLE
 from pipeline.verifier.csv_form import Columns, CsvForm
 
 _CR_AND_LF_SWAPPED = bytes.maketrans(b"\r\n", b"\n\r")
 _GZIP, _ZSTANDARD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 _SHOWN = {code: f"\\x{code:02x}" for code in [*range(0x20), *range(0x7F, 0xA0)] if code != 9}
-_DOS_END = b"\x1a"  #: Ctrl-Z, the end of a file
+_DOS_END = re.compile(rb"\x1a+(?:\r?\n)?\Z")  #: Ctrl-Z, the end of a file, with a line end or without
 _BLOCK = 1 << 20
 
 
@@ -89,7 +91,7 @@ class Lines:
             return f"{self.name}: line {first} is a record, and no header stands before it"
         if len(found) != self.places.width:
             return f"{self.name}: line {first} has {len(found)} fields instead of {self.places.width}"
-        if any(found[at].strip() for at in self.places.ignored):
+        if any(found[at].strip(INVISIBLE) for at in self.places.ignored):
             return f"{self.name}: line {first} holds something in a column that is taken for empty"
         there = [found[at] for at in self.places.listed]
         differing = [
@@ -195,8 +197,10 @@ def _cut(blocks: Iterable[bytes]) -> Iterator[bytes]:
     tail = b""
     for block in blocks:
         *whole, tail = (tail + block).split(b"\n")
+        if not tail and whole and _DOS_END.search(whole[-1] + b"\n"):
+            tail = whole.pop() + b"\n"  # it may be the last line
         yield from whole
-    if tail := tail.rstrip(_DOS_END):
+    if tail := _DOS_END.sub(b"", tail):
         yield tail
 
 

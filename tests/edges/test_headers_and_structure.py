@@ -11,7 +11,9 @@ import pytest
 
 from pipeline.config import load_config
 from pipeline.errors import ConfigError, NoHeader, SourceError
+from pipeline.explanations import EXPLANATIONS
 from pipeline.layout import Layout
+from pipeline.outcomes import Reason
 from pipeline.sources import CsvFile, Declared
 from pipeline.sources.limits import MOST_COLUMNS
 from pipeline.sources.names import is_repeated_header, take_names
@@ -250,10 +252,26 @@ def test_a_repeated_header_is_found_in_blocks_that_are_read_the_short_way_too(tm
         assert [r["line"] for r in records if r["reason"]] == [9_002]
 
 
-def test_workbooks_compare_names_by_the_same_function():
-    assert is_repeated_header(["\ufeffNAME ", "e-mail\u00a0"], ["name", "E-Mail"])
-    assert not is_repeated_header(["name"], ["name", "mail"])
-    assert not is_repeated_header(["name", "x"], ["name", "mail"])
+def test_workbooks_compare_names_without_quotes_case_and_spaces():
+    names = take_names(["name", "", "E-Mail"])
+    for cells_of in (["\ufeffNAME ", "", "e-mail\u00a0"], ['"Name"', " column_2", '"E-MAIL"']):
+        assert is_repeated_header(cells_of, names)
+    for cells_of in (["name"], ["name", "x", "e-mail"], ["name", "", "mail"], ["name", "", "e-mail", "x"]):
+        assert not is_repeated_header(cells_of, names)
+
+
+def test_a_header_is_repeated_also_where_it_has_our_names_of_its_columns_without_one(tmp_path):
+    rows = [b"A-%d,Ann,,a@example.com," % n for n in range(3_000)]
+    repeated = [b"external_reference,name,column_3,email,", b"EXTERNAL_REFERENCE,name,,email,column_5"]
+
+    for block in (rows[:1], rows):
+        for line in repeated:
+            content = b"\n".join(
+                [b"external_reference,name,,email,", *block, line, *block, b"x,name,column_3,email,", b""]
+            )
+            _, records = read_bytes(tmp_path, content)
+
+            assert [r["line"] for r in records if r["reason"] == "READ.REPEATED_HEADER"] == [len(block) + 2]
 
 
 # -- trailing delimiters, blank lines ---------------------------------------------------------------------------------
@@ -279,8 +297,22 @@ def test_shifted_columns_are_refused_with_one_record_or_a_thousand_and_kept_wher
 
 @pytest.mark.parametrize("delimiter", list(",;\t|"))
 def test_lines_whose_fields_are_all_empty_are_blank_and_others_are_not(tmp_path, delimiter):
-    blank = ["", " ", ",,", ",", ",,,,,", " , ,", '"","",""', '"  ",,""', ",, "]
-    filled = ['"",x,', ',"', '"" ,,', ",,\u00a0", ",,\x01", *(['",",,'] if delimiter != "\t" else [])]
+    blank = [
+        "",
+        " ",
+        ",,",
+        ",",
+        ",,,,,",
+        " , ,",
+        '"","",""',
+        '"  ",,""',
+        ",, ",
+        "\u00a0,\u200b,",
+        ",,\u00a0",
+        "\ufeff",
+        '"\u2007",\u3164,',
+    ]
+    filled = ['"",x,', ',"', '"" ,,', ",,\x01", "\u00a0,\x0b,", *(['",",,'] if delimiter != "\t" else [])]
     spaced = [line.replace(",", delimiter) for line in (*blank, *filled)]
 
     file, records = read_bytes(
@@ -294,6 +326,14 @@ def test_lines_whose_fields_are_all_empty_are_blank_and_others_are_not(tmp_path,
 
 
 # -- no header --------------------------------------------------------------------------------------------------------
+
+
+def test_a_blank_line_of_invisible_characters_is_found_in_blocks_that_are_read_the_short_way_too(tmp_path):
+    rows = [b"A-%d,Ann %d,x" % (n, n) for n in range(9_000)]
+
+    file, records = read_bytes(tmp_path, HEADER + b"\n".join([*rows, "\u00a0,\u200b,".encode(), *rows, b""]))
+
+    assert (file.lines.blank, len(records)) == (1, 18_000)
 
 
 def test_a_file_without_header_is_read_by_position_where_the_job_says_so(inside):
@@ -471,6 +511,13 @@ def test_another_quote_is_as_strict_as_the_usual_one(tmp_path, quote):
     assert {"READ.STRAY_QUOTE", "READ.REPEATED_HEADER", "READ.UNCLOSED_QUOTE"} <= {r["reason"] for r in found}
 
 
+def test_the_hint_of_a_stray_quote_names_the_key_of_another_quote():
+    told = EXPLANATIONS[Reason.READ_STRAY_QUOTE]
+
+    assert "source.quote" in told.mend
+    assert "source.quote" in told.bears_on_it
+
+
 def test_without_quotes_a_quote_is_a_character(tmp_path):
     file, records = read_bytes(tmp_path, HEADER + b'A-1,5" pipe,"\n"A-2","B,x"\n', Declared(quote="none"))
 
@@ -592,14 +639,21 @@ def test_the_verifier_notices_text_in_a_column_that_the_manifest_takes_for_empty
 
 def test_ctrl_z_at_the_end_is_a_mark_and_elsewhere_a_control_character(tmp_path):
     ends = {b"A-1,Ann,x\r\n\x1a": 2, b"A-1,Ann,x\x1a": 2, b"A-1,Ann,x\n\x1a\x1a\x1a": 2}
+    ends |= {b"A-1,Ann,x\r\n\x1a\r\n": 2, b"A-1,Ann,x\n\x1a\n": 2, b"A-1,Ann,x\x1a\n": 2, b"A-1,Ann,x\n\x1a\x1a\n": 2}
     for rows, physical in ends.items():
         file, records = read_bytes(tmp_path, HEADER + rows)
 
         assert (cells(records), file.lines.physical) == ([["A-1", "Ann", "x"]], physical)
         assert (file.written["end_mark"], codes(file)) == ("Ctrl-Z", [])
 
-    _, records = read_bytes(tmp_path, HEADER + b"A-1,Ann\x1a,x\n\x1aA-2,Ben,x\n\x1a\n")
+    _, records = read_bytes(tmp_path, HEADER + b"A-1,Ann\x1a,x\n\x1aA-2,Ben,x\n\x1a\n\n")
     assert cells(records) == ["READ.CONTROL_CHARACTER"] * 3
+    path = tmp_path / "c.csv"
+    for content in (HEADER + b"A-1,Ann,x\n\x1a\n" * 3, HEADER + b"A-1,Ann,x\r\n\x1a\r\n" * 3):
+        path.write_bytes(content)
+        files = [CsvFile(path, "c.csv") for _ in range(40)]
+        found = [[r["reason"] for b in file.batches(batch_bytes=size) for r in b.records.to_dicts()] for size, file in enumerate(files, 1)]  # fmt: skip
+        assert found == [[None, "READ.CONTROL_CHARACTER"] * 2 + [None]] * 40
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gz"])

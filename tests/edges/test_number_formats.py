@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.sources.cell import Number, Trouble
+from pipeline.sources.cell import Number, Trouble, shown_text
 from pipeline.sources.cell_format import CellFormat, exact_number
 from pipeline.sources.number_text import number_writer, text_writer
 
@@ -47,6 +47,14 @@ SHOWN = [
     (r"000\-00\-0000", "12345", "000-01-2345"),
     (r"000\-00\-0000", "12345.6", None),  # no place for the decimals
     ("0.00_", "5", "5.00"),
+    (r"0\.00", "12345", "123.45"),
+    ('0"."00', "12345", "123.45"),
+    ('00"."00', "12345", "123.45"),
+    ('"R"0"."00', "12345", "R123.45"),
+    ('0"."0', "12345", "1234.5"),
+    ('0"0"0', "12345", "123405"),
+    (r"0\,00", "12345", "123,45"),
+    ('"."00', "5", ".05"),
     ("0,", "1234567", "1234.567"),
     ('0.0,,"M"', "1500000", "1.5M"),
     ("0%", "0.125", "12.5%"),
@@ -124,6 +132,24 @@ AMOUNTS = [
     ('"Rs."#.00', "0.5", "Rs.0.50"),
     (r"[>=10000000]##\,##\,##\,##0.00;[>=100000]##\,##\,##0.00;##,##0.00", "12345678.5", "12345678.50"),
     ("#'##0.00", "1234.5", "1234.50"),
+    (r"#\,###\,##0", "1234567", "1234567"),
+    (r"#\ ##0.00", "1234.5", "1234.50"),
+    (r"0\.00", "12345", None),
+    ('0"."00', "12345", None),
+    ('00"."00', "7", None),
+    ('"R"0"."00', "12345", None),
+    ('0"."0', "12345", None),
+    ('0"."000', "1234567", None),
+    ('"."00', "12345", None),
+    ('","00', "12345", None),
+    (r"0\,00", "12345", None),
+    ('0","00', "12345", None),
+    (r"0\ 00", "12345", None),
+    ('#" "00', "12345", None),
+    (r"0\'00", "12345", None),
+    (r"0\,000", "1234567", None),  # 1234,567 has three decimals
+    (r"0\,000", "5", None),
+    ('0".0"', "12.5", None),
     ("0%", "0.5", None),
     ("0%", "0", None),
     ("0,", "5000", None),
@@ -261,6 +287,27 @@ def test_formats_show_what_a_second_implementation_shows_but_for_rules_that_have
     assert counts["equal"] + counts["layout"] + counts["grouping"] >= 0.55 * len(rows)
 
 
+def test_an_amount_of_any_common_format_is_what_a_second_implementation_shows():
+    group = re.compile(r"(?<=[0-9])[,' ](?=(?:[0-9]{2,3}[,' ])*[0-9]{3}(?![0-9]))")
+    wrong, compared = [], 0
+    for row in _rows():
+        cell = CellFormat(row["format"]).number(row["value"])
+        amount = cell.amount if isinstance(cell, Number) else cell
+        if (
+            isinstance(amount, Trouble)
+            or re.search("[0-9]-[0-9]|:", amount)
+            or not (theirs := _NUMBER.findall(group.sub("", row["text"])))
+        ):
+            continue
+        compared += 1
+        ours = _NUMBER.findall(amount)
+        if "E+11" not in row["text"] and (len(ours) != len(theirs) or not all(map(_rounds_to, ours, theirs))):
+            wrong.append((row["format"], row["value"], row["text"], amount))
+
+    assert wrong == []
+    assert compared > 500
+
+
 def _rows():
     with TABLE.open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
@@ -289,7 +336,9 @@ def _ours(row):
         text = row["value"][1:]
         write = text_writer(row["format"])
         return text if write is None else write(text)
-    return number_writer(row["format"])(exact_number(row["value"]))
+    shown = shown_text(CellFormat(row["format"]).number(row["value"]))
+    assert number_writer(row["format"])(exact_number(row["value"])) == (None if isinstance(shown, Trouble) else shown)
+    return None if isinstance(shown, Trouble) else shown
 
 
 def _is_rounded(ours, theirs):

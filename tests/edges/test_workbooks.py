@@ -299,6 +299,24 @@ def test_a_declaration_is_refused_in_any_part_at_any_place_and_in_any_encoding(t
         assert [cells(r) for r in read_all(good)] == [RECORD]
 
 
+@pytest.mark.parametrize("name", ["docProps/core.xml", "customXml/item1.xml", "xl/drawings/a.vml", "xl/comments9"])
+def test_a_declaration_is_refused_in_parts_that_are_not_read_and_anything_else_in_them_is_not(tmp_path, name):
+    texts = ["<a/>", "", "\x00\x01", "<a", "<!-- <!DOCTYPE a> --><a/>", "<?xml version='1.0' encoding='x-none'?><a/>"]
+    for content in [text.encode() for text in texts]:
+        path = Book().write(tmp_path / "b.xlsx")
+        with zipfile.ZipFile(path, "a") as file:
+            file.writestr(name, content)
+        assert [cells(r) for r in read_all(path)] == [RECORD]
+
+    declared = f"<?xml version='1.0'?><!--{'x' * 9000}--><!DOCTYPE a [<!ENTITY b 'c'>]><a/>"
+    for content in (declared.encode(), declared.encode("utf-16")):
+        path = Book().write(tmp_path / "b.xlsx")
+        with zipfile.ZipFile(path, "a") as file:
+            file.writestr(name, content)
+        with pytest.raises(SourceError, match="document type declaration"):
+            read_all(path)
+
+
 def test_elements_that_are_nested_without_end_are_refused(tmp_path):
     deep = "<x>" * 5000 + "</x>" * 5000
 
@@ -401,12 +419,13 @@ def test_a_header_that_is_repeated_in_another_spelling_is_no_record(tmp_path):
                 ["external_reference", "name"],
                 ["a-1", "Ann"],
                 [" External_Reference", "NAME\u00a0"],
+                ['"External_Reference"', " NAME\u200b"],
                 ["external_reference", "Ben"],
             )
         ):
             page.write_row(at, 0, row)
 
-    assert [record["reason"] for record in read_all(path)] == [None, "READ.REPEATED_HEADER", None]
+    assert [record["reason"] for record in read_all(path)] == [None, *["READ.REPEATED_HEADER"] * 2, None]
 
 
 def test_a_header_with_a_column_without_a_name_is_recognized_where_it_is_repeated(tmp_path):
@@ -599,6 +618,7 @@ def test_a_row_of_nothing_but_spaces_is_blank_as_in_a_csv_file(tmp_path, footer)
         ["external_reference", "name"],
         ["a-1", "Ann"],
         [" ", "\t"],
+        ["\u00a0", "\u200b"],
         ["b-1", "Ben"],
         ["", " "],
         ["Total"],
@@ -709,6 +729,15 @@ NO_WORKBOOKS = {
     "doctype.xlsx": (b"<!DOCTYPE html>\n<html>", "a web page"),
     "wide.xls": ("\ufeff<html>".encode("utf-16-le"), "a web page"),
     "xml.xls": (b'<?xml version="1.0"?>\n<?mso-application progid="Excel.Sheet"?>\n<Workbook>', "an XML Spreadsheet 2003"),
+    "xml.csv": ('<?xml version="1.0"?>\n<?mso-application progid="Excel.Sheet"?>\n<Workbook>'.encode("utf-16"), "an XML Spreadsheet 2003"),
+    "mail.xls": (b"MIME-Version: 1.0\r\nX-Document-Type: Workbook\r\nContent-Type: multipart/related; boundary=x\r\n\r\n", "MHTML"),
+    "blink.xls": (b'From: <Saved by Blink>\r\nSubject: a\r\nContent-Type: multipart/related;\r\n\ttype="text/html"\r\n', "MHTML"),
+    "div.xls": (b"<div><table><tr><td>ref</td></tr></table></div>", "a web page"),
+    "text.xls": (rb"{\rtf1\ansi ref\par}", "RTF"),
+    "links.xls": (b'ID;PWXL;N;E\r\nP;PGeneral\r\nC;Y1;X1;K"ref"\r\n', "a SYLK file"),
+    "links2.xls": (b'ID;P\nC;Y1;X1;K"ref"\nE\n', "a SYLK file"),
+    "bare.xls": (b"\x09\x08\x10\x00\x00\x06\x05\x00" + b"\0" * 40, r"an old Excel workbook \(\.xls\) without its container"),
+    "bare5.xls": (b"\x09\x08\x08\x00\x00\x05\x05\x00" + b"\0" * 40, r"an old Excel workbook \(\.xls\) without its container"),
     "any.xls": (b'<?xml version="1.0"?><customers/>', "an XML file"),
 }  # fmt: skip
 

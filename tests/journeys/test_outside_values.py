@@ -68,6 +68,19 @@ def test_currency_signs_that_no_job_declares_are_named_in_the_hint_with_the_key_
     assert "“€”, a sign of EUR" in rows["c.csv:5"]["_import_hint"]
 
 
+def test_a_hint_beside_an_amount_minds_the_signs_that_the_job_declares(inside):
+    texts = ["R 5,00 R", "ZAR 5,00", "R 5,00 MIO", "5,00 zar"]
+    file = written(inside, "Konto;Whg;Saldo\n" + "".join(f"A{n};ZAR;{text}\n" for n, text in enumerate(texts)))
+
+    planned(inside, file, KONTO % ', currency_sign: {ZAR: R, EUR: "€"}')
+
+    hints = [row["_import_hint"] for row in rejected(inside).values()]
+    assert "“R”, a declared sign of ZAR, twice or where no sign may stand." in hints[0]
+    assert "to read it, declare balance.currency_sign: {ZAR: [R, ZAR]} beside the signs of other currencies" in hints[1]
+    assert "“MIO”, which is no sign of ZAR" in hints[2]
+    assert "{ZAR: [R, zar]}" in hints[3]
+
+
 def test_a_sign_of_another_currency_than_the_record_s_is_rejected(inside):
     file = written(inside, "Konto;Whg;Saldo\nA;ZAR;€ 5,00\nB;EUR;5,00 R\nC;ZAR;R 5,00\nD;LSL;R 5,00\nE;USD;USD 5,00\n")
 

@@ -591,10 +591,10 @@ def test_a_row_that_somebody_mended_into_two_is_two_customers(pipeline, outside)
     there = ("--base-url", outside.base_url, "--yes")
     (pipeline.folder / "a.csv").write_text(f"{EXPORT}\nr-1,Ann,,,ZAR,100\nr-2,Bo and Cy,no address,,ZAR,200\n")
     pipeline("run", "a.csv", *there, environment=outside.environment)
-    header, row = (pipeline.newest() / "rejected.csv").read_text().splitlines()
-    one = row.replace("no address", "bo@example.com").replace(",200,", ",150,", 1)
-    other = row.replace("no address", "cy@example.com").replace(",200,", ",50,", 1).replace("r-2", "r-3", 1)
-    (pipeline.folder / "mended.csv").write_text(f"{header}\n{one}\n{other}\n")
+    # Cells beside those that the reasons name are changed, so the records come in a file of one's own.
+    (pipeline.folder / "mended.csv").write_text(
+        f"{EXPORT}\nr-2,Bo,bo@example.com,,ZAR,150\nr-3,Cy,cy@example.com,,ZAR,50\n"
+    )
     pipeline("run", "mended.csv", *there, environment=outside.environment)
     export(pipeline.folder, outside)
 

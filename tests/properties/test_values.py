@@ -182,10 +182,11 @@ DIGITS = ["821234567", "27821234567", "4930123456", "30123456", "0821234567", "1
 
 
 def test_phones_that_were_numbers_to_a_spreadsheet_are_rejected_as_damaged():
-    floats = [f"{sign}{digits}{mark}{zeros}" for sign in ("", "+", "-") for digits in DIGITS for mark in ".," for zeros in ("0", "00")]  # fmt: skip
+    floats = [f"{sign}{digits}{mark}{zeros}" for sign in ("", "+", "-") for digits in DIGITS for mark in ".," for zeros in ("0", "00", "5", "60", "09")]  # fmt: skip
     floats += [f"{int(digits):{form}}" for digits in DIGITS for form in (".2E", ".5e", ".0E", "+.3E")]
     floats += [text.replace(".", ",") for text in floats if "E" in text]
-    floats += [f"{int(digits):,}.0" for digits in DIGITS[:4]]
+    floats += [f"{int(digits):,}.{last}" for digits in DIGITS[:4] for last in ("0", "5")]
+    floats += ["+493.012.345.678,5", "+493012345.60", "+1415555267.1", "+27821234567.5"]
     floats += ["+49 30 123456.0", "+49 (30) 123456.0", "(082) 123-4567.0", "082 123 4567,0", "030/123456.0"]
 
     for region in ("ZA", "DE", "US"):
@@ -255,6 +256,27 @@ def test_a_text_is_trimmed_at_both_ends_and_nowhere_else(parts):
     texts = pl.DataFrame({"text": ["".join(part) for part in parts]})
 
     assert texts.select(trimmed(pl.col("text"))).to_series().to_list() == [middle for _, middle, _ in parts]
+
+
+#: Default_Ignorable_Code_Point of Unicode 14, and what is drawn as nothing but for the character before it.
+IGNORABLE = [
+    *(0xAD, 0x34F, 0x61C, 0x115F, 0x1160, 0x17B4, 0x17B5, *range(0x180B, 0x1810), *range(0x200B, 0x2010)),
+    *(*range(0x202A, 0x202F), *range(0x2060, 0x2070), 0x3164, *range(0xFE00, 0xFE10), 0xFEFF, 0xFFA0),
+    *(*range(0xFFF0, 0xFFF9), *range(0x1BCA0, 0x1BCA4), *range(0x1D173, 0x1D17B), *range(0xE0000, 0xE1000)),
+]
+
+
+def test_what_unicode_lets_programs_ignore_rejects_a_reference_an_email_and_a_phone_by_its_name():
+    ignorable = list(map(chr, IGNORABLE))
+    fields = {"external_reference": "a{}1", "email": "an{}n@example.com", "phone": "082{}1234567"}
+    declared = layout(external_reference="R", email="E", phone="P")
+
+    table = judged(declared, **{at: [text.format(one) for one in ignorable] for at, text in zip("REP", fields.values(), strict=True)})  # fmt: skip
+
+    for field in fields:
+        assert table["reasons"].list.eval(pl.element().str.ends_with(f":{field}")).list.any().all()
+        hints = pl.Series([f"The {field} holds {name_of(one)}." for one in ignorable])
+        assert table.select(pl.col("clue").str.contains(hints, literal=True))["clue"].all()
 
 
 UNSEEN = [one for one in INVISIBLE if unicodedata.category(one) != "Cc" and one != " "]

@@ -142,7 +142,8 @@ def what_a_run_says(folder: Path, prefix: str = "ref") -> dict[str, object]:
 
 
 def _without_keys(text: str) -> str:
-    return re.sub(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "KEY", text)
+    text = re.sub(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "KEY", text)
+    return re.sub(r"h[0-9a-f]{6}-[0-9a-f]{20}", "CHECK", text)
 
 
 def undisturbed(folder: Path) -> dict[str, object]:
