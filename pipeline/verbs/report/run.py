@@ -7,6 +7,7 @@ from typing import Any
 import polars as pl
 
 from pipeline.config import Settings
+from pipeline.customer import is_import_column
 from pipeline.errors import NotApproved, RunNotFound
 from pipeline.files import write_bytes
 from pipeline.masking import Pii
@@ -91,7 +92,7 @@ def _sheets(folder: RunFolder, content: dict[str, Any], beside: Beside, person: 
         if listed.width > MOST_COLUMNS:
             yield Sheet(name, ("Where",), [(f"{listed.width} columns: more than a sheet holds, see {name}.csv",)])
             continue
-        ours = [column.startswith("_import_") for column in listed.columns]
+        ours = [is_import_column(column) for column in listed.columns]
         yield Sheet(name, listed.columns, listed.iter_rows(), ours, too_long=TOO_LONG_FOR_A_CELL)
 
 
