@@ -47,6 +47,10 @@ class Environment:
     mode: str  #: "test" or "live"
     host: str  #: without port: a local sandbox may move
 
+    def __str__(self) -> str:
+        where = "this machine" if self.host == "loopback" else self.host
+        return f"environment {self.name} of merchant {self.merchant} ({self.mode}, {where})"
+
 
 def is_import_column(name: str) -> bool:
     """Whether a column has the name of one that our lists add; SQL knows no case in names, so neither does this."""

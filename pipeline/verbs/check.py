@@ -294,7 +294,7 @@ def _ledger(folder: Path, environment: Environment) -> Finding:
     except PipelineError as broken:
         return _fault("ledger", broken.message, "restore it from a copy, or resume with the program that wrote it")
     if owner is not None and owner != environment:
-        told = f"{folder}: it belongs to {owner.name} of {owner.merchant} ({owner.mode}, {owner.host})"
+        told = f"{folder}: it belongs to {owner}"
         return _fault("ledger", told, "give this environment a home of its own (--home), or mend the settings")
     if damage:
         return Finding(

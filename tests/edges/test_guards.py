@@ -235,7 +235,7 @@ def test_a_plan_at_the_vendors_address_never_reads_a_ledger_of_this_machine(pipe
 
     assert here.returncode == 0, here.stderr
     assert (same_name.returncode, as_sandbox.returncode, own_name.returncode) == (4, 4, 0)
-    assert "belongs to environment 'practice', merchant 'acme', mode test, host loopback" in same_name.stderr
+    assert "belongs to environment practice of merchant acme (test, this machine)" in same_name.stderr
     assert "--environment NAME" in as_sandbox.stderr
     assert pipeline.summary()["actions"]["create"] == 3
 

@@ -18,6 +18,7 @@ from pipeline.run_damage import reading
 from pipeline.run_folder import PAGES, RunFolder
 from pipeline.run_search import find_readable_run
 from pipeline.text_sheet import MOST_COLUMNS, Sheet, write_text_book
+from pipeline.verbs.places import destination_options
 from pipeline.verbs.report.became import became_of
 from pipeline.verbs.report.beside import beside_of
 from pipeline.verbs.report.open_rows import home_key, naming
@@ -51,7 +52,7 @@ def refuse_unfinished(folder: RunFolder) -> None:
     if folder.is_unfinished:
         raise NotApproved(
             f"run {folder.run_id} has begun and has not finished, so its results are partial",
-            suggests=("resume", folder.run_id),
+            suggests=("resume", folder.run_id, *destination_options(folder.read_plan_of_any_version())),
         )
 
 
