@@ -283,6 +283,7 @@ def test_mojibake_texts_that_stand_for_nothing_are_proposed_as_absent_with_their
     text, mapping = drafted(pipeline, "mojibake")
 
     assert mapping["absent"] == ["NULL", r"\\N", "#N/A", "nan"]
+    assert r"""absent: ["NULL", '\\N', "#N/A", nan]""" in text
     assert "NULL (1)" in text
     assert "Dahl" not in text
     pipeline("plan", "c.csv", "--config", "job.yaml")
