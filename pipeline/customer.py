@@ -8,7 +8,7 @@ key          UUIDv5 over environment, merchant, mode, endpoint, reference, finge
 
 import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,10 +18,16 @@ METADATA_PREFIX = "metadata."
 SENSITIVE_PREFIX = "sensitive."  #: beside a metadata column: card, iban, identity or null
 TEXT_FIELDS = ("external_reference", "name", "email", "phone", "currency")
 FIELDS = (*TEXT_FIELDS, "balance")
-IMPORT_PREFIX = "_import_"  #: our own columns in the lists; dropped when a list is fed back in
-
-ROW_ID, RUN_ID = f"{IMPORT_PREFIX}row_id", f"{IMPORT_PREFIX}run_id"  #: which row of which run a line of a list is
-CHECK = f"{IMPORT_PREFIX}check"  #: shows that this home wrote the two; see `origin_check.py`
+ROW_ID, RUN_ID = "_import_row_id", "_import_run_id"  #: which row of which run a line of a list is
+CHECK = "_import_check"  #: shows that this home wrote the two; see `origin_check.py`
+#: The columns that lists and reports add; they are dropped when a list is fed back in.
+LIST_COLUMNS = frozenset(
+    {
+        ROW_ID, RUN_ID, CHECK, "_import_fate", "_import_reasons", "_import_explanation", "_import_hint", "_import_billing_said",
+        "_import_same_as", "_import_differs", "_import_billing_id", "_import_idempotency_key", "_import_text",
+        "_import_person", "_import_currency", "_import_balance",
+    }
+)  # fmt: skip
 
 LARGEST_BALANCE = 2**53 - 1  #: beyond it JSON numbers lose cents in readers that use doubles
 REFERENCE_PATTERN = r"^[a-zA-Z0-9_-]+$"
@@ -42,10 +48,19 @@ class Environment:
     mode: str  #: "test" or "live"
     host: str  #: without port: a local sandbox may move
 
+    def __str__(self) -> str:
+        where = "this machine" if self.host == "loopback" else self.host
+        return f"environment {self.name} of merchant {self.merchant} ({self.mode}, {where})"
+
 
 def is_import_column(name: str) -> bool:
-    """Whether a column was added by an earlier run of ours; SQL knows no case in names, so neither does this."""
-    return name.casefold().startswith(IMPORT_PREFIX)
+    """Whether a column has the name of one that our lists add; SQL knows no case in names, so neither does this."""
+    return name.casefold() in LIST_COLUMNS
+
+
+def names_origin(header: Iterable[str]) -> bool:
+    """Whether a file has the columns that say which row of which run each record was."""
+    return {ROW_ID, RUN_ID} <= {name.casefold() for name in header}
 
 
 def metadata_columns(columns: Sequence[str]) -> list[str]:

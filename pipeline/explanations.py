@@ -555,7 +555,7 @@ EXPLANATIONS: dict[Reason | Alarm, Explanation] = {
         bears_on_it=("--home",),
     ),
     Alarm.COLUMNS_NOT_KEPT: Explanation(
-        "Nothing needs to be done unless you need the column: then ask for it as text, or flattened into columns.",
+        "Nothing needs to be done unless you need the column: then ask for it as text, in columns of its own, or with another name.",
         example="a column 'address' of type struct<street: string, town: string>",
     ),
     Alarm.METADATA_SENSITIVE: Explanation(

@@ -337,7 +337,7 @@ class Alarm(_Explained):
     )
     COLUMNS_NOT_KEPT = (
         "DOUBT.COLUMNS_NOT_KEPT",
-        "Parquet columns hold nested values, or bytes that are not UTF-8 text; they are not read, and no list has them.",
+        "Columns hold nested values or bytes that are not UTF-8 text, or have a name that our lists use; no list has them.",
     )
     METADATA_SENSITIVE = (
         "DOUBT.SENSITIVE_METADATA",

@@ -27,18 +27,35 @@ def place_of(config: str, folder: str) -> Path:
 
 
 def refuse_other_ledger(config: str, home: Path, environment: str) -> None:
-    """Raise ConfigError where a ledger of this environment is beside the config and `home` is another folder.
+    """Raise ConfigError where a folder beside the config has a ledger of this environment and `home` is another folder.
 
     With two ledgers of one environment, neither knows what the other has created.
     """
-    neighbour = Path(config).parent / HOME
-    ledger = neighbour / environment / LEDGER
-    if ledger.is_file() and neighbour.resolve() != home.resolve():
+    others = [folder for folder in _folders_in(Path(config).absolute().parent) if folder.resolve() != home.resolve()]
+    ledgers = [folder / environment / LEDGER for folder in others if _is_file(folder / environment / LEDGER)]
+    if ledgers:
+        is_are = "is" if len(ledgers) == 1 else "are"
         raise ConfigError(
-            f"Two places for the ledger of environment {environment}: {ledger} is beside the config, and "
-            f"{home.absolute() / environment} would be used. Choose one: set home in {config} (home: {HOME} is the one "
-            f"beside it) or use --home."
+            f"Two places for the ledger of environment {environment}: {', '.join(map(str, ledgers))} {is_are} beside the config, "
+            f"and {home.absolute() / environment / LEDGER} would be used. Choose one: set home in {config} (home: "
+            f"{ledgers[0].parent.parent.name} is the one beside it) or use --home."
         )
+
+
+def _folders_in(parent: Path) -> list[Path]:
+    """What a folder holds; of one that may not be listed the usual home."""
+    try:
+        return sorted(parent.iterdir())
+    except PermissionError:
+        return [parent / HOME]
+
+
+def _is_file(path: Path) -> bool:
+    """Whether a file is there; nobody has a ledger in a folder that may not be entered."""
+    try:
+        return path.is_file()
+    except PermissionError:
+        return False
 
 
 def unused_ledger(home: Path, environment: str) -> str | None:

@@ -6,7 +6,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
@@ -225,7 +225,7 @@ class Ledger:
         owner = self.environment() or environment
         if owner != environment:
             raise LedgerError(
-                f"{self.path} belongs to {_described(owner)}, not to {_described(environment)}; "
+                f"{self.path} belongs to {owner}, not to {environment}; "
                 "give each environment a home of its own (--home), or fix the settings"
             )
 
@@ -813,10 +813,6 @@ def _check_version(connection: sqlite3.Connection, path: Path) -> None:
         raise LedgerError(
             f"{path} has ledger version {version}, this program reads version {_VERSION}: use the program that wrote it"
         )
-
-
-def _described(environment: Environment) -> str:
-    return "environment {name!r}, merchant {merchant!r}, mode {mode}, host {host}".format(**asdict(environment))
 
 
 @contextmanager

@@ -10,12 +10,12 @@ from typing import Any
 
 import duckdb
 
-from pipeline.customer import IMPORT_PREFIX
+from pipeline.customer import ROW_ID
 from pipeline.errors import ConfigError
 from pipeline.sql import identifier
 
 _GIVEN = "given."
-_POSITION = f"{IMPORT_PREFIX}position"  #: no column of a file has this prefix
+_POSITION = ROW_ID  #: no column that was read from a file has this name
 _CLASSES = {
     "BETWEEN", "CASE", "CAST", "COLLATE", "COLUMN_REF", "COMPARISON", "CONJUNCTION", "CONSTANT", "FUNCTION", "OPERATOR",
     "TYPE",

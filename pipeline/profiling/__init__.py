@@ -67,6 +67,12 @@ class Column:
         """How many cells say something."""
         return self.filled - self.nothing.total()
 
+    @property
+    def numeric_share(self) -> float:
+        """The share of the texts that have more digits than letters, as far as shapes are kept."""
+        of_numbers = (times for shape, times in self.shapes.items() if shape.count("9") > sum(map(str.isalpha, shape)))
+        return sum(of_numbers) / self.present if self.present else 0.0
+
     def share(self, look: str) -> float:
         """The share of the texts that say something that may be this; 0 of an empty column."""
         return self.looks[look] / self.present if self.present else 0.0

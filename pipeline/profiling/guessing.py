@@ -16,7 +16,7 @@ from pipeline.profiling import Column, Profile
 from pipeline.profiling.amounts import VENDORS_FILE, balance_guess
 from pipeline.profiling.currencies import currency_guess
 from pipeline.profiling.guess import Guess, Sureness
-from pipeline.profiling.names import field_named, is_account, reference_rank, words_of
+from pipeline.profiling.names import field_named, is_account, is_holder, reference_rank, words_of
 from pipeline.profiling.sensitive import sensitive_columns
 
 _FIELD_ORDER = ("external_reference", "name", "email", "phone", "currency", "region", "billing_id", "balance")
@@ -30,7 +30,8 @@ _LOOKS = {
 _SEEN = ("email", "phone", "currency")  #: fields that are found by their texts alone
 #: Parts of a name, signs of amounts, and remarks, which may say anything of anybody: no metadata.
 _NO_METADATA = ("first name", "last name", "mark", "remark")
-_MOST = 0.8
+_OF_PEOPLE = ("name", "first name", "last name")  #: fields whose texts are no numbers
+_MOST, _HALF = 0.8, 0.5
 _UNNAMED = re.compile(r"column_\d+")  #: what the reader calls columns without a name
 
 
@@ -80,10 +81,14 @@ def guess(profile: Profile) -> Guesses:
 
 
 def _other_accounts(usable: Mapping[str, Column], meanings: Mapping[str, _Meaning]) -> dict[str, tuple[str, str]]:
-    """Columns that are called an account where another one is the reference."""
+    """Columns that are called an account where another one is the reference, or its holder where another is the name."""
     mapped = {meaning.column for meaning in meanings.values()}
-    names = (name for name in usable if is_account(name) and name not in mapped)
-    return dict.fromkeys(names, ("a bank account", "it may be one, and another column is the reference"))
+    spare = [name for name in usable if name not in mapped]
+    holders = dict.fromkeys(filter(is_holder, spare), ("a bank account", "it may name the holder of one"))
+    accounts = dict.fromkeys(
+        filter(is_account, spare), ("a bank account", "it may be one, and another column is the reference")
+    )
+    return {**holders, **accounts}
 
 
 def _sorted_out(profile: Profile, fields: list[Guess], metadata: list[Guess], never_sent: list[Guess]) -> Guesses:
@@ -124,7 +129,8 @@ def _meanings(usable: Mapping[str, Column], profile: Profile) -> dict[str, _Mean
     found: dict[str, _Meaning] = {}
     named: dict[str, list[Column]] = {}
     for column in usable.values():
-        if (meant := field_named(column.name)) is not None:
+        meant = field_named(column.name)
+        if meant is not None and not (meant in _OF_PEOPLE and column.numeric_share >= _HALF):
             named.setdefault(meant, []).append(column)
     for name, columns in named.items():
         best = max(columns, key=partial(_suitability, name, profile))
@@ -146,7 +152,7 @@ def _suitability(name: str, profile: Profile, column: Column) -> tuple[float, ..
     """How well a column suits the field that its name says; of equals the first is taken."""
     if name == "external_reference":
         return (_is_nearly_key(column, profile), reference_rank(column.name), column.present)
-    return (_fits(name, column) is not False, column.present)
+    return (_fits(name, column) is not False, not is_holder(column.name), column.present)
 
 
 def _named(name: str, column: Column) -> tuple[Sureness, str]:
@@ -156,10 +162,11 @@ def _named(name: str, column: Column) -> tuple[Sureness, str]:
 
 
 def _one_name(found: dict[str, _Meaning], profile: Profile) -> dict[str, _Meaning]:
-    """The name in one column, or in two: whichever are fuller."""
+    """The name in one column, or in two: whichever are fuller, and two before the holder of an account."""
     parts = [profile.columns[found[part].column].present for part in ("first name", "last name") if part in found]
     if "name" in found and parts:
-        is_fuller = min(parts) > profile.columns[found["name"].column].present
+        single = profile.columns[found["name"].column]
+        is_fuller = min(parts) > single.present or (is_holder(single.name) and min(parts) >= _MOST * single.present)
         for part in ("name",) if is_fuller else ("first name", "last name"):
             found.pop(part, None)
     return found

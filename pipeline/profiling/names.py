@@ -16,7 +16,7 @@ NAMES: dict[str, tuple[str, ...]] = {
         "número de cuenta", "referencia", "número do cliente", "código do cliente", "codice cliente", "numero cliente", "riferimento",
     ),
     "name": (
-        "name", "full name", "customer name", "client name", "display name", "account holder", "account name", "debtor name",
+        "name", "full name", "customer name", "client name", "display name", "account holder", "acct holder", "acc holder", "account owner", "account name", "debtor name",
         "contact name", "company", "company name", "organisation", "naam", "volledige naam", "klantnaam", "bedrijfsnaam",
         "kundenname", "firma", "firmenname", "nom complet", "nom du client", "raison sociale", "société", "nombre completo",
         "razón social", "nombre del cliente", "nome completo", "razão social", "nome do cliente", "ragione sociale", "nominativo",
@@ -71,6 +71,10 @@ _UNITS = frozenset({"cents", "cent", "minor", "sent", "zar", "rand", "eur", "eur
 _ACCOUNT = re.compile(
     r"\b(?:account|accounts|acc|acct|rekening|konto|compte|cuenta|conta|conto)(?: ?(?:number|no|nr|num|nommer|nummer|n))?$"
 )
+_HOLDER = re.compile(
+    r"\b(?:account|accounts|acct|acc|bank) ?(?:holders?|owners?)\b|\brekening ?hou(?:er|ders?)\b|\bkonto ?inhaber"
+    r"|\btitulaire\b|\btitular(?:es)?\b|\bintestatari[oi]\b"
+)
 _OWN_REFERENCE = re.compile(r"\b(?:external|cust|client|debtor|debite|debito|kund|klant|klient)")
 
 
@@ -107,6 +111,11 @@ def field_named(column: str) -> str | None:
 def is_account(column: str) -> bool:
     """Whether a column is called an account and no more: that of a customer here, or one at a bank."""
     return any(_ACCOUNT.search(words) is not None for words in _readings(column))
+
+
+def is_holder(column: str) -> bool:
+    """Whether a column is called the holder of an account: the customer here, or whoever has one at a bank."""
+    return any(_HOLDER.search(words) is not None for words in spellings(column))
 
 
 def reference_rank(column: str) -> int:

@@ -1,4 +1,4 @@
-"""Columns that billing must never get: bank accounts, cards, credentials, identity and tax numbers.
+"""Columns that billing must never get: bank accounts, debit mandates, cards, credentials, identity and tax numbers.
 
 By their names in eight languages, and by check digits in their cells.
 """
@@ -16,7 +16,13 @@ _PHRASES = {
         "bank*", "iban*", "bic", "swift", "sort code", "branch no", "branch number", "branch code", "universal branch code", "routing", "aba", "bsb",
         "ifsc", "clabe", "cbu", "rib", "blz", "nib", "=abi", "=cab", "ccc", "sepa", "debit order acc*", "beneficiary acc*", "tak kode",
         "banque*", "bancaire*", "code guichet", "compte courant", "banco*", "bancari*", "banca", "cuenta corriente", "agencia",
-        "conta corrente", "conto corrente", "girokonto", "kreditinstitut", "kontoverbindung",
+        "conta corrente", "conto corrente", "girokonto", "kreditinstitut", "kontoverbindung", "bvn",
+    ),
+    "a direct debit mandate": (
+        "mandate", "mandates", "mandate #",
+        "mandate ref*", "direct debit #", "direct debit ref*", "debit order #", "debit order ref*", "=umr", "=rum", "creditor id*", "mandaat*",
+        "machtiging*", "incassomachtiging*", "debietorder*", "mandat", "mandats*", "lastschrift*", "einzugsermachtigung*", "glaubiger id*",
+        "prelevement*", "mandato", "domiciliaci*", "domiciliaca*", "debito directo", "debito direto", "addebito diretto",
     ),
     "a card": (
         "credit card*", "debit card*", "card", "cards", "card #", "card holder*", "cc #", "cvv", "cvv2", "cvc", "cvc2", "pan", "security code",
@@ -29,7 +35,14 @@ _PHRASES = {
         "password*", "passwd", "passcode", "pass code", "passphrase", "pass hash", "=pass", "passwort*", "pwd", "pin", "pin code", "pincode",
         "token*", "secret", "secrets", "secret key", "api key*", "private key*", "access key*", "otp", "credential*", "wagwoord*",
         "wachtwoord*", "kennwort*", "geheim*", "zugangscode", "mot de passe*", "contrasena*", "=clave", "=clave secreta", "senha*",
-        "parola chiave", "parola d ordine",
+        "parola chiave", "parola d ordine", "puk", "security question*", "security answer*", "answer to security*", "challenge question*",
+        "challenge answer*", "recovery question*", "recovery answer*", "recovery code*", "recovery key*", "recovery phrase*", "seed phrase*",
+        "backup code*", "memorable*", "=hint", "login hint*", "mother s maiden*", "mothers maiden*", "maiden name", "sekuriteitsvraag*",
+        "sekuriteitsantwoord*", "veiligheidsvraag*", "beveiligingsvraag*", "beveiligingsantwoord*", "sicherheitsfrage*", "sicherheitsantwort*",
+        "einmalpasswort*", "pass wort*", "indice mot de passe", "question de securite", "question secrete", "reponse de securite",
+        "reponse secrete", "code secret", "pregunta de seguridad", "pregunta secreta", "respuesta de seguridad", "respuesta secreta",
+        "pergunta de seguranca", "pergunta secreta", "resposta de seguranca", "resposta secreta", "domanda di sicurezza", "domanda segreta",
+        "risposta di sicurezza", "risposta segreta", "codice segreto",
     ),
     "an identity number": (
         "identity*", "identit*", "identidad*", "identification #", "=identification", "numero de identificacion",
@@ -39,13 +52,18 @@ _PHRASES = {
         "license #", "licence #", "rijbewijs*", "fuhrerschein*", "permis de conduire", "permiso de conducir", "=patente di guida",
         "carta de conducao", "ausweis*", "personalausweis*", "sozialversicherung*", "sv #", "securite sociale", "seguridad social", "niss",
         "nir", "cni", "dni", "nie", "curp", "cpf", "rg", "rut", "bsn", "pesel", "nric", "aadhaar", "aadhar", "cedula", "burgerservice*",
+        "nic", "nic #", "cnic", "nin", "nin #", "=nid", "nik", "nik #", "ktp", "hkid", "mykad", "emirates id", "ghana card", "omang", "=cin", "cin #",
+        "amka", "cnp", "egn", "jmbg", "oib", "emso", "cpr", "cpr #", "isikukood", "rodne cislo", "teudat zehut", "personal id*",
+        "fodselsnummer", "kennitala", "ppsn", "pps #", "ahv*", "numero avs", "avs #", "tckn", "tc kimlik*", "kimlik*", "voter id*", "voter #",
+        "residence permit*", "birth certificate*", "=dui", "=nss", "nhs #", "medicare #", "aadhaar #", "rut #", "nric #", "insurance id*",
+        "national insurance*", "citizen id*", "citizen #", "civil id*", "verblijfsvergunning*", "geboortesertifikaat*", "id kaart*",
         "rijksregister*", "codice fiscale", "=cf", "carta d identita", "carte d identite", "personnummer", "documento de identi*",
     ),
     "a tax number": (
         "tax #", "tax payer #", "tax reference", "tax ref", "tax identification*", "vat #", "vat reg", "vat reg #", "vat registration*", "tin", "ein",
         "abn", "gstin", "belasting #", "btw #", "steuer #", "steueridentifikation*", "ust id*", "umsatzsteuer id*", "numero de tva", "n tva",
         "tva intracommunautaire", "numero fiscal", "identificacion fiscal", "nif", "cif", "rfc", "cuit", "cuil", "cnpj", "contribuinte",
-        "partita iva", "p iva",
+        "partita iva", "p iva", "=utr", "itin", "=inn", "ruc", "=nit", "=nip", "npwp", "afm", "gst #", "gst reg*", "=st nr", "=stnr",
     ),
 }  # fmt: skip
 _NUMBER = "(?:numbers?|no|nrs?|num|nbr|nommer|nummer|n|id)"

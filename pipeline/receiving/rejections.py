@@ -18,7 +18,7 @@ _REASONS_NAMED = 3
 
 @dataclass
 class Rejections:
-    """Counts over the records of new files; a list that came back holds rejected records anyway, and is not added."""
+    """Counts over the records of new files; a row that came back from a known run was rejected before, and is not added."""
 
     read: int = 0
     rejected: int = 0

@@ -172,6 +172,9 @@ def _missing_columns(names: list[str], near_names: list[str], layout: Layout, hi
     spare = {name.casefold(): name for name in near_names if name not in fields}
     present = set(names)
     for column in (column for column in fields if column not in present):
+        if is_import_column(column):
+            yield f"column {column!r} (mapped to {', '.join(fields[column])}) has a name that our lists use; rename it"
+            continue
         near = difflib.get_close_matches(column.casefold(), spare, n=1, cutoff=0.6)
         meant = f"; did you mean {spare[near[0]]!r}?" if near else ""
         yield f"no column {column!r} (mapped to {', '.join(fields[column])}{meant})"

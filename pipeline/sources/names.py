@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pipeline.characters import INVISIBLE
+from pipeline.customer import ROW_ID, RUN_ID, is_import_column, names_origin
 from pipeline.outcomes import Alarm, Finding
 
 _LINE_BREAKS = re.compile("[ \t]*[\r\n\v\f\x85\u2028\u2029]+[ \t]*")
@@ -47,6 +48,10 @@ class Names:
         if filled := [name for name in self.of_unnamed if name not in ignored]:
             told = f"{file}: {', '.join(filled[:_SHOWN])}{', …' * (len(filled) > _SHOWN)}"
             found.append(Finding(Alarm.COLUMNS_WITHOUT_NAME, told))
+        if not names_origin(self.used) and (dropped := [name for name in self.used if is_import_column(name)]):
+            names = ", ".join(map(repr, dropped))
+            told = f"{file}: not kept: {names}. Our lists use these names; a list that is fed back has {ROW_ID} and {RUN_ID}"
+            found.append(Finding(Alarm.COLUMNS_NOT_KEPT, told))
         return found
 
 

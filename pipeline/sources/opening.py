@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from io import BufferedReader
 from pathlib import Path
 
+from pipeline.customer import ROW_ID, RUN_ID
 from pipeline.errors import SourceError
 
 PARQUET = b"PAR1"
 ZIP = b"PK\x03\x04"  #: a workbook is one
 
-_OURS = re.compile(r'(?:^|[,;\t])"?_import_row_id"?(?:[,;\t]|$)')
+_ORIGIN = [re.compile(rf'(?:^|[,;\t])"?{name}"?(?:[,;\t]|$)') for name in (ROW_ID, RUN_ID)]
 _BLOCK = 1 << 20
 _LONGEST_HEADER = 1 << 20
 
@@ -44,7 +45,7 @@ def first_bytes(path: Path) -> bytes:
 
 
 def is_list_of_ours(path: Path) -> bool:
-    """Whether an earlier run wrote this list, whatever a spreadsheet has made of it: its header names the column of all."""
+    """Whether an earlier run wrote this list, whatever a spreadsheet has made of it: its header names the columns of run and row."""
     with open_regular(path) as file:
         head = file.readline(_LONGEST_HEADER)
     text = (
@@ -52,7 +53,7 @@ def is_list_of_ours(path: Path) -> bool:
         if head.startswith((b"\xff\xfe", b"\xfe\xff"))
         else head.decode("latin-1")
     )
-    return _OURS.search(text.rstrip("\r\n")) is not None
+    return all(name.search(text.rstrip("\r\n")) for name in _ORIGIN)
 
 
 def is_utf8(path: Path) -> bool:

@@ -8,7 +8,7 @@ from typing import Protocol
 import polars as pl
 
 from pipeline.characters import trimmed
-from pipeline.customer import CHECK, ROW_ID, RUN_ID, is_import_column
+from pipeline.customer import CHECK, ROW_ID, RUN_ID, is_import_column, names_origin
 from pipeline.layout import Layout
 from pipeline.outcomes import Finding
 from pipeline.sources.dialect import Declared
@@ -92,8 +92,8 @@ class SourceFile(Protocol):
 
 
 def came_back(file: SourceFile) -> bool:
-    """Whether a file is a list of an earlier run, mended perhaps; known once its header was read."""
-    return any(map(is_import_column, file.header or ()))
+    """Whether a file says of its records which row of an earlier run each was; known once its header was read."""
+    return names_origin(file.header or ())
 
 
 def suppliers_columns(header: Iterable[str], ignored: Iterable[str]) -> list[str]:
@@ -149,10 +149,12 @@ def empty_columns(batches: Iterable[Batch], names: Sequence[str]) -> tuple[str, 
 def origins(header: Iterable[str]) -> dict[str, pl.Expr]:
     """Which row of which run each record was and the check of that, where a list of ours says so, from cells under `given.<column>`."""
     names = {"origin_run": RUN_ID, "origin_row": ROW_ID, "origin_check": CHECK}
-    known = set(header)
+    written = {name.casefold(): GIVEN + name for name in header}
+    if not names_origin(written):
+        return dict.fromkeys(names, pl.lit(None, pl.String))
     return {
-        ours: pl.when(pl.col(GIVEN + name) != "").then(pl.col(GIVEN + name))
-        if name in known
+        ours: pl.when(pl.col(written[name]) != "").then(pl.col(written[name]))
+        if name in written
         else pl.lit(None, pl.String)
         for ours, name in names.items()
     }

@@ -79,13 +79,15 @@ def check(asked: Asked) -> list[Finding]:
     place = asked.destination or (job.address if job else None)
     places, other_ledger = _places(asked, file, place)
     environment, unnamed = _environment(asked, place, job)
-    folder = places.home / environment.name if environment else None
+    is_undecided = any(one.verdict is Verdict.FAULT for one in other_ledger)
+    folder = places.home / environment.name if environment and not is_undecided else None
     return [
         found,
         *unnamed,
         *other_ledger,
         *_outside(asked, place, job),
         *_disks(places),
+        *(Finding(what, Verdict.NOT_CHECKED, "no home is chosen") for what in ("lock", "references") if is_undecided),
         *(looked(folder, environment) for looked in (_ledger, _lock, _references) if folder and environment),
     ]
 
@@ -292,7 +294,7 @@ def _ledger(folder: Path, environment: Environment) -> Finding:
     except PipelineError as broken:
         return _fault("ledger", broken.message, "restore it from a copy, or resume with the program that wrote it")
     if owner is not None and owner != environment:
-        told = f"{folder}: it belongs to {owner.name} of {owner.merchant} ({owner.mode}, {owner.host})"
+        told = f"{folder}: it belongs to {owner}"
         return _fault("ledger", told, "give this environment a home of its own (--home), or mend the settings")
     if damage:
         return Finding(

@@ -194,10 +194,12 @@ def _value(value: Any) -> str:
 
 
 def _scalar(text: str) -> str:
-    """A text as YAML reads it back: plain where it can be nothing else, else in double quotes."""
+    """A text as YAML reads it back: plain where it can be nothing else, else in quotes; single ones spare escapes."""
     plain = bool(text) and set(text) <= _BARE and not text[0].isdigit() and text.lower() not in _WORDS
     if plain:
         return text
+    if text.isprintable() and ('"' in text or "\\" in text):
+        return "'" + text.replace("'", "''") + "'"
     escaped = (c if c.isprintable() and c not in '"\\' else f"\\U{ord(c):08x}" for c in text)
     return f'"{"".join(escaped)}"'
 

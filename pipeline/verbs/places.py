@@ -17,14 +17,18 @@ def place_options(home: Path, reports: Path) -> list[str]:
     return ["--home", str(home)] * (home != _USUAL.home) + ["--reports", str(reports)] * (reports != _USUAL.reports)
 
 
-def destination_options(plan: Mapping[str, Any]) -> Iterator[str]:
-    """The words that name where the customers of a plan are sent, and that they are real where they are."""
+def destination_given(plan: Mapping[str, Any]) -> dict[str, str | bool]:
+    """The parameters that name where the customers of a plan are sent, and that they are real where they are."""
     if plan["destination"] == SANDBOX:
-        yield "--sandbox"
-        return
-    yield from ("--base-url", plan["destination"])
-    environment = plan["environment"]
+        return {"sandbox": True}
+    environment, given = plan["environment"], {"base_url": plan["destination"]}
     if environment["name"] != SANDBOX:
-        yield from ("--environment", environment["name"], "--merchant", environment["merchant"])
-    if environment["mode"] == "live":
-        yield "--live"
+        given |= {"environment": environment["name"], "merchant": environment["merchant"]}
+    return given | ({"live": True} if environment["mode"] == "live" else {})
+
+
+def destination_options(plan: Mapping[str, Any]) -> Iterator[str]:
+    """The same as the words of a command."""
+    for name, value in destination_given(plan).items():
+        option = f"--{name.replace('_', '-')}"
+        yield from [option] if value is True else [option, str(value)]

@@ -128,23 +128,22 @@ def _plan(
     )
     by_file, absent = {file.name: ControlTotals() for file in files}, Counter[str]()
 
-    def counted() -> Iterator[tuple[SourceFile, Layout, pl.DataFrame]]:
+    def counted() -> Iterator[tuple[Layout, pl.DataFrame, pl.Series]]:
         for file, batch in profile.timed("read", read(files, batch_bytes)):
             layout = layout_of(settings.mapping, files[0].columns, returns.format_of(file, batch.records))
             records = returns.take(batch.records, files[0].columns, layout) if came_back(file) else batch.records
             with profile.stage("total", records.height):
                 by_file[file.name].add(records, layout)
                 absent.update(count_absent(records, layout))
-            yield file, layout, records
+            yield layout, records, returns.known_rows(records)
 
     # Three threads hand batches on: one reads and counts, this one judges, one puts away.
     with one_behind(partial(_stage_records, folder, profile)) as stage_behind:
-        for number, (file, layout, records) in enumerate(one_ahead(counted()), start=1):
+        for number, (layout, records, is_known) in enumerate(one_ahead(counted()), start=1):
             if stopping.event.is_set():
                 raise Interrupted("stopped while planning; nothing was sent")
             customers = judged(records, layout, defaults, profile)
-            if not came_back(file):
-                rejections.add(customers)
+            rejections.add(customers.filter(~is_known))
             stage_behind((number, customers))
             watch.reading(sum(totals.records for totals in by_file.values()))
     totals = added_up(by_file.values())

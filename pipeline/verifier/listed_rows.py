@@ -70,7 +70,7 @@ def rows_of(folder: Path, inputs: Sequence[dict[str, Any]], columns: Sequence[st
 
 def _rows(name: str, reader: Any, inputs: Sequence[dict[str, Any]], columns: list[str]) -> Iterator[Row]:
     header: list[str] = next(reader, [])
-    ours = [column.removeprefix(_OURS) for column in header if column.startswith(_OURS)]
+    ours = [column.removeprefix(_OURS) for column in header[len(columns) :]]
     if header != [*columns, *(_OURS + column for column in ours)]:
         raise Unreadable(f"{name}.csv does not have the columns of the input, then ours")
     for cells in reader:

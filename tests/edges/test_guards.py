@@ -1,5 +1,6 @@
 """What must not be sent is stopped before the first request: files of rejected records, and plans of another place."""
 
+import csv
 import json
 import shutil
 from fractions import Fraction
@@ -89,6 +90,42 @@ def test_a_new_file_beside_a_list_that_came_back_is_counted_by_itself(pipeline):
 
     assert planned.returncode == 3
     assert f"{CODE}: 13 of 60 records" in planned.stdout
+
+
+@pytest.mark.parametrize(
+    ("columns", "cells"),
+    [("_import_date", "2026-01-01"), ("_import_row_id", "zz:1"), ("_import_row_id,_import_run_id", "c.csv:{n},gone")],
+)
+def test_a_supplier_s_file_is_counted_whatever_its_columns_are_called(pipeline, columns, cells):
+    """Only a row that names a run and a row of this reports folder was rejected before."""
+    path = some_rejected(pipeline.folder / "c.csv", 100, 90)
+    header, *rows = path.read_text().splitlines()
+    added = [f"{row},{cells.format(n=n)}" for n, row in enumerate(rows, start=2)]
+    path.write_text("\n".join([f"{header},{columns}", *added]) + "\n")
+
+    planned = pipeline("plan", "c.csv", "--sandbox")
+
+    assert planned.returncode == 3
+    assert f"{CODE}: 90 of 100 records" in planned.stdout
+
+
+def test_a_supplier_s_column_that_begins_as_ours_do_is_listed_and_can_be_mapped(pipeline):
+    (pipeline.folder / "c.csv").write_text("id,_import_batch,_import_position,_import_row_id\nA-1,b7,3,zz:1\n")
+    job = "environment: sandbox\nmerchant: m\naddress: sandbox\nmapping:\n  external_reference: id\n  metadata: {batch: %s}\n"
+    (pipeline.folder / "job.yaml").write_text(job % "_import_batch")
+    (pipeline.folder / "ours.yaml").write_text(job % "_import_row_id")
+
+    done = pipeline("run", "c.csv", "--config", "job.yaml", "--where", "_import_position = '3'", "--yes")
+    refused = pipeline("plan", "c.csv", "--config", "ours.yaml")
+
+    assert done.returncode == 0, done.stderr
+    [row] = list(csv.DictReader((pipeline.newest() / "created.csv").read_text().splitlines()))
+    assert (row["_import_batch"], row["_import_position"], row["_import_row_id"]) == ("b7", "3", "c.csv:2")
+    assert [(one["code"], "'_import_row_id'" in one["what"]) for one in pipeline.summary()["findings"]] == [
+        (Alarm.COLUMNS_NOT_KEPT.value, True)
+    ]
+    assert pipeline("verify", pipeline.newest().name).returncode == 0
+    assert "column '_import_row_id' (mapped to metadata.batch) has a name that our lists use" in refused.stderr
 
 
 def test_unreadable_records_count_as_rejected(pipeline):
@@ -198,7 +235,7 @@ def test_a_plan_at_the_vendors_address_never_reads_a_ledger_of_this_machine(pipe
 
     assert here.returncode == 0, here.stderr
     assert (same_name.returncode, as_sandbox.returncode, own_name.returncode) == (4, 4, 0)
-    assert "belongs to environment 'practice', merchant 'acme', mode test, host loopback" in same_name.stderr
+    assert "belongs to environment practice of merchant acme (test, this machine)" in same_name.stderr
     assert "--environment NAME" in as_sandbox.stderr
     assert pipeline.summary()["actions"]["create"] == 3
 

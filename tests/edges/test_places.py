@@ -111,7 +111,24 @@ def test_another_ledger_of_the_environment_beside_the_config_is_refused_naming_b
         places = (jobs / ".pipeline" / "sandbox", at_work.folder / ".pipeline" / "sandbox", "--home", "home: .pipeline")
         assert [str(named) for named in places if str(named) not in refused.stderr] == []
     assert list(at_work.folder.iterdir()) == []
-    assert "fault       ledger" in at_work("check", jobs / "job.yaml").stdout
+    checked = at_work("check", jobs / "job.yaml").stdout
+    assert "fault       ledger" in checked
+    assert "none yet" not in checked
+    assert "no home is chosen" in checked
+
+
+def test_a_ledger_beside_the_config_is_seen_whatever_its_folder_is_called(jobs):
+    known = load_config(Path(job(jobs)[1]))
+    for name in ("led", ".hidden"):
+        (ledger := jobs / name / "sandbox" / "ledger.sqlite").parent.mkdir(parents=True)
+        ledger.touch()
+
+    with pytest.raises(ConfigError) as refused:
+        Settings.of(known)
+
+    named = [jobs / "led" / "sandbox", jobs / ".hidden" / "sandbox", Path.cwd() / ".pipeline" / "sandbox"]
+    assert [str(place) for place in named if str(place) not in str(refused.value)] == []
+    assert Settings.of(known, home=jobs / "led").home == jobs / "led"
 
 
 def test_a_ledger_in_the_working_folder_that_the_config_does_not_use_is_named_beside_the_one_it_does(jobs, at_work):

@@ -901,7 +901,7 @@ def test_a_near_miss_that_looks_like_people_s_data_is_not_repeated(tmp_path):
 
 
 def test_billing_s_own_id_has_a_place_without_a_layout():
-    assert unknown_columns(["external_reference", "billing_id", "e-mail", "tariff", "_import_x"]) == {
+    assert unknown_columns(["external_reference", "billing_id", "e-mail", "tariff", "_import_fate"]) == {
         "e-mail": "email",
         "tariff": None,
     }

@@ -145,6 +145,7 @@ def test_a_run_that_failed_suggests_to_resume_it_wherever_it_is_met(here):
     }  # fmt: skip
     assert [name for name, one in found.items() if [words[:2] for words in one] != [["resume", run_id]]] == []
     assert [name for name, [words] in found.items() if not repeats(words, *PLACES)] == []
+    assert repeats(found["status"][0], "--sandbox")
     assert here(*shlex.split(note.splitlines()[-1])[1:]).returncode == 0
     assert {here(*words).returncode for words in {tuple(words) for [words] in found.values()}} == {0}
 
@@ -152,10 +153,11 @@ def test_a_run_that_failed_suggests_to_resume_it_wherever_it_is_met(here):
 def test_a_run_that_was_never_applied_is_suggested_to_be_applied(here):
     here("plan", "c.csv", "--sandbox", *PLACES)
 
-    by_resume, by_status = only(here("resume", "latest", *PLACES)), only(here("status", *PLACES))
+    by_resume, by_status = only(here("resume", "latest", "--sandbox", *PLACES)), only(here("status", *PLACES))
 
     assert by_resume == by_status
     assert repeats(by_resume, *PLACES)
+    assert repeats(by_status, "--sandbox")
     assert here(*by_resume).returncode == 0
 
 
@@ -192,7 +194,12 @@ def test_a_plan_of_another_environment_suggests_a_plan_for_the_one_that_was_give
     here("plan", "c.csv", "--sandbox", *PLACES)
     there = ["--base-url", outside.base_url, "--environment", "there", "--merchant", "m"]
 
-    words = only(here("apply", "latest", *there, *PLACES, environment=outside.environment))
+    refused = here("apply", "latest", *there, *PLACES, environment=outside.environment)
+    words = only(refused)
+    assert (
+        "for environment sandbox of merchant sandbox (test, this machine), not for environment there of merchant m (test, this machine)"
+        in refused.stderr
+    )
 
     assert words[:2] == ["plan", "c.csv"]
     assert repeats(words, *there)

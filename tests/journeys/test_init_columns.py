@@ -35,19 +35,20 @@ HEADERS = {
     "Italian": ("Codice cliente", "Nome", "Cognome", "Email", "Cellulare", "Valuta", "Importo"),
 }  # fmt: skip
 SENSITIVE = {
-    "English": "bank account number|BankAccNo|bank_name|IBAN|BIC|SWIFT code|sort code|branch code|Routing Number|card number|Credit Card|CVV|expiry|Exp Date|password|user_password|token|PIN|secret|API key|ID number|IDNumber|national_id|passport no|SSN|social security number|driver's license|tax number|VAT number|Tax ID|card_no|CCNumber|auth_token|client_secret|pin_code|security code|id_no|rsa_id|NI Number|driver_licence|vat_reg_no|TIN|universal branch code|swift_bic|sortcode|beneficiary account|ID/Passport|valid thru",
-    "Afrikaans": "bankrekening|Bank|takkode|kaartnommer|wagwoord|ID-nommer|identiteitsnommer|paspoort|belastingnommer",
-    "Dutch": "bankrekeningnummer|creditcard|kaartnummer|wachtwoord|BSN|burgerservicenummer|paspoortnummer|identiteitskaart|BTW-nummer",
-    "German": "Bankverbindung|BLZ|Bankleitzahl|Kreditkarte|Kartennummer|Passwort|Kennwort|Geheimzahl|Personalausweis|Reisepass|Sozialversicherungsnummer|Steuernummer|USt-ID|Kontoverbindung|Steueridentifikationsnummer|Führerschein|Zugangscode",
-    "French": "compte bancaire|RIB|banque|carte bancaire|numéro de carte|mot de passe|carte d'identité|numéro d'identité|passeport|numéro de sécurité sociale|numéro de TVA|coordonnées bancaires|code guichet|cryptogramme|permis de conduire|numéro fiscal",
-    "Spanish": "cuenta bancaria|banco|tarjeta de crédito|contraseña|DNI|NIE|cédula|pasaporte|NIF|CIF|seguridad social",
-    "Portuguese": "conta bancária|agência|cartão de crédito|senha|CPF|CNPJ|identidade|passaporte|número de contribuinte",
-    "Italian": "conto corrente|banca|carta di credito|numero carta|codice fiscale|carta d'identità|passaporto|partita IVA|coordinate bancarie",
+    "English": "bank account number|BankAccNo|bank_name|IBAN|BIC|SWIFT code|sort code|branch code|Routing Number|card number|Credit Card|CVV|expiry|Exp Date|password|user_password|token|PIN|secret|API key|ID number|IDNumber|national_id|passport no|SSN|social security number|driver's license|tax number|VAT number|Tax ID|card_no|CCNumber|auth_token|client_secret|pin_code|security code|id_no|rsa_id|NI Number|driver_licence|vat_reg_no|TIN|universal branch code|NIC|NIN|NRIC|mandate_id|Direct Debit Mandate|debit order ref|security answer|SecurityQuestion|password hint|mothers maiden name|memorable word|IBAN holder|Aadhaar No|PAN|BVN|CNIC|UTR|PPS No|swift_bic|sortcode|beneficiary account|ID/Passport|valid thru",
+    "Afrikaans": "bankrekening|Bank|takkode|kaartnommer|wagwoord|ID-nommer|identiteitsnommer|paspoort|belastingnommer|sekuriteitsvraag|debietorder",
+    "Dutch": "bankrekeningnummer|creditcard|kaartnummer|wachtwoord|BSN|burgerservicenummer|paspoortnummer|identiteitskaart|BTW-nummer|beveiligingsvraag|incassomachtiging|machtigingskenmerk",
+    "German": "Bankverbindung|BLZ|Bankleitzahl|Kreditkarte|Kartennummer|Passwort|Kennwort|Geheimzahl|Personalausweis|Reisepass|Sozialversicherungsnummer|Steuernummer|USt-ID|Kontoverbindung|Steueridentifikationsnummer|Führerschein|Zugangscode|Sicherheitsfrage|Sicherheitsantwort|Mandatsreferenz|SEPA-Lastschrift|AHV-Nummer",
+    "French": "compte bancaire|RIB|banque|carte bancaire|numéro de carte|mot de passe|carte d'identité|numéro d'identité|passeport|numéro de sécurité sociale|numéro de TVA|coordonnées bancaires|code guichet|cryptogramme|permis de conduire|numéro fiscal|question secrète|réponse de sécurité|mandat|prélèvement",
+    "Spanish": "cuenta bancaria|banco|tarjeta de crédito|contraseña|DNI|NIE|cédula|pasaporte|NIF|CIF|seguridad social|pregunta de seguridad|respuesta secreta|domiciliación bancaria|CURP|RUT",
+    "Portuguese": "conta bancária|agência|cartão de crédito|senha|CPF|CNPJ|identidade|passaporte|número de contribuinte|pergunta secreta|resposta de segurança|débito direto",
+    "Italian": "conto corrente|banca|carta di credito|numero carta|codice fiscale|carta d'identità|passaporto|partita IVA|coordinate bancarie|domanda di sicurezza|risposta segreta|mandato",
 }
 HARMLESS = (
     "branch", "product", "plan", "tariff", "account manager", "contract expiry", "valid number of days", "shipping street",
     "discarded", "spinner", "panel", "identifier", "place", "carton", "tax rate", "VAT", "expired plans", "urban area", "supply zone",
     "cardiology ward", "id", "branch id", "id name", "passenger", "tokyo office", "paid number", "due date", "class", "remark code", "swiftly paid", "bid no",
+    "mandatory fields", "question", "security deposit", "policy holder", "direct debit", "ticket holder", "unit", "recovery date", "nickname", "debit order day",
 )  # fmt: skip
 BY_CONTENT = {
     "iban": ("DE89370400440532013000", "GB29NWBK60161331926819", "FR1420041010050500013M02606", "NL91ABNA0417164300"),
@@ -132,6 +133,7 @@ def test_a_column_of_check_digits_is_never_sent_though_its_name_says_nothing(kin
         (("account_number", "customer_id"), "customer_id", ["account_number"]),
         (("account_number", "branch_code"), None, ["account_number", "branch_code"]),
         (("Account", "IBAN"), "Account", ["IBAN"]),
+        (("account_number", "mandate_id"), "account_number", ["mandate_id"]),
         (("Rekeningnommer", "Bank", "Takkode"), None, ["Rekeningnommer", "Bank", "Takkode"]),
         (("Konto", "Kundennummer", "BLZ"), "Kundennummer", ["Konto", "BLZ"]),
     ],
@@ -281,6 +283,7 @@ def test_mojibake_texts_that_stand_for_nothing_are_proposed_as_absent_with_their
     text, mapping = drafted(pipeline, "mojibake")
 
     assert mapping["absent"] == ["NULL", r"\\N", "#N/A", "nan"]
+    assert r"""absent: ["NULL", '\\N', "#N/A", nan]""" in text
     assert "NULL (1)" in text
     assert "Dahl" not in text
     pipeline("plan", "c.csv", "--config", "job.yaml")
@@ -334,6 +337,22 @@ def test_names_in_two_columns_beside_a_full_one_are_left_out_of_metadata():
 
     assert mapped(found)["name"] == "Customer Name"
     assert (found.metadata, found.left_out) == ([], ["First Name", "Surname"])
+
+
+def test_a_name_has_no_numbers_and_the_holder_of_an_account_is_one_only_where_nothing_else_is():
+    parts, holder = ("Customer ID", "First Name", "Last Name"), ("AccountHolder", "Acct Holder", "Kontoinhaber")
+    people = [(f"K{n}", "Ann", "Nkosi") for n in range(5)]
+
+    for cells in ("9000123", "A Nkosi"):
+        found = guessed((*parts, *holder), [(*row, cells, cells, cells) for row in people])
+        assert mapped(found) == {"external_reference": "Customer ID", "name": {"columns": ["First Name", "Last Name"]}}
+        assert [one.value for one in found.never_sent] == list(holder)
+    alone = guessed(("Customer ID", "Account Holder"), [(f"K{n}", "Ann Nkosi") for n in range(5)])
+    assert mapped(alone)["name"] == "Account Holder"
+    both = guessed(("Customer ID", "Account Holder", "Name"), [(f"K{n}", "B Nkosi", "Ann") for n in range(5)])
+    assert (mapped(both)["name"], [one.value for one in both.never_sent]) == ("Name", ["Account Holder"])
+    digits = guessed(("Customer ID", "Company", "Name"), [(f"K{n}", f"AC-{n}00{n}7", "3M (Pty) Ltd") for n in range(5)])
+    assert mapped(digits)["name"] == "Name"
 
 
 def test_an_empty_reference_of_our_own_name_is_not_guessed():

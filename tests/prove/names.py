@@ -19,7 +19,7 @@ import pyarrow as pa
 import xlsxwriter
 from pyarrow import parquet
 
-from pipeline.customer import METADATA_KEY_LENGTH
+from pipeline.customer import METADATA_KEY_LENGTH, is_import_column
 from pipeline.outcomes import LISTS
 from pipeline.sources.likeness import looks_like_data
 from pipeline.sources.names import clean_name, fold_name
@@ -186,7 +186,7 @@ def _some(names: Iterable[str], count: int) -> Iterator[str]:
     seen = set[str]()
     for name in names:
         folded = fold_name(name)
-        is_taken = clean_name(name) == name and not looks_like_data(name) and not folded.startswith("_import_")
+        is_taken = clean_name(name) == name and not looks_like_data(name) and not is_import_column(name)
         if name and is_taken and folded not in seen:
             seen.add(folded)
             yield name
@@ -243,7 +243,7 @@ def _lists(made: World, run: Path, columns: Iterable[str], cells: list[list[str]
     for name in LISTS:
         with (run / f"{name}.csv").open(newline="", encoding="utf-8") as file:
             header, *rows = csv.reader(file)
-        theirs = len([column for column in header if not column.startswith("_import_")])
+        theirs = len([column for column in header if not is_import_column(column)])
         if header[:theirs] != list(columns):
             yield f"{run.name}: {name}.csv has other columns: {header[:theirs]!a}"
         listed += [row[:theirs] for row in rows if any(row[:theirs])]

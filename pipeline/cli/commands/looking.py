@@ -8,7 +8,7 @@ import click
 from pipeline.cli import options
 from pipeline.cli.printing import say, show_inspection, show_json
 from pipeline.cli.printing_runs import show_explained, show_life, show_status, show_statuses
-from pipeline.cli.suggestions import suggested
+from pipeline.cli.suggestions import remember, suggested
 
 if TYPE_CHECKING:
     from pipeline.verbs.status import DamagedRun, RunFolder, RunStatus
@@ -45,6 +45,7 @@ def status(**given: Any) -> int:
     """Where a run stands, the newest where none is named; also while it goes on in another process."""
     from dataclasses import asdict
 
+    from pipeline.verbs.places import destination_given
     from pipeline.verbs.status import find_run, readable_run, status_of
 
     settings = options.places_of(given)
@@ -57,6 +58,7 @@ def status(**given: Any) -> int:
         say(f"no runs in {settings.reports}; to make one: {suggested('plan', 'FILE')}")
         return 0
     found = status_of(folder, settings.home, since=True)
+    remember(**destination_given(folder.read_plan_of_any_version()))
     if given["as_json"]:
         show_json({**asdict(found), "settled": found.settled, "left": found.left, "damaged_runs": damaged})
     else:

@@ -7,6 +7,7 @@ from typing import Any
 import polars as pl
 
 from pipeline.config import Settings
+from pipeline.customer import is_import_column
 from pipeline.errors import NotApproved, RunNotFound
 from pipeline.files import write_bytes
 from pipeline.masking import Pii
@@ -17,6 +18,7 @@ from pipeline.run_damage import reading
 from pipeline.run_folder import PAGES, RunFolder
 from pipeline.run_search import find_readable_run
 from pipeline.text_sheet import MOST_COLUMNS, Sheet, write_text_book
+from pipeline.verbs.places import destination_options
 from pipeline.verbs.report.became import became_of
 from pipeline.verbs.report.beside import beside_of
 from pipeline.verbs.report.open_rows import home_key, naming
@@ -50,7 +52,7 @@ def refuse_unfinished(folder: RunFolder) -> None:
     if folder.is_unfinished:
         raise NotApproved(
             f"run {folder.run_id} has begun and has not finished, so its results are partial",
-            suggests=("resume", folder.run_id),
+            suggests=("resume", folder.run_id, *destination_options(folder.read_plan_of_any_version())),
         )
 
 
@@ -91,7 +93,7 @@ def _sheets(folder: RunFolder, content: dict[str, Any], beside: Beside, person: 
         if listed.width > MOST_COLUMNS:
             yield Sheet(name, ("Where",), [(f"{listed.width} columns: more than a sheet holds, see {name}.csv",)])
             continue
-        ours = [column.startswith("_import_") for column in listed.columns]
+        ours = [is_import_column(column) for column in listed.columns]
         yield Sheet(name, listed.columns, listed.iter_rows(), ours, too_long=TOO_LONG_FOR_A_CELL)
 
 
