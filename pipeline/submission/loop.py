@@ -213,7 +213,12 @@ class _Loop:
     began: float  #: monotonic
     earlier: deque[str]  #: references that earlier runs left unsettled and nobody has taken up yet
     rows: dict[str, _Row] = field(default_factory=dict)
-    begun_here: deque[str] = field(default_factory=deque)  #: planned, and begun by this very run before; they come last
+    begun_here: deque[str] = field(
+        default_factory=deque
+    )  #: planned, and begun before with the same content; they come last
+    own: set[str] = field(
+        default_factory=set
+    )  #: planned rows that were begun before: no earlier run's, once they are planned
     timers: list[tuple[float, str]] = field(default_factory=list)
     resting: set[str] = field(default_factory=set)  #: rows that wait for look-ups to show what was done
     entries: dict[str, list[Answer | Withdrawal]] = field(default_factory=dict)
@@ -297,6 +302,7 @@ class _Loop:
                 _Row(intent, self.run_id, progress, now, self.credential, 0.0, is_new=True, touched=self.began)
             )
         self.begun_here += unsettled
+        self.own.update(unsettled)
         return True
 
     def _is_taken_over(self, planned: Planned) -> bool:
@@ -307,6 +313,7 @@ class _Loop:
         if row.is_earlier and row.intent.fingerprint == planned.fingerprint:
             row.is_earlier = False
             self.earlier_taken -= 1
+            self.own.add(row.reference)
             return True
         return False
 
@@ -323,7 +330,7 @@ class _Loop:
             return
         while self.earlier and self.earlier_taken < max(1, self.policy.workers // _EARLIER_SHARE):
             reference = self.earlier.popleft()
-            if reference in self.rows or reference in self.begun_here:
+            if reference in self.own:
                 continue
             self.commit()  # so that the ledger says whether it has been settled meanwhile
             for begun in self.ledger.begun([reference]):

@@ -68,13 +68,14 @@ def check_account(
 ) -> tuple[Account, Stop | None]:
     """Look up the oldest, the newest and another customer of this environment where the key is new to its ledger.
 
-    `folder`: where the ledger and the known customers are; `is_here`: billing is on this machine, so it is a sandbox.
+    `folder`: where the ledger and the known customers are; `is_here`: billing is on this machine, so it is a sandbox, which
+    holds none of the known customers.
     Return what was found, and the reason to stop where none of them is there and nobody has accepted that.
     """
     if ledger.has_used(credential):
         return Account(is_known=True), None
     customers = ledger.some_customers()
-    if not customers and (references := known_to(folder)) is not None:
+    if not customers and not is_here and (references := known_to(folder)) is not None:
         customers = some_customers(references)
     answers = [_holds(make, *customer) for customer in customers]
     told = [answer for answer in answers if answer is not None]

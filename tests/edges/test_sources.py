@@ -308,13 +308,13 @@ def test_a_bom_is_no_part_of_the_first_column(tmp_path):
 
 
 @pytest.mark.parametrize("batch_bytes", [3, BATCH_BYTES])
-def test_a_last_line_that_is_nothing_but_a_bom_is_a_line(tmp_path, batch_bytes):
+def test_a_last_line_that_is_nothing_but_a_bom_is_a_blank_line(tmp_path, batch_bytes):
     path = file_of(tmp_path, b"external_reference\n\xef\xbb\xbf")
 
     lines, records = read_one(path, batch_bytes)
 
-    assert [(r["line"], r["given.external_reference"]) for r in records] == [(2, "\ufeff")]
-    assert lines == Lines(physical=2, header=1, blank=0, records=1)
+    assert records == []
+    assert lines == Lines(physical=2, header=1, blank=1, records=0)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,17 @@ from pipeline.billing import ApiKey, Billing, Create, LookUp, parse_address
 from pipeline.customer import Environment, create_key, payload_bytes
 from pipeline.errors import LedgerError
 from pipeline.ledger import Intent, Ledger
-from pipeline.outcomes import Accepted, CredentialRefused, Difference, Found, Limited, NoAnswer, NotFound, State
+from pipeline.outcomes import (
+    Accepted,
+    CredentialRefused,
+    Difference,
+    Found,
+    Limited,
+    NoAnswer,
+    NotFound,
+    State,
+    Unexpected,
+)
 from pipeline.sandbox import Faults, SandboxServer
 from pipeline.submission import Clock, Planned, Policy, Stop, StopRequest, Tally, submit
 
@@ -537,6 +547,23 @@ def test_a_row_that_is_both_begun_and_planned_is_settled_once(stage):
     assert stage.stats()["requests"]["create"] == 1
     assert tally.states.total() == 1
     assert_each_once(stage, plan)
+
+
+def test_a_row_that_is_planned_and_left_in_doubt_is_not_taken_up_a_second_time_for_an_earlier_run(stage):
+    stage.ledger.record_intents("run-0", datetime.now(UTC), [intent_of(a_customer(1))], stage.credential)
+    asked: list[str] = []
+
+    def make(call):
+        if call.external_reference != "A-1":
+            return stage.billing.make(call)
+        asked.append(type(call).__name__)
+        return Unexpected(418) if isinstance(call, Create) else NotFound()
+
+    tally = stage.submit(plan_of(3), earlier=["A-1"], make=make)
+
+    assert asked.count("Create") == 1
+    assert (tally.in_doubt, tally.done) == (1, 3)
+    assert stage.ledger.first_broken() is None
 
 
 def test_an_unsettled_request_of_other_content_is_not_overtaken(stage):

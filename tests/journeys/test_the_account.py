@@ -1,10 +1,11 @@
 """The account behind a new key is asked for customers of this environment before anything is sent to it."""
 
-import json
-
 import pytest
 
+from pipeline.customer import Environment
 from pipeline.ledger import Ledger
+from pipeline.outcomes import Found, NotFound
+from pipeline.verbs.account import Account, check_account
 from tests.conftest import customers_csv
 from tests.small_billing import Answer, problem, small_billing
 
@@ -95,14 +96,26 @@ def test_without_an_answer_nothing_is_sent_and_the_run_can_be_resumed(pipeline, 
     assert len(night.customers) == 20
 
 
-def test_where_the_ledger_is_empty_known_customers_with_a_billing_id_are_asked_for(pipeline, billing):
-    billing.customers["old-1"] = {"id": "bcus_old1", "external_reference": "old-1"}
-    billing.created_at["old-1"] = 0.0
+def test_where_the_ledger_is_empty_known_customers_with_a_billing_id_are_asked_for_but_never_at_a_sandbox(pipeline):
     (pipeline.folder / "known.csv").write_text("external_reference,billing_id\nold-1,bcus_old1\nold-2,bcus_old2\n")
-    customers_csv(pipeline.folder / "first.csv", 5)
     pipeline("references", "load", "known.csv", "--sandbox")
+    home = pipeline.folder / ".pipeline" / "sandbox"
 
-    ended = run(pipeline, billing, FIRST, "first.csv")
+    def account(*there: str, is_here: bool = False):
+        def make(call):
+            return (
+                Found(f"bcus_{call.external_reference.replace('-', '')}")
+                if call.external_reference in there
+                else NotFound()
+            )
 
-    assert ended.returncode == 0, ended.stderr
-    assert "1 of 2" in json.dumps(pipeline.summary()["account"])
+        with Ledger.opened(home, Environment("sandbox", "sandbox", "test", "loopback")) as ledger:
+            return check_account(ledger, home, "credential", make, is_accepted=False, is_here=is_here)
+
+    assert account("old-1", "old-2") == (Account(2, 2), None)
+    found, stop = account("old-1")
+    assert (found.agreed, found.is_doubtful, stop) == (1, True, None)
+    _, stop = account()
+    assert stop.exit_code == 4
+    assert "probably another account" in stop.reason
+    assert account(is_here=True) == (Account(), None)

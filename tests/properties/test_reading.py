@@ -37,7 +37,9 @@ def read_bytes(
     return file.lines, records
 
 
-BLANK = re.compile(rb'(?:[ \t]*|"[ \t]*")(?:,(?:[ \t]*|"[ \t]*"))*\r?')  #: all fields of the line are empty
+_NOTHING = rb"(?:[ \t]|\xef\xbb\xbf|\xe2\x80\xa8)*"  #: spaces and invisible characters
+#: All fields of the line are empty.
+BLANK = re.compile(rb'(?:%b|"%b")(?:,(?:%b|"%b"))*\r?' % ((_NOTHING,) * 4))
 
 
 def holds_something(row: list[str]) -> bool:
