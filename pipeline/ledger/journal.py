@@ -256,6 +256,11 @@ class Ledger:
         found += self._query(f"{there} random() LIMIT 1")
         return list(dict.fromkeys(found))
 
+    def last_event_at(self) -> datetime | None:
+        """When the newest event was recorded; None in an empty ledger."""
+        found = self._query("SELECT at FROM events ORDER BY seq DESC LIMIT 1")
+        return datetime.fromisoformat(found[0][0]) if found else None
+
     def last_event(self) -> int:
         """The number of the newest event, 0 in an empty ledger."""
         return int(self._one("SELECT coalesce(max(seq), 0) FROM events"))

@@ -49,6 +49,7 @@ _EARLIER_SHARE = 4  #: a row of an earlier run takes at most each fourth worker,
 _EARLIER_LONGER = 0.1  #: and, once this run's rows are done, at most so much of the time that these took,
 _EARLIER_LEAST = 0.5  #: or so many seconds; where this run has no rows of its own,
 _EARLIER_ALONE = 10.0  #: two lookup lags and so many seconds
+_LONGEST_GAP = 300.0  #: seconds that a call and a backoff take between two events of a ledger, and more
 _TICK = 0.05  #: seconds; how soon a signal or a due retry is noticed
 
 
@@ -120,7 +121,7 @@ class _Row:
     credential: str
     spent: float  #: seconds of its own: from leaving to answer, and its own backoff; not queues, not pauses of the pool
     is_new: bool  #: its intent was written by this process, so that while unsent it can be withdrawn
-    touched: float  #: when its last send or look-up came to an end; monotonic
+    touched: float  #: when its last send or lookup ended; monotonic
     is_earlier: bool = False  #: another run began it
     statuses_before: frozenset[int] = frozenset()  #: of the answers that earlier processes got for it
     is_swept: bool = False  #: the end-of-run sweep has taken it up
@@ -179,6 +180,7 @@ def submit(
         Evidence.from_now(policy, clock.monotonic()), is_ledger_whole=not ledger.damage(), canaries=policy.canary,
         began=clock.monotonic(), earlier=deque(earlier),
     )  # fmt: skip
+    loop.sent_before = loop.began - _known_silence(ledger, policy, clock)
     try:
         loop.run(planned)
     except BaseException:
@@ -212,21 +214,19 @@ class _Loop:
     canaries: int  #: rows that must still come back as they were sent before the others go
     began: float  #: monotonic
     earlier: deque[str]  #: references that earlier runs left unsettled and nobody has taken up yet
+    sent_before: float = 0.0  #: by when every send of an earlier process had left; monotonic
     rows: dict[str, _Row] = field(default_factory=dict)
-    begun_here: deque[str] = field(
-        default_factory=deque
-    )  #: planned, and begun before with the same content; they come last
-    own: set[str] = field(
-        default_factory=set
-    )  #: planned rows that were begun before: no earlier run's, once they are planned
+    #: Planned, and begun before with the same content; they come last.
+    begun_here: deque[str] = field(default_factory=deque)
+    #: All that were ever among these: once they are planned, they are no earlier run's.
+    own: set[str] = field(default_factory=set)
     timers: list[tuple[float, str]] = field(default_factory=list)
-    resting: set[str] = field(default_factory=set)  #: rows that wait for look-ups to show what was done
+    resting: set[str] = field(default_factory=set)  #: rows that wait until lookups must show what was done
     entries: dict[str, list[Answer | Withdrawal]] = field(default_factory=dict)
     entries_since: float = 0.0
     doubtful: list[_Row] = field(default_factory=list)
-    held: deque[tuple[float, _Row]] = field(
-        default_factory=deque
-    )  #: from when, and which; until billing is heard again
+    #: Rows that wait until billing answers creates again, each with the moment from which it may be sent.
+    held: deque[tuple[float, _Row]] = field(default_factory=deque)
     probe: str | None = None  #: the held row that asks whether billing is back
     probe_at: float = 0.0
     under_way: set[str] = field(default_factory=set)  #: rows whose call is in the hands of the pool
@@ -311,7 +311,7 @@ class _Loop:
         if row is None:
             return False
         if row.is_earlier and row.intent.fingerprint == planned.fingerprint:
-            row.is_earlier = False
+            row.is_earlier, row.run_id = False, self.run_id
             self.earlier_taken -= 1
             self.own.add(row.reference)
             return True
@@ -328,7 +328,8 @@ class _Loop:
         """Take up some of what earlier runs left, beside the new rows: a few at a time, and only once a create was accepted."""
         if not (self.suspicion[Kind.CREATE].has_accepted or (may_begin and not self._own_rows())):
             return
-        while self.earlier and self.earlier_taken < max(1, self.policy.workers // _EARLIER_SHARE):
+        places = max(1, self.policy.workers // _EARLIER_SHARE)
+        while self.earlier and self.earlier_taken - self._earlier_resting() < places and self._has_room():
             reference = self.earlier.popleft()
             if reference in self.own:
                 continue
@@ -336,6 +337,9 @@ class _Loop:
             for begun in self.ledger.begun([reference]):
                 self.earlier_taken += 1
                 self._go_on_with(begun, begun.run_id, is_earlier=True)
+
+    def _earlier_resting(self) -> int:
+        return sum(self.rows[reference].is_earlier for reference in self.resting) if self.earlier_taken else 0
 
     def _earlier_has_time(self) -> bool:
         """Whether to go on for the sake of earlier runs' rows alone."""
@@ -361,7 +365,7 @@ class _Loop:
                 begun.credential,
                 0.0,
                 is_new=False,
-                touched=self.began,
+                touched=self.sent_before,
                 is_earlier=is_earlier,
                 statuses_before=begun.statuses,
             )
@@ -400,7 +404,7 @@ class _Loop:
         self.pool.hand_out(row.reference, call)
 
     def _rest(self, row: _Row) -> None:
-        """Look up once what was done must show; the last send before this process began may be as late as its beginning."""
+        """Look up once lookups must show what the last send has done."""
         wait = row.touched + self.policy.lookup_lag - self.clock.monotonic()
         self._later(row, max(0.0, wait), rests=True)
 
@@ -450,7 +454,7 @@ class _Loop:
             self._accepted(Kind.CREATE)
         elif isinstance(outcome, Found | NotFound):
             self._accepted(Kind.LOOK_UP)
-        self._keep_quiet(outcome, now)
+        self._pause_all(outcome, now)
         if isinstance(outcome, Limited) and not outcome.replayed:
             self.pace.slow_down()
         row.is_new = False
@@ -467,8 +471,8 @@ class _Loop:
         else:
             self._obey(row, step)
 
-    def _keep_quiet(self, outcome: Outcome, now: float) -> None:
-        """What an answer says to all: its worker has obeyed already, and here it is known from now on."""
+    def _pause_all(self, outcome: Outcome, now: float) -> None:
+        """Pause or stop everybody where an answer asks for it; its worker has obeyed already."""
         seconds = global_pause(outcome, self.policy)
         if seconds == math.inf:
             stop = decide(Progress(), outcome, 0.0, 0.0, self.policy)
@@ -668,8 +672,8 @@ class _Loop:
     def _waiting(self) -> Counter[Kind]:
         """How many rows wait for an answer of each kind; where none does, silence says nothing from now on."""
         parked = {reference for suspicion in self.suspicion.values() for reference in suspicion.waiting}
-        quiet_ones = parked | self.resting
-        many = Counter(row.kind for reference, row in self.rows.items() if reference not in quiet_ones)
+        expects_none = parked | self.resting
+        many = Counter(row.kind for reference, row in self.rows.items() if reference not in expects_none)
         for kind in Kind:
             if not many[kind]:
                 self.evidence.rested(kind, self.clock.monotonic())
@@ -690,6 +694,19 @@ class _Loop:
                 self.tally.in_doubt += 1
         self.tally.in_doubt += len(self.doubtful) + len(self.begun_here)
         self.rows, self.doubtful = {}, []
+
+
+def _known_silence(ledger: Ledger, policy: Policy, clock: Clock) -> float:
+    """For how many seconds before now no earlier process has sent anything; 0 where the ledger cannot tell.
+
+    A send follows an event of the ledger by no more than a pause, a slow pace and a call. Of two clocks the one behind counts.
+    """
+    last = None if ledger.damage() else ledger.last_event_at()
+    if last is None:
+        return 0.0
+    since = (min(clock.now(), clock.at_billing()) - last).total_seconds()
+    slowest = 2 / policy.per_second if policy.per_second else 0.0
+    return max(0.0, since - policy.longest_retry_after - slowest - _LONGEST_GAP)
 
 
 def _may_begin(row: Planned, known: Known | None, run_id: str) -> bool:

@@ -31,6 +31,7 @@ from pipeline.outcomes import (
 )
 from pipeline.sandbox import Faults, SandboxServer
 from pipeline.submission import Clock, Planned, Policy, Stop, StopRequest, Tally, submit
+from pipeline.submission.loop import WINDOW
 
 HERE = Environment("sandbox", "sandbox", "test", "loopback")
 CLOCK = Clock(lambda: datetime.now(UTC), time.monotonic)
@@ -547,6 +548,64 @@ def test_a_row_that_is_both_begun_and_planned_is_settled_once(stage):
     assert stage.stats()["requests"]["create"] == 1
     assert tally.states.total() == 1
     assert_each_once(stage, plan)
+
+
+def test_what_the_night_before_left_is_settled_on_a_night_that_is_shorter_than_the_lookup_lag(stage):
+    begin_long_ago(stage, a_customer(1), hours=30, has_effect=True)
+    begin_long_ago(stage, a_customer(2), hours=30, has_effect=False)
+
+    tally = stage.submit(plan_of(1), replace(QUICK, lookup_lag=30.0), earlier=["A-1", "A-2"])
+
+    assert stage.states() == {"A-0": "created", "A-1": "adopted", "A-2": "created"}
+    assert tally.earlier == 2
+
+
+def test_a_planned_row_that_an_earlier_run_has_under_way_is_credited_to_the_run_that_plans_it(stage):
+    stage.ledger.record_intents("run-0", datetime.now(UTC), [intent_of(a_customer(999))], stage.credential)
+    plan, is_sent, is_planned = plan_of(2 * WINDOW), threading.Event(), threading.Event()
+
+    def rows():
+        yield from plan  # the third window comes while the earlier run's request is under way
+        is_sent.wait(10)
+        yield planned(a_customer(999))
+        is_planned.set()
+
+    def make(call):
+        if call.external_reference == "A-999":
+            is_sent.set()
+            is_planned.wait(10)
+        return stage.billing.make(call)
+
+    tally = submit(
+        rows(), len(plan) + 1, run_id="run-1", environment=HERE, ledger=stage.ledger, make=make, credential=stage.credential,
+        policy=QUICK, clock=CLOCK, dice=lambda: 0.5, stopping=StopRequest(), earlier=["A-999"],
+    )  # fmt: skip
+
+    assert stage.rows()["A-999"]["run_id"] == "run-1"
+    assert (tally.states[State.CREATED], tally.earlier) == (len(plan) + 1, 0)
+
+
+def test_what_earlier_runs_left_takes_a_quarter_of_the_workers_at_most(stage):
+    left = [intent_of(a_customer(number)) for number in range(100, 112)]
+    stage.ledger.record_intents("run-0", datetime.now(UTC), left, stage.credential)
+    under_way, most = set[str](), [0]
+
+    def make(call):
+        is_earlier = int(call.external_reference[2:]) >= 100
+        if is_earlier:
+            under_way.add(call.external_reference)
+            most[0] = max(most[0], len(under_way))
+        time.sleep(0.01)
+        answer = stage.billing.make(call)
+        under_way.discard(call.external_reference)
+        return answer
+
+    tally = stage.submit(
+        plan_of(60), replace(QUICK, workers=8), make=make, earlier=[one.external_reference for one in left]
+    )
+
+    assert most[0] == 2
+    assert (tally.earlier, tally.states[State.CREATED]) == (12, 60)
 
 
 def test_a_row_that_is_planned_and_left_in_doubt_is_not_taken_up_a_second_time_for_an_earlier_run(stage):
