@@ -329,7 +329,7 @@ class _Loop:
         if not (self.suspicion[Kind.CREATE].has_accepted or (may_begin and not self._own_rows())):
             return
         places = max(1, self.policy.workers // _EARLIER_SHARE)
-        while self.earlier and self.earlier_taken - self._earlier_resting() < places and self._has_room():
+        while self.earlier and self.earlier_taken - self._earlier_resting() < places:
             reference = self.earlier.popleft()
             if reference in self.own:
                 continue
