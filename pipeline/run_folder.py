@@ -70,6 +70,15 @@ _OUTDATED = {*RESULT_FILES, *PAGES, "rejected.xlsx", MANIFEST} - {"rows.parquet"
 PLAN_SCHEMA = 6  #: the form of plan.json and of the staged tables
 
 
+#: What summaries of earlier versions lack.
+_NOT_STATED_EARLIER: dict[str, Any] = {
+    "left_by_earlier_runs": {"in_doubt": 0, "named": []},
+    "other_ledgers": [],
+    "account": None,
+    "account_is_doubtful": False,
+}
+
+
 class RunFolder:
     """One run's folder under the reports folder."""
 
@@ -176,8 +185,8 @@ class RunFolder:
         return self._of_this_run(PLAN_FILE, PLAN)
 
     def read_summary(self) -> dict[str, Any]:
-        """The summary; raise RunDamaged where it is not that of this run."""
-        return self._of_this_run(SUMMARY_FILE, SUMMARY)
+        """The summary, as this version writes one; raise RunDamaged where it is not that of this run."""
+        return {**_NOT_STATED_EARLIER, **self._of_this_run(SUMMARY_FILE, SUMMARY)}
 
     def _of_this_run(self, name: str, shape: Any) -> dict[str, Any]:
         content = object_in(self.path / name, shape)

@@ -14,6 +14,7 @@ import pytest
 from pipeline import files
 from pipeline.errors import OutputRefused, RunNotFound
 from pipeline.files import private_folder, renamed_when_whole, sha256_of, write_bytes, written_whole
+from pipeline.reporting import render_run
 from pipeline.run_folder import RESULT_FILES, RunFolder
 from pipeline.run_search import all_runs, find_run_folder, find_runs, matching_runs
 from pipeline.verifier.seals import read_manifest
@@ -420,3 +421,17 @@ def test_a_plan_in_the_form_of_another_version_is_refused_by_name_and_not_misrea
 
     assert result.returncode == 6
     assert "was written by version 0.1.0" in result.stderr
+
+
+def test_a_summary_of_an_earlier_version_is_read_as_this_one_writes_it_and_makes_a_page(inside):
+    customers_csv(inside.folder / "c.csv", 2)
+    inside("run", "c.csv", "--sandbox", "--yes")
+    folder = RunFolder(inside.newest())
+    written = folder.read_summary()
+    later = ("left_by_earlier_runs", "other_ledgers", "account", "account_is_doubtful")
+    folder.write_json("summary.json", {name: value for name, value in written.items() if name not in later})
+
+    read = folder.read_summary()
+
+    assert read == written
+    assert "2 of 2 records were created" in render_run(read)
