@@ -128,22 +128,23 @@ def _plan(
     )
     by_file, absent = {file.name: ControlTotals() for file in files}, Counter[str]()
 
-    def counted() -> Iterator[tuple[Layout, pl.DataFrame, pl.Series]]:
+    def counted() -> Iterator[tuple[Layout, pl.DataFrame]]:
         for file, batch in profile.timed("read", read(files, batch_bytes)):
             layout = layout_of(settings.mapping, files[0].columns, returns.format_of(file, batch.records))
             records = returns.take(batch.records, files[0].columns, layout) if came_back(file) else batch.records
             with profile.stage("total", records.height):
                 by_file[file.name].add(records, layout)
                 absent.update(count_absent(records, layout))
-            yield layout, records, returns.known_rows(records)
+            yield layout, records
 
     # Three threads hand batches on: one reads and counts, this one judges, one puts away.
     with one_behind(partial(_stage_records, folder, profile)) as stage_behind:
-        for number, (layout, records, is_known) in enumerate(one_ahead(counted()), start=1):
+        for number, (layout, records) in enumerate(one_ahead(counted()), start=1):
             if stopping.event.is_set():
                 raise Interrupted("stopped while planning; nothing was sent")
             customers = judged(records, layout, defaults, profile)
-            rejections.add(customers.filter(~is_known))
+            # A list that came back is exempt, but only rows whose origin is proven.
+            rejections.add(customers.filter(pl.col("origin_run").is_null()))
             stage_behind((number, customers))
             watch.reading(sum(totals.records for totals in by_file.values()))
     totals = added_up(by_file.values())

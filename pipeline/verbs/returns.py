@@ -1,6 +1,5 @@
 """The story of rows that come back: test whose they are, find the run that exported each, and compare it with what it was there."""
 
-import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -109,21 +108,6 @@ class Returns:
             return found[run_id, name]
 
         return find
-
-    def known_rows(self, records: pl.DataFrame) -> pl.Series:
-        """Which of the records name a row of a run of this reports folder as their origin."""
-        found = [pl.DataFrame(schema={"origin_run": pl.String, "origin_row": pl.String})]
-        for run_id in records["origin_run"].drop_nulls().unique().to_list():
-            with contextlib.suppress(RunNotFound, *UNREADABLE):
-                rows = pl.scan_parquet(find_run_folder(self._reports, run_id).path / "rows.parquet", glob=False)
-                is_named = pl.col("row_id").is_in(records["origin_row"].drop_nulls().unique().implode())
-                its = rows.filter(is_named).select(origin_run=pl.lit(run_id), origin_row="row_id").collect()
-                found.append(its)
-        known = pl.concat(found).unique().with_columns(is_known=pl.lit(value=True))
-        joined = records.select("origin_run", "origin_row").join(
-            known, on=["origin_run", "origin_row"], how="left", maintain_order="left"
-        )
-        return joined["is_known"].fill_null(value=False)
 
     def findings(self) -> Iterator[Finding]:
         """What there is to say about all of them."""
