@@ -30,7 +30,7 @@ from pipeline.sources.source_file import (
     MOST_RECORDS,
     Batch,
     Lines,
-    empty_unnamed,
+    empty_columns,
     origins,
     suppliers_columns,
 )
@@ -321,7 +321,10 @@ class CsvFile:
         self.header = head.names.used
         self.lines = replace(self.lines, header=head.lines, blank=self.lines.blank + head.blank)
         if head.names.unnamed and self._ignores_unnamed:
-            self.ignored = empty_unnamed(self)
+            again = CsvFile(
+                self.path, self.name, self.declared, self.layout, any_columns=self.any_columns, ignores_unnamed=False
+            )
+            self.ignored = empty_columns(again.batches(), head.names.of_unnamed)
         return below
 
     def _decodable(self) -> str:

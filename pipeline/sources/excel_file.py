@@ -24,7 +24,7 @@ from pipeline.sources.sheet_choice import chosen_sheet
 from pipeline.sources.sheet_header import ROWS_LOOKED_AT, names_of
 from pipeline.sources.sheet_rows import Row
 from pipeline.sources.sheet_table import SheetTable, sheet_table
-from pipeline.sources.source_file import BATCH_BYTES, Batch, Lines, empty_unnamed, suppliers_columns
+from pipeline.sources.source_file import BATCH_BYTES, Batch, Lines, empty_columns, suppliers_columns
 from pipeline.sources.workbook import Workbook
 from pipeline.sources.xml_part import NoWorkbook
 
@@ -196,7 +196,10 @@ class ExcelFile:
         self.header = self.names.used
         self._has_header = self.declared.header != "none"
         if self.names.unnamed and self._ignores_unnamed:
-            self.ignored = empty_unnamed(self)
+            again = ExcelFile(
+                self.path, self.name, self.declared, self.layout, any_columns=self.any_columns, ignores_unnamed=False
+            )
+            self.ignored = empty_columns(again.batches(), self.names.of_unnamed)
         table = sheet_table(self.name, self.sheet, self.names, self.columns, self.layout, any_columns=self.any_columns)
         return table, head[int(self._has_header) :]
 

@@ -9,10 +9,7 @@ import polars as pl
 
 from pipeline.characters import trimmed
 from pipeline.customer import CHECK, ROW_ID, RUN_ID, is_import_column, names_origin
-from pipeline.layout import Layout
 from pipeline.outcomes import Finding
-from pipeline.sources.dialect import Declared
-from pipeline.sources.names import Names
 
 #: About 170,000 records of the usual hundred bytes. No result depends on it (a property test says so).
 BATCH_BYTES = 16 << 20
@@ -100,39 +97,6 @@ def suppliers_columns(header: Iterable[str], ignored: Iterable[str]) -> list[str
     """The columns of a header without those that a run of ours added, and without the ignored ones."""
     without = set(ignored)
     return [name for name in header if not is_import_column(name) and name not in without]
-
-
-class Surveyed(Protocol):
-    """A file that can be read once more, to know which of its columns without a name are empty throughout."""
-
-    path: Path
-    name: str
-    declared: Declared
-    layout: Layout | None
-    any_columns: bool
-    names: Names
-
-    def __init__(
-        self,
-        path: Path,
-        name: str,
-        declared: Declared | None = None,
-        layout: Layout | None = None,
-        *,
-        any_columns: bool = False,
-        ignores_unnamed: bool = True,
-    ) -> None: ...
-
-    def batches(self) -> Iterator[Batch]:
-        """Yield the records."""
-
-
-def empty_unnamed(file: Surveyed) -> tuple[str, ...]:
-    """The columns without a name that are empty in every record; the file is read once more to know it."""
-    again = type(file)(
-        file.path, file.name, file.declared, file.layout, any_columns=file.any_columns, ignores_unnamed=False
-    )
-    return empty_columns(again.batches(), file.names.of_unnamed)
 
 
 def empty_columns(batches: Iterable[Batch], names: Sequence[str]) -> tuple[str, ...]:
