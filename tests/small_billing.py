@@ -109,6 +109,17 @@ class SmallBilling:
         return [one for one in self.asked if one.reference == reference and one.method == method]
 
 
+def send(handler: BaseHTTPRequestHandler, answer: Answer) -> None:
+    """Write an answer to a client."""
+    handler.send_response(answer.status)
+    handler.send_header("Content-Type", answer.content_type)
+    handler.send_header("Content-Length", str(len(answer.body)))
+    for name, value in answer.headers:
+        handler.send_header(name, value)
+    handler.end_headers()
+    handler.wfile.write(answer.body)
+
+
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     billing: SmallBilling
@@ -129,13 +140,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.billing.closing.wait()
             self.close_connection = True
             return
-        self.send_response(answer.status)
-        self.send_header("Content-Type", answer.content_type)
-        self.send_header("Content-Length", str(len(answer.body)))
-        for name, value in answer.headers:
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(answer.body)
+        send(self, answer)
 
     def log_message(self, *_told: object) -> None:
         """Say nothing."""

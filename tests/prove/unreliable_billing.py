@@ -22,6 +22,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from tests.prove.audit import Seen, Sender, answered, asked, content_of
+from tests.small_billing import Answer, send
 
 HTML, JSON, PROBLEM = "text/html", "application/json", "application/problem+json"
 GATEWAY = (302, 307, 400, 401, 402, 403, 404, 405, 406, 408, 409, 413, 415, 422, 425, 451, 500, 502, 503, 504)
@@ -46,16 +47,6 @@ CREATES = {
     "garbled": 2,
 }
 LOOK_UPS = {"lost_reply": 2, "error_before": 2, "gateway_before": 3, "of_another_before": 0.5, "limited": 1, "slow": 1}
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What is sent back; None in its place closes the connection."""
-
-    status: int
-    body: bytes = b""
-    content_type: str = JSON
-    headers: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,13 +297,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         self.close_connection = False
         with contextlib.suppress(OSError):  # the client was killed
-            self.send_response(answer.status)
-            self.send_header("Content-Type", answer.content_type)
-            self.send_header("Content-Length", str(len(answer.body)))
-            for name, value in answer.headers:
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(answer.body)
+            send(self, answer)
 
     def log_message(self, *_args: object) -> None:
         """Nothing is logged; the history is the record."""
