@@ -228,7 +228,7 @@ class Alarm(_Explained):
 
     ACCOUNT_CHANGED = (
         "ACCOUNT.CHANGED",
-        "The API key is new here, and none of the customers looked up stand in its account under their ids.",
+        "The API key is new to this ledger, and its account holds none of the customers that were looked up.",
     )
     HOME_NEW = (
         "HOME.NEW",

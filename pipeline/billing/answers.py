@@ -42,7 +42,7 @@ _ECHOED = ("external_reference", "name", "email", "phone", "currency", "balance"
 
 
 class ErrorForm(StrEnum):
-    """How this billing API writes its errors, by which they are told from those of a gateway in front of it."""
+    """How this billing API writes its errors; anything else comes from a gateway in front of it."""
 
     PROBLEM = "problem"  #: `application/problem+json` (RFC 9457) whose `status` repeats the HTTP status
     JSON = "json"  #: a JSON object of either media type; where it has a `status`, that repeats the HTTP status
@@ -72,8 +72,8 @@ class Response:
             return None
         if not isinstance(content, dict):
             return None
-        told = content.get("status") if form is ErrorForm.PROBLEM else content.get("status", self.status)
-        return content if told == self.status and type(told) is int else None
+        stated = content.get("status") if form is ErrorForm.PROBLEM else content.get("status", self.status)
+        return content if stated == self.status and type(stated) is int else None
 
     @property
     def date(self) -> datetime | None:
@@ -118,7 +118,7 @@ def read_look_up(response: Response, payload: bytes, form: ErrorForm = ErrorForm
                 return answer
             return Found(answer.billing_id, answer.differences, answer.payable)
         case 404:
-            # A gateway's 404 says that nobody asked billing, and must not lead to a new key.
+            # A gateway's 404 never reached billing, and must not lead to a new key.
             return NotFound() if response.problem(form) is not None else _not_billings(404)
         case 405:
             return Misaddressed(405)

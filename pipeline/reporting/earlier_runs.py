@@ -1,10 +1,10 @@
-"""Requests that earlier runs left unsettled: what a run did for them beside its own, and which are left."""
+"""Requests that earlier runs left unsettled: how many a run has settled beside its own, and which are left."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-_NAMED = 20  #: so many are named; the others are counted
+_NAMED = 20  #: the most that are named; the others are counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,21 +18,20 @@ class LeftInDoubt:
 
 @dataclass(frozen=True, slots=True)
 class EarlierRuns:
-    """What became, beside this run, of requests that earlier runs had left unsettled."""
+    """Requests of earlier runs: how many this run has settled, and which are still unsettled."""
 
     settled: int = 0
     left: tuple[LeftInDoubt, ...] = ()
-    other_ledgers: tuple[
-        str, ...
-    ] = ()  #: ids of other ledgers of this environment that write to the same reports folder
+    #: Ids of other ledgers of this environment that write to the same reports folder.
+    other_ledgers: tuple[str, ...] = ()
 
-    def told(self) -> dict[str, Any]:
+    def content(self) -> dict[str, Any]:
         """How many are left, and the first of them by name."""
         return {"in_doubt": len(self.left), "named": [asdict(one) for one in self.left[:_NAMED]]}
 
 
 def left_in_words(content: Mapping[str, Any]) -> Iterator[str]:
-    """The same for a terminal; nothing where nothing is left."""
+    """The line for a terminal about what is still in doubt; none if nothing is."""
     left = content["left_by_earlier_runs"]
     if not left["in_doubt"]:
         return

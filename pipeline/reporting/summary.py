@@ -38,7 +38,7 @@ class Facts:
     requests: dict[str, int]
     profile: dict[str, dict[str, Any]]  #: stage -> seconds, rows, peak_bytes
     earlier: EarlierRuns = field(default_factory=EarlierRuns)
-    account: str | None = None  #: what look-ups showed of the account behind the key; None where nothing was asked
+    account: str | None = None  #: what lookups showed of the account behind the key; None if there were none
     account_is_doubtful: bool = False
     settings: dict[str, Any] = field(default_factory=dict)
     per_second: float | None = None  #: the pace that the job asks for; None: as fast as billing answers
@@ -129,7 +129,7 @@ def summarize(workbench: duckdb.DuckDBPyConnection, facts: Facts) -> Report:
         "references": facts.references,
         "requests": facts.requests,
         "settled_for_earlier_runs": facts.earlier.settled,
-        "left_by_earlier_runs": facts.earlier.told(),
+        "left_by_earlier_runs": facts.earlier.content(),
         "other_ledgers": list(facts.earlier.other_ledgers),
         "account": facts.account,
         "account_is_doubtful": facts.account_is_doubtful,

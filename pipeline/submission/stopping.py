@@ -25,7 +25,7 @@ from pipeline.submission.deciding import Policy, Stop
 
 #: One false alarm in a thousand runs of a million rows each at the usual rate of refusals.
 _ROWS_PER_FALSE_ALARM = 1_000_000 / 0.001
-_STRANGERS = 3  #: records whose answers named another customer, before the run stops
+_MOST_MIXED_UP = 3  #: records whose answers named another customer, before the run stops
 
 
 class Kind(StrEnum):
@@ -52,7 +52,7 @@ class Evidence:
     weight: float = 0.0
     refused: int = 0
     settled: int = 0
-    strangers: set[str] = field(default_factory=set)  #: records for which an answer named another customer
+    mixed_up: set[str] = field(default_factory=set)  #: records for which an answer named another customer
 
     @classmethod
     def from_now(cls, policy: Policy, now: float) -> Self:
@@ -78,11 +78,11 @@ class Evidence:
 
     def named_another(self, reference: str) -> Stop | None:
         """An answer to this record named another customer; the third such record stops the run."""
-        self.strangers.add(reference)
-        if len(self.strangers) < _STRANGERS:
+        self.mixed_up.add(reference)
+        if len(self.mixed_up) < _MOST_MIXED_UP:
             return None
         return Stop(
-            f"answers to {len(self.strangers)} records named other customers than were asked for, so answers are mixed up"
+            f"answers to {len(self.mixed_up)} records named other customers than were asked for, so answers are mixed up"
             " between billing and us; nothing more was sent. Check proxies and gateways on the way, then resume"
         )
 
@@ -116,7 +116,7 @@ class Evidence:
         if all(self.silence(kind, now) <= bar for kind in Kind):
             return None
         many = waiting()
-        # Look-ups alone do not stop creates, and a single record that is not answered ends with its own budget.
+        # Lookups alone do not stop creates, and a single record that is not answered ends with its own budget.
         kind = Kind.CREATE if many[Kind.CREATE] else Kind.LOOK_UP
         enough = 2 if self.heard[kind].ever else 1
         if many[kind] >= enough and (silent := self.silence(kind, now)) > bar:

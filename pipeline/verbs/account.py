@@ -1,8 +1,7 @@
-"""Whether an API key opens the account that this environment's ledger speaks of: three of its customers are looked up.
+"""Check that an API key opens the account of this environment: look up three customers that the ledger knows.
 
-A key of another account on the same host is accepted there as gladly, and everybody would be created a second time. So
-before the first write with a key that the ledger has not seen, customers of this environment must stand there under the
-ids that billing gave them.
+Billing also accepts the key of another account on the same host, and would create every customer there a second time. So
+before the first write with a new key, the account must hold customers of this environment under the ids that billing gave them.
 """
 
 import json
@@ -25,12 +24,11 @@ _KEPT = "account.json"  #: among the staged files of a run
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What look-ups of this environment's customers showed of the account."""
+    """How many of this environment's customers were looked up in the account, and how many it holds."""
 
     asked: int = 0
     agreed: int = 0
-    is_known: bool = False  #: the key was used before, so nothing was asked
-    unanswered: int = 0
+    is_known: bool = False  #: the ledger has seen the key, so nothing was looked up
 
     @property
     def sentence(self) -> str:
@@ -40,15 +38,15 @@ class Account:
         if not self.asked:
             return "Not checked: neither the ledger nor the known customers hold a customer with a billing id."
         if self.agreed == self.asked:
-            return f"Checked: {self.agreed} of {self.asked} customers of this environment stand there under their ids."
+            return f"Checked: the account holds {self.agreed} of {self.asked} customers that were looked up."
         return (
-            f"Doubtful: {self.agreed} of {self.asked} customers of this environment stand there under their ids; were some "
-            "deleted in billing, or is this another account?"
+            f"Doubtful: the account holds {self.agreed} of {self.asked} customers that were looked up. Were the others"
+            " deleted, or is this another account?"
         )
 
     @property
     def is_doubtful(self) -> bool:
-        """Whether some of the customers are not there, and some are."""
+        """Whether the account lacks some of the customers."""
         return self.agreed < self.asked
 
 
@@ -66,11 +64,10 @@ def keep_account(folder: RunFolder, account: Account) -> None:
 def check_account(
     ledger: Ledger, folder: Path, credential: str, make: Callable[[Call], Outcome], *, is_accepted: bool, is_here: bool
 ) -> tuple[Account, Stop | None]:
-    """Look up the oldest, the newest and another customer of this environment where the key is new to its ledger.
+    """Look up the oldest, the newest and another customer of this environment if the key is new to its ledger.
 
     `folder`: where the ledger and the known customers are; `is_here`: billing is on this machine, so it is a sandbox, which
-    holds none of the known customers.
-    Return what was found, and the reason to stop where none of them is there and nobody has accepted that.
+    holds none of the known customers. Return the result, and a reason to stop if the account holds none and nobody accepted that.
     """
     if ledger.has_used(credential):
         return Account(is_known=True), None
@@ -78,13 +75,13 @@ def check_account(
     if not customers and not is_here and (references := known_to(folder)) is not None:
         customers = some_customers(references)
     answers = [_holds(make, *customer) for customer in customers]
-    told = [answer for answer in answers if answer is not None]
-    account = Account(len(told), sum(told), unanswered=len(answers) - len(told))
-    if answers and not told:
-        return account, Stop("billing does not answer look-ups; nothing was sent: resume when it does", exit_code=5)
-    if not told or account.agreed or is_accepted:
+    answered = [answer for answer in answers if answer is not None]
+    account = Account(len(answered), sum(answered))
+    if answers and not answered:
+        return account, Stop("billing does not answer lookups; nothing was sent. Resume when it does", exit_code=5)
+    if not answered or account.agreed or is_accepted:
         return account, None
-    return account, Stop(_no_such_account(len(told), is_here=is_here))
+    return account, Stop(_no_such_account(len(answered), is_here=is_here))
 
 
 def _no_such_account(asked: int, *, is_here: bool) -> str:

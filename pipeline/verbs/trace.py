@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from pipeline.billing import Billing, LookUp, as_billing_holds_it
+from pipeline.billing import LookUp, as_billing_holds_it
 from pipeline.causes import Cause
 from pipeline.config import Settings, Target
 from pipeline.currency import known
@@ -20,6 +20,7 @@ from pipeline.run_damage import DamagedRun
 from pipeline.run_folder import RunFolder
 from pipeline.run_search import find_runs, matching_runs
 from pipeline.sources import lines_of
+from pipeline.verbs.connecting import connected
 from pipeline.verbs.report.open_rows import home_key
 
 #: Columns of a staged record that say where it stood and not what it says.
@@ -92,7 +93,7 @@ def trace(what: str, settings: Settings, *, pii: Pii = Pii.MASKED, target: Targe
     told |= references - {what} | ({what} if events and references == {what} else set())
     key = home_key(settings.home) if told else b""
     named = [one for one in found if one[1]["external_reference"] == what]  # a conflict joins several references
-    now = _asked(target, named or found, pii) if target is not None else None
+    now = _asked(settings, target, named or found, pii) if target is not None else None
     persons = {
         Pii.FULL: sorted(told),
         Pii.MASKED: sorted(token(key, reference) for reference in told),
@@ -199,14 +200,14 @@ def _events(folder: Path, references: Sequence[str]) -> list[dict[str, Any]]:
         return [event for reference in references for event in ledger.life_of(reference)]
 
 
-def _asked(target: Target, found: Sequence[_Found], pii: Pii) -> dict[str, Any]:
+def _asked(settings: Settings, target: Target, found: Sequence[_Found], pii: Pii) -> dict[str, Any]:
     """What billing holds now, compared with what was sent: never with a row that was held or rejected."""
     fit = [(run, record) for run, record in found if record["payload"] is not None]
     if not fit:
         return {"answer": "no row of it was fit to be sent, so there is no reference to ask for"}
     sent = _sent(fit)
     run, newest = sent or fit[-1]
-    with Billing(target.address, target.api_key, workers=1) as billing:
+    with connected(settings, target, workers=1) as billing:
         answer = billing.make(LookUp(newest["external_reference"], newest["payload"].encode()))
     match answer:
         case Found():

@@ -31,14 +31,14 @@ class _Held:
     """Held records by what they were compared with."""
 
     references: dict[str, str] = field(default_factory=dict)  #: row id -> external reference
+    #: External reference -> field -> what its records say.
     twins: defaultdict[str, defaultdict[str, set[Any]]] = field(
         default_factory=lambda: defaultdict(lambda: defaultdict(set))
-    )  #: external reference -> field -> what its records say
+    )
     twin_rows: list[str] = field(default_factory=list)
     answered: dict[str, str] = field(default_factory=dict)  #: row id -> fingerprint of what was to be sent
-    elsewhere: dict[int, str] = field(
-        default_factory=dict
-    )  #: position -> row id, compared with what is not in the folder
+    #: Position -> row id, compared with what is not in the folder.
+    elsewhere: dict[int, str] = field(default_factory=dict)
 
 
 def of_held(folder: Path, summary: dict[str, Any]) -> Iterator[Check]:
