@@ -113,8 +113,8 @@ def reading(folder: Path, name: str = "a table") -> Iterator[None]:
     try:
         yield
     except UNREADABLE as error:
-        told = error.strerror if isinstance(error, OSError) and error.strerror else "it is damaged"
-        raise RunDamaged(folder, f"{name} cannot be read ({told})") from None
+        cause = error.strerror if isinstance(error, OSError) and error.strerror else "it is damaged"
+        raise RunDamaged(folder, f"{name} cannot be read ({cause})") from None
 
 
 def _misfit(value: Any, shape: Shape, name: str) -> str | None:

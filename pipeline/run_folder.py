@@ -332,8 +332,8 @@ class RunFolder:
         """Code of an alarm -> who accepted it first; raise RunDamaged where that cannot be read."""
         found: dict[str, str] = {}
         for line in lines_in(self.path / ACCEPTED, ACCEPTANCE):
-            told = json.loads(line)
-            found.setdefault(told["code"], told["who"])
+            acceptance = json.loads(line)
+            found.setdefault(acceptance["code"], acceptance["who"])
         return found
 
     def accept(self, codes: Iterable[str], who: str, at: str) -> None:

@@ -262,9 +262,9 @@ def _no_number(text: str) -> NoReturn:
 
 
 def _detail(problem: Mapping[str, Any] | None, status: int) -> str:
-    """What billing said about a refusal, short enough for a list. It may quote the row, so it goes nowhere else."""
-    told = [(problem or {}).get("title"), (problem or {}).get("detail")]
-    return ": ".join(part for part in told if isinstance(part, str))[:_LONGEST_DETAIL] or f"status {status}"
+    """Billing's words about a refusal, short enough for a list. They may quote the row, so they go nowhere else."""
+    texts = [(problem or {}).get("title"), (problem or {}).get("detail")]
+    return ": ".join(part for part in texts if isinstance(part, str))[:_LONGEST_DETAIL] or f"status {status}"
 
 
 def _retry_after(response: Response) -> float | None:

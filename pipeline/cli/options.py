@@ -253,7 +253,7 @@ def planned_naming(folder: "RunFolder", given: dict[str, Any]) -> "Naming":
 
 
 def warned_of_damaged(reports: Path) -> "list[dict[str, str]]":
-    """The folders of runs that cannot be read, for JSON; each is said in a line."""
+    """The folders of runs that cannot be read, for JSON; a warning names each."""
     from dataclasses import asdict
 
     from pipeline.verbs.status import damaged_runs

@@ -112,7 +112,7 @@ class _Comparison:
         found = {column: damage(was[column], now[column]) for column in now if was[column] != now[column]}
         others = [column for column, kind in found.items() if kind is None and not hides_all(now[column])]
         wrong = set(self._of_another(was, [column for column in others if column not in mends], mends))
-        restored, said = [], list[tuple[str, str | None, str]]()
+        restored, verdicts = [], list[tuple[str, str | None, str]]()
         for column, kind in found.items():
             if column in wrong or (kind is None and not looks_lost(now[column])):
                 continue  # of another record, or mended by a person
@@ -120,15 +120,15 @@ class _Comparison:
                 continue  # mended by a person: a spreadsheet would have changed the others, too
             verdict = "lost" if kind is None else "kept" if column in mends else "restored"
             restored += [column] * (verdict == "restored")
-            said.append((column, kind, verdict))
+            verdicts.append((column, kind, verdict))
         if restored and not wrong:
             siblings = self.find_siblings(row["origin_run"], row["before.list"])
             for rival in siblings.rivals(row["origin_row"], now, mends):
                 wrong.update(column for column in restored if rival.get(column) != was[column])
         if wrong:
-            said = [(column, found[column], "mismatch") for column in found if column in wrong]
-            self.mismatched[at] = said[0][0]
-        for column, kind, verdict in said:
+            verdicts = [(column, found[column], "mismatch") for column in found if column in wrong]
+            self.mismatched[at] = verdicts[0][0]
+        for column, kind, verdict in verdicts:
             if verdict == "restored":
                 self.restored.setdefault(column, {})[at] = was[column]
             elif verdict == "lost":

@@ -43,10 +43,10 @@ def exported(folder: RunFolder, columns: Sequence[str], mapped: frozenset[str], 
             "position", "row_id", "text", *cells
         )
         joined = here.collect().join(rows, on="row_id", how="inner", maintain_order="left")
-        told = _with_fields(joined, folder).with_columns(
+        complete = _with_fields(joined, folder).with_columns(
             pl.lit(folder.run_id).alias("origin_run"), pl.lit(shared, pl.List(pl.String)).alias("columns")
         )
-        found.append(told.rename({"row_id": "origin_row"}).select(found[0].columns).cast(found[0].schema))
+        found.append(complete.rename({"row_id": "origin_row"}).select(found[0].columns).cast(found[0].schema))
     return pl.concat(found)
 
 

@@ -106,8 +106,8 @@ def _recomputed(folder: Path, held: _Held) -> dict[str, list[str]]:
     """Row id -> the fields in which the record differs, in the order of the API, then metadata by name."""
     found = dict[str, list[str]]()
     for row_id in held.twin_rows:
-        said = held.twins[held.references[row_id]]
-        found[row_id] = sorted((name for name, texts in said.items() if len(texts) > 1), key=_order)
+        by_field = held.twins[held.references[row_id]]
+        found[row_id] = sorted((name for name, texts in by_field.items() if len(texts) > 1), key=_order)
     answers = _answers(folder, {held.references[row_id] for row_id in held.answered})
     for row_id, fingerprint in held.answered.items():
         sent, detail = answers.get(held.references[row_id], (None, ""))

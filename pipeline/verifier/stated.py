@@ -45,11 +45,11 @@ def of_accepted(lines: str, summary: dict[str, Any], plan: dict[str, Any]) -> Ch
     """The summary names whoever accepted each alarm first, by the lines of accepted.jsonl; an earlier version kept that in the plan."""
     first: dict[str, str] = {}
     for line in lines.splitlines():
-        told = json.loads(line)
-        first.setdefault(told["code"], told["who"])
+        one = json.loads(line)
+        first.setdefault(one["code"], one["who"])
     same = summary["accepted"] == {**first, **plan.get("accepted", {})}
     found = "" if same else "summary.json names others than accepted.jsonl"
-    return Check("every alarm that was accepted was accepted by whom the summary names", same, found)
+    return Check("summary.json and accepted.jsonl name the same people for each accepted alarm", same, found)
 
 
 def _same(said: Any, planned: Any) -> bool:

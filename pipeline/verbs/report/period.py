@@ -72,8 +72,8 @@ def report_period(
         content["exit_code"] = _exit_code(content)
         content["verdict"] = verdict_on_period(content)
         shown = oldest(items, datetime.fromisoformat(as_of), naming(home_key(settings.home), pii), _MOST_OPEN)
-        told = [str(one) for one in (*damaged, *reconciliations.damaged)]
-        beside = Beside(pii=pii, open_items=content["open"], oldest=list(shown), damaged_runs=told)
+        unread = [str(one) for one in (*damaged, *reconciliations.damaged)]
+        beside = Beside(pii=pii, open_items=content["open"], oldest=list(shown), damaged_runs=unread)
     except BaseException:
         shutil.rmtree(folder.path)
         raise
