@@ -51,14 +51,15 @@ _INDEXES = (
 _IDENTITY = "CREATE TABLE IF NOT EXISTS identity (id TEXT NOT NULL) STRICT"
 HOME_IS_NEW = Alarm.HOME_NEW.value
 _ADD_PAYLOADS = "INSERT INTO payloads VALUES (?, ?) ON CONFLICT DO NOTHING"
-# Both take an event as it stands: its columns in the order of _ADD_EVENTS, by number.
+# Both take an event as it stands: its columns in the order of _ADD_EVENTS, by number. An unsettled row keeps the last answer that
+# said why: a lookup that finds nothing says nothing of what became of the request.
 _BEGIN_ROWS = (
     "INSERT OR REPLACE INTO rows (seq, run_id, first_sent, external_reference, fingerprint, generation, key, state,"
     " credential, normalization, detail) VALUES (?1, ?2, ?3, ?5, ?6, ?7, ?8, ?9, ?17, ?18, ?19)"
 )
 _MOVE_ROWS = (
-    "UPDATE rows SET seq = ?1, run_id = ?2, state = ?9, billing_id = ?14, payable = ?15, detail = ?19"
-    " WHERE external_reference = ?5"
+    "UPDATE rows SET seq = ?1, run_id = ?2, state = ?9, billing_id = ?14, payable = ?15,"
+    f" detail = CASE ?9 WHEN '{State.UNKNOWN.value}' THEN coalesce(?19, detail) ELSE ?19 END WHERE external_reference = ?5"
 )
 
 

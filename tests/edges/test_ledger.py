@@ -145,6 +145,17 @@ def test_the_bytes_of_an_intent_are_frozen_even_where_the_same_fingerprint_comes
     assert ledger.begun()[0].intent.payload == intent("A-1").payload
 
 
+def test_a_lookup_that_finds_nothing_keeps_the_last_answer_of_an_unsettled_request(ledger):
+    meant = intent("A-1")
+    ledger.record_intents("run-1", AT, [meant], "credential")
+    ledger.record("run-1", AT, [answered(meant, State.UNKNOWN, detail="no answer within 30 s")])
+    ledger.record("run-2", AT, [answered(meant, State.UNKNOWN)])
+    assert ledger.unsettled_requests() == [("A-1", "run-2", "no answer within 30 s")]
+
+    ledger.record("run-2", AT, [answered(meant, State.CREATED, billing_id="b-1")])
+    assert next(ledger.outcomes())[0][-1] is None
+
+
 def test_the_life_of_a_reference_is_told_from_its_first_event_to_its_last(ledger):
     first, again = intent("A-1"), intent("A-1", generation=2)
     ledger.record_intents("run-1", AT, [first, intent("A-2")], "credential")
