@@ -343,7 +343,7 @@ EXPLANATIONS: dict[Reason | Alarm, Explanation] = {
         bears_on_it=("--retry-refused",),
     ),
     Reason.PLAN_EARLIER_REQUEST_UNSETTLED: Explanation(
-        "Resume the earlier run first, which settles its request; then plan again.",
+        "Resume this run: it tries the earlier request again, and sends this record as soon as that is settled.",
         example="A-1 in doubt since last night, and in today's file with another balance",
     ),
     Reason.PLAN_OUTSIDE_WAVE: Explanation(

@@ -206,7 +206,7 @@ class Reason(_Explained):
     )
     PLAN_EARLIER_REQUEST_UNSETTLED = (
         "PLAN.EARLIER_REQUEST_UNSETTLED",
-        "An earlier request for this reference, with other content, may or may not have taken effect.",
+        "An earlier request for this reference, with other content, is unsettled; this record was not sent.",
     )
     PLAN_OUTSIDE_WAVE = "PLAN.OUTSIDE_WAVE", "This wave takes only rows for which --where holds; a later run takes it."
     PLAN_BEYOND_LIMIT = "PLAN.BEYOND_LIMIT", "This wave was full (--limit) before its turn came; a later run takes it."
@@ -442,6 +442,7 @@ class Action(StrEnum):
     HOLD = "hold"
     REFUSE = "refuse"  #: billing refused this very row before; it is listed as refused again, unsent
     DEFER = "defer"  #: planned for a later wave
+    WAIT = "wait"  #: an earlier request for its reference is unsettled; it is judged anew once that is settled
 
 
 class Fate(_Explained):

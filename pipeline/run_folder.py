@@ -73,6 +73,11 @@ PLAN_SCHEMA = 6  #: the form of plan.json and of the staged tables
 #: What summaries of earlier versions lack.
 _NOT_STATED_EARLIER: dict[str, Any] = {
     "left_by_earlier_runs": {"in_doubt": 0, "named": []},
+    "waiting": {
+        "records": 0,
+        "balances": dict.fromkeys(("debit", "credit", "zero", "absent", "unusable"), 0),
+        "sums": {},
+    },
     "other_ledgers": [],
     "account": None,
     "account_is_doubtful": False,

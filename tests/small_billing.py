@@ -8,7 +8,7 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -56,9 +56,12 @@ SILENCE = Answer(0)
 
 @dataclass
 class SmallBilling:
-    """The server's state. `creates` and `look_ups`: reference -> the answer that stands in front of billing for it."""
+    """The server's state. `creates` and `look_ups`: reference -> the answer that stands in front of billing for it.
 
-    creates: dict[str, Answer] = field(default_factory=dict)
+    Of a create it may depend on the body: then None lets the request through.
+    """
+
+    creates: dict[str, Answer | Callable[[bytes], Answer | None]] = field(default_factory=dict)
     look_ups: dict[str, Answer] = field(default_factory=dict)
     seconds: float = 0.0  #: that a create takes
     lag: float = 0.0  #: seconds for which a look-up does not show a new customer
@@ -74,7 +77,8 @@ class SmallBilling:
     def create(self, key: str, body: bytes) -> Answer:
         """Once under a key; a reference only once."""
         reference = json.loads(body)["external_reference"]
-        if (instead := self.creates.get(reference)) is not None:
+        instead = self.creates.get(reference)
+        if (instead := instead(body) if callable(instead) else instead) is not None:
             return instead
         if self.seconds:
             time.sleep(self.seconds)

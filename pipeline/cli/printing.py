@@ -108,7 +108,7 @@ def _unusually_written(content: dict[str, Any]) -> "Iterator[str]":
 
 def _stakes(content: dict[str, Any]) -> "Iterator[str]":
     """What a reviewer needs first besides the sums: kinds of balances, and the money that did not arrive."""
-    from pipeline.reporting.glance import accounts, all_balances
+    from pipeline.reporting.glance import WAITING, accounts, all_balances
 
     kinds = {
         "debit": "debits",
@@ -124,7 +124,7 @@ def _stakes(content: dict[str, Any]) -> "Iterator[str]":
     ]
     yield f"balances: {', '.join(counted) or 'none'}"
     for account in accounts(content):
-        if account.title in {"held", "rejected", "in doubt", "left for a later wave"} and account.records:
+        if account.title in {"held", "rejected", "in doubt", WAITING, "left for a later wave"} and account.records:
             yield f"{account.title}: {_account(account)}"
     if unpaid := content["cannot_be_paid_against"]:
         yield f"cannot be paid against: {unpaid:,} customers came back without payment rules"

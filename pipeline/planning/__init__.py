@@ -27,6 +27,7 @@ _JUDGED, _BEYOND, _PLAN = (
 _WRITTEN = "FORMAT parquet, COMPRESSION snappy, DICTIONARY_SIZE_LIMIT 1"
 #: Parts that are written at once: of one alone DuckDB keeps one and a half cores busy.
 _AT_ONCE = 2
+_WAITS = Reason.PLAN_EARLIER_REQUEST_UNSETTLED.value
 SameIdentity = Literal["flag", "hold", "skip"]
 
 #: What each reason leads to. No reason: the row is created.
@@ -36,7 +37,7 @@ VERDICTS: dict[Reason, tuple[Action, Fate]] = {
     Reason.PLAN_CREATED_BEFORE: (Action.SKIP, Fate.ALREADY_EXISTS_SAME),
     Reason.PLAN_CREATED_BEFORE_DIFFERENT: (Action.HOLD, Fate.ALREADY_EXISTS_DIFFERENT),
     Reason.PLAN_CREATED_BEFORE_OTHER_FORM: (Action.HOLD, Fate.ALREADY_EXISTS_DIFFERENT),
-    Reason.PLAN_EARLIER_REQUEST_UNSETTLED: (Action.HOLD, Fate.NEEDS_REVIEW),
+    Reason.PLAN_EARLIER_REQUEST_UNSETTLED: (Action.WAIT, Fate.IN_DOUBT),
     Reason.PLAN_REFUSED_BEFORE: (Action.REFUSE, Fate.REFUSED),
     Reason.MATCH_KNOWN_SAME: (Action.SKIP, Fate.ALREADY_EXISTS_SAME),
     Reason.MATCH_KNOWN_DIFFERENT: (Action.HOLD, Fate.ALREADY_EXISTS_DIFFERENT),
@@ -66,8 +67,8 @@ class Plan:
 
     @property
     def creates(self) -> int:
-        """How many customers would be created."""
-        return self.rows[Action.CREATE]
+        """How many customers may be created: those that wait for an earlier request among them."""
+        return self.rows[Action.CREATE] + self.rows[Action.WAIT]
 
 
 def make_plan(
@@ -85,17 +86,20 @@ def make_plan(
 
     `parts`: what holds a part, as it stands behind FROM, and where its plan is to be written (Parquet): position,
     external_reference, action, fate, reason, flags (the identities of other references that the row has), same_as (a row
-    of the run, or with flags the known reference), fingerprint, and for creates key. Rows stand in the order of the
+    of the run, or with flags the known reference), fingerprint, and for creates and waiting rows key. Rows stand in the order of the
     input. `limit` is the number of creates of this wave, and `where` an SQL expression over the file's own columns that
     says which rows are in it; raise ConfigError where it cannot be asked. `normalization` is the version of the rules that
     made the payloads.
     """
     _judge(workbench, same_identity, normalization, retry_refused=retry_refused)
     find_outside(workbench, where)
+    first_beyond, first_waiting_beyond = _first_beyond(workbench, limit)
     told = {
         "namespace": KEY_NAMESPACE.hex,
         "key_prefix": key_prefix(environment),
-        "first_beyond": _first_beyond(workbench, limit),
+        "waits": _WAITS,
+        "first_beyond": first_beyond,
+        "first_waiting_beyond": first_waiting_beyond,
     }
     rows = Counter[str]()
 
@@ -139,8 +143,9 @@ def _judge(
     workbench.execute(_JUDGED)
 
 
-def _first_beyond(workbench: duckdb.DuckDBPyConnection, limit: int | None) -> int | None:
+def _first_beyond(workbench: duckdb.DuckDBPyConnection, limit: int | None) -> tuple[int | None, int | None]:
+    """The first row that a wave of this size does not take: of those to create, and of those that wait."""
     if limit is None:
-        return None
-    found = workbench.execute(_BEYOND, {"limit": limit}).fetchone()
-    return None if found is None else int(found[0])
+        return None, None
+    create, wait = workbench.execute(_BEYOND, {"limit": limit, "waits": _WAITS}).fetchall()[0]
+    return create, wait

@@ -1,13 +1,24 @@
--- The first position whose row no longer fits into a wave of $limit creates; no row where all fit.
--- Requests that were begun are gone on with in any case, and take their places first.
-WITH begun AS (
+-- The first position whose row no longer fits into a wave of $limit creates; no position where all fit: of rows that would be
+-- created, and of rows that wait for an earlier request.
+-- Requests that were begun go on in any case, and take their places first. Waiting rows take what places the others leave, so that
+-- no wave consists of them alone.
+WITH candidates AS (
+    SELECT position, judged.reason IS NOT NULL AS is_waiting
+    FROM records
+    ANTI JOIN outside_wave USING (position)
+    LEFT JOIN judged USING (position)
+    WHERE fate IS NULL AND begun_key IS NULL AND coalesce(judged.reason, $waits) = $waits
+),
+numbered AS (
+    SELECT
+        position,
+        is_waiting,
+        row_number() OVER (ORDER BY is_waiting, position) AS place
+    FROM candidates
+),
+begun AS (
     SELECT count(*) AS places FROM judged WHERE begun_key IS NOT NULL
 )
-SELECT position
-FROM records
-ANTI JOIN outside_wave USING (position)
-ANTI JOIN (SELECT position FROM judged WHERE reason IS NOT NULL OR begun_key IS NOT NULL) USING (position)
-WHERE fate IS NULL
-ORDER BY position
-LIMIT 1
-OFFSET (SELECT greatest($limit - places, 0) FROM begun)
+SELECT min(position) FILTER (NOT is_waiting), min(position) FILTER (is_waiting)
+FROM numbered, begun
+WHERE place > greatest($limit - places, 0)

@@ -39,7 +39,7 @@ weighed AS (
         matches.same_as AS repeats,
         known_as.owner,
         coalesce(known_as.identities, []) AS identities,
-        remembered.state IS NOT DISTINCT FROM 'unknown' AS is_unsettled,
+        coalesce(remembered.state = 'unknown' AND remembered.is_same, false) AS is_unsettled,
         remembered.key AS history_key,
         CASE
             WHEN matches.rule = 'same_reference_other_content' THEN 'MATCH.SAME_REFERENCE_OTHER_CONTENT'
@@ -51,14 +51,15 @@ weighed AS (
                 AND remembered.normalization IS DISTINCT FROM told.normalization THEN 'PLAN.CREATED_BEFORE_OTHER_FORM'
             WHEN remembered.state IN ('created', 'created_different', 'adopted', 'pre_existing', 'conflict')
                 THEN 'PLAN.CREATED_BEFORE_DIFFERENT'
-            WHEN remembered.state = 'unknown' AND NOT remembered.is_same THEN 'PLAN.EARLIER_REQUEST_UNSETTLED'
-            -- An unsettled request is gone on with before anything else, whoever is known meanwhile.
-            WHEN remembered.state = 'unknown' THEN NULL
+            -- An unsettled request goes on before anything else, whoever is known meanwhile.
+            WHEN remembered.state = 'unknown' AND remembered.is_same THEN NULL
             WHEN remembered.state = 'refused' AND remembered.is_same AND NOT told.retry_refused
                 THEN 'PLAN.REFUSED_BEFORE'
             WHEN known_as.is_different THEN 'MATCH.KNOWN_DIFFERENT'
             WHEN known_as.is_same THEN 'MATCH.KNOWN_SAME'
-            WHEN told.same_identity <> 'flag' THEN known_as.identities[1]
+            WHEN told.same_identity <> 'flag' AND len(known_as.identities) > 0 THEN known_as.identities[1]
+            -- Nothing else speaks against the record, so it may be sent once the request is settled.
+            WHEN remembered.state = 'unknown' THEN 'PLAN.EARLIER_REQUEST_UNSETTLED'
         END AS reason
     FROM spoken_of
     CROSS JOIN told
@@ -72,7 +73,11 @@ SELECT
     -- Under its own key, whatever its generation.
     CASE WHEN is_unsettled AND reason IS NULL THEN history_key END AS begun_key,
     -- Of whom a row reminds is of use where it is let through, or where that is what stops it.
-    CASE WHEN NOT is_unsettled AND (reason IS NULL OR list_contains(identities, reason)) THEN identities ELSE [] END AS flags,
+    CASE
+        WHEN NOT is_unsettled
+            AND (reason IS NULL OR reason = 'PLAN.EARLIER_REQUEST_UNSETTLED' OR list_contains(identities, reason)) THEN identities
+        ELSE []
+    END AS flags,
     CASE WHEN len(flags) > 0 THEN owner ELSE repeats END AS same_as
 FROM weighed
 ORDER BY position;

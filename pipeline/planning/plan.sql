@@ -13,9 +13,11 @@ timed AS (
         coalesce(judged.flags, []) AS flags,
         judged.same_as,
         CASE
-            WHEN judged.reason IS NOT NULL OR judged.begun_key IS NOT NULL THEN judged.reason
+            WHEN judged.reason <> $waits OR judged.begun_key IS NOT NULL THEN judged.reason
             WHEN outside.position IS NOT NULL THEN 'PLAN.OUTSIDE_WAVE'
-            WHEN accepted.position >= $first_beyond THEN 'PLAN.BEYOND_LIMIT'
+            WHEN accepted.position >= CASE WHEN judged.reason IS NULL THEN $first_beyond ELSE $first_waiting_beyond END
+                THEN 'PLAN.BEYOND_LIMIT'
+            ELSE judged.reason
         END AS reason
     FROM accepted
     LEFT JOIN (SELECT * FROM judged WHERE position BETWEEN $first AND $last) AS judged USING (position)
@@ -41,7 +43,7 @@ SELECT
     CASE WHEN action <> 'defer' THEN same_as END AS same_as,
     fingerprint,
     -- UUIDv5 (RFC 9562): the first 16 bytes of SHA-1(namespace, name), version and variant put in.
-    CASE WHEN action = 'create' THEN coalesce(
+    CASE WHEN action IN ('create', 'wait') THEN coalesce(
         begun_key,
         substr(name_hash, 1, 8) || '-' || substr(name_hash, 9, 4) || '-5' || substr(name_hash, 14, 3)
         || '-' || substr('89ab', (strpos('0123456789abcdef', substr(name_hash, 17, 1)) - 1) % 4 + 1, 1)

@@ -12,7 +12,7 @@ stands where its run left it. A record is known by the file (SHA-256) and the pl
 - **Superseded**: a record is settled when a later run brings another row of its external reference into billing, or finds it
   there. So the twin that somebody dropped from a conflict is settled by the choice.
 - **Settled by the ledger**: a record in doubt, or not attempted, is what the ledger says that a later run has found; other open
-  records of its reference are then superseded.
+  records of its reference are then superseded. A record that waits for an earlier request is held once that request's customer exists.
 - Whatever cannot be linked by these rules stays open: a rejected row that was dropped from its list, or a conflict of which
   no row was chosen.
 """
@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from pipeline.outcomes import LISTS, SUPERSEDED, Fate, State
+from pipeline.outcomes import LISTS, SUPERSEDED, Fate, Reason, State
 from pipeline.reporting.open_items import OPEN_FATES
 
 ROWS: dict[str, pl.DataType | type[pl.DataType]] = {
@@ -45,6 +45,7 @@ ORIGINS = pl.Schema({name: kind for name, kind in ROWS.items() if name != "row_i
 _CREATED = [fate.value for fate in LISTS["created"]]
 _SETTLING = [*_CREATED, Fate.ALREADY_EXISTS_SAME.value]
 _WAITING = [Fate.IN_DOUBT.value, Fate.NOT_ATTEMPTED.value]
+_WAITS_FOR_EARLIER = Reason.PLAN_EARLIER_REQUEST_UNSETTLED.value
 _KEY, _ROOT = ["file", "place"], ["root_file", "root_place"]
 _FATE_OF_STATE = {
     State.CREATED: Fate.CREATED,
@@ -109,9 +110,17 @@ def settled_by_ledger(current: Current, known: Mapping[str, tuple[State, str]]) 
     ]
     names = ("external_reference", "ledger_fate", "ledger_run")
     table = pl.DataFrame(found, schema=dict.fromkeys(names, pl.String), orient="row")
-    is_settled = (pl.col("fate").is_in(_WAITING) & pl.col("ledger_fate").is_not_null()).fill_null(value=False)
+    is_found = (pl.col("fate").is_in(_WAITING) & pl.col("ledger_fate").is_not_null()).fill_null(value=False)
+    # A record that waited for an earlier request has other content: that request's customer is not this record's.
+    by_earlier = pl.col("reasons").list.contains(_WAITS_FOR_EARLIER) & (pl.col("ledger_run") < pl.col("run_id"))
+    by_earlier = by_earlier.fill_null(value=False)
+    is_settled = is_found & ~(by_earlier & (pl.col("ledger_fate") == Fate.REFUSED.value))
     records = current.records.join(table, on="external_reference", how="left", maintain_order="left").with_columns(
-        fate=pl.when(is_settled).then("ledger_fate").otherwise("fate"),
+        fate=pl.when(is_settled & by_earlier)
+        .then(pl.lit(Fate.ALREADY_EXISTS_DIFFERENT.value))
+        .when(is_settled)
+        .then("ledger_fate")
+        .otherwise("fate"),
         run_id=pl.when(is_settled).then("ledger_run").otherwise("run_id"),
         is_met=is_settled,
     )

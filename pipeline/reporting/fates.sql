@@ -41,6 +41,7 @@ told AS (
     SELECT
         *,
         CASE
+            WHEN state IS NULL AND action = 'wait' THEN 'PLAN.EARLIER_REQUEST_UNSETTLED'
             WHEN state IS NULL OR state = 'withdrawn' THEN 'SUBMIT.NOT_ATTEMPTED'
             WHEN NOT same_content AND state = 'unknown' THEN 'PLAN.EARLIER_REQUEST_UNSETTLED'
             WHEN NOT same_content AND state = 'refused' THEN 'SUBMIT.NOT_ATTEMPTED'
@@ -66,10 +67,10 @@ SELECT
     same_as,
     CASE
         WHEN set_aside_fate IS NOT NULL THEN set_aside_fate
-        WHEN action <> 'create' THEN planned_fate
-        WHEN action = 'create' THEN CASE submitted_reason
+        WHEN action NOT IN ('create', 'wait') THEN planned_fate
+        WHEN action IN ('create', 'wait') THEN CASE submitted_reason
             WHEN 'SUBMIT.NOT_ATTEMPTED' THEN 'not_attempted'
-            WHEN 'PLAN.EARLIER_REQUEST_UNSETTLED' THEN 'needs_review'
+            WHEN 'PLAN.EARLIER_REQUEST_UNSETTLED' THEN 'in_doubt'
             WHEN 'SUBMIT.ALREADY_THERE_DIFFERENT' THEN 'already_exists_different'
             WHEN 'SUBMIT.IN_DOUBT' THEN 'in_doubt'
             WHEN 'SUBMIT.REFUSED' THEN 'refused'
@@ -81,15 +82,15 @@ SELECT
     CASE
         WHEN set_aside_fate IS NOT NULL THEN set_aside_reasons
         -- A row that is held or skipped for what it shares with another reference says all that it shares.
-        WHEN action <> 'create' AND len(flags) > 0 THEN flags
-        WHEN action <> 'create' THEN [planned_reason]
+        WHEN action NOT IN ('create', 'wait') AND len(flags) > 0 THEN flags
+        WHEN action NOT IN ('create', 'wait') THEN [planned_reason]
         WHEN submitted_reason IS NOT NULL THEN list_prepend(submitted_reason, flags)
         ELSE flags
     END AS reasons,
     fingerprint,
-    CASE WHEN action = 'create' THEN coalesce(CASE WHEN same_content THEN sent_key END, planned_key) END AS key,
+    CASE WHEN action IN ('create', 'wait') THEN coalesce(CASE WHEN same_content THEN sent_key END, planned_key) END AS key,
     CASE WHEN same_content OR state = 'conflict' THEN billing_id END AS billing_id,
-    CASE WHEN action = 'create' AND same_content THEN payable END AS payable,
-    CASE WHEN action = 'create' AND same_content THEN detail END AS detail
+    CASE WHEN action IN ('create', 'wait') AND same_content THEN payable END AS payable,
+    CASE WHEN action IN ('create', 'wait') AND same_content THEN detail END AS detail
 FROM told
 ORDER BY position

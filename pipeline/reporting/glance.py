@@ -26,6 +26,10 @@ class Account:
         return sum(self.balances.values())
 
 
+#: An earlier request for their reference is unsettled, so their amounts are surely not in billing by this run.
+WAITING = "waiting, never sent"
+
+
 def accounts(content: Mapping[str, Any]) -> list[Account]:
     """A partition of all records read: created (or to be created), held and rejected always, the rest where there is any."""
     wanted, is_planned = content["by_action"], content["status"] == "planned"
@@ -36,7 +40,12 @@ def accounts(content: Mapping[str, Any]) -> list[Account]:
         else _of_list("created", "created", content)
     )
     always = [first, _of_list("held", "held", content), _of_list("rejected", "rejected", content)]
-    rest = [_of_list("in doubt", "in_doubt", content), later, _of_list("skipped", "skipped", content)]
+    rest = [
+        _without(_of_list("in doubt", "in_doubt", content), content["waiting"]),
+        _account(WAITING, "in_doubt", content["waiting"]),
+        later,
+        _of_list("skipped", "skipped", content),
+    ]
     if not is_planned:
         rest.insert(1, _without(_of_list("not attempted", "unprocessed", content), wanted["defer"]))
     return [*always, *(account for account in rest if account.records)]

@@ -5,7 +5,7 @@ from typing import Any
 
 import duckdb
 
-from pipeline.outcomes import Action
+from pipeline.outcomes import Action, Fate, Reason
 from pipeline.reporting.money import KIND_OF_ROW, KINDS
 
 _MOST_SAMPLES = 3
@@ -19,6 +19,14 @@ _BY_ACTION = f"""
     ORDER BY ALL
 """
 
+_WAITING = f"""
+    SELECT currency, {KIND_OF_ROW} AS kind, count(*), sum(balance)
+    FROM fates
+    WHERE fate = ? AND list_contains(reasons, ?)
+    GROUP BY ALL
+    ORDER BY ALL
+"""
+
 
 def by_action(
     workbench: duckdb.DuckDBPyConnection,
@@ -27,13 +35,18 @@ def by_action(
     wanted = {action.value: _nothing() for action in Action}
     first: dict[str, dict[str, list[int]]] = {action.value: {kind: [] for kind in KINDS} for action in Action}
     for action, currency, kind, records, total, positions in workbench.execute(_BY_ACTION).fetchall():
-        wanted[action]["records"] += records
-        wanted[action]["balances"][kind] += records
+        _add(wanted[action], currency, kind, records, total)
         first[action][kind] += positions
-        if kind in {"debit", "credit"}:
-            sides = wanted[action]["sums"].setdefault(currency, {"debits": 0, "credits": 0})
-            sides[f"{kind}s"] = int(total)
     return wanted, _samples(workbench, {action: _chosen(by_kind) for action, by_kind in first.items()})
+
+
+def waiting(workbench: duckdb.DuckDBPyConnection) -> dict[str, Any]:
+    """Records in doubt that were never sent, because an earlier request for their reference is unsettled; as in `by_action`."""
+    found = _nothing()
+    rows = workbench.execute(_WAITING, [Fate.IN_DOUBT.value, Reason.PLAN_EARLIER_REQUEST_UNSETTLED.value]).fetchall()
+    for currency, kind, records, total in rows:
+        _add(found, currency, kind, records, total)
+    return found
 
 
 def flagged(workbench: duckdb.DuckDBPyConnection) -> dict[str, int]:
@@ -62,6 +75,14 @@ def amount_as_given(text: str | None) -> str | None:
 
 def _nothing() -> dict[str, Any]:
     return {"records": 0, "balances": dict.fromkeys(KINDS, 0), "sums": {}}
+
+
+def _add(found: dict[str, Any], currency: str, kind: str, records: int, total: int | None) -> None:
+    found["records"] += records
+    found["balances"][kind] += records
+    if kind in {"debit", "credit"}:
+        sides = found["sums"].setdefault(currency, {"debits": 0, "credits": 0})
+        sides[f"{kind}s"] = int(total or 0)
 
 
 def _chosen(by_kind: dict[str, list[int]]) -> list[int]:

@@ -11,7 +11,7 @@ from pipeline.causes import Cause
 from pipeline.currency import grouped_digits
 from pipeline.outcomes import LISTS, TROUBLED_FATES, Action, Fate
 from pipeline.reporting.earlier_runs import EarlierRuns
-from pipeline.reporting.intended import by_action, estimate, flagged
+from pipeline.reporting.intended import by_action, estimate, flagged, waiting
 from pipeline.reporting.money import Sums, at_stake, balances, net, own_bridge, sums, unreadable_amounts
 
 
@@ -107,6 +107,7 @@ def summarize(workbench: duckdb.DuckDBPyConnection, facts: Facts) -> Report:
         "reasons": _reasons(workbench),
         "cannot_be_paid_against": _not_payable(workbench),
         "by_action": wanted,
+        "waiting": waiting(workbench),
         "samples": samples,
         "flagged": flagged(workbench),
         "findings": facts.findings,
@@ -153,6 +154,8 @@ def verdict_on(content: dict[str, Any]) -> str:
         later = deferred(content)
         left = f", {grouped_digits(later)} left for a later wave" if later else ""
         creates = grouped_digits(content["actions"]["create"])
+        waits = content["waiting"]["records"]
+        left += f", {grouped_digits(waits)} wait{'s' * (waits == 1)} for an earlier request" if waits else ""
         return f"Planned: of {grouped_digits(read)} records, {creates} would be created{left}; nothing was sent."
     return f"{', '.join(_ended(content))}; {_accounted_for(content)}."
 
@@ -170,12 +173,17 @@ def _ended(content: dict[str, Any]) -> list[str]:
         (sum(fates[fate] for fate in LISTS["skipped"]), "skipped"),
         (sum(fates[fate] for fate in LISTS["rejected"]), "rejected"),
         (sum(fates[fate] for fate in LISTS["held"]), "held for a person"),
-        (fates["in_doubt"], "in doubt"),
+        (fates["in_doubt"], f"in doubt{_never_sent(content)}"),
         (fates["not_attempted"] - later, "not attempted"),
         (later, "left for a later wave"),
     )
     head = f"{grouped_digits(created)} of {grouped_digits(content['records']['read'])} records were created"
     return [head, *(f"{grouped_digits(number)} {word}" for number, word in counted if number)]
+
+
+def _never_sent(content: dict[str, Any]) -> str:
+    waits = content["waiting"]["records"]
+    return f" ({grouped_digits(waits)} of them never sent)" if waits else ""
 
 
 def _accounted_for(content: dict[str, Any]) -> str:

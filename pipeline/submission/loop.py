@@ -55,7 +55,7 @@ _TICK = 0.05  #: seconds; how soon a signal or a due retry is noticed
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A create that the plan wants."""
+    """A create that the plan wants. Where the ledger holds an unsettled request for its reference, it waits for that."""
 
     external_reference: str
     fingerprint: str
@@ -220,6 +220,9 @@ class _Loop:
     begun_here: deque[str] = field(default_factory=deque)
     #: All that were ever among these: once they are planned, they are no earlier run's.
     own: set[str] = field(default_factory=set)
+    #: Planned, and never sent: an earlier request for their reference, with other content, is unsettled.
+    waiting: dict[str, Planned] = field(default_factory=dict)
+    released: deque[Planned] = field(default_factory=deque)  #: those of them whose earlier request is settled now
     timers: list[tuple[float, str]] = field(default_factory=list)
     resting: set[str] = field(default_factory=set)  #: rows that wait until lookups must show what was done
     entries: dict[str, list[Answer | Withdrawal]] = field(default_factory=dict)
@@ -243,6 +246,8 @@ class _Loop:
                 break
             if more and self._has_room():
                 more = self._take_window(planned)
+            if self.released and self._has_room():
+                self._take_window(self._drain_released())
             if not more or self.suspicion[Kind.CREATE].has_accepted:
                 self._go_on_with_own()
             self._take_earlier(may_begin=not more)
@@ -270,10 +275,10 @@ class _Loop:
             self.on_recorded(entries)
 
     def _own_rows(self) -> int:
-        return len(self.rows) - self.earlier_taken + len(self.begun_here)
+        return len(self.rows) - self.earlier_taken + len(self.begun_here) + len(self.released)
 
     def _has_room(self) -> bool:
-        if self.held or (self.canaries and self._own_rows() > len(self.begun_here)):
+        if self.held or (self.canaries and len(self.rows) > self.earlier_taken):
             return False
         return len(self.rows) - len(self.resting) < WINDOW
 
@@ -286,6 +291,13 @@ class _Loop:
             return False
         window = [row for row in drawn if not self._is_taken_over(row)]
         known = self.ledger.states([row.external_reference for row in window])
+        if any(_waits(row, known.get(row.external_reference)) for row in window):
+            self.commit()  # so that the ledger says whether the earlier request has been settled meanwhile
+            known = self.ledger.states([row.external_reference for row in window])
+        if waiting := {row.external_reference: row for row in window if _waits(row, known.get(row.external_reference))}:
+            self.waiting |= waiting
+            self.earlier = deque(sorted(self.earlier, key=lambda reference: reference not in self.waiting))
+            window = [row for row in window if row.external_reference not in waiting]
         # The ledger has the last word: what another run has settled since the plan is not sent, whatever the plan says.
         fresh = [row for row in window if _may_begin(row, known.get(row.external_reference), self.run_id)]
         unsettled = [row.external_reference for row in window if _goes_on(row, known.get(row.external_reference))]
@@ -304,6 +316,10 @@ class _Loop:
         self.begun_here += unsettled
         self.own.update(unsettled)
         return True
+
+    def _drain_released(self) -> Iterator[Planned]:
+        while self.released:
+            yield self.released.popleft()
 
     def _is_taken_over(self, planned: Planned) -> bool:
         """Whether a planned row is under way already, begun by an earlier run with the same content: now it is this run's."""
@@ -350,7 +366,7 @@ class _Loop:
             took = now - self.began
             alone = 2 * self.policy.lookup_lag + _EARLIER_ALONE
             longer = max(took * _EARLIER_LONGER, _EARLIER_LEAST)
-            self.earlier_until = now + (longer if self.tally.done else alone)
+            self.earlier_until = now + (longer if self.tally.done and not self.waiting else alone)
         return now < self.earlier_until
 
     def _go_on_with(self, begun: Begun, run_id: str, *, is_earlier: bool = False) -> None:
@@ -614,6 +630,8 @@ class _Loop:
         if row.is_earlier:
             self.earlier_taken -= 1
             self.tally.earlier += 1
+            if (waiting := self.waiting.pop(row.reference, None)) is not None:
+                self.released.append(waiting)
             return
         self.tally.states[state] += 1
         if not row.is_counted:
@@ -692,7 +710,7 @@ class _Loop:
                 self._add(row.run_id, Withdrawal(row.intent))
             elif not row.is_earlier:
                 self.tally.in_doubt += 1
-        self.tally.in_doubt += len(self.doubtful) + len(self.begun_here)
+        self.tally.in_doubt += len(self.doubtful) + len(self.begun_here) + len(self.waiting)
         self.rows, self.doubtful = {}, []
 
 
@@ -719,6 +737,11 @@ def _may_begin(row: Planned, known: Known | None, run_id: str) -> bool:
             return known.fingerprint != row.fingerprint or known.run_id != run_id
         case _:
             return False
+
+
+def _waits(row: Planned, known: Known | None) -> bool:
+    """Whether a request for its reference, with other content, is unsettled: it gets no other write before that is settled."""
+    return known is not None and known.state is State.UNKNOWN and known.fingerprint != row.fingerprint
 
 
 def _goes_on(row: Planned, known: Known | None) -> bool:

@@ -50,6 +50,7 @@ from pipeline.verbs.watch import CLOCK, NOBODY, StopRequest, Watch
 
 #: Rows that go ahead of the others where a real key is used and the job says nothing else.
 CANARY_WHERE_IT_COUNTS = 3
+_SENDING = (Action.CREATE, Action.WAIT)  #: actions whose rows may be sent
 _READ_AT_ONCE = 50_000  #: creates of a plan
 _UNFINISHED = """\
 Run {run_id} has begun and has not finished, so every file of this folder is partial.
@@ -142,7 +143,7 @@ def submit_and_report(
     ledger.begin_run(
         folder.run_id,
         CLOCK.now(),
-        plan["actions"][Action.CREATE.value],
+        _to_send(plan),
         os.getpid(),
         files=_deliveries(plan),
         is_whole=not plan["actions"][Action.DEFER.value],
@@ -187,7 +188,7 @@ def _submit(
                 ledger, make = rehearsed(ledger, billing.make, target)
                 settled_for_others = submit(
                     _planned_creates(folder, done),
-                    folder.read_plan()["actions"][Action.CREATE.value],
+                    _to_send(folder.read_plan()),
                     passed_over=done.height,
                     run_id=folder.run_id,
                     environment=target.environment,
@@ -300,7 +301,7 @@ def _preflight(billing: Billing, stopping: StopRequest) -> None:
 
 def refuse_too_many(plan: dict[str, Any], settings: Settings) -> None:
     """Refuse a plan that would create more customers than the job allows."""
-    creates = plan["actions"][Action.CREATE.value]
+    creates = _to_send(plan)
     if settings.max_creates is not None and creates > settings.max_creates:
         raise ThresholdExceeded(
             f"THRESHOLD.MAX_CREATES: plan {plan['run_id']} would create {creates:,} customers, and"
@@ -308,6 +309,11 @@ def refuse_too_many(plan: dict[str, Any], settings: Settings) -> None:
             " or allow more",
             suggests=("apply", plan["run_id"], "--max-creates", str(creates)),
         )
+
+
+def _to_send(plan: Mapping[str, Any]) -> int:
+    """Records that a plan may send: its creates, and those that wait for an earlier request."""
+    return sum(int(plan["actions"].get(action.value, 0)) for action in _SENDING)
 
 
 def refuse_alarms(folder: RunFolder, settings: Settings) -> None:
@@ -369,10 +375,12 @@ def _settled(rows: Sequence[tuple[str, str, str | None]]) -> pl.DataFrame:
 
 
 def _planned_creates(folder: RunFolder, done: pl.DataFrame) -> Iterator[Planned]:
-    """The creates of a plan but for the references that are done, streamed in the order of the input."""
+    """What a plan may send but for the references that are done, streamed in the order of the input."""
     normalization = folder.read_plan()["normalization"]
     for records, part in folder.planned_parts():
-        creates = pl.scan_parquet(part, glob=False).filter(pl.col("action") == Action.CREATE.value)
+        creates = pl.scan_parquet(part, glob=False).filter(
+            pl.col("action").is_in([action.value for action in _SENDING])
+        )
         left = creates.select("position", "external_reference").collect()
         left = left.join(done, on="external_reference", how="anti", maintain_order="left")
         for first in range(0, left.height, _READ_AT_ONCE):

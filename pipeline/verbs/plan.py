@@ -107,7 +107,7 @@ def plan_import(
     folder.accept(settings.accept, settings.planner, CLOCK.now().isoformat(timespec="seconds"))
     sign_for_plan(folder, "planner", settings.planner)
     report = write_results(folder, settings.home, status="planned", now=CLOCK.now())
-    return PlannedRun(folder, Plan({action: record["actions"][action.value] for action in Action}), report)
+    return PlannedRun(folder, Plan({action: record["actions"].get(action.value, 0) for action in Action}), report)
 
 
 def _plan(

@@ -175,7 +175,7 @@ def find_run(reports: Path, home: Path, run_id: str | None, *, resumable: bool =
 
 def _states_of(summary: dict[str, Any]) -> dict[str, int]:
     """What became of the creates of a run whose ledger is not here, by its own summary."""
-    fates, creates = summary["fates"], summary["actions"]["create"]
+    fates, creates = summary["fates"], summary["actions"]["create"] + summary["actions"].get("wait", 0)
     named = {name: fates[name] for name in ("created", "created_different", "refused") if fates[name]}
     unsettled = fates["in_doubt"] + fates["not_attempted"] - summary["actions"].get("defer", 0)
     there_before = creates - unsettled - sum(named.values())
@@ -195,7 +195,7 @@ def _verdict(summary: dict[str, Any]) -> str:
 
 def _too_many(plan: Mapping[str, Any]) -> str:
     """That a plan would create more customers than was allowed when it was made; else nothing."""
-    creates, allowed = plan["actions"]["create"], plan.get("max_creates")
+    creates, allowed = plan["actions"]["create"] + plan["actions"].get("wait", 0), plan.get("max_creates")
     if allowed is None or creates <= allowed:
         return ""
     return f"Stopped by THRESHOLD.MAX_CREATES: {creates:,} creates, and {allowed:,} are allowed. "

@@ -25,6 +25,7 @@ _LIST_OF = {fate.value: name for name, fates in LISTS.items() for fate in fates}
 _CODES = {reason.value for reason in Reason}
 _SENT = {Fate.CREATED.value, Fate.CREATED_DIFFERENT.value}
 _DAMAGED = Reason.READ_CELL_DAMAGED.value
+_WAITS = Reason.PLAN_EARLIER_REQUEST_UNSETTLED.value
 
 
 @dataclass
@@ -32,6 +33,7 @@ class Recomputed:
     """What walking over all rows came to."""
 
     records: int = 0
+    has_amounts: bool = False  #: whether amounts were read again
     fates: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
     debits: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
@@ -39,6 +41,8 @@ class Recomputed:
     kinds: defaultdict[str, Counter[str]] = field(
         default_factory=lambda: defaultdict(Counter)
     )  #: fate -> kind of balance
+    #: Currency -> debits and credits of records that were never sent, for an earlier request is unsettled.
+    waiting: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     not_read: set[str] = field(default_factory=set)  #: inputs, or columns of them, whose cells were not read again
     notes: Notes = field(default_factory=Notes)
 
@@ -48,7 +52,7 @@ def walk(
 ) -> Recomputed:
     """Read all rows once, and note the first thing of each kind that does not hold."""
     read_any_cell()
-    found, billing_ids = Recomputed(), set[int]()
+    found, billing_ids = Recomputed(has_amounts=amounts is not None), set[int]()
     repeats: dict[str, tuple[str, str | None]] = {}  # row id -> the row that it repeats, its fingerprint
     came_back = _cells_that_came_back(folder)
     environment, reference = Environment(**plan["environment"]), _plain_reference(plan)
@@ -259,3 +263,5 @@ def _add(amounts: Amounts, row: Row, columns: list[str], found: Recomputed, *, i
     code, minor = amount
     found.kinds[row.fate]["debit" if minor > 0 else "credit" if minor < 0 else "zero"] += 1
     (found.debits if minor > 0 else found.credits)[code][row.fate] += minor
+    if minor and _WAITS in row.causes:
+        found.waiting[code]["debits" if minor > 0 else "credits"] += minor

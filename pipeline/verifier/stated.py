@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pipeline.outcomes import LISTS, TROUBLED_FATES, Action, Fate
+from pipeline.outcomes import LISTS, TROUBLED_FATES, Action, Fate, Reason
 from pipeline.verifier.checks import Check, differing
 from pipeline.verifier.row_by_row import Recomputed
 
 _LAW = 3  #: checks of the conservation law before those of each currency: two of records, one of lines
+_WAITS = Reason.PLAN_EARLIER_REQUEST_UNSETTLED.value
 _PAGE = "the page tells the verdict of summary.json"
 #: Fates whose customers billing holds, as far as a run knows.
 _IN_BILLING = (Fate.CREATED, Fate.CREATED_DIFFERENT, Fate.ALREADY_EXISTS_SAME)
@@ -81,6 +82,13 @@ def _wrong_figures(found: Recomputed, summary: dict[str, Any], plan: dict[str, A
         yield from _if(differing(f"{side} read", dict(summary["read"][side]), dict(plan["read"][side])))
     reasons = {one["reason"]: one["rows"] for one in summary["reasons"]}
     yield from _if(differing("reasons", dict(found.reasons), reasons))
+    if "waiting" in summary:
+        never_sent = summary["waiting"]
+        yield from _if(differing("waiting", {"records": found.reasons[_WAITS]}, {"records": never_sent["records"]}))
+        codes_of = {*found.waiting, *never_sent["sums"]} if found.has_amounts else set()
+        for code in sorted(codes_of):
+            stated = {side: total for side, total in never_sent["sums"].get(code, {}).items() if total}
+            yield from _if(differing(f"waiting {code}", dict(found.waiting[code]), stated))
     by_list = {one["reason"]: sum(one["by_list"].values()) for one in summary["reasons"] if "by_list" in one}
     yield from _if(differing("reasons by list", {name: reasons[name] for name in by_list}, by_list))
     unusable = {fate: kinds["unusable"] for fate, kinds in summary["balances"].items() if kinds["unusable"]}

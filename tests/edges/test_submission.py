@@ -27,6 +27,7 @@ from pipeline.outcomes import (
     NoAnswer,
     NotFound,
     State,
+    RowRefused,
     Unexpected,
 )
 from pipeline.sandbox import Faults, SandboxServer
@@ -630,9 +631,45 @@ def test_an_unsettled_request_of_other_content_is_not_overtaken(stage):
 
     tally = stage.submit([planned(a_customer(1, name="Another name"))])
 
-    assert tally.passed_over == 1
+    assert (tally.in_doubt, tally.done) == (1, 1)
     assert stage.held() == {}
     assert stage.rows()["A-1"]["fingerprint"] == planned(a_customer(1)).fingerprint
+
+
+@pytest.mark.parametrize("canary", [0, 2])
+@pytest.mark.parametrize("others", [0, 5])
+def test_a_record_that_waits_for_an_earlier_request_is_sent_as_soon_as_billing_refuses_that(stage, others, canary):
+    earlier = a_customer(999, name="Refused")
+    stage.ledger.record_intents("run-0", datetime.now(UTC), [intent_of(earlier)], stage.credential)
+    plan = [planned(a_customer(999)), *plan_of(others)]
+    events = []
+
+    def make(call):
+        if call.external_reference != "A-999":
+            return stage.billing.make(call)
+        events.append((type(call).__name__, b"Refused" in call.payload))
+        if b"Refused" in call.payload and isinstance(call, Create):
+            return RowRefused(422, "no", replayed=False, certain=True)
+        return stage.billing.make(call)
+
+    tally = stage.submit(plan, replace(QUICK, canary=canary), earlier=["A-999"], make=make)
+
+    sends = [is_earlier for name, is_earlier in events if name == "Create"]
+    assert sends == [True, False]
+    assert (tally.earlier, tally.states[State.CREATED], tally.done) == (1, len(plan), len(plan))
+    assert stage.rows()["A-999"]["run_id"] == "run-1"
+    assert_each_once(stage, plan)
+    assert stage.ledger.first_broken() is None
+
+
+def test_a_record_that_waits_is_never_sent_once_the_earlier_request_made_the_customer(stage):
+    stage.ledger.record_intents("run-0", datetime.now(UTC), [intent_of(a_customer(1))], stage.credential)
+
+    tally = stage.submit([planned(a_customer(1, name="Another name"))], earlier=["A-1"])
+
+    assert (tally.earlier, tally.passed_over, tally.done) == (1, 1, 1)
+    assert stage.held()["A-1"]["name"] == a_customer(1)["name"]
+    assert stage.rows()["A-1"]["state"] == "created"
 
 
 # stopping

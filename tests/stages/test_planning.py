@@ -79,7 +79,7 @@ def planned(
         find_matches(workbench)
         plan = make_plan(workbench, [("records", target)], environment, **_told_by_the_job(rows))
     records = tables["records"].select("position", "row_id", "payload")
-    sent = pl.when(pl.col("action") == "create").then("payload")
+    sent = pl.when(pl.col("action").is_in(["create", "wait"])).then("payload")
     found = pl.read_parquet(target).join(records, on="position", how="left").with_columns(payload=sent)
     return found.to_dicts(), plan.rows
 
@@ -151,7 +151,7 @@ def test_every_row_is_planned_as_its_case_says(path, tmp_path):
     assert [_told(p) for p in plan] == [_expected(row) for _, row in expected]
     assert [p["key"] for p in plan] == [_key(row) for _, row in expected]
     assert [p["payload"] for p in plan] == [
-        row["content"] if row["action"] == "create" else None for _, row in expected
+        row["content"] if row["action"] in {"create", "wait"} else None for _, row in expected
     ]
     assert [p["fingerprint"] for p in plan] == [sha256(row["content"]) for _, row in expected]
     assert counts == {action: sum(row["action"] == action for row in rows) for action in Action}
@@ -295,7 +295,7 @@ def test_whatever_the_world_every_accepted_row_gets_one_plan_and_no_reference_tw
     creates = [p for p in plan if p["action"] == "create"]
     assert [p["position"] for p in plan] == accepted
     assert max(Counter(p["external_reference"] for p in creates).values(), default=0) <= 1
-    assert all((p["key"] is None) == (p["payload"] is None) == (p["action"] != "create") for p in plan)
+    assert all((p["key"] is None) == (p["payload"] is None) == (p["action"] not in {"create", "wait"}) for p in plan)
     assert all((p["fate"] is None) == (p["reason"] is None) == (p["action"] == "create") for p in plan)
     assert all(p["same_as"] is not None for p in plan if p["flags"])
 
@@ -307,12 +307,12 @@ def test_a_wave_is_no_larger_than_its_limit_and_leaves_nothing_that_was_begun(ro
     whole = plan_of([{**row, "limit": "", "where": ""} for row in rows])
 
     begun = {p["position"] for p in whole if (p["key"] or "").startswith("key of ")}
-    creates = [p["position"] for p in plan if p["action"] == "create"]
+    creates = [p["position"] for p in plan if p["action"] in {"create", "wait"}]
     limit = int(rows[0]["limit"] or len(rows)) if rows else 0
     assert begun <= set(creates)
     assert len(creates) <= max(limit, len(begun))
-    assert {p["position"] for p in plan if p["action"] in {"create", "defer"}} == {
-        p["position"] for p in whole if p["action"] == "create"
+    assert {p["position"] for p in plan if p["action"] in {"create", "wait", "defer"}} == {
+        p["position"] for p in whole if p["action"] in {"create", "wait"}
     }
     assert [p for p in plan if p["action"] != "defer"] == [
         p for p in whole if p["position"] not in {d["position"] for d in plan if d["action"] == "defer"}

@@ -7,12 +7,13 @@ from pathlib import Path
 import polars as pl
 
 from pipeline.customer import METADATA_PREFIX
-from pipeline.outcomes import Fate
+from pipeline.outcomes import Fate, Reason
 from pipeline.reconciling import EXPECTED, column_of
 from pipeline.run_folder import RunFolder
 
 #: Fates whose records are no customer of their own.
 _REPEATS = (Fate.DUPLICATE_IN_FILE.value, Fate.UNREADABLE.value)
+_NEVER_SENT = Reason.PLAN_EARLIER_REQUEST_UNSETTLED.value
 
 
 def stage_meant(
@@ -27,7 +28,9 @@ def stage_meant(
         billing_ids = pl.read_parquet(run.path / "rows.parquet", columns=["billing_id"], glob=False)["billing_id"]
         at = 0
         for records_part, fates_part in zip(run.parts("records"), run.parts("fates"), strict=True):
-            fates = pl.read_parquet(fates_part, columns=["row_id", "fate", "currency", "balance"], glob=False)
+            fates = pl.read_parquet(
+                fates_part, columns=["row_id", "fate", "reasons", "currency", "balance"], glob=False
+            )
             for fate, currency, records, amount in _added(fates):
                 read_before[fate, currency] += records
                 amounts[fate, currency] += amount
@@ -67,6 +70,7 @@ def _meant(
     wanted += [name for name in metadata if name in there] + (["payload"] if with_payloads else [])
     role = (
         pl.when(pl.col("fate").is_in([fate.value for fate in EXPECTED])).then(pl.lit("expected"))
+        .when(pl.col("reasons").list.contains(_NEVER_SENT)).then(pl.lit("not_sent"))
         .when(pl.col("fate") == Fate.IN_DOUBT.value).then(pl.lit("in_doubt"))
         .when(pl.col("fate") == Fate.ALREADY_EXISTS_DIFFERENT.value).then(pl.lit("held"))
         .otherwise(pl.lit("not_sent"))
@@ -74,8 +78,9 @@ def _meant(
     return (
         pl.read_parquet(records, columns=wanted, glob=False)
         .rename({"position": "place"})
-        .with_columns(fates["row_id"], fates["fate"], billing_id=billing_ids, run_id=pl.lit(run_id))
+        .with_columns(fates["row_id"], fates["fate"], fates["reasons"], billing_id=billing_ids, run_id=pl.lit(run_id))
         .with_columns(role=role, **{name: pl.lit(None, pl.String) for name in metadata if name not in there})
         .filter(pl.col("external_reference").is_not_null() & ~pl.col("fate").is_in(_REPEATS))
+        .drop("reasons")
         .rename({name: column_of(name) for name in metadata})
     )
