@@ -142,6 +142,12 @@ class NotApproved(PipelineError):
     exit_code = 6
 
 
+class NothingToGiveUp(PipelineError):
+    """A request that is to be given up is settled, unknown, or another run's."""
+
+    exit_code = 2
+
+
 class OutOfBalance(PipelineError):
     """Counts or sums do not add up: the conservation law is broken."""
 

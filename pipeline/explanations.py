@@ -346,6 +346,11 @@ EXPLANATIONS: dict[Reason | Alarm, Explanation] = {
         "Resume this run: it tries the earlier request again, and sends this record as soon as that is settled.",
         example="A-1 in doubt since last night, and in today's file with another balance",
     ),
+    Reason.PLAN_EARLIER_REQUEST_GIVEN_UP: Explanation(
+        "Two days after the earlier request was last sent, give it up once more: that settles it as never created, and this record can be sent.",
+        example="A-1 given up this morning, and in tonight's file with another balance",
+        bears_on_it=("--give-up",),
+    ),
     Reason.PLAN_OUTSIDE_WAVE: Explanation(
         "Nothing needs to be done: run the file again with the next wave.",
         example="a row of another branch than --where names",
@@ -383,6 +388,11 @@ EXPLANATIONS: dict[Reason | Alarm, Explanation] = {
         "Resume the run: it asks billing, and sends under the same key where billing does not know the customer.",
         example="a connection that broke after the request had left",
         bears_on_it=("thresholds.outage_seconds",),
+    ),
+    Reason.SUBMIT_GIVEN_UP: Explanation(
+        "Nothing needs to be done in this run. Reconcile later: it reports the customer if billing creates it after all.",
+        example="a create that a gateway has refused for a week",
+        bears_on_it=("--give-up", "--note"),
     ),
     Reason.SUBMIT_NOT_ATTEMPTED: Explanation(
         "Resume the run once the cause of the stop is gone.",

@@ -208,6 +208,10 @@ class Reason(_Explained):
         "PLAN.EARLIER_REQUEST_UNSETTLED",
         "An earlier request for this reference, with other content, is unsettled; this record was not sent.",
     )
+    PLAN_EARLIER_REQUEST_GIVEN_UP = (
+        "PLAN.EARLIER_REQUEST_GIVEN_UP",
+        "An earlier request for this reference, with other content, was given up and may still take effect.",
+    )
     PLAN_OUTSIDE_WAVE = "PLAN.OUTSIDE_WAVE", "This wave takes only rows for which --where holds; a later run takes it."
     PLAN_BEYOND_LIMIT = "PLAN.BEYOND_LIMIT", "This wave was full (--limit) before its turn came; a later run takes it."
 
@@ -220,6 +224,7 @@ class Reason(_Explained):
     )
     SUBMIT_ECHO_DIFFERS = "SUBMIT.ECHO_DIFFERS", "Billing answered with other content than was sent."
     SUBMIT_IN_DOUBT = "SUBMIT.IN_DOUBT", "No answer settles whether billing holds this customer; resume finds out."
+    SUBMIT_GIVEN_UP = "SUBMIT.GIVEN_UP", "No answer settles whether billing holds this customer; a person gave it up."
     SUBMIT_NOT_ATTEMPTED = "SUBMIT.NOT_ATTEMPTED", "Planned and never sent: the run stopped before."
 
 
@@ -459,6 +464,7 @@ class Fate(_Explained):
     INVALID = "invalid", "breaks a rule of the billing API"
     REFUSED = "refused", "billing said no, definitely"
     IN_DOUBT = "in_doubt", "may or may not be in billing; resume finds out"
+    GIVEN_UP = "given_up", "may be in billing; a person gave it up, and no run sends it again"
     NOT_ATTEMPTED = "not_attempted", "planned, never sent"
 
 
@@ -467,7 +473,7 @@ LISTS: dict[str, tuple[Fate, ...]] = {
     "created": (Fate.CREATED, Fate.CREATED_DIFFERENT),
     "skipped": (Fate.ALREADY_EXISTS_SAME, Fate.DUPLICATE_IN_FILE, Fate.DUPLICATE_OF_REFERENCE),
     "held": (Fate.ALREADY_EXISTS_DIFFERENT, Fate.NEEDS_REVIEW),
-    "in_doubt": (Fate.IN_DOUBT,),
+    "in_doubt": (Fate.IN_DOUBT, Fate.GIVEN_UP),
     "rejected": (Fate.UNREADABLE, Fate.INVALID, Fate.REFUSED),
     "unprocessed": (Fate.NOT_ATTEMPTED,),
 }
@@ -497,6 +503,10 @@ class State(StrEnum):
     PRE_EXISTING = "pre_existing"  #: found by look-up, equal, before any send of ours could have made it
     CONFLICT = "conflict"  #: found by look-up, with other content
     REFUSED = "refused"
+    GIVEN_UP = "given_up"  #: as unknown, but a person gave it up: only the same content may go on, under the same key
+    NEVER_CREATED = (
+        "never_created"  #: given up after two days and two lookups: other content may be sent under its own key
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,7 +124,10 @@ def _stakes(content: dict[str, Any]) -> "Iterator[str]":
     ]
     yield f"balances: {', '.join(counted) or 'none'}"
     for account in accounts(content):
-        if account.title in {"held", "rejected", "in doubt", WAITING, "left for a later wave"} and account.records:
+        if (
+            account.title in {"held", "rejected", "in doubt", WAITING, "given up", "left for a later wave"}
+            and account.records
+        ):
             yield f"{account.title}: {_account(account)}"
     if unpaid := content["cannot_be_paid_against"]:
         yield f"cannot be paid against: {unpaid:,} customers came back without payment rules"

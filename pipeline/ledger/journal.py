@@ -63,6 +63,7 @@ _MOVE_ROWS = (
 )
 
 
+_UNSETTLED = frozenset({State.UNKNOWN, State.GIVEN_UP})
 _OTHER_NORMALIZATION = " OR (events.kind = 'intent' AND rows.normalization IS NOT events.normalization)"
 
 
@@ -246,6 +247,14 @@ class Ledger:
             "SELECT external_reference, run_id, coalesce(detail, '') FROM rows WHERE state = 'unknown' ORDER BY seq"
         )
 
+    def last_sent(self, reference: str) -> datetime | None:
+        """When the last send of a reference was recorded, before it or with its answer; None where it was never begun."""
+        found = self._query(
+            "SELECT max(at) FROM events WHERE external_reference = ? AND (kind = 'intent' OR call = 'create')",
+            reference,
+        )
+        return datetime.fromisoformat(found[0][0]) if found[0][0] else None
+
     def has_used(self, credential: str) -> bool:
         """Whether a request was ever begun with this API key, by its fingerprint."""
         return bool(self._query("SELECT 1 FROM rows WHERE credential = ? LIMIT 1", credential))
@@ -325,12 +334,13 @@ class Ledger:
         return {reference: Known(State(state), fingerprint, run_id) for reference, state, fingerprint, run_id in found}
 
     def begun(self, references: Sequence[str] | None = None) -> list[Begun]:
-        """The unsettled ones: all of them, or those of `references`."""
+        """The unsettled ones: all of them but for those that were given up, or those of `references`."""
         rows = self._query(
             f"SELECT external_reference, fingerprint, key, payload, generation, {self._normalization()}, first_sent, credential,"
             " run_id, (SELECT group_concat(DISTINCT status) FROM events WHERE events.external_reference = rows.external_reference)"
-            " FROM rows JOIN payloads USING (fingerprint) WHERE state = 'unknown'"
-            " AND (?1 IS NULL OR external_reference IN (SELECT value FROM json_each(?1))) ORDER BY seq",
+            " FROM rows JOIN payloads USING (fingerprint) WHERE"
+            " CASE WHEN ?1 IS NULL THEN state = 'unknown' ELSE state IN ('unknown', 'given_up')"
+            " AND external_reference IN (SELECT value FROM json_each(?1)) END ORDER BY seq",
             None if references is None else json.dumps(references),
         )
         return [
@@ -361,13 +371,13 @@ class Ledger:
         """Those of `references` that are settled, each with when: (external_reference, ISO 8601)."""
         return self._query(
             "SELECT rows.external_reference, events.at FROM rows JOIN events USING (seq)"
-            " WHERE rows.state NOT IN ('unknown', 'withdrawn')"
+            " WHERE rows.state NOT IN ('unknown', 'given_up', 'withdrawn')"
             " AND rows.external_reference IN (SELECT value FROM json_each(?))",
             json.dumps(references),
         )
 
     def settled_by(self, run_id: str) -> Iterator[list[tuple[str, str, str | None]]]:
-        """References that a run has settled, and no other run has moved since, in blocks: external_reference, state, billing_id."""
+        """References that a run is done with, and no other run has moved since, in blocks: external_reference, state, billing_id."""
         query = (
             "SELECT external_reference, state, billing_id FROM rows"
             " WHERE run_id = ? AND state NOT IN ('unknown', 'withdrawn')"
@@ -467,7 +477,7 @@ class Ledger:
             if isinstance(entry, Withdrawal):
                 events.append(_event(run_id, when, "withdrawn", entry.intent, State.WITHDRAWN))
             else:
-                kind = "answer" if entry.state is State.UNKNOWN else "settled"
+                kind = "answer" if entry.state in _UNSETTLED else "settled"
                 events.append(_event(run_id, when, kind, entry.intent, entry.state, answer=entry))
         if events:
             with self._transaction():

@@ -39,7 +39,7 @@ weighed AS (
         matches.same_as AS repeats,
         known_as.owner,
         coalesce(known_as.identities, []) AS identities,
-        coalesce(remembered.state = 'unknown' AND remembered.is_same, false) AS is_unsettled,
+        coalesce(remembered.state IN ('unknown', 'given_up') AND remembered.is_same, false) AS is_unsettled,
         remembered.key AS history_key,
         CASE
             WHEN matches.rule = 'same_reference_other_content' THEN 'MATCH.SAME_REFERENCE_OTHER_CONTENT'
@@ -52,7 +52,7 @@ weighed AS (
             WHEN remembered.state IN ('created', 'created_different', 'adopted', 'pre_existing', 'conflict')
                 THEN 'PLAN.CREATED_BEFORE_DIFFERENT'
             -- An unsettled request goes on before anything else, whoever is known meanwhile.
-            WHEN remembered.state = 'unknown' AND remembered.is_same THEN NULL
+            WHEN remembered.state IN ('unknown', 'given_up') AND remembered.is_same THEN NULL
             WHEN remembered.state = 'refused' AND remembered.is_same AND NOT told.retry_refused
                 THEN 'PLAN.REFUSED_BEFORE'
             WHEN known_as.is_different THEN 'MATCH.KNOWN_DIFFERENT'
@@ -60,6 +60,7 @@ weighed AS (
             WHEN told.same_identity <> 'flag' AND len(known_as.identities) > 0 THEN known_as.identities[1]
             -- Nothing else speaks against the record, so it may be sent once the request is settled.
             WHEN remembered.state = 'unknown' THEN 'PLAN.EARLIER_REQUEST_UNSETTLED'
+            WHEN remembered.state = 'given_up' THEN 'PLAN.EARLIER_REQUEST_GIVEN_UP'
         END AS reason
     FROM spoken_of
     CROSS JOIN told

@@ -51,7 +51,7 @@ SELECT
         WHEN times IS NULL OR role = 'expected' THEN NULL
         -- There, and not by this: another run made it or may have, somebody met it before, or nobody knows why.
         WHEN elsewhere.state = 'ours' THEN 'created_by_another_run'
-        WHEN elsewhere.state = 'unknown' THEN 'in_doubt'
+        WHEN elsewhere.state IN ('unknown', 'given_up') THEN 'in_doubt'
         WHEN role = 'held' OR elsewhere.state = 'conflict' THEN 'there_before'
         WHEN elsewhere.state = 'pre_existing' OR known.external_reference IS NOT NULL THEN 'known_before'
         ELSE 'unknown_to_us'

@@ -44,9 +44,12 @@ told AS (
             WHEN state IS NULL AND action = 'wait' THEN 'PLAN.EARLIER_REQUEST_UNSETTLED'
             WHEN state IS NULL OR state = 'withdrawn' THEN 'SUBMIT.NOT_ATTEMPTED'
             WHEN NOT same_content AND state = 'unknown' THEN 'PLAN.EARLIER_REQUEST_UNSETTLED'
+            WHEN NOT same_content AND state = 'given_up' THEN 'PLAN.EARLIER_REQUEST_GIVEN_UP'
             WHEN NOT same_content AND state = 'refused' THEN 'SUBMIT.NOT_ATTEMPTED'
+            WHEN state = 'never_created' AND (NOT same_content OR settled_by <> $run_id) THEN 'SUBMIT.NOT_ATTEMPTED'
             WHEN NOT same_content OR state = 'conflict' THEN 'SUBMIT.ALREADY_THERE_DIFFERENT'
-            WHEN state = 'unknown' THEN 'SUBMIT.IN_DOUBT'
+            WHEN state = 'unknown' OR (state = 'given_up' AND settled_by <> $run_id) THEN 'SUBMIT.IN_DOUBT'
+            WHEN state IN ('given_up', 'never_created') THEN 'SUBMIT.GIVEN_UP'
             WHEN state = 'refused' THEN 'SUBMIT.REFUSED'
             -- Another run has the credit: each customer is `created` in one run only.
             WHEN state = 'pre_existing' OR settled_by <> $run_id THEN 'SUBMIT.ALREADY_THERE'
@@ -71,6 +74,8 @@ SELECT
         WHEN action IN ('create', 'wait') THEN CASE submitted_reason
             WHEN 'SUBMIT.NOT_ATTEMPTED' THEN 'not_attempted'
             WHEN 'PLAN.EARLIER_REQUEST_UNSETTLED' THEN 'in_doubt'
+            WHEN 'PLAN.EARLIER_REQUEST_GIVEN_UP' THEN 'needs_review'
+            WHEN 'SUBMIT.GIVEN_UP' THEN 'given_up'
             WHEN 'SUBMIT.ALREADY_THERE_DIFFERENT' THEN 'already_exists_different'
             WHEN 'SUBMIT.IN_DOUBT' THEN 'in_doubt'
             WHEN 'SUBMIT.REFUSED' THEN 'refused'

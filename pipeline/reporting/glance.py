@@ -6,7 +6,7 @@ from typing import Any
 
 from pipeline.causes import Cause
 from pipeline.currency import NO_CODE, NO_CURRENCY, exponents, grouped_digits
-from pipeline.outcomes import LISTS
+from pipeline.outcomes import LISTS, Fate
 from pipeline.reporting.money import KINDS, Sides, sides_of
 from pipeline.reporting.summary import deferred
 
@@ -41,8 +41,9 @@ def accounts(content: Mapping[str, Any]) -> list[Account]:
     )
     always = [first, _of_list("held", "held", content), _of_list("rejected", "rejected", content)]
     rest = [
-        _without(_of_list("in doubt", "in_doubt", content), content["waiting"]),
+        _without(_of_fates("in doubt", "in_doubt", (Fate.IN_DOUBT,), content), content["waiting"]),
         _account(WAITING, "in_doubt", content["waiting"]),
+        _of_fates("given up", "in_doubt", (Fate.GIVEN_UP,), content),
         later,
         _of_list("skipped", "skipped", content),
     ]
@@ -167,8 +168,12 @@ def currency_label(currency: str) -> str:
 
 
 def _of_list(title: str, name: str, content: Mapping[str, Any]) -> Account:
-    balances = {kind: sum(content["balances"][fate][kind] for fate in LISTS[name]) for kind in KINDS}
-    return Account(title, name, balances, _lines(sides_of(LISTS[name], content["debits"], content["credits"])))
+    return _of_fates(title, name, LISTS[name], content)
+
+
+def _of_fates(title: str, name: str, fates: tuple[Fate, ...], content: Mapping[str, Any]) -> Account:
+    balances = {kind: sum(content["balances"][fate][kind] for fate in fates) for kind in KINDS}
+    return Account(title, name, balances, _lines(sides_of(fates, content["debits"], content["credits"])))
 
 
 def _account(title: str, name: str, wanted: Mapping[str, Any]) -> Account:

@@ -33,7 +33,7 @@ def listed(
         ROW_ID: fates["row_id"],
         "_import_fate": fates["fate"],
         "_import_reasons": told["causes"],
-        "_import_explanation": told["sentences"],
+        "_import_explanation": _with_note(told["sentences"], fates),
         "_import_hint": _hints(told["hints"], records["clue"].filter(is_here), records["text"].filter(is_here)),
         "_import_billing_said": fates.select(pl.when(asked).then(escaped(pl.col("detail")))).to_series(),
         "_import_same_as": fates["same_as"],
@@ -55,6 +55,16 @@ def listed(
             pl.lit(run_id).alias(RUN_ID),
         )
     )
+
+
+def _with_note(sentences: pl.Series, fates: pl.DataFrame) -> pl.Series:
+    """The sentences; of records that were given up also who did it, and why."""
+    is_given_up = pl.col("fate") == Fate.GIVEN_UP.value
+    note = pl.when(is_given_up & pl.col("detail").is_not_null()).then(
+        pl.concat_str(pl.lit(" "), escaped(pl.col("detail")))
+    )
+    table = fates.select("fate", "detail", sentences=sentences)
+    return table.select(pl.concat_str("sentences", note.otherwise(pl.lit("")))).to_series()
 
 
 def _told(reasons: pl.Series) -> pl.DataFrame:

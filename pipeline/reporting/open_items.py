@@ -5,9 +5,14 @@ from typing import Any
 
 import polars as pl
 
-from pipeline.outcomes import LISTS
+from pipeline.outcomes import LISTS, Fate
 
-OPEN_FATES = [fate.value for name in ("held", "in_doubt", "rejected", "unprocessed") for fate in LISTS[name]]
+OPEN_FATES = [
+    fate.value
+    for name in ("held", "in_doubt", "rejected", "unprocessed")
+    for fate in LISTS[name]
+    if fate is not Fate.GIVEN_UP  # a person has closed its case
+]
 
 
 def ages(items: pl.DataFrame, until: str) -> list[dict[str, Any]]:

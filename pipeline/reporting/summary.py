@@ -174,6 +174,7 @@ def _ended(content: dict[str, Any]) -> list[str]:
         (sum(fates[fate] for fate in LISTS["rejected"]), "rejected"),
         (sum(fates[fate] for fate in LISTS["held"]), "held for a person"),
         (fates["in_doubt"], f"in doubt{_never_sent(content)}"),
+        (fates["given_up"], "given up"),
         (fates["not_attempted"] - later, "not attempted"),
         (later, "left for a later wave"),
     )

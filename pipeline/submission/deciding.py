@@ -269,7 +269,7 @@ def _after_look_up(row: Progress, outcome: Outcome, dice: float, seconds_spent: 
     again = _Again(replace(row, look_ups=row.look_ups + 1), dice, seconds_spent, policy)
     match outcome:
         case Found():
-            return _found(row, outcome) if row.accepted is None else _canary_found(outcome, row.accepted)
+            return found_at_billing(row, outcome) if row.accepted is None else _canary_found(outcome, row.accepted)
         case NotFound() if row.since_last_call < policy.lookup_lag - _ROUNDING:
             return again.look_later(row.why)
         case NotFound():
@@ -334,7 +334,8 @@ def _not_found(row: Progress, again: "_Again", policy: Policy) -> Step:
             )
 
 
-def _found(row: Progress, found: Found) -> Settle:
+def found_at_billing(row: Progress, found: Found) -> Settle:
+    """What a lookup that finds the customer settles."""
     if found.differences:
         return Settle(State.CONFLICT, found.billing_id, found.payable, found.differences)
     state = State.ADOPTED if row.unsettled else State.PRE_EXISTING

@@ -732,8 +732,8 @@ def _may_begin(row: Planned, known: Known | None, run_id: str) -> bool:
     match known:
         case None | Known(state=State.WITHDRAWN):
             return True
-        case Known(state=State.REFUSED):
-            # What this very run was refused is final; an older refusal the plan has already weighed.
+        case Known(state=State.REFUSED | State.NEVER_CREATED):
+            # What this very run was refused, or gave up, is final; an older refusal the plan has already weighed.
             return known.fingerprint != row.fingerprint or known.run_id != run_id
         case _:
             return False
@@ -746,4 +746,4 @@ def _waits(row: Planned, known: Known | None) -> bool:
 
 def _goes_on(row: Planned, known: Known | None) -> bool:
     """Whether a planned create was begun before, with this content, and never settled."""
-    return known is not None and known.state is State.UNKNOWN and known.fingerprint == row.fingerprint
+    return known is not None and known.state in {State.UNKNOWN, State.GIVEN_UP} and known.fingerprint == row.fingerprint

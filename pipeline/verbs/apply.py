@@ -41,6 +41,7 @@ from pipeline.verbs.accepting import accepted_by
 from pipeline.verbs.account import CHANGED, Account, check_account, keep_account, kept_account
 from pipeline.verbs.connecting import connected
 from pipeline.verbs.crosswalk import Crosswalk
+from pipeline.verbs.giving_up import GivingUp, give_up_requests, refuse_unless_unsettled
 from pipeline.verbs.places import destination_options, place_options
 from pipeline.verbs.rehearsal import rehearsed
 from pipeline.verbs.report.sign import sign_for_plan
@@ -98,10 +99,14 @@ def resume_run(
     settings: Settings,
     target: Target,
     *,
+    giving_up: GivingUp | None = None,
     stopping: StopRequest | None = None,
     watch: Watch = NOBODY,
 ) -> Report:
-    """Finish a run that was stopped or killed; a run that is finished is only reported again."""
+    """Finish a run that was stopped or killed; a run that is finished is only reported again.
+
+    `giving_up`: requests of this run that are given up first; raise NothingToGiveUp where there is none.
+    """
     folder = find_run_folder(settings.reports, run_id)
     with writing(settings, target.environment, folder.run_id) as ledger:
         refuse_damaged(folder, target.environment)
@@ -110,8 +115,10 @@ def resume_run(
                 f"plan {folder.run_id} was never applied, so there is nothing to resume",
                 suggests=("apply", folder.run_id),
             )
+        if giving_up is not None:
+            refuse_unless_unsettled(giving_up, ledger, folder.run_id)
         folder.accept(settings.accept, settings.planner, CLOCK.now().isoformat(timespec="seconds"))
-        return submit_and_report(folder, settings, target, ledger, stopping or StopRequest(), watch)
+        return submit_and_report(folder, settings, target, ledger, stopping or StopRequest(), watch, giving_up)
 
 
 @contextmanager
@@ -132,7 +139,13 @@ def writing(settings: Settings, environment: Environment, run_id: str) -> Iterat
 
 
 def submit_and_report(
-    folder: RunFolder, settings: Settings, target: Target, ledger: Ledger, stopping: StopRequest, watch: Watch
+    folder: RunFolder,
+    settings: Settings,
+    target: Target,
+    ledger: Ledger,
+    stopping: StopRequest,
+    watch: Watch,
+    giving_up: GivingUp | None = None,
 ) -> Report:
     """Send what the plan wants and the ledger does not yet hold, then report; the caller holds the lock.
 
@@ -151,6 +164,8 @@ def submit_and_report(
     try:
         _mark_unfinished(folder, settings)
         began = CLOCK.monotonic()
+        if giving_up is not None:
+            _give_up(giving_up, folder, settings, target, ledger, stopping)
         sent = _submit(folder, settings, target, ledger, stopping, watch)
         report = _report(folder, settings, ledger, sent, submit_seconds=CLOCK.monotonic() - began)
         folder.end()
@@ -209,6 +224,20 @@ def _submit(
         ledger.end_run(folder.run_id, CLOCK.now(), status)
     left = tuple(_left_by_earlier_runs(ledger, folder.run_id))
     return _Sent(stop, EarlierRuns(settled_for_others, left, ledger.others), account)
+
+
+def _give_up(
+    wanted: GivingUp, folder: RunFolder, settings: Settings, target: Target, ledger: Ledger, stopping: StopRequest
+) -> None:
+    with connected(settings, target) as billing:
+        _preflight(billing, stopping)
+        if not stopping.event.is_set() and settings.destination != SANDBOX:
+            _check_account(folder, settings, target, ledger, billing, stopping)
+        if not stopping.event.is_set():
+            clock = replace(CLOCK, billing_ahead=billing.ahead)
+            give_up_requests(
+                wanted, ledger, billing, clock, stopping, lookup_lag=settings.seconds_of_lag, by=settings.planner
+            )
 
 
 def _check_account(

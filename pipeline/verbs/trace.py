@@ -28,7 +28,7 @@ _ORIGIN = pl.Struct({"origin_run": pl.String, "origin_row": pl.String})
 _AMOUNT = re.compile("-?[0-9]+")  # minor units
 _Found = tuple[RunFolder, dict[str, Any]]  #: a run, and a staged record of it
 #: Fates of rows that were sent, or are in billing as they stand; the first of which there is one counts.
-_SENT = (LISTS["created"], (Fate.IN_DOUBT,), (Fate.ALREADY_EXISTS_SAME,), (Fate.REFUSED,))
+_SENT = (LISTS["created"], (Fate.IN_DOUBT,), (Fate.GIVEN_UP,), (Fate.ALREADY_EXISTS_SAME,), (Fate.REFUSED,))
 _NOT_SAID = {"position", "row_id", "line_count", "origin_run", "origin_row", "fate", "reasons", "payload", "text"}
 
 

@@ -170,12 +170,11 @@ def _wrong_end(summary: dict[str, Any]) -> Iterator[str]:
         told = f"{_grouped(created)} of {_grouped(summary['records']['read'])} records were created"
         if not summary["verdict"].startswith(told):
             yield "the verdict does not say how many records were created"
-        others = {
-            name: sum(fates[fate] for fate in LISTS[name]) for name in ("skipped", "held", "rejected", "in_doubt")
-        }
+        others = {name: sum(fates[fate] for fate in LISTS[name]) for name in ("skipped", "held", "rejected")}
+        others |= {name: fates.get(name, 0) for name in ("in_doubt", "given_up")}
         for name, number in others.items():
             if number and f"{_grouped(number)} {name.replace('_', ' ')}" not in summary["verdict"]:
-                yield f"the verdict does not say how many records stand in {name}.csv"
+                yield f"the verdict does not say how many records are {name.replace('_', ' ')}"
         if not summary["verdict"].endswith(("accounted for.", "but the run is not finished: resume it.")):
             yield "the verdict does not end as one that adds up does"
 

@@ -26,8 +26,8 @@ from pipeline.outcomes import (
     Limited,
     NoAnswer,
     NotFound,
-    State,
     RowRefused,
+    State,
     Unexpected,
 )
 from pipeline.sandbox import Faults, SandboxServer

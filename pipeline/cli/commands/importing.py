@@ -11,6 +11,7 @@ from pipeline.cli.suggestions import suggested
 
 if TYPE_CHECKING:
     from pipeline.config import Settings
+    from pipeline.verbs.giving_up import GivenUp
     from pipeline.verbs.results import Report
     from pipeline.verbs.status import RunFolder
 
@@ -105,15 +106,33 @@ def apply(**given: Any) -> int:
 
 @click.command()
 @click.argument("run_id", required=False)
+@click.option(
+    "--give-up",
+    "given_up",
+    multiple=True,
+    metavar="REFERENCE",
+    help="Close the case of this record in doubt: no run sends it again.",
+)
+@click.option("--note", metavar="TEXT", help="Why the record is given up; required with --give-up.")
 @options.accepting
 @options.destination
 @options.sending
 @options.places
 @options.as_json
 def resume(**given: Any) -> int:
-    """Finish what was stopped: the run that is named, or the newest that can be resumed."""
+    """Finish what was stopped: the run that is named, or the newest that can be resumed.
+
+    --give-up closes the case of a record that stays in doubt. Its request may still take effect, so reconcile keeps looking for it, and
+    a record with other content is held. From 48 hours after the last send on, the same command settles the request as never created.
+    """
+    from functools import partial
+
     from pipeline.verbs.apply import resume_run
+    from pipeline.verbs.giving_up import GivingUp
     from pipeline.verbs.status import find_run
+
+    if bool(given["given_up"]) != bool(given["note"] and given["note"].strip()):
+        raise click.UsageError("--give-up and --note need each other: --give-up REFERENCE --note TEXT")
 
     settings = options.places_of(given)
     folder = find_run(settings.reports, settings.home, given["run_id"], resumable=True)
@@ -121,7 +140,24 @@ def resume(**given: Any) -> int:
         options.warned_of_damaged(settings.reports)
         say("nothing to resume")
         return 0
-    return _apply(resume_run, folder, given)
+    giving_up = GivingUp(given["given_up"], given["note"].strip(), _say_given_up) if given["given_up"] else None
+    return _apply(partial(resume_run, giving_up=giving_up), folder, given)
+
+
+def _say_given_up(one: "GivenUp") -> None:
+    name, looked_up = (
+        repr(one.external_reference),
+        "" if one.is_looked_up else "; billing did not say if it holds the customer",
+    )
+    if one.settles_from is not None:
+        say(
+            f"{name} is given up. Its request may still take effect{looked_up}. From {one.settles_from:%Y-%m-%d %H:%M} UTC on,"
+            " the same command settles it as never created; until then a record with other content is held."
+        )
+    elif one.state == "never_created":
+        say(f"{name} is given up and settled as never created: a record with other content can be sent now.")
+    else:
+        say(f"{name} exists in billing, so it is not given up: it is settled as {one.state.value.replace('_', ' ')}.")
 
 
 def _warn_of_unused_ledger(settings: "Settings", environment: str) -> None:

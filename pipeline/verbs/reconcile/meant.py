@@ -71,7 +71,7 @@ def _meant(
     role = (
         pl.when(pl.col("fate").is_in([fate.value for fate in EXPECTED])).then(pl.lit("expected"))
         .when(pl.col("reasons").list.contains(_NEVER_SENT)).then(pl.lit("not_sent"))
-        .when(pl.col("fate") == Fate.IN_DOUBT.value).then(pl.lit("in_doubt"))
+        .when(pl.col("fate").is_in([Fate.IN_DOUBT.value, Fate.GIVEN_UP.value])).then(pl.lit("in_doubt"))
         .when(pl.col("fate") == Fate.ALREADY_EXISTS_DIFFERENT.value).then(pl.lit("held"))
         .otherwise(pl.lit("not_sent"))
     )  # fmt: skip

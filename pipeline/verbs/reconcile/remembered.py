@@ -19,6 +19,7 @@ _SETTLED = {
     State.CONFLICT: "held",
     State.REFUSED: "not_sent",
     State.WITHDRAWN: "not_sent",
+    State.NEVER_CREATED: "not_sent",
 }
 
 

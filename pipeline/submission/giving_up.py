@@ -1,0 +1,95 @@
+"""Giving an unsettled request up: its case is closed, and after two days it is settled as never created.
+
+The request may take effect as long as a gateway, the network or billing may still carry it out. So giving it up early leaves it
+unsettled: only the same bytes may go out again, under the same key. `SETTLES_AFTER` its last send, two lookups that find nothing
+and are a lookup lag apart settle it: from then on other content may be sent under a key of its own.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from pipeline.billing import Call, LookUp
+from pipeline.ledger import Answer, Begun, Ledger
+from pipeline.outcomes import Found, NotFound, Outcome, State
+from pipeline.submission.deciding import Progress, found_at_billing
+from pipeline.submission.loop import Clock
+
+SETTLES_AFTER = timedelta(hours=48)  #: twice as long as billing keeps the answer to a key
+
+
+@dataclass(frozen=True, slots=True)
+class GivenUp:
+    """What became of one request: its state, and if it is still unsettled, from when giving it up again settles it."""
+
+    external_reference: str
+    state: State
+    settles_from: datetime | None = None
+    is_looked_up: bool = True  #: whether billing said if it holds the customer
+
+
+def give_up(
+    requests: Sequence[Begun],
+    *,
+    ledger: Ledger,
+    make: Callable[[Call], Outcome],
+    wait: Callable[[float], bool],
+    clock: Clock,
+    lookup_lag: float,
+    note: str,
+) -> list[GivenUp]:
+    """Look each unsettled request up, and record that it was given up, or what the lookups settle.
+
+    `wait` pauses for some seconds, and returns True if the run is to stop; nothing is settled as never created then.
+    `lookup_lag` in seconds. `note`: who gave them up, and why.
+    """
+    first = {one.intent.external_reference: make(_lookup(one)) for one in requests}
+    old = [one for one in requests if _is_old_enough(one, ledger, clock)]
+    again = [one for one in old if isinstance(first[one.intent.external_reference], NotFound)]
+    second: dict[str, Outcome] = {}
+    if again and not wait(lookup_lag):
+        second = {one.intent.external_reference: make(_lookup(one)) for one in again}
+    results = []
+    for one in requests:
+        reference = one.intent.external_reference
+        outcome = second.get(reference, first[reference])
+        is_absent = isinstance(outcome, NotFound) and reference in second
+        answer = _answer(one, outcome, note, is_absent=is_absent)
+        ledger.record(one.run_id, clock.now(), [answer])
+        is_settled = answer.state is not State.GIVEN_UP
+        results.append(
+            GivenUp(
+                reference,
+                answer.state,
+                None if is_settled else _last_sent(one, ledger) + SETTLES_AFTER,
+                is_looked_up=isinstance(outcome, Found | NotFound),
+            )
+        )
+    return results
+
+
+def _lookup(request: Begun) -> LookUp:
+    return LookUp(request.intent.external_reference, request.intent.payload)
+
+
+def _last_sent(request: Begun, ledger: Ledger) -> datetime:
+    return ledger.last_sent(request.intent.external_reference) or request.first_sent
+
+
+def _is_old_enough(request: Begun, ledger: Ledger, clock: Clock) -> bool:
+    """By both clocks, and by none that runs behind what the ledger has recorded already."""
+    now, newest = min(clock.now(), clock.at_billing()), ledger.last_event_at()
+    return (newest is None or newest <= now) and now - _last_sent(request, ledger) >= SETTLES_AFTER
+
+
+def _answer(request: Begun, outcome: Outcome, note: str, *, is_absent: bool) -> Answer:
+    """The event: what a lookup found, or that the request was given up."""
+    kind, status = type(outcome).__name__, getattr(outcome, "status", None)
+    if isinstance(outcome, Found):
+        found = found_at_billing(Progress(unsettled=True), outcome)
+        return Answer(
+            request.intent, found.state, "look_up", kind, status, billing_id=found.billing_id, payable=found.payable,
+            differences=found.differences,
+        )  # fmt: skip
+    state = State.NEVER_CREATED if is_absent else State.GIVEN_UP
+    return Answer(request.intent, state, "look_up", kind, status, detail=note)

@@ -1,0 +1,188 @@
+"""`resume --give-up`: a person closes the case of a record that stays in doubt, and nobody is created twice for it."""
+
+import csv
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+import pipeline.billing.client as client_module
+from pipeline.submission import Clock
+from pipeline.verbs import apply as apply_module
+from tests.conftest import KEY, customers_csv
+from tests.small_billing import page, small_billing
+
+ENVIRONMENT = {"BILLING_API_KEY": KEY}
+
+
+@pytest.fixture
+def billing(monkeypatch):
+    monkeypatch.setattr(client_module, "SILENT_SECONDS", 0.3)
+    with small_billing() as server:
+        yield server
+
+
+@pytest.fixture
+def give_up(pipeline, billing):
+    """`resume --give-up ref-3` of the newest run, with a short lookup lag."""
+
+    def resume(*more: str, run: str | None = None):
+        name = run or pipeline.newest().name
+        options = ("--base-url", billing.url, "--lookup-lag", "0.1")
+        return pipeline(
+            "resume", name, *(more or ("--give-up", "ref-3", "--note", "moved away")), *options, environment=ENVIRONMENT
+        )
+
+    return resume
+
+
+@pytest.fixture
+def doubtful(pipeline, billing) -> str:
+    """A run whose gateway refuses ref-3 for good; its id."""
+    customers_csv(pipeline.folder / "first.csv", 5)
+    billing.creates = {"ref-3": page(403)}
+    ended = pipeline("run", "first.csv", "--base-url", billing.url, "--yes", environment=ENVIRONMENT)
+    assert ended.returncode == 1, ended.stderr
+    return pipeline.newest().name
+
+
+def later(monkeypatch, hours: float) -> None:
+    """Our clock and billing's are so many hours ahead."""
+    ahead = timedelta(hours=hours)
+    clock = Clock(lambda: datetime.now(UTC) + ahead, apply_module.CLOCK.monotonic)
+    monkeypatch.setattr(apply_module, "CLOCK", clock)
+
+
+def list_of(pipeline, run: str, name: str) -> dict[str, dict[str, str]]:
+    with (pipeline.folder / "reports" / run / f"{name}.csv").open(newline="") as file:
+        return {row["external_reference"]: row for row in csv.DictReader(file)}
+
+
+def next_night(pipeline, billing, name: str, **other: int):
+    customers_csv(pipeline.folder / name, 2, start=3, **other)
+    return pipeline("run", name, "--base-url", billing.url, "--yes", environment=ENVIRONMENT)
+
+
+def test_the_case_is_closed_and_says_who_closed_it_why_and_from_when_it_can_be_settled(
+    pipeline, billing, doubtful, give_up
+):
+    sends = len(billing.of("ref-3"))
+
+    ended = give_up()
+
+    assert ended.returncode == 1, ended.stderr
+    assert "From " in ended.stderr
+    assert "the same command settles it as never created" in ended.stderr
+    row = list_of(pipeline, doubtful, "in_doubt")["ref-3"]
+    assert (row["_import_fate"], row["_import_reasons"]) == ("given_up", "SUBMIT.GIVEN_UP")
+    assert "moved away" in row["_import_explanation"]
+    assert len(billing.of("ref-3")) == sends
+    assert pipeline("verify", doubtful).returncode == 0
+    assert "1 given up" in json.loads((pipeline.newest() / "summary.json").read_text())["verdict"]
+
+    again = pipeline("resume", doubtful, "--base-url", billing.url, environment=ENVIRONMENT)
+
+    assert again.returncode == 1
+    assert len(billing.of("ref-3")) == sends
+    assert pipeline("resume", "--base-url", billing.url, environment=ENVIRONMENT).stderr.strip() == "nothing to resume"
+
+
+def test_a_later_night_neither_sends_nor_names_it_and_holds_other_content(pipeline, billing, doubtful, give_up):
+    give_up()
+    sends = len(billing.of("ref-3"))
+    del billing.creates["ref-3"]
+
+    ended = next_night(pipeline, billing, "second.csv", balance=1_000)
+
+    assert ended.returncode == 1
+    assert len(billing.of("ref-3")) == sends
+    row = list_of(pipeline, pipeline.newest().name, "held")["ref-3"]
+    assert (row["_import_fate"], row["_import_reasons"]) == ("needs_review", "PLAN.EARLIER_REQUEST_GIVEN_UP")
+    assert json.loads((pipeline.newest() / "summary.json").read_text())["left_by_earlier_runs"]["in_doubt"] == 0
+
+
+def test_the_same_content_goes_on_under_the_old_key(pipeline, billing, doubtful, give_up):
+    give_up()
+    del billing.creates["ref-3"]
+
+    ended = next_night(pipeline, billing, "second.csv")
+
+    assert ended.returncode == 0, ended.stderr
+    assert len({one.key for one in billing.of("ref-3")}) == 1
+    assert billing.effects["ref-3"] == 1
+
+
+def test_two_days_after_the_last_send_it_is_settled_as_never_created_and_other_content_goes_under_its_own_key(
+    pipeline, billing, doubtful, give_up, monkeypatch
+):
+    give_up()
+    later(monkeypatch, 49)
+
+    ended = give_up()
+
+    assert "never created" in ended.stderr
+    assert ended.returncode == 1
+    assert list_of(pipeline, doubtful, "in_doubt")["ref-3"]["_import_fate"] == "given_up"
+    assert len(billing.of("ref-3", "GET")) >= 3
+    del billing.creates["ref-3"]
+    monkeypatch.undo()
+
+    assert (
+        next_night(pipeline, billing, "second.csv", balance=1_000).returncode == 1
+    )  # ref-4 is there with other content
+
+    assert billing.customers["ref-3"]["balance"] == 3_000
+    assert billing.effects["ref-3"] == 1
+    assert len({one.key for one in billing.of("ref-3")}) == 2
+
+
+def test_before_two_days_no_lookup_settles_it(pipeline, billing, doubtful, give_up, monkeypatch):
+    later(monkeypatch, 47)
+
+    ended = give_up()
+
+    assert "may still take effect" in ended.stderr
+
+
+def test_a_customer_that_exists_is_settled_and_not_given_up(pipeline, billing, doubtful, give_up):
+    billing.customers["ref-3"] = {
+        "id": "bcus_9", "external_reference": "ref-3", "name": "Person 3", "email": "person3@example.com",
+        "phone": "+27821000003", "currency": "ZAR", "balance": 300, "metadata": {"tier": "gold"},
+    }  # fmt: skip
+    billing.created_at["ref-3"] = 0.0
+
+    ended = give_up()
+
+    assert "exists in billing" in ended.stderr
+    assert "ref-3" not in list_of(pipeline, doubtful, "in_doubt")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--give-up", "ref-1", "--note", "x"), "is settled (created)"),
+        (("--give-up", "nobody", "--note", "x"), "the ledger has no request"),
+        (("--give-up", "ref-3"), "--note"),
+        (("--give-up", "ref-3", "--note", " "), "--note"),
+        (("--note", "x"), "--give-up"),
+    ],
+)
+def test_what_cannot_be_given_up_is_a_usage_error_and_changes_nothing(
+    pipeline, billing, doubtful, give_up, words, message
+):
+    before = len(billing.asked)
+
+    ended = give_up(*words)
+
+    assert ended.returncode == 2
+    assert message in ended.stderr
+    assert len(billing.asked) == before
+
+
+def test_a_request_of_another_run_names_the_command_for_that_run(pipeline, billing, doubtful, give_up):
+    assert next_night(pipeline, billing, "second.csv", balance=1_000).returncode == 1
+
+    ended = give_up()
+
+    assert ended.returncode == 2
+    assert f"pipeline resume {doubtful} --give-up ref-3" in ended.stderr
