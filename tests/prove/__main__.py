@@ -1,6 +1,7 @@
 """The long programmes that prove once-only submission. Each has a short form among the tests.
 
     python -m tests.prove simulate --seeds 0:10000     the real loop, with time, network and billing played
+    python -m tests.prove nights --seeds 0:10000       files that change from night to night, and requests that are given up
     python -m tests.prove machine --seeds 0:20         start, kill, wait, change, rotate, lose, in any order
     python -m tests.prove mutants                      each rule removed: a simulated run must fail
     python -m tests.prove kills --count 1000           kill -9 of the real process against the real sandbox
@@ -39,6 +40,7 @@ from tests.prove import (
     machine,
     mutants,
     names,
+    nights,
     simulation,
     statements,
     stranded,
@@ -62,6 +64,10 @@ def main() -> int:
     simulate.add_argument("--seeds", type=_range, default=range(500), help="FROM:TO, without TO")
     simulate.add_argument("--jobs", type=int, default=os.cpu_count())
     simulate.set_defaults(run=lambda said: _in_blocks("simulate", simulation.block, said, BLOCK, "requests"))
+    changing = programmes.add_parser("nights")
+    changing.add_argument("--seeds", type=_range, default=range(500), help="FROM:TO, without TO")
+    changing.add_argument("--jobs", type=int, default=os.cpu_count())
+    changing.set_defaults(run=lambda said: _in_blocks("nights", nights.block, said, BLOCK, "requests"))
     driving = programmes.add_parser("machine")
     driving.add_argument("--seeds", type=_range, default=range(1), help="FROM:TO, each so many examples")
     driving.add_argument("--examples", type=int, default=100)
@@ -193,12 +199,12 @@ def _kills(count: int, first_seed: int, jobs: int, *, opaque: bool) -> int:
 
 def _mutants(seeds: range) -> int:
     alive = []
-    for rule in mutants.MUTANTS:
+    for rule in (every := mutants.MUTANTS | mutants.MUTANTS_OF_NIGHTS):
         found = mutants.first_failure(rule, seeds)
         print(f"{rule}: {f'seed {found[0]}: {found[1][0]}' if found else 'NOTHING FAILS WITHOUT IT'}", flush=True)
         if found is None:
             alive.append(rule)
-    gather("mutants", seeds=[seeds.start, seeds.stop], rules=len(mutants.MUTANTS), alive=alive)
+    gather("mutants", seeds=[seeds.start, seeds.stop], rules=len(every), alive=alive)
     return int(bool(alive))
 
 

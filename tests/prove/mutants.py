@@ -8,13 +8,17 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
+from functools import partial
 from unittest import mock
 
 from pipeline.billing.answers import Response
+from pipeline.ledger import Answer
 from pipeline.outcomes import (
     Accepted,
     AnotherCustomer,
     Conflicting,
+    Found,
     Limited,
     NoAnswer,
     NotFound,
@@ -24,9 +28,9 @@ from pipeline.outcomes import (
     State,
     Unintelligible,
 )
-from pipeline.submission import deciding, loop
+from pipeline.submission import deciding, giving_up, loop
 from pipeline.submission.deciding import LookUpNext, NextGeneration, Policy, Progress, Settle, Step, Why
-from tests.prove import simulation
+from tests.prove import nights, simulation
 from tests.prove.simulation import NONE, Faults, Scenario
 
 Decide = Callable[[Progress, Outcome, float, float, Policy], Step]
@@ -162,6 +166,42 @@ def _is_turned_away(row: Progress, outcome: Outcome) -> bool:
     return row.why is None and deciding.is_turned_away(outcome)
 
 
+@contextmanager
+def _other_content_goes_beside(state: State) -> Iterator[None]:
+    """A record with other content is sent although a request in this state may still take effect."""
+    may_begin, waits, speaks_against = loop._may_begin, loop._waits, nights.speaks_against
+    with (
+        mock.patch.object(loop, "_may_begin", lambda row, known, run_id: (
+            (known is not None and known.state is state and known.fingerprint != row.fingerprint) or may_begin(row, known, run_id)
+        )),
+        mock.patch.object(loop, "_waits", lambda row, known: waits(row, known) and known.state is not state),
+        mock.patch.object(nights, "speaks_against", lambda one, *, is_same: (
+            not (one is state and not is_same) and speaks_against(one, is_same=is_same)
+        )),
+    ):  # fmt: skip
+        yield
+
+
+def _giving_up_believes_no_lookup() -> object:
+    return mock.patch.object(giving_up, "_answer", lambda request, outcome, note, *, is_absent: Answer(
+        request.intent, State.NEVER_CREATED if is_absent or isinstance(outcome, Found) else State.GIVEN_UP, "look_up", "NotFound"
+    ))  # fmt: skip
+
+
+def _giving_up_settles_at_once() -> object:
+    return mock.patch.object(giving_up, "SETTLES_AFTER", timedelta(0))
+
+
+#: rule -> how it is removed; these bear on nights whose files change
+MUTANTS_OF_NIGHTS: dict[str, Callable[[], object]] = {
+    "waiting: other content is sent beside an unsettled request": lambda: _other_content_goes_beside(State.UNKNOWN),
+    "giving up: other content is sent beside a request that was given up": lambda: _other_content_goes_beside(
+        State.GIVEN_UP
+    ),
+    "giving up: a request is settled as never created at once": _giving_up_settles_at_once,
+    "giving up: a customer that a lookup finds counts as absent": _giving_up_believes_no_lookup,
+}
+
 #: rule -> how it is removed
 MUTANTS: dict[str, Callable[[], object]] = {
     "1: a new key where no answer came": _on_create(NoAnswer, lambda row, _: _new_key(row)),
@@ -275,7 +315,7 @@ def with_unique_reference(seed: int, name: str) -> Scenario:
 @contextmanager
 def without(rule: str) -> Iterator[None]:
     """The rule is gone."""
-    with MUTANTS[rule]():
+    with (MUTANTS | MUTANTS_OF_NIGHTS)[rule]():
         yield
 
 
@@ -283,11 +323,14 @@ def first_failure(rule: str, seeds: range, rows: int = simulation.ROWS) -> tuple
     """The first seed that fails without the rule and passes with it, and what the oracle says; None where none does."""
     for seed in seeds:
         told = replace(survivable(seed), **_OFTEN.get(rule, {}))
+        play = partial(simulation.run, told, rows)
+        if rule in MUTANTS_OF_NIGHTS:
+            play = partial(nights.run, replace(nights.survivable(seed), unique=False))
         try:
             with without(rule):
-                faults = simulation.run(told, rows).faults
-        except AssertionError as broken:
-            faults = [str(broken)]
-        if faults and not simulation.run(told, rows).faults:
+                faults = play().faults
+        except (AssertionError, KeyError) as broken:  # a loop that sends beside a request has two rows of one reference
+            faults = [repr(broken)]
+        if faults and not play().faults:
             return seed, faults
     return None

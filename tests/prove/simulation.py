@@ -463,7 +463,7 @@ def run(told: Scenario, rows: int = ROWS) -> Verdict:
     billing = Billing(world, told.faults, told.opaque, told.unique, told.outage)
     plan = [planned(number, told.refused) for number in range(rows)]
     faults: list[str] = []
-    with _folder() as folder:
+    with temporary_home() as folder:
         for life in range(told.lives):
             process(world, billing, plan, folder, told, f"credential-{life if told.rotates_key else 0}")
             if told.loses_ledger and life == 0:
@@ -607,6 +607,6 @@ def memory() -> Path | None:
 
 
 @contextmanager
-def _folder() -> Iterator[Path]:
+def temporary_home() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(dir=memory()) as name:
         yield Path(name)

@@ -87,6 +87,12 @@ _PROGRAMMES: dict[str, tuple[Callable[[Lines], int], Callable[[Lines], str]]] = 
         lambda lines: len({seed for line in lines for seed in range(*line["seeds"])}),
         lambda lines: f"seeds, {sum(line['requests'] for line in lines):,} requests",
     ),
+    "nights": (
+        lambda lines: len({seed for line in lines for seed in range(*line["seeds"])}),
+        lambda lines: (
+            f"seeds of nights whose files change and whose requests are given up, {sum(line['requests'] for line in lines):,} requests"
+        ),
+    ),
     "audit": (
         lambda lines: len({seed for line in lines for seed in range(*line["seeds"])}),
         lambda lines: (

@@ -22,6 +22,7 @@ from tests.prove import (
     look_ups,
     machine,
     mutants,
+    nights,
     poison,
     simulation,
     statements,
@@ -110,7 +111,11 @@ def test_a_key_that_is_revoked_while_billing_is_away_stops_the_run_as_soon_as_bi
     assert world.now < 60  # the first question after the outage
 
 
-@pytest.mark.parametrize("rule", mutants.MUTANTS)
+def test_nights_whose_files_change_and_requests_that_are_given_up_create_nobody_twice():
+    assert nights.block(range(40))["failures"] == {}
+
+
+@pytest.mark.parametrize("rule", mutants.MUTANTS | mutants.MUTANTS_OF_NIGHTS)
 def test_without_a_rule_a_simulated_run_fails_that_passes_with_it(rule):
     assert mutants.first_failure(rule, range(60)) is not None
 
