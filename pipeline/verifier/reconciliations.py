@@ -15,12 +15,21 @@ _MOVED_BY_EACH = {
     Discrepancy.MISSING.value: -1,
     Discrepancy.UNKNOWN.value: 1,
     Discrepancy.TWICE.value: 1,
+    Discrepancy.DOUBT_FOUND.value: 1,
+    Discrepancy.REFUSED_FOUND.value: 1,
+    Discrepancy.UNDETERMINED.value: -1,
     Discrepancy.ANOTHER_RUN.value: 1,
     Discrepancy.BALANCE.value: 0,
     Discrepancy.CHANGED.value: 0,
 }
 _THERE_BEFORE = {"held": "there_before", "known": "known_before"}  #: what the summary counts, by its step of the bridge
-_OUT_OF_BALANCE = (Discrepancy.MISSING, Discrepancy.UNKNOWN, Discrepancy.TWICE, Discrepancy.BALANCE)
+_OUT_OF_BALANCE = (
+    Discrepancy.MISSING,
+    Discrepancy.UNKNOWN,
+    Discrepancy.REFUSED_FOUND,
+    Discrepancy.TWICE,
+    Discrepancy.BALANCE,
+)
 
 
 def of_reconciliation(summary: dict[str, Any], differences: TextIO) -> Iterator[Check]:
@@ -40,7 +49,8 @@ def _differences(file: TextIO, summary: dict[str, Any]) -> Iterator[Check]:
         kinds[kind] += 1
         patterns.update([row["pattern"]] if row["pattern"] else [])
         fields.update([row["field"]] if kind == Discrepancy.FIELD else [])
-        if kind in _MOVED_BY_EACH:
+        # What was not expected in billing, and cannot be looked up, moves nothing.
+        if kind in _MOVED_BY_EACH and (kind != Discrepancy.UNDETERMINED or row["ours"] == "expected"):
             records[kind, code] += _MOVED_BY_EACH[kind]
             amounts[kind, code] += int(row["amount"] or 0)
     wrong = differing("differences", dict(kinds), summary["differences"])

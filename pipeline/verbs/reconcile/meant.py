@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from pipeline.customer import METADATA_PREFIX
-from pipeline.outcomes import Fate
+from pipeline.outcomes import LISTS, Fate, Reason
 from pipeline.reconciling import EXPECTED, column_of
 from pipeline.run_folder import RunFolder
 
@@ -27,7 +27,9 @@ def stage_meant(
         billing_ids = pl.read_parquet(run.path / "rows.parquet", columns=["billing_id"], glob=False)["billing_id"]
         at = 0
         for records_part, fates_part in zip(run.parts("records"), run.parts("fates"), strict=True):
-            fates = pl.read_parquet(fates_part, columns=["row_id", "fate", "currency", "balance"], glob=False)
+            fates = pl.read_parquet(
+                fates_part, columns=["row_id", "fate", "reasons", "currency", "balance"], glob=False
+            )
             for fate, currency, records, amount in _added(fates):
                 read_before[fate, currency] += records
                 amounts[fate, currency] += amount
@@ -65,17 +67,21 @@ def _meant(
     there = pl.scan_parquet(records, glob=False).collect_schema()
     wanted = ["external_reference", "position", "name", "email", "phone", "currency", "balance"]
     wanted += [name for name in metadata if name in there] + (["payload"] if with_payloads else [])
+    # A record that waits for an earlier request was never sent itself: billing was asked about another content.
+    waits = pl.col("reasons").list.contains(Reason.PLAN_EARLIER_REQUEST_UNSETTLED.value)
     role = (
-        pl.when(pl.col("fate").is_in([fate.value for fate in EXPECTED])).then(pl.lit("expected"))
-        .when(pl.col("fate") == Fate.IN_DOUBT.value).then(pl.lit("in_doubt"))
+        pl.when(pl.col("fate").is_in(EXPECTED)).then(pl.lit("expected"))
+        .when(pl.col("fate").is_in(LISTS["in_doubt"]) & ~waits.fill_null(value=False)).then(pl.lit("in_doubt"))
         .when(pl.col("fate") == Fate.ALREADY_EXISTS_DIFFERENT.value).then(pl.lit("held"))
+        .when(pl.col("fate") == Fate.REFUSED.value).then(pl.lit("refused"))
         .otherwise(pl.lit("not_sent"))
     )  # fmt: skip
     return (
         pl.read_parquet(records, columns=wanted, glob=False)
         .rename({"position": "place"})
-        .with_columns(fates["row_id"], fates["fate"], billing_id=billing_ids, run_id=pl.lit(run_id))
+        .with_columns(fates["row_id"], fates["fate"], fates["reasons"], billing_id=billing_ids, run_id=pl.lit(run_id))
         .with_columns(role=role, **{name: pl.lit(None, pl.String) for name in metadata if name not in there})
+        .drop("reasons")
         .filter(pl.col("external_reference").is_not_null() & ~pl.col("fate").is_in(_REPEATS))
         .rename({name: column_of(name) for name in metadata})
     )
