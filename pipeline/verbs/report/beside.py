@@ -93,8 +93,10 @@ def _duplicates(folder: RunFolder, person: Any) -> Iterator[dict[str, str | None
 def _differences(
     folder: RunFolder, reconciliation: Reconciliation | None, pii: Pii, person: Any
 ) -> tuple[pl.DataFrame, list[DamagedRun]]:
-    """Every difference that was found, as far as it may be shown, in the columns of `beside.DIFFERENCES`; and the
-    reconciliation where its list cannot be read: nothing of the run itself is wrong then."""
+    """Every difference that was found, as far as it may be shown, in the columns of `beside.DIFFERENCES`.
+
+    Beside them the reconciliation, where its list cannot be read: nothing of the run itself is wrong then.
+    """
     by_answer = _read(folder.path / "differences.csv").rename({"_import_row_id": "row_id"})
     found = [
         differences_shown(by_answer.with_columns(_unquoted("theirs")), pii, person).with_columns(
