@@ -156,18 +156,18 @@ def _take_up(journal: BinaryIO, wanted: Callable[[], Iterable[tuple[str, str]]],
 
 
 def _line_of(one: LookedUp) -> bytes:
-    told = [one.reference, one.found, one.answer] if one.answer else [one.reference, one.found]
-    return json.dumps(told, ensure_ascii=False).encode() + b"\n"
+    content = [one.reference, one.found, one.answer] if one.answer else [one.reference, one.found]
+    return json.dumps(content, ensure_ascii=False).encode() + b"\n"
 
 
 def _answer_of(line: bytes) -> LookedUp | None:
     """The answer of a line; None where it is none, as a kill or a power cut may leave it."""
     try:
-        told = json.loads(line)
-        one = LookedUp(*told)
+        content = json.loads(line)
+        one = LookedUp(*content)
     except (ValueError, TypeError):
         return None
-    if not isinstance(told, list):
+    if not isinstance(content, list):
         return None
     is_found = one.found is None or (isinstance(one.found, dict) and not one.answer)
     is_whole = line.endswith(b"\n") and isinstance(one.reference, str) and isinstance(one.answer, str)
