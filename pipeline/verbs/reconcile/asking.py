@@ -1,4 +1,4 @@
-"""One lookup of a reconciliation: `deciding.decide` says when to ask again; here a bad record is told from a billing that refuses everybody."""
+"""One lookup of a reconciliation: `deciding.decide` says when to ask again; here one bad record is set aside, and a billing that refuses everybody stops."""
 
 import random
 import threading
@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.billing import Billing, LookUp, Pace, as_billing_holds_it, preflight
+from pipeline.errors import Interrupted, SubmissionStopped
 from pipeline.outcomes import Found, Limited, NoAnswer, NotFound, Outcome, ServerTrouble
 from pipeline.submission import Policy, Stop
 from pipeline.submission.deciding import LeaveInDoubt, LookUpNext, Progress, TurnedAway, Why, decide
@@ -77,7 +78,8 @@ class Asking:
                     return self._set_aside(reference, step.why, step.status, step.stop, before)
                 case LeaveInDoubt() as step if not is_silent:
                     text = _words_of(answer) or step.why
-                    stop = Stop(f"lookups of different customers get the same answer ({text})")
+                    code = Interrupted.exit_code if isinstance(answer, Limited) else SubmissionStopped.exit_code
+                    stop = Stop(f"lookups of different customers get the same answer ({text})", code)
                     return self._set_aside(reference, text, int(getattr(answer, "status", 0)), stop, before)
                 case LeaveInDoubt() as step if self.heard_at > began or self._answers_at_all(billing):
                     return LookedUp(reference, answer=step.why)
