@@ -79,9 +79,12 @@ def private_folder(path: Path) -> Path:
     return path
 
 
+KEY_FILE = "token.key"
+
+
 def token_key(home: Path) -> bytes:
     """The key of a home under which the same person has the same token everywhere; made once, for its owner alone."""
-    path = private_folder(home) / "token.key"
+    path = private_folder(home) / KEY_FILE
     refuse_symlink(path)
     try:
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:

@@ -397,7 +397,19 @@ class Discrepancy(_Explained):
         "changed_since",
         "Billing has changed this customer after we had settled it, by a payment perhaps, and holds another value in this field.",
     )
-    DOUBT = "in_doubt", "Our own ledger does not know yet whether billing took this customer."
+    DOUBT = "in_doubt", "Our own ledger does not know yet whether billing took this customer; billing does not show it."
+    DOUBT_FOUND = (
+        "in_doubt_and_found",
+        "Our own ledger does not know yet whether billing took this customer, and billing holds it; resume settles it.",
+    )
+    REFUSED_FOUND = (
+        "refused_and_found",
+        "Billing refused this customer by our ledger, and holds it: its money is in billing, and our pages say that it is not.",
+    )
+    UNDETERMINED = (
+        "not_determinable",
+        "No answer to the lookups of this customer says whether billing holds it; the list quotes the answer.",
+    )
 
 
 class Pattern(_Explained):
@@ -421,6 +433,9 @@ UNEXPLAINED = frozenset(
         Discrepancy.BALANCE,
         Discrepancy.TWICE,
         Discrepancy.DOUBT,
+        Discrepancy.DOUBT_FOUND,
+        Discrepancy.REFUSED_FOUND,
+        Discrepancy.UNDETERMINED,
     }
 )
 

@@ -64,6 +64,8 @@ class SmallBilling:
     creates: dict[str, Answer | Callable[[bytes], Answer | None]] = field(default_factory=dict)
     look_ups: dict[str, Answer] = field(default_factory=dict)
     seconds: float = 0.0  #: that a create takes
+    tells_time: bool = True  #: whether its answers carry a `Date`
+    unique: bool = True  #: whether it refuses a second customer under a reference
     lag: float = 0.0  #: seconds for which a look-up does not show a new customer
     customers: dict[str, dict[str, Any]] = field(default_factory=dict)
     created_at: dict[str, float] = field(default_factory=dict)
@@ -88,7 +90,7 @@ class SmallBilling:
                 if first != body:
                     return problem(422, "idempotency-key-reused")
                 return Answer(answer.status, answer.body, answer.content_type, (("Idempotent-Replayed", "true"),))
-            if reference in self.customers:
+            if reference in self.customers and self.unique:
                 answer = problem(409, "reference-taken")
             else:
                 held = {"id": f"bcus_{len(self.customers)}", **json.loads(body), "payment_rules": {"min_amount": 1}}
@@ -113,9 +115,11 @@ class SmallBilling:
         return [one for one in self.asked if one.reference == reference and one.method == method]
 
 
-def send(handler: BaseHTTPRequestHandler, answer: Answer) -> None:
+def send(handler: BaseHTTPRequestHandler, answer: Answer, *, tells_time: bool = True) -> None:
     """Write an answer to a client."""
-    handler.send_response(answer.status)
+    handler.send_response_only(answer.status)
+    if tells_time:
+        handler.send_header("Date", handler.date_time_string())
     handler.send_header("Content-Type", answer.content_type)
     handler.send_header("Content-Length", str(len(answer.body)))
     for name, value in answer.headers:
@@ -144,7 +148,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.billing.closing.wait()
             self.close_connection = True
             return
-        send(self, answer)
+        send(self, answer, tells_time=self.billing.tells_time)
 
     def log_message(self, *_told: object) -> None:
         """Say nothing."""

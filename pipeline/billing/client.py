@@ -76,11 +76,11 @@ class Billing:
         self._base_url = address.base_url
         self._api_key = api_key
         self._errors = errors
-        self._ahead = timedelta()
+        self._ahead: timedelta | None = None
         self._ahead_at = float("-inf")
 
-    def ahead(self) -> timedelta:
-        """How far billing's clock, as its newest answers tell it, is ahead of this machine's; nothing where it tells no time."""
+    def ahead(self) -> timedelta | None:
+        """How far billing's clock, as its newest answers tell it, is ahead of this machine's; None where they tell no time."""
         return self._ahead
 
     def __enter__(self) -> Self:
@@ -152,7 +152,7 @@ class Billing:
         if now - self._ahead_at > 60 and (theirs := answer.date) is not None:
             ahead = theirs - datetime.now(UTC)
             self._ahead_at = now
-            self._ahead = ahead if abs(ahead) < _BELIEVABLE else timedelta()
+            self._ahead = ahead if abs(ahead) < _BELIEVABLE else None
 
 
 def _certificates() -> bytes:

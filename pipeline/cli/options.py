@@ -244,7 +244,7 @@ def planned_naming(folder: "RunFolder", given: dict[str, Any]) -> "Naming":
     """The names of environment and merchant need not be said again: the plan knows them."""
     from pipeline.config import Naming
 
-    known = folder.read_plan()["environment"]
+    known = folder.read_plan_of_any_version()["environment"]
     return Naming(
         environment=given["environment"] or known["name"],
         merchant=given["merchant"] or known["merchant"],

@@ -18,6 +18,7 @@ from pipeline.reconciling.comparing import (
     doubts,
     strangers,
     tell_changes,
+    to_look_up,
     unreadable_balances,
 )
 from pipeline.reconciling.legacy import RECORDS, Legacy, from_legacy, reasons_used, unexplained
@@ -27,5 +28,5 @@ from pipeline.reconciling.verdict import Found, Sampled, Verdict, judge, not_det
 __all__ = [
     "EXPECTED", "RECORDS", "Chosen", "Found", "Legacy", "Sampled", "Step", "Terms", "Verdict", "at_most", "bridge", "changed_references",
     "choose", "column_of", "compare", "count_candidates", "doubts", "from_legacy", "judge", "not_determinable", "reasons_used", "residuals",
-    "strangers", "tell_changes", "unexplained", "unreadable_balances",
+    "strangers", "tell_changes", "to_look_up", "unexplained", "unreadable_balances",
 ]  # fmt: skip

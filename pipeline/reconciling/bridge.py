@@ -40,9 +40,10 @@ class Step:
 
 _EFFECTS = """
     SELECT kind, currency, sum(records) AS records, sum(amount) AS amount FROM (
-        -- Expected and not there: what we counted on is taken away again.
+        -- Expected and not there, or nobody knows: what we counted on is taken away again.
         SELECT paired.kind, expected.currency, -1 AS records, -coalesce(expected.balance, 0)::HUGEINT AS amount
-        FROM paired JOIN expected USING (external_reference) WHERE paired.kind = 'missing_in_billing'
+        FROM paired JOIN expected USING (external_reference)
+        WHERE paired.role = 'expected' AND paired.kind IN ('missing_in_billing', 'not_determinable')
         UNION ALL
         -- There, and not counted on.
         SELECT paired.kind, billed.currency, 1, coalesce(billed.balance, 0)
@@ -80,7 +81,9 @@ _TELL = """
 #: The steps between what is expected and what is found, in this order; differences of fields that hold no money move none.
 _WORDS = {
     **{one.value: one.sentence for one in Discrepancy if one is not Discrepancy.FIELD},
-    Discrepancy.DOUBT.value: "in doubt by our ledger, and found in billing",
+    Discrepancy.DOUBT_FOUND.value: "in doubt by our ledger, and found in billing",
+    Discrepancy.REFUSED_FOUND.value: "refused by our ledger, and found in billing",
+    Discrepancy.UNDETERMINED.value: "expected, and no lookup says whether billing holds it",
     "another_currency": "held in another currency: ours out, theirs in",
     "tolerated": "differences that the job lets pass",
     "there_before": "there before us, with other content (held)",
@@ -150,7 +153,7 @@ def _told(workbench: duckdb.DuckDBPyConnection) -> Iterable[Step]:
     for kind, sentence in _WORDS.items():
         figures = _added(row for row in found if row[0] == kind)
         if figures:
-            yield Step.of("in_doubt_and_found" if kind == Discrepancy.DOUBT else kind, sentence, figures)
+            yield Step.of(kind, sentence, figures)
 
 
 def _total(name: str, sentence: str, figures: Figures, currencies: Sequence[str]) -> Step:

@@ -1,11 +1,11 @@
 -- What each row of the runs is by now, and which references stand there twice.
--- meant:    external_reference, role (expected, in_doubt, held, not_sent), run_id, place, …     a row for each row of the runs
+-- meant:    external_reference, role (expected, in_doubt, held, refused, not_sent), run_id, place, …     a row for each row of the runs
 -- resolved: external_reference, run_id, role      in doubt by the run's report, and settled by the ledger since
 CREATE VIEW candidates AS
 SELECT
     meant.* EXCLUDE (role),
     coalesce(resolved.role, meant.role) AS role,
-    CASE coalesce(resolved.role, meant.role) WHEN 'expected' THEN 0 WHEN 'in_doubt' THEN 1 WHEN 'held' THEN 2 ELSE 3 END AS rank,
+    CASE coalesce(resolved.role, meant.role) WHEN 'expected' THEN 0 WHEN 'in_doubt' THEN 1 WHEN 'held' THEN 2 WHEN 'refused' THEN 3 ELSE 4 END AS rank,
     resolved.role IS NOT NULL AS is_resolved
 FROM meant
 LEFT JOIN resolved

@@ -3,6 +3,7 @@
 -- billed:    external_reference, place, row_id, currency, balance, changed_at, …                  as often as billing holds it
 -- elsewhere: external_reference, run_id, state      what the ledger knows of strangers: ours, pre_existing, conflict, unknown, …
 -- known:     external_reference                     files of known customers name it
+-- unanswered: external_reference, answer            lookups of it got no answer that says whether billing holds it
 -- Of several copies the one is compared that has the id which billing gave us; where none says, that which holds what we meant;
 -- else the first, in whatever order they came.
 CREATE TABLE several AS
@@ -46,20 +47,28 @@ SELECT
     copies.times,
     copies.billed_place,
     CASE
+        WHEN unanswered.external_reference IS NOT NULL THEN 'not_determinable'
         WHEN role = 'expected' AND times IS NULL THEN 'missing_in_billing'
-        WHEN role = 'in_doubt' THEN 'in_doubt'
+        WHEN role = 'in_doubt' AND times IS NULL THEN 'in_doubt'
+        WHEN role = 'in_doubt' THEN 'in_doubt_and_found'
         WHEN times IS NULL OR role = 'expected' THEN NULL
         -- There, and not by this: another run made it or may have, somebody met it before, or nobody knows why.
         WHEN elsewhere.state = 'ours' THEN 'created_by_another_run'
-        WHEN elsewhere.state IN ('unknown', 'given_up') THEN 'in_doubt'
+        WHEN elsewhere.state IN ('unknown', 'given_up', 'never_created') THEN 'in_doubt_and_found'
         WHEN role = 'held' OR elsewhere.state = 'conflict' THEN 'there_before'
-        WHEN elsewhere.state = 'pre_existing' OR known.external_reference IS NOT NULL THEN 'known_before'
+        WHEN elsewhere.state = 'pre_existing' THEN 'known_before'
+        -- A file of known customers does not explain it: it may have been made from what billing holds by mistake.
+        WHEN role = 'refused' THEN 'refused_and_found'
+        WHEN known.external_reference IS NOT NULL THEN 'known_before'
+        WHEN elsewhere.state = 'refused' THEN 'refused_and_found'
         ELSE 'unknown_to_us'
     END AS kind,
-    elsewhere.run_id AS made_by
+    elsewhere.run_id AS made_by,
+    unanswered.answer
 FROM expected
 FULL JOIN copies USING (external_reference)
 LEFT JOIN elsewhere USING (external_reference)
+LEFT JOIN unanswered USING (external_reference)
 LEFT JOIN (SELECT DISTINCT external_reference FROM known SEMI JOIN copies USING (external_reference)) AS known
     USING (external_reference);
 
@@ -71,15 +80,17 @@ CREATE TABLE differences (
 INSERT INTO differences
 SELECT
     paired.kind, external_reference, coalesce(made_by, paired.run_id), paired.row_id, paired.place, paired.billed_place, NULL,
-    paired.role, CASE WHEN times IS NULL THEN 'not found' ELSE billed.row_id END,
+    paired.role, CASE WHEN times IS NULL THEN coalesce(paired.answer, 'not found') ELSE billed.row_id END,
     CASE WHEN times IS NULL THEN expected.currency ELSE billed.currency END,
-    coalesce(CASE WHEN times IS NULL THEN CASE WHEN paired.kind = 'missing_in_billing' THEN -expected.balance END
+    coalesce(CASE WHEN times IS NULL THEN CASE WHEN paired.role = 'expected' THEN -expected.balance END
         ELSE billed.balance END, 0),
     NULL
 FROM paired
 LEFT JOIN expected USING (external_reference)
 LEFT JOIN billed ON billed.place = paired.billed_place
-WHERE paired.kind IN ('missing_in_billing', 'in_doubt', 'created_by_another_run', 'unknown_to_us');
+WHERE paired.kind IN (
+    'missing_in_billing', 'in_doubt', 'in_doubt_and_found', 'refused_and_found', 'not_determinable', 'created_by_another_run', 'unknown_to_us'
+);
 
 INSERT INTO differences
 SELECT

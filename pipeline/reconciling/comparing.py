@@ -20,6 +20,8 @@ _SAME_WITH = {"email": "lower({})"}
 _TOLERANCES = {"case": "lower({})", "spaces": "regexp_replace({}, '\\s+', '', 'g')"}
 #: Fields of which we may say nothing without meaning that nothing is there.
 _OPTIONAL = ("billing_id",)
+#: Roles whose customers billing is asked about: it may hold them, or was asked to create them.
+_ASKED = "('expected', 'in_doubt', 'refused')"
 #: Microseconds by which our clock and billing's may be apart: what was changed so soon after we had settled it may have been so from the start.
 _CLOCKS_APART = 300_000_000
 
@@ -63,17 +65,25 @@ def choose(workbench: duckdb.DuckDBPyConnection, sample: int | None = None, seed
         workbench.execute(_EXPECTED)
     else:  # each row of the runs is a customer of its own: nothing has to be put down once more
         workbench.execute("CREATE VIEW chosen_from AS SELECT *, false AS is_resolved FROM meant")
-    count = "SELECT count(*) FROM {} WHERE role IN ('expected', 'in_doubt')"
+    count = f"SELECT count(*) FROM {{}} WHERE role IN {_ASKED}"
     of = _one(workbench, count.format("chosen_from"))
     if sample is None or sample >= of:
         workbench.execute("CREATE VIEW expected AS FROM chosen_from")
         return Chosen(of, of)
     workbench.execute(
-        "CREATE TABLE expected AS SELECT * FROM chosen_from WHERE role IN ('expected', 'in_doubt')"
+        f"CREATE TABLE expected AS SELECT * FROM chosen_from WHERE role IN {_ASKED}"
         " ORDER BY sha256(? || external_reference) LIMIT ?",
         [seed, sample],
     )
     return Chosen(sample, of)
+
+
+def to_look_up(workbench: duckdb.DuckDBPyConnection) -> Iterator[tuple[str, str]]:
+    """Reference and payload of each customer of `expected` that billing is asked about, always in the same order."""
+    # A cursor of its own: the caller asks other things while these rows wait.
+    query = f"SELECT external_reference, payload FROM expected WHERE role IN {_ASKED} ORDER BY run_id, place"
+    for block in _blocks(workbench.cursor(), query, rows=10_000):
+        yield from ((reference, payload) for reference, payload in block)
 
 
 def count_candidates(workbench: duckdb.DuckDBPyConnection, *, once: bool) -> None:
@@ -211,9 +221,9 @@ def _their(name: str) -> str:
     return identifier(f"their.{column_of(name)}")
 
 
-def _blocks(workbench: duckdb.DuckDBPyConnection, query: str) -> Iterator[list[tuple[str, ...]]]:
+def _blocks(workbench: duckdb.DuckDBPyConnection, query: str, rows: int = 100_000) -> Iterator[list[tuple[str, ...]]]:
     found = workbench.execute(query)
-    while block := found.fetchmany(100_000):
+    while block := found.fetchmany(rows):
         yield block
 
 

@@ -7,7 +7,13 @@ from pipeline.currency import grouped_digits, major_units
 from pipeline.outcomes import UNEXPLAINED, Discrepancy
 
 #: What nobody may wave through: money or a customer is where it was not meant.
-_OUT_OF_BALANCE = (Discrepancy.MISSING, Discrepancy.UNKNOWN, Discrepancy.TWICE, Discrepancy.BALANCE)
+_OUT_OF_BALANCE = (
+    Discrepancy.MISSING,
+    Discrepancy.UNKNOWN,
+    Discrepancy.REFUSED_FOUND,
+    Discrepancy.TWICE,
+    Discrepancy.BALANCE,
+)
 _NOT_BY_LOOK_UP = {
     Discrepancy.UNKNOWN: "lookups ask only for customers that we sent",
     Discrepancy.TWICE: "a lookup returns one customer",
@@ -63,7 +69,7 @@ def judge(found: Found, *, by_look_up: bool, has_tolerances: bool, sampled: Samp
     money = [*_told(kinds, _OUT_OF_BALANCE), *_of(found.other_currency, "held in another currency")]
     others = [
         *_told({Discrepancy.FIELD: fields}, (Discrepancy.FIELD,)),
-        *_told(kinds, (Discrepancy.DOUBT,)),
+        *_told(kinds, (Discrepancy.DOUBT, Discrepancy.DOUBT_FOUND, Discrepancy.UNDETERMINED)),
         *_of(found.held, "held that were there before us with other content"),
         *_of(found.left_out, "run left out" if found.left_out == 1 else "runs left out"),
     ]

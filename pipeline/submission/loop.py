@@ -12,7 +12,7 @@ import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from pipeline.billing import Call, Create, LookUp, Pace
 from pipeline.customer import Environment, create_key
@@ -50,6 +50,7 @@ _EARLIER_LONGER = 0.1  #: and, once this run's rows are done, at most so much of
 _EARLIER_LEAST = 0.5  #: or so many seconds; where this run has no rows of its own,
 _EARLIER_ALONE = 10.0  #: two lookup lags and so many seconds
 _LONGEST_GAP = 300.0  #: seconds that a call and a backoff take between two events of a ledger, and more
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _TICK = 0.05  #: seconds; how soon a signal or a due retry is noticed
 
 
@@ -104,12 +105,12 @@ class Clock:
 
     now: Callable[[], datetime]
     monotonic: Callable[[], float]
-    #: How far billing's clock, as its answers tell it, is ahead of ours: by its clock a key grows old.
-    billing_ahead: Callable[[], timedelta] = timedelta
+    #: How far billing's clock, as its answers tell it, is ahead of ours: by its clock a key grows old. None: they tell no time.
+    billing_ahead: Callable[[], timedelta | None] = timedelta
 
     def at_billing(self) -> datetime:
-        """Now, by billing's clock."""
-        return self.now() + self.billing_ahead()
+        """Now, by billing's clock; by ours where billing tells no time."""
+        return self.now() + (self.billing_ahead() or timedelta())
 
 
 @dataclass(slots=True)
@@ -377,7 +378,8 @@ class _Loop:
                 begun.intent,
                 run_id,
                 progress,
-                begun.first_sent,
+                # Ours alone may have been set back since: then a key seems young that billing has forgotten.
+                _LONG_AGO if self.clock.billing_ahead() is None else begun.first_sent,
                 begun.credential,
                 0.0,
                 is_new=False,
@@ -720,7 +722,7 @@ def _known_silence(ledger: Ledger, policy: Policy, clock: Clock) -> float:
     A send follows an event of the ledger by no more than a pause, a slow pace and a call. Of two clocks the one behind counts.
     """
     last = None if ledger.damage() else ledger.last_event_at()
-    if last is None:
+    if last is None or clock.billing_ahead() is None:
         return 0.0
     since = (min(clock.now(), clock.at_billing()) - last).total_seconds()
     slowest = 2 / policy.per_second if policy.per_second else 0.0

@@ -10,6 +10,7 @@ sums with Decimal, and goes row by row, so that a reviewer can read it from top 
 `listed_rows.py`      the six lists as one, in the order of the input
 `source_lines.py`     the physical lines of a CSV input, and which of them a record is
 `source_tables.py`    the rows of a Parquet input
+`origins.py`          the keyed check beside each record, where the key of the home is at hand
 `amounts.py`          what an amount comes to in minor units, where the job declares it plainly
 `stated.py`           what summary.json says, held against the rows and against itself
 `payloads.py`         what was planned to be sent

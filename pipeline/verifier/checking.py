@@ -10,6 +10,7 @@ from pipeline.outcomes import Fate
 from pipeline.verifier.amounts import Amounts, declared
 from pipeline.verifier.checks import Check, Verified, differing, unreadable
 from pipeline.verifier.held_fields import of_held
+from pipeline.verifier.origins import Origins, key_of
 from pipeline.verifier.others import of_another_folder
 from pipeline.verifier.payloads import of_payloads
 from pipeline.verifier.row_by_row import Recomputed, walk
@@ -27,11 +28,11 @@ _CHECKS = {
 }
 
 
-def verify(folder: Path, inputs_at: Sequence[Path] = ()) -> Verified:
+def verify(folder: Path, inputs_at: Sequence[Path] = (), home: Path | None = None) -> Verified:
     """Recompute what a run folder says, from its files and the inputs that its manifest names; write nothing.
 
     Of a reconciliation or a span of time: what its folder alone can show. `inputs_at`: folders to look in for inputs, and a config,
-    that do not lie any more where they were read.
+    that do not lie any more where they were read. `home`: the place of ledgers whose key made the checks of the lists.
     """
     if (folder / UNFINISHED).exists():
         return Verified(folder.name, 0, [_unfinished(folder)])
@@ -52,8 +53,9 @@ def verify(folder: Path, inputs_at: Sequence[Path] = ()) -> Verified:
         accepted = folder / ACCEPTED
         lines = accepted.read_text(encoding="utf-8") if accepted.is_file() else ""
         checks.append(of_accepted(lines, summary, plan))
-        found, of_rows = _of_rows(folder, manifest, summary, plan)
-        checks, records = [*checks, *of_rows], found.records
+        origins = Origins(str(plan["run_id"]), key_of(home))
+        found, of_rows = _of_rows(folder, manifest, summary, plan, origins)
+        checks, records = [*checks, *of_rows, origins.check()], found.records
     # Whatever a changed byte makes a reader raise, it is the file that is at fault, and it says so.
     except Exception as error:  # noqa: BLE001
         checks.append(unreadable("the files can be read as what they are", error))
@@ -100,12 +102,12 @@ def _of_files(folder: Path, manifest: dict[str, Any]) -> Iterator[Check]:
 
 
 def _of_rows(
-    folder: Path, manifest: dict[str, Any], summary: dict[str, Any], plan: dict[str, Any]
+    folder: Path, manifest: dict[str, Any], summary: dict[str, Any], plan: dict[str, Any], origins: Origins
 ) -> tuple[Recomputed, list[Check]]:
     inputs, columns = manifest["inputs"], plan["columns"]
     job = plan["config"]["job"] if plan["config"] else {}
     amounts = declared(job.get("mapping"), columns)
-    found = walk(folder, inputs, columns, amounts if isinstance(amounts, Amounts) else None, plan)
+    found = walk(folder, inputs, columns, amounts if isinstance(amounts, Amounts) else None, plan, origins)
     notes = found.notes
     read = sum(file["records"] for file in inputs)
     notes.note("counts", differing("records", {"read": found.records}, {"read": read}))

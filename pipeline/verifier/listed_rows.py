@@ -13,7 +13,7 @@ from typing import Any
 from pipeline.outcomes import LISTS
 from pipeline.verifier.checks import read_any_cell
 
-_OURS = "_import_"
+OURS = "_import_"  #: what the names of our own columns begin with
 _CAUSE = re.compile(r'([^ :]+)(?::("(?:[^"\\]|\\.)*"(?![^ ])|[^ ]*))?')
 
 
@@ -70,8 +70,8 @@ def rows_of(folder: Path, inputs: Sequence[dict[str, Any]], columns: Sequence[st
 
 def _rows(name: str, reader: Any, inputs: Sequence[dict[str, Any]], columns: list[str]) -> Iterator[Row]:
     header: list[str] = next(reader, [])
-    ours = [column.removeprefix(_OURS) for column in header[len(columns) :]]
-    if header != [*columns, *(_OURS + column for column in ours)]:
+    ours = [column.removeprefix(OURS) for column in header[len(columns) :]]
+    if header != [*columns, *(OURS + column for column in ours)]:
         raise Unreadable(f"{name}.csv does not have the columns of the input, then ours")
     for cells in reader:
         if len(cells) != len(header):

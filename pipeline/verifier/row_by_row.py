@@ -16,6 +16,7 @@ from pipeline.outcomes import LISTS, Fate, Reason
 from pipeline.verifier.amounts import Amounts
 from pipeline.verifier.checks import Notes, read_any_cell
 from pipeline.verifier.listed_rows import Row, rows_of
+from pipeline.verifier.origins import Origins
 from pipeline.verifier.source_lines import Lines
 from pipeline.verifier.source_tables import Table
 
@@ -48,7 +49,12 @@ class Recomputed:
 
 
 def walk(
-    folder: Path, inputs: list[dict[str, Any]], columns: list[str], amounts: Amounts | None, plan: dict[str, Any]
+    folder: Path,
+    inputs: list[dict[str, Any]],
+    columns: list[str],
+    amounts: Amounts | None,
+    plan: dict[str, Any],
+    origins: Origins,
 ) -> Recomputed:
     """Read all rows once, and note the first thing of each kind that does not hold."""
     read_any_cell()
@@ -73,6 +79,7 @@ def walk(
         found.records += 1
         found.fates[row.fate] += 1
         found.reasons.update(row.causes)
+        origins.look_at(row)
         if _LIST_OF.get(row.fate) != row.list_name:
             found.notes.note("partition", f"{row.row_id} stands in {row.list_name}.csv as {row.fate}")
         _hold_against_source(reading, row, came_back.get(row.row_id, {}), columns, found)

@@ -35,6 +35,9 @@ COMMANDS = (
 )  # fmt: skip
 #: Commands that are asked for the damaged run itself: they may refuse, and never with an internal error.
 ASKED = ("status", "report", "reconcile", "bundle", "verify", "resume", "apply", "sign")
+#: Commands that read the reconciliation of a run beside the run: where only that is damaged, they may not end otherwise.
+ASKED_BESIDE = ("status", "report", "resume")
+_WITH_A_FORM = {"plan.json", "summary.json"}  #: files that state the version of their form
 _SINCE = "2020-01-01"
 _OURS = re.compile(r"\d{8}T\d{6}Z-(a|b|mended|i|p|new|again)-[0-9a-f]{6}")  #: the good runs of a world
 _CREATES = 3  #: customers of each new run
@@ -86,6 +89,12 @@ def _hollow(path: Path) -> None:
     path.write_text(json.dumps(dict.fromkeys(content, 3) if isinstance(content, dict) else {"status": None}))
 
 
+def _older(path: Path) -> None:
+    """The form of an earlier version of this program."""
+    content = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**content, "schema": content["schema"] - 1, "version": "0.0.9"}))
+
+
 def _folder(path: Path) -> None:
     path.unlink()
     path.mkdir()
@@ -104,7 +113,7 @@ def _forbidden(path: Path) -> None:
 
 WAYS: dict[str, Callable[[Path], None]] = {
     "missing": _missing, "empty": _empty, "cut": _cut, "garbage": _garbage, "flipped": _flipped, "list": _list, "number": _number,
-    "bare": _bare, "hollow": _hollow, "folder": _folder, "loop": _loop,
+    "bare": _bare, "hollow": _hollow, "older": _older, "folder": _folder, "loop": _loop,
     **({"forbidden": _forbidden} if os.geteuid() else {}),
 }  # fmt: skip
 
@@ -188,7 +197,8 @@ class World:
             if path.is_file()
         ]
         odd = [Damage("folder", name) for name in _ODD_FOLDERS]
-        return odd + [Damage(of, name, way) for way in WAYS for of, name in files]
+        every = [Damage(of, name, way) for way in WAYS for of, name in files]
+        return odd + [one for one in every if one.way != "older" or one.name in _WITH_A_FORM]
 
     def damage(self, folder: Path, damage: Damage) -> None:
         """Damage a copy."""
@@ -225,6 +235,10 @@ class World:
 def cells(world: World, damage: Damage, commands: Sequence[str] = COMMANDS, asked: Sequence[str] = ASKED) -> Cells:
     """One damage: these commands on the good runs, then on the damaged one."""
     found, expected = Cells(), dict(world.without_old)
+    if str(damage) == "old plan.json older":
+        expected["reconcile --since"] = (
+            1  # it is readable, was applied and is left out: a person has something to look at
+        )
     with _copy(world) as folder:
         world.damage(folder, damage)
         for command, ended in world.play(folder, commands):
@@ -244,6 +258,16 @@ def cells(world: World, damage: Damage, commands: Sequence[str] = COMMANDS, aske
                 if ended.returncode not in {0, 1, 4, 6, 7}:
                     found.faults.append(
                         f"{damage}: {command} of it ended with {ended.returncode}: {ended.stderr[-1200:]}"
+                    )
+        if damage.of == "reconciliation":
+            pipeline = Inside(folder)
+            for command in asked:
+                ended = pipeline(command, world.old, *(("--replace",) if command == "bundle" else ()))
+                found.cells += 1
+                allowed = {0, 1} if command in ASKED_BESIDE else {0, 1, 4, 6, 7}
+                if ended.returncode not in allowed:
+                    found.faults.append(
+                        f"{damage}: {command} of its run ended with {ended.returncode}: {ended.stderr[-1200:]}"
                     )
     return found
 

@@ -275,11 +275,14 @@ def _leave_in_doubt(pipeline: Inside, outside: Outside, folder: Path) -> list[st
 
 
 def _plant_in_doubt(billing: Billing, in_doubt: list[str], held: list[dict[str, Any]], dice: random.Random) -> None:
-    """Billing may hold who is in doubt, or may not: both stay in doubt until a run settles them."""
+    """Billing may hold a customer that is in doubt, or may not: both stay in doubt until a run settles them."""
+    planted = [{**one, "is_gone": dice.random() < 0.5} for one in held]
+    there = {one["external_reference"] for one in planted if not one["is_gone"]}
     for reference in in_doubt:
-        billing.expected.add(("in_doubt", reference, "", ""))
-        billing.planted["in_doubt"] += 1
-    billing.customers.extend({**one, "is_gone": dice.random() < 0.5} for one in held)
+        kind = "in_doubt_and_found" if reference in there else "in_doubt"
+        billing.expected.add((kind, reference, "", ""))
+        billing.planted[kind] += 1
+    billing.customers.extend(planted)
 
 
 def _make_twins(path: Path, dice: random.Random, count: int) -> None:

@@ -69,6 +69,11 @@ def _age_is_not_asked() -> object:
     return mock.patch.object(loop, "begin", lambda **told: deciding.begin(**{**told, "age_hours": 0.0}))
 
 
+def _our_clock_is_believed() -> object:
+    """Where billing tells no time, a key is as old as our own clock says."""
+    return mock.patch.object(simulation, "tells_no_time", timedelta)
+
+
 def _old_keys_are_as_good_as_others() -> object:
     def begin(**told) -> Why | None:
         return Why.OTHER_CREDENTIAL if deciding.begin(**told) else None
@@ -214,6 +219,7 @@ MUTANTS: dict[str, Callable[[], object]] = {
     "1: a success that cannot be read is a failure": _on_create(Unintelligible, lambda *_: Settle(State.REFUSED)),
     "1: a new key after 408": _on_create(ServerTrouble, lambda row, _: _new_key(row), status=408),
     "2: old keys are not looked up first": _age_is_not_asked,
+    "2: our clock is believed where billing tells no time": _our_clock_is_believed,
     "2: nothing is looked up first": _never_looks_first,
     "2: a new key where an old one is not found": _new_key_where_an_old_one_is_not_found,
     "2: a damaged ledger is believed": _ledger_is_believed,
@@ -254,6 +260,11 @@ _OFTEN: dict[str, dict[str, object]] = {
         "faults": Faults(slow=0.5),
         "rotates_key": True,
         "pauses": (5.0,) * 5,
+    },
+    "2: our clock is believed where billing tells no time": {
+        "faults": Faults(lost_reply=0.4, slow=0.3),
+        "pauses": (30 * 3600.0,) * 5,
+        "set_back": 29.0 * 3600,
     },
     "2: a damaged ledger is believed": {"loses_ledger": True, "pauses": (30 * 3600.0,) * 5},
     "4: a new key beside an old one that billing is about to forget": {

@@ -88,6 +88,7 @@ class World:
 
     dice: random.Random
     now: float = 0.0
+    set_back: timedelta = timedelta()  #: by which the machine's clock is behind
     _events: list[tuple[float, int, Callable[[], None]]] = field(default_factory=list)
     _numbers: Iterator[int] = field(default_factory=itertools.count)
 
@@ -403,6 +404,9 @@ class Scenario:
     loses_ledger: bool
     outage: tuple[float, float] = (0.0, 0.0)
     unique: bool = True
+    set_back: float = (
+        0.0  #: seconds by which the machine's clock is set back after each life; billing tells no time then
+    )
 
     @property
     def counts_effects(self) -> bool:
@@ -470,6 +474,7 @@ def run(told: Scenario, rows: int = ROWS) -> Verdict:
                 for path in folder.glob("ledger.sqlite*"):
                     path.unlink()
             world.advance(world.now + told.pauses[life])
+            world.set_back += timedelta(seconds=told.set_back)
         billing.faults = NONE
         # Once faults stop: at once; when what still ran at billing has come to its end; when it has forgotten its keys, for
         # a failure that it stored under all three keys of a row is replayed for a day.
@@ -525,7 +530,8 @@ def process(
 ) -> Stop | None:
     """One process from start to its end, good or bad; why it stopped, if it did."""
     dice = world.dice
-    clock = Clock(world.wall, lambda: world.now)
+    ahead = tells_no_time if told.set_back else timedelta
+    clock = Clock(lambda: world.wall() - world.set_back, lambda: world.now, ahead)
     stopping = StopRequest()
     end, when = End(stopping), world.now + dice.expovariate(1 / dice.choice([0.3, 2, 20]))
     match dice.random() if kill else 1.0:
@@ -546,6 +552,10 @@ def process(
                 dice=dice.random, stopping=stopping, pool_of=pool,
             )  # fmt: skip
     return stopping.stop
+
+
+def tells_no_time() -> None:
+    """Billing's clock, where its answers carry no `Date`."""
 
 
 def nobody(_call: Call) -> Outcome:

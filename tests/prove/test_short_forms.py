@@ -220,7 +220,9 @@ DAMAGED = (
     (("old", "rows.parquet", "garbage"), ("resume", "trace", "reconcile --since"), ("reconcile",)),
     (("old", "staged/fates-00000.parquet", "cut"), ("apply", "report --since", "report --json"), ("report",)),
     (("old", "signatures.jsonl", "loop"), ("report --since", "status"), ("sign",)),
+    (("old", "plan.json", "older"), ("reconcile --since",), ("reconcile",)),
     (("reconciliation", "summary.json", "empty"), ("report", "report --since"), ("report",)),
+    (("reconciliation", "differences.csv", "missing"), (), ("resume", "bundle")),
 )
 
 

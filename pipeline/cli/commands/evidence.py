@@ -37,8 +37,9 @@ def verify(**given: Any) -> int:
     if path.is_file():
         found = verify_bundle(path)
     else:
-        folder = path if path.is_dir() else sealed_folder(options.places_of(given).reports, given["run_id"])
-        found = verify(folder, given["inputs_at"])
+        places = options.places_of(given)
+        folder = path if path.is_dir() else sealed_folder(places.reports, given["run_id"])
+        found = verify(folder, given["inputs_at"], places.home)
     if given["as_json"]:
         show_json({**asdict(found), "holds": found.holds, "exit_code": found.exit_code})
         return found.exit_code

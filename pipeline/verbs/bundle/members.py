@@ -19,7 +19,7 @@ from pipeline.masking import Pii, pseudonym
 from pipeline.outcomes import LISTS
 from pipeline.reporting import differences_shown, handed_on, shapes, without_literals
 from pipeline.run_folder import RunFolder
-from pipeline.verbs.report.evidence import newest_reconciliation
+from pipeline.verbs.report.evidence import differences_of, newest_reconciliation
 from pipeline.verbs.report.open_rows import home_key, naming
 from pipeline.verbs.report.run import write_pages
 
@@ -58,8 +58,8 @@ def members(folder: RunFolder, settings: Settings, pii: Pii) -> Iterator[Member]
         # What stands there as an example may be somebody's reference in billing.
         told = {name: value for name, value in against[1].items() if name not in {"examples", "files"}}
         yield "reconciliation/summary.json", [_json(told)]
-        found = pl.read_csv(against[0] / "differences.csv", infer_schema=False, glob=False)
-        yield "reconciliation/differences.csv", [differences_shown(found, pii, person).write_csv().encode()]
+        shown = differences_shown(differences_of(against), pii, person)
+        yield "reconciliation/differences.csv", [shown.write_csv().encode()]
         if (against[0] / MANIFEST).is_file():
             yield f"reconciliation/{MANIFEST}", _blocks_of(against[0] / MANIFEST)
 

@@ -63,7 +63,7 @@ def make_bundle(
     """
     folder = find_readable_run(settings.reports, run_id)
     target = output or settings.reports / f"{folder.run_id}.evidence.zip"
-    _refuse(folder, pii, target, replace=replace)
+    _refuse(folder, pii, target, settings.home, replace=replace)
     with renamed_when_whole(target) as path:
         hashes: dict[str, str] = {}
         with ZipFile(path, "w", ZIP_DEFLATED, compresslevel=6) as archive:
@@ -77,7 +77,7 @@ def make_bundle(
     return target
 
 
-def _refuse(folder: RunFolder, pii: Pii, target: Path, *, replace: bool) -> None:
+def _refuse(folder: RunFolder, pii: Pii, target: Path, home: Path, *, replace: bool) -> None:
     if pii is Pii.FULL:
         raise NotApproved("a bundle is made to be handed on: it shows people masked, or not at all")
     refuse_unfinished(folder)
@@ -89,7 +89,7 @@ def _refuse(folder: RunFolder, pii: Pii, target: Path, *, replace: bool) -> None
         )
     if target.exists() and not replace:
         raise OutputRefused(f"{target} stands there already, and may be evidence: name another place, or say --replace")
-    found = verify(folder.path)
+    found = verify(folder.path, home=home)
     if broken := [f"{check.what}: {check.found}" for check in found.checks if check.holds is False]:
         raise OutOfBalance("; ".join([f"run {folder.run_id} does not verify, and is no evidence", *broken]))
 

@@ -20,6 +20,7 @@ from pipeline.normalizing import Defaults, normalize
 from pipeline.reconciling import column_of
 from pipeline.run_folder import RunFolder
 from pipeline.sources import BATCH_BYTES, Declared, in_order, read
+from pipeline.verbs.reconcile.asking import LookedUp
 from pipeline.verbs.records import layout_of
 from pipeline.verbs.watch import CLOCK, Watch
 
@@ -87,15 +88,14 @@ def _staged_export(folder: RunFolder, exports: Sequence[Path], settings: Setting
             watch.reading(read_so_far)
     if layout is None:
         raise SourceError(f"{', '.join(map(str, exports))}: 0 records; an export without customers proves nothing")
+    folder.stage("unanswered-00000.parquet", _unanswered(()))
     stated = [name for name, _ in layout.texts() if name in _FIELDS or name.startswith(METADATA_PREFIX)]
     inputs = tuple({"name": file.name, "sha256": file.sha256, "lines": asdict(file.lines)} for file in files)
     return Billed("export", stated, times > 0, unreadable_times, unusable, tuple(first_unusable), inputs)
 
 
-def stage_look_ups(
-    folder: RunFolder, answers: Iterable[list[tuple[str, dict[str, Any] | None]]], sent: frozenset[str]
-) -> Billed:
-    """What billing said to look-ups (reference, and the customer or None), as the same table that an export makes.
+def stage_look_ups(folder: RunFolder, answers: Iterable[list[LookedUp]], sent: frozenset[str]) -> Billed:
+    """What lookups found, as the same table that an export makes; and those that found nothing out as `unanswered`.
 
     `sent`: the fields that we may have sent; metadata that billing has lost everywhere is compared as well.
     """
@@ -103,12 +103,13 @@ def stage_look_ups(
     place = 0
     for number, block in enumerate(answers):
         rows = []
-        for reference, found in block:
-            if found is not None:
-                rows.append({"external_reference": reference, "place": place, **_told(found)})
+        for one in block:
+            if one.found is not None:
+                rows.append({"external_reference": one.reference, "place": place, **_told(one.found)})
                 metadata |= {name for name in rows[-1] if name.startswith(METADATA_PREFIX)}
             place += 1
         folder.stage(f"billed-{number:05}.parquet", _as_table(rows))
+        folder.stage(f"unanswered-{number:05}.parquet", _unanswered(one for one in block if not one.is_determined))
     names = sorted(metadata)
     for part in folder.parts("billed"):  # blocks know of no keys that came after them
         table = pl.read_parquet(part, glob=False)
@@ -122,6 +123,7 @@ def stage_look_ups(
             "billed-00000.parquet",
             _as_table([]).with_columns(pl.lit(None, pl.String).alias(column_of(name)) for name in names),
         )
+        folder.stage("unanswered-00000.parquet", _unanswered(()))
     return Billed("look-ups", [*_FIELDS, *names], has_times=False)
 
 
@@ -214,11 +216,14 @@ def _as_table(rows: list[dict[str, Any]]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=schema).rename({name: column_of(name) for name in metadata})
 
 
-def blocks(
-    answers: Iterable[tuple[str, dict[str, Any] | None]], rows: int = 100_000
-) -> Iterator[list[tuple[str, dict[str, Any] | None]]]:
+def _unanswered(answers: Iterable[LookedUp]) -> pl.DataFrame:
+    rows = [(one.reference, one.answer) for one in answers]
+    return pl.DataFrame(rows, schema=dict.fromkeys(("external_reference", "answer"), pl.String), orient="row")
+
+
+def blocks(answers: Iterable[LookedUp], rows: int = 100_000) -> Iterator[list[LookedUp]]:
     """Answers in blocks that fit into memory."""
-    block: list[tuple[str, dict[str, Any] | None]] = []
+    block: list[LookedUp] = []
     for answer in answers:
         block.append(answer)
         if len(block) == rows:

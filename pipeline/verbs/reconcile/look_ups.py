@@ -1,31 +1,28 @@
-"""The story of looking customers up: at the configured pace, each answer on the disk before it counts, resumable after a kill.
+"""The lookups of a reconciliation: at the configured pace, each answer on the disk before it counts, resumable after a kill.
 
 The answers stand in one file, a line each, in the order in which customers are asked for. So nothing but a block of them is ever
 in memory, and what a kill left behind is a beginning.
 """
 
-import collections
 import fcntl
 import itertools
 import json
 import os
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
-from pipeline.billing import Billing, LookUp, Pace, as_billing_holds_it
+from pipeline.billing import Pace
 from pipeline.config import Settings, Target
 from pipeline.errors import Interrupted, LedgerLocked, SubmissionStopped
 from pipeline.files import refuse_symlink
-from pipeline.outcomes import Found, Limited, NoAnswer, NotFound, ServerTrouble
 from pipeline.verbs.connecting import connected
+from pipeline.verbs.reconcile.asking import Asking, LookedUp
 from pipeline.verbs.watch import CLOCK, StopRequest, Watch
 
-_LONGEST_WAIT = 30.0  #: seconds between two tries
 _AT_ONCE = 256
 
 
@@ -50,127 +47,128 @@ def look_up(
     target: Target,
     stopping: StopRequest,
     watch: Watch,
-) -> Iterator[tuple[str, dict[str, Any] | None]]:
+) -> Iterator[LookedUp]:
     """Ask billing for each (reference, payload) that the journal does not hold yet, and yield every answer in the end.
 
-    An answer is the customer as billing holds it, or None. `wanted`: asked anew for each pass, always in the same order. Who was
-    not found is asked for once more when all others are: look-ups may lag behind. Raise Interrupted where it was asked to
-    stop, SubmissionStopped where billing gives an answer that no retry mends.
+    `wanted`: asked anew for each pass, always in the same order. Who was not found, or got no usable answer, is asked for once
+    more when all others are: lookups may lag behind. Raise Interrupted where it was asked to stop or billing is silent,
+    SubmissionStopped where billing refuses records alike or answers for nobody.
     """
-    done, missing = _take_up(journal, wanted, of)
+    done = _take_up(journal, wanted, of)
     # About a second of answers, so that at a slow pace a kill costs no more than at a fast one.
     at_once = (
         _AT_ONCE if settings.per_second is None else max(settings.workers, min(_AT_ONCE, round(settings.per_second)))
     )
-    asking = _Asking(Pace(settings.per_second, CLOCK.monotonic), _outage_of(settings), stopping.event)
+    asking = Asking(Pace(settings.per_second, CLOCK.monotonic), _outage_of(settings), stopping.event)
     with (
         connected(settings, target) as billing,
         ThreadPoolExecutor(settings.workers) as pool,
     ):
 
-        def go_on(left: Iterator[tuple[str, str]], done: int) -> Iterator[str]:
+        def ask(one: tuple[str, str]) -> LookedUp | None:
+            reference, payload = one
+            return asking.ask(billing, reference, payload, done.answers.get(reference, ""))
+
+        def go_on(left: Iterator[tuple[str, str]]) -> None:
             while block := list(itertools.islice(left, at_once)):
-                answers = list(pool.map(lambda asked: asking.ask(billing, *asked), block))
-                whole = [answer for answer in itertools.takewhile(lambda one: one is not None, answers) if answer]
-                for (reference, _), answer in zip(block, whole, strict=False):
-                    journal.write(json.dumps([reference, answer["found"]], ensure_ascii=False).encode() + b"\n")
-                    if answer["found"] is None:
-                        yield reference
+                answers = list(pool.map(ask, block))
+                for answer in itertools.takewhile(lambda one: one is not None, answers):
+                    if answer is not None:
+                        journal.write(_line_of(answer))
+                        done.take(answer, of)
                 journal.flush()
                 os.fsync(journal.fileno())
-                done += len(whole)
-                watch.looking_up(min(done, of), of)
-                if asking.refused:
-                    stopped = Interrupted if asking.is_silent else SubmissionStopped
-                    raise stopped(f"billing cannot be asked: {asking.refused}; mend that and say it again to go on")
+                watch.looking_up(min(done.count, of), of)
+                if asking.stop is not None:
+                    raise _stopped(asking.stop.reason, resumable=asking.stop.exit_code == Interrupted.exit_code)
                 if stopping.event.is_set():
-                    raise Interrupted(f"stopped after {min(done, of)} of {of} look-ups; say it again to go on")
+                    raise Interrupted(
+                        f"Stopped after {min(done.count, of)} of {of} lookups. Run the same command to resume."
+                    )
 
-        if done < of:
-            missing += go_on(itertools.islice(wanted(), done, None), done)
-            stopping.event.wait(settings.seconds_of_lag if missing else 0)
-        again = frozenset(missing)
+        if done.count < of:
+            go_on(itertools.islice(wanted(), done.count, None))
+            stopping.event.wait(settings.seconds_of_lag if done.again else 0)
+        again = frozenset(done.again)
         left = (asked for asked in wanted() if asked[0] in again) if again else iter(())
-        collections.deque(go_on(itertools.islice(left, max(done - of, 0), None), max(done, of)), maxlen=0)
+        go_on(itertools.islice(left, max(done.count - of, 0), None))
+    if done.answers and not done.determined:
+        journal.truncate(0)  # so that the same command asks anew
+        raise _stopped(f"no customer could be looked up ({next(iter(done.answers.values()))})", resumable=False)
     yield from _answers(journal, of)
 
 
-def _answers(journal: BinaryIO, of: int) -> Iterator[tuple[str, dict[str, Any] | None]]:
-    """Every answer of a journal: for those who were not found at first the second one, which stands behind all the first ones."""
+def _stopped(reason: str, *, resumable: bool) -> Interrupted | SubmissionStopped:
+    kind = Interrupted if resumable else SubmissionStopped
+    return kind(f"Lookups failed: {reason}. Fix it and run the same command to resume.")
+
+
+@dataclass(slots=True)
+class _Done:
+    """What a journal holds so far."""
+
+    count: int = 0  #: answers of both passes
+    determined: int = 0  #: of them those that say whether billing holds the customer
+    again: list[str] = field(default_factory=list)  #: who is asked for once more, in the order of the first pass
+    answers: dict[str, str] = field(default_factory=dict)  #: reference -> the answer that said nothing, the newest one
+
+    def take(self, one: LookedUp, of: int) -> None:
+        """One answer more; the first `of` of them are those of the first pass."""
+        self.count += 1
+        self.determined += one.is_determined
+        if one.found is None and self.count <= of:
+            self.again.append(one.reference)
+        if one.answer:
+            self.answers[one.reference] = one.answer
+
+
+def _answers(journal: BinaryIO, of: int) -> Iterator[LookedUp]:
+    """Every answer of a journal: for those who were asked for once more the second one, which stands behind all the first ones."""
     with Path(journal.name).open("rb") as first, Path(journal.name).open("rb") as second:
         for _ in itertools.islice(second, of):
             pass
         for line in itertools.islice(first, of):
-            reference, found = json.loads(line)
-            yield reference, found if found is not None else json.loads(next(second))[1]
+            one = LookedUp(*json.loads(line))
+            yield one if one.found is not None else LookedUp(*json.loads(next(second)))
 
 
 def _outage_of(settings: Settings) -> float:
     return max(settings.outage_seconds, 2 / settings.per_second if settings.per_second else 0.0)  # a slow pace is none
 
 
-@dataclass(slots=True)
-class _Asking:
-    pace: Pace
-    outage_seconds: float
-    stop: threading.Event
-    heard_at: float = field(default_factory=CLOCK.monotonic)
-    refused: str = ""
-    is_silent: bool = False  #: billing gave no answer at all: an outage, and no fault of what was asked
-
-    def ask(self, billing: Billing, reference: str, payload: str) -> dict[str, Any] | None:
-        """What billing says of a reference, under `found`; None where it was stopped, or billing will not be asked."""
-        for tried in itertools.count():
-            if self.refused or not self.pace.wait(self.stop):
-                break
-            answer = billing.make(LookUp(reference, payload.encode()))
-            now = CLOCK.monotonic()
-            if not isinstance(answer, ServerTrouble | NoAnswer):
-                self.heard_at = now
-            match answer:
-                case Found():
-                    return {"found": as_billing_holds_it(payload, answer)}
-                case NotFound():
-                    return {"found": None}
-                case Limited():
-                    self.pace.slow_down()
-                    self.pace.pause(min(answer.retry_after or 2.0 ** min(tried, 9), _LONGEST_WAIT))
-                case ServerTrouble() | NoAnswer():
-                    if now - self.heard_at > self.outage_seconds:
-                        self.refused, self.is_silent = f"no answer for {self.outage_seconds:g} seconds", True
-                    else:
-                        self.stop.wait(min(0.5 * 2.0 ** min(tried, 9), _LONGEST_WAIT))
-                case _:
-                    self.refused = f"{type(answer).__name__} for a look-up"
-        return None
-
-
-def _take_up(journal: BinaryIO, wanted: Callable[[], Iterable[tuple[str, str]]], of: int) -> tuple[int, list[str]]:
-    """How many answers a journal begins with that are to those who are asked for, and who of the first pass was not found.
+def _take_up(journal: BinaryIO, wanted: Callable[[], Iterable[tuple[str, str]]], of: int) -> _Done:
+    """The answers that a journal begins with and that are to those who are asked for.
 
     What comes behind them is taken away: a line that a kill cut off, answers to another question.
     """
-    missing = list[str]()
-    asked = itertools.chain((reference for reference, _ in wanted()), missing)  # grows while it is read
-    whole = done = 0
+    done, whole = _Done(), 0
+    asked = itertools.chain((reference for reference, _ in wanted()), done.again)  # grows while it is read
     journal.seek(0)
     for line in journal:
         answer = _answer_of(line)
-        if answer is None or answer[0] != next(asked, None):
+        if answer is None or answer.reference != next(asked, None):
             break
-        whole, done = whole + len(line), done + 1
-        if answer[1] is None and done <= of:
-            missing.append(answer[0])
+        whole += len(line)
+        done.take(answer, of)
     journal.truncate(whole)
     journal.seek(whole)
-    return done, missing
+    return done
 
 
-def _answer_of(line: bytes) -> tuple[str, dict[str, Any] | None] | None:
-    """Reference and answer of a line; None where it is none, as a kill or a power cut may leave it."""
+def _line_of(one: LookedUp) -> bytes:
+    content = [one.reference, one.found, one.answer] if one.answer else [one.reference, one.found]
+    return json.dumps(content, ensure_ascii=False).encode() + b"\n"
+
+
+def _answer_of(line: bytes) -> LookedUp | None:
+    """The answer of a line; None where it is none, as a kill or a power cut may leave it."""
     try:
-        reference, found = json.loads(line)
+        content = json.loads(line)
+        one = LookedUp(*content)
     except (ValueError, TypeError):
         return None
-    is_whole = line.endswith(b"\n") and isinstance(reference, str) and (found is None or isinstance(found, dict))
-    return (reference, found) if is_whole else None
+    if not isinstance(content, list):
+        return None
+    is_found = one.found is None or (isinstance(one.found, dict) and not one.answer)
+    is_whole = line.endswith(b"\n") and isinstance(one.reference, str) and isinstance(one.answer, str)
+    return one if is_whole and is_found else None

@@ -7,13 +7,12 @@ from pathlib import Path
 import polars as pl
 
 from pipeline.customer import METADATA_PREFIX
-from pipeline.outcomes import Fate, Reason
+from pipeline.outcomes import LISTS, Fate, Reason
 from pipeline.reconciling import EXPECTED, column_of
 from pipeline.run_folder import RunFolder
 
 #: Fates whose records are no customer of their own.
 _REPEATS = (Fate.DUPLICATE_IN_FILE.value, Fate.UNREADABLE.value)
-_NEVER_SENT = Reason.PLAN_EARLIER_REQUEST_UNSETTLED.value
 
 
 def stage_meant(
@@ -68,11 +67,13 @@ def _meant(
     there = pl.scan_parquet(records, glob=False).collect_schema()
     wanted = ["external_reference", "position", "name", "email", "phone", "currency", "balance"]
     wanted += [name for name in metadata if name in there] + (["payload"] if with_payloads else [])
+    # A record that waits for an earlier request was never sent itself: billing was asked about another content.
+    waits = pl.col("reasons").list.contains(Reason.PLAN_EARLIER_REQUEST_UNSETTLED.value)
     role = (
-        pl.when(pl.col("fate").is_in([fate.value for fate in EXPECTED])).then(pl.lit("expected"))
-        .when(pl.col("reasons").list.contains(_NEVER_SENT)).then(pl.lit("not_sent"))
-        .when(pl.col("fate").is_in([Fate.IN_DOUBT.value, Fate.GIVEN_UP.value])).then(pl.lit("in_doubt"))
+        pl.when(pl.col("fate").is_in(EXPECTED)).then(pl.lit("expected"))
+        .when(pl.col("fate").is_in(LISTS["in_doubt"]) & ~waits.fill_null(value=False)).then(pl.lit("in_doubt"))
         .when(pl.col("fate") == Fate.ALREADY_EXISTS_DIFFERENT.value).then(pl.lit("held"))
+        .when(pl.col("fate") == Fate.REFUSED.value).then(pl.lit("refused"))
         .otherwise(pl.lit("not_sent"))
     )  # fmt: skip
     return (
@@ -80,7 +81,7 @@ def _meant(
         .rename({"position": "place"})
         .with_columns(fates["row_id"], fates["fate"], fates["reasons"], billing_id=billing_ids, run_id=pl.lit(run_id))
         .with_columns(role=role, **{name: pl.lit(None, pl.String) for name in metadata if name not in there})
-        .filter(pl.col("external_reference").is_not_null() & ~pl.col("fate").is_in(_REPEATS))
         .drop("reasons")
+        .filter(pl.col("external_reference").is_not_null() & ~pl.col("fate").is_in(_REPEATS))
         .rename({name: column_of(name) for name in metadata})
     )

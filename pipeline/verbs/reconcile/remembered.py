@@ -17,9 +17,8 @@ OURS = {State.CREATED, State.CREATED_DIFFERENT, State.ADOPTED}  #: what the ledg
 _SETTLED = {
     **dict.fromkeys((*OURS, State.PRE_EXISTING), "expected"),
     State.CONFLICT: "held",
-    State.REFUSED: "not_sent",
+    State.REFUSED: "refused",
     State.WITHDRAWN: "not_sent",
-    State.NEVER_CREATED: "not_sent",
 }
 
 

@@ -66,9 +66,7 @@ def _unfinished_folder(reports: Path, asked: dict[str, Any]) -> RunFolder | None
 def _asks(folder: RunFolder, asked: dict[str, Any]) -> bool:
     try:
         said = folder.read_json(_ASKED)
-    except RunDamaged:
+        age = (CLOCK.now() - datetime.fromisoformat(said.pop("begun_at"))).total_seconds()
+    except (RunDamaged, KeyError, ValueError, TypeError):  # another file of that name
         return False
-    begun = said.pop("begun_at", None)
-    return (
-        said == asked and begun is not None and (CLOCK.now() - datetime.fromisoformat(begun)).total_seconds() < _A_DAY
-    )
+    return said == asked and age < _A_DAY

@@ -1,6 +1,6 @@
 """The story of a reconciliation: what the runs meant, what the ledger knows, what billing holds; every difference by name."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
@@ -27,6 +27,7 @@ from pipeline.reconciling import (
     count_candidates,
     from_legacy,
     tell_changes,
+    to_look_up,
 )
 from pipeline.references import known_to
 from pipeline.reporting import differences_shown, read_once, reconciliation_tables, render_reconciliation, shown_as
@@ -98,7 +99,7 @@ def reconcile(
         if billed is None:
             assert target is not None and journal is not None  # noqa: PT018, S101 - the command has seen to it
             answers = look_up(
-                lambda: _to_ask(workbench),
+                lambda: to_look_up(workbench),
                 chosen.asked,
                 journal,
                 settings,
@@ -108,6 +109,7 @@ def reconcile(
             )
             billed = stage_look_ups(folder, blocks(answers), fields_of(runs))
         folder.show(workbench, "billed")
+        folder.show(workbench, "unanswered")
         ask_for_strangers(workbench, ledger, {run.run_id for run in runs})
         terms = Terms(billed.fields, fields_of(runs), settings.reconcile.tolerances)
         compare(workbench, terms)
@@ -165,15 +167,6 @@ def _both_sides(
         reading = beside.submit(stage_meant, folder, runs, with_payloads=not exports)
         billed = stage_export(folder, exports, settings, watch) if exports else None
         return reading.result(), billed
-
-
-def _to_ask(workbench: duckdb.DuckDBPyConnection) -> Iterable[tuple[str, str]]:
-    # A cursor of its own: the story asks other things while these rows wait.
-    found = workbench.cursor().execute(
-        "SELECT external_reference, payload FROM expected WHERE role IN ('expected', 'in_doubt') ORDER BY run_id, place"
-    )
-    while block := found.fetchmany(10_000):
-        yield from block
 
 
 def _read_once(folder: RunFolder, workbench: duckdb.DuckDBPyConnection, read: list[Read], *, once: bool) -> list[Read]:

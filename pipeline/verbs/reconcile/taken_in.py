@@ -9,7 +9,7 @@ from pipeline.errors import ConfigError, RunNotFound
 from pipeline.ledger import Ledger
 from pipeline.outcomes import LISTS
 from pipeline.run_damage import DamagedRun
-from pipeline.run_folder import RunFolder
+from pipeline.run_folder import PLAN_SCHEMA, RunFolder
 from pipeline.run_search import all_runs, find_readable_run, find_runs, no_runs_yet
 
 
@@ -102,7 +102,12 @@ def _unfit(run: RunFolder, home: Path) -> str | None:
         with Ledger.read(home / run.read_plan_of_any_version()["environment"]["name"]) as ledger:
             begun = ledger is not None and ledger.run(run.run_id) is not None
         return NEVER_FINISHED if begun else NEVER_APPLIED
-    run.read_plan()
+    plan = run.read_plan_of_any_version()
+    if plan.get("schema") != PLAN_SCHEMA:
+        return (
+            f"was written by version {plan.get('version', 'unknown')} of this program, in a form that this one does not read;"
+            " reconcile it with that version"
+        )
     if not run.parts("records") or len(run.parts("records")) != len(run.parts("fates")):
         return "has no staged files any more (they fell under retention), and only they hold what was sent"
     return None

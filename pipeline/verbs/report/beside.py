@@ -11,11 +11,12 @@ import polars as pl
 from pipeline.errors import OutOfBalance
 from pipeline.masking import Pii, shown
 from pipeline.reporting import Beside, ages, differences_shown, shown_as, with_examples, without_examples
+from pipeline.run_damage import DamagedRun, RunDamaged
 from pipeline.run_folder import RunFolder
 from pipeline.signatures import digest, signed
 from pipeline.verbs.places import destination_options, place_options
 from pipeline.verbs.report.became import NOTHING, became_of
-from pipeline.verbs.report.evidence import Reconciliations, lies_beneath
+from pipeline.verbs.report.evidence import Reconciliation, Reconciliations, differences_of, lies_beneath
 from pipeline.verbs.report.open_rows import home_key, naming, oldest
 from pipeline.verbs.watch import CLOCK
 
@@ -32,7 +33,7 @@ def beside_of(folder: RunFolder, content: dict[str, Any], home: Path, pii: Pii, 
     until = CLOCK.now()
     since = became_of(folder, home) if workbook else NOTHING
     items = since.open_records
-    differences = _differences(folder, reconciliation, pii, person)
+    differences, unread = _differences(folder, reconciliation, pii, person)
     return Beside(
         pii=pii,
         reasons=_reasons(folder, content["reasons"], pii, person),
@@ -42,7 +43,7 @@ def beside_of(folder: RunFolder, content: dict[str, Any], home: Path, pii: Pii, 
         differences_in_all=differences.height,
         duplicates=list(_duplicates(folder, person)),
         overall=since.overall,
-        damaged_runs=[str(one) for one in (*since.left_out, *reconciliations.damaged)],
+        damaged_runs=[str(one) for one in (*since.left_out, *reconciliations.damaged, *unread)],
         became=since.later,
         open_items=ages(items, until.isoformat()) if workbook else [],
         oldest=list(oldest(items, until, person, _MOST_OPEN)) if workbook else [],
@@ -90,19 +91,26 @@ def _duplicates(folder: RunFolder, person: Any) -> Iterator[dict[str, str | None
 
 
 def _differences(
-    folder: RunFolder, reconciliation: tuple[Path, dict[str, Any]] | None, pii: Pii, person: Any
-) -> pl.DataFrame:
-    """Every difference that was found, as far as it may be shown, in the columns of `beside.DIFFERENCES`."""
+    folder: RunFolder, reconciliation: Reconciliation | None, pii: Pii, person: Any
+) -> tuple[pl.DataFrame, list[DamagedRun]]:
+    """Every difference that was found, as far as it may be shown, in the columns of `beside.DIFFERENCES`.
+
+    Beside them the reconciliation, where its list cannot be read: nothing of the run itself is wrong then.
+    """
     by_answer = _read(folder.path / "differences.csv").rename({"_import_row_id": "row_id"})
     found = [
         differences_shown(by_answer.with_columns(_unquoted("theirs")), pii, person).with_columns(
             kind=pl.lit("created_different")
         )
     ]
+    unread = []
     if reconciliation is not None:
         of_run = pl.col("run_id").is_null() | (pl.col("run_id") == folder.run_id)
-        found.append(differences_shown(_read(reconciliation[0] / "differences.csv").filter(of_run), pii, person))
-    return pl.concat([shown_as(one) for one in found])
+        try:
+            found.append(differences_shown(differences_of(reconciliation).filter(of_run), pii, person))
+        except RunDamaged as damaged:
+            unread.append(damaged.damage)
+    return pl.concat([shown_as(one) for one in found]), unread
 
 
 def _unquoted(name: str) -> pl.Expr:

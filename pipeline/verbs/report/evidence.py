@@ -7,14 +7,30 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from pipeline.files import sha256_of
 from pipeline.manifest import MANIFEST, SIGNATURES
-from pipeline.run_damage import RECONCILIATION, DamagedRun, RunDamaged, object_in
+from pipeline.run_damage import RECONCILIATION, DamagedRun, RunDamaged, object_in, reading
 from pipeline.run_folder import PAGES, PLAN_FILE, RESULT_FILES, RunFolder
 from pipeline.signatures import digest
 
 _MARKS_OF_A_RUN = {PLAN_FILE, "rows.parquet", SIGNATURES}
 Reconciliation = tuple[Path, dict[str, Any]]  #: its folder, and its summary
+_DIFFERENCES = "differences.csv"
+#: The columns of a reconciliation's differences that pages rely on.
+_COLUMNS = (
+    "kind",
+    "external_reference",
+    "run_id",
+    "row_id",
+    "field",
+    "ours",
+    "theirs",
+    "currency",
+    "amount",
+    "pattern",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +78,16 @@ class Reconciliations:
 def newest_reconciliation(folder: RunFolder) -> Reconciliation | None:
     """That of one run."""
     return Reconciliations.of(folder.path.parent).newest(folder.run_id)
+
+
+def differences_of(reconciliation: Reconciliation) -> pl.DataFrame:
+    """Every difference that a reconciliation lists, each column text; raise RunDamaged where the list cannot be read."""
+    folder = reconciliation[0]
+    with reading(folder, _DIFFERENCES):
+        found = pl.read_csv(folder / _DIFFERENCES, infer_schema=False, glob=False)
+    if missing := [name for name in _COLUMNS if name not in found.columns]:
+        raise RunDamaged(folder, f"{_DIFFERENCES} has no column {missing[0]}")
+    return found
 
 
 def plan_digest(plan: Mapping[str, Any]) -> str:

@@ -33,7 +33,7 @@ def sign(
     """
     folder = find_readable_run(settings.reports, run_id)
     refuse_unfinished(folder)
-    found = verify(folder.path, inputs_at)
+    found = verify(folder.path, inputs_at, settings.home)
     if not found.holds:
         raise OutOfBalance("; ".join([f"run {folder.run_id} does not verify, and is not signed", *_broken(found)]))
     content, every = folder.read_summary(), Reconciliations.of(folder.path.parent)

@@ -1,0 +1,73 @@
+"""The keyed check beside each listed record: with the key of the home it is computed once more, by code of its own."""
+
+import hashlib
+import hmac
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pipeline.customer import CHECK
+from pipeline.files import KEY_FILE
+from pipeline.verifier.checks import Check
+from pipeline.verifier.listed_rows import OURS, Row
+
+_WHAT = "the check beside each listed record is the one that this home makes"
+_COLUMN = CHECK.removeprefix(OURS)
+_KEY_BYTES = 32
+_FORM = re.compile("h[0-9a-f]{6}-[0-9a-f]{20}")
+
+
+def key_of(home: Path | None) -> bytes | None:
+    """The key of a home; None where there is none, or where nobody can read it. Nothing is made."""
+    try:
+        key = None if home is None or not (home / KEY_FILE).is_file() else (home / KEY_FILE).read_bytes()
+    except OSError:
+        return None
+    return key if key is not None and len(key) == _KEY_BYTES else None
+
+
+@dataclass
+class Origins:
+    """Tests the checks of one run's rows; without a key, and of another home's, it only counts them."""
+
+    run_id: str
+    home_key: bytes | None = field(repr=False)
+    tested: int = 0
+    of_others: int = 0  #: rows with a check under another key
+    without: int = 0  #: rows of lists that have no checks, as an earlier version wrote them
+    wrong: str = ""  #: the first row whose check is another
+
+    def __post_init__(self) -> None:
+        origin = _hmac(self.home_key or b"", b"origin of a listed record")
+        self._prefix = f"h{_hmac(origin, b'name of this key').hex()[:6]}-"
+        self._key = _hmac(origin, self.run_id.encode())
+
+    def look_at(self, row: Row) -> None:
+        """Test the check of one row."""
+        check = row.ours.get(_COLUMN)
+        if check is None:
+            self.without += 1
+        elif self.home_key is None or (_FORM.fullmatch(check) and not check.startswith(self._prefix)):
+            self.of_others += 1
+        else:
+            self.tested += 1
+            if check != self._prefix + _hmac(self._key, row.row_id.encode()).hex()[:20]:
+                self.wrong = self.wrong or f"{row.row_id}: {CHECK} in {row.list_name}.csv is not its own"
+
+    def check(self) -> Check:
+        """What the tests came to, and of how many rows."""
+        left = self.of_others + self.without
+        if self.home_key is None and left:
+            return Check(_WHAT, None, f"0 of {left:,} tested: this home has no key; --home names the one of the run")
+        if self.tested and left:
+            self.wrong = self.wrong or f"{left:,} of {self.tested + left:,} records have no check of this home"
+        if left and not self.tested:
+            why = (
+                "written by an earlier version" if self.without else "of another home; --home names the one of the run"
+            )
+            return Check(_WHAT, None, f"0 of {left:,} tested: the lists are {why}")
+        return Check(f"{_WHAT} ({self.tested:,} tested)", not self.wrong, self.wrong)
+
+
+def _hmac(key: bytes, text: bytes) -> bytes:
+    return hmac.digest(key, text, hashlib.sha256)
