@@ -103,7 +103,7 @@ class Asking:
         self.stopping.wait(min(seconds, _LONGEST_WAIT, left + 0.1))
 
     def _answers_at_all(self, billing: Billing) -> bool:
-        """Whether billing answers a lookup of a customer that nobody has: then it is one record that gets no answer."""
+        """Whether billing answers a lookup of a made-up customer: then only one record gets no answer."""
         if not self._may_ask() or isinstance(billing.make(preflight()), ServerTrouble | NoAnswer):
             return False
         self.heard_at = CLOCK.monotonic()

@@ -110,7 +110,7 @@ class _Done:
     count: int = 0  #: answers of both passes
     determined: int = 0  #: of them those that say whether billing holds the customer
     again: list[str] = field(default_factory=list)  #: who is asked for once more, in the order of the first pass
-    answers: dict[str, str] = field(default_factory=dict)  #: reference -> the answer that said nothing, the newest one
+    answers: dict[str, str] = field(default_factory=dict)  #: reference -> the newest answer that settles nothing
 
     def take(self, one: LookedUp, of: int) -> None:
         """One answer more; the first `of` of them are those of the first pass."""
