@@ -20,7 +20,10 @@ SETTLES_AFTER = timedelta(hours=48)  #: twice as long as billing keeps the answe
 
 @dataclass(frozen=True, slots=True)
 class GivenUp:
-    """What became of one request: its state, and if it is still unsettled, from when giving it up again settles it."""
+    """What became of one request: its state, and if it is still unsettled, from when giving it up again settles it.
+
+    `settles_from` is None where it is settled, and where billing tells no time, so that nobody knows the age of the last send.
+    """
 
     external_reference: str
     state: State
@@ -61,7 +64,7 @@ def give_up(
             GivenUp(
                 reference,
                 answer.state,
-                None if is_settled else _last_sent(one, ledger) + SETTLES_AFTER,
+                None if is_settled or clock.billing_ahead() is None else _last_sent(one, ledger) + SETTLES_AFTER,
                 is_looked_up=isinstance(outcome, Found | NotFound),
             )
         )
@@ -77,7 +80,9 @@ def _last_sent(request: Begun, ledger: Ledger) -> datetime:
 
 
 def _is_old_enough(request: Begun, ledger: Ledger, clock: Clock) -> bool:
-    """By both clocks, and by none that runs behind what the ledger has recorded already."""
+    """By both clocks, and by none that runs behind what the ledger has recorded already; not where billing tells no time."""
+    if clock.billing_ahead() is None:
+        return False
     now, newest = min(clock.now(), clock.at_billing()), ledger.last_event_at()
     return (newest is None or newest <= now) and now - _last_sent(request, ledger) >= SETTLES_AFTER
 

@@ -144,6 +144,16 @@ def test_before_two_days_no_lookup_settles_it(pipeline, billing, doubtful, give_
     assert "may still take effect" in ended.stderr
 
 
+def test_where_billing_tells_no_time_no_age_settles_it(pipeline, billing, doubtful, give_up, monkeypatch):
+    monkeypatch.setattr(billing, "tells_time", False)
+    later(monkeypatch, 49)
+
+    ended = give_up()
+
+    assert "carry no date" in ended.stderr
+    assert list_of(pipeline, doubtful, "in_doubt")["ref-3"]["_import_fate"] == "given_up"
+
+
 def test_a_customer_that_exists_is_settled_and_not_given_up(pipeline, billing, doubtful, give_up):
     billing.customers["ref-3"] = {
         "id": "bcus_9", "external_reference": "ref-3", "name": "Person 3", "email": "person3@example.com",

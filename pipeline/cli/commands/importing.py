@@ -154,6 +154,11 @@ def _say_given_up(one: "GivenUp") -> None:
             f"{name} is given up. Its request may still take effect{looked_up}. From {one.settles_from:%Y-%m-%d %H:%M} UTC on,"
             " the same command settles it as never created; until then a record with other content is held."
         )
+    elif one.state == "given_up":
+        say(
+            f"{name} is given up. Its request may still take effect{looked_up}. Billing's answers carry no date, so no later command"
+            " settles it as never created: a record with other content is held."
+        )
     elif one.state == "never_created":
         say(f"{name} is given up and settled as never created: a record with other content can be sent now.")
     else:
