@@ -288,19 +288,19 @@ def target(place: str, naming: "Naming", home: Path) -> "Iterator[Target]":
 
     if place == "sandbox":
         with sandbox_in_process(home) as sandbox:
-            yield sandbox_target(sandbox.base_url, sandbox.api_key)
+            yield sandbox_target(sandbox.base_url, sandbox.api_key, sandbox.account_key)
         return
     yield target_from(place, read_api_key(os.environ), naming)
 
 
 @contextmanager
 def sandbox_in_process(home: Path | None) -> Iterator[Any]:
-    """A sandbox in a thread; its state is a file under `home`, so that a second run meets the first one's customers."""
+    """A sandbox in a thread that answers to this process only; its state is a file under `home`, which a second run opens again."""
     from pipeline.files import private_folder
     from pipeline.sandbox import SandboxServer
 
     state = private_folder(home / "sandbox") / "billing.sqlite" if home else None
-    with SandboxServer(state=state) as sandbox:
+    with SandboxServer(state=state, for_one_process=True) as sandbox:
         yield sandbox
 
 

@@ -27,7 +27,7 @@ def demo(**given: Any) -> int:
         watching(quiet=False) as watch,
     ):
         settings = options.settings({**given, "home": Path(home)}, destination="sandbox")
-        target = sandbox_target(sandbox.base_url, sandbox.api_key)
+        target = sandbox_target(sandbox.base_url, sandbox.api_key, sandbox.account_key)
         # Its home goes with this process, so that nothing of it can be resumed.
         silent = replace(watch, unfinished=lambda _run_id: None)
         result = run_demo(settings, target, stopping=stopping, watch=silent)
