@@ -47,7 +47,8 @@ class _Form:
         same = text.lower() if self._in_any_case else text
         if not any(part in same for part in self._parts):
             return text
-        parts, end = [], 0
+        parts: list[str] = []
+        end = 0
         for found in self._pattern.finditer(text):
             start, stop = found.span(1)
             if start > end or not parts:

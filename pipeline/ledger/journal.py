@@ -20,6 +20,7 @@ from pipeline.files import private_folder, refuse_symlink
 from pipeline.ledger import deliveries
 from pipeline.ledger.chain import DIGEST, START, Link, Mark, digests
 from pipeline.ledger.mounts import refuse_network_disk
+from pipeline.ledger.sorting import sort_beside
 from pipeline.ledger.witnesses import Witness, stated, statements
 from pipeline.outcomes import Alarm, Difference, State
 
@@ -158,6 +159,7 @@ class Ledger:
             connection.execute("PRAGMA journal_mode = WAL")
             # FULL: an intent must be on the disk, not on its way there, before its request is sent.
             connection.execute("PRAGMA synchronous = FULL")
+            sort_beside(connection, folder)
         ledger = cls(connection, path)
         try:
             with _translated(path):
@@ -190,6 +192,7 @@ class Ledger:
             )
         try:
             with _translated(path):
+                sort_beside(connection, folder)
                 _check_version(connection, path)
             ledger = cls(connection, path)
             if environment is not None:

@@ -2,7 +2,11 @@
 
 import base64
 import json
+import re
+import shutil
 import ssl
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,8 +20,10 @@ import pytest
 from pipeline.billing import Address, ApiKey, Billing, Create, parse_address
 from pipeline.billing.echoes import KeyEchoes
 from pipeline.billing.probe import probe
+from pipeline.customer import Environment
+from pipeline.ledger import Ledger
 from pipeline.outcomes import Accepted, CertificateRefused, Difference
-from tests.conftest import REPOSITORY, customers_csv
+from tests.conftest import REPOSITORY, customers_csv, environment_of_ours
 from tests.small_billing import PROBLEM, Answer, small_billing
 
 KEY = "sk_test_4f9a2c7e81d3XyZ0Kq5b"
@@ -56,7 +62,8 @@ def test_a_key_is_redacted_however_it_is_written(written):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "sk_test_…", "bcus_4f9a2c", "A customer has this reference", "100 % of &c. \\ 000000000000", SECRET[:8]]
+    "text",
+    ["", "sk_test_…", "bcus_4f9a2c", "A customer has this reference", "100 % of &c. \\ 000000000000", SECRET[:8]],
 )
 def test_a_text_without_the_key_stays_as_it_is(text):
     assert KeyEchoes(ApiKey(KEY, source="a test")).hidden(text) == text
@@ -109,9 +116,10 @@ def test_a_key_that_billing_repeats_is_in_no_file_and_on_no_terminal(pipeline):
 
     assert ran.returncode == 1, ran.stderr
     assert "[redacted]" in (pipeline.newest() / "rejected.csv").read_text()
-    assert "[redacted]" in (pipeline.newest() / "created.csv").read_text() + (
-        pipeline.newest() / "differences.csv"
-    ).read_text()
+    assert (
+        "[redacted]"
+        in (pipeline.newest() / "created.csv").read_text() + (pipeline.newest() / "differences.csv").read_text()
+    )
     spoken = "".join(one.stdout + one.stderr for one in (ran, reconciled, traced))
     assert SECRET.lower() not in spoken.lower()
     assert files_that_hold(pipeline.folder, SECRET) == []
@@ -140,7 +148,8 @@ def tls_server() -> Iterator[Address]:
         def do_POST(self):
             seen.append(self.headers["Authorization"])
 
-        do_GET = do_POST
+        def do_GET(self):
+            self.do_POST()
 
         def log_message(self, *_told):
             """Say nothing."""
@@ -178,3 +187,94 @@ def test_no_variable_of_the_environment_makes_a_certificate_good_or_logs_the_key
 
     assert refused
     assert not log.exists()
+
+
+# -- people's data in temporary files ---------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed: what is opened cannot be seen")
+def test_no_command_makes_a_file_outside_of_home_and_reports(pipeline, tmp_path):
+    """Every file that the process makes, by the system calls: no library has a folder of its own."""
+    work, log = tmp_path / "work", tmp_path / "calls"
+    work.mkdir()
+    spoilt = customers_csv(work / "customers.csv", 8).read_text().replace("person3@example.com", "nobody")
+    (work / "customers.csv").write_text(spoilt)
+    customers_csv(work / "known.csv", 5, start=100)
+    program = (
+        "import sys; from pipeline.cli import run;"
+        "\nfor words in sys.argv[1:]: sys.argv = ['pipeline', *words.split()]; print(words, run(), flush=True)"
+    )
+    commands = [
+        "references load known.csv --sandbox",
+        "run customers.csv --sandbox --yes",
+        "report latest",
+        "reconcile --sandbox --lookup-lag 0.1",
+        "bundle latest",
+    ]
+
+    traced = subprocess.run(
+        ["strace", "-f", "--seccomp-bpf", "-e", "trace=openat,open,creat,mkdir,mkdirat", "-o", log, sys.executable, "-c", program, *commands],
+        cwd=work,
+        env=environment_of_ours(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )  # fmt: skip
+
+    if "Operation not permitted" in traced.stderr:
+        pytest.skip("this machine lets nobody trace a process")
+    ended = dict(line.rsplit(" ", 1) for line in traced.stdout.splitlines() if line.startswith(tuple(commands)))
+    assert [ended[one] for one in commands] == ["0", "1", "0", "0", "0"], traced.stderr
+    made = made_by(log.read_text(errors="replace"))
+    assert sum(path.endswith(".xlsx") for path in made) >= 3
+    ours = (str(work / "reports"), str(work / ".pipeline"), "reports/", ".pipeline/", "/proc/self/fd/", "/dev/")
+    assert [path for path in made if not path.startswith(ours) and path not in {"reports", ".pipeline"}] == []
+
+
+def made_by(calls: str) -> list[str]:
+    """The files and folders that system calls have made, as the calls name them."""
+    found = re.findall(r'(?:mkdir|creat)\("([^"]+)|openat?\((?:[^,"]*, )?"([^"]+)", [^)]*O_CREAT', calls)
+    return [one or other for one, other in found if "__pycache__" not in (one or other)]
+
+
+def test_a_process_killed_within_a_workbook_leaves_private_files_in_its_own_folder_and_the_next_start_removes_them(
+    pipeline, tmp_path
+):
+    spoilt = customers_csv(pipeline.folder / "customers.csv", 8).read_text().replace("person3@example.com", "nobody")
+    (pipeline.folder / "customers.csv").write_text(spoilt)
+    system = tmp_path / "system"
+    system.mkdir()
+    program = (
+        "import os, sys; from xlsxwriter import Workbook; from pipeline.cli import run;"
+        " Workbook.close = lambda _: os.kill(os.getpid(), 9); sys.argv[0] = 'pipeline'; run()"
+    )
+    killed = subprocess.run(
+        [sys.executable, "-c", program, "run", "customers.csv", "--sandbox", "--yes"],
+        cwd=pipeline.folder,
+        env=environment_of_ours({"TMPDIR": str(system)}),
+        capture_output=True,
+        check=False,
+    )
+
+    assert killed.returncode == -9
+    left = list(pipeline.newest().glob(".*.part/*"))
+    assert left
+    assert {path.stat().st_mode & 0o777 for path in left} == {0o600}
+    assert {path.parent.stat().st_mode & 0o777 for path in left} == {0o700}
+    assert list(system.iterdir()) == []
+
+    pipeline("runs")
+
+    assert [path for path in pipeline.folder.rglob("*") if ".part" in path.name] == []
+
+
+def test_the_ledger_sorts_what_is_too_large_for_memory_beside_itself(tmp_path):
+    numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60000)"
+    with Ledger.opened(tmp_path / "home", Environment("sandbox", "sandbox", "test", "loopback")) as ledger:
+        sorting = ledger._connection.execute(f"{numbers} SELECT hex(randomblob(50)) FROM n ORDER BY 1")
+        sorting.fetchone()
+        there = [str(path.readlink()) for path in Path("/proc/self/fd").iterdir() if path.is_symlink()]
+
+    found = [Path(path).parent for path in there if "etilqs" in path]
+    assert found
+    assert {*found} == {tmp_path / "home"}
