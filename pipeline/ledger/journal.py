@@ -18,7 +18,8 @@ from pipeline.errors import HomeIsNew, LedgerError
 from pipeline.files import private_folder, refuse_symlink
 from pipeline.ledger import auditing, deliveries
 from pipeline.ledger.chain import START, Link, Mark, digests
-from pipeline.ledger.mounts import refuse_network_disk
+from pipeline.ledger.lock import LOCK
+from pipeline.ledger.mounts import refuse_other_disk
 from pipeline.ledger.sorting import sort_beside
 from pipeline.ledger.witnesses import Witness, stated, statements
 from pipeline.outcomes import Alarm, Difference, State
@@ -147,7 +148,7 @@ class Ledger:
         """
         path = private_folder(folder) / "ledger.sqlite"
         refuse_symlink(path)
-        refuse_network_disk(path)
+        refuse_other_disk(path)
         with _translated(path):
             path.touch(mode=0o600)
             connection = sqlite3.connect(path, isolation_level=None, timeout=10)
@@ -770,7 +771,18 @@ def _translated(path: Path) -> Iterator[None]:
     """A database fault becomes a LedgerError that says which ledger and what to do."""
     try:
         yield
-    except (sqlite3.Error, OSError) as error:
-        raise LedgerError(
-            f"{path}: {error}; check that the disk has room and the file is ours to write, then resume"
-        ) from error
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorcode", 0)
+        # Our own event numbers never collide, and no reader keeps a writer waiting.
+        if code == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY or code & 0xFF == sqlite3.SQLITE_BUSY:
+            raise LedgerError(
+                f"{path}: another process writes to this ledger. The lock keeps it away, unless the file {path.parent / LOCK}"
+                " was removed or replaced during a run. Nothing more is sent; wait for the other process to end, then resume"
+            ) from error
+        raise _unusable(path, error) from error
+    except OSError as error:
+        raise _unusable(path, error) from error
+
+
+def _unusable(path: Path, error: Exception) -> LedgerError:
+    return LedgerError(f"{path}: {error}; check that the disk has room and the file is ours to write, then resume")

@@ -15,9 +15,10 @@ from pipeline.agreement import Delivery
 from pipeline.customer import Environment, create_key
 from pipeline.errors import LedgerError
 from pipeline.ledger import Answer, Intent, Ledger, Withdrawal
-from pipeline.ledger.mounts import filesystem_of, refuse_network_disk
+from pipeline.ledger.mounts import disk_fault, filesystem_of
 from pipeline.outcomes import State
 from pipeline.verbs.audit import audit
+from pipeline.verbs.check import Asked, Verdict, check
 
 HERE = Environment("sandbox", "sandbox", "test", "loopback")
 AT = datetime(2026, 11, 22, 6, 0, tzinfo=UTC)
@@ -142,7 +143,7 @@ RELIED_ON = {
     "whether it can be paid against": ("UPDATE rows SET payable = 0 WHERE seq = 5", "(payable)"),
     "an unsettled payload": ("UPDATE payloads SET payload = CAST(payload || ' ' AS BLOB)", "the payload"),
     "an unsettled payload and its name": (
-        f"UPDATE payloads SET payload = x'7b7d', fingerprint = '{hashlib.sha256(b'{}').hexdigest()}'",
+        f"UPDATE payloads SET payload = x'7b7d', fingerprint = '{hashlib.sha256(b'{}').hexdigest()}' WHERE fingerprint = '{intent('A-3').fingerprint}'",
         "1 unsettled rows have no payload",
     ),
     "an unsettled payload that is gone": ("DELETE FROM payloads", "1 unsettled rows have no payload"),
@@ -393,22 +394,81 @@ MOUNTS = """\
         ("/mnt/sshfs/a/b", "fuse.sshfs"),
     ],
 )
-def test_the_file_system_under_a_path_is_told(tmp_path, path, kind):
-    mounts = tmp_path / "mountinfo"
-    mounts.write_text(MOUNTS)
+def test_the_file_system_under_a_path_is_told(tmp_path, monkeypatch, path, kind):
+    monkeypatch.setattr("pipeline.ledger.mounts.MOUNTS", tmp_path / "mountinfo")
+    (tmp_path / "mountinfo").write_text(MOUNTS)
 
-    assert filesystem_of(Path(path), mounts) == kind
+    assert filesystem_of(Path(path)) == kind
 
 
-@pytest.mark.parametrize(("kind", "refused"), [("nfs4", True), ("cifs", True), ("ext4", False), ("tmpfs", False)])
-def test_a_ledger_over_the_network_is_refused_with_what_to_do(tmp_path, monkeypatch, kind, refused):
-    mounts = tmp_path / "mountinfo"
-    mounts.write_text(f"22 1 8:1 / / rw,relatime shared:1 - {kind} server:/x rw\n")
-    monkeypatch.setattr("pipeline.ledger.mounts.MOUNTS", mounts)
+#: File systems of networks, clusters, clouds and guests, by the names under which Linux mounts them; and such as keep no file private.
+NOT_LOCAL = (
+    "nfs nfs4 cifs smb3 smb2 smbfs ncpfs afs coda 9p ceph glusterfs lustre gfs gfs2 ocfs2 gpfs beegfs orangefs pvfs2 panfs acfs vxfs"
+    " wekafs quobyte virtiofs vboxsf vmhgfs prl_fs fakeowner drvfs fuse fuse.sshfs fuse.glusterfs fuse.s3fs fuse.rclone fuse.davfs"
+    " fuse.gcsfuse fuse.goofys fuse.mount-s3 fuse.blobfuse2 fuse.juicefs fuse.seaweedfs fuse.mfs fuse.ceph-fuse fuse.vmhgfs-fuse"
+    " fuse.gvfsd-fuse fuse.curlftpfs fuse.grpcfuse fuse.osxfs fuse.encfs ecryptfs vfat exfat ntfs3 fuseblk squashfs iso9660 proc"
+    " a_file_system_of_tomorrow"
+).split()
 
-    if refused:
-        with pytest.raises(LedgerError, match=f"{kind}.*--home on a local disk"), Ledger.opened(tmp_path, HERE):
-            pass
-        assert not (tmp_path / "ledger.sqlite").exists()
-    else:
-        refuse_network_disk(tmp_path / "ledger.sqlite")
+
+def mounted(monkeypatch, folder: Path, kind: str, options: str = "rw") -> None:
+    """Let the system say that everything is on this file system, and what is below `folder`/upper on `nfs4`."""
+    lines = f"22 1 8:1 / / rw,relatime shared:1 - {kind} none {options}\n"
+    lines += f"23 22 0:40 / {folder}/upper rw,relatime - nfs4 server:/x rw\n"
+    (folder / "mountinfo").write_text(lines)
+    monkeypatch.setattr("pipeline.ledger.mounts.MOUNTS", folder / "mountinfo")
+
+
+@pytest.mark.parametrize("kind", NOT_LOCAL)
+def test_a_ledger_on_no_local_disk_is_refused_with_what_to_do(tmp_path, monkeypatch, kind):
+    mounted(monkeypatch, tmp_path, kind)
+
+    with (
+        pytest.raises(LedgerError, match=f"{kind}.*--home with a folder on a local disk"),
+        Ledger.opened(tmp_path, HERE),
+    ):
+        pass
+
+    assert not (tmp_path / "ledger.sqlite").exists()
+
+
+@pytest.mark.parametrize("kind", ["ext4", "xfs", "btrfs", "zfs", "f2fs", "tmpfs"])
+def test_a_ledger_on_a_local_disk_is_opened(tmp_path, monkeypatch, kind):
+    mounted(monkeypatch, tmp_path, kind)
+
+    with Ledger.opened(tmp_path, HERE) as ledger:
+        assert ledger.damage() == []
+
+
+@pytest.mark.parametrize(
+    ("options", "fault"),
+    [
+        ("rw,lowerdir=/a:/b,upperdir={folder},workdir=/w", None),
+        ("rw,lowerdir=/a,upperdir=/of/the/host,workdir=/w", None),
+        ("rw,lowerdir=/a,upperdir={folder}/upper,workdir=/w", "an overlay over nfs4"),
+        ("rw,lowerdir=/a,upperdir={folder},workdir=/w,volatile", "mounted as volatile"),
+    ],
+)
+def test_an_overlay_is_as_good_as_what_it_writes_to(tmp_path, monkeypatch, options, fault):
+    (tmp_path / "upper").mkdir()
+    mounted(monkeypatch, tmp_path, "overlay", options.format(folder=tmp_path))
+
+    found = disk_fault(tmp_path / "ledger.sqlite")
+
+    assert found is None if fault is None else fault in found
+
+
+def test_check_names_the_file_system_beforehand(tmp_path, monkeypatch):
+    mounted(monkeypatch, tmp_path, "virtiofs")
+    variables: dict[str, str] = {}
+
+    found = check(Asked(None, "sandbox", tmp_path / "home", tmp_path / "reports", variables))
+
+    [ledger] = [one for one in found if one.what == "ledger"]
+    assert (ledger.verdict, "virtiofs" in ledger.told) == (Verdict.FAULT, True)
+
+
+def test_a_system_that_names_no_file_system_is_believed(tmp_path, monkeypatch):
+    monkeypatch.setattr("pipeline.ledger.mounts.MOUNTS", tmp_path / "nowhere")
+
+    assert disk_fault(tmp_path) is None
