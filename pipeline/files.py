@@ -1,13 +1,15 @@
-"""Write whole or not at all: a private temporary file, flushed to the disk, then renamed over the name.
+"""Write whole or not at all: in a private temporary folder, flushed to the disk, then renamed over the name.
 
 The one word that touches the disk. Everything that it makes is for the owner's eyes: files 0600, folders 0700.
 """
 
 import contextlib
 import errno
+import fcntl
 import hashlib
 import os
 import secrets
+import shutil
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -37,25 +39,82 @@ def renamed_when_whole(path: Path) -> Iterator[Path]:
 @contextlib.contextmanager
 def _published(path: Path) -> Iterator[Path]:
     refuse_symlink(path)
-    # A name that nobody can have put a link under, and that no killed process of the same id has left behind.
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}{UNFINISHED}")
-    os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600))
-    try:
+    # A folder for each, since libraries write beside the name that they are given: DuckDB to another one first, which it renames.
+    with temporary_folder(path.parent, path.name) as folder:
+        temporary = folder / path.name
+        os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600))
         yield temporary
         temporary.chmod(0o600)
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
         _rename_durably(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+
+
+@contextlib.contextmanager
+def temporary_folder(parent: Path, name: str) -> Iterator[Path]:
+    """Yield a folder of ours alone in `parent`, and remove it; what a killed process leaves, `remove_abandoned` finds there.
+
+    As long as the block lasts the folder is locked, which is how a living process is known from a dead one.
+    """
+    remove_abandoned(parent, f".{name}.")
+    while True:
+        folder = parent / f".{name}.{secrets.token_hex(8)}{UNFINISHED}"
+        folder.mkdir(mode=0o700)
+        descriptor = _locked(folder, is_new=True)
+        if descriptor is not None:
+            break
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(descriptor)
+
+
+def remove_abandoned(parent: Path, prefix: str = ".", *, levels: int = 0) -> None:
+    """Remove what killed processes left in a folder, and so many levels below; what a living one writes there stays."""
+    with contextlib.suppress(OSError), os.scandir(parent) as entries:
+        for entry in entries:
+            if not entry.is_dir(follow_symlinks=False):
+                continue
+            if not (entry.name.startswith(prefix) and entry.name.endswith(UNFINISHED)):
+                if levels:
+                    remove_abandoned(Path(entry), prefix, levels=levels - 1)
+            elif (descriptor := _locked(Path(entry))) is not None:
+                shutil.rmtree(entry, ignore_errors=True)
+                os.close(descriptor)
+
+
+def remove_left_behind(home: Path, reports: Path) -> None:
+    """Remove what killed processes of any command left: in the folders of environments and runs, and in what those stage."""
+    remove_abandoned(home, levels=1)
+    remove_abandoned(reports, levels=2)
 
 
 def remove_unfinished(folder: Path) -> None:
-    """Remove what a killed process was writing in a folder that nobody else writes to now."""
+    """Remove what a killed process was writing in a folder that nobody else writes to now; earlier versions wrote single files."""
+    remove_abandoned(folder)
     for path in folder.iterdir():
-        if path.name.startswith(".") and path.name.endswith(UNFINISHED):
+        if path.name.startswith(".") and path.name.endswith(UNFINISHED) and not path.is_dir():
             path.unlink(missing_ok=True)
+
+
+def _locked(folder: Path, *, is_new: bool = False) -> int | None:
+    """A lock on a folder that nobody else has, as a descriptor; None where somebody has it, or has just removed the folder."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        has_it = os.fstat(descriptor).st_ino == folder.stat().st_ino
+    except (BlockingIOError, FileNotFoundError):
+        has_it = False
+    except OSError:  # a file system without locks: nothing there can be known to be abandoned
+        has_it = is_new
+    if not has_it:
+        os.close(descriptor)
+        return None
+    return descriptor
 
 
 def write_bytes(path: Path, content: bytes) -> None:

@@ -26,7 +26,7 @@ import duckdb
 import polars as pl
 
 from pipeline.errors import ReferencesError
-from pipeline.files import plain_path, private_folder, renamed_when_whole
+from pipeline.files import plain_path, private_folder, remove_unfinished, renamed_when_whole, temporary_folder
 from pipeline.sql import literal
 
 FILE_NAME = "references.duckdb"
@@ -47,7 +47,8 @@ _HASHES = ", ".join(f"CASE WHEN {name} IS NOT NULL THEN hash({name}) END AS {nam
 #: What the version is made of; where a customer stood in which file is not content.
 _CONTENT = tuple(column for column in COLUMNS if column != "row_id")
 _MEMORY_LIMIT = "400MB"
-_AT_WORK = ".loading-"
+_AT_WORK = "loading"
+_AT_WORK_EARLIER = ".loading-*"  #: folders of earlier versions
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +70,16 @@ def load(
     fields: Sequence[str],
     inputs: Callable[[], list[dict[str, Any]]],
     now: datetime,
+    spare: Path | None = None,
 ) -> References:
     """Put these customers in the place of all that were known, whole and durable, or change nothing.
 
-    Batches hold `COLUMNS`. `inputs` is asked once they are all read: a file's hash is known only then.
+    Batches hold `COLUMNS`. `inputs` is asked once they are all read: a file's hash is known only then. `spare`: another folder
+    of ours to build in, for DuckDB cannot write in every one.
     Raise ReferencesError where another process is loading.
     """
     path = private_folder(folder) / FILE_NAME
-    with _only_one(folder), _workshop(folder) as workshop, renamed_when_whole(path) as temporary:
+    with _only_one(folder), _workshop(folder, spare) as workshop, renamed_when_whole(path) as temporary:
         with _workbench(workshop / "spill") as connection:
             connection.execute(f"ATTACH {literal(str(workshop / FILE_NAME))} AS written (RECOVERY_MODE no_wal_writes)")
             _fill(connection, batches)
@@ -111,7 +114,7 @@ def some_customers(found: References) -> list[tuple[str, str]]:
     """The first, the last and one other known customer with a billing id: (external_reference, billing_id)."""
     there = "FROM known.known WHERE billing_id IS NOT NULL AND external_reference IS NOT NULL"
     asked = f"SELECT external_reference, billing_id {there} ORDER BY row_id"
-    with duckdb.connect() as connection, plain_path(found.path.parent) as folder:
+    with _workbench(None) as connection, plain_path(found.path.parent) as folder:
         connection.execute(f"ATTACH {literal(str(folder / found.path.name))} AS known (READ_ONLY)")
         rows = [
             row
@@ -182,22 +185,25 @@ def _only_one(folder: Path) -> Iterator[None]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise ReferencesError(f"{folder / FILE_NAME} is being loaded by another process; wait for it") from None
-        for left in folder.glob(f"{_AT_WORK}*"):
+        remove_unfinished(folder)
+        for left in folder.glob(_AT_WORK_EARLIER):
             shutil.rmtree(left)
-        for unfinished in folder.glob(f".{FILE_NAME}.*"):
-            unfinished.unlink()
         yield
     finally:
         os.close(descriptor)
 
 
 @contextlib.contextmanager
-def _workshop(folder: Path) -> Iterator[Path]:
+def _workshop(folder: Path, spare: Path | None) -> Iterator[Path]:
     """A private folder to build in; nothing of it is left."""
     # Of what it writes to DuckDB asks for the real path, takes what follows a ? in it for the query of an address, and looks for
-    # its journal elsewhere.
-    beside = None if "?" in str(folder.resolve()) else folder
-    with tempfile.TemporaryDirectory(prefix=_AT_WORK, dir=beside) as made, plain_path(Path(made)) as inside:
+    # its journal elsewhere. Where the system's own folder is the only one without, the next load cleans up there.
+    ours = (place for place in (folder, spare) if place is not None and "?" not in str(place.resolve()))
+    place = next(ours, None)
+    with (
+        temporary_folder(private_folder(place or Path(tempfile.gettempdir())), _AT_WORK) as made,
+        plain_path(made) as inside,
+    ):
         yield inside
 
 

@@ -28,6 +28,7 @@ from pipeline.files import (
     remove_unfinished,
     renamed_when_whole,
     sha256_of_each,
+    temporary_folder,
     write_bytes,
 )
 from pipeline.manifest import ACCEPTED, MANIFEST, SIGNATURES
@@ -209,9 +210,12 @@ class RunFolder:
         known customers of `references` are the view `known`, read only; what that file states at all is `known_fields`,
         and the hashes that it keeps, if it does, are `stored_hashes`.
         """
-        spill = private_folder(self.path / "spill")
         try:
-            with self._opened() as inside, _bounded(inside / spill.name, memory_limit) as connection:
+            with (
+                temporary_folder(self.path, "spill") as spill,
+                self._opened() as inside,
+                _bounded(inside / spill.name, memory_limit) as connection,
+            ):
                 if references is not None:
                     _attach(connection, references, inside / spill.name / "references.duckdb")
                 connection.execute(f"SET allowed_directories = [{literal(f'{inside}/')}]")
@@ -223,8 +227,6 @@ class RunFolder:
             if references is not None and _is_damage(error):
                 raise _damaged(references) from None
             raise
-        finally:
-            shutil.rmtree(spill, ignore_errors=True)  # DuckDB leaves its folder behind
 
     @contextmanager
     def _opened(self) -> Iterator[Path]:

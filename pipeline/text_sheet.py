@@ -48,6 +48,7 @@ def write_text_book(path: Path, sheets: Iterable[Sheet]) -> None:
             str(unfinished),
             {
                 "constant_memory": True,
+                "tmpdir": str(unfinished.parent),  # rows wait in files; the system's folder for them is not ours
                 "strings_to_formulas": False,
                 "strings_to_urls": False,
                 "strings_to_numbers": False,

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import duckdb
@@ -56,19 +57,22 @@ class Outside:
     pid: int
 
     def customers(self) -> dict[str, dict]:
-        lines = httpx.get(f"{self.base_url}/_sandbox/customers", trust_env=False, timeout=60).text.splitlines()
+        lines = self._ask("GET", "customers").text.splitlines()
         return {customer["external_reference"]: customer for customer in map(json.loads, lines)}
 
     def stats(self) -> dict:
-        return httpx.get(f"{self.base_url}/_sandbox/stats", trust_env=False, timeout=60).json()
+        return self._ask("GET", "stats").json()
 
     def faults(self, **faults: object) -> None:
-        httpx.post(f"{self.base_url}/_sandbox/faults", json=faults, trust_env=False).raise_for_status()
+        self._ask("POST", "faults", json=faults)
 
     def advance(self, seconds: float) -> None:
-        httpx.post(
-            f"{self.base_url}/_sandbox/clock", json={"advance_seconds": seconds}, trust_env=False
-        ).raise_for_status()
+        self._ask("POST", "clock", json={"advance_seconds": seconds})
+
+    def _ask(self, method: str, page: str, **more: Any) -> httpx.Response:
+        url, key = f"{self.base_url}/_sandbox/{page}", {"Authorization": f"Bearer {self.api_key}"}
+        answer = httpx.request(method, url, headers=key, trust_env=False, timeout=60, **more)
+        return answer.raise_for_status()
 
     def change(self, reference: str, **fields: object) -> None:
         """Change a customer, as somebody else would."""

@@ -10,12 +10,15 @@ _SECRET = re.compile(r"sk_[A-Za-z0-9_-]{8,251}")
 
 
 class ApiKey:
-    """A secret key that was checked; `reveal()` is called at one place, where the request leaves."""
+    """A secret key that was checked; `reveal()` is called where the request leaves, and where answers are searched for the key."""
 
-    __slots__ = ("_secret",)
+    __slots__ = ("_account_key", "_secret")
 
-    def __init__(self, text: str, *, source: str) -> None:
-        """Check a key before it is used: HTTP libraries echo a malformed header with the key in it."""
+    def __init__(self, text: str, *, source: str, account_key: str | None = None) -> None:
+        """Check a key before it is used: HTTP libraries echo a malformed header with the key in it.
+
+        `account_key`: the key that the fingerprint is of, where this one is for a single run.
+        """
         if text.startswith("pk_"):
             raise KeyProblem(
                 f"{source} holds a public key (pk_…), which may not create customers; use a secret key (sk_…)"
@@ -26,6 +29,7 @@ class ApiKey:
                 "without quotes, spaces or line ends"
             )
         self._secret = text
+        self._account_key = account_key or text
 
     @property
     def is_live(self) -> bool:
@@ -35,7 +39,7 @@ class ApiKey:
     @property
     def fingerprint(self) -> str:
         """Tells keys apart without telling them."""
-        return hashlib.sha256(b"pipeline credential " + self._secret.encode()).hexdigest()[:16]
+        return hashlib.sha256(b"pipeline credential " + self._account_key.encode()).hexdigest()[:16]
 
     def reveal(self) -> str:
         """The secret itself."""

@@ -10,7 +10,6 @@ from typing import Self
 from urllib.parse import quote
 from uuid import uuid4
 
-import certifi
 from pyreqwest.client import SyncClient, SyncClientBuilder
 from pyreqwest.exceptions import PyreqwestError
 from pyreqwest.response import SyncResponse, SyncResponseBodyReader
@@ -18,6 +17,8 @@ from pyreqwest.response import SyncResponse, SyncResponseBodyReader
 from pipeline.billing.address import Address
 from pipeline.billing.answers import ErrorForm, Response, read_create, read_look_up
 from pipeline.billing.api_key import ApiKey
+from pipeline.billing.echoes import KeyEchoes
+from pipeline.billing.trust import certificates, ignore_environment
 from pipeline.outcomes import AnotherCustomer, CertificateRefused, NoAnswer, Outcome
 
 LARGEST_ANSWER = 1 << 20  #: bytes; a body beyond it is not read on
@@ -75,6 +76,7 @@ class Billing:
         self._http = self._connect()
         self._base_url = address.base_url
         self._api_key = api_key
+        self._echoes = KeyEchoes(api_key)
         self._errors = errors
         self._ahead: timedelta | None = None
         self._ahead_at = float("-inf")
@@ -100,12 +102,14 @@ class Billing:
                 path = f"/billing/customers/{_as_path(call.external_reference)}"
                 answer, read = self._exchange("GET", path), read_look_up
         outcome = read(answer, call.payload, self._errors) if isinstance(answer, Response) else answer
+        outcome = self._echoes.hidden_in(outcome)
         if isinstance(outcome, AnotherCustomer):
             # The answers of this connection may belong to other requests: it is used no more, nor any that is open now.
             self._http = self._connect()
         return outcome
 
     def _connect(self) -> SyncClient:
+        ignore_environment()
         return self._open.enter_context(
             SyncClientBuilder()
             .no_proxy()
@@ -119,8 +123,7 @@ class Billing:
             .read_timeout(timedelta(seconds=SILENT_SECONDS))
             .timeout(timedelta(seconds=LONGEST_CALL))
             .pool_max_idle_per_host(self._workers)
-            # Beside the system's: a slim container has none, and then nobody could be verified.
-            .add_root_certificate_pem(_certificates())
+            .add_root_certificate_pem(certificates())
             .default_headers(_HEADERS)
             .build()
         )
@@ -153,11 +156,6 @@ class Billing:
             ahead = theirs - datetime.now(UTC)
             self._ahead_at = now
             self._ahead = ahead if abs(ahead) < _BELIEVABLE else None
-
-
-def _certificates() -> bytes:
-    with open(certifi.where(), "rb") as file:  # noqa: PTH123  (a path as text is what certifi gives)
-        return file.read()
 
 
 def _as_path(reference: str) -> str:

@@ -10,6 +10,7 @@ import httpx
 
 from pipeline.billing.address import Address
 from pipeline.billing.api_key import ApiKey
+from pipeline.billing.trust import tls_context
 
 #: A reference that nobody has; asking for it changes nothing, and billing answers 401 without a key and 404 with one.
 NOBODY = "pipeline-check-nobody-has-this-reference"
@@ -42,7 +43,7 @@ def probe(address: Address, api_key: ApiKey | None = None) -> Probe:
         headers={"Accept": "application/json", **authorization},
         extensions={"timeout": _TIMEOUT.as_dict()},
     )
-    with httpx.HTTPTransport(trust_env=False, retries=0) as transport:
+    with httpx.HTTPTransport(verify=tls_context(), trust_env=False, retries=0) as transport:
         asked = datetime.now(UTC)
         try:
             response = transport.handle_request(request)

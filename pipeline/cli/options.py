@@ -14,6 +14,7 @@ import click
 
 from pipeline.cli.printing import say, show_plan
 from pipeline.errors import NotApproved, OptionRefused
+from pipeline.files import remove_left_behind
 
 if TYPE_CHECKING:
     from pipeline.config import ConfigFile, Naming, Settings, Target
@@ -168,7 +169,7 @@ def config(given: dict[str, Any]) -> "ConfigFile | None":
 def settings(
     given: dict[str, Any], config: "ConfigFile | None" = None, *, destination: str | None = None
 ) -> "Settings":
-    """Settings from a config and a command's options, which overrule it."""
+    """Settings from a config and a command's options, which overrule it; what killed commands left at their places is removed."""
     from pipeline.config import Settings
 
     known = {name: value for name, value in given.items() if name in Settings.model_fields and name != "config"}
@@ -178,9 +179,11 @@ def settings(
     planner = known.pop("planner", None) or os.environ.get("PIPELINE_PLANNER") or _user()
     name = given.get("environment")
     try:
-        return Settings.of(config, **known, planner=planner, destination=destination, environment=name)
+        found = Settings.of(config, **known, planner=planner, destination=destination, environment=name)
     except OptionRefused as refused:
         raise OptionRefused([(_option(setting), what) for setting, what in refused.faults]) from None
+    remove_left_behind(found.home, found.reports)
+    return found
 
 
 def _option(setting: str) -> str:
@@ -288,19 +291,19 @@ def target(place: str, naming: "Naming", home: Path) -> "Iterator[Target]":
 
     if place == "sandbox":
         with sandbox_in_process(home) as sandbox:
-            yield sandbox_target(sandbox.base_url, sandbox.api_key)
+            yield sandbox_target(sandbox.base_url, sandbox.api_key, sandbox.account_key)
         return
     yield target_from(place, read_api_key(os.environ), naming)
 
 
 @contextmanager
 def sandbox_in_process(home: Path | None) -> Iterator[Any]:
-    """A sandbox in a thread; its state is a file under `home`, so that a second run meets the first one's customers."""
+    """A sandbox in a thread that answers to this process only; its state is a file under `home`, which a second run opens again."""
     from pipeline.files import private_folder
     from pipeline.sandbox import SandboxServer
 
     state = private_folder(home / "sandbox") / "billing.sqlite" if home else None
-    with SandboxServer(state=state) as sandbox:
+    with SandboxServer(state=state, for_one_process=True) as sandbox:
         yield sandbox
 
 

@@ -69,9 +69,9 @@ def target_from(base_url: str, api_key: ApiKey, naming: Naming | None = None) ->
     )
 
 
-def sandbox_target(base_url: str, api_key: str) -> Target:
-    """A sandbox that this process has started itself."""
-    return target_from(base_url, ApiKey(api_key, source="the sandbox"))
+def sandbox_target(base_url: str, api_key: str, account_key: str) -> Target:
+    """A sandbox that this process has started itself; its ledger knows the account, for each run has a key of its own."""
+    return target_from(base_url, ApiKey(api_key, source="the sandbox", account_key=account_key))
 
 
 def environment_from(destination: str, naming: Naming | None = None, *, live: bool | None = None) -> Environment:

@@ -16,6 +16,7 @@ from pipeline.ledger.journal import (
     Withdrawal,
 )
 from pipeline.ledger.lock import is_holding, lock_holder, run_lock
+from pipeline.ledger.mounts import disk_fault
 from pipeline.ledger.witnesses import IN_RUN
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "Known",
     "Ledger",
     "Withdrawal",
+    "disk_fault",
     "is_holding",
     "lock_holder",
     "run_lock",

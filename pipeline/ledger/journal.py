@@ -1,6 +1,5 @@
 """The journal itself: append events and the rows that they lead to, in one durable transaction; ask for states."""
 
-import hashlib
 import itertools
 import json
 import sqlite3
@@ -17,9 +16,11 @@ from pipeline.agreement import Delivery
 from pipeline.customer import Environment
 from pipeline.errors import HomeIsNew, LedgerError
 from pipeline.files import private_folder, refuse_symlink
-from pipeline.ledger import deliveries
-from pipeline.ledger.chain import DIGEST, START, Link, Mark, digests
-from pipeline.ledger.mounts import refuse_network_disk
+from pipeline.ledger import auditing, deliveries
+from pipeline.ledger.chain import START, Link, Mark, digests
+from pipeline.ledger.lock import LOCK
+from pipeline.ledger.mounts import refuse_other_disk
+from pipeline.ledger.sorting import sort_beside
 from pipeline.ledger.witnesses import Witness, stated, statements
 from pipeline.outcomes import Alarm, Difference, State
 
@@ -31,7 +32,6 @@ _TO_2, _TO_3, _TO_4 = (
 _VERSION = 4
 _READABLE = (1, 2, 3, 4)  #: a ledger is upgraded when it is opened for writing
 _CHAINED = 2  #: the first version that has a chain
-_WITH_DIGESTS = 3  #: the first one that keeps a digest of each event
 _WITH_NORMALIZATION = 4  #: the first one that keeps the normalization version of each intent
 _BLOCK_ROWS = 100_000
 
@@ -64,7 +64,6 @@ _MOVE_ROWS = (
 
 
 _UNSETTLED = frozenset({State.UNKNOWN, State.GIVEN_UP})
-_OTHER_NORMALIZATION = " OR (events.kind = 'intent' AND rows.normalization IS NOT events.normalization)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,13 +151,14 @@ class Ledger:
         """
         path = private_folder(folder) / "ledger.sqlite"
         refuse_symlink(path)
-        refuse_network_disk(path)
+        refuse_other_disk(path)
         with _translated(path):
             path.touch(mode=0o600)
             connection = sqlite3.connect(path, isolation_level=None, timeout=10)
             connection.execute("PRAGMA journal_mode = WAL")
             # FULL: an intent must be on the disk, not on its way there, before its request is sent.
             connection.execute("PRAGMA synchronous = FULL")
+            sort_beside(connection, folder)
         ledger = cls(connection, path)
         try:
             with _translated(path):
@@ -191,6 +191,7 @@ class Ledger:
             )
         try:
             with _translated(path):
+                sort_beside(connection, folder)
                 _check_version(connection, path)
             ledger = cls(connection, path)
             if environment is not None:
@@ -451,6 +452,7 @@ class Ledger:
                 (run_id, at.isoformat(), planned, pid),
             )
             deliveries.add(self._connection, run_id, at, files, is_whole=is_whole)
+            auditing.seal(self._connection)
 
     def end_run(self, run_id: str, at: datetime, status: str) -> None:
         """A run ends: finished, or stopped and resumable."""
@@ -458,6 +460,7 @@ class Ledger:
             self._connection.execute(
                 "UPDATE runs SET status = ?, ended_at = ? WHERE run_id = ?", (status, at.isoformat(), run_id)
             )
+            auditing.seal(self._connection)
 
     def record_intents(self, run_id: str, at: datetime, intents: Sequence[Intent], credential: str) -> None:
         """Make intents durable; nothing may be sent before this returns."""
@@ -491,61 +494,12 @@ class Ledger:
         with self._as_of_now():
             if self._version() < _CHAINED:
                 return "it has no chain yet; the next run gives it one"
+            audited = auditing.Audited(self._query, self._blocks, self._version(), self._hashed())
             return (
-                self._broken_group()
-                or self._altered_text()
+                auditing.first_fault(audited)
                 or _against_mark(mark, self._newest(), self._link_at)
-                or self._moved_row()
+                or auditing.moved_row(audited)
             )
-
-    def _broken_group(self) -> str | None:
-        link = START
-        kept, hashed = "digests" if self._version() >= _WITH_DIGESTS else "NULL", self._hashed()
-        for block in self._blocks(f"SELECT last_seq, sha256, {kept} FROM groups ORDER BY last_seq"):
-            for last, sha256, of_each in block:
-                events = self._query(f"{hashed} WHERE seq > ? AND seq <= ? ORDER BY seq", link.seq, last)
-                there = {event[0] for event in events}
-                if missing := [seq for seq in range(link.seq + 1, last + 1) if seq not in there]:
-                    return f"event {missing[0]} is missing (of events {link.seq + 1} to {last} there are {len(events)})"
-                if link.then(events) != Link(last, sha256):
-                    return (
-                        _first_altered(events, of_each)
-                        or f"events {link.seq + 1} to {last} are not those that were written"
-                    )
-                link = Link(last, sha256)
-        beyond = self.last_event()
-        return f"events {link.seq + 1} to {beyond} belong to no group" if beyond != link.seq else None
-
-    def _moved_row(self) -> str | None:
-        """The first reference that does not stand where its newest event has led it: planning and reports ask for these."""
-        found = self._query(
-            "SELECT events.seq FROM events LEFT JOIN rows USING (external_reference)"
-            " WHERE events.seq = (SELECT max(seq) FROM events AS later WHERE later.external_reference = events.external_reference)"
-            " AND (rows.seq IS NOT events.seq OR rows.state IS NOT events.state OR rows.run_id IS NOT events.run_id"
-            " OR rows.fingerprint IS NOT events.fingerprint OR rows.key IS NOT events.key"
-            f"{_OTHER_NORMALIZATION if self._version() >= _WITH_NORMALIZATION else ''}"
-            " OR (events.kind <> 'intent' AND (rows.billing_id IS NOT events.billing_id OR rows.payable IS NOT events.payable)))"
-            " ORDER BY events.seq LIMIT 1"
-        )
-        if found:
-            return f"the row of event {found[0][0]} does not stand where that event has led it"
-        (strays,) = self._query(
-            "SELECT count(*) FROM rows WHERE NOT EXISTS"
-            " (SELECT 1 FROM events WHERE events.external_reference = rows.external_reference)"
-        )[0]
-        return f"{strays} rows have no event" if strays else None
-
-    def _altered_text(self) -> str | None:
-        """Texts that stand beside the chain and are covered by their hashes there."""
-        for block in self._blocks("SELECT seq, detail, detail_sha256 FROM events WHERE detail IS NOT NULL"):
-            for seq, detail, sha256 in block:
-                if _digest(detail) != sha256:
-                    return f"the detail of event {seq} is not the one that was written"
-        for block in self._blocks("SELECT fingerprint, payload FROM payloads"):
-            for fingerprint, payload in block:
-                if hashlib.sha256(payload).hexdigest() != fingerprint:
-                    return f"the payload {fingerprint[:12]} is not the one that was written"
-        return None
 
     def _check_tail(self, now: datetime) -> None:
         """Notice at opening what SQLite does not: an end that vanished. The whole chain is `first_broken`'s."""
@@ -559,6 +513,7 @@ class Ledger:
         if fault is not None:
             with self._transaction():
                 self._connection.execute("INSERT INTO damage VALUES (?, ?)", (now.isoformat(), fault))
+                auditing.seal(self._connection)
             self._mark.remember_damage(self._link)
         elif mark != self._link:
             self._mark.move(self._link)
@@ -597,6 +552,7 @@ class Ledger:
             return
         with self._transaction():
             self._connection.execute("INSERT INTO damage VALUES (?, ?)", (now.isoformat(), what))
+            auditing.seal(self._connection)
         self._mark.remember_damage(self._link)
 
     def _refuse_removed(self) -> None:
@@ -659,6 +615,9 @@ class Ledger:
             with self._transaction():
                 self._connection.execute("INSERT INTO environment VALUES (?, ?, ?, ?)", ours)
         self.refuse_other(environment)
+        if not self._query("SELECT 1 FROM sqlite_schema WHERE name = 'seals'"):
+            with self._transaction():
+                auditing.seal(self._connection)
 
     def _upgrade(self) -> None:
         """To the present form; from the first one, which had no chain, what stands there now becomes its first group."""
@@ -675,7 +634,8 @@ class Ledger:
         with self._transaction():
             details = self._query("SELECT seq, detail FROM events WHERE detail IS NOT NULL")
             self._connection.executemany(
-                "UPDATE events SET detail_sha256 = ? WHERE seq = ?", [(_digest(detail), seq) for seq, detail in details]
+                "UPDATE events SET detail_sha256 = ? WHERE seq = ?",
+                [(auditing.digest(detail), seq) for seq, detail in details],
             )
             events = self._query(f"{self._hashed()} ORDER BY seq")
             if events:
@@ -786,20 +746,11 @@ def _event(
         intent.key,
         state.value,
         *told,
-        None if detail is None else _digest(detail),
+        None if detail is None else auditing.digest(detail),
         credential,
         intent.normalization if kind == "intent" else None,
         detail,
     ]
-
-
-def _first_altered(events: Sequence[Sequence[Any]], of_each: bytes | None) -> str | None:
-    """Which event is not as it was, where its group kept a digest of each."""
-    if of_each is None or len(of_each) != len(events) * DIGEST:  # kept by an earlier version, or of another group
-        return None
-    kept = (of_each[at : at + DIGEST] for at in range(0, len(of_each), DIGEST))
-    altered = (event[0] for event, digest in zip(events, kept, strict=True) if digests([event]) != digest)
-    return next((f"event {seq} is not the one that was written" for seq in altered), None)
 
 
 def _told(answer: Answer) -> tuple[Any, ...]:
@@ -819,10 +770,6 @@ def _detail(answer: Answer) -> str | None:
     return answer.detail
 
 
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
 def _check_version(connection: sqlite3.Connection, path: Path) -> None:
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version not in _READABLE:
@@ -836,7 +783,18 @@ def _translated(path: Path) -> Iterator[None]:
     """A database fault becomes a LedgerError that says which ledger and what to do."""
     try:
         yield
-    except (sqlite3.Error, OSError) as error:
-        raise LedgerError(
-            f"{path}: {error}; check that the disk has room and the file is ours to write, then resume"
-        ) from error
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorcode", 0)
+        # Our own event numbers never collide, and no reader keeps a writer waiting.
+        if code == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY or code & 0xFF == sqlite3.SQLITE_BUSY:
+            raise LedgerError(
+                f"{path}: another process writes to this ledger. The lock keeps it away, unless the file {path.parent / LOCK}"
+                " was removed or replaced during a run. Nothing more is sent; wait for the other process to end, then resume"
+            ) from error
+        raise _unusable(path, error) from error
+    except OSError as error:
+        raise _unusable(path, error) from error
+
+
+def _unusable(path: Path, error: Exception) -> LedgerError:
+    return LedgerError(f"{path}: {error}; check that the disk has room and the file is ours to write, then resume")

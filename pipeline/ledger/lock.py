@@ -12,6 +12,7 @@ from typing import Any
 from pipeline.errors import LedgerLocked
 from pipeline.files import private_folder, refuse_symlink
 
+LOCK = "lock"  #: the file, in the folder of an environment
 #: Seconds before each try: whoever looks at the lock holds it for a moment, and must not keep a run from starting.
 _TRIES = (0.0, 0.02, 0.05)
 
@@ -19,7 +20,7 @@ _TRIES = (0.0, 0.02, 0.05)
 @contextlib.contextmanager
 def run_lock(home: Path, run_id: str, since: str) -> Iterator[None]:
     """Hold the lock of an environment's folder; raise LedgerLocked, naming the holder, where another run has it."""
-    path = private_folder(home) / "lock"
+    path = private_folder(home) / LOCK
     refuse_symlink(path)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     try:
@@ -57,7 +58,7 @@ def is_holding(home: Path, run_id: str) -> bool:
 @contextlib.contextmanager
 def _in_use(home: Path) -> Iterator[int | None]:
     """The lock's file, where somebody holds the lock."""
-    path = home / "lock"
+    path = home / LOCK
     if not path.is_file():
         yield None
         return

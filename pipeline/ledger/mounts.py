@@ -1,4 +1,7 @@
-"""A ledger lives on a disk of this machine: locks and flushes over NFS and SMB promise what they do not keep."""
+"""A ledger lives on a disk of this machine: elsewhere locks and flushes promise what they do not keep.
+
+The list is of what is allowed, since nobody knows the names of all network, cluster and guest file systems.
+"""
 
 import re
 from pathlib import Path
@@ -6,35 +9,65 @@ from pathlib import Path
 from pipeline.errors import LedgerError
 
 MOUNTS = Path("/proc/self/mountinfo")
-_OVER_THE_NETWORK = re.compile(
-    r"nfs\d?|cifs|smb\d?|smbfs|ncpfs|afs|9p|ceph|glusterfs|lustre|fuse\.(sshfs|glusterfs|s3fs|rclone|davfs)"
-)
+#: Local file systems whose locks and flushes hold, and which keep files private. FAT and NTFS do not do the latter.
+LOCAL = (
+    "ext4", "xfs", "btrfs", "zfs", "ext3", "ext2", "f2fs", "bcachefs", "jfs", "nilfs2", "reiserfs", "tmpfs", "ramfs", "overlay",
+    "apfs", "hfs", "ufs",
+)  # fmt: skip
+_SHOWN = 4  #: of them in a message
 
 
-def refuse_network_disk(path: Path) -> None:
-    """Raise LedgerError where a file would stand on a network file system; elsewhere, or where nobody can tell, do nothing."""
-    kind = filesystem_of(path)
-    if kind is not None and _OVER_THE_NETWORK.fullmatch(kind):
-        raise LedgerError(
-            f"{path} would stand on {kind}, where neither locks nor flushes can be trusted; give a --home on a local disk"
-        )
+def refuse_other_disk(path: Path) -> None:
+    """Raise LedgerError where a file would be on no local file system; do nothing where the system names none (not Linux)."""
+    if (fault := disk_fault(path)) is not None:
+        raise LedgerError(f"{path} would be on {fault}; use --home with a folder on a local disk ({_some()})")
 
 
-def filesystem_of(path: Path, mounts: Path | None = None) -> str | None:
-    """The type of the file system under a path, None where the system does not tell."""
+def disk_fault(path: Path) -> str | None:
+    """Which file system a path is on and what is wrong with it; None where a ledger may be there."""
+    found = _mount_of(path)
+    if found is None:
+        return None
+    kind, options = found
+    if kind not in LOCAL:
+        return f"{kind}, which is not known as a disk of this machine: locks and flushes may not hold there"
+    if kind == "overlay" and "volatile" in options:
+        return "an overlay that is mounted as volatile: it flushes nothing"
+    above = next((option.removeprefix("upperdir=") for option in options if option.startswith("upperdir=")), None)
+    if kind == "overlay" and above is not None and Path(above).is_dir():  # within a container its path is another's
+        upper = _mount_of(Path(above))
+        if upper is not None and upper[0] not in LOCAL:
+            return f"an overlay over {upper[0]}: locks and flushes may not hold there"
+    return None
+
+
+def filesystem_of(path: Path) -> str | None:
+    """The type of the file system under a path, None where the system does not name it."""
+    found = _mount_of(path)
+    return found and found[0]
+
+
+def _mount_of(path: Path) -> tuple[str, list[str]] | None:
+    """The type and the options of the file system under a path."""
     try:
-        lines = (mounts or MOUNTS).read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+        lines = MOUNTS.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
     except OSError:  # not Linux
         return None
-    where, found, longest = path.resolve(), None, -1
+    where, longest = path.resolve(), -1
+    found = None
     for line in lines:
         left, _, right = line.partition(" - ")
         mounted = Path(_unescaped(left.split(" ")[4]))
         # Of two mounts on one place the later one is on top.
         if (where == mounted or mounted in where.parents) and len(mounted.parts) >= longest:
-            found, longest = right.split(" ")[0], len(mounted.parts)
+            kind, _, options = right.split(" ", 2)
+            found, longest = (kind, [_unescaped(option) for option in options.split(",")]), len(mounted.parts)
     return found
 
 
 def _unescaped(text: str) -> str:
     return re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), text)
+
+
+def _some() -> str:
+    return f"{', '.join(LOCAL[:_SHOWN])} and the like"

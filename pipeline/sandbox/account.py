@@ -80,14 +80,18 @@ class Account:
         self.creates = 0
 
     def check_key(self, authorization: str | None) -> Problem | None:
-        """Return the problem with an Authorization header."""
+        """Return the problem with an Authorization header of a call."""
+        return self.check_owner(authorization) or (problems.INVALID_KEY if self._is_revoked() else None)
+
+    def check_owner(self, authorization: str | None) -> Problem | None:
+        """Return the problem with an Authorization header where the faults do not count: the pages end them."""
         scheme, _, key = (authorization or "").partition(" ")
         if scheme.lower() != "bearer" or not key.strip():
             return problems.MISSING_KEY
         if key.strip().startswith("pk_"):
             return problems.FORBIDDEN
         is_ours = hmac.compare_digest(key.strip().encode(), self.api_key.encode())
-        return None if is_ours and not self._is_revoked() else problems.INVALID_KEY
+        return None if is_ours else problems.INVALID_KEY
 
     def throw_dice(self) -> frozenset[Mishap]:
         """Return the mishaps of the create that came next."""
@@ -203,11 +207,16 @@ class Account:
 
 def open_account(store: Store, api_key: str | None, faults: Faults, seed: int | None) -> Account:
     """Return the account of that state: its key is the given one, else the one it keeps, else a fresh one."""
-    key = api_key or store.setting("api_key") or f"sk_test_{random_text(24)}"
+    key = api_key or store.setting("api_key") or fresh_key()
     if not key.startswith("sk_test_"):
         raise ValueError("the sandbox takes a secret test key (sk_test_…), and never any other")
     store.keep_setting("api_key", key)
     return Account(store, Clock(float(store.setting("clock_offset") or 0)), key, faults, Dice(seed))
+
+
+def fresh_key() -> str:
+    """Return a test key that nobody has had before."""
+    return f"sk_test_{random_text(24)}"
 
 
 def _shown(status: int, customer: Customer) -> Answer:

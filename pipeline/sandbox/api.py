@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 from starlette.exceptions import HTTPException
@@ -42,7 +43,7 @@ def api(account: Account) -> ASGIApp:
         Route("/customers", collection, methods=["POST"]),
         Route("/customers/{customer}", one, methods=["GET", "PATCH"]),
     ]
-    return counted(account, authenticated(account, Router(routes, redirect_slashes=False)))
+    return counted(account, authenticated(account, Router(routes, redirect_slashes=False), account.check_key))
 
 
 async def _answered(account: Account, request: Request, customer: str | None) -> ASGIApp:
@@ -166,12 +167,12 @@ async def hang_up(scope: Scope, receive: Receive, _send: Send) -> None:
         pass
 
 
-def authenticated(account: Account, app: ASGIApp) -> ASGIApp:
-    """`app`, for callers with a good key."""
+def authenticated(account: Account, app: ASGIApp, check: Callable[[str | None], Problem | None]) -> ASGIApp:
+    """`app`, for callers whose Authorization header is good, as `check` says."""
 
     async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
-        problem = account.check_key(request.headers.get("authorization"))
+        problem = check(request.headers.get("authorization"))
         await (refuse(account, request, problem) if problem else app)(scope, receive, send)
 
     return guarded

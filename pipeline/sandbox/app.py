@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from . import problems
 from .account import Account
-from .api import api, refuse, refuse_http
+from .api import api, authenticated, refuse, refuse_http
 from .clock import Clock
 from .pages import loopback_only, pages
 
@@ -32,7 +32,18 @@ def application(account: Account) -> ASGIApp:
         exception_handlers={HTTPException: on_http_error, Exception: on_our_error},
     )
     starlette.router.redirect_slashes = False  # a slash too many is an unknown path
-    return dated(account.clock, loopback_only(account, starlette))
+    return dated(account.clock, loopback_only(account, with_key(account, starlette)))
+
+
+def with_key(account: Account, app: ASGIApp) -> ASGIApp:
+    """`app`, whose every path wants the key. The calls below /billing count and judge their own: a revoked key still opens the pages."""
+    pages_only = authenticated(account, app, account.check_owner)
+
+    async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
+        is_call = scope["path"].startswith("/billing/")
+        await (app if is_call else pages_only)(scope, receive, send)
+
+    return guarded
 
 
 def dated(clock: Clock, app: ASGIApp) -> ASGIApp:

@@ -1,4 +1,4 @@
-"""The pages below /_sandbox: what the sandbox holds and did, and the levers that move it; for loopback only."""
+"""The pages below /_sandbox: what the sandbox holds and did, and the levers that move it; on this machine, with its key."""
 
 import html
 import ipaddress
@@ -20,6 +20,7 @@ from .store import Customer
 
 AT = "/_sandbox"
 CUSTOMER_ID = re.compile("bcus_[a-zA-Z0-9]+")
+_HTTP_PORT = 80  #: what a URL without a port means
 
 #: Carries out what a body says and gives what to answer; ValueError where the body makes no sense.
 Lever = Callable[[Account, bytes], dict[str, object]]
@@ -113,29 +114,35 @@ def set_faults(account: Account, body: bytes) -> dict[str, object]:
 
 
 def loopback_only(account: Account, app: ASGIApp) -> ASGIApp:
-    """`app`, in which the pages exist only for a client on this machine that calls the sandbox by a loopback name."""
+    """`app`, for clients on this machine that name the sandbox by a loopback name and its own port, and no web page of another."""
 
     async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
-        is_page = (scope["path"] + "/").startswith(AT + "/")
-        is_hidden = is_page and not is_loopback(scope)
-        answer = refuse(account, Request(scope), problems.NOT_FOUND) if is_hidden else app
+        answer = app if is_from_here(scope) else refuse(account, Request(scope), problems.FOREIGN)
         await answer(scope, receive, send)
 
     return guarded
 
 
-def is_loopback(scope: Scope) -> bool:
-    """Whether a request comes from this machine and names it so."""
+def is_from_here(scope: Scope) -> bool:
+    """Whether a request comes from this machine, names it so, and is not sent by a web page of another place."""
     # The name too: a web page elsewhere can make its own name point at 127.0.0.1 (DNS rebinding).
-    client = scope["client"]
-    return client is not None and _is_loopback(client[0]) and _is_loopback(_host_name(scope))
+    client, headers = scope["client"], Request(scope).headers
+    port = scope["server"][1] or _HTTP_PORT
+    return (
+        client is not None
+        and _is_loopback(client[0])
+        and _is_ours("//" + headers.get("host", ""), "", port)
+        and all(_is_ours(origin, "http", port) for origin in headers.getlist("origin"))
+    )
 
 
-def _host_name(scope: Scope) -> str:
+def _is_ours(url: str, scheme: str, port: int) -> bool:
+    """Whether the origin that a URL names is that of a sandbox at this port."""
     try:
-        return urlsplit("//" + Request(scope).headers.get("host", "")).hostname or ""
+        found = urlsplit(url)
+        return found.scheme == scheme and _is_loopback(found.hostname or "") and (found.port or _HTTP_PORT) == port
     except ValueError:
-        return ""
+        return False
 
 
 def _is_loopback(host: str) -> bool:

@@ -56,6 +56,12 @@ INVALID_KEY = Problem(
     401, "invalid-key", "The API key is not valid", "This key opens nothing here.", headers=_CHALLENGE
 )
 FORBIDDEN = Problem(403, "forbidden", "The API key may not do this", "A public key (pk_…) has no right to customers.")
+FOREIGN = Problem(
+    403,
+    "foreign-request",
+    "The request is from another place",
+    "Call this sandbox from this machine, by a loopback name with its port, and from no other web page.",
+)
 
 MALFORMED_REQUEST = Problem(400, "malformed-request", "The request is malformed", "The body is not a JSON object.")
 MISSING_PARAMETER = Problem(400, "missing-parameter", "A required parameter is missing", "See errors.")

@@ -15,7 +15,7 @@ from typing import Self, TextIO
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from .account import Account, open_account
+from .account import Account, fresh_key, open_account
 from .app import application
 from .faults import NO_FAULTS, Faults
 from .store import Store
@@ -37,7 +37,8 @@ class SandboxServer:
     """A running sandbox on loopback, as a context manager: `with SandboxServer() as sandbox: sandbox.base_url`."""
 
     base_url: str
-    api_key: str
+    api_key: str  #: opens it
+    account_key: str  #: which the state keeps: the same for all that is served of one state
 
     def __init__(
         self,
@@ -46,10 +47,16 @@ class SandboxServer:
         port: int = 0,
         faults: Faults = NO_FAULTS,
         seed: int | None = None,
+        *,
+        for_one_process: bool = False,
     ) -> None:
-        """Describe a sandbox: state in memory without `state`, a free port with 0, a fresh key where none is known."""
+        """Describe a sandbox: state in memory without `state`, a free port with 0, a fresh key where none is known.
+
+        `for_one_process`: only a key that this process makes up opens it, and nothing keeps that key.
+        """
         self._state, self._given_key, self._port = state, api_key, port
         self._faults, self._seed = faults, seed
+        self._for_one_process = for_one_process
 
     def __enter__(self) -> Self:
         """Open the state and serve it from a thread; return when connections are accepted."""
@@ -60,6 +67,9 @@ class SandboxServer:
         except BaseException:
             self._store.close()
             raise
+        self.account_key = account.api_key
+        if self._for_one_process:
+            account.api_key = fresh_key()
         self.api_key = account.api_key
         self.base_url = f"http://{HOST}:{listening.getsockname()[1]}"
         self._server = uvicorn.Server(_settings(account))

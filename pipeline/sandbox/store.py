@@ -204,6 +204,7 @@ class Store:
     def _take_over(self, path: Path | None) -> None:
         """Make sure that the file is ours alone and has the schema."""
         try:
+            self._sqlite.execute("PRAGMA temp_store = MEMORY")  # no customer in the system's folder for temporary files
             # One process at a time: keys that are running are known to the process only.
             self._sqlite.execute("PRAGMA locking_mode = EXCLUSIVE")
             self._refuse_foreign(path)

@@ -28,7 +28,7 @@ from pipeline.config import (
 )
 from pipeline.customer import Environment
 from pipeline.errors import AddressRefused, ConfigError, KeyProblem, PipelineError
-from pipeline.ledger import Ledger, lock_holder
+from pipeline.ledger import Ledger, disk_fault, lock_holder
 from pipeline.references import known_to
 from pipeline.verbs.watch import CLOCK
 
@@ -286,6 +286,8 @@ def _told(error: OSError) -> str:
 
 
 def _ledger(folder: Path, environment: Environment) -> Finding:
+    if (elsewhere := disk_fault(folder)) is not None:
+        return _fault("ledger", f"{folder}: {elsewhere}", "choose a --home on a local disk")
     try:
         with Ledger.read(folder) as ledger:
             if ledger is None:

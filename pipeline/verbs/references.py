@@ -73,6 +73,7 @@ def load_references(
         ],
         inputs=lambda: [_described(file) for file in files],
         now=CLOCK.now(),
+        spare=settings.reports,
     )
     return LoadedReferences(references, found.read, found.set_aside, found.examples, found.incomplete)
 

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -78,7 +79,11 @@ class Place:
         return found
 
     def stats(self) -> dict:
-        return httpx.get(f"{self.sandbox.base_url}/_sandbox/stats", trust_env=False).json()
+        return self.ask("GET", "stats").json()
+
+    def ask(self, method: str, page: str, **more: Any) -> httpx.Response:
+        url, key = f"{self.sandbox.base_url}/_sandbox/{page}", {"Authorization": f"Bearer {self.sandbox.api_key}"}
+        return httpx.request(method, url, headers=key, trust_env=False, **more)
 
 
 def run_together(
@@ -131,7 +136,7 @@ def planted(tmp_path_factory):
         place = Place(folder, sandbox)
         name, email, phone = PEOPLE[3]
         other = {"external_reference": "P-3", "name": name, "email": email, "phone": phone, "currency": "ZAR"}
-        httpx.post(f"{sandbox.base_url}/_sandbox/seed", content=json.dumps([other]), trust_env=False)
+        place.ask("POST", "seed", content=json.dumps([other]))
         before = os.umask(0)
         try:
             done = place.run("run", "customers.csv", *place.to_billing(), "--yes")
@@ -217,7 +222,7 @@ def test_a_key_that_is_revoked_mid_run_exits_4_and_a_resume_finishes_with_0(tmp_
     with billing(tmp_path, 30, revoked_after=5) as place:
         stopped = place.within("run", "customers.csv", *place.to_billing(), "--yes")
         summary = json.loads((place.only_run() / "summary.json").read_text())
-        httpx.post(f"{place.sandbox.base_url}/_sandbox/faults", content="{}", trust_env=False)
+        place.ask("POST", "faults", content="{}")
         resumed = place.within("resume", *place.to_billing(), "--json")
         stats = place.stats()
 
@@ -265,7 +270,7 @@ def test_an_interrupt_lets_requests_finish_exits_5_and_a_resume_creates_the_rest
         fates = json.loads((place.only_run() / "summary.json").read_text())["fates"]
         held_then = place.stats()["customers"]
         status = status_of(RunFolder(place.only_run()), place.folder / ".pipeline")
-        httpx.post(f"{place.sandbox.base_url}/_sandbox/faults", content="{}", trust_env=False)
+        place.ask("POST", "faults", content="{}")
         resumed = place.run("resume", *place.to_billing(), "--json")
         stats = place.stats()
 
@@ -284,7 +289,7 @@ def test_an_interrupt_lets_requests_finish_exits_5_and_a_resume_creates_the_rest
 def test_a_second_interrupt_exits_130_at_once_and_a_resume_creates_each_once(tmp_path):
     with billing(tmp_path, 10, latency=2.0) as place:
         stopped = interrupted(place, 2)
-        httpx.post(f"{place.sandbox.base_url}/_sandbox/faults", content="{}", trust_env=False)
+        place.ask("POST", "faults", content="{}")
         time.sleep(0.1)
         resumed = place.run("resume", *place.to_billing(), "--json")
         stats = place.stats()

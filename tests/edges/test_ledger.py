@@ -589,6 +589,23 @@ def test_a_lock_is_let_go_after_an_error_inside(tmp_path):
         pass
 
 
+@pytest.mark.parametrize("is_writing_now", [True, False])
+def test_a_run_whose_lock_was_removed_and_that_meets_another_writer_stops_and_names_the_lock(tmp_path, is_writing_now):
+    with run_lock(tmp_path, "run-1", "now"), Ledger.opened(tmp_path, HERE) as first:
+        first.record_intents("run-1", AT, [intent("A-1")], "credential")
+        (tmp_path / "lock").unlink()
+        with run_lock(tmp_path, "run-2", "later"), Ledger.opened(tmp_path, HERE) as second:
+            second.record_intents("run-2", AT, [intent("A-2")], "credential")
+            if is_writing_now:
+                second._connection.execute("BEGIN IMMEDIATE")
+                first._connection.execute("PRAGMA busy_timeout = 0")
+            with pytest.raises(LedgerError, match="another process writes") as stopped:
+                first.record_intents("run-1", AT, [intent("A-3")], "credential")
+
+    assert str(tmp_path / "lock") in stopped.value.message
+    assert "disk" not in stopped.value.message
+
+
 def test_locks_of_two_environments_do_not_meet(tmp_path):
     with run_lock(tmp_path / "test", "run-1", "now"), run_lock(tmp_path / "live", "run-2", "now"):
         pass

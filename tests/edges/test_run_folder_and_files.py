@@ -4,6 +4,8 @@ import json
 import os
 import shutil
 import stat
+import subprocess
+import sys
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -121,12 +123,13 @@ def test_content_and_name_are_flushed_to_the_disk_before_the_call_returns(tmp_pa
 
 
 def test_what_a_killed_run_left_half_written_does_not_stand_in_the_way_of_the_next_one_and_goes(tmp_path, monkeypatch):
-    monkeypatch.setattr(files.os, "unlink", lambda *_: None)  # as if killed: what was begun stays
+    monkeypatch.setattr(files.shutil, "rmtree", lambda *_, **__: None)  # as if killed: what was begun stays
     with suppress(KeyboardInterrupt), renamed_when_whole(tmp_path / "rows.parquet") as temporary:
         temporary.write_bytes(b"half")
         raise KeyboardInterrupt
     monkeypatch.undo()
     left = [path.name for path in tmp_path.iterdir()]
+    (tmp_path / ".summary.json.0123456789abcdef.part").write_bytes(b"half, of an earlier version")
 
     write_bytes(tmp_path / "rows.parquet", b"whole")
     files.remove_unfinished(tmp_path)
@@ -134,6 +137,38 @@ def test_what_a_killed_run_left_half_written_does_not_stand_in_the_way_of_the_ne
     assert len(left) == 1
     assert [path.name for path in tmp_path.iterdir()] == ["rows.parquet"]
     assert (tmp_path / "rows.parquet").read_bytes() == b"whole"
+
+
+def test_what_a_living_process_writes_is_left_alone_and_goes_once_it_is_dead(tmp_path):
+    run = tmp_path / "reports" / RUN_ID / "staged"
+    run.mkdir(parents=True)
+    program = (
+        "import sys, time, pathlib; from pipeline.files import *;"
+        " made = renamed_when_whole(pathlib.Path(sys.argv[1]) / 'rows.parquet'); made.__enter__().write_bytes(b'half');"
+        " print('there', flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", program, str(run)], stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"there\n"
+        (folder,) = run.iterdir()
+        files.remove_left_behind(tmp_path / "home", tmp_path / "reports")
+        assert [mode(folder), *(mode(path) for path in folder.iterdir())] == [0o700, 0o600]
+        process.kill()
+    (run / "records-00000.parquet").touch()
+
+    files.remove_left_behind(tmp_path / "home", tmp_path / "reports")
+
+    assert [path.name for path in run.iterdir()] == ["records-00000.parquet"]
+
+
+def test_a_link_that_looks_like_something_abandoned_is_not_followed(tmp_path):
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "precious" / "file").touch()
+    (tmp_path / "reports").mkdir()
+    (tmp_path / "reports" / ".x.0123456789abcdef.part").symlink_to(tmp_path / "precious")
+
+    files.remove_left_behind(tmp_path / "home", tmp_path / "reports")
+
+    assert (tmp_path / "precious" / "file").exists()
 
 
 # links

@@ -559,32 +559,110 @@ def test_a_clock_told_nonsense_stays_where_it_is(shared: Caller, told: object) -
 # the pages
 
 
-def test_the_pages_need_no_key(shared: Caller) -> None:
-    for path in ("/_sandbox", "/_sandbox/customers", "/_sandbox/stats"):
-        assert httpx.get(f"{shared.http.base_url}{path}", trust_env=False, verify=NO_TLS).status_code == 200
+EVERY_PATH = (
+    "/_sandbox",
+    "/_sandbox/customers",
+    "/_sandbox/stats",
+    "/_sandbox/none",
+    "/",
+    "/billing",
+    "/billing/customers/A-1",
+)
 
 
-@pytest.mark.parametrize("host", ["example.com", "127.0.0.1.example.com", "10.0.0.1", "", "[::1"])
-def test_the_pages_do_not_exist_under_another_host_name(shared: Caller, host: str) -> None:
-    for path in ("/_sandbox", "/_sandbox/stats"):
-        assert shared.http.get(path, headers={"Host": host}).status_code == 404
+@pytest.mark.parametrize("path", EVERY_PATH)
+@pytest.mark.parametrize("authorization", [None, "Bearer sk_test_another"])
+def test_every_path_wants_the_key(shared: Caller, path: str, authorization: str | None) -> None:
+    headers = {"Authorization": authorization} if authorization else {}
+
+    answer = httpx.get(f"{shared.http.base_url}{path}", headers=headers, trust_env=False, verify=NO_TLS)
+
+    assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, "Bearer")
 
 
-@pytest.mark.parametrize("host", ["localhost", "localhost:8080", "127.0.0.1:1", "[::1]:80"])
-def test_the_pages_exist_under_every_loopback_name(shared: Caller, host: str) -> None:
-    assert shared.http.get("/_sandbox/stats", headers={"Host": host}).status_code == 200
+@pytest.mark.parametrize("lever", ["clock", "seed", "faults"])
+def test_no_lever_moves_without_the_key(caller: Caller, lever: str) -> None:
+    before = caller.held()
+
+    told = {
+        "seed": '[{"external_reference": "S-1"}]',
+        "clock": '{"advance_seconds": 90000}',
+        "faults": '{"redirect": 1}',
+    }
+    url = f"{caller.http.base_url}/_sandbox/{lever}"
+    answer = httpx.post(url, content=told[lever], trust_env=False, verify=NO_TLS)
+
+    assert answer.status_code == 401
+    assert caller.held() == before
+    assert caller.create(external_reference="A-1").status_code == 201
+    assert abs(datetime.now(UTC) - datetime.fromisoformat(caller.stats()["now"])).total_seconds() < 60
 
 
-@pytest.mark.parametrize(("client", "status"), [("10.0.0.7", 404), ("127.0.0.1", 200), ("::1", 200)])
-def test_the_pages_exist_for_a_client_on_this_machine_only(client: str, status: int) -> None:
-    app = application(open_account(Store(), None, NO_FAULTS, None))
+def test_a_key_that_the_faults_revoke_still_opens_the_pages_that_end_them(serve: Serve) -> None:
+    caller = serve(faults=Faults(revoked_after=0))
+
+    assert caller.create(external_reference="A-1").status_code == 401
+    assert caller.pull("faults", {}).status_code == 200
+    assert caller.create(external_reference="A-1").status_code == 201
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["example.com:{port}", "127.0.0.1.example.com:{port}", "10.0.0.1:{port}", "", "[::1", "localhost", "127.0.0.1:1"],
+)
+def test_another_host_or_port_is_refused_on_every_path(shared: Caller, host: str) -> None:
+    """A web page elsewhere can make its own name point at this machine (DNS rebinding)."""
+    for path in EVERY_PATH:
+        answer = shared.http.get(path, headers={"Host": host.format(port=shared.http.base_url.port)})
+        assert (answer.status_code, kind(answer)) == (403, "foreign-request")
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.0.0.7", "[::1]"])
+def test_every_loopback_name_with_the_port_is_answered(shared: Caller, host: str) -> None:
+    at = f"{host}:{shared.http.base_url.port}"
+    for headers in ({"Host": at}, {"Host": at, "Origin": f"http://{at}"}):
+        assert shared.http.get("/_sandbox/stats", headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "origin", ["http://example.com", "https://127.0.0.1:{port}", "http://127.0.0.1", "http://localhost:1", "null", ""]
+)
+def test_a_web_page_of_another_place_is_refused_on_every_path(shared: Caller, origin: str) -> None:
+    for path in EVERY_PATH:
+        answer = shared.http.get(path, headers={"Origin": origin.format(port=shared.http.base_url.port)})
+        assert (answer.status_code, kind(answer)) == (403, "foreign-request")
+
+
+@pytest.mark.parametrize(("client", "status"), [("10.0.0.7", 403), ("127.0.0.1", 200), ("::1", 200)])
+def test_only_a_client_on_this_machine_is_answered(client: str, status: int) -> None:
+    account = open_account(Store(), None, NO_FAULTS, None)
+    headers = {"X-Forwarded-For": "127.0.0.1", "Authorization": f"Bearer {account.api_key}"}
 
     async def ask() -> int:
-        transport = httpx.ASGITransport(app, client=(client, 50_000))
+        transport = httpx.ASGITransport(application(account), client=(client, 50_000))
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:
-            return (await http.get("/_sandbox/stats", headers={"X-Forwarded-For": "127.0.0.1"})).status_code
+            return (await http.get("/_sandbox/stats", headers=headers)).status_code
 
     assert asyncio.run(ask()) == status
+
+
+def test_a_sandbox_for_one_process_takes_a_key_of_its_own_that_its_state_does_not_keep(tmp_path: Path) -> None:
+    with SandboxServer(tmp_path / "state") as sandbox:
+        kept = sandbox.api_key
+    keys = []
+    for _ in range(2):
+        with SandboxServer(tmp_path / "state", for_one_process=True) as sandbox:
+            keys.append(sandbox.api_key)
+            caller = Caller(sandbox)
+            assert caller.create(external_reference=f"A-{len(keys)}").status_code == 201
+            caller.http.headers["Authorization"] = f"Bearer {kept}"
+            assert caller.create(external_reference="A-3").status_code == 401
+            assert sandbox.account_key == kept
+
+    assert len({kept, *keys}) == 3
+    content = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    assert kept.encode() in content
+    assert not any(key.encode() in content for key in keys)
 
 
 def test_the_first_page_shows_the_counts_and_links(caller: Caller) -> None:
@@ -986,10 +1064,10 @@ def test_a_client_that_leaves_in_the_middle_of_its_request_is_no_error(
     serve: Serve, capfd: pytest.CaptureFixture[str]
 ) -> None:
     caller = serve()
-    head = "POST /billing/customers HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n"
-    key = caller.http.headers["Authorization"]
+    port, key = caller.http.base_url.port, caller.http.headers["Authorization"]
+    head = f"POST /billing/customers HTTP/1.1\r\nHost: localhost:{port}\r\nContent-Length: 100\r\n"
 
-    with socket.create_connection(("127.0.0.1", caller.http.base_url.port)) as client:
+    with socket.create_connection(("127.0.0.1", port)) as client:
         client.sendall(f"{head}Authorization: {key}\r\n\r\n{{".encode())
     while caller.stats()["answers"] != {"none": 1}:
         pass
@@ -1019,7 +1097,8 @@ def start_command(state: Path, faults: str = "Faults()") -> tuple[subprocess.Pop
 @pytest.mark.parametrize("signal_sent", [signal.SIGTERM, signal.SIGINT])
 def test_the_command_says_where_it_is_and_ends_well_when_told_to(tmp_path: Path, signal_sent: int) -> None:
     process, line = start_command(tmp_path / "state")
-    with httpx.Client(base_url=line["base_url"], trust_env=False, verify=NO_TLS) as http:
+    key = {"Authorization": f"Bearer {line['api_key']}"}
+    with httpx.Client(base_url=line["base_url"], headers=key, trust_env=False, verify=NO_TLS) as http:
         assert http.get("/_sandbox/stats").status_code == 200
         os.kill(line["pid"], signal_sent)
         out, err = process.communicate(timeout=10)

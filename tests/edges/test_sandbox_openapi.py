@@ -21,7 +21,8 @@ EXAMPLES = os.environ.get("SANDBOX_EXAMPLES", "25")
 @pytest.fixture(scope="module")
 def document() -> dict:
     with SandboxServer() as sandbox:
-        return httpx.get(f"{sandbox.base_url}/_sandbox/openapi.json", trust_env=False).json()
+        key = {"Authorization": f"Bearer {sandbox.api_key}"}
+        return httpx.get(f"{sandbox.base_url}/_sandbox/openapi.json", headers=key, trust_env=False).json()
 
 
 @pytest.mark.parametrize(

@@ -102,7 +102,8 @@ class Stage:
         }
 
     def ask(self, method: str, page: str, **more: object) -> httpx.Response:
-        answer = httpx.request(method, f"{self.sandbox.base_url}/_sandbox/{page}", trust_env=False, timeout=10, **more)
+        url, key = f"{self.sandbox.base_url}/_sandbox/{page}", {"Authorization": f"Bearer {self.sandbox.api_key}"}
+        answer = httpx.request(method, url, headers=key, trust_env=False, timeout=10, **more)
         assert answer.status_code == 200, answer.text
         return answer
 

@@ -14,20 +14,21 @@ from pipeline.cli.printing import say, show_line, show_report
 def demo(**given: Any) -> int:
     """The whole job on the sample data against a fresh sandbox, and where its report is."""
     from dataclasses import replace
-    from tempfile import TemporaryDirectory
 
     from pipeline.cli.progress import watching
     from pipeline.config import sandbox_target
+    from pipeline.files import private_folder, temporary_folder
     from pipeline.verbs.demo import run_demo
 
+    reports = private_folder(options.settings(given, destination="sandbox").reports)
     with (
-        TemporaryDirectory(prefix="pipeline-demo-") as home,
+        temporary_folder(reports, "demo") as home,
         options.stoppable() as stopping,
         options.sandbox_in_process(None) as sandbox,
         watching(quiet=False) as watch,
     ):
-        settings = options.settings({**given, "home": Path(home)}, destination="sandbox")
-        target = sandbox_target(sandbox.base_url, sandbox.api_key)
+        settings = options.settings({**given, "home": home}, destination="sandbox")
+        target = sandbox_target(sandbox.base_url, sandbox.api_key, sandbox.account_key)
         # Its home goes with this process, so that nothing of it can be resumed.
         silent = replace(watch, unfinished=lambda _run_id: None)
         result = run_demo(settings, target, stopping=stopping, watch=silent)

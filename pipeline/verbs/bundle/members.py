@@ -6,13 +6,13 @@ import json
 from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import polars as pl
 from pyarrow import parquet
 
 from pipeline.config import Settings
+from pipeline.files import temporary_folder
 from pipeline.ledger import EXTRACT_COLUMNS, Ledger
 from pipeline.manifest import ACCEPTED, MANIFEST, SIGNATURES
 from pipeline.masking import Pii, pseudonym
@@ -39,8 +39,8 @@ def members(folder: RunFolder, settings: Settings, pii: Pii) -> Iterator[Member]
     content, plan, home = folder.read_summary(), folder.read_plan_of_any_version(), settings.home
     key = home_key(home)
     person, sealed = naming(key, pii), partial(pseudonym, key)
-    with TemporaryDirectory(prefix=".bundle-", dir=settings.reports) as pages:
-        for page in write_pages(folder, content, home, pii=pii, output=Path(pages)):
+    with temporary_folder(settings.reports, "bundle") as pages:
+        for page in write_pages(folder, content, home, pii=pii, output=pages):
             yield page.name, [page.read_bytes()]
     yield f"run/{MANIFEST}", _blocks_of(folder.path / MANIFEST)
     yield f"run/{SIGNATURES}", _blocks_of(folder.path / SIGNATURES)

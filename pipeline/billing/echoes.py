@@ -1,0 +1,126 @@
+"""A key that billing repeats in its answers, taken out before anything of them is kept: whole or in part, plain or encoded."""
+
+import base64
+import html
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import fields, replace
+from typing import Any
+from urllib.parse import unquote
+
+from pipeline.billing.api_key import ApiKey
+from pipeline.outcomes import Difference, Outcome
+
+REDACTED = "[redacted]"
+_SHOWS = 12  #: so many characters of a key in a row are taken for it; of them at most four are secret in sk_test_…
+_VARIED = 5  #: different characters; `000000000000` is in many a reference
+_ESCAPE = re.compile(r"\\u00([0-9a-fA-F]{2})|\\x([0-9a-fA-F]{2})")
+#: By the sign without which a text has nothing to decode.
+_DECODINGS: tuple[tuple[str, Callable[[str], str]], ...] = (
+    ("%", unquote),
+    ("&", html.unescape),
+    ("\\", lambda text: _ESCAPE.sub(lambda found: chr(int(found[1] or found[2], 16)), text)),
+)
+
+
+class _Form:
+    """One way to write a key: the pieces of it that show it."""
+
+    __slots__ = ("_in_any_case", "_parts", "_pattern")
+
+    def __init__(self, texts: Iterable[str], length: int, *, in_any_case: bool) -> None:
+        texts = list(texts)
+        pieces = (text[at : at + length] for text in texts for at in range(len(text) - length + 1))
+        varied = [piece for piece in dict.fromkeys(pieces) if len({*piece}) >= _VARIED]
+        self._pattern = re.compile(
+            f"(?=({'|'.join(map(re.escape, varied)) or '(?!)'}))", re.ASCII | (re.IGNORECASE if in_any_case else 0)
+        )
+        # Each piece holds one of these whole. They are few, and the pattern takes twenty times as long.
+        half = length // 2
+        parts = {text[at : at + half] for text in texts for at in range(0, len(text) - half + 1, half)}
+        self._in_any_case = in_any_case
+        self._parts = tuple({part.lower() if in_any_case else part for part in parts})
+
+    def without(self, text: str) -> str:
+        """A text with `[redacted]` in the place of each stretch that shows the key."""
+        same = text.lower() if self._in_any_case else text
+        if not any(part in same for part in self._parts):
+            return text
+        parts: list[str] = []
+        end = 0
+        for found in self._pattern.finditer(text):
+            start, stop = found.span(1)
+            if start > end or not parts:
+                parts.append(text[end:start] + REDACTED)
+            end = stop
+        return "".join([*parts, text[end:]])
+
+
+class KeyEchoes:
+    """What one key looks like in an answer."""
+
+    __slots__ = ("_forms",)
+
+    def __init__(self, api_key: ApiKey) -> None:
+        secret = api_key.reveal()
+        length = min(_SHOWS, len(secret))
+        self._forms = (
+            _Form([secret], length, in_any_case=True),
+            _Form([secret.encode().hex()], 2 * length, in_any_case=True),
+            _Form(_in_base64(secret.encode()), 16, in_any_case=False),
+        )
+
+    def hidden(self, text: str) -> str:
+        """A text in which `[redacted]` stands for the key; unchanged where it does not show."""
+        if len(text) < _SHOWS - 1:
+            return text
+        found = self._plainly_hidden(text)
+        for sign, decode in _DECODINGS:
+            if sign not in found:
+                continue
+            decoded = decode(found)
+            if decoded != found and (without := self._plainly_hidden(decoded)) != decoded:
+                found = without
+        return found
+
+    def hidden_in(self, outcome: Outcome) -> Outcome:
+        """An outcome without the key in any of its texts."""
+        changed: dict[str, Any] = {}
+        for field in fields(outcome):
+            value = getattr(outcome, field.name)
+            if isinstance(value, str) and (text := self.hidden(value)) != value:
+                changed[field.name] = text
+            elif isinstance(value, tuple) and value:
+                changed[field.name] = tuple(map(self._hidden_in_difference, value))
+        return replace(outcome, **changed) if changed else outcome
+
+    def _hidden_in_difference(self, one: Difference) -> Difference:
+        if one.theirs is None or self.hidden(one.theirs) == one.theirs:
+            return one
+        told = json.dumps(self._hidden_in_value(json.loads(one.theirs)), sort_keys=True, ensure_ascii=False)
+        return replace(one, theirs=told)
+
+    def _hidden_in_value(self, value: Any) -> Any:
+        match value:
+            case str():
+                return self.hidden(value)
+            case list():
+                return [self._hidden_in_value(one) for one in value]
+            case dict():
+                return {self.hidden(name): self._hidden_in_value(one) for name, one in value.items()}
+            case _:
+                return value
+
+    def _plainly_hidden(self, text: str) -> str:
+        for form in self._forms:
+            text = form.without(text)
+        return text
+
+
+def _in_base64(secret: bytes) -> Iterator[str]:
+    """What is the same wherever the key begins within a group of three bytes, and whatever is around it."""
+    for encode in (base64.b64encode, base64.urlsafe_b64encode):
+        for shift in range(3):
+            text = encode(bytes(shift) + secret).decode().rstrip("=")
+            yield text[-(-shift * 8 // 6) : -1]
