@@ -291,6 +291,9 @@ _OFTEN: dict[str, dict[str, object]] = {
     "another customer: a look-up that names him means that ours is absent": {
         "faults": Faults(another_found=0.6, error_stored_after=0.4)
     },
+    "giving up: a request is settled as never created at once": {
+        "faults": Faults(slow=0.3, duplicated=0.5, lost_reply=0.3, page_before=0.3)
+    },
     "keys: random": {"faults": Faults(slow=0.5), "loses_ledger": True, "pauses": (5.0,) * 5},
 }
 
@@ -336,7 +339,8 @@ def first_failure(rule: str, seeds: range, rows: int = simulation.ROWS) -> tuple
         told = replace(survivable(seed), **_OFTEN.get(rule, {}))
         play = partial(simulation.run, told, rows)
         if rule in MUTANTS_OF_NIGHTS:
-            play = partial(nights.run, replace(nights.survivable(seed), unique=False))
+            told = replace(nights.survivable(seed), unique=False, **_OFTEN.get(rule, {}))
+            play = partial(nights.run, told)
         try:
             with without(rule):
                 faults = play().faults
