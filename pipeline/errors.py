@@ -7,6 +7,7 @@ PipelineError                what, where, and what to do; carries the exit code 
 ├── AddressRefused      4    the billing address is not one that a key may be sent to
 ├── SourceError         4    a file whose structure cannot be trusted
 ├── OutputRefused       4    a place that we will not write to
+├── ResultNotShown      4    stdout takes no result
 ├── LedgerError         4    the ledger cannot be opened, read or written, or belongs to another environment
 ├── ReferencesError     4    the file of known customers cannot be read, or is being loaded by somebody else
 ├── RunNotFound         4    no run of that name in the reports folder
@@ -86,6 +87,10 @@ class NoHeader(SourceError):
 
 class OutputRefused(PipelineError):
     """A place that we will not write to, such as a symbolic link."""
+
+
+class ResultNotShown(PipelineError):
+    """Stdout takes no result: its disk is full, its terminal has gone away, or it is closed."""
 
 
 class LedgerError(PipelineError):

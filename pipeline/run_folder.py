@@ -21,6 +21,7 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from pipeline import manifest
+from pipeline.breakage import NO_ROOM
 from pipeline.errors import PlanStale, ReferencesError
 from pipeline.files import (
     plain_path,
@@ -370,7 +371,9 @@ def _attach(connection: duckdb.DuckDBPyConnection, references: Path, link: Path)
         except OSError:  # another file system, or one without links
             shutil.copyfile(references, link)
         connection.execute(f"ATTACH {literal(str(link.absolute()))} AS kept (READ_ONLY)")
-    except (OSError, duckdb.Error):
+    except (OSError, duckdb.Error) as error:
+        if isinstance(error, OSError) and error.errno in NO_ROOM:
+            raise  # of the copy
         raise _damaged(references) from None
     finally:
         link.unlink(missing_ok=True)

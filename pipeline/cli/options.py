@@ -306,7 +306,7 @@ def sandbox_in_process(home: Path | None) -> Iterator[Any]:
 
 @contextmanager
 def stoppable() -> "Iterator[StopRequest]":
-    """Ctrl-C or SIGTERM once: stop in order. Ctrl-C again: stop now."""
+    """Ctrl-C, SIGTERM or a terminal that hangs up, once: stop in order. Ctrl-C again: stop now."""
     from pipeline.verbs.watch import StopRequest
 
     request = StopRequest()
@@ -317,12 +317,18 @@ def stoppable() -> "Iterator[StopRequest]":
         request.interrupt(signal.Signals(number).name)
         say("stopping: no new requests, waiting for those in flight (Ctrl-C again stops at once)")
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    # `nohup` ignores SIGHUP, and so do we then.
+    hears = [number for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if _is_heard(number)]
+    before = {number: signal.signal(number, stop) for number in hears}
     try:
         yield request
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _is_heard(number: signal.Signals) -> bool:
+    return number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN
 
 
 def approval(given: dict[str, Any]) -> "Callable[[PlannedRun], None]":

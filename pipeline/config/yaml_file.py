@@ -13,6 +13,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 LARGEST = 1 << 20  #: bytes; no config of a person is longer
+DEEPEST = 32  #: lists and maps within each other; no config of a person is deeper
 _NOTHING = {"", "~", "null", "Null", "NULL"}
 _PLAIN_TAGS = "tag:yaml.org,2002:"
 
@@ -59,6 +60,8 @@ def read_yaml(text: str) -> Document:
         mark = broken.problem_mark or broken.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
         document.faults.append(Fault(line, column, f"this is no YAML: {broken.problem or broken.context}"))
+    except RecursionError:
+        document.faults.append(Fault(1, 1, f"values are nested more than {DEEPEST} deep"))
     except YAMLError:
         document.faults.append(Fault(1, 1, "this is no YAML: it holds characters that YAML does not allow"))
     else:
@@ -75,6 +78,9 @@ def _plain(node: Node, path: Path, document: Document, above: frozenset[int]) ->
         return None
     if not str(node.tag).startswith(_PLAIN_TAGS) or "python" in str(node.tag):
         document.faults.append(Fault(*place, f"the tag {str(node.tag)[:40]!r} is not used here"))
+        return None
+    if len(above) == DEEPEST:
+        document.faults.append(Fault(*place, f"values are nested more than {DEEPEST} deep"))
         return None
     within = above | {id(node)}
     if isinstance(node, MappingNode):

@@ -12,9 +12,12 @@ import duckdb
 
 from pipeline.customer import ROW_ID
 from pipeline.errors import ConfigError
+from pipeline.memory import memory_ceiling
 from pipeline.sql import identifier
 
 _GIVEN = "given."
+#: Bytes that the question may take: DuckDB does not count what a function of texts takes, so its own limit does not hold.
+_MOST_OF_ONE_ROW, _MOST_MEMORY = 256 << 20, 1 << 30
 _POSITION = ROW_ID  #: no column that was read from a file has this name
 _CLASSES = {
     "BETWEEN", "CASE", "CAST", "COLLATE", "COLUMN_REF", "COMPARISON", "CONJUNCTION", "CONSTANT", "FUNCTION", "OPERATOR",
@@ -42,9 +45,18 @@ def find_outside(workbench: duckdb.DuckDBPyConnection, where: str | None) -> Non
 
 def _ask(workbench: duckdb.DuckDBPyConnection, asked: str) -> None:
     try:
+        # What makes a huge text of any row shows at one row, within a second.
+        with memory_ceiling(_MOST_OF_ONE_ROW):
+            workbench.execute(f"{asked} LIMIT 1").fetchall()
         # Answered first and looked through afterwards, or DuckDB asks it of rows that were set aside, too.
-        workbench.execute(f"CREATE OR REPLACE TABLE answered AS {asked}")
-    except (duckdb.DataError, duckdb.ProgrammingError, duckdb.NotSupportedError, duckdb.OutOfMemoryException):
+        with memory_ceiling(_MOST_MEMORY):
+            workbench.execute(f"CREATE OR REPLACE TABLE answered AS {asked}")
+    except (duckdb.OutOfMemoryException, MemoryError):
+        raise ConfigError(
+            f"--where: it takes more than {_MOST_MEMORY >> 20:,} MiB of memory; ask for less, such as shorter texts than a"
+            " function like lpad or repeat makes"
+        ) from None
+    except (duckdb.DataError, duckdb.ProgrammingError, duckdb.NotSupportedError):
         raise ConfigError(
             "--where: it fails on texts of the file, as a CAST does on what is no number (TRY_CAST gives NULL there)"
         ) from None

@@ -46,6 +46,7 @@ from pipeline.verbs.rehearsal import rehearsed
 from pipeline.verbs.report.sign import sign_for_plan
 from pipeline.verbs.results import write_results
 from pipeline.verbs.stale import refuse_damaged, refuse_stale
+from pipeline.verbs.unfinished import Attempt, attempting
 from pipeline.verbs.watch import CLOCK, NOBODY, StopRequest, Watch
 
 #: Rows that go ahead of the others where a real key is used and the job says nothing else.
@@ -82,14 +83,17 @@ def apply_plan(
     `said`: settings that take part in planning and were said again; another value than the plan's is another plan.
     """
     folder = find_run_folder(settings.reports, run_id)
-    with writing(settings, target.environment, folder.run_id) as ledger:
+    with (
+        attempting(folder.run_id, watch.unfinished) as attempt,
+        writing(settings, target.environment, folder.run_id) as ledger,
+    ):
         refuse_stale(folder, ledger, settings, target.environment, said)
         refuse_too_many(folder.read_plan(), settings)
         refuse_alarms(folder, settings)
         # The report says who let it pass, whoever planned it.
         folder.accept(settings.accept, settings.planner, CLOCK.now().isoformat(timespec="seconds"))
         sign_for_plan(folder, "approver", settings.planner)
-        return submit_and_report(folder, settings, target, ledger, stopping or StopRequest(), watch)
+        return submit_and_report(folder, settings, target, ledger, stopping or StopRequest(), watch, attempt)
 
 
 def resume_run(
@@ -102,7 +106,10 @@ def resume_run(
 ) -> Report:
     """Finish a run that was stopped or killed; a run that is finished is only reported again."""
     folder = find_run_folder(settings.reports, run_id)
-    with writing(settings, target.environment, folder.run_id) as ledger:
+    with (
+        attempting(folder.run_id, watch.unfinished) as attempt,
+        writing(settings, target.environment, folder.run_id) as ledger,
+    ):
         refuse_damaged(folder, target.environment)
         if ledger.run(folder.run_id) is None:
             raise NotApproved(
@@ -110,7 +117,7 @@ def resume_run(
                 suggests=("apply", folder.run_id),
             )
         folder.accept(settings.accept, settings.planner, CLOCK.now().isoformat(timespec="seconds"))
-        return submit_and_report(folder, settings, target, ledger, stopping or StopRequest(), watch)
+        return submit_and_report(folder, settings, target, ledger, stopping or StopRequest(), watch, attempt)
 
 
 @contextmanager
@@ -131,7 +138,13 @@ def writing(settings: Settings, environment: Environment, run_id: str) -> Iterat
 
 
 def submit_and_report(
-    folder: RunFolder, settings: Settings, target: Target, ledger: Ledger, stopping: StopRequest, watch: Watch
+    folder: RunFolder,
+    settings: Settings,
+    target: Target,
+    ledger: Ledger,
+    stopping: StopRequest,
+    watch: Watch,
+    attempt: Attempt,
 ) -> Report:
     """Send what the plan wants and the ledger does not yet hold, then report; the caller holds the lock.
 
@@ -147,15 +160,12 @@ def submit_and_report(
         files=_deliveries(plan),
         is_whole=not plan["actions"][Action.DEFER.value],
     )
-    try:
-        _mark_unfinished(folder, settings)
-        began = CLOCK.monotonic()
-        sent = _submit(folder, settings, target, ledger, stopping, watch)
-        report = _report(folder, settings, ledger, sent, submit_seconds=CLOCK.monotonic() - began)
-        folder.end()
-    except BaseException:
-        watch.unfinished(folder.run_id)
-        raise
+    attempt.is_begun = True
+    _mark_unfinished(folder, settings)
+    began = CLOCK.monotonic()
+    sent = _submit(folder, settings, target, ledger, stopping, watch, attempt)
+    report = _report(folder, settings, ledger, sent, submit_seconds=CLOCK.monotonic() - began)
+    folder.end()
     return report
 
 
@@ -169,7 +179,13 @@ def _mark_unfinished(folder: RunFolder, settings: Settings) -> None:
 
 
 def _submit(
-    folder: RunFolder, settings: Settings, target: Target, ledger: Ledger, stopping: StopRequest, watch: Watch
+    folder: RunFolder,
+    settings: Settings,
+    target: Target,
+    ledger: Ledger,
+    stopping: StopRequest,
+    watch: Watch,
+    attempt: Attempt,
 ) -> _Sent:
     """Create what is left of the plan, and beside it settle what earlier runs left; the ledger remembers how it ended."""
     status, settled_for_others, account = "stopped", 0, None
@@ -177,6 +193,7 @@ def _submit(
         settled = pl.concat([_settled([]), *map(_settled, ledger.settled_by(folder.run_id))])
         crosswalk = Crosswalk(folder, settled)
         done = settled.select("external_reference")
+        attempt.has_sent = done.height > 0
         earlier = [left.external_reference for left in _left_by_earlier_runs(ledger, folder.run_id)]
         has_work = bool(earlier) or next(_planned_creates(folder, done), None) is not None
         if has_work and not stopping.event.is_set():
@@ -192,7 +209,7 @@ def _submit(
                     run_id=folder.run_id,
                     environment=target.environment,
                     ledger=ledger,
-                    make=make,
+                    make=attempt.noting(make),
                     credential=target.api_key.fingerprint,
                     policy=_policy(settings, target),
                     clock=replace(CLOCK, billing_ahead=billing.ahead),
