@@ -35,6 +35,7 @@ _ADVICE = {
     errno.ENOMEM: "free memory, or raise the limit on it",
     errno.EAGAIN: "raise the limits on processes and memory",
 }
+_OF_THE_MACHINE = {*NO_ROOM, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN}
 _FIX = "fix it, then run the same command again"
 #: Errors of native code after which a library guarantees nothing: kind -> the library.
 _NATIVE = {
@@ -58,6 +59,12 @@ def breakage(error: BaseException) -> str | None:
     return _native_code(error) or _system(error) or _memory(error)
 
 
+def is_of_the_machine(error: BaseException) -> bool:
+    """Whether the machine refused, which says nothing of the file that was being read: no room, memory or descriptors."""
+    number = (error.errno if isinstance(error, OSError) else None) or _number_in(str(error))
+    return number in _OF_THE_MACHINE or _memory(error) is not None
+
+
 def _system(error: BaseException) -> str | None:
     """What the system refused."""
     if isinstance(error, OSError):
@@ -77,7 +84,8 @@ def _system(error: BaseException) -> str | None:
 def _memory(error: BaseException) -> str | None:
     """Memory, or threads, that are used up."""
     is_library = isinstance(error, ImportError) or _is_of_a_library(error)
-    if isinstance(error, MemoryError) or (is_library and _OUT_OF_MEMORY.search(str(error))):
+    is_duckdbs = any(kind.__name__ == "OutOfMemoryException" for kind in type(error).__mro__)
+    if isinstance(error, MemoryError) or is_duckdbs or (is_library and _OUT_OF_MEMORY.search(str(error))):
         return f"memory is used up; {_ADVICE[errno.ENOMEM]}"
     if isinstance(error, RuntimeError) and _NO_THREAD in str(error):
         return f"the system starts no more threads; {_ADVICE[errno.EAGAIN]}"

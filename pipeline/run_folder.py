@@ -21,7 +21,7 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from pipeline import manifest
-from pipeline.breakage import NO_ROOM
+from pipeline.breakage import is_of_the_machine
 from pipeline.errors import PlanStale, ReferencesError
 from pipeline.files import (
     plain_path,
@@ -372,7 +372,7 @@ def _attach(connection: duckdb.DuckDBPyConnection, references: Path, link: Path)
             shutil.copyfile(references, link)
         connection.execute(f"ATTACH {literal(str(link.absolute()))} AS kept (READ_ONLY)")
     except (OSError, duckdb.Error) as error:
-        if isinstance(error, OSError) and error.errno in NO_ROOM:
+        if is_of_the_machine(error):
             raise  # of the copy
         raise _damaged(references) from None
     finally:

@@ -4,6 +4,7 @@ Nothing but the standard library is imported here: a library that cannot be load
 """
 
 import contextlib
+import errno
 import gc
 import io
 import os
@@ -18,6 +19,7 @@ from pipeline.errors import PipelineError
 
 USAGE, FATAL, OWN_FAULT, STOPPED_TWICE = 2, 4, 70, 130
 _SECRETS = re.compile(r"\b[sp]k_[A-Za-z0-9_-]+|(?i:bearer)\s+\S+|(?i:authorization)\S*\s*[:=]\s*\S+")
+_COMPLETING = "_PIPELINE_COMPLETE"  #: a shell sets it to ask how a word goes on
 _STREAMS = ("stdin", "stdout", "stderr")
 
 
@@ -129,15 +131,11 @@ def _ended(given: dict[str, Any]) -> int:
     except click.ClickException as wrong:
         _say(f"Error: {wrong.format_message()}")
         return FATAL
-    except (
-        SystemExit
-    ) as ended:  # after completing a word for a shell, or because a pipe broke: with 1, as if a run had finished
-        broken = ended.__context__
-        if isinstance(broken, BrokenPipeError):
-            if given:
-                raise broken from None
-            return 0  # nobody read the help
-        return ended.code if isinstance(ended.code, int) else 0
+    except SystemExit as ended:  # so click ends a completion, and with 1 a command whose pipe broke
+        code = ended.code if isinstance(ended.code, int) else 0
+        if given:
+            raise BrokenPipeError(errno.EPIPE, "a pipe broke") from None
+        return code if _COMPLETING in os.environ else 0  # nobody read the help
 
 
 def _say(text: str) -> None:

@@ -17,7 +17,7 @@ from pipeline.sql import identifier
 
 _GIVEN = "given."
 #: Bytes that the question may take: DuckDB does not count what a function of texts takes, so its own limit does not hold.
-_MOST_OF_ONE_ROW, _MOST_MEMORY = 256 << 20, 1 << 30
+_MOST_OF_ONE_ROW, _MOST_MEMORY = 64 << 20, 1 << 30
 _POSITION = ROW_ID  #: no column that was read from a file has this name
 _CLASSES = {
     "BETWEEN", "CASE", "CAST", "COLLATE", "COLUMN_REF", "COMPARISON", "CONJUNCTION", "CONSTANT", "FUNCTION", "OPERATOR",
@@ -40,21 +40,23 @@ def find_outside(workbench: duckdb.DuckDBPyConnection, where: str | None) -> Non
     accepted = f"(SELECT position AS {_POSITION}{given} FROM cells WHERE fate IS NULL)"
     asked = f"SELECT {_POSITION} AS position, ({where}) AS is_inside FROM {accepted}"
     _refuse_other_answers(workbench, asked, columns)
-    _ask(workbench, asked)
+    workbench.execute(f"CREATE OR REPLACE TABLE one_row AS SELECT * FROM {accepted} LIMIT 1")
+    _ask(workbench, asked, f"SELECT ({where}) FROM one_row")
+    workbench.execute("DROP TABLE one_row")
 
 
-def _ask(workbench: duckdb.DuckDBPyConnection, asked: str) -> None:
+def _ask(workbench: duckdb.DuckDBPyConnection, asked: str, of_one_row: str) -> None:
     try:
         # What makes a huge text of any row shows at one row, within a second.
         with memory_ceiling(_MOST_OF_ONE_ROW):
-            workbench.execute(f"{asked} LIMIT 1").fetchall()
+            workbench.execute(of_one_row).fetchall()
         # Answered first and looked through afterwards, or DuckDB asks it of rows that were set aside, too.
         with memory_ceiling(_MOST_MEMORY):
             workbench.execute(f"CREATE OR REPLACE TABLE answered AS {asked}")
     except (duckdb.OutOfMemoryException, MemoryError):
         raise ConfigError(
             f"--where: it takes more than {_MOST_MEMORY >> 20:,} MiB of memory; ask for less, such as shorter texts than a"
-            " function like lpad or repeat makes"
+            " function like lpad makes"
         ) from None
     except (duckdb.DataError, duckdb.ProgrammingError, duckdb.NotSupportedError):
         raise ConfigError(

@@ -111,11 +111,7 @@ def check(asked: Asked, seconds: float = SECONDS) -> list[Finding]:
     environment, unnamed = _environment(asked, place, job)
     is_undecided = any(one.verdict is Verdict.FAULT for one in other_ledger)
     folder = places.home / environment.name if environment and not is_undecided else None
-    return [
-        found,
-        *unnamed,
-        *other_ledger,
-        *_outside(asked, place, job, partial(_probe_in_time, deadline, seconds)),
+    here = [  # first, for nobody from outside can take the time that they need
         *_disks(places, deadline),
         *(Finding(what, Verdict.NOT_CHECKED, "no home is chosen") for what in ("lock", "references") if is_undecided),
         *(
@@ -124,6 +120,8 @@ def check(asked: Asked, seconds: float = SECONDS) -> list[Finding]:
             if folder and environment
         ),
     ]
+    outside = _outside(asked, place, job, partial(_probe_in_time, deadline, seconds))
+    return [found, *unnamed, *other_ledger, *outside, *here]
 
 
 def _probe_in_time(deadline: _Deadline, seconds: float, address: Address, key: ApiKey | None = None) -> Probe:

@@ -60,11 +60,12 @@ class Pressure:
     loses_result: bool = False  #: the result on stdout cannot be delivered
 
 
-_NO_PLACES = {"--help", "explain", "schema", "sandbox"}
+_NO_PLACES = {"--help", "explain", "schema", "sandbox", "demo"}
 _ONE_OF_EACH = ("run", "status", "plan", "reconcile")
 _WRITES = {
-    "plan", "run", "apply", "resume", "report", "reconcile", "sign", "bundle", "inspect", "init", "references", "schema", "demo",
+    "plan", "run", "apply", "resume", "report", "reconcile", "sign", "bundle", "inspect", "init", "references", "schema",
 }  # fmt: skip
+_VARIANTS = {"--json", "--config", "practice", "--since", "--now", "evidence.zip"}
 
 
 def _always(_words: Sequence[str]) -> bool:
@@ -72,19 +73,24 @@ def _always(_words: Sequence[str]) -> bool:
 
 
 def _is_one_of_each(words: Sequence[str]) -> bool:
-    return words[0] in _ONE_OF_EACH and not {"--config", "--json", "--sandbox"} & {*words}
+    return words[0] in _ONE_OF_EACH and not _is_variant(words)
+
+
+def _is_variant(words: Sequence[str]) -> bool:
+    """Another form of a command that is pressed in every way already."""
+    return bool(_VARIANTS & {*words})
 
 
 def _has_places(words: Sequence[str]) -> bool:
-    return words[0] not in _NO_PLACES
+    return words[0] not in _NO_PLACES and not _is_variant(words)
 
 
 def _writes(words: Sequence[str]) -> bool:
-    return words[0] in _WRITES and not {"list", "--json"} & {*words}
+    return words[0] in _WRITES and "list" not in words and not _is_variant(words)
 
 
 def _sends(words: Sequence[str]) -> bool:
-    return words[0] in {"run", "apply", "resume"}
+    return words[0] in {"run", "apply", "resume"} and not _is_variant(words)
 
 
 def _limited(
@@ -326,8 +332,8 @@ def pressures() -> list[Pressure]:
     """What can be done to a command on this machine."""
     files, addresses = resource.RLIMIT_FSIZE, resource.RLIMIT_AS
     found = [
-        _limited("no file may be written", files, 0),
-        _limited("files of at most 4 kB", files, 4096),
+        _limited("no file may be written", files, 0, _always),
+        _limited("files of at most 4 kB", files, 4096, _writes),
         _limited("files of at most 50 kB", files, 50_000, _writes),
         _limited("address space of 400 MB", addresses, 400 << 20, may_kill=True),
         _limited("address space of 900 MB", addresses, 900 << 20, may_kill=True),
@@ -336,7 +342,7 @@ def pressures() -> list[Pressure]:
         _closed("stdout closed", 1),
         _closed("stderr closed", 2),
         _closed("stdout and stderr closed", 1, 2, presses=_is_one_of_each),
-        _closed("all three closed", 0, 1, 2),
+        _closed("all three closed", 0, 1, 2, presses=_is_one_of_each),
         _to_device("stdout full", out=True),
         _to_device("stderr full", err=True, presses=_is_one_of_each),
         _to_device("stdout and stderr full", out=True, err=True, presses=_is_one_of_each),
@@ -350,7 +356,7 @@ def pressures() -> list[Pressure]:
         _killed("killed at the eighth write", 8),
         _replaced("config is a folder", "job.yaml", Path.mkdir, lambda words: "--config" in words),
         _replaced("config is a pipe", "job.yaml", os.mkfifo, lambda words: "--config" in words),
-        _replaced("input is a pipe", "new.csv", os.mkfifo, lambda words: "new.csv" in words and "--json" not in words),
+        _replaced("input is a pipe", "new.csv", os.mkfifo, lambda words: "new.csv" in words and not _is_variant(words)),
         _key_file("key file is a pipe", os.mkfifo),
         _key_file("key file is a folder", Path.mkdir),
         _key_file("key file is a device", lambda path: path.symlink_to("/dev/zero")),
