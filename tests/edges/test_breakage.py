@@ -102,7 +102,7 @@ def test_what_native_code_writes_about_its_panic_is_withheld_too(tmp_path):
     )
 
     assert (done.returncode, done.stdout) == (4, "")
-    assert done.stderr.startswith("Error: polars failed in its native code")
+    assert done.stderr.startswith("Error: a library in Rust failed in its native code")
     assert PERSON not in done.stderr
 
 
