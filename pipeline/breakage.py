@@ -56,7 +56,7 @@ _NO_THREAD = "can't start new thread"
 
 def breakage(error: BaseException) -> str | None:
     """What broke and what to do, without a word of any cell; None where this program itself is at fault."""
-    return _native_code(error) or _system(error) or _memory(error)
+    return _system(error) or _memory(error) or _native_code(error)
 
 
 def is_of_the_machine(error: BaseException) -> bool:
@@ -75,7 +75,8 @@ def _system(error: BaseException) -> str | None:
         return f"SQLite: {error}; check that the disk has room and the file is ours to write"
     if isinstance(error, ImportError) or _is_of_a_library(error):
         if number := _number_in(str(error)):
-            return f"{_what_failed(error)}: {_WORDS[number]}; {_ADVICE.get(number, _FIX)}"
+            what = "the system gives no more" if number in {errno.ENOMEM, errno.EAGAIN} else _what_failed(error)
+            return f"{what}: {_WORDS[number]}; {_ADVICE.get(number, _FIX)}"
         if _IN_OR_OUT.search(str(error)):
             return f"{_what_failed(error)}; check that the disk has room and is writable"
     return None
@@ -104,7 +105,10 @@ def _native_code(error: BaseException) -> str | None:
 
 
 def _is_of_a_library(error: BaseException) -> bool:
-    return any(kind.__module__.partition(".")[0] in _LIBRARIES for kind in type(error).__mro__)
+    """Whether a library raised it, be it as a panic for want of memory or threads."""
+    return any((kind.__module__, kind.__name__) in _NATIVE for kind in type(error).__mro__) or any(
+        kind.__module__.partition(".")[0] in _LIBRARIES for kind in type(error).__mro__
+    )
 
 
 def _what_failed(error: BaseException) -> str:

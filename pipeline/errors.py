@@ -16,7 +16,7 @@ PipelineError                what, where, and what to do; carries the exit code 
 ├── UnknownCode         2    nothing is called by that code
 ├── ThresholdExceeded   3    the job says that so much is too much; nothing was sent
 ├── SubmissionStopped   4    billing gave an answer after which nothing more may be sent
-├── Interrupted         5    stopped by a signal or an outage; resumable
+├── Interrupted         5    stopped by a signal, an outage, or a disk that failed after a send; resumable
 ├── PlanStale           6    what the plan was made from has moved
 ├── NotApproved         6    nobody said yes
 ├── OutOfBalance        7    counts or sums do not add up
@@ -130,7 +130,7 @@ class SubmissionStopped(PipelineError):
 
 
 class Interrupted(PipelineError):
-    """Stopped by a signal or an outage before the end; nothing is lost and the run can be resumed."""
+    """Stopped before the end by a signal, an outage, or a disk that failed after a send; nothing is lost, and the run can be resumed."""
 
     exit_code = 5
 

@@ -297,11 +297,14 @@ def target(place: str, naming: "Naming", home: Path) -> "Iterator[Target]":
 def sandbox_in_process(home: Path | None) -> Iterator[Any]:
     """A sandbox in a thread; its state is a file under `home`, so that a second run meets the first one's customers."""
     from pipeline.files import private_folder
-    from pipeline.sandbox import SandboxServer
+    from pipeline.sandbox import SandboxServer, StateError
 
     state = private_folder(home / "sandbox") / "billing.sqlite" if home else None
-    with SandboxServer(state=state) as sandbox:
-        yield sandbox
+    try:
+        with SandboxServer(state=state) as sandbox:
+            yield sandbox
+    except StateError as wrong:
+        raise click.ClickException(str(wrong)) from None
 
 
 @contextmanager

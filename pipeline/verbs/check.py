@@ -228,6 +228,10 @@ def _asked_about(key: ApiKey | None, answer: Probe, ask: Callable[[], Probe]) ->
         return _fault(
             "key", f"billing refuses it ({told.status})", "set a key of this merchant that is not deleted or expired"
         )
+    if told.silence:
+        return Finding(
+            "key", Verdict.WARNING, f"billing does not answer it ({told.silence})", "try again; then ask billing"
+        )
     if not told.is_billings:
         return Finding("key", Verdict.WARNING, f"billing answers it with {told.status}", "try again; then ask billing")
     return Finding("key", Verdict.OK, f"billing takes it ({'live' if key.is_live else 'test'} key)")

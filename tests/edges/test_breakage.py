@@ -36,6 +36,11 @@ RAISED = {
         "No space left on device; make room",
     ),
     "a hidden cause in polars": (pl.exceptions.ComputeError("Invalid thrift: transport error"), 4, "the disk has room"),
+    "a panic for want of threads": (
+        pl.exceptions.PanicException('Os { code: 11, message: "Resource temporarily unavailable" }'),
+        4,
+        "raise the limits on processes and memory",
+    ),
     "no memory": (MemoryError(PERSON), 4, "memory is used up"),
     "no memory in DuckDB": (duckdb.OutOfMemoryException(f"failed to allocate '{PERSON}'"), 4, "memory is used up"),
     "no memory for a library": (ImportError("x.so: failed to map segment from shared object"), 4, "memory is used up"),

@@ -118,7 +118,9 @@ def main() -> int:
     killing.add_argument("--jobs", type=int, default=os.cpu_count())
     killing.set_defaults(run=lambda said: _kills(said.count, said.first_seed, said.jobs, opaque=said.opaque))
     pressing = programmes.add_parser("exits")
-    pressing.set_defaults(run=lambda _said: _exits())
+    pressing.add_argument("--part", type=int, default=0, help="which part of the commands, from 0")
+    pressing.add_argument("--parts", type=int, default=1, help="how many parts there are, each a process of yours")
+    pressing.set_defaults(run=lambda said: _exits(said.part, said.parts))
     adding_up = programmes.add_parser("summary")
     adding_up.set_defaults(run=lambda _said: print(summary()))
     said = parser.parse_args()
@@ -206,10 +208,11 @@ def _mutants(seeds: range) -> int:
     return int(bool(alive))
 
 
-def _exits() -> int:
+def _exits(part: int, parts: int) -> int:
     """A line of results for each command, and the table of all that is known of this code."""
     failed, cells = 0, 0
-    for line in exit_codes.lines({line["command"] for line in done("exits") if not line["failures"]}):
+    known = {line["command"] for line in done("exits") if not line["failures"]}
+    for line in exit_codes.lines(known, part, parts):
         gather("exits", **line)
         failed += len(line["failures"])
         cells += len(line["cells"])

@@ -313,10 +313,10 @@ def cells(world: World, name: str, among: Sequence[str] | None = None) -> Iterat
             yield cell(world, name, pressure, wanted)
 
 
-def lines(known: set[str]) -> Iterator[dict[str, Any]]:
-    """The cells of one command after the other, but of those that are known, as lines of results."""
+def lines(known: set[str], part: int = 0, parts: int = 1) -> Iterator[dict[str, Any]]:
+    """The cells of one command after the other, but of those that are known, as lines of results; of one part of the commands."""
     with made_world() as world:
-        for name in world.commands():
+        for name in list(world.commands())[part::parts]:
             if name not in known:
                 found = list(cells(world, name))
                 yield {

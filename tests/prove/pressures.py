@@ -65,7 +65,7 @@ _ONE_OF_EACH = ("run", "status", "plan", "reconcile")
 _WRITES = {
     "plan", "run", "apply", "resume", "report", "reconcile", "sign", "bundle", "inspect", "init", "references", "schema",
 }  # fmt: skip
-_VARIANTS = {"--json", "--config", "practice", "--since", "--now", "evidence.zip"}
+_VARIANTS = {"--json", "--config", "--since", "--now", "evidence.zip"}
 
 
 def _always(_words: Sequence[str]) -> bool:
@@ -73,7 +73,7 @@ def _always(_words: Sequence[str]) -> bool:
 
 
 def _is_one_of_each(words: Sequence[str]) -> bool:
-    return words[0] in _ONE_OF_EACH and not _is_variant(words)
+    return words[0] in _ONE_OF_EACH and not _is_variant(words) and "practice" not in words
 
 
 def _is_variant(words: Sequence[str]) -> bool:
@@ -279,7 +279,7 @@ def _key_file(name: str, make: Callable[[Path], None]) -> Pressure:
         make(folder / "key")
         yield Process(environment={"BILLING_API_KEY": "", "BILLING_API_KEY_FILE": "key"})
 
-    return Pressure(name, applied, lambda words: words[0] in {"run", "check"} and "--sandbox" not in words)
+    return Pressure(name, applied, lambda words: words[0] == "check" or (_is_one_of_each(words) and words[0] == "run"))
 
 
 def _writable(path: Path) -> None:
