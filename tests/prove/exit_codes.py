@@ -30,6 +30,9 @@ _HEX = re.compile(r"\b[0-9a-f]{12,64}\b")
 #: What comes and goes beside the results: journals of SQLite, locks, and when a witness was last moved.
 _PASSING = re.compile(r"(-wal|-shm|/lock|\.part)$|/spill/")
 OWN_FAULT, STOPPED, FAILED, DONE = 70, 5, 4, (0, 1)
+BY_THE_LOADER = (
+    127  #: so the C library ends a process that has no memory for the data of another thread; nobody can catch it
+)
 
 
 @dataclass
@@ -260,7 +263,7 @@ def _wrong(world: World, words: Sequence[str], pressure: Pressure, wanted: Unhur
         yield from _unfinished(world, pressure, wanted)
     elif ended.code in DONE:
         yield f"it ends with {ended.code}, and with {wanted.code} without pressure"
-    elif ended.code < 0:
+    elif ended.code < 0 or ended.code == BY_THE_LOADER:
         if not pressure.may_kill:
             yield f"signal {-ended.code} ended it: {shown[-300:]}"
     elif ended.code == STOPPED:
@@ -348,7 +351,7 @@ def table(found: Sequence[dict[str, Any]]) -> str:
             "",
             (
                 "0 and 1: the work is done, with the same files and customers as without pressure. 4: refused or failed, with a message."
-                " 5: failed after something was sent; `resume` finishes the run. Negative: the signal that ended it. Empty: not tried."
+                " 5: failed after something was sent; `resume` finishes the run. Negative: the signal that ended it (127: the C library, for want of memory). Empty: not tried."
                 " After each cell the same work succeeded without pressure, and billing held each customer once."
             ),
             "",
