@@ -51,6 +51,7 @@ _OUT_OF_MEMORY = re.compile(
     r"out of memory|memory allocation|bad_alloc|can't allocate|failed to map segment", re.IGNORECASE
 )
 _IN_OR_OUT = re.compile(r"\bI/?O error|transport error", re.IGNORECASE)
+_SQLITE_OF_THE_MACHINE = re.compile(r"disk I/O error|disk is full|unable to open|readonly database|out of memory")
 _NO_THREAD = "can't start new thread"
 
 
@@ -61,12 +62,16 @@ def breakage(error: BaseException) -> str | None:
 
 def is_of_the_machine(error: BaseException) -> bool:
     """Whether the machine refused, which says nothing of the file that was being read: no room, memory or descriptors."""
+    if type(error).__module__ == "sqlite3" and _SQLITE_OF_THE_MACHINE.search(str(error)):
+        return True
     number = (error.errno if isinstance(error, OSError) else None) or _number_in(str(error))
     return number in _OF_THE_MACHINE or _memory(error) is not None
 
 
 def _system(error: BaseException) -> str | None:
     """What the system refused."""
+    if not isinstance(error, OSError) and error.args and isinstance(error.args[0], OSError):
+        return _system(error.args[0])  # as XlsxWriter wraps it
     if isinstance(error, OSError):
         number = error.errno or _number_in(str(error))
         said = error.strerror or _WORDS.get(number or 0, "it refuses")

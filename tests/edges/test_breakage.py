@@ -11,6 +11,7 @@ import sys
 import duckdb
 import polars as pl
 import pytest
+from xlsxwriter.exceptions import FileCreateError
 
 from pipeline.breakage import breakage
 from pipeline.cli import options
@@ -46,6 +47,7 @@ RAISED = {
     "no memory for a library": (ImportError("x.so: failed to map segment from shared object"), 4, "memory is used up"),
     "no thread": (RuntimeError("can't start new thread"), 4, "no more threads"),
     "a full disk in SQLite": (sqlite3.OperationalError("database or disk is full"), 4, "SQLite"),
+    "a full disk in a writer of workbooks": (FileCreateError(FULL), 4, "No space left on device"),
     "a full disk": (FULL, 4, "No space left on device"),
     "too many open files": (OSError(errno.EMFILE, "Too many open files"), 4, "ulimit -n"),
     "an error over a cell": (pl.exceptions.ComputeError(f"cannot parse '{PERSON}'"), 70, "Internal error"),

@@ -267,7 +267,7 @@ def _wrong(world: World, words: Sequence[str], pressure: Pressure, wanted: Unhur
         if not pressure.may_kill:
             yield f"signal {-ended.code} ended it: {shown[-300:]}"
     elif ended.code == STOPPED:
-        if not (world.sent or words[0] == "resume"):
+        if not (world.sent or words[0] == "resume" or "--sandbox" in words):  # whose sandbox is inside the process
             yield "5, and nothing was sent"
     elif ended.code == FAILED:
         if world.sent:
@@ -297,6 +297,8 @@ def _not_recovered(world: World, words: Sequence[str], wanted: Unhurt) -> Iterat
     (world.folder / "again.zip").unlink(missing_ok=True)
     if words[0] in _SENT:
         pipeline("resume", "--base-url", world.billing.url, environment=key)
+    if words[0] == "sign":
+        pipeline("report", words[1])  # as its message says, where it failed while it made the pages
     ended = pipeline(*words, environment=key)
     done = {wanted.code, 6} if words[0] == "apply" else {wanted.code}  # 6: it is applied already
     if ended.returncode not in done:
