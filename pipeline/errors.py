@@ -7,6 +7,7 @@ PipelineError                what, where, and what to do; carries the exit code 
 ├── AddressRefused      4    the billing address is not one that a key may be sent to
 ├── SourceError         4    a file whose structure cannot be trusted
 ├── OutputRefused       4    a place that we will not write to
+├── ResultNotShown      4    stdout takes no result
 ├── LedgerError         4    the ledger cannot be opened, read or written, or belongs to another environment
 ├── ReferencesError     4    the file of known customers cannot be read, or is being loaded by somebody else
 ├── RunNotFound         4    no run of that name in the reports folder
@@ -15,7 +16,7 @@ PipelineError                what, where, and what to do; carries the exit code 
 ├── UnknownCode         2    nothing is called by that code
 ├── ThresholdExceeded   3    the job says that so much is too much; nothing was sent
 ├── SubmissionStopped   4    billing gave an answer after which nothing more may be sent
-├── Interrupted         5    stopped by a signal or an outage; resumable
+├── Interrupted         5    stopped by a signal, an outage, or a disk that failed after a send; resumable
 ├── PlanStale           6    what the plan was made from has moved
 ├── NotApproved         6    nobody said yes
 ├── OutOfBalance        7    counts or sums do not add up
@@ -88,6 +89,10 @@ class OutputRefused(PipelineError):
     """A place that we will not write to, such as a symbolic link."""
 
 
+class ResultNotShown(PipelineError):
+    """Stdout takes no result: its disk is full, its terminal has gone away, or it is closed."""
+
+
 class LedgerError(PipelineError):
     """The ledger cannot be opened, read or written, or belongs to another environment."""
 
@@ -125,7 +130,7 @@ class SubmissionStopped(PipelineError):
 
 
 class Interrupted(PipelineError):
-    """Stopped by a signal or an outage before the end; nothing is lost and the run can be resumed."""
+    """Stopped before the end by a signal, an outage, or a disk that failed after a send; nothing is lost, and the run can be resumed."""
 
     exit_code = 5
 

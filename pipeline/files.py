@@ -10,6 +10,7 @@ import hashlib
 import os
 import secrets
 import shutil
+import stat
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import BinaryIO
 from pipeline.errors import OutputRefused
 
 UNFINISHED = ".part"
+_PROBE_BYTES = 1 << 16
 
 
 @contextlib.contextmanager
@@ -31,7 +33,13 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
 def renamed_when_whole(path: Path) -> Iterator[Path]:
     """Yield an empty 0600 file for a library that writes by name; it becomes `path` once the block ends without error."""
     with _published(path) as temporary:
-        yield temporary
+        try:
+            yield temporary
+        except OSError:
+            raise
+        except Exception:
+            _refuse_full(temporary, path)  # the library may hide that the disk was the cause
+            raise
         if not temporary.stat().st_size:
             raise OSError(errno.EIO, "nothing was written", str(path))
 
@@ -42,12 +50,17 @@ def _published(path: Path) -> Iterator[Path]:
     # A folder for each, since libraries write beside the name that they are given: DuckDB to another one first, which it renames.
     with temporary_folder(path.parent, path.name) as folder:
         temporary = folder / path.name
-        os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600))
-        yield temporary
-        temporary.chmod(0o600)
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        _rename_durably(temporary, path)
+        try:
+            os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600))
+            yield temporary
+            temporary.chmod(0o600)
+            with temporary.open("rb") as file:
+                os.fsync(file.fileno())
+            _rename_durably(temporary, path)
+        except OSError as error:
+            if error.filename is None:
+                error.filename = str(path)  # the system does not name what is only written to
+            raise
 
 
 @contextlib.contextmanager
@@ -88,6 +101,15 @@ def remove_left_behind(home: Path, reports: Path) -> None:
     """Remove what killed processes of any command left: in the folders of environments and runs, and in what those stage."""
     remove_abandoned(home, levels=1)
     remove_abandoned(reports, levels=2)
+
+
+def _refuse_full(temporary: Path, path: Path) -> None:
+    """Raise OSError where the system lets nothing more be written to a file."""
+    try:
+        with temporary.open("ab", buffering=0) as file:
+            file.write(bytes(_PROBE_BYTES))
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def remove_unfinished(folder: Path) -> None:
@@ -171,6 +193,21 @@ def plain_path(folder: Path) -> Iterator[Path]:
         yield Path(f"/proc/self/fd/{descriptor}")
     finally:
         os.close(descriptor)
+
+
+def read_regular(path: Path, most: int) -> bytes:
+    """The first bytes of a regular file; raise OSError, without waiting or reading, where it is a folder, pipe or device."""
+    with os.fdopen(open_regular(path), "rb") as file:
+        return file.read(most)
+
+
+def open_regular(path: Path) -> int:
+    """The descriptor of a regular file, open for reading; raise OSError, without waiting, where it is something else."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    return descriptor
 
 
 def refuse_symlink(path: Path) -> None:

@@ -11,6 +11,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.breakage import is_of_the_machine
 from pipeline.errors import PipelineError
 from pipeline.outcomes import Fate
 
@@ -70,6 +71,8 @@ def object_in(path: Path, shape: Shape = dict) -> dict[str, Any]:
     except FileNotFoundError:
         raise RunDamaged(path.parent, f"{path.name} is missing") from None
     except OSError as error:
+        if is_of_the_machine(error):
+            raise
         raise RunDamaged(path.parent, f"{path.name} cannot be opened ({error.strerror})") from None
     except (ValueError, RecursionError):
         raise RunDamaged(path.parent, f"{path.name} is not JSON") from None
@@ -86,6 +89,8 @@ def lines_in(path: Path, shape: Shape) -> list[str]:
     except FileNotFoundError:
         return []
     except OSError as error:
+        if is_of_the_machine(error):
+            raise
         raise RunDamaged(path.parent, f"{path.name} cannot be opened ({error.strerror})") from None
     except (ValueError, RecursionError):
         raise RunDamaged(path.parent, f"{path.name} is not made of JSON lines") from None
@@ -113,6 +118,8 @@ def reading(folder: Path, name: str = "a table") -> Iterator[None]:
     try:
         yield
     except UNREADABLE as error:
+        if is_of_the_machine(error):
+            raise
         cause = error.strerror if isinstance(error, OSError) and error.strerror else "it is damaged"
         raise RunDamaged(folder, f"{name} cannot be read ({cause})") from None
 

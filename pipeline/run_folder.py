@@ -21,6 +21,7 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from pipeline import manifest
+from pipeline.breakage import is_of_the_machine
 from pipeline.errors import PlanStale, ReferencesError
 from pipeline.files import (
     plain_path,
@@ -377,7 +378,9 @@ def _attach(connection: duckdb.DuckDBPyConnection, references: Path, link: Path)
         except OSError:  # another file system, or one without links
             shutil.copyfile(references, link)
         connection.execute(f"ATTACH {literal(str(link.absolute()))} AS kept (READ_ONLY)")
-    except (OSError, duckdb.Error):
+    except (OSError, duckdb.Error) as error:
+        if is_of_the_machine(error):
+            raise  # of the copy
         raise _damaged(references) from None
     finally:
         link.unlink(missing_ok=True)

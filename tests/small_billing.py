@@ -157,6 +157,9 @@ class _Handler(BaseHTTPRequestHandler):
 class _Server(ThreadingHTTPServer):
     daemon_threads, block_on_close, request_queue_size = True, False, 64
 
+    def handle_error(self, *_told: object) -> None:
+        """Say nothing of a client that died."""
+
 
 @contextmanager
 def small_billing(**told: Any) -> Iterator[SmallBilling]:

@@ -9,6 +9,7 @@ PACKAGE = Path(__file__).parents[1] / "pipeline"
 
 WORDS = {
     "ahead",
+    "breakage",
     "causes",
     "customer",
     "currency",
@@ -24,6 +25,7 @@ WORDS = {
     "errors",
     "files",
     "masking",
+    "memory",
     "signatures",
     "sql",
 }

@@ -1,27 +1,49 @@
-"""One handler at the top: every way to end becomes one of the documented exit codes, and no message holds a secret."""
+"""One handler at the top: every way to end becomes one of the documented exit codes, and no message holds a secret.
 
+Nothing but the standard library is imported here: a library that cannot be loaded, for want of memory, is a failure like any other.
+"""
+
+import contextlib
+import errno
 import gc
 import io
 import os
 import re
 import sys
+import threading
 import traceback
 from typing import Any, NoReturn
 
-import click
-
-from pipeline.cli.printing import say
-from pipeline.cli.suggestions import with_suggestion
+from pipeline.breakage import breakage
 from pipeline.errors import PipelineError
 
 USAGE, FATAL, OWN_FAULT, STOPPED_TWICE = 2, 4, 70, 130
 _SECRETS = re.compile(r"\b[sp]k_[A-Za-z0-9_-]+|(?i:bearer)\s+\S+|(?i:authorization)\S*\s*[:=]\s*\S+")
+_COMPLETING = "_PIPELINE_COMPLETE"  #: a shell sets it to ask how a word goes on
+_STREAMS = ("stdin", "stdout", "stderr")
 
 
 def main() -> NoReturn:
     """Run the command line and end the process with the code that says how it went."""
-    # All is written, closed and flushed. Taking half a million objects of the libraries apart first would take 0.3 s.
-    os._exit(run())
+    code = FATAL
+    try:
+        code = _started()
+    finally:
+        # All is written, closed and flushed. Taking half a million objects of the libraries apart first would take 0.3 s.
+        # Whatever else is raised meanwhile, Python would end with 1, which says that a run finished.
+        os._exit(code)
+
+
+def _started() -> int:
+    """Run the command line in a process of its own, whatever streams it was given."""
+    missing = _fill_missing_streams()
+    if "stdout" in missing:
+        _say(
+            "Error: stdout is closed, so that nobody would see the result; nothing was done. Redirect it, such as > /dev/null"
+        )
+        return FATAL
+    _keep_native_code_silent()
+    return run()
 
 
 def run() -> int:
@@ -47,38 +69,94 @@ def scrubbed(text: str) -> str:
     return _SECRETS.sub("[redacted]", text)
 
 
+def _fill_missing_streams() -> set[str]:
+    """Open the null device in place of each stream that is closed, or the first file that we open would take its number."""
+    missing = {name for name in _STREAMS if getattr(sys, name) is None}
+    for number, name in enumerate(_STREAMS):
+        if name in missing:
+            null = os.open(os.devnull, os.O_RDWR)
+            if null != number:
+                os.dup2(null, number)
+                os.close(null)
+            setattr(sys, name, os.fdopen(number, "r" if name == "stdin" else "w", encoding="utf-8"))
+    return missing
+
+
+def _keep_native_code_silent() -> None:
+    """Let only Python write to stderr: a library's native code writes there what it panicked about, which may be a cell."""
+    own = os.fdopen(os.dup(2), "w", encoding=sys.stderr.encoding, errors="backslashreplace", buffering=1)
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 2)
+    os.close(null)
+    sys.stderr = own
+    threading.excepthook = lambda failed: _say(f"a thread ended with {failed.exc_type.__name__}")
+    sys.unraisablehook = lambda _ignored: None
+
+
 def _guarded() -> int:
+    given: dict[str, Any] = {}  # the parameters of the command, for what a message suggests
+    try:
+        return _ended(given)
+    except PipelineError as broken:
+        _say(_with_suggestion(given, f"Error: {broken.message}", broken))
+        return broken.exit_code
+    except KeyboardInterrupt:
+        _say("stopped at once; requests in flight are in doubt until their run is resumed")
+        return STOPPED_TWICE
+    except BaseException as fault:  # noqa: BLE001 - the last line: a panic of native code is no Exception
+        if cause := breakage(fault):
+            _say(f"Error: {cause}")
+            return FATAL
+        _tell_own_fault(fault)
+        return OWN_FAULT
+
+
+def _ended(given: dict[str, Any]) -> int:
+    """Parse and call; what click raises is an exit code already."""
+    import click
+
     from pipeline.cli.commands import cli
 
-    given: dict[str, Any] = {}  # the parameters of the command, for what a message suggests
     try:
         code = cli.main(prog_name="pipeline", standalone_mode=False, obj=given)
         return code if isinstance(code, int) else 0
     except click.exceptions.Exit as ended:
         return ended.exit_code
+    except click.Abort:
+        raise KeyboardInterrupt from None
     except click.UsageError as wrong:
         usage = f"{wrong.ctx.get_usage()}\n" if wrong.ctx else ""
-        say(scrubbed(f"{usage}Error: {wrong.format_message()}"))  # click would repeat a key that slipped in
+        _say(f"{usage}Error: {wrong.format_message()}")  # click would repeat a key that slipped in
         return USAGE
     except click.ClickException as wrong:
-        say(scrubbed(f"Error: {wrong.format_message()}"))
+        _say(f"Error: {wrong.format_message()}")
         return FATAL
-    except PipelineError as broken:
-        say(scrubbed(with_suggestion(given, f"Error: {broken.message}", broken.suggests)))
-        return broken.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        say("stopped at once; requests in flight are in doubt until their run is resumed")
-        return STOPPED_TWICE
-    except OSError as broken:  # a full disk, a folder that is not ours
-        say(scrubbed(f"{broken.filename or 'the system'}: {broken.strerror or type(broken).__name__}; fix it first"))
-        return FATAL
-    except Exception as fault:  # noqa: BLE001 - the last line: our own fault gets a code of its own
-        _tell_own_fault(fault)
-        return OWN_FAULT
+    except SystemExit as ended:  # so click ends a completion, and with 1 a command whose pipe broke
+        code = ended.code if isinstance(ended.code, int) else 0
+        if given:
+            raise BrokenPipeError(errno.EPIPE, "a pipe broke") from None
+        return code if _COMPLETING in os.environ else 0  # nobody read the help
+
+
+def _say(text: str) -> None:
+    """A line of commentary without secrets, also where not even that can be loaded which makes it printable."""
+    try:
+        from pipeline.cli.printing import say
+
+        say(scrubbed(text))
+    except Exception:  # noqa: BLE001 - memory is used up
+        with contextlib.suppress(OSError, ValueError):
+            os.write(sys.stderr.fileno(), f"{scrubbed(text)}\n".encode(errors="backslashreplace"))
+
+
+def _with_suggestion(given: dict[str, Any], message: str, broken: PipelineError) -> str:
+    from pipeline.cli.suggestions import with_suggestion
+
+    return with_suggestion(given, message, broken.suggests)
 
 
 def _tell_own_fault(fault: BaseException) -> None:
     """Where it happened, without what it was about: messages and locals may hold people's data."""
     frames = "".join(traceback.format_list(traceback.extract_tb(fault.__traceback__)))
-    say(scrubbed(f"{frames}{type(fault).__name__} (its text is withheld: it may hold people's data)"))
-    say("Internal error (a bug). Please report it with the lines above.")
+    _say(f"{frames}{type(fault).__name__} (its text is withheld: it may hold people's data)")
+    _say("Internal error (a bug). Please report it with the lines above.")

@@ -300,16 +300,19 @@ def target(place: str, naming: "Naming", home: Path) -> "Iterator[Target]":
 def sandbox_in_process(home: Path | None) -> Iterator[Any]:
     """A sandbox in a thread that answers to this process only; its state is a file under `home`, which a second run opens again."""
     from pipeline.files import private_folder
-    from pipeline.sandbox import SandboxServer
+    from pipeline.sandbox import SandboxServer, StateError
 
     state = private_folder(home / "sandbox") / "billing.sqlite" if home else None
-    with SandboxServer(state=state, for_one_process=True) as sandbox:
-        yield sandbox
+    try:
+        with SandboxServer(state=state, for_one_process=True) as sandbox:
+            yield sandbox
+    except StateError as wrong:
+        raise click.ClickException(str(wrong)) from None
 
 
 @contextmanager
 def stoppable() -> "Iterator[StopRequest]":
-    """Ctrl-C or SIGTERM once: stop in order. Ctrl-C again: stop now."""
+    """Ctrl-C, SIGTERM or a terminal that hangs up, once: stop in order. Ctrl-C again: stop now."""
     from pipeline.verbs.watch import StopRequest
 
     request = StopRequest()
@@ -320,12 +323,18 @@ def stoppable() -> "Iterator[StopRequest]":
         request.interrupt(signal.Signals(number).name)
         say("stopping: no new requests, waiting for those in flight (Ctrl-C again stops at once)")
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    # `nohup` ignores SIGHUP, and so do we then.
+    hears = [number for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if _is_heard(number)]
+    before = {number: signal.signal(number, stop) for number in hears}
     try:
         yield request
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _is_heard(number: signal.Signals) -> bool:
+    return number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN
 
 
 def approval(given: dict[str, Any]) -> "Callable[[PlannedRun], None]":

@@ -9,6 +9,7 @@ import unicodedata
 from typing import TYPE_CHECKING, Any
 
 from pipeline.cli.suggestions import suggested
+from pipeline.errors import ResultNotShown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -446,7 +447,18 @@ def _is_hidden(character: str) -> bool:
     return character != "\n" and unicodedata.category(character) in {"Cc", "Cf", "Cs"}
 
 
-def _out(text: str) -> None:
-    """Print a result; that nobody reads it changes nothing about what was done."""
-    with contextlib.suppress(BrokenPipeError):
-        print(printable(text), flush=True)
+def show_text(text: str) -> None:
+    """A result that is written as it is, with its own line ends."""
+    _out(text, end="")
+
+
+def _out(text: str, end: str = "\n") -> None:
+    """Print a result; a reader that went away changes nothing about what was done, but a full disk loses the result."""
+    try:
+        print(printable(text), end=end, flush=True)
+    except BrokenPipeError:
+        pass
+    except OSError as error:
+        raise ResultNotShown(
+            f"stdout takes no result ({error.strerror or 'it refuses'}); redirect it to a place with room, or to /dev/null"
+        ) from error

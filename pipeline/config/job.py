@@ -21,6 +21,7 @@ from pipeline.config.yaml_file import LARGEST, Document, Fault, read_yaml, shown
 from pipeline.customer import FIELDS, METADATA_PREFIX
 from pipeline.declaration import Declaration
 from pipeline.errors import AddressRefused, ConfigError
+from pipeline.files import read_regular
 from pipeline.layout import Layout
 
 SANDBOX = "sandbox"
@@ -360,11 +361,12 @@ def _a_day_later(moment: datetime) -> datetime:
 
 def _bytes_of(path: Path) -> bytes:
     try:
-        if path.stat().st_size > LARGEST:
-            raise ConfigError(f"{path}: larger than 1 MiB; this is no config")
-        return path.read_bytes()
+        content = read_regular(path, LARGEST + 1)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror or type(error).__name__})") from None
+    if len(content) > LARGEST:
+        raise ConfigError(f"{path}: larger than 1 MiB; this is no config")
+    return content
 
 
 def _fault(error: ErrorDetails, document: Document) -> Fault:

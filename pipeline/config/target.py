@@ -2,6 +2,8 @@
 
 import os
 import re
+import shlex
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,7 +14,9 @@ from pipeline.billing.api_key import ApiKey
 from pipeline.config.job import SANDBOX, Job
 from pipeline.customer import Environment
 from pipeline.errors import AddressRefused, ConfigError, KeyProblem, OptionRefused
+from pipeline.files import open_regular
 
+_LONGEST_KEY_FILE = 1 << 12  #: bytes; a longer file holds no key
 KEY_VARIABLE, KEY_FILE_VARIABLE = "BILLING_API_KEY", "BILLING_API_KEY_FILE"
 
 
@@ -119,9 +123,28 @@ def _is_here(destination: str) -> bool:
 
 def _first_line(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8").removesuffix("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise KeyProblem(f"{KEY_FILE_VARIABLE} names {path}, which cannot be read: {type(error).__name__}") from None
+        with os.fdopen(open_regular(path), "rb") as file:
+            _refuse_writable(path, os.fstat(file.fileno()))
+            return file.read(_LONGEST_KEY_FILE).decode("utf-8").removesuffix("\n")
+    except UnicodeDecodeError:
+        raise KeyProblem(f"{KEY_FILE_VARIABLE} names {path}, which is not UTF-8 text") from None
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        raise KeyProblem(
+            f"{KEY_FILE_VARIABLE} names {path}, which cannot be read: {why}; name a regular file that this user may read"
+        ) from None
+
+
+def _refuse_writable(path: Path, found: os.stat_result) -> None:
+    """Refuse a key that somebody else may have put there: customers would be created in that person's account."""
+    if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise KeyProblem(
+            f"{KEY_FILE_VARIABLE} names {path}, which others may write to: chmod 600 {shlex.quote(str(path))}"
+        )
+    if found.st_uid not in {0, os.geteuid()} and found.st_mode & stat.S_IWUSR:
+        raise KeyProblem(
+            f"{KEY_FILE_VARIABLE} names {path}, which belongs to another user: copy it, then chmod 600 the copy"
+        )
 
 
 def _refuse_mismatch(address: Address, api_key: ApiKey, naming: Naming) -> None:

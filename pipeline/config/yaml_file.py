@@ -10,9 +10,11 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import CollectionEndEvent, CollectionStartEvent
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 LARGEST = 1 << 20  #: bytes; no config of a person is longer
+DEEPEST = 32  #: lists and maps within each other; no config of a person is deeper
 _NOTHING = {"", "~", "null", "Null", "NULL"}
 _PLAIN_TAGS = "tag:yaml.org,2002:"
 
@@ -53,6 +55,9 @@ class Document:
 def read_yaml(text: str) -> Document:
     """Read one YAML document; what is wrong with its form is in `faults`, all of it but what ends the reading."""
     document = Document()
+    if (place := _too_deep(text)) is not None:
+        document.faults.append(Fault(*place, f"values are nested more than {DEEPEST} deep"))
+        return document
     try:
         root = YAML(typ="safe", pure=True).compose(text)
     except MarkedYAMLError as broken:
@@ -65,6 +70,22 @@ def read_yaml(text: str) -> Document:
         if root is not None:
             document.data = _plain(root, (), document, frozenset())
     return document
+
+
+def _too_deep(text: str) -> tuple[int, int] | None:
+    """Where lists and maps are nested too deeply; None where they are not, or where the form is broken before that.
+
+    Asked of events, which follow each other: a tree of any depth would be composed by calls within calls.
+    """
+    depth = 0
+    try:
+        for event in YAML(typ="safe", pure=True).parse(text):
+            depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
+            if depth > DEEPEST:
+                return event.start_mark.line + 1, event.start_mark.column + 1
+    except YAMLError:
+        return None  # told with its place by who composes
+    return None
 
 
 def _plain(node: Node, path: Path, document: Document, above: frozenset[int]) -> Any:

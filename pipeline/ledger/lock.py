@@ -26,12 +26,20 @@ def run_lock(home: Path, run_id: str, since: str) -> Iterator[None]:
     try:
         if not any(_is_taken(descriptor, after) for after in _TRIES):
             raise LedgerLocked(f"{home} is in use by {_holder(descriptor)}; wait for it, or stop it")
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps({"run_id": run_id, "pid": os.getpid(), "since": since}).encode(), 0)
+        _write(path, descriptor, json.dumps({"run_id": run_id, "pid": os.getpid(), "since": since}).encode())
         yield
         os.ftruncate(descriptor, 0)
     finally:
         os.close(descriptor)
+
+
+def _write(path: Path, descriptor: int, entry: bytes) -> None:
+    try:
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, entry, 0)
+    except OSError as error:
+        error.filename = str(path)  # the system does not name what is only written to
+        raise
 
 
 def _is_taken(descriptor: int, after: float) -> bool:

@@ -12,9 +12,12 @@ import duckdb
 
 from pipeline.customer import ROW_ID
 from pipeline.errors import ConfigError
+from pipeline.memory import memory_ceiling
 from pipeline.sql import identifier
 
 _GIVEN = "given."
+#: Bytes that the question may take: DuckDB does not count what a function of texts takes, so its own limit does not hold.
+_MOST_OF_ONE_ROW, _MOST_MEMORY = 64 << 20, 1 << 30
 _POSITION = ROW_ID  #: no column that was read from a file has this name
 _CLASSES = {
     "BETWEEN", "CASE", "CAST", "COLLATE", "COLUMN_REF", "COMPARISON", "CONJUNCTION", "CONSTANT", "FUNCTION", "OPERATOR",
@@ -37,14 +40,25 @@ def find_outside(workbench: duckdb.DuckDBPyConnection, where: str | None) -> Non
     accepted = f"(SELECT position AS {_POSITION}{given} FROM cells WHERE fate IS NULL)"
     asked = f"SELECT {_POSITION} AS position, ({where}) AS is_inside FROM {accepted}"
     _refuse_other_answers(workbench, asked, columns)
-    _ask(workbench, asked)
+    workbench.execute(f"CREATE OR REPLACE TABLE one_row AS SELECT * FROM {accepted} LIMIT 1")
+    _ask(workbench, asked, f"SELECT ({where}) FROM one_row")
+    workbench.execute("DROP TABLE one_row")
 
 
-def _ask(workbench: duckdb.DuckDBPyConnection, asked: str) -> None:
+def _ask(workbench: duckdb.DuckDBPyConnection, asked: str, of_one_row: str) -> None:
     try:
+        # What makes a huge text of any row shows at one row, within a second.
+        with memory_ceiling(_MOST_OF_ONE_ROW):
+            workbench.execute(of_one_row).fetchall()
         # Answered first and looked through afterwards, or DuckDB asks it of rows that were set aside, too.
-        workbench.execute(f"CREATE OR REPLACE TABLE answered AS {asked}")
-    except (duckdb.DataError, duckdb.ProgrammingError, duckdb.NotSupportedError, duckdb.OutOfMemoryException):
+        with memory_ceiling(_MOST_MEMORY):
+            workbench.execute(f"CREATE OR REPLACE TABLE answered AS {asked}")
+    except (duckdb.OutOfMemoryException, MemoryError):
+        raise ConfigError(
+            f"--where: it takes more than {_MOST_MEMORY >> 20:,} MiB of memory; ask for less, such as shorter texts than a"
+            " function like lpad makes"
+        ) from None
+    except (duckdb.DataError, duckdb.ProgrammingError, duckdb.NotSupportedError):
         raise ConfigError(
             "--where: it fails on texts of the file, as a CAST does on what is no number (TRY_CAST gives NULL there)"
         ) from None

@@ -47,6 +47,7 @@ from pipeline.verbs.rehearsal import rehearsed
 from pipeline.verbs.report.sign import sign_for_plan
 from pipeline.verbs.results import write_results
 from pipeline.verbs.stale import refuse_damaged, refuse_stale
+from pipeline.verbs.unfinished import Attempt, attempting
 from pipeline.verbs.watch import CLOCK, NOBODY, StopRequest, Watch
 
 #: Rows that go ahead of the others where a real key is used and the job says nothing else.
@@ -84,14 +85,17 @@ def apply_plan(
     `said`: settings that take part in planning and were said again; another value than the plan's is another plan.
     """
     folder = find_run_folder(settings.reports, run_id)
-    with writing(settings, target.environment, folder.run_id) as ledger:
+    with (
+        attempting(folder.run_id, watch.unfinished) as attempt,
+        writing(settings, target.environment, folder.run_id) as ledger,
+    ):
         refuse_stale(folder, ledger, settings, target.environment, said)
         refuse_too_many(folder.read_plan(), settings)
         refuse_alarms(folder, settings)
         # The report says who let it pass, whoever planned it.
         folder.accept(settings.accept, settings.planner, CLOCK.now().isoformat(timespec="seconds"))
         sign_for_plan(folder, "approver", settings.planner)
-        return submit_and_report(folder, settings, target, ledger, stopping or StopRequest(), watch)
+        return submit_and_report(folder, settings, target, ledger, stopping or StopRequest(), watch, attempt)
 
 
 def resume_run(
@@ -108,7 +112,10 @@ def resume_run(
     `giving_up`: requests of this run that are given up first; raise NothingToGiveUp where there is none.
     """
     folder = find_run_folder(settings.reports, run_id)
-    with writing(settings, target.environment, folder.run_id) as ledger:
+    with (
+        attempting(folder.run_id, watch.unfinished) as attempt,
+        writing(settings, target.environment, folder.run_id) as ledger,
+    ):
         refuse_damaged(folder, target.environment)
         if ledger.run(folder.run_id) is None:
             raise NotApproved(
@@ -118,7 +125,7 @@ def resume_run(
         if giving_up is not None:
             refuse_unless_unsettled(giving_up, ledger, folder.run_id)
         folder.accept(settings.accept, settings.planner, CLOCK.now().isoformat(timespec="seconds"))
-        return submit_and_report(folder, settings, target, ledger, stopping or StopRequest(), watch, giving_up)
+        return submit_and_report(folder, settings, target, ledger, stopping or StopRequest(), watch, attempt, giving_up)
 
 
 @contextmanager
@@ -145,6 +152,7 @@ def submit_and_report(
     ledger: Ledger,
     stopping: StopRequest,
     watch: Watch,
+    attempt: Attempt,
     giving_up: GivingUp | None = None,
 ) -> Report:
     """Send what the plan wants and the ledger does not yet hold, then report; the caller holds the lock.
@@ -161,17 +169,14 @@ def submit_and_report(
         files=_deliveries(plan),
         is_whole=not plan["actions"][Action.DEFER.value],
     )
-    try:
-        _mark_unfinished(folder, settings)
-        began = CLOCK.monotonic()
-        if giving_up is not None:
-            _give_up(giving_up, folder, settings, target, ledger, stopping)
-        sent = _submit(folder, settings, target, ledger, stopping, watch)
-        report = _report(folder, settings, ledger, sent, submit_seconds=CLOCK.monotonic() - began)
-        folder.end()
-    except BaseException:
-        watch.unfinished(folder.run_id)
-        raise
+    attempt.is_begun = True
+    _mark_unfinished(folder, settings)
+    began = CLOCK.monotonic()
+    if giving_up is not None:
+        _give_up(giving_up, folder, settings, target, ledger, stopping)
+    sent = _submit(folder, settings, target, ledger, stopping, watch, attempt)
+    report = _report(folder, settings, ledger, sent, submit_seconds=CLOCK.monotonic() - began)
+    folder.end()
     return report
 
 
@@ -185,7 +190,13 @@ def _mark_unfinished(folder: RunFolder, settings: Settings) -> None:
 
 
 def _submit(
-    folder: RunFolder, settings: Settings, target: Target, ledger: Ledger, stopping: StopRequest, watch: Watch
+    folder: RunFolder,
+    settings: Settings,
+    target: Target,
+    ledger: Ledger,
+    stopping: StopRequest,
+    watch: Watch,
+    attempt: Attempt,
 ) -> _Sent:
     """Create what is left of the plan, and beside it settle what earlier runs left; the ledger remembers how it ended."""
     status, settled_for_others, account = "stopped", 0, None
@@ -193,6 +204,7 @@ def _submit(
         settled = pl.concat([_settled([]), *map(_settled, ledger.settled_by(folder.run_id))])
         crosswalk = Crosswalk(folder, settled)
         done = settled.select("external_reference")
+        attempt.has_sent = done.height > 0
         earlier = [left.external_reference for left in _left_by_earlier_runs(ledger, folder.run_id)]
         has_work = bool(earlier) or next(_planned_creates(folder, done), None) is not None
         if has_work and not stopping.event.is_set():
@@ -208,7 +220,7 @@ def _submit(
                     run_id=folder.run_id,
                     environment=target.environment,
                     ledger=ledger,
-                    make=make,
+                    make=attempt.noting(make),
                     credential=target.api_key.fingerprint,
                     policy=_policy(settings, target),
                     clock=replace(CLOCK, billing_ahead=billing.ahead),

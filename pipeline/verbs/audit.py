@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.breakage import is_of_the_machine
 from pipeline.errors import LedgerError
 from pipeline.ledger import Ledger
 
@@ -39,6 +40,8 @@ def audit(home: Path) -> list[Audited]:
                 broken, damage = ledger.first_broken(), tuple(ledger.damage())
                 found.append(Audited(folder.name, ledger.last_event(), broken, damage))
         except LedgerError as unreadable:
+            if unreadable.__cause__ is not None and is_of_the_machine(unreadable.__cause__):
+                raise  # nobody can say whether it holds
             found.append(Audited(folder.name, 0, str(unreadable), ()))
     if not found:
         raise LedgerError(f"{home}: no ledger stands there, so there is nothing to audit; is this the right --home?")

@@ -5,14 +5,16 @@ import os
 import secrets
 import shutil
 import stat
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
-from pipeline.billing import ApiKey, parse_address
+from pipeline.billing import Address, ApiKey, parse_address
 from pipeline.billing.probe import Probe, probe
 from pipeline.config import (
     KEY_FILE_VARIABLE,
@@ -36,6 +38,8 @@ PROBE_BYTES = 1 << 20
 LITTLE_SPACE, NO_SPACE = 1 << 30, 100 << 20
 CLOCK_WARNING, CLOCK_FAULT = timedelta(seconds=30), timedelta(minutes=5)
 CERTIFICATE_WARNING = timedelta(days=14)
+SECONDS = 30.0  #: for everything together, whoever answers slowly
+T = TypeVar("T")
 
 
 class Verdict(StrEnum):
@@ -72,8 +76,34 @@ class Asked:
     live: bool = False
 
 
-def check(asked: Asked) -> list[Finding]:
-    """Look at everything; a fault in one place keeps no other from being looked at."""
+@dataclass(frozen=True, slots=True)
+class _Deadline:
+    """One end of time for all that is looked at."""
+
+    ends: float  #: monotonic
+
+    def wait_for(self, work: Callable[[], T], late: T) -> T:
+        """What the work returns or raises, or `late` where it takes too long; then it goes on in a thread that holds up nobody."""
+        done: list[T] = []
+        raised: list[BaseException] = []
+
+        def run() -> None:
+            try:
+                done.append(work())
+            except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
+                raised.append(error)
+
+        thread = threading.Thread(target=run, name="check", daemon=True)
+        thread.start()
+        thread.join(max(0.0, self.ends - CLOCK.monotonic()))
+        if raised:
+            raise raised[0]
+        return done[0] if done else late
+
+
+def check(asked: Asked, seconds: float = SECONDS) -> list[Finding]:
+    """Look at everything, for so long at most; a fault in one place keeps no other from being looked at."""
+    deadline = _Deadline(CLOCK.monotonic() + seconds)
     found, file = _config(asked.config)
     job = file.job if file else None
     place = asked.destination or (job.address if job else None)
@@ -81,15 +111,27 @@ def check(asked: Asked) -> list[Finding]:
     environment, unnamed = _environment(asked, place, job)
     is_undecided = any(one.verdict is Verdict.FAULT for one in other_ledger)
     folder = places.home / environment.name if environment and not is_undecided else None
-    return [
-        found,
-        *unnamed,
-        *other_ledger,
-        *_outside(asked, place, job),
-        *_disks(places),
+    here = [  # first, for nobody from outside can take the time that they need
+        *_disks(places, deadline),
         *(Finding(what, Verdict.NOT_CHECKED, "no home is chosen") for what in ("lock", "references") if is_undecided),
-        *(looked(folder, environment) for looked in (_ledger, _lock, _references) if folder and environment),
+        *(
+            deadline.wait_for(partial(looked, folder, environment), _late(name, folder))
+            for name, looked in (("ledger", _ledger), ("lock", _lock), ("references", _references))
+            if folder and environment
+        ),
     ]
+    outside = _outside(asked, place, job, partial(_probe_in_time, deadline, seconds))
+    return [found, *unnamed, *other_ledger, *outside, *here]
+
+
+def _probe_in_time(deadline: _Deadline, seconds: float, address: Address, key: ApiKey | None = None) -> Probe:
+    """Ask as `probe` does: its own limits begin anew with each byte that arrives."""
+    late = Probe(None, silence=f"no whole answer within the {seconds:g} s that check has")
+    return deadline.wait_for(partial(probe, address, key), late)
+
+
+def _late(what: str, folder: Path) -> Finding:
+    return _fault(what, f"{folder} does not answer in time", "see whether its disk answers, or choose another place")
 
 
 # -- what was said ----------------------------------------------------------------------------------------------------
@@ -137,7 +179,7 @@ def _naming(asked: Asked, place: str, job: Job | None) -> Naming:
 # -- billing ----------------------------------------------------------------------------------------------------------
 
 
-def _outside(asked: Asked, place: str | None, job: Job | None) -> Iterator[Finding]:
+def _outside(asked: Asked, place: str | None, job: Job | None, ask: Callable[..., Probe]) -> Iterator[Finding]:
     """Key, address, certificate and clock."""
     if place is None or place == SANDBOX:
         why = "no destination was said" if place is None else "the sandbox is inside this process"
@@ -151,8 +193,8 @@ def _outside(asked: Asked, place: str | None, job: Job | None) -> Iterator[Findi
         yield _fault("address", str(refused), "mend the address; a key is sent to no other")
         yield from (Finding(what, Verdict.NOT_CHECKED, "there is no address") for what in ("certificate", "clock"))
         return
-    answer = probe(address)
-    yield key_fault or _asked_about(key, answer, lambda: probe(address, key))
+    answer = ask(address)
+    yield key_fault or _asked_about(key, answer, lambda: ask(address, key))
     yield _address(place, answer)
     yield _certificate(place, answer)
     yield _clock(answer)
@@ -185,6 +227,10 @@ def _asked_about(key: ApiKey | None, answer: Probe, ask: Callable[[], Probe]) ->
     if told.status in {401, 403}:
         return _fault(
             "key", f"billing refuses it ({told.status})", "set a key of this merchant that is not deleted or expired"
+        )
+    if told.silence:
+        return Finding(
+            "key", Verdict.WARNING, f"billing does not answer it ({told.silence})", "try again; then ask billing"
         )
     if not told.is_billings:
         return Finding("key", Verdict.WARNING, f"billing answers it with {told.status}", "try again; then ask billing")
@@ -238,11 +284,11 @@ def _clock(answer: Probe) -> Finding:
 # -- this machine -----------------------------------------------------------------------------------------------------
 
 
-def _disks(places: Settings) -> Iterator[Finding]:
+def _disks(places: Settings, deadline: _Deadline) -> Iterator[Finding]:
     """The folders that a run writes to; where one does not exist yet, the folder that it would be made in."""
     for name, folder in (("home", places.home), ("reports", places.reports)):
         existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.is_dir())
-        yield _disk(name, folder, existing)
+        yield deadline.wait_for(partial(_disk, name, folder, existing), _late("disk", folder))
 
 
 def _disk(name: str, folder: Path, existing: Path) -> Finding:

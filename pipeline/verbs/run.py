@@ -8,6 +8,7 @@ from pipeline.reporting import Report
 from pipeline.verbs.apply import refuse_alarms, refuse_too_many, submit_and_report, writing
 from pipeline.verbs.plan import PlannedRun, new_run_id, plan_import
 from pipeline.verbs.report.sign import sign_for_plan
+from pipeline.verbs.unfinished import attempting
 from pipeline.verbs.watch import NOBODY, StopRequest, Watch
 
 
@@ -23,7 +24,10 @@ def run_import(
     """Plan, ask `approve` (which raises where it does not), then apply, under one lock."""
     stopping = stopping or StopRequest()
     run_id = new_run_id(paths, settings.reports)
-    with writing(settings, target.environment, run_id) as ledger:
+    with (
+        attempting(run_id, watch.unfinished) as attempt,
+        writing(settings, target.environment, run_id) as ledger,
+    ):
         planned = plan_import(
             paths,
             settings,
@@ -36,4 +40,4 @@ def run_import(
         refuse_alarms(planned.folder, settings)
         approve(planned)
         sign_for_plan(planned.folder, "approver", settings.planner)
-        return submit_and_report(planned.folder, settings, target, ledger, stopping, watch)
+        return submit_and_report(planned.folder, settings, target, ledger, stopping, watch, attempt)

@@ -16,6 +16,7 @@
     python -m tests.prove statements --seeds 0:300     sequences of run, mend, drop and reconcile: all pages state the same
     python -m tests.prove damaged --seeds 0:400        an old run damaged in every way: all commands do what they do without it
     python -m tests.prove audit --seeds 0:1000         random nights against an unreliable server; its history is audited
+    python -m tests.prove exits                        every command under full disks, limits, closed streams, kills: its exit code
     python -m tests.prove summary                      what the gathered results of this code come to
 
 Results are gathered in tests/prove/results/, with commit and machine; what has seeds goes on where it stopped.
@@ -36,6 +37,7 @@ from tests.prove import (
     damaged_runs,
     differences,
     disk,
+    exit_codes,
     look_ups,
     machine,
     mutants,
@@ -47,7 +49,7 @@ from tests.prove import (
     verified,
     workload,
 )
-from tests.prove.gathering import bound, done, gather
+from tests.prove.gathering import RESULTS, bound, done, gather
 from tests.prove.kills import journey
 from tests.prove.summing import summary
 
@@ -121,6 +123,10 @@ def main() -> int:
     killing.add_argument("--opaque", action="store_true")
     killing.add_argument("--jobs", type=int, default=os.cpu_count())
     killing.set_defaults(run=lambda said: _kills(said.count, said.first_seed, said.jobs, opaque=said.opaque))
+    pressing = programmes.add_parser("exits")
+    pressing.add_argument("--part", type=int, default=0, help="which part of the commands, from 0")
+    pressing.add_argument("--parts", type=int, default=1, help="how many parts there are, each a process of yours")
+    pressing.set_defaults(run=lambda said: _exits(said.part, said.parts))
     adding_up = programmes.add_parser("summary")
     adding_up.set_defaults(run=lambda _said: print(summary()))
     said = parser.parse_args()
@@ -206,6 +212,20 @@ def _mutants(seeds: range) -> int:
             alive.append(rule)
     gather("mutants", seeds=[seeds.start, seeds.stop], rules=len(every), alive=alive)
     return int(bool(alive))
+
+
+def _exits(part: int, parts: int) -> int:
+    """A line of results for each command, and the table of all that is known of this code."""
+    failed, cells = 0, 0
+    known = {line["command"] for line in done("exits") if not line["failures"]}
+    for line in exit_codes.lines(known, part, parts):
+        gather("exits", **line)
+        failed += len(line["failures"])
+        cells += len(line["cells"])
+        print(f"{line['command']}: {len(line['cells'])} cells, {line['failures'] or 'no failure'}", flush=True)
+    newest = {line["command"]: line for line in done("exits")}
+    (RESULTS / "exits.md").write_text(exit_codes.table(list(newest.values())), encoding="utf-8")
+    return _end(failed, cells)
 
 
 def _range(text: str) -> range:

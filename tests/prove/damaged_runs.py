@@ -41,7 +41,7 @@ _WITH_A_FORM = {"plan.json", "summary.json"}  #: files that state the version of
 _SINCE = "2020-01-01"
 _OURS = re.compile(r"\d{8}T\d{6}Z-(a|b|mended|i|p|new|again)-[0-9a-f]{6}")  #: the good runs of a world
 _CREATES = 3  #: customers of each new run
-FULL_CODE = 4  #: what a command ends with where the disk is full
+FULL_CODE = 5  #: what a command ends with where the disk is full after something was sent
 
 
 def _missing(path: Path) -> None:

@@ -49,7 +49,8 @@ main()
 IN_SQLITE = ("read_only", "commit_fails", "commit_fails_after")
 BY_THE_SYSTEM = ("write_fails", "flush_fails")  #: needs strace, which makes the n-th call of its kind fail with EIO
 AFTER_A_KILL = ("wal_cut", "wal_flipped")
-STOPPED, NEVER_BEGUN = 4, 6  #: the second where not even the beginning of the run could be written
+STOPPED = {4, 5}  #: 5 where something had been sent
+NEVER_BEGUN = 6  #: where not even the beginning of the run could be written
 
 
 @dataclass
@@ -85,7 +86,7 @@ def journey(seed: int, kind: str, rows: int = 900) -> Journey:
             ended = pipeline("resume", pipeline.newest().name, environment=outside.environment)
             if ended.returncode == NEVER_BEGUN:
                 ended = pipeline("apply", pipeline.newest().name, environment=outside.environment)
-            faults = list(_wrong(kind, code))
+            faults = list(_wrong(kind, code, sent))
             faults += oracle(pipeline, outside, rows, ended.returncode, is_whole=kind not in AFTER_A_KILL)
             return Journey(seed, kind, nth, code, sent, faults)
 
@@ -120,10 +121,12 @@ def _meet(kind: str, rows: int, pipeline: Inside, outside: Outside, dice: random
     return nth, ran.returncode
 
 
-def _wrong(kind: str, code: int) -> Iterator[str]:
-    allowed = {-signal.SIGKILL} if kind in AFTER_A_KILL else {STOPPED, 0}  # 0: it was never reached
+def _wrong(kind: str, code: int, sent: int) -> Iterator[str]:
+    allowed = {-signal.SIGKILL} if kind in AFTER_A_KILL else {*STOPPED, 0}  # 0: it was never reached
     if code not in allowed:
         yield f"exit code {code}, not one of {sorted(allowed)}"
+    if code in STOPPED and (code == max(STOPPED)) != bool(sent):
+        yield f"exit code {code}, and {sent} creates had left"
 
 
 def _damage_the_wal(pipeline: Inside, kind: str, dice: random.Random) -> None:

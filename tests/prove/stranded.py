@@ -27,7 +27,7 @@ from tests.conftest import HEADER, Inside, Outside, environment_of_ours, running
 
 FULL = OSError(errno.ENOSPC, "No space left on device")
 #: Errors of a step, each with the exit code of the command that meets it.
-ERRORS = ((FULL, 4), (KeyError("Thandi Nkosi"), 70), (MemoryError(), 70), (KeyboardInterrupt(), 130))
+ERRORS = ((FULL, 5), (KeyError("Thandi Nkosi"), 70), (MemoryError(), 5), (KeyboardInterrupt(), 130))
 #: Everything that happens from the first answer on, each with where a test can make it fail.
 FAULTS = [
     (crosswalk.Crosswalk, "add"),
@@ -193,7 +193,7 @@ def _attempt(dice: random.Random, pipeline: Inside, outside: Outside, found: Jou
         met = f"{type(error).__name__} in {' '.join(str(part) for part in fault[1:])}"
         codes = {code, 1} if fault == FAULTS[0] else {code}  # where nothing is sent any more, nothing is added
     elif kind == "disk":
-        nth, codes = dice.randint(1, _MOST_WRITES), {4, 1}
+        nth, codes = dice.randint(1, _MOST_WRITES), {4, 5, 1}  # 4: before anything was sent
         with disk_full_at(nth) as begun:
             done = pipeline(*command, environment=outside.environment).returncode
         met = f"full disk at {begun[nth - 1] if len(begun) >= nth else 'nothing'}"

@@ -10,6 +10,7 @@ Lines = list[dict[str, Any]]
 
 #: What no failure says, of programmes whose runs are no sample of others.
 _SAYS = {
+    "exits": "each ends by the rule, and the same work succeeds afterwards ([table](exits.md))",
     "differences": "all found, each under its name, and nothing besides",
     "look-ups": "it went on where it was, and nobody was asked in vain or faster than it may",
     "mutants": "all fail",
@@ -137,6 +138,10 @@ _PROGRAMMES: dict[str, tuple[Callable[[Lines], int], Callable[[Lines], str]]] = 
             f"sequences over {sum(line['records'] for line in lines):,} records,"
             f" {sum(line['statements'] for line in lines):,} statements compared with a model"
         ),
+    ),
+    "exits": (
+        lambda lines: sum(len(line["cells"]) for line in {line["command"]: line for line in lines}.values()),
+        lambda lines: f"cells of {len({line['command'] for line in lines})} commands under pressure",
     ),
     "mutants": (
         lambda lines: lines[-1]["rules"],

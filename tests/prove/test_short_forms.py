@@ -19,6 +19,7 @@ from tests.prove import (
     damaged_runs,
     differences,
     disk,
+    exit_codes,
     look_ups,
     machine,
     mutants,
@@ -182,6 +183,38 @@ DISKS = tuple(kind for kind in disk.kinds() if kind in {"full", "commit_fails_af
 @pytest.mark.parametrize("kind", DISKS)
 def test_whatever_the_disk_does_each_customer_is_created_once_and_a_resume_finishes(kind):
     assert disk.journey(1, kind, rows=400).faults == []
+
+
+#: The sharpest cells of the matrix: before a send, after it, and where nobody reads the result.
+PRESSED = {
+    "run": (
+        "files of at most 50 kB",
+        "stdout full",
+        "stdout closed",
+        "terminal hung up",
+        "key file is writable by others",
+    ),
+    "plan": ("files of at most 4 kB", "address space of 400 MB", "killed at the eighth write"),
+    "status": ("stdout closed", "stderr closed", "all three closed", "stdout full", "nobody reads stdout"),
+    "--help": ("stdout full", "nobody reads stdout"),
+}
+
+
+@pytest.fixture(scope="module")
+def pressed_world():
+    with exit_codes.made_world() as world:
+        yield world
+
+
+@pytest.mark.xdist_group("exit codes")
+@pytest.mark.parametrize("command", PRESSED)
+def test_under_pressure_a_command_ends_with_the_code_of_what_happened_and_its_work_succeeds_afterwards(
+    pressed_world, command
+):
+    found = list(exit_codes.cells(pressed_world, command, PRESSED[command]))
+
+    assert [(one.pressure, one.code, one.faults) for one in found if one.faults] == []
+    assert {one.pressure for one in found} == set(PRESSED[command])
 
 
 def test_a_kill_point_is_refused_with_a_live_key_and_away_from_this_machine(tmp_path):

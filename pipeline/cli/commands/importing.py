@@ -1,6 +1,5 @@
 """Importing: plan, run, apply, resume."""
 
-import sys
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -8,6 +7,7 @@ import click
 from pipeline.cli import options
 from pipeline.cli.printing import say, show_json, show_plan, show_profile, show_report
 from pipeline.cli.suggestions import suggested
+from pipeline.errors import Interrupted, ResultNotShown
 
 if TYPE_CHECKING:
     from pipeline.config import Settings
@@ -187,11 +187,18 @@ def _apply(verb: Any, folder: "RunFolder", given: dict[str, Any]) -> int:
 
 def _show(report: "Report", settings: "Settings", *, as_json: bool) -> int:
     damaged = options.warned_of_damaged(settings.reports)
-    if as_json:
-        show_json({**report.content, **({"damaged_runs": damaged} if damaged else {})})
-    else:
-        show_report(report.content)
+    try:
+        if as_json:
+            show_json({**report.content, **({"damaged_runs": damaged} if damaged else {})})
+        else:
+            show_report(report.content)
+    except ResultNotShown as lost:
+        if report.content["requests"]["creates"]:
+            raise Interrupted(
+                f"{lost.message}. Customers were sent and the report is whole; to show it",
+                suggests=("status", report.content["run_id"]),
+            ) from lost
+        raise
     if report.content["stopped_because"]:
         say(f"stopped: {report.content['stopped_because']}; to go on: {suggested('resume', report.content['run_id'])}")
-    sys.stdout.flush()
     return report.exit_code

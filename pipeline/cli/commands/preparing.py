@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from pipeline.cli import options
-from pipeline.cli.printing import say, show_draft, show_json, show_line, show_references
+from pipeline.cli.printing import say, show_draft, show_json, show_line, show_references, show_text
 
 
 @click.command()
@@ -59,7 +59,7 @@ def schema(*, template: bool, output: Path | None, config: Path | None) -> int:
         write_template(output, layout, delimiter)
         show_line(str(output))
     elif template:
-        click.echo(template_line(layout, delimiter), nl=False)
+        show_text(template_line(layout, delimiter))
     else:
         show_json(config_schema())
     return 0

@@ -7,7 +7,7 @@ from typing import Any
 from pipeline.config import Settings
 from pipeline.errors import NotApproved, OutOfBalance
 from pipeline.reporting import reservations, stopped_by
-from pipeline.run_folder import RunFolder
+from pipeline.run_folder import PAGES, RunFolder
 from pipeline.run_search import find_readable_run
 from pipeline.signatures import digest, signature, signed
 from pipeline.verbs.report.evidence import Reconciliation, Reconciliations, lies_beneath
@@ -35,7 +35,15 @@ def sign(
     refuse_unfinished(folder)
     found = verify(folder.path, inputs_at, settings.home)
     if not found.holds:
-        raise OutOfBalance("; ".join([f"run {folder.run_id} does not verify, and is not signed", *_broken(found)]))
+        broken, pages = _broken(found), [check.found for check in found.checks if check.holds is False]
+        # A process that failed while it made the pages leaves some that the manifest does not know.
+        is_of_pages = {*pages} <= {f"{name} was changed" for name in PAGES}
+        told = "; ".join([f"run {folder.run_id} does not verify, and is not signed", *broken])
+        if is_of_pages:
+            raise OutOfBalance(
+                f"{told}. If nobody edited the pages, make them anew", suggests=("report", folder.run_id)
+            )
+        raise OutOfBalance(told)
     content, every = folder.read_summary(), Reconciliations.of(folder.path.parent)
     reconciliation = every.newest(folder.run_id)
     if role == "reviewer":
