@@ -102,12 +102,17 @@ class Proxy:
             there, back = await asyncio.open_connection("127.0.0.1", self._upstream)
             try:
                 while request := await _message(reader):
-                    if not await self._exchange(request, writer, there, back):
+                    if not await self._exchange(self._renamed(request), writer, there, back):
                         _reset(writer)
                         return
             finally:
                 back.close()
         writer.close()
+
+    def _renamed(self, request: bytes) -> bytes:
+        """A request that names the server behind, as any proxy in front of it writes it."""
+        ours, theirs = urlsplit(self.url).netloc, f"127.0.0.1:{self._upstream}"
+        return request.replace(ours.encode(), theirs.encode(), 1)
 
     async def _exchange(
         self,
