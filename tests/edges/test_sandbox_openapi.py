@@ -26,7 +26,11 @@ def document() -> dict:
 
 
 @pytest.mark.parametrize(
-    "faults", [NO_FAULTS, Faults(opaque_types=True, no_payment_rules=0.5)], ids=["plain", "opaque"]
+    "faults",
+    [
+        pytest.param(NO_FAULTS, id="plain"),
+        pytest.param(Faults(opaque_types=True, no_payment_rules=0.5), id="opaque", marks=pytest.mark.long),
+    ],
 )
 def test_schemathesis_finds_nothing_in_the_sandbox(faults, tmp_path):
     with SandboxServer(faults=faults, seed=1) as sandbox:

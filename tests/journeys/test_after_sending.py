@@ -75,6 +75,7 @@ def what_is_said_meanwhile(pipeline: Inside, *, is_listed: bool) -> dict[str, bo
     }
 
 
+@pytest.mark.long  # the everyday suite has a fault in every step, and the full disk of `stranded`
 def test_a_disk_that_is_full_at_any_write_after_sending_strands_no_run(there, outside, tmp_path):
     there("plan", "c.csv", "--base-url", outside.base_url)
     codes: list[int] = []

@@ -131,9 +131,9 @@ def test_nobody_who_can_guess_a_customer_can_try_whether_it_is_there(bundled):
 
 @pytest.mark.parametrize(("sample", "config"), [
     ("customers.csv", None),
-    ("merchant_billing/za_kwikwater_dailyfile_2026-11-22.csv", "merchant_billing.yaml"),
-    ("legacy_migration/debtors_export.csv", "legacy_migration.yaml"),
-    ("nightly/new_customers_2026-11-22.csv", "nightly.yaml"),
+    pytest.param("merchant_billing/za_kwikwater_dailyfile_2026-11-22.csv", "merchant_billing.yaml", marks=pytest.mark.long),
+    pytest.param("legacy_migration/debtors_export.csv", "legacy_migration.yaml", marks=pytest.mark.long),
+    pytest.param("nightly/new_customers_2026-11-22.csv", "nightly.yaml", marks=pytest.mark.long),
 ])  # fmt: skip
 def test_a_run_of_each_sample_holds_and_its_evidence_can_be_handed_on(pipeline, sample, config):
     said = ("--config", REPOSITORY / "configs" / config) if config else ()

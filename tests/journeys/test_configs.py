@@ -160,7 +160,11 @@ def ran(tmp_path_factory):
     return run
 
 
-@each_sample
+@pytest.mark.parametrize(
+    "sample",
+    [NIGHTLY, *(pytest.param(sample, marks=pytest.mark.long) for sample in (MERCHANT, LEGACY))],
+    ids=lambda sample: sample.name,
+)
 def test_a_config_runs_on_its_sample_and_a_second_run_creates_nobody(pipeline, sample):
     _load_known(pipeline, sample)
 

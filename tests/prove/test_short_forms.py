@@ -187,16 +187,9 @@ def test_whatever_the_disk_does_each_customer_is_created_once_and_a_resume_finis
 
 #: The sharpest cells of the matrix: before a send, after it, and where nobody reads the result.
 PRESSED = {
-    "run": (
-        "files of at most 50 kB",
-        "stdout full",
-        "stdout closed",
-        "terminal hung up",
-        "key file is writable by others",
-    ),
-    "plan": ("files of at most 4 kB", "address space of 400 MB", "killed at the eighth write"),
-    "status": ("stdout closed", "stderr closed", "all three closed", "stdout full", "nobody reads stdout"),
-    "--help": ("stdout full", "nobody reads stdout"),
+    "run": ("files of at most 50 kB", "stdout full"),
+    "plan": ("address space of 400 MB", "killed at the eighth write"),
+    "status": ("all three closed", "stdout full"),
 }
 
 
@@ -285,6 +278,7 @@ def test_a_plan_and_the_same_work_by_hand_differ_in_nothing_that_has_no_name(tmp
     assert "strict DuckDB read" in table
 
 
+@pytest.mark.long
 @pytest.mark.xdist_group("benches of planning")
 def test_growth_is_told_and_drawn(tmp_path, files, monkeypatch):
     rows = ["--rows", "0.001", "--known", "0.001"]
@@ -296,6 +290,7 @@ def test_growth_is_told_and_drawn(tmp_path, files, monkeypatch):
     assert (tmp_path / "growth.svg").read_text().startswith("<?xml")
 
 
+@pytest.mark.long
 @pytest.mark.xdist_group("benches of planning")
 def test_files_full_of_trouble_are_planned_without_losing_a_row(tmp_path, files):
     assert kinds.bench(files, rows=1_000, rounds=1, results=tmp_path) == 0
