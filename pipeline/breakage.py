@@ -74,13 +74,13 @@ def _system(error: BaseException) -> str | None:
         return _system(error.args[0])  # as XlsxWriter wraps it
     if isinstance(error, OSError):
         number = error.errno or _number_in(str(error))
-        said = error.strerror or _WORDS.get(number or 0, "it refuses")
-        return f"{error.filename or 'the system'}: {said}; {_ADVICE.get(number or 0, _FIX)}"
+        text = error.strerror or _WORDS.get(number or 0, "it refused without a reason")
+        return f"{error.filename or 'the system'}: {text}; {_ADVICE.get(number or 0, _FIX)}"
     if type(error).__module__ == "sqlite3" and type(error).__name__ in {"OperationalError", "DatabaseError"}:
         return f"SQLite: {error}; check that the disk has room and the file is ours to write"
     if isinstance(error, ImportError) or _is_of_a_library(error):
         if number := _number_in(str(error)):
-            what = "the system gives no more" if number in {errno.ENOMEM, errno.EAGAIN} else _what_failed(error)
+            what = "a limit of the system is reached" if number in {errno.ENOMEM, errno.EAGAIN} else _what_failed(error)
             return f"{what}: {_WORDS[number]}; {_ADVICE.get(number, _FIX)}"
         if _IN_OR_OUT.search(str(error)):
             return f"{_what_failed(error)}; check that the disk has room and is writable"
@@ -92,7 +92,7 @@ def _memory(error: BaseException) -> str | None:
     is_library = isinstance(error, ImportError) or _is_of_a_library(error)
     is_duckdbs = any(kind.__name__ == "OutOfMemoryException" for kind in type(error).__mro__)
     if isinstance(error, MemoryError) or is_duckdbs or (is_library and _OUT_OF_MEMORY.search(str(error))):
-        return f"memory is used up; {_ADVICE[errno.ENOMEM]}"
+        return f"out of memory; {_ADVICE[errno.ENOMEM]}"
     if isinstance(error, RuntimeError) and _NO_THREAD in str(error):
         return f"the system starts no more threads; {_ADVICE[errno.EAGAIN]}"
     return None

@@ -14,6 +14,7 @@ PipelineError                what, where, and what to do; carries the exit code 
 ├── RunDamaged         4    a file of this run's folder cannot be read (in `run_damage`)
 ├── PersonalDataFound  4    what was to be handed on names people; it was not made
 ├── UnknownCode         2    nothing is called by that code
+├── NothingToGiveUp     2    a request that is to be given up is settled, unknown, or another run's
 ├── ThresholdExceeded   3    the job says that so much is too much; nothing was sent
 ├── SubmissionStopped   4    billing gave an answer after which nothing more may be sent
 ├── Interrupted         5    stopped by a signal, an outage, or a disk that failed after a send; resumable

@@ -343,11 +343,11 @@ EXPLANATIONS: dict[Reason | Alarm, Explanation] = {
         bears_on_it=("--retry-refused",),
     ),
     Reason.PLAN_EARLIER_REQUEST_UNSETTLED: Explanation(
-        "Resume this run: it tries the earlier request again, and sends this record as soon as that is settled.",
+        "Resume this run. It settles the earlier request first; then this record is sent, or held if that request made the customer.",
         example="A-1 in doubt since last night, and in today's file with another balance",
     ),
     Reason.PLAN_EARLIER_REQUEST_GIVEN_UP: Explanation(
-        "Two days after the earlier request was last sent, give it up once more: that settles it as never created, and this record can be sent.",
+        "Run --give-up for the earlier request 48 hours after its last send. If it was never created, run this file again.",
         example="A-1 given up this morning, and in tonight's file with another balance",
         bears_on_it=("--give-up",),
     ),

@@ -397,18 +397,18 @@ class Discrepancy(_Explained):
         "changed_since",
         "Billing has changed this customer after we had settled it, by a payment perhaps, and holds another value in this field.",
     )
-    DOUBT = "in_doubt", "Our own ledger does not know yet whether billing took this customer; billing does not show it."
+    DOUBT = "in_doubt", "Our ledger does not know whether billing took this customer, and billing does not show it."
     DOUBT_FOUND = (
         "in_doubt_and_found",
         "Our own ledger does not know yet whether billing took this customer, and billing holds it; resume settles it.",
     )
     REFUSED_FOUND = (
         "refused_and_found",
-        "Billing refused this customer by our ledger, and holds it: its money is in billing, and our pages say that it is not.",
+        "Our ledger says that billing refused this customer, but billing holds it: its money is in billing, and our pages say otherwise.",
     )
     UNDETERMINED = (
         "not_determinable",
-        "No answer to the lookups of this customer says whether billing holds it; the list quotes the answer.",
+        "No lookup shows whether billing holds this customer; the list quotes the answer.",
     )
 
 
@@ -479,7 +479,10 @@ class Fate(_Explained):
     INVALID = "invalid", "breaks a rule of the billing API"
     REFUSED = "refused", "billing said no, definitely"
     IN_DOUBT = "in_doubt", "may or may not be in billing; resume finds out"
-    GIVEN_UP = "given_up", "may be in billing; a person gave it up, and no run sends it again"
+    GIVEN_UP = (
+        "given_up",
+        "may be in billing; a person gave it up, and only the same content in a new file is sent again",
+    )
     NOT_ATTEMPTED = "not_attempted", "planned, never sent"
 
 

@@ -39,7 +39,7 @@ def _started() -> int:
     missing = _fill_missing_streams()
     if "stdout" in missing:
         _say(
-            "Error: stdout is closed, so that nobody would see the result; nothing was done. Redirect it, such as > /dev/null"
+            "Error: stdout is closed, so the result cannot be shown. Nothing was done. Redirect stdout, for example > /dev/null"
         )
         return FATAL
     _keep_native_code_silent()
@@ -89,7 +89,7 @@ def _keep_native_code_silent() -> None:
     os.dup2(null, 2)
     os.close(null)
     sys.stderr = own
-    threading.excepthook = lambda failed: _say(f"a thread ended with {failed.exc_type.__name__}")
+    threading.excepthook = lambda _failed: _say("Internal error (a bug): a thread failed. Please report it.")
     sys.unraisablehook = lambda _ignored: None
 
 

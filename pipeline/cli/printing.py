@@ -460,5 +460,6 @@ def _out(text: str, end: str = "\n") -> None:
         pass
     except OSError as error:
         raise ResultNotShown(
-            f"stdout takes no result ({error.strerror or 'it refuses'}); redirect it to a place with room, or to /dev/null"
+            f"The result cannot be written to stdout ({error.strerror or 'unknown cause'})."
+            " Redirect it to a disk with free space, or to /dev/null"
         ) from error

@@ -62,7 +62,7 @@ def moved_row(ledger: Audited) -> str | None:
     if found:
         seq, *differs = found[0]
         names = ", ".join(name for name, is_other in zip(differing, differs, strict=True) if is_other)
-        return f"the row of event {seq} does not stand where its events have led it ({names})"
+        return f"the row of event {seq} does not match its events ({names})"
     (strays,) = ledger.query(
         "SELECT count(*) FROM rows WHERE NOT EXISTS"
         " (SELECT 1 FROM events WHERE events.external_reference = rows.external_reference)"
@@ -73,7 +73,7 @@ def moved_row(ledger: Audited) -> str | None:
         f"SELECT count(*) FROM rows WHERE state IN {_SETTLES_NOTHING}"
         " AND NOT EXISTS (SELECT 1 FROM payloads WHERE payloads.fingerprint = rows.fingerprint)"
     )[0]
-    return f"{bare} unsettled rows have no payload, so that nobody can send them again" if bare else None
+    return f"{bare} unsettled rows have no payload, so they cannot be sent again" if bare else None
 
 
 def seal(connection: sqlite3.Connection) -> None:
@@ -103,7 +103,7 @@ def _broken_seal(ledger: Audited) -> str | None:
     seals = dict(ledger.query("SELECT name, sha256 FROM seals"))
     for name in SEALED:
         if name not in there or _seal_of(ledger.query(f"SELECT * FROM {name}")) != seals.get(name):
-            return f"the table of {name} is not the one that was written"
+            return f"the table {name} does not match its seal"
     return None
 
 

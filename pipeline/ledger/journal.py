@@ -788,8 +788,8 @@ def _translated(path: Path) -> Iterator[None]:
         # Our own event numbers never collide, and no reader keeps a writer waiting.
         if code == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY or code & 0xFF == sqlite3.SQLITE_BUSY:
             raise LedgerError(
-                f"{path}: another process writes to this ledger. The lock keeps it away, unless the file {path.parent / LOCK}"
-                " was removed or replaced during a run. Nothing more is sent; wait for the other process to end, then resume"
+                f"{path}: another process writes to this ledger. The lock file {path.parent / LOCK} was probably removed"
+                " or replaced during a run. Nothing more is sent; wait for the other process to end, then resume"
             ) from error
         raise _unusable(path, error) from error
     except OSError as error:

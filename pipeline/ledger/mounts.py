@@ -30,14 +30,14 @@ def disk_fault(path: Path) -> str | None:
         return None
     kind, options = found
     if kind not in LOCAL:
-        return f"{kind}, which is not known as a disk of this machine: locks and flushes may not hold there"
+        return f"{kind}, which is not on the list of local file systems: locks and flushes may fail there"
     if kind == "overlay" and "volatile" in options:
         return "an overlay that is mounted as volatile: it flushes nothing"
     above = next((option.removeprefix("upperdir=") for option in options if option.startswith("upperdir=")), None)
     if kind == "overlay" and above is not None and Path(above).is_dir():  # within a container its path is another's
         upper = _mount_of(Path(above))
         if upper is not None and upper[0] not in LOCAL:
-            return f"an overlay over {upper[0]}: locks and flushes may not hold there"
+            return f"an overlay over {upper[0]}: locks and flushes may fail there"
     return None
 
 

@@ -73,7 +73,7 @@ SELECT
     reason,
     -- Under its own key, whatever its generation.
     CASE WHEN is_unsettled AND reason IS NULL THEN history_key END AS begun_key,
-    -- Of whom a row reminds is of use where it is let through, or where that is what stops it.
+    -- The owner of a shared identity is useful if the row is let through, or if the identity stops it.
     CASE
         WHEN NOT is_unsettled
             AND (reason IS NULL OR reason = 'PLAN.EARLIER_REQUEST_UNSETTLED' OR list_contains(identities, reason)) THEN identities

@@ -55,8 +55,8 @@ def _ask(workbench: duckdb.DuckDBPyConnection, asked: str, of_one_row: str) -> N
             workbench.execute(f"CREATE OR REPLACE TABLE answered AS {asked}")
     except (duckdb.OutOfMemoryException, MemoryError):
         raise ConfigError(
-            f"--where: it takes more than {_MOST_MEMORY >> 20:,} MiB of memory; ask for less, such as shorter texts than a"
-            " function like lpad makes"
+            f"--where: it needs too much memory (limits: {_MOST_OF_ONE_ROW >> 20:,} MiB for one row, {_MOST_MEMORY >> 20:,} MiB for all)."
+            " Avoid functions that make long texts, such as lpad"
         ) from None
     except (duckdb.DataError, duckdb.ProgrammingError, duckdb.NotSupportedError):
         raise ConfigError(

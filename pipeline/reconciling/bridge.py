@@ -81,9 +81,9 @@ _TELL = """
 #: The steps between what is expected and what is found, in this order; differences of fields that hold no money move none.
 _WORDS = {
     **{one.value: one.sentence for one in Discrepancy if one is not Discrepancy.FIELD},
-    Discrepancy.DOUBT_FOUND.value: "in doubt by our ledger, and found in billing",
-    Discrepancy.REFUSED_FOUND.value: "refused by our ledger, and found in billing",
-    Discrepancy.UNDETERMINED.value: "expected, and no lookup says whether billing holds it",
+    Discrepancy.DOUBT_FOUND.value: "in doubt in our ledger, found in billing",
+    Discrepancy.REFUSED_FOUND.value: "refused according to our ledger, found in billing",
+    Discrepancy.UNDETERMINED.value: "expected, and no lookup shows whether billing holds it",
     "another_currency": "held in another currency: ours out, theirs in",
     "tolerated": "differences that the job lets pass",
     "there_before": "there before us, with other content (held)",

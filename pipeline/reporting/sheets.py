@@ -218,7 +218,7 @@ def _how_it_went(content: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "Settled for earlier runs", str(content["settled_for_earlier_runs"])
     yield "Account", content["account"] or ""
     yield "Left in doubt by earlier runs", str(content["left_by_earlier_runs"]["in_doubt"])
-    yield "Never sent, an earlier request is unsettled", str(content["waiting"]["records"])
+    yield "Waiting for an earlier request, never sent", str(content["waiting"]["records"])
     yield "Cannot be paid against", str(content["cannot_be_paid_against"])
     yield from ((f"{field} is made of", source) for field, source in content["mapping"].items())
     yield from ((f"Read as absent: {text}", f"{cells} cells") for text, cells in content["absent_texts"].items())

@@ -80,7 +80,7 @@ def _last_sent(request: Begun, ledger: Ledger) -> datetime:
 
 
 def _is_old_enough(request: Begun, ledger: Ledger, clock: Clock) -> bool:
-    """By both clocks, and by none that runs behind what the ledger has recorded already; not where billing tells no time."""
+    """Whether both clocks show SETTLES_AFTER since the last send; False if a clock is behind the ledger or billing sends no date."""
     if clock.billing_ahead() is None:
         return False
     now, newest = min(clock.now(), clock.at_billing()), ledger.last_event_at()

@@ -126,12 +126,12 @@ def check(asked: Asked, seconds: float = SECONDS) -> list[Finding]:
 
 def _probe_in_time(deadline: _Deadline, seconds: float, address: Address, key: ApiKey | None = None) -> Probe:
     """Ask as `probe` does: its own limits begin anew with each byte that arrives."""
-    late = Probe(None, silence=f"no whole answer within the {seconds:g} s that check has")
+    late = Probe(None, silence=f"no complete answer within {seconds:g} s, the time limit of check")
     return deadline.wait_for(partial(probe, address, key), late)
 
 
 def _late(what: str, folder: Path) -> Finding:
-    return _fault(what, f"{folder} does not answer in time", "see whether its disk answers, or choose another place")
+    return _fault(what, f"{folder} does not answer in time", "check that its disk responds, or choose another folder")
 
 
 # -- what was said ----------------------------------------------------------------------------------------------------
@@ -182,7 +182,7 @@ def _naming(asked: Asked, place: str, job: Job | None) -> Naming:
 def _outside(asked: Asked, place: str | None, job: Job | None, ask: Callable[..., Probe]) -> Iterator[Finding]:
     """Key, address, certificate and clock."""
     if place is None or place == SANDBOX:
-        why = "no destination was said" if place is None else "the sandbox is inside this process"
+        why = "no destination was given" if place is None else "the sandbox is inside this process"
         yield from (Finding(what, Verdict.NOT_CHECKED, why) for what in ("key", "address", "certificate", "clock"))
         return
     key, key_fault = _key(asked, place, job)

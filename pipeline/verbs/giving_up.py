@@ -17,7 +17,7 @@ class GivingUp:
 
     references: tuple[str, ...]
     note: str
-    heard: Callable[[GivenUp], None] = lambda _: None
+    on_result: Callable[[GivenUp], None] = lambda _: None
 
 
 def refuse_unless_unsettled(wanted: GivingUp, ledger: Ledger, run_id: str) -> None:
@@ -50,7 +50,7 @@ def give_up_requests(
     lookup_lag: float,
     by: str,
 ) -> None:
-    """Look the requests up and record what becomes of them; `wanted.heard` gets each."""
+    """Look the requests up and record what becomes of them; `wanted.on_result` gets each."""
     found = give_up(
         list(_begun(wanted, ledger).values()),
         ledger=ledger,
@@ -61,7 +61,7 @@ def give_up_requests(
         note=f"given up by {by}: {wanted.note}",
     )
     for one in found:
-        wanted.heard(one)
+        wanted.on_result(one)
 
 
 def _begun(wanted: GivingUp, ledger: Ledger) -> dict[str, Begun]:

@@ -42,9 +42,9 @@ RAISED = {
         4,
         "raise the limits on processes and memory",
     ),
-    "no memory": (MemoryError(PERSON), 4, "memory is used up"),
-    "no memory in DuckDB": (duckdb.OutOfMemoryException(f"failed to allocate '{PERSON}'"), 4, "memory is used up"),
-    "no memory for a library": (ImportError("x.so: failed to map segment from shared object"), 4, "memory is used up"),
+    "no memory": (MemoryError(PERSON), 4, "out of memory"),
+    "no memory in DuckDB": (duckdb.OutOfMemoryException(f"failed to allocate '{PERSON}'"), 4, "out of memory"),
+    "no memory for a library": (ImportError("x.so: failed to map segment from shared object"), 4, "out of memory"),
     "no thread": (RuntimeError("can't start new thread"), 4, "no more threads"),
     "a full disk in SQLite": (sqlite3.OperationalError("database or disk is full"), 4, "SQLite"),
     "a full disk in a writer of workbooks": (FileCreateError(FULL), 4, "No space left on device"),
@@ -203,7 +203,7 @@ def test_a_question_that_takes_too_much_memory_is_refused_by_the_name_of_its_opt
     done = inside("plan", "c.csv", "--sandbox", "--where", "lpad(name, 2000000000, 'x') = 'y'")
 
     assert done.returncode == 4
-    assert done.stderr.startswith("Error: --where: it takes more than")
+    assert done.stderr.startswith("Error: --where: it needs too much memory")
     assert not list((inside.folder / "reports").glob("*-*"))
 
 
@@ -222,5 +222,5 @@ def test_check_has_one_deadline_for_a_server_that_sends_a_byte_a_second(tmp_path
         found = {one.what: one for one in check(asked, seconds=2.5)}
 
     assert found["address"].verdict is Verdict.FAULT
-    assert "no whole answer within the 2.5 s" in found["address"].told
+    assert "no complete answer within 2.5 s" in found["address"].told
     assert found["lock"].verdict is Verdict.OK

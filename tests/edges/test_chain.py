@@ -99,9 +99,9 @@ def test_every_column_of_an_event_is_covered(home):
         ("UPDATE events SET billing_id = 'bcus_other' WHERE seq = 3", "event 3 is not the one"),
         ("UPDATE events SET at = '2020' WHERE seq = 2", "event 2 is not the one"),
         ("UPDATE groups SET digests = NULL; UPDATE events SET at = '2020' WHERE seq = 2", "events 1 to 3 are not"),
-        ("UPDATE rows SET state = 'created' WHERE seq = 6", "the row of event 6 does not stand where"),
-        ("UPDATE rows SET billing_id = 'bcus_other' WHERE state = 'created'", "does not stand where its events"),
-        ("DELETE FROM rows", "does not stand where its events"),
+        ("UPDATE rows SET state = 'created' WHERE seq = 6", "the row of event 6 does not match"),
+        ("UPDATE rows SET billing_id = 'bcus_other' WHERE state = 'created'", "does not match its events"),
+        ("DELETE FROM rows", "does not match its events"),
         (
             "INSERT INTO rows SELECT 'stray', state, run_id, fingerprint, generation, key, first_sent, credential, billing_id, payable, detail, 99, NULL FROM rows LIMIT 1",
             "1 rows have no event",
@@ -147,17 +147,17 @@ RELIED_ON = {
         "1 unsettled rows have no payload",
     ),
     "an unsettled payload that is gone": ("DELETE FROM payloads", "1 unsettled rows have no payload"),
-    "how a run ended": ("UPDATE runs SET status = 'finished'", "the table of runs"),
-    "which process a run was": ("UPDATE runs SET pid = 1", "the table of runs"),
-    "a run that is gone": ("DELETE FROM runs", "the table of runs"),
-    "a run that never was": ("INSERT INTO runs VALUES ('run-9', '2026', NULL, 'finished', 1, 1)", "the table of runs"),
-    "a file that a run took": ("UPDATE deliveries SET sha256 = 'x'", "the table of deliveries"),
-    "a file that was taken whole": ("UPDATE deliveries SET is_whole = 0", "the table of deliveries"),
-    "files that are gone": ("DROP TABLE deliveries", "the table of deliveries"),
-    "whose ledger it is": ("UPDATE environment SET merchant = 'another'", "the table of environment"),
-    "which ledger it is": ("UPDATE identity SET id = 'another'", "the table of identity"),
-    "damage that was found": ("DELETE FROM damage", "the table of damage"),
-    "a seal": ("DELETE FROM seals WHERE name = 'runs'", "the table of runs"),
+    "how a run ended": ("UPDATE runs SET status = 'finished'", "the table runs"),
+    "which process a run was": ("UPDATE runs SET pid = 1", "the table runs"),
+    "a run that is gone": ("DELETE FROM runs", "the table runs"),
+    "a run that never was": ("INSERT INTO runs VALUES ('run-9', '2026', NULL, 'finished', 1, 1)", "the table runs"),
+    "a file that a run took": ("UPDATE deliveries SET sha256 = 'x'", "the table deliveries"),
+    "a file that was taken whole": ("UPDATE deliveries SET is_whole = 0", "the table deliveries"),
+    "files that are gone": ("DROP TABLE deliveries", "the table deliveries"),
+    "whose ledger it is": ("UPDATE environment SET merchant = 'another'", "the table environment"),
+    "which ledger it is": ("UPDATE identity SET id = 'another'", "the table identity"),
+    "damage that was found": ("DELETE FROM damage", "the table damage"),
+    "a seal": ("DELETE FROM seals WHERE name = 'runs'", "the table runs"),
 }
 
 
@@ -191,7 +191,7 @@ def test_a_ledger_without_seals_holds_and_gets_them_with_the_next_opening(home_o
     damage(home_of_runs)
     change(home_of_runs, "UPDATE runs SET planned = 4")
 
-    assert "the table of runs" in audit(home_of_runs)[0].broken
+    assert "the table runs" in audit(home_of_runs)[0].broken
 
 
 def test_an_unsettled_row_that_keeps_an_earlier_answer_is_no_fault(home):

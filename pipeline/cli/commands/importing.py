@@ -1,5 +1,6 @@
 """Importing: plan, run, apply, resume."""
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -111,7 +112,7 @@ def apply(**given: Any) -> int:
     "given_up",
     multiple=True,
     metavar="REFERENCE",
-    help="Close the case of this record in doubt: no run sends it again.",
+    help="Give up this record in doubt; repeat the option for several.",
 )
 @click.option("--note", metavar="TEXT", help="Why the record is given up; required with --give-up.")
 @options.accepting
@@ -122,8 +123,9 @@ def apply(**given: Any) -> int:
 def resume(**given: Any) -> int:
     """Finish what was stopped: the run that is named, or the newest that can be resumed.
 
-    --give-up closes the case of a record that stays in doubt. Its request may still take effect, so reconcile keeps looking for it, and
-    a record with other content is held. From 48 hours after the last send on, the same command settles the request as never created.
+    --give-up stops work on a record that stays in doubt. Its request may still take effect, so reconcile keeps looking for it. A record
+    with other content is held. 48 hours after the last send, the same command settles the request as never created if two lookups find
+    nothing.
     """
     from functools import partial
 
@@ -132,7 +134,7 @@ def resume(**given: Any) -> int:
     from pipeline.verbs.status import find_run
 
     if bool(given["given_up"]) != bool(given["note"] and given["note"].strip()):
-        raise click.UsageError("--give-up and --note need each other: --give-up REFERENCE --note TEXT")
+        raise click.UsageError("--give-up and --note go together: use --give-up REFERENCE --note TEXT")
 
     settings = options.places_of(given)
     folder = find_run(settings.reports, settings.home, given["run_id"], resumable=True)
@@ -147,12 +149,17 @@ def resume(**given: Any) -> int:
 def _say_given_up(one: "GivenUp") -> None:
     name, looked_up = (
         repr(one.external_reference),
-        "" if one.is_looked_up else "; billing did not say if it holds the customer",
+        "" if one.is_looked_up else ", and billing did not answer whether it holds the customer",
     )
-    if one.settles_from is not None:
+    if one.settles_from is not None and one.settles_from <= datetime.now(UTC):
         say(
-            f"{name} is given up. Its request may still take effect{looked_up}. From {one.settles_from:%Y-%m-%d %H:%M} UTC on,"
-            " the same command settles it as never created; until then a record with other content is held."
+            f"{name} is given up. Its request may still take effect{looked_up}. A record with other content is held."
+            " Run the same command again to repeat the lookups."
+        )
+    elif one.settles_from is not None:
+        say(
+            f"{name} is given up. Its request may still take effect{looked_up}. The same command settles it as never created from"
+            f" {one.settles_from:%Y-%m-%d %H:%M} UTC on, if two lookups find nothing. Until then, a record with other content is held."
         )
     elif one.state == "given_up":
         say(

@@ -79,7 +79,7 @@ class Asking:
                 case LeaveInDoubt() as step if not is_silent:
                     text = _words_of(answer) or step.why
                     code = Interrupted.exit_code if isinstance(answer, Limited) else SubmissionStopped.exit_code
-                    stop = Stop(f"lookups of different customers get the same answer ({text})", code)
+                    stop = Stop(f"three customers got the same unusable answer ({text})", code)
                     return self._set_aside(reference, text, int(getattr(answer, "status", 0)), stop, before)
                 case LeaveInDoubt() as step if self.heard_at > began or self._answers_at_all(billing):
                     return LookedUp(reference, answer=step.why)

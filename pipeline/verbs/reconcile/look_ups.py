@@ -94,7 +94,7 @@ def look_up(
         go_on(itertools.islice(left, max(done.count - of, 0), None))
     if done.answers and not done.determined:
         journal.truncate(0)  # so that the same command asks anew
-        raise _stopped(f"no customer could be looked up ({next(iter(done.answers.values()))})", resumable=False)
+        raise _stopped(f"no lookup got a usable answer ({next(iter(done.answers.values()))})", resumable=False)
     yield from _answers(journal, of)
 
 

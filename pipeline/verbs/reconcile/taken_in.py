@@ -105,8 +105,8 @@ def _unfit(run: RunFolder, home: Path) -> str | None:
     plan = run.read_plan_of_any_version()
     if plan.get("schema") != PLAN_SCHEMA:
         return (
-            f"was written by version {plan.get('version', 'unknown')} of this program, in a form that this one does not read;"
-            " reconcile it with that version"
+            f"was written by version {plan.get('version', 'unknown')}, in a format that this version cannot read;"
+            " reconcile it with the version that wrote it"
         )
     if not run.parts("records") or len(run.parts("records")) != len(run.parts("fates")):
         return "has no staged files any more (they fell under retention), and only they hold what was sent"
