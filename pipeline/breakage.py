@@ -103,8 +103,8 @@ def _native_code(error: BaseException) -> str | None:
     for kind in type(error).__mro__:
         if library := _NATIVE.get((kind.__module__, kind.__name__)):
             return (
-                f"{library} failed in its native code (its text is withheld: it may hold people's data). Look at the input with"
-                " pipeline inspect FILE, and report which file it was"
+                f"{library} failed in its native code (its text is withheld: it may hold people's data). Please report it,"
+                " with the kind of the input file"
             )
     return None
 

@@ -377,13 +377,43 @@ class Ledger:
             json.dumps(references),
         )
 
+    def ends(self, contents: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Known]:
+        """Where the newest event of each (external_reference, fingerprint) has led that content; none of one that was never begun."""
+        found = self._query(
+            "SELECT events.external_reference, events.fingerprint, state, run_id, max(seq) FROM json_each(?) AS wanted JOIN events"
+            " ON events.external_reference = wanted.value ->> 0 AND events.fingerprint = wanted.value ->> 1 GROUP BY 1, 2",
+            json.dumps(contents),
+        )
+        return {(reference, sent): Known(State(state), sent, run_id) for reference, sent, state, run_id, _ in found}
+
     def settled_by(self, run_id: str) -> Iterator[list[tuple[str, str, str | None]]]:
-        """References that a run is done with, and no other run has moved since, in blocks: external_reference, state, billing_id."""
+        """References that a run is done with, whoever has moved them since, in blocks: external_reference, state, billing_id."""
         query = (
             "SELECT external_reference, state, billing_id FROM rows"
             " WHERE run_id = ? AND state NOT IN ('unknown', 'withdrawn')"
         )
         yield from self._blocks(query, run_id)
+        if moved := self.moved_from(run_id):
+            yield [(reference, state, billing_id) for reference, state, _, _, _, billing_id, _, _ in moved]
+
+    def moved_from(self, run_id: str) -> list[tuple[Any, ...]]:
+        """Where a run left references that it was done with and another run has moved since; columns of `OUTCOME_COLUMNS`."""
+        if not self._query("SELECT 1 FROM runs WHERE run_id <> ?1 AND run_id > ?1 LIMIT 1", run_id):
+            return []
+        return self._query(
+            "WITH own AS (SELECT events.external_reference, max(events.seq) AS last FROM events JOIN rows USING (external_reference)"
+            " WHERE events.run_id = ?1 AND rows.run_id <> ?1 GROUP BY 1)"
+            " SELECT events.external_reference, state, run_id, fingerprint, key, billing_id, payable, detail FROM own"
+            " JOIN events ON events.seq = own.last WHERE state NOT IN ('unknown', 'withdrawn')",
+            run_id,
+        )
+
+    def given_up_after(self, run_id: str) -> list[str]:
+        """References whose newest request a later run gave up: a plan from before that sends nothing for them."""
+        found = self._query(
+            "SELECT external_reference FROM rows WHERE state IN ('given_up', 'never_created') AND run_id > ?", run_id
+        )
+        return [reference for (reference,) in found]
 
     def _rows(self, columns: str, references: Iterable[str] | None) -> Iterator[list[tuple[Any, ...]]]:
         """All rows, or some of them looked up by their references, so that what a ledger holds besides costs nothing."""

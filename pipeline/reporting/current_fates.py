@@ -7,6 +7,7 @@ stands where its run left it. A record is known by the file (SHA-256) and the pl
 - **Returned**: a row of a list of ours is the record that it names. One row alone stands for it; a row that somebody mended
   into two is two records. A row with another external reference is no return of a record that was created.
 - **In a file of the supplier's own**: the first row of a new file with the external reference of an open record is that record.
+  A record that was sent and is in doubt is that of the same content only.
 - **Created stays created**, whatever becomes of the same row later.
 - **Settled by a return stays settled** when the old file is fed once more: its row repeats what was decided.
 - **Superseded**: a record is settled when a later run brings another row of its external reference into billing, or finds it
@@ -19,6 +20,7 @@ stands where its run left it. A record is known by the file (SHA-256) and the pl
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import polars as pl
 
@@ -26,7 +28,7 @@ from pipeline.outcomes import LISTS, SUPERSEDED, Fate, Reason, State
 from pipeline.reporting.open_items import OPEN_FATES
 
 ROWS: dict[str, pl.DataType | type[pl.DataType]] = {
-    "row_id": pl.String, "external_reference": pl.String, "fate": pl.String, "reasons": pl.List(pl.String),
+    "row_id": pl.String, "external_reference": pl.String, "fate": pl.String, "reasons": pl.List(pl.String), "fingerprint": pl.String,
     "currency": pl.String, "balance": pl.Int64, "origin_run": pl.String, "origin_row": pl.String,
     "file": pl.String, "place": pl.String,
 }  # fmt: skip
@@ -99,37 +101,70 @@ def carried(
     linked = _linked(before, known, met, named)
     returns = linked.filter(pl.col("how") == "returned").with_columns(run_id=pl.lit(run_id)).select(RETURNS.names())
     decided = _decided(known, linked, run_id, day)
-    records = _superseded(decided, _settling(linked, before), run_id)
+    settling = _settling(linked, before).with_columns(by_run=pl.lit(run_id), until_run=pl.lit(run_id))
+    records = _superseded(decided, settling)
     return Current(records, pl.concat([before.returns, returns]), before.files | files)
 
 
-def settled_by_ledger(current: Current, known: Mapping[str, tuple[State, str]]) -> Current:
-    """The same, with what the ledger (reference -> state, run) knows of records that were in doubt or not attempted."""
+@dataclass(frozen=True, slots=True)
+class End:
+    """Where the ledger has led a request: its state, the run that led it there, and which content it is of."""
+
+    state: State
+    run_id: str
+    fingerprint: str
+
+
+def settled_by_ledger(
+    current: Current, newest: Mapping[str, End], own: Mapping[tuple[str, str], End] = MappingProxyType({})
+) -> Current:
+    """The same, with what the ledger knows of records that were in doubt or not attempted.
+
+    `newest`: external reference -> its newest request. `own`: (reference, fingerprint) -> the request of this content, if a newer one
+    has other content. A record is what its own content became; another content's customer only keeps it from being sent.
+    """
+    keys = current.records.filter(pl.col("fate").is_in(_WAITING) & pl.col("external_reference").is_not_null())
     found = [
-        (name, _FATE_OF_STATE[state].value, run) for name, (state, run) in known.items() if state in _FATE_OF_STATE
+        (file, place, *settled)
+        for file, place, fate, reference, fingerprint in keys.select(
+            *_KEY, "fate", "external_reference", "fingerprint"
+        ).rows()
+        if (settled := _settled(fate, newest.get(reference), own.get((reference, fingerprint)), fingerprint))
+        is not None
     ]
-    names = ("external_reference", "ledger_fate", "ledger_run")
+    names = (*_KEY, "ledger_fate", "ledger_run")
     table = pl.DataFrame(found, schema=dict.fromkeys(names, pl.String), orient="row")
-    is_found = (pl.col("fate").is_in(_WAITING) & pl.col("ledger_fate").is_not_null()).fill_null(value=False)
-    # A record that waited for an earlier request has other content: that request's customer is not this record's.
-    by_earlier = pl.col("reasons").list.contains(_WAITS_FOR_EARLIER) & (pl.col("ledger_run") < pl.col("run_id"))
-    by_earlier = by_earlier.fill_null(value=False)
-    is_settled = is_found & ~(by_earlier & (pl.col("ledger_fate") == Fate.REFUSED.value))
-    records = current.records.join(table, on="external_reference", how="left", maintain_order="left").with_columns(
-        fate=pl.when(is_settled & by_earlier)
-        .then(pl.lit(Fate.ALREADY_EXISTS_DIFFERENT.value))
-        .when(is_settled)
-        .then("ledger_fate")
-        .otherwise("fate"),
-        run_id=pl.when(is_settled).then("ledger_run").otherwise("run_id"),
+    is_settled = pl.col("ledger_fate").is_not_null()
+    records = current.records.join(table, on=_KEY, how="left", maintain_order="left").with_columns(
+        fate=pl.coalesce("ledger_fate", "fate"),
+        run_id=pl.coalesce("ledger_run", "run_id"),
         is_met=is_settled,
+        met_by="run_id",
     )
     settling = (
         records.filter(pl.col("is_met") & pl.col("fate").is_in(_SETTLING))
-        .select("external_reference", by_row="row_id")
+        .select("external_reference", by_row="row_id", by_run="run_id", until_run="met_by")
         .unique("external_reference", keep="first", maintain_order=True)
     )
-    return Current(_superseded(records, settling, pl.col("ledger_run")), current.returns, current.files)
+    return Current(_superseded(records, settling), current.returns, current.files)
+
+
+def _settled(fate: str, newest: End | None, own: End | None, fingerprint: str | None) -> tuple[str, str] | None:
+    """The fate of one record by the ledger, and the run that settled it; None where nothing does."""
+    if newest is None:
+        return None
+    if own is None and fingerprint in {None, newest.fingerprint}:
+        own = newest
+    if own is None:  # it was never sent: a request with other content stands in its way, or did
+        kept = {State.GIVEN_UP: Fate.NEEDS_REVIEW, State.REFUSED: None, State.NEVER_CREATED: None}
+        held = Fate.ALREADY_EXISTS_DIFFERENT if newest.state in _FATE_OF_STATE else None
+        now = kept.get(newest.state, held)
+    elif own.state in {State.GIVEN_UP, State.NEVER_CREATED}:
+        now = Fate.GIVEN_UP if fate == Fate.IN_DOUBT.value else None
+    else:
+        now = _FATE_OF_STATE.get(own.state)
+    end = own or newest
+    return None if now is None else (now.value, end.run_id)
 
 
 def became(current: Current, rows: pl.LazyFrame) -> pl.DataFrame:
@@ -219,7 +254,9 @@ def _linked(before: Current, known: pl.DataFrame, met: pl.DataFrame, named: pl.D
     )
     rows = _first_of(rows, "is_return", ["named_file", "named_place"])
     rows = rows.join(_by_reference(known, rows), on="external_reference", how="left", maintain_order="left")
-    has_reference = is_new & ~pl.col("is_return") & pl.col("open_file").is_not_null()
+    # What was sent and is in doubt is no other content's record: both may end in their own way.
+    is_other = pl.col("open_sent").is_not_null() & ~pl.col("open_sent").eq_missing(pl.col("fingerprint"))
+    has_reference = is_new & ~pl.col("is_return") & pl.col("open_file").is_not_null() & ~is_other
     rows = _first_of(rows.with_columns(is_met=has_reference), "is_met", ["external_reference"])
     return rows.with_columns(
         how=pl.when(pl.col("is_return") | pl.col("is_met")).then(pl.lit("returned"))
@@ -244,12 +281,15 @@ def _by_reference(known: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
             rows.filter("is_known").select(file="root_file", place="root_place"),
         ]
     )
+    was_sent = (pl.col("fate") == Fate.IN_DOUBT.value) & ~pl.col("reasons").list.contains(_WAITS_FOR_EARLIER)
     return (
         known.filter(pl.col("fate").is_in(OPEN_FATES) & pl.col("external_reference").is_not_null())
         .join(taken, on=_KEY, how="anti", maintain_order="left")
         .sort("since", maintain_order=True)
         .unique("external_reference", keep="first", maintain_order=True)
-        .select("external_reference", open_file="file", open_place="place")
+        .select(
+            "external_reference", open_file="file", open_place="place", open_sent=pl.when(was_sent).then("fingerprint")
+        )
     )
 
 
@@ -262,7 +302,17 @@ def _decided(known: pl.DataFrame, linked: pl.DataFrame, run_id: str, day: str) -
         .unique(_ROOT, keep="first", maintain_order=True)
         .with_columns(run_id=pl.lit(run_id), by_return=pl.col("how") == "returned")
     )
-    columns = ["fate", "external_reference", "reasons", "currency", "balance", "run_id", "row_id", "by_return"]
+    columns = [
+        "fate",
+        "external_reference",
+        "reasons",
+        "fingerprint",
+        "currency",
+        "balance",
+        "run_id",
+        "row_id",
+        "by_return",
+    ]
     new = first.select(*columns, "how", file="root_file", place="root_place")
     both = known.join(new, on=_KEY, how="full", suffix=":new", coalesce=True, maintain_order="left_right")
     stays = pl.col("fate:new").is_null() | (
@@ -296,17 +346,25 @@ def _settling(linked: pl.DataFrame, before: Current) -> pl.DataFrame:
     )
 
 
-def _superseded(records: pl.DataFrame, settling: pl.DataFrame, run_id: str | pl.Expr) -> pl.DataFrame:
-    """The records; open ones of which this run says nothing are settled by another row of their reference."""
-    is_settled = pl.col("fate").is_in(OPEN_FATES) & ~pl.col("is_met") & pl.col("by_row").is_not_null()
-    by_run = pl.lit(run_id) if isinstance(run_id, str) else run_id
+def _superseded(records: pl.DataFrame, settling: pl.DataFrame) -> pl.DataFrame:
+    """The records; open ones of which this run says nothing are settled by another row of their reference.
+
+    `settling`: external_reference, the row (by_row) and the run (by_run) that settle it. Records that came after `until_run` stay open:
+    a newer record with other content is not settled by an older one.
+    """
+    is_settled = (
+        pl.col("fate").is_in(OPEN_FATES)
+        & ~pl.col("is_met")
+        & pl.col("by_row").is_not_null()
+        & (pl.col("since_run") <= pl.col("until_run"))
+    )
     return (
         records.join(settling, on="external_reference", how="left", maintain_order="left")
         .with_columns(
             fate=pl.when(is_settled).then(pl.lit(SUPERSEDED)).otherwise("fate"),
-            run_id=pl.when(is_settled).then(by_run).otherwise("run_id"),
+            run_id=pl.when(is_settled).then("by_run").otherwise("run_id"),
             row_id=pl.when(is_settled).then("by_row").otherwise("row_id"),
-            by_return=pl.col("by_return") | is_settled,
+            by_return=pl.col("by_return") | is_settled.fill_null(value=False),
         )
         .select(RECORDS.names())
         .cast(RECORDS)

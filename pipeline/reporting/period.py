@@ -69,6 +69,7 @@ def verdict_on_period(content: Mapping[str, Any]) -> str:
         (sum(once["fates"][fate] for fate in _THERE), "created by us"),
         (sum(once["fates"][fate.value] for fate in LISTS["skipped"]), "skipped"),
         (once["fates"][SUPERSEDED], "settled by another row of the same reference"),
+        (once["fates"][Fate.GIVEN_UP.value], "given up"),
         (sum(once["fates"][fate] for fate in OPEN_FATES), "open"),
     )
     told = ", ".join(f"{grouped_digits(number)} {words}" for number, words in ended if number) or "none ended anywhere"

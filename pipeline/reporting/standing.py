@@ -58,7 +58,7 @@ def since_then(became: Iterable[Mapping[str, Any]], now: Mapping[str, int], run_
     """What other runs made of a run's records, in a sentence; nothing where none changed anything."""
     later, earlier = Counter[str](), Counter[str]()
     for one in became:
-        (later if one["run_id"] > run_id else earlier)[one["now"]] += one["records"]
+        (later if one["run_id"] >= run_id else earlier)[one["now"]] += one["records"]
     moved = [f"by {which} runs: {_in_words(by)}" for which, by in (("later", later), ("earlier", earlier)) if by]
     if not moved:
         return ""

@@ -153,6 +153,7 @@ def submit(
     stopping: StopRequest,
     earlier: Iterable[str] = (),
     passed_over: int = 0,
+    has_created: bool = False,
     on_progress: Callable[[Tally], None] = lambda _: None,
     on_recorded: Callable[[Iterable[Answer | Withdrawal]], None] = lambda _: None,
     pool_of: "Callable[..., Pool] | None" = None,
@@ -162,6 +163,7 @@ def submit(
     Return when none of the planned ones is left, or `stopping` says so. `earlier`: references whose request another run began
     and did not settle; they are tried once a create was accepted, in a bounded share of the time, and hold up nothing.
     `on_recorded` gets every outcome once the ledger holds it.
+    `has_created`: this run has created customers before, so that a refusal at the door which a record got before says nothing new.
     `passed_over` of the `total` were settled by this run before, and are not among the planned ones any more.
     `pool_of` makes another pool of workers than that of threads: one in which time is simulated.
     """
@@ -179,7 +181,7 @@ def submit(
     loop = _Loop(
         run_id, environment, ledger, pool, pace, gate, credential, policy, clock, dice, stopping, Tally(total, passed_over=passed_over), on_progress, on_recorded,
         Evidence.from_now(policy, clock.monotonic()), is_ledger_whole=not ledger.damage(), canaries=policy.canary,
-        began=clock.monotonic(), earlier=deque(earlier),
+        began=clock.monotonic(), earlier=deque(earlier), has_created=has_created,
     )  # fmt: skip
     loop.sent_before = loop.began - _known_silence(ledger, policy, clock)
     try:
@@ -214,6 +216,7 @@ class _Loop:
     is_ledger_whole: bool
     canaries: int  #: rows that must still come back as they were sent before the others go
     began: float  #: monotonic
+    has_created: bool  #: an earlier attempt at this run has created customers
     earlier: deque[str]  #: references that earlier runs left unsettled and nobody has taken up yet
     sent_before: float = 0.0  #: by when every send of an earlier process had left; monotonic
     rows: dict[str, _Row] = field(default_factory=dict)
@@ -552,7 +555,9 @@ class _Loop:
     def _turn_away(self, row: _Row, step: TurnedAway) -> None:
         kind = row.kind
         row.progress = step.progress
-        if step.status in row.statuses_before and (row.is_earlier or self.suspicion[kind].has_accepted):
+        if step.status in row.statuses_before and (
+            row.is_earlier or self.has_created or self.suspicion[kind].has_accepted
+        ):
             # It was refused so before, which says nothing of today.
             self._set_aside(row)
             if self.suspicion[kind].waiting:

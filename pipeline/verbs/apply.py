@@ -30,6 +30,7 @@ from pipeline.outcomes import (
     Misaddressed,
     NoAnswer,
     RequestRefused,
+    State,
     Unexpected,
     Unintelligible,
 )
@@ -53,6 +54,7 @@ from pipeline.verbs.watch import CLOCK, NOBODY, StopRequest, Watch
 #: Rows that go ahead of the others where a real key is used and the job says nothing else.
 CANARY_WHERE_IT_COUNTS = 3
 _SENDING = (Action.CREATE, Action.WAIT)  #: actions whose rows may be sent
+_CREATED = [State.CREATED.value, State.CREATED_DIFFERENT.value, State.ADOPTED.value]
 _READ_AT_ONCE = 50_000  #: creates of a plan
 _UNFINISHED = """\
 Run {run_id} has begun and has not finished, so every file of this folder is partial.
@@ -203,7 +205,8 @@ def _submit(
     try:
         settled = pl.concat([_settled([]), *map(_settled, ledger.settled_by(folder.run_id))])
         crosswalk = Crosswalk(folder, settled)
-        done = settled.select("external_reference")
+        given_up = _settled([(name, State.GIVEN_UP.value, None) for name in ledger.given_up_after(folder.run_id)])
+        done = pl.concat([settled, given_up]).select("external_reference").unique(maintain_order=True)
         attempt.has_sent = done.height > 0
         earlier = [left.external_reference for left in _left_by_earlier_runs(ledger, folder.run_id)]
         has_work = bool(earlier) or next(_planned_creates(folder, done), None) is not None
@@ -216,7 +219,8 @@ def _submit(
                 settled_for_others = submit(
                     _planned_creates(folder, done),
                     _to_send(folder.read_plan()),
-                    passed_over=done.height,
+                    passed_over=settled.height,
+                    has_created=settled["state"].is_in(_CREATED).any(),
                     run_id=folder.run_id,
                     environment=target.environment,
                     ledger=ledger,
@@ -448,9 +452,11 @@ def _outcomes(ledger: Ledger, folder: RunFolder) -> Iterator[pl.DataFrame]:
     """The ledger's rows for the references of this plan; other runs' customers have no business in this folder."""
     schema = {name: pl.Int64 if name == "payable" else pl.String for name in OUTCOME_COLUMNS}
     yield _outcome_table([], schema)
+    # What this run ended itself stays so, whatever a later run began for the same references.
+    own = {row[0]: row for row in ledger.moved_from(folder.run_id)}
     for part in folder.parts("plan"):
         planned = pl.read_parquet(part, columns=["external_reference"], glob=False)["external_reference"].unique()
-        rows = list(itertools.chain.from_iterable(ledger.outcomes(planned)))
+        rows = [own.get(row[0], row) for row in itertools.chain.from_iterable(ledger.outcomes(planned))]
         yield _outcome_table(rows, schema)
 
 

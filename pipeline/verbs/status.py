@@ -60,6 +60,7 @@ class RunStatus:
     overall: dict[str, int] = field(default_factory=dict)  #: fate now -> records of this run
     became: list[dict[str, Any]] = field(default_factory=list)  #: then, now, run_id, records: what became of them later
     open: int | None = None  #: records of this run that wait for somebody; None where it was not applied
+    waits: int = 0  #: records that wait for an earlier request, as the run left them
     fates: dict[str, int] = field(default_factory=dict)  #: fate -> records, as the run left them
     reasons: dict[str, dict[str, int]] = field(default_factory=dict)  #: list -> reason -> records, as the run left them
     held_differs: dict[str, int] = field(default_factory=dict)  #: field -> held records that differ in it
@@ -110,7 +111,7 @@ def status_of(folder: RunFolder, home: Path, *, since: bool = False) -> RunStatu
         run_id=folder.run_id,
         status=status,
         environment=plan["environment"]["name"],
-        planned=plan["actions"]["create"],
+        planned=plan["actions"]["create"] + plan["actions"].get("wait", 0),
         later=plan["actions"].get("defer", 0),
         states=states,
         started_at=known["started_at"] if known else None,
@@ -122,6 +123,7 @@ def status_of(folder: RunFolder, home: Path, *, since: bool = False) -> RunStatu
         overall=found.overall,
         became=found.later,
         open=found.open,
+        waits=summary.get("waiting", {}).get("records", 0) if folder.was_applied else 0,
         fates=results.get("fates", {}),
         held_differs=results.get("held_differs", {}),
         reasons={name: reasons_of(results, name) for name in ("rejected", "held", "in_doubt")} if results else {},
@@ -176,7 +178,7 @@ def find_run(reports: Path, home: Path, run_id: str | None, *, resumable: bool =
 def _states_of(summary: dict[str, Any]) -> dict[str, int]:
     """What became of the creates of a run whose ledger is not here, by its own summary."""
     fates, creates = summary["fates"], summary["actions"]["create"] + summary["actions"].get("wait", 0)
-    named = {name: fates[name] for name in ("created", "created_different", "refused") if fates[name]}
+    named = {name: fates[name] for name in ("created", "created_different", "refused", "given_up") if fates.get(name)}
     unsettled = fates["in_doubt"] + fates["not_attempted"] - summary["actions"].get("defer", 0)
     there_before = creates - unsettled - sum(named.values())
     return {**named, **({"pre_existing": there_before} if there_before > 0 else {})}
@@ -184,7 +186,7 @@ def _states_of(summary: dict[str, Any]) -> dict[str, int]:
 
 def _can_go_on(run: RunStatus) -> bool:
     """Whether a resume has something to do: the run has not finished, or has left records in doubt."""
-    return run.status in {"stopped", "interrupted"} or bool(run.states.get(State.UNKNOWN))
+    return run.status in {"stopped", "interrupted"} or bool(run.states.get(State.UNKNOWN)) or run.waits > 0
 
 
 def _verdict(summary: dict[str, Any]) -> str:

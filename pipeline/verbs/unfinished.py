@@ -40,9 +40,7 @@ def attempting(run_id: str, tell: Callable[[str], None]) -> Iterator[Attempt]:
         if attempt.is_begun:
             tell(run_id)
         if attempt.has_sent and (what := _of_the_surroundings(failure)):
-            raise Interrupted(
-                f"{what}. Customers were sent; to finish this run", suggests=("resume", run_id)
-            ) from failure
+            raise Interrupted(f"{what}. Customers were sent") from failure  # `tell` has named the command that goes on
         raise
 
 

@@ -189,6 +189,23 @@ def test_what_a_run_has_settled_is_told_without_what_it_only_began_or_another_ha
     assert list(ledger.settled_by("run-3")) == []
 
 
+def test_what_a_run_ended_stays_its_own_after_another_run_began_other_content(ledger):
+    first, second = intent("A-1", "f1"), intent("A-1", "f2")
+    ledger.begin_run("run-1", AT, 1, 1)
+    ledger.begin_run("run-2", AT, 1, 1)
+    ledger.record_intents("run-1", AT, [first], "credential")
+    ledger.record("run-1", AT, [answered(first, State.REFUSED, detail="no")])
+    ledger.record_intents("run-2", AT, [second], "credential")
+
+    assert [row[:4] for row in ledger.moved_from("run-1")] == [("A-1", "refused", "run-1", "f1")]
+    assert list(chain.from_iterable(ledger.settled_by("run-1"))) == [("A-1", "refused", None)]
+    assert ledger.moved_from("run-2") == []
+    assert {pair: end.state for pair, end in ledger.ends([("A-1", "f1"), ("A-1", "f2"), ("A-1", "f3")]).items()} == {
+        ("A-1", "f1"): State.REFUSED,
+        ("A-1", "f2"): State.UNKNOWN,
+    }
+
+
 def test_rows_are_looked_up_by_reference_as_they_are_told_altogether(ledger):
     ledger.record_intents("run-1", AT, [intent(f"A-{number}") for number in range(7)], "credential")
     wanted = ["A-3", "A-1", "B-1", 'it\'s "1"']

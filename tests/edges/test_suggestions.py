@@ -57,7 +57,7 @@ def stranded(pipeline: Inside, *options: str) -> str:
 
     with patch.object(results, "STEPS", (fail, *results.STEPS)):
         failed = pipeline("apply", "latest", *options)
-    assert failed.returncode == 4, failed.stderr
+    assert failed.returncode == 5, failed.stderr
     return failed.stderr
 
 

@@ -10,7 +10,7 @@ import pipeline.billing.client as client_module
 from pipeline.submission import Clock
 from pipeline.verbs import apply as apply_module
 from tests.conftest import KEY, customers_csv
-from tests.small_billing import page, small_billing
+from tests.small_billing import page, problem, small_billing
 
 ENVIRONMENT = {"BILLING_API_KEY": KEY}
 
@@ -195,3 +195,45 @@ def test_a_request_of_another_run_names_the_command_for_that_run(pipeline, billi
 
     assert ended.returncode == 2
     assert f"pipeline resume {doubtful} --give-up ref-3" in ended.stderr
+
+
+def test_a_resume_of_the_run_that_gave_up_sends_nothing_whatever_became_of_the_reference_since(
+    pipeline, billing, doubtful, give_up
+):
+    give_up()
+    billing.creates["ref-3"] = problem(422, "validation-failed")
+    assert next_night(pipeline, billing, "second.csv").returncode == 1
+    assert list_of(pipeline, pipeline.newest().name, "rejected").keys() == {"ref-3"}
+    sends = len(billing.of("ref-3"))
+    del billing.creates["ref-3"]
+
+    again = pipeline("resume", doubtful, "--base-url", billing.url, environment=ENVIRONMENT)
+
+    assert again.returncode == 1
+    assert len(billing.of("ref-3")) == sends
+    assert list_of(pipeline, doubtful, "in_doubt")["ref-3"]["_import_fate"] == "given_up"
+
+
+def test_giving_up_needs_the_run_and_keeps_its_options_where_billing_does_not_answer(
+    pipeline, billing, doubtful, give_up
+):
+    nameless = pipeline(
+        "resume", "--give-up", "ref-3", "--note", "x", "--base-url", billing.url, environment=ENVIRONMENT
+    )
+    assert nameless.returncode == 2
+    assert "RUN_ID" in nameless.stderr
+
+    silent = pipeline(
+        "resume",
+        doubtful,
+        "--give-up",
+        "ref-3",
+        "--note",
+        "x",
+        "--base-url",
+        "http://127.0.0.1:1",
+        environment=ENVIRONMENT,
+    )
+
+    assert silent.returncode == 5
+    assert f"resume {doubtful} --give-up ref-3 --note x" in silent.stderr

@@ -72,6 +72,13 @@ def test_once_the_earlier_request_has_made_the_customer_the_record_is_held(pipel
     assert summary(pipeline)["waiting"]["records"] == 0
     assert pipeline("verify", pipeline.newest().name).returncode == 0
 
+    first = min(path.name for path in (pipeline.folder / "reports").iterdir() if path.name[0] != ".")
+    assert json.loads(pipeline("status", first, "--json").stdout)["overall"]["created"] == 4
+    span = pipeline("report", "--since", "2026-01-01", "--json")
+    once = json.loads(span.stdout)["once"]
+    assert once["fates"]["created"] == len(billing.customers) == 10
+    assert once["fates"]["already_exists_different"] == 1
+
 
 def test_once_billing_has_refused_the_earlier_request_the_record_is_sent_under_a_key_of_its_own(
     pipeline, billing, waiting

@@ -31,7 +31,7 @@ from tests.prove import (
 )
 from tests.prove.kills import journey
 
-SEEDS, BLOCK = 150, 50
+SEEDS, BLOCK = 100, 50
 
 
 @pytest.mark.parametrize("first", range(0, SEEDS, BLOCK))
@@ -133,10 +133,10 @@ def test_what_no_client_can_survive_without_the_unique_reference_is_named_and_su
 
 
 def test_a_run_that_is_killed_again_and_again_ends_with_each_customer_once():
-    told = journey(2, 8, opaque=True, rows=200)
+    told = journey(2, 5, opaque=True, rows=120)
 
     assert told.faults == []
-    assert sum(told.kills.values()) >= 3
+    assert sum(told.kills.values()) >= 2
 
 
 @pytest.mark.parametrize("seed", range(1))
@@ -170,10 +170,10 @@ def test_verify_passes_over_runs_with_faults_and_names_the_file_of_which_a_byte_
 
 
 def test_all_pages_state_the_same_figures_after_random_sequences(outside):
-    found = [statements.journey(seed, outside, steps=1 + seed % 2) for seed in range(1000, 1006)]
+    found = [statements.journey(seed, outside, steps=1 + seed % 2) for seed in range(1000, 1003)]
 
     assert {one.seed: one.faults for one in found if one.faults} == {}
-    assert sum(one.statements for one in found) > 400
+    assert sum(one.statements for one in found) > 100
 
 
 #: One of each way in which a disk fails; the long programme plays all of them.
@@ -229,6 +229,7 @@ def test_a_kill_point_is_refused_with_a_live_key_and_away_from_this_machine(tmp_
                 rehearsed(ledger, print, here, {VARIABLE: wrong})
 
 
+@pytest.mark.long
 def test_what_half_a_run_left_is_gone_on_with_and_looked_at_meanwhile(tmp_path, monkeypatch):
     monkeypatch.setattr(at_scale, "TRIES", 1)
 
@@ -240,11 +241,10 @@ def test_what_half_a_run_left_is_gone_on_with_and_looked_at_meanwhile(tmp_path, 
 #: Damages of an old run, each with commands that read it. A span leaves out an interrupted run, so that is resumed first.
 DAMAGED = (
     (("folder", "20269999T999999Z-x-aaaaaa", ""), ("run", "runs", "reconcile"), ()),
-    (("old", "summary.json", "cut"), ("run", "runs --json", "report --since"), ("status",)),
-    (("old", "plan.json", "cut"), ("resume", "runs", "reconcile --since"), ("apply",)),
-    (("old", "plan.json", "list"), ("plan", "status --json", "bundle"), ("status",)),
-    (("old", "rows.parquet", "garbage"), ("resume", "trace", "reconcile --since"), ("reconcile",)),
-    (("old", "staged/fates-00000.parquet", "cut"), ("apply", "report --since", "report --json"), ("report",)),
+    (("old", "summary.json", "cut"), ("run", "report --since"), ("status",)),
+    (("old", "plan.json", "cut"), ("resume", "reconcile --since"), ("apply",)),
+    (("old", "rows.parquet", "garbage"), ("resume", "trace"), ("reconcile",)),
+    (("old", "staged/fates-00000.parquet", "cut"), ("apply", "report --since"), ("report",)),
     (("old", "signatures.jsonl", "loop"), ("report --since", "status"), ("sign",)),
     (("old", "plan.json", "older"), ("reconcile --since",), ("reconcile",)),
     (("reconciliation", "summary.json", "empty"), ("report", "report --since"), ("report",)),
@@ -260,7 +260,7 @@ def test_whatever_is_damaged_of_an_old_run_every_command_does_what_it_does_witho
     ]
 
     assert [fault for one in found for fault in one.faults] == []
-    assert sum(one.cells for one in found) >= 25
+    assert sum(one.cells for one in found) >= 18
 
 
 @pytest.fixture(scope="module")
@@ -269,6 +269,7 @@ def files(tmp_path_factory):
     return tmp_path_factory.mktemp("files")
 
 
+@pytest.mark.long
 @pytest.mark.xdist_group("benches of planning")
 def test_a_plan_and_the_same_work_by_hand_differ_in_nothing_that_has_no_name(tmp_path, files):
     assert planning.bench(files, rows=1_000, known=1_000, rounds=1, results=tmp_path) == 0

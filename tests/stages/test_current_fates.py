@@ -4,16 +4,20 @@ import polars as pl
 import pytest
 
 from pipeline.outcomes import State
-from pipeline.reporting import Current, ages, became, came_back, carried, settled_by_ledger
+from pipeline.reporting import Current, End, ages, became, came_back, carried, settled_by_ledger
 from pipeline.reporting.current_fates import ORIGINS, ROWS
 
 A, B, C = ("a" * 64, "b" * 64, "c" * 64)
 
 
 def run(file, *of):
-    """Rows of one file: place, reference, fate, and (run number, row id) where a row came back; balance 5 ZAR."""
+    """Rows of one file: place, reference (with its content after a slash), fate, and (run number, row id) where a row came back.
+
+    Each balance is 5 ZAR.
+    """
     table = [
-        {"row_id": f"{file[0]}.csv:{place}", "external_reference": reference, "fate": fate, "reasons": [], "currency": "ZAR",
+        {"row_id": f"{file[0]}.csv:{place}", "external_reference": (reference or "").partition("/")[0] or None, "fate": fate, "reasons": [],
+         "fingerprint": (reference or "").partition("/")[2] or "f1", "currency": "ZAR",
          "balance": 5, "origin_run": f"run-{origin[0][0]}" if origin else None, "origin_row": origin[0][1] if origin else None,
          "file": file, "place": f":{place}"}
         for place, reference, fate, *origin in of
@@ -194,7 +198,10 @@ def test_what_became_of_a_run_is_counted_by_fate_and_run():
 
 def test_the_ledger_settles_what_was_in_doubt_or_not_attempted_and_nothing_else():
     current = after(run(A, (2, "A", "in_doubt"), (3, "B", "not_attempted"), (4, "C", "invalid"), (5, "D", "in_doubt")))
-    known = {"A": (State.ADOPTED, "run-9"), "B": (State.REFUSED, "run-9"), "C": (State.CREATED, "run-9"), "D": (State.UNKNOWN, "run-1")}  # fmt: skip
+    states = {"A": State.ADOPTED, "B": State.REFUSED, "C": State.CREATED}
+    known = {name: End(state, "run-9", "f1") for name, state in states.items()} | {
+        "D": End(State.UNKNOWN, "run-1", "f1")
+    }
 
     found = settled_by_ledger(current, known)
 
@@ -214,10 +221,27 @@ def test_a_twin_is_settled_when_the_ledger_settles_the_row_that_was_chosen():
     held = run(A, (2, "A", "needs_review"), (3, "A", "needs_review"))
     current = after(held, run(B, (2, "A", "in_doubt", (1, "a.csv:3"))))
 
-    found = settled_by_ledger(current, {"A": (State.CREATED, "run-2")})
+    found = settled_by_ledger(current, {"A": End(State.CREATED, "run-2", "f1")})
 
     assert fates(found) == {"a:2": "superseded", "a:3": "created"}
-    assert fates(settled_by_ledger(current, {"A": (State.UNKNOWN, "run-2")})) == {
+    assert fates(settled_by_ledger(current, {"A": End(State.UNKNOWN, "run-2", "f1")})) == {
         "a:2": "needs_review",
         "a:3": "in_doubt",
     }
+
+
+def test_a_record_in_doubt_is_not_that_of_a_new_file_with_other_content_and_each_becomes_what_its_content_became():
+    sent, fed = run(A, (2, "A/f1", "in_doubt")), run(B, (9, "A/f2", "in_doubt"))
+
+    both = after(sent, fed)
+    created_first = settled_by_ledger(both, {"A": End(State.CREATED, "run-1", "f1")})
+    refused_first = settled_by_ledger(
+        both, {"A": End(State.CREATED, "run-2", "f2")}, {("A", "f1"): End(State.REFUSED, "run-1", "f1")}
+    )
+    given_up = settled_by_ledger(both, {"A": End(State.GIVEN_UP, "run-1", "f1")})
+
+    assert fates(both) == {"a:2": "in_doubt", "b:9": "in_doubt"}
+    assert fates(after(sent, run(B, (9, "A/f1", "created")))) == {"a:2": "created"}
+    assert fates(created_first) == {"a:2": "created", "b:9": "already_exists_different"}
+    assert fates(refused_first) == {"a:2": "refused", "b:9": "created"}
+    assert fates(given_up) == {"a:2": "given_up", "b:9": "needs_review"}

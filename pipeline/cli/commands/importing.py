@@ -133,6 +133,8 @@ def resume(**given: Any) -> int:
     from pipeline.verbs.giving_up import GivingUp
     from pipeline.verbs.status import find_run
 
+    if given["given_up"] and given["run_id"] is None:
+        raise click.UsageError("--give-up needs the run of the record: put its RUN_ID before the options")
     if bool(given["given_up"]) != bool(given["note"] and given["note"].strip()):
         raise click.UsageError("--give-up and --note go together: use --give-up REFERENCE --note TEXT")
 
@@ -142,8 +144,22 @@ def resume(**given: Any) -> int:
         options.warned_of_damaged(settings.reports)
         say("nothing to resume")
         return 0
-    giving_up = GivingUp(given["given_up"], given["note"].strip(), _say_given_up) if given["given_up"] else None
-    return _apply(partial(resume_run, giving_up=giving_up), folder, given)
+    if not given["given_up"]:
+        return _apply(resume_run, folder, given)
+    done = list[str]()
+
+    def on_result(one: "GivenUp") -> None:
+        done.append(one.external_reference)
+        _say_given_up(one)
+
+    giving_up = GivingUp(given["given_up"], given["note"].strip(), on_result)
+    code = _apply(partial(resume_run, giving_up=giving_up), folder, given)
+    if left := [reference for reference in giving_up.references if reference not in done]:
+        words = [word for reference in left for word in ("--give-up", reference)]
+        say(
+            f"Nothing was given up. To try again: {suggested('resume', folder.run_id, *words, '--note', giving_up.note)}"
+        )
+    return code
 
 
 def _say_given_up(one: "GivenUp") -> None:

@@ -12,7 +12,7 @@ import polars as pl
 
 from pipeline.files import sha256_of, write_bytes
 from pipeline.ledger import Ledger
-from pipeline.reporting import ORIGINS, RECORDS, RETURNS, Current, carried, settled_by_ledger
+from pipeline.reporting import ORIGINS, RECORDS, RETURNS, Current, End, carried, settled_by_ledger
 from pipeline.run_damage import UNREADABLE, DamagedRun, RunDamaged
 from pipeline.run_folder import RunFolder
 from pipeline.run_search import all_runs, find_runs
@@ -145,9 +145,13 @@ def _kept(run: RunFolder, marks: dict[str, str]) -> Current | None:
 
 
 def _with_ledger(current: Current, home: Path) -> Current:
-    waiting = current.records.filter(pl.col("fate").is_in(_WAITING))["external_reference"].drop_nulls()
+    waiting = current.records.filter(pl.col("fate").is_in(_WAITING) & pl.col("external_reference").is_not_null())
     with Ledger.read(home) as ledger:
         if ledger is None or waiting.is_empty():
             return current
-        known = ledger.states(waiting.to_list())
-    return settled_by_ledger(current, {name: (one.state, one.run_id) for name, one in known.items()})
+        known = ledger.states(waiting["external_reference"].to_list())
+        newest = {name: End(one.state, one.run_id, one.fingerprint) for name, one in known.items()}
+        pairs = waiting.select("external_reference", "fingerprint").drop_nulls().unique().rows()
+        others = [(name, sent) for name, sent in pairs if name in newest and newest[name].fingerprint != sent]
+        own = {pair: End(one.state, one.run_id, one.fingerprint) for pair, one in ledger.ends(others).items()}
+    return settled_by_ledger(current, newest, own)

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import polars as pl
+import pyarrow.parquet as pq
 
 from pipeline.reporting import ROWS
 from pipeline.run_folder import RunFolder
@@ -28,17 +29,16 @@ def parts_of(run: RunFolder) -> Iterator[pl.DataFrame]:
 def _lazy_parts(run: RunFolder) -> list[pl.LazyFrame]:
     inputs = run.read_plan_of_any_version()["inputs"]
     if run.parts("fates") and len(run.parts("fates")) == len(run.parts("records")):
-        both = zip(run.parts("records"), run.parts("fates"), strict=True)
-        parts = [
-            pl.concat(
-                [
-                    pl.scan_parquet(records, glob=False).select("origin_run", "origin_row"),
-                    pl.scan_parquet(fates, glob=False).select(_OF_FATES),
-                ],
-                how="horizontal",
-            )
-            for records, fates in both
-        ]
+        contents, at, parts = pl.scan_parquet(run.path / "rows.parquet", glob=False).select("fingerprint"), 0, []
+        for records, fates in zip(run.parts("records"), run.parts("fates"), strict=True):
+            height = pq.read_metadata(fates).num_rows
+            sides = [
+                pl.scan_parquet(records, glob=False).select("origin_run", "origin_row"),
+                pl.scan_parquet(fates, glob=False).select(_OF_FATES),
+                contents.slice(at, height),
+            ]
+            parts.append(pl.concat(sides, how="horizontal"))
+            at += height
     else:
         kept = pl.scan_parquet(run.path / "rows.parquet", glob=False)
         missing = [pl.lit(None, ROWS[name]).alias(name) for name in ("external_reference", "currency", "balance")]
