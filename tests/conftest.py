@@ -44,7 +44,8 @@ settings.load_profile("suite")
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Two workers a core: a third of the time, a test waits for a process or for a retry to fall due."""
+    """Two workers a core: a third of the time, a test waits for a process or for a retry to fall due. So one thread of polars each."""
+    os.environ.setdefault("POLARS_MAX_THREADS", "1")
     return 2 * (os.cpu_count() or 1)
 
 

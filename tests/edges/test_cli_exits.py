@@ -504,6 +504,7 @@ def test_a_reader_that_goes_away_does_not_change_the_code(tmp_path):
     )
 
 
+@pytest.mark.long
 def test_a_reader_of_the_commentary_that_goes_away_does_not_change_the_code(tmp_path):
     cases = {
         "not approved": ["run", "customers.csv", "--sandbox"],

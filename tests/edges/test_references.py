@@ -231,7 +231,7 @@ customers = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(st.lists(customers, max_size=4), st.lists(customers, max_size=4), st.randoms(use_true_random=False))
 def test_two_loads_have_one_version_exactly_where_they_hold_the_same_rows(tmp_path_factory, one, other, dice):
     folder = tmp_path_factory.mktemp("home")

@@ -15,7 +15,7 @@ import pytest
 
 from pipeline.sandbox import NO_FAULTS, Faults, SandboxServer, contract, problems
 
-EXAMPLES = os.environ.get("SANDBOX_EXAMPLES", "25")
+EXAMPLES = os.environ.get("SANDBOX_EXAMPLES", "10")
 
 
 @pytest.fixture(scope="module")

@@ -139,6 +139,7 @@ def test_no_result_of_before_is_left_to_be_read_while_a_run_is_unfinished(there,
     }  # fmt: skip
 
 
+@pytest.mark.long
 def test_a_disk_that_is_full_while_somebody_signs_costs_no_signature_and_hides_none(there):
     there("run", "c.csv", "--sandbox", "--yes")
     codes: list[int] = []

@@ -34,7 +34,13 @@ _KEY = re.compile(r"idempotency-key: ([0-9a-f-]{36})", re.IGNORECASE)
 _SEEN = "trace=fsync,fdatasync,write,writev,sendto,sendmsg,pwrite64,pwritev"
 
 
-@pytest.mark.parametrize(("program", "is_safe"), [(AS_IT_IS, True), (UNFLUSHED, False)], ids=["flushed", "unflushed"])
+@pytest.mark.parametrize(
+    ("program", "is_safe"),
+    [
+        pytest.param(AS_IT_IS, True, id="flushed"),
+        pytest.param(UNFLUSHED, False, id="unflushed", marks=pytest.mark.long),
+    ],
+)
 def test_an_intent_is_on_the_disk_before_the_first_byte_of_its_request_leaves(
     pipeline, outside, tmp_path, program, is_safe
 ):

@@ -204,6 +204,7 @@ def faults_of(path, dice):
     return faults
 
 
+@pytest.mark.long
 def test_a_hundred_composed_files_get_configs_that_load_and_send_nothing_they_must_not(tmp_path):
     faults = {seed: told for seed in range(100) if (told := faults_of(tmp_path / "c.csv", random.Random(seed)))}
 

@@ -253,6 +253,7 @@ def test_a_disk_that_is_full_before_the_first_send_sends_nothing_and_resume_fini
     assert outside.stats()["customers"] == outside.stats()["effects"] == 600
 
 
+@pytest.mark.long
 def test_a_run_killed_and_run_again_as_a_new_one_creates_no_one_twice(pipeline, outside, tmp_path):
     file = customers_csv(tmp_path / "customers.csv", 700)
     process = pipeline.start("run", file, "--base-url", outside.base_url, "--yes", environment=outside.environment)
@@ -267,6 +268,7 @@ def test_a_run_killed_and_run_again_as_a_new_one_creates_no_one_twice(pipeline, 
     assert fates["created"] + fates["already_exists_same"] == outside.stats()["effects"] == 700
 
 
+@pytest.mark.long
 def test_customers_created_before_billing_forgot_the_keys_are_adopted_not_created_again(pipeline, outside, tmp_path):
     file = customers_csv(tmp_path / "customers.csv", 600)
     process = pipeline.start("run", file, "--base-url", outside.base_url, "--yes", environment=outside.environment)

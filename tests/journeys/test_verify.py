@@ -654,6 +654,7 @@ def test_an_input_that_is_gone_is_named(copied):
     assert any(what.startswith("every line of the inputs") for what in open_checks(pipeline, folder))
 
 
+@pytest.mark.long
 def test_no_byte_of_a_manifest_whatever_it_becomes_is_a_fault_of_ours(copied):
     pipeline, folder = copied
     path = folder / "manifest.json"

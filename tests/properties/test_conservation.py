@@ -86,7 +86,7 @@ def amount(text: str) -> int | None:
     return int(text)
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(files, st.sampled_from(["\n", "\r\n"]), st.booleans())
 @example([], "\n", True)
 @example([*GOOD, *INVALID, *UNREADABLE, *BLANK, *GOOD], "\n", False)
@@ -130,6 +130,7 @@ def _sums(lists: dict[str, list[dict[str, str]]]) -> dict[tuple[str, str], int]:
     return {key: cents for key, cents in sums.items() if cents}
 
 
+@pytest.mark.long
 @settings(max_examples=2, deadline=None)
 @given(files.filter(bool), st.sampled_from([1, 7, 50, 200]))
 @example([*GOOD, *UNREADABLE, *INVALID, *GOOD], 30)

@@ -89,7 +89,7 @@ def numbered(position: int, taken: list[str]) -> str:
     return next(name for name in free if name not in taken)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=35, deadline=None)
 @given(files())
 def test_a_header_is_refused_with_all_equal_names_or_its_file_is_read_as_by_a_plain_reader(file):
     _, _, delimiter, content = file
@@ -113,7 +113,7 @@ def test_a_header_is_refused_with_all_equal_names_or_its_file_is_read_as_by_a_pl
     assert lines.physical == lines.header + lines.skipped + lines.blank + lines.records == content.count(b"\n")
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=35, deadline=None)
 @given(files(), st.integers(0, 3), st.booleans())
 def test_an_empty_field_more_in_each_record_is_refused_unless_the_header_or_the_job_has_it_too(
     file, blank, is_declared

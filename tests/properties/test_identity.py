@@ -56,7 +56,7 @@ def table(batch: list[dict], keys: list[str]) -> pl.DataFrame:
     return pl.DataFrame({**columns, "balance": [customer.get("balance") for customer in batch]}, schema=schema)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=35, deadline=None)
 @given(st.lists(customers, min_size=1, max_size=6), st.permutations(METADATA_KEYS))
 @example([{"external_reference": "a"}], [])
 @example([{"external_reference": "a", "balance": 0, "metadata": {"plan": '"'}}], ["plan"])
@@ -74,7 +74,7 @@ environments = st.builds(Environment, names, names, st.sampled_from(["test", "li
 references = st.from_regex(r"\A[A-Za-z0-9_-]{1,20}\Z")
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(environments, st.dictionaries(references, text, min_size=1, max_size=40))
 def test_the_keys_made_in_sql_are_those_of_create_key(environment, payloads):
     rows = [(n, f"c.csv:{n}", reference, payload, None) for n, (reference, payload) in enumerate(payloads.items())]

@@ -58,7 +58,7 @@ def taken(records: list[dict]) -> list[int]:
 # -- any bytes --------------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(hostile_bytes)
 @example(b'a,"b\nc\n"d,"e\n')
 @example(b'"\n"\n"\n')
@@ -80,7 +80,7 @@ def test_every_line_after_a_header_is_blank_or_in_exactly_one_record(body):
     assert in_records == sorted(in_records)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(hostile_bytes)
 def test_what_is_read_as_a_record_says_what_a_strict_csv_reader_sees_in_its_lines(body):
     content = HEADER + body
@@ -95,7 +95,7 @@ def test_what_is_read_as_a_record_says_what_a_strict_csv_reader_sees_in_its_line
         assert seen == [[record["given.external_reference"], record["given.name"]]]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(hostile_bytes, st.sampled_from([1, 2, 3, 5, 8, 13, 40]))
 @example(b"\xef\xbb\xbf", 1)
 @example(b"\xef\xbb\xbfa,b\n", 1)
@@ -108,7 +108,7 @@ def test_the_size_of_a_batch_changes_nothing_that_is_read(body, batch_bytes):
     assert read_bytes(content, batch_bytes) == read_bytes(content)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(hostile_bytes, st.integers(1, 200))
 def test_bytes_without_a_header_of_ours_are_refused_or_counted(body, batch_bytes):
     try:
@@ -138,7 +138,7 @@ cell = st.lists(letters | st.sampled_from(["\n", "\r\n", '"', '""', ",", '","', 
 tables = st.integers(1, 4).flatmap(lambda width: st.lists(st.lists(cell, min_size=width, max_size=width), max_size=12))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(tables, st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]), st.sampled_from(["\n", "\r\n"]), st.booleans())
 def test_a_table_that_csv_writer_wrote_is_read_back_cell_for_cell(table, quoting, end, with_bom):
     table = [row for row in table if holds_something(row)]  # a line of empty fields is a blank one
@@ -174,7 +174,7 @@ wide_tables = st.integers(2, 4).flatmap(
 )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(wide_tables, st.sampled_from(";\t|"), st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]), st.booleans())
 @example([["", ""], [" ", "\t"]], "\t", csv.QUOTE_MINIMAL, False)
 def test_a_table_with_another_delimiter_is_read_cell_by_cell_as_with_commas(table, delimiter, quoting, is_split):
@@ -190,7 +190,7 @@ def test_a_table_with_another_delimiter_is_read_cell_by_cell_as_with_commas(tabl
     assert lines.physical == lines.header + lines.blank + lines.records
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.lists(st.sampled_from(PIECES), max_size=24).map(b"".join), st.sampled_from(";|"))
 def test_hostile_bytes_are_judged_alike_whatever_delimiter_is_declared(body, delimiter):
     swapped = (HEADER + body).replace(b",", delimiter.encode())
@@ -206,7 +206,7 @@ def test_hostile_bytes_are_judged_alike_whatever_delimiter_is_declared(body, del
     ] == [[str(r[name]) if name.startswith("given.") else r[name] for name in what] for r in found[1]]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(hostile_bytes, st.sampled_from(["cp1252", "koi8-r", "shift_jis", "gb18030", "big5"]), st.integers(1, 60))
 def test_no_line_is_lost_in_any_encoding_and_the_size_of_a_batch_changes_nothing(body, encoding, batch_bytes):
     declared = replace(RFC_4180, encoding=encoding)
@@ -219,7 +219,7 @@ def test_no_line_is_lost_in_any_encoding_and_the_size_of_a_batch_changes_nothing
     assert len(taken(records)) == len(set(taken(records))) == lines.records
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(
     st.lists(st.tuples(*[st.text(alphabet='aé€–Ž",\n ', max_size=5)] * 2), min_size=1, max_size=8), st.integers(1, 60)
 )
@@ -231,7 +231,7 @@ def test_a_table_in_an_encoding_of_windows_is_read_as_its_twin_in_utf8(rows, bat
     assert read_bytes(content.decode().encode("cp1252"), batch_bytes, replace(RFC_4180, encoding="cp1252")) == twin
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(
     wide_tables, st.sampled_from([1, 64, BATCH_BYTES]), st.sampled_from([pa.string(), pa.large_string()]), st.booleans()
 )
@@ -280,7 +280,7 @@ def damaged(draw, rows) -> tuple[bytes, bytes, int]:
     return "\n".join(lines).encode(), "\n".join(after).encode(), number
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(damaged(clean_rows))
 def test_damage_to_one_line_changes_nothing_that_is_read_of_the_others(files):
     clean, broken, number = files
@@ -292,7 +292,7 @@ def test_damage_to_one_line_changes_nothing_that_is_read_of_the_others(files):
     assert lines.physical == lines.header + lines.blank + lines.records == len(physical_lines(broken))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(damaged(multi_line_rows))
 def test_damage_among_records_of_several_lines_loses_no_line_and_leaves_the_records_before_it_alone(files):
     clean, broken, number = files
@@ -333,7 +333,7 @@ plain_lines = st.one_of(
 )  # fmt: skip
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=9, deadline=None)
 @given(
     st.lists(plain_lines, max_size=14),
     st.sampled_from(["\n", "\r\n"]),

@@ -57,7 +57,7 @@ def canonical(cells: list[tuple[str | None, ...]]) -> pl.DataFrame:
     return normalize(map_columns(records(cells), LAYOUT), LAYOUT, Defaults()).select(CANONICAL)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=18, deadline=None)
 @given(st.lists(rows, min_size=1, max_size=8))
 def test_normalizing_what_was_normalized_changes_nothing(cells):
     once = canonical(cells)
@@ -84,7 +84,7 @@ def test_the_example_numbers_of_the_whole_world_stay_what_they_are_when_read_aga
     assert table["phone"].to_list() == numbers
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=7, deadline=None)
 @given(st.lists(rows, min_size=2, max_size=10), st.integers(0, 10), st.frozensets(st.integers(0, 9), max_size=3))
 def test_judging_two_parts_gives_what_judging_the_whole_gives(cells, cut, unreadable):
     whole = records(cells, unreadable=unreadable)
@@ -96,7 +96,7 @@ def test_judging_two_parts_gives_what_judging_the_whole_gives(cells, cut, unread
     assert_frame_equal(apart, together)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=7, deadline=None)
 @given(st.lists(rows, min_size=1, max_size=8), st.frozensets(st.integers(0, 7), max_size=3))
 def test_judging_keeps_every_row_once_in_its_order_with_its_text(cells, unreadable):
     table = records(cells, unreadable=unreadable)
@@ -110,7 +110,7 @@ def test_judging_keeps_every_row_once_in_its_order_with_its_text(cells, unreadab
     assert verdict.filter(pl.col("fate").is_null())["external_reference"].null_count() == 0
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=35, deadline=None)
 @given(emails.map(str.strip).filter(bool))
 @example("a@b.c")
 @example("INFO@Example.COM")

@@ -78,7 +78,7 @@ def _c1(error):
 codecs.register_error("as_c1", _c1)
 
 
-@settings(max_examples=200)
+@settings(max_examples=70)
 @given(
     rows=st.lists(ROWS, min_size=1, max_size=6, unique_by=lambda row: row["reference"]),
     touched=st.lists(st.sampled_from(["leave", "leave", "spreadsheet", "edit"]), min_size=36, max_size=36),
@@ -113,7 +113,7 @@ def test_each_damaged_cell_is_restored_or_its_row_rejected(rows, touched, choice
         assert record[f"given.{MENDED}"] == now[at][MENDED]
 
 
-@settings(max_examples=300)
+@settings(max_examples=105)
 @given(
     rows=st.lists(ROWS, min_size=2, max_size=6, unique_by=lambda row: row["reference"]),
     alike=st.booleans(),
@@ -142,7 +142,7 @@ def test_no_order_of_our_columns_beside_the_suppliers_restores_a_cell_from_anoth
                 assert record[f"given.{column}"] in {shown[at][column], rows[at][column]}
 
 
-@settings(max_examples=500)
+@settings(max_examples=175)
 @given(row=ROWS, choice=st.integers(0, 5), other=ROWS)
 def test_a_damaged_text_has_a_mark_of_its_original(row, choice, other):
     for column, text in row.items():

@@ -250,7 +250,7 @@ def test_every_space_and_format_character_of_unicode_is_trimmed():
 hidden = st.text(st.sampled_from(INVISIBLE), max_size=4)
 
 
-@settings(max_examples=100)
+@settings(max_examples=35)
 @given(st.lists(st.tuples(hidden, st.text(st.characters(exclude_characters=INVISIBLE, exclude_categories=["Cs"]), max_size=6), hidden), min_size=1, max_size=20))  # fmt: skip
 def test_a_text_is_trimmed_at_both_ends_and_nowhere_else(parts):
     texts = pl.DataFrame({"text": ["".join(part) for part in parts]})

@@ -87,6 +87,7 @@ main()
 """
 
 
+@pytest.mark.long
 def test_the_number_of_threads_changes_nothing(place, as_usual, tmp_path):
     """polars and DuckDB take as many threads as the process may use cores: here one, above all that there are."""
     words = ["--environment", "bench", "--merchant", "bench", "--home", place / "home", "--reports", tmp_path]

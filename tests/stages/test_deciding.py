@@ -513,7 +513,7 @@ def is_doubtful(outcome: Outcome) -> bool:
 
 
 @given(lives())
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=42, deadline=None)
 def test_a_new_key_is_made_only_after_a_replayed_failure_of_the_current_one_and_a_look_up_that_finds_nothing(life):
     last_create = None
     for row, outcome, step in life.turns:
@@ -531,7 +531,7 @@ def test_a_new_key_is_made_only_after_a_replayed_failure_of_the_current_one_and_
 
 
 @given(lives())
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=42, deadline=None)
 def test_a_refusal_is_written_while_a_send_is_in_doubt_only_after_a_look_up_that_finds_nothing(life):
     doubtful = life.begun_before
     for row, outcome, step in life.turns:
@@ -545,7 +545,7 @@ def test_a_refusal_is_written_while_a_send_is_in_doubt_only_after_a_look_up_that
 
 
 @given(lives())
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=42, deadline=None)
 def test_every_settled_state_rests_on_the_answer_that_proves_it(life):
     row, outcome, step = life.turns[-1]
     settled = step.settle if isinstance(step, Stop) else step
@@ -567,7 +567,7 @@ def test_every_settled_state_rests_on_the_answer_that_proves_it(life):
 
 
 @given(lives())
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=42, deadline=None)
 def test_a_customer_that_our_own_doubtful_send_may_have_made_is_never_called_someone_else_s(life):
     doubtful = life.begun_before
     for row, outcome, step in life.turns:
@@ -580,13 +580,13 @@ def test_a_customer_that_our_own_doubtful_send_may_have_made_is_never_called_som
 
 
 @given(lives())
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=42, deadline=None)
 def test_a_row_is_sent_five_times_at_most_and_once_more_by_the_sweep_whatever_is_answered(life):
     assert sum(row.why is None for row, _, _ in life.turns) <= POLICY.sends - 1
 
 
 @given(lives())
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=42, deadline=None)
 def test_waits_stay_within_their_bounds(life):
     for _row, outcome, step in life.turns:
         if not isinstance(step, SendAgain | LookUpNext):
@@ -599,7 +599,7 @@ def test_waits_stay_within_their_bounds(life):
 
 
 @given(st.floats(0, 1, exclude_max=True), st.integers(0, 3))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=35, deadline=None)
 def test_backoff_is_full_jitter_below_the_doubled_base(dice, sends):
     step = decide(Progress(sends=sends), NoAnswer("ReadTimeout"), dice, 0, POLICY)
 
@@ -609,7 +609,7 @@ def test_backoff_is_full_jitter_below_the_doubled_base(dice, sends):
 
 
 @given(lives())
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=42, deadline=None)
 def test_a_row_always_ends_and_no_step_is_our_own_fault(life):
     assert isinstance(life.end, Settle | LeaveInDoubt | TurnedAway | Stop)
     assert not (isinstance(life.end, Stop) and life.end.exit_code == 70)

@@ -305,7 +305,7 @@ currencies = st.sampled_from(
 )
 
 
-@settings(max_examples=35, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.lists(cells, min_size=1, max_size=12), balances, currencies, st.sampled_from([[], ["NULL", "-"]]))
 def test_what_is_summed_from_the_source_text_is_what_the_balances_come_to(rows, balance, currency, absent):
     declared = layout(currency=currency, balance=balance, absent=absent)
@@ -333,7 +333,7 @@ def test_a_declared_mark_may_hold_a_space():
     assert table["balance"].to_list() == [-750, 750, None]
 
 
-@settings(max_examples=35, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.lists(cells, min_size=1, max_size=8), balances, currencies)
 def test_a_row_without_reasons_has_the_balance_that_its_text_states(rows, balance, currency):
     declared = layout(currency=currency, balance=balance)
@@ -397,7 +397,7 @@ def test_of_a_text_that_has_no_such_part_the_list_shows_what_stood_there():
     assert table["mapped.name"].to_list() == ["4711"]
 
 
-@settings(max_examples=30)
+@settings(max_examples=10)
 @given(st.text(st.characters(min_codepoint=1, max_codepoint=126), min_size=1, max_size=12), st.sampled_from(["_", "-"]))
 def test_an_escaped_reference_is_one_that_billing_takes_and_can_be_turned_back(reference, mark):
     declared = layout(external_reference={"column": "ID", "escape": mark, "prefix": "old-"})

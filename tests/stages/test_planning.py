@@ -286,7 +286,7 @@ def plan_of(rows: list[Row]) -> list[dict]:
         return planned(rows, Path(folder, "plan.parquet"))[0]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(worlds)
 def test_whatever_the_world_every_accepted_row_gets_one_plan_and_no_reference_two_creates(rows):
     plan = plan_of(rows)
@@ -300,7 +300,7 @@ def test_whatever_the_world_every_accepted_row_gets_one_plan_and_no_reference_tw
     assert all(p["same_as"] is not None for p in plan if p["flags"])
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(worlds)
 def test_a_wave_is_no_larger_than_its_limit_and_leaves_nothing_that_was_begun(rows):
     plan = plan_of(rows)
@@ -319,7 +319,7 @@ def test_a_wave_is_no_larger_than_its_limit_and_leaves_nothing_that_was_begun(ro
     ]
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=2, deadline=None)
 @given(worlds)
 def test_waves_of_one_come_to_the_end_and_create_what_one_wave_would(rows):
     rows = [{**row, "limit": "", "where": ""} for row in rows]

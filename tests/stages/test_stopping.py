@@ -40,6 +40,7 @@ def test_at_the_alarming_rate_a_run_stops_within_60_rows_in_99_of_100_seeds():
     assert stopped >= 990
 
 
+@pytest.mark.long
 def test_at_the_usual_rate_a_run_of_a_thousand_rows_goes_on_in_999_of_1_000_seeds():
     went_on = sum(stopped_after(0.005, 1_000, seed) is None for seed in range(1_000))
 
