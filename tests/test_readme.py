@@ -95,7 +95,14 @@ def test_the_demo_exits_0_and_its_last_line_names_a_report_that_is_there(tmp_pat
     assert result.returncode == 0, result.stderr
     assert "the sandbox holds 1,120 customers" in result.stdout
     report = tmp_path / result.stdout.splitlines()[-1].removeprefix("report: ")
-    assert report.read_text(encoding="utf-8").startswith("<!doctype html>")
+    page = report.read_text(encoding="utf-8")
+    assert page.startswith("<!doctype html>")
+
+    suggested = re.search(r"pipeline reconcile [^<]*--sandbox", page)
+    compared = _run(suggested[0], tmp_path)
+
+    assert compared.returncode == 0, compared.stdout
+    assert "In balance: every customer that was looked up is what we meant" in compared.stdout
 
 
 @pytest.mark.parametrize("fate", [fate.value for fate in Fate])

@@ -13,25 +13,24 @@ from pipeline.cli.printing import say, show_line, show_report
 @click.option("--reports", type=click.Path(path_type=Path), help="Folder of run folders.  [default: reports]")
 def demo(**given: Any) -> int:
     """The whole job on the sample data against a fresh sandbox, and where its report is."""
-    from dataclasses import replace
+    import secrets
 
     from pipeline.cli.progress import watching
     from pipeline.config import sandbox_target
-    from pipeline.files import private_folder, temporary_folder
+    from pipeline.files import private_folder
     from pipeline.verbs.demo import run_demo
 
     reports = private_folder(options.settings(given, destination="sandbox").reports)
+    # A home of its own, so that each demo creates everybody; it stays, because the commands that the page suggests need it.
+    home = private_folder(private_folder(reports / ".demo") / secrets.token_hex(4))
     with (
-        temporary_folder(reports, "demo") as home,
         options.stoppable() as stopping,
-        options.sandbox_in_process(None) as sandbox,
+        options.sandbox_in_process(home) as sandbox,
         watching(quiet=False) as watch,
     ):
         settings = options.settings({**given, "home": home}, destination="sandbox")
         target = sandbox_target(sandbox.base_url, sandbox.api_key, sandbox.account_key)
-        # Its home goes with this process, so that nothing of it can be resumed.
-        silent = replace(watch, unfinished=lambda _run_id: None)
-        result = run_demo(settings, target, stopping=stopping, watch=silent)
+        result = run_demo(settings, target, stopping=stopping, watch=watch)
     show_report(result.report.content)
     sums = ", ".join(f"{amount:,} {currency}" for currency, amount in sorted(result.held["sums"].items()))
     show_line(f"the sandbox holds {result.held['customers']:,} customers, in minor units: {sums}")
