@@ -7,7 +7,7 @@ stands where its run left it. A record is known by the file (SHA-256) and the pl
 - **Returned**: a row of a list of ours is the record that it names. One row alone stands for it; a row that somebody mended
   into two is two records. A row with another external reference is no return of a record that was created.
 - **In a file of the supplier's own**: the first row of a new file with the external reference of an open record is that record.
-  A record that was sent and is in doubt is that of the same content only.
+  A record that was sent and is in doubt, or was given up, is that of the same content only.
 - **Created stays created**, whatever becomes of the same row later.
 - **Settled by a return stays settled** when the old file is fed once more: its row repeats what was decided.
 - **Superseded**: a record is settled when a later run brings another row of its external reference into billing, or finds it
@@ -47,6 +47,8 @@ ORIGINS = pl.Schema({name: kind for name, kind in ROWS.items() if name != "row_i
 _CREATED = [fate.value for fate in LISTS["created"]]
 _SETTLING = [*_CREATED, Fate.ALREADY_EXISTS_SAME.value]
 _WAITING = [Fate.IN_DOUBT.value, Fate.NOT_ATTEMPTED.value]
+#: A record that was given up is closed, and is the same record where its content comes again.
+_FOLLOWED = [*OPEN_FATES, Fate.GIVEN_UP.value]
 _WAITS_FOR_EARLIER = Reason.PLAN_EARLIER_REQUEST_UNSETTLED.value
 _KEY, _ROOT = ["file", "place"], ["root_file", "root_place"]
 _FATE_OF_STATE = {
@@ -123,7 +125,7 @@ def settled_by_ledger(
     `newest`: external reference -> its newest request. `own`: (reference, fingerprint) -> the request of this content, if a newer one
     has other content. A record is what its own content became; another content's customer only keeps it from being sent.
     """
-    keys = current.records.filter(pl.col("fate").is_in(_WAITING) & pl.col("external_reference").is_not_null())
+    keys = current.records.filter(pl.col("fate").is_in(_WAITING) & pl.col("external_reference").is_in(list(newest)))
     found = [
         (file, place, *settled)
         for file, place, fate, reference, fingerprint in keys.select(
@@ -200,14 +202,15 @@ def _met(before: Current, rows: pl.LazyFrame) -> pl.DataFrame:
     Of copies of one file in a run each row counts once.
     """
     keys = pl.concat([before.records.select(_KEY), before.returns.select(_KEY)])
-    references = before.open["external_reference"].drop_nulls().unique()
+    followed = before.records.filter(pl.col("fate").is_in(_FOLLOWED))
+    references = followed["external_reference"].drop_nulls().unique()
     return (
         rows.with_row_index("at")
         .join(keys.unique().with_columns(is_known=True).lazy(), on=_KEY, how="left", maintain_order="left")
         .with_columns(is_known=pl.col("is_known").fill_null(value=False))
         .filter(
             pl.col("is_known")
-            | pl.col("fate").is_in(OPEN_FATES)
+            | pl.col("fate").is_in(_FOLLOWED)
             | pl.col("origin_run").is_not_null()
             | pl.col("external_reference").is_in(references.implode())
         )
@@ -281,9 +284,11 @@ def _by_reference(known: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
             rows.filter("is_known").select(file="root_file", place="root_place"),
         ]
     )
-    was_sent = (pl.col("fate") == Fate.IN_DOUBT.value) & ~pl.col("reasons").list.contains(_WAITS_FOR_EARLIER)
+    was_sent = pl.col("fate").is_in([Fate.IN_DOUBT.value, Fate.GIVEN_UP.value]) & ~pl.col("reasons").list.contains(
+        _WAITS_FOR_EARLIER
+    )
     return (
-        known.filter(pl.col("fate").is_in(OPEN_FATES) & pl.col("external_reference").is_not_null())
+        known.filter(pl.col("fate").is_in(_FOLLOWED) & pl.col("external_reference").is_not_null())
         .join(taken, on=_KEY, how="anti", maintain_order="left")
         .sort("since", maintain_order=True)
         .unique("external_reference", keep="first", maintain_order=True)
@@ -295,7 +300,7 @@ def _by_reference(known: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
 
 def _decided(known: pl.DataFrame, linked: pl.DataFrame, run_id: str, day: str) -> pl.DataFrame:
     """The records with what this run says of them; `is_met` where it says anything."""
-    is_followed = pl.col("is_known") | pl.col("fate").is_in(OPEN_FATES) | (pl.col("how") == "returned")
+    is_followed = pl.col("is_known") | pl.col("fate").is_in(_FOLLOWED) | (pl.col("how") == "returned")
     first = (
         linked.filter(is_followed)
         .sort(~pl.col("fate").is_in(_CREATED), pl.col("how") != "returned", "at")

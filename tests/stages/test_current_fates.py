@@ -245,3 +245,12 @@ def test_a_record_in_doubt_is_not_that_of_a_new_file_with_other_content_and_each
     assert fates(created_first) == {"a:2": "created", "b:9": "already_exists_different"}
     assert fates(refused_first) == {"a:2": "refused", "b:9": "created"}
     assert fates(given_up) == {"a:2": "given_up", "b:9": "needs_review"}
+
+
+def test_a_record_that_was_given_up_is_the_same_where_its_content_comes_again_and_another_where_it_differs():
+    sent = run(A, (2, "A/f1", "given_up"))
+
+    assert fates(after(sent, run(B, (9, "A/f1", "given_up")))) == {"a:2": "given_up"}
+    assert fates(after(sent, run(B, (9, "A/f1", "created")))) == {"a:2": "created"}
+    assert fates(after(sent, run(B, (9, "A/f2", "needs_review")))) == {"a:2": "given_up", "b:9": "needs_review"}
+    assert after(sent).open.is_empty()
