@@ -1,5 +1,6 @@
 """Everything that can happen to a row, as values: why it was set aside, what was planned, what billing said, where it ended."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar, Self
@@ -463,6 +464,15 @@ class Action(StrEnum):
     REFUSE = "refuse"  #: billing refused this very row before; it is listed as refused again, unsent
     DEFER = "defer"  #: planned for a later wave
     WAIT = "wait"  #: an earlier request for its reference is unsettled; it is judged anew once that is settled
+
+
+#: Actions whose records may be sent.
+SENDING = (Action.CREATE, Action.WAIT)
+
+
+def sends(actions: Mapping[Action, int] | Mapping[str, int]) -> int:
+    """How many records a plan may send, by its counts of actions; plans of earlier versions have no waiting ones."""
+    return sum(int(actions.get(action, 0)) for action in SENDING)
 
 
 class Fate(_Explained):

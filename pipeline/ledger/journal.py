@@ -398,8 +398,6 @@ class Ledger:
 
     def moved_from(self, run_id: str) -> list[tuple[Any, ...]]:
         """Where a run left references that it was done with and another run has moved since; columns of `OUTCOME_COLUMNS`."""
-        if not self._query("SELECT 1 FROM runs WHERE run_id <> ?1 AND run_id > ?1 LIMIT 1", run_id):
-            return []
         return self._query(
             "WITH own AS (SELECT events.external_reference, max(events.seq) AS last FROM events JOIN rows USING (external_reference)"
             " WHERE events.run_id = ?1 AND rows.run_id <> ?1 GROUP BY 1)"
@@ -408,12 +406,12 @@ class Ledger:
             run_id,
         )
 
-    def given_up_after(self, run_id: str) -> list[str]:
-        """References whose newest request a later run gave up: a plan from before that sends nothing for them."""
-        found = self._query(
-            "SELECT external_reference FROM rows WHERE state IN ('given_up', 'never_created') AND run_id > ?", run_id
+    def given_up_after(self, event: int) -> list[tuple[str, str]]:
+        """Requests that a person gave up after an event: (external_reference, fingerprint). A plan from before sends them no more."""
+        return self._query(
+            "SELECT external_reference, fingerprint FROM rows WHERE state IN ('given_up', 'never_created') AND seq > ?",
+            event,
         )
-        return [reference for (reference,) in found]
 
     def _rows(self, columns: str, references: Iterable[str] | None) -> Iterator[list[tuple[Any, ...]]]:
         """All rows, or some of them looked up by their references, so that what a ledger holds besides costs nothing."""

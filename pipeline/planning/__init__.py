@@ -12,7 +12,7 @@ import duckdb
 
 from pipeline.customer import KEY_NAMESPACE, Environment, key_prefix
 from pipeline.files import renamed_when_whole
-from pipeline.outcomes import Action, Fate, Reason
+from pipeline.outcomes import Action, Fate, Reason, sends
 from pipeline.planning.differing import created_otherwise, find_differing
 from pipeline.planning.wave import find_outside
 
@@ -69,7 +69,7 @@ class Plan:
     @property
     def creates(self) -> int:
         """How many customers may be created: those that wait for an earlier request among them."""
-        return self.rows[Action.CREATE] + self.rows[Action.WAIT]
+        return sends(self.rows)
 
 
 def make_plan(

@@ -46,10 +46,10 @@ told AS (
             WHEN NOT same_content AND state = 'unknown' THEN 'PLAN.EARLIER_REQUEST_UNSETTLED'
             WHEN NOT same_content AND state = 'given_up' THEN 'PLAN.EARLIER_REQUEST_GIVEN_UP'
             WHEN NOT same_content AND state = 'refused' THEN 'SUBMIT.NOT_ATTEMPTED'
-            WHEN state = 'never_created' AND (NOT same_content OR settled_by < $run_id) THEN 'SUBMIT.NOT_ATTEMPTED'
+            WHEN state = 'never_created' AND (NOT same_content OR settled_by <> $run_id) THEN 'SUBMIT.NOT_ATTEMPTED'
             WHEN NOT same_content OR state = 'conflict' THEN 'SUBMIT.ALREADY_THERE_DIFFERENT'
-            -- A plan from before the giving up sends nothing any more; one from after it goes on under the old key.
-            WHEN state = 'unknown' OR (state = 'given_up' AND settled_by < $run_id) THEN 'SUBMIT.IN_DOUBT'
+            -- Given up before this plan: it goes on under the old key.
+            WHEN state = 'unknown' OR (state = 'given_up' AND settled_by <> $run_id) THEN 'SUBMIT.IN_DOUBT'
             WHEN state IN ('given_up', 'never_created') THEN 'SUBMIT.GIVEN_UP'
             WHEN state = 'refused' THEN 'SUBMIT.REFUSED'
             -- Another run has the credit: each customer is `created` in one run only.

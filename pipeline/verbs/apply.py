@@ -22,6 +22,7 @@ from pipeline.errors import NotApproved, ThresholdExceeded
 from pipeline.files import write_bytes
 from pipeline.ledger import HOME_IS_NEW, IN_RUN, OUTCOME_COLUMNS, Ledger, run_lock
 from pipeline.outcomes import (
+    SENDING,
     Action,
     AnotherCustomer,
     CertificateRefused,
@@ -33,6 +34,7 @@ from pipeline.outcomes import (
     State,
     Unexpected,
     Unintelligible,
+    sends,
 )
 from pipeline.reporting import EarlierRuns, LeftInDoubt, Report, render_unfinished
 from pipeline.run_folder import PAGES, RunFolder
@@ -53,7 +55,6 @@ from pipeline.verbs.watch import CLOCK, NOBODY, StopRequest, Watch
 
 #: Rows that go ahead of the others where a real key is used and the job says nothing else.
 CANARY_WHERE_IT_COUNTS = 3
-_SENDING = (Action.CREATE, Action.WAIT)  #: actions whose rows may be sent
 _CREATED = [State.CREATED.value, State.CREATED_DIFFERENT.value, State.ADOPTED.value]
 _READ_AT_ONCE = 50_000  #: creates of a plan
 _UNFINISHED = """\
@@ -166,7 +167,7 @@ def submit_and_report(
     ledger.begin_run(
         folder.run_id,
         CLOCK.now(),
-        _to_send(plan),
+        sends(plan["actions"]),
         os.getpid(),
         files=_deliveries(plan),
         is_whole=not plan["actions"][Action.DEFER.value],
@@ -205,11 +206,10 @@ def _submit(
     try:
         settled = pl.concat([_settled([]), *map(_settled, ledger.settled_by(folder.run_id))])
         crosswalk = Crosswalk(folder, settled)
-        given_up = _settled([(name, State.GIVEN_UP.value, None) for name in ledger.given_up_after(folder.run_id)])
-        done = pl.concat([settled, given_up]).select("external_reference").unique(maintain_order=True)
+        done, given_up = settled.select("external_reference"), _given_up(folder, ledger)
         attempt.has_sent = done.height > 0
         earlier = [left.external_reference for left in _left_by_earlier_runs(ledger, folder.run_id)]
-        has_work = bool(earlier) or next(_planned_creates(folder, done), None) is not None
+        has_work = bool(earlier) or next(_planned_creates(folder, done, given_up), None) is not None
         if has_work and not stopping.event.is_set():
             with connected(settings, target) as billing:
                 _preflight(billing, stopping)
@@ -217,8 +217,8 @@ def _submit(
                     account = _check_account(folder, settings, target, ledger, billing, stopping)
                 ledger, make = rehearsed(ledger, billing.make, target)
                 settled_for_others = submit(
-                    _planned_creates(folder, done),
-                    _to_send(folder.read_plan()),
+                    _planned_creates(folder, done, given_up),
+                    sends(folder.read_plan()["actions"]),
                     passed_over=settled.height,
                     has_created=settled["state"].is_in(_CREATED).any(),
                     run_id=folder.run_id,
@@ -346,7 +346,7 @@ def _preflight(billing: Billing, stopping: StopRequest) -> None:
 
 def refuse_too_many(plan: dict[str, Any], settings: Settings) -> None:
     """Refuse a plan that would create more customers than the job allows."""
-    creates = _to_send(plan)
+    creates = sends(plan["actions"])
     if settings.max_creates is not None and creates > settings.max_creates:
         raise ThresholdExceeded(
             f"THRESHOLD.MAX_CREATES: plan {plan['run_id']} would create {creates:,} customers, and"
@@ -354,11 +354,6 @@ def refuse_too_many(plan: dict[str, Any], settings: Settings) -> None:
             " or allow more",
             suggests=("apply", plan["run_id"], "--max-creates", str(creates)),
         )
-
-
-def _to_send(plan: Mapping[str, Any]) -> int:
-    """Records that a plan may send: its creates, and those that wait for an earlier request."""
-    return sum(int(plan["actions"].get(action.value, 0)) for action in _SENDING)
 
 
 def refuse_alarms(folder: RunFolder, settings: Settings) -> None:
@@ -419,15 +414,14 @@ def _settled(rows: Sequence[tuple[str, str, str | None]]) -> pl.DataFrame:
     )
 
 
-def _planned_creates(folder: RunFolder, done: pl.DataFrame) -> Iterator[Planned]:
-    """What a plan may send but for the references that are done, streamed in the order of the input."""
+def _planned_creates(folder: RunFolder, done: pl.DataFrame, given_up: pl.DataFrame) -> Iterator[Planned]:
+    """What a plan may send but for what is done or was given up, streamed in the order of the input."""
     normalization = folder.read_plan()["normalization"]
     for records, part in folder.planned_parts():
-        creates = pl.scan_parquet(part, glob=False).filter(
-            pl.col("action").is_in([action.value for action in _SENDING])
-        )
-        left = creates.select("position", "external_reference").collect()
+        creates = pl.scan_parquet(part, glob=False).filter(pl.col("action").is_in([action.value for action in SENDING]))
+        left = creates.select("position", "external_reference", "fingerprint").collect()
         left = left.join(done, on="external_reference", how="anti", maintain_order="left")
+        left = left.join(given_up, on=given_up.columns, how="anti", maintain_order="left").drop("fingerprint")
         for first in range(0, left.height, _READ_AT_ONCE):
             wanted = left.slice(first, _READ_AT_ONCE)
             span = pl.col("position").is_between(wanted["position"][0], wanted["position"][-1])
@@ -454,10 +448,19 @@ def _outcomes(ledger: Ledger, folder: RunFolder) -> Iterator[pl.DataFrame]:
     yield _outcome_table([], schema)
     # What this run ended itself stays so, whatever a later run began for the same references.
     own = {row[0]: row for row in ledger.moved_from(folder.run_id)}
+    given_up = set(_given_up(folder, ledger).iter_rows())
     for part in folder.parts("plan"):
         planned = pl.read_parquet(part, columns=["external_reference"], glob=False)["external_reference"].unique()
         rows = [own.get(row[0], row) for row in itertools.chain.from_iterable(ledger.outcomes(planned))]
+        # A request that was given up after the plan is given up for this run, too, whichever run it belonged to.
+        rows = [(*row[:2], folder.run_id, *row[3:]) if (row[0], row[3]) in given_up else row for row in rows]
         yield _outcome_table(rows, schema)
+
+
+def _given_up(folder: RunFolder, ledger: Ledger) -> pl.DataFrame:
+    """The requests that were given up after the plan of a run: external_reference, fingerprint."""
+    found = ledger.given_up_after(folder.read_plan()["ledger_event"])
+    return pl.DataFrame(found, schema=dict.fromkeys(("external_reference", "fingerprint"), pl.String), orient="row")
 
 
 def _outcome_table(rows: list[tuple[Any, ...]], schema: Mapping[str, Any]) -> pl.DataFrame:

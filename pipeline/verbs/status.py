@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline.errors import ThresholdExceeded
 from pipeline.ledger import Ledger, is_holding
-from pipeline.outcomes import State
+from pipeline.outcomes import State, sends
 from pipeline.reporting import reasons_of, stopped_by
 from pipeline.run_damage import DamagedRun
 from pipeline.run_folder import RunFolder
@@ -111,7 +111,7 @@ def status_of(folder: RunFolder, home: Path, *, since: bool = False) -> RunStatu
         run_id=folder.run_id,
         status=status,
         environment=plan["environment"]["name"],
-        planned=plan["actions"]["create"] + plan["actions"].get("wait", 0),
+        planned=sends(plan["actions"]),
         later=plan["actions"].get("defer", 0),
         states=states,
         started_at=known["started_at"] if known else None,
@@ -177,7 +177,7 @@ def find_run(reports: Path, home: Path, run_id: str | None, *, resumable: bool =
 
 def _states_of(summary: dict[str, Any]) -> dict[str, int]:
     """What became of the creates of a run whose ledger is not here, by its own summary."""
-    fates, creates = summary["fates"], summary["actions"]["create"] + summary["actions"].get("wait", 0)
+    fates, creates = summary["fates"], sends(summary["actions"])
     named = {name: fates[name] for name in ("created", "created_different", "refused", "given_up") if fates.get(name)}
     unsettled = fates["in_doubt"] + fates["not_attempted"] - summary["actions"].get("defer", 0)
     there_before = creates - unsettled - sum(named.values())
@@ -197,7 +197,7 @@ def _verdict(summary: dict[str, Any]) -> str:
 
 def _too_many(plan: Mapping[str, Any]) -> str:
     """That a plan would create more customers than was allowed when it was made; else nothing."""
-    creates, allowed = plan["actions"]["create"] + plan["actions"].get("wait", 0), plan.get("max_creates")
+    creates, allowed = sends(plan["actions"]), plan.get("max_creates")
     if allowed is None or creates <= allowed:
         return ""
     return f"Stopped by THRESHOLD.MAX_CREATES: {creates:,} creates, and {allowed:,} are allowed. "

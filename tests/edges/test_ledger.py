@@ -200,9 +200,13 @@ def test_what_a_run_ended_stays_its_own_after_another_run_began_other_content(le
     assert [row[:4] for row in ledger.moved_from("run-1")] == [("A-1", "refused", "run-1", "f1")]
     assert list(chain.from_iterable(ledger.settled_by("run-1"))) == [("A-1", "refused", None)]
     assert ledger.moved_from("run-2") == []
+    ledger.record("run-2", AT, [answered(second, State.REFUSED)])
+    ledger.record_intents("run-1", AT, [intent("A-1", "f3")], "credential")
+    assert [row[:4] for row in ledger.moved_from("run-2")] == [("A-1", "refused", "run-2", "f2")]  # by an older run
     assert {pair: end.state for pair, end in ledger.ends([("A-1", "f1"), ("A-1", "f2"), ("A-1", "f3")]).items()} == {
         ("A-1", "f1"): State.REFUSED,
-        ("A-1", "f2"): State.UNKNOWN,
+        ("A-1", "f2"): State.REFUSED,
+        ("A-1", "f3"): State.UNKNOWN,
     }
 
 

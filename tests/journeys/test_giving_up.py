@@ -6,20 +6,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-import pipeline.billing.client as client_module
 from pipeline.submission import Clock
 from pipeline.verbs import apply as apply_module
 from tests.conftest import KEY, customers_csv
-from tests.small_billing import page, problem, small_billing
+from tests.small_billing import page, problem
 
 ENVIRONMENT = {"BILLING_API_KEY": KEY}
-
-
-@pytest.fixture
-def billing(monkeypatch):
-    monkeypatch.setattr(client_module, "SILENT_SECONDS", 0.3)
-    with small_billing() as server:
-        yield server
 
 
 @pytest.fixture
@@ -201,6 +193,21 @@ def test_a_resume_of_the_run_that_gave_up_sends_nothing_whatever_became_of_the_r
     assert list_of(pipeline, pipeline.newest().name, "rejected").keys() == {"ref-3"}
     sends = len(billing.of("ref-3"))
     del billing.creates["ref-3"]
+
+    again = pipeline("resume", doubtful, "--base-url", billing.url, environment=ENVIRONMENT)
+
+    assert again.returncode == 1
+    assert len(billing.of("ref-3")) == sends
+    assert list_of(pipeline, doubtful, "in_doubt")["ref-3"]["_import_fate"] == "given_up"
+
+
+def test_an_older_run_with_the_same_content_sends_no_more_what_a_newer_one_gave_up(
+    pipeline, billing, doubtful, give_up
+):
+    assert next_night(pipeline, billing, "second.csv").returncode == 4  # its only request is refused
+    newest = pipeline.newest().name
+    assert give_up(run=newest).returncode == 1
+    sends = len(billing.of("ref-3"))
 
     again = pipeline("resume", doubtful, "--base-url", billing.url, environment=ENVIRONMENT)
 
