@@ -21,8 +21,10 @@ import polars as pl
 import pytest
 from hypothesis import HealthCheck, settings
 
+import pipeline.billing.client as client_module
 from pipeline.cli import run
 from pipeline.sources import Declared
+from tests.small_billing import SmallBilling, small_billing
 
 KEY = "sk_test_fixture0000000000000000"
 HEADER = "external_reference,name,email,phone,currency,balance,metadata.plan"
@@ -166,6 +168,14 @@ def pipeline(tmp_path) -> Inside:
 @pytest.fixture
 def inside(pipeline) -> Inside:
     return pipeline
+
+
+@pytest.fixture
+def billing(monkeypatch) -> Iterator[SmallBilling]:
+    """A billing server apart from our sandbox; whoever it does not answer waits a third of a second."""
+    monkeypatch.setattr(client_module, "SILENT_SECONDS", 0.3)
+    with small_billing() as server:
+        yield server
 
 
 @pytest.fixture

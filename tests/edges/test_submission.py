@@ -663,6 +663,21 @@ def test_a_record_that_waits_for_an_earlier_request_is_sent_as_soon_as_billing_r
     assert stage.ledger.first_broken() is None
 
 
+def test_the_earlier_requests_that_own_records_wait_for_are_tried_first(stage):
+    left = [intent_of(a_customer(number)) for number in range(100, 108)]
+    stage.ledger.record_intents("run-0", datetime.now(UTC), left, stage.credential)
+    order: list[str] = []
+
+    def make(call):
+        order.append(call.external_reference)
+        return stage.billing.make(call)
+
+    earlier = [one.external_reference for one in left]
+    stage.submit([planned(a_customer(107, name="Another name"))], replace(QUICK, workers=1), make=make, earlier=earlier)
+
+    assert order[0] == "A-107"
+
+
 def test_a_record_that_waits_is_never_sent_once_the_earlier_request_made_the_customer(stage):
     stage.ledger.record_intents("run-0", datetime.now(UTC), [intent_of(a_customer(1))], stage.credential)
 

@@ -4,11 +4,8 @@ import csv
 import json
 import threading
 
-import pytest
-
-import pipeline.billing.client as client_module
 from tests.conftest import KEY, customers_csv
-from tests.small_billing import SILENCE, Answer, SmallBilling, page, problem, small_billing
+from tests.small_billing import SILENCE, Answer, SmallBilling, page, problem
 
 ENVIRONMENT = {"BILLING_API_KEY": KEY}
 RECORDS = 40
@@ -26,13 +23,6 @@ GATEWAYS = {
 
 def of_another(reference: str) -> Answer:
     return Answer(201, json.dumps({"id": "bcus_1", "external_reference": reference}).encode())
-
-
-@pytest.fixture
-def billing(monkeypatch):
-    monkeypatch.setattr(client_module, "SILENT_SECONDS", 0.3)
-    with small_billing() as server:
-        yield server
 
 
 def run(pipeline, billing: SmallBilling, *more: str, name: str = "customers.csv"):

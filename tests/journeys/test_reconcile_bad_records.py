@@ -5,11 +5,10 @@ import json
 
 import pytest
 
-import pipeline.billing.client as client_module
 from tests.conftest import KEY, customers_csv
 from tests.journeys.test_reconcile import EXPORT, figures
 from tests.journeys.test_verify import reseal
-from tests.small_billing import Answer, SmallBilling, page, problem, small_billing
+from tests.small_billing import Answer, SmallBilling, page, problem
 
 ENVIRONMENT = {"BILLING_API_KEY": KEY}
 RECORDS = 12
@@ -29,13 +28,6 @@ ANSWERS = {
     "nonsense": (Answer(200, b"{"), "200"),
     "500 for ever": (Answer(500), "500"),
 }
-
-
-@pytest.fixture
-def billing(monkeypatch):
-    monkeypatch.setattr(client_module, "SILENT_SECONDS", 0.3)
-    with small_billing() as server:
-        yield server
 
 
 def run(pipeline, billing: SmallBilling, *more: str, name: str = "customers.csv"):

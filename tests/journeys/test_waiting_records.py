@@ -5,18 +5,10 @@ import json
 
 import pytest
 
-import pipeline.billing.client as client_module
 from tests.conftest import KEY, customers_csv
-from tests.small_billing import SmallBilling, page, problem, small_billing
+from tests.small_billing import SmallBilling, page, problem
 
 ENVIRONMENT = {"BILLING_API_KEY": KEY}
-
-
-@pytest.fixture
-def billing(monkeypatch):
-    monkeypatch.setattr(client_module, "SILENT_SECONDS", 0.3)
-    with small_billing() as server:
-        yield server
 
 
 def run(pipeline, billing: SmallBilling, name: str):
