@@ -1,7 +1,7 @@
 """What broke in the surroundings of this program, as far as an exception shows it: a disk, memory, a library's native code.
 
 Python's own errors state it. Libraries wrap it in kinds of their own, with texts that may quote cells; of those only what the
-system itself says is repeated. Kinds are told by their names, so that nothing is imported to find out.
+system itself says is repeated. Exception types are recognised by name, so that nothing is imported to find out.
 """
 
 import errno

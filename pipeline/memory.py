@@ -9,7 +9,7 @@ _STATUS = "/proc/self/status"
 
 @contextmanager
 def memory_ceiling(more: int) -> Iterator[None]:
-    """Let the process take at most so many bytes more than it has now; what asks for more gets none, and fails."""
+    """Let the process take at most `more` bytes of additional memory; a larger request fails."""
     before = resource.getrlimit(resource.RLIMIT_DATA)
     ceiling = _data_bytes() + more
     if before[1] != resource.RLIM_INFINITY:
@@ -25,6 +25,6 @@ def memory_ceiling(more: int) -> Iterator[None]:
 
 def _data_bytes() -> int:
     """What counts against the limit now."""
-    with open(_STATUS, encoding="ascii") as status:  # noqa: PTH123 - no file of anybody
+    with open(_STATUS, encoding="ascii") as status:  # noqa: PTH123
         line = next(line for line in status if line.startswith("VmData:"))
     return int(line.split()[1]) * 1024

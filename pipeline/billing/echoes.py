@@ -13,7 +13,7 @@ from pipeline.billing.api_key import ApiKey
 from pipeline.outcomes import Difference, Outcome
 
 REDACTED = "[redacted]"
-_SHOWS = 12  #: so many characters of a key in a row are taken for it; of them at most four are secret in sk_test_…
+_SHOWS = 12  #: characters of a key in a row that count as the key; in sk_test_… at most four of them are secret
 _VARIED = 5  #: different characters; `000000000000` is in many a reference
 _ESCAPE = re.compile(r"\\u00([0-9a-fA-F]{2})|\\x([0-9a-fA-F]{2})")
 #: By the sign without which a text has nothing to decode.

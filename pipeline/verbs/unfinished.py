@@ -1,4 +1,4 @@
-"""A run that fails after something was sent: it is unfinished, its code says that it can be resumed, and its message with what."""
+"""A run that fails after a send ends as resumable (exit code 5), and names the command that resumes it."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

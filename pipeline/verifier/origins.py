@@ -11,7 +11,7 @@ from pipeline.files import KEY_FILE
 from pipeline.verifier.checks import Check
 from pipeline.verifier.listed_rows import OURS, Row
 
-_WHAT = "the check beside each listed record is the one that this home makes"
+_WHAT = "each _import_check is the one that this home computes"
 _COLUMN = CHECK.removeprefix(OURS)
 _KEY_BYTES = 32
 _FORM = re.compile("h[0-9a-f]{6}-[0-9a-f]{20}")
@@ -52,18 +52,20 @@ class Origins:
         else:
             self.tested += 1
             if check != self._prefix + _hmac(self._key, row.row_id.encode()).hex()[:20]:
-                self.wrong = self.wrong or f"{row.row_id}: {CHECK} in {row.list_name}.csv is not its own"
+                self.wrong = self.wrong or f"{row.row_id}: {CHECK} in {row.list_name}.csv is wrong"
 
     def check(self) -> Check:
         """What the tests came to, and of how many rows."""
         left = self.of_others + self.without
         if self.home_key is None and left:
-            return Check(_WHAT, None, f"0 of {left:,} tested: this home has no key; --home names the one of the run")
+            return Check(_WHAT, None, f"0 of {left:,} tested: no key in this home; use --home with the home of the run")
         if self.tested and left:
             self.wrong = self.wrong or f"{left:,} of {self.tested + left:,} records have no check of this home"
         if left and not self.tested:
             why = (
-                "written by an earlier version" if self.without else "of another home; --home names the one of the run"
+                "written by an earlier version"
+                if self.without
+                else "of another home; use --home with the home of the run"
             )
             return Check(_WHAT, None, f"0 of {left:,} tested: the lists are {why}")
         return Check(f"{_WHAT} ({self.tested:,} tested)", not self.wrong, self.wrong)

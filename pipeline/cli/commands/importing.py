@@ -163,10 +163,8 @@ def resume(**given: Any) -> int:
 
 
 def _say_given_up(one: "GivenUp") -> None:
-    name, looked_up = (
-        repr(one.external_reference),
-        "" if one.is_looked_up else ", and billing did not answer whether it holds the customer",
-    )
+    name = repr(one.external_reference)
+    looked_up = "" if one.is_looked_up else ", and billing did not answer whether it holds the customer"
     if one.settles_from is not None and one.settles_from <= datetime.now(UTC):
         say(
             f"{name} is given up. Its request may still take effect{looked_up}. A record with other content is held."
