@@ -233,7 +233,7 @@ def test_no_command_makes_a_file_outside_of_home_and_reports(pipeline, tmp_path)
 
 def made_by(calls: str) -> list[str]:
     """The files and folders that system calls have made, as the calls name them."""
-    found = re.findall(r'(?:mkdir|creat)\("([^"]+)|openat?\((?:[^,"]*, )?"([^"]+)", [^)]*O_CREAT', calls)
+    found = re.findall(r'(?:mkdir|creat)\("([^"]+)|openat?\((?:[^,"]*, )?"([^"]+)", [^)\n]*O_CREAT', calls)
     return [one or other for one, other in found if "__pycache__" not in (one or other)]
 
 
