@@ -298,7 +298,8 @@ def _report(
     submit_seconds: float,
 ) -> Report:
     """Write the results of a run from what the ledger holds now."""
-    write_bytes(folder.path / IN_RUN, ledger.statement())
+    if settings.destination != SANDBOX:  # as in `writing`: a sandbox of this process is lost with its home
+        write_bytes(folder.path / IN_RUN, ledger.statement())
     folder.stage_blocks("outcomes", _outcomes(ledger, folder))
     return write_results(
         folder,
