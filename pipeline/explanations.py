@@ -522,6 +522,11 @@ EXPLANATIONS: dict[Reason | Alarm, Explanation] = {
         example="082123, which is created as +2782123; South African numbers have nine digits after the zero",
         bears_on_it=("mapping.unusual_phones", "region"),
     ),
+    Alarm.TOTAL_ROWS: Explanation(
+        "Look at the row. If it is a total, declare how many lines below the table are none of its records.",
+        example="Total as the external reference of the last row, or a balance that is the sum of all others",
+        bears_on_it=("source.footer_lines",),
+    ),
     Alarm.TEXTS_MISREAD: Explanation(
         "Export the file anew in UTF-8, or declare the encoding that it really has; decode HTML entities at the source.",
         example="ZoÃ« for Zoë, Bj\ufffdrn, Smith &amp; Sons",

@@ -309,6 +309,10 @@ class Alarm(_Explained):
         "DOUBT.SAME_IDENTITY",
         "One identity number stands under several references: one person with several accounts, or a mistake.",
     )
+    TOTAL_ROWS = (
+        "DOUBT.TOTAL_ROW",
+        "A record looks like a total of the others, and would be created as a customer.",
+    )
     RETURN_CELLS_RESTORED = (
         "RETURN.CELLS_RESTORED",
         "A list came back with cells that a spreadsheet has changed; they were taken as they had been.",
@@ -370,6 +374,7 @@ WARNINGS = frozenset(
         Alarm.TEXTS_PLACEHOLDERS,
         Alarm.SAME_EMAIL,
         Alarm.SAME_IDENTITY,
+        Alarm.TOTAL_ROWS,
         Alarm.RETURN_CELLS_RESTORED,
         Alarm.RETURN_CELLS_KEPT,
         Alarm.RETURN_CELLS_LOST,

@@ -98,8 +98,14 @@ def test_the_demo_exits_0_and_its_last_line_names_a_report_that_is_there(tmp_pat
     page = report.read_text(encoding="utf-8")
     assert page.startswith("<!doctype html>")
 
-    suggested = re.search(r"pipeline reconcile [^<]*--sandbox", page)
-    compared = _run(suggested[0], tmp_path)
+    suggested = re.search(r"pipeline reconcile [^<]*--sandbox", page)[0]
+    assert (
+        _run("pipeline reconcile", tmp_path)
+        .stderr.rstrip()
+        .endswith(f"but in that of a demo. To reconcile it: {suggested}")
+    )
+    assert not list(report.parent.glob("ledger.json"))  # it stands in the way of no other home
+    compared = _run(suggested, tmp_path)
 
     assert compared.returncode == 0, compared.stdout
     assert "In balance: every customer that was looked up is what we meant" in compared.stdout

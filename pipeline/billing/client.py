@@ -25,6 +25,7 @@ LARGEST_ANSWER = 1 << 20  #: bytes; a body beyond it is not read on
 CONNECT_SECONDS = 10.0
 SILENT_SECONDS = 60.0  #: between two pieces of an answer
 LONGEST_CALL = 120.0  #: seconds from the first byte of a request to the last of its answer
+_SECOND = timedelta(seconds=1)
 _BELIEVABLE = timedelta(days=366)  #: a clock that is further away is no clock
 _HEADERS = {
     "Accept": "application/json, application/problem+json",
@@ -153,9 +154,14 @@ class Billing:
         """Once a minute: the clocks do not part faster, and reading a date takes as long as half of an answer."""
         now = time.monotonic()
         if now - self._ahead_at > 60 and (theirs := answer.date) is not None:
-            ahead = theirs - datetime.now(UTC)
+            ahead = _least_ahead(theirs - datetime.now(UTC))
             self._ahead_at = now
             self._ahead = ahead if abs(ahead) < _BELIEVABLE else None
+
+
+def _least_ahead(told: timedelta) -> timedelta:
+    """What the clocks are apart at least: a date has whole seconds, so that billing's clock is up to a second past it."""
+    return min(told + _SECOND, timedelta()) if told < timedelta() else told
 
 
 def _as_path(reference: str) -> str:

@@ -31,7 +31,11 @@ def show_statuses(statuses: "list[RunStatus | DamagedRun]") -> None:
 
 def show_status(run: "RunStatus") -> None:
     """One run, in a few lines."""
-    states = ", ".join(f"{count:,} {state}" for state, count in sorted(run.states.items())) or "nothing sent"
+    from pipeline.outcomes import State
+
+    # What was withdrawn was never sent, and is among the creates that are left.
+    sent = {state: count for state, count in sorted(run.states.items()) if state != State.WITHDRAWN}
+    states = ", ".join(f"{count:,} {state}" for state, count in sent.items()) or "nothing sent"
     show_line(
         f"{run.run_id}\n{run.label} in {run.environment}: {run.verdict}\n"
         f"{run.settled:,} of {run.planned:,} creates settled ({states}){_left(run)}{_records(run)}\n{run.reports}"

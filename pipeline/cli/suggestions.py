@@ -10,6 +10,7 @@ import click
 #: Parameters that say where things are, where customers go, and how fast.
 _REPEATED = (
     "config",
+    "exports",
     "home",
     "reports",
     "sandbox",
@@ -66,7 +67,8 @@ def _repeated(given: Mapping[str, Any], words: Sequence[str]) -> Iterator[str]:
     for option in _options(words):
         value, name = given.get(str(option.name)), option.opts[0]
         if value and option.name in _REPEATED and name not in words:
-            yield from [name] if option.is_flag else [name, str(value)]
+            values = value if option.multiple else [value]
+            yield from [name] if option.is_flag else (word for one in values for word in (name, str(one)))
 
 
 def _options(words: Sequence[str]) -> Iterator[click.Option]:

@@ -6,7 +6,7 @@ Schema and the template for suppliers.
 """
 
 from pipeline.config.job import SANDBOX, ConfigFile, Job, load_config, stop_at
-from pipeline.config.places import HOME, REPORTS
+from pipeline.config.places import DEMO_HOMES, HOME, REPORTS
 from pipeline.config.schema import config_schema, template_columns, template_line
 from pipeline.config.settings import Settings
 from pipeline.config.target import (
@@ -21,6 +21,7 @@ from pipeline.config.target import (
 )
 
 __all__ = [
+    "DEMO_HOMES",
     "HOME",
     "KEY_FILE_VARIABLE",
     "KEY_VARIABLE",

@@ -5,6 +5,7 @@ from pathlib import Path, PurePosixPath
 from pipeline.errors import ConfigError
 
 HOME, REPORTS = ".pipeline", "reports"  #: the defaults, in the working folder
+DEMO_HOMES = ".demo"  #: in the reports folder: a home for each demo
 LEDGER = "ledger.sqlite"
 
 

@@ -56,7 +56,7 @@ class Column:
     filled: int = 0
     looks: Counter[str] = field(default_factory=Counter)
     shapes: Counter[str] = field(default_factory=Counter)
-    repeated: int = 0  #: texts that stood in their batch before
+    repeated: int = 0  #: texts that say something and stood in their batch before
     nothing: Counter[str] = field(default_factory=Counter)  #: texts such as NULL, exactly as they are written
     texts: Counter[str] = field(
         default_factory=Counter
@@ -110,9 +110,9 @@ class Profile:
         nothing = texts.filter(pl.col("text").str.to_lowercase().is_in(_NOTHING))
         for at, text, times in nothing.iter_rows():
             columns[at].nothing[text] += times
-        for at, filled, distinct, *looks in _looks(texts).iter_rows():
+        for at, filled, repeated, *looks in _looks(texts).iter_rows():
             columns[at].filled += filled
-            columns[at].repeated += filled - distinct
+            columns[at].repeated += repeated
             columns[at].looks.update(dict(zip(_LOOKS, looks, strict=True)))
         if self.sensitive_kinds is not None:
             kinds = texts.with_columns(kind=self.sensitive_kinds(texts["text"])).drop_nulls("kind")
@@ -129,12 +129,16 @@ class Profile:
 
 
 def _looks(texts: pl.DataFrame) -> pl.DataFrame:
-    """By column: how many texts, how many of them distinct, and how many may be each of `_LOOKS`."""
+    """By column: how many texts, how many repeat one that says something, and how many may be each of `_LOOKS`."""
     is_look = {look: pl.col("text").str.contains(pattern) for look, pattern in _PATTERNS.items()}
     is_look["currency"] = pl.col("text").str.to_uppercase().is_in(list(exponents()))
+    says_something = ~pl.col("text").str.to_lowercase().is_in(_NOTHING)
     is_look["ends in 00"] = pl.col("text").str.contains(r"^[+-]?[0-9]*00$")
     counted = texts.select(
-        "at", filled=pl.col("times"), distinct=pl.lit(1), **{look: pl.col("times") * is_look[look] for look in _LOOKS}
+        "at",
+        filled=pl.col("times"),
+        repeated=(pl.col("times") - 1) * says_something,
+        **{look: pl.col("times") * is_look[look] for look in _LOOKS},
     )
     return counted.group_by("at", maintain_order=True).sum()
 

@@ -47,7 +47,7 @@ def _separators(looks: Counter[str]) -> Iterator[tuple[str, str, str]]:
     """Decimal comma and groups of three."""
     comma = looks["decimal comma"] > looks["decimal point"]
     if comma:
-        yield "decimal_mark", ",", f"{looks['decimal comma']:,} amounts have a decimal comma"
+        yield "decimal_mark", ",", f"{looks['decimal comma']:,} cells have a decimal comma"
     for look, mark in _THOUSANDS.items():
         rival = looks["decimal comma" if mark == "," else "decimal point"] * (mark != " ")
         if looks[look] > rival and (mark == ",") != comma:
@@ -103,7 +103,7 @@ def _mixed(fields: Mapping[str, str], amounts: Sequence[str], profile: Profile) 
     if any(flag.column == fields.get("currency") and _have_no_decimals(flag.whole) for flag in flags):
         return None
     forms = sum((profile.amounts.forms[name] for name in amounts if name in profile.amounts.forms), Counter[str]())
-    question = f"{forms[WHOLE]:,} amounts are whole and {forms[DECIMAL]:,} have decimals: are the whole ones cents?"
+    question = f"of the amounts other than zero {forms[WHOLE]:,} are whole and {forms[DECIMAL]:,} have one or two decimals: are the whole ones cents?"
     people = {
         fields.get(field) for field in ("external_reference", "name", "first name", "last name", "email", "phone")
     }

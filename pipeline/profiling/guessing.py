@@ -270,7 +270,7 @@ def _is_free_text(column: Column) -> bool:
 
 
 def _filled(column: Column, profile: Profile) -> str:
-    twice = f", {column.repeated:,} of them more than once" if column.repeated else ""
+    twice = f", {column.repeated:,} of them repeat another" if column.repeated else ""
     return f"{column.present:,} of {profile.records:,} filled{twice}"
 
 

@@ -24,6 +24,12 @@ _WHOLE = f"""
     SELECT currency, count(*) AS amounts, {", ".join(f"count(*) FILTER (balance % {10**exponent} = 0)" for exponent in _EXPONENTS)}
     FROM records WHERE fate IS NULL AND balance != 0 GROUP BY currency ORDER BY currency
 """
+_FEWEST_ADDED = 6  #: amounts, the sum among them; few may come to one of them by chance
+_SUMS = """
+    SELECT currency, sum(balance)::HUGEINT FROM records WHERE balance != 0 AND currency IS NOT NULL GROUP BY currency
+    HAVING count(*) >= ? ORDER BY currency
+"""
+_TOTAL_WORDS = r"((grand|sub)[ _-]?)?totals?|sum|totaal|gesamt|summe|totale|somme|suma"
 _FOLDED = "ltrim(translate(upper(external_reference), 'OIL_', '011-'), '0')"
 #: Of references that look alike one at least is not as it is folded; usually none is, and nothing has to be grouped.
 _ALTERED = f"""
@@ -88,6 +94,7 @@ def find_doubts(workbench: duckdb.DuckDBPyConnection) -> list[Finding]:
     """Ask the view `records` (see `run_folder`) everything that only the whole can answer."""
     return [
         *_amounts(workbench),
+        *_total_rows(workbench),
         *_rounded(workbench),
         *_look_alikes(workbench),
         *_sensitive(workbench),
@@ -106,6 +113,20 @@ def _amounts(workbench: duckdb.DuckDBPyConnection) -> list[Finding]:
         if exponent and whole[_EXPONENTS.index(exponent)] == amounts >= _FEWEST:
             found.append(Finding(Alarm.AMOUNTS_ALREADY_CENTS, f"all {amounts} balances in {currency} are whole"))
     return found
+
+
+def _total_rows(workbench: duckdb.DuckDBPyConnection) -> list[Finding]:
+    """Accepted records that are called a total, or whose balance is that of all others of the currency, whatever became of those."""
+    halves = [
+        (code, total // 2)
+        for code, total in workbench.execute(_SUMS, [_FEWEST_ADDED]).fetchall()
+        if total % 2 == 0 and total
+    ]
+    is_sum = "".join(f" OR currency = {literal(code)} AND balance = {half}" for code, half in halves)
+    is_total = f"regexp_full_match(lower(external_reference), {literal(_TOTAL_WORDS)}){is_sum}"
+    query = f"SELECT count(*), min_by(row_id, position, ?) FROM records WHERE fate IS NULL AND ({is_total})"
+    totals, examples = workbench.execute(query, [_ROWS]).fetchall()[0]
+    return [Finding(Alarm.TOTAL_ROWS, first_rows(examples, totals))] if totals else []
 
 
 def _rounded(workbench: duckdb.DuckDBPyConnection) -> list[Finding]:

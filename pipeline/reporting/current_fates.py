@@ -191,7 +191,9 @@ def became(current: Current, rows: pl.LazyFrame) -> pl.DataFrame:
 def came_back(current: Current, rows: pl.LazyFrame, run_id: str) -> int:
     """How many of a run's records later runs took once more, as rows of a list or of a file of the supplier's own."""
     later = current.returns.filter(pl.col("run_id") > run_id)
-    followed = pl.concat([later.select(_KEY), later.select(file="root_file", place="root_place")])
+    # A row of this run may have been a return itself, so that its record first came in an earlier file.
+    same = current.returns.join(later, on=_ROOT, how="semi")
+    followed = pl.concat([same.select(_KEY), later.select(file="root_file", place="root_place")])
     here = rows.select(_KEY).join(followed.lazy(), on=_KEY, how="semi").collect()
     return current.at_their_records(here).join(later, on=_ROOT, how="semi").select(_ROOT).n_unique()
 

@@ -74,8 +74,13 @@ def verdict_on_period(content: Mapping[str, Any]) -> str:
     )
     told = ", ".join(f"{grouped_digits(number)} {words}" for number, words in ended if number) or "none ended anywhere"
     cents = "" if content["without_sums"] else " and every cent that can be read"
-    apart = sum((run["against"] or {}).get("exit_code") == 7 for run in content["runs"])
+    wrong = [run["against"] for run in content["runs"] if run["against"] and run["against"]["exit_code"] == 7]
+    apart = sum(against.get("signable", True) for against in wrong)
     billed = f"; billing is not what {_number_of(apart, 'of these runs', 'of these runs')} meant" if apart else ""
+    if unexplained := len(wrong) - apart:
+        billed += (
+            f"; the reconciliation of {_number_of(unexplained, 'of these runs', 'of these runs')} cannot be signed"
+        )
     return (
         f"{_number_of(len(content['files']), 'file', 'files')} with {_number_of(once['records'], 'record', 'records')}, each counted once: "
         f"{told}; every record{cents} is accounted for{billed}."

@@ -85,10 +85,11 @@ def standing_of_period(content: Mapping[str, Any]) -> Standing:
     verdict = str(content["verdict"])
     if not content["once"]["conservation"]["holds"] or any(run["exit_code"] == 7 for run in content["runs"]):
         return Standing("broken", "Out of balance", verdict)
-    if wrong := [run["run_id"] for run in content["runs"] if run["against"] and run["against"]["exit_code"] == 7]:
-        return Standing(
-            "broken", "Billing is not what was meant", verdict, f"By the newest reconciliation of {', '.join(wrong)}."
-        )
+    if wrong := [run for run in content["runs"] if run["against"] and run["against"]["exit_code"] == 7]:
+        is_billing = any(run["against"].get("signable", True) for run in wrong)
+        mark = "Billing is not what was meant" if is_billing else "Not to be signed"
+        named = ", ".join(run["run_id"] for run in wrong)
+        return Standing("broken", mark, verdict, f"By the newest reconciliation of {named}.")
     if content["not_finished"]:
         return Standing(
             "attention", "Not finished", verdict, f"Begun and never finished: {', '.join(content['not_finished'])}."

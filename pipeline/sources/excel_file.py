@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 from xml.parsers.expat import ExpatError
 
+from pipeline.customer import ROW_ID, RUN_ID
 from pipeline.errors import SourceError
 from pipeline.layout import Layout
 from pipeline.outcomes import Finding
@@ -120,6 +121,9 @@ class ExcelFile:
     def _blocks(self, file: BinaryIO, size: int, batch_bytes: int) -> Iterator[tuple[SheetTable, list[Row]]]:
         """The rows below the header that hold something, some `batch_bytes` at a time; the others are counted."""
         book = Workbook(file)
+        if ours := _sheet_of_ours(book):
+            # However the supplier's workbook is made, a list of ours begins with its header and has nothing around its rows.
+            self.declared = Declared(sheet=ours)
         sheet = chosen_sheet(book.sheets, self.declared.sheet)
         self.sheet = sheet.name
         self.lines = Lines()
@@ -221,3 +225,14 @@ class ExcelFile:
                 f"{self.path}: the workbook is damaged, or not completely written, or in a form that is not read "
                 f"({type(error).__name__}); nothing was sent. Save it again, or as CSV"
             ) from None
+
+
+def _sheet_of_ours(book: Workbook) -> str | None:
+    """The only sheet that an earlier run wrote: its first row names the columns of run and row. A damaged one is not."""
+    ours = []
+    for sheet in filter(lambda sheet: sheet.is_table, book.sheets):
+        with contextlib.suppress(NoWorkbook, *_DAMAGE):
+            cells = (cell for row in itertools.islice(book.rows(sheet), 1) for cell in row.cells)
+            if {ROW_ID, RUN_ID} <= {cell for cell in cells if isinstance(cell, str)}:
+                ours.append(sheet.name)
+    return ours[0] if len(ours) == 1 else None

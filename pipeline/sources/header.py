@@ -19,6 +19,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f]")
 _LONE_CR = re.compile(r"\r(?!\n)")
 _A_RECORD = "this looks like a record, not a header"
 _IF_NO_HEADER = ". If this file has no header, declare `source.header: none` in the config; nothing was sent"
+_INIT = ". If its columns have names of their own, have a config written"
 _NO_HEADER = (
     f"{_A_RECORD}. This file seems to have no header: declare `source.header: none` in the config, or --header none for a "
     "look at the file; its columns are then called column_1, column_2, … If the line does name the columns, declare "
@@ -100,7 +101,11 @@ def check_names(
         if not shows:
             raise SourceError(f"{where}: {noun} cannot be used: {told}{_IF_NO_HEADER}")
         found = ", ".join(name for name in taken.used if not looks_like_data(name))[:_LONGEST_HEADER_SHOWN]
-        raise SourceError(f"{where}: {noun} cannot be used: {told}. Found: {found}")
+        wants_config = layout is None and "external_reference" not in taken.used
+        raise SourceError(
+            f"{where}: {noun} cannot be used: {told}. Found: {found}{_INIT * wants_config}",
+            suggests=("init", "FILE") * wants_config,
+        )
     return taken
 
 

@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -67,11 +68,12 @@ NOTHING_SAID: Mapping[str, Any] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class _Sent:
-    """What came of sending: why it stopped, what became of earlier runs' requests, and which account it was."""
+    """What came of sending: why it stopped, what became of earlier runs' requests, which account it was, and billing's clock."""
 
     stop: Stop | None
     earlier: EarlierRuns
     account: Account | None
+    billing_ahead: timedelta  #: of our clock, as the newest answers told it
 
 
 def apply_plan(
@@ -202,7 +204,7 @@ def _submit(
     attempt: Attempt,
 ) -> _Sent:
     """Create what is left of the plan, and beside it settle what earlier runs left; the ledger remembers how it ended."""
-    status, settled_for_others, account = "stopped", 0, None
+    status, settled_for_others, account, ahead = "stopped", 0, None, None
     try:
         settled = pl.concat([_settled([]), *map(_settled, ledger.settled_by(folder.run_id))])
         crosswalk = Crosswalk(folder, settled)
@@ -234,12 +236,13 @@ def _submit(
                     on_progress=watch.submitting,
                     on_recorded=crosswalk.add,
                 ).earlier
+                ahead = billing.ahead()
         stop = stopping.stop
         status = _status(stop)
     finally:
         ledger.end_run(folder.run_id, CLOCK.now(), status)
     left = tuple(_left_by_earlier_runs(ledger, folder.run_id))
-    return _Sent(stop, EarlierRuns(settled_for_others, left, ledger.others), account)
+    return _Sent(stop, EarlierRuns(settled_for_others, left, ledger.others), account, ahead or timedelta())
 
 
 def _give_up(
@@ -295,7 +298,8 @@ def _report(
     submit_seconds: float,
 ) -> Report:
     """Write the results of a run from what the ledger holds now."""
-    write_bytes(folder.path / IN_RUN, ledger.statement())
+    if settings.destination != SANDBOX:  # as in `writing`: a sandbox of this process is lost with its home
+        write_bytes(folder.path / IN_RUN, ledger.statement())
     folder.stage_blocks("outcomes", _outcomes(ledger, folder))
     return write_results(
         folder,
@@ -305,7 +309,7 @@ def _report(
         stop=sent.stop,
         requests=ledger.requests(folder.run_id),
         submit_seconds=submit_seconds,
-        settled=_waits(ledger, folder.run_id),
+        settled=_waits(ledger, folder.run_id, sent.billing_ahead),
         earlier=sent.earlier,
         account=sent.account or kept_account(folder),
     )
@@ -434,12 +438,13 @@ def _planned_creates(folder: RunFolder, done: pl.DataFrame, given_up: pl.DataFra
                 yield Planned(reference, fingerprint, key, payload.encode(), normalization)
 
 
-def _waits(ledger: Ledger, run_id: str) -> pl.DataFrame:
-    """When each create of a run was begun and when settled."""
+def _waits(ledger: Ledger, run_id: str, billing_ahead: timedelta) -> pl.DataFrame:
+    """When each create of a run was begun and when settled, both by our clock: the ledger tells the beginning by billing's."""
     names = {"began_at": pl.String, "settled_at": pl.String}
     blocks = [pl.DataFrame(block, schema=names, orient="row") for block in ledger.waits(run_id)]
     moments = pl.all().str.to_datetime("%Y-%m-%dT%H:%M:%S%.f%#z", time_unit="us")
-    return pl.concat([pl.DataFrame(schema=names), *blocks]).with_columns(moments)
+    waits = pl.concat([pl.DataFrame(schema=names), *blocks]).with_columns(moments)
+    return waits.with_columns(pl.col("began_at") - billing_ahead)
 
 
 def _outcomes(ledger: Ledger, folder: RunFolder) -> Iterator[pl.DataFrame]:

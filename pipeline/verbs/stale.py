@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 
 from pipeline.config import Settings, load_config
+from pipeline.currency import grouped_digits
 from pipeline.customer import Environment
 from pipeline.errors import ConfigError, OutOfBalance, PlanStale
 from pipeline.files import sha256_of
@@ -170,7 +171,7 @@ def _moved_history(folder: RunFolder, plan: dict[str, Any], ledger: Ledger) -> I
         accepted = pl.scan_parquet(part, glob=False).filter(pl.col("fate").is_null())
         hit += accepted.filter(pl.col("external_reference").is_in(moved)).select("row_id").collect()["row_id"].to_list()
     if hit:
-        yield f"the ledger's history of {len(hit)} planned rows ({', '.join(hit[:3])}{' …' if len(hit) > 3 else ''})"
+        yield f"the ledger's history of {grouped_digits(len(hit))} planned rows ({', '.join(hit[:3])}{' …' if len(hit) > 3 else ''})"
 
 
 def _is_whole(path: Path, digest: str) -> bool:

@@ -43,7 +43,7 @@ def verify(folder: Path, inputs_at: Sequence[Path] = (), home: Path | None = Non
     records = 0
     try:
         if "kind" in manifest:
-            return Verified(folder.name, 0, [*checks, *of_another_folder(folder, manifest)])
+            return Verified(folder.name, None, [*checks, *of_another_folder(folder, manifest)])
         manifest = _where_they_are(manifest, inputs_at)
         checks += _of_files(folder, manifest)
         summary, plan = (

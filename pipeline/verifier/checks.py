@@ -20,7 +20,7 @@ class Verified:
     """What the checks of one run folder came to."""
 
     run_id: str
-    records: int
+    records: int | None  #: None where records are not what is checked: a reconciliation, a span
     checks: list[Check]
 
     @property

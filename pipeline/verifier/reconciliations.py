@@ -97,7 +97,10 @@ def _wrong_steps(summary: dict[str, Any]) -> Iterator[str]:
     there = {name: by_name.get(step, {"records": 0})["records"] for name, step in _THERE_BEFORE.items()}
     yield from _if(differing("there before us", there, summary["there_before"]))
     if summary["signable"]:
-        apart = by_name.get("not_in_the_files", {"figures": {}, "records": None})
+        none: dict[str, Any] = {"figures": {}, "records": None}
+        apart = by_name.get(
+            "files_differ", by_name.get("not_in_the_files", none)
+        )  # the second: its name in older files
         wanted = [*(f"residual.{code}" for code in told), *apart["figures"], *["records"] * bool(apart["records"])]
         yield from (
             f"{code} does not come out, without a reason, and it is said to be signable"

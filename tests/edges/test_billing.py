@@ -11,11 +11,13 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 import pytest
 
 import pipeline.billing.client as client_module
 from pipeline.billing import ApiKey, Billing, Create, ErrorForm, LookUp, Pace, parse_address
+from pipeline.billing.client import _least_ahead
 from pipeline.outcomes import (
     Accepted,
     AnotherCustomer,
@@ -175,6 +177,11 @@ def ask(server: Script, call, *pieces: bytes):
     server.pieces = list(pieces)
     with Billing(parse_address(server.url), KEY, workers=1) as billing:
         return billing.make(call)
+
+
+@pytest.mark.parametrize(("told", "least"), [(0, 0), (-0.9, 0), (3, 3), (-1.5, -0.5), (-7200, -7199)])
+def test_the_clocks_are_apart_by_no_more_than_a_date_of_whole_seconds_proves(told, least):
+    assert _least_ahead(timedelta(seconds=told)) == timedelta(seconds=least)
 
 
 # a 2xx that proves nothing proves nothing

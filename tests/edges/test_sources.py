@@ -371,7 +371,10 @@ REFUSED_HEADERS = {
         ["'Billing_ID' must be written 'billing_id'"],
     ),
     "metadata in another case": ("external_reference,Metadata.plan", ["'Metadata.plan'"]),
-    "a near miss": ("external_referense,name", ["no column 'external_reference'", "'external_referense'"]),
+    "a near miss": (
+        "external_referense,name",
+        ["no column 'external_reference'", "'external_referense'", "have a config written: pipeline init FILE"],
+    ),
     "the reference in capitals": ("EXTERNAL_REFERENCE,name", ["'EXTERNAL_REFERENCE'", "'external_reference'"]),
     "a metadata key too long": (f"external_reference,metadata.{'k' * 41}", ["'" + "k" * 41 + "'", "1 to 40"]),
     "a metadata key too short": ("external_reference,metadata.", ["''", "1 to 40"]),

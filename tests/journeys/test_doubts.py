@@ -34,6 +34,14 @@ def test_balances_that_are_all_whole_may_be_cents_already(inside):
     assert doubts(inside, *whole[:19]) == {}  # a handful is whole by chance
 
 
+def test_a_row_that_sums_the_others_or_is_called_a_total_is_told(inside):
+    owed = [row(f"A-{n}", f"{n}01") for n in range(1, 7)] + [row("bad reference!", "50")]
+
+    assert doubts(inside, *owed, row("Z-9", "2156"), code=1) == {"DOUBT.TOTAL_ROW": "c.csv:9"}
+    assert doubts(inside, *owed, row("Z-9", "2157"), code=1) == {}
+    assert doubts(inside, row("A-1", "5"), row("TOTAL", "5")) == {"DOUBT.TOTAL_ROW": "c.csv:3"}
+
+
 def test_long_references_that_all_end_in_zeros_were_rounded_and_stop(inside):
     rounded = [row(f"84123456{n:07}0") for n in range(1, 41)]
 

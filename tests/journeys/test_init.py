@@ -1,6 +1,7 @@
 """A config guessed from a file says how sure it is of each line, leaves to a person what only he can say, and can be planned with."""
 
 import json
+import re
 import shlex
 import shutil
 
@@ -43,6 +44,8 @@ def test_each_sample_gets_a_config_with_which_it_can_be_planned_once_what_is_ope
 
     assert {"external_reference", "name", "email", "phone", "currency", "balance"} <= set(guesses)
     assert all(one["why"] for one in guesses.values())
+    for filled, repeated in re.findall(r"([\d,]+) of [\d,]+ filled, ([\d,]+) of them", str(guesses)):
+        assert int(repeated.replace(",", "")) < int(filled.replace(",", ""))
     assert "mapping" in config
     say_unit(inside, "{column: FLAG, values: {R: major, C: minor}}")
     # Every sample has rows that are rejected; of the legacy one a quarter, for many records state no currency that is known.

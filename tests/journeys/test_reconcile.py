@@ -325,6 +325,10 @@ def test_a_legacy_total_that_the_files_do_not_come_to_is_not_signable_until_some
     export(pipeline.folder, outside)
 
     without, _ = reconcile(pipeline, "--export", "export.csv", "--legacy-total", total)
+    told_of_it = pipeline("report", "--since", "2020-01-01")
+    assert "the reconciliation of 1 of these runs cannot be signed" in told_of_it.stdout
+    assert "billing is not what" not in told_of_it.stdout
+    assert "records, " not in pipeline("verify", without["reconciliation_id"]).stdout.splitlines()[-1]
     code = total.partition("=")[0]
     reasoned, _ = reconcile(
         pipeline, "--export", "export.csv", "--legacy-total", total, "--because", f"{code}=written off by hand"
@@ -334,6 +338,7 @@ def test_a_legacy_total_that_the_files_do_not_come_to_is_not_signable_until_some
         "verdict"
     ]
     assert (reasoned["exit_code"], reasoned["signable"]) == (0, True)
+    assert [step["step"] for step in reasoned["bridge"]][:3] == ["legacy", "files_differ", "read"]
     assert "written off by hand" in (pipeline.folder / reasoned["files"]["report.html"]).read_text()
     # The newest reconciliation is the one with the reason; what another found is to be spoken of.
     refused = pipeline("sign", without["runs"][0])
@@ -409,6 +414,7 @@ def test_a_run_that_no_ledger_here_knows_is_not_reconciled_unless_it_is_named(im
     named, _ = reconcile(pipeline, pipeline.newest().name, "--export", "export.csv")
 
     assert (newest.returncode, "is in no ledger under" in newest.stderr) == (4, True)
+    assert newest.stderr.rstrip().endswith(f"pipeline reconcile {pipeline.newest().name} --export export.csv")
     assert (named["exit_code"], named["signable"]) == (7, False)
     assert "the ledger knows 0 creates of" in named["verdict"]
 

@@ -1,5 +1,9 @@
 """A billing that tells no time: our own clock may have been set back, so no key of an earlier process counts as young."""
 
+import time
+from email.utils import formatdate
+from http.server import BaseHTTPRequestHandler
+
 import pytest
 
 import pipeline.billing.client as client_module
@@ -40,3 +44,18 @@ def test_where_billing_tells_no_time_what_an_earlier_process_sent_is_looked_up_b
     assert {*billing.effects.values()} == {1}
     looked_up = {one.reference for one in billing.asked if one.method == "GET"} & sent
     assert looked_up == (set() if tells_time else sent)
+
+
+@pytest.mark.parametrize("hours", [0, 2, -2])
+def test_the_waits_of_a_run_are_told_by_one_clock_whatever_billing_s_says(inside, monkeypatch, hours):
+    monkeypatch.setattr(
+        BaseHTTPRequestHandler, "date_time_string", lambda *_: formatdate(time.time() + hours * 3600, usegmt=True)
+    )
+    customers_csv(inside.folder / "customers.csv", RECORDS)
+    with small_billing() as billing:
+        ended = inside("run", "customers.csv", "--base-url", billing.url, "--yes", environment=ENVIRONMENT)
+
+    assert ended.returncode == 0, ended.stderr
+    summary = inside.summary()
+    assert -1 < summary["pace"]["waited"]["most"] <= summary["profile"]["submit"]["seconds"] + 1
+    assert hours or "stopped and resumed" not in (inside.newest() / "report.html").read_text()

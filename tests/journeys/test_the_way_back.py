@@ -462,3 +462,26 @@ def test_a_list_with_what_billing_said_can_be_read_again_whatever_characters_it_
     assert (made, reasons) == ({"A-1": ("Anna", "ann@example.com", "5")}, [])
     rows = json.loads(inside("trace", "A-1", "--json").stdout)
     assert first in json.dumps(rows)
+
+
+@pytest.mark.parametrize("name", ["rejected.xlsx", "rejected.csv"])
+def test_a_list_is_fed_back_as_it_is_to_a_job_whose_workbook_has_titles_a_total_and_a_sheet_of_its_own(inside, name):
+    book = openpyxl.Workbook()
+    book.active.title = "Debtors"
+    for row in (["OldTel"], [], ["ref", "mail"], ["A-1", "a@example.com"], ["A-2", "none"], ["Total", 2]):
+        book.active.append(row)
+    book.create_sheet("Notes")
+    book.save(inside.folder / "debtors.xlsx")
+    (inside.folder / "job.yaml").write_text(
+        "environment: sandbox\nmerchant: m\naddress: sandbox\n"
+        "source: {sheet: Debtors, skip_lines: 2, footer_lines: 1}\nmapping: {external_reference: ref, email: mail}\n"
+    )
+    words = ("--config", "job.yaml", "--sandbox", "--yes")
+    assert inside("run", "debtors.xlsx", *words).returncode == 1
+    first = inside.newest()
+
+    again = inside("run", first / name, *words)
+
+    assert again.returncode == 1, again.stderr
+    assert inside.summary()["records"]["read"] == 1
+    assert "1 records came back since" in inside("status", first.name).stdout

@@ -196,6 +196,15 @@ def test_what_became_of_a_run_is_counted_by_fate_and_run():
     assert came_back(current, first.lazy(), "run-1") == 2
 
 
+def test_rows_that_came_back_are_counted_where_their_record_first_came_in_an_earlier_file_too():
+    first, second = run(A, (2, "A", "needs_review")), run(B, (2, "A", "needs_review"), (3, "B", "invalid"))
+    current = after(
+        first, second, run(C, (2, "A", "needs_review", (2, "b.csv:2")), (3, "B", "created", (2, "b.csv:3")))
+    )
+
+    assert came_back(current, second.lazy(), "run-2") == 2
+
+
 def test_the_ledger_settles_what_was_in_doubt_or_not_attempted_and_nothing_else():
     current = after(run(A, (2, "A", "in_doubt"), (3, "B", "not_attempted"), (4, "C", "invalid"), (5, "D", "in_doubt")))
     states = {"A": State.ADOPTED, "B": State.REFUSED, "C": State.CREATED}

@@ -8,9 +8,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from pipeline.cli.printing_runs import show_status
 from pipeline.submission.deciding import Policy, Stop
 from pipeline.submission.stopping import Evidence, Kind
 from pipeline.submission.turned_away import Suspicion
+from pipeline.verbs.status import RunStatus
 
 POLICY = Policy()
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -192,3 +194,11 @@ def test_a_run_stops_resumably_at_its_time(minutes, stops):
 
     assert (stop is not None) == stops
     assert stop is None or stop.exit_code == 5
+
+
+def test_what_was_withdrawn_when_a_run_stopped_is_not_told_among_the_settled(capsys):
+    shown = {"started_at": None, "ended_at": None, "exit_code": 5, "reports": "reports/x", "verdict": "It stopped."}
+    states = {"created": 3, "withdrawn": 4}
+    show_status(RunStatus("x", "stopped", "sandbox", planned=3, later=0, states=states, **shown))
+
+    assert "3 of 3 creates settled (3 created)" in capsys.readouterr().out

@@ -50,7 +50,8 @@ def verify(**given: Any) -> int:
     told = (
         f"{broken} do not hold" if broken else "all that can be recomputed holds" if open_checks else "everything holds"
     )
-    show_line(f"{found.run_id}: {found.records:,} records, {len(found.checks)} checks, {told}")
+    records = "" if found.records is None else f"{found.records:,} records, "
+    show_line(f"{found.run_id}: {records}{len(found.checks)} checks, {told}")
     return found.exit_code
 
 

@@ -16,13 +16,13 @@ def demo(**given: Any) -> int:
     import secrets
 
     from pipeline.cli.progress import watching
-    from pipeline.config import sandbox_target
+    from pipeline.config import DEMO_HOMES, sandbox_target
     from pipeline.files import private_folder
     from pipeline.verbs.demo import run_demo
 
     reports = private_folder(options.settings(given, destination="sandbox").reports)
     # A home of its own, so that each demo creates everybody; it stays, because the commands that the page suggests need it.
-    home = private_folder(private_folder(reports / ".demo") / secrets.token_hex(4))
+    home = private_folder(private_folder(reports / DEMO_HOMES) / secrets.token_hex(4))
     with (
         options.stoppable() as stopping,
         options.sandbox_in_process(home) as sandbox,

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
+from pipeline.config import DEMO_HOMES
 from pipeline.errors import ConfigError, RunNotFound
 from pipeline.ledger import Ledger
 from pipeline.outcomes import LISTS
@@ -52,11 +53,7 @@ def runs_to_reconcile(reports: Path, home: Path, run_ids: Sequence[str] = (), si
             raise RunNotFound(f"run {newest} {left_out[newest]}", suggests=_resume(newest, left_out[newest]))
         fit, left_out = fit[-1:], {}
         if fit and not _is_known(fit[0], home):
-            raise RunNotFound(
-                f"run {newest} is in no ledger under {home}: it was made with another --home, as a demo's is, or the ledger is"
-                " gone. To reconcile it anyway",
-                suggests=("reconcile", str(newest)),
-            )
+            raise _unknown(fit[0], reports, home)
     if not fit:
         raise RunNotFound(
             f"{reports}: no run was applied{f' since {since}' if since else ''} that could be taken in, so there is nothing to reconcile"
@@ -73,6 +70,17 @@ def _next_for(runs: Sequence[RunFolder], home: Path) -> tuple[str, ...]:
 
 def _resume(run_id: str, why: str | None) -> tuple[str, ...]:
     return ("resume", run_id) if why is NEVER_FINISHED else ()
+
+
+def _unknown(run: RunFolder, reports: Path, home: Path) -> RunNotFound:
+    """The error for a run that the ledger does not know, with the home of the demo that made it, where one did."""
+    told = f"run {run.run_id} is in no ledger under {home}"
+    for of_demo in reports.glob(f"{DEMO_HOMES}/*"):
+        if _is_known(run, of_demo):
+            words = ("reconcile", run.run_id, "--home", str(of_demo), "--sandbox")
+            return RunNotFound(f"{told}, but in that of a demo. To reconcile it", suggests=words)
+    why = "it was made with another --home, or the ledger is gone. To reconcile it anyway"
+    return RunNotFound(f"{told}: {why}", suggests=("reconcile", run.run_id))
 
 
 def _is_known(run: RunFolder, home: Path) -> bool:

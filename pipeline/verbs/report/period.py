@@ -131,7 +131,7 @@ def _told(run: RunFolder, reconciliations: Reconciliations) -> dict[str, Any]:
         "created": sum(summary["fates"][fate] for fate in LISTS["created"]),
         "exit_code": summary["exit_code"],
         "reviewed": {"state": reviewed.state, "name": reviewed.name, "at": reviewed.at},
-        "against": {"exit_code": against[1]["exit_code"], "verdict": against[1]["verdict"]} if against else None,
+        "against": {name: against[1][name] for name in ("exit_code", "signable", "verdict")} if against else None,
     }
 
 
