@@ -182,7 +182,7 @@ EXPLANATIONS: dict[Reason | Alarm, Explanation] = {
         bears_on_it=("region",),
     ),
     Reason.VALIDATE_PHONE_NOT_VALID: Explanation(
-        "Compare it with the source; its length is right and its first digits are nobody's.",
+        "Compare it with the source: its first digits are nobody's, or a digit is missing or surplus.",
         cells={**_REFERENCE, "phone": "+27 00 123 4567"},
         bears_on_it=("region",),
     ),

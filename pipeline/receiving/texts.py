@@ -104,6 +104,7 @@ def _is_placeholder(text: str) -> str:
     return (
         f"strlen({text}) <= 11 AND (upper({text}) IN ({listed}) OR {text} = 'NA'"
         rf" OR regexp_full_match({text}, '[-?.]{{1,3}}|\\+N|[\x{{2013}}\x{{2014}}]'))"
+        f" OR CASE WHEN left({text}, 2) IN ('--', '==', '__') THEN regexp_full_match({text}, '[-=_]+') ELSE false END"
     )
 
 
