@@ -528,9 +528,9 @@ EXPLANATIONS: dict[Reason | Alarm, Explanation] = {
         bears_on_it=("source.encoding",),
     ),
     Alarm.TEXTS_PLACEHOLDERS: Explanation(
-        "Declare the texts that stand for nothing under mapping.absent; then the field is left out.",
+        "Declare the texts that stand for nothing under mapping.absent; then the field is left out. Set lines that are no records apart by source.footer_lines, or take them out.",
         example="name: NULL",
-        bears_on_it=("mapping.absent",),
+        bears_on_it=("mapping.absent", "source.footer_lines"),
     ),
     Alarm.SAME_EMAIL: Explanation(
         "Look at the largest group: it may be a default address that the source fills in for customers without one.",

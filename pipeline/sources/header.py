@@ -4,6 +4,7 @@ import difflib
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
+from pipeline.characters import clean_name
 from pipeline.customer import FIELDS, METADATA_KEY_LENGTH, METADATA_PREFIX, is_import_column
 from pipeline.errors import NoHeader, SourceError
 from pipeline.layout import BILLING_ID, Layout, is_canonical
@@ -11,7 +12,7 @@ from pipeline.sources.dialect import DELIMITERS, Dialect
 from pipeline.sources.escapes import shown_text
 from pipeline.sources.likeness import Likeness, likeness_of, looks_like_data
 from pipeline.sources.limits import check_limits
-from pipeline.sources.names import Names, clean_name, same_names, take_names
+from pipeline.sources.names import Names, same_names, take_names
 
 _LONGEST_HEADER_SHOWN = 500
 _NAMES = (*FIELDS, BILLING_ID)

@@ -248,12 +248,12 @@ def test_mojibake_and_placeholders_are_warned_about_with_their_share_and_rows(in
     assert "Zo" not in json.dumps(told)
 
 
-def test_a_line_of_dashes_below_the_header_is_warned_about_as_a_placeholder(inside):
-    planned(inside, written(inside, "external_reference\n------------------\nA-1\n____\nA--B\n--B\n"))
+def test_a_line_of_dashes_and_a_line_of_totals_are_warned_about(inside):
+    planned(inside, written(inside, "external_reference\n------------------\nA-1\n____\nA--B\n--B\nTotal\n"))
 
     told = warnings(inside)["DOUBT.PLACEHOLDERS"]
-    assert "2 of 5 texts" in told
-    assert told.endswith(": c.csv:2, c.csv:4")
+    assert "3 of 6 texts" in told
+    assert told.endswith(": c.csv:2, c.csv:4, c.csv:7")
 
 
 def test_placeholders_that_the_job_declares_as_absent_are_no_longer_warned_about(inside):
