@@ -1,9 +1,11 @@
 """Invisible characters: spaces of every kind, format characters, fillers; how to trim them from a text's ends, and to escape controls."""
 
+import re
 import unicodedata
 
 import polars as pl
 
+_LINE_BREAKS = re.compile("[ \t]*[\r\n\v\f\x85\u2028\u2029]+[ \t]*")
 _BLANK = " \t\n\r\x0b\x0c"  #: white space of ASCII
 #: First and last code points, as Unicode 14 lists them: white space and separators (Z), format characters (Cf), what is
 #: ignorable by default, and letters and symbols that are drawn as nothing.
@@ -57,3 +59,13 @@ def name_of(character: str) -> str:
     """A character as a hint names it: `U+200B ZERO WIDTH SPACE`."""
     name = unicodedata.name(character, None) or _CONTROLS.get(character, "")
     return f"U+{ord(character):04X} {name}".rstrip()
+
+
+def clean_name(name: str) -> str:
+    """The name without spaces and invisible characters at both ends; a line break within it becomes a space."""
+    return _LINE_BREAKS.sub(" ", name).strip(INVISIBLE)
+
+
+def fold_name(name: str) -> str:
+    """What two names share where they are the same but for case, spaces around them and invisible characters."""
+    return unicodedata.normalize("NFC", clean_name(name)).casefold()

@@ -182,7 +182,7 @@ EXPLANATIONS: dict[Reason | Alarm, Explanation] = {
         bears_on_it=("region",),
     ),
     Reason.VALIDATE_PHONE_NOT_VALID: Explanation(
-        "Compare it with the source; its length is right and its first digits are nobody's.",
+        "Compare it with the source: its first digits are nobody's, or a digit is missing or surplus.",
         cells={**_REFERENCE, "phone": "+27 00 123 4567"},
         bears_on_it=("region",),
     ),
@@ -533,9 +533,9 @@ EXPLANATIONS: dict[Reason | Alarm, Explanation] = {
         bears_on_it=("source.encoding",),
     ),
     Alarm.TEXTS_PLACEHOLDERS: Explanation(
-        "Declare the texts that stand for nothing under mapping.absent; then the field is left out.",
+        "Declare the texts that stand for nothing under mapping.absent; then the field is left out. Set lines that are no records apart by source.footer_lines, or take them out.",
         example="name: NULL",
-        bears_on_it=("mapping.absent",),
+        bears_on_it=("mapping.absent", "source.footer_lines"),
     ),
     Alarm.SAME_EMAIL: Explanation(
         "Look at the largest group: it may be a default address that the source fills in for customers without one.",

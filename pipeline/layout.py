@@ -12,6 +12,7 @@ import polars as pl
 from pydantic import AfterValidator, Field, model_validator
 
 from pipeline.amount import Amount
+from pipeline.characters import fold_name
 from pipeline.customer import METADATA_KEY_LENGTH, METADATA_PREFIX, TEXT_FIELDS
 from pipeline.declaration import Declaration, OrElse, shorthand
 
@@ -204,9 +205,9 @@ class Layout(Declaration):
 
     @model_validator(mode="after")
     def _keeps_its_word(self) -> Self:
-        forbidden = {*self.never_sent, *(self.identity.sources if self.identity else ())}
+        forbidden = {fold_name(name) for name in (*self.never_sent, *(self.identity.sources if self.identity else ()))}
         sent = ((field, column) for field, column in self.sources() if field != "identity")
-        broken = [f"{column!r} (mapped to {field})" for field, column in sent if column in forbidden]
+        broken = [f"{column!r} (mapped to {field})" for field, column in sent if fold_name(column) in forbidden]
         if broken:
             raise ValueError(f"columns that are never_sent are mapped: {', '.join(broken)}")
         for field in ("currency", "region"):

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 WIDTH_OFF_A_TERMINAL = 120
 _LINES_NAMED = 5  #: of each kind of unreadable line
+_MOST_COLUMNS = 40  #: of those that are not sent, a line each
 _MANY = 10  #: records of a list; fewer are read one by one
 
 
@@ -74,9 +75,8 @@ def show_report(content: dict[str, Any]) -> None:
         console.print(printable(line), markup=False)
     for line in _unusually_written(content):
         console.print(printable(line), markup=False)
-    for column, near in content["columns_not_sent"].items():
-        hint = f" (did you mean '{near}'?)" if near else ""
-        console.print(f"column '{printable(column)}' is kept in the lists and not sent{hint}", markup=False)
+    for line in _columns_not_sent(content["columns_not_sent"]):
+        console.print(line, markup=False)
     if content["stopped_because"]:
         console.print(f"stopped: {printable(content['stopped_because'])}", markup=False)
     checks = content["conservation"]["checks"]
@@ -86,6 +86,17 @@ def show_report(content: dict[str, Any]) -> None:
         markup=False,
     )
     _out(_written(console) + last_line(content))
+
+
+def _columns_not_sent(columns: dict[str, str | None]) -> "Iterator[str]":
+    """A line for each column; of very many, those that resemble a field of ours, and how many others there are."""
+    listed = dict(sorted(columns.items(), key=lambda one: not one[1])[:_MOST_COLUMNS])
+    for column in [name for name in columns if name in listed]:
+        near = columns[column]
+        hint = f" (did you mean '{near}'?)" if near else ""
+        yield f"column '{printable(column)}' is kept in the lists and not sent{hint}"
+    if others := len(columns) - len(listed):
+        yield f"{others:,} more columns are kept in the lists and not sent"
 
 
 def _findings(content: dict[str, Any]) -> "Iterator[str]":

@@ -19,6 +19,17 @@ GIVEN = "given."
 _SHAPES_KEPT = 200  #: of each column, while counting
 _LONGEST_SHAPE = 40
 
+_POINT = r"(?:[0-9]*\.[0-9]{1,4}|[0-9]{1,3}(?:[, '\u00a0\u202f][0-9]{3})+\.[0-9]{1,4})"
+_COMMA = r"(?:[0-9]*,[0-9]{1,4}|[0-9]{1,3}(?:[. '\u00a0\u202f][0-9]{3})+,[0-9]{1,4})"
+_SIGN = r"\s?[(+\-\u2212]?\s?"
+_WORD = r"(?:[A-Za-z]{1,4}|[A-Za-z]{0,3}\p{Sc})"
+
+
+def _beside_a_word(number: str) -> str:
+    """An amount with a sign of its currency or a mark of debit or credit before it, after it, or both."""
+    return rf"^{_SIGN}{_WORD}{_SIGN}{number}[)\-]?(?:\s?{_WORD})?\)?$|^{_SIGN}{number}[)\-]?\s?{_WORD}\)?$"
+
+
 #: What a text may be -> the pattern of such texts. A text may be several of these.
 _PATTERNS = {
     "email": r"^[^@\s,;]+@[^@\s,;]+\.[A-Za-z]{2,}$",
@@ -27,6 +38,8 @@ _PATTERNS = {
     "whole number": r"^[+-]?[0-9]+$",
     "decimal point": r"^[+-]?(?:[0-9]*\.[0-9]{1,4}|[0-9]{1,3}(?:[, '][0-9]{3})+\.[0-9]{1,4})$",
     "decimal comma": r"^[+-]?(?:[0-9]*,[0-9]{1,4}|[0-9]{1,3}(?:[. '][0-9]{3})+,[0-9]{1,4})$",
+    "decimal point beside a word": _beside_a_word(_POINT),
+    "decimal comma beside a word": _beside_a_word(_COMMA),
     "thousands by comma": r"^[+-]?[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]*)?$",
     "thousands by point": r"^[+-]?[0-9]{1,3}(?:\.[0-9]{3})+(?:,[0-9]*)?$",
     "thousands by space": r"^[+-]?[0-9]{1,3}(?:[ \u00a0\u202f][0-9]{3})+(?:[.,][0-9]*)?$",

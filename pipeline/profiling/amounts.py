@@ -32,6 +32,8 @@ def balance_guess(fields: Mapping[str, str], profile: Profile) -> Iterator[Guess
         return
     sides = [profile.columns[name] for name in columns.values()]
     looks = sum((side.looks for side in sides), Counter[str]())
+    for mark in ("decimal point", "decimal comma"):
+        looks[mark] += looks[f"{mark} beside a word"]
     value: dict[str, Any] = {**columns}
     why = ["the names say so" if len(sides) > 1 else "its name says so"]
     marks = _marks_beside(fields, profile) if len(sides) == 1 else []

@@ -45,7 +45,7 @@ NAMES: dict[str, tuple[str, ...]] = {
         "divisa", "moeda",
     ),
     "balance": (
-        "balance", "opening balance", "current balance", "amount", "amount due", "amount owing", "outstanding", "outstanding balance",
+        "balance", "bal", "opening balance", "current balance", "amount", "amount due", "amount owing", "outstanding", "outstanding balance",
         "outstanding amount", "total due", "balance due", "saldo", "openstaand saldo", "uitstaande bedrag", "balans", "betrag",
         "offener betrag", "solde", "montant", "montant dû", "monto", "importe", "saldo pendiente", "valor", "valor em dívida",
         "saldo devedor", "importo",

@@ -162,10 +162,11 @@ def _unpacked(delivered: _Hashed, path: Path, largest: int) -> _Readable:
 
 
 def _looks_like_utf16(head: bytes) -> str | None:
-    """Which order of UTF-16 makes every other byte zero; in no other text are there so many."""
+    """Which order of UTF-16 makes every other byte zero; NULs that fill up fields, records or blocks stand side by side."""
     shares = {"utf-16-le": head[1::2].count(0), "utf-16-be": head[0::2].count(0)}
     order = max(shares, key=lambda name: shares[name])
-    return order if 5 * shares[order] > len(head) else None
+    is_every_other = 5 * shares[order] > len(head) and 5 * min(shares.values()) < shares[order]
+    return order if is_every_other else None
 
 
 def _as_utf8(decoder: codecs.IncrementalDecoder, block: bytes) -> bytes:

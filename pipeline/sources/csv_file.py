@@ -204,7 +204,7 @@ class CsvFile:
         """The last line, which has no line end, without the mark by which DOS ends a file."""
         kept = without_end_mark(whole)
         self._ends_with_mark = kept != whole
-        self._is_last_unended = bool(kept.strip()) and not self._ends_with_mark and line_ends > 1
+        self._is_last_unended = bool(kept.strip()) and not self._ends_with_mark and line_ends > 0
         # A CR that no LF follows, even at the end of the file: framing takes one for the line's end.
         return kept + b"\r" if kept.endswith(b"\r") else kept
 

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipeline.characters import BLANK
+from pipeline.characters import BLANK, clean_name
 from pipeline.customer import FIELDS, is_import_column
 from pipeline.layout import BILLING_ID, Layout
 from pipeline.sources.byte_stream import HEAD_BYTES
@@ -16,7 +16,6 @@ from pipeline.sources.dialect import DELIMITERS, NO_QUOTE, Declared, Dialect, wi
 from pipeline.sources.escapes import hidden_text
 from pipeline.sources.grammar import Grammar, grammar
 from pipeline.sources.likeness import Likeness, likeness_of
-from pipeline.sources.names import clean_name
 
 _LINES_LOOKED_AT = 1_000
 _WHERE_HEADERS_STAND = 50  #: lines; preambles are shorter
@@ -153,6 +152,8 @@ def _delimiter(first: _Head, quote: str, expected: frozenset[str]) -> tuple[str,
             return max(named, key=lambda mark: named[mark]), f"by it the header names {best} of the columns we look for"
     shares = {mark: _agreement(filled, patterns) for mark, patterns in grammars.items()}
     found = max(DELIMITERS, key=lambda mark: (shares[mark], -DELIMITERS.index(mark)))
+    if not shares[found]:
+        return found, "no other one separates fields"
     return found, f"{shares[found]:.0%} of the first lines have the same number of fields"
 
 

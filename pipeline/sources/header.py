@@ -4,6 +4,7 @@ import difflib
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
+from pipeline.characters import clean_name
 from pipeline.customer import FIELDS, METADATA_KEY_LENGTH, METADATA_PREFIX, is_import_column
 from pipeline.errors import NoHeader, SourceError
 from pipeline.layout import BILLING_ID, Layout, is_canonical
@@ -11,12 +12,18 @@ from pipeline.sources.dialect import DELIMITERS, Dialect
 from pipeline.sources.escapes import shown_text
 from pipeline.sources.likeness import Likeness, likeness_of, looks_like_data
 from pipeline.sources.limits import check_limits
-from pipeline.sources.names import Names, clean_name, same_names, take_names
+from pipeline.sources.names import Names, same_names, take_names
 
 _LONGEST_HEADER_SHOWN = 500
 _NAMES = (*FIELDS, BILLING_ID)
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f]")
 _LONE_CR = re.compile(r"\r(?!\n)")
+_LOOKS_LIKE_JSON = re.compile(r'\s*\[?\s*\{\s*"')
+_JSON = "this looks like JSON; export the table as CSV, .xlsx or Parquet"
+_STRAY_QUOTE = (
+    "the header is not a legal CSV record (a quote stands where none may). Put all of a name between quotes, without spaces "
+    "around them; if quotes mean nothing in this file, declare source.quote: none in the config (inspect and init: --quote none)"
+)
 _A_RECORD = "this looks like a record, not a header"
 _IF_NO_HEADER = ". If this file has no header, declare `source.header: none` in the config; nothing was sent"
 _INIT = ". If its columns have names of their own, have a config written"
@@ -43,7 +50,7 @@ def parse_header(
     hint = _other_delimiter(line, dialect.delimiter)
     if not dialect.grammar.is_legal(line):
         raise SourceError(
-            f"{where}: the header is not a legal CSV record (a quote stands where none may){hint}; nothing was read"
+            f"{where}: {_JSON if _LOOKS_LIKE_JSON.match(line) else _STRAY_QUOTE + hint}; nothing was read"
         )
     check_limits(where, columns=dialect.grammar.width(line))
     names = [shown_text(name) for name in dialect.grammar.cells(line)]

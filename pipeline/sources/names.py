@@ -1,16 +1,14 @@
 """Column names as a file writes them -> names that are unique and readable, and an account of what was changed."""
 
 import itertools
-import re
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from pipeline.characters import INVISIBLE
+from pipeline.characters import INVISIBLE, clean_name, fold_name
 from pipeline.customer import ROW_ID, RUN_ID, is_import_column, names_origin
 from pipeline.outcomes import Alarm, Finding
 
-_LINE_BREAKS = re.compile("[ \t]*[\r\n\v\f\x85\u2028\u2029]+[ \t]*")
 _SQUEEZED = str.maketrans("", "", f'"{INVISIBLE}')
 _SHOWN = 5  #: names in a message
 
@@ -53,16 +51,6 @@ class Names:
             told = f"{file}: not kept: {names}. Our lists use these names; a list that is fed back has {ROW_ID} and {RUN_ID}"
             found.append(Finding(Alarm.COLUMNS_NOT_KEPT, told))
         return found
-
-
-def clean_name(name: str) -> str:
-    """The name without spaces and invisible characters at both ends; a line break within it becomes a space."""
-    return _LINE_BREAKS.sub(" ", name).strip(INVISIBLE)
-
-
-def fold_name(name: str) -> str:
-    """What two names share where they are the same but for case, spaces around them and invisible characters."""
-    return unicodedata.normalize("NFC", clean_name(name)).casefold()
 
 
 def squeezed_name(name: str) -> str:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from statistics import median_low
 
+from pipeline.characters import clean_name
 from pipeline.customer import FIELDS, is_import_column
 from pipeline.errors import NoHeader, SourceError
 from pipeline.layout import BILLING_ID, Layout
@@ -11,7 +12,7 @@ from pipeline.sources.cell import Trouble, shown_text
 from pipeline.sources.dialect import Declared
 from pipeline.sources.header import advised, check_names, with_control_characters
 from pipeline.sources.likeness import Likeness, likeness_of
-from pipeline.sources.names import Names, clean_name, numbered_names
+from pipeline.sources.names import Names, numbered_names
 from pipeline.sources.sheet_rows import Row
 
 ROWS_LOOKED_AT = 50  #: from the first that holds something; titles are shorter

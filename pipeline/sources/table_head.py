@@ -5,13 +5,14 @@ from pathlib import Path
 
 import polars as pl
 
+from pipeline.characters import clean_name
 from pipeline.errors import NoHeader, SourceError
 from pipeline.layout import Layout
 from pipeline.sources.dialect import Declared
 from pipeline.sources.finding import Findings
 from pipeline.sources.framing import blank_line
 from pipeline.sources.header import advised, check_names, parse_header
-from pipeline.sources.names import Names, clean_name, numbered_names
+from pipeline.sources.names import Names, numbered_names
 from pipeline.sources.repeated_header import HeaderText
 from pipeline.sources.source_file import LONGEST_RECORD
 

@@ -659,7 +659,7 @@ def test_ctrl_z_at_the_end_is_a_mark_and_elsewhere_a_control_character(tmp_path)
 @pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gz"])
 def test_a_last_line_without_its_line_end_is_a_warning_where_the_others_have_one(tmp_path, pack):
     rows = {
-        b"A-1,Ann,x\nA-2,Ben,199": True, b"A-1,Ann,x\r\nA-2,Ben,199": True, b"A-1,Ann,199": False, b"A-1,Ann,x\nA-2,Ben,199\n": False,
+        b"A-1,Ann,x\nA-2,Ben,199": True, b"A-1,Ann,x\r\nA-2,Ben,199": True, b"A-1,Ann,199": True, b"": False, b"A-1,Ann,x\nA-2,Ben,199\n": False,
         b"A-1,Ann,x\nA-2,Ben,x\n  ": False, b'A-1,Ann,x\nA-2,"B\nen",x': True, b"A-1,Ann,x\nA-2,Ben,199\x1a": False,
     }  # fmt: skip
     for content, is_unended in rows.items():
@@ -669,6 +669,43 @@ def test_a_last_line_without_its_line_end_is_a_warning_where_the_others_have_one
 
     file, _ = read_bytes(tmp_path, pack((HEADER + b"A-1,Ann,x\nA-2,Ben,199").replace(b"\n", b"\r")))
     assert codes(file) == ["DOUBT.LAST_LINE_UNENDED"]
+
+
+def test_nuls_that_fill_up_fields_or_blocks_are_no_sign_of_utf_16(tmp_path):
+    padded = [HEADER + b"A-1,Ann,x\n\x1a" + bytes(60), HEADER + b"A-1" + bytes(17) + b",Ann" + bytes(16) + b",x\n"]
+
+    for content in padded:
+        _, records = read_bytes(tmp_path, content)
+
+        assert cells(records)[-1] == "READ.CONTROL_CHARACTER"
+
+    for order in ("utf-16-le", "utf-16-be"):
+        with pytest.raises(SourceError, match=f"looks like UTF-16 without a byte order mark.*: {order}"):
+            read_bytes(tmp_path, HEADER.decode().encode(order))
+
+
+def test_a_header_with_a_stray_quote_is_refused_with_the_way_out_and_json_is_named(tmp_path):
+    refused = {
+        b'"external_reference", "name"\nA-1,Ann\n': r"without spaces around them; .* source.quote: none",
+        b'[{"external_reference": "A-1"}]': "looks like JSON; export the table as CSV",
+        b'{"external_reference": "A-1", "name": "Ann"}\n': "looks like JSON",
+    }
+
+    for content, message in refused.items():
+        with pytest.raises(SourceError, match=message):
+            read_bytes(tmp_path, content)
+
+
+def test_of_very_many_columns_that_are_not_sent_a_plan_names_some_and_those_like_ours(inside):
+    names = [f"x{n}" for n in range(300)] + ["fone"]
+    (inside.folder / "c.csv").write_text(f"external_reference,{','.join(names)}\nA-1{',' * 301}\n")
+
+    shown = inside("plan", "c.csv").stdout
+
+    assert "column 'fone' is kept in the lists and not sent (did you mean 'phone'?)" in shown
+    assert "261 more columns are kept in the lists and not sent" in shown
+    assert len(shown.splitlines()) < 70
+    assert len(inside.summary()["columns_not_sent"]) == 301
 
 
 # -- limits -----------------------------------------------------------------------------------------------------------

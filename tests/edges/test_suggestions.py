@@ -340,6 +340,15 @@ def test_latest_and_the_beginning_of_an_id_name_a_run_wherever_an_id_is_taken(he
     assert first in exact.stdout
 
 
+def test_verify_takes_neither_nothing_nor_latest_for_a_folder(here):
+    here("plan", "c.csv", "--sandbox")
+    (here.folder / "latest").mkdir()
+
+    assert here("verify", "latest").returncode == 0
+    nothing = here("verify", "")
+    assert (nothing.returncode, "no run ''" in nothing.stderr) == (4, True)
+
+
 def test_verify_takes_the_beginning_of_a_reconciliation(here):
     here("run", "c.csv", "--sandbox", "--yes")
     here("reconcile", "latest")

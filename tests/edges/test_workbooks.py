@@ -357,6 +357,17 @@ def test_a_value_that_no_spreadsheet_writes_is_refused_and_never_read_as_another
     ] == []
 
 
+def test_a_text_inside_a_cell_is_read_whatever_type_its_writer_names(tmp_path):
+    header = ROWS[: ROWS.index('<row r="2">')]
+    kinds = ('t="inlineStr"', 't="str"', 't="n"', "")
+    row = "".join(
+        f'<row r="{at}"><c r="A{at}" {kind}><is><t>0012</t></is></c></row>' for at, kind in enumerate(kinds, start=2)
+    )
+
+    read_records = read_all(Book(rows=header + row).write(tmp_path / "c.xlsx"))
+    assert [cells(record)[0] for record in read_records] == ["0012"] * 4
+
+
 def test_a_text_that_is_not_there_refuses_the_workbook(tmp_path):
     for index in NO_TEXT:
         path = Book(rows=ROWS.replace("<v>3</v>", f"<v>{index}</v>")).write(tmp_path / "b.xlsx")

@@ -333,6 +333,24 @@ def test_a_column_of_debit_and_credit_marks_says_the_sign_or_leaves_it_open(text
         Layout.model_validate({"external_reference": "ref", "balance": balance.value})
 
 
+@pytest.mark.parametrize(
+    ("amount", "mark"),
+    [
+        ("R {n} 234,50", ","),
+        ("€ -{n}.234,50", ","),
+        ("{n}.50 DR", None),
+        ("-${n},234.50", None),
+        ("(Ksh {n}.50)", None),
+    ],
+)
+def test_decimals_are_seen_beside_signs_and_marks(amount, mark):
+    found = guessed(("ref", "Bal"), [(f"K{n}", amount.format(n=n)) for n in range(1, 20)])
+    [balance] = [one for one in found.fields if one.field == "balance"]
+
+    assert (balance.value["unit"], balance.value.get("decimal_mark")) == ("major", mark)
+    assert "no amount has decimals" not in balance.why
+
+
 def test_names_in_two_columns_beside_a_full_one_are_left_out_of_metadata():
     found = guessed(("ref", "Customer Name", "First Name", "Surname"), [("1", "Ann Lee", "Ann", "Lee")] * 2)
 

@@ -81,6 +81,20 @@ def test_a_hint_beside_an_amount_minds_the_signs_that_the_job_declares(inside):
     assert "{ZAR: [R, zar]}" in hints[3]
 
 
+def test_a_mark_of_debit_or_credit_is_never_advised_as_a_sign_of_the_currency(inside):
+    file = written(inside, "Konto;Whg;Saldo\nA;ZAR;5,00 CR\nB;ZAR;R 5,00 Dr\nC;ZAR;R 5,00\n")
+
+    planned(inside, file, KONTO % ", currency_sign: R")
+
+    hints = [row["_import_hint"] for row in rejected(inside).values()]
+    assert [
+        "which may be a mark of debit or credit; balance.marks declares which it means" in one for one in hints
+    ] == [
+        True,
+        True,
+    ]
+
+
 def test_a_sign_of_another_currency_than_the_record_s_is_rejected(inside):
     file = written(inside, "Konto;Whg;Saldo\nA;ZAR;€ 5,00\nB;EUR;5,00 R\nC;ZAR;R 5,00\nD;LSL;R 5,00\nE;USD;USD 5,00\n")
 
@@ -232,6 +246,14 @@ def test_mojibake_and_placeholders_are_warned_about_with_their_share_and_rows(in
     assert "4 of 8 texts" in told["DOUBT.PLACEHOLDERS"]
     assert told["DOUBT.PLACEHOLDERS"].endswith(": c.csv:5, c.csv:6, c.csv:7, c.csv:8")
     assert "Zo" not in json.dumps(told)
+
+
+def test_a_line_of_dashes_and_a_line_of_totals_are_warned_about(inside):
+    planned(inside, written(inside, "external_reference\n------------------\nA-1\n____\nA--B\n--B\nTotal\n"))
+
+    told = warnings(inside)["DOUBT.PLACEHOLDERS"]
+    assert "3 of 6 texts" in told
+    assert told.endswith(": c.csv:2, c.csv:4, c.csv:7")
 
 
 def test_placeholders_that_the_job_declares_as_absent_are_no_longer_warned_about(inside):

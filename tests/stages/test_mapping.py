@@ -463,6 +463,7 @@ def test_a_canonical_file_maps_every_column_to_itself():
         ({"balance": {"column": "A", "unit": {"column": "U"}}}, "set major, minor, or a column with values"),
         ({"balance": {"column": "A", "unit": "major", "thousands": "."}}, "cannot be the same"),
         ({"metadata": {"id": "PASSPORT"}, "never_sent": ["PASSPORT"]}, "never_sent are mapped: 'PASSPORT'"),
+        ({"metadata": {"id": "PASSPORT\u00a0"}, "never_sent": [" Passport"]}, "never_sent are mapped: 'PASSPORT"),
         ({"name": {"column": "A", "extract": "("}}, "is not a regular expression"),
         ({"name": {"column": "A", "extract": "(?=x)"}}, "is not a regular expression"),
         ({"name": {"column": "A", "extract": "(a)(b)"}}, "has 2 groups"),

@@ -30,7 +30,7 @@ def verify(**given: Any) -> int:
     """
     from dataclasses import asdict
 
-    from pipeline.verbs.status import sealed_folder
+    from pipeline.verbs.status import LATEST, sealed_folder
     from pipeline.verifier import verify, verify_bundle
 
     path = Path(given["run_id"])
@@ -38,7 +38,8 @@ def verify(**given: Any) -> int:
         found = verify_bundle(path)
     else:
         places = options.places_of(given)
-        folder = path if path.is_dir() else sealed_folder(places.reports, given["run_id"])
+        is_path = given["run_id"] not in ("", LATEST) and path.is_dir()  # Path("") is the working folder
+        folder = path if is_path else sealed_folder(places.reports, given["run_id"])
         found = verify(folder, given["inputs_at"], places.home)
     if given["as_json"]:
         show_json({**asdict(found), "holds": found.holds, "exit_code": found.exit_code})

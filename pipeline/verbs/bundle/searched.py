@@ -10,6 +10,7 @@ from zipfile import ZipFile
 import polars as pl
 from pyarrow import parquet
 
+from pipeline.characters import fold_name
 from pipeline.config import Settings
 from pipeline.customer import METADATA_PREFIX
 from pipeline.reporting import our_own_words
@@ -81,7 +82,7 @@ def _needles(folder: RunFolder, handed: Handed) -> Iterator[pl.DataFrame]:
     """What the records say of people: names, addresses, numbers, references, metadata, what was never to be sent, what nobody could read."""
     job = (folder.read_plan_of_any_version()["config"] or {}).get("job", {})
     mapping = job.get("mapping") or {}
-    never_sent = {f"given.{column}" for column in mapping.get("never_sent", ())}
+    never_sent = {f"given.{fold_name(column)}" for column in mapping.get("never_sent", ())}
     phones = {"phone", "mapped.phone", "given.phone", *(f"given.{column}" for column in _columns(mapping.get("phone")))}
     for part in folder.parts("records"):
         columns = pl.scan_parquet(part, glob=False).collect_schema()
@@ -89,7 +90,7 @@ def _needles(folder: RunFolder, handed: Handed) -> Iterator[pl.DataFrame]:
         shared = [
             name
             for name in columns
-            if name in never_sent
+            if fold_name(name) in never_sent
             or name.startswith("sensitive.")
             or name.removeprefix("mapped.").removeprefix("given.").startswith(METADATA_PREFIX)
         ]
