@@ -299,7 +299,7 @@ class Alarm(_Explained):
     )
     TEXTS_PLACEHOLDERS = (
         "DOUBT.PLACEHOLDERS",
-        "Texts such as NULL, N/A or - may mean an empty cell, and Total or dashes no record at all; they would be sent as they are.",
+        "Texts such as NULL, N/A or - may mean an empty cell, and dashes no record at all; they would be sent as they are.",
     )
     SAME_EMAIL = (
         "DOUBT.SAME_EMAIL",

@@ -29,6 +29,7 @@ _SUMS = """
     SELECT currency, sum(balance)::HUGEINT FROM records WHERE balance != 0 AND currency IS NOT NULL GROUP BY currency
     HAVING count(*) >= ? ORDER BY currency
 """
+_TOTAL_FIELDS = ("external_reference", "name")
 _TOTAL_WORDS = r"((grand|sub)[ _-]?)?totals?|sum|totaal|gesamt|summe|totale|somme|suma"
 _FOLDED = "ltrim(translate(upper(external_reference), 'OIL_', '011-'), '0')"
 #: Of references that look alike one at least is not as it is folded; usually none is, and nothing has to be grouped.
@@ -123,8 +124,8 @@ def _total_rows(workbench: duckdb.DuckDBPyConnection) -> list[Finding]:
         if total % 2 == 0 and total
     ]
     is_sum = "".join(f" OR currency = {literal(code)} AND balance = {half}" for code, half in halves)
-    is_total = f"regexp_full_match(lower(external_reference), {literal(_TOTAL_WORDS)}){is_sum}"
-    query = f"SELECT count(*), min_by(row_id, position, ?) FROM records WHERE fate IS NULL AND ({is_total})"
+    is_called_so = " OR ".join(f"regexp_full_match(lower({field}), {literal(_TOTAL_WORDS)})" for field in _TOTAL_FIELDS)
+    query = f"SELECT count(*), min_by(row_id, position, ?) FROM records WHERE fate IS NULL AND ({is_called_so}{is_sum})"
     totals, examples = workbench.execute(query, [_ROWS]).fetchall()[0]
     return [Finding(Alarm.TOTAL_ROWS, first_rows(examples, totals))] if totals else []
 

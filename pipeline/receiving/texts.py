@@ -51,7 +51,6 @@ _IS_ENTITY = f"&(?:{'|'.join(_ENTITIES)}|#[0-9]{{1,7}}|#[xX][0-9a-fA-F]{{1,6}});
 _PLACEHOLDERS = (
     "NULL", "<NULL>", "(NULL)", "[NULL]", "NONE", "<NONE>", "NIL", "NAN", "<NAN>", "<NA>", "N/A", "#N/A", "N.A.", "#NULL!",
     "#REF!", "#NAME?", "#VALUE!", "#DIV/0!", "#NUM!", "UNDEFINED",
-    "TOTAL", "TOTALS", "SUBTOTAL", "SUB TOTAL", "SUB-TOTAL", "GRAND TOTAL", "TOTAAL", "SUMME", "GESAMT",
 )  # fmt: skip
 
 
@@ -67,7 +66,7 @@ def find_text_doubts(workbench: duckdb.DuckDBPyConnection) -> list[Finding]:
 
 _KINDS = (
     (Alarm.TEXTS_MISREAD, "look damaged (wrong encoding, U+FFFD or HTML entities)"),
-    (Alarm.TEXTS_PLACEHOLDERS, "look like placeholders or totals (NULL, N/A, -, Total and the like)"),
+    (Alarm.TEXTS_PLACEHOLDERS, "look like placeholders (NULL, N/A, - and the like)"),
 )
 
 

@@ -76,7 +76,7 @@ def test_of_two_metadata_keys_that_differ_in_case_alone_each_is_named_as_it_is_w
 
     assert found == [
         "metadata Plan: 1 of 4 values look like card numbers",
-        "metadata.Plan: 1 of 4 texts look like placeholders or totals (NULL, N/A, -, Total and the like): c.csv:3",
+        "metadata.Plan: 1 of 4 texts look like placeholders (NULL, N/A, - and the like): c.csv:3",
     ]
     assert inside.summary()["held_differs"] == {"metadata.Plan": 2}
 
