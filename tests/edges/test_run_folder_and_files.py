@@ -17,6 +17,7 @@ from pipeline import files
 from pipeline.errors import OutputRefused, RunNotFound
 from pipeline.files import private_folder, renamed_when_whole, sha256_of, write_bytes, written_whole
 from pipeline.reporting import render_run
+from pipeline.run_damage import RunDamaged, lines_in, object_in, refuse_unreadable_table
 from pipeline.run_folder import RESULT_FILES, RunFolder
 from pipeline.run_search import all_runs, find_run_folder, find_runs, matching_runs
 from pipeline.verifier.seals import read_manifest
@@ -40,6 +41,22 @@ def mode(path: Path) -> int:
 
 def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
+
+
+# a pipe is no file
+
+
+def test_no_reader_of_a_run_folder_waits_for_a_pipe(tmp_path):
+    pipe = tmp_path / "summary.json"
+    os.mkfifo(pipe)
+
+    for read in (object_in, lambda path: lines_in(path, dict)):
+        with pytest.raises(RunDamaged, match="not a regular file"):
+            read(pipe)
+    with pytest.raises(RunDamaged, match="not a regular file"):
+        refuse_unreadable_table(tmp_path, pipe, [], wholly=True)
+    with pytest.raises(OSError, match="not a regular file"):
+        sha256_of(pipe)
 
 
 # whole or not at all
