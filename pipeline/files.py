@@ -173,7 +173,7 @@ def token_key(home: Path) -> bytes:
             os.fsync(file.fileno())
     except FileExistsError:
         pass
-    key = path.read_bytes()
+    key = read_regular(path)
     if len(key) != 32:
         raise OutputRefused(
             f"{path}: 32 bytes are expected; put back the key that was there, or remove it to get a new one"
@@ -195,8 +195,8 @@ def plain_path(folder: Path) -> Iterator[Path]:
         os.close(descriptor)
 
 
-def read_regular(path: Path, most: int) -> bytes:
-    """The first bytes of a regular file; raise OSError, without waiting or reading, where it is a folder, pipe or device."""
+def read_regular(path: Path, most: int = -1) -> bytes:
+    """The bytes of a regular file, or so many from its beginning; raise OSError, without waiting or reading, where it is a folder, pipe or device."""
     with os.fdopen(open_regular(path), "rb") as file:
         return file.read(most)
 
@@ -220,7 +220,7 @@ def refuse_symlink(path: Path) -> None:
 
 def sha256_of(path: Path) -> str:
     """The SHA-256 of a file's bytes, in hexadecimal."""
-    with path.open("rb") as file:
+    with os.fdopen(open_regular(path), "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

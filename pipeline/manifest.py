@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import OutOfBalance
-from pipeline.files import sha256_of, write_bytes
+from pipeline.files import read_regular, sha256_of, write_bytes
 
 MANIFEST = "manifest.json"
 SIGNATURES = "signatures.jsonl"
@@ -31,7 +31,7 @@ def sealed_manifest(folder: Path) -> dict[str, Any]:
     """The manifest of a folder; raise OutOfBalance where it is not the one that was written: a new seal would hide that."""
     path = folder / MANIFEST
     try:
-        written = path.read_bytes()
+        written = read_regular(path)
         content: dict[str, Any] = json.loads(written)
         is_sealed = isinstance(content["files"], dict) and sealed(content) == written
     except (ValueError, TypeError, KeyError, RecursionError):

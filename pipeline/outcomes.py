@@ -634,6 +634,7 @@ class RequestRefused:
 
     status: int
     detail: str
+    replayed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -649,6 +650,7 @@ class Misaddressed:
     """404 or 405 on the collection, or a redirect, which is never followed: rows 15 and 24."""
 
     status: int
+    replayed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """A run folder that cannot be read: a value with a reason for readers of other runs, an error for those who ask for this run."""
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import pyarrow.parquet as pq
 
 from pipeline.breakage import is_of_the_machine
 from pipeline.errors import PipelineError
+from pipeline.files import open_regular, read_regular
 from pipeline.outcomes import Fate
 
 #: What the libraries raise for a damaged table. A panic of polars is no `Exception`.
@@ -67,7 +69,7 @@ class RunDamaged(PipelineError):
 def object_in(path: Path, shape: Shape = dict) -> dict[str, Any]:
     """The JSON object in a file; raise RunDamaged where it is none, or has another shape."""
     try:
-        content: dict[str, Any] = json.loads(path.read_bytes())
+        content: dict[str, Any] = json.loads(read_regular(path))
     except FileNotFoundError:
         raise RunDamaged(path.parent, f"{path.name} is missing") from None
     except OSError as error:
@@ -84,7 +86,7 @@ def object_in(path: Path, shape: Shape = dict) -> dict[str, Any]:
 def lines_in(path: Path, shape: Shape) -> list[str]:
     """The lines of a file of JSON lines, none where it is missing; raise RunDamaged where one has another shape."""
     try:
-        lines = path.read_bytes().decode("utf-8").split("\n")
+        lines = read_regular(path).decode("utf-8").split("\n")
         contents = [json.loads(line) for line in lines[:-1]]
     except FileNotFoundError:
         return []
@@ -103,6 +105,7 @@ def refuse_unreadable_table(folder: Path, path: Path, columns: Sequence[str], *,
     """Raise RunDamaged where a Parquet file has no readable end or lacks one of these columns; `wholly`: or cannot be decoded."""
     name = path.relative_to(folder).as_posix()
     with reading(folder, name):
+        os.close(open_regular(path))  # the libraries would wait for a pipe
         missing = [column for column in columns if column not in pq.read_schema(path).names]
         if wholly:
             pl.scan_parquet(path, glob=False).select(pl.all().len()).collect()

@@ -94,9 +94,9 @@ def read_create(response: Response, payload: bytes, form: ErrorForm = ErrorForm.
     replayed = problem is not None and response.is_marked_replayed
     match status:
         case 406 | 415:
-            return RequestRefused(status, _detail(problem, status))
+            return RequestRefused(status, _detail(problem, status), replayed)
         case 404 | 405:
-            return Misaddressed(status)
+            return Misaddressed(status, replayed)
         case 400 | 409 | 413 | 414 | 422 | 431 if problem is None:
             return _not_billings(status)
         case 409:
@@ -151,7 +151,7 @@ def _about_the_service(response: Response, *, replayed: bool) -> Outcome:
         case _ if 500 <= status <= 599:
             return ServerTrouble(status, replayed, _retry_after(response))
         case _ if 300 <= status <= 399:
-            return Misaddressed(status)
+            return Misaddressed(status, replayed)
         case _ if 200 <= status <= 299:
             return Unintelligible(status, "a status that says nothing about the customer")
         case _:

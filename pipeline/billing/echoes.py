@@ -4,6 +4,7 @@ import base64
 import html
 import json
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields, replace
 from typing import Any
@@ -15,12 +16,16 @@ from pipeline.outcomes import Difference, Outcome
 REDACTED = "[redacted]"
 _SHOWS = 12  #: characters of a key in a row that count as the key; in sk_test_… at most four of them are secret
 _VARIED = 5  #: different characters; `000000000000` is in many a reference
-_ESCAPE = re.compile(r"\\u00([0-9a-fA-F]{2})|\\x([0-9a-fA-F]{2})")
+_ROUNDS = 3  #: an answer that was encoded twice comes from two servers in a row; nobody encodes more often than this
+_ESCAPE = re.compile(r"\\(?:u00|x|u\{0*)([0-9a-fA-F]{2})\}?|\\([01][0-7]{2})")
+_QUOTED = re.compile("=([2-7][0-9a-fA-F])")
+_BETWEEN = re.compile("[^A-Za-z0-9_-]+")
 #: By the sign without which a text has nothing to decode.
 _DECODINGS: tuple[tuple[str, Callable[[str], str]], ...] = (
     ("%", unquote),
     ("&", html.unescape),
-    ("\\", lambda text: _ESCAPE.sub(lambda found: chr(int(found[1] or found[2], 16)), text)),
+    ("\\", lambda text: _ESCAPE.sub(lambda found: chr(int(found[1], 16) if found[1] else int(found[2], 8)), text)),
+    ("=", lambda text: _QUOTED.sub(lambda found: chr(int(found[1], 16)), text)),
 )
 
 
@@ -69,20 +74,24 @@ class KeyEchoes:
             _Form([secret], length, in_any_case=True),
             _Form([secret.encode().hex()], 2 * length, in_any_case=True),
             _Form(_in_base64(secret.encode()), 16, in_any_case=False),
+            _Form(_in_base32(secret.encode()), 19, in_any_case=True),
         )
 
     def hidden(self, text: str) -> str:
         """A text in which `[redacted]` stands for the key; unchanged where it does not show."""
         if len(text) < _SHOWS - 1:
             return text
-        found = self._plainly_hidden(text)
-        for sign, decode in _DECODINGS:
-            if sign not in found:
-                continue
-            decoded = decode(found)
-            if decoded != found and (without := self._plainly_hidden(decoded)) != decoded:
-                found = without
-        return found
+        found = decoded = self._plainly_hidden(text)
+        for _ in range(_ROUNDS):
+            before = decoded
+            for sign, decode in _DECODINGS:
+                if sign in decoded and (without := self._plainly_hidden(plain := decode(decoded))) != plain:
+                    found = decoded = without
+                elif sign in decoded:
+                    decoded = plain
+            if decoded == before:
+                break
+        return REDACTED if self._is_spread_over(decoded) else found
 
     def hidden_in(self, outcome: Outcome) -> Outcome:
         """An outcome without the key in any of its texts."""
@@ -112,6 +121,13 @@ class KeyEchoes:
             case _:
                 return value
 
+    def _is_spread_over(self, text: str) -> bool:
+        """Whether a text shows the key with something between its characters, or in wide ones."""
+        if not _BETWEEN.search(text):
+            return False
+        joined = _BETWEEN.sub("", unicodedata.normalize("NFKC", text))
+        return self._plainly_hidden(joined) != joined
+
     def _plainly_hidden(self, text: str) -> str:
         for form in self._forms:
             text = form.without(text)
@@ -124,3 +140,10 @@ def _in_base64(secret: bytes) -> Iterator[str]:
         for shift in range(3):
             text = encode(bytes(shift) + secret).decode().rstrip("=")
             yield text[-(-shift * 8 // 6) : -1]
+
+
+def _in_base32(secret: bytes) -> Iterator[str]:
+    """The same for base32, whose groups have five bytes."""
+    for shift in range(5):
+        text = base64.b32encode(bytes(shift) + secret).decode().rstrip("=")
+        yield text[-(-shift * 8 // 5) : -1]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.files import refuse_symlink
+from pipeline.files import read_regular, refuse_symlink
 
 MARK = "ledger.mark"
 _MARK_FORM = re.compile(rb"([0-9]{20}) ([0-9a-f]{64})( damaged)?\n")
@@ -73,7 +73,7 @@ class Mark:
         """The newest link that was committed, None where there is no mark that can be read."""
         refuse_symlink(self._path)
         try:
-            found = _MARK_FORM.fullmatch(self._path.read_bytes())
+            found = _MARK_FORM.fullmatch(read_regular(self._path))
         except FileNotFoundError:
             return None
         self._is_damaged = found is not None and found[3] is not None
@@ -97,7 +97,7 @@ class Mark:
     def move(self, link: Link) -> None:
         """Remember a link that is durable in the ledger."""
         if self._descriptor is None:
-            self._descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+            self._descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
         line = f"{link.seq:020d} {link.sha256}{' damaged' if self._is_damaged else ''}\n".encode()
         os.pwrite(self._descriptor, line, 0)
         os.ftruncate(self._descriptor, len(line))

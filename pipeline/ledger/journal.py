@@ -238,6 +238,12 @@ class Ledger:
             return []
         return [what for (what,) in self._query("SELECT what FROM damage ORDER BY rowid")]
 
+    def damaged_at(self) -> datetime | None:
+        """When this ledger was last found damaged: what it has forgotten was sent before that. None where it never was."""
+        if not self.damage():
+            return None
+        return datetime.fromisoformat(self._one("SELECT max(found_at) FROM damage"))
+
     def unsettled(self) -> int:
         """How many references were begun and never settled."""
         return int(self._one("SELECT count(*) FROM rows WHERE state = 'unknown'"))

@@ -95,6 +95,6 @@ def _entry(descriptor: int) -> dict[str, Any]:
     """What the holder has written; nothing while it takes the lock or lets it go."""
     try:
         held: dict[str, Any] = json.loads(os.pread(descriptor, 4096, 0))
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
-    return held
+    return held if isinstance(held, dict) and {"run_id", "pid", "since"} <= held.keys() else {}

@@ -6,16 +6,19 @@ or not at all: one small file for each ledger, and one in each run folder, name 
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from pipeline.customer import Environment
-from pipeline.files import private_folder, refuse_symlink
+from pipeline.files import private_folder, read_regular, refuse_symlink
 from pipeline.ledger.chain import Link
 
 FOLDER = ".ledgers"  #: in the reports folder: a file for each ledger that has written reports there
+_LARGEST = 1 << 16  #: bytes of a statement, and more
+_SEQ = re.compile("[0-9]{20}")  #: as `stated` writes it
 IN_RUN = "ledger.json"  #: in a run folder: the ledger and its last event when the results were written
 
 
@@ -42,7 +45,7 @@ class Witness:
         if self._descriptor is None:
             private_folder(self._path.parent)
             refuse_symlink(self._path)
-            self._descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+            self._descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
         content = stated(self._ledger, self._environment, link)
         os.pwrite(self._descriptor, content, 0)
         os.ftruncate(self._descriptor, len(content))
@@ -63,8 +66,8 @@ def stated(ledger: str, environment: Environment, link: Link) -> bytes:
 def statements(reports: Path, environment: Environment) -> Iterator[Statement]:
     """Every statement about a ledger of this environment; a file that cannot be read states nothing."""
     for path in (*reports.glob(f"{FOLDER}/*.json"), *reports.glob(f"*/{IN_RUN}")):
-        with suppress(OSError, ValueError, KeyError, TypeError):
-            content = json.loads(path.read_bytes())
-            if content["environment"] == asdict(environment):
+        with suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
+            content = json.loads(read_regular(path, _LARGEST))
+            if content["environment"] == asdict(environment) and _SEQ.fullmatch(content["seq"]):
                 link = Link(int(content["seq"]), str(content["sha256"]))
                 yield Statement(str(content["ledger"]), environment.name, link, path)

@@ -207,7 +207,9 @@ def decide(row: Progress, outcome: Outcome, dice: float, seconds_spent: float, p
             return again.limited(outcome.retry_after)
         case ServerTrouble(status=408 | 425):
             return again.look_later(Why.FOR_THE_RECORD, f"status {outcome.status}")
-        case ServerTrouble() | Limited() | CredentialRefused(replayed=True):
+        case ServerTrouble() | Limited() | CredentialRefused(replayed=True) | Misaddressed(replayed=True):
+            return replace(again, row=row).look_later(Why.REPLAYED_FAILURE)
+        case RequestRefused(replayed=True):
             return replace(again, row=row).look_later(Why.REPLAYED_FAILURE)
         case Conflicting(kind="running"):
             return again.running()
@@ -237,7 +239,9 @@ def decide(row: Progress, outcome: Outcome, dice: float, seconds_spent: float, p
 def is_turned_away(outcome: Outcome) -> bool:
     """Whether a call was refused before anybody judged the record, and not as a stored answer of an earlier call."""
     match outcome:
-        case CredentialRefused(replayed=False) | Misaddressed() | RequestRefused(status=406 | 415):
+        case CredentialRefused(replayed=False) | Misaddressed(replayed=False):
+            return True
+        case RequestRefused(status=406 | 415, replayed=False):
             return True
         case _:
             return False
@@ -251,7 +255,7 @@ def global_pause(outcome: Outcome, policy: Policy) -> float:
     match outcome:
         case _ if is_turned_away(outcome):
             return 0.0
-        case CertificateRefused() | RequestRefused():
+        case CertificateRefused() | RequestRefused(replayed=False):
             return math.inf
         case Limited(replayed=False, retry_after=float() | int() as seconds) if seconds <= policy.longest_retry_after:
             return seconds
@@ -284,7 +288,7 @@ def _after_look_up(row: Progress, outcome: Outcome, dice: float, seconds_spent: 
             return again.look_up("an unintelligible lookup")
         case AnotherCustomer():
             return _another_customer()
-        case _ if is_turned_away(outcome) or isinstance(outcome, CredentialRefused):
+        case _ if is_turned_away(outcome) or isinstance(outcome, CredentialRefused | Misaddressed):
             return _turned_away(row, outcome)
         case _:
             return _stop(outcome)

@@ -76,7 +76,9 @@ def _lookup(request: Begun) -> LookUp:
 
 
 def _last_sent(request: Begun, ledger: Ledger) -> datetime:
-    return ledger.last_sent(request.intent.external_reference) or request.first_sent
+    """The last send that is recorded; a damaged ledger may have forgotten a later one, from before the damage was found."""
+    recorded = ledger.last_sent(request.intent.external_reference) or request.first_sent
+    return max(recorded, ledger.damaged_at() or recorded)
 
 
 def _is_old_enough(request: Begun, ledger: Ledger, clock: Clock) -> bool:

@@ -668,7 +668,7 @@ class _Loop:
             replayed=getattr(outcome, "replayed", None),
             billing_id=settled.billing_id if settled else None,
             payable=settled.payable if settled else None,
-            detail=settled.detail if settled else getattr(step, "why", None) or getattr(outcome, "why", None),
+            detail=settled.detail if settled else getattr(step, "why", None) or _told(outcome),
             differences=settled.differences if settled else (),
         )
         self._add(row.run_id, answer)
@@ -719,6 +719,18 @@ class _Loop:
                 self.tally.in_doubt += 1
         self.tally.in_doubt += len(self.doubtful) + len(self.begun_here) + len(self.waiting)
         self.rows, self.doubtful = {}, []
+
+
+def _told(outcome: Outcome) -> str | None:
+    """What is said of a record that may stay in doubt because the run stops here: its last answer, if that tells anything."""
+    match outcome:
+        case NoAnswer(why=why):
+            return f"no answer ({why})"
+        case Accepted() | Found() | NotFound():
+            return None
+        case _:
+            status = getattr(outcome, "status", None)
+            return getattr(outcome, "why", None) or (f"status {status}" if status else None)
 
 
 def _known_silence(ledger: Ledger, policy: Policy, clock: Clock) -> float:

@@ -14,12 +14,14 @@ from pipeline.files import write_bytes
 from pipeline.ledger import Ledger
 from pipeline.outcomes import Alarm, AnotherCustomer, Found, NotFound, Outcome
 from pipeline.references import known_to, some_customers
+from pipeline.run_damage import RunDamaged, object_in
 from pipeline.run_folder import RunFolder
 from pipeline.submission import Stop
 
 CHANGED = Alarm.ACCOUNT_CHANGED.value
 _TRIES = 3
 _KEPT = "account.json"  #: among the staged files of a run
+_SHAPE = {"asked": int, "agreed": int, "is_known": bool}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +53,12 @@ class Account:
 
 
 def kept_account(folder: RunFolder) -> Account | None:
-    """What an earlier process of this run found."""
-    path = folder.staged / _KEPT
-    return Account(**json.loads(path.read_bytes())) if path.is_file() else None
+    """What an earlier process of this run found; None where that cannot be read: it is only told."""
+    try:
+        kept = object_in(folder.staged / _KEPT, _SHAPE)
+    except RunDamaged:
+        return None
+    return Account(**{name: kept[name] for name in _SHAPE})
 
 
 def keep_account(folder: RunFolder, account: Account) -> None:

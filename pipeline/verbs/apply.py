@@ -142,6 +142,7 @@ def writing(settings: Settings, environment: Environment, run_id: str) -> Iterat
         Ledger.opened(
             folder,
             environment,
+            CLOCK.now,
             # The sandbox in this process keeps its customers in the home itself: both are lost together.
             reports=None if settings.destination == SANDBOX else settings.reports,
             accepts_new_home=HOME_IS_NEW in settings.accept,

@@ -14,11 +14,14 @@ import polars as pl
 import pytest
 
 from pipeline import files
-from pipeline.errors import OutputRefused, RunNotFound
+from pipeline.errors import LedgerLocked, OutputRefused, RunNotFound
 from pipeline.files import private_folder, renamed_when_whole, sha256_of, write_bytes, written_whole
+from pipeline.ledger.lock import run_lock
 from pipeline.reporting import render_run
+from pipeline.run_damage import RunDamaged, lines_in, object_in, refuse_unreadable_table
 from pipeline.run_folder import RESULT_FILES, RunFolder
 from pipeline.run_search import all_runs, find_run_folder, find_runs, matching_runs
+from pipeline.verbs.account import kept_account
 from pipeline.verifier.seals import read_manifest
 from tests.conftest import customers_csv
 
@@ -40,6 +43,39 @@ def mode(path: Path) -> int:
 
 def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
+
+
+# a pipe is no file
+
+
+def test_no_reader_of_a_run_folder_waits_for_a_pipe(tmp_path):
+    pipe = tmp_path / "summary.json"
+    os.mkfifo(pipe)
+
+    for read in (object_in, lambda path: lines_in(path, dict)):
+        with pytest.raises(RunDamaged, match="not a regular file"):
+            read(pipe)
+    with pytest.raises(RunDamaged, match="not a regular file"):
+        refuse_unreadable_table(tmp_path, pipe, [], wholly=True)
+    with pytest.raises(OSError, match="not a regular file"):
+        sha256_of(pipe)
+
+
+@pytest.mark.parametrize("content", [b"[" * 100_000, b"{}", b'{"asked": "1", "agreed": 1, "is_known": true}', b"\xff"])
+def test_what_a_run_kept_of_its_account_is_told_or_not_and_never_ends_it(tmp_path, content):
+    folder = RunFolder(tmp_path / RUN_ID)
+    folder.staged.mkdir(parents=True)
+    (folder.staged / "account.json").write_bytes(content)
+
+    assert kept_account(folder) is None
+
+
+@pytest.mark.parametrize("content", [b"[" * 4096, b"[]", b"{}", b"\xff"])
+def test_a_lock_that_is_held_is_refused_whatever_stands_in_it(tmp_path, content):
+    with run_lock(tmp_path, RUN_ID, "now"):
+        (tmp_path / "lock").write_bytes(content)
+        with pytest.raises(LedgerLocked, match="in use by another run"), run_lock(tmp_path, "other", "now"):
+            pass
 
 
 # whole or not at all

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -143,6 +144,25 @@ def test_where_billing_tells_no_time_no_age_settles_it(pipeline, billing, doubtf
 
     assert "carry no date" in ended.stderr
     assert list_of(pipeline, doubtful, "in_doubt")["ref-3"]["_import_fate"] == "given_up"
+
+
+def test_a_restored_ledger_that_may_have_forgotten_a_later_send_settles_nothing_for_two_days(
+    pipeline, billing, doubtful, give_up, monkeypatch
+):
+    home, copy = pipeline.folder / ".pipeline", pipeline.folder / "copy"
+    shutil.copytree(home, copy)
+    later(monkeypatch, 49)
+    sends = len(billing.of("ref-3"))
+    pipeline("resume", doubtful, "--base-url", billing.url, environment=ENVIRONMENT)
+    assert len(billing.of("ref-3")) > sends
+    shutil.rmtree(home)
+    copy.rename(home)
+
+    ended = give_up()
+
+    assert "may still take effect" in ended.stderr
+    later(monkeypatch, 99)
+    assert "never created" in give_up().stderr
 
 
 def test_a_customer_that_exists_is_settled_and_not_given_up(pipeline, billing, doubtful, give_up):

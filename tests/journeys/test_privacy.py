@@ -49,6 +49,12 @@ WRITTEN = {
     "in hexadecimal": KEY.encode().hex(),
     "cut off": KEY[:-6],
     "from its middle on": KEY[6:],
+    "percent-encoded twice": "".join(f"%25{byte:02X}" for byte in KEY.encode()),
+    "as HTML entities of HTML": "".join(f"&amp;#{byte};" for byte in KEY.encode()),
+    "in octal": "".join(f"\\{byte:03o}" for byte in KEY.encode()),
+    "escaped with braces": "".join(f"\\u{{{byte:x}}}" for byte in KEY.encode()),
+    "quoted-printable": "".join(f"={byte:02X}" for byte in KEY.encode()),
+    "in base32": base64.b32encode(KEY.encode()).decode(),
 }
 
 
@@ -59,6 +65,15 @@ def test_a_key_is_redacted_however_it_is_written(written):
     assert "[redacted]" in shown
     assert shown.startswith("No such key: ")
     assert not any(written[at : at + 16].lower() in shown.lower() for at in range(len(written) - 15))
+
+
+@pytest.mark.parametrize(
+    "written",
+    [" ".join(KEY), "\u200b".join(KEY), KEY.encode().hex(":"), "".join(chr(ord(letter) + 0xFEE0) for letter in KEY)],
+    ids=["spaced", "with spaces of no width", "in bytes", "in wide characters"],
+)
+def test_a_text_that_shows_the_key_with_something_between_is_redacted_whole(written):
+    assert KeyEchoes(ApiKey(KEY, source="a test")).hidden(f"No such key: {written}.") == "[redacted]"
 
 
 @pytest.mark.parametrize(

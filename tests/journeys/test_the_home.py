@@ -1,6 +1,7 @@
 """A home that was restored, lost or exchanged is noticed by what the reports folder remembers of its ledger."""
 
 import json
+import os
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +11,8 @@ import pytest
 from pipeline.customer import Environment
 from pipeline.errors import HomeIsNew, LedgerError
 from pipeline.ledger import Ledger
+from pipeline.ledger.chain import Link
+from pipeline.ledger.witnesses import stated, statements
 from tests.conftest import KEY, customers_csv
 from tests.small_billing import small_billing
 
@@ -104,6 +107,20 @@ def test_each_run_folder_names_the_ledger_and_its_last_event_and_a_damaged_file_
     assert run(pipeline, billing, "2.csv").returncode == 0
     with Ledger.read(home / "sandbox") as ledger:
         assert ledger.damage() == []
+
+
+def test_a_statement_that_is_a_pipe_or_no_statement_holds_up_nobody_and_states_nothing(tmp_path):
+    good = stated("a" * 32, HERE, Link(7, "0" * 64))
+    harmed = {"nested": b"[" * 100_000, "before": good.replace(b"00000000000000000007", b"-0000000000000000007"),
+              "number": good.replace(b'"00000000000000000007"', b"7"), "good": good}  # fmt: skip
+    for name, content in harmed.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "ledger.json").write_bytes(content)
+    (tmp_path / ".ledgers").mkdir()
+    os.mkfifo(tmp_path / ".ledgers" / "pipe.json")
+    (tmp_path / ".ledgers" / "loop.json").symlink_to("loop.json")
+
+    assert [one.path.parent.name for one in statements(tmp_path, HERE)] == ["good"]
 
 
 def test_the_reports_folder_alone_remembers_a_ledger_whose_witness_is_gone(pipeline, billing, night):

@@ -79,9 +79,9 @@ def outcome_of(text: str) -> Outcome:
         case "422", "key reused":
             return KeyReused()
         case status, "of the request":
-            return RequestRefused(int(status), "about the header")
+            return RequestRefused(int(status), "about the header", replayed)
         case status, "of the address":
-            return Misaddressed(int(status))
+            return Misaddressed(int(status), replayed)
         case (("413" | "414" | "431"), _):
             return RowRefused(int(first), "too large", replayed, certain=True)
         case (("400" | "422"), _):

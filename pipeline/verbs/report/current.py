@@ -10,10 +10,10 @@ from typing import Any
 
 import polars as pl
 
-from pipeline.files import sha256_of, write_bytes
+from pipeline.files import read_regular, sha256_of, write_bytes
 from pipeline.ledger import Ledger
 from pipeline.reporting import ORIGINS, RECORDS, RETURNS, Current, End, carried, settled_by_ledger
-from pipeline.run_damage import UNREADABLE, DamagedRun, RunDamaged
+from pipeline.run_damage import UNREADABLE, DamagedRun, RunDamaged, refuse_unreadable_table
 from pipeline.run_folder import RunFolder
 from pipeline.run_search import all_runs, find_runs
 from pipeline.verbs.report.rows import rows_of, table_of
@@ -21,7 +21,7 @@ from pipeline.verbs.report.rows import rows_of, table_of
 _RECORDS, _RETURNS, _MARKS = "current-records.parquet", "current-returns.parquet", "current.json"
 _WAITING = ["in_doubt", "not_attempted"]
 #: What reading a damaged folder may raise.
-_UNREADABLE = (*UNREADABLE, RunDamaged, ValueError, KeyError, TypeError)
+_UNREADABLE = (*UNREADABLE, RunDamaged, ValueError, KeyError, TypeError, RecursionError)
 
 
 def current_fates(run: RunFolder, home: Path) -> Current:
@@ -133,9 +133,11 @@ def _marks(runs: Sequence[RunFolder]) -> dict[str, str]:
 def _kept(run: RunFolder, marks: dict[str, str]) -> Current | None:
     """What a run kept, where it was made of these runs as they are now."""
     try:
-        kept: dict[str, Any] = json.loads((run.staged / _MARKS).read_text(encoding="utf-8"))
+        kept: dict[str, Any] = json.loads(read_regular(run.staged / _MARKS))
         if kept["runs"] != marks:
             return None
+        for name in (_RECORDS, _RETURNS):
+            refuse_unreadable_table(run.path, run.staged / name, [], wholly=False)
         records, returns = (pl.read_parquet(run.staged / name, glob=False) for name in (_RECORDS, _RETURNS))
         files = frozenset(kept["files"])
     except _UNREADABLE:
