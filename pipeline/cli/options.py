@@ -348,32 +348,39 @@ def approval(given: dict[str, Any]) -> "Callable[[PlannedRun], None]":
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
             raise NotApproved(
                 f"{planned.run_id} is planned and nothing was sent; use --yes, or apply the plan",
-                suggests=("apply", planned.run_id),
+                suggests=_to_apply(planned),
             )
         show_plan(planned)
-        with _ctrl_c_means_no(planned.run_id):
+        with _ctrl_c_means_no(planned):
             if where["mode"] == "live":
                 question = f"{planned.plan.creates} REAL customers. Type the merchant's name to go on"
                 said_yes = click.prompt(question, err=True) == where["merchant"]
             else:
                 said_yes = click.confirm(f"Create {planned.plan.creates} customers in {where['name']}?", err=True)
         if not said_yes:
-            raise _not_approved(planned.run_id)
+            raise _not_approved(planned)
 
     return approve
 
 
 @contextmanager
-def _ctrl_c_means_no(run_id: str) -> Iterator[None]:
+def _ctrl_c_means_no(planned: "PlannedRun") -> Iterator[None]:
     """At a question there is nothing in flight to wait for."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield
     except (click.Abort, KeyboardInterrupt):
-        raise _not_approved(run_id) from None
+        raise _not_approved(planned) from None
     finally:
         signal.signal(signal.SIGINT, before)
 
 
-def _not_approved(run_id: str) -> NotApproved:
-    return NotApproved("nothing was sent; to apply the plan later", suggests=("apply", run_id))
+def _not_approved(planned: "PlannedRun") -> NotApproved:
+    return NotApproved("nothing was sent; to apply the plan later", suggests=_to_apply(planned))
+
+
+def _to_apply(planned: "PlannedRun") -> tuple[str, ...]:
+    from pipeline.verbs.accepting import open_alarms, to_apply
+
+    content = planned.report.content
+    return to_apply(planned.run_id, open_alarms(content["findings"], content["accepted"]))

@@ -222,13 +222,13 @@ def last_line(content: dict[str, Any]) -> str:
 
 def show_plan(planned: "PlannedRun") -> None:
     """What a plan would do."""
-    from pipeline.verbs.apply import accepting, open_alarms
+    from pipeline.verbs.accepting import open_alarms, to_apply
 
     content = planned.report.content
     show_report(content)
     alarms = open_alarms(content["findings"], content["accepted"])
     goal = "proceed anyway" if alarms else "do it"
-    say(f"nothing was sent; to {goal}: {suggested('apply', planned.run_id, *accepting(alarms))}")
+    say(f"nothing was sent; to {goal}: {suggested(*to_apply(planned.run_id, alarms))}")
 
 
 def show_profile(stages: dict[str, dict[str, Any]]) -> None:

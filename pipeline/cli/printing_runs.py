@@ -109,7 +109,9 @@ def show_explained(found: "Sequence[Explained]", *, whole: bool) -> None:
 
 def _left(run: "RunStatus") -> str:
     is_open = bool(run.left) or run.status == "interrupted"
-    command = suggested("resume" if run.started_at else "apply", run.run_id) if is_open else ""
+    accepting = [word for code in run.stops for word in ("--accept", code)]
+    words = ("resume", run.run_id) if run.started_at else ("apply", run.run_id, *accepting)
+    command = suggested(*words) if is_open else ""
     parts = [
         *([f"{_to_do(run)}: {command}"] if command else []),
         *(

@@ -4,7 +4,7 @@ import itertools
 import os
 import random
 import shlex
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -41,7 +41,7 @@ from pipeline.reporting import EarlierRuns, LeftInDoubt, Report, render_unfinish
 from pipeline.run_folder import PAGES, RunFolder
 from pipeline.run_search import find_run_folder
 from pipeline.submission import Planned, Policy, Stop, submit
-from pipeline.verbs.accepting import accepted_by
+from pipeline.verbs.accepting import accepted_by, open_alarms, to_apply
 from pipeline.verbs.account import CHANGED, Account, check_account, keep_account, kept_account
 from pipeline.verbs.connecting import connected
 from pipeline.verbs.crosswalk import Crosswalk
@@ -123,9 +123,10 @@ def resume_run(
     ):
         refuse_damaged(folder, target.environment)
         if ledger.run(folder.run_id) is None:
+            plan = folder.read_plan()
             raise NotApproved(
                 f"plan {folder.run_id} was never applied, so there is nothing to resume",
-                suggests=("apply", folder.run_id),
+                suggests=to_apply(folder.run_id, open_alarms(plan["findings"], accepted_by(folder, plan))),
             )
         if giving_up is not None:
             refuse_unless_unsettled(giving_up, ledger, folder.run_id)
@@ -367,17 +368,7 @@ def refuse_alarms(folder: RunFolder, settings: Settings) -> None:
     found = open_alarms(plan["findings"], {*accepted_by(folder, plan), *settings.accept})
     if found:
         lines = [*(f"{one['code']}: {one['what']}" for one in found), "Nothing was sent. To proceed anyway"]
-        raise ThresholdExceeded("\n".join(lines), suggests=("apply", plan["run_id"], *accepting(found)))
-
-
-def open_alarms(findings: Sequence[dict[str, Any]], accepted: Collection[str]) -> list[dict[str, Any]]:
-    """The findings that keep a plan from being applied, as long as nobody accepts them."""
-    return [one for one in findings if one["stops"] and one["code"] not in accepted]
-
-
-def accepting(alarms: Sequence[dict[str, Any]]) -> list[str]:
-    """The options that accept these alarms, each code once."""
-    return [word for code in dict.fromkeys(one["code"] for one in alarms) for word in ("--accept", code)]
+        raise ThresholdExceeded("\n".join(lines), suggests=to_apply(plan["run_id"], found))
 
 
 def _deliveries(plan: dict[str, Any]) -> list[Delivery]:

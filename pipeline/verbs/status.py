@@ -60,6 +60,7 @@ class RunStatus:
     overall: dict[str, int] = field(default_factory=dict)  #: fate now -> records of this run
     became: list[dict[str, Any]] = field(default_factory=list)  #: then, now, run_id, records: what became of them later
     open: int | None = None  #: records of this run that wait for somebody; None where it was not applied
+    stops: tuple[str, ...] = ()  #: alarms that keep a plan from being applied, until somebody accepts them
     waits: int = 0  #: records that wait for an earlier request, as the run left them
     fates: dict[str, int] = field(default_factory=dict)  #: fate -> records, as the run left them
     reasons: dict[str, dict[str, int]] = field(default_factory=dict)  #: list -> reason -> records, as the run left them
@@ -123,6 +124,7 @@ def status_of(folder: RunFolder, home: Path, *, since: bool = False) -> RunStatu
         overall=found.overall,
         became=found.later,
         open=found.open,
+        stops=_stops(summary),
         waits=summary.get("waiting", {}).get("records", 0) if folder.was_applied else 0,
         fates=results.get("fates", {}),
         held_differs=results.get("held_differs", {}),
@@ -191,8 +193,12 @@ def _can_go_on(run: RunStatus) -> bool:
 
 def _verdict(summary: dict[str, Any]) -> str:
     """The verdict of a summary; of a plan that is refused, by what."""
-    stops = stopped_by(summary) if summary.get("status") == "planned" else []
+    stops = _stops(summary)
     return f"Stopped by {', '.join(stops)}. {summary['verdict']}" if stops else summary.get("verdict", "")
+
+
+def _stops(summary: dict[str, Any]) -> tuple[str, ...]:
+    return tuple(stopped_by(summary)) if summary.get("status") == "planned" else ()
 
 
 def _too_many(plan: Mapping[str, Any]) -> str:

@@ -104,10 +104,12 @@ def test_a_plan_that_stops_suggests_to_apply_it_with_its_alarm_accepted(here):
 
     stopped = here("plan", "day_2026-11-01.csv", "--config", "job2.yaml", *PLACES)
 
-    words = only(stopped)
+    run_id = only(stopped)[1]
+    asked = [stopped, here("status", run_id, *PLACES), here("resume", run_id, *PLACES)]
     assert stopped.returncode == 3
-    assert repeats(words, "--accept", "THRESHOLD.MAX_REJECTED")
-    assert here(*words).returncode == 1
+    for told in asked:
+        assert repeats(only(told), "--accept", "THRESHOLD.MAX_REJECTED")
+    assert here(*only(asked[-1])).returncode == 1
 
 
 def test_a_plan_that_is_too_large_suggests_how_to_allow_it(here):
