@@ -119,9 +119,16 @@ def _left(run: "RunStatus") -> str:
             if run.came_back
             else []
         ),
-        *([f"{run.later:,} left for later waves: run the same files again"] if run.later else []),
+        *([f"{later:,} left for later waves: run the same files again"] if (later := _later(run)) else []),
     ]
     return "".join(f"\n{part}" for part in parts)
+
+
+def _later(run: "RunStatus") -> int:
+    """How many creates were left for a later wave and have come in none since."""
+    from pipeline.outcomes import Fate
+
+    return min(run.later, run.overall.get(Fate.NOT_ATTEMPTED, 0)) if run.overall else run.later
 
 
 def _to_do(run: "RunStatus") -> str:

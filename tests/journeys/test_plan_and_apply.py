@@ -220,13 +220,14 @@ def test_a_wave_of_100_and_then_the_rest_create_nobody_twice_and_status_shows_wh
     first = pipeline("run", *options, "--limit", "100", environment=outside.environment)
     status = pipeline("status").stdout
     after_first = outside.customers().keys()
-    summary = pipeline.summary()
+    summary, wave = pipeline.summary(), pipeline.newest().name
     rest = pipeline("run", *options, environment=outside.environment)
 
     assert (first.returncode, rest.returncode) == (0, 0)
     assert after_first == {f"ref-{n}" for n in range(100)}
     assert "100 of 100 creates settled" in status
     assert "150 left for later waves" in status
+    assert "left for later waves" not in pipeline("status", wave).stdout
     assert (summary["fates"]["created"], summary["fates"]["not_attempted"]) == (100, 150)
     assert pipeline.summary()["fates"]["created"] == 150
     assert pipeline.summary()["fates"]["already_exists_same"] == 100
