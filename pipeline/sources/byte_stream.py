@@ -44,6 +44,11 @@ class ByteStream:
         self._refuse_other_formats(first, path)
         self._begin(first, declared, path)
         self.head = self._next(HEAD_BYTES)
+        if self._utf16 is not None and self.head and not any(byte < 0x80 for byte in self.head):
+            raise SourceError(
+                f"{path}: the config declares the encoding {declared}, and in that the file holds neither a line end nor a delimiter; "
+                "declare the encoding that it is written in, or leave source.encoding out"
+            )
         if self._utf16 is None and (order := _looks_like_utf16(self.head[:_A_LOOK])):
             raise SourceError(
                 f"{path}: looks like UTF-16 without a byte order mark; if it is, declare that in the config: "

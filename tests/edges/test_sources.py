@@ -572,6 +572,14 @@ def test_a_byte_order_mark_of_utf8_in_a_file_that_is_declared_to_be_something_el
         records_of(path, dialect=Declared(encoding="cp1252"))
 
 
+@pytest.mark.parametrize("declared", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_a_file_that_is_declared_to_be_utf16_and_is_ascii_text_is_refused_for_that(tmp_path, declared):
+    path = file_of(tmp_path, HEADER + b"a-1,Ann,x\n")
+
+    with pytest.raises(SourceError, match=f"{declared}, and in that the file holds neither a line end nor a delimiter"):
+        records_of(path, dialect=Declared(encoding=declared))
+
+
 UNSUITABLE = [
     "utf-32", "utf-32-le", "utf-7", "hz", "iso2022_jp", "iso2022_kr", "cp037", "cp500", "shift_jisx0213",
     "unicode_escape", "raw_unicode_escape", "punycode", "idna", "undefined", "rot13", "base64", "klingon", "", "a\0b",
