@@ -70,7 +70,10 @@ def _refuse_what_is_not_done(
             "; ".join([f"{reconciliation[0].name} does not verify, and is not signed for", *_broken(against)])
         )
     if reconciliation is not None and not reconciliation[1]["signable"]:
-        raise OutOfBalance(f"{reconciliation[1]['reconciliation_id']}: {reconciliation[1]['verdict']}")
+        raise OutOfBalance(
+            f"{reconciliation[1]['reconciliation_id']}: {reconciliation[1]['verdict']} Once its causes are gone, reconcile the run again; a total "
+            "or residual that does not come out wants its reason there: --because CODE=TEXT"
+        )
     told = list(reservations(content, reconciliation[1] if reconciliation else None, others))
     if told and not (note or "").strip():
         raise NotApproved(f"{'; '.join(told)}: nobody signs for that without a word about it (--note TEXT)")
