@@ -10,8 +10,6 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from pipeline.config import Settings
 from pipeline.customer import Environment
@@ -22,7 +20,7 @@ from tests.benches.planning.customers import write_customers, write_known
 from tests.conftest import environment_of_ours
 
 ENVIRONMENT = Environment("bench", "bench", "test", "loopback")
-ROWS = 300
+ROWS = 120
 #: What says when, where or how fast, and nothing about a record.
 OF_THE_RUN = {"run_id", "planned_at", "finished_at", "seconds", "profile", "files", "references"}
 
@@ -33,7 +31,7 @@ def place(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("flat")
     for number, name in enumerate(("north.csv", "south.csv", "west.csv")):
         write_customers(folder / name, ROWS, first=number * (ROWS - 50))  # each shares some with the one before
-    write_known(folder / "known.parquet", 800)
+    write_known(folder / "known.parquet", 400)
     load_references([folder / "known.parquet"], Settings(home=folder / "home"), ENVIRONMENT)
     return folder
 
@@ -68,10 +66,19 @@ def as_usual(place) -> dict:
     return result
 
 
-@settings(max_examples=1, deadline=None)
-@given(
-    st.sampled_from(list(itertools.permutations(("north.csv", "south.csv", "west.csv")))),
-    st.sampled_from([4_000, 30_000, 65_536, 100_000, 1 << 20]),
+@pytest.mark.parametrize(
+    ("names", "batch_bytes"),
+    [
+        (("west.csv", "north.csv", "south.csv"), 4_000),
+        *(
+            pytest.param(names, size, marks=pytest.mark.long)
+            for names, size in zip(
+                itertools.permutations(("north.csv", "south.csv", "west.csv")),
+                (500, 4_000, 9_000, 16_384, 30_000, 1 << 20),
+                strict=True,
+            )
+        ),
+    ],
 )
 def test_neither_the_size_of_the_batches_nor_the_order_of_the_files_changes_anything(
     place, as_usual, names, batch_bytes
