@@ -21,7 +21,13 @@ CONFIG = "environment: sandbox\nmerchant: sandbox\naddress: sandbox\nstream: {na
 
 
 @pytest.fixture
-def here(tmp_path) -> Inside:
+def here(with_pages, without_pages) -> Inside:
+    """The same folder, where runs write no pages."""
+    return with_pages
+
+
+@pytest.fixture
+def with_pages(tmp_path) -> Inside:
     """A folder whose name wants quotes, with a config and files of three customers."""
     folder = tmp_path / "what's here; (all)"
     folder.mkdir()
@@ -206,7 +212,8 @@ def test_a_plan_of_another_environment_suggests_a_plan_for_the_one_that_was_give
     assert here(*words, environment=outside.environment).returncode == 0
 
 
-def test_a_page_that_is_gone_is_suggested_to_be_made(here):
+def test_a_page_that_is_gone_is_suggested_to_be_made(with_pages):
+    here = with_pages
     here("run", "c.csv", "--sandbox", "--yes", *PLACES)
     next((here.folder / "our $reports").glob("*/report.html")).unlink()
 
@@ -273,7 +280,8 @@ def test_a_draft_suggests_a_plan_with_it(here):
     assert here(*(word if word != "FILE" else "c.csv" for word in words)).returncode in {0, 4}  # some is left open
 
 
-def test_a_page_suggests_commands_that_find_its_run(here):
+def test_a_page_suggests_commands_that_find_its_run(with_pages):
+    here = with_pages
     here("plan", "c.csv", "--sandbox", *PLACES)
     of_plan = commands_on(here)
     applied = [here(*words).returncode for words in of_plan[::-1]]
