@@ -86,7 +86,8 @@ def test_the_example_with_a_sandbox_in_another_process_runs(tmp_path):
         result = _run(command, tmp_path, **{variable.partition("=")[0]: outside.api_key})
 
         assert result.returncode == 1
-        assert outside.stats()["customers"] == 1120
+        created = Inside(tmp_path).summary()["fates"]["created"]
+        assert outside.stats()["customers"] == created > 50
 
 
 def test_the_demo_exits_0_and_its_last_line_names_a_report_that_is_there(tmp_path):
@@ -174,11 +175,20 @@ def test_locks_hold_hashes_and_no_addresses(lock):
     assert {"hatchling", "editables"} <= set(pinned)
 
 
+SAMPLE = "sample_data/customers.csv"
+
+
 def _run(line, folder, **variables):
+    """Run a line of the documents in a folder that has the first records of the sample, and the other files as they are."""
     program, *arguments = shlex.split(line)
     assert program == "pipeline"
+    (folder / SAMPLE).parent.mkdir(exist_ok=True)
+    lines = (REPOSITORY / SAMPLE).read_bytes().splitlines(keepends=True)
+    (folder / SAMPLE).write_bytes(b"".join(lines[:150]))
     arguments = [
-        str(REPOSITORY / argument) if argument.startswith(("sample_data/", "configs/")) else argument
+        str(REPOSITORY / argument)
+        if argument.startswith(("sample_data/", "configs/")) and argument != SAMPLE
+        else argument
         for argument in arguments
     ]
     return Inside(folder)(*arguments, environment=variables)
