@@ -175,20 +175,17 @@ def test_locks_hold_hashes_and_no_addresses(lock):
     assert {"hatchling", "editables"} <= set(pinned)
 
 
-SAMPLE = "sample_data/customers.csv"
+RECORDS = 100  #: of each sample, which are enough for every fate that an exit code states
 
 
 def _run(line, folder, **variables):
-    """Run a line of the documents in a folder that has the first records of the sample, and the other files as they are."""
+    """Run a line of the documents in a folder that has the first records of each sample, and the configs as they are."""
     program, *arguments = shlex.split(line)
     assert program == "pipeline"
-    (folder / SAMPLE).parent.mkdir(exist_ok=True)
-    lines = (REPOSITORY / SAMPLE).read_bytes().splitlines(keepends=True)
-    (folder / SAMPLE).write_bytes(b"".join(lines[:150]))
-    arguments = [
-        str(REPOSITORY / argument)
-        if argument.startswith(("sample_data/", "configs/")) and argument != SAMPLE
-        else argument
-        for argument in arguments
-    ]
+    for sample in arguments:
+        if sample.startswith("sample_data/"):
+            (folder / sample).parent.mkdir(parents=True, exist_ok=True)
+            lines = (REPOSITORY / sample).read_bytes().splitlines(keepends=True)
+            (folder / sample).write_bytes(b"".join(lines[: RECORDS + 1]))
+    arguments = [str(REPOSITORY / argument) if argument.startswith("configs/") else argument for argument in arguments]
     return Inside(folder)(*arguments, environment=variables)

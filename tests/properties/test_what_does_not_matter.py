@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from unittest.mock import patch
 
 import polars as pl
 import pytest
@@ -14,10 +15,12 @@ import pytest
 from pipeline.config import Settings
 from pipeline.customer import Environment
 from pipeline.outcomes import LISTS
+from pipeline.verbs import results
 from pipeline.verbs.plan import plan_import
 from pipeline.verbs.references import load_references
 from tests.benches.planning.customers import write_customers, write_known
 from tests.conftest import environment_of_ours
+from tests.prove.workload import STEPS
 
 ENVIRONMENT = Environment("bench", "bench", "test", "loopback")
 ROWS = 120
@@ -50,7 +53,7 @@ def found(run: Path) -> dict:
 
 
 def planned(place: Path, names: tuple[str, ...], **options: int) -> dict:
-    with tempfile.TemporaryDirectory() as reports:
+    with tempfile.TemporaryDirectory() as reports, patch.object(results, "STEPS", STEPS):
         told = Settings(home=place / "home", reports=Path(reports))
         return found(plan_import([place / name for name in names], told, ENVIRONMENT, **options).folder.path)
 
