@@ -86,7 +86,8 @@ def test_the_example_with_a_sandbox_in_another_process_runs(tmp_path):
         result = _run(command, tmp_path, **{variable.partition("=")[0]: outside.api_key})
 
         assert result.returncode == 1
-        assert outside.stats()["customers"] == 1120
+        created = Inside(tmp_path).summary()["fates"]["created"]
+        assert outside.stats()["customers"] == created > 50
 
 
 def test_the_demo_exits_0_and_its_last_line_names_a_report_that_is_there(tmp_path):
@@ -180,11 +181,17 @@ def test_locks_hold_hashes_and_no_addresses(lock):
     assert {"hatchling", "editables"} <= set(pinned)
 
 
+RECORDS = 100  #: of each sample, which are enough for every fate that an exit code states
+
+
 def _run(line, folder, **variables):
+    """Run a line of the documents in a folder that has the first records of each sample, and the configs as they are."""
     program, *arguments = shlex.split(line)
     assert program == "pipeline"
-    arguments = [
-        str(REPOSITORY / argument) if argument.startswith(("sample_data/", "configs/")) else argument
-        for argument in arguments
-    ]
+    for sample in arguments:
+        if sample.startswith("sample_data/"):
+            (folder / sample).parent.mkdir(parents=True, exist_ok=True)
+            lines = (REPOSITORY / sample).read_bytes().splitlines(keepends=True)
+            (folder / sample).write_bytes(b"".join(lines[: RECORDS + 1]))
+    arguments = [str(REPOSITORY / argument) if argument.startswith("configs/") else argument for argument in arguments]
     return Inside(folder)(*arguments, environment=variables)

@@ -87,16 +87,18 @@ class Place:
 
 
 def run_together(
-    folder: Path, cases: dict[str, list[str]], **more: object
+    folder: Path, cases: dict[str, list[str]], *, within: bool = False, **more: object
 ) -> dict[str, tuple[Place, subprocess.CompletedProcess]]:
-    """Runs that need nothing of each other, each in a folder of its own with three customers: two at a time."""
+    """Runs that need nothing of each other, each in a folder of its own with three customers: two processes at a time."""
 
     def run(name: str) -> tuple[Place, subprocess.CompletedProcess]:
         place = Place(folder / name.replace(" ", "-"))
         place.folder.mkdir()
         write_customers(place.folder / "customers.csv", 3)
-        return place, place.run(*cases[name], **more)
+        return place, place.within(*cases[name]) if within else place.run(*cases[name], **more)
 
+    if within:
+        return {name: run(name) for name in cases}
     with ThreadPoolExecutor(2) as pool:
         return dict(zip(cases, pool.map(run, cases), strict=True))
 
@@ -149,7 +151,7 @@ def planted(tmp_path_factory):
 
 
 def test_a_clean_run_exits_0_and_its_json_is_the_summary_and_nothing_else(place):
-    done = place.run("run", "customers.csv", "--sandbox", "--yes", "--json")
+    done = place.within("run", "customers.csv", "--sandbox", "--yes", "--json")
 
     summary = json.loads((place.only_run() / "summary.json").read_text(encoding="utf-8"))
     assert (done.returncode, done.stderr) == (0, "")
@@ -181,7 +183,7 @@ def test_wrong_usage_exits_2_and_leaves_nothing_behind(tmp_path):
         "no such command": ["no-such-command"],
     }
 
-    done = run_together(tmp_path, cases)
+    done = run_together(tmp_path, cases, within=True)
 
     assert {name: (one.returncode, one.stdout) for name, (_, one) in done.items()} == dict.fromkeys(cases, (2, ""))
     assert [path.name for place, _ in done.values() for path in place.folder.iterdir()] == ["customers.csv"] * 4
@@ -238,7 +240,7 @@ def test_a_key_that_slipped_into_the_arguments_is_not_told_again(tmp_path):
     run = ["run", "customers.csv", "--sandbox"]
     cases = {"option": [*run, f"--{SECRET}"], "value": [*run, f"--workers={SECRET}"], "command": [SECRET]}
 
-    done = run_together(tmp_path, cases)
+    done = run_together(tmp_path, cases, within=True)
 
     assert {name: one.returncode for name, (_, one) in done.items()} == dict.fromkeys(cases, 2)
     assert [name for name, (_, one) in done.items() if SECRET in one.stderr + one.stdout] == []
@@ -251,7 +253,7 @@ def interrupted(place: Place, times: int) -> subprocess.CompletedProcess:
     """A run that gets SIGINT once its first request is under way, and more of them soon after."""
     process = place.start("run", "customers.csv", *place.to_billing(), "--yes", "--workers", "4")
     try:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 120
         while not place.stats()["requests"]["create"] and time.monotonic() < deadline:
             time.sleep(0.02)
         for _ in range(times):
@@ -271,7 +273,7 @@ def test_an_interrupt_lets_requests_finish_exits_5_and_a_resume_creates_the_rest
         held_then = place.stats()["customers"]
         status = status_of(RunFolder(place.only_run()), place.folder / ".pipeline")
         place.ask("POST", "faults", content="{}")
-        resumed = place.run("resume", *place.to_billing(), "--json")
+        resumed = place.within("resume", *place.to_billing(), "--json")
         stats = place.stats()
 
     assert stopped.returncode == 5, stopped.stderr
@@ -291,7 +293,7 @@ def test_a_second_interrupt_exits_130_at_once_and_a_resume_creates_each_once(tmp
         stopped = interrupted(place, 2)
         place.ask("POST", "faults", content="{}")
         time.sleep(0.1)
-        resumed = place.run("resume", *place.to_billing(), "--json")
+        resumed = place.within("resume", *place.to_billing(), "--json")
         stats = place.stats()
 
     assert stopped.returncode == 130, stopped.stderr
@@ -475,7 +477,7 @@ def test_a_run_beside_another_one_exits_75_and_names_it(place):
     home = place.folder / ".pipeline" / "sandbox"
     with run_lock(home, "20260302T091400Z-customers-3f9a1c", "this morning"), SandboxServer() as sandbox:
         place.sandbox = sandbox
-        done = place.run("run", "customers.csv", *place.to_billing(), "--yes")
+        done = place.within("run", "customers.csv", *place.to_billing(), "--yes")
 
     assert (done.returncode, done.stdout) == (75, "")
     assert "20260302T091400Z-customers-3f9a1c" in done.stderr
@@ -493,7 +495,7 @@ def a_closed_pipe() -> int:
 
 
 def test_a_reader_that_goes_away_does_not_change_the_code(tmp_path):
-    cases = {"text": ["plan", "customers.csv"], "json": ["plan", "customers.csv", "--json"]}
+    cases = {"text": ["explain"], "json": ["plan", "customers.csv", "--json"]}
 
     writing = a_closed_pipe()
     done = run_together(tmp_path, cases, stdout=writing)

@@ -651,9 +651,10 @@ def test_ctrl_z_at_the_end_is_a_mark_and_elsewhere_a_control_character(tmp_path)
     path = tmp_path / "c.csv"
     for content in (HEADER + b"A-1,Ann,x\n\x1a\n" * 3, HEADER + b"A-1,Ann,x\r\n\x1a\r\n" * 3):
         path.write_bytes(content)
-        files = [CsvFile(path, "c.csv") for _ in range(13)]
-        found = [[r["reason"] for b in file.batches(batch_bytes=size) for r in b.records.to_dicts()] for size, file in enumerate(files, 1)]  # fmt: skip
-        assert found == [[None, "READ.CONTROL_CHARACTER"] * 2 + [None]] * 13
+        for size in (1, 4, 7, 13):
+            batches = CsvFile(path, "c.csv").batches(batch_bytes=size)
+            found = [r["reason"] for batch in batches for r in batch.records.to_dicts()]
+            assert found == [None, "READ.CONTROL_CHARACTER"] * 2 + [None]
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gz"])
@@ -721,8 +722,8 @@ def test_more_columns_than_a_sheet_has_are_refused_and_as_many_are_read(tmp_path
     path.write_bytes(wide(MOST_COLUMNS, b","))
     assert [batch.records.height for batch in CsvFile(path, "c.csv").batches()] == [3]
 
-    for content in (wide(MOST_COLUMNS + 1, b";"), wide(100_000, b","), gzip.compress(wide(100_000, b"|"))):
-        with pytest.raises(SourceError, match=r"(16,385|100,000) columns; the limit is 16,384"):
+    for content in (wide(MOST_COLUMNS + 1, b";"), wide(20_000, b","), gzip.compress(wide(20_000, b"|"))):
+        with pytest.raises(SourceError, match=r"(16,385|20,000) columns; the limit is 16,384"):
             read_bytes(tmp_path, content)
-    with pytest.raises(SourceError, match=r"100,000 columns; the limit is 16,384"):
-        read_bytes(tmp_path, wide(100_000, b","), Declared(header="none"), any_columns=True)
+    with pytest.raises(SourceError, match=r"20,000 columns; the limit is 16,384"):
+        read_bytes(tmp_path, wide(20_000, b","), Declared(header="none"), any_columns=True)

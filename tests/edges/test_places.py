@@ -13,6 +13,8 @@ from tests.conftest import customers_csv
 JOB = "environment: sandbox\nmerchant: m\naddress: sandbox\n"
 PLACES = "home: .pipeline\nreports: reports\n"
 
+pytestmark = pytest.mark.usefixtures("without_pages")
+
 
 @pytest.fixture
 def jobs(tmp_path):

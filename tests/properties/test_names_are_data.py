@@ -1,6 +1,7 @@
 """Names from outside are data: no command splits them, expands them, or reads them as a pattern, a path, SQL or markup."""
 
 import polars as pl
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,8 +21,9 @@ _CAUSES = st.lists(
 WIDTH = 115  #: columns of a table; the long programme runs many narrower worlds
 
 
-def test_every_command_takes_every_name_as_it_is(tmp_path):
-    assert walk(0, tmp_path, WIDTH).faults == []
+@pytest.mark.parametrize("every_form", [False, pytest.param(True, marks=pytest.mark.long)])
+def test_every_command_takes_every_name_as_it_is(tmp_path, every_form):
+    assert walk(0, tmp_path, WIDTH, every_form=every_form).faults == []
 
 
 def test_the_world_of_this_test_holds_more_than_a_hundred_odd_names(tmp_path):

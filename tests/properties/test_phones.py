@@ -20,12 +20,14 @@ def test_examples_of_every_region_and_type_are_judged_as_phonenumbers_judges_the
     assert settled > 0.8 * len(given)  # or the expressions decide nothing, and nothing was compared
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_perturbed_numbers_are_judged_as_phonenumbers_judges_them(seed):
-    settled, wrong = compared(perturbed(8_000, seed=90_000_000 + seed))
+@pytest.mark.parametrize(
+    ("seed", "count"), [(0, 3_000), *(pytest.param(seed, 8_000, marks=pytest.mark.long) for seed in range(3))]
+)
+def test_perturbed_numbers_are_judged_as_phonenumbers_judges_them(seed, count):
+    settled, wrong = compared(perturbed(count, seed=90_000_000 + seed))
 
     assert wrong == []
-    assert settled > 4_000
+    assert settled > count / 2
 
 
 @settings(max_examples=35)
@@ -56,7 +58,7 @@ numbers = st.builds("{}{}{}".format, beginnings, codes | st.just(""), digits) | 
 )
 
 
-@settings(max_examples=52)
+@settings(max_examples=25)
 @given(st.lists(st.tuples(numbers, st.sampled_from([*REGIONS, "GG", "MX", "RU", "XX"])), min_size=1, max_size=60))
 def test_any_digits_are_judged_as_phonenumbers_judges_them(pairs):
     _, wrong = compared(pairs)

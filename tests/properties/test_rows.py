@@ -57,7 +57,7 @@ def canonical(cells: list[tuple[str | None, ...]]) -> pl.DataFrame:
     return normalize(map_columns(records(cells), LAYOUT), LAYOUT, Defaults()).select(CANONICAL)
 
 
-@settings(max_examples=18, deadline=None)
+@settings(max_examples=9, deadline=None)
 @given(st.lists(rows, min_size=1, max_size=8))
 def test_normalizing_what_was_normalized_changes_nothing(cells):
     once = canonical(cells)
@@ -84,7 +84,7 @@ def test_the_example_numbers_of_the_whole_world_stay_what_they_are_when_read_aga
     assert table["phone"].to_list() == numbers
 
 
-@settings(max_examples=7, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(st.lists(rows, min_size=2, max_size=10), st.integers(0, 10), st.frozensets(st.integers(0, 9), max_size=3))
 def test_judging_two_parts_gives_what_judging_the_whole_gives(cells, cut, unreadable):
     whole = records(cells, unreadable=unreadable)

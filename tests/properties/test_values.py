@@ -379,13 +379,15 @@ def test_honest_texts_raise_no_doubt():
     assert doubted(WORDS) == {Alarm.TEXTS_MISREAD: set(), Alarm.TEXTS_PLACEHOLDERS: set()}
 
 
-def test_damaged_texts_are_doubted():
-    texts = list(dict.fromkeys(damaged()))
+@pytest.mark.parametrize("step", [7, pytest.param(1, marks=pytest.mark.long)])
+def test_damaged_texts_are_doubted(step):
+    every = list(dict.fromkeys(damaged()))
+    texts = every[::step]
 
     found = doubted(texts)[Alarm.TEXTS_MISREAD]
 
     assert [text for text in texts if text not in found] == []
-    assert len(texts) > 200
+    assert len(every) > 200
 
 
 def test_placeholders_are_doubted_in_every_spelling():

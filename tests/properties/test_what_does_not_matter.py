@@ -7,22 +7,23 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from unittest.mock import patch
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from pipeline.config import Settings
 from pipeline.customer import Environment
 from pipeline.outcomes import LISTS
+from pipeline.verbs import results
 from pipeline.verbs.plan import plan_import
 from pipeline.verbs.references import load_references
 from tests.benches.planning.customers import write_customers, write_known
 from tests.conftest import environment_of_ours
+from tests.prove.workload import STEPS
 
 ENVIRONMENT = Environment("bench", "bench", "test", "loopback")
-ROWS = 300
+ROWS = 120
 #: What says when, where or how fast, and nothing about a record.
 OF_THE_RUN = {"run_id", "planned_at", "finished_at", "seconds", "profile", "files", "references"}
 
@@ -31,9 +32,12 @@ OF_THE_RUN = {"run_id", "planned_at", "finished_at", "seconds", "profile", "file
 def place(tmp_path_factory) -> Path:
     """Three files of customers with every kind of trouble, and customers that are known already."""
     folder = tmp_path_factory.mktemp("flat")
+    write_customers(folder / "all.csv", 3 * ROWS)
+    header, *lines = (folder / "all.csv").read_bytes().splitlines(keepends=True)
     for number, name in enumerate(("north.csv", "south.csv", "west.csv")):
-        write_customers(folder / name, ROWS, first=number * (ROWS - 50))  # each shares some with the one before
-    write_known(folder / "known.parquet", 800)
+        first = number * (ROWS - 50)  # each shares some with the one before
+        (folder / name).write_bytes(b"".join([header, *lines[first : first + ROWS]]))
+    write_known(folder / "known.parquet", 400)
     load_references([folder / "known.parquet"], Settings(home=folder / "home"), ENVIRONMENT)
     return folder
 
@@ -52,7 +56,7 @@ def found(run: Path) -> dict:
 
 
 def planned(place: Path, names: tuple[str, ...], **options: int) -> dict:
-    with tempfile.TemporaryDirectory() as reports:
+    with tempfile.TemporaryDirectory() as reports, patch.object(results, "STEPS", STEPS):
         told = Settings(home=place / "home", reports=Path(reports))
         return found(plan_import([place / name for name in names], told, ENVIRONMENT, **options).folder.path)
 
@@ -68,10 +72,19 @@ def as_usual(place) -> dict:
     return result
 
 
-@settings(max_examples=1, deadline=None)
-@given(
-    st.sampled_from(list(itertools.permutations(("north.csv", "south.csv", "west.csv")))),
-    st.sampled_from([4_000, 30_000, 65_536, 100_000, 1 << 20]),
+@pytest.mark.parametrize(
+    ("names", "batch_bytes"),
+    [
+        (("west.csv", "north.csv", "south.csv"), 8_000),
+        *(
+            pytest.param(names, size, marks=pytest.mark.long)
+            for names, size in zip(
+                itertools.permutations(("north.csv", "south.csv", "west.csv")),
+                (500, 4_000, 9_000, 16_384, 30_000, 1 << 20),
+                strict=True,
+            )
+        ),
+    ],
 )
 def test_neither_the_size_of_the_batches_nor_the_order_of_the_files_changes_anything(
     place, as_usual, names, batch_bytes

@@ -14,7 +14,6 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -149,8 +148,8 @@ class World:
     interrupted: str
 
     @classmethod
-    def made(cls, folder: Path) -> "World":
-        """Play all commands that lead there."""
+    def made(cls, folder: Path, *, is_whole: bool = True) -> "World":
+        """Play all commands that lead there; a world that is not whole has neither good runs nor a plan."""
         pipeline = Inside(folder)
 
         def new(words: Sequence[str]) -> str:
@@ -168,25 +167,25 @@ class World:
         sent = ("--sandbox", "--yes")
         old = new(("run", "old.csv", *sent))
         reconciliation = new(("reconcile", old))
-        first = new(("run", "a.csv", *sent))
-        mended = (folder / "reports" / old / "rejected.csv").read_text().replace("bad old", "ref-30")
-        (folder / "mended.csv").write_text(mended)
-        (folder / "again.csv").write_text((folder / "reports" / first / "rejected.csv").read_text())
-        new(("run", "mended.csv", *sent))
-        new(("run", "b.csv", *sent))
+        if is_whole:
+            first = new(("run", "a.csv", *sent))
+            mended = (folder / "reports" / old / "rejected.csv").read_text().replace("bad old", "ref-30")
+            (folder / "mended.csv").write_text(mended)
+            (folder / "again.csv").write_text((folder / "reports" / first / "rejected.csv").read_text())
+            new(("run", "mended.csv", *sent))
+            new(("run", "b.csv", *sent))
         interrupted = new(("plan", "i.csv", "--sandbox"))
         with failing((results, "STEPS", 0), FULL):
             assert pipeline("apply", interrupted).returncode == FULL_CODE
-        planned = new(("plan", "p.csv", "--sandbox"))
+        planned = new(("plan", "p.csv", "--sandbox")) if is_whole else ""
         return cls(folder, old, reconciliation, planned, interrupted)
 
-    @cached_property
-    def without_old(self) -> list[tuple[str, int]]:
-        """The exit code of each command where the old run and its reconciliation are not there."""
+    def without_old(self, commands: Sequence[str] = COMMANDS) -> dict[str, int]:
+        """The exit code of each command, played in order, where the old run and its reconciliation are not there."""
         with _copy(self) as folder:
             for name in (self.old, self.reconciliation):
                 shutil.rmtree(folder / "reports" / name)
-            return [(name, ended.returncode) for name, ended in self.play(folder, COMMANDS)]
+            return {name: ended.returncode for name, ended in self.play(folder, commands)}
 
     def damages(self) -> list[Damage]:
         """Every damage of every file, and every odd name."""
@@ -211,7 +210,7 @@ class World:
     def words(self, folder: Path, command: str) -> list[str]:
         """The words of a command."""
         sent = ["--sandbox", "--yes"]
-        newest = _newest_applied(folder)
+        newest = _newest_applied(folder) if command in {"verify", "bundle"} else ""
         return {
             "plan": ["plan", "new.csv", "--sandbox"],
             "apply": ["apply", self.planned],
@@ -232,9 +231,15 @@ class World:
             yield command, pipeline(*self.words(folder, command))
 
 
-def cells(world: World, damage: Damage, commands: Sequence[str] = COMMANDS, asked: Sequence[str] = ASKED) -> Cells:
-    """One damage: these commands on the good runs, then on the damaged one."""
-    found, expected = Cells(), dict(world.without_old)
+def cells(
+    world: World,
+    without_old: dict[str, int],
+    damage: Damage,
+    commands: Sequence[str] = COMMANDS,
+    asked: Sequence[str] = ASKED,
+) -> Cells:
+    """One damage: these commands on the good runs, then on the damaged one; `without_old`: the exit codes they should have."""
+    found, expected = Cells(), dict(without_old)
     if str(damage) == "old plan.json older":
         expected["reconcile --since"] = (
             1  # it is readable, was applied and is left out: a person has something to look at
@@ -309,8 +314,8 @@ def block(seeds: range) -> dict[str, Any]:
     """What some seeds came to: each is one damage of the list; there is nothing beyond its end."""
     with tempfile.TemporaryDirectory() as name:
         world = World.made(Path(name))
-        every = world.damages()
-        found = {seed: cells(world, every[seed]) for seed in seeds if seed < len(every)}
+        every, without_old = world.damages(), world.without_old()
+        found = {seed: cells(world, without_old, every[seed]) for seed in seeds if seed < len(every)}
     failures = {str(seed): one.faults for seed, one in found.items() if one.faults}
     return {
         "seeds": [seeds.start, seeds.stop],

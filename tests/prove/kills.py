@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.verbs.rehearsal import POINTS, VARIABLE
-from tests.conftest import Command, Outside, customers_csv, running_sandbox
+from tests.conftest import Command, Inside, Outside, customers_csv, running_sandbox
 from tests.prove.books import violations
 
 FAULTS = "lost_request=0.02,lost_reply=0.02,error_before=0.02,error_after=0.02,error_stored=0.01,garbled=0.01"
@@ -44,7 +44,7 @@ def journey(seed: int, most_kills: int, *, opaque: bool = False, rows: int = ROW
     dice, kills = random.Random(seed), dict.fromkeys(("random", *POINTS), 0)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        pipeline = Command(folder)
+        pipeline = Inside(folder)  # what is killed is started as a process
         customers_csv(folder / "customers.csv", rows)
         history = folder / "history.jsonl"
         faults = f"{FAULTS},opaque_types={int(opaque)}"

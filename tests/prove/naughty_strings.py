@@ -11,13 +11,14 @@ import contextlib
 import csv
 import json
 import sqlite3
-import subprocess
 import sys
 import tempfile
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+
+from tests.conftest import Inside
 
 
 def prove(strings: Sequence[str], folder: Path) -> Counter[str]:
@@ -27,8 +28,7 @@ def prove(strings: Sequence[str], folder: Path) -> Counter[str]:
         table = csv.writer(file)
         table.writerow(["external_reference", "name", "metadata.note"])
         table.writerows((f"N-{number}", text, text) for number, text in enumerate(texts))
-    command = [sys.executable, "-m", "pipeline", "run", "naughty.csv", "--sandbox", "--yes", "--max-rejected", "100%"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    done = Inside(folder)("run", "naughty.csv", "--sandbox", "--yes", "--max-rejected", "100%")
     if done.returncode not in {0, 1}:
         raise AssertionError(f"exit code {done.returncode}: {done.stderr}")
     with contextlib.closing(sqlite3.connect(folder / ".pipeline/sandbox/billing.sqlite")) as billing:

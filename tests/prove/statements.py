@@ -17,12 +17,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import httpx
 import openpyxl
 
+from pipeline.verbs import results
 from tests.conftest import Inside, Outside, running_sandbox
 from tests.prove.model_of_records import BAD, GOOD, HEADER, OPEN, SETTLING, Model, Row
+from tests.prove.workload import STEPS
 
 
 @dataclass
@@ -318,8 +321,8 @@ def _sheet(book: Any, name: str) -> dict[str, int]:
 
 
 def journey(seed: int, outside: Outside, steps: int = 5) -> Journey:
-    """One sequence, from its first file to its last statement."""
-    with tempfile.TemporaryDirectory() as name:
+    """One sequence, from its first file to its last statement; `report` writes the pages before they are read."""
+    with tempfile.TemporaryDirectory() as name, patch.object(results, "STEPS", STEPS):
         return Sequence(seed, Path(name), outside).go(steps)
 
 

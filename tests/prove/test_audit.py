@@ -275,11 +275,8 @@ def test_a_recorded_sandbox_says_what_each_request_did_and_what_it_was_answered(
     assert (bool(lost.effect), lost.reference, lost.status) == (True, "C", 0)
 
 
-#: Histories of two nights that meet much between them.
-SEEDS = (0, 6, 8, 12)
-
-
-@pytest.mark.parametrize("seed", SEEDS)
+# Histories of two nights that meet much between them.
+@pytest.mark.parametrize("seed", [0, 6, *(pytest.param(seed, marks=pytest.mark.long) for seed in (8, 12))])
 def test_random_nights_against_an_unreliable_server_violate_nothing(seed):
     found, history = workload.recorded(seed, nights=2, may_start_processes=False)
 

@@ -31,10 +31,12 @@ from tests.prove import (
 )
 from tests.prove.kills import journey
 
-SEEDS, BLOCK = 60, 30
+SEEDS, BLOCK = 60, 20
 
 
-@pytest.mark.parametrize("first", range(0, SEEDS, BLOCK))
+@pytest.mark.parametrize(
+    "first", [0, *(pytest.param(first, marks=pytest.mark.long) for first in range(BLOCK, SEEDS, BLOCK))]
+)
 def test_simulated_runs_create_each_customer_once_whatever_fails_and_dies(first):
     failed = {
         seed: verdict.faults
@@ -53,13 +55,13 @@ def test_the_same_seed_is_the_same_run():
 
 def test_without_the_unique_reference_nobody_is_created_twice_either():
     failed = {
-        seed: verdict.faults for seed in range(20) if (verdict := simulation.run(mutants.survivable(seed))).faults
+        seed: verdict.faults for seed in range(10) if (verdict := simulation.run(mutants.survivable(seed))).faults
     }
 
     assert failed == {}
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.long) for seed in (1, 2, 3))])
 def test_start_kill_wait_change_rotate_and_lose_in_any_order(seed):
     assert machine.block((seed, 25, 50))["failures"] == []
 
@@ -113,27 +115,27 @@ def test_a_key_that_is_revoked_while_billing_is_away_stops_the_run_as_soon_as_bi
 
 
 def test_nights_whose_files_change_and_requests_that_are_given_up_create_nobody_twice():
-    assert nights.block(range(20))["failures"] == {}
+    assert nights.block(range(10))["failures"] == {}
 
 
 @pytest.mark.parametrize("rule", mutants.MUTANTS | mutants.MUTANTS_OF_NIGHTS)
 def test_without_a_rule_a_simulated_run_fails_that_passes_with_it(rule):
-    assert mutants.first_failure(rule, range(60), rows=40) is not None
+    assert mutants.first_failure(rule, range(60), rows=20) is not None
 
 
 @pytest.mark.parametrize("pair", mutants.UNSURVIVABLE)
 def test_what_no_client_can_survive_without_the_unique_reference_is_named_and_survived_with_it(pair):
-    seeds = range(12)
+    seeds = range(6)
 
-    assert any(simulation.run(mutants.unsurvivable(seed, pair)).faults for seed in seeds)
-    with_it = [simulation.run(mutants.with_unique_reference(seed, pair)).faults for seed in seeds]
+    assert any(simulation.run(mutants.unsurvivable(seed, pair), rows=60).faults for seed in seeds)
+    with_it = [simulation.run(mutants.with_unique_reference(seed, pair), rows=60).faults for seed in seeds]
     assert not [
         fault for faults in with_it for fault in faults if "customers (" in fault and ": 0 customers" not in fault
     ]
 
 
 def test_a_run_that_is_killed_again_and_again_ends_with_each_customer_once():
-    told = journey(2, 5, opaque=True, rows=120)
+    told = journey(2, 2, opaque=True, rows=60)
 
     assert told.faults == []
     assert sum(told.kills.values()) >= 2
@@ -141,7 +143,7 @@ def test_a_run_that_is_killed_again_and_again_ends_with_each_customer_once():
 
 @pytest.mark.parametrize("seed", range(1))
 def test_a_bad_network_between_us_and_billing_makes_nobody_twice(seed):
-    told = chaos.journey(seed, 120, silence=0.5)
+    told = chaos.journey(seed, 80, silence=0.5)
 
     assert told.faults == []
     assert sum(told.met.values()) > 20
@@ -149,7 +151,7 @@ def test_a_bad_network_between_us_and_billing_makes_nobody_twice(seed):
 
 @pytest.mark.parametrize(("seed", "by_look_up"), [pytest.param(1, False, marks=pytest.mark.long), (2, True)])
 def test_every_planted_difference_is_found_under_its_name_and_nothing_besides(seed, by_look_up):
-    assert differences.journey(seed, 250, 51, by_look_up=by_look_up).faults == []
+    assert differences.journey(seed, 150, 24, by_look_up=by_look_up).faults == []
 
 
 def test_a_difference_for_which_no_rows_suit_is_refused_and_not_sought_for_ever():
@@ -167,11 +169,11 @@ def test_look_ups_that_are_killed_go_on_where_they_were():
 
 
 def test_verify_passes_over_runs_with_faults_and_names_the_file_of_which_a_byte_was_changed():
-    assert verified.block(range(1000, 1002))["failures"] == {}
+    assert verified.block(range(1000, 1001))["failures"] == {}
 
 
 def test_all_pages_state_the_same_figures_after_random_sequences(outside):
-    found = [statements.journey(seed, outside, steps=1 + seed % 2) for seed in range(1000, 1003)]
+    found = [statements.journey(seed, outside, steps=1) for seed in range(1000, 1003)]
 
     assert {one.seed: one.faults for one in found if one.faults} == {}
     assert sum(one.statements for one in found) > 100
@@ -181,7 +183,7 @@ def test_all_pages_state_the_same_figures_after_random_sequences(outside):
 DISKS = tuple(kind for kind in disk.kinds() if kind in {"full", "wal_cut"})
 
 
-@pytest.mark.parametrize("kind", DISKS)
+@pytest.mark.parametrize("kind", [pytest.param(kind, marks=[pytest.mark.long] * (kind == "full")) for kind in DISKS])
 def test_whatever_the_disk_does_each_customer_is_created_once_and_a_resume_finishes(kind):
     assert disk.journey(1, kind, rows=400).faults == []
 
@@ -192,23 +194,25 @@ PRESSED = {
     "plan": ("address space of 400 MB", "killed at the eighth write"),
     "status": ("all three closed", "stdout full"),
 }
+#: The same for every day, in a world with one run.
+PRESSED_EVERY_DAY = {"run": ("files of at most 50 kB",), "status": ("stdout full",)}
 
 
-@pytest.fixture(scope="module")
-def pressed_world():
-    with exit_codes.made_world() as world:
-        yield world
-
-
-@pytest.mark.xdist_group("exit codes")
-@pytest.mark.parametrize("command", PRESSED)
+@pytest.mark.parametrize(
+    ("pressed", "is_whole"),
+    [(PRESSED_EVERY_DAY, False), pytest.param(PRESSED, True, marks=pytest.mark.long)],
+    ids=["some", "all"],
+)
 def test_under_pressure_a_command_ends_with_the_code_of_what_happened_and_its_work_succeeds_afterwards(
-    pressed_world, command
+    pressed, is_whole
 ):
-    found = list(exit_codes.cells(pressed_world, command, PRESSED[command]))
+    with exit_codes.made_world(is_whole=is_whole) as world:
+        found = [one for command, among in pressed.items() for one in exit_codes.cells(world, command, among)]
 
-    assert [(one.pressure, one.code, one.faults) for one in found if one.faults] == []
-    assert {one.pressure for one in found} == set(PRESSED[command])
+    assert [(one.command, one.pressure, one.code, one.faults) for one in found if one.faults] == []
+    assert {(one.command, one.pressure) for one in found} == {
+        (command, pressure) for command, among in pressed.items() for pressure in among
+    }
 
 
 def test_a_kill_point_is_refused_with_a_live_key_and_away_from_this_machine(tmp_path):
@@ -253,15 +257,33 @@ DAMAGED = (
 )
 
 
-def test_whatever_is_damaged_of_an_old_run_every_command_does_what_it_does_without_it(tmp_path):
-    world = damaged_runs.World.made(tmp_path)
+#: The same for every day: what is read by a run, by a span and by a resume.
+DAMAGED_EVERY_DAY = (
+    (("old", "summary.json", "cut"), ("run", "report --since"), ("status",)),
+    (("old", "rows.parquet", "garbage"), ("resume",), ("reconcile",)),
+    (("reconciliation", "summary.json", "empty"), (), ("report",)),
+)
+
+
+@pytest.mark.parametrize(
+    ("damages", "cells", "is_whole"),
+    [(DAMAGED_EVERY_DAY, 6, False), pytest.param(DAMAGED, 20, True, marks=pytest.mark.long)],
+    ids=["some", "all"],
+)
+def test_whatever_is_damaged_of_an_old_run_every_command_does_what_it_does_without_it(
+    tmp_path, damages, cells, is_whole
+):
+    world = damaged_runs.World.made(tmp_path, is_whole=is_whole)
+    played = {command for _, commands, _ in damages for command in commands}
+    without_old = world.without_old([command for command in damaged_runs.COMMANDS if command in played])
 
     found = [
-        damaged_runs.cells(world, damaged_runs.Damage(*damage), commands, asked) for damage, commands, asked in DAMAGED
+        damaged_runs.cells(world, without_old, damaged_runs.Damage(*damage), commands, asked)
+        for damage, commands, asked in damages
     ]
 
     assert [fault for one in found for fault in one.faults] == []
-    assert sum(one.cells for one in found) >= 18
+    assert sum(one.cells for one in found) >= cells
 
 
 @pytest.fixture(scope="module")
