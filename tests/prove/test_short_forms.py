@@ -172,11 +172,13 @@ def test_verify_passes_over_runs_with_faults_and_names_the_file_of_which_a_byte_
     assert verified.block(range(1000, 1001))["failures"] == {}
 
 
-def test_all_pages_state_the_same_figures_after_random_sequences(outside):
-    found = [statements.journey(seed, outside, steps=1) for seed in range(1000, 1003)]
+@pytest.mark.parametrize("first", range(1000, 1010, 2))
+def test_all_pages_state_the_same_figures_after_random_sequences(outside, first):
+    """Ten sequences: of one step, and of two."""
+    found = [statements.journey(seed, outside, steps=1 + seed % 2) for seed in (first, first + 1)]
 
     assert {one.seed: one.faults for one in found if one.faults} == {}
-    assert sum(one.statements for one in found) > 100
+    assert sum(one.statements for one in found) > 60
 
 
 #: One of each way in which a disk fails; the long programme plays all of them.
