@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -216,15 +217,14 @@ def test_a_reply_lost_after_the_effect_is_adopted_by_look_up_25_hours_later(pipe
 def test_a_503_that_billing_stored_is_settled_looked_up_and_created_with_generation_2(pipeline, outside, tmp_path):
     file = customers_csv(tmp_path / "customers.csv", 8)
     outside.faults(error_stored=1.0)
-    process = pipeline.start(
-        "run", file, "--base-url", outside.base_url, "--yes", "--json", environment=outside.environment
-    )
-    _wait_until(lambda: outside.stats()["answers"].get("503", 0) >= 8, process)
-    outside.faults()
+    mending = threading.Thread(target=_mend_after_eight, args=[outside], daemon=True)
+    mending.start()
 
-    process.communicate(timeout=120)
+    done = pipeline("run", file, "--base-url", outside.base_url, "--yes", environment=outside.environment)
 
-    assert process.returncode == 0
+    assert done.returncode == 0, done.stderr
+    mending.join(timeout=60)
+    assert not mending.is_alive()
     assert outside.stats()["customers"] == outside.stats()["effects"] == 8
     with sqlite3.connect(_ledger(pipeline)) as ledger:
         second = "SELECT external_reference FROM rows WHERE generation = 2 AND state = 'created'"
@@ -316,6 +316,13 @@ def test_customers_created_before_billing_forgot_the_keys_are_adopted_not_create
     stats = outside.stats()
     assert json.loads(resumed.stdout)["fates"]["created"] == stats["customers"] == 600
     assert resumed.returncode == 0
+
+
+def _mend_after_eight(outside) -> None:
+    """End the faults as soon as eight requests have met one."""
+    while outside.stats()["answers"].get("503", 0) < 8:
+        time.sleep(0.02)
+    outside.faults()
 
 
 def _ledger(pipeline) -> Path:
