@@ -13,6 +13,8 @@ import pytest
 
 from tests.conftest import HEADER
 
+pytestmark = pytest.mark.usefixtures("without_pages")
+
 ROW = "A-1,Ann,ann@example.com,+27821234567,ZAR,100,gold"
 TWO = "A-2,Ben,ben@example.com,+27827654321,ZAR,200,gold"
 PLAIN = f"{HEADER}\n{ROW}\n{TWO}\n"

@@ -165,6 +165,7 @@ def ran(tmp_path_factory):
     [NIGHTLY, *(pytest.param(sample, marks=pytest.mark.long) for sample in (MERCHANT, LEGACY))],
     ids=lambda sample: sample.name,
 )
+@pytest.mark.usefixtures("without_pages")
 def test_a_config_runs_on_its_sample_and_a_second_run_creates_nobody(pipeline, sample):
     _load_known(pipeline, sample)
 
@@ -210,6 +211,7 @@ def test_12_345_rand_is_rejected_with_the_text_as_given(ran, sample):
     [LEGACY, *(pytest.param(sample, marks=pytest.mark.long) for sample in (MERCHANT, NIGHTLY))],
     ids=lambda sample: sample.name,
 )
+@pytest.mark.usefixtures("without_pages")
 def test_a_mended_row_of_the_rejected_list_is_fed_back_under_the_same_config(ran, pipeline, tmp_path, sample):
     by, reference, column = sample.surplus
     rejected = (ran(sample).pipeline.newest() / "rejected.csv").read_text(encoding="utf-8")
@@ -253,6 +255,7 @@ def test_known_customers_are_loaded_once_whatever_columns_they_stand_in(pipeline
     assert json.loads(result.stdout)["rows"] == len(_rows(SAMPLES / "nightly" / "known_customers.csv"))
 
 
+@pytest.mark.usefixtures("without_pages")
 def test_without_references_the_known_customers_of_the_nightly_sample_would_be_created_again(pipeline):
     expected = NIGHTLY.expected["fates"]
 

@@ -2,6 +2,8 @@
 
 import pytest
 
+pytestmark = pytest.mark.usefixtures("without_pages")
+
 HEADER = "external_reference,name,email,phone,currency,balance,metadata.note"
 CARD, IBAN, IDENTITY = "4111 1111 1111 1111", "DE89 3704 0044 0532 0130 00", "8001015009087"
 #: Two metadata keys that SQL, which knows no case in names, takes for one.

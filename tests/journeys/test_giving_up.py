@@ -12,7 +12,10 @@ from tests.conftest import KEY, Lived, customers_csv
 from tests.small_billing import page, problem
 
 ENVIRONMENT = {"BILLING_API_KEY": KEY}
-pytestmark = pytest.mark.xdist_group("giving up")  # one worker, so that the first run is made once
+pytestmark = [
+    pytest.mark.usefixtures("without_pages"),
+    pytest.mark.xdist_group("giving up"),
+]  # one worker, so that the first run is made once
 
 
 @pytest.fixture

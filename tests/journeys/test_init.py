@@ -15,6 +15,8 @@ from pipeline.profiling.guess import Guess
 from pipeline.verbs.init import _guessed
 from tests.conftest import REPOSITORY
 
+pytestmark = pytest.mark.usefixtures("without_pages")
+
 SAMPLES = {
     "customers": "customers.csv",
     "merchant_billing": "merchant_billing/za_kwikwater_dailyfile_2026-11-22.csv",

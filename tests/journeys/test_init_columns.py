@@ -22,6 +22,8 @@ from pipeline.sources import in_order
 from pipeline.verbs.init import draft_config
 from tests.conftest import REPOSITORY
 
+pytestmark = pytest.mark.usefixtures("without_pages")
+
 OUTSIDE = REPOSITORY / "tests" / "cases" / "outside"
 #: Language -> what its files call reference, first and last name, email, phone, currency and balance.
 HEADERS = {

@@ -17,6 +17,8 @@ import pytest
 
 from tests.conftest import HEADER, REPOSITORY, Inside, customers_csv, environment_of_ours, running_sandbox
 
+pytestmark = pytest.mark.usefixtures("without_pages")
+
 SAMPLE = REPOSITORY / "sample_data" / "customers.csv"
 
 

@@ -6,7 +6,10 @@ import shutil
 from pathlib import Path
 
 import polars as pl
+import pytest
 from openpyxl import Workbook
+
+pytestmark = pytest.mark.usefixtures("without_pages")
 
 OUTSIDE = Path(__file__).parents[1] / "cases" / "outside"
 JOB = "environment: sandbox\nmerchant: acme\naddress: sandbox\nmapping: "

@@ -11,6 +11,8 @@ from pipeline.verbs import results
 from tests.conftest import HEADER, Inside, customers_csv, running_sandbox
 from tests.prove.stranded import FULL, failing
 
+pytestmark = pytest.mark.usefixtures("without_pages")
+
 CONFIG = """\
 environment: practice
 merchant: acme

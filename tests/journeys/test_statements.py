@@ -9,6 +9,8 @@ from pathlib import Path
 import openpyxl
 import pytest
 
+pytestmark = pytest.mark.usefixtures("without_pages")
+
 CASES = Path(__file__).parents[1] / "cases" / "outside"
 HEADER = "external_reference,name,email,currency,balance"
 

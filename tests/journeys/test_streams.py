@@ -22,7 +22,10 @@ stream:
 DAYS = ("2026-11-16", "2026-11-17", "2026-11-18", "2026-11-19")
 
 
-pytestmark = pytest.mark.xdist_group("streams")  # one worker, so that the four days are imported once
+pytestmark = [
+    pytest.mark.usefixtures("without_pages"),
+    pytest.mark.xdist_group("streams"),
+]  # one worker, so that the four days are imported once
 
 
 @pytest.fixture(scope="module")
@@ -163,6 +166,7 @@ def test_what_somebody_has_looked_at_and_accepted_goes_on_and_says_who(stream):
     assert (half.returncode, both.returncode) == (3, 0)
     assert "--accept STREAM.MISSING_DAY" in half.stderr
     assert set(stream.summary()["accepted"]) == {"STREAM.MISSING_DAY", "STREAM.VOLUME"}
+    assert stream("report").returncode == 0
     assert "Accepted by" in (stream.newest() / "report.html").read_text()
 
 
@@ -178,6 +182,7 @@ def test_a_plan_that_stops_is_applied_only_with_a_yes_to_its_alarms(stream):
     assert (stream.newest() / "plan.json").read_bytes() == planned
     [line] = map(json.loads, (stream.newest() / "accepted.jsonl").read_text().splitlines())
     assert (line["code"], line["who"], line["at"][:2]) == ("STREAM.MISSING_DAY", "Ben", "20")
+    assert stream("report").returncode == 0
     report = (stream.newest() / "report.html").read_text()
     assert "Accepted by Ben." in report
     assert "unless somebody accepts" not in report
@@ -189,6 +194,7 @@ def test_who_accepted_an_alarm_is_covered_by_manifest_report_and_verifier(stream
     assert stream("run", "daily_2026-11-23.csv", "--config", "job.yaml", "--yes", *accepting).returncode == 0
     folder = stream.newest()
     accepted = folder / "accepted.jsonl"
+    assert stream("report").returncode == 0
     whole = stream("verify", folder.name)
     assert stream("bundle", folder.name, "--output", "e.zip").returncode == 0
     bundled = stream("verify", "e.zip")

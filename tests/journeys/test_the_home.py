@@ -14,7 +14,10 @@ from tests.conftest import KEY, Lived, customers_csv
 from tests.small_billing import small_billing
 
 HERE = Environment("sandbox", "sandbox", "test", "loopback")
-pytestmark = pytest.mark.xdist_group("the home")  # one worker, so that the two nights are lived once
+pytestmark = [
+    pytest.mark.usefixtures("without_pages"),
+    pytest.mark.xdist_group("the home"),
+]  # one worker, so that the two nights are lived once
 
 
 @pytest.fixture

@@ -13,7 +13,10 @@ import pytest
 
 from tests.conftest import HEADER, KEY, Inside
 
-pytestmark = pytest.mark.xdist_group("the way back")  # one worker, so that the first runs are made once
+pytestmark = [
+    pytest.mark.usefixtures("without_pages"),
+    pytest.mark.xdist_group("the way back"),
+]  # one worker, so that the first runs are made once
 
 ROWS = [
     "00101,Zoë Łukasz,zoe@example,+27825550101,ZAR,24000,gold",

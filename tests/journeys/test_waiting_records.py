@@ -9,7 +9,10 @@ from tests.conftest import KEY, Lived, customers_csv
 from tests.small_billing import SmallBilling, page, problem
 
 ENVIRONMENT = {"BILLING_API_KEY": KEY}
-pytestmark = pytest.mark.xdist_group("waiting")  # one worker, so that the two nights are lived once
+pytestmark = [
+    pytest.mark.usefixtures("without_pages"),
+    pytest.mark.xdist_group("waiting"),
+]  # one worker, so that the two nights are lived once
 
 
 def run(pipeline, billing: SmallBilling, name: str):
