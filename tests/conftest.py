@@ -4,11 +4,12 @@ import contextlib
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from hypothesis import HealthCheck, settings
 
 import pipeline.billing.client as client_module
 from pipeline.cli import run
+from pipeline.sandbox import SandboxServer
 from pipeline.sources import Declared
 from pipeline.verbs import results
 from tests.small_billing import SmallBilling, small_billing
@@ -54,7 +56,7 @@ def pytest_xdist_auto_num_workers() -> int:
 
 @dataclass(frozen=True)
 class Outside:
-    """A sandbox in a process of its own."""
+    """A sandbox that outlives whoever sends to it. (Of http no certificate is verified; to load them costs more than to ask.)"""
 
     base_url: str
     api_key: str
@@ -75,14 +77,14 @@ class Outside:
 
     def _ask(self, method: str, page: str, **more: Any) -> httpx.Response:
         url, key = f"{self.base_url}/_sandbox/{page}", {"Authorization": f"Bearer {self.api_key}"}
-        answer = httpx.request(method, url, headers=key, trust_env=False, timeout=60, **more)
+        answer = httpx.request(method, url, headers=key, trust_env=False, verify=False, timeout=60, **more)
         return answer.raise_for_status()
 
     def change(self, reference: str, **fields: object) -> None:
         """Change a customer, as somebody else would."""
         headers = {"Authorization": f"Bearer {self.api_key}", "Idempotency-Key": str(uuid.uuid4())}
         url = f"{self.base_url}/billing/customers/{reference}"
-        httpx.patch(url, json=fields, headers=headers, trust_env=False).raise_for_status()
+        httpx.patch(url, json=fields, headers=headers, trust_env=False, verify=False).raise_for_status()
 
     @property
     def environment(self) -> dict[str, str]:
@@ -187,6 +189,26 @@ def billing(monkeypatch) -> Iterator[SmallBilling]:
         yield server
 
 
+@dataclass(frozen=True)
+class Lived:
+    """A folder and what billing held when something had been done there: many tests go on from copies of it."""
+
+    folder: Path
+    billing: dict[str, Any]
+
+    @classmethod
+    def here(cls, folder: Path, live: Callable[[Inside, SmallBilling], object]) -> "Lived":
+        """What it is after `live`, with a billing server of its own."""
+        with small_billing() as billing:
+            live(Inside(folder), billing)
+            return cls(folder, billing.state())
+
+    def again(self, pipeline: Inside, billing: SmallBilling) -> None:
+        """The same in another folder and at another billing server."""
+        shutil.copytree(self.folder, pipeline.folder, dirs_exist_ok=True)
+        billing.go_on_from(self.billing)
+
+
 @pytest.fixture
 def outside(tmp_path) -> Iterator[Outside]:
     with running_sandbox(tmp_path / "billing.sqlite") as sandbox:
@@ -194,7 +216,38 @@ def outside(tmp_path) -> Iterator[Outside]:
 
 
 @contextmanager
-def running_sandbox(state: Path, *arguments: str, history: Path | None = None) -> Iterator[Outside]:
+def running_sandbox(state: Path, *arguments: str, history: Path | None = None, port: int = 0) -> Iterator[Outside]:
+    """The sandbox in a thread of this process; told more, as a process of its own."""
+    if arguments or history:
+        with sandbox_process(state, *arguments, history=history) as sandbox:
+            yield sandbox
+        return
+    with SandboxServer(state, KEY, port) as server:
+        yield Outside(server.base_url, server.api_key, os.getpid())
+
+
+@contextmanager
+def lived_at_a_sandbox(folder: Path, live: Callable[[Inside, Outside], object]) -> Iterator[Outside]:
+    """What `live` has done in `folder / "place"` is there, and so is its billing; the state of it is kept for `sandbox_of_ones_own`."""
+    (folder / "place").mkdir()
+    with running_sandbox(folder / "billing.sqlite") as outside:
+        live(Inside(folder / "place"), outside)
+    shutil.copy(folder / "billing.sqlite", folder / "kept.sqlite")
+    with running_sandbox(folder / "billing.sqlite", port=int(outside.base_url.rpartition(":")[2])) as outside:
+        yield outside
+
+
+@contextmanager
+def sandbox_of_ones_own(lived: Path, pipeline: Inside) -> Iterator[Outside]:
+    """The place of `lived_at_a_sandbox` once more, and a copy of its billing at another address."""
+    shutil.copytree(lived / "place", pipeline.folder, dirs_exist_ok=True)
+    shutil.copy(lived / "kept.sqlite", pipeline.folder / "billing.sqlite")
+    with running_sandbox(pipeline.folder / "billing.sqlite") as outside:
+        yield outside
+
+
+@contextmanager
+def sandbox_process(state: Path, *arguments: str, history: Path | None = None) -> Iterator[Outside]:
     """`pipeline sandbox` as a process, ended by its id; with `history` it records there what it sees and does."""
     program = ["tests.prove.recorded_sandbox", str(history)] if history else ["pipeline"]
     process = subprocess.Popen(

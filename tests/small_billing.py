@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -109,6 +110,15 @@ class SmallBilling:
         if held is None or time.monotonic() - self.created_at[reference] < self.lag:
             return problem(404, "not-found")
         return Answer(200, json.dumps(held).encode())
+
+    def state(self) -> dict[str, Any]:
+        """What it holds and was asked, to begin another with: see `go_on_from`."""
+        names = ("creates", "look_ups", "customers", "created_at", "kept", "effects", "asked")
+        return deepcopy({name: getattr(self, name) for name in names})
+
+    def go_on_from(self, state: dict[str, Any]) -> None:
+        """Take over what another held when its `state` was kept."""
+        vars(self).update(deepcopy(state))
 
     def of(self, reference: str, method: str = "POST") -> list[Asked]:
         """The requests about a reference."""

@@ -13,6 +13,8 @@ import pytest
 
 from tests.conftest import HEADER
 
+pytestmark = pytest.mark.usefixtures("without_pages")
+
 ROW = "A-1,Ann,ann@example.com,+27821234567,ZAR,100,gold"
 TWO = "A-2,Ben,ben@example.com,+27827654321,ZAR,200,gold"
 PLAIN = f"{HEADER}\n{ROW}\n{TWO}\n"
@@ -90,7 +92,18 @@ FILES = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("what", FILES)
+#: What differs from another of these in its form alone; test_sources.py and test_headers_and_structure.py have each of them.
+VARIANTS = {
+    "UTF-8 with a mark", "NUL in a field", "a quote inside an unquoted field", "CR throughout", "a lone CR",
+    "spaces around header names", "a line break in a header name", "a last line without its line end", "Ctrl-Z at the end",
+    "unknown columns", "a trailing delimiter on every record, declared", "preamble lines, declared", "a footer, declared",
+    "semicolons", "tabs", "vertical bars", "a record over 1 MiB",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "what", [pytest.param(what, marks=pytest.mark.long) if what in VARIANTS else what for what in FILES]
+)
 def test_a_file(inside, what):
     content, job, code, reasons, said = FILES[what]
 

@@ -166,7 +166,14 @@ def test_an_archive_that_stands_there_is_not_written_over_unless_somebody_says_s
     assert pipeline("bundle", pipeline.newest().name, "--replace").returncode == 0
 
 
-@pytest.mark.parametrize("note", ["asked +27 (82) 555-0009 about it", "zephyrine_quandt09 paid", "see canary.09"])
+@pytest.mark.parametrize(
+    "note",
+    [
+        "asked +27 (82) 555-0009 about it",
+        "zephyrine_quandt09 paid",
+        pytest.param("see canary.09", marks=pytest.mark.long),
+    ],
+)
 def test_a_person_is_found_however_a_note_writes_it_and_let_stand_where_somebody_says_so(sent, note):
     pipeline, _ = sent
     run = pipeline.newest().name

@@ -9,10 +9,14 @@ import pytest
 
 from pipeline.submission import Clock
 from pipeline.verbs import apply as apply_module
-from tests.conftest import KEY, customers_csv
+from tests.conftest import KEY, Lived, customers_csv
 from tests.small_billing import page, problem
 
 ENVIRONMENT = {"BILLING_API_KEY": KEY}
+pytestmark = [
+    pytest.mark.usefixtures("without_pages"),
+    pytest.mark.xdist_group("giving up"),
+]  # one worker, so that the first run is made once
 
 
 @pytest.fixture
@@ -29,13 +33,22 @@ def give_up(pipeline, billing):
     return resume
 
 
-@pytest.fixture
-def doubtful(pipeline, billing) -> str:
-    """A run whose gateway refuses ref-3 for good; its id."""
+def leave_in_doubt(pipeline, billing) -> None:
     customers_csv(pipeline.folder / "first.csv", 5)
     billing.creates = {"ref-3": page(403)}
     ended = pipeline("run", "first.csv", "--base-url", billing.url, "--yes", environment=ENVIRONMENT)
     assert ended.returncode == 1, ended.stderr
+
+
+@pytest.fixture(scope="module")
+def doubtful_once(tmp_path_factory) -> Lived:
+    return Lived.here(tmp_path_factory.mktemp("doubtful"), leave_in_doubt)
+
+
+@pytest.fixture
+def doubtful(pipeline, billing, doubtful_once) -> str:
+    """A run whose gateway refuses ref-3 for good; its id."""
+    doubtful_once.again(pipeline, billing)
     return pipeline.newest().name
 
 

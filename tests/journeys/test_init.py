@@ -16,6 +16,8 @@ from pipeline.profiling.guess import Guess
 from pipeline.verbs.init import _guessed
 from tests.conftest import REPOSITORY
 
+pytestmark = pytest.mark.usefixtures("without_pages")
+
 SAMPLES = {
     "customers": "customers.csv",
     "merchant_billing": "merchant_billing/za_kwikwater_dailyfile_2026-11-22.csv",
@@ -36,7 +38,14 @@ def say_unit(inside, unit):
     job.write_text(job.read_text().replace("unit: {}", f"unit: {unit}"))
 
 
-@pytest.mark.parametrize("sample", SAMPLES)
+@pytest.mark.parametrize(
+    "sample",
+    [
+        "legacy_migration",
+        "customers",
+        *(pytest.param(name, marks=pytest.mark.long) for name in ("merchant_billing", "nightly")),
+    ],
+)
 def test_each_sample_gets_a_config_with_which_it_can_be_planned_once_what_is_open_is_said(inside, sample):
     shutil.copy(REPOSITORY / "sample_data" / SAMPLES[sample], inside.folder / "file.csv")
 
@@ -85,11 +94,18 @@ def test_the_vendors_own_file_is_known_and_identity_numbers_are_never_sent(insid
     [
         "Kundennummer;Vorname;Nachname;E-Mail-Adresse;Telefonnummer;Währung;Saldo",
         "Kliëntnommer;Voornaam;Van;E-pos;Selfoonnommer;Geldeenheid;Uitstaande bedrag",
-        "Klantnummer;Voornaam;Achternaam;E-mailadres;Telefoonnummer;Valuta;Openstaand saldo",
+        pytest.param(
+            "Klantnummer;Voornaam;Achternaam;E-mailadres;Telefoonnummer;Valuta;Openstaand saldo", marks=pytest.mark.long
+        ),
         "Numéro client;Prénom;Nom;Courriel;Téléphone;Devise;Solde",
-        "Número de cliente;Nombre;Apellidos;Correo electrónico;Teléfono;Moneda;Saldo pendiente",
-        "Código do cliente;Primeiro nome;Sobrenome;E-mail;Telemóvel;Moeda;Valor em dívida",
-        "Codice cliente;Nome;Cognome;Email;Cellulare;Valuta;Importo",
+        pytest.param(
+            "Número de cliente;Nombre;Apellidos;Correo electrónico;Teléfono;Moneda;Saldo pendiente",
+            marks=pytest.mark.long,
+        ),
+        pytest.param(
+            "Código do cliente;Primeiro nome;Sobrenome;E-mail;Telemóvel;Moeda;Valor em dívida", marks=pytest.mark.long
+        ),
+        pytest.param("Codice cliente;Nome;Cognome;Email;Cellulare;Valuta;Importo", marks=pytest.mark.long),
         "CUSTOMER_NO;FirstName;Surname;email_address;Cell No.;CCY;Amount Due",
     ],
 )

@@ -41,6 +41,7 @@ def test_sp_meta_long_a_value_too_long_under_a_key_with_a_space_sets_its_row_asi
     assert "VALIDATE.METADATA_TOO_LONG:metadata.due date: A metadata value" in traced.stdout
 
 
+@pytest.mark.long  # as above, and the way back as in sp_return_space
 def test_sp_meta_long_an_applied_plan_ends_and_its_rejected_row_comes_back_mended(pipeline):
     case("sp_meta_long", pipeline.folder)
     assert pipeline("plan", "c.csv", "--sandbox").returncode == 1
@@ -102,7 +103,7 @@ def test_col_star_a_column_called_star_is_a_column_like_any_other(pipeline):
     assert pipeline("verify", "evidence.zip").returncode == 0
 
 
-@pytest.mark.parametrize("words", [("inspect",), ("plan", "--sandbox")])
+@pytest.mark.parametrize("words", [pytest.param(("inspect",), marks=pytest.mark.long), ("plan", "--sandbox")])
 def test_pqbomb_a_parquet_file_that_expands_to_gigabytes_is_refused(pipeline, words):
     case("pqbomb", pipeline.folder)
 

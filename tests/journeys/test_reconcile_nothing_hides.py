@@ -1,13 +1,13 @@
 """What no reconciliation may wave through, or lay at somebody's door who has nothing to do with it."""
 
-import csv
 import json
+import shutil
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
 import pytest
 
-from tests.conftest import customers_csv, running_sandbox
+from tests.conftest import Inside, customers_csv, running_sandbox
 from tests.journeys.test_reconcile import (
     EXPORT,
     LATER,
@@ -41,7 +41,7 @@ def by_export(imported, *words, columns=EXPORT, **fields):
 # -- money ---------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("currency", ["USD", "", "banana"])
+@pytest.mark.parametrize("currency", [pytest.param("USD", marks=pytest.mark.long), "", "banana"])
 def test_money_in_another_currency_is_out_of_balance_and_has_a_step_of_its_own(imported, currency):
     content, differences = by_export(imported, currency=currency)
 
@@ -73,7 +73,15 @@ def test_no_time_of_change_explains_what_no_payment_does(imported, fields, kind)
 
 
 @pytest.mark.parametrize(
-    "fields", [{"currency": "USD"}, {"currency": "banana"}, {"balance": ""}, {"currency": "", "balance": ""}]
+    "fields",
+    [
+        {"currency": "USD"},
+        {"balance": ""},
+        *(
+            pytest.param(fields, marks=pytest.mark.long)
+            for fields in ({"currency": "banana"}, {"currency": "", "balance": ""})
+        ),
+    ],
 )
 def test_no_time_of_change_explains_another_currency_or_a_balance_that_is_gone(imported, fields):
     content, _ = by_export(imported, columns=TIMED, changed_at=LATER, **fields)
@@ -296,29 +304,6 @@ def test_whom_another_run_met_or_left_in_doubt_is_not_unknown(pipeline, outside)
     assert content["residual"] == {}
 
 
-def test_what_a_later_run_has_settled_is_in_doubt_no_more(pipeline, outside):
-    there = ("--base-url", outside.base_url, "--yes")
-    customers_csv(pipeline.folder / "customers.csv", 3)
-    outside.faults(lost_reply=1.0)
-    pipeline("run", "customers.csv", *there, "--outage-seconds", "1", environment=outside.environment)
-    first = pipeline.newest().name
-    in_doubt = pipeline.summary()["fates"]["in_doubt"]
-    outside.faults()
-    customers_csv(pipeline.folder / "more.csv", 1, start=9)
-    done = pipeline("run", "more.csv", *there, environment=outside.environment)
-    assert done.returncode == 0, done.stderr
-
-    content, differences = reconcile(pipeline, first, environment=outside.environment)
-
-    assert in_doubt > 0
-    assert content["differences"]["in_doubt"] == 0, differences
-    assert content["ledger"][0] | {"run_id": ""} == {
-        "run_id": "", "reported": 0, "settled_since": in_doubt, "recorded": in_doubt, "agrees": True,
-    }  # fmt: skip
-    assert figures(content, "settled_since")["ZAR"]["records"] == in_doubt
-    assert content["signable"]
-
-
 def test_a_phone_that_billing_holds_otherwise_differs_unless_the_job_says_how_phones_are_written(imported):
     pipeline, outside = imported
     (pipeline.folder / "job.yaml").write_text(
@@ -356,31 +341,25 @@ def test_a_billing_id_that_we_never_had_is_no_difference(imported):
 # -- metadata ------------------------------------------------------------------------------------------------------------
 
 
-def test_metadata_that_billing_has_lost_everywhere_differs(imported_alone):
+def test_no_key_of_metadata_is_a_fault_of_ours_and_what_billing_has_lost_everywhere_differs(imported_alone):
     pipeline, outside = imported_alone
-    for number in range(5):
-        outside.change(f"ref-{number}", metadata={})
-
-    content, _ = reconcile(pipeline, environment=outside.environment)
-
-    assert content["fields"] == {"metadata.plan": 5}
-
-
-@pytest.mark.parametrize("key", ['x" INT; DROP TABLE expected; --', "Plan", "größe", "a'b"])
-def test_no_key_of_metadata_is_a_fault_of_ours(imported_alone, key):
-    pipeline, outside = imported_alone
-    outside.change("ref-1", metadata={"plan": "gold", key: "v"})
-    by_look_up, _ = reconcile(pipeline, environment=outside.environment)
-    rows = [{**one, "external_reference": name, f"metadata.{key}": "v"} for name, one in outside.customers().items()]
-    with (pipeline.folder / "export.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, [*EXPORT.split(","), f"metadata.{key}"], extrasaction="ignore")
-        writer.writeheader()
-        writer.writerows(rows)
+    keys = ['x" INT; DROP TABLE expected; --', "Plan", "größe", "a'b"]
+    outside.change("ref-1", metadata={"plan": "gold", **dict.fromkeys(keys, "v")})
+    by_look_up, _ = reconcile(pipeline, "--base-url", outside.base_url, environment=outside.environment)
+    columns = [f"metadata.{key}" for key in keys]
+    export(
+        pipeline.folder, outside, columns=",".join([EXPORT, *columns]),
+        change=lambda rows: changed(rows, **dict.fromkeys(columns, "v")),
+    )  # fmt: skip
 
     by_export, _ = reconcile(pipeline, "--export", "export.csv")
 
-    assert by_look_up["fields"] == {f"metadata.{key}": 1}
-    assert by_export["fields"] == {f"metadata.{key}": 5}
+    assert by_look_up["fields"] == dict.fromkeys(columns, 1)
+    assert by_export["fields"] == dict.fromkeys(columns, 5)
+    for number in range(5):
+        outside.change(f"ref-{number}", metadata={})
+    lost, _ = reconcile(pipeline, "--base-url", outside.base_url, environment=outside.environment)
+    assert lost["fields"] == {"metadata.plan": 5}
 
 
 # -- asking billing --------------------------------------------------------------------------------------------------------
@@ -488,7 +467,7 @@ def test_a_run_that_was_killed_is_no_finished_one_to_anybody(imported_alone):
     pipeline("run", "more.csv", "--base-url", outside.base_url, "--yes", environment=outside.environment)
     month = pipeline("report", "--since", "2020-01-01", "--json")
     assert (month.returncode, json.loads(month.stdout)["not_finished"]) == (1, [run.name])
-    assert pipeline("resume", run.name, environment=outside.environment).returncode == 0
+    assert pipeline("resume", run.name, "--base-url", outside.base_url, environment=outside.environment).returncode == 0
     assert pipeline("verify", run.name).returncode == 0
 
 
@@ -503,32 +482,6 @@ def test_a_message_about_an_export_names_the_key_that_is_meant_and_the_file_as_i
     assert "in the config: reconcile.source.encoding" in done.stderr
 
 
-def test_a_row_whose_origin_cannot_be_read_any_more_counts_where_it_came_back(pipeline, outside):
-    there = ("--base-url", outside.base_url, "--yes")
-    (pipeline.folder / "a.csv").write_text(f"{EXPORT}\nr-1,Ann,,,ZAR,100\nr-2,Bo,no address,,ZAR,200\n")
-    pipeline("run", "a.csv", *there, environment=outside.environment)
-    first = pipeline.newest()
-    mended = (first / "rejected.csv").read_text().replace("no address", "bo@example.com")
-    (pipeline.folder / "mended.csv").write_text(mended)
-    pipeline("run", "mended.csv", *there, environment=outside.environment)
-    export(pipeline.folder, outside)
-    for part in (first / "staged").glob("fates-*.parquet"):
-        part.write_bytes(b"PAR1")
-
-    content, _ = reconcile(
-        pipeline,
-        pipeline.newest().name,
-        "--export",
-        "export.csv",
-        "--legacy-total",
-        "ZAR=2.00",
-        "--legacy-total",
-        "records=1",
-    )
-
-    assert content["signable"], content["verdict"]
-
-
 def test_a_run_that_is_named_twice_is_taken_in_once(imported):
     pipeline, outside = imported
     export(pipeline.folder, outside)
@@ -540,8 +493,6 @@ def test_a_run_that_is_named_twice_is_taken_in_once(imported):
 
 
 def test_a_run_that_fell_under_retention_is_left_out_and_named(imported_alone):
-    import shutil
-
     pipeline, outside = imported_alone
     first = pipeline.newest()
     customers_csv(pipeline.folder / "more.csv", 1, start=9)
@@ -558,35 +509,78 @@ def test_a_run_that_fell_under_retention_is_left_out_and_named(imported_alone):
     assert pipeline("reconcile", first.name, "--export", "export.csv").returncode == 4
 
 
-def test_a_record_that_came_again_mended_is_one_of_the_legacy_systems(pipeline, outside):
-    there = ("--base-url", outside.base_url, "--yes")
-    (pipeline.folder / "legacy.csv").write_text(f"{EXPORT}\nL-1,Ann,,,ZAR,100\nL-2,Bo,no address,,ZAR,200\n")
-    pipeline("run", "legacy.csv", *there, environment=outside.environment)
-    mended = (pipeline.newest() / "rejected.csv").read_text().replace("no address", "bo@example.com")
-    (pipeline.folder / "mended.csv").write_text(mended)
-    pipeline("run", "mended.csv", *there, environment=outside.environment)
-    pipeline("run", "legacy.csv", *there, environment=outside.environment)  # and all of it once more
-    export(pipeline.folder, outside)
-    words = (
-        "--since",
-        "2020-01-01",
-        "--export",
-        "export.csv",
-        "--legacy-total",
-        "ZAR=3.00",
-        "--legacy-total",
-        "records=2",
-    )
+came_back = pytest.mark.xdist_group("came back")  # one worker, so that the four runs are made once
 
-    content, _ = reconcile(pipeline, *words)
+
+@pytest.fixture(scope="module")
+def mended_at_last_once(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("mended")
+    pipeline = Inside(folder / "place")
+    pipeline.folder.mkdir()
+    with running_sandbox(folder / "billing.sqlite") as outside:
+        there = ("--base-url", outside.base_url, "--yes")
+        (pipeline.folder / "legacy.csv").write_text(f"{EXPORT}\nL-1,Ann,,,ZAR,100\nL-2,Bo,no address,,ZAR,200\n")
+        runs, file = [], "legacy.csv"
+        for before, after in (("no address", "still none"), ("still none", "bo@example.com"), ("", ""), ("", "")):
+            pipeline("run", file, *there, environment=outside.environment)
+            runs.append(pipeline.newest().name)
+            file = f"{after[:5]}.csv" if after else "legacy.csv"  # in the end all of it once more
+            if after:
+                mended = (pipeline.newest() / "rejected.csv").read_text().replace(before, after)
+                (pipeline.folder / file).write_text(mended)
+        export(pipeline.folder, outside)
+    assert len(runs) == 4
+    return pipeline.folder, runs
+
+
+@pytest.fixture
+def mended_at_last(mended_at_last_once, tmp_path):
+    """Two customers, one of whom came back twice until somebody had mended it, and then with the whole file; the four runs."""
+    folder, runs = mended_at_last_once
+    shutil.copytree(folder, tmp_path / "place")
+    return Inside(tmp_path / "place"), runs
+
+
+def of_the_legacy_system(pipeline, *words, records=2, total="3.00"):
+    """The reconciliation with its totals."""
+    totals = ("--legacy-total", f"ZAR={total}", "--legacy-total", f"records={records}")
+    return reconcile(pipeline, *words, "--export", "export.csv", *totals)[0]
+
+
+@came_back
+def test_a_record_that_came_again_mended_is_one_of_the_legacy_systems(mended_at_last):
+    content = of_the_legacy_system(mended_at_last[0], "--since", "2020-01-01")
 
     assert (content["signable"], content["exit_code"]) == (True, 0), content["verdict"]
     assert [(step["step"], step["records"]) for step in content["bridge"]] == [
         ("legacy", 2), ("read", 2), ("expected", 2), ("found", 2),
     ]  # fmt: skip
-    assert (figures(content, "read")["ZAR"]["sum"], content["fed"]) == (300, 5)
+    assert (figures(content, "read")["ZAR"]["sum"], content["fed"]) == (300, 6)
 
 
+@came_back
+def test_a_row_is_followed_back_over_runs_that_are_not_reconciled(mended_at_last):
+    pipeline, runs = mended_at_last
+
+    content = of_the_legacy_system(pipeline, *runs[2:])
+
+    assert (figures(content, "read")["ZAR"], content["fed"]) == ({"records": 2, "sum": 300}, 3)
+    assert content["signable"], content["verdict"]
+
+
+@came_back
+def test_a_row_whose_origin_cannot_be_read_any_more_counts_where_it_came_back(mended_at_last):
+    pipeline, runs = mended_at_last
+    for run in runs[:2]:
+        for part in (pipeline.folder / "reports" / run / "staged").glob("fates-*.parquet"):
+            part.write_bytes(b"PAR1")
+
+    content = of_the_legacy_system(pipeline, runs[2], records=1, total="2.00")
+
+    assert content["signable"], content["verdict"]
+
+
+@pytest.mark.long  # test_current_fates has the rule
 def test_a_row_that_somebody_mended_into_two_is_two_customers(pipeline, outside):
     there = ("--base-url", outside.base_url, "--yes")
     (pipeline.folder / "a.csv").write_text(f"{EXPORT}\nr-1,Ann,,,ZAR,100\nr-2,Bo and Cy,no address,,ZAR,200\n")
@@ -614,29 +608,6 @@ def test_a_row_that_somebody_mended_into_two_is_two_customers(pipeline, outside)
     assert len(outside.customers()) == 3
     assert (span["once"]["records"], span["once"]["sums"]["ZAR"]["created"], span["exit_code"]) == (3, 300, 0)
     assert (content["exit_code"], content["signable"]) == (0, True), content["verdict"]
-
-
-def test_a_row_is_followed_back_over_runs_that_are_not_reconciled(pipeline, outside):
-    there = ("--base-url", outside.base_url, "--yes")
-    (pipeline.folder / "a.csv").write_text(f"{EXPORT}\nr-1,Ann,,,ZAR,100\nr-2,Bo,no address,,ZAR,200\n")
-    runs, file = [], "a.csv"
-    for before, after in (("no address", "still none"), ("still none", "bo@example.com"), ("", "")):
-        pipeline("run", file, *there, environment=outside.environment)
-        runs.append(pipeline.newest().name)
-        file = f"{after[:5]}.csv" if after else "a.csv"
-        if after:
-            (pipeline.folder / file).write_text((pipeline.newest() / "rejected.csv").read_text().replace(before, after))
-    pipeline("run", "a.csv", *there, environment=outside.environment)
-    runs.append(pipeline.newest().name)
-    export(pipeline.folder, outside)
-
-    content, _ = reconcile(
-        pipeline, *runs[2:], "--export", "export.csv", "--legacy-total", "ZAR=3.00", "--legacy-total", "records=2"
-    )
-
-    assert len(runs) == 4
-    assert (figures(content, "read")["ZAR"], content["fed"]) == ({"records": 2, "sum": 300}, 3)
-    assert content["signable"], content["verdict"]
 
 
 @pytest.mark.parametrize("words", [

@@ -11,10 +11,11 @@ import polars as pl
 import pytest
 
 from pipeline.run_search import all_runs
-from tests.conftest import Inside, running_sandbox
+from tests.conftest import Inside, lived_at_a_sandbox, running_sandbox, sandbox_of_ones_own
 from tests.properties.test_naughty_strings import OURS
 
 HEADER = "external_reference,name,email,phone,currency,balance"
+pytestmark = pytest.mark.xdist_group("report")  # one worker, so that the twenty are sent once
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 OFFICE = shutil.which("soffice")
 QUIET = (
@@ -32,20 +33,19 @@ def write_customers(path, rows, header=HEADER):
         csv.writer(file).writerows([header.split(","), *rows])
 
 
-@pytest.fixture
-def sent_alone(pipeline, outside):
-    """A run over twenty people, and a billing that the test may change."""
-    send_people(pipeline, outside)
-    return pipeline, outside
-
-
 @pytest.fixture(scope="module")
 def sent_once(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sent")
-    with running_sandbox(folder / "billing.sqlite") as outside:
-        (folder / "place").mkdir()
-        send_people(Inside(folder / "place"), outside)
-        yield folder / "place", outside
+    with lived_at_a_sandbox(folder, send_people) as outside:
+        yield folder, outside
+
+
+@pytest.fixture
+def sent_alone(sent_once, pipeline):
+    """A run over twenty people, and a billing that the test may change."""
+    folder, _ = sent_once
+    with sandbox_of_ones_own(folder, pipeline) as outside:
+        yield pipeline, outside
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def sent(sent_once, tmp_path):
     """The same in a billing that all tests share, and a copy of the folder that is the test's own."""
     folder, outside = sent_once
     before = outside.customers()
-    shutil.copytree(folder, tmp_path / "place")
+    shutil.copytree(folder / "place", tmp_path / "place")
     yield Inside(tmp_path / "place"), outside
     assert outside.customers() == before, "take sent_alone to change what billing holds"
 
@@ -499,6 +499,7 @@ def contrast(one, other):
     return (brighter + 0.05) / (darker + 0.05)
 
 
+@pytest.mark.long  # a bigger form of test_bridge_span_and_status_count_a_record_once of test_statements
 def test_a_month_counts_each_record_once_however_often_it_was_fed(sent_alone):
     pipeline, outside = sent_alone
     there = ("--base-url", outside.base_url, "--yes")

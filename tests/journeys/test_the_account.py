@@ -6,10 +6,11 @@ from pipeline.customer import Environment
 from pipeline.ledger import Ledger
 from pipeline.outcomes import Found, NotFound
 from pipeline.verbs.account import Account, check_account
-from tests.conftest import customers_csv
+from tests.conftest import Lived, customers_csv
 from tests.small_billing import Answer, problem, small_billing
 
 FIRST, SECOND = "sk_test_first00000000000000000000", "sk_test_second0000000000000000000"
+pytestmark = pytest.mark.xdist_group("the account")  # one worker, so that the first night is lived once
 
 
 @pytest.fixture
@@ -23,14 +24,23 @@ def run(pipeline, billing, key: str, name: str, *more: str, verb: str = "run"):
     return pipeline(verb, *words, "--base-url", billing.url, *more, environment={"BILLING_API_KEY": key})
 
 
-@pytest.fixture
-def night(pipeline, billing):
-    """Twenty customers created with the first key, and a file of ten more."""
+def first_night(pipeline, billing):
     customers_csv(pipeline.folder / "first.csv", 20)
     customers_csv(pipeline.folder / "next.csv", 10, start=100)
     assert run(pipeline, billing, FIRST, "first.csv").returncode == 0
     assert pipeline.summary()["account"].startswith("Not checked")
     billing.asked.clear()
+
+
+@pytest.fixture(scope="module")
+def night_once(tmp_path_factory):
+    return Lived.here(tmp_path_factory.mktemp("night"), first_night)
+
+
+@pytest.fixture
+def night(pipeline, billing, night_once):
+    """Twenty customers created with the first key, and a file of ten more."""
+    night_once.again(pipeline, billing)
     return billing
 
 

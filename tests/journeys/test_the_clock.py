@@ -10,6 +10,8 @@ import pipeline.billing.client as client_module
 from tests.conftest import KEY, customers_csv
 from tests.small_billing import SILENCE, Answer, small_billing
 
+pytestmark = pytest.mark.usefixtures("without_pages")
+
 ENVIRONMENT = {"BILLING_API_KEY": KEY}
 RECORDS = 7
 

@@ -13,10 +13,14 @@ from pipeline.errors import HomeIsNew, LedgerError
 from pipeline.ledger import Ledger
 from pipeline.ledger.chain import Link
 from pipeline.ledger.witnesses import stated, statements
-from tests.conftest import KEY, customers_csv
+from tests.conftest import KEY, Lived, customers_csv
 from tests.small_billing import small_billing
 
 HERE = Environment("sandbox", "sandbox", "test", "loopback")
+pytestmark = [
+    pytest.mark.usefixtures("without_pages"),
+    pytest.mark.xdist_group("the home"),
+]  # one worker, so that the two nights are lived once
 
 
 @pytest.fixture
@@ -34,9 +38,7 @@ def looked_up(billing) -> set[str]:
     return {one.reference for one in billing.asked if one.method == "GET"}
 
 
-@pytest.fixture
-def night(pipeline, billing):
-    """Ten customers created, a copy of the home, and ten more created after that."""
+def two_nights(pipeline, billing):
     home, copy = pipeline.folder / ".pipeline", pipeline.folder / "copy"
     for number, start in enumerate((0, 10, 20)):
         customers_csv(pipeline.folder / f"{number}.csv", 10, start=start)
@@ -44,7 +46,18 @@ def night(pipeline, billing):
     shutil.copytree(home, copy)
     assert run(pipeline, billing, "1.csv").returncode == 0
     billing.asked.clear()
-    return home, copy
+
+
+@pytest.fixture(scope="module")
+def night_once(tmp_path_factory):
+    return Lived.here(tmp_path_factory.mktemp("night"), two_nights)
+
+
+@pytest.fixture
+def night(pipeline, billing, night_once):
+    """Ten customers created, a copy of the home, and ten more created after that."""
+    night_once.again(pipeline, billing)
+    return pipeline.folder / ".pipeline", pipeline.folder / "copy"
 
 
 def test_after_a_restored_home_every_customer_is_looked_up_and_nobody_is_sent_twice(pipeline, billing, night):

@@ -7,7 +7,10 @@ import pytest
 
 from tests.conftest import Inside, running_sandbox
 
-pytestmark = pytest.mark.xdist_group("trace")  # one worker, so that a life is lived once
+pytestmark = [
+    pytest.mark.usefixtures("without_pages"),
+    pytest.mark.xdist_group("trace"),
+]  # one worker, so that a life is lived once
 
 HEADER = "external_reference,name,email,phone,currency,balance"
 BAD = "A-1,Thandi Nkosi,thandi@example.com,not a number,ZAR,100"

@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 
 from pipeline.text_sheet import write_text_sheet
-from tests.conftest import REPOSITORY, customers_csv
+from tests.conftest import REPOSITORY, Inside, customers_csv
 
 SAMPLES = REPOSITORY / "sample_data"
 
@@ -21,6 +21,13 @@ SAMPLES = REPOSITORY / "sample_data"
 def run(pipeline, name, *options):
     """A run of a file in the sandbox, and its folder."""
     result = pipeline("run", name, "--sandbox", "--yes", *options)
+    assert result.returncode in {0, 1}, result.stderr
+    return pipeline.newest()
+
+
+def plan(pipeline, name, *options):
+    """A plan of a file, and its folder: as much is read of it as of a run."""
+    result = pipeline("plan", name, "--sandbox", *options)
     assert result.returncode in {0, 1}, result.stderr
     return pipeline.newest()
 
@@ -52,11 +59,10 @@ pytestmark = pytest.mark.xdist_group("verify")  # one worker, so that the sample
 
 @pytest.fixture(scope="module")
 def sample_run(tmp_path_factory):
-    """A run of the sample data that nobody changes: tests take copies."""
-    from tests.conftest import Inside
-
+    """A run of the first lines of the sample, of which each list has rows; nobody changes it: tests take copies."""
     pipeline = Inside(tmp_path_factory.mktemp("verify"))
-    shutil.copy(SAMPLES / "customers.csv", pipeline.folder)
+    lines = (SAMPLES / "customers.csv").read_bytes().splitlines(keepends=True)
+    (pipeline.folder / "customers.csv").write_bytes(b"".join(lines[:150]))
     return pipeline, run(pipeline, "customers.csv")
 
 
@@ -74,10 +80,8 @@ def copied(sample_run, tmp_path):
     return pipeline, mine
 
 
-def test_a_plan_of_which_nothing_was_sent_holds_too(pipeline):
-    pipeline("plan", SAMPLES / "customers.csv")
-
-    assert verify(pipeline, pipeline.newest()) == (0, {})
+def test_a_plan_of_which_nothing_was_sent_holds_too(sample_run, pipeline):
+    assert verify(pipeline, plan(pipeline, sample_run[0].folder / "customers.csv")) == (0, {})
 
 
 @pytest.mark.parametrize(
@@ -87,10 +91,10 @@ def test_a_plan_of_which_nothing_was_sent_holds_too(pipeline):
         pytest.param(lambda text: b"\xef\xbb\xbf" + text.encode(), id="mark", marks=pytest.mark.long),
         pytest.param(lambda text: text.encode("utf-16"), id="utf-16"),
         pytest.param(lambda text: text.replace("\n", "\r").encode(), id="cr", marks=pytest.mark.long),
-        pytest.param(lambda text: gzip.compress(text.encode()), id="gzip"),
+        pytest.param(lambda text: gzip.compress(text.encode()), id="gzip", marks=pytest.mark.long),
         pytest.param(lambda text: text.replace("\n", "\n\n").encode(), id="blank lines", marks=pytest.mark.long),
         pytest.param(lambda text: text.removesuffix("\n").encode(), id="no last line end", marks=pytest.mark.long),
-        pytest.param(lambda text: text.replace("\n", ",\n").encode(), id="trailing delimiter"),
+        pytest.param(lambda text: text.replace("\n", ",\n").encode(), id="trailing delimiter", marks=pytest.mark.long),
         pytest.param(
             lambda text: text.replace("C-3,Cy", "C-3,C\udce9".replace("\udce9", "\xe9")).encode("utf-8"),
             id="beyond ascii",
@@ -125,7 +129,7 @@ def test_unreadable_records_of_one_line_and_of_several_hold(pipeline):
     ]
     (pipeline.folder / "customers.csv").write_bytes(b"\n".join(lines) + b"\n")
 
-    folder = run(pipeline, "customers.csv")
+    folder = plan(pipeline, "customers.csv", "--max-rejected", "100%")
 
     assert json.loads((folder / "summary.json").read_text())["fates"]["unreadable"] == 5
     assert verify(pipeline, folder) == (0, {})
@@ -190,7 +194,7 @@ def test_a_file_whose_edges_are_strange_holds(pipeline, text, source):
     (pipeline.folder / "customers.csv").write_bytes(text)
     (pipeline.folder / "job.yaml").write_text(f"environment: sandbox\nmerchant: m\nsource: {source}\n")
 
-    folder = run(pipeline, "customers.csv", "--config", "job.yaml")
+    folder = plan(pipeline, "customers.csv", "--config", "job.yaml")
 
     assert verify(pipeline, folder) == (0, {})
 
@@ -199,10 +203,10 @@ def test_a_row_of_which_only_a_spreadsheets_display_is_left_holds(pipeline):
     (pipeline.folder / "customers.csv").write_text(
         "external_reference,name,phone,currency,balance\nA-1,Ann,0821234567,ZAR,1.5\n"
     )
-    first = run(pipeline, "customers.csv")
+    first = plan(pipeline, "customers.csv", "--max-rejected", "100%")
     (pipeline.folder / "mended.csv").write_text((first / "rejected.csv").read_text().replace("0821234567", "########"))
 
-    second = run(pipeline, "mended.csv")
+    second = plan(pipeline, "mended.csv", "--max-rejected", "100%")
 
     assert json.loads((second / "summary.json").read_text())["reasons"][0]["reason"].startswith("READ.CELL_DAMAGED")
     assert verify(pipeline, second) == (0, {})
@@ -212,7 +216,7 @@ def test_rows_that_came_back_hold_where_a_spreadsheet_has_changed_their_cells(pi
     (pipeline.folder / "customers.csv").write_text(
         "external_reference,name,phone,currency,balance\n00123,Ann,0821234567,ZAR,1.5\n00124,Bo,0821234568,ZAR,2.5\n"
     )
-    first = run(pipeline, "customers.csv")
+    first = plan(pipeline, "customers.csv", "--max-rejected", "100%")
     with (first / "rejected.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     for row in rows:  # zeros gone, balance mended
@@ -378,7 +382,7 @@ def repeating_another_row(folder):
 
 
 def with_an_unknown_reason(folder):
-    edited(folder / "rejected.csv", "VALIDATE.EMAIL_MALFORMED", "VALIDATE.EMAIL_FINE")
+    edited(folder / "rejected.csv", r"VALIDATE\.[A-Z_]+", "VALIDATE.EMAIL_FINE")
 
 
 def of_another_run(folder):
@@ -557,8 +561,6 @@ def test_a_lie_whose_hashes_were_made_to_fit_is_found_by_what_it_says(copied, li
 @pytest.fixture(scope="module")
 def held_run(tmp_path_factory):
     """A run with twins, and one whose records billing, or the ledger, holds otherwise; nobody changes them."""
-    from tests.conftest import Inside
-
     pipeline = Inside(tmp_path_factory.mktemp("held"))
     header = "external_reference,name,currency,balance,metadata.plan"
     (pipeline.folder / "c.csv").write_text(f"{header}\nA,Ann,ZAR,1,x\nB,Bo,ZAR,1,x\nB,Bob,ZAR,1,\nC,Cy,ZAR,1,\n")
@@ -630,7 +632,7 @@ def test_an_input_line_that_no_list_has_is_named_by_its_number(copied):
     code, wrong = verify(pipeline, folder)
 
     assert code == 7
-    assert any("customers.csv: line 1371" in found for found in wrong.values()), wrong
+    assert any("customers.csv: line 151" in found for found in wrong.values()), wrong
 
 
 def test_what_fell_under_retention_is_said_and_no_fault(copied):
@@ -672,24 +674,34 @@ def test_verify_prints_each_check_and_what_it_comes_to(sample_run):
     result = pipeline("verify", folder.name)
 
     assert result.returncode == 0
-    assert result.stdout.splitlines()[-1].startswith(f"{folder.name}: 1,200 records")
+    assert result.stdout.splitlines()[-1].startswith(f"{folder.name}: 126 records")
 
 
-def test_a_carriage_return_put_into_the_middle_of_a_line_is_named_and_no_fault_of_ours(pipeline):
-    source = customers_csv(pipeline.folder / "customers.csv", 3)
-    folder = run(pipeline, "customers.csv")
-    source.write_text(source.read_text().replace("Person 1", "Person\r1"), newline="")
+@pytest.fixture(scope="module")
+def three_once(tmp_path_factory):
+    pipeline = Inside(tmp_path_factory.mktemp("three"))
+    customers_csv(pipeline.folder / "customers.csv", 3)
+    return pipeline, run(pipeline, "customers.csv")
+
+
+def test_a_carriage_return_put_into_the_middle_of_a_line_is_named_and_no_fault_of_ours(three_once):
+    pipeline, folder = three_once
+    source = pipeline.folder / "customers.csv"
+    whole = source.read_text()
+    source.write_text(whole.replace("Person 1", "Person\r1"), newline="")
 
     code, wrong = verify(pipeline, folder)
+    source.write_text(whole)
 
     assert code == 7
     assert any("line 3" in found for found in wrong.values()), wrong
 
 
 @pytest.mark.parametrize("at", [0, 1, -5, -9])
-def test_a_table_that_is_none_any_more_is_named_and_no_fault_of_ours(pipeline, at):
-    customers_csv(pipeline.folder / "customers.csv", 3)
-    folder = run(pipeline, "customers.csv")
+def test_a_table_that_is_none_any_more_is_named_and_no_fault_of_ours(three_once, tmp_path, at):
+    pipeline, whole = three_once
+    folder = tmp_path / whole.name
+    shutil.copytree(whole, folder)
     path = folder / "rows.parquet"
     content = bytearray(path.read_bytes())
     content[at] ^= 0x40
