@@ -67,5 +67,5 @@ def clean_name(name: str) -> str:
 
 
 def fold_name(name: str) -> str:
-    """What two names share where they are the same but for case, spaces around them and invisible characters."""
+    """The form in which names are compared: case, and spaces and invisible characters at both ends, do not count."""
     return unicodedata.normalize("NFC", clean_name(name)).casefold()

@@ -182,7 +182,7 @@ EXPLANATIONS: dict[Reason | Alarm, Explanation] = {
         bears_on_it=("region",),
     ),
     Reason.VALIDATE_PHONE_NOT_VALID: Explanation(
-        "Compare it with the source: its first digits are nobody's, or a digit is missing or surplus.",
+        "Compare it with the source: no number begins like this, or a digit is missing or surplus.",
         cells={**_REFERENCE, "phone": "+27 00 123 4567"},
         bears_on_it=("region",),
     ),
@@ -523,7 +523,7 @@ EXPLANATIONS: dict[Reason | Alarm, Explanation] = {
         bears_on_it=("mapping.unusual_phones", "region"),
     ),
     Alarm.TOTAL_ROWS: Explanation(
-        "Look at the row. If it is a total, declare how many lines below the table are none of its records.",
+        "Look at the row. If it is a total, declare in source.footer_lines how many lines below the table are no records.",
         example="Total as the external reference of the last row, or a balance that is the sum of all others",
         bears_on_it=("source.footer_lines",),
     ),
@@ -533,7 +533,7 @@ EXPLANATIONS: dict[Reason | Alarm, Explanation] = {
         bears_on_it=("source.encoding",),
     ),
     Alarm.TEXTS_PLACEHOLDERS: Explanation(
-        "Declare the texts that stand for nothing under mapping.absent; then the field is left out. Set lines that are no records apart by source.footer_lines, or take them out.",
+        "Declare the texts that mean an empty cell under mapping.absent; then the field is left out. Exclude lines that are no records with source.footer_lines, or delete them.",
         example="name: NULL",
         bears_on_it=("mapping.absent", "source.footer_lines"),
     ),

@@ -196,7 +196,7 @@ def plain_path(folder: Path) -> Iterator[Path]:
 
 
 def read_regular(path: Path, most: int = -1) -> bytes:
-    """The bytes of a regular file, or so many from its beginning; raise OSError, without waiting or reading, where it is a folder, pipe or device."""
+    """The first `most` bytes of a regular file, by default all; raise OSError at once, without reading, for a folder, pipe or device."""
     with os.fdopen(open_regular(path), "rb") as file:
         return file.read(most)
 

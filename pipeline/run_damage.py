@@ -105,7 +105,7 @@ def refuse_unreadable_table(folder: Path, path: Path, columns: Sequence[str], *,
     """Raise RunDamaged where a Parquet file has no readable end or lacks one of these columns; `wholly`: or cannot be decoded."""
     name = path.relative_to(folder).as_posix()
     with reading(folder, name):
-        os.close(open_regular(path))  # the libraries would wait for a pipe
+        os.close(open_regular(path))  # a library would wait for ever for a pipe
         missing = [column for column in columns if column not in pq.read_schema(path).names]
         if wholly:
             pl.scan_parquet(path, glob=False).select(pl.all().len()).collect()

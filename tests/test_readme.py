@@ -103,7 +103,7 @@ def test_the_demo_exits_0_and_its_last_line_names_a_report_that_is_there(tmp_pat
     assert (
         _run("pipeline reconcile", tmp_path)
         .stderr.rstrip()
-        .endswith(f"but in that of a demo. To reconcile it: {suggested}")
+        .endswith(f"but that of a demo does. To reconcile it: {suggested}")
     )
     assert not list(report.parent.glob("ledger.json"))  # it stands in the way of no other home
     compared = _run(suggested, tmp_path)

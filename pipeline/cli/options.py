@@ -65,17 +65,17 @@ destination = _together(
 region = click.option("--default-region", "region", help="Region of phone numbers in national form.  [default: ZA]")
 reading = _together(
     click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE..."),
-    click.option("--allow-empty", is_flag=True, default=None, help="Take a file without records for what it says."),
+    click.option("--allow-empty", is_flag=True, default=None, help="Accept a file without records."),
     click.option(
         "--expect",
         multiple=True,
         metavar="WHAT=TOTAL",
-        help="A control total: records=2000, ZAR=1234567 (cents) or ZAR=12345.67; where it is not met nothing is sent.",
+        help="A control total: records=2000, ZAR=1234567 (cents) or ZAR=12345.67; if it is not met, nothing is sent.",
     ),
     click.option(
         "--max-rejected",
         metavar="SHARE|N",
-        help="Refuse (exit 3) where more records are rejected.  [default: 20%, from 50 records on]",
+        help="Refuse (exit 3) if more records are rejected.  [default: 20%, from 50 records on]",
     ),
     click.option("--planner", help="Who plans this, for the report.  [default: PIPELINE_PLANNER, or the user's name]"),
 )
@@ -84,7 +84,7 @@ PLANNING = ("region", "retry_refused", "limit", "where")
 planning = _together(
     region,
     click.option(
-        "--retry-refused", is_flag=True, default=None, help="Send rows again that billing refused before, unchanged."
+        "--retry-refused", is_flag=True, default=None, help="Send unchanged rows again that billing refused before."
     ),
     click.option("--limit", type=int, help="Create so many at most; the rest is left for a later wave."),
     click.option(
@@ -93,7 +93,7 @@ planning = _together(
     ),
 )
 accepting = click.option(
-    "--accept", multiple=True, metavar="CODE", help="Go on although this alarm was raised, such as STREAM.MISSING_DAY."
+    "--accept", multiple=True, metavar="CODE", help="Proceed in spite of this alarm, such as STREAM.MISSING_DAY."
 )
 _outage = click.option(
     "--outage-seconds", type=float, help="Stop, resumable, after so long without an answer.  [default: 300]"
@@ -101,7 +101,7 @@ _outage = click.option(
 _lag = click.option(
     "--lookup-lag",
     type=float,
-    help="Seconds for which a look-up may still show what was before.  [default: 30; 0 for the sandbox]",
+    help="Seconds for which a lookup may still show what was before.  [default: 30; 0 for the sandbox]",
 )
 sending = _together(
     click.option("--workers", type=int, help="Requests at the same time.  [default: 8]"),
@@ -120,7 +120,7 @@ sending = _together(
     click.option("--stop-by", help='Stop, resumable, at this time, such as 05:30 or "05:30 Africa/Johannesburg".'),
 )
 looking_up = _together(
-    click.option("--workers", type=int, help="Look-ups at the same time.  [default: 8]"),
+    click.option("--workers", type=int, help="Lookups at the same time.  [default: 8]"),
     click.option(
         "--pace", "per_second", type=float, help="At most so many a second.  [default: as fast as answers come]"
     ),
@@ -147,11 +147,15 @@ how_written = _together(
         "--delimiter", help="What parts the fields of a CSV file: , ; | or tab.  [default: what the header shows]"
     ),
     click.option("--encoding", help="utf-8, utf-16, cp1252 and so on.  [default: UTF-8, else refused]"),
-    click.option("--header", type=click.Choice(["none", "first_line"]), help="Whether there is one.  [default: found]"),
-    click.option("--quote", help='What quotes fields, or none.  [default: "]'),
-    click.option("--escape", help="What escapes the next character, such as a backslash.  [default: nothing]"),
-    click.option("--skip-lines", type=int, help="So many lines before the header are no part of the table."),
-    click.option("--footer-lines", type=int, help="So many lines at the end are no part of the table."),
+    click.option(
+        "--header",
+        type=click.Choice(["none", "first_line"]),
+        help="Whether the file has a header.  [default: detected]",
+    ),
+    click.option("--quote", help='The quote character, or none.  [default: "]'),
+    click.option("--escape", help="The escape character, such as a backslash.  [default: none]"),
+    click.option("--skip-lines", type=int, help="Skip so many lines before the header."),
+    click.option("--footer-lines", type=int, help="Skip so many lines at the end."),
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the content of summary.json.")
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 WIDTH_OFF_A_TERMINAL = 120
 _LINES_NAMED = 5  #: of each kind of unreadable line
-_MOST_COLUMNS = 40  #: of those that are not sent, a line each
+_MOST_COLUMNS = 40  #: that are not sent, named on a line each
 _MANY = 10  #: records of a list; fewer are read one by one
 
 
@@ -89,7 +89,7 @@ def show_report(content: dict[str, Any]) -> None:
 
 
 def _columns_not_sent(columns: dict[str, str | None]) -> "Iterator[str]":
-    """A line for each column; of very many, those that resemble a field of ours, and how many others there are."""
+    """A line for each column. Of more than 40, those that resemble a field of ours come before others, and a last line counts the rest."""
     listed = dict(sorted(columns.items(), key=lambda one: not one[1])[:_MOST_COLUMNS])
     for column in [name for name in columns if name in listed]:
         near = columns[column]

@@ -33,7 +33,7 @@ def show_status(run: "RunStatus") -> None:
     """One run, in a few lines."""
     from pipeline.outcomes import State
 
-    # What was withdrawn was never sent, and is among the creates that are left.
+    # A withdrawn create was never sent, and counts among those that are left.
     sent = {state: count for state, count in sorted(run.states.items()) if state != State.WITHDRAWN}
     states = ", ".join(f"{count:,} {state}" for state, count in sent.items()) or "nothing sent"
     show_line(
@@ -125,7 +125,7 @@ def _left(run: "RunStatus") -> str:
 
 
 def _later(run: "RunStatus") -> int:
-    """How many creates were left for a later wave and have come in none since."""
+    """How many creates were left for a later wave and are in no later run yet."""
     from pipeline.outcomes import Fate
 
     return min(run.later, run.overall.get(Fate.NOT_ATTEMPTED, 0)) if run.overall else run.later

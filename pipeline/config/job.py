@@ -201,7 +201,7 @@ class BillingApi(Declaration):
     )
     lookup_lag: Annotated[float, Field(ge=0, le=3_600)] | None = Field(
         default=None,
-        description="Seconds for which a look-up may still show what was before; without it 30, and 0 for the sandbox.",
+        description="Seconds for which a lookup may still show what was before; without it 30, and 0 for the sandbox.",
     )
 
 

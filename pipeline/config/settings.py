@@ -92,7 +92,7 @@ class Settings(BaseModel):
 
     @property
     def seconds_of_lag(self) -> float:
-        """For how long a look-up may show what was before; the sandbox within this process shows what is."""
+        """For how long a lookup may show what was before; the sandbox within this process shows what is."""
         if self.lookup_lag is not None:
             return self.lookup_lag
         return 0.0 if self.destination == SANDBOX else _LOOKUP_LAG

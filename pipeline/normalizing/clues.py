@@ -17,7 +17,7 @@ _FIELDS = ("external_reference", "email", "phone", "balance")
 _APOSTROPHE = r"^(['\x{2018}\x{2019}\x{2BC}`\x{B4}])"
 _DASH = r"([\x{2010}-\x{2015}\x{2043}\x{FE58}\x{FE63}\x{FF0D}])"
 _WORD = r"([\p{L}\p{Sc}%‰°§#№][^0-9()+\-“”]{0,30})"
-_MARKS = frozenset({"CR", "DR", "DB", "C", "D", "H", "S", "CREDIT", "DEBIT"})  #: in capitals
+_MARKS = frozenset({"CR", "DR", "DB", "C", "D", "H", "S", "CREDIT", "DEBIT"})  #: of debit and credit, in capitals
 _OF_WORDS = [
     f"{reason.value}:balance" for reason in (Reason.VALIDATE_BALANCE_WITH_WORDS, Reason.MAP_SIGN_OF_ANOTHER_CURRENCY)
 ]
@@ -96,7 +96,7 @@ def _of_words(currency: str | None, words: list[str], signs: Mapping[str, frozen
             way = f"{way} beside the signs of other currencies"
         return f"The balance holds “{word}”, a sign of {code}; to read it, {way}."
     if word.upper() in _MARKS:
-        return f"The balance holds “{word}”, which may be a mark of debit or credit; balance.marks declares which it means."
+        return f"The balance holds “{word}”, which may mark a debit or a credit; declare its meaning in balance.marks."
     others = sorted(currencies_of(word))
     if others:
         listed = ", ".join(others[:3]) + (" …" if len(others) > 3 else "")

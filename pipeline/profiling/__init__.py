@@ -26,7 +26,7 @@ _WORD = r"(?:[A-Za-z]{1,4}|[A-Za-z]{0,3}\p{Sc})"
 
 
 def _beside_a_word(number: str) -> str:
-    """An amount with a sign of its currency or a mark of debit or credit before it, after it, or both."""
+    """The pattern of an amount with a currency sign or a mark of debit or credit before it, after it, or both."""
     return rf"^{_SIGN}{_WORD}{_SIGN}{number}[)\-]?(?:\s?{_WORD})?\)?$|^{_SIGN}{number}[)\-]?\s?{_WORD}\)?$"
 
 
@@ -69,7 +69,7 @@ class Column:
     filled: int = 0
     looks: Counter[str] = field(default_factory=Counter)
     shapes: Counter[str] = field(default_factory=Counter)
-    repeated: int = 0  #: texts that say something and stood in their batch before
+    repeated: int = 0  #: texts that repeat an earlier one of their batch; NULL and the like do not count
     nothing: Counter[str] = field(default_factory=Counter)  #: texts such as NULL, exactly as they are written
     texts: Counter[str] = field(
         default_factory=Counter
@@ -142,7 +142,7 @@ class Profile:
 
 
 def _looks(texts: pl.DataFrame) -> pl.DataFrame:
-    """By column: how many texts, how many repeat one that says something, and how many may be each of `_LOOKS`."""
+    """By column: how many texts there are, how many repeat another (NULL and the like do not count), and how many fit each of `_LOOKS`."""
     is_look = {look: pl.col("text").str.contains(pattern) for look, pattern in _PATTERNS.items()}
     is_look["currency"] = pl.col("text").str.to_uppercase().is_in(list(exponents()))
     says_something = ~pl.col("text").str.to_lowercase().is_in(_NOTHING)

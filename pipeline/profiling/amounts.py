@@ -105,7 +105,7 @@ def _mixed(fields: Mapping[str, str], amounts: Sequence[str], profile: Profile) 
     if any(flag.column == fields.get("currency") and _have_no_decimals(flag.whole) for flag in flags):
         return None
     forms = sum((profile.amounts.forms[name] for name in amounts if name in profile.amounts.forms), Counter[str]())
-    question = f"of the amounts other than zero {forms[WHOLE]:,} are whole and {forms[DECIMAL]:,} have one or two decimals: are the whole ones cents?"
+    question = f"of the amounts other than zero, {forms[WHOLE]:,} are whole and {forms[DECIMAL]:,} have one or two decimals; are the whole ones cents?"
     people = {
         fields.get(field) for field in ("external_reference", "name", "first name", "last name", "email", "phone")
     }

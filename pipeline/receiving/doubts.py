@@ -24,7 +24,7 @@ _WHOLE = f"""
     SELECT currency, count(*) AS amounts, {", ".join(f"count(*) FILTER (balance % {10**exponent} = 0)" for exponent in _EXPONENTS)}
     FROM records WHERE fate IS NULL AND balance != 0 GROUP BY currency ORDER BY currency
 """
-_FEWEST_ADDED = 6  #: amounts, the sum among them; few may come to one of them by chance
+_FEWEST_ADDED = 6  #: amounts, the total included; of fewer, one may be the sum of the others by chance
 _SUMS = """
     SELECT currency, sum(balance)::HUGEINT FROM records WHERE balance != 0 AND currency IS NOT NULL GROUP BY currency
     HAVING count(*) >= ? ORDER BY currency
@@ -117,7 +117,7 @@ def _amounts(workbench: duckdb.DuckDBPyConnection) -> list[Finding]:
 
 
 def _total_rows(workbench: duckdb.DuckDBPyConnection) -> list[Finding]:
-    """Accepted records that are called a total, or whose balance is that of all others of the currency, whatever became of those."""
+    """Accepted records named like a total, or whose balance is the sum of all others in the currency, rejected ones included."""
     halves = [
         (code, total // 2)
         for code, total in workbench.execute(_SUMS, [_FEWEST_ADDED]).fetchall()

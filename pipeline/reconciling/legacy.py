@@ -22,7 +22,7 @@ class Legacy:
 
 
 def from_legacy(steps: Sequence[Step], legacy: Legacy) -> list[Step]:
-    """The bridge with its new beginning: the legacy total, and by how much the files differ from it."""
+    """The bridge with the steps that come first in a migration: the legacy total, and by how much the files differ from it."""
     if not legacy.totals:
         return list(steps)
     read, records = steps[0], legacy.totals.get(RECORDS)
@@ -31,9 +31,7 @@ def from_legacy(steps: Sequence[Step], legacy: Legacy) -> list[Step]:
     fewer = None if records is None else _counted(read) - records
     beginning = [Step("legacy", "the legacy system's total", stated, records, is_total=True)]
     if apart or fewer:
-        beginning.append(
-            Step("files_differ", "by how much the files come to more than that, or to less (minus)", apart, fewer)
-        )
+        beginning.append(Step("files_differ", "how much more the files hold than that, or less (minus)", apart, fewer))
     return [*beginning, *steps]
 
 

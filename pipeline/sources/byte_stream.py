@@ -46,8 +46,8 @@ class ByteStream:
         self.head = self._next(HEAD_BYTES)
         if self._utf16 is not None and self.head and not any(byte < 0x80 for byte in self.head):
             raise SourceError(
-                f"{path}: the config declares the encoding {declared}, and in that the file holds neither a line end nor a delimiter; "
-                "declare the encoding that it is written in, or leave source.encoding out"
+                f"{path}: read in the declared encoding {declared}, the file has neither a line end nor a delimiter; "
+                "declare its true encoding as source.encoding, or remove that key from the config"
             )
         if self._utf16 is None and (order := _looks_like_utf16(self.head[:_A_LOOK])):
             raise SourceError(
@@ -167,7 +167,7 @@ def _unpacked(delivered: _Hashed, path: Path, largest: int) -> _Readable:
 
 
 def _looks_like_utf16(head: bytes) -> str | None:
-    """Which order of UTF-16 makes every other byte zero; NULs that fill up fields, records or blocks stand side by side."""
+    """The byte order of UTF-16 in which every other byte is zero, if any; NULs that pad fields, records or blocks are side by side."""
     shares = {"utf-16-le": head[1::2].count(0), "utf-16-be": head[0::2].count(0)}
     order = max(shares, key=lambda name: shares[name])
     is_every_other = 5 * shares[order] > len(head) and 5 * min(shares.values()) < shares[order]

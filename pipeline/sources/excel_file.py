@@ -122,7 +122,7 @@ class ExcelFile:
         """The rows below the header that hold something, some `batch_bytes` at a time; the others are counted."""
         book = Workbook(file)
         if ours := _sheet_of_ours(book):
-            # However the supplier's workbook is made, a list of ours begins with its header and has nothing around its rows.
+            # The config describes the supplier's workbook; a list of ours begins with its header, without lines above or below its rows.
             self.declared = Declared(sheet=ours)
         sheet = chosen_sheet(book.sheets, self.declared.sheet)
         self.sheet = sheet.name
@@ -228,7 +228,7 @@ class ExcelFile:
 
 
 def _sheet_of_ours(book: Workbook) -> str | None:
-    """The only sheet that an earlier run wrote: its first row names the columns of run and row. A damaged one is not."""
+    """The name of the only sheet that an earlier run wrote: its first row names our columns of run and row. Damaged sheets do not count."""
     ours = []
     for sheet in filter(lambda sheet: sheet.is_table, book.sheets):
         with contextlib.suppress(NoWorkbook, *_DAMAGE):

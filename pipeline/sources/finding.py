@@ -153,7 +153,7 @@ def _delimiter(first: _Head, quote: str, expected: frozenset[str]) -> tuple[str,
     shares = {mark: _agreement(filled, patterns) for mark, patterns in grammars.items()}
     found = max(DELIMITERS, key=lambda mark: (shares[mark], -DELIMITERS.index(mark)))
     if not shares[found]:
-        return found, "no other one separates fields"
+        return found, "no delimiter separates fields in the first lines"
     return found, f"{shares[found]:.0%} of the first lines have the same number of fields"
 
 

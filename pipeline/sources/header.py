@@ -21,12 +21,12 @@ _LONE_CR = re.compile(r"\r(?!\n)")
 _LOOKS_LIKE_JSON = re.compile(r'\s*\[?\s*\{\s*"')
 _JSON = "this looks like JSON; export the table as CSV, .xlsx or Parquet"
 _STRAY_QUOTE = (
-    "the header is not a legal CSV record (a quote stands where none may). Put all of a name between quotes, without spaces "
-    "around them; if quotes mean nothing in this file, declare source.quote: none in the config (inspect and init: --quote none)"
+    "the header is not a legal CSV record: a quote is in a wrong place. Put whole names between quotes, without spaces "
+    "around them; if quotes mean nothing in this file, declare source.quote: none in the config (for inspect and init: --quote none)"
 )
 _A_RECORD = "this looks like a record, not a header"
 _IF_NO_HEADER = ". If this file has no header, declare `source.header: none` in the config; nothing was sent"
-_INIT = ". If its columns have names of their own, have a config written"
+_INIT = ". If its columns have other names, write a config"
 _NO_HEADER = (
     f"{_A_RECORD}. This file seems to have no header: declare `source.header: none` in the config, or --header none for a "
     "look at the file; its columns are then called column_1, column_2, … If the line does name the columns, declare "

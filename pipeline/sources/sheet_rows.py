@@ -228,7 +228,7 @@ class SheetRows:
 
     def _content_without_value(self, kind: str) -> Cell:
         if self._inline or (kind == "inlineStr" and self._inline is not None):
-            return self._as_shown(self._inline)  # also where a writer named another type, or none
+            return self._as_shown(self._inline)  # also if the writer gave the cell another type, or none
         if kind == "str" and self._value is not None:
             return ""
         return Trouble.NO_VALUE if self._has_formula else ""

@@ -53,7 +53,7 @@ class Account:
 
 
 def kept_account(folder: RunFolder) -> Account | None:
-    """What an earlier process of this run found; None where that cannot be read: it is only told."""
+    """What an earlier process of this run found. None if it cannot be read: it is only shown, and decides nothing."""
     try:
         kept = object_in(folder.staged / _KEPT, _SHAPE)
     except RunDamaged:

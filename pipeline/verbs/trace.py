@@ -222,7 +222,8 @@ def _asked(settings: Settings, target: Target, found: Sequence[_Found], pii: Pii
         case NotFound():
             return {"answer": "not found"}
         case _:
-            return {"answer": f"no answer to the look-up ({type(answer).__name__})"}
+            why = getattr(answer, "why", None) or f"status {getattr(answer, 'status', 'unknown')}"
+            return {"answer": f"no usable answer to the lookup ({why})"}
 
 
 def _sent(fit: Sequence[_Found]) -> _Found | None:

@@ -20,7 +20,7 @@ class Verified:
     """What the checks of one run folder came to."""
 
     run_id: str
-    records: int | None  #: None where records are not what is checked: a reconciliation, a span
+    records: int | None  #: None for a reconciliation or a span: their records are not checked one by one
     checks: list[Check]
 
     @property

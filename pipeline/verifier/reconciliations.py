@@ -100,7 +100,7 @@ def _wrong_steps(summary: dict[str, Any]) -> Iterator[str]:
         none: dict[str, Any] = {"figures": {}, "records": None}
         apart = by_name.get(
             "files_differ", by_name.get("not_in_the_files", none)
-        )  # the second: its name in older files
+        )  # not_in_the_files: the name of the step in older files
         wanted = [*(f"residual.{code}" for code in told), *apart["figures"], *["records"] * bool(apart["records"])]
         yield from (
             f"{code} does not come out, without a reason, and it is said to be signable"

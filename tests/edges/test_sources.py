@@ -373,7 +373,7 @@ REFUSED_HEADERS = {
     "metadata in another case": ("external_reference,Metadata.plan", ["'Metadata.plan'"]),
     "a near miss": (
         "external_referense,name",
-        ["no column 'external_reference'", "'external_referense'", "have a config written: pipeline init FILE"],
+        ["no column 'external_reference'", "'external_referense'", "write a config: pipeline init FILE"],
     ),
     "the reference in capitals": ("EXTERNAL_REFERENCE,name", ["'EXTERNAL_REFERENCE'", "'external_reference'"]),
     "a metadata key too long": (f"external_reference,metadata.{'k' * 41}", ["'" + "k" * 41 + "'", "1 to 40"]),
@@ -583,7 +583,7 @@ def test_a_byte_order_mark_of_utf8_in_a_file_that_is_declared_to_be_something_el
 def test_a_file_that_is_declared_to_be_utf16_and_is_ascii_text_is_refused_for_that(tmp_path, declared):
     path = file_of(tmp_path, HEADER + b"a-1,Ann,x\n")
 
-    with pytest.raises(SourceError, match=f"{declared}, and in that the file holds neither a line end nor a delimiter"):
+    with pytest.raises(SourceError, match=f"encoding {declared}, the file has neither a line end nor a delimiter"):
         records_of(path, dialect=Declared(encoding=declared))
 
 

@@ -89,9 +89,7 @@ def test_a_mark_of_debit_or_credit_is_never_advised_as_a_sign_of_the_currency(in
     planned(inside, file, KONTO % ", currency_sign: R")
 
     hints = [row["_import_hint"] for row in rejected(inside).values()]
-    assert [
-        "which may be a mark of debit or credit; balance.marks declares which it means" in one for one in hints
-    ] == [
+    assert ["which may mark a debit or a credit; declare its meaning in balance.marks" in one for one in hints] == [
         True,
         True,
     ]

@@ -17,7 +17,10 @@ from pipeline.cli.suggestions import suggested
 @options.folders
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def check(**given: Any) -> int:
-    """Config, key, address, certificate, clock, disk, ledger, lock, known customers: all at once, each with what to do."""
+    """Check everything that a run needs.
+
+    Config, key, address, certificate, clock, disk, ledger, lock and known customers; for each fault it says what to do.
+    """
     from dataclasses import asdict
 
     from pipeline.errors import PipelineError
@@ -50,14 +53,14 @@ def check(**given: Any) -> int:
 
 @click.group()
 def audit() -> None:
-    """The journal of what was sent: whether it is as it was written."""
+    """Check that the ledger was not changed."""
 
 
 @audit.command()
 @options.places
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def verify(**given: Any) -> int:
-    """Recompute the hash chain of every ledger under --home, and name the first thing that does not hold (exit 7)."""
+    """Recompute each ledger's hash chain. Names the first event that was changed (exit 7). The ledgers are those under --home."""
     from dataclasses import asdict
 
     from pipeline.errors import OutOfBalance

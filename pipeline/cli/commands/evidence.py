@@ -13,7 +13,7 @@ inputs_at = click.option(
     "inputs_at",
     multiple=True,
     type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="Folder to look in for inputs, and the config, that were put away since.",
+    help="Folder in which to look for inputs, and a config, that were moved since.",
 )
 
 
@@ -23,10 +23,12 @@ inputs_at = click.option(
 @options.places
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def verify(**given: Any) -> int:
-    """Recompute counts, sums, lines and hashes of a run from its folder and inputs alone; exit 7 where one does not hold.
+    """Recompute a run from its files alone.
 
-    RUN_ID may also name a reconciliation or the report of a span, or be the path of a folder, wherever it was copied to, or of an
-    evidence bundle, which is checked from itself alone.
+    Counts, sums, lines and hashes are recomputed from the run folder and the inputs; exit 7 if one is wrong.
+
+    RUN_ID may also name a reconciliation or the report of a span, or be the path of a copied folder or of an evidence bundle,
+    which is checked by itself.
     """
     from dataclasses import asdict
 
@@ -71,19 +73,21 @@ def verify(**given: Any) -> int:
     type=click.Path(path_type=Path),
     help="Customers as billing holds them: CSV, Parquet or Excel. Without it each customer is looked up.",
 )
-@click.option("--sample", type=click.IntRange(min=1), help="Look up so many at random, and say what that lets one say.")
+@click.option(
+    "--sample", type=click.IntRange(min=1), help="Look up so many random customers and report a 95 % confidence bound."
+)
 @click.option(
     "--legacy-total",
     "legacy_totals",
     multiple=True,
     metavar="WHAT=TOTAL",
-    help="What the system that is left behind holds: records=2000, ZAR=1234567 (cents) or ZAR=12345.67; the bridge begins there.",
+    help="Control total of the legacy system, where the bridge starts: records=2000, ZAR=1234567 (cents) or ZAR=12345.67.",
 )
 @click.option(
     "--because",
     multiple=True,
     metavar="CODE=TEXT",
-    help="Why a total or a residual of this currency (or records) does not come out; without a reason it is not signable.",
+    help="Why a total or a residual of a currency (or of records) differs; without a reason it cannot be signed.",
 )
 @options.destination
 @options.looking_up
@@ -91,7 +95,10 @@ def verify(**given: Any) -> int:
 @options.places
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def reconcile(**given: Any) -> int:
-    """Hold what runs meant (the newest, where none is named) against billing, to the cent; exit 7 when out of balance."""
+    """Compare what runs meant with billing.
+
+    Without RUN_ID, the newest run. Compares record by record and to the cent; exit 7 if out of balance.
+    """
     from functools import partial
 
     from pipeline.cli.progress import watching
@@ -137,15 +144,16 @@ def reconcile(**given: Any) -> int:
 @click.option(
     "--output",
     type=click.Path(path_type=Path),
-    help="Folder for the page and the workbook of a run; its own is left alone.",
+    help="Folder for the page and the workbook, instead of the run's own.",
 )
 @options.reviewer
 @options.places
 @click.option("--json", "as_json", is_flag=True, help="Print what stands in the summary as JSON.")
 def report(**given: Any) -> int:
-    """Make a run's page and workbook anew (the newest run's, where none is named), with what was found and signed since.
+    """Make the report of a run or a span again.
 
-    With --since: all runs of a span, each record once however often it was fed, what is open and for how long.
+    Without RUN_ID, the page and workbook of the newest run, with what was found and signed since. With --since: all runs of a
+    span, each record once however often it was fed, with what is open and for how long.
     """
     from pipeline.masking import Pii
     from pipeline.reporting import since_then
@@ -191,18 +199,19 @@ def report(**given: Any) -> int:
 @click.option(
     "--name", "planner", callback=options.somebody, help="Who signs.  [default: PIPELINE_PLANNER, or the user's name]"
 )
-@click.option("--note", help="What is to stand beside the name.")
+@click.option("--note", help="A remark beside the name; required if the page shows reservations.")
 @click.option(
     "--evidence",
     metavar="DIGEST",
-    help="The digest on the page that was read, or its beginning: sign for nothing else.",
+    help="The digest on the page that you read, or its beginning; refuse to sign anything else.",
 )
 @inputs_at
 @options.places
 def sign(**given: Any) -> int:
-    """Put your name under a run: a reviewer under what was done, an approver under its plan.
+    """Sign off a run with your name.
 
-    The run is verified first; what does not hold is not signed (exit 7). A signature is stale as soon as anything beneath it changes.
+    A reviewer signs what was done, an approver its plan. The run is verified first, and not signed if it is wrong (exit 7). A
+    sign-off is stale as soon as anything that it covers changes.
     """
     from pipeline.verbs.report.sign import sign
 
@@ -225,23 +234,27 @@ def sign(**given: Any) -> int:
     help="How much of people's data is shown; masked: the shape of a text, and a token for each person.",
 )
 @click.option(
-    "--canary", "canaries", multiple=True, metavar="TEXT", help="A text that must not stand in it, planted or known."
+    "--canary",
+    "canaries",
+    multiple=True,
+    metavar="TEXT",
+    help="A text that must not be in the archive, planted or known.",
 )
 @click.option(
     "--allow",
     "allowed",
     multiple=True,
     metavar="TEXT",
-    help="A text that may stand in it although a record says it: a town that is a surname, too.",
+    help="A text that may be in the archive although a record holds it, such as a town that is also a surname.",
 )
-@click.option("--replace", is_flag=True, help="Write over an archive that stands there.")
+@click.option("--replace", is_flag=True, help="Replace an archive that exists.")
 @options.maker
 @options.places
 def bundle(**given: Any) -> int:
-    """Put the evidence of a run into one archive that names nobody: to hand over, and to keep for years.
+    """Archive the evidence of a run, without names.
 
-    The run is verified first. The archive is searched for the run's people and for every --canary; where one is found, nothing is
-    made (exit 4). `pipeline verify` checks it on any machine.
+    The run is verified first. The archive is searched for the personal data of the run's records and for every --canary; if one is
+    found, no archive is made (exit 4). `pipeline verify` checks it on any machine.
     """
     from pipeline.masking import Pii
     from pipeline.verbs.bundle.story import make_bundle

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 @options.destination
 @options.sending
 @options.places
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Apply without asking.")
 @options.as_json
 def run(**given: Any) -> int:
-    """Plan, then apply; asks first on a terminal, wants --yes off it."""
+    """Plan, then apply. Asks before it applies; without a terminal it needs --yes."""
     from pipeline.cli.progress import watching
     from pipeline.verbs.run import run_import
 
@@ -58,7 +58,7 @@ def run(**given: Any) -> int:
 @click.option("--profile", is_flag=True, help="Also show seconds, rows and peak memory of each stage.")
 @options.as_json
 def plan(**given: Any) -> int:
-    """Everything up to the plan; nothing is sent."""
+    """Show what an import would do. Nothing is sent."""
     from pipeline.cli.progress import watching
     from pipeline.config import environment_from
     from pipeline.verbs.plan import plan_import
@@ -91,7 +91,7 @@ def plan(**given: Any) -> int:
 @options.places
 @options.as_json
 def apply(**given: Any) -> int:
-    """Do exactly what a plan says, or refuse (exit 6) where something has moved since.
+    """Do exactly what a plan says. Refuses (exit 6) if something changed since.
 
     What takes part in planning may be said again; another value than the plan's is another plan.
     """
@@ -121,7 +121,7 @@ def apply(**given: Any) -> int:
 @options.places
 @options.as_json
 def resume(**given: Any) -> int:
-    """Finish what was stopped: the run that is named, or the newest that can be resumed.
+    """Finish a run that was stopped. Without RUN_ID, the newest one that can be resumed.
 
     --give-up stops work on a record that stays in doubt. Its request may still take effect, so reconcile keeps looking for it. A record
     with other content is held. 48 hours after the last send, the same command settles the request as never created if two lookups find

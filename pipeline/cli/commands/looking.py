@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def inspect(**given: Any) -> int:
-    """How a file is written, what its columns look like, and which lines of it cannot be read."""
+    """Show the format and columns of a file. Lists the lines that cannot be read, too."""
     from pipeline.cli.progress import watching
     from pipeline.verbs.inspect import inspect_file
 
@@ -42,7 +42,7 @@ def inspect(**given: Any) -> int:
 @options.places
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def status(**given: Any) -> int:
-    """Where a run stands, the newest where none is named; also while it goes on in another process."""
+    """Show the progress of a run. Without RUN_ID, the newest one; also while another process runs it."""
     from dataclasses import asdict
 
     from pipeline.verbs.places import destination_given
@@ -70,7 +70,7 @@ def status(**given: Any) -> int:
 @options.places
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def runs(**given: Any) -> int:
-    """Every run of the reports folder, oldest first."""
+    """List all runs, oldest first."""
     from pipeline.verbs.status import statuses
 
     settings = options.places_of(given)
@@ -94,14 +94,15 @@ def _described(run: "RunStatus | DamagedRun") -> dict[str, Any]:
 
 @click.command()
 @click.argument("what", metavar="REFERENCE|ROW_ID|BILLING_ID")
-@click.option("--now", "asks_billing", is_flag=True, help="Ask billing as well what it holds now.")
+@click.option("--now", "asks_billing", is_flag=True, help="Also look up what billing holds now.")
 @options.destination
 @options.places
 @options.pii
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def trace(**given: Any) -> int:
-    """The whole life of one customer: its rows, what was made of them, what was decided, sent and answered; exit 1 where nobody knows it.
+    """Show the whole life of one customer.
 
+    Its rows, what was made of them, what was decided, sent and answered; exit 1 if nothing is known of it.
     WHAT is an external reference, a billing id, or a row id (of the newest run that has one; "RUN_ID ROW_ID" for another).
     """
     from dataclasses import asdict
@@ -133,7 +134,7 @@ def trace(**given: Any) -> int:
 @click.argument("codes", nargs=-1, metavar="[CODE]…")
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def explain(codes: tuple[str, ...], *, as_json: bool) -> int:
-    """What a code beside a row means, and how to mend the row; every code where none is named."""
+    """Explain a reason code. Says how to correct the row; without CODE, lists every code."""
     from dataclasses import asdict
 
     from pipeline.verbs.explain import explain

@@ -12,7 +12,7 @@ from pipeline.cli.printing import say, show_line, show_report
 @click.command()
 @click.option("--reports", type=click.Path(path_type=Path), help="Folder of run folders.  [default: reports]")
 def demo(**given: Any) -> int:
-    """The whole job on the sample data against a fresh sandbox, and where its report is."""
+    """Run the sample data against a fresh sandbox. The last line names the report."""
     import secrets
 
     from pipeline.cli.progress import watching
@@ -41,13 +41,13 @@ def demo(**given: Any) -> int:
 
 
 @click.command()
-@click.option("--port", type=click.IntRange(0, 65535), default=0, show_default=True, help="0 takes a free one.")
-@click.option("--state", type=click.Path(path_type=Path), help="SQLite file; in memory where none is named.")
-@click.option("--api-key", help="The test key that it takes; made up where none is given. A stage prop, no secret.")
-@click.option("--faults", default="", help='Misbehaviour to order, such as "lost_reply=0.05,error_before=0.02".')
-@click.option("--seed", type=int, help="Makes the misbehaviour repeatable.")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, show_default=True, help="0: any free port.")
+@click.option("--state", type=click.Path(path_type=Path), help="SQLite file of its customers.  [default: in memory]")
+@click.option("--api-key", help="The test key that it accepts; no secret.  [default: a new one]")
+@click.option("--faults", default="", help='Faults to simulate, such as "lost_reply=0.05,error_before=0.02".')
+@click.option("--seed", type=int, help="Makes the faults repeatable.")
 def sandbox(port: int, state: Path | None, api_key: str | None, faults: str, seed: int | None) -> int:
-    """A billing API to practise on, on this machine only; prints one JSON line when it is ready."""
+    """Start a billing API to practise on. It serves this machine only, and prints one JSON line when it is ready."""
     from pipeline.sandbox import SandboxServer, StateError, parse_faults, serve_forever
 
     try:

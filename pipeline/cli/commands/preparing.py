@@ -16,12 +16,12 @@ from pipeline.cli.printing import say, show_draft, show_json, show_line, show_re
 @click.option(
     "--output",
     type=click.Path(path_type=Path),
-    help="Where the config is written.  [default: FILE's name with .yaml, here]",
+    help="File for the config.  [default: FILE's name with .yaml, here]",
 )
-@click.option("--force", is_flag=True, help="Replace a config that is there already.")
+@click.option("--force", is_flag=True, help="Replace a config that exists.")
 @click.option("--json", "as_json", is_flag=True, help="Print the guesses as JSON.")
 def init(**given: Any) -> int:
-    """A config for a file, guessed from its columns; every line says how sure it is."""
+    """Write a config guessed from a file. Every line says how sure it is."""
     from pipeline.cli.progress import watching
     from pipeline.verbs.init import draft_config
 
@@ -38,16 +38,18 @@ def init(**given: Any) -> int:
 
 @click.command()
 @click.option(
-    "--template", is_flag=True, help="The header line of a CSV file instead: that of the config, or the canonical one."
+    "--template",
+    is_flag=True,
+    help="Print the header line of a CSV file instead, by the config or with the canonical names.",
 )
 @click.option(
     "--output",
     type=click.Path(path_type=Path),
-    help="With --template: write it here, as a workbook of text cells where the name ends in .xlsx.",
+    help="With --template: write it to this file; a name that ends in .xlsx makes a workbook of text cells.",
 )
 @options.config_file
 def schema(*, template: bool, output: Path | None, config: Path | None) -> int:
-    """The JSON Schema of configs, for editors."""
+    """Print the JSON Schema of configs."""
     from pipeline.config import config_schema, load_config, template_line
     from pipeline.verbs.template import write_template
 
@@ -67,7 +69,7 @@ def schema(*, template: bool, output: Path | None, config: Path | None) -> int:
 
 @click.group()
 def references() -> None:
-    """The customers that are known already: load them, see which there are."""
+    """Load or list the known customers."""
 
 
 @references.command()
@@ -77,7 +79,7 @@ def references() -> None:
 @options.places
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def load(**given: Any) -> int:
-    """Take the customers of these files for those that billing knows, in the place of those known before."""
+    """Replace the known customers with those in FILE."""
     from pipeline.cli.progress import watching
     from pipeline.config import environment_from
     from pipeline.verbs.references import load_references
@@ -105,7 +107,7 @@ def load(**given: Any) -> int:
 @options.places
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def list_(**given: Any) -> int:
-    """The known customers of every environment: how many, which version, since when."""
+    """List the known customers of each environment. Shows how many there are, their version and since when."""
     from pipeline.verbs.references import content_of, listed_references
 
     home = options.places_of(given).home

@@ -1,4 +1,4 @@
-"""Billing's side of a reconciliation: an export of it, or what it says to look-ups, as one table of canonical customers."""
+"""Billing's side of a reconciliation: an export of it, or what it says to lookups, as one table of canonical customers."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""The folder of a reconciliation: a new one, or that of the same one by look-up which was stopped or killed."""
+"""The folder of a reconciliation: a new one, or that of the same one by lookup which was stopped or killed."""
 
 import secrets
 import shutil

@@ -74,10 +74,10 @@ def reconcile(
     stopping: StopRequest | None = None,
     watch: Watch = NOBODY,
 ) -> Reconciled:
-    """Hold what these runs meant against billing: an export of it, or else a look-up of each customer (`target`).
+    """Hold what these runs meant against billing: an export of it, or else a lookup of each customer (`target`).
 
     In a migration `legacy` says what the legacy system holds, and the bridge begins there. `place`: what billing's address is called
-    where it moves, as a sandbox's does. Leaves a folder of its own under the reports folder; look-ups that were stopped or killed go on
+    where it moves, as a sandbox's does. Leaves a folder of its own under the reports folder; lookups that were stopped or killed go on
     where they were. Raises LedgerLocked where the same reconciliation goes on in another process.
     """
     runs = taken_in.runs
@@ -151,7 +151,7 @@ def legacy_from(totals: Sequence[str], because: Sequence[str]) -> Legacy:
 def _question(
     runs: Sequence[RunFolder], sample: int | None, target: Target | None, place: str | None
 ) -> dict[str, Any]:
-    """What look-ups are made for, so that none is taken for an answer to another question."""
+    """What lookups are made for, so that none is taken for an answer to another question."""
     return {
         "runs": [run.run_id for run in runs],
         "sample": sample,
