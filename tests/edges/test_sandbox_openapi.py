@@ -40,6 +40,7 @@ def test_schemathesis_finds_nothing_in_the_sandbox(faults, tmp_path):
     assert "No issues found" in result.stdout
 
 
+@pytest.mark.long  # that schemathesis finds what is planted
 def test_schemathesis_finds_a_sandbox_that_answers_otherwise_than_documented(monkeypatch, tmp_path):
     monkeypatch.setitem(contract.RULES, "name", lambda _: "is refused, whatever it is")
     with SandboxServer() as sandbox:

@@ -48,7 +48,7 @@ def test_where_billing_tells_no_time_what_an_earlier_process_sent_is_looked_up_b
     assert looked_up == (set() if tells_time else sent)
 
 
-@pytest.mark.parametrize("hours", [0, 2, -2])
+@pytest.mark.parametrize("hours", [0, pytest.param(2, marks=pytest.mark.long), -2])
 def test_the_waits_of_a_run_are_told_by_one_clock_whatever_billing_s_says(inside, monkeypatch, hours):
     monkeypatch.setattr(
         BaseHTTPRequestHandler, "date_time_string", lambda *_: formatdate(time.time() + hours * 3600, usegmt=True)
@@ -58,6 +58,7 @@ def test_the_waits_of_a_run_are_told_by_one_clock_whatever_billing_s_says(inside
         ended = inside("run", "customers.csv", "--base-url", billing.url, "--yes", environment=ENVIRONMENT)
 
     assert ended.returncode == 0, ended.stderr
+    assert inside("report", "latest").returncode == 0
     summary = inside.summary()
     assert -1 < summary["pace"]["waited"]["most"] <= summary["profile"]["submit"]["seconds"] + 1
     assert hours or "stopped and resumed" not in (inside.newest() / "report.html").read_text()
