@@ -106,7 +106,8 @@ def refuse_unreadable_table(folder: Path, path: Path, columns: Sequence[str], *,
     name = path.relative_to(folder).as_posix()
     with reading(folder, name):
         os.close(open_regular(path))  # a library would wait for ever for a pipe
-        missing = [column for column in columns if column not in pq.read_schema(path).names]
+        there = set(pq.read_schema(path).names)
+        missing = [column for column in columns if column not in there]
         if wholly:
             pl.scan_parquet(path, glob=False).select(pl.all().len()).collect()
             for batch in pq.ParquetFile(path).iter_batches(1 << 16):
