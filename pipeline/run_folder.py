@@ -243,7 +243,7 @@ class RunFolder:
     def _show_all(self, connection: duckdb.DuckDBPyConnection, *, has_references: bool) -> None:
         for statement in _KNOWN if has_references else _NOTHING_KNOWN:
             connection.execute(statement)
-        if _has_hashes(connection):
+        if has_references and _has_hashes(connection):
             connection.execute(_STORED_HASHES)
         if self.parts("records"):
             self._show_records(connection)
