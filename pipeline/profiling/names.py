@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from functools import lru_cache
 
 #: Field -> what its column is called: English, Afrikaans, Dutch, German, French, Spanish, Portuguese, Italian. Words are
 #: compared without case, marks, punctuation and spaces.
@@ -75,17 +76,21 @@ _HOLDER = re.compile(
     r"\b(?:account|accounts|acct|acc|bank) ?(?:holders?|owners?)\b|\brekening ?hou(?:er|ders?)\b|\bkonto ?inhaber"
     r"|\btitulaire\b|\btitular(?:es)?\b|\bintestatari[oi]\b"
 )
+_MANY = 1 << 16  #: names that are remembered; a table of 16,384 columns asks for each a dozen times
 _OWN_REFERENCE = re.compile(r"\b(?:external|cust|client|debtor|debite|debito|kund|klant|klient)")
 
 
+@lru_cache(_MANY)
 def words_of(name: str) -> str:
     """The words of a name without case, marks and punctuation: `Kliënt-Nommer` is `klient nommer`, `IDNumber` `id number`."""
     return _words(re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", _without_marks(name)))
 
 
+@lru_cache(_MANY)
 def spellings(name: str) -> tuple[str, ...]:
     """The words of a name, parted at capitals and not, whole and after the last dot: `USt-ID` is `u st id` and `ust id`."""
-    return tuple(words for part in (name, _last(name)) for words in (words_of(part), _words(_without_marks(part))))
+    found = (words for part in (name, _last(name)) for words in (words_of(part), _words(_without_marks(part))))
+    return tuple(dict.fromkeys(found))
 
 
 def _last(name: str) -> str:

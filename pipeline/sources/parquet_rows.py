@@ -76,7 +76,16 @@ class ParquetRows:
         for group in range(len(self._groups)):
             rows = self._rows_at_once(group, columns, batch_bytes)
             pieces = self._batches(self._content, columns, group, rows)
-            yield from self._with_exact_moments(pieces, columns, group, rows)
+            read = 0
+            for piece in self._with_exact_moments(pieces, columns, group, rows):
+                read += piece.num_rows
+                yield piece
+            if read != (held := int(self._groups[group].num_rows)):
+                # The library ends all columns with the shortest one, and says nothing.
+                raise SourceError(
+                    f"{self._where}: its row group {group + 1} states {held:,} rows, and {read:,} can be read: a column ends before the others; "
+                    "nothing was sent. Write the file again"
+                )
 
     def _batches(
         self, content: parquet.ParquetFile, columns: Sequence[int], group: int, rows: int

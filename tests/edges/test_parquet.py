@@ -321,6 +321,17 @@ def test_a_footer_that_states_other_rows_than_its_row_groups_is_refused(tmp_path
     assert "its footer states 0 rows, and its row groups 47; nothing was sent" in refusal_of(path)
 
 
+def test_a_row_group_of_which_one_column_holds_fewer_values_than_it_states_is_refused(tmp_path):
+    columns = {"external_reference": [f"a-{n}" for n in range(5)], "balance": pa.array(range(5), pa.int64())}
+    path = parquet_of(tmp_path, columns, compression="none", use_dictionary=False, write_statistics=False)
+    content = path.read_bytes()
+    # The header of the last page: a data page of 5 values, which zigzag makes 10. Arrow ends all columns with the shortest.
+    at = content.rindex(b"\x2c\x15\x0a\x15\x00")
+    path.write_bytes(content[:at] + b"\x2c\x15\x00\x15\x00" + content[at + 5 :])
+
+    assert "row group 1 states 5 rows, and 0 can be read: a column ends before the others" in refusal_of(path)
+
+
 KEPT = {
     "floats": (pa.array([0.1, 240.0, None]), ["0.1", "240.0", None]),
     "small floats": (pa.array([0.1], pa.float32()), ["0.1"]),

@@ -293,6 +293,8 @@ def _parquet_columns(path: Path, count: int, types: Sequence[pa.DataType]) -> li
     except (duckdb.Error, UnicodeDecodeError, OverflowError):
         flat = []
     nested = _arrow_columns(path, count)
+    if len(nested) != len(types):
+        raise NotCompared("pyarrow leaves a column out")
     return [ours if pa.types.is_nested(of) or not flat else flat[at] for at, (ours, of) in enumerate(zip(nested, types, strict=True))]  # fmt: skip
 
 
