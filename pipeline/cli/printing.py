@@ -321,7 +321,9 @@ def show_draft(draft: "Draft") -> None:
     console = _console()
     console.print(table)
     if guesses.left_out:
-        console.print(printable(f"kept in the lists and not sent: {', '.join(guesses.left_out)}"), markup=False)
+        shown, others = guesses.left_out[:_MOST_COLUMNS], len(guesses.left_out) - _MOST_COLUMNS
+        more = f" and {others:,} more" if others > 0 else ""
+        console.print(printable(f"kept in the lists and not sent: {', '.join(shown)}{more}"), markup=False)
     _out(_written(console) + f"{draft.path}")
     said = [f"{guesses.todo_count} of them open: only you can decide" if guesses.todo_count else ""]
     said += [f"the encoding {draft.suggested_encoding} is a guess" if draft.suggested_encoding else ""]
