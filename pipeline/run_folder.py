@@ -35,7 +35,7 @@ from pipeline.files import (
 from pipeline.manifest import ACCEPTED, MANIFEST, SIGNATURES
 from pipeline.outcomes import LISTS
 from pipeline.run_damage import ACCEPTANCE, PLAN, SIGNATURE, SUMMARY, RunDamaged, lines_in, object_in
-from pipeline.sql import RENAMED, identifier, literal
+from pipeline.sql import RENAMED, SOURCES, identifier, literal, names_in
 
 PLAN_FILE = "plan.json"
 SUMMARY_FILE = "summary.json"
@@ -262,12 +262,13 @@ class RunFolder:
         """
         source = self._sources("records-*.parquet")
         connection.execute(f"CREATE OR REPLACE VIEW cells AS SELECT * FROM {source}")
-        described = [name for (name,) in connection.execute("SELECT column_name FROM (DESCRIBE cells)").fetchall()]
+        described = names_in(connection, "cells")
         written = pq.read_schema(self.parts("records")[0]).names
         renamed = [pair for pair in zip(described, written, strict=True) if pair[0] != pair[1]]
         connection.execute(f"CREATE OR REPLACE TABLE {RENAMED} (name VARCHAR, written VARCHAR)")
         if renamed:
             connection.executemany(f"INSERT INTO {RENAMED} VALUES (?, ?)", renamed)
+        connection.execute(f"CREATE OR REPLACE TABLE {SOURCES} AS SELECT 'cells' AS name, {literal(source)} AS source")
         names = ", ".join(identifier(name) for name in described if not name.startswith(_GIVEN))
         connection.execute(f"CREATE OR REPLACE VIEW records AS SELECT {names} FROM {source}")
 

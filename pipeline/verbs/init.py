@@ -19,6 +19,7 @@ _BARE = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ012345678
 #: Words that YAML takes for something else than text.
 _WORDS = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
 _COLUMN = 44  #: where the remarks begin
+_MOST_NAMED = 40  #: columns, in a remark
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +130,8 @@ def _lines(found: Inspection, guesses: Guesses, settings: Settings, guessed: Map
     ):
         if names:
             yield ""
-            yield f"# {told}: {', '.join(map(_shown, names))}"
+            more = f" and {len(names) - _MOST_NAMED:,} more" if len(names) > _MOST_NAMED else ""
+            yield f"# {told}: {', '.join(map(_shown, names[:_MOST_NAMED]))}{more}"
 
 
 def _records(found: Inspection) -> str:
