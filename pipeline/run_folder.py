@@ -35,7 +35,7 @@ from pipeline.files import (
 from pipeline.manifest import ACCEPTED, MANIFEST, SIGNATURES
 from pipeline.outcomes import LISTS
 from pipeline.run_damage import ACCEPTANCE, PLAN, SIGNATURE, SUMMARY, RunDamaged, lines_in, object_in
-from pipeline.sql import RENAMED, SOURCES, identifier, literal, names_in
+from pipeline.sql import COLUMNS, SOURCES, identifier, literal
 
 PLAN_FILE = "plan.json"
 SUMMARY_FILE = "summary.json"
@@ -256,19 +256,17 @@ class RunFolder:
             connection.execute(f"CREATE OR REPLACE VIEW {name} AS SELECT * FROM {self._sources(f'{name}-*.parquet')}")
 
     def _show_records(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Make the views `cells`, all columns of the staged records, and `records`, those without the cells of the files.
-
-        DuckDB plans each question to a view of thousands of columns for half a second, whatever it asks for.
-        """
+        """Make `cells`, all columns of the staged records (see `sql`), and the view `records`, those without the cells of the files."""
         source = self._sources("records-*.parquet")
-        connection.execute(f"CREATE OR REPLACE VIEW cells AS SELECT * FROM {source}")
-        described = names_in(connection, "cells")
         written = pq.read_schema(self.parts("records")[0]).names
-        renamed = [pair for pair in zip(described, written, strict=True) if pair[0] != pair[1]]
-        connection.execute(f"CREATE OR REPLACE TABLE {RENAMED} (name VARCHAR, written VARCHAR)")
-        if renamed:
-            connection.executemany(f"INSERT INTO {RENAMED} VALUES (?, ?)", renamed)
-        connection.execute(f"CREATE OR REPLACE TABLE {SOURCES} AS SELECT 'cells' AS name, {literal(source)} AS source")
+        described = written
+        if not all(written) or len({name.casefold() for name in written}) < len(written):
+            described = [name for name, *_ in connection.execute(f"SELECT * FROM {source} LIMIT 0").description]
+        connection.execute(
+            f"CREATE OR REPLACE TABLE {COLUMNS} AS SELECT unnest($1) AS name, unnest($2) AS written",
+            [described, written],
+        )
+        connection.execute(f"CREATE OR REPLACE TABLE {SOURCES} AS SELECT {literal(source)} AS source")
         names = ", ".join(identifier(name) for name in described if not name.startswith(_GIVEN))
         connection.execute(f"CREATE OR REPLACE VIEW records AS SELECT {names} FROM {source}")
 

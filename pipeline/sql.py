@@ -1,13 +1,14 @@
 """Names and texts of other people inside SQL, for the few places where no value can be bound."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import duckdb
 
-#: The table of a workbench that names the columns which DuckDB calls something else than the file does.
-RENAMED = "renamed_columns"
-SOURCES = "sources_of_views"
+#: The tables of a workbench that say what `cells` is: the staged records with every cell of the files. It is no view, for
+#: DuckDB binds all columns of a view, whatever is asked of it: three seconds for 16,384 of them.
+CELLS = "cells"
+COLUMNS, SOURCES = "columns_of_cells", "source_of_cells"
 
 
 def identifier(name: str) -> str:
@@ -21,30 +22,25 @@ def literal(text: str) -> str:
 
 
 def columns_of(workbench: "duckdb.DuckDBPyConnection", view: str) -> dict[str, str]:
-    """The columns of a view, in their order: name as it is written -> name in SQL.
+    """The columns of `cells` or of a view, in their order: name as it is written -> name in SQL.
 
     SQL knows no case in names, so DuckDB calls the second of `plan` and `Plan` `Plan_1`.
     """
-    held = {name for (name,) in workbench.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
-    written = dict(workbench.execute(f"SELECT name, written FROM {RENAMED}").fetchall()) if RENAMED in held else {}
-    return {written.get(name, name): name for name in names_in(workbench, view)}
-
-
-def names_in(workbench: "duckdb.DuckDBPyConnection", view: str) -> list[str]:
-    """The columns of a view as SQL names them, in their order; DESCRIBE takes a tenth of a millisecond for each."""
+    known = _rows(workbench, COLUMNS, "name, written")
+    if view == CELLS and known:
+        return {written: name for name, written in known}
     asked = "SELECT column_name FROM duckdb_columns() WHERE database_name = current_database() AND table_name = ? ORDER BY column_index"
-    return [name for (name,) in workbench.execute(asked, [view]).fetchall()]
+    written = dict(known)
+    return {written.get(name, name): name for (name,) in workbench.execute(asked, [view]).fetchall()}
 
 
-def source_of(workbench: "duckdb.DuckDBPyConnection", view: str) -> str:
-    """What to select a few columns of a wide view from: the files themselves, where the workbench knows them.
+def cells_in(workbench: "duckdb.DuckDBPyConnection") -> str:
+    """What to select cells from, in SQL."""
+    found = _rows(workbench, SOURCES, "source")
+    return str(found[0][0]) if found else CELLS
 
-    DuckDB binds all columns of a view, whatever is asked of it: three seconds for 16,384 of them.
-    """
-    held = {name for (name,) in workbench.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
-    found = (
-        workbench.execute(f"SELECT source FROM {SOURCES} WHERE name = ?", [view]).fetchone()
-        if SOURCES in held
-        else None
-    )
-    return found[0] if found else identifier(view)
+
+def _rows(workbench: "duckdb.DuckDBPyConnection", table: str, columns: str) -> "list[tuple[Any, ...]]":
+    """The rows of a table of the workbench, none where there is no such table."""
+    held = workbench.execute("SELECT count(*) FROM duckdb_tables() WHERE table_name = ?", [table]).fetchall()[0][0]
+    return workbench.execute(f"SELECT {columns} FROM {table}").fetchall() if held else []

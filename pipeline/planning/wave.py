@@ -13,7 +13,7 @@ import duckdb
 from pipeline.customer import ROW_ID
 from pipeline.errors import ConfigError
 from pipeline.memory import memory_ceiling
-from pipeline.sql import identifier
+from pipeline.sql import CELLS, cells_in, columns_of, identifier
 
 _GIVEN = "given."
 #: Bytes that the question may take: DuckDB does not count what a function of texts takes, so its own limit does not hold.
@@ -37,7 +37,7 @@ def find_outside(workbench: duckdb.DuckDBPyConnection, where: str | None) -> Non
     columns = _columns(workbench)
     _refuse_what_is_no_question(workbench, where, columns)
     given = "".join(f", {identifier(_GIVEN + name)} AS {identifier(name)}" for name in columns)
-    accepted = f"(SELECT position AS {_POSITION}{given} FROM cells WHERE fate IS NULL)"
+    accepted = f"(SELECT position AS {_POSITION}{given} FROM {cells_in(workbench)} WHERE fate IS NULL)"
     asked = f"SELECT {_POSITION} AS position, ({where}) AS is_inside FROM {accepted}"
     _refuse_other_answers(workbench, asked, columns)
     workbench.execute(f"CREATE OR REPLACE TABLE one_row AS SELECT * FROM {accepted} LIMIT 1")
@@ -67,8 +67,7 @@ def _ask(workbench: duckdb.DuckDBPyConnection, asked: str, of_one_row: str) -> N
 
 
 def _columns(workbench: duckdb.DuckDBPyConnection) -> list[str]:
-    described = workbench.execute("SELECT column_name FROM (DESCRIBE cells)").fetchall()
-    return [name.removeprefix(_GIVEN) for (name,) in described if name.startswith(_GIVEN)]
+    return [name.removeprefix(_GIVEN) for name in columns_of(workbench, CELLS).values() if name.startswith(_GIVEN)]
 
 
 def _refuse_what_is_no_question(workbench: duckdb.DuckDBPyConnection, where: str, columns: list[str]) -> None:

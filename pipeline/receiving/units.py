@@ -10,7 +10,7 @@ from pipeline.currency import exponents
 from pipeline.customer import METADATA_PREFIX
 from pipeline.layout import Layout
 from pipeline.outcomes import Alarm, Finding
-from pipeline.sql import columns_of, identifier, literal
+from pipeline.sql import CELLS, cells_in, columns_of, identifier, literal
 
 _GIVEN = "given."
 _FEWEST, _SHARE = 2, 0.1  #: of either form; less is a stray
@@ -34,8 +34,10 @@ def find_mixed_units(workbench: duckdb.DuckDBPyConnection, layout: Layout | None
     balance = layout.balance if layout else None
     if layout is None or balance is None or balance.unit.value != "major":
         return []
-    known = columns_of(workbench, "cells")
-    asked = f"SELECT count(*) FILTER (is_whole), count(*) FILTER (NOT is_whole) FROM ({_forms(balance, known)})"
+    known = columns_of(workbench, CELLS)
+    asked = (
+        f"SELECT count(*) FILTER (is_whole), count(*) FILTER (NOT is_whole) FROM ({_forms(workbench, balance, known)})"
+    )
     whole, decimal = workbench.execute(asked).fetchall()[0]
     if min(whole, decimal) < max(_FEWEST, _SHARE * (whole + decimal)):
         return []
@@ -54,21 +56,21 @@ def _flags(
     if not others:
         return
     texts = ", ".join(f"approx_count_distinct({identifier(known[_GIVEN + name])})" for name in others)
-    counts = workbench.execute(f"SELECT {texts} FROM ({_forms(balance, known, *others)})").fetchall()[0]
+    counts = workbench.execute(f"SELECT {texts} FROM ({_forms(workbench, balance, known, *others)})").fetchall()[0]
     for name in (name for name, count in zip(others, counts, strict=True) if count <= 2 * _MOST_TEXTS):
-        parts = {"column": identifier(known[_GIVEN + name]), "forms": _forms(balance, known, name)}
+        parts = {"column": identifier(known[_GIVEN + name]), "forms": _forms(workbench, balance, known, name)}
         if workbench.execute(_PURITY.format(**parts, most=_MOST_TEXTS, clear=_CLEAR)).fetchall()[0][0]:
             yield name
 
 
-def _forms(balance: Amount, known: Mapping[str, str], *others: str) -> str:
+def _forms(workbench: duckdb.DuckDBPyConnection, balance: Amount, known: Mapping[str, str], *others: str) -> str:
     """The amounts that are not zero, in currencies with decimals: whether each is written without, and its other cells."""
     kept = "".join(f", {identifier(known[_GIVEN + name])}" for name in others)
     decimals = ", ".join(literal(code) for code, exponent in exponents().items() if exponent)
     # The point of `Rs. 500` and of `Rs.500` is part of a word.
     has_decimals = literal(rf"(^|[^\pL\pM]){re.escape(balance.decimal_mark)}[0-9]")
     parts = [
-        f"SELECT NOT regexp_matches({amount}, {has_decimals}) AS is_whole{kept} FROM cells"
+        f"SELECT NOT regexp_matches({amount}, {has_decimals}) AS is_whole{kept} FROM {cells_in(workbench)}"
         f" WHERE fate IS NULL AND currency IN ({decimals}) AND regexp_matches({amount}, '[1-9]')"
         for amount in (identifier(known[_GIVEN + name]) for name in balance.sources)
     ]

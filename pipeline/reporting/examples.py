@@ -6,7 +6,7 @@ from typing import Any
 import duckdb
 
 from pipeline.causes import Cause
-from pipeline.sql import columns_of, identifier, source_of
+from pipeline.sql import CELLS, cells_in, columns_of, identifier
 
 _LONGEST = 60  #: characters of a text that are shown
 
@@ -19,18 +19,18 @@ def with_examples(
 ) -> list[dict[str, Any]]:
     """Each reason with `shown`: row_id, person and given for each of its examples; `show` and `person` decide how much.
 
-    Reads the views `cells` and `fates`.
+    Reads `cells` and the view `fates`.
     """
     if not reasons:
         return []  # DuckDB plans each question to a view of thousands of columns for seconds
-    known = columns_of(workbench, "cells")
+    known = columns_of(workbench, CELLS)
     rows = sorted({row_id for reason in reasons for row_id in reason["examples"]})
     columns = sorted({column for reason in reasons if (column := _column(reason["reason"], known))})
     said = {
         row[0]: dict(zip(("reference", *columns), row[1:], strict=True))
         for row in workbench.execute(
             f"SELECT cells.row_id, cells.external_reference{''.join(f', cells.{identifier(known[name])}' for name in columns)}"
-            f" FROM {source_of(workbench, 'cells')} AS cells JOIN (SELECT unnest($rows::VARCHAR[]) AS row_id) AS wanted USING (row_id)",
+            f" FROM {cells_in(workbench)} AS cells JOIN (SELECT unnest($rows::VARCHAR[]) AS row_id) AS wanted USING (row_id)",
             {"rows": rows},
         ).fetchall()
     }

@@ -44,7 +44,10 @@ class SheetTable:
         """The records of these rows, the first of them at `position`."""
         table = self._cells(rows)
         given = [pl.col(GIVEN + name) for name in self.header]
-        table = table.with_columns(reason=pl.coalesce("trouble", reason_of(given)))
+        table = table.with_columns(reason=pl.coalesce("trouble", reason_of([pl.col("joined")])))
+        of_name = dict(zip(self.header, given, strict=True))
+        if table["reason"].null_count() < table.height:
+            of_name = {name: pl.when(pl.col("reason").is_null()).then(cell) for name, cell in of_name.items()}
         return table.select(
             position=pl.int_range(pl.len(), dtype=pl.Int64) + position,
             row_id=pl.format("{}!{}:{}", pl.lit(self.file), pl.lit(self.sheet), pl.col("line")),
@@ -53,7 +56,7 @@ class SheetTable:
             reason=pl.col("reason"),
             text=text_of_unreadable(table, given),
             **origins(self.header),
-            **{GIVEN + name: pl.when(pl.col("reason").is_null()).then(pl.col(GIVEN + name)) for name in self.columns},
+            **{GIVEN + name: of_name[name] for name in self.columns},
         )
 
     def text(self, cells: Sequence[Cell]) -> str:
@@ -61,7 +64,7 @@ class SheetTable:
         return ",".join(_written(self._text(cell, at)) for at, cell in enumerate(cells))
 
     def _cells(self, rows: Sequence[Row]) -> pl.DataFrame:
-        """Every cell as text, and the trouble of each row."""
+        """Every cell as text, the trouble of each row, and its cells with commas between them, as one text."""
         width = len(self.header)
         blank = [""] * width
         texts = [self._texts(row)[:width] + blank[len(row.cells) :] for row in rows]
@@ -72,6 +75,7 @@ class SheetTable:
         return pl.DataFrame(
             {
                 **cells,
+                "joined": pl.Series(list(map(",".join, texts)), dtype=pl.String),
                 "line": pl.Series([row.number for row in rows], dtype=pl.Int64),
                 "trouble": pl.Series(list(map(self._trouble, rows)), dtype=pl.String),
             }
