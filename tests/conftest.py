@@ -217,7 +217,7 @@ def outside(tmp_path) -> Iterator[Outside]:
 
 @contextmanager
 def running_sandbox(state: Path, *arguments: str, history: Path | None = None, port: int = 0) -> Iterator[Outside]:
-    """The sandbox in a thread of this process; told more, as a process of its own."""
+    """The sandbox in a thread of this process; with arguments or a history, in a process of its own."""
     if arguments or history:
         with sandbox_process(state, *arguments, history=history) as sandbox:
             yield sandbox

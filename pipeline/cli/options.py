@@ -154,8 +154,8 @@ how_written = _together(
     ),
     click.option("--quote", help='The quote character, or none.  [default: "]'),
     click.option("--escape", help="The escape character, such as a backslash.  [default: none]"),
-    click.option("--skip-lines", type=int, help="Skip so many lines before the header."),
-    click.option("--footer-lines", type=int, help="Skip so many lines at the end."),
+    click.option("--skip-lines", type=int, help="Skip this many lines before the header."),
+    click.option("--footer-lines", type=int, help="Skip this many lines at the end."),
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the content of summary.json.")
 

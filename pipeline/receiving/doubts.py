@@ -30,7 +30,10 @@ _SUMS = """
     HAVING count(*) >= ? ORDER BY currency
 """
 _TOTAL_FIELDS = ("external_reference", "name")
-_TOTAL_WORDS = r"((grand|sub)[ _-]?)?totals?|sum|totaal|gesamt|summe|totale|somme|suma"
+#: In lower case, without spaces, `_` and `-`.
+_TOTAL_WORDS = (
+    "total", "totals", "grandtotal", "grandtotals", "subtotal", "subtotals", "sum", "totaal", "gesamt", "summe", "totale", "somme", "suma",
+)  # fmt: skip
 _FOLDED = "ltrim(translate(upper(external_reference), 'OIL_', '011-'), '0')"
 #: Of references that look alike one at least is not as it is folded; usually none is, and nothing has to be grouped.
 _ALTERED = f"""
@@ -124,7 +127,8 @@ def _total_rows(workbench: duckdb.DuckDBPyConnection) -> list[Finding]:
         if total % 2 == 0 and total
     ]
     is_sum = "".join(f" OR currency = {literal(code)} AND balance = {half}" for code, half in halves)
-    is_called_so = " OR ".join(f"regexp_full_match(lower({field}), {literal(_TOTAL_WORDS)})" for field in _TOTAL_FIELDS)
+    words = ", ".join(map(literal, _TOTAL_WORDS))
+    is_called_so = " OR ".join(f"translate(lower({field}), ' _-', '') IN ({words})" for field in _TOTAL_FIELDS)
     query = f"SELECT count(*), min_by(row_id, position, ?) FROM records WHERE fate IS NULL AND ({is_called_so}{is_sum})"
     totals, examples = workbench.execute(query, [_ROWS]).fetchall()[0]
     return [Finding(Alarm.TOTAL_ROWS, first_rows(examples, totals))] if totals else []

@@ -124,14 +124,14 @@ def _lines(found: Inspection, guesses: Guesses, settings: Settings, guessed: Map
         yield from (f"#   {_shown(name)} ({_shown(why)})" for name, why in found.file.unsendable.items())
     empty = set(guesses.empty)
     filled = [name for name in guesses.left_out if name not in empty]
-    for told, names in (
+    for remark, names in (
         ("Kept in the lists and not sent", filled),
         ("Nothing is guessed from empty columns", guesses.empty),
     ):
         if names:
             yield ""
             more = f" and {len(names) - _MOST_NAMED:,} more" if len(names) > _MOST_NAMED else ""
-            yield f"# {told}: {', '.join(map(_shown, names[:_MOST_NAMED]))}{more}"
+            yield f"# {remark}: {', '.join(map(_shown, names[:_MOST_NAMED]))}{more}"
 
 
 def _records(found: Inspection) -> str:

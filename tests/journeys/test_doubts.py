@@ -41,7 +41,7 @@ def test_a_row_that_sums_the_others_or_is_called_a_total_is_told(inside):
 
     assert doubts(inside, *owed, row("Z-9", "2156"), code=1) == {"DOUBT.TOTAL_ROW": "c.csv:9"}
     assert doubts(inside, *owed, row("Z-9", "2157"), code=1) == {}
-    assert doubts(inside, row("A-1", "5"), row("TOTAL", "5")) == {"DOUBT.TOTAL_ROW": "c.csv:3"}
+    assert doubts(inside, row("A-1", "5"), row("Grand-Total", "5")) == {"DOUBT.TOTAL_ROW": "c.csv:3"}
 
 
 def test_long_references_that_all_end_in_zeros_were_rounded_and_stop(inside):

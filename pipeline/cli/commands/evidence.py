@@ -50,11 +50,11 @@ def verify(**given: Any) -> int:
         show_verdict(check)
     broken = sum(check.holds is False for check in found.checks)
     open_checks = sum(check.holds is None for check in found.checks)
-    told = (
+    verdict = (
         f"{broken} do not hold" if broken else "all that can be recomputed holds" if open_checks else "everything holds"
     )
     records = "" if found.records is None else f"{found.records:,} records, "
-    show_line(f"{found.run_id}: {records}{len(found.checks)} checks, {told}")
+    show_line(f"{found.run_id}: {records}{len(found.checks)} checks, {verdict}")
     return found.exit_code
 
 
@@ -74,7 +74,9 @@ def verify(**given: Any) -> int:
     help="Customers as billing holds them: CSV, Parquet or Excel. Without it each customer is looked up.",
 )
 @click.option(
-    "--sample", type=click.IntRange(min=1), help="Look up so many random customers and report a 95 % confidence bound."
+    "--sample",
+    type=click.IntRange(min=1),
+    help="Look up this many random customers and report a 95 % confidence bound.",
 )
 @click.option(
     "--legacy-total",

@@ -74,13 +74,13 @@ def _resume(run_id: str, why: str | None) -> tuple[str, ...]:
 
 def _unknown(run: RunFolder, reports: Path, home: Path) -> RunNotFound:
     """The error for a run that no ledger of the home knows; if a demo made the run, it suggests the home of that demo."""
-    told = f"no ledger under {home} knows run {run.run_id}"
+    unknown = f"no ledger under {home} knows run {run.run_id}"
     for of_demo in reports.glob(f"{DEMO_HOMES}/*"):
         if _is_known(run, of_demo):
             words = ("reconcile", run.run_id, "--home", str(of_demo), "--sandbox")
-            return RunNotFound(f"{told}, but that of a demo does. To reconcile it", suggests=words)
+            return RunNotFound(f"{unknown}, but that of a demo does. To reconcile it", suggests=words)
     why = "it was made with another --home, or the ledger is gone. To reconcile it anyway"
-    return RunNotFound(f"{told}: {why}", suggests=("reconcile", run.run_id))
+    return RunNotFound(f"{unknown}: {why}", suggests=("reconcile", run.run_id))
 
 
 def _is_known(run: RunFolder, home: Path) -> bool:
