@@ -59,7 +59,8 @@ class Response:
     @property
     def is_marked_replayed(self) -> bool:
         """Whether it says that it is the stored first answer of its idempotency key; true only where billing says it."""
-        return self.headers.get("idempotent-replayed", "").lower() == "true"
+        values = self.headers.get("idempotent-replayed", "").lower().split(",")  # a gateway may repeat a header
+        return "true" in {value.strip() for value in values}
 
     def problem(self, form: ErrorForm) -> dict[str, Any] | None:
         """The body of an error in billing's own words; None where the answer may be anybody's."""

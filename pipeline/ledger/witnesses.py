@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from pipeline.customer import Environment
+from pipeline.errors import OutputRefused
 from pipeline.files import private_folder, read_regular, refuse_symlink
 from pipeline.ledger.chain import Link
 
@@ -43,12 +44,20 @@ class Witness:
     def move(self, link: Link) -> None:
         """Remember a link that is durable in the ledger."""
         if self._descriptor is None:
+            self._refuse_other_kinds()
             private_folder(self._path.parent)
-            refuse_symlink(self._path)
             self._descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
         content = stated(self._ledger, self._environment, link)
         os.pwrite(self._descriptor, content, 0)
         os.ftruncate(self._descriptor, len(content))
+
+    def _refuse_other_kinds(self) -> None:
+        """Refuse a path that holds neither a folder nor a file as we make them: nothing could be remembered there."""
+        for path, is_ours in ((self._path.parent, Path.is_dir), (self._path, Path.is_file)):
+            refuse_symlink(path)
+            if path.exists() and not is_ours(path):
+                kind = "folder" if is_ours is Path.is_dir else "regular file"
+                raise OutputRefused(f"{path} is not a {kind}. Remove it, then resume: it is written again")
 
     def close(self) -> None:
         """Let the file go."""

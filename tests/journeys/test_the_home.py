@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.customer import Environment
-from pipeline.errors import HomeIsNew, LedgerError
+from pipeline.errors import HomeIsNew, LedgerError, OutputRefused
 from pipeline.ledger import Ledger
 from pipeline.ledger.chain import Link
 from pipeline.ledger.witnesses import stated, statements
@@ -145,6 +145,39 @@ def test_the_reports_folder_alone_remembers_a_ledger_whose_witness_is_gone(pipel
     run(pipeline, billing, "1.csv")
 
     assert {f"ref-{n}" for n in range(10, 20)} <= looked_up(billing)
+
+
+def a_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def a_pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def a_file_for_the_folder(path: Path) -> None:
+    path.unlink()
+    path.parent.rmdir()
+    path.parent.touch()
+
+
+@pytest.mark.parametrize(
+    ("harm", "kind"),
+    [(a_folder, "regular file"), (a_pipe, "regular file"), (a_file_for_the_folder, "folder")],
+)
+def test_a_witness_of_another_kind_is_refused_before_anything_is_written_and_the_message_says_what_to_do(
+    tmp_path, harm, kind
+):
+    home, reports = tmp_path / "home", tmp_path / "reports"
+    reports.mkdir()
+    with Ledger.opened(home, HERE, reports=reports):
+        harm(next(reports.glob(".ledgers/*.json")))
+
+    refused = pytest.raises(OutputRefused, match=rf"is not a {kind}\. Remove it, then resume")
+    with refused, Ledger.opened(home, HERE, reports=reports):
+        pass
 
 
 def removed(path: Path) -> None:

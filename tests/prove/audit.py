@@ -7,7 +7,7 @@ ours makes its customer, and from then on each read shows that customer, unchang
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from hashlib import sha256
@@ -156,17 +156,22 @@ def audit(
     books: Iterable[Books] = (),
     *,
     lag: float = 0.0,
+    deaths: Sequence[float] = (),
 ) -> list[Violation]:
-    """Everything that a history violates. `planned`: reference -> hashes of the contents that the files hold for it."""
+    """Everything that a history violates.
+
+    `planned`: reference -> hashes of the contents that the files hold for it. `deaths`: when a process of ours was gone
+    that had been killed, by the clock of the history.
+    """
     found = sorted(history, key=lambda one: one.at)
     by_reference: defaultdict[str, list[Seen]] = defaultdict(list)
     for one in found:
         by_reference[one.reference].append(one)
     violations = [*_bodies_of_keys(found), *_amount(found, planned)]
     for reference, seen in by_reference.items():
-        violations += _Reference(reference, seen, lag).violations(planned.get(reference, frozenset()))
+        violations += _Reference(reference, seen, lag, deaths).violations(planned.get(reference, frozenset()))
     for one in books:
-        violations += _check_books(one, by_reference, lag)
+        violations += _check_books(one, by_reference, lag, deaths)
     return violations
 
 
@@ -191,8 +196,8 @@ def _amount(history: Iterable[Seen], planned: Mapping[str, frozenset[str]]) -> I
 class _Reference:
     """The requests about one reference, in order of arrival."""
 
-    def __init__(self, reference: str, seen: list[Seen], lag: float) -> None:
-        self.reference, self.seen, self.lag = reference, seen, lag
+    def __init__(self, reference: str, seen: list[Seen], lag: float, deaths: Sequence[float] = ()) -> None:
+        self.reference, self.seen, self.lag, self.deaths = reference, seen, lag, deaths
         self.creates = [one for one in seen if one.method == "POST" and one.sender is not Sender.ANOTHER]
         self.effects = [one for one in self.creates if one.effect]
         self.customers = [one for one in seen if one.effect]
@@ -213,12 +218,12 @@ class _Reference:
     def may_be_credited(self, claim: "Claim", contents: set[str]) -> bool:
         """Whether nobody on our side can know that somebody else made this customer.
 
-        It says what we sent, and an answer was lost before a look-up showed it: the protocol counts such a customer as ours.
+        It says what we sent, and an answer was lost before a lookup showed it: the protocol counts such a customer as ours.
         """
         is_equal = any(one.effect == claim.customer and one.content in contents for one in self.customers)
         shown = [one for one in self.heard if one.method == "GET" and one.customer == claim.customer]
         return is_equal and any(
-            one.key == claim.key and not self._is_final(one) and one.until <= read.at
+            one.key == claim.key and self._leaves_doubt(one) and one.until <= read.at
             for one in self.creates
             for read in shown
         )
@@ -240,7 +245,7 @@ class _Reference:
         return False
 
     def _finds_nothing(self, after: float, before: float) -> bool:
-        """Whether a look-up between two moments was answered that nothing is there."""
+        """Whether a lookup between two moments was answered that nothing is there."""
         return any(
             one.method == "GET" and one.status == 404 and one.at >= after and one.until <= before for one in self.heard
         )
@@ -274,9 +279,7 @@ class _Reference:
             if self._shows(one) and not self._exists(one):
                 yield self._broken(Rule.READS_AGREE, f"The answer at {one.at:.2f} shows a customer that nobody made.")
             if one.method == "GET" and one.status == 404 and self._is_overdue(one):
-                sentence = (
-                    f"The look-up at {one.at:.2f} finds nothing, longer than the lag after the customer was made."
-                )
+                sentence = f"The lookup at {one.at:.2f} finds nothing, longer than the lag after the customer was made."
                 yield self._broken(Rule.READS_KEEP_UP, sentence)
 
     def _exists(self, read: Seen) -> bool:
@@ -287,6 +290,19 @@ class _Reference:
 
     def _is_overdue(self, read: Seen) -> bool:
         return any(made.until + self.lag < read.at for made in self.customers)
+
+    def _leaves_doubt(self, one: Seen) -> bool:
+        """Whether our side cannot know what became of a create.
+
+        Its answer settled nothing, or its process was killed before it recorded the answer: then a later process
+        sent the same key again.
+        """
+        return not self._is_final(one) or any(
+            one.until <= death <= again.at and again.key == one.key
+            for death in self.deaths
+            for again in self.creates
+            if again.sender is Sender.US
+        )
 
     @staticmethod
     def _is_final(one: Seen) -> bool:
@@ -301,12 +317,14 @@ class _Reference:
         return Violation(rule, self.reference, sentence)
 
 
-def _check_books(books: Books, by_reference: Mapping[str, list[Seen]], lag: float) -> Iterator[Violation]:
+def _check_books(
+    books: Books, by_reference: Mapping[str, list[Seen]], lag: float, deaths: Sequence[float]
+) -> Iterator[Violation]:
     """Compare a set of books with what happened, each claim by itself and all of them together."""
     accounted: set[str] = set()
     created: defaultdict[str, list[str]] = defaultdict(list)
     for claim in books.claims:
-        yield from _check_claim(claim, _Reference(claim.reference, by_reference.get(claim.reference, []), lag))
+        yield from _check_claim(claim, _Reference(claim.reference, by_reference.get(claim.reference, []), lag, deaths))
         if claim.claimed in {Claimed.CREATED, Claimed.IN_DOUBT}:
             accounted.add(claim.reference)
         if claim.claimed is Claimed.CREATED:

@@ -40,7 +40,7 @@ def created(at: float, key: str = "k1", content: str = CONTENT, customer: str = 
 
 
 def look_up(at: float, customer: str = "", version: str = CONTENT) -> Seen:
-    """A look-up that finds a customer, or nothing."""
+    """A lookup that finds a customer, or nothing."""
     shown = {"status": 200, "customer": customer, "version": version} if customer else {"status": 404}
     return Seen(at, at + 0.1, "GET", "A", is_own=True, **shown)
 
@@ -77,7 +77,7 @@ BAD: dict[str, tuple[Rule, list[Seen], list[Books]]] = {
     ),
     "a key comes with two bodies": (Rule.ONE_BODY_PER_KEY, [create(1), create(2, content=OTHER)], [IN_DOUBT]),
     "a new key after a lost answer": (Rule.SETTLED_BEFORE_NEXT_KEY, [create(1), create(2, "k2")], [IN_DOUBT]),
-    "a new key after a look-up that finds nothing": (
+    "a new key after a lookup that finds nothing": (
         Rule.SETTLED_BEFORE_NEXT_KEY,
         [create(1), look_up(2), create(3, "k2")],
         [IN_DOUBT],
@@ -87,12 +87,12 @@ BAD: dict[str, tuple[Rule, list[Seen], list[Books]]] = {
         [create(1, status=422), look_up(2), create(3, "k2", OTHER)],
         [IN_DOUBT],
     ),
-    "a new key after a replayed failure, without a look-up": (
+    "a new key after a replayed failure, without a lookup": (
         Rule.SETTLED_BEFORE_NEXT_KEY,
         [create(1), failed(2), create(3, "k2")],
         [IN_DOUBT],
     ),
-    "a new key after a replayed failure and an earlier look-up": (
+    "a new key after a replayed failure and an earlier lookup": (
         Rule.SETTLED_BEFORE_NEXT_KEY,
         [create(1), look_up(2), failed(3), create(4, "k2")],
         [IN_DOUBT],
@@ -178,7 +178,7 @@ GOOD: dict[str, tuple[list[Seen], list[Books]]] = {
         [create(1, effect="c1"), create(2, status=502), created(3, effect="", is_replay=True)],
         [CREATED],
     ),
-    "a new key after a replayed failure and a look-up": (
+    "a new key after a replayed failure and a lookup": (
         [create(1), failed(2), look_up(3), created(4, "k2")],
         [books(Claimed.CREATED, "k2", "c1")],
     ),
@@ -186,7 +186,7 @@ GOOD: dict[str, tuple[list[Seen], list[Books]]] = {
         [create(1, status=422, is_own=True), created(2, "k2", OTHER)],
         [books(Claimed.CREATED, "k2", "c1")],
     ),
-    "other content after a refusal of a repeated request, and a look-up": (
+    "other content after a refusal of a repeated request, and a lookup": (
         [create(1), create(2, status=422, is_own=True), look_up(3), created(4, "k2", OTHER)],
         [books(Claimed.CREATED, "k2", "c1")],
     ),
@@ -229,6 +229,17 @@ def test_the_auditor_says_nothing_of_a_good_history(name):
     history, claims = GOOD[name]
 
     assert audit(history, PLANNED, claims, lag=LAG) == []
+
+
+def test_an_answer_that_a_killed_process_did_not_record_leaves_doubt_only_if_the_same_key_is_sent_again():
+    taken, claims = {"status": 409, "is_own": True}, [books(Claimed.CREATED, customer="c0")]
+    history = [OF_ANOTHER, create(1, **taken), create(3, **taken, is_replay=True), look_up(4, "c0")]
+
+    assert audit(history, PLANNED, claims, lag=LAG, deaths=[2]) == []
+    for deaths in ([], [0.5], [3.5]):
+        assert _rules(audit(history, PLANNED, claims, lag=LAG, deaths=deaths)) == {Rule.CREATED_IS_TRUE}
+    other_key = [*history[:2], create(3, "k2", OTHER), look_up(4, "c0")]
+    assert Rule.CREATED_IS_TRUE in _rules(audit(other_key, PLANNED, claims, lag=LAG, deaths=[2]))
 
 
 def test_a_history_is_read_from_lines_as_it_was_written():

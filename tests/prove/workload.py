@@ -24,7 +24,7 @@ from tests.prove.books import ledger_of, lists_of
 from tests.prove.gathering import RESULTS
 from tests.prove.unreliable_billing import GATEWAY, UnreliableBilling, unreliable_billing
 
-LAG = 0.3  #: seconds that our side allows for look-ups to show what was done
+LAG = 0.3  #: seconds that our side allows for lookups to show what was done
 OPTIONS = ("--lookup-lag", str(LAG), "--workers", "3", "--outage-seconds", "20", "--config", "job.yaml")
 #: Faults are frequent here, and refusals are no reason to stop.
 JOB = "environment: sandbox\nmerchant: sandbox\nthresholds: {usual_refusals: 0.4, alarming_refusals: 0.95}\n"
@@ -62,6 +62,7 @@ class Nights:
         self.planned: defaultdict[str, set[str]] = defaultdict(set)
         self.bodies: dict[str, list[dict[str, Any]]] = {}  #: remembered references, and what was said of them
         self.runs: dict[str, int] = {}  #: run id -> its last exit code
+        self.deaths: list[float] = []  #: when killed processes were gone, by the clock of the server
         self.key = KEY
         (folder / "job.yaml").write_text(JOB)
 
@@ -155,6 +156,7 @@ class Nights:
             process.wait(self.dice.uniform(0, 0.02))
         process.kill()
         process.communicate(timeout=120)
+        self.deaths.append(time.monotonic())
         return process.returncode
 
     def _finish(self) -> None:
@@ -197,7 +199,7 @@ def recorded(
     found.faults += server.errors
     found.faults += [
         f"{one.reference}: {one.sentence} ({one.rule})"
-        for one in audit.audit(server.history, planned, books, lag=server.lag)
+        for one in audit.audit(server.history, planned, books, lag=server.lag, deaths=some.deaths)
     ]
     found.requests, found.met = len(server.history), dict(server.met)
     found.effects = sum(bool(one.effect) for one in server.history)
