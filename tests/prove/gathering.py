@@ -1,9 +1,11 @@
 """Where the long programmes write what they found: one JSON line each, with commit, machine and what the figure bounds."""
 
+import ast
 import json
 import os
 import platform
 import subprocess
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -94,17 +96,51 @@ def _commit() -> str:
     return (_git("rev-parse", "--short", "HEAD") or "unknown") + ("-dirty" if changed else "")
 
 
-def code(programme: str) -> str:
-    """What a programme proves, as a hash: a commit that touches nothing of it changes nothing here."""
-    found = [
-        path
+def code(programme: str, package: Path = PROGRAMME) -> str:
+    """What a programme proves, as a hash of its definitions and SQL.
+
+    Moving, splitting and formatting files, comments and docstrings change nothing here; any other edit does.
+    """
+    pieces = {
+        piece
         for name in PROVEN.get(programme, _SUBMISSION)
-        for path in [PROGRAMME / name, *(PROGRAMME / name).rglob("*")]
-    ]
-    hashed = sha256()
-    for path in sorted(path for path in found if path.suffix in {".py", ".sql"}):
-        hashed.update(path.relative_to(PROGRAMME).as_posix().encode() + b"\0" + path.read_bytes())
-    return hashed.hexdigest()[:12]
+        for path in _files_of(package / name)
+        for piece in _pieces(path)
+    }
+    return sha256("\0".join(sorted(pieces)).encode()).hexdigest()[:12]
+
+
+def _files_of(path: Path) -> list[Path]:
+    """The files that hold code under a name; FileNotFoundError if nothing has that name."""
+    found = [path] if path.is_file() else [one for one in path.rglob("*") if one.suffix in {".py", ".sql"}]
+    if not found:
+        raise FileNotFoundError(f"{path} is listed as proven, and there is no such code")
+    return found
+
+
+def _pieces(path: Path) -> Iterator[str]:
+    """Each statement at the top of a module, without docstrings; of imports only the names, as modules move."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".sql":
+        yield text
+        return
+    for statement in ast.parse(text).body:
+        if isinstance(statement, ast.Import | ast.ImportFrom):
+            yield from (f"import {one.name} as {one.asname or one.name}" for one in statement.names)
+        else:
+            yield ast.dump(_without_docstrings(statement))
+
+
+def _without_docstrings(statement: ast.stmt) -> ast.stmt:
+    for node in ast.walk(statement):
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            node.body = [one for one in body if not _is_text(one)]  # type: ignore[attr-defined]
+    return ast.Pass() if _is_text(statement) else statement
+
+
+def _is_text(node: ast.AST) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
 def _git(*words: str) -> str:
