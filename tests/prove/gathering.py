@@ -119,24 +119,39 @@ def _files_of(path: Path) -> list[Path]:
 
 
 def _pieces(path: Path) -> Iterator[str]:
-    """Each statement at the top of a module, without docstrings; of imports only the names, as modules move."""
+    """Each statement at the top of a module, without docstrings; what it imports of ours by name, as modules move."""
     text = path.read_text(encoding="utf-8")
     if path.suffix == ".sql":
         yield text
         return
-    for statement in ast.parse(text).body:
-        if isinstance(statement, ast.Import | ast.ImportFrom):
-            yield from (f"import {one.name} as {one.asname or one.name}" for one in statement.names)
-        else:
-            yield ast.dump(_without_docstrings(statement))
+    module = ast.parse(text)
+    imports = [one for one in ast.walk(module) if isinstance(one, ast.Import | ast.ImportFrom)]
+    bare = _Bare({name.asname or name.name for one in imports for name in one.names})
+    for statement in module.body:
+        if statement not in imports and not _is_text(statement):
+            yield ast.dump(bare.visit(statement))
+    for one in imports:
+        yield from (f"import {name.name} as {name.asname}" for name in one.names if name.name not in bare.modules)
 
 
-def _without_docstrings(statement: ast.stmt) -> ast.stmt:
-    for node in ast.walk(statement):
+class _Bare(ast.NodeTransformer):
+    """Take docstrings, inner imports and the names of modules out of a statement."""
+
+    def __init__(self, imported: set[str]) -> None:
+        self.imported, self.modules = imported, set[str]()
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        if isinstance(node.value, ast.Name) and node.value.id in self.imported and node.value.id.islower():
+            self.modules.add(node.value.id)
+            node.value = ast.Name("module", ast.Load())
+        return self.generic_visit(node)
+
+    def generic_visit(self, node: ast.AST) -> ast.AST:
         body = getattr(node, "body", None)
         if isinstance(body, list):
-            node.body = [one for one in body if not _is_text(one)]  # type: ignore[attr-defined]
-    return ast.Pass() if _is_text(statement) else statement
+            left_out = [one for one in body if _is_text(one) or isinstance(one, ast.Import | ast.ImportFrom)]
+            node.body = [one for one in body if one not in left_out]  # type: ignore[attr-defined]
+        return super().generic_visit(node)
 
 
 def _is_text(node: ast.AST) -> bool:
