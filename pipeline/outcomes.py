@@ -532,9 +532,9 @@ class State(StrEnum):
     WITHDRAWN = "withdrawn"  #: an intent that an orderly stop took back, never sent
     CREATED = "created"
     CREATED_DIFFERENT = "created_different"
-    ADOPTED = "adopted"  #: found by look-up after an unsettled send of ours: ours
-    PRE_EXISTING = "pre_existing"  #: found by look-up, equal, before any send of ours could have made it
-    CONFLICT = "conflict"  #: found by look-up, with other content
+    ADOPTED = "adopted"  #: found by lookup after an unsettled send of ours: ours
+    PRE_EXISTING = "pre_existing"  #: found by lookup, equal, before any send of ours could have made it
+    CONFLICT = "conflict"  #: found by lookup, with other content
     REFUSED = "refused"
     GIVEN_UP = "given_up"  #: as unknown, but a person gave it up: only the same content may go on, under the same key
     NEVER_CREATED = (
@@ -671,7 +671,7 @@ class Unexpected:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A look-up found a customer whose echoed reference is ours, byte for byte."""
+    """A lookup found a customer whose echoed reference is ours, byte for byte."""
 
     status: ClassVar[int] = 200
     billing_id: str
@@ -681,7 +681,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class NotFound:
-    """Billing's own word that it holds nothing under this reference, as far as look-ups show by then."""
+    """Billing's own word that it holds nothing under this reference, as far as lookups show by then."""
 
     status: ClassVar[int] = 404
 

@@ -110,7 +110,7 @@ def read_create(response: Response, payload: bytes, form: ErrorForm = ErrorForm.
 
 
 def read_look_up(response: Response, payload: bytes, form: ErrorForm = ErrorForm.PROBLEM) -> Outcome:
-    """The answer to a look-up; found only if it echoes our reference byte for byte, for the path takes ids too."""
+    """The answer to a lookup; found only if it echoes our reference byte for byte, for the path takes ids too."""
     match response.status:
         case 200:
             answer = _accepted(response, payload)
@@ -130,7 +130,7 @@ def read_look_up(response: Response, payload: bytes, form: ErrorForm = ErrorForm
 
 
 def as_billing_holds_it(payload: str, answer: Found) -> dict[str, Any]:
-    """The customer that a look-up found: what our payload says, with billing's word where that differs."""
+    """The customer that a lookup found: what our payload says, with billing's word where that differs."""
     told = {one.field: None if one.theirs is None else json.loads(one.theirs) for one in answer.differences}
     return {**json.loads(payload), **told, "billing_id": answer.billing_id}
 

@@ -57,7 +57,7 @@ Call = Create | LookUp
 
 
 def preflight() -> LookUp:
-    """A look-up of a customer that nobody creates, so that no cache on the way remembers one of ours as absent."""
+    """A lookup of a customer that nobody creates, so that no cache on the way remembers one of ours as absent."""
     reference = f"pipeline-preflight-{uuid4().hex}"
     return LookUp(reference, json.dumps({"external_reference": reference}).encode())
 

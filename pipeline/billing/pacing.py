@@ -22,7 +22,7 @@ class Pace:
         self._clock = clock
         self._lock = threading.Lock()
         now = clock()
-        self._last_left = now  # as the look-up did that a run begins with
+        self._last_left = now  # as the lookup did that a run begins with
         self._paused_until = now
         self._slowed_at = float("-inf")
         self._grown_at = now

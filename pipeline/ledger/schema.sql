@@ -6,7 +6,7 @@
 --            a generation above 1 follows a replayed failure      unknown -> unknown
 -- answer     billing said something that settles nothing          unknown, given_up -> unknown
 --            a person gave it up                                  unknown, given_up -> given_up
--- settled    billing's answer or a look-up settles it             unknown, given_up -> created, created_different, adopted,
+-- settled    billing's answer or a lookup settles it              unknown, given_up -> created, created_different, adopted,
 --                                                                            pre_existing, conflict, refused
 --            given up two days after its last send                unknown, given_up -> never_created
 -- withdrawn  an orderly stop takes back an intent, never sent     unknown -> withdrawn

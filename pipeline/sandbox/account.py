@@ -98,7 +98,7 @@ class Account:
         return self.dice.throw(self.faults)
 
     def throw_dice_for_look_up(self) -> frozenset[LookUpMishap]:
-        """Return the mishaps of the look-up that came next."""
+        """Return the mishaps of the lookup that came next."""
         return self.dice.throw_for_look_up(self.faults)
 
     def retry_after(self) -> str:

@@ -29,7 +29,7 @@ class Mishap(StrEnum):
 
 
 class LookUpMishap(StrEnum):
-    """What can happen to a look-up by chance; it has dice of its own, so that it moves no create's."""
+    """What can happen to a lookup by chance; it has dice of its own, so that it moves no create's."""
 
     STALE = "stale_look_up"  #: 404 for a customer that is there
     LOST = "lost_look_up"  #: the connection is closed
@@ -37,7 +37,7 @@ class LookUpMishap(StrEnum):
 
 @dataclass(frozen=True)
 class Faults:
-    """How the sandbox misbehaves: probabilities for each create, then for each look-up, then settings."""
+    """How the sandbox misbehaves: probabilities for each create, then for each lookup, then settings."""
 
     lost_request: float = 0.0
     rate_limited: float = 0.0
@@ -75,7 +75,7 @@ class Dice:
         self._for_look_ups = random.Random(None if seed is None else seed + 1)
 
     def throw_for_look_up(self, faults: Faults) -> frozenset[LookUpMishap]:
-        """Return the mishaps of one look-up."""
+        """Return the mishaps of one lookup."""
         return frozenset(one for one in LookUpMishap if self._for_look_ups.random() < getattr(faults, one))
 
     def throw(self, faults: Faults) -> frozenset[Mishap]:

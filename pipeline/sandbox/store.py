@@ -120,7 +120,7 @@ class Store:
 
     def find_customer(self, id_or_reference: str) -> Customer | None:
         """Return the customer of that id, else the oldest of that external_reference."""
-        # Two look-ups by index: with one OR, ORDER BY seq LIMIT 1 may walk the whole table.
+        # Two lookups by index: with one OR, ORDER BY seq LIMIT 1 may walk the whole table.
         by_id = f"SELECT {_COLUMNS} FROM customers WHERE id = ?"
         by_reference = f"SELECT {_COLUMNS} FROM customers WHERE external_reference = ? ORDER BY seq LIMIT 1"
         for query in (by_id, by_reference):

@@ -4,9 +4,9 @@ Four rules stand behind every line:
 1  Ambiguous: same key, same bytes. Never a new key, never "failed".
 2  Key old, of unknown age or begun with another credential: look up first; where nothing is found, the same key again.
 3  A refusal is final only on a definite answer; where an earlier send of the row is unsettled, look up before it.
-4  A new generation only after a replayed failure for the current key and a look-up that finds nothing.
+4  A new generation only after a replayed failure for the current key and a lookup that finds nothing.
 
-A look-up that finds nothing counts where it came `lookup_lag` after the last send and after our last look-up of the record:
+A lookup that finds nothing counts where it came `lookup_lag` after the last send and after our last lookup of the record:
 what billing shows may lag behind what it did, and a cache on the way may repeat an earlier "not found".
 """
 
@@ -51,7 +51,7 @@ class Policy:
     limited_base: float = 1.0
     limited_cap: float = 60.0
     longest_retry_after: float = 600.0
-    lookup_lag: float = 30.0  #: how long a look-up may show an earlier state of billing
+    lookup_lag: float = 30.0  #: how long a lookup may show an earlier state of billing
     outage_seconds: float = 300.0  #: without any success: stop, resumable
     usual_refusals: float = 0.005  #: share of rows that billing may refuse without anybody wondering
     alarming_refusals: float = 0.30  #: share at which a run shall stop within 60 rows
@@ -94,12 +94,12 @@ class Progress:
     refusal: RowRefused | None = None
     generation: int = 1
     is_canary: bool = False  #: before it counts as created it is looked up and compared
-    accepted: Accepted | None = None  #: the answer that a canary's look-up is held against
+    accepted: Accepted | None = None  #: the answer that a canary's lookup is held against
     is_key_old: bool = False  #: so that billing may forget the key between two deliveries of the same request
     may_be_sent: bool = True  #: False where another send could do harm, so that the sweep only looks
     since_last_call: float = (
         math.inf
-    )  #: seconds that had passed since the last send or look-up when the present look-up left
+    )  #: seconds that had passed since the last send or lookup when the present lookup left
     last_answer: str = ""  #: the answer that left the record in doubt
     is_last: bool = False  #: the sweep has taken it up: one more send at most
 
@@ -131,7 +131,7 @@ class LookUpNext:
     after: float
     progress: Progress
     pause_all: float = 0.0
-    rests: bool = False  #: it waits for look-ups to show what was done; that takes no place and comes off no budget
+    rests: bool = False  #: it waits for lookups to show what was done; that takes no place and comes off no budget
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,7 +314,7 @@ def _not_found(row: Progress, again: "_Again", policy: Policy) -> Step:
             # a first request: beside a customer of a new key it would make a second one.
             return LeaveInDoubt(OLD_KEY_WAITS)
         case Why.REPLAYED_FAILURE if row.generation < policy.generations and row.sends < policy.sends - 1:
-            # What an earlier key may have done stays in mind: a stale look-up would make our own customer look like another's.
+            # What an earlier key may have done stays in mind: a stale lookup would make our own customer look like another's.
             return NextGeneration(
                 Progress(
                     generation=row.generation + 1, sends=row.sends, unsettled=row.unsettled, is_canary=row.is_canary
@@ -438,14 +438,14 @@ class _Again:
         return SendAgain(float(min(15, 2**self.row.running)), replace(self.row, running=self.row.running + 1))
 
     def senseless(self, why: str) -> Step:
-        """2xx that nobody can read: twice more, then a look-up, never a new key."""
+        """2xx that nobody can read: twice more, then a lookup, never a new key."""
         row = replace(self.row, senseless=self.row.senseless + 1, last_answer=f"a success that cannot be read ({why})")
         if row.senseless <= 2 and not self._is_spent():
             return SendAgain(self._jittered(), row)
         return LookUpNext(0, replace(row, why=Why.NO_SENSE))
 
     def look_later(self, why: Why | None, answer: str = "") -> LookUpNext:
-        """Ask once look-ups must show what was done."""
+        """Ask once lookups must show what was done."""
         row = replace(self.row, why=why, last_answer=answer or self.row.last_answer)
         return LookUpNext(self.policy.lookup_lag, row, rests=True)
 

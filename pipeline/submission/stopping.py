@@ -7,7 +7,7 @@
 | an answer that names another customer | three records | stop, 4 |
 | refused before the record was looked at (401 to 406, 3xx) | three records alike, none accepted between; or nobody else to ask | stop, 4 (`refusals_at_the_door`) |
 | refusals of rows: refused, differing, set aside, and answers that make no sense | more than the usual rate explains | stop, 3 |
-| silence: creates and look-ups each have a clock | no answer but failures for `outage_seconds`, pauses that billing asked for (429) apart | stop resumably, 5 |
+| silence: creates and lookups each have a clock | no answer but failures for `outage_seconds`, pauses that billing asked for (429) apart | stop resumably, 5 |
 | a pause longer than `longest_retry_after` | one | stop resumably, 5 |
 | the clock | `stop_at` has come | stop resumably, 5 |
 | a person, the system | SIGINT, SIGTERM | stop resumably, 5 |

@@ -318,7 +318,7 @@ def _report(
 
 
 def _preflight(billing: Billing, stopping: StopRequest) -> None:
-    """One look-up before the first intent: a refused key or a wrong address is found out while nothing is in doubt."""
+    """One lookup before the first intent: a refused key or a wrong address is found out while nothing is in doubt."""
     silence = ""
     for wait in (0.5, 1.0, 2.0, 0.0):
         match billing.make(preflight()):
@@ -334,7 +334,7 @@ def _preflight(billing: Billing, stopping: StopRequest) -> None:
                 return stopping.ask(Stop("billing's certificate does not prove who it is; nothing was sent"))
             case Found() | AnotherCustomer():
                 return stopping.ask(
-                    Stop("a look-up of a customer that does not exist found one; this is not billing; nothing was sent")
+                    Stop("a lookup of a customer that does not exist found one; this is not billing; nothing was sent")
                 )
             case (
                 Misaddressed(status=status)

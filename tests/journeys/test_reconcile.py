@@ -1,4 +1,4 @@
-"""`pipeline reconcile`: by export and by look-up, over one run and many, and what each method cannot show."""
+"""`pipeline reconcile`: by export and by lookup, over one run and many, and what each method cannot show."""
 
 import csv
 import hashlib
@@ -95,7 +95,7 @@ def test_by_look_up_billing_is_asked_for_every_customer_and_what_that_cannot_sho
 
     content, differences = reconcile(pipeline, environment=outside.environment)
 
-    assert (content["exit_code"], content["method"], differences) == (0, "look-ups", [])
+    assert (content["exit_code"], content["method"], differences) == (0, "lookups", [])
     assert set(content["not_determinable"]) == {
         "unknown_to_us", "twice_in_billing", "created_by_another_run", "changed_since",
     }  # fmt: skip

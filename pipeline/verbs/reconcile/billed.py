@@ -37,7 +37,7 @@ _A_DAY = 86_400_000_000  #: microseconds; clocks and zones are no further apart
 class Billed:
     """How billing's side was found, and what it states."""
 
-    method: str  #: "export" or "look-ups"
+    method: str  #: "export" or "lookups"
     fields: list[str]
     has_times: bool
     unreadable_times: int = (
@@ -124,7 +124,7 @@ def stage_look_ups(folder: RunFolder, answers: Iterable[list[LookedUp]], sent: f
             _as_table([]).with_columns(pl.lit(None, pl.String).alias(column_of(name)) for name in names),
         )
         folder.stage("unanswered-00000.parquet", _unanswered(()))
-    return Billed("look-ups", [*_FIELDS, *names], has_times=False)
+    return Billed("lookups", [*_FIELDS, *names], has_times=False)
 
 
 def _time_column(path: Path, columns: Sequence[str], said: str | None) -> str | None:
@@ -197,7 +197,7 @@ def _told(found: dict[str, Any]) -> dict[str, Any]:
     is_amount = type(balance) is int and abs(balance) <= _LARGEST
     extra = metadata if isinstance(metadata, dict) else {}
     return {
-        "row_id": "look-up",
+        "row_id": "lookup",
         **{name: _text(found.get(name)) for name in (*_FIELDS, "currency")},
         **{METADATA_PREFIX + key: _text(value) for key, value in extra.items()},
         "balance": balance if is_amount else None,

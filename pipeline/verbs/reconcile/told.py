@@ -61,7 +61,7 @@ def figures(workbench: duckdb.DuckDBPyConnection, compared: Compared) -> dict[st
         workbench, "SELECT field, count(*) FROM differences WHERE kind = 'field_differs' GROUP BY field ORDER BY field"
     )
     there = _counted(workbench, "SELECT kind, count(*) FROM paired WHERE kind IS NOT NULL GROUP BY kind")
-    residual, by_look_up = residuals(compared.steps), billed.method == "look-ups"
+    residual, by_look_up = residuals(compared.steps), billed.method == "lookups"
     sent = sorted(name for name in terms.ours if name.startswith(METADATA_PREFIX))
     not_compared = [name for name in (*_STATED, *sent) if name not in billed.fields]
     because = reasons_used(compared.steps, legacy, residual)
