@@ -25,11 +25,11 @@ class Reason(_Explained):
     READ_TOO_MANY_FIELDS = "READ.TOO_MANY_FIELDS", "The record has more fields than the header; nothing was cut."
     READ_STRAY_QUOTE = (
         "READ.STRAY_QUOTE",
-        "A quote stands inside an unquoted field, or text follows a closing quote.",
+        "An unquoted field contains a quote, or text follows a closing quote.",
     )
     READ_STRAY_ESCAPE = (
         "READ.STRAY_ESCAPE",
-        "The escape character stands before a letter or digit that it does not escape, or NULL is only a part of a cell.",
+        "The escape character is before a letter or digit that it does not escape, or NULL is only a part of a cell.",
     )
     READ_UNCLOSED_QUOTE = "READ.UNCLOSED_QUOTE", "A quote opens a field and never closes; the lines after it were read."
     READ_NOT_UTF8 = "READ.NOT_UTF8", "The record holds bytes that are not UTF-8; they are shown as \\xNN."
@@ -38,10 +38,10 @@ class Reason(_Explained):
         "The record holds bytes that the declared encoding does not know; they are shown as \\xNN.",
     )
     READ_CONTROL_CHARACTER = "READ.CONTROL_CHARACTER", "The record holds NUL or another control character."
-    READ_LONE_CR = "READ.LONE_CR", "A carriage return stands inside the record without a line feed after it."
+    READ_LONE_CR = "READ.LONE_CR", "The record contains a carriage return without a line feed after it."
     READ_LONE_LF = (
         "READ.LONE_LF",
-        "A line feed stands inside the record, in a file whose lines end with a carriage return alone.",
+        "The record contains a line feed, in a file whose lines end with a carriage return alone.",
     )
     READ_REPEATED_HEADER = "READ.REPEATED_HEADER", "The record repeats the header: two files were put into one."
     READ_TOO_LONG = "READ.TOO_LONG", "The record is longer than 1 MiB."
@@ -313,7 +313,7 @@ class Alarm(_Explained):
     )
     SAME_IDENTITY = (
         "DOUBT.SAME_IDENTITY",
-        "One identity number stands under several references: one person with several accounts, or a mistake.",
+        "Several references have the same identity number: one person with several accounts, or a mistake.",
     )
     TOTAL_ROWS = (
         "DOUBT.TOTAL_ROW",
@@ -474,7 +474,7 @@ class Action(StrEnum):
     HOLD = "hold"
     REFUSE = "refuse"  #: billing refused this very row before; it is listed as refused again, unsent
     DEFER = "defer"  #: left for a later run
-    WAIT = "wait"  #: an earlier request for its reference is unsettled; it is judged anew once that is settled
+    WAIT = "wait"  #: an earlier request for its reference is unsettled; it is decided again after that is settled
 
 
 #: Actions whose records may be sent.

@@ -1,4 +1,4 @@
-"""A span of time as a reviewer sees it: the files that came, each record once however often it was fed, what it came to."""
+"""The figures of a period: its files, each record once however often it was fed, and where it ended."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
@@ -16,7 +16,7 @@ _THERE = frozenset({fate.value for fate in LISTS["created"]})
 
 
 def count_once(workbench: duckdb.DuckDBPyConnection) -> None:
-    """Make the table `once` from the views `fed` and `followed`: each record, with the row that says where it stands."""
+    """Make the table `once` from the views `fed` and `followed`: each record, with the row that has its present fate."""
     workbench.execute(_ONCE)
 
 
@@ -31,9 +31,9 @@ def add_up_once(
 ) -> dict[str, Any]:
     """Count and sum each record once, from the views `fed` and `followed`.
 
-    `received`: every different file of the period (file, records, mends: how many of its rows mend one of another file).
-    `read`: of every run what it read (records, debits and credits by currency, summed on the input), or no sums where nobody can hold them
-    against its rows any more. Files before the period, whose rows were mended in it, have numbers below zero.
+    `received`: every different file of the period (file, records, mends: how many of its rows correct one of another file).
+    `read`: what every run read (records; sums by currency, from its input, or None if its rows are gone and cannot be compared).
+    Files before the period whose rows were corrected in it have numbers below zero.
     """
     count_once(workbench)
     fates, sums, counts = dict[str, int](), dict[str, dict[str, int]](), dict[str, dict[str, int]]()
@@ -61,7 +61,7 @@ def add_up_once(
 
 
 def verdict_on_period(content: Mapping[str, Any]) -> str:
-    """One sentence: what came, what of it is in billing, what is open, and whether it adds up."""
+    """One sentence: the files and records, what is in billing, what is open, and whether it adds up."""
     once = content["once"]
     if not once["conservation"]["holds"]:
         return "The figures of these runs do not add up to their files: do not sign this report."
@@ -72,25 +72,27 @@ def verdict_on_period(content: Mapping[str, Any]) -> str:
         (once["fates"][Fate.GIVEN_UP.value], "given up"),
         (sum(once["fates"][fate] for fate in OPEN_FATES), "open"),
     )
-    told = ", ".join(f"{grouped_digits(number)} {words}" for number, words in ended if number) or "none ended anywhere"
+    fates = ", ".join(f"{grouped_digits(number)} {words}" for number, words in ended if number) or "none ended anywhere"
     cents = "" if content["without_sums"] else " and every cent that can be read"
     wrong = [run["against"] for run in content["runs"] if run["against"] and run["against"]["exit_code"] == 7]
-    apart = sum(against.get("signable", True) for against in wrong)
-    billed = f"; billing is not what {_number_of(apart, 'of these runs', 'of these runs')} meant" if apart else ""
-    if unexplained := len(wrong) - apart:
+    mismatched = sum(against.get("signable", True) for against in wrong)
+    billed = (
+        f"; billing does not match {_number_of(mismatched, 'of these runs', 'of these runs')}" if mismatched else ""
+    )
+    if unexplained := len(wrong) - mismatched:
         billed += (
             f"; the reconciliation of {_number_of(unexplained, 'of these runs', 'of these runs')} cannot be signed"
         )
     return (
         f"{_number_of(len(content['files']), 'file', 'files')} with {_number_of(once['records'], 'record', 'records')}, each counted once: "
-        f"{told}; every record{cents} is accounted for{billed}."
+        f"{fates}; every record{cents} is accounted for{billed}."
     )
 
 
 def _checks(
     workbench: duckdb.DuckDBPyConnection, received: Sequence[Mapping[str, Any]], read: Sequence[Mapping[str, Any]]
 ) -> Iterator[dict[str, Any]]:
-    """Left what the files and the runs say, right what is told here."""
+    """The checks: `read` has the figures of the files and runs, `ended` those of this report."""
     by_file = dict(workbench.execute("SELECT file, count(*) FROM once WHERE file >= 0 GROUP BY file").fetchall())
     wanted = {file["file"]: file["records"] - file["mends"] for file in received}
     expected, ended = sum(wanted.values()), sum(by_file.values())

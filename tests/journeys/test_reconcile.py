@@ -346,7 +346,7 @@ def test_a_legacy_total_that_the_files_do_not_come_to_is_not_signable_until_some
     without, _ = reconcile(pipeline, "--export", "export.csv", "--legacy-total", total)
     told_of_it = pipeline("report", "--since", "2020-01-01")
     assert "the reconciliation of 1 of these runs cannot be signed" in told_of_it.stdout
-    assert "billing is not what" not in told_of_it.stdout
+    assert "billing does not match" not in told_of_it.stdout
     assert "records, " not in pipeline("verify", without["reconciliation_id"]).stdout.splitlines()[-1]
     code = total.partition("=")[0]
     reasoned, _ = reconcile(
