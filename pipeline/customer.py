@@ -1,4 +1,4 @@
-"""The canonical customer: its columns, the bytes that billing is sent, and the key under which it is sent once.
+"""The canonical customer: its columns, the bytes that are sent to billing, and the idempotency key of the request.
 
 Identity in three steps, the same in every process and on every machine:
 payload      canonical JSON of the customer (sorted keys, UTF-8, no spaces), frozen when a row is planned
@@ -15,7 +15,7 @@ from typing import Any
 import polars as pl
 
 METADATA_PREFIX = "metadata."
-SENSITIVE_PREFIX = "sensitive."  #: beside a metadata column: card, iban, identity or null
+SENSITIVE_PREFIX = "sensitive."  #: a column next to each metadata column: card, iban, identity or null
 TEXT_FIELDS = ("external_reference", "name", "email", "phone", "currency")
 FIELDS = (*TEXT_FIELDS, "balance")
 ROW_ID, RUN_ID = "_import_row_id", "_import_run_id"  #: which row of which run a line of a list is
@@ -35,7 +35,7 @@ E164_PATTERN = r"^\+[1-9][0-9]{1,14}$"
 METADATA_KEYS, METADATA_KEY_LENGTH, METADATA_VALUE_LENGTH, TEXT_LENGTH = 10, 40, 500, 255
 
 ENDPOINT = "POST /billing/customers"
-#: Fixed for ever: another namespace would give every customer a second key, and so a second chance to exist.
+#: Fixed for ever: another namespace would give every customer a second key, and so a possible duplicate.
 KEY_NAMESPACE = uuid.UUID("5d0b6c6e-7f0f-5f57-9d0a-6f1a52d3c0b4")
 
 
@@ -64,7 +64,7 @@ def names_origin(header: Iterable[str]) -> bool:
 
 
 def metadata_columns(columns: Sequence[str]) -> list[str]:
-    """The columns that hold metadata values, in the order of their keys as canonical JSON sorts them."""
+    """The columns that hold metadata values, in the order in which canonical JSON sorts their keys."""
     return sorted(column for column in columns if column.startswith(METADATA_PREFIX))
 
 
@@ -86,13 +86,13 @@ def payload_expression(columns: Sequence[str]) -> pl.Expr:
             inner = pl.concat_str(members, ignore_nulls=True).str.strip_suffix(",")
             any_given = pl.any_horizontal(value.is_not_null() for _, value in values)
             pieces.append(pl.when(any_given).then(pl.concat_str(pl.lit('"metadata":{'), inner, pl.lit("},"))))
-    # In one go, each member with the comma behind it: a text of a million rows is built once and not once a member.
+    # One concatenation, each member with its trailing comma: the column is built once, not once per member.
     body = pl.concat_str(pieces, ignore_nulls=True)
     return pl.concat_str(body.str.strip_suffix(","), pl.lit("}"))
 
 
 def payload_bytes(customer: dict[str, Any]) -> bytes:
-    """One customer, as the API takes it, -> the bytes that are sent; the reference that the columns are held to."""
+    """One customer in the form of the API -> the bytes that are sent; `payload_expression` must give the same bytes."""
     return json.dumps(customer, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
 
 
@@ -113,19 +113,19 @@ def create_key(environment: Environment, reference: str, fingerprint: str, gener
 
 
 def _member(key: str, value: pl.Expr, text: pl.Expr, quote: str = '"') -> list[pl.Expr]:
-    """What stands before, in and behind the value of one key; nothing at all where it is absent."""
+    """The texts before, of and after the value of one key; null if the value is absent."""
     given = value.is_not_null()
     before = pl.lit(f"{json.dumps(key, ensure_ascii=False)}:{quote}")
     return [pl.when(given).then(before), text, pl.when(given).then(pl.lit(f"{quote},"))]
 
 
 def _escaped(text: pl.Expr) -> pl.Expr:
-    # Few cells hold anything to escape; the others are passed over as nulls.
+    # Few cells hold anything to escape; null skips the others.
     of_few = pl.when(text.str.contains(r'["\\\x00-\x1f]')).then(text)
     return pl.coalesce(of_few.str.replace_many(_ESCAPES), text)
 
 
-# What json.dumps(ensure_ascii=False) escapes, learned from itself, so that the two cannot drift apart.
+# What json.dumps(ensure_ascii=False) escapes, computed with it, so that both always agree.
 _ESCAPES = {
     character: json.dumps(character, ensure_ascii=False)[1:-1] for character in [*map(chr, range(0x20)), '"', "\\"]
 }

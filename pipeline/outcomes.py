@@ -1,4 +1,4 @@
-"""Everything that can happen to a row, as values: why it was set aside, what was planned, what billing said, where it ended."""
+"""Everything that can happen to a row, as values: reasons, planned actions, billing's answers, states and fates."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,17 +19,17 @@ class _Explained(StrEnum):
 
 
 class Reason(_Explained):
-    """Why a row did not take the plain way; the value is `STAGE.CODE` and is printed with its column, if it has one."""
+    """Why a row was not simply created; the value is `STAGE.CODE`, printed with the column if there is one."""
 
     READ_TOO_FEW_FIELDS = "READ.TOO_FEW_FIELDS", "The record has fewer fields than the header; nothing was padded."
     READ_TOO_MANY_FIELDS = "READ.TOO_MANY_FIELDS", "The record has more fields than the header; nothing was cut."
     READ_STRAY_QUOTE = (
         "READ.STRAY_QUOTE",
-        "A quote stands inside an unquoted field, or text follows a closing quote.",
+        "An unquoted field contains a quote, or text follows a closing quote.",
     )
     READ_STRAY_ESCAPE = (
         "READ.STRAY_ESCAPE",
-        "The escape character stands before a letter or digit that it does not escape, or NULL is only a part of a cell.",
+        "The escape character is before a letter or digit that it does not escape, or NULL is only a part of a cell.",
     )
     READ_UNCLOSED_QUOTE = "READ.UNCLOSED_QUOTE", "A quote opens a field and never closes; the lines after it were read."
     READ_NOT_UTF8 = "READ.NOT_UTF8", "The record holds bytes that are not UTF-8; they are shown as \\xNN."
@@ -38,30 +38,30 @@ class Reason(_Explained):
         "The record holds bytes that the declared encoding does not know; they are shown as \\xNN.",
     )
     READ_CONTROL_CHARACTER = "READ.CONTROL_CHARACTER", "The record holds NUL or another control character."
-    READ_LONE_CR = "READ.LONE_CR", "A carriage return stands inside the record without a line feed after it."
+    READ_LONE_CR = "READ.LONE_CR", "The record contains a carriage return without a line feed after it."
     READ_LONE_LF = (
         "READ.LONE_LF",
-        "A line feed stands inside the record, in a file whose lines end with a carriage return alone.",
+        "The record contains a line feed, in a file whose lines end with a carriage return alone.",
     )
     READ_REPEATED_HEADER = "READ.REPEATED_HEADER", "The record repeats the header: two files were put into one."
     READ_TOO_LONG = "READ.TOO_LONG", "The record is longer than 1 MiB."
 
     READ_CELL_DAMAGED = (
         "READ.CELL_DAMAGED",
-        "The row came back with a cell that shows what a spreadsheet made of a text, and the text itself is not known.",
+        "The row came back with a cell that a spreadsheet has changed, and the original text is not known.",
     )
     RETURN_ROW_MISMATCH = (
         "RETURN.ROW_MISMATCH",
-        "The row names a record of an earlier run, and cells that nobody had to mend are not that record's, or may be another's.",
+        "The row names a record of an earlier run, but cells that needed no correction differ from that record, or may belong to another.",
     )
     READ_CELL_ERROR = "READ.CELL_ERROR", "A cell of the sheet shows an error such as #N/A."
     READ_FORMULA_WITHOUT_VALUE = (
         "READ.FORMULA_WITHOUT_VALUE",
-        "A cell holds a formula, and the file does not say what it came to.",
+        "A cell holds a formula, and the file does not hold its result.",
     )
     READ_CELL_FORMAT = (
         "READ.CELL_FORMAT",
-        "A cell's number format shows nothing that can be given exactly, or, of an amount, another value, sign or precision than the cell holds.",
+        "A cell's number format does not show an exact value, or shows an amount with another value, sign or precision than the cell holds.",
     )
     READ_CELL_MALFORMED = (
         "READ.CELL_MALFORMED",
@@ -73,7 +73,7 @@ class Reason(_Explained):
     MAP_DEBIT_AND_CREDIT = "MAP.DEBIT_AND_CREDIT", "The record states a debit and a credit, and neither is zero."
     MAP_SIGN_IN_DEBIT_OR_CREDIT = (
         "MAP.SIGN_IN_DEBIT_OR_CREDIT",
-        "An amount in a column of debits or credits has a sign; nobody can say what it means.",
+        "An amount in a column of debits or credits has a sign, so its meaning is unclear.",
     )
 
     MAP_SIGN_OF_ANOTHER_CURRENCY = (
@@ -123,11 +123,11 @@ class Reason(_Explained):
     )
     VALIDATE_BALANCE_NOT_A_NUMBER = (
         "VALIDATE.BALANCE_NOT_A_NUMBER",
-        "The balance is not a number as it is declared to be written: ASCII digits, a sign at most, the declared marks.",
+        "The balance is not a number in the declared format: ASCII digits, at most one sign, and the declared marks.",
     )
     VALIDATE_BALANCE_WITH_WORDS = (
         "VALIDATE.BALANCE_WITH_WORDS",
-        "A word, sign or unit stands beside the amount, and it is no declared sign of the record's currency.",
+        "A word, sign or unit is next to the amount, and it is not a declared sign of the record's currency.",
     )
     VALIDATE_BALANCE_NOT_WHOLE = (
         "VALIDATE.BALANCE_NOT_WHOLE",
@@ -141,7 +141,7 @@ class Reason(_Explained):
     VALIDATE_BALANCE_NEEDS_CURRENCY = "VALIDATE.BALANCE_NEEDS_CURRENCY", "A balance needs a currency."
     VALIDATE_IDENTITY_NOT_13_DIGITS = (
         "VALIDATE.IDENTITY_NOT_13_DIGITS",
-        "The identity number has not the 13 digits of a South African one.",
+        "The identity number does not have the 13 digits of a South African one.",
     )
     VALIDATE_IDENTITY_DATE = "VALIDATE.IDENTITY_DATE", "The identity number does not begin with a date of birth."
     VALIDATE_IDENTITY_CHECK_DIGIT = (
@@ -150,11 +150,11 @@ class Reason(_Explained):
     )
     VALIDATE_PASSPORT_MALFORMED = (
         "VALIDATE.PASSPORT_MALFORMED",
-        "The passport number has not 5 to 20 letters and digits.",
+        "The passport number does not have 5 to 20 letters and digits.",
     )
     VALIDATE_IDENTITY_MISSING = (
         "VALIDATE.IDENTITY_MISSING",
-        "Neither an identity number nor a passport number is given, and the job wants one.",
+        "Neither an identity number nor a passport number is given, and the job requires one.",
     )
     VALIDATE_METADATA_TOO_LONG = "VALIDATE.METADATA_TOO_LONG", "A metadata value is longer than 500 characters."
     VALIDATE_METADATA_SENSITIVE = (
@@ -163,47 +163,47 @@ class Reason(_Explained):
     )
     VALIDATE_METADATA_TOO_MANY = "VALIDATE.METADATA_TOO_MANY", "More than 10 metadata values are given."
 
-    MATCH_REPEATS_EARLIER_ROW = "MATCH.REPEATS_EARLIER_ROW", "An earlier row of this run says exactly the same."
+    MATCH_REPEATS_EARLIER_ROW = "MATCH.REPEATS_EARLIER_ROW", "An earlier row of this run has exactly the same content."
     MATCH_SAME_REFERENCE_OTHER_CONTENT = (
         "MATCH.SAME_REFERENCE_OTHER_CONTENT",
         "Rows of this run share the external reference and differ in content; none of them is sent.",
     )
-    MATCH_KNOWN_SAME = "MATCH.KNOWN_SAME", "The references hold this customer already, with the same content."
+    MATCH_KNOWN_SAME = "MATCH.KNOWN_SAME", "The known customers include this one, with the same content."
     MATCH_KNOWN_DIFFERENT = (
         "MATCH.KNOWN_DIFFERENT",
-        "The references hold this external reference already, with other content or more than once.",
+        "The known customers have this external reference, with other content or more than once.",
     )
     MATCH_EMAIL_OF_ANOTHER = (
         "MATCH.EMAIL_OF_ANOTHER",
-        "The references hold this email address under another external reference.",
+        "The known customers have this email address under another external reference.",
     )
     MATCH_PHONE_OF_ANOTHER = (
         "MATCH.PHONE_OF_ANOTHER",
-        "The references hold this phone number under another external reference.",
+        "The known customers have this phone number under another external reference.",
     )
     MATCH_BILLING_ID_OF_ANOTHER = (
         "MATCH.BILLING_ID_OF_ANOTHER",
-        "The references hold this billing id under another external reference.",
+        "The known customers have this billing id under another external reference.",
     )
     MATCH_IDENTITY_OF_ANOTHER = (
         "MATCH.IDENTITY_OF_ANOTHER",
-        "The references hold this identity number under another external reference.",
+        "The known customers have this identity number under another external reference.",
     )
     PLAN_CREATED_BEFORE = (
         "PLAN.CREATED_BEFORE",
-        "The ledger shows this customer as there already, with the same content.",
+        "According to the ledger, billing already has this customer, with the same content.",
     )
     PLAN_CREATED_BEFORE_DIFFERENT = (
         "PLAN.CREATED_BEFORE_DIFFERENT",
-        "The ledger shows this reference as there already, with other content.",
+        "According to the ledger, billing already has this reference, with other content.",
     )
     PLAN_CREATED_BEFORE_OTHER_FORM = (
         "PLAN.CREATED_BEFORE_OTHER_FORM",
-        "Billing has this reference already, by the ledger; its content differs, and was normalized by earlier rules.",
+        "According to the ledger, billing already has this reference. Its content differs, and earlier rules normalized it.",
     )
     PLAN_REFUSED_BEFORE = (
         "PLAN.REFUSED_BEFORE",
-        "Billing refused exactly this row before; mend it, or say --retry-refused.",
+        "Billing refused exactly this row before; fix it, or use --retry-refused.",
     )
     PLAN_EARLIER_REQUEST_UNSETTLED = (
         "PLAN.EARLIER_REQUEST_UNSETTLED",
@@ -213,24 +213,30 @@ class Reason(_Explained):
         "PLAN.EARLIER_REQUEST_GIVEN_UP",
         "An earlier request for this reference, with other content, was given up and may still take effect.",
     )
-    PLAN_OUTSIDE_WAVE = "PLAN.OUTSIDE_WAVE", "This wave takes only rows for which --where holds; a later run takes it."
-    PLAN_BEYOND_LIMIT = "PLAN.BEYOND_LIMIT", "This wave was full (--limit) before its turn came; a later run takes it."
+    PLAN_OUTSIDE_WAVE = (
+        "PLAN.OUTSIDE_WAVE",
+        "This run sends only rows that match --where; a later run can send this one.",
+    )
+    PLAN_BEYOND_LIMIT = "PLAN.BEYOND_LIMIT", "This run reached its --limit before this row; a later run can send it."
 
     SUBMIT_REFUSED = "SUBMIT.REFUSED", "Billing refused the row."
-    SUBMIT_TOO_LARGE = "SUBMIT.TOO_LARGE", "Billing calls the request too large."
-    SUBMIT_ALREADY_THERE = "SUBMIT.ALREADY_THERE", "Billing held the same customer before this run asked."
+    SUBMIT_TOO_LARGE = "SUBMIT.TOO_LARGE", "Billing refused the request as too large."
+    SUBMIT_ALREADY_THERE = "SUBMIT.ALREADY_THERE", "Billing already had this customer, with the same content."
     SUBMIT_ALREADY_THERE_DIFFERENT = (
         "SUBMIT.ALREADY_THERE_DIFFERENT",
         "Billing holds another customer under this external reference.",
     )
     SUBMIT_ECHO_DIFFERS = "SUBMIT.ECHO_DIFFERS", "Billing answered with other content than was sent."
-    SUBMIT_IN_DOUBT = "SUBMIT.IN_DOUBT", "No answer settles whether billing holds this customer; resume finds out."
-    SUBMIT_GIVEN_UP = "SUBMIT.GIVEN_UP", "No answer settles whether billing holds this customer; a person gave it up."
-    SUBMIT_NOT_ATTEMPTED = "SUBMIT.NOT_ATTEMPTED", "Planned and never sent: the run stopped before."
+    SUBMIT_IN_DOUBT = "SUBMIT.IN_DOUBT", "No answer shows whether billing holds this customer; resume finds out."
+    SUBMIT_GIVEN_UP = (
+        "SUBMIT.GIVEN_UP",
+        "No answer shows whether billing holds this customer; a person gave the request up.",
+    )
+    SUBMIT_NOT_ATTEMPTED = "SUBMIT.NOT_ATTEMPTED", "Planned and never sent: the run stopped first."
 
 
 class Alarm(_Explained):
-    """What is wrong, or may be, with whole files; told before anything is sent, and no row is judged by it."""
+    """A fault, or a possible fault, of a whole file or ledger; reported before anything is sent, and it decides no row."""
 
     ACCOUNT_CHANGED = (
         "ACCOUNT.CHANGED",
@@ -240,7 +246,7 @@ class Alarm(_Explained):
         "HOME.NEW",
         "The ledger is new, although the reports folder knows another ledger of this environment.",
     )
-    STREAM_NAME = "STREAM.NAME", "The file's name is not one that the stream agrees on."
+    STREAM_NAME = "STREAM.NAME", "The file's name does not match the name that is agreed for the stream."
     STREAM_SAME_FILE = "STREAM.SAME_FILE", "An earlier run has finished exactly this file."
     STREAM_OLD_FILE_NEW_NAME = (
         "STREAM.OLD_FILE_NEW_NAME",
@@ -255,8 +261,8 @@ class Alarm(_Explained):
         "There are far more, or far fewer, records than in the files of the last two weeks.",
     )
     MAX_REJECTED = "THRESHOLD.MAX_REJECTED", "More records were rejected than the job allows."
-    TOTAL_DIFFERS = "TOTAL.DIFFERS", "A stated control total is not what the file comes to."
-    TOTAL_RECORDS_DIFFER = "TOTAL.RECORDS_DIFFER", "A stated number of records is not what the file holds."
+    TOTAL_DIFFERS = "TOTAL.DIFFERS", "A stated control total differs from the total of the file."
+    TOTAL_RECORDS_DIFFER = "TOTAL.RECORDS_DIFFER", "A stated number of records differs from the number in the file."
     TOTAL_NOT_STATED = (
         "TOTAL.NOT_STATED",
         "Control totals are agreed, and the trailer or control file does not state them.",
@@ -267,7 +273,7 @@ class Alarm(_Explained):
     )
     AMOUNTS_ALREADY_CENTS = (
         "DOUBT.ALREADY_CENTS",
-        "Every balance comes to whole major units: are amounts that are declared as rand cents already?",
+        "Every balance is a whole number of major units: are the amounts declared as rand already cents?",
     )
     UNITS_MIXED = (
         "DOUBT.MIXED_UNITS",
@@ -279,15 +285,15 @@ class Alarm(_Explained):
     )
     REFERENCES_MAY_BE_ROUNDED = (
         "DOUBT.REFERENCES_MAY_BE_ROUNDED",
-        "Some long numbers among the references end in zeros after their 15th digit, as those do that a spreadsheet has rounded.",
+        "Some long numbers among the references end in zeros after their 15th digit, like numbers that a spreadsheet has rounded.",
     )
     REFERENCES_LOOK_ALIKE = (
         "DOUBT.REFERENCES_LOOK_ALIKE",
-        "References differ only in what people mistake (case, O and 0, I, l and 1, _ and -, leading zeros).",
+        "References differ only in characters that people confuse (case, O and 0, I, l and 1, _ and -, leading zeros).",
     )
     PHONES_ABROAD = (
         "DOUBT.PHONES_ABROAD",
-        "Phone numbers are valid, and of another country than the region that their records state.",
+        "Phone numbers are valid, but belong to another country than the region in their records.",
     )
     PHONES_UNUSUAL = (
         "DOUBT.PHONES_UNUSUAL",
@@ -299,7 +305,7 @@ class Alarm(_Explained):
     )
     TEXTS_PLACEHOLDERS = (
         "DOUBT.PLACEHOLDERS",
-        "Texts such as NULL, N/A or - may mean an empty cell, and dashes no record at all; they would be sent as they are.",
+        "Texts such as NULL, N/A or - may mean an empty cell, and a row of dashes may not be a record. They would be sent unchanged.",
     )
     SAME_EMAIL = (
         "DOUBT.SAME_EMAIL",
@@ -307,7 +313,7 @@ class Alarm(_Explained):
     )
     SAME_IDENTITY = (
         "DOUBT.SAME_IDENTITY",
-        "One identity number stands under several references: one person with several accounts, or a mistake.",
+        "Several references have the same identity number: one person with several accounts, or a mistake.",
     )
     TOTAL_ROWS = (
         "DOUBT.TOTAL_ROW",
@@ -315,19 +321,19 @@ class Alarm(_Explained):
     )
     RETURN_CELLS_RESTORED = (
         "RETURN.CELLS_RESTORED",
-        "A list came back with cells that a spreadsheet has changed; they were taken as they had been.",
+        "A list came back with cells that a spreadsheet has changed; their original texts were used.",
     )
     RETURN_CELLS_KEPT = (
         "RETURN.CELLS_KEPT",
-        "Cells that were to be mended came back as a spreadsheet would write the old text; they were taken as they came.",
+        "Cells to correct came back as a spreadsheet would write the old text; the returned texts were used.",
     )
     RETURN_CELLS_LOST = (
         "RETURN.CELLS_LOST",
-        "A list came back with cells of which only a spreadsheet's display is left; their rows were set aside.",
+        "A list came back with cells that hold only what a spreadsheet displays; their rows were set aside.",
     )
     RETURN_ORIGINALS_UNKNOWN = (
         "RETURN.ORIGINALS_UNKNOWN",
-        "Rows came back whose run is not in the reports folder any more; nobody can compare their cells.",
+        "Rows came back from a run that is no longer in the reports folder; their cells cannot be compared.",
     )
     RETURN_CHECK_UNTESTABLE = (
         "RETURN.CHECK_UNTESTABLE",
@@ -339,11 +345,11 @@ class Alarm(_Explained):
     )
     COLUMN_NAMES_CHANGED = (
         "DOUBT.COLUMN_NAMES_CHANGED",
-        "Names of columns have spaces, invisible characters or line breaks; they are used without these.",
+        "Column names have spaces, invisible characters or line breaks; these are removed.",
     )
     COLUMNS_WITHOUT_NAME = (
         "DOUBT.COLUMNS_WITHOUT_NAME",
-        "Columns without a name hold something; they are called by their position and not sent.",
+        "Columns without a name hold values; they are named by their position and not sent.",
     )
     COLUMNS_NOT_KEPT = (
         "DOUBT.COLUMNS_NOT_KEPT",
@@ -355,7 +361,7 @@ class Alarm(_Explained):
     )
 
 
-#: What is told and stops nothing; every other alarm keeps a plan from being applied until somebody accepts it.
+#: Alarms that stop nothing. With any other, a plan is not applied until a person accepts it.
 WARNINGS = frozenset(
     {
         Alarm.TOTAL_HUNDREDFOLD,
@@ -385,7 +391,7 @@ WARNINGS = frozenset(
 
 
 class Discrepancy(_Explained):
-    """How billing is not what we meant; a layer over the fates, found by reconciliation."""
+    """How billing differs from what we expect, as a reconciliation finds it; the fates stay as they are."""
 
     MISSING = "missing_in_billing", "We created this customer or found it there, and billing does not hold it."
     UNKNOWN = (
@@ -401,7 +407,7 @@ class Discrepancy(_Explained):
     )
     CHANGED = (
         "changed_since",
-        "Billing has changed this customer after we had settled it, by a payment perhaps, and holds another value in this field.",
+        "Billing has changed this customer since our request was settled, perhaps by a payment, and holds another value in this field.",
     )
     DOUBT = "in_doubt", "Our ledger does not know whether billing took this customer, and billing does not show it."
     DOUBT_FOUND = (
@@ -419,18 +425,18 @@ class Discrepancy(_Explained):
 
 
 class Pattern(_Explained):
-    """The mistake that a balance that differs looks like; told beside it, and decided by a person."""
+    """The likely mistake behind a balance that differs; it is reported with the balance, and a person decides."""
 
     UNIT = "unit", "Major units were taken for minor units, or the reverse: one is the other times a power of ten."
-    SIGN = "sign", "The sign is flipped: a debit stands there as a credit, or the reverse."
+    SIGN = "sign", "The sign is flipped: a debit became a credit, or the reverse."
     SHIFTED = "shifted_rows", "The balance is that of the row before or after, and its neighbours' are too."
     MERGED = (
         "merged_customers",
-        "The balance is this one's and a missing customer's together, who shares its email, phone or name.",
+        "The balance is the sum of this customer's and a missing customer's, which has the same email, phone or name.",
     )
 
 
-#: What finance has to look at before it signs; the others are told and explain themselves.
+#: Differences that finance has to check before it signs. The others need no explanation.
 UNEXPLAINED = frozenset(
     {
         Discrepancy.MISSING,
@@ -456,19 +462,19 @@ class Finding:
 
     @property
     def is_warning(self) -> bool:
-        """Whether it is only told."""
+        """Whether it stops nothing."""
         return not self.stops or self.alarm in WARNINGS
 
 
 class Action(StrEnum):
-    """What planning wants done with an accepted row."""
+    """What a plan does with an accepted row."""
 
     CREATE = "create"
     SKIP = "skip"
     HOLD = "hold"
     REFUSE = "refuse"  #: billing refused this very row before; it is listed as refused again, unsent
-    DEFER = "defer"  #: planned for a later wave
-    WAIT = "wait"  #: an earlier request for its reference is unsettled; it is judged anew once that is settled
+    DEFER = "defer"  #: left for a later run
+    WAIT = "wait"  #: an earlier request for its reference is unsettled; it is decided again after that is settled
 
 
 #: Actions whose records may be sent.
@@ -492,7 +498,7 @@ class Fate(_Explained):
     NEEDS_REVIEW = "needs_review", "held for a person"
     UNREADABLE = "unreadable", "could not be read as a record"
     INVALID = "invalid", "breaks a rule of the billing API"
-    REFUSED = "refused", "billing said no, definitely"
+    REFUSED = "refused", "billing refused it for good"
     IN_DOUBT = "in_doubt", "may or may not be in billing; resume finds out"
     GIVEN_UP = (
         "given_up",
@@ -512,9 +518,8 @@ LISTS: dict[str, tuple[Fate, ...]] = {
 }
 
 
-#: Fates that a clean run has none of: exit code 1 where any of them has a row.
 def list_of(fate: Fate) -> str:
-    """The list that records of a fate stand in."""
+    """The name of the list that has the records of a fate."""
     return next(name for name, fates in LISTS.items() if fate in fates)
 
 
@@ -522,6 +527,7 @@ def list_of(fate: Fate) -> str:
 SUPERSEDED = "superseded"
 SUPERSEDED_MEANS = "settled by another row of the same external reference"
 
+#: Fates that a clean run does not have: any record with one of them makes the exit code 1.
 TROUBLED_FATES = frozenset({*LISTS["held"], *LISTS["in_doubt"], *LISTS["rejected"], Fate.CREATED_DIFFERENT})
 
 
@@ -532,9 +538,9 @@ class State(StrEnum):
     WITHDRAWN = "withdrawn"  #: an intent that an orderly stop took back, never sent
     CREATED = "created"
     CREATED_DIFFERENT = "created_different"
-    ADOPTED = "adopted"  #: found by look-up after an unsettled send of ours: ours
-    PRE_EXISTING = "pre_existing"  #: found by look-up, equal, before any send of ours could have made it
-    CONFLICT = "conflict"  #: found by look-up, with other content
+    ADOPTED = "adopted"  #: found by lookup after an unsettled send of ours: ours
+    PRE_EXISTING = "pre_existing"  #: found by lookup, equal, before any send of ours could have made it
+    CONFLICT = "conflict"  #: found by lookup, with other content
     REFUSED = "refused"
     GIVEN_UP = "given_up"  #: as unknown, but a person gave it up: only the same content may go on, under the same key
     NEVER_CREATED = (
@@ -551,7 +557,7 @@ class Difference:
     theirs: str | None
 
 
-# What billing said to one request. The numbers are the rows of the outcome table in the protocol's description.
+# What billing answered to one request. The numbers are the rows of the outcome table in docs/once-only-submission.md.
 
 
 @dataclass(frozen=True, slots=True)
@@ -598,7 +604,7 @@ class Limited:
 
 @dataclass(frozen=True, slots=True)
 class Conflicting:
-    """409: the key's first request still runs (row 6), the reference is taken (row 7), or nobody can tell (row 8)."""
+    """409: the key's first request still runs (row 6), the reference is taken (row 7), or the kind is unknown (row 8)."""
 
     kind: str  #: "running", "taken" or "unknown"
     replayed: bool = False
@@ -613,7 +619,7 @@ class AnotherCustomer:
 
 @dataclass(frozen=True, slots=True)
 class RowRefused:
-    """400, 422, 413, 414 or 431 about the row itself, in billing's own words: rows 10 and 17."""
+    """400, 422, 413, 414 or 431 about the row itself, with billing's own text: rows 10 and 17."""
 
     status: int
     detail: str
@@ -663,7 +669,7 @@ class Unintelligible:
 
 @dataclass(frozen=True, slots=True)
 class Unexpected:
-    """Any other status, and every refusal that is not billing's own word, such as a gateway's: row 25. It settles nothing."""
+    """Any other status, and every refusal that is not billing's own, such as a gateway's: row 25. It settles nothing."""
 
     status: int
     why: str = ""
@@ -671,7 +677,7 @@ class Unexpected:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A look-up found a customer whose echoed reference is ours, byte for byte."""
+    """A lookup found a customer whose echoed reference is ours, byte for byte."""
 
     status: ClassVar[int] = 200
     billing_id: str
@@ -681,7 +687,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class NotFound:
-    """Billing's own word that it holds nothing under this reference, as far as look-ups show by then."""
+    """Billing's own answer that it holds nothing under this reference. A lookup may show an earlier state."""
 
     status: ClassVar[int] = 404
 

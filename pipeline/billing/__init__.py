@@ -1,8 +1,8 @@
-"""The billing API from the client's side: what may be asked, and what each answer means, as a value.
+"""The client of the billing API: its calls, and what each answer means, as a value.
 
 `client.py` makes the calls, `answers.py` reads what comes back, `pacing.py` decides when a request may leave,
-`api_key.py` and `address.py` keep the key from leaving to the wrong place. `probe.py` asks beforehand whether calls would
-be answered; it is not imported here, for httpx, which it needs, is a tenth of the time in which a run begins.
+`api_key.py` and `address.py` keep the key from going to the wrong host. `probe.py` checks an address before a run. It is not
+imported here: it needs httpx, whose import takes a tenth of the startup time of a run.
 """
 
 from pipeline.billing.address import Address, parse_address

@@ -1,4 +1,4 @@
-"""Where billing lives: HTTPS, or plain HTTP to this very machine; nothing that could be read as another host."""
+"""Check the address of billing: HTTPS, or plain HTTP to this machine; nothing that could be read as another host."""
 
 import ipaddress
 import re
@@ -70,10 +70,10 @@ def _is_ip(host: str) -> bool:
 
 
 def _looks_like_a_number(host: str) -> bool:
-    """`127.1`, `0x7f000001` and `2130706433` are addresses to some resolvers and names to others: the last part tells."""
+    """`127.1`, `0x7f000001` and `2130706433` are addresses to some resolvers and names to others: the last part decides."""
     return re.fullmatch(r"[0-9]+|0x[0-9a-f]*", host.rpartition(".")[2]) is not None
 
 
 def _shown(text: str) -> str:
-    """The address without what may be a password in it."""
+    """The address without a part that may be a password."""
     return repr(re.sub(r".*@", "…@", text, flags=re.DOTALL))

@@ -1,8 +1,8 @@
-"""What an answer means: status, headers and body -> an `Outcome`. Pure, strict, and never hopeful.
+"""What an answer means: status, headers and body -> an `Outcome`. Pure and strict.
 
-Only billing's own word settles anything: a problem document that repeats the HTTP status, or a success that names our
+Only an answer of billing itself settles anything: a problem document that repeats the HTTP status, or a success that names our
 external reference. A gateway or a proxy in front of billing may answer with any status; that says nothing about the customer.
-Whether an answer is a replay is asked before its status is read: a replayed 401 says nothing about today's key.
+A replay is recognized before its status is read: a replayed 401 says nothing about the present key.
 """
 
 import json
@@ -50,7 +50,7 @@ class ErrorForm(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An answer as it came over the wire, header names in lower case."""
+    """An HTTP answer as received, header names in lower case."""
 
     status: int
     headers: Mapping[str, str]
@@ -58,12 +58,12 @@ class Response:
 
     @property
     def is_marked_replayed(self) -> bool:
-        """Whether it says that it is the stored first answer of its idempotency key; true only where billing says it."""
+        """Whether a header marks it as the stored first answer of its idempotency key; trust it only in an answer of billing itself."""
         values = self.headers.get("idempotent-replayed", "").lower().split(",")  # a gateway may repeat a header
         return "true" in {value.strip() for value in values}
 
     def problem(self, form: ErrorForm) -> dict[str, Any] | None:
-        """The body of an error in billing's own words; None where the answer may be anybody's."""
+        """The body of an error that billing itself wrote; None if a gateway may have written it."""
         is_problem = self.is_of("application/problem+json")
         if not is_problem and not (form is ErrorForm.JSON and self.is_of("application/json")):
             return None
@@ -111,7 +111,7 @@ def read_create(response: Response, payload: bytes, form: ErrorForm = ErrorForm.
 
 
 def read_look_up(response: Response, payload: bytes, form: ErrorForm = ErrorForm.PROBLEM) -> Outcome:
-    """The answer to a look-up; found only if it echoes our reference byte for byte, for the path takes ids too."""
+    """The answer to a lookup; found only if it echoes our reference byte for byte, for the path takes ids too."""
     match response.status:
         case 200:
             answer = _accepted(response, payload)
@@ -131,9 +131,9 @@ def read_look_up(response: Response, payload: bytes, form: ErrorForm = ErrorForm
 
 
 def as_billing_holds_it(payload: str, answer: Found) -> dict[str, Any]:
-    """The customer that a look-up found: what our payload says, with billing's word where that differs."""
-    told = {one.field: None if one.theirs is None else json.loads(one.theirs) for one in answer.differences}
-    return {**json.loads(payload), **told, "billing_id": answer.billing_id}
+    """The customer that a lookup found: our payload, with billing's value in each field that differs."""
+    theirs = {one.field: None if one.theirs is None else json.loads(one.theirs) for one in answer.differences}
+    return {**json.loads(payload), **theirs, "billing_id": answer.billing_id}
 
 
 def _not_billings(status: int) -> Unexpected:
@@ -200,18 +200,18 @@ def _accepted(response: Response, payload: bytes) -> Accepted | AnotherCustomer 
     return Accepted(billing_id, response.is_marked_replayed, differences, payable, status)
 
 
-#: What a server may do to a field without changing what it says: texts with the same form are no difference.
+#: Changes that a server may make to a field without changing its meaning: texts with the same form are no difference.
 _SAME_WITH: dict[str, Callable[[str], str]] = {"email": str.lower}
 
 
 def _differences(sent: dict[str, Any], echo: dict[str, Any]) -> list[Difference]:
     """Fields in which the echo is not what was sent; an absent field and null are the same, 1 and true are not."""
     return [
-        Difference(field, _told(ours), _told(theirs))
+        Difference(field, _as_json(ours), _as_json(theirs))
         for field in _ECHOED
-        # Equal texts need no telling; with numbers 1 == True == Decimal("1.0"), so those are compared as told.
+        # Equal texts and integers need no JSON. Other values do: 1 == True == Decimal("1.0") in Python.
         if not ((ours := sent.get(field)) == (theirs := echo.get(field)) and type(ours) is type(theirs) in {str, int})
-        and _told(ours) != _told(theirs)
+        and _as_json(ours) != _as_json(theirs)
         and not _is_equivalent(field, ours, theirs)
     ]
 
@@ -226,18 +226,18 @@ def _is_equivalent(field: str, ours: object, theirs: object) -> bool:
     )
 
 
-def _told(value: Any) -> str | None:
-    """A value as text; a number with decimals stays apart from both the integer and the text that look like it."""
+def _as_json(value: Any) -> str | None:
+    """A value as JSON text; a number with decimals differs from the integer and from the text that look like it."""
     if value is None or value == {}:
         return None
     return json.dumps(value, sort_keys=True, ensure_ascii=False, default=lambda number: {"decimal": str(number)})
 
 
 def _strict_json(body: bytes) -> Any:
-    """JSON without what parsers disagree about: duplicate names and numbers that are none."""
+    """JSON without what parsers disagree about: duplicate names, NaN and infinities."""
     try:
         found = json.loads(body.decode(), object_pairs_hook=_unique, parse_constant=_no_number, parse_float=_decimal)
-        if b"\\u" in body:  # half of a surrogate pair passes for a character until something has to write it down
+        if b"\\u" in body:  # a lone surrogate parses, and fails only when it is encoded
             json.dumps(found, ensure_ascii=False, default=str).encode()
     except RecursionError:
         raise ValueError("too deeply nested") from None
@@ -247,7 +247,7 @@ def _strict_json(body: bytes) -> Any:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise ValueError("a name stands twice in one object")
+        raise ValueError("an object has the same name twice")
     return found
 
 
@@ -263,7 +263,7 @@ def _no_number(text: str) -> NoReturn:
 
 
 def _detail(problem: Mapping[str, Any] | None, status: int) -> str:
-    """Billing's words about a refusal, short enough for a list. They may quote the row, so they go nowhere else."""
+    """Billing's text about a refusal, short enough for a list. It may quote the row, so it appears nowhere else."""
     texts = [(problem or {}).get("title"), (problem or {}).get("detail")]
     return ": ".join(part for part in texts if isinstance(part, str))[:_LONGEST_DETAIL] or f"status {status}"
 

@@ -1,4 +1,4 @@
-"""The API key, wrapped so that it shows nowhere: not in a repr, a log, a traceback, JSON or a pickle."""
+"""The API key, wrapped so that it does not appear in a repr, a log, a traceback, JSON or a pickle."""
 
 import hashlib
 import re
@@ -17,7 +17,7 @@ class ApiKey:
     def __init__(self, text: str, *, source: str, account_key: str | None = None) -> None:
         """Check a key before it is used: HTTP libraries echo a malformed header with the key in it.
 
-        `account_key`: the key that the fingerprint is of, where this one is for a single run.
+        `account_key`: the key whose fingerprint is used, if this one is valid for a single run only.
         """
         if text.startswith("pk_"):
             raise KeyProblem(
@@ -38,7 +38,7 @@ class ApiKey:
 
     @property
     def fingerprint(self) -> str:
-        """Tells keys apart without telling them."""
+        """An identifier of the key that does not reveal it."""
         return hashlib.sha256(b"pipeline credential " + self._account_key.encode()).hexdigest()[:16]
 
     def reveal(self) -> str:

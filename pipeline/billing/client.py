@@ -1,4 +1,4 @@
-"""The calls themselves, over pyreqwest. Whatever happens on the way comes back as an `Outcome`, never as an exception."""
+"""The HTTP calls, over pyreqwest. Every failure of a call is an `Outcome`, not an exception."""
 
 import json
 import time
@@ -24,15 +24,15 @@ from pipeline.outcomes import AnotherCustomer, CertificateRefused, NoAnswer, Out
 LARGEST_ANSWER = 1 << 20  #: bytes; a body beyond it is not read on
 CONNECT_SECONDS = 10.0
 SILENT_SECONDS = 60.0  #: between two pieces of an answer
-LONGEST_CALL = 120.0  #: seconds from the first byte of a request to the last of its answer
+LONGEST_CALL = 120.0  #: seconds from the first byte of a request to the last byte of its answer
 _SECOND = timedelta(seconds=1)
-_BELIEVABLE = timedelta(days=366)  #: a clock that is further away is no clock
+_BELIEVABLE = timedelta(days=366)  #: a clock that differs by more is ignored
 _HEADERS = {
     "Accept": "application/json, application/problem+json",
     "Accept-Encoding": "identity",  # a compressed answer could unpack to any size
     "User-Agent": "pipeline",
 }
-#: What is read of an answer's headers; any other may hold what it likes.
+#: The headers that are read of an answer; all others are ignored.
 _HEADERS_READ = ("content-type", "idempotent-replayed", "retry-after", "date")
 
 
@@ -57,7 +57,7 @@ Call = Create | LookUp
 
 
 def preflight() -> LookUp:
-    """A look-up of a customer that nobody creates, so that no cache on the way remembers one of ours as absent."""
+    """A lookup of a customer that never exists, so that no cache remembers one of ours as absent."""
     reference = f"pipeline-preflight-{uuid4().hex}"
     return LookUp(reference, json.dumps({"external_reference": reference}).encode())
 
@@ -65,8 +65,8 @@ def preflight() -> LookUp:
 class Billing:
     """An open connection to one billing address with one key; safe to share between worker threads.
 
-    Built on pyreqwest's own client: ten times the requests a second of httpx for an eighth of its CPU
-    (`tests/benches/transports.py`). Nothing of the environment steers it; redirects are not followed, no cookie is kept.
+    Built on pyreqwest, which makes ten times the requests per second of httpx with an eighth of the CPU time
+    (`tests/benches/transports.py`). It ignores environment variables, follows no redirect and keeps no cookie.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class Billing:
         self._ahead_at = float("-inf")
 
     def ahead(self) -> timedelta | None:
-        """How far billing's clock, as its newest answers tell it, is ahead of this machine's; None where they tell no time."""
+        """How far billing's clock is ahead of this machine's, by the dates of its newest answers; None if they have no date."""
         return self._ahead
 
     def __enter__(self) -> Self:
@@ -95,7 +95,7 @@ class Billing:
         self._open.close()
 
     def make(self, call: Call) -> Outcome:
-        """Make a call and say what came of it; ValueError for a reference that would be another path."""
+        """Make a call and return its outcome; ValueError for a reference that would be another path."""
         match call:
             case Create():
                 answer, read = self._exchange("POST", "/billing/customers", call.payload, call.key), read_create
@@ -105,7 +105,7 @@ class Billing:
         outcome = read(answer, call.payload, self._errors) if isinstance(answer, Response) else answer
         outcome = self._echoes.hidden_in(outcome)
         if isinstance(outcome, AnotherCustomer):
-            # The answers of this connection may belong to other requests: it is used no more, nor any that is open now.
+            # Answers on this connection may belong to other requests, so new calls use new connections only.
             self._http = self._connect()
         return outcome
 
@@ -132,7 +132,7 @@ class Billing:
     def _exchange(
         self, method: str, path: str, content: bytes | None = None, key: str | None = None
     ) -> Response | NoAnswer | CertificateRefused:
-        # The key is put in here, at the moment of sending, and stands in no object that outlives the call.
+        # The key is added here, at the moment of sending, and stays in no object that outlives the call.
         request = self._http.request(method, self._base_url + path).bearer_auth(self._api_key.reveal())
         if content is not None and key is not None:
             request = request.header("Idempotency-Key", key).header("Content-Type", "application/json")
@@ -145,13 +145,13 @@ class Billing:
                 answer = Response(response.status, _headers(response), body)
         except PyreqwestError as error:
             # "Sent, answer lost" comes as a connect error too, so no exception means "surely not sent".
-            # Its causes name the address, and the key might stand in them one day; the type's name says enough.
+            # Its causes name the address, and might contain the key one day, so only the type's name is kept.
             return (CertificateRefused if _is_about_certificates(error) else NoAnswer)(type(error).__name__)
         self._read_clock(answer)
         return answer
 
     def _read_clock(self, answer: Response) -> None:
-        """Once a minute: the clocks do not part faster, and reading a date takes as long as half of an answer."""
+        """Read billing's clock once a minute: clocks drift slowly, and parsing a date takes half as long as reading an answer."""
         now = time.monotonic()
         if now - self._ahead_at > 60 and (theirs := answer.date) is not None:
             ahead = _least_ahead(theirs - datetime.now(UTC))
@@ -159,15 +159,15 @@ class Billing:
             self._ahead = ahead if abs(ahead) < _BELIEVABLE else None
 
 
-def _least_ahead(told: timedelta) -> timedelta:
-    """What the clocks are apart at least: a date has whole seconds, so that billing's clock is up to a second past it."""
-    return min(told + _SECOND, timedelta()) if told < timedelta() else told
+def _least_ahead(offset: timedelta) -> timedelta:
+    """The smallest clock offset that explains a measured one: a date drops the fraction of its second."""
+    return min(offset + _SECOND, timedelta()) if offset < timedelta() else offset
 
 
 def _as_path(reference: str) -> str:
-    """A reference as one part of a path; `.` and `..` would be quietly removed on the way."""
+    """A reference as one part of a path; clients and servers would silently remove `.` and `..`."""
     if reference in {"", ".", ".."}:
-        raise ValueError(f"{reference!r} is no reference that can be looked up")
+        raise ValueError(f"{reference!r} cannot be looked up")
     return quote(reference, safe="")
 
 
@@ -178,7 +178,7 @@ def _headers(response: SyncResponse) -> dict[str, str]:
 def _header(response: SyncResponse, name: str) -> str:
     try:
         return ", ".join(response.get_header_all(name))
-    except ValueError:  # bytes that are no text: it is there, and says nothing that we could read
+    except ValueError:  # its bytes are not text: the header exists and is unreadable
         return "?"
 
 
@@ -195,6 +195,6 @@ def _limited(reader: SyncResponseBodyReader) -> bytes | NoAnswer:
 
 
 def _is_about_certificates(error: PyreqwestError) -> bool:
-    """Whether an error says that the other side could not prove who it is: rustls' words are all that comes through."""
+    """Whether the server's certificate was refused; pyreqwest passes on nothing but the text of rustls."""
     details = getattr(error, "details", None) or {}
     return any("peer certificate" in cause["message"] for cause in details.get("causes") or ())

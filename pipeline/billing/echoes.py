@@ -1,4 +1,4 @@
-"""A key that billing repeats in its answers, taken out before anything of them is kept: whole or in part, plain or encoded."""
+"""Remove the API key from answers that repeat it, whole or in part, plain or encoded, before they are stored."""
 
 import base64
 import html
@@ -14,13 +14,13 @@ from pipeline.billing.api_key import ApiKey
 from pipeline.outcomes import Difference, Outcome
 
 REDACTED = "[redacted]"
-_SHOWS = 12  #: characters of a key in a row that count as the key; in sk_test_… at most four of them are secret
-_VARIED = 5  #: different characters; `000000000000` is in many a reference
-_ROUNDS = 3  #: an answer that was encoded twice comes from two servers in a row; nobody encodes more often than this
+_SHOWS = 12  #: consecutive characters of a key that count as the key; four of the first twelve of sk_test_… are secret
+_VARIED = 5  #: different characters that a piece must have: references often contain `000000000000`
+_ROUNDS = 3  #: decodings of one text; two servers in a row encode it twice
 _ESCAPE = re.compile(r"\\(?:u00|x|u\{0*)([0-9a-fA-F]{2})\}?|\\([01][0-7]{2})")
 _QUOTED = re.compile("=([2-7][0-9a-fA-F])")
 _BETWEEN = re.compile("[^A-Za-z0-9_-]+")
-#: By the sign without which a text has nothing to decode.
+#: (character, decoding): a text without the character needs no decoding.
 _DECODINGS: tuple[tuple[str, Callable[[str], str]], ...] = (
     ("%", unquote),
     ("&", html.unescape),
@@ -30,7 +30,7 @@ _DECODINGS: tuple[tuple[str, Callable[[str], str]], ...] = (
 
 
 class _Form:
-    """One way to write a key: the pieces of it that show it."""
+    """One encoding of a key: the pieces that reveal it."""
 
     __slots__ = ("_in_any_case", "_parts", "_pattern")
 
@@ -41,14 +41,14 @@ class _Form:
         self._pattern = re.compile(
             f"(?=({'|'.join(map(re.escape, varied)) or '(?!)'}))", re.ASCII | (re.IGNORECASE if in_any_case else 0)
         )
-        # Each piece holds one of these whole. They are few, and the pattern takes twenty times as long.
+        # Every piece contains one of these parts. This test is twenty times as fast as the pattern.
         half = length // 2
         parts = {text[at : at + half] for text in texts for at in range(0, len(text) - half + 1, half)}
         self._in_any_case = in_any_case
         self._parts = tuple({part.lower() if in_any_case else part for part in parts})
 
     def without(self, text: str) -> str:
-        """A text with `[redacted]` in the place of each stretch that shows the key."""
+        """A text with `[redacted]` in place of each part that reveals the key."""
         same = text.lower() if self._in_any_case else text
         if not any(part in same for part in self._parts):
             return text
@@ -63,7 +63,7 @@ class _Form:
 
 
 class KeyEchoes:
-    """What one key looks like in an answer."""
+    """The forms that one key can have in an answer."""
 
     __slots__ = ("_forms",)
 
@@ -78,7 +78,7 @@ class KeyEchoes:
         )
 
     def hidden(self, text: str) -> str:
-        """A text in which `[redacted]` stands for the key; unchanged where it does not show."""
+        """A text with `[redacted]` in place of the key; unchanged if it does not contain the key."""
         if len(text) < _SHOWS - 1:
             return text
         found = decoded = self._plainly_hidden(text)
@@ -94,7 +94,7 @@ class KeyEchoes:
         return REDACTED if self._is_spread_over(decoded) else found
 
     def hidden_in(self, outcome: Outcome) -> Outcome:
-        """An outcome without the key in any of its texts."""
+        """An outcome with the key redacted in all of its texts."""
         changed: dict[str, Any] = {}
         for field in fields(outcome):
             value = getattr(outcome, field.name)
@@ -107,8 +107,8 @@ class KeyEchoes:
     def _hidden_in_difference(self, one: Difference) -> Difference:
         if one.theirs is None or self.hidden(one.theirs) == one.theirs:
             return one
-        told = json.dumps(self._hidden_in_value(json.loads(one.theirs)), sort_keys=True, ensure_ascii=False)
-        return replace(one, theirs=told)
+        redacted = json.dumps(self._hidden_in_value(json.loads(one.theirs)), sort_keys=True, ensure_ascii=False)
+        return replace(one, theirs=redacted)
 
     def _hidden_in_value(self, value: Any) -> Any:
         match value:
@@ -122,7 +122,7 @@ class KeyEchoes:
                 return value
 
     def _is_spread_over(self, text: str) -> bool:
-        """Whether a text shows the key with something between its characters, or in wide ones."""
+        """Whether a text contains the key with separators between its characters, or in full-width characters."""
         if not _BETWEEN.search(text):
             return False
         joined = _BETWEEN.sub("", unicodedata.normalize("NFKC", text))
@@ -135,7 +135,7 @@ class KeyEchoes:
 
 
 def _in_base64(secret: bytes) -> Iterator[str]:
-    """What is the same wherever the key begins within a group of three bytes, and whatever is around it."""
+    """The part of each base64 form that depends on the key alone, for each of its three positions in a group of bytes."""
     for encode in (base64.b64encode, base64.urlsafe_b64encode):
         for shift in range(3):
             text = encode(bytes(shift) + secret).decode().rstrip("=")
@@ -143,7 +143,7 @@ def _in_base64(secret: bytes) -> Iterator[str]:
 
 
 def _in_base32(secret: bytes) -> Iterator[str]:
-    """The same for base32, whose groups have five bytes."""
+    """The same for base32, with groups of five bytes."""
     for shift in range(5):
         text = base64.b32encode(bytes(shift) + secret).decode().rstrip("=")
         yield text[-(-shift * 8 // 5) : -1]

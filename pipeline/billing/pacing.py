@@ -1,28 +1,28 @@
-"""When a request may leave: at most so many a second, fewer after a 429, and none while billing asked for a pause."""
+"""The rate limit: a maximum of requests per second, less after a 429, and none during a pause that billing asked for."""
 
 import threading
 from collections.abc import Callable
 
-_SLOWEST = 0.1  #: requests a second; slower than that, the pause that billing asks for says more
-_GROWTH = 1.05  #: a second: a halved pace is back after 14 seconds without a 429
-_LONGEST_SLEEP = 60.0  #: seconds; a pause may be for ever, and no system sleeps that long
-_SAME_BURST = 1.0  #: seconds; refusals of requests that left together halve the pace once
+_SLOWEST = 0.1  #: requests per second, the lowest rate; below it, the pause that billing asks for decides
+_GROWTH = 1.05  #: per second: a halved rate is back after 14 seconds without a 429
+_LONGEST_SLEEP = 60.0  #: seconds; a pause may be infinite, and a wait may not
+_SAME_BURST = 1.0  #: seconds; several 429s within them halve the rate once
 
 
 class Pace:
-    """Shared by all workers. `clock` is monotonic, in seconds; `per_second` None means as fast as answers come.
+    """Shared by all workers. `clock` is monotonic, in seconds; `per_second` None means no limit.
 
-    Requests are kept apart by when they really left, not by when they should have: a worker that the system woke
-    late never makes two leave together, and so no second sees more than the pace and one.
+    The gap between requests counts from when the last one really left, not from when it was due. So a worker that wakes
+    late does not make two requests leave together, and no second has more than the limit and one.
     """
 
     def __init__(self, per_second: float | None, clock: Callable[[], float]) -> None:
         self._ceiling = per_second
-        self._limit = per_second  #: at present; None: none
+        self._limit = per_second  #: at present; None: no limit
         self._clock = clock
         self._lock = threading.Lock()
         now = clock()
-        self._last_left = now  # as the look-up did that a run begins with
+        self._last_left = now  # a run begins with a lookup, which has just left
         self._paused_until = now
         self._slowed_at = float("-inf")
         self._grown_at = now
@@ -30,16 +30,16 @@ class Pace:
 
     @property
     def per_second(self) -> float | None:
-        """The pace at present; None: as fast as answers come."""
+        """The rate limit at present; None: no limit."""
         return self._limit
 
     def pause(self, seconds: float) -> None:
-        """Nothing leaves for so long; a shorter pause never ends a longer one."""
+        """Let nothing leave for some seconds; a shorter pause never ends a longer one."""
         with self._lock:
             self._paused_until = max(self._paused_until, self._clock() + seconds)
 
     def slow_down(self) -> None:
-        """Billing finds this too much: half as many a second from now on, growing back while it does not complain."""
+        """Halve the rate after a 429; it grows back while no other 429 comes."""
         with self._lock:
             now = self._clock()
             if now - self._slowed_at < _SAME_BURST:
@@ -49,7 +49,7 @@ class Pace:
             self._slowed_at = self._grown_at = now
 
     def wait(self, stopping: threading.Event) -> bool:
-        """Wait until this request may leave; False where the run is stopping, and then it must not."""
+        """Wait until this request may leave; False if the run is stopping: then it must not leave."""
         while not stopping.is_set():
             if (seconds := self.leave()) <= 0:
                 return True
@@ -57,7 +57,7 @@ class Pace:
         return False
 
     def leave(self) -> float:
-        """Leave now and get 0, or the seconds after which to ask again."""
+        """Take a turn and return 0, or return the seconds after which to ask again."""
         with self._lock:
             now = self._clock()
             due = self._due(now)

@@ -1,4 +1,4 @@
-"""One harmless question to a billing address: does it answer as billing does, how long does its certificate live, what is its time."""
+"""One harmless request to a billing address: does it answer like billing, until when is its certificate valid, what is its time."""
 
 import ssl
 from dataclasses import dataclass
@@ -12,30 +12,32 @@ from pipeline.billing.address import Address
 from pipeline.billing.api_key import ApiKey
 from pipeline.billing.trust import tls_context
 
-#: A reference that nobody has; asking for it changes nothing, and billing answers 401 without a key and 404 with one.
+#: A reference that no customer has: billing answers 401 without a key and 404 with one.
 NOBODY = "pipeline-check-nobody-has-this-reference"
 _TIMEOUT = httpx.Timeout(10.0, connect=5.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """What came back."""
+    """The result of the request."""
 
     status: int | None  #: None: no answer
     content_type: str = ""
-    clock_ahead: timedelta | None = None  #: of this machine's clock before the server's; None: it told no time
+    clock_ahead: timedelta | None = (
+        None  #: how far this machine's clock is ahead of the server's; None: the answer has no date
+    )
     certificate_until: datetime | None = None
     silence: str | None = None  #: why there is no answer
-    certificate_refused: str | None = None  #: why the other side is not believed to be who it should be
+    certificate_refused: str | None = None  #: why the certificate is not accepted
 
     @property
     def is_billings(self) -> bool:
-        """Whether the answer has the form that billing gives to this question."""
+        """Whether the answer has the form of billing's answer to this request."""
         return self.status in {401, 403, 404} and self.content_type == "application/problem+json"
 
 
 def probe(address: Address, api_key: ApiKey | None = None) -> Probe:
-    """Ask, with a key or without; redirects are not followed, nothing of the environment is used."""
+    """Send the request, with or without a key; redirects are not followed, environment variables are ignored."""
     authorization = {"Authorization": f"Bearer {api_key.reveal()}"} if api_key else {}
     request = httpx.Request(
         "GET",

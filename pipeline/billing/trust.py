@@ -1,4 +1,4 @@
-"""Which certificates are believed: Mozilla's and those of the system's store. No variable of the environment changes that."""
+"""The trusted certificates: Mozilla's and those of the system. No environment variable changes that."""
 
 import os
 import ssl
@@ -6,18 +6,18 @@ from pathlib import Path
 
 import certifi
 
-#: Libraries of TLS obey these unasked: the first writes the keys of every connection to a file, the others replace the store.
+#: TLS libraries read these by default: the first writes the keys of every connection to a file, the others replace the store.
 IGNORED = ("SSLKEYLOGFILE", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
 def ignore_environment() -> None:
-    """Remove the variables that steer TLS from this process: the store of rustls reads them, and has no switch for that."""
+    """Remove the variables that configure TLS from this process: rustls reads them, and has no option against it."""
     for name in IGNORED:
         os.environ.pop(name, None)
 
 
 def certificates() -> bytes:
-    """Mozilla's certificates as PEM, beside the system's: a slim container has none, and then nobody could be verified."""
+    """Mozilla's certificates as PEM, in addition to the system's: a slim container has none of its own."""
     return Path(certifi.where()).read_bytes()
 
 

@@ -1,7 +1,7 @@
-"""What was meant, done and answered: an append-only journal in SQLite, one for each environment.
+"""The ledger: intents, answers and outcomes in append-only SQLite, one ledger for each environment.
 
-An intent is durable before its request is sent; states are asked for, never kept in memory alone. Only one process
-writes (`lock.py`); others may read while it does.
+An intent is durable before its request is sent; states are read from the ledger, never kept in memory alone. Only one
+process writes (`lock.py`); others may read at the same time.
 """
 
 from pipeline.ledger.journal import (

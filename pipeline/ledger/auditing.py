@@ -1,7 +1,7 @@
-"""Recompute what a ledger says from what it wrote, and name the first thing that does not hold.
+"""Recompute a ledger from its events, and name the first thing that does not match.
 
-Resume and planning rely on more than the chained events: on the rows that these lead to, on the payloads that may be sent again,
-and on the tables that hold no event. A row is derived again from its events. Each other table has a seal, written with every change.
+Resume and planning rely on more than the chained events: on the rows that follow from them, on the payloads that may be sent again,
+and on the tables without events. Each row is derived again from its events. Each other table has a seal, written with every change.
 """
 
 import hashlib
@@ -13,16 +13,16 @@ from typing import Any
 from pipeline.ledger.chain import DIGEST, START, Link, canonical, digests
 
 SEALS = "CREATE TABLE IF NOT EXISTS seals (name TEXT PRIMARY KEY, sha256 TEXT NOT NULL) STRICT, WITHOUT ROWID"
-#: Tables that no event leads to: what belongs to whom, which runs there were, what they took, what was found wrong.
+#: Tables that do not follow from events: the owner of the ledger, its runs, their files, and recorded damage.
 SEALED = ("damage", "deliveries", "environment", "identity", "runs")
 _WITH_DIGESTS = 3  #: the first version that keeps a digest of each event
 _WITH_NORMALIZATION = 4  #: the first one that keeps the normalization version of each intent
 
-#: A row as its events lead to it: what the newest intent said, then what the newest event made of it.
+#: The columns of a row that come from its newest intent, and those that come from its newest event.
 _OF_THE_INTENT = {"first_sent": "at", **{name: name for name in ("credential", "generation", "fingerprint", "key")}}
 _OF_THE_NEWEST = ("seq", "state", "run_id", "fingerprint", "key")
 _OF_AN_ANSWER = ("billing_id", "payable")
-_SETTLES_NOTHING = "('unknown', 'given_up')"  #: such a row keeps an earlier answer where a newer one says nothing
+_SETTLES_NOTHING = "('unknown', 'given_up')"  #: such a row keeps an earlier answer if a newer one has no text
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +36,12 @@ class Audited:
 
 
 def first_fault(ledger: Audited) -> str | None:
-    """What does not hold within the chain, the texts that it covers by their hashes, and the sealed tables."""
+    """The first fault of the chain, of the texts that it covers by their hashes, or of the sealed tables."""
     return _broken_group(ledger) or _altered_text(ledger) or _broken_seal(ledger)
 
 
 def moved_row(ledger: Audited) -> str | None:
-    """The first reference that is not where its events have led it: planning, resume and reports ask for these."""
+    """The first row that does not match its events; planning, resume and reports read the rows."""
     intent = dict(_OF_THE_INTENT)
     if ledger.version >= _WITH_NORMALIZATION:
         intent["normalization"] = "normalization"
@@ -77,7 +77,7 @@ def moved_row(ledger: Audited) -> str | None:
 
 
 def seal(connection: sqlite3.Connection) -> None:
-    """Seal the tables that no event leads to, as they are now; in the transaction that changes one of them."""
+    """Seal the tables that do not follow from events; call it in the transaction that changes one of them."""
     connection.execute(SEALS)
     connection.executemany(
         "INSERT OR REPLACE INTO seals VALUES (?, ?)",
@@ -96,7 +96,7 @@ def _seal_of(rows: Iterable[tuple[Any, ...]]) -> str:
 
 
 def _broken_seal(ledger: Audited) -> str | None:
-    """A table that is not as it was sealed; ledgers of earlier versions have no seals before they are opened for writing."""
+    """A table that does not match its seal; ledgers of earlier versions have no seals before they are opened for writing."""
     there = {name for (name,) in ledger.query("SELECT name FROM sqlite_schema WHERE type = 'table'")}
     if "seals" not in there:
         return None
@@ -127,7 +127,7 @@ def _broken_group(ledger: Audited) -> str | None:
 
 
 def _first_altered(events: Sequence[Sequence[Any]], of_each: bytes | None) -> str | None:
-    """Which event is not as it was, where its group kept a digest of each."""
+    """Which event was altered, if its group has a digest of each event."""
     if of_each is None or len(of_each) != len(events) * DIGEST:  # kept by an earlier version, or of another group
         return None
     kept = (of_each[at : at + DIGEST] for at in range(0, len(of_each), DIGEST))
@@ -136,7 +136,7 @@ def _first_altered(events: Sequence[Sequence[Any]], of_each: bytes | None) -> st
 
 
 def _altered_text(ledger: Audited) -> str | None:
-    """Texts that are beside the chain and covered by their hashes there."""
+    """Texts that the chain covers by their hashes only."""
     for block in ledger.blocks("SELECT seq, detail, detail_sha256 FROM events WHERE detail IS NOT NULL"):
         for seq, detail, sha256 in block:
             if digest(detail) != sha256:

@@ -1,7 +1,7 @@
 """What makes the journal tamper-evident: each group of events carries the hash of the one before it.
 
-The newest link is kept a second time, in a small file beside the ledger (the high-water mark): SQLite drops a damaged
-tail of its WAL without a word, and then only the mark remembers that there was more.
+A small file next to the ledger, the high-water mark, has the newest link too: SQLite silently drops a damaged tail of
+its WAL, and then only the mark shows that there was more.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ class Link:
     sha256: str
 
     def then(self, events: Iterable[Sequence[Any]]) -> "Link":
-        """The link after these events, of which there is at least one."""
+        """The link after these events; at least one event."""
         last, lines = self.seq, [self.sha256]
         for event in events:
             last = event[0]
@@ -43,7 +43,7 @@ _encode = json.JSONEncoder(separators=(",", ":")).encode
 def canonical(event: Sequence[Any]) -> str:
     """An event as the text that is hashed: a JSON array of its columns, ASCII only, so that no text has two forms.
 
-    The last column came with version 4 of the ledger; events without it are hashed as they always were.
+    The last column came with version 4 of the ledger; events without it are hashed without it, as before.
     """
     return _encode(event if event[-1] is not None else event[:-1])
 
@@ -52,16 +52,16 @@ DIGEST = 8  #: bytes
 
 
 def digests(events: Iterable[Sequence[Any]]) -> bytes:
-    """8 bytes for each event, of the SHA-256 of it alone."""
+    """The first 8 bytes of the SHA-256 of each event."""
     return b"".join(hashlib.sha256(canonical(event).encode()).digest()[:DIGEST] for event in events)
 
 
 class Mark:
     """The high-water mark of a ledger: one line of fixed length, overwritten in place after each commit.
 
-    It is never flushed by itself. After a power cut it may be older than the ledger, which says nothing; only a
-    ledger that is older than its mark has lost something. It also remembers that something was lost before, since the
-    ledger that says so may be lost in its turn.
+    It is not flushed to disk. After a power cut it may be older than the ledger, which is harmless; only a ledger that is
+    older than its mark has lost events. The mark also records earlier damage, because the ledger that records it may be
+    lost, too.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -70,7 +70,7 @@ class Mark:
         self._is_damaged = False
 
     def read(self) -> Link | None:
-        """The newest link that was committed, None where there is no mark that can be read."""
+        """The newest committed link; None if there is no readable mark."""
         refuse_symlink(self._path)
         try:
             found = _MARK_FORM.fullmatch(read_regular(self._path))
@@ -81,21 +81,21 @@ class Mark:
 
     @property
     def tells_of_damage(self) -> bool:
-        """Whether this ledger, or one that stood in its place before, had lost something; as of the last reading."""
+        """Whether this ledger, or an earlier one in its place, was damaged; as of the last read."""
         return self._is_damaged
 
     def remember_damage(self, link: Link) -> None:
-        """From now on the mark says that something was lost."""
+        """Record in the mark that the ledger was damaged."""
         self._is_damaged = True
         self.move(link)
 
     @property
     def holds_something(self) -> bool:
-        """Whether there is a mark that is more than an empty file, which a process killed in its first moment leaves."""
+        """Whether the mark is more than an empty file; a process that is killed early leaves an empty one."""
         return self._path.exists() and self._path.stat().st_size > 0
 
     def move(self, link: Link) -> None:
-        """Remember a link that is durable in the ledger."""
+        """Write a link that is durable in the ledger."""
         if self._descriptor is None:
             self._descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
         line = f"{link.seq:020d} {link.sha256}{' damaged' if self._is_damaged else ''}\n".encode()
@@ -103,7 +103,7 @@ class Mark:
         os.ftruncate(self._descriptor, len(line))
 
     def close(self) -> None:
-        """Let the file go."""
+        """Close the file."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from pipeline.agreement import Delivery
 
-#: Made where it is missing: ledgers of earlier versions have none, and earlier versions leave it alone.
+#: Created if missing: ledgers of earlier versions do not have it, and earlier versions ignore it.
 TABLE = """
 CREATE TABLE IF NOT EXISTS deliveries (
     run_id TEXT NOT NULL,
@@ -32,7 +32,7 @@ _ALL = (
 def add(
     connection: sqlite3.Connection, run_id: str, at: datetime, deliveries: Sequence[Delivery], *, is_whole: bool
 ) -> None:
-    """Remember the files of a run that begins to send; inside a transaction. `is_whole`: nothing is left for later."""
+    """Record the files of a run that begins to send; inside a transaction. `is_whole`: no record is left for a later run."""
     connection.executemany(
         _ADD,
         [

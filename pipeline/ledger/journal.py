@@ -1,4 +1,4 @@
-"""The journal itself: append events and the rows that they lead to, in one durable transaction; ask for states."""
+"""The ledger database: append events and update the rows that follow from them in one durable transaction; read states."""
 
 import itertools
 import json
@@ -43,7 +43,7 @@ _EVENT_COLUMNS = (
 _ADD_EVENTS = (
     f"INSERT INTO events ({', '.join(_EVENT_COLUMNS)}, detail) VALUES ({', '.join('?' * (len(_EVENT_COLUMNS) + 1))})"
 )
-#: What is asked of a ledger of millions of events while a run goes on; one that was made without them gets them here.
+#: Indexes for the queries of a run on millions of events; a ledger without them gets them when it is opened.
 _INDEXES = (
     "CREATE INDEX IF NOT EXISTS events_by_reference ON events (external_reference)",
     "CREATE INDEX IF NOT EXISTS rows_by_run ON rows (run_id, state)",
@@ -51,8 +51,8 @@ _INDEXES = (
 _IDENTITY = "CREATE TABLE IF NOT EXISTS identity (id TEXT NOT NULL) STRICT"
 HOME_IS_NEW = Alarm.HOME_NEW.value
 _ADD_PAYLOADS = "INSERT INTO payloads VALUES (?, ?) ON CONFLICT DO NOTHING"
-# Both take an event as it stands: its columns in the order of _ADD_EVENTS, by number. An unsettled row keeps the last answer that
-# said why: a lookup that finds nothing says nothing of what became of the request.
+# Both take an event: its columns in the order of _ADD_EVENTS, by number. An unsettled row keeps the last answer with a text,
+# because a lookup that finds nothing does not show what became of the request.
 _BEGIN_ROWS = (
     "INSERT OR REPLACE INTO rows (seq, run_id, first_sent, external_reference, fingerprint, generation, key, state,"
     " credential, normalization, detail) VALUES (?1, ?2, ?3, ?5, ?6, ?7, ?8, ?9, ?17, ?18, ?19)"
@@ -75,12 +75,12 @@ class Intent:
     key: str
     payload: bytes
     generation: int = 1
-    normalization: int | None = None  #: the version of the rules that made the payload; of old ledgers it is unknown
+    normalization: int | None = None  #: the version of the rules that made the payload; unknown in old ledgers
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Where a reference stands, with which content, and which run moved it there."""
+    """The state and the content of a reference, and the run that moved it there."""
 
     state: State
     fingerprint: str
@@ -89,18 +89,18 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """A reference whose request was begun and never settled, as the ledger holds it."""
+    """An unsettled request, as the ledger has it."""
 
     intent: Intent
     first_sent: datetime
-    credential: str  #: which API key it was begun with, as a fingerprint
+    credential: str  #: the fingerprint of the API key it was begun with
     run_id: str
-    statuses: frozenset[int] = frozenset()  #: HTTP statuses of the answers that it got
+    statuses: frozenset[int] = frozenset()  #: HTTP statuses of its answers
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What one call brought: it settles the reference where `state` is not UNKNOWN."""
+    """The outcome of one call; it settles the reference if `state` is not UNKNOWN."""
 
     intent: Intent
     state: State
@@ -116,7 +116,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Withdrawal:
-    """An intent that an orderly stop takes back: nothing was sent under it."""
+    """An intent that an orderly stop withdraws: nothing was sent under its key."""
 
     intent: Intent
 
@@ -144,10 +144,10 @@ class Ledger:
         reports: Path | None = None,
         accepts_new_home: bool = False,
     ) -> "Iterator[Ledger]":
-        """Open the ledger of an environment for writing, made where there is none; refuse that of another one.
+        """Open the ledger of an environment for writing, and create it if there is none; refuse one of another environment.
 
-        `reports`: the folder whose witnesses say whether this is the ledger that was here before; raise HomeIsNew where it
-        is a new one although they know another, and nobody accepts that.
+        `reports`: the folder whose statements show whether this ledger was here before. Raise HomeIsNew if the ledger is
+        new although they name another one, unless `accepts_new_home`.
         """
         path = private_folder(folder) / "ledger.sqlite"
         refuse_symlink(path)
@@ -166,7 +166,7 @@ class Ledger:
                 ledger._check_tail(now())
                 ledger._inode = path.stat().st_ino
                 if reports is not None:
-                    ledger._hear_witnesses(reports, environment, now(), accepts_new_home=accepts_new_home)
+                    ledger._check_statements(reports, environment, now(), accepts_new_home=accepts_new_home)
             yield ledger
         finally:
             connection.close()
@@ -177,9 +177,9 @@ class Ledger:
     @classmethod
     @contextmanager
     def read(cls, folder: Path, environment: Environment | None = None) -> "Iterator[Ledger | None]":
-        """Open a ledger for reading beside a run that writes; None where the environment has none yet.
+        """Open a ledger for reading, also while a run writes; None if the environment has none yet.
 
-        Refuse the ledger of another environment, where one is expected.
+        Refuse the ledger of another environment than the given one.
         """
         path = folder / "ledger.sqlite"
         if not path.is_file() or not path.stat().st_size:
@@ -202,11 +202,11 @@ class Ledger:
 
     @staticmethod
     def remembered(folder: Path) -> int | None:
-        """The number of the newest event that a ledger's mark remembers, whether the ledger still stands there or not."""
+        """The number of the newest event in the high-water mark, whether the ledger still exists or not."""
         link = Mark(folder).read()
         return link.seq if link is not None and link != START else None
 
-    # -- what was and is ------------------------------------------------------------------------------------------
+    # -- reading ------------------------------------------------------------------------------------------
 
     def environment(self) -> Environment | None:
         """The environment that this ledger belongs to."""
@@ -218,13 +218,13 @@ class Ledger:
         return str(self._one("SELECT id FROM identity"))
 
     def statement(self) -> bytes:
-        """What a run folder remembers of this ledger: its id and its last event."""
+        """What a run folder records about this ledger: its id and its last event."""
         environment = self.environment()
         assert environment is not None  # noqa: S101 - a ledger that is open for writing has one
         return stated(self.identity(), environment, self._link)
 
     def refuse_other(self, environment: Environment) -> None:
-        """Raise LedgerError where this ledger belongs to another environment."""
+        """Raise LedgerError if this ledger belongs to another environment."""
         owner = self.environment() or environment
         if owner != environment:
             raise LedgerError(
@@ -233,29 +233,29 @@ class Ledger:
             )
 
     def damage(self) -> list[str]:
-        """What was found wrong with this ledger, ever; where there is any, an answer of its is no proof."""
+        """All damage of this ledger that was ever found; if there is any, the ledger proves nothing about what was sent."""
         if self._version() < _CHAINED:
             return []
         return [what for (what,) in self._query("SELECT what FROM damage ORDER BY rowid")]
 
     def damaged_at(self) -> datetime | None:
-        """When this ledger was last found damaged: what it has forgotten was sent before that. None where it never was."""
+        """When damage of this ledger was last found; every send that it has lost is older. None if none was ever found."""
         if not self.damage():
             return None
         return datetime.fromisoformat(self._one("SELECT max(found_at) FROM damage"))
 
     def unsettled(self) -> int:
-        """How many references were begun and never settled."""
+        """How many requests are unsettled."""
         return int(self._one("SELECT count(*) FROM rows WHERE state = 'unknown'"))
 
     def unsettled_requests(self) -> list[tuple[str, str, str]]:
-        """Every reference that was begun and never settled, the oldest first: (external_reference, run_id, the last answer)."""
+        """Every unsettled request, the oldest first: (external_reference, run_id, the last answer)."""
         return self._query(
             "SELECT external_reference, run_id, coalesce(detail, '') FROM rows WHERE state = 'unknown' ORDER BY seq"
         )
 
     def last_sent(self, reference: str) -> datetime | None:
-        """When the last send of a reference was recorded, before it or with its answer; None where it was never begun."""
+        """When the last send of a reference was recorded, as an intent or with its answer; None if it was never begun."""
         found = self._query(
             "SELECT max(at) FROM events WHERE external_reference = ? AND (kind = 'intent' OR call = 'create')",
             reference,
@@ -322,7 +322,7 @@ class Ledger:
         return {"seq": found[0][0], "sha256": found[0][1]} if found else None
 
     def named(self, billing_id: str) -> list[str]:
-        """The references that are this customer of billing's."""
+        """The references of this billing id."""
         found = self._query("SELECT DISTINCT external_reference FROM rows WHERE billing_id = ?", billing_id)
         return [reference for (reference,) in found]
 
@@ -332,7 +332,7 @@ class Ledger:
             yield from (reference for (reference,) in block)
 
     def states(self, references: Sequence[str]) -> dict[str, Known]:
-        """What the ledger knows of those of `references` that were ever begun."""
+        """What the ledger knows of each of `references` that was ever begun."""
         found = self._query(
             "SELECT external_reference, state, fingerprint, run_id FROM rows"
             " WHERE external_reference IN (SELECT value FROM json_each(?))",
@@ -341,7 +341,7 @@ class Ledger:
         return {reference: Known(State(state), fingerprint, run_id) for reference, state, fingerprint, run_id in found}
 
     def begun(self, references: Sequence[str] | None = None) -> list[Begun]:
-        """The unsettled ones: all of them but for those that were given up, or those of `references`."""
+        """The unsettled requests: all but those given up; or those of `references`, including those given up."""
         rows = self._query(
             f"SELECT external_reference, fingerprint, key, payload, generation, {self._normalization()}, first_sent, credential,"
             " run_id, (SELECT group_concat(DISTINCT status) FROM events WHERE events.external_reference = rows.external_reference)"
@@ -362,11 +362,11 @@ class Ledger:
         ]
 
     def outcomes(self, references: Iterable[str] | None = None) -> Iterator[list[tuple[Any, ...]]]:
-        """Rows as they stand, those of `references` that were ever begun or all, in blocks: see `OUTCOME_COLUMNS`."""
+        """The present rows of `references`, or all rows, in blocks: see `OUTCOME_COLUMNS`."""
         yield from self._rows(", ".join(OUTCOME_COLUMNS), references)
 
     def contents(self, references: Sequence[str]) -> list[tuple[str, str]]:
-        """What was last meant to be sent for those of `references` that were ever begun: reference, payload; none that was purged."""
+        """The last payload of each of `references` that was ever begun: (reference, payload); purged payloads are left out."""
         found = self._query(
             "SELECT external_reference, payload FROM rows JOIN payloads USING (fingerprint)"
             " WHERE external_reference IN (SELECT value FROM json_each(?))",
@@ -375,7 +375,7 @@ class Ledger:
         return [(reference, bytes(payload).decode()) for reference, payload in found]
 
     def settled_at(self, references: Sequence[str]) -> list[tuple[str, str]]:
-        """Those of `references` that are settled, each with when: (external_reference, ISO 8601)."""
+        """When each settled one of `references` was settled: (external_reference, ISO 8601)."""
         return self._query(
             "SELECT rows.external_reference, events.at FROM rows JOIN events USING (seq)"
             " WHERE rows.state NOT IN ('unknown', 'given_up', 'withdrawn')"
@@ -384,7 +384,7 @@ class Ledger:
         )
 
     def ends(self, contents: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Known]:
-        """Where the newest event of each (external_reference, fingerprint) has led that content; none of one that was never begun."""
+        """The state after the newest event of each (external_reference, fingerprint); without those that were never begun."""
         found = self._query(
             "SELECT events.external_reference, events.fingerprint, state, run_id, max(seq) FROM json_each(?) AS wanted JOIN events"
             " ON events.external_reference = wanted.value ->> 0 AND events.fingerprint = wanted.value ->> 1 GROUP BY 1, 2",
@@ -393,7 +393,7 @@ class Ledger:
         return {(reference, sent): Known(State(state), sent, run_id) for reference, sent, state, run_id, _ in found}
 
     def settled_by(self, run_id: str) -> Iterator[list[tuple[str, str, str | None]]]:
-        """References that a run is done with, whoever has moved them since, in blocks: external_reference, state, billing_id."""
+        """References that a run has finished, even if another run has moved them since, in blocks: external_reference, state, billing_id."""
         query = (
             "SELECT external_reference, state, billing_id FROM rows"
             " WHERE run_id = ? AND state NOT IN ('unknown', 'withdrawn')"
@@ -403,7 +403,7 @@ class Ledger:
             yield [(reference, state, billing_id) for reference, state, _, _, _, billing_id, _, _ in moved]
 
     def moved_from(self, run_id: str) -> list[tuple[Any, ...]]:
-        """Where a run left references that it was done with and another run has moved since; columns of `OUTCOME_COLUMNS`."""
+        """How a run finished references that another run has moved since; columns of `OUTCOME_COLUMNS`."""
         return self._query(
             "WITH own AS (SELECT events.external_reference, max(events.seq) AS last FROM events JOIN rows USING (external_reference)"
             " WHERE events.run_id = ?1 AND rows.run_id <> ?1 GROUP BY 1)"
@@ -413,14 +413,14 @@ class Ledger:
         )
 
     def given_up_after(self, event: int) -> list[tuple[str, str]]:
-        """Requests that a person gave up after an event: (external_reference, fingerprint). A plan from before sends them no more."""
+        """Requests that a person gave up after an event: (external_reference, fingerprint). An older plan does not send them."""
         return self._query(
             "SELECT external_reference, fingerprint FROM rows WHERE state IN ('given_up', 'never_created') AND seq > ?",
             event,
         )
 
     def _rows(self, columns: str, references: Iterable[str] | None) -> Iterator[list[tuple[Any, ...]]]:
-        """All rows, or some of them looked up by their references, so that what a ledger holds besides costs nothing."""
+        """All rows, or only those of `references`, found by index, so that the size of the ledger does not matter."""
         if references is None:
             yield from self._blocks(f"SELECT {columns} FROM rows ORDER BY external_reference")
             return
@@ -436,7 +436,7 @@ class Ledger:
         return dict(self._query("SELECT state, count(*) FROM rows WHERE run_id = ? GROUP BY state", run_id))
 
     def requests(self, run_id: str) -> dict[str, int]:
-        """What a run's calls came to, counted from its events."""
+        """The number of a run's creates, replays and lookups, counted from its events."""
         answers = self._query(
             "SELECT call, count(*), coalesce(sum(replayed), 0) FROM events WHERE run_id = ? AND call IS NOT NULL GROUP BY call",
             run_id,
@@ -446,7 +446,7 @@ class Ledger:
         return {"creates": creates, "replayed": replayed, "look_ups": by_call.get("look_up", (0, 0))[0]}
 
     def waits(self, run_id: str) -> Iterator[list[tuple[str, str]]]:
-        """When each reference that a run settled was begun and when settled (ISO 8601), in blocks."""
+        """When each reference that a run settled was begun and settled (ISO 8601), in blocks."""
         yield from self._blocks(
             "SELECT min(at) FILTER (WHERE kind = 'intent'), max(at) FILTER (WHERE kind = 'settled') FROM events"
             " WHERE run_id = ? AND kind IN ('intent', 'settled') GROUP BY external_reference"
@@ -466,7 +466,7 @@ class Ledger:
         with _translated(self.path):
             return deliveries.read(self._connection)
 
-    # -- what happens ---------------------------------------------------------------------------------------------
+    # -- writing ---------------------------------------------------------------------------------------------
 
     def begin_run(
         self,
@@ -478,7 +478,7 @@ class Ledger:
         files: Sequence[Delivery] = (),
         is_whole: bool = True,
     ) -> None:
-        """A run starts, or goes on; `files` are those it takes, `is_whole` where it leaves nothing of them for later."""
+        """A run starts or resumes; `files` are its input files, `is_whole` means that no record of them is left for a later run."""
         with self._transaction():
             self._connection.execute(
                 "INSERT INTO runs (run_id, started_at, status, planned, pid) VALUES (?, ?, 'running', ?, ?)"
@@ -507,7 +507,7 @@ class Ledger:
             self._append(events, _BEGIN_ROWS)
 
     def record(self, run_id: str, at: datetime, entries: Iterable[Answer | Withdrawal]) -> None:
-        """Append what happened, and move the rows, in one transaction."""
+        """Append answers and withdrawals, and move their rows, in one transaction."""
         when = at.isoformat()
         events = []
         for entry in entries:
@@ -523,8 +523,8 @@ class Ledger:
     # -- the chain --------------------------------------------------------------------------------------------------
 
     def first_broken(self) -> str | None:
-        """Recompute the whole chain: what does not hold first, None where all does; also beside a run that writes."""
-        mark = self._mark.read()  # before the ledger, which a run may carry further meanwhile
+        """Recompute the whole chain: the first fault, or None; this also works while a run writes."""
+        mark = self._mark.read()  # before the ledger, which a run may extend meanwhile
         with self._as_of_now():
             if self._version() < _CHAINED:
                 return "it has no chain yet; the next run gives it one"
@@ -536,14 +536,14 @@ class Ledger:
             )
 
     def _check_tail(self, now: datetime) -> None:
-        """Notice at opening what SQLite does not: an end that vanished. The whole chain is `first_broken`'s."""
+        """Notice at opening what SQLite does not: a missing end. `first_broken` checks the whole chain."""
         self._link = self._newest()
         mark = self._mark.read()
         fault = _against_mark(mark, self._link, self._link_at, is_garbled=mark is None and self._mark.holds_something)
         if fault is None and self._link != START:
             fault = self._broken_tail()
         if fault is None and self._mark.tells_of_damage and not self.damage():
-            fault = "a ledger that stood here before had been damaged"
+            fault = "an earlier ledger at this place was damaged"
         if fault is not None:
             with self._transaction():
                 self._connection.execute("INSERT INTO damage VALUES (?, ?)", (now.isoformat(), fault))
@@ -552,10 +552,10 @@ class Ledger:
         elif mark != self._link:
             self._mark.move(self._link)
 
-    def _hear_witnesses(
+    def _check_statements(
         self, reports: Path, environment: Environment, now: datetime, *, accepts_new_home: bool
     ) -> None:
-        """Compare this ledger with what the reports folder remembers, and keep a file of its own there."""
+        """Compare this ledger with the statements in the reports folder, and keep its own statement there."""
         ours, known = self.identity(), list(statements(reports, environment))
         self.others = tuple(sorted({one.ledger for one in known} - {ours}))
         is_new = self._link == START and not any(one.ledger == ours for one in known)
@@ -590,7 +590,7 @@ class Ledger:
         self._mark.remember_damage(self._link)
 
     def _refuse_removed(self) -> None:
-        """Raise where the file that is written is not the one at its path any more: what is recorded would be lost."""
+        """Raise if the open file is no longer the one at its path: what is recorded would be lost."""
         try:
             inode = self.path.stat().st_ino
         except FileNotFoundError:
@@ -618,10 +618,10 @@ class Ledger:
         found = self._query("SELECT last_seq, sha256 FROM groups WHERE last_seq = ?", seq)
         return Link(*found[0]) if found else None
 
-    # -- how ------------------------------------------------------------------------------------------------------
+    # -- internals ------------------------------------------------------------------------------------------------------
 
     def _append(self, events: list[list[Any]], move: str) -> None:
-        """Number the events, chain them, and move the rows that they speak of; inside a transaction."""
+        """Number the events, chain them, and move their rows; inside a transaction."""
         for seq, event in enumerate(events, self._link.seq + 1):
             event[0] = seq
         link = self._link.then(event[:-1] for event in events)
@@ -654,16 +654,16 @@ class Ledger:
                 auditing.seal(self._connection)
 
     def _upgrade(self) -> None:
-        """To the present form; from the first one, which had no chain, what stands there now becomes its first group."""
+        """Upgrade to the present version; in version 1, which has no chain, the existing events become the first group."""
         version = self._version()
         if version == 1:
-            self._chain_what_is_there()
+            self._chain_existing_events()
         if version in {1, 2}:
             self._connection.executescript(f"BEGIN IMMEDIATE;{_TO_3}COMMIT;")
         if version in {1, 2, 3}:
             self._connection.executescript(f"BEGIN IMMEDIATE;{_TO_4}COMMIT;")
 
-    def _chain_what_is_there(self) -> None:
+    def _chain_existing_events(self) -> None:
         self._connection.executescript(f"BEGIN IMMEDIATE;{_TO_2}COMMIT;")
         with self._transaction():
             details = self._query("SELECT seq, detail FROM events WHERE detail IS NOT NULL")
@@ -682,7 +682,7 @@ class Ledger:
         return int(self._one("PRAGMA user_version"))
 
     def _normalization(self) -> str:
-        """The column of that name, as far as this ledger has it."""
+        """The column `normalization`, or NULL if this version of the ledger does not have it."""
         return "normalization" if self._version() >= _WITH_NORMALIZATION else "NULL AS normalization"
 
     def _hashed(self) -> str:
@@ -694,7 +694,7 @@ class Ledger:
             return self._connection.execute(sql, values).fetchall()
 
     def _blocks(self, sql: str, *values: Any) -> Iterator[list[tuple[Any, ...]]]:
-        """Many rows, some at a time; damage may show as late as when a row is fetched."""
+        """The rows of a query, in blocks; an error may appear as late as in a fetch."""
         with _translated(self.path):
             rows = self._connection.execute(sql, values)
             while block := rows.fetchmany(_BLOCK_ROWS):
@@ -705,7 +705,7 @@ class Ledger:
 
     @contextmanager
     def _as_of_now(self) -> Iterator[None]:
-        """Several questions to one and the same state."""
+        """Run several queries on one snapshot."""
         with _translated(self.path):
             self._connection.execute("BEGIN")
             try:
@@ -745,10 +745,10 @@ OUTCOME_COLUMNS = ("external_reference", "state", "run_id", "fingerprint", "key"
 def _against_mark(
     mark: Link | None, newest: Link, link_at: Callable[[int], Link | None], *, is_garbled: bool = False
 ) -> str | None:
-    """What the high-water mark says against a ledger that ends with `newest`."""
+    """How a ledger that ends with `newest` contradicts its high-water mark; None if it does not."""
     if mark is None:
         lost = is_garbled or newest != START
-        return "its high-water mark is missing, so nobody can tell whether its end is there" if lost else None
+        return "its high-water mark is missing, so its last events may be missing, too" if lost else None
     if mark.seq > newest.seq:
         return f"its end is missing: it ends with event {newest.seq}, and event {mark.seq} had been written"
     if mark != START and link_at(mark.seq) != mark:
@@ -766,8 +766,8 @@ def _event(
     answer: Answer | None = None,
     credential: str | None = None,
 ) -> list[Any]:
-    """An event in the order of `_EVENT_COLUMNS`, its number left open, its detail at the end."""
-    told = (None,) * 6 if answer is None else _told(answer)
+    """An event in the order of `_EVENT_COLUMNS`, with 0 as its number, and its detail at the end."""
+    columns = (None,) * 6 if answer is None else _answer_columns(answer)
     detail = None if answer is None else _detail(answer)
     return [
         0,
@@ -779,7 +779,7 @@ def _event(
         intent.generation,
         intent.key,
         state.value,
-        *told,
+        *columns,
         None if detail is None else auditing.digest(detail),
         credential,
         intent.normalization if kind == "intent" else None,
@@ -787,7 +787,7 @@ def _event(
     ]
 
 
-def _told(answer: Answer) -> tuple[Any, ...]:
+def _answer_columns(answer: Answer) -> tuple[Any, ...]:
     return (
         answer.call,
         answer.outcome,
@@ -814,7 +814,7 @@ def _check_version(connection: sqlite3.Connection, path: Path) -> None:
 
 @contextmanager
 def _translated(path: Path) -> Iterator[None]:
-    """A database fault becomes a LedgerError that says which ledger and what to do."""
+    """Turn a database error into a LedgerError that names the ledger and what to do."""
     try:
         yield
     except sqlite3.Error as error:

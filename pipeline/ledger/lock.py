@@ -13,7 +13,7 @@ from pipeline.errors import LedgerLocked
 from pipeline.files import private_folder, refuse_symlink
 
 LOCK = "lock"  #: the file, in the folder of an environment
-#: Seconds before each try: whoever looks at the lock holds it for a moment, and must not keep a run from starting.
+#: Seconds before each try: a process that checks the lock holds it for a moment, which must not stop a run from starting.
 _TRIES = (0.0, 0.02, 0.05)
 
 
@@ -38,7 +38,7 @@ def _write(path: Path, descriptor: int, entry: bytes) -> None:
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, entry, 0)
     except OSError as error:
-        error.filename = str(path)  # the system does not name what is only written to
+        error.filename = str(path)  # the system names no file in errors of a write
         raise
 
 
@@ -52,7 +52,7 @@ def _is_taken(descriptor: int, after: float) -> bool:
 
 
 def lock_holder(home: Path) -> str | None:
-    """Who holds the lock of an environment's folder, None where nobody does; nothing is made, and it stays free."""
+    """Who holds the lock of an environment's folder; None if it is free. This creates no file and takes no lock."""
     with _in_use(home) as descriptor:
         return _holder(descriptor) if descriptor is not None else None
 
@@ -65,7 +65,7 @@ def is_holding(home: Path, run_id: str) -> bool:
 
 @contextlib.contextmanager
 def _in_use(home: Path) -> Iterator[int | None]:
-    """The lock's file, where somebody holds the lock."""
+    """The descriptor of the lock file if the lock is held, else None."""
     path = home / LOCK
     if not path.is_file():
         yield None
@@ -92,7 +92,7 @@ def _holder(descriptor: int) -> str:
 
 
 def _entry(descriptor: int) -> dict[str, Any]:
-    """What the holder has written; nothing while it takes the lock or lets it go."""
+    """What the holder has written; empty while it takes or releases the lock."""
     try:
         held: dict[str, Any] = json.loads(os.pread(descriptor, 4096, 0))
     except (ValueError, RecursionError):

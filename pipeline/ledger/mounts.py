@@ -1,6 +1,6 @@
-"""A ledger lives on a disk of this machine: elsewhere locks and flushes promise what they do not keep.
+"""A ledger must be on a local disk: on other file systems locks and flushes may fail.
 
-The list is of what is allowed, since nobody knows the names of all network, cluster and guest file systems.
+The list names what is allowed, because the names of all network, cluster and guest file systems are not known.
 """
 
 import re
@@ -9,7 +9,7 @@ from pathlib import Path
 from pipeline.errors import LedgerError
 
 MOUNTS = Path("/proc/self/mountinfo")
-#: Local file systems whose locks and flushes hold, and which keep files private. FAT and NTFS do not do the latter.
+#: Local file systems whose locks and flushes work, and which keep files private; FAT and NTFS do not.
 LOCAL = (
     "ext4", "xfs", "btrfs", "zfs", "ext3", "ext2", "f2fs", "bcachefs", "jfs", "nilfs2", "reiserfs", "tmpfs", "ramfs", "overlay",
     "apfs", "hfs", "ufs",
@@ -18,13 +18,13 @@ _SHOWN = 4  #: of them in a message
 
 
 def refuse_other_disk(path: Path) -> None:
-    """Raise LedgerError where a file would be on no local file system; do nothing where the system names none (not Linux)."""
+    """Raise LedgerError if a file would not be on a local file system; do nothing if the system names none (not Linux)."""
     if (fault := disk_fault(path)) is not None:
         raise LedgerError(f"{path} would be on {fault}; use --home with a folder on a local disk ({_some()})")
 
 
 def disk_fault(path: Path) -> str | None:
-    """Which file system a path is on and what is wrong with it; None where a ledger may be there."""
+    """The file system of a path and what is wrong with it; None if a ledger may be there."""
     found = _mount_of(path)
     if found is None:
         return None
@@ -34,7 +34,7 @@ def disk_fault(path: Path) -> str | None:
     if kind == "overlay" and "volatile" in options:
         return "an overlay that is mounted as volatile: it flushes nothing"
     above = next((option.removeprefix("upperdir=") for option in options if option.startswith("upperdir=")), None)
-    if kind == "overlay" and above is not None and Path(above).is_dir():  # within a container its path is another's
+    if kind == "overlay" and above is not None and Path(above).is_dir():  # a container may not see this path
         upper = _mount_of(Path(above))
         if upper is not None and upper[0] not in LOCAL:
             return f"an overlay over {upper[0]}: locks and flushes may fail there"
@@ -42,13 +42,13 @@ def disk_fault(path: Path) -> str | None:
 
 
 def filesystem_of(path: Path) -> str | None:
-    """The type of the file system under a path, None where the system does not name it."""
+    """The type of the file system of a path; None if the system does not name it."""
     found = _mount_of(path)
     return found and found[0]
 
 
 def _mount_of(path: Path) -> tuple[str, list[str]] | None:
-    """The type and the options of the file system under a path."""
+    """The type and the options of the file system of a path."""
     try:
         lines = MOUNTS.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
     except OSError:  # not Linux

@@ -1,12 +1,12 @@
--- The ledger of one environment. Events are appended and never changed; `rows` is where they lead, written in the same
--- transaction, because folding millions of events takes seconds.
+-- The ledger of one environment. Events are appended and never changed; `rows` has their result, written in the same
+-- transaction, because deriving it from millions of events takes seconds.
 --
--- kind       what it says                                         moves a reference
+-- kind       what it records                                      moves a reference
 -- intent     this payload will be sent under this key             (none), withdrawn, refused -> unknown
 --            a generation above 1 follows a replayed failure      unknown -> unknown
--- answer     billing said something that settles nothing          unknown, given_up -> unknown
+-- answer     an answer that settles nothing                       unknown, given_up -> unknown
 --            a person gave it up                                  unknown, given_up -> given_up
--- settled    billing's answer or a look-up settles it             unknown, given_up -> created, created_different, adopted,
+-- settled    billing's answer or a lookup settles it              unknown, given_up -> created, created_different, adopted,
 --                                                                            pre_existing, conflict, refused
 --            given up two days after its last send                unknown, given_up -> never_created
 -- withdrawn  an orderly stop takes back an intent, never sent     unknown -> withdrawn
@@ -63,7 +63,7 @@ CREATE INDEX events_by_run ON events (run_id, kind);
 
 -- Each transaction's events are a group, which carries the hash over itself and all groups before it. What may be
 -- purged one day (payloads, details) is covered by its own hash, so that the chain holds without it.
--- digests: 8 bytes of the SHA-256 of each event by itself, so that the one which is not as it was can be named.
+-- digests: 8 bytes of the SHA-256 of each event, so that an altered event can be named.
 CREATE TABLE groups (
     last_seq INTEGER PRIMARY KEY,
     sha256 TEXT NOT NULL,

@@ -1,11 +1,11 @@
-"""Where SQLite sorts what does not fit into its cache: beside the ledger, never in the folder of the system."""
+"""Where SQLite puts its temporary files: next to the ledger, not in the system's folder for temporary files."""
 
 import sqlite3
 from pathlib import Path
 
 
 def sort_beside(connection: sqlite3.Connection, folder: Path) -> None:
-    """Keep the temporary files of this process's SQLite in `folder`; in memory where nobody may write there."""
+    """Keep the temporary files of this process's SQLite in `folder`; in memory if that folder is not writable."""
     there = str(folder.absolute())
     quoted = there.replace("'", "''")
     try:

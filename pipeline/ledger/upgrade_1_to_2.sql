@@ -1,4 +1,4 @@
--- From version 1, which had no chain. The version itself is raised once the chain stands.
+-- From version 1, which had no chain. The version is raised after the chain is written.
 ALTER TABLE events ADD COLUMN detail_sha256 TEXT;
 CREATE TABLE IF NOT EXISTS groups (
     last_seq INTEGER PRIMARY KEY,

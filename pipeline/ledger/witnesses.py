@@ -1,7 +1,7 @@
-"""What the reports folder remembers of ledgers, so that a restored, lost or exchanged home is noticed.
+"""What the reports folder records about ledgers, so that a restored, lost or replaced home is noticed.
 
-A ledger and the high-water mark beside it are restored together, and then agree. The reports folder is restored by itself,
-or not at all: one small file for each ledger, and one in each run folder, name the ledger and the last event it had.
+A ledger and its high-water mark are restored together, and then agree. The reports folder is restored separately or not at
+all. It has a small file for each ledger, and one in each run folder, which name the ledger and its last event.
 """
 
 import json
@@ -18,14 +18,14 @@ from pipeline.files import private_folder, read_regular, refuse_symlink
 from pipeline.ledger.chain import Link
 
 FOLDER = ".ledgers"  #: in the reports folder: a file for each ledger that has written reports there
-_LARGEST = 1 << 16  #: bytes of a statement, and more
+_LARGEST = 1 << 16  #: bytes; no statement is larger
 _SEQ = re.compile("[0-9]{20}")  #: as `stated` writes it
 IN_RUN = "ledger.json"  #: in a run folder: the ledger and its last event when the results were written
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """What a file in the reports folder states: this ledger had this last event."""
+    """What a file in the reports folder states: the last event of a ledger."""
 
     ledger: str  #: its id
     environment: str
@@ -42,7 +42,7 @@ class Witness:
         self._descriptor: int | None = None
 
     def move(self, link: Link) -> None:
-        """Remember a link that is durable in the ledger."""
+        """Write a link that is durable in the ledger."""
         if self._descriptor is None:
             self._refuse_other_kinds()
             private_folder(self._path.parent)
@@ -60,7 +60,7 @@ class Witness:
                 raise OutputRefused(f"{path} is not a {kind}. Remove it, then resume: it is written again")
 
     def close(self) -> None:
-        """Let the file go."""
+        """Close the file."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None

@@ -1,6 +1,6 @@
-"""A billing API to practise on: the vendor's create and retrieve calls, on loopback, with misbehaviour to order.
+"""A billing API for tests: the vendor's create and retrieve calls, on loopback, with configurable faults.
 
-It imports nothing of the package around it, for it plays someone else's service: shared code would hide our mistakes.
+It imports nothing of the package around it, because it simulates another service: shared code would hide our mistakes.
 """
 
 from .faults import NO_FAULTS, Faults, parse_faults

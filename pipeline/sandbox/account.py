@@ -1,4 +1,4 @@
-"""The merchant's account: what a create and a retrieve do, away from HTTP."""
+"""The merchant's account: what a create and a retrieve do, without HTTP."""
 
 import asyncio
 import hashlib
@@ -45,13 +45,13 @@ class Write:
 
 @dataclass
 class Rush:
-    """How many requests the busiest second has seen, wherever in time that second begins."""
+    """The largest number of requests within any one second."""
 
     most: int = 0
     _last: deque[float] = field(default_factory=deque)
 
     def note(self, now: float) -> None:
-        """A request has come, at `now` seconds of a clock that only goes forward."""
+        """Count a request at `now`, in seconds of a monotonic clock."""
         self._last.append(now)
         while self._last[0] <= now - 1:
             self._last.popleft()
@@ -60,7 +60,7 @@ class Rush:
 
 @dataclass
 class Account:
-    """One merchant's account with its key, its clock and its share of misbehaviour."""
+    """One merchant's account with its key, its clock and its faults."""
 
     store: Store
     clock: Clock
@@ -71,11 +71,11 @@ class Account:
     running: dict[str, bytes] = field(default_factory=dict)
     #: Creates with a good key since the faults were set, each counted before anything of it is awaited.
     creates: int = 0
-    #: Since the process began, and by its own clock, which nobody moves.
+    #: Since the process began, by the monotonic clock.
     rush: Rush = field(default_factory=Rush)
 
     def misbehave(self, faults: Faults) -> None:
-        """Follow other fault settings from now on; a revoked key counts anew."""
+        """Use other fault settings from now on; the count for a revoked key starts again."""
         self.faults = faults
         self.creates = 0
 
@@ -84,7 +84,7 @@ class Account:
         return self.check_owner(authorization) or (problems.INVALID_KEY if self._is_revoked() else None)
 
     def check_owner(self, authorization: str | None) -> Problem | None:
-        """Return the problem with an Authorization header where the faults do not count: the pages end them."""
+        """Return the problem with an Authorization header, without regard to faults: the pages can end these."""
         scheme, _, key = (authorization or "").partition(" ")
         if scheme.lower() != "bearer" or not key.strip():
             return problems.MISSING_KEY
@@ -94,19 +94,19 @@ class Account:
         return None if is_ours else problems.INVALID_KEY
 
     def throw_dice(self) -> frozenset[Mishap]:
-        """Return the mishaps of the create that came next."""
+        """Return the mishaps of the next create."""
         return self.dice.throw(self.faults)
 
     def throw_dice_for_look_up(self) -> frozenset[LookUpMishap]:
-        """Return the mishaps of the look-up that came next."""
+        """Return the mishaps of the next lookup."""
         return self.dice.throw_for_look_up(self.faults)
 
     def retry_after(self) -> str:
-        """The header beside a 429, empty where there is none."""
-        told = self.faults.retry_after
-        if not told.startswith("date:"):
-            return told
-        return formatdate(self.clock.seconds() + float(told.removeprefix("date:")), usegmt=True)
+        """The Retry-After header of a 429; empty if there is none."""
+        retry_after = self.faults.retry_after
+        if not retry_after.startswith("date:"):
+            return retry_after
+        return formatdate(self.clock.seconds() + float(retry_after.removeprefix("date:")), usegmt=True)
 
     def note_key(self, key: str, write: "Write") -> None:
         """Note, as an observer would, with which request a key was sent."""
@@ -141,7 +141,7 @@ class Account:
                 self.store.add_customers([customer])
 
     def refusal(self, problem: Problem, instance: str) -> Answer:
-        """Return a problem as an answer, opaque where the settings say so."""
+        """Return a problem as an answer, opaque if the settings say so."""
         body = problem.body(instance, is_opaque=self.faults.opaque_types)
         return Answer(problem.status, body, headers=problem.headers)
 
@@ -149,7 +149,7 @@ class Account:
         return self.faults.revoked_after is not None and self.creates >= self.faults.revoked_after
 
     def _earlier_answer(self, key: str, write: "Write") -> Answer | None:
-        """Tell what a request gets because of an earlier one with its key."""
+        """Return the answer that follows from an earlier request with the same key, if there was one."""
         stored = self.store.find_answer(key)
         if stored and self.clock.seconds() - stored.received_at < KEY_LIFETIME:
             if stored.request_sha256 != write.digest:
@@ -162,7 +162,7 @@ class Account:
         return None
 
     def _first_answer(self, key: str, write: "Write", received_at: float, mishaps: frozenset[Mishap]) -> Answer:
-        """Take the effect of a request and keep its answer under the key, both or neither."""
+        """Carry out a request and store its answer under the key, both or neither."""
         with self.store.transaction():
             answer = self._effect(write, mishaps)
             if Mishap.ERROR_STORED_AFTER in mishaps:
@@ -181,7 +181,7 @@ class Account:
         return self._add(Customer(fields, has_payment_rules=Mishap.NO_PAYMENT_RULES not in mishaps))
 
     def _change(self, write: "Write", id_or_reference: str) -> Answer:
-        """Put the given fields in the place of the stored ones; a balance needs a currency once they are together."""
+        """Replace the stored fields by the given ones; a balance needs a currency after that."""
         customer = self.store.find_customer(id_or_reference)
         if customer is None:
             return self.refusal(problems.NOT_FOUND, write.path)
@@ -215,7 +215,7 @@ def open_account(store: Store, api_key: str | None, faults: Faults, seed: int | 
 
 
 def fresh_key() -> str:
-    """Return a test key that nobody has had before."""
+    """Return a new random test key."""
     return f"sk_test_{random_text(24)}"
 
 

@@ -54,9 +54,9 @@ async def _answered(account: Account, request: Request, customer: str | None) ->
 
 
 async def answer_write(account: Account, request: Request, customer: str | None) -> ASGIApp:
-    """Judge, carry out and answer a create or an update, with the mishaps that the dice give it.
+    """Check, carry out and answer a create or an update, with random mishaps.
 
-    They are thrown for every one with a good key, in the order in which the requests have arrived whole.
+    The dice are thrown for every request with a good key, in the order in which requests have arrived completely.
     """
     account.creates += customer is None
     payload = await read_body(request)
@@ -98,14 +98,14 @@ def _error_without_effect(account: Account, mishaps: frozenset[Mishap]) -> Probl
 
 
 def _lose(account: Account, request: Request, mishaps: frozenset[Mishap]) -> ASGIApp | None:
-    """Tell what the client gets in place of the answer to what was done."""
+    """Return what the client gets in place of the answer, if anything."""
     if Mishap.LOST_REPLY in mishaps:
         return hang_up
     return refuse(account, request, problems.BAD_GATEWAY) if Mishap.ERROR_AFTER in mishaps else None
 
 
 def _spoilt(answer: Answer, mishaps: frozenset[Mishap]) -> ASGIApp:
-    """An answer as it leaves: whole, or as no honest server would send it."""
+    """An answer as it is sent: intact, or damaged by a mishap."""
     if answer.status >= 400:
         return as_response(answer)
     if Mishap.GARBLED in mishaps:
@@ -137,7 +137,7 @@ def _dripping(answer: Answer, *, pieces: int, sent: int) -> ASGIApp:
 
 
 def as_response(answer: Answer) -> Response:
-    """Return an answer as HTTP, with the header that tells a replay."""
+    """Return an answer as HTTP, with the header that marks a replay."""
     media_type = "application/json" if answer.status < 400 else "application/problem+json"
     replayed = {"Idempotent-Replayed": "true"} if answer.is_replay else {}
     return Response(answer.body, answer.status, headers=answer.headers | replayed, media_type=media_type)
@@ -149,7 +149,7 @@ def refuse(account: Account, request: Request, problem: Problem) -> Response:
 
 
 def _path(request: Request) -> str:
-    """The path as it was asked for, nothing of it decoded."""
+    """The path as requested, not decoded."""
     return str(request.scope["raw_path"].decode())
 
 

@@ -36,7 +36,7 @@ def application(account: Account) -> ASGIApp:
 
 
 def with_key(account: Account, app: ASGIApp) -> ASGIApp:
-    """`app`, whose every path wants the key. The calls below /billing count and judge their own: a revoked key still opens the pages."""
+    """`app`, with the key required on every path. Calls below /billing check the key themselves: a revoked key still opens the pages."""
     pages_only = authenticated(account, app, account.check_owner)
 
     async def guarded(scope: Scope, receive: Receive, send: Send) -> None:

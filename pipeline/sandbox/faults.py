@@ -1,4 +1,4 @@
-"""Misbehaviour to order: which faults there are, how they are written, and the dice that decide when one happens."""
+"""The faults of the sandbox: which there are, how they are written, and the dice that decide when one happens."""
 
 import difflib
 import random
@@ -23,13 +23,13 @@ class Mishap(StrEnum):
         "error_stored_after"  #: the customer is created, but a 500 is stored under the key and replayed
     )
     GARBLED = "garbled"  #: everything done and stored, but this answer's body is no JSON
-    LYING = "lying"  #: everything done and stored, but this answer tells another name
+    LYING = "lying"  #: everything done and stored, but this answer has another name
     CUT_BODY = "cut_body"  #: everything done and stored, but the connection is closed in the middle of the body
     SLOW_BODY = "slow_body"  #: everything done and stored, and the answer drips
 
 
 class LookUpMishap(StrEnum):
-    """What can happen to a look-up by chance; it has dice of its own, so that it moves no create's."""
+    """What can happen to a lookup by chance; lookups have their own dice, so that they do not change the mishaps of creates."""
 
     STALE = "stale_look_up"  #: 404 for a customer that is there
     LOST = "lost_look_up"  #: the connection is closed
@@ -37,7 +37,7 @@ class LookUpMishap(StrEnum):
 
 @dataclass(frozen=True)
 class Faults:
-    """How the sandbox misbehaves: probabilities for each create, then for each look-up, then settings."""
+    """How the sandbox misbehaves: probabilities for each create, then for each lookup, then settings."""
 
     lost_request: float = 0.0
     rate_limited: float = 0.0
@@ -55,8 +55,8 @@ class Faults:
     stale_look_up: float = 0.0
     lost_look_up: float = 0.0
     latency: float = 0.0  #: seconds between marking a key as running and the effect
-    retry_after: str = "1"  #: the header beside a 429, none where empty; "date:7" is the date in 7 seconds
-    revoked_after: int | None = None  #: creates since these settings took hold, after which the key opens nothing
+    retry_after: str = "1"  #: the Retry-After header of a 429, none if empty; "date:7" is the date in 7 seconds
+    revoked_after: int | None = None  #: creates under these settings, after which the key is refused
     opaque_types: bool = False  #: every problem has the type about:blank
     uniqueness_off: bool = False  #: an external_reference may be taken twice
 
@@ -67,15 +67,15 @@ _FLAGS = {"true": True, "on": True, "1": True, "": True, "false": False, "off": 
 
 
 class Dice:
-    """A seeded run of mishaps: the same seed and the same creates in the same order give the same mishaps."""
+    """A seeded sequence of mishaps: the same seed and the same creates in the same order give the same mishaps."""
 
     def __init__(self, seed: int | None = None) -> None:
-        """Begin the run that `seed` means; a different one each time without a seed."""
+        """Start the sequence of `seed`; without a seed, a random one."""
         self._random = random.Random(seed)
         self._for_look_ups = random.Random(None if seed is None else seed + 1)
 
     def throw_for_look_up(self, faults: Faults) -> frozenset[LookUpMishap]:
-        """Return the mishaps of one look-up."""
+        """Return the mishaps of one lookup."""
         return frozenset(one for one in LookUpMishap if self._for_look_ups.random() < getattr(faults, one))
 
     def throw(self, faults: Faults) -> frozenset[Mishap]:
@@ -104,7 +104,7 @@ def faults_from(settings: Mapping[str, object]) -> Faults:
 
 
 def _from_text(name: str, text: str) -> object:
-    """Tell what `text` means for that fault, or `text` itself where it means nothing, to be refused with the others."""
+    """Return the value of `text` for that fault, or `text` itself if it has none, to be refused with the others."""
     if name == "retry_after":
         return text
     if name in ("opaque_types", "uniqueness_off"):

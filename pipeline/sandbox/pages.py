@@ -1,4 +1,4 @@
-"""The pages below /_sandbox: what the sandbox holds and did, and the levers that move it; on this machine, with its key."""
+"""The pages below /_sandbox: what the sandbox holds and did, and controls for it; for this machine only, with its key."""
 
 import html
 import ipaddress
@@ -39,7 +39,7 @@ def pages(account: Account) -> list[Route]:
 
 
 def overview(account: Account) -> Response:
-    """Return the counts, and where to look further."""
+    """Return the counts, with links to the other pages."""
     rows = "".join(f"<tr><th>{html.escape(k)}<td>{html.escape(str(v))}" for k, v in counts(account).items())
     links = " ".join(f'<a href="{AT}/{name}">{name}</a>' for name in ("customers", "stats", "openapi.json"))
     return HTMLResponse(
@@ -67,7 +67,7 @@ def stats(account: Account) -> Response:
 
 
 def counts(account: Account) -> dict[str, object]:
-    """Tell what was asked, answered, done and held so far."""
+    """Return the numbers of requests, answers, effects and customers so far."""
     store = account.store
     return {
         "now": account.clock.now().isoformat(),
@@ -98,7 +98,7 @@ def move_clock(account: Account, body: bytes) -> dict[str, object]:
 
 
 def seed(account: Account, body: bytes) -> dict[str, object]:
-    """Put customers in directly: no key, no effect, no answer to replay."""
+    """Add customers directly: no key, no effect, no answer to replay."""
     found = list(map(_as_customer, _values(body)))
     account.seed(found)
     return {"seeded": len(found)}

@@ -1,4 +1,4 @@
-"""Starting the sandbox: in a thread of this process, or as the command that runs until it is told to stop."""
+"""Starting the sandbox: in a thread of this process, or as the command that runs until a signal stops it."""
 
 import asyncio
 import json
@@ -25,7 +25,7 @@ _STOP_SIGNALS = {signal.SIGINT, signal.SIGTERM}
 
 
 class HangUpProtocol(H11Protocol):
-    """uvicorn's HTTP, with the connection within the application's reach, so that it can close one unanswered."""
+    """uvicorn's HTTP, with the connection in the request's state, so that the application can close it without an answer."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as its parent does
         """Put the connection into the state that every request of it carries."""
@@ -38,7 +38,7 @@ class SandboxServer:
 
     base_url: str
     api_key: str  #: opens it
-    account_key: str  #: which the state keeps: the same for all that is served of one state
+    account_key: str  #: the key that the state keeps: the same each time this state is served
 
     def __init__(
         self,
@@ -111,7 +111,7 @@ def _listen(port: int) -> socket.socket:
 
 
 def _settings(account: Account) -> uvicorn.Config:
-    """How uvicorn serves an account: quietly, with our own Date, and believing no header about who the client is."""
+    """How uvicorn serves an account: without logs, with our own Date, and without trust in headers about the client."""
     return uvicorn.Config(
         application(account),
         http=HangUpProtocol,

@@ -33,7 +33,7 @@ class StateError(Exception):
 
 
 def random_text(length: int) -> str:
-    """`length` random letters and digits that nobody can guess."""
+    """`length` random letters and digits, from a secure source."""
     return secrets.token_bytes(length).translate(_TO_ALPHANUMERIC).decode()
 
 
@@ -68,7 +68,7 @@ class Store:
     """The tables of `schema.sql`, one method for each thing that is done with them."""
 
     def __init__(self, path: Path | None = None) -> None:
-        """Open the state at `path`, made where it is new, or a state in memory; StateError where it is not ours."""
+        """Open the state at `path`, created if it is new, or a state in memory; StateError if the file is not a sandbox's."""
         self._sqlite = _connect(path)
         try:
             self._take_over(path)
@@ -120,7 +120,7 @@ class Store:
 
     def find_customer(self, id_or_reference: str) -> Customer | None:
         """Return the customer of that id, else the oldest of that external_reference."""
-        # Two look-ups by index: with one OR, ORDER BY seq LIMIT 1 may walk the whole table.
+        # Two lookups by index: with one OR, ORDER BY seq LIMIT 1 may walk the whole table.
         by_id = f"SELECT {_COLUMNS} FROM customers WHERE id = ?"
         by_reference = f"SELECT {_COLUMNS} FROM customers WHERE external_reference = ? ORDER BY seq LIMIT 1"
         for query in (by_id, by_reference):
@@ -175,7 +175,7 @@ class Store:
         """Count one more of `name`."""
         self._sqlite.execute("INSERT INTO counters VALUES (?, 1) ON CONFLICT DO UPDATE SET count = count + 1", (name,))
 
-    # what all of it comes to
+    # counts and sums
 
     def counts(self, group: str) -> dict[str, int]:
         """Return the counters whose names begin with `group` and a point, by the rest of their names."""

@@ -1,4 +1,4 @@
-"""JSON read without forgiveness: what two parsers could read differently is refused."""
+"""Strict JSON: what two parsers could read differently is refused."""
 
 import json
 from typing import NoReturn

@@ -1,4 +1,4 @@
-"""The one loop with effects: journal the intent, make the call, journal the outcome; `deciding.py` says what comes next."""
+"""Send the planned creates: record the intent, make the call, record the outcome; `deciding.py` decides the next step."""
 
 from pipeline.submission.deciding import Policy, Stop
 from pipeline.submission.giving_up import GivenUp, give_up

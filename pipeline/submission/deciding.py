@@ -1,13 +1,13 @@
-"""What comes after an answer: (progress of the row, outcome, dice, policy) -> step. Pure; the loop obeys it.
+"""The next step of a row after an answer: (progress, outcome, dice, policy) -> step. Pure; the loop carries it out.
 
-Four rules stand behind every line:
+Four rules decide every step:
 1  Ambiguous: same key, same bytes. Never a new key, never "failed".
-2  Key old, of unknown age or begun with another credential: look up first; where nothing is found, the same key again.
-3  A refusal is final only on a definite answer; where an earlier send of the row is unsettled, look up before it.
-4  A new generation only after a replayed failure for the current key and a look-up that finds nothing.
+2  Key old, of unknown age or begun with another credential: look up first; if nothing is found, send the same key again.
+3  A refusal is final only on a definite answer; if an earlier send of the row is unsettled, look up first.
+4  A new generation only after a replayed failure for the current key and a lookup that finds nothing.
 
-A look-up that finds nothing counts where it came `lookup_lag` after the last send and after our last look-up of the record:
-what billing shows may lag behind what it did, and a cache on the way may repeat an earlier "not found".
+A lookup that finds nothing counts only if it left `lookup_lag` after the last send and after our last lookup of the record:
+billing may show an earlier state, and a cache may repeat an earlier "not found".
 """
 
 import math
@@ -40,10 +40,10 @@ from pipeline.outcomes import (
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """How patient a run is; seconds throughout."""
+    """Limits of a run; times in seconds unless the name says otherwise."""
 
     workers: int = 8
-    per_second: float | None = None  #: requests per second; None as fast as answers come
+    per_second: float | None = None  #: requests per second; None: no limit
     sends: int = 6  #: of one row, the last of them by the sweep at the end of the run
     row_seconds: float = 120.0  #: of its own time; half of it is kept for the sweep
     backoff_base: float = 0.5
@@ -51,22 +51,22 @@ class Policy:
     limited_base: float = 1.0
     limited_cap: float = 60.0
     longest_retry_after: float = 600.0
-    lookup_lag: float = 30.0  #: how long a look-up may show an earlier state of billing
+    lookup_lag: float = 30.0  #: how long a lookup may show an earlier state of billing
     outage_seconds: float = 300.0  #: without any success: stop, resumable
-    usual_refusals: float = 0.005  #: share of rows that billing may refuse without anybody wondering
+    usual_refusals: float = 0.005  #: share of rows that billing refuses in a normal run
     alarming_refusals: float = 0.30  #: share at which a run shall stop within 60 rows
-    canary: int = 0  #: so many rows are created, looked up again and compared before the others go
-    stop_at: datetime | None = None  #: the time to stop by, resumable
+    canary: int = 0  #: rows that are created, looked up and compared before the others are sent
+    stop_at: datetime | None = None  #: when to stop, resumable
     generations: int = 3
     young_hours: float = 23.0  #: a key lives 24 hours at billing; from here on it counts as old
 
 
-_ROUNDING = 1e-6  #: seconds that sums of moments may be off
+_ROUNDING = 1e-6  #: seconds of error that sums of times may have
 OLD_KEY_WAITS = "billing replays a failure under a key that it is about to forget; resume when it has, within a day"
 
 
 class Why(StrEnum):
-    """Why billing is looked up; it decides what "not found" means."""
+    """Why a customer is looked up; it decides what "not found" means."""
 
     OLD_KEY = "old_key"
     OTHER_CREDENTIAL = "other_credential"
@@ -83,25 +83,25 @@ class Why(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far one row has come in this process; what must outlive it stands in the ledger."""
+    """The progress of one row in this process; whatever must survive the process is in the ledger."""
 
     unsettled: bool = False  #: an earlier send of ours may have taken effect
     sends: int = 0
-    running: int = 0  #: times billing said that the first request still runs
-    senseless: int = 0  #: 2xx answers that nobody could read
+    running: int = 0  #: answers that the first request still runs
+    senseless: int = 0  #: unreadable 2xx answers
     look_ups: int = 0  #: since the last send
     why: Why | None = None
     refusal: RowRefused | None = None
     generation: int = 1
-    is_canary: bool = False  #: before it counts as created it is looked up and compared
-    accepted: Accepted | None = None  #: the answer that a canary's look-up is held against
-    is_key_old: bool = False  #: so that billing may forget the key between two deliveries of the same request
-    may_be_sent: bool = True  #: False where another send could do harm, so that the sweep only looks
+    is_canary: bool = False  #: it is looked up and compared before it counts as created
+    accepted: Accepted | None = None  #: the answer that a canary's lookup is compared with
+    is_key_old: bool = False  #: billing may forget the key between two deliveries of the same request
+    may_be_sent: bool = True  #: False if another send could do harm: then the sweep only looks up
     since_last_call: float = (
         math.inf
-    )  #: seconds that had passed since the last send or look-up when the present look-up left
+    )  #: seconds from the last send or lookup to the moment when the present lookup left
     last_answer: str = ""  #: the answer that left the record in doubt
-    is_last: bool = False  #: the sweep has taken it up: one more send at most
+    is_last: bool = False  #: the sweep handles it: at most one more send
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,53 +117,53 @@ class Settle:
 
 @dataclass(frozen=True, slots=True)
 class SendAgain:
-    """The same key and the same bytes, after so many seconds."""
+    """Send the same bytes under the same key, after some seconds."""
 
     after: float
     progress: Progress
-    pause_all: float = 0.0  #: nothing of the whole pool leaves for so long
+    pause_all: float = 0.0  #: seconds for which no call of any row leaves
 
 
 @dataclass(frozen=True, slots=True)
 class LookUpNext:
-    """Ask what billing holds, after so many seconds."""
+    """Look up what billing holds, after some seconds."""
 
     after: float
     progress: Progress
     pause_all: float = 0.0
-    rests: bool = False  #: it waits for look-ups to show what was done; that takes no place and comes off no budget
+    rests: bool = False  #: it waits out the lookup lag, which occupies no place and uses no budget
 
 
 @dataclass(frozen=True, slots=True)
 class NextGeneration:
-    """A new key, journaled as a new intent before it is sent."""
+    """A new key, recorded as a new intent before it is sent."""
 
     progress: Progress
 
 
 @dataclass(frozen=True, slots=True)
 class LeaveInDoubt:
-    """Nothing more can be found out now; the row stays unsettled, is swept at the end, and the next run resumes it."""
+    """Nothing more can be found out now; the row stays in doubt, the sweep at the end tries again, and the next run resumes it."""
 
     why: str
-    is_refusal: bool = False  #: billing answered, and its answers make no sense
+    is_refusal: bool = False  #: billing answered, but its answers contradict each other or cannot be read
     may_be_sent: bool = True
     names_another: bool = False  #: the answer named another customer, so answers may be mixed up
 
 
 @dataclass(frozen=True, slots=True)
 class TurnedAway:
-    """Refused before the record was looked at, perhaps by a gateway: whether it is the record's fault, other records show."""
+    """Refused before billing read the record, perhaps by a gateway; the answers to other records show whether the record is at fault."""
 
     status: int
     progress: Progress
-    stop: "Stop"  #: what it means where others are refused alike
+    stop: "Stop"  #: the reason to stop if other records are refused alike
     why: str
 
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """Nothing more may be sent by anyone in this run; the row itself stays unsettled unless `settle` says otherwise."""
+    """Nothing more may be sent in this run; the row itself stays unsettled unless `settle` is given."""
 
     reason: str
     exit_code: int = 4
@@ -178,9 +178,9 @@ _MONEY = frozenset({"external_reference", "currency", "balance"})
 def begin(
     *, begun_before: bool, age_hours: float | None, same_credential: bool, is_ledger_whole: bool, policy: Policy
 ) -> Why | None:
-    """How a row starts: None to send, otherwise why to look up first (rule 2). `age_hours` is None where it is unknown."""
+    """How a row starts: None to send, otherwise why to look up first (rule 2). `age_hours` is None if it is unknown."""
     if not is_ledger_whole:
-        return Why.OLD_KEY  # a damaged ledger may have forgotten that the row was begun
+        return Why.OLD_KEY  # a damaged ledger may have lost that the row was begun
     if not begun_before:
         return None
     limit = policy.young_hours - policy.row_seconds / 3600
@@ -191,7 +191,7 @@ def begin(
 
 
 def decide(row: Progress, outcome: Outcome, dice: float, seconds_spent: float, policy: Policy) -> Step:
-    """What comes next for a row; `dice` is uniform in [0, 1), `seconds_spent` the row's own time so far."""
+    """The next step of a row; `dice` is uniform in [0, 1), `seconds_spent` the row's own time so far."""
     if row.why is not None:
         return _after_look_up(row, outcome, dice, seconds_spent, policy)
     if isinstance(outcome, Accepted):
@@ -237,7 +237,7 @@ def decide(row: Progress, outcome: Outcome, dice: float, seconds_spent: float, p
 
 
 def is_turned_away(outcome: Outcome) -> bool:
-    """Whether a call was refused before anybody judged the record, and not as a stored answer of an earlier call."""
+    """Whether a call was refused before billing read the record; a replayed answer does not count."""
     match outcome:
         case CredentialRefused(replayed=False) | Misaddressed(replayed=False):
             return True
@@ -248,9 +248,9 @@ def is_turned_away(outcome: Outcome) -> bool:
 
 
 def global_pause(outcome: Outcome, policy: Policy) -> float:
-    """For how many seconds nothing may leave, known from the answer alone: infinitely long where `decide` is sure to stop.
+    """For how many seconds nothing may leave, from the answer alone; infinity if `decide` is certain to stop.
 
-    A worker obeys this the moment it has read an answer; until the step is decided others would have left.
+    A worker applies this as soon as it has an answer; other calls would leave before the step is decided.
     """
     match outcome:
         case _ if is_turned_away(outcome):
@@ -310,11 +310,11 @@ def _not_found(row: Progress, again: "_Again", policy: Policy) -> Step:
         case Why.OLD_KEY | Why.OTHER_CREDENTIAL:
             return SendAgain(0, replace(fresh, unsettled=True, is_key_old=row.why is Why.OLD_KEY))
         case Why.REPLAYED_FAILURE if row.is_key_old:
-            # Its life ends within the hour. What the network still holds of this send may arrive after that, and would be
-            # a first request: beside a customer of a new key it would make a second one.
+            # The key expires within the hour. A copy of this send that arrives later would count as a first request, and would
+            # create a second customer next to that of a new key.
             return LeaveInDoubt(OLD_KEY_WAITS)
         case Why.REPLAYED_FAILURE if row.generation < policy.generations and row.sends < policy.sends - 1:
-            # What an earlier key may have done stays in mind: a stale look-up would make our own customer look like another's.
+            # An earlier key may have taken effect: after a stale lookup our own customer would look like somebody else's.
             return NextGeneration(
                 Progress(
                     generation=row.generation + 1, sends=row.sends, unsettled=row.unsettled, is_canary=row.is_canary
@@ -339,7 +339,7 @@ def _not_found(row: Progress, again: "_Again", policy: Policy) -> Step:
 
 
 def found_at_billing(row: Progress, found: Found) -> Settle:
-    """What a lookup that finds the customer settles."""
+    """How a lookup that finds the customer settles the row."""
     if found.differences:
         return Settle(State.CONFLICT, found.billing_id, found.payable, found.differences)
     state = State.ADOPTED if row.unsettled else State.PRE_EXISTING
@@ -347,9 +347,9 @@ def found_at_billing(row: Progress, found: Found) -> Settle:
 
 
 def _canary_found(found: Found, accepted: Accepted) -> Step:
-    """A canary is looked up again: what billing keeps must be what it said and what was sent."""
+    """A canary is looked up: billing must hold what it answered and what was sent."""
     if found.billing_id != accepted.billing_id:
-        return Stop("a customer that was just created stands under another id in billing; nothing more was sent")
+        return Stop("a customer that was just created has another id in billing; nothing more was sent")
     if found.differences:
         settled = Settle(State.CREATED_DIFFERENT, found.billing_id, found.payable, found.differences)
         fields = ", ".join(sorted({difference.field for difference in found.differences}))
@@ -358,7 +358,7 @@ def _canary_found(found: Found, accepted: Accepted) -> Step:
 
 
 def _key_reused(outcome: Outcome) -> Stop:
-    """Row 9: what billing holds is told, and nothing is concluded from it."""
+    """Row 9: report what billing holds, and conclude nothing from it."""
     match outcome:
         case Found(differences=()):
             held = "it holds this customer as we would have sent it"
@@ -389,7 +389,7 @@ def _stop(outcome: Outcome) -> Stop:
         case CredentialRefused(status=402):
             return Stop("billing asks for payment first (402)")
         case CredentialRefused():
-            return Stop(f"billing refuses the API key ({outcome.status}); mend BILLING_API_KEY, then resume")
+            return Stop(f"billing refuses the API key ({outcome.status}); fix BILLING_API_KEY, then resume")
         case Misaddressed():
             return Stop(f"status {outcome.status}: this is not the billing API's address; redirects are never followed")
         case RequestRefused():
@@ -404,7 +404,7 @@ def _times(number: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Again:
-    """The ways to go on with the same key, each within the row's budget."""
+    """The possible steps with the same key, each within the row's budget."""
 
     row: Progress
     dice: float
@@ -412,7 +412,7 @@ class _Again:
     policy: Policy
 
     def send(self, why: str, *, at_least: float | None = None) -> Step:
-        """Full jitter: anywhere between now and the doubled bound, so that a pool does not come back as one."""
+        """Send again after a backoff with full jitter, so that the workers do not all return at once."""
         if self._is_spent():
             return LeaveInDoubt(f"{why}, {_times(self.row.sends)}")
         if (wait := at_least or 0.0) > self.policy.longest_retry_after:
@@ -420,7 +420,7 @@ class _Again:
         return SendAgain(max(self._jittered(), wait), self.row)
 
     def limited(self, retry_after: float | None) -> Step:
-        """429: the whole pool waits as long as billing asks; without a word, this row backs off."""
+        """429: all workers wait as long as billing asks; without a Retry-After, only this row backs off."""
         policy = self.policy
         if self._is_spent():
             return LeaveInDoubt("too many requests, again and again")
@@ -438,19 +438,19 @@ class _Again:
         return SendAgain(float(min(15, 2**self.row.running)), replace(self.row, running=self.row.running + 1))
 
     def senseless(self, why: str) -> Step:
-        """2xx that nobody can read: twice more, then a look-up, never a new key."""
+        """An unreadable 2xx: send twice more, then look up, never a new key."""
         row = replace(self.row, senseless=self.row.senseless + 1, last_answer=f"a success that cannot be read ({why})")
         if row.senseless <= 2 and not self._is_spent():
             return SendAgain(self._jittered(), row)
         return LookUpNext(0, replace(row, why=Why.NO_SENSE))
 
     def look_later(self, why: Why | None, answer: str = "") -> LookUpNext:
-        """Ask once look-ups must show what was done."""
+        """Look up after the lookup lag."""
         row = replace(self.row, why=why, last_answer=answer or self.row.last_answer)
         return LookUpNext(self.policy.lookup_lag, row, rests=True)
 
     def look_up(self, why: str, *, at_least: float | None = None, pause_all: bool = False) -> Step:
-        """The same question again, as often as a send may be repeated."""
+        """Repeat a lookup, as often as a send may be repeated."""
         if self.row.look_ups >= self.policy.sends or self.seconds_spent > self.policy.row_seconds:
             return LeaveInDoubt(
                 f"{self.row.last_answer}; {why}" if self.row.last_answer else why, may_be_sent=self.row.may_be_sent
@@ -460,7 +460,7 @@ class _Again:
         return LookUpNext(max(self._jittered(), wait), self.row, pause_all=wait if pause_all else 0.0)
 
     def _is_spent(self) -> bool:
-        """Whether nothing is left of the row's budget but what the sweep needs."""
+        """Whether only the sweep's part of the row's budget is left."""
         if self.row.is_last:
             return True
         return self.row.sends >= self.policy.sends - 1 or self.seconds_spent >= self.policy.row_seconds / 2

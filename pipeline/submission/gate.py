@@ -1,4 +1,4 @@
-"""How many calls of a kind may be under way: as many as there are workers, one at a time, or none."""
+"""The limit of concurrent calls of a kind: no limit, one at a time, or none."""
 
 import threading
 from collections import Counter
@@ -9,32 +9,32 @@ _TICK = 0.05  #: seconds; how soon a signal is noticed
 
 
 class Gate:
-    """Shared by the workers, each of which enters before its call and leaves after it."""
+    """Shared by the workers; each enters before its call and leaves after it."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._under_way: Counter[Kind] = Counter()
-        self._room: dict[Kind, int] = {}  #: of kinds for which it is not open to all
+        self._room: dict[Kind, int] = {}  #: the limit of each kind that has one
 
     def shut(self, kind: Kind) -> None:
-        """None more until the deciding thread says so; what is under way goes on."""
+        """Let no new call enter until the deciding thread allows it; calls under way continue."""
         self._set(kind, 0)
 
     def narrow(self, kind: Kind) -> None:
-        """One at a time, while a refusal is judged."""
+        """Let one call at a time enter, while a refusal is judged."""
         self._set(kind, 1)
 
     def widen(self, kind: Kind) -> None:
-        """As many as there are workers."""
+        """Remove the limit."""
         self._set(kind, None)
 
     def try_enter(self, kind: Kind) -> bool:
-        """Enter where there is room."""
+        """Enter if the limit allows it, without waiting."""
         with self._changed:
             return self._entered(kind)
 
     def enter(self, kind: Kind, stopping: threading.Event) -> bool:
-        """Enter as soon as there is room; False where the run is stopping."""
+        """Enter as soon as the limit allows it; False if the run is stopping."""
         with self._changed:
             while not stopping.is_set():
                 if self._entered(kind):
@@ -43,7 +43,7 @@ class Gate:
         return False
 
     def leave(self, kind: Kind) -> None:
-        """The call has come to its end."""
+        """The call has ended."""
         with self._changed:
             self._under_way[kind] -= 1
             if kind in self._room:

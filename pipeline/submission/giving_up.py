@@ -1,8 +1,8 @@
-"""Giving an unsettled request up: its case is closed, and after two days it is settled as never created.
+"""Give up an unsettled request; after two days it is settled as never created.
 
 The request may take effect as long as a gateway, the network or billing may still carry it out. So giving it up early leaves it
-unsettled: only the same bytes may go out again, under the same key. `SETTLES_AFTER` its last send, two lookups that find nothing
-and are a lookup lag apart settle it: from then on other content may be sent under a key of its own.
+unsettled: only the same bytes may be sent again, under the same key. `SETTLES_AFTER` its last send, two lookups that find nothing,
+with the lookup lag between them, settle it. Then other content may be sent under its own key.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,15 +20,15 @@ SETTLES_AFTER = timedelta(hours=48)  #: twice as long as billing keeps the answe
 
 @dataclass(frozen=True, slots=True)
 class GivenUp:
-    """What became of one request: its state, and if it is still unsettled, from when giving it up again settles it.
+    """The result for one request: its state, and if it is unsettled, from when giving it up again settles it.
 
-    `settles_from` is None where it is settled, and where billing tells no time, so that nobody knows the age of the last send.
+    `settles_from` is None if the request is settled, or if billing sends no date, so that the age of the last send is unknown.
     """
 
     external_reference: str
     state: State
     settles_from: datetime | None = None
-    is_looked_up: bool = True  #: whether billing said if it holds the customer
+    is_looked_up: bool = True  #: whether billing answered whether it holds the customer
 
 
 def give_up(
@@ -76,7 +76,7 @@ def _lookup(request: Begun) -> LookUp:
 
 
 def _last_sent(request: Begun, ledger: Ledger) -> datetime:
-    """The last send that is recorded; a damaged ledger may have forgotten a later one, from before the damage was found."""
+    """The time of the last send. A damaged ledger may have lost later sends, so then it is at least when damage was last found."""
     recorded = ledger.last_sent(request.intent.external_reference) or request.first_sent
     return max(recorded, ledger.damaged_at() or recorded)
 

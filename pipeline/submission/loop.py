@@ -1,7 +1,7 @@
-"""The loop that obeys `deciding.decide`: one thread decides and journals, a fixed pool of workers makes the calls.
+"""The loop that carries out `deciding.decide`: one thread decides and records, a fixed pool of workers makes the calls.
 
 Intents are committed in windows before the first of them is sent; outcomes in groups, because losing one is harmless
-(the same key replays it). An exception anywhere leaves intents unsettled and never a row unrecorded.
+(the same key replays it). After an exception some intents may be unsettled, but no sent row is unrecorded.
 """
 
 import contextlib
@@ -43,20 +43,20 @@ from pipeline.submission.turned_away import Suspicion
 
 WINDOW = 256  #: rows whose intents are made durable together
 GROUP_ROWS, GROUP_SECONDS = 256, 0.25  #: outcomes that are committed together
-HOLD_AFTER = 2.0  #: seconds of nothing but failed creates after which creates wait for billing to be back
-PROBE_EVERY = 5.0  #: seconds between two creates that ask whether billing is back
-_EARLIER_SHARE = 4  #: a row of an earlier run takes at most each fourth worker,
-_EARLIER_LONGER = 0.1  #: and, once this run's rows are done, at most so much of the time that these took,
-_EARLIER_LEAST = 0.5  #: or so many seconds; where this run has no rows of its own,
-_EARLIER_ALONE = 10.0  #: two lookup lags and so many seconds
-_LONGEST_GAP = 300.0  #: seconds that a call and a backoff take between two events of a ledger, and more
+HOLD_AFTER = 2.0  #: seconds in which every create fails, after which creates wait until billing answers again
+PROBE_EVERY = 5.0  #: seconds between two creates that test whether billing answers again
+_EARLIER_SHARE = 4  #: rows of earlier runs take at most every fourth worker,
+_EARLIER_LONGER = 0.1  #: and, once this run's rows are done, at most this share of the time that these took,
+_EARLIER_LEAST = 0.5  #: or this many seconds; if this run has no rows of its own,
+_EARLIER_ALONE = 10.0  #: two lookup lags and this many seconds
+_LONGEST_GAP = 300.0  #: seconds; a call and a backoff take less between two events of a ledger
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _TICK = 0.05  #: seconds; how soon a signal or a due retry is noticed
 
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A create that the plan wants. Where the ledger holds an unsettled request for its reference, it waits for that."""
+    """A planned create. If the ledger has an unsettled request for its reference with other content, it waits for that."""
 
     external_reference: str
     fingerprint: str
@@ -67,7 +67,7 @@ class Planned:
 
 @dataclass(slots=True)
 class Tally:
-    """How far a submission has come."""
+    """The progress of a submission."""
 
     total: int
     states: Counter[State] = field(default_factory=Counter)
@@ -77,23 +77,23 @@ class Tally:
 
     @property
     def done(self) -> int:
-        """Rows that this run is finished with."""
+        """The number of rows that this run has finished."""
         return self.states.total() + self.passed_over + self.in_doubt
 
 
 class StopRequest:
-    """Asks a running submission to stop in order; the first reason stands."""
+    """Asks a running submission to stop in an orderly way; the first reason counts."""
 
     def __init__(self) -> None:
         self.event = threading.Event()
         self.stop: Stop | None = None
 
     def interrupt(self, signal_name: str) -> None:
-        """A signal asks for it: resumable."""
+        """Stop because of a signal: resumable."""
         self.ask(Stop(f"interrupted ({signal_name}); resume when you are ready", exit_code=5))
 
     def ask(self, stop: Stop) -> None:
-        """No new sends from now on; what is in flight is waited for and recorded."""
+        """Send nothing new from now on; calls under way are awaited and recorded."""
         if self.stop is None:
             self.stop = stop
         self.event.set()
@@ -105,11 +105,11 @@ class Clock:
 
     now: Callable[[], datetime]
     monotonic: Callable[[], float]
-    #: How far billing's clock, as its answers tell it, is ahead of ours: by its clock a key grows old. None: they tell no time.
+    #: How far billing's clock is ahead of ours, by the dates of its answers; keys age by its clock. None: no dates.
     billing_ahead: Callable[[], timedelta | None] = timedelta
 
     def at_billing(self) -> datetime:
-        """Now, by billing's clock; by ours where billing tells no time."""
+        """Now, by billing's clock; by ours if its answers have no date."""
         return self.now() + (self.billing_ahead() or timedelta())
 
 
@@ -120,13 +120,13 @@ class _Row:
     progress: Progress
     first_sent: datetime
     credential: str
-    spent: float  #: seconds of its own: from leaving to answer, and its own backoff; not queues, not pauses of the pool
-    is_new: bool  #: its intent was written by this process, so that while unsent it can be withdrawn
+    spent: float  #: seconds of its calls and its own backoff, without queues and pauses of all workers
+    is_new: bool  #: this process wrote its intent and has not sent it, so it can be withdrawn
     touched: float  #: when its last send or lookup ended; monotonic
     is_earlier: bool = False  #: another run began it
-    statuses_before: frozenset[int] = frozenset()  #: of the answers that earlier processes got for it
+    statuses_before: frozenset[int] = frozenset()  #: of its answers in earlier processes
     is_swept: bool = False  #: the end-of-run sweep has taken it up
-    is_counted: bool = False  #: the test of refusals has seen it
+    is_counted: bool = False  #: it is part of the statistics of refusals
 
     @property
     def reference(self) -> str:
@@ -134,7 +134,7 @@ class _Row:
 
     @property
     def kind(self) -> Kind:
-        """What its present call asks for."""
+        """The kind of its present call."""
         return Kind.CREATE if self.progress.why is None else Kind.LOOK_UP
 
 
@@ -158,14 +158,14 @@ def submit(
     on_recorded: Callable[[Iterable[Answer | Withdrawal]], None] = lambda _: None,
     pool_of: "Callable[..., Pool] | None" = None,
 ) -> Tally:
-    """Create the planned rows, each once, and settle beside them what earlier runs left.
+    """Create the planned rows, each once, and settle requests that earlier runs left unsettled.
 
-    Return when none of the planned ones is left, or `stopping` says so. `earlier`: references whose request another run began
-    and did not settle; they are tried once a create was accepted, in a bounded share of the time, and hold up nothing.
+    Return when no planned row is left, or when `stopping` is set. `earlier`: references whose request another run began and
+    did not settle. They are tried after a create was accepted, in a bounded share of the time, and delay no planned row.
     `on_recorded` gets every outcome once the ledger holds it.
-    `has_created`: this run has created customers before, so that a refusal at the door which a record got before says nothing new.
-    `passed_over` of the `total` were settled by this run before, and are not among the planned ones any more.
-    `pool_of` makes another pool of workers than that of threads: one in which time is simulated.
+    `has_created`: this run has created customers before; then a record that is refused again as before is set aside at once.
+    `passed_over` of the `total` were settled by this run before, and are not in `planned`.
+    `pool_of` makes a pool that replaces the threads, such as one with simulated time.
     """
     pace, gate = Pace(policy.per_second, clock.monotonic), Gate()
 
@@ -214,35 +214,35 @@ class _Loop:
     on_recorded: Callable[[Iterable[Answer | Withdrawal]], None]
     evidence: Evidence
     is_ledger_whole: bool
-    canaries: int  #: rows that must still come back as they were sent before the others go
+    canaries: int  #: rows that must still be found as they were sent, before the others are sent
     began: float  #: monotonic
     has_created: bool  #: an earlier attempt at this run has created customers
-    earlier: deque[str]  #: references that earlier runs left unsettled and nobody has taken up yet
-    sent_before: float = 0.0  #: by when every send of an earlier process had left; monotonic
+    earlier: deque[str]  #: references that earlier runs left unsettled, still to be tried
+    sent_before: float = 0.0  #: no send of an earlier process left after this; monotonic
     rows: dict[str, _Row] = field(default_factory=dict)
-    #: Planned, and begun before with the same content; they come last.
+    #: Planned, and begun before with the same content; they are sent last.
     begun_here: deque[str] = field(default_factory=deque)
-    #: All that were ever among these: once they are planned, they are no earlier run's.
+    #: Every reference that was ever in `begun_here`, or taken over from an earlier run.
     own: set[str] = field(default_factory=set)
     #: Planned, and never sent: an earlier request for their reference, with other content, is unsettled.
     waiting: dict[str, Planned] = field(default_factory=dict)
-    released: deque[Planned] = field(default_factory=deque)  #: those of them whose earlier request is settled now
+    released: deque[Planned] = field(default_factory=deque)  #: those of `waiting` whose earlier request is settled now
     timers: list[tuple[float, str]] = field(default_factory=list)
-    resting: set[str] = field(default_factory=set)  #: rows that wait until lookups must show what was done
+    resting: set[str] = field(default_factory=set)  #: rows that wait out the lookup lag
     entries: dict[str, list[Answer | Withdrawal]] = field(default_factory=dict)
     entries_since: float = 0.0
     doubtful: list[_Row] = field(default_factory=list)
     #: Rows that wait until billing answers creates again, each with the moment from which it may be sent.
     held: deque[tuple[float, _Row]] = field(default_factory=deque)
-    probe: str | None = None  #: the held row that asks whether billing is back
+    probe: str | None = None  #: the held row that tests whether billing answers again
     probe_at: float = 0.0
-    under_way: set[str] = field(default_factory=set)  #: rows whose call is in the hands of the pool
+    under_way: set[str] = field(default_factory=set)  #: rows whose call is queued or running in the pool
     suspicion: dict[Kind, Suspicion] = field(default_factory=lambda: {kind: Suspicion() for kind in Kind})
     earlier_taken: int = 0  #: rows of earlier runs among `rows`
-    earlier_until: float | None = None  #: when these have had their time; None while own rows are left
+    earlier_until: float | None = None  #: when the time for these ends; None while own rows are left
 
     def run(self, planned: Iterator[Planned]) -> None:
-        """Until every row is settled, left in doubt, or taken back."""
+        """Run until every row is settled, left in doubt, or withdrawn."""
         more = True
         while True:
             self._judge()
@@ -256,13 +256,13 @@ class _Loop:
                 self._go_on_with_own()
             self._take_earlier(may_begin=not more)
             if not more and not self.begun_here:
-                self._ask_nobody_else()
+                self._judge_turned_away()
             if not more and not self._own_rows() and not self.doubtful and not self._earlier_has_time():
                 break
             if not more and not self._own_rows():
                 self._sweep()
             self._release_due()
-            self._ask_whether_it_is_back()
+            self._send_probe()
             self._collect(_TICK)
             self._commit_if_due()
             self.on_progress(self.tally)
@@ -271,7 +271,7 @@ class _Loop:
         self.on_progress(self.tally)
 
     def commit(self) -> None:
-        """Make what happened durable."""
+        """Record the pending entries in the ledger."""
         while self.entries:
             run_id, entries = next(iter(self.entries.items()))
             self.ledger.record(run_id, self.clock.now(), entries)
@@ -289,7 +289,7 @@ class _Loop:
     # -- into the pool --------------------------------------------------------------------------------------------
 
     def _take_window(self, planned: Iterator[Planned]) -> bool:
-        """Journal the intents of the next rows, then hand them out; False where the plan has no more."""
+        """Record the intents of the next rows, then hand them out; False if the plan has no more rows."""
         drawn = list(itertools.islice(planned, self.canaries or WINDOW))
         if not drawn:
             return False
@@ -302,7 +302,7 @@ class _Loop:
             self.waiting |= waiting
             self.earlier = deque(sorted(self.earlier, key=lambda reference: reference not in self.waiting))
             window = [row for row in window if row.external_reference not in waiting]
-        # The ledger has the last word: what another run has settled since the plan is not sent, whatever the plan says.
+        # The ledger decides: what another run has settled since the plan is not sent.
         fresh = [row for row in window if _may_begin(row, known.get(row.external_reference), self.run_id)]
         unsettled = [row.external_reference for row in window if _goes_on(row, known.get(row.external_reference))]
         self.tally.passed_over += len(window) - len(fresh) - len(unsettled)
@@ -326,7 +326,7 @@ class _Loop:
             yield self.released.popleft()
 
     def _is_taken_over(self, planned: Planned) -> bool:
-        """Whether a planned row is under way already, begun by an earlier run with the same content: now it is this run's."""
+        """Whether a planned row is being tried already for an earlier run, with the same content; from now on it is this run's."""
         row = self.rows.get(planned.external_reference)
         if row is None:
             return False
@@ -338,14 +338,14 @@ class _Loop:
         return False
 
     def _go_on_with_own(self) -> None:
-        """Take up what this run began before and did not settle: after what was never tried, so that it cannot stop that."""
+        """Take up what this run began before and did not settle: after rows that were never tried, so that it cannot stop them."""
         while self.begun_here and self._has_room():
             references = [self.begun_here.popleft() for _ in range(min(WINDOW, len(self.begun_here)))]
             for begun in self.ledger.begun(references):
                 self._go_on_with(begun, self.run_id)
 
     def _take_earlier(self, *, may_begin: bool) -> None:
-        """Take up some of what earlier runs left, beside the new rows: a few at a time, and only once a create was accepted."""
+        """Take up a few rows of earlier runs at a time, in parallel with the new rows, after a create was accepted."""
         if not (self.suspicion[Kind.CREATE].has_accepted or (may_begin and not self._own_rows())):
             return
         places = max(1, self.policy.workers // _EARLIER_SHARE)
@@ -362,7 +362,7 @@ class _Loop:
         return sum(self.rows[reference].is_earlier for reference in self.resting) if self.earlier_taken else 0
 
     def _earlier_has_time(self) -> bool:
-        """Whether to go on for the sake of earlier runs' rows alone."""
+        """Whether time is left to continue only for rows of earlier runs."""
         if not self.earlier and not self.earlier_taken:
             return False
         now = self.clock.monotonic()
@@ -381,7 +381,7 @@ class _Loop:
                 begun.intent,
                 run_id,
                 progress,
-                # Ours alone may have been set back since: then a key seems young that billing has forgotten.
+                # Our clock may have been set back since: then an expired key would seem young.
                 _LONG_AGO if self.clock.billing_ahead() is None else begun.first_sent,
                 begun.credential,
                 0.0,
@@ -402,7 +402,7 @@ class _Loop:
         )
 
     def _take_up(self, row: _Row) -> None:
-        """A row enters this process; what the ledger may have forgotten is asked of billing, once."""
+        """Add a row to this process: hand it out, or look it up first if `begin` requires it."""
         self.rows[row.reference] = row
         if why := self._look_first(row, is_ledger_whole=self.is_ledger_whole):
             row.progress = replace(row.progress, why=why)
@@ -411,7 +411,7 @@ class _Loop:
             self._hand_out(row)
 
     def _hand_out(self, row: _Row) -> None:
-        """Send, or send again, or look up; a key that has grown old, or another credential, is looked up first (rule 2)."""
+        """Hand out the next send or lookup; with an old key or another credential, look up first (rule 2)."""
         if row.progress.why is None and row.progress.unsettled:
             row.progress = replace(row.progress, why=self._look_first(row, is_ledger_whole=True))
             if row.progress.why is not None:
@@ -425,7 +425,7 @@ class _Loop:
         self.pool.hand_out(row.reference, call)
 
     def _rest(self, row: _Row) -> None:
-        """Look up once lookups must show what the last send has done."""
+        """Look up when the lookup lag after the last call has passed."""
         wait = row.touched + self.policy.lookup_lag - self.clock.monotonic()
         self._later(row, max(0.0, wait), rests=True)
 
@@ -462,7 +462,7 @@ class _Loop:
         if isinstance(outcome, BaseException):
             raise outcome
         if outcome is None:
-            return  # it never left: the run is stopping, and winding down takes the row back
+            return  # it never left: the run is stopping, and `_wind_down` withdraws the row
         row, now = self.rows[result.reference], self.clock.monotonic()
         kind, is_failure = row.kind, isinstance(outcome, NoAnswer | ServerTrouble)
         if self.probe == row.reference:
@@ -470,7 +470,7 @@ class _Loop:
         if not is_failure:
             self.evidence.hears(kind, now)
             if kind is Kind.CREATE:
-                self._let_go()
+                self._release_held()
         if isinstance(outcome, Accepted):
             self._accepted(Kind.CREATE)
         elif isinstance(outcome, Found | NotFound):
@@ -493,11 +493,11 @@ class _Loop:
             self._obey(row, step)
 
     def _pause_all(self, outcome: Outcome, now: float) -> None:
-        """Pause or stop everybody where an answer asks for it; its worker has obeyed already."""
+        """Pause or stop all workers if an answer asks for it; its own worker has paused them already."""
         seconds = global_pause(outcome, self.policy)
         if seconds == math.inf:
             stop = decide(Progress(), outcome, 0.0, 0.0, self.policy)
-            assert isinstance(stop, Stop)  # noqa: S101 - what `global_pause` says of it
+            assert isinstance(stop, Stop)  # noqa: S101 - infinity means that
             self.stopping.ask(stop)
         elif seconds:
             self.pace.pause(seconds)
@@ -510,7 +510,7 @@ class _Loop:
                 self._finish(row, step.state)
             case SendAgain() | LookUpNext():
                 if row.progress.why in {Why.OLD_KEY, Why.OTHER_CREDENTIAL} and step.progress.why is None:
-                    # Billing does not know the customer: with this send the key's life begins anew.
+                    # Billing does not have the customer, so the life of the key starts with this send.
                     row.first_sent, row.credential = self.clock.at_billing(), self.credential
                 row.progress = step.progress
                 rests = isinstance(step, LookUpNext) and step.rests
@@ -529,10 +529,10 @@ class _Loop:
                 if step.settle is not None:
                     self._finish(row, step.settle.state)
 
-    # -- while billing is silent ----------------------------------------------------------------------------------
+    # -- during an outage ----------------------------------------------------------------------------------
 
-    def _ask_whether_it_is_back(self) -> None:
-        """During an outage one held create at a time asks for all; it is a send like any other."""
+    def _send_probe(self) -> None:
+        """During an outage, send one held create at a time as a probe; it is a send like any other."""
         now = self.clock.monotonic()
         if not self.held or self.probe is not None or now < self.probe_at:
             return
@@ -544,13 +544,13 @@ class _Loop:
                 return
             self.held.append((due, row))
 
-    def _let_go(self) -> None:
+    def _release_held(self) -> None:
         now = self.clock.monotonic()
         rows, self.held = self.held, deque()
         for due, row in rows:
             self._later(row, due - now)
 
-    # -- refused at the door --------------------------------------------------------------------------------------
+    # -- refused before the record was read --------------------------------------------------------------------------------------
 
     def _turn_away(self, row: _Row, step: TurnedAway) -> None:
         kind = row.kind
@@ -558,7 +558,7 @@ class _Loop:
         if step.status in row.statuses_before and (
             row.is_earlier or self.has_created or self.suspicion[kind].has_accepted
         ):
-            # It was refused so before, which says nothing of today.
+            # The same refusal as before says nothing about the present run.
             self._set_aside(row)
             if self.suspicion[kind].waiting:
                 self.gate.narrow(kind)
@@ -575,8 +575,8 @@ class _Loop:
                 self._set_aside(self.rows[reference])
             self.gate.widen(kind)
 
-    def _ask_nobody_else(self) -> None:
-        """Judge those that were refused at the door once all other rows have come to their end."""
+    def _judge_turned_away(self) -> None:
+        """Judge the rows that were refused before they were read, when no other row is left to compare them with."""
         waiting = [reference for suspicion in self.suspicion.values() for reference in suspicion.waiting]
         if not waiting or any(reference not in waiting and not row.is_earlier for reference, row in self.rows.items()):
             return
@@ -606,7 +606,7 @@ class _Loop:
         else:
             row.progress = replace(
                 row.progress,
-                # A create that ends in doubt may have taken effect; a lookup changes nothing of what was known before.
+                # A create that ends in doubt may have taken effect; a lookup changes nothing.
                 unsettled=row.progress.unsettled or row.kind is Kind.CREATE,
                 may_be_sent=step.may_be_sent,
                 last_answer=row.progress.last_answer or step.why,
@@ -614,7 +614,7 @@ class _Loop:
             self.doubtful.append(row)
 
     def _sweep(self) -> None:
-        """Once nothing else is left: look up what was left in doubt, and where nothing is found send the same once more."""
+        """When nothing else is left: look up each row in doubt, and if nothing is found, send it once more."""
         rows, self.doubtful = self.doubtful, []
         for row in rows:
             before = row.progress
@@ -651,11 +651,11 @@ class _Loop:
         key = create_key(self.environment, intent.external_reference, intent.fingerprint, progress.generation)
         row.intent = replace(intent, key=key, generation=progress.generation)
         row.progress, row.first_sent, row.credential = progress, self.clock.at_billing(), self.credential
-        self.commit()  # events stand in the order in which things happened
+        self.commit()  # so that events are in chronological order
         self.ledger.record_intents(row.run_id, row.first_sent, [row.intent], self.credential)
         self._hand_out(row)
 
-    # -- the journal ----------------------------------------------------------------------------------------------
+    # -- the ledger ----------------------------------------------------------------------------------------------
 
     def _note(self, row: _Row, outcome: Outcome, step: Step) -> None:
         settled = step.settle if isinstance(step, Stop) else step if isinstance(step, Settle) else None
@@ -668,7 +668,7 @@ class _Loop:
             replayed=getattr(outcome, "replayed", None),
             billing_id=settled.billing_id if settled else None,
             payable=settled.payable if settled else None,
-            detail=settled.detail if settled else getattr(step, "why", None) or _told(outcome),
+            detail=settled.detail if settled else getattr(step, "why", None) or _last_answer(outcome),
             differences=settled.differences if settled else (),
         )
         self._add(row.run_id, answer)
@@ -695,7 +695,7 @@ class _Loop:
             self.stopping.ask(verdict)
 
     def _waiting(self) -> Counter[Kind]:
-        """How many rows wait for an answer of each kind; where none does, silence says nothing from now on."""
+        """How many rows wait for an answer of each kind; if none does, the outage clock of that kind starts again."""
         parked = {reference for suspicion in self.suspicion.values() for reference in suspicion.waiting}
         expects_none = parked | self.resting
         many = Counter(row.kind for reference, row in self.rows.items() if reference not in expects_none)
@@ -705,9 +705,9 @@ class _Loop:
         return many
 
     def _wind_down(self) -> None:
-        """Wait for what is in flight and record it; take back what never left; the rest stays unsettled.
+        """Wait for calls under way and record them; withdraw what never left; the rest stays unsettled.
 
-        Only rows of this run are waited for: of an earlier run's row the next run finds out.
+        Only rows of this run are awaited; the next run looks up rows of earlier runs.
         """
         while any(not row.is_earlier for row in map(self.rows.get, self.under_way) if row is not None):
             self._collect(_TICK)
@@ -721,8 +721,8 @@ class _Loop:
         self.rows, self.doubtful = {}, []
 
 
-def _told(outcome: Outcome) -> str | None:
-    """What is said of a record that may stay in doubt because the run stops here: its last answer, if that tells anything."""
+def _last_answer(outcome: Outcome) -> str | None:
+    """The last answer to a record, as a text for the case that it stays in doubt; None if the answer explains nothing."""
     match outcome:
         case NoAnswer(why=why):
             return f"no answer ({why})"
@@ -734,9 +734,9 @@ def _told(outcome: Outcome) -> str | None:
 
 
 def _known_silence(ledger: Ledger, policy: Policy, clock: Clock) -> float:
-    """For how many seconds before now no earlier process has sent anything; 0 where the ledger cannot tell.
+    """For how many seconds before now no earlier process has sent anything; 0 if the ledger does not show it.
 
-    A send follows an event of the ledger by no more than a pause, a slow pace and a call. Of two clocks the one behind counts.
+    A send follows an event of the ledger by no more than a pause, a rate limit and a call. The clock that is behind counts.
     """
     last = None if ledger.damage() else ledger.last_event_at()
     if last is None or clock.billing_ahead() is None:
@@ -747,22 +747,22 @@ def _known_silence(ledger: Ledger, policy: Policy, clock: Clock) -> float:
 
 
 def _may_begin(row: Planned, known: Known | None, run_id: str) -> bool:
-    """Whether a planned create may be begun anew: nothing that the ledger knows of its reference stands against it."""
+    """Whether a planned create may be begun: the ledger has nothing for its reference that forbids it."""
     match known:
         case None | Known(state=State.WITHDRAWN):
             return True
         case Known(state=State.REFUSED | State.NEVER_CREATED):
-            # What this very run was refused, or gave up, is final; an older refusal the plan has already weighed.
+            # A refusal or giving up in this run is final; the plan has taken older ones into account.
             return known.fingerprint != row.fingerprint or known.run_id != run_id
         case _:
             return False
 
 
 def _waits(row: Planned, known: Known | None) -> bool:
-    """Whether a request for its reference, with other content, is unsettled: it gets no other write before that is settled."""
+    """Whether a request for its reference with other content is unsettled; until that is settled, nothing else is sent for it."""
     return known is not None and known.state is State.UNKNOWN and known.fingerprint != row.fingerprint
 
 
 def _goes_on(row: Planned, known: Known | None) -> bool:
-    """Whether a planned create was begun before, with this content, and never settled."""
+    """Whether a planned create was begun before with the same content and never settled."""
     return known is not None and known.state in {State.UNKNOWN, State.GIVEN_UP} and known.fingerprint == row.fingerprint

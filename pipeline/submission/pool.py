@@ -1,4 +1,4 @@
-"""The workers of a run: a fixed number of threads that make calls in their turn."""
+"""The workers of a run: a fixed number of threads that make calls from a queue."""
 
 import queue
 import threading
@@ -13,7 +13,7 @@ from pipeline.submission.stopping import Kind
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of a call that was handed out."""
+    """The result of a call that was handed out."""
 
     reference: str
     outcome: Outcome | BaseException | None  #: None: the call never left
@@ -21,12 +21,12 @@ class Result:
 
 
 def kind_of(call: Call) -> Kind:
-    """Which answers a call is judged by."""
+    """The kind of a call."""
     return Kind.LOOK_UP if isinstance(call, LookUp) else Kind.CREATE
 
 
 class Pool:
-    """A fixed number of workers that make calls in their turn; daemons, so that none outlives the process."""
+    """A fixed number of workers that make calls from a queue; daemon threads, so that none outlives the process."""
 
     def __init__(
         self,
@@ -51,12 +51,12 @@ class Pool:
             thread.start()
 
     def hand_out(self, reference: str, call: Call) -> None:
-        """A worker will make this call."""
+        """Queue a call for the workers."""
         self.in_hand += 1
         self._calls.put((reference, call))
 
     def next_result(self, timeout: float) -> Result | None:
-        """The next answer, or None where none comes in time."""
+        """The next result, or None if none comes within `timeout` seconds."""
         try:
             result = self._results.get(timeout=timeout) if timeout else self._results.get_nowait()
         except queue.Empty:
@@ -65,7 +65,7 @@ class Pool:
         return result
 
     def close(self) -> None:
-        """Let the workers go, and nothing leave any more; those in a call are left to end with the process."""
+        """End the workers and send nothing more; workers in a call end with the process."""
         self._is_closed = True
         for _ in self._threads:
             self._calls.put(None)
@@ -81,7 +81,7 @@ class Pool:
                     if self._pace.wait(self._stopping):
                         left_at = self._clock()
                         outcome = self._make(call)
-                except BaseException as error:  # noqa: BLE001 - told to the deciding thread, which raises it
+                except BaseException as error:  # noqa: BLE001 - the deciding thread raises it
                     outcome = error
                 finally:
                     self._gate.leave(kind)

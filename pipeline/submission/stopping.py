@@ -1,13 +1,13 @@
-"""Whether a run goes on: what it has seen so far -> a `Stop`, or None. Pure, the clock is an argument.
+"""Whether a run continues: its answers so far -> a `Stop`, or None. Pure; the clock is an argument.
 
 | signal | evidence | verdict |
 |---|---|---|
-| an answer for which no row is to blame: certificate, key header, ledger against server | one | stop at once (`deciding` says so in its step) |
+| an answer that no row is the cause of: certificate, key header, ledger against server | one | stop at once (`deciding` says so in its step) |
 | a customer echoed with another currency or balance; a canary that is not what was sent | one | stop at once |
 | an answer that names another customer | three records | stop, 4 |
-| refused before the record was looked at (401 to 406, 3xx) | three records alike, none accepted between; or nobody else to ask | stop, 4 (`refusals_at_the_door`) |
+| refused before the record was read (401 to 406, 3xx) | three records alike, none accepted between; or no other record to compare with | stop, 4 (`turned_away`) |
 | refusals of rows: refused, differing, set aside, and answers that make no sense | more than the usual rate explains | stop, 3 |
-| silence: creates and look-ups each have a clock | no answer but failures for `outage_seconds`, pauses that billing asked for (429) apart | stop resumably, 5 |
+| an outage: creates and lookups each have a clock | nothing but failures for `outage_seconds`, without pauses that billing asked for (429) | stop resumably, 5 |
 | a pause longer than `longest_retry_after` | one | stop resumably, 5 |
 | the clock | `stop_at` has come | stop resumably, 5 |
 | a person, the system | SIGINT, SIGTERM | stop resumably, 5 |
@@ -29,7 +29,7 @@ _MOST_MIXED_UP = 3  #: records whose answers named another customer, before the 
 
 
 class Kind(StrEnum):
-    """What a call asks for. A service may do one and not the other, so each is judged by its own answers."""
+    """The kind of a call. A service may answer one kind and not the other, so each is judged by its own answers."""
 
     CREATE = "create"
     LOOK_UP = "look_up"
@@ -45,7 +45,7 @@ class Hearing:
 
 @dataclass(slots=True)
 class Evidence:
-    """What a run has seen. `now` is monotonic, in seconds."""
+    """The answers of a run so far. `now` is monotonic, in seconds."""
 
     policy: Policy
     heard: dict[Kind, Hearing]
@@ -56,7 +56,7 @@ class Evidence:
 
     @classmethod
     def from_now(cls, policy: Policy, now: float) -> Self:
-        """Nothing seen yet."""
+        """No answers yet."""
         return cls(policy, {kind: Hearing(now) for kind in Kind})
 
     def hears(self, kind: Kind, now: float) -> None:
@@ -64,12 +64,12 @@ class Evidence:
         self.heard[kind].at, self.heard[kind].ever = max(self.heard[kind].at, now), True
 
     def paused(self, until: float) -> None:
-        """Billing asked for silence until then, which is no outage."""
+        """Billing asked for a pause until then, which is not an outage."""
         for hearing in self.heard.values():
             hearing.at = max(hearing.at, until)
 
     def rested(self, kind: Kind, now: float) -> None:
-        """Nothing of this kind was asked, so silence says nothing."""
+        """No call of this kind was made, so that silence is not an outage."""
         self.heard[kind].at = max(self.heard[kind].at, now)
 
     def silence(self, kind: Kind, now: float) -> float:
@@ -87,20 +87,20 @@ class Evidence:
         )
 
     def saw(self, *, refusal: bool) -> None:
-        """One more row has come to an end, well or by a refusal.
+        """Count one more row that has ended, with or without a refusal.
 
-        Page's cumulative sum (1954) of the log-likelihood ratio of the two rates: it forgets good times, so that a run
-        that turns bad after a million rows stops as soon as one that began badly. With a bar of ln(n) a false alarm
+        Page's cumulative sum (1954) of the log-likelihood ratio of the two rates: it forgets good rows, so that a run
+        that turns bad after a million rows stops as soon as one that began badly. With a threshold of ln(n) a false alarm
         comes on average once in n rows.
         """
         usual, alarming = self.policy.usual_refusals, self.policy.alarming_refusals
         self.settled += 1
         self.refused += refusal
-        says = math.log(alarming / usual) if refusal else math.log((1 - alarming) / (1 - usual))
-        self.weight = max(0.0, self.weight + says)
+        ratio = math.log(alarming / usual) if refusal else math.log((1 - alarming) / (1 - usual))
+        self.weight = max(0.0, self.weight + ratio)
 
     def verdict(self, now: float, wall_clock: datetime, waiting: Callable[[], Counter[Kind]]) -> Stop | None:
-        """Stop, or go on; `waiting`: how many records wait for an answer of each kind, so that silence says something."""
+        """The reason to stop, or None; `waiting`: how many records wait for an answer of each kind."""
         policy = self.policy
         if self.weight > math.log(_ROWS_PER_FALSE_ALARM):
             return Stop(
@@ -111,12 +111,12 @@ class Evidence:
             )
         if policy.stop_at is not None and wall_clock >= policy.stop_at:
             return Stop(f"the time to stop by, {policy.stop_at.isoformat(timespec='minutes')}, has come", exit_code=5)
-        slowest = 2 / policy.per_second if policy.per_second else 0.0  # a slow pace is no outage
+        slowest = 2 / policy.per_second if policy.per_second else 0.0  # a low rate limit is not an outage
         bar = max(policy.outage_seconds, slowest)
         if all(self.silence(kind, now) <= bar for kind in Kind):
             return None
         many = waiting()
-        # Lookups alone do not stop creates, and a single record that is not answered ends with its own budget.
+        # Lookups alone do not stop creates, and a single record without an answer ends by its own budget.
         kind = Kind.CREATE if many[Kind.CREATE] else Kind.LOOK_UP
         enough = 2 if self.heard[kind].ever else 1
         if many[kind] >= enough and (silent := self.silence(kind, now)) > bar:

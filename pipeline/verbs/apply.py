@@ -1,4 +1,4 @@
-"""The story of an application: lock, check that nothing moved, knock, submit, report; and of finishing what was stopped."""
+"""Apply a plan: lock, check that nothing changed, preflight, submit, report; and resume a run that was stopped."""
 
 import itertools
 import os
@@ -54,7 +54,7 @@ from pipeline.verbs.stale import refuse_damaged, refuse_stale
 from pipeline.verbs.unfinished import Attempt, attempting
 from pipeline.verbs.watch import CLOCK, NOBODY, StopRequest, Watch
 
-#: Rows that go ahead of the others where a real key is used and the job says nothing else.
+#: Rows that are sent before the others with a live key, unless the job sets another number.
 CANARY_WHERE_IT_COUNTS = 3
 _CREATED = [State.CREATED.value, State.CREATED_DIFFERENT.value, State.ADOPTED.value]
 _READ_AT_ONCE = 50_000  #: creates of a plan
@@ -68,12 +68,12 @@ NOTHING_SAID: Mapping[str, Any] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class _Sent:
-    """What came of sending: why it stopped, what became of earlier runs' requests, which account it was, and billing's clock."""
+    """The result of sending: why it stopped, the requests of earlier runs, the account, and billing's clock."""
 
     stop: Stop | None
     earlier: EarlierRuns
     account: Account | None
-    billing_ahead: timedelta  #: of our clock, as the newest answers told it
+    billing_ahead: timedelta  #: how far billing's clock is ahead of ours, by the newest answers
 
 
 def apply_plan(
@@ -85,9 +85,9 @@ def apply_plan(
     stopping: StopRequest | None = None,
     watch: Watch = NOBODY,
 ) -> Report:
-    """Do exactly what a plan says, or refuse with PlanStale, naming what has moved.
+    """Do exactly what a plan says, or raise PlanStale, which names what has changed.
 
-    `said`: settings that take part in planning and were said again; another value than the plan's is another plan.
+    `said`: planning settings that were given again; a value that differs from the plan's makes the plan stale.
     """
     folder = find_run_folder(settings.reports, run_id)
     with (
@@ -97,7 +97,7 @@ def apply_plan(
         refuse_stale(folder, ledger, settings, target.environment, said)
         refuse_too_many(folder.read_plan(), settings)
         refuse_alarms(folder, settings)
-        # The report says who let it pass, whoever planned it.
+        # The report names who accepted it, whoever planned it.
         folder.accept(settings.accept, settings.planner, CLOCK.now().isoformat(timespec="seconds"))
         sign_for_plan(folder, "approver", settings.planner)
         return submit_and_report(folder, settings, target, ledger, stopping or StopRequest(), watch, attempt)
@@ -112,9 +112,9 @@ def resume_run(
     stopping: StopRequest | None = None,
     watch: Watch = NOBODY,
 ) -> Report:
-    """Finish a run that was stopped or killed; a run that is finished is only reported again.
+    """Finish a run that was stopped or killed; only report a finished run again.
 
-    `giving_up`: requests of this run that are given up first; raise NothingToGiveUp where there is none.
+    `giving_up`: requests of this run to give up first; raise NothingToGiveUp if there is none.
     """
     folder = find_run_folder(settings.reports, run_id)
     with (
@@ -136,7 +136,7 @@ def resume_run(
 
 @contextmanager
 def writing(settings: Settings, environment: Environment, run_id: str) -> Iterator[Ledger]:
-    """The only writer of this environment, with its ledger open."""
+    """Lock the environment and open its ledger for writing."""
     folder = settings.home / environment.name
     with (
         run_lock(folder, run_id, CLOCK.now().isoformat(timespec="seconds")),
@@ -144,7 +144,7 @@ def writing(settings: Settings, environment: Environment, run_id: str) -> Iterat
             folder,
             environment,
             CLOCK.now,
-            # The sandbox in this process keeps its customers in the home itself: both are lost together.
+            # The sandbox of this process keeps its customers in the home, so both are lost together.
             reports=None if settings.destination == SANDBOX else settings.reports,
             accepts_new_home=HOME_IS_NEW in settings.accept,
         ) as ledger,
@@ -162,9 +162,9 @@ def submit_and_report(
     attempt: Attempt,
     giving_up: GivingUp | None = None,
 ) -> Report:
-    """Send what the plan wants and the ledger does not yet hold, then report; the caller holds the lock.
+    """Send what the plan contains and the ledger does not yet hold, then report; the caller holds the lock.
 
-    Whatever fails from the first intent on, the run stays unfinished, and another call finishes it.
+    If anything fails after the first intent, the run stays unfinished, and another call finishes it.
     """
     folder.remove_unfinished()
     plan = folder.read_plan()
@@ -188,7 +188,7 @@ def submit_and_report(
 
 
 def _mark_unfinished(folder: RunFolder, settings: Settings) -> None:
-    """Let the folder and its page say that they are partial, and which command finishes them."""
+    """Mark the folder and its page as partial, with the command that finishes them."""
     plan, places = folder.read_plan(), place_options(settings.home, settings.reports)
     command = shlex.join(["pipeline", "resume", folder.run_id, *places, *destination_options(plan)])
     folder.begin(_UNFINISHED.format(run_id=folder.run_id, command=command))
@@ -205,7 +205,7 @@ def _submit(
     watch: Watch,
     attempt: Attempt,
 ) -> _Sent:
-    """Create what is left of the plan, and beside it settle what earlier runs left; the ledger remembers how it ended."""
+    """Create what is left of the plan, settle what earlier runs left, and record in the ledger how it ended."""
     status, settled_for_others, account, ahead = "stopped", 0, None, None
     try:
         settled = pl.concat([_settled([]), *map(_settled, ledger.settled_by(folder.run_id))])
@@ -281,7 +281,7 @@ def _check_account(
 
 
 def _left_by_earlier_runs(ledger: Ledger, run_id: str) -> Iterator[LeftInDoubt]:
-    """What other runs have begun and nobody has settled."""
+    """The unsettled requests of other runs."""
     for reference, owner, why in ledger.unsettled_requests():
         if owner != run_id:
             yield LeftInDoubt(reference, owner, why)
@@ -299,8 +299,8 @@ def _report(
     *,
     submit_seconds: float,
 ) -> Report:
-    """Write the results of a run from what the ledger holds now."""
-    if settings.destination != SANDBOX:  # as in `writing`: a sandbox of this process is lost with its home
+    """Write the results of a run from the present ledger."""
+    if settings.destination != SANDBOX:  # as in `writing`: the sandbox of this process is lost with its home
         write_bytes(folder.path / IN_RUN, ledger.statement())
     folder.stage_blocks("outcomes", _outcomes(ledger, folder))
     return write_results(
@@ -318,7 +318,7 @@ def _report(
 
 
 def _preflight(billing: Billing, stopping: StopRequest) -> None:
-    """One look-up before the first intent: a refused key or a wrong address is found out while nothing is in doubt."""
+    """Make one lookup before the first intent: it finds a refused key or a wrong address while nothing is in doubt."""
     silence = ""
     for wait in (0.5, 1.0, 2.0, 0.0):
         match billing.make(preflight()):
@@ -328,13 +328,13 @@ def _preflight(billing: Billing, stopping: StopRequest) -> None:
                     return None
             case CredentialRefused(status=status):
                 return stopping.ask(
-                    Stop(f"billing refuses the API key ({status}); nothing was sent: mend it, then resume")
+                    Stop(f"billing refuses the API key ({status}); nothing was sent: fix it, then resume")
                 )
             case CertificateRefused():
                 return stopping.ask(Stop("billing's certificate does not prove who it is; nothing was sent"))
             case Found() | AnotherCustomer():
                 return stopping.ask(
-                    Stop("a look-up of a customer that does not exist found one; this is not billing; nothing was sent")
+                    Stop("a lookup of a customer that does not exist found one; this is not billing; nothing was sent")
                 )
             case (
                 Misaddressed(status=status)
@@ -363,7 +363,7 @@ def refuse_too_many(plan: dict[str, Any], settings: Settings) -> None:
 
 
 def refuse_alarms(folder: RunFolder, settings: Settings) -> None:
-    """Refuse a plan about whose files something is wrong that nobody has accepted; all of it at once."""
+    """Refuse a plan with alarms that were not accepted; name all of them at once."""
     plan = folder.read_plan()
     found = open_alarms(plan["findings"], {*accepted_by(folder, plan), *settings.accept})
     if found:
@@ -372,7 +372,7 @@ def refuse_alarms(folder: RunFolder, settings: Settings) -> None:
 
 
 def _deliveries(plan: dict[str, Any]) -> list[Delivery]:
-    """The files of a plan, without lists that came back: those are no files of the supplier's."""
+    """The files of a plan, without lists that came back: those are not the supplier's files."""
     return [
         Delivery(
             Path(file["path"]).name,
@@ -404,14 +404,14 @@ def _policy(settings: Settings, target: Target) -> Policy:
 
 
 def _settled(rows: Sequence[tuple[str, str, str | None]]) -> pl.DataFrame:
-    """What a run has settled as columns: a fifth of what a list of texts takes."""
+    """What a run has settled, as columns; a list of texts would take five times the memory."""
     return pl.DataFrame(
         rows, schema=dict.fromkeys(("external_reference", "state", "billing_id"), pl.String), orient="row"
     )
 
 
 def _planned_creates(folder: RunFolder, done: pl.DataFrame, given_up: pl.DataFrame) -> Iterator[Planned]:
-    """What a plan may send but for what is done or was given up, streamed in the order of the input."""
+    """The creates of a plan without those that are done or given up, streamed in the order of the input."""
     normalization = folder.read_plan()["normalization"]
     for records, part in folder.planned_parts():
         creates = pl.scan_parquet(part, glob=False).filter(pl.col("action").is_in([action.value for action in SENDING]))
@@ -431,7 +431,7 @@ def _planned_creates(folder: RunFolder, done: pl.DataFrame, given_up: pl.DataFra
 
 
 def _waits(ledger: Ledger, run_id: str, billing_ahead: timedelta) -> pl.DataFrame:
-    """When each create of a run was begun and when settled, both by our clock: the ledger tells the beginning by billing's."""
+    """When each create of a run was begun and settled, both by our clock; the ledger has the beginning by billing's clock."""
     names = {"began_at": pl.String, "settled_at": pl.String}
     blocks = [pl.DataFrame(block, schema=names, orient="row") for block in ledger.waits(run_id)]
     moments = pl.all().str.to_datetime("%Y-%m-%dT%H:%M:%S%.f%#z", time_unit="us")
@@ -440,10 +440,10 @@ def _waits(ledger: Ledger, run_id: str, billing_ahead: timedelta) -> pl.DataFram
 
 
 def _outcomes(ledger: Ledger, folder: RunFolder) -> Iterator[pl.DataFrame]:
-    """The ledger's rows for the references of this plan; other runs' customers have no business in this folder."""
+    """The ledger's rows for the references of this plan; customers of other runs do not belong in this folder."""
     schema = {name: pl.Int64 if name == "payable" else pl.String for name in OUTCOME_COLUMNS}
     yield _outcome_table([], schema)
-    # What this run ended itself stays so, whatever a later run began for the same references.
+    # What this run finished does not change, even if a later run began the same references again.
     own = {row[0]: row for row in ledger.moved_from(folder.run_id)}
     given_up = set(_given_up(folder, ledger).iter_rows())
     for part in folder.parts("plan"):

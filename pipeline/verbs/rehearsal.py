@@ -1,4 +1,4 @@
-"""A process that dies where a test says: kill points around the journal and the calls, for sandboxes on this machine alone.
+"""Kill the process at a point that a test chooses: around the ledger and the calls, with sandboxes on this machine only.
 
     PIPELINE_REHEARSAL="kill_at=after-intents,nth=3"
 
@@ -32,14 +32,14 @@ POINTS = (
 
 @dataclass
 class Rehearsal:
-    """At the n-th time that the process comes to a point it is killed, as `kill -9` does."""
+    """Kill the process with SIGKILL when it reaches a point for the n-th time."""
 
     kill_at: str
     nth: int = 1
     _reached: int = field(default=0, init=False)
 
     def reached(self, point: str) -> None:
-        """Die, if it is here."""
+        """Kill the process if this is the point."""
         if point == self.kill_at:
             self._reached += 1
             if self._reached >= self.nth:
@@ -49,7 +49,7 @@ class Rehearsal:
 def rehearsed(
     ledger: Ledger, make: Callable[[Call], Outcome], target: Target, variables: Mapping[str, str] = os.environ
 ) -> tuple[Ledger, Callable[[Call], Outcome]]:
-    """The ledger and the calls as they are; in a rehearsal with its kill point around them."""
+    """The ledger and the calls unchanged; in a rehearsal, wrapped with its kill point."""
     if not (text := variables.get(VARIABLE)):
         return ledger, make
     if target.api_key.is_live or not target.address.is_loopback:
@@ -74,27 +74,27 @@ def _around(ledger: Ledger, rehearsal: Rehearsal) -> Ledger:
         def __init__(self) -> None:
             self.__dict__ = ledger.__dict__
 
-        def record_intents(self, *told: Any) -> None:
+        def record_intents(self, *arguments: Any) -> None:
             rehearsal.reached("before-intents")
-            super().record_intents(*told)
+            super().record_intents(*arguments)
             rehearsal.reached("after-intents")
 
-        def record(self, *told: Any) -> None:
+        def record(self, *arguments: Any) -> None:
             rehearsal.reached("before-outcomes")
-            super().record(*told)
+            super().record(*arguments)
             rehearsal.reached("after-outcomes")
 
-        def end_run(self, *told: Any) -> None:
+        def end_run(self, *arguments: Any) -> None:
             rehearsal.reached("before-end")
-            super().end_run(*told)
+            super().end_run(*arguments)
             rehearsal.reached("after-end")
 
     return MortalLedger()
 
 
 def _read(text: str) -> Rehearsal:
-    told = dict(item.partition("=")[::2] for item in text.split(","))
-    point, nth = told.pop("kill_at", ""), told.pop("nth", "1")
-    if told or point not in POINTS or not nth.isdecimal():
+    given = dict(item.partition("=")[::2] for item in text.split(","))
+    point, nth = given.pop("kill_at", ""), given.pop("nth", "1")
+    if given or point not in POINTS or not nth.isdecimal():
         raise ConfigError(f"{VARIABLE}: kill_at=POINT,nth=N is expected, with a point of {', '.join(POINTS)}")
     return Rehearsal(point, int(nth))

@@ -1,4 +1,4 @@
-"""`pipeline reconcile`: by export and by look-up, over one run and many, and what each method cannot show."""
+"""`pipeline reconcile`: by export and by lookup, over one run and many, and what each method cannot show."""
 
 import csv
 import hashlib

@@ -1,4 +1,4 @@
-"""The story of a month: every run since a day, the files that they took, each record once, what is open and for how long."""
+"""Report a period: every run since a day, their files, each record once, and what is open and for how long."""
 
 import secrets
 import shutil
@@ -35,7 +35,8 @@ def report_period(
 ) -> tuple[RunFolder, dict[str, Any]]:
     """Report every applied run from one day to another (ISO 8601, in UTC, both included), in a folder of its own.
 
-    All of one environment. What is open is told as of the last of these runs, its age as of the end of the span or today.
+    All runs must be of one environment. Open records are those after the last of these runs; their age counts to the end of the
+    period or to today, whichever is earlier.
     """
     first, last = day_of(since), day_of(until) if until is not None else CLOCK.now().date()
     runs, unfinished, damaged = _runs(settings, first, last)
@@ -60,7 +61,7 @@ def report_period(
             "reviewer": settings.planner,
             "version": __version__,
             "finished_at": CLOCK.now().isoformat(timespec="seconds"),
-            "runs": [_told(run, reconciliations) for run in runs],
+            "runs": [_run_entry(run, reconciliations) for run in runs],
             "not_finished": unfinished,
             "damaged_runs": [asdict(one) for one in (*damaged, *reconciliations.damaged)],
             "files": received,
@@ -91,7 +92,7 @@ def _write(folder: RunFolder, content: dict[str, Any], beside: Beside) -> None:
 
 
 def _runs(settings: Settings, first: date, last: date) -> tuple[list[RunFolder], list[str], list[DamagedRun]]:
-    """The applied runs of a span, those that were begun in it and never finished, and those that cannot be read."""
+    """The applied runs of a period, those that were begun in it and never finished, and those that cannot be read."""
     span = range(int(f"{first:%Y%m%d}"), int(f"{last:%Y%m%d}") + 1)
     found = find_runs(settings.reports, wholly=True)
     of_span = [run for run in found.readable if int(run.run_id[:8]) in span]
@@ -99,30 +100,30 @@ def _runs(settings: Settings, first: date, last: date) -> tuple[list[RunFolder],
     applied = [run for run in of_span if run.was_applied and not run.is_unfinished]
     names = sorted({run.read_plan_of_any_version()["environment"]["name"] for run in applied})
     if len(names) != 1:
-        told = (
+        fault = (
             f"the runs are of several environments ({', '.join(names)}): keep each in a reports folder of its own"
             if names
             else f"no run was applied from {first} to {last}"
         )
-        raise RunNotFound(f"{settings.reports}: {told}")
+        raise RunNotFound(f"{settings.reports}: {fault}")
     with Ledger.read(settings.home / names[0]) as ledger:
         begun = [run.run_id for run in of_span if run not in applied and ledger and ledger.run(run.run_id)]
     return applied, begun, damaged
 
 
 def _read(run: RunFolder) -> dict[str, Any]:
-    """What a run read, summed on its inputs; no sums where its staged rows are gone."""
+    """What a run read, summed on its inputs; no sums if its staged rows are gone."""
     summary = run.read_summary()
     debits, credits = summary["read"]["debits"], summary["read"]["credits"]
     sums = {code: debits.get(code, 0) + credits.get(code, 0) for code in {*debits, *credits}}
     return {"records": summary["records"]["read"], "sums": sums if run.parts("fates") else None}
 
 
-def _told(run: RunFolder, reconciliations: Reconciliations) -> dict[str, Any]:
+def _run_entry(run: RunFolder, reconciliations: Reconciliations) -> dict[str, Any]:
     summary, against = run.read_summary(), reconciliations.newest(run.run_id)
     lines = run.signatures()
-    beneath = lies_beneath(run, "reviewer", against) if any('"reviewer"' in line for line in lines) else {}
-    reviewed = standing(lines, beneath, "reviewer")
+    digests = lies_beneath(run, "reviewer", against) if any('"reviewer"' in line for line in lines) else {}
+    reviewed = standing(lines, digests, "reviewer")
     return {
         "run_id": run.run_id,
         "planned_at": summary["planned_at"],
@@ -136,7 +137,7 @@ def _told(run: RunFolder, reconciliations: Reconciliations) -> dict[str, Any]:
 
 
 def _exit_code(content: dict[str, Any]) -> int:
-    """7 where something does not add up, or billing is not what a run meant; 1 while somebody has something to do."""
+    """7 if something does not add up, or if billing does not match a run; 1 while something is left to do."""
     runs: list[dict[str, Any]] = content["runs"]
     billed = [run["against"]["exit_code"] for run in runs if run["against"]]
     if not content["once"]["conservation"]["holds"] or 7 in billed or any(run["exit_code"] == 7 for run in runs):
