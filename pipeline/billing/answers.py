@@ -59,8 +59,9 @@ class Response:
     @property
     def is_marked_replayed(self) -> bool:
         """Whether a header marks it as the stored first answer of its idempotency key; trust it only in an answer of billing itself."""
-        values = self.headers.get("idempotent-replayed", "").lower().split(",")  # a gateway may repeat a header
-        return "true" in {value.strip() for value in values}
+        # A gateway may repeat or rewrite a header. Any value but `false` counts, because a replay proves less than a fresh answer.
+        values = self.headers.get("idempotent-replayed", "false").lower().split(",")
+        return any(value.strip() != "false" for value in values)
 
     def problem(self, form: ErrorForm) -> dict[str, Any] | None:
         """The body of an error that billing itself wrote; None if a gateway may have written it."""
@@ -271,8 +272,8 @@ def _detail(problem: Mapping[str, Any] | None, status: int) -> str:
 def _retry_after(response: Response) -> float | None:
     """Seconds to wait, from seconds or from a date against the server's own `Date`; None where it is missing or nonsense."""
     text = response.headers.get("retry-after", "").strip()
-    if re.fullmatch(r"[0-9]{1,12}", text):
-        return float(text)
+    if re.fullmatch(r"[0-9]{1,12}(\s*,\s*[0-9]{1,12})*", text):
+        return max(map(float, text.split(",")))  # the longest of several
     until, now = _date(text), response.date
     return max(0.0, (until - now).total_seconds()) if until and now else None
 

@@ -34,6 +34,8 @@ _HEADERS = {
 }
 #: The headers that are read of an answer; all others are ignored.
 _HEADERS_READ = ("content-type", "idempotent-replayed", "retry-after", "date")
+_LISTS = frozenset({"idempotent-replayed", "retry-after"})  #: several values are read as a list
+_UNREADABLE = "?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +81,19 @@ class Billing:
         self._api_key = api_key
         self._echoes = KeyEchoes(api_key)
         self._errors = errors
-        self._ahead: timedelta | None = None
-        self._ahead_at = float("-inf")
+        self._date = ""  #: the newest `Date` header
+        self._dated: tuple[datetime, float] | None = None  #: its time, and when it came by `_uptime`
 
     def ahead(self) -> timedelta | None:
-        """How far billing's clock is ahead of this machine's, by the dates of its newest answers; None if they have no date."""
-        return self._ahead
+        """How far billing's clock is ahead of this machine's now, by the newest date of its answers; None if they have none.
+
+        Between answers billing's clock goes on with the uptime of this machine, whatever is done to its date and time.
+        """
+        if self._dated is None:
+            return None
+        date, at = self._dated
+        offset = date + timedelta(seconds=_uptime() - at) - datetime.now(UTC)
+        return _least_ahead(offset) if abs(offset) < _BELIEVABLE else None
 
     def __enter__(self) -> Self:
         return self
@@ -151,12 +160,15 @@ class Billing:
         return answer
 
     def _read_clock(self, answer: Response) -> None:
-        """Read billing's clock once a minute: clocks drift slowly, and parsing a date takes half as long as reading an answer."""
-        now = time.monotonic()
-        if now - self._ahead_at > 60 and (theirs := answer.date) is not None:
-            ahead = _least_ahead(theirs - datetime.now(UTC))
-            self._ahead_at = now
-            self._ahead = ahead if abs(ahead) < _BELIEVABLE else None
+        """Read billing's clock when its date has changed: once a second, because parsing a date takes half as long as reading an answer."""
+        text = answer.headers.get("date", "")
+        if text != self._date and (date := answer.date) is not None:
+            self._date, self._dated = text, (date, _uptime())
+
+
+def _uptime() -> float:
+    """Seconds since this machine was started, including those for which it was suspended where the system counts them."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 def _least_ahead(offset: timedelta) -> timedelta:
@@ -176,10 +188,12 @@ def _headers(response: SyncResponse) -> dict[str, str]:
 
 
 def _header(response: SyncResponse, name: str) -> str:
+    """A header as text; `_UNREADABLE` if its bytes are not text, or if it has several values where only one makes sense."""
     try:
-        return ", ".join(response.get_header_all(name))
-    except ValueError:  # its bytes are not text: the header exists and is unreadable
-        return "?"
+        values = list(dict.fromkeys(response.get_header_all(name)))
+    except ValueError:
+        return _UNREADABLE
+    return ", ".join(values) if len(values) < 2 or name in _LISTS else _UNREADABLE
 
 
 def _limited(reader: SyncResponseBodyReader) -> bytes | NoAnswer:

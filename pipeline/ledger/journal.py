@@ -92,6 +92,7 @@ class Begun:
     """An unsettled request, as the ledger has it."""
 
     intent: Intent
+    #: No later than its first send: the earlier of its intent, by billing's clock, and the start of its run, by ours.
     first_sent: datetime
     credential: str  #: the fingerprint of the API key it was begun with
     run_id: str
@@ -344,7 +345,8 @@ class Ledger:
         """The unsettled requests: all but those given up; or those of `references`, including those given up."""
         rows = self._query(
             f"SELECT external_reference, fingerprint, key, payload, generation, {self._normalization()}, first_sent, credential,"
-            " run_id, (SELECT group_concat(DISTINCT status) FROM events WHERE events.external_reference = rows.external_reference)"
+            " run_id, (SELECT started_at FROM runs WHERE runs.run_id = rows.run_id),"
+            " (SELECT group_concat(DISTINCT status) FROM events WHERE events.external_reference = rows.external_reference)"
             " FROM rows JOIN payloads USING (fingerprint) WHERE"
             " CASE WHEN ?1 IS NULL THEN state = 'unknown' ELSE state IN ('unknown', 'given_up')"
             " AND external_reference IN (SELECT value FROM json_each(?1)) END ORDER BY seq",
@@ -353,12 +355,12 @@ class Ledger:
         return [
             Begun(
                 Intent(reference, fingerprint, key, payload, generation, normalization),
-                datetime.fromisoformat(sent),
+                min(datetime.fromisoformat(moment) for moment in (sent, started) if moment),
                 credential,
                 run_id,
                 frozenset(map(int, statuses.split(","))) if statuses else frozenset(),
             )
-            for reference, fingerprint, key, payload, generation, normalization, sent, credential, run_id, statuses in rows
+            for reference, fingerprint, key, payload, generation, normalization, sent, credential, run_id, started, statuses in rows
         ]
 
     def outcomes(self, references: Iterable[str] | None = None) -> Iterator[list[tuple[Any, ...]]]:

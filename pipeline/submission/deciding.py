@@ -416,7 +416,7 @@ class _Again:
         if self._is_spent():
             return LeaveInDoubt(f"{why}, {_times(self.row.sends)}")
         if (wait := at_least or 0.0) > self.policy.longest_retry_after:
-            return LeaveInDoubt(f"{why}, and billing asks to wait {wait:.0f} s")
+            return LeaveInDoubt(f"{why}, and billing asks to wait {wait:.0f} s", may_be_sent=False)
         return SendAgain(max(self._jittered(), wait), self.row)
 
     def limited(self, retry_after: float | None) -> Step:

@@ -49,6 +49,7 @@ _EARLIER_SHARE = 4  #: rows of earlier runs take at most every fourth worker,
 _EARLIER_LONGER = 0.1  #: and, once this run's rows are done, at most this share of the time that these took,
 _EARLIER_LEAST = 0.5  #: or this many seconds; if this run has no rows of its own,
 _EARLIER_ALONE = 10.0  #: two lookup lags and this many seconds
+_LONGEST_IN_QUEUE = timedelta(minutes=30)  #: an older call does not leave: its key may have expired
 _LONGEST_GAP = 300.0  #: seconds; a call and a backoff take less between two events of a ledger
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _TICK = 0.05  #: seconds; how soon a signal or a due retry is noticed
@@ -112,6 +113,10 @@ class Clock:
         """Now, by billing's clock; by ours if its answers have no date."""
         return self.now() + (self.billing_ahead() or timedelta())
 
+    def latest(self) -> datetime:
+        """Now, by the clock that is ahead, so that no key counts as younger than it is if one of them is wrong."""
+        return max(self.now(), self.at_billing())
+
 
 @dataclass(slots=True)
 class _Row:
@@ -168,8 +173,11 @@ def submit(
     `pool_of` makes a pool that replaces the threads, such as one with simulated time.
     """
     pace, gate = Pace(policy.per_second, clock.monotonic), Gate()
+    queued: dict[str, datetime] = {}
 
-    def send_and_pause(call: Call) -> Outcome:
+    def send_and_pause(call: Call) -> Outcome | None:
+        if isinstance(call, Create) and clock.latest() - queued[call.external_reference] > _LONGEST_IN_QUEUE:
+            return None  # the machine was asleep: `_take` hands it out again if its key is young
         outcome = make(call)
         if is_turned_away(outcome):
             gate.shut(kind_of(call))
@@ -181,7 +189,7 @@ def submit(
     loop = _Loop(
         run_id, environment, ledger, pool, pace, gate, credential, policy, clock, dice, stopping, Tally(total, passed_over=passed_over), on_progress, on_recorded,
         Evidence.from_now(policy, clock.monotonic()), is_ledger_whole=not ledger.damage(), canaries=policy.canary,
-        began=clock.monotonic(), earlier=deque(earlier), has_created=has_created,
+        began=clock.monotonic(), earlier=deque(earlier), has_created=has_created, under_way=queued,
     )  # fmt: skip
     loop.sent_before = loop.began - _known_silence(ledger, policy, clock)
     try:
@@ -218,6 +226,9 @@ class _Loop:
     began: float  #: monotonic
     has_created: bool  #: an earlier attempt at this run has created customers
     earlier: deque[str]  #: references that earlier runs left unsettled, still to be tried
+    under_way: dict[
+        str, datetime
+    ]  #: rows whose call is queued or running in the pool, each with the time when it was queued
     sent_before: float = 0.0  #: no send of an earlier process left after this; monotonic
     rows: dict[str, _Row] = field(default_factory=dict)
     #: Planned, and begun before with the same content; they are sent last.
@@ -236,7 +247,6 @@ class _Loop:
     held: deque[tuple[float, _Row]] = field(default_factory=deque)
     probe: str | None = None  #: the held row that tests whether billing answers again
     probe_at: float = 0.0
-    under_way: set[str] = field(default_factory=set)  #: rows whose call is queued or running in the pool
     suspicion: dict[Kind, Suspicion] = field(default_factory=lambda: {kind: Suspicion() for kind in Kind})
     earlier_taken: int = 0  #: rows of earlier runs among `rows`
     earlier_until: float | None = None  #: when the time for these ends; None while own rows are left
@@ -395,7 +405,7 @@ class _Loop:
     def _look_first(self, row: _Row, *, is_ledger_whole: bool) -> Why | None:
         return begin(
             begun_before=row.progress.unsettled,
-            age_hours=(self.clock.at_billing() - row.first_sent).total_seconds() / 3600,
+            age_hours=(self.clock.latest() - row.first_sent).total_seconds() / 3600,
             same_credential=row.credential == self.credential,
             is_ledger_whole=is_ledger_whole,
             policy=self.policy,
@@ -421,7 +431,7 @@ class _Loop:
         call: Call = Create(intent.external_reference, intent.key, intent.payload)
         if row.progress.why is not None:
             call = LookUp(intent.external_reference, intent.payload)
-        self.under_way.add(row.reference)
+        self.under_way[row.reference] = self.clock.latest()
         self.pool.hand_out(row.reference, call)
 
     def _rest(self, row: _Row) -> None:
@@ -458,11 +468,13 @@ class _Loop:
 
     def _take(self, result: Result) -> None:
         outcome = result.outcome
-        self.under_way.discard(result.reference)
+        self.under_way.pop(result.reference, None)
         if isinstance(outcome, BaseException):
             raise outcome
         if outcome is None:
-            return  # it never left: the run is stopping, and `_wind_down` withdraws the row
+            if not self.stopping.event.is_set():
+                self._hand_out(self.rows[result.reference])
+            return  # if the run stops, `_wind_down` withdraws the row
         row, now = self.rows[result.reference], self.clock.monotonic()
         kind, is_failure = row.kind, isinstance(outcome, NoAnswer | ServerTrouble)
         if self.probe == row.reference:
@@ -486,9 +498,10 @@ class _Loop:
         step = decide(row.progress, outcome, self.dice(), row.spent, self.policy)
         self._note(row, outcome, step)
         is_silent = is_failure and kind is Kind.CREATE and self.evidence.silence(Kind.CREATE, now) > HOLD_AFTER
-        if is_silent and isinstance(step, SendAgain):
-            row.progress = step.progress
-            self.held.append((now + (getattr(outcome, "retry_after", None) or 0.0), row))
+        wait = getattr(outcome, "retry_after", None) or 0.0
+        if is_silent and (isinstance(step, SendAgain) or wait > self.policy.longest_retry_after):
+            row.progress = step.progress if isinstance(step, SendAgain) else replace(row.progress, unsettled=True)
+            self.held.append((now + wait, row))
         else:
             self._obey(row, step)
 

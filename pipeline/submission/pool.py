@@ -16,7 +16,9 @@ class Result:
     """The result of a call that was handed out."""
 
     reference: str
-    outcome: Outcome | BaseException | None  #: None: the call never left
+    outcome: (
+        Outcome | BaseException | None
+    )  #: None: the call never left, because the run stops or the call was queued too long
     left_at: float = 0.0
 
 
@@ -30,7 +32,7 @@ class Pool:
 
     def __init__(
         self,
-        make: Callable[[Call], Outcome],
+        make: Callable[[Call], Outcome | None],
         pace: Pace,
         gate: Gate,
         clock: Callable[[], float],

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -505,7 +505,8 @@ def test_a_reference_that_would_change_the_path_is_not_asked_for(server, referen
         ("1.5", None),
         ("1e3", None),
         ("+7", None),
-        ("7, 8", None),
+        ("7, 8", 8.0),
+        ("7, soon", None),
         ("\u0667", None),
         ("soon", None),
         ("NaN", None),
@@ -534,6 +535,61 @@ def test_a_pause_until_a_date_without_the_server_s_own_date_is_nonsense(server, 
     limited = ask(server, CREATE, problem(429, "", Retry_After="Mon, 23 Nov 2026 10:00:07 GMT", Date=date))
 
     assert limited == Limited(replayed=False, retry_after=None)
+
+
+# a header that comes twice
+
+
+@pytest.mark.parametrize("second", ["text/html", "application/json"])
+@pytest.mark.parametrize("parameter", ["", "; charset=utf-8"])
+def test_an_answer_of_two_media_types_is_nobody_s_word(server, second, parameter):
+    refusal = json.dumps({"type": "about:blank#invalid-parameter", "status": 422}).encode()
+
+    refused = ask(server, CREATE, raw(422, refusal, f"{PROBLEM}{parameter}\r\nContent-Type: {second}"))
+    created = ask(server, CREATE, raw(201, ECHO, f"application/json{parameter}\r\nContent-Type: text/html"))
+
+    assert isinstance(refused, Unexpected)
+    assert isinstance(created, Unintelligible)
+
+
+def test_a_header_that_is_repeated_means_what_it_means_once(server):
+    refusal = json.dumps({"type": "about:blank#invalid-parameter", "status": 422}).encode()
+    waits = ask(server, CREATE, problem(503, "", Retry_After="20\r\nRetry-After: 30"))
+
+    assert isinstance(ask(server, CREATE, raw(422, refusal, f"{PROBLEM}\r\nContent-Type: {PROBLEM}")), RowRefused)
+    assert waits == ServerTrouble(503, replayed=False, retry_after=30.0)
+
+
+@pytest.mark.parametrize("mark", ["True", "1", "?1", "true; a=b", "true\r\nIdempotent-Replayed: false", ""])
+def test_any_mark_of_a_replay_but_false_makes_an_answer_one(server, mark):
+    assert ask(server, CREATE, problem(422, "", Idempotent_Replayed=mark)).replayed is (mark != "")
+
+
+# billing's clock
+
+
+def test_billing_s_clock_goes_on_with_the_uptime_whatever_is_done_to_this_machine_s_clock(server, monkeypatch):
+    ours, uptime = [datetime(2026, 11, 23, 10, tzinfo=UTC)], [5000.0]
+    monkeypatch.setattr(client_module, "_uptime", lambda: uptime[0])
+    monkeypatch.setattr(client_module, "datetime", type("Clock", (), {"now": staticmethod(lambda _: ours[0])}))
+    server.pieces = [raw(201, ECHO, Date=DATE)]
+
+    with Billing(parse_address(server.url), KEY, workers=1) as billing:
+        assert billing.ahead() is None
+        billing.make(CREATE)
+        assert billing.ahead() == timedelta()
+        ours[0] += timedelta(hours=30)
+        assert billing.ahead() == timedelta(seconds=1, hours=-30)
+        uptime[0] += 30 * 3600
+        assert billing.ahead() == timedelta()
+
+
+def test_two_dates_that_differ_tell_no_time(server):
+    server.pieces = [raw(201, ECHO, Date=f"{DATE}\r\nDate: Tue, 24 Nov 2026 10:00:00 GMT")]
+
+    with Billing(parse_address(server.url), KEY, workers=1) as billing:
+        assert billing.make(CREATE) == Accepted("bcus_1", replayed=False)
+        assert billing.ahead() is None
 
 
 # statuses and problem types

@@ -5,6 +5,7 @@ import hashlib
 import json
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -27,6 +28,7 @@ from pipeline.outcomes import (
     NoAnswer,
     NotFound,
     RowRefused,
+    ServerTrouble,
     State,
     Unexpected,
 )
@@ -374,6 +376,46 @@ def test_a_key_s_age_is_told_by_billing_s_clock_where_ours_is_wrong(stages):
 
     assert stage.states() == {plan[0].external_reference: "adopted"}
     assert stage.stats()["requests"]["create"] == 1
+
+
+def test_one_wrong_date_of_billing_makes_no_key_younger(stages):
+    """The wrong date came with the intents; the start of the run, by our clock, shows the age all the same."""
+    stage, plan, hours = stages(lost_reply=1.0), plan_of(3), timedelta(hours=25)
+
+    def make(call):
+        return stage.billing.make(call) if isinstance(call, Create) else NoAnswer("timeout")
+
+    stage.ledger.begin_run("run-1", CLOCK.now(), 3, 0)
+    wrong = replace(CLOCK, billing_ahead=lambda: timedelta(hours=3))
+    stage.submit(plan, replace(QUICK, sends=1), make=make, clock=wrong)
+    stage.pull("faults", {})
+    stage.pull("clock", {"advance_seconds": hours.total_seconds()})
+
+    stage.submit(plan, clock=replace(CLOCK, now=lambda: CLOCK.now() + hours))
+
+    assert {*stage.states().values()} == {"adopted"}
+    assert stage.stats()["requests"]["create"] == len(plan)
+
+
+def test_a_repeat_that_was_queued_before_the_machine_slept_does_not_leave_under_an_old_key(stages):
+    stage, plan, slept, creates = stages(lost_reply=1.0), plan_of(2), [timedelta()], Counter()
+
+    def make(call):
+        if isinstance(call, Create):
+            creates[call.external_reference] += 1
+            if max(creates.values()) == 2 and not slept[0]:
+                time.sleep(0.1)  # so that the other repeat is queued
+                slept[0] = timedelta(hours=30)
+                stage.pull("faults", {})
+                stage.pull("clock", {"advance_seconds": slept[0].total_seconds()})
+                return NoAnswer("the machine slept")
+        return stage.billing.make(call)
+
+    stage.submit(plan, replace(QUICK, workers=1), make=make, clock=replace(CLOCK, now=lambda: CLOCK.now() + slept[0]))
+
+    assert {*stage.states().values()} == {"adopted"}
+    assert sorted(creates.values()) == [1, 2]
+    assert stage.stats()["requests"]["create"] == 2
 
 
 def test_a_second_run_of_the_same_plan_sends_nothing(stage):
@@ -728,6 +770,35 @@ def test_the_first_reason_to_stop_stands():
     stopping.ask(Stop("second", exit_code=5))
 
     assert stopping.stop.reason == "first"
+
+
+def test_a_maintenance_that_asks_for_an_hour_stops_the_run_and_touches_few_records(stage):
+    plan, stopping, sent = plan_of(500), StopRequest(), []
+
+    def maintained(call):
+        sent.append(call.external_reference)
+        time.sleep(0.05)
+        return ServerTrouble(503, replayed=False, retry_after=3600.0)
+
+    policy = replace(QUICK, outage_seconds=5.0)
+    tally = stage.submit(plan, policy, stopping=stopping, make=maintained)
+
+    assert stopping.stop.exit_code == 5
+    assert len(sent) == len({*sent}) == tally.in_doubt < 300
+
+
+def test_one_record_for_which_an_hour_s_wait_is_asked_is_sent_once_and_holds_up_nobody(stage):
+    plan, sent = plan_of(20), Counter()
+
+    def make(call):
+        if call.external_reference == "A-7" and isinstance(call, Create):
+            sent["A-7"] += 1
+            return ServerTrouble(503, replayed=False, retry_after=3600.0)
+        return stage.billing.make(call)
+
+    tally = stage.submit(plan, make=make)
+
+    assert (tally.states[State.CREATED], tally.in_doubt, sent["A-7"]) == (19, 1, 1)
 
 
 def test_an_outage_stops_the_run_resumably(stages):
