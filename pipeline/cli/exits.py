@@ -43,6 +43,7 @@ def _started() -> int:
         )
         return FATAL
     _keep_native_code_silent()
+    os.environ.pop("SSLKEYLOGFILE", None)  # Arrow's own curl makes this file as soon as it is loaded
     return run()
 
 

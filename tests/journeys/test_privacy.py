@@ -204,6 +204,23 @@ def test_no_variable_of_the_environment_makes_a_certificate_good_or_logs_the_key
     assert not log.exists()
 
 
+def test_no_library_of_a_run_makes_the_file_for_the_keys_of_connections(tmp_path):
+    customers_csv(tmp_path / "customers.csv", 3)
+    environment = {**environment_of_ours(), "SSLKEYLOGFILE": str(tmp_path / "keys.log")}
+
+    ended = subprocess.run(
+        [sys.executable, "-m", "pipeline", "plan", "customers.csv"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert ended.returncode == 0, ended.stderr
+    assert not (tmp_path / "keys.log").exists()
+
+
 # -- people's data in temporary files ---------------------------------------------------------------------------------
 
 
