@@ -14,6 +14,7 @@ import polars as pl
 import pytest
 
 from pipeline import files
+from pipeline.breakage import breakage
 from pipeline.errors import LedgerLocked, OutputRefused, RunNotFound
 from pipeline.files import private_folder, renamed_when_whole, sha256_of, write_bytes, written_whole
 from pipeline.ledger.lock import run_lock
@@ -354,6 +355,21 @@ def test_a_folder_that_cannot_be_read_is_a_value_beside_the_runs_that_can(pipeli
         "planned",
         "damaged",
     ]
+
+
+@pytest.mark.parametrize("write", [written_whole, renamed_when_whole])
+def test_a_folder_in_the_place_of_a_file_is_named_and_not_the_temporary_file(tmp_path, write):
+    (tmp_path / "created.csv").mkdir()
+
+    with pytest.raises(IsADirectoryError) as refused, write(tmp_path / "created.csv") as made:
+        made.write_bytes(b"x") if isinstance(made, Path) else made.write(b"x")
+
+    assert refused.value.filename == str(tmp_path / "created.csv")
+    assert breakage(refused.value) == (
+        f"{tmp_path}/created.csv: Is a directory; a folder is in the place of the file: move it away, then run the same"
+        " command again"
+    )
+    assert names(tmp_path) == ["created.csv"]
 
 
 @pytest.mark.parametrize("name", ["plan.json", "signatures.jsonl", "accepted.jsonl"])
