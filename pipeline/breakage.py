@@ -27,6 +27,7 @@ _WORDS = {number: said for said, number in _SYSTEM.items()}
 #: What to do about it.
 _ADVICE = {
     **dict.fromkeys(NO_ROOM, "make room on the disk, or raise the limit on the size of files"),
+    errno.EISDIR: "a folder is in the place of the file: move it away, then run the same command again",
     errno.EROFS: "make the folder writable, or choose another with --home or --reports",
     errno.EACCES: "give this user access, or choose another place",
     errno.EPERM: "give this user access, or choose another place",

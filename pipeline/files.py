@@ -58,8 +58,9 @@ def _published(path: Path) -> Iterator[Path]:
                 os.fsync(file.fileno())
             _rename_durably(temporary, path)
         except OSError as error:
-            if error.filename is None:
-                error.filename = str(path)  # the system does not name what is only written to
+            # The system does not name what is only written to, and a temporary name says nothing once it is gone.
+            if error.filename is None or (isinstance(error.filename, str) and Path(error.filename).parent == folder):
+                error.filename, error.filename2 = str(path), None
             raise
 
 

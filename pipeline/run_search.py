@@ -34,16 +34,19 @@ class FoundRuns:
 
 
 def find_run_folder(reports: Path, run_id: str, *, of_any_kind: bool = False) -> RunFolder:
-    """The folder of a planned run, by its id, the beginning of its id, or `latest`: the newest that can be read.
+    """The folder of a planned run, by its id, the beginning of its id, or `latest`: the newest.
 
     Raises RunNotFound, naming the newest runs, where there is none, and naming the candidates where there are several.
-    `of_any_kind`: also the folder of a reconciliation or of a span, but `latest` is always a run.
+    Raises RunDamaged where `latest` cannot be read: an older run is not the one that was meant.
+    `of_any_kind`: also the folder of a reconciliation or of a span, be it damaged, but `latest` is always a run.
     """
     runs = all_runs(reports)
     searched = _sealed_folders(reports) if of_any_kind and run_id != LATEST else runs
     if not searched:
         raise no_runs_yet(reports)
-    candidates = [newest_of(runs)] if run_id == LATEST else matching_runs(run_id, searched)
+    if run_id == LATEST and not of_any_kind:
+        refuse_damaged_newest(runs)
+    candidates = matching_runs(run_id, searched)
     if len(candidates) > 1:
         several = f"{len(candidates)} runs begin with {run_id!r}: {_newest_of(candidates, 10)}; type more of the id"
         raise RunNotFound(f"{reports}: {several}")
@@ -58,6 +61,12 @@ def find_readable_run(reports: Path, run_id: str) -> RunFolder:
     if (damage := damage_of(run, wholly=True)) is not None:
         raise RunDamaged(run.path, damage.reason)
     return run
+
+
+def refuse_damaged_newest(runs: Sequence[RunFolder]) -> None:
+    """Raise RunDamaged, naming the file, where the newest of some runs cannot be read."""
+    if runs and (damage := damage_of(runs[-1])) is not None:
+        raise RunDamaged(runs[-1].path, damage.reason)
 
 
 def no_runs_yet(reports: Path) -> RunNotFound:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.files import read_regular, refuse_symlink
+from pipeline.ledger.regular import refuse_other_mark
 
 MARK = "ledger.mark"
 _MARK_FORM = re.compile(rb"([0-9]{20}) ([0-9a-f]{64})( damaged)?\n")
@@ -72,6 +73,7 @@ class Mark:
     def read(self) -> Link | None:
         """The newest committed link; None if there is no readable mark."""
         refuse_symlink(self._path)
+        refuse_other_mark(self._path)
         try:
             found = _MARK_FORM.fullmatch(read_regular(self._path))
         except FileNotFoundError:

@@ -20,6 +20,7 @@ from pipeline.ledger import auditing, deliveries
 from pipeline.ledger.chain import START, Link, Mark, digests
 from pipeline.ledger.lock import LOCK
 from pipeline.ledger.mounts import refuse_other_disk
+from pipeline.ledger.regular import RESTORE, refuse_other_database
 from pipeline.ledger.sorting import sort_beside
 from pipeline.ledger.witnesses import Witness, stated, statements
 from pipeline.outcomes import Alarm, Difference, State
@@ -154,6 +155,7 @@ class Ledger:
         refuse_symlink(path)
         refuse_other_disk(path)
         with _translated(path):
+            refuse_other_database(path)
             path.touch(mode=0o600)
             connection = sqlite3.connect(path, isolation_level=None, timeout=10)
             connection.execute("PRAGMA journal_mode = WAL")
@@ -183,6 +185,8 @@ class Ledger:
         Refuse the ledger of another environment than the given one.
         """
         path = folder / "ledger.sqlite"
+        with _translated(path):
+            refuse_other_database(path)
         if not path.is_file() or not path.stat().st_size:
             yield None
             return
@@ -833,4 +837,6 @@ def _translated(path: Path) -> Iterator[None]:
 
 
 def _unusable(path: Path, error: Exception) -> LedgerError:
+    if getattr(error, "sqlite_errorcode", 0) & 0xFF in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+        return LedgerError(f"{path}: {error}. {RESTORE}")
     return LedgerError(f"{path}: {error}; check that the disk has room and the file is ours to write, then resume")

@@ -20,7 +20,7 @@ from pipeline.billing import Billing, preflight
 from pipeline.config import SANDBOX, Settings, Target, stop_at
 from pipeline.customer import Environment
 from pipeline.errors import NotApproved, ThresholdExceeded
-from pipeline.files import write_bytes
+from pipeline.files import token_key, write_bytes
 from pipeline.ledger import HOME_IS_NEW, IN_RUN, OUTCOME_COLUMNS, Ledger, run_lock
 from pipeline.outcomes import (
     SENDING,
@@ -136,7 +136,7 @@ def resume_run(
 
 @contextmanager
 def writing(settings: Settings, environment: Environment, run_id: str) -> Iterator[Ledger]:
-    """Lock the environment and open its ledger for writing."""
+    """Lock the environment and open its ledger for writing; raise OutputRefused where the home's key cannot be used."""
     folder = settings.home / environment.name
     with (
         run_lock(folder, run_id, CLOCK.now().isoformat(timespec="seconds")),
@@ -149,6 +149,7 @@ def writing(settings: Settings, environment: Environment, run_id: str) -> Iterat
             accepts_new_home=HOME_IS_NEW in settings.accept,
         ) as ledger,
     ):
+        token_key(settings.home)  # the results need it, and nothing may be sent that they cannot be written for
         yield ledger
 
 

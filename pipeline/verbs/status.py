@@ -11,7 +11,15 @@ from pipeline.outcomes import State, sends
 from pipeline.reporting import reasons_of, stopped_by
 from pipeline.run_damage import DamagedRun
 from pipeline.run_folder import RunFolder
-from pipeline.run_search import LATEST, all_runs, find_readable_run, find_run_folder, find_runs, newest_of
+from pipeline.run_search import (
+    LATEST,
+    all_runs,
+    find_readable_run,
+    find_run_folder,
+    find_runs,
+    newest_of,
+    refuse_damaged_newest,
+)
 from pipeline.verbs.report.became import NOTHING, became_of
 
 __all__ = [
@@ -167,9 +175,14 @@ def sealed_folder(reports: Path, name: str) -> Path:
 
 
 def find_run(reports: Path, home: Path, run_id: str | None, *, resumable: bool = False) -> RunFolder | None:
-    """The run of that name; without one the newest, or the newest that can be resumed."""
+    """The run of that name; without one the newest that can be read, or the newest that can be resumed.
+
+    `resumable`: raise RunDamaged where the newest run was interrupted and cannot be read, since it is the one to resume.
+    """
     if run_id is not None:
         return named_run(reports, run_id)
+    if resumable:
+        refuse_damaged_newest([run for run in all_runs(reports)[-1:] if run.is_unfinished])
     runs = find_runs(reports)
     for folder in reversed(runs.readable):
         if not resumable or _can_go_on(status_of(folder, home)):

@@ -4,6 +4,8 @@ import csv
 import hashlib
 import io
 import json
+import os
+import stat
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +14,7 @@ from zipfile import ZipFile, ZipInfo
 
 from pyarrow import parquet
 
+from pipeline.files import open_regular
 from pipeline.outcomes import LISTS, Fate
 from pipeline.verifier.checks import Check, Notes, Verified, differing, read_any_cell, unreadable
 from pipeline.verifier.listed_rows import causes_in
@@ -40,7 +43,7 @@ _OURS = {"created", "created_different", "adopted"}  #: what the journal calls w
 def verify_bundle(path: Path) -> Verified:
     """Recompute what a bundle says from the bundle alone; write nothing."""
     try:
-        with ZipFile(path) as archive:
+        with os.fdopen(open_regular(path), "rb") as file, ZipFile(file) as archive:
             return _verified(path, archive)
     # Whatever an archive that somebody made makes its reader raise, it is no evidence, and that is the answer.
     except Exception as error:  # noqa: BLE001
@@ -88,7 +91,7 @@ def _strange_members(path: Path, archive: ZipFile) -> Iterator[str]:
             yield f"{name!r} is no file of a bundle"
     yield from (f"{name} is missing" for name in (*_WANTED, MANIFEST) if name not in names)
     yield from (told for info in infos if (told := _strange(info)))
-    with path.open("rb") as file:
+    with os.fdopen(open_regular(path), "rb") as file:
         begins = file.read(4) == b"PK\x03\x04"
         file.seek(-22, io.SEEK_END)
         ends = file.read(4) == _OUTER_END
@@ -99,6 +102,8 @@ def _strange_members(path: Path, archive: ZipFile) -> Iterator[str]:
 def _strange(info: ZipInfo) -> str | None:
     if info.flag_bits & 1:
         return f"{info.filename} is encrypted"
+    if stat.S_IFMT(info.external_attr >> 16) not in {0, stat.S_IFREG}:
+        return f"{info.filename} is not a regular file"
     if info.file_size > _HIGHEST_RATIO * max(info.compress_size, _BLOCK):
         return f"{info.filename} unpacks to {info.file_size:,} bytes"
     is_statement = info.filename.endswith((".json", ".jsonl"))

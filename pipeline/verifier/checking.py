@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.files import sha256_of
+from pipeline.files import read_regular, sha256_of
 from pipeline.outcomes import Fate
 from pipeline.verifier.amounts import Amounts, declared
 from pipeline.verifier.checks import Check, Verified, differing, unreadable
@@ -14,7 +14,15 @@ from pipeline.verifier.origins import Origins, key_of
 from pipeline.verifier.others import of_another_folder
 from pipeline.verifier.payloads import of_payloads
 from pipeline.verifier.row_by_row import Recomputed, walk
-from pipeline.verifier.seals import ACCEPTED, MANIFEST, UNFINISHED, changed_files, purged_files, read_manifest
+from pipeline.verifier.seals import (
+    ACCEPTED,
+    MANIFEST,
+    UNFINISHED,
+    changed_files,
+    other_kinds,
+    purged_files,
+    read_manifest,
+)
 from pipeline.verifier.stated import of_accepted, of_summary, of_the_page, same_story, unread_books
 
 _PAGES = ("report.html ", "report.xlsx ")
@@ -36,22 +44,26 @@ def verify(folder: Path, inputs_at: Sequence[Path] = (), home: Path | None = Non
     """
     if (folder / UNFINISHED).exists():
         return Verified(folder.name, 0, [_unfinished(folder)])
+    if strange := "; ".join(other_kinds(folder)):
+        return Verified(folder.name, 0, [Check("the folder holds regular files only", holds=False, found=strange)])
     manifest, broken_seal = read_manifest(folder)
     checks = [Check(f"{MANIFEST} is as it was written", broken_seal is None, broken_seal or "")]
     if not manifest:
         return Verified(folder.name, 0, checks)
-    records = 0
+    records: int | None = 0
     try:
         if "kind" in manifest:
-            return Verified(folder.name, None, [*checks, *of_another_folder(folder, manifest)])
+            records = None
+            checks.extend(of_another_folder(folder, manifest))  # where one raises, those before it stay
+            return Verified(folder.name, records, checks)
         manifest = _where_they_are(manifest, inputs_at)
         checks += _of_files(folder, manifest)
         summary, plan = (
-            json.loads((folder / name).read_text(encoding="utf-8")) for name in ("summary.json", "plan.json")
+            json.loads(read_regular(folder / name).decode("utf-8")) for name in ("summary.json", "plan.json")
         )
         checks.append(same_story(folder.name, manifest, summary, plan))
         accepted = folder / ACCEPTED
-        lines = accepted.read_text(encoding="utf-8") if accepted.is_file() else ""
+        lines = read_regular(accepted).decode("utf-8") if accepted.exists() else ""
         checks.append(of_accepted(lines, summary, plan))
         origins = Origins(str(plan["run_id"]), key_of(home))
         found, of_rows = _of_rows(folder, manifest, summary, plan, origins)
@@ -95,7 +107,7 @@ def _of_files(folder: Path, manifest: dict[str, Any]) -> Iterator[Check]:
         path = Path(file["path"])
         what = f"{path.name} is the file that was read"
         if not path.is_file():
-            yield Check(what, holds=False, found=f"{path} is not there")
+            yield Check(what, holds=False, found=f"{path} is not {'a regular file' if path.exists() else 'there'}")
         else:
             same = sha256_of(path) == file["sha256"]
             yield Check(what, same, "" if same else f"{path} was changed")

@@ -6,6 +6,7 @@ taken, and a check says how many they are.
 
 import csv
 import json
+import os
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from typing import Any
 from pyarrow import parquet
 
 from pipeline.customer import FIELDS, METADATA_PREFIX
+from pipeline.files import open_regular
 from pipeline.outcomes import Fate, Reason
 from pipeline.verifier.checks import Check, differing, read_any_cell
 
@@ -152,7 +154,7 @@ def _rows(folder: Path) -> Iterator[dict[str, Any]]:
 def _other_in_list(folder: Path, fields: dict[str, list[str]]) -> str | None:
     """The first row of held.csv that names other fields."""
     read_any_cell()
-    with (folder / "held.csv").open(encoding="utf-8", newline="") as file:
+    with os.fdopen(open_regular(folder / "held.csv"), encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             row_id, stated = row["_import_row_id"], row.get("_import_differs") or ""
             if stated != (ours := ", ".join(fields.get(row_id, []))):

@@ -3,6 +3,7 @@
 import csv
 import heapq
 import json
+import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline.files import open_regular
 from pipeline.outcomes import LISTS
 from pipeline.verifier.checks import read_any_cell
 
@@ -60,7 +62,7 @@ def rows_of(folder: Path, inputs: Sequence[dict[str, Any]], columns: Sequence[st
     with ExitStack() as stack:
         lists = []
         for name in LISTS:
-            file = stack.enter_context((folder / f"{name}.csv").open(encoding="utf-8", newline=""))
+            file = stack.enter_context(os.fdopen(open_regular(folder / f"{name}.csv"), encoding="utf-8", newline=""))
             lists.append(_rows(name, csv.reader(file), inputs, list(columns)))
         try:
             yield from heapq.merge(*lists, key=lambda row: row.place)

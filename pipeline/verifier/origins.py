@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.customer import CHECK
-from pipeline.files import KEY_FILE
+from pipeline.files import KEY_FILE, read_regular
 from pipeline.verifier.checks import Check
 from pipeline.verifier.listed_rows import OURS, Row
 
@@ -20,7 +20,7 @@ _FORM = re.compile("h[0-9a-f]{6}-[0-9a-f]{20}")
 def key_of(home: Path | None) -> bytes | None:
     """The key of a home; None where there is none, or where nobody can read it. Nothing is made."""
     try:
-        key = None if home is None or not (home / KEY_FILE).is_file() else (home / KEY_FILE).read_bytes()
+        key = None if home is None else read_regular(home / KEY_FILE, _KEY_BYTES + 1)
     except OSError:
         return None
     return key if key is not None and len(key) == _KEY_BYTES else None

@@ -1,10 +1,12 @@
 """The folder of a reconciliation or of a span of time: its files, and whether its figures follow from each other."""
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from pipeline.files import open_regular, read_regular
 from pipeline.verifier.checks import Check, differing
 from pipeline.verifier.reconciliations import of_reconciliation
 from pipeline.verifier.seals import changed_files
@@ -15,14 +17,14 @@ def of_another_folder(folder: Path, manifest: dict[str, Any]) -> Iterator[Check]
     """Every check of a folder that is no run's."""
     wrong = "; ".join(changed_files(folder, manifest))
     yield Check("every file of the folder is the one that was written", not wrong, wrong)
-    summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    summary = json.loads(read_regular(folder / "summary.json").decode("utf-8"))
     named = summary.get("reconciliation_id", folder.name)
     same = manifest["id"] == named and summary["kind"] == manifest["kind"]
     yield Check(
         "manifest and summary are of one folder", same, "" if same else f"they name {manifest['id']} and {named}"
     )
     if summary["kind"] == "reconciliation":
-        with (folder / "differences.csv").open(encoding="utf-8", newline="") as file:
+        with os.fdopen(open_regular(folder / "differences.csv"), encoding="utf-8", newline="") as file:
             yield from of_reconciliation(summary, file)
         yield of_the_page(folder, summary, "reconciliation_id")
         yield Check("billing holds what is told of it", None, "billing is not asked by this check")

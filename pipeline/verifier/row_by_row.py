@@ -1,6 +1,7 @@
 """Every row of the lists beside the lines of its file and its row in rows.parquet, in the order of the input."""
 
 import csv
+import os
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from pyarrow import parquet
 
 from pipeline.characters import INVISIBLE
 from pipeline.customer import Environment, create_key
+from pipeline.files import open_regular
 from pipeline.outcomes import LISTS, Fate, Reason
 from pipeline.verifier.amounts import Amounts
 from pipeline.verifier.checks import Notes, read_any_cell
@@ -163,7 +165,7 @@ def _hold_against_source(
 def _cells_that_came_back(folder: Path) -> dict[str, dict[str, tuple[str, str]]]:
     """Row id -> column -> the file's text, and the one that the run took or set aside in its place."""
     found: dict[str, dict[str, tuple[str, str]]] = {}
-    with (folder / "returned.csv").open(encoding="utf-8", newline="") as file:
+    with os.fdopen(open_regular(folder / "returned.csv"), encoding="utf-8", newline="") as file:
         for cell in csv.DictReader(file):
             found.setdefault(cell["_import_row_id"], {})[cell["column"]] = (cell["came_back"], cell["original"])
     return found

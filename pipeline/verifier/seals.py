@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pipeline.files import sha256_of
+from pipeline.files import read_regular, sha256_of
 
 MANIFEST = "manifest.json"
 UNFINISHED = "unfinished.txt"  #: what lies beside the results of a run while they are written
@@ -15,15 +15,16 @@ ACCEPTED = "accepted.jsonl"
 #: Files that grow by a line: the manifest names the lines before and after one that is just added.
 _GROWING = {"signatures.jsonl": "signing", ACCEPTED: "accepting"}
 _SEAL = re.compile(rb'("seal": ")([0-9a-f]{64})("\s*}\s*)\Z')
-_FALLS_UNDER_RETENTION = "staged/"
+_STAGED = "staged"
+_FALLS_UNDER_RETENTION = f"{_STAGED}/"
 
 
 def read_manifest(folder: Path) -> tuple[dict[str, Any], str | None]:
     """The manifest of a run, and what is wrong with it: it carries the hash of itself without that hash."""
     try:
-        content = (folder / MANIFEST).read_bytes()
+        content = read_regular(folder / MANIFEST)
     except OSError as error:
-        return {}, f"{MANIFEST} cannot be read ({type(error).__name__})"
+        return {}, f"{MANIFEST} cannot be read ({error.strerror})"
     return seal_of(content, MANIFEST)
 
 
@@ -42,6 +43,13 @@ def seal_of(content: bytes, name: str) -> tuple[dict[str, Any], str | None]:
     return manifest, None
 
 
+def other_kinds(folder: Path) -> Iterator[str]:
+    """What a folder holds besides files and folders: a pipe or a device would be read for ever."""
+    for path in sorted({*folder.rglob("*"), *(folder / _STAGED).glob("*")}):  # `rglob` enters no folder through a link
+        if not path.is_file() and not path.is_dir():
+            yield f"{path.relative_to(folder).as_posix()} is not a regular file"
+
+
 def changed_files(folder: Path, manifest: dict[str, Any]) -> Iterator[str]:
     """What is wrong with the files of a run, in the order of the manifest."""
     for name, digest in manifest.get("files", {}).items():
@@ -50,6 +58,8 @@ def changed_files(folder: Path, manifest: dict[str, Any]) -> Iterator[str]:
             digests = {digest, manifest.get(_GROWING[name])} if name in _GROWING else {digest}
             if sha256_of(path) not in digests:
                 yield f"{name} was changed"
+        elif path.exists():
+            yield f"{name} is not a regular file"
         elif not name.startswith(_FALLS_UNDER_RETENTION):
             yield f"{name} is missing"
     known = {*manifest.get("files", {}), MANIFEST, UNFINISHED}
@@ -62,4 +72,4 @@ def changed_files(folder: Path, manifest: dict[str, Any]) -> Iterator[str]:
 def purged_files(folder: Path, manifest: dict[str, Any]) -> list[str]:
     """Files that a run needed while it was under way, and that retention has taken since."""
     names = [name for name in manifest.get("files", {}) if name.startswith(_FALLS_UNDER_RETENTION)]
-    return [name for name in names if not (folder / name).is_file()]
+    return [name for name in names if not (folder / name).exists()]

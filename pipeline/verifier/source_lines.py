@@ -6,6 +6,7 @@ where its quotes are even, an unreadable one where its lines come to the text th
 
 import codecs
 import gzip
+import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from pipeline.characters import INVISIBLE
+from pipeline.files import open_regular
 from pipeline.verifier.csv_form import Columns, CsvForm
 
 _CR_AND_LF_SWAPPED = bytes.maketrans(b"\r\n", b"\n\r")
@@ -179,7 +181,7 @@ def _other(name: str, line: int) -> str:
 def _physical_lines(path: Path, written: dict[str, Any]) -> Iterator[str]:
     r"""Lines without their line feed; bytes that are no text of the encoding are shown as \xNN."""
     encoding = codecs.lookup(str(written["encoding"])).name
-    with path.open("rb") as file:
+    with os.fdopen(open_regular(path), "rb") as file:
         blocks = _unpacked(file)
         if encoding.startswith("utf-16"):
             blocks = _as_utf8(blocks, encoding)

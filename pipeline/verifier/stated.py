@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from pipeline.files import read_regular
 from pipeline.outcomes import LISTS, TROUBLED_FATES, Action, Fate, Reason
 from pipeline.verifier.checks import Check, differing
 from pipeline.verifier.row_by_row import Recomputed
@@ -184,7 +185,7 @@ def of_the_page(folder: Path, summary: dict[str, Any], *names: str) -> Check:
     path = folder / "report.html"
     if not path.is_file():
         return Check(_PAGE, None, "there is no page")
-    return page_tells(path.read_text(encoding="utf-8"), summary, *names)
+    return page_tells(read_regular(path).decode("utf-8"), summary, *names)
 
 
 def page_tells(page: str, summary: dict[str, Any], *names: str) -> Check:

@@ -630,3 +630,59 @@ def test_a_run_whose_lock_was_removed_and_that_meets_another_writer_stops_and_na
 def test_locks_of_two_environments_do_not_meet(tmp_path):
     with run_lock(tmp_path / "test", "run-1", "now"), run_lock(tmp_path / "live", "run-2", "now"):
         pass
+
+
+# files of another kind
+
+
+def to_nowhere(path: Path) -> None:
+    path.symlink_to("nowhere")
+
+
+def to_a_device(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, to_a_device, to_nowhere])
+@pytest.mark.parametrize("name", ["ledger.sqlite-wal", "ledger.sqlite-shm", "ledger.sqlite-journal", "ledger.mark"])
+def test_a_file_beside_the_ledger_that_is_of_another_kind_is_named_with_what_to_do(tmp_path, name, make):
+    with Ledger.opened(tmp_path, HERE):
+        pass
+    (tmp_path / name).unlink(missing_ok=True)
+    make(tmp_path / name)
+
+    with pytest.raises((LedgerError, OutputRefused)) as refused, Ledger.opened(tmp_path, HERE):
+        pass
+
+    assert str(refused.value).startswith(f"{tmp_path / name} is ")
+    assert "emove it" in str(refused.value) or "Restore the home folder" in str(refused.value)
+    assert "disk" not in str(refused.value)
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, to_a_device, to_nowhere])
+def test_a_ledger_of_another_kind_is_not_taken_for_none(tmp_path, make):
+    make(tmp_path / "ledger.sqlite")
+
+    with pytest.raises(LedgerError, match=r"ledger\.sqlite is not a regular file\. Restore"), Ledger.read(tmp_path):
+        pass
+
+
+def test_nothing_is_read_from_the_log_of_a_ledger_whose_database_is_another_file(tmp_path):
+    """SQLite alone serves the pages that the log holds, and empty ones for the others."""
+    with Ledger.opened(tmp_path, HERE) as ledger:
+        ledger.record_intents("run-1", AT, [intent("A-1")], "credential")
+        (tmp_path / "ledger.sqlite").write_bytes(b"\x07" * 700)
+
+        for opened in (Ledger.opened(tmp_path, HERE), Ledger.read(tmp_path)):
+            with pytest.raises(LedgerError, match=r"ledger\.sqlite is not an SQLite database\. Restore"), opened:
+                pass
+
+
+def test_a_ledger_with_damaged_pages_is_to_be_restored(tmp_path):
+    with Ledger.opened(tmp_path, HERE):
+        pass
+    whole = (tmp_path / "ledger.sqlite").read_bytes()
+    (tmp_path / "ledger.sqlite").write_bytes(whole[:100] + b"\x07" * (len(whole) - 100))
+
+    with pytest.raises(LedgerError, match=r"malformed\. Restore the home folder"), Ledger.opened(tmp_path, HERE):
+        pass

@@ -14,6 +14,7 @@ import polars as pl
 import pytest
 
 from pipeline import files
+from pipeline.breakage import breakage
 from pipeline.errors import LedgerLocked, OutputRefused, RunNotFound
 from pipeline.files import private_folder, renamed_when_whole, sha256_of, write_bytes, written_whole
 from pipeline.ledger.lock import run_lock
@@ -354,6 +355,45 @@ def test_a_folder_that_cannot_be_read_is_a_value_beside_the_runs_that_can(pipeli
         "planned",
         "damaged",
     ]
+
+
+@pytest.mark.parametrize("write", [written_whole, renamed_when_whole])
+def test_a_folder_in_the_place_of_a_file_is_named_and_not_the_temporary_file(tmp_path, write):
+    (tmp_path / "created.csv").mkdir()
+
+    with pytest.raises(IsADirectoryError) as refused, write(tmp_path / "created.csv") as made:
+        made.write_bytes(b"x") if isinstance(made, Path) else made.write(b"x")
+
+    assert refused.value.filename == str(tmp_path / "created.csv")
+    assert breakage(refused.value) == (
+        f"{tmp_path}/created.csv: Is a directory; a folder is in the place of the file: move it away, then run the same"
+        " command again"
+    )
+    assert names(tmp_path) == ["created.csv"]
+
+
+@pytest.mark.parametrize("name", ["plan.json", "signatures.jsonl", "accepted.jsonl"])
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir], ids=["pipe", "folder"])
+def test_no_older_run_is_taken_in_the_place_of_an_interrupted_newest_one_that_is_damaged(inside, name, make):
+    customers_csv(inside.folder / "c.csv", 2)
+    inside("plan", "c.csv")
+    older = inside.newest()
+    newest = older.with_name("20990101T000000Z-c-aaaaaa")
+    shutil.copytree(older, newest)
+    (newest / "plan.json").write_text((older / "plan.json").read_text().replace(older.name, newest.name))
+    (newest / "unfinished.txt").touch()
+    (newest / name).unlink(missing_ok=True)
+    make(newest / name)
+
+    for words in ("apply latest", "resume latest", "resume", "report latest", "report", "bundle latest", "sign latest"):
+        done = inside(*words.split())
+        assert done.returncode == 4, words
+        assert f"{newest.name}: {name} cannot be opened (not a regular file). Restore this folder" in done.stderr, words
+    assert inside("verify", "latest").returncode == 7
+    shown = inside("status")
+    assert (shown.returncode, f"{newest.name} cannot be read: {name}" in shown.stderr) == (0, True)
+    assert older.name in shown.stdout
+    assert inside("runs").returncode == 0
 
 
 def test_the_manifest_holds_the_hash_of_every_result_file(tmp_path):

@@ -3,14 +3,17 @@
 import hashlib
 import io
 import json
+import os
 import re
 import shutil
-from zipfile import ZIP_DEFLATED, ZipFile
+import stat
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 import polars as pl
 import pytest
 
 from pipeline.manifest import sealed
+from pipeline.verifier import verify_bundle
 from tests.conftest import REPOSITORY, Inside, running_sandbox
 from tests.journeys.test_report import (
     PLANTED,
@@ -338,6 +341,29 @@ def test_what_is_no_bundle_does_not_hold(pipeline):
     (pipeline.folder / "x.zip").write_bytes(b"PK\x03\x04 nothing")
 
     assert pipeline("verify", "x.zip").returncode == 7
+
+
+def test_a_member_that_is_a_pipe_a_device_or_a_link_is_no_file_of_a_bundle(bundled):
+    _, path, _ = bundled
+    contents = members(path)
+    for kind in (stat.S_IFIFO, stat.S_IFCHR, stat.S_IFLNK, stat.S_IFDIR):
+        with ZipFile(path, "w") as archive:
+            for name, content in contents.items():
+                info = ZipInfo(name)
+                info.external_attr = ((kind if name == "run/plan.json" else stat.S_IFREG) | 0o600) << 16
+                archive.writestr(info, content)
+
+        assert [check.found for check in verify_bundle(path).checks] == ["run/plan.json is not a regular file"]
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")], ids=["pipe", "device"])
+def test_a_pipe_or_a_device_is_no_bundle(tmp_path, make):
+    make(tmp_path / "x.zip")
+
+    (check,) = verify_bundle(tmp_path / "x.zip").checks
+
+    assert not check.holds
+    assert "not a regular file" in check.found
 
 
 def test_the_page_in_it_is_the_page_of_the_run(bundled):

@@ -14,7 +14,7 @@ from pipeline.ledger import Ledger
 from pipeline.ledger.chain import Link
 from pipeline.ledger.witnesses import stated, statements
 from tests.conftest import KEY, Lived, customers_csv
-from tests.small_billing import small_billing
+from tests.small_billing import problem, small_billing
 
 HERE = Environment("sandbox", "sandbox", "test", "loopback")
 pytestmark = [
@@ -209,3 +209,33 @@ def test_a_new_ledger_beside_one_that_is_known_is_refused_and_an_old_one_is_not(
         assert ledger.others == ()
     with Ledger.opened(tmp_path / "a", HERE, reports=reports) as ledger:
         assert ledger.damage() == []
+
+
+def behind_a_link(path: Path) -> None:
+    path.rename(path.with_name("elsewhere"))
+    path.symlink_to("elsewhere")
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:31])
+
+
+@pytest.mark.parametrize("harm", [behind_a_link, a_folder, a_pipe, cut])
+def test_nothing_is_sent_where_the_key_of_the_home_cannot_be_used(pipeline, billing, harm):
+    customers_csv(pipeline.folder / "c.csv", 2)
+    options = ("--base-url", billing.url)
+    environment = {"BILLING_API_KEY": KEY}
+    pipeline("plan", "c.csv", *options, environment=environment)
+    billing.creates = dict.fromkeys(("ref-0", "ref-1"), problem(401, "api-key-invalid"))
+    assert pipeline("apply", "latest", *options, environment=environment).returncode == 4
+    billing.creates = {}
+    pipeline("plan", "c.csv", *options, environment=environment)
+    key = pipeline.folder / ".pipeline" / "token.key"
+    harm(key)
+    sent = len(billing.asked)
+
+    begun = min(pipeline.folder.glob("reports/*-c-*"))
+    for words in (("apply", "latest"), ("resume", begun.name)):
+        done = pipeline(*words, *options, environment=environment)
+        assert (done.returncode, len(billing.asked)) == (4, sent), words
+        assert str(key.relative_to(pipeline.folder)) in done.stderr

@@ -4,6 +4,7 @@ import csv
 import gzip
 import hashlib
 import json
+import os
 import re
 import shutil
 from datetime import date
@@ -12,7 +13,9 @@ from decimal import Decimal
 import polars as pl
 import pytest
 
+from pipeline.manifest import sealed
 from pipeline.text_sheet import write_text_sheet
+from pipeline.verifier import verify as verified
 from tests.conftest import REPOSITORY, Inside, customers_csv
 
 SAMPLES = REPOSITORY / "sample_data"
@@ -265,6 +268,70 @@ def test_one_line_removed_from_any_file_is_named(copied):
 
         assert code == 7, path
         assert any(path.name in found for found in wrong.values()), (path.name, wrong)
+
+
+def a_folder(path):
+    path.mkdir()
+
+
+def a_link_to_a_device(path):
+    path.symlink_to("/dev/zero")
+
+
+def broken(folder):
+    return " ".join(check.found for check in verified(folder).checks if check.holds is False)
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, a_link_to_a_device, a_folder], ids=["pipe", "device", "folder"])
+def test_a_pipe_device_or_folder_in_the_place_of_any_file_is_named(copied, make):
+    _, folder = copied
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+
+    for path in files:
+        path.rename(folder.parent / "whole")
+        make(path)
+        found = broken(folder)
+        path.rmdir() if path.is_dir() else path.unlink()
+        (folder.parent / "whole").rename(path)
+
+        assert "not a regular file" in found, path
+        assert path.name in found, (path.name, found)
+    assert broken(folder) == ""
+
+
+def test_a_pipe_that_the_manifest_does_not_name_is_named_also_behind_a_link(copied):
+    _, folder = copied
+    (folder / "staged").rename(folder.parent / "elsewhere")
+    (folder / "staged").symlink_to(folder.parent / "elsewhere")
+    os.mkfifo(folder.parent / "elsewhere" / "outcomes-00009.parquet")
+    os.mkfifo(folder / "accepted.jsonl")
+
+    assert broken(folder) == (
+        "accepted.jsonl is not a regular file; staged/outcomes-00009.parquet is not a regular file"
+    )
+
+
+@pytest.mark.parametrize("name", ["differences.csv", "summary.json", "report.html"])
+def test_a_pipe_or_a_folder_among_the_files_of_a_reconciliation_is_named(tmp_path, name):
+    files = {"summary.json": b'{"kind": "reconciliation"}', "differences.csv": b"", "report.html": b""}
+    manifest = {"id": tmp_path.name, "kind": "reconciliation"}
+    manifest["files"] = {file: hashlib.sha256(content).hexdigest() for file, content in files.items()}
+    (tmp_path / "manifest.json").write_bytes(sealed(manifest))
+    for file, content in files.items():
+        (tmp_path / file).write_bytes(content)
+
+    for make in (os.mkfifo, os.mkdir):
+        (tmp_path / name).rmdir() if (tmp_path / name).is_dir() else (tmp_path / name).unlink()
+        make(tmp_path / name)
+        assert f"{name} is not a regular file" in broken(tmp_path)
+
+
+def test_an_input_that_is_a_pipe_now_is_named(copied):
+    _, folder = copied
+    (folder.parent / "customers.csv").unlink()
+    os.mkfifo(folder.parent / "customers.csv")
+
+    assert f"{folder.parent}/customers.csv is not a regular file" in broken(folder)
 
 
 def test_a_file_that_was_added_or_removed_is_named(copied):
