@@ -839,4 +839,7 @@ def _translated(path: Path) -> Iterator[None]:
 def _unusable(path: Path, error: Exception) -> LedgerError:
     if getattr(error, "sqlite_errorcode", 0) & 0xFF in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
         return LedgerError(f"{path}: {error}. {RESTORE}")
-    return LedgerError(f"{path}: {error}; check that the disk has room and the file is ours to write, then resume")
+    return LedgerError(
+        f"{path}: {error}; check that the disk has room, that no limit on the size of files is reached,"
+        " and that the file is ours to write; then resume"
+    )

@@ -53,8 +53,10 @@ class Witness:
 
     def _refuse_other_kinds(self) -> None:
         """Refuse a path that holds neither a folder nor a file as we make them: nothing could be remembered there."""
-        for path, is_ours in ((self._path.parent, Path.is_dir), (self._path, Path.is_file)):
-            refuse_symlink(path)
+        folder = self._path.parent
+        for path, is_ours in ((folder.parent, Path.is_dir), (folder, Path.is_dir), (self._path, Path.is_file)):
+            if path is not folder.parent:  # people may link the reports folder itself
+                refuse_symlink(path)
             if path.exists() and not is_ours(path):
                 kind = "folder" if is_ours is Path.is_dir else "regular file"
                 raise OutputRefused(f"{path} is not a {kind}. Remove it, then resume: it is written again")

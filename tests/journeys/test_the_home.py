@@ -163,9 +163,19 @@ def a_file_for_the_folder(path: Path) -> None:
     path.parent.touch()
 
 
+def a_file_for_the_reports(path: Path) -> None:
+    shutil.rmtree(path.parent.parent)
+    path.parent.parent.touch()
+
+
 @pytest.mark.parametrize(
     ("harm", "kind"),
-    [(a_folder, "regular file"), (a_pipe, "regular file"), (a_file_for_the_folder, "folder")],
+    [
+        (a_folder, "regular file"),
+        (a_pipe, "regular file"),
+        (a_file_for_the_folder, "folder"),
+        (a_file_for_the_reports, "folder"),
+    ],
 )
 def test_a_witness_of_another_kind_is_refused_before_anything_is_written_and_the_message_says_what_to_do(
     tmp_path, harm, kind
