@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ UNREADABLE = (pl.exceptions.PolarsError, pl.exceptions.PanicException, pa.ArrowE
 _FILE = {"name": str, "path": str, "sha256": str, "format": str, "written": dict, "records": int, "columns": list}
 _SUMS = {"debits": dict, "credits": dict}
 _OPTIONAL = (dict, type(None))
+_ONLY_WRITTEN = (".html", ".xlsx")  #: endings of pages, which are made again from the rest
 #: A type, several types, the shape of a dict's values by key, or `[shape]` of every item of a list.
 Shape = Any
 PLAN: Shape = {
@@ -99,6 +100,18 @@ def lines_in(path: Path, shape: Shape) -> list[str]:
     if lines[-1] or any(_misfit(content, shape, "") is not None for content in contents):
         raise RunDamaged(path.parent, f"{path.name} has a line that is cut or of another kind")
     return lines[:-1]
+
+
+def refuse_other_kinds(folder: Path) -> None:
+    """Raise RunDamaged where a table or a list of a run is a pipe or a device: a library would wait for it for ever."""
+    for inside in (folder, folder / "staged"):
+        with suppress(FileNotFoundError), os.scandir(inside) as entries:
+            for entry in entries:
+                if entry.is_file(follow_symlinks=False) or entry.name.endswith(_ONLY_WRITTEN):
+                    continue
+                path = Path(entry)  # a link may lead to a device, or nowhere
+                if path.exists() and not path.is_file() and not path.is_dir():
+                    raise RunDamaged(folder, f"{path.relative_to(folder)} is not a regular file")
 
 
 def refuse_unreadable_table(folder: Path, path: Path, columns: Sequence[str], *, wholly: bool) -> None:

@@ -8,7 +8,14 @@ from pathlib import Path
 
 from pipeline.errors import RunNotFound
 from pipeline.manifest import ACCEPTED, MANIFEST, SIGNATURES
-from pipeline.run_damage import ACCEPTANCE, DamagedRun, RunDamaged, lines_in, refuse_unreadable_table
+from pipeline.run_damage import (
+    ACCEPTANCE,
+    DamagedRun,
+    RunDamaged,
+    lines_in,
+    refuse_other_kinds,
+    refuse_unreadable_table,
+)
 from pipeline.run_folder import PLAN_FILE, SUMMARY_FILE, RunFolder
 
 LATEST = "latest"  #: names the newest run wherever an id is taken
@@ -125,6 +132,7 @@ def _refuse_damage(run: RunFolder, *, wholly: bool) -> None:
     run.read_plan_of_any_version()
     run.signatures()
     lines_in(run.path / ACCEPTED, ACCEPTANCE)
+    refuse_other_kinds(run.path)
     if run.is_unfinished:
         return  # its results are partial: its resume makes them anew
     summary, rows = run.path / SUMMARY_FILE, run.path / _ROWS

@@ -21,8 +21,9 @@ from pipeline.ledger.lock import run_lock
 from pipeline.reporting import render_run
 from pipeline.run_damage import RunDamaged, lines_in, object_in, refuse_unreadable_table
 from pipeline.run_folder import RESULT_FILES, RunFolder
-from pipeline.run_search import all_runs, find_run_folder, find_runs, matching_runs
+from pipeline.run_search import all_runs, damage_of, find_run_folder, find_runs, matching_runs
 from pipeline.verbs.account import kept_account
+from pipeline.verbs.report.evidence import differences_of
 from pipeline.verifier.seals import read_manifest
 from tests.conftest import customers_csv
 
@@ -355,6 +356,34 @@ def test_a_folder_that_cannot_be_read_is_a_value_beside_the_runs_that_can(pipeli
         "planned",
         "damaged",
     ]
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")], ids=["pipe", "device"])
+def test_a_run_of_which_any_table_or_list_is_a_pipe_or_a_device_is_damaged(inside, make):
+    customers_csv(inside.folder / "c.csv", 2)
+    inside("plan", "c.csv")
+    folder = inside.newest()
+    pages = {".html", ".xlsx"}
+    read = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.suffix not in pages]
+
+    for path in read:
+        path.rename(inside.folder / "whole")
+        make(path)
+        damage = damage_of(RunFolder(folder))
+        path.unlink()
+        (inside.folder / "whole").rename(path)
+
+        assert damage is not None, path
+        assert path.name in damage.reason, damage
+        assert "not a regular file" in damage.reason
+    assert damage_of(RunFolder(folder)) is None
+
+
+def test_the_differences_of_a_reconciliation_are_not_read_from_a_pipe(tmp_path):
+    os.mkfifo(tmp_path / "differences.csv")
+
+    with pytest.raises(RunDamaged, match=r"differences\.csv cannot be read \(not a regular file\)"):
+        differences_of((tmp_path, {}))
 
 
 @pytest.mark.parametrize("write", [written_whole, renamed_when_whole])

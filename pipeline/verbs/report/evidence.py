@@ -1,6 +1,7 @@
 """What lies beneath a report: the files that a signature is for, and the newest reconciliation of a run."""
 
 import json
+import os
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from pipeline.files import sha256_of
+from pipeline.files import open_regular, sha256_of
 from pipeline.manifest import MANIFEST, SIGNATURES
 from pipeline.run_damage import RECONCILIATION, DamagedRun, RunDamaged, object_in, reading
 from pipeline.run_folder import PAGES, PLAN_FILE, RESULT_FILES, RunFolder
@@ -84,6 +85,7 @@ def differences_of(reconciliation: Reconciliation) -> pl.DataFrame:
     """Every difference that a reconciliation lists, each column text; raise RunDamaged where the list cannot be read."""
     folder = reconciliation[0]
     with reading(folder, _DIFFERENCES):
+        os.close(open_regular(folder / _DIFFERENCES))  # polars would wait for ever for a pipe
         found = pl.read_csv(folder / _DIFFERENCES, infer_schema=False, glob=False)
     if missing := [name for name in _COLUMNS if name not in found.columns]:
         raise RunDamaged(folder, f"{_DIFFERENCES} has no column {missing[0]}")
