@@ -2,7 +2,7 @@
 
 A batch is a river: rows enter (`sources`), are mapped (`mapping`), cleaned (`normalizing`), judged (`validating`), matched (`matching`),
 planned (`planning`), sent (`submission` over `ledger` and `billing`) and reported (`reporting`, into a `run_folder`).
-Modules whose names end in -ing are pure; modules that are nouns touch the world; `verbs` is where they meet.
+Modules whose names end in -ing are pure; modules that are nouns touch the world; `workflows` is where they meet.
 
 From Python, for orchestrators and notebooks: `load_config` and `Settings.of`, then `plan_import`, `apply_plan`,
 `resume_run`, `run_import`, `load_references`; each returns the frozen value that the command line prints.
@@ -15,15 +15,15 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from pipeline.config import Settings, load_config
-    from pipeline.verbs.apply import apply_plan, resume_run
-    from pipeline.verbs.bundle.story import make_bundle
-    from pipeline.verbs.plan import PlannedRun, plan_import
-    from pipeline.verbs.reconcile.story import reconcile
-    from pipeline.verbs.references import load_references
-    from pipeline.verbs.report.period import report_period
-    from pipeline.verbs.report.run import make_report
-    from pipeline.verbs.report.sign import sign
-    from pipeline.verbs.run import run_import
+    from pipeline.workflows.apply import apply_plan, resume_run
+    from pipeline.workflows.bundle.workflow import make_bundle
+    from pipeline.workflows.known_customers import load_references
+    from pipeline.workflows.plan import PlannedRun, plan_import
+    from pipeline.workflows.reconcile.workflow import reconcile
+    from pipeline.workflows.report.period import report_period
+    from pipeline.workflows.report.render import make_report
+    from pipeline.workflows.report.sign_off import sign
+    from pipeline.workflows.run import run_import
 
 __all__ = [
     "PlannedRun",
@@ -42,19 +42,19 @@ __all__ = [
 ]
 
 _HOMES = {
-    "PlannedRun": "verbs.plan",
+    "PlannedRun": "workflows.plan",
     "Settings": "config",
-    "apply_plan": "verbs.apply",
+    "apply_plan": "workflows.apply",
     "load_config": "config",
-    "load_references": "verbs.references",
-    "make_bundle": "verbs.bundle.story",
-    "make_report": "verbs.report.run",
-    "plan_import": "verbs.plan",
-    "reconcile": "verbs.reconcile.story",
-    "report_period": "verbs.report.period",
-    "resume_run": "verbs.apply",
-    "run_import": "verbs.run",
-    "sign": "verbs.report.sign",
+    "load_references": "workflows.known_customers",
+    "make_bundle": "workflows.bundle.workflow",
+    "make_report": "workflows.report.render",
+    "plan_import": "workflows.plan",
+    "reconcile": "workflows.reconcile.workflow",
+    "report_period": "workflows.report.period",
+    "resume_run": "workflows.apply",
+    "run_import": "workflows.run",
+    "sign": "workflows.report.sign_off",
 }
 
 

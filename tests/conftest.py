@@ -26,7 +26,7 @@ import pipeline.billing.client as client_module
 from pipeline.cli import run
 from pipeline.sandbox import SandboxServer
 from pipeline.sources import Declared
-from pipeline.verbs import results
+from pipeline.workflows import write_results
 from tests.small_billing import SmallBilling, small_billing
 
 KEY = "sk_test_fixture0000000000000000"
@@ -166,9 +166,9 @@ def environment_of_ours(extra: dict[str, str] | None = None) -> dict[str, str]:
 @pytest.fixture
 def without_pages(monkeypatch) -> None:
     """Plans and runs write no page and no workbook, which cost a third of a small run: for tests that do not look at them."""
-    steps = tuple(step for step in results.STEPS if step.__name__ != "_write_pages")
-    assert len(steps) == len(results.STEPS) - 1
-    monkeypatch.setattr(results, "STEPS", steps)
+    steps = tuple(step for step in write_results.STEPS if step.__name__ != "_write_pages")
+    assert len(steps) == len(write_results.STEPS) - 1
+    monkeypatch.setattr(write_results, "STEPS", steps)
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ import pytest
 
 from pipeline import errors
 from pipeline.cli.commands import cli
-from pipeline.outcomes import LISTS, Fate
-from pipeline.run_folder import RESULT_FILES
+from pipeline.domain.outcomes import LISTS, Fate
+from pipeline.storage.run_folder import RESULT_FILES
 from tests.conftest import REPOSITORY, Inside, running_sandbox
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")

@@ -6,10 +6,10 @@ imported here: it needs httpx, whose import takes a tenth of the startup time of
 """
 
 from pipeline.billing.address import Address, parse_address
-from pipeline.billing.answers import ErrorForm, as_billing_holds_it
 from pipeline.billing.api_key import ApiKey
 from pipeline.billing.client import Billing, Call, Create, LookUp, preflight
-from pipeline.billing.pacing import Pace
+from pipeline.billing.rate_limit import Pace
+from pipeline.billing.responses import ErrorForm, as_billing_holds_it
 
 __all__ = [
     "Address",

@@ -15,11 +15,11 @@ from pyreqwest.exceptions import PyreqwestError
 from pyreqwest.response import SyncResponse, SyncResponseBodyReader
 
 from pipeline.billing.address import Address
-from pipeline.billing.answers import ErrorForm, Response, read_create, read_look_up
 from pipeline.billing.api_key import ApiKey
 from pipeline.billing.echoes import KeyEchoes
+from pipeline.billing.responses import ErrorForm, Response, read_create, read_look_up
 from pipeline.billing.trust import certificates, ignore_environment
-from pipeline.outcomes import AnotherCustomer, CertificateRefused, NoAnswer, Outcome
+from pipeline.domain.outcomes import AnotherCustomer, CertificateRefused, NoAnswer, Outcome
 
 LARGEST_ANSWER = 1 << 20  #: bytes; a body beyond it is not read on
 CONNECT_SECONDS = 10.0

@@ -4,6 +4,6 @@
 `printing.py` and `progress.py` what is shown. Commands import their verbs inside, so that `--help` answers at once.
 """
 
-from pipeline.cli.exits import main, run
+from pipeline.cli.exit_codes import main, run
 
 __all__ = ["main", "run"]

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.cli.printing import say, show_plan
+from pipeline.cli.output import say, show_plan
 from pipeline.errors import NotApproved, OptionRefused
-from pipeline.files import remove_left_behind
+from pipeline.storage.files import remove_left_behind
 
 if TYPE_CHECKING:
     from pipeline.config import ConfigFile, Naming, Settings, Target
-    from pipeline.verbs.plan import PlannedRun
-    from pipeline.verbs.status import RunFolder
-    from pipeline.verbs.watch import StopRequest
+    from pipeline.workflows.plan import PlannedRun
+    from pipeline.workflows.progress import StopRequest
+    from pipeline.workflows.status import RunFolder
 
 _Command = Callable[..., Any]
 
@@ -263,7 +263,7 @@ def warned_of_damaged(reports: Path) -> "list[dict[str, str]]":
     """The folders of runs that cannot be read, for JSON; a warning names each."""
     from dataclasses import asdict
 
-    from pipeline.verbs.status import damaged_runs
+    from pipeline.workflows.status import damaged_runs
 
     found = damaged_runs(reports)
     for one in found:
@@ -303,8 +303,8 @@ def target(place: str, naming: "Naming", home: Path) -> "Iterator[Target]":
 @contextmanager
 def sandbox_in_process(home: Path | None) -> Iterator[Any]:
     """A sandbox in a thread that answers to this process only; its state is a file under `home`, which a second run opens again."""
-    from pipeline.files import private_folder
     from pipeline.sandbox import SandboxServer, StateError
+    from pipeline.storage.files import private_folder
 
     state = private_folder(home / "sandbox") / "billing.sqlite" if home else None
     try:
@@ -317,7 +317,7 @@ def sandbox_in_process(home: Path | None) -> Iterator[Any]:
 @contextmanager
 def stoppable() -> "Iterator[StopRequest]":
     """Ctrl-C, SIGTERM or a terminal that hangs up, once: stop in order. Ctrl-C again: stop now."""
-    from pipeline.verbs.watch import StopRequest
+    from pipeline.workflows.progress import StopRequest
 
     request = StopRequest()
 
@@ -384,7 +384,7 @@ def _not_approved(planned: "PlannedRun") -> NotApproved:
 
 
 def _to_apply(planned: "PlannedRun") -> tuple[str, ...]:
-    from pipeline.verbs.accepting import open_alarms, to_apply
+    from pipeline.workflows.accepting import open_alarms, to_apply
 
     content = planned.report.content
     return to_apply(planned.run_id, open_alarms(content["findings"], content["accepted"]))

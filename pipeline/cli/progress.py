@@ -5,7 +5,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from pipeline.cli.printing import say
+from pipeline.cli.output import say
 from pipeline.cli.suggestions import suggested
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from rich.progress import Progress, TaskID
 
-    from pipeline.verbs.watch import Tally, Watch
+    from pipeline.workflows.progress import Tally, Watch
 
 SECONDS_BETWEEN_LINES = 30.0
 
@@ -21,7 +21,7 @@ SECONDS_BETWEEN_LINES = 30.0
 @contextmanager
 def watching(*, quiet: bool) -> "Iterator[Watch]":
     """A watch that shows progress on stderr while the block runs."""
-    from pipeline.verbs.watch import Watch
+    from pipeline.workflows.progress import Watch
 
     if quiet:
         yield Watch(unfinished=_say_unfinished)

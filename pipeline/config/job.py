@@ -14,15 +14,15 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError, WithJsonSchema, model_validator
 from pydantic_core import ErrorDetails
 
-from pipeline.agreement import Control, Stream
 from pipeline.billing.address import parse_address
 from pipeline.config.places import checked_place
 from pipeline.config.yaml_file import LARGEST, Document, Fault, read_yaml, shown
-from pipeline.customer import FIELDS, METADATA_PREFIX
-from pipeline.declaration import Declaration
+from pipeline.domain.column_mapping import Layout
+from pipeline.domain.customer import FIELDS, METADATA_PREFIX
+from pipeline.domain.declaration import Declaration
+from pipeline.domain.file_expectations import Control, Stream
 from pipeline.errors import AddressRefused, ConfigError
-from pipeline.files import read_regular
-from pipeline.layout import Layout
+from pipeline.storage.files import read_regular
 
 SANDBOX = "sandbox"
 _KEY = re.compile(r"\b[sp]k_[A-Za-z0-9]")

@@ -5,8 +5,8 @@ import io
 from typing import Any
 
 from pipeline.config.job import Job
-from pipeline.customer import FIELDS, METADATA_PREFIX
-from pipeline.layout import Layout
+from pipeline.domain.column_mapping import Layout
+from pipeline.domain.customer import FIELDS, METADATA_PREFIX
 
 _SCHEMA = "https://json-schema.org/draft/2020-12/schema"
 

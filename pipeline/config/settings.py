@@ -7,13 +7,13 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from pipeline.agreement import Control, Stream
 from pipeline.config.job import SANDBOX, ConfigFile, KnownCustomers, Limit, Moment, Reconciliation, Region, Source
 from pipeline.config.places import HOME, REPORTS, place_of, refuse_other_ledger, unused_ledger
 from pipeline.config.target import Naming
+from pipeline.domain.column_mapping import Layout
+from pipeline.domain.file_expectations import Control, Stream
+from pipeline.domain.outcomes import Alarm
 from pipeline.errors import OptionRefused
-from pipeline.layout import Layout
-from pipeline.outcomes import Alarm
 
 
 def _an_alarm(code: str) -> str:

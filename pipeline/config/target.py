@@ -12,9 +12,9 @@ from pydantic import BaseModel, ConfigDict
 from pipeline.billing.address import VENDOR_HOST, Address, parse_address
 from pipeline.billing.api_key import ApiKey
 from pipeline.config.job import SANDBOX, Job
-from pipeline.customer import Environment
+from pipeline.domain.customer import Environment
 from pipeline.errors import AddressRefused, ConfigError, KeyProblem, OptionRefused
-from pipeline.files import open_regular
+from pipeline.storage.files import open_regular
 
 _LONGEST_KEY_FILE = 1 << 12  #: bytes; a longer file holds no key
 KEY_VARIABLE, KEY_FILE_VARIABLE = "BILLING_API_KEY", "BILLING_API_KEY_FILE"

@@ -10,18 +10,19 @@ from typing import Literal
 
 import duckdb
 
-from pipeline.customer import KEY_NAMESPACE, Environment, key_prefix
-from pipeline.files import renamed_when_whole
-from pipeline.outcomes import Action, Fate, Reason, sends
+from pipeline.domain.customer import KEY_NAMESPACE, Environment, key_prefix
+from pipeline.domain.outcomes import Action, Fate, Reason, sends
 from pipeline.planning.differing import created_otherwise, find_differing
-from pipeline.planning.wave import find_outside
+from pipeline.planning.limits import find_outside
+from pipeline.storage.files import renamed_when_whole
 
 __all__ = [
     "IDENTITY_REASONS", "SAME_IDENTITY", "VERDICTS", "Plan", "SameIdentity", "created_otherwise", "find_differing", "make_plan",
 ]  # fmt: skip
 
 _JUDGED, _BEYOND, _PLAN = (
-    files(__package__).joinpath(name).read_text(encoding="utf-8") for name in ("judged.sql", "beyond.sql", "plan.sql")
+    files(__package__).joinpath(name).read_text(encoding="utf-8")
+    for name in ("exceptions.sql", "first_over_limit.sql", "plan.sql")
 )
 #: Hashes and keys take longer to press than to write, and no dictionary of them pays.
 _WRITTEN = "FORMAT parquet, COMPRESSION snappy, DICTIONARY_SIZE_LIMIT 1"

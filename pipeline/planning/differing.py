@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping
 import duckdb
 import polars as pl
 
-from pipeline.customer import FIELDS, METADATA_PREFIX, metadata_columns
-from pipeline.outcomes import Reason
-from pipeline.sql import columns_of, identifier, literal
+from pipeline.domain.customer import FIELDS, METADATA_PREFIX, metadata_columns
+from pipeline.domain.outcomes import Reason
+from pipeline.domain.sql import columns_of, identifier, literal
 
 _KNOWN_FIELDS = ("name", "email", "phone", "billing_id", "currency", "balance")
 _TWINS = Reason.MATCH_SAME_REFERENCE_OTHER_CONTENT.value

@@ -10,8 +10,8 @@ from typing import Any
 
 import duckdb
 
-from pipeline.currency import NO_CODE, NO_CURRENCY, known
-from pipeline.outcomes import SUPERSEDED, SUPERSEDED_MEANS, Discrepancy, Fate
+from pipeline.domain.currency import NO_CODE, NO_CURRENCY, known
+from pipeline.domain.outcomes import SUPERSEDED, SUPERSEDED_MEANS, Discrepancy, Fate
 
 EXPECTED = (
     Fate.CREATED,

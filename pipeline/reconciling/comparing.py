@@ -6,9 +6,9 @@ from importlib.resources import files
 
 import duckdb
 
-from pipeline.customer import METADATA_PREFIX
-from pipeline.outcomes import SUPERSEDED, Discrepancy, Fate
-from pipeline.sql import identifier, literal
+from pipeline.domain.customer import METADATA_PREFIX
+from pipeline.domain.outcomes import SUPERSEDED, Discrepancy, Fate
+from pipeline.domain.sql import identifier, literal
 
 _CANDIDATES, _EXPECTED, _COMPARE, _PATTERNS = (
     files(__package__).joinpath(name).read_text(encoding="utf-8")

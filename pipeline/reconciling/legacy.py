@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pipeline.currency import grouped_digits, major_units
+from pipeline.domain.currency import grouped_digits, major_units
 from pipeline.reconciling.bridge import Figures, Step
 
 RECORDS, RESIDUAL = "records", "residual."

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pipeline.currency import grouped_digits, major_units
-from pipeline.outcomes import UNEXPLAINED, Discrepancy
+from pipeline.domain.currency import grouped_digits, major_units
+from pipeline.domain.outcomes import UNEXPLAINED, Discrepancy
 
 #: What nobody may wave through: money or a customer is where it was not meant.
 _OUT_OF_BALANCE = (

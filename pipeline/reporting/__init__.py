@@ -9,7 +9,7 @@
 `pages/`, `sheets.py`                                 what people read: pages, and the same as tables for a workbook
 """
 
-from pipeline.reporting.beside import Beside
+from pipeline.reporting.context import Beside
 from pipeline.reporting.current_fates import (
     ORIGINS,
     RECORDS,
@@ -25,17 +25,17 @@ from pipeline.reporting.current_fates import (
 from pipeline.reporting.earlier_runs import EarlierRuns, LeftInDoubt
 from pipeline.reporting.examples import with_examples, without_examples
 from pipeline.reporting.fates import differences, find_fates, identities
-from pipeline.reporting.glance import reasons_of
+from pipeline.reporting.headline import reasons_of
 from pipeline.reporting.held import count_differing, with_differing
-from pipeline.reporting.lists import listed
-from pipeline.reporting.masked import DIFFERENCES, differences_shown, handed_on, shapes, shown_as, without_literals
+from pipeline.reporting.html import our_own_words, render_period, render_reconciliation, render_run, render_unfinished
 from pipeline.reporting.open_items import OPEN_FATES, ages, days_between
-from pipeline.reporting.pace import pace
-from pipeline.reporting.pages import our_own_words, render_period, render_reconciliation, render_run, render_unfinished
 from pipeline.reporting.period import add_up_once, read_once, verdict_on_period
-from pipeline.reporting.sheets import Table, period_tables, reconciliation_tables, run_tables
-from pipeline.reporting.standing import reservations, since_then, stopped_by
+from pipeline.reporting.redacted import DIFFERENCES, differences_shown, handed_on, shapes, shown_as, without_literals
+from pipeline.reporting.report_status import reservations, since_then, stopped_by
+from pipeline.reporting.result_lists import listed
 from pipeline.reporting.summary import Facts, Report, summarize
+from pipeline.reporting.throughput import pace
+from pipeline.reporting.workbook import Table, period_tables, reconciliation_tables, run_tables
 
 __all__ = [
     "DIFFERENCES",

@@ -24,7 +24,7 @@ from types import MappingProxyType
 
 import polars as pl
 
-from pipeline.outcomes import LISTS, SUPERSEDED, Fate, Reason, State
+from pipeline.domain.outcomes import LISTS, SUPERSEDED, Fate, Reason, State
 from pipeline.reporting.open_items import OPEN_FATES
 
 ROWS: dict[str, pl.DataType | type[pl.DataType]] = {

@@ -5,8 +5,8 @@ from typing import Any
 
 import duckdb
 
-from pipeline.causes import Cause
-from pipeline.sql import CELLS, cells_in, columns_of, identifier
+from pipeline.domain.causes import Cause
+from pipeline.domain.sql import CELLS, cells_in, columns_of, identifier
 
 _LONGEST = 60  #: characters of a text that are shown
 

@@ -7,8 +7,8 @@ from importlib.resources import files
 import duckdb
 import polars as pl
 
-from pipeline.currency import NO_CODE, NO_CURRENCY, known
-from pipeline.outcomes import Fate
+from pipeline.domain.currency import NO_CODE, NO_CURRENCY, known
+from pipeline.domain.outcomes import Fate
 
 _SETTLED, _FATES = (
     files(__package__).joinpath(name).read_text(encoding="utf-8") for name in ("settled.sql", "fates.sql")

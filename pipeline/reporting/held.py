@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from pipeline.currency import grouped_digits
-from pipeline.outcomes import Fate
+from pipeline.domain.currency import grouped_digits
+from pipeline.domain.outcomes import Fate
 
 _ANSWER = pl.List(pl.List(pl.String))  #: of billing, beside a customer that it held before: field, ours, theirs
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import duckdb
 
-from pipeline.outcomes import LISTS, Fate
+from pipeline.domain.outcomes import LISTS, Fate
 
 #: Every record is of exactly one of these, by its balance.
 KINDS = ("debit", "credit", "zero", "absent", "unusable")

@@ -7,12 +7,12 @@ from typing import Any
 
 import duckdb
 
-from pipeline.causes import Cause
-from pipeline.currency import grouped_digits
-from pipeline.outcomes import LISTS, TROUBLED_FATES, Action, Fate
+from pipeline.domain.causes import Cause
+from pipeline.domain.currency import grouped_digits
+from pipeline.domain.outcomes import LISTS, TROUBLED_FATES, Action, Fate
 from pipeline.reporting.earlier_runs import EarlierRuns
-from pipeline.reporting.intended import by_action, estimate, flagged, waiting
 from pipeline.reporting.money import Sums, at_stake, balances, net, own_bridge, sums, unreadable_amounts
+from pipeline.reporting.plan_summary import by_action, estimate, flagged, waiting
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,18 +12,18 @@ For both, `header.py` decides what the columns are and `opening.py` that the fil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from pipeline.domain.column_mapping import Layout
 from pipeline.errors import SourceError
-from pipeline.files import sha256_of
-from pipeline.layout import Layout
 from pipeline.sources.csv_file import CsvFile
 from pipeline.sources.dialect import Declared, Dialect, is_mark
 from pipeline.sources.excel_file import ExcelFile
+from pipeline.sources.file_access import PARQUET, ZIP, beside, first_bytes, is_list_of_ours, is_utf8, known_format
 from pipeline.sources.header import unknown_columns
-from pipeline.sources.lines import lines_of
-from pipeline.sources.opening import PARQUET, ZIP, beside, first_bytes, is_list_of_ours, is_utf8, known_format
 from pipeline.sources.other_spreadsheets import refuse_other_spreadsheet
 from pipeline.sources.parquet_file import ParquetFile
+from pipeline.sources.raw_lines import lines_of
 from pipeline.sources.source_file import BATCH_BYTES, GIVEN, Batch, Lines, SourceFile, came_back
+from pipeline.storage.files import sha256_of
 
 AS_SPREADSHEETS_SAVE = "cp1252"  #: where they are not told to write UTF-8
 

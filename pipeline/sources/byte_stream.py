@@ -12,8 +12,8 @@ import pyarrow as pa
 
 from pipeline.errors import SourceError
 from pipeline.sources.dialect import UTF_16
+from pipeline.sources.file_access import PACKED, known_format
 from pipeline.sources.limits import check_limits
-from pipeline.sources.opening import PACKED, known_format
 
 HEAD_BYTES = 256 << 10  #: so much of a file is looked at before it is read
 LARGEST_UNPACKED = 256 << 30  #: bytes; a hundred million customers are some ten

@@ -8,21 +8,21 @@ from pathlib import Path
 
 import polars as pl
 
-from pipeline.characters import escaped
+from pipeline.domain.characters import escaped
+from pipeline.domain.column_mapping import Layout
+from pipeline.domain.outcomes import Alarm, Finding
 from pipeline.errors import SourceError
-from pipeline.layout import Layout
-from pipeline.outcomes import Alarm, Finding
 from pipeline.sources.byte_stream import ByteStream
-from pipeline.sources.consistency import UNDECODED, Spelling, Widths
 from pipeline.sources.dialect import NO_QUOTE, Declared, Dialect, without_end_mark
+from pipeline.sources.dialect_checks import UNDECODED, Spelling, Widths
+from pipeline.sources.dialect_detection import Findings, find_dialect
 from pipeline.sources.escapes import as_written, joined_lines, refuse_hidden
-from pipeline.sources.finding import Findings, find_dialect
+from pipeline.sources.fast_path import plain_cells
+from pipeline.sources.file_access import opened_unchanged
 from pipeline.sources.framing import blank_line, frame
 from pipeline.sources.limits import MOST_CELLS_HELD
 from pipeline.sources.names import Names
-from pipeline.sources.opening import opened_unchanged
 from pipeline.sources.physical_lines import cut, physical_lines
-from pipeline.sources.plain_block import plain_cells
 from pipeline.sources.repeated_header import HeaderText
 from pipeline.sources.source_file import (
     BATCH_BYTES,

@@ -8,7 +8,7 @@ from functools import cache
 from typing import Literal
 
 from pipeline.errors import ConfigError
-from pipeline.sources.grammar import Grammar, grammar
+from pipeline.sources.csv_grammar import Grammar, grammar
 
 DELIMITERS = (",", ";", "\t", "|")
 Header = Literal["none", "first_line"]

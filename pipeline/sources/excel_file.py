@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import BinaryIO
 from xml.parsers.expat import ExpatError
 
-from pipeline.customer import ROW_ID, RUN_ID
+from pipeline.domain.column_mapping import Layout
+from pipeline.domain.customer import ROW_ID, RUN_ID
+from pipeline.domain.outcomes import Finding
 from pipeline.errors import SourceError
-from pipeline.layout import Layout
-from pipeline.outcomes import Finding
 from pipeline.sources.dialect import Declared
+from pipeline.sources.file_access import opened_unchanged
 from pipeline.sources.limits import HIGHEST_RATIO
 from pipeline.sources.names import Names
-from pipeline.sources.opening import opened_unchanged
 from pipeline.sources.sheet_choice import chosen_sheet
 from pipeline.sources.sheet_header import ROWS_LOOKED_AT, names_of
 from pipeline.sources.sheet_rows import Row

@@ -4,10 +4,10 @@ import difflib
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from pipeline.characters import clean_name
-from pipeline.customer import FIELDS, METADATA_KEY_LENGTH, METADATA_PREFIX, is_import_column
+from pipeline.domain.characters import clean_name
+from pipeline.domain.column_mapping import BILLING_ID, Layout, is_canonical
+from pipeline.domain.customer import FIELDS, METADATA_KEY_LENGTH, METADATA_PREFIX, is_import_column
 from pipeline.errors import NoHeader, SourceError
-from pipeline.layout import BILLING_ID, Layout, is_canonical
 from pipeline.sources.dialect import DELIMITERS, Dialect
 from pipeline.sources.escapes import shown_text
 from pipeline.sources.likeness import Likeness, likeness_of, looks_like_data

@@ -7,8 +7,8 @@ import re
 from collections.abc import Collection, Sequence
 from enum import Enum, auto
 
-from pipeline.characters import fold_name
-from pipeline.customer import is_import_column
+from pipeline.domain.characters import fold_name
+from pipeline.domain.customer import is_import_column
 
 #: What column names do not hold and people's data does: an email, a long number, a date.
 _DATUM = re.compile(r"@|\d{5}|\d{1,4}([-/.])\d{1,2}\1\d{1,4}")

@@ -5,9 +5,9 @@ import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from pipeline.characters import INVISIBLE, clean_name, fold_name
-from pipeline.customer import ROW_ID, RUN_ID, is_import_column, names_origin
-from pipeline.outcomes import Alarm, Finding
+from pipeline.domain.characters import INVISIBLE, clean_name, fold_name
+from pipeline.domain.customer import ROW_ID, RUN_ID, is_import_column, names_origin
+from pipeline.domain.outcomes import Alarm, Finding
 
 _SQUEEZED = str.maketrans("", "", f'"{INVISIBLE}')
 _SHOWN = 5  #: names in a message

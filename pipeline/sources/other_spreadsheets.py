@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from pipeline.errors import SourceError
-from pipeline.sources.opening import open_regular
+from pipeline.sources.file_access import open_regular
 from pipeline.sources.workbook_parts import WORD_DOCUMENT
 
 _OLE2 = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"

@@ -11,10 +11,10 @@ from typing import BinaryIO
 import polars as pl
 import pyarrow as pa
 
-from pipeline.customer import is_import_column
+from pipeline.domain.column_mapping import BILLING_ID, Layout, is_canonical
+from pipeline.domain.customer import is_import_column
+from pipeline.domain.outcomes import Alarm, Finding
 from pipeline.errors import SourceError
-from pipeline.layout import BILLING_ID, Layout, is_canonical
-from pipeline.outcomes import Alarm, Finding
 from pipeline.sources.arrow_text import (
     bare_type,
     has_exact_text,
@@ -25,11 +25,11 @@ from pipeline.sources.arrow_text import (
     text_of,
     without_text,
 )
-from pipeline.sources.cell_table import reason_of, text_of_unreadable
+from pipeline.sources.cells import reason_of, text_of_unreadable
+from pipeline.sources.file_access import opened_unchanged
 from pipeline.sources.header import check_names, with_control_characters
 from pipeline.sources.limits import check_limits
 from pipeline.sources.names import Names, take_names
-from pipeline.sources.opening import opened_unchanged
 from pipeline.sources.parquet_rows import ParquetRows
 from pipeline.sources.source_file import BATCH_BYTES, GIVEN, Batch, Lines, empty_columns, origins
 

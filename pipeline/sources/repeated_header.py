@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from pipeline.characters import INVISIBLE_CLASS
+from pipeline.domain.characters import INVISIBLE_CLASS
 from pipeline.sources.dialect import Dialect
 
 _CASE_FOLDS = {"\u00df": "ss", "\u03c2": "\u03c3"}  #: sharp s, final sigma: beyond lower case

@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Sequence
 from statistics import median_low
 
-from pipeline.characters import clean_name
-from pipeline.customer import FIELDS, is_import_column
+from pipeline.domain.characters import clean_name
+from pipeline.domain.column_mapping import BILLING_ID, Layout
+from pipeline.domain.customer import FIELDS, is_import_column
 from pipeline.errors import NoHeader, SourceError
-from pipeline.layout import BILLING_ID, Layout
 from pipeline.sources.cell import Trouble, shown_text
 from pipeline.sources.dialect import Declared
 from pipeline.sources.header import advised, check_names, with_control_characters

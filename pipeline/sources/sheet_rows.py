@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import IO, Protocol
 
-from pipeline.characters import BLANK
+from pipeline.domain.characters import BLANK
 from pipeline.sources.cell import Cell, Text, Trouble
 from pipeline.sources.limits import MOST_COLUMNS
 from pipeline.sources.moment_text import iso_text

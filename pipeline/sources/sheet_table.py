@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from pipeline.layout import Layout, is_canonical
-from pipeline.outcomes import Reason
+from pipeline.domain.column_mapping import Layout, is_canonical
+from pipeline.domain.outcomes import Reason
 from pipeline.sources.cell import Cell, Number, Text, Trouble, shown_text
-from pipeline.sources.cell_table import reason_of, text_of_unreadable
+from pipeline.sources.cells import reason_of, text_of_unreadable
 from pipeline.sources.names import Names, is_repeated_header
 from pipeline.sources.sheet_rows import Row
 from pipeline.sources.source_file import GIVEN, origins

@@ -7,9 +7,9 @@ from typing import Protocol
 
 import polars as pl
 
-from pipeline.characters import trimmed
-from pipeline.customer import CHECK, ROW_ID, RUN_ID, is_import_column, names_origin
-from pipeline.outcomes import Finding
+from pipeline.domain.characters import trimmed
+from pipeline.domain.customer import CHECK, ROW_ID, RUN_ID, is_import_column, names_origin
+from pipeline.domain.outcomes import Finding
 
 #: About 170,000 records of the usual hundred bytes. No result depends on it (a property test says so).
 BATCH_BYTES = 16 << 20

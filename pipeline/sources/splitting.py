@@ -4,7 +4,7 @@ import polars as pl
 
 from pipeline.sources.dialect import Dialect
 from pipeline.sources.escapes import shown_cells
-from pipeline.sources.plain_block import parsed_together
+from pipeline.sources.fast_path import parsed_together
 from pipeline.sources.source_file import GIVEN
 
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import polars as pl
 
-from pipeline.characters import clean_name
+from pipeline.domain.characters import clean_name
+from pipeline.domain.column_mapping import Layout
 from pipeline.errors import NoHeader, SourceError
-from pipeline.layout import Layout
 from pipeline.sources.dialect import Declared
-from pipeline.sources.finding import Findings
+from pipeline.sources.dialect_detection import Findings
 from pipeline.sources.framing import blank_line
 from pipeline.sources.header import advised, check_names, parse_header
 from pipeline.sources.names import Names, numbered_names

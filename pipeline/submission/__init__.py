@@ -1,7 +1,7 @@
 """Send the planned creates: record the intent, make the call, record the outcome; `deciding.py` decides the next step."""
 
-from pipeline.submission.deciding import Policy, Stop
+from pipeline.submission.engine import Clock, Planned, StopRequest, Tally, submit
 from pipeline.submission.giving_up import GivenUp, give_up
-from pipeline.submission.loop import Clock, Planned, StopRequest, Tally, submit
+from pipeline.submission.protocol import Policy, Stop
 
 __all__ = ["Clock", "GivenUp", "Planned", "Policy", "Stop", "StopRequest", "Tally", "give_up", "submit"]

@@ -3,7 +3,7 @@
 import threading
 from collections import Counter
 
-from pipeline.submission.stopping import Kind
+from pipeline.submission.circuit_breaker import Kind
 
 _TICK = 0.05  #: seconds; how soon a signal is noticed
 

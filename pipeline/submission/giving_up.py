@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from pipeline.billing import Call, LookUp
-from pipeline.ledger import Answer, Begun, Ledger
-from pipeline.outcomes import Found, NotFound, Outcome, State
-from pipeline.submission.deciding import Progress, found_at_billing
-from pipeline.submission.loop import Clock
+from pipeline.domain.outcomes import Found, NotFound, Outcome, State
+from pipeline.storage.ledger import Answer, Begun, Ledger
+from pipeline.submission.engine import Clock
+from pipeline.submission.protocol import Progress, found_at_billing
 
 SETTLES_AFTER = timedelta(hours=48)  #: twice as long as billing keeps the answer to a key
 

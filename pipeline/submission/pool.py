@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pipeline.billing import Call, LookUp, Pace
-from pipeline.outcomes import Outcome
+from pipeline.domain.outcomes import Outcome
+from pipeline.submission.circuit_breaker import Kind
 from pipeline.submission.gate import Gate
-from pipeline.submission.stopping import Kind
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ sums with Decimal, and goes row by row, so that a reviewer can read it from top 
 """
 
 from pipeline.verifier.bundles import verify_bundle
-from pipeline.verifier.checking import verify
 from pipeline.verifier.checks import Check, Verified
+from pipeline.verifier.runs import verify
 
 __all__ = ["Check", "Verified", "verify", "verify_bundle"]

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from pipeline.characters import INVISIBLE
-from pipeline.currency import NO_CODE, NO_CURRENCY, exponents, known
-from pipeline.currency_signs import customary_signs
+from pipeline.domain.characters import INVISIBLE
+from pipeline.domain.currency import NO_CODE, NO_CURRENCY, exponents, known
+from pipeline.domain.currency_signs import customary_signs
 
 _SIGNIFICANT = 18  #: digits of minor units; an amount beyond them is no amount
 

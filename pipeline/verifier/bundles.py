@@ -14,14 +14,14 @@ from zipfile import ZipFile, ZipInfo
 
 from pyarrow import parquet
 
-from pipeline.files import open_regular
-from pipeline.outcomes import LISTS, Fate
+from pipeline.domain.outcomes import LISTS, Fate
+from pipeline.storage.files import open_regular
 from pipeline.verifier.checks import Check, Notes, Verified, differing, read_any_cell, unreadable
 from pipeline.verifier.listed_rows import causes_in
+from pipeline.verifier.manifest import ACCEPTED, MANIFEST, seal_of
 from pipeline.verifier.reconciliations import of_reconciliation
 from pipeline.verifier.row_by_row import Recomputed
-from pipeline.verifier.seals import ACCEPTED, MANIFEST, seal_of
-from pipeline.verifier.stated import of_accepted, of_summary, page_tells, same_story
+from pipeline.verifier.summary_claims import of_accepted, of_summary, page_tells, same_story
 
 _AT_ONCE = 100_000
 _BLOCK = 1 << 20

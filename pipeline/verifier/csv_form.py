@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.characters import BLANK, INVISIBLE
+from pipeline.domain.characters import BLANK, INVISIBLE
 
 _LINE_BREAKS = re.compile("[ \t]*[\r\n\v\f\x85\u2028\u2029]+[ \t]*")
 _LETTERS = {"n": "\n", "t": "\t"}

@@ -15,9 +15,9 @@ from typing import Any
 
 from pyarrow import parquet
 
-from pipeline.customer import FIELDS, METADATA_PREFIX
-from pipeline.files import open_regular
-from pipeline.outcomes import Fate, Reason
+from pipeline.domain.customer import FIELDS, METADATA_PREFIX
+from pipeline.domain.outcomes import Fate, Reason
+from pipeline.storage.files import open_regular
 from pipeline.verifier.checks import Check, differing, read_any_cell
 
 _TWINS = Reason.MATCH_SAME_REFERENCE_OTHER_CONTENT.value

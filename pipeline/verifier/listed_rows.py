@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.files import open_regular
-from pipeline.outcomes import LISTS
+from pipeline.domain.outcomes import LISTS
+from pipeline.storage.files import open_regular
 from pipeline.verifier.checks import read_any_cell
 
 OURS = "_import_"  #: what the names of our own columns begin with

@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipeline.customer import CHECK
-from pipeline.files import KEY_FILE, read_regular
+from pipeline.domain.customer import CHECK
+from pipeline.storage.files import KEY_FILE, read_regular
 from pipeline.verifier.checks import Check
 from pipeline.verifier.listed_rows import OURS, Row
 

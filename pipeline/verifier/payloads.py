@@ -8,7 +8,7 @@ from typing import Any
 
 from pyarrow import parquet
 
-from pipeline.currency import NO_CODE, NO_CURRENCY, known
+from pipeline.domain.currency import NO_CODE, NO_CURRENCY, known
 from pipeline.verifier.checks import Check
 from pipeline.verifier.row_by_row import Recomputed
 

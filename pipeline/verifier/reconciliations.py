@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any, TextIO
 
-from pipeline.currency import known
-from pipeline.outcomes import UNEXPLAINED, Discrepancy
+from pipeline.domain.currency import known
+from pipeline.domain.outcomes import UNEXPLAINED, Discrepancy
 from pipeline.verifier.checks import Check, differing, read_any_cell
 
 #: Kinds of difference of which each moves the bridge by its amount, and by so many records.

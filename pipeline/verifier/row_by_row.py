@@ -11,10 +11,10 @@ from typing import Any
 
 from pyarrow import parquet
 
-from pipeline.characters import INVISIBLE
-from pipeline.customer import Environment, create_key
-from pipeline.files import open_regular
-from pipeline.outcomes import LISTS, Fate, Reason
+from pipeline.domain.characters import INVISIBLE
+from pipeline.domain.customer import Environment, create_key
+from pipeline.domain.outcomes import LISTS, Fate, Reason
+from pipeline.storage.files import open_regular
 from pipeline.verifier.amounts import Amounts
 from pipeline.verifier.checks import Notes, read_any_cell
 from pipeline.verifier.listed_rows import Row, rows_of

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from pipeline.characters import INVISIBLE
-from pipeline.files import open_regular
+from pipeline.domain.characters import INVISIBLE
+from pipeline.storage.files import open_regular
 from pipeline.verifier.csv_form import Columns, CsvForm
 
 _CR_AND_LF_SWAPPED = bytes.maketrans(b"\r\n", b"\n\r")

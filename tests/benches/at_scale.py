@@ -26,10 +26,10 @@ from typing import Any
 
 import polars as pl
 
-from pipeline.customer import Environment
-from pipeline.ledger import Answer, Intent, Ledger
-from pipeline.outcomes import State
+from pipeline.domain.customer import Environment
+from pipeline.domain.outcomes import State
 from pipeline.reporting import render_run
+from pipeline.storage.ledger import Answer, Intent, Ledger
 from tests.benches.planning.__main__ import RESULTS, ROOT, timed
 from tests.benches.planning.customers import write_customers
 from tests.prove.gathering import gather

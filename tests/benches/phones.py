@@ -15,7 +15,7 @@ import phonenumbers
 import polars as pl
 from phonenumbers import NumberParseException, PhoneNumberFormat
 
-from pipeline.normalizing.phone import phone_kinds
+from pipeline.transforming.normalize.phone import phone_kinds
 from tests.prove.gathering import gather
 
 RESULTS = Path(__file__).parent / "results"

@@ -21,7 +21,7 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from pipeline.ledger import Ledger
+from pipeline.storage.ledger import Ledger
 from tests.benches.at_scale import KEY, SANDBOX, billing_that_knows_nobody, record_created
 from tests.benches.planning.__main__ import RESULTS, timed
 from tests.benches.planning.customers import write_customers

@@ -13,13 +13,13 @@ import polars as pl
 import pytest
 from xlsxwriter.exceptions import FileCreateError
 
-from pipeline.breakage import breakage
 from pipeline.cli import options
 from pipeline.config import load_config, read_api_key
+from pipeline.domain.machine_faults import breakage
 from pipeline.errors import ConfigError, KeyProblem
-from pipeline.memory import memory_ceiling
-from pipeline.run_damage import RunDamaged, reading
-from pipeline.verbs import plan as plan_verb
+from pipeline.storage.memory import memory_ceiling
+from pipeline.storage.run_damage import RunDamaged, reading
+from pipeline.workflows import plan as plan_verb
 from tests.conftest import customers_csv, environment_of_ours
 from tests.prove.pressures import dripping_server
 from tests.prove.stranded import FULL
@@ -84,7 +84,7 @@ PANICS = f"""
 import os
 import polars as pl
 from pipeline.cli import main
-from pipeline.verbs import plan
+from pipeline.workflows import plan
 
 def read(*_given, **_more):
     os.write(2, b"thread '<unnamed>' panicked: {PERSON}")  # as the library does by itself
@@ -215,7 +215,7 @@ def test_a_ceiling_on_memory_ends_with_its_block():
 
 
 def test_check_has_one_deadline_for_a_server_that_sends_a_byte_a_second(tmp_path):
-    from pipeline.verbs.check import Asked, Verdict, check
+    from pipeline.workflows.check import Asked, Verdict, check
 
     with dripping_server() as url:
         asked = Asked(None, url, tmp_path / "home", tmp_path / "reports", {"BILLING_API_KEY": THEIRS})

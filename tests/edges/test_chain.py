@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.agreement import Delivery
-from pipeline.customer import Environment, create_key
+from pipeline.domain.customer import Environment, create_key
+from pipeline.domain.file_expectations import Delivery
+from pipeline.domain.outcomes import State
 from pipeline.errors import LedgerError
-from pipeline.ledger import Answer, Intent, Ledger, Withdrawal
-from pipeline.ledger.mounts import disk_fault, filesystem_of
-from pipeline.outcomes import State
-from pipeline.verbs.audit import audit
-from pipeline.verbs.check import Asked, Verdict, check
+from pipeline.storage.ledger import Answer, Intent, Ledger, Withdrawal
+from pipeline.storage.ledger.network_mounts import disk_fault, filesystem_of
+from pipeline.workflows.audit import audit
+from pipeline.workflows.check import Asked, Verdict, check
 
 HERE = Environment("sandbox", "sandbox", "test", "loopback")
 AT = datetime(2026, 11, 22, 6, 0, tzinfo=UTC)
@@ -395,7 +395,7 @@ MOUNTS = """\
     ],
 )
 def test_the_file_system_under_a_path_is_told(tmp_path, monkeypatch, path, kind):
-    monkeypatch.setattr("pipeline.ledger.mounts.MOUNTS", tmp_path / "mountinfo")
+    monkeypatch.setattr("pipeline.storage.ledger.network_mounts.MOUNTS", tmp_path / "mountinfo")
     (tmp_path / "mountinfo").write_text(MOUNTS)
 
     assert filesystem_of(Path(path)) == kind
@@ -416,7 +416,7 @@ def mounted(monkeypatch, folder: Path, kind: str, options: str = "rw") -> None:
     lines = f"22 1 8:1 / / rw,relatime shared:1 - {kind} none {options}\n"
     lines += f"23 22 0:40 / {folder}/upper rw,relatime - nfs4 server:/x rw\n"
     (folder / "mountinfo").write_text(lines)
-    monkeypatch.setattr("pipeline.ledger.mounts.MOUNTS", folder / "mountinfo")
+    monkeypatch.setattr("pipeline.storage.ledger.network_mounts.MOUNTS", folder / "mountinfo")
 
 
 @pytest.mark.parametrize("kind", NOT_LOCAL)
@@ -469,6 +469,6 @@ def test_check_names_the_file_system_beforehand(tmp_path, monkeypatch):
 
 
 def test_a_system_that_names_no_file_system_is_believed(tmp_path, monkeypatch):
-    monkeypatch.setattr("pipeline.ledger.mounts.MOUNTS", tmp_path / "nowhere")
+    monkeypatch.setattr("pipeline.storage.ledger.network_mounts.MOUNTS", tmp_path / "nowhere")
 
     assert disk_fault(tmp_path) is None

@@ -17,9 +17,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.billing.probe import Probe
-from pipeline.customer import Environment
-from pipeline.ledger import Intent, Ledger, run_lock
-from pipeline.verbs.check import Asked, Finding, Verdict, _certificate, _clock, check
+from pipeline.domain.customer import Environment
+from pipeline.storage.ledger import Intent, Ledger, run_lock
+from pipeline.workflows.check import Asked, Finding, Verdict, _certificate, _clock, check
 from tests.conftest import REPOSITORY, customers_csv, environment_of_ours
 
 CERTIFICATE = REPOSITORY / "tests" / "cases" / "tls" / "self_signed.pem"

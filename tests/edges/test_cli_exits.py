@@ -23,11 +23,11 @@ from typing import Any
 import httpx
 import pytest
 
-from pipeline.ledger import run_lock
-from pipeline.run_folder import RESULT_FILES, RunFolder
 from pipeline.sandbox import Faults, SandboxServer
-from pipeline.verbs.report.sign import sign_for_plan
-from pipeline.verbs.status import status_of
+from pipeline.storage.ledger import run_lock
+from pipeline.storage.run_folder import RESULT_FILES, RunFolder
+from pipeline.workflows.report.sign_off import sign_for_plan
+from pipeline.workflows.status import status_of
 from tests.conftest import Inside, environment_of_ours
 
 COMMAND = [sys.executable, "-m", "pipeline"]
@@ -449,13 +449,13 @@ def test_planned_creates_that_were_never_sent_are_no_clean_end(planned):
 
 BREAKS = f"""
 import sys
-import pipeline.matching
+import pipeline.planning.matching
 
 def breaks(*_args, **_more):
     customer = {{"name": "{PEOPLE[0][0]}", "email": "{PEOPLE[0][1]}", "key": "{SECRET}"}}
     raise RuntimeError(f"no luck with {{customer}}")
 
-pipeline.matching.find_matches = breaks
+pipeline.planning.matching.find_matches = breaks
 
 if __name__ == "__main__":
     from pipeline.cli import main
@@ -544,7 +544,7 @@ def test_a_user_without_a_name_can_run(monkeypatch):
 
 
 def test_json_for_programs_is_not_changed_by_what_is_unprintable_for_people(capsys):
-    from pipeline.cli.printing import show_json
+    from pipeline.cli.output import show_json
 
     content = {"path": "zero\u200bwidth\u202e\x7f.csv", "escape": "\x1b[31m", "name": "é 😀"}
     show_json(content)

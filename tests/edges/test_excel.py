@@ -8,8 +8,8 @@ import openpyxl
 import pytest
 import xlsxwriter
 
+from pipeline.domain.column_mapping import Layout
 from pipeline.errors import SourceError
-from pipeline.layout import Layout
 from pipeline.sources import BATCH_BYTES, Declared, Lines, in_order, read
 
 HEADER = ["external_reference", "name", "balance"]

@@ -9,10 +9,10 @@ import pytest
 
 from pipeline.cli.commands import cli
 from pipeline.config import config_schema
+from pipeline.domain.outcomes import Alarm, Reason
+from pipeline.domain.reason_help import EXPLANATIONS
 from pipeline.errors import UnknownCode
-from pipeline.explanations import EXPLANATIONS
-from pipeline.outcomes import Alarm, Reason
-from pipeline.verbs.explain import EVERY_CODE, explain
+from pipeline.workflows.explain import EVERY_CODE, explain
 
 COLUMNS = ["external_reference", "name", "email", "phone", "currency", "balance", "metadata.note"]
 

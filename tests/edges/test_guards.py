@@ -9,9 +9,9 @@ import polars as pl
 import pytest
 
 from pipeline.config import Settings
+from pipeline.domain.outcomes import Alarm
 from pipeline.errors import ConfigError
-from pipeline.outcomes import Alarm
-from pipeline.receiving import Rejections, judge_rejections
+from pipeline.planning.file_checks import Rejections, judge_rejections
 from tests.conftest import HEADER, KEY, REPOSITORY, customers_csv
 
 ALMOST_ALL = REPOSITORY / "tests" / "cases" / "outside" / "almost_all_rejected" / "c.csv"

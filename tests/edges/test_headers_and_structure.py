@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from pipeline.config import load_config
+from pipeline.domain.column_mapping import Layout
+from pipeline.domain.outcomes import Reason
+from pipeline.domain.reason_help import EXPLANATIONS
 from pipeline.errors import ConfigError, NoHeader, SourceError
-from pipeline.explanations import EXPLANATIONS
-from pipeline.layout import Layout
-from pipeline.outcomes import Reason
 from pipeline.sources import CsvFile, Declared
 from pipeline.sources.limits import MOST_COLUMNS
 from pipeline.sources.names import is_repeated_header, take_names

@@ -16,10 +16,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.customer import Environment, create_key
+from pipeline.domain.customer import Environment, create_key
+from pipeline.domain.outcomes import Difference, State
 from pipeline.errors import LedgerError, LedgerLocked, OutputRefused
-from pipeline.ledger import Answer, Begun, Intent, Ledger, Withdrawal, run_lock
-from pipeline.outcomes import Difference, State
+from pipeline.storage.ledger import Answer, Begun, Intent, Ledger, Withdrawal, run_lock
 
 HERE = Environment("sandbox", "sandbox", "test", "loopback")
 AT = datetime(2026, 11, 22, 6, 0, tzinfo=UTC)
@@ -477,9 +477,9 @@ def test_a_disk_without_room_is_a_ledger_error_and_the_intents_are_not_there(led
 READ_ONLY = """
 import os, sys
 from pathlib import Path
-from pipeline.customer import Environment
+from pipeline.domain.customer import Environment
 from pipeline.errors import LedgerError
-from pipeline.ledger import Ledger
+from pipeline.storage.ledger import Ledger
 
 if __name__ == "__main__":
     if os.getuid() == 0:
@@ -550,7 +550,7 @@ def test_reading_where_there_is_no_ledger_makes_none(tmp_path):
 HOLD = """
 import sys, time
 from pathlib import Path
-from pipeline.ledger import run_lock
+from pipeline.storage.ledger import run_lock
 
 if __name__ == "__main__":
     with run_lock(Path(sys.argv[1]), "20260302T091400Z-customers-3f9a1c", "2026-03-02T09:14:00+00:00"):

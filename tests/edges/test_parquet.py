@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
+from pipeline.domain.column_mapping import Layout
+from pipeline.domain.outcomes import Alarm
 from pipeline.errors import SourceError
-from pipeline.layout import Layout
-from pipeline.outcomes import Alarm
 from pipeline.sources import BATCH_BYTES, Lines, ParquetFile, SourceFile, in_order, read
 from pipeline.sources.int96 import exact_moments
 

@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import OutputRefused, ReferencesError
-from pipeline.references import COLUMNS, References, known_to, load
-from pipeline.run_folder import RunFolder
+from pipeline.storage.known_customers import COLUMNS, References, known_to, load
+from pipeline.storage.run_folder import RunFolder
 
 NOW = datetime(2026, 3, 2, 9, 14, tzinfo=UTC)
 RUN_ID = "20260302T091400Z-customers-3f9a1c"

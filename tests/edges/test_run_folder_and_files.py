@@ -13,18 +13,18 @@ import duckdb
 import polars as pl
 import pytest
 
-from pipeline import files
-from pipeline.breakage import breakage
+from pipeline.domain.machine_faults import breakage
 from pipeline.errors import LedgerLocked, OutputRefused, RunNotFound
-from pipeline.files import private_folder, renamed_when_whole, sha256_of, write_bytes, written_whole
-from pipeline.ledger.lock import run_lock
 from pipeline.reporting import render_run
-from pipeline.run_damage import RunDamaged, lines_in, object_in, refuse_unreadable_table
-from pipeline.run_folder import RESULT_FILES, RunFolder
-from pipeline.run_search import all_runs, damage_of, find_run_folder, find_runs, matching_runs
-from pipeline.verbs.account import kept_account
-from pipeline.verbs.report.evidence import differences_of
-from pipeline.verifier.seals import read_manifest
+from pipeline.storage import files
+from pipeline.storage.files import private_folder, renamed_when_whole, sha256_of, write_bytes, written_whole
+from pipeline.storage.ledger.lock import run_lock
+from pipeline.storage.run_damage import RunDamaged, lines_in, object_in, refuse_unreadable_table
+from pipeline.storage.run_folder import RESULT_FILES, RunFolder
+from pipeline.storage.run_search import all_runs, damage_of, find_run_folder, find_runs, matching_runs
+from pipeline.verifier.manifest import read_manifest
+from pipeline.workflows.account import kept_account
+from pipeline.workflows.report.evidence import differences_of
 from tests.conftest import customers_csv
 
 RUN_ID = "20260302T091400Z-customers-3f9a1c"
@@ -181,7 +181,7 @@ def test_what_a_living_process_writes_is_left_alone_and_goes_once_it_is_dead(tmp
     run = tmp_path / "reports" / RUN_ID / "staged"
     run.mkdir(parents=True)
     program = (
-        "import sys, time, pathlib; from pipeline.files import *;"
+        "import sys, time, pathlib; from pipeline.storage.files import *;"
         " made = renamed_when_whole(pathlib.Path(sys.argv[1]) / 'rows.parquet'); made.__enter__().write_bytes(b'half');"
         " print('there', flush=True); time.sleep(60)"
     )

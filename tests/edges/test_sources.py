@@ -13,8 +13,8 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
+from pipeline.domain.column_mapping import Layout
 from pipeline.errors import ConfigError, SourceError
-from pipeline.layout import Layout
 from pipeline.sources import BATCH_BYTES, CsvFile, Declared, Lines, in_order, read, unknown_columns
 from pipeline.sources.byte_stream import ByteStream
 from tests.conftest import RFC_4180

@@ -16,10 +16,8 @@ import httpx
 import pytest
 
 from pipeline.billing import ApiKey, Billing, Create, LookUp, parse_address
-from pipeline.customer import Environment, create_key, payload_bytes
-from pipeline.errors import LedgerError
-from pipeline.ledger import Intent, Ledger
-from pipeline.outcomes import (
+from pipeline.domain.customer import Environment, create_key, payload_bytes
+from pipeline.domain.outcomes import (
     Accepted,
     CredentialRefused,
     Difference,
@@ -32,9 +30,11 @@ from pipeline.outcomes import (
     State,
     Unexpected,
 )
+from pipeline.errors import LedgerError
 from pipeline.sandbox import Faults, SandboxServer
+from pipeline.storage.ledger import Intent, Ledger
 from pipeline.submission import Clock, Planned, Policy, Stop, StopRequest, Tally, submit
-from pipeline.submission.loop import WINDOW
+from pipeline.submission.engine import WINDOW
 
 HERE = Environment("sandbox", "sandbox", "test", "loopback")
 CLOCK = Clock(lambda: datetime.now(UTC), time.monotonic)

@@ -11,9 +11,9 @@ from unittest.mock import patch
 import pytest
 
 from pipeline.cli.commands import cli
-from pipeline.run_folder import RunFolder
-from pipeline.verbs import results
-from pipeline.verbs.places import destination_options
+from pipeline.storage.run_folder import RunFolder
+from pipeline.workflows import write_results
+from pipeline.workflows.places import destination_options
 from tests.conftest import REPOSITORY, Inside, customers_csv
 
 PLACES = ["--home", "my home", "--reports", "our $reports"]
@@ -61,7 +61,7 @@ def stranded(pipeline: Inside, *options: str) -> str:
     def fail(*_given: object) -> None:
         raise OSError(28, "No space left on device")
 
-    with patch.object(results, "STEPS", (fail, *results.STEPS)):
+    with patch.object(write_results, "STEPS", (fail, *write_results.STEPS)):
         failed = pipeline("apply", "latest", *options)
     assert failed.returncode == 5, failed.stderr
     return failed.stderr
@@ -261,9 +261,9 @@ def test_known_customers_that_cannot_be_read_are_suggested_to_be_loaded_again(he
 
 def test_check_suggests_to_resume_what_is_unsettled_and_to_look_at_what_is_damaged(here, tmp_path):
     stranded(here, *PLACES)
-    with patch("pipeline.ledger.Ledger.unsettled", lambda _: 2):
+    with patch("pipeline.storage.ledger.Ledger.unsettled", lambda _: 2):
         [resume] = suggestions(here("check", "the job.yaml", *PLACES).stdout)
-    with patch("pipeline.ledger.Ledger.damage", lambda _: ["its end is missing"]):
+    with patch("pipeline.storage.ledger.Ledger.damage", lambda _: ["its end is missing"]):
         [audit] = suggestions(here("check", "the job.yaml", *PLACES).stdout)
 
     assert repeats(resume, "--config", "the job.yaml", *PLACES)
@@ -410,8 +410,8 @@ def test_runs_shows_every_state_with_ids_that_can_be_copied_at_80_columns(here):
 
 #: Texts that are read where no options are known: they explain, and name no run.
 _EXPLAINS = {
-    ("verbs/init.py", "#   pipeline plan FILE --config THIS_FILE --sandbox"),
-    ("verbs/bundle/story.py", "To check it on any machine:  pipeline verify {name}"),
+    ("workflows/init.py", "#   pipeline plan FILE --config THIS_FILE --sandbox"),
+    ("workflows/bundle/workflow.py", "To check it on any machine:  pipeline verify {name}"),
 }
 
 

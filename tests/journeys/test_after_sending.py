@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.outcomes import LISTS
-from pipeline.verbs import results
-from pipeline.verbs.rehearsal import VARIABLE
+from pipeline.domain.outcomes import LISTS
+from pipeline.workflows import write_results
+from pipeline.workflows.rehearsal import VARIABLE
 from tests.conftest import Inside, Outside, customers_csv
 from tests.prove.stranded import ERRORS, FAULTS, FULL, disk_full_at, failing, undisturbed, what_a_run_says, write_file
 
@@ -114,7 +114,7 @@ def test_a_run_that_is_killed_while_it_sends_leaves_the_customers_that_it_knows_
 
 def test_results_that_failed_are_finished_without_billing(there, outside):
     there("plan", "c.csv", "--base-url", outside.base_url)
-    with failing((results, "STEPS", 0), FULL):
+    with failing((write_results, "STEPS", 0), FULL):
         there("apply", "latest", environment=outside.environment)
     before = outside.stats()["requests"]
 
@@ -128,7 +128,7 @@ def test_no_result_of_before_is_left_to_be_read_while_a_run_is_unfinished(there,
     there("plan", "c.csv", "--base-url", outside.base_url)
     folder = there.newest()
     of_the_plan = {path.name for path in folder.iterdir()}
-    with failing((results, "QUERIES", 0), FULL):
+    with failing((write_results, "QUERIES", 0), FULL):
         there("apply", "latest", environment=outside.environment)
 
     left = {path.name for path in folder.iterdir()}

@@ -12,7 +12,7 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 import polars as pl
 import pytest
 
-from pipeline.manifest import sealed
+from pipeline.storage.manifest import sealed
 from pipeline.verifier import verify_bundle
 from tests.conftest import REPOSITORY, Inside, running_sandbox
 from tests.journeys.test_report import (

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from pipeline.submission import Clock
-from pipeline.verbs import apply as apply_module
+from pipeline.workflows import apply as apply_module
 from tests.conftest import KEY, Lived, customers_csv
 from tests.small_billing import page, problem
 

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from pipeline.profiling.guess import Guess
-from pipeline.verbs.init import _guessed
+from pipeline.transforming.profiling.guess import Guess
+from pipeline.workflows.init import _guessed
 from tests.conftest import REPOSITORY
 
 pytestmark = pytest.mark.usefixtures("without_pages")

@@ -13,13 +13,13 @@ from pyarrow import parquet
 from ruamel.yaml import YAML
 
 from pipeline.config import Settings, load_config
+from pipeline.domain.column_mapping import Layout
 from pipeline.errors import ConfigError
-from pipeline.layout import Layout
-from pipeline.normalizing.sensitive import sensitive_kinds
-from pipeline.profiling import Profile
-from pipeline.profiling.guessing import guess
 from pipeline.sources import in_order
-from pipeline.verbs.init import draft_config
+from pipeline.transforming.normalize.sensitive import sensitive_kinds
+from pipeline.transforming.profiling import Profile
+from pipeline.transforming.profiling.infer_mapping import guess
+from pipeline.workflows.init import draft_config
 from tests.conftest import REPOSITORY
 
 pytestmark = pytest.mark.usefixtures("without_pages")

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from pipeline.verbs import results
+from pipeline.workflows import write_results
 from tests.conftest import HEADER, Inside, customers_csv, running_sandbox
 from tests.prove.stranded import FULL, failing
 
@@ -91,7 +91,7 @@ def test_a_plan_without_manifest_is_held_against_its_signatures(there, billing):
 
 
 def test_a_run_that_was_stopped_is_not_resumed_by_a_changed_plan(there, billing):
-    with failing((results, "STEPS", 0), FULL):
+    with failing((write_results, "STEPS", 0), FULL):
         assert there("apply", there.newest().name, environment=billing.environment).returncode == 5
 
     done = there("resume", changed(there, "plan.json"), environment=billing.environment)

@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 import pytest
 
-from pipeline.manifest import sealed
 from pipeline.reconciling import at_most
-from pipeline.text_sheet import write_text_sheet
+from pipeline.storage.manifest import sealed
+from pipeline.storage.xlsx import write_text_sheet
 from tests.conftest import Inside, customers_csv, lived_at_a_sandbox, sandbox_of_ones_own
 
 EXPORT = "external_reference,name,email,phone,currency,balance"

@@ -10,7 +10,7 @@ import openpyxl
 import polars as pl
 import pytest
 
-from pipeline.run_search import all_runs
+from pipeline.storage.run_search import all_runs
 from tests.conftest import Inside, lived_at_a_sandbox, running_sandbox, sandbox_of_ones_own
 from tests.properties.test_naughty_strings import OURS
 
@@ -285,8 +285,8 @@ def test_a_plan_is_signed_by_an_approver_and_not_by_a_reviewer(pipeline, outside
 
 def states(run):
     """Role -> state, as the page tells it."""
-    from pipeline.signatures import signed
-    from pipeline.verbs.report.evidence import lies_beneath, newest_reconciliation
+    from pipeline.domain.sign_offs import signed
+    from pipeline.workflows.report.evidence import lies_beneath, newest_reconciliation
 
     folder = next(one for one in all_runs(run.parent) if one.run_id == run.name)
     return {

@@ -2,10 +2,10 @@
 
 import pytest
 
-from pipeline.customer import Environment
-from pipeline.ledger import Ledger
-from pipeline.outcomes import Found, NotFound
-from pipeline.verbs.account import Account, check_account
+from pipeline.domain.customer import Environment
+from pipeline.domain.outcomes import Found, NotFound
+from pipeline.storage.ledger import Ledger
+from pipeline.workflows.account import Account, check_account
 from tests.conftest import Lived, customers_csv
 from tests.small_billing import Answer, problem, small_billing
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.customer import Environment
+from pipeline.domain.customer import Environment
 from pipeline.errors import HomeIsNew, LedgerError, OutputRefused
-from pipeline.ledger import Ledger
-from pipeline.ledger.chain import Link
-from pipeline.ledger.witnesses import stated, statements
+from pipeline.storage.ledger import Ledger
+from pipeline.storage.ledger.hash_chain import Link
+from pipeline.storage.ledger.witnesses import stated, statements
 from tests.conftest import KEY, Lived, customers_csv
 from tests.small_billing import problem, small_billing
 

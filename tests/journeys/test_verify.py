@@ -13,8 +13,8 @@ from decimal import Decimal
 import polars as pl
 import pytest
 
-from pipeline.manifest import sealed
-from pipeline.text_sheet import write_text_sheet
+from pipeline.storage.manifest import sealed
+from pipeline.storage.xlsx import write_text_sheet
 from pipeline.verifier import verify as verified
 from tests.conftest import REPOSITORY, Inside, customers_csv
 

@@ -5,7 +5,7 @@ import io
 import json
 import shutil
 
-from pipeline.files import token_key
+from pipeline.storage.files import token_key
 from tests.journeys.test_verify import reseal, run
 
 ROWS = "external_reference,name,email\nC-1,Ann,ann@example.com\nC-2,Bo,no address\nC-3,Cy,no address either\n"

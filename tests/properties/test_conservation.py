@@ -13,10 +13,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from pipeline.config import Settings
-from pipeline.currency import NO_CODE, NO_CURRENCY, known
-from pipeline.customer import Environment
-from pipeline.outcomes import LISTS, Fate
-from pipeline.verbs.plan import PlannedRun, plan_import
+from pipeline.domain.currency import NO_CODE, NO_CURRENCY, known
+from pipeline.domain.customer import Environment
+from pipeline.domain.outcomes import LISTS, Fate
+from pipeline.workflows.plan import PlannedRun, plan_import
 
 HEADER = "external_reference,name,email,phone,currency,balance,metadata.plan,note\n"
 ENVIRONMENT = Environment("sandbox", "sandbox", "test", "loopback")

@@ -4,7 +4,7 @@ import polars as pl
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pipeline.normalizing.email import _by_library, _is_plain, email_kinds, is_hopeless
+from pipeline.transforming.normalize.email import _by_library, _is_plain, email_kinds, is_hopeless
 
 marks = st.sampled_from("@@@...--__+ '\"<>()[]:;,\\!#$%&*/=?^`{|}~\téü。＠")
 words = st.sampled_from(

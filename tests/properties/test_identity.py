@@ -10,9 +10,16 @@ import polars as pl
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pipeline.customer import LARGEST_BALANCE, TEXT_FIELDS, Environment, create_key, payload_bytes, payload_expression
-from pipeline.matching import find_matches
+from pipeline.domain.customer import (
+    LARGEST_BALANCE,
+    TEXT_FIELDS,
+    Environment,
+    create_key,
+    payload_bytes,
+    payload_expression,
+)
 from pipeline.planning import make_plan
+from pipeline.planning.matching import find_matches
 from tests.conftest import hold
 
 NASTY = [

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
 
-from pipeline.normalizing.numbering import decided
-from pipeline.normalizing.phone import judged_by_library, phone_kinds
+from pipeline.transforming.normalize.numbering import decided
+from pipeline.transforming.normalize.phone import judged_by_library, phone_kinds
 from tests.prove.phones_are_phonenumbers import REGIONS, compared, examples, perturbed
 
 

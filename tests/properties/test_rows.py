@@ -7,11 +7,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from pipeline.layout import canonical_layout
-from pipeline.mapping import map_columns
-from pipeline.normalizing import Defaults, normalize
-from pipeline.normalizing.email import email_kinds
-from pipeline.verbs.records import judged
+from pipeline.domain.column_mapping import canonical_layout
+from pipeline.transforming.mapping import map_columns
+from pipeline.transforming.normalize import Defaults, normalize
+from pipeline.transforming.normalize.email import email_kinds
+from pipeline.workflows.row_stages import judged
 
 COLUMNS = ["external_reference", "name", "email", "phone", "currency", "balance", "metadata.plan", "note"]
 CANONICAL = COLUMNS[:-1]

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.returning import compare, siblings_of
-from pipeline.returning.spreadsheets import damage, marks, marks_when_shown
+from pipeline.transforming.resubmission import compare, siblings_of
+from pipeline.transforming.resubmission.spreadsheet_damage import damage, marks, marks_when_shown
 
 COLUMNS = ("reference", "phone", "amount", "due", "name", "note")
 SOURCES = {"external_reference": frozenset({"reference"}), "balance": frozenset({"amount"})}

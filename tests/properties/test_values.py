@@ -13,17 +13,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.characters import INVISIBLE, name_of, trimmed
-from pipeline.currency import exponents, with_minor_unit
-from pipeline.currency_signs import customary_signs
-from pipeline.layout import Layout
-from pipeline.mapping import map_columns
-from pipeline.normalizing import Defaults, find_clues, normalize
-from pipeline.normalizing.subscribers import is_unusual_length
-from pipeline.outcomes import Alarm
-from pipeline.receiving.texts import find_text_doubts
-from pipeline.totalling import ControlTotals
-from pipeline.validating import validate
+from pipeline.domain.characters import INVISIBLE, name_of, trimmed
+from pipeline.domain.column_mapping import Layout
+from pipeline.domain.currency import exponents, with_minor_unit
+from pipeline.domain.currency_signs import customary_signs
+from pipeline.domain.outcomes import Alarm
+from pipeline.planning.file_checks.texts import find_text_doubts
+from pipeline.transforming.mapping import map_columns
+from pipeline.transforming.normalize import Defaults, find_clues, normalize
+from pipeline.transforming.normalize.subscribers import is_unusual_length
+from pipeline.transforming.source_totals import ControlTotals
+from pipeline.transforming.validation import validate
 from tests.conftest import hold
 
 

@@ -13,11 +13,11 @@ import polars as pl
 import pytest
 
 from pipeline.config import Settings
-from pipeline.customer import Environment
-from pipeline.outcomes import LISTS
-from pipeline.verbs import results
-from pipeline.verbs.plan import plan_import
-from pipeline.verbs.references import load_references
+from pipeline.domain.customer import Environment
+from pipeline.domain.outcomes import LISTS
+from pipeline.workflows import write_results
+from pipeline.workflows.known_customers import load_references
+from pipeline.workflows.plan import plan_import
 from tests.benches.planning.customers import write_customers, write_known
 from tests.conftest import environment_of_ours
 from tests.prove.workload import STEPS
@@ -56,7 +56,7 @@ def found(run: Path) -> dict:
 
 
 def planned(place: Path, names: tuple[str, ...], **options: int) -> dict:
-    with tempfile.TemporaryDirectory() as reports, patch.object(results, "STEPS", STEPS):
+    with tempfile.TemporaryDirectory() as reports, patch.object(write_results, "STEPS", STEPS):
         told = Settings(home=place / "home", reports=Path(reports))
         return found(plan_import([place / name for name in names], told, ENVIRONMENT, **options).folder.path)
 

@@ -19,10 +19,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pipeline.domain.column_mapping import canonical_layout
 from pipeline.errors import SourceError
-from pipeline.layout import canonical_layout
 from pipeline.sources import Declared, in_order, read
-from pipeline.totalling import ControlTotals
+from pipeline.transforming.source_totals import ControlTotals
 
 COLUMNS = ("external_reference", "name", "email", "phone", "currency", "balance", "metadata.note")
 NAMES = (

@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pipeline.verbs import results
 from pipeline.verifier import verify
+from pipeline.workflows import write_results
 from tests.conftest import HEADER, Inside
 from tests.prove.stranded import FULL, failing
 
@@ -175,7 +175,7 @@ class World:
             new(("run", "mended.csv", *sent))
             new(("run", "b.csv", *sent))
         interrupted = new(("plan", "i.csv", "--sandbox"))
-        with failing((results, "STEPS", 0), FULL):
+        with failing((write_results, "STEPS", 0), FULL):
             assert pipeline("apply", interrupted).returncode == FULL_CODE
         planned = new(("plan", "p.csv", "--sandbox")) if is_whole else ""
         return cls(folder, old, reconciliation, planned, interrupted)

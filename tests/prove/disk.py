@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
-from pipeline.verbs.rehearsal import VARIABLE
+from pipeline.workflows.rehearsal import VARIABLE
 from tests.conftest import Inside, Outside, customers_csv, environment_of_ours, running_sandbox
 from tests.prove.kills import oracle
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.verbs import results
+from pipeline.workflows import write_results
 from tests.conftest import HEADER, KEY, Inside, environment_of_ours
 from tests.prove.pressures import Pressure, Process, pressures
 from tests.prove.stranded import FULL, failing
@@ -170,7 +170,7 @@ def made_world(*, is_whole: bool = True) -> Iterator[World]:
             new("reconcile", names["old"])
             pipeline("bundle", names["old"], "--output", "evidence.zip")
             names["interrupted"] = new("plan", "interrupted.csv")
-            with failing((results, "STEPS", 0), FULL):
+            with failing((write_results, "STEPS", 0), FULL):
                 pipeline("apply", names["interrupted"], *to, environment=key)
             names["planned"] = new("plan", "planned.csv")
             assert (folder / "evidence.zip").is_file()

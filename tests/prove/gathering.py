@@ -15,29 +15,37 @@ RESULTS = Path(__file__).parent / "results"
 PROGRAMME = Path(__file__).parents[2] / "pipeline"
 _SUBMISSION = (
     "billing",
-    "customer.py",
-    "ledger",
-    "outcomes.py",
+    "domain/customer.py",
+    "storage/ledger",
+    "domain/outcomes.py",
     "sandbox",
     "submission",
-    "verbs/apply.py",
-    "verbs/rehearsal.py",
+    "workflows/apply.py",
+    "workflows/rehearsal.py",
 )
 _RECONCILING = (
-    "customer.py", "ledger", "mapping.py", "normalizing", "outcomes.py", "reconciling", "references.py", "sources",
-    "totalling.py", "verbs/reconcile",
+    "domain/customer.py", "storage/ledger", "transforming/mapping.py", "transforming/normalize", "domain/outcomes.py", "reconciling", "storage/known_customers.py", "sources",
+    "transforming/source_totals.py", "workflows/reconcile",
 )  # fmt: skip
-_VERIFYING = ("customer.py", "outcomes.py", "reporting", "run_folder.py", "sources", "verbs/results.py", "verifier")
+_VERIFYING = (
+    "domain/customer.py",
+    "domain/outcomes.py",
+    "reporting",
+    "storage/run_folder.py",
+    "sources",
+    "workflows/write_results.py",
+    "verifier",
+)
 _DAMAGE = (
-    "cli/commands", "manifest.py", "run_damage.py", "run_folder.py", "run_search.py", "verbs/reconcile", "verbs/report", "verbs/returns.py",
-    "verbs/stale.py", "verbs/status.py", "verbs/trace.py",
+    "cli/commands", "storage/manifest.py", "storage/run_damage.py", "storage/run_folder.py", "storage/run_search.py", "workflows/reconcile", "workflows/report", "workflows/resubmission.py",
+    "workflows/plan_freshness.py", "workflows/status.py", "workflows/trace.py",
 )  # fmt: skip
 _STATING = (
-    "reconciling/bridge.py", "reporting/current_fates.py", "reporting/period.py", "reporting/period.sql", "verbs/fed.py",
-    "verbs/report/became.py", "verbs/report/current.py", "verbs/report/rows.py",
+    "reconciling/bridge.py", "reporting/current_fates.py", "reporting/period.py", "reporting/period.sql", "workflows/input_rows.py",
+    "workflows/report/became.py", "workflows/report/current.py", "workflows/report/run_rows.py",
 )  # fmt: skip
 _EXITING = (
-    "billing", "breakage.py", "cli", "config", "files.py", "ledger", "memory.py", "planning/wave.py", "run_folder.py", "verbs",
+    "billing", "domain/machine_faults.py", "cli", "config", "storage/files.py", "storage/ledger", "storage/memory.py", "planning/limits.py", "storage/run_folder.py", "workflows",
 )  # fmt: skip
 #: The rooms that a programme proves: submission and the other side of it, where nothing else is said.
 PROVEN = {

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.verbs.rehearsal import POINTS, VARIABLE
+from pipeline.workflows.rehearsal import POINTS, VARIABLE
 from tests.conftest import Command, Inside, Outside, customers_csv, running_sandbox
 from tests.prove.books import violations
 

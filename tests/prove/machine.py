@@ -19,9 +19,9 @@ from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from pipeline.customer import create_key, payload_bytes
-from pipeline.ledger import Ledger
-from pipeline.outcomes import State
+from pipeline.domain.customer import create_key, payload_bytes
+from pipeline.domain.outcomes import State
+from pipeline.storage.ledger import Ledger
 from pipeline.submission import Clock, Planned, StopRequest, submit
 from tests.prove import simulation
 from tests.prove.simulation import (

@@ -13,13 +13,13 @@ from decimal import Decimal
 
 import polars as pl
 
-from pipeline.currency import exponents, with_minor_unit
-from pipeline.customer import LARGEST_BALANCE
-from pipeline.layout import Layout
-from pipeline.mapping import map_columns
-from pipeline.normalizing import Defaults, normalize
-from pipeline.totalling import ControlTotals
-from pipeline.validating import validate
+from pipeline.domain.column_mapping import Layout
+from pipeline.domain.currency import exponents, with_minor_unit
+from pipeline.domain.customer import LARGEST_BALANCE
+from pipeline.transforming.mapping import map_columns
+from pipeline.transforming.normalize import Defaults, normalize
+from pipeline.transforming.source_totals import ControlTotals
+from pipeline.transforming.validation import validate
 
 _SIGN = "¤"  #: of no currency, so that it may stand beside the amounts of any
 #: decimal mark, thousands, how a sign is written besides one in front -> what a job declares of it.

@@ -12,9 +12,8 @@ from datetime import timedelta
 from functools import partial
 from unittest import mock
 
-from pipeline.billing.answers import Response
-from pipeline.ledger import Answer
-from pipeline.outcomes import (
+from pipeline.billing.responses import Response
+from pipeline.domain.outcomes import (
     Accepted,
     AnotherCustomer,
     Conflicting,
@@ -28,8 +27,9 @@ from pipeline.outcomes import (
     State,
     Unintelligible,
 )
-from pipeline.submission import deciding, giving_up, loop
-from pipeline.submission.deciding import LookUpNext, NextGeneration, Policy, Progress, Settle, Step, Why
+from pipeline.storage.ledger import Answer
+from pipeline.submission import engine, giving_up, protocol
+from pipeline.submission.protocol import LookUpNext, NextGeneration, Policy, Progress, Settle, Step, Why
 from tests.prove import nights, simulation
 from tests.prove.simulation import NONE, Faults, Scenario
 
@@ -44,9 +44,9 @@ def _deciding(changed: Callable[[Progress, Outcome], Step | None]) -> Callable[[
     """A decision that is another one where `changed` has an answer."""
 
     def decide(row: Progress, outcome: Outcome, dice: float, spent: float, policy: Policy) -> Step:
-        return changed(row, outcome) or deciding.decide(row, outcome, dice, spent, policy)
+        return changed(row, outcome) or protocol.decide(row, outcome, dice, spent, policy)
 
-    return lambda: mock.patch.object(loop, "decide", decide)
+    return lambda: mock.patch.object(engine, "decide", decide)
 
 
 def _on_create(kinds: type | tuple[type, ...], step: Callable[[Progress, Outcome], Step], **told: object):
@@ -58,15 +58,15 @@ def _on_create(kinds: type | tuple[type, ...], step: Callable[[Progress, Outcome
 
 
 def _never_looks_first() -> object:
-    return mock.patch.object(loop, "begin", return_value=None)
+    return mock.patch.object(engine, "begin", return_value=None)
 
 
 def _ledger_is_believed() -> object:
-    return mock.patch.object(loop, "begin", lambda **told: deciding.begin(**{**told, "is_ledger_whole": True}))
+    return mock.patch.object(engine, "begin", lambda **told: protocol.begin(**{**told, "is_ledger_whole": True}))
 
 
 def _age_is_not_asked() -> object:
-    return mock.patch.object(loop, "begin", lambda **told: deciding.begin(**{**told, "age_hours": 0.0}))
+    return mock.patch.object(engine, "begin", lambda **told: protocol.begin(**{**told, "age_hours": 0.0}))
 
 
 def _our_clock_is_believed() -> object:
@@ -76,9 +76,9 @@ def _our_clock_is_believed() -> object:
 
 def _old_keys_are_as_good_as_others() -> object:
     def begin(**told) -> Why | None:
-        return Why.OTHER_CREDENTIAL if deciding.begin(**told) else None
+        return Why.OTHER_CREDENTIAL if protocol.begin(**told) else None
 
-    return mock.patch.object(loop, "begin", begin)
+    return mock.patch.object(engine, "begin", begin)
 
 
 def _new_key_where_an_old_one_is_not_found() -> object:
@@ -120,7 +120,7 @@ def _keys_are_random() -> object:
 
 def _withdraws_what_was_sent() -> object:
     """An orderly stop takes back every row, also one whose request has left."""
-    take = loop._Loop._take
+    take = engine._Loop._take
 
     def took(self, result) -> None:
         row = self.rows.get(result.reference)
@@ -128,7 +128,7 @@ def _withdraws_what_was_sent() -> object:
         if row is not None:
             row.is_new = True
 
-    return mock.patch.object(loop._Loop, "_take", took)
+    return mock.patch.object(engine._Loop, "_take", took)
 
 
 def _replay_is_not_seen() -> object:
@@ -141,12 +141,12 @@ def _everything_is_billings_word() -> object:
 
 
 def _not_found_counts_at_once() -> object:
-    decide = deciding.decide
+    decide = protocol.decide
 
     def hasty(row: Progress, outcome: Outcome, dice: float, spent: float, policy: Policy) -> Step:
         return decide(row, outcome, dice, spent, replace(policy, lookup_lag=0.0))
 
-    return mock.patch.object(loop, "decide", hasty)
+    return mock.patch.object(engine, "decide", hasty)
 
 
 def _another_customer_is_read_as(kind: Callable[[], Outcome]) -> Callable[[], object]:
@@ -168,18 +168,18 @@ def _another_customer_is_read_as(kind: Callable[[], Outcome]) -> Callable[[], ob
 
 
 def _is_turned_away(row: Progress, outcome: Outcome) -> bool:
-    return row.why is None and deciding.is_turned_away(outcome)
+    return row.why is None and protocol.is_turned_away(outcome)
 
 
 @contextmanager
 def _other_content_goes_beside(state: State) -> Iterator[None]:
     """A record with other content is sent although a request in this state may still take effect."""
-    may_begin, waits, speaks_against = loop._may_begin, loop._waits, nights.speaks_against
+    may_begin, waits, speaks_against = engine._may_begin, engine._waits, nights.speaks_against
     with (
-        mock.patch.object(loop, "_may_begin", lambda row, known, run_id: (
+        mock.patch.object(engine, "_may_begin", lambda row, known, run_id: (
             (known is not None and known.state is state and known.fingerprint != row.fingerprint) or may_begin(row, known, run_id)
         )),
-        mock.patch.object(loop, "_waits", lambda row, known: waits(row, known) and known.state is not state),
+        mock.patch.object(engine, "_waits", lambda row, known: waits(row, known) and known.state is not state),
         mock.patch.object(nights, "speaks_against", lambda one, *, is_same: (
             not (one is state and not is_same) and speaks_against(one, is_same=is_same)
         )),

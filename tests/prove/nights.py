@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
-from pipeline.billing.answers import read_look_up
 from pipeline.billing.client import Call
-from pipeline.customer import create_key, payload_bytes
-from pipeline.ledger import Ledger
-from pipeline.outcomes import NoAnswer, Outcome, State
+from pipeline.billing.responses import read_look_up
+from pipeline.domain.customer import create_key, payload_bytes
+from pipeline.domain.outcomes import NoAnswer, Outcome, State
+from pipeline.storage.ledger import Ledger
 from pipeline.submission import Clock, Planned, give_up
 from tests.prove import simulation
 from tests.prove.simulation import ENVIRONMENT, KEY_LIFE, LATENCY, NONE, PATIENT, Billing, Scenario, Verdict, World

@@ -15,9 +15,9 @@ from pathlib import Path
 import polars as pl
 
 from pipeline.config import Settings
-from pipeline.customer import Environment
-from pipeline.layout import Layout
-from pipeline.verbs.plan import PlannedRun, plan_import
+from pipeline.domain.column_mapping import Layout
+from pipeline.domain.customer import Environment
+from pipeline.workflows.plan import PlannedRun, plan_import
 
 ENVIRONMENT = Environment("sandbox", "sandbox", "test", "loopback")
 LAYOUT = Layout.model_validate(

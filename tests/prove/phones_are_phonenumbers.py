@@ -13,8 +13,8 @@ import phonenumbers
 import polars as pl
 from phonenumbers import PhoneNumberFormat, PhoneNumberType
 
-from pipeline.normalizing.numbering import decided
-from pipeline.normalizing.phone import judged_by_library
+from pipeline.transforming.normalize.numbering import decided
+from pipeline.transforming.normalize.phone import judged_by_library
 
 REGIONS = ("ZA", "US", "GB", "BR", "IT")
 FORMATS = (PhoneNumberFormat.E164, PhoneNumberFormat.INTERNATIONAL, PhoneNumberFormat.NATIONAL)

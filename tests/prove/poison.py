@@ -9,7 +9,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pipeline.ledger import Ledger
+from pipeline.storage.ledger import Ledger
 from pipeline.submission import Stop
 from tests.prove import simulation
 from tests.prove.simulation import NONE, Billing, World

@@ -22,15 +22,15 @@ from email.utils import format_datetime
 from hashlib import sha256
 from pathlib import Path
 
-from pipeline.billing.answers import Response, read_create, read_look_up
 from pipeline.billing.client import Call, Create
-from pipeline.customer import Environment, create_key, payload_bytes
-from pipeline.ledger import Ledger
-from pipeline.outcomes import NoAnswer, Outcome, State
+from pipeline.billing.responses import Response, read_create, read_look_up
+from pipeline.domain.customer import Environment, create_key, payload_bytes
+from pipeline.domain.outcomes import NoAnswer, Outcome, State
+from pipeline.storage.ledger import Ledger
 from pipeline.submission import Clock, Planned, Policy, Stop, StopRequest, submit
-from pipeline.submission.deciding import OLD_KEY_WAITS, is_turned_away
 from pipeline.submission.gate import Gate
 from pipeline.submission.pool import Pool, Result, kind_of
+from pipeline.submission.protocol import OLD_KEY_WAITS, is_turned_away
 
 ENVIRONMENT = Environment("sandbox", "sandbox", "test", "loopback")
 ROWS = 100

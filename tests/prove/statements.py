@@ -22,7 +22,7 @@ from unittest.mock import patch
 import httpx
 import openpyxl
 
-from pipeline.verbs import results
+from pipeline.workflows import write_results
 from tests.conftest import Inside, Outside, running_sandbox
 from tests.prove.model_of_records import BAD, GOOD, HEADER, OPEN, SETTLING, Model, Row
 from tests.prove.workload import STEPS
@@ -322,7 +322,7 @@ def _sheet(book: Any, name: str) -> dict[str, int]:
 
 def journey(seed: int, outside: Outside, steps: int = 5) -> Journey:
     """One sequence, from its first file to its last statement; `report` writes the pages before they are read."""
-    with tempfile.TemporaryDirectory() as name, patch.object(results, "STEPS", STEPS):
+    with tempfile.TemporaryDirectory() as name, patch.object(write_results, "STEPS", STEPS):
         return Sequence(seed, Path(name), outside).go(steps)
 
 

@@ -19,10 +19,10 @@ from unittest.mock import patch
 
 import polars as pl
 
-from pipeline import files
-from pipeline.ledger import Ledger
-from pipeline.run_folder import RunFolder
-from pipeline.verbs import crosswalk, results
+from pipeline.storage import files
+from pipeline.storage.ledger import Ledger
+from pipeline.storage.run_folder import RunFolder
+from pipeline.workflows import crosswalk, write_results
 from tests.conftest import HEADER, Inside, Outside, environment_of_ours, running_sandbox
 
 FULL = OSError(errno.ENOSPC, "No space left on device")
@@ -35,8 +35,8 @@ FAULTS = [
     (RunFolder, "stage_blocks"),
     (Ledger, "requests"),
     (Ledger, "waits"),
-    *((results, "QUERIES", place) for place in range(len(results.QUERIES))),
-    *((results, "STEPS", place) for place in range(len(results.STEPS))),
+    *((write_results, "QUERIES", place) for place in range(len(write_results.QUERIES))),
+    *((write_results, "STEPS", place) for place in range(len(write_results.STEPS))),
     (RunFolder, "end"),
 ]
 #: A program that is killed at its n-th write.

@@ -7,10 +7,10 @@ import pytest
 
 from pipeline.billing import ApiKey, parse_address
 from pipeline.config import Target
-from pipeline.customer import Environment
+from pipeline.domain.customer import Environment
 from pipeline.errors import ConfigError
-from pipeline.ledger import Ledger
-from pipeline.verbs.rehearsal import VARIABLE, rehearsed
+from pipeline.storage.ledger import Ledger
+from pipeline.workflows.rehearsal import VARIABLE, rehearsed
 from tests.benches import at_scale
 from tests.benches.planning import __main__ as planning
 from tests.benches.planning import growth, kinds

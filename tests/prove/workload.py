@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from pipeline.verbs import results
+from pipeline.workflows import write_results
 from tests.conftest import KEY, Command, Inside
 from tests.prove import audit
 from tests.prove.audit import Books, Claimed
@@ -49,7 +49,7 @@ class Journey:
 
 
 #: What is written after a run; in this process without page and workbook, which cost half of a small run and prove nothing here.
-STEPS = tuple(step for step in results.STEPS if step.__name__ != "_write_pages")
+STEPS = tuple(step for step in write_results.STEPS if step.__name__ != "_write_pages")
 
 
 class Nights:
@@ -145,7 +145,7 @@ class Nights:
             self.found.faults.append(f"{words[0]} ended with {code}: {said[-300:]}")
 
     def _inside(self, *words: str) -> subprocess.CompletedProcess[str]:
-        with patch.object(results, "STEPS", STEPS):
+        with patch.object(write_results, "STEPS", STEPS):
             return self.inside(*words, environment={"BILLING_API_KEY": self.key})
 
     def _killed(self, process: subprocess.Popen[str], after: int) -> int:

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from pipeline.ahead import one_ahead, one_behind
+from pipeline.workflows.background import one_ahead, one_behind
 
 
 def test_the_items_and_their_order_stay():

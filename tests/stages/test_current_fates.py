@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from pipeline.outcomes import State
+from pipeline.domain.outcomes import State
 from pipeline.reporting import Current, End, ages, became, came_back, carried, settled_by_ledger
 from pipeline.reporting.current_fates import ORIGINS, ROWS
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.outcomes import (
+from pipeline.domain.outcomes import (
     Accepted,
     AnotherCustomer,
     CertificateRefused,
@@ -30,7 +30,7 @@ from pipeline.outcomes import (
     Unexpected,
     Unintelligible,
 )
-from pipeline.submission.deciding import (
+from pipeline.submission.protocol import (
     LeaveInDoubt,
     LookUpNext,
     NextGeneration,

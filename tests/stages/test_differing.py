@@ -4,8 +4,8 @@ import duckdb
 import polars as pl
 import pytest
 
-from pipeline.customer import payload_bytes
-from pipeline.outcomes import Reason
+from pipeline.domain.customer import payload_bytes
+from pipeline.domain.outcomes import Reason
 from pipeline.planning import created_otherwise, find_differing
 from tests.conftest import hold
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pipeline.masking import shape
+from pipeline.domain.redaction import shape
+from pipeline.domain.sign_offs import digest, signature, signed
 from pipeline.reporting import pace, shapes
-from pipeline.scanning import Handed, Leak, find_canaries, find_people, folded_text, needles, plain, together
-from pipeline.signatures import digest, signature, signed
+from pipeline.reporting.pii_scan import Handed, Leak, find_canaries, find_people, folded_text, needles, plain, together
 
 ASSIGNED = st.characters(exclude_categories=["Cs", "Cn"])
 

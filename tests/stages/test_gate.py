@@ -2,8 +2,8 @@
 
 import threading
 
+from pipeline.submission.circuit_breaker import Kind
 from pipeline.submission.gate import Gate
-from pipeline.submission.stopping import Kind
 
 
 def entered(gate: Gate, kind: Kind = Kind.CREATE, tries: int = 5) -> int:

@@ -12,13 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from pipeline.currency import NO_CODE, NO_CURRENCY, known
-from pipeline.currency_signs import customary_signs
-from pipeline.layout import Layout, canonical_layout
-from pipeline.mapping import count_absent, map_columns
-from pipeline.normalizing import Defaults, normalize
-from pipeline.totalling import ControlTotals
-from pipeline.validating import validate
+from pipeline.domain.column_mapping import Layout, canonical_layout
+from pipeline.domain.currency import NO_CODE, NO_CURRENCY, known
+from pipeline.domain.currency_signs import customary_signs
+from pipeline.transforming.mapping import count_absent, map_columns
+from pipeline.transforming.normalize import Defaults, normalize
+from pipeline.transforming.source_totals import ControlTotals
+from pipeline.transforming.validation import validate
 
 CASES = Path(__file__).parents[1] / "cases"
 

@@ -4,7 +4,7 @@ import duckdb
 import polars as pl
 import pytest
 
-from pipeline.matching import find_matches
+from pipeline.planning.matching import find_matches
 
 FIRST, REPEATS, DIFFERS = None, "repeats_earlier_row", "same_reference_other_content"
 

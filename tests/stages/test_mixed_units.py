@@ -4,8 +4,8 @@ import duckdb
 import polars as pl
 import pytest
 
-from pipeline.layout import Layout
-from pipeline.receiving import find_mixed_units
+from pipeline.domain.column_mapping import Layout
+from pipeline.planning.file_checks import find_mixed_units
 from tests.conftest import hold
 
 WHOLE, DECIMAL = "18564", "185,64"

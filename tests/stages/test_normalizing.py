@@ -7,9 +7,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from pipeline.layout import canonical_layout
-from pipeline.mapping import map_columns
-from pipeline.normalizing import Defaults, normalize
+from pipeline.domain.column_mapping import canonical_layout
+from pipeline.transforming.mapping import map_columns
+from pipeline.transforming.normalize import Defaults, normalize
 
 CASES = Path(__file__).parents[1] / "cases"
 

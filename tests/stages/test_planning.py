@@ -18,11 +18,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.customer import Environment, create_key
+from pipeline.domain.customer import Environment, create_key
+from pipeline.domain.outcomes import Action, Fate, Reason, State
 from pipeline.errors import ConfigError
-from pipeline.matching import find_matches
-from pipeline.outcomes import Action, Fate, Reason, State
 from pipeline.planning import IDENTITY_REASONS, SAME_IDENTITY, VERDICTS, make_plan
+from pipeline.planning.matching import find_matches
 from pipeline.reporting import find_fates
 from tests.conftest import hold
 

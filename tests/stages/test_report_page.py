@@ -10,15 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.cli.printing import show_report
-from pipeline.currency import major_units
-from pipeline.outcomes import LISTS, Action, Fate, Reason
-from pipeline.reporting.beside import Beside
-from pipeline.reporting.glance import duration, how_long
+from pipeline.cli.output import show_report
+from pipeline.domain.currency import major_units
+from pipeline.domain.outcomes import LISTS, Action, Fate, Reason
+from pipeline.reporting.context import Beside
+from pipeline.reporting.headline import duration, how_long
+from pipeline.reporting.html import EXIT_CODES, render_run
+from pipeline.reporting.html.bridge import bridge_of
+from pipeline.reporting.html.charts import Bar, pace_chart, rate, waterfall
 from pipeline.reporting.money import KINDS, at_stake
-from pipeline.reporting.pages import EXIT_CODES, render_run
-from pipeline.reporting.pages.bridge import bridge_of
-from pipeline.reporting.pages.pictures import Bar, pace_chart, rate, waterfall
 from pipeline.reporting.summary import verdict_on
 
 HOSTILE = [

@@ -8,11 +8,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from pipeline.cli.printing_runs import show_status
-from pipeline.submission.deciding import Policy, Stop
-from pipeline.submission.stopping import Evidence, Kind
+from pipeline.cli.output_runs import show_status
+from pipeline.submission.circuit_breaker import Evidence, Kind
+from pipeline.submission.protocol import Policy, Stop
 from pipeline.submission.turned_away import Suspicion
-from pipeline.verbs.status import RunStatus
+from pipeline.workflows.status import RunStatus
 
 POLICY = Policy()
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)

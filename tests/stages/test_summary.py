@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.outcomes import LISTS, Action, Fate
-from pipeline.reporting.intended import amount_as_given
+from pipeline.domain.outcomes import LISTS, Action, Fate
 from pipeline.reporting.money import KINDS
+from pipeline.reporting.plan_summary import amount_as_given
 from pipeline.reporting.summary import Facts, summarize
 
 MOST = 2**53 - 1

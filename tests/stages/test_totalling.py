@@ -4,9 +4,9 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.currency import NO_CURRENCY
-from pipeline.layout import canonical_layout
-from pipeline.totalling import ControlTotals
+from pipeline.domain.column_mapping import canonical_layout
+from pipeline.domain.currency import NO_CURRENCY
+from pipeline.transforming.source_totals import ControlTotals
 
 MOST = 2**53 - 1
 CANONICAL = canonical_layout(["external_reference", "currency", "balance"])

@@ -7,11 +7,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from pipeline.layout import canonical_layout
-from pipeline.mapping import map_columns
-from pipeline.normalizing import Defaults, normalize
-from pipeline.outcomes import Reason
-from pipeline.validating import validate
+from pipeline.domain.column_mapping import canonical_layout
+from pipeline.domain.outcomes import Reason
+from pipeline.transforming.mapping import map_columns
+from pipeline.transforming.normalize import Defaults, normalize
+from pipeline.transforming.validation import validate
 
 CASES = Path(__file__).parents[1] / "cases"
 MOST = 2**53 - 1

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from pipeline.cli import options
-from pipeline.cli.printing import show_json, show_line
+from pipeline.cli.output import show_json, show_line
 from pipeline.cli.suggestions import suggested
 
 
@@ -24,8 +24,8 @@ def check(**given: Any) -> int:
     from dataclasses import asdict
 
     from pipeline.errors import PipelineError
-    from pipeline.verbs.check import Asked, Verdict
-    from pipeline.verbs.check import check as look
+    from pipeline.workflows.check import Asked, Verdict
+    from pipeline.workflows.check import check as look
 
     found = look(
         Asked(
@@ -64,7 +64,7 @@ def verify(**given: Any) -> int:
     from dataclasses import asdict
 
     from pipeline.errors import OutOfBalance
-    from pipeline.verbs.audit import audit
+    from pipeline.workflows.audit import audit
 
     found = audit(options.places_of(given).home)
     code = 0 if all(one.holds for one in found) else OutOfBalance.exit_code

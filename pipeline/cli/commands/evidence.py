@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from pipeline.cli import options
-from pipeline.cli.printing import say, show_json, show_line, show_reconciliation, show_verdict
+from pipeline.cli.output import say, show_json, show_line, show_reconciliation, show_verdict
 
 inputs_at = click.option(
     "--inputs",
@@ -32,8 +32,8 @@ def verify(**given: Any) -> int:
     """
     from dataclasses import asdict
 
-    from pipeline.verbs.status import LATEST, sealed_folder
     from pipeline.verifier import verify, verify_bundle
+    from pipeline.workflows.status import LATEST, sealed_folder
 
     path = Path(given["run_id"])
     if path.is_file():
@@ -104,8 +104,8 @@ def reconcile(**given: Any) -> int:
     from functools import partial
 
     from pipeline.cli.progress import watching
-    from pipeline.verbs.reconcile.story import legacy_from, reconcile
-    from pipeline.verbs.reconcile.taken_in import runs_to_reconcile
+    from pipeline.workflows.reconcile.run_selection import runs_to_reconcile
+    from pipeline.workflows.reconcile.workflow import legacy_from, reconcile
 
     if given["exports"] and given["sample"]:
         raise click.UsageError("an export is read whole: say --export or --sample, not both")
@@ -157,11 +157,11 @@ def report(**given: Any) -> int:
     Without RUN_ID, the page and workbook of the newest run, with what was found and signed since. With --since: all runs of a
     span, each record once however often it was fed, with what is open and for how long.
     """
-    from pipeline.masking import Pii
+    from pipeline.domain.redaction import Pii
     from pipeline.reporting import since_then
-    from pipeline.verbs.report.period import report_period
-    from pipeline.verbs.report.run import make_report
-    from pipeline.verbs.status import LATEST
+    from pipeline.workflows.report.period import report_period
+    from pipeline.workflows.report.render import make_report
+    from pipeline.workflows.status import LATEST
 
     settings = options.places_of(given)
     pii = Pii(given["pii"])
@@ -215,7 +215,7 @@ def sign(**given: Any) -> int:
     A reviewer signs what was done, an approver its plan. The run is verified first, and not signed if it is wrong (exit 7). A
     sign-off is stale as soon as anything that it covers changes.
     """
-    from pipeline.verbs.report.sign import sign
+    from pipeline.workflows.report.sign_off import sign
 
     settings = options.places_of(given)
     wanted = {name: given[name] for name in ("evidence", "note", "inputs_at")}
@@ -258,8 +258,8 @@ def bundle(**given: Any) -> int:
     The run is verified first. The archive is searched for the personal data of the run's records and for every --canary; if one is
     found, no archive is made (exit 4). `pipeline verify` checks it on any machine.
     """
-    from pipeline.masking import Pii
-    from pipeline.verbs.bundle.story import make_bundle
+    from pipeline.domain.redaction import Pii
+    from pipeline.workflows.bundle.workflow import make_bundle
 
     settings = options.places_of(given)
     wanted = {name: given[name] for name in ("output", "canaries", "allowed", "replace")}

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipeline.cli import options
-from pipeline.cli.printing import say, show_json, show_plan, show_profile, show_report
+from pipeline.cli.output import say, show_json, show_plan, show_profile, show_report
 from pipeline.cli.suggestions import suggested
 from pipeline.errors import Interrupted, ResultNotShown
 
 if TYPE_CHECKING:
     from pipeline.config import Settings
-    from pipeline.verbs.giving_up import GivenUp
-    from pipeline.verbs.results import Report
-    from pipeline.verbs.status import RunFolder
+    from pipeline.workflows.giving_up import GivenUp
+    from pipeline.workflows.status import RunFolder
+    from pipeline.workflows.write_results import Report
 
 
 @click.command()
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 def run(**given: Any) -> int:
     """Plan, then apply. Asks before it applies; without a terminal it needs --yes."""
     from pipeline.cli.progress import watching
-    from pipeline.verbs.run import run_import
+    from pipeline.workflows.run import run_import
 
     config = options.config(given)
     place = options.said_where(given, config)
@@ -61,7 +61,7 @@ def plan(**given: Any) -> int:
     """Show what an import would do. Nothing is sent."""
     from pipeline.cli.progress import watching
     from pipeline.config import environment_from
-    from pipeline.verbs.plan import plan_import
+    from pipeline.workflows.plan import plan_import
 
     config = options.config(given)
     place = options.where(given, config) or "sandbox"
@@ -97,8 +97,8 @@ def apply(**given: Any) -> int:
     """
     from functools import partial
 
-    from pipeline.verbs.apply import apply_plan
-    from pipeline.verbs.status import named_run
+    from pipeline.workflows.apply import apply_plan
+    from pipeline.workflows.status import named_run
 
     said = {name: given[name] for name in options.PLANNING if given[name]}
     folder = named_run(options.places_of(given).reports, given["run_id"])
@@ -129,9 +129,9 @@ def resume(**given: Any) -> int:
     """
     from functools import partial
 
-    from pipeline.verbs.apply import resume_run
-    from pipeline.verbs.giving_up import GivingUp
-    from pipeline.verbs.status import find_run
+    from pipeline.workflows.apply import resume_run
+    from pipeline.workflows.giving_up import GivingUp
+    from pipeline.workflows.status import find_run
 
     if given["given_up"] and given["run_id"] is None:
         raise click.UsageError("--give-up needs the run of the record: put its RUN_ID before the options")

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipeline.cli import options
-from pipeline.cli.printing import say, show_inspection, show_json
-from pipeline.cli.printing_runs import show_explained, show_life, show_status, show_statuses
+from pipeline.cli.output import say, show_inspection, show_json
+from pipeline.cli.output_runs import show_explained, show_life, show_status, show_statuses
 from pipeline.cli.suggestions import remember, suggested
 
 if TYPE_CHECKING:
-    from pipeline.verbs.status import DamagedRun, RunFolder, RunStatus
+    from pipeline.workflows.status import DamagedRun, RunFolder, RunStatus
 
 
 @click.command()
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def inspect(**given: Any) -> int:
     """Show the format and columns of a file. Lists the lines that cannot be read, too."""
     from pipeline.cli.progress import watching
-    from pipeline.verbs.inspect import inspect_file
+    from pipeline.workflows.inspect import inspect_file
 
     settings = options.settings(given, options.config(given))
     with options.stoppable() as stopping, watching(quiet=given["as_json"]) as watch:
@@ -45,8 +45,8 @@ def status(**given: Any) -> int:
     """Show the progress of a run. Without RUN_ID, the newest one; also while another process runs it."""
     from dataclasses import asdict
 
-    from pipeline.verbs.places import destination_given
-    from pipeline.verbs.status import find_run, readable_run, status_of
+    from pipeline.workflows.places import destination_given
+    from pipeline.workflows.status import find_run, readable_run, status_of
 
     settings = options.places_of(given)
     if given["run_id"] is not None:
@@ -71,7 +71,7 @@ def status(**given: Any) -> int:
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def runs(**given: Any) -> int:
     """List all runs, oldest first."""
-    from pipeline.verbs.status import statuses
+    from pipeline.workflows.status import statuses
 
     settings = options.places_of(given)
     found = statuses(settings.reports, settings.home)
@@ -85,7 +85,7 @@ def runs(**given: Any) -> int:
 def _described(run: "RunStatus | DamagedRun") -> dict[str, Any]:
     from dataclasses import asdict
 
-    from pipeline.verbs.status import DamagedRun
+    from pipeline.workflows.status import DamagedRun
 
     if isinstance(run, DamagedRun):
         return {**asdict(run), "status": "damaged"}
@@ -107,9 +107,9 @@ def trace(**given: Any) -> int:
     """
     from dataclasses import asdict
 
-    from pipeline.masking import Pii
-    from pipeline.verbs.status import newest_run
-    from pipeline.verbs.trace import trace
+    from pipeline.domain.redaction import Pii
+    from pipeline.workflows.status import newest_run
+    from pipeline.workflows.trace import trace
 
     settings, pii = options.settings(given, options.config(given)), Pii(given["pii"])
     newest = newest_run(settings.reports)
@@ -137,7 +137,7 @@ def explain(codes: tuple[str, ...], *, as_json: bool) -> int:
     """Explain a reason code. Says how to correct the row; without CODE, lists every code."""
     from dataclasses import asdict
 
-    from pipeline.verbs.explain import explain
+    from pipeline.workflows.explain import explain
 
     found = explain(codes)
     if as_json:

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from pipeline.cli import options
-from pipeline.cli.printing import say, show_line, show_report
+from pipeline.cli.output import say, show_line, show_report
 
 
 @click.command()
@@ -17,8 +17,8 @@ def demo(**given: Any) -> int:
 
     from pipeline.cli.progress import watching
     from pipeline.config import DEMO_HOMES, sandbox_target
-    from pipeline.files import private_folder
-    from pipeline.verbs.demo import run_demo
+    from pipeline.storage.files import private_folder
+    from pipeline.workflows.demo import run_demo
 
     reports = private_folder(options.settings(given, destination="sandbox").reports)
     # A home of its own, so that each demo creates everybody; it stays, because the commands that the page suggests need it.

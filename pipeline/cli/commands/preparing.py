@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from pipeline.cli import options
-from pipeline.cli.printing import say, show_draft, show_json, show_line, show_references, show_text
+from pipeline.cli.output import say, show_draft, show_json, show_line, show_references, show_text
 
 
 @click.command()
@@ -23,7 +23,7 @@ from pipeline.cli.printing import say, show_draft, show_json, show_line, show_re
 def init(**given: Any) -> int:
     """Write a config guessed from a file. Every line says how sure it is."""
     from pipeline.cli.progress import watching
-    from pipeline.verbs.init import draft_config
+    from pipeline.workflows.init import draft_config
 
     settings = options.settings(given)
     output = given["output"] or Path(f"{given['file'].name.partition('.')[0] or 'job'}.yaml")
@@ -51,7 +51,7 @@ def init(**given: Any) -> int:
 def schema(*, template: bool, output: Path | None, config: Path | None) -> int:
     """Print the JSON Schema of configs."""
     from pipeline.config import config_schema, load_config, template_line
-    from pipeline.verbs.template import write_template
+    from pipeline.workflows.template import write_template
 
     if output is not None and not template:
         raise click.UsageError("--output goes with --template")
@@ -82,7 +82,7 @@ def load(**given: Any) -> int:
     """Replace the known customers with those in FILE."""
     from pipeline.cli.progress import watching
     from pipeline.config import environment_from
-    from pipeline.verbs.references import load_references
+    from pipeline.workflows.known_customers import load_references
 
     config = options.config(given)
     place = options.said_where(given, config)
@@ -108,7 +108,7 @@ def load(**given: Any) -> int:
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def list_(**given: Any) -> int:
     """List the known customers of each environment. Shows how many there are, their version and since when."""
-    from pipeline.verbs.references import content_of, listed_references
+    from pipeline.workflows.known_customers import content_of, listed_references
 
     home = options.places_of(given).home
     found = listed_references(home)

@@ -18,8 +18,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pipeline.billing import ApiKey, Billing, parse_address
-from pipeline.customer import Environment, create_key
-from pipeline.ledger import Ledger
+from pipeline.domain.customer import Environment, create_key
+from pipeline.storage.ledger import Ledger
 from pipeline.submission import Clock, Planned, Policy, StopRequest, Tally, submit
 
 IN_FLIGHT = 8

@@ -1,0 +1,1 @@
+"""The vocabulary of an import: customers, currencies, reasons, fates. Pure; every other package may import it."""

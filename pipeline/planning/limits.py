@@ -1,0 +1,172 @@
+"""Which rows a wave leaves for later: an SQL expression that a person wrote, asked of the file's own columns.
+
+The expression is taken apart before it is asked: it may name columns of the file, constants and functions that answer
+the same every time, and nothing else. What DuckDB says while it runs is never repeated, for it quotes cells.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import duckdb
+
+from pipeline.domain.customer import ROW_ID
+from pipeline.domain.sql import CELLS, cells_in, columns_of, identifier
+from pipeline.errors import ConfigError
+from pipeline.storage.memory import memory_ceiling
+
+_GIVEN = "given."
+#: Bytes that the question may take: DuckDB does not count what a function of texts takes, so its own limit does not hold.
+_MOST_OF_ONE_ROW, _MOST_MEMORY = 64 << 20, 1 << 30
+_POSITION = ROW_ID  #: no column that was read from a file has this name
+_CLASSES = {
+    "BETWEEN", "CASE", "CAST", "COLLATE", "COLUMN_REF", "COMPARISON", "CONJUNCTION", "CONSTANT", "FUNCTION", "OPERATOR",
+    "TYPE",
+}  # fmt: skip
+#: Functions that are written in SQL, and as good as those that are not.
+_MACROS = {"if", "nullif", "split_part"}
+
+_ASK_THE_CLOCK = {"age"}  #: with one argument; DuckDB calls it consistent
+
+
+def find_outside(workbench: duckdb.DuckDBPyConnection, where: str | None) -> None:
+    """Make the table `outside_wave` (position): accepted rows for which `where` is not true; raise ConfigError."""
+    workbench.execute("CREATE OR REPLACE TABLE outside_wave (position BIGINT)")
+    if where is None:
+        return
+    columns = _columns(workbench)
+    _refuse_what_is_no_question(workbench, where, columns)
+    given = "".join(f", {identifier(_GIVEN + name)} AS {identifier(name)}" for name in columns)
+    accepted = f"(SELECT position AS {_POSITION}{given} FROM {cells_in(workbench)} WHERE fate IS NULL)"
+    asked = f"SELECT {_POSITION} AS position, ({where}) AS is_inside FROM {accepted}"
+    _refuse_other_answers(workbench, asked, columns)
+    workbench.execute(f"CREATE OR REPLACE TABLE one_row AS SELECT * FROM {accepted} LIMIT 1")
+    _ask(workbench, asked, f"SELECT ({where}) FROM one_row")
+    workbench.execute("DROP TABLE one_row")
+
+
+def _ask(workbench: duckdb.DuckDBPyConnection, asked: str, of_one_row: str) -> None:
+    try:
+        # What makes a huge text of any row shows at one row, within a second.
+        with memory_ceiling(_MOST_OF_ONE_ROW):
+            workbench.execute(of_one_row).fetchall()
+        # Answered first and looked through afterwards, or DuckDB asks it of rows that were set aside, too.
+        with memory_ceiling(_MOST_MEMORY):
+            workbench.execute(f"CREATE OR REPLACE TABLE answered AS {asked}")
+    except (duckdb.OutOfMemoryException, MemoryError):
+        raise ConfigError(
+            f"--where: it needs too much memory (limits: {_MOST_OF_ONE_ROW >> 20:,} MiB for one row, {_MOST_MEMORY >> 20:,} MiB for all)."
+            " Avoid functions that make long texts, such as lpad"
+        ) from None
+    except (duckdb.DataError, duckdb.ProgrammingError, duckdb.NotSupportedError):
+        raise ConfigError(
+            "--where: it fails on texts of the file, as a CAST does on what is no number (TRY_CAST gives NULL there)"
+        ) from None
+    workbench.execute("INSERT INTO outside_wave SELECT position FROM answered WHERE is_inside IS NOT true")
+    workbench.execute("DROP TABLE answered")
+
+
+def _columns(workbench: duckdb.DuckDBPyConnection) -> list[str]:
+    return [name.removeprefix(_GIVEN) for name in columns_of(workbench, CELLS).values() if name.startswith(_GIVEN)]
+
+
+def _refuse_what_is_no_question(workbench: duckdb.DuckDBPyConnection, where: str, columns: list[str]) -> None:
+    expression = _taken_apart(workbench, where, columns)
+    functions = _functions(workbench)
+    for part in _parts(expression):
+        if fault := _fault(part, {name.casefold() for name in columns}, functions):
+            raise _wrong(fault, columns)
+
+
+def _taken_apart(workbench: duckdb.DuckDBPyConnection, where: str, columns: list[str]) -> dict[str, Any]:
+    """The one expression that `where` is, as DuckDB parses it; alone and in brackets, so that nothing can hang on."""
+    if not where.strip():
+        raise _wrong("it is empty", columns)
+    alone, bracketed = _parsed(workbench, where), _parsed(workbench, f"({where})")
+    if alone["error"] and alone["error_type"] == "parser":
+        raise _wrong(_one_line(alone["error_message"]), columns)
+    if alone["error"] or bracketed["error"] or len(alone["statements"]) != 1:
+        raise _wrong("it is more than one expression, or ends in a comment or a semicolon", columns)
+    node = alone["statements"][0]["node"]
+    bare = _parsed(workbench, "1")["statements"][0]["node"]
+    expressions = node.pop("select_list", [])
+    bare.pop("select_list")
+    if len(expressions) != 1 or expressions[0]["alias"] or _unplaced(node) != _unplaced(bare):
+        raise _wrong("it is more than one expression", columns)
+    found: dict[str, Any] = expressions[0]
+    return found
+
+
+def _parsed(workbench: duckdb.DuckDBPyConnection, expression: str) -> dict[str, Any]:
+    found = workbench.execute("SELECT json_serialize_sql('SELECT ' || ?)", [expression]).fetchone()
+    try:
+        parsed: dict[str, Any] = json.loads(found[0]) if found else {}
+    except RecursionError:
+        return {"error": True, "error_type": "parser", "error_message": "it is nested too deeply"}
+    return parsed
+
+
+def _unplaced(node: Any) -> Any:
+    """A part of a parsed statement without where in the text it stands."""
+    if isinstance(node, dict):
+        return {key: _unplaced(value) for key, value in node.items() if not key.startswith("query_location")}
+    return [_unplaced(value) for value in node] if isinstance(node, list) else node
+
+
+def _parts(expression: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Every expression within an expression, itself first."""
+    waiting: list[Any] = [expression]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, dict) and "class" in node:
+            yield node
+        waiting.extend(node.values() if isinstance(node, dict) else node if isinstance(node, list) else ())
+
+
+def _fault(part: dict[str, Any], columns: set[str], functions: set[str]) -> str | None:
+    """What is wrong with one part of an expression, None where it may stand."""
+    if part["class"] not in _CLASSES:
+        return f"it holds a {part['class'].lower().replace('_', ' ')}, and may hold columns, constants and plain functions only"
+    if part["class"] == "COLUMN_REF":
+        name = ".".join(part["column_names"])
+        known = len(part["column_names"]) == 1 and name.casefold() in columns
+        return None if known else f"there is no column {name}"
+    if part["class"] == "FUNCTION":
+        path = part["qualified_name"]["path"]
+        plain = len(path) == 1 and path[0].casefold() in functions
+        return (
+            None
+            if plain
+            else f"{'.'.join(path)} is no function that looks at one row alone and always answers the same"
+        )
+    return None
+
+
+def _functions(workbench: duckdb.DuckDBPyConnection) -> set[str]:
+    found = workbench.execute(
+        "SELECT function_name FROM duckdb_functions() WHERE function_type = 'scalar'"
+        r" AND NOT starts_with(function_name, '__internal') AND NOT starts_with(function_name, 'current_')"
+        " GROUP BY function_name HAVING bool_and(stability = 'CONSISTENT')"
+        " EXCEPT SELECT function_name FROM duckdb_functions() WHERE function_type IN ('aggregate', 'table')"
+    ).fetchall()
+    return {*_MACROS, *(name.casefold() for (name,) in found)} - _ASK_THE_CLOCK
+
+
+def _refuse_other_answers(workbench: duckdb.DuckDBPyConnection, asked: str, columns: list[str]) -> None:
+    """Raise ConfigError where the question cannot be understood or is none; no cell is read, so none is quoted."""
+    try:
+        described = workbench.execute(f"SELECT column_type FROM (DESCRIBE {asked}) WHERE column_name = 'is_inside'")
+        answer = described.fetchone()
+    except duckdb.Error as error:
+        raise _wrong(_one_line(str(error)), columns) from None
+    if answer is None or answer[0] != "BOOLEAN":
+        raise _wrong("it is no question of yes or no; compare something, as in: column = 'text'", columns)
+
+
+def _wrong(what: str, columns: list[str]) -> ConfigError:
+    return ConfigError(f"--where: {what}; the columns are: {', '.join(columns)}")
+
+
+def _one_line(text: str) -> str:
+    lines = text.strip().splitlines()
+    return lines[0].strip() if lines else ""

@@ -1,0 +1,133 @@
+"""Pictures that we draw ourselves, as SVG inside the page: the bridge as a waterfall, the pace over time."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from markupsafe import Markup
+
+from pipeline.domain.currency import grouped_digits
+
+_WIDTH, _HEIGHT, _AXIS, _FEWEST_SPANS = 900, 110, 64, 5
+_ACROSS, _TALL = 1000, 40  #: of a bar's picture, which is stretched to the cell that it fills
+_TOO_FAR = 20  #: times what is left in the end: a bar that reaches further is cut off, else nothing else could be seen
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A total, from zero; or a step, from where the one before ended. `told`: its amount in words."""
+
+    colour: str  #: the class that paints it
+    is_total: bool
+    amount: int
+    told: str
+
+
+def waterfall(bars: Sequence[Bar]) -> list[Markup]:
+    """A picture for each bar, which together make a waterfall where they stand one below the other."""
+    spans, level = [], 0
+    for bar in bars:
+        begin = 0 if bar.is_total else level
+        level = bar.amount if bar.is_total else level + bar.amount
+        spans.append((begin, level))
+    left, right = _reach(bars, spans)
+    if left == right:
+        return [Markup("")] * len(bars)
+
+    def across(amount: int) -> float:
+        return (min(max(amount, left), right) - left) / (right - left) * (_ACROSS - 24) + 12
+
+    drawn, before = [], None
+    for at, (bar, (begin, end)) in enumerate(zip(bars, spans, strict=True)):
+        cut = [across(one) for one in (begin, end) if not left <= one <= right]
+        after = across(end) if at + 1 < len(bars) else None
+        drawn.append(_drawn(bar, (across(begin), across(end)), across(0), cut, before, after))
+        before = across(end)
+    return drawn
+
+
+def _reach(bars: Sequence[Bar], spans: Sequence[tuple[int, int]]) -> tuple[int, int]:
+    """From where to where the picture reaches: zero, and every level that is not far beyond what is left in the end."""
+    levels = [level for span in spans for level in span]
+    ends = [abs(bar.amount) for bar in bars if bar.is_total][1:]
+    most = max(ends, default=0) * _TOO_FAR
+    near = [level for level in levels if abs(level) <= most] if most else levels
+    return min(0, *near, 0), max(0, *near, 0)
+
+
+def _drawn(
+    bar: Bar, between: tuple[float, float], zero: float, cut: Sequence[float], before: float | None, after: float | None
+) -> Markup:
+    """One bar, with a thin line down to it from the one before, one on to the next, and one where zero is."""
+    line = Markup('<line class="{}" x1="{:.1f}" x2="{:.1f}" y1="{}" y2="{}"/>').format
+    low, high = min(between), max(between)
+    pieces = [line("zero", zero, zero, 0, _TALL)]
+    if before is not None and not bar.is_total:
+        pieces.append(line("on", before, before, 0, _TALL / 2))
+    if after is not None:
+        pieces.append(line("on", after, after, _TALL / 2, _TALL))
+    pieces.append(
+        Markup('<rect class="{}" x="{:.1f}" y="{}" width="{:.1f}" height="{}"/>').format(
+            bar.colour, low, _TALL * 0.25, max(high - low, 3.0), _TALL * 0.5
+        )
+    )
+    for place in set(cut):  # a bar that goes on beyond the picture is cut through near its end
+        inward = -34 if place > _ACROSS / 2 else 22
+        pieces.append(
+            Markup('<path class="cut" d="M{:.1f} {} l-8 {} h6 l8 {} z"/>').format(
+                place + inward, _TALL * 0.2, _TALL * 0.6, -_TALL * 0.6
+            )
+        )
+    title = f"{bar.told}{', cut off: not to scale' if cut else ''}"
+    return Markup(
+        '<svg class="step" role="img" aria-label="{}" viewBox="0 0 {} {}" preserveAspectRatio="none"><title>{}</title>{}</svg>'
+    ).format(title, _ACROSS, _TALL, title, Markup("").join(pieces))
+
+
+def rate(number: float) -> str:
+    """So many a second, as people say it: 0.123, 12.3, 1 234."""
+    return f"{number:.3g}" if number < 100 else grouped_digits(round(number))
+
+
+def pace_chart(pace: dict[str, Any]) -> Markup | None:
+    """Creates settled in each span, and below how long 95 of 100 of them waited; None where there are too few spans to see anything."""
+    spans = pace["spans"]
+    count = spans[-1]["after"] // pace["span_seconds"] + 1
+    if count < _FEWEST_SPANS:
+        return None
+    width = (_WIDTH - 2 * _AXIS) / count
+    most, longest = max(span["settled"] for span in spans), max(span["p95"] for span in spans)
+    told = [
+        f"after {span['after']} s: {grouped_digits(span['settled'])} settled, half within {span['p50']:g} s, 95 % within {span['p95']:g} s"
+        for span in spans
+    ]
+    places = [_AXIS + span["after"] / pace["span_seconds"] * width for span in spans]
+    panels = (
+        ("created", "settled", grouped_digits(most), [span["settled"] / most for span in spans]),
+        ("waiting", "waited, 95 %", f"{longest:.3g} s", [span["p95"] / longest if longest else 0 for span in spans]),
+    )
+    pieces = []
+    for at, (kind, name, top, heights) in enumerate(panels):
+        floor = 24 + (_HEIGHT + 34) * at + _HEIGHT
+        pieces += [
+            Markup('<text x="{}" y="{}">{}</text><text class="soft" x="{}" y="{}" text-anchor="end">{}</text>').format(
+                _AXIS, floor - _HEIGHT - 8, name, _AXIS - 6, floor - _HEIGHT + 10, top
+            ),
+            Markup('<text class="soft" x="{}" y="{}" text-anchor="end">0</text>').format(_AXIS - 6, floor),
+            Markup('<line x1="{}" x2="{}" y1="{}" y2="{}"/>').format(_AXIS, _WIDTH - _AXIS, floor, floor),
+        ]
+        pieces += [
+            Markup(
+                '<rect class="{}" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}"><title>{}</title></rect>'
+            ).format(kind, left, floor - height * _HEIGHT, max(width - 1, 1.0), height * _HEIGHT, title)
+            for left, height, title in zip(places, heights, told, strict=True)
+        ]
+    bottom = 24 + 2 * _HEIGHT + 34
+    axis = Markup('<text class="soft" x="{}" y="{}" text-anchor="{}">{}</text>').format
+    pieces += [
+        axis(_AXIS, bottom + 18, "start", "0 s"),
+        axis(_WIDTH - _AXIS, bottom + 18, "end", f"{grouped_digits(count * pace['span_seconds'])} s"),
+    ]
+    return Markup(
+        '<svg class="pace" role="img" aria-label="Creates settled, and how long they waited, over time" viewBox="0 0 {} {}">{}</svg>'
+    ).format(_WIDTH, bottom + 26, Markup("").join(pieces))

@@ -1,0 +1,402 @@
+"""`reports/<run_id>/`: everything that one run leaves behind, written whole or not at all, and read back from there.
+
+staged/     what stages hand on to each other. In parts of some 170,000 records, so that nothing has to hold them all:
+            records-*, plan-* (of the accepted ones) and fates-*.parquet, the same rows in the same order under the same
+            number; whole: history-*, outcomes-*.parquet
+plan.json   what the plan was made from and what it comes to, written once; with records-* and plan-* it is all that `apply`
+            needs. Who accepted an alarm stands in accepted.jsonl, a line each
+the rest    the result files, named in `RESULT_FILES`
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars as pl
+import pyarrow.parquet as pq
+
+from pipeline.domain.machine_faults import is_of_the_machine
+from pipeline.domain.outcomes import LISTS
+from pipeline.domain.sql import COLUMNS, SOURCES, identifier, literal
+from pipeline.errors import PlanStale, ReferencesError
+from pipeline.storage import manifest
+from pipeline.storage.files import (
+    plain_path,
+    private_folder,
+    remove_unfinished,
+    renamed_when_whole,
+    sha256_of_each,
+    temporary_folder,
+    write_bytes,
+)
+from pipeline.storage.manifest import ACCEPTED, MANIFEST, SIGNATURES
+from pipeline.storage.run_damage import ACCEPTANCE, PLAN, SIGNATURE, SUMMARY, RunDamaged, lines_in, object_in
+
+PLAN_FILE = "plan.json"
+SUMMARY_FILE = "summary.json"
+RESULT_FILES = (
+    SUMMARY_FILE,
+    "rows.parquet",
+    *(f"{name}.csv" for name in LISTS),
+    "differences.csv",
+    "returned.csv",
+    "report.html",
+    ACCEPTED,
+    SIGNATURES,
+)
+PAGES = ("report.html", "report.xlsx")  #: made from everything else, and again after a sign-off or a reconciliation
+_KNOWN = (
+    "CREATE VIEW known AS SELECT rowid AS place, * FROM kept.known",
+    "CREATE VIEW known_fields AS SELECT unnest(fields) AS field FROM kept.meta",
+)
+_STORED_HASHES = "CREATE VIEW stored_hashes AS FROM kept.hashes"
+_NOTHING_KNOWN = (
+    (
+        "CREATE VIEW known AS SELECT NULL::BIGINT AS place, NULL::VARCHAR AS row_id, NULL::VARCHAR AS external_reference,"
+        " NULL::VARCHAR AS billing_id, NULL::VARCHAR AS email, NULL::VARCHAR AS phone, NULL::VARCHAR AS name,"
+        " NULL::VARCHAR AS currency, NULL::BIGINT AS balance, NULL::VARCHAR AS identity WHERE false"
+    ),
+    "CREATE VIEW known_fields AS SELECT NULL::VARCHAR AS field WHERE false",
+)
+_GIVEN = "given."  #: prefix of the columns that hold the cells of the files
+_ROW_GROUP = 1 << 16  #: rows; the staged tables are always read whole, so no statistics either
+DIFFERING = "differing.parquet"  #: staged: in which fields held rows differ
+UNFINISHED = "unfinished.txt"  #: lies in the folder of a run from its first intent until its results are whole
+#: Results that a run makes anew. `trace` reads rows.parquet meanwhile, and created.csv is replaced by what is created so far.
+_OUTDATED = {*RESULT_FILES, *PAGES, "rejected.xlsx", MANIFEST} - {"rows.parquet", "created.csv", ACCEPTED, SIGNATURES}
+PLAN_SCHEMA = 6  #: the form of plan.json and of the staged tables
+
+
+#: What summaries of earlier versions lack.
+_NOT_STATED_EARLIER: dict[str, Any] = {
+    "left_by_earlier_runs": {"in_doubt": 0, "named": []},
+    "waiting": {
+        "records": 0,
+        "balances": dict.fromkeys(("debit", "credit", "zero", "absent", "unusable"), 0),
+        "sums": {},
+    },
+    "other_ledgers": [],
+    "account": None,
+    "account_is_doubtful": False,
+}
+
+
+class RunFolder:
+    """One run's folder under the reports folder."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.run_id = path.name
+        self.staged = path / "staged"
+        self._inside: Path | None = None  #: the folder as an open workbench calls it
+
+    @classmethod
+    def create(cls, reports: Path, run_id: str) -> "RunFolder":
+        """Make the folder of a new run, for the owner only."""
+        folder = cls(private_folder(reports) / run_id)
+        private_folder(folder.staged)
+        return folder
+
+    def remove_unfinished(self) -> None:
+        """Remove what a killed process of this run was just writing; the caller holds the lock."""
+        remove_unfinished(self.path)
+        remove_unfinished(self.staged)
+
+    def stage_records(self, number: int, records: pl.DataFrame) -> None:
+        """Keep one batch of judged records for the stages that need the whole run."""
+        self.stage(f"records-{number:05}.parquet", records)
+
+    def parts(self, name: str) -> list[Path]:
+        """The parts of a staged table, in the order of the input."""
+        return sorted(self.staged.glob(f"{name}-*.parquet"))
+
+    def planned_parts(self) -> Iterator[tuple[Path, Path]]:
+        """The parts of the records and of their plan."""
+        return zip(self.parts("records"), self.parts("plan"), strict=True)
+
+    def parts_to_plan(self) -> Iterator[tuple[str, Path]]:
+        """For each part of the records: what holds it, and where its plan is to be written."""
+        for records in self.parts("records"):
+            yield self.source(records), self._seen("staged") / records.name.replace("records", "plan")
+
+    @contextmanager
+    def written_in_parts(self, name: str) -> Iterator[Callable[[pl.DataFrame], None]]:
+        """A result file as Parquet that is handed over part by part and is there once all of them are; one at least.
+
+        Row ids, hashes and keys are all different, so that a dictionary of them would only take time.
+        """
+        with renamed_when_whole(self.path / name) as path, ExitStack() as stack:
+            writers: list[pq.ParquetWriter] = []
+
+            def write(part: pl.DataFrame) -> None:
+                table = part.to_arrow()
+                if not writers:
+                    writer = pq.ParquetWriter(
+                        path, table.schema, compression="zstd", use_dictionary=["fate", "reasons.list.element"]
+                    )
+                    writers.append(stack.enter_context(writer))
+                writers[0].write_table(table)
+
+            yield write
+
+    def source(self, path: Path) -> str:
+        """A staged file as it stands behind FROM in the open workbench."""
+        return self._sources(path.name)
+
+    def _sources(self, pattern: str) -> str:
+        return f"read_parquet({literal(str(self._seen('staged') / pattern))})"
+
+    def _seen(self, name: str) -> Path:
+        assert self._inside is not None  # noqa: S101 - SQL names files only while a workbench is open
+        return self._inside / name
+
+    def stage_blocks(self, name: str, blocks: Iterable[pl.DataFrame]) -> None:
+        """Keep a table that comes in blocks, none of which has to wait in memory for the next; replaces an older one."""
+        for old in self.staged.glob(f"{name}-*.parquet"):
+            old.unlink()
+        for number, block in enumerate(blocks):
+            self.stage(f"{name}-{number:05}.parquet", block)
+
+    def stage(self, name: str, table: pl.DataFrame) -> None:
+        """Keep a table under `staged/`."""
+        with renamed_when_whole(self.staged / name) as path:
+            # Read half a dozen times within the minute: LZ4 is 1.6 times the size of Zstandard, and half the time.
+            table.write_parquet(path, compression="lz4", statistics=False, row_group_size=_ROW_GROUP)
+
+    def write_json(self, name: str, content: dict[str, Any]) -> None:
+        """Write a JSON file, readable by people and machines."""
+        write_bytes(self.path / name, (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode())
+
+    def read_json(self, name: str) -> dict[str, Any]:
+        """Read back what `write_json` wrote; raise RunDamaged where that cannot be read."""
+        return object_in(self.path / name)
+
+    def read_plan(self) -> dict[str, Any]:
+        """The plan's record; raise PlanStale where another version of this program wrote it in another form."""
+        plan = self.read_json(PLAN_FILE)
+        if plan.get("schema") != PLAN_SCHEMA:
+            raise PlanStale(
+                f"plan {self.run_id} was written by version {plan.get('version', 'unknown')} of this program, in a form that "
+                "this one does not read: use that version, or make a new plan",
+                suggests=("plan", "FILE"),
+            )
+        return self.read_plan_of_any_version()
+
+    def read_plan_of_any_version(self) -> dict[str, Any]:
+        """The plan's record, for what every version wrote; raise RunDamaged where it is not that of this run."""
+        return self._of_this_run(PLAN_FILE, PLAN)
+
+    def read_summary(self) -> dict[str, Any]:
+        """The summary, as this version writes one; raise RunDamaged where it is not that of this run."""
+        return {**_NOT_STATED_EARLIER, **self._of_this_run(SUMMARY_FILE, SUMMARY)}
+
+    def _of_this_run(self, name: str, shape: Any) -> dict[str, Any]:
+        content = object_in(self.path / name, shape)
+        if content["run_id"] != self.run_id:
+            raise RunDamaged(self.path, f"{name} is that of run {content['run_id']}")
+        return content
+
+    @contextmanager
+    def workbench(
+        self, memory_limit: str = "600MB", references: Path | None = None
+    ) -> Iterator[duckdb.DuckDBPyConnection]:
+        """An in-memory DuckDB that sees this run's folder and nothing else, with the views that stages read.
+
+        External access off, no extensions, configuration locked: what a file's cells say can reach no other file. The
+        known customers of `references` are the view `known`, read only; what that file states at all is `known_fields`,
+        and the hashes that it keeps, if it does, are `stored_hashes`.
+        """
+        try:
+            with (
+                temporary_folder(self.path, "spill") as spill,
+                self._opened() as inside,
+                _bounded(inside / spill.name, memory_limit) as connection,
+            ):
+                if references is not None:
+                    _attach(connection, references, inside / spill.name / "references.duckdb")
+                connection.execute(f"SET allowed_directories = [{literal(f'{inside}/')}]")
+                connection.execute("SET enable_external_access = false")
+                connection.execute("SET lock_configuration = true")
+                self._show_all(connection, has_references=references is not None)
+                yield connection
+        except duckdb.Error as error:
+            if references is not None and _is_damage(error):
+                raise _damaged(references) from None
+            raise
+
+    @contextmanager
+    def _opened(self) -> Iterator[Path]:
+        """The folder under a path that SQL takes for nothing else, for as long as a workbench is open."""
+        before = self._inside
+        with plain_path(self.path) as inside:
+            self._inside = inside
+            try:
+                yield inside
+            finally:
+                self._inside = before
+
+    def _show_all(self, connection: duckdb.DuckDBPyConnection, *, has_references: bool) -> None:
+        for statement in _KNOWN if has_references else _NOTHING_KNOWN:
+            connection.execute(statement)
+        if has_references and _has_hashes(connection):
+            connection.execute(_STORED_HASHES)
+        if self.parts("records"):
+            self._show_records(connection)
+        for name in ("history", "plan", "outcomes"):
+            self.show(connection, name)
+
+    def show(self, connection: duckdb.DuckDBPyConnection, name: str) -> None:
+        """Make the view of a staged table in a workbench, where there are any parts of it."""
+        if self.parts(name):
+            connection.execute(f"CREATE OR REPLACE VIEW {name} AS SELECT * FROM {self._sources(f'{name}-*.parquet')}")
+
+    def _show_records(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Make `cells`, all columns of the staged records (see `sql`), and the view `records`, those without the cells of the files."""
+        source = self._sources("records-*.parquet")
+        written = pq.read_schema(self.parts("records")[0]).names
+        described = written
+        if not all(written) or len({name.casefold() for name in written}) < len(written):
+            described = [name for name, *_ in connection.execute(f"SELECT * FROM {source} LIMIT 0").description]
+        connection.execute(
+            f"CREATE OR REPLACE TABLE {COLUMNS} AS SELECT unnest($1) AS name, unnest($2) AS written",
+            [described, written],
+        )
+        connection.execute(f"CREATE OR REPLACE TABLE {SOURCES} AS SELECT {literal(source)} AS source")
+        names = ", ".join(identifier(name) for name in described if not name.startswith(_GIVEN))
+        connection.execute(f"CREATE OR REPLACE VIEW records AS SELECT {names} FROM {source}")
+
+    def write_manifest(self, plan: dict[str, Any], config: dict[str, Any] | None = None) -> None:
+        """Write the SHA-256 of the inputs, the config and every file of this folder, and a seal over all of that."""
+        known = {f"staged/{name}": digest for name, digest in plan["staged"].items()}
+        paths = (
+            path for path in sorted(self.path.rglob("*")) if path.is_file() and path.name not in {MANIFEST, UNFINISHED}
+        )
+        names = [path.relative_to(self.path).as_posix() for path in paths]
+        hashes = sha256_of_each(self.path / name for name in names if name not in known)
+        content = {
+            "schema": 2,
+            "run_id": self.run_id,
+            "inputs": plan["inputs"],
+            "config": config,
+            "files": {name: known.get(name) or hashes[self.path / name] for name in names},
+        }
+        manifest.write_sealed(self.path, content)
+
+    def begin(self, note: str) -> None:
+        """Mark with a note that the run is sending, or its results are being written; `end` removes the mark.
+
+        Results from before say what is no longer true, so they go.
+        """
+        write_bytes(self.path / UNFINISHED, note.encode())
+        for name in _OUTDATED:
+            (self.path / name).unlink(missing_ok=True)
+
+    def end(self) -> None:
+        """Its results are all there."""
+        (self.path / UNFINISHED).unlink(missing_ok=True)
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether the run has begun and its results are not there: it goes on, or was killed."""
+        return (self.path / UNFINISHED).exists()
+
+    @property
+    def was_applied(self) -> bool:
+        """Whether the run was sent to billing and has a complete report of that."""
+        has_summary = not self.is_unfinished and (self.path / SUMMARY_FILE).is_file()
+        return has_summary and self.read_summary()["status"] != "planned"
+
+    def seal(self, kind: str) -> None:
+        """Write a manifest of everything that lies in a folder that is no run's: a reconciliation, a span of time."""
+        paths = [path for path in sorted(self.path.rglob("*")) if path.is_file() and path.name != MANIFEST]
+        hashes = sha256_of_each(paths)
+        files = {path.relative_to(self.path).as_posix(): hashes[path] for path in paths}
+        content = {"schema": 2, "kind": kind, "id": self.run_id, "files": files}
+        manifest.write_sealed(self.path, content)
+
+    def amend_manifest(self) -> None:
+        """Take the pages into the manifest as they are now; every other file keeps the SHA-256 that it had."""
+        manifest.amend(self.path, PAGES)
+
+    def signatures(self) -> list[str]:
+        """The lines of everybody who has signed, the oldest first; raise RunDamaged where they cannot be read."""
+        return lines_in(self.path / SIGNATURES, SIGNATURE)
+
+    def refuse_other_signatures(self) -> None:
+        """Raise OutOfBalance where the signatures are not those that the manifest names: another hand is in them."""
+        manifest.refuse_other_lines(self.path, SIGNATURES)
+
+    def sign(self, line: str) -> None:
+        """Add a line to the signatures; raise OutOfBalance where they are not those that the manifest names."""
+        manifest.append_lines(self.path, SIGNATURES, self.signatures(), [line])
+
+    def accepted(self) -> dict[str, str]:
+        """Code of an alarm -> who accepted it first; raise RunDamaged where that cannot be read."""
+        found: dict[str, str] = {}
+        for line in lines_in(self.path / ACCEPTED, ACCEPTANCE):
+            acceptance = json.loads(line)
+            found.setdefault(acceptance["code"], acceptance["who"])
+        return found
+
+    def accept(self, codes: Iterable[str], who: str, at: str) -> None:
+        """Add a line for each alarm that nobody has accepted yet; `at` is the time (ISO 8601)."""
+        before = self.accepted()
+        if new := [code for code in sorted(set(codes)) if code not in before]:
+            lines = [json.dumps({"code": code, "who": who, "at": at}) for code in new]
+            manifest.append_lines(self.path, ACCEPTED, lines_in(self.path / ACCEPTED, ACCEPTANCE), lines)
+
+
+@contextmanager
+def _bounded(spill: Path, memory_limit: str) -> Iterator[duckdb.DuckDBPyConnection]:
+    """DuckDB in memory that loads no code and spills into a folder of ours."""
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+        "memory_limit": memory_limit,
+        "temp_directory": str(spill),
+    }
+    with closing(duckdb.connect(":memory:", config=config)) as connection:
+        yield connection
+
+
+def _attach(connection: duckdb.DuckDBPyConnection, references: Path, link: Path) -> None:
+    """Attach the known customers under a name in our own folder that is gone before anything else is said.
+
+    DuckDB allows every statement to write to the path of what is attached, and to its journal beside it, also where it
+    is attached read only; and it follows symbolic links to the path behind them. A hard link has no path behind it.
+    """
+    link.unlink(missing_ok=True)
+    try:
+        try:
+            os.link(references.resolve(), link)
+        except OSError:  # another file system, or one without links
+            shutil.copyfile(references, link)
+        connection.execute(f"ATTACH {literal(str(link.absolute()))} AS kept (READ_ONLY)")
+    except (OSError, duckdb.Error) as error:
+        if is_of_the_machine(error):
+            raise  # of the copy
+        raise _damaged(references) from None
+    finally:
+        link.unlink(missing_ok=True)
+
+
+def _has_hashes(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether known customers are attached that carry hashes; an earlier version kept none."""
+    kept = connection.execute("SELECT table_name FROM duckdb_tables() WHERE database_name = 'kept'").fetchall()
+    return ("hashes",) in kept
+
+
+def _is_damage(error: duckdb.Error) -> bool:
+    """Whether an error says that a DuckDB file is not what it was when it was written."""
+    return "Corrupt database file" in str(error) or "references.duckdb" in str(error)
+
+
+def _damaged(references: Path) -> ReferencesError:
+    return ReferencesError(
+        f"{references} cannot be read; load the known customers again", suggests=("references", "load", "FILE")
+    )

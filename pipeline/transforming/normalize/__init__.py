@@ -1,0 +1,115 @@
+"""Mapped text -> canonical columns. Nothing is judged here: what cannot be made canonical stays null beside its kind.
+
+`normalize` adds, to the `mapped.<field>` text that mapping has chosen:
+external_reference, name, email, phone, currency, billing_id, metadata.<key>   String, null where absent or not convertible
+identity                                                           String: a token in the place of an identity number
+phone_abroad                                                       Boolean: of another country than its record states
+phone_unusual                                                      Boolean: no length of its country's subscriber numbers
+balance                                                            Int64 minor units, null where absent or not exact
+sensitive.<key>                                                    String: what a metadata value looks like that is better not sent
+kind.email, kind.phone, kind.balance, kind.identity                               what the text is, null where absent ("ok" = converted)
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from pipeline.domain.column_mapping import Layout
+from pipeline.domain.customer import METADATA_PREFIX, SENSITIVE_PREFIX
+from pipeline.transforming.normalize.clues import find_clues
+from pipeline.transforming.normalize.email import email_kinds
+from pipeline.transforming.normalize.identity import identity_kinds
+from pipeline.transforming.normalize.money import balance_expressions, words_named
+from pipeline.transforming.normalize.phone import is_abroad, phone_kinds
+from pipeline.transforming.normalize.sensitive import sensitive_kinds
+from pipeline.transforming.normalize.subscribers import is_unusual_length
+from pipeline.transforming.normalize.text import Kinds, clean_text, code_text, currency_code, mapped_text
+
+__all__ = ["NORMALIZATION_VERSION", "Defaults", "find_clues", "normalize"]
+
+#: Which normal forms these rules make; raised when an unchanged cell becomes another value. The changelog says which.
+NORMALIZATION_VERSION = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What a file may leave unsaid; these take part in the plan, so another value makes another plan."""
+
+    region: str = "ZA"  #: ISO 3166 region of phone numbers in national form
+    token_key: bytes = field(default=b"", repr=False)  #: under which identity numbers become tokens
+
+
+def normalize(
+    records: pl.DataFrame, layout: Layout, defaults: Defaults, *, as_written: Collection[str] = ()
+) -> pl.DataFrame:
+    """Add the canonical columns and kinds to records that `mapping.map_columns` has made by the same layout.
+
+    `as_written`: of email and phone those that are only trimmed and not judged, so that they have no kind.
+    """
+    columns = set(records.columns)
+    metadata = {
+        METADATA_PREFIX + key: clean_text(mapped_text(METADATA_PREFIX + key, columns))
+        for key in sorted(layout.metadata)
+    }
+    # Lazily, so that what several expressions have in common is computed once. Metadata has nothing in common, and to look for it
+    # takes a time that grows with the square of the columns.
+    table = (
+        records.with_columns(**metadata)
+        .lazy()
+        .with_columns(
+            external_reference=code_text(mapped_text("external_reference", columns)),
+            name=clean_text(mapped_text("name", columns)),
+            email=code_text(mapped_text("email", columns)),
+            phone=clean_text(mapped_text("phone", columns)),
+            currency=currency_code(mapped_text("currency", columns)),
+            billing_id=code_text(mapped_text("billing_id", columns)),
+            region=code_text(mapped_text("region", columns)).str.to_uppercase(),
+        )
+        .with_columns(**_balance(layout, columns))
+        .with_columns(words_named(_amount_text(layout), pl.col("kind.balance")).alias("kind.balance"))
+        .collect()
+    )
+    unjudged = pl.repeat(None, table.height, dtype=pl.String, eager=True)
+    email = Kinds(table["email"], unjudged) if "email" in as_written else email_kinds(table["email"])
+    regions = table["region"].fill_null(defaults.region)
+    phone = Kinds(table["phone"], unjudged) if "phone" in as_written else phone_kinds(table["phone"], regions)
+    identity = _identity(table, layout, defaults)
+    return table.with_columns(
+        *(
+            sensitive_kinds(table[METADATA_PREFIX + key]).alias(SENSITIVE_PREFIX + key)
+            for key in sorted(layout.metadata)
+        ),
+        email.value.alias("email"),
+        phone.value.alias("phone"),
+        identity.value.alias("identity"),
+        is_abroad(phone.value, table["region"]).alias("phone_abroad"),
+        is_unusual_length(phone.value).alias("phone_unusual"),
+        email.kind.alias("kind.email"),
+        phone.kind.alias("kind.phone"),
+        identity.kind.alias("kind.identity"),
+    ).drop("region")
+
+
+def _identity(table: pl.DataFrame, layout: Layout, defaults: Defaults) -> Kinds:
+    if layout.identity is None:
+        nothing = pl.repeat(None, table.height, dtype=pl.String, eager=True)
+        return Kinds(nothing, nothing)
+    mapped = table["mapped.identity_number"], table["mapped.identity_passport"]
+    return identity_kinds(*mapped, layout.identity, defaults.token_key)
+
+
+def _amount_text(layout: Layout) -> pl.Expr:
+    return code_text(pl.col("mapped.balance")) if layout.balance is not None else pl.lit(None, pl.String)
+
+
+def _balance(layout: Layout, columns: set[str]) -> dict[str, pl.Expr]:
+    if layout.balance is None:
+        return {"balance": pl.lit(None, pl.Int64), "kind.balance": pl.lit(None, pl.String)}
+    found = balance_expressions(_amount_text(layout), pl.col("mapped.unit"), pl.col("currency"), layout.balance)
+    if "fault.balance" not in columns:
+        return found
+    # What mapping could not make one amount of is an amount nevertheless, which nobody can use.
+    fault = pl.col("fault.balance")
+    kind = pl.when(fault.is_not_null()).then(pl.lit("unmapped")).otherwise(found["kind.balance"])
+    return {"balance": pl.when(fault.is_null()).then(found["balance"]), "kind.balance": kind}

@@ -1,0 +1,22 @@
+"""Who accepted which alarm of a plan."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from pipeline.storage.run_folder import RunFolder
+
+
+def accepted_by(folder: RunFolder, plan: Mapping[str, Any]) -> dict[str, str]:
+    """Code of an alarm -> who accepted it first; an earlier version kept that in the plan."""
+    return {**folder.accepted(), **plan.get("accepted", {})}
+
+
+def open_alarms(findings: Sequence[Mapping[str, Any]], accepted: Collection[str]) -> list[Mapping[str, Any]]:
+    """The findings that keep a plan from being applied, as long as nobody accepts them."""
+    return [one for one in findings if one["stops"] and one["code"] not in accepted]
+
+
+def to_apply(run_id: str, alarms: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """The words of the command that applies a plan and accepts these alarms, each code once."""
+    codes = dict.fromkeys(one["code"] for one in alarms)
+    return ("apply", run_id, *(word for code in codes for word in ("--accept", code)))

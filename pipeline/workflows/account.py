@@ -1,0 +1,117 @@
+"""Check that an API key opens the account of this environment: look up three customers that the ledger knows.
+
+Billing also accepts the key of another account on the same host, and would create every customer there a second time. So
+before the first write with a new key, the account must hold customers of this environment under the ids that billing gave them.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from pipeline.billing import Call, LookUp
+from pipeline.domain.outcomes import Alarm, AnotherCustomer, Found, NotFound, Outcome
+from pipeline.storage.files import write_bytes
+from pipeline.storage.known_customers import known_to, some_customers
+from pipeline.storage.ledger import Ledger
+from pipeline.storage.run_damage import RunDamaged, object_in
+from pipeline.storage.run_folder import RunFolder
+from pipeline.submission import Stop
+
+CHANGED = Alarm.ACCOUNT_CHANGED.value
+_TRIES = 3
+_KEPT = "account.json"  #: among the staged files of a run
+_SHAPE = {"asked": int, "agreed": int, "is_known": bool}
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """How many of this environment's customers were looked up in the account, and how many it holds."""
+
+    asked: int = 0
+    agreed: int = 0
+    is_known: bool = False  #: the ledger has seen the key, so nothing was looked up
+
+    @property
+    def sentence(self) -> str:
+        """What the report says of it."""
+        if self.is_known:
+            return "The API key was used in this environment before."
+        if not self.asked:
+            return "Not checked: neither the ledger nor the known customers hold a customer with a billing id."
+        if self.agreed == self.asked:
+            return f"Checked: the account holds {self.agreed} of {self.asked} customers that were looked up."
+        return (
+            f"Doubtful: the account holds {self.agreed} of {self.asked} customers that were looked up. Were the others"
+            " deleted, or is this another account?"
+        )
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether the account lacks some of the customers."""
+        return self.agreed < self.asked
+
+
+def kept_account(folder: RunFolder) -> Account | None:
+    """What an earlier process of this run found. None if it cannot be read: it is only shown, and decides nothing."""
+    try:
+        kept = object_in(folder.staged / _KEPT, _SHAPE)
+    except RunDamaged:
+        return None
+    return Account(**{name: kept[name] for name in _SHAPE})
+
+
+def keep_account(folder: RunFolder, account: Account) -> None:
+    """Remember what was found, for the processes that finish this run."""
+    write_bytes(folder.staged / _KEPT, json.dumps(asdict(account)).encode())
+
+
+def check_account(
+    ledger: Ledger, folder: Path, credential: str, make: Callable[[Call], Outcome], *, is_accepted: bool, is_here: bool
+) -> tuple[Account, Stop | None]:
+    """Look up the oldest, the newest and another customer of this environment if the key is new to its ledger.
+
+    `folder`: where the ledger and the known customers are; `is_here`: billing is on this machine, so it is a sandbox, which
+    holds none of the known customers. Return the result, and a reason to stop if the account holds none and nobody accepted that.
+    """
+    if ledger.has_used(credential):
+        return Account(is_known=True), None
+    customers = ledger.some_customers()
+    if not customers and not is_here and (references := known_to(folder)) is not None:
+        customers = some_customers(references)
+    answers = [_holds(make, *customer) for customer in customers]
+    answered = [answer for answer in answers if answer is not None]
+    account = Account(len(answered), sum(answered))
+    if answers and not answered:
+        return account, Stop("billing does not answer lookups; nothing was sent. Resume when it does", exit_code=5)
+    if not answered or account.agreed or is_accepted:
+        return account, None
+    return account, Stop(_no_such_account(len(answered), is_here=is_here))
+
+
+def _no_such_account(asked: int, *, is_here: bool) -> str:
+    missing = f"none of {asked} customers that this environment knows" if asked > 1 else "no known customer"
+    if is_here:
+        return (
+            f"{CHANGED}: the sandbox at this address holds {missing}. A sandbox forgets its customers when it is restarted"
+            f" without --state. Restart it with the same --state, or use a new --home; to proceed anyway: --accept {CHANGED}."
+            " Nothing was sent"
+        )
+    return (
+        f"{CHANGED}: the account of this API key holds {missing}, so it is probably another account. Correct"
+        f" BILLING_API_KEY, then resume. To proceed anyway: --accept {CHANGED}. Nothing was sent"
+    )
+
+
+def _holds(make: Callable[[Call], Outcome], reference: str, billing_id: str) -> bool | None:
+    """Whether billing holds this customer under its id; None where it gives no answer to that."""
+    call = LookUp(reference, json.dumps({"external_reference": reference}).encode())
+    for _ in range(_TRIES):
+        match make(call):
+            case Found(billing_id=theirs):
+                return theirs == billing_id
+            case NotFound() | AnotherCustomer():
+                return False
+            case _:
+                continue
+    return None

@@ -1,0 +1,211 @@
+"""The story of a beginning: look at a file, guess what its columns mean, and write a config for a person to read."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pipeline.config import HOME, REPORTS, Settings, config_schema
+from pipeline.errors import NoHeader, NotUtf8, OutputRefused
+from pipeline.storage.files import write_bytes
+from pipeline.transforming.profiling.guess import Guess
+from pipeline.transforming.profiling.infer_mapping import Guesses, guess
+from pipeline.workflows.inspect import Inspection, inspect_file
+from pipeline.workflows.progress import NOBODY, StopRequest, Watch
+
+_SCHEMA = "pipeline.schema.json"
+_BARE = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
+#: Words that YAML takes for something else than text.
+_WORDS = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
+_COLUMN = 44  #: where the remarks begin
+_MOST_NAMED = 40  #: columns, in a remark
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A config that was guessed, as text, and what it says."""
+
+    source: Path  #: the file that it was guessed from
+    path: Path | None
+    text: str
+    guesses: Guesses
+    suggested_encoding: str | None
+    unsendable: Mapping[str, str] = field(default_factory=dict)  #: columns that `plan` refuses to map, and why
+
+    def content(self) -> dict[str, Any]:
+        """The result for programs."""
+        told = [*self.guesses.fields, *self.guesses.metadata, *self.guesses.never_sent]
+        return {
+            "path": str(self.path) if self.path else None,
+            "guesses": [{"field": one.field, "value": one.value, "sure": one.sure, "why": one.why} for one in told],
+            "absent": self.guesses.absent,
+            "open": self.guesses.todo_count,
+            "not_sent": self.guesses.left_out,
+            "cannot_be_sent": dict(self.unsendable),
+        }
+
+
+def draft_config(
+    path: Path,
+    settings: Settings,
+    output: Path | None,
+    *,
+    force: bool = False,
+    stopping: StopRequest | None = None,
+    watch: Watch = NOBODY,
+) -> Draft:
+    """Read a file to its end and write a config for it to `output`, with the schema beside it (None: write nothing)."""
+    if output is not None and output.exists() and not force:
+        raise OutputRefused(f"{output} exists: replace it with --force, or name another file with --output")
+    found, guessed = _inspected(path, settings, stopping, watch)
+    guesses = guess(found.profile.without(found.file.unsendable))
+    text = "\n".join(_lines(found, guesses, settings, guessed)) + "\n"
+    if output is not None:
+        write_bytes(output, text.encode())
+        schema = output.parent / _SCHEMA
+        if not schema.exists():
+            write_bytes(schema, (json.dumps(config_schema(), indent=2, ensure_ascii=False) + "\n").encode())
+    return Draft(path, output, text, guesses, guessed.get("encoding"), found.file.unsendable)
+
+
+def _inspected(
+    path: Path, settings: Settings, stopping: StopRequest | None, watch: Watch
+) -> tuple[Inspection, dict[str, str]]:
+    """The file as it can be read, and what of `source` was guessed for that from its refusals."""
+    guessed: dict[str, str] = {}
+    while True:
+        source = settings.source.model_copy(update=guessed)
+        try:
+            found = inspect_file(path, settings.model_copy(update={"source": source}), stopping=stopping, watch=watch)
+        except NotUtf8 as refused:
+            guessed["encoding"] = refused.suggested
+        except NoHeader:
+            if "header" in guessed:
+                raise
+            guessed["header"] = "none"
+        else:
+            return found, guessed
+
+
+def _lines(found: Inspection, guesses: Guesses, settings: Settings, guessed: Mapping[str, str]) -> Iterator[str]:
+    yield f"# yaml-language-server: $schema={_SCHEMA}"
+    yield "#"
+    yield f"# Guessed from {found.file.name} ({_records(found)})."
+    yield "# Each remark says how sure the guess is: sure, likely, a guess, or open. Decide the open ones, check the others, then:"
+    yield "#   pipeline plan FILE --config THIS_FILE --sandbox"
+    yield ""
+    yield _remarked("environment: sandbox", "a name for the place where customers are created")
+    yield _remarked("merchant: example", "open: the merchant account; part of every idempotency key")
+    yield _remarked("address: sandbox", "where billing is; sandbox is for practice")
+    yield _remarked(f"home: {HOME}", "folder of ledgers, relative to this file")
+    yield _remarked(f"reports: {REPORTS}", "folder of the runs, relative to this file")
+    yield ""
+    yield from _source(found, settings, guessed)
+    yield _remarked(f"region: {settings.region}", "a guess: country of phone numbers in national form")
+    yield ""
+    yield "mapping:"
+    for one in guesses.fields:
+        yield from _guessed(one)
+    if guesses.metadata:
+        yield "  metadata:"
+        yield from (_told(f"    {_scalar(one.field)}: {_value(one.value)}", one) for one in guesses.metadata)
+    if guesses.absent:
+        counts = ", ".join(f"{text} ({count:,})" for text, count in guesses.absent.items())
+        yield _remarked(
+            f"  absent: {_value(list(guesses.absent))}", f"likely: these mean that nothing is given: {counts}"
+        )
+    if guesses.never_sent:
+        yield "  never_sent:"
+        yield from (_told(f"    - {_scalar(one.value)}", one) for one in guesses.never_sent)
+    if found.file.unsendable:
+        yield ""
+        yield "# Left out, for their values cannot be sent exactly:"
+        yield from (f"#   {_shown(name)} ({_shown(why)})" for name, why in found.file.unsendable.items())
+    empty = set(guesses.empty)
+    filled = [name for name in guesses.left_out if name not in empty]
+    for remark, names in (
+        ("Kept in the lists and not sent", filled),
+        ("Nothing is guessed from empty columns", guesses.empty),
+    ):
+        if names:
+            yield ""
+            more = f" and {len(names) - _MOST_NAMED:,} more" if len(names) > _MOST_NAMED else ""
+            yield f"# {remark}: {', '.join(map(_shown, names[:_MOST_NAMED]))}{more}"
+
+
+def _records(found: Inspection) -> str:
+    readable, unreadable = found.profile.records, len(found.unreadable)
+    return f"{readable:,} records, {unreadable:,} more are unreadable" if unreadable else f"{readable:,} records"
+
+
+def _source(found: Inspection, settings: Settings, guessed: Mapping[str, str]) -> Iterator[str]:
+    how, why = found.file.written, found.file.why
+    lines = []
+    if "delimiter" in how:
+        lines.append(
+            _remarked(f"  delimiter: {_scalar(how['delimiter'])}", f"sure: {why.get('delimiter', 'as declared')}")
+        )
+        lines.append(_remarked(f"  encoding: {how['encoding']}", _encoding(how, why, guessed)))
+    if "sheet" in how:
+        lines.append(_remarked(f"  sheet: {_scalar(how['sheet'])}", f"sure: {why.get('sheet', 'as declared')}"))
+    if "header" in guessed:
+        lines.append(_remarked(f"  header: {guessed['header']}", "a guess: the first line looks like a record"))
+    said = settings.source.model_dump(exclude_defaults=True, exclude={"delimiter", "encoding", "sheet"})
+    lines += [_remarked(f"  {name}: {_value(value)}", "as declared") for name, value in said.items()]
+    if lines:
+        yield from ("source:", *lines, "")
+
+
+def _encoding(how: Mapping[str, str], why: Mapping[str, str], guessed: Mapping[str, str]) -> str:
+    if "encoding" in guessed:
+        return "a guess: the file is not UTF-8, and its letters fit this encoding"
+    sure = "a guess" if "not_in_encoding" in how else "sure"
+    return f"{sure}: {why.get('encoding', 'as declared')}"
+
+
+def _guessed(one: Guess) -> Iterator[str]:
+    if not isinstance(one.value, dict) or "columns" in one.value or "value" in one.value:
+        yield _told(f"  {one.field}: {_value(one.value)}".rstrip(), one)
+        return
+    yield _told(f"  {one.field}:", one)
+    for key, value in one.value.items():
+        yield f"    {key}: {_value(value)}".rstrip()
+
+
+def _told(line: str, one: Guess) -> str:
+    return _remarked(line, f"{one.sure}: {one.why}")
+
+
+def _remarked(line: str, remark: str) -> str:
+    return f"{line:<{_COLUMN}} # {_shown(remark)}"
+
+
+def _value(value: Any) -> str:
+    match value:
+        case None:
+            return "{}"  # which a config is refused for, at this very line
+        case bool() | int():
+            return str(value).lower()
+        case dict():
+            return "{" + ", ".join(f"{_scalar(str(key))}: {_value(inner)}" for key, inner in value.items()) + "}"
+        case list():
+            return "[" + ", ".join(map(_value, value)) + "]"
+        case _:
+            return _scalar(str(value))
+
+
+def _scalar(text: str) -> str:
+    """A text as YAML reads it back: plain where it can be nothing else, else in quotes; single ones spare escapes."""
+    plain = bool(text) and set(text) <= _BARE and not text[0].isdigit() and text.lower() not in _WORDS
+    if plain:
+        return text
+    if text.isprintable() and ('"' in text or "\\" in text):
+        return "'" + text.replace("'", "''") + "'"
+    escaped = (c if c.isprintable() and c not in '"\\' else f"\\U{ord(c):08x}" for c in text)
+    return f'"{"".join(escaped)}"'
+
+
+def _shown(text: str) -> str:
+    """A text that ends no comment."""
+    return "".join(c if c.isprintable() else "\ufffd" for c in text)

@@ -1,0 +1,97 @@
+"""Every row that runs were fed, at the record that it is: what a span of time and a bridge over several runs count once."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import polars as pl
+
+from pipeline.domain.outcomes import LISTS, Fate
+from pipeline.reporting import Current
+from pipeline.storage.run_folder import RunFolder
+from pipeline.workflows.report.current import reported_fates
+from pipeline.workflows.report.run_rows import parts_of, table_of
+
+_FED = pl.Schema(
+    {
+        "run": pl.Int32, "run_id": pl.String, "file": pl.Int32, "place": pl.String, "row_id": pl.String, "fate": pl.String,
+        "currency": pl.String, "balance": pl.Int64,
+    }
+)  # fmt: skip
+_CREATED = [fate.value for fate in LISTS["created"]]
+
+
+def stage_fed(folder: RunFolder, runs: Sequence[RunFolder], current: Current) -> list[dict[str, Any]]:
+    """Stage the tables `fed` and `followed` in a folder; what different files there were.
+
+    `fed` has a row for each row of the runs: run, run_id, file, place (those of its record), row_id, fate, currency, balance.
+    `followed` says where records stand that were open or came back. Files of these runs are numbered from 0 on, those before
+    them, whose records came back, from -1 down. Of a file: file (its number), name, sha256, records, taken_at, times (how often
+    it was fed), mends (how many of its rows are records of another file).
+    """
+    received = _received(runs, current)
+    numbers = _Numbers({table: file["file"] for table, file in received.items()})
+    for at, run in enumerate(runs):
+        for number, part in enumerate(parts_of(run)):
+            rows = current.at_their_records(part).with_columns(run=pl.lit(at), run_id=pl.lit(run.run_id))
+            fed = rows.with_columns(file=numbers.of(rows["root_file"]), place="root_place")
+            folder.stage(f"fed-{at:05}-{number:05}.parquet", fed.select(_FED.names()).cast(_FED))
+    folder.stage("followed-00000.parquet", _followed(current, runs[0].run_id, numbers))
+    return list(received.values())
+
+
+def stage_records(folder: RunFolder, runs: Sequence[RunFolder]) -> bool:
+    """The same tables for a bridge, where what these runs by themselves say of a record counts; False where no row can repeat another.
+
+    Each row of a single file is a record of its own, so nothing is staged for one.
+    """
+    if len(runs) == 1 and len(runs[0].read_plan_of_any_version()["inputs"]) == 1:
+        return False
+    current, ids = reported_fates(runs[-1]), [run.run_id for run in runs]
+    by_these = current.records.filter(pl.col("run_id").is_in(ids))
+    stage_fed(folder, runs, Current(by_these, current.returns, current.files))
+    return True
+
+
+def _followed(current: Current, first_run: str, numbers: "_Numbers") -> pl.DataFrame:
+    """Whom a run before the span created, the span finds there."""
+    was_there = pl.col("fate").is_in(_CREATED) & (pl.col("run_id") < first_run)
+    fate = pl.when(was_there).then(pl.lit(Fate.ALREADY_EXISTS_SAME.value)).otherwise("fate")
+    return current.records.select(
+        file=numbers.of(current.records["file"]), place="place", now=fate, now_run="run_id", now_row="row_id",
+        now_currency="currency", now_balance="balance",
+    )  # fmt: skip
+
+
+def _received(runs: Sequence[RunFolder], current: Current) -> dict[str, dict[str, Any]]:
+    """Every different file of these runs, a sheet of a workbook each; see `table_of`."""
+    received: dict[str, dict[str, Any]] = {}
+    of_others = current.returns.filter(pl.col("file") != pl.col("root_file"))["file"].value_counts()
+    mends = dict(of_others.iter_rows())
+    for run in runs:
+        plan = run.read_plan_of_any_version()
+        for file in plan["inputs"]:
+            described = {name: file[name] for name in ("name", "sha256", "records")}
+            new = {
+                "file": len(received),
+                **described,
+                "taken_at": plan["planned_at"],
+                "times": 0,
+                "mends": mends.get(table_of(file), 0),
+            }
+            known = received.setdefault(table_of(file), new)
+            # Other lines may be skipped the next time; the reading that found the most records found them all.
+            known |= {"times": known["times"] + 1, "records": max(known["records"], file["records"])}
+    return received
+
+
+class _Numbers:
+    """A number for every file: those of the span have theirs, any other gets the next one below zero."""
+
+    def __init__(self, of_the_span: dict[str, int]) -> None:
+        self._known, self._below = dict(of_the_span), -1
+
+    def of(self, files: pl.Series) -> pl.Series:
+        for table in files.unique(maintain_order=True).drop_nulls():
+            if table not in self._known:
+                self._known[table], self._below = self._below, self._below - 1
+        return files.replace_strict(self._known, default=None, return_dtype=pl.Int32)

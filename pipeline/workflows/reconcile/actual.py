@@ -1,0 +1,233 @@
+"""Billing's side of a reconciliation: an export of it, or what it says to lookups, as one table of canonical customers."""
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, fields
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from pipeline.config import Settings
+from pipeline.domain.column_mapping import Layout
+from pipeline.domain.customer import E164_PATTERN, METADATA_PREFIX
+from pipeline.errors import SourceError
+from pipeline.reconciling import column_of
+from pipeline.sources import BATCH_BYTES, Declared, in_order, read
+from pipeline.storage.run_folder import RunFolder
+from pipeline.transforming.mapping import map_columns
+from pipeline.transforming.normalize import Defaults, normalize
+from pipeline.workflows.background import one_ahead, one_behind
+from pipeline.workflows.progress import CLOCK, Watch
+from pipeline.workflows.reconcile.asking import LookedUp
+from pipeline.workflows.row_stages import layout_of
+
+CHANGED_AT = "changed_at"
+_FIELDS = ("name", "email", "phone", "billing_id")
+_FIRST = 5
+_LARGEST = 2**63 - 1
+#: A key of the config in a message about a file, whatever the file is called.
+_SOURCE_KEY = re.compile(rf"\bsource\.(?=(?:{'|'.join(one.name for one in fields(Declared))})\b)")
+_A_DAY = 86_400_000_000  #: microseconds; clocks and zones are no further apart
+
+
+@dataclass(frozen=True, slots=True)
+class Billed:
+    """How billing's side was found, and what it states."""
+
+    method: str  #: "export" or "look-ups"
+    fields: list[str]
+    has_times: bool
+    unreadable_times: int = (
+        0  #: times of change that nobody can place: no time, without an offset from UTC, of days to come
+    )
+    unusable: int = 0  #: records of an export that name no customer
+    unusable_rows: tuple[str, ...] = ()  #: the first of them
+    inputs: tuple[dict[str, Any], ...] = ()
+
+
+def stage_export(folder: RunFolder, exports: Sequence[Path], settings: Settings, watch: Watch) -> Billed:
+    """An export, read as everything is: each record accounted for, mapped, normalized."""
+    try:
+        return _staged_export(folder, exports, settings, watch)
+    except SourceError as error:  # what the job says of an export stands under a key of its own
+        raise SourceError(_SOURCE_KEY.sub("reconcile.source.", str(error))) from error
+
+
+def _staged_export(folder: RunFolder, exports: Sequence[Path], settings: Settings, watch: Watch) -> Billed:
+    said = settings.reconcile
+    files = in_order(list(exports), Declared(**said.source.model_dump()) if said.source else None, said.mapping)
+    unusable, first_unusable, read_so_far, times, unreadable_times = 0, list[str](), 0, 0, 0
+    layout: Layout | None = None
+    latest = round(CLOCK.now().timestamp() * 1e6) + _A_DAY
+    with one_behind(partial(_put_away, folder)) as put_behind:
+        for number, (file, batch) in enumerate(one_ahead(read(files, BATCH_BYTES))):
+            layout = layout_of(said.mapping, file.columns, file.format)
+            _refuse_without_amounts(file.path, layout)
+            changed_at = _time_column(file.path, file.columns, said.changed_at)
+            mapped = map_columns(batch.records, layout)
+            customers = _normalized(mapped, layout, Defaults(settings.region), is_declared=said.mapping is not None)
+            names_one = pl.col("reason").is_null() & pl.col("external_reference").is_not_null()
+            kept = customers.filter(names_one)
+            unusable += customers.height - kept.height
+            told = pl.concat_str("row_id", pl.concat_str(pl.lit(" "), "reason").fill_null(""))
+            first_unusable += (
+                customers.filter(~names_one).select(told).head(_FIRST - len(first_unusable)).to_series().to_list()
+            )
+            billed = _as_billed(kept, layout, changed_at, latest)
+            if changed_at is not None:
+                given = kept[f"given.{changed_at}"].str.strip_chars().replace("", None).count()
+                times, unreadable_times = (
+                    times + billed["changed_at"].count(),
+                    unreadable_times + given - billed["changed_at"].count(),
+                )
+            put_behind((f"billed-{number:05}.parquet", billed))
+            read_so_far += customers.height
+            watch.reading(read_so_far)
+    if layout is None:
+        raise SourceError(f"{', '.join(map(str, exports))}: 0 records; an export without customers proves nothing")
+    folder.stage("unanswered-00000.parquet", _unanswered(()))
+    stated = [name for name, _ in layout.texts() if name in _FIELDS or name.startswith(METADATA_PREFIX)]
+    inputs = tuple({"name": file.name, "sha256": file.sha256, "lines": asdict(file.lines)} for file in files)
+    return Billed("export", stated, times > 0, unreadable_times, unusable, tuple(first_unusable), inputs)
+
+
+def stage_look_ups(folder: RunFolder, answers: Iterable[list[LookedUp]], sent: frozenset[str]) -> Billed:
+    """What lookups found, as the same table that an export makes; and those that found nothing out as `unanswered`.
+
+    `sent`: the fields that we may have sent; metadata that billing has lost everywhere is compared as well.
+    """
+    metadata = {name for name in sent if name.startswith(METADATA_PREFIX)}
+    place = 0
+    for number, block in enumerate(answers):
+        rows = []
+        for one in block:
+            if one.found is not None:
+                rows.append({"external_reference": one.reference, "place": place, **_told(one.found)})
+                metadata |= {name for name in rows[-1] if name.startswith(METADATA_PREFIX)}
+            place += 1
+        folder.stage(f"billed-{number:05}.parquet", _as_table(rows))
+        folder.stage(f"unanswered-{number:05}.parquet", _unanswered(one for one in block if not one.is_determined))
+    names = sorted(metadata)
+    for part in folder.parts("billed"):  # blocks know of no keys that came after them
+        table = pl.read_parquet(part, glob=False)
+        missing = [
+            pl.lit(None, pl.String).alias(column_of(name)) for name in names if column_of(name) not in table.columns
+        ]
+        if missing:
+            folder.stage(part.name, table.with_columns(missing))
+    if not folder.parts("billed"):
+        folder.stage(
+            "billed-00000.parquet",
+            _as_table([]).with_columns(pl.lit(None, pl.String).alias(column_of(name)) for name in names),
+        )
+        folder.stage("unanswered-00000.parquet", _unanswered(()))
+    return Billed("look-ups", [*_FIELDS, *names], has_times=False)
+
+
+def _time_column(path: Path, columns: Sequence[str], said: str | None) -> str | None:
+    if said is not None and said not in columns:
+        raise SourceError(f"{path}: no column {said!r} (reconcile.changed_at); found: {', '.join(columns)}")
+    return said or (CHANGED_AT if CHANGED_AT in columns else None)
+
+
+def _refuse_without_amounts(path: Path, layout: Layout) -> None:
+    stated = {name for name, _ in layout.texts()} | ({"balance"} if layout.balance else set())
+    if missing := [name for name in ("external_reference", "currency", "balance") if name not in stated]:
+        raise SourceError(
+            f"{path}: states no {' and no '.join(missing)}, so nothing can be held against it to the cent; "
+            f"say in reconcile.mapping where they stand"
+        )
+
+
+def _normalized(mapped: pl.DataFrame, layout: Layout, defaults: Defaults, *, is_declared: bool) -> pl.DataFrame:
+    """Texts as we would have sent them; emails and phones as they are written, for billing holds them as it was sent them.
+
+    Only what a job's mapping declares is read as people write phones.
+    """
+    if not is_declared or "mapped.phone" not in mapped.columns:
+        return normalize(mapped, layout, defaults, as_written=("email", "phone"))
+    is_sent = pl.col("mapped.phone").str.contains(E164_PATTERN)
+    asked = mapped.with_columns(pl.when(~is_sent).then("mapped.phone").alias("mapped.phone"))
+    return normalize(asked, layout, defaults, as_written=("email",)).with_columns(
+        pl.coalesce("phone", mapped["mapped.phone"]).alias("phone")
+    )
+
+
+def _put_away(folder: RunFolder, named: tuple[str, pl.DataFrame]) -> None:
+    folder.stage(*named)
+
+
+def _as_billed(customers: pl.DataFrame, layout: Layout, changed_at: str | None, latest: int) -> pl.DataFrame:
+    """Canonical texts where a text has a canonical form, else the text as the export writes it; no time after `latest`."""
+    stated = {name for name, _ in layout.texts()}
+    texts = {name: pl.coalesce(name, f"mapped.{name}") for name in (*_FIELDS, "currency") if name in stated}
+    time = microseconds(pl.col(f"given.{changed_at}") if changed_at else pl.lit(None, pl.String))
+    balance_text = (
+        pl.when(pl.col("balance").is_null()).then("mapped.balance") if layout.balance else pl.lit(None, pl.String)
+    )
+    return customers.select(
+        "external_reference",
+        "row_id",
+        *(pl.col(name).alias(column_of(name)) for name in customers.columns if name.startswith(METADATA_PREFIX)),
+        place=pl.col("position"),
+        **{name: texts.get(name, pl.lit(None, pl.String)) for name in (*_FIELDS, "currency")},
+        balance=pl.col("balance"),
+        balance_text=balance_text,
+        changed_at=pl.when(time <= latest).then(time),
+    )
+
+
+def microseconds(text: pl.Expr) -> pl.Expr:
+    """ISO 8601 with an offset from UTC (Z, +02, +02:00, UTC) -> microseconds since 1970 (Int64); null where it is none.
+
+    A time without one may be anybody's: half a day more or less decides whether billing changed something after us.
+    """
+    whole = text.str.strip_chars().str.to_uppercase().str.replace(r"^(\d{4}-\d\d-\d\d) ", "${1}T")
+    whole = whole.str.replace(r" ?(?:Z|UTC)$", "+00:00").str.replace(r"([+-]\d\d)(\d\d)?$", "${1}:${2}")
+    whole = whole.str.replace(r":$", ":00").str.replace(r"T(\d\d:\d\d)([+-])", "T${1}:00${2}")
+    return whole.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f%:z", time_unit="us", strict=False).dt.epoch("us")
+
+
+def _told(found: dict[str, Any]) -> dict[str, Any]:
+    """A customer as billing tells it, each field as text; what is no text, or no whole amount, as the JSON that it is."""
+    balance, metadata = found.get("balance"), found.get("metadata")
+    is_amount = type(balance) is int and abs(balance) <= _LARGEST
+    extra = metadata if isinstance(metadata, dict) else {}
+    return {
+        "row_id": "look-up",
+        **{name: _text(found.get(name)) for name in (*_FIELDS, "currency")},
+        **{METADATA_PREFIX + key: _text(value) for key, value in extra.items()},
+        "balance": balance if is_amount else None,
+        "balance_text": None if balance is None or is_amount else json.dumps(balance, ensure_ascii=False),
+    }
+
+
+def _text(value: Any) -> str | None:
+    return value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
+
+
+def _as_table(rows: list[dict[str, Any]]) -> pl.DataFrame:
+    metadata = sorted({name for row in rows for name in row if name.startswith(METADATA_PREFIX)})
+    texts = ["external_reference", "row_id", *_FIELDS, "currency", "balance_text", *metadata]
+    schema = {**dict.fromkeys(texts, pl.String), **dict.fromkeys(("place", "balance", "changed_at"), pl.Int64)}
+    return pl.DataFrame(rows, schema=schema).rename({name: column_of(name) for name in metadata})
+
+
+def _unanswered(answers: Iterable[LookedUp]) -> pl.DataFrame:
+    rows = [(one.reference, one.answer) for one in answers]
+    return pl.DataFrame(rows, schema=dict.fromkeys(("external_reference", "answer"), pl.String), orient="row")
+
+
+def blocks(answers: Iterable[LookedUp], rows: int = 100_000) -> Iterator[list[LookedUp]]:
+    """Answers in blocks that fit into memory."""
+    block: list[LookedUp] = []
+    for answer in answers:
+        block.append(answer)
+        if len(block) == rows:
+            yield block
+            block = []
+    if block:
+        yield block

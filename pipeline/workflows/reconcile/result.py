@@ -1,0 +1,201 @@
+"""What a reconciliation tells: the content of its `summary.json`, and every difference in `differences.csv`."""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import duckdb
+
+from pipeline.domain.currency import grouped_digits
+from pipeline.domain.customer import METADATA_PREFIX
+from pipeline.domain.outcomes import Discrepancy
+from pipeline.reconciling import (
+    Found,
+    Legacy,
+    Sampled,
+    Step,
+    Terms,
+    at_most,
+    judge,
+    not_determinable,
+    reasons_used,
+    residuals,
+    unexplained,
+    unreadable_balances,
+)
+from pipeline.reconciling.bridge import Figures
+from pipeline.reconciling.comparing import Chosen
+from pipeline.storage.files import written_whole
+from pipeline.storage.run_folder import RunFolder
+from pipeline.workflows.reconcile.actual import Billed
+
+CONFIDENCE = 0.95
+_FIRST = 5
+_DIFFERENCE_COLUMNS = (
+    "kind", "external_reference", "run_id", "row_id", "field", "ours", "theirs", "currency", "amount", "pattern",
+)  # fmt: skip
+_STATED = ("billing_id", "name", "email", "phone")  #: what a customer is, and an export may leave out
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What comparing came to."""
+
+    billed: Billed
+    terms: Terms
+    chosen: Chosen
+    steps: Sequence[Step]
+    ledger: Sequence[Mapping[str, Any]]  #: per run what it reported and what the ledger recorded
+    legacy: Legacy
+    fed: int  #: rows that the runs were fed, however often they are the same record
+    left_out: int = 0  #: runs of the span that could not be taken in
+
+
+def figures(workbench: duckdb.DuckDBPyConnection, compared: Compared) -> dict[str, Any]:
+    """The verdict, and the figures that it stands on."""
+    billed, terms, legacy = compared.billed, compared.terms, compared.legacy
+    counts = _counted(workbench, "SELECT kind, count(*) FROM differences GROUP BY kind")
+    fields = _counted(
+        workbench, "SELECT field, count(*) FROM differences WHERE kind = 'field_differs' GROUP BY field ORDER BY field"
+    )
+    there = _counted(workbench, "SELECT kind, count(*) FROM paired WHERE kind IS NOT NULL GROUP BY kind")
+    residual, by_look_up = residuals(compared.steps), billed.method == "look-ups"
+    sent = sorted(name for name in terms.ours if name.startswith(METADATA_PREFIX))
+    not_compared = [name for name in (*_STATED, *sent) if name not in billed.fields]
+    because = reasons_used(compared.steps, legacy, residual)
+    found = Found(
+        counts,
+        other_currency=fields.get("currency", 0),
+        held=there.get("there_before", 0),
+        known=there.get("known_before", 0),
+        not_compared=not_compared,
+        left_out=compared.left_out,
+        moved=_moved(compared.steps),
+        reasoned=sorted(because),
+        faults=_faults(workbench, compared, residual),
+    )
+    sampled = None if compared.chosen.asked == compared.chosen.of else _sampled(workbench, compared.chosen)
+    verdict = judge(found, by_look_up=by_look_up, has_tolerances=bool(terms.tolerances), sampled=sampled)
+    return {
+        "exit_code": verdict.exit_code,
+        "signable": verdict.is_signable,
+        "verdict": verdict.sentence,
+        "method": billed.method,
+        "export": list(billed.inputs),
+        "export_unusable": billed.unusable,
+        "compared": [*terms.fields, "currency", "balance"],
+        "not_compared": not_compared,
+        "tolerances": dict(terms.tolerances),
+        "differences": {kind.value: counts.get(kind.value, 0) for kind in Discrepancy},
+        "fields": fields,
+        "patterns": _counted(
+            workbench, "SELECT pattern, count(*) FROM differences WHERE pattern IS NOT NULL GROUP BY 1"
+        ),
+        "not_determinable": not_determinable(
+            by_look_up=by_look_up, has_times=billed.has_times, unreadable_times=billed.unreadable_times
+        ),
+        "fed": compared.fed,
+        "there_before": {"held": found.held, "known": found.known},
+        "bridge": [
+            {
+                "step": step.name,
+                "sentence": step.sentence,
+                "is_total": step.is_total,
+                "records": step.records,
+                "figures": _as_json(step.figures),
+            }
+            for step in compared.steps
+        ],
+        "residual": _as_json(residual),
+        "legacy": {
+            "totals": dict(legacy.totals),
+            "because": because,
+        },
+        "ledger": list(compared.ledger),
+        "examples": _examples(workbench),
+        **({} if sampled is None else {"sample": asdict(sampled)}),
+    }
+
+
+def write_differences(folder: RunFolder, workbench: duckdb.DuckDBPyConnection) -> None:
+    """Every difference, with both sides as they are: people's data, for the owner's eyes."""
+    found = workbench.execute(
+        f"SELECT {', '.join(_DIFFERENCE_COLUMNS)} FROM differences ORDER BY kind, run_id, place, billed_place, field"
+    )
+    with written_whole(folder.path / "differences.csv") as file:
+        text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(_DIFFERENCE_COLUMNS)
+        while block := found.fetchmany(100_000):
+            writer.writerows(block)
+        text.detach()
+
+
+def _moved(steps: Sequence[Step]) -> dict[str, int]:
+    """Currency -> by how many minor units billing has changed since."""
+    changed = (step.figures for step in steps if step.name == Discrepancy.CHANGED.value)
+    return {code: amount for figures in changed for code, (_, amount) in figures.items()}
+
+
+def _faults(workbench: duckdb.DuckDBPyConnection, compared: Compared, residual: Figures) -> list[str]:
+    """Why the evidence itself does not hold together."""
+    billed, (unread, rows) = compared.billed, unreadable_balances(workbench, _FIRST)
+    faults = list(unexplained(compared.steps, compared.legacy, residual))
+    for one in compared.ledger:
+        if not one["agrees"]:
+            here = (
+                "" if one["recorded"] else " (is --home the one that it was made with, and is its ledger still there?)"
+            )
+            faults.append(
+                f"the ledger knows {grouped_digits(one['recorded'])} creates of {one['run_id']}, and its report"
+                f" {grouped_digits(one['reported'])}{here}"
+            )
+    if billed.unusable:
+        faults.append(
+            f"{grouped_digits(billed.unusable)} records of the export that name no customer ({_first(billed.unusable_rows, billed.unusable)})"
+        )
+    if unread:
+        unit = ", though they would be amounts in major units: see reconcile.mapping.balance.unit" * _looks_major(
+            workbench
+        )
+        faults.append(
+            f"{grouped_digits(unread)} balances in billing that nobody can read, and no sum holds{unit} ({_first(rows, unread)})"
+        )
+    return faults
+
+
+def _looks_major(workbench: duckdb.DuckDBPyConnection) -> bool:
+    """Whether what cannot be read are decimal numbers, as an export writes them that was declared to hold minor units."""
+    found = workbench.execute(
+        "SELECT bool_and(regexp_full_match(balance_text, '-?[0-9]+\\.[0-9]{1,3}')) FROM billed WHERE balance_text IS NOT NULL"
+    ).fetchall()
+    return bool(found[0][0])
+
+
+def _first(rows: Sequence[str], of: int) -> str:
+    return ", ".join(dict.fromkeys(rows)) + ", …" * (of > len(rows))
+
+
+def _sampled(workbench: duckdb.DuckDBPyConnection, chosen: Chosen) -> Sampled:
+    differing = int(workbench.execute("SELECT count(DISTINCT external_reference) FROM differences").fetchall()[0][0])
+    share = at_most(chosen.asked, differing, CONFIDENCE) if chosen.asked else 1.0
+    return Sampled(chosen.asked, chosen.of, differing, CONFIDENCE, share)
+
+
+def _examples(workbench: duckdb.DuckDBPyConnection) -> dict[str, list[str]]:
+    """The first rows of each kind, by row id: references may be people's names for all that we know."""
+    found = workbench.execute(
+        "SELECT kind, list(row ORDER BY place, billed_place)[:5] FROM (SELECT kind, coalesce(row_id, theirs) AS row,"
+        " min(place) AS place, min(billed_place) AS billed_place FROM differences GROUP BY ALL) GROUP BY kind"
+    ).fetchall()
+    return {kind: [text for text in rows if text] for kind, rows in found}
+
+
+def _counted(workbench: duckdb.DuckDBPyConnection, query: str) -> dict[str, int]:
+    return dict(workbench.execute(query).fetchall())
+
+
+def _as_json(figures: Mapping[str, tuple[int | None, int]]) -> dict[str, dict[str, int | None]]:
+    return {code: {"records": records, "sum": amount} for code, (records, amount) in sorted(figures.items())}

@@ -1,0 +1,63 @@
+"""What became of one run's records since: the figures that its page, its workbook, `status` and JSON share."""
+
+from collections import Counter
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from pipeline.reporting import OPEN_FATES, Current, became, came_back
+from pipeline.storage.run_damage import DamagedRun
+from pipeline.storage.run_folder import RunFolder
+from pipeline.workflows.report.current import newest_fates
+from pipeline.workflows.report.run_rows import rows_of
+
+
+@dataclass(frozen=True, slots=True)
+class Became:
+    """One run's records as they stand after the newest run."""
+
+    overall: dict[str, int] = field(default_factory=dict)  #: fate now -> records
+    later: list[dict[str, Any]] = field(default_factory=list)  #: then, now, run_id, records: what other runs changed
+    came_back: int = 0  #: records that later runs took once more
+    open: int | None = None  #: records that wait for somebody
+    left_out: list[DamagedRun] = field(default_factory=list)  #: other runs, not counted, for they cannot be read
+    open_records: pl.DataFrame = field(default_factory=pl.DataFrame)  #: of this run and those before it
+
+    def content(self) -> dict[str, Any]:
+        """The figures, for JSON."""
+        left_out = [asdict(one) for one in self.left_out]
+        return {
+            "overall": self.overall,
+            "became": self.later,
+            "came_back": self.came_back,
+            "open": self.open,
+            "damaged_runs": left_out,
+        }
+
+
+NOTHING = Became()
+
+
+def became_of(run: RunFolder, home: Path) -> Became:
+    """What became of an applied run's records, those of them included that no later run took."""
+    current, left_out = newest_fates(run, home)
+    return replace(became_by(run, current), left_out=left_out)
+
+
+def became_by(run: RunFolder, current: Current) -> Became:
+    """The same by a computation that was made before."""
+    fates, rows = run.read_summary()["fates"], rows_of(run)
+    found = became(current, rows).to_dicts()
+    overall = Counter({fate: records for fate, records in fates.items() if records})
+    for one in found:
+        overall[one["then"]] -= one["records"]
+        overall[one["now"]] += one["records"]
+    return Became(
+        overall={fate: records for fate, records in overall.items() if records},
+        later=[one for one in found if one["now"] != one["then"]],
+        came_back=came_back(current, rows, run.run_id),
+        open=sum(records for fate, records in overall.items() if fate in OPEN_FATES),
+        open_records=current.open.filter(pl.col("since_run") <= run.run_id),
+    )

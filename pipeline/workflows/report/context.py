@@ -1,0 +1,125 @@
+"""What stands on a report beside the run's own summary: gathered from the folders of the run and of its reconciliation."""
+
+import shlex
+from collections.abc import Iterable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from pipeline.domain.redaction import Pii, shown
+from pipeline.domain.sign_offs import digest, signed
+from pipeline.errors import OutOfBalance
+from pipeline.reporting import Beside, ages, differences_shown, shown_as, with_examples, without_examples
+from pipeline.storage.run_damage import DamagedRun, RunDamaged
+from pipeline.storage.run_folder import RunFolder
+from pipeline.workflows.places import destination_options, place_options
+from pipeline.workflows.progress import CLOCK
+from pipeline.workflows.report.became import NOTHING, became_of
+from pipeline.workflows.report.evidence import Reconciliation, Reconciliations, differences_of, lies_beneath
+from pipeline.workflows.report.open_items import home_key, naming, oldest
+
+MOST_DIFFERENCES_OF_A_BOOK = 20_000
+_MOST_OPEN = 25  #: on the page, and as many of each list with duplicates
+
+
+def beside_of(folder: RunFolder, content: dict[str, Any], home: Path, pii: Pii, *, workbook: bool) -> Beside:
+    """All that was found about a run since its summary was written, as far as `pii` lets it be shown; people under the home's tokens."""
+    key = home_key(home)
+    person, reconciliations = naming(key, pii), Reconciliations.of(folder.path.parent)
+    reconciliation = reconciliations.newest(folder.run_id)
+    beneath = lies_beneath(folder, "reviewer" if workbook else "approver", reconciliation)
+    until = CLOCK.now()
+    since = became_of(folder, home) if workbook else NOTHING
+    items = since.open_records
+    differences, unread = _differences(folder, reconciliation, pii, person)
+    return Beside(
+        pii=pii,
+        reasons=_reasons(folder, content["reasons"], pii, person),
+        reconciliation=reconciliation[1] if reconciliation else None,
+        reconciliations=reconciliations.all_of(folder.run_id),
+        differences=differences.head(MOST_DIFFERENCES_OF_A_BOOK).to_dicts(),
+        differences_in_all=differences.height,
+        duplicates=list(_duplicates(folder, person)),
+        overall=since.overall,
+        damaged_runs=[str(one) for one in (*since.left_out, *reconciliations.damaged, *unread)],
+        became=since.later,
+        open_items=ages(items, until.isoformat()) if workbook else [],
+        oldest=list(oldest(items, until, person, _MOST_OPEN)) if workbook else [],
+        signed=signed(folder.signatures(), beneath),
+        as_of=until.isoformat(),
+        evidence=digest(beneath),
+        places=_words(place_options(home, folder.path.parent)),
+        destination=_words(destination_options(folder.read_plan_of_any_version())),
+        workbook=workbook,
+    )
+
+
+def _words(options: Iterable[str]) -> str:
+    """Options as they follow other words in a shell."""
+    return "".join(f" {shlex.quote(word)}" for word in options)
+
+
+def _reasons(folder: RunFolder, reasons: list[dict[str, Any]], pii: Pii, person: Any) -> list[dict[str, Any]]:
+    if pii is Pii.MASKED and all("shown" in reason for reason in reasons):
+        return reasons
+    if not folder.parts("records"):  # they fell under retention
+        return without_examples(reasons)
+    with folder.workbench() as workbench:
+        return with_examples(workbench, reasons, partial(shown, pii=pii), person)
+
+
+def _duplicates(folder: RunFolder, person: Any) -> Iterator[dict[str, str | None]]:
+    """The first rows that repeat another one, or remind of a known customer, whose reference is shown as a person's."""
+    columns = {
+        "_import_row_id": "row_id",
+        "_import_fate": "fate",
+        "_import_same_as": "same_as",
+        "_import_reasons": "reasons",
+    }
+    for name in ("skipped", "held"):
+        rows = (
+            pl.scan_csv(folder.path / f"{name}.csv", infer_schema=False, glob=False)
+            .select(columns.keys())
+            .head(_MOST_OPEN)
+        )
+        for one in rows.rename(columns).collect().iter_rows(named=True):
+            is_row = any(mark in (one["same_as"] or "") for mark in ":#!")  # which no reference may hold
+            same_as = one["same_as"] if is_row or not one["same_as"] else person(one["same_as"])
+            yield {**one, "same_as": same_as}
+
+
+def _differences(
+    folder: RunFolder, reconciliation: Reconciliation | None, pii: Pii, person: Any
+) -> tuple[pl.DataFrame, list[DamagedRun]]:
+    """Every difference that was found, as far as it may be shown, in the columns of `beside.DIFFERENCES`.
+
+    Beside them the reconciliation, where its list cannot be read: nothing of the run itself is wrong then.
+    """
+    by_answer = _read(folder.path / "differences.csv").rename({"_import_row_id": "row_id"})
+    found = [
+        differences_shown(by_answer.with_columns(_unquoted("theirs")), pii, person).with_columns(
+            kind=pl.lit("created_different")
+        )
+    ]
+    unread = []
+    if reconciliation is not None:
+        of_run = pl.col("run_id").is_null() | (pl.col("run_id") == folder.run_id)
+        try:
+            found.append(differences_shown(differences_of(reconciliation).filter(of_run), pii, person))
+        except RunDamaged as damaged:
+            unread.append(damaged.damage)
+    return pl.concat([shown_as(one) for one in found]), unread
+
+
+def _unquoted(name: str) -> pl.Expr:
+    """What billing answered stands there as JSON; a text without its quotes."""
+    text = pl.col(name)
+    return pl.when(text.str.starts_with('"')).then(text.str.json_decode(pl.String)).otherwise(text).alias(name)
+
+
+def _read(path: Path) -> pl.DataFrame:
+    if not path.is_file():
+        raise OutOfBalance(f"{path} is not there any more", suggests=("verify", path.parent.name))
+    return pl.read_csv(path, infer_schema=False, glob=False)

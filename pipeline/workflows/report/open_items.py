@@ -1,0 +1,39 @@
+"""The oldest of the records that are open, and what a person is called in a report."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from pipeline.domain.redaction import Pii, token
+from pipeline.errors import ConfigError
+from pipeline.reporting import days_between
+from pipeline.storage.files import token_key
+
+
+def oldest(items: pl.DataFrame, until: datetime, person: Any, most: int) -> Iterator[dict[str, Any]]:
+    """The rows that have waited longest, as far as a report may show them."""
+    number = pl.col("row_id").str.extract(r"(\d+)$").cast(pl.Int64, strict=False)
+    for one in items.sort("since", "run_id", "file", number, maintain_order=True).head(most).iter_rows(named=True):
+        yield {
+            **{name: one[name] for name in ("row_id", "run_id", "fate", "reasons", "since", "runs")},
+            "person": person(one["external_reference"]) if one["external_reference"] else None,
+            "days": days_between(one["since"], until.isoformat()),
+        }
+
+
+def home_key(home: Path) -> bytes:
+    """The key of tokens of a home that is there; in another one the same person would have another token."""
+    if not home.is_dir():
+        raise ConfigError(f"{home}: there is no home of ledgers here; is this the right --home?")
+    return token_key(home)
+
+
+def naming(key: bytes, pii: Pii) -> Any:
+    """What a person is called in a report."""
+    if pii is Pii.FULL:
+        return lambda reference: reference
+    return partial(token, key) if pii is Pii.MASKED else lambda _reference: None

@@ -1,0 +1,95 @@
+"""The sign-off of a run: check that the run may be signed, record the name, and write the report again."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pipeline.config import Settings
+from pipeline.domain.sign_offs import digest, signature, signed
+from pipeline.errors import NotApproved, OutOfBalance
+from pipeline.reporting import reservations, stopped_by
+from pipeline.storage.run_folder import PAGES, RunFolder
+from pipeline.storage.run_search import find_readable_run
+from pipeline.verifier import Verified, verify
+from pipeline.workflows.progress import CLOCK
+from pipeline.workflows.report.evidence import Reconciliation, Reconciliations, lies_beneath
+from pipeline.workflows.report.render import refuse_unfinished, write_pages
+
+
+def sign(
+    run_id: str,
+    role: str,
+    settings: Settings,
+    *,
+    evidence: str | None = None,
+    note: str | None = None,
+    inputs_at: Sequence[Path] = (),
+) -> tuple[str, list[Path]]:
+    """Record a sign-off of a run and write its report again; return the digest of what was signed and the pages.
+
+    A reviewer signs off what was done, an approver the plan. Raise OutOfBalance if the run does not verify, or if what billing
+    holds is not explained. Raise NotApproved if `evidence` is not the digest of the run's files, or if the run has reservations
+    and there is no `note`. `inputs_at`: folders to which inputs were moved.
+    """
+    folder = find_readable_run(settings.reports, run_id)
+    refuse_unfinished(folder)
+    found = verify(folder.path, inputs_at, settings.home)
+    if not found.holds:
+        broken, pages = _broken(found), [check.found for check in found.checks if check.holds is False]
+        # A process that failed while it wrote the pages leaves pages that the manifest does not list.
+        is_of_pages = {*pages} <= {f"{name} was changed" for name in PAGES}
+        message = "; ".join([f"run {folder.run_id} does not verify, and is not signed", *broken])
+        if is_of_pages:
+            raise OutOfBalance(
+                f"{message}. If nobody edited the pages, write them again", suggests=("report", folder.run_id)
+            )
+        raise OutOfBalance(message)
+    content, every = folder.read_summary(), Reconciliations.of(folder.path.parent)
+    reconciliation = every.newest(folder.run_id)
+    if role == "reviewer":
+        _refuse_what_is_not_done(content, reconciliation, every.all_of(folder.run_id), note)
+    elif stops := stopped_by(content):
+        raise NotApproved(f"the plan is stopped by {', '.join(stops)}: it cannot be approved")
+    digests = lies_beneath(folder, role, reconciliation)
+    if evidence is not None and (not evidence or not digest(digests).startswith(evidence.lower())):
+        raise NotApproved(f"the digest of the run is {digest(digests)[:16]}, not the one given: read the report again")
+    folder.sign(signature(role, settings.planner, _now(), digests, folder.signatures(), note))
+    return digest(digests), write_pages(folder, content, settings.home)
+
+
+def _refuse_what_is_not_done(
+    content: dict[str, Any], reconciliation: Reconciliation | None, others: list[dict[str, Any]], note: str | None
+) -> None:
+    """Raise OutOfBalance or NotApproved if a reviewer cannot sign."""
+    if content["status"] == "planned":
+        raise NotApproved(f"run {content['run_id']} is a plan: a reviewer signs off what was done; use --as approver")
+    if not content["conservation"]["holds"]:
+        raise OutOfBalance(f"the figures of run {content['run_id']} do not add up: it cannot be signed")
+    if reconciliation is not None and not (against := verify(reconciliation[0])).holds:
+        raise OutOfBalance(
+            "; ".join([f"{reconciliation[0].name} does not verify, and is not signed", *_broken(against)])
+        )
+    if reconciliation is not None and not reconciliation[1]["signable"]:
+        raise OutOfBalance(
+            f"{reconciliation[1]['reconciliation_id']}: {reconciliation[1]['verdict']} Fix the causes and reconcile the run again. "
+            "If a total or residual still differs, give the reason there: --because CODE=TEXT"
+        )
+    reserved = list(reservations(content, reconciliation[1] if reconciliation else None, others))
+    if reserved and not (note or "").strip():
+        raise NotApproved(f"{'; '.join(reserved)}. A note is required: --note TEXT")
+
+
+def _broken(found: Verified) -> list[str]:
+    return [f"{check.what}: {check.found}" for check in found.checks if check.holds is False]
+
+
+def sign_for_plan(folder: RunFolder, role: str, name: str) -> None:
+    """Sign the plan in the name of the person who plans or applies it, unless a signature of that role still stands."""
+    digests = lies_beneath(folder, role, None)
+    standing = {one.role for one in signed(folder.signatures(), digests) if one.state == "stands"}
+    if role not in standing:
+        folder.sign(signature(role, name, _now(), digests, folder.signatures()))
+
+
+def _now() -> str:
+    return CLOCK.now().isoformat(timespec="seconds")

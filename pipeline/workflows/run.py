@@ -1,0 +1,43 @@
+"""The story of one import from file to report: plan, ask, apply, under one lock."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from pipeline.config import Settings, Target
+from pipeline.reporting import Report
+from pipeline.workflows.apply import refuse_alarms, refuse_too_many, submit_and_report, writing
+from pipeline.workflows.plan import PlannedRun, new_run_id, plan_import
+from pipeline.workflows.progress import NOBODY, StopRequest, Watch
+from pipeline.workflows.report.sign_off import sign_for_plan
+from pipeline.workflows.unfinished import attempting
+
+
+def run_import(
+    paths: list[Path],
+    settings: Settings,
+    target: Target,
+    *,
+    approve: Callable[[PlannedRun], None],
+    stopping: StopRequest | None = None,
+    watch: Watch = NOBODY,
+) -> Report:
+    """Plan, ask `approve` (which raises where it does not), then apply, under one lock."""
+    stopping = stopping or StopRequest()
+    run_id = new_run_id(paths, settings.reports)
+    with (
+        attempting(run_id, watch.unfinished) as attempt,
+        writing(settings, target.environment, run_id) as ledger,
+    ):
+        planned = plan_import(
+            paths,
+            settings,
+            target.environment,
+            stopping=stopping,
+            watch=watch,
+            run_id=run_id,
+        )
+        refuse_too_many(planned.folder.read_plan(), settings)
+        refuse_alarms(planned.folder, settings)
+        approve(planned)
+        sign_for_plan(planned.folder, "approver", settings.planner)
+        return submit_and_report(planned.folder, settings, target, ledger, stopping, watch, attempt)

@@ -1,0 +1,292 @@
+"""The story of a report: give every record its fate, hold the law against it, write every file whole."""
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars as pl
+
+from pipeline.domain.customer import ROW_ID, is_import_column
+from pipeline.domain.origin_check import OriginChecks
+from pipeline.domain.outcomes import LISTS
+from pipeline.domain.redaction import Pii, shown, token
+from pipeline.reporting import (
+    EarlierRuns,
+    Facts,
+    Report,
+    count_differing,
+    differences,
+    find_fates,
+    identities,
+    listed,
+    pace,
+    summarize,
+    with_differing,
+    with_examples,
+)
+from pipeline.storage.files import renamed_when_whole, token_key, write_bytes, written_whole
+from pipeline.storage.run_folder import DIFFERING, PAGES, RunFolder
+from pipeline.storage.xlsx import MOST_COLUMNS, write_text_sheet
+from pipeline.submission import Stop
+from pipeline.transforming.resubmission import TOO_LONG_FOR_A_CELL
+from pipeline.workflows.accepting import accepted_by
+from pipeline.workflows.account import Account
+from pipeline.workflows.background import one_ahead, one_behind
+from pipeline.workflows.profile import Profile
+from pipeline.workflows.report.current import keep_current_fates
+from pipeline.workflows.report.render import write_pages
+from pipeline.workflows.versions import tools
+
+__all__ = ["Report", "write_results"]
+
+WORKBOOK = "rejected.xlsx"
+NO_EARLIER_RUNS = EarlierRuns()
+MOST_ROWS_FOR_PEOPLE = 20_000  #: nobody mends more by hand; the CSV file has them all
+#: Columns of the fates that stand in the lists and in rows.parquet, and in no sum.
+_NOT_SUMMED = ("fingerprint", "key", "billing_id", "same_as", "origin_run", "origin_row", "differs")
+_DIFFERENCE_COLUMNS = ("_import_row_id", "external_reference", "field", "ours", "theirs")
+
+
+@dataclass
+class Results:
+    """The results of a run while they are written; each step finds here what it needs, and leaves what others need."""
+
+    folder: RunFolder
+    home: Path
+    status: str
+    now: datetime
+    plan: dict[str, Any]
+    profile: Profile
+    stop: Stop | None = None
+    requests: dict[str, int] = field(default_factory=lambda: {"creates": 0, "replayed": 0, "look_ups": 0})
+    settled: pl.DataFrame | None = None
+    earlier: EarlierRuns = field(default_factory=EarlierRuns)
+    account: Account | None = None
+    held_differs: Counter[str] = field(default_factory=Counter)  #: field -> held records that differ in it
+    content: dict[str, Any] = field(default_factory=dict)  #: the summary, once it is added up
+
+
+def write_results(
+    folder: RunFolder,
+    home: Path,
+    *,
+    status: str,
+    now: datetime,
+    stop: Stop | None = None,
+    requests: dict[str, int] | None = None,
+    submit_seconds: float | None = None,
+    settled: pl.DataFrame | None = None,
+    earlier: EarlierRuns = NO_EARLIER_RUNS,
+    account: Account | None = None,
+) -> Report:
+    """Write every result file of a run from its staged tables, and return the report.
+
+    Each step replaces what an earlier attempt left, so a run whose results failed anywhere is finished by another attempt.
+    `settled`: when each create was begun and when settled, see `reporting.pace`.
+    """
+    results = Results(folder, home, status, now, folder.read_plan(), Profile(), stop=stop, settled=settled)
+    results.earlier, results.account = earlier, account
+    results.requests = requests or results.requests
+    profile = results.profile
+    profile.stages |= results.plan["profile"]
+    if submit_seconds is not None:
+        creates = results.plan["actions"]["create"]
+        profile.stages["submit"] = {"seconds": round(submit_seconds, 3), "rows": creates, "peak_bytes": None}
+    with profile.running(), folder.workbench() as workbench:
+        for query in QUERIES:
+            query(results, workbench)
+    for step in STEPS:
+        step(results)
+    return Report(results.content)
+
+
+def _write_lists(results: Results, workbench: duckdb.DuckDBPyConnection) -> None:
+    checks = OriginChecks(token_key(results.home))
+    results.held_differs = _write_rows(results.folder, workbench, results.plan["columns"], results.profile, checks)
+    results.folder.show(workbench, "fates")
+
+
+def _add_up(results: Results, workbench: duckdb.DuckDBPyConnection) -> None:
+    with results.profile.stage("sum", results.plan["read"]["records"]):
+        results.content = summarize(workbench, _facts(results)).content
+        most_first = sorted(results.held_differs.items(), key=lambda one: (-one[1], one[0]))
+        results.content["held_differs"] = dict(most_first)
+        results.content["reasons"] = with_examples(
+            workbench,
+            results.content["reasons"],
+            partial(shown, pii=Pii.MASKED),
+            partial(token, token_key(results.home)),
+        )
+
+
+def _write_differences(results: Results, workbench: duckdb.DuckDBPyConnection) -> None:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(_DIFFERENCE_COLUMNS)
+    writer.writerows(differences(workbench))
+    write_bytes(results.folder.path / "differences.csv", text.getvalue().encode())
+
+
+def _write_returned(results: Results) -> None:
+    """Every cell of rows that came back about which there is something to say."""
+    folder = results.folder
+    cells = pl.read_parquet(folder.staged / "returned.parquet", glob=False).rename({"row_id": ROW_ID})
+    with renamed_when_whole(folder.path / "returned.csv") as path:
+        cells.write_csv(path)
+
+
+def _write_summary(results: Results) -> None:
+    folder, content = results.folder, results.content
+    names = [*(f"{name}.csv" for name in LISTS), "differences.csv", "returned.csv", "rows.parquet", "report.html"]
+    names += ["report.xlsx"] * (results.status != "planned")
+    names += [WORKBOOK] * (folder.path / WORKBOOK).exists()
+    content["files"] = {name: str(folder.path / name) for name in names}
+    content["seconds"], content["profile"] = results.profile.seconds, results.profile.stages
+    folder.write_json("summary.json", content)
+
+
+def _keep_current_fates(results: Results) -> None:
+    if results.status != "planned":
+        keep_current_fates(results.folder)
+
+
+def _seal(results: Results) -> None:
+    """Before the pages: what else lies among the reports, damaged or not, bears on them alone."""
+    for page in PAGES:
+        (results.folder.path / page).unlink(missing_ok=True)
+    results.folder.write_manifest(results.plan, _named(results.plan["config"]))
+
+
+def _write_pages(results: Results) -> None:
+    write_pages(results.folder, results.content, results.home)
+
+
+#: What is asked of the staged tables, in this order; then what is written from it.
+QUERIES: tuple[Callable[[Results, duckdb.DuckDBPyConnection], None], ...] = (_write_lists, _add_up, _write_differences)
+STEPS: tuple[Callable[[Results], None], ...] = (
+    _write_returned,
+    _write_summary,
+    _keep_current_fates,
+    _seal,
+    _write_pages,
+)
+
+
+def _facts(results: Results) -> Facts:
+    plan, stop = results.plan, results.stop
+    lines = Counter[str]()
+    for file in plan["inputs"]:
+        lines.update(file["lines"])
+    return Facts(
+        run_id=plan["run_id"],
+        status=results.status,
+        stop_reason=stop.reason if stop else None,
+        stop_code=stop.exit_code if stop else None,
+        environment=plan["environment"],
+        planner=plan["planner"],
+        version=plan["version"],
+        planned_at=plan["planned_at"],
+        finished_at=results.now,
+        inputs=plan["inputs"],
+        lines=dict(lines),
+        records_read=plan["read"]["records"],
+        debits_read=plan["read"]["debits"],
+        credits_read=plan["read"]["credits"],
+        not_sent_columns=plan["columns_not_sent"],
+        actions=plan["actions"],
+        requests=results.requests,
+        profile=results.profile.stages,
+        earlier=results.earlier,
+        account=results.account.sentence if results.account else None,
+        account_is_doubtful=results.account is not None and results.account.is_doubtful,
+        settings=plan["settings"],
+        per_second=plan["per_second"],
+        mapping=plan["mapping"],
+        absent_texts=plan["absent_texts"],
+        references=plan["references"],
+        config=_named(plan["config"]),
+        waves=_wave(plan["settings"]),
+        findings=plan["findings"],
+        accepted=accepted_by(results.folder, plan),
+        control_totals=plan.get("control_totals", []),
+        tools=tools(),
+        pace=None if results.settled is None else pace(results.settled),
+    )
+
+
+def _named(config: dict[str, Any] | None) -> dict[str, Any] | None:
+    return {name: config[name] for name in ("path", "sha256")} if config else None
+
+
+def _wave(settings: dict[str, Any]) -> dict[str, Any] | None:
+    wave = {name: settings[name] for name in ("limit", "where")}
+    return wave if any(wave.values()) else None
+
+
+def _write_rows(
+    folder: RunFolder,
+    workbench: duckdb.DuckDBPyConnection,
+    columns: list[str],
+    profile: Profile,
+    checks: OriginChecks,
+) -> Counter[str]:
+    """Every record with its fate, in all files that hold records, part by part; what summing needs is staged.
+
+    Returned: field -> held records that differ in it.
+    """
+    differing, held_differs = _differing(folder), Counter[str]()
+    wanted = ["currency", "text", "clue", *(f"given.{column}" for column in columns)]
+    for_people: list[pl.DataFrame] = []
+    with ExitStack() as stack:
+        lists = {name: stack.enter_context(written_whole(folder.path / f"{name}.csv")) for name in LISTS}
+        write_rows = stack.enter_context(folder.written_in_parts("rows.parquet"))
+        parts = ((folder.source(records), folder.source(plan)) for records, plan in folder.planned_parts())
+        found = profile.timed("fates", find_fates(workbench, folder.run_id, parts))
+
+        def keep(numbered: tuple[int, pl.DataFrame]) -> None:
+            number, fates = numbered
+            with profile.stage("keep", fates.height):
+                folder.stage(f"fates-{number:05}.parquet", fates.drop(_NOT_SUMMED))
+                write_rows(identities(fates))
+
+        keep_behind = stack.enter_context(one_behind(keep))
+        for number, without in enumerate(one_ahead(found)):
+            fates = with_differing(without, differing)
+            held_differs.update(count_differing(fates))
+            profile.stages["fates"]["rows"] += fates.height
+            with profile.stage("lists", fates.height):
+                keep_behind((number, fates))
+                records = pl.read_parquet(folder.parts("records")[number], columns=wanted, glob=False)
+                for name, file in lists.items():
+                    listed_here = listed(name, records, fates, columns, folder.run_id, checks)
+                    if listed_here.height or not number:
+                        listed_here.write_csv(file, include_header=not number)
+                    if name == "rejected" and sum(table.height for table in for_people) <= MOST_ROWS_FOR_PEOPLE:
+                        for_people.append(listed_here)
+    _write_workbook(folder, pl.concat(for_people))
+    return held_differs
+
+
+def _differing(folder: RunFolder) -> pl.DataFrame:
+    """What the plan found; a plan of an earlier version did not look for it."""
+    path = folder.staged / DIFFERING
+    if not path.is_file():
+        return pl.DataFrame(schema={"position": pl.Int64, "differs": pl.List(pl.String)})
+    return pl.read_parquet(path, glob=False)
+
+
+def _write_workbook(folder: RunFolder, rejected: pl.DataFrame) -> None:
+    """`rejected.csv` once more, for people: every cell text, so that no spreadsheet changes what it shows."""
+    target = folder.path / WORKBOOK
+    target.unlink(missing_ok=True)
+    if 0 < rejected.height <= MOST_ROWS_FOR_PEOPLE and rejected.width <= MOST_COLUMNS:
+        ours = [is_import_column(name) for name in rejected.columns]
+        write_text_sheet(target, "rejected", rejected.columns, rejected.rows(), ours=ours, too_long=TOO_LONG_FOR_A_CELL)
