@@ -41,15 +41,13 @@ WORLD = {
 }  # fmt: skip
 #: Modules of `submission` that decide, and do nothing.
 PURE_MODULES = {"submission/protocol.py", "submission/circuit_breaker.py"}
-#: A path is only a type there.
-PATH_AS_ARGUMENT: set[str] = set()
 
 
 def test_every_entry_of_the_package_is_in_the_table():
     found = {path.stem if path.is_file() else path.name for path in PACKAGE.iterdir() if path.name != "__pycache__"}
 
     assert found - {"py.typed"} == {*MAY_IMPORT}
-    assert len(list(path for path in PACKAGE.iterdir() if path.name != "__pycache__")) <= 18
+    assert len(found) <= 18
 
 
 @pytest.mark.parametrize("package", sorted(MAY_IMPORT))
@@ -59,19 +57,23 @@ def test_a_package_imports_only_what_the_table_allows(package):
     assert {name for name in _imports_of_ours(package) if not _is_within(name, allowed)} == set()
 
 
-def _pure_files():
-    for package in sorted({*PURE, *VOCABULARY}):
-        yield from (path.relative_to(PACKAGE).as_posix() for path in _files(package))
-    yield from sorted(PURE_MODULES)
+def _files(package):
+    path = PACKAGE / package
+    return sorted(path.rglob("*.py")) if path.is_dir() else [path.with_suffix(".py")]
 
 
-@pytest.mark.parametrize("name", _pure_files())
+def _pure_modules():
+    found = (path for package in {*PURE, *VOCABULARY} for path in _files(package))
+    return sorted({path.relative_to(PACKAGE).as_posix() for path in found} | PURE_MODULES)
+
+
+@pytest.mark.parametrize("name", _pure_modules())
 def test_a_pure_module_touches_no_file_thread_clock_or_randomness(name):
     tree = ast.parse((PACKAGE / name).read_text(encoding="utf-8"))
     touched = {imported for imported in _imports(tree) if imported in WORLD}
     called = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
 
-    assert touched - ({"pathlib"} if name in PATH_AS_ARGUMENT else set()) == set()
+    assert touched == set()
     assert called.isdisjoint({"now", "utcnow", "today", "uuid4", "uuid1", "write_parquet", "sink_parquet"})
 
 
@@ -94,11 +96,6 @@ def test_asking_for_help_imports_no_heavy_library():
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
 
     assert result.stdout.splitlines()[-1] == ""
-
-
-def _files(package):
-    path = PACKAGE / package
-    return sorted(path.rglob("*.py")) if path.is_dir() else [path.with_suffix(".py")]
 
 
 def _imports(tree):

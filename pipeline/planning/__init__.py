@@ -1,11 +1,7 @@
-"""What is done with every accepted row: `make_plan` writes the plan, one line a row, part by part."""
+"""What is done with every accepted row: `plan_query` decides it, and gives the plan as SQL, one line a row."""
 
-from collections import Counter
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.resources import files
-from pathlib import Path
 from typing import Literal
 
 import duckdb
@@ -13,21 +9,17 @@ import duckdb
 from pipeline.domain.customer import KEY_NAMESPACE, Environment, key_prefix
 from pipeline.domain.outcomes import Action, Fate, Reason, sends
 from pipeline.planning.differing import created_otherwise, find_differing
-from pipeline.planning.limits import find_outside
-from pipeline.storage.files import renamed_when_whole
+from pipeline.planning.limits import Ceiling, find_outside
 
 __all__ = [
-    "IDENTITY_REASONS", "SAME_IDENTITY", "VERDICTS", "Plan", "SameIdentity", "created_otherwise", "find_differing", "make_plan",
+    "IDENTITY_REASONS", "SAME_IDENTITY", "VERDICTS", "Ceiling", "Plan", "PlanQuery", "SameIdentity", "created_otherwise", "find_differing",
+    "plan_query",
 ]  # fmt: skip
 
 _JUDGED, _BEYOND, _PLAN = (
     files(__package__).joinpath(name).read_text(encoding="utf-8")
     for name in ("exceptions.sql", "first_over_limit.sql", "plan.sql")
 )
-#: Hashes and keys take longer to press than to write, and no dictionary of them pays.
-_WRITTEN = "FORMAT parquet, COMPRESSION snappy, DICTIONARY_SIZE_LIMIT 1"
-#: Parts that are written at once: of one alone DuckDB keeps one and a half cores busy.
-_AT_ONCE = 2
 _WAITS = Reason.PLAN_EARLIER_REQUEST_UNSETTLED.value
 SameIdentity = Literal["flag", "hold", "skip"]
 
@@ -73,60 +65,51 @@ class Plan:
         return sends(self.rows)
 
 
-def make_plan(
+@dataclass(frozen=True, slots=True)
+class PlanQuery:
+    """The plan of an import as SQL, part by part.
+
+    Rows, in the order of the input: position, external_reference, action, fate, reason, flags (the identities of other
+    references that the row has), same_as (a row of the run, or with flags the known reference), fingerprint, and for creates and
+    waiting rows key.
+    """
+
+    values: dict[str, str | int | None]  #: what is bound, besides the first and last position of a part
+
+    def of(self, part: str) -> str:
+        """The query of a part; `part` is what stands behind FROM. It binds `values`, `first` and `last`."""
+        return _PLAN.format(part=part)
+
+
+def plan_query(
     workbench: duckdb.DuckDBPyConnection,
-    parts: Iterable[tuple[str, Path]],
     environment: Environment,
     *,
     retry_refused: bool,
+    ceiling: Ceiling,
     same_identity: SameIdentity = "flag",
     limit: int | None = None,
     where: str | None = None,
     normalization: int | None = None,
-) -> Plan:
-    """Write the plan from the views `records` and `history` and what `find_matches` made, a file for each part of the records.
+) -> PlanQuery:
+    """Decide the plan from the views `records` and `history` and what `find_matches` made.
 
-    `parts`: what holds a part, as it stands behind FROM, and where its plan is to be written (Parquet): position,
-    external_reference, action, fate, reason, flags (the identities of other references that the row has), same_as (a row
-    of the run, or with flags the known reference), fingerprint, and for creates and waiting rows key. Rows stand in the order of the
-    input. `limit` is the number of creates of this wave, and `where` an SQL expression over the file's own columns that
-    says which rows are in it; raise ConfigError where it cannot be asked. `normalization` is the version of the rules that
-    made the payloads.
+    `limit` is the number of creates of this run, and `where` an SQL expression over the file's own columns that says which
+    rows may be sent; raise ConfigError if it fails. `ceiling` bounds the memory that it may take. `normalization` is the version
+    of the rules that made the payloads.
     """
     _judge(workbench, same_identity, normalization, retry_refused=retry_refused)
-    find_outside(workbench, where)
+    find_outside(workbench, where, ceiling)
     first_beyond, first_waiting_beyond = _first_beyond(workbench, limit)
-    told = {
-        "namespace": KEY_NAMESPACE.hex,
-        "key_prefix": key_prefix(environment),
-        "waits": _WAITS,
-        "first_beyond": first_beyond,
-        "first_waiting_beyond": first_waiting_beyond,
-    }
-    rows = Counter[str]()
-
-    def write(part_and_target: tuple[str, Path]) -> dict[str, int]:
-        with workbench.cursor() as cursor:
-            return _write_part(cursor, *part_and_target, told)
-
-    with ThreadPoolExecutor(_AT_ONCE, "plan") as threads:
-        for counted in threads.map(write, parts):
-            rows.update(counted)
-    return Plan({action: rows[action.value] for action in Action})
-
-
-def _write_part(
-    workbench: duckdb.DuckDBPyConnection, part: str, target: Path, told: dict[str, str | int | None]
-) -> dict[str, int]:
-    """Write the plan of one part; its rows by action."""
-    first, last = workbench.execute(f"SELECT min(position), max(position) FROM {part}").fetchall()[0]
-    with renamed_when_whole(target) as path:
-        workbench.execute(
-            f"COPY ({_PLAN.format(part=part)}) TO $target ({_WRITTEN})",
-            {"target": str(path), "first": first, "last": last, **told},
-        )
-    counted = "SELECT action, count(*) FROM read_parquet($written) GROUP BY action"
-    return dict(workbench.execute(counted, {"written": str(target)}).fetchall())
+    return PlanQuery(
+        {
+            "namespace": KEY_NAMESPACE.hex,
+            "key_prefix": key_prefix(environment),
+            "waits": _WAITS,
+            "first_beyond": first_beyond,
+            "first_waiting_beyond": first_waiting_beyond,
+        }
+    )
 
 
 def _judge(

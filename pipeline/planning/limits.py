@@ -5,7 +5,8 @@ the same every time, and nothing else. What DuckDB says while it runs is never r
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from typing import Any
 
 import duckdb
@@ -13,8 +14,9 @@ import duckdb
 from pipeline.domain.customer import ROW_ID
 from pipeline.domain.sql import CELLS, cells_in, columns_of, identifier
 from pipeline.errors import ConfigError
-from pipeline.storage.memory import memory_ceiling
 
+#: Makes a block in which at most this many more bytes of memory can be taken; a larger request fails.
+Ceiling = Callable[[int], AbstractContextManager[None]]
 _GIVEN = "given."
 #: Bytes that the question may take: DuckDB does not count what a function of texts takes, so its own limit does not hold.
 _MOST_OF_ONE_ROW, _MOST_MEMORY = 64 << 20, 1 << 30
@@ -29,7 +31,7 @@ _MACROS = {"if", "nullif", "split_part"}
 _ASK_THE_CLOCK = {"age"}  #: with one argument; DuckDB calls it consistent
 
 
-def find_outside(workbench: duckdb.DuckDBPyConnection, where: str | None) -> None:
+def find_outside(workbench: duckdb.DuckDBPyConnection, where: str | None, ceiling: Ceiling) -> None:
     """Make the table `outside_wave` (position): accepted rows for which `where` is not true; raise ConfigError."""
     workbench.execute("CREATE OR REPLACE TABLE outside_wave (position BIGINT)")
     if where is None:
@@ -41,17 +43,17 @@ def find_outside(workbench: duckdb.DuckDBPyConnection, where: str | None) -> Non
     asked = f"SELECT {_POSITION} AS position, ({where}) AS is_inside FROM {accepted}"
     _refuse_other_answers(workbench, asked, columns)
     workbench.execute(f"CREATE OR REPLACE TABLE one_row AS SELECT * FROM {accepted} LIMIT 1")
-    _ask(workbench, asked, f"SELECT ({where}) FROM one_row")
+    _ask(workbench, asked, f"SELECT ({where}) FROM one_row", ceiling)
     workbench.execute("DROP TABLE one_row")
 
 
-def _ask(workbench: duckdb.DuckDBPyConnection, asked: str, of_one_row: str) -> None:
+def _ask(workbench: duckdb.DuckDBPyConnection, asked: str, of_one_row: str, ceiling: Ceiling) -> None:
     try:
         # What makes a huge text of any row shows at one row, within a second.
-        with memory_ceiling(_MOST_OF_ONE_ROW):
+        with ceiling(_MOST_OF_ONE_ROW):
             workbench.execute(of_one_row).fetchall()
         # Answered first and looked through afterwards, or DuckDB asks it of rows that were set aside, too.
-        with memory_ceiling(_MOST_MEMORY):
+        with ceiling(_MOST_MEMORY):
             workbench.execute(f"CREATE OR REPLACE TABLE answered AS {asked}")
     except (duckdb.OutOfMemoryException, MemoryError):
         raise ConfigError(

@@ -20,7 +20,7 @@ from pipeline.domain.customer import Environment
 from pipeline.domain.file_expectations import Delivery
 from pipeline.domain.outcomes import Action, Alarm, Finding
 from pipeline.errors import Interrupted, SourceError
-from pipeline.planning import Plan, created_otherwise, find_differing, make_plan
+from pipeline.planning import Plan, created_otherwise, find_differing, plan_query
 from pipeline.planning.file_checks import (
     Held,
     Rejections,
@@ -39,6 +39,7 @@ from pipeline.sources import BATCH_BYTES, Declared, SourceFile, beside, came_bac
 from pipeline.storage.files import sha256_of_each, token_key
 from pipeline.storage.known_customers import References, known_to
 from pipeline.storage.ledger import Ledger
+from pipeline.storage.memory import memory_ceiling
 from pipeline.storage.run_folder import DIFFERING, PLAN_SCHEMA, RunFolder
 from pipeline.storage.run_search import all_runs
 from pipeline.transforming.mapping import count_absent
@@ -50,6 +51,7 @@ from pipeline.workflows.progress import CLOCK, NOBODY, StopRequest, Watch
 from pipeline.workflows.report.sign_off import sign_for_plan
 from pipeline.workflows.resubmission import Returns
 from pipeline.workflows.row_stages import described_layout, judged, layout_of, no_records
+from pipeline.workflows.write_plan import write_plan
 from pipeline.workflows.write_results import write_results
 
 
@@ -224,16 +226,17 @@ def _decide(
         with profile.stage("match", rows):
             find_matches(workbench)
         with profile.stage("plan", rows):
-            plan = make_plan(
+            query = plan_query(
                 workbench,
-                folder.parts_to_plan(),
                 environment,
+                ceiling=memory_ceiling,
                 retry_refused=settings.retry_refused,
                 same_identity=settings.same_identity,
                 limit=settings.limit,
                 where=settings.where,
                 normalization=NORMALIZATION_VERSION,
             )
+            plan = write_plan(workbench, query, folder.parts_to_plan())
         with profile.stage("doubt", rows):
             folder.stage(DIFFERING, find_differing(workbench, _created_contents(workbench, settings, environment)))
             return plan, [*find_doubts(workbench), *find_mixed_units(workbench, settings.mapping)]

@@ -18,9 +18,9 @@ from pipeline.domain.customer import (
     payload_bytes,
     payload_expression,
 )
-from pipeline.planning import make_plan
 from pipeline.planning.matching import find_matches
 from tests.conftest import hold
+from tests.planned import make_plan
 
 NASTY = [
     '"',
@@ -124,6 +124,6 @@ def planned(rows: list[tuple], environment: Environment) -> pl.DataFrame:
         hold(workbench, "records", pl.DataFrame(rows, schema=schema, orient="row"))
         hold(workbench, "history", history)
         find_matches(workbench)
-        make_plan(workbench, [("records", Path(folder, "plan.parquet"))], environment, retry_refused=False)
+        make_plan(workbench, Path(folder, "plan.parquet"), environment, retry_refused=False)
         payloads = pl.DataFrame(rows, schema=schema, orient="row").select("position", "payload")
         return pl.read_parquet(Path(folder, "plan.parquet")).join(payloads, on="position")

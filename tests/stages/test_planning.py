@@ -21,10 +21,11 @@ from hypothesis import strategies as st
 from pipeline.domain.customer import Environment, create_key
 from pipeline.domain.outcomes import Action, Fate, Reason, State
 from pipeline.errors import ConfigError
-from pipeline.planning import IDENTITY_REASONS, SAME_IDENTITY, VERDICTS, make_plan
+from pipeline.planning import IDENTITY_REASONS, SAME_IDENTITY, VERDICTS
 from pipeline.planning.matching import find_matches
 from pipeline.reporting import find_fates
 from tests.conftest import hold
+from tests.planned import make_plan
 
 FOLDER = Path(__file__).parents[1] / "cases" / "planning"
 CASES = sorted(FOLDER.glob("*.csv"))
@@ -78,7 +79,7 @@ def planned(
             hold(workbench, name, table)
         hold(workbench, "cells", tables["records"])
         find_matches(workbench)
-        plan = make_plan(workbench, [("records", target)], environment, **_told_by_the_job(rows))
+        plan = make_plan(workbench, target, environment, **_told_by_the_job(rows))
     records = tables["records"].select("position", "row_id", "payload")
     sent = pl.when(pl.col("action").is_in(["create", "wait"])).then("payload")
     found = pl.read_parquet(target).join(records, on="position", how="left").with_columns(payload=sent)
@@ -419,7 +420,7 @@ def matched(fates: tuple[str | None, ...]) -> Iterator[duckdb.DuckDBPyConnection
 
 
 def deferred(where: str | None, folder: Path, workbench: duckdb.DuckDBPyConnection) -> set[int]:
-    make_plan(workbench, [("records", folder / "plan.parquet")], ENVIRONMENT, retry_refused=False, where=where)
+    make_plan(workbench, folder / "plan.parquet", ENVIRONMENT, retry_refused=False, where=where)
     plan = pl.read_parquet(folder / "plan.parquet")
     assert set(plan["reason"].drop_nulls()) <= {Reason.PLAN_OUTSIDE_WAVE.value}
     return set(plan.filter(action="defer")["position"])
