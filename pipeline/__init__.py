@@ -1,8 +1,7 @@
 """Bring customers into billing, each exactly once, and account for every record and every cent.
 
-A batch is a river: rows enter (`sources`), are mapped (`mapping`), cleaned (`normalizing`), judged (`validating`), matched (`matching`),
-planned (`planning`), sent (`submission` over `ledger` and `billing`) and reported (`reporting`, into a `run_folder`).
-Modules whose names end in -ing are pure; modules that are nouns touch the world; `workflows` is where they meet.
+`sources` reads files, `transforming` maps and checks records, `planning` decides what to do, `submission` sends it, and
+`reporting` states what happened. `workflows` combines them, one use case a module.
 
 From Python, for orchestrators and notebooks: `load_config` and `Settings.of`, then `plan_import`, `apply_plan`,
 `resume_run`, `run_import`, `load_references`; each returns the frozen value that the command line prints.

@@ -1,7 +1,7 @@
-"""The door for people and schedulers: parse, call, print, exit code. Nothing else.
+"""The command line: parse, call a workflow, print, exit code.
 
-`commands.py` has a function for each command, `exits.py` the one handler that maps everything to an exit code,
-`printing.py` and `progress.py` what is shown. Commands import their verbs inside, so that `--help` answers at once.
+`commands` has a function for each command, `exit_codes` maps every result and error to an exit code, `output` and `progress`
+print. Commands import their workflows inside, so that `--help` answers at once.
 """
 
 from pipeline.cli.exit_codes import main, run
