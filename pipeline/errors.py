@@ -45,7 +45,11 @@ class PipelineError(Exception):
 
     def __str__(self) -> str:
         """The message, and the suggested command without options."""
-        return f"{self.message}: {shlex.join(('pipeline', *self.suggests))}" if self.suggests else self.message
+        return (
+            f"{self.message}: {shlex.join(('pipeline', *self.suggests))}"
+            if self.suggests
+            else self.message
+        )
 
 
 class ConfigError(PipelineError):

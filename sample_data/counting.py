@@ -31,7 +31,9 @@ class Counting:
         self.credits: Sums = {}
         self.amounts_unreadable: Counter[str] = Counter()
 
-    def add(self, row: Row, fate: str, *reasons: str, amount: tuple[str, int] | str | None = None) -> None:
+    def add(
+        self, row: Row, fate: str, *reasons: str, amount: tuple[str, int] | str | None = None
+    ) -> None:
         """One record; its amount is (currency, minor units), None where it states none, or text that nobody can read."""
         self.lines.append(self.line(row))
         self.fates[fate] += 1
@@ -51,7 +53,9 @@ class Counting:
     def line(self, row: Row) -> str:
         """A record as its supplier writes it."""
         text = io.StringIO()
-        csv.writer(text, delimiter=self.delimiter, lineterminator="\n").writerow([row[name] for name in self.columns])
+        csv.writer(text, delimiter=self.delimiter, lineterminator="\n").writerow(
+            [row[name] for name in self.columns]
+        )
         return text.getvalue().removesuffix("\n")
 
     def digits(self, count: int) -> str:
@@ -66,7 +70,9 @@ class Counting:
             "fates": _sorted(self.fates),
             "reasons": _sorted(self.reasons),
             "debits": {currency: _sorted(fates) for currency, fates in sorted(self.debits.items())},
-            "credits": {currency: _sorted(fates) for currency, fates in sorted(self.credits.items())},
+            "credits": {
+                currency: _sorted(fates) for currency, fates in sorted(self.credits.items())
+            },
             "amounts_unreadable": _sorted(self.amounts_unreadable),
         }
 
@@ -91,7 +97,9 @@ def major(minor_units: int, decimals: int, mark: str = ".") -> str:
 
 def mailbox(*names: str) -> str:
     """The part of an address before the @, made of names."""
-    return ".".join("".join(c for c in name.lower() if c.isascii() and c.isalnum()) or "x" for name in names)
+    return ".".join(
+        "".join(c for c in name.lower() if c.isascii() and c.isalnum()) or "x" for name in names
+    )
 
 
 def _sorted(counts: Counter[str]) -> dict[str, int]:

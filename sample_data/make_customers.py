@@ -36,7 +36,16 @@ LAST = (
     "Dlamini Nkosi Mokoena Khumalo Naidoo Pillay Govender van_der_Merwe Botha Coetzee du_Plessis Fourie Jacobs Adams Davids "
     "Petersen Mahlangu Sithole Zulu Molefe Ndlovu Mabaso O'Brien Smith Müller Mwangi Otieno Okafor Moyo Banda dos_Santos"
 ).split()
-FIRMS = ["Trading CC", "& Sons (Pty) Ltd", "Spaza", "Holdings", "Guest House", "Motors", "Primary School", "Stokvel"]
+FIRMS = [
+    "Trading CC",
+    "& Sons (Pty) Ltd",
+    "Spaza",
+    "Holdings",
+    "Guest House",
+    "Motors",
+    "Primary School",
+    "Stokvel",
+]
 PLANS, BRANCHES = (
     ["prepaid", "metered", "flat", "business"],
     ["Cape Town", "Gqeberha", "Soweto", "Durban", "Nairobi", ""],
@@ -50,7 +59,11 @@ COUNTRIES = {  # currency -> (E.164 prefix of a mobile range, digits after it, t
     "JPY": ("+81901", 7, 40_000),
     "KWD": ("+96599", 6, 90_000),
 }
-CODES = {"": "-", "RAND": "?", "R": "?"}  # where a currency stands that is none, its amounts are summed apart
+CODES = {
+    "": "-",
+    "RAND": "?",
+    "R": "?",
+}  # where a currency stands that is none, its amounts are summed apart
 
 
 class Sample:
@@ -75,9 +88,18 @@ class Sample:
         if currency == "ZAR":
             phone = self.as_people_write(phone)
         name = f"{first} {last}" if dice.random() < 0.85 else f"{last} {dice.choice(FIRMS)}"
-        mailbox = "".join(c for c in f"{first}.{last}".lower() if c.isascii() and (c.isalnum() or c == "."))
+        mailbox = "".join(
+            c for c in f"{first}.{last}".lower() if c.isascii() and (c.isalnum() or c == ".")
+        )
         balance = str(
-            dice.choice([0, dice.randrange(1, largest), dice.randrange(1, largest), -dice.randrange(1, largest // 4)])
+            dice.choice(
+                [
+                    0,
+                    dice.randrange(1, largest),
+                    dice.randrange(1, largest),
+                    -dice.randrange(1, largest // 4),
+                ]
+            )
         )
         if dice.random() < 0.06:
             currency, balance = dice.choice([("", ""), (currency, "")])
@@ -93,7 +115,15 @@ class Sample:
             "metadata.plan": dice.choice(PLANS),
             "metadata.branch": dice.choice(BRANCHES),
             "notes": dice.choice(
-                ["", "", "", "", 'prefers "SMS", not email', "moved in\nJanuary", "gate code at office"]
+                [
+                    "",
+                    "",
+                    "",
+                    "",
+                    'prefers "SMS", not email',
+                    "moved in\nJanuary",
+                    "gate code at office",
+                ]
             ),
         }
 
@@ -102,7 +132,13 @@ class Sample:
         national = "0" + e164.removeprefix("+27")
         spaced = f"{national[:3]} {national[3:6]} {national[6:]}"
         return self.dice.choice(
-            [e164, national, spaced, spaced.replace(" ", "-"), f"+27 (0){e164[3:5]} {e164[5:8]} {e164[8:]}"]
+            [
+                e164,
+                national,
+                spaced,
+                spaced.replace(" ", "-"),
+                f"+27 (0){e164[3:5]} {e164[5:8]} {e164[8:]}",
+            ]
         )
 
     def add(self, row: dict[str, str], fate: str, *reasons: str) -> None:
@@ -123,9 +159,9 @@ class Sample:
         self.fates[fate] += 1
         self.reasons.update(reasons)
         if row["balance"].lstrip("-").isdigit():
-            self.sums.setdefault(CODES.get(row["currency"].upper(), row["currency"].upper()), Counter())[fate] += int(
-                row["balance"]
-            )
+            self.sums.setdefault(
+                CODES.get(row["currency"].upper(), row["currency"].upper()), Counter()
+            )[fate] += int(row["balance"])
 
     def invalid(self, change: dict[str, str], *reasons: str) -> None:
         """A customer with one or more cells changed for the worse."""
@@ -136,7 +172,10 @@ def fill(sample: Sample) -> None:
     """1,200 records: mostly good ones, and of every kind of trouble the number that README.md states."""
     blocks = [lambda: sample.add(sample.person(), "created")] * 1100
     blocks += [lambda: repeat(sample)] * 20 + [lambda: contradict(sample)] * 5
-    blocks += [lambda change=change, reasons=reasons: sample.invalid(change, *reasons) for change, reasons in INVALID]
+    blocks += [
+        lambda change=change, reasons=reasons: sample.invalid(change, *reasons)
+        for change, reasons in INVALID
+    ]
     blocks += [lambda broken=broken: sample.add_text(*broken(sample)) for broken in BROKEN]
     sample.dice.shuffle(blocks)
     for number, block in enumerate(blocks):
@@ -150,7 +189,12 @@ def repeat(sample: Sample) -> None:
     row = sample.person()
     again = dict(row)
     if sample.dice.random() < 0.5:
-        again = {**row, "name": f" {row['name']} ", "currency": row["currency"].lower(), "notes": "copy"}
+        again = {
+            **row,
+            "name": f" {row['name']} ",
+            "currency": row["currency"].lower(),
+            "notes": "copy",
+        }
     sample.add(row, "created")
     sample.add(again, "duplicate_in_file", "MATCH.REPEATS_EARLIER_ROW")
 
@@ -159,7 +203,11 @@ def contradict(sample: Sample) -> None:
     """The same reference twice, with other content: nobody can say which is right."""
     row = sample.person()
     sample.add(row, "needs_review", "MATCH.SAME_REFERENCE_OTHER_CONTENT")
-    sample.add({**row, "name": row["name"] + " (new)"}, "needs_review", "MATCH.SAME_REFERENCE_OTHER_CONTENT")
+    sample.add(
+        {**row, "name": row["name"] + " (new)"},
+        "needs_review",
+        "MATCH.SAME_REFERENCE_OTHER_CONTENT",
+    )
 
 
 INVALID: list[tuple[dict[str, str], list[str]]] = [
@@ -168,7 +216,10 @@ INVALID: list[tuple[dict[str, str], list[str]]] = [
     *[
         (
             {"external_reference": "8.5E+12"},
-            ["VALIDATE.REFERENCE_CHARACTERS:external_reference", "VALIDATE.REFERENCE_DAMAGED:external_reference"],
+            [
+                "VALIDATE.REFERENCE_CHARACTERS:external_reference",
+                "VALIDATE.REFERENCE_DAMAGED:external_reference",
+            ],
         )
     ]
     * 2,
@@ -176,7 +227,10 @@ INVALID: list[tuple[dict[str, str], list[str]]] = [
         ({"email": bad}, ["VALIDATE.EMAIL_MALFORMED:email"])
         for bad in ("thabo@@example.com", "nobody", "a b@example.com", "x@localhost")
     ],
-    *[({"phone": bad}, ["VALIDATE.PHONE_NOT_POSSIBLE:phone"]) for bad in ("0821", "0821234567890123")],
+    *[
+        ({"phone": bad}, ["VALIDATE.PHONE_NOT_POSSIBLE:phone"])
+        for bad in ("0821", "0821234567890123")
+    ],
     *[({"phone": bad}, ["VALIDATE.PHONE_UNREADABLE:phone"]) for bad in ("n/a", "unknown")],
     ({"phone": "0201234567"}, ["VALIDATE.PHONE_NOT_VALID:phone"]),
     ({"phone": "0821234567 / 0839876543"}, ["VALIDATE.PHONE_SEVERAL:phone"]),
@@ -186,17 +240,27 @@ INVALID: list[tuple[dict[str, str], list[str]]] = [
         for bad in ("240.00", "1234,50", "99.9")
     ],
     ({"currency": "ZAR", "balance": "R240"}, ["VALIDATE.BALANCE_WITH_WORDS:balance"]),
-    *[({"currency": "ZAR", "balance": bad}, ["VALIDATE.BALANCE_NOT_A_NUMBER:balance"]) for bad in ("(500)", "12 000")],
+    *[
+        ({"currency": "ZAR", "balance": bad}, ["VALIDATE.BALANCE_NOT_A_NUMBER:balance"])
+        for bad in ("(500)", "12 000")
+    ],
     ({"currency": "ZAR", "balance": "9007199254740992"}, ["VALIDATE.BALANCE_TOO_LARGE:balance"]),
     *[({"currency": "", "balance": "15000"}, ["VALIDATE.BALANCE_NEEDS_CURRENCY:currency"])] * 2,
-    *[({"currency": bad, "balance": "100"}, ["VALIDATE.CURRENCY_UNKNOWN:currency"]) for bad in ("RAND", "R")],
+    *[
+        ({"currency": bad, "balance": "100"}, ["VALIDATE.CURRENCY_UNKNOWN:currency"])
+        for bad in ("RAND", "R")
+    ],
     ({"currency": "BGN", "balance": "100"}, ["VALIDATE.CURRENCY_WITHDRAWN:currency"]),
     ({"currency": "XAU", "balance": "1"}, ["VALIDATE.CURRENCY_WITHOUT_MINOR_UNIT:currency"]),
     ({"name": "N" * 256}, ["VALIDATE.NAME_TOO_LONG:name"]),
     ({"metadata.plan": "p" * 501}, ["VALIDATE.METADATA_TOO_LONG:metadata.plan"]),
     (
         {"email": "two@faults@example.com", "phone": "n/a", "balance": "12.5", "currency": "ZAR"},
-        ["VALIDATE.EMAIL_MALFORMED:email", "VALIDATE.PHONE_UNREADABLE:phone", "VALIDATE.BALANCE_NOT_WHOLE:balance"],
+        [
+            "VALIDATE.EMAIL_MALFORMED:email",
+            "VALIDATE.PHONE_UNREADABLE:phone",
+            "VALIDATE.BALANCE_NOT_WHOLE:balance",
+        ],
     ),
 ]
 
@@ -210,10 +274,31 @@ BROKEN = [
     *[lambda sample: (",".join(_cells(sample)[:-2]), "READ.TOO_FEW_FIELDS")] * 4,
     *[lambda sample: (",".join([*_cells(sample), "surplus"]), "READ.TOO_MANY_FIELDS")] * 3,
     lambda sample: (",".join([*_cells(sample), ""]), "READ.TOO_MANY_FIELDS"),
-    *[lambda sample: (",".join(_cells(sample)).replace("Sam Sample", 'Sam "the man" Sample'), "READ.STRAY_QUOTE")] * 2,
-    lambda sample: (",".join(_cells(sample)).replace("Sam Sample", '"Sam" Sample'), "READ.STRAY_QUOTE"),
-    *[lambda sample: (",".join(_cells(sample)).replace("Sam Sample", '"Sam Sample'), "READ.UNCLOSED_QUOTE")] * 2,
-    *[lambda sample: (",".join(_cells(sample)).replace("Sam Sample", "Jos\udce9 Sample"), "READ.NOT_UTF8")] * 3,
+    *[
+        lambda sample: (
+            ",".join(_cells(sample)).replace("Sam Sample", 'Sam "the man" Sample'),
+            "READ.STRAY_QUOTE",
+        )
+    ]
+    * 2,
+    lambda sample: (
+        ",".join(_cells(sample)).replace("Sam Sample", '"Sam" Sample'),
+        "READ.STRAY_QUOTE",
+    ),
+    *[
+        lambda sample: (
+            ",".join(_cells(sample)).replace("Sam Sample", '"Sam Sample'),
+            "READ.UNCLOSED_QUOTE",
+        )
+    ]
+    * 2,
+    *[
+        lambda sample: (
+            ",".join(_cells(sample)).replace("Sam Sample", "Jos\udce9 Sample"),
+            "READ.NOT_UTF8",
+        )
+    ]
+    * 3,
     lambda sample: (",".join(_cells(sample)).replace("Sam", "Sam\x00"), "READ.CONTROL_CHARACTER"),
     lambda sample: (",".join(_cells(sample)).replace("Sam ", "Sam\r"), "READ.LONE_CR"),
 ]
@@ -229,9 +314,14 @@ def write(folder: Path = HERE, seed: int = 20261122) -> None:
         "records": sum(sample.fates.values()),
         "fates": dict(sorted(sample.fates.items())),
         "reasons": dict(sorted(sample.reasons.items())),
-        "sums": {currency: dict(sorted(by_fate.items())) for currency, by_fate in sorted(sample.sums.items())},
+        "sums": {
+            currency: dict(sorted(by_fate.items()))
+            for currency, by_fate in sorted(sample.sums.items())
+        },
     }
-    (folder / "customers.expected.json").write_text(json.dumps(expected, indent=2) + "\n", encoding="utf-8")
+    (folder / "customers.expected.json").write_text(
+        json.dumps(expected, indent=2) + "\n", encoding="utf-8"
+    )
 
 
 if __name__ == "__main__":

@@ -43,7 +43,9 @@ sys.dont_write_bytecode = False
 
 # No test asserts how long something takes; a busy machine would fail it. The suite tries the same examples every time, so that
 # it judges a change and not the day; `pytest --hypothesis-profile search tests/properties` looks for new ones.
-settings.register_profile("suite", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "suite", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.register_profile("search", settings.get_profile("suite"), derandomize=False)
 settings.load_profile("suite")
 
@@ -77,14 +79,18 @@ class Outside:
 
     def _ask(self, method: str, page: str, **more: Any) -> httpx.Response:
         url, key = f"{self.base_url}/_sandbox/{page}", {"Authorization": f"Bearer {self.api_key}"}
-        answer = httpx.request(method, url, headers=key, trust_env=False, verify=False, timeout=60, **more)
+        answer = httpx.request(
+            method, url, headers=key, trust_env=False, verify=False, timeout=60, **more
+        )
         return answer.raise_for_status()
 
     def change(self, reference: str, **fields: object) -> None:
         """Change a customer, as somebody else would."""
         headers = {"Authorization": f"Bearer {self.api_key}", "Idempotency-Key": str(uuid.uuid4())}
         url = f"{self.base_url}/billing/customers/{reference}"
-        httpx.patch(url, json=fields, headers=headers, trust_env=False, verify=False).raise_for_status()
+        httpx.patch(
+            url, json=fields, headers=headers, trust_env=False, verify=False
+        ).raise_for_status()
 
     @property
     def environment(self) -> dict[str, str]:
@@ -97,7 +103,9 @@ class Command:
 
     folder: Path
 
-    def start(self, *arguments: str | Path, environment: dict[str, str] | None = None) -> subprocess.Popen[str]:
+    def start(
+        self, *arguments: str | Path, environment: dict[str, str] | None = None
+    ) -> subprocess.Popen[str]:
         return subprocess.Popen(
             [sys.executable, "-m", "pipeline", *_told(arguments)],
             cwd=self.folder,
@@ -133,7 +141,9 @@ class Inside(Command):
         self, *arguments: str | Path, environment: dict[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
         if "PIPELINE_REHEARSAL" in (environment or {}):
-            return Command.__call__(self, *arguments, environment=environment)  # it may be told to kill its process
+            return Command.__call__(
+                self, *arguments, environment=environment
+            )  # it may be told to kill its process
         out, err, before = io.StringIO(), io.StringIO(), os.umask(0o077)
         told = ["pipeline", *_told(arguments)]
         try:
@@ -153,14 +163,28 @@ class Inside(Command):
 def _told(arguments: tuple[str | Path, ...]) -> list[str]:
     """The words of a command; look-ups at a sandbox do not lag, and no test waits for that unless it says so."""
     words = [*map(str, arguments)]
-    asks_billing = words and words[0] in {"run", "apply", "resume", "reconcile"} and not {"--help", "-h"} & {*words}
-    return [*words, "--lookup-lag", "0.1"] if asks_billing and "--lookup-lag" not in words else words
+    asks_billing = (
+        words
+        and words[0] in {"run", "apply", "resume", "reconcile"}
+        and not {"--help", "-h"} & {*words}
+    )
+    return (
+        [*words, "--lookup-lag", "0.1"] if asks_billing and "--lookup-lag" not in words else words
+    )
 
 
 def environment_of_ours(extra: dict[str, str] | None = None) -> dict[str, str]:
     """The environment of a process: nothing that the user has set, and only what users have installed."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("BILLING_", "PIPELINE_"))}
-    return {**kept, "PYTHONPATH": os.pathsep.join([str(AS_INSTALLED), str(REPOSITORY)]), **(extra or {})}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("BILLING_", "PIPELINE_"))
+    }
+    return {
+        **kept,
+        "PYTHONPATH": os.pathsep.join([str(AS_INSTALLED), str(REPOSITORY)]),
+        **(extra or {}),
+    }
 
 
 @pytest.fixture
@@ -216,7 +240,9 @@ def outside(tmp_path) -> Iterator[Outside]:
 
 
 @contextmanager
-def running_sandbox(state: Path, *arguments: str, history: Path | None = None, port: int = 0) -> Iterator[Outside]:
+def running_sandbox(
+    state: Path, *arguments: str, history: Path | None = None, port: int = 0
+) -> Iterator[Outside]:
     """The sandbox in a thread of this process; with arguments or a history, in a process of its own."""
     if arguments or history:
         with sandbox_process(state, *arguments, history=history) as sandbox:
@@ -227,13 +253,17 @@ def running_sandbox(state: Path, *arguments: str, history: Path | None = None, p
 
 
 @contextmanager
-def lived_at_a_sandbox(folder: Path, live: Callable[[Inside, Outside], object]) -> Iterator[Outside]:
+def lived_at_a_sandbox(
+    folder: Path, live: Callable[[Inside, Outside], object]
+) -> Iterator[Outside]:
     """What `live` has done in `folder / "place"` is there, and so is its billing; the state of it is kept for `sandbox_of_ones_own`."""
     (folder / "place").mkdir()
     with running_sandbox(folder / "billing.sqlite") as outside:
         live(Inside(folder / "place"), outside)
     shutil.copy(folder / "billing.sqlite", folder / "kept.sqlite")
-    with running_sandbox(folder / "billing.sqlite", port=int(outside.base_url.rpartition(":")[2])) as outside:
+    with running_sandbox(
+        folder / "billing.sqlite", port=int(outside.base_url.rpartition(":")[2])
+    ) as outside:
         yield outside
 
 
@@ -251,7 +281,17 @@ def sandbox_process(state: Path, *arguments: str, history: Path | None = None) -
     """`pipeline sandbox` as a process, ended by its id; with `history` it records there what it sees and does."""
     program = ["tests.prove.recorded_sandbox", str(history)] if history else ["pipeline"]
     process = subprocess.Popen(
-        [sys.executable, "-m", *program, "sandbox", "--state", str(state), "--api-key", KEY, *arguments],
+        [
+            sys.executable,
+            "-m",
+            *program,
+            "sandbox",
+            "--state",
+            str(state),
+            "--api-key",
+            KEY,
+            *arguments,
+        ],
         env=environment_of_ours(),
         stdout=subprocess.PIPE,
         text=True,

@@ -11,7 +11,9 @@ from pipeline.storage.memory import memory_ceiling
 from pipeline.workflows.write_plan import write_plan
 
 
-def make_plan(workbench: duckdb.DuckDBPyConnection, target: Path, environment: Environment, **options: Any) -> Plan:
+def make_plan(
+    workbench: duckdb.DuckDBPyConnection, target: Path, environment: Environment, **options: Any
+) -> Plan:
     """Decide the plan of the view `records`, and write it to `target`; `options` are those of `plan_query`."""
     query = plan_query(workbench, environment, ceiling=memory_ceiling, **options)
     return write_plan(workbench, query, [("records", target)])

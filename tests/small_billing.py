@@ -90,11 +90,20 @@ class SmallBilling:
                 first, answer = self.kept[key]
                 if first != body:
                     return problem(422, "idempotency-key-reused")
-                return Answer(answer.status, answer.body, answer.content_type, (("Idempotent-Replayed", "true"),))
+                return Answer(
+                    answer.status,
+                    answer.body,
+                    answer.content_type,
+                    (("Idempotent-Replayed", "true"),),
+                )
             if reference in self.customers and self.unique:
                 answer = problem(409, "reference-taken")
             else:
-                held = {"id": f"bcus_{len(self.customers)}", **json.loads(body), "payment_rules": {"min_amount": 1}}
+                held = {
+                    "id": f"bcus_{len(self.customers)}",
+                    **json.loads(body),
+                    "payment_rules": {"min_amount": 1},
+                }
                 self.customers[reference] = held
                 self.created_at[reference] = time.monotonic()
                 self.effects[reference] += 1
@@ -178,7 +187,9 @@ def small_billing(**told: Any) -> Iterator[SmallBilling]:
     handler = type("Handler", (_Handler,), {"billing": billing})
     with _Server(("127.0.0.1", 0), handler) as server:
         billing.url = f"http://127.0.0.1:{server.server_address[1]}"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+        thread = threading.Thread(
+            target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
+        )
         thread.start()
         try:
             yield billing

@@ -30,7 +30,16 @@ MAY_IMPORT: dict[str, set[str]] = {
     "workflows": {*VOCABULARY, *PURE, *EDGES, "submission", "config", "verifier", "__init__"},
     "sandbox": set(),
     # Known customers and report values are shown as they are.
-    "cli": {*VOCABULARY, "workflows", "verifier", "config", "sandbox", "reporting", "storage", "__init__"},
+    "cli": {
+        *VOCABULARY,
+        "workflows",
+        "verifier",
+        "config",
+        "sandbox",
+        "reporting",
+        "storage",
+        "__init__",
+    },
     "__init__": {"workflows", "config"},
     "__main__": {"cli"},
 }
@@ -44,7 +53,11 @@ PURE_MODULES = {"submission/protocol.py", "submission/circuit_breaker.py"}
 
 
 def test_every_entry_of_the_package_is_in_the_table():
-    found = {path.stem if path.is_file() else path.name for path in PACKAGE.iterdir() if path.name != "__pycache__"}
+    found = {
+        path.stem if path.is_file() else path.name
+        for path in PACKAGE.iterdir()
+        if path.name != "__pycache__"
+    }
 
     assert found - {"py.typed"} == {*MAY_IMPORT}
     assert len(found) <= 18
@@ -74,11 +87,17 @@ def test_a_pure_module_touches_no_file_thread_clock_or_randomness(name):
     called = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
 
     assert touched == set()
-    assert called.isdisjoint({"now", "utcnow", "today", "uuid4", "uuid1", "write_parquet", "sink_parquet"})
+    assert called.isdisjoint(
+        {"now", "utcnow", "today", "uuid4", "uuid1", "write_parquet", "sink_parquet"}
+    )
 
 
 def test_the_verifier_computes_without_the_libraries_that_the_others_compute_with():
-    found = {name for path in _files("verifier") for name in _imports(ast.parse(path.read_text(encoding="utf-8")))}
+    found = {
+        name
+        for path in _files("verifier")
+        for name in _imports(ast.parse(path.read_text(encoding="utf-8")))
+    }
 
     assert found.isdisjoint({"polars", "duckdb", "pandera"})
 
@@ -93,7 +112,9 @@ def test_asking_for_help_imports_no_heavy_library():
         "print(','.join(sorted({'polars', 'pandera', 'duckdb', 'httpx', 'pyarrow', 'phonenumbers', 'starlette'} & set(sys.modules))))"
     )
 
-    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    result = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
 
     assert result.stdout.splitlines()[-1] == ""
 
@@ -112,11 +133,17 @@ def _imports_of_ours(package):
     for path in _files(package):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ImportFrom) and node.module == "pipeline":
-                yield from (alias.name if alias.name in MAY_IMPORT else "__init__" for alias in node.names)
+                yield from (
+                    alias.name if alias.name in MAY_IMPORT else "__init__" for alias in node.names
+                )
             elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("pipeline."):
-                yield from (f"{node.module}.{alias.name}".removeprefix("pipeline.") for alias in node.names)
+                yield from (
+                    f"{node.module}.{alias.name}".removeprefix("pipeline.") for alias in node.names
+                )
             elif isinstance(node, ast.Import):
-                yield from (alias.name[9:] for alias in node.names if alias.name.startswith("pipeline."))
+                yield from (
+                    alias.name[9:] for alias in node.names if alias.name.startswith("pipeline.")
+                )
 
 
 def _is_within(name, allowed):

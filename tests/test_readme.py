@@ -60,10 +60,14 @@ def test_the_examples_of_the_first_import_run(tmp_path):
 
 
 def test_the_examples_of_configs_and_of_a_wave_run(tmp_path):
-    configs = next(block for block in BLOCKS if block.startswith("pipeline run sample_data/merchant_billing"))
+    configs = next(
+        block for block in BLOCKS if block.startswith("pipeline run sample_data/merchant_billing")
+    )
     wave = next(block for block in BLOCKS if "--where" in block)
 
-    codes = [_run(line, tmp_path).returncode for line in [*configs.splitlines(), *wave.splitlines()]]
+    codes = [
+        _run(line, tmp_path).returncode for line in [*configs.splitlines(), *wave.splitlines()]
+    ]
 
     assert codes == [1, 1, 0, 1, 1]  # rejected and held rows, and references without any
 
@@ -117,7 +121,9 @@ def test_the_readme_names_every_fate(fate):
     assert f"`{fate}`" in README
 
 
-@pytest.mark.parametrize("name", [*RESULT_FILES, "manifest.json", *(f"{name}.csv" for name in LISTS)])
+@pytest.mark.parametrize(
+    "name", [*RESULT_FILES, "manifest.json", *(f"{name}.csv" for name in LISTS)]
+)
 def test_the_readme_names_every_file_of_a_run(name):
     assert f"`{name}`" in README
 
@@ -137,14 +143,17 @@ def test_the_samples_readme_states_the_figures_that_its_maker_counted():
     expected = json.loads((REPOSITORY / "sample_data" / "customers.expected.json").read_text())
     text = (REPOSITORY / "sample_data" / "README.md").read_text(encoding="utf-8")
 
-    stated = {fate: int(count) for count, fate in re.findall(r"^\| (\d+) \| `(\w+)`", text, re.MULTILINE)}
+    stated = {
+        fate: int(count) for count, fate in re.findall(r"^\| (\d+) \| `(\w+)`", text, re.MULTILINE)
+    }
 
     assert stated == expected["fates"]
 
 
 def test_the_sample_is_what_its_maker_writes(tmp_path):
     before = {
-        name: (REPOSITORY / "sample_data" / name).read_bytes() for name in ("customers.csv", "customers.expected.json")
+        name: (REPOSITORY / "sample_data" / name).read_bytes()
+        for name in ("customers.csv", "customers.expected.json")
     }
     script = f"import sys; sys.path.insert(0, {str(REPOSITORY / 'sample_data')!r}); import make_customers as m; m.write(m.Path({str(tmp_path)!r}))"
 
@@ -164,7 +173,9 @@ def test_every_dependency_has_its_line_in_contributing():
     ]
     text = (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8")
     table = {
-        name.strip() for row in re.findall(r"^\| ([\w., \[\]-]+) \|", text, re.MULTILINE) for name in row.split(",")
+        name.strip()
+        for row in re.findall(r"^\| ([\w., \[\]-]+) \|", text, re.MULTILINE)
+        for name in row.split(",")
     }
 
     assert {re.match(r"[\w.-]+(\[\w+\])?", line)[0] for line in wanted} <= table
@@ -193,5 +204,8 @@ def _run(line, folder, **variables):
             (folder / sample).parent.mkdir(parents=True, exist_ok=True)
             lines = (REPOSITORY / sample).read_bytes().splitlines(keepends=True)
             (folder / sample).write_bytes(b"".join(lines[: RECORDS + 1]))
-    arguments = [str(REPOSITORY / argument) if argument.startswith("configs/") else argument for argument in arguments]
+    arguments = [
+        str(REPOSITORY / argument) if argument.startswith("configs/") else argument
+        for argument in arguments
+    ]
     return Inside(folder)(*arguments, environment=variables)

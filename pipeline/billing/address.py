@@ -7,7 +7,9 @@ from urllib.parse import urlsplit
 
 from pipeline.errors import AddressRefused
 
-_HOST = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
+_HOST = re.compile(
+    r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*"
+)
 _NETLOC = re.compile(r"([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:0*[1-9][0-9]{0,4})?")
 #: Without a config that lists other hosts, a key may go to the vendor and to this machine.
 VENDOR_HOST = "api.momentco.io"
@@ -31,7 +33,9 @@ def parse_address(text: str) -> Address:
         raise AddressRefused(f"the billing address {_shown(text)} cannot be read") from None
     host = (parts.hostname or "").lower()
     shown_host = f"[{host}]" if ":" in host else host
-    if fault := _fault(text, parts.scheme, host, parts.netloc, parts.path, parts.query or parts.fragment):
+    if fault := _fault(
+        text, parts.scheme, host, parts.netloc, parts.path, parts.query or parts.fragment
+    ):
         raise AddressRefused(f"the billing address {_shown(text)} is refused: {fault}")
     loopback = _is_loopback(host)
     if parts.scheme == "http" and not loopback:

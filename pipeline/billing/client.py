@@ -72,7 +72,12 @@ class Billing:
     """
 
     def __init__(
-        self, address: Address, api_key: ApiKey, *, workers: int, errors: ErrorForm = ErrorForm.PROBLEM
+        self,
+        address: Address,
+        api_key: ApiKey,
+        *,
+        workers: int,
+        errors: ErrorForm = ErrorForm.PROBLEM,
     ) -> None:
         self._open = ExitStack()
         self._workers = workers
@@ -82,7 +87,9 @@ class Billing:
         self._echoes = KeyEchoes(api_key)
         self._errors = errors
         self._date = ""  #: the newest `Date` header
-        self._dated: tuple[datetime, float] | None = None  #: its time, and when it came by `_uptime`
+        self._dated: tuple[datetime, float] | None = (
+            None  #: its time, and when it came by `_uptime`
+        )
 
     def ahead(self) -> timedelta | None:
         """How far billing's clock is ahead of this machine's now, by the newest date of its answers; None if they have none.
@@ -99,7 +106,10 @@ class Billing:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self._open.close()
 
@@ -107,11 +117,16 @@ class Billing:
         """Make a call and return its outcome; ValueError for a reference that would be another path."""
         match call:
             case Create():
-                answer, read = self._exchange("POST", "/billing/customers", call.payload, call.key), read_create
+                answer, read = (
+                    self._exchange("POST", "/billing/customers", call.payload, call.key),
+                    read_create,
+                )
             case LookUp():
                 path = f"/billing/customers/{_as_path(call.external_reference)}"
                 answer, read = self._exchange("GET", path), read_look_up
-        outcome = read(answer, call.payload, self._errors) if isinstance(answer, Response) else answer
+        outcome = (
+            read(answer, call.payload, self._errors) if isinstance(answer, Response) else answer
+        )
         outcome = self._echoes.hidden_in(outcome)
         if isinstance(outcome, AnotherCustomer):
             # Answers on this connection may belong to other requests, so new calls use new connections only.
@@ -142,9 +157,13 @@ class Billing:
         self, method: str, path: str, content: bytes | None = None, key: str | None = None
     ) -> Response | NoAnswer | CertificateRefused:
         # The key is added here, at the moment of sending, and stays in no object that outlives the call.
-        request = self._http.request(method, self._base_url + path).bearer_auth(self._api_key.reveal())
+        request = self._http.request(method, self._base_url + path).bearer_auth(
+            self._api_key.reveal()
+        )
         if content is not None and key is not None:
-            request = request.header("Idempotency-Key", key).header("Content-Type", "application/json")
+            request = request.header("Idempotency-Key", key).header(
+                "Content-Type", "application/json"
+            )
             request = request.body_bytes(content)
         try:
             with request.build_streamed() as response:
@@ -155,7 +174,9 @@ class Billing:
         except PyreqwestError as error:
             # "Sent, answer lost" comes as a connect error too, so no exception means "surely not sent".
             # Its causes name the address, and might contain the key one day, so only the type's name is kept.
-            return (CertificateRefused if _is_about_certificates(error) else NoAnswer)(type(error).__name__)
+            return (CertificateRefused if _is_about_certificates(error) else NoAnswer)(
+                type(error).__name__
+            )
         self._read_clock(answer)
         return answer
 

@@ -24,7 +24,12 @@ _BETWEEN = re.compile("[^A-Za-z0-9_-]+")
 _DECODINGS: tuple[tuple[str, Callable[[str], str]], ...] = (
     ("%", unquote),
     ("&", html.unescape),
-    ("\\", lambda text: _ESCAPE.sub(lambda found: chr(int(found[1], 16) if found[1] else int(found[2], 8)), text)),
+    (
+        "\\",
+        lambda text: _ESCAPE.sub(
+            lambda found: chr(int(found[1], 16) if found[1] else int(found[2], 8)), text
+        ),
+    ),
     ("=", lambda text: _QUOTED.sub(lambda found: chr(int(found[1], 16)), text)),
 )
 
@@ -39,11 +44,14 @@ class _Form:
         pieces = (text[at : at + length] for text in texts for at in range(len(text) - length + 1))
         varied = [piece for piece in dict.fromkeys(pieces) if len({*piece}) >= _VARIED]
         self._pattern = re.compile(
-            f"(?=({'|'.join(map(re.escape, varied)) or '(?!)'}))", re.ASCII | (re.IGNORECASE if in_any_case else 0)
+            f"(?=({'|'.join(map(re.escape, varied)) or '(?!)'}))",
+            re.ASCII | (re.IGNORECASE if in_any_case else 0),
         )
         # Every piece contains one of these parts. This test is twenty times as fast as the pattern.
         half = length // 2
-        parts = {text[at : at + half] for text in texts for at in range(0, len(text) - half + 1, half)}
+        parts = {
+            text[at : at + half] for text in texts for at in range(0, len(text) - half + 1, half)
+        }
         self._in_any_case = in_any_case
         self._parts = tuple({part.lower() if in_any_case else part for part in parts})
 
@@ -85,7 +93,10 @@ class KeyEchoes:
         for _ in range(_ROUNDS):
             before = decoded
             for sign, decode in _DECODINGS:
-                if sign in decoded and (without := self._plainly_hidden(plain := decode(decoded))) != plain:
+                if (
+                    sign in decoded
+                    and (without := self._plainly_hidden(plain := decode(decoded))) != plain
+                ):
                     found = decoded = without
                 elif sign in decoded:
                     decoded = plain
@@ -107,7 +118,9 @@ class KeyEchoes:
     def _hidden_in_difference(self, one: Difference) -> Difference:
         if one.theirs is None or self.hidden(one.theirs) == one.theirs:
             return one
-        redacted = json.dumps(self._hidden_in_value(json.loads(one.theirs)), sort_keys=True, ensure_ascii=False)
+        redacted = json.dumps(
+            self._hidden_in_value(json.loads(one.theirs)), sort_keys=True, ensure_ascii=False
+        )
         return replace(one, theirs=redacted)
 
     def _hidden_in_value(self, value: Any) -> Any:
@@ -117,7 +130,9 @@ class KeyEchoes:
             case list():
                 return [self._hidden_in_value(one) for one in value]
             case dict():
-                return {self.hidden(name): self._hidden_in_value(one) for name, one in value.items()}
+                return {
+                    self.hidden(name): self._hidden_in_value(one) for name, one in value.items()
+                }
             case _:
                 return value
 

@@ -3,7 +3,9 @@
 import threading
 from collections.abc import Callable
 
-_SLOWEST = 0.1  #: requests per second, the lowest rate; below it, the pause that billing asks for decides
+_SLOWEST = (
+    0.1  #: requests per second, the lowest rate; below it, the pause that billing asks for decides
+)
 _GROWTH = 1.05  #: per second: a halved rate is back after 14 seconds without a 429
 _LONGEST_SLEEP = 60.0  #: seconds; a pause may be infinite, and a wait may not
 _SAME_BURST = 1.0  #: seconds; several 429s within them halve the rate once

@@ -44,7 +44,9 @@ _ECHOED = ("external_reference", "name", "email", "phone", "currency", "balance"
 class ErrorForm(StrEnum):
     """How this billing API writes its errors; anything else comes from a gateway in front of it."""
 
-    PROBLEM = "problem"  #: `application/problem+json` (RFC 9457) whose `status` repeats the HTTP status
+    PROBLEM = (
+        "problem"  #: `application/problem+json` (RFC 9457) whose `status` repeats the HTTP status
+    )
     JSON = "json"  #: a JSON object of either media type; where it has a `status`, that repeats the HTTP status
 
 
@@ -74,7 +76,11 @@ class Response:
             return None
         if not isinstance(content, dict):
             return None
-        stated = content.get("status") if form is ErrorForm.PROBLEM else content.get("status", self.status)
+        stated = (
+            content.get("status")
+            if form is ErrorForm.PROBLEM
+            else content.get("status", self.status)
+        )
         return content if stated == self.status and type(stated) is int else None
 
     @property
@@ -84,7 +90,9 @@ class Response:
 
     def is_of(self, content_type: str) -> bool:
         """Whether the body says that it is of this media type."""
-        return self.headers.get("content-type", "").partition(";")[0].strip().lower() == content_type
+        return (
+            self.headers.get("content-type", "").partition(";")[0].strip().lower() == content_type
+        )
 
 
 def read_create(response: Response, payload: bytes, form: ErrorForm = ErrorForm.PROBLEM) -> Outcome:
@@ -111,7 +119,9 @@ def read_create(response: Response, payload: bytes, form: ErrorForm = ErrorForm.
             return _about_the_service(response, replayed=replayed)
 
 
-def read_look_up(response: Response, payload: bytes, form: ErrorForm = ErrorForm.PROBLEM) -> Outcome:
+def read_look_up(
+    response: Response, payload: bytes, form: ErrorForm = ErrorForm.PROBLEM
+) -> Outcome:
     """The answer to a lookup; found only if it echoes our reference byte for byte, for the path takes ids too."""
     match response.status:
         case 200:
@@ -128,12 +138,17 @@ def read_look_up(response: Response, payload: bytes, form: ErrorForm = ErrorForm
             return RequestRefused(status, f"status {status}")
         case _:
             problem = response.problem(form)
-            return _about_the_service(response, replayed=problem is not None and response.is_marked_replayed)
+            return _about_the_service(
+                response, replayed=problem is not None and response.is_marked_replayed
+            )
 
 
 def as_billing_holds_it(payload: str, answer: Found) -> dict[str, Any]:
     """The customer that a lookup found: our payload, with billing's value in each field that differs."""
-    theirs = {one.field: None if one.theirs is None else json.loads(one.theirs) for one in answer.differences}
+    theirs = {
+        one.field: None if one.theirs is None else json.loads(one.theirs)
+        for one in answer.differences
+    }
     return {**json.loads(payload), **theirs, "billing_id": answer.billing_id}
 
 
@@ -176,7 +191,9 @@ def _about_the_row(problem: Mapping[str, Any], status: int, *, replayed: bool) -
         return KeyReused(status)
     if kind in _TYPES_ABOUT_THE_KEY:
         return RequestRefused(status, _detail(problem, status))
-    return RowRefused(status, _detail(problem, status), replayed, certain=kind in _TYPES_ABOUT_THE_ROW)
+    return RowRefused(
+        status, _detail(problem, status), replayed, certain=kind in _TYPES_ABOUT_THE_ROW
+    )
 
 
 def _accepted(response: Response, payload: bytes) -> Accepted | AnotherCustomer | Unintelligible:
@@ -211,7 +228,10 @@ def _differences(sent: dict[str, Any], echo: dict[str, Any]) -> list[Difference]
         Difference(field, _as_json(ours), _as_json(theirs))
         for field in _ECHOED
         # Equal texts and integers need no JSON. Other values do: 1 == True == Decimal("1.0") in Python.
-        if not ((ours := sent.get(field)) == (theirs := echo.get(field)) and type(ours) is type(theirs) in {str, int})
+        if not (
+            (ours := sent.get(field)) == (theirs := echo.get(field))
+            and type(ours) is type(theirs) in {str, int}
+        )
         and _as_json(ours) != _as_json(theirs)
         and not _is_equivalent(field, ours, theirs)
     ]
@@ -231,13 +251,20 @@ def _as_json(value: Any) -> str | None:
     """A value as JSON text; a number with decimals differs from the integer and from the text that look like it."""
     if value is None or value == {}:
         return None
-    return json.dumps(value, sort_keys=True, ensure_ascii=False, default=lambda number: {"decimal": str(number)})
+    return json.dumps(
+        value, sort_keys=True, ensure_ascii=False, default=lambda number: {"decimal": str(number)}
+    )
 
 
 def _strict_json(body: bytes) -> Any:
     """JSON without what parsers disagree about: duplicate names, NaN and infinities."""
     try:
-        found = json.loads(body.decode(), object_pairs_hook=_unique, parse_constant=_no_number, parse_float=_decimal)
+        found = json.loads(
+            body.decode(),
+            object_pairs_hook=_unique,
+            parse_constant=_no_number,
+            parse_float=_decimal,
+        )
         if b"\\u" in body:  # a lone surrogate parses, and fails only when it is encoded
             json.dumps(found, ensure_ascii=False, default=str).encode()
     except RecursionError:
@@ -266,7 +293,10 @@ def _no_number(text: str) -> NoReturn:
 def _detail(problem: Mapping[str, Any] | None, status: int) -> str:
     """Billing's text about a refusal, short enough for a list. It may quote the row, so it appears nowhere else."""
     texts = [(problem or {}).get("title"), (problem or {}).get("detail")]
-    return ": ".join(part for part in texts if isinstance(part, str))[:_LONGEST_DETAIL] or f"status {status}"
+    return (
+        ": ".join(part for part in texts if isinstance(part, str))[:_LONGEST_DETAIL]
+        or f"status {status}"
+    )
 
 
 def _retry_after(response: Response) -> float | None:

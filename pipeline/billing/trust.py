@@ -26,7 +26,10 @@ def tls_context() -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.load_verify_locations(cadata=certificates().decode())
     paths = ssl.get_default_verify_paths()
-    for place in (paths.openssl_cafile, paths.openssl_capath):  # as OpenSSL was built, whatever the environment says
+    for place in (
+        paths.openssl_cafile,
+        paths.openssl_capath,
+    ):  # as OpenSSL was built, whatever the environment says
         if Path(place).is_file():
             context.load_verify_locations(cafile=place)
         elif Path(place).is_dir():

@@ -18,7 +18,9 @@ from pipeline.domain.machine_faults import breakage
 from pipeline.errors import PipelineError
 
 USAGE, FATAL, OWN_FAULT, STOPPED_TWICE = 2, 4, 70, 130
-_SECRETS = re.compile(r"\b[sp]k_[A-Za-z0-9_-]+|(?i:bearer)\s+\S+|(?i:authorization)\S*\s*[:=]\s*\S+")
+_SECRETS = re.compile(
+    r"\b[sp]k_[A-Za-z0-9_-]+|(?i:bearer)\s+\S+|(?i:authorization)\S*\s*[:=]\s*\S+"
+)
 _COMPLETING = "_PIPELINE_COMPLETE"  #: a shell sets it to ask how a word goes on
 _STREAMS = ("stdin", "stdout", "stderr")
 
@@ -43,7 +45,9 @@ def _started() -> int:
         )
         return FATAL
     _keep_native_code_silent()
-    os.environ.pop("SSLKEYLOGFILE", None)  # Arrow's own curl makes this file as soon as it is loaded
+    os.environ.pop(
+        "SSLKEYLOGFILE", None
+    )  # Arrow's own curl makes this file as soon as it is loaded
     return run()
 
 
@@ -55,12 +59,16 @@ def run() -> int:
     gc.set_threshold(100_000)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a terminal that knows ASCII only changes no exit code
+            stream.reconfigure(
+                errors="backslashreplace"
+            )  # a terminal that knows ASCII only changes no exit code
     code = _guarded()
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except OSError:  # whoever read it went away; what we did stays as it is, and so does the code
+        except (
+            OSError
+        ):  # whoever read it went away; what we did stays as it is, and so does the code
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     return code
 
@@ -85,12 +93,16 @@ def _fill_missing_streams() -> set[str]:
 
 def _keep_native_code_silent() -> None:
     """Let only Python write to stderr: a library's native code writes there what it panicked about, which may be a cell."""
-    own = os.fdopen(os.dup(2), "w", encoding=sys.stderr.encoding, errors="backslashreplace", buffering=1)
+    own = os.fdopen(
+        os.dup(2), "w", encoding=sys.stderr.encoding, errors="backslashreplace", buffering=1
+    )
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 2)
     os.close(null)
     sys.stderr = own
-    threading.excepthook = lambda _failed: _say("Internal error (a bug): a thread failed. Please report it.")
+    threading.excepthook = lambda _failed: _say(
+        "Internal error (a bug): a thread failed. Please report it."
+    )
     sys.unraisablehook = lambda _ignored: None
 
 

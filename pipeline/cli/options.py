@@ -54,18 +54,33 @@ folders = _together(
 #: Where ledgers and runs are: by options, else by a config, else in the working folder.
 places = _together(config_file, folders)
 destination = _together(
-    click.option("--sandbox", is_flag=True, help="Send to a sandbox inside this process, whose state is kept in HOME."),
     click.option(
-        "--base-url", help="Send to this billing address, with the key from BILLING_API_KEY or BILLING_API_KEY_FILE."
+        "--sandbox",
+        is_flag=True,
+        help="Send to a sandbox inside this process, whose state is kept in HOME.",
     ),
-    click.option("--environment", help="Name of the environment at an address that is not this machine."),
-    click.option("--merchant", help="Name of the merchant account at an address that is not this machine."),
+    click.option(
+        "--base-url",
+        help="Send to this billing address, with the key from BILLING_API_KEY or BILLING_API_KEY_FILE.",
+    ),
+    click.option(
+        "--environment", help="Name of the environment at an address that is not this machine."
+    ),
+    click.option(
+        "--merchant", help="Name of the merchant account at an address that is not this machine."
+    ),
     click.option("--live", is_flag=True, help="Allow a live key: customers will be real."),
 )
-region = click.option("--default-region", "region", help="Region of phone numbers in national form.  [default: ZA]")
+region = click.option(
+    "--default-region", "region", help="Region of phone numbers in national form.  [default: ZA]"
+)
 reading = _together(
-    click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE..."),
-    click.option("--allow-empty", is_flag=True, default=None, help="Accept a file without records."),
+    click.argument(
+        "files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE..."
+    ),
+    click.option(
+        "--allow-empty", is_flag=True, default=None, help="Accept a file without records."
+    ),
     click.option(
         "--expect",
         multiple=True,
@@ -77,26 +92,39 @@ reading = _together(
         metavar="SHARE|N",
         help="Refuse (exit 3) if more records are rejected.  [default: 20%, from 50 records on]",
     ),
-    click.option("--planner", help="Who plans this, for the report.  [default: PIPELINE_PLANNER, or the user's name]"),
+    click.option(
+        "--planner",
+        help="Who plans this, for the report.  [default: PIPELINE_PLANNER, or the user's name]",
+    ),
 )
 #: Options with whose values a plan is made.
 PLANNING = ("region", "retry_refused", "limit", "where")
 planning = _together(
     region,
     click.option(
-        "--retry-refused", is_flag=True, default=None, help="Send unchanged rows again that billing refused before."
+        "--retry-refused",
+        is_flag=True,
+        default=None,
+        help="Send unchanged rows again that billing refused before.",
     ),
-    click.option("--limit", type=int, help="Create so many at most; the rest is left for a later wave."),
+    click.option(
+        "--limit", type=int, help="Create so many at most; the rest is left for a later wave."
+    ),
     click.option(
         "--where",
         help="Create only rows that satisfy this SQL condition on the file's columns, such as \"plan = 'gold'\".",
     ),
 )
 accepting = click.option(
-    "--accept", multiple=True, metavar="CODE", help="Proceed in spite of this alarm, such as STREAM.MISSING_DAY."
+    "--accept",
+    multiple=True,
+    metavar="CODE",
+    help="Proceed in spite of this alarm, such as STREAM.MISSING_DAY.",
 )
 _outage = click.option(
-    "--outage-seconds", type=float, help="Stop, resumable, after so long without an answer.  [default: 300]"
+    "--outage-seconds",
+    type=float,
+    help="Stop, resumable, after so long without an answer.  [default: 300]",
 )
 _lag = click.option(
     "--lookup-lag",
@@ -115,14 +143,22 @@ sending = _together(
     _lag,
     click.option("--max-creates", type=int, help="Refuse (exit 3) to create more than so many."),
     click.option(
-        "--canary", type=int, help="Create so many, look them up and compare, then the rest.  [default: 3 if live]"
+        "--canary",
+        type=int,
+        help="Create so many, look them up and compare, then the rest.  [default: 3 if live]",
     ),
-    click.option("--stop-by", help='Stop, resumable, at this time, such as 05:30 or "05:30 Africa/Johannesburg".'),
+    click.option(
+        "--stop-by",
+        help='Stop, resumable, at this time, such as 05:30 or "05:30 Africa/Johannesburg".',
+    ),
 )
 looking_up = _together(
     click.option("--workers", type=int, help="Lookups at the same time.  [default: 8]"),
     click.option(
-        "--pace", "per_second", type=float, help="At most so many a second.  [default: as fast as answers come]"
+        "--pace",
+        "per_second",
+        type=float,
+        help="At most so many a second.  [default: as fast as answers come]",
     ),
     _outage,
     _lag,
@@ -135,18 +171,27 @@ pii = click.option(
     help="How much of people's data is shown; masked: the shape of a text, x for a letter and 9 for a digit.",
 )
 reviewer = click.option(
-    "--reviewer", "planner", help="Who looks at this, for the report.  [default: PIPELINE_PLANNER, or the user's name]"
+    "--reviewer",
+    "planner",
+    help="Who looks at this, for the report.  [default: PIPELINE_PLANNER, or the user's name]",
 )
-maker = click.option("--maker", "planner", help="Who makes this.  [default: PIPELINE_PLANNER, or the user's name]")
+maker = click.option(
+    "--maker", "planner", help="Who makes this.  [default: PIPELINE_PLANNER, or the user's name]"
+)
 sheet = click.option(
-    "--sheet", metavar="NAME", help="The sheet of a workbook to read.  [default: the only one that is not hidden]"
+    "--sheet",
+    metavar="NAME",
+    help="The sheet of a workbook to read.  [default: the only one that is not hidden]",
 )
 how_written = _together(
     sheet,
     click.option(
-        "--delimiter", help="What parts the fields of a CSV file: , ; | or tab.  [default: what the header shows]"
+        "--delimiter",
+        help="What parts the fields of a CSV file: , ; | or tab.  [default: what the header shows]",
     ),
-    click.option("--encoding", help="utf-8, utf-16, cp1252 and so on.  [default: UTF-8, else refused]"),
+    click.option(
+        "--encoding", help="utf-8, utf-16, cp1252 and so on.  [default: UTF-8, else refused]"
+    ),
     click.option(
         "--header",
         type=click.Choice(["none", "first_line"]),
@@ -160,7 +205,16 @@ how_written = _together(
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the content of summary.json.")
 
 
-_HOW_WRITTEN = ("delimiter", "encoding", "header", "quote", "escape", "skip_lines", "footer_lines", "sheet")
+_HOW_WRITTEN = (
+    "delimiter",
+    "encoding",
+    "header",
+    "quote",
+    "escape",
+    "skip_lines",
+    "footer_lines",
+    "sheet",
+)
 
 
 def config(given: dict[str, Any]) -> "ConfigFile | None":
@@ -176,16 +230,24 @@ def settings(
     """Settings from a config and a command's options, which overrule it; what killed commands left at their places is removed."""
     from pipeline.config import Settings
 
-    known = {name: value for name, value in given.items() if name in Settings.model_fields and name != "config"}
+    known = {
+        name: value
+        for name, value in given.items()
+        if name in Settings.model_fields and name != "config"
+    }
     if said := {name: given[name] for name in _HOW_WRITTEN if given.get(name) is not None}:
         known["source"] = {**(config.job.source.model_dump() if config else {}), **said}
     known = {name: value for name, value in known.items() if value != ()}
     planner = known.pop("planner", None) or os.environ.get("PIPELINE_PLANNER") or _user()
     name = given.get("environment")
     try:
-        found = Settings.of(config, **known, planner=planner, destination=destination, environment=name)
+        found = Settings.of(
+            config, **known, planner=planner, destination=destination, environment=name
+        )
     except OptionRefused as refused:
-        raise OptionRefused([(_option(setting), what) for setting, what in refused.faults]) from None
+        raise OptionRefused(
+            [(_option(setting), what) for setting, what in refused.faults]
+        ) from None
     remove_left_behind(found.home, found.reports)
     return found
 
@@ -199,7 +261,9 @@ def _option(setting: str) -> str:
 
 def places_of(given: dict[str, Any]) -> "Settings":
     """Home, reports and planner alone, for commands that look at what is there already."""
-    return settings({name: given.get(name) for name in ("home", "reports", "planner")}, config(given))
+    return settings(
+        {name: given.get(name) for name in ("home", "reports", "planner")}, config(given)
+    )
 
 
 def _user() -> str:
@@ -244,7 +308,11 @@ def planned_config(folder: "RunFolder") -> "ConfigFile | None":
     from pipeline.config import ConfigFile, Job
 
     known = folder.read_plan()["config"]
-    return ConfigFile(known["path"], known["sha256"], Job.model_validate(known["job"])) if known else None
+    return (
+        ConfigFile(known["path"], known["sha256"], Job.model_validate(known["job"]))
+        if known
+        else None
+    )
 
 
 def planned_naming(folder: "RunFolder", given: dict[str, Any]) -> "Naming":
@@ -328,7 +396,9 @@ def stoppable() -> "Iterator[StopRequest]":
         say("stopping: no new requests, waiting for those in flight (Ctrl-C again stops at once)")
 
     # `nohup` ignores SIGHUP, and so do we then.
-    hears = [number for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if _is_heard(number)]
+    hears = [
+        number for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if _is_heard(number)
+    ]
     before = {number: signal.signal(number, stop) for number in hears}
     try:
         yield request
@@ -357,10 +427,14 @@ def approval(given: dict[str, Any]) -> "Callable[[PlannedRun], None]":
         show_plan(planned)
         with _ctrl_c_means_no(planned):
             if where["mode"] == "live":
-                question = f"{planned.plan.creates} REAL customers. Type the merchant's name to go on"
+                question = (
+                    f"{planned.plan.creates} REAL customers. Type the merchant's name to go on"
+                )
                 said_yes = click.prompt(question, err=True) == where["merchant"]
             else:
-                said_yes = click.confirm(f"Create {planned.plan.creates} customers in {where['name']}?", err=True)
+                said_yes = click.confirm(
+                    f"Create {planned.plan.creates} customers in {where['name']}?", err=True
+                )
         if not said_yes:
             raise _not_approved(planned)
 

@@ -59,14 +59,18 @@ def show_report(content: dict[str, Any]) -> None:
 
     console = _console()
     environment = content["environment"]
-    console.print(f"{printable(environment['mode']).upper()}  {printable(content['verdict'])}", markup=False)
+    console.print(
+        f"{printable(environment['mode']).upper()}  {printable(content['verdict'])}", markup=False
+    )
     fates = Table("fate", "records", "what it means", box=None, pad_edge=False)
     fates.columns[1].justify = "right"
     for fate, count in content["fates"].items():
         if count:
             fates.add_row(fate, f"{count:,}", _sentence(fate))
     console.print(fates)
-    sums = (_accounts_table if content["status"] == "planned" else _sums_table)(content, major_units)
+    sums = (_accounts_table if content["status"] == "planned" else _sums_table)(
+        content, major_units
+    )
     if sums.row_count:
         console.print(sums)
     for line in (*_stakes(content), *_why(content), *_intentions(content)):
@@ -102,7 +106,13 @@ def _columns_not_sent(columns: dict[str, str | None]) -> "Iterator[str]":
 def _findings(content: dict[str, Any]) -> "Iterator[str]":
     """What is wrong, or may be, with whole files; first what keeps the plan from being applied."""
     for one in sorted(content["findings"], key=lambda one: not one["stops"]):
-        kind = "warning" if not one["stops"] else "accepted" if one["code"] in content["accepted"] else "STOPS"
+        kind = (
+            "warning"
+            if not one["stops"]
+            else "accepted"
+            if one["code"] in content["accepted"]
+            else "STOPS"
+        )
         yield f"{kind}: {one['code']}: {one['what']}"
 
 
@@ -137,7 +147,8 @@ def _stakes(content: dict[str, Any]) -> "Iterator[str]":
     yield f"balances: {', '.join(counted) or 'none'}"
     for account in accounts(content):
         if (
-            account.title in {"held", "rejected", "in doubt", WAITING, "given up", "left for a later wave"}
+            account.title
+            in {"held", "rejected", "in doubt", WAITING, "given up", "left for a later wave"}
             and account.records
         ):
             yield f"{account.title}: {_account(account)}"
@@ -216,7 +227,10 @@ def _intentions(content: dict[str, Any]) -> "Iterator[str]":
 
 def last_line(content: dict[str, Any]) -> str:
     """One line for a log: counts, and the report's path."""
-    fates = ", ".join(f"{count:,} {fate}" for fate, count in content["fates"].items() if count) or "no records"
+    fates = (
+        ", ".join(f"{count:,} {fate}" for fate, count in content["fates"].items() if count)
+        or "no records"
+    )
     return f"{content['records']['read']:,} records: {fates} ({content['files']['report.html']})"
 
 
@@ -248,10 +262,18 @@ def show_references(found: "list[tuple[str, References]]") -> None:
     """The known customers of each environment."""
     from rich.table import Table
 
-    table = Table("environment", "known customers", "version", "loaded at", "states", box=None, pad_edge=False)
+    table = Table(
+        "environment", "known customers", "version", "loaded at", "states", box=None, pad_edge=False
+    )
     table.columns[1].justify = "right"
     for environment, known in found:
-        table.add_row(environment, f"{known.rows:,}", known.version[:12], known.loaded_at, ", ".join(known.fields))
+        table.add_row(
+            environment,
+            f"{known.rows:,}",
+            known.version[:12],
+            known.loaded_at,
+            ", ".join(known.fields),
+        )
     console = _console()
     console.print(table)
     _out(_written(console).rstrip("\n"))
@@ -280,7 +302,11 @@ def show_reconciliation(content: dict[str, Any]) -> None:
         for step in content["bridge"]:
             figure = step["figures"].get(code)
             if figure:
-                name = f"= {step['sentence']}" if step["is_total"] else f"  {step['step'].replace('_', ' ')}"
+                name = (
+                    f"= {step['sentence']}"
+                    if step["is_total"]
+                    else f"  {step['step'].replace('_', ' ')}"
+                )
                 records = "not stated" if figure["records"] is None else f"{figure['records']:,}"
                 table.add_row(name, records, major_units(figure["sum"], code))
         left = content["residual"].get(code, {"records": 0, "sum": 0})
@@ -290,10 +316,14 @@ def show_reconciliation(content: dict[str, Any]) -> None:
     _out(_written(console).rstrip("\n"))
     for kind, count in content["differences"].items():
         if count:
-            _out(f"{count:,} {kind.replace('_', ' ')}: {', '.join(map(printable, content['examples'].get(kind, [])))}")
+            _out(
+                f"{count:,} {kind.replace('_', ' ')}: {', '.join(map(printable, content['examples'].get(kind, [])))}"
+            )
     for pattern in Pattern:
         if count := content["patterns"].get(pattern):
-            _out(f"  {count:,} of the balances that differ look like {pattern.replace('_', ' ')}: {pattern.sentence}")
+            _out(
+                f"  {count:,} of the balances that differ look like {pattern.replace('_', ' ')}: {pattern.sentence}"
+            )
     for kind, why in content["not_determinable"].items():
         _out(f"{kind.replace('_', ' ')}: not determinable: {why}")
     if "sample" in content:
@@ -314,7 +344,13 @@ def show_draft(draft: "Draft") -> None:
     guesses = draft.guesses
     for one in (*guesses.fields, *guesses.metadata, *guesses.never_sent):
         named = f"metadata {one.field}" if one in guesses.metadata else one.field
-        told = "" if one.value is None else one.value if isinstance(one.value, str) else on_one_line(one.value)
+        told = (
+            ""
+            if one.value is None
+            else one.value
+            if isinstance(one.value, str)
+            else on_one_line(one.value)
+        )
         table.add_row(*(Text(printable(cell)) for cell in (named, told, one.sure, one.why)))
     for name, why in draft.unsendable.items():
         table.add_row(*(Text(printable(cell)) for cell in ("left out", name, "sure", why)))
@@ -323,10 +359,14 @@ def show_draft(draft: "Draft") -> None:
     if guesses.left_out:
         shown, others = guesses.left_out[:_MOST_COLUMNS], len(guesses.left_out) - _MOST_COLUMNS
         more = f" and {others:,} more" if others > 0 else ""
-        console.print(printable(f"kept in the lists and not sent: {', '.join(shown)}{more}"), markup=False)
+        console.print(
+            printable(f"kept in the lists and not sent: {', '.join(shown)}{more}"), markup=False
+        )
     _out(_written(console) + f"{draft.path}")
     said = [f"{guesses.todo_count} of them open: only you can decide" if guesses.todo_count else ""]
-    said += [f"the encoding {draft.suggested_encoding} is a guess" if draft.suggested_encoding else ""]
+    said += [
+        f"the encoding {draft.suggested_encoding} is a guess" if draft.suggested_encoding else ""
+    ]
     opens = "; ".join(part for part in said if part)
     say(
         f"Check each line{f' ({opens})' if opens else ''}, then: {suggested('plan', str(draft.source), '--config', str(draft.path), '--sandbox')}"
@@ -357,7 +397,8 @@ def show_inspection(content: dict[str, Any]) -> None:
 
     console = _console()
     told = (
-        written({**content["written"], "found": ""}) or f"{content['format']}, which says by itself how it is written"
+        written({**content["written"], "found": ""})
+        or f"{content['format']}, which says by itself how it is written"
     )
     console.print(f"{printable(content['path'])}: {content['bytes']:,} bytes, {told}", markup=False)
     for what, why in content["why"].items():
@@ -382,15 +423,24 @@ def show_inspection(content: dict[str, Any]) -> None:
         )
     console.print(columns)
     for reason, count in content["unreadable_by_reason"].items():
-        first = [line["row_id"] for line in content["unreadable_lines"] if line["reason"] == reason][:_LINES_NAMED]
+        first = [
+            line["row_id"] for line in content["unreadable_lines"] if line["reason"] == reason
+        ][:_LINES_NAMED]
         more = " …" * (count > len(first))
-        console.print(f"{count:,} {reason}: {sentence_of(reason)} {printable(', '.join(first))}{more}", markup=False)
-    _out(_written(console) + f"{content['records']:,} records, {content['unreadable']:,} unreadable")
+        console.print(
+            f"{count:,} {reason}: {sentence_of(reason)} {printable(', '.join(first))}{more}",
+            markup=False,
+        )
+    _out(
+        _written(console) + f"{content['records']:,} records, {content['unreadable']:,} unreadable"
+    )
 
 
 def _likely(column: dict[str, Any]) -> "list[tuple[str, int]]":
     """What its texts may be: that which says something before that which nearly every text may be."""
-    looks = [(look, count) for look, count in column["may_be"].items() if 50 * count >= column["filled"]]
+    looks = [
+        (look, count) for look, count in column["may_be"].items() if 50 * count >= column["filled"]
+    ]
     telling = [(look, count) for look, count in looks if look not in {"reference", "word"}]
     return (telling or looks)[:2]
 
@@ -443,7 +493,13 @@ def _console() -> "Console":
 
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else WIDTH_OFF_A_TERMINAL
     return Console(
-        file=io.StringIO(), width=width, highlight=False, soft_wrap=True, color_system=None, markup=False, emoji=False
+        file=io.StringIO(),
+        width=width,
+        highlight=False,
+        soft_wrap=True,
+        color_system=None,
+        markup=False,
+        emoji=False,
     )
 
 

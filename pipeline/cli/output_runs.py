@@ -26,7 +26,11 @@ def show_statuses(statuses: "list[RunStatus | DamagedRun]") -> None:
         creates = f"{run.settled:,} of {run.planned:,} creates settled"
         later = f", {run.later:,} for a later run" if run.later else ""
         show_line(f"  {run.label}, {run.environment}: {creates}{later}")
-        show_line(textwrap.fill(run.verdict, 78, initial_indent="  ", subsequent_indent="  ", break_long_words=False))
+        show_line(
+            textwrap.fill(
+                run.verdict, 78, initial_indent="  ", subsequent_indent="  ", break_long_words=False
+            )
+        )
 
 
 def show_status(run: "RunStatus") -> None:
@@ -47,10 +51,13 @@ def show_life(life: "Life") -> None:
     if life.persons:
         show_line(", ".join(map(printable, life.persons)))
     if life.pii == "masked" and life.appearances:
-        show_line("masked: x for a letter, 9 for a digit, ? for a sign, a token for a person; --pii full shows them")
+        show_line(
+            "masked: x for a letter, 9 for a digit, ? for a sign, a token for a person; --pii full shows them"
+        )
     for one in life.appearances:
         show_line(
-            f"{one.run_id}  {printable(one.row_id)}" + (f", which mends {printable(one.mends)}" if one.mends else "")
+            f"{one.run_id}  {printable(one.row_id)}"
+            + (f", which mends {printable(one.mends)}" if one.mends else "")
         )
         if one.source is not None:
             show_line(f"  source       {printable(one.source)}")
@@ -63,7 +70,8 @@ def show_life(life: "Life") -> None:
             show_line(f"  {printable(code)}: {sentence}")
         if one.decided is not None:
             show_line(
-                f"  planned      {one.decided}" + (f", the same as {printable(one.same_as)}" if one.same_as else "")
+                f"  planned      {one.decided}"
+                + (f", the same as {printable(one.same_as)}" if one.same_as else "")
             )
         if one.key is not None:
             show_line(f"  key          {one.key}")
@@ -74,9 +82,13 @@ def show_life(life: "Life") -> None:
     for run_id in life.purged:
         show_line(f"{run_id}  its rows fell under retention")
     for environment, event in life.events:
-        answer = " ".join(str(event[name]) for name in ("call", "status", "outcome") if event[name] is not None)
+        answer = " ".join(
+            str(event[name]) for name in ("call", "status", "outcome") if event[name] is not None
+        )
         answer += " (replayed)" * bool(event["replayed"])
-        told_of = [f"generation {event['generation']}"] * (event["generation"] > 1) + [answer] * bool(answer)
+        told_of = [f"generation {event['generation']}"] * (event["generation"] > 1) + [
+            answer
+        ] * bool(answer)
         billing_id = f" as {event['billing_id']}" if event["billing_id"] else ""
         show_line(
             f"{environment}  {event['at']}  {event['kind']:<9} -> {event['state']}{billing_id}  "
@@ -89,8 +101,18 @@ def show_life(life: "Life") -> None:
             show_line(f"billing holds {on_one_line(held)}")
         show_line(
             f"billing now: {life.now['answer']} {life.now.get('billing_id', '')}".rstrip()
-            + (f", differs in {', '.join(differs)}" if differs else ", as it was sent" if differs == [] else "")
-            + (", and nothing was sent to compare it with" if "holds" in life.now and differs is None else "")
+            + (
+                f", differs in {', '.join(differs)}"
+                if differs
+                else ", as it was sent"
+                if differs == []
+                else ""
+            )
+            + (
+                ", and nothing was sent to compare it with"
+                if "holds" in life.now and differs is None
+                else ""
+            )
         )
 
 
@@ -103,7 +125,9 @@ def show_explained(found: "Sequence[Explained]", *, whole: bool) -> None:
     texts = []
     for one in found:
         options = f"\noptions:  {', '.join(one.bears_on_it)}" if one.bears_on_it else ""
-        texts.append(f"{one.code}\n{one.meaning}\nexample:  {one.example}\nmend it:  {one.mend}{options}")
+        texts.append(
+            f"{one.code}\n{one.meaning}\nexample:  {one.example}\nmend it:  {one.mend}{options}"
+        )
     show_line("\n\n".join(texts))
 
 
@@ -119,7 +143,11 @@ def _left(run: "RunStatus") -> str:
             if run.came_back
             else []
         ),
-        *([f"{later:,} left for later waves: run the same files again"] if (later := _later(run)) else []),
+        *(
+            [f"{later:,} left for later waves: run the same files again"]
+            if (later := _later(run))
+            else []
+        ),
     ]
     return "".join(f"\n{part}" for part in parts)
 
@@ -146,9 +174,17 @@ def _records(run: "RunStatus") -> str:
     left = {fate: records for fate, records in run.fates.items() if records}
     records = sum(left.values())
     lines = [f"{records:,} record{'s' * (records != 1)}: {_counted(left) or 'none'}"]
-    lines += [f"{name.replace('_', ' ')}: {reasons_in_words(of)}" for name, of in run.reasons.items() if of]
-    lines += [f"held records: {differs}"] if (differs := differing_in_words(run.held_differs)) else []
-    lines += [since_then(run.became, run.overall, run.run_id)] if run.became else [f"{run.open:,} open"]
+    lines += [
+        f"{name.replace('_', ' ')}: {reasons_in_words(of)}"
+        for name, of in run.reasons.items()
+        if of
+    ]
+    lines += (
+        [f"held records: {differs}"] if (differs := differing_in_words(run.held_differs)) else []
+    )
+    lines += (
+        [since_then(run.became, run.overall, run.run_id)] if run.became else [f"{run.open:,} open"]
+    )
     return "".join(f"\n{printable(line)}" for line in lines)
 
 

@@ -43,7 +43,9 @@ def watching(*, quiet: bool) -> "Iterator[Watch]":
 
 def _say_unfinished(run_id: str) -> None:
     command = suggested("resume", run_id)
-    say(f"Run {run_id} is unfinished and its results are partial. Fix the error below, then: {command}")
+    say(
+        f"Run {run_id} is unfinished and its results are partial. Fix the error below, then: {command}"
+    )
 
 
 class _Lines:
@@ -64,7 +66,9 @@ class _Lines:
             since, done = self._first_done
             rate = (tally.done - done) / max(now - since, 1e-9)
             left = f", about {(tally.total - tally.done) / rate:.0f} s left" if rate > 0 else ""
-            say(f"submitted {tally.done} of {tally.total}: {_counts(tally)}; {rate:.0f} a second{left}")
+            say(
+                f"submitted {tally.done} of {tally.total}: {_counts(tally)}; {rate:.0f} a second{left}"
+            )
 
     def looking_up(self, done: int, wanted: int) -> None:
         if self._is_due():
@@ -107,13 +111,22 @@ class _Bars:
         if self._task is not None:
             speed = self._bar.tasks[0].speed
             self._bar.update(
-                self._task, completed=done, description=what, rate=f"{speed:.0f} a second" if speed else ""
+                self._task,
+                completed=done,
+                description=what,
+                rate=f"{speed:.0f} a second" if speed else "",
             )
 
 
 def _bar() -> "Progress":
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
 
     return Progress(
         TextColumn("{task.description}"),

@@ -68,7 +68,9 @@ def _repeated(given: Mapping[str, Any], words: Sequence[str]) -> Iterator[str]:
         value, name = given.get(str(option.name)), option.opts[0]
         if value and option.name in _REPEATED and name not in words:
             values = value if option.multiple else [value]
-            yield from [name] if option.is_flag else (word for one in values for word in (name, str(one)))
+            yield from (
+                [name] if option.is_flag else (word for one in values for word in (name, str(one)))
+            )
 
 
 def _options(words: Sequence[str]) -> Iterator[click.Option]:

@@ -11,7 +11,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    Field,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
 
 from pipeline.billing.address import parse_address
@@ -36,7 +44,9 @@ def _a_region(code: str) -> str:
     from phonenumbers import SUPPORTED_REGIONS
 
     if code not in SUPPORTED_REGIONS:
-        raise ValueError(f"{code!r} is no region that has phone numbers; use an ISO 3166 code such as ZA")
+        raise ValueError(
+            f"{code!r} is no region that has phone numbers; use an ISO 3166 code such as ZA"
+        )
     return code
 
 
@@ -57,10 +67,14 @@ def _a_time(text: str) -> str:
         except ValueError:
             is_moment = False
         if not is_moment:
-            raise ValueError("write it as 05:30, 05:30 Africa/Johannesburg or 2026-11-23T05:30:00+02:00")
+            raise ValueError(
+                "write it as 05:30, 05:30 Africa/Johannesburg or 2026-11-23T05:30:00+02:00"
+            )
     elif zone and zone not in available_timezones():
         near = difflib.get_close_matches(zone, available_timezones(), n=1)
-        raise ValueError(f"{zone!r} is no time zone{f'; did you mean {near[0]!r}?' if near else ''}")
+        raise ValueError(
+            f"{zone!r} is no time zone{f'; did you mean {near[0]!r}?' if near else ''}"
+        )
     return text
 
 
@@ -78,7 +92,9 @@ def _a_mark(text: str) -> str:
     from pipeline.sources import is_mark
 
     if not is_mark(text):
-        raise ValueError(f"{text!r} cannot be read; write one ASCII punctuation character that separates no fields")
+        raise ValueError(
+            f"{text!r} cannot be read; write one ASCII punctuation character that separates no fields"
+        )
     return text
 
 
@@ -93,18 +109,28 @@ def _a_limit(given: Any) -> str | int:
         return f"{share[1]}%"
     number = int(given) if isinstance(given, str) and given.isascii() and given.isdigit() else given
     if not isinstance(number, int) or isinstance(number, bool) or number < 0:
-        raise ValueError("write a share of the records, at most 100%, as 20%, or a number of records as 150")
+        raise ValueError(
+            "write a share of the records, at most 100%, as 20%, or a number of records as 150"
+        )
     return number
 
 
-_LIMIT_SCHEMA = {"anyOf": [{"type": "string", "pattern": _SHARE.pattern}, {"type": "integer", "minimum": 0}]}
+_LIMIT_SCHEMA = {
+    "anyOf": [{"type": "string", "pattern": _SHARE.pattern}, {"type": "integer", "minimum": 0}]
+}
 Limit = Annotated[str | int, BeforeValidator(_a_limit), WithJsonSchema(_LIMIT_SCHEMA)]
 Region = Annotated[str, AfterValidator(_a_region)]
 Moment = Annotated[str, AfterValidator(_a_time)]
 Place = Annotated[str, AfterValidator(checked_place)]
 _MARKS = r"[!-+\-./:<-@\[-`{}~]"  #: what `_a_mark` takes, for editors
-Mark = Annotated[str, AfterValidator(_a_mark), WithJsonSchema({"type": "string", "pattern": f"^{_MARKS}$"})]
-Quote = Annotated[str, AfterValidator(_a_quote), WithJsonSchema({"type": "string", "pattern": f"^({_MARKS}|none)$"})]
+Mark = Annotated[
+    str, AfterValidator(_a_mark), WithJsonSchema({"type": "string", "pattern": f"^{_MARKS}$"})
+]
+Quote = Annotated[
+    str,
+    AfterValidator(_a_quote),
+    WithJsonSchema({"type": "string", "pattern": f"^({_MARKS}|none)$"}),
+]
 _TAB = BeforeValidator(lambda given: "\t" if given in {"tab", "\\t"} else given)
 
 
@@ -128,22 +154,27 @@ class Source(Declaration):
     )
     quote: Quote = Field(default='"', description="The character that quotes fields, or none.")
     escape: Mark | None = Field(
-        default=None, description="The character that escapes the next one, such as a backslash; without it none does."
+        default=None,
+        description="The character that escapes the next one, such as a backslash; without it none does.",
     )
     skip_lines: Annotated[int, Field(ge=0, le=10_000)] = Field(
         default=0, description="So many lines before the header are no part of the table."
     )
     footer_lines: Annotated[int, Field(ge=0, le=10_000)] = Field(
-        default=0, description="So many lines at the end are no part of the table; blank ones are not counted."
+        default=0,
+        description="So many lines at the end are no part of the table; blank ones are not counted.",
     )
     sheet: Annotated[str, Field(min_length=1, max_length=255)] | None = Field(
-        default=None, description="The sheet of a workbook; without it the only one that is not hidden."
+        default=None,
+        description="The sheet of a workbook; without it the only one that is not hidden.",
     )
 
     @model_validator(mode="after")
     def _quotes_and_escapes_apart(self) -> Self:
         if self.escape == self.quote:
-            raise ValueError(f"quote and escape are both {self.escape!r}; doubled quotes need no escape")
+            raise ValueError(
+                f"quote and escape are both {self.escape!r}; doubled quotes need no escape"
+            )
         return self
 
 
@@ -152,7 +183,8 @@ class Pace(Declaration):
 
     workers: Annotated[int, Field(ge=1, le=64, description="Requests at the same time.")] = 8
     per_second: Annotated[float, Field(gt=0, le=100_000)] | None = Field(
-        default=None, description="At most so many requests a second; without it as fast as answers come."
+        default=None,
+        description="At most so many requests a second; without it as fast as answers come.",
     )
 
 
@@ -171,10 +203,12 @@ class Thresholds(Declaration):
         default=300.0, description="Stop, resumable, after so long without an answer."
     )
     usual_refusals: Annotated[float, Field(gt=0, lt=1)] = Field(
-        default=0.005, description="Share of rows that billing may refuse without anybody wondering."
+        default=0.005,
+        description="Share of rows that billing may refuse without anybody wondering.",
     )
     alarming_refusals: Annotated[float, Field(gt=0, lt=1)] = Field(
-        default=0.30, description="Share of refusals at which the run shall stop within some 60 rows (exit 3)."
+        default=0.30,
+        description="Share of refusals at which the run shall stop within some 60 rows (exit 3).",
     )
     canary: Annotated[int, Field(ge=0, le=1_000)] | None = Field(
         default=None,
@@ -212,8 +246,12 @@ class KnownCustomers(Declaration):
         default="flag",
         description="A new reference whose email, phone or billing id belongs to another: send and flag it, hold, or skip.",
     )
-    source: Source | None = Field(default=None, description="As `source`, which is taken where this is not said.")
-    mapping: Layout | None = Field(default=None, description="As `mapping`, which is taken where this is not said.")
+    source: Source | None = Field(
+        default=None, description="As `source`, which is taken where this is not said."
+    )
+    mapping: Layout | None = Field(
+        default=None, description="As `mapping`, which is taken where this is not said."
+    )
 
 
 def _a_tolerance(given: str | int) -> str | int:
@@ -225,16 +263,20 @@ def _a_tolerance(given: str | int) -> str | int:
 class Reconciliation(Declaration):
     """How an export of billing is read, and what may differ between it and what we meant."""
 
-    source: Source | None = Field(default=None, description="As `source`; without it UTF-8, its delimiter found.")
+    source: Source | None = Field(
+        default=None, description="As `source`; without it UTF-8, its delimiter found."
+    )
     mapping: Layout | None = Field(
-        default=None, description="What the export's columns mean; without it the canonical names are expected."
+        default=None,
+        description="What the export's columns mean; without it the canonical names are expected.",
     )
     changed_at: Annotated[str, Field(min_length=1)] | None = Field(
         default=None,
         description="The column that says when billing changed a customer last (ISO 8601); without it `changed_at` where there is one.",
     )
     tolerances: dict[
-        Annotated[str, Field(min_length=1)], Annotated[Literal["case", "spaces"] | int, AfterValidator(_a_tolerance)]
+        Annotated[str, Field(min_length=1)],
+        Annotated[Literal["case", "spaces"] | int, AfterValidator(_a_tolerance)],
     ] = Field(
         default_factory=dict,
         description="What may differ: of balance so many minor units, of a text its letters' case or its spaces. Nothing, unless it is said.",
@@ -244,22 +286,29 @@ class Reconciliation(Declaration):
     def _fits_its_fields(self) -> Self:
         for name, allowed in self.tolerances.items():
             if (name == "balance") != isinstance(allowed, int):
-                raise ValueError(f"{name}: balances differ by minor units (a number), texts by case or spaces")
+                raise ValueError(
+                    f"{name}: balances differ by minor units (a number), texts by case or spaces"
+                )
             if name not in {*FIELDS, "billing_id"} and not name.startswith(METADATA_PREFIX):
                 raise ValueError(f"{name} is no field that is compared")
             if name == "currency":
-                raise ValueError("a currency is the same or another one: an amount beside it is one of something else")
+                raise ValueError(
+                    "a currency is the same or another one: an amount beside it is one of something else"
+                )
         return self
 
 
 class Job(Declaration):
     """One import job."""
 
-    environment: Name = Field(description="A name of its own for each place where customers are created.")
+    environment: Name = Field(
+        description="A name of its own for each place where customers are created."
+    )
     merchant: Name = Field(description="The merchant account; part of every idempotency key.")
     mode: Literal["test", "live"] = Field(default="test", description="live: customers are real.")
     address: Annotated[str, AfterValidator(_an_address)] | None = Field(
-        default=None, description='Where billing is, or "sandbox"; without it, say --sandbox or --base-url.'
+        default=None,
+        description='Where billing is, or "sandbox"; without it, say --sandbox or --base-url.',
     )
     home: Place | None = Field(
         default=None,
@@ -271,13 +320,15 @@ class Job(Declaration):
     )
     source: Source = Source()
     region: Region = Field(
-        default="ZA", description="Region of phone numbers in national form, where no column says it."
+        default="ZA",
+        description="Region of phone numbers in national form, where no column says it.",
     )
     pace: Pace = Pace()
     thresholds: Thresholds = Thresholds()
     billing: BillingApi = BillingApi()
     mapping: Layout | None = Field(
-        default=None, description="What the file's columns mean; without it the canonical names are expected."
+        default=None,
+        description="What the file's columns mean; without it the canonical names are expected.",
     )
     references: KnownCustomers = KnownCustomers()
     reconcile: Reconciliation = Reconciliation()
@@ -286,16 +337,27 @@ class Job(Declaration):
         description="Files come one after the other, under names with a date; what is unusual stops the run.",
     )
     control: Control | None = Field(
-        default=None, description="Totals that the supplier states; where they are not met nothing is sent (exit 3)."
+        default=None,
+        description="Totals that the supplier states; where they are not met nothing is sent (exit 3).",
     )
-    retry_refused: bool = Field(default=False, description="Send rows again that billing refused before, unchanged.")
-    allow_empty: bool = Field(default=False, description="Take a file without records for what it says.")
+    retry_refused: bool = Field(
+        default=False, description="Send rows again that billing refused before, unchanged."
+    )
+    allow_empty: bool = Field(
+        default=False, description="Take a file without records for what it says."
+    )
 
     @model_validator(mode="after")
     def _is_itself(self) -> Self:
         if self.environment == SANDBOX and self.address not in {None, SANDBOX}:
-            raise ValueError("the environment 'sandbox' is for this machine; give another address a name of its own")
-        if self.control is not None and self.control.trailer is not None and not self.source.footer_lines:
+            raise ValueError(
+                "the environment 'sandbox' is for this machine; give another address a name of its own"
+            )
+        if (
+            self.control is not None
+            and self.control.trailer is not None
+            and not self.source.footer_lines
+        ):
             raise ValueError(
                 "control.trailer is looked for in the footer; say how long that is: source.footer_lines: 1"
             )
@@ -317,7 +379,9 @@ def load_config(path: Path) -> ConfigFile:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8") from None
+        raise ConfigError(
+            f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8"
+        ) from None
     if secret := _KEY.search(text):
         line = text.count("\n", 0, secret.start()) + 1
         raise ConfigError(
@@ -335,7 +399,9 @@ def load_config(path: Path) -> ConfigFile:
         ordered = sorted(faults, key=lambda fault: (fault.line, fault.column))
         told = [f"{path}:{fault.line}:{fault.column}: {fault.what}" for fault in ordered]
         raise ConfigError(
-            "\n".join([f"{len(told)} fault{'s' * (len(told) > 1)} in the config; nothing was sent", *told])
+            "\n".join(
+                [f"{len(told)} fault{'s' * (len(told) > 1)} in the config; nothing was sent", *told]
+            )
         )
     return ConfigFile(str(path.absolute()), hashlib.sha256(content).hexdigest(), job)
 
@@ -356,14 +422,18 @@ def stop_at(text: str | None, now: datetime) -> datetime | None:
 def _a_day_later(moment: datetime) -> datetime:
     from datetime import timedelta
 
-    return moment + timedelta(days=1)  # the same time on the next day's clock, whatever daylight saving does
+    return moment + timedelta(
+        days=1
+    )  # the same time on the next day's clock, whatever daylight saving does
 
 
 def _bytes_of(path: Path) -> bytes:
     try:
         content = read_regular(path, LARGEST + 1)
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror or type(error).__name__})") from None
+        raise ConfigError(
+            f"{path}: cannot be read ({error.strerror or type(error).__name__})"
+        ) from None
     if len(content) > LARGEST:
         raise ConfigError(f"{path}: larger than 1 MiB; this is no config")
     return content
@@ -376,16 +446,30 @@ def _fault(error: ErrorDetails, document: Document) -> Fault:
     match error["type"]:
         case "extra_forbidden":
             near = difflib.get_close_matches(str(path[-1]), _names_beside(path), n=1, cutoff=0.5)
-            hint = f"; did you mean {near[0]!r}?" if near else f"; known here: {', '.join(_names_beside(path))}"
+            hint = (
+                f"; did you mean {near[0]!r}?"
+                if near
+                else f"; known here: {', '.join(_names_beside(path))}"
+            )
             return Fault(*document.place_of(path, key=True), f"unknown key {where!r}{hint}")
         case "missing":
             return Fault(*document.place_of(path), f"{where} is missing")
         case "string_type" if error["input"] is None:
-            return Fault(*document.place_of(path), f"{where} says nothing; put the text in quotes if it is meant so")
+            return Fault(
+                *document.place_of(path),
+                f"{where} says nothing; put the text in quotes if it is meant so",
+            )
         case _:
-            where = shown(document.nearest(path))  # a shorthand has no place of its own for what it stands for
-            told = error["msg"].removeprefix("Value error, ").replace("Input should be", "should be")
-            return Fault(*document.place_of(path), f"{where}: {told[:1].lower()}{told[1:]}" if where else told)
+            where = shown(
+                document.nearest(path)
+            )  # a shorthand has no place of its own for what it stands for
+            told = (
+                error["msg"].removeprefix("Value error, ").replace("Input should be", "should be")
+            )
+            return Fault(
+                *document.place_of(path),
+                f"{where}: {told[:1].lower()}{told[1:]}" if where else told,
+            )
 
 
 def _names_beside(path: tuple[str | int, ...]) -> list[str]:

@@ -17,7 +17,9 @@ def checked_place(text: str) -> str:
     if text.startswith("~"):
         raise ValueError("~ is not expanded here; write the whole path")
     if ".." in path.parts:
-        raise ValueError(f"{text!r} may leave the config's folder; use an absolute path for a folder elsewhere")
+        raise ValueError(
+            f"{text!r} may leave the config's folder; use an absolute path for a folder elsewhere"
+        )
     return text
 
 
@@ -32,8 +34,16 @@ def refuse_other_ledger(config: str, home: Path, environment: str) -> None:
 
     With two ledgers of one environment, neither knows what the other has created.
     """
-    others = [folder for folder in _folders_in(Path(config).absolute().parent) if folder.resolve() != home.resolve()]
-    ledgers = [folder / environment / LEDGER for folder in others if _is_file(folder / environment / LEDGER)]
+    others = [
+        folder
+        for folder in _folders_in(Path(config).absolute().parent)
+        if folder.resolve() != home.resolve()
+    ]
+    ledgers = [
+        folder / environment / LEDGER
+        for folder in others
+        if _is_file(folder / environment / LEDGER)
+    ]
     if ledgers:
         is_are = "is" if len(ledgers) == 1 else "are"
         raise ConfigError(

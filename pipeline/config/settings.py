@@ -7,7 +7,16 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from pipeline.config.job import SANDBOX, ConfigFile, KnownCustomers, Limit, Moment, Reconciliation, Region, Source
+from pipeline.config.job import (
+    SANDBOX,
+    ConfigFile,
+    KnownCustomers,
+    Limit,
+    Moment,
+    Reconciliation,
+    Region,
+    Source,
+)
 from pipeline.config.places import HOME, REPORTS, place_of, refuse_other_ledger, unused_ledger
 from pipeline.config.target import Naming
 from pipeline.domain.column_mapping import Layout
@@ -44,7 +53,9 @@ class Settings(BaseModel):
     stream: Stream | None = None
     control: Control | None = None
     expect: tuple[str, ...] = ()  #: control totals: records=2000, ZAR=1234567 (minor units)
-    accept: tuple[Annotated[str, AfterValidator(_an_alarm)], ...] = ()  #: codes of alarms that somebody has looked at
+    accept: tuple[
+        Annotated[str, AfterValidator(_an_alarm)], ...
+    ] = ()  #: codes of alarms that somebody has looked at
     retry_refused: bool = False
     allow_empty: bool = False
     limit: Annotated[int, Field(ge=1)] | None = None  #: creates of this wave
@@ -55,23 +66,32 @@ class Settings(BaseModel):
     per_second: Annotated[float, Field(gt=0, le=100_000)] | None = None
     outage_seconds: Annotated[float, Field(gt=0, le=86_400)] = 300.0
     billing_errors: Literal["problem", "json"] = "problem"  #: what billing's own errors look like
-    lookup_lag: Annotated[float, Field(ge=0, le=3_600)] | None = None  #: None: 30 seconds, and 0 for the sandbox
+    lookup_lag: Annotated[float, Field(ge=0, le=3_600)] | None = (
+        None  #: None: 30 seconds, and 0 for the sandbox
+    )
     max_creates: Annotated[int, Field(ge=0)] | None = None
     max_rejected: Limit | None = None  #: None: 20%, from 50 records on
     usual_refusals: float = 0.005
     alarming_refusals: float = 0.30
-    canary: Annotated[int, Field(ge=0, le=1_000)] | None = None  #: None: 3 with a live key, else none
+    canary: Annotated[int, Field(ge=0, le=1_000)] | None = (
+        None  #: None: 3 with a live key, else none
+    )
     stop_by: Moment | None = None
     planner: Annotated[str, Field(min_length=1, max_length=100)] = "unknown"
 
     @classmethod
-    def of(cls, config: ConfigFile | None = None, *, environment: str | None = None, **given: Any) -> Self:
+    def of(
+        cls, config: ConfigFile | None = None, *, environment: str | None = None, **given: Any
+    ) -> Self:
         """Settings from a config and from what was given beside it (None = not given); raise OptionRefused with every fault.
 
         `environment`: the name that an option gives, else that of the config. Where neither says which home to use, and
         a ledger of this environment is beside the config, the default is refused.
         """
-        known = {**_said_by(config), **{name: value for name, value in given.items() if value is not None}}
+        known = {
+            **_said_by(config),
+            **{name: value for name, value in given.items() if value is not None},
+        }
         try:
             settings = cls(**known)
         except ValidationError as invalid:

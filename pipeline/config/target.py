@@ -57,7 +57,10 @@ class Naming(BaseModel):
         if job is None or is_practice:
             return cls(environment=environment, merchant=merchant, live=live)
         return cls(
-            environment=environment or job.environment, merchant=merchant or job.merchant, mode=job.mode, live=live
+            environment=environment or job.environment,
+            merchant=merchant or job.merchant,
+            mode=job.mode,
+            live=live,
         )
 
 
@@ -78,28 +81,39 @@ def sandbox_target(base_url: str, api_key: str, account_key: str) -> Target:
     return target_from(base_url, ApiKey(api_key, source="the sandbox", account_key=account_key))
 
 
-def environment_from(destination: str, naming: Naming | None = None, *, live: bool | None = None) -> Environment:
+def environment_from(
+    destination: str, naming: Naming | None = None, *, live: bool | None = None
+) -> Environment:
     """The environment at a destination; without names this machine is the sandbox, any other address wants both."""
     naming = naming or Naming()
     address = parse_address("http://127.0.0.1" if destination == SANDBOX else destination)
     environment, merchant = naming.environment, naming.merchant
     if address.is_loopback:
         environment, merchant = environment or SANDBOX, merchant or SANDBOX
-    missing = [f"--{name}" for name, value in (("environment", environment), ("merchant", merchant)) if not value]
+    missing = [
+        f"--{name}"
+        for name, value in (("environment", environment), ("merchant", merchant))
+        if not value
+    ]
     if environment is None or merchant is None or missing:
         raise ConfigError(
             f"{address.host} is not this machine: say {' and '.join(missing)} or --config, so that its ledger and keys are its own"
         )
     for name, value in (("--environment", environment), ("--merchant", merchant)):
         if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,62}", value):
-            raise OptionRefused([(name, f"{value!r}: lower-case letters, digits and - are expected")])
+            raise OptionRefused(
+                [(name, f"{value!r}: lower-case letters, digits and - are expected")]
+            )
     if environment == SANDBOX and not address.is_loopback:
         raise ConfigError(
             f"the environment '{SANDBOX}' is for this machine; give {address.host} a name of its own: --environment NAME"
         )
     is_live = live if live is not None else naming.live or naming.mode == "live"
     return Environment(
-        environment, merchant, "live" if is_live else "test", "loopback" if address.is_loopback else address.host
+        environment,
+        merchant,
+        "live" if is_live else "test",
+        "loopback" if address.is_loopback else address.host,
     )
 
 
@@ -149,7 +163,9 @@ def _refuse_writable(path: Path, found: os.stat_result) -> None:
 
 def _refuse_mismatch(address: Address, api_key: ApiKey, naming: Naming) -> None:
     if api_key.is_live and not naming.live:
-        raise KeyProblem("this is a live key: customers would be real; say --live if they should be")
+        raise KeyProblem(
+            "this is a live key: customers would be real; say --live if they should be"
+        )
     if naming.live and not api_key.is_live:
         raise KeyProblem("--live was said, but the key is a test key (sk_test_…)")
     if naming.mode is not None and (naming.mode == "live") != api_key.is_live:

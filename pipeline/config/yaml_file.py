@@ -63,9 +63,13 @@ def read_yaml(text: str) -> Document:
     except MarkedYAMLError as broken:
         mark = broken.problem_mark or broken.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        document.faults.append(Fault(line, column, f"this is no YAML: {broken.problem or broken.context}"))
+        document.faults.append(
+            Fault(line, column, f"this is no YAML: {broken.problem or broken.context}")
+        )
     except YAMLError:
-        document.faults.append(Fault(1, 1, "this is no YAML: it holds characters that YAML does not allow"))
+        document.faults.append(
+            Fault(1, 1, "this is no YAML: it holds characters that YAML does not allow")
+        )
     else:
         if root is not None:
             document.data = _plain(root, (), document, frozenset())
@@ -105,7 +109,9 @@ def _plain(node: Node, path: Path, document: Document, above: frozenset[int]) ->
     return None if _is_nothing(node) else node.value
 
 
-def _members(node: MappingNode, path: Path, document: Document, within: frozenset[int]) -> Iterator[tuple[str, Any]]:
+def _members(
+    node: MappingNode, path: Path, document: Document, within: frozenset[int]
+) -> Iterator[tuple[str, Any]]:
     for key, value in node.value:
         place = (key.start_mark.line + 1, key.start_mark.column + 1)
         if not isinstance(key, ScalarNode):
@@ -114,7 +120,9 @@ def _members(node: MappingNode, path: Path, document: Document, within: frozense
         here = (*path, key.value)
         if here in document.keys:
             line = document.keys[here][0]
-            document.faults.append(Fault(*place, f"{shown(here)} is set twice, first in line {line}"))
+            document.faults.append(
+                Fault(*place, f"{shown(here)} is set twice, first in line {line}")
+            )
             continue
         document.keys[here] = place
         yield key.value, _plain(value, here, document, within)

@@ -15,8 +15,12 @@ Unit = Literal["major", "minor"]
 class UnitOf(Declaration):
     """The unit of amounts: the same for all, or by another column of the record."""
 
-    value: Unit | None = Field(default=None, description="major: 240.00 is 240 rand. minor: 24000 is 24000 cents.")
-    column: str | None = Field(default=None, min_length=1, description="The column that tells the unit of each record.")
+    value: Unit | None = Field(
+        default=None, description="major: 240.00 is 240 rand. minor: 24000 is 24000 cents."
+    )
+    column: str | None = Field(
+        default=None, min_length=1, description="The column that tells the unit of each record."
+    )
     values: dict[str, Unit] | None = Field(
         default=None, min_length=1, description="Which text of that column means which unit."
     )
@@ -25,7 +29,9 @@ class UnitOf(Declaration):
     def _says_one_thing(self) -> Self:
         by_column = self.column is not None and self.values is not None
         if (self.value is not None) == by_column or (self.column is None) != (self.values is None):
-            raise ValueError("set major, minor, or a column with values that name the unit of each record")
+            raise ValueError(
+                "set major, minor, or a column with values that name the unit of each record"
+            )
         return self
 
 
@@ -40,7 +46,9 @@ AmountUnit = Annotated[
 class Marks(Declaration):
     """Which texts say that an amount is a debit (the customer owes) or a credit; "" is no mark at all."""
 
-    debit: tuple[str, ...] = Field(min_length=1, description='Marks of debits, such as DR; "" where debits have none.')
+    debit: tuple[str, ...] = Field(
+        min_length=1, description='Marks of debits, such as DR; "" where debits have none.'
+    )
     credit: tuple[str, ...] = Field(min_length=1, description="Marks of credits, such as CR.")
     column: Annotated[str, Field(min_length=1)] | None = Field(
         default=None,
@@ -49,8 +57,12 @@ class Marks(Declaration):
 
     @model_validator(mode="after")
     def _are_apart(self) -> Self:
-        if twice := {mark.casefold() for mark in self.debit} & {mark.casefold() for mark in self.credit}:
-            raise ValueError(f"marks mean debit and credit at once: {', '.join(sorted(map(repr, twice)))}")
+        if twice := {mark.casefold() for mark in self.debit} & {
+            mark.casefold() for mark in self.credit
+        }:
+            raise ValueError(
+                f"marks mean debit and credit at once: {', '.join(sorted(map(repr, twice)))}"
+            )
         return self
 
 
@@ -98,17 +110,24 @@ CurrencySigns = Annotated[
 class Amount(Declaration):
     """Where a balance comes from: one signed column, or one of debits and one of credits, which hold no signs."""
 
-    column: str | None = Field(default=None, min_length=1, description="One column; positive: the customer owes.")
+    column: str | None = Field(
+        default=None, min_length=1, description="One column; positive: the customer owes."
+    )
     debit: str | None = Field(
         default=None, min_length=1, description="The column of what customers owe, without signs."
     )
     credit: str | None = Field(
-        default=None, min_length=1, description="The column of what customers are owed, without signs."
+        default=None,
+        min_length=1,
+        description="The column of what customers are owed, without signs.",
     )
     unit: AmountUnit = Field(description="major or minor units, declared and never guessed.")
-    decimal_mark: Literal[".", ","] = Field(default=".", description="What stands before the decimals of major units.")
+    decimal_mark: Literal[".", ","] = Field(
+        default=".", description="What stands before the decimals of major units."
+    )
     thousands: Literal[".", ",", " ", "'"] | None = Field(
-        default=None, description="What parts groups of three digits; without it grouped digits are rejected."
+        default=None,
+        description="What parts groups of three digits; without it grouped digits are rejected.",
     )
     marks: Marks | None = Field(
         default=None,
@@ -127,7 +146,9 @@ class Amount(Declaration):
         default_factory=dict,
         description='Signs beside amounts: R, a list [R, "€"], or by currency {ZAR: R, EUR: "€"}. An amount with a sign of another currency than its record\'s is rejected.',
     )
-    leading_apostrophe: bool = Field(default=False, description="Drop an apostrophe before the amount ('-4,00).")
+    leading_apostrophe: bool = Field(
+        default=False, description="Drop an apostrophe before the amount ('-4,00)."
+    )
 
     @model_validator(mode="after")
     def _says_one_thing(self) -> Self:
@@ -143,10 +164,19 @@ class Amount(Declaration):
             raise ValueError(
                 "debit and credit say the sign; marks, parentheses, trailing_minus and positive_means go with a column"
             )
-        if self.marks and (self.parentheses or self.trailing_minus or self.positive_means == "credit"):
-            raise ValueError("marks say the sign; parentheses, trailing_minus and positive_means say it another way")
+        if self.marks and (
+            self.parentheses or self.trailing_minus or self.positive_means == "credit"
+        ):
+            raise ValueError(
+                "marks say the sign; parentheses, trailing_minus and positive_means say it another way"
+            )
         marks = {mark.casefold() for mark in self.marks_behind}
-        if both := sorted(sign for signs in self.currency_sign.values() for sign in signs if sign.casefold() in marks):
+        if both := sorted(
+            sign
+            for signs in self.currency_sign.values()
+            for sign in signs
+            if sign.casefold() in marks
+        ):
             raise ValueError(f"currency_sign and marks both list {', '.join(map(repr, both))}")
         return self
 
@@ -166,7 +196,9 @@ class Amount(Declaration):
             return {}
         for_any = self.currency_sign.get(ANY_CURRENCY, ())
         return {
-            code: frozenset(sign for sign in for_any if not currencies_of(sign) or code in currencies_of(sign))
+            code: frozenset(
+                sign for sign in for_any if not currencies_of(sign) or code in currencies_of(sign)
+            )
             | frozenset(self.currency_sign.get(code, ()))
             for code in with_minor_unit()
         }
@@ -175,7 +207,12 @@ class Amount(Declaration):
         """The same, where each currency's own words may stand beside its amounts."""
         declared, marks = self.signs(), {mark.casefold() for mark in self.marks_behind}
         signs = {
-            code: tuple(sorted({sign for sign in own if sign.casefold() not in marks} | declared.get(code, set())))
+            code: tuple(
+                sorted(
+                    {sign for sign in own if sign.casefold() not in marks}
+                    | declared.get(code, set())
+                )
+            )
             for code, own in customary_signs().items()
         }
         return self.model_copy(update={"currency_sign": signs})

@@ -25,7 +25,13 @@ _RESERVED = ((0xE0000, 0xE0000), (0xE0002, 0xE001F), (0xE0080, 0xE00FF), (0xE01F
 INVISIBLE = "".join(chr(code) for first, last in _RANGES for code in range(first, last + 1))
 _ESCAPED = {chr(code): f"\\x{code:02x}" for code in [*range(0x20), *range(0x7F, 0xA0)] if code != 9}
 #: Names of controls, which Unicode itself leaves without one.
-_CONTROLS = {"\t": "TAB", "\n": "LINE FEED", "\r": "CARRIAGE RETURN", "\x0b": "VERTICAL TAB", "\x0c": "FORM FEED"}
+_CONTROLS = {
+    "\t": "TAB",
+    "\n": "LINE FEED",
+    "\r": "CARRIAGE RETURN",
+    "\x0b": "VERTICAL TAB",
+    "\x0c": "FORM FEED",
+}
 
 
 def _character_class(ranges: tuple[tuple[int, int], ...]) -> str:
@@ -37,7 +43,9 @@ INVISIBLE_CLASS = _character_class(_RANGES)
 #: Those of which a blank cell may consist: all but the controls beside the tab, which are faults of their own.
 BLANK = "".join(one for one in INVISIBLE if one == "\t" or unicodedata.category(one) != "Cc")
 #: The same, for a character class.
-BLANK_CLASS = _character_class(((0x09, 0x09), *(one for one in _RANGES if one not in {(0x09, 0x0D), (0x85, 0x85)})))
+BLANK_CLASS = _character_class(
+    ((0x09, 0x09), *(one for one in _RANGES if one not in {(0x09, 0x0D), (0x85, 0x85)}))
+)
 #: One invisible character other than a plain space, as a regular expression.
 HIDDEN = f"[{_character_class(tuple(one for one in (*_RANGES, *_SELECTORS, *_RESERVED) if one[0] != ord(' ')))}]"
 

@@ -42,7 +42,9 @@ Pattern = Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(_a
 class Split(Declaration):
     """A part of a text that is cut at a mark."""
 
-    at: Annotated[str, Field(min_length=1)] = Field(description="What stands between the parts, such as a comma.")
+    at: Annotated[str, Field(min_length=1)] = Field(
+        description="What stands between the parts, such as a comma."
+    )
     part: int = Field(description="Which part, from 1; -1 is the last.")
 
     @model_validator(mode="after")
@@ -57,7 +59,9 @@ class When(Declaration):
 
     column: Annotated[str, Field(min_length=1)] = Field(description="The column that is asked.")
     is_one_of: tuple[str, ...] | None = Field(
-        default=None, min_length=1, description='The condition holds for these; "" is an empty cell.'
+        default=None,
+        min_length=1,
+        description='The condition holds for these; "" is an empty cell.',
     )
     is_none_of: tuple[str, ...] | None = Field(
         default=None, min_length=1, description="The condition holds for all but these."
@@ -77,31 +81,44 @@ class Text(Declaration):
     `when`; `default`.
     """
 
-    column: str | None = Field(default=None, min_length=1, description="The column, as the file writes its name.")
+    column: str | None = Field(
+        default=None, min_length=1, description="The column, as the file writes its name."
+    )
     columns: tuple[str, ...] | None = Field(
-        default=None, min_length=1, description="Several columns, joined in this order; absent cells are left out."
+        default=None,
+        min_length=1,
+        description="Several columns, joined in this order; absent cells are left out.",
     )
     separator: str = Field(default=" ", description="Stands between joined columns.")
     take: Literal["all", "first"] = Field(
-        default="all", description="Of several columns: all, joined, or the first that is not absent."
+        default="all",
+        description="Of several columns: all, joined, or the first that is not absent.",
     )
     split: Split | None = Field(default=None, description="Take one part of the text.")
     extract: Pattern | None = Field(
-        default=None, description="Take what this regular expression finds, or its group where it has one."
+        default=None,
+        description="Take what this regular expression finds, or its group where it has one.",
     )
     unmatched: Literal["reject", "absent", "keep"] = Field(
-        default="reject", description="What becomes of a text without that part, or in which nothing is found."
+        default="reject",
+        description="What becomes of a text without that part, or in which nothing is found.",
     )
-    value: str | None = Field(default=None, min_length=1, description="The same text for every record.")
+    value: str | None = Field(
+        default=None, min_length=1, description="The same text for every record."
+    )
     values: dict[str, str] | None = Field(
-        default=None, min_length=1, description="What each text of the column stands for; the cell is trimmed first."
+        default=None,
+        min_length=1,
+        description="What each text of the column stands for; the cell is trimmed first.",
     )
     unlisted: Literal["reject", "keep"] = Field(
         default="reject",
         description="What becomes of a text that `values` does not list: the row is rejected, or it stays.",
     )
     otherwise: str | None = Field(
-        default=None, min_length=1, description="What every text stands for that `values` does not list."
+        default=None,
+        min_length=1,
+        description="What every text stands for that `values` does not list.",
     )
     escape: Literal["_", "-"] | None = Field(
         default=None,
@@ -110,16 +127,24 @@ class Text(Declaration):
     leading_apostrophe: bool = Field(
         default=False, description="Of phones: drop an apostrophe before the number ('0821234567)."
     )
-    prefix: str = Field(default="", max_length=100, description="Stands before every text that is present.")
+    prefix: str = Field(
+        default="", max_length=100, description="Stands before every text that is present."
+    )
     suffix: str = Field(default="", max_length=100, description="Stands after it.")
-    when: When | None = Field(default=None, description="Where this does not hold the text is absent.")
-    default: str | None = Field(default=None, min_length=1, description="Taken where the cell is absent.")
+    when: When | None = Field(
+        default=None, description="Where this does not hold the text is absent."
+    )
+    default: str | None = Field(
+        default=None, min_length=1, description="Taken where the cell is absent."
+    )
 
     @model_validator(mode="after")
     def _says_one_thing(self) -> Self:
         said = [name for name in ("column", "columns", "value") if getattr(self, name) is not None]
         if len(said) != 1:
-            raise ValueError(f"say one of column, columns and value (said: {', '.join(said) or 'none'})")
+            raise ValueError(
+                f"say one of column, columns and value (said: {', '.join(said) or 'none'})"
+            )
         if self.value is not None and (self.values or self.default or self.split or self.extract):
             raise ValueError("a constant value takes neither split, extract, values nor a default")
         if self.otherwise is not None and (self.values is None or self.unlisted == "keep"):
@@ -144,7 +169,13 @@ class Text(Declaration):
     def is_plain(self) -> bool:
         """Whether it takes its cells as they are, by way of `values` and a default at most."""
         return not (
-            self.split or self.extract or self.escape or self.prefix or self.suffix or self.when or self.take == "first"
+            self.split
+            or self.extract
+            or self.escape
+            or self.prefix
+            or self.suffix
+            or self.when
+            or self.take == "first"
         )
 
 
@@ -154,8 +185,12 @@ TextOf = Annotated[Text, shorthand("column"), OrElse((("type", "string"), ("minL
 class Identity(Declaration):
     """Where identity numbers stand: they are checked and never sent; who is the same person is told by a keyed hash."""
 
-    number: str | None = Field(default=None, min_length=1, description="The column of South African identity numbers.")
-    passport: str | None = Field(default=None, min_length=1, description="The column of passport numbers.")
+    number: str | None = Field(
+        default=None, min_length=1, description="The column of South African identity numbers."
+    )
+    passport: str | None = Field(
+        default=None, min_length=1, description="The column of passport numbers."
+    )
     required: bool = Field(default=False, description="A row that has neither is rejected.")
 
     @model_validator(mode="after")
@@ -182,7 +217,8 @@ class Layout(Declaration):
     phone: TextOf | None = None
     currency: TextOf | None = None
     region: TextOf | None = Field(
-        default=None, description="ISO 3166 region of the record's phone number, where it is national."
+        default=None,
+        description="ISO 3166 region of the record's phone number, where it is national.",
     )
     billing_id: TextOf | None = Field(
         default=None, description="Billing's own id, to recognize known customers by; never sent."
@@ -198,26 +234,46 @@ class Layout(Declaration):
         default="warn",
         description="What becomes of valid phone numbers that are shorter or longer than the subscriber numbers of their country: a warning, or rejected.",
     )
-    absent: tuple[str, ...] = Field(default=(), description='Texts that mean "nothing is given", such as NULL or "-".')
+    absent: tuple[str, ...] = Field(
+        default=(), description='Texts that mean "nothing is given", such as NULL or "-".'
+    )
     never_sent: tuple[str, ...] = Field(
-        default=(), description="Columns that must not be mapped to anything, such as identity numbers."
+        default=(),
+        description="Columns that must not be mapped to anything, such as identity numbers.",
     )
 
     @model_validator(mode="after")
     def _keeps_its_word(self) -> Self:
-        forbidden = {fold_name(name) for name in (*self.never_sent, *(self.identity.sources if self.identity else ()))}
+        forbidden = {
+            fold_name(name)
+            for name in (*self.never_sent, *(self.identity.sources if self.identity else ()))
+        }
         sent = ((field, column) for field, column in self.sources() if field != "identity")
-        broken = [f"{column!r} (mapped to {field})" for field, column in sent if fold_name(column) in forbidden]
+        broken = [
+            f"{column!r} (mapped to {field})"
+            for field, column in sent
+            if fold_name(column) in forbidden
+        ]
         if broken:
             raise ValueError(f"columns that are never_sent are mapped: {', '.join(broken)}")
         for field in ("currency", "region"):
             text = getattr(self, field)
             if text is not None and not text.is_plain:
-                raise ValueError(f"{field} is taken as it stands, or by values, otherwise and default")
-        if escaped := [field for field, text in self.texts() if text.escape and field != "external_reference"]:
-            raise ValueError(f"escape is for the external reference alone, not for {', '.join(escaped)}")
-        if others := [field for field, text in self.texts() if text.leading_apostrophe and field != "phone"]:
-            raise ValueError(f"leading_apostrophe is for phone and balance alone, not for {', '.join(others)}")
+                raise ValueError(
+                    f"{field} is taken as it stands, or by values, otherwise and default"
+                )
+        if escaped := [
+            field for field, text in self.texts() if text.escape and field != "external_reference"
+        ]:
+            raise ValueError(
+                f"escape is for the external reference alone, not for {', '.join(escaped)}"
+            )
+        if others := [
+            field for field, text in self.texts() if text.leading_apostrophe and field != "phone"
+        ]:
+            raise ValueError(
+                f"leading_apostrophe is for phone and balance alone, not for {', '.join(others)}"
+            )
         return self
 
     def of_workbook(self) -> Self:
@@ -256,7 +312,11 @@ class Layout(Declaration):
 
 def is_canonical(column: str) -> bool:
     """Whether a column has a place without a mapping."""
-    return column in TEXT_FIELDS or column in {"balance", BILLING_ID} or column.startswith(METADATA_PREFIX)
+    return (
+        column in TEXT_FIELDS
+        or column in {"balance", BILLING_ID}
+        or column.startswith(METADATA_PREFIX)
+    )
 
 
 def canonical_layout(columns: Iterable[str]) -> Layout:
@@ -264,9 +324,16 @@ def canonical_layout(columns: Iterable[str]) -> Layout:
     present = [column for column in columns if is_canonical(column)]
     fields = {field: field for field in (*TEXT_FIELDS, BILLING_ID) if field in present}
     metadata = {
-        column.removeprefix(METADATA_PREFIX): column for column in present if column.startswith(METADATA_PREFIX)
+        column.removeprefix(METADATA_PREFIX): column
+        for column in present
+        if column.startswith(METADATA_PREFIX)
     }
     balance = {"column": "balance", "unit": "minor"} if "balance" in present else None
     return Layout.model_validate(
-        {"external_reference": "external_reference", **fields, "metadata": metadata, "balance": balance}
+        {
+            "external_reference": "external_reference",
+            **fields,
+            "metadata": metadata,
+            "balance": balance,
+        }
     )

@@ -52,7 +52,9 @@ def exponents() -> dict[str, int | None]:
     """Active alphabetic code -> decimals of its minor unit; None where ISO 4217 gives none (XAU, XXX)."""
     from iso4217 import Currency  # 60 ms and 180 codes, wanted by two stages only
 
-    return {currency.code: currency.exponent for currency in Currency if currency.code not in WITHDRAWN}
+    return {
+        currency.code: currency.exponent for currency in Currency if currency.code not in WITHDRAWN
+    }
 
 
 @cache

@@ -15,7 +15,9 @@ from typing import Any
 import polars as pl
 
 METADATA_PREFIX = "metadata."
-SENSITIVE_PREFIX = "sensitive."  #: a column next to each metadata column: card, iban, identity or null
+SENSITIVE_PREFIX = (
+    "sensitive."  #: a column next to each metadata column: card, iban, identity or null
+)
 TEXT_FIELDS = ("external_reference", "name", "email", "phone", "currency")
 FIELDS = (*TEXT_FIELDS, "balance")
 ROW_ID, RUN_ID = "_import_row_id", "_import_run_id"  #: which row of which run a line of a list is
@@ -82,10 +84,14 @@ def payload_expression(columns: Sequence[str]) -> pl.Expr:
             pieces += _member(field, pl.col(field), _escaped(pl.col(field)))
         elif metadata:
             values = [(column.removeprefix(METADATA_PREFIX), pl.col(column)) for column in metadata]
-            members = [piece for key, value in values for piece in _member(key, value, _escaped(value))]
+            members = [
+                piece for key, value in values for piece in _member(key, value, _escaped(value))
+            ]
             inner = pl.concat_str(members, ignore_nulls=True).str.strip_suffix(",")
             any_given = pl.any_horizontal(value.is_not_null() for _, value in values)
-            pieces.append(pl.when(any_given).then(pl.concat_str(pl.lit('"metadata":{'), inner, pl.lit("},"))))
+            pieces.append(
+                pl.when(any_given).then(pl.concat_str(pl.lit('"metadata":{'), inner, pl.lit("},")))
+            )
     # One concatenation, each member with its trailing comma: the column is built once, not once per member.
     body = pl.concat_str(pieces, ignore_nulls=True)
     return pl.concat_str(body.str.strip_suffix(","), pl.lit("}"))
@@ -107,7 +113,9 @@ def key_name(environment: Environment, reference: str, fingerprint: str, generat
     return f'{key_prefix(environment)},"{reference}","{fingerprint}",{generation}]'
 
 
-def create_key(environment: Environment, reference: str, fingerprint: str, generation: int = 1) -> str:
+def create_key(
+    environment: Environment, reference: str, fingerprint: str, generation: int = 1
+) -> str:
     """The idempotency key of one create: no randomness, no personal data, the same wherever it is computed."""
     return str(uuid.uuid5(KEY_NAMESPACE, key_name(environment, reference, fingerprint, generation)))
 
@@ -127,5 +135,6 @@ def _escaped(text: pl.Expr) -> pl.Expr:
 
 # What json.dumps(ensure_ascii=False) escapes, computed with it, so that both always agree.
 _ESCAPES = {
-    character: json.dumps(character, ensure_ascii=False)[1:-1] for character in [*map(chr, range(0x20)), '"', "\\"]
+    character: json.dumps(character, ensure_ascii=False)[1:-1]
+    for character in [*map(chr, range(0x20)), '"', "\\"]
 }

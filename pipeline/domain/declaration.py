@@ -24,5 +24,7 @@ class OrElse:
 
     what: tuple[tuple[str, Any], ...]
 
-    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+    def __get_pydantic_json_schema__(
+        self, core: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
         return {"anyOf": [dict(self.what), handler(core)]}

@@ -51,7 +51,9 @@ class Stream(Declaration):
         default="%Y-%m-%d", description="How the date is written there, such as %Y%m%d."
     )
     days: tuple[Weekday, ...] = Field(
-        default=WEEKDAYS, min_length=1, description="The days of the week for which there is a file."
+        default=WEEKDAYS,
+        min_length=1,
+        description="The days of the week for which there is a file.",
     )
     usual_volume: Annotated[float, Field(gt=1, le=1000)] = Field(
         default=2.0,
@@ -64,13 +66,17 @@ class Stream(Declaration):
             raise ValueError("name must hold {date} once, and no folder")
         unknown = [part for part in re.findall("%.?", self.date_format) if part not in _PARTS]
         if unknown or not {"%d", "%j"} & set(re.findall("%.", self.date_format)):
-            raise ValueError(f"date_format must be written with {', '.join(_PARTS)}, and name the day")
+            raise ValueError(
+                f"date_format must be written with {', '.join(_PARTS)}, and name the day"
+            )
         return self
 
     def day_of(self, name: str) -> date | None:
         """The day in the name of a file; None where it is none of this stream."""
         before, after = self.name.split(_DATE)
-        written = "".join(_PARTS.get(part, re.escape(part)) for part in re.split("(%.)", self.date_format) if part)
+        written = "".join(
+            _PARTS.get(part, re.escape(part)) for part in re.split("(%.)", self.date_format) if part
+        )
         found = re.fullmatch(f"{re.escape(before)}({written}){re.escape(after)}", name)
         if found is None:
             return None
@@ -106,7 +112,9 @@ class Control(Declaration):
         min_length=1,
         description="A regular expression for that file's text, with groups: records, total, currency, sha256.",
     )
-    unit: Unit | None = Field(default=None, description="Of the total: major or minor; without it that of the balance.")
+    unit: Unit | None = Field(
+        default=None, description="Of the total: major or minor; without it that of the balance."
+    )
 
     @model_validator(mode="after")
     def _says_one_thing(self) -> Self:
@@ -117,7 +125,12 @@ class Control(Declaration):
         if self.file is not None and ("/" in self.file or "{" not in self.file):
             raise ValueError("file must hold {name} or {stem}, and no folder")
         groups = _groups_of(self.expression)
-        if not groups & {"records", "total", "sha256"} or not groups <= {"records", "total", "currency", "sha256"}:
+        if not groups & {"records", "total", "sha256"} or not groups <= {
+            "records",
+            "total",
+            "currency",
+            "sha256",
+        }:
             raise ValueError(
                 "the expression needs groups (?P<records>…) or (?P<total>…), and may have currency, sha256"
             )
@@ -131,7 +144,9 @@ class Control(Declaration):
     def file_beside(self, name: str) -> str | None:
         """What the control file of an input is called."""
         stem = name.partition(".")[0] or name
-        return None if self.file is None else self.file.replace("{name}", name).replace("{stem}", stem)
+        return (
+            None if self.file is None else self.file.replace("{name}", name).replace("{stem}", stem)
+        )
 
 
 def _groups_of(expression: str) -> set[str]:

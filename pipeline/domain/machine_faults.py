@@ -52,7 +52,9 @@ _OUT_OF_MEMORY = re.compile(
     r"out of memory|memory allocation|bad_alloc|can't allocate|failed to map segment", re.IGNORECASE
 )
 _IN_OR_OUT = re.compile(r"\bI/?O error|transport error", re.IGNORECASE)
-_SQLITE_OF_THE_MACHINE = re.compile(r"disk I/O error|disk is full|unable to open|readonly database|out of memory")
+_SQLITE_OF_THE_MACHINE = re.compile(
+    r"disk I/O error|disk is full|unable to open|readonly database|out of memory"
+)
 _NO_THREAD = "can't start new thread"
 
 
@@ -77,11 +79,18 @@ def _system(error: BaseException) -> str | None:
         number = error.errno or _number_in(str(error))
         text = error.strerror or _WORDS.get(number or 0, "it refused without a reason")
         return f"{error.filename or 'the system'}: {text}; {_ADVICE.get(number or 0, _FIX)}"
-    if type(error).__module__ == "sqlite3" and type(error).__name__ in {"OperationalError", "DatabaseError"}:
+    if type(error).__module__ == "sqlite3" and type(error).__name__ in {
+        "OperationalError",
+        "DatabaseError",
+    }:
         return f"SQLite: {error}; check that the disk has room and the file is ours to write"
     if isinstance(error, ImportError) or _is_of_a_library(error):
         if number := _number_in(str(error)):
-            what = "a limit of the system is reached" if number in {errno.ENOMEM, errno.EAGAIN} else _what_failed(error)
+            what = (
+                "a limit of the system is reached"
+                if number in {errno.ENOMEM, errno.EAGAIN}
+                else _what_failed(error)
+            )
             return f"{what}: {_WORDS[number]}; {_ADVICE.get(number, _FIX)}"
         if _IN_OR_OUT.search(str(error)):
             return f"{_what_failed(error)}; check that the disk has room and is writable"
@@ -92,7 +101,11 @@ def _memory(error: BaseException) -> str | None:
     """Memory, or threads, that are used up."""
     is_library = isinstance(error, ImportError) or _is_of_a_library(error)
     is_duckdbs = any(kind.__name__ == "OutOfMemoryException" for kind in type(error).__mro__)
-    if isinstance(error, MemoryError) or is_duckdbs or (is_library and _OUT_OF_MEMORY.search(str(error))):
+    if (
+        isinstance(error, MemoryError)
+        or is_duckdbs
+        or (is_library and _OUT_OF_MEMORY.search(str(error)))
+    ):
         return f"out of memory; {_ADVICE[errno.ENOMEM]}"
     if isinstance(error, RuntimeError) and _NO_THREAD in str(error):
         return f"the system starts no more threads; {_ADVICE[errno.EAGAIN]}"
@@ -118,7 +131,11 @@ def _is_of_a_library(error: BaseException) -> bool:
 
 
 def _what_failed(error: BaseException) -> str:
-    return "a library cannot be loaded" if isinstance(error, ImportError) else "a file cannot be written or read"
+    return (
+        "a library cannot be loaded"
+        if isinstance(error, ImportError)
+        else "a file cannot be written or read"
+    )
 
 
 def _number_in(text: str) -> int | None:

@@ -21,8 +21,14 @@ class _Explained(StrEnum):
 class Reason(_Explained):
     """Why a row was not simply created; the value is `STAGE.CODE`, printed with the column if there is one."""
 
-    READ_TOO_FEW_FIELDS = "READ.TOO_FEW_FIELDS", "The record has fewer fields than the header; nothing was padded."
-    READ_TOO_MANY_FIELDS = "READ.TOO_MANY_FIELDS", "The record has more fields than the header; nothing was cut."
+    READ_TOO_FEW_FIELDS = (
+        "READ.TOO_FEW_FIELDS",
+        "The record has fewer fields than the header; nothing was padded.",
+    )
+    READ_TOO_MANY_FIELDS = (
+        "READ.TOO_MANY_FIELDS",
+        "The record has more fields than the header; nothing was cut.",
+    )
     READ_STRAY_QUOTE = (
         "READ.STRAY_QUOTE",
         "An unquoted field contains a quote, or text follows a closing quote.",
@@ -31,19 +37,34 @@ class Reason(_Explained):
         "READ.STRAY_ESCAPE",
         "The escape character is before a letter or digit that it does not escape, or NULL is only a part of a cell.",
     )
-    READ_UNCLOSED_QUOTE = "READ.UNCLOSED_QUOTE", "A quote opens a field and never closes; the lines after it were read."
-    READ_NOT_UTF8 = "READ.NOT_UTF8", "The record holds bytes that are not UTF-8; they are shown as \\xNN."
+    READ_UNCLOSED_QUOTE = (
+        "READ.UNCLOSED_QUOTE",
+        "A quote opens a field and never closes; the lines after it were read.",
+    )
+    READ_NOT_UTF8 = (
+        "READ.NOT_UTF8",
+        "The record holds bytes that are not UTF-8; they are shown as \\xNN.",
+    )
     READ_UNDECODABLE = (
         "READ.UNDECODABLE",
         "The record holds bytes that the declared encoding does not know; they are shown as \\xNN.",
     )
-    READ_CONTROL_CHARACTER = "READ.CONTROL_CHARACTER", "The record holds NUL or another control character."
-    READ_LONE_CR = "READ.LONE_CR", "The record contains a carriage return without a line feed after it."
+    READ_CONTROL_CHARACTER = (
+        "READ.CONTROL_CHARACTER",
+        "The record holds NUL or another control character.",
+    )
+    READ_LONE_CR = (
+        "READ.LONE_CR",
+        "The record contains a carriage return without a line feed after it.",
+    )
     READ_LONE_LF = (
         "READ.LONE_LF",
         "The record contains a line feed, in a file whose lines end with a carriage return alone.",
     )
-    READ_REPEATED_HEADER = "READ.REPEATED_HEADER", "The record repeats the header: two files were put into one."
+    READ_REPEATED_HEADER = (
+        "READ.REPEATED_HEADER",
+        "The record repeats the header: two files were put into one.",
+    )
     READ_TOO_LONG = "READ.TOO_LONG", "The record is longer than 1 MiB."
 
     READ_CELL_DAMAGED = (
@@ -68,9 +89,18 @@ class Reason(_Explained):
         "A cell of the workbook holds a value that no spreadsheet writes, such as 1_000 for a number.",
     )
 
-    MAP_VALUE_UNLISTED = "MAP.VALUE_UNLISTED", "The config lists what each text stands for, and this one is not listed."
-    MAP_NO_MATCH = "MAP.NO_MATCH", "The config takes a part of the text, and the text has no such part."
-    MAP_DEBIT_AND_CREDIT = "MAP.DEBIT_AND_CREDIT", "The record states a debit and a credit, and neither is zero."
+    MAP_VALUE_UNLISTED = (
+        "MAP.VALUE_UNLISTED",
+        "The config lists what each text stands for, and this one is not listed.",
+    )
+    MAP_NO_MATCH = (
+        "MAP.NO_MATCH",
+        "The config takes a part of the text, and the text has no such part.",
+    )
+    MAP_DEBIT_AND_CREDIT = (
+        "MAP.DEBIT_AND_CREDIT",
+        "The record states a debit and a credit, and neither is zero.",
+    )
     MAP_SIGN_IN_DEBIT_OR_CREDIT = (
         "MAP.SIGN_IN_DEBIT_OR_CREDIT",
         "An amount in a column of debits or credits has a sign, so its meaning is unclear.",
@@ -86,14 +116,23 @@ class Reason(_Explained):
         "VALIDATE.REFERENCE_CHARACTERS",
         "The external reference may hold ASCII letters, digits, _ and - only.",
     )
-    VALIDATE_REFERENCE_TOO_LONG = "VALIDATE.REFERENCE_TOO_LONG", "The external reference is longer than 255 characters."
+    VALIDATE_REFERENCE_TOO_LONG = (
+        "VALIDATE.REFERENCE_TOO_LONG",
+        "The external reference is longer than 255 characters.",
+    )
     VALIDATE_REFERENCE_DAMAGED = (
         "VALIDATE.REFERENCE_DAMAGED",
         "The external reference looks like 8.5E+12: a spreadsheet has replaced its digits.",
     )
     VALIDATE_NAME_TOO_LONG = "VALIDATE.NAME_TOO_LONG", "The name is longer than 255 characters."
-    VALIDATE_EMAIL_MALFORMED = "VALIDATE.EMAIL_MALFORMED", "This is not an email address that can exist."
-    VALIDATE_EMAIL_TOO_LONG = "VALIDATE.EMAIL_TOO_LONG", "The email address is longer than 255 characters."
+    VALIDATE_EMAIL_MALFORMED = (
+        "VALIDATE.EMAIL_MALFORMED",
+        "This is not an email address that can exist.",
+    )
+    VALIDATE_EMAIL_TOO_LONG = (
+        "VALIDATE.EMAIL_TOO_LONG",
+        "The email address is longer than 255 characters.",
+    )
     VALIDATE_PHONE_UNREADABLE = "VALIDATE.PHONE_UNREADABLE", "This is not a phone number."
     VALIDATE_PHONE_DAMAGED = (
         "VALIDATE.PHONE_DAMAGED",
@@ -107,16 +146,31 @@ class Reason(_Explained):
         "VALIDATE.PHONE_NOT_POSSIBLE",
         "The number has too few or too many digits for its country.",
     )
-    VALIDATE_PHONE_NOT_VALID = "VALIDATE.PHONE_NOT_VALID", "The number's country gives out no such numbers."
-    VALIDATE_PHONE_HAS_EXTENSION = "VALIDATE.PHONE_HAS_EXTENSION", "E.164 has no place for an extension."
+    VALIDATE_PHONE_NOT_VALID = (
+        "VALIDATE.PHONE_NOT_VALID",
+        "The number's country gives out no such numbers.",
+    )
+    VALIDATE_PHONE_HAS_EXTENSION = (
+        "VALIDATE.PHONE_HAS_EXTENSION",
+        "E.164 has no place for an extension.",
+    )
     VALIDATE_PHONE_SEVERAL = "VALIDATE.PHONE_SEVERAL", "The cell holds more than one phone number."
-    VALIDATE_PHONE_FORMAT = "VALIDATE.PHONE_FORMAT", "The number is not in the E.164 form that billing takes."
+    VALIDATE_PHONE_FORMAT = (
+        "VALIDATE.PHONE_FORMAT",
+        "The number is not in the E.164 form that billing takes.",
+    )
     VALIDATE_PHONE_REGION_UNKNOWN = (
         "VALIDATE.PHONE_REGION_UNKNOWN",
         "The number is in national form, and its region is no ISO 3166 region that has phone numbers.",
     )
-    VALIDATE_CURRENCY_UNKNOWN = "VALIDATE.CURRENCY_UNKNOWN", "This is not an ISO 4217 currency code."
-    VALIDATE_CURRENCY_WITHDRAWN = "VALIDATE.CURRENCY_WITHDRAWN", "This currency was withdrawn from ISO 4217."
+    VALIDATE_CURRENCY_UNKNOWN = (
+        "VALIDATE.CURRENCY_UNKNOWN",
+        "This is not an ISO 4217 currency code.",
+    )
+    VALIDATE_CURRENCY_WITHDRAWN = (
+        "VALIDATE.CURRENCY_WITHDRAWN",
+        "This currency was withdrawn from ISO 4217.",
+    )
     VALIDATE_CURRENCY_WITHOUT_MINOR_UNIT = (
         "VALIDATE.CURRENCY_WITHOUT_MINOR_UNIT",
         "ISO 4217 gives this code no minor unit, so no balance can be stated in it.",
@@ -137,13 +191,22 @@ class Reason(_Explained):
         "VALIDATE.BALANCE_TOO_MANY_DECIMALS",
         "The balance has more decimals than its currency; nothing is rounded.",
     )
-    VALIDATE_BALANCE_TOO_LARGE = "VALIDATE.BALANCE_TOO_LARGE", "The balance is beyond 2^53 - 1 minor units."
-    VALIDATE_BALANCE_NEEDS_CURRENCY = "VALIDATE.BALANCE_NEEDS_CURRENCY", "A balance needs a currency."
+    VALIDATE_BALANCE_TOO_LARGE = (
+        "VALIDATE.BALANCE_TOO_LARGE",
+        "The balance is beyond 2^53 - 1 minor units.",
+    )
+    VALIDATE_BALANCE_NEEDS_CURRENCY = (
+        "VALIDATE.BALANCE_NEEDS_CURRENCY",
+        "A balance needs a currency.",
+    )
     VALIDATE_IDENTITY_NOT_13_DIGITS = (
         "VALIDATE.IDENTITY_NOT_13_DIGITS",
         "The identity number does not have the 13 digits of a South African one.",
     )
-    VALIDATE_IDENTITY_DATE = "VALIDATE.IDENTITY_DATE", "The identity number does not begin with a date of birth."
+    VALIDATE_IDENTITY_DATE = (
+        "VALIDATE.IDENTITY_DATE",
+        "The identity number does not begin with a date of birth.",
+    )
     VALIDATE_IDENTITY_CHECK_DIGIT = (
         "VALIDATE.IDENTITY_CHECK_DIGIT",
         "The last digit of the identity number is not its check digit.",
@@ -156,19 +219,31 @@ class Reason(_Explained):
         "VALIDATE.IDENTITY_MISSING",
         "Neither an identity number nor a passport number is given, and the job requires one.",
     )
-    VALIDATE_METADATA_TOO_LONG = "VALIDATE.METADATA_TOO_LONG", "A metadata value is longer than 500 characters."
+    VALIDATE_METADATA_TOO_LONG = (
+        "VALIDATE.METADATA_TOO_LONG",
+        "A metadata value is longer than 500 characters.",
+    )
     VALIDATE_METADATA_SENSITIVE = (
         "VALIDATE.METADATA_SENSITIVE",
         "The value looks like a card number, a bank account or an identity number, and the job refuses such metadata.",
     )
-    VALIDATE_METADATA_TOO_MANY = "VALIDATE.METADATA_TOO_MANY", "More than 10 metadata values are given."
+    VALIDATE_METADATA_TOO_MANY = (
+        "VALIDATE.METADATA_TOO_MANY",
+        "More than 10 metadata values are given.",
+    )
 
-    MATCH_REPEATS_EARLIER_ROW = "MATCH.REPEATS_EARLIER_ROW", "An earlier row of this run has exactly the same content."
+    MATCH_REPEATS_EARLIER_ROW = (
+        "MATCH.REPEATS_EARLIER_ROW",
+        "An earlier row of this run has exactly the same content.",
+    )
     MATCH_SAME_REFERENCE_OTHER_CONTENT = (
         "MATCH.SAME_REFERENCE_OTHER_CONTENT",
         "Rows of this run share the external reference and differ in content; none of them is sent.",
     )
-    MATCH_KNOWN_SAME = "MATCH.KNOWN_SAME", "The known customers include this one, with the same content."
+    MATCH_KNOWN_SAME = (
+        "MATCH.KNOWN_SAME",
+        "The known customers include this one, with the same content.",
+    )
     MATCH_KNOWN_DIFFERENT = (
         "MATCH.KNOWN_DIFFERENT",
         "The known customers have this external reference, with other content or more than once.",
@@ -217,17 +292,29 @@ class Reason(_Explained):
         "PLAN.OUTSIDE_WAVE",
         "This run sends only rows that match --where; a later run can send this one.",
     )
-    PLAN_BEYOND_LIMIT = "PLAN.BEYOND_LIMIT", "This run reached its --limit before this row; a later run can send it."
+    PLAN_BEYOND_LIMIT = (
+        "PLAN.BEYOND_LIMIT",
+        "This run reached its --limit before this row; a later run can send it.",
+    )
 
     SUBMIT_REFUSED = "SUBMIT.REFUSED", "Billing refused the row."
     SUBMIT_TOO_LARGE = "SUBMIT.TOO_LARGE", "Billing refused the request as too large."
-    SUBMIT_ALREADY_THERE = "SUBMIT.ALREADY_THERE", "Billing already had this customer, with the same content."
+    SUBMIT_ALREADY_THERE = (
+        "SUBMIT.ALREADY_THERE",
+        "Billing already had this customer, with the same content.",
+    )
     SUBMIT_ALREADY_THERE_DIFFERENT = (
         "SUBMIT.ALREADY_THERE_DIFFERENT",
         "Billing holds another customer under this external reference.",
     )
-    SUBMIT_ECHO_DIFFERS = "SUBMIT.ECHO_DIFFERS", "Billing answered with other content than was sent."
-    SUBMIT_IN_DOUBT = "SUBMIT.IN_DOUBT", "No answer shows whether billing holds this customer; resume finds out."
+    SUBMIT_ECHO_DIFFERS = (
+        "SUBMIT.ECHO_DIFFERS",
+        "Billing answered with other content than was sent.",
+    )
+    SUBMIT_IN_DOUBT = (
+        "SUBMIT.IN_DOUBT",
+        "No answer shows whether billing holds this customer; resume finds out.",
+    )
     SUBMIT_GIVEN_UP = (
         "SUBMIT.GIVEN_UP",
         "No answer shows whether billing holds this customer; a person gave the request up.",
@@ -246,23 +333,38 @@ class Alarm(_Explained):
         "HOME.NEW",
         "The ledger is new, although the reports folder knows another ledger of this environment.",
     )
-    STREAM_NAME = "STREAM.NAME", "The file's name does not match the name that is agreed for the stream."
+    STREAM_NAME = (
+        "STREAM.NAME",
+        "The file's name does not match the name that is agreed for the stream.",
+    )
     STREAM_SAME_FILE = "STREAM.SAME_FILE", "An earlier run has finished exactly this file."
     STREAM_OLD_FILE_NEW_NAME = (
         "STREAM.OLD_FILE_NEW_NAME",
         "The content is that of another day's file, byte for byte: yesterday's file under today's name.",
     )
-    STREAM_DAY_AGAIN = "STREAM.DAY_AGAIN", "A file for this day has come already, with other content."
+    STREAM_DAY_AGAIN = (
+        "STREAM.DAY_AGAIN",
+        "A file for this day has come already, with other content.",
+    )
     STREAM_EARLIER_DAY = "STREAM.EARLIER_DAY", "A file for a later day has come already."
-    STREAM_MISSING_DAY = "STREAM.MISSING_DAY", "No file came for a day between the last one and this."
-    STREAM_COLUMNS_MOVED = "STREAM.COLUMNS_MOVED", "The columns are not those of the last file, or in another order."
+    STREAM_MISSING_DAY = (
+        "STREAM.MISSING_DAY",
+        "No file came for a day between the last one and this.",
+    )
+    STREAM_COLUMNS_MOVED = (
+        "STREAM.COLUMNS_MOVED",
+        "The columns are not those of the last file, or in another order.",
+    )
     STREAM_VOLUME = (
         "STREAM.VOLUME",
         "There are far more, or far fewer, records than in the files of the last two weeks.",
     )
     MAX_REJECTED = "THRESHOLD.MAX_REJECTED", "More records were rejected than the job allows."
     TOTAL_DIFFERS = "TOTAL.DIFFERS", "A stated control total differs from the total of the file."
-    TOTAL_RECORDS_DIFFER = "TOTAL.RECORDS_DIFFER", "A stated number of records differs from the number in the file."
+    TOTAL_RECORDS_DIFFER = (
+        "TOTAL.RECORDS_DIFFER",
+        "A stated number of records differs from the number in the file.",
+    )
     TOTAL_NOT_STATED = (
         "TOTAL.NOT_STATED",
         "Control totals are agreed, and the trailer or control file does not state them.",
@@ -393,7 +495,10 @@ WARNINGS = frozenset(
 class Discrepancy(_Explained):
     """How billing differs from what we expect, as a reconciliation finds it; the fates stay as they are."""
 
-    MISSING = "missing_in_billing", "We created this customer or found it there, and billing does not hold it."
+    MISSING = (
+        "missing_in_billing",
+        "We created this customer or found it there, and billing does not hold it.",
+    )
     UNKNOWN = (
         "unknown_to_us",
         "Billing holds this customer, and no run of ours created it and no file of known customers names it.",
@@ -409,7 +514,10 @@ class Discrepancy(_Explained):
         "changed_since",
         "Billing has changed this customer since our request was settled, perhaps by a payment, and holds another value in this field.",
     )
-    DOUBT = "in_doubt", "Our ledger does not know whether billing took this customer, and billing does not show it."
+    DOUBT = (
+        "in_doubt",
+        "Our ledger does not know whether billing took this customer, and billing does not show it.",
+    )
     DOUBT_FOUND = (
         "in_doubt_and_found",
         "Our own ledger does not know yet whether billing took this customer, and billing holds it; resume settles it.",
@@ -427,9 +535,15 @@ class Discrepancy(_Explained):
 class Pattern(_Explained):
     """The likely mistake behind a balance that differs; it is reported with the balance, and a person decides."""
 
-    UNIT = "unit", "Major units were taken for minor units, or the reverse: one is the other times a power of ten."
+    UNIT = (
+        "unit",
+        "Major units were taken for minor units, or the reverse: one is the other times a power of ten.",
+    )
     SIGN = "sign", "The sign is flipped: a debit became a credit, or the reverse."
-    SHIFTED = "shifted_rows", "The balance is that of the row before or after, and its neighbours' are too."
+    SHIFTED = (
+        "shifted_rows",
+        "The balance is that of the row before or after, and its neighbours' are too.",
+    )
     MERGED = (
         "merged_customers",
         "The balance is the sum of this customer's and a missing customer's, which has the same email, phone or name.",
@@ -472,7 +586,9 @@ class Action(StrEnum):
     CREATE = "create"
     SKIP = "skip"
     HOLD = "hold"
-    REFUSE = "refuse"  #: billing refused this very row before; it is listed as refused again, unsent
+    REFUSE = (
+        "refuse"  #: billing refused this very row before; it is listed as refused again, unsent
+    )
     DEFER = "defer"  #: left for a later run
     WAIT = "wait"  #: an earlier request for its reference is unsettled; it is decided again after that is settled
 
@@ -490,9 +606,15 @@ class Fate(_Explained):
     """Where a record ended: exactly one of these, and by it exactly one list."""
 
     CREATED = "created", "billing holds it because of us"
-    CREATED_DIFFERENT = "created_different", "billing took it, and its echo differs from what was sent"
+    CREATED_DIFFERENT = (
+        "created_different",
+        "billing took it, and its echo differs from what was sent",
+    )
     ALREADY_EXISTS_SAME = "already_exists_same", "was there before, with equal content"
-    ALREADY_EXISTS_DIFFERENT = "already_exists_different", "was there before, with other content; a person decides"
+    ALREADY_EXISTS_DIFFERENT = (
+        "already_exists_different",
+        "was there before, with other content; a person decides",
+    )
     DUPLICATE_IN_FILE = "duplicate_in_file", "repeats an earlier row of this run"
     DUPLICATE_OF_REFERENCE = "duplicate_of_reference", "is another reference's customer"
     NEEDS_REVIEW = "needs_review", "held for a person"
@@ -528,24 +650,28 @@ SUPERSEDED = "superseded"
 SUPERSEDED_MEANS = "settled by another row of the same external reference"
 
 #: Fates that a clean run does not have: any record with one of them makes the exit code 1.
-TROUBLED_FATES = frozenset({*LISTS["held"], *LISTS["in_doubt"], *LISTS["rejected"], Fate.CREATED_DIFFERENT})
+TROUBLED_FATES = frozenset(
+    {*LISTS["held"], *LISTS["in_doubt"], *LISTS["rejected"], Fate.CREATED_DIFFERENT}
+)
 
 
 class State(StrEnum):
     """What the ledger knows of one reference; the moves are drawn in `ledger/schema.sql`."""
 
-    UNKNOWN = "unknown"  #: an intent is journaled and no answer settles it: may or may not exist there
+    UNKNOWN = (
+        "unknown"  #: an intent is journaled and no answer settles it: may or may not exist there
+    )
     WITHDRAWN = "withdrawn"  #: an intent that an orderly stop took back, never sent
     CREATED = "created"
     CREATED_DIFFERENT = "created_different"
     ADOPTED = "adopted"  #: found by lookup after an unsettled send of ours: ours
-    PRE_EXISTING = "pre_existing"  #: found by lookup, equal, before any send of ours could have made it
+    PRE_EXISTING = (
+        "pre_existing"  #: found by lookup, equal, before any send of ours could have made it
+    )
     CONFLICT = "conflict"  #: found by lookup, with other content
     REFUSED = "refused"
     GIVEN_UP = "given_up"  #: as unknown, but a person gave it up: only the same content may go on, under the same key
-    NEVER_CREATED = (
-        "never_created"  #: given up after two days and two lookups: other content may be sent under its own key
-    )
+    NEVER_CREATED = "never_created"  #: given up after two days and two lookups: other content may be sent under its own key
 
 
 @dataclass(frozen=True, slots=True)
@@ -567,7 +693,9 @@ class Accepted:
     billing_id: str
     replayed: bool
     differences: tuple[Difference, ...] = ()
-    payable: bool = True  #: payment rules came with it; without them the customer cannot be paid against
+    payable: bool = (
+        True  #: payment rules came with it; without them the customer cannot be paid against
+    )
     status: int = 201
 
 
@@ -624,7 +752,9 @@ class RowRefused:
     status: int
     detail: str
     replayed: bool
-    certain: bool  #: the problem's type says that it is about the row, not about the idempotency key
+    certain: (
+        bool  #: the problem's type says that it is about the row, not about the idempotency key
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,13 +12,19 @@ class Explanation:
 
     mend: str
     example: str = ""  #: where no cells alone can show it
-    cells: Mapping[str, str] = field(default_factory=dict)  #: cells of a canonical file that bring this reason about
-    bears_on_it: tuple[str, ...] = ()  #: options of the command line, and keys of the config as dotted paths
+    cells: Mapping[str, str] = field(
+        default_factory=dict
+    )  #: cells of a canonical file that bring this reason about
+    bears_on_it: tuple[
+        str, ...
+    ] = ()  #: options of the command line, and keys of the config as dotted paths
 
     @property
     def shown(self) -> str:
         """The example as a person reads it."""
-        return self.example or ", ".join(f"{name}: {_short(text)}" for name, text in self.cells.items())
+        return self.example or ", ".join(
+            f"{name}: {_short(text)}" for name, text in self.cells.items()
+        )
 
 
 def _short(text: str) -> str:
@@ -144,7 +150,8 @@ EXPLANATIONS: dict[Reason | Alarm, Explanation] = {
         cells={"external_reference": "A/1 b"},
     ),
     Reason.VALIDATE_REFERENCE_TOO_LONG: Explanation(
-        "Use a shorter reference; billing takes 255 characters.", cells={"external_reference": "A" * 256}
+        "Use a shorter reference; billing takes 255 characters.",
+        cells={"external_reference": "A" * 256},
     ),
     Reason.VALIDATE_REFERENCE_DAMAGED: Explanation(
         "Take the reference from the source system again, as text: the digits cannot be won back from the file.",

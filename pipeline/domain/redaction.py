@@ -43,4 +43,6 @@ def shown(text: str | None, pii: Pii) -> str | None:
 
 def _shapes(character: str) -> str:
     kind = unicodedata.category(character)[0]
-    return {"L": "X" if character.isupper() else "x", "M": "x", "N": "9", "S": "?", "C": "?"}.get(kind, character)
+    return {"L": "X" if character.isupper() else "x", "M": "x", "N": "9", "S": "?", "C": "?"}.get(
+        kind, character
+    )

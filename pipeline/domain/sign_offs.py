@@ -33,15 +33,29 @@ class Signed:
 
 def digest(beneath: Mapping[str, str]) -> str:
     """One SHA-256 over named ones, in the order of their names."""
-    return hashlib.sha256("".join(f"{beneath[name]}  {name}\n" for name in sorted(beneath)).encode()).hexdigest()
+    return hashlib.sha256(
+        "".join(f"{beneath[name]}  {name}\n" for name in sorted(beneath)).encode()
+    ).hexdigest()
 
 
 def signature(
-    role: str, name: str, at: str, beneath: Mapping[str, str], before: Sequence[str], note: str | None = None
+    role: str,
+    name: str,
+    at: str,
+    beneath: Mapping[str, str],
+    before: Sequence[str],
+    note: str | None = None,
 ) -> str:
     """The next line after those before it."""
     after = hashlib.sha256(before[-1].encode()).hexdigest() if before else _FIRST
-    told = {"role": role, "name": name, "at": at, "note": note, "beneath": dict(beneath), "after": after}
+    told = {
+        "role": role,
+        "name": name,
+        "at": at,
+        "note": note,
+        "beneath": dict(beneath),
+        "after": after,
+    }
     return json.dumps(told)  # in ASCII: no character of a name or a note is a line's end to anybody
 
 
@@ -54,7 +68,11 @@ def signed(lines: Sequence[str], now: Mapping[str, str]) -> list[Signed]:
         broken = broken or told["after"] != after
         after = hashlib.sha256(line.encode()).hexdigest()
         # A reviewer signs for all that lies there, so that what comes later is news; the others sign for the plan alone.
-        lies_there = now if told["role"] == "reviewer" else {name: now[name] for name in told["beneath"] if name in now}
+        lies_there = (
+            now
+            if told["role"] == "reviewer"
+            else {name: now[name] for name in told["beneath"] if name in now}
+        )
         changed = ("signatures.jsonl",) * broken + _changed(told["beneath"], lies_there)
         who = told["name"] if told["role"] == "reviewer" else ""
         newest[told["role"], who] = Signed(
@@ -72,4 +90,6 @@ def standing(lines: Sequence[str], now: Mapping[str, str], role: str) -> Signed:
 
 def _changed(beneath: Mapping[str, str], now: Mapping[str, str]) -> tuple[str, ...]:
     """What is another than it was, and what lies there now and did not: a reconciliation that came later, say."""
-    return tuple(name for name in dict.fromkeys([*beneath, *now]) if now.get(name) != beneath.get(name))
+    return tuple(
+        name for name in dict.fromkeys([*beneath, *now]) if now.get(name) != beneath.get(name)
+    )

@@ -31,7 +31,9 @@ def columns_of(workbench: "duckdb.DuckDBPyConnection", view: str) -> dict[str, s
         return {written: name for name, written in known}
     asked = "SELECT column_name FROM duckdb_columns() WHERE database_name = current_database() AND table_name = ? ORDER BY column_index"
     written = dict(known)
-    return {written.get(name, name): name for (name,) in workbench.execute(asked, [view]).fetchall()}
+    return {
+        written.get(name, name): name for (name,) in workbench.execute(asked, [view]).fetchall()
+    }
 
 
 def cells_in(workbench: "duckdb.DuckDBPyConnection") -> str:
@@ -40,7 +42,11 @@ def cells_in(workbench: "duckdb.DuckDBPyConnection") -> str:
     return str(found[0][0]) if found else CELLS
 
 
-def _rows(workbench: "duckdb.DuckDBPyConnection", table: str, columns: str) -> "list[tuple[Any, ...]]":
+def _rows(
+    workbench: "duckdb.DuckDBPyConnection", table: str, columns: str
+) -> "list[tuple[Any, ...]]":
     """The rows of a table of the workbench, none where there is no such table."""
-    held = workbench.execute("SELECT count(*) FROM duckdb_tables() WHERE table_name = ?", [table]).fetchall()[0][0]
+    held = workbench.execute(
+        "SELECT count(*) FROM duckdb_tables() WHERE table_name = ?", [table]
+    ).fetchall()[0][0]
     return workbench.execute(f"SELECT {columns} FROM {table}").fetchall() if held else []

@@ -74,7 +74,9 @@ class PlanQuery:
     waiting rows key.
     """
 
-    values: dict[str, str | int | None]  #: what is bound, besides the first and last position of a part
+    values: dict[
+        str, str | int | None
+    ]  #: what is bound, besides the first and last position of a part
 
     def of(self, part: str) -> str:
         """The query of a part; `part` is what stands behind FROM. It binds `values`, `first` and `last`."""
@@ -113,14 +115,25 @@ def plan_query(
 
 
 def _judge(
-    workbench: duckdb.DuckDBPyConnection, same_identity: SameIdentity, normalization: int | None, *, retry_refused: bool
+    workbench: duckdb.DuckDBPyConnection,
+    same_identity: SameIdentity,
+    normalization: int | None,
+    *,
+    retry_refused: bool,
 ) -> None:
     """Make the tables `judged` and `verdicts`."""
     of_another = SAME_IDENTITY[same_identity]
-    verdicts = {**VERDICTS, **({} if of_another is None else dict.fromkeys(IDENTITY_REASONS, of_another))}
-    workbench.execute("CREATE OR REPLACE TABLE verdicts (reason VARCHAR, action VARCHAR, fate VARCHAR)")
+    verdicts = {
+        **VERDICTS,
+        **({} if of_another is None else dict.fromkeys(IDENTITY_REASONS, of_another)),
+    }
+    workbench.execute(
+        "CREATE OR REPLACE TABLE verdicts (reason VARCHAR, action VARCHAR, fate VARCHAR)"
+    )
     for reason, (action, fate) in verdicts.items():
-        workbench.execute("INSERT INTO verdicts VALUES (?, ?, ?)", [reason.value, action.value, fate.value])
+        workbench.execute(
+            "INSERT INTO verdicts VALUES (?, ?, ?)", [reason.value, action.value, fate.value]
+        )
     workbench.execute(
         "CREATE OR REPLACE TABLE told AS SELECT ?::BOOLEAN AS retry_refused, ?::VARCHAR AS same_identity, ?::BIGINT AS normalization",
         [retry_refused, same_identity, normalization],
@@ -128,7 +141,9 @@ def _judge(
     workbench.execute(_JUDGED)
 
 
-def _first_beyond(workbench: duckdb.DuckDBPyConnection, limit: int | None) -> tuple[int | None, int | None]:
+def _first_beyond(
+    workbench: duckdb.DuckDBPyConnection, limit: int | None
+) -> tuple[int | None, int | None]:
     """The first row that a wave of this size does not take: of those to create, and of those that wait."""
     if limit is None:
         return None, None

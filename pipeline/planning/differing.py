@@ -24,15 +24,22 @@ def created_otherwise(workbench: duckdb.DuckDBPyConnection) -> list[str]:
     return [reference for (reference,) in found.fetchall()]
 
 
-def find_differing(workbench: duckdb.DuckDBPyConnection, created: Iterable[tuple[str, str]] = ()) -> pl.DataFrame:
+def find_differing(
+    workbench: duckdb.DuckDBPyConnection, created: Iterable[tuple[str, str]] = ()
+) -> pl.DataFrame:
     """Held rows and the fields in which they differ: position, differs (the names of fields, in the order of the API).
 
     Reads what `find_matches` and `make_plan` made. `created`: reference and payload of what the ledger shows.
     """
     described = columns_of(workbench, "records")
-    names = {name: described[name] for name in (*FIELDS[1:], *metadata_columns([*described])) if name in described}
+    names = {
+        name: described[name]
+        for name in (*FIELDS[1:], *metadata_columns([*described]))
+        if name in described
+    }
     held = workbench.execute(
-        "SELECT reason, count(*) FROM judged WHERE reason IN (?, ?, ?) GROUP BY 1", [_TWINS, _CREATED, _KNOWN]
+        "SELECT reason, count(*) FROM judged WHERE reason IN (?, ?, ?) GROUP BY 1",
+        [_TWINS, _CREATED, _KNOWN],
     )
     reasons = dict(held.fetchall())
     found = [pl.DataFrame(schema={"position": pl.Int64, "differs": pl.List(pl.String)})]
@@ -43,9 +50,14 @@ def find_differing(workbench: duckdb.DuckDBPyConnection, created: Iterable[tuple
         found.append(_asked(workbench, _of_created(names)))
         workbench.unregister("created_contents")
     if _KNOWN in reasons:
-        stated = {name for (name,) in workbench.execute("SELECT field FROM known_fields").fetchall()}
+        stated = {
+            name for (name,) in workbench.execute("SELECT field FROM known_fields").fetchall()
+        }
         found.append(
-            _asked(workbench, _of_known([name for name in _KNOWN_FIELDS if name in stated and name in described]))
+            _asked(
+                workbench,
+                _of_known([name for name in _KNOWN_FIELDS if name in stated and name in described]),
+            )
         )
     return pl.concat(found)
 
@@ -58,7 +70,9 @@ def _asked(workbench: duckdb.DuckDBPyConnection, query: str) -> pl.DataFrame:
 
 def _named(conditions: Iterable[tuple[str, str]]) -> str:
     """The names for which a condition holds, as a list."""
-    cases = ", ".join(f"CASE WHEN {condition} THEN {literal(name)} END" for name, condition in conditions)
+    cases = ", ".join(
+        f"CASE WHEN {condition} THEN {literal(name)} END" for name, condition in conditions
+    )
     return f"list_filter([{cases or 'NULL'}]::VARCHAR[], lambda name: name IS NOT NULL)"
 
 
@@ -86,10 +100,17 @@ def _of_created(names: Mapping[str, str]) -> str:
 
 
 def _of_known(names: list[str]) -> str:
-    differ = [(name, f"records.{name} IS DISTINCT FROM known.{name}") for name in names if name != "billing_id"]
+    differ = [
+        (name, f"records.{name} IS DISTINCT FROM known.{name}")
+        for name in names
+        if name != "billing_id"
+    ]
     if "billing_id" in names:  # a row without one says nothing about it
         differ.append(
-            ("billing_id", "records.billing_id IS NOT NULL AND records.billing_id IS DISTINCT FROM known.billing_id")
+            (
+                "billing_id",
+                "records.billing_id IS NOT NULL AND records.billing_id IS DISTINCT FROM known.billing_id",
+            )
         )
     return (
         f"SELECT position, list_distinct(flatten(list({_named(differ)}))) AS differs FROM records JOIN judged USING (position)"
@@ -99,9 +120,15 @@ def _of_known(names: list[str]) -> str:
 
 def _contents(created: Iterable[tuple[str, str]], names: Mapping[str, str]) -> pl.DataFrame:
     """Payloads as columns, by their names in SQL; metadata that this run has no column for is left out."""
-    table = pl.DataFrame(list(created), schema={"external_reference": pl.String, "payload": pl.String}, orient="row")
-    keys = [name.removeprefix(METADATA_PREFIX) for name in names if name.startswith(METADATA_PREFIX)]
-    fields = {name: pl.Int64 if name == "balance" else pl.String for name in names if name in FIELDS}
+    table = pl.DataFrame(
+        list(created), schema={"external_reference": pl.String, "payload": pl.String}, orient="row"
+    )
+    keys = [
+        name.removeprefix(METADATA_PREFIX) for name in names if name.startswith(METADATA_PREFIX)
+    ]
+    fields = {
+        name: pl.Int64 if name == "balance" else pl.String for name in names if name in FIELDS
+    }
     metadata = {"metadata": pl.Struct(dict.fromkeys(keys, pl.String))} if keys else {}
     contents = table["payload"].str.json_decode(pl.Struct({**fields, **metadata})).struct.unnest()
     columns = [contents.get_column(name) for name in fields]

@@ -39,7 +39,9 @@ def find_outside(workbench: duckdb.DuckDBPyConnection, where: str | None, ceilin
     columns = _columns(workbench)
     _refuse_what_is_no_question(workbench, where, columns)
     given = "".join(f", {identifier(_GIVEN + name)} AS {identifier(name)}" for name in columns)
-    accepted = f"(SELECT position AS {_POSITION}{given} FROM {cells_in(workbench)} WHERE fate IS NULL)"
+    accepted = (
+        f"(SELECT position AS {_POSITION}{given} FROM {cells_in(workbench)} WHERE fate IS NULL)"
+    )
     asked = f"SELECT {_POSITION} AS position, ({where}) AS is_inside FROM {accepted}"
     _refuse_other_answers(workbench, asked, columns)
     workbench.execute(f"CREATE OR REPLACE TABLE one_row AS SELECT * FROM {accepted} LIMIT 1")
@@ -47,7 +49,9 @@ def find_outside(workbench: duckdb.DuckDBPyConnection, where: str | None, ceilin
     workbench.execute("DROP TABLE one_row")
 
 
-def _ask(workbench: duckdb.DuckDBPyConnection, asked: str, of_one_row: str, ceiling: Ceiling) -> None:
+def _ask(
+    workbench: duckdb.DuckDBPyConnection, asked: str, of_one_row: str, ceiling: Ceiling
+) -> None:
     try:
         # What makes a huge text of any row shows at one row, within a second.
         with ceiling(_MOST_OF_ONE_ROW):
@@ -64,15 +68,23 @@ def _ask(workbench: duckdb.DuckDBPyConnection, asked: str, of_one_row: str, ceil
         raise ConfigError(
             "--where: it fails on texts of the file, as a CAST does on what is no number (TRY_CAST gives NULL there)"
         ) from None
-    workbench.execute("INSERT INTO outside_wave SELECT position FROM answered WHERE is_inside IS NOT true")
+    workbench.execute(
+        "INSERT INTO outside_wave SELECT position FROM answered WHERE is_inside IS NOT true"
+    )
     workbench.execute("DROP TABLE answered")
 
 
 def _columns(workbench: duckdb.DuckDBPyConnection) -> list[str]:
-    return [name.removeprefix(_GIVEN) for name in columns_of(workbench, CELLS).values() if name.startswith(_GIVEN)]
+    return [
+        name.removeprefix(_GIVEN)
+        for name in columns_of(workbench, CELLS).values()
+        if name.startswith(_GIVEN)
+    ]
 
 
-def _refuse_what_is_no_question(workbench: duckdb.DuckDBPyConnection, where: str, columns: list[str]) -> None:
+def _refuse_what_is_no_question(
+    workbench: duckdb.DuckDBPyConnection, where: str, columns: list[str]
+) -> None:
     expression = _taken_apart(workbench, where, columns)
     functions = _functions(workbench)
     for part in _parts(expression):
@@ -80,7 +92,9 @@ def _refuse_what_is_no_question(workbench: duckdb.DuckDBPyConnection, where: str
             raise _wrong(fault, columns)
 
 
-def _taken_apart(workbench: duckdb.DuckDBPyConnection, where: str, columns: list[str]) -> dict[str, Any]:
+def _taken_apart(
+    workbench: duckdb.DuckDBPyConnection, where: str, columns: list[str]
+) -> dict[str, Any]:
     """The one expression that `where` is, as DuckDB parses it; alone and in brackets, so that nothing can hang on."""
     if not where.strip():
         raise _wrong("it is empty", columns)
@@ -111,7 +125,11 @@ def _parsed(workbench: duckdb.DuckDBPyConnection, expression: str) -> dict[str, 
 def _unplaced(node: Any) -> Any:
     """A part of a parsed statement without where in the text it stands."""
     if isinstance(node, dict):
-        return {key: _unplaced(value) for key, value in node.items() if not key.startswith("query_location")}
+        return {
+            key: _unplaced(value)
+            for key, value in node.items()
+            if not key.startswith("query_location")
+        }
     return [_unplaced(value) for value in node] if isinstance(node, list) else node
 
 
@@ -122,7 +140,9 @@ def _parts(expression: dict[str, Any]) -> Iterator[dict[str, Any]]:
         node = waiting.pop()
         if isinstance(node, dict) and "class" in node:
             yield node
-        waiting.extend(node.values() if isinstance(node, dict) else node if isinstance(node, list) else ())
+        waiting.extend(
+            node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+        )
 
 
 def _fault(part: dict[str, Any], columns: set[str], functions: set[str]) -> str | None:
@@ -154,15 +174,21 @@ def _functions(workbench: duckdb.DuckDBPyConnection) -> set[str]:
     return {*_MACROS, *(name.casefold() for (name,) in found)} - _ASK_THE_CLOCK
 
 
-def _refuse_other_answers(workbench: duckdb.DuckDBPyConnection, asked: str, columns: list[str]) -> None:
+def _refuse_other_answers(
+    workbench: duckdb.DuckDBPyConnection, asked: str, columns: list[str]
+) -> None:
     """Raise ConfigError where the question cannot be understood or is none; no cell is read, so none is quoted."""
     try:
-        described = workbench.execute(f"SELECT column_type FROM (DESCRIBE {asked}) WHERE column_name = 'is_inside'")
+        described = workbench.execute(
+            f"SELECT column_type FROM (DESCRIBE {asked}) WHERE column_name = 'is_inside'"
+        )
         answer = described.fetchone()
     except duckdb.Error as error:
         raise _wrong(_one_line(str(error)), columns) from None
     if answer is None or answer[0] != "BOOLEAN":
-        raise _wrong("it is no question of yes or no; compare something, as in: column = 'text'", columns)
+        raise _wrong(
+            "it is no question of yes or no; compare something, as in: column = 'text'", columns
+        )
 
 
 def _wrong(what: str, columns: list[str]) -> ConfigError:

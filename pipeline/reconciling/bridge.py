@@ -28,14 +28,18 @@ class Step:
 
     name: str
     sentence: str
-    figures: Mapping[str, tuple[int | None, int]]  #: as `Figures`; no records where only sums were stated
+    figures: Mapping[
+        str, tuple[int | None, int]
+    ]  #: as `Figures`; no records where only sums were stated
     records: int | None  #: of all currencies and none; None where nobody stated them
     is_total: bool = False
 
     @classmethod
     def of(cls, name: str, sentence: str, figures: Figures, *, is_total: bool = False) -> "Step":
         """A step of which the records are known."""
-        return cls(name, sentence, figures, sum(records for records, _ in figures.values()), is_total)
+        return cls(
+            name, sentence, figures, sum(records for records, _ in figures.values()), is_total
+        )
 
 
 _EFFECTS = """
@@ -98,12 +102,15 @@ _TAKEN = {
 }
 
 
-def bridge(workbench: duckdb.DuckDBPyConnection, read: Sequence[tuple[str, str, int, int]]) -> list[Step]:
+def bridge(
+    workbench: duckdb.DuckDBPyConnection, read: Sequence[tuple[str, str, int, int]]
+) -> list[Step]:
     """The steps, from the tables of `choose` and `compare` and each record that was read once: fate, currency, records, minor units."""
     source = _added(read)
     meant, once, chosen = (
         figures_of(
-            workbench, f"SELECT currency, count(*), sum(balance) FROM {table} WHERE role = 'expected' GROUP BY 1"
+            workbench,
+            f"SELECT currency, count(*), sum(balance) FROM {table} WHERE role = 'expected' GROUP BY 1",
         )
         for table in ("counted", "chosen_from", "expected")
     )
@@ -143,7 +150,9 @@ def residuals(steps: Sequence[Step]) -> Figures:
     ]
     whole = _sum(legs)
     # What is missing on one leg and too much on the other is no balance.
-    return whole | {code: figures for leg in legs for code, figures in leg.items() if code not in whole}
+    return whole | {
+        code: figures for leg in legs for code, figures in leg.items() if code not in whole
+    }
 
 
 def _told(workbench: duckdb.DuckDBPyConnection) -> Iterable[Step]:
@@ -157,7 +166,9 @@ def _told(workbench: duckdb.DuckDBPyConnection) -> Iterable[Step]:
 
 
 def _total(name: str, sentence: str, figures: Figures, currencies: Sequence[str]) -> Step:
-    return Step.of(name, sentence, {code: figures.get(code, (0, 0)) for code in currencies}, is_total=True)
+    return Step.of(
+        name, sentence, {code: figures.get(code, (0, 0)) for code in currencies}, is_total=True
+    )
 
 
 def _added(rows: Iterable[tuple[Any, ...]]) -> Figures:

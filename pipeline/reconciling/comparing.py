@@ -30,9 +30,13 @@ _CLOCKS_APART = 300_000_000
 class Terms:
     """Under which terms two customers are the same: the fields that are compared, and what the job lets pass."""
 
-    fields: Sequence[str]  #: name, email, phone, billing_id, metadata.<key>: those that billing's side states at all
+    fields: Sequence[
+        str
+    ]  #: name, email, phone, billing_id, metadata.<key>: those that billing's side states at all
     ours: frozenset[str] = frozenset()  #: those that our side has a column for
-    tolerances: Mapping[str, str | int] = field(default_factory=dict)  #: field -> case, spaces; balance -> minor units
+    tolerances: Mapping[str, str | int] = field(
+        default_factory=dict
+    )  #: field -> case, spaces; balance -> minor units
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +55,15 @@ def column_of(name: str) -> str:
 
 def doubts(workbench: duckdb.DuckDBPyConnection) -> Iterator[list[tuple[str, str]]]:
     """References that a run of the view `meant` left in doubt, each with that run, in blocks: the ledger may know more by now."""
-    for block in _blocks(workbench, "SELECT external_reference, run_id FROM meant WHERE role = 'in_doubt'"):
+    for block in _blocks(
+        workbench, "SELECT external_reference, run_id FROM meant WHERE role = 'in_doubt'"
+    ):
         yield [(reference, run_id) for reference, run_id in block]
 
 
-def choose(workbench: duckdb.DuckDBPyConnection, sample: int | None = None, seed: str = "") -> Chosen:
+def choose(
+    workbench: duckdb.DuckDBPyConnection, sample: int | None = None, seed: str = ""
+) -> Chosen:
     """Make `chosen_from` (each customer once) and `expected` (those to be held against billing) from `meant` and `resolved`.
 
     `sample`: of those that billing is asked about only so many, at random and the same for the same seed.
@@ -115,13 +123,17 @@ def compare(workbench: duckdb.DuckDBPyConnection, terms: Terms) -> None:
         workbench.execute(_field_differences(name, terms))
     workbench.execute(_balance_differences(int(terms.tolerances.get("balance", 0))))
     # Only where balances differ: ranking a million rows for nobody takes a second.
-    if workbench.execute("SELECT 1 FROM differences WHERE kind = ? LIMIT 1", [Discrepancy.BALANCE.value]).fetchall():
+    if workbench.execute(
+        "SELECT 1 FROM differences WHERE kind = ? LIMIT 1", [Discrepancy.BALANCE.value]
+    ).fetchall():
         workbench.execute(_PATTERNS)
 
 
 def changed_references(workbench: duckdb.DuckDBPyConnection) -> Iterator[list[str]]:
     """References that differ and of which billing says when they were changed last, in blocks."""
-    for block in _blocks(workbench, "SELECT external_reference FROM unequal WHERE changed_at IS NOT NULL"):
+    for block in _blocks(
+        workbench, "SELECT external_reference FROM unequal WHERE changed_at IS NOT NULL"
+    ):
         yield [reference for (reference,) in block]
 
 
@@ -151,7 +163,8 @@ def tell_changes(workbench: duckdb.DuckDBPyConnection) -> None:
 def unreadable_balances(workbench: duckdb.DuckDBPyConnection, shown: int) -> tuple[int, list[str]]:
     """How many balances of billing's side are no amount, so that no sum holds them; and the first of their rows."""
     (found,) = workbench.execute(
-        "SELECT count(*), list(row_id ORDER BY place)[:?] FROM billed WHERE balance_text IS NOT NULL", [shown]
+        "SELECT count(*), list(row_id ORDER BY place)[:?] FROM billed WHERE balance_text IS NOT NULL",
+        [shown],
     ).fetchall()
     return found[0], found[1] or []
 
@@ -163,7 +176,10 @@ def _unequal(terms: Terms) -> str:
         f"{_side('expected', name, terms)} AS {_our(name)}, {_side('billed', name, terms)} AS {_their(name)}"
         for name in names
     )
-    tests = [_differs(_side("expected", name, terms), _side("billed", name, terms), name, terms) for name in names]
+    tests = [
+        _differs(_side("expected", name, terms), _side("billed", name, terms), name, terms)
+        for name in names
+    ]
     tests += ["expected.balance IS DISTINCT FROM billed.balance", "billed.balance_text IS NOT NULL"]
     return (
         f"CREATE TABLE unequal AS SELECT paired.*, differing.* EXCLUDE (external_reference, place) FROM ("
@@ -221,7 +237,9 @@ def _their(name: str) -> str:
     return identifier(f"their.{column_of(name)}")
 
 
-def _blocks(workbench: duckdb.DuckDBPyConnection, query: str, rows: int = 100_000) -> Iterator[list[tuple[str, ...]]]:
+def _blocks(
+    workbench: duckdb.DuckDBPyConnection, query: str, rows: int = 100_000
+) -> Iterator[list[tuple[str, ...]]]:
     found = workbench.execute(query)
     while block := found.fetchmany(rows):
         yield block

@@ -15,7 +15,9 @@ _PARTS = {10: "a tenth of it", 100: "a hundredth of it", 1000: "a thousandth of 
 class Legacy:
     """Control totals of the legacy system, and why one does not come out, where somebody knows."""
 
-    totals: Mapping[str, int] = field(default_factory=dict)  #: currency -> minor units, `records` -> customers
+    totals: Mapping[str, int] = field(
+        default_factory=dict
+    )  #: currency -> minor units, `records` -> customers
     because: Mapping[str, str] = field(
         default_factory=dict
     )  #: currency or `records`, or `residual.` and a currency -> why
@@ -31,7 +33,14 @@ def from_legacy(steps: Sequence[Step], legacy: Legacy) -> list[Step]:
     fewer = None if records is None else _counted(read) - records
     beginning = [Step("legacy", "the legacy system's total", stated, records, is_total=True)]
     if apart or fewer:
-        beginning.append(Step("files_differ", "how much more the files hold than that, or less (minus)", apart, fewer))
+        beginning.append(
+            Step(
+                "files_differ",
+                "how much more the files hold than that, or less (minus)",
+                apart,
+                fewer,
+            )
+        )
     return [*beginning, *steps]
 
 
@@ -64,7 +73,9 @@ def _counted(read: Step) -> int:
 def _apart(read: Step, legacy: Legacy) -> dict[str, int]:
     """Currency -> by how many minor units the files, each record once, come to more than was stated; none that comes out."""
     apart = {
-        code: read.figures.get(code, (0, 0))[1] - total for code, total in legacy.totals.items() if code != RECORDS
+        code: read.figures.get(code, (0, 0))[1] - total
+        for code, total in legacy.totals.items()
+        if code != RECORDS
     }
     return {code: by for code, by in apart.items() if by}
 
@@ -75,8 +86,12 @@ def _by(minor: int, code: str) -> str:
 
 def _looks_like(total: int, by: int) -> str:
     files = total + by
-    told = [words for factor, words in _FACTORS.items() if total and abs(files) == abs(factor * total)]
-    told += [words for factor, words in _PARTS.items() if total and abs(files) * factor == abs(total)]
+    told = [
+        words for factor, words in _FACTORS.items() if total and abs(files) == abs(factor * total)
+    ]
+    told += [
+        words for factor, words in _PARTS.items() if total and abs(files) * factor == abs(total)
+    ]
     if total and files * total < 0 and (told or files == -total):
         told.append("with the sign flipped")
     return f" ({' and '.join(told)}: is the unit, or the sign, declared as it is?)" if told else ""

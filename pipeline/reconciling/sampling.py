@@ -25,7 +25,11 @@ def _chance_of_at_most(differing: int, sampled: int, share: float) -> float:
     if not 0 < share < 1:
         return float(share <= 0)
     chances = (
-        lgamma(sampled + 1) - lgamma(k + 1) - lgamma(sampled - k + 1) + k * log(share) + (sampled - k) * log1p(-share)
+        lgamma(sampled + 1)
+        - lgamma(k + 1)
+        - lgamma(sampled - k + 1)
+        + k * log(share)
+        + (sampled - k) * log1p(-share)
         for k in range(differing + 1)
     )
     return fsum(map(exp, chances))

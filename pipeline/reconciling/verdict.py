@@ -44,12 +44,18 @@ class Found:
 
     kinds: Mapping[str, int]
     other_currency: int = 0
-    held: int = 0  #: customers that were there before us with other content, which wait for a person
+    held: int = (
+        0  #: customers that were there before us with other content, which wait for a person
+    )
     known: int = 0  #: customers that were there before us, whose content is not compared
     not_compared: Sequence[str] = ()  #: fields that billing's side does not state
     left_out: int = 0  #: runs of the span that could not be taken in
-    moved: Mapping[str, int] = field(default_factory=dict)  #: currency -> minor units that billing changed since
-    reasoned: Sequence[str] = ()  #: legacy totals and residuals that do not come out, and somebody said why
+    moved: Mapping[str, int] = field(
+        default_factory=dict
+    )  #: currency -> minor units that billing changed since
+    reasoned: Sequence[
+        str
+    ] = ()  #: legacy totals and residuals that do not come out, and somebody said why
     faults: Sequence[str] = ()
 
 
@@ -62,7 +68,9 @@ class Verdict:
     exit_code: int
 
 
-def judge(found: Found, *, by_look_up: bool, has_tolerances: bool, sampled: Sampled | None = None) -> Verdict:
+def judge(
+    found: Found, *, by_look_up: bool, has_tolerances: bool, sampled: Sampled | None = None
+) -> Verdict:
     """The verdict on what was found."""
     kinds = {kind: found.kinds[kind] for kind in Discrepancy if found.kinds.get(kind)}
     fields = kinds.get(Discrepancy.FIELD, 0) - found.other_currency
@@ -80,24 +88,34 @@ def judge(found: Found, *, by_look_up: bool, has_tolerances: bool, sampled: Samp
     part = "" if sampled is None else f" ({_sample(sampled)})"
     told = ", ".join([*money, *others])
     if found.faults:
-        return Verdict(f"Not signable: {'; '.join([*found.faults, *([told] if told else [])])}{also}{part}.", False, 7)
+        return Verdict(
+            f"Not signable: {'; '.join([*found.faults, *([told] if told else [])])}{also}{part}.",
+            False,
+            7,
+        )
     if money:
         return Verdict(f"Out of balance: {told}{also}{part}.", True, 7)
     if others:
         return Verdict(f"In balance, with something to look at: {told}{also}{part}.", True, 1)
-    exactly = "within the job's tolerances" if has_tolerances else "record by record and to the cent"
+    exactly = (
+        "within the job's tolerances" if has_tolerances else "record by record and to the cent"
+    )
     if found.not_compared:
         exactly += f" (its side states no {_shortly(found.not_compared)})"
     if found.known:
         exactly += f"; {grouped_digits(found.known)} that were there before us are not compared"
     if sampled is not None:
-        return Verdict(f"In balance as far as a sample shows: {_sample(sampled)}, {exactly}{also}.", True, 0)
+        return Verdict(
+            f"In balance as far as a sample shows: {_sample(sampled)}, {exactly}{also}.", True, 0
+        )
     whole = "every customer that was looked up" if by_look_up else "billing"
     rest = f"{also.removeprefix('; ')}; for the rest " if also else ""
     return Verdict(f"In balance: {rest}{whole} is what we meant, {exactly}.", True, 0)
 
 
-def not_determinable(*, by_look_up: bool, has_times: bool, unreadable_times: int = 0) -> dict[str, str]:
+def not_determinable(
+    *, by_look_up: bool, has_times: bool, unreadable_times: int = 0
+) -> dict[str, str]:
     """The kinds of difference that billing's side cannot show, and why; the report says so instead of "none"."""
     if by_look_up:
         return {kind.value: why for kind, why in _NOT_BY_LOOK_UP.items()}
@@ -120,7 +138,11 @@ def _told(kinds: Mapping[Discrepancy, int], wanted: Sequence[Discrepancy]) -> li
 
 def _explained(kinds: Mapping[Discrepancy, int], moved: Mapping[str, int]) -> Iterator[str]:
     for kind in (kind for kind in Discrepancy if kind not in UNEXPLAINED):
-        sums = ", ".join(f"{major_units(amount, code)} {code}" for code, amount in sorted(moved.items()) if amount)
+        sums = ", ".join(
+            f"{major_units(amount, code)} {code}"
+            for code, amount in sorted(moved.items())
+            if amount
+        )
         for told in _told(kinds, [kind]):
             yield f"{told} ({sums})" if kind is Discrepancy.CHANGED and sums else told
 

@@ -27,10 +27,23 @@ from pipeline.reporting.examples import with_examples, without_examples
 from pipeline.reporting.fates import differences, find_fates, identities
 from pipeline.reporting.headline import reasons_of
 from pipeline.reporting.held import count_differing, with_differing
-from pipeline.reporting.html import our_own_words, render_period, render_reconciliation, render_run, render_unfinished
+from pipeline.reporting.html import (
+    our_own_words,
+    render_period,
+    render_reconciliation,
+    render_run,
+    render_unfinished,
+)
 from pipeline.reporting.open_items import OPEN_FATES, ages, days_between
 from pipeline.reporting.period import add_up_once, read_once, verdict_on_period
-from pipeline.reporting.redacted import DIFFERENCES, differences_shown, handed_on, shapes, shown_as, without_literals
+from pipeline.reporting.redacted import (
+    DIFFERENCES,
+    differences_shown,
+    handed_on,
+    shapes,
+    shown_as,
+    without_literals,
+)
 from pipeline.reporting.report_status import reservations, since_then, stopped_by
 from pipeline.reporting.result_lists import listed
 from pipeline.reporting.summary import Facts, Report, summarize

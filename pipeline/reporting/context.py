@@ -12,25 +12,37 @@ class Beside:
     """All of it may be missing: a plan that was just made has nothing beside it."""
 
     pii: Pii = Pii.MASKED
-    reasons: list[dict[str, Any]] = field(default_factory=list)  #: those of the summary, their examples as far as shown
-    reconciliation: dict[str, Any] | None = None  #: the summary of the newest one that took this run in
+    reasons: list[dict[str, Any]] = field(
+        default_factory=list
+    )  #: those of the summary, their examples as far as shown
+    reconciliation: dict[str, Any] | None = (
+        None  #: the summary of the newest one that took this run in
+    )
     reconciliations: list[dict[str, Any]] = field(
         default_factory=list
     )  #: every one: its id, when, method, exit code, verdict
-    differences: list[dict[str, Any]] = field(default_factory=list)  #: the first ones, see `masked.DIFFERENCES`
+    differences: list[dict[str, Any]] = field(
+        default_factory=list
+    )  #: the first ones, see `masked.DIFFERENCES`
     differences_in_all: int = 0
     duplicates: list[dict[str, str | None]] = field(
         default_factory=list
     )  #: the first ones: row_id, fate, same_as, reasons
     overall: dict[str, int] = field(default_factory=dict)  #: fate now -> records of the run
-    became: list[dict[str, Any]] = field(default_factory=list)  #: then, now, run_id, records: what later runs changed
-    damaged_runs: list[str] = field(default_factory=list)  #: folders of other runs that cannot be read, each in a line
+    became: list[dict[str, Any]] = field(
+        default_factory=list
+    )  #: then, now, run_id, records: what later runs changed
+    damaged_runs: list[str] = field(
+        default_factory=list
+    )  #: folders of other runs that cannot be read, each in a line
     open_items: list[dict[str, Any]] = field(default_factory=list)  #: see `open_items.ages`
     oldest: list[dict[str, Any]] = field(
         default_factory=list
     )  #: row_id, run_id, person, fate, reasons, since, days, runs
     signed: list[Signed] = field(default_factory=list)
-    as_of: str = ""  #: the moment (ISO 8601) as of which records are open, and what became of them is shown
+    as_of: str = (
+        ""  #: the moment (ISO 8601) as of which records are open, and what became of them is shown
+    )
     evidence: str = ""  #: the digest of everything that a reviewer signs for
     places: str = ""  #: options that a command needs to find this run
     destination: str = ""  #: options that say where a command sends customers, or looks them up
@@ -40,5 +52,8 @@ class Beside:
 def planned_by(content: dict[str, Any]) -> list[Signed]:
     """Who has signed where nothing but the summary says so: its planner."""
     return [
-        Signed(role, content["planner"], content["planned_at"]) if role == "planner" else Signed(role) for role in ROLES
+        Signed(role, content["planner"], content["planned_at"])
+        if role == "planner"
+        else Signed(role)
+        for role in ROLES
     ]

@@ -41,7 +41,9 @@ RECORDS = pl.Schema(
         "by_return": pl.Boolean,
     }
 )
-RETURNS = pl.Schema(dict.fromkeys(("file", "place", "root_file", "root_place", "run_id"), pl.String))
+RETURNS = pl.Schema(
+    dict.fromkeys(("file", "place", "root_file", "root_place", "run_id"), pl.String)
+)
 #: Rows of earlier runs that rows of a run name as their origin; no fate where another environment holds them.
 ORIGINS = pl.Schema({name: kind for name, kind in ROWS.items() if name != "row_id"})
 _CREATED = [fate.value for fate in LISTS["created"]]
@@ -69,8 +71,12 @@ def _empty(schema: pl.Schema) -> pl.DataFrame:
 class Current:
     """Where records stand after some runs. Records that are in neither table stand where their run left them."""
 
-    records: pl.DataFrame = field(default_factory=lambda: _empty(RECORDS))  #: those that were open or came back
-    returns: pl.DataFrame = field(default_factory=lambda: _empty(RETURNS))  #: place -> the record that its row is
+    records: pl.DataFrame = field(
+        default_factory=lambda: _empty(RECORDS)
+    )  #: those that were open or came back
+    returns: pl.DataFrame = field(
+        default_factory=lambda: _empty(RETURNS)
+    )  #: place -> the record that its row is
     files: frozenset[str] = frozenset()  #: SHA-256 of every file that these runs took
 
     @property
@@ -80,8 +86,12 @@ class Current:
 
     def at_their_records(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Rows with `root_file` and `root_place`: the record that each is."""
-        found = rows.join(self.returns.select(*_KEY, *_ROOT), on=_KEY, how="left", maintain_order="left")
-        return found.with_columns(pl.coalesce(root, key).alias(root) for root, key in zip(_ROOT, _KEY, strict=True))
+        found = rows.join(
+            self.returns.select(*_KEY, *_ROOT), on=_KEY, how="left", maintain_order="left"
+        )
+        return found.with_columns(
+            pl.coalesce(root, key).alias(root) for root, key in zip(_ROOT, _KEY, strict=True)
+        )
 
 
 def carried(
@@ -101,9 +111,15 @@ def carried(
     named = _named(before, _empty(ORIGINS) if origins is None else origins)
     known = _with_origins(before.records, named, day)
     linked = _linked(before, known, met, named)
-    returns = linked.filter(pl.col("how") == "returned").with_columns(run_id=pl.lit(run_id)).select(RETURNS.names())
+    returns = (
+        linked.filter(pl.col("how") == "returned")
+        .with_columns(run_id=pl.lit(run_id))
+        .select(RETURNS.names())
+    )
     decided = _decided(known, linked, run_id, day)
-    settling = _settling(linked, before).with_columns(by_run=pl.lit(run_id), until_run=pl.lit(run_id))
+    settling = _settling(linked, before).with_columns(
+        by_run=pl.lit(run_id), until_run=pl.lit(run_id)
+    )
     records = _superseded(decided, settling)
     return Current(records, pl.concat([before.returns, returns]), before.files | files)
 
@@ -118,20 +134,28 @@ class End:
 
 
 def settled_by_ledger(
-    current: Current, newest: Mapping[str, End], own: Mapping[tuple[str, str], End] = MappingProxyType({})
+    current: Current,
+    newest: Mapping[str, End],
+    own: Mapping[tuple[str, str], End] = MappingProxyType({}),
 ) -> Current:
     """The same, with what the ledger knows of records that were in doubt or not attempted.
 
     `newest`: external reference -> its newest request. `own`: (reference, fingerprint) -> the request of this content, if a newer one
     has other content. A record is what its own content became; another content's customer only keeps it from being sent.
     """
-    keys = current.records.filter(pl.col("fate").is_in(_WAITING) & pl.col("external_reference").is_in(list(newest)))
+    keys = current.records.filter(
+        pl.col("fate").is_in(_WAITING) & pl.col("external_reference").is_in(list(newest))
+    )
     found = [
         (file, place, *settled)
         for file, place, fate, reference, fingerprint in keys.select(
             *_KEY, "fate", "external_reference", "fingerprint"
         ).rows()
-        if (settled := _settled(fate, newest.get(reference), own.get((reference, fingerprint)), fingerprint))
+        if (
+            settled := _settled(
+                fate, newest.get(reference), own.get((reference, fingerprint)), fingerprint
+            )
+        )
         is not None
     ]
     names = (*_KEY, "ledger_fate", "ledger_run")
@@ -151,7 +175,9 @@ def settled_by_ledger(
     return Current(_superseded(records, settling), current.returns, current.files)
 
 
-def _settled(fate: str, newest: End | None, own: End | None, fingerprint: str | None) -> tuple[str, str] | None:
+def _settled(
+    fate: str, newest: End | None, own: End | None, fingerprint: str | None
+) -> tuple[str, str] | None:
     """The fate of one record by the ledger, and the run that settled it; None where nothing does."""
     if newest is None:
         return None
@@ -208,7 +234,12 @@ def _met(before: Current, rows: pl.LazyFrame) -> pl.DataFrame:
     references = followed["external_reference"].drop_nulls().unique()
     return (
         rows.with_row_index("at")
-        .join(keys.unique().with_columns(is_known=True).lazy(), on=_KEY, how="left", maintain_order="left")
+        .join(
+            keys.unique().with_columns(is_known=True).lazy(),
+            on=_KEY,
+            how="left",
+            maintain_order="left",
+        )
         .with_columns(is_known=pl.col("is_known").fill_null(value=False))
         .filter(
             pl.col("is_known")
@@ -225,7 +256,9 @@ def _met(before: Current, rows: pl.LazyFrame) -> pl.DataFrame:
 
 def _named(before: Current, origins: pl.DataFrame) -> pl.DataFrame:
     """Origins at their records: `named_file`, `named_place`."""
-    return before.at_their_records(origins).rename({"root_file": "named_file", "root_place": "named_place"})
+    return before.at_their_records(origins).rename(
+        {"root_file": "named_file", "root_place": "named_place"}
+    )
 
 
 def _with_origins(records: pl.DataFrame, named: pl.DataFrame, day: str) -> pl.DataFrame:
@@ -244,23 +277,37 @@ def _with_origins(records: pl.DataFrame, named: pl.DataFrame, day: str) -> pl.Da
     return pl.concat([records, found])
 
 
-def _linked(before: Current, known: pl.DataFrame, met: pl.DataFrame, named: pl.DataFrame) -> pl.DataFrame:
+def _linked(
+    before: Current, known: pl.DataFrame, met: pl.DataFrame, named: pl.DataFrame
+) -> pl.DataFrame:
     """Each row with the record that it is (`root_file`, `root_place`) and `how`: again, returned, or new."""
     names = ["origin_run", "origin_row"]
     origins = named.select(*names, "named_file", "named_place").unique(names, keep="first")
-    now = known.select(named_file="file", named_place="place", now="fate", now_reference="external_reference")
-    is_another = pl.col("now").is_in(_CREATED) & (pl.col("now_reference") != pl.col("external_reference"))
+    now = known.select(
+        named_file="file", named_place="place", now="fate", now_reference="external_reference"
+    )
+    is_another = pl.col("now").is_in(_CREATED) & (
+        pl.col("now_reference") != pl.col("external_reference")
+    )
     is_new = ~pl.col("is_known") & ~pl.col("file").is_in(list(before.files))
     rows = (
         before.at_their_records(met)
         .join(origins, on=names, how="left", maintain_order="left")
         .join(now, on=["named_file", "named_place"], how="left", maintain_order="left")
-        .with_columns(is_return=is_new & pl.col("named_file").is_not_null() & ~is_another.fill_null(value=False))
+        .with_columns(
+            is_return=is_new
+            & pl.col("named_file").is_not_null()
+            & ~is_another.fill_null(value=False)
+        )
     )
     rows = _first_of(rows, "is_return", ["named_file", "named_place"])
-    rows = rows.join(_by_reference(known, rows), on="external_reference", how="left", maintain_order="left")
+    rows = rows.join(
+        _by_reference(known, rows), on="external_reference", how="left", maintain_order="left"
+    )
     # What was sent and is in doubt is no other content's record: both may end in their own way.
-    is_other = pl.col("open_sent").is_not_null() & ~pl.col("open_sent").eq_missing(pl.col("fingerprint"))
+    is_other = pl.col("open_sent").is_not_null() & ~pl.col("open_sent").eq_missing(
+        pl.col("fingerprint")
+    )
     has_reference = is_new & ~pl.col("is_return") & pl.col("open_file").is_not_null() & ~is_other
     rows = _first_of(rows.with_columns(is_met=has_reference), "is_met", ["external_reference"])
     return rows.with_columns(
@@ -286,23 +333,28 @@ def _by_reference(known: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
             rows.filter("is_known").select(file="root_file", place="root_place"),
         ]
     )
-    was_sent = pl.col("fate").is_in([Fate.IN_DOUBT.value, Fate.GIVEN_UP.value]) & ~pl.col("reasons").list.contains(
-        _WAITS_FOR_EARLIER
-    )
+    was_sent = pl.col("fate").is_in([Fate.IN_DOUBT.value, Fate.GIVEN_UP.value]) & ~pl.col(
+        "reasons"
+    ).list.contains(_WAITS_FOR_EARLIER)
     return (
         known.filter(pl.col("fate").is_in(_FOLLOWED) & pl.col("external_reference").is_not_null())
         .join(taken, on=_KEY, how="anti", maintain_order="left")
         .sort("since", maintain_order=True)
         .unique("external_reference", keep="first", maintain_order=True)
         .select(
-            "external_reference", open_file="file", open_place="place", open_sent=pl.when(was_sent).then("fingerprint")
+            "external_reference",
+            open_file="file",
+            open_place="place",
+            open_sent=pl.when(was_sent).then("fingerprint"),
         )
     )
 
 
 def _decided(known: pl.DataFrame, linked: pl.DataFrame, run_id: str, day: str) -> pl.DataFrame:
     """The records with what this run says of them; `is_met` where it says anything."""
-    is_followed = pl.col("is_known") | pl.col("fate").is_in(_FOLLOWED) | (pl.col("how") == "returned")
+    is_followed = (
+        pl.col("is_known") | pl.col("fate").is_in(_FOLLOWED) | (pl.col("how") == "returned")
+    )
     first = (
         linked.filter(is_followed)
         .sort(~pl.col("fate").is_in(_CREATED), pl.col("how") != "returned", "at")
@@ -321,7 +373,9 @@ def _decided(known: pl.DataFrame, linked: pl.DataFrame, run_id: str, day: str) -
         "by_return",
     ]
     new = first.select(*columns, "how", file="root_file", place="root_place")
-    both = known.join(new, on=_KEY, how="full", suffix=":new", coalesce=True, maintain_order="left_right")
+    both = known.join(
+        new, on=_KEY, how="full", suffix=":new", coalesce=True, maintain_order="left_right"
+    )
     stays = pl.col("fate:new").is_null() | (
         pl.col("fate").is_in(_CREATED)
         | ((pl.col("how") == "again") & pl.col("by_return") & ~pl.col("fate").is_in(OPEN_FATES))
@@ -342,7 +396,9 @@ def _settling(linked: pl.DataFrame, before: Current) -> pl.DataFrame:
     """
     was_open = before.open.select(root_file="file", root_place="place", was_open=pl.lit(value=True))
     says_so = (
-        pl.col("fate").is_in(_CREATED) | ~pl.col("file").is_in(list(before.files)) | pl.col("was_open").is_not_null()
+        pl.col("fate").is_in(_CREATED)
+        | ~pl.col("file").is_in(list(before.files))
+        | pl.col("was_open").is_not_null()
     )
     return (
         linked.join(was_open, on=_ROOT, how="left", maintain_order="left")

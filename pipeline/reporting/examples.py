@@ -35,14 +35,20 @@ def with_examples(
         ).fetchall()
     }
     return [
-        {**reason, "shown": [_shown(row, reason, said, known, show, person) for row in reason["examples"]]}
+        {
+            **reason,
+            "shown": [_shown(row, reason, said, known, show, person) for row in reason["examples"]],
+        }
         for reason in reasons
     ]
 
 
 def without_examples(reasons: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Each reason with the rows of its examples alone, where nothing more of them is known."""
-    rows = [[{"row_id": row, "person": None, "given": None} for row in reason["examples"]] for reason in reasons]
+    rows = [
+        [{"row_id": row, "person": None, "given": None} for row in reason["examples"]]
+        for reason in reasons
+    ]
     return [{**reason, "shown": shown} for reason, shown in zip(reasons, rows, strict=True)]
 
 

@@ -11,7 +11,8 @@ from pipeline.domain.currency import NO_CODE, NO_CURRENCY, known
 from pipeline.domain.outcomes import Fate
 
 _SETTLED, _FATES = (
-    files(__package__).joinpath(name).read_text(encoding="utf-8") for name in ("settled.sql", "fates.sql")
+    files(__package__).joinpath(name).read_text(encoding="utf-8")
+    for name in ("settled.sql", "fates.sql")
 )
 _NOTHING_SENT = """
     CREATE TABLE settled (position BIGINT, state VARCHAR, settled_by VARCHAR, same_content BOOLEAN, sent_key VARCHAR,
@@ -28,12 +29,23 @@ def find_fates(
     position, row_id, line_count, external_reference, origin_run, origin_row, currency, balance, balance_kind, same_as,
     fate, reasons, fingerprint, key, billing_id, payable, detail.
     """
-    views = {name for (name,) in workbench.execute("SELECT view_name FROM duckdb_views()").fetchall()}
+    views = {
+        name for (name,) in workbench.execute("SELECT view_name FROM duckdb_views()").fetchall()
+    }
     workbench.execute(_SETTLED if "outcomes" in views else _NOTHING_SENT)
-    told = {"run_id": run_id, "currencies": sorted(known()), "no_currency": NO_CURRENCY, "no_code": NO_CODE}
+    told = {
+        "run_id": run_id,
+        "currencies": sorted(known()),
+        "no_currency": NO_CURRENCY,
+        "no_code": NO_CODE,
+    }
     for records, plan in parts:
-        first, last = workbench.execute(f"SELECT min(position), max(position) FROM {records}").fetchall()[0]
-        found = workbench.sql(_FATES.format(records=records, plan=plan), params={"first": first, "last": last, **told})
+        first, last = workbench.execute(
+            f"SELECT min(position), max(position) FROM {records}"
+        ).fetchall()[0]
+        found = workbench.sql(
+            _FATES.format(records=records, plan=plan), params={"first": first, "last": last, **told}
+        )
         yield pl.DataFrame(found.to_arrow_table())
     workbench.execute("DROP TABLE settled")
 
@@ -46,7 +58,9 @@ def identities(fates: pl.DataFrame) -> pl.DataFrame:
     )  # fmt: skip
 
 
-def differences(workbench: duckdb.DuckDBPyConnection) -> Iterator[tuple[str, str, str, str | None, str | None]]:
+def differences(
+    workbench: duckdb.DuckDBPyConnection,
+) -> Iterator[tuple[str, str, str, str | None, str | None]]:
     """Where billing's echo was not what was sent: row_id, external_reference, field, ours, theirs."""
     found = workbench.execute(
         "SELECT row_id, external_reference, detail FROM fates WHERE fate IN (?, ?) AND detail LIKE '[[%' ORDER BY position",

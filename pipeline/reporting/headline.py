@@ -116,7 +116,9 @@ def written(how: Mapping[str, str]) -> str:
         )
     told += [sentence.format(how[fact]) for fact, sentence in _FACTS.items() if how.get(fact)]
     if found := how.get("found"):
-        told.append(f"found out, not declared: {', '.join(_WORDS.get(name, name) for name in found.split())}")
+        told.append(
+            f"found out, not declared: {', '.join(_WORDS.get(name, name) for name in found.split())}"
+        )
     return "; ".join(told)
 
 
@@ -142,12 +144,19 @@ _MOST_REASONS = 6  #: of a list, on one line
 def reasons_of(content: Mapping[str, Any], name: str) -> dict[str, int]:
     """Reason -> records of one list, the most frequent first; a record may have several."""
     found = {one["reason"]: one.get("by_list", {}).get(name, 0) for one in content["reasons"]}
-    return dict(sorted(((reason, rows) for reason, rows in found.items() if rows), key=lambda pair: -pair[1]))
+    return dict(
+        sorted(
+            ((reason, rows) for reason, rows in found.items() if rows), key=lambda pair: -pair[1]
+        )
+    )
 
 
 def reasons_in_words(reasons: Mapping[str, int]) -> str:
     """Reasons with counts on one line: `18 VALIDATE.PHONE_NOT_VALID (phone), 12 VALIDATE.EMAIL_MALFORMED (email)`."""
-    words = [f"{grouped_digits(rows)} {_with_column(reason)}" for reason, rows in list(reasons.items())[:_MOST_REASONS]]
+    words = [
+        f"{grouped_digits(rows)} {_with_column(reason)}"
+        for reason, rows in list(reasons.items())[:_MOST_REASONS]
+    ]
     left = len(reasons) - len(words)
     return ", ".join([*words, *([f"{left} more reason{'s' * (left > 1)}"] if left > 0 else [])])
 
@@ -171,9 +180,13 @@ def _of_list(title: str, name: str, content: Mapping[str, Any]) -> Account:
     return _of_fates(title, name, LISTS[name], content)
 
 
-def _of_fates(title: str, name: str, fates: tuple[Fate, ...], content: Mapping[str, Any]) -> Account:
+def _of_fates(
+    title: str, name: str, fates: tuple[Fate, ...], content: Mapping[str, Any]
+) -> Account:
     balances = {kind: sum(content["balances"][fate][kind] for fate in fates) for kind in KINDS}
-    return Account(title, name, balances, _lines(sides_of(fates, content["debits"], content["credits"])))
+    return Account(
+        title, name, balances, _lines(sides_of(fates, content["debits"], content["credits"]))
+    )
 
 
 def _account(title: str, name: str, wanted: Mapping[str, Any]) -> Account:
@@ -182,11 +195,16 @@ def _account(title: str, name: str, wanted: Mapping[str, Any]) -> Account:
 
 def _without(account: Account, part: Mapping[str, Any]) -> Account:
     """An account without the records of one action that stand in the same list."""
-    sums = {currency: {"debits": debits, "credits": credits} for currency, debits, credits in account.sums}
+    sums = {
+        currency: {"debits": debits, "credits": credits}
+        for currency, debits, credits in account.sums
+    }
     for currency, taken in part["sums"].items():
         whole = sums.get(currency, {})
         sums[currency] = {side: whole.get(side, 0) - amount for side, amount in taken.items()}
-    balances = {kind: records - part["balances"][kind] for kind, records in account.balances.items()}
+    balances = {
+        kind: records - part["balances"][kind] for kind, records in account.balances.items()
+    }
     return Account(
         account.title,
         account.list_name,

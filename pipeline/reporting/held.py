@@ -7,13 +7,22 @@ import polars as pl
 from pipeline.domain.currency import grouped_digits
 from pipeline.domain.outcomes import Fate
 
-_ANSWER = pl.List(pl.List(pl.String))  #: of billing, beside a customer that it held before: field, ours, theirs
+_ANSWER = pl.List(
+    pl.List(pl.String)
+)  #: of billing, beside a customer that it held before: field, ours, theirs
 
 
 def with_differing(fates: pl.DataFrame, differing: pl.DataFrame) -> pl.DataFrame:
     """Fates with `differs`, the names of fields, from the plan (position, differs) or from billing's answer."""
-    answered = (pl.col("fate") == Fate.ALREADY_EXISTS_DIFFERENT.value) & pl.col("detail").str.starts_with("[[")
-    named = pl.when(answered).then("detail").str.json_decode(_ANSWER).list.eval(pl.element().list.first())
+    answered = (pl.col("fate") == Fate.ALREADY_EXISTS_DIFFERENT.value) & pl.col(
+        "detail"
+    ).str.starts_with("[[")
+    named = (
+        pl.when(answered)
+        .then("detail")
+        .str.json_decode(_ANSWER)
+        .list.eval(pl.element().list.first())
+    )
     found = fates.join(differing, on="position", how="left", maintain_order="left")
     return found.with_columns(differs=pl.coalesce("differs", named))
 

@@ -31,7 +31,9 @@ Sides = dict[str, dict[str, int]]  #: currency -> "debits", "credits" -> minor u
 def balances(workbench: duckdb.DuckDBPyConnection) -> dict[str, dict[str, int]]:
     """Fate -> kind -> records; a balance of zero is stated, an absent one is not."""
     counted = {fate.value: dict.fromkeys(KINDS, 0) for fate in Fate}
-    rows = workbench.execute(f"SELECT fate, {KIND_OF_ROW} AS kind, count(*) FROM fates GROUP BY ALL").fetchall()
+    rows = workbench.execute(
+        f"SELECT fate, {KIND_OF_ROW} AS kind, count(*) FROM fates GROUP BY ALL"
+    ).fetchall()
     for fate, kind, records in rows:
         if fate is not None:  # a lost record: the conservation law says so
             counted[fate][kind] = records
@@ -40,7 +42,9 @@ def balances(workbench: duckdb.DuckDBPyConnection) -> dict[str, dict[str, int]]:
 
 def unreadable_amounts(balances: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
     """Fate -> records in which an amount may stand that nobody can read; they are in no sum."""
-    return {fate: kinds["unusable"] for fate, kinds in sorted(balances.items()) if kinds["unusable"]}
+    return {
+        fate: kinds["unusable"] for fate, kinds in sorted(balances.items()) if kinds["unusable"]
+    }
 
 
 def sums(workbench: duckdb.DuckDBPyConnection, which: str) -> Sums:
@@ -48,7 +52,10 @@ def sums(workbench: duckdb.DuckDBPyConnection, which: str) -> Sums:
     rows = workbench.execute(
         f"SELECT currency, fate, sum(balance) FILTER ({which}) FROM fates WHERE balance IS NOT NULL GROUP BY ALL"
     ).fetchall()
-    found = {currency: dict.fromkeys((fate.value for fate in Fate), 0) for currency in sorted({row[0] for row in rows})}
+    found = {
+        currency: dict.fromkeys((fate.value for fate in Fate), 0)
+        for currency in sorted({row[0] for row in rows})
+    }
     for currency, fate, total in rows:
         if fate is not None:
             found[currency][fate] = int(total or 0)
@@ -63,7 +70,9 @@ def net(debits: Sums, credits: Sums) -> Sums:
     }
 
 
-def at_stake(balances: Mapping[str, Mapping[str, int]], debits: Sums, credits: Sums) -> dict[str, dict[str, Any]]:
+def at_stake(
+    balances: Mapping[str, Mapping[str, int]], debits: Sums, credits: Sums
+) -> dict[str, dict[str, Any]]:
     """List -> its records, how many amounts of them nobody can read, and what the others come to."""
     return {
         name: {
@@ -92,7 +101,9 @@ IN_BILLING = (Fate.CREATED, Fate.CREATED_DIFFERENT, Fate.ALREADY_EXISTS_SAME)
 
 
 def own_bridge(
-    records: Mapping[str, Mapping[str, int]], ended: Mapping[str, Mapping[str, int]], read: Mapping[str, int]
+    records: Mapping[str, Mapping[str, int]],
+    ended: Mapping[str, Mapping[str, int]],
+    read: Mapping[str, int],
 ) -> list[dict[str, Any]]:
     """From what was read to what billing should hold by this run, step by step: records and minor units per currency.
 
@@ -122,7 +133,10 @@ def own_bridge(
         if fate not in IN_BILLING and (taken := figures((fate,), -1))
     ]
     lost = {
-        currency: {"records": 0, "sum": sum(ended.get(currency, {}).values()) - read.get(currency, 0)}
+        currency: {
+            "records": 0,
+            "sum": sum(ended.get(currency, {}).values()) - read.get(currency, 0),
+        }
         for currency in currencies
         if sum(ended.get(currency, {}).values()) != read.get(currency, 0)
     }
@@ -130,6 +144,14 @@ def own_bridge(
     return [*steps, _step("expected", "expected in billing", figures(IN_BILLING, 1), is_total=True)]
 
 
-def _step(name: str, sentence: str, figures: dict[str, dict[str, int]], *, is_total: bool = False) -> dict[str, Any]:
+def _step(
+    name: str, sentence: str, figures: dict[str, dict[str, int]], *, is_total: bool = False
+) -> dict[str, Any]:
     records = sum(both["records"] for both in figures.values())
-    return {"step": name, "sentence": sentence, "is_total": is_total, "records": records, "figures": figures}
+    return {
+        "step": name,
+        "sentence": sentence,
+        "is_total": is_total,
+        "records": records,
+        "figures": figures,
+    }

@@ -25,7 +25,11 @@ def ages(items: pl.DataFrame, until: str) -> list[dict[str, Any]]:
         of_fate = items.filter(pl.col("fate") == fate)
         if of_fate.height:
             oldest = str(of_fate["since"].min())
-            sums = of_fate.group_by("currency").agg(pl.col("balance").cast(pl.Int128).sum()).sort("currency")
+            sums = (
+                of_fate.group_by("currency")
+                .agg(pl.col("balance").cast(pl.Int128).sum())
+                .sort("currency")
+            )
             found.append(
                 {
                     "fate": fate, "records": of_fate.height, "since": oldest, "days": days_between(oldest, until),

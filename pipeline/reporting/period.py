@@ -23,11 +23,15 @@ def count_once(workbench: duckdb.DuckDBPyConnection) -> None:
 def read_once(workbench: duckdb.DuckDBPyConnection) -> list[tuple[str, str, int, int]]:
     """Each record of the views `fed` and `followed` once: fate, currency, records, minor units."""
     count_once(workbench)
-    return workbench.execute("SELECT fate, currency, count(*), sum(balance) FROM once GROUP BY ALL").fetchall()
+    return workbench.execute(
+        "SELECT fate, currency, count(*), sum(balance) FROM once GROUP BY ALL"
+    ).fetchall()
 
 
 def add_up_once(
-    workbench: duckdb.DuckDBPyConnection, received: Sequence[Mapping[str, Any]], read: Sequence[Mapping[str, Any]]
+    workbench: duckdb.DuckDBPyConnection,
+    received: Sequence[Mapping[str, Any]],
+    read: Sequence[Mapping[str, Any]],
 ) -> dict[str, Any]:
     """Count and sum each record once, from the views `fed` and `followed`.
 
@@ -43,10 +47,12 @@ def add_up_once(
         fates[fate] = fates.get(fate, 0) + records
         sums.setdefault(currency or NO_CURRENCY, {})[fate] = int(total)
         counts.setdefault(currency or NO_CURRENCY, {})[fate] = records
-    earlier = dict(workbench.execute("SELECT fate, count(*) FROM once WHERE file < 0 GROUP BY fate").fetchall())
-    fed, again = workbench.execute("SELECT coalesce(sum(times), 0), count(*) FILTER (times > 1) FROM once").fetchall()[
-        0
-    ]
+    earlier = dict(
+        workbench.execute("SELECT fate, count(*) FROM once WHERE file < 0 GROUP BY fate").fetchall()
+    )
+    fed, again = workbench.execute(
+        "SELECT coalesce(sum(times), 0), count(*) FILTER (times > 1) FROM once"
+    ).fetchall()[0]
     checks = list(_checks(workbench, received, read))
     return {
         "records": sum(fates.values()),
@@ -72,15 +78,24 @@ def verdict_on_period(content: Mapping[str, Any]) -> str:
         (once["fates"][Fate.GIVEN_UP.value], "given up"),
         (sum(once["fates"][fate] for fate in OPEN_FATES), "open"),
     )
-    told = ", ".join(f"{grouped_digits(number)} {words}" for number, words in ended if number) or "none ended anywhere"
+    told = (
+        ", ".join(f"{grouped_digits(number)} {words}" for number, words in ended if number)
+        or "none ended anywhere"
+    )
     cents = "" if content["without_sums"] else " and every cent that can be read"
-    wrong = [run["against"] for run in content["runs"] if run["against"] and run["against"]["exit_code"] == 7]
+    wrong = [
+        run["against"]
+        for run in content["runs"]
+        if run["against"] and run["against"]["exit_code"] == 7
+    ]
     apart = sum(against.get("signable", True) for against in wrong)
-    billed = f"; billing is not what {_number_of(apart, 'of these runs', 'of these runs')} meant" if apart else ""
+    billed = (
+        f"; billing is not what {_number_of(apart, 'of these runs', 'of these runs')} meant"
+        if apart
+        else ""
+    )
     if unexplained := len(wrong) - apart:
-        billed += (
-            f"; the reconciliation of {_number_of(unexplained, 'of these runs', 'of these runs')} cannot be signed"
-        )
+        billed += f"; the reconciliation of {_number_of(unexplained, 'of these runs', 'of these runs')} cannot be signed"
     return (
         f"{_number_of(len(content['files']), 'file', 'files')} with {_number_of(once['records'], 'record', 'records')}, each counted once: "
         f"{told}; every record{cents} is accounted for{billed}."
@@ -88,19 +103,32 @@ def verdict_on_period(content: Mapping[str, Any]) -> str:
 
 
 def _checks(
-    workbench: duckdb.DuckDBPyConnection, received: Sequence[Mapping[str, Any]], read: Sequence[Mapping[str, Any]]
+    workbench: duckdb.DuckDBPyConnection,
+    received: Sequence[Mapping[str, Any]],
+    read: Sequence[Mapping[str, Any]],
 ) -> Iterator[dict[str, Any]]:
     """Left what the files and the runs say, right what is told here."""
-    by_file = dict(workbench.execute("SELECT file, count(*) FROM once WHERE file >= 0 GROUP BY file").fetchall())
+    by_file = dict(
+        workbench.execute(
+            "SELECT file, count(*) FROM once WHERE file >= 0 GROUP BY file"
+        ).fetchall()
+    )
     wanted = {file["file"]: file["records"] - file["mends"] for file in received}
     expected, ended = sum(wanted.values()), sum(by_file.values())
-    same = expected == ended and all(by_file.get(file, 0) == records for file, records in wanted.items())
+    same = expected == ended and all(
+        by_file.get(file, 0) == records for file, records in wanted.items()
+    )
     yield {
         "what": "records of every different file, without rows that mend others = records, each once",
         "currency": None, "read": expected, "ended": ended, "holds": same,
     }  # fmt: skip
     (rows,) = workbench.execute("SELECT count(*) FROM fed").fetchall()[0]
-    yield _check("records that the runs read = rows that were fed", None, sum(run["records"] for run in read), rows)
+    yield _check(
+        "records that the runs read = rows that were fed",
+        None,
+        sum(run["records"] for run in read),
+        rows,
+    )
     if any(run["sums"] is None for run in read):
         return
     summed = {code: int(total) for code, total in workbench.execute(
@@ -118,7 +146,13 @@ def _checks(
 
 
 def _check(what: str, currency: str | None, read: int, ended: int) -> dict[str, Any]:
-    return {"what": what, "currency": currency, "read": read, "ended": ended, "holds": read == ended}
+    return {
+        "what": what,
+        "currency": currency,
+        "read": read,
+        "ended": ended,
+        "holds": read == ended,
+    }
 
 
 def _number_of(number: int, one: str, many: str) -> str:

@@ -18,7 +18,9 @@ _LAST_DIGITS = 9  #: of a telephone number; what stands before them may be writt
 _MOST_TIMES = 20  #: what more records than this say is nobody's in particular: a town, a tariff
 _BETWEEN = r"[^\pL\pN]+"
 _WRITTEN_NUMBER = r"\+?[0-9](?:[ ().\-/\x{00A0}\x{202F}]{0,2}[0-9]){8,14}"
-_ESCAPED = re.compile(r"\\u((?!d[89a-f])[0-9a-f]{4})", re.IGNORECASE)  # JSON in ASCII; half of a pair is no character
+_ESCAPED = re.compile(
+    r"\\u((?!d[89a-f])[0-9a-f]{4})", re.IGNORECASE
+)  # JSON in ASCII; half of a pair is no character
 _SAID = pl.Schema(dict.fromkeys(("folded", "row_id", "column"), pl.String))
 
 
@@ -65,7 +67,9 @@ def needles(
     parts = [_texts(records, column, handed) for column in columns]
     parts += [_phones(records, column, handed) for column in phones]
     shared_ones = list(shared)
-    said = pl.concat([pl.DataFrame(schema={**_SAID, "records": pl.UInt32, "is_phone": pl.Boolean}), *parts])
+    said = pl.concat(
+        [pl.DataFrame(schema={**_SAID, "records": pl.UInt32, "is_phone": pl.Boolean}), *parts]
+    )
     return said.with_columns(is_shared=pl.col("column").is_in(shared_ones))
 
 
@@ -75,19 +79,27 @@ def together(parts: Iterable[pl.DataFrame]) -> pl.DataFrame:
     if found.is_empty():
         return found
     once = found.group_by("folded", "is_phone", maintain_order=True).agg(
-        pl.col("row_id").first(), pl.col("column").first(), pl.col("records").sum(), pl.col("is_shared").all()
+        pl.col("row_id").first(),
+        pl.col("column").first(),
+        pl.col("records").sum(),
+        pl.col("is_shared").all(),
     )
     return once.filter(~pl.col("is_shared") | (pl.col("records") <= _MOST_TIMES))
 
 
-def find_people(member: str, lines: pl.Series, wanted: pl.DataFrame, our_words: str) -> Iterator[Leak]:
+def find_people(
+    member: str, lines: pl.Series, wanted: pl.DataFrame, our_words: str
+) -> Iterator[Leak]:
     """Where lines of a member say what `wanted` (see `together`) says; `our_words`: what our pages say anyway, see `folded_text`."""
     texts, numbers = folded(lines), _written_numbers(lines)
     for one in wanted.iter_rows(named=True):
         if one["is_phone"]:
             is_here = (numbers == one["folded"]).any()
         else:
-            is_here = one["folded"] not in our_words and texts.str.contains(one["folded"], literal=True).any()
+            is_here = (
+                one["folded"] not in our_words
+                and texts.str.contains(one["folded"], literal=True).any()
+            )
         if is_here:
             yield Leak(member, one["row_id"], one["column"])
 
@@ -129,21 +141,31 @@ def _texts(records: pl.DataFrame, column: str, handed: Handed) -> pl.DataFrame:
     said = said.with_columns(folded=folded(said["text"]), column=pl.lit(column))
     length, digits = pl.col("folded").str.len_chars() - 2, pl.col("folded").str.count_matches(r"\d")
     has_letter = pl.col("folded").str.contains(r"\pL")
-    said = said.filter((has_letter & (length >= _SHORTEST_TEXT)) | (~has_letter & (digits >= _SHORTEST_NUMBER)))
-    once = said.group_by("folded", maintain_order=True).agg(
-        pl.col("row_id").first(), pl.col("column").first(), pl.col("row_id").n_unique().alias("records")
+    said = said.filter(
+        (has_letter & (length >= _SHORTEST_TEXT)) | (~has_letter & (digits >= _SHORTEST_NUMBER))
     )
-    words = once.select("folded", word=pl.col("folded").str.strip_chars(" ").str.split(" ")).explode("word")
+    once = said.group_by("folded", maintain_order=True).agg(
+        pl.col("row_id").first(),
+        pl.col("column").first(),
+        pl.col("row_id").n_unique().alias("records"),
+    )
+    words = once.select(
+        "folded", word=pl.col("folded").str.strip_chars(" ").str.split(" ")
+    ).explode("word")
     missing = words.filter(~words["word"].hash().is_in(handed.words.implode()))["folded"].unique()
     return once.filter(~pl.col("folded").is_in(missing.implode())).with_columns(is_phone=False)
 
 
 def _phones(records: pl.DataFrame, column: str, handed: Handed) -> pl.DataFrame:
-    said = records.select("row_id", folded=_last_digits(pl.col(column).cast(pl.String)), column=pl.lit(column))
+    said = records.select(
+        "row_id", folded=_last_digits(pl.col(column).cast(pl.String)), column=pl.lit(column)
+    )
     said = said.drop_nulls("folded").filter(pl.col("folded").str.len_chars() == _LAST_DIGITS)
     there = said.filter(said["folded"].hash().is_in(handed.numbers.implode()))
     once = there.group_by("folded", maintain_order=True).agg(
-        pl.col("row_id").first(), pl.col("column").first(), pl.col("row_id").n_unique().alias("records")
+        pl.col("row_id").first(),
+        pl.col("column").first(),
+        pl.col("row_id").n_unique().alias("records"),
     )
     return once.with_columns(is_phone=True)
 

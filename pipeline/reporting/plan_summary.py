@@ -33,17 +33,25 @@ def by_action(
 ) -> tuple[dict[str, dict[str, Any]], dict[str, list[dict[str, Any]]]]:
     """Action -> records, records by kind of balance, debits and credits by currency; and action -> samples."""
     wanted = {action.value: _nothing() for action in Action}
-    first: dict[str, dict[str, list[int]]] = {action.value: {kind: [] for kind in KINDS} for action in Action}
-    for action, currency, kind, records, total, positions in workbench.execute(_BY_ACTION).fetchall():
+    first: dict[str, dict[str, list[int]]] = {
+        action.value: {kind: [] for kind in KINDS} for action in Action
+    }
+    for action, currency, kind, records, total, positions in workbench.execute(
+        _BY_ACTION
+    ).fetchall():
         _add(wanted[action], currency, kind, records, total)
         first[action][kind] += positions
-    return wanted, _samples(workbench, {action: _chosen(by_kind) for action, by_kind in first.items()})
+    return wanted, _samples(
+        workbench, {action: _chosen(by_kind) for action, by_kind in first.items()}
+    )
 
 
 def waiting(workbench: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     """Records in doubt that were never sent, because an earlier request for their reference is unsettled; as in `by_action`."""
     found = _nothing()
-    rows = workbench.execute(_WAITING, [Fate.IN_DOUBT.value, Reason.PLAN_EARLIER_REQUEST_UNSETTLED.value]).fetchall()
+    rows = workbench.execute(
+        _WAITING, [Fate.IN_DOUBT.value, Reason.PLAN_EARLIER_REQUEST_UNSETTLED.value]
+    ).fetchall()
     for currency, kind, records, total in rows:
         _add(found, currency, kind, records, total)
     return found
@@ -95,19 +103,27 @@ def _chosen(by_kind: dict[str, list[int]]) -> list[int]:
     return sorted(position for _, _, position in sorted(ranked)[:_MOST_SAMPLES])
 
 
-def _samples(workbench: duckdb.DuckDBPyConnection, chosen: dict[str, list[int]]) -> dict[str, list[dict[str, Any]]]:
+def _samples(
+    workbench: duckdb.DuckDBPyConnection, chosen: dict[str, list[int]]
+) -> dict[str, list[dict[str, Any]]]:
     is_staged = _has_column(workbench, "records", "mapped.balance")
-    given, records = ('records."mapped.balance"', "JOIN records USING (position)") if is_staged else ("NULL", "")
+    given, records = (
+        ('records."mapped.balance"', "JOIN records USING (position)") if is_staged else ("NULL", "")
+    )
     rows = workbench.execute(
         f"SELECT position, fates.row_id, {given}, fates.balance, fates.currency, plan.reason"
         f" FROM fates JOIN plan USING (position) {records} WHERE list_contains($positions, position)",
         {"positions": [position for positions in chosen.values() for position in positions]},
     ).fetchall()
     found = {row[0]: _sample(*row[1:]) for row in rows}
-    return {action: [found[position] for position in positions] for action, positions in chosen.items()}
+    return {
+        action: [found[position] for position in positions] for action, positions in chosen.items()
+    }
 
 
-def _sample(row_id: str, given: str | None, balance: int | None, currency: str, reason: str | None) -> dict[str, Any]:
+def _sample(
+    row_id: str, given: str | None, balance: int | None, currency: str, reason: str | None
+) -> dict[str, Any]:
     return {
         "row_id": row_id,
         "given": amount_as_given(given),

@@ -11,8 +11,22 @@ from pipeline.domain.customer import CHECK, ROW_ID, is_import_column
 from pipeline.domain.redaction import Pii, shape
 
 #: What is told of a difference, each as text: under which name, which row, who, which field, both sides, by how much.
-DIFFERENCES = ("kind", "row_id", "person", "field", "ours", "theirs", "currency", "amount", "pattern")
-OF_PEOPLE = ("_import_person", "_import_currency", "_import_balance")  #: the token, the code, minor units
+DIFFERENCES = (
+    "kind",
+    "row_id",
+    "person",
+    "field",
+    "ours",
+    "theirs",
+    "currency",
+    "amount",
+    "pattern",
+)
+OF_PEOPLE = (
+    "_import_person",
+    "_import_currency",
+    "_import_balance",
+)  #: the token, the code, minor units
 #: Columns of ours that quote what somebody wrote.
 _QUOTING = ("_import_text", "_import_billing_said")
 
@@ -28,7 +42,9 @@ def handed_on(
     rows = rows.drop(CHECK, strict=False)
     tokens = identified.join(rows.select(row_id=ROW_ID), on="row_id", how="semi").select(
         pl.col("row_id").alias(ROW_ID),
-        pl.col("external_reference").map_elements(person, return_dtype=pl.String).alias(OF_PEOPLE[0]),
+        pl.col("external_reference")
+        .map_elements(person, return_dtype=pl.String)
+        .alias(OF_PEOPLE[0]),
         pl.col("currency").alias(OF_PEOPLE[1]),
         pl.col("balance").cast(pl.String).alias(OF_PEOPLE[2]),
     )
@@ -38,28 +54,42 @@ def handed_on(
     elif pii is Pii.MASKED:
         rows = rows.with_columns(shapes(cs.by_name(*theirs, *_QUOTING)))
     if pii is not Pii.FULL:
-        rows = rows.with_columns(pl.col("_import_hint").str.replace_all("“[^”]*”", "“…”"))  # a word of a cell
+        rows = rows.with_columns(
+            pl.col("_import_hint").str.replace_all("“[^”]*”", "“…”")
+        )  # a word of a cell
         # A row id holds a colon, a # or a !, which no reference may.
         is_row = pl.col("_import_same_as").str.contains("[:#!]")
         token = pl.col("_import_same_as").map_elements(person, return_dtype=pl.String)
-        rows = rows.with_columns(_import_same_as=pl.when(is_row).then("_import_same_as").otherwise(token))
-    return rows.join(tokens, on=ROW_ID, how="left", maintain_order="left")[[*OF_PEOPLE, *rows.columns]]
+        rows = rows.with_columns(
+            _import_same_as=pl.when(is_row).then("_import_same_as").otherwise(token)
+        )
+    return rows.join(tokens, on=ROW_ID, how="left", maintain_order="left")[
+        [*OF_PEOPLE, *rows.columns]
+    ]
 
 
-def differences_shown(found: pl.DataFrame, pii: Pii, person: Callable[[str], str | None]) -> pl.DataFrame:
+def differences_shown(
+    found: pl.DataFrame, pii: Pii, person: Callable[[str], str | None]
+) -> pl.DataFrame:
     """Differences as far as they may be shown: `person` in the place of external_reference, both sides in shapes.
 
     Figures stay as they are, and so do our own words, which stand where a difference is of no field. Every column text:
     external_reference, field, ours, theirs; currency where there is one.
     """
-    token = pl.col("external_reference").map_elements(person, return_dtype=pl.String, skip_nulls=True)
+    token = pl.col("external_reference").map_elements(
+        person, return_dtype=pl.String, skip_nulls=True
+    )
     columns = {name: _side(pl.col(name), pii) for name in ("ours", "theirs")}
     if "currency" in found.columns:
         is_code = pl.col("currency").is_in(list(known()))
         columns["currency"] = (
-            pl.when(is_code | pl.col("currency").is_null()).then("currency").otherwise(pl.lit(NO_CODE))
+            pl.when(is_code | pl.col("currency").is_null())
+            .then("currency")
+            .otherwise(pl.lit(NO_CODE))
         )
-    return found.with_columns(external_reference=token, **columns).rename({"external_reference": "person"})
+    return found.with_columns(external_reference=token, **columns).rename(
+        {"external_reference": "person"}
+    )
 
 
 def without_literals(content: dict[str, Any]) -> dict[str, Any]:
@@ -75,8 +105,12 @@ def without_literals(content: dict[str, Any]) -> dict[str, Any]:
 
 def shown_as(found: pl.DataFrame) -> pl.DataFrame:
     """Differences in the columns and the order of `DIFFERENCES`."""
-    missing = [pl.lit(None, pl.String).alias(name) for name in DIFFERENCES if name not in found.columns]
-    return found.with_columns(*missing, pl.col("kind").str.replace_all("_", " ")).select(DIFFERENCES)
+    missing = [
+        pl.lit(None, pl.String).alias(name) for name in DIFFERENCES if name not in found.columns
+    ]
+    return found.with_columns(*missing, pl.col("kind").str.replace_all("_", " ")).select(
+        DIFFERENCES
+    )
 
 
 def _side(text: pl.Expr, pii: Pii) -> pl.Expr:
@@ -84,10 +118,14 @@ def _side(text: pl.Expr, pii: Pii) -> pl.Expr:
         return text
     field, hidden = pl.col("field"), shapes(text) if pii is Pii.MASKED else pl.lit(None, pl.String)
     # A cell that should be a figure may be anybody's name all the same, where columns have moved.
-    is_figure = (field == "balance") & text.str.contains(r"^-?[0-9]+$") | (field == "currency") & text.is_in(
-        list(known())
+    is_figure = (field == "balance") & text.str.contains(r"^-?[0-9]+$") | (
+        field == "currency"
+    ) & text.is_in(list(known()))
+    return (
+        pl.when(field.is_null() | (is_figure & pl.lit(pii is Pii.MASKED)))
+        .then(text)
+        .otherwise(hidden)
     )
-    return pl.when(field.is_null() | (is_figure & pl.lit(pii is Pii.MASKED))).then(text).otherwise(hidden)
 
 
 def shapes(column: pl.Expr) -> pl.Expr:

@@ -36,13 +36,23 @@ def standing(
     if not content["conservation"]["holds"]:
         return Standing("broken", "Out of balance", verdict)
     if planned and (stops := stopped_by(content)):
-        return Standing("broken", "It will not be applied as it stands", verdict, f"Stopped by {', '.join(stops)}.")
+        return Standing(
+            "broken",
+            "It will not be applied as it stands",
+            verdict,
+            f"Stopped by {', '.join(stops)}.",
+        )
     if reconciliation is not None and reconciliation["exit_code"] == 7:
         mark = "Billing is not what was meant" if reconciliation["signable"] else "Not to be signed"
         return Standing(
-            "broken", mark, str(reconciliation["verdict"]), f"The import by itself: {verdict} {since}".strip()
+            "broken",
+            mark,
+            str(reconciliation["verdict"]),
+            f"The import by itself: {verdict} {since}".strip(),
         )
-    against = "" if reconciliation is None else f"Compared with billing: {reconciliation['verdict']}"
+    against = (
+        "" if reconciliation is None else f"Compared with billing: {reconciliation['verdict']}"
+    )
     beneath = " ".join(part for part in (since, against) if part)
     fates = now or content["fates"]
     if not planned and (fates.get("in_doubt") or fates.get("not_attempted", 0) > deferred(content)):
@@ -59,40 +69,62 @@ def since_then(became: Iterable[Mapping[str, Any]], now: Mapping[str, int], run_
     later, earlier = Counter[str](), Counter[str]()
     for one in became:
         (later if one["run_id"] >= run_id else earlier)[one["now"]] += one["records"]
-    moved = [f"by {which} runs: {_in_words(by)}" for which, by in (("later", later), ("earlier", earlier)) if by]
+    moved = [
+        f"by {which} runs: {_in_words(by)}"
+        for which, by in (("later", later), ("earlier", earlier))
+        if by
+    ]
     if not moved:
         return ""
     left = sum(now.get(fate, 0) for fate in OPEN_FATES)
-    records = f"{grouped_digits(left)} {'record' if left == 1 else 'records'}" if left else "nothing"
+    records = (
+        f"{grouped_digits(left)} {'record' if left == 1 else 'records'}" if left else "nothing"
+    )
     state = f"{records} of this run {'are' if left > 1 else 'is'} open"
     return f"{'Since then, ' if later else 'Settled '}{'; '.join(moved)}; {state}."
 
 
 def _in_words(moved: Mapping[str, int]) -> str:
-    return ", ".join(f"{grouped_digits(records)} {fate.replace('_', ' ')}" for fate, records in sorted(moved.items()))
+    return ", ".join(
+        f"{grouped_digits(records)} {fate.replace('_', ' ')}"
+        for fate, records in sorted(moved.items())
+    )
 
 
 def standing_of_reconciliation(content: Mapping[str, Any]) -> Standing:
     """Of a reconciliation's own summary."""
     state = {0: "good", 1: "attention"}.get(content["exit_code"], "broken")
-    words = {"good": "In balance", "attention": "In balance, with something to look at", "broken": "Out of balance"}
+    words = {
+        "good": "In balance",
+        "attention": "In balance, with something to look at",
+        "broken": "Out of balance",
+    }
     mark = words[state] if content["signable"] else "Not to be signed"
-    return Standing(state, f"{mark}, by a sample" if "sample" in content else mark, str(content["verdict"]))
+    return Standing(
+        state, f"{mark}, by a sample" if "sample" in content else mark, str(content["verdict"])
+    )
 
 
 def standing_of_period(content: Mapping[str, Any]) -> Standing:
     """Of a span's summary: broken where something does not add up, or billing is not what one of its runs meant."""
     verdict = str(content["verdict"])
-    if not content["once"]["conservation"]["holds"] or any(run["exit_code"] == 7 for run in content["runs"]):
+    if not content["once"]["conservation"]["holds"] or any(
+        run["exit_code"] == 7 for run in content["runs"]
+    ):
         return Standing("broken", "Out of balance", verdict)
-    if wrong := [run for run in content["runs"] if run["against"] and run["against"]["exit_code"] == 7]:
+    if wrong := [
+        run for run in content["runs"] if run["against"] and run["against"]["exit_code"] == 7
+    ]:
         is_billing = any(run["against"].get("signable", True) for run in wrong)
         mark = "Billing is not what was meant" if is_billing else "Not to be signed"
         named = ", ".join(run["run_id"] for run in wrong)
         return Standing("broken", mark, verdict, f"By the newest reconciliation of {named}.")
     if content["not_finished"]:
         return Standing(
-            "attention", "Not finished", verdict, f"Begun and never finished: {', '.join(content['not_finished'])}."
+            "attention",
+            "Not finished",
+            verdict,
+            f"Begun and never finished: {', '.join(content['not_finished'])}.",
         )
     if content["exit_code"]:
         return Standing("attention", "Adds up; something is left to do", verdict)
@@ -101,12 +133,18 @@ def standing_of_period(content: Mapping[str, Any]) -> Standing:
 
 def stopped_by(content: Mapping[str, Any]) -> list[str]:
     """The alarms that keep a plan from being applied, until somebody accepts them."""
-    found = (one["code"] for one in content["findings"] if one["stops"] and one["code"] not in content["accepted"])
+    found = (
+        one["code"]
+        for one in content["findings"]
+        if one["stops"] and one["code"] not in content["accepted"]
+    )
     return list(dict.fromkeys(found))
 
 
 def reservations(
-    content: Mapping[str, Any], reconciliation: Mapping[str, Any] | None, others: Iterable[Mapping[str, Any]] = ()
+    content: Mapping[str, Any],
+    reconciliation: Mapping[str, Any] | None,
+    others: Iterable[Mapping[str, Any]] = (),
 ) -> Iterator[str]:
     """What is not as it should be, though it adds up; nobody signs for it without a word about it.
 
@@ -120,7 +158,9 @@ def reservations(
     if reconciliation is not None and reconciliation["exit_code"]:
         yield f"compared with billing: {reconciliation['verdict'].rstrip('.')}"
     for other in others:
-        if other["exit_code"] == 7 and other["reconciliation_id"] != (reconciliation or {}).get("reconciliation_id"):
+        if other["exit_code"] == 7 and other["reconciliation_id"] != (reconciliation or {}).get(
+            "reconciliation_id"
+        ):
             yield f"{other['reconciliation_id']} found it out of balance"
 
 

@@ -12,13 +12,21 @@ from pipeline.domain.origin_check import OriginChecks
 from pipeline.domain.outcomes import LISTS, Fate
 from pipeline.domain.reason_help import EXPLANATIONS
 
-_SUCCESSORS = {code: f" {code} was replaced by {successor} on {day}." for code, (successor, day) in WITHDRAWN.items()}
+_SUCCESSORS = {
+    code: f" {code} was replaced by {successor} on {day}."
+    for code, (successor, day) in WITHDRAWN.items()
+}
 
 _CELLS_IN_TEXT = "Fill in the columns of this row from _import_text."
 
 
 def listed(
-    name: str, records: pl.DataFrame, fates: pl.DataFrame, columns: Sequence[str], run_id: str, checks: OriginChecks
+    name: str,
+    records: pl.DataFrame,
+    fates: pl.DataFrame,
+    columns: Sequence[str],
+    run_id: str,
+    checks: OriginChecks,
 ) -> pl.DataFrame:
     """One part of a list: the supplier's own columns and text in their order, then ours; the order of the rows stays.
 
@@ -34,8 +42,12 @@ def listed(
         "_import_fate": fates["fate"],
         "_import_reasons": told["causes"],
         "_import_explanation": _with_note(told["sentences"], fates),
-        "_import_hint": _hints(told["hints"], records["clue"].filter(is_here), records["text"].filter(is_here)),
-        "_import_billing_said": fates.select(pl.when(asked).then(escaped(pl.col("detail")))).to_series(),
+        "_import_hint": _hints(
+            told["hints"], records["clue"].filter(is_here), records["text"].filter(is_here)
+        ),
+        "_import_billing_said": fates.select(
+            pl.when(asked).then(escaped(pl.col("detail")))
+        ).to_series(),
         "_import_same_as": fates["same_as"],
         **({"_import_differs": fates["differs"].list.join(", ")} if name == "held" else {}),
         "_import_billing_id": fates["billing_id"],
@@ -47,7 +59,9 @@ def listed(
         .select(
             *(pl.col(f"given.{column}").alias(column) for column in columns),
             *(
-                pl.concat_str(column, successor).str.strip_chars(" ") if column == "_import_explanation" else column
+                pl.concat_str(column, successor).str.strip_chars(" ")
+                if column == "_import_explanation"
+                else column
                 for column in ours
             ),
             pl.col("text").alias("_import_text"),
@@ -76,7 +90,10 @@ def _told(reasons: pl.Series) -> pl.DataFrame:
         {
             "causes": distinct["causes"],
             "sentences": [" ".join(reason.sentence for reason in each) for each in named],
-            "hints": [" ".join(dict.fromkeys(EXPLANATIONS[reason].mend for reason in each)) for each in named],
+            "hints": [
+                " ".join(dict.fromkeys(EXPLANATIONS[reason].mend for reason in each))
+                for each in named
+            ],
         },
         schema=dict.fromkeys(("causes", "sentences", "hints"), pl.String),
     )
@@ -89,5 +106,7 @@ def _hints(hints: pl.Series, clues: pl.Series, texts: pl.Series) -> pl.Series:
         cells=pl.when(pl.col("texts").is_not_null()).then(pl.lit(_CELLS_IN_TEXT))
     )
     return table.select(
-        pl.concat_str("hints", "clues", "cells", separator=" ", ignore_nulls=True).str.strip_chars(" ")
+        pl.concat_str("hints", "clues", "cells", separator=" ", ignore_nulls=True).str.strip_chars(
+            " "
+        )
     ).to_series()

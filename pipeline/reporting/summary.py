@@ -11,7 +11,15 @@ from pipeline.domain.causes import Cause
 from pipeline.domain.currency import grouped_digits
 from pipeline.domain.outcomes import LISTS, TROUBLED_FATES, Action, Fate
 from pipeline.reporting.earlier_runs import EarlierRuns
-from pipeline.reporting.money import Sums, at_stake, balances, net, own_bridge, sums, unreadable_amounts
+from pipeline.reporting.money import (
+    Sums,
+    at_stake,
+    balances,
+    net,
+    own_bridge,
+    sums,
+    unreadable_amounts,
+)
 from pipeline.reporting.plan_summary import by_action, estimate, flagged, waiting
 
 
@@ -38,19 +46,29 @@ class Facts:
     requests: dict[str, int]
     profile: dict[str, dict[str, Any]]  #: stage -> seconds, rows, peak_bytes
     earlier: EarlierRuns = field(default_factory=EarlierRuns)
-    account: str | None = None  #: what lookups showed of the account behind the key; None if there were none
+    account: str | None = (
+        None  #: what lookups showed of the account behind the key; None if there were none
+    )
     account_is_doubtful: bool = False
     settings: dict[str, Any] = field(default_factory=dict)
-    per_second: float | None = None  #: the pace that the job asks for; None: as fast as billing answers
+    per_second: float | None = (
+        None  #: the pace that the job asks for; None: as fast as billing answers
+    )
     mapping: dict[str, str] = field(default_factory=dict)  #: field -> what it is made of, in words
-    absent_texts: dict[str, int] = field(default_factory=dict)  #: text that means "nothing is given" -> cells
+    absent_texts: dict[str, int] = field(
+        default_factory=dict
+    )  #: text that means "nothing is given" -> cells
     references: dict[str, Any] | None = None  #: of the known customers: version, rows, loaded_at
     config: dict[str, Any] | None = None  #: path, sha256
     findings: list[dict[str, Any]] = field(default_factory=list)  #: code, stops, what, sentence
     accepted: dict[str, str] = field(default_factory=dict)  #: code of an alarm -> who accepted it
     waves: dict[str, Any] | None = None  #: limit, where: which part of the files this run takes
-    control_totals: list[dict[str, Any]] = field(default_factory=list)  #: where, what, stated, found, holds
-    tools: dict[str, str] = field(default_factory=dict)  #: what the run was made with: name -> version
+    control_totals: list[dict[str, Any]] = field(
+        default_factory=list
+    )  #: where, what, stated, found, holds
+    tools: dict[str, str] = field(
+        default_factory=dict
+    )  #: what the run was made with: name -> version
     pace: dict[str, Any] | None = None  #: how fast creates were settled, see `pace`
 
 
@@ -155,7 +173,11 @@ def verdict_on(content: dict[str, Any]) -> str:
         left = f", {grouped_digits(later)} left for a later wave" if later else ""
         creates = grouped_digits(content["actions"]["create"])
         waits = content["waiting"]["records"]
-        left += f", {grouped_digits(waits)} wait{'s' * (waits == 1)} for an earlier request" if waits else ""
+        left += (
+            f", {grouped_digits(waits)} wait{'s' * (waits == 1)} for an earlier request"
+            if waits
+            else ""
+        )
         return f"Planned: of {grouped_digits(read)} records, {creates} would be created{left}; nothing was sent."
     return f"{', '.join(_ended(content))}; {_accounted_for(content)}."
 
@@ -204,7 +226,9 @@ def _exit_code(facts: Facts, fates: dict[str, int], *, holds: bool) -> int:
     """Where several hold: the first of 4, 3, 5, 7, 1."""
     if facts.stop_code is not None and facts.stop_code != 5:
         return facts.stop_code
-    if facts.status == "planned" and any(one["stops"] and one["code"] not in facts.accepted for one in facts.findings):
+    if facts.status == "planned" and any(
+        one["stops"] and one["code"] not in facts.accepted for one in facts.findings
+    ):
         return 3  # as it stands it will not be applied
     # What waits for a later wave was never to be sent in this run.
     unsent = fates[Fate.NOT_ATTEMPTED] > facts.actions.get(Action.DEFER.value, 0)
@@ -276,7 +300,9 @@ def _conservation(
     checks = [
         _check("records read = sum over fates", facts.records_read, sum(fates.values())),
         _check(
-            "records read = records with a fate, once each", facts.records_read, positions if rows == positions else -1
+            "records read = records with a fate, once each",
+            facts.records_read,
+            positions if rows == positions else -1,
         ),
         _check(
             "physical lines = header + skipped + blank + lines of all records",
@@ -284,7 +310,10 @@ def _conservation(
             facts.lines["header"] + facts.lines["skipped"] + facts.lines["blank"] + int(lines),
         ),
     ]
-    for name, read, ended in (("debits", facts.debits_read, debits), ("credits", facts.credits_read, credits)):
+    for name, read, ended in (
+        ("debits", facts.debits_read, debits),
+        ("credits", facts.credits_read, credits),
+    ):
         for currency in sorted({*read, *ended}):
             total = sum(ended.get(currency, {}).values())
             what = f"{name} {currency} read = sum over fates"

@@ -20,9 +20,14 @@ def pace(settled: pl.DataFrame) -> dict[str, Any] | None:
     if not settled.height:
         return None
     waited = (pl.col("settled_at") - pl.col("began_at")).dt.total_microseconds() / 1e6
-    first, last = (cast("datetime", getattr(settled["settled_at"], end)()) for end in ("min", "max"))
+    first, last = (
+        cast("datetime", getattr(settled["settled_at"], end)()) for end in ("min", "max")
+    )
     lasted = (last - first).total_seconds()
-    width = next((width for width in _WIDTHS if lasted / width < _MOST_SPANS), max(_WIDTHS[-1], lasted // _MOST_SPANS))
+    width = next(
+        (width for width in _WIDTHS if lasted / width < _MOST_SPANS),
+        max(_WIDTHS[-1], lasted // _MOST_SPANS),
+    )
     spans = (
         settled.select(
             span=((pl.col("settled_at") - first).dt.total_microseconds() / 1e6 // width).cast(pl.Int64), waited=waited

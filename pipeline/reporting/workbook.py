@@ -52,9 +52,15 @@ def run_tables(content: Mapping[str, Any], beside: Beside) -> Iterator[Table]:
     yield _fates(content["fates"])
     yield from _became(beside)
     yield Table(
-        "Bridge", _BRIDGE, [*_bridge("the run", content), *_bridge("the reconciliation", beside.reconciliation or {})]
+        "Bridge",
+        _BRIDGE,
+        [*_bridge("the run", content), *_bridge("the reconciliation", beside.reconciliation or {})],
     )
-    yield Table("Money", ("Currency", "Fate", *_both("Debits"), *_both("Credits"), *_both("Net")), _money(content))
+    yield Table(
+        "Money",
+        ("Currency", "Fate", *_both("Debits"), *_both("Credits"), *_both("Net")),
+        _money(content),
+    )
     yield Table("Balances", ("Fate", *(f"Records: {kind}" for kind in KINDS)), _kinds(content))
     yield _checks(content["conservation"])
     yield Table(
@@ -71,7 +77,9 @@ def run_tables(content: Mapping[str, Any], beside: Beside) -> Iterator[Table]:
     )
     if content.get("held_differs"):
         yield Table(
-            "Held differ in", ("Field", "Records"), [(name, str(n)) for name, n in content["held_differs"].items()]
+            "Held differ in",
+            ("Field", "Records"),
+            [(name, str(n)) for name, n in content["held_differs"].items()],
         )
     yield Table(
         "Alarms", ("Code", "What", "What it means", "What to do", "Accepted by"),
@@ -109,7 +117,9 @@ def run_tables(content: Mapping[str, Any], beside: Beside) -> Iterator[Table]:
         )  # fmt: skip
 
 
-def reconciliation_tables(content: Mapping[str, Any], differences: Sequence[Mapping[str, Any]]) -> Iterator[Table]:
+def reconciliation_tables(
+    content: Mapping[str, Any], differences: Sequence[Mapping[str, Any]]
+) -> Iterator[Table]:
     """What stands on the page of a reconciliation."""
     yield Table("Report", ("What", "Told"), _told_of_reconciliation(content))
     yield Table("Bridge", _BRIDGE, _bridge("the reconciliation", content))
@@ -181,7 +191,16 @@ def period_tables(content: Mapping[str, Any], beside: Beside) -> Iterator[Table]
     yield _checks(once["conservation"])
 
 
-_BRIDGE = ("Of", "Currency", "Step", "What it means", "Is a total", "Records", "Minor units", "Amount")
+_BRIDGE = (
+    "Of",
+    "Currency",
+    "Step",
+    "What it means",
+    "Is a total",
+    "Records",
+    "Minor units",
+    "Amount",
+)
 
 
 def _told_of_run(content: Mapping[str, Any], beside: Beside) -> Iterator[tuple[str, str]]:
@@ -200,7 +219,10 @@ def _told_of_run(content: Mapping[str, Any], beside: Beside) -> Iterator[tuple[s
     yield "Reported", content["finished_at"]
     for one in beside.signed:
         told = "nobody yet" if one.name is None else f"{one.name}, {one.at}"
-        yield one.role.capitalize(), f"{told}{', STALE: ' + ', '.join(one.changed) if one.changed else ''}"
+        yield (
+            one.role.capitalize(),
+            f"{told}{', STALE: ' + ', '.join(one.changed) if one.changed else ''}",
+        )
     yield "Digest of what lies beneath", beside.evidence
 
 
@@ -212,8 +234,15 @@ def _how_it_went(content: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if content["config"]:
         yield "Config", f"{content['config']['path']}, SHA-256 {content['config']['sha256']}"
     if content["references"]:
-        yield "Known customers", f"{content['references']['rows']}, version {content['references']['version']}"
-    yield from ((f"Setting: {name}", str(value)) for name, value in content["settings"].items() if value is not None)
+        yield (
+            "Known customers",
+            f"{content['references']['rows']}, version {content['references']['version']}",
+        )
+    yield from (
+        (f"Setting: {name}", str(value))
+        for name, value in content["settings"].items()
+        if value is not None
+    )
     yield from ((f"Requests: {name}", str(number)) for name, number in content["requests"].items())
     yield "Settled for earlier runs", str(content["settled_for_earlier_runs"])
     yield "Account", content["account"] or ""
@@ -221,7 +250,10 @@ def _how_it_went(content: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "Waiting for an earlier request, never sent", str(content["waiting"]["records"])
     yield "Cannot be paid against", str(content["cannot_be_paid_against"])
     yield from ((f"{field} is made of", source) for field, source in content["mapping"].items())
-    yield from ((f"Read as absent: {text}", f"{cells} cells") for text, cells in content["absent_texts"].items())
+    yield from (
+        (f"Read as absent: {text}", f"{cells} cells")
+        for text, cells in content["absent_texts"].items()
+    )
     yield from (
         (f"Column not sent: {column}", f"perhaps {near}" if near else "")
         for column, near in content["columns_not_sent"].items()
@@ -235,22 +267,33 @@ def _told_of_reconciliation(content: Mapping[str, Any]) -> Iterator[tuple[str, s
     yield "Reconciliation", content["reconciliation_id"]
     yield from (("Run", run_id) for run_id in content["runs"])
     yield from (("Left out", f"{run_id} {why}") for run_id, why in content["left_out"].items())
-    yield from (("Not read", f"{one['run_id']}: {one['reason']}") for one in content["damaged_runs"])
+    yield from (
+        ("Not read", f"{one['run_id']}: {one['reason']}") for one in content["damaged_runs"]
+    )
     yield "Billing, by", content["method"]
-    yield from (("Export", f"{file['name']}, SHA-256 {file['sha256']}") for file in content["export"])
+    yield from (
+        ("Export", f"{file['name']}, SHA-256 {file['sha256']}") for file in content["export"]
+    )
     yield "Compared", ", ".join(content["compared"])
-    yield "Tolerances", ", ".join(f"{name} {allowed}" for name, allowed in content["tolerances"].items()) or "none"
+    yield (
+        "Tolerances",
+        ", ".join(f"{name} {allowed}" for name, allowed in content["tolerances"].items()) or "none",
+    )
     if sample := content.get("sample"):
         yield (
             "Sample",
             f"{sample['customers']} of {sample['of']}, {sample['differing']} differ; of all at most {sample['at_most'] * 100:.3g} %, with {sample['confidence'] * 100:.0f} % confidence",
         )
-    yield from ((f"Does not come out: {code}", why) for code, why in content["legacy"]["because"].items())
+    yield from (
+        (f"Does not come out: {code}", why) for code, why in content["legacy"]["because"].items()
+    )
     yield "Done", f"{content['finished_at']} by {content['reviewer']}"
 
 
 def _fates(fates: Mapping[str, int]) -> Table:
-    rows = [(fate.value, str(fates[fate.value]), fate.sentence, f"{list_of(fate)}.csv") for fate in Fate]
+    rows = [
+        (fate.value, str(fates[fate.value]), fate.sentence, f"{list_of(fate)}.csv") for fate in Fate
+    ]
     if fates.get(SUPERSEDED):
         rows.append((SUPERSEDED, str(fates[SUPERSEDED]), SUPERSEDED_MEANS, ""))
     return Table("Fates", ("Fate", "Records", "What it means", "Listed in"), rows)
@@ -261,8 +304,14 @@ def _became(beside: Beside) -> Iterator[Table]:
     if beside.damaged_runs:
         yield Table("Not read", ("Folder",), [(one,) for one in beside.damaged_runs])
     if beside.overall:
-        yield Table("Fates now", ("Fate now", "Records"), [(fate, str(n)) for fate, n in beside.overall.items()])
-        rows = [(one["then"], one["now"], one["run_id"], str(one["records"])) for one in beside.became]
+        yield Table(
+            "Fates now",
+            ("Fate now", "Records"),
+            [(fate, str(n)) for fate, n in beside.overall.items()],
+        )
+        rows = [
+            (one["then"], one["now"], one["run_id"], str(one["records"])) for one in beside.became
+        ]
         yield Table("Became", ("Fate then", "Fate now", "By the run", "Records"), rows)
 
 
@@ -301,12 +350,20 @@ def _bridge(of: str, content: Mapping[str, Any]) -> Iterator[Sequence[str | None
         for step in steps:
             if figure := step["figures"].get(code):
                 amounts = _text(figure["records"]), str(figure["sum"]), _major(figure["sum"], code)
-                yield of, currency_label(code), step["step"], step["sentence"], _yes(holds=step["is_total"]), *amounts
+                yield (
+                    of,
+                    currency_label(code),
+                    step["step"],
+                    step["sentence"],
+                    _yes(holds=step["is_total"]),
+                    *amounts,
+                )
 
 
 def _checks(conservation: Mapping[str, Any]) -> Table:
     rows = [
-        (one["what"], str(one["read"]), str(one["ended"]), _yes(holds=one["holds"])) for one in conservation["checks"]
+        (one["what"], str(one["read"]), str(one["ended"]), _yes(holds=one["holds"]))
+        for one in conservation["checks"]
     ]
     return Table("Checks", ("Check", "Read", "Ended", "Holds"), rows)
 
@@ -314,7 +371,11 @@ def _checks(conservation: Mapping[str, Any]) -> Table:
 def _reasons(reasons: Sequence[Mapping[str, Any]]) -> Iterator[Sequence[str | None]]:
     for reason in reasons:
         for at, one in enumerate(reason["shown"] or [{}]):
-            first = (reason["reason"], str(reason["rows"]), reason["sentence"]) if not at else ("", "", "")
+            first = (
+                (reason["reason"], str(reason["rows"]), reason["sentence"])
+                if not at
+                else ("", "", "")
+            )
             mend = EXPLANATIONS[Cause.parse(reason["reason"]).reason].mend if not at else ""
             yield *first, one.get("row_id"), one.get("person"), one.get("given"), mend
 
@@ -345,7 +406,13 @@ def _open(beside: Beside) -> Iterator[Table]:
 def _open_items(beside: Beside) -> Iterator[Sequence[str]]:
     for one in beside.open_items:
         for at, (code, amount) in enumerate((one["sums"] or {"": None}).items()):
-            first = [one["fate"], str(one["records"]), one["since"], str(one["days"]), str(one["runs"])]
+            first = [
+                one["fate"],
+                str(one["records"]),
+                one["since"],
+                str(one["days"]),
+                str(one["runs"]),
+            ]
             amounts = ("", "") if amount is None else (str(amount), _major(amount, code))
             yield *(first if not at else [""] * 5), currency_label(code), *amounts
 

@@ -81,7 +81,9 @@ class Account:
 
     def check_key(self, authorization: str | None) -> Problem | None:
         """Return the problem with an Authorization header of a call."""
-        return self.check_owner(authorization) or (problems.INVALID_KEY if self._is_revoked() else None)
+        return self.check_owner(authorization) or (
+            problems.INVALID_KEY if self._is_revoked() else None
+        )
 
     def check_owner(self, authorization: str | None) -> Problem | None:
         """Return the problem with an Authorization header, without regard to faults: the pages can end these."""
@@ -106,7 +108,9 @@ class Account:
         retry_after = self.faults.retry_after
         if not retry_after.startswith("date:"):
             return retry_after
-        return formatdate(self.clock.seconds() + float(retry_after.removeprefix("date:")), usegmt=True)
+        return formatdate(
+            self.clock.seconds() + float(retry_after.removeprefix("date:")), usegmt=True
+        )
 
     def note_key(self, key: str, write: "Write") -> None:
         """Note, as an observer would, with which request a key was sent."""
@@ -158,16 +162,22 @@ class Account:
             return Answer(stored.status, stored.body, is_replay=True)
         if key in self.running:
             is_same = self.running[key] == write.digest
-            return self.refusal(problems.IN_PROGRESS if is_same else problems.KEY_REUSED, write.path)
+            return self.refusal(
+                problems.IN_PROGRESS if is_same else problems.KEY_REUSED, write.path
+            )
         return None
 
-    def _first_answer(self, key: str, write: "Write", received_at: float, mishaps: frozenset[Mishap]) -> Answer:
+    def _first_answer(
+        self, key: str, write: "Write", received_at: float, mishaps: frozenset[Mishap]
+    ) -> Answer:
         """Carry out a request and store its answer under the key, both or neither."""
         with self.store.transaction():
             answer = self._effect(write, mishaps)
             if Mishap.ERROR_STORED_AFTER in mishaps:
                 answer = self.refusal(problems.SERVER_ERROR, write.path)
-            self.store.keep_answer(key, StoredAnswer(write.digest, answer.status, answer.body, received_at))
+            self.store.keep_answer(
+                key, StoredAnswer(write.digest, answer.status, answer.body, received_at)
+            )
         return answer
 
     def _effect(self, write: "Write", mishaps: frozenset[Mishap]) -> Answer:

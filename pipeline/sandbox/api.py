@@ -43,7 +43,9 @@ def api(account: Account) -> ASGIApp:
         Route("/customers", collection, methods=["POST"]),
         Route("/customers/{customer}", one, methods=["GET", "PATCH"]),
     ]
-    return counted(account, authenticated(account, Router(routes, redirect_slashes=False), account.check_key))
+    return counted(
+        account, authenticated(account, Router(routes, redirect_slashes=False), account.check_key)
+    )
 
 
 async def _answered(account: Account, request: Request, customer: str | None) -> ASGIApp:
@@ -69,9 +71,15 @@ async def answer_write(account: Account, request: Request, customer: str | None)
     if Mishap.LOST_REQUEST in mishaps:
         return hang_up
     if Mishap.REDIRECT in mishaps:
-        return Response(status_code=307, headers={"Location": "https://elsewhere.example/billing/customers"})
+        return Response(
+            status_code=307, headers={"Location": "https://elsewhere.example/billing/customers"}
+        )
     content_type = request.headers.get("content-type")
-    problem = _error_without_effect(account, mishaps) or contract.check_content_type(content_type) or key_problem
+    problem = (
+        _error_without_effect(account, mishaps)
+        or contract.check_content_type(content_type)
+        or key_problem
+    )
     if payload is None or problem:
         return refuse(account, request, problem or problems.TOO_LARGE)
     answer = await account.answer(keys[0], write, mishaps)
@@ -93,7 +101,9 @@ async def read_body(request: Request) -> bytes | None:
 def _error_without_effect(account: Account, mishaps: frozenset[Mishap]) -> Problem | None:
     if Mishap.RATE_LIMITED in mishaps:
         retry_after = account.retry_after()
-        return problems.TOO_MANY_REQUESTS.with_headers({"Retry-After": retry_after} if retry_after else {})
+        return problems.TOO_MANY_REQUESTS.with_headers(
+            {"Retry-After": retry_after} if retry_after else {}
+        )
     return problems.UNAVAILABLE if Mishap.ERROR_BEFORE in mishaps else None
 
 
@@ -116,7 +126,11 @@ def _spoilt(answer: Answer, mishaps: frozenset[Mishap]) -> ASGIApp:
         answer = replace(answer, body=strict_json.dumps({**customer, "name": "somebody else"}))
     if Mishap.CUT_BODY in mishaps:
         return _dripping(answer, pieces=2, sent=1)
-    return _dripping(answer, pieces=20, sent=20) if Mishap.SLOW_BODY in mishaps else as_response(answer)
+    return (
+        _dripping(answer, pieces=20, sent=20)
+        if Mishap.SLOW_BODY in mishaps
+        else as_response(answer)
+    )
 
 
 def _dripping(answer: Answer, *, pieces: int, sent: int) -> ASGIApp:
@@ -124,11 +138,19 @@ def _dripping(answer: Answer, *, pieces: int, sent: int) -> ASGIApp:
 
     async def drip(scope: Scope, receive: Receive, send: Send) -> None:
         whole = as_response(answer)
-        await send({"type": "http.response.start", "status": whole.status_code, "headers": whole.raw_headers})
+        await send(
+            {
+                "type": "http.response.start",
+                "status": whole.status_code,
+                "headers": whole.raw_headers,
+            }
+        )
         size = -(-len(answer.body) // pieces)
         for number in range(sent):
             piece = answer.body[number * size : (number + 1) * size]
-            await send({"type": "http.response.body", "body": piece, "more_body": number < pieces - 1})
+            await send(
+                {"type": "http.response.body", "body": piece, "more_body": number < pieces - 1}
+            )
             await asyncio.sleep(_DRIP)
         if sent < pieces:
             await hang_up(scope, receive, send)
@@ -140,7 +162,9 @@ def as_response(answer: Answer) -> Response:
     """Return an answer as HTTP, with the header that marks a replay."""
     media_type = "application/json" if answer.status < 400 else "application/problem+json"
     replayed = {"Idempotent-Replayed": "true"} if answer.is_replay else {}
-    return Response(answer.body, answer.status, headers=answer.headers | replayed, media_type=media_type)
+    return Response(
+        answer.body, answer.status, headers=answer.headers | replayed, media_type=media_type
+    )
 
 
 def refuse(account: Account, request: Request, problem: Problem) -> Response:
@@ -167,7 +191,9 @@ async def hang_up(scope: Scope, receive: Receive, _send: Send) -> None:
         pass
 
 
-def authenticated(account: Account, app: ASGIApp, check: Callable[[str | None], Problem | None]) -> ASGIApp:
+def authenticated(
+    account: Account, app: ASGIApp, check: Callable[[str | None], Problem | None]
+) -> ASGIApp:
     """`app`, for callers whose Authorization header is good, as `check` says."""
 
     async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
@@ -206,4 +232,6 @@ def _kind(scope: Scope) -> str:
         return "retrieve"
     if scope["method"] == "PATCH" and is_customer:
         return "update"
-    return "create" if (scope["method"], scope["path"]) == ("POST", "/billing/customers") else "other"
+    return (
+        "create" if (scope["method"], scope["path"]) == ("POST", "/billing/customers") else "other"
+    )

@@ -33,7 +33,9 @@ def check_idempotency_key(keys: list[str]) -> Problem | None:
 def read_customer(payload: bytes) -> dict[str, object] | Problem:
     """Return the fields in the body of a create, or the one problem that names every fault of them."""
     fields = _object_in(payload)
-    return fields if isinstance(fields, Problem) else check_customer(fields) or _with_integers(fields)
+    return (
+        fields if isinstance(fields, Problem) else check_customer(fields) or _with_integers(fields)
+    )
 
 
 def read_changes(payload: bytes, stored: Mapping[str, object]) -> dict[str, object] | Problem:
@@ -84,7 +86,9 @@ def _missing(fields: Mapping[str, object]) -> Iterator[FieldError]:
 
 
 def _unknown(fields: Mapping[str, object]) -> Iterator[FieldError]:
-    return (FieldError(name, "is not a field of a customer") for name in fields if name not in RULES)
+    return (
+        FieldError(name, "is not a field of a customer") for name in fields if name not in RULES
+    )
 
 
 def _invalid(fields: Mapping[str, object]) -> Iterator[FieldError]:
@@ -116,7 +120,11 @@ def _balance(value: object) -> str | None:
 
 
 def _currency(value: object) -> str | None:
-    return None if isinstance(value, str) and value in currencies() else "must be a current ISO 4217 code"
+    return (
+        None
+        if isinstance(value, str) and value in currencies()
+        else "must be a current ISO 4217 code"
+    )
 
 
 @cache
@@ -138,14 +146,20 @@ def _metadata(value: object) -> str | None:
         return "must have at most 10 keys"
     if any(map(_metadata_key, value)):
         return "must have keys of 1 to 40 characters"
-    return "must have strings of 1 to 500 characters as values" if any(map(_metadata_value, value.values())) else None
+    return (
+        "must have strings of 1 to 500 characters as values"
+        if any(map(_metadata_value, value.values()))
+        else None
+    )
 
 
 #: White space as every dialect of regular expressions knows it, and control characters.
 _GAPS = r"\s\x00-\x1f\x7f-\x9f\ufeff"
 
 RULES: dict[str, Rule] = {
-    "external_reference": _text(1, 255, "[a-zA-Z0-9_-]*", "letters, digits, underscores and hyphens"),
+    "external_reference": _text(
+        1, 255, "[a-zA-Z0-9_-]*", "letters, digits, underscores and hyphens"
+    ),
     "name": _text(0, 255),
     "email": _text(1, 255, rf"[^@{_GAPS}]+@[^@.{_GAPS}]+(\.[^@.{_GAPS}]+)+", "an email address"),
     "phone": _text(1, 255, r"\+[1-9][0-9]{1,14}", "an E.164 number such as +27123456789"),

@@ -19,9 +19,7 @@ class Mishap(StrEnum):
     ERROR_AFTER = "error_after"  #: everything done and stored, but this answer is a 502
     NO_PAYMENT_RULES = "no_payment_rules"  #: the customer is created without payment rules
     REDIRECT = "redirect"  #: 307 to another address, without effect
-    ERROR_STORED_AFTER = (
-        "error_stored_after"  #: the customer is created, but a 500 is stored under the key and replayed
-    )
+    ERROR_STORED_AFTER = "error_stored_after"  #: the customer is created, but a 500 is stored under the key and replayed
     GARBLED = "garbled"  #: everything done and stored, but this answer's body is no JSON
     LYING = "lying"  #: everything done and stored, but this answer has another name
     CUT_BODY = "cut_body"  #: everything done and stored, but the connection is closed in the middle of the body
@@ -55,8 +53,12 @@ class Faults:
     stale_look_up: float = 0.0
     lost_look_up: float = 0.0
     latency: float = 0.0  #: seconds between marking a key as running and the effect
-    retry_after: str = "1"  #: the Retry-After header of a 429, none if empty; "date:7" is the date in 7 seconds
-    revoked_after: int | None = None  #: creates under these settings, after which the key is refused
+    retry_after: str = (
+        "1"  #: the Retry-After header of a 429, none if empty; "date:7" is the date in 7 seconds
+    )
+    revoked_after: int | None = (
+        None  #: creates under these settings, after which the key is refused
+    )
     opaque_types: bool = False  #: every problem has the type about:blank
     uniqueness_off: bool = False  #: an external_reference may be taken twice
 
@@ -76,14 +78,18 @@ class Dice:
 
     def throw_for_look_up(self, faults: Faults) -> frozenset[LookUpMishap]:
         """Return the mishaps of one lookup."""
-        return frozenset(one for one in LookUpMishap if self._for_look_ups.random() < getattr(faults, one))
+        return frozenset(
+            one for one in LookUpMishap if self._for_look_ups.random() < getattr(faults, one)
+        )
 
     def throw(self, faults: Faults) -> frozenset[Mishap]:
         """Return the mishaps of one create.
 
         One number is drawn for each mishap whatever its probability, so that changing a setting moves no other.
         """
-        return frozenset(mishap for mishap in Mishap if self._random.random() < getattr(faults, mishap))
+        return frozenset(
+            mishap for mishap in Mishap if self._random.random() < getattr(faults, mishap)
+        )
 
 
 def parse_faults(text: str) -> Faults:
@@ -123,24 +129,44 @@ def _unknown_names(settings: Mapping[str, object]) -> Iterator[str]:
 
 
 def _wrong_values(settings: Mapping[str, object]) -> Iterator[str]:
-    return (fault for name, value in settings.items() if name in NAMES and (fault := _wrong_value(name, value)))
+    return (
+        fault
+        for name, value in settings.items()
+        if name in NAMES and (fault := _wrong_value(name, value))
+    )
 
 
 def _wrong_value(name: str, value: object) -> str | None:
     match name:
         case "latency":
-            return None if _is_number(value) and value >= 0 else "latency must be seconds, 0 or more"  # type: ignore[operator]
+            return (
+                None
+                if _is_number(value) and value >= 0  # type: ignore[operator]
+                else "latency must be seconds, 0 or more"
+            )
         case "retry_after":
             is_header = isinstance(value, str) and value.isprintable() and value.isascii()
-            is_date = is_header and (not str(value).startswith("date:") or str(value)[5:].isdecimal())
-            return None if is_date else "retry_after must be the text of a header, date:SECONDS, or empty"
+            is_date = is_header and (
+                not str(value).startswith("date:") or str(value)[5:].isdecimal()
+            )
+            return (
+                None
+                if is_date
+                else "retry_after must be the text of a header, date:SECONDS, or empty"
+            )
         case "revoked_after":
-            is_count = value is None or (isinstance(value, int) and not isinstance(value, bool) and value >= 0)
+            is_count = value is None or (
+                isinstance(value, int) and not isinstance(value, bool) and value >= 0
+            )
             return None if is_count else "revoked_after must be a count of creates"
         case "opaque_types" | "uniqueness_off":
             return None if isinstance(value, bool) else f"{name} must be true or false"
         case _:
-            return None if _is_number(value) and 0 <= value <= 1 else f"{name} must be a probability from 0 to 1"  # type: ignore[operator]
+            return (
+                None
+                if _is_number(value) and 0 <= value <= 1  # type: ignore[operator]
+                else f"{name} must be a probability from 0 to 1"
+            )
 
 
 def _is_number(value: object) -> bool:

@@ -34,14 +34,21 @@ def pages(account: Account) -> list[Route]:
     levers = {"/clock": move_clock, "/seed": seed, "/faults": set_faults}
     return [
         *(Route(AT + path, _view(account, view), methods=["GET"]) for path, view in views.items()),
-        *(Route(AT + path, _lever(account, lever), methods=["POST"]) for path, lever in levers.items()),
+        *(
+            Route(AT + path, _lever(account, lever), methods=["POST"])
+            for path, lever in levers.items()
+        ),
     ]
 
 
 def overview(account: Account) -> Response:
     """Return the counts, with links to the other pages."""
-    rows = "".join(f"<tr><th>{html.escape(k)}<td>{html.escape(str(v))}" for k, v in counts(account).items())
-    links = " ".join(f'<a href="{AT}/{name}">{name}</a>' for name in ("customers", "stats", "openapi.json"))
+    rows = "".join(
+        f"<tr><th>{html.escape(k)}<td>{html.escape(str(v))}" for k, v in counts(account).items()
+    )
+    links = " ".join(
+        f'<a href="{AT}/{name}">{name}</a>' for name in ("customers", "stats", "openapi.json")
+    )
     return HTMLResponse(
         f"<!doctype html><html lang=en><meta charset=utf-8><title>Billing sandbox</title>"
         f"<h1>Billing sandbox</h1><table>{rows}</table><p>{links}"
@@ -76,7 +83,10 @@ def counts(account: Account) -> dict[str, object]:
         "answers": store.counts("answers"),
         "replays": store.number("replays"),
         "effects": store.number("effects"),
-        "effects_per_reference": {"max": store.number("most_effects"), "more_than_one": store.repeated_effects()},
+        "effects_per_reference": {
+            "max": store.number("most_effects"),
+            "more_than_one": store.repeated_effects(),
+        },
         "keys_seen": store.number("keys_seen"),
         "keys_with_two_bodies": store.number("keys_with_two_bodies"),
         "customers": store.number("customers"),
@@ -87,7 +97,9 @@ def counts(account: Account) -> dict[str, object]:
 def move_clock(account: Account, body: bytes) -> dict[str, object]:
     """Advance the clock by seconds, or set it to a moment, for good."""
     match strict_json.loads(body):
-        case {"advance_seconds": int() | float() as seconds, **rest} if not rest and not isinstance(seconds, bool):
+        case {"advance_seconds": int() | float() as seconds, **rest} if not rest and not isinstance(
+            seconds, bool
+        ):
             account.clock.advance(seconds)
         case {"set": str() as moment, **rest} if not rest:
             account.clock.set(moment)
@@ -140,7 +152,11 @@ def _is_ours(url: str, scheme: str, port: int) -> bool:
     """Whether the origin that a URL names is that of a sandbox at this port."""
     try:
         found = urlsplit(url)
-        return found.scheme == scheme and _is_loopback(found.hostname or "") and (found.port or _HTTP_PORT) == port
+        return (
+            found.scheme == scheme
+            and _is_loopback(found.hostname or "")
+            and (found.port or _HTTP_PORT) == port
+        )
     except ValueError:
         return False
 

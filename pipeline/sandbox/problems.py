@@ -45,17 +45,30 @@ class Problem:
             "instance": instance,
         }
         if self.status in (400, 422):
-            document["errors"] = [{"field": error.field, "detail": error.detail} for error in self.errors]
+            document["errors"] = [
+                {"field": error.field, "detail": error.detail} for error in self.errors
+            ]
         return strict_json.dumps(document)
 
 
 _CHALLENGE = {"WWW-Authenticate": "Bearer"}
 
-MISSING_KEY = Problem(401, "missing-key", "No API key", "Send 'Authorization: Bearer <key>'.", headers=_CHALLENGE)
-INVALID_KEY = Problem(
-    401, "invalid-key", "The API key is not valid", "This key opens nothing here.", headers=_CHALLENGE
+MISSING_KEY = Problem(
+    401, "missing-key", "No API key", "Send 'Authorization: Bearer <key>'.", headers=_CHALLENGE
 )
-FORBIDDEN = Problem(403, "forbidden", "The API key may not do this", "A public key (pk_…) has no right to customers.")
+INVALID_KEY = Problem(
+    401,
+    "invalid-key",
+    "The API key is not valid",
+    "This key opens nothing here.",
+    headers=_CHALLENGE,
+)
+FORBIDDEN = Problem(
+    403,
+    "forbidden",
+    "The API key may not do this",
+    "A public key (pk_…) has no right to customers.",
+)
 FOREIGN = Problem(
     403,
     "foreign-request",
@@ -63,10 +76,16 @@ FOREIGN = Problem(
     "Call this sandbox from this machine, by a loopback name with its port, and from no other web page.",
 )
 
-MALFORMED_REQUEST = Problem(400, "malformed-request", "The request is malformed", "The body is not a JSON object.")
-MISSING_PARAMETER = Problem(400, "missing-parameter", "A required parameter is missing", "See errors.")
+MALFORMED_REQUEST = Problem(
+    400, "malformed-request", "The request is malformed", "The body is not a JSON object."
+)
+MISSING_PARAMETER = Problem(
+    400, "missing-parameter", "A required parameter is missing", "See errors."
+)
 UNKNOWN_PARAMETER = Problem(400, "unknown-parameter", "A parameter is unknown", "See errors.")
-INVALID_PARAMETER = Problem(422, "invalid-parameter", "A parameter cannot be processed", "See errors.")
+INVALID_PARAMETER = Problem(
+    422, "invalid-parameter", "A parameter cannot be processed", "See errors."
+)
 
 KEY_MISSING = Problem(
     400,
@@ -81,25 +100,45 @@ KEY_MALFORMED = Problem(
     "Send one Idempotency-Key of 1 to 255 letters, digits and hyphens.",
 )
 KEY_REUSED = Problem(
-    422, "idempotency-key-reused", "The Idempotency-Key was used before", "This key came first with another payload."
+    422,
+    "idempotency-key-reused",
+    "The Idempotency-Key was used before",
+    "This key came first with another payload.",
 )
 IN_PROGRESS = Problem(
-    409, "request-in-progress", "The first request is still running", "A request with this Idempotency-Key is running."
+    409,
+    "request-in-progress",
+    "The first request is still running",
+    "A request with this Idempotency-Key is running.",
 )
 REFERENCE_TAKEN = Problem(
-    409, "reference-taken", "The external_reference is taken", "Another customer has this external_reference."
+    409,
+    "reference-taken",
+    "The external_reference is taken",
+    "Another customer has this external_reference.",
 )
 
 NOT_FOUND = Problem(404, "not-found", "Not found", "There is no such resource.")
-METHOD_NOT_ALLOWED = Problem(405, "method-not-allowed", "Method not allowed", "This resource has no such method.")
+METHOD_NOT_ALLOWED = Problem(
+    405, "method-not-allowed", "Method not allowed", "This resource has no such method."
+)
 TOO_LARGE = Problem(413, "too-large", "The request is too large", "A body is 1 MiB at most.")
 UNSUPPORTED_MEDIA_TYPE = Problem(
     415, "unsupported-media-type", "The content type is not supported", "Send application/json."
 )
-TOO_MANY_REQUESTS = Problem(429, "too-many-requests", "Too many requests", "Slow down and try again.")
-
-SERVER_ERROR = Problem(500, "server-error", "Something failed on our side", "The request was not processed.")
-BAD_GATEWAY = Problem(
-    502, "bad-gateway", "Something failed on the way", "The outcome of the request is not known here."
+TOO_MANY_REQUESTS = Problem(
+    429, "too-many-requests", "Too many requests", "Slow down and try again."
 )
-UNAVAILABLE = Problem(503, "unavailable", "Unavailable", "The service is not available at the moment.")
+
+SERVER_ERROR = Problem(
+    500, "server-error", "Something failed on our side", "The request was not processed."
+)
+BAD_GATEWAY = Problem(
+    502,
+    "bad-gateway",
+    "Something failed on the way",
+    "The outcome of the request is not known here.",
+)
+UNAVAILABLE = Problem(
+    503, "unavailable", "Unavailable", "The service is not available at the moment."
+)

@@ -73,7 +73,9 @@ class SandboxServer:
         self.api_key = account.api_key
         self.base_url = f"http://{HOST}:{listening.getsockname()[1]}"
         self._server = uvicorn.Server(_settings(account))
-        self._thread = threading.Thread(target=self._server.run, args=([listening],), name="sandbox", daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.run, args=([listening],), name="sandbox", daemon=True
+        )
         self._thread.start()
         while not self._server.started:
             if not self._thread.is_alive():
@@ -82,7 +84,10 @@ class SandboxServer:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         """Finish the requests under way, stop serving, close the state."""
         self._server.should_exit = True

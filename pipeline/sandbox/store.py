@@ -17,7 +17,9 @@ from . import strict_json
 APPLICATION_ID = 0x4D534258
 
 _ALPHANUMERICS = (string.ascii_letters + string.digits).encode()
-_TO_ALPHANUMERIC = (_ALPHANUMERICS * 5)[:256]  # a byte -> one of 62, some a little likelier, which harms no id
+_TO_ALPHANUMERIC = (_ALPHANUMERICS * 5)[
+    :256
+]  # a byte -> one of 62, some a little likelier, which harms no id
 PAYMENT_RULES = {
     "min_amount": 1,
     "max_amount": 100_000_000,
@@ -122,7 +124,9 @@ class Store:
         """Return the customer of that id, else the oldest of that external_reference."""
         # Two lookups by index: with one OR, ORDER BY seq LIMIT 1 may walk the whole table.
         by_id = f"SELECT {_COLUMNS} FROM customers WHERE id = ?"
-        by_reference = f"SELECT {_COLUMNS} FROM customers WHERE external_reference = ? ORDER BY seq LIMIT 1"
+        by_reference = (
+            f"SELECT {_COLUMNS} FROM customers WHERE external_reference = ? ORDER BY seq LIMIT 1"
+        )
         for query in (by_id, by_reference):
             row = self._sqlite.execute(query, (id_or_reference,)).fetchone()
             if row:
@@ -168,25 +172,33 @@ class Store:
     def note_effect(self, reference: str) -> None:
         """Count one more creation begun for that external_reference."""
         self._sqlite.execute(
-            "INSERT INTO effects VALUES (?, 1) ON CONFLICT DO UPDATE SET count = count + 1", (reference,)
+            "INSERT INTO effects VALUES (?, 1) ON CONFLICT DO UPDATE SET count = count + 1",
+            (reference,),
         )
 
     def count(self, name: str) -> None:
         """Count one more of `name`."""
-        self._sqlite.execute("INSERT INTO counters VALUES (?, 1) ON CONFLICT DO UPDATE SET count = count + 1", (name,))
+        self._sqlite.execute(
+            "INSERT INTO counters VALUES (?, 1) ON CONFLICT DO UPDATE SET count = count + 1",
+            (name,),
+        )
 
     # counts and sums
 
     def counts(self, group: str) -> dict[str, int]:
         """Return the counters whose names begin with `group` and a point, by the rest of their names."""
-        query = "SELECT substr(name, length(?1) + 2), count FROM counters WHERE name GLOB ?1 || '.*'"
+        query = (
+            "SELECT substr(name, length(?1) + 2), count FROM counters WHERE name GLOB ?1 || '.*'"
+        )
         return dict(self._sqlite.execute(query, (group,)))
 
     def sums(self) -> dict[str, int]:
         """Currency -> sum of all balances in minor units, exact at any size."""
         # In Python, for SQLite's sum() of integers ends at 2^63.
         sums: defaultdict[str, int] = defaultdict(int)
-        for currency, balance in self._sqlite.execute("SELECT currency, balance FROM customers WHERE balance NOT NULL"):
+        for currency, balance in self._sqlite.execute(
+            "SELECT currency, balance FROM customers WHERE balance NOT NULL"
+        ):
             sums[currency] += balance
         return dict(sorted(sums.items()))
 
@@ -204,7 +216,9 @@ class Store:
     def _take_over(self, path: Path | None) -> None:
         """Make sure that the file is ours alone and has the schema."""
         try:
-            self._sqlite.execute("PRAGMA temp_store = MEMORY")  # no customer in the system's folder for temporary files
+            self._sqlite.execute(
+                "PRAGMA temp_store = MEMORY"
+            )  # no customer in the system's folder for temporary files
             # One process at a time: keys that are running are known to the process only.
             self._sqlite.execute("PRAGMA locking_mode = EXCLUSIVE")
             self._refuse_foreign(path)
@@ -216,7 +230,9 @@ class Store:
             self._sqlite.execute("PRAGMA wal_autocheckpoint = 20000")
             self._make_schema()
         except sqlite3.OperationalError as error:
-            raise StateError(f"{path} cannot be used, another sandbox may have it open: {error}") from error
+            raise StateError(
+                f"{path} cannot be used, another sandbox may have it open: {error}"
+            ) from error
         except sqlite3.DatabaseError as error:
             raise StateError(f"{path} is not a sandbox's state: {error}") from error
 
@@ -224,13 +240,17 @@ class Store:
         is_empty = self._sqlite.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0
         marked = self._sqlite.execute("PRAGMA application_id").fetchone()[0]
         if marked != APPLICATION_ID and not (is_empty and marked == 0):
-            raise StateError(f"{path} is a database of something else, not a sandbox's state; give another file")
+            raise StateError(
+                f"{path} is a database of something else, not a sandbox's state; give another file"
+            )
 
     def _make_schema(self) -> None:
         with self.transaction():
             if self._sqlite.execute("PRAGMA application_id").fetchone()[0] == APPLICATION_ID:
                 return
-            for statement in _statements(files(__package__).joinpath("schema.sql").read_text("utf-8")):
+            for statement in _statements(
+                files(__package__).joinpath("schema.sql").read_text("utf-8")
+            ):
                 self._sqlite.execute(statement)
             self._sqlite.execute(f"PRAGMA application_id = {APPLICATION_ID}")
 
@@ -251,7 +271,9 @@ def _connect(path: Path | None) -> sqlite3.Connection:
         path.touch(mode=0o600)
     try:
         # The server's thread uses what another thread opened, and each is done before the other begins.
-        return sqlite3.connect(path or ":memory:", timeout=1, check_same_thread=False, isolation_level=None)
+        return sqlite3.connect(
+            path or ":memory:", timeout=1, check_same_thread=False, isolation_level=None
+        )
     except sqlite3.OperationalError as error:
         raise StateError(f"{path} cannot be opened: {error}") from error
 

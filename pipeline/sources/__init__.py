@@ -17,7 +17,15 @@ from pipeline.errors import SourceError
 from pipeline.sources.csv_file import CsvFile
 from pipeline.sources.dialect import Declared, Dialect, is_mark
 from pipeline.sources.excel_file import ExcelFile
-from pipeline.sources.file_access import PARQUET, ZIP, beside, first_bytes, is_list_of_ours, is_utf8, known_format
+from pipeline.sources.file_access import (
+    PARQUET,
+    ZIP,
+    beside,
+    first_bytes,
+    is_list_of_ours,
+    is_utf8,
+    known_format,
+)
 from pipeline.sources.header import unknown_columns
 from pipeline.sources.other_spreadsheets import refuse_other_spreadsheet
 from pipeline.sources.parquet_file import ParquetFile
@@ -55,13 +63,19 @@ def in_order(
     if len(unique) != len(paths):
         raise SourceError("a file is named twice; name each file of a run once")
     twins = {path.name for path in unique if sum(other.name == path.name for other in unique) > 1}
-    ordered = sorted(unique, key=lambda path: (path.name, sha256_of(path) if path.name in twins else "", str(path)))
+    ordered = sorted(
+        unique,
+        key=lambda path: (path.name, sha256_of(path) if path.name in twins else "", str(path)),
+    )
     return [
-        _source_file(path, _short_name(path, unique), declared, layout, any_columns=any_columns) for path in ordered
+        _source_file(path, _short_name(path, unique), declared, layout, any_columns=any_columns)
+        for path in ordered
     ]
 
 
-def read(files: Sequence[SourceFile], batch_bytes: int = BATCH_BYTES) -> Iterator[tuple[SourceFile, Batch]]:
+def read(
+    files: Sequence[SourceFile], batch_bytes: int = BATCH_BYTES
+) -> Iterator[tuple[SourceFile, Batch]]:
     """Yield the records of all files in order, each batch with its file; refuse a file whose header is not that of the first."""
     position = 0
     for file in files:

@@ -37,9 +37,18 @@ def amount_text(shown: str | None, number: Decimal, zero: str | None = None) -> 
         return None
     around = before + after
     is_negative = any(sign in around for sign in _MINUS)
-    if Decimal(digits) != abs(number) or _UNITS.search(around) or (number and is_negative != (number < 0)):
+    if (
+        Decimal(digits) != abs(number)
+        or _UNITS.search(around)
+        or (number and is_negative != (number < 0))
+    ):
         return None
-    return ("-" if number < 0 else "") + _words(before).lstrip() + _plain(digits) + _words(after).rstrip()
+    return (
+        ("-" if number < 0 else "")
+        + _words(before).lstrip()
+        + _plain(digits)
+        + _words(after).rstrip()
+    )
 
 
 def _words(around: str) -> str:

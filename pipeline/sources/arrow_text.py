@@ -74,11 +74,15 @@ def _unwrapped(column: pa.ChunkedArray) -> pa.ChunkedArray:
         if isinstance(column.type, pa.BaseExtensionType):
             column = _per_chunk(column, lambda chunk: chunk.storage, column.type.storage_type)
         else:
-            column = _per_chunk(column, lambda chunk: chunk.dictionary_decode(), column.type.value_type)
+            column = _per_chunk(
+                column, lambda chunk: chunk.dictionary_decode(), column.type.value_type
+            )
     return column
 
 
-def _per_chunk(column: pa.ChunkedArray, change: Callable[[pa.Array], pa.Array], dtype: pa.DataType) -> pa.ChunkedArray:
+def _per_chunk(
+    column: pa.ChunkedArray, change: Callable[[pa.Array], pa.Array], dtype: pa.DataType
+) -> pa.ChunkedArray:
     return pa.chunked_array([change(chunk) for chunk in column.chunks], dtype)
 
 
@@ -88,12 +92,21 @@ def _series(column: pa.ChunkedArray) -> pl.Series:
 
 def is_string(dtype: pa.DataType) -> bool:
     """Whether values of this type are marked as UTF-8."""
-    return bool(pa.types.is_string(dtype) or pa.types.is_large_string(dtype) or pa.types.is_string_view(dtype))
+    return bool(
+        pa.types.is_string(dtype)
+        or pa.types.is_large_string(dtype)
+        or pa.types.is_string_view(dtype)
+    )
 
 
 def is_bytes(dtype: pa.DataType) -> bool:
     """Whether values of this type are bytes without a mark that says what they mean."""
-    kinds = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_binary_view, pa.types.is_fixed_size_binary)
+    kinds = (
+        pa.types.is_binary,
+        pa.types.is_large_binary,
+        pa.types.is_binary_view,
+        pa.types.is_fixed_size_binary,
+    )
     return any(holds(dtype) for holds in kinds)
 
 

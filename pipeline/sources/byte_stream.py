@@ -19,7 +19,11 @@ HEAD_BYTES = 256 << 10  #: so much of a file is looked at before it is read
 LARGEST_UNPACKED = 256 << 30  #: bytes; a hundred million customers are some ten
 
 _A_LOOK = 2_000
-_MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+_MARKS = {
+    codecs.BOM_UTF8: "utf-8",
+    codecs.BOM_UTF16_LE: "utf-16-le",
+    codecs.BOM_UTF16_BE: "utf-16-be",
+}
 #: What a mark says -> what a job may declare of such a file.
 _AGREES = {
     "utf-8": {"utf-8", "utf-8-sig"},
@@ -35,7 +39,11 @@ class ByteStream:
     """
 
     def __init__(
-        self, file: BinaryIO, path: Path, declared: str | None = None, largest: int = LARGEST_UNPACKED
+        self,
+        file: BinaryIO,
+        path: Path,
+        declared: str | None = None,
+        largest: int = LARGEST_UNPACKED,
     ) -> None:
         self._delivered = _Hashed(file)
         self._source = _unpacked(self._delivered, path, largest)
@@ -80,7 +88,9 @@ class ByteStream:
             )
         self.encoding = said
         codec = said or ("utf-16-le" if name == "utf-16" else name)
-        self._utf16 = codecs.getincrementaldecoder(codec)("surrogatepass") if codec in UTF_16 else None
+        self._utf16 = (
+            codecs.getincrementaldecoder(codec)("surrogatepass") if codec in UTF_16 else None
+        )
         self._kept = first[len(mark) :]
         self._ended = False
 
@@ -95,7 +105,9 @@ class ByteStream:
 
     def _refuse_other_formats(self, first: bytes, path: Path) -> None:
         if what := known_format(first):
-            raise SourceError(f"{path}: this is {what}, whatever its name says; a CSV file is expected")
+            raise SourceError(
+                f"{path}: this is {what}, whatever its name says; a CSV file is expected"
+            )
 
 
 class _Hashed:
@@ -142,7 +154,9 @@ class _Unpacked:
         self.largest = largest
         self.size = 0
         self._what, codec = PACKED[next(magic for magic in PACKED if first.startswith(magic))]
-        self._stream = pa.CompressedInputStream(pa.PythonFile(_Given(first, packed), mode="r"), codec)
+        self._stream = pa.CompressedInputStream(
+            pa.PythonFile(_Given(first, packed), mode="r"), codec
+        )
 
     def read(self, size: int) -> bytes:
         try:
@@ -154,7 +168,9 @@ class _Unpacked:
             ) from None
         self.size += len(block)
         if self.size > self.largest:
-            raise SourceError(f"{self.path}: unpacks to more than {self.largest >> 20:,} MiB, which is not read")
+            raise SourceError(
+                f"{self.path}: unpacks to more than {self.largest >> 20:,} MiB, which is not read"
+            )
         check_limits(str(self.path), expanded=self.size, packed=self.packed.size)
         return block
 

@@ -116,7 +116,11 @@ def _number_reader(code: str, *, from_1904: bool) -> Callable[[str], Cell]:
 def _template(found: NumberFormat, *, is_negative: bool) -> _Template | None:
     """The template of positive or negative numbers; None of a format whose digits are not all together."""
     probe = Decimal(-7 if is_negative else 7)
-    chosen = section_of(found, probe) if not any(section.condition for section in found.numbers) else None
+    chosen = (
+        section_of(found, probe)
+        if not any(section.condition for section in found.numbers)
+        else None
+    )
     around = surrounded_digits(chosen[0]) if chosen else None
     if chosen is None or around is None:
         return None
@@ -162,7 +166,9 @@ class _Reader:
         amount = amount_text(shown, number, self._zero)
         if shown == amount or self._is_moment(number):
             return Trouble.FORMAT if shown is None else shown
-        return Number(Trouble.FORMAT if shown is None else shown, Trouble.AMOUNT if amount is None else amount)
+        return Number(
+            Trouble.FORMAT if shown is None else shown, Trouble.AMOUNT if amount is None else amount
+        )
 
     def _is_moment(self, number: Decimal) -> bool:
         """Whether a date or time is shown: it is no amount, and is refused as one where amounts are read."""
@@ -179,4 +185,6 @@ def _digits_of_zero(section: Section) -> str | None:
     """Zero as the section of positive numbers shows it, without words."""
     shown = section_text(section, Decimal(0)) if section.shows is Shows.NUMBER else None
     found = re.search(r"[0-9.]+", shown or "")
-    return found[0] if found and re.fullmatch(r"0*\.?0*[0.]", found[0]) and "0" in found[0] else None
+    return (
+        found[0] if found and re.fullmatch(r"0*\.?0*[0.]", found[0]) and "0" in found[0] else None
+    )

@@ -9,7 +9,9 @@ from pipeline.sources.source_file import CONTROL, LONE_CR, LONGEST_RECORD
 
 def reason_of(cells: list[pl.Expr]) -> pl.Expr:
     """The first of the reasons, in the order of a CSV file; a record is as long as its cells and the commas between them."""
-    length = pl.sum_horizontal(cell.str.len_bytes().cast(pl.Int64) for cell in cells) + len(cells) - 1
+    length = (
+        pl.sum_horizontal(cell.str.len_bytes().cast(pl.Int64) for cell in cells) + len(cells) - 1
+    )
     return (
         pl.when("undecoded").then(pl.lit(Reason.READ_NOT_UTF8.value))
         .when(length > LONGEST_RECORD).then(pl.lit(Reason.READ_TOO_LONG.value))
@@ -26,8 +28,12 @@ def text_of_unreadable(table: pl.DataFrame, cells: list[pl.Expr]) -> pl.Expr:
         return pl.lit(None, pl.String)
     fields = [
         pl.when(cell.str.contains(r'[",\r\n]'))
-        .then(pl.concat_str(pl.lit('"'), cell.str.replace_all('"', '""', literal=True), pl.lit('"')))
+        .then(
+            pl.concat_str(pl.lit('"'), cell.str.replace_all('"', '""', literal=True), pl.lit('"'))
+        )
         .otherwise(cell.fill_null(""))
         for cell in cells
     ]
-    return pl.when(pl.col("reason").is_not_null()).then(escaped(pl.concat_str(fields, separator=",")))
+    return pl.when(pl.col("reason").is_not_null()).then(
+        escaped(pl.concat_str(fields, separator=","))
+    )

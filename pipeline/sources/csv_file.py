@@ -37,7 +37,9 @@ from pipeline.sources.source_file import (
 from pipeline.sources.splitting import split_records
 from pipeline.sources.table_head import HeadFinder
 
-LONGEST_LINE = 64 << 20  #: without a line end for so long it is no file of lines, and must not fill the memory
+LONGEST_LINE = (
+    64 << 20
+)  #: without a line end for so long it is no file of lines, and must not fill the memory
 
 _UP_TO_THE_HEADER = 64 << 10  #: bytes that go the long way in any case
 
@@ -99,7 +101,11 @@ class CsvFile:
     def written(self) -> dict[str, str]:
         """How the file is written, and what of that nobody declared."""
         dialect = self.dialect
-        facts = {"delimiter": dialect.delimiter, "encoding": dialect.encoding, "line_end": dialect.line_end}
+        facts = {
+            "delimiter": dialect.delimiter,
+            "encoding": dialect.encoding,
+            "line_end": dialect.line_end,
+        }
         unusual = {
             "trailing_delimiter": "dropped" if dialect.trailing_delimiter else "",
             "quote": "" if dialect.quote == '"' else dialect.quote or NO_QUOTE,
@@ -110,13 +116,25 @@ class CsvFile:
             "not_in_encoding": str(self._spelling.undecoded or ""),
             **self.names.facts(self.ignored),
         }
-        return {**facts, **{name: fact for name, fact in unusual.items() if fact}, "found": " ".join(dialect.found)}
+        return {
+            **facts,
+            **{name: fact for name, fact in unusual.items() if fact},
+            "found": " ".join(dialect.found),
+        }
 
     @property
     def findings(self) -> list[Finding]:
         """What a person should know of the whole file, once it was read."""
-        unended = [Finding(Alarm.LAST_LINE_UNENDED, f"{self.name}: line {self.lines.physical:,} has no line end")]
-        return [*self.names.findings(self.name, self.ignored), *(unended if self._is_last_unended else [])]
+        unended = [
+            Finding(
+                Alarm.LAST_LINE_UNENDED,
+                f"{self.name}: line {self.lines.physical:,} has no line end",
+            )
+        ]
+        return [
+            *self.names.findings(self.name, self.ignored),
+            *(unended if self._is_last_unended else []),
+        ]
 
     @property
     def why(self) -> dict[str, str]:
@@ -131,7 +149,9 @@ class CsvFile:
         """No column: all cells are text."""
         return {}
 
-    def batches(self, *, first_position: int = 0, batch_bytes: int = BATCH_BYTES) -> Iterator[Batch]:
+    def batches(
+        self, *, first_position: int = 0, batch_bytes: int = BATCH_BYTES
+    ) -> Iterator[Batch]:
         """Yield the records; raise SourceError where the file is none that can be read, or changes meanwhile."""
         batches = self._batches(first_position, batch_bytes)
         # What came with the header is too little to be worth a round of its own through all stages.
@@ -165,7 +185,9 @@ class CsvFile:
         self.sha256 = stream.sha256
         self.size = size
 
-    def _blocks(self, stream: ByteStream, batch_bytes: int) -> "Iterator[tuple[pl.DataFrame | _PlainBlock, bool]]":
+    def _blocks(
+        self, stream: ByteStream, batch_bytes: int
+    ) -> "Iterator[tuple[pl.DataFrame | _PlainBlock, bool]]":
         """Blocks of whole physical lines, or of plain records; the last is marked."""
         line_ends = taken = 0
         tail = b""
@@ -252,7 +274,9 @@ class CsvFile:
         for lines, at_end in blocks:
             assert isinstance(lines, pl.DataFrame)  # noqa: S101 - with a footer no block is plain
             kept = pl.concat([kept, lines])
-            filled = kept.select(filled=~blank_line(pl.col("raw"), self.dialect))["filled"].arg_true()
+            filled = kept.select(filled=~blank_line(pl.col("raw"), self.dialect))[
+                "filled"
+            ].arg_true()
             footer = filled[-min(self.declared.footer_lines, len(filled))] if len(filled) else 0
             if at_end:
                 told = kept.height - footer
@@ -271,17 +295,23 @@ class CsvFile:
             lines = self._take_header(lines, findings, at_end=at_end)
         if self.header is None:
             return pl.DataFrame(), pl.concat([lines, unjoined])
-        frames = frame(lines, len(self.header), self.dialect, at_end=at_end, header=self._header_text)
+        frames = frame(
+            lines, len(self.header), self.dialect, at_end=at_end, header=self._header_text
+        )
         blank = int(frames.table["blank"].sum())
         records = frames.table.filter(~pl.col("blank"))
         self.lines = replace(
-            self.lines, blank=self.lines.blank + blank, records=self.lines.records + int(records["line_count"].sum())
+            self.lines,
+            blank=self.lines.blank + blank,
+            records=self.lines.records + int(records["line_count"].sum()),
         )
         self._widths.add(records["reason"])
         self._spelling.undecoded += int(records["reason"].is_in(UNDECODED).sum())
         if self.dialect.ends_with_cr:
             records = records.with_columns(pl.col("raw").str.replace_all("\r", "\n", literal=True))
-        raw = as_written(pl.col("raw"), self.dialect.escape) if self.dialect.escape else pl.col("raw")
+        raw = (
+            as_written(pl.col("raw"), self.dialect.escape) if self.dialect.escape else pl.col("raw")
+        )
         table = split_records(records, self.header, self.dialect).select(
             position=pl.int_range(pl.len(), dtype=pl.Int64) + position,
             row_id=pl.format("{}:{}", pl.lit(self.name), pl.col("line")),
@@ -309,20 +339,31 @@ class CsvFile:
         self.lines = replace(self.lines, skipped=self.lines.skipped + skipped)
         return lines.slice(skipped)
 
-    def _take_header(self, lines: pl.DataFrame, findings: Findings, *, at_end: bool) -> pl.DataFrame:
+    def _take_header(
+        self, lines: pl.DataFrame, findings: Findings, *, at_end: bool
+    ) -> pl.DataFrame:
         """Find the header, and return the lines after it."""
-        finder = HeadFinder(self.path, self.declared, self.layout, self.any_columns, findings, self._decodable())
+        finder = HeadFinder(
+            self.path, self.declared, self.layout, self.any_columns, findings, self._decodable()
+        )
         head, below = finder.find(lines, at_end=at_end)
         if head is None:
             blank = below.select(blank=blank_line(pl.col("raw"), self.dialect))["blank"].all()
-            self.lines = replace(self.lines, blank=self.lines.blank + int(below["line_count"].sum()) * blank)
+            self.lines = replace(
+                self.lines, blank=self.lines.blank + int(below["line_count"].sum()) * blank
+            )
             return below.clear() if blank else below
         self.names, self._header_text = head.names, head.text
         self.header = head.names.used
         self.lines = replace(self.lines, header=head.lines, blank=self.lines.blank + head.blank)
         if head.names.unnamed and self._ignores_unnamed:
             again = CsvFile(
-                self.path, self.name, self.declared, self.layout, any_columns=self.any_columns, ignores_unnamed=False
+                self.path,
+                self.name,
+                self.declared,
+                self.layout,
+                any_columns=self.any_columns,
+                ignores_unnamed=False,
             )
             self.ignored = empty_columns(again.batches(), head.names.of_unnamed)
         return below

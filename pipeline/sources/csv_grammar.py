@@ -21,7 +21,9 @@ class Grammar:
     quoted: re.Pattern[str]  #: as `quoted_text`
     opens_text: str  #: the beginning of a record that ends inside quotes
     legal_text: str
-    one_field_text: str  #: with a delimiter put before the record, every match is one field and none is empty
+    one_field_text: (
+        str  #: with a delimiter put before the record, every match is one field and none is empty
+    )
     quoted_text: str  #: a field in its quotes; matches nothing where nothing quotes
     blank_text: str  #: a record of empty fields, in Rust's syntax: nothing or invisible characters, in quotes or not
 
@@ -43,7 +45,9 @@ class Grammar:
         """The fields of a legal record without their quotes; none of what is no legal record."""
         if not self.is_legal(record):
             return []
-        return [self._unquoted(field[1:]) for field in self.one_field.findall(self.delimiter + record)]
+        return [
+            self._unquoted(field[1:]) for field in self.one_field.findall(self.delimiter + record)
+        ]
 
     def _unquoted(self, field: str) -> str:
         if not self.quote or not field.startswith(self.quote):
@@ -73,7 +77,9 @@ def grammar(delimiter: str, quote: str = '"') -> Grammar:
         legal=re.compile(rf"{field}(?:{part}{field})*+\Z"),
         one_field=re.compile(rf"{part}(?:{quoted_at_once}|{other}]*+)"),
         quoted=re.compile(quoted_at_once),
-        opens_text=rf"^(?:(?:{plain}|{quoted}){part})*{mark}(?:[^{mark}]|{mark}{mark})*$" if quote else r"[^\s\S]",
+        opens_text=rf"^(?:(?:{plain}|{quoted}){part})*{mark}(?:[^{mark}]|{mark}{mark})*$"
+        if quote
+        else r"[^\s\S]",
         legal_text=rf"^(?:{plain}|{quoted})(?:{part}(?:{plain}|{quoted}))*$",
         one_field_text=rf"{part}(?:{quoted}|{plain})",
         quoted_text=quoted,

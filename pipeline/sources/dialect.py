@@ -15,10 +15,10 @@ Header = Literal["none", "first_line"]
 NO_QUOTE = "none"
 UTF_16 = frozenset({"utf-16", "utf-16-le", "utf-16-be"})
 
-_END_MARK = re.compile(rb"\x1a+(?:\r?\n|\r)?\Z")  #: Ctrl-Z, with which CP/M and DOS end a file, and a line end after it
-_POSSIBLE = (
-    "utf-8, utf-16, ascii, cp1252, latin-1, iso-8859-15, cp850, mac-roman, koi8-r, shift_jis, euc-kr, big5, gb18030 …"
-)
+_END_MARK = re.compile(
+    rb"\x1a+(?:\r?\n|\r)?\Z"
+)  #: Ctrl-Z, with which CP/M and DOS end a file, and a line end after it
+_POSSIBLE = "utf-8, utf-16, ascii, cp1252, latin-1, iso-8859-15, cp850, mac-roman, koi8-r, shift_jis, euc-kr, big5, gb18030 …"
 _ASCII = bytes(range(128))
 # What codecs with states or escapes read as something else than it says: utf-7, hz, iso-2022, unicode-escape, punycode.
 _ESCAPES = (b"+AGE-", b"~{0!~}", b"\x1b$B0!\x1b(B", b"\x0e0!\x0f", b"\\u0041\\x41", b"xn--a-0ga")
@@ -64,7 +64,9 @@ class Dialect:
     escape: str = ""  #: empty where nothing escapes
     header: Header | None = None
     line_end: str = "LF or CRLF"  #: or "CR"
-    found: Mapping[str, str] = field(default_factory=dict)  #: what nobody declared (delimiter, encoding, …) -> why so
+    found: Mapping[str, str] = field(
+        default_factory=dict
+    )  #: what nobody declared (delimiter, encoding, …) -> why so
 
     @property
     def is_utf8(self) -> bool:
@@ -97,7 +99,10 @@ def _faults(declared: Declared) -> Iterator[str]:
         yield f"the delimiter {delimiter!r} cannot be read; possible are ',' ';' '|' and a tab"
     if encoding is not None and (why := _unsuitable(encoding)):
         yield f"the encoding {encoding!r} cannot be read: {why}; possible are {_POSSIBLE}"
-    marks = {"quote": None if declared.quote == NO_QUOTE else declared.quote, "escape": declared.escape}
+    marks = {
+        "quote": None if declared.quote == NO_QUOTE else declared.quote,
+        "escape": declared.escape,
+    }
     for name, mark in marks.items():
         if mark is not None and not is_mark(mark):
             yield f"the {name} {mark!r} cannot be read; one ASCII punctuation character is possible, and no delimiter"
@@ -122,7 +127,11 @@ def _unsuitable(encoding: str) -> str | None:
         return "it does not leave ASCII as it is"
     except (LookupError, ValueError):  # a ValueError where NUL stands in the name
         return "Python knows no such text encoding"
-    return None if plain and keeps_line_ends else "it does not leave ASCII as it is, or has states or escapes"
+    return (
+        None
+        if plain and keeps_line_ends
+        else "it does not leave ASCII as it is, or has states or escapes"
+    )
 
 
 def _keeps_line_end(lead: int, encoding: str) -> bool:

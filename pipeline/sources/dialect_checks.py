@@ -33,7 +33,11 @@ class Widths:
 
     def judge(self, path: Path, dialect: Dialect, width: int) -> None:
         """Refuse the file where a delimiter that was found does not fit most of it."""
-        if "delimiter" in dialect.found and self.records >= _ENOUGH_RECORDS and 2 * self.others > self.records:
+        if (
+            "delimiter" in dialect.found
+            and self.records >= _ENOUGH_RECORDS
+            and 2 * self.others > self.records
+        ):
             raise SourceError(
                 f"{path}: {self.others:,} of {self.records:,} records do not have the header's {width} field{'s' * (width != 1)}, taking "
                 f"{dialect.delimiter!r} as the delimiter; nothing was sent. Declare the right one in the config: source.delimiter "
@@ -61,7 +65,11 @@ class Spelling:
             return
         parts = whole.split(b"\n")
         if not self.bad:
-            self.first = self.seen + sum(len(part) + 1 for part in parts[: bad[0]]) + _first_bad_byte(parts[bad[0]])
+            self.first = (
+                self.seen
+                + sum(len(part) + 1 for part in parts[: bad[0]])
+                + _first_bad_byte(parts[bad[0]])
+            )
         self.bad += len(bad)
         self.examples += [parts[index] for index in bad[: max(_EXAMPLES - len(self.examples), 0)]]
 

@@ -21,7 +21,9 @@ _LINES_LOOKED_AT = 1_000
 _WHERE_HEADERS_STAND = 50  #: lines; preambles are shorter
 _LONGEST_HEADER = 50  #: lines of a header whose names hold line breaks
 _SAMPLE = 100  #: records that a first line is compared with
-_NOTHING = BLANK + "\r" + "".join(DELIMITERS)  #: what a blank line may hold, whatever separates its fields
+_NOTHING = (
+    BLANK + "\r" + "".join(DELIMITERS)
+)  #: what a blank line may hold, whatever separates its fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +31,14 @@ class Findings:
     """How a file is written, and what its first lines look like; line numbers are 0-based from the first that is not skipped."""
 
     dialect: Dialect
-    header_seems_at: int | None = None  #: a line below the first that looks more like the header than that does
+    header_seems_at: int | None = (
+        None  #: a line below the first that looks more like the header than that does
+    )
     is_title: bool = False  #: the first line is one text above several columns, or names nothing that is expected, and that line does
     sample: tuple[tuple[str, ...], ...] = ()  #: cells of some records below the first line
-    usual_width: int = 0  #: how many fields most of the first records have; 0 where the head ends within the first
+    usual_width: int = (
+        0  #: how many fields most of the first records have; 0 where the head ends within the first
+    )
     is_shifted: bool = False  #: each record has one field more than the header, and it is empty
 
 
@@ -50,12 +56,16 @@ class _Head:
         return [at for at, text in enumerate(self.texts) if not _is_blank(text)]
 
 
-def find_dialect(head: bytes, marked: str | None, declared: Declared, layout: Layout | None) -> Findings:
+def find_dialect(
+    head: bytes, marked: str | None, declared: Declared, layout: Layout | None
+) -> Findings:
     """What the first bytes of a file say; `marked` is the encoding that its byte order mark names."""
     why: dict[str, str] = {}
     encoding = declared.encoding or marked or "utf-8"
     if not declared.encoding:
-        why["encoding"] = "a byte order mark says so" if marked else "every line that is read is UTF-8"
+        why["encoding"] = (
+            "a byte order mark says so" if marked else "every line that is read is UTF-8"
+        )
     quote = "" if declared.quote == NO_QUOTE else declared.quote
     text = without_end_mark(head).decode(Dialect(encoding=encoding).codec, errors="replace")
     line_end = "CR" if _ends_with_cr(text, quote) else "LF or CRLF"
@@ -87,11 +97,15 @@ def _head_of(text: str, declared: Declared, quote: str, *, is_cut: bool) -> _Hea
     if is_cut and not is_part_of_a_line:
         lines.pop()
     kept = "\n".join(lines[declared.skip_lines :][:_LINES_LOOKED_AT])
-    lines = [line.removesuffix("\r") for line in hidden_text(kept, declared.escape or "").split("\n")]
+    lines = [
+        line.removesuffix("\r") for line in hidden_text(kept, declared.escape or "").split("\n")
+    ]
     first = next((at for at, line in enumerate(lines) if not _is_blank(line)), 0)
     end = first + _height_of_header(lines[first:], quote)
     starts = [*range(first + 1), *range(end, len(lines))]
-    return _Head([*lines[:first], "\n".join(lines[first:end]), *lines[end:]], starts, is_part_of_a_line)
+    return _Head(
+        [*lines[:first], "\n".join(lines[first:end]), *lines[end:]], starts, is_part_of_a_line
+    )
 
 
 def _height_of_header(lines: Sequence[str], quote: str) -> int:
@@ -104,7 +118,9 @@ def _height_of_header(lines: Sequence[str], quote: str) -> int:
     return height if any(grammar(mark, quote).is_legal(whole) for mark in DELIMITERS) else 1
 
 
-def _findings(first: _Head, dialect: Dialect, expected: frozenset[str], *, has_trailing: bool | None) -> Findings:
+def _findings(
+    first: _Head, dialect: Dialect, expected: frozenset[str], *, has_trailing: bool | None
+) -> Findings:
     patterns = dialect.grammar
     filled = first.filled
     widths = Counter(width for at in filled if (width := patterns.width(first.texts[at])))
@@ -135,7 +151,11 @@ def _is_blank(text: str) -> bool:
 
 def _named(text: str, patterns: Grammar, expected: frozenset[str]) -> int:
     """How many of its cells are columns that are expected, or ours."""
-    return sum(1 for name in map(clean_name, patterns.cells(text)) if name in expected or is_import_column(name))
+    return sum(
+        1
+        for name in map(clean_name, patterns.cells(text))
+        if name in expected or is_import_column(name)
+    )
 
 
 def _delimiter(first: _Head, quote: str, expected: frozenset[str]) -> tuple[str, str]:
@@ -149,7 +169,9 @@ def _delimiter(first: _Head, quote: str, expected: frozenset[str]) -> tuple[str,
         }
         best = max(named.values())
         if best and list(named.values()).count(best) == 1:
-            return max(named, key=lambda mark: named[mark]), f"by it the header names {best} of the columns we look for"
+            return max(
+                named, key=lambda mark: named[mark]
+            ), f"by it the header names {best} of the columns we look for"
     shares = {mark: _agreement(filled, patterns) for mark, patterns in grammars.items()}
     found = max(DELIMITERS, key=lambda mark: (shares[mark], -DELIMITERS.index(mark)))
     if not shares[found]:
@@ -170,12 +192,18 @@ def _is_shifted(texts: Sequence[str], patterns: Grammar) -> bool:
         return False
     records = [patterns.cells(text) for text in texts[1:]]
     whole = [cells for cells in records if cells]
-    return bool(whole) and all(len(cells) == len(names) + 1 and not cells[-1].strip() for cells in whole)
+    return bool(whole) and all(
+        len(cells) == len(names) + 1 and not cells[-1].strip() for cells in whole
+    )
 
 
 def _cells_below(first: _Head, at: int, patterns: Grammar) -> tuple[tuple[str, ...], ...]:
     """The cells of some records below one."""
-    below = (tuple(patterns.cells(text)) for text in first.texts[at + 1 : at + 1 + _SAMPLE] if not _is_blank(text))
+    below = (
+        tuple(patterns.cells(text))
+        for text in first.texts[at + 1 : at + 1 + _SAMPLE]
+        if not _is_blank(text)
+    )
     return tuple(cells for cells in below if cells)
 
 
@@ -198,10 +226,18 @@ def _better_header(first: _Head, patterns: Grammar, expected: frozenset[str]) ->
         # The lines of a record that spans several are none of their own, and have no width.
         widths = {at: width for at in first.filled if (width := patterns.width(first.texts[at]))}
         usual = Counter(width for width in widths.values() if width > 1).most_common(1)
-        if usual and 2 * usual[0][1] >= len(widths) and (widths.get(begin) != usual[0][0] or _is_one_text(begin_cells)):
+        if (
+            usual
+            and 2 * usual[0][1] >= len(widths)
+            and (widths.get(begin) != usual[0][0] or _is_one_text(begin_cells))
+        ):
             wide = (at for at in filled if widths.get(at) == usual[0][0])
-            candidates = [at for at in wide if not _is_one_text(patterns.cells(first.texts[at]))][:1]
-    return next((first.starts[at] for at in candidates if _is_header(first, at, patterns, expected)), None)
+            candidates = [at for at in wide if not _is_one_text(patterns.cells(first.texts[at]))][
+                :1
+            ]
+    return next(
+        (first.starts[at] for at in candidates if _is_header(first, at, patterns, expected)), None
+    )
 
 
 def _is_title(first: _Head, patterns: Grammar, expected: frozenset[str]) -> bool:
@@ -212,7 +248,9 @@ def _is_title(first: _Head, patterns: Grammar, expected: frozenset[str]) -> bool
     begin, *others = (first.texts[at] for at in first.filled if at < _WHERE_HEADERS_STAND)
     if _is_one_text(patterns.cells(begin)):
         return True
-    return not _named(begin, patterns, expected) and any(_named(text, patterns, expected) > 1 for text in others)
+    return not _named(begin, patterns, expected) and any(
+        _named(text, patterns, expected) > 1 for text in others
+    )
 
 
 def _is_one_text(cells: Sequence[str]) -> bool:

@@ -6,10 +6,14 @@ from fractions import Fraction
 
 from pipeline.sources.number_format import Kind, Part, Section, Shows
 
-MOST_DIGITS = 15  #: what a spreadsheet keeps of a number; beyond, digits are lost and shown as zeros
+MOST_DIGITS = (
+    15  #: what a spreadsheet keeps of a number; beyond, digits are lost and shown as zeros
+)
 _MOST_DENOMINATOR = 7  #: digits; Excel looks for no better fraction
 
-_BESIDE_DIGITS = re.compile(r"[0-9]|[.,]\0|\0[.,]")  #: what would join the digits of a number, which stand at NUL
+_BESIDE_DIGITS = re.compile(
+    r"[0-9]|[.,]\0|\0[.,]"
+)  #: what would join the digits of a number, which stand at NUL
 _SHOWN = {Kind.LITERAL, Kind.LETTER, Kind.LAYOUT, Kind.PERCENT}
 
 
@@ -22,7 +26,9 @@ def general_text(number: Decimal) -> str:
 
 def literal_text(section: Section, value: str = "") -> str:
     """The texts of a section, with the value at the places of `@` or General."""
-    return "".join(value if part.kind in {Kind.TEXT, Kind.GENERAL} else part.text for part in section.parts)
+    return "".join(
+        value if part.kind in {Kind.TEXT, Kind.GENERAL} else part.text for part in section.parts
+    )
 
 
 def surrounded_digits(section: Section) -> tuple[str, str, str] | None:
@@ -36,7 +42,9 @@ def surrounded_digits(section: Section) -> tuple[str, str, str] | None:
         at = end = _first(parts, Kind.GENERAL) or 0
         digits = "0"
     elif section.shows is Shows.NUMBER:
-        inside = [index for index, part in enumerate(parts) if part.kind in {Kind.DIGIT, Kind.POINT}]
+        inside = [
+            index for index, part in enumerate(parts) if part.kind in {Kind.DIGIT, Kind.POINT}
+        ]
         at, end = inside[0], inside[-1]
         if not {part.kind for part in parts[at : end + 1]} <= {Kind.DIGIT, Kind.POINT}:
             return None
@@ -44,7 +52,9 @@ def surrounded_digits(section: Section) -> tuple[str, str, str] | None:
     else:
         return None
     around = parts[:at] + parts[end + 1 :]
-    if re.fullmatch(r"0+(?:\.0+)?", digits) is None or not {part.kind for part in around} <= _SHOWN - {Kind.PERCENT}:
+    if re.fullmatch(r"0+(?:\.0+)?", digits) is None or not {
+        part.kind for part in around
+    } <= _SHOWN - {Kind.PERCENT}:
         return None
     before, after = _texts(parts[:at]), _texts(parts[end + 1 :])
     return None if _BESIDE_DIGITS.search(f"{before}\0{after}") else (before, digits, after)
@@ -68,8 +78,15 @@ def fraction_text(section: Section, number: Decimal) -> str | None:
     bar = _first(parts, Kind.SLASH) or 0
     runs = _digit_runs(parts[:bar])
     has_whole = len(runs) > 1
-    denominator = _denominator(parts[bar].text, [part for part in parts[bar + 1 :] if part.kind is Kind.DIGIT], number)
-    if denominator is None or len(runs) > 2 or section.count(Kind.SLASH) > 1 or Fraction(number) * denominator % 1:
+    denominator = _denominator(
+        parts[bar].text, [part for part in parts[bar + 1 :] if part.kind is Kind.DIGIT], number
+    )
+    if (
+        denominator is None
+        or len(runs) > 2
+        or section.count(Kind.SLASH) > 1
+        or Fraction(number) * denominator % 1
+    ):
         return None
     whole = int(number) if has_whole else 0
     over = int((Fraction(number) - whole) * denominator)
@@ -86,7 +103,9 @@ def _decimal_text(parts: list[Part], number: Decimal) -> str | None:
     before, after = (parts, []) if point is None else (parts[:point], parts[point + 1 :])
     if point is None and decimals and _has_gaps(parts):
         return None
-    left = _whole_text(before, whole.lstrip("0"), "." + decimals if point is None and decimals else "")
+    left = _whole_text(
+        before, whole.lstrip("0"), "." + decimals if point is None and decimals else ""
+    )
     right = _decimals_text(after, decimals) if point is not None else ""
     if left is None or right is None:
         return None

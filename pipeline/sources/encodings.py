@@ -45,7 +45,9 @@ _OPENING, _CLOSING = "\u2018\u201a\u201e\u00ab\u2039\u00a1\u00bf", "\u201d\u00bb
 _EITHER = "\u201c"  #: opens in English, closes in German
 _DASHES = "\u2013\u2014"
 _AFTER = "\u00aa\u00ba\u00b0\u00b2\u00b3\u00b9\u00bc\u00bd\u00be\u2122\u00ae\u2026"  #: stand after a number or a word
-_ALONE = "\u20ac\u00a3\u00a7\u00a0\u00b5\u00a9\u00b1\u00d7"  #: stand beside numbers, or by themselves
+_ALONE = (
+    "\u20ac\u00a3\u00a7\u00a0\u00b5\u00a9\u00b1\u00d7"  #: stand beside numbers, or by themselves
+)
 _LONGEST_LINE, _LONGEST_WORD = 2_000, 40  #: more of a line shows nothing else
 
 
@@ -72,7 +74,9 @@ def _cost(lines: Sequence[bytes], encoding: str) -> float:
 
 def _touches_digit(found: re.Match[str]) -> bool:
     text = found.string
-    return (text[max(found.start() - 1, 0) : found.start()] + text[found.end() : found.end() + 1]).isdecimal()
+    return (
+        text[max(found.start() - 1, 0) : found.start()] + text[found.end() : found.end() + 1]
+    ).isdecimal()
 
 
 def _cost_of_sign(text: str, at: int) -> float:
@@ -90,7 +94,13 @@ def _cost_of_sign(text: str, at: int) -> float:
     if sign in _AFTER:
         return _SIGN if after.isalpha() else RARE
     if sign in _ALONE:
-        return RARE if not (before.isalpha() and after.isalpha()) else MISPLACED if after.isupper() else _SIGN
+        return (
+            RARE
+            if not (before.isalpha() and after.isalpha())
+            else MISPLACED
+            if after.isupper()
+            else _SIGN
+        )
     return _SIGN
 
 

@@ -15,7 +15,12 @@ from pipeline.errors import SourceError
 from pipeline.sources.dialect import Dialect
 
 _BASE = 0x10F000
-_CRLF, _LF, _CRLF_IN_LETTERS, _NULL = "\r", "\n", "r", "N"  #: under these characters the following are hidden
+_CRLF, _LF, _CRLF_IN_LETTERS, _NULL = (
+    "\r",
+    "\n",
+    "r",
+    "N",
+)  #: under these characters the following are hidden
 _LETTERS = {"n": "\n", "t": "\t", _CRLF_IN_LETTERS: "\r\n"}
 _MARKS = string.punctuation + " \t"  #: characters that stand for themselves behind an escape
 _HIDDEN = "[\U0010f000-\U0010f07f]"
@@ -47,7 +52,12 @@ def hidden_text(text: str, escape: str) -> str:
         return text
     known = {**_pairs(escape), f"{escape}\r\n": _hide(_CRLF), f"{escape}\n": _hide(_LF)}
     mark = re.escape(escape)
-    return re.sub(rf"{mark}(?:r{mark}n|\r\n|.)", lambda found: known.get(found[0], found[0]), text, flags=re.DOTALL)
+    return re.sub(
+        rf"{mark}(?:r{mark}n|\r\n|.)",
+        lambda found: known.get(found[0], found[0]),
+        text,
+        flags=re.DOTALL,
+    )
 
 
 def shown_text(text: str) -> str:
@@ -64,7 +74,9 @@ def refuse_hidden(raw: pl.Series, path: Path) -> None:
         )
 
 
-def joined_lines(lines: pl.DataFrame, dialect: Dialect, *, at_end: bool) -> tuple[pl.DataFrame, pl.DataFrame]:
+def joined_lines(
+    lines: pl.DataFrame, dialect: Dialect, *, at_end: bool
+) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Lines with everything hidden, those that an escaped line end joins as one; and the last ones that need the next."""
     raw = pl.col("raw").str.replace_many(_pairs(dialect.escape))
     lines = lines.with_columns(raw)
@@ -111,7 +123,11 @@ def as_written(raw: pl.Expr, escape: str) -> pl.Expr:
 def stray_escapes(raw: pl.Expr, dialect: Dialect) -> pl.Expr:
     """Whether a record holds an escape before a letter or digit that has no meaning, or NULL within a text."""
     part, null = dialect.delimiter, _hide(_NULL)
-    apart = pl.concat_str(pl.lit(part), raw.str.replace_all(part, 2 * part, literal=True), pl.lit(part))
+    apart = pl.concat_str(
+        pl.lit(part), raw.str.replace_all(part, 2 * part, literal=True), pl.lit(part)
+    )
     quote = f"{re.escape(dialect.quote)}?" if dialect.quote else ""
     whole = apart.str.count_matches(f"[{part}]{quote}{null}{quote}[{part}]")
-    return raw.str.contains(dialect.escape, literal=True) | (raw.str.count_matches(null, literal=True) != whole)
+    return raw.str.contains(dialect.escape, literal=True) | (
+        raw.str.count_matches(null, literal=True) != whole
+    )

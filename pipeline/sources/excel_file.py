@@ -33,7 +33,9 @@ _DAMAGE = (
     zipfile.BadZipFile, zlib.error, ExpatError, EOFError, LookupError, ValueError, NotImplementedError, RuntimeError,
 )  # fmt: skip
 _ROUGHLY_A_CELL = 8  #: bytes besides its text
-_ENOUGH_TO_JUDGE = 64 << 20  #: characters of text from which their ratio to the size of the file counts
+_ENOUGH_TO_JUDGE = (
+    64 << 20
+)  #: characters of text from which their ratio to the size of the file counts
 
 
 class ExcelFile:
@@ -86,7 +88,11 @@ class ExcelFile:
             **self.names.facts(self.ignored),
         }
         found = "" if self.declared.sheet else "sheet"
-        return {"sheet": self.sheet, **{name: fact for name, fact in unusual.items() if fact}, "found": found}
+        return {
+            "sheet": self.sheet,
+            **{name: fact for name, fact in unusual.items() if fact},
+            "found": found,
+        }
 
     @property
     def why(self) -> dict[str, str]:
@@ -103,7 +109,9 @@ class ExcelFile:
         """No column: all cells are text."""
         return {}
 
-    def batches(self, *, first_position: int = 0, batch_bytes: int = BATCH_BYTES) -> Iterator[Batch]:
+    def batches(
+        self, *, first_position: int = 0, batch_bytes: int = BATCH_BYTES
+    ) -> Iterator[Batch]:
         """Yield the records; raise SourceError where the file is no workbook that can be read, or changes meanwhile."""
         position = first_position
         with opened_unchanged(self.path) as file, self._explained_damage():
@@ -118,7 +126,9 @@ class ExcelFile:
         self.sha256 = digest
         self.size = size
 
-    def _blocks(self, file: BinaryIO, size: int, batch_bytes: int) -> Iterator[tuple[SheetTable, list[Row]]]:
+    def _blocks(
+        self, file: BinaryIO, size: int, batch_bytes: int
+    ) -> Iterator[tuple[SheetTable, list[Row]]]:
         """The rows below the header that hold something, some `batch_bytes` at a time; the others are counted."""
         book = Workbook(file)
         if ours := _sheet_of_ours(book):
@@ -133,12 +143,16 @@ class ExcelFile:
             table, first = self._take_header(head)
             book.limit_width(len(table.header))
             records = itertools.chain(first, rows)
-            yield from ((table, block) for block in self._cut(records, len(table.header), size, batch_bytes))
+            yield from (
+                (table, block) for block in self._cut(records, len(table.header), size, batch_bytes)
+            )
             self._check_merged(book.merged, first)
             self.footer = tuple(table.text(row.cells) for row in self._footer_rows)
         self._count_lines()
 
-    def _cut(self, rows: Iterator[Row], width: int, size: int, batch_bytes: int) -> Iterator[list[Row]]:
+    def _cut(
+        self, rows: Iterator[Row], width: int, size: int, batch_bytes: int
+    ) -> Iterator[list[Row]]:
         """The rows in blocks; refuse texts that are far more than the file, as those that cells share can be."""
         block: list[Row] = []
         held = expanded = 0
@@ -147,7 +161,9 @@ class ExcelFile:
             held += row.size + _ROUGHLY_A_CELL * max(len(row.cells), width)
             expanded += row.size
             if expanded > max(_ENOUGH_TO_JUDGE, HIGHEST_RATIO * size):
-                raise NoWorkbook(f"a workbook whose texts are more than {HIGHEST_RATIO} times its size; save it as CSV")
+                raise NoWorkbook(
+                    f"a workbook whose texts are more than {HIGHEST_RATIO} times its size; save it as CSV"
+                )
             if held >= batch_bytes:
                 yield block
                 block, held = [], 0
@@ -201,10 +217,22 @@ class ExcelFile:
         self._has_header = self.declared.header != "none"
         if self.names.unnamed and self._ignores_unnamed:
             again = ExcelFile(
-                self.path, self.name, self.declared, self.layout, any_columns=self.any_columns, ignores_unnamed=False
+                self.path,
+                self.name,
+                self.declared,
+                self.layout,
+                any_columns=self.any_columns,
+                ignores_unnamed=False,
             )
             self.ignored = empty_columns(again.batches(), self.names.of_unnamed)
-        table = sheet_table(self.name, self.sheet, self.names, self.columns, self.layout, any_columns=self.any_columns)
+        table = sheet_table(
+            self.name,
+            self.sheet,
+            self.names,
+            self.columns,
+            self.layout,
+            any_columns=self.any_columns,
+        )
         return table, head[int(self._has_header) :]
 
     def _check_merged(self, merged: tuple[int, int], records: list[Row]) -> None:

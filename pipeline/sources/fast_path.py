@@ -24,9 +24,17 @@ _BEGINS_BEYOND_ASCII = re.compile(rb"\n[\x80-\xff]")
 _PARSED_AT_ONCE = 4 << 20  #: bytes; each piece is parsed by a thread
 
 
-def plain_cells(whole: bytes, names: Sequence[str], header: HeaderText, dialect: Dialect) -> pl.DataFrame | None:
+def plain_cells(
+    whole: bytes, names: Sequence[str], header: HeaderText, dialect: Dialect
+) -> pl.DataFrame | None:
     """Whole lines -> their cells under `given.<column>`, a row a line; None where they must go the long way."""
-    if not whole or len(names) < 2 or dialect.trailing_delimiter or dialect.ends_with_cr or not dialect.is_utf8:
+    if (
+        not whole
+        or len(names) < 2
+        or dialect.trailing_delimiter
+        or dialect.ends_with_cr
+        or not dialect.is_utf8
+    ):
         return None
     lines = whole.count(b"\n")
     marks = (dialect.quote.encode() or b"\x7f", dialect.escape.encode() or b"\x7f", b"\x7f")
@@ -48,13 +56,17 @@ def plain_cells(whole: bytes, names: Sequence[str], header: HeaderText, dialect:
     return cells
 
 
-def parsed_together(records: pl.Series, names: Sequence[str], dialect: Dialect) -> pl.DataFrame | None:
+def parsed_together(
+    records: pl.Series, names: Sequence[str], dialect: Dialect
+) -> pl.DataFrame | None:
     """Legal records, all with as many fields as there are names -> their cells; None where they are better split one by one.
 
     polars' reader is fast and never asked what a record is: that was decided before. What it returns is believed where the
     bytes of every record are those of its cells, delimiters and quotes together.
     """
-    if len(names) < 2 or not len(records):  # an empty record of one column is a blank line to a reader
+    if len(names) < 2 or not len(
+        records
+    ):  # an empty record of one column is a blank line to a reader
         return None
     text = records.str.join("\n").item().encode()
     cells = pl.read_csv(
@@ -81,7 +93,9 @@ def _has_the_bytes_of(cells: pl.DataFrame, records: pl.Series, quote: str) -> bo
         return False
     quotes = records.filter(is_quoted).str.count_matches(quote, literal=True).cast(pl.Int64)
     kept = pl.sum_horizontal(pl.all().str.count_matches(quote, literal=True).cast(pl.Int64))
-    return not (missing.filter(is_quoted) != quotes - cells.filter(is_quoted).select(kept=kept)["kept"]).any()
+    return not (
+        missing.filter(is_quoted) != quotes - cells.filter(is_quoted).select(kept=kept)["kept"]
+    ).any()
 
 
 def _is_printable(whole: bytes, lines: int) -> bool:
@@ -104,17 +118,24 @@ def _has_short_lines(whole: bytes) -> bool:
     return True
 
 
-def _parsed(whole: bytes, names: Sequence[str], lines: int, dialect: Dialect) -> pl.DataFrame | None:
+def _parsed(
+    whole: bytes, names: Sequence[str], lines: int, dialect: Dialect
+) -> pl.DataFrame | None:
     columns = [GIVEN + name for name in names]
     try:
         table = pyarrow.csv.read_csv(
             pa.py_buffer(whole),
             read_options=pyarrow.csv.ReadOptions(column_names=columns, block_size=_PARSED_AT_ONCE),
             parse_options=pyarrow.csv.ParseOptions(
-                delimiter=dialect.delimiter, quote_char=False, escape_char=False, ignore_empty_lines=False
+                delimiter=dialect.delimiter,
+                quote_char=False,
+                escape_char=False,
+                ignore_empty_lines=False,
             ),
             convert_options=pyarrow.csv.ConvertOptions(
-                column_types=dict.fromkeys(columns, pa.string()), strings_can_be_null=False, check_utf8=True
+                column_types=dict.fromkeys(columns, pa.string()),
+                strings_can_be_null=False,
+                check_utf8=True,
             ),
         )
     except pa.ArrowInvalid:  # another number of fields somewhere, or bytes that are not UTF-8
@@ -128,8 +149,16 @@ def _parsed(whole: bytes, names: Sequence[str], lines: int, dialect: Dialect) ->
 def _may_have_blank_rows(whole: bytes, cells: pl.DataFrame, dialect: Dialect) -> bool:
     """Whether a row may hold nothing; most blocks show by the beginnings of their lines that none does."""
     begins = (b"\n" + mark for mark in (dialect.delimiter.encode(), b" ", b"\t"))
-    may_be = whole.startswith((dialect.delimiter.encode(), b" ", b"\t")) or any(mark in whole for mark in begins)
-    if not may_be and (whole.isascii() or not (whole[0] >= 0x80 or _BEGINS_BEYOND_ASCII.search(whole))):
+    may_be = whole.startswith((dialect.delimiter.encode(), b" ", b"\t")) or any(
+        mark in whole for mark in begins
+    )
+    if not may_be and (
+        whole.isascii() or not (whole[0] >= 0x80 or _BEGINS_BEYOND_ASCII.search(whole))
+    ):
         return False
     empty = cells.filter(trimmed(pl.nth(0)) == "")
-    return bool(empty.select(pl.all_horizontal(trimmed(pl.col(name)) == "" for name in empty.columns).any()).item())
+    return bool(
+        empty.select(
+            pl.all_horizontal(trimmed(pl.col(name)) == "" for name in empty.columns).any()
+        ).item()
+    )

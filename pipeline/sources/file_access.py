@@ -119,7 +119,9 @@ def open_regular(path: Path) -> BufferedReader:
         raise SourceError(f"{path}: no such file") from None
     except OSError as error:
         reason = "a symbolic link" if path.is_symlink() else (error.strerror or "unreadable")
-        raise SourceError(f"{path}: cannot be read ({reason}); a regular file is expected") from None
+        raise SourceError(
+            f"{path}: cannot be read ({reason}); a regular file is expected"
+        ) from None
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise SourceError(f"{path}: not a regular file; folders, pipes and devices are not read")

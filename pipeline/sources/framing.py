@@ -34,7 +34,9 @@ class Frames:
     rest: int
 
 
-def frame(lines: pl.DataFrame, field_count: int, dialect: Dialect, *, at_end: bool, header: HeaderText) -> Frames:
+def frame(
+    lines: pl.DataFrame, field_count: int, dialect: Dialect, *, at_end: bool, header: HeaderText
+) -> Frames:
     """Lines (`line`, `raw`, `undecoded`) -> frames; at the end of the file every line is judged, else some may wait.
 
     A record has `field_count` fields, and one more that is empty where its dialect has a trailing delimiter.
@@ -43,7 +45,11 @@ def frame(lines: pl.DataFrame, field_count: int, dialect: Dialect, *, at_end: bo
     spans, unclosed, rest = _spans(lines["raw"], field_count, dialect, at_end=at_end)
     taken = _joined(lines.head(rest), spans)
     judged = _judged(
-        taken, dialect, unclosed=lines["line"].gather(unclosed).implode(), field_count=field_count, header=header
+        taken,
+        dialect,
+        unclosed=lines["line"].gather(unclosed).implode(),
+        field_count=field_count,
+        header=header,
     )
     return Frames(judged, rest)
 
@@ -53,7 +59,9 @@ def blank_line(raw: pl.Expr, dialect: Dialect) -> pl.Expr:
     return raw.str.contains(dialect.grammar.blank_text)
 
 
-def _spans(raw: pl.Series, field_count: int, dialect: Dialect, *, at_end: bool) -> tuple[pl.DataFrame, list[int], int]:
+def _spans(
+    raw: pl.Series, field_count: int, dialect: Dialect, *, at_end: bool
+) -> tuple[pl.DataFrame, list[int], int]:
     """Which lines make one record (`first`, `last`, `whole`), which open a quote in vain, where the undecided rest begins.
 
     What each odd line would make with the next one is asked of all of them at once; only who comes first is decided in turn.
@@ -69,7 +77,10 @@ def _spans(raw: pl.Series, field_count: int, dialect: Dialect, *, at_end: bool) 
     unclosed: list[int] = []
     rest = len(raw)
     free = 0
-    opening = zip(*(pairs[name].to_list() for name in ("place", "first", "is_whole", "is_followed")), strict=True)
+    opening = zip(
+        *(pairs[name].to_list() for name in ("place", "first", "is_whole", "is_followed")),
+        strict=True,
+    )
     for at, (place, first, is_whole, is_followed) in enumerate(opening):
         if place < free:
             continue
@@ -94,7 +105,12 @@ def _pairs(raw: pl.Series, odd: pl.Series, field_count: int, dialect: Dialect) -
     begins = ends - raw.str.len_bytes() - 1
     last = odd.shift(-1).fill_null(len(raw) - 1)
     pairs = pl.DataFrame(
-        {"first": odd, "last": last, "length": ends.gather(last) - begins.gather(odd), "line": raw.gather(odd)}
+        {
+            "first": odd,
+            "last": last,
+            "length": ends.gather(last) - begins.gather(odd),
+            "line": raw.gather(odd),
+        }
     ).with_row_index("place")
     has_next = pl.col("place") + 1 < len(odd)
     pairs = pairs.filter(pl.col("line").str.contains(patterns.opens_text)).with_columns(
@@ -127,27 +143,40 @@ def _joined(lines: pl.DataFrame, spans: pl.DataFrame) -> pl.DataFrame:
     if not spans.height:
         return lines
     index = pl.int_range(pl.len(), dtype=pl.UInt32)
-    lasts = spans.select(at=pl.int_ranges(pl.col("first") + 1, pl.col("last") + 1), start="first").explode("at")
+    lasts = spans.select(
+        at=pl.int_ranges(pl.col("first") + 1, pl.col("last") + 1), start="first"
+    ).explode("at")
     is_inside = pl.repeat(value=False, n=lines.height, eager=True).scatter(lasts["at"], True)
     bad = lines["undecoded"]
     if bad.any():
         spoilt = lasts.filter(bad.gather(lasts["at"]))["start"]
         bad = bad.scatter(spoilt, True)
     number, count = lines["line"], lines["line_count"]
-    last, first = pl.lit((number + count).gather(spans["last"])), pl.lit(number.gather(spans["first"]))
+    last, first = (
+        pl.lit((number + count).gather(spans["last"])),
+        pl.lit(number.gather(spans["first"])),
+    )
     wholes = spans.select(index="first", whole="whole", whole_count=last - first)
     return (
         lines.with_columns(bad.alias("undecoded"), index=index)
         .filter(~is_inside)
         .join(wholes, on="index", how="left", maintain_order="left")
         .select(
-            "line", "undecoded", raw=pl.coalesce("whole", "raw"), line_count=pl.coalesce("whole_count", "line_count")
+            "line",
+            "undecoded",
+            raw=pl.coalesce("whole", "raw"),
+            line_count=pl.coalesce("whole_count", "line_count"),
         )
     )
 
 
 def _judged(
-    records: pl.DataFrame, dialect: Dialect, *, unclosed: pl.Series, field_count: int, header: HeaderText
+    records: pl.DataFrame,
+    dialect: Dialect,
+    *,
+    unclosed: pl.Series,
+    field_count: int,
+    header: HeaderText,
 ) -> pl.DataFrame:
     """Give every record its reason, if it has one; blank lines have `blank` set and no reason."""
     raw = pl.col("raw")
@@ -174,18 +203,28 @@ def _judged(
 
 
 def _reasoned(
-    records: pl.DataFrame, dialect: Dialect, unclosed: pl.Series, field_count: int, header: HeaderText
+    records: pl.DataFrame,
+    dialect: Dialect,
+    unclosed: pl.Series,
+    field_count: int,
+    header: HeaderText,
 ) -> pl.DataFrame:
     """The records in question by `at`: whether they are `blank`, and their `reason`."""
     raw, fields = pl.col("raw"), pl.col("fields")
-    unquoted = pl.when("quoted").then(raw.str.replace_all(dialect.grammar.quoted_text, "")).otherwise(raw)
+    unquoted = (
+        pl.when("quoted").then(raw.str.replace_all(dialect.grammar.quoted_text, "")).otherwise(raw)
+    )
     undecodable = Reason.READ_NOT_UTF8 if dialect.is_utf8 else Reason.READ_UNDECODABLE
     # Where lines end with CR alone, the two have changed places on the way in; inside quotes either breaks a line.
     lone, lone_reason = raw.str.contains(LONE_CR), Reason.READ_LONE_CR
     if dialect.ends_with_cr:
         lone, lone_reason = unquoted.str.contains("\r", literal=True), Reason.READ_LONE_LF
-    surplus = ~raw.str.ends_with(dialect.delimiter) if dialect.trailing_delimiter else pl.lit(value=False)
-    legal = pl.when("quoted").then(raw).str.contains(dialect.grammar.legal_text)  # of others nobody asks
+    surplus = (
+        ~raw.str.ends_with(dialect.delimiter) if dialect.trailing_delimiter else pl.lit(value=False)
+    )
+    legal = (
+        pl.when("quoted").then(raw).str.contains(dialect.grammar.legal_text)
+    )  # of others nobody asks
     stray = stray_escapes(raw, dialect) if dialect.escape else pl.lit(value=False)
     reason = (
         pl.when("blank").then(None)

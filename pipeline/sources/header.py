@@ -25,7 +25,9 @@ _STRAY_QUOTE = (
     "around them; if quotes mean nothing in this file, declare source.quote: none in the config (for inspect and init: --quote none)"
 )
 _A_RECORD = "this looks like a record, not a header"
-_IF_NO_HEADER = ". If this file has no header, declare `source.header: none` in the config; nothing was sent"
+_IF_NO_HEADER = (
+    ". If this file has no header, declare `source.header: none` in the config; nothing was sent"
+)
 _INIT = ". If its columns have other names, write a config"
 _NO_HEADER = (
     f"{_A_RECORD}. This file seems to have no header: declare `source.header: none` in the config, or --header none for a "
@@ -57,7 +59,9 @@ def parse_header(
     if dialect.trailing_delimiter and len(names) > 1 and not names[-1]:
         names = names[:-1]
     if with_control_characters(names) or _LONE_CR.search(line):
-        swallowed = ", ".join(str(at) for at, name in enumerate(names, start=1) if _CONTROL.search(name))
+        swallowed = ", ".join(
+            str(at) for at, name in enumerate(names, start=1) if _CONTROL.search(name)
+        )
         raise SourceError(
             f"{where}: the header cannot be used: a control character or a lone carriage return stands in column "
             f"{swallowed}; lines must end with LF or CRLF"
@@ -98,16 +102,28 @@ def check_names(
     if likeness is Likeness.UNCLEAR and sample is None:
         likeness = Likeness.HEADER
     is_useless = any_columns or not expected & set(taken.used)
-    if (likeness is Likeness.RECORD and is_useless) or (likeness is Likeness.UNCLEAR and any_columns):
-        advice = _NO_HEADER if sample is not None else f"{_A_RECORD}; the first line must name the columns"
+    if (likeness is Likeness.RECORD and is_useless) or (
+        likeness is Likeness.UNCLEAR and any_columns
+    ):
+        advice = (
+            _NO_HEADER
+            if sample is not None
+            else f"{_A_RECORD}; the first line must name the columns"
+        )
         raise NoHeader(f"{where}: {advice}; nothing was sent")
     shows = likeness is Likeness.HEADER
-    of_names = _repeated(names, shows=shows) if any_columns else _faults(names, taken, layout, hint, shows=shows)
+    of_names = (
+        _repeated(names, shows=shows)
+        if any_columns
+        else _faults(names, taken, layout, hint, shows=shows)
+    )
     if faults := [*of_names, *more]:
         told = "; ".join(faults)
         if not shows:
             raise SourceError(f"{where}: {noun} cannot be used: {told}{_IF_NO_HEADER}")
-        found = ", ".join(name for name in taken.used if not looks_like_data(name))[:_LONGEST_HEADER_SHOWN]
+        found = ", ".join(name for name in taken.used if not looks_like_data(name))[
+            :_LONGEST_HEADER_SHOWN
+        ]
         wants_config = layout is None and "external_reference" not in taken.used
         raise SourceError(
             f"{where}: {noun} cannot be used: {told}. Found: {found}{_INIT * wants_config}",
@@ -123,7 +139,11 @@ def advised(refused: SourceError, advice: str) -> SourceError:
 
 def with_control_characters(names: Sequence[str]) -> str:
     """The numbers of the columns whose names hold a control character; such names are never repeated."""
-    return ", ".join(str(index) for index, name in enumerate(map(clean_name, names), start=1) if _CONTROL.search(name))
+    return ", ".join(
+        str(index)
+        for index, name in enumerate(map(clean_name, names), start=1)
+        if _CONTROL.search(name)
+    )
 
 
 def unknown_columns(names: Iterable[str], layout: Layout | None = None) -> dict[str, str | None]:
@@ -135,7 +155,9 @@ def unknown_columns(names: Iterable[str], layout: Layout | None = None) -> dict[
     return {name: _nearest(name) for name in ours if not is_canonical(name)}
 
 
-def _faults(written: Sequence[str], names: Names, layout: Layout | None, hint: str, *, shows: bool) -> Iterator[str]:
+def _faults(
+    written: Sequence[str], names: Names, layout: Layout | None, hint: str, *, shows: bool
+) -> Iterator[str]:
     """What is wrong with names, in words that repeat one only where `shows` allows it."""
     ours = [name for name in names.used if not is_import_column(name)]
     near = [name for name in ours if shows and not looks_like_data(name)]
@@ -145,7 +167,11 @@ def _faults(written: Sequence[str], names: Names, layout: Layout | None, hint: s
         yield _missing_reference(near, hint)
     yield from _repeated(written, shows=shows)
     if layout is None:
-        yield from (f"column {name!r} must be written {name.casefold()!r}" for name in ours if _is_misspelt(name))
+        yield from (
+            f"column {name!r} must be written {name.casefold()!r}"
+            for name in ours
+            if _is_misspelt(name)
+        )
         yield from _metadata_faults(ours)
 
 
@@ -158,7 +184,11 @@ def _repeated(written: Sequence[str], *, shows: bool) -> Iterator[str]:
     for positions, spellings in same_names(written):
         if clean_name(spellings[0]):
             numbers = f"{', '.join(map(str, positions[:-1]))} and {positions[-1]}"
-            shown = f": {', '.join(map(repr, spellings))}" if shows and not any(map(looks_like_data, spellings)) else ""
+            shown = (
+                f": {', '.join(map(repr, spellings))}"
+                if shows and not any(map(looks_like_data, spellings))
+                else ""
+            )
             yield f"columns {numbers} have the same name{' but for case and spaces' * (len(spellings) > 1)}{shown}"
 
 
@@ -173,10 +203,14 @@ def _metadata_faults(names: list[str]) -> Iterator[str]:
 
 def _missing_reference(names: list[str], hint: str) -> str:
     near = difflib.get_close_matches("external_reference", names, n=1, cutoff=0.5)
-    return f"no column 'external_reference'{hint or (f' (did you mean {near[0]!r}?)' if near else '')}"
+    return (
+        f"no column 'external_reference'{hint or (f' (did you mean {near[0]!r}?)' if near else '')}"
+    )
 
 
-def _missing_columns(names: list[str], near_names: list[str], layout: Layout, hint: str) -> Iterator[str]:
+def _missing_columns(
+    names: list[str], near_names: list[str], layout: Layout, hint: str
+) -> Iterator[str]:
     """Every mapped column that the file does not have, with what it is mapped to and the nearest that is there."""
     fields: dict[str, list[str]] = {}
     for field, column in layout.sources():
@@ -196,10 +230,14 @@ def _missing_columns(names: list[str], near_names: list[str], layout: Layout, hi
 
 def _other_delimiter(line: str, delimiter: str) -> str:
     """What to say where the line holds a character that parts fields elsewhere."""
-    found = next((mark for mark in (*DELIMITERS[1:], ",") if mark in line and mark != delimiter), None)
+    found = next(
+        (mark for mark in (*DELIMITERS[1:], ",") if mark in line and mark != delimiter), None
+    )
     if found is None:
         return ""
-    return f" (the fields seem to be parted by {found!r}; declare it in the config: source.delimiter)"
+    return (
+        f" (the fields seem to be parted by {found!r}; declare it in the config: source.delimiter)"
+    )
 
 
 def _nearest(name: str) -> str | None:

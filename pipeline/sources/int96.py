@@ -13,18 +13,27 @@ from pipeline.sources.arrow_text import text_of
 
 _NANOSECONDS = 10**9  #: of a second
 _WRAPPED = 2**64 // _NANOSECONDS  #: seconds by which a time of day below zero is too late
-_UNCLEAR = (-2_208_988_800 - 86_400 + _WRAPPED, 7_258_118_400 + _WRAPPED)  #: a day before 1900-01-01, and 2200-01-01
+_UNCLEAR = (
+    -2_208_988_800 - 86_400 + _WRAPPED,
+    7_258_118_400 + _WRAPPED,
+)  #: a day before 1900-01-01, and 2200-01-01
 
 
 def exact_moments(seconds: pa.Array, nanoseconds: pa.Array) -> pa.Array:
     """The text of each moment, with nine digits of a second where it has a fraction; raise ArrowInvalid for a year without a text or unclear."""
     whole = text_of(pa.chunked_array([seconds])).text
     # Both sides wrap around alike, so their difference is the true fraction.
-    fraction = pc.subtract(nanoseconds.view(pa.int64()), pc.multiply(seconds.view(pa.int64()), _NANOSECONDS))
-    if not pc.all(pc.and_(pc.greater_equal(fraction, 0), pc.less(fraction, _NANOSECONDS)), min_count=0).as_py():
+    fraction = pc.subtract(
+        nanoseconds.view(pa.int64()), pc.multiply(seconds.view(pa.int64()), _NANOSECONDS)
+    )
+    if not pc.all(
+        pc.and_(pc.greater_equal(fraction, 0), pc.less(fraction, _NANOSECONDS)), min_count=0
+    ).as_py():
         raise pa.ArrowInvalid("a moment whose seconds and nanoseconds disagree")
     whole_seconds = seconds.view(pa.int64())
-    is_unclear = pc.and_(pc.greater_equal(whole_seconds, _UNCLEAR[0]), pc.less(whole_seconds, _UNCLEAR[1]))
+    is_unclear = pc.and_(
+        pc.greater_equal(whole_seconds, _UNCLEAR[0]), pc.less(whole_seconds, _UNCLEAR[1])
+    )
     if pc.any(is_unclear, min_count=0).as_py():
         raise pa.ArrowInvalid("a moment that may be a time of day below zero")
     text, part = pl.col("text"), pl.col("fraction")

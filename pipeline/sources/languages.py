@@ -59,7 +59,11 @@ def cost_of_word(word: str, languages: Sequence[Language]) -> float:
     """What a word costs in the language that knows it best: 0 where all is usual."""
     if len(word) == 1:  # an initial, or a word such as the French "à"
         return RARE if word.isupper() or word in _WORDS_OF_ONE_LETTER else FOREIGN
-    return min(language.cost(word.lower()) for language in languages) + _cost_of_case(word) + _cost_of_scripts(word)
+    return (
+        min(language.cost(word.lower()) for language in languages)
+        + _cost_of_case(word)
+        + _cost_of_scripts(word)
+    )
 
 
 def _cost_of_case(word: str) -> float:
@@ -70,7 +74,9 @@ def _cost_of_case(word: str) -> float:
     marked = "".join(letter for letter in word if not letter.isascii())
     if plain.isupper() and len(plain) > 1 and marked.islower():
         return _CAPITALS_OF_ASCII
-    odd = sum(letter.isupper() and not (before + letter).isascii() for before, letter in pairwise(word))
+    odd = sum(
+        letter.isupper() and not (before + letter).isascii() for before, letter in pairwise(word)
+    )
     return _ODD_CASE * odd + RARE
 
 

@@ -55,7 +55,9 @@ class Likeness(Enum):
     UNCLEAR = auto()
 
 
-def likeness_of(cells: Sequence[str], sample: Sequence[Sequence[str]] = (), expected: Collection[str] = ()) -> Likeness:
+def likeness_of(
+    cells: Sequence[str], sample: Sequence[Sequence[str]] = (), expected: Collection[str] = ()
+) -> Likeness:
     """What the line with these cells is; `sample` are records below it, `expected` the names that a job looks for."""
     if any(map(is_import_column, cells)):
         return Likeness.HEADER
@@ -63,13 +65,17 @@ def likeness_of(cells: Sequence[str], sample: Sequence[Sequence[str]] = (), expe
     filled = [cell for cell in cells if cell.strip()]
     hits = _expected_names(cells, rows, expected)
     has_data = any(map(looks_like_data, filled))
-    if 0 < len(filled) <= 2 * hits or (hits > 1 and not has_data):  # one may be the text of a cell, such as email
+    if 0 < len(filled) <= 2 * hits or (
+        hits > 1 and not has_data
+    ):  # one may be the text of a cell, such as email
         return Likeness.HEADER
     if 2 * sum(map(_is_known_word, filled)) > len(filled):
         return Likeness.HEADER
     if has_data:
         return Likeness.RECORD
-    votes = sum(_vote(cell, [row[at] for row in rows]) for at, cell in enumerate(cells) if cell.strip())
+    votes = sum(
+        _vote(cell, [row[at] for row in rows]) for at, cell in enumerate(cells) if cell.strip()
+    )
     if votes:
         return Likeness.HEADER if votes > 0 else Likeness.RECORD
     return Likeness.HEADER if filled and _has_style_of_names(filled, rows) else Likeness.UNCLEAR
@@ -80,10 +86,15 @@ def looks_like_data(cell: str) -> bool:
     return _DATUM.search(cell) is not None
 
 
-def _expected_names(cells: Sequence[str], rows: Sequence[Sequence[str]], expected: Collection[str]) -> int:
+def _expected_names(
+    cells: Sequence[str], rows: Sequence[Sequence[str]], expected: Collection[str]
+) -> int:
     """How many cells are names that a job expects, and no values of their columns."""
     folded = set(map(fold_name, expected))
-    return sum(fold_name(cell) in folded and all(row[at] != cell for row in rows) for at, cell in enumerate(cells))
+    return sum(
+        fold_name(cell) in folded and all(row[at] != cell for row in rows)
+        for at, cell in enumerate(cells)
+    )
 
 
 def _vote(cell: str, below: Sequence[str]) -> int:
@@ -108,7 +119,9 @@ def _has_digits(cell: str) -> bool:
 def _is_known_word(cell: str) -> bool:
     """Whether all words of a cell are words that name columns; single letters do not count."""
     words = {word.casefold() for part in _CASE_CHANGE.split(cell) for word in _WORD.findall(part)}
-    return any(len(word) > 1 for word in words) and all(len(word) == 1 or word in _VOCABULARY for word in words)
+    return any(len(word) > 1 for word in words) and all(
+        len(word) == 1 or word in _VOCABULARY for word in words
+    )
 
 
 def _has_style_of_names(filled: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:

@@ -6,7 +6,9 @@ from decimal import Decimal
 from pipeline.sources.number_format import Kind, Section
 
 _1900, _1904 = datetime(1899, 12, 30), datetime(1904, 1, 1)  # noqa: DTZ001 - a sheet's dates have no zone
-_FEBRUARY_29_1900 = 60  #: a day that never was: Lotus took 1900 for a leap year, and every spreadsheet after it
+_FEBRUARY_29_1900 = (
+    60  #: a day that never was: Lotus took 1900 for a leap year, and every spreadsheet after it
+)
 _DAY = 86_400_000  #: milliseconds; spreadsheets show no finer times
 _AFTER_9999 = 2_958_466
 
@@ -34,7 +36,9 @@ def moment_text(section: Section, days: Decimal, *, from_1904: bool) -> str | No
 def iso_text(moment: datetime) -> str:
     """A date, with its time where that is not midnight."""
     since = moment - datetime.combine(moment.date(), datetime.min.time())
-    return _date(moment.date()) + (f"T{_clock(since // timedelta(milliseconds=1))}" if since else "")
+    return _date(moment.date()) + (
+        f"T{_clock(since // timedelta(milliseconds=1))}" if since else ""
+    )
 
 
 def _date(day: date) -> str:

@@ -18,8 +18,12 @@ class Names:
     """The columns of a file by the names that are used from now on; positions count from 1."""
 
     used: tuple[str, ...]
-    changed: tuple[int, ...] = ()  #: positions of names that were trimmed, or whose line breaks became spaces
-    unnamed: tuple[int, ...] = ()  #: positions of columns that the file does not name: they are called `column_N`
+    changed: tuple[
+        int, ...
+    ] = ()  #: positions of names that were trimmed, or whose line breaks became spaces
+    unnamed: tuple[
+        int, ...
+    ] = ()  #: positions of columns that the file does not name: they are called `column_N`
 
     @property
     def of_unnamed(self) -> tuple[str, ...]:
@@ -32,7 +36,9 @@ class Names:
         return {
             "names_changed": _numbers(self.changed),
             "columns_ignored": _numbers(positions[name] for name in ignored),
-            "columns_without_name": ", ".join(name for name in self.of_unnamed if name not in ignored),
+            "columns_without_name": ", ".join(
+                name for name in self.of_unnamed if name not in ignored
+            ),
         }
 
     def findings(self, file: str, ignored: Collection[str]) -> list[Finding]:
@@ -46,7 +52,9 @@ class Names:
         if filled := [name for name in self.of_unnamed if name not in ignored]:
             told = f"{file}: {', '.join(filled[:_SHOWN])}{', …' * (len(filled) > _SHOWN)}"
             found.append(Finding(Alarm.COLUMNS_WITHOUT_NAME, told))
-        if not names_origin(self.used) and (dropped := [name for name in self.used if is_import_column(name)]):
+        if not names_origin(self.used) and (
+            dropped := [name for name in self.used if is_import_column(name)]
+        ):
             names = ", ".join(map(repr, dropped))
             told = f"{file}: not kept: {names}. Our lists use these names; a list that is fed back has {ROW_ID} and {RUN_ID}"
             found.append(Finding(Alarm.COLUMNS_NOT_KEPT, told))
@@ -74,7 +82,11 @@ def take_names(written: Sequence[str], expected: Collection[str] = ()) -> Names:
         name if name in expected and clean not in expected else clean
         for name, clean in zip(written, cleaned, strict=True)
     ]
-    changed = [at for at, (old, new) in enumerate(zip(written, kept, strict=True), start=1) if new and old != new]
+    changed = [
+        at
+        for at, (old, new) in enumerate(zip(written, kept, strict=True), start=1)
+        if new and old != new
+    ]
     unnamed = [at for at, name in enumerate(kept, start=1) if not name]
     taken = {fold_name(name) for name in kept}
     for at in unnamed:

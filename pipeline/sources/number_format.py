@@ -85,7 +85,12 @@ class Condition:
     def holds(self, number: Decimal) -> bool:
         """Whether the section applies to this number."""
         order = (number > self.limit) - (number < self.limit)
-        return order in {">": (1,), "<": (-1,), ">=": (0, 1), "<=": (-1, 0), "=": (0,), "<>": (-1, 1)}[self.operator]
+        return (
+            order
+            in {">": (1,), "<": (-1,), ">=": (0, 1), "<=": (-1, 0), "=": (0,), "<>": (-1, 1)}[
+                self.operator
+            ]
+        )
 
 
 @dataclass(frozen=True)
@@ -133,7 +138,12 @@ class Section:
         )
         letters = {part.text.upper() for part in self.parts if part.kind is Kind.LETTER}
         punctuation = {Kind.DIGIT, Kind.POINT, Kind.SLASH, Kind.GROUP, Kind.SCALE, Kind.SCRIPT}
-        return decimals and letters <= {"T", "Z"} and others <= punctuation and self.parts[0].kind is not Kind.DIGIT
+        return (
+            decimals
+            and letters <= {"T", "Z"}
+            and others <= punctuation
+            and self.parts[0].kind is not Kind.DIGIT
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,15 +186,20 @@ _KINDS = {
     "comma": Kind.GROUP, "point": Kind.POINT, "percent": Kind.PERCENT, "slash": Kind.SLASH, "text": Kind.TEXT,
     "unknown": Kind.UNKNOWN,
 }  # fmt: skip
-_COLOUR = re.compile(r"black|blue|cyan|green|magenta|red|white|yellow|color ?[0-9]{1,2}", re.IGNORECASE)
+_COLOUR = re.compile(
+    r"black|blue|cyan|green|magenta|red|white|yellow|color ?[0-9]{1,2}", re.IGNORECASE
+)
 _CONDITION = re.compile(r"(<=|>=|<>|<|>|=) ?(-?[0-9]{1,15}(?:\.[0-9]{1,15})?)")
 _ELAPSED = re.compile(r"h+|m+|s+", re.IGNORECASE)
 #: [$R-1C09], [$€-407], [$-409], [$kr.-x-euro2], [$₹-hi-IN]: a text, and the number or the name of a language.
 _CURRENCY = re.compile(
-    r"\$(.*?)(?:-((?:[0-9A-F]{1,8}|x-[a-z0-9]+|[a-z]{2,3}(?:-[a-z0-9]+)*)(?:,[0-9A-F]+)?))?", re.IGNORECASE
+    r"\$(.*?)(?:-((?:[0-9A-F]{1,8}|x-[a-z0-9]+|[a-z]{2,3}(?:-[a-z0-9]+)*)(?:,[0-9A-F]+)?))?",
+    re.IGNORECASE,
 )
 _SCRIPT = re.compile(r"DBNum[0-9]|NatNum[0-9]{1,2}", re.IGNORECASE)
-_WESTERN_DIGITS = 0x01FF_FFFF  #: above, the number of a language says in which digits numbers are shown
+_WESTERN_DIGITS = (
+    0x01FF_FFFF  #: above, the number of a language says in which digits numbers are shown
+)
 _MOST_SECTIONS = 4
 
 
@@ -202,10 +217,14 @@ def parsed(code: str) -> NumberFormat | None:
 
 
 def _sections(code: str) -> list[Section]:
-    tokens = [(str(found.lastgroup), found[str(found.lastgroup)]) for found in _TOKEN.finditer(code)]
+    tokens = [
+        (str(found.lastgroup), found[str(found.lastgroup)]) for found in _TOKEN.finditer(code)
+    ]
     ends = [index for index, (name, _) in enumerate(tokens) if name == "end"]
     begins = [0, *(index + 1 for index in ends)]
-    return [_section(tokens[begin:end]) for begin, end in zip(begins, [*ends, len(tokens)], strict=True)]
+    return [
+        _section(tokens[begin:end]) for begin, end in zip(begins, [*ends, len(tokens)], strict=True)
+    ]
 
 
 def _section(tokens: list[tuple[str, str]]) -> Section:
@@ -242,7 +261,11 @@ def _bracket(text: str) -> Iterator[Part]:
 
 
 def _has_other_digits(language: str | None) -> bool:
-    return bool(language and re.fullmatch(r"[0-9A-Fa-f]{7,8}", language) and int(language, 16) > _WESTERN_DIGITS)
+    return bool(
+        language
+        and re.fullmatch(r"[0-9A-Fa-f]{7,8}", language)
+        and int(language, 16) > _WESTERN_DIGITS
+    )
 
 
 def _refined(parts: list[Part]) -> list[Part]:
@@ -259,7 +282,9 @@ def _refined(parts: list[Part]) -> list[Part]:
 
 def _plain(part: Part) -> Part:
     """Where there are no digits, commas, points and bars are texts."""
-    return Part(Kind.LITERAL, part.text) if part.kind in {Kind.GROUP, Kind.SLASH, Kind.POINT} else part
+    return (
+        Part(Kind.LITERAL, part.text) if part.kind in {Kind.GROUP, Kind.SLASH, Kind.POINT} else part
+    )
 
 
 def _judged(part: Part, index: int, parts: list[Part], digits: list[int]) -> Part:

@@ -17,7 +17,13 @@ from collections.abc import Callable
 from decimal import Decimal
 from functools import lru_cache
 
-from pipeline.sources.digits_text import MOST_DIGITS, fraction_text, general_text, literal_text, number_text
+from pipeline.sources.digits_text import (
+    MOST_DIGITS,
+    fraction_text,
+    general_text,
+    literal_text,
+    number_text,
+)
 from pipeline.sources.moment_text import moment_text
 from pipeline.sources.number_format import Kind, NumberFormat, Part, Section, Shows, parsed
 
@@ -47,7 +53,9 @@ def text_writer(code: str) -> Callable[[str], str | None] | None:
     """A number format -> what writes a text as the format shows it; None where it shows texts as they are."""
     found = parsed(code)
     section = found.text if found else None
-    if section is None or (section.shows in {Shows.TEXT, Shows.GENERAL} and len(section.parts) == 1):
+    if section is None or (
+        section.shows in {Shows.TEXT, Shows.GENERAL} and len(section.parts) == 1
+    ):
         return None
     return lambda text: _text_in(section, text)
 
@@ -70,7 +78,9 @@ def section_text(
 def section_of(found: NumberFormat, number: Decimal) -> tuple[Section, bool] | None:
     """The section that fits a number, and whether it shows the sign itself."""
     sections = found.numbers
-    if not sections:  # the format shows texts only, and a number by General where it adds nothing to a text
+    if (
+        not sections
+    ):  # the format shows texts only, and a number by General where it adds nothing to a text
         bare = found.text if found.text and len(found.text.parts) == 1 else None
         return (Section((Part(Kind.GENERAL, ""),)), False) if bare else None
     if any(section.condition for section in sections):
@@ -90,7 +100,11 @@ def _by_condition(sections: tuple[Section, ...], number: Decimal) -> tuple[Secti
     separates = not first.condition.limit and first.condition.operator in {">", ">=", "<"}
     if first.condition.holds(number):
         own_sign = number < 0
-        return (first, own_sign) if number >= 0 or (separates and first.condition.operator == "<") else None
+        return (
+            (first, own_sign)
+            if number >= 0 or (separates and first.condition.operator == "<")
+            else None
+        )
     if number < 0 and not separates:
         return None
     return _other(others, number)

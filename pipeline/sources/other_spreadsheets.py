@@ -12,17 +12,27 @@ from pipeline.sources.workbook_parts import WORD_DOCUMENT
 _OLE2 = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _EMPTY_ZIP = b"PK\x05\x06"
 #: How Excel 2 to 4 wrote a sheet: the record that begins it, without any container.
-_OLDEST = re.compile(rb"\x09[\x00\x02\x04][\x04\x06\x08]\x00[\x00-\xff]{2}(?:\x10|\x20|\x40)\x00", re.DOTALL)
+_OLDEST = re.compile(
+    rb"\x09[\x00\x02\x04][\x04\x06\x08]\x00[\x00-\xff]{2}(?:\x10|\x20|\x40)\x00", re.DOTALL
+)
 #: How Excel 5 to 2003 begins the stream of a workbook, where a program wrote it without its container.
 _BARE = re.compile(rb"\x09\x08[\x04-\x20]\x00\x00[\x05\x06]")
 _LOOKED_AT = 8 << 10  #: bytes in which a text says what it is
 _BLOCK = 1 << 20
-_CALLED = (".xl", ".ods", ".fods", ".xml", ".htm")  #: how names of spreadsheets and pages end; other texts may be CSV
+_CALLED = (
+    ".xl",
+    ".ods",
+    ".fods",
+    ".xml",
+    ".htm",
+)  #: how names of spreadsheets and pages end; other texts may be CSV
 _SAVE = "open it in a spreadsheet program and save it as .xlsx or CSV"
 #: Streams of an OLE2 file, as its directory writes their names -> what the file is.
 _STREAMS = {
     "EncryptedPackage": "a workbook with a password; save it without one",
-    **dict.fromkeys(("Workbook", "WORKBOOK", "Book", "BOOK"), f"an old Excel workbook (.xls); {_SAVE}"),
+    **dict.fromkeys(
+        ("Workbook", "WORKBOOK", "Book", "BOOK"), f"an old Excel workbook (.xls); {_SAVE}"
+    ),
     "WordDocument": WORD_DOCUMENT,
 }
 _HTML = re.compile(
@@ -30,7 +40,8 @@ _HTML = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _MHTML = re.compile(
-    r"(?:[\w-]+:[^\n]*\n(?:[ \t][^\n]*\n)*)*?(?:MIME-Version:|Content-Type: *multipart/)", re.IGNORECASE
+    r"(?:[\w-]+:[^\n]*\n(?:[ \t][^\n]*\n)*)*?(?:MIME-Version:|Content-Type: *multipart/)",
+    re.IGNORECASE,
 )
 _RTF = re.compile(r"\s*\{\\rtf")
 _SYLK = re.compile(r"ID;P[^\r\n]*[\r\n]+(?:[BCEFPO];|ID;)|ID;P(?:WXL|SCALC|CALCOOO)")
@@ -72,7 +83,10 @@ def _in_ole2(file: BinaryIO) -> str:
     while block := file.read(_BLOCK):
         found |= {name for name in names if name in tail + block}
         tail = block[-longest:]
-    return next((what for name, what in names.items() if name in found), f"an old Office file (OLE2); {_SAVE}")
+    return next(
+        (what for name, what in names.items() if name in found),
+        f"an old Office file (OLE2); {_SAVE}",
+    )
 
 
 def _in_text(head: bytes) -> str | None:
@@ -100,13 +114,17 @@ def _in_old_text(head: bytes) -> str | None:
     if _MHTML.match(text):
         return f"a web page in one file (MHTML), whatever its name says; {_SAVE}"
     if _RTF.match(text):
-        return "a text document (RTF); copy its table into a spreadsheet and save that as .xlsx or CSV"
+        return (
+            "a text document (RTF); copy its table into a spreadsheet and save that as .xlsx or CSV"
+        )
     return f"a SYLK file; {_SAVE}" if _SYLK.match(text) else None
 
 
 def _spreadsheet_of_2003(text: str) -> str | None:
     """Whether a text, whatever it is called, is the XML that Excel 2003 wrote."""
-    if _XML.match(text) and ("schemas-microsoft-com:office:spreadsheet" in text or "Excel.Sheet" in text):
+    if _XML.match(text) and (
+        "schemas-microsoft-com:office:spreadsheet" in text or "Excel.Sheet" in text
+    ):
         return f"an XML Spreadsheet 2003; {_SAVE}"
     return None
 

@@ -43,7 +43,9 @@ class ParquetFile:
 
     format = "parquet"
 
-    def __init__(self, path: Path, name: str, layout: Layout | None = None, *, any_columns: bool = False) -> None:
+    def __init__(
+        self, path: Path, name: str, layout: Layout | None = None, *, any_columns: bool = False
+    ) -> None:
         self.path = path
         self.name = name
         self.layout = layout
@@ -82,9 +84,13 @@ class ParquetFile:
     def columns(self) -> list[str]:
         """The columns that are the supplier's: without those that an earlier run of ours added, and those without anything."""
         ignored = set(self.ignored)
-        return [name for name in self.header or () if not is_import_column(name) and name not in ignored]
+        return [
+            name for name in self.header or () if not is_import_column(name) and name not in ignored
+        ]
 
-    def batches(self, *, first_position: int = 0, batch_bytes: int = BATCH_BYTES) -> Iterator[Batch]:
+    def batches(
+        self, *, first_position: int = 0, batch_bytes: int = BATCH_BYTES
+    ) -> Iterator[Batch]:
         """Yield the records; raise SourceError where the file is damaged, its columns cannot be used, or it changes."""
         with opened_unchanged(self.path) as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -108,13 +114,17 @@ class ParquetFile:
         with _damage_told(self.path):
             self.ignored = self._empty_unnamed(rows, batch_bytes)
             if not self.columns:
-                raise SourceError(f"{self.path}: no column of it holds texts, numbers or dates; nothing was sent")
+                raise SourceError(
+                    f"{self.path}: no column of it holds texts, numbers or dates; nothing was sent"
+                )
             yield from rows.tables([self._places[name] for name in self.columns], batch_bytes)
 
     def _without_text(self, rows: ParquetRows, batch_bytes: int) -> frozenset[int]:
         """The places of columns whose values are no text: nested ones, and bytes that are not all UTF-8."""
         return frozenset(
-            at for at, field in enumerate(rows.schema) if not self._is_text(rows, at, field.type, batch_bytes)
+            at
+            for at, field in enumerate(rows.schema)
+            if not self._is_text(rows, at, field.type, batch_bytes)
         )
 
     def _is_text(self, rows: ParquetRows, at: int, dtype: pa.DataType, batch_bytes: int) -> bool:
@@ -128,7 +138,9 @@ class ParquetFile:
         if not unnamed:
             return ()
         tables = rows.tables([self._places[name] for name in unnamed], batch_bytes)
-        return empty_columns((Batch(self._cells(table.rename_columns(unnamed))) for table in tables), unnamed)
+        return empty_columns(
+            (Batch(self._cells(table.rename_columns(unnamed))) for table in tables), unnamed
+        )
 
     def _take_columns(self, schema: pa.Schema, without_text: Collection[int]) -> None:
         """Refuse the file, with all its faults at once, where a column cannot be called by its name or has no exact text.
@@ -150,9 +162,16 @@ class ParquetFile:
         if all(is_import_column(name) for name in schema.names):
             faults.append("there is none")
         self.names = check_names(
-            schema.names, str(self.path), self.layout, noun="its columns", more=faults, any_columns=self.any_columns
+            schema.names,
+            str(self.path),
+            self.layout,
+            noun="its columns",
+            more=faults,
+            any_columns=self.any_columns,
         )
-        self._not_kept = {name: _shown_type(field.type) for at, (name, field) in fields if at in without_text}
+        self._not_kept = {
+            name: _shown_type(field.type) for at, (name, field) in fields if at in without_text
+        }
         self.unsendable = {
             name: f"{_shown_type(field.type)}: {_why_unsendable(field.type)}"
             for at, (name, field) in fields
@@ -171,7 +190,9 @@ class ParquetFile:
             why = " that are not all UTF-8" if is_bytes(bare_type(dtype)) else ""
             yield f"column {name!r}{meant} is {dtype}{why}: a text, a number or a date is expected"
             return
-        held = " or ".join(dict.fromkeys(_HELD[field_name] for field_name in fields if field_name in _HELD))
+        held = " or ".join(
+            dict.fromkeys(_HELD[field_name] for field_name in fields if field_name in _HELD)
+        )
         what = f"floats cannot hold {held} exactly" if held else "the text of a float is not exact"
         yield f"column {name!r}{meant} is {dtype}: {what}; write it as decimal or text"
 
@@ -189,7 +210,10 @@ class ParquetFile:
             reason=pl.col("reason"),
             text=text_of_unreadable(table, cells),
             **origins(()),  # no list of ours is written as Parquet
-            **{GIVEN + name: pl.when(pl.col("reason").is_null()).then(pl.col(GIVEN + name)) for name in self.columns},
+            **{
+                GIVEN + name: pl.when(pl.col("reason").is_null()).then(pl.col(GIVEN + name))
+                for name in self.columns
+            },
         )
 
     def _cells(self, rows: pa.Table) -> pl.DataFrame:

@@ -29,13 +29,20 @@ class ParquetRows:
         self._file, self._where, self._packed = file, where, packed
         self._content = _opened(file)
         self._check_rows()
-        self.schema = self._content.schema_arrow  #: the columns with their types; nested ones are one column each
+        self.schema = (
+            self._content.schema_arrow
+        )  #: the columns with their types; nested ones are one column each
         self._types = [bare_type(field.type) for field in self.schema]
-        self._groups = [self._content.metadata.row_group(at) for at in range(self._content.metadata.num_row_groups)]
+        self._groups = [
+            self._content.metadata.row_group(at)
+            for at in range(self._content.metadata.num_row_groups)
+        ]
         leaves = itertools.count()
         self._leaves = [list(itertools.islice(leaves, _leaf_count(kind))) for kind in self._types]
         self._int96 = frozenset(at for at in range(len(self._types)) if self._is_int96(at))
-        self._in_seconds = _opened(file, coerce_int96_timestamp_unit="s") if self._int96 else self._content
+        self._in_seconds = (
+            _opened(file, coerce_int96_timestamp_unit="s") if self._int96 else self._content
+        )
 
     def _check_rows(self) -> None:
         """Refuse a footer whose numbers of rows disagree: readers that trust one or the other read different tables."""
@@ -107,7 +114,9 @@ class ParquetRows:
             yield from pieces
             return
         names = [self.schema.field(at).name for at in columns]
-        for piece, seconds in zip(pieces, self._batches(self._in_seconds, moments, group, rows), strict=True):
+        for piece, seconds in zip(
+            pieces, self._batches(self._in_seconds, moments, group, rows), strict=True
+        ):
             found = dict(zip(columns, piece.columns, strict=True))
             for at, column in zip(moments, seconds.columns, strict=True):
                 found[at] = self._texts(at, column, found[at])
@@ -130,8 +139,12 @@ class ParquetRows:
         """The bytes of a row that holds the longest value of every dictionary of a row group."""
         types = [self._types[at] for at in columns]
         fixed = sum(int(kind.byte_width) for kind in types if pa.types.is_fixed_size_binary(kind))
-        asked = [at for at, kind in zip(columns, types, strict=True) if is_string(kind) or is_bytes(kind)]
-        return fixed + (sum(self._longest_values(group, asked)) if asked and self._groups[group].num_rows else 0)
+        asked = [
+            at for at, kind in zip(columns, types, strict=True) if is_string(kind) or is_bytes(kind)
+        ]
+        return fixed + (
+            sum(self._longest_values(group, asked)) if asked and self._groups[group].num_rows else 0
+        )
 
     def _longest_values(self, group: int, columns: Sequence[int]) -> Iterator[int]:
         """For each column the bytes of the longest value of its dictionary, which comes whole with the first row."""
@@ -141,17 +154,27 @@ class ParquetRows:
         first = next(content.reader.iter_batches(1, row_groups=[group], column_indices=leaves))
         for column in first.columns:
             has_dictionary = pa.types.is_dictionary(column.type) and len(column.dictionary)
-            yield int(pc.max(pc.binary_length(column.dictionary)).as_py() or 0) if has_dictionary else 0
+            yield (
+                int(pc.max(pc.binary_length(column.dictionary)).as_py() or 0)
+                if has_dictionary
+                else 0
+            )
 
 
 def _leaf_count(dtype: pa.DataType) -> int:
     """The number of stored columns that a column of this type has."""
     dtype = bare_type(dtype)
-    return sum(_leaf_count(dtype.field(at).type) for at in range(dtype.num_fields)) if pa.types.is_nested(dtype) else 1
+    return (
+        sum(_leaf_count(dtype.field(at).type) for at in range(dtype.num_fields))
+        if pa.types.is_nested(dtype)
+        else 1
+    )
 
 
 def _opened(file: BinaryIO, **how: str) -> parquet.ParquetFile:
-    return parquet.ParquetFile(file, buffer_size=_READ_BYTES, page_checksum_verification=True, **how)
+    return parquet.ParquetFile(
+        file, buffer_size=_READ_BYTES, page_checksum_verification=True, **how
+    )
 
 
 def _text_bytes(column: pa.Array) -> int:

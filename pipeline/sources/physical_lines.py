@@ -27,7 +27,10 @@ def cut(content: bytes, *, at_end: bool) -> tuple[bytes, bytes]:
     if at_end:
         return content, b""
     end = content.rfind(b"\n") + 1
-    if end == len(content) and without_end_mark(content[-_LONGEST_MARK:]) != content[-_LONGEST_MARK:]:
+    if (
+        end == len(content)
+        and without_end_mark(content[-_LONGEST_MARK:]) != content[-_LONGEST_MARK:]
+    ):
         end = content.rfind(b"\n", 0, end - 1) + 1
     return content[:end], content[end:]
 

@@ -12,7 +12,9 @@ _BLOCK = 1 << 20
 _CR_TO_LF = bytes.maketrans(b"\r", b"\n")
 
 
-def lines_of(path: Path, sha256: str, written: dict[str, str], first: int, count: int) -> str | None:
+def lines_of(
+    path: Path, sha256: str, written: dict[str, str], first: int, count: int
+) -> str | None:
     """So many physical lines of a CSV file from a line on (1 is the first), unpacked and decoded.
 
     None where the file is gone, or is no more the one with this SHA-256, of which a run says that it is `written` so.
@@ -25,14 +27,20 @@ def lines_of(path: Path, sha256: str, written: dict[str, str], first: int, count
             blocks = iter(lambda: stream.read(_BLOCK), b"")
             if written["line_end"] == "CR":
                 blocks = (block.translate(_CR_TO_LF) for block in blocks)
-            found = [line for number, line in enumerate(_lines(blocks), start=1) if first <= number < first + count]
+            found = [
+                line
+                for number, line in enumerate(_lines(blocks), start=1)
+                if first <= number < first + count
+            ]
     except (OSError, SourceError):
         return None
     if stream.sha256 != sha256:
         return None
     codec = "utf-8" if stream.encoding is not None else codecs.lookup(written["encoding"]).name
     text = b"\n".join(found).removesuffix(b"\r")
-    return text.removeprefix(codecs.BOM_UTF8 if first == 1 else b"").decode(codec, errors="backslashreplace")
+    return text.removeprefix(codecs.BOM_UTF8 if first == 1 else b"").decode(
+        codec, errors="backslashreplace"
+    )
 
 
 def _lines(blocks: Iterator[bytes]) -> Iterator[bytes]:

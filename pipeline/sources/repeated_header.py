@@ -34,13 +34,17 @@ class HeaderText:
         if not words or not squeezed.isascii():
             return self._is_it(self._squeezed(raw), squeezed)
         may_be = raw.str.contains_any([max(words, key=len)], ascii_case_insensitive=True)
-        return self._is_it(self._squeezed(pl.when(may_be).then(raw)), squeezed).fill_null(value=False)
+        return self._is_it(self._squeezed(pl.when(may_be).then(raw)), squeezed).fill_null(
+            value=False
+        )
 
     def _is_it(self, record: pl.Expr, squeezed: str) -> pl.Expr:
         """Whether a record is the header, both squeezed."""
         if not self.given:
             return record == squeezed
-        fields = [re.escape(name) for name in self._squeezed_series(pl.Series(list(self.names))).to_list()]
+        fields = [
+            re.escape(name) for name in self._squeezed_series(pl.Series(list(self.names))).to_list()
+        ]
         for at, name in self.given.items():
             fields[at] = f"(?:{re.escape(name)})?"
         return record.str.contains(f"^{re.escape(self.dialect.delimiter).join(fields)}$")
@@ -54,7 +58,9 @@ class HeaderText:
         rows = pl.int_range(cells.height, eager=True)
         for at in longest_first:
             if names[at].isascii():
-                rows = rows.filter(cells.to_series(at).gather(rows).str.len_bytes() >= len(names[at]))
+                rows = rows.filter(
+                    cells.to_series(at).gather(rows).str.len_bytes() >= len(names[at])
+                )
             if not len(rows):
                 return False
         for at in longest_first:
@@ -73,5 +79,7 @@ class HeaderText:
     def _squeezed(self, text: pl.Expr) -> pl.Expr:
         """Text without case, quotes, spaces and invisible characters."""
         kept = "&&[^\t]" if self.dialect.delimiter == "\t" else ""
-        bare = text.str.replace_all(f"[{re.escape(self.dialect.quote)}{INVISIBLE_CLASS}{kept}]", "").str.to_lowercase()
+        bare = text.str.replace_all(
+            f"[{re.escape(self.dialect.quote)}{INVISIBLE_CLASS}{kept}]", ""
+        ).str.to_lowercase()
         return bare.str.replace_many(_CASE_FOLDS)

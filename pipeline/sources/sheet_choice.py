@@ -16,10 +16,14 @@ def chosen_sheet(sheets: Sequence[Sheet], wanted: str | None) -> Sheet:
         return tables[0]
     if not any(sheet.is_table for sheet in sheets):
         others = ", ".join(f"{sheet.name!r} is {sheet.what}" for sheet in sheets)
-        raise NoWorkbook(f"no sheet with a table{f': {others}' if others else ''}; add one, or save the table as CSV")
+        raise NoWorkbook(
+            f"no sheet with a table{f': {others}' if others else ''}; add one, or save the table as CSV"
+        )
     count = f"{len(tables)} sheets" if tables else "all sheets are hidden"
     ours = ", ".join(repr(sheet.name) for sheet in sheets if sheet.is_table)
-    raise NoWorkbook(f"{count}; choose the one to read: --sheet NAME, or source.sheet in the config; one of {ours}")
+    raise NoWorkbook(
+        f"{count}; choose the one to read: --sheet NAME, or source.sheet in the config; one of {ours}"
+    )
 
 
 def _named_sheet(sheets: Sequence[Sheet], wanted: str, names: str) -> Sheet:

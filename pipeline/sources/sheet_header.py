@@ -19,7 +19,9 @@ ROWS_LOOKED_AT = 50  #: from the first that holds something; titles are shorter
 _BY_POSITION = " (a sheet without a header needs a mapping of column_1, column_2, …)"
 
 
-def names_of(head: Sequence[Row], where: str, declared: Declared, layout: Layout | None, *, any_columns: bool) -> Names:
+def names_of(
+    head: Sequence[Row], where: str, declared: Declared, layout: Layout | None, *, any_columns: bool
+) -> Names:
     """The columns of the table that begins with these rows; SourceError says what the first row holds instead of names."""
     if declared.header == "none":
         names = numbered_names(max(len(row.cells) for row in head))
@@ -37,7 +39,9 @@ def names_of(head: Sequence[Row], where: str, declared: Declared, layout: Layout
     if not any(map(clean_name, written)):
         raise SourceError(f"{where} holds no names of columns, only {_contents(head[0])}{advice}")
     if unprintable := with_control_characters(written):
-        raise SourceError(f"{where}: a control character stands in the name of column {unprintable}{advice}")
+        raise SourceError(
+            f"{where}: a control character stands in the name of column {unprintable}{advice}"
+        )
     if advice and any_columns and declared.header is None:
         if _is_title(head):
             raise SourceError(f"{where} has one text above several columns{advice}")
@@ -53,7 +57,9 @@ def names_of(head: Sequence[Row], where: str, declared: Declared, layout: Layout
             is_declared=declared.header == "first_line",
         )
     except NoHeader as refused:
-        raise (SourceError(f"{where} does not name the columns{advice}") if advice else refused) from None
+        raise (
+            SourceError(f"{where} does not name the columns{advice}") if advice else refused
+        ) from None
     except SourceError as refused:
         raise (advised(refused, advice) if advice else refused) from None
 
@@ -98,8 +104,12 @@ def _texts(row: Row) -> list[str]:
 def _contents(row: Row) -> str:
     """What the cells of a row without texts hold, in words."""
     texts = map(shown_text, row.cells)
-    counts = Counter(text.value if isinstance(text, Trouble) else "spaces" for text in texts if text != "")
-    return ", ".join(f"{count} cell{'s' * (count > 1)} with {what}" for what, count in counts.items())
+    counts = Counter(
+        text.value if isinstance(text, Trouble) else "spaces" for text in texts if text != ""
+    )
+    return ", ".join(
+        f"{count} cell{'s' * (count > 1)} with {what}" for what, count in counts.items()
+    )
 
 
 def _better_header(rows: Sequence[Row], layout: Layout | None) -> Row | None:
@@ -119,7 +129,10 @@ def _better_header(rows: Sequence[Row], layout: Layout | None) -> Row | None:
 def _named(rows: Sequence[Row], layout: Layout | None) -> list[int]:
     """How many of the expected columns each row names."""
     expected = layout.columns if layout else frozenset({*FIELDS, BILLING_ID})
-    return [sum(name in expected or is_import_column(name) for name in map(clean_name, _texts(row))) for row in rows]
+    return [
+        sum(name in expected or is_import_column(name) for name in map(clean_name, _texts(row)))
+        for row in rows
+    ]
 
 
 def _names_nothing(named: Sequence[int]) -> bool:

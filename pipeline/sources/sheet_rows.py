@@ -19,7 +19,9 @@ _ROW_NUMBER = re.compile(r"[1-9][0-9]{0,9}")
 _LONGEST_INDEX = 8  #: digits of the number of a text
 _BOOLEANS = {"1": "TRUE", "0": "FALSE", "true": "TRUE", "false": "FALSE"}
 _LETTERS = re.compile(r"[A-Z]{1,3}")
-_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:T[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?)?")
+_DATE = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:T[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?)?"
+)
 _RANGE = re.compile(r"\$?[A-Z]{1,3}\$?([0-9]{1,7})(?::\$?[A-Z]{1,3}\$?([0-9]{1,7}))?")
 _SPACES = " \t\r\n"
 
@@ -29,8 +31,12 @@ _CELL = place({"v": _VALUE, "f": _FORMULA, "is": _INLINE})
 _ROW = place({"c": _CELL})
 _DATA = place({"row": _ROW})
 _MERGED = place()
-_ROOT = place({"worksheet": place({"sheetData": _DATA, "mergeCells": place({"mergeCell": _MERGED})})})
-_TABLE = place({"row": IGNORED, "c": IGNORED})  #: elements that may stand nowhere else within a table
+_ROOT = place(
+    {"worksheet": place({"sheetData": _DATA, "mergeCells": place({"mergeCell": _MERGED})})}
+)
+_TABLE = place(
+    {"row": IGNORED, "c": IGNORED}
+)  #: elements that may stand nowhere else within a table
 _WITHIN_TABLE = (_DATA, _ROW, _CELL, _VALUE)
 
 
@@ -61,7 +67,9 @@ class Row:
     @property
     def is_blank(self) -> bool:
         """Whether its cells hold nothing but spaces and invisible characters."""
-        return self.has_texts_only and not any(cell.strip(BLANK) for cell in self.cells if isinstance(cell, str))
+        return self.has_texts_only and not any(
+            cell.strip(BLANK) for cell in self.cells if isinstance(cell, str)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +85,15 @@ class SheetRows:
     """Takes the elements of a sheet and gives its rows."""
 
     def __init__(self, book: Book) -> None:
-        self.merged = (0, 0)  #: the first and the last row of the lowest merged range, once all rows were read
+        self.merged = (
+            0,
+            0,
+        )  #: the first and the last row of the lowest merged range, once all rows were read
         self.width = MOST_COLUMNS  #: of the table, once it is known
         self._book = book
-        self._writes_texts = {style for style, one in book.formats.items() if not one.shows_texts_as_they_are}
+        self._writes_texts = {
+            style for style, one in book.formats.items() if not one.shows_texts_as_they_are
+        }
         self._columns: dict[str, int] = {}
         self._places = [_ROOT]
         self._found: list[Row] = []
@@ -138,7 +151,9 @@ class SheetRows:
             if cell != "":
                 self._add(cell)
         elif inside is _ROW:
-            self._found.append(Row(self._number, self._cells, self._is_hidden(), self._size, self._has_texts_only))
+            self._found.append(
+                Row(self._number, self._cells, self._is_hidden(), self._size, self._has_texts_only)
+            )
         elif inside is _INLINE:
             self._inline = unescaped(self._collected.take())
 
@@ -147,7 +162,9 @@ class SheetRows:
         outside = self._places[-2]
         check_depth(len(self._places))
         if outside is _ROOT:
-            raise NoWorkbook("a workbook with a sheet of a kind that is not read; save it again, or as CSV")
+            raise NoWorkbook(
+                "a workbook with a sheet of a kind that is not read; save it again, or as CSV"
+            )
         if name in _TABLE and any(outside is one for one in _WITHIN_TABLE):
             raise NoWorkbook(
                 f"a workbook with a row or a cell in the wrong place, after row {self._number}; save it again"
@@ -156,10 +173,14 @@ class SheetRows:
     def _begin_row(self, attributes: dict[str, str]) -> None:
         written = attributes.get("r")
         if written is not None and _ROW_NUMBER.fullmatch(written) is None:
-            raise NoWorkbook(f"a workbook with an invalid row number after row {self._number}; save it again")
+            raise NoWorkbook(
+                f"a workbook with an invalid row number after row {self._number}; save it again"
+            )
         number = self._number + 1 if written is None else int(written)
         if not self._number < number <= MOST_ROWS:
-            raise NoWorkbook(f"a workbook whose row {number} follows row {self._number}; save it again")
+            raise NoWorkbook(
+                f"a workbook whose row {number} follows row {self._number}; save it again"
+            )
         self._number, self._row_text, self._row = number, str(number), attributes
         self._cells = []
         self._last, self._size, self._has_texts_only = -1, 0, True
@@ -177,7 +198,9 @@ class SheetRows:
             if at < 0:
                 at = self._columns[letters] = _column_number(letters)
             if at < 0 or reference != letters + self._row_text:
-                raise NoWorkbook(f"a workbook with an invalid cell reference in row {self._number}; save it again")
+                raise NoWorkbook(
+                    f"a workbook with an invalid cell reference in row {self._number}; save it again"
+                )
         if not self._last < at < MOST_COLUMNS:
             raise NoWorkbook(
                 f"a workbook whose cells are out of order or beyond column {MOST_COLUMNS:,}, in row {self._number}; save it as CSV"
@@ -211,7 +234,9 @@ class SheetRows:
         if not stored:
             return self._content_without_value(kind)
         if kind == "n":
-            return self._book.formats.get(self._cell.get("s", "0"), self._book.unknown).number(stored)
+            return self._book.formats.get(self._cell.get("s", "0"), self._book.unknown).number(
+                stored
+            )
         if kind == "s":
             text = self._shared(stored)
             return text if not self._writes_texts else self._as_shown(text)
@@ -228,7 +253,9 @@ class SheetRows:
 
     def _content_without_value(self, kind: str) -> Cell:
         if self._inline or (kind == "inlineStr" and self._inline is not None):
-            return self._as_shown(self._inline)  # also if the writer gave the cell another type, or none
+            return self._as_shown(
+                self._inline
+            )  # also if the writer gave the cell another type, or none
         if kind == "str" and self._value is not None:
             return ""
         return Trouble.NO_VALUE if self._has_formula else ""
@@ -238,7 +265,9 @@ class SheetRows:
             index = int(stored)
             if index < len(self._book.texts):
                 return self._book.texts[index]
-        raise NoWorkbook(f"a damaged workbook: a cell of row {self._number} refers to a missing text; save it again")
+        raise NoWorkbook(
+            f"a damaged workbook: a cell of row {self._number} refers to a missing text; save it again"
+        )
 
     def _as_shown(self, text: Text) -> Text:
         style = self._cell.get("s", "0")

@@ -47,7 +47,10 @@ class SheetTable:
         table = table.with_columns(reason=pl.coalesce("trouble", reason_of([pl.col("joined")])))
         of_name = dict(zip(self.header, given, strict=True))
         if table["reason"].null_count() < table.height:
-            of_name = {name: pl.when(pl.col("reason").is_null()).then(cell) for name, cell in of_name.items()}
+            of_name = {
+                name: pl.when(pl.col("reason").is_null()).then(cell)
+                for name, cell in of_name.items()
+            }
         return table.select(
             position=pl.int_range(pl.len(), dtype=pl.Int64) + position,
             row_id=pl.format("{}!{}:{}", pl.lit(self.file), pl.lit(self.sheet), pl.col("line")),
@@ -70,7 +73,8 @@ class SheetTable:
         texts = [self._texts(row)[:width] + blank[len(row.cells) :] for row in rows]
         columns = zip(*texts, strict=True)
         cells = {
-            GIVEN + name: pl.Series(column, dtype=pl.String) for name, column in zip(self.header, columns, strict=True)
+            GIVEN + name: pl.Series(column, dtype=pl.String)
+            for name, column in zip(self.header, columns, strict=True)
         }
         return pl.DataFrame(
             {
@@ -108,7 +112,13 @@ class SheetTable:
 
 
 def sheet_table(
-    file: str, sheet: str, names: Names, columns: Sequence[str], layout: Layout | None, *, any_columns: bool
+    file: str,
+    sheet: str,
+    names: Names,
+    columns: Sequence[str],
+    layout: Layout | None,
+    *,
+    any_columns: bool,
 ) -> SheetTable:
     """The table of a header, by what the job says of its columns."""
     header = names.used

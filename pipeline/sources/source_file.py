@@ -13,7 +13,9 @@ from pipeline.domain.outcomes import Finding
 
 #: About 170,000 records of the usual hundred bytes. No result depends on it (a property test says so).
 BATCH_BYTES = 16 << 20
-MOST_RECORDS = 200_000  #: of a batch; where records are short, it is their number that takes the memory
+MOST_RECORDS = (
+    200_000  #: of a batch; where records are short, it is their number that takes the memory
+)
 LONGEST_RECORD = 1 << 20  #: bytes; longer records are unreadable
 GIVEN = "given."  #: prefix of the columns that hold the text as it came, so that no name of theirs meets one of ours
 
@@ -58,7 +60,9 @@ class SourceFile(Protocol):
     sha256: str
     size: int
     header: tuple[str, ...] | None  #: None until it was read, and of a file without one
-    footer: tuple[str, ...]  #: the lines that the job says are its footer, blank ones left out; known at the end
+    footer: tuple[
+        str, ...
+    ]  #: the lines that the job says are its footer, blank ones left out; known at the end
 
     @property
     def format(self) -> str:
@@ -84,7 +88,9 @@ class SourceFile(Protocol):
     def unsendable(self) -> Mapping[str, str]:
         """Columns that cannot be mapped to any field, and why; known once the header was read. Text always can."""
 
-    def batches(self, *, first_position: int = 0, batch_bytes: int = BATCH_BYTES) -> Iterator[Batch]:
+    def batches(
+        self, *, first_position: int = 0, batch_bytes: int = BATCH_BYTES
+    ) -> Iterator[Batch]:
         """Yield the records; raise SourceError where the file is none that can be read, or changes meanwhile."""
 
 
@@ -103,7 +109,9 @@ def empty_columns(batches: Iterable[Batch], names: Sequence[str]) -> tuple[str, 
     """Those of the columns that hold nothing but spaces and invisible characters in all records."""
     empty = list(names)
     for batch in batches:
-        holds = batch.records.select((trimmed(pl.col(GIVEN + name)) != "").any().alias(name) for name in empty)
+        holds = batch.records.select(
+            (trimmed(pl.col(GIVEN + name)) != "").any().alias(name) for name in empty
+        )
         empty = [name for name in empty if not holds[name].item()]
         if not empty:
             break

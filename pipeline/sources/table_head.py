@@ -102,9 +102,16 @@ class HeadFinder:
             if isinstance(refused, NoHeader):
                 refused = SourceError(f"{where}: this line does not name the columns")
             raise advised(refused, self._advice(better)) from None
-        if better is not None and self.findings.is_title and self.any_columns and self.declared.header is None:
+        if (
+            better is not None
+            and self.findings.is_title
+            and self.any_columns
+            and self.declared.header is None
+        ):
             is_one_text = len(names.used) - len(names.unnamed) == 1
-            what = "is one text above several columns" if is_one_text else "does not name the columns"
+            what = (
+                "is one text above several columns" if is_one_text else "does not name the columns"
+            )
             raise SourceError(f"{where}: this line {what}{self._advice(better)}")
         if self.findings.is_shifted:
             raise SourceError(
@@ -125,7 +132,9 @@ class HeadFinder:
 
     def _without_header(self, first: str) -> Head:
         dialect = self.findings.dialect
-        width = self.findings.usual_width or max(dialect.grammar.width(first) - dialect.trailing_delimiter, 1)
+        width = self.findings.usual_width or max(
+            dialect.grammar.width(first) - dialect.trailing_delimiter, 1
+        )
         names = numbered_names(width)
         check_names(
             names.used,

@@ -55,7 +55,11 @@ class Workbook:
         self._from_1904 = False
         self.sheets: list[Sheet] = []
         self._package.collect(
-            book, {"workbook/workbookPr": self._take_properties, "workbook/sheets/sheet": self._take_sheet}
+            book,
+            {
+                "workbook/workbookPr": self._take_properties,
+                "workbook/sheets/sheet": self._take_sheet,
+            },
         )
         self._book = Book(self._texts(), self._formats(), UnknownFormat())
         self._reading = SheetRows(self._book)
@@ -68,7 +72,9 @@ class Workbook:
     def rows(self, sheet: Sheet) -> Iterator[Row]:
         """The rows of a sheet that its part holds, in their order."""
         if not sheet.part:
-            raise NoWorkbook(f"a workbook that lacks the rows of its sheet {sheet.name!r}; save it again")
+            raise NoWorkbook(
+                f"a workbook that lacks the rows of its sheet {sheet.name!r}; save it again"
+            )
         self._reading = SheetRows(self._book)
         with self._package.open(sheet.part) as content:
             yield from self._reading.read(content)
@@ -81,7 +87,9 @@ class Workbook:
         self._from_1904 = attributes.get("date1904") in _TRUE
 
     def _take_sheet(self, attributes: dict[str, str]) -> None:
-        id_ = next((value for name, value in attributes.items() if name.endswith("relationships id")), "")
+        id_ = next(
+            (value for name, value in attributes.items() if name.endswith("relationships id")), ""
+        )
         link = self._links.get(id_, Link("worksheet", ""))
         part = link.part if link.part in self._package else ""
         is_hidden = attributes.get("state", "visible") != "visible"
@@ -98,7 +106,10 @@ class Workbook:
         part = self._package.linked(self._links, "styles")
         styles = _Styles()
         if part is not None:
-            take = {"styleSheet/numFmts/numFmt": styles.take_format, "styleSheet/cellXfs/xf": styles.take_style}
+            take = {
+                "styleSheet/numFmts/numFmt": styles.take_format,
+                "styleSheet/cellXfs/xf": styles.take_style,
+            }
             self._package.collect(part, take)
         return styles.formats(from_1904=self._from_1904)
 

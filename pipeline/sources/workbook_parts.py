@@ -59,7 +59,9 @@ class Package:
         self._types: dict[str, str] = {}
         self._defaults: dict[str, str] = {}
         if _normal(_TYPES) in self._parts:
-            self.collect(_TYPES, {"Types/Override": self._take_type, "Types/Default": self._take_default})
+            self.collect(
+                _TYPES, {"Types/Override": self._take_type, "Types/Default": self._take_default}
+            )
 
     def __contains__(self, part: str) -> bool:
         return _normal(part) in self._parts
@@ -85,10 +87,20 @@ class Package:
 
     def workbook(self) -> str:
         """The main part; refuse a package that holds something else, naming it."""
-        linked = [link.part for link in self.links("").values() if link.kind == "officeDocument" and link.part in self]
-        typed = [part for part, type_ in self._types.items() if type_.endswith(_WORKBOOKS) and part in self]
+        linked = [
+            link.part
+            for link in self.links("").values()
+            if link.kind == "officeDocument" and link.part in self
+        ]
+        typed = [
+            part
+            for part, type_ in self._types.items()
+            if type_.endswith(_WORKBOOKS) and part in self
+        ]
         for part in (*linked, *typed):
-            if self.type_of(part).endswith(_WORKBOOKS) or (part in linked and not typed and self._may_be_one(part)):
+            if self.type_of(part).endswith(_WORKBOOKS) or (
+                part in linked and not typed and self._may_be_one(part)
+            ):
                 return part
         raise NoWorkbook(self._what_it_is())
 
@@ -119,7 +131,9 @@ class Package:
     def linked(self, links: Mapping[str, Link], kind: str) -> str | None:
         """The part of a kind, by relationship, else by its content type; None where the package has none."""
         by_link = [link.part for link in links.values() if link.kind == kind]
-        by_type = [part for part, type_ in self._types.items() if type_.endswith(f".{kind}+xml".casefold())]
+        by_type = [
+            part for part, type_ in self._types.items() if type_.endswith(f".{kind}+xml".casefold())
+        ]
         return next((part for part in (*by_link, *by_type) if part in self), None)
 
     def type_of(self, part: str) -> str:
@@ -128,14 +142,22 @@ class Package:
         return self._types.get(_normal(part)) or self._defaults.get(extension.casefold(), "")
 
     def _take_type(self, attributes: dict[str, str]) -> None:
-        self._types[_normal(attributes.get("PartName", ""))] = attributes.get("ContentType", "").casefold()
+        self._types[_normal(attributes.get("PartName", ""))] = attributes.get(
+            "ContentType", ""
+        ).casefold()
 
     def _take_default(self, attributes: dict[str, str]) -> None:
-        self._defaults[attributes.get("Extension", "").casefold()] = attributes.get("ContentType", "").casefold()
+        self._defaults[attributes.get("Extension", "").casefold()] = attributes.get(
+            "ContentType", ""
+        ).casefold()
 
     def _resolved(self, folder: str, target: str) -> str:
         """The name of the part that a target leads to from a folder; some writers count from the root."""
-        names = [name for raw in (target, unquote(target)) for name in (_joined(folder, raw), _joined("", raw))]
+        names = [
+            name
+            for raw in (target, unquote(target))
+            for name in (_joined(folder, raw), _joined("", raw))
+        ]
         return next((name for name in names if name in self), names[0])
 
     def _may_be_one(self, part: str) -> bool:

@@ -58,7 +58,9 @@ def parse(content: IO[bytes], elements: Elements) -> Iterator[None]:
         parser.Parse(piece, False)
         fed += len(piece)
         if fed - parser.CurrentByteIndex > _LONGEST_TAG:
-            raise NoWorkbook(f"a workbook with a tag of more than {_LONGEST_TAG >> 20} MiB; save it as CSV")
+            raise NoWorkbook(
+                f"a workbook with a tag of more than {_LONGEST_TAG >> 20} MiB; save it as CSV"
+            )
         yield
     parser.Parse(b"", True)
     yield
@@ -74,7 +76,11 @@ def check_prolog(content: IO[bytes]) -> None:
     while not elements and (piece := content.read(_PIECE_OF_PROLOG)):
         try:
             parser.Parse(piece, False)
-        except (expat.ExpatError, LookupError, ValueError):  # no XML, or in an encoding that is not known here
+        except (
+            expat.ExpatError,
+            LookupError,
+            ValueError,
+        ):  # no XML, or in an encoding that is not known here
             return
         fed += len(piece)
         if not elements and fed > _LONGEST_TAG:
@@ -95,7 +101,9 @@ def place(inside: Mapping[str, "Place"] | None = None) -> "Place":
 def check_depth(depth: int) -> None:
     """Refuse elements that are nested deeper than any spreadsheet nests them."""
     if depth > _DEEPEST:
-        raise NoWorkbook(f"a workbook whose elements are nested more than {_DEEPEST} deep; save it as CSV")
+        raise NoWorkbook(
+            f"a workbook whose elements are nested more than {_DEEPEST} deep; save it as CSV"
+        )
 
 
 class Found:
@@ -131,4 +139,6 @@ class Found:
 
 
 def _refuse_declaration(*_declaration: object) -> None:
-    raise NoWorkbook("a workbook with a document type declaration, which no spreadsheet writes; save it again")
+    raise NoWorkbook(
+        "a workbook with a document type declaration, which no spreadsheet writes; save it again"
+    )

@@ -51,7 +51,9 @@ def _published(path: Path) -> Iterator[Path]:
     with temporary_folder(path.parent, path.name) as folder:
         temporary = folder / path.name
         try:
-            os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600))
+            os.close(
+                os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+            )
             yield temporary
             temporary.chmod(0o600)
             with temporary.open("rb") as file:
@@ -59,7 +61,9 @@ def _published(path: Path) -> Iterator[Path]:
             _rename_durably(temporary, path)
         except OSError as error:
             # The system does not name what is only written to, and a temporary name says nothing once it is gone.
-            if error.filename is None or (isinstance(error.filename, str) and Path(error.filename).parent == folder):
+            if error.filename is None or (
+                isinstance(error.filename, str) and Path(error.filename).parent == folder
+            ):
                 error.filename, error.filename2 = str(path), None
             raise
 

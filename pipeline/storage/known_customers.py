@@ -27,7 +27,13 @@ import polars as pl
 
 from pipeline.domain.sql import literal
 from pipeline.errors import ReferencesError
-from pipeline.storage.files import plain_path, private_folder, remove_unfinished, renamed_when_whole, temporary_folder
+from pipeline.storage.files import (
+    plain_path,
+    private_folder,
+    remove_unfinished,
+    renamed_when_whole,
+    temporary_folder,
+)
 
 FILE_NAME = "references.duckdb"
 COLUMNS = {
@@ -43,7 +49,9 @@ COLUMNS = {
 }
 #: By what rows and known customers are matched.
 _IDENTITIES = ("external_reference", "billing_id", "email", "phone", "identity")
-_HASHES = ", ".join(f"CASE WHEN {name} IS NOT NULL THEN hash({name}) END AS {name}" for name in _IDENTITIES)
+_HASHES = ", ".join(
+    f"CASE WHEN {name} IS NOT NULL THEN hash({name}) END AS {name}" for name in _IDENTITIES
+)
 #: What the version is made of; where a customer stood in which file is not content.
 _CONTENT = tuple(column for column in COLUMNS if column != "row_id")
 _MEMORY_LIMIT = "400MB"
@@ -59,7 +67,9 @@ class References:
     version: str
     rows: int
     loaded_at: str
-    fields: tuple[str, ...]  #: what the files that were loaded state at all; nothing else is compared
+    fields: tuple[
+        str, ...
+    ]  #: what the files that were loaded state at all; nothing else is compared
     inputs: list[dict[str, Any]]
 
 
@@ -79,11 +89,19 @@ def load(
     Raise ReferencesError where another process is loading.
     """
     path = private_folder(folder) / FILE_NAME
-    with _only_one(folder), _workshop(folder, spare) as workshop, renamed_when_whole(path) as temporary:
+    with (
+        _only_one(folder),
+        _workshop(folder, spare) as workshop,
+        renamed_when_whole(path) as temporary,
+    ):
         with _workbench(workshop / "spill") as connection:
-            connection.execute(f"ATTACH {literal(str(workshop / FILE_NAME))} AS written (RECOVERY_MODE no_wal_writes)")
+            connection.execute(
+                f"ATTACH {literal(str(workshop / FILE_NAME))} AS written (RECOVERY_MODE no_wal_writes)"
+            )
             _fill(connection, batches)
-            connection.execute(f"CREATE TABLE written.hashes AS SELECT rowid AS place, {_HASHES} FROM written.known")
+            connection.execute(
+                f"CREATE TABLE written.hashes AS SELECT rowid AS place, {_HASHES} FROM written.known"
+            )
             found = _described(connection, path, fields, inputs(), now)
             _sign(connection, found)
         shutil.move(workshop / FILE_NAME, temporary)
@@ -101,12 +119,15 @@ def known_to(folder: Path) -> References | None:
             connection.execute(f"ATTACH {literal(str(inside / real.name))} AS kept (READ_ONLY)")
             connection.execute("SET enable_external_access = false")
             connection.execute(f"SELECT {', '.join(COLUMNS)} FROM kept.known LIMIT 0")
-            rows = connection.execute("SELECT version, row_count, loaded_at, fields, inputs FROM kept.meta").fetchall()
+            rows = connection.execute(
+                "SELECT version, row_count, loaded_at, fields, inputs FROM kept.meta"
+            ).fetchall()
         ((version, row_count, loaded_at, stated, inputs),) = rows
         return References(path, version, row_count, loaded_at, tuple(stated), json.loads(inputs))
     except (duckdb.Error, ValueError, TypeError):
         raise ReferencesError(
-            f"{path} is damaged or no file of known customers; load them again", suggests=("references", "load", "FILE")
+            f"{path} is damaged or no file of known customers; load them again",
+            suggests=("references", "load", "FILE"),
         ) from None
 
 
@@ -118,7 +139,11 @@ def some_customers(found: References) -> list[tuple[str, str]]:
         connection.execute(f"ATTACH {literal(str(folder / found.path.name))} AS known (READ_ONLY)")
         rows = [
             row
-            for query in (f"{asked} LIMIT 1", f"{asked} DESC LIMIT 1", f"FROM ({asked}) USING SAMPLE 1")
+            for query in (
+                f"{asked} LIMIT 1",
+                f"{asked} DESC LIMIT 1",
+                f"FROM ({asked}) USING SAMPLE 1",
+            )
             for row in connection.execute(query).fetchall()
         ]
     return list(dict.fromkeys(rows))
@@ -151,12 +176,16 @@ def _version(connection: duckdb.DuckDBPyConnection, stated: tuple[str, ...]) -> 
     Each value goes in behind its length, `4:text`, and an absent one as `:`, so that no two rows read alike. DuckDB
     sorts within its memory limit.
     """
-    content = [column for column in _CONTENT if column != "identity" or "identity" in stated]  # versions are for ever
+    content = [
+        column for column in _CONTENT if column != "identity" or "identity" in stated
+    ]  # versions are for ever
     values = ", ".join(f"strlen({column}::VARCHAR), ':', {column}" for column in content)
     digest = hashlib.sha256(json.dumps(["known customers", 1, stated]).encode())
     rows = 0
     # Not execute(): what it hands to Arrow is out of order where insertion order need not be preserved.
-    in_order = connection.sql(f"SELECT unhex(sha256(concat({values}))) AS hash FROM written.known ORDER BY hash")
+    in_order = connection.sql(
+        f"SELECT unhex(sha256(concat({values}))) AS hash FROM written.known ORDER BY hash"
+    )
     for batch in in_order.to_arrow_reader(100_000):
         digest.update(b"".join(batch.column(0).to_pylist()))
         rows += batch.num_rows
@@ -170,7 +199,13 @@ def _sign(connection: duckdb.DuckDBPyConnection, found: References) -> None:
     )
     connection.execute(
         "INSERT INTO written.meta VALUES (?, ?, ?, ?, ?)",
-        [found.version, found.loaded_at, found.rows, list(found.fields), json.dumps(found.inputs, ensure_ascii=False)],
+        [
+            found.version,
+            found.loaded_at,
+            found.rows,
+            list(found.fields),
+            json.dumps(found.inputs, ensure_ascii=False),
+        ],
     )
     connection.execute("CHECKPOINT written")
     connection.execute("DETACH written")
@@ -184,7 +219,9 @@ def _only_one(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise ReferencesError(f"{folder / FILE_NAME} is being loaded by another process; wait for it") from None
+            raise ReferencesError(
+                f"{folder / FILE_NAME} is being loaded by another process; wait for it"
+            ) from None
         remove_unfinished(folder)
         for left in folder.glob(_AT_WORK_EARLIER):
             shutil.rmtree(left)
@@ -198,7 +235,9 @@ def _workshop(folder: Path, spare: Path | None) -> Iterator[Path]:
     """A private folder to build in; nothing of it is left."""
     # Of what it writes to DuckDB asks for the real path, takes what follows a ? in it for the query of an address, and looks for
     # its journal elsewhere. Where the system's own folder is the only one without, the next load cleans up there.
-    ours = (place for place in (folder, spare) if place is not None and "?" not in str(place.resolve()))
+    ours = (
+        place for place in (folder, spare) if place is not None and "?" not in str(place.resolve())
+    )
     place = next(ours, None)
     with (
         temporary_folder(private_folder(place or Path(tempfile.gettempdir())), _AT_WORK) as made,

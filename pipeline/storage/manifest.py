@@ -60,7 +60,10 @@ def refuse_other_lines(folder: Path, name: str) -> None:
     path = folder / name
     if (folder / MANIFEST).is_file():
         content = sealed_manifest(folder)
-        known = {content["files"].get(name), content.get(_GROWING[name], content["files"].get(name))}
+        known = {
+            content["files"].get(name),
+            content.get(_GROWING[name], content["files"].get(name)),
+        }
         if (sha256_of(path) if path.is_file() else None) not in known:
             raise OutOfBalance(f"{path} is not as it was written", suggests=("verify", folder.name))
 
@@ -74,7 +77,9 @@ def append_lines(folder: Path, name: str, before: Iterable[str], lines: Iterable
     content = "".join(f"{line}\n" for line in (*before, *lines)).encode()
     has_manifest = (folder / MANIFEST).is_file()
     if has_manifest:
-        write_sealed(folder, {**sealed_manifest(folder), _GROWING[name]: hashlib.sha256(content).hexdigest()})
+        write_sealed(
+            folder, {**sealed_manifest(folder), _GROWING[name]: hashlib.sha256(content).hexdigest()}
+        )
     write_bytes(folder / name, content)
     if has_manifest:
         amend(folder, (name,))

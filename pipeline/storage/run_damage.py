@@ -19,7 +19,15 @@ from pipeline.storage.files import open_regular, read_regular
 
 #: What the libraries raise for a damaged table. A panic of polars is no `Exception`.
 UNREADABLE = (pl.exceptions.PolarsError, pl.exceptions.PanicException, pa.ArrowException, OSError)
-_FILE = {"name": str, "path": str, "sha256": str, "format": str, "written": dict, "records": int, "columns": list}
+_FILE = {
+    "name": str,
+    "path": str,
+    "sha256": str,
+    "format": str,
+    "written": dict,
+    "records": int,
+    "columns": list,
+}
 _SUMS = {"debits": dict, "credits": dict}
 _OPTIONAL = (dict, type(None))
 _ONLY_WRITTEN = (".html", ".xlsx")  #: endings of pages, which are made again from the rest
@@ -114,7 +122,9 @@ def refuse_other_kinds(folder: Path) -> None:
                     raise RunDamaged(folder, f"{path.relative_to(folder)} is not a regular file")
 
 
-def refuse_unreadable_table(folder: Path, path: Path, columns: Sequence[str], *, wholly: bool) -> None:
+def refuse_unreadable_table(
+    folder: Path, path: Path, columns: Sequence[str], *, wholly: bool
+) -> None:
     """Raise RunDamaged where a Parquet file has no readable end or lacks one of these columns; `wholly`: or cannot be decoded."""
     name = path.relative_to(folder).as_posix()
     with reading(folder, name):
@@ -146,12 +156,17 @@ def _misfit(value: Any, shape: Shape, name: str) -> str | None:
     if isinstance(shape, Mapping):
         if not isinstance(value, dict):
             return _another_type(name)
-        found = (_misfit(value.get(key, ...), inner, f"{name}.{key}" if name else key) for key, inner in shape.items())
+        found = (
+            _misfit(value.get(key, ...), inner, f"{name}.{key}" if name else key)
+            for key, inner in shape.items()
+        )
         return next((misfit for misfit in found if misfit is not None), None)
     if isinstance(shape, list):
         if not isinstance(value, list):
             return _another_type(name)
-        return next((misfit for one in value if (misfit := _misfit(one, shape[0], name)) is not None), None)
+        return next(
+            (misfit for one in value if (misfit := _misfit(one, shape[0], name)) is not None), None
+        )
     if value is ...:
         return f"no {name!r}"
     is_bool = isinstance(value, bool) and shape is not bool

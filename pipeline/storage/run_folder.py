@@ -35,7 +35,15 @@ from pipeline.storage.files import (
     write_bytes,
 )
 from pipeline.storage.manifest import ACCEPTED, MANIFEST, SIGNATURES
-from pipeline.storage.run_damage import ACCEPTANCE, PLAN, SIGNATURE, SUMMARY, RunDamaged, lines_in, object_in
+from pipeline.storage.run_damage import (
+    ACCEPTANCE,
+    PLAN,
+    SIGNATURE,
+    SUMMARY,
+    RunDamaged,
+    lines_in,
+    object_in,
+)
 
 PLAN_FILE = "plan.json"
 SUMMARY_FILE = "summary.json"
@@ -49,7 +57,10 @@ RESULT_FILES = (
     ACCEPTED,
     SIGNATURES,
 )
-PAGES = ("report.html", "report.xlsx")  #: made from everything else, and again after a sign-off or a reconciliation
+PAGES = (
+    "report.html",
+    "report.xlsx",
+)  #: made from everything else, and again after a sign-off or a reconciliation
 _KNOWN = (
     "CREATE VIEW known AS SELECT rowid AS place, * FROM kept.known",
     "CREATE VIEW known_fields AS SELECT unnest(fields) AS field FROM kept.meta",
@@ -68,7 +79,12 @@ _ROW_GROUP = 1 << 16  #: rows; the staged tables are always read whole, so no st
 DIFFERING = "differing.parquet"  #: staged: in which fields held rows differ
 UNFINISHED = "unfinished.txt"  #: lies in the folder of a run from its first intent until its results are whole
 #: Results that a run makes anew. `trace` reads rows.parquet meanwhile, and created.csv is replaced by what is created so far.
-_OUTDATED = {*RESULT_FILES, *PAGES, "rejected.xlsx", MANIFEST} - {"rows.parquet", "created.csv", ACCEPTED, SIGNATURES}
+_OUTDATED = {*RESULT_FILES, *PAGES, "rejected.xlsx", MANIFEST} - {
+    "rows.parquet",
+    "created.csv",
+    ACCEPTED,
+    SIGNATURES,
+}
 PLAN_SCHEMA = 6  #: the form of plan.json and of the staged tables
 
 
@@ -122,7 +138,10 @@ class RunFolder:
     def parts_to_plan(self) -> Iterator[tuple[str, Path]]:
         """For each part of the records: what holds it, and where its plan is to be written."""
         for records in self.parts("records"):
-            yield self.source(records), self._seen("staged") / records.name.replace("records", "plan")
+            yield (
+                self.source(records),
+                self._seen("staged") / records.name.replace("records", "plan"),
+            )
 
     @contextmanager
     def written_in_parts(self, name: str) -> Iterator[Callable[[pl.DataFrame], None]]:
@@ -137,7 +156,10 @@ class RunFolder:
                 table = part.to_arrow()
                 if not writers:
                     writer = pq.ParquetWriter(
-                        path, table.schema, compression="zstd", use_dictionary=["fate", "reasons.list.element"]
+                        path,
+                        table.schema,
+                        compression="zstd",
+                        use_dictionary=["fate", "reasons.list.element"],
                     )
                     writers.append(stack.enter_context(writer))
                 writers[0].write_table(table)
@@ -166,11 +188,15 @@ class RunFolder:
         """Keep a table under `staged/`."""
         with renamed_when_whole(self.staged / name) as path:
             # Read half a dozen times within the minute: LZ4 is 1.6 times the size of Zstandard, and half the time.
-            table.write_parquet(path, compression="lz4", statistics=False, row_group_size=_ROW_GROUP)
+            table.write_parquet(
+                path, compression="lz4", statistics=False, row_group_size=_ROW_GROUP
+            )
 
     def write_json(self, name: str, content: dict[str, Any]) -> None:
         """Write a JSON file, readable by people and machines."""
-        write_bytes(self.path / name, (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode())
+        write_bytes(
+            self.path / name, (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode()
+        )
 
     def read_json(self, name: str) -> dict[str, Any]:
         """Read back what `write_json` wrote; raise RunDamaged where that cannot be read."""
@@ -253,7 +279,9 @@ class RunFolder:
     def show(self, connection: duckdb.DuckDBPyConnection, name: str) -> None:
         """Make the view of a staged table in a workbench, where there are any parts of it."""
         if self.parts(name):
-            connection.execute(f"CREATE OR REPLACE VIEW {name} AS SELECT * FROM {self._sources(f'{name}-*.parquet')}")
+            connection.execute(
+                f"CREATE OR REPLACE VIEW {name} AS SELECT * FROM {self._sources(f'{name}-*.parquet')}"
+            )
 
     def _show_records(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Make `cells`, all columns of the staged records (see `sql`), and the view `records`, those without the cells of the files."""
@@ -261,12 +289,17 @@ class RunFolder:
         written = pq.read_schema(self.parts("records")[0]).names
         described = written
         if not all(written) or len({name.casefold() for name in written}) < len(written):
-            described = [name for name, *_ in connection.execute(f"SELECT * FROM {source} LIMIT 0").description]
+            described = [
+                name
+                for name, *_ in connection.execute(f"SELECT * FROM {source} LIMIT 0").description
+            ]
         connection.execute(
             f"CREATE OR REPLACE TABLE {COLUMNS} AS SELECT unnest($1) AS name, unnest($2) AS written",
             [described, written],
         )
-        connection.execute(f"CREATE OR REPLACE TABLE {SOURCES} AS SELECT {literal(source)} AS source")
+        connection.execute(
+            f"CREATE OR REPLACE TABLE {SOURCES} AS SELECT {literal(source)} AS source"
+        )
         names = ", ".join(identifier(name) for name in described if not name.startswith(_GIVEN))
         connection.execute(f"CREATE OR REPLACE VIEW records AS SELECT {names} FROM {source}")
 
@@ -274,7 +307,9 @@ class RunFolder:
         """Write the SHA-256 of the inputs, the config and every file of this folder, and a seal over all of that."""
         known = {f"staged/{name}": digest for name, digest in plan["staged"].items()}
         paths = (
-            path for path in sorted(self.path.rglob("*")) if path.is_file() and path.name not in {MANIFEST, UNFINISHED}
+            path
+            for path in sorted(self.path.rglob("*"))
+            if path.is_file() and path.name not in {MANIFEST, UNFINISHED}
         )
         names = [path.relative_to(self.path).as_posix() for path in paths]
         hashes = sha256_of_each(self.path / name for name in names if name not in known)
@@ -313,7 +348,11 @@ class RunFolder:
 
     def seal(self, kind: str) -> None:
         """Write a manifest of everything that lies in a folder that is no run's: a reconciliation, a span of time."""
-        paths = [path for path in sorted(self.path.rglob("*")) if path.is_file() and path.name != MANIFEST]
+        paths = [
+            path
+            for path in sorted(self.path.rglob("*"))
+            if path.is_file() and path.name != MANIFEST
+        ]
         hashes = sha256_of_each(paths)
         files = {path.relative_to(self.path).as_posix(): hashes[path] for path in paths}
         content = {"schema": 2, "kind": kind, "id": self.run_id, "files": files}
@@ -348,7 +387,9 @@ class RunFolder:
         before = self.accepted()
         if new := [code for code in sorted(set(codes)) if code not in before]:
             lines = [json.dumps({"code": code, "who": who, "at": at}) for code in new]
-            manifest.append_lines(self.path, ACCEPTED, lines_in(self.path / ACCEPTED, ACCEPTANCE), lines)
+            manifest.append_lines(
+                self.path, ACCEPTED, lines_in(self.path / ACCEPTED, ACCEPTANCE), lines
+            )
 
 
 @contextmanager
@@ -387,7 +428,9 @@ def _attach(connection: duckdb.DuckDBPyConnection, references: Path, link: Path)
 
 def _has_hashes(connection: duckdb.DuckDBPyConnection) -> bool:
     """Whether known customers are attached that carry hashes; an earlier version kept none."""
-    kept = connection.execute("SELECT table_name FROM duckdb_tables() WHERE database_name = 'kept'").fetchall()
+    kept = connection.execute(
+        "SELECT table_name FROM duckdb_tables() WHERE database_name = 'kept'"
+    ).fetchall()
     return ("hashes",) in kept
 
 
@@ -398,5 +441,6 @@ def _is_damage(error: duckdb.Error) -> bool:
 
 def _damaged(references: Path) -> ReferencesError:
     return ReferencesError(
-        f"{references} cannot be read; load the known customers again", suggests=("references", "load", "FILE")
+        f"{references} cannot be read; load the known customers again",
+        suggests=("references", "load", "FILE"),
     )

@@ -58,7 +58,9 @@ def find_run_folder(reports: Path, run_id: str, *, of_any_kind: bool = False) ->
         several = f"{len(candidates)} runs begin with {run_id!r}: {_newest_of(candidates, 10)}; type more of the id"
         raise RunNotFound(f"{reports}: {several}")
     if not candidates:
-        raise RunNotFound(f"{reports}: no run {run_id!r}; the newest runs are: {_newest_of(searched, 3)}")
+        raise RunNotFound(
+            f"{reports}: no run {run_id!r}; the newest runs are: {_newest_of(searched, 3)}"
+        )
     return candidates[0]
 
 
@@ -78,13 +80,19 @@ def refuse_damaged_newest(runs: Sequence[RunFolder]) -> None:
 
 def no_runs_yet(reports: Path) -> RunNotFound:
     """The error of a reports folder without runs; it suggests how to make one."""
-    found = f"{reports}: there are no runs yet. Use --reports FOLDER for another folder. To make one"
+    found = (
+        f"{reports}: there are no runs yet. Use --reports FOLDER for another folder. To make one"
+    )
     return RunNotFound(found, suggests=("plan", "FILE"))
 
 
 def all_runs(reports: Path) -> list[RunFolder]:
     """Every planned run of a reports folder, oldest first, whether it can be read or not."""
-    return [RunFolder(path) for path in _named_as_runs(reports) if _has_time(path.name) and _is_run(path)]
+    return [
+        RunFolder(path)
+        for path in _named_as_runs(reports)
+        if _has_time(path.name) and _is_run(path)
+    ]
 
 
 def find_runs(reports: Path, *, wholly: bool = False) -> FoundRuns:
@@ -143,7 +151,11 @@ def _refuse_damage(run: RunFolder, *, wholly: bool) -> None:
     for name, paths in parts.items():
         for path in paths:
             refuse_unreadable_table(run.path, path, _COLUMNS[name], wholly=wholly)
-    counts = {len(parts["records"]), len(parts["plan"]), *([len(parts["fates"])] if summary.exists() else [])}
+    counts = {
+        len(parts["records"]),
+        len(parts["plan"]),
+        *([len(parts["fates"])] if summary.exists() else []),
+    }
     if len(counts) > 1:  # retention takes all of them
         raise RunDamaged(run.path, "staged/ lacks some of its files")
 
@@ -174,7 +186,9 @@ def _is_run(path: Path) -> bool:
 
 def _sealed_folders(reports: Path) -> list[RunFolder]:
     """Every run, reconciliation and span of a reports folder, oldest first."""
-    others = (path.parent for path in reports.glob(f"*/{MANIFEST}") if _RUN_ID.fullmatch(path.parent.name))
+    others = (
+        path.parent for path in reports.glob(f"*/{MANIFEST}") if _RUN_ID.fullmatch(path.parent.name)
+    )
     found = {folder.run_id: folder for folder in (*all_runs(reports), *map(RunFolder, others))}
     return [found[name] for name in sorted(found)]
 

@@ -48,7 +48,9 @@ def write_text_book(path: Path, sheets: Iterable[Sheet]) -> None:
             str(unfinished),
             {
                 "constant_memory": True,
-                "tmpdir": str(unfinished.parent),  # rows wait in files; the system's folder for them is not ours
+                "tmpdir": str(
+                    unfinished.parent
+                ),  # rows wait in files; the system's folder for them is not ours
                 "strings_to_formulas": False,
                 "strings_to_urls": False,
                 "strings_to_numbers": False,
@@ -81,7 +83,9 @@ def _write(book: xlsxwriter.Workbook, sheet: Sheet, formats: dict[str, Format]) 
         for column, cell in enumerate(row):
             if cell:
                 shown = cell if len(cell) <= _LONGEST_CELL else sheet.too_long
-                page.write_string(number, column, shown, formats["bold" if number == 0 else looks[column]])
+                page.write_string(
+                    number, column, shown, formats["bold" if number == 0 else looks[column]]
+                )
                 widest[column] = max(widest[column], min(len(shown) + 2, _WIDEST))
     for column, look in enumerate(looks):
         # The whole column is text, so that what somebody types below the last row is, too.

@@ -4,4 +4,14 @@ from pipeline.submission.engine import Clock, Planned, StopRequest, Tally, submi
 from pipeline.submission.giving_up import GivenUp, give_up
 from pipeline.submission.protocol import Policy, Stop
 
-__all__ = ["Clock", "GivenUp", "Planned", "Policy", "Stop", "StopRequest", "Tally", "give_up", "submit"]
+__all__ = [
+    "Clock",
+    "GivenUp",
+    "Planned",
+    "Policy",
+    "Stop",
+    "StopRequest",
+    "Tally",
+    "give_up",
+    "submit",
+]

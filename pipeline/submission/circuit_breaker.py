@@ -52,7 +52,9 @@ class Evidence:
     weight: float = 0.0
     refused: int = 0
     settled: int = 0
-    mixed_up: set[str] = field(default_factory=set)  #: records for which an answer named another customer
+    mixed_up: set[str] = field(
+        default_factory=set
+    )  #: records for which an answer named another customer
 
     @classmethod
     def from_now(cls, policy: Policy, now: float) -> Self:
@@ -99,7 +101,9 @@ class Evidence:
         ratio = math.log(alarming / usual) if refusal else math.log((1 - alarming) / (1 - usual))
         self.weight = max(0.0, self.weight + ratio)
 
-    def verdict(self, now: float, wall_clock: datetime, waiting: Callable[[], Counter[Kind]]) -> Stop | None:
+    def verdict(
+        self, now: float, wall_clock: datetime, waiting: Callable[[], Counter[Kind]]
+    ) -> Stop | None:
         """The reason to stop, or None; `waiting`: how many records wait for an answer of each kind."""
         policy = self.policy
         if self.weight > math.log(_ROWS_PER_FALSE_ALARM):
@@ -110,8 +114,13 @@ class Evidence:
                 exit_code=3,
             )
         if policy.stop_at is not None and wall_clock >= policy.stop_at:
-            return Stop(f"the time to stop by, {policy.stop_at.isoformat(timespec='minutes')}, has come", exit_code=5)
-        slowest = 2 / policy.per_second if policy.per_second else 0.0  # a low rate limit is not an outage
+            return Stop(
+                f"the time to stop by, {policy.stop_at.isoformat(timespec='minutes')}, has come",
+                exit_code=5,
+            )
+        slowest = (
+            2 / policy.per_second if policy.per_second else 0.0
+        )  # a low rate limit is not an outage
         bar = max(policy.outage_seconds, slowest)
         if all(self.silence(kind, now) <= bar for kind in Kind):
             return None
@@ -120,5 +129,7 @@ class Evidence:
         kind = Kind.CREATE if many[Kind.CREATE] else Kind.LOOK_UP
         enough = 2 if self.heard[kind].ever else 1
         if many[kind] >= enough and (silent := self.silence(kind, now)) > bar:
-            return Stop(f"billing has not answered for {silent:.0f} s; resume when it is back", exit_code=5)
+            return Stop(
+                f"billing has not answered for {silent:.0f} s; resume when it is back", exit_code=5
+            )
         return None

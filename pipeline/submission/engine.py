@@ -16,7 +16,16 @@ from datetime import UTC, datetime, timedelta
 
 from pipeline.billing import Call, Create, LookUp, Pace
 from pipeline.domain.customer import Environment, create_key
-from pipeline.domain.outcomes import Accepted, Found, Limited, NoAnswer, NotFound, Outcome, ServerTrouble, State
+from pipeline.domain.outcomes import (
+    Accepted,
+    Found,
+    Limited,
+    NoAnswer,
+    NotFound,
+    Outcome,
+    ServerTrouble,
+    State,
+)
 from pipeline.errors import LedgerError
 from pipeline.storage.ledger import Answer, Begun, Intent, Known, Ledger, Withdrawal
 from pipeline.submission.circuit_breaker import Evidence, Kind
@@ -46,7 +55,9 @@ GROUP_ROWS, GROUP_SECONDS = 256, 0.25  #: outcomes that are committed together
 HOLD_AFTER = 2.0  #: seconds in which every create fails, after which creates wait until billing answers again
 PROBE_EVERY = 5.0  #: seconds between two creates that test whether billing answers again
 _EARLIER_SHARE = 4  #: rows of earlier runs take at most every fourth worker,
-_EARLIER_LONGER = 0.1  #: and, once this run's rows are done, at most this share of the time that these took,
+_EARLIER_LONGER = (
+    0.1  #: and, once this run's rows are done, at most this share of the time that these took,
+)
 _EARLIER_LEAST = 0.5  #: or this many seconds; if this run has no rows of its own,
 _EARLIER_ALONE = 10.0  #: two lookup lags and this many seconds
 _LONGEST_IN_QUEUE = timedelta(minutes=30)  #: an older call does not leave: its key may have expired
@@ -125,7 +136,9 @@ class _Row:
     progress: Progress
     first_sent: datetime
     credential: str
-    spent: float  #: seconds of its calls and its own backoff, without queues and pauses of all workers
+    spent: (
+        float  #: seconds of its calls and its own backoff, without queues and pauses of all workers
+    )
     is_new: bool  #: this process wrote its intent and has not sent it, so it can be withdrawn
     touched: float  #: when its last send or lookup ended; monotonic
     is_earlier: bool = False  #: another run began it
@@ -176,7 +189,10 @@ def submit(
     queued: dict[str, datetime] = {}
 
     def send_and_pause(call: Call) -> Outcome | None:
-        if isinstance(call, Create) and clock.latest() - queued[call.external_reference] > _LONGEST_IN_QUEUE:
+        if (
+            isinstance(call, Create)
+            and clock.latest() - queued[call.external_reference] > _LONGEST_IN_QUEUE
+        ):
             return None  # the machine was asleep: `_take` hands it out again if its key is young
         outcome = make(call)
         if is_turned_away(outcome):
@@ -185,7 +201,9 @@ def submit(
             pace.pause(seconds)
         return outcome
 
-    pool = (pool_of or Pool)(send_and_pause, pace, gate, clock.monotonic, stopping.event, policy.workers)
+    pool = (pool_of or Pool)(
+        send_and_pause, pace, gate, clock.monotonic, stopping.event, policy.workers
+    )
     loop = _Loop(
         run_id, environment, ledger, pool, pace, gate, credential, policy, clock, dice, stopping, Tally(total, passed_over=passed_over), on_progress, on_recorded,
         Evidence.from_now(policy, clock.monotonic()), is_ledger_whole=not ledger.damage(), canaries=policy.canary,
@@ -237,7 +255,9 @@ class _Loop:
     own: set[str] = field(default_factory=set)
     #: Planned, and never sent: an earlier request for their reference, with other content, is unsettled.
     waiting: dict[str, Planned] = field(default_factory=dict)
-    released: deque[Planned] = field(default_factory=deque)  #: those of `waiting` whose earlier request is settled now
+    released: deque[Planned] = field(
+        default_factory=deque
+    )  #: those of `waiting` whose earlier request is settled now
     timers: list[tuple[float, str]] = field(default_factory=list)
     resting: set[str] = field(default_factory=set)  #: rows that wait out the lookup lag
     entries: dict[str, list[Answer | Withdrawal]] = field(default_factory=dict)
@@ -247,9 +267,13 @@ class _Loop:
     held: deque[tuple[float, _Row]] = field(default_factory=deque)
     probe: str | None = None  #: the held row that tests whether billing answers again
     probe_at: float = 0.0
-    suspicion: dict[Kind, Suspicion] = field(default_factory=lambda: {kind: Suspicion() for kind in Kind})
+    suspicion: dict[Kind, Suspicion] = field(
+        default_factory=lambda: {kind: Suspicion() for kind in Kind}
+    )
     earlier_taken: int = 0  #: rows of earlier runs among `rows`
-    earlier_until: float | None = None  #: when the time for these ends; None while own rows are left
+    earlier_until: float | None = (
+        None  #: when the time for these ends; None while own rows are left
+    )
 
     def run(self, planned: Iterator[Planned]) -> None:
         """Run until every row is settled, left in doubt, or withdrawn."""
@@ -267,7 +291,12 @@ class _Loop:
             self._take_earlier(may_begin=not more)
             if not more and not self.begun_here:
                 self._judge_turned_away()
-            if not more and not self._own_rows() and not self.doubtful and not self._earlier_has_time():
+            if (
+                not more
+                and not self._own_rows()
+                and not self.doubtful
+                and not self._earlier_has_time()
+            ):
                 break
             if not more and not self._own_rows():
                 self._sweep()
@@ -308,16 +337,34 @@ class _Loop:
         if any(_waits(row, known.get(row.external_reference)) for row in window):
             self.commit()  # so that the ledger says whether the earlier request has been settled meanwhile
             known = self.ledger.states([row.external_reference for row in window])
-        if waiting := {row.external_reference: row for row in window if _waits(row, known.get(row.external_reference))}:
+        if waiting := {
+            row.external_reference: row
+            for row in window
+            if _waits(row, known.get(row.external_reference))
+        }:
             self.waiting |= waiting
-            self.earlier = deque(sorted(self.earlier, key=lambda reference: reference not in self.waiting))
+            self.earlier = deque(
+                sorted(self.earlier, key=lambda reference: reference not in self.waiting)
+            )
             window = [row for row in window if row.external_reference not in waiting]
         # The ledger decides: what another run has settled since the plan is not sent.
-        fresh = [row for row in window if _may_begin(row, known.get(row.external_reference), self.run_id)]
-        unsettled = [row.external_reference for row in window if _goes_on(row, known.get(row.external_reference))]
+        fresh = [
+            row for row in window if _may_begin(row, known.get(row.external_reference), self.run_id)
+        ]
+        unsettled = [
+            row.external_reference
+            for row in window
+            if _goes_on(row, known.get(row.external_reference))
+        ]
         self.tally.passed_over += len(window) - len(fresh) - len(unsettled)
         intents = [
-            Intent(row.external_reference, row.fingerprint, row.key, row.payload, normalization=row.normalization)
+            Intent(
+                row.external_reference,
+                row.fingerprint,
+                row.key,
+                row.payload,
+                normalization=row.normalization,
+            )
             for row in fresh
         ]
         now = self.clock.at_billing()
@@ -325,7 +372,16 @@ class _Loop:
         for intent in intents:
             progress = Progress(is_canary=self.canaries > 0)
             self._take_up(
-                _Row(intent, self.run_id, progress, now, self.credential, 0.0, is_new=True, touched=self.began)
+                _Row(
+                    intent,
+                    self.run_id,
+                    progress,
+                    now,
+                    self.credential,
+                    0.0,
+                    is_new=True,
+                    touched=self.began,
+                )
             )
         self.begun_here += unsettled
         self.own.update(unsettled)
@@ -350,7 +406,9 @@ class _Loop:
     def _go_on_with_own(self) -> None:
         """Take up what this run began before and did not settle: after rows that were never tried, so that it cannot stop them."""
         while self.begun_here and self._has_room():
-            references = [self.begun_here.popleft() for _ in range(min(WINDOW, len(self.begun_here)))]
+            references = [
+                self.begun_here.popleft() for _ in range(min(WINDOW, len(self.begun_here)))
+            ]
             for begun in self.ledger.begun(references):
                 self._go_on_with(begun, self.run_id)
 
@@ -369,7 +427,11 @@ class _Loop:
                 self._go_on_with(begun, begun.run_id, is_earlier=True)
 
     def _earlier_resting(self) -> int:
-        return sum(self.rows[reference].is_earlier for reference in self.resting) if self.earlier_taken else 0
+        return (
+            sum(self.rows[reference].is_earlier for reference in self.resting)
+            if self.earlier_taken
+            else 0
+        )
 
     def _earlier_has_time(self) -> bool:
         """Whether time is left to continue only for rows of earlier runs."""
@@ -497,10 +559,18 @@ class _Loop:
         row.spent += now - result.left_at
         step = decide(row.progress, outcome, self.dice(), row.spent, self.policy)
         self._note(row, outcome, step)
-        is_silent = is_failure and kind is Kind.CREATE and self.evidence.silence(Kind.CREATE, now) > HOLD_AFTER
+        is_silent = (
+            is_failure
+            and kind is Kind.CREATE
+            and self.evidence.silence(Kind.CREATE, now) > HOLD_AFTER
+        )
         wait = getattr(outcome, "retry_after", None) or 0.0
         if is_silent and (isinstance(step, SendAgain) or wait > self.policy.longest_retry_after):
-            row.progress = step.progress if isinstance(step, SendAgain) else replace(row.progress, unsettled=True)
+            row.progress = (
+                step.progress
+                if isinstance(step, SendAgain)
+                else replace(row.progress, unsettled=True)
+            )
             self.held.append((now + wait, row))
         else:
             self._obey(row, step)
@@ -522,7 +592,10 @@ class _Loop:
             case Settle():
                 self._finish(row, step.state)
             case SendAgain() | LookUpNext():
-                if row.progress.why in {Why.OLD_KEY, Why.OTHER_CREDENTIAL} and step.progress.why is None:
+                if (
+                    row.progress.why in {Why.OLD_KEY, Why.OTHER_CREDENTIAL}
+                    and step.progress.why is None
+                ):
                     # Billing does not have the customer, so the life of the key starts with this send.
                     row.first_sent, row.credential = self.clock.at_billing(), self.credential
                 row.progress = step.progress
@@ -590,8 +663,12 @@ class _Loop:
 
     def _judge_turned_away(self) -> None:
         """Judge the rows that were refused before they were read, when no other row is left to compare them with."""
-        waiting = [reference for suspicion in self.suspicion.values() for reference in suspicion.waiting]
-        if not waiting or any(reference not in waiting and not row.is_earlier for reference, row in self.rows.items()):
+        waiting = [
+            reference for suspicion in self.suspicion.values() for reference in suspicion.waiting
+        ]
+        if not waiting or any(
+            reference not in waiting and not row.is_earlier for reference, row in self.rows.items()
+        ):
             return
         for kind, suspicion in self.suspicion.items():
             own = any(not self.rows[reference].is_earlier for reference in suspicion.waiting)
@@ -661,9 +738,15 @@ class _Loop:
 
     def _raise_generation(self, row: _Row, progress: Progress) -> None:
         intent = row.intent
-        key = create_key(self.environment, intent.external_reference, intent.fingerprint, progress.generation)
+        key = create_key(
+            self.environment, intent.external_reference, intent.fingerprint, progress.generation
+        )
         row.intent = replace(intent, key=key, generation=progress.generation)
-        row.progress, row.first_sent, row.credential = progress, self.clock.at_billing(), self.credential
+        row.progress, row.first_sent, row.credential = (
+            progress,
+            self.clock.at_billing(),
+            self.credential,
+        )
         self.commit()  # so that events are in chronological order
         self.ledger.record_intents(row.run_id, row.first_sent, [row.intent], self.credential)
         self._hand_out(row)
@@ -671,7 +754,9 @@ class _Loop:
     # -- the ledger ----------------------------------------------------------------------------------------------
 
     def _note(self, row: _Row, outcome: Outcome, step: Step) -> None:
-        settled = step.settle if isinstance(step, Stop) else step if isinstance(step, Settle) else None
+        settled = (
+            step.settle if isinstance(step, Stop) else step if isinstance(step, Settle) else None
+        )
         answer = Answer(
             intent=row.intent,
             state=settled.state if settled else State.UNKNOWN,
@@ -681,7 +766,9 @@ class _Loop:
             replayed=getattr(outcome, "replayed", None),
             billing_id=settled.billing_id if settled else None,
             payable=settled.payable if settled else None,
-            detail=settled.detail if settled else getattr(step, "why", None) or _last_answer(outcome),
+            detail=settled.detail
+            if settled
+            else getattr(step, "why", None) or _last_answer(outcome),
             differences=settled.differences if settled else (),
         )
         self._add(row.run_id, answer)
@@ -709,9 +796,13 @@ class _Loop:
 
     def _waiting(self) -> Counter[Kind]:
         """How many rows wait for an answer of each kind; if none does, the outage clock of that kind starts again."""
-        parked = {reference for suspicion in self.suspicion.values() for reference in suspicion.waiting}
+        parked = {
+            reference for suspicion in self.suspicion.values() for reference in suspicion.waiting
+        }
         expects_none = parked | self.resting
-        many = Counter(row.kind for reference, row in self.rows.items() if reference not in expects_none)
+        many = Counter(
+            row.kind for reference, row in self.rows.items() if reference not in expects_none
+        )
         for kind in Kind:
             if not many[kind]:
                 self.evidence.rested(kind, self.clock.monotonic())
@@ -722,7 +813,9 @@ class _Loop:
 
         Only rows of this run are awaited; the next run looks up rows of earlier runs.
         """
-        while any(not row.is_earlier for row in map(self.rows.get, self.under_way) if row is not None):
+        while any(
+            not row.is_earlier for row in map(self.rows.get, self.under_way) if row is not None
+        ):
             self._collect(_TICK)
             self._commit_if_due()
         for row in self.rows.values():
@@ -773,9 +866,15 @@ def _may_begin(row: Planned, known: Known | None, run_id: str) -> bool:
 
 def _waits(row: Planned, known: Known | None) -> bool:
     """Whether a request for its reference with other content is unsettled; until that is settled, nothing else is sent for it."""
-    return known is not None and known.state is State.UNKNOWN and known.fingerprint != row.fingerprint
+    return (
+        known is not None and known.state is State.UNKNOWN and known.fingerprint != row.fingerprint
+    )
 
 
 def _goes_on(row: Planned, known: Known | None) -> bool:
     """Whether a planned create was begun before with the same content and never settled."""
-    return known is not None and known.state in {State.UNKNOWN, State.GIVEN_UP} and known.fingerprint == row.fingerprint
+    return (
+        known is not None
+        and known.state in {State.UNKNOWN, State.GIVEN_UP}
+        and known.fingerprint == row.fingerprint
+    )

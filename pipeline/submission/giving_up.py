@@ -64,7 +64,9 @@ def give_up(
             GivenUp(
                 reference,
                 answer.state,
-                None if is_settled or clock.billing_ahead() is None else _last_sent(one, ledger) + SETTLES_AFTER,
+                None
+                if is_settled or clock.billing_ahead() is None
+                else _last_sent(one, ledger) + SETTLES_AFTER,
                 is_looked_up=isinstance(outcome, Found | NotFound),
             )
         )

@@ -46,7 +46,10 @@ class Pool:
         self._stopping = stopping
         self._calls: queue.SimpleQueue[tuple[str, Call] | None] = queue.SimpleQueue()
         self._results: queue.SimpleQueue[Result] = queue.SimpleQueue()
-        self._threads = [threading.Thread(target=self._work, name=f"worker-{n}", daemon=True) for n in range(workers)]
+        self._threads = [
+            threading.Thread(target=self._work, name=f"worker-{n}", daemon=True)
+            for n in range(workers)
+        ]
         self.in_hand = 0
         self._is_closed = False
         for thread in self._threads:

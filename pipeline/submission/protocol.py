@@ -95,7 +95,9 @@ class Progress:
     generation: int = 1
     is_canary: bool = False  #: it is looked up and compared before it counts as created
     accepted: Accepted | None = None  #: the answer that a canary's lookup is compared with
-    is_key_old: bool = False  #: billing may forget the key between two deliveries of the same request
+    is_key_old: bool = (
+        False  #: billing may forget the key between two deliveries of the same request
+    )
     may_be_sent: bool = True  #: False if another send could do harm: then the sweep only looks up
     since_last_call: float = (
         math.inf
@@ -146,7 +148,9 @@ class LeaveInDoubt:
     """Nothing more can be found out now; the row stays in doubt, the sweep at the end tries again, and the next run resumes it."""
 
     why: str
-    is_refusal: bool = False  #: billing answered, but its answers contradict each other or cannot be read
+    is_refusal: bool = (
+        False  #: billing answered, but its answers contradict each other or cannot be read
+    )
     may_be_sent: bool = True
     names_another: bool = False  #: the answer named another customer, so answers may be mixed up
 
@@ -176,7 +180,12 @@ _MONEY = frozenset({"external_reference", "currency", "balance"})
 
 
 def begin(
-    *, begun_before: bool, age_hours: float | None, same_credential: bool, is_ledger_whole: bool, policy: Policy
+    *,
+    begun_before: bool,
+    age_hours: float | None,
+    same_credential: bool,
+    is_ledger_whole: bool,
+    policy: Policy,
 ) -> Why | None:
     """How a row starts: None to send, otherwise why to look up first (rule 2). `age_hours` is None if it is unknown."""
     if not is_ledger_whole:
@@ -190,7 +199,9 @@ def begin(
     return None if same_credential else Why.OTHER_CREDENTIAL
 
 
-def decide(row: Progress, outcome: Outcome, dice: float, seconds_spent: float, policy: Policy) -> Step:
+def decide(
+    row: Progress, outcome: Outcome, dice: float, seconds_spent: float, policy: Policy
+) -> Step:
     """The next step of a row; `dice` is uniform in [0, 1), `seconds_spent` the row's own time so far."""
     if row.why is not None:
         return _after_look_up(row, outcome, dice, seconds_spent, policy)
@@ -207,14 +218,21 @@ def decide(row: Progress, outcome: Outcome, dice: float, seconds_spent: float, p
             return again.limited(outcome.retry_after)
         case ServerTrouble(status=408 | 425):
             return again.look_later(Why.FOR_THE_RECORD, f"status {outcome.status}")
-        case ServerTrouble() | Limited() | CredentialRefused(replayed=True) | Misaddressed(replayed=True):
+        case (
+            ServerTrouble()
+            | Limited()
+            | CredentialRefused(replayed=True)
+            | Misaddressed(replayed=True)
+        ):
             return replace(again, row=row).look_later(Why.REPLAYED_FAILURE)
         case RequestRefused(replayed=True):
             return replace(again, row=row).look_later(Why.REPLAYED_FAILURE)
         case Conflicting(kind="running"):
             return again.running()
         case Conflicting(kind="taken"):
-            return LookUpNext(0, replace(row, why=Why.TAKEN, last_answer="the external reference is taken (409)"))
+            return LookUpNext(
+                0, replace(row, why=Why.TAKEN, last_answer="the external reference is taken (409)")
+            )
         case Conflicting():
             return LookUpNext(0, replace(row, why=Why.UNKNOWN_CONFLICT))
         case RowRefused():
@@ -225,7 +243,9 @@ def decide(row: Progress, outcome: Outcome, dice: float, seconds_spent: float, p
             return again.senseless(outcome.why)
         case Unexpected():
             answer = outcome.why or f"status {outcome.status}"
-            return replace(again, row=replace(again.row, may_be_sent=False)).look_later(Why.FOR_THE_RECORD, answer)
+            return replace(again, row=replace(again.row, may_be_sent=False)).look_later(
+                Why.FOR_THE_RECORD, answer
+            )
         case AnotherCustomer():
             return _another_customer()
         case KeyReused():
@@ -257,7 +277,9 @@ def global_pause(outcome: Outcome, policy: Policy) -> float:
             return 0.0
         case CertificateRefused() | RequestRefused(replayed=False):
             return math.inf
-        case Limited(replayed=False, retry_after=float() | int() as seconds) if seconds <= policy.longest_retry_after:
+        case Limited(replayed=False, retry_after=float() | int() as seconds) if (
+            seconds <= policy.longest_retry_after
+        ):
             return seconds
         case ServerTrouble(replayed=False, retry_after=float() | int() as seconds) if (
             seconds <= policy.longest_retry_after
@@ -267,13 +289,19 @@ def global_pause(outcome: Outcome, policy: Policy) -> float:
             return 0.0
 
 
-def _after_look_up(row: Progress, outcome: Outcome, dice: float, seconds_spent: float, policy: Policy) -> Step:
+def _after_look_up(
+    row: Progress, outcome: Outcome, dice: float, seconds_spent: float, policy: Policy
+) -> Step:
     if row.why is Why.KEY_REUSED:
         return _key_reused(outcome)
     again = _Again(replace(row, look_ups=row.look_ups + 1), dice, seconds_spent, policy)
     match outcome:
         case Found():
-            return found_at_billing(row, outcome) if row.accepted is None else _canary_found(outcome, row.accepted)
+            return (
+                found_at_billing(row, outcome)
+                if row.accepted is None
+                else _canary_found(outcome, row.accepted)
+            )
         case NotFound() if row.since_last_call < policy.lookup_lag - _ROUNDING:
             return again.look_later(row.why)
         case NotFound():
@@ -281,7 +309,9 @@ def _after_look_up(row: Progress, outcome: Outcome, dice: float, seconds_spent: 
         case NoAnswer():
             return again.look_up(f"no answer to the lookup ({outcome.why})")
         case ServerTrouble():
-            return again.look_up(f"status {outcome.status} to the lookup", at_least=outcome.retry_after)
+            return again.look_up(
+                f"status {outcome.status} to the lookup", at_least=outcome.retry_after
+            )
         case Limited():
             return again.look_up("too many lookups", at_least=outcome.retry_after, pause_all=True)
         case Unintelligible() | Unexpected():
@@ -295,7 +325,9 @@ def _after_look_up(row: Progress, outcome: Outcome, dice: float, seconds_spent: 
 
 
 def _another_customer() -> LeaveInDoubt:
-    return LeaveInDoubt("the answer named another customer", is_refusal=True, may_be_sent=False, names_another=True)
+    return LeaveInDoubt(
+        "the answer named another customer", is_refusal=True, may_be_sent=False, names_another=True
+    )
 
 
 def _turned_away(row: Progress, outcome: Outcome) -> TurnedAway:
@@ -313,21 +345,30 @@ def _not_found(row: Progress, again: "_Again", policy: Policy) -> Step:
             # The key expires within the hour. A copy of this send that arrives later would count as a first request, and would
             # create a second customer next to that of a new key.
             return LeaveInDoubt(OLD_KEY_WAITS)
-        case Why.REPLAYED_FAILURE if row.generation < policy.generations and row.sends < policy.sends - 1:
+        case Why.REPLAYED_FAILURE if (
+            row.generation < policy.generations and row.sends < policy.sends - 1
+        ):
             # An earlier key may have taken effect: after a stale lookup our own customer would look like somebody else's.
             return NextGeneration(
                 Progress(
-                    generation=row.generation + 1, sends=row.sends, unsettled=row.unsettled, is_canary=row.is_canary
+                    generation=row.generation + 1,
+                    sends=row.sends,
+                    unsettled=row.unsettled,
+                    is_canary=row.is_canary,
                 )
             )
         case Why.REPLAYED_FAILURE:
-            return LeaveInDoubt(f"billing replays failures ({row.generation} keys, {row.sends} sends)")
+            return LeaveInDoubt(
+                f"billing replays failures ({row.generation} keys, {row.sends} sends)"
+            )
         case Why.UNKNOWN_CONFLICT:
             return replace(again, row=replace(fresh, unsettled=True)).running()
         case Why.REFUSED:
             return Settle(State.REFUSED, detail=row.refusal.detail if row.refusal else None)
         case Why.CANARY:
-            return Stop("a customer that billing says it created cannot be found there; nothing more was sent")
+            return Stop(
+                "a customer that billing says it created cannot be found there; nothing more was sent"
+            )
         case Why.SWEEP if row.may_be_sent:
             return SendAgain(0, fresh)
         case _:
@@ -349,11 +390,17 @@ def found_at_billing(row: Progress, found: Found) -> Settle:
 def _canary_found(found: Found, accepted: Accepted) -> Step:
     """A canary is looked up: billing must hold what it answered and what was sent."""
     if found.billing_id != accepted.billing_id:
-        return Stop("a customer that was just created has another id in billing; nothing more was sent")
+        return Stop(
+            "a customer that was just created has another id in billing; nothing more was sent"
+        )
     if found.differences:
-        settled = Settle(State.CREATED_DIFFERENT, found.billing_id, found.payable, found.differences)
+        settled = Settle(
+            State.CREATED_DIFFERENT, found.billing_id, found.payable, found.differences
+        )
         fields = ", ".join(sorted({difference.field for difference in found.differences}))
-        return Stop(f"billing keeps another {fields} than was sent; nothing more was sent", settle=settled)
+        return Stop(
+            f"billing keeps another {fields} than was sent; nothing more was sent", settle=settled
+        )
     return Settle(State.CREATED, accepted.billing_id, accepted.payable)
 
 
@@ -368,7 +415,9 @@ def _key_reused(outcome: Outcome) -> Stop:
             held = "it does not hold this customer"
         case _:
             held = "what it holds could not be found out"
-    return Stop(f"billing knows an idempotency key with another payload, so ledger and server disagree; {held}")
+    return Stop(
+        f"billing knows an idempotency key with another payload, so ledger and server disagree; {held}"
+    )
 
 
 def _accepted(row: Progress, answer: Accepted) -> Step:
@@ -385,15 +434,23 @@ def _accepted(row: Progress, answer: Accepted) -> Step:
 def _stop(outcome: Outcome) -> Stop:
     match outcome:
         case CertificateRefused():
-            return Stop("billing's certificate does not prove who it is; check the address and the machine's clock")
+            return Stop(
+                "billing's certificate does not prove who it is; check the address and the machine's clock"
+            )
         case CredentialRefused(status=402):
             return Stop("billing asks for payment first (402)")
         case CredentialRefused():
-            return Stop(f"billing refuses the API key ({outcome.status}); fix BILLING_API_KEY, then resume")
+            return Stop(
+                f"billing refuses the API key ({outcome.status}); fix BILLING_API_KEY, then resume"
+            )
         case Misaddressed():
-            return Stop(f"status {outcome.status}: this is not the billing API's address; redirects are never followed")
+            return Stop(
+                f"status {outcome.status}: this is not the billing API's address; redirects are never followed"
+            )
         case RequestRefused():
-            return Stop(f"billing refuses the form of our request ({outcome.status}); please report this")
+            return Stop(
+                f"billing refuses the form of our request ({outcome.status}); please report this"
+            )
         case _:
             return Stop(f"unexpected outcome {type(outcome).__name__}", exit_code=70)
 
@@ -426,7 +483,9 @@ class _Again:
             return LeaveInDoubt("too many requests, again and again")
         if retry_after is None:
             bound = min(policy.limited_cap, policy.limited_base * 2**self.row.sends)
-            return SendAgain(policy.limited_base + self.dice * (bound - policy.limited_base), self.row)
+            return SendAgain(
+                policy.limited_base + self.dice * (bound - policy.limited_base), self.row
+            )
         if retry_after > policy.longest_retry_after:
             return Stop(f"billing asks to wait {retry_after:.0f} s; resume later", exit_code=5)
         return SendAgain(retry_after, self.row, pause_all=retry_after)
@@ -434,12 +493,20 @@ class _Again:
     def running(self) -> Step:
         """409 while our first request runs: after 1, 2, 4 … 15 s again, within the budget of the record."""
         if self._is_spent():
-            return LeaveInDoubt("billing says that the first request still runs (409)", is_refusal=True)
-        return SendAgain(float(min(15, 2**self.row.running)), replace(self.row, running=self.row.running + 1))
+            return LeaveInDoubt(
+                "billing says that the first request still runs (409)", is_refusal=True
+            )
+        return SendAgain(
+            float(min(15, 2**self.row.running)), replace(self.row, running=self.row.running + 1)
+        )
 
     def senseless(self, why: str) -> Step:
         """An unreadable 2xx: send twice more, then look up, never a new key."""
-        row = replace(self.row, senseless=self.row.senseless + 1, last_answer=f"a success that cannot be read ({why})")
+        row = replace(
+            self.row,
+            senseless=self.row.senseless + 1,
+            last_answer=f"a success that cannot be read ({why})",
+        )
         if row.senseless <= 2 and not self._is_spent():
             return SendAgain(self._jittered(), row)
         return LookUpNext(0, replace(row, why=Why.NO_SENSE))
@@ -453,17 +520,25 @@ class _Again:
         """Repeat a lookup, as often as a send may be repeated."""
         if self.row.look_ups >= self.policy.sends or self.seconds_spent > self.policy.row_seconds:
             return LeaveInDoubt(
-                f"{self.row.last_answer}; {why}" if self.row.last_answer else why, may_be_sent=self.row.may_be_sent
+                f"{self.row.last_answer}; {why}" if self.row.last_answer else why,
+                may_be_sent=self.row.may_be_sent,
             )
         if (wait := at_least or 0.0) > self.policy.longest_retry_after:
-            return LeaveInDoubt(f"{why}, and billing asks to wait {wait:.0f} s", may_be_sent=self.row.may_be_sent)
-        return LookUpNext(max(self._jittered(), wait), self.row, pause_all=wait if pause_all else 0.0)
+            return LeaveInDoubt(
+                f"{why}, and billing asks to wait {wait:.0f} s", may_be_sent=self.row.may_be_sent
+            )
+        return LookUpNext(
+            max(self._jittered(), wait), self.row, pause_all=wait if pause_all else 0.0
+        )
 
     def _is_spent(self) -> bool:
         """Whether only the sweep's part of the row's budget is left."""
         if self.row.is_last:
             return True
-        return self.row.sends >= self.policy.sends - 1 or self.seconds_spent >= self.policy.row_seconds / 2
+        return (
+            self.row.sends >= self.policy.sends - 1
+            or self.seconds_spent >= self.policy.row_seconds / 2
+        )
 
     def _jittered(self) -> float:
         tries = max(self.row.sends, self.row.look_ups)

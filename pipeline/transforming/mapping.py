@@ -24,7 +24,10 @@ _BLANK = " \t"
 _ZERO = r"^[+-]?0*[.,]?0*$"
 _MINUS = "\u2212"  #: the minus sign of typesetting, which some spreadsheets write
 _APOSTROPHE = "'"
-_BARE, _OTHER = "bare.", "other."  #: amounts without their signs, and whether a sign is another currency's
+_BARE, _OTHER = (
+    "bare.",
+    "other.",
+)  #: amounts without their signs, and whether a sign is another currency's
 
 
 def map_columns(records: pl.DataFrame, layout: Layout) -> pl.DataFrame:
@@ -38,7 +41,9 @@ def map_columns(records: pl.DataFrame, layout: Layout) -> pl.DataFrame:
     if layout.identity is not None:
         for kind in ("number", "passport"):
             column = getattr(layout.identity, kind)
-            added[f"mapped.identity_{kind}"] = _cell(column, layout.absent) if column else pl.lit(None, pl.String)
+            added[f"mapped.identity_{kind}"] = (
+                _cell(column, layout.absent) if column else pl.lit(None, pl.String)
+            )
     if layout.balance is not None:
         currency = added.get("mapped.currency", pl.lit(None, pl.String))
         records = _with_bare_amounts(records, layout.balance, currency, layout.absent)
@@ -113,7 +118,9 @@ def _finished(value: pl.Expr, text: Text, absent: Sequence[str]) -> pl.Expr:
         value = value.str.strip_chars(_BLANK).str.replace_many(_escapes(text.escape))
     if text.prefix or text.suffix:
         bare = value.str.strip_chars(_BLANK)
-        value = pl.when(bare != "").then(pl.concat_str(pl.lit(text.prefix), bare, pl.lit(text.suffix)))
+        value = pl.when(bare != "").then(
+            pl.concat_str(pl.lit(text.prefix), bare, pl.lit(text.suffix))
+        )
     if text.when is not None:
         value = pl.when(_holds(text.when, absent)).then(value)
     return _or_default(value, text.default)
@@ -122,7 +129,11 @@ def _finished(value: pl.Expr, text: Text, absent: Sequence[str]) -> pl.Expr:
 def _escapes(mark: str) -> dict[str, str]:
     """ASCII that no reference may hold, and the mark itself -> the mark and two hexadecimal digits."""
     taken = set(string.ascii_letters + string.digits + "_-") - {mark}
-    return {character: f"{mark}{ord(character):02X}" for character in map(chr, range(128)) if character not in taken}
+    return {
+        character: f"{mark}{ord(character):02X}"
+        for character in map(chr, range(128))
+        if character not in taken
+    }
 
 
 def _holds(when: When, absent: Sequence[str]) -> pl.Expr:
@@ -134,7 +145,9 @@ def _holds(when: When, absent: Sequence[str]) -> pl.Expr:
 def _balance(amount: Amount, absent: Sequence[str]) -> dict[str, pl.Expr]:
     unit, unit_fault = _unit(amount, absent)
     bare = [pl.col(_BARE + name) for name in amount.sources]
-    given, side_fault = _signed(bare[0], amount, absent) if amount.column is not None else _from_sides(*bare)
+    given, side_fault = (
+        _signed(bare[0], amount, absent) if amount.column is not None else _from_sides(*bare)
+    )
     is_other = pl.any_horizontal(pl.col(_OTHER + name) for name in amount.sources)
     other_currency = pl.when(is_other).then(pl.lit("other_currency"))
     fault = pl.coalesce(other_currency, side_fault, pl.when(given.is_not_null()).then(unit_fault))
@@ -147,7 +160,9 @@ def _amount_cell(column: str, amount: Amount, absent: Sequence[str]) -> pl.Expr:
     return cell.str.strip_prefix(_APOSTROPHE) if amount.leading_apostrophe else cell
 
 
-def _with_bare_amounts(records: pl.DataFrame, amount: Amount, currency: pl.Expr, absent: Sequence[str]) -> pl.DataFrame:
+def _with_bare_amounts(
+    records: pl.DataFrame, amount: Amount, currency: pl.Expr, absent: Sequence[str]
+) -> pl.DataFrame:
     """The records with each amount in one more column, without the declared signs beside it."""
     cells = {_BARE + name: _amount_cell(name, amount, absent) for name in amount.sources}
     nothing = {_OTHER + name: pl.lit(None, pl.Boolean) for name in amount.sources}
@@ -159,12 +174,17 @@ def _with_bare_amounts(records: pl.DataFrame, amount: Amount, currency: pl.Expr,
     for name in amount.sources:
         found = _parted(records.select(cell=_BARE + name, code=currency.str.to_uppercase()), amount)
         fits = [
-            pl.col(sign).is_null() | pl.concat_str("code", pl.lit(" "), sign).is_in(own) for sign in ("before", "after")
+            pl.col(sign).is_null() | pl.concat_str("code", pl.lit(" "), sign).is_in(own)
+            for sign in ("before", "after")
         ]
         is_twice = (pl.col("before") == pl.col("after")).fill_null(value=False)
-        found = found.with_columns(is_twice=is_twice, other=pl.col("code").is_in(list(signs)) & ~(fits[0] & fits[1]))
+        found = found.with_columns(
+            is_twice=is_twice, other=pl.col("code").is_in(list(signs)) & ~(fits[0] & fits[1])
+        )
         bare = pl.when(pl.col("is_twice") | pl.col("other")).then("cell").otherwise("bare")
-        added = found.select(bare.alias(_BARE + name), (pl.col("other") & ~pl.col("is_twice")).alias(_OTHER + name))
+        added = found.select(
+            bare.alias(_BARE + name), (pl.col("other") & ~pl.col("is_twice")).alias(_OTHER + name)
+        )
         records = records.with_columns(added)
     return records
 
@@ -196,7 +216,9 @@ def _tail(amount: Amount) -> str:
 def _any_of(texts: Iterable[str]) -> str:
     """A regular expression for any of these texts; it prefers the longest."""
     longest_first = sorted(texts, key=lambda text: (-len(text), text))
-    return "|".join("".join(rf"\x{{{ord(character):X}}}" for character in text) for text in longest_first)
+    return "|".join(
+        "".join(rf"\x{{{ord(character):X}}}" for character in text) for text in longest_first
+    )
 
 
 def _from_sides(debit: pl.Expr, credit: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
@@ -219,7 +241,12 @@ def _from_sides(debit: pl.Expr, credit: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
 
 def _signed(cell: pl.Expr, amount: Amount, absent: Sequence[str]) -> tuple[pl.Expr, pl.Expr]:
     """A cell -> the amount with its sign in front, as the layout says that signs are written, and what is wrong with it."""
-    if not (amount.marks or amount.parentheses or amount.trailing_minus or amount.positive_means == "credit"):
+    if not (
+        amount.marks
+        or amount.parentheses
+        or amount.trailing_minus
+        or amount.positive_means == "credit"
+    ):
         return cell, pl.lit(None, pl.String)
     text = _trimmed(cell)
     if amount.marks is not None:
@@ -232,7 +259,11 @@ def _signed(cell: pl.Expr, amount: Amount, absent: Sequence[str]) -> tuple[pl.Ex
         text = pl.coalesce(pl.concat_str(pl.lit("-"), inner.str.strip_chars(_BLANK)), text)
     if amount.positive_means == "credit":
         bare = text.str.strip_prefix("+")
-        flipped = pl.when(bare.str.starts_with("-")).then(bare.str.slice(1)).otherwise(pl.concat_str(pl.lit("-"), bare))
+        flipped = (
+            pl.when(bare.str.starts_with("-"))
+            .then(bare.str.slice(1))
+            .otherwise(pl.concat_str(pl.lit("-"), bare))
+        )
         # A sign twice is no sign at all, and stays for the reading of the amount to refuse.
         text = pl.when(text.str.contains(r"^[+-]?[^+-]*$")).then(flipped).otherwise(text)
     return text, pl.lit(None, pl.String)
@@ -246,7 +277,9 @@ def _marked(text: pl.Expr, marks: Marks, absent: Sequence[str]) -> tuple[pl.Expr
     else:
         # A declared mark may hold a space (C R); else the mark is what follows the digits and signs.
         known = rf"[0-9.,' \u00a0\u202f()+-]((?i:{_any_of({*marks.debit, *marks.credit} - {''})}))$"
-        told = pl.coalesce(text.str.extract(known, 1), text.str.extract(r"([^0-9.,' \u00a0\u202f()+-]*)$", 1))
+        told = pl.coalesce(
+            text.str.extract(known, 1), text.str.extract(r"([^0-9.,' \u00a0\u202f()+-]*)$", 1)
+        )
         bare = text.str.strip_suffix(told).str.strip_chars(_BLANK + "\u00a0\u202f")
     folded = told.str.to_lowercase()
     unlisted = "unlisted" if marks.column is None else f"unlisted:{marks.column}"
@@ -290,9 +323,9 @@ def _or_default(value: pl.Expr, default: str | None) -> pl.Expr:
 
 
 def _is_not_zero(cell: pl.Expr) -> pl.Expr:
-    return (cell.is_not_null() & ~(cell.str.contains(_ZERO) & cell.str.contains("0", literal=True))).fill_null(
-        value=False
-    )
+    return (
+        cell.is_not_null() & ~(cell.str.contains(_ZERO) & cell.str.contains("0", literal=True))
+    ).fill_null(value=False)
 
 
 def _is_signed(cell: pl.Expr) -> pl.Expr:

@@ -35,7 +35,9 @@ class ControlTotals:
 
     records: int = 0
     debits: Counter[str] = field(default_factory=Counter)  #: positive balances: customers who owe
-    credits: Counter[str] = field(default_factory=Counter)  #: negative balances: customers in credit
+    credits: Counter[str] = field(
+        default_factory=Counter
+    )  #: negative balances: customers in credit
 
     def add(self, records: pl.DataFrame, layout: Layout) -> None:
         """Count the records of one batch, readable or not, and add the amounts that stand in them."""
@@ -47,14 +49,21 @@ class ControlTotals:
             sign = _sign(group, layout)
             if shift is not None and sign is not None and _has_own_signs(group, layout):
                 name = _name(_currency(group, layout))
-                sides = (group["debits"], group["credits"]) if sign > 0 else (-group["credits"], -group["debits"])
+                sides = (
+                    (group["debits"], group["credits"])
+                    if sign > 0
+                    else (-group["credits"], -group["debits"])
+                )
                 self.debits[name] += _moved(sides[0], shift)
                 self.credits[name] += _moved(sides[1], shift)
 
     @property
     def net(self) -> dict[str, int]:
         """Debits and credits together, per currency."""
-        return {code: self.debits[code] + self.credits[code] for code in sorted({*self.debits, *self.credits})}
+        return {
+            code: self.debits[code] + self.credits[code]
+            for code in sorted({*self.debits, *self.credits})
+        }
 
 
 def added_up(parts: Iterable[ControlTotals]) -> ControlTotals:
@@ -88,15 +97,21 @@ def _groups(records: pl.DataFrame, layout: Layout) -> Iterator[dict[str, Any]]:
         yield from summed.collect().iter_rows(named=True)
 
 
-def _cells_of(records: pl.DataFrame, column: str, other: str | None, layout: Layout) -> list[pl.Series]:
+def _cells_of(
+    records: pl.DataFrame, column: str, other: str | None, layout: Layout
+) -> list[pl.Series]:
     """The cells of an amount and of the other side, without the declared signs beside them; and those signs."""
     cell, before, after = _unsigned(records, column, layout)
     nothing = pl.repeat(None, records.height, dtype=pl.String, eager=True)
-    other_side = _unsigned(records, other, layout) if other is not None else (nothing, nothing, nothing)
+    other_side = (
+        _unsigned(records, other, layout) if other is not None else (nothing, nothing, nothing)
+    )
     return [
         series.alias(name)
         for name, series in zip(
-            ("#cell", "#other_cell", *_SIGNS), (cell, other_side[0], before, after, *other_side[1:]), strict=True
+            ("#cell", "#other_cell", *_SIGNS),
+            (cell, other_side[0], before, after, *other_side[1:]),
+            strict=True,
         )
     ]
 
@@ -108,14 +123,19 @@ def _sides(layout: Layout) -> list[tuple[str, str | None, int]]:
         return []
     if balance.column is not None:
         return [(balance.column, None, 1)]
-    return [(str(balance.debit), str(balance.credit), 1), (str(balance.credit), str(balance.debit), -1)]
+    return [
+        (str(balance.debit), str(balance.credit), 1),
+        (str(balance.credit), str(balance.debit), -1),
+    ]
 
 
 def _cells_that_tell(layout: Layout) -> list[str]:
     """The columns that say currency and unit."""
     currency = layout.currency.sources if layout.currency else ()
     balance = layout.balance
-    others = [balance.unit.column, balance.marks.column if balance.marks else None] if balance else []
+    others = (
+        [balance.unit.column, balance.marks.column if balance.marks else None] if balance else []
+    )
     return sorted({f"given.{name}" for name in (*currency, *others) if name is not None})
 
 
@@ -140,12 +160,17 @@ def _amount(layout: Layout, other: str | None) -> list[pl.Expr]:
     return [
         pl.when(counted).then(digits.cast(pl.Int128, strict=False) * negative).alias("#number"),
         fraction.str.len_bytes().cast(pl.Int64).alias("#decimals"),
-        (fraction.str.len_bytes() - fraction.str.strip_chars_end("0").str.len_bytes().cast(pl.Int64)).alias("#zeros"),
+        (
+            fraction.str.len_bytes()
+            - fraction.str.strip_chars_end("0").str.len_bytes().cast(pl.Int64)
+        ).alias("#zeros"),
         digits.str.strip_chars_start("0").str.len_bytes().cast(pl.Int64).alias("#digits"),
     ]
 
 
-def _unsigned(records: pl.DataFrame, column: str, layout: Layout) -> tuple[pl.Series, pl.Series, pl.Series]:
+def _unsigned(
+    records: pl.DataFrame, column: str, layout: Layout
+) -> tuple[pl.Series, pl.Series, pl.Series]:
     """The cells without the signs before and behind their amounts that the job declares, and those signs."""
     written = layout.balance
     assert written is not None  # noqa: S101 - `add` has asked
@@ -153,7 +178,9 @@ def _unsigned(records: pl.DataFrame, column: str, layout: Layout) -> tuple[pl.Se
     if written.leading_apostrophe:
         text = text.str.strip_prefix(_APOSTROPHE)
     cell = records.select(text.str.strip_chars(_EDGES).alias("cell"))["cell"]
-    signs = sorted({sign for one in written.signs().values() for sign in one}, key=len, reverse=True)
+    signs = sorted(
+        {sign for one in written.signs().values() for sign in one}, key=len, reverse=True
+    )
     if not signs:
         nothing = pl.repeat(None, records.height, dtype=pl.String, eager=True)
         return cell, nothing, nothing
@@ -166,7 +193,9 @@ def _unsigned(records: pl.DataFrame, column: str, layout: Layout) -> tuple[pl.Se
     found = parts.select(
         "cell",
         pl.concat_str(
-            _looked_up("head", heads, 0), pl.col("rest").str.strip_suffix(pl.col("foot")), _looked_up("foot", feet, 0)
+            _looked_up("head", heads, 0),
+            pl.col("rest").str.strip_suffix(pl.col("foot")),
+            _looked_up("foot", feet, 0),
         ).alias("bare"),
         before=_looked_up("head", heads, 1),
         after=_looked_up("foot", feet, 1),
@@ -196,7 +225,9 @@ def _before(head: str, signs: Sequence[str]) -> tuple[str, str | None]:
 
 def _behind(foot: str, signs: Sequence[str], written: Amount) -> tuple[str, str | None]:
     """What stands behind the digits, without its sign; and the sign."""
-    closings = [foot[-len(mark) :] for mark in written.marks_behind if foot.lower().endswith(mark.lower())]
+    closings = [
+        foot[-len(mark) :] for mark in written.marks_behind if foot.lower().endswith(mark.lower())
+    ]
     for closing in (*closings, *(one for one in (")", "-") if foot.endswith(one)), ""):
         text = foot.removesuffix(closing).rstrip()
         for sign in signs:
@@ -218,11 +249,17 @@ def _undecorated(cell: pl.Expr, written: Amount) -> tuple[pl.Expr, pl.Expr]:
     if written.marks is not None and written.marks.column is None:
         return _without_mark(cell, written.marks)
     is_credit = pl.lit(value=written.positive_means == "credit")
-    for declared, shape in ((written.parentheses, r"^\([^()+-]*\)$"), (written.trailing_minus, r"^[^()+-]*-$")):
+    for declared, shape in (
+        (written.parentheses, r"^\([^()+-]*\)$"),
+        (written.trailing_minus, r"^[^()+-]*-$"),
+    ):
         if declared:
             is_so = cell.str.contains(shape)
             bare = cell.str.replace_all(r"[()-]", "").str.strip_chars(_EDGES)
-            is_credit, cell = is_credit ^ is_so.fill_null(value=False), pl.when(is_so).then(bare).otherwise(cell)
+            is_credit, cell = (
+                is_credit ^ is_so.fill_null(value=False),
+                pl.when(is_so).then(bare).otherwise(cell),
+            )
     return cell, is_credit
 
 
@@ -237,7 +274,11 @@ def _without_mark(cell: pl.Expr, marks: Marks) -> tuple[pl.Expr, pl.Expr]:
         )
         rest = cell.str.head(cell.str.len_chars() - len(mark)).str.strip_chars(spaces)
         bare = pl.when(ends).then(rest).otherwise(bare)
-        is_credit = pl.when(ends).then(pl.lit(value=mark in {one.lower() for one in marks.credit})).otherwise(is_credit)
+        is_credit = (
+            pl.when(ends)
+            .then(pl.lit(value=mark in {one.lower() for one in marks.credit}))
+            .otherwise(is_credit)
+        )
     return bare, is_credit
 
 
@@ -260,7 +301,9 @@ def _present(column: str, layout: Layout) -> pl.Expr:
 
 def _says_nothing(cell: pl.Expr) -> pl.Expr:
     """Whether the other side of a debit and credit is absent or zero."""
-    return (cell.is_null() | cell.str.contains(r"^[+-]?0*[.,]?0+$|^[+-]?0+[.,]$")).fill_null(value=True)
+    return (cell.is_null() | cell.str.contains(r"^[+-]?0*[.,]?0+$|^[+-]?0+[.,]$")).fill_null(
+        value=True
+    )
 
 
 def _shift(group: dict[str, Any], layout: Layout) -> int | None:
@@ -271,7 +314,9 @@ def _shift(group: dict[str, Any], layout: Layout) -> int | None:
     if balance and balance.unit.column and balance.unit.values:
         unit = balance.unit.values.get(_told(group, balance.unit.column, layout) or "")
     exponent = 0 if unit == "minor" else exponents().get(_currency(group, layout) or "")
-    surplus_is_zeros = balance is not None and balance.surplus_zeros and decimals - zeros <= (exponent or 0)
+    surplus_is_zeros = (
+        balance is not None and balance.surplus_zeros and decimals - zeros <= (exponent or 0)
+    )
     if unit is None or exponent is None or (unit == "minor" and decimals):
         return None
     if decimals > exponent and not surplus_is_zeros:
@@ -310,7 +355,9 @@ def _joined(group: dict[str, Any], text: Text, layout: Layout) -> str | None:
     cells = _told_all(group, text.sources, layout)
     said = text.separator.join(cells) if cells else None
     if said is not None and text.values is not None:
-        return text.values.get(said.strip(_EDGES), text.otherwise or (said if text.unlisted == "keep" else None))
+        return text.values.get(
+            said.strip(_EDGES), text.otherwise or (said if text.unlisted == "keep" else None)
+        )
     return said if said is not None else text.default
 
 

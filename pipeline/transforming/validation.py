@@ -119,7 +119,9 @@ class CustomerContract(pa.DataFrameModel):
     as Python dicts (4.4 s for a million, personal data in the message). Null means absent, and breaks no rule.
     """
 
-    external_reference: str = _field(str_matches=REFERENCE_PATTERN, str_length={"max_value": TEXT_LENGTH})
+    external_reference: str = _field(
+        str_matches=REFERENCE_PATTERN, str_length={"max_value": TEXT_LENGTH}
+    )
     name: str = _field(str_length={"max_value": TEXT_LENGTH})
     email: str = _field(str_length={"max_value": TEXT_LENGTH})
     phone: str = _field(str_matches=E164_PATTERN)
@@ -135,8 +137,14 @@ class CustomerContract(pa.DataFrameModel):
 
 #: What a broken rule of the contract is called: (column, check) -> (reason, the field that a person should look at).
 RULES: dict[tuple[str, str], tuple[Reason, str]] = {
-    ("external_reference", "str_matches"): (Reason.VALIDATE_REFERENCE_CHARACTERS, "external_reference"),
-    ("external_reference", "str_length"): (Reason.VALIDATE_REFERENCE_TOO_LONG, "external_reference"),
+    ("external_reference", "str_matches"): (
+        Reason.VALIDATE_REFERENCE_CHARACTERS,
+        "external_reference",
+    ),
+    ("external_reference", "str_length"): (
+        Reason.VALIDATE_REFERENCE_TOO_LONG,
+        "external_reference",
+    ),
     ("name", "str_length"): (Reason.VALIDATE_NAME_TOO_LONG, "name"),
     ("email", "str_length"): (Reason.VALIDATE_EMAIL_TOO_LONG, "email"),
     ("phone", "str_matches"): (Reason.VALIDATE_PHONE_FORMAT, "phone"),
@@ -144,8 +152,14 @@ RULES: dict[tuple[str, str], tuple[Reason, str]] = {
     ("currency", "notin"): (Reason.VALIDATE_CURRENCY_WITHDRAWN, "currency"),
     ("balance", "in_range"): (Reason.VALIDATE_BALANCE_TOO_LARGE, "balance"),
     ("rule.reference_given", "equal_to"): (Reason.VALIDATE_REFERENCE_MISSING, "external_reference"),
-    ("rule.reference_undamaged", "equal_to"): (Reason.VALIDATE_REFERENCE_DAMAGED, "external_reference"),
-    ("rule.currency_has_minor_unit", "equal_to"): (Reason.VALIDATE_CURRENCY_WITHOUT_MINOR_UNIT, "currency"),
+    ("rule.reference_undamaged", "equal_to"): (
+        Reason.VALIDATE_REFERENCE_DAMAGED,
+        "external_reference",
+    ),
+    ("rule.currency_has_minor_unit", "equal_to"): (
+        Reason.VALIDATE_CURRENCY_WITHOUT_MINOR_UNIT,
+        "currency",
+    ),
     ("rule.balance_has_currency", "equal_to"): (Reason.VALIDATE_BALANCE_NEEDS_CURRENCY, "currency"),
     ("rule.metadata_count", "equal_to"): (Reason.VALIDATE_METADATA_TOO_MANY, "metadata"),
 }
@@ -156,24 +170,37 @@ _DAMAGED_BY_A_SPREADSHEET = r"^\d+(?:\.\d+)?[Ee]\+\d+$"
 
 def _rules(customers: pl.DataFrame) -> list[pl.Expr]:
     reference, currency = pl.col("external_reference"), pl.col("currency")
-    given = [pl.col(column).is_not_null().cast(pl.UInt32) for column in metadata_columns(customers.columns)]
+    given = [
+        pl.col(column).is_not_null().cast(pl.UInt32)
+        for column in metadata_columns(customers.columns)
+    ]
     return [
         # A text that mapping could not take is given nevertheless, and has a reason of its own.
-        (reference.is_not_null() | _has_fault("external_reference", customers)).alias("rule.reference_given"),
+        (reference.is_not_null() | _has_fault("external_reference", customers)).alias(
+            "rule.reference_given"
+        ),
         (~reference.str.contains(_DAMAGED_BY_A_SPREADSHEET)).alias("rule.reference_undamaged"),
         (pl.col("kind.balance").is_null() | ~currency.is_in(list(without_minor_unit()))).alias(
             "rule.currency_has_minor_unit"
         ),
         # A balance that could not be read still needs its currency: all of a row's faults are told at once.
-        (pl.col("kind.balance").is_null() | currency.is_not_null() | _has_fault("currency", customers)).alias(
-            "rule.balance_has_currency"
+        (
+            pl.col("kind.balance").is_null()
+            | currency.is_not_null()
+            | _has_fault("currency", customers)
+        ).alias("rule.balance_has_currency"),
+        (pl.sum_horizontal(pl.lit(0, pl.UInt32), *given) <= METADATA_KEYS).alias(
+            "rule.metadata_count"
         ),
-        (pl.sum_horizontal(pl.lit(0, pl.UInt32), *given) <= METADATA_KEYS).alias("rule.metadata_count"),
     ]
 
 
 def _has_fault(field: str, customers: pl.DataFrame) -> pl.Expr:
-    return pl.col(f"fault.{field}").is_not_null() if f"fault.{field}" in customers.columns else pl.lit(value=False)
+    return (
+        pl.col(f"fault.{field}").is_not_null()
+        if f"fault.{field}" in customers.columns
+        else pl.lit(value=False)
+    )
 
 
 def _mapping_faults(customers: pl.DataFrame) -> Iterator[_Fault]:
@@ -203,8 +230,12 @@ def _contract_faults(customers: pl.DataFrame) -> Iterator[_Fault]:
         CustomerContract.validate(customers.select(*FIELDS, *_rules(customers)), lazy=True)
     except SchemaErrors as broken:
         for error in broken.schema_errors:
-            if error.check_output is None:  # the table itself is not as it should be: our own fault, not the data's
-                raise TypeError(f"normalized table breaks its own schema: {error.reason_code}") from broken
+            if (
+                error.check_output is None
+            ):  # the table itself is not as it should be: our own fault, not the data's
+                raise TypeError(
+                    f"normalized table breaks its own schema: {error.reason_code}"
+                ) from broken
             reason, field = RULES[error.schema.name, error.check.name]
             yield _Fault(reason, field, ~error.check_output["check_output"].fill_null(value=True))
 
@@ -226,10 +257,12 @@ def _reasons(height: int, faults: list[_Fault]) -> pl.Series:
         return pl.repeat([], height, dtype=pl.List(pl.String), eager=True).alias("reasons")
     table = pl.DataFrame({str(at): fault.rows for at, fault in enumerate(found)})
     masks = [
-        pl.sum_horizontal(pl.col(str(at)).cast(pl.Int64) * (1 << place) for place, at in enumerate(part)).alias(
-            f"#{part[0]}"
+        pl.sum_horizontal(
+            pl.col(str(at)).cast(pl.Int64) * (1 << place) for place, at in enumerate(part)
+        ).alias(f"#{part[0]}")
+        for part in (
+            range(first, min(first + _BITS, len(found))) for first in range(0, len(found), _BITS)
         )
-        for part in (range(first, min(first + _BITS, len(found))) for first in range(0, len(found), _BITS))
     ]
     sets = table.select(masks)
     each = sets.unique(maintain_order=True)
@@ -245,7 +278,10 @@ def _rejections(customers: pl.DataFrame, faults: list[_Fault]) -> pl.DataFrame:
     schema = {"row_id": pl.String, "field": pl.String, "reason": pl.String, "given": pl.String}
     parts = [
         customers.filter(fault.rows).select(
-            "row_id", field=pl.lit(fault.field), reason=pl.lit(fault.reason.value), given=_given(fault.field, customers)
+            "row_id",
+            field=pl.lit(fault.field),
+            reason=pl.lit(fault.reason.value),
+            given=_given(fault.field, customers),
         )
         for fault in faults
     ]
@@ -253,5 +289,7 @@ def _rejections(customers: pl.DataFrame, faults: list[_Fault]) -> pl.DataFrame:
 
 
 def _given(field: str, customers: pl.DataFrame) -> pl.Expr:
-    column = next((name for name in (f"mapped.{field}", f"given.{field}") if name in customers.columns), None)
+    column = next(
+        (name for name in (f"mapped.{field}", f"given.{field}") if name in customers.columns), None
+    )
     return pl.lit(None, pl.String) if column is None else pl.col(column)

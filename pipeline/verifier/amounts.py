@@ -60,13 +60,24 @@ class Amounts:
         if text is None:
             return None
         mark = re.escape(self.decimal_mark)
-        number = re.fullmatch(rf"([+-]{'?' if signed else '{0}'})([0-9]*)(?:{mark}([0-9]+))?", text, re.ASCII)
+        number = re.fullmatch(
+            rf"([+-]{'?' if signed else '{0}'})([0-9]*)(?:{mark}([0-9]+))?", text, re.ASCII
+        )
         if number is None or not (number[2] or number[3]):
             return None
-        unit = self.unit if self.unit_column is None else self.units.get(self._present(cells, self.unit_column) or "")
+        unit = (
+            self.unit
+            if self.unit_column is None
+            else self.units.get(self._present(cells, self.unit_column) or "")
+        )
         exponent = 0 if unit == "minor" else exponents().get(code or "")
         decimals = number[3] or ""
-        if unit is None or exponent is None or len(decimals) > exponent or (unit == "minor" and decimals):
+        if (
+            unit is None
+            or exponent is None
+            or len(decimals) > exponent
+            or (unit == "minor" and decimals)
+        ):
             return None
         minor = Decimal(f"{number[2] or 0}.{decimals or 0}").scaleb(exponent)
         if minor >= Decimal(10) ** _SIGNIFICANT or minor != int(minor):
@@ -85,7 +96,9 @@ class Amounts:
                 said = self.currency.get("default")
             elif (values := self.currency.get("values")) is not None:
                 other = self.currency.get("otherwise")
-                said = values.get(said, other or (said if self.currency.get("unlisted") == "keep" else None))
+                said = values.get(
+                    said, other or (said if self.currency.get("unlisted") == "keep" else None)
+                )
         return said.upper() if said is not None and re.fullmatch("[A-Za-z]{3}", said) else said
 
 
@@ -107,7 +120,9 @@ def declared(mapping: dict[str, Any] | None, columns: list[str]) -> Amounts | st
     beyond += [f"currency.{name}" for name in ("columns",) if said.get(name)]
     if beyond:
         return f"balances are written with {', '.join(beyond)}"
-    columns_of = (balance["column"],) if balance.get("column") else (balance["debit"], balance["credit"])
+    columns_of = (
+        (balance["column"],) if balance.get("column") else (balance["debit"], balance["credit"])
+    )
     unit = balance["unit"]
     return Amounts(
         columns_of,

@@ -37,7 +37,11 @@ _MAY_BE = (
 )  # fmt: skip
 _SENT = {fate.value for fate in LISTS["created"]}
 _OPEN = {Fate.IN_DOUBT.value, Fate.NOT_ATTEMPTED.value}
-_OURS = {"created", "created_different", "adopted"}  #: what the journal calls what a run has created
+_OURS = {
+    "created",
+    "created_different",
+    "adopted",
+}  #: what the journal calls what a run has created
 
 
 def verify_bundle(path: Path) -> Verified:
@@ -53,7 +57,15 @@ def verify_bundle(path: Path) -> Verified:
 def _verified(path: Path, archive: ZipFile) -> Verified:
     if strange := next(_strange_members(path, archive), None):
         return Verified(
-            path.name, 0, [Check("the archive holds a bundle's files and nothing else", holds=False, found=strange)]
+            path.name,
+            0,
+            [
+                Check(
+                    "the archive holds a bundle's files and nothing else",
+                    holds=False,
+                    found=strange,
+                )
+            ],
         )
     manifest, broken = seal_of(archive.read(MANIFEST), MANIFEST)
     checks = [
@@ -65,8 +77,12 @@ def _verified(path: Path, archive: ZipFile) -> Verified:
     if wrong or broken:
         return Verified(str(manifest.get("run_id", path.name)), 0, checks)
     of_run, broken = seal_of(archive.read(f"run/{MANIFEST}"), f"run/{MANIFEST}")
-    checks.append(Check("the manifest of the run is as it was written", broken is None, broken or ""))
-    summary, plan = (json.loads(archive.read(f"run/{name}")) for name in ("summary.json", "plan.json"))
+    checks.append(
+        Check("the manifest of the run is as it was written", broken is None, broken or "")
+    )
+    summary, plan = (
+        json.loads(archive.read(f"run/{name}")) for name in ("summary.json", "plan.json")
+    )
     checks += _of_the_run(archive, manifest, of_run, summary, plan)
     found = _walk(archive, summary, of_run)
     names = {
@@ -107,7 +123,11 @@ def _strange(info: ZipInfo) -> str | None:
     if info.file_size > _HIGHEST_RATIO * max(info.compress_size, _BLOCK):
         return f"{info.filename} unpacks to {info.file_size:,} bytes"
     is_statement = info.filename.endswith((".json", ".jsonl"))
-    return f"{info.filename} is too large" if is_statement and info.file_size > _LARGEST_STATEMENT else None
+    return (
+        f"{info.filename} is too large"
+        if is_statement and info.file_size > _LARGEST_STATEMENT
+        else None
+    )
 
 
 def _changed_members(archive: ZipFile, manifest: dict[str, Any]) -> Iterator[str]:
@@ -126,12 +146,20 @@ def _changed_members(archive: ZipFile, manifest: dict[str, Any]) -> Iterator[str
 
 
 def _of_the_run(
-    archive: ZipFile, manifest: dict[str, Any], of_run: dict[str, Any], summary: dict[str, Any], plan: dict[str, Any]
+    archive: ZipFile,
+    manifest: dict[str, Any],
+    of_run: dict[str, Any],
+    summary: dict[str, Any],
+    plan: dict[str, Any],
 ) -> Iterator[Check]:
     """What went into the bundle is of the run whose manifest lies in it, and as it was where nothing of it is hidden."""
     is_hidden = (summary["settings"] or {}).get("where") is not None or manifest["pii"] != "masked"
-    as_it_was = ["signatures.jsonl"] if is_hidden else ["signatures.jsonl", "summary.json", "plan.json"]
-    as_it_was += [ACCEPTED] if ACCEPTED in of_run["files"] or f"run/{ACCEPTED}" in manifest["files"] else []
+    as_it_was = (
+        ["signatures.jsonl"] if is_hidden else ["signatures.jsonl", "summary.json", "plan.json"]
+    )
+    as_it_was += (
+        [ACCEPTED] if ACCEPTED in of_run["files"] or f"run/{ACCEPTED}" in manifest["files"] else []
+    )
     wrong = [
         f"run/{name} is not the one of the run"
         for name in as_it_was
@@ -142,18 +170,34 @@ def _of_the_run(
     yield Check(f"{', '.join(as_it_was)} are those of the run", not wrong, "; ".join(wrong))
     yield same_story(str(of_run["run_id"]), of_run, summary, plan)
     has_accepted = f"run/{ACCEPTED}" in archive.namelist()
-    yield of_accepted(archive.read(f"run/{ACCEPTED}").decode("utf-8") if has_accepted else "", summary, plan)
+    yield of_accepted(
+        archive.read(f"run/{ACCEPTED}").decode("utf-8") if has_accepted else "", summary, plan
+    )
     there = "config/job.json" in archive.namelist()
     if plan["config"] or there:
-        same = bool(plan["config"]) and there and json.loads(archive.read("config/job.json")) == plan["config"]["job"]
-        yield Check("the job is the one that the plan was made by", same, "" if same else "config/job.json is another")
+        same = (
+            bool(plan["config"])
+            and there
+            and json.loads(archive.read("config/job.json")) == plan["config"]["job"]
+        )
+        yield Check(
+            "the job is the one that the plan was made by",
+            same,
+            "" if same else "config/job.json is another",
+        )
     yield page_tells(archive.read("report.html").decode("utf-8"), summary, "run_id")
     if "reconciliation/summary.json" in archive.namelist():
         against = json.loads(archive.read("reconciliation/summary.json"))
         of_this = of_run["run_id"] in against["runs"]
-        yield Check("the reconciliation is one of this run", of_this, "" if of_this else "it names other runs")
+        yield Check(
+            "the reconciliation is one of this run",
+            of_this,
+            "" if of_this else "it names other runs",
+        )
         with archive.open("reconciliation/differences.csv") as member:
-            yield from of_reconciliation(against, io.TextIOWrapper(member, encoding="utf-8", newline=""))
+            yield from of_reconciliation(
+                against, io.TextIOWrapper(member, encoding="utf-8", newline="")
+            )
 
 
 def _walk(archive: ZipFile, summary: dict[str, Any], of_run: dict[str, Any]) -> Recomputed:
@@ -171,19 +215,29 @@ def _walk(archive: ZipFile, summary: dict[str, Any], of_run: dict[str, Any]) -> 
         found.fates[fate] += 1
         found.reasons.update(row["reasons"] or ())
         if beside is None or beside["_import_row_id"] != row["row_id"]:
-            notes.note("lists", f"{row['row_id']} does not stand in lists/{name}.csv where it should")
+            notes.note(
+                "lists", f"{row['row_id']} does not stand in lists/{name}.csv where it should"
+            )
             break
         told = (fate, row["idempotency_key"] or "", row["billing_id"] or "", row["reasons"] or [])
-        listed = [beside[f"_import_{column}"] for column in ("fate", "idempotency_key", "billing_id")]
+        listed = [
+            beside[f"_import_{column}"] for column in ("fate", "idempotency_key", "billing_id")
+        ]
         if told != (*listed, causes_in(beside["_import_reasons"])):
-            notes.note("lists", f"{row['row_id']} of lists/{name}.csv is not as rows.parquet has it")
+            notes.note(
+                "lists", f"{row['row_id']} of lists/{name}.csv is not as rows.parquet has it"
+            )
         if beside["_import_balance"]:
             minor = int(beside["_import_balance"])
-            (found.debits if minor > 0 else found.credits)[beside["_import_currency"]][fate] += minor
+            (found.debits if minor > 0 else found.credits)[beside["_import_currency"]][fate] += (
+                minor
+            )
         if fate in _SENT:
             created.add(row["idempotency_key"])
             if settled.get(row["idempotency_key"]) != row["billing_id"]:
-                notes.note("journal", f"{row['row_id']} was created, and journal.csv does not say so")
+                notes.note(
+                    "journal", f"{row['row_id']} was created, and journal.csv does not say so"
+                )
         elif fate in _OPEN and row["idempotency_key"]:
             left_open.add(row["idempotency_key"])  # the ledger may have settled it since
     for name, left in lists.items():
@@ -197,7 +251,9 @@ def _walk(archive: ZipFile, summary: dict[str, Any], of_run: dict[str, Any]) -> 
     notes.note("counts", differing("records", {"read": found.records}, {"read": read}))
     for side, mine in (("debits", found.debits), ("credits", found.credits)):
         for code in sorted({*mine, *summary[side]}):
-            theirs = {fate: amount for fate, amount in summary[side].get(code, {}).items() if amount}
+            theirs = {
+                fate: amount for fate, amount in summary[side].get(code, {}).items() if amount
+            }
             notes.note("sums", differing(f"{side} {code}", dict(mine[code]), theirs))
     return found
 
@@ -225,10 +281,16 @@ def _settled(archive: ZipFile) -> dict[str, str]:
         }
 
 
-def _not_here(manifest: dict[str, Any], of_run: dict[str, Any], archive: ZipFile) -> Iterator[Check]:
+def _not_here(
+    manifest: dict[str, Any], of_run: dict[str, Any], archive: ZipFile
+) -> Iterator[Check]:
     """What a bundle cannot show, and by what it can be known again."""
     inputs = "; ".join(f"{file['name']} SHA-256 {file['sha256']}" for file in of_run["inputs"])
-    yield Check("the lines of the inputs are those of the lists", None, f"no input is in a bundle; they were {inputs}")
+    yield Check(
+        "the lines of the inputs are those of the lists",
+        None,
+        f"no input is in a bundle; they were {inputs}",
+    )
     yield Check(
         "the lists say what was written",
         None,
@@ -241,11 +303,19 @@ def _not_here(manifest: dict[str, Any], of_run: dict[str, Any], archive: ZipFile
         else "there was no ledger"
     )
     yield Check("the journal holds together", None, told)
-    yield Check("the workbook says what the page and the lists say", None, "report.xlsx: not read again")
+    yield Check(
+        "the workbook says what the page and the lists say", None, "report.xlsx: not read again"
+    )
     if (of_run["config"] or {}).get("sha256"):
-        yield Check("the config is the file that was read", None, f"its SHA-256 was {of_run['config']['sha256']}")
+        yield Check(
+            "the config is the file that was read",
+            None,
+            f"its SHA-256 was {of_run['config']['sha256']}",
+        )
     if "reconciliation/summary.json" in archive.namelist():
-        yield Check("billing holds what the reconciliation says", None, "billing is not asked by this check")
+        yield Check(
+            "billing holds what the reconciliation says", None, "billing is not asked by this check"
+        )
 
 
 def _sha256_of(archive: ZipFile, name: str) -> str:

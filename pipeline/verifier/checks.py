@@ -20,7 +20,9 @@ class Verified:
     """What the checks of one run folder came to."""
 
     run_id: str
-    records: int | None  #: None for a reconciliation or a span: their records are not checked one by one
+    records: (
+        int | None
+    )  #: None for a reconciliation or a span: their records are not checked one by one
     checks: list[Check]
 
     @property

@@ -56,7 +56,9 @@ class CsvForm:
         lines = io.StringIO(text, newline="") if "\n" in text else [text]
         try:
             if not self.quote:
-                return next(csv.reader(lines, delimiter=self.delimiter, quoting=csv.QUOTE_NONE), [""])
+                return next(
+                    csv.reader(lines, delimiter=self.delimiter, quoting=csv.QUOTE_NONE), [""]
+                )
             return next(csv.reader(lines, delimiter=self.delimiter, quotechar=self.quote), [""])
         except csv.Error:  # a carriage return in the middle of a line, say: no record that was ever listed with cells
             return [text]
@@ -88,14 +90,18 @@ class Columns:
         """The places of these names in a header, in its order; None where it does not name just them."""
         written = {clean_name(field) for field in fields} | set(fields)
         wanted = set(names)
-        given = [name for name in names if name not in written]  #: by position, to columns without a name
+        given = [
+            name for name in names if name not in written
+        ]  #: by position, to columns without a name
         places: list[int] = []
         found: list[str] = []
         ignored: list[int] = []
         for at, field in enumerate(fields):
             clean = clean_name(field)
             numbered = re.compile(rf"column_{at + 1}(?:_[0-9]+)?")
-            possible = [field, clean] if clean else [name for name in given if numbered.fullmatch(name)]
+            possible = (
+                [field, clean] if clean else [name for name in given if numbered.fullmatch(name)]
+            )
             name = next((name for name in possible if name in wanted), None)
             if name is not None:
                 places.append(at)

@@ -22,10 +22,10 @@ from pipeline.verifier.checks import Check, differing, read_any_cell
 
 _TWINS = Reason.MATCH_SAME_REFERENCE_OTHER_CONTENT.value
 _ELSEWHERE = {Reason.PLAN_CREATED_BEFORE_DIFFERENT.value, Reason.MATCH_KNOWN_DIFFERENT.value}
-_WHAT = "the fields in which held records differ are those that summary.json counts and held.csv names"
-_NOT_HERE = (
-    "the fields in which held records differ from the ledger or the known customers are those that the plan states"
+_WHAT = (
+    "the fields in which held records differ are those that summary.json counts and held.csv names"
 )
+_NOT_HERE = "the fields in which held records differ from the ledger or the known customers are those that the plan states"
 
 
 @dataclass
@@ -38,7 +38,9 @@ class _Held:
         default_factory=lambda: defaultdict(lambda: defaultdict(set))
     )
     twin_rows: list[str] = field(default_factory=list)
-    answered: dict[str, str] = field(default_factory=dict)  #: row id -> fingerprint of what was to be sent
+    answered: dict[str, str] = field(
+        default_factory=dict
+    )  #: row id -> fingerprint of what was to be sent
     #: Position -> row id, compared with what is not in the folder.
     elsewhere: dict[int, str] = field(default_factory=dict)
 
@@ -54,11 +56,15 @@ def of_held(folder: Path, summary: dict[str, Any]) -> Iterator[Check]:
     held = _held(folder, parts)
     fields = _recomputed(folder, held)
     counts = Counter(name for names in fields.values() for name in names)
-    wrong = differing("held_differs", counts, summary["held_differs"]) or _other_in_list(folder, fields)
+    wrong = differing("held_differs", counts, summary["held_differs"]) or _other_in_list(
+        folder, fields
+    )
     yield Check(_WHAT, wrong is None, wrong or "")
     if held.elsewhere:
         yield Check(
-            _NOT_HERE, None, f"{len(held.elsewhere):,} records: what they were compared with is not in the folder"
+            _NOT_HERE,
+            None,
+            f"{len(held.elsewhere):,} records: what they were compared with is not in the folder",
         )
 
 
@@ -75,7 +81,9 @@ def _held(folder: Path, parts: list[Path]) -> _Held:
         wanted = {at: kind for at, row in kinds.items() if (kind := _kind(row))}
         if not wanted:
             continue
-        table = parquet.read_table(part, columns=["position", "row_id", "external_reference", *names])
+        table = parquet.read_table(
+            part, columns=["position", "row_id", "external_reference", *names]
+        )
         for at, record in zip(wanted, table.take([*wanted]).to_pylist(), strict=True):
             row_id, reference = record["row_id"], record["external_reference"]
             held.references[row_id] = reference
@@ -109,14 +117,20 @@ def _recomputed(folder: Path, held: _Held) -> dict[str, list[str]]:
     found = dict[str, list[str]]()
     for row_id in held.twin_rows:
         by_field = held.twins[held.references[row_id]]
-        found[row_id] = sorted((name for name, texts in by_field.items() if len(texts) > 1), key=_order)
+        found[row_id] = sorted(
+            (name for name, texts in by_field.items() if len(texts) > 1), key=_order
+        )
     answers = _answers(folder, {held.references[row_id] for row_id in held.answered})
     for row_id, fingerprint in held.answered.items():
         sent, detail = answers.get(held.references[row_id], (None, ""))
         if sent == fingerprint and detail.startswith("[["):
             found[row_id] = [name for name, _, _ in json.loads(detail)]
     stated = _stated(folder)
-    found |= {row_id: stated[position] for position, row_id in held.elsewhere.items() if position in stated}
+    found |= {
+        row_id: stated[position]
+        for position, row_id in held.elsewhere.items()
+        if position in stated
+    }
     return found
 
 

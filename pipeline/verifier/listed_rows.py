@@ -46,7 +46,9 @@ class Unreadable(Exception):
 
 def causes_in(cell: str) -> list[str]:
     """The causes that one cell of a list states; a column in quotes is a JSON string."""
-    return [code + (f":{_unquoted(column)}" if column else "") for code, column in _CAUSE.findall(cell)]
+    return [
+        code + (f":{_unquoted(column)}" if column else "") for code, column in _CAUSE.findall(cell)
+    ]
 
 
 def _unquoted(column: str) -> str:
@@ -56,13 +58,17 @@ def _unquoted(column: str) -> str:
         return column  # lists of earlier versions quote nothing
 
 
-def rows_of(folder: Path, inputs: Sequence[dict[str, Any]], columns: Sequence[str]) -> Iterator[Row]:
+def rows_of(
+    folder: Path, inputs: Sequence[dict[str, Any]], columns: Sequence[str]
+) -> Iterator[Row]:
     """Every row of the six lists in the order of the input; raise Unreadable, naming the row, where a list is none."""
     read_any_cell()
     with ExitStack() as stack:
         lists = []
         for name in LISTS:
-            file = stack.enter_context(os.fdopen(open_regular(folder / f"{name}.csv"), encoding="utf-8", newline=""))
+            file = stack.enter_context(
+                os.fdopen(open_regular(folder / f"{name}.csv"), encoding="utf-8", newline="")
+            )
             lists.append(_rows(name, csv.reader(file), inputs, list(columns)))
         try:
             yield from heapq.merge(*lists, key=lambda row: row.place)
@@ -70,23 +76,31 @@ def rows_of(folder: Path, inputs: Sequence[dict[str, Any]], columns: Sequence[st
             raise Unreadable(f"a list cannot be read as CSV: {error}") from None
 
 
-def _rows(name: str, reader: Any, inputs: Sequence[dict[str, Any]], columns: list[str]) -> Iterator[Row]:
+def _rows(
+    name: str, reader: Any, inputs: Sequence[dict[str, Any]], columns: list[str]
+) -> Iterator[Row]:
     header: list[str] = next(reader, [])
     ours = [column.removeprefix(OURS) for column in header[len(columns) :]]
     if header != [*columns, *(OURS + column for column in ours)]:
         raise Unreadable(f"{name}.csv does not have the columns of the input, then ours")
     for cells in reader:
         if len(cells) != len(header):
-            raise Unreadable(f"{name}.csv: line {reader.line_num} has {len(cells)} fields instead of {len(header)}")
+            raise Unreadable(
+                f"{name}.csv: line {reader.line_num} has {len(cells)} fields instead of {len(header)}"
+            )
         told = dict(zip(ours, cells[len(columns) :], strict=True))
-        yield Row(_place(name, told["row_id"], inputs), told["row_id"], name, cells[: len(columns)], told)
+        yield Row(
+            _place(name, told["row_id"], inputs), told["row_id"], name, cells[: len(columns)], told
+        )
 
 
 def _place(name: str, row_id: str, inputs: Sequence[dict[str, Any]]) -> tuple[int, int]:
     for at, file in enumerate(inputs):
         mark = "#" if file["format"] == "parquet" else ":"
         stem, _, number = row_id.rpartition(mark)
-        is_its = stem == file["name"] or (file["format"] == "excel" and stem.startswith(f"{file['name']}!"))
+        is_its = stem == file["name"] or (
+            file["format"] == "excel" and stem.startswith(f"{file['name']}!")
+        )
         if is_its and number.isascii() and number.isdigit():
             return at, int(number)
     raise Unreadable(f"{name}.csv: {row_id!r} is a row of no input")

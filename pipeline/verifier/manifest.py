@@ -45,7 +45,9 @@ def seal_of(content: bytes, name: str) -> tuple[dict[str, Any], str | None]:
 
 def other_kinds(folder: Path) -> Iterator[str]:
     """What a folder holds besides files and folders: a pipe or a device would be read for ever."""
-    for path in sorted({*folder.rglob("*"), *(folder / _STAGED).glob("*")}):  # `rglob` enters no folder through a link
+    for path in sorted(
+        {*folder.rglob("*"), *(folder / _STAGED).glob("*")}
+    ):  # `rglob` enters no folder through a link
         if not path.is_file() and not path.is_dir():
             yield f"{path.relative_to(folder).as_posix()} is not a regular file"
 

@@ -47,7 +47,9 @@ class Origins:
         check = row.ours.get(_COLUMN)
         if check is None:
             self.without += 1
-        elif self.home_key is None or (_FORM.fullmatch(check) and not check.startswith(self._prefix)):
+        elif self.home_key is None or (
+            _FORM.fullmatch(check) and not check.startswith(self._prefix)
+        ):
             self.of_others += 1
         else:
             self.tested += 1
@@ -58,9 +60,16 @@ class Origins:
         """What the tests came to, and of how many rows."""
         left = self.of_others + self.without
         if self.home_key is None and left:
-            return Check(_WHAT, None, f"0 of {left:,} tested: no key in this home; use --home with the home of the run")
+            return Check(
+                _WHAT,
+                None,
+                f"0 of {left:,} tested: no key in this home; use --home with the home of the run",
+            )
         if self.tested and left:
-            self.wrong = self.wrong or f"{left:,} of {self.tested + left:,} records have no check of this home"
+            self.wrong = (
+                self.wrong
+                or f"{left:,} of {self.tested + left:,} records have no check of this home"
+            )
         if left and not self.tested:
             why = (
                 "written by an earlier version"

@@ -21,10 +21,14 @@ def of_another_folder(folder: Path, manifest: dict[str, Any]) -> Iterator[Check]
     named = summary.get("reconciliation_id", folder.name)
     same = manifest["id"] == named and summary["kind"] == manifest["kind"]
     yield Check(
-        "manifest and summary are of one folder", same, "" if same else f"they name {manifest['id']} and {named}"
+        "manifest and summary are of one folder",
+        same,
+        "" if same else f"they name {manifest['id']} and {named}",
     )
     if summary["kind"] == "reconciliation":
-        with os.fdopen(open_regular(folder / "differences.csv"), encoding="utf-8", newline="") as file:
+        with os.fdopen(
+            open_regular(folder / "differences.csv"), encoding="utf-8", newline=""
+        ) as file:
             yield from of_reconciliation(summary, file)
         yield of_the_page(folder, summary, "reconciliation_id")
         yield Check("billing holds what is told of it", None, "billing is not asked by this check")
@@ -38,12 +42,19 @@ def of_another_folder(folder: Path, manifest: dict[str, Any]) -> Iterator[Check]
 def _wrong_span(summary: dict[str, Any]) -> Iterator[str]:
     once, runs = summary["once"], summary["runs"]
     law = once["conservation"]
-    yield from (check["what"] for check in law["checks"] if check["holds"] != (check["read"] == check["ended"]))
+    yield from (
+        check["what"]
+        for check in law["checks"]
+        if check["holds"] != (check["read"] == check["ended"])
+    )
     if law["holds"] != all(check["holds"] for check in law["checks"]):
         yield "the law does not say what its checks say"
     if once["records"] != sum(once["fates"].values()):
         yield "the records are not as many as their fates"
-    counted = {fate: sum(by_fate.get(fate, 0) for by_fate in once["counts"].values()) for fate in once["fates"]}
+    counted = {
+        fate: sum(by_fate.get(fate, 0) for by_fate in once["counts"].values())
+        for fate in once["fates"]
+    }
     if wrong := differing("records", counted, once["fates"]):
         yield wrong
     if law["checks"][0]["ended"] != once["records"] or law["checks"][1]["ended"] != once["fed"]:
@@ -51,7 +62,11 @@ def _wrong_span(summary: dict[str, Any]) -> Iterator[str]:
     is_out = not law["holds"] or any(
         7 in (run["exit_code"], (run["against"] or {"exit_code": 0})["exit_code"]) for run in runs
     )
-    is_open = summary["open"] or summary["not_finished"] or any((run["against"] or {}).get("exit_code") for run in runs)
+    is_open = (
+        summary["open"]
+        or summary["not_finished"]
+        or any((run["against"] or {}).get("exit_code") for run in runs)
+    )
     due = 7 if is_out else int(bool(is_open))
     if summary["exit_code"] != due:
         yield f"exit code {summary['exit_code']}, where {due} is due"

@@ -14,13 +14,25 @@ from pipeline.verifier.row_by_row import Recomputed
 
 _AT_ONCE = 100_000
 _SENT = ("name", "email", "phone", "currency", "balance")
-_OF_RECORDS = ("position", "row_id", "payload", "external_reference", "origin_run", "origin_row", *_SENT)
+_OF_RECORDS = (
+    "position",
+    "row_id",
+    "payload",
+    "external_reference",
+    "origin_run",
+    "origin_row",
+    *_SENT,
+)
 _OF_BOTH = ("row_id", "external_reference", "balance")
 _OF_FATES = (*_OF_BOTH, "currency", "fate")
-_WHAT = "every fingerprint is the SHA-256 of what was sent, and the staged tables say so of every row"
+_WHAT = (
+    "every fingerprint is the SHA-256 of what was sent, and the staged tables say so of every row"
+)
 
 
-def of_payloads(folder: Path, manifest: dict[str, Any], plan: dict[str, Any], found: Recomputed) -> Iterator[Check]:
+def of_payloads(
+    folder: Path, manifest: dict[str, Any], plan: dict[str, Any], found: Recomputed
+) -> Iterator[Check]:
     """The staged files are those that were planned with, and their payloads those of rows.parquet."""
     planned = {f"staged/{name}": digest for name, digest in plan["staged"].items()}
     other = [name for name, digest in planned.items() if manifest["files"].get(name) != digest]
@@ -46,11 +58,17 @@ def _wrong(folder: Path, names: list[str]) -> Iterator[str]:
         return
     for name, end in zip(names, ends, strict=True):
         plan = parquet.read_table(folder / name, columns=["position", "fingerprint"])
-        wanted = dict(zip(plan["position"].to_pylist(), plan["fingerprint"].to_pylist(), strict=True))
+        wanted = dict(
+            zip(plan["position"].to_pylist(), plan["fingerprint"].to_pylist(), strict=True)
+        )
         records = _batches(folder / name.replace("plan-", "records-"), _OF_RECORDS)
         fates = _batches(end, _OF_FATES)
         for record in records:
-            fingerprint, row, ended = wanted.get(record["position"]), next(rows, None), next(fates, None)
+            fingerprint, row, ended = (
+                wanted.get(record["position"]),
+                next(rows, None),
+                next(fates, None),
+            )
             if row is None or row["row_id"] != record["row_id"]:
                 yield f"{record['row_id']} was planned, and does not stand in rows.parquet in its place"
                 return
@@ -64,7 +82,10 @@ def _wrong(folder: Path, names: list[str]) -> Iterator[str]:
                 yield f"{record['row_id']}: its fate is in another currency than it was planned with"
             if ended["fate"] != row["fate"]:
                 yield f"{record['row_id']} is {ended['fate']} among the fates, and {row['fate']} in rows.parquet"
-            if (row["mends_run_id"], row["mends_row_id"]) != (record["origin_run"], record["origin_row"]):
+            if (row["mends_run_id"], row["mends_row_id"]) != (
+                record["origin_run"],
+                record["origin_row"],
+            ):
                 yield f"{record['row_id']} mends another row by rows.parquet than it was planned as"
             if fingerprint is not None:
                 yield from _other_payload(record, fingerprint)
@@ -82,7 +103,9 @@ def _other_payload(record: dict[str, Any], fingerprint: str) -> Iterator[str]:
 
 
 def _rows(folder: Path) -> Iterator[dict[str, Any]]:
-    return _batches(folder / "rows.parquet", ("row_id", "fingerprint", "fate", "mends_run_id", "mends_row_id"))
+    return _batches(
+        folder / "rows.parquet", ("row_id", "fingerprint", "fate", "mends_run_id", "mends_row_id")
+    )
 
 
 def _batches(path: Path, columns: Sequence[str]) -> Iterator[dict[str, Any]]:

@@ -22,7 +22,9 @@ from pipeline.verifier.origins import Origins
 from pipeline.verifier.source_lines import Lines
 from pipeline.verifier.source_tables import Table
 
-GENERATIONS = range(1, 4)  #: a key belongs to its row's first send, or to one that followed a replayed failure
+GENERATIONS = range(
+    1, 4
+)  #: a key belongs to its row's first send, or to one that followed a replayed failure
 _AT_ONCE = 100_000
 _LIST_OF = {fate.value: name for name, fates in LISTS.items() for fate in fates}
 _CODES = {reason.value for reason in Reason}
@@ -46,7 +48,9 @@ class Recomputed:
     )  #: fate -> kind of balance
     #: Currency -> debits and credits of records that were never sent, for an earlier request is unsettled.
     waiting: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
-    not_read: set[str] = field(default_factory=set)  #: inputs, or columns of them, whose cells were not read again
+    not_read: set[str] = field(
+        default_factory=set
+    )  #: inputs, or columns of them, whose cells were not read again
     notes: Notes = field(default_factory=Notes)
 
 
@@ -61,7 +65,9 @@ def walk(
     """Read all rows once, and note the first thing of each kind that does not hold."""
     read_any_cell()
     found, billing_ids = Recomputed(has_amounts=amounts is not None), set[int]()
-    repeats: dict[str, tuple[str, str | None]] = {}  # row id -> the row that it repeats, its fingerprint
+    repeats: dict[
+        str, tuple[str, str | None]
+    ] = {}  # row id -> the row that it repeats, its fingerprint
     came_back = _cells_that_came_back(folder)
     environment, reference = Environment(**plan["environment"]), _plain_reference(plan)
     identities = _identities(folder)
@@ -70,7 +76,8 @@ def walk(
     for row in rows_of(folder, inputs, columns):
         if row.place <= last:
             found.notes.note(
-                "partition", f"{row.row_id} stands in the lists twice, or in {row.list_name}.csv out of order"
+                "partition",
+                f"{row.row_id} stands in the lists twice, or in {row.list_name}.csv out of order",
             )
             continue
         while at < row.place[0]:
@@ -83,7 +90,9 @@ def walk(
         found.reasons.update(row.causes)
         origins.look_at(row)
         if _LIST_OF.get(row.fate) != row.list_name:
-            found.notes.note("partition", f"{row.row_id} stands in {row.list_name}.csv as {row.fate}")
+            found.notes.note(
+                "partition", f"{row.row_id} stands in {row.list_name}.csv as {row.fate}"
+            )
         _hold_against_source(reading, row, came_back.get(row.row_id, {}), columns, found)
         identity = next(identities, None)
         found.notes.note("rows", _other_identity(row, identity))
@@ -125,7 +134,9 @@ def _opened(file: dict[str, Any], plan: dict[str, Any], found: Recomputed) -> Li
     return None
 
 
-def _finish(reading: Lines | Table | None, inputs: list[dict[str, Any]], at: int, found: Recomputed) -> None:
+def _finish(
+    reading: Lines | Table | None, inputs: list[dict[str, Any]], at: int, found: Recomputed
+) -> None:
     if reading is not None:
         found.notes.note("lines", reading.finish(inputs[at]))
 
@@ -151,13 +162,19 @@ def _hold_against_source(
         note("lines", reading.take_record([given[column] for column in columns], ""))
         return
     if text and row.fate != Fate.UNREADABLE.value:
-        note("lines", f"{row.row_id} is {row.fate}, and yet a text stands there that could not be read")
+        note(
+            "lines",
+            f"{row.row_id} is {row.fate}, and yet a text stands there that could not be read",
+        )
     if text and any(row.cells):
         note("lines", f"{row.row_id} could not be read, and yet has cells")
     listed = dict(zip(columns, row.cells, strict=True))
     for column, (came, taken) in came_back.items():
         if listed.get(column) not in {came, taken}:
-            note("lines", f"{row.row_id} says neither what came back in column {column} nor what was taken for it")
+            note(
+                "lines",
+                f"{row.row_id} says neither what came back in column {column} nor what was taken for it",
+            )
         listed[column] = came
     note("lines", reading.take_record([listed[column] for column in columns], text))
 
@@ -167,7 +184,10 @@ def _cells_that_came_back(folder: Path) -> dict[str, dict[str, tuple[str, str]]]
     found: dict[str, dict[str, tuple[str, str]]] = {}
     with os.fdopen(open_regular(folder / "returned.csv"), encoding="utf-8", newline="") as file:
         for cell in csv.DictReader(file):
-            found.setdefault(cell["_import_row_id"], {})[cell["column"]] = (cell["came_back"], cell["original"])
+            found.setdefault(cell["_import_row_id"], {})[cell["column"]] = (
+                cell["came_back"],
+                cell["original"],
+            )
     return found
 
 
@@ -196,7 +216,9 @@ def _code(cause: str) -> str:
     return cause.partition(":")[0]
 
 
-def _incoherent(row: Row, identity: dict[str, Any] | None, billing_ids: set[int], run_id: str) -> str | None:
+def _incoherent(
+    row: Row, identity: dict[str, Any] | None, billing_ids: set[int], run_id: str
+) -> str | None:
     """What a row of its fate would have, and this one has not."""
     ours = row.ours
     if ours["run_id"] != run_id:
@@ -208,7 +230,9 @@ def _incoherent(row: Row, identity: dict[str, Any] | None, billing_ids: set[int]
             identity["idempotency_key"] and identity["fingerprint"] and ours["billing_id"]
         ):
             return f"{row.row_id} was created, and has no key, no fingerprint or no billing id"
-        mark = hash(ours["billing_id"])  # of 64 bits: of a billion billing ids two would not be told apart
+        mark = hash(
+            ours["billing_id"]
+        )  # of 64 bits: of a billion billing ids two would not be told apart
         if mark in billing_ids:
             return f"{row.row_id} has the billing id of another row"
         billing_ids.add(mark)
@@ -238,14 +262,20 @@ def _repeats_nothing(folder: Path, wanted: dict[str, tuple[str, str | None]]) ->
 
 
 def _other_key(
-    row: Row, identity: dict[str, Any], environment: Environment, columns: list[str], column: str | None
+    row: Row,
+    identity: dict[str, Any],
+    environment: Environment,
+    columns: list[str],
+    column: str | None,
 ) -> str | None:
     """A key is made of environment, reference and content alone, so whoever has these can make it again."""
     key, fingerprint = identity["idempotency_key"], identity["fingerprint"]
     if key is None or column not in columns:
         return None
     reference = row.cells[columns.index(column)].strip(INVISIBLE)
-    made = {create_key(environment, reference, fingerprint, generation) for generation in GENERATIONS}
+    made = {
+        create_key(environment, reference, fingerprint, generation) for generation in GENERATIONS
+    }
     return None if key in made else f"{row.row_id}: its key is not that of its content"
 
 
@@ -255,11 +285,23 @@ def _plain_reference(plan: dict[str, Any]) -> str | None:
     if not job.get("mapping"):
         return "external_reference"
     said = job["mapping"]["external_reference"]
-    others = ("split", "extract", "values", "escape", "prefix", "suffix", "when", "default", "columns")
+    others = (
+        "split",
+        "extract",
+        "values",
+        "escape",
+        "prefix",
+        "suffix",
+        "when",
+        "default",
+        "columns",
+    )
     return None if any(said.get(name) for name in others) else said["column"]
 
 
-def _add(amounts: Amounts, row: Row, columns: list[str], found: Recomputed, *, in_workbook: bool) -> None:
+def _add(
+    amounts: Amounts, row: Row, columns: list[str], found: Recomputed, *, in_workbook: bool
+) -> None:
     """Add a row's balance to its fate; of what could not be read nobody knows whether an amount stands in it."""
     if row.fate == Fate.UNREADABLE.value:
         found.kinds[row.fate]["unusable"] += 1

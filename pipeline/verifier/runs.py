@@ -23,7 +23,13 @@ from pipeline.verifier.origins import Origins, key_of
 from pipeline.verifier.other_folders import of_another_folder
 from pipeline.verifier.payloads import of_payloads
 from pipeline.verifier.row_by_row import Recomputed, walk
-from pipeline.verifier.summary_claims import of_accepted, of_summary, of_the_page, same_story, unread_books
+from pipeline.verifier.summary_claims import (
+    of_accepted,
+    of_summary,
+    of_the_page,
+    same_story,
+    unread_books,
+)
 
 _PAGES = ("report.html ", "report.xlsx ")
 _CHECKS = {
@@ -45,7 +51,11 @@ def verify(folder: Path, inputs_at: Sequence[Path] = (), home: Path | None = Non
     if (folder / UNFINISHED).exists():
         return Verified(folder.name, 0, [_unfinished(folder)])
     if strange := "; ".join(other_kinds(folder)):
-        return Verified(folder.name, 0, [Check("the folder holds regular files only", holds=False, found=strange)])
+        return Verified(
+            folder.name,
+            0,
+            [Check("the folder holds regular files only", holds=False, found=strange)],
+        )
     manifest, broken_seal = read_manifest(folder)
     checks = [Check(f"{MANIFEST} is as it was written", broken_seal is None, broken_seal or "")]
     if not manifest:
@@ -54,12 +64,15 @@ def verify(folder: Path, inputs_at: Sequence[Path] = (), home: Path | None = Non
     try:
         if "kind" in manifest:
             records = None
-            checks.extend(of_another_folder(folder, manifest))  # where one raises, those before it stay
+            checks.extend(
+                of_another_folder(folder, manifest)
+            )  # where one raises, those before it stay
             return Verified(folder.name, records, checks)
         manifest = _where_they_are(manifest, inputs_at)
         checks += _of_files(folder, manifest)
         summary, plan = (
-            json.loads(read_regular(folder / name).decode("utf-8")) for name in ("summary.json", "plan.json")
+            json.loads(read_regular(folder / name).decode("utf-8"))
+            for name in ("summary.json", "plan.json")
         )
         checks.append(same_story(folder.name, manifest, summary, plan))
         accepted = folder / ACCEPTED
@@ -76,7 +89,9 @@ def verify(folder: Path, inputs_at: Sequence[Path] = (), home: Path | None = Non
 
 def _unfinished(folder: Path) -> Check:
     what = "the run has finished and its results are complete"
-    return Check(what, holds=False, found="it goes on or was stopped", suggests=("resume", folder.name))
+    return Check(
+        what, holds=False, found="it goes on or was stopped", suggests=("resume", folder.name)
+    )
 
 
 def _where_they_are(manifest: dict[str, Any], folders: Sequence[Path]) -> dict[str, Any]:
@@ -100,30 +115,49 @@ def _of_files(folder: Path, manifest: dict[str, Any]) -> Iterator[Check]:
     # Whatever fails between a page and its place in the manifest leaves nothing else to be made again.
     can_be_made = bool(wrong) and all(one.startswith(_PAGES) for one in wrong)
     suggests = ("report", folder.name) if can_be_made else ()
-    yield Check("every file of the run is the one that was written", not wrong, "; ".join(wrong), suggests)
+    yield Check(
+        "every file of the run is the one that was written", not wrong, "; ".join(wrong), suggests
+    )
     if purged := purged_files(folder, manifest):
-        yield Check("the staged files are those that were written", None, f"{len(purged)} fell under retention")
+        yield Check(
+            "the staged files are those that were written",
+            None,
+            f"{len(purged)} fell under retention",
+        )
     for file in [*manifest["inputs"], *([manifest["config"]] if manifest["config"] else [])]:
         path = Path(file["path"])
         what = f"{path.name} is the file that was read"
         if not path.is_file():
-            yield Check(what, holds=False, found=f"{path} is not {'a regular file' if path.exists() else 'there'}")
+            yield Check(
+                what,
+                holds=False,
+                found=f"{path} is not {'a regular file' if path.exists() else 'there'}",
+            )
         else:
             same = sha256_of(path) == file["sha256"]
             yield Check(what, same, "" if same else f"{path} was changed")
 
 
 def _of_rows(
-    folder: Path, manifest: dict[str, Any], summary: dict[str, Any], plan: dict[str, Any], origins: Origins
+    folder: Path,
+    manifest: dict[str, Any],
+    summary: dict[str, Any],
+    plan: dict[str, Any],
+    origins: Origins,
 ) -> tuple[Recomputed, list[Check]]:
     inputs, columns = manifest["inputs"], plan["columns"]
     job = plan["config"]["job"] if plan["config"] else {}
     amounts = declared(job.get("mapping"), columns)
-    found = walk(folder, inputs, columns, amounts if isinstance(amounts, Amounts) else None, plan, origins)
+    found = walk(
+        folder, inputs, columns, amounts if isinstance(amounts, Amounts) else None, plan, origins
+    )
     notes = found.notes
     read = sum(file["records"] for file in inputs)
     notes.note("counts", differing("records", {"read": found.records}, {"read": read}))
-    notes.note("counts", differing("records", {"read": found.records}, {"read": summary["records"]["read"]}))
+    notes.note(
+        "counts",
+        differing("records", {"read": found.records}, {"read": summary["records"]["read"]}),
+    )
     fates = {fate.value: found.fates[fate.value] for fate in Fate}
     notes.note("counts", differing("records", fates, summary["fates"]))
     checks = [notes.check(name, what) for name, what in _CHECKS.items()]
@@ -133,7 +167,11 @@ def _of_rows(
             checks[at] = Check(_CHECKS["lines"], None, f"{', '.join(gone)} is not there to be read")
     if not_read := sorted(found.not_read):
         checks.append(
-            Check("every cell of the inputs is the one that is listed", None, f"not read again: {', '.join(not_read)}")
+            Check(
+                "every cell of the inputs is the one that is listed",
+                None,
+                f"not read again: {', '.join(not_read)}",
+            )
         )
     return found, [
         *checks,
@@ -153,7 +191,9 @@ def _of_sums(found: Recomputed, summary: dict[str, Any], amounts: Amounts | str 
     wrong = None
     for name, mine in (("debits", found.debits), ("credits", found.credits)):
         for code in sorted({*mine, *summary[name]}):
-            theirs = {fate: amount for fate, amount in summary[name].get(code, {}).items() if amount}
+            theirs = {
+                fate: amount for fate, amount in summary[name].get(code, {}).items() if amount
+            }
             ours = {fate: amount for fate, amount in mine[code].items() if amount}
             wrong = wrong or differing(f"{name} {code}", ours, theirs)
     if amounts is not None:

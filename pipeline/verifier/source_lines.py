@@ -20,7 +20,9 @@ from pipeline.verifier.csv_form import Columns, CsvForm
 _CR_AND_LF_SWAPPED = bytes.maketrans(b"\r\n", b"\n\r")
 _GZIP, _ZSTANDARD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 _SHOWN = {code: f"\\x{code:02x}" for code in [*range(0x20), *range(0x7F, 0xA0)] if code != 9}
-_DOS_END = re.compile(rb"\x1a+(?:\r?\n)?\Z")  #: Ctrl-Z, the end of a file, with a line end or without
+_DOS_END = re.compile(
+    rb"\x1a+(?:\r?\n)?\Z"
+)  #: Ctrl-Z, the end of a file, with a line end or without
 _BLOCK = 1 << 20
 
 
@@ -36,7 +38,9 @@ class Lines:
     _lines: Iterator[str]
     number: int = 0  #: of the line that was taken last
     blank: int = 0
-    others: list[int] = field(default_factory=list)  #: neither blank nor part of a record: header and skipped ones
+    others: list[int] = field(
+        default_factory=list
+    )  #: neither blank nor part of a record: header and skipped ones
     places: Columns | None = None  #: where the columns stand, once the header was read
     _has_records: bool = False
 
@@ -80,7 +84,11 @@ class Lines:
         while True:
             line = self._take()
             if line is None:
-                return f"{self.name}: line {first} is not there" if not lines else _other(self.name, first)
+                return (
+                    f"{self.name}: line {first} is not there"
+                    if not lines
+                    else _other(self.name, first)
+                )
             lines.append(line)
             whole = self._joined(lines)
             if self.form.is_whole(whole):
@@ -92,7 +100,9 @@ class Lines:
         if self.places is None:
             return f"{self.name}: line {first} is a record, and no header stands before it"
         if len(found) != self.places.width:
-            return f"{self.name}: line {first} has {len(found)} fields instead of {self.places.width}"
+            return (
+                f"{self.name}: line {first} has {len(found)} fields instead of {self.places.width}"
+            )
         if any(found[at].strip(INVISIBLE) for at in self.places.ignored):
             return f"{self.name}: line {first} holds something in a column that is taken for empty"
         there = [found[at] for at in self.places.listed]
@@ -101,7 +111,11 @@ class Lines:
             for column, text, here in zip(self.columns, there, cells, strict=True)
             if here is not None and text != here
         ]
-        return f"{self.name}: line {first} says something else in column {differing[0]}" if differing else None
+        return (
+            f"{self.name}: line {first} says something else in column {differing[0]}"
+            if differing
+            else None
+        )
 
     def finish(self, described: dict[str, Any]) -> str | None:
         """Take what is left; what is wrong where the lines are not as many as the manifest says, of each kind."""
@@ -115,13 +129,18 @@ class Lines:
             # The last of them, where the header and what is skipped before it come first.
             return f"{self.name}: line {self.others[allowed]} is in no list"
         # A blank line before the header or behind the last record may be counted as skipped.
-        found = {"physical": self.number, "header, skipped and blank": len(self.others) + self.blank}
+        found = {
+            "physical": self.number,
+            "header, skipped and blank": len(self.others) + self.blank,
+        }
         told = {
             "physical": lines["physical"],
             "header, skipped and blank": lines["header"] + lines["skipped"] + lines["blank"],
         }
         wrong = [
-            f"{found[kind]} {kind} lines, {told[kind]} in the manifest" for kind in found if found[kind] != told[kind]
+            f"{found[kind]} {kind} lines, {told[kind]} in the manifest"
+            for kind in found
+            if found[kind] != told[kind]
         ]
         return f"{self.name}: {', '.join(wrong)}" if wrong else None
 
@@ -160,7 +179,9 @@ class Lines:
 
     def _take_header(self, text: str) -> None:
         lines = [text]
-        while not self.form.is_whole(self._joined(lines)) and (text_below := self._take()) is not None:
+        while (
+            not self.form.is_whole(self._joined(lines)) and (text_below := self._take()) is not None
+        ):
             lines.append(text_below)
             self.others.append(self.number)
         fields = self.form.fields(self._joined(lines))

@@ -20,7 +20,9 @@ class Table:
         self._file = parquet.ParquetFile(path)
         self._columns: list[str] = described["columns"]
         types = {column.name: column.type for column in self._file.schema_arrow}
-        self._read = [name for name in self._columns if name in types and _has_plain_text(types[name])]
+        self._read = [
+            name for name in self._columns if name in types and _has_plain_text(types[name])
+        ]
         self.not_read = [name for name in self._columns if name not in self._read]
         self._rows = self._each()
         self.number = 0
@@ -42,8 +44,16 @@ class Table:
         if text:
             return None
         listed = dict(zip(self._columns, cells, strict=True))
-        wrong = [name for name in self._read if listed[name] is not None and (_told(row[name]) or "") != listed[name]]
-        return f"{self.name}: row {self.number} says something else in column {wrong[0]}" if wrong else None
+        wrong = [
+            name
+            for name in self._read
+            if listed[name] is not None and (_told(row[name]) or "") != listed[name]
+        ]
+        return (
+            f"{self.name}: row {self.number} says something else in column {wrong[0]}"
+            if wrong
+            else None
+        )
 
     def finish(self, described: dict[str, Any]) -> str | None:
         """What is wrong where the rows are not as many as the manifest says."""
@@ -55,10 +65,14 @@ class Table:
     def _each(self) -> Iterator[dict[str, Any]]:
         # By their places: a name with a dot would also lead into another column.
         read = set(self._read)
-        places = [at for at, (name, *_) in enumerate(self._file.reader.column_paths) if name in read]
+        places = [
+            at for at, (name, *_) in enumerate(self._file.reader.column_paths) if name in read
+        ]
         for group in range(self._file.num_row_groups):
             if places:
-                batches = self._file.reader.iter_batches(_AT_ONCE, row_groups=[group], column_indices=places)
+                batches = self._file.reader.iter_batches(
+                    _AT_ONCE, row_groups=[group], column_indices=places
+                )
                 yield from (row for batch in batches for row in batch.to_pylist())
             else:
                 yield from ({} for _ in range(self._file.metadata.row_group(group).num_rows))
@@ -67,7 +81,12 @@ class Table:
 def _has_plain_text(dtype: pa.DataType) -> bool:
     kinds = pa.types
     is_number = kinds.is_integer(dtype) or (kinds.is_decimal(dtype) and dtype.scale >= 0)
-    return bool(is_number or kinds.is_string(dtype) or kinds.is_large_string(dtype) or kinds.is_date32(dtype))
+    return bool(
+        is_number
+        or kinds.is_string(dtype)
+        or kinds.is_large_string(dtype)
+        or kinds.is_date32(dtype)
+    )
 
 
 def _told(value: Any) -> str | None:

@@ -12,14 +12,18 @@ from pipeline.storage.files import read_regular
 from pipeline.verifier.checks import Check, differing
 from pipeline.verifier.row_by_row import Recomputed
 
-_LAW = 3  #: checks of the conservation law before those of each currency: two of records, one of lines
+_LAW = (
+    3  #: checks of the conservation law before those of each currency: two of records, one of lines
+)
 _WAITS = Reason.PLAN_EARLIER_REQUEST_UNSETTLED.value
 _PAGE = "the page tells the verdict of summary.json"
 #: Fates whose customers billing holds, as far as a run knows.
 _IN_BILLING = (Fate.CREATED, Fate.CREATED_DIFFERENT, Fate.ALREADY_EXISTS_SAME)
 
 
-def same_story(name: str, manifest: dict[str, Any], summary: dict[str, Any], plan: dict[str, Any]) -> Check:
+def same_story(
+    name: str, manifest: dict[str, Any], summary: dict[str, Any], plan: dict[str, Any]
+) -> Check:
     """Manifest, plan and summary are of one run, of the same inputs and under the same settings."""
     wrong = []
     if {manifest["run_id"], summary["run_id"], plan["run_id"]} != {plan["run_id"]}:
@@ -33,14 +37,22 @@ def same_story(name: str, manifest: dict[str, Any], summary: dict[str, Any], pla
     if summary["settings"] != plan["settings"]:
         wrong.append("settings of summary.json are not those of the plan")
     config = plan["config"]["sha256"] if plan["config"] else None
-    named = [(other, said["config"]["sha256"] if said["config"] else None) for other, said in others]
-    wrong += [f"{other} names another config than the plan" for other, sha256 in named if sha256 != config]
+    named = [
+        (other, said["config"]["sha256"] if said["config"] else None) for other, said in others
+    ]
+    wrong += [
+        f"{other} names another config than the plan" for other, sha256 in named if sha256 != config
+    ]
     wrong += [
         f"summary.json names another {what} than the plan"
         for what in ("environment", "planner", "planned_at")
         if summary[what] != plan[what]
     ]
-    return Check("manifest, plan and summary are of one run and the same inputs", not wrong, wrong[0] if wrong else "")
+    return Check(
+        "manifest, plan and summary are of one run and the same inputs",
+        not wrong,
+        wrong[0] if wrong else "",
+    )
 
 
 def of_accepted(lines: str, summary: dict[str, Any], plan: dict[str, Any]) -> Check:
@@ -51,14 +63,17 @@ def of_accepted(lines: str, summary: dict[str, Any], plan: dict[str, Any]) -> Ch
         first.setdefault(one["code"], one["who"])
     same = summary["accepted"] == {**first, **plan.get("accepted", {})}
     found = "" if same else "summary.json names others than accepted.jsonl"
-    return Check("summary.json and accepted.jsonl name the same people for each accepted alarm", same, found)
+    return Check(
+        "summary.json and accepted.jsonl name the same people for each accepted alarm", same, found
+    )
 
 
 def _same(said: Any, planned: Any) -> bool:
     """Whether inputs are the same but for their place: a copy of a folder may name the place that it was put at."""
     if isinstance(said, list) and isinstance(planned, list):
         bare = [
-            [{key: value for key, value in one.items() if key != "path"} for one in both] for both in (said, planned)
+            [{key: value for key, value in one.items() if key != "path"} for one in both]
+            for both in (said, planned)
         ]
         return bare[0] == bare[1]
     return bool(said == planned)
@@ -70,7 +85,9 @@ def of_summary(found: Recomputed, summary: dict[str, Any], plan: dict[str, Any])
     yield Check("every other figure of summary.json follows from these", wrong is None, wrong or "")
 
 
-def _wrong_figures(found: Recomputed, summary: dict[str, Any], plan: dict[str, Any]) -> Iterator[str]:
+def _wrong_figures(
+    found: Recomputed, summary: dict[str, Any], plan: dict[str, Any]
+) -> Iterator[str]:
     codes = sorted({*summary["debits"], *summary["credits"], *summary["sums"]})
     for code in codes:
         debits, credits = summary["debits"].get(code, {}), summary["credits"].get(code, {})
@@ -80,20 +97,36 @@ def _wrong_figures(found: Recomputed, summary: dict[str, Any], plan: dict[str, A
             read = summary["read"][side].get(code, 0)
             yield from _if(differing(f"{side} read", {code: sum(by_fate.values())}, {code: read}))
     for side in ("debits", "credits"):
-        yield from _if(differing(f"{side} read", dict(summary["read"][side]), dict(plan["read"][side])))
+        yield from _if(
+            differing(f"{side} read", dict(summary["read"][side]), dict(plan["read"][side]))
+        )
     reasons = {one["reason"]: one["rows"] for one in summary["reasons"]}
     yield from _if(differing("reasons", dict(found.reasons), reasons))
     if "waiting" in summary:
         never_sent = summary["waiting"]
-        yield from _if(differing("waiting", {"records": found.reasons[_WAITS]}, {"records": never_sent["records"]}))
+        yield from _if(
+            differing(
+                "waiting", {"records": found.reasons[_WAITS]}, {"records": never_sent["records"]}
+            )
+        )
         codes_of = {*found.waiting, *never_sent["sums"]} if found.has_amounts else set()
         for code in sorted(codes_of):
-            stated = {side: total for side, total in never_sent["sums"].get(code, {}).items() if total}
+            stated = {
+                side: total for side, total in never_sent["sums"].get(code, {}).items() if total
+            }
             yield from _if(differing(f"waiting {code}", dict(found.waiting[code]), stated))
-    by_list = {one["reason"]: sum(one["by_list"].values()) for one in summary["reasons"] if "by_list" in one}
+    by_list = {
+        one["reason"]: sum(one["by_list"].values())
+        for one in summary["reasons"]
+        if "by_list" in one
+    }
     yield from _if(differing("reasons by list", {name: reasons[name] for name in by_list}, by_list))
-    unusable = {fate: kinds["unusable"] for fate, kinds in summary["balances"].items() if kinds["unusable"]}
-    yield from _if(differing("amounts that nobody can read", unusable, summary["amounts_unreadable"]))
+    unusable = {
+        fate: kinds["unusable"] for fate, kinds in summary["balances"].items() if kinds["unusable"]
+    }
+    yield from _if(
+        differing("amounts that nobody can read", unusable, summary["amounts_unreadable"])
+    )
     lines: Counter[str] = Counter()
     for file in plan["inputs"]:
         lines.update(file["lines"])
@@ -117,10 +150,15 @@ def _wrong_law(summary: dict[str, Any]) -> Iterator[str]:
         side, code = check["what"].partition(" ")[0], check["currency"]
         if side in sides and code is not None:
             summed.add((side, code))
-            ours = {"read": summary["read"][side].get(code, 0), "ended": sum(summary[side].get(code, {}).values())}
+            ours = {
+                "read": summary["read"][side].get(code, 0),
+                "ended": sum(summary[side].get(code, {}).values()),
+            }
             yield from _if(differing(check["what"], ours, {name: check[name] for name in ours}))
         elif check["what"].startswith("records read"):
-            yield from _if(differing(check["what"], records, {name: check[name] for name in records}))
+            yield from _if(
+                differing(check["what"], records, {name: check[name] for name in records})
+            )
         if check["holds"] != (check["read"] == check["ended"]):
             yield f"the check {check['what']!r} does not say what its figures say"
     if law["holds"] != all(check["holds"] for check in law["checks"]):
@@ -147,13 +185,20 @@ def _wrong_bridge(summary: dict[str, Any]) -> Iterator[str]:
         records = sign * sum(summary["fates"].get(str(fate), 0) for fate in fates)
         told = sum(figure["records"] for figure in figures.values())
         yield from _if(differing(f"bridge, {name}", {"records": records}, {"records": told}))
-        yield from _if(differing(f"bridge, {name}", {"records": records}, {"records": stated[name]}))
+        yield from _if(
+            differing(f"bridge, {name}", {"records": records}, {"records": stated[name]})
+        )
         sums = {
-            code: sign * sum(by_fate.get(str(fate), 0) for fate in fates) for code, by_fate in summary["sums"].items()
+            code: sign * sum(by_fate.get(str(fate), 0) for fate in fates)
+            for code, by_fate in summary["sums"].items()
         }
         if name == "read" and "residual" in steps:
             continue
-        yield from _if(differing(f"bridge, {name}", sums, {code: figure["sum"] for code, figure in figures.items()}))
+        yield from _if(
+            differing(
+                f"bridge, {name}", sums, {code: figure["sum"] for code, figure in figures.items()}
+            )
+        )
 
 
 def _wrong_end(summary: dict[str, Any]) -> Iterator[str]:
@@ -171,12 +216,17 @@ def _wrong_end(summary: dict[str, Any]) -> Iterator[str]:
         told = f"{_grouped(created)} of {_grouped(summary['records']['read'])} records were created"
         if not summary["verdict"].startswith(told):
             yield "the verdict does not say how many records were created"
-        others = {name: sum(fates[fate] for fate in LISTS[name]) for name in ("skipped", "held", "rejected")}
+        others = {
+            name: sum(fates[fate] for fate in LISTS[name])
+            for name in ("skipped", "held", "rejected")
+        }
         others |= {name: fates.get(name, 0) for name in ("in_doubt", "given_up")}
         for name, number in others.items():
             if number and f"{_grouped(number)} {name.replace('_', ' ')}" not in summary["verdict"]:
                 yield f"the verdict does not say how many records are {name.replace('_', ' ')}"
-        if not summary["verdict"].endswith(("accounted for.", "but the run is not finished: resume it.")):
+        if not summary["verdict"].endswith(
+            ("accounted for.", "but the run is not finished: resume it.")
+        ):
             yield "the verdict does not end as one that adds up does"
 
 
@@ -192,13 +242,21 @@ def page_tells(page: str, summary: dict[str, Any], *names: str) -> Check:
     """The same of a page's text."""
     text = html.unescape(page)
     missing = [name for name in (*names, "verdict") if str(summary[name]) not in text]
-    return Check(_PAGE, not missing, f"the page does not tell the {missing[0]} of summary.json" if missing else "")
+    return Check(
+        _PAGE,
+        not missing,
+        f"the page does not tell the {missing[0]} of summary.json" if missing else "",
+    )
 
 
 def unread_books(folder: Path) -> Iterator[Check]:
     """Workbooks are for people, and say what pages and lists say; nobody reads them back."""
     if books := [name for name in ("report.xlsx", "rejected.xlsx") if (folder / name).is_file()]:
-        yield Check("the workbooks say what the page and the lists say", None, f"{', '.join(books)}: not read again")
+        yield Check(
+            "the workbooks say what the page and the lists say",
+            None,
+            f"{', '.join(books)}: not read again",
+        )
 
 
 def _if(found: str | None) -> Iterator[str]:

@@ -11,7 +11,9 @@ def accepted_by(folder: RunFolder, plan: Mapping[str, Any]) -> dict[str, str]:
     return {**folder.accepted(), **plan.get("accepted", {})}
 
 
-def open_alarms(findings: Sequence[Mapping[str, Any]], accepted: Collection[str]) -> list[Mapping[str, Any]]:
+def open_alarms(
+    findings: Sequence[Mapping[str, Any]], accepted: Collection[str]
+) -> list[Mapping[str, Any]]:
     """The findings that keep a plan from being applied, as long as nobody accepts them."""
     return [one for one in findings if one["stops"] and one["code"] not in accepted]
 

@@ -67,7 +67,13 @@ def keep_account(folder: RunFolder, account: Account) -> None:
 
 
 def check_account(
-    ledger: Ledger, folder: Path, credential: str, make: Callable[[Call], Outcome], *, is_accepted: bool, is_here: bool
+    ledger: Ledger,
+    folder: Path,
+    credential: str,
+    make: Callable[[Call], Outcome],
+    *,
+    is_accepted: bool,
+    is_here: bool,
 ) -> tuple[Account, Stop | None]:
     """Look up the oldest, the newest and another customer of this environment if the key is new to its ledger.
 
@@ -83,14 +89,20 @@ def check_account(
     answered = [answer for answer in answers if answer is not None]
     account = Account(len(answered), sum(answered))
     if answers and not answered:
-        return account, Stop("billing does not answer lookups; nothing was sent. Resume when it does", exit_code=5)
+        return account, Stop(
+            "billing does not answer lookups; nothing was sent. Resume when it does", exit_code=5
+        )
     if not answered or account.agreed or is_accepted:
         return account, None
     return account, Stop(_no_such_account(len(answered), is_here=is_here))
 
 
 def _no_such_account(asked: int, *, is_here: bool) -> str:
-    missing = f"none of {asked} customers that this environment knows" if asked > 1 else "no known customer"
+    missing = (
+        f"none of {asked} customers that this environment knows"
+        if asked > 1
+        else "no known customer"
+    )
     if is_here:
         return (
             f"{CHANGED}: the sandbox at this address holds {missing}. A sandbox forgets its customers when it is restarted"

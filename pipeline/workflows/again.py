@@ -11,7 +11,9 @@ _USUAL = Settings()
 NOTHING: Mapping[str, Any] = {}
 
 
-def planning_again(plan: Mapping[str, Any], said: Mapping[str, Any] = NOTHING, *, there: bool = True) -> list[str]:
+def planning_again(
+    plan: Mapping[str, Any], said: Mapping[str, Any] = NOTHING, *, there: bool = True
+) -> list[str]:
     """`plan`, its files and the options that it had; `said`: those that have another value now.
 
     `there`: also the destination of the plan. Whoever shows the command adds home and reports.
@@ -22,7 +24,11 @@ def planning_again(plan: Mapping[str, Any], said: Mapping[str, Any] = NOTHING, *
 
 def _options(settings: Mapping[str, Any], plan: Mapping[str, Any], *, there: bool) -> Iterator[str]:
     config = plan["config"]
-    job = config["job"] if config else {"region": _USUAL.region, "retry_refused": False, "address": None}
+    job = (
+        config["job"]
+        if config
+        else {"region": _USUAL.region, "retry_refused": False, "address": None}
+    )
     if config:
         yield from ("--config", _short(config["path"]))
     if there and plan["destination"] != job["address"]:

@@ -100,7 +100,9 @@ def apply_plan(
         # The report names who accepted it, whoever planned it.
         folder.accept(settings.accept, settings.planner, CLOCK.now().isoformat(timespec="seconds"))
         sign_for_plan(folder, "approver", settings.planner)
-        return submit_and_report(folder, settings, target, ledger, stopping or StopRequest(), watch, attempt)
+        return submit_and_report(
+            folder, settings, target, ledger, stopping or StopRequest(), watch, attempt
+        )
 
 
 def resume_run(
@@ -126,12 +128,16 @@ def resume_run(
             plan = folder.read_plan()
             raise NotApproved(
                 f"plan {folder.run_id} was never applied, so there is nothing to resume",
-                suggests=to_apply(folder.run_id, open_alarms(plan["findings"], accepted_by(folder, plan))),
+                suggests=to_apply(
+                    folder.run_id, open_alarms(plan["findings"], accepted_by(folder, plan))
+                ),
             )
         if giving_up is not None:
             refuse_unless_unsettled(giving_up, ledger, folder.run_id)
         folder.accept(settings.accept, settings.planner, CLOCK.now().isoformat(timespec="seconds"))
-        return submit_and_report(folder, settings, target, ledger, stopping or StopRequest(), watch, attempt, giving_up)
+        return submit_and_report(
+            folder, settings, target, ledger, stopping or StopRequest(), watch, attempt, giving_up
+        )
 
 
 @contextmanager
@@ -149,7 +155,9 @@ def writing(settings: Settings, environment: Environment, run_id: str) -> Iterat
             accepts_new_home=HOME_IS_NEW in settings.accept,
         ) as ledger,
     ):
-        token_key(settings.home)  # the results need it, and nothing may be sent that they cannot be written for
+        token_key(
+            settings.home
+        )  # the results need it, and nothing may be sent that they cannot be written for
         yield ledger
 
 
@@ -245,11 +253,18 @@ def _submit(
     finally:
         ledger.end_run(folder.run_id, CLOCK.now(), status)
     left = tuple(_left_by_earlier_runs(ledger, folder.run_id))
-    return _Sent(stop, EarlierRuns(settled_for_others, left, ledger.others), account, ahead or timedelta())
+    return _Sent(
+        stop, EarlierRuns(settled_for_others, left, ledger.others), account, ahead or timedelta()
+    )
 
 
 def _give_up(
-    wanted: GivingUp, folder: RunFolder, settings: Settings, target: Target, ledger: Ledger, stopping: StopRequest
+    wanted: GivingUp,
+    folder: RunFolder,
+    settings: Settings,
+    target: Target,
+    ledger: Ledger,
+    stopping: StopRequest,
 ) -> None:
     with connected(settings, target) as billing:
         _preflight(billing, stopping)
@@ -258,12 +273,23 @@ def _give_up(
         if not stopping.event.is_set():
             clock = replace(CLOCK, billing_ahead=billing.ahead)
             give_up_requests(
-                wanted, ledger, billing, clock, stopping, lookup_lag=settings.seconds_of_lag, by=settings.planner
+                wanted,
+                ledger,
+                billing,
+                clock,
+                stopping,
+                lookup_lag=settings.seconds_of_lag,
+                by=settings.planner,
             )
 
 
 def _check_account(
-    folder: RunFolder, settings: Settings, target: Target, ledger: Ledger, billing: Billing, stopping: StopRequest
+    folder: RunFolder,
+    settings: Settings,
+    target: Target,
+    ledger: Ledger,
+    billing: Billing,
+    stopping: StopRequest,
 ) -> Account:
     account, stop = check_account(
         ledger,
@@ -301,7 +327,9 @@ def _report(
     submit_seconds: float,
 ) -> Report:
     """Write the results of a run from the present ledger."""
-    if settings.destination != SANDBOX:  # as in `writing`: the sandbox of this process is lost with its home
+    if (
+        settings.destination != SANDBOX
+    ):  # as in `writing`: the sandbox of this process is lost with its home
         write_bytes(folder.path / IN_RUN, ledger.statement())
     folder.stage_blocks("outcomes", _outcomes(ledger, folder))
     return write_results(
@@ -329,13 +357,19 @@ def _preflight(billing: Billing, stopping: StopRequest) -> None:
                     return None
             case CredentialRefused(status=status):
                 return stopping.ask(
-                    Stop(f"billing refuses the API key ({status}); nothing was sent: fix it, then resume")
+                    Stop(
+                        f"billing refuses the API key ({status}); nothing was sent: fix it, then resume"
+                    )
                 )
             case CertificateRefused():
-                return stopping.ask(Stop("billing's certificate does not prove who it is; nothing was sent"))
+                return stopping.ask(
+                    Stop("billing's certificate does not prove who it is; nothing was sent")
+                )
             case Found() | AnotherCustomer():
                 return stopping.ask(
-                    Stop("a lookup of a customer that does not exist found one; this is not billing; nothing was sent")
+                    Stop(
+                        "a lookup of a customer that does not exist found one; this is not billing; nothing was sent"
+                    )
                 )
             case (
                 Misaddressed(status=status)
@@ -343,11 +377,18 @@ def _preflight(billing: Billing, stopping: StopRequest) -> None:
                 | Unexpected(status=status)
                 | RequestRefused(status=status)
             ):
-                return stopping.ask(Stop(f"status {status}: this is not the billing API's address; nothing was sent"))
+                return stopping.ask(
+                    Stop(
+                        f"status {status}: this is not the billing API's address; nothing was sent"
+                    )
+                )
             case _:
                 return None
     return stopping.ask(
-        Stop(f"billing does not answer ({silence}); nothing was sent: resume when it is back", exit_code=5)
+        Stop(
+            f"billing does not answer ({silence}); nothing was sent: resume when it is back",
+            exit_code=5,
+        )
     )
 
 
@@ -368,7 +409,10 @@ def refuse_alarms(folder: RunFolder, settings: Settings) -> None:
     plan = folder.read_plan()
     found = open_alarms(plan["findings"], {*accepted_by(folder, plan), *settings.accept})
     if found:
-        lines = [*(f"{one['code']}: {one['what']}" for one in found), "Nothing was sent. To proceed anyway"]
+        lines = [
+            *(f"{one['code']}: {one['what']}" for one in found),
+            "Nothing was sent. To proceed anyway",
+        ]
         raise ThresholdExceeded("\n".join(lines), suggests=to_apply(plan["run_id"], found))
 
 
@@ -407,23 +451,41 @@ def _policy(settings: Settings, target: Target) -> Policy:
 def _settled(rows: Sequence[tuple[str, str, str | None]]) -> pl.DataFrame:
     """What a run has settled, as columns; a list of texts would take five times the memory."""
     return pl.DataFrame(
-        rows, schema=dict.fromkeys(("external_reference", "state", "billing_id"), pl.String), orient="row"
+        rows,
+        schema=dict.fromkeys(("external_reference", "state", "billing_id"), pl.String),
+        orient="row",
     )
 
 
-def _planned_creates(folder: RunFolder, done: pl.DataFrame, given_up: pl.DataFrame) -> Iterator[Planned]:
+def _planned_creates(
+    folder: RunFolder, done: pl.DataFrame, given_up: pl.DataFrame
+) -> Iterator[Planned]:
     """The creates of a plan without those that are done or given up, streamed in the order of the input."""
     normalization = folder.read_plan()["normalization"]
     for records, part in folder.planned_parts():
-        creates = pl.scan_parquet(part, glob=False).filter(pl.col("action").is_in([action.value for action in SENDING]))
+        creates = pl.scan_parquet(part, glob=False).filter(
+            pl.col("action").is_in([action.value for action in SENDING])
+        )
         left = creates.select("position", "external_reference", "fingerprint").collect()
         left = left.join(done, on="external_reference", how="anti", maintain_order="left")
-        left = left.join(given_up, on=given_up.columns, how="anti", maintain_order="left").drop("fingerprint")
+        left = left.join(given_up, on=given_up.columns, how="anti", maintain_order="left").drop(
+            "fingerprint"
+        )
         for first in range(0, left.height, _READ_AT_ONCE):
             wanted = left.slice(first, _READ_AT_ONCE)
             span = pl.col("position").is_between(wanted["position"][0], wanted["position"][-1])
-            keys = pl.scan_parquet(part, glob=False).filter(span).select("position", "fingerprint", "key").collect()
-            payloads = pl.scan_parquet(records, glob=False).filter(span).select("position", "payload").collect()
+            keys = (
+                pl.scan_parquet(part, glob=False)
+                .filter(span)
+                .select("position", "fingerprint", "key")
+                .collect()
+            )
+            payloads = (
+                pl.scan_parquet(records, glob=False)
+                .filter(span)
+                .select("position", "payload")
+                .collect()
+            )
             rows = wanted.join(keys, on="position", maintain_order="left").join(
                 payloads, on="position", maintain_order="left"
             )
@@ -448,18 +510,29 @@ def _outcomes(ledger: Ledger, folder: RunFolder) -> Iterator[pl.DataFrame]:
     own = {row[0]: row for row in ledger.moved_from(folder.run_id)}
     given_up = set(_given_up(folder, ledger).iter_rows())
     for part in folder.parts("plan"):
-        planned = pl.read_parquet(part, columns=["external_reference"], glob=False)["external_reference"].unique()
-        rows = [own.get(row[0], row) for row in itertools.chain.from_iterable(ledger.outcomes(planned))]
+        planned = pl.read_parquet(part, columns=["external_reference"], glob=False)[
+            "external_reference"
+        ].unique()
+        rows = [
+            own.get(row[0], row) for row in itertools.chain.from_iterable(ledger.outcomes(planned))
+        ]
         # A request that was given up after the plan is given up for this run, too, whichever run it belonged to.
-        rows = [(*row[:2], folder.run_id, *row[3:]) if (row[0], row[3]) in given_up else row for row in rows]
+        rows = [
+            (*row[:2], folder.run_id, *row[3:]) if (row[0], row[3]) in given_up else row
+            for row in rows
+        ]
         yield _outcome_table(rows, schema)
 
 
 def _given_up(folder: RunFolder, ledger: Ledger) -> pl.DataFrame:
     """The requests that were given up after the plan of a run: external_reference, fingerprint."""
     found = ledger.given_up_after(folder.read_plan()["ledger_event"])
-    return pl.DataFrame(found, schema=dict.fromkeys(("external_reference", "fingerprint"), pl.String), orient="row")
+    return pl.DataFrame(
+        found, schema=dict.fromkeys(("external_reference", "fingerprint"), pl.String), orient="row"
+    )
 
 
 def _outcome_table(rows: list[tuple[Any, ...]], schema: Mapping[str, Any]) -> pl.DataFrame:
-    return pl.DataFrame(rows, schema=schema, orient="row").with_columns(pl.col("payable").cast(pl.Boolean))
+    return pl.DataFrame(rows, schema=schema, orient="row").with_columns(
+        pl.col("payable").cast(pl.Boolean)
+    )

@@ -44,5 +44,7 @@ def audit(home: Path) -> list[Audited]:
                 raise  # nobody can say whether it holds
             found.append(Audited(folder.name, 0, str(unreadable), ()))
     if not found:
-        raise LedgerError(f"{home}: no ledger stands there, so there is nothing to audit; is this the right --home?")
+        raise LedgerError(
+            f"{home}: no ledger stands there, so there is nothing to audit; is this the right --home?"
+        )
     return found

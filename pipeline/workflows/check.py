@@ -113,7 +113,11 @@ def check(asked: Asked, seconds: float = SECONDS) -> list[Finding]:
     folder = places.home / environment.name if environment and not is_undecided else None
     here = [  # first, for nobody from outside can take the time that they need
         *_disks(places, deadline),
-        *(Finding(what, Verdict.NOT_CHECKED, "no home is chosen") for what in ("lock", "references") if is_undecided),
+        *(
+            Finding(what, Verdict.NOT_CHECKED, "no home is chosen")
+            for what in ("lock", "references")
+            if is_undecided
+        ),
         *(
             deadline.wait_for(partial(looked, folder, environment), _late(name, folder))
             for name, looked in (("ledger", _ledger), ("lock", _lock), ("references", _references))
@@ -124,14 +128,20 @@ def check(asked: Asked, seconds: float = SECONDS) -> list[Finding]:
     return [found, *unnamed, *other_ledger, *outside, *here]
 
 
-def _probe_in_time(deadline: _Deadline, seconds: float, address: Address, key: ApiKey | None = None) -> Probe:
+def _probe_in_time(
+    deadline: _Deadline, seconds: float, address: Address, key: ApiKey | None = None
+) -> Probe:
     """Ask as `probe` does: its own limits begin anew with each byte that arrives."""
     late = Probe(None, silence=f"no complete answer within {seconds:g} s, the time limit of check")
     return deadline.wait_for(partial(probe, address, key), late)
 
 
 def _late(what: str, folder: Path) -> Finding:
-    return _fault(what, f"{folder} does not answer in time", "check that its disk responds, or choose another folder")
+    return _fault(
+        what,
+        f"{folder} does not answer in time",
+        "check that its disk responds, or choose another folder",
+    )
 
 
 # -- what was said ----------------------------------------------------------------------------------------------------
@@ -139,28 +149,45 @@ def _late(what: str, folder: Path) -> Finding:
 
 def _config(path: Path | None) -> tuple[Finding, ConfigFile | None]:
     if path is None:
-        return Finding("config", Verdict.OK, "none was named: canonical columns and default settings are taken"), None
+        return Finding(
+            "config", Verdict.OK, "none was named: canonical columns and default settings are taken"
+        ), None
     try:
         file = load_config(path)
     except ConfigError as broken:
-        return _fault("config", str(broken), "fix these places; the schema says what is allowed", "schema"), None
+        return _fault(
+            "config", str(broken), "fix these places; the schema says what is allowed", "schema"
+        ), None
     job = file.job
-    return Finding("config", Verdict.OK, f"{path}: {job.merchant} in {job.environment} ({job.mode})"), file
+    return Finding(
+        "config", Verdict.OK, f"{path}: {job.merchant} in {job.environment} ({job.mode})"
+    ), file
 
 
-def _places(asked: Asked, file: ConfigFile | None, place: str | None) -> tuple[Settings, list[Finding]]:
+def _places(
+    asked: Asked, file: ConfigFile | None, place: str | None
+) -> tuple[Settings, list[Finding]]:
     """Where ledgers and runs are kept, and whether another ledger of this environment is beside the config."""
-    known, job = partial(Settings.of, home=asked.home, reports=asked.reports), file.job if file else None
+    known, job = (
+        partial(Settings.of, home=asked.home, reports=asked.reports),
+        file.job if file else None,
+    )
     try:
         settings = known(file, destination=place, environment=asked.environment)
     except ConfigError as refused:
-        return known(), [_fault("ledger", str(refused), "say which with home in the config, or --home")]
+        return known(), [
+            _fault("ledger", str(refused), "say which with home in the config, or --home")
+        ]
     environment, _ = _environment(asked, place, job)
     unused = settings.unused_ledger(environment.name) if environment else None
-    return settings, [Finding("ledger", Verdict.WARNING, unused, "name one home for both")] if unused else []
+    return settings, [
+        Finding("ledger", Verdict.WARNING, unused, "name one home for both")
+    ] if unused else []
 
 
-def _environment(asked: Asked, place: str | None, job: Job | None) -> tuple[Environment | None, list[Finding]]:
+def _environment(
+    asked: Asked, place: str | None, job: Job | None
+) -> tuple[Environment | None, list[Finding]]:
     """Whose ledger and known customers are looked at, and what keeps that from being known."""
     if place is None:
         return None, []
@@ -173,25 +200,37 @@ def _environment(asked: Asked, place: str | None, job: Job | None) -> tuple[Envi
 
 
 def _naming(asked: Asked, place: str, job: Job | None) -> Naming:
-    return Naming.said(place, job=job, environment=asked.environment, merchant=asked.merchant, live=asked.live)
+    return Naming.said(
+        place, job=job, environment=asked.environment, merchant=asked.merchant, live=asked.live
+    )
 
 
 # -- billing ----------------------------------------------------------------------------------------------------------
 
 
-def _outside(asked: Asked, place: str | None, job: Job | None, ask: Callable[..., Probe]) -> Iterator[Finding]:
+def _outside(
+    asked: Asked, place: str | None, job: Job | None, ask: Callable[..., Probe]
+) -> Iterator[Finding]:
     """Key, address, certificate and clock."""
     if place is None or place == SANDBOX:
         why = "no destination was given" if place is None else "the sandbox is inside this process"
-        yield from (Finding(what, Verdict.NOT_CHECKED, why) for what in ("key", "address", "certificate", "clock"))
+        yield from (
+            Finding(what, Verdict.NOT_CHECKED, why)
+            for what in ("key", "address", "certificate", "clock")
+        )
         return
     key, key_fault = _key(asked, place, job)
     try:
         address = parse_address(place)
     except AddressRefused as refused:
-        yield key_fault or Finding("key", Verdict.OK, "it has the form of a secret key; nobody was asked about it")
+        yield key_fault or Finding(
+            "key", Verdict.OK, "it has the form of a secret key; nobody was asked about it"
+        )
         yield _fault("address", str(refused), "mend the address; a key is sent to no other")
-        yield from (Finding(what, Verdict.NOT_CHECKED, "there is no address") for what in ("certificate", "clock"))
+        yield from (
+            Finding(what, Verdict.NOT_CHECKED, "there is no address")
+            for what in ("certificate", "clock")
+        )
         return
     answer = ask(address)
     yield key_fault or _asked_about(key, answer, lambda: ask(address, key))
@@ -206,7 +245,9 @@ def _key(asked: Asked, place: str, job: Job | None) -> tuple[ApiKey | None, Find
         target_from(place, key, _naming(asked, place, job))
     except KeyProblem as problem:
         return None, _fault(
-            "key", str(problem), "set a secret key of this merchant, in a variable or a file of its own"
+            "key",
+            str(problem),
+            "set a secret key of this merchant, in a variable or a file of its own",
         )
     except AddressRefused as refused:
         if key.is_live:
@@ -215,25 +256,39 @@ def _key(asked: Asked, place: str, job: Job | None) -> tuple[ApiKey | None, Find
         pass  # names are missing, and that is told apart
     path = asked.variables.get(KEY_FILE_VARIABLE)
     if path and Path(path).stat().st_mode & 0o077:
-        return None, Finding("key", Verdict.WARNING, f"{path} can be read by others", f"chmod 600 {path}")
+        return None, Finding(
+            "key", Verdict.WARNING, f"{path} can be read by others", f"chmod 600 {path}"
+        )
     return key, None
 
 
 def _asked_about(key: ApiKey | None, answer: Probe, ask: Callable[[], Probe]) -> Finding:
     """Whether billing takes the key, asked only of what answers as billing does: nobody else is told it."""
     if key is None or not answer.is_billings:
-        return Finding("key", Verdict.OK, "it has the form of a secret key; nobody was asked about it")
+        return Finding(
+            "key", Verdict.OK, "it has the form of a secret key; nobody was asked about it"
+        )
     told = ask()
     if told.status in {401, 403}:
         return _fault(
-            "key", f"billing refuses it ({told.status})", "set a key of this merchant that is not deleted or expired"
+            "key",
+            f"billing refuses it ({told.status})",
+            "set a key of this merchant that is not deleted or expired",
         )
     if told.silence:
         return Finding(
-            "key", Verdict.WARNING, f"billing does not answer it ({told.silence})", "try again; then ask billing"
+            "key",
+            Verdict.WARNING,
+            f"billing does not answer it ({told.silence})",
+            "try again; then ask billing",
         )
     if not told.is_billings:
-        return Finding("key", Verdict.WARNING, f"billing answers it with {told.status}", "try again; then ask billing")
+        return Finding(
+            "key",
+            Verdict.WARNING,
+            f"billing answers it with {told.status}",
+            "try again; then ask billing",
+        )
     return Finding("key", Verdict.OK, f"billing takes it ({'live' if key.is_live else 'test'} key)")
 
 
@@ -241,10 +296,14 @@ def _address(place: str, answer: Probe) -> Finding:
     if answer.silence:
         told = f"{place} does not answer ({answer.silence})"
         return _fault(
-            "address", told, "mend the name or the port, or see whether the network lets this machine through"
+            "address",
+            told,
+            "mend the name or the port, or see whether the network lets this machine through",
         )
     if answer.certificate_refused:
-        return Finding("address", Verdict.NOT_CHECKED, "its certificate is refused, so nothing was asked")
+        return Finding(
+            "address", Verdict.NOT_CHECKED, "its certificate is refused, so nothing was asked"
+        )
     if not answer.is_billings:
         told = f"{place} answers {answer.status} ({answer.content_type or 'no content type'}), which the billing API does not"
         return _fault("address", told, "set the address of the billing API, without a path")
@@ -262,7 +321,12 @@ def _certificate(place: str, answer: Probe) -> Finding:
     left = until - CLOCK.now()
     told = f"valid until {until:%Y-%m-%d}, {left.days} days"
     if left < CERTIFICATE_WARNING:
-        return Finding("certificate", Verdict.WARNING, told, "ask billing when it is renewed; runs stop once it is not")
+        return Finding(
+            "certificate",
+            Verdict.WARNING,
+            told,
+            "ask billing when it is renewed; runs stop once it is not",
+        )
     return Finding("certificate", Verdict.OK, told)
 
 
@@ -287,20 +351,27 @@ def _clock(answer: Probe) -> Finding:
 def _disks(places: Settings, deadline: _Deadline) -> Iterator[Finding]:
     """The folders that a run writes to; where one does not exist yet, the folder that it would be made in."""
     for name, folder in (("home", places.home), ("reports", places.reports)):
-        existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.is_dir())
+        existing = next(
+            path for path in (folder.absolute(), *folder.absolute().parents) if path.is_dir()
+        )
         yield deadline.wait_for(partial(_disk, name, folder, existing), _late("disk", folder))
 
 
 def _disk(name: str, folder: Path, existing: Path) -> Finding:
     if fault := _cannot_write(existing):
-        return _fault("disk", f"{name} {folder}: {fault}", f"make room, or choose another place (--{name})")
+        return _fault(
+            "disk", f"{name} {folder}: {fault}", f"make room, or choose another place (--{name})"
+        )
     free = shutil.disk_usage(existing).free
     told = f"{name} {folder}: writable, {free / (1 << 30):.1f} GiB free"
     if free < NO_SPACE:
         return _fault("disk", told, "make room: a run that cannot write stops")
     if free < LITTLE_SPACE:
         return Finding(
-            "disk", Verdict.WARNING, told, "make room: staged tables and lists need some times the input's size"
+            "disk",
+            Verdict.WARNING,
+            told,
+            "make room: staged tables and lists need some times the input's size",
         )
     if existing == folder.absolute() and stat.S_IMODE(existing.stat().st_mode) & 0o077:
         told = f"{name} {folder}: others may look into it"
@@ -340,10 +411,16 @@ def _ledger(folder: Path, environment: Environment) -> Finding:
                 return Finding("ledger", Verdict.OK, f"{folder}: none yet")
             owner, unsettled, damage = ledger.environment(), ledger.unsettled(), ledger.damage()
     except PipelineError as broken:
-        return _fault("ledger", broken.message, "restore it from a copy, or resume with the program that wrote it")
+        return _fault(
+            "ledger",
+            broken.message,
+            "restore it from a copy, or resume with the program that wrote it",
+        )
     if owner is not None and owner != environment:
         told = f"{folder}: it belongs to {owner}"
-        return _fault("ledger", told, "give this environment a home of its own (--home), or mend the settings")
+        return _fault(
+            "ledger", told, "give this environment a home of its own (--home), or mend the settings"
+        )
     if damage:
         return Finding(
             "ledger",
@@ -363,7 +440,10 @@ def _lock(folder: Path, _environment: Environment) -> Finding:
     holder = lock_holder(folder)
     if holder:
         return Finding(
-            "lock", Verdict.WARNING, f"held by {holder}", "wait for it, or stop it; another run would end with 75"
+            "lock",
+            Verdict.WARNING,
+            f"held by {holder}",
+            "wait for it, or stop it; another run would end with 75",
         )
     return Finding("lock", Verdict.OK, "free")
 
@@ -372,11 +452,15 @@ def _references(folder: Path, _environment: Environment) -> Finding:
     try:
         known = known_to(folder)
     except PipelineError as broken:
-        return _fault("references", broken.message, "load the known customers again", *broken.suggests)
+        return _fault(
+            "references", broken.message, "load the known customers again", *broken.suggests
+        )
     if known is None:
         return Finding("references", Verdict.OK, "none are loaded: nobody is known beforehand")
     return Finding(
-        "references", Verdict.OK, f"{known.rows} known customers, loaded {known.loaded_at} ({known.version[:12]})"
+        "references",
+        Verdict.OK,
+        f"{known.rows} known customers, loaded {known.loaded_at} ({known.version[:12]})",
     )
 
 

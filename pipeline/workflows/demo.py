@@ -24,11 +24,18 @@ class DemoResult:
     surprises: list[str]
 
 
-def run_demo(settings: Settings, target: Target, *, stopping: StopRequest, watch: Watch) -> DemoResult:
+def run_demo(
+    settings: Settings, target: Target, *, stopping: StopRequest, watch: Watch
+) -> DemoResult:
     """Import the sample customers and hold the fates against those that stand beside them."""
     folder = sample_folder()
     report = run_import(
-        [folder / "customers.csv"], settings, target, approve=lambda _: None, stopping=stopping, watch=watch
+        [folder / "customers.csv"],
+        settings,
+        target,
+        approve=lambda _: None,
+        stopping=stopping,
+        watch=watch,
     )
     expected = json.loads((folder / "customers.expected.json").read_text(encoding="utf-8"))["fates"]
     found = report.content["fates"]
@@ -51,4 +58,6 @@ def sample_folder() -> Path:
     for folder in (package / "sample_data", package.parent / "sample_data"):
         if (folder / "customers.csv").is_file():
             return folder
-    raise SourceError("the sample data is neither in the installed package nor beside it; clone the repository")
+    raise SourceError(
+        "the sample data is neither in the installed package nor beside it; clone the repository"
+    )

@@ -30,7 +30,10 @@ def explain(codes: Sequence[str] = ()) -> list[Explained]:
     found = [_reason(code) for code in codes] if codes else list(EVERY_CODE)
     unknown = [code for code, reason in zip(codes, found, strict=False) if reason is None]
     if unknown:
-        raise UnknownCode("; ".join(f"{code!r} is no code{_nearest(code)}" for code in unknown), suggests=("explain",))
+        raise UnknownCode(
+            "; ".join(f"{code!r} is no code{_nearest(code)}" for code in unknown),
+            suggests=("explain",),
+        )
     return [_explained(reason) for reason in found if reason is not None]
 
 
@@ -50,6 +53,8 @@ def _bare(reason: Reason | Alarm) -> str:
 
 def _nearest(code: str) -> str:
     wanted = code.partition(":")[0].upper()
-    names = {_bare(code): code.value for code in EVERY_CODE} | {code.value: code.value for code in EVERY_CODE}
+    names = {_bare(code): code.value for code in EVERY_CODE} | {
+        code.value: code.value for code in EVERY_CODE
+    }
     near = difflib.get_close_matches(wanted, names, n=1, cutoff=0.5)
     return f", did you mean {names[near[0]]}?" if near else ""

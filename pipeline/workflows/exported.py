@@ -17,14 +17,20 @@ def no_exports(columns: Sequence[str]) -> pl.DataFrame:
     return pl.DataFrame(schema={**texts, **dict.fromkeys(_MANY, pl.List(pl.String))})
 
 
-def exported(folder: RunFolder, columns: Sequence[str], mapped: frozenset[str], wanted: pl.Expr) -> pl.DataFrame:
+def exported(
+    folder: RunFolder, columns: Sequence[str], mapped: frozenset[str], wanted: pl.Expr
+) -> pl.DataFrame:
     """The wanted records of a run, as `returning.compare` takes originals; none where the run lacks a mapped column.
 
     `wanted`: a condition on row_id and list. Columns that the run did not have are null, and not named in `columns`.
     """
     rows = (
         pl.scan_parquet(folder.path / "rows.parquet", glob=False)
-        .select("row_id", "reasons", list=pl.col("fate").replace_strict(_LIST_OF, default=None, return_dtype=pl.String))
+        .select(
+            "row_id",
+            "reasons",
+            list=pl.col("fate").replace_strict(_LIST_OF, default=None, return_dtype=pl.String),
+        )
         .filter(wanted)
         .collect()
     )
@@ -36,7 +42,9 @@ def exported(folder: RunFolder, columns: Sequence[str], mapped: frozenset[str], 
         if not mapped.intersection(columns) <= set(shared):
             continue
         cells = [
-            pl.col(f"given.{column}") if column in shared else pl.lit(None, pl.String).alias(f"given.{column}")
+            pl.col(f"given.{column}")
+            if column in shared
+            else pl.lit(None, pl.String).alias(f"given.{column}")
             for column in columns
         ]
         here = table.filter(pl.col("row_id").is_in(rows["row_id"].implode())).select(
@@ -44,9 +52,12 @@ def exported(folder: RunFolder, columns: Sequence[str], mapped: frozenset[str], 
         )
         joined = here.collect().join(rows, on="row_id", how="inner", maintain_order="left")
         complete = _with_fields(joined, folder).with_columns(
-            pl.lit(folder.run_id).alias("origin_run"), pl.lit(shared, pl.List(pl.String)).alias("columns")
+            pl.lit(folder.run_id).alias("origin_run"),
+            pl.lit(shared, pl.List(pl.String)).alias("columns"),
         )
-        found.append(complete.rename({"row_id": "origin_row"}).select(found[0].columns).cast(found[0].schema))
+        found.append(
+            complete.rename({"row_id": "origin_row"}).select(found[0].columns).cast(found[0].schema)
+        )
     return pl.concat(found)
 
 

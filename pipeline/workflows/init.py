@@ -31,14 +31,19 @@ class Draft:
     text: str
     guesses: Guesses
     suggested_encoding: str | None
-    unsendable: Mapping[str, str] = field(default_factory=dict)  #: columns that `plan` refuses to map, and why
+    unsendable: Mapping[str, str] = field(
+        default_factory=dict
+    )  #: columns that `plan` refuses to map, and why
 
     def content(self) -> dict[str, Any]:
         """The result for programs."""
         told = [*self.guesses.fields, *self.guesses.metadata, *self.guesses.never_sent]
         return {
             "path": str(self.path) if self.path else None,
-            "guesses": [{"field": one.field, "value": one.value, "sure": one.sure, "why": one.why} for one in told],
+            "guesses": [
+                {"field": one.field, "value": one.value, "sure": one.sure, "why": one.why}
+                for one in told
+            ],
             "absent": self.guesses.absent,
             "open": self.guesses.todo_count,
             "not_sent": self.guesses.left_out,
@@ -57,7 +62,9 @@ def draft_config(
 ) -> Draft:
     """Read a file to its end and write a config for it to `output`, with the schema beside it (None: write nothing)."""
     if output is not None and output.exists() and not force:
-        raise OutputRefused(f"{output} exists: replace it with --force, or name another file with --output")
+        raise OutputRefused(
+            f"{output} exists: replace it with --force, or name another file with --output"
+        )
     found, guessed = _inspected(path, settings, stopping, watch)
     guesses = guess(found.profile.without(found.file.unsendable))
     text = "\n".join(_lines(found, guesses, settings, guessed)) + "\n"
@@ -65,7 +72,9 @@ def draft_config(
         write_bytes(output, text.encode())
         schema = output.parent / _SCHEMA
         if not schema.exists():
-            write_bytes(schema, (json.dumps(config_schema(), indent=2, ensure_ascii=False) + "\n").encode())
+            write_bytes(
+                schema, (json.dumps(config_schema(), indent=2, ensure_ascii=False) + "\n").encode()
+            )
     return Draft(path, output, text, guesses, guessed.get("encoding"), found.file.unsendable)
 
 
@@ -77,7 +86,9 @@ def _inspected(
     while True:
         source = settings.source.model_copy(update=guessed)
         try:
-            found = inspect_file(path, settings.model_copy(update={"source": source}), stopping=stopping, watch=watch)
+            found = inspect_file(
+                path, settings.model_copy(update={"source": source}), stopping=stopping, watch=watch
+            )
         except NotUtf8 as refused:
             guessed["encoding"] = refused.suggested
         except NoHeader:
@@ -88,7 +99,9 @@ def _inspected(
             return found, guessed
 
 
-def _lines(found: Inspection, guesses: Guesses, settings: Settings, guessed: Mapping[str, str]) -> Iterator[str]:
+def _lines(
+    found: Inspection, guesses: Guesses, settings: Settings, guessed: Mapping[str, str]
+) -> Iterator[str]:
     yield f"# yaml-language-server: $schema={_SCHEMA}"
     yield "#"
     yield f"# Guessed from {found.file.name} ({_records(found)})."
@@ -96,24 +109,31 @@ def _lines(found: Inspection, guesses: Guesses, settings: Settings, guessed: Map
     yield "#   pipeline plan FILE --config THIS_FILE --sandbox"
     yield ""
     yield _remarked("environment: sandbox", "a name for the place where customers are created")
-    yield _remarked("merchant: example", "open: the merchant account; part of every idempotency key")
+    yield _remarked(
+        "merchant: example", "open: the merchant account; part of every idempotency key"
+    )
     yield _remarked("address: sandbox", "where billing is; sandbox is for practice")
     yield _remarked(f"home: {HOME}", "folder of ledgers, relative to this file")
     yield _remarked(f"reports: {REPORTS}", "folder of the runs, relative to this file")
     yield ""
     yield from _source(found, settings, guessed)
-    yield _remarked(f"region: {settings.region}", "a guess: country of phone numbers in national form")
+    yield _remarked(
+        f"region: {settings.region}", "a guess: country of phone numbers in national form"
+    )
     yield ""
     yield "mapping:"
     for one in guesses.fields:
         yield from _guessed(one)
     if guesses.metadata:
         yield "  metadata:"
-        yield from (_told(f"    {_scalar(one.field)}: {_value(one.value)}", one) for one in guesses.metadata)
+        yield from (
+            _told(f"    {_scalar(one.field)}: {_value(one.value)}", one) for one in guesses.metadata
+        )
     if guesses.absent:
         counts = ", ".join(f"{text} ({count:,})" for text, count in guesses.absent.items())
         yield _remarked(
-            f"  absent: {_value(list(guesses.absent))}", f"likely: these mean that nothing is given: {counts}"
+            f"  absent: {_value(list(guesses.absent))}",
+            f"likely: these mean that nothing is given: {counts}",
         )
     if guesses.never_sent:
         yield "  never_sent:"
@@ -121,7 +141,9 @@ def _lines(found: Inspection, guesses: Guesses, settings: Settings, guessed: Map
     if found.file.unsendable:
         yield ""
         yield "# Left out, for their values cannot be sent exactly:"
-        yield from (f"#   {_shown(name)} ({_shown(why)})" for name, why in found.file.unsendable.items())
+        yield from (
+            f"#   {_shown(name)} ({_shown(why)})" for name, why in found.file.unsendable.items()
+        )
     empty = set(guesses.empty)
     filled = [name for name in guesses.left_out if name not in empty]
     for remark, names in (
@@ -136,7 +158,11 @@ def _lines(found: Inspection, guesses: Guesses, settings: Settings, guessed: Map
 
 def _records(found: Inspection) -> str:
     readable, unreadable = found.profile.records, len(found.unreadable)
-    return f"{readable:,} records, {unreadable:,} more are unreadable" if unreadable else f"{readable:,} records"
+    return (
+        f"{readable:,} records, {unreadable:,} more are unreadable"
+        if unreadable
+        else f"{readable:,} records"
+    )
 
 
 def _source(found: Inspection, settings: Settings, guessed: Mapping[str, str]) -> Iterator[str]:
@@ -144,15 +170,30 @@ def _source(found: Inspection, settings: Settings, guessed: Mapping[str, str]) -
     lines = []
     if "delimiter" in how:
         lines.append(
-            _remarked(f"  delimiter: {_scalar(how['delimiter'])}", f"sure: {why.get('delimiter', 'as declared')}")
+            _remarked(
+                f"  delimiter: {_scalar(how['delimiter'])}",
+                f"sure: {why.get('delimiter', 'as declared')}",
+            )
         )
         lines.append(_remarked(f"  encoding: {how['encoding']}", _encoding(how, why, guessed)))
     if "sheet" in how:
-        lines.append(_remarked(f"  sheet: {_scalar(how['sheet'])}", f"sure: {why.get('sheet', 'as declared')}"))
+        lines.append(
+            _remarked(
+                f"  sheet: {_scalar(how['sheet'])}", f"sure: {why.get('sheet', 'as declared')}"
+            )
+        )
     if "header" in guessed:
-        lines.append(_remarked(f"  header: {guessed['header']}", "a guess: the first line looks like a record"))
-    said = settings.source.model_dump(exclude_defaults=True, exclude={"delimiter", "encoding", "sheet"})
-    lines += [_remarked(f"  {name}: {_value(value)}", "as declared") for name, value in said.items()]
+        lines.append(
+            _remarked(
+                f"  header: {guessed['header']}", "a guess: the first line looks like a record"
+            )
+        )
+    said = settings.source.model_dump(
+        exclude_defaults=True, exclude={"delimiter", "encoding", "sheet"}
+    )
+    lines += [
+        _remarked(f"  {name}: {_value(value)}", "as declared") for name, value in said.items()
+    ]
     if lines:
         yield from ("source:", *lines, "")
 
@@ -188,7 +229,11 @@ def _value(value: Any) -> str:
         case bool() | int():
             return str(value).lower()
         case dict():
-            return "{" + ", ".join(f"{_scalar(str(key))}: {_value(inner)}" for key, inner in value.items()) + "}"
+            return (
+                "{"
+                + ", ".join(f"{_scalar(str(key))}: {_value(inner)}" for key, inner in value.items())
+                + "}"
+            )
         case list():
             return "[" + ", ".join(map(_value, value)) + "]"
         case _:
@@ -197,7 +242,9 @@ def _value(value: Any) -> str:
 
 def _scalar(text: str) -> str:
     """A text as YAML reads it back: plain where it can be nothing else, else in quotes; single ones spare escapes."""
-    plain = bool(text) and set(text) <= _BARE and not text[0].isdigit() and text.lower() not in _WORDS
+    plain = (
+        bool(text) and set(text) <= _BARE and not text[0].isdigit() and text.lower() not in _WORDS
+    )
     if plain:
         return text
     if text.isprintable() and ('"' in text or "\\" in text):

@@ -20,7 +20,9 @@ _FED = pl.Schema(
 _CREATED = [fate.value for fate in LISTS["created"]]
 
 
-def stage_fed(folder: RunFolder, runs: Sequence[RunFolder], current: Current) -> list[dict[str, Any]]:
+def stage_fed(
+    folder: RunFolder, runs: Sequence[RunFolder], current: Current
+) -> list[dict[str, Any]]:
     """Stage the tables `fed` and `followed` in a folder; what different files there were.
 
     `fed` has a row for each row of the runs: run, run_id, file, place (those of its record), row_id, fate, currency, balance.
@@ -32,7 +34,9 @@ def stage_fed(folder: RunFolder, runs: Sequence[RunFolder], current: Current) ->
     numbers = _Numbers({table: file["file"] for table, file in received.items()})
     for at, run in enumerate(runs):
         for number, part in enumerate(parts_of(run)):
-            rows = current.at_their_records(part).with_columns(run=pl.lit(at), run_id=pl.lit(run.run_id))
+            rows = current.at_their_records(part).with_columns(
+                run=pl.lit(at), run_id=pl.lit(run.run_id)
+            )
             fed = rows.with_columns(file=numbers.of(rows["root_file"]), place="root_place")
             folder.stage(f"fed-{at:05}-{number:05}.parquet", fed.select(_FED.names()).cast(_FED))
     folder.stage("followed-00000.parquet", _followed(current, runs[0].run_id, numbers))
@@ -80,7 +84,10 @@ def _received(runs: Sequence[RunFolder], current: Current) -> dict[str, dict[str
             }
             known = received.setdefault(table_of(file), new)
             # Other lines may be skipped the next time; the reading that found the most records found them all.
-            known |= {"times": known["times"] + 1, "records": max(known["records"], file["records"])}
+            known |= {
+                "times": known["times"] + 1,
+                "records": max(known["records"], file["records"]),
+            }
     return received
 
 

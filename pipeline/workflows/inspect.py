@@ -26,7 +26,9 @@ class Inspection:
 
     file: SourceFile
     profile: Profile = field(default_factory=lambda: Profile(sensitive_kinds))
-    unreadable: list[dict[str, Any]] = field(default_factory=list)  #: row_id, line, line_count, reason
+    unreadable: list[dict[str, Any]] = field(
+        default_factory=list
+    )  #: row_id, line, line_count, reason
     kinds: Counter[str] = field(default_factory=Counter)
 
     @property
@@ -46,7 +48,11 @@ class Inspection:
             "written": file.written,
             "why": file.why,
             "findings": [
-                {"code": finding.alarm.value, "what": finding.what, "sentence": finding.alarm.sentence}
+                {
+                    "code": finding.alarm.value,
+                    "what": finding.what,
+                    "sentence": finding.alarm.sentence,
+                }
                 for finding in file.findings
             ],
             "lines": asdict(file.lines),
@@ -58,7 +64,9 @@ class Inspection:
                 {
                     "name": column.name,
                     "filled": column.filled,
-                    "fill_rate": round(column.filled / self.profile.records, 6) if self.profile.records else 0.0,
+                    "fill_rate": round(column.filled / self.profile.records, 6)
+                    if self.profile.records
+                    else 0.0,
                     "shapes": dict(column.shapes.most_common(_SHAPES_SHOWN)),
                     "may_be": {look: count for look, count in column.looks.most_common() if count},
                 }
@@ -101,12 +109,16 @@ def inspect_file(
 def _take(found: Inspection, records: pl.DataFrame, table: IO[bytes] | None) -> None:
     is_first = not found.profile.columns
     found.profile.add(records)
-    bad = records.filter(pl.col("reason").is_not_null()).select("row_id", "line", "line_count", "reason")
+    bad = records.filter(pl.col("reason").is_not_null()).select(
+        "row_id", "line", "line_count", "reason"
+    )
     found.unreadable += bad.to_dicts()
     found.kinds.update(bad["reason"].to_list())
     if table is not None:
         cells = [
-            pl.col(name).fill_null("").alias(name.removeprefix(GIVEN)) for name in records.columns if GIVEN in name
+            pl.col(name).fill_null("").alias(name.removeprefix(GIVEN))
+            for name in records.columns
+            if GIVEN in name
         ]
         readable = records.filter(pl.col("reason").is_null()).select(cells)
         readable.write_csv(table, include_header=is_first)
@@ -125,4 +137,6 @@ def _written_to(output: Path | None, source: Path) -> Iterator[IO[bytes] | None]
 
 def _no_records(file: SourceFile) -> pl.DataFrame:
     texts = ["row_id", "reason", *(GIVEN + name for name in file.columns)]
-    return pl.DataFrame(schema={**dict.fromkeys(texts, pl.String), "line": pl.Int64, "line_count": pl.Int64})
+    return pl.DataFrame(
+        schema={**dict.fromkeys(texts, pl.String), "line": pl.Int64, "line_count": pl.Int64}
+    )

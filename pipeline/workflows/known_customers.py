@@ -33,7 +33,9 @@ class LoadedReferences:
     read: int
     set_aside: int  #: records that name no customer: unreadable, or without a usable reference
     examples: list[tuple[str, str]]  #: row_id, reasons; of those set aside, the first ones
-    incomplete: Counter[str] = field(default_factory=Counter)  #: reason -> records kept without the field it names
+    incomplete: Counter[str] = field(
+        default_factory=Counter
+    )  #: reason -> records kept without the field it names
 
     @property
     def exit_code(self) -> int:
@@ -61,7 +63,9 @@ def load_references(
     batches = _known(files, mapping, settings, found, watch)
     first = next(batches, None)
     if first is None:
-        raise SourceError(f"{', '.join(str(file.path) for file in files)}: 0 records; nothing was changed")
+        raise SourceError(
+            f"{', '.join(str(file.path) for file in files)}: 0 records; nothing was changed"
+        )
     layout = layout_of(mapping, files[0].columns)
     references = load(
         private_folder(settings.home / environment.name),
@@ -75,7 +79,9 @@ def load_references(
         now=CLOCK.now(),
         spare=settings.reports,
     )
-    return LoadedReferences(references, found.read, found.set_aside, found.examples, found.incomplete)
+    return LoadedReferences(
+        references, found.read, found.set_aside, found.examples, found.incomplete
+    )
 
 
 def listed_references(home: Path) -> list[tuple[str, References]]:
@@ -99,14 +105,24 @@ class _Found:
 
 
 def _known(
-    files: Sequence[SourceFile], mapping: Layout | None, settings: Settings, found: _Found, watch: Watch
+    files: Sequence[SourceFile],
+    mapping: Layout | None,
+    settings: Settings,
+    found: _Found,
+    watch: Watch,
 ) -> Iterator[pl.DataFrame]:
-    defaults = Defaults(settings.region, token_key(settings.home) if mapping and mapping.identity else b"")
+    defaults = Defaults(
+        settings.region, token_key(settings.home) if mapping and mapping.identity else b""
+    )
     for file, batch in read(files, BATCH_BYTES):
-        customers = judged(batch.records, layout_of(mapping, files[0].columns, file.format), defaults)
+        customers = judged(
+            batch.records, layout_of(mapping, files[0].columns, file.format), defaults
+        )
         found.read += batch.records.height
         watch.reading(found.read)
-        names_one = (pl.col("fate").is_null() | (pl.col("fate") == Fate.INVALID.value)) & ~_has_no_reference()
+        names_one = (
+            pl.col("fate").is_null() | (pl.col("fate") == Fate.INVALID.value)
+        ) & ~_has_no_reference()
         _note(customers.filter(~names_one), found)
         kept = customers.filter(names_one)
         found.incomplete.update(kept["reasons"].explode().drop_nulls().to_list())
@@ -132,4 +148,9 @@ def _from(first: pl.DataFrame, rest: Iterator[pl.DataFrame]) -> Iterator[pl.Data
 
 
 def _described(file: SourceFile) -> dict[str, Any]:
-    return {"name": file.name, "sha256": file.sha256, "bytes": file.size, "lines": asdict(file.lines)}
+    return {
+        "name": file.name,
+        "sha256": file.sha256,
+        "bytes": file.size,
+        "lines": asdict(file.lines),
+    }

@@ -14,7 +14,9 @@ _USUAL = Settings()
 
 def place_options(home: Path, reports: Path) -> list[str]:
     """The words that name home and reports; none for those that a command finds by itself."""
-    return ["--home", str(home)] * (home != _USUAL.home) + ["--reports", str(reports)] * (reports != _USUAL.reports)
+    return ["--home", str(home)] * (home != _USUAL.home) + ["--reports", str(reports)] * (
+        reports != _USUAL.reports
+    )
 
 
 def destination_given(plan: Mapping[str, Any]) -> dict[str, str | bool]:

@@ -35,7 +35,16 @@ from pipeline.planning.file_checks import (
 )
 from pipeline.planning.matching import find_matches
 from pipeline.reporting import Report
-from pipeline.sources import BATCH_BYTES, Declared, SourceFile, beside, came_back, in_order, read, unknown_columns
+from pipeline.sources import (
+    BATCH_BYTES,
+    Declared,
+    SourceFile,
+    beside,
+    came_back,
+    in_order,
+    read,
+    unknown_columns,
+)
 from pipeline.storage.files import sha256_of_each, token_key
 from pipeline.storage.known_customers import References, known_to
 from pipeline.storage.ledger import Ledger
@@ -82,7 +91,9 @@ def new_run_id(paths: list[Path], reports: Path) -> str:
     if before := all_runs(reports):
         newest = datetime.strptime(before[-1].run_id[:16], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
         now = max(now, newest + timedelta(seconds=1)) if newest - now < _CLOCK_WENT_WRONG else now
-    stem = "".join(c if c.isascii() and (c.isalnum() or c in "_-") else "-" for c in min(paths).stem)[:60]
+    stem = "".join(
+        c if c.isascii() and (c.isalnum() or c in "_-") else "-" for c in min(paths).stem
+    )[:60]
     return f"{now:%Y%m%dT%H%M%SZ}-{stem or 'file'}-{secrets.token_hex(3)}"
 
 
@@ -101,7 +112,16 @@ def plan_import(
     folder = RunFolder.create(settings.reports, run_id or new_run_id(paths, settings.reports))
     try:
         with Profile().running() as profile:
-            record = _plan(folder, files, settings, environment, stopping or StopRequest(), watch, batch_bytes, profile)
+            record = _plan(
+                folder,
+                files,
+                settings,
+                environment,
+                stopping or StopRequest(),
+                watch,
+                batch_bytes,
+                profile,
+            )
         folder.write_json("plan.json", record)
     except BaseException:
         shutil.rmtree(folder.path)  # half a plan holds people's data and is good for nothing
@@ -109,7 +129,9 @@ def plan_import(
     folder.accept(settings.accept, settings.planner, CLOCK.now().isoformat(timespec="seconds"))
     sign_for_plan(folder, "planner", settings.planner)
     report = write_results(folder, settings.home, status="planned", now=CLOCK.now())
-    return PlannedRun(folder, Plan({action: record["actions"].get(action.value, 0) for action in Action}), report)
+    return PlannedRun(
+        folder, Plan({action: record["actions"].get(action.value, 0) for action in Action}), report
+    )
 
 
 def _plan(
@@ -132,8 +154,14 @@ def _plan(
 
     def counted() -> Iterator[tuple[Layout, pl.DataFrame]]:
         for file, batch in profile.timed("read", read(files, batch_bytes)):
-            layout = layout_of(settings.mapping, files[0].columns, returns.format_of(file, batch.records))
-            records = returns.take(batch.records, files[0].columns, layout) if came_back(file) else batch.records
+            layout = layout_of(
+                settings.mapping, files[0].columns, returns.format_of(file, batch.records)
+            )
+            records = (
+                returns.take(batch.records, files[0].columns, layout)
+                if came_back(file)
+                else batch.records
+            )
             with profile.stage("total", records.height):
                 by_file[file.name].add(records, layout)
                 absent.update(count_absent(records, layout))
@@ -156,12 +184,17 @@ def _plan(
         folder.stage_records(0, judged(no_records(files[0].columns), layout, defaults))
     profile.stages["read"]["rows"] = totals.records
     known = known_to(settings.home / environment.name)
-    with profile.stage("remember"), Ledger.read(settings.home / environment.name, environment) as ledger:
+    with (
+        profile.stage("remember"),
+        Ledger.read(settings.home / environment.name, environment) as ledger,
+    ):
         folder.stage_blocks("history", _history(ledger, folder, totals.records))
         last_event = ledger.last_event() if ledger else 0
         delivered = ledger.deliveries() if ledger else []
     plan, doubts = _decide(folder, settings, environment, known, totals.records, profile)
-    arriving = {file.name: _delivery(file, by_file[file.name]) for file in files if not came_back(file)}
+    arriving = {
+        file.name: _delivery(file, by_file[file.name]) for file in files if not came_back(file)
+    }
     stated = [
         *hold(expected, records=totals.records, net=totals.net),
         *_stated(files, by_file, settings, layout),
@@ -176,7 +209,10 @@ def _plan(
     ]
     folder.stage("returned.parquet", returns.cells)
     with profile.stage("hash"):
-        staged = {path.name: digest for path, digest in sha256_of_each(sorted(folder.staged.glob("*.parquet"))).items()}
+        staged = {
+            path.name: digest
+            for path, digest in sha256_of_each(sorted(folder.staged.glob("*.parquet"))).items()
+        }
     watch.planned()
     return {
         "schema": PLAN_SCHEMA,
@@ -196,11 +232,17 @@ def _plan(
         "references": _references(known),
         "inputs": [_described(file, by_file[file.name], returns) for file in files],
         "findings": [_told(finding) for finding in findings if finding is not None],
-        "control_totals": [{**asdict(one), "holds": one.holds} for one in stated if isinstance(one, Held)],
+        "control_totals": [
+            {**asdict(one), "holds": one.holds} for one in stated if isinstance(one, Held)
+        ],
         "columns": files[0].columns,
         "columns_not_sent": unknown_columns(files[0].columns, settings.mapping),
         "ledger_event": last_event,
-        "read": {"records": totals.records, "debits": dict(totals.debits), "credits": dict(totals.credits)},
+        "read": {
+            "records": totals.records,
+            "debits": dict(totals.debits),
+            "credits": dict(totals.credits),
+        },
         "actions": {action.value: count for action, count in plan.rows.items()},
         "staged": staged,
         "profile": profile.stages,
@@ -238,7 +280,10 @@ def _decide(
             )
             plan = write_plan(workbench, query, folder.parts_to_plan())
         with profile.stage("doubt", rows):
-            folder.stage(DIFFERING, find_differing(workbench, _created_contents(workbench, settings, environment)))
+            folder.stage(
+                DIFFERING,
+                find_differing(workbench, _created_contents(workbench, settings, environment)),
+            )
             return plan, [*find_doubts(workbench), *find_mixed_units(workbench, settings.mapping)]
 
 
@@ -253,14 +298,19 @@ def _created_contents(
         return ledger.contents(references) if ledger is not None else []
 
 
-def _unusual(arriving: Sequence[Delivery], delivered: Sequence[Delivery], settings: Settings) -> list[Finding]:
+def _unusual(
+    arriving: Sequence[Delivery], delivered: Sequence[Delivery], settings: Settings
+) -> list[Finding]:
     if settings.stream is None:
         return judge_repeats(arriving, delivered)
     return judge_stream(settings.stream, arriving, delivered)
 
 
 def _stated(
-    files: Sequence[SourceFile], by_file: Mapping[str, ControlTotals], settings: Settings, layout: Layout
+    files: Sequence[SourceFile],
+    by_file: Mapping[str, ControlTotals],
+    settings: Settings,
+    layout: Layout,
 ) -> Iterator[Held | Finding]:
     """What suppliers state about their files, in a trailer or beside them, held against what was read."""
     control = settings.control
@@ -283,7 +333,12 @@ def _stated(
 
 def _delivery(file: SourceFile, totals: ControlTotals) -> Delivery:
     return Delivery(
-        file.path.name, file.sha256, totals.records, tuple(file.columns), dict(totals.debits), dict(totals.credits)
+        file.path.name,
+        file.sha256,
+        totals.records,
+        tuple(file.columns),
+        dict(totals.debits),
+        dict(totals.credits),
     )
 
 
@@ -313,7 +368,11 @@ def _history(ledger: Ledger | None, folder: RunFolder, records: int) -> Iterator
 def _accepted_references(folder: RunFolder) -> Iterator[pl.Series]:
     """The references of the accepted rows, part by part."""
     for part in folder.parts("records"):
-        accepted = pl.scan_parquet(part, glob=False).filter(pl.col("fate").is_null()).select("external_reference")
+        accepted = (
+            pl.scan_parquet(part, glob=False)
+            .filter(pl.col("fate").is_null())
+            .select("external_reference")
+        )
         yield accepted.collect()["external_reference"].unique()
 
 
@@ -334,7 +393,11 @@ def _config(settings: Settings) -> dict[str, Any] | None:
 
 
 def _references(known: References | None) -> dict[str, Any] | None:
-    return {"version": known.version, "rows": known.rows, "loaded_at": known.loaded_at} if known else None
+    return (
+        {"version": known.version, "rows": known.rows, "loaded_at": known.loaded_at}
+        if known
+        else None
+    )
 
 
 def _described(file: SourceFile, totals: ControlTotals, returns: Returns) -> dict[str, Any]:

@@ -23,7 +23,11 @@ from pipeline.workflows.report.evidence import plan_digest
 
 
 def refuse_stale(
-    folder: RunFolder, ledger: Ledger, settings: Settings, environment: Environment, said: Mapping[str, Any]
+    folder: RunFolder,
+    ledger: Ledger,
+    settings: Settings,
+    environment: Environment,
+    said: Mapping[str, Any],
 ) -> None:
     """Raise PlanStale, naming everything that moved since the plan was made."""
     refuse_damaged(folder, environment)
@@ -52,7 +56,9 @@ def _refuse_applied(folder: RunFolder, ledger: Ledger) -> None:
                 f"plan {folder.run_id} was applied, and this home has no record of it; use the --home that it was applied with"
             )
     elif run["status"] == "finished" and not folder.is_unfinished:
-        raise PlanStale(f"plan {folder.run_id} was applied; it finished at {_moment(run['ended_at'])}")
+        raise PlanStale(
+            f"plan {folder.run_id} was applied; it finished at {_moment(run['ended_at'])}"
+        )
     else:
         raise PlanStale(
             f"plan {folder.run_id} has begun at {_moment(run['started_at'])} and has not finished",
@@ -74,7 +80,11 @@ def refuse_damaged(folder: RunFolder, environment: Environment) -> None:
             f"plan {folder.run_id} was made for {made_for}, not for {environment}; to make a new plan",
             suggests=planning_again(plan, there=False),
         )
-    changed = [name for name, digest in plan["staged"].items() if not _is_whole(folder.staged / name, digest)]
+    changed = [
+        name
+        for name, digest in plan["staged"].items()
+        if not _is_whole(folder.staged / name, digest)
+    ]
     if changed:
         raise PlanStale(
             f"plan {folder.run_id}: {', '.join(changed)} changed or vanished since; to make a new plan",
@@ -129,7 +139,9 @@ def _moved_config(plan: dict[str, Any], settings: Settings) -> Iterator[str]:
 
 def _what_changed(planned: dict[str, Any]) -> str:
     try:
-        return _differing(planned["job"], load_config(Path(planned["path"])).job.model_dump(mode="json"))
+        return _differing(
+            planned["job"], load_config(Path(planned["path"])).job.model_dump(mode="json")
+        )
     except ConfigError:
         return "it cannot be read now"
 
@@ -142,7 +154,9 @@ def _differing(before: dict[str, Any], after: dict[str, Any]) -> str:
 def _names_that_differ(before: Any, after: Any, name: str) -> Iterator[str]:
     if isinstance(before, dict) and isinstance(after, dict):
         for key in {*before, *after}:
-            yield from _names_that_differ(before.get(key), after.get(key), f"{name}.{key}" if name else str(key))
+            yield from _names_that_differ(
+                before.get(key), after.get(key), f"{name}.{key}" if name else str(key)
+            )
     elif before != after:
         yield name
 
@@ -153,7 +167,9 @@ def _moved_options(plan: dict[str, Any], said: Mapping[str, Any]) -> Iterator[st
             yield f"the option {name} (planned: {plan['settings'].get(name)}, now: {value})"
 
 
-def _moved_references(plan: dict[str, Any], settings: Settings, environment: Environment) -> Iterator[str]:
+def _moved_references(
+    plan: dict[str, Any], settings: Settings, environment: Environment
+) -> Iterator[str]:
     known = known_to(settings.home / environment.name)
     planned = plan["references"]
     if (known.version if known else None) != (planned["version"] if planned else None):
@@ -169,7 +185,12 @@ def _moved_history(folder: RunFolder, plan: dict[str, Any], ledger: Ledger) -> I
     hit: list[str] = []
     for part in folder.parts("records"):
         accepted = pl.scan_parquet(part, glob=False).filter(pl.col("fate").is_null())
-        hit += accepted.filter(pl.col("external_reference").is_in(moved)).select("row_id").collect()["row_id"].to_list()
+        hit += (
+            accepted.filter(pl.col("external_reference").is_in(moved))
+            .select("row_id")
+            .collect()["row_id"]
+            .to_list()
+        )
     if hit:
         yield f"the ledger's history of {grouped_digits(len(hit))} planned rows ({', '.join(hit[:3])}{' …' if len(hit) > 3 else ''})"
 

@@ -20,7 +20,9 @@ class Watch:
     planned: Callable[[], None] = lambda: None
     submitting: Callable[[Tally], None] = lambda _tally: None
     looking_up: Callable[[int, int], None] = lambda _done, _wanted: None
-    unfinished: Callable[[str], None] = lambda _run_id: None  #: a run that failed after it had begun
+    unfinished: Callable[[str], None] = lambda _run_id: (
+        None
+    )  #: a run that failed after it had begun
 
 
 NOBODY = Watch()

@@ -47,7 +47,10 @@ class Rehearsal:
 
 
 def rehearsed(
-    ledger: Ledger, make: Callable[[Call], Outcome], target: Target, variables: Mapping[str, str] = os.environ
+    ledger: Ledger,
+    make: Callable[[Call], Outcome],
+    target: Target,
+    variables: Mapping[str, str] = os.environ,
 ) -> tuple[Ledger, Callable[[Call], Outcome]]:
     """The ledger and the calls unchanged; in a rehearsal, wrapped with its kill point."""
     if not (text := variables.get(VARIABLE)):
@@ -96,5 +99,7 @@ def _read(text: str) -> Rehearsal:
     given = dict(item.partition("=")[::2] for item in text.split(","))
     point, nth = given.pop("kill_at", ""), given.pop("nth", "1")
     if given or point not in POINTS or not nth.isdecimal():
-        raise ConfigError(f"{VARIABLE}: kill_at=POINT,nth=N is expected, with a point of {', '.join(POINTS)}")
+        raise ConfigError(
+            f"{VARIABLE}: kill_at=POINT,nth=N is expected, with a point of {', '.join(POINTS)}"
+        )
     return Rehearsal(point, int(nth))

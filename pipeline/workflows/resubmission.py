@@ -31,7 +31,9 @@ class Returns:
     def __init__(self, reports: Path, home: Path) -> None:
         self._reports, self._home = reports, home
         self.cells = pl.DataFrame(schema=CELLS)
-        self.of_workbooks: dict[str, bool] = {}  #: by the name of a list: whether its rows come from workbooks
+        self.of_workbooks: dict[
+            str, bool
+        ] = {}  #: by the name of a list: whether its rows come from workbooks
         self._unknown = self._untestable = 0
 
     def format_of(self, file: SourceFile, records: pl.DataFrame) -> str:
@@ -60,7 +62,9 @@ class Returns:
             wanted = pl.col("row_id").is_in(rows["origin_row"].implode())
             found.append(self._exported(str(run_id), columns, mapped, wanted))
         originals = pl.concat(found).unique(_ORIGIN, keep="first", maintain_order=True)
-        returned = compare(proven, originals, columns, sources, self._find_siblings(columns, sources))
+        returned = compare(
+            proven, originals, columns, sources, self._find_siblings(columns, sources)
+        )
         self.cells = pl.concat([self.cells, returned.cells])
         self._unknown += returned.unknown
         self._untestable += untestable
@@ -86,7 +90,9 @@ class Returns:
         )
         return tested, claims.count(Claim.UNTESTABLE)
 
-    def _exported(self, run_id: str, columns: Sequence[str], mapped: frozenset[str], wanted: pl.Expr) -> pl.DataFrame:
+    def _exported(
+        self, run_id: str, columns: Sequence[str], mapped: frozenset[str], wanted: pl.Expr
+    ) -> pl.DataFrame:
         """The records of a run; none where the run is gone, damaged, or has other columns."""
         try:
             return exported(find_run_folder(self._reports, run_id), columns, mapped, wanted)
@@ -103,7 +109,11 @@ class Returns:
         def find(run_id: str, name: str) -> Siblings:
             if (run_id, name) not in found:
                 records = self._exported(run_id, columns, mapped, pl.col("list") == name)
-                shared = [column for column in columns if records.height and column in records["columns"][0]]
+                shared = [
+                    column
+                    for column in columns
+                    if records.height and column in records["columns"][0]
+                ]
                 found[run_id, name] = siblings_of(records, shared, sources)
             return found[run_id, name]
 
@@ -126,7 +136,9 @@ class Returns:
             yield Finding(Alarm.RETURN_CHECK_UNTESTABLE, f"{self._untestable:,} rows")
 
 
-def _claim(checks: OriginChecks, run_id: str | None, row_id: str | None, check: str | None) -> tuple[Claim, str | None]:
+def _claim(
+    checks: OriginChecks, run_id: str | None, row_id: str | None, check: str | None
+) -> tuple[Claim, str | None]:
     """What a check shows, and the row that it names: a spreadsheet may have read a row id in another encoding."""
     claim = checks.claim(run_id, row_id, check)
     if claim is Claim.FALSE and row_id is not None:

@@ -20,7 +20,9 @@ def layout_of(declared: Layout | None, columns: list[str], file_format: str = "c
     return layout.of_workbook() if file_format == "excel" else layout
 
 
-def judged(records: pl.DataFrame, layout: Layout, defaults: Defaults, profile: Profile | None = None) -> pl.DataFrame:
+def judged(
+    records: pl.DataFrame, layout: Layout, defaults: Defaults, profile: Profile | None = None
+) -> pl.DataFrame:
     """The row-local stages over one batch: every record comes out once, accepted (fate null) or set aside."""
     profile, rows = profile or Profile(), records.height
     with profile.stage("map", rows):
@@ -35,17 +37,23 @@ def judged(records: pl.DataFrame, layout: Layout, defaults: Defaults, profile: P
         ).reasons
     with profile.stage("payloads", rows):
         signs = layout.balance.signs() if layout.balance else {}
-        return _with_payloads(customers.with_columns(clue=find_clues(customers, reasons, signs)), reasons)
+        return _with_payloads(
+            customers.with_columns(clue=find_clues(customers, reasons, signs)), reasons
+        )
 
 
 def _with_payloads(customers: pl.DataFrame, reasons: pl.Series) -> pl.DataFrame:
     unreadable = pl.col("reason").is_not_null()
     if "mismatch" in customers.columns:  # of a list that came back
-        reasons = customers.select(pl.concat_list(pl.col("mismatch"), reasons).list.drop_nulls()).to_series()
+        reasons = customers.select(
+            pl.concat_list(pl.col("mismatch"), reasons).list.drop_nulls()
+        ).to_series()
     return (
         customers.lazy()
         .with_columns(reasons=reasons)
-        .with_columns(reasons=pl.when(unreadable).then(pl.concat_list("reason")).otherwise("reasons"))
+        .with_columns(
+            reasons=pl.when(unreadable).then(pl.concat_list("reason")).otherwise("reasons")
+        )
         .with_columns(
             fate=pl.when(unreadable)
             .then(pl.lit(Fate.UNREADABLE.value))
@@ -54,7 +62,9 @@ def _with_payloads(customers: pl.DataFrame, reasons: pl.Series) -> pl.DataFrame:
         )
         # A default of the config is no currency of a record that nobody could read.
         .with_columns(currency=pl.when(~unreadable).then("currency"))
-        .with_columns(payload=pl.when(pl.col("fate").is_null()).then(payload_expression(customers.columns)))
+        .with_columns(
+            payload=pl.when(pl.col("fate").is_null()).then(payload_expression(customers.columns))
+        )
         .drop("reason", "line", *_between_stages(customers.columns))
         .drop("origin_check", "mismatch", strict=False)
         .collect()
@@ -64,7 +74,11 @@ def _with_payloads(customers: pl.DataFrame, reasons: pl.Series) -> pl.DataFrame:
 def _between_stages(columns: list[str]) -> list[str]:
     """What only the row-local stages tell each other; the amount as it was given stays, for people to compare."""
     stay = {"mapped.balance", "kind.balance"}
-    return [name for name in columns if name.startswith(("mapped.", "fault.", "kind.")) and name not in stay]
+    return [
+        name
+        for name in columns
+        if name.startswith(("mapped.", "fault.", "kind.")) and name not in stay
+    ]
 
 
 def no_records(columns: list[str]) -> pl.DataFrame:
@@ -79,7 +93,9 @@ def no_records(columns: list[str]) -> pl.DataFrame:
         *(f"given.{column}" for column in columns),
     ]
     numbers = ["position", "line", "line_count"]
-    return pl.DataFrame(schema={**dict.fromkeys(numbers, pl.Int64), **dict.fromkeys(texts, pl.String)})
+    return pl.DataFrame(
+        schema={**dict.fromkeys(numbers, pl.Int64), **dict.fromkeys(texts, pl.String)}
+    )
 
 
 def described_layout(layout: Layout | None) -> dict[str, str]:
@@ -120,10 +136,14 @@ def _told(text: Text) -> str:
     if text.extract is not None:
         told.append(f"what {text.extract} finds")
     if text.values is not None:
-        told.append(f"by {len(text.values)} listed values{f' or {text.otherwise}' if text.otherwise else ''}")
+        told.append(
+            f"by {len(text.values)} listed values{f' or {text.otherwise}' if text.otherwise else ''}"
+        )
     if text.escape is not None:
         told.append(f"other characters as {text.escape} and two hexadecimal digits")
-    told += [f"{text.prefix!r} before it"] * bool(text.prefix) + [f"{text.suffix!r} after it"] * bool(text.suffix)
+    told += [f"{text.prefix!r} before it"] * bool(text.prefix) + [
+        f"{text.suffix!r} after it"
+    ] * bool(text.suffix)
     if text.when is not None:
         texts = text.when.is_one_of or text.when.is_none_of or ()
         told.append(

@@ -66,20 +66,34 @@ class RunStatus:
     verdict: str  #: one sentence: what became of the records, or that nobody knows yet
     came_back: int = 0  #: records that later runs took once more, mended perhaps
     overall: dict[str, int] = field(default_factory=dict)  #: fate now -> records of this run
-    became: list[dict[str, Any]] = field(default_factory=list)  #: then, now, run_id, records: what became of them later
-    open: int | None = None  #: records of this run that wait for somebody; None where it was not applied
-    stops: tuple[str, ...] = ()  #: alarms that keep a plan from being applied, until somebody accepts them
+    became: list[dict[str, Any]] = field(
+        default_factory=list
+    )  #: then, now, run_id, records: what became of them later
+    open: int | None = (
+        None  #: records of this run that wait for somebody; None where it was not applied
+    )
+    stops: tuple[
+        str, ...
+    ] = ()  #: alarms that keep a plan from being applied, until somebody accepts them
     waits: int = 0  #: records that wait for an earlier request, as the run left them
     fates: dict[str, int] = field(default_factory=dict)  #: fate -> records, as the run left them
-    reasons: dict[str, dict[str, int]] = field(default_factory=dict)  #: list -> reason -> records, as the run left them
-    held_differs: dict[str, int] = field(default_factory=dict)  #: field -> held records that differ in it
+    reasons: dict[str, dict[str, int]] = field(
+        default_factory=dict
+    )  #: list -> reason -> records, as the run left them
+    held_differs: dict[str, int] = field(
+        default_factory=dict
+    )  #: field -> held records that differ in it
 
     @property
     def label(self) -> str:
         """The status and the exit code; a plan that a threshold refuses is stopped."""
         is_refused = self.status == "planned" and self.exit_code == ThresholdExceeded.exit_code
         status = "stopped" if is_refused else self.status
-        return status if self.exit_code is None or status == "planned" else f"{status} ({self.exit_code})"
+        return (
+            status
+            if self.exit_code is None or status == "planned"
+            else f"{status} ({self.exit_code})"
+        )
 
     @property
     def left(self) -> int:
@@ -89,7 +103,11 @@ class RunStatus:
     @property
     def settled(self) -> int:
         """Creates that are settled, by this run."""
-        return sum(count for state, count in self.states.items() if state not in {State.UNKNOWN, State.WITHDRAWN})
+        return sum(
+            count
+            for state, count in self.states.items()
+            if state not in {State.UNKNOWN, State.WITHDRAWN}
+        )
 
 
 def status_of(folder: RunFolder, home: Path, *, since: bool = False) -> RunStatus:
@@ -108,7 +126,9 @@ def status_of(folder: RunFolder, home: Path, *, since: bool = False) -> RunStatu
     status = known["status"] if known else applied["status"] if applied else "planned"
     if applied:
         states = _states_of(applied)
-    if known and (status == "running" or folder.is_unfinished):  # all may be settled, and the results not written
+    if known and (
+        status == "running" or folder.is_unfinished
+    ):  # all may be settled, and the results not written
         is_running = is_holding(home / plan["environment"]["name"], folder.run_id)
         status = "running" if is_running else "interrupted"
     summary = _summary(folder, status)
@@ -127,7 +147,9 @@ def status_of(folder: RunFolder, home: Path, *, since: bool = False) -> RunStatu
         ended_at=known["ended_at"] if known else None,
         exit_code=ThresholdExceeded.exit_code if too_many else summary.get("exit_code"),
         reports=str(folder.path),
-        verdict=(_NO_LEDGER.format(home) if applied else "") + too_many + (_verdict(summary) or _VERDICTS[status]),
+        verdict=(_NO_LEDGER.format(home) if applied else "")
+        + too_many
+        + (_verdict(summary) or _VERDICTS[status]),
         came_back=found.came_back,
         overall=found.overall,
         became=found.later,
@@ -136,7 +158,9 @@ def status_of(folder: RunFolder, home: Path, *, since: bool = False) -> RunStatu
         waits=summary.get("waiting", {}).get("records", 0) if folder.was_applied else 0,
         fates=results.get("fates", {}),
         held_differs=results.get("held_differs", {}),
-        reasons={name: reasons_of(results, name) for name in ("rejected", "held", "in_doubt")} if results else {},
+        reasons={name: reasons_of(results, name) for name in ("rejected", "held", "in_doubt")}
+        if results
+        else {},
     )
 
 
@@ -174,7 +198,9 @@ def sealed_folder(reports: Path, name: str) -> Path:
     return find_run_folder(reports, name, of_any_kind=True).path
 
 
-def find_run(reports: Path, home: Path, run_id: str | None, *, resumable: bool = False) -> RunFolder | None:
+def find_run(
+    reports: Path, home: Path, run_id: str | None, *, resumable: bool = False
+) -> RunFolder | None:
     """The run of that name; without one the newest that can be read, or the newest that can be resumed.
 
     `resumable`: raise RunDamaged where the newest run was interrupted and cannot be read, since it is the one to resume.
@@ -193,7 +219,11 @@ def find_run(reports: Path, home: Path, run_id: str | None, *, resumable: bool =
 def _states_of(summary: dict[str, Any]) -> dict[str, int]:
     """What became of the creates of a run whose ledger is not here, by its own summary."""
     fates, creates = summary["fates"], sends(summary["actions"])
-    named = {name: fates[name] for name in ("created", "created_different", "refused", "given_up") if fates.get(name)}
+    named = {
+        name: fates[name]
+        for name in ("created", "created_different", "refused", "given_up")
+        if fates.get(name)
+    }
     unsettled = fates["in_doubt"] + fates["not_attempted"] - summary["actions"].get("defer", 0)
     there_before = creates - unsettled - sum(named.values())
     return {**named, **({"pre_existing": there_before} if there_before > 0 else {})}
@@ -201,13 +231,21 @@ def _states_of(summary: dict[str, Any]) -> dict[str, int]:
 
 def _can_go_on(run: RunStatus) -> bool:
     """Whether a resume has something to do: the run has not finished, or has left records in doubt."""
-    return run.status in {"stopped", "interrupted"} or bool(run.states.get(State.UNKNOWN)) or run.waits > 0
+    return (
+        run.status in {"stopped", "interrupted"}
+        or bool(run.states.get(State.UNKNOWN))
+        or run.waits > 0
+    )
 
 
 def _verdict(summary: dict[str, Any]) -> str:
     """The verdict of a summary; of a plan that is refused, by what."""
     stops = _stops(summary)
-    return f"Stopped by {', '.join(stops)}. {summary['verdict']}" if stops else summary.get("verdict", "")
+    return (
+        f"Stopped by {', '.join(stops)}. {summary['verdict']}"
+        if stops
+        else summary.get("verdict", "")
+    )
 
 
 def _stops(summary: dict[str, Any]) -> tuple[str, ...]:

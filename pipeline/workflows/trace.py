@@ -28,8 +28,24 @@ _ORIGIN = pl.Struct({"origin_run": pl.String, "origin_row": pl.String})
 _AMOUNT = re.compile("-?[0-9]+")  # minor units
 _Found = tuple[RunFolder, dict[str, Any]]  #: a run, and a staged record of it
 #: Fates of rows that were sent, or are in billing as they stand; the first of which there is one counts.
-_SENT = (LISTS["created"], (Fate.IN_DOUBT,), (Fate.GIVEN_UP,), (Fate.ALREADY_EXISTS_SAME,), (Fate.REFUSED,))
-_NOT_SAID = {"position", "row_id", "line_count", "origin_run", "origin_row", "fate", "reasons", "payload", "text"}
+_SENT = (
+    LISTS["created"],
+    (Fate.IN_DOUBT,),
+    (Fate.GIVEN_UP,),
+    (Fate.ALREADY_EXISTS_SAME,),
+    (Fate.REFUSED,),
+)
+_NOT_SAID = {
+    "position",
+    "row_id",
+    "line_count",
+    "origin_run",
+    "origin_row",
+    "fate",
+    "reasons",
+    "payload",
+    "text",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +55,9 @@ class Appearance:
     run_id: str
     row_id: str
     mends: str | None  #: the row of an earlier run that it is, mended: run_id row_id
-    source: str | None  #: its lines as they stand in the file, where the file is still there, unchanged
+    source: (
+        str | None
+    )  #: its lines as they stand in the file, where the file is still there, unchanged
     given: dict[str, str | None]
     became: dict[str, str | None]  #: the canonical values
     decided: str | None  #: what the plan says: create, skip, hold, …
@@ -64,7 +82,9 @@ class Life:
     pii: str = Pii.MASKED.value  #: how much of people's data is shown
 
 
-def trace(what: str, settings: Settings, *, pii: Pii = Pii.MASKED, target: Target | None = None) -> Life:
+def trace(
+    what: str, settings: Settings, *, pii: Pii = Pii.MASKED, target: Target | None = None
+) -> Life:
     """The life of the customer with this external reference, row id or billing id; with `target` billing is asked as well.
 
     A row id alone is that of the newest run that has one; `RUN_ID ROW_ID` names it in another. Nothing is written but the key of
@@ -81,9 +101,15 @@ def trace(what: str, settings: Settings, *, pii: Pii = Pii.MASKED, target: Targe
         references |= {reference for home in homes for reference in _named(home, what)}
     while True:
         found = [(run, record) for run in runs for record in _records(run, references, rows)]
-        references_then = {record["external_reference"] for _, record in found if record["external_reference"]}
+        references_then = {
+            record["external_reference"] for _, record in found if record["external_reference"]
+        }
         rows_then = {(run.run_id, record["row_id"]) for run, record in found}
-        rows_then |= {(record["origin_run"], record["origin_row"]) for _, record in found if record["origin_run"]}
+        rows_then |= {
+            (record["origin_run"], record["origin_row"])
+            for _, record in found
+            if record["origin_run"]
+        }
         if references_then <= references and rows_then <= rows:
             break
         references |= references_then
@@ -92,7 +118,9 @@ def trace(what: str, settings: Settings, *, pii: Pii = Pii.MASKED, target: Targe
     told = {record["external_reference"] for _, record in found if record["external_reference"]}
     told |= references - {what} | ({what} if events and references == {what} else set())
     key = home_key(settings.home) if told else b""
-    named = [one for one in found if one[1]["external_reference"] == what]  # a conflict joins several references
+    named = [
+        one for one in found if one[1]["external_reference"] == what
+    ]  # a conflict joins several references
     now = _asked(settings, target, named or found, pii) if target is not None else None
     persons = {
         Pii.FULL: sorted(told),
@@ -107,7 +135,9 @@ def _row(runs: Sequence[RunFolder], what: str) -> set[tuple[str, str]]:
     """The row that a text names: `RUN_ID ROW_ID`, or the row of that id in the newest run that has one."""
     run_id, _, row_id = what.partition(" ")
     candidates = matching_runs(run_id, runs) if row_id else []
-    return (_newest_row(candidates, row_id) if len(candidates) == 1 else set()) or _newest_row(runs, what)
+    return (_newest_row(candidates, row_id) if len(candidates) == 1 else set()) or _newest_row(
+        runs, what
+    )
 
 
 def _newest_row(runs: Sequence[RunFolder], row_id: str) -> set[tuple[str, str]]:
@@ -120,7 +150,9 @@ def _newest_row(runs: Sequence[RunFolder], row_id: str) -> set[tuple[str, str]]:
 
 
 def _rows_of_billing_id(run: RunFolder, billing_id: str) -> list[str]:
-    rows = pl.scan_parquet(run.path / "rows.parquet", glob=False).filter(pl.col("billing_id") == billing_id)
+    rows = pl.scan_parquet(run.path / "rows.parquet", glob=False).filter(
+        pl.col("billing_id") == billing_id
+    )
     return list(rows.select("row_id").collect()["row_id"])
 
 
@@ -129,14 +161,22 @@ def _named(home: Path, billing_id: str) -> list[str]:
         return ledger.named(billing_id) if ledger is not None else []
 
 
-def _records(run: RunFolder, references: set[str], rows: set[tuple[str, str]]) -> Iterator[dict[str, Any]]:
+def _records(
+    run: RunFolder, references: set[str], rows: set[tuple[str, str]]
+) -> Iterator[dict[str, Any]]:
     """The staged records of a run that are asked for, or mend a row that is, with their part and their place in it."""
     here = [row_id for run_id, row_id in rows if run_id == run.run_id]
     mended = pl.struct("origin_run", "origin_row").is_in(
-        pl.Series([{"origin_run": run_id, "origin_row": row_id} for run_id, row_id in rows], dtype=_ORIGIN).implode()
+        pl.Series(
+            [{"origin_run": run_id, "origin_row": row_id} for run_id, row_id in rows], dtype=_ORIGIN
+        ).implode()
     )
     for number, part in enumerate(run.parts("records")):
-        wanted = pl.col("external_reference").is_in(list(references)) | pl.col("row_id").is_in(here) | mended
+        wanted = (
+            pl.col("external_reference").is_in(list(references))
+            | pl.col("row_id").is_in(here)
+            | mended
+        )
         kept = pl.scan_parquet(part, glob=False).filter(wanted).collect()
         for record in kept.to_dicts():
             yield {**record, "part": number}
@@ -144,13 +184,22 @@ def _records(run: RunFolder, references: set[str], rows: set[tuple[str, str]]) -
 
 def _appearance(run: RunFolder, record: dict[str, Any], pii: Pii, key: bytes) -> Appearance:
     plan = run.parts("plan")[record["part"]]
-    planned = pl.scan_parquet(plan, glob=False).filter(pl.col("position") == record["position"]).collect().to_dicts()
+    planned = (
+        pl.scan_parquet(plan, glob=False)
+        .filter(pl.col("position") == record["position"])
+        .collect()
+        .to_dicts()
+    )
     ended = (
-        pl.scan_parquet(run.path / "rows.parquet", glob=False).filter(pl.col("row_id") == record["row_id"]).collect()
+        pl.scan_parquet(run.path / "rows.parquet", glob=False)
+        .filter(pl.col("row_id") == record["row_id"])
+        .collect()
     )
     (end,) = ended.to_dicts()
     decided = planned[0] if planned else {}
-    given = {name.removeprefix("given."): record[name] for name in record if name.startswith("given.")}
+    given = {
+        name.removeprefix("given."): record[name] for name in record if name.startswith("given.")
+    }
     became = {
         name: None if value is None else str(value)
         for name, value in record.items()
@@ -189,7 +238,9 @@ def _source(run: RunFolder, record: dict[str, Any]) -> str | None:
     for file in run.read_plan_of_any_version()["inputs"]:
         stem, _, line = record["row_id"].rpartition(":")
         if file["format"] == "csv" and stem == file["name"] and line.isdigit():
-            return lines_of(Path(file["path"]), file["sha256"], file["written"], int(line), record["line_count"])
+            return lines_of(
+                Path(file["path"]), file["sha256"], file["written"], int(line), record["line_count"]
+            )
     return None
 
 
@@ -212,7 +263,11 @@ def _asked(settings: Settings, target: Target, found: Sequence[_Found], pii: Pii
     match answer:
         case Found():
             held = as_billing_holds_it(newest["payload"], answer)
-            told = {name: _shown(name, _as_text(value), pii) for name, value in held.items() if name != "billing_id"}
+            told = {
+                name: _shown(name, _as_text(value), pii)
+                for name, value in held.items()
+                if name != "billing_id"
+            }
             differing = [one.field for one in answer.differences] if sent else None
             compared = {
                 "compared_with": f"{newest['row_id']} of {run.run_id}" if sent else None,
@@ -242,9 +297,13 @@ def _fate(run: RunFolder, row_id: str) -> str:
 
 def _shown(name: str, text: str | None, pii: Pii) -> str | None:
     """A canonical value. Codes and amounts are nobody's data; a shape of them would look like another amount."""
-    is_figure = (name == "currency" and text in known()) or (name == "balance" and _AMOUNT.fullmatch(text or ""))
+    is_figure = (name == "currency" and text in known()) or (
+        name == "balance" and _AMOUNT.fullmatch(text or "")
+    )
     return text if is_figure and pii is Pii.MASKED else shown(text, pii)
 
 
 def _as_text(value: Any) -> str | None:
-    return value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return (
+        value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    )

@@ -18,7 +18,9 @@ class Attempt:
 
     run_id: str
     is_begun: bool = False  #: the ledger knows the run, so that it can be resumed
-    has_sent: bool = False  #: something of the run has left for billing, now or in an earlier attempt
+    has_sent: bool = (
+        False  #: something of the run has left for billing, now or in an earlier attempt
+    )
 
     def noting(self, make: Callable[[Call], Outcome]) -> Callable[[Call], Outcome]:
         """The same calls; a create counts as sent before it leaves."""
@@ -40,13 +42,17 @@ def attempting(run_id: str, tell: Callable[[str], None]) -> Iterator[Attempt]:
         if attempt.is_begun:
             tell(run_id)
         if attempt.has_sent and (what := _of_the_surroundings(failure)):
-            raise Interrupted(f"{what}. Customers were sent") from failure  # `tell` has named the command that goes on
+            raise Interrupted(
+                f"{what}. Customers were sent"
+            ) from failure  # `tell` has named the command that goes on
         raise
 
 
 def _of_the_surroundings(failure: BaseException) -> str | None:
     """What failed, where neither billing nor this program is at fault."""
     if isinstance(failure, PipelineError):
-        is_ours = failure.exit_code == _FATAL and not isinstance(failure, SubmissionStopped | KeyProblem)
+        is_ours = failure.exit_code == _FATAL and not isinstance(
+            failure, SubmissionStopped | KeyProblem
+        )
         return failure.message.rstrip(".") if is_ours else None
     return breakage(failure)

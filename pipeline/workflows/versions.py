@@ -6,7 +6,16 @@ from importlib.metadata import version
 
 from pipeline import __version__
 
-_LIBRARIES = ("polars", "duckdb", "pandera", "pyarrow", "phonenumbers", "email-validator", "iso4217", "pyreqwest")
+_LIBRARIES = (
+    "polars",
+    "duckdb",
+    "pandera",
+    "pyarrow",
+    "phonenumbers",
+    "email-validator",
+    "iso4217",
+    "pyreqwest",
+)
 
 
 def tools() -> dict[str, str]:

@@ -17,7 +17,9 @@ _FORM = "FORMAT parquet, COMPRESSION snappy, DICTIONARY_SIZE_LIMIT 1"
 _AT_ONCE = 2
 
 
-def write_plan(workbench: duckdb.DuckDBPyConnection, query: PlanQuery, parts: Iterable[tuple[str, Path]]) -> Plan:
+def write_plan(
+    workbench: duckdb.DuckDBPyConnection, query: PlanQuery, parts: Iterable[tuple[str, Path]]
+) -> Plan:
     """Write what is done with every row, part by part.
 
     `parts`: what holds a part (what stands behind FROM), and the Parquet file of its plan. See `PlanQuery` for the columns.
@@ -34,9 +36,13 @@ def write_plan(workbench: duckdb.DuckDBPyConnection, query: PlanQuery, parts: It
     return Plan({action: rows[action.value] for action in Action})
 
 
-def _write_part(workbench: duckdb.DuckDBPyConnection, part: str, target: Path, query: PlanQuery) -> dict[str, int]:
+def _write_part(
+    workbench: duckdb.DuckDBPyConnection, part: str, target: Path, query: PlanQuery
+) -> dict[str, int]:
     """Write the plan of one part; its rows by action."""
-    first, last = workbench.execute(f"SELECT min(position), max(position) FROM {part}").fetchall()[0]
+    first, last = workbench.execute(f"SELECT min(position), max(position) FROM {part}").fetchall()[
+        0
+    ]
     with renamed_when_whole(target) as path:
         workbench.execute(
             f"COPY ({query.of(part)}) TO $target ({_FORM})",

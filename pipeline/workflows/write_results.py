@@ -66,11 +66,15 @@ class Results:
     plan: dict[str, Any]
     profile: Profile
     stop: Stop | None = None
-    requests: dict[str, int] = field(default_factory=lambda: {"creates": 0, "replayed": 0, "look_ups": 0})
+    requests: dict[str, int] = field(
+        default_factory=lambda: {"creates": 0, "replayed": 0, "look_ups": 0}
+    )
     settled: pl.DataFrame | None = None
     earlier: EarlierRuns = field(default_factory=EarlierRuns)
     account: Account | None = None
-    held_differs: Counter[str] = field(default_factory=Counter)  #: field -> held records that differ in it
+    held_differs: Counter[str] = field(
+        default_factory=Counter
+    )  #: field -> held records that differ in it
     content: dict[str, Any] = field(default_factory=dict)  #: the summary, once it is added up
 
 
@@ -92,14 +96,20 @@ def write_results(
     Each step replaces what an earlier attempt left, so a run whose results failed anywhere is finished by another attempt.
     `settled`: when each create was begun and when settled, see `reporting.pace`.
     """
-    results = Results(folder, home, status, now, folder.read_plan(), Profile(), stop=stop, settled=settled)
+    results = Results(
+        folder, home, status, now, folder.read_plan(), Profile(), stop=stop, settled=settled
+    )
     results.earlier, results.account = earlier, account
     results.requests = requests or results.requests
     profile = results.profile
     profile.stages |= results.plan["profile"]
     if submit_seconds is not None:
         creates = results.plan["actions"]["create"]
-        profile.stages["submit"] = {"seconds": round(submit_seconds, 3), "rows": creates, "peak_bytes": None}
+        profile.stages["submit"] = {
+            "seconds": round(submit_seconds, 3),
+            "rows": creates,
+            "peak_bytes": None,
+        }
     with profile.running(), folder.workbench() as workbench:
         for query in QUERIES:
             query(results, workbench)
@@ -110,7 +120,9 @@ def write_results(
 
 def _write_lists(results: Results, workbench: duckdb.DuckDBPyConnection) -> None:
     checks = OriginChecks(token_key(results.home))
-    results.held_differs = _write_rows(results.folder, workbench, results.plan["columns"], results.profile, checks)
+    results.held_differs = _write_rows(
+        results.folder, workbench, results.plan["columns"], results.profile, checks
+    )
     results.folder.show(workbench, "fates")
 
 
@@ -138,14 +150,22 @@ def _write_differences(results: Results, workbench: duckdb.DuckDBPyConnection) -
 def _write_returned(results: Results) -> None:
     """Every cell of rows that came back about which there is something to say."""
     folder = results.folder
-    cells = pl.read_parquet(folder.staged / "returned.parquet", glob=False).rename({"row_id": ROW_ID})
+    cells = pl.read_parquet(folder.staged / "returned.parquet", glob=False).rename(
+        {"row_id": ROW_ID}
+    )
     with renamed_when_whole(folder.path / "returned.csv") as path:
         cells.write_csv(path)
 
 
 def _write_summary(results: Results) -> None:
     folder, content = results.folder, results.content
-    names = [*(f"{name}.csv" for name in LISTS), "differences.csv", "returned.csv", "rows.parquet", "report.html"]
+    names = [
+        *(f"{name}.csv" for name in LISTS),
+        "differences.csv",
+        "returned.csv",
+        "rows.parquet",
+        "report.html",
+    ]
     names += ["report.xlsx"] * (results.status != "planned")
     names += [WORKBOOK] * (folder.path / WORKBOOK).exists()
     content["files"] = {name: str(folder.path / name) for name in names}
@@ -170,7 +190,11 @@ def _write_pages(results: Results) -> None:
 
 
 #: What is asked of the staged tables, in this order; then what is written from it.
-QUERIES: tuple[Callable[[Results, duckdb.DuckDBPyConnection], None], ...] = (_write_lists, _add_up, _write_differences)
+QUERIES: tuple[Callable[[Results, duckdb.DuckDBPyConnection], None], ...] = (
+    _write_lists,
+    _add_up,
+    _write_differences,
+)
 STEPS: tuple[Callable[[Results], None], ...] = (
     _write_returned,
     _write_summary,
@@ -246,9 +270,14 @@ def _write_rows(
     wanted = ["currency", "text", "clue", *(f"given.{column}" for column in columns)]
     for_people: list[pl.DataFrame] = []
     with ExitStack() as stack:
-        lists = {name: stack.enter_context(written_whole(folder.path / f"{name}.csv")) for name in LISTS}
+        lists = {
+            name: stack.enter_context(written_whole(folder.path / f"{name}.csv")) for name in LISTS
+        }
         write_rows = stack.enter_context(folder.written_in_parts("rows.parquet"))
-        parts = ((folder.source(records), folder.source(plan)) for records, plan in folder.planned_parts())
+        parts = (
+            (folder.source(records), folder.source(plan))
+            for records, plan in folder.planned_parts()
+        )
         found = profile.timed("fates", find_fates(workbench, folder.run_id, parts))
 
         def keep(numbered: tuple[int, pl.DataFrame]) -> None:
@@ -264,12 +293,17 @@ def _write_rows(
             profile.stages["fates"]["rows"] += fates.height
             with profile.stage("lists", fates.height):
                 keep_behind((number, fates))
-                records = pl.read_parquet(folder.parts("records")[number], columns=wanted, glob=False)
+                records = pl.read_parquet(
+                    folder.parts("records")[number], columns=wanted, glob=False
+                )
                 for name, file in lists.items():
                     listed_here = listed(name, records, fates, columns, folder.run_id, checks)
                     if listed_here.height or not number:
                         listed_here.write_csv(file, include_header=not number)
-                    if name == "rejected" and sum(table.height for table in for_people) <= MOST_ROWS_FOR_PEOPLE:
+                    if (
+                        name == "rejected"
+                        and sum(table.height for table in for_people) <= MOST_ROWS_FOR_PEOPLE
+                    ):
                         for_people.append(listed_here)
     _write_workbook(folder, pl.concat(for_people))
     return held_differs
@@ -289,4 +323,11 @@ def _write_workbook(folder: RunFolder, rejected: pl.DataFrame) -> None:
     target.unlink(missing_ok=True)
     if 0 < rejected.height <= MOST_ROWS_FOR_PEOPLE and rejected.width <= MOST_COLUMNS:
         ours = [is_import_column(name) for name in rejected.columns]
-        write_text_sheet(target, "rejected", rejected.columns, rejected.rows(), ours=ours, too_long=TOO_LONG_FOR_A_CELL)
+        write_text_sheet(
+            target,
+            "rejected",
+            rejected.columns,
+            rejected.rows(),
+            ours=ours,
+            too_long=TOO_LONG_FOR_A_CELL,
+        )

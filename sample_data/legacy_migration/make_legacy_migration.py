@@ -42,7 +42,9 @@ class Export(Counting):
         """An account with nothing wrong, and its balance."""
         self.number += 1
         currency = currency or self.dice.choices(list(HOMES), [80, 7, 6, 7])[0]
-        balance = self.dice.choice([0, *[self.dice.randrange(1, 400_000)] * 5, -self.dice.randrange(1, 30_000)])
+        balance = self.dice.choice(
+            [0, *[self.dice.randrange(1, 400_000)] * 5, -self.dice.randrange(1, 30_000)]
+        )
         row = {**self.person(), **self.home(currency), **self.amount(balance, HOMES[currency][1])}
         return row, (currency, balance)
 
@@ -86,7 +88,12 @@ class Export(Counting):
     def invalid(self, change: Row, reason: str, *, states_amount: bool = True) -> None:
         """A South African account with cells changed for the worse; `states_amount`: they still say which amount it is."""
         row, balance = self.debtor("ZAR")
-        self.add({**row, **change}, "invalid", *reason.split(), amount=balance if states_amount else "unreadable")
+        self.add(
+            {**row, **change},
+            "invalid",
+            *reason.split(),
+            amount=balance if states_amount else "unreadable",
+        )
 
 
 def good(file: Export) -> None:
@@ -104,7 +111,10 @@ def without_balance(file: Export) -> None:
 def repeat(file: Export) -> None:
     """An account that was exported twice: once in cents and once in units, which is the same balance."""
     row, (currency, balance) = file.debtor()
-    for fate, reasons, flag in (("created", [], "C"), ("duplicate_in_file", ["MATCH.REPEATS_EARLIER_ROW"], "R")):
+    for fate, reasons, flag in (
+        ("created", [], "C"),
+        ("duplicate_in_file", ["MATCH.REPEATS_EARLIER_ROW"], "R"),
+    ):
         written = file.amount(balance, HOMES[currency][1], flag)
         file.add({**row, **written, "REMARK": flag}, fate, *reasons, amount=(currency, balance))
 
@@ -114,7 +124,12 @@ def contradict(file: Export) -> None:
     row, _ = file.debtor("ZAR")
     for cents in (80_000, 100_000):
         change = file.amount(cents, 2)
-        file.add({**row, **change}, "needs_review", "MATCH.SAME_REFERENCE_OTHER_CONTENT", amount=("ZAR", cents))
+        file.add(
+            {**row, **change},
+            "needs_review",
+            "MATCH.SAME_REFERENCE_OTHER_CONTENT",
+            amount=("ZAR", cents),
+        )
 
 
 NAMED: list[tuple[Row, tuple[str, int]]] = [
@@ -138,18 +153,60 @@ NAMED: list[tuple[Row, tuple[str, int]]] = [
         ("ZAR", 24_000),
     ),
     (
-        {"ACCOUNT_NO": "L-DINAR", "FIRSTNAME": "Zoë", "LASTNAME": "Muñoz", "EMAIL": "NULL", "TELNO": "99123456"}
-        | {"REGION": "KW", "CUR": "KD", "DEBIT": "1,234", "CREDIT": "0", "FLAG": "R", "DUE": "-", "CLASS": "VIP"},
+        {
+            "ACCOUNT_NO": "L-DINAR",
+            "FIRSTNAME": "Zoë",
+            "LASTNAME": "Muñoz",
+            "EMAIL": "NULL",
+            "TELNO": "99123456",
+        }
+        | {
+            "REGION": "KW",
+            "CUR": "KD",
+            "DEBIT": "1,234",
+            "CREDIT": "0",
+            "FLAG": "R",
+            "DUE": "-",
+            "CLASS": "VIP",
+        },
         ("KWD", 1_234),
     ),
     (
-        {"ACCOUNT_NO": "L-YEN", "FIRSTNAME": "-", "LASTNAME": "Köhler & Söhne", "EMAIL": "-", "TELNO": "090-1234-5678"}
-        | {"REGION": "JP", "CUR": "Y", "DEBIT": "500", "CREDIT": "", "FLAG": "R", "DUE": "NULL", "CLASS": "B"},
+        {
+            "ACCOUNT_NO": "L-YEN",
+            "FIRSTNAME": "-",
+            "LASTNAME": "Köhler & Söhne",
+            "EMAIL": "-",
+            "TELNO": "090-1234-5678",
+        }
+        | {
+            "REGION": "JP",
+            "CUR": "Y",
+            "DEBIT": "500",
+            "CREDIT": "",
+            "FLAG": "R",
+            "DUE": "NULL",
+            "CLASS": "B",
+        },
         ("JPY", 500),
     ),
     (
-        {"ACCOUNT_NO": "L-CREDIT", "FIRSTNAME": "Inês", "LASTNAME": "Peña", "EMAIL": "-", "TELNO": "-"}
-        | {"REGION": "NULL", "CUR": "-", "DEBIT": "0,00", "CREDIT": "1550", "FLAG": "C", "DUE": "-", "CLASS": "-"},
+        {
+            "ACCOUNT_NO": "L-CREDIT",
+            "FIRSTNAME": "Inês",
+            "LASTNAME": "Peña",
+            "EMAIL": "-",
+            "TELNO": "-",
+        }
+        | {
+            "REGION": "NULL",
+            "CUR": "-",
+            "DEBIT": "0,00",
+            "CREDIT": "1550",
+            "FLAG": "C",
+            "DUE": "-",
+            "CLASS": "-",
+        },
         ("ZAR", -1_550),
     ),
 ]
@@ -165,7 +222,10 @@ def units(text: str, code: str = "R") -> Row:
     return {"CUR": code, "DEBIT": text, "CREDIT": "-", "FLAG": "R"}
 
 
-TOO_MANY, NOT_A_NUMBER = "VALIDATE.BALANCE_TOO_MANY_DECIMALS:balance", "VALIDATE.BALANCE_NOT_A_NUMBER:balance"
+TOO_MANY, NOT_A_NUMBER = (
+    "VALIDATE.BALANCE_TOO_MANY_DECIMALS:balance",
+    "VALIDATE.BALANCE_NOT_A_NUMBER:balance",
+)
 BOTH, SIGN = "MAP.DEBIT_AND_CREDIT:balance", "MAP.SIGN_IN_DEBIT_OR_CREDIT:balance"
 UNREADABLE_AMOUNTS: list[tuple[Row, str]] = [
     ({"ACCOUNT_NO": "L-SURPLUS", **units("12,345")}, TOO_MANY),
@@ -176,8 +236,14 @@ UNREADABLE_AMOUNTS: list[tuple[Row, str]] = [
     (units("R 240,00"), "VALIDATE.BALANCE_WITH_WORDS:balance"),
     (units("(99,00)"), NOT_A_NUMBER),
     ({**units("240,00"), "FLAG": "C"}, "VALIDATE.BALANCE_NOT_WHOLE:balance"),
-    *[({"DEBIT": debit, "CREDIT": "50,00", "FLAG": "R"}, BOTH) for debit in ("100,00", "50,00", "0,01")],
-    *[({**units("100,00"), "FLAG": flag}, "MAP.VALUE_UNLISTED:FLAG") for flag in ("X", "c", "NULL")],
+    *[
+        ({"DEBIT": debit, "CREDIT": "50,00", "FLAG": "R"}, BOTH)
+        for debit in ("100,00", "50,00", "0,01")
+    ],
+    *[
+        ({**units("100,00"), "FLAG": flag}, "MAP.VALUE_UNLISTED:FLAG")
+        for flag in ("X", "c", "NULL")
+    ],
     *[(units(bad), SIGN) for bad in ("-100,00", "+100,00", "100,00-")],
     ({"DEBIT": "", "CREDIT": "-25,00", "FLAG": "R"}, SIGN),
     *[(units("77,00", code), "MAP.VALUE_UNLISTED:currency") for code in ("DM", "$")],
@@ -191,7 +257,10 @@ OTHER_FAULTS: list[tuple[Row, str]] = [
     ({"TELNO": "0821"}, "VALIDATE.PHONE_NOT_POSSIBLE:phone"),
     ({"TELNO": "unlisted"}, "VALIDATE.PHONE_UNREADABLE:phone"),
     ({"TELNO": "0825550199", "REGION": "XX"}, "VALIDATE.PHONE_REGION_UNKNOWN:phone"),
-    *[({"ACCOUNT_NO": bad}, "VALIDATE.REFERENCE_CHARACTERS:external_reference") for bad in ("12/345", "Köhler-1")],
+    *[
+        ({"ACCOUNT_NO": bad}, "VALIDATE.REFERENCE_CHARACTERS:external_reference")
+        for bad in ("12/345", "Köhler-1")
+    ],
     ({"ACCOUNT_NO": "NULL"}, "VALIDATE.REFERENCE_MISSING:external_reference"),
 ]
 
@@ -200,7 +269,9 @@ def too_large(file: Export) -> None:
     """A balance of 2^53 cents, which can be read and summed, and is more than billing takes."""
     row, _ = file.debtor("ZAR")
     change = units("90071992547409,92")
-    file.add({**row, **change}, "invalid", "VALIDATE.BALANCE_TOO_LARGE:balance", amount=("ZAR", 2**53))
+    file.add(
+        {**row, **change}, "invalid", "VALIDATE.BALANCE_TOO_LARGE:balance", amount=("ZAR", 2**53)
+    )
 
 
 def money_of_nobody(file: Export) -> None:
@@ -213,7 +284,14 @@ def money_of_nobody(file: Export) -> None:
 def broken_lines(file: Export) -> list[tuple[str, str]]:
     """Lines that are no records, and why."""
     rows = [
-        {**file.debtor("ZAR")[0], "LASTNAME": "Muster", "REMARK": "", "DUE": "-", "FIRSTNAME": "Zoë"} for _ in range(9)
+        {
+            **file.debtor("ZAR")[0],
+            "LASTNAME": "Muster",
+            "REMARK": "",
+            "DUE": "-",
+            "FIRSTNAME": "Zoë",
+        }
+        for _ in range(9)
     ]
     lines = [file.line(row) for row in rows]
     return [
@@ -238,9 +316,17 @@ def fill(file: Export) -> None:
         lambda change=change, why=why: file.invalid(change, why, states_amount=False)
         for change, why in UNREADABLE_AMOUNTS
     ]
-    blocks += [lambda change=change, why=why: file.invalid(change, why) for change, why in OTHER_FAULTS]
-    blocks += [lambda: too_large(file), lambda: money_of_nobody(file), lambda: file.lines.append("")]
-    blocks += [lambda line=line, why=why: file.add_text(line, why) for line, why in broken_lines(file)]
+    blocks += [
+        lambda change=change, why=why: file.invalid(change, why) for change, why in OTHER_FAULTS
+    ]
+    blocks += [
+        lambda: too_large(file),
+        lambda: money_of_nobody(file),
+        lambda: file.lines.append(""),
+    ]
+    blocks += [
+        lambda line=line, why=why: file.add_text(line, why) for line, why in broken_lines(file)
+    ]
     file.dice.shuffle(blocks)
     for block in blocks:
         block()

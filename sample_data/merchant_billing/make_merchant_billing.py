@@ -17,7 +17,10 @@ COLUMNS = (
     "account_number first_name last_name sa_identification_number passport_number mobile_phone_number email due_date"
     " amount_due tariff supply_zone reader_note"
 ).split()
-TARIFFS, ZONES = ["residential", "residential", "indigent", "commercial"], ["Kraaifontein", "Durbanville", "Strand", ""]
+TARIFFS, ZONES = (
+    ["residential", "residential", "indigent", "commercial"],
+    ["Kraaifontein", "Durbanville", "Strand", ""],
+)
 NOTES = ["", "", "", "", 'dog, "Wagter", bites', "meter behind\nthe hedge", "no access"]
 
 
@@ -64,7 +67,9 @@ class DailyFile(Counting):
     def mobile(self) -> str:
         """A mobile number as people write it."""
         number = f"082{self.digits(7)}"
-        return self.dice.choice([number, number, f"{number[:3]} {number[3:6]} {number[6:]}", f"+27{number[1:]}"])
+        return self.dice.choice(
+            [number, number, f"{number[:3]} {number[3:6]} {number[6:]}", f"+27{number[1:]}"]
+        )
 
     def written(self, cents: int) -> str:
         """An amount in rand; whole ones sometimes without decimals."""
@@ -94,7 +99,12 @@ def repeat(file: DailyFile) -> None:
     """An account that comes again as it was: a missed day rides in the next day's file."""
     row, cents = file.household()
     file.add(row, "created", amount=("ZAR", cents))
-    again = {**row, "amount_due": major(cents, 2), "first_name": f" {row['first_name']}", "reader_note": "again"}
+    again = {
+        **row,
+        "amount_due": major(cents, 2),
+        "first_name": f" {row['first_name']}",
+        "reader_note": "again",
+    }
     file.add(again, "duplicate_in_file", "MATCH.REPEATS_EARLIER_ROW", amount=("ZAR", cents))
 
 
@@ -103,7 +113,9 @@ def contradict(file: DailyFile) -> None:
     row, cents = file.household(cents=45_000)
     for owed in (cents, cents + 12_050):
         changed = {**row, "amount_due": major(owed, 2)}
-        file.add(changed, "needs_review", "MATCH.SAME_REFERENCE_OTHER_CONTENT", amount=("ZAR", owed))
+        file.add(
+            changed, "needs_review", "MATCH.SAME_REFERENCE_OTHER_CONTENT", amount=("ZAR", owed)
+        )
 
 
 def named(file: DailyFile) -> None:
@@ -123,19 +135,35 @@ def named(file: DailyFile) -> None:
     file.add({**row, **change}, "created", amount=("ZAR", cents))
 
 
-TOO_MANY, NOT_A_NUMBER = "VALIDATE.BALANCE_TOO_MANY_DECIMALS:balance", "VALIDATE.BALANCE_NOT_A_NUMBER:balance"
+TOO_MANY, NOT_A_NUMBER = (
+    "VALIDATE.BALANCE_TOO_MANY_DECIMALS:balance",
+    "VALIDATE.BALANCE_NOT_A_NUMBER:balance",
+)
 CHARACTERS = "VALIDATE.REFERENCE_CHARACTERS:external_reference"
 MALFORMED = "VALIDATE.EMAIL_MALFORMED:email"
 INVALID: list[tuple[Row, list[str]]] = [
     ({"account_number": "00240241", "amount_due": "12.345"}, [TOO_MANY]),
     ({"amount_due": "240.000"}, [TOO_MANY]),
     *[
-        ({"amount_due": bad}, ["VALIDATE.BALANCE_WITH_WORDS:balance" if bad[0] == "R" else NOT_A_NUMBER])
-        for bad in ("R240.00", "240,00", "1,234.50", "(15.50)", "1 200.00", "\u0662\u0664\u0660.\u0660\u0660")
+        (
+            {"amount_due": bad},
+            ["VALIDATE.BALANCE_WITH_WORDS:balance" if bad[0] == "R" else NOT_A_NUMBER],
+        )
+        for bad in (
+            "R240.00",
+            "240,00",
+            "1,234.50",
+            "(15.50)",
+            "1 200.00",
+            "\u0662\u0664\u0660.\u0660\u0660",
+        )
     ],
     ({"account_number": ""}, ["VALIDATE.REFERENCE_MISSING:external_reference"]),
     *[({"account_number": bad}, [CHARACTERS]) for bad in ("0010 0007", "10/77")],
-    ({"account_number": "1.00012E+10"}, [CHARACTERS, "VALIDATE.REFERENCE_DAMAGED:external_reference"]),
+    (
+        {"account_number": "1.00012E+10"},
+        [CHARACTERS, "VALIDATE.REFERENCE_DAMAGED:external_reference"],
+    ),
     *[
         ({"mobile_phone_number": bad}, ["VALIDATE.PHONE_NOT_POSSIBLE:phone"])
         for bad in ("0821", f"450230500908{check_digit('450230500908')}")
@@ -155,7 +183,10 @@ INVALID: list[tuple[Row, list[str]]] = [
 
 def broken_lines(file: DailyFile) -> list[tuple[str, str]]:
     """Lines that are no records, and why."""
-    lines = [file.line({**file.household()[0], "last_name": "Sample", "reader_note": ""}) for _ in range(6)]
+    lines = [
+        file.line({**file.household()[0], "last_name": "Sample", "reader_note": ""})
+        for _ in range(6)
+    ]
     return [
         (lines[0].removesuffix(","), "READ.TOO_FEW_FIELDS"),
         (lines[1].partition(",Sample,")[0], "READ.TOO_FEW_FIELDS"),
@@ -170,8 +201,13 @@ def fill(file: DailyFile) -> None:
     """Some 370 records: mostly good ones, and of every kind of trouble the number that README.md states."""
     blocks: list[Block] = [lambda: good(file)] * 311
     blocks += [lambda: named(file), *[lambda: repeat(file)] * 8, *[lambda: contradict(file)] * 3]
-    blocks += [lambda change=change, reasons=reasons: file.invalid(change, *reasons) for change, reasons in INVALID]
-    blocks += [lambda line=line, why=why: file.add_text(line, why) for line, why in broken_lines(file)]
+    blocks += [
+        lambda change=change, reasons=reasons: file.invalid(change, *reasons)
+        for change, reasons in INVALID
+    ]
+    blocks += [
+        lambda line=line, why=why: file.add_text(line, why) for line, why in broken_lines(file)
+    ]
     file.dice.shuffle(blocks)
     for block in blocks:
         block()

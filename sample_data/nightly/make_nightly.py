@@ -54,7 +54,12 @@ class SignUps(Counting):
             email=f"{mailbox(first, last)}{self.number}@example.org",
             digits=f"{self.number:04d}{self.digits(3)}",
             cents=self.dice.choice(
-                [0, self.dice.randrange(1, 90_000), self.dice.randrange(1, 90_000), -self.dice.randrange(1, 9_000)]
+                [
+                    0,
+                    self.dice.randrange(1, 90_000),
+                    self.dice.randrange(1, 90_000),
+                    -self.dice.randrange(1, 9_000),
+                ]
             ),
             billing_id=f"bcus_Fict{self.number:06d}{self.digits(11)}",
         )
@@ -83,9 +88,15 @@ class SignUps(Counting):
         number = f"082{person.digits}"
         return {
             "reference": person.reference,
-            "customer_name": self.dice.choice(["{} {}", " {} {}", "{} {} "]).format(person.first, person.last),
-            "email_address": person.email.replace("example", self.dice.choice(["example", "Example"])),
-            "cell": self.dice.choice([number, f"{number[:3]} {number[3:6]} {number[6:]}", f"+27{number[1:]}"]),
+            "customer_name": self.dice.choice(["{} {}", " {} {}", "{} {} "]).format(
+                person.first, person.last
+            ),
+            "email_address": person.email.replace(
+                "example", self.dice.choice(["example", "Example"])
+            ),
+            "cell": self.dice.choice(
+                [number, f"{number[:3]} {number[3:6]} {number[6:]}", f"+27{number[1:]}"]
+            ),
             "moment_id": "",
             "currency_code": self.dice.choice(["ZAR", "ZAR", "zar"]),
             "opening_balance": major(person.cents, 2),
@@ -131,7 +142,9 @@ def known_different(file: SignUps, **change: str) -> None:
 def known_with_other_balance(file: SignUps) -> None:
     """A known customer with another balance."""
     person = file.known_person()
-    file.sign_up(replace(person, cents=person.cents + 1), "already_exists_different", "MATCH.KNOWN_DIFFERENT")
+    file.sign_up(
+        replace(person, cents=person.cents + 1), "already_exists_different", "MATCH.KNOWN_DIFFERENT"
+    )
 
 
 def known_without_phone(file: SignUps) -> None:
@@ -162,7 +175,9 @@ def the_same_person(file: SignUps) -> None:
 def billing_id_of_another(file: SignUps) -> None:
     """A new reference that says itself which known customer it is."""
     known = file.known_person()
-    file.sign_up(file.person(), "needs_review", "MATCH.BILLING_ID_OF_ANOTHER", moment_id=known.billing_id)
+    file.sign_up(
+        file.person(), "needs_review", "MATCH.BILLING_ID_OF_ANOTHER", moment_id=known.billing_id
+    )
 
 
 def repeat(file: SignUps) -> None:
@@ -202,9 +217,16 @@ def surplus_decimals(file: SignUps) -> None:
 def named(file: SignUps) -> None:
     """The customers that the README and the tests follow."""
     new = replace(
-        file.person(), reference="NET-NEW", first="Naledi", last="Mokoena", email="naledi@example.org", cents=24_000
+        file.person(),
+        reference="NET-NEW",
+        first="Naledi",
+        last="Mokoena",
+        email="naledi@example.org",
+        cents=24_000,
     )
-    known = replace(file.person(), reference="NET-KNOWN", first="José", last="dos Santos", cents=-1_550)
+    known = replace(
+        file.person(), reference="NET-KNOWN", first="José", last="dos Santos", cents=-1_550
+    )
     file.know(known)
     file.sign_up(replace(new, digits="5550240"), "created", product="fibre-50", branch="Knysna")
     file.sign_up(known, "already_exists_same", "MATCH.KNOWN_SAME")
@@ -219,9 +241,16 @@ def fill(file: SignUps) -> None:
     blocks += [lambda file: known_different(file, customer_name="Somebody Else")] * 4
     blocks += [lambda file: known_different(file, email_address="moved@example.net")] * 2
     blocks += [known_with_other_balance] * 5 + [known_without_phone] * 2
-    blocks += [email_of_another] * 5 + [phone_of_another] * 4 + [billing_id_of_another] * 2 + [the_same_person] * 3
+    blocks += (
+        [email_of_another] * 5
+        + [phone_of_another] * 4
+        + [billing_id_of_another] * 2
+        + [the_same_person] * 3
+    )
     blocks += [repeat] * 4 + [contradict] * 2 + [surplus_decimals, named]
-    blocks += [lambda file: invalid(file, "VALIDATE.EMAIL_MALFORMED:email", email_address="nobody@nowhere")] * 2
+    blocks += [
+        lambda file: invalid(file, "VALIDATE.EMAIL_MALFORMED:email", email_address="nobody@nowhere")
+    ] * 2
     blocks += [lambda file: invalid(file, "VALIDATE.PHONE_NOT_POSSIBLE:phone", cell="082 1")]
     blocks += [lambda file: file.add_text("NET-9999,Half a line", "READ.TOO_FEW_FIELDS")]
     file.dice.shuffle(blocks)

@@ -72,13 +72,22 @@ def main() -> int:
     grown += [f"resume takes {times:.2f} times the memory for four times the rows"] * (times > FLAT)
     share = many["report"] / many["plan"]
     shares = "".join(
-        f"{one['report'] / one['plan']:>{width}.3f}" for one, width in ((few, 12), (quarter, 14), (many, 14))
+        f"{one['report'] / one['plan']:>{width}.3f}"
+        for one, width in ((few, 12), (quarter, 14), (many, 14))
     )
     lines.append(f"{'report, share of its plan':<28}{shares}")
     grown += [f"the report costs {share:.3f} of its plan"] * (share > REPORT_AT_MOST)
     grown += [f"the page has {many['page_bytes']:,} bytes"] * (many["page_bytes"] > PAGE_AT_MOST)
     print("\n".join([*lines, *grown]))
-    gather("at_scale", said.results, rows=said.rows, events=said.events, few=few, quarter=quarter, many=many)
+    gather(
+        "at_scale",
+        said.results,
+        rows=said.rows,
+        events=said.events,
+        few=few,
+        quarter=quarter,
+        many=many,
+    )
     return int(bool(grown))
 
 
@@ -96,10 +105,19 @@ def measured(folder: Path, rows: int, events: int) -> dict[str, Any]:
         _write_half(home, run, events)
         content = plan["said"]
         os.sync()  # five gigabytes of ledger on their way to the disk would be measured as ours
-        tries = [_until_first_request(run.name, where, first_request, home, reports) for _ in range(TRIES)]
-        life = next(iter(pl.read_parquet(next((run / "staged").glob("plan-*.parquet")))["external_reference"]))
+        tries = [
+            _until_first_request(run.name, where, first_request, home, reports)
+            for _ in range(TRIES)
+        ]
+        life = next(
+            iter(
+                pl.read_parquet(next((run / "staged").glob("plan-*.parquet")))["external_reference"]
+            )
+        )
         traces = [
-            timed("pipeline", "trace", life, "--home", home, "--reports", reports, "--json")["seconds"]
+            timed("pipeline", "trace", life, "--home", home, "--reports", reports, "--json")[
+                "seconds"
+            ]
             for _ in range(TRIES)
         ]
     page = (run / "report.html").stat().st_size
@@ -137,13 +155,23 @@ def _write_half(home: Path, run: Path, events: int) -> None:
 def record_created(ledger: Ledger, run_id: str, rows: Iterator[tuple[str, str, str]]) -> None:
     while group := [next_row for _, next_row in zip(range(GROUP), rows, strict=False)]:
         now = datetime.now(UTC)
-        intents = [Intent(reference, fingerprint, key, b"{}") for reference, fingerprint, key in group]
+        intents = [
+            Intent(reference, fingerprint, key, b"{}") for reference, fingerprint, key in group
+        ]
         ledger.record_intents(run_id, now, intents, "credential")
         ledger.record(
             run_id,
             now,
             [
-                Answer(intent, State.CREATED, "create", "created", 201, replayed=False, billing_id=f"cus_{intent.key}")
+                Answer(
+                    intent,
+                    State.CREATED,
+                    "create",
+                    "created",
+                    201,
+                    replayed=False,
+                    billing_id=f"cus_{intent.key}",
+                )
                 for intent in intents
             ],
         )
@@ -193,9 +221,13 @@ def _until_first_request(
     )  # fmt: skip
     while not first_request.wait(0.01):
         if process.poll() is not None:
-            raise RuntimeError(f"resume ended before its first request: {process.stderr.read().decode()[-400:]}")
+            raise RuntimeError(
+                f"resume ended before its first request: {process.stderr.read().decode()[-400:]}"
+            )
     resume = time.perf_counter() - began
-    status = timed("pipeline", "status", run_id, "--home", home, "--reports", reports, "--json")["seconds"]
+    status = timed("pipeline", "status", run_id, "--home", home, "--reports", reports, "--json")[
+        "seconds"
+    ]
     # Not ru_maxrss: a child's begins with what its parent held when it was started.
     told = Path(f"/proc/{process.pid}/status").read_text(encoding="ascii")
     peak = int(re.search(r"VmHWM:\s+(\d+) kB", told)[1]) * 1024

@@ -39,10 +39,21 @@ def main() -> int:
     texts = ["".join(str(dice.randrange(10)) if c == "#" else c for c in shape) for shape in shapes]
     numbers, regions = pl.Series(texts), pl.repeat("ZA", said.rows, eager=True)
     phone_kinds(numbers.head(1000), regions.head(1000))
-    rounds = [(_columns(numbers, regions), _library(texts[:BY_LIBRARY])) for _ in range(said.rounds)]
+    rounds = [
+        (_columns(numbers, regions), _library(texts[:BY_LIBRARY])) for _ in range(said.rounds)
+    ]
     ours, theirs = (statistics.median(rates) for rates in zip(*rounds, strict=True))
-    print(f"columns {ours:,.0f} a second, phonenumbers {theirs:,.0f}: {ours / theirs:.1f} times (at least {LEAST:g})")
-    gather("phones", RESULTS, rows=said.rows, rounds=said.rounds, columns=round(ours), phonenumbers=round(theirs))
+    print(
+        f"columns {ours:,.0f} a second, phonenumbers {theirs:,.0f}: {ours / theirs:.1f} times (at least {LEAST:g})"
+    )
+    gather(
+        "phones",
+        RESULTS,
+        rows=said.rows,
+        rounds=said.rounds,
+        columns=round(ours),
+        phonenumbers=round(theirs),
+    )
     return int(ours / theirs < LEAST)
 
 

@@ -32,7 +32,11 @@ def night(folder: Path, url: str, name: str) -> tuple[float, int]:
     began = time.perf_counter()
     command = [sys.executable, "-m", "pipeline", "run", name, "--base-url", url, "--yes"]
     done = subprocess.run(
-        command, cwd=folder, env=environment_of_ours({"BILLING_API_KEY": KEY}), capture_output=True, check=False
+        command,
+        cwd=folder,
+        env=environment_of_ours({"BILLING_API_KEY": KEY}),
+        capture_output=True,
+        check=False,
     )
     return time.perf_counter() - began, done.returncode
 
@@ -49,17 +53,28 @@ def two_nights(poison: dict[str, Answer]) -> dict[str, object]:
         count = len(billing.customers)
         newest = max(folder.glob("reports/*/in_doubt.csv"))
         with newest.open(newline="") as file:
-            named = {row["external_reference"]: row["_import_billing_said"] for row in csv.DictReader(file)}
+            named = {
+                row["external_reference"]: row["_import_billing_said"]
+                for row in csv.DictReader(file)
+            }
         second = night(folder, billing.url, "next.csv")
         assert set(billing.effects.values()) == {1}
-    return {"first": first, "created": count, "created_after": created, "in_doubt": named, "next": second}
+    return {
+        "first": first,
+        "created": count,
+        "created_after": created,
+        "in_doubt": named,
+        "next": second,
+    }
 
 
 def main() -> int:
     """Print the figures of both pairs of nights, and their ratios."""
     clean, spoilt = two_nights({}), two_nights(POISON)
     print(json.dumps({"clean": clean, "spoilt": spoilt}, indent=2))
-    print(f"created after {spoilt['created_after'] / clean['created_after']:.2f} times the time without poison")
+    print(
+        f"created after {spoilt['created_after'] / clean['created_after']:.2f} times the time without poison"
+    )
     print(f"the next night took {spoilt['next'][0] / clean['next'][0]:.2f} times its time")
     return 0
 

@@ -19,7 +19,10 @@ from pipeline.sources import in_order, read
 from tests.prove.gathering import gather
 
 RESULTS = Path(__file__).parent / "results"
-MOST_CLEAN, MOST_DIRTY = 5.0, 15.0  #: times polars; a dirty file at most three times a clean one's share
+MOST_CLEAN, MOST_DIRTY = (
+    5.0,
+    15.0,
+)  #: times polars; a dirty file at most three times a clean one's share
 HEADER = "external_reference,name,email,phone,currency,balance,metadata.plan,metadata.branch,notes"
 #: One line in ten of the dirty file: what people deliver.
 BROKEN = (
@@ -50,7 +53,9 @@ def main() -> int:
     print(
         f"polars {theirs:.2f} s; with every line accounted for {ours:.2f} s, {ours / theirs:.2f} times (at most {MOST_CLEAN:g})"
     )
-    print(f"one line in ten broken {ours_dirty:.2f} s, {ours_dirty / theirs:.2f} times (at most {MOST_DIRTY:g})")
+    print(
+        f"one line in ten broken {ours_dirty:.2f} s, {ours_dirty / theirs:.2f} times (at most {MOST_DIRTY:g})"
+    )
     gather(
         "reading",
         RESULTS,

@@ -45,7 +45,14 @@ def main() -> int:
     print(
         f"reconcile {found['reconcile']:.2f} s, {found['peak_bytes'] / 1e6:,.0f} MB; bare join {found['join']:.2f} s; {times:.2f} times"
     )
-    gather("reconciling", said.results, rows=said.rows, rounds=said.rounds, times=round(times, 2), **found)
+    gather(
+        "reconciling",
+        said.results,
+        rows=said.rows,
+        rounds=said.rounds,
+        times=round(times, 2),
+        **found,
+    )
     return int(times > AT_MOST or found["differences"] > 0)
 
 
@@ -80,10 +87,16 @@ def _applied(folder: Path, rows: int) -> tuple[Path, list[Any]]:
         where = ["--home", home, "--reports", reports]
         timed("pipeline", "plan", folder / "customers.csv", "--base-url", url, *where, "--json")
         (run,) = reports.iterdir()
-        plan = pl.read_parquet(sorted((run / "staged").glob("plan-*.parquet"))).filter(action="create")
+        plan = pl.read_parquet(sorted((run / "staged").glob("plan-*.parquet"))).filter(
+            action="create"
+        )
         with Ledger.opened(home / SANDBOX.name, SANDBOX) as ledger:
             ledger.begin_run(run.name, datetime.now(UTC), plan.height, os.getpid())
-            record_created(ledger, run.name, plan.select("external_reference", "fingerprint", "key").iter_rows())
+            record_created(
+                ledger,
+                run.name,
+                plan.select("external_reference", "fingerprint", "key").iter_rows(),
+            )
         timed("pipeline", "resume", run.name, "--base-url", url, *where, "--json")
     return run, where
 
@@ -108,7 +121,15 @@ def join(run: Path, export: Path) -> None:
         f"SELECT count(*), count(*) FILTER ({differs}) FROM read_parquet('{run}/staged/records-*.parquet') a"
         f" JOIN read_csv('{export}', columns = {types}, header = true) b USING (external_reference)"
     ).fetchall()[0]
-    print(json.dumps({"both": found[0], "differing": found[1], "seconds": round(time.perf_counter() - began, 3)}))
+    print(
+        json.dumps(
+            {
+                "both": found[0],
+                "differing": found[1],
+                "seconds": round(time.perf_counter() - began, 3),
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -23,9 +23,19 @@ from urllib.parse import urlsplit
 
 IN_FLIGHT = 8
 BODY = json.dumps(
-    {"balance": 24_000, "currency": "ZAR", "email": "p@example.com", "external_reference": "A-1", "name": "P"}
+    {
+        "balance": 24_000,
+        "currency": "ZAR",
+        "email": "p@example.com",
+        "external_reference": "A-1",
+        "name": "P",
+    }
 ).encode()
-HEADERS = {"Authorization": "Bearer sk_test_x", "Content-Type": "application/json", "Idempotency-Key": "key-1"}
+HEADERS = {
+    "Authorization": "Bearer sk_test_x",
+    "Content-Type": "application/json",
+    "Idempotency-Key": "key-1",
+}
 RESPONDER = Path(__file__).parent / "submission" / "responder.py"
 
 
@@ -40,7 +50,10 @@ def by_httpx_transport(url: str, count: int) -> None:
     import httpx
 
     with httpx.HTTPTransport() as transport:
-        in_threads(lambda: _whole(transport, httpx.Request("POST", url, headers=HEADERS, content=BODY)), count)
+        in_threads(
+            lambda: _whole(transport, httpx.Request("POST", url, headers=HEADERS, content=BODY)),
+            count,
+        )
 
 
 def by_httpx2(url: str, count: int) -> None:
@@ -55,14 +68,19 @@ def by_pyreqwest_under_httpx(url: str, count: int) -> None:
     from pyreqwest.compatibility.httpx import SyncHttpxTransport
 
     with SyncHttpxTransport() as transport:
-        in_threads(lambda: _whole(transport, httpx.Request("POST", url, headers=HEADERS, content=BODY)), count)
+        in_threads(
+            lambda: _whole(transport, httpx.Request("POST", url, headers=HEADERS, content=BODY)),
+            count,
+        )
 
 
 def by_pyreqwest(url: str, count: int) -> None:
     from pyreqwest.client import SyncClientBuilder
 
     with SyncClientBuilder().build() as client:
-        in_threads(lambda: client.post(url).headers(HEADERS).body_bytes(BODY).build().send().bytes(), count)
+        in_threads(
+            lambda: client.post(url).headers(HEADERS).body_bytes(BODY).build().send().bytes(), count
+        )
 
 
 def by_http_client(url: str, count: int) -> None:
@@ -191,7 +209,9 @@ def main() -> int:
         for _ in range(said.rounds):
             for name in present:
                 command = [sys.executable, __file__, name, port, str(said.requests)]
-                figures[name].append(json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout))
+                figures[name].append(
+                    json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+                )
         responder.stdin.close()
     for name, runs in figures.items():
         per_second, cpu = (statistics.median(column) for column in zip(*runs, strict=True))

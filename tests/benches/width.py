@@ -25,7 +25,11 @@ def table(kind: str, width: int) -> list[list[str]]:
     header = ["external_reference", "name", *(f"{prefix}{number}" for number in range(width - 2))]
     every = width // 8 if kind == "metadata" else 1
     rows = [
-        [f"R-{row}", f"Ann {row}", *(f"v{row}" if number % every == row % every else "" for number in range(width - 2))]
+        [
+            f"R-{row}",
+            f"Ann {row}",
+            *(f"v{row}" if number % every == row % every else "" for number in range(width - 2)),
+        ]
         for row in range(RECORDS)
     ]
     return [header, *rows]
@@ -36,7 +40,9 @@ def written(kind: str, width: int, folder: Path) -> Path:
     rows = table(kind, width)
     if kind == "parquet":
         path = folder / f"{width}.parquet"
-        parquet.write_table(pa.table(dict(zip(rows[0], map(list, zip(*rows[1:], strict=True)), strict=True))), path)
+        parquet.write_table(
+            pa.table(dict(zip(rows[0], map(list, zip(*rows[1:], strict=True)), strict=True))), path
+        )
         return path
     path = folder / f"{kind}-{width}.csv"
     with path.open("w", newline="", encoding="utf-8") as file:

@@ -14,13 +14,19 @@ from pipeline.billing import ApiKey, parse_address
 from pipeline.config import Naming, read_api_key, target_from
 from pipeline.errors import AddressRefused, ConfigError, KeyProblem, PipelineError
 
-TEST_KEY, LIVE_KEY, PUBLIC_KEY = "sk_test_4f9a2c7e81d3", "sk_4f9a2c7e81d3b5a6", "pk_test_4f9a2c7e81d3"
+TEST_KEY, LIVE_KEY, PUBLIC_KEY = (
+    "sk_test_4f9a2c7e81d3",
+    "sk_4f9a2c7e81d3b5a6",
+    "pk_test_4f9a2c7e81d3",
+)
 LIVE_PREFIXED = "sk_live_4f9a2c7e81d3"
 ESCAPES = {r"\n": "\n", r"\r": "\r", r"\t": "\t", r"\x00": "\0", r"\u202e": "\u202e"}
 
 
 def addresses() -> list[tuple[str, str, str]]:
-    cases = csv.reader((Path(__file__).parents[1] / "cases" / "addresses.csv").open(encoding="utf-8"))
+    cases = csv.reader(
+        (Path(__file__).parents[1] / "cases" / "addresses.csv").open(encoding="utf-8")
+    )
     next(cases)
     return [(spelled_out(address), verdict, why) for address, verdict, why in cases]
 
@@ -34,7 +40,9 @@ def spelled_out(text: str) -> str:
 # addresses
 
 
-@pytest.mark.parametrize(("address", "verdict", "why"), addresses(), ids=lambda value: ascii(value)[:60])
+@pytest.mark.parametrize(
+    ("address", "verdict", "why"), addresses(), ids=lambda value: ascii(value)[:60]
+)
 def test_an_address_is_taken_for_exactly_what_it_says_or_refused(address, verdict, why):
     said = ""
     try:
@@ -78,7 +86,9 @@ VENDOR, OTHER, LOOPBACK, PLAIN = (
     "http://127.0.0.1:8000",
     "http://billing.example.com",
 )
-ALLOWED = {(TEST_KEY, host, False) for host in (VENDOR, OTHER, LOOPBACK)} | {(LIVE_KEY, VENDOR, True)}
+ALLOWED = {(TEST_KEY, host, False) for host in (VENDOR, OTHER, LOOPBACK)} | {
+    (LIVE_KEY, VENDOR, True)
+}
 
 
 @pytest.mark.parametrize("live", [False, True])
@@ -88,7 +98,11 @@ def test_a_key_goes_only_to_hosts_of_its_kind(key, host, live):
     expected = (LIVE_KEY if key == LIVE_PREFIXED else key, host, live) in ALLOWED
 
     try:
-        target = target_from(host, ApiKey(key, source="a test"), Naming(live=live, environment="here", merchant="shop"))
+        target = target_from(
+            host,
+            ApiKey(key, source="a test"),
+            Naming(live=live, environment="here", merchant="shop"),
+        )
         said = ""
     except (KeyProblem, AddressRefused) as refused:
         target, said = None, str(refused)
@@ -101,12 +115,18 @@ def test_a_key_goes_only_to_hosts_of_its_kind(key, host, live):
 
 def test_a_live_key_is_refused_without_live_and_the_message_says_what_to_say():
     with pytest.raises(KeyProblem, match="--live"):
-        target_from(VENDOR, ApiKey(LIVE_KEY, source="a test"), Naming(environment="here", merchant="shop"))
+        target_from(
+            VENDOR, ApiKey(LIVE_KEY, source="a test"), Naming(environment="here", merchant="shop")
+        )
 
 
 def test_a_live_key_with_live_is_refused_at_any_other_host():
     with pytest.raises(AddressRefused, match=r"api\.momentco\.io"):
-        target_from(OTHER, ApiKey(LIVE_KEY, source="a test"), Naming(live=True, environment="here", merchant="shop"))
+        target_from(
+            OTHER,
+            ApiKey(LIVE_KEY, source="a test"),
+            Naming(live=True, environment="here", merchant="shop"),
+        )
 
 
 def test_another_machine_wants_names_for_environment_and_merchant_both_at_once():
@@ -122,10 +142,14 @@ def test_the_port_of_a_local_sandbox_is_no_part_of_its_environment():
     assert one.environment == another.environment
 
 
-@pytest.mark.parametrize("name", ["../up", "a/b", "..", ".", "UPPER", "", "a b", "a\n", "-a", "a" * 64, "ä"])
+@pytest.mark.parametrize(
+    "name", ["../up", "a/b", "..", ".", "UPPER", "", "a b", "a\n", "-a", "a" * 64, "ä"]
+)
 def test_a_name_that_would_leave_the_home_folder_is_refused(name):
     with pytest.raises(ConfigError):
-        target_from(VENDOR, ApiKey(TEST_KEY, source="a test"), Naming(environment=name, merchant="shop"))
+        target_from(
+            VENDOR, ApiKey(TEST_KEY, source="a test"), Naming(environment=name, merchant="shop")
+        )
 
 
 # what a key may look like
@@ -219,7 +243,9 @@ def test_a_traceback_with_locals_and_a_log_record_do_not_show_the_key(caplog):
     try:
         fails(key)
     except RuntimeError as error:
-        told = "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
+        told = "".join(
+            traceback.TracebackException.from_exception(error, capture_locals=True).format()
+        )
         logging.getLogger("test").exception("with %s and %r", key, key)
 
     assert "api_key = ApiKey(redacted)" in told
@@ -227,13 +253,17 @@ def test_a_traceback_with_locals_and_a_log_record_do_not_show_the_key(caplog):
 
 
 def test_a_fingerprint_tells_keys_apart_and_holds_nothing_of_them():
-    one, same, other = (ApiKey(text, source="a test") for text in (TEST_KEY, TEST_KEY, TEST_KEY + "0"))
+    one, same, other = (
+        ApiKey(text, source="a test") for text in (TEST_KEY, TEST_KEY, TEST_KEY + "0")
+    )
 
     assert one.fingerprint == same.fingerprint != other.fingerprint
     assert not any(part in one.fingerprint for part in ("4f9a", "2c7e", "81d3"))
 
 
-@pytest.mark.parametrize(("text", "is_live"), [(TEST_KEY, False), (LIVE_KEY, True), (LIVE_PREFIXED, True)])
+@pytest.mark.parametrize(
+    ("text", "is_live"), [(TEST_KEY, False), (LIVE_KEY, True), (LIVE_PREFIXED, True)]
+)
 def test_only_sk_test_is_a_test_key(text, is_live):
     assert ApiKey(text, source="a test").is_live is is_live
 
@@ -278,7 +308,12 @@ def test_a_key_file_that_cannot_be_read_is_a_key_problem(tmp_path, is_there):
 
 
 @pytest.mark.parametrize(
-    "variables", [{}, {"BILLING_API_KEY": ""}, {"BILLING_API_KEY": TEST_KEY, "BILLING_API_KEY_FILE": "/nowhere"}]
+    "variables",
+    [
+        {},
+        {"BILLING_API_KEY": ""},
+        {"BILLING_API_KEY": TEST_KEY, "BILLING_API_KEY_FILE": "/nowhere"},
+    ],
 )
 def test_no_key_and_two_keys_are_refused(variables):
     with pytest.raises(KeyProblem) as refused:

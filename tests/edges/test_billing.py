@@ -77,7 +77,12 @@ class _Handler(socketserver.BaseRequestHandler):
                 heard += piece
         head, _, body = heard.partition(b"\r\n\r\n")
         length = next(
-            (int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")), 0
+            (
+                int(line[15:])
+                for line in head.lower().split(b"\r\n")
+                if line.startswith(b"content-length:")
+            ),
+            0,
         )
         while len(body) < length and (piece := self.request.recv(65536)):
             body += piece
@@ -98,7 +103,9 @@ class _Server(socketserver.ThreadingTCPServer):
 def serve() -> Iterator[Script]:
     with _Server(("127.0.0.1", 0), _Handler) as server:
         script = server.script = Script(f"http://127.0.0.1:{server.server_address[1]}")
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        thread = threading.Thread(
+            target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
+        )
         thread.start()
         yield script
         script.quiet.set()
@@ -140,7 +147,12 @@ def serve_on_one_connection() -> Iterator[tuple[str, list[int]]]:
                 while (line := self.rfile.readline()) not in {b"\r\n", b""}:
                     head += line
                 length = next(
-                    (int(line[15:]) for line in head.lower().split(b"\r\n") if line[:15] == b"content-length:"), 0
+                    (
+                        int(line[15:])
+                        for line in head.lower().split(b"\r\n")
+                        if line[:15] == b"content-length:"
+                    ),
+                    0,
                 )
                 self.rfile.read(length)
                 asked.append(number)
@@ -149,13 +161,17 @@ def serve_on_one_connection() -> Iterator[tuple[str, list[int]]]:
 
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Keeping) as listening:
         listening.daemon_threads, listening.block_on_close = True, False
-        thread = threading.Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        thread = threading.Thread(
+            target=listening.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
+        )
         thread.start()
         yield f"http://127.0.0.1:{listening.server_address[1]}", asked
         listening.shutdown()
 
 
-def raw(status: int, body: bytes = b"", content_type: str | None = "application/json", **headers: str) -> bytes:
+def raw(
+    status: int, body: bytes = b"", content_type: str | None = "application/json", **headers: str
+) -> bytes:
     lines = [f"HTTP/1.1 {status} Whatever", f"Content-Length: {len(body)}", "Connection: close"]
     if content_type is not None:
         lines.append(f"Content-Type: {content_type}")
@@ -179,7 +195,9 @@ def ask(server: Script, call, *pieces: bytes):
         return billing.make(call)
 
 
-@pytest.mark.parametrize(("told", "least"), [(0, 0), (-0.9, 0), (3, 3), (-1.5, -0.5), (-7200, -7199)])
+@pytest.mark.parametrize(
+    ("told", "least"), [(0, 0), (-0.9, 0), (3, 3), (-1.5, -0.5), (-7200, -7199)]
+)
 def test_the_clocks_are_apart_by_no_more_than_a_date_of_whole_seconds_proves(told, least):
     assert _least_ahead(timedelta(seconds=told)) == timedelta(seconds=least)
 
@@ -227,32 +245,44 @@ def test_the_clocks_are_apart_by_no_more_than_a_date_of_whole_seconds_proves(tol
     ids=lambda body: ascii(body[:40]),
 )
 @pytest.mark.parametrize("call", [CREATE, LOOK_UP], ids=["create", "look-up"])
-def test_a_success_whose_body_is_not_strictly_a_customer_with_an_id_is_no_success(server, call, body):
+def test_a_success_whose_body_is_not_strictly_a_customer_with_an_id_is_no_success(
+    server, call, body
+):
     outcome = ask(server, call, raw(201 if call is CREATE else 200, body))
 
     assert isinstance(outcome, Unintelligible)
 
 
-@pytest.mark.parametrize("content_type", [None, "", "text/html", "text/json", "application/jsonp", "application/json2"])
+@pytest.mark.parametrize(
+    "content_type", [None, "", "text/html", "text/json", "application/jsonp", "application/json2"]
+)
 def test_a_success_of_another_content_type_is_no_success(server, content_type):
     assert isinstance(ask(server, CREATE, raw(201, ECHO, content_type)), Unintelligible)
     assert isinstance(ask(server, LOOK_UP, raw(200, ECHO, content_type)), Unintelligible)
 
 
-@pytest.mark.parametrize("content_type", ["application/json", "application/json; charset=utf-8", "Application/JSON"])
+@pytest.mark.parametrize(
+    "content_type", ["application/json", "application/json; charset=utf-8", "Application/JSON"]
+)
 def test_json_is_json_with_a_parameter_and_in_capitals_too(server, content_type):
     assert ask(server, CREATE, raw(201, ECHO, content_type)) == Accepted("bcus_1", replayed=False)
 
 
 @pytest.mark.parametrize("status", [202, 203, 204, 206, 226])
 def test_another_2xx_than_200_and_201_says_nothing_about_the_customer(server, status):
-    assert isinstance(ask(server, CREATE, raw(status, b"" if status == 204 else ECHO)), Unintelligible)
+    assert isinstance(
+        ask(server, CREATE, raw(status, b"" if status == 204 else ECHO)), Unintelligible
+    )
 
 
-def test_a_lone_surrogate_in_a_success_or_in_a_refusal_reaches_nobody_for_no_database_takes_it(server):
+def test_a_lone_surrogate_in_a_success_or_in_a_refusal_reaches_nobody_for_no_database_takes_it(
+    server,
+):
     # "\ud800" parses, but is no text: written to the ledger it raises, and a whole group of outcomes is lost with it.
     accepted = ask(server, CREATE, raw(201, ECHO.replace(b"Thandi Nkosi", b"Thandi \\ud800")))
-    refused = ask(server, CREATE, raw(422, b'{"status":422,"title":"\\ud800","detail":"no"}', PROBLEM))
+    refused = ask(
+        server, CREATE, raw(422, b'{"status":422,"title":"\\ud800","detail":"no"}', PROBLEM)
+    )
     found = ask(server, LOOK_UP, raw(200, ECHO.replace(b"Thandi Nkosi", b"Thandi \\udfff")))
 
     assert isinstance(accepted, Unintelligible)
@@ -271,8 +301,12 @@ def test_a_lone_surrogate_in_a_success_or_in_a_refusal_reaches_nobody_for_no_dat
         [b"\0\0\0\0"],
         [b"220 smtp.example.com ESMTP\r\n"],
         [raw(201, ECHO)[:-1]],
-        [b'HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{"id"'],
-        [b"HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n"],
+        [
+            b'HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{"id"'
+        ],
+        [
+            b"HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n"
+        ],
         [b"HTTP/1.1 201 Created\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n{}"],
         [b"HTTP/1.1 201 Created\r\nContent-Length: -1\r\n\r\n{}"],
         [b"HTTP/1.1 99999 Created\r\n\r\n{}"],
@@ -286,7 +320,13 @@ def test_an_answer_that_breaks_off_or_is_no_http_is_no_answer(server, call, piec
 
 
 def test_a_header_that_nobody_can_read_is_not_believed(server):
-    garbled = raw(201, ECHO, content_type=None, Content_Type="application/json; name=caf\xe9", X_Other="caf\xe9")
+    garbled = raw(
+        201,
+        ECHO,
+        content_type=None,
+        Content_Type="application/json; name=caf\xe9",
+        X_Other="caf\xe9",
+    )
 
     assert isinstance(ask(server, CREATE, garbled), Unintelligible)
     assert isinstance(ask(server, CREATE, raw(201, ECHO, X_Other="caf\xe9")), Accepted)
@@ -304,12 +344,17 @@ def test_a_server_that_cannot_prove_who_it_is_sees_no_key(server):
 
         def answer() -> None:
             connection, _ = listening.accept()
-            with contextlib.suppress(OSError), context.wrap_socket(connection, server_side=True) as tls:
+            with (
+                contextlib.suppress(OSError),
+                context.wrap_socket(connection, server_side=True) as tls,
+            ):
                 heard.append(tls.recv(65536))
 
         thread = threading.Thread(target=answer, daemon=True)
         thread.start()
-        with Billing(parse_address(f"https://127.0.0.1:{listening.getsockname()[1]}"), KEY, workers=1) as billing:
+        with Billing(
+            parse_address(f"https://127.0.0.1:{listening.getsockname()[1]}"), KEY, workers=1
+        ) as billing:
             outcome = billing.make(CREATE)
         thread.join(10)
 
@@ -382,7 +427,9 @@ def test_a_body_that_drips_byte_by_byte_is_given_up_after_a_while_for_each_byte_
     whole = raw(201, ECHO)
     head = whole[: -len(ECHO)]
 
-    outcome = ask(server, CREATE, head, *(ECHO[n : n + 1] for n in range(60)))  # three seconds of one byte each
+    outcome = ask(
+        server, CREATE, head, *(ECHO[n : n + 1] for n in range(60))
+    )  # three seconds of one byte each
 
     assert isinstance(outcome, NoAnswer)
 
@@ -392,7 +439,9 @@ def test_a_body_that_drips_byte_by_byte_is_given_up_after_a_while_for_each_byte_
 
 @pytest.mark.parametrize("status", [300, 301, 302, 303, 304, 307, 308])
 @pytest.mark.parametrize("call", [CREATE, LOOK_UP], ids=["create", "look-up"])
-def test_a_redirect_is_told_and_the_place_that_it_names_sees_nothing(server, elsewhere, call, status):
+def test_a_redirect_is_told_and_the_place_that_it_names_sees_nothing(
+    server, elsewhere, call, status
+):
     elsewhere.pieces = [raw(201, ECHO)]
 
     outcome = ask(server, call, raw(status, Location=f"{elsewhere.url}/billing/customers"))
@@ -428,7 +477,14 @@ def test_a_redirect_to_nonsense_is_a_redirect(server, location):
 def test_proxies_and_netrc_of_the_environment_are_ignored(server, elsewhere, monkeypatch, tmp_path):
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login trap password trap\n")
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
+    for name in (
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "ALL_PROXY",
+        "http_proxy",
+        "https_proxy",
+        "all_proxy",
+    ):
         monkeypatch.setenv(name, elsewhere.url)
     monkeypatch.setenv("NETRC", str(netrc))
     monkeypatch.delenv("NO_PROXY", raising=False)
@@ -518,7 +574,9 @@ def test_a_reference_that_would_change_the_path_is_not_asked_for(server, referen
     ],
     ids=lambda value: ascii(str(value)[:32]),
 )
-def test_a_pause_is_told_in_seconds_or_as_a_date_by_the_server_s_own_clock_or_it_is_nonsense(server, text, seconds):
+def test_a_pause_is_told_in_seconds_or_as_a_date_by_the_server_s_own_clock_or_it_is_nonsense(
+    server, text, seconds
+):
     headers = {"Retry_After": text.encode().decode("latin-1"), "Date": DATE}
 
     limited = ask(server, CREATE, problem(429, "too-many-requests", **headers))
@@ -532,7 +590,9 @@ def test_a_pause_is_told_in_seconds_or_as_a_date_by_the_server_s_own_clock_or_it
 
 @pytest.mark.parametrize("date", ["", "nonsense", "Mon, 23 Nov 99999999999 10:00:00 GMT"])
 def test_a_pause_until_a_date_without_the_server_s_own_date_is_nonsense(server, date):
-    limited = ask(server, CREATE, problem(429, "", Retry_After="Mon, 23 Nov 2026 10:00:07 GMT", Date=date))
+    limited = ask(
+        server, CREATE, problem(429, "", Retry_After="Mon, 23 Nov 2026 10:00:07 GMT", Date=date)
+    )
 
     assert limited == Limited(replayed=False, retry_after=None)
 
@@ -545,8 +605,12 @@ def test_a_pause_until_a_date_without_the_server_s_own_date_is_nonsense(server, 
 def test_an_answer_of_two_media_types_is_nobody_s_word(server, second, parameter):
     refusal = json.dumps({"type": "about:blank#invalid-parameter", "status": 422}).encode()
 
-    refused = ask(server, CREATE, raw(422, refusal, f"{PROBLEM}{parameter}\r\nContent-Type: {second}"))
-    created = ask(server, CREATE, raw(201, ECHO, f"application/json{parameter}\r\nContent-Type: text/html"))
+    refused = ask(
+        server, CREATE, raw(422, refusal, f"{PROBLEM}{parameter}\r\nContent-Type: {second}")
+    )
+    created = ask(
+        server, CREATE, raw(201, ECHO, f"application/json{parameter}\r\nContent-Type: text/html")
+    )
 
     assert isinstance(refused, Unexpected)
     assert isinstance(created, Unintelligible)
@@ -556,11 +620,15 @@ def test_a_header_that_is_repeated_means_what_it_means_once(server):
     refusal = json.dumps({"type": "about:blank#invalid-parameter", "status": 422}).encode()
     waits = ask(server, CREATE, problem(503, "", Retry_After="20\r\nRetry-After: 30"))
 
-    assert isinstance(ask(server, CREATE, raw(422, refusal, f"{PROBLEM}\r\nContent-Type: {PROBLEM}")), RowRefused)
+    assert isinstance(
+        ask(server, CREATE, raw(422, refusal, f"{PROBLEM}\r\nContent-Type: {PROBLEM}")), RowRefused
+    )
     assert waits == ServerTrouble(503, replayed=False, retry_after=30.0)
 
 
-@pytest.mark.parametrize("mark", ["True", "1", "?1", "true; a=b", "true\r\nIdempotent-Replayed: false", ""])
+@pytest.mark.parametrize(
+    "mark", ["True", "1", "?1", "true; a=b", "true\r\nIdempotent-Replayed: false", ""]
+)
 def test_any_mark_of_a_replay_but_false_makes_an_answer_one(server, mark):
     assert ask(server, CREATE, problem(422, "", Idempotent_Replayed=mark)).replayed is (mark != "")
 
@@ -568,10 +636,14 @@ def test_any_mark_of_a_replay_but_false_makes_an_answer_one(server, mark):
 # billing's clock
 
 
-def test_billing_s_clock_goes_on_with_the_uptime_whatever_is_done_to_this_machine_s_clock(server, monkeypatch):
+def test_billing_s_clock_goes_on_with_the_uptime_whatever_is_done_to_this_machine_s_clock(
+    server, monkeypatch
+):
     ours, uptime = [datetime(2026, 11, 23, 10, tzinfo=UTC)], [5000.0]
     monkeypatch.setattr(client_module, "_uptime", lambda: uptime[0])
-    monkeypatch.setattr(client_module, "datetime", type("Clock", (), {"now": staticmethod(lambda _: ours[0])}))
+    monkeypatch.setattr(
+        client_module, "datetime", type("Clock", (), {"now": staticmethod(lambda _: ours[0])})
+    )
     server.pieces = [raw(201, ECHO, Date=DATE)]
 
     with Billing(parse_address(server.url), KEY, workers=1) as billing:
@@ -611,8 +683,14 @@ def test_two_dates_that_differ_tell_no_time(server):
         (problem(422, "invalid-parameter"), RowRefused(422, "No", replayed=False, certain=True)),
         (problem(400, "malformed-request"), RowRefused(400, "No", replayed=False, certain=True)),
         (problem(400, ""), RowRefused(400, "No", replayed=False, certain=False)),
-        (problem(422, "", Idempotent_Replayed="true"), RowRefused(422, "No", replayed=True, certain=False)),
-        (raw(422, b'{"status":422}', PROBLEM), RowRefused(422, "status 422", replayed=False, certain=False)),
+        (
+            problem(422, "", Idempotent_Replayed="true"),
+            RowRefused(422, "No", replayed=True, certain=False),
+        ),
+        (
+            raw(422, b'{"status":422}', PROBLEM),
+            RowRefused(422, "status 422", replayed=False, certain=False),
+        ),
         (problem(400, "idempotency-key-missing"), RequestRefused(400, "No")),
         (problem(415, ""), RequestRefused(415, "No")),
         (problem(406, ""), RequestRefused(406, "No")),
@@ -668,10 +746,16 @@ def test_the_answer_to_a_look_up_is_this_outcome(server, answer, outcome):
 
 @pytest.mark.parametrize(
     "answer",
-    [raw(404, b"<html>no such page</html>", "text/html"), raw(404, b"", None), raw(404, b"not found", "text/plain")],
+    [
+        raw(404, b"<html>no such page</html>", "text/html"),
+        raw(404, b"", None),
+        raw(404, b"not found", "text/plain"),
+    ],
     ids=["html", "empty", "text"],
 )
-def test_a_404_that_is_not_billing_s_own_does_not_prove_that_the_customer_is_not_there(server, answer):
+def test_a_404_that_is_not_billing_s_own_does_not_prove_that_the_customer_is_not_there(
+    server, answer
+):
     # A gateway's page says 404 for everything; taken for "not there" it leads to a second key, and a second customer.
     assert not isinstance(ask(server, LOOK_UP, answer), NotFound)
 
@@ -707,9 +791,16 @@ NOT_BILLINGS = {
 @pytest.mark.parametrize("status", [400, 409, 413, 414, 422, 431])
 def test_a_refusal_of_a_record_that_is_not_billing_s_own_word_settles_nothing(server, body, status):
     content, content_type = NOT_BILLINGS[body]
-    answer = raw(status, content.replace(b"422", str(status).encode()), content_type, Idempotent_Replayed="true")
+    answer = raw(
+        status,
+        content.replace(b"422", str(status).encode()),
+        content_type,
+        Idempotent_Replayed="true",
+    )
 
-    assert ask(server, CREATE, answer) == Unexpected(status, f"a {status} that is not billing's own")
+    assert ask(server, CREATE, answer) == Unexpected(
+        status, f"a {status} that is not billing's own"
+    )
 
 
 @pytest.mark.parametrize("status", [401, 429, 500, 503])
@@ -725,7 +816,9 @@ def test_plain_json_is_billing_s_own_word_where_the_config_says_so(server):
         with Billing(parse_address(server.url), KEY, workers=1, errors=ErrorForm.JSON) as billing:
             return billing.make(call)
 
-    assert asked(CREATE, raw(422, b'{"title":"No"}')) == RowRefused(422, "No", replayed=False, certain=False)
+    assert asked(CREATE, raw(422, b'{"title":"No"}')) == RowRefused(
+        422, "No", replayed=False, certain=False
+    )
     assert asked(CREATE, problem(422, "")) == RowRefused(422, "No", replayed=False, certain=False)
     assert asked(LOOK_UP, raw(404, b'{"error":"none"}')) == NotFound()
     assert isinstance(asked(CREATE, raw(422, b'{"status":400}')), Unexpected)
@@ -747,7 +840,9 @@ def test_after_an_answer_that_names_another_customer_its_connection_is_not_used_
         Billing(parse_address(url), KEY, workers=1) as billing,
     ):
         assert isinstance(billing.make(CREATE), Accepted)
-        assert isinstance(billing.make(Create("A-2", "key-2", PAYLOAD.replace(b"A-1", b"A-2"))), AnotherCustomer)
+        assert isinstance(
+            billing.make(Create("A-2", "key-2", PAYLOAD.replace(b"A-1", b"A-2"))), AnotherCustomer
+        )
         billing.make(CREATE)
 
     assert connections == [1, 1, 2]
@@ -766,25 +861,41 @@ def test_after_an_answer_that_names_another_customer_its_connection_is_not_used_
         (b'"balance": 1', b'"balance": "1"', [("balance", "1", '"1"')]),
         (b'"balance": 1', b'"balance": null', [("balance", "1", None)]),
         (b', "balance": 1', b"", [("balance", "1", None)]),
-        (b"Thandi@Example.com", b"thandi@example.com", []),  # a declared equivalence: the same mailbox
-        (b"Thandi@Example.com", b"thandi@example.co", [("email", '"Thandi@Example.com"', '"thandi@example.co"')]),
+        (
+            b"Thandi@Example.com",
+            b"thandi@example.com",
+            [],
+        ),  # a declared equivalence: the same mailbox
+        (
+            b"Thandi@Example.com",
+            b"thandi@example.co",
+            [("email", '"Thandi@Example.com"', '"thandi@example.co"')],
+        ),
         (b'"Thandi@Example.com"', b"1", [("email", '"Thandi@Example.com"', "1")]),
         (b"Thandi Nkosi", b"thandi nkosi", [("name", '"Thandi Nkosi"', '"thandi nkosi"')]),
         (b"Thandi Nkosi", b"Thandi  Nkosi", [("name", '"Thandi Nkosi"', '"Thandi  Nkosi"')]),
         (b', "name": "Thandi Nkosi"', b"", [("name", '"Thandi Nkosi"', None)]),
-        (b'{"branch": "12"}', b'{"branch": 12}', [("metadata", '{"branch": "12"}', '{"branch": 12}')]),
+        (
+            b'{"branch": "12"}',
+            b'{"branch": 12}',
+            [("metadata", '{"branch": "12"}', '{"branch": 12}')],
+        ),
         (b'{"branch": "12"}', b"{}", [("metadata", '{"branch": "12"}', None)]),
         (b'"ZAR"', b'"zar"', [("currency", '"ZAR"', '"zar"')]),
         (b'"ZAR"', b'"ZAR", "livemode": false', []),
     ],
     ids=lambda value: ascii(value[:30]) if isinstance(value, bytes) else "",
 )
-def test_an_echo_that_is_not_what_was_sent_is_told_field_by_field(server, ours, theirs, differences):
+def test_an_echo_that_is_not_what_was_sent_is_told_field_by_field(
+    server, ours, theirs, differences
+):
     assert ours in ECHO
 
     outcome = ask(server, CREATE, raw(201, ECHO.replace(ours, theirs) if ours else ECHO))
 
-    assert outcome == Accepted("bcus_1", replayed=False, differences=tuple(Difference(*d) for d in differences))
+    assert outcome == Accepted(
+        "bcus_1", replayed=False, differences=tuple(Difference(*d) for d in differences)
+    )
 
 
 @pytest.mark.parametrize("number", [b"1.0", b"1e0", b"1.0000000000000000001", b"10e-1"])
@@ -815,7 +926,9 @@ def test_a_field_that_we_did_not_send_and_billing_made_up_differs(server):
 def test_a_customer_without_payment_rules_cannot_be_paid_against(server):
     without = json.dumps({"id": "bcus_1", **CUSTOMER}).encode()
 
-    assert ask(server, CREATE, raw(201, without)) == Accepted("bcus_1", replayed=False, payable=False)
+    assert ask(server, CREATE, raw(201, without)) == Accepted(
+        "bcus_1", replayed=False, payable=False
+    )
     assert ask(server, LOOK_UP, raw(200, without)) == Found("bcus_1", payable=False)
 
 
@@ -845,7 +958,9 @@ def test_requests_leave_no_faster_than_the_pace():
 
     left = [tick.now for _ in range(9) if pace.wait(tick)]
 
-    assert left == pytest.approx([n / 4 for n in range(1, 10)])  # the look-up that a run begins with has just left
+    assert left == pytest.approx(
+        [n / 4 for n in range(1, 10)]
+    )  # the look-up that a run begins with has just left
 
 
 def test_nothing_leaves_while_billing_asked_for_a_pause_and_a_shorter_one_ends_no_longer_one():
@@ -903,7 +1018,9 @@ def test_who_waited_through_a_pause_leaves_at_the_pace_too_and_not_all_at_once()
 
     left = [sleeper.now for _ in range(3) if pace.wait(sleeper)]
 
-    assert left == pytest.approx([1.6, 1.7, 1.8])  # its turn was at 0.6, when billing asked to wait until 1.6
+    assert left == pytest.approx(
+        [1.6, 1.7, 1.8]
+    )  # its turn was at 0.6, when billing asked to wait until 1.6
 
 
 def test_no_second_sees_more_than_the_pace_and_one_however_late_workers_wake():

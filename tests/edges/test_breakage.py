@@ -29,28 +29,54 @@ THEIRS = "sk_test_P1antedSecretKey4f9a2c"
 
 #: What a reader may raise, the exit code, and what the message has to say.
 RAISED = {
-    "a panic of polars": (pl.exceptions.PanicException(f"called `unwrap()` on '{PERSON}'"), 4, "native code"),
-    "a fatal error of DuckDB": (duckdb.FatalException(f"invalidated by '{PERSON}'"), 4, "native code"),
+    "a panic of polars": (
+        pl.exceptions.PanicException(f"called `unwrap()` on '{PERSON}'"),
+        4,
+        "native code",
+    ),
+    "a fatal error of DuckDB": (
+        duckdb.FatalException(f"invalidated by '{PERSON}'"),
+        4,
+        "native code",
+    ),
     "a full disk in polars": (
         pl.exceptions.ComputeError("underlying IO error: No space left on device (os error 28)"),
         4,
         "No space left on device; make room",
     ),
-    "a hidden cause in polars": (pl.exceptions.ComputeError("Invalid thrift: transport error"), 4, "the disk has room"),
+    "a hidden cause in polars": (
+        pl.exceptions.ComputeError("Invalid thrift: transport error"),
+        4,
+        "the disk has room",
+    ),
     "a panic for want of threads": (
-        pl.exceptions.PanicException('Os { code: 11, message: "Resource temporarily unavailable" }'),
+        pl.exceptions.PanicException(
+            'Os { code: 11, message: "Resource temporarily unavailable" }'
+        ),
         4,
         "raise the limits on processes and memory",
     ),
     "no memory": (MemoryError(PERSON), 4, "out of memory"),
-    "no memory in DuckDB": (duckdb.OutOfMemoryException(f"failed to allocate '{PERSON}'"), 4, "out of memory"),
-    "no memory for a library": (ImportError("x.so: failed to map segment from shared object"), 4, "out of memory"),
+    "no memory in DuckDB": (
+        duckdb.OutOfMemoryException(f"failed to allocate '{PERSON}'"),
+        4,
+        "out of memory",
+    ),
+    "no memory for a library": (
+        ImportError("x.so: failed to map segment from shared object"),
+        4,
+        "out of memory",
+    ),
     "no thread": (RuntimeError("can't start new thread"), 4, "no more threads"),
     "a full disk in SQLite": (sqlite3.OperationalError("database or disk is full"), 4, "SQLite"),
     "a full disk in a writer of workbooks": (FileCreateError(FULL), 4, "No space left on device"),
     "a full disk": (FULL, 4, "No space left on device"),
     "too many open files": (OSError(errno.EMFILE, "Too many open files"), 4, "ulimit -n"),
-    "an error over a cell": (pl.exceptions.ComputeError(f"cannot parse '{PERSON}'"), 70, "Internal error"),
+    "an error over a cell": (
+        pl.exceptions.ComputeError(f"cannot parse '{PERSON}'"),
+        70,
+        "Internal error",
+    ),
     "a bug": (KeyError(PERSON), 70, "Internal error"),
 }
 
@@ -162,7 +188,9 @@ def test_a_key_file_that_is_none_or_that_others_may_write_to_is_refused_unread(t
     assert "P1anted" not in str(refused.value)
 
 
-@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")], ids=["pipe", "device"])
+@pytest.mark.parametrize(
+    "make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")], ids=["pipe", "device"]
+)
 def test_a_config_that_is_no_regular_file_is_refused_unread(tmp_path, make):
     make(tmp_path / "job.yaml")
 
@@ -218,7 +246,9 @@ def test_check_has_one_deadline_for_a_server_that_sends_a_byte_a_second(tmp_path
     from pipeline.workflows.check import Asked, Verdict, check
 
     with dripping_server() as url:
-        asked = Asked(None, url, tmp_path / "home", tmp_path / "reports", {"BILLING_API_KEY": THEIRS})
+        asked = Asked(
+            None, url, tmp_path / "home", tmp_path / "reports", {"BILLING_API_KEY": THEIRS}
+        )
         found = {one.what: one for one in check(asked, seconds=2.5)}
 
     assert found["address"].verdict is Verdict.FAULT

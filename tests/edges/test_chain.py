@@ -33,11 +33,23 @@ def intent(reference: str) -> Intent:
 def fill(folder: Path) -> None:
     """Four groups of events, of every kind."""
     with Ledger.opened(folder, HERE) as ledger:
-        ledger.record_intents("run-1", AT, [intent("A-1"), intent("A-2"), intent("A-3")], "credential")
-        ledger.record(
-            "run-1", AT, [Answer(intent("A-1"), State.UNKNOWN, "create", "NoAnswer", detail="ReadTimeout \0 ÿ 😀")]
+        ledger.record_intents(
+            "run-1", AT, [intent("A-1"), intent("A-2"), intent("A-3")], "credential"
         )
-        ledger.record("run-1", AT, [Answer(intent("A-1"), State.CREATED, "create", "Accepted", 201, replayed=True)])
+        ledger.record(
+            "run-1",
+            AT,
+            [
+                Answer(
+                    intent("A-1"), State.UNKNOWN, "create", "NoAnswer", detail="ReadTimeout \0 ÿ 😀"
+                )
+            ],
+        )
+        ledger.record(
+            "run-1",
+            AT,
+            [Answer(intent("A-1"), State.CREATED, "create", "Accepted", 201, replayed=True)],
+        )
         ledger.record("run-1", AT, [Withdrawal(intent("A-2"))])
 
 
@@ -98,9 +110,15 @@ def test_every_column_of_an_event_is_covered(home):
         ("DELETE FROM events WHERE seq = 2", "event 2 is missing (of events 1 to 3 there are 2"),
         ("UPDATE events SET billing_id = 'bcus_other' WHERE seq = 3", "event 3 is not the one"),
         ("UPDATE events SET at = '2020' WHERE seq = 2", "event 2 is not the one"),
-        ("UPDATE groups SET digests = NULL; UPDATE events SET at = '2020' WHERE seq = 2", "events 1 to 3 are not"),
+        (
+            "UPDATE groups SET digests = NULL; UPDATE events SET at = '2020' WHERE seq = 2",
+            "events 1 to 3 are not",
+        ),
         ("UPDATE rows SET state = 'created' WHERE seq = 6", "the row of event 6 does not match"),
-        ("UPDATE rows SET billing_id = 'bcus_other' WHERE state = 'created'", "does not match its events"),
+        (
+            "UPDATE rows SET billing_id = 'bcus_other' WHERE state = 'created'",
+            "does not match its events",
+        ),
         ("DELETE FROM rows", "does not match its events"),
         (
             "INSERT INTO rows SELECT 'stray', state, run_id, fingerprint, generation, key, first_sent, credential, billing_id, payable, detail, 99, NULL FROM rows LIMIT 1",
@@ -136,21 +154,33 @@ RELIED_ON = {
         "UPDATE rows SET first_sent = '2026-03-02T09:14:01+00:00' WHERE seq = 3",
         "(first_sent)",
     ),
-    "the key that it was begun with": ("UPDATE rows SET credential = 'another' WHERE seq = 3", "(credential)"),
+    "the key that it was begun with": (
+        "UPDATE rows SET credential = 'another' WHERE seq = 3",
+        "(credential)",
+    ),
     "its generation": ("UPDATE rows SET generation = 2 WHERE seq = 3", "(generation)"),
     "its idempotency key": ("UPDATE rows SET key = 'another' WHERE seq = 3", "(key)"),
     "what billing answered": ("UPDATE rows SET detail = 'another' WHERE seq = 3", "(detail)"),
     "whether it can be paid against": ("UPDATE rows SET payable = 0 WHERE seq = 5", "(payable)"),
-    "an unsettled payload": ("UPDATE payloads SET payload = CAST(payload || ' ' AS BLOB)", "the payload"),
+    "an unsettled payload": (
+        "UPDATE payloads SET payload = CAST(payload || ' ' AS BLOB)",
+        "the payload",
+    ),
     "an unsettled payload and its name": (
         f"UPDATE payloads SET payload = x'7b7d', fingerprint = '{hashlib.sha256(b'{}').hexdigest()}' WHERE fingerprint = '{intent('A-3').fingerprint}'",
         "1 unsettled rows have no payload",
     ),
-    "an unsettled payload that is gone": ("DELETE FROM payloads", "1 unsettled rows have no payload"),
+    "an unsettled payload that is gone": (
+        "DELETE FROM payloads",
+        "1 unsettled rows have no payload",
+    ),
     "how a run ended": ("UPDATE runs SET status = 'finished'", "the table runs"),
     "which process a run was": ("UPDATE runs SET pid = 1", "the table runs"),
     "a run that is gone": ("DELETE FROM runs", "the table runs"),
-    "a run that never was": ("INSERT INTO runs VALUES ('run-9', '2026', NULL, 'finished', 1, 1)", "the table runs"),
+    "a run that never was": (
+        "INSERT INTO runs VALUES ('run-9', '2026', NULL, 'finished', 1, 1)",
+        "the table runs",
+    ),
     "a file that a run took": ("UPDATE deliveries SET sha256 = 'x'", "the table deliveries"),
     "a file that was taken whole": ("UPDATE deliveries SET is_whole = 0", "the table deliveries"),
     "files that are gone": ("DROP TABLE deliveries", "the table deliveries"),
@@ -198,7 +228,9 @@ def test_an_unsettled_row_that_keeps_an_earlier_answer_is_no_fault(home):
     with Ledger.opened(home / "sandbox", HERE) as ledger:
         for detail in ("a 403 that is not billing's own", None):
             ledger.record(
-                "run-1", AT, [Answer(intent("A-3"), State.UNKNOWN, "create", "Unexpected", 403, detail=detail)]
+                "run-1",
+                AT,
+                [Answer(intent("A-3"), State.UNKNOWN, "create", "Unexpected", 403, detail=detail)],
             )
         assert ledger.unsettled_requests() == [("A-3", "run-1", "a 403 that is not billing's own")]
 
@@ -303,7 +335,10 @@ def test_a_wal_that_is_cut_or_flipped_is_never_taken_for_whole(tmp_path_factory,
 
     try:
         with Ledger.opened(folder, HERE) as ledger:
-            kept, found = len(ledger.states([f"A-{number}" for number in range(8)])), ledger.damage()
+            kept, found = (
+                len(ledger.states([f"A-{number}" for number in range(8)])),
+                ledger.damage(),
+            )
     except LedgerError:
         return
     assert kept == 8 or found
@@ -311,7 +346,9 @@ def test_a_wal_that_is_cut_or_flipped_is_never_taken_for_whole(tmp_path_factory,
 
 # ledgers of earlier versions
 
-WITHOUT_NORMALIZATION = "ALTER TABLE events DROP COLUMN normalization; ALTER TABLE rows DROP COLUMN normalization"
+WITHOUT_NORMALIZATION = (
+    "ALTER TABLE events DROP COLUMN normalization; ALTER TABLE rows DROP COLUMN normalization"
+)
 
 
 def test_a_ledger_of_the_first_version_is_given_a_chain_over_what_it_holds(home):
@@ -329,7 +366,10 @@ def test_a_ledger_of_the_first_version_is_given_a_chain_over_what_it_holds(home)
 
 
 def test_a_ledger_of_the_second_version_goes_on_and_its_old_groups_are_named_as_a_whole(home):
-    change(home, f"{WITHOUT_NORMALIZATION}; ALTER TABLE groups DROP COLUMN digests; PRAGMA user_version = 2")
+    change(
+        home,
+        f"{WITHOUT_NORMALIZATION}; ALTER TABLE groups DROP COLUMN digests; PRAGMA user_version = 2",
+    )
     assert audit(home)[0].holds
 
     with Ledger.opened(home / "sandbox", HERE) as ledger:
@@ -341,7 +381,9 @@ def test_a_ledger_of_the_second_version_goes_on_and_its_old_groups_are_named_as_
     assert "events 1 to 3 are not" in audit(home)[0].broken
 
 
-def test_a_ledger_of_the_third_version_holds_and_keeps_from_now_on_by_which_rules_a_payload_was_made(home):
+def test_a_ledger_of_the_third_version_holds_and_keeps_from_now_on_by_which_rules_a_payload_was_made(
+    home,
+):
     change(home, f"{WITHOUT_NORMALIZATION}; PRAGMA user_version = 3")
     assert audit(home)[0].holds
     with Ledger.read(home / "sandbox") as ledger:
@@ -357,7 +399,10 @@ def test_a_ledger_of_the_third_version_holds_and_keeps_from_now_on_by_which_rule
     assert audit(home)[0].holds
     change(home, "UPDATE events SET normalization = 1 WHERE seq = 7")
     assert audit(home)[0].broken == "event 7 is not the one that was written"
-    change(home, "UPDATE events SET normalization = 2 WHERE seq = 7; UPDATE rows SET normalization = 1 WHERE seq = 7")
+    change(
+        home,
+        "UPDATE events SET normalization = 2 WHERE seq = 7; UPDATE rows SET normalization = 1 WHERE seq = 7",
+    )
     assert "row of event 7" in audit(home)[0].broken
 
 

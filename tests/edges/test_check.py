@@ -37,7 +37,10 @@ def looked(folder: Path, **asked: object) -> dict[str, Finding]:
     }
     found = check(Asked(**{**given, **asked}))
     by_weight = ["ok", "not checked", "warning", "fault"]
-    return {finding.what: finding for finding in sorted(found, key=lambda finding: by_weight.index(finding.verdict))}
+    return {
+        finding.what: finding
+        for finding in sorted(found, key=lambda finding: by_weight.index(finding.verdict))
+    }
 
 
 @contextmanager
@@ -72,7 +75,9 @@ def website(*, ahead: timedelta = timedelta(), tls: bool = False) -> Iterator[st
     assert set(seen) <= {None}, "a key was told to a stranger"
 
 
-def test_a_wrong_clock_a_full_disk_a_public_key_and_a_wrong_address_are_all_told_in_one_run(tmp_path):
+def test_a_wrong_clock_a_full_disk_a_public_key_and_a_wrong_address_are_all_told_in_one_run(
+    tmp_path,
+):
     (tmp_path / "home").mkdir(mode=0o700)
     with website(ahead=timedelta(hours=-7)) as address:
         result = subprocess.run(
@@ -101,7 +106,11 @@ def test_a_wrong_clock_a_full_disk_a_public_key_and_a_wrong_address_are_all_told
     faults = [line.split()[1] for line in lines if line.startswith("fault")]
     assert result.returncode == 4
     assert faults == ["key", "address", "clock", "disk", "disk"]
-    assert all(lines[at + 1].strip().startswith("-> ") for at, line in enumerate(lines) if line.startswith("fault"))
+    assert all(
+        lines[at + 1].strip().startswith("-> ")
+        for at, line in enumerate(lines)
+        if line.startswith("fault")
+    )
     assert re.search(r"this machine is 25[12]\d\d s ahead of the server", result.stdout)
     assert "public key" in result.stdout
     assert "canary" not in result.stdout + result.stderr
@@ -109,7 +118,9 @@ def test_a_wrong_clock_a_full_disk_a_public_key_and_a_wrong_address_are_all_told
 
 
 def test_where_everything_is_well_every_check_says_so_and_the_exit_code_is_0(pipeline, outside):
-    result = pipeline("check", "--base-url", outside.base_url, "--json", environment=outside.environment)
+    result = pipeline(
+        "check", "--base-url", outside.base_url, "--json", environment=outside.environment
+    )
 
     told = json.loads(result.stdout)
     assert (result.returncode, told["exit_code"]) == (0, 0)
@@ -124,7 +135,9 @@ def test_where_everything_is_well_every_check_says_so_and_the_exit_code_is_0(pip
         "lock": "ok",
         "references": "ok",
     }
-    assert sorted(path.name for path in pipeline.folder.iterdir() if "billing" not in path.name) == []
+    assert (
+        sorted(path.name for path in pipeline.folder.iterdir() if "billing" not in path.name) == []
+    )
 
 
 def test_a_check_sends_nothing_but_look_ups(outside, tmp_path):
@@ -140,7 +153,10 @@ def test_a_config_with_three_faults_shows_all_three_and_the_other_checks_go_on(t
     found = looked(tmp_path, config=config, destination="sandbox")
 
     assert found["config"].verdict is Verdict.FAULT
-    assert [line.removeprefix(f"{config}:").split(":")[0] for line in found["config"].told.splitlines()[1:]] == [
+    assert [
+        line.removeprefix(f"{config}:").split(":")[0]
+        for line in found["config"].told.splitlines()[1:]
+    ] == [
         "2",
         "3",
         "4",
@@ -169,7 +185,11 @@ def test_the_destination_of_a_config_is_looked_at(outside, tmp_path):
         ({"BILLING_API_KEY": "sk_test_wrong000000000"}, Verdict.FAULT, "billing refuses it (401)"),
         ({"BILLING_API_KEY": "sk_live000000000000"}, Verdict.FAULT, "live key"),
         ({"BILLING_API_KEY": "sk_test with spaces"}, Verdict.FAULT, "does not hold a secret key"),
-        ({"BILLING_API_KEY": "sk_test_a0000000", "BILLING_API_KEY_FILE": "x"}, Verdict.FAULT, "both"),
+        (
+            {"BILLING_API_KEY": "sk_test_a0000000", "BILLING_API_KEY_FILE": "x"},
+            Verdict.FAULT,
+            "both",
+        ),
     ],
 )
 def test_a_key_that_is_of_no_use_is_told_and_the_address_is_looked_at_without_it(
@@ -177,7 +197,11 @@ def test_a_key_that_is_of_no_use_is_told_and_the_address_is_looked_at_without_it
 ):
     found = looked(tmp_path, destination=outside.base_url, variables=variables)
 
-    assert (found["key"].verdict, found["address"].verdict, found["clock"].verdict) == (verdict, Verdict.OK, Verdict.OK)
+    assert (found["key"].verdict, found["address"].verdict, found["clock"].verdict) == (
+        verdict,
+        Verdict.OK,
+        Verdict.OK,
+    )
     assert told in found["key"].told
     assert "sk_test_wrong" not in found["key"].told
 
@@ -187,26 +211,44 @@ def test_a_key_file_that_others_can_read_is_a_warning(outside, tmp_path):
     path.write_text(outside.api_key)
     path.chmod(0o644)
 
-    found = looked(tmp_path, destination=outside.base_url, variables={"BILLING_API_KEY_FILE": str(path)})
+    found = looked(
+        tmp_path, destination=outside.base_url, variables={"BILLING_API_KEY_FILE": str(path)}
+    )
 
     assert (found["key"].verdict, found["key"].mend) == (Verdict.WARNING, f"chmod 600 {path}")
 
 
-@pytest.mark.parametrize(("seconds", "verdict"), [(0, Verdict.OK), (120, Verdict.WARNING), (-86_400, Verdict.FAULT)])
+@pytest.mark.parametrize(
+    ("seconds", "verdict"), [(0, Verdict.OK), (120, Verdict.WARNING), (-86_400, Verdict.FAULT)]
+)
 def test_the_clock_is_held_against_the_servers(outside, tmp_path, seconds, verdict):
     outside.advance(seconds)
 
-    assert looked(tmp_path, destination=outside.base_url, variables=outside.environment)["clock"].verdict is verdict
+    assert (
+        looked(tmp_path, destination=outside.base_url, variables=outside.environment)[
+            "clock"
+        ].verdict
+        is verdict
+    )
 
 
 def test_an_address_where_nobody_answers_is_told(tmp_path):
-    found = looked(tmp_path, destination="http://127.0.0.1:9", variables={"BILLING_API_KEY": "sk_test_a0000000"})
+    found = looked(
+        tmp_path,
+        destination="http://127.0.0.1:9",
+        variables={"BILLING_API_KEY": "sk_test_a0000000"},
+    )
 
-    assert (found["address"].verdict, found["clock"].verdict) == (Verdict.FAULT, Verdict.NOT_CHECKED)
+    assert (found["address"].verdict, found["clock"].verdict) == (
+        Verdict.FAULT,
+        Verdict.NOT_CHECKED,
+    )
     assert "does not answer" in found["address"].told
 
 
-@pytest.mark.parametrize("address", ["http://example.com", "https://user@example.com", "ftp://127.0.0.1"])
+@pytest.mark.parametrize(
+    "address", ["http://example.com", "https://user@example.com", "ftp://127.0.0.1"]
+)
 def test_an_address_that_no_key_may_be_sent_to_is_told(tmp_path, address):
     found = looked(tmp_path, destination=address, variables={"BILLING_API_KEY": "sk_test_a0000000"})
 
@@ -216,7 +258,9 @@ def test_an_address_that_no_key_may_be_sent_to_is_told(tmp_path, address):
 
 def test_a_certificate_that_nobody_has_signed_is_told_and_the_key_is_not(tmp_path):
     with website(tls=True) as address:
-        found = looked(tmp_path, destination=address, variables={"BILLING_API_KEY": "sk_test_a0000000"})
+        found = looked(
+            tmp_path, destination=address, variables={"BILLING_API_KEY": "sk_test_a0000000"}
+        )
 
     assert found["certificate"].verdict is Verdict.FAULT
     assert "self-signed" in found["certificate"].told.replace("self signed", "self-signed")
@@ -239,10 +283,15 @@ def test_a_folder_that_others_may_look_into_is_a_warning(tmp_path):
 
     found = looked(tmp_path)["disk"]
 
-    assert (found.verdict, found.mend.split(":")[0]) == (Verdict.WARNING, f"chmod 700 {tmp_path / 'home'}")
+    assert (found.verdict, found.mend.split(":")[0]) == (
+        Verdict.WARNING,
+        f"chmod 700 {tmp_path / 'home'}",
+    )
 
 
-def test_the_ledger_of_another_environment_is_a_fault_and_unsettled_requests_are_a_warning(outside, tmp_path):
+def test_the_ledger_of_another_environment_is_a_fault_and_unsettled_requests_are_a_warning(
+    outside, tmp_path
+):
     folder = tmp_path / "home" / "sandbox"
     with Ledger.opened(folder, SANDBOX) as ledger:
         now = datetime.now(UTC)

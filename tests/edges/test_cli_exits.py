@@ -36,8 +36,15 @@ LISTS = ("created", "skipped", "held", "in_doubt", "rejected", "unprocessed")
 SECRET = "sk_test_P1antedSecretKey4f9a2c"
 
 #: People who must be met nowhere but in the lists and the staged files.
-PEOPLE = [(f"Zqx{n}name Planted{n}", f"zqx{n}.planted@example.com", f"+2782555{n:04}") for n in range(1000, 1020)]
-PLANTED = [word for name, email, phone in PEOPLE for word in (name, name.split()[0], email, phone, phone[1:])]
+PEOPLE = [
+    (f"Zqx{n}name Planted{n}", f"zqx{n}.planted@example.com", f"+2782555{n:04}")
+    for n in range(1000, 1020)
+]
+PLANTED = [
+    word
+    for name, email, phone in PEOPLE
+    for word in (name, name.split()[0], email, phone, phone[1:])
+]
 
 
 @dataclass
@@ -52,10 +59,20 @@ class Place:
         key = {"BILLING_API_KEY": self.sandbox.api_key} if self.sandbox else {}
         return {"COLUMNS": "80", "PIPELINE_PLANNER": "tester"} | key | more
 
-    def start(self, *words: str, entry: list[str] = COMMAND, env: dict[str, str] | None = None, **more):
-        told = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | more
+    def start(
+        self, *words: str, entry: list[str] = COMMAND, env: dict[str, str] | None = None, **more
+    ):
+        told = {
+            "stdin": subprocess.DEVNULL,
+            "stdout": subprocess.PIPE,
+            "stderr": subprocess.PIPE,
+        } | more
         return subprocess.Popen(
-            [*entry, *words], cwd=self.folder, env=environment_of_ours(self.variables(**(env or {}))), text=True, **told
+            [*entry, *words],
+            cwd=self.folder,
+            env=environment_of_ours(self.variables(**(env or {}))),
+            text=True,
+            **told,
         )
 
     def run(self, *words: str, **more) -> subprocess.CompletedProcess:
@@ -82,7 +99,10 @@ class Place:
         return self.ask("GET", "stats").json()
 
     def ask(self, method: str, page: str, **more: Any) -> httpx.Response:
-        url, key = f"{self.sandbox.base_url}/_sandbox/{page}", {"Authorization": f"Bearer {self.sandbox.api_key}"}
+        url, key = (
+            f"{self.sandbox.base_url}/_sandbox/{page}",
+            {"Authorization": f"Bearer {self.sandbox.api_key}"},
+        )
         return httpx.request(method, url, headers=key, trust_env=False, **more)
 
 
@@ -133,11 +153,21 @@ def planted(tmp_path_factory):
         f"P-{n},{name},{email if n % 5 else email.replace('@', ' at ')},{phone},ZAR,{n * 100}"
         for n, (name, email, phone) in enumerate(PEOPLE)
     ]
-    (folder / "customers.csv").write_text("\n".join([HEADER, *rows, rows[7]]) + "\n", encoding="utf-8")
-    with SandboxServer(api_key=SECRET, faults=Faults(opaque_types=True, lost_reply=0.2), seed=3) as sandbox:
+    (folder / "customers.csv").write_text(
+        "\n".join([HEADER, *rows, rows[7]]) + "\n", encoding="utf-8"
+    )
+    with SandboxServer(
+        api_key=SECRET, faults=Faults(opaque_types=True, lost_reply=0.2), seed=3
+    ) as sandbox:
         place = Place(folder, sandbox)
         name, email, phone = PEOPLE[3]
-        other = {"external_reference": "P-3", "name": name, "email": email, "phone": phone, "currency": "ZAR"}
+        other = {
+            "external_reference": "P-3",
+            "name": name,
+            "email": email,
+            "phone": phone,
+            "currency": "ZAR",
+        }
         place.ask("POST", "seed", content=json.dumps([other]))
         before = os.umask(0)
         try:
@@ -179,14 +209,25 @@ def test_wrong_usage_exits_2_and_leaves_nothing_behind(tmp_path):
     cases = {
         "no file": ["run"],
         "no destination": ["run", "customers.csv", "--yes"],
-        "two destinations": ["run", "customers.csv", "--sandbox", "--base-url", "http://127.0.0.1:1", "--yes"],
+        "two destinations": [
+            "run",
+            "customers.csv",
+            "--sandbox",
+            "--base-url",
+            "http://127.0.0.1:1",
+            "--yes",
+        ],
         "no such command": ["no-such-command"],
     }
 
     done = run_together(tmp_path, cases, within=True)
 
-    assert {name: (one.returncode, one.stdout) for name, (_, one) in done.items()} == dict.fromkeys(cases, (2, ""))
-    assert [path.name for place, _ in done.values() for path in place.folder.iterdir()] == ["customers.csv"] * 4
+    assert {name: (one.returncode, one.stdout) for name, (_, one) in done.items()} == dict.fromkeys(
+        cases, (2, "")
+    )
+    assert [path.name for place, _ in done.values() for path in place.folder.iterdir()] == [
+        "customers.csv"
+    ] * 4
 
 
 def test_what_a_person_has_to_mend_first_exits_4_in_one_line_and_no_key_is_told(tmp_path):
@@ -202,16 +243,24 @@ def test_what_a_person_has_to_mend_first_exits_4_in_one_line_and_no_key_is_told(
     done = {}
     write_customers(tmp_path / "customers.csv", 3)
     for name, words in cases.items():
-        done[name] = Place(tmp_path).within(*words, env={"BILLING_API_KEY": keys[name]} if name in keys else None)
+        done[name] = Place(tmp_path).within(
+            *words, env={"BILLING_API_KEY": keys[name]} if name in keys else None
+        )
 
-    assert {name: (one.returncode, one.stdout) for name, one in done.items()} == dict.fromkeys(cases, (4, ""))
-    assert {name: len(one.stderr.strip().splitlines()) for name, one in done.items()} == dict.fromkeys(cases, 1)
+    assert {name: (one.returncode, one.stdout) for name, one in done.items()} == dict.fromkeys(
+        cases, (4, "")
+    )
+    assert {
+        name: len(one.stderr.strip().splitlines()) for name, one in done.items()
+    } == dict.fromkeys(cases, 1)
     assert [name for name, one in done.items() if "P1anted" in one.stderr] == []
 
 
 def test_a_key_that_billing_refuses_exits_4_before_anything_is_journaled(tmp_path):
     with billing(tmp_path) as place:
-        done = place.within("run", "customers.csv", *place.to_billing(), "--yes", env={"BILLING_API_KEY": SECRET})
+        done = place.within(
+            "run", "customers.csv", *place.to_billing(), "--yes", env={"BILLING_API_KEY": SECRET}
+        )
         stats = place.stats()
 
     assert done.returncode == 4
@@ -230,7 +279,12 @@ def test_a_key_that_is_revoked_mid_run_exits_4_and_a_resume_finishes_with_0(tmp_
 
     assert (stopped.returncode, summary["exit_code"]) == (4, 4)
     assert sum(summary["fates"].values()) == 30
-    assert summary["fates"]["created"] + summary["fates"]["in_doubt"] + summary["fates"]["not_attempted"] == 30
+    assert (
+        summary["fates"]["created"]
+        + summary["fates"]["in_doubt"]
+        + summary["fates"]["not_attempted"]
+        == 30
+    )
     assert resumed.returncode == 0, resumed.stderr
     assert json.loads(resumed.stdout)["fates"]["created"] == stats["customers"] == 30
     assert stats["effects_per_reference"]["max"] == 1
@@ -238,7 +292,11 @@ def test_a_key_that_is_revoked_mid_run_exits_4_and_a_resume_finishes_with_0(tmp_
 
 def test_a_key_that_slipped_into_the_arguments_is_not_told_again(tmp_path):
     run = ["run", "customers.csv", "--sandbox"]
-    cases = {"option": [*run, f"--{SECRET}"], "value": [*run, f"--workers={SECRET}"], "command": [SECRET]}
+    cases = {
+        "option": [*run, f"--{SECRET}"],
+        "value": [*run, f"--workers={SECRET}"],
+        "command": [SECRET],
+    }
 
     done = run_together(tmp_path, cases, within=True)
 
@@ -307,7 +365,9 @@ def test_an_outage_before_the_first_send_exits_5_and_the_status_does_not_call_th
     with socket.create_server(("127.0.0.1", 0)) as taken:
         nobody = f"http://127.0.0.1:{taken.getsockname()[1]}"
 
-    done = place.within("run", "customers.csv", "--base-url", nobody, "--yes", env={"BILLING_API_KEY": SECRET})
+    done = place.within(
+        "run", "customers.csv", "--base-url", nobody, "--yes", env={"BILLING_API_KEY": SECRET}
+    )
     status = status_of(RunFolder(place.only_run()), place.folder / ".pipeline")
 
     assert done.returncode == 5
@@ -464,7 +524,9 @@ if __name__ == "__main__":
 
 
 def test_our_own_fault_exits_70_says_where_and_not_about_whom(place):
-    done = place.run("run", "customers.csv", "--sandbox", "--yes", entry=[sys.executable, "-c", BREAKS])
+    done = place.run(
+        "run", "customers.csv", "--sandbox", "--yes", entry=[sys.executable, "-c", BREAKS]
+    )
 
     assert (done.returncode, done.stdout) == (70, "")
     assert "RuntimeError" in done.stderr
@@ -475,7 +537,10 @@ def test_our_own_fault_exits_70_says_where_and_not_about_whom(place):
 
 def test_a_run_beside_another_one_exits_75_and_names_it(place):
     home = place.folder / ".pipeline" / "sandbox"
-    with run_lock(home, "20260302T091400Z-customers-3f9a1c", "this morning"), SandboxServer() as sandbox:
+    with (
+        run_lock(home, "20260302T091400Z-customers-3f9a1c", "this morning"),
+        SandboxServer() as sandbox,
+    ):
         place.sandbox = sandbox
         done = place.within("run", "customers.csv", *place.to_billing(), "--yes")
 
@@ -501,9 +566,9 @@ def test_a_reader_that_goes_away_does_not_change_the_code(tmp_path):
     done = run_together(tmp_path, cases, stdout=writing)
     os.close(writing)
 
-    assert {name: (one.returncode, "Exception" in one.stderr) for name, (_, one) in done.items()} == dict.fromkeys(
-        cases, (0, False)
-    )
+    assert {
+        name: (one.returncode, "Exception" in one.stderr) for name, (_, one) in done.items()
+    } == dict.fromkeys(cases, (0, False))
 
 
 @pytest.mark.long
@@ -538,7 +603,9 @@ def test_a_user_without_a_name_can_run(monkeypatch):
 
     for name in ("LOGNAME", "USER", "LNAME", "USERNAME", "PIPELINE_PLANNER"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(pwd, "getpwuid", lambda uid: {}[uid])  # what it does in a container with a made-up user id
+    monkeypatch.setattr(
+        pwd, "getpwuid", lambda uid: {}[uid]
+    )  # what it does in a container with a made-up user id
 
     assert options.settings({}).planner
 
@@ -574,8 +641,12 @@ def test_nobody_of_the_planted_people_is_met_outside_the_lists_and_the_staged_fi
         }.items()
     }
 
-    assert {"report.html", "summary.json", "rows.parquet", "manifest.json", "plan.json"} <= set(leaks)
-    assert {name: words for name, words in leaks.items() if words and name != "differences.csv"} == {}
+    assert {"report.html", "summary.json", "rows.parquet", "manifest.json", "plan.json"} <= set(
+        leaks
+    )
+    assert {
+        name: words for name, words in leaks.items() if words and name != "differences.csv"
+    } == {}
 
 
 @of_the_planted
@@ -583,7 +654,9 @@ def test_rows_parquet_holds_no_planted_person_in_any_value(planted):
     import polars as pl
 
     place, _ = planted
-    told = json.dumps(pl.read_parquet(place.only_run() / "rows.parquet").to_dicts(), ensure_ascii=False)
+    told = json.dumps(
+        pl.read_parquet(place.only_run() / "rows.parquet").to_dicts(), ensure_ascii=False
+    )
 
     assert [word for word in PLANTED if word in told] == []
 
@@ -601,34 +674,51 @@ def test_the_key_is_met_nowhere_at_all(planted):
 def test_every_artefact_is_private_even_where_the_umask_is_not(planted):
     place, _ = planted
     found = [
-        path for root in ("reports", ".pipeline") for path in (place.folder / root, *(place.folder / root).rglob("*"))
+        path
+        for root in ("reports", ".pipeline")
+        for path in (place.folder / root, *(place.folder / root).rglob("*"))
     ]
 
-    modes = {str(path.relative_to(place.folder)): oct(stat.S_IMODE(path.stat().st_mode)) for path in found}
+    modes = {
+        str(path.relative_to(place.folder)): oct(stat.S_IMODE(path.stat().st_mode))
+        for path in found
+    }
     folders = {str(path.relative_to(place.folder)) for path in found if path.is_dir()}
 
     assert len(modes) > 15
-    assert {name: mode for name, mode in modes.items() if mode != ("0o700" if name in folders else "0o600")} == {}
+    assert {
+        name: mode
+        for name, mode in modes.items()
+        if mode != ("0o700" if name in folders else "0o600")
+    } == {}
 
 
 @of_the_planted
 def test_nothing_is_left_half_written_after_a_run(planted):
     place, _ = planted
 
-    assert [path for path in place.folder.rglob("*") if path.suffix == ".part" or path.name == "spill"] == []
+    assert [
+        path for path in place.folder.rglob("*") if path.suffix == ".part" or path.name == "spill"
+    ] == []
 
 
 @of_the_planted
 def test_the_lists_are_a_partition_and_hold_what_the_people_wrote(planted):
     place, _ = planted
     rows = {
-        name: list(csv.DictReader(io.StringIO((place.only_run() / f"{name}.csv").read_text(encoding="utf-8"))))
+        name: list(
+            csv.DictReader(
+                io.StringIO((place.only_run() / f"{name}.csv").read_text(encoding="utf-8"))
+            )
+        )
         for name in LISTS
     }
     ids = [row["_import_row_id"] for some in rows.values() for row in some]
 
     assert len(ids) == len(set(ids)) == 21
-    assert {row["email"] for row in rows["rejected"]} == {PEOPLE[n][1].replace("@", " at ") for n in (0, 5, 10, 15)}
+    assert {row["email"] for row in rows["rejected"]} == {
+        PEOPLE[n][1].replace("@", " at ") for n in (0, 5, 10, 15)
+    }
     assert rows["created"][0]["_import_billing_id"].startswith("bcus_")
 
 
@@ -640,9 +730,14 @@ def test_the_manifest_names_the_hash_of_every_result_file(planted):
     run = place.only_run()
     manifest = json.loads((run / "manifest.json").read_text())
 
-    found = {name: hashlib.sha256((run / name).read_bytes()).hexdigest() for name in manifest["files"]}
+    found = {
+        name: hashlib.sha256((run / name).read_bytes()).hexdigest() for name in manifest["files"]
+    }
     assert manifest["files"] == found
     there = {path.relative_to(run).as_posix() for path in run.rglob("*") if path.is_file()}
     assert there - {"manifest.json"} == set(found)
     assert {*RESULT_FILES} - {"accepted.jsonl"} <= set(found)  # nobody accepted anything
-    assert manifest["inputs"][0]["sha256"] == hashlib.sha256((place.folder / "customers.csv").read_bytes()).hexdigest()
+    assert (
+        manifest["inputs"][0]["sha256"]
+        == hashlib.sha256((place.folder / "customers.csv").read_bytes()).hexdigest()
+    )

@@ -8,7 +8,15 @@ import jsonschema
 import pytest
 from ruamel.yaml import YAML
 
-from pipeline.config import Naming, Settings, config_schema, environment_from, load_config, stop_at, target_from
+from pipeline.config import (
+    Naming,
+    Settings,
+    config_schema,
+    environment_from,
+    load_config,
+    stop_at,
+    target_from,
+)
 from pipeline.errors import ConfigError, KeyProblem
 from tests.conftest import REPOSITORY, customers_csv
 
@@ -42,7 +50,11 @@ def faults(folder: Path, text: str) -> list[str]:
     path = written(folder, text)
     with pytest.raises(ConfigError) as refused:
         load_config(path)
-    return [line.removeprefix(f"{path}:") for line in str(refused.value).splitlines() if line.startswith(str(path))]
+    return [
+        line.removeprefix(f"{path}:")
+        for line in str(refused.value).splitlines()
+        if line.startswith(str(path))
+    ]
 
 
 def test_a_config_is_read_and_scalars_are_what_the_schema_says(tmp_path):
@@ -56,10 +68,17 @@ def test_a_config_is_read_and_scalars_are_what_the_schema_says(tmp_path):
 
 @pytest.mark.parametrize("region", ["NO", '"NO"'])
 def test_norway_is_a_region_and_no_boolean(tmp_path, region):
-    assert load_config(written(tmp_path, f"environment: t\nmerchant: m\nregion: {region}\n")).job.region == "NO"
+    assert (
+        load_config(
+            written(tmp_path, f"environment: t\nmerchant: m\nregion: {region}\n")
+        ).job.region
+        == "NO"
+    )
 
 
-@pytest.mark.parametrize("change", [lambda text: "\ufeff" + text, lambda text: text.replace("\n", "\r\n")])
+@pytest.mark.parametrize(
+    "change", [lambda text: "\ufeff" + text, lambda text: text.replace("\n", "\r\n")]
+)
 def test_a_byte_order_mark_and_windows_line_ends_are_no_fault(tmp_path, change):
     path = tmp_path / "job.yaml"
     path.write_bytes(change(GOOD).encode())
@@ -68,7 +87,11 @@ def test_a_byte_order_mark_and_windows_line_ends_are_no_fault(tmp_path, change):
 
 
 def test_three_faults_are_three_faults_each_at_its_line_and_column(tmp_path):
-    text = GOOD.replace("workers: 4", "workers: 400").replace("region:", "regoin:").replace("value", "value", 1)
+    text = (
+        GOOD.replace("workers: 4", "workers: 400")
+        .replace("region:", "regoin:")
+        .replace("value", "value", 1)
+    )
     text = text.replace("unit: {column: FLAG, values: {C: minor, R: major}}", "unit: rand")
 
     found = faults(tmp_path, text)
@@ -115,15 +138,23 @@ def test_a_fault_is_told_at_its_place(tmp_path, text, expected):
         ("merchnt: m\nenvironment: t\nmerchant: m\n", "merchant"),
         ("environment: t\nmerchant: m\npace: {worker: 3}\n", "workers"),
         ("environment: t\nmerchant: m\nmapping: {external_reference: {colum: A}}\n", "column"),
-        ("environment: t\nmerchant: m\nreferences: {mapping: {external_refrence: A}}\n", "external_reference"),
-        ("environment: t\nmerchant: m\nmapping: {external_reference: A, metadata: {a: {colun: X}}}\n", "column"),
+        (
+            "environment: t\nmerchant: m\nreferences: {mapping: {external_refrence: A}}\n",
+            "external_reference",
+        ),
+        (
+            "environment: t\nmerchant: m\nmapping: {external_reference: A, metadata: {a: {colun: X}}}\n",
+            "column",
+        ),
     ],
 )
 def test_an_unknown_key_is_refused_with_the_nearest_that_is_known_there(tmp_path, text, near):
     assert any(f"did you mean {near!r}?" in fault for fault in faults(tmp_path, text))
 
 
-@pytest.mark.parametrize("key", ["sk_test_canary0000000000", "sk_livecanary0000000000", "pk_test_canary0000000000"])
+@pytest.mark.parametrize(
+    "key", ["sk_test_canary0000000000", "sk_livecanary0000000000", "pk_test_canary0000000000"]
+)
 def test_a_config_that_holds_a_key_is_refused_without_its_echo(tmp_path, key):
     (fault,) = faults(tmp_path, f"environment: t\nmerchant: m\naddress: {key}\n")
 
@@ -149,8 +180,16 @@ def test_the_schema_takes_what_the_loader_takes_and_refuses_what_it_refuses(tmp_
     parsed = YAML(typ="safe", pure=True)
 
     assert list(validator.iter_errors(parsed.load(GOOD.replace("0: USD", "'0': USD")))) == []
-    for wrong in ("regoin: ZA", "pace: {workers: 900}", "mapping: {external_reference: {colum: A}}", "mode: real"):
-        assert list(validator.iter_errors(parsed.load(f"environment: t\nmerchant: m\n{wrong}\n"))) != []
+    for wrong in (
+        "regoin: ZA",
+        "pace: {workers: 900}",
+        "mapping: {external_reference: {colum: A}}",
+        "mode: real",
+    ):
+        assert (
+            list(validator.iter_errors(parsed.load(f"environment: t\nmerchant: m\n{wrong}\n")))
+            != []
+        )
 
 
 def test_the_schema_in_configs_is_the_one_that_the_command_prints():
@@ -159,7 +198,9 @@ def test_the_schema_in_configs_is_the_one_that_the_command_prints():
     assert kept == config_schema()
 
 
-@pytest.mark.parametrize("path", sorted((REPOSITORY / "configs").glob("*.yaml")), ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path", sorted((REPOSITORY / "configs").glob("*.yaml")), ids=lambda path: path.name
+)
 def test_every_config_of_ours_loads_and_names_its_schema_in_line_1(path):
     first = path.read_text(encoding="utf-8").splitlines()[0]
 
@@ -175,7 +216,12 @@ def test_options_overrule_the_config_and_the_config_the_defaults(tmp_path):
 
     settings = Settings.of(config, per_second=7.0, region=None, max_creates=3)
 
-    assert (settings.per_second, settings.max_creates, settings.workers, settings.region) == (7.0, 3, 4, "NO")
+    assert (settings.per_second, settings.max_creates, settings.workers, settings.region) == (
+        7.0,
+        3,
+        4,
+        "NO",
+    )
     assert settings.retry_refused is False
     assert settings.destination == "https://api.momentco.io"
 
@@ -185,11 +231,18 @@ def test_all_faults_of_options_are_told_at_once():
         Settings.of(None, region="XX", workers=0, limit=0)
 
 
-def test_a_configs_names_are_those_of_its_own_address_and_a_rehearsal_on_this_machine_is_the_sandbox(tmp_path):
+def test_a_configs_names_are_those_of_its_own_address_and_a_rehearsal_on_this_machine_is_the_sandbox(
+    tmp_path,
+):
     job = load_config(written(tmp_path, GOOD)).job
 
-    at_home = environment_from("https://api.momentco.io", Naming.said("https://api.momentco.io", job=job))
-    rehearsals = [environment_from(place, Naming.said(place, job=job)) for place in ("sandbox", "http://127.0.0.1:9")]
+    at_home = environment_from(
+        "https://api.momentco.io", Naming.said("https://api.momentco.io", job=job)
+    )
+    rehearsals = [
+        environment_from(place, Naming.said(place, job=job))
+        for place in ("sandbox", "http://127.0.0.1:9")
+    ]
 
     assert (at_home.name, at_home.merchant, at_home.mode) == ("test", "kwikwater", "test")
     assert {(e.name, e.merchant) for e in rehearsals} == {("sandbox", "sandbox")}
@@ -218,7 +271,9 @@ def test_a_key_of_another_mode_than_the_config_says_is_refused(mode, key, live):
     ],
 )
 def test_the_time_to_stop_by_is_the_next_time_that_a_clock_shows_it(text, now, expected):
-    assert stop_at(text, datetime.fromisoformat(now)).astimezone(UTC) == datetime.fromisoformat(expected)
+    assert stop_at(text, datetime.fromisoformat(now)).astimezone(UTC) == datetime.fromisoformat(
+        expected
+    )
 
 
 # -- the command line -------------------------------------------------------------------------------------------------
@@ -226,20 +281,33 @@ def test_the_time_to_stop_by_is_the_next_time_that_a_clock_shows_it(text, now, e
 
 def test_a_config_with_three_faults_ends_with_4_and_sends_nothing(pipeline, outside):
     customers_csv(pipeline.folder / "c.csv", 3)
-    config = written(pipeline.folder, "environment: t\nmerchant: M\nregoin: ZA\npace: {workers: 0}\n")
+    config = written(
+        pipeline.folder, "environment: t\nmerchant: M\nregoin: ZA\npace: {workers: 0}\n"
+    )
 
     result = pipeline(
-        "run", "c.csv", "--config", config, "--base-url", outside.base_url, "--yes", environment=outside.environment
+        "run",
+        "c.csv",
+        "--config",
+        config,
+        "--base-url",
+        outside.base_url,
+        "--yes",
+        environment=outside.environment,
     )
 
     assert result.returncode == 4
-    told = [line.removeprefix(f"{config}:").split(":")[:2] for line in result.stderr.splitlines()[1:]]
+    told = [
+        line.removeprefix(f"{config}:").split(":")[:2] for line in result.stderr.splitlines()[1:]
+    ]
     assert told == [["2", "11"], ["3", "1"], ["4", "17"]]
     assert sum(outside.stats()["requests"].values()) == 0
     assert not (pipeline.folder / "reports").exists()
 
 
-def test_a_missing_column_names_what_was_found_and_the_nearest_ends_with_4_and_sends_nothing(pipeline, outside):
+def test_a_missing_column_names_what_was_found_and_the_nearest_ends_with_4_and_sends_nothing(
+    pipeline, outside
+):
     customers_csv(pipeline.folder / "c.csv", 3)
     config = written(
         pipeline.folder,
@@ -247,7 +315,14 @@ def test_a_missing_column_names_what_was_found_and_the_nearest_ends_with_4_and_s
     )
 
     result = pipeline(
-        "run", "c.csv", "--config", config, "--base-url", outside.base_url, "--yes", environment=outside.environment
+        "run",
+        "c.csv",
+        "--config",
+        config,
+        "--base-url",
+        outside.base_url,
+        "--yes",
+        environment=outside.environment,
     )
 
     assert result.returncode == 4
@@ -264,7 +339,10 @@ def test_the_template_is_the_header_of_the_job_or_the_canonical_one(pipeline):
         pipeline("schema", "--template").stdout
         == "external_reference,name,email,phone,currency,balance,metadata.<key>\n"
     )
-    assert pipeline("schema", "--template", "--config", config).stdout == "ACCOUNT;FIRST;LAST;CUR;DUE;DR;CR;FLAG\n"
+    assert (
+        pipeline("schema", "--template", "--config", config).stdout
+        == "ACCOUNT;FIRST;LAST;CUR;DUE;DR;CR;FLAG\n"
+    )
     assert json.loads(pipeline("schema").stdout) == config_schema()
 
 
@@ -277,7 +355,16 @@ def test_the_template_is_also_a_workbook_whose_columns_are_text(inside):
     assert inside("schema", "--template", "--output", "t.csv").returncode == 0
     assert inside("schema", "--output", "t.csv").returncode == 2
     sheet = openpyxl.load_workbook(inside.folder / "t.xlsx")["customers"]
-    assert [cell.value for cell in sheet[1]] == ["ACCOUNT", "FIRST", "LAST", "CUR", "DUE", "DR", "CR", "FLAG"]
+    assert [cell.value for cell in sheet[1]] == [
+        "ACCOUNT",
+        "FIRST",
+        "LAST",
+        "CUR",
+        "DUE",
+        "DR",
+        "CR",
+        "FLAG",
+    ]
     assert {dimension.number_format for dimension in sheet.column_dimensions.values()} == {"@"}
     assert (
         inside.folder / "t.csv"

@@ -15,15 +15,21 @@ from pipeline.sources import BATCH_BYTES, Declared, Lines, in_order, read
 HEADER = ["external_reference", "name", "balance"]
 
 
-def written(path: Path, rows: list[list], formats: dict | None = None, sheet: str = "Debtors") -> Path:
+def written(
+    path: Path, rows: list[list], formats: dict | None = None, sheet: str = "Debtors"
+) -> Path:
     """A workbook of these rows; `formats`: (row, column) -> number format, counted from 0."""
-    with xlsxwriter.Workbook(path, {"strings_to_numbers": False, "nan_inf_to_errors": True}) as book:
+    with xlsxwriter.Workbook(
+        path, {"strings_to_numbers": False, "nan_inf_to_errors": True}
+    ) as book:
         page = book.add_worksheet(sheet)
         for at, cells in enumerate(rows):
             for column, cell in enumerate(cells):
                 code = (formats or {}).get((at, column))
                 if cell is not None:
-                    page.write(at, column, cell, book.add_format({"num_format": code}) if code else None)
+                    page.write(
+                        at, column, cell, book.add_format({"num_format": code}) if code else None
+                    )
     return path
 
 
@@ -31,7 +37,10 @@ def read_all(path, declared=None, layout=None, *, any_columns=False, batch_bytes
     files = in_order([path], declared, layout, any_columns=any_columns)
     records = [row for _, batch in read(files, batch_bytes) for row in batch.records.to_dicts()]
     (file,) = files
-    assert file.lines.physical == file.lines.header + file.lines.skipped + file.lines.blank + file.lines.records
+    assert (
+        file.lines.physical
+        == file.lines.header + file.lines.skipped + file.lines.blank + file.lines.records
+    )
     return file, records
 
 
@@ -49,7 +58,9 @@ def test_a_sheet_is_read_row_by_row_with_the_numbers_of_its_rows(tmp_path, batch
         ["00123", "  Cleo\nC _x000D_", "00240"],
         [123, True, dt.date(2026, 11, 22)],
     ]
-    path = written(tmp_path / "book.xlsx", rows, {(3, 2): "0.00", (5, 0): "00000", (5, 2): "dd/mm/yy"})
+    path = written(
+        tmp_path / "book.xlsx", rows, {(3, 2): "0.00", (5, 0): "00000", (5, 2): "dd/mm/yy"}
+    )
 
     file, records = read_all(path, batch_bytes=batch_bytes)
 
@@ -125,7 +136,10 @@ def test_the_sheet_is_declared_or_the_only_one_that_is_not_hidden(tmp_path):
             page.write_row(1, 0, [name, "Ann", 1])
         page.hide()
 
-    with pytest.raises(SourceError, match=r"2 sheets.*source\.sheet in the config; one of 'Cover', 'Debtors', 'Old'"):
+    with pytest.raises(
+        SourceError,
+        match=r"2 sheets.*source\.sheet in the config; one of 'Cover', 'Debtors', 'Old'",
+    ):
         read_all(path)
     with pytest.raises(SourceError, match="no sheet 'debtors'; there are: 'Cover'"):
         read_all(path, Declared(sheet="debtors"))
@@ -179,12 +193,37 @@ def rewritten(path: Path, part: str, old: str, new: str) -> Path:
 
 
 HOSTILE = {
-    "entities": ("xl/sharedStrings.xml", "<sst", '<!DOCTYPE a [<!ENTITY b "c">]><sst', "document type"),
-    "a row far away": ("xl/worksheets/sheet1.xml", '<row r="2"', '<row r="99999999"', "row 99999999"),
-    "rows out of order": ("xl/worksheets/sheet1.xml", '<row r="2"', '<row r="1"', "row 1 follows row 1"),
+    "entities": (
+        "xl/sharedStrings.xml",
+        "<sst",
+        '<!DOCTYPE a [<!ENTITY b "c">]><sst',
+        "document type",
+    ),
+    "a row far away": (
+        "xl/worksheets/sheet1.xml",
+        '<row r="2"',
+        '<row r="99999999"',
+        "row 99999999",
+    ),
+    "rows out of order": (
+        "xl/worksheets/sheet1.xml",
+        '<row r="2"',
+        '<row r="1"',
+        "row 1 follows row 1",
+    ),
     "a column far away": ("xl/worksheets/sheet1.xml", 'r="A2"', 'r="ZZZ2"', "out of order"),
-    "an invalid cell reference": ("xl/worksheets/sheet1.xml", 'r="A2"', 'r="2A"', "invalid cell reference"),
-    "a text that is not there": ("xl/worksheets/sheet1.xml", '<c r="A2" t="s"><v>', '<c r="A2" t="s"><v>99', "damaged"),
+    "an invalid cell reference": (
+        "xl/worksheets/sheet1.xml",
+        'r="A2"',
+        'r="2A"',
+        "invalid cell reference",
+    ),
+    "a text that is not there": (
+        "xl/worksheets/sheet1.xml",
+        '<c r="A2" t="s"><v>',
+        '<c r="A2" t="s"><v>99',
+        "damaged",
+    ),
     "broken XML": ("xl/worksheets/sheet1.xml", "</sheetData>", "<sheetData>", "damaged"),
 }
 
@@ -207,7 +246,9 @@ def test_a_part_that_unpacks_to_far_more_than_its_size_is_refused_before_it_is_u
 
 
 def test_a_workbook_that_is_cut_is_refused_at_every_place(tmp_path):
-    whole = written(tmp_path / "b.xlsx", [HEADER, *([f"a-{n}", "Ann", n] for n in range(50))]).read_bytes()
+    whole = written(
+        tmp_path / "b.xlsx", [HEADER, *([f"a-{n}", "Ann", n] for n in range(50))]
+    ).read_bytes()
     path = tmp_path / "cut.xlsx"
 
     for end in range(4, len(whole) - 1, max(1, len(whole) // 25)):

@@ -30,7 +30,11 @@ def test_the_cells_of_an_example_bring_its_reason_about(pipeline, tmp_path):
         table = csv.DictWriter(file, COLUMNS)
         table.writeheader()
         for number, cells in enumerate(shown.values()):
-            mine = {"external_reference": f"R-{number}"} if cells.get("external_reference") == "A-1" else {}
+            mine = (
+                {"external_reference": f"R-{number}"}
+                if cells.get("external_reference") == "A-1"
+                else {}
+            )
             table.writerow({**cells, **mine})
 
     assert pipeline("plan", "examples.csv", "--sandbox").returncode == 1
@@ -48,7 +52,12 @@ def test_the_cells_of_an_example_bring_its_reason_about(pipeline, tmp_path):
 
 
 def test_what_bears_on_a_reason_exists():
-    options = {option for command in cli.commands.values() for one in _params(command) for option in one.opts}
+    options = {
+        option
+        for command in cli.commands.values()
+        for one in _params(command)
+        for option in one.opts
+    }
     named = {name for told in EXPLANATIONS.values() for name in told.bears_on_it}
 
     assert {name for name in named if name.startswith("--")} <= options
@@ -56,7 +65,13 @@ def test_what_bears_on_a_reason_exists():
 
 
 @pytest.mark.parametrize(
-    "code", ["VALIDATE.PHONE_SEVERAL", "VALIDATE.PHONE_SEVERAL:phone", "validate.phone_several", "PHONE_SEVERAL"]
+    "code",
+    [
+        "VALIDATE.PHONE_SEVERAL",
+        "VALIDATE.PHONE_SEVERAL:phone",
+        "validate.phone_several",
+        "PHONE_SEVERAL",
+    ],
 )
 def test_a_code_may_be_given_as_it_stands_in_a_list_or_as_a_person_remembers_it(code):
     [told] = explain([code])
@@ -72,7 +87,10 @@ def test_codes_without_their_stage_are_told_apart():
 
 
 def test_all_unknown_codes_are_named_with_the_nearest_and_exit_2(pipeline):
-    with pytest.raises(UnknownCode, match=r"PHONE_SEVERALL.*did you mean VALIDATE.PHONE_SEVERAL\?; 'xyz' is no code"):
+    with pytest.raises(
+        UnknownCode,
+        match=r"PHONE_SEVERALL.*did you mean VALIDATE.PHONE_SEVERAL\?; 'xyz' is no code",
+    ):
         explain(["PHONE_SEVERALL", "xyz"])
     assert pipeline("explain", "PHONE_SEVERALL").returncode == 2
 
@@ -80,9 +98,15 @@ def test_all_unknown_codes_are_named_with_the_nearest_and_exit_2(pipeline):
 def test_without_a_code_every_one_is_listed_and_programs_get_json(pipeline):
     listed, as_json = pipeline("explain"), pipeline("explain", "--json")
 
-    assert [line.split()[0] for line in listed.stdout.splitlines()] == [reason.value for reason in EVERY_CODE]
-    assert [one["code"] for one in json.loads(as_json.stdout)] == [reason.value for reason in EVERY_CODE]
-    assert {"code", "meaning", "example", "mend", "bears_on_it"} == set(json.loads(as_json.stdout)[0])
+    assert [line.split()[0] for line in listed.stdout.splitlines()] == [
+        reason.value for reason in EVERY_CODE
+    ]
+    assert [one["code"] for one in json.loads(as_json.stdout)] == [
+        reason.value for reason in EVERY_CODE
+    ]
+    assert {"code", "meaning", "example", "mend", "bears_on_it"} == set(
+        json.loads(as_json.stdout)[0]
+    )
 
 
 def _params(command: click.Command) -> list[click.Parameter]:

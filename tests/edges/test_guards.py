@@ -42,7 +42,10 @@ def test_almost_all_rejected_exit_3_before_anything_is_sent(pipeline, outside):
 
     assert [planned.returncode, stopped.returncode, refused.returncode] == [3, 3, 3]
     assert sum(outside.stats()["requests"].values()) == 0
-    assert f"{CODE}: 199 of 200 records were rejected (VALIDATE.BALANCE_NOT_A_NUMBER (199))" in stopped.stderr
+    assert (
+        f"{CODE}: 199 of 200 records were rejected (VALIDATE.BALANCE_NOT_A_NUMBER (199))"
+        in stopped.stderr
+    )
     assert "thresholds.max_rejected allows 20%" in stopped.stderr
     assert f"pipeline apply {run_id} --accept {CODE}" in stopped.stderr
     assert listed.count("  stopped (3), sandbox") == 2
@@ -69,7 +72,8 @@ def test_almost_all_rejected_exit_3_before_anything_is_sent(pipeline, outside):
 def test_option_and_config_set_how_many_may_be_rejected(pipeline, option, key, code):
     job = pipeline.folder / "job.yaml"
     job.write_text(
-        "environment: t\nmerchant: m\naddress: sandbox\n" + (f"thresholds: {{max_rejected: {key}}}\n" if key else "")
+        "environment: t\nmerchant: m\naddress: sandbox\n"
+        + (f"thresholds: {{max_rejected: {key}}}\n" if key else "")
     )
     said = ["--max-rejected", option] if option else []
 
@@ -123,26 +127,39 @@ def test_a_supplier_s_file_is_counted_whatever_its_columns_are_called(pipeline, 
 
 
 def test_a_supplier_s_column_that_begins_as_ours_do_is_listed_and_can_be_mapped(pipeline):
-    (pipeline.folder / "c.csv").write_text("id,_import_batch,_import_position,_import_row_id\nA-1,b7,3,zz:1\n")
+    (pipeline.folder / "c.csv").write_text(
+        "id,_import_batch,_import_position,_import_row_id\nA-1,b7,3,zz:1\n"
+    )
     job = "environment: sandbox\nmerchant: m\naddress: sandbox\nmapping:\n  external_reference: id\n  metadata: {batch: %s}\n"
     (pipeline.folder / "job.yaml").write_text(job % "_import_batch")
     (pipeline.folder / "ours.yaml").write_text(job % "_import_row_id")
 
-    done = pipeline("run", "c.csv", "--config", "job.yaml", "--where", "_import_position = '3'", "--yes")
+    done = pipeline(
+        "run", "c.csv", "--config", "job.yaml", "--where", "_import_position = '3'", "--yes"
+    )
     refused = pipeline("plan", "c.csv", "--config", "ours.yaml")
 
     assert done.returncode == 0, done.stderr
     [row] = list(csv.DictReader((pipeline.newest() / "created.csv").read_text().splitlines()))
-    assert (row["_import_batch"], row["_import_position"], row["_import_row_id"]) == ("b7", "3", "c.csv:2")
-    assert [(one["code"], "'_import_row_id'" in one["what"]) for one in pipeline.summary()["findings"]] == [
-        (Alarm.COLUMNS_NOT_KEPT.value, True)
-    ]
+    assert (row["_import_batch"], row["_import_position"], row["_import_row_id"]) == (
+        "b7",
+        "3",
+        "c.csv:2",
+    )
+    assert [
+        (one["code"], "'_import_row_id'" in one["what"]) for one in pipeline.summary()["findings"]
+    ] == [(Alarm.COLUMNS_NOT_KEPT.value, True)]
     assert pipeline("verify", pipeline.newest().name).returncode == 0
-    assert "column '_import_row_id' (mapped to metadata.batch) has a name that our lists use" in refused.stderr
+    assert (
+        "column '_import_row_id' (mapped to metadata.batch) has a name that our lists use"
+        in refused.stderr
+    )
 
 
 def test_unreadable_records_count_as_rejected(pipeline):
-    rows = [f"ref-{n},too few" if n % 2 else f"ref-{n},Person {n},,,ZAR,{n},gold" for n in range(60)]
+    rows = [
+        f"ref-{n},too few" if n % 2 else f"ref-{n},Person {n},,,ZAR,{n},gold" for n in range(60)
+    ]
     (pipeline.folder / "c.csv").write_text("\n".join([HEADER, *rows]) + "\n")
 
     planned = pipeline("plan", "c.csv", "--sandbox")
@@ -176,7 +193,12 @@ def most_allowed(limit, read):
 def test_the_most_frequent_reasons_are_named_without_their_columns_and_once_a_record():
     found = Rejections()
     fates = ["invalid", "invalid", "unreadable", None]
-    reasons = [["A.ONE:a column", "A.ONE:x"], ["A.ONE:metadata.due: date", "B.TWO:b"], ["C.THREE"], []]
+    reasons = [
+        ["A.ONE:a column", "A.ONE:x"],
+        ["A.ONE:metadata.due: date", "B.TWO:b"],
+        ["C.THREE"],
+        [],
+    ]
     found.add(pl.DataFrame({"fate": fates, "reasons": reasons}))
 
     [finding] = judge_rejections(found, 0)
@@ -186,11 +208,31 @@ def test_the_most_frequent_reasons_are_named_without_their_columns_and_once_a_re
 
 @pytest.mark.parametrize("text", ["20%", "20 %", "0%", "100%", "0.5%", "0", "150", 0, 150])
 def test_a_limit_is_a_share_or_a_number(text):
-    assert Settings.of(max_rejected=text).max_rejected == (text.replace(" ", "") if "%" in str(text) else int(text))
+    assert Settings.of(max_rejected=text).max_rejected == (
+        text.replace(" ", "") if "%" in str(text) else int(text)
+    )
 
 
 @pytest.mark.parametrize(
-    "text", ["", "%", "101%", "-1", "-1%", "1e2", "20%%", "٢٠%", "20pc", "0.2", "1_000", "1,5%", -1, 0.2, True, "²%"]
+    "text",
+    [
+        "",
+        "%",
+        "101%",
+        "-1",
+        "-1%",
+        "1e2",
+        "20%%",
+        "٢٠%",
+        "20pc",
+        "0.2",
+        "1_000",
+        "1,5%",
+        -1,
+        0.2,
+        True,
+        "²%",
+    ],
 )
 def test_what_is_neither_is_refused_by_its_key(text):
     with pytest.raises(ConfigError, match="max_rejected"):
@@ -239,7 +281,15 @@ def test_the_same_value_in_a_config_is_a_fault_of_the_config(pipeline):
 def test_a_plan_at_the_vendors_address_never_reads_a_ledger_of_this_machine(pipeline, billing):
     path = customers_csv(pipeline.folder / "c.csv", 3)
     named = ["--environment", "practice", "--merchant", "acme"]
-    here = pipeline("run", path, "--base-url", billing.url, *named, "--yes", environment={"BILLING_API_KEY": KEY})
+    here = pipeline(
+        "run",
+        path,
+        "--base-url",
+        billing.url,
+        *named,
+        "--yes",
+        environment={"BILLING_API_KEY": KEY},
+    )
 
     there = ["plan", path, "--base-url", VENDOR]
     same_name = pipeline(*there, *named)
@@ -248,7 +298,9 @@ def test_a_plan_at_the_vendors_address_never_reads_a_ledger_of_this_machine(pipe
 
     assert here.returncode == 0, here.stderr
     assert (same_name.returncode, as_sandbox.returncode, own_name.returncode) == (4, 4, 0)
-    assert "belongs to environment practice of merchant acme (test, this machine)" in same_name.stderr
+    assert (
+        "belongs to environment practice of merchant acme (test, this machine)" in same_name.stderr
+    )
     assert "--environment NAME" in as_sandbox.stderr
     assert pipeline.summary()["actions"]["create"] == 3
 
@@ -257,7 +309,9 @@ def test_a_plan_for_the_sandbox_is_not_applied_at_the_vendors_address(pipeline):
     customers_csv(pipeline.folder / "c.csv", 3)
     pipeline("plan", "c.csv")
 
-    applied = pipeline("apply", "latest", "--base-url", VENDOR, environment={"BILLING_API_KEY": "sk_test_x"})
+    applied = pipeline(
+        "apply", "latest", "--base-url", VENDOR, environment={"BILLING_API_KEY": "sk_test_x"}
+    )
 
     assert applied.returncode in {4, 6}
     assert not (pipeline.folder / ".pipeline" / "sandbox" / "ledger.sqlite").exists()
@@ -276,7 +330,9 @@ def test_without_a_destination_a_command_that_needs_one_is_a_usage_error(pipelin
 
 def test_a_config_with_an_address_is_a_destination(pipeline):
     customers_csv(pipeline.folder / "c.csv", 3)
-    (pipeline.folder / "job.yaml").write_text("environment: t\nmerchant: m\naddress: https://api.momentco.io\n")
+    (pipeline.folder / "job.yaml").write_text(
+        "environment: t\nmerchant: m\naddress: https://api.momentco.io\n"
+    )
 
     done = pipeline("references", "load", "c.csv", "--config", "job.yaml")
 
@@ -286,7 +342,9 @@ def test_a_config_with_an_address_is_a_destination(pipeline):
 # -- plans that were applied ------------------------------------------------------------------------------------------
 
 
-def test_a_finished_plan_says_when_it_was_applied_and_is_not_applied_again_whatever_the_home(pipeline):
+def test_a_finished_plan_says_when_it_was_applied_and_is_not_applied_again_whatever_the_home(
+    pipeline,
+):
     customers_csv(pipeline.folder / "c.csv", 3)
     pipeline("run", "c.csv", "--sandbox", "--yes")
     ended = json.loads(pipeline("status", "--json").stdout)["ended_at"]

@@ -41,18 +41,26 @@ def verified(file: CsvFile, declared: Declared, records: list[dict]):
         "written": file.written,
         "columns": file.columns,
         "came_back": False,
-        "lines": {name: getattr(file.lines, name) for name in ("physical", "header", "skipped", "blank", "records")},
+        "lines": {
+            name: getattr(file.lines, name)
+            for name in ("physical", "header", "skipped", "blank", "records")
+        },
     }
     lines = LinesOfTheVerifier.of(file.path, described, declared.skip_lines, declared.footer_lines)
     for record in records:
         yield lines.skip_to(record["line"])
-        yield lines.take_record([record[f"given.{name}"] for name in file.columns], record["text"] or "")
+        yield lines.take_record(
+            [record[f"given.{name}"] for name in file.columns], record["text"] or ""
+        )
     yield lines.finish(described)
 
 
 def cells(records: list[dict]) -> list:
     """The cells of each record, or why it could not be read."""
-    return [r["reason"] or [text for name, text in r.items() if name.startswith("given.")] for r in records]
+    return [
+        r["reason"] or [text for name, text in r.items() if name.startswith("given.")]
+        for r in records
+    ]
 
 
 def read_bytes(folder: Path, content: bytes, declared: Declared | None = None, **how):
@@ -68,7 +76,9 @@ def codes(file: CsvFile) -> list[str]:
 def planned(inside, case):
     shutil.copy(OUTSIDE / case / "c.csv", inside.folder / "c.csv")
     result = inside("plan", "c.csv", "--sandbox")
-    return result, json.loads((inside.newest() / "plan.json").read_text()) if result.returncode < 2 else None
+    return result, json.loads(
+        (inside.newest() / "plan.json").read_text()
+    ) if result.returncode < 2 else None
 
 
 # -- the outside cases ------------------------------------------------------------------------------------------------
@@ -84,7 +94,9 @@ def test_r_quoted_and_r_bom_a_repeated_header_in_another_spelling_is_no_customer
 def test_shifted_header_is_refused_and_names_the_key_to_declare():
     path = OUTSIDE / "shifted_header" / "c.csv"
 
-    with pytest.raises(SourceError, match=r"columns may be shifted.*source\.trailing_delimiter: true"):
+    with pytest.raises(
+        SourceError, match=r"columns may be shifted.*source\.trailing_delimiter: true"
+    ):
         read(path)
 
     _, records = read(path, Declared(trailing_delimiter=True))
@@ -95,7 +107,10 @@ def test_h_space_names_are_trimmed_and_reported_in_plan_and_inspect(inside):
     result, plan = planned(inside, "h_space")
 
     assert result.returncode == 0
-    assert "DOUBT.COLUMN_NAMES_CHANGED: c.csv: 2 of 3 names were changed, now 'name', 'email'" in result.stdout
+    assert (
+        "DOUBT.COLUMN_NAMES_CHANGED: c.csv: 2 of 3 names were changed, now 'name', 'email'"
+        in result.stdout
+    )
     assert plan["columns"] == ["external_reference", "name", "email"]
     assert plan["inputs"][0]["written"]["names_changed"] == "2, 3"
     assert "DOUBT.COLUMN_NAMES_CHANGED" in inside("inspect", "c.csv").stdout
@@ -131,7 +146,11 @@ def test_hdt_a_file_without_header_is_named_as_one_and_read_by_position(inside):
     assert result.returncode == 4
     assert "source.header: none" in result.stderr
     assert "skip_lines" not in result.stderr
-    assert [cell for cell in ("KWIKWATER", "000123", "20261101", "Lee A", "Nkosi") if cell in result.stderr] == []
+    assert [
+        cell
+        for cell in ("KWIKWATER", "000123", "20261101", "Lee A", "Nkosi")
+        if cell in result.stderr
+    ] == []
     assert inside("inspect", "c.csv").returncode == 4
     assert "column_6" in inside("inspect", "c.csv", "--header", "none").stdout
     file, records = read(OUTSIDE / "hdt" / "c.csv", Declared(header="none"), any_columns=True)
@@ -144,7 +163,9 @@ def test_hdt_a_file_without_header_is_named_as_one_and_read_by_position(inside):
 
 
 def test_names_are_trimmed_of_everything_that_nobody_sees():
-    seen = "\u00a0 \t\u200b\ufeff\u00ad\u200e\u202e\u2066\u3000\u2028\u3164name\u2060\u180e\u00a0\r\n"
+    seen = (
+        "\u00a0 \t\u200b\ufeff\u00ad\u200e\u202e\u2066\u3000\u2028\u3164name\u2060\u180e\u00a0\r\n"
+    )
 
     names = take_names([seen, "a\u00a0b", " x\n\n y ", ""])
 
@@ -168,7 +189,9 @@ def test_names_that_are_equal_after_trimming_and_case_folding_are_refused_all_at
             read_bytes(tmp_path, header.encode(), **how)
 
         for numbers in ("2, 3 and 10", "4 and 5", "6 and 7", "8 and 9"):
-            assert f"columns {numbers} have the same name but for case and spaces" in str(refused.value)
+            assert f"columns {numbers} have the same name but for case and spaces" in str(
+                refused.value
+            )
 
 
 def test_an_unnamed_column_is_kept_where_one_record_anywhere_fills_it(tmp_path):
@@ -185,20 +208,30 @@ def test_an_unnamed_column_is_kept_where_one_record_anywhere_fills_it(tmp_path):
     assert codes(filled) == ["DOUBT.COLUMNS_WITHOUT_NAME"]
 
 
-def test_a_repeated_header_is_recognized_in_any_spelling_and_a_record_that_resembles_it_is_none(tmp_path):
+def test_a_repeated_header_is_recognized_in_any_spelling_and_a_record_that_resembles_it_is_none(
+    tmp_path,
+):
     header = "external_reference, Full Name ,\u00dcber\n"
     spellings = [
         "external_reference, Full Name ,\u00dcber", '"external_reference","Full Name","\u00dcber"', "\ufeffEXTERNAL_REFERENCE,full name,\u00fcber",
         "external_reference\u00a0,\u200bFULL NAME,\u00dcBER\u00ad", ' external_reference ,full name,"\u00fcber "', "external_reference,Full Name,\u00dcber\r",
     ]  # fmt: skip
-    others = ["external_reference,Full Name,", "external_reference,Full Names,\u00dcber", "A-1,Full Name,\u00dcber"]
+    others = [
+        "external_reference,Full Name,",
+        "external_reference,Full Names,\u00dcber",
+        "A-1,Full Name,\u00dcber",
+    ]
 
-    _, records = read_bytes(tmp_path, "\n".join([header.strip("\n"), *spellings, *others, ""]).encode())
+    _, records = read_bytes(
+        tmp_path, "\n".join([header.strip("\n"), *spellings, *others, ""]).encode()
+    )
 
     assert [r["reason"] for r in records] == ["READ.REPEATED_HEADER"] * 6 + [None] * 3
 
 
-def test_a_repeated_header_with_spaces_outside_its_quotes_is_one_and_a_record_written_so_has_a_stray_quote(tmp_path):
+def test_a_repeated_header_with_spaces_outside_its_quotes_is_one_and_a_record_written_so_has_a_stray_quote(
+    tmp_path,
+):
     lines = [b'"external_reference" ,"name"', b'external_reference, "NAME"', b'"A-1" ,"Ann"']
 
     _, records = read_bytes(tmp_path, b"external_reference,name\n" + b"\n".join(lines))
@@ -213,7 +246,8 @@ def test_a_header_whose_quote_stays_open_is_refused_at_once_however_many_lines_f
     with pytest.raises(SourceError, match="the header is not a legal CSV record"):
         read_bytes(
             tmp_path,
-            b'external_reference,name,"note\n' + b"A-1,Ann,a note of fifty characters and some more\n" * 40_000,
+            b'external_reference,name,"note\n'
+            + b"A-1,Ann,a note of fifty characters and some more\n" * 40_000,
         )
 
     assert time.process_time() - began < 5
@@ -223,7 +257,11 @@ def test_a_header_whose_quote_stays_open_is_refused_at_once_however_many_lines_f
     ("text", "line", "what"),
     [
         ("Report of May,,\nKonto,Name,Ort\n", 2, "is one text above several columns"),
-        ("Report of May,,\nas of today,,\nKonto,Name,Ort\n", 3, "is one text above several columns"),
+        (
+            "Report of May,,\nas of today,,\nKonto,Name,Ort\n",
+            3,
+            "is one text above several columns",
+        ),
         ("Report, of May\nexternal_reference,name\n", 2, "does not name the columns"),
         ("Report, of May\nKonto,Name,Ort\n", 2, "does not name the columns"),
     ],
@@ -239,7 +277,9 @@ def test_a_title_that_holds_the_delimiter_is_advised_to_be_skipped(tmp_path, tex
 
 
 def test_a_record_that_holds_one_name_of_a_column_is_no_header(tmp_path):
-    file, records = read_bytes(tmp_path, b"Konto,Kanal\nA-1,email\nA-2,fax\nA-3,\n", any_columns=True)
+    file, records = read_bytes(
+        tmp_path, b"Konto,Kanal\nA-1,email\nA-2,fax\nA-3,\n", any_columns=True
+    )
 
     assert (file.columns, len(records)) == (["Konto", "Kanal"], 3)
 
@@ -256,22 +296,39 @@ def test_workbooks_compare_names_without_quotes_case_and_spaces():
     names = take_names(["name", "", "E-Mail"])
     for cells_of in (["\ufeffNAME ", "", "e-mail\u00a0"], ['"Name"', " column_2", '"E-MAIL"']):
         assert is_repeated_header(cells_of, names)
-    for cells_of in (["name"], ["name", "x", "e-mail"], ["name", "", "mail"], ["name", "", "e-mail", "x"]):
+    for cells_of in (
+        ["name"],
+        ["name", "x", "e-mail"],
+        ["name", "", "mail"],
+        ["name", "", "e-mail", "x"],
+    ):
         assert not is_repeated_header(cells_of, names)
 
 
 def test_a_header_is_repeated_also_where_it_has_our_names_of_its_columns_without_one(tmp_path):
     rows = [b"A-%d,Ann,,a@example.com," % n for n in range(3_000)]
-    repeated = [b"external_reference,name,column_3,email,", b"EXTERNAL_REFERENCE,name,,email,column_5"]
+    repeated = [
+        b"external_reference,name,column_3,email,",
+        b"EXTERNAL_REFERENCE,name,,email,column_5",
+    ]
 
     for block in (rows[:1], rows):
         for line in repeated:
             content = b"\n".join(
-                [b"external_reference,name,,email,", *block, line, *block, b"x,name,column_3,email,", b""]
+                [
+                    b"external_reference,name,,email,",
+                    *block,
+                    line,
+                    *block,
+                    b"x,name,column_3,email,",
+                    b"",
+                ]
             )
             _, records = read_bytes(tmp_path, content)
 
-            assert [r["line"] for r in records if r["reason"] == "READ.REPEATED_HEADER"] == [len(block) + 2]
+            assert [r["line"] for r in records if r["reason"] == "READ.REPEATED_HEADER"] == [
+                len(block) + 2
+            ]
 
 
 # -- trailing delimiters, blank lines ---------------------------------------------------------------------------------
@@ -284,7 +341,9 @@ def test_a_header_that_ends_with_the_delimiter_too_has_one_column_without_a_name
     assert (file.columns, file.written["columns_ignored"]) == (["external_reference", "name"], "3")
 
 
-def test_shifted_columns_are_refused_with_one_record_or_a_thousand_and_kept_where_one_record_is_whole(tmp_path):
+def test_shifted_columns_are_refused_with_one_record_or_a_thousand_and_kept_where_one_record_is_whole(
+    tmp_path,
+):
     for rows in (b"A-1,Ann,x,\n", b'A-1,Ann,x,""\n' * 1_000, b"A-1,Ann,x, \n,,,,\n"):
         with pytest.raises(SourceError, match="shifted"):
             read_bytes(tmp_path, HEADER + rows)
@@ -312,7 +371,14 @@ def test_lines_whose_fields_are_all_empty_are_blank_and_others_are_not(tmp_path,
         "\ufeff",
         '"\u2007",\u3164,',
     ]
-    filled = ['"",x,', ',"', '"" ,,', ",,\x01", "\u00a0,\x0b,", *(['",",,'] if delimiter != "\t" else [])]
+    filled = [
+        '"",x,',
+        ',"',
+        '"" ,,',
+        ",,\x01",
+        "\u00a0,\x0b,",
+        *(['",",,'] if delimiter != "\t" else []),
+    ]
     spaced = [line.replace(",", delimiter) for line in (*blank, *filled)]
 
     file, records = read_bytes(
@@ -328,10 +394,14 @@ def test_lines_whose_fields_are_all_empty_are_blank_and_others_are_not(tmp_path,
 # -- no header --------------------------------------------------------------------------------------------------------
 
 
-def test_a_blank_line_of_invisible_characters_is_found_in_blocks_that_are_read_the_short_way_too(tmp_path):
+def test_a_blank_line_of_invisible_characters_is_found_in_blocks_that_are_read_the_short_way_too(
+    tmp_path,
+):
     rows = [b"A-%d,Ann %d,x" % (n, n) for n in range(9_000)]
 
-    file, records = read_bytes(tmp_path, HEADER + b"\n".join([*rows, "\u00a0,\u200b,".encode(), *rows, b""]))
+    file, records = read_bytes(
+        tmp_path, HEADER + b"\n".join([*rows, "\u00a0,\u200b,".encode(), *rows, b""])
+    )
 
     assert (file.lines.blank, len(records)) == (1, 18_000)
 
@@ -430,12 +500,20 @@ def headerless_files():
         for before in befores:
             for mark in ",;":
                 rows = [
-                    mark.join(row[at] for at in columns) for row in (PERSON, OTHER, *([PERSON, OTHER] * (number % 3)))
+                    mark.join(row[at] for at in columns)
+                    for row in (PERSON, OTHER, *([PERSON, OTHER] * (number % 3)))
                 ]
-                yield before.replace(";", mark) + "\n".join(rows) + "\n" + f"T{mark}2\n" * (number % 2)
+                yield (
+                    before.replace(";", mark)
+                    + "\n".join(rows)
+                    + "\n"
+                    + f"T{mark}2\n" * (number % 2)
+                )
 
 
-def test_no_message_about_a_file_without_a_header_repeats_a_cell_or_advises_to_skip_a_record(tmp_path):
+def test_no_message_about_a_file_without_a_header_repeats_a_cell_or_advises_to_skip_a_record(
+    tmp_path,
+):
     files = list(headerless_files())
     leaks: list[tuple[str, str]] = []
     for content in files:
@@ -452,8 +530,14 @@ def test_no_message_about_a_file_without_a_header_repeats_a_cell_or_advises_to_s
                 list(file.batches())
             except SourceError as refused:
                 said = str(refused)
-            shown = f"{said} {file.header} {[finding.what for finding in file.findings]}".removeprefix(str(path))
-            leaks += [(content, shown) for secret in SECRETS if secret in shown.replace("'Thand'", "")]
+            shown = (
+                f"{said} {file.header} {[finding.what for finding in file.findings]}".removeprefix(
+                    str(path)
+                )
+            )
+            leaks += [
+                (content, shown) for secret in SECRETS if secret in shown.replace("'Thand'", "")
+            ]
             leaks += [(content, shown)] if "skip_lines" in shown and "Line" in shown else []
 
     assert len(files) >= 100
@@ -485,7 +569,9 @@ def test_honest_headers_are_read_also_where_nobody_expects_their_names(tmp_path)
         row = mark.join(str(1000 + n) for n in range(header.count(mark) + 1))
 
         file, records = read_bytes(
-            tmp_path, f"{header}\n{row}\nA-2{mark}{row.split(mark, 1)[1]}\n".encode(), any_columns=True
+            tmp_path,
+            f"{header}\n{row}\nA-2{mark}{row.split(mark, 1)[1]}\n".encode(),
+            any_columns=True,
         )
 
         assert (file.columns, len(records)) == (header.split(mark), 2)
@@ -506,9 +592,15 @@ def test_another_quote_is_as_strict_as_the_usual_one(tmp_path, quote):
     _, found = read_bytes(tmp_path, usual.translate(swap), Declared(quote=quote))
 
     back = str.maketrans('"' + quote, quote + '"')
-    assert [(r["line"], r["line_count"]) for r in found] == [(r["line"], r["line_count"]) for r in expected]
-    assert [c if isinstance(c, str) else [text.translate(back) for text in c] for c in cells(found)] == cells(expected)
-    assert {"READ.STRAY_QUOTE", "READ.REPEATED_HEADER", "READ.UNCLOSED_QUOTE"} <= {r["reason"] for r in found}
+    assert [(r["line"], r["line_count"]) for r in found] == [
+        (r["line"], r["line_count"]) for r in expected
+    ]
+    assert [
+        c if isinstance(c, str) else [text.translate(back) for text in c] for c in cells(found)
+    ] == cells(expected)
+    assert {"READ.STRAY_QUOTE", "READ.REPEATED_HEADER", "READ.UNCLOSED_QUOTE"} <= {
+        r["reason"] for r in found
+    }
 
 
 def test_the_hint_of_a_stray_quote_names_the_key_of_another_quote():
@@ -519,7 +611,9 @@ def test_the_hint_of_a_stray_quote_names_the_key_of_another_quote():
 
 
 def test_without_quotes_a_quote_is_a_character(tmp_path):
-    file, records = read_bytes(tmp_path, HEADER + b'A-1,5" pipe,"\n"A-2","B,x"\n', Declared(quote="none"))
+    file, records = read_bytes(
+        tmp_path, HEADER + b'A-1,5" pipe,"\n"A-2","B,x"\n', Declared(quote="none")
+    )
 
     assert cells(records) == [["A-1", '5" pipe', '"'], ['"A-2"', '"B', 'x"']]
     assert file.written["quote"] == "none"
@@ -547,7 +641,9 @@ ESCAPED = {
 }
 
 
-@pytest.mark.parametrize("before", [0, pytest.param(9_000, marks=pytest.mark.long)], ids=["first", "beyond_the_head"])
+@pytest.mark.parametrize(
+    "before", [0, pytest.param(9_000, marks=pytest.mark.long)], ids=["first", "beyond_the_head"]
+)
 @pytest.mark.parametrize(("line", "expected"), ESCAPED.values(), ids=ESCAPED.keys())
 def test_escaped_characters_are_read_as_what_they_stand_for(tmp_path, line, expected, before):
     content = HEADER + b"A-0,Ann,x\n" * before + line + b"\nZ-1,Zoe,x\n"
@@ -574,13 +670,22 @@ def test_a_dump_of_mysql_is_read_with_tabs_and_escapes_alone(tmp_path):
 
 
 def test_names_of_columns_are_escaped_like_cells(tmp_path):
-    file, _ = read_bytes(tmp_path, b'external_reference,a\\,b,"c\\"d",e\\\nf\nA-1,1,2,3\n', Declared(escape="\\"))
+    file, _ = read_bytes(
+        tmp_path, b'external_reference,a\\,b,"c\\"d",e\\\nf\nA-1,1,2,3\n', Declared(escape="\\")
+    )
 
     assert file.columns == ["external_reference", "a,b", 'c"d', "e f"]
 
 
 def test_quotes_and_escapes_that_cannot_be_read_are_refused_with_their_key():
-    for wrong in ({"quote": "ab"}, {"quote": "a"}, {"quote": ","}, {"escape": " "}, {"escape": "é"}, {"escape": '"'}):
+    for wrong in (
+        {"quote": "ab"},
+        {"quote": "a"},
+        {"quote": ","},
+        {"escape": " "},
+        {"escape": "é"},
+        {"escape": '"'},
+    ):
         with pytest.raises(ConfigError, match=r"quote|escape"):
             Declared(**wrong)
 
@@ -598,7 +703,9 @@ def test_a_config_names_the_key_of_a_quote_or_escape_that_cannot_be_read(tmp_pat
         with pytest.raises(ConfigError, match=re.escape(said)):
             load_config(path)
 
-    path.write_text("environment: t\nmerchant: m\nsource: {quote: none, escape: '\\', header: first_line}\n")
+    path.write_text(
+        "environment: t\nmerchant: m\nsource: {quote: none, escape: '\\', header: first_line}\n"
+    )
     assert load_config(path).job.source.escape == "\\"
 
 
@@ -625,7 +732,12 @@ def test_a_run_of_a_file_of_many_oddities_is_accounted_for_and_verified(inside):
         "blank": 1,
         "records": 7,
     }
-    assert inside.summary()["inputs"][0]["columns"] == ["external_reference", "Na me", "E-Mail", "column_5"]
+    assert inside.summary()["inputs"][0]["columns"] == [
+        "external_reference",
+        "Na me",
+        "E-Mail",
+        "column_5",
+    ]
     assert inside("verify", inside.newest()).returncode == 0
 
 
@@ -641,7 +753,12 @@ def test_the_verifier_notices_text_in_a_column_that_the_manifest_takes_for_empty
 
 def test_ctrl_z_at_the_end_is_a_mark_and_elsewhere_a_control_character(tmp_path):
     ends = {b"A-1,Ann,x\r\n\x1a": 2, b"A-1,Ann,x\x1a": 2, b"A-1,Ann,x\n\x1a\x1a\x1a": 2}
-    ends |= {b"A-1,Ann,x\r\n\x1a\r\n": 2, b"A-1,Ann,x\n\x1a\n": 2, b"A-1,Ann,x\x1a\n": 2, b"A-1,Ann,x\n\x1a\x1a\n": 2}
+    ends |= {
+        b"A-1,Ann,x\r\n\x1a\r\n": 2,
+        b"A-1,Ann,x\n\x1a\n": 2,
+        b"A-1,Ann,x\x1a\n": 2,
+        b"A-1,Ann,x\n\x1a\x1a\n": 2,
+    }
     for rows, physical in ends.items():
         file, records = read_bytes(tmp_path, HEADER + rows)
 
@@ -675,7 +792,10 @@ def test_a_last_line_without_its_line_end_is_a_warning_where_the_others_have_one
 
 
 def test_nuls_that_fill_up_fields_or_blocks_are_no_sign_of_utf_16(tmp_path):
-    padded = [HEADER + b"A-1,Ann,x\n\x1a" + bytes(60), HEADER + b"A-1" + bytes(17) + b",Ann" + bytes(16) + b",x\n"]
+    padded = [
+        HEADER + b"A-1,Ann,x\n\x1a" + bytes(60),
+        HEADER + b"A-1" + bytes(17) + b",Ann" + bytes(16) + b",x\n",
+    ]
 
     for content in padded:
         _, records = read_bytes(tmp_path, content)
@@ -683,7 +803,9 @@ def test_nuls_that_fill_up_fields_or_blocks_are_no_sign_of_utf_16(tmp_path):
         assert cells(records)[-1] == "READ.CONTROL_CHARACTER"
 
     for order in ("utf-16-le", "utf-16-be"):
-        with pytest.raises(SourceError, match=f"looks like UTF-16 without a byte order mark.*: {order}"):
+        with pytest.raises(
+            SourceError, match=f"looks like UTF-16 without a byte order mark.*: {order}"
+        ):
             read_bytes(tmp_path, HEADER.decode().encode(order))
 
 
@@ -724,7 +846,11 @@ def test_more_columns_than_a_sheet_has_are_refused_and_as_many_are_read(tmp_path
     path.write_bytes(wide(MOST_COLUMNS, b","))
     assert [batch.records.height for batch in CsvFile(path, "c.csv").batches()] == [3]
 
-    for content in (wide(MOST_COLUMNS + 1, b";"), wide(20_000, b","), gzip.compress(wide(20_000, b"|"))):
+    for content in (
+        wide(MOST_COLUMNS + 1, b";"),
+        wide(20_000, b","),
+        gzip.compress(wide(20_000, b"|")),
+    ):
         with pytest.raises(SourceError, match=r"(16,385|20,000) columns; the limit is 16,384"):
             read_bytes(tmp_path, content)
     with pytest.raises(SourceError, match=r"20,000 columns; the limit is 16,384"):

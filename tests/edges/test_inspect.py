@@ -54,7 +54,9 @@ def test_nobody_s_data_is_shown(pipeline, tmp_path):
     for args in ((), ("--json",)):
         result = asked(pipeline, file, *args, exit_code=1)
         shown = result.stdout + result.stderr
-        assert [word for word in ("Nkosi", "thandi@", "0101", "Dan", "short", "Ünal") if word in shown] == []
+        assert [
+            word for word in ("Nkosi", "thandi@", "0101", "Dan", "short", "Ünal") if word in shown
+        ] == []
 
 
 def test_the_table_is_written_as_it_was_read_text_by_text(pipeline, tmp_path):
@@ -95,7 +97,9 @@ def test_the_table_is_never_written_over_the_file_that_is_read(pipeline, tmp_pat
 def test_with_a_config_the_file_must_have_the_columns_that_it_maps(pipeline, tmp_path):
     file, config = tmp_path / "klanten.csv", tmp_path / "job.yaml"
     file.write_bytes(CONTENT.encode())
-    config.write_text("environment: test\nmerchant: m\nmode: test\nmapping: {external_reference: id, name: naam2}\n")
+    config.write_text(
+        "environment: test\nmerchant: m\nmode: test\nmapping: {external_reference: id, name: naam2}\n"
+    )
 
     result = asked(pipeline, file, "--config", config, exit_code=4)
 
@@ -123,5 +127,8 @@ def test_titles_above_a_table_are_advised_to_be_skipped(pipeline):
             refused = pipeline(command, path)
             assert refused.returncode == 4
             assert f"Line {skip + 1} looks more like the header" in refused.stderr
-            assert f"source.skip_lines: {skip} in the config (inspect and init: --skip-lines {skip})" in refused.stderr
+            assert (
+                f"source.skip_lines: {skip} in the config (inspect and init: --skip-lines {skip})"
+                in refused.stderr
+            )
         assert pipeline("inspect", path, "--skip-lines", str(skip)).returncode == 0

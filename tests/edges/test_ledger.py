@@ -27,7 +27,9 @@ AT = datetime(2026, 11, 22, 6, 0, tzinfo=UTC)
 
 def intent(reference: str, fingerprint: str = "f1", generation: int = 1) -> Intent:
     key = create_key(HERE, reference, fingerprint, generation)
-    return Intent(reference, fingerprint, key, f'{{"external_reference":"{reference}"}}'.encode(), generation)
+    return Intent(
+        reference, fingerprint, key, f'{{"external_reference":"{reference}"}}'.encode(), generation
+    )
 
 
 def answered(meant: Intent, state: State, **more: object) -> Answer:
@@ -69,7 +71,10 @@ def test_intents_are_seen_by_another_connection_as_soon_as_they_are_recorded(led
 
 
 def test_the_journal_is_a_wal_with_full_synchronization(ledger):
-    modes = [ledger._connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")]
+    modes = [
+        ledger._connection.execute(f"PRAGMA {name}").fetchone()[0]
+        for name in ("journal_mode", "synchronous")
+    ]
 
     assert modes == ["wal", 2]
 
@@ -90,7 +95,10 @@ def test_states_are_told_for_those_references_that_were_begun(ledger):
 
     found = ledger.states(["A-1", "A-2", "A-3", "", "'; DROP TABLE rows; --"])
 
-    assert {reference: (known.state, known.fingerprint, known.run_id) for reference, known in found.items()} == {
+    assert {
+        reference: (known.state, known.fingerprint, known.run_id)
+        for reference, known in found.items()
+    } == {
         "A-1": (State.UNKNOWN, "f1", "run-1"),
         "A-2": (State.CREATED, "f2", "run-2"),
     }
@@ -109,13 +117,17 @@ def test_an_unsettled_row_keeps_bytes_key_generation_age_and_credential(ledger):
     meant = intent("A-1", generation=2)
     later = AT + timedelta(hours=3)
     ledger.record_intents("run-1", AT, [meant], "credential-1")
-    ledger.record("run-1", later, [Answer(meant, State.UNKNOWN, "create", "NoAnswer", detail="ReadTimeout")])
+    ledger.record(
+        "run-1", later, [Answer(meant, State.UNKNOWN, "create", "NoAnswer", detail="ReadTimeout")]
+    )
 
     assert ledger.begun() == [Begun(meant, AT, "credential-1", "run-1")]
 
 
 def test_begun_tells_all_unsettled_rows_or_those_that_are_asked_for_and_no_settled_one(ledger):
-    ledger.record_intents("run-1", AT, [intent(r) for r in ("A-1", "A-2", "A-3", "A-4")], "credential")
+    ledger.record_intents(
+        "run-1", AT, [intent(r) for r in ("A-1", "A-2", "A-3", "A-4")], "credential"
+    )
     ledger.record("run-1", AT, [answered(intent("A-2"), State.CREATED), Withdrawal(intent("A-4"))])
 
     everything = [begun.intent.external_reference for begun in ledger.begun()]
@@ -165,7 +177,9 @@ def test_the_life_of_a_reference_is_told_from_its_first_event_to_its_last(ledger
 
     life = ledger.life_of("A-1")
 
-    assert [(event["run_id"], event["kind"], event["generation"], event["status"]) for event in life] == [
+    assert [
+        (event["run_id"], event["kind"], event["generation"], event["status"]) for event in life
+    ] == [
         ("run-1", "intent", 1, None),
         ("run-1", "answer", 1, 500),
         ("run-2", "intent", 2, None),
@@ -179,7 +193,9 @@ def test_what_a_run_has_settled_is_told_without_what_it_only_began_or_another_ha
     made = [intent(f"A-{number}") for number in range(4)]
     ledger.record_intents("run-1", AT, made, "credential")
     ledger.record(
-        "run-1", AT, [answered(made[0], State.CREATED), answered(made[1], State.REFUSED), Withdrawal(made[2])]
+        "run-1",
+        AT,
+        [answered(made[0], State.CREATED), answered(made[1], State.REFUSED), Withdrawal(made[2])],
     )
     ledger.record_intents("run-2", AT, [intent("B-1")], "credential")
     ledger.record("run-2", AT, [answered(intent("B-1"), State.CREATED)])
@@ -202,8 +218,13 @@ def test_what_a_run_ended_stays_its_own_after_another_run_began_other_content(le
     assert ledger.moved_from("run-2") == []
     ledger.record("run-2", AT, [answered(second, State.REFUSED)])
     ledger.record_intents("run-1", AT, [intent("A-1", "f3")], "credential")
-    assert [row[:4] for row in ledger.moved_from("run-2")] == [("A-1", "refused", "run-2", "f2")]  # by an older run
-    assert {pair: end.state for pair, end in ledger.ends([("A-1", "f1"), ("A-1", "f2"), ("A-1", "f3")]).items()} == {
+    assert [row[:4] for row in ledger.moved_from("run-2")] == [
+        ("A-1", "refused", "run-2", "f2")
+    ]  # by an older run
+    assert {
+        pair: end.state
+        for pair, end in ledger.ends([("A-1", "f1"), ("A-1", "f2"), ("A-1", "f3")]).items()
+    } == {
         ("A-1", "f1"): State.REFUSED,
         ("A-1", "f2"): State.REFUSED,
         ("A-1", "f3"): State.UNKNOWN,
@@ -277,7 +298,13 @@ def test_differences_and_naughty_texts_come_back_as_they_were(ledger):
     ledger.record(
         "run-1",
         AT,
-        [answered(intent("A-1"), State.CREATED_DIFFERENT, differences=(Difference("name", naughty, None),))],
+        [
+            answered(
+                intent("A-1"),
+                State.CREATED_DIFFERENT,
+                differences=(Difference("name", naughty, None),),
+            )
+        ],
     )
 
     ((reference, *_, detail),) = next(ledger.outcomes())
@@ -293,7 +320,12 @@ def test_a_run_s_beginning_and_end_are_told(ledger):
     stopped = ledger.run("run-1")
     ledger.begin_run("run-1", AT + timedelta(hours=1), 7, 99)
 
-    assert (running["status"], running["planned"], running["pid"], running["ended_at"]) == ("running", 7, 4121, None)
+    assert (running["status"], running["planned"], running["pid"], running["ended_at"]) == (
+        "running",
+        7,
+        4121,
+        None,
+    )
     assert (stopped["status"], stopped["ended_at"]) == ("stopped", "2026-11-22T06:00:05+00:00")
     assert (ledger.run("run-1")["status"], ledger.run("run-1")["ended_at"]) == ("running", None)
     assert ledger.run("run-1")["started_at"] == AT.isoformat()
@@ -314,13 +346,21 @@ def test_the_projected_table_is_what_the_events_lead_to(tmp_path_factory, moves)
         for number, (reference, move) in enumerate(moves):
             at, run_id = AT + timedelta(minutes=number), f"run-{number % 3}"
             if move.startswith("intent") or reference not in current:
-                generation = current[reference].generation + 1 if "next" in move and reference in current else 1
+                generation = (
+                    current[reference].generation + 1
+                    if "next" in move and reference in current
+                    else 1
+                )
                 current[reference] = intent(reference, f"f{number % 2}", generation)
                 ledger.record_intents(run_id, at, [current[reference]], f"credential-{number % 2}")
             elif move == "withdrawn":
                 ledger.record(run_id, at, [Withdrawal(current[reference])])
             else:
-                ledger.record(run_id, at, [answered(current[reference], State(move), billing_id=f"bcus_{number}")])
+                ledger.record(
+                    run_id,
+                    at,
+                    [answered(current[reference], State(move), billing_id=f"bcus_{number}")],
+                )
         events = ledger._connection.execute(
             "SELECT seq, run_id, at, kind, external_reference, fingerprint, generation, key, state, billing_id, credential"
             " FROM events ORDER BY seq"
@@ -331,7 +371,19 @@ def test_the_projected_table_is_what_the_events_lead_to(tmp_path_factory, moves)
         ).fetchall()
 
     folded: dict[str, tuple] = {}
-    for seq, run_id, at, kind, reference, fingerprint, generation, key, state, billing_id, credential in events:
+    for (
+        seq,
+        run_id,
+        at,
+        kind,
+        reference,
+        fingerprint,
+        generation,
+        key,
+        state,
+        billing_id,
+        credential,
+    ) in events:
         sent, by = (at, credential) if kind == "intent" else folded[reference][5:7]
         folded[reference] = (state, run_id, fingerprint, generation, key, sent, by, billing_id, seq)
     assert {row[0]: row[1:] for row in rows} == folded
@@ -354,7 +406,10 @@ def test_the_ledger_of_another_environment_is_refused_and_left_as_it_was(tmp_pat
     with Ledger.opened(tmp_path, HERE) as ledger:
         ledger.record_intents("run-1", AT, [intent("A-1")], "credential")
 
-    with pytest.raises(LedgerError, match="belongs to environment sandbox of"), Ledger.opened(tmp_path, other):
+    with (
+        pytest.raises(LedgerError, match="belongs to environment sandbox of"),
+        Ledger.opened(tmp_path, other),
+    ):
         pass
 
     with Ledger.opened(tmp_path, HERE) as ledger:
@@ -418,7 +473,9 @@ def test_ledger_and_lock_are_private_even_where_the_umask_is_not(tmp_path):
 
 
 def test_a_file_that_is_no_database_is_a_ledger_error(tmp_path):
-    (tmp_path / "ledger.sqlite").write_bytes(b"this is no database, it is a letter to a friend" * 100)
+    (tmp_path / "ledger.sqlite").write_bytes(
+        b"this is no database, it is a letter to a friend" * 100
+    )
 
     with pytest.raises(LedgerError, match=r"ledger\.sqlite"), Ledger.opened(tmp_path, HERE):
         pass
@@ -448,7 +505,9 @@ def test_damage_that_shows_only_while_rows_are_read_is_a_ledger_error(tmp_path, 
     path = tmp_path / "ledger.sqlite"
     content = bytearray(path.read_bytes())
     assert len(content) > 100 * 4096  # the WAL was taken in when the last connection closed
-    for page in range(len(content) // 4096 * 2 // 3, len(content) // 4096):  # the first rows can still be read
+    for page in range(
+        len(content) // 4096 * 2 // 3, len(content) // 4096
+    ):  # the first rows can still be read
         content[page * 4096 : page * 4096 + 200] = b"\xff" * 200
     path.write_bytes(content)
 
@@ -510,7 +569,11 @@ def test_a_ledger_that_may_not_be_written_is_a_ledger_error(tmp_path_factory, is
         home.chmod(0o555)
 
     told = subprocess.run(
-        [sys.executable, "-c", READ_ONLY, str(home)], capture_output=True, text=True, timeout=30, check=False
+        [sys.executable, "-c", READ_ONLY, str(home)],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
     )
 
     assert told.stdout.startswith("LedgerError"), told
@@ -524,7 +587,9 @@ def test_a_reader_sees_what_was_recorded_while_the_writer_goes_on(ledger):
 
     with Ledger.read(ledger.path.parent) as reader:
         first = reader.states(["A-1"])["A-1"].state
-        ledger._connection.execute("BEGIN IMMEDIATE")  # a writer in the middle of its transaction keeps no reader out
+        ledger._connection.execute(
+            "BEGIN IMMEDIATE"
+        )  # a writer in the middle of its transaction keeps no reader out
         ledger._connection.execute("UPDATE rows SET state = 'created'")
         during = reader.states(["A-1"])["A-1"].state
         ledger._connection.execute("COMMIT")
@@ -561,7 +626,9 @@ if __name__ == "__main__":
 
 @contextmanager
 def held_elsewhere(home: Path):
-    process = subprocess.Popen([sys.executable, "-c", HOLD, str(home)], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(home)], stdout=subprocess.PIPE, text=True
+    )
     try:
         assert process.stdout.readline() == "held\n"
         yield process
@@ -571,7 +638,9 @@ def held_elsewhere(home: Path):
         process.stdout.close()
 
 
-def test_a_lock_that_another_process_holds_is_refused_naming_its_run_process_and_since_when(tmp_path):
+def test_a_lock_that_another_process_holds_is_refused_naming_its_run_process_and_since_when(
+    tmp_path,
+):
     with (
         held_elsewhere(tmp_path) as holder,
         pytest.raises(LedgerLocked) as refused,
@@ -611,7 +680,9 @@ def test_a_lock_is_let_go_after_an_error_inside(tmp_path):
 
 
 @pytest.mark.parametrize("is_writing_now", [True, False])
-def test_a_run_whose_lock_was_removed_and_that_meets_another_writer_stops_and_names_the_lock(tmp_path, is_writing_now):
+def test_a_run_whose_lock_was_removed_and_that_meets_another_writer_stops_and_names_the_lock(
+    tmp_path, is_writing_now
+):
     with run_lock(tmp_path, "run-1", "now"), Ledger.opened(tmp_path, HERE) as first:
         first.record_intents("run-1", AT, [intent("A-1")], "credential")
         (tmp_path / "lock").unlink()
@@ -644,8 +715,12 @@ def to_a_device(path: Path) -> None:
 
 
 @pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, to_a_device, to_nowhere])
-@pytest.mark.parametrize("name", ["ledger.sqlite-wal", "ledger.sqlite-shm", "ledger.sqlite-journal", "ledger.mark"])
-def test_a_file_beside_the_ledger_that_is_of_another_kind_is_named_with_what_to_do(tmp_path, name, make):
+@pytest.mark.parametrize(
+    "name", ["ledger.sqlite-wal", "ledger.sqlite-shm", "ledger.sqlite-journal", "ledger.mark"]
+)
+def test_a_file_beside_the_ledger_that_is_of_another_kind_is_named_with_what_to_do(
+    tmp_path, name, make
+):
     with Ledger.opened(tmp_path, HERE):
         pass
     (tmp_path / name).unlink(missing_ok=True)
@@ -663,7 +738,10 @@ def test_a_file_beside_the_ledger_that_is_of_another_kind_is_named_with_what_to_
 def test_a_ledger_of_another_kind_is_not_taken_for_none(tmp_path, make):
     make(tmp_path / "ledger.sqlite")
 
-    with pytest.raises(LedgerError, match=r"ledger\.sqlite is not a regular file\. Restore"), Ledger.read(tmp_path):
+    with (
+        pytest.raises(LedgerError, match=r"ledger\.sqlite is not a regular file\. Restore"),
+        Ledger.read(tmp_path),
+    ):
         pass
 
 
@@ -674,7 +752,12 @@ def test_nothing_is_read_from_the_log_of_a_ledger_whose_database_is_another_file
         (tmp_path / "ledger.sqlite").write_bytes(b"\x07" * 700)
 
         for opened in (Ledger.opened(tmp_path, HERE), Ledger.read(tmp_path)):
-            with pytest.raises(LedgerError, match=r"ledger\.sqlite is not an SQLite database\. Restore"), opened:
+            with (
+                pytest.raises(
+                    LedgerError, match=r"ledger\.sqlite is not an SQLite database\. Restore"
+                ),
+                opened,
+            ):
                 pass
 
 
@@ -684,5 +767,8 @@ def test_a_ledger_with_damaged_pages_is_to_be_restored(tmp_path):
     whole = (tmp_path / "ledger.sqlite").read_bytes()
     (tmp_path / "ledger.sqlite").write_bytes(whole[:100] + b"\x07" * (len(whole) - 100))
 
-    with pytest.raises(LedgerError, match=r"malformed\. Restore the home folder"), Ledger.opened(tmp_path, HERE):
+    with (
+        pytest.raises(LedgerError, match=r"malformed\. Restore the home folder"),
+        Ledger.opened(tmp_path, HERE),
+    ):
         pass

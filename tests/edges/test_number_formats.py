@@ -95,7 +95,9 @@ SHOWN = [
 def test_a_number_is_the_text_that_its_format_shows_and_never_rounded(code, stored, text):
     cell = CellFormat(code).number(stored)
 
-    assert (cell.shown if isinstance(cell, Number) else cell) == (Trouble.FORMAT if text is None else text)
+    assert (cell.shown if isinstance(cell, Number) else cell) == (
+        Trouble.FORMAT if text is None else text
+    )
 
 
 AMOUNTS = [
@@ -174,10 +176,16 @@ def test_an_amount_is_shown_with_its_own_value_and_sign_or_refused(code, stored,
 
 def test_an_amount_that_fifteen_digits_change_is_refused_and_noise_of_binary_numbers_is_none():
     changed = ["90071992547409.92", "-123456789012345.67"]
-    noise = {"0.30000000000000004": "0.30", "240.09999999999999": "240.10", "123456789012.34001": "123456789012.34"}
+    noise = {
+        "0.30000000000000004": "0.30",
+        "240.09999999999999": "240.10",
+        "123456789012.34001": "123456789012.34",
+    }
 
     for code in ("General", "0.00", "#,##0.00", '"R" #,##0.00'):
-        assert [CellFormat(code).number(stored).amount for stored in changed] == [Trouble.DIGITS] * len(changed)
+        assert [CellFormat(code).number(stored).amount for stored in changed] == [
+            Trouble.DIGITS
+        ] * len(changed)
     for stored, text in noise.items():
         assert CellFormat("0.00").number(stored) == text
 
@@ -189,7 +197,9 @@ def test_an_amount_of_any_common_format_is_the_number_that_the_cell_holds():
         for stored in numbers:
             cell = CellFormat(row["format"]).number(stored)
             amount = cell.amount if isinstance(cell, Number) else cell
-            if isinstance(amount, Trouble) or re.search("[0-9]-[0-9]|:", amount):  # dates and times are no amounts
+            if isinstance(amount, Trouble) or re.search(
+                "[0-9]-[0-9]|:", amount
+            ):  # dates and times are no amounts
                 continue
             found = re.findall(r"[0-9]+(?:\.[0-9]+)?", amount)
             sign = "-" if amount.startswith("-") else ""
@@ -252,7 +262,12 @@ def test_a_stored_number_that_no_spreadsheet_writes_is_malformed(stored):
 
 #: Formats in which SSF does not show what Excel does, each with its reason.
 SSF_DIFFERS = {
-    "the minus of a format with one section follows a text": ('"No. "General', "#'##0.00", r"##\,##\,##0", r"\(0\)"),
+    "the minus of a format with one section follows a text": (
+        '"No. "General',
+        "#'##0.00",
+        r"##\,##\,##0",
+        r"\(0\)",
+    ),
     "a text after General is dropped": ('General" pcs"',),
     "a minus after digits is dropped in the first of two sections": ("0.00-;0.00",),
     "a language without a sign is taken for a dollar": ("[$-409]#,##0.00", "[$-1C09]0.00"),
@@ -260,7 +275,14 @@ SSF_DIFFERS = {
     "a small e is taken for a date": ("0.00e+00",),
     "the exponent is not a multiple of the places": ("##0E+0", "#0.0E+0", "00.0E+0"),
     "# is taken for 0 in a mantissa": ("0.###E+0",),
-    "zero is blank where the denominator is fixed": ("# ?/2", "# ?/4", "# ?/8", "# ??/16", "# ?/10", "# ??/100"),
+    "zero is blank where the denominator is fixed": (
+        "# ?/2",
+        "# ?/4",
+        "# ?/8",
+        "# ??/16",
+        "# ?/10",
+        "# ??/100",
+    ),
     "a year of an era that is no year": ("E",),
 }
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?|\.[0-9]+")
@@ -270,12 +292,26 @@ def test_formats_show_what_a_second_implementation_shows_but_for_rules_that_have
     rows = _rows()
     rules = [(row, *_rule(row)) for row in rows]
     counts = Counter(rule for _, rule, _ in rules)
-    different = [(row["format"], row["value"], row["text"], ours) for row, rule, ours in rules if rule == "different"]
+    different = [
+        (row["format"], row["value"], row["text"], ours)
+        for row, rule, ours in rules
+        if rule == "different"
+    ]
     ordinary = [
         rule
         for row, rule, _ in rules
         if row["group"]
-        in {"built-in", "general", "digits", "accounting", "currency", "literals", "scaled", "percent", "powers"}
+        in {
+            "built-in",
+            "general",
+            "digits",
+            "accounting",
+            "currency",
+            "literals",
+            "scaled",
+            "percent",
+            "powers",
+        }
     ]
 
     print({rule: f"{count / len(rows):.1%}" for rule, count in counts.most_common()})
@@ -301,7 +337,9 @@ def test_an_amount_of_any_common_format_is_what_a_second_implementation_shows():
             continue
         compared += 1
         ours = _NUMBER.findall(amount)
-        if "E+11" not in row["text"] and (len(ours) != len(theirs) or not all(map(_rounds_to, ours, theirs))):
+        if "E+11" not in row["text"] and (
+            len(ours) != len(theirs) or not all(map(_rounds_to, ours, theirs))
+        ):
             wrong.append((row["format"], row["value"], row["text"], amount))
 
     assert wrong == []
@@ -337,7 +375,9 @@ def _ours(row):
         write = text_writer(row["format"])
         return text if write is None else write(text)
     shown = shown_text(CellFormat(row["format"]).number(row["value"]))
-    assert number_writer(row["format"])(exact_number(row["value"])) == (None if isinstance(shown, Trouble) else shown)
+    assert number_writer(row["format"])(exact_number(row["value"])) == (
+        None if isinstance(shown, Trouble) else shown
+    )
     return None if isinstance(shown, Trouble) else shown
 
 
@@ -349,7 +389,9 @@ def _is_rounded(ours, theirs):
         ours, theirs = ours.removesuffix("123456789012"), theirs.removesuffix("1.23457E+11")
     stored, shown = _NUMBER.findall(ours), _NUMBER.findall(theirs)
     around = [_NUMBER.sub("", text).lstrip("-") for text in (ours, theirs)]
-    return around[0] == around[1] and len(stored) == len(shown) and all(map(_rounds_to, stored, shown))
+    return (
+        around[0] == around[1] and len(stored) == len(shown) and all(map(_rounds_to, stored, shown))
+    )
 
 
 def _rounds_to(stored, shown):

@@ -21,7 +21,11 @@ from pipeline.sources import BATCH_BYTES, Lines, ParquetFile, SourceFile, in_ord
 from pipeline.sources.int96 import exact_moments
 
 MIB = 1 << 20
-TABLE = {"external_reference": ["a-1", "b-1", "c-1"], "name": ["Ann", None, ""], "note": ["x", "y,z", 'say "hi"']}
+TABLE = {
+    "external_reference": ["a-1", "b-1", "c-1"],
+    "name": ["Ann", None, ""],
+    "note": ["x", "y,z", 'say "hi"'],
+}
 LAYOUT = Layout.model_validate(
     {
         "external_reference": "id",
@@ -45,9 +49,13 @@ def records_of(*paths: Path, batch_bytes: int = BATCH_BYTES, layout: Layout | No
     return files, [row for _, batch in read(files, batch_bytes) for row in batch.records.to_dicts()]
 
 
-def texts_of(folder: Path, values: pa.Array, column: str = "metadata.x", **options) -> list[str | None]:
+def texts_of(
+    folder: Path, values: pa.Array, column: str = "metadata.x", **options
+) -> list[str | None]:
     references = [f"a-{n}" for n in range(len(values))]
-    _, records = records_of(parquet_of(folder, {"external_reference": references, column: values}, **options))
+    _, records = records_of(
+        parquet_of(folder, {"external_reference": references, column: values}, **options)
+    )
     return [record[f"given.{column}"] for record in records]
 
 
@@ -72,7 +80,11 @@ def test_every_row_is_a_record_named_by_its_number_and_absent_values_stay_absent
         (1, "customers.parquet#2", 2, 1),
         (2, "customers.parquet#3", 3, 1),
     ]
-    assert [cells(r) for r in records] == [["a-1", "Ann", "x"], ["b-1", None, "y,z"], ["c-1", "", 'say "hi"']]
+    assert [cells(r) for r in records] == [
+        ["a-1", "Ann", "x"],
+        ["b-1", None, "y,z"],
+        ["c-1", "", 'say "hi"'],
+    ]
     assert [(r["reason"], r["text"]) for r in records] == [(None, None)] * 3
     assert file.lines == Lines(physical=3, header=0, blank=0, records=3)
 
@@ -118,21 +130,31 @@ def test_every_batch_has_the_columns_and_types_that_those_of_a_csv_file_have(tmp
     csv.write_text("external_reference,name,note\na-1,Ann,x\n")
     paths = [csv, parquet_of(tmp_path, {**TABLE, "note": ["\0", None, "x"]})]
 
-    schemas = {tuple(batch.records.schema.items()) for _, batch in read(in_order(paths), batch_bytes=1)}
+    schemas = {
+        tuple(batch.records.schema.items()) for _, batch in read(in_order(paths), batch_bytes=1)
+    }
 
     assert len(schemas) == 1
-    assert {dtype for column, dtype in next(iter(schemas)) if column.startswith("given.")} == {pl.String}
+    assert {dtype for column, dtype in next(iter(schemas)) if column.startswith("given.")} == {
+        pl.String
+    }
 
 
 def test_a_parquet_file_without_rows_has_a_header_and_no_records(tmp_path):
-    (file,), records = records_of(parquet_of(tmp_path, {"external_reference": pa.array([], pa.string())}))
+    (file,), records = records_of(
+        parquet_of(tmp_path, {"external_reference": pa.array([], pa.string())})
+    )
 
     assert records == []
     assert (file.header, file.lines) == (("external_reference",), Lines())
 
 
 def test_columns_that_an_earlier_run_added_are_dropped_whatever_their_type(tmp_path):
-    table = {"_import_row_id": [[1.5], None, []], **TABLE, "_import_text": ["\0", b"\xff".decode("latin-1"), None]}
+    table = {
+        "_import_row_id": [[1.5], None, []],
+        **TABLE,
+        "_import_text": ["\0", b"\xff".decode("latin-1"), None],
+    }
 
     (file,), records = records_of(parquet_of(tmp_path, table))
 
@@ -143,7 +165,10 @@ def test_columns_that_an_earlier_run_added_are_dropped_whatever_their_type(tmp_p
 def test_csv_and_parquet_may_be_mixed_in_one_run(tmp_path):
     csv = tmp_path / "b.csv"
     csv.write_text("external_reference,name,note\nd-1,Dan,x\nbroken\n")
-    before, after = parquet_of(tmp_path, TABLE, "a.parquet"), parquet_of(tmp_path, TABLE, "c.parquet")
+    before, after = (
+        parquet_of(tmp_path, TABLE, "a.parquet"),
+        parquet_of(tmp_path, TABLE, "c.parquet"),
+    )
 
     files, records = records_of(after, csv, before)
 
@@ -166,7 +191,11 @@ def test_both_kinds_of_files_keep_the_promise_of_a_source_file(tmp_path):
     csv.write_text("external_reference\n")
     files: list[SourceFile] = [*in_order([csv, parquet_of(tmp_path, TABLE)])]
 
-    promised = {name for name in [*SourceFile.__annotations__, *vars(SourceFile)] if not name.startswith("_")}
+    promised = {
+        name
+        for name in [*SourceFile.__annotations__, *vars(SourceFile)]
+        if not name.startswith("_")
+    }
 
     assert promised == {
         "path",
@@ -238,7 +267,9 @@ EXACT = {
 @pytest.mark.parametrize(
     "options", [{}, {"store_schema": False}, {"use_dictionary": False, "data_page_version": "2.0"}]
 )
-def test_a_value_that_is_sent_becomes_the_one_text_that_says_it(tmp_path, values, expected, options):
+def test_a_value_that_is_sent_becomes_the_one_text_that_says_it(
+    tmp_path, values, expected, options
+):
     assert texts_of(tmp_path, values, **options) == expected
 
 
@@ -270,18 +301,30 @@ def test_nanoseconds_that_wrapped_around_still_give_the_exact_fraction(moments):
     wrapped = [(seconds * 10**9 + nano + 2**63) % 2**64 - 2**63 for seconds, nano in moments]
 
     texts = exact_moments(
-        pa.array([seconds for seconds, _ in moments], pa.timestamp("s")), pa.array(wrapped, pa.timestamp("ns"))
+        pa.array([seconds for seconds, _ in moments], pa.timestamp("s")),
+        pa.array(wrapped, pa.timestamp("ns")),
     )
 
     assert texts.to_pylist() == [written(seconds, f".{nano:09}") for seconds, nano in moments]
 
 
 def test_int96_columns_are_read_beside_other_columns_and_in_any_batches(tmp_path):
-    days = pa.array([day * 86_400 * 10**6 for day in range(-200_000, 180_000, 40)], pa.timestamp("us"))
-    columns = {"when": days, "external_reference": [str(n) for n in range(len(days))], "metadata.x": days, "z": days}
+    days = pa.array(
+        [day * 86_400 * 10**6 for day in range(-200_000, 180_000, 40)], pa.timestamp("us")
+    )
+    columns = {
+        "when": days,
+        "external_reference": [str(n) for n in range(len(days))],
+        "metadata.x": days,
+        "z": days,
+    }
     path = parquet_of(tmp_path, columns, row_group_size=3_000, **INT96)
 
-    records = [cells(row) for _, batch in read(in_order([path]), 1 << 14) for row in batch.records.to_dicts()]
+    records = [
+        cells(row)
+        for _, batch in read(in_order([path]), 1 << 14)
+        for row in batch.records.to_dicts()
+    ]
 
     first = dt.date(1970, 1, 1)
     dates = [f"{first + dt.timedelta(days=day)}T00:00:00" for day in range(-200_000, 180_000, 40)]
@@ -291,7 +334,9 @@ def test_int96_columns_are_read_beside_other_columns_and_in_any_batches(tmp_path
 def test_an_int96_moment_that_has_no_text_is_refused_by_the_name_of_its_column(tmp_path):
     year_40_000 = pa.array([1_200_000_000_000 * 10**6], pa.timestamp("us"))
 
-    message = refusal_of(parquet_of(tmp_path, {"external_reference": ["a-1"], "metadata.x": year_40_000}, **INT96))
+    message = refusal_of(
+        parquet_of(tmp_path, {"external_reference": ["a-1"], "metadata.x": year_40_000}, **INT96)
+    )
 
     assert message == (
         f"{tmp_path}/customers.parquet: column 'metadata.x' holds a timestamp[ns] that cannot be written as text; "
@@ -308,7 +353,9 @@ def test_an_int96_moment_that_may_be_a_time_of_day_below_zero_is_refused(tmp_pat
     assert content.count(stored)
     path.write_bytes(content.replace(stored, struct.pack("<qI", -1, 2_440_588 + day)))
 
-    assert "column 'metadata.x' holds a timestamp[ns] that cannot be written as text" in refusal_of(path)
+    assert "column 'metadata.x' holds a timestamp[ns] that cannot be written as text" in refusal_of(
+        path
+    )
 
 
 def test_a_footer_that_states_other_rows_than_its_row_groups_is_refused(tmp_path):
@@ -322,14 +369,22 @@ def test_a_footer_that_states_other_rows_than_its_row_groups_is_refused(tmp_path
 
 
 def test_a_row_group_of_which_one_column_holds_fewer_values_than_it_states_is_refused(tmp_path):
-    columns = {"external_reference": [f"a-{n}" for n in range(5)], "balance": pa.array(range(5), pa.int64())}
-    path = parquet_of(tmp_path, columns, compression="none", use_dictionary=False, write_statistics=False)
+    columns = {
+        "external_reference": [f"a-{n}" for n in range(5)],
+        "balance": pa.array(range(5), pa.int64()),
+    }
+    path = parquet_of(
+        tmp_path, columns, compression="none", use_dictionary=False, write_statistics=False
+    )
     content = path.read_bytes()
     # The header of the last page: a data page of 5 values, which zigzag makes 10. Arrow ends all columns with the shortest.
     at = content.rindex(b"\x2c\x15\x0a\x15\x00")
     path.write_bytes(content[:at] + b"\x2c\x15\x00\x15\x00" + content[at + 5 :])
 
-    assert "row group 1 states 5 rows, and 0 can be read: a column ends before the others" in refusal_of(path)
+    assert (
+        "row group 1 states 5 rows, and 0 can be read: a column ends before the others"
+        in refusal_of(path)
+    )
 
 
 KEPT = {
@@ -342,7 +397,9 @@ KEPT = {
 
 
 @pytest.mark.parametrize(("values", "expected"), KEPT.values(), ids=KEPT.keys())
-def test_a_column_that_is_not_sent_may_be_of_any_type_and_is_kept_as_text(tmp_path, values, expected):
+def test_a_column_that_is_not_sent_may_be_of_any_type_and_is_kept_as_text(
+    tmp_path, values, expected
+):
     texts = texts_of(tmp_path, values, column="note")
 
     assert texts == expected
@@ -354,7 +411,13 @@ def test_a_column_that_is_not_sent_may_be_of_any_type_and_is_kept_as_text(tmp_pa
 @pytest.mark.parametrize("dtype", [pa.float64(), pa.float32(), pa.float16()])
 def test_floats_for_money_or_references_are_refused_by_name_and_type_all_at_once(tmp_path, dtype):
     values = pa.array([1.0]).cast(dtype)
-    columns = {"external_reference": values, "name": values, "balance": values, "billing_id": values, "note": values}
+    columns = {
+        "external_reference": values,
+        "name": values,
+        "balance": values,
+        "billing_id": values,
+        "note": values,
+    }
 
     message = refusal_of(parquet_of(tmp_path, columns))
 
@@ -370,13 +433,28 @@ def test_floats_for_money_or_references_are_refused_by_name_and_type_all_at_once
 
 def test_with_a_layout_the_mapped_columns_are_the_ones_that_may_not_be_floats(tmp_path):
     ones = pa.array([1.0])
-    columns = {"id": ones, "who": ["Ann"], "owed": ones, "theirs": ["b"], "tariff": ones, "balance": ones}
+    columns = {
+        "id": ones,
+        "who": ["Ann"],
+        "owed": ones,
+        "theirs": ["b"],
+        "tariff": ones,
+        "balance": ones,
+    }
 
     message = refusal_of(parquet_of(tmp_path, columns), layout=LAYOUT)
 
-    assert "column 'id' (mapped to external_reference) is double: floats cannot hold references exactly" in message
-    assert "column 'owed' (mapped to balance) is double: floats cannot hold money exactly" in message
-    assert "column 'tariff' (mapped to metadata.plan) is double: the text of a float is not exact" in message
+    assert (
+        "column 'id' (mapped to external_reference) is double: floats cannot hold references exactly"
+        in message
+    )
+    assert (
+        "column 'owed' (mapped to balance) is double: floats cannot hold money exactly" in message
+    )
+    assert (
+        "column 'tariff' (mapped to metadata.plan) is double: the text of a float is not exact"
+        in message
+    )
     assert "'balance' is" not in message
 
 
@@ -403,7 +481,13 @@ def test_a_mapped_column_of_a_type_that_has_no_text_is_refused_naming_the_type(t
 
 
 def test_faults_of_names_and_types_are_told_together(tmp_path):
-    columns = {"id": pa.array([1.0]), "Who": ["Ann"], "owing": ["1"], " note": ["x"], "Theirs": ["x"]}
+    columns = {
+        "id": pa.array([1.0]),
+        "Who": ["Ann"],
+        "owing": ["1"],
+        " note": ["x"],
+        "Theirs": ["x"],
+    }
 
     message = refusal_of(parquet_of(tmp_path, columns), layout=LAYOUT)
 
@@ -424,7 +508,10 @@ def test_faults_of_names_and_types_are_told_together(tmp_path):
         (["external_reference", "Name", "name"], "columns 2 and 3 have the same name but for case"),
         (["external_reference", "Email"], "'Email' must be written 'email'"),
         (["external_reference", "na\x01me"], "control character stands in the name of column 2"),
-        (["external_referense"], "no column 'external_reference' (did you mean 'external_referense'?)"),
+        (
+            ["external_referense"],
+            "no column 'external_reference' (did you mean 'external_referense'?)",
+        ),
         (["_import_row_id"], "no column 'external_reference'"),
         ([], "no column 'external_reference'"),
     ],
@@ -439,7 +526,9 @@ def test_names_that_cannot_be_trusted_are_refused_as_in_a_csv_file(tmp_path, nam
 
 def test_names_that_look_like_people_s_data_are_not_repeated(tmp_path):
     message = refusal_of(
-        parquet_of(tmp_path, {"a-1": ["b-1"], "Ann Secret": ["Ben"], "ann@example.com": ["b@example.com"]})
+        parquet_of(
+            tmp_path, {"a-1": ["b-1"], "Ann Secret": ["Ben"], "ann@example.com": ["b@example.com"]}
+        )
     )
 
     assert "looks like a record" in message
@@ -463,11 +552,22 @@ def test_a_dot_in_a_name_does_not_lead_into_another_column(tmp_path):
 
 @pytest.mark.parametrize("second", ["", " ", "\u200b"])
 @pytest.mark.parametrize("first", ["", "\ufeff", "\t"])
-def test_columns_without_a_name_are_called_by_their_place_and_ignored_where_empty_throughout(tmp_path, first, second):
-    values = [["a-1", "b-1"], ["x", None], ["Ann", "Ben"], [" ", None], [1, 2], pa.array([None, None])]
+def test_columns_without_a_name_are_called_by_their_place_and_ignored_where_empty_throughout(
+    tmp_path, first, second
+):
+    values = [
+        ["a-1", "b-1"],
+        ["x", None],
+        ["Ann", "Ben"],
+        [" ", None],
+        [1, 2],
+        pa.array([None, None]),
+    ]
     names = ["external_reference", first, "name", second, first, second]
     path = tmp_path / "customers.parquet"
-    parquet.write_table(pa.Table.from_arrays([pa.array(column) for column in values], names=names), path)
+    parquet.write_table(
+        pa.Table.from_arrays([pa.array(column) for column in values], names=names), path
+    )
 
     (file,), records = records_of(path)
 
@@ -479,15 +579,22 @@ def test_columns_without_a_name_are_called_by_their_place_and_ignored_where_empt
 
 def test_an_unnamed_column_is_ignored_only_where_all_row_groups_are_empty(tmp_path):
     rest = [""] * 9
-    for column, expected in (([*rest, "x"], ["external_reference", "column_2"]), ([*rest, ""], ["external_reference"])):
-        path = parquet_of(tmp_path, {"external_reference": list("abcdefghij"), "": column}, row_group_size=3)
+    for column, expected in (
+        ([*rest, "x"], ["external_reference", "column_2"]),
+        ([*rest, ""], ["external_reference"]),
+    ):
+        path = parquet_of(
+            tmp_path, {"external_reference": list("abcdefghij"), "": column}, row_group_size=3
+        )
         (file,), records = records_of(path)
         assert (file.columns, len(records)) == (expected, 10)
 
 
 def test_nested_columns_without_a_name_are_left_out_beside_others(tmp_path):
     columns = [["a-1"], [{"x": 1, "y": [2]}], ["x"], [[1]]]
-    table = pa.Table.from_arrays([pa.array(column) for column in columns], ["external_reference", "", "", ""])
+    table = pa.Table.from_arrays(
+        [pa.array(column) for column in columns], ["external_reference", "", "", ""]
+    )
     parquet.write_table(table, tmp_path / "customers.parquet")
 
     (file,), records = records_of(tmp_path / "customers.parquet")
@@ -499,7 +606,9 @@ def test_nested_columns_without_a_name_are_left_out_beside_others(tmp_path):
     }
 
 
-@pytest.mark.parametrize("name", [" balance", "balance ", "\ufeffbalance", "balance\u00a0", "\nbalance"])
+@pytest.mark.parametrize(
+    "name", [" balance", "balance ", "\ufeffbalance", "balance\u00a0", "\nbalance"]
+)
 def test_floats_are_refused_by_the_trimmed_name_of_their_column(tmp_path, name):
     message = refusal_of(parquet_of(tmp_path, {"external_reference": ["a"], name: pa.array([1.5])}))
 
@@ -507,7 +616,13 @@ def test_floats_are_refused_by_the_trimmed_name_of_their_column(tmp_path, name):
 
 
 def test_a_mapped_column_with_spaces_around_its_name_is_judged_by_its_type(tmp_path):
-    columns = {" id ": ["a"], "who": ["Ann"], "owed\u00a0": pa.array([1.5]), "theirs": ["b"], " tariff": [["x"]]}
+    columns = {
+        " id ": ["a"],
+        "who": ["Ann"],
+        "owed\u00a0": pa.array([1.5]),
+        "theirs": ["b"],
+        " tariff": [["x"]],
+    }
 
     message = refusal_of(parquet_of(tmp_path, columns), layout=LAYOUT)
 
@@ -519,7 +634,9 @@ def test_a_mapped_column_with_spaces_around_its_name_is_judged_by_its_type(tmp_p
 def test_a_file_without_any_column_of_text_is_refused(tmp_path, columns):
     (file,) = in_order([parquet_of(tmp_path, columns)], any_columns=True)
 
-    with pytest.raises(SourceError, match="no column of it holds texts, numbers or dates; nothing was sent"):
+    with pytest.raises(
+        SourceError, match="no column of it holds texts, numbers or dates; nothing was sent"
+    ):
         list(file.batches())
 
 
@@ -538,8 +655,12 @@ NO_TEXT = {
 
 @pytest.mark.parametrize("values", NO_TEXT.values(), ids=NO_TEXT.keys())
 @pytest.mark.parametrize("column", ["note", "a.b", "^.*$"])
-def test_a_column_that_is_no_text_and_that_nobody_maps_is_left_out_and_named(tmp_path, values, column):
-    path = parquet_of(tmp_path, {"external_reference": ["a", "b"], column: values, "name": ["Ann", "Ben"]})
+def test_a_column_that_is_no_text_and_that_nobody_maps_is_left_out_and_named(
+    tmp_path, values, column
+):
+    path = parquet_of(
+        tmp_path, {"external_reference": ["a", "b"], column: values, "name": ["Ann", "Ben"]}
+    )
 
     (file,), records = records_of(path)
 
@@ -555,7 +676,10 @@ def test_a_column_that_is_no_text_and_that_nobody_maps_is_left_out_and_named(tmp
 def test_a_column_that_is_no_text_is_refused_by_name_and_type_where_it_is_mapped(tmp_path, values):
     path = parquet_of(tmp_path, {"external_reference": ["a", "b"], "metadata.x": values})
 
-    assert f"column 'metadata.x' is {parquet.read_schema(path).field('metadata.x').type}" in refusal_of(path)
+    assert (
+        f"column 'metadata.x' is {parquet.read_schema(path).field('metadata.x').type}"
+        in refusal_of(path)
+    )
 
 
 def test_bytes_that_are_utf_8_are_text_wherever_they_are_mapped_to(tmp_path):
@@ -582,9 +706,16 @@ def test_bytes_are_judged_over_all_row_groups(tmp_path):
 
 
 @pytest.mark.parametrize("columns", [1, 12])
-def test_a_few_bytes_that_stand_for_gigabytes_are_refused_before_they_are_written_out(tmp_path, columns):
-    values = pa.DictionaryArray.from_arrays(pa.array([0] * 5_000, pa.int32()), pa.array(["x" * 200_000]))
-    table = {"external_reference": [str(n) for n in range(5_000)], **{f"note{n}": values for n in range(columns)}}
+def test_a_few_bytes_that_stand_for_gigabytes_are_refused_before_they_are_written_out(
+    tmp_path, columns
+):
+    values = pa.DictionaryArray.from_arrays(
+        pa.array([0] * 5_000, pa.int32()), pa.array(["x" * 200_000])
+    )
+    table = {
+        "external_reference": [str(n) for n in range(5_000)],
+        **{f"note{n}": values for n in range(columns)},
+    }
     path = parquet_of(tmp_path, table, store_schema=False, compression="zstd")
 
     assert "expands to more than 100 times its size" in refusal_of(path)
@@ -598,7 +729,10 @@ def test_one_long_text_among_short_ones_is_read_a_few_rows_at_a_time(tmp_path, k
     path = parquet_of(tmp_path, {"external_reference": padding, "note": values}, store_schema=False)
     (file,) = in_order([path])
 
-    sizes = [batch.records["given.note"].str.len_bytes().sum() for batch in file.batches(batch_bytes=4 * MIB)]
+    sizes = [
+        batch.records["given.note"].str.len_bytes().sum()
+        for batch in file.batches(batch_bytes=4 * MIB)
+    ]
 
     assert (sum(sizes), max(sizes) <= 8 * MIB) == (900 * 5 + 100 * 500_000, True)
 
@@ -606,7 +740,10 @@ def test_one_long_text_among_short_ones_is_read_a_few_rows_at_a_time(tmp_path, k
 def test_a_column_of_one_text_is_honest_beside_references(tmp_path):
     count = 300_000
     table = pa.table(
-        {"external_reference": pl.int_range(count, eager=True).cast(pl.String).to_arrow(), "currency": ["ZAR"] * count}
+        {
+            "external_reference": pl.int_range(count, eager=True).cast(pl.String).to_arrow(),
+            "currency": ["ZAR"] * count,
+        }
     )
     path = tmp_path / "customers.parquet"
     parquet.write_table(table, path, compression="zstd")
@@ -629,23 +766,39 @@ UNREADABLE = {
     "a C1 control": ("B\x85en", "READ.CONTROL_CHARACTER", r"b-1,B\x85en,x"),
     "a lone CR": ("B\ren", "READ.LONE_CR", r'b-1,"B\x0den",x'),
     "a CR at the end": ("Ben\r", "READ.LONE_CR", r'b-1,"Ben\x0d",x'),
-    "quotes and line ends around NUL": ('B"\0,\r\n', "READ.CONTROL_CHARACTER", r'b-1,"B""\x00,\x0d\x0a",x'),
+    "quotes and line ends around NUL": (
+        'B"\0,\r\n',
+        "READ.CONTROL_CHARACTER",
+        r'b-1,"B""\x00,\x0d\x0a",x',
+    ),
 }
 
 
 @pytest.mark.parametrize(("cell", "reason", "shown"), UNREADABLE.values(), ids=UNREADABLE.keys())
-def test_a_control_character_makes_its_record_unreadable_and_no_other(tmp_path, cell, reason, shown):
-    columns = {"external_reference": ["a-1", "b-1", "c-1"], "name": ["An\r\nn", cell, None], "note": ["x"] * 3}
+def test_a_control_character_makes_its_record_unreadable_and_no_other(
+    tmp_path, cell, reason, shown
+):
+    columns = {
+        "external_reference": ["a-1", "b-1", "c-1"],
+        "name": ["An\r\nn", cell, None],
+        "note": ["x"] * 3,
+    }
 
     (file,), records = records_of(parquet_of(tmp_path, columns))
 
-    assert [(r["reason"], r["text"]) for r in records] == [(None, None), (reason, shown), (None, None)]
+    assert [(r["reason"], r["text"]) for r in records] == [
+        (None, None),
+        (reason, shown),
+        (None, None),
+    ]
     assert [cells(r) for r in records] == [["a-1", "An\r\nn", "x"], [None] * 3, ["c-1", None, "x"]]
     assert file.lines == Lines(physical=3, records=3)
 
 
 @pytest.mark.parametrize("in_dictionary", [False, True])
-def test_bytes_in_a_text_column_that_are_not_utf8_make_their_record_unreadable_and_no_other(tmp_path, in_dictionary):
+def test_bytes_in_a_text_column_that_are_not_utf8_make_their_record_unreadable_and_no_other(
+    tmp_path, in_dictionary
+):
     names = pa.array([b"Ann", b"Jos\xe9", None, b"Jos\xc3\xa9"]).view(pa.string())
     columns = {
         "external_reference": ["a", "b", "c", "d"],
@@ -760,7 +913,9 @@ def test_damage_of_any_one_byte_never_shows_as_a_fault_of_ours(tmp_path):
     ids=["grown", "truncated", "touched", "removed"],
 )
 def test_a_parquet_file_that_changes_while_it_is_read_is_refused(tmp_path, change):
-    path = parquet_of(tmp_path, {"external_reference": [f"a-{n}" for n in range(5000)]}, row_group_size=100)
+    path = parquet_of(
+        tmp_path, {"external_reference": [f"a-{n}" for n in range(5000)]}, row_group_size=100
+    )
     batches = read(in_order([path]), batch_bytes=1000)
     next(batches)
 

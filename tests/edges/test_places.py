@@ -107,10 +107,20 @@ def test_another_ledger_of_the_environment_beside_the_config_is_refused_naming_b
     config = job(jobs)
     ledger_beside(jobs, "sandbox")
 
-    for command in (("plan", jobs / "c.csv"), ("run", jobs / "c.csv", "--yes"), ("status",), ("references", "list")):
+    for command in (
+        ("plan", jobs / "c.csv"),
+        ("run", jobs / "c.csv", "--yes"),
+        ("status",),
+        ("references", "list"),
+    ):
         refused = at_work(*command, *config)
         assert refused.returncode == 4, command
-        places = (jobs / ".pipeline" / "sandbox", at_work.folder / ".pipeline" / "sandbox", "--home", "home: .pipeline")
+        places = (
+            jobs / ".pipeline" / "sandbox",
+            at_work.folder / ".pipeline" / "sandbox",
+            "--home",
+            "home: .pipeline",
+        )
         assert [str(named) for named in places if str(named) not in refused.stderr] == []
     assert list(at_work.folder.iterdir()) == []
     checked = at_work("check", jobs / "job.yaml").stdout
@@ -128,12 +138,18 @@ def test_a_ledger_beside_the_config_is_seen_whatever_its_folder_is_called(jobs):
     with pytest.raises(ConfigError) as refused:
         Settings.of(known)
 
-    named = [jobs / "led" / "sandbox", jobs / ".hidden" / "sandbox", Path.cwd() / ".pipeline" / "sandbox"]
+    named = [
+        jobs / "led" / "sandbox",
+        jobs / ".hidden" / "sandbox",
+        Path.cwd() / ".pipeline" / "sandbox",
+    ]
     assert [str(place) for place in named if str(place) not in str(refused.value)] == []
     assert Settings.of(known, home=jobs / "led").home == jobs / "led"
 
 
-def test_a_ledger_in_the_working_folder_that_the_config_does_not_use_is_named_beside_the_one_it_does(jobs, at_work):
+def test_a_ledger_in_the_working_folder_that_the_config_does_not_use_is_named_beside_the_one_it_does(
+    jobs, at_work
+):
     config = job(jobs, PLACES)
     ledger_beside(at_work.folder, "sandbox")
     both = (
@@ -149,8 +165,14 @@ def test_a_ledger_in_the_working_folder_that_the_config_does_not_use_is_named_be
     assert (planned.returncode, run.returncode) == (0, 0)
     for said in (planned.stderr, run.stderr, checked):
         assert [str(named) for named in both if str(named) not in " ".join(said.split())] == []
-    assert "Two ledgers" not in at_work("plan", jobs / "c.csv", *config, "--home", at_work.folder / "new").stderr
-    assert "Two ledgers" not in replace(at_work, folder=jobs)("plan", "c.csv", "--config", "job.yaml").stderr
+    assert (
+        "Two ledgers"
+        not in at_work("plan", jobs / "c.csv", *config, "--home", at_work.folder / "new").stderr
+    )
+    assert (
+        "Two ledgers"
+        not in replace(at_work, folder=jobs)("plan", "c.csv", "--config", "job.yaml").stderr
+    )
 
 
 def test_the_option_or_the_key_decides_between_two_ledgers(jobs):
@@ -207,14 +229,18 @@ def test_a_relative_place_stays_in_the_folder_of_its_config(jobs, place, why):
 
 def test_an_absolute_place_may_be_shared_by_several_configs(jobs, at_work, tmp_path):
     shared = tmp_path / "a b [1] {c}*"
-    config = job(jobs, f"home: {json.dumps(str(shared))}\nreports: {json.dumps(str(shared / 'runs'))}\n")
+    config = job(
+        jobs, f"home: {json.dumps(str(shared))}\nreports: {json.dumps(str(shared / 'runs'))}\n"
+    )
 
     assert at_work("plan", jobs / "c.csv", *config).returncode == 0
     assert len(run_ids(shared / "runs")) == 1
     assert at_work("status", *config).returncode == 0
 
 
-def test_init_writes_both_keys_so_that_a_second_run_from_elsewhere_creates_nobody_again(jobs, at_work):
+def test_init_writes_both_keys_so_that_a_second_run_from_elsewhere_creates_nobody_again(
+    jobs, at_work
+):
     at_work("init", jobs / "c.csv", "--output", jobs / "c.yaml")
 
     at_work("run", jobs / "c.csv", "--config", jobs / "c.yaml", "--yes")

@@ -23,10 +23,28 @@ RUN_ID = "20260302T091400Z-customers-3f9a1c"
 FIELDS = ("external_reference", "email", "balance")
 SCHEMA = {name: pl.Int64 if name == "balance" else pl.String for name in COLUMNS}
 ROWS = [
-    {"row_id": f"known.csv:{n}", "external_reference": f"k-{n}", "email": f"p{n}@example.com", "balance": n}
+    {
+        "row_id": f"known.csv:{n}",
+        "external_reference": f"k-{n}",
+        "email": f"p{n}@example.com",
+        "balance": n,
+    }
     for n in range(5)
 ]
-ODD_NAMES = ["it's", "a b", "[1]", "a*b", "what?", "{x,y}", "é", "a;b", "%41", "~", "a#b", 'say "hi"']
+ODD_NAMES = [
+    "it's",
+    "a b",
+    "[1]",
+    "a*b",
+    "what?",
+    "{x,y}",
+    "é",
+    "a;b",
+    "%41",
+    "~",
+    "a#b",
+    'say "hi"',
+]
 
 
 def frame(rows: list[dict]) -> pl.DataFrame:
@@ -34,7 +52,9 @@ def frame(rows: list[dict]) -> pl.DataFrame:
 
 
 def loaded(folder: Path, *batches: list[dict], fields: tuple[str, ...] = FIELDS) -> References:
-    return load(folder, map(frame, batches), fields=fields, inputs=lambda: [{"name": "known.csv"}], now=NOW)
+    return load(
+        folder, map(frame, batches), fields=fields, inputs=lambda: [{"name": "known.csv"}], now=NOW
+    )
 
 
 def names(folder: Path) -> list[str]:
@@ -94,7 +114,9 @@ def test_the_inputs_are_asked_for_when_all_batches_are_read(tmp_path):
             read.append(number)
             yield frame(ROWS)
 
-    found = load(tmp_path, batches(), fields=FIELDS, inputs=lambda: [{"batches": len(read)}], now=NOW)
+    found = load(
+        tmp_path, batches(), fields=FIELDS, inputs=lambda: [{"batches": len(read)}], now=NOW
+    )
 
     assert found.inputs == [{"batches": 2}]
 
@@ -142,7 +164,13 @@ def test_everything_of_a_load_is_private_also_while_it_is_written(tmp_path):
     def batches():
         for _ in range(2):
             yield frame(ROWS)
-            seen.update({path.name: mode(path) for path in tmp_path.rglob("*") if path.parent == tmp_path / "home"})
+            seen.update(
+                {
+                    path.name: mode(path)
+                    for path in tmp_path.rglob("*")
+                    if path.parent == tmp_path / "home"
+                }
+            )
 
     with umask(0):
         load(tmp_path / "home", batches(), fields=FIELDS, inputs=list, now=NOW)
@@ -182,7 +210,9 @@ def version_of(folder: Path, *batches: list[dict], fields: tuple[str, ...] = FIE
     return loaded(folder, *batches, fields=fields).version
 
 
-def test_the_version_is_that_of_the_content_in_any_order_and_batches_and_wherever_it_stood(tmp_path):
+def test_the_version_is_that_of_the_content_in_any_order_and_batches_and_wherever_it_stood(
+    tmp_path,
+):
     version = version_of(tmp_path, ROWS)
 
     assert version_of(tmp_path, ROWS) == version
@@ -193,7 +223,10 @@ def test_the_version_is_that_of_the_content_in_any_order_and_batches_and_whereve
 
 
 def test_a_version_is_the_same_for_ever(tmp_path):
-    assert version_of(tmp_path, ROWS) == "d65aa890e3190fa1b664091771cf4040c17e35aab7212dbb136314c6534c452f"
+    assert (
+        version_of(tmp_path, ROWS)
+        == "d65aa890e3190fa1b664091771cf4040c17e35aab7212dbb136314c6534c452f"
+    )
 
 
 def changed(at: int, **values: object) -> list[dict]:
@@ -218,7 +251,9 @@ def changed(at: int, **values: object) -> list[dict]:
         (ROWS, FIELDS[:-1]),
     ],
 )
-def test_another_value_another_field_or_a_row_more_or_less_is_another_version(tmp_path, rows, fields):
+def test_another_value_another_field_or_a_row_more_or_less_is_another_version(
+    tmp_path, rows, fields
+):
     assert version_of(tmp_path, rows, fields=fields) != version_of(tmp_path, ROWS)
 
 
@@ -232,8 +267,14 @@ customers = st.fixed_dictionaries(
 
 
 @settings(max_examples=5, deadline=None)
-@given(st.lists(customers, max_size=4), st.lists(customers, max_size=4), st.randoms(use_true_random=False))
-def test_two_loads_have_one_version_exactly_where_they_hold_the_same_rows(tmp_path_factory, one, other, dice):
+@given(
+    st.lists(customers, max_size=4),
+    st.lists(customers, max_size=4),
+    st.randoms(use_true_random=False),
+)
+def test_two_loads_have_one_version_exactly_where_they_hold_the_same_rows(
+    tmp_path_factory, one, other, dice
+):
     folder = tmp_path_factory.mktemp("home")
     shuffled = dice.sample(one, len(one))
 
@@ -285,7 +326,9 @@ def test_a_database_of_another_kind_is_no_references(tmp_path):
 
 
 def test_a_byte_that_was_changed_on_the_disk_is_found_at_the_latest_when_it_is_read(tmp_path):
-    path = loaded(tmp_path, [{**ROWS[0], "external_reference": f"k-{n}"} for n in range(50_000)]).path
+    path = loaded(
+        tmp_path, [{**ROWS[0], "external_reference": f"k-{n}"} for n in range(50_000)]
+    ).path
     content = bytearray(path.read_bytes())
     for at in range(20_000, len(content), 4096):
         content[at] ^= 0xFF
@@ -311,10 +354,14 @@ def bench(tmp_path):
 def test_a_workbench_shows_the_known_customers_and_what_they_state(bench):
     workbench, _ = bench
 
-    known = workbench.execute("SELECT external_reference, balance FROM known ORDER BY balance").fetchall()
+    known = workbench.execute(
+        "SELECT external_reference, balance FROM known ORDER BY balance"
+    ).fetchall()
 
     assert known == [(f"k-{n}", n) for n in range(5)]
-    assert workbench.execute("SELECT field FROM known_fields").fetchall() == [(field,) for field in FIELDS]
+    assert workbench.execute("SELECT field FROM known_fields").fetchall() == [
+        (field,) for field in FIELDS
+    ]
     assert workbench.execute("SELECT count(*) FROM records").fetchone() == (2,)
 
 
@@ -335,9 +382,13 @@ def test_references_of_an_earlier_version_without_hashes_are_read(tmp_path):
         connection.execute("DROP TABLE hashes")
 
     assert known_to(tmp_path / "home") == references
-    with RunFolder.create(tmp_path / "reports", RUN_ID).workbench(references=references.path) as workbench:
+    with RunFolder.create(tmp_path / "reports", RUN_ID).workbench(
+        references=references.path
+    ) as workbench:
         assert workbench.execute("SELECT count(*) FROM known").fetchone() == (5,)
-        assert not workbench.execute("SELECT 1 FROM duckdb_views() WHERE view_name = 'stored_hashes'").fetchall()
+        assert not workbench.execute(
+            "SELECT 1 FROM duckdb_views() WHERE view_name = 'stored_hashes'"
+        ).fetchall()
 
 
 def test_a_workbench_without_references_has_the_same_columns_and_no_rows(tmp_path):
@@ -346,7 +397,10 @@ def test_a_workbench_without_references_has_the_same_columns_and_no_rows(tmp_pat
 
     def shown(path: Path | None) -> list:
         with folder.workbench(references=path) as workbench:
-            return [workbench.execute(f"DESCRIBE {view}").fetchall() for view in ("known", "known_fields")]
+            return [
+                workbench.execute(f"DESCRIBE {view}").fetchall()
+                for view in ("known", "known_fields")
+            ]
 
     assert shown(None) == shown(references.path)
     with folder.workbench() as workbench:
@@ -398,7 +452,9 @@ def test_what_a_workbench_may_write_is_its_own_folder_and_never_the_references(b
 
     assert all(Path(path).is_relative_to(folder / "reports" / RUN_ID) for (path,) in allowed)
     assert (folder / "home" / "references.duckdb").read_bytes() == before
-    assert workbench.execute("SELECT count(DISTINCT external_reference) FROM known").fetchone() == (5,)
+    assert workbench.execute("SELECT count(DISTINCT external_reference) FROM known").fetchone() == (
+        5,
+    )
 
 
 def test_references_that_cannot_be_linked_are_copied(tmp_path, monkeypatch):
@@ -421,7 +477,9 @@ def test_references_behind_a_symbolic_link_are_read_and_as_safe(tmp_path):
     folder = RunFolder.create(tmp_path / "reports", RUN_ID)
 
     with folder.workbench(references=tmp_path / "link.duckdb") as workbench:
-        allowed = json.dumps(workbench.execute("SELECT current_setting('allowed_paths')").fetchall())
+        allowed = json.dumps(
+            workbench.execute("SELECT current_setting('allowed_paths')").fetchall()
+        )
 
     assert "home" not in allowed
 

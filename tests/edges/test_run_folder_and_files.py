@@ -17,11 +17,23 @@ from pipeline.domain.machine_faults import breakage
 from pipeline.errors import LedgerLocked, OutputRefused, RunNotFound
 from pipeline.reporting import render_run
 from pipeline.storage import files
-from pipeline.storage.files import private_folder, renamed_when_whole, sha256_of, write_bytes, written_whole
+from pipeline.storage.files import (
+    private_folder,
+    renamed_when_whole,
+    sha256_of,
+    write_bytes,
+    written_whole,
+)
 from pipeline.storage.ledger.lock import run_lock
 from pipeline.storage.run_damage import RunDamaged, lines_in, object_in, refuse_unreadable_table
 from pipeline.storage.run_folder import RESULT_FILES, RunFolder
-from pipeline.storage.run_search import all_runs, damage_of, find_run_folder, find_runs, matching_runs
+from pipeline.storage.run_search import (
+    all_runs,
+    damage_of,
+    find_run_folder,
+    find_runs,
+    matching_runs,
+)
 from pipeline.verifier.manifest import read_manifest
 from pipeline.workflows.account import kept_account
 from pipeline.workflows.report.evidence import differences_of
@@ -63,7 +75,9 @@ def test_no_reader_of_a_run_folder_waits_for_a_pipe(tmp_path):
         sha256_of(pipe)
 
 
-@pytest.mark.parametrize("content", [b"[" * 100_000, b"{}", b'{"asked": "1", "agreed": 1, "is_known": true}', b"\xff"])
+@pytest.mark.parametrize(
+    "content", [b"[" * 100_000, b"{}", b'{"asked": "1", "agreed": 1, "is_known": true}', b"\xff"]
+)
 def test_what_a_run_kept_of_its_account_is_told_or_not_and_never_ends_it(tmp_path, content):
     folder = RunFolder(tmp_path / RUN_ID)
     folder.staged.mkdir(parents=True)
@@ -76,7 +90,10 @@ def test_what_a_run_kept_of_its_account_is_told_or_not_and_never_ends_it(tmp_pat
 def test_a_lock_that_is_held_is_refused_whatever_stands_in_it(tmp_path, content):
     with run_lock(tmp_path, RUN_ID, "now"):
         (tmp_path / "lock").write_bytes(content)
-        with pytest.raises(LedgerLocked, match="in use by another run"), run_lock(tmp_path, "other", "now"):
+        with (
+            pytest.raises(LedgerLocked, match="in use by another run"),
+            run_lock(tmp_path, "other", "now"),
+        ):
             pass
 
 
@@ -151,7 +168,9 @@ def test_what_a_library_wrote_is_private_under_its_final_name(tmp_path):
 def test_content_and_name_are_flushed_to_the_disk_before_the_call_returns(tmp_path, monkeypatch):
     flushed: list[str] = []
     monkeypatch.setattr(
-        os, "fsync", lambda descriptor: flushed.append(str(Path(f"/proc/self/fd/{descriptor}").readlink()))
+        os,
+        "fsync",
+        lambda descriptor: flushed.append(str(Path(f"/proc/self/fd/{descriptor}").readlink())),
     )
 
     write_bytes(tmp_path / "summary.json", b"x")
@@ -160,8 +179,12 @@ def test_content_and_name_are_flushed_to_the_disk_before_the_call_returns(tmp_pa
     assert flushed[1] == str(tmp_path)
 
 
-def test_what_a_killed_run_left_half_written_does_not_stand_in_the_way_of_the_next_one_and_goes(tmp_path, monkeypatch):
-    monkeypatch.setattr(files.shutil, "rmtree", lambda *_, **__: None)  # as if killed: what was begun stays
+def test_what_a_killed_run_left_half_written_does_not_stand_in_the_way_of_the_next_one_and_goes(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(
+        files.shutil, "rmtree", lambda *_, **__: None
+    )  # as if killed: what was begun stays
     with suppress(KeyboardInterrupt), renamed_when_whole(tmp_path / "rows.parquet") as temporary:
         temporary.write_bytes(b"half")
         raise KeyboardInterrupt
@@ -185,7 +208,9 @@ def test_what_a_living_process_writes_is_left_alone_and_goes_once_it_is_dead(tmp
         " made = renamed_when_whole(pathlib.Path(sys.argv[1]) / 'rows.parquet'); made.__enter__().write_bytes(b'half');"
         " print('there', flush=True); time.sleep(60)"
     )
-    with subprocess.Popen([sys.executable, "-c", program, str(run)], stdout=subprocess.PIPE) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(run)], stdout=subprocess.PIPE
+    ) as process:
         assert process.stdout.readline() == b"there\n"
         (folder,) = run.iterdir()
         files.remove_left_behind(tmp_path / "home", tmp_path / "reports")
@@ -213,7 +238,9 @@ def test_a_link_that_looks_like_something_abandoned_is_not_followed(tmp_path):
 
 
 @pytest.mark.parametrize("is_dangling", [False, True])
-def test_a_symbolic_link_in_the_place_of_a_file_is_refused_and_what_it_names_is_untouched(tmp_path, is_dangling):
+def test_a_symbolic_link_in_the_place_of_a_file_is_refused_and_what_it_names_is_untouched(
+    tmp_path, is_dangling
+):
     elsewhere = tmp_path / "elsewhere"
     if not is_dangling:
         elsewhere.write_bytes(b"precious")
@@ -221,7 +248,10 @@ def test_a_symbolic_link_in_the_place_of_a_file_is_refused_and_what_it_names_is_
 
     with pytest.raises(OutputRefused, match="symbolic link"):
         write_bytes(tmp_path / "summary.json", b"new")
-    with pytest.raises(OutputRefused, match="symbolic link"), renamed_when_whole(tmp_path / "summary.json"):
+    with (
+        pytest.raises(OutputRefused, match="symbolic link"),
+        renamed_when_whole(tmp_path / "summary.json"),
+    ):
         pass
 
     assert elsewhere.exists() is not is_dangling
@@ -258,7 +288,9 @@ def test_a_folder_that_is_a_symbolic_link_is_refused(tmp_path, is_dangling):
         RunFolder.create(tmp_path / "reports", RUN_ID)
 
 
-def test_folders_that_we_make_are_private_all_the_way_and_those_that_were_there_stay_as_they_are(tmp_path):
+def test_folders_that_we_make_are_private_all_the_way_and_those_that_were_there_stay_as_they_are(
+    tmp_path,
+):
     theirs = tmp_path / "theirs"
     theirs.mkdir(mode=0o755)
     theirs.chmod(0o755)
@@ -288,7 +320,8 @@ def test_a_run_folder_and_all_in_it_are_private_even_where_the_umask_is_not(tmp_
 
 
 @pytest.mark.parametrize(
-    "name", ["..", ".", "", "../other", "/etc", RUN_ID + "/../..", RUN_ID.upper(), RUN_ID + "\n", "x"]
+    "name",
+    ["..", ".", "", "../other", "/etc", RUN_ID + "/../..", RUN_ID.upper(), RUN_ID + "\n", "x"],
 )
 def test_a_name_that_is_no_run_is_not_looked_for(tmp_path, name):
     RunFolder.create(tmp_path, RUN_ID).write_json("plan.json", {})
@@ -298,15 +331,33 @@ def test_a_name_that_is_no_run_is_not_looked_for(tmp_path, name):
 
 
 def test_every_beginning_of_an_id_names_the_runs_that_begin_with_it_and_no_pattern_does(tmp_path):
-    ids = [RUN_ID, RUN_ID.replace("0302", "0303"), f"{RUN_ID}-abcdef", RUN_ID.replace("customers", "c")]
+    ids = [
+        RUN_ID,
+        RUN_ID.replace("0302", "0303"),
+        f"{RUN_ID}-abcdef",
+        RUN_ID.replace("customers", "c"),
+    ]
     for run_id in ids:
         RunFolder.create(tmp_path, run_id).write_json("plan.json", {})
     runs, wrong = all_runs(tmp_path), []
     for text in {run_id[:length] for run_id in ids for length in range(1, len(run_id) + 1)}:
         beginning = [run_id for run_id in sorted(ids) if run_id.startswith(text)]
-        if [run.run_id for run in matching_runs(text, runs)] != ([text] if text in ids else beginning):
+        if [run.run_id for run in matching_runs(text, runs)] != (
+            [text] if text in ids else beginning
+        ):
             wrong.append(text)
-    patterns = ["*", "?", "2026*", "[0-9]", "2026.*", f"{RUN_ID[:-1]}?", "LATEST", "Latest", f" {RUN_ID}", f"{RUN_ID} "]
+    patterns = [
+        "*",
+        "?",
+        "2026*",
+        "[0-9]",
+        "2026.*",
+        f"{RUN_ID[:-1]}?",
+        "LATEST",
+        "Latest",
+        f" {RUN_ID}",
+        f"{RUN_ID} ",
+    ]
 
     assert wrong == []
     assert [text for text in [*patterns, "", ".", ".."] if matching_runs(text, runs)] == []
@@ -331,7 +382,12 @@ def test_a_folder_that_cannot_be_read_is_a_value_beside_the_runs_that_can(pipeli
     pipeline("plan", "c.csv")
     good, reports = pipeline.newest(), pipeline.folder / "reports"
     odd = "20269999T999999Z-x-aaaaaa"
-    for name in (odd, "20200101T000000Z-c-aaaaaa", "20200102T000000Z-c-aaaaaa", "20200103T000000Z-c-aaaaaa"):
+    for name in (
+        odd,
+        "20200101T000000Z-c-aaaaaa",
+        "20200102T000000Z-c-aaaaaa",
+        "20200103T000000Z-c-aaaaaa",
+    ):
         shutil.copytree(good, reports / name)
     (reports / "20200102T000000Z-c-aaaaaa" / "plan.json").write_text("{")
     (reports / "20200103T000000Z-c-aaaaaa" / "plan.json").unlink()
@@ -358,13 +414,17 @@ def test_a_folder_that_cannot_be_read_is_a_value_beside_the_runs_that_can(pipeli
     ]
 
 
-@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")], ids=["pipe", "device"])
+@pytest.mark.parametrize(
+    "make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")], ids=["pipe", "device"]
+)
 def test_a_run_of_which_any_table_or_list_is_a_pipe_or_a_device_is_damaged(inside, make):
     customers_csv(inside.folder / "c.csv", 2)
     inside("plan", "c.csv")
     folder = inside.newest()
     pages = {".html", ".xlsx"}
-    read = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.suffix not in pages]
+    read = [
+        path for path in sorted(folder.rglob("*")) if path.is_file() and path.suffix not in pages
+    ]
 
     for path in read:
         path.rename(inside.folder / "whole")
@@ -403,21 +463,36 @@ def test_a_folder_in_the_place_of_a_file_is_named_and_not_the_temporary_file(tmp
 
 @pytest.mark.parametrize("name", ["plan.json", "signatures.jsonl", "accepted.jsonl"])
 @pytest.mark.parametrize("make", [os.mkfifo, os.mkdir], ids=["pipe", "folder"])
-def test_no_older_run_is_taken_in_the_place_of_an_interrupted_newest_one_that_is_damaged(inside, name, make):
+def test_no_older_run_is_taken_in_the_place_of_an_interrupted_newest_one_that_is_damaged(
+    inside, name, make
+):
     customers_csv(inside.folder / "c.csv", 2)
     inside("plan", "c.csv")
     older = inside.newest()
     newest = older.with_name("20990101T000000Z-c-aaaaaa")
     shutil.copytree(older, newest)
-    (newest / "plan.json").write_text((older / "plan.json").read_text().replace(older.name, newest.name))
+    (newest / "plan.json").write_text(
+        (older / "plan.json").read_text().replace(older.name, newest.name)
+    )
     (newest / "unfinished.txt").touch()
     (newest / name).unlink(missing_ok=True)
     make(newest / name)
 
-    for words in ("apply latest", "resume latest", "resume", "report latest", "report", "bundle latest", "sign latest"):
+    for words in (
+        "apply latest",
+        "resume latest",
+        "resume",
+        "report latest",
+        "report",
+        "bundle latest",
+        "sign latest",
+    ):
         done = inside(*words.split())
         assert done.returncode == 4, words
-        assert f"{newest.name}: {name} cannot be opened (not a regular file). Restore this folder" in done.stderr, words
+        assert (
+            f"{newest.name}: {name} cannot be opened (not a regular file). Restore this folder"
+            in done.stderr
+        ), words
     assert inside("verify", "latest").returncode == 7
     shown = inside("status")
     assert (shown.returncode, f"{newest.name} cannot be read: {name}" in shown.stderr) == (0, True)
@@ -431,7 +506,9 @@ def test_the_manifest_holds_the_hash_of_every_result_file(tmp_path):
         write_bytes(folder.path / name, name.encode())
 
     folder.stage("plan-00001.parquet", pl.DataFrame({"position": [1]}))
-    folder.write_manifest({"inputs": [{"path": "customers.csv"}], "settings": {"region": "ZA"}, "staged": {}})
+    folder.write_manifest(
+        {"inputs": [{"path": "customers.csv"}], "settings": {"region": "ZA"}, "staged": {}}
+    )
 
     manifest = json.loads((folder.path / "manifest.json").read_text())
     names = [*RESULT_FILES, "staged/plan-00001.parquet"]
@@ -457,7 +534,10 @@ def bench(tmp_path):
 def test_the_workbench_shows_what_the_run_has_staged(bench):
     workbench, _ = bench
 
-    counts = [workbench.execute(f"SELECT count(*) FROM {view}").fetchone()[0] for view in ("records", "plan")]
+    counts = [
+        workbench.execute(f"SELECT count(*) FROM {view}").fetchone()[0]
+        for view in ("records", "plan")
+    ]
 
     assert counts == [3, 1]
     with pytest.raises(duckdb.CatalogException):
@@ -527,7 +607,9 @@ def test_the_workbench_leaves_nothing_behind_even_after_an_error(tmp_path):
     assert names(folder.path) == ["staged"]
 
 
-@pytest.mark.parametrize("name", ["it's", "a b", "[1]", "a*b", "what?", "{x,y}", "é", "a;b", "%41", "~"])
+@pytest.mark.parametrize(
+    "name", ["it's", "a b", "[1]", "a*b", "what?", "{x,y}", "é", "a;b", "%41", "~"]
+)
 def test_a_folder_of_any_name_is_a_folder(tmp_path, name):
     folder = RunFolder.create(tmp_path / name, RUN_ID)
     folder.stage_records(1, pl.DataFrame({"position": [1, 2]}))
@@ -535,7 +617,9 @@ def test_a_folder_of_any_name_is_a_folder(tmp_path, name):
     with folder.workbench() as workbench:
         count = workbench.execute("SELECT count(*) FROM records").fetchone()[0]
         with renamed_when_whole(folder.path / "out.csv") as path:
-            workbench.execute("COPY (SELECT 1) TO $path (FORMAT csv)", {"path": str(path.absolute())})
+            workbench.execute(
+                "COPY (SELECT 1) TO $path (FORMAT csv)", {"path": str(path.absolute())}
+            )
 
     assert count == 2
     assert (folder.path / "out.csv").is_file()
@@ -543,7 +627,9 @@ def test_a_folder_of_any_name_is_a_folder(tmp_path, name):
 
 def test_a_neighbour_whose_name_matches_a_folder_read_as_a_pattern_is_not_read(tmp_path):
     for name, rows in (("a[1]", 1), ("a1", 5)):
-        RunFolder.create(tmp_path / name, RUN_ID).stage_records(1, pl.DataFrame({"position": list(range(rows))}))
+        RunFolder.create(tmp_path / name, RUN_ID).stage_records(
+            1, pl.DataFrame({"position": list(range(rows))})
+        )
 
     with RunFolder(tmp_path / "a[1]" / RUN_ID).workbench() as workbench:
         count = workbench.execute("SELECT count(*) FROM records").fetchone()[0]
@@ -569,7 +655,9 @@ def test_a_summary_of_an_earlier_version_is_read_as_this_one_writes_it_and_makes
     folder = RunFolder(inside.newest())
     written = folder.read_summary()
     later = ("left_by_earlier_runs", "other_ledgers", "account", "account_is_doubtful")
-    folder.write_json("summary.json", {name: value for name, value in written.items() if name not in later})
+    folder.write_json(
+        "summary.json", {name: value for name, value in written.items() if name not in later}
+    )
 
     read = folder.read_summary()
 

@@ -29,7 +29,9 @@ from tests.conftest import environment_of_ours
 REPOSITORY = Path(__file__).parents[2]
 DAY = 24 * 60 * 60
 JSON = {"Content-Type": "application/json"}
-NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # httpx would load the certificates of the world for each client
+NO_TLS = ssl.SSLContext(
+    ssl.PROTOCOL_TLS_CLIENT
+)  # httpx would load the certificates of the world for each client
 
 
 class Caller:
@@ -37,7 +39,9 @@ class Caller:
 
     def __init__(self, sandbox: SandboxServer) -> None:
         key = {"Authorization": f"Bearer {sandbox.api_key}"}
-        self.http = httpx.Client(base_url=sandbox.base_url, headers=key, trust_env=False, verify=NO_TLS, timeout=10)
+        self.http = httpx.Client(
+            base_url=sandbox.base_url, headers=key, trust_env=False, verify=NO_TLS, timeout=10
+        )
 
     def create(self, key: str | None = None, **fields: object) -> httpx.Response:
         return self.send(json.dumps(fields).encode(), {"Idempotency-Key": key or str(uuid.uuid4())})
@@ -47,7 +51,9 @@ class Caller:
 
     def update(self, customer: str, key: str | None = None, **fields: object) -> httpx.Response:
         headers = JSON | {"Idempotency-Key": key or str(uuid.uuid4())}
-        return self.http.patch(f"/billing/customers/{customer}", content=json.dumps(fields), headers=headers)
+        return self.http.patch(
+            f"/billing/customers/{customer}", content=json.dumps(fields), headers=headers
+        )
 
     def retrieve(self, customer: str) -> httpx.Response:
         return self.http.get(f"/billing/customers/{customer}")
@@ -124,20 +130,27 @@ def test_a_caller_without_the_account_s_key_is_refused(
 ) -> None:
     headers = {"Authorization": authorization} if authorization else {}
 
-    answer = httpx.post(f"{shared.http.base_url}/billing/customers", headers=headers, trust_env=False, verify=NO_TLS)
+    answer = httpx.post(
+        f"{shared.http.base_url}/billing/customers", headers=headers, trust_env=False, verify=NO_TLS
+    )
 
     assert (answer.status_code, kind(answer)) == (status, problem)
 
 
 def test_the_key_is_checked_before_the_method_and_the_path(shared: Caller) -> None:
     for path in ("/billing/customers", "/billing/nothing"):
-        assert httpx.patch(f"{shared.http.base_url}{path}", trust_env=False, verify=NO_TLS).status_code == 401
+        assert (
+            httpx.patch(f"{shared.http.base_url}{path}", trust_env=False, verify=NO_TLS).status_code
+            == 401
+        )
 
 
 def test_a_401_is_not_stored_under_the_idempotency_key(shared: Caller) -> None:
     key, reference = str(uuid.uuid4()), a_reference()
     payload = json.dumps({"external_reference": reference}).encode()
-    refused = shared.send(payload, {"Idempotency-Key": key, "Authorization": "Bearer sk_test_wrong"})
+    refused = shared.send(
+        payload, {"Idempotency-Key": key, "Authorization": "Bearer sk_test_wrong"}
+    )
 
     answer = shared.send(payload, {"Idempotency-Key": key})
 
@@ -163,7 +176,9 @@ def test_a_fresh_key_is_kept_with_the_state(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "application/problem+json", ""])
-def test_another_content_type_than_json_is_refused_with_415(shared: Caller, content_type: str) -> None:
+def test_another_content_type_than_json_is_refused_with_415(
+    shared: Caller, content_type: str
+) -> None:
     answer = shared.send(b"{}", {"Idempotency-Key": "a", "Content-Type": content_type})
 
     assert (answer.status_code, kind(answer)) == (415, "unsupported-media-type")
@@ -177,11 +192,15 @@ def test_a_charset_beside_the_content_type_is_let_pass(shared: Caller) -> None:
 
 
 @pytest.mark.parametrize("is_chunked", [False, True])
-def test_a_body_of_more_than_one_mebibyte_is_refused_with_413(shared: Caller, is_chunked: bool) -> None:
+def test_a_body_of_more_than_one_mebibyte_is_refused_with_413(
+    shared: Caller, is_chunked: bool
+) -> None:
     body = b" " * (1024 * 1024 + 1)
     content = iter([body[:700_000], body[700_000:]]) if is_chunked else body
 
-    answer = shared.http.post("/billing/customers", content=content, headers=JSON | {"Idempotency-Key": "a"})
+    answer = shared.http.post(
+        "/billing/customers", content=content, headers=JSON | {"Idempotency-Key": "a"}
+    )
 
     assert (answer.status_code, kind(answer)) == (413, "too-large")
 
@@ -201,9 +220,23 @@ def test_a_body_of_more_than_one_mebibyte_is_refused_with_413(shared: Caller, is
         b"[" * 100_000,
         b'{"balance": ' + b"1" * 5_000 + b"}",
     ],
-    ids=["empty", "cut", "array", "string", "nan", "infinity", "key_twice", "latin1", "surrogate", "deep", "digits"],
+    ids=[
+        "empty",
+        "cut",
+        "array",
+        "string",
+        "nan",
+        "infinity",
+        "key_twice",
+        "latin1",
+        "surrogate",
+        "deep",
+        "digits",
+    ],
 )
-def test_a_body_that_is_no_plain_json_object_is_refused_with_400(shared: Caller, payload: bytes) -> None:
+def test_a_body_that_is_no_plain_json_object_is_refused_with_400(
+    shared: Caller, payload: bytes
+) -> None:
     answer = shared.send(payload, {"Idempotency-Key": a_reference()})
 
     assert (answer.status_code, kind(answer)) == (400, "malformed-request")
@@ -263,17 +296,30 @@ def test_a_field_within_its_rule_is_echoed(shared: Caller, field: str, value: ob
     [
         *[("external_reference", value) for value in ("", "a" * 256, "a b", "é", "a\n", 17, None)],
         *[("name", value) for value in ("n" * 256, 17, None)],
-        *[("email", value) for value in ("", "john", "john@doe", "a@b@c.de", "john @doe.co", "a@b..co", "@b.co", 1)],
-        *[("phone", value) for value in ("0821234567", "+0821234567", "+1", "+1234567890123456", "+27 12", "+٢٧١٢")],
+        *[
+            ("email", value)
+            for value in ("", "john", "john@doe", "a@b@c.de", "john @doe.co", "a@b..co", "@b.co", 1)
+        ],
+        *[
+            ("phone", value)
+            for value in ("0821234567", "+0821234567", "+1", "+1234567890123456", "+27 12", "+٢٧١٢")
+        ],
         *[("currency", value) for value in ("zar", "ZZZ", "ANG", "R", "", None, 710)],
         *[("balance", value) for value in (1.5, 1e300, "1", True, None, 2**53, -(2**53), [])],
-        *[("metadata", value) for value in ([], {"": "v"}, {"k" * 41: "v"}, {"k": ""}, {"k": "v" * 501}, {"k": 1})],
+        *[
+            ("metadata", value)
+            for value in ([], {"": "v"}, {"k" * 41: "v"}, {"k": ""}, {"k": "v" * 501}, {"k": 1})
+        ],
         ("metadata", {str(n): "v" for n in range(11)}),
         ("metadata", {"k": None}),
     ],
 )
-def test_a_field_outside_its_rule_is_refused_with_422_that_names_it(shared: Caller, field: str, value: object) -> None:
-    answer = shared.create(**{"external_reference": a_reference(), "currency": "ZAR"} | {field: value})
+def test_a_field_outside_its_rule_is_refused_with_422_that_names_it(
+    shared: Caller, field: str, value: object
+) -> None:
+    answer = shared.create(
+        **{"external_reference": a_reference(), "currency": "ZAR"} | {field: value}
+    )
 
     assert (answer.status_code, kind(answer)) == (422, "invalid-parameter")
     assert faulty_fields(answer) == [field]
@@ -292,14 +338,22 @@ def test_a_missing_reference_is_refused_with_400(shared: Caller) -> None:
 def test_a_balance_without_currency_is_refused_with_400(shared: Caller) -> None:
     answer = shared.create(external_reference=a_reference(), balance=5)
 
-    assert (answer.status_code, kind(answer), faulty_fields(answer)) == (400, "missing-parameter", ["currency"])
+    assert (answer.status_code, kind(answer), faulty_fields(answer)) == (
+        400,
+        "missing-parameter",
+        ["currency"],
+    )
 
 
 @pytest.mark.parametrize("field", ["id", "payment_rules", "Name", "balnce"])
 def test_an_unknown_field_is_refused_with_400(shared: Caller, field: str) -> None:
     answer = shared.create(**{"external_reference": a_reference(), field: "x"})
 
-    assert (answer.status_code, kind(answer), faulty_fields(answer)) == (400, "unknown-parameter", [field])
+    assert (answer.status_code, kind(answer), faulty_fields(answer)) == (
+        400,
+        "unknown-parameter",
+        [field],
+    )
 
 
 def test_every_fault_is_named_in_one_answer(shared: Caller) -> None:
@@ -326,7 +380,12 @@ def test_a_refusal_repeats_no_value_that_was_sent(shared: Caller) -> None:
 
 
 def test_a_created_customer_has_the_fields_given_an_id_and_payment_rules(shared: Caller) -> None:
-    given = {"external_reference": a_reference(), "name": "John Doe", "currency": "ZAR", "balance": 2000}
+    given = {
+        "external_reference": a_reference(),
+        "name": "John Doe",
+        "currency": "ZAR",
+        "balance": 2000,
+    }
 
     body = shared.create(**given).json()
 
@@ -380,7 +439,9 @@ def test_a_method_that_a_resource_lacks_is_405(shared: Caller, method: str, path
     assert method not in answer.headers["Allow"]
 
 
-@pytest.mark.parametrize("path", ["/", "/billing", "/billing/customers/", "/billing/customers/a/b", "/_sandbox/none"])
+@pytest.mark.parametrize(
+    "path", ["/", "/billing", "/billing/customers/", "/billing/customers/a/b", "/_sandbox/none"]
+)
 def test_an_unknown_path_is_404(shared: Caller, path: str) -> None:
     answer = shared.http.get(path)
 
@@ -412,7 +473,11 @@ def test_the_same_key_and_payload_get_the_first_answer_byte_for_byte(caller: Cal
 
 @pytest.mark.parametrize(
     ("fields", "status"),
-    [({"name": "x"}, 400), ({"external_reference": "a b"}, 422), ({"external_reference": "taken"}, 409)],
+    [
+        ({"name": "x"}, 400),
+        ({"external_reference": "a b"}, 422),
+        ({"external_reference": "taken"}, 409),
+    ],
 )
 def test_a_refusal_is_replayed_too(caller: Caller, fields: dict[str, object], status: int) -> None:
     caller.create(external_reference="taken")
@@ -420,7 +485,11 @@ def test_a_refusal_is_replayed_too(caller: Caller, fields: dict[str, object], st
 
     second = caller.create("key-1", **fields)
 
-    assert (first.status_code, second.status_code, second.content) == (status, status, first.content)
+    assert (first.status_code, second.status_code, second.content) == (
+        status,
+        status,
+        first.content,
+    )
     assert second.headers["Idempotent-Replayed"] == "true"
     assert second.headers["Content-Type"] == "application/problem+json"
 
@@ -436,7 +505,9 @@ def test_the_same_key_with_another_payload_is_refused_with_422(caller: Caller) -
     assert caller.stats()["keys_with_two_bodies"] == 1
 
 
-def test_a_key_whose_first_request_runs_is_refused_with_409_and_replayed_later(serve: Serve) -> None:
+def test_a_key_whose_first_request_runs_is_refused_with_409_and_replayed_later(
+    serve: Serve,
+) -> None:
     caller = serve(faults=Faults(latency=0.3))
     with ThreadPoolExecutor(1) as elsewhere:
         first = elsewhere.submit(caller.create, "key-1", external_reference="A-1")
@@ -488,12 +559,21 @@ def test_a_killed_sandbox_keeps_what_it_answered_and_drops_what_was_running(tmp_
     process, line = start_command(state, "Faults(latency=0.2)")
     headers = {"Authorization": f"Bearer {line['api_key']}"} | JSON
     with (
-        httpx.Client(base_url=line["base_url"], headers=headers, trust_env=False, verify=NO_TLS) as http,
+        httpx.Client(
+            base_url=line["base_url"], headers=headers, trust_env=False, verify=NO_TLS
+        ) as http,
         ThreadPoolExecutor() as pool,
     ):
-        done = http.post("/billing/customers", json={"external_reference": "A-1"}, headers={"Idempotency-Key": "k-1"})
+        done = http.post(
+            "/billing/customers",
+            json={"external_reference": "A-1"},
+            headers={"Idempotency-Key": "k-1"},
+        )
         running = pool.submit(
-            http.post, "/billing/customers", json={"external_reference": "A-2"}, headers={"Idempotency-Key": "k-2"}
+            http.post,
+            "/billing/customers",
+            json={"external_reference": "A-2"},
+            headers={"Idempotency-Key": "k-2"},
         )
         while http.get("/_sandbox/stats").json()["keys_seen"] < 2:
             pass
@@ -538,7 +618,11 @@ def test_every_answer_has_the_date_of_the_movable_clock(caller: Caller) -> None:
     told = caller.pull("clock", {"set": "2030-01-02T03:04:05+02:00"})
 
     assert told.json()["now"].startswith("2030-01-02T01:04:05")
-    for answer in (caller.create(external_reference="A-1"), caller.retrieve("none"), caller.http.get("/_sandbox")):
+    for answer in (
+        caller.create(external_reference="A-1"),
+        caller.retrieve("none"),
+        caller.http.get("/_sandbox"),
+    ):
         (date,) = answer.headers.get_list("Date")
         age = parsedate_to_datetime(date) - datetime(2030, 1, 2, 1, 4, 5, tzinfo=UTC)
         assert 0 <= age.total_seconds() < 10
@@ -547,13 +631,26 @@ def test_every_answer_has_the_date_of_the_movable_clock(caller: Caller) -> None:
 @pytest.mark.parametrize(
     "told",
     [
-        *({}, [], {"advance": 1}, {"advance_seconds": "1"}, {"advance_seconds": True}, {"advance_seconds": 1e300}),
-        *({"set": "soon"}, {"set": "2030-01-02T03:04:05"}, {"set": "2030-01-02T03:04:05Z", "advance_seconds": 1}),
+        *(
+            {},
+            [],
+            {"advance": 1},
+            {"advance_seconds": "1"},
+            {"advance_seconds": True},
+            {"advance_seconds": 1e300},
+        ),
+        *(
+            {"set": "soon"},
+            {"set": "2030-01-02T03:04:05"},
+            {"set": "2030-01-02T03:04:05Z", "advance_seconds": 1},
+        ),
     ],
 )
 def test_a_clock_told_nonsense_stays_where_it_is(shared: Caller, told: object) -> None:
     assert shared.pull("clock", told).status_code == 400
-    assert abs(datetime.now(UTC) - datetime.fromisoformat(shared.stats()["now"])).total_seconds() < 10
+    assert (
+        abs(datetime.now(UTC) - datetime.fromisoformat(shared.stats()["now"])).total_seconds() < 10
+    )
 
 
 # the pages
@@ -575,7 +672,9 @@ EVERY_PATH = (
 def test_every_path_wants_the_key(shared: Caller, path: str, authorization: str | None) -> None:
     headers = {"Authorization": authorization} if authorization else {}
 
-    answer = httpx.get(f"{shared.http.base_url}{path}", headers=headers, trust_env=False, verify=NO_TLS)
+    answer = httpx.get(
+        f"{shared.http.base_url}{path}", headers=headers, trust_env=False, verify=NO_TLS
+    )
 
     assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, "Bearer")
 
@@ -595,7 +694,9 @@ def test_no_lever_moves_without_the_key(caller: Caller, lever: str) -> None:
     assert answer.status_code == 401
     assert caller.held() == before
     assert caller.create(external_reference="A-1").status_code == 201
-    assert abs(datetime.now(UTC) - datetime.fromisoformat(caller.stats()["now"])).total_seconds() < 60
+    assert (
+        abs(datetime.now(UTC) - datetime.fromisoformat(caller.stats()["now"])).total_seconds() < 60
+    )
 
 
 def test_a_key_that_the_faults_revoke_still_opens_the_pages_that_end_them(serve: Serve) -> None:
@@ -608,12 +709,22 @@ def test_a_key_that_the_faults_revoke_still_opens_the_pages_that_end_them(serve:
 
 @pytest.mark.parametrize(
     "host",
-    ["example.com:{port}", "127.0.0.1.example.com:{port}", "10.0.0.1:{port}", "", "[::1", "localhost", "127.0.0.1:1"],
+    [
+        "example.com:{port}",
+        "127.0.0.1.example.com:{port}",
+        "10.0.0.1:{port}",
+        "",
+        "[::1",
+        "localhost",
+        "127.0.0.1:1",
+    ],
 )
 def test_another_host_or_port_is_refused_on_every_path(shared: Caller, host: str) -> None:
     """A web page elsewhere can make its own name point at this machine (DNS rebinding)."""
     for path in EVERY_PATH:
-        answer = shared.http.get(path, headers={"Host": host.format(port=shared.http.base_url.port)})
+        answer = shared.http.get(
+            path, headers={"Host": host.format(port=shared.http.base_url.port)}
+        )
         assert (answer.status_code, kind(answer)) == (403, "foreign-request")
 
 
@@ -625,15 +736,27 @@ def test_every_loopback_name_with_the_port_is_answered(shared: Caller, host: str
 
 
 @pytest.mark.parametrize(
-    "origin", ["http://example.com", "https://127.0.0.1:{port}", "http://127.0.0.1", "http://localhost:1", "null", ""]
+    "origin",
+    [
+        "http://example.com",
+        "https://127.0.0.1:{port}",
+        "http://127.0.0.1",
+        "http://localhost:1",
+        "null",
+        "",
+    ],
 )
 def test_a_web_page_of_another_place_is_refused_on_every_path(shared: Caller, origin: str) -> None:
     for path in EVERY_PATH:
-        answer = shared.http.get(path, headers={"Origin": origin.format(port=shared.http.base_url.port)})
+        answer = shared.http.get(
+            path, headers={"Origin": origin.format(port=shared.http.base_url.port)}
+        )
         assert (answer.status_code, kind(answer)) == (403, "foreign-request")
 
 
-@pytest.mark.parametrize(("client", "status"), [("10.0.0.7", 403), ("127.0.0.1", 200), ("::1", 200)])
+@pytest.mark.parametrize(
+    ("client", "status"), [("10.0.0.7", 403), ("127.0.0.1", 200), ("::1", 200)]
+)
 def test_only_a_client_on_this_machine_is_answered(client: str, status: int) -> None:
     account = open_account(Store(), None, NO_FAULTS, None)
     headers = {"X-Forwarded-For": "127.0.0.1", "Authorization": f"Bearer {account.api_key}"}
@@ -646,7 +769,9 @@ def test_only_a_client_on_this_machine_is_answered(client: str, status: int) -> 
     assert asyncio.run(ask()) == status
 
 
-def test_a_sandbox_for_one_process_takes_a_key_of_its_own_that_its_state_does_not_keep(tmp_path: Path) -> None:
+def test_a_sandbox_for_one_process_takes_a_key_of_its_own_that_its_state_does_not_keep(
+    tmp_path: Path,
+) -> None:
     with SandboxServer(tmp_path / "state") as sandbox:
         kept = sandbox.api_key
     keys = []
@@ -700,8 +825,16 @@ def test_seeded_customers_are_held_without_a_trace_of_a_request(caller: Caller) 
 @pytest.mark.parametrize(
     "told",
     [
-        *([1], [{"name": "x"}], [{"external_reference": "S-1", "id": "x"}], [{"external_reference": "taken"}]),
-        [{"external_reference": "S-1", "id": "bcus_a"}, {"external_reference": "S-2", "id": "bcus_a"}],
+        *(
+            [1],
+            [{"name": "x"}],
+            [{"external_reference": "S-1", "id": "x"}],
+            [{"external_reference": "taken"}],
+        ),
+        [
+            {"external_reference": "S-1", "id": "bcus_a"},
+            {"external_reference": "S-2", "id": "bcus_a"},
+        ],
     ],
 )
 def test_a_seed_with_a_fault_puts_nothing_in(caller: Caller, told: list[object]) -> None:
@@ -715,7 +848,10 @@ def test_a_seed_with_a_fault_puts_nothing_in(caller: Caller, told: list[object])
 
 def test_sums_are_exact_beyond_2_to_the_63(caller: Caller) -> None:
     largest = 2**53 - 1
-    rich = [{"external_reference": f"S-{n}", "currency": "ZAR", "balance": largest} for n in range(1_100)]
+    rich = [
+        {"external_reference": f"S-{n}", "currency": "ZAR", "balance": largest}
+        for n in range(1_100)
+    ]
     caller.pull("seed", rich)
     caller.create(external_reference="A-1", currency="KWD", balance=-7)
 
@@ -744,8 +880,16 @@ def test_the_stats_tell_requests_answers_effects_and_keys(caller: Caller) -> Non
 
     assert stats["requests"] == {"create": 4, "retrieve": 2, "update": 0}
     assert stats["answers"] == {"201": 2, "409": 1, "400": 1, "200": 1, "404": 1}
-    assert (stats["replays"], stats["keys_seen"], stats["keys_with_two_bodies"], stats["customers"]) == (1, 3, 0, 1)
-    assert (stats["effects"], stats["effects_per_reference"]) == (2, {"max": 2, "more_than_one": ["A-1"]})
+    assert (
+        stats["replays"],
+        stats["keys_seen"],
+        stats["keys_with_two_bodies"],
+        stats["customers"],
+    ) == (1, 3, 0, 1)
+    assert (stats["effects"], stats["effects_per_reference"]) == (
+        2,
+        {"max": 2, "more_than_one": ["A-1"]},
+    )
 
 
 # updates
@@ -753,7 +897,11 @@ def test_the_stats_tell_requests_answers_effects_and_keys(caller: Caller) -> Non
 
 def test_an_update_replaces_the_fields_that_it_names_and_leaves_the_rest(caller: Caller) -> None:
     created = caller.create(
-        external_reference="A-1", name="Ann", currency="ZAR", balance=5, metadata={"a": "1", "b": "2"}
+        external_reference="A-1",
+        name="Ann",
+        currency="ZAR",
+        balance=5,
+        metadata={"a": "1", "b": "2"},
     )
 
     updated = caller.update("A-1", name="Anne", balance=-7, metadata={"a": "3"})
@@ -828,7 +976,9 @@ def test_the_same_update_is_replayed_and_another_with_its_key_is_refused(caller:
     ]
 
     assert (again.json()["balance"], again.headers["Idempotent-Replayed"]) == (5, "true")
-    assert [(other.status_code, kind(other)) for other in others] == [(422, "idempotency-key-reused")] * 3
+    assert [(other.status_code, kind(other)) for other in others] == [
+        (422, "idempotency-key-reused")
+    ] * 3
     assert caller.retrieve("A-1").json()["balance"] == 6
     assert caller.stats()["keys_with_two_bodies"] == 1
 
@@ -837,7 +987,9 @@ def test_the_same_update_is_replayed_and_another_with_its_key_is_refused(caller:
 def test_an_update_needs_a_key_of_its_own(caller: Caller, headers: dict[str, str]) -> None:
     caller.create(external_reference="A-1")
 
-    answer = caller.http.patch("/billing/customers/A-1", content=b'{"name": "Ann"}', headers=JSON | headers)
+    answer = caller.http.patch(
+        "/billing/customers/A-1", content=b'{"name": "Ann"}', headers=JSON | headers
+    )
 
     assert answer.status_code == 400
 
@@ -934,7 +1086,9 @@ def test_a_stored_error_is_replayed_for_as_long_as_the_key_lives(serve: Serve) -
     assert caller.create("key-1", external_reference="A-1").status_code == 201
 
 
-@pytest.mark.parametrize(("retry_after", "header"), [("1", "1"), ("Wed, 01 Jan 2031 00:00:00 GMT",) * 2, ("", None)])
+@pytest.mark.parametrize(
+    ("retry_after", "header"), [("1", "1"), ("Wed, 01 Jan 2031 00:00:00 GMT",) * 2, ("", None)]
+)
 def test_a_rate_limited_create_has_no_effect_and_says_when_to_return(
     serve: Serve, retry_after: str, header: str | None
 ) -> None:
@@ -980,7 +1134,11 @@ def test_payment_rules_can_be_left_out_and_stay_out(serve: Serve) -> None:
 def test_opaque_problems_say_what_they_are_by_status_alone(serve: Serve) -> None:
     caller = serve(faults=Faults(opaque_types=True))
 
-    for answer in (caller.create(name="x"), caller.retrieve("none"), caller.http.put("/billing/customers")):
+    for answer in (
+        caller.create(name="x"),
+        caller.retrieve("none"),
+        caller.http.put("/billing/customers"),
+    ):
         assert answer.json()["type"] == "about:blank"
         assert answer.json()["title"] == answer.reason_phrase
 
@@ -1019,16 +1177,15 @@ def test_raising_one_probability_moves_no_other_mishap() -> None:
     plain, more = Dice(7), Dice(7)
 
     runs = [
-        (plain.throw(Faults(lost_reply=0.2)), more.throw(Faults(lost_reply=0.2, rate_limited=1))) for _ in range(50)
+        (plain.throw(Faults(lost_reply=0.2)), more.throw(Faults(lost_reply=0.2, rate_limited=1)))
+        for _ in range(50)
     ]
 
     assert all(with_more - {Mishap.RATE_LIMITED} == without for without, with_more in runs)
 
 
 def test_faults_are_read_from_text() -> None:
-    told = (
-        "lost_reply=0.05, error_before=0.02,latency=1.5,revoked_after=3,opaque_types,uniqueness_off=true,retry_after="
-    )
+    told = "lost_reply=0.05, error_before=0.02,latency=1.5,revoked_after=3,opaque_types,uniqueness_off=true,retry_after="
 
     expected = Faults(
         error_before=0.02, lost_reply=0.05, latency=1.5, retry_after="", revoked_after=3, opaque_types=True,
@@ -1040,19 +1197,24 @@ def test_faults_are_read_from_text() -> None:
 
 
 def test_every_unknown_fault_is_named_with_its_nearest() -> None:
-    with pytest.raises(ValueError, match=r"'lost_replies'.*'lost_reply'.*'eror_before'.*'error_before'.*latency"):
+    with pytest.raises(
+        ValueError, match=r"'lost_replies'.*'lost_reply'.*'eror_before'.*'error_before'.*latency"
+    ):
         parse_faults("lost_replies=0.1,eror_before=1,error_after=1,latency=-1")
 
 
 @pytest.mark.parametrize(
-    "text", ["lost_reply", "lost_reply=2", "lost_reply=nan", "revoked_after=1.5", "opaque_types=maybe"]
+    "text",
+    ["lost_reply", "lost_reply=2", "lost_reply=nan", "revoked_after=1.5", "opaque_types=maybe"],
 )
 def test_a_fault_with_a_wrong_value_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=text.partition("=")[0]):
         parse_faults(text)
 
 
-@pytest.mark.parametrize("told", [{"lost_replies": 1}, {"lost_reply": "1"}, {"opaque_types": 1}, []])
+@pytest.mark.parametrize(
+    "told", [{"lost_replies": 1}, {"lost_reply": "1"}, {"opaque_types": 1}, []]
+)
 def test_faults_told_wrongly_leave_the_old_ones(serve: Serve, told: object) -> None:
     caller = serve(faults=Faults(error_before=1))
 
@@ -1079,7 +1241,9 @@ def test_a_client_that_leaves_in_the_middle_of_its_request_is_no_error(
 # starting and stopping
 
 
-def start_command(state: Path, faults: str = "Faults()") -> tuple[subprocess.Popen[str], dict[str, str]]:
+def start_command(
+    state: Path, faults: str = "Faults()"
+) -> tuple[subprocess.Popen[str], dict[str, str]]:
     code = (
         "import sys, pathlib; from pipeline.sandbox import *;"
         f" serve_forever(SandboxServer(pathlib.Path(sys.argv[1]), faults={faults}))"
@@ -1095,10 +1259,14 @@ def start_command(state: Path, faults: str = "Faults()") -> tuple[subprocess.Pop
 
 
 @pytest.mark.parametrize("signal_sent", [signal.SIGTERM, signal.SIGINT])
-def test_the_command_says_where_it_is_and_ends_well_when_told_to(tmp_path: Path, signal_sent: int) -> None:
+def test_the_command_says_where_it_is_and_ends_well_when_told_to(
+    tmp_path: Path, signal_sent: int
+) -> None:
     process, line = start_command(tmp_path / "state")
     key = {"Authorization": f"Bearer {line['api_key']}"}
-    with httpx.Client(base_url=line["base_url"], headers=key, trust_env=False, verify=NO_TLS) as http:
+    with httpx.Client(
+        base_url=line["base_url"], headers=key, trust_env=False, verify=NO_TLS
+    ) as http:
         assert http.get("/_sandbox/stats").status_code == 200
         os.kill(line["pid"], signal_sent)
         out, err = process.communicate(timeout=10)
@@ -1149,7 +1317,11 @@ def test_a_failure_can_be_stored_although_the_customer_was_created(serve: Serve)
 
     first, again = (caller.create(key="key-1", external_reference="A-1") for _ in range(2))
 
-    assert (first.status_code, again.status_code, again.headers["Idempotent-Replayed"]) == (500, 500, "true")
+    assert (first.status_code, again.status_code, again.headers["Idempotent-Replayed"]) == (
+        500,
+        500,
+        "true",
+    )
     assert caller.retrieve("A-1").status_code == 200
 
 

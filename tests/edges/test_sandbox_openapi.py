@@ -22,14 +22,18 @@ EXAMPLES = os.environ.get("SANDBOX_EXAMPLES", "4")
 def document() -> dict:
     with SandboxServer() as sandbox:
         key = {"Authorization": f"Bearer {sandbox.api_key}"}
-        return httpx.get(f"{sandbox.base_url}/_sandbox/openapi.json", headers=key, trust_env=False).json()
+        return httpx.get(
+            f"{sandbox.base_url}/_sandbox/openapi.json", headers=key, trust_env=False
+        ).json()
 
 
 @pytest.mark.parametrize(
     "faults",
     [
         pytest.param(NO_FAULTS, id="plain"),
-        pytest.param(Faults(opaque_types=True, no_payment_rules=0.5), id="opaque", marks=pytest.mark.long),
+        pytest.param(
+            Faults(opaque_types=True, no_payment_rules=0.5), id="opaque", marks=pytest.mark.long
+        ),
     ],
 )
 def test_schemathesis_finds_nothing_in_the_sandbox(faults, tmp_path):
@@ -60,9 +64,22 @@ def _attack(document, key, folder, *options):
     """All phases and all checks of schemathesis, the same requests each time."""
     told = ["-H", f"Authorization: Bearer {key}", "--checks=all", "--max-examples", EXAMPLES]
     return subprocess.run(
-        [sys.executable, "-m", "schemathesis.cli", "run", document, *told, "--generation-deterministic", *options],
+        [
+            sys.executable,
+            "-m",
+            "schemathesis.cli",
+            "run",
+            document,
+            *told,
+            "--generation-deterministic",
+            *options,
+        ],
         cwd=folder,
-        env={**os.environ, "SCHEMATHESIS_HOOKS": "schemathesis_hooks", "PYTHONPATH": str(Path(__file__).parent)},
+        env={
+            **os.environ,
+            "SCHEMATHESIS_HOOKS": "schemathesis_hooks",
+            "PYTHONPATH": str(Path(__file__).parent),
+        },
         capture_output=True,
         text=True,
         timeout=300,
@@ -93,12 +110,17 @@ def test_the_document_is_openapi_3_1_and_every_schema_in_it_is_one(document):
 )  # fmt: skip
 def test_document_and_sandbox_agree_on_every_field(document, field, good, bad):
     schemas = document["components"]["schemas"]
-    validator = jsonschema.Draft202012Validator({"$ref": "#/components/schemas/NewCustomer", **document})
+    validator = jsonschema.Draft202012Validator(
+        {"$ref": "#/components/schemas/NewCustomer", **document}
+    )
 
     for value in [*good, *bad]:
         fields = {"external_reference": "a", "currency": "ZAR", field: value}
         documented = not list(validator.iter_errors(fields))
-        assert documented is (contract.check_customer(fields) is None) is (value in good), (field, value)
+        assert documented is (contract.check_customer(fields) is None) is (value in good), (
+            field,
+            value,
+        )
     assert field == "external_reference" or field in schemas["Changes"]["properties"]
 
 
@@ -111,7 +133,11 @@ def test_document_and_sandbox_name_the_same_fields(document):
 
 
 def test_every_status_of_a_problem_is_documented(document):
-    statuses = {problem.status for problem in vars(problems).values() if isinstance(problem, problems.Problem)}
+    statuses = {
+        problem.status
+        for problem in vars(problems).values()
+        if isinstance(problem, problems.Problem)
+    }
     documented = {
         int(status)
         for path in document["paths"].values()
@@ -127,4 +153,6 @@ def test_every_status_of_a_problem_is_documented(document):
 def test_the_document_as_it_lies_in_the_package_is_plain_json():
     from importlib.resources import files
 
-    assert json.loads(files("pipeline.sandbox").joinpath("openapi.json").read_text(encoding="utf-8"))["paths"]
+    assert json.loads(
+        files("pipeline.sandbox").joinpath("openapi.json").read_text(encoding="utf-8")
+    )["paths"]

@@ -31,13 +31,18 @@ def file_of(folder: Path, content: bytes, name: str = "customers.csv") -> Path:
 
 
 def records_of(
-    *paths: Path, batch_bytes: int = BATCH_BYTES, dialect: Declared | None = None, layout: Layout | None = None
+    *paths: Path,
+    batch_bytes: int = BATCH_BYTES,
+    dialect: Declared | None = None,
+    layout: Layout | None = None,
 ) -> tuple[list[CsvFile], list[dict]]:
     files = in_order(list(paths), dialect or Declared(), layout)
     return files, [row for _, batch in read(files, batch_bytes) for row in batch.records.to_dicts()]
 
 
-def read_one(path: Path, batch_bytes: int = BATCH_BYTES, dialect: Declared | None = None) -> tuple[Lines, list[dict]]:
+def read_one(
+    path: Path, batch_bytes: int = BATCH_BYTES, dialect: Declared | None = None
+) -> tuple[Lines, list[dict]]:
     (file,), records = records_of(path, batch_bytes=batch_bytes, dialect=dialect)
     return file.lines, records
 
@@ -81,13 +86,19 @@ BROKEN = {
 
 @pytest.mark.parametrize(("line", "reason", "shown"), BROKEN.values(), ids=BROKEN.keys())
 @pytest.mark.parametrize("end", [b"\n", b"\r\n"], ids=["LF", "CRLF"])
-def test_a_broken_line_is_set_aside_by_its_physical_line_with_its_text(tmp_path, line, reason, shown, end):
+def test_a_broken_line_is_set_aside_by_its_physical_line_with_its_text(
+    tmp_path, line, reason, shown, end
+):
     path = file_of(tmp_path, end.join([HEADER.strip(), b"a-1,Ann,x", line, b'c-1,"C, leo",x', b""]))
 
     lines, records = read_one(path)
 
     before, broken, after = records
-    assert (broken["row_id"], broken["reason"], broken["text"]) == ("customers.csv:3", reason, shown)
+    assert (broken["row_id"], broken["reason"], broken["text"]) == (
+        "customers.csv:3",
+        reason,
+        shown,
+    )
     assert cells(broken) == [None, None, None]
     assert cells(before) == ["a-1", "Ann", "x"]
     assert cells(after) == ["c-1", "C, leo", "x"]
@@ -101,7 +112,10 @@ def test_a_broken_line_at_the_end_without_a_newline_is_set_aside_too(tmp_path, l
 
     lines, records = read_one(path)
 
-    assert [(r["line"], r["reason"], r["text"]) for r in records] == [(2, None, None), (3, reason, shown)]
+    assert [(r["line"], r["reason"], r["text"]) for r in records] == [
+        (2, None, None),
+        (3, reason, shown),
+    ]
     assert lines == Lines(physical=3, header=1, blank=0, records=2)
 
 
@@ -117,7 +131,9 @@ def test_the_first_broken_line_of_a_file_does_not_hide_the_others(tmp_path):
     assert [(r["line"], r["reason"]) for r in records if r["reason"]] == [
         (3 + 2 * n, reason) for n, (_, reason, _) in enumerate(BROKEN.values())
     ]
-    assert [r["given.external_reference"] for r in records if not r["reason"]] == [f"a-{n}" for n in range(len(good))]
+    assert [r["given.external_reference"] for r in records if not r["reason"]] == [
+        f"a-{n}" for n in range(len(good))
+    ]
     assert lines.physical == lines.header + lines.blank + lines.records == 1 + len(mixed)
 
 
@@ -131,7 +147,9 @@ def test_an_unclosed_quote_before_many_lines_takes_none_of_them_with_it(tmp_path
     assert [r["given.external_reference"] for r in records[1:]] == [f"a-{n}" for n in range(2000)]
 
 
-def test_a_quote_that_opens_on_one_line_and_closes_on_a_later_one_is_one_record_only_if_its_fields_fit(tmp_path):
+def test_a_quote_that_opens_on_one_line_and_closes_on_a_later_one_is_one_record_only_if_its_fields_fit(
+    tmp_path,
+):
     path = file_of(tmp_path, HEADER + b'b-1,"Ben,x\na-1,Ann,x\nb-2,Bo",x\n')
 
     lines, records = read_one(path)
@@ -172,7 +190,11 @@ def test_a_record_of_exactly_1_mib_is_read_and_one_byte_more_is_unreadable(tmp_p
 
     _, records = read_one(path)
 
-    assert [(r["line"], r["reason"]) for r in records] == [(2, None), (3, "READ.TOO_LONG"), (4, None)]
+    assert [(r["line"], r["reason"]) for r in records] == [
+        (2, None),
+        (3, "READ.TOO_LONG"),
+        (4, None),
+    ]
     assert len(records[0]["given.note"]) == MIB - 8
     assert records[1]["text"] == (longest + b"x").decode()
 
@@ -188,11 +210,17 @@ def test_the_mib_is_counted_in_bytes_not_in_characters(tmp_path):
 @pytest.mark.parametrize("letter", ["x", "é"], ids=["ASCII", "two bytes a letter"])
 def test_no_line_inside_a_legal_record_over_1_mib_becomes_a_customer(tmp_path, letter):
     note = letter.encode() * (MIB // (2 * len(letter.encode())) + 10)
-    path = file_of(tmp_path, HEADER + b'b-1,Ben,"' + note + b"\nc-9,Not a customer,x\n" + note + b'"\na-1,Ann,x\n')
+    path = file_of(
+        tmp_path,
+        HEADER + b'b-1,Ben,"' + note + b"\nc-9,Not a customer,x\n" + note + b'"\na-1,Ann,x\n',
+    )
 
     lines, records = read_one(path)
 
-    assert [(r["line"], r["line_count"], r["reason"]) for r in records] == [(2, 3, "READ.TOO_LONG"), (5, 1, None)]
+    assert [(r["line"], r["line_count"], r["reason"]) for r in records] == [
+        (2, 3, "READ.TOO_LONG"),
+        (5, 1, None),
+    ]
     assert lines.physical == lines.header + lines.blank + lines.records
 
 
@@ -235,7 +263,10 @@ LEGAL = {
     "a newline first and last": (b'a-1,"\n","\n\n"', ["a-1", "\n", "\n\n"]),
     "a quote before a newline": (b'a-1,"""\n""",x', ["a-1", '"\n"', "x"]),
     "a blank line in quotes": (b'a-1,"Ann\r\n \t\r\nLee",x', ["a-1", "Ann\r\n \t\r\nLee", "x"]),
-    "a header in quotes": (b'a-1,"\nexternal_reference,name,note\n",x', ["a-1", "\n" + HEADER.decode(), "x"]),
+    "a header in quotes": (
+        b'a-1,"\nexternal_reference,name,note\n",x',
+        ["a-1", "\n" + HEADER.decode(), "x"],
+    ),
     "spaces kept": (b" a-1 , Ann ,\tx ", [" a-1 ", " Ann ", "\tx "]),
     "text that types would change": (b"00123,1.0,TRUE", ["00123", "1.0", "TRUE"]),
     "formulas": (b"=1+1,+27,@x", ["=1+1", "+27", "@x"]),
@@ -269,7 +300,11 @@ def test_lf_and_crlf_may_be_mixed(tmp_path):
 
     _, records = read_one(path)
 
-    assert [cells(r) for r in records] == [["a-1", "Ann", "x"], ["b-1", "Ben", "y"], ["c-1", "Cleo", "z"]]
+    assert [cells(r) for r in records] == [
+        ["a-1", "Ann", "x"],
+        ["b-1", "Ben", "y"],
+        ["c-1", "Cleo", "z"],
+    ]
 
 
 def test_one_cr_before_the_line_feed_ends_the_line_and_a_second_one_is_alone(tmp_path):
@@ -277,7 +312,10 @@ def test_one_cr_before_the_line_feed_ends_the_line_and_a_second_one_is_alone(tmp
 
     _, records = read_one(path)
 
-    assert [(r["reason"], r["text"]) for r in records] == [(None, None), ("READ.LONE_CR", r"b-1,Ben,x\x0d")]
+    assert [(r["reason"], r["text"]) for r in records] == [
+        (None, None),
+        ("READ.LONE_CR", r"b-1,Ben,x\x0d"),
+    ]
 
 
 def test_blank_and_whitespace_lines_are_counted_and_the_line_numbers_stay_physical(tmp_path):
@@ -294,7 +332,10 @@ def test_a_file_of_one_column_is_read(tmp_path):
 
     lines, records = read_one(path)
 
-    assert [(r["line"], r["given.external_reference"]) for r in records] == [(2, "a-1"), (5, "b\nc")]
+    assert [(r["line"], r["given.external_reference"]) for r in records] == [
+        (2, "a-1"),
+        (5, "b\nc"),
+    ]
     assert lines == Lines(physical=6, header=1, blank=2, records=3)
 
 
@@ -343,7 +384,9 @@ def test_a_file_without_records_has_none_and_its_lines_are_counted(tmp_path, con
 
 @pytest.mark.parametrize("batch_bytes", [1, 5, 17, 64])
 def test_records_that_lie_across_batches_are_read_as_in_one(tmp_path, batch_bytes):
-    rows = b'a-1,"An\r\nn",x\n\nb-1,"Ben,x\nc-1,Jos\xc3\xa9,\xff\nd-1,"D ""D""",\xf0\x9f\x98\x80\r\n'
+    rows = (
+        b'a-1,"An\r\nn",x\n\nb-1,"Ben,x\nc-1,Jos\xc3\xa9,\xff\nd-1,"D ""D""",\xf0\x9f\x98\x80\r\n'
+    )
     path = file_of(tmp_path, HEADER + rows)
 
     assert read_one(path, batch_bytes) == read_one(path)
@@ -363,9 +406,14 @@ REFUSED_HEADERS = {
     ),
     "case variants of a metadata key": (
         "external_reference,metadata.plan,metadata.Plan",
-        ["columns 2 and 3 have the same name but for case and spaces: 'metadata.plan', 'metadata.Plan'"],
+        [
+            "columns 2 and 3 have the same name but for case and spaces: 'metadata.plan', 'metadata.Plan'"
+        ],
     ),
-    "a known name in another case": ("external_reference,Email", ["'Email' must be written 'email'"]),
+    "a known name in another case": (
+        "external_reference,Email",
+        ["'Email' must be written 'email'"],
+    ),
     "billing's own id in another case": (
         "external_reference,Billing_ID",
         ["'Billing_ID' must be written 'billing_id'"],
@@ -373,10 +421,20 @@ REFUSED_HEADERS = {
     "metadata in another case": ("external_reference,Metadata.plan", ["'Metadata.plan'"]),
     "a near miss": (
         "external_referense,name",
-        ["no column 'external_reference'", "'external_referense'", "write a config: pipeline init FILE"],
+        [
+            "no column 'external_reference'",
+            "'external_referense'",
+            "write a config: pipeline init FILE",
+        ],
     ),
-    "the reference in capitals": ("EXTERNAL_REFERENCE,name", ["'EXTERNAL_REFERENCE'", "'external_reference'"]),
-    "a metadata key too long": (f"external_reference,metadata.{'k' * 41}", ["'" + "k" * 41 + "'", "1 to 40"]),
+    "the reference in capitals": (
+        "EXTERNAL_REFERENCE,name",
+        ["'EXTERNAL_REFERENCE'", "'external_reference'"],
+    ),
+    "a metadata key too long": (
+        f"external_reference,metadata.{'k' * 41}",
+        ["'" + "k" * 41 + "'", "1 to 40"],
+    ),
     "a metadata key too short": ("external_reference,metadata.", ["''", "1 to 40"]),
     "a stray quote": ('external_reference,na"me', ["line 1", "quote"]),
     "a name whose quote never closes": ('external_reference,"na\nme', ["line 1", "quote"]),
@@ -384,7 +442,10 @@ REFUSED_HEADERS = {
     "CR throughout, LF nowhere": ("external_reference,name\ra-1,Ann\rb-1,Ben", ["line 1"]),
     "a lone CR after the header": ("external_reference,name\ra-1,Ann\nb-1,Ben", ["line 1"]),
     "not our file at all": ("<html>\n<body>", ["no column 'external_reference'"]),
-    "a preamble": ("Report of 2026\nexternal_reference,name", ["line 1", "no column 'external_reference'"]),
+    "a preamble": (
+        "Report of 2026\nexternal_reference,name",
+        ["line 1", "no column 'external_reference'"],
+    ),
 }
 
 
@@ -412,11 +473,18 @@ def test_all_faults_of_a_header_are_told_in_one_message(tmp_path):
         "'external_ref'",
         "columns 1 and 3 have the same name: 'name'",
     ]
-    assert [part for part in [*said, "'Email' must be written 'email'", "1 to 40"] if part not in message] == []
+    assert [
+        part
+        for part in [*said, "'Email' must be written 'email'", "1 to 40"]
+        if part not in message
+    ] == []
 
 
 def test_a_refused_header_that_has_swallowed_records_repeats_nothing_of_them(tmp_path):
-    path = file_of(tmp_path, b"external_reference,name,email\ra-1,Ann Secret,ann@example.com\rb-1,Ben Hidden,\r\n")
+    path = file_of(
+        tmp_path,
+        b"external_reference,name,email\ra-1,Ann Secret,ann@example.com\rb-1,Ben Hidden,\r\n",
+    )
 
     with pytest.raises(SourceError) as refused:
         records_of(path)
@@ -448,8 +516,13 @@ def test_quoted_column_names_are_read_as_any_other_cell(tmp_path):
     assert cells(records[0]) == ["a-1", "Ann", "x"]
 
 
-def test_columns_that_an_earlier_run_added_are_dropped_and_the_others_stay_in_their_places(tmp_path):
-    path = file_of(tmp_path, b'_import_row_id,external_reference,_import_text,name\nx.csv:1,a-1,"old, text",Ann\n')
+def test_columns_that_an_earlier_run_added_are_dropped_and_the_others_stay_in_their_places(
+    tmp_path,
+):
+    path = file_of(
+        tmp_path,
+        b'_import_row_id,external_reference,_import_text,name\nx.csv:1,a-1,"old, text",Ann\n',
+    )
 
     (file,), records = records_of(path)
 
@@ -463,8 +536,21 @@ def test_columns_that_an_earlier_run_added_are_dropped_and_the_others_stay_in_th
 
 @pytest.mark.parametrize("delimiter", [";", "\t", "|"])
 def test_a_declared_delimiter_parts_the_fields_and_a_comma_is_text(tmp_path, delimiter):
-    rows = ["external_reference,name,note", "a-1,Ann,x", 'b-1,"B,en",""', 'c-1,"""C""\r\n,",z', ",,", "d-1,D", "e,1,2,"]
-    content = "\r\n".join(rows).replace(",", "\0").replace("B\0en", f"B{delimiter}en").replace("\0", delimiter)
+    rows = [
+        "external_reference,name,note",
+        "a-1,Ann,x",
+        'b-1,"B,en",""',
+        'c-1,"""C""\r\n,",z',
+        ",,",
+        "d-1,D",
+        "e,1,2,",
+    ]
+    content = (
+        "\r\n".join(rows)
+        .replace(",", "\0")
+        .replace("B\0en", f"B{delimiter}en")
+        .replace("\0", delimiter)
+    )
     path = file_of(tmp_path, content.encode() + f"\nf-1{delimiter}F, f{delimiter}".encode())
 
     lines, records = read_one(path, dialect=Declared(delimiter))
@@ -483,7 +569,9 @@ def test_a_declared_delimiter_parts_the_fields_and_a_comma_is_text(tmp_path, del
 
 
 def test_a_header_with_commas_where_semicolons_are_declared_says_so(tmp_path):
-    with pytest.raises(SourceError, match=r"parted by ','; declare it in the config: source\.delimiter"):
+    with pytest.raises(
+        SourceError, match=r"parted by ','; declare it in the config: source\.delimiter"
+    ):
         records_of(file_of(tmp_path, HEADER), dialect=Declared(";"))
 
 
@@ -517,7 +605,9 @@ TWINS = [
 
 
 @pytest.mark.parametrize(("encoding", "delimiter", "batch_bytes"), TWINS)
-def test_a_file_in_its_declared_encoding_is_read_as_its_twin_in_utf8_is(tmp_path, encoding, delimiter, batch_bytes):
+def test_a_file_in_its_declared_encoding_is_read_as_its_twin_in_utf8_is(
+    tmp_path, encoding, delimiter, batch_bytes
+):
     text = ENCODED[encoding]
     rows = f'external_reference,{text.replace("|", "")},note\na-1,"{text}",x\r\n\nb-1,"{text}\n{text}",{text}"\nc,d\n'
     rows = rows.replace(",", delimiter)
@@ -534,7 +624,9 @@ def test_a_file_in_its_declared_encoding_is_read_as_its_twin_in_utf8_is(tmp_path
     ]  # fmt: skip
 
 
-def test_bytes_that_the_declared_encoding_does_not_know_make_their_record_unreadable_and_no_other(tmp_path):
+def test_bytes_that_the_declared_encoding_does_not_know_make_their_record_unreadable_and_no_other(
+    tmp_path,
+):
     path = file_of(tmp_path, HEADER + b"a-1,Jos\xe9,x\nb-1,B\x81en,\xe9\nc-1,Cleo,\x80\n")
 
     lines, records = read_one(path, dialect=Declared(encoding="cp1252"))
@@ -562,7 +654,9 @@ def test_text_of_windows_read_as_latin_1_shows_by_its_control_characters(tmp_pat
 
     _, records = read_one(path, dialect=Declared(encoding="latin-1"))
 
-    assert [(r["reason"], r["text"]) for r in records] == [("READ.CONTROL_CHARACTER", r"a-1,Ann \x96 x,x")]
+    assert [(r["reason"], r["text"]) for r in records] == [
+        ("READ.CONTROL_CHARACTER", r"a-1,Ann \x96 x,x")
+    ]
 
 
 def test_a_header_that_the_declared_encoding_does_not_know_is_refused(tmp_path):
@@ -572,7 +666,9 @@ def test_a_header_that_the_declared_encoding_does_not_know_is_refused(tmp_path):
         records_of(path, dialect=Declared(encoding="cp1252"))
 
 
-def test_a_byte_order_mark_of_utf8_in_a_file_that_is_declared_to_be_something_else_is_refused(tmp_path):
+def test_a_byte_order_mark_of_utf8_in_a_file_that_is_declared_to_be_something_else_is_refused(
+    tmp_path,
+):
     path = file_of(tmp_path, b"\xef\xbb\xbf" + HEADER)
 
     with pytest.raises(SourceError, match=r"byte order mark of UTF-8.* cp1252"):
@@ -580,10 +676,14 @@ def test_a_byte_order_mark_of_utf8_in_a_file_that_is_declared_to_be_something_el
 
 
 @pytest.mark.parametrize("declared", ["utf-16", "utf-16-le", "utf-16-be"])
-def test_a_file_that_is_declared_to_be_utf16_and_is_ascii_text_is_refused_for_that(tmp_path, declared):
+def test_a_file_that_is_declared_to_be_utf16_and_is_ascii_text_is_refused_for_that(
+    tmp_path, declared
+):
     path = file_of(tmp_path, HEADER + b"a-1,Ann,x\n")
 
-    with pytest.raises(SourceError, match=f"encoding {declared}, the file has neither a line end nor a delimiter"):
+    with pytest.raises(
+        SourceError, match=f"encoding {declared}, the file has neither a line end nor a delimiter"
+    ):
         records_of(path, dialect=Declared(encoding=declared))
 
 
@@ -603,11 +703,15 @@ def test_an_encoding_whose_lines_cannot_be_cut_on_bytes_is_refused_with_what_is_
 
 
 @pytest.mark.parametrize("delimiter", ["", ":", ",,", '"', "\n", "a"])
-def test_a_delimiter_that_is_not_one_of_four_is_refused_together_with_an_unknown_encoding(delimiter):
+def test_a_delimiter_that_is_not_one_of_four_is_refused_together_with_an_unknown_encoding(
+    delimiter,
+):
     with pytest.raises(ConfigError) as refused:
         Declared(delimiter, "klingon")
 
-    assert [said for said in (repr(delimiter), "';'", "klingon") if said not in str(refused.value)] == []
+    assert [
+        said for said in (repr(delimiter), "';'", "klingon") if said not in str(refused.value)
+    ] == []
 
 
 # -- what nobody declared is found, and shown -----------------------------------------------------------------------------
@@ -615,14 +719,21 @@ def test_a_delimiter_that_is_not_one_of_four_is_refused_together_with_an_unknown
 
 def found(tmp_path, content, declared=None, layout=None):
     (file,), records = records_of(file_of(tmp_path, content), dialect=declared, layout=layout)
-    assert file.lines.physical == file.lines.header + file.lines.skipped + file.lines.blank + file.lines.records
+    assert (
+        file.lines.physical
+        == file.lines.header + file.lines.skipped + file.lines.blank + file.lines.records
+    )
     return file, [cells(r) if r["reason"] is None else r["reason"] for r in records]
 
 
 @pytest.mark.parametrize("delimiter", list(";\t|,"))
 @pytest.mark.parametrize("quote", ["", '"'])
-def test_the_delimiter_is_the_one_by_which_the_header_names_the_columns_that_are_expected(tmp_path, delimiter, quote):
-    header = delimiter.join(f"{quote}{name}{quote}" for name in ("external_reference", "name", "note"))
+def test_the_delimiter_is_the_one_by_which_the_header_names_the_columns_that_are_expected(
+    tmp_path, delimiter, quote
+):
+    header = delimiter.join(
+        f"{quote}{name}{quote}" for name in ("external_reference", "name", "note")
+    )
     other = "," if delimiter != "," else ";"
     rows = delimiter.join(["a-1", f"Ann{other} B{other} C{other} D", "x"])
 
@@ -634,7 +745,9 @@ def test_the_delimiter_is_the_one_by_which_the_header_names_the_columns_that_are
 
 
 def test_what_is_declared_is_not_asked_of_the_file(tmp_path):
-    file, read = found(tmp_path, HEADER + b"a-1,Ann,x\n", Declared(",", "utf-8", trailing_delimiter=False))
+    file, read = found(
+        tmp_path, HEADER + b"a-1,Ann,x\n", Declared(",", "utf-8", trailing_delimiter=False)
+    )
 
     assert read == [["a-1", "Ann", "x"]]
     assert file.written["found"] == ""
@@ -652,17 +765,23 @@ def test_a_delimiter_that_was_found_and_does_not_fit_most_of_the_file_refuses_it
 
 def test_a_trailing_delimiter_that_the_job_declares_separates_nothing(tmp_path):
     for header in (b"external_reference,name,note,\n", HEADER):
-        file, read = found(tmp_path, header + b'a-1,Ann,x,\n"b-1","B,en",,\n', Declared(trailing_delimiter=True))
+        file, read = found(
+            tmp_path, header + b'a-1,Ann,x,\n"b-1","B,en",,\n', Declared(trailing_delimiter=True)
+        )
 
         assert read == [["a-1", "Ann", "x"], ["b-1", "B,en", ""]]
         assert file.columns == ["external_reference", "name", "note"]
         assert file.written["trailing_delimiter"] == "dropped"
 
 
-def test_where_records_end_with_a_delimiter_one_that_does_not_has_too_few_fields_and_one_with_more_too_many(tmp_path):
+def test_where_records_end_with_a_delimiter_one_that_does_not_has_too_few_fields_and_one_with_more_too_many(
+    tmp_path,
+):
     rows = b"a-1,Ann,x,\nb-1,Ben,x\nc-1,Cleo,x,y\nd-1,Dan,x,,\ne-1,Eve,x,\n"
 
-    _, read = found(tmp_path, b"external_reference,name,note,\n" + rows, Declared(trailing_delimiter=True))
+    _, read = found(
+        tmp_path, b"external_reference,name,note,\n" + rows, Declared(trailing_delimiter=True)
+    )
 
     assert read == [
         ["a-1", "Ann", "x"], "READ.TOO_FEW_FIELDS", "READ.TOO_MANY_FIELDS", "READ.TOO_MANY_FIELDS", ["e-1", "Eve", "x"],
@@ -688,7 +807,9 @@ def test_lines_that_end_with_a_carriage_return_alone_are_lines(tmp_path, batch_b
     assert lines == Lines(physical=7, header=1, blank=1, records=5)
 
 
-def test_a_line_feed_below_the_lines_that_are_looked_at_makes_its_record_unreadable_where_cr_ends_them(tmp_path):
+def test_a_line_feed_below_the_lines_that_are_looked_at_makes_its_record_unreadable_where_cr_ends_them(
+    tmp_path,
+):
     rows = b"a-1,Ann,x\r" * 30_000 + b"b-1,B\nen,x\rc-1,Cleo,x\r"
 
     _, read = found(tmp_path, HEADER.replace(b"\n", b"\r") + rows)
@@ -703,7 +824,9 @@ def test_utf_16_is_read_as_its_twin_in_utf8_is(tmp_path, encoding, batch_bytes):
     mark = "\ufeff" if encoding != "utf-16" else ""
     path = file_of(tmp_path, (mark + rows).encode(encoding), "other/customers.csv")
 
-    assert read_one(path, batch_bytes) == read_one(file_of(tmp_path, rows.encode(), "utf8/customers.csv"))
+    assert read_one(path, batch_bytes) == read_one(
+        file_of(tmp_path, rows.encode(), "utf8/customers.csv")
+    )
     bare = file_of(tmp_path, rows.encode(encoding), "bare/customers.csv")
     if mark:
         assert read_one(bare, batch_bytes, Declared(encoding=encoding))[1] == read_one(path)[1]
@@ -726,7 +849,12 @@ def test_a_file_that_is_not_utf8_is_refused_with_the_offset_and_the_line_to_add(
     with pytest.raises(SourceError) as refused:
         found(tmp_path, content)
 
-    said = ("30 lines", f"byte {content.index(0xE9)}", "source.encoding: cp1252", "source.encoding: utf-8")
+    said = (
+        "30 lines",
+        f"byte {content.index(0xE9)}",
+        "source.encoding: cp1252",
+        "source.encoding: utf-8",
+    )
     assert [part for part in said if part not in str(refused.value)] == []
     _, read = found(tmp_path, content, Declared(encoding="cp1252"))
     assert read[7] == ["a-7", "José Müller", "x"]
@@ -768,19 +896,34 @@ def test_some_bad_bytes_in_a_file_that_is_utf8_are_some_bad_records(tmp_path):
 
 
 @pytest.mark.parametrize("batch_bytes", [1, 9, BATCH_BYTES])
-def test_lines_that_are_declared_to_be_no_part_of_the_table_are_skipped_and_counted(tmp_path, batch_bytes):
-    content = b'Report, 2026-11-22\n"\n' + HEADER + b"a-1,Ann,x\n\nb-1,Ben,y\nTotal:,2,\n\nend of report\n\n"
+def test_lines_that_are_declared_to_be_no_part_of_the_table_are_skipped_and_counted(
+    tmp_path, batch_bytes
+):
+    content = (
+        b'Report, 2026-11-22\n"\n'
+        + HEADER
+        + b"a-1,Ann,x\n\nb-1,Ben,y\nTotal:,2,\n\nend of report\n\n"
+    )
 
-    lines, records = read_one(file_of(tmp_path, content), batch_bytes, Declared(skip_lines=2, footer_lines=2))
+    lines, records = read_one(
+        file_of(tmp_path, content), batch_bytes, Declared(skip_lines=2, footer_lines=2)
+    )
 
-    assert [(r["line"], cells(r)) for r in records] == [(4, ["a-1", "Ann", "x"]), (6, ["b-1", "Ben", "y"])]
+    assert [(r["line"], cells(r)) for r in records] == [
+        (4, ["a-1", "Ann", "x"]),
+        (6, ["b-1", "Ben", "y"]),
+    ]
     assert lines == Lines(physical=10, header=1, skipped=6, blank=1, records=2)
 
 
 def test_a_preamble_is_refused_with_the_option_that_skips_it(tmp_path):
-    with pytest.raises(SourceError, match=r"Line 4 looks more like the header.*source\.skip_lines: 3"):
+    with pytest.raises(
+        SourceError, match=r"Line 4 looks more like the header.*source\.skip_lines: 3"
+    ):
         found(tmp_path, b"Report of,2026\nfor Ann\n\n" + HEADER + b"a-1,Ann,x\n")
-    with pytest.raises(SourceError, match=r"Line 2 looks more like the header.*source\.skip_lines: 1"):
+    with pytest.raises(
+        SourceError, match=r"Line 2 looks more like the header.*source\.skip_lines: 1"
+    ):
         found(tmp_path, b"Report;of 2026\n" + ";".join(SUPPLIER).encode() + b"\n", layout=LAYOUT)
 
 
@@ -792,7 +935,10 @@ def test_a_header_that_comes_again_is_no_customer(tmp_path):
 
 # -- packed files ---------------------------------------------------------------------------------------------------------
 
-PACKERS = {"gzip": gzip.compress, "zstd": lambda content: pa.compress(content, codec="zstd", asbytes=True)}
+PACKERS = {
+    "gzip": gzip.compress,
+    "zstd": lambda content: pa.compress(content, codec="zstd", asbytes=True),
+}
 packers = pytest.mark.parametrize("pack", PACKERS.values(), ids=PACKERS.keys())
 
 
@@ -819,7 +965,9 @@ def test_a_packed_file_that_is_cut_or_damaged_is_refused(tmp_path, pack):
 
 
 @packers
-def test_a_packed_file_that_unpacks_to_far_more_than_itself_is_refused_before_it_fills_the_memory(tmp_path, pack):
+def test_a_packed_file_that_unpacks_to_far_more_than_itself_is_refused_before_it_fills_the_memory(
+    tmp_path, pack
+):
     path = file_of(tmp_path, pack(HEADER + b"a-1,Ann,x\n" * 300_000))
 
     with pytest.raises(SourceError, match="more than 100 times its size"):
@@ -827,7 +975,9 @@ def test_a_packed_file_that_unpacks_to_far_more_than_itself_is_refused_before_it
 
 
 def test_a_packed_file_beyond_the_absolute_cap_is_refused(tmp_path):
-    path = file_of(tmp_path, gzip.compress(HEADER + random.Random(3).randbytes(4096).hex().encode()))
+    path = file_of(
+        tmp_path, gzip.compress(HEADER + random.Random(3).randbytes(4096).hex().encode())
+    )
 
     with path.open("rb") as file, pytest.raises(SourceError, match="more than 0 MiB"):
         ByteStream(file, path, largest=1000)
@@ -845,25 +995,39 @@ LAYOUT = Layout.model_validate(
         "external_reference": "id",
         "name": {"columns": ["first name", "last name"]},
         "email": "mail",
-        "balance": {"debit": "owed", "credit": "paid", "unit": {"column": "unit", "values": {"R": "major"}}},
+        "balance": {
+            "debit": "owed",
+            "credit": "paid",
+            "unit": {"column": "unit", "values": {"R": "major"}},
+        },
         "metadata": {"plan": "tariff", "contact": "mail"},
     }
 )
 SUPPLIER = ["id", "first name", "last name", "mail", "owed", "paid", "unit", "tariff"]
 
 
-def test_a_file_with_all_mapped_columns_is_read_whatever_else_it_holds_and_however_it_is_written(tmp_path):
+def test_a_file_with_all_mapped_columns_is_read_whatever_else_it_holds_and_however_it_is_written(
+    tmp_path,
+):
     names = ["Email", "Metadata.x", *reversed(SUPPLIER), "external_reference", "_import_row_id"]
-    path = file_of(tmp_path, (",".join(names) + "\n" + ",".join(map(str, range(len(names)))) + "\n").encode())
+    path = file_of(
+        tmp_path, (",".join(names) + "\n" + ",".join(map(str, range(len(names)))) + "\n").encode()
+    )
 
     (file,), records = records_of(path, layout=LAYOUT)
 
     assert file.columns == names[:-1]
     assert records[0]["given.id"] == "9"
-    assert unknown_columns(file.header, LAYOUT) == {"Email": None, "Metadata.x": None, "external_reference": None}
+    assert unknown_columns(file.header, LAYOUT) == {
+        "Email": None,
+        "Metadata.x": None,
+        "external_reference": None,
+    }
 
 
-def test_all_missing_mapped_columns_are_named_at_once_with_their_fields_and_what_is_nearest(tmp_path):
+def test_all_missing_mapped_columns_are_named_at_once_with_their_fields_and_what_is_nearest(
+    tmp_path,
+):
     path = file_of(tmp_path, b"id,firstname,e-mail,Owed,paid,last-name,zone\n")
 
     with pytest.raises(SourceError) as refused:
@@ -887,14 +1051,19 @@ def test_missing_columns_are_told_together_with_the_faults_of_the_other_names(tm
     with pytest.raises(SourceError) as refused:
         records_of(path, layout=LAYOUT)
 
-    said = ["no column 'mail'", "columns 2, 3 and 5 have the same name but for case and spaces: 'note', 'Note'"]
+    said = [
+        "no column 'mail'",
+        "columns 2, 3 and 5 have the same name but for case and spaces: 'note', 'Note'",
+    ]
     assert [part for part in said if part not in str(refused.value)] == []
 
 
 def test_a_supplier_s_file_with_another_delimiter_than_declared_says_which(tmp_path):
     path = file_of(tmp_path, ";".join(SUPPLIER).encode())
 
-    with pytest.raises(SourceError, match=r"parted by ';'; declare it in the config: source\.delimiter"):
+    with pytest.raises(
+        SourceError, match=r"parted by ';'; declare it in the config: source\.delimiter"
+    ):
         records_of(path, layout=LAYOUT, dialect=Declared(","))
 
 
@@ -909,7 +1078,9 @@ def test_a_first_line_of_people_s_data_is_not_repeated(tmp_path):
 
 
 def test_a_near_miss_that_looks_like_people_s_data_is_not_repeated(tmp_path):
-    path = file_of(tmp_path, b"id,mail@example.com,first name,last name,owed,paid,unit,tarif 12345\n")
+    path = file_of(
+        tmp_path, b"id,mail@example.com,first name,last name,owed,paid,unit,tarif 12345\n"
+    )
 
     with pytest.raises(SourceError) as refused:
         records_of(path, layout=LAYOUT)
@@ -919,7 +1090,9 @@ def test_a_near_miss_that_looks_like_people_s_data_is_not_repeated(tmp_path):
 
 
 def test_billing_s_own_id_has_a_place_without_a_layout():
-    assert unknown_columns(["external_reference", "billing_id", "e-mail", "tariff", "_import_fate"]) == {
+    assert unknown_columns(
+        ["external_reference", "billing_id", "e-mail", "tariff", "_import_fate"]
+    ) == {
         "e-mail": "email",
         "tariff": None,
     }
@@ -1041,7 +1214,10 @@ def test_files_are_taken_in_the_order_of_their_names_and_their_records_numbered_
 
 def test_twins_in_two_folders_are_told_apart_by_the_shortest_path_and_ordered_by_content(tmp_path):
     contents = [HEADER + b"a-%d,Ann,x\n" % n for n in range(6)]
-    paths = [file_of(tmp_path, content, f"day-{n}/in/customers.csv") for n, content in enumerate(contents)]
+    paths = [
+        file_of(tmp_path, content, f"day-{n}/in/customers.csv")
+        for n, content in enumerate(contents)
+    ]
 
     forward, backward = in_order(paths), in_order(paths[::-1])
     list(read(forward))
@@ -1067,7 +1243,12 @@ def test_a_file_named_twice_is_refused(tmp_path, again):
 
 
 @pytest.mark.parametrize(
-    "other", [b"external_reference,note,name\n", b"external_reference,name\n", b"external_reference,name,note,more\n"]
+    "other",
+    [
+        b"external_reference,note,name\n",
+        b"external_reference,name\n",
+        b"external_reference,name,note,more\n",
+    ],
 )
 @pytest.mark.parametrize("rows", [b"", b"x,y,z\n"], ids=["header only", "with rows"])
 def test_files_of_one_run_share_one_header(tmp_path, other, rows):
@@ -1090,10 +1271,14 @@ def test_a_rejected_list_may_stand_beside_the_original_for_our_columns_do_not_co
 def test_every_batch_has_the_same_columns_and_types(tmp_path):
     path = file_of(tmp_path, HEADER + b'a-1,Ann,x\nshort\nb-1,"B\nen",x\n,,\n')
 
-    schemas = {tuple(batch.records.schema.items()) for _, batch in read(in_order([path]), batch_bytes=4)}
+    schemas = {
+        tuple(batch.records.schema.items()) for _, batch in read(in_order([path]), batch_bytes=4)
+    }
 
     assert len(schemas) == 1
-    assert {dtype for column, dtype in next(iter(schemas)) if column.startswith("given.")} == {pl.String}
+    assert {dtype for column, dtype in next(iter(schemas)) if column.startswith("given.")} == {
+        pl.String
+    }
 
 
 def test_a_file_that_csv_writer_wrote_is_read_as_csv_reader_reads_it(tmp_path):

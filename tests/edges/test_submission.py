@@ -38,7 +38,14 @@ from pipeline.submission.engine import WINDOW
 
 HERE = Environment("sandbox", "sandbox", "test", "loopback")
 CLOCK = Clock(lambda: datetime.now(UTC), time.monotonic)
-QUICK = Policy(workers=4, backoff_base=0.005, backoff_cap=0.05, limited_base=0.01, limited_cap=0.05, lookup_lag=0.05)
+QUICK = Policy(
+    workers=4,
+    backoff_base=0.005,
+    backoff_cap=0.05,
+    limited_base=0.01,
+    limited_cap=0.05,
+    lookup_lag=0.05,
+)
 
 
 def a_customer(number: int, **other: object) -> dict[str, object]:
@@ -77,7 +84,9 @@ class Stage:
     billing: Billing
     credential: str = "credential-1"
 
-    def submit(self, plan: list[Planned], policy: Policy = QUICK, run_id: str = "run-1", **more: object) -> Tally:
+    def submit(
+        self, plan: list[Planned], policy: Policy = QUICK, run_id: str = "run-1", **more: object
+    ) -> Tally:
         told = {"clock": CLOCK, "stopping": StopRequest(), "earlier": ()} | more
         told.setdefault("make", self.billing and self.billing.make)
         return submit(
@@ -100,17 +109,30 @@ class Stage:
 
     def held(self) -> dict[str, dict[str, object]]:
         return {
-            one["external_reference"]: one for one in map(json.loads, self.ask("get", "customers").text.splitlines())
+            one["external_reference"]: one
+            for one in map(json.loads, self.ask("get", "customers").text.splitlines())
         }
 
     def ask(self, method: str, page: str, **more: object) -> httpx.Response:
-        url, key = f"{self.sandbox.base_url}/_sandbox/{page}", {"Authorization": f"Bearer {self.sandbox.api_key}"}
+        url, key = (
+            f"{self.sandbox.base_url}/_sandbox/{page}",
+            {"Authorization": f"Bearer {self.sandbox.api_key}"},
+        )
         answer = httpx.request(method, url, headers=key, trust_env=False, timeout=10, **more)
         assert answer.status_code == 200, answer.text
         return answer
 
     def rows(self) -> dict[str, dict[str, object]]:
-        columns = ("external_reference", "state", "run_id", "fingerprint", "key", "generation", "billing_id", "detail")
+        columns = (
+            "external_reference",
+            "state",
+            "run_id",
+            "fingerprint",
+            "key",
+            "generation",
+            "billing_id",
+            "detail",
+        )
         found = self.ledger._connection.execute(f"SELECT {', '.join(columns)} FROM rows").fetchall()
         return {row[0]: dict(zip(columns, row, strict=True)) for row in found}
 
@@ -132,8 +154,12 @@ def stages(tmp_path_factory) -> Iterator[object]:
         def make(**faults: object) -> Stage:
             running.append(SandboxServer(faults=Faults(**faults), seed=7).__enter__())
             key = ApiKey(running[-1].api_key, source="the sandbox")
-            ledger = opened.enter_context(Ledger.opened(Path(tmp_path_factory.mktemp("ledger")), HERE))
-            billing = opened.enter_context(Billing(parse_address(running[-1].base_url), key, workers=8))
+            ledger = opened.enter_context(
+                Ledger.opened(Path(tmp_path_factory.mktemp("ledger")), HERE)
+            )
+            billing = opened.enter_context(
+                Billing(parse_address(running[-1].base_url), key, workers=8)
+            )
             return Stage(running[-1], ledger, billing)
 
         yield make
@@ -159,7 +185,9 @@ def assert_each_once(stage: Stage, plan: list[Planned]) -> None:
     assert stats["effects_per_reference"] == {"max": 1 if sent else 0, "more_than_one": []}
     assert stats["keys_with_two_bodies"] == 0
     assert {r: {k: v for k, v in one.items() if k != "id"} for r, one in held.items()} == sent
-    assert {r: row["billing_id"] for r, row in rows.items()} == {r: one["id"] for r, one in held.items()}
+    assert {r: row["billing_id"] for r, row in rows.items()} == {
+        r: one["id"] for r, one in held.items()
+    }
     assert {r: row["fingerprint"] for r, row in rows.items()} == {
         row.external_reference: row.fingerprint for row in plan
     }
@@ -179,7 +207,13 @@ def assert_each_once(stage: Stage, plan: list[Planned]) -> None:
         {"error_after": 0.3},
         {"latency": 0.05},
         {"no_payment_rules": 0.5},
-        {"lost_reply": 0.15, "lost_request": 0.1, "error_before": 0.1, "error_after": 0.1, "opaque_types": True},
+        {
+            "lost_reply": 0.15,
+            "lost_request": 0.1,
+            "error_before": 0.1,
+            "error_after": 0.1,
+            "opaque_types": True,
+        },
     ],
     ids=lambda faults: "-".join(faults) or "none",
 )
@@ -239,7 +273,9 @@ def test_a_pause_that_billing_asks_for_holds_the_whole_pool(stages):
         assert [began - limit for began, _, _ in told if limit + 0.5 < began < limit + 0.9] == []
 
 
-def test_a_key_that_is_revoked_mid_run_stops_everything_with_exit_code_4_and_a_resume_finishes(stages):
+def test_a_key_that_is_revoked_mid_run_stops_everything_with_exit_code_4_and_a_resume_finishes(
+    stages,
+):
     stage, plan = stages(revoked_after=5), plan_of(40)
     stopping = StopRequest()
 
@@ -248,7 +284,9 @@ def test_a_key_that_is_revoked_mid_run_stops_everything_with_exit_code_4_and_a_r
 
     assert stopping.stop.exit_code == 4
     assert "401" in stopping.stop.reason
-    assert creates_at_the_stop <= 5 + 4 * QUICK.workers  # what was under way until the deciding thread heard of it
+    assert (
+        creates_at_the_stop <= 5 + 4 * QUICK.workers
+    )  # what was under way until the deciding thread heard of it
     assert set(stage.states().values()) <= {"created", "unknown", "withdrawn"}
     assert len(stage.held()) == list(stage.states().values()).count("created") <= 5
 
@@ -322,7 +360,9 @@ def test_a_canary_that_billing_keeps_otherwise_stops_the_run_before_anything_els
     def make(call):
         outcome = stage.billing.make(call)
         return (
-            replace(outcome, differences=(Difference("balance", "1", "2"),)) if isinstance(outcome, Found) else outcome
+            replace(outcome, differences=(Difference("balance", "1", "2"),))
+            if isinstance(outcome, Found)
+            else outcome
         )
 
     stopping = StopRequest()
@@ -411,7 +451,12 @@ def test_a_repeat_that_was_queued_before_the_machine_slept_does_not_leave_under_
                 return NoAnswer("the machine slept")
         return stage.billing.make(call)
 
-    stage.submit(plan, replace(QUICK, workers=1), make=make, clock=replace(CLOCK, now=lambda: CLOCK.now() + slept[0]))
+    stage.submit(
+        plan,
+        replace(QUICK, workers=1),
+        make=make,
+        clock=replace(CLOCK, now=lambda: CLOCK.now() + slept[0]),
+    )
 
     assert {*stage.states().values()} == {"adopted"}
     assert sorted(creates.values()) == [1, 2]
@@ -487,7 +532,9 @@ def test_an_equal_customer_that_was_there_before_is_pre_existing_and_another_one
 def test_a_reference_that_is_somebody_else_s_id_is_not_taken_for_his_customer(stage):
     stage.pull("seed", [a_customer(1) | {"id": "bcus_abc"}])
     ours = a_customer(2, external_reference="bcus_abc")
-    stage.ledger.record_intents("run-0", datetime.now(UTC) - timedelta(hours=30), [intent_of(ours)], stage.credential)
+    stage.ledger.record_intents(
+        "run-0", datetime.now(UTC) - timedelta(hours=30), [intent_of(ours)], stage.credential
+    )
 
     tally = stage.submit([planned(ours)])
 
@@ -500,10 +547,14 @@ def test_a_reference_that_is_somebody_else_s_id_is_not_taken_for_his_customer(st
 # keys that are old
 
 
-def begin_long_ago(stage: Stage, customer: dict[str, object], *, hours: float, has_effect: bool) -> None:
+def begin_long_ago(
+    stage: Stage, customer: dict[str, object], *, hours: float, has_effect: bool
+) -> None:
     """An intent of `hours` ago, whose answer nobody heard, at a sandbox whose clock has moved on since."""
     intent = intent_of(customer)
-    stage.ledger.record_intents("run-0", datetime.now(UTC) - timedelta(hours=hours), [intent], stage.credential)
+    stage.ledger.record_intents(
+        "run-0", datetime.now(UTC) - timedelta(hours=hours), [intent], stage.credential
+    )
     if has_effect:
         stage.billing.make(Create(intent.external_reference, intent.key, intent.payload))
     stage.pull("clock", {"advance_seconds": hours * 3600})
@@ -569,7 +620,9 @@ def test_a_row_from_the_future_has_a_key_of_unknown_age_and_is_looked_up_first(s
 
 
 def test_rows_that_earlier_runs_began_are_settled_to_their_credit(stage):
-    stage.ledger.record_intents("run-0", datetime.now(UTC), [intent_of(a_customer(1))], stage.credential)
+    stage.ledger.record_intents(
+        "run-0", datetime.now(UTC), [intent_of(a_customer(1))], stage.credential
+    )
 
     stage.submit(
         [planned(a_customer(2))],
@@ -584,17 +637,23 @@ def test_rows_that_earlier_runs_began_are_settled_to_their_credit(stage):
 
 
 def test_a_row_that_is_both_begun_and_planned_is_settled_once(stage):
-    stage.ledger.record_intents("run-1", datetime.now(UTC), [intent_of(a_customer(1))], stage.credential)
+    stage.ledger.record_intents(
+        "run-1", datetime.now(UTC), [intent_of(a_customer(1))], stage.credential
+    )
     plan = [planned(a_customer(1))]
 
-    tally = stage.submit(plan, earlier=[one.intent.external_reference for one in stage.ledger.begun()])
+    tally = stage.submit(
+        plan, earlier=[one.intent.external_reference for one in stage.ledger.begun()]
+    )
 
     assert stage.stats()["requests"]["create"] == 1
     assert tally.states.total() == 1
     assert_each_once(stage, plan)
 
 
-def test_what_the_night_before_left_is_settled_on_a_night_that_is_shorter_than_the_lookup_lag(stage):
+def test_what_the_night_before_left_is_settled_on_a_night_that_is_shorter_than_the_lookup_lag(
+    stage,
+):
     begin_long_ago(stage, a_customer(1), hours=30, has_effect=True)
     begin_long_ago(stage, a_customer(2), hours=30, has_effect=False)
 
@@ -604,8 +663,12 @@ def test_what_the_night_before_left_is_settled_on_a_night_that_is_shorter_than_t
     assert tally.earlier == 2
 
 
-def test_a_planned_row_that_an_earlier_run_has_under_way_is_credited_to_the_run_that_plans_it(stage):
-    stage.ledger.record_intents("run-0", datetime.now(UTC), [intent_of(a_customer(999))], stage.credential)
+def test_a_planned_row_that_an_earlier_run_has_under_way_is_credited_to_the_run_that_plans_it(
+    stage,
+):
+    stage.ledger.record_intents(
+        "run-0", datetime.now(UTC), [intent_of(a_customer(999))], stage.credential
+    )
     plan, is_sent, is_planned = plan_of(2 * WINDOW), threading.Event(), threading.Event()
 
     def rows():
@@ -645,15 +708,22 @@ def test_what_earlier_runs_left_takes_a_quarter_of_the_workers_at_most(stage):
         return answer
 
     tally = stage.submit(
-        plan_of(60), replace(QUICK, workers=8), make=make, earlier=[one.external_reference for one in left]
+        plan_of(60),
+        replace(QUICK, workers=8),
+        make=make,
+        earlier=[one.external_reference for one in left],
     )
 
     assert most[0] == 2
     assert (tally.earlier, tally.states[State.CREATED]) == (12, 60)
 
 
-def test_a_row_that_is_planned_and_left_in_doubt_is_not_taken_up_a_second_time_for_an_earlier_run(stage):
-    stage.ledger.record_intents("run-0", datetime.now(UTC), [intent_of(a_customer(1))], stage.credential)
+def test_a_row_that_is_planned_and_left_in_doubt_is_not_taken_up_a_second_time_for_an_earlier_run(
+    stage,
+):
+    stage.ledger.record_intents(
+        "run-0", datetime.now(UTC), [intent_of(a_customer(1))], stage.credential
+    )
     asked: list[str] = []
 
     def make(call):
@@ -670,7 +740,9 @@ def test_a_row_that_is_planned_and_left_in_doubt_is_not_taken_up_a_second_time_f
 
 
 def test_an_unsettled_request_of_other_content_is_not_overtaken(stage):
-    stage.ledger.record_intents("run-0", datetime.now(UTC), [intent_of(a_customer(1))], stage.credential)
+    stage.ledger.record_intents(
+        "run-0", datetime.now(UTC), [intent_of(a_customer(1))], stage.credential
+    )
 
     tally = stage.submit([planned(a_customer(1, name="Another name"))])
 
@@ -681,7 +753,9 @@ def test_an_unsettled_request_of_other_content_is_not_overtaken(stage):
 
 @pytest.mark.parametrize("canary", [0, 2])
 @pytest.mark.parametrize("others", [0, 5])
-def test_a_record_that_waits_for_an_earlier_request_is_sent_as_soon_as_billing_refuses_that(stage, others, canary):
+def test_a_record_that_waits_for_an_earlier_request_is_sent_as_soon_as_billing_refuses_that(
+    stage, others, canary
+):
     earlier = a_customer(999, name="Refused")
     stage.ledger.record_intents("run-0", datetime.now(UTC), [intent_of(earlier)], stage.credential)
     plan = [planned(a_customer(999)), *plan_of(others)]
@@ -715,13 +789,20 @@ def test_the_earlier_requests_that_own_records_wait_for_are_tried_first(stage):
         return stage.billing.make(call)
 
     earlier = [one.external_reference for one in left]
-    stage.submit([planned(a_customer(107, name="Another name"))], replace(QUICK, workers=1), make=make, earlier=earlier)
+    stage.submit(
+        [planned(a_customer(107, name="Another name"))],
+        replace(QUICK, workers=1),
+        make=make,
+        earlier=earlier,
+    )
 
     assert order[0] == "A-107"
 
 
 def test_a_record_that_waits_is_never_sent_once_the_earlier_request_made_the_customer(stage):
-    stage.ledger.record_intents("run-0", datetime.now(UTC), [intent_of(a_customer(1))], stage.credential)
+    stage.ledger.record_intents(
+        "run-0", datetime.now(UTC), [intent_of(a_customer(1))], stage.credential
+    )
 
     tally = stage.submit([planned(a_customer(1, name="Another name"))], earlier=["A-1"])
 
@@ -733,7 +814,9 @@ def test_a_record_that_waits_is_never_sent_once_the_earlier_request_made_the_cus
 # stopping
 
 
-def test_a_stop_mid_run_takes_back_what_never_left_and_leaves_nothing_in_doubt_with_a_healthy_billing(stages):
+def test_a_stop_mid_run_takes_back_what_never_left_and_leaves_nothing_in_doubt_with_a_healthy_billing(
+    stages,
+):
     stage, plan, stopping = stages(latency=0.05), plan_of(60), StopRequest()
 
     def after_some(tally: Tally) -> None:
@@ -745,7 +828,9 @@ def test_a_stop_mid_run_takes_back_what_never_left_and_leaves_nothing_in_doubt_w
 
     assert set(states.values()) == {"created", "withdrawn"}
     assert tally.in_doubt == 0
-    assert set(stage.held()) == {reference for reference, state in states.items() if state == "created"}
+    assert set(stage.held()) == {
+        reference for reference, state in states.items() if state == "created"
+    }
     assert stage.stats()["requests"]["create"] == len(stage.held())
 
     stage.submit(plan)
@@ -886,7 +971,9 @@ class Fake:
         self.at = 1_000.0
         self.seconds, self.answers = seconds, answers or {}
         self.calls: list[tuple[float, object]] = []
-        self.clock = Clock(lambda: datetime(2026, 11, 22, tzinfo=UTC) + timedelta(seconds=self.at), lambda: self.at)
+        self.clock = Clock(
+            lambda: datetime(2026, 11, 22, tzinfo=UTC) + timedelta(seconds=self.at), lambda: self.at
+        )
 
     def make(self, call):
         self.calls.append((self.at, call))
@@ -906,7 +993,10 @@ def test_waiting_for_its_turn_does_not_use_up_a_row_s_own_time(tmp_path):
     with fake_stage(tmp_path) as ledger:
         stage = Stage(None, ledger, None)
         tally = stage.submit(
-            plan_of(200), replace(QUICK, workers=1, backoff_base=0.0), make=fake.make, clock=fake.clock
+            plan_of(200),
+            replace(QUICK, workers=1, backoff_base=0.0),
+            make=fake.make,
+            clock=fake.clock,
         )
 
     assert tally.in_doubt == 0
@@ -928,7 +1018,10 @@ class PassingTime(threading.Event):
 def test_a_pause_of_the_pool_is_no_row_s_own_time(tmp_path):
     # While the first request for A-1 is under way, A-2 makes the whole pool pause for 200 s; A-1 loses both its answers.
     lost = NoAnswer("ReadTimeout")
-    fake = Fake(seconds=0.0, answers={"A-1": [lost, lost], "A-2": [Limited(replayed=False, retry_after=200)]})
+    fake = Fake(
+        seconds=0.0,
+        answers={"A-1": [lost, lost], "A-2": [Limited(replayed=False, retry_after=200)]},
+    )
     stopping, is_limited = StopRequest(), threading.Event()
     stopping.event = PassingTime(fake)
 
@@ -946,7 +1039,9 @@ def test_a_pause_of_the_pool_is_no_row_s_own_time(tmp_path):
         plan = [planned(a_customer(number)) for number in (1, 2)]
         policy = replace(QUICK, workers=2, backoff_base=0.0, outage_seconds=1e6)
         fake.clock = replace(fake.clock, monotonic=lambda: fake.at + time.monotonic())
-        tally = stage.submit(plan, policy, make=make, clock=fake.clock, stopping=stopping, on_progress=watch)
+        tally = stage.submit(
+            plan, policy, make=make, clock=fake.clock, stopping=stopping, on_progress=watch
+        )
 
     assert tally.in_doubt == 0
     assert tally.states == {State.CREATED: 2}
@@ -964,7 +1059,9 @@ class SteppingTime(PassingTime):
         return super().wait(min(timeout or 0.0, 0.1))
 
 
-def test_after_one_retry_after_of_two_seconds_nothing_leaves_for_two_seconds_but_what_was_under_way(tmp_path):
+def test_after_one_retry_after_of_two_seconds_nothing_leaves_for_two_seconds_but_what_was_under_way(
+    tmp_path,
+):
     fake = Fake(seconds=0.0, answers={"A-1": [Limited(replayed=False, retry_after=2)]})
     stopping = StopRequest()
     stopping.event = time_goes = SteppingTime(fake)
@@ -975,7 +1072,9 @@ def test_after_one_retry_after_of_two_seconds_nothing_leaves_for_two_seconds_but
 
     def make(call):
         left.append(clock.monotonic())
-        if call.external_reference in {"A-2", "A-3", "A-4"} and not time_goes.somebody_waits.wait(5):
+        if call.external_reference in {"A-2", "A-3", "A-4"} and not time_goes.somebody_waits.wait(
+            5
+        ):
             raise AssertionError("nobody waits, so nobody obeyed")
         outcome = fake.make(call)
         if isinstance(outcome, Limited):
@@ -984,7 +1083,9 @@ def test_after_one_retry_after_of_two_seconds_nothing_leaves_for_two_seconds_but
 
     with fake_stage(tmp_path) as ledger:
         stage = Stage(None, ledger, None)
-        stage.submit(plan_of(41)[1:], replace(QUICK, workers=4), make=make, clock=clock, stopping=stopping)
+        stage.submit(
+            plan_of(41)[1:], replace(QUICK, workers=4), make=make, clock=clock, stopping=stopping
+        )
 
     assert len(left) == 41  # A-1 once more
     assert sorted(left)[4] >= read[0] + 2  # four were under way when the answer came
@@ -1016,7 +1117,10 @@ def test_a_key_that_grows_old_while_its_row_waits_is_looked_up_before_it_is_sent
         return outcome
 
     sleeping: list[float] = []
-    wall = Clock(lambda: datetime(2026, 11, 22, tzinfo=UTC) + timedelta(seconds=sum(sleeping)), time.monotonic)
+    wall = Clock(
+        lambda: datetime(2026, 11, 22, tzinfo=UTC) + timedelta(seconds=sum(sleeping)),
+        time.monotonic,
+    )
 
     with fake_stage(tmp_path) as ledger:
         stage = Stage(None, ledger, None)
@@ -1026,13 +1130,20 @@ def test_a_key_that_grows_old_while_its_row_waits_is_looked_up_before_it_is_sent
 
 
 def test_a_credential_that_is_refused_stops_within_the_requests_that_were_under_way(tmp_path):
-    fake = Fake(seconds=0.0, answers={f"A-{n}": [CredentialRefused(401, replayed=False)] for n in range(300)})
+    fake = Fake(
+        seconds=0.0,
+        answers={f"A-{n}": [CredentialRefused(401, replayed=False)] for n in range(300)},
+    )
     stopping = StopRequest()
 
     with fake_stage(tmp_path) as ledger:
         stage = Stage(None, ledger, None)
         stage.submit(
-            plan_of(300), replace(QUICK, workers=4, per_second=200), make=fake.make, clock=CLOCK, stopping=stopping
+            plan_of(300),
+            replace(QUICK, workers=4, per_second=200),
+            make=fake.make,
+            clock=CLOCK,
+            stopping=stopping,
         )
         states = list(stage.states().values())
 

@@ -17,7 +17,9 @@ from pipeline.workflows.places import destination_options
 from tests.conftest import REPOSITORY, Inside, customers_csv
 
 PLACES = ["--home", "my home", "--reports", "our $reports"]
-CONFIG = "environment: sandbox\nmerchant: sandbox\naddress: sandbox\nstream: {name: 'day_{date}.csv'}\n"
+CONFIG = (
+    "environment: sandbox\nmerchant: sandbox\naddress: sandbox\nstream: {name: 'day_{date}.csv'}\n"
+)
 
 
 @pytest.fixture
@@ -31,7 +33,9 @@ def with_pages(tmp_path) -> Inside:
     """A folder whose name wants quotes, with a config and files of three customers."""
     folder = tmp_path / "what's here; (all)"
     folder.mkdir()
-    for number, name in enumerate(("c.csv", "other.csv", "day_2026-11-01.csv", "day_2026-11-04.csv")):
+    for number, name in enumerate(
+        ("c.csv", "other.csv", "day_2026-11-01.csv", "day_2026-11-04.csv")
+    ):
         customers_csv(folder / name, 3, start=10 * number)
     (folder / "the job.yaml").write_text(CONFIG)
     return Inside(folder)
@@ -144,17 +148,24 @@ def test_a_run_that_failed_suggests_to_resume_it_wherever_it_is_met(here):
     assert codes == {
         "apply": 6, "status": 0, "verify": 7, "report": 6, "sign": 6, "bundle": 6, "reconcile": 4,
     }  # fmt: skip
-    assert [name for name, one in found.items() if [words[:2] for words in one] != [["resume", run_id]]] == []
+    assert [
+        name for name, one in found.items() if [words[:2] for words in one] != [["resume", run_id]]
+    ] == []
     assert [name for name, [words] in found.items() if not repeats(words, *PLACES)] == []
     assert repeats(found["status"][0], "--sandbox")
     assert here(*shlex.split(note.splitlines()[-1])[1:]).returncode == 0
-    assert {here(*words).returncode for words in {tuple(words) for [words] in found.values()}} == {0}
+    assert {here(*words).returncode for words in {tuple(words) for [words] in found.values()}} == {
+        0
+    }
 
 
 def test_a_run_that_was_never_applied_is_suggested_to_be_applied(here):
     here("plan", "c.csv", "--sandbox", *PLACES)
 
-    by_resume, by_status = only(here("resume", "latest", "--sandbox", *PLACES)), only(here("status", *PLACES))
+    by_resume, by_status = (
+        only(here("resume", "latest", "--sandbox", *PLACES)),
+        only(here("status", *PLACES)),
+    )
 
     assert by_resume == by_status
     assert repeats(by_resume, *PLACES)
@@ -164,7 +175,16 @@ def test_a_run_that_was_never_applied_is_suggested_to_be_applied(here):
 
 @pytest.mark.parametrize(
     "command",
-    ["status", "apply latest", "resume latest", "report", "verify latest", "sign latest", "bundle latest", "reconcile"],
+    [
+        "status",
+        "apply latest",
+        "resume latest",
+        "report",
+        "verify latest",
+        "sign latest",
+        "bundle latest",
+        "reconcile",
+    ],
 )
 def test_where_there_are_no_runs_yet_every_command_suggests_how_to_make_one(here, command):
     done = here(*command.split(), *PLACES)
@@ -277,7 +297,10 @@ def test_a_draft_suggests_a_plan_with_it(here):
     words = only(drafted)
 
     assert repeats(words, "--config", "a draft.yaml", "--sandbox")
-    assert here(*(word if word != "FILE" else "c.csv" for word in words)).returncode in {0, 4}  # some is left open
+    assert here(*(word if word != "FILE" else "c.csv" for word in words)).returncode in {
+        0,
+        4,
+    }  # some is left open
 
 
 def test_a_page_suggests_commands_that_find_its_run(with_pages):
@@ -287,18 +310,27 @@ def test_a_page_suggests_commands_that_find_its_run(with_pages):
     applied = [here(*words).returncode for words in of_plan[::-1]]
     of_run = commands_on(here)
 
-    assert {repeats(words, "--sandbox") for words in (*of_plan, *of_run) if words[0] != "sign"} == {True}
+    assert {repeats(words, "--sandbox") for words in (*of_plan, *of_run) if words[0] != "sign"} == {
+        True
+    }
     assert [words[0] for words in of_plan] == ["apply", "sign"]
     assert {words[0] for words in of_run} == {"reconcile", "sign"}
     assert applied == [0, 0]
-    assert {here(*words).returncode for words in of_run} == {0, 6}  # its reconciliation makes the evidence another one
+    assert {here(*words).returncode for words in of_run} == {
+        0,
+        6,
+    }  # its reconciliation makes the evidence another one
 
 
 @pytest.mark.parametrize(
     ("destination", "environment", "words"),
     [
         ("sandbox", ("sandbox", "sandbox", "test"), ["--sandbox"]),
-        ("http://127.0.0.1:9", ("sandbox", "sandbox", "test"), ["--base-url", "http://127.0.0.1:9"]),
+        (
+            "http://127.0.0.1:9",
+            ("sandbox", "sandbox", "test"),
+            ["--base-url", "http://127.0.0.1:9"],
+        ),
         (
             "https://x.org",
             ("e", "m", "live"),
@@ -306,7 +338,9 @@ def test_a_page_suggests_commands_that_find_its_run(with_pages):
         ),
     ],
 )
-def test_a_command_outside_of_a_terminal_says_where_to_and_that_customers_are_real(destination, environment, words):
+def test_a_command_outside_of_a_terminal_says_where_to_and_that_customers_are_real(
+    destination, environment, words
+):
     names = dict(zip(("name", "merchant", "mode"), environment, strict=True))
 
     assert list(destination_options({"destination": destination, "environment": names})) == words
@@ -332,7 +366,9 @@ def test_latest_and_the_beginning_of_an_id_name_a_run_wherever_an_id_is_taken(he
     here("plan", "other.csv", "--sandbox")
     second = here.newest().name
     here("reconcile", first)
-    beginning = first[: next(n for n, (a, b) in enumerate(zip(first, second, strict=False)) if a != b) + 1]
+    beginning = first[
+        : next(n for n, (a, b) in enumerate(zip(first, second, strict=False)) if a != b) + 1
+    ]
 
     of_latest = {name: here(*words, "latest") for name, words in {"status": ["status"], "apply": ["apply"]}.items()}  # fmt: skip
     commands = (["status"], ["resume"], ["report"], ["sign"], ["bundle"], ["reconcile"])
@@ -340,9 +376,13 @@ def test_latest_and_the_beginning_of_an_id_name_a_run_wherever_an_id_is_taken(he
     row = here("trace", f"{beginning} c.csv:2", "--json").stdout
     exact = here("verify", first)
 
-    assert {name: done.returncode for name, done in of_latest.items()} == dict.fromkeys(of_latest, 0)
+    assert {name: done.returncode for name, done in of_latest.items()} == dict.fromkeys(
+        of_latest, 0
+    )
     assert second in of_latest["status"].stdout
-    assert {name: done.returncode for name, done in by_beginning.items()} == dict.fromkeys(by_beginning, 0)
+    assert {name: done.returncode for name, done in by_beginning.items()} == dict.fromkeys(
+        by_beginning, 0
+    )
     assert first in by_beginning["status"].stdout
     assert "ref-0" in row or first in row
     assert first in exact.stdout
@@ -369,7 +409,9 @@ def test_verify_takes_the_beginning_of_a_reconciliation(here):
     assert reconciliation.name not in here("verify", "latest").stdout
 
 
-@pytest.mark.parametrize("command", ["status", "apply", "resume", "report", "verify", "sign", "bundle", "reconcile"])
+@pytest.mark.parametrize(
+    "command", ["status", "apply", "resume", "report", "verify", "sign", "bundle", "reconcile"]
+)
 def test_an_ambiguous_beginning_is_refused_with_the_candidates(here, command):
     runs = [f"20261130T10000{n}Z-c-abcde{n}" for n in range(2)]
     for run_id in runs:
@@ -402,7 +444,9 @@ def test_runs_shows_every_state_with_ids_that_can_be_copied_at_80_columns(here):
     ]  # fmt: skip
     assert "3 of 3 records were created" in shown
     assert "Stopped by TOTAL.RECORDS_DIFFER." in shown
-    assert "Stopped by THRESHOLD.MAX_CREATES: 3 creates, and 2 are allowed." in " ".join(shown.split())
+    assert "Stopped by THRESHOLD.MAX_CREATES: 3 creates, and 2 are allowed." in " ".join(
+        shown.split()
+    )
     assert max(len(line) for line in lines if line.startswith(" ")) <= 80
 
 
@@ -439,5 +483,9 @@ def _texts(path: Path) -> Iterator[str]:
         and isinstance(node.body[0], ast.Expr)
     }
     for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
+        if (
+            isinstance(node, ast.Constant)
+            and isinstance(node.value, str)
+            and id(node) not in docstrings
+        ):
             yield node.value

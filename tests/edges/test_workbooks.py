@@ -62,8 +62,14 @@ class Book:
             for role, (name, text) in self._parts().items():
                 old, new = self.changes.get(role, ("", ""))
                 written = text.replace(old, new, 1) if old else text
-                called = name.replace("/", "\\") if self.in_zip == "\\" else self.in_zip.format(whole=name)
-                file.writestr(called, written.encode("utf-16") if "UTF-16" in written[:60] else written)
+                called = (
+                    name.replace("/", "\\")
+                    if self.in_zip == "\\"
+                    else self.in_zip.format(whole=name)
+                )
+                file.writestr(
+                    called, written.encode("utf-16") if "UTF-16" in written[:60] else written
+                )
         return path
 
     def _parts(self) -> dict[str, tuple[str, str]]:
@@ -76,12 +82,19 @@ class Book:
         )
         folder, _, name = whole["book"].rpartition("/")
         book_links = f"{folder}/_rels/{name}.rels".lstrip("/")
-        types = {"book": "sheet.main", "sheet": self.sheet_kind, "styles": "styles", "texts": "sharedStrings"}
+        types = {
+            "book": "sheet.main",
+            "sheet": self.sheet_kind,
+            "styles": "styles",
+            "texts": "sharedStrings",
+        }
         overrides = "".join(
-            f'<Override PartName="/{whole[role]}" ContentType="{TYPE}.{type_}+xml"/>' for role, type_ in types.items()
+            f'<Override PartName="/{whole[role]}" ContentType="{TYPE}.{type_}+xml"/>'
+            for role, type_ in types.items()
         )
         codes = "".join(
-            f'<numFmt numFmtId="{at}" formatCode={quoteattr(code)}/>' for at, code in enumerate(self.formats, 164)
+            f'<numFmt numFmtId="{at}" formatCode={quoteattr(code)}/>'
+            for at, code in enumerate(self.formats, 164)
         )
         styles = "".join(f'<xf numFmtId="{at}"/>' for at in range(164, 164 + len(self.formats)))
         items = "".join(f'<si><t xml:space="preserve">{text}</t></si>' for text in self.texts)
@@ -129,7 +142,8 @@ def test_e2e_sign_an_amount_whose_format_shows_another_sign_is_refused():
 def test_x_formats_every_format_shows_what_excel_shows_or_refuses_its_column():
     found = {record["line"]: record for record in case("x_formats")}
     references = {
-        line: (record["text"].split(",") if record["reason"] else cells(record))[0] for line, record in found.items()
+        line: (record["text"].split(",") if record["reason"] else cells(record))[0]
+        for line, record in found.items()
     }
 
     assert {line: references[line] for line in (2, 3, 4, 5, 6, 24, 25)} == {
@@ -170,14 +184,19 @@ def test_x_errheader_inspect_a_first_row_without_text_is_described(pipeline):
         result = pipeline(command, path)
         assert result.returncode == 4
         assert (
-            "row 1 of sheet 'Sheet1' holds no names of columns, only 1 cell with an error such as #N/A" in result.stderr
+            "row 1 of sheet 'Sheet1' holds no names of columns, only 1 cell with an error such as #N/A"
+            in result.stderr
         )
         assert "Row 2 looks more like the header" in result.stderr
     assert pipeline("inspect", path, "--skip-lines", "1").returncode == 0
 
 
 def test_sp_xlsx_an_error_in_a_column_with_a_space_sets_its_row_aside():
-    assert [record["reason"] for record in case("sp_xlsx")] == [None, "READ.CELL_ERROR:Amount Due", None]
+    assert [record["reason"] for record in case("sp_xlsx")] == [
+        None,
+        "READ.CELL_ERROR:Amount Due",
+        None,
+    ]
 
 
 # --- Parts -------------------------------------------------------------------------------------------------------------
@@ -185,21 +204,40 @@ def test_sp_xlsx_an_error_in_a_column_with_a_space_sets_its_row_aside():
 FOLDERS = ["xl/", "XL/", "", "excel data/", "a/b/c/"]
 TARGETS = ["{name}", "./{name}", "/{whole}", "../{whole}", "{whole}", "x/../{name}"]
 NAMES = [
-    {"book": "workbook.xml", "sheet": "worksheets/sheet1.xml", "styles": "Styles.xml", "texts": "SharedStrings.XML"},
+    {
+        "book": "workbook.xml",
+        "sheet": "worksheets/sheet1.xml",
+        "styles": "Styles.xml",
+        "texts": "SharedStrings.XML",
+    },
     {"book": "Workbook.xml", "sheet": "Sheet 1.xml", "styles": "st\u00fcle.xml", "texts": "t.bin"},
-    {"book": "b.xml", "sheet": "worksheets/1", "styles": "theme/s.xml", "texts": "strings%20all.xml"},
+    {
+        "book": "b.xml",
+        "sheet": "worksheets/1",
+        "styles": "theme/s.xml",
+        "texts": "strings%20all.xml",
+    },
 ]
 
 
 def test_parts_are_found_by_their_relationships_whatever_they_are_called(tmp_path):
     wrong = []
     neighbours = list(
-        itertools.product(FOLDERS, TARGETS, NAMES, [TRANSITIONAL, STRICT], ["{whole}", "\\"], [True, False])
+        itertools.product(
+            FOLDERS, TARGETS, NAMES, [TRANSITIONAL, STRICT], ["{whole}", "\\"], [True, False]
+        )
     )
     for at, (folder, target, names, namespace, in_zip, has_types) in enumerate(neighbours[::5]):
         if target == "../{whole}" and folder.count("/") != 1:
             continue
-        book = Book(folder=folder, target=target, names=names, namespace=namespace, in_zip=in_zip, has_types=has_types)
+        book = Book(
+            folder=folder,
+            target=target,
+            names=names,
+            namespace=namespace,
+            in_zip=in_zip,
+            has_types=has_types,
+        )
         path = book.write(tmp_path / "b.xlsx")
         try:
             found = [cells(record) for record in read_all(path)]
@@ -218,7 +256,9 @@ def test_a_part_is_found_by_its_content_type_where_no_relationship_leads_to_it(t
         {"book_links": ("relationships/styles", "relationships/unknown")},
         {"book_links": ("relationships/sharedStrings", "relationships/unknown")},
     ):
-        assert [cells(r) for r in read_all(Book(changes=changes).write(tmp_path / "b.xlsx"))] == [RECORD]
+        assert [cells(r) for r in read_all(Book(changes=changes).write(tmp_path / "b.xlsx"))] == [
+            RECORD
+        ]
 
 
 def test_two_parts_of_one_name_are_refused(tmp_path):
@@ -246,13 +286,19 @@ def test_a_zip_file_without_a_workbook_is_named_for_what_it_is(tmp_path):
     main = '<Override PartName="/d.xml" ContentType="application/vnd.{}"/>'
     for type_, what in (
         ("openxmlformats-officedocument.wordprocessingml.document.main+xml", "a Word document"),
-        ("openxmlformats-officedocument.presentationml.presentation.main+xml", "a PowerPoint presentation"),
+        (
+            "openxmlformats-officedocument.presentationml.presentation.main+xml",
+            "a PowerPoint presentation",
+        ),
         ("ms-excel.sheet.binary.macroEnabled.main", r"\.xlsb"),
     ):
         path = tmp_path / "b.xlsx"
         with zipfile.ZipFile(path, "w") as file:
             file.writestr("d.xml", "<x/>")
-            file.writestr("[Content_Types].xml", f'<Types xmlns="{PACKAGE}/content-types">{main.format(type_)}</Types>')
+            file.writestr(
+                "[Content_Types].xml",
+                f'<Types xmlns="{PACKAGE}/content-types">{main.format(type_)}</Types>',
+            )
         with pytest.raises(SourceError, match=what):
             read_all(path)
 
@@ -264,7 +310,9 @@ CELL = '<c r="A{0}" t="inlineStr"><is><t>x-1</t></is></c>'
 
 def test_rows_in_an_extension_are_no_rows(tmp_path):
     extension = f'<extLst><ext><row r="9">{CELL.format(9)}</row><sheetData><row r="9">{CELL.format(9)}</row></sheetData></ext></extLst>'
-    inside_cell = ROWS.replace("</v></c></row>", f'</v><extLst><row r="9">{CELL.format(9)}</row></extLst></c></row>')
+    inside_cell = ROWS.replace(
+        "</v></c></row>", f'</v><extLst><row r="9">{CELL.format(9)}</row></extLst></c></row>'
+    )
     foreign = ROWS + f'<o:row xmlns:o="urn:other" r="9">{CELL.format(9)}</o:row>'
 
     for book in (Book(after_rows=extension), Book(rows=inside_cell), Book(rows=foreign)):
@@ -286,7 +334,9 @@ def test_rows_and_cells_that_stand_within_each_other_are_refused(tmp_path):
 
 def test_a_declaration_is_refused_in_any_part_at_any_place_and_in_any_encoding(tmp_path):
     parts = Book()._parts()
-    for role, place, encoding in itertools.product(parts, ("first", "far away"), ("UTF-8", "UTF-16")):
+    for role, place, encoding in itertools.product(
+        parts, ("first", "far away"), ("UTF-8", "UTF-16")
+    ):
         text = parts[role][1]
         head = f'<?xml version="1.0" encoding="{encoding}"?>'
         far = f"<!--{'x' * 5000}-->" if place == "far away" else ""
@@ -299,9 +349,20 @@ def test_a_declaration_is_refused_in_any_part_at_any_place_and_in_any_encoding(t
         assert [cells(r) for r in read_all(good)] == [RECORD]
 
 
-@pytest.mark.parametrize("name", ["docProps/core.xml", "customXml/item1.xml", "xl/drawings/a.vml", "xl/comments9"])
-def test_a_declaration_is_refused_in_parts_that_are_not_read_and_anything_else_in_them_is_not(tmp_path, name):
-    texts = ["<a/>", "", "\x00\x01", "<a", "<!-- <!DOCTYPE a> --><a/>", "<?xml version='1.0' encoding='x-none'?><a/>"]
+@pytest.mark.parametrize(
+    "name", ["docProps/core.xml", "customXml/item1.xml", "xl/drawings/a.vml", "xl/comments9"]
+)
+def test_a_declaration_is_refused_in_parts_that_are_not_read_and_anything_else_in_them_is_not(
+    tmp_path, name
+):
+    texts = [
+        "<a/>",
+        "",
+        "\x00\x01",
+        "<a",
+        "<!-- <!DOCTYPE a> --><a/>",
+        "<?xml version='1.0' encoding='x-none'?><a/>",
+    ]
     for content in [text.encode() for text in texts]:
         path = Book().write(tmp_path / "b.xlsx")
         with zipfile.ZipFile(path, "a") as file:
@@ -320,7 +381,10 @@ def test_a_declaration_is_refused_in_parts_that_are_not_read_and_anything_else_i
 def test_elements_that_are_nested_without_end_are_refused(tmp_path):
     deep = "<x>" * 5000 + "</x>" * 5000
 
-    for book in (Book(after_rows=deep), Book(changes={"styles": ("<cellXfs>", f"{deep}<cellXfs>")})):
+    for book in (
+        Book(after_rows=deep),
+        Book(changes={"styles": ("<cellXfs>", f"{deep}<cellXfs>")}),
+    ):
         with pytest.raises(SourceError, match="nested more than"):
             read_all(book.write(tmp_path / "b.xlsx"))
 
@@ -361,7 +425,8 @@ def test_a_text_inside_a_cell_is_read_whatever_type_its_writer_names(tmp_path):
     header = ROWS[: ROWS.index('<row r="2">')]
     kinds = ('t="inlineStr"', 't="str"', 't="n"', "")
     row = "".join(
-        f'<row r="{at}"><c r="A{at}" {kind}><is><t>0012</t></is></c></row>' for at, kind in enumerate(kinds, start=2)
+        f'<row r="{at}"><c r="A{at}" {kind}><is><t>0012</t></is></c></row>'
+        for at, kind in enumerate(kinds, start=2)
     )
 
     read_records = read_all(Book(rows=header + row).write(tmp_path / "c.xlsx"))
@@ -413,7 +478,8 @@ def test_texts_are_taken_with_their_runs_and_escapes_and_without_readings(tmp_pa
 
 def test_a_text_shows_what_its_format_adds_to_texts(tmp_path):
     book = Book(
-        formats=('0;-0;0;"Ref: "@', ";;;"), rows=ROWS.replace('t="s"><v>3', 's="1" t="s"><v>3').replace('s="2"', "")
+        formats=('0;-0;0;"Ref: "@', ";;;"),
+        rows=ROWS.replace('t="s"><v>3', 's="1" t="s"><v>3').replace('s="2"', ""),
     )
 
     assert cells(read_all(book.write(tmp_path / "b.xlsx"))[0])[1] == "Ref: Ann"
@@ -436,7 +502,11 @@ def test_a_header_that_is_repeated_in_another_spelling_is_no_record(tmp_path):
         ):
             page.write_row(at, 0, row)
 
-    assert [record["reason"] for record in read_all(path)] == [None, *["READ.REPEATED_HEADER"] * 2, None]
+    assert [record["reason"] for record in read_all(path)] == [
+        None,
+        *["READ.REPEATED_HEADER"] * 2,
+        None,
+    ]
 
 
 def test_a_header_with_a_column_without_a_name_is_recognized_where_it_is_repeated(tmp_path):
@@ -487,7 +557,9 @@ def test_the_sheet_is_named_on_the_command_line_as_data(pipeline):
     assert pipeline.summary()["inputs"][0]["written"]["sheet"] == SHEETS[3]
     assert pipeline("init", path, "--sheet", SHEETS[1], "--output", "drafted.yaml").returncode == 0
     assert load_config(pipeline.folder / "drafted.yaml").job.source.sheet == SHEETS[1]
-    assert pipeline("run", path, "--config", "job.yaml", "--sheet", SHEETS[2], "--yes").returncode == 0
+    assert (
+        pipeline("run", path, "--config", "job.yaml", "--sheet", SHEETS[2], "--yes").returncode == 0
+    )
     assert pipeline.summary()["fates"]["created"] == 1
 
 
@@ -495,7 +567,9 @@ def test_an_option_names_the_sheet_where_the_config_names_another(pipeline):
     path = sheets_of(pipeline.folder / "b.xlsx", ["One", "Two"])
     (pipeline.folder / "job.yaml").write_text(f"{JOB}source: {{sheet: One}}\n")
 
-    assert "sheet 'Two'" in pipeline("inspect", path, "--config", "job.yaml", "--sheet", "Two").stdout
+    assert (
+        "sheet 'Two'" in pipeline("inspect", path, "--config", "job.yaml", "--sheet", "Two").stdout
+    )
     assert "sheet 'One'" in pipeline("inspect", path, "--config", "job.yaml").stdout
     refused = pipeline("plan", path, "--config", "job.yaml", "--sheet", "Three")
     assert refused.returncode == 4
@@ -508,11 +582,17 @@ def test_several_sheets_are_listed_with_the_option_that_chooses(pipeline):
     refused = pipeline("inspect", path)
 
     assert refused.returncode == 4
-    assert "--sheet NAME, or source.sheet in the config; one of 'One', 'Two words'" in refused.stderr
+    assert (
+        "--sheet NAME, or source.sheet in the config; one of 'One', 'Two words'" in refused.stderr
+    )
 
 
 def test_a_sheet_that_is_no_table_is_named_for_what_it_is(tmp_path):
-    kinds = {"chartsheet": "a chart sheet", "dialogsheet": "a dialog sheet", "xlMacrosheet": "a sheet of old macros"}
+    kinds = {
+        "chartsheet": "a chart sheet",
+        "dialogsheet": "a dialog sheet",
+        "xlMacrosheet": "a sheet of old macros",
+    }
     for kind, what in kinds.items():
         path = Book(sheet_kind=kind, sheet_name="Chart 1").write(tmp_path / "b.xlsx")
         with pytest.raises(SourceError, match=f"no sheet with a table: 'Chart 1' is {what}"):
@@ -532,7 +612,9 @@ def test_a_chart_sheet_beside_the_table_is_no_choice(tmp_path):
         book.add_chartsheet("Chart").set_chart(chart)
 
     assert [cells(r) for r in read_all(path)] == [["a-1", "5"]]
-    with pytest.raises(SourceError, match="'Chart' is a chart sheet and no table; there are: 'Debtors', 'Chart'"):
+    with pytest.raises(
+        SourceError, match="'Chart' is a chart sheet and no table; there are: 'Debtors', 'Chart'"
+    ):
         read_all(path, Declared(sheet="Chart"))
 
 
@@ -540,7 +622,8 @@ def test_titles_above_a_table_with_empty_cells_are_advised_to_be_skipped(pipelin
     """Records of real tables fill different numbers of cells."""
     header = ["ACCOUNT_NO", "FIRSTNAME", "LASTNAME", "EMAIL", "DEBIT", "CREDIT", "REMARK"]
     rows = [
-        [f"00{n}", "Ann", "Nkosi", *[None, "a@example.com"][n % 2 :], n * 1.5, *[None] * (n % 3)] for n in range(20)
+        [f"00{n}", "Ann", "Nkosi", *[None, "a@example.com"][n % 2 :], n * 1.5, *[None] * (n % 3)]
+        for n in range(20)
     ]
     path = pipeline.folder / "b.xlsx"
     for titles in (["Debtors"], ["Debtors of November", "all branches"], ["a", "b", "c"]):
@@ -593,7 +676,11 @@ def sheet_of(path: Path, rows: list[list]) -> Path:
 
 
 def test_columns_of_a_sheet_are_named_by_the_rules_of_csv_files(tmp_path):
-    rows = [["", " external_reference\u00a0", "", "full\nname"], ["", "a-1", "note", "Ann"], ["", "b-1", "", "Ben"]]
+    rows = [
+        ["", " external_reference\u00a0", "", "full\nname"],
+        ["", "a-1", "note", "Ann"],
+        ["", "b-1", "", "Ben"],
+    ]
     path = sheet_of(tmp_path / "b.xlsx", rows)
 
     (file,) = in_order([path], any_columns=True)
@@ -609,8 +696,15 @@ def test_columns_of_a_sheet_are_named_by_the_rules_of_csv_files(tmp_path):
         read_all(sheet_of(path, [["Ref", " ref "], ["a-1", "b"]]), any_columns=True)
 
 
-def test_a_column_beyond_the_header_that_most_rows_fill_has_no_name_and_a_rarer_one_is_surplus(tmp_path):
-    rows = [["external_reference", "name"], ["a-1", "Ann", "x"], ["b-1", "Ben", "y", "z"], ["c-1", "Cat"]]
+def test_a_column_beyond_the_header_that_most_rows_fill_has_no_name_and_a_rarer_one_is_surplus(
+    tmp_path,
+):
+    rows = [
+        ["external_reference", "name"],
+        ["a-1", "Ann", "x"],
+        ["b-1", "Ben", "y", "z"],
+        ["c-1", "Cat"],
+    ]
     path = sheet_of(tmp_path / "b.xlsx", rows)
 
     (file,) = in_order([path])
@@ -641,15 +735,25 @@ def test_a_row_of_nothing_but_spaces_is_blank_as_in_a_csv_file(tmp_path, footer)
     text.write_text("".join(",".join([*row, ""][:2]) + "\n" for row in kept), encoding="utf-8")
 
     (sheet,), (file,) = (in_order([path], Declared(footer_lines=footer)) for path in (book, text))
-    found = [[row for batch in one.batches() for row in batch.records.to_dicts()] for one in (sheet, file)]
+    found = [
+        [row for batch in one.batches() for row in batch.records.to_dicts()]
+        for one in (sheet, file)
+    ]
 
-    assert [cells(row) for row in found[0]] == [cells(row) for row in found[1]] == [["a-1", "Ann"], ["b-1", "Ben"]]
+    assert (
+        [cells(row) for row in found[0]]
+        == [cells(row) for row in found[1]]
+        == [["a-1", "Ann"], ["b-1", "Ben"]]
+    )
     assert sheet.lines == file.lines
 
 
 def test_a_title_row_gets_one_advice(tmp_path):
     for title in (["2026-11-30", "4711-0815", "2026-11-30"], ["Report", "of May"]):
-        path = sheet_of(tmp_path / "b.xlsx", [title, ["external_reference", "name", "phone"], ["a-1", "Ann", "x"]])
+        path = sheet_of(
+            tmp_path / "b.xlsx",
+            [title, ["external_reference", "name", "phone"], ["a-1", "Ann", "x"]],
+        )
         for any_columns in (True, False):
             with pytest.raises(SourceError, match="Row 2 looks more like the header") as refused:
                 read_all(path, any_columns=any_columns)
@@ -658,7 +762,11 @@ def test_a_title_row_gets_one_advice(tmp_path):
 
 def test_rows_with_empty_cells_at_their_end_are_evidence_for_the_header_above_them(tmp_path):
     names = ["Opened on", "Opened by", "Their Nr", "Remark", "Extra"]
-    rows = [["2026-01-02", "Ann Lee", "4"], ["2026-01-03", "Ben Nkosi", "5", "x"], ["2026-01-04", "Cat Botha", "6"]]
+    rows = [
+        ["2026-01-02", "Ann Lee", "4"],
+        ["2026-01-03", "Ben Nkosi", "5", "x"],
+        ["2026-01-04", "Cat Botha", "6"],
+    ]
     path = sheet_of(tmp_path / "orders.xlsx", [names, *rows])
 
     (file,) = in_order([path], any_columns=True)
@@ -675,7 +783,10 @@ def test_unnamed_columns_and_surplus_cells_are_judged_as_in_the_same_csv_file(tm
         rows = [
             [
                 f"a-{n}",
-                *(chance.choice(["", " ", "\u00a0"] if is_empty else ["", "x"]) for is_empty in empty),
+                *(
+                    chance.choice(["", " ", "\u00a0"] if is_empty else ["", "x"])
+                    for is_empty in empty
+                ),
                 "Ann",
                 *["surplus"] * (n > 0 and chance.random() < 0.2),
             ]
@@ -689,7 +800,10 @@ def test_unnamed_columns_and_surplus_cells_are_judged_as_in_the_same_csv_file(tm
         for path in (book, text):
             (file,) = in_order([path])
             records = [row for batch in file.batches() for row in batch.records.to_dicts()]
-            facts = [file.written.get(fact) for fact in ("columns_ignored", "columns_without_name", "names_changed")]
+            facts = [
+                file.written.get(fact)
+                for fact in ("columns_ignored", "columns_without_name", "names_changed")
+            ]
             found.append((file.columns, facts, [(row["reason"], cells(row)) for row in records]))
 
         assert found[0] == found[1], trial
@@ -709,7 +823,9 @@ def test_a_sheet_without_a_header_is_imported_by_position(pipeline):
     assert pipeline.summary()["fates"]["created"] == 5
 
 
-def test_a_sheet_without_a_header_is_read_where_that_is_declared_and_its_cells_are_never_printed(pipeline):
+def test_a_sheet_without_a_header_is_read_where_that_is_declared_and_its_cells_are_never_printed(
+    pipeline,
+):
     people = [[f"ACC{at}", f"person{at}@example.com", "0821234567"] for at in range(10, 15)]
     path = sheet_of(pipeline.folder / "b.xlsx", people)
 
@@ -784,7 +900,8 @@ def test_a_binary_workbook_and_other_zip_files_are_named_for_what_they_are(tmp_p
 
 def wide_rows(count: int, cell: str) -> str:
     return ROWS + "".join(
-        f'<row r="{at}"><c r="A{at}" t="s"><v>3</v></c>{cell.format(at)}</row>' for at in range(3, count + 3)
+        f'<row r="{at}"><c r="A{at}" t="s"><v>3</v></c>{cell.format(at)}</row>'
+        for at in range(3, count + 3)
     )
 
 
@@ -805,19 +922,28 @@ def test_a_filled_cell_beyond_the_header_sets_its_row_aside_in_small_batches(tmp
     batches = [batch.records for _, batch in read(files, batch_bytes=1 << 20)]
 
     assert max(batch.height for batch in batches) <= (1 << 20) // MOST_COLUMNS
-    assert [r for batch in batches for r in batch["reason"].to_list()] == [None, *["READ.TOO_MANY_FIELDS"] * 300]
+    assert [r for batch in batches for r in batch["reason"].to_list()] == [
+        None,
+        *["READ.TOO_MANY_FIELDS"] * 300,
+    ]
 
 
 def test_a_text_that_many_cells_share_is_cut_into_batches_by_its_length(tmp_path):
-    path = Book(texts=(*Book().texts[:3], "x" * 30_000), rows=wide_rows(200, "")).write(tmp_path / "b.xlsx")
+    path = Book(texts=(*Book().texts[:3], "x" * 30_000), rows=wide_rows(200, "")).write(
+        tmp_path / "b.xlsx"
+    )
 
-    sizes = [batch.records.estimated_size() for _, batch in read(in_order([path]), batch_bytes=1 << 20)]
+    sizes = [
+        batch.records.estimated_size() for _, batch in read(in_order([path]), batch_bytes=1 << 20)
+    ]
 
     assert max(sizes) < 2 << 20
 
 
 def test_more_than_is_held_at_once_is_refused(tmp_path, monkeypatch):
-    path = Book(texts=(*Book().texts[:3], "x" * 30_000), rows=wide_rows(600, "")).write(tmp_path / "b.xlsx")
+    path = Book(texts=(*Book().texts[:3], "x" * 30_000), rows=wide_rows(600, "")).write(
+        tmp_path / "b.xlsx"
+    )
 
     for module, limit, most, message in (
         (excel_file, "_ENOUGH_TO_JUDGE", 1 << 20, "100 times its size"),
@@ -832,7 +958,9 @@ def test_more_than_is_held_at_once_is_refused(tmp_path, monkeypatch):
 
 
 def test_more_columns_than_a_sheet_has_are_refused(tmp_path):
-    header = "".join(f'<c t="inlineStr"><is><t>c{at}</t></is></c>' for at in range(MOST_COLUMNS + 1))
+    header = "".join(
+        f'<c t="inlineStr"><is><t>c{at}</t></is></c>' for at in range(MOST_COLUMNS + 1)
+    )
     path = Book(rows=f"<row>{header}</row>").write(tmp_path / "b.xlsx")
 
     with pytest.raises(SourceError, match="beyond column 16,384"):

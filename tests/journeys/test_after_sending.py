@@ -11,7 +11,16 @@ from pipeline.domain.outcomes import LISTS
 from pipeline.workflows import write_results
 from pipeline.workflows.rehearsal import VARIABLE
 from tests.conftest import Inside, Outside, customers_csv
-from tests.prove.stranded import ERRORS, FAULTS, FULL, disk_full_at, failing, undisturbed, what_a_run_says, write_file
+from tests.prove.stranded import (
+    ERRORS,
+    FAULTS,
+    FULL,
+    disk_full_at,
+    failing,
+    undisturbed,
+    what_a_run_says,
+    write_file,
+)
 
 CREATED = {f"ref-{n}" for n in range(20)}
 
@@ -39,7 +48,9 @@ def is_finished_once_each(pipeline: Inside, billing: Outside, tmp_path: Path) ->
     assert billing.stats()["effects_per_reference"]["max"] == 1
 
 
-def test_a_fault_in_any_step_after_sending_leaves_a_run_that_resume_finishes(there, outside, tmp_path):
+def test_a_fault_in_any_step_after_sending_leaves_a_run_that_resume_finishes(
+    there, outside, tmp_path
+):
     wrong: dict[str, dict[str, object]] = {}
     command = ["run", "c.csv", "--base-url", outside.base_url, "--yes"]
     for fault, (error, code) in zip(FAULTS, itertools.cycle(ERRORS), strict=False):
@@ -68,8 +79,11 @@ def what_is_said_meanwhile(pipeline: Inside, *, is_listed: bool) -> dict[str, bo
     runs, status = pipeline("runs").stdout, json.loads(pipeline("status", "--json").stdout)
     return {
         "created.csv": references_in(folder / "created.csv") == (CREATED if is_listed else set()),
-        "unfinished.txt": f"pipeline resume {folder.name}" in (folder / "unfinished.txt").read_text(),
-        "page": not page.exists() or is_sealed or "every file of its folder is partial" in page.read_text(),
+        "unfinished.txt": f"pipeline resume {folder.name}"
+        in (folder / "unfinished.txt").read_text(),
+        "page": not page.exists()
+        or is_sealed
+        or "every file of its folder is partial" in page.read_text(),
         "runs": "  interrupted, sandbox" in runs and "partial" in runs,
         "status": status["status"] == "interrupted" and status["exit_code"] is None,
     }
@@ -83,21 +97,37 @@ def test_a_disk_that_is_full_at_any_write_after_sending_strands_no_run(there, ou
     while len(begun) >= len(codes):
         has_begun = json.loads(there("status", "--json").stdout)["started_at"]
         with disk_full_at(len(codes) + 1) as begun:
-            done = there("resume" if has_begun else "apply", "latest", environment=outside.environment)
+            done = there(
+                "resume" if has_begun else "apply", "latest", environment=outside.environment
+            )
         codes.append(done.returncode)
 
     assert set(codes[:-1]) == {4, 5}  # 5 from the first send on
-    assert {"created.csv", "held.csv", "summary.json", "manifest.json", "report.html", "report.xlsx"} <= set(begun)
+    assert {
+        "created.csv",
+        "held.csv",
+        "summary.json",
+        "manifest.json",
+        "report.html",
+        "report.xlsx",
+    } <= set(begun)
     assert codes[-1] == 1, done.stderr
     is_finished_once_each(there, outside, tmp_path)
 
 
-def test_a_run_that_is_killed_while_it_sends_leaves_the_customers_that_it_knows_of(pipeline, outside):
+def test_a_run_that_is_killed_while_it_sends_leaves_the_customers_that_it_knows_of(
+    pipeline, outside
+):
     customers_csv(pipeline.folder / "c.csv", 600)
     dying = {VARIABLE: "kill_at=before-outcomes,nth=2"}
 
     killed = pipeline(
-        "run", "c.csv", "--base-url", outside.base_url, "--yes", environment={**outside.environment, **dying}
+        "run",
+        "c.csv",
+        "--base-url",
+        outside.base_url,
+        "--yes",
+        environment={**outside.environment, **dying},
     )
     folder = pipeline.newest()
     known = references_in(folder / "created.csv")

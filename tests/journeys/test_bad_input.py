@@ -38,7 +38,9 @@ def planned(inside, content, *options, name="c.csv", job=""):
         rows = pl.read_parquet(inside.newest() / "rows.parquet")
         for row_id, codes in rows.select("row_id", "reasons").iter_rows():
             for code in codes:
-                reasons.setdefault(code.partition(":")[0], []).append(int(re.split("[:#]", row_id)[-1]))
+                reasons.setdefault(code.partition(":")[0], []).append(
+                    int(re.split("[:#]", row_id)[-1])
+                )
         reasons.pop("SUBMIT.NOT_ATTEMPTED", None)
         assert inside.summary()["conservation"]["holds"]
     return result.returncode, reasons, result.stdout + result.stderr
@@ -102,7 +104,8 @@ VARIANTS = {
 
 
 @pytest.mark.parametrize(
-    "what", [pytest.param(what, marks=pytest.mark.long) if what in VARIANTS else what for what in FILES]
+    "what",
+    [pytest.param(what, marks=pytest.mark.long) if what in VARIANTS else what for what in FILES],
 )
 def test_a_file(inside, what):
     content, job, code, reasons, said = FILES[what]
@@ -126,9 +129,9 @@ def test_a_name_that_says_something_else_than_the_bytes(inside):
 
 
 def test_parquet_floats_for_money_and_references_are_refused_by_column_and_type(inside):
-    pl.DataFrame({"external_reference": [1.0], "currency": ["ZAR"], "balance": [1.5]}).write_parquet(
-        inside.folder / "f.parquet"
-    )
+    pl.DataFrame(
+        {"external_reference": [1.0], "currency": ["ZAR"], "balance": [1.5]}
+    ).write_parquet(inside.folder / "f.parquet")
 
     result = inside("plan", "f.parquet", "--sandbox")
 
@@ -191,7 +194,9 @@ def test_every_value_ends_as_its_row_of_the_table_says(inside):
     rows = []
     for number, (column, text, _) in enumerate(VALUES.values()):
         cells = value(column, text)
-        rows.append(cells if column == "external_reference" else cells.replace('"A-1"', f'"V-{number}"', 1))
+        rows.append(
+            cells if column == "external_reference" else cells.replace('"A-1"', f'"V-{number}"', 1)
+        )
 
     code, _, _ = planned(inside, table(*rows))
 
@@ -199,9 +204,12 @@ def test_every_value_ends_as_its_row_of_the_table_says(inside):
     fates = pl.read_parquet(inside.newest() / "rows.parquet")["reasons"].to_list()
     columns = sorted({column for column, _, _ in VALUES.values()})
     staged = pl.concat(
-        pl.read_parquet(path, columns=columns) for path in (inside.newest() / "staged").glob("records-*")
+        pl.read_parquet(path, columns=columns)
+        for path in (inside.newest() / "staged").glob("records-*")
     )
-    for (what, (column, _, expected)), reasons, customer in zip(VALUES.items(), fates, staged.to_dicts(), strict=True):
+    for (what, (column, _, expected)), reasons, customer in zip(
+        VALUES.items(), fates, staged.to_dicts(), strict=True
+    ):
         found = [reason.partition(":")[0] for reason in reasons if reason != "SUBMIT.NOT_ATTEMPTED"]
         if isinstance(expected, list):
             assert found == expected, what

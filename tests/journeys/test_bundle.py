@@ -78,7 +78,9 @@ def resealed(contents):
     """The same with a manifest that fits: a lie that was thought of."""
     manifest = json.loads(contents["manifest.json"])
     manifest["files"] = {
-        name: hashlib.sha256(contents[name]).hexdigest() for name in contents if name != "manifest.json"
+        name: hashlib.sha256(contents[name]).hexdigest()
+        for name in contents
+        if name != "manifest.json"
     }
     return {**contents, "manifest.json": sealed(manifest)}
 
@@ -97,7 +99,9 @@ def test_twenty_planted_people_stand_nowhere_in_it_nor_in_what_the_commands_said
         assert found_in(one.stdout + one.stderr) == set(), one.args
 
 
-def test_it_is_checked_from_itself_alone_and_says_what_cannot_be(bundled, tmp_path_factory, monkeypatch):
+def test_it_is_checked_from_itself_alone_and_says_what_cannot_be(
+    bundled, tmp_path_factory, monkeypatch
+):
     pipeline, path, _ = bundled
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     (elsewhere / "e.zip").write_bytes(path.read_bytes())
@@ -109,7 +113,8 @@ def test_it_is_checked_from_itself_alone_and_says_what_cannot_be(bundled, tmp_pa
     assert done.returncode == 0, done.stdout
     assert told["records"] == 22
     by_state = {
-        holds: [check["what"] for check in told["checks"] if check["holds"] is holds] for holds in (True, False, None)
+        holds: [check["what"] for check in told["checks"] if check["holds"] is holds]
+        for holds in (True, False, None)
     }
     assert (len(by_state[True]), by_state[False], len(by_state[None])) == (18, [], 5)
 
@@ -152,7 +157,9 @@ def test_a_run_of_each_sample_holds_and_its_evidence_can_be_handed_on(pipeline, 
 def test_what_does_not_verify_is_no_evidence(sent):
     pipeline, _ = sent
     run = pipeline.newest()
-    (run / "created.csv").write_text((run / "created.csv").read_text().replace(",1001,", ",9001,", 1))
+    (run / "created.csv").write_text(
+        (run / "created.csv").read_text().replace(",1001,", ",9001,", 1)
+    )
 
     done = pipeline("bundle", run.name)
 
@@ -177,7 +184,9 @@ def test_an_archive_that_stands_there_is_not_written_over_unless_somebody_says_s
         pytest.param("see canary.09", marks=pytest.mark.long),
     ],
 )
-def test_a_person_is_found_however_a_note_writes_it_and_let_stand_where_somebody_says_so(sent, note):
+def test_a_person_is_found_however_a_note_writes_it_and_let_stand_where_somebody_says_so(
+    sent, note
+):
     pipeline, _ = sent
     run = pipeline.newest().name
     assert pipeline("sign", run, "--name", "Sipho", "--note", note).returncode == 0
@@ -187,12 +196,19 @@ def test_a_person_is_found_however_a_note_writes_it_and_let_stand_where_somebody
     assert refused.returncode == 4, refused.stderr
     assert "people.csv:11" in refused.stderr
     if "+27" not in note:
-        assert pipeline("bundle", run, "--allow", "Zephyrine Quandt09", "--allow", "CANARY-09").returncode == 0
+        assert (
+            pipeline(
+                "bundle", run, "--allow", "Zephyrine Quandt09", "--allow", "CANARY-09"
+            ).returncode
+            == 0
+        )
 
 
 def test_the_condition_of_a_wave_is_handed_on_without_its_literals(sent_alone):
     pipeline, outside = sent_alone
-    write_customers(pipeline.folder / "w.csv", [["W-000001", "Wilhelmina Zorg", "", "", "ZAR", "5"]])
+    write_customers(
+        pipeline.folder / "w.csv", [["W-000001", "Wilhelmina Zorg", "", "", "ZAR", "5"]]
+    )
     done = pipeline(
         "run", "w.csv", "--where", "name = 'Wilhelmina Zorg'", "--base-url", outside.base_url, "--yes",
         environment=outside.environment,
@@ -220,7 +236,10 @@ def test_one_byte_of_any_file_in_it_is_named(bundled, tmp_path):
         assert name in done.stdout or name == "manifest.json"
     for name in whole:
         done = pipeline(
-            "verify", packed(tmp_path / "less.zip", {other: whole[other] for other in whole if other != name})
+            "verify",
+            packed(
+                tmp_path / "less.zip", {other: whole[other] for other in whole if other != name}
+            ),
         )
         assert done.returncode == 7, name
 
@@ -231,35 +250,56 @@ def test_a_lie_with_hashes_made_to_fit_is_found_by_what_does_not_add_up(bundled,
     created, journal = whole["lists/created.csv"].decode(), whole["journal.csv"].decode()
     lies = {
         "a balance": {"lists/created.csv": created.replace(",1001,", ",9001,", 1).encode()},
-        "a row less": {"lists/created.csv": "".join(created.splitlines(keepends=True)[:-1]).encode()},
-        "a row twice": {"lists/created.csv": (created + created.splitlines(keepends=True)[-1]).encode()},
+        "a row less": {
+            "lists/created.csv": "".join(created.splitlines(keepends=True)[:-1]).encode()
+        },
+        "a row twice": {
+            "lists/created.csv": (created + created.splitlines(keepends=True)[-1]).encode()
+        },
         "a journal": {"journal.csv": journal.replace("settled", "intent").encode()},
         "another job": {"config/job.json": b"{}"},
         "an empty journal": {"journal.csv": journal.splitlines(keepends=True)[0].encode()},
-        "a journal of another customer": {"journal.csv": (journal + _another_event(journal)).encode()},
-        "another billing id": {"lists/created.csv": re.sub(r"bcus_[A-Za-z0-9]+", "bcus_x", created, count=1).encode()},
+        "a journal of another customer": {
+            "journal.csv": (journal + _another_event(journal)).encode()
+        },
+        "another billing id": {
+            "lists/created.csv": re.sub(r"bcus_[A-Za-z0-9]+", "bcus_x", created, count=1).encode()
+        },
         "another reason": {
-            "lists/rejected.csv": whole["lists/rejected.csv"].replace(b"PHONE_UNREADABLE", b"PHONE_SEVERAL", 1)
+            "lists/rejected.csv": whole["lists/rejected.csv"].replace(
+                b"PHONE_UNREADABLE", b"PHONE_SEVERAL", 1
+            )
         },
         "another page": {"report.html": b"<html>"},
         "no signatures": {"run/signatures.jsonl": None},
         "another file": {"../../evil": b"x"},
-        "another verdict": {"run/summary.json": whole["run/summary.json"].replace(b"were created", b"were made", 1)},
-        "another page with the same run": {"report.html": whole["report.html"].replace(b"were created", b"were made")},
+        "another verdict": {
+            "run/summary.json": whole["run/summary.json"].replace(b"were created", b"were made", 1)
+        },
+        "another page with the same run": {
+            "report.html": whole["report.html"].replace(b"were created", b"were made")
+        },
         "another reconciliation": {
             "reconciliation/summary.json": whole["reconciliation/summary.json"].replace(
                 b'"exit_code": 0', b'"exit_code": 1'
             )
         },
         "a difference more": {
-            "reconciliation/differences.csv": whole["reconciliation/differences.csv"] + b"missing_in_billing,,,,,,,,,\n"
+            "reconciliation/differences.csv": whole["reconciliation/differences.csv"]
+            + b"missing_in_billing,,,,,,,,,\n"
         },
-        "a summary": {"run/summary.json": whole["run/summary.json"].replace(b'"created": 16', b'"created": 17')},
+        "a summary": {
+            "run/summary.json": whole["run/summary.json"].replace(
+                b'"created": 16', b'"created": 17'
+            )
+        },
     }
 
     for what, changed in lies.items():
         assert any(whole.get(name) != content for name, content in changed.items()), what
-        told = {name: content for name, content in {**whole, **changed}.items() if content is not None}
+        told = {
+            name: content for name, content in {**whole, **changed}.items() if content is not None
+        }
         done = pipeline("verify", packed(tmp_path / "lie.zip", resealed(told)))
         assert done.returncode == 7, what
 
@@ -284,8 +324,12 @@ def test_bytes_before_or_behind_an_archive_are_named(bundled, spoil):
 
 
 def test_a_record_that_nobody_could_read_may_be_as_long_as_it_is(pipeline, outside):
-    (pipeline.folder / "c.csv").write_text(f"external_reference,currency,balance\nA-1,ZAR,1\n{'x' * 200_000},\n")
-    pipeline("run", "c.csv", "--base-url", outside.base_url, "--yes", environment=outside.environment)
+    (pipeline.folder / "c.csv").write_text(
+        f"external_reference,currency,balance\nA-1,ZAR,1\n{'x' * 200_000},\n"
+    )
+    pipeline(
+        "run", "c.csv", "--base-url", outside.base_url, "--yes", environment=outside.environment
+    )
 
     made = pipeline("bundle", pipeline.newest().name)
 
@@ -297,7 +341,9 @@ def test_a_bundle_that_would_name_somebody_is_not_made(sent):
     pipeline, _ = sent
     run = pipeline.newest()
     assert (
-        pipeline("sign", run.name, "--name", "Sipho", "--note", f"asked {PLANTED[9][2].upper()} about it").returncode
+        pipeline(
+            "sign", run.name, "--name", "Sipho", "--note", f"asked {PLANTED[9][2].upper()} about it"
+        ).returncode
         == 0
     )
 
@@ -312,7 +358,14 @@ def test_a_bundle_that_would_name_somebody_is_not_made(sent):
 def test_a_canary_stops_it_wherever_it_stands(sent):
     pipeline, _ = sent
 
-    done = pipeline("bundle", pipeline.newest().name, "--canary", "nowhere", "--canary", "EVERY RECORD OF THIS IMPORT")
+    done = pipeline(
+        "bundle",
+        pipeline.newest().name,
+        "--canary",
+        "nowhere",
+        "--canary",
+        "EVERY RECORD OF THIS IMPORT",
+    )
 
     assert done.returncode == 4
     assert "report.html: canary 2" in done.stderr
@@ -350,13 +403,19 @@ def test_a_member_that_is_a_pipe_a_device_or_a_link_is_no_file_of_a_bundle(bundl
         with ZipFile(path, "w") as archive:
             for name, content in contents.items():
                 info = ZipInfo(name)
-                info.external_attr = ((kind if name == "run/plan.json" else stat.S_IFREG) | 0o600) << 16
+                info.external_attr = (
+                    (kind if name == "run/plan.json" else stat.S_IFREG) | 0o600
+                ) << 16
                 archive.writestr(info, content)
 
-        assert [check.found for check in verify_bundle(path).checks] == ["run/plan.json is not a regular file"]
+        assert [check.found for check in verify_bundle(path).checks] == [
+            "run/plan.json is not a regular file"
+        ]
 
 
-@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")], ids=["pipe", "device"])
+@pytest.mark.parametrize(
+    "make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")], ids=["pipe", "device"]
+)
 def test_a_pipe_or_a_device_is_no_bundle(tmp_path, make):
     make(tmp_path / "x.zip")
 

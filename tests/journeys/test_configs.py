@@ -16,7 +16,9 @@ import pytest
 from tests.conftest import REPOSITORY, Command, Inside, running_sandbox
 
 SAMPLES = REPOSITORY / "sample_data"
-pytestmark = pytest.mark.xdist_group("configs")  # one worker makes the runs that most of these look at
+pytestmark = pytest.mark.xdist_group(
+    "configs"
+)  # one worker makes the runs that most of these look at
 
 
 @dataclass(frozen=True, eq=False)  # each is itself, so that it can be a key
@@ -103,7 +105,12 @@ LEGACY = Sample(
             "balance": 500,
             "metadata": {"class": "business"},
         },
-        {"external_reference": "L-CREDIT", "name": "Inês Peña", "currency": "ZAR", "balance": -1550},
+        {
+            "external_reference": "L-CREDIT",
+            "name": "Inês Peña",
+            "currency": "ZAR",
+            "balance": -1550,
+        },
     ),
     identities=r"\b[0-9]{6}[0-9]{4}08[0-9]\b",
 )
@@ -151,11 +158,22 @@ def ran(tmp_path_factory):
         pipeline = Inside(folder)
         with running_sandbox(folder / "billing.sqlite") as outside:
             _load_known(pipeline, sample)
-            arguments = (sample.path, "--config", sample.config, "--base-url", outside.base_url, "--json")
+            arguments = (
+                sample.path,
+                "--config",
+                sample.config,
+                "--base-url",
+                outside.base_url,
+                "--json",
+            )
             planned = pipeline("plan", *arguments, environment=outside.environment)
             requests = outside.stats()["requests"]
-            result = _run(pipeline, sample, "--base-url", outside.base_url, environment=outside.environment)
-            return Ran(pipeline, result, planned, requests, outside.customers(), outside.stats()["effects"])
+            result = _run(
+                pipeline, sample, "--base-url", outside.base_url, environment=outside.environment
+            )
+            return Ran(
+                pipeline, result, planned, requests, outside.customers(), outside.stats()["effects"]
+            )
 
     return run
 
@@ -200,7 +218,9 @@ def test_billing_holds_the_customers_of_a_sample_field_by_field(ran, sample):
 def test_12_345_rand_is_rejected_with_the_text_as_given(ran, sample):
     by, reference, column = sample.surplus
 
-    [rejected] = [row for row in _rows(ran(sample).pipeline.newest() / "rejected.csv") if row[by] == reference]
+    [rejected] = [
+        row for row in _rows(ran(sample).pipeline.newest() / "rejected.csv") if row[by] == reference
+    ]
 
     assert rejected[column] == sample.surplus_text
     assert rejected["_import_reasons"] == "VALIDATE.BALANCE_TOO_MANY_DECIMALS:balance"
@@ -212,11 +232,15 @@ def test_12_345_rand_is_rejected_with_the_text_as_given(ran, sample):
     ids=lambda sample: sample.name,
 )
 @pytest.mark.usefixtures("without_pages")
-def test_a_mended_row_of_the_rejected_list_is_fed_back_under_the_same_config(ran, pipeline, tmp_path, sample):
+def test_a_mended_row_of_the_rejected_list_is_fed_back_under_the_same_config(
+    ran, pipeline, tmp_path, sample
+):
     by, reference, column = sample.surplus
     rejected = (ran(sample).pipeline.newest() / "rejected.csv").read_text(encoding="utf-8")
     mended = tmp_path / "mended.csv"
-    mended.write_text(rejected.replace(sample.surplus_text, sample.surplus_text[:-1]), encoding="utf-8")
+    mended.write_text(
+        rejected.replace(sample.surplus_text, sample.surplus_text[:-1]), encoding="utf-8"
+    )
 
     result = pipeline("run", mended, "--config", sample.config, "--sandbox", "--yes", "--json")
 
@@ -252,11 +276,15 @@ def test_known_customers_are_loaded_once_whatever_columns_they_stand_in(pipeline
     result = _load_known(pipeline, NIGHTLY, "--json")
 
     assert result.returncode == 0, result.stderr
-    assert json.loads(result.stdout)["rows"] == len(_rows(SAMPLES / "nightly" / "known_customers.csv"))
+    assert json.loads(result.stdout)["rows"] == len(
+        _rows(SAMPLES / "nightly" / "known_customers.csv")
+    )
 
 
 @pytest.mark.usefixtures("without_pages")
-def test_without_references_the_known_customers_of_the_nightly_sample_would_be_created_again(pipeline):
+def test_without_references_the_known_customers_of_the_nightly_sample_would_be_created_again(
+    pipeline,
+):
     expected = NIGHTLY.expected["fates"]
 
     planned = pipeline("plan", NIGHTLY.path, "--config", NIGHTLY.config, "--sandbox", "--json")
@@ -265,8 +293,13 @@ def test_without_references_the_known_customers_of_the_nightly_sample_would_be_c
 
     by_references = ("already_exists_same", "already_exists_different")
     assert [fates[fate] for fate in by_references] == [0, 0]
-    of_another = expected["needs_review"] - NIGHTLY.expected["reasons"]["MATCH.SAME_REFERENCE_OTHER_CONTENT"]
-    assert fates["not_attempted"] == expected["created"] + sum(expected[fate] for fate in by_references) + of_another
+    of_another = (
+        expected["needs_review"] - NIGHTLY.expected["reasons"]["MATCH.SAME_REFERENCE_OTHER_CONTENT"]
+    )
+    assert (
+        fates["not_attempted"]
+        == expected["created"] + sum(expected[fate] for fate in by_references) + of_another
+    )
 
 
 @each_sample
@@ -290,15 +323,24 @@ def test_every_config_has_a_sample():
 def test_a_readme_states_the_figures_that_its_maker_counted(sample):
     expected, readme = sample.expected, sample.readme
 
-    fates = {fate: int(n) for n, fate in re.findall(r"^\| (\d+) \| `([a-z_]+)` \|", readme, re.MULTILINE)}
-    reasons = {reason: int(n) for n, reason in re.findall(r"^\| (\d+) \| `([A-Z]+\.\S+)` \|", readme, re.MULTILINE)}
-    sums = re.findall(r"^\| `([A-Z]{3}|-)` \| `([a-z_]+)` \| (\d+) \| (-?\d+) \|$", readme, re.MULTILINE)
+    fates = {
+        fate: int(n) for n, fate in re.findall(r"^\| (\d+) \| `([a-z_]+)` \|", readme, re.MULTILINE)
+    }
+    reasons = {
+        reason: int(n)
+        for n, reason in re.findall(r"^\| (\d+) \| `([A-Z]+\.\S+)` \|", readme, re.MULTILINE)
+    }
+    sums = re.findall(
+        r"^\| `([A-Z]{3}|-)` \| `([a-z_]+)` \| (\d+) \| (-?\d+) \|$", readme, re.MULTILINE
+    )
 
     assert f"\n{expected['records']} records;" in readme
     assert fates == expected["fates"]
     assert reasons == expected["reasons"]
     assert {(code, fate): (int(debits), int(credits)) for code, fate, debits, credits in sums} == {
-        (code, fate): tuple(expected[side].get(code, {}).get(fate, 0) for side in ("debits", "credits"))
+        (code, fate): tuple(
+            expected[side].get(code, {}).get(fate, 0) for side in ("debits", "credits")
+        )
         for side in ("debits", "credits")
         for code, by_fate in expected[side].items()
         for fate in by_fate
@@ -310,15 +352,23 @@ def test_a_sample_is_what_its_maker_writes_and_is_small(sample, tmp_path):
     maker = f"sample_data.{sample.name}.make_{sample.name}"
     script = f"from pathlib import Path; from {maker} import write; write(Path({str(tmp_path)!r}))"
 
-    subprocess.run([sys.executable, "-c", script], env={**os.environ, "PYTHONPATH": str(REPOSITORY)}, check=True)
+    subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        check=True,
+    )
 
     written = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    committed = [path for path in (SAMPLES / sample.name).iterdir() if path.suffix in {".csv", ".json"}]
+    committed = [
+        path for path in (SAMPLES / sample.name).iterdir() if path.suffix in {".csv", ".json"}
+    ]
     assert written == {path.name: path.read_bytes() for path in committed}
     assert max(map(len, written.values())) < 150_000
 
 
-def _load_known(pipeline: Command, sample: Sample, *options: str) -> subprocess.CompletedProcess[str] | None:
+def _load_known(
+    pipeline: Command, sample: Sample, *options: str
+) -> subprocess.CompletedProcess[str] | None:
     """The known customers of a sample that has such, in the environment of sandboxes."""
     if sample.known is None:
         return None
@@ -326,7 +376,9 @@ def _load_known(pipeline: Command, sample: Sample, *options: str) -> subprocess.
     return pipeline("references", "load", path, "--config", sample.config, "--sandbox", *options)
 
 
-def _run(pipeline: Command, sample: Sample, *where: str, environment=None) -> subprocess.CompletedProcess[str]:
+def _run(
+    pipeline: Command, sample: Sample, *where: str, environment=None
+) -> subprocess.CompletedProcess[str]:
     arguments = ("run", sample.path, "--config", sample.config, *where, "--yes", "--json")
     return pipeline(*arguments, environment=environment)
 
@@ -346,19 +398,28 @@ def _figures(summary: dict) -> dict:
 
 def _net(debits: dict, credits: dict) -> dict:
     return {
-        code: {fate: amount + credits[code][fate] for fate, amount in fates.items()} for code, fates in debits.items()
+        code: {fate: amount + credits[code][fate] for fate, amount in fates.items()}
+        for code, fates in debits.items()
     }
 
 
 def _created(expected: dict) -> dict[str, tuple[int, int]]:
     """Currency -> debits and credits that should be in billing."""
     sides = [expected["debits"], expected["credits"]]
-    found = {code: tuple(side.get(code, {}).get("created", 0) for side in sides) for side in sides for code in side}
+    found = {
+        code: tuple(side.get(code, {}).get("created", 0) for side in sides)
+        for side in sides
+        for code in side
+    }
     return {code: both for code, both in found.items() if both != (0, 0)}
 
 
 def _sums_of_what_is_held(held: dict[str, dict]) -> dict[str, tuple[int, int]]:
-    balances = [(customer["currency"], customer["balance"]) for customer in held.values() if "balance" in customer]
+    balances = [
+        (customer["currency"], customer["balance"])
+        for customer in held.values()
+        if "balance" in customer
+    ]
     return {
         code: (
             sum(balance for currency, balance in balances if currency == code and balance > 0),

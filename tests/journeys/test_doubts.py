@@ -41,14 +41,18 @@ def test_a_row_that_sums_the_others_or_is_called_a_total_is_told(inside):
 
     assert doubts(inside, *owed, row("Z-9", "2156"), code=1) == {"DOUBT.TOTAL_ROW": "c.csv:9"}
     assert doubts(inside, *owed, row("Z-9", "2157"), code=1) == {}
-    assert doubts(inside, row("A-1", "5"), row("Grand-Total", "5")) == {"DOUBT.TOTAL_ROW": "c.csv:3"}
+    assert doubts(inside, row("A-1", "5"), row("Grand-Total", "5")) == {
+        "DOUBT.TOTAL_ROW": "c.csv:3"
+    }
 
 
 def test_long_references_that_all_end_in_zeros_were_rounded_and_stop(inside):
     rounded = [row(f"84123456{n:07}0") for n in range(1, 41)]
 
     assert "DOUBT.REFERENCES_ROUNDED" in doubts(inside, *rounded, code=3)
-    assert "--accept DOUBT.REFERENCES_ROUNDED" in inside("run", "c.csv", "--sandbox", "--yes").stderr
+    assert (
+        "--accept DOUBT.REFERENCES_ROUNDED" in inside("run", "c.csv", "--sandbox", "--yes").stderr
+    )
 
 
 def test_honest_long_references_of_which_one_in_ten_ends_in_zero_are_a_warning(inside):
@@ -95,7 +99,15 @@ def test_a_key_that_differs_in_case_alone_is_compared_with_what_the_ledger_shows
 
 
 def test_metadata_that_looks_like_numbers_that_are_better_not_sent_is_told_with_its_share(inside):
-    notes = [CARD, IBAN, IDENTITY, "4111 1111 1111 1112", "DE89 3704 0044 0532 0130 01", "call me", ""]
+    notes = [
+        CARD,
+        IBAN,
+        IDENTITY,
+        "4111 1111 1111 1112",
+        "DE89 3704 0044 0532 0130 01",
+        "call me",
+        "",
+    ]
 
     found = doubts(inside, *(row(f"A-{n}", note=note) for n, note in enumerate(notes)))
 
@@ -116,7 +128,9 @@ def test_a_job_may_refuse_such_metadata(inside):
     doubts(inside, row("A-1", note=CARD), row("A-2", note="fine"))
 
     assert inside("plan", "c.csv", "--config", "job.yaml").returncode == 1
-    assert "VALIDATE.METADATA_SENSITIVE:metadata.note" in {one["reason"] for one in inside.summary()["reasons"]}
+    assert "VALIDATE.METADATA_SENSITIVE:metadata.note" in {
+        one["reason"] for one in inside.summary()["reasons"]
+    }
     assert inside.summary()["findings"] == []
 
 
@@ -136,4 +150,6 @@ def test_valid_phones_of_another_country_than_their_record_states_are_told(insid
 
     assert inside("plan", "c.csv", "--config", "job.yaml").returncode == 0
     found = {finding["code"]: finding["what"] for finding in inside.summary()["findings"]}
-    assert found == {"DOUBT.PHONES_ABROAD": "1 of 4 phone numbers whose record states a region, such as c.csv:3"}
+    assert found == {
+        "DOUBT.PHONES_ABROAD": "1 of 4 phone numbers whose record states a region, such as c.csv:3"
+    }

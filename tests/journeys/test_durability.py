@@ -45,7 +45,12 @@ def test_an_intent_is_on_the_disk_before_the_first_byte_of_its_request_leaves(
     pipeline, outside, tmp_path, program, is_safe
 ):
     customers_csv(tmp_path / "c.csv", 40)
-    assert pipeline("plan", "c.csv", "--base-url", outside.base_url, environment=outside.environment).returncode == 0
+    assert (
+        pipeline(
+            "plan", "c.csv", "--base-url", outside.base_url, environment=outside.environment
+        ).returncode
+        == 0
+    )
     log = tmp_path / "calls"
 
     ran = subprocess.run(
@@ -77,7 +82,9 @@ def _sent_before_it_was_durable(lines: list[str]) -> tuple[list[str], set[str]]:
             written += call
         elif is_flush and "ledger.sqlite-wal>" in call and "unfinished" in call:
             flushing.add(process)
-        elif (is_flush and "ledger.sqlite-wal>" in call) or (process in flushing and "sync resumed>" in call):
+        elif (is_flush and "ledger.sqlite-wal>" in call) or (
+            process in flushing and "sync resumed>" in call
+        ):
             flushing.discard(process)
             durable += written
             written = ""

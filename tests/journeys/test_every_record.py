@@ -38,7 +38,9 @@ def broken_file(path: Path) -> tuple[Path, dict[int, str]]:
     return path, expected
 
 
-def test_every_record_of_a_broken_file_is_in_exactly_one_list_by_its_physical_line(pipeline, tmp_path):
+def test_every_record_of_a_broken_file_is_in_exactly_one_list_by_its_physical_line(
+    pipeline, tmp_path
+):
     file, expected = broken_file(tmp_path / "broken.csv")
 
     result = pipeline("run", file, "--sandbox", "--yes", "--json", "--max-rejected", "100%")
@@ -46,19 +48,28 @@ def test_every_record_of_a_broken_file_is_in_exactly_one_list_by_its_physical_li
     summary = json.loads(result.stdout)
     lists = {name: _rows(pipeline.newest() / f"{name}.csv") for name in LISTS}
     seen = [row["_import_row_id"] for rows in lists.values() for row in rows]
-    records = [n for n, line in enumerate(file.read_bytes().split(b"\r\n"), 1) if n > 1 and line.strip()]
+    records = [
+        n for n, line in enumerate(file.read_bytes().split(b"\r\n"), 1) if n > 1 and line.strip()
+    ]
     assert sorted(seen) == sorted(f"broken.csv:{n}" for n in records)
     assert len(seen) == len(set(seen)) == 144
-    rejected = {int(row["_import_row_id"].partition(":")[2]): row["_import_reasons"] for row in lists["rejected"]}
+    rejected = {
+        int(row["_import_row_id"].partition(":")[2]): row["_import_reasons"]
+        for row in lists["rejected"]
+    }
     assert rejected == expected
     assert all(row["_import_text"].startswith("bad-") for row in lists["rejected"])
     assert len(lists["created"]) == 100
     assert summary["records"] == {"read": 144, "header": 1, "skipped": 0, "blank": 6}
     assert summary["conservation"]["holds"]
-    assert pl.read_parquet(pipeline.newest() / "rows.parquet")["row_id"].to_list() == sorted(seen, key=_line)
+    assert pl.read_parquet(pipeline.newest() / "rows.parquet")["row_id"].to_list() == sorted(
+        seen, key=_line
+    )
 
 
-def test_rejected_rows_mended_in_two_cells_and_fed_back_create_exactly_those_two(pipeline, tmp_path):
+def test_rejected_rows_mended_in_two_cells_and_fed_back_create_exactly_those_two(
+    pipeline, tmp_path
+):
     file = tmp_path / "customers.csv"
     file.write_text(
         f"{HEADER}\n"
@@ -71,28 +82,41 @@ def test_rejected_rows_mended_in_two_cells_and_fed_back_create_exactly_those_two
     pipeline("run", file, "--sandbox", "--yes")
     first = pipeline.newest()
     mended = (
-        (first / "rejected.csv").read_text().replace("ben@@example.com", "ben@example.com").replace("n/a", "0821234567")
+        (first / "rejected.csv")
+        .read_text()
+        .replace("ben@@example.com", "ben@example.com")
+        .replace("n/a", "0821234567")
     )
     (tmp_path / "mended.csv").write_text(mended)
 
     result = pipeline("run", tmp_path / "mended.csv", "--sandbox", "--yes", "--json")
 
     summary = json.loads(result.stdout)
-    assert [row["external_reference"] for row in _rows(pipeline.newest() / "created.csv")] == ["a-2", "a-3"]
+    assert [row["external_reference"] for row in _rows(pipeline.newest() / "created.csv")] == [
+        "a-2",
+        "a-3",
+    ]
     assert summary["fates"]["created"] == 2
     assert summary["fates"]["invalid"] == 2
     assert summary["records"]["read"] == 4
     assert not any(column.startswith("_import_") for column in summary["columns_not_sent"])
 
 
-def test_a_name_that_slipped_into_the_currency_is_summed_apart_and_named_nowhere_but_in_the_lists(pipeline, tmp_path):
+def test_a_name_that_slipped_into_the_currency_is_summed_apart_and_named_nowhere_but_in_the_lists(
+    pipeline, tmp_path
+):
     file = tmp_path / "customers.csv"
-    file.write_text("external_reference,currency,balance\na-1,Jane Doe,100\na-2,Ann,200\na-3,ZAR,300\n")
+    file.write_text(
+        "external_reference,currency,balance\na-1,Jane Doe,100\na-2,Ann,200\na-3,ZAR,300\n"
+    )
 
     result = pipeline("run", file, "--sandbox", "--yes", "--json")
 
     summary = json.loads(result.stdout)
-    assert {code: sum(fates.values()) for code, fates in summary["sums"].items()} == {"?": 300, "ZAR": 300}
+    assert {code: sum(fates.values()) for code, fates in summary["sums"].items()} == {
+        "?": 300,
+        "ZAR": 300,
+    }
     assert summary["conservation"]["holds"]
     for name in ("summary.json", "report.html", "manifest.json"):
         assert "JANE" not in (pipeline.newest() / name).read_text().upper()
@@ -100,7 +124,9 @@ def test_a_name_that_slipped_into_the_currency_is_summed_apart_and_named_nowhere
 
 def test_the_lists_keep_the_suppliers_columns_order_and_text(pipeline, tmp_path):
     file = tmp_path / "customers.csv"
-    file.write_text('phone,external_reference,note to self,name\n 082 123 4567 ,x-1,"say ""hi"", bye", Ann \n')
+    file.write_text(
+        'phone,external_reference,note to self,name\n 082 123 4567 ,x-1,"say ""hi"", bye", Ann \n'
+    )
 
     pipeline("run", file, "--sandbox", "--yes")
 

@@ -27,7 +27,11 @@ def give_up(pipeline, billing):
         name = run or pipeline.newest().name
         options = ("--base-url", billing.url, "--lookup-lag", "0.1")
         return pipeline(
-            "resume", name, *(more or ("--give-up", "ref-3", "--note", "moved away")), *options, environment=ENVIRONMENT
+            "resume",
+            name,
+            *(more or ("--give-up", "ref-3", "--note", "moved away")),
+            *options,
+            environment=ENVIRONMENT,
         )
 
     return resume
@@ -36,7 +40,9 @@ def give_up(pipeline, billing):
 def leave_in_doubt(pipeline, billing) -> None:
     customers_csv(pipeline.folder / "first.csv", 5)
     billing.creates = {"ref-3": page(403)}
-    ended = pipeline("run", "first.csv", "--base-url", billing.url, "--yes", environment=ENVIRONMENT)
+    ended = pipeline(
+        "run", "first.csv", "--base-url", billing.url, "--yes", environment=ENVIRONMENT
+    )
     assert ended.returncode == 1, ended.stderr
 
 
@@ -89,10 +95,15 @@ def test_the_case_is_closed_and_says_who_closed_it_why_and_from_when_it_can_be_s
 
     assert again.returncode == 1
     assert len(billing.of("ref-3")) == sends
-    assert pipeline("resume", "--base-url", billing.url, environment=ENVIRONMENT).stderr.strip() == "nothing to resume"
+    assert (
+        pipeline("resume", "--base-url", billing.url, environment=ENVIRONMENT).stderr.strip()
+        == "nothing to resume"
+    )
 
 
-def test_a_later_night_neither_sends_nor_names_it_and_holds_other_content(pipeline, billing, doubtful, give_up):
+def test_a_later_night_neither_sends_nor_names_it_and_holds_other_content(
+    pipeline, billing, doubtful, give_up
+):
     give_up()
     sends = len(billing.of("ref-3"))
     del billing.creates["ref-3"]
@@ -102,8 +113,16 @@ def test_a_later_night_neither_sends_nor_names_it_and_holds_other_content(pipeli
     assert ended.returncode == 1
     assert len(billing.of("ref-3")) == sends
     row = list_of(pipeline, pipeline.newest().name, "held")["ref-3"]
-    assert (row["_import_fate"], row["_import_reasons"]) == ("needs_review", "PLAN.EARLIER_REQUEST_GIVEN_UP")
-    assert json.loads((pipeline.newest() / "summary.json").read_text())["left_by_earlier_runs"]["in_doubt"] == 0
+    assert (row["_import_fate"], row["_import_reasons"]) == (
+        "needs_review",
+        "PLAN.EARLIER_REQUEST_GIVEN_UP",
+    )
+    assert (
+        json.loads((pipeline.newest() / "summary.json").read_text())["left_by_earlier_runs"][
+            "in_doubt"
+        ]
+        == 0
+    )
 
 
 def test_the_same_content_goes_on_under_the_old_key(pipeline, billing, doubtful, give_up):
@@ -149,7 +168,9 @@ def test_before_two_days_no_lookup_settles_it(pipeline, billing, doubtful, give_
     assert "may still take effect" in ended.stderr
 
 
-def test_where_billing_tells_no_time_no_age_settles_it(pipeline, billing, doubtful, give_up, monkeypatch):
+def test_where_billing_tells_no_time_no_age_settles_it(
+    pipeline, billing, doubtful, give_up, monkeypatch
+):
     monkeypatch.setattr(billing, "tells_time", False)
     later(monkeypatch, 49)
 
@@ -191,7 +212,9 @@ def test_a_customer_that_exists_is_settled_and_not_given_up(pipeline, billing, d
     assert "ref-3" not in list_of(pipeline, doubtful, "in_doubt")
 
 
-def test_what_cannot_be_given_up_is_a_usage_error_and_changes_nothing(pipeline, billing, doubtful, give_up):
+def test_what_cannot_be_given_up_is_a_usage_error_and_changes_nothing(
+    pipeline, billing, doubtful, give_up
+):
     before = len(billing.asked)
     wrong = {
         ("--give-up", "ref-1", "--note", "x"): "is settled (created)",
@@ -208,7 +231,9 @@ def test_what_cannot_be_given_up_is_a_usage_error_and_changes_nothing(pipeline, 
     assert len(billing.asked) == before
 
 
-def test_a_request_of_another_run_names_the_command_for_that_run(pipeline, billing, doubtful, give_up):
+def test_a_request_of_another_run_names_the_command_for_that_run(
+    pipeline, billing, doubtful, give_up
+):
     assert next_night(pipeline, billing, "second.csv", balance=1_000).returncode == 1
 
     ended = give_up()
@@ -237,7 +262,9 @@ def test_a_resume_of_the_run_that_gave_up_sends_nothing_whatever_became_of_the_r
 def test_an_older_run_with_the_same_content_sends_no_more_what_a_newer_one_gave_up(
     pipeline, billing, doubtful, give_up
 ):
-    assert next_night(pipeline, billing, "second.csv").returncode == 4  # its only request is refused
+    assert (
+        next_night(pipeline, billing, "second.csv").returncode == 4
+    )  # its only request is refused
     newest = pipeline.newest().name
     assert give_up(run=newest).returncode == 1
     sends = len(billing.of("ref-3"))
@@ -253,7 +280,14 @@ def test_giving_up_needs_the_run_and_keeps_its_options_where_billing_does_not_an
     pipeline, billing, doubtful, give_up
 ):
     nameless = pipeline(
-        "resume", "--give-up", "ref-3", "--note", "x", "--base-url", billing.url, environment=ENVIRONMENT
+        "resume",
+        "--give-up",
+        "ref-3",
+        "--note",
+        "x",
+        "--base-url",
+        billing.url,
+        environment=ENVIRONMENT,
     )
     assert nameless.returncode == 2
     assert "RUN_ID" in nameless.stderr

@@ -20,7 +20,9 @@ references: {{same_identity: hold}}
 
 
 def run(inside, *rows, more="", command=("run", "--yes")):
-    (inside.folder / "c.csv").write_text("\n".join(["account,name,id_number,passport", *rows]) + "\n")
+    (inside.folder / "c.csv").write_text(
+        "\n".join(["account,name,id_number,passport", *rows]) + "\n"
+    )
     (inside.folder / "job.yaml").write_text(JOB.format(more=more))
     return inside(command[0], "c.csv", "--config", "job.yaml", *command[1:])
 
@@ -42,35 +44,54 @@ CHECKED = {
 
 
 def test_an_identity_is_checked_in_this_or_that_column(inside):
-    rows = [f"A-{at},Person {at},{number},{passport}" for at, (number, passport) in enumerate(CHECKED)]
+    rows = [
+        f"A-{at},Person {at},{number},{passport}" for at, (number, passport) in enumerate(CHECKED)
+    ]
 
     result = run(inside, *rows, command=("plan", "--max-rejected", "100%"))
 
     assert result.returncode == 1
     found = pl.read_parquet(inside.newest() / "rows.parquet")["reasons"].to_list()
     told = [[one for one in reasons if one != "SUBMIT.NOT_ATTEMPTED"] for reasons in found]
-    assert dict(zip(CHECKED, told, strict=True)) == {given: [one] if one else [] for given, one in CHECKED.items()}
+    assert dict(zip(CHECKED, told, strict=True)) == {
+        given: [one] if one else [] for given, one in CHECKED.items()
+    }
 
 
 def test_a_job_may_want_one_of_the_two(inside):
     assert run(inside, "A-1,Ann,,", more=", required: true", command=("plan",)).returncode == 1
-    assert "VALIDATE.IDENTITY_MISSING:identity" in {one["reason"] for one in inside.summary()["reasons"]}
+    assert "VALIDATE.IDENTITY_MISSING:identity" in {
+        one["reason"] for one in inside.summary()["reasons"]
+    }
 
 
 def test_the_number_reaches_neither_billing_nor_ledger_nor_report_nor_output(inside):
     result = run(inside, f"A-1,Ann,{GOOD},", f"A-2,Ben,{GOOD},", "A-3,Cas,8001015009088,")
 
     assert result.returncode == 1
-    assert "DOUBT.SAME_IDENTITY: 1 identity numbers under 2 references, such as c.csv:2 and c.csv:3" in result.stdout
-    own_lists = {"created.csv", "rejected.csv", "rejected.xlsx"}  # the supplier's own cells, for the owner alone
-    kept = [path for path in inside.folder.rglob("*") if path.is_file() and path.name not in {"c.csv", *own_lists}]
+    assert (
+        "DOUBT.SAME_IDENTITY: 1 identity numbers under 2 references, such as c.csv:2 and c.csv:3"
+        in result.stdout
+    )
+    own_lists = {
+        "created.csv",
+        "rejected.csv",
+        "rejected.xlsx",
+    }  # the supplier's own cells, for the owner alone
+    kept = [
+        path
+        for path in inside.folder.rglob("*")
+        if path.is_file() and path.name not in {"c.csv", *own_lists}
+    ]
     staged = [path for path in kept if "staged" in path.parts]
     for path in set(kept) - set(staged):
         assert b"80010150090" not in path.read_bytes(), path
     with closing(sqlite3.connect(inside.folder / ".pipeline/sandbox/billing.sqlite")) as billing:
         assert billing.execute("SELECT count(*) FROM customers").fetchone()[0] == 2
     assert "80010150090" not in result.stdout + result.stderr
-    records = pl.concat([pl.read_parquet(path) for path in staged if path.name.startswith("records")])
+    records = pl.concat(
+        [pl.read_parquet(path) for path in staged if path.name.startswith("records")]
+    )
     assert records["identity"].n_unique() == 2  # one token for both, none for the third
     assert not any("identity_number" in name for name in records.columns)
     assert hashlib.sha256(GOOD.encode()).hexdigest() not in set(records["identity"])
@@ -82,7 +103,14 @@ def test_a_known_customer_is_recognized_by_the_token_under_another_reference(ins
     assert inside("references", "load", "c.csv", "--config", "job.yaml").returncode == 0
 
     assert (
-        run(inside, f"A-1,Anne,{GOOD},", "A-2,Benn,,a1234 5678", f"A-3,Cas,{OTHER},", command=("plan",)).returncode == 1
+        run(
+            inside,
+            f"A-1,Anne,{GOOD},",
+            "A-2,Benn,,a1234 5678",
+            f"A-3,Cas,{OTHER},",
+            command=("plan",),
+        ).returncode
+        == 1
     )
     rows = pl.read_parquet(inside.newest() / "rows.parquet")
     assert rows["fate"].to_list() == ["needs_review", "needs_review", "not_attempted"]

@@ -30,7 +30,9 @@ def drafted(inside, name, *options):
     result = inside("init", name, "--json", "--output", "job.yaml", "--force", *options)
     assert result.returncode == 0, result.stderr
     text = (inside.folder / "job.yaml").read_text(encoding="utf-8")
-    return {one["field"]: one for one in json.loads(result.stdout)["guesses"]}, YAML(typ="safe").load(text)
+    return {one["field"]: one for one in json.loads(result.stdout)["guesses"]}, YAML(
+        typ="safe"
+    ).load(text)
 
 
 def say_unit(inside, unit):
@@ -46,29 +48,41 @@ def say_unit(inside, unit):
         *(pytest.param(name, marks=pytest.mark.long) for name in ("merchant_billing", "nightly")),
     ],
 )
-def test_each_sample_gets_a_config_with_which_it_can_be_planned_once_what_is_open_is_said(inside, sample):
+def test_each_sample_gets_a_config_with_which_it_can_be_planned_once_what_is_open_is_said(
+    inside, sample
+):
     shutil.copy(REPOSITORY / "sample_data" / SAMPLES[sample], inside.folder / "file.csv")
 
     guesses, config = drafted(inside, "file.csv")
 
     assert {"external_reference", "name", "email", "phone", "currency", "balance"} <= set(guesses)
     assert all(one["why"] for one in guesses.values())
-    for filled, repeated in re.findall(r"([\d,]+) of [\d,]+ filled, ([\d,]+) of them", str(guesses)):
+    for filled, repeated in re.findall(
+        r"([\d,]+) of [\d,]+ filled, ([\d,]+) of them", str(guesses)
+    ):
         assert int(repeated.replace(",", "")) < int(filled.replace(",", ""))
     assert "mapping" in config
     say_unit(inside, "{column: FLAG, values: {R: major, C: minor}}")
     # Every sample has rows that are rejected; of the legacy one a quarter, for many records state no currency that is known.
-    assert inside("plan", "file.csv", "--config", "job.yaml").returncode == (3 if sample == "legacy_migration" else 1)
+    assert inside("plan", "file.csv", "--config", "job.yaml").returncode == (
+        3 if sample == "legacy_migration" else 1
+    )
     assert inside.summary()["actions"]["create"] > 0
 
 
 def test_inspect_and_plan_of_a_cp1252_export_say_exactly_which_line_to_add(inside):
-    shutil.copy(REPOSITORY / "sample_data" / SAMPLES["legacy_migration"], inside.folder / "file.csv")
+    shutil.copy(
+        REPOSITORY / "sample_data" / SAMPLES["legacy_migration"], inside.folder / "file.csv"
+    )
 
     guesses, _ = drafted(inside, "file.csv")
     job = inside.folder / "job.yaml"
     say_unit(inside, "major")
-    job.write_text("".join(line for line in job.read_text().splitlines(keepends=True) if "  encoding:" not in line))
+    job.write_text(
+        "".join(
+            line for line in job.read_text().splitlines(keepends=True) if "  encoding:" not in line
+        )
+    )
 
     for command in (("inspect",), ("plan", "--config", "job.yaml")):
         result = inside(*command, "file.csv")
@@ -78,7 +92,9 @@ def test_inspect_and_plan_of_a_cp1252_export_say_exactly_which_line_to_add(insid
 
 
 def test_the_vendors_own_file_is_known_and_identity_numbers_are_never_sent(inside):
-    shutil.copy(REPOSITORY / "sample_data" / SAMPLES["merchant_billing"], inside.folder / "file.csv")
+    shutil.copy(
+        REPOSITORY / "sample_data" / SAMPLES["merchant_billing"], inside.folder / "file.csv"
+    )
 
     guesses, config = drafted(inside, "file.csv")
 
@@ -95,7 +111,8 @@ def test_the_vendors_own_file_is_known_and_identity_numbers_are_never_sent(insid
         "Kundennummer;Vorname;Nachname;E-Mail-Adresse;Telefonnummer;Währung;Saldo",
         "Kliëntnommer;Voornaam;Van;E-pos;Selfoonnommer;Geldeenheid;Uitstaande bedrag",
         pytest.param(
-            "Klantnummer;Voornaam;Achternaam;E-mailadres;Telefoonnummer;Valuta;Openstaand saldo", marks=pytest.mark.long
+            "Klantnummer;Voornaam;Achternaam;E-mailadres;Telefoonnummer;Valuta;Openstaand saldo",
+            marks=pytest.mark.long,
         ),
         "Numéro client;Prénom;Nom;Courriel;Téléphone;Devise;Solde",
         pytest.param(
@@ -103,14 +120,20 @@ def test_the_vendors_own_file_is_known_and_identity_numbers_are_never_sent(insid
             marks=pytest.mark.long,
         ),
         pytest.param(
-            "Código do cliente;Primeiro nome;Sobrenome;E-mail;Telemóvel;Moeda;Valor em dívida", marks=pytest.mark.long
+            "Código do cliente;Primeiro nome;Sobrenome;E-mail;Telemóvel;Moeda;Valor em dívida",
+            marks=pytest.mark.long,
         ),
-        pytest.param("Codice cliente;Nome;Cognome;Email;Cellulare;Valuta;Importo", marks=pytest.mark.long),
+        pytest.param(
+            "Codice cliente;Nome;Cognome;Email;Cellulare;Valuta;Importo", marks=pytest.mark.long
+        ),
         "CUSTOMER_NO;FirstName;Surname;email_address;Cell No.;CCY;Amount Due",
     ],
 )
 def test_headers_are_understood_in_several_languages(inside, header):
-    rows = [f"K-{n};Ann;Nkosi;ann{n}@example.com;082 123 45{n:02};ZAR;1.234,5{n % 10}" for n in range(30)]
+    rows = [
+        f"K-{n};Ann;Nkosi;ann{n}@example.com;082 123 45{n:02};ZAR;1.234,5{n % 10}"
+        for n in range(30)
+    ]
     (inside.folder / "f.csv").write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
     names = header.split(";")
 
@@ -121,9 +144,16 @@ def test_headers_are_understood_in_several_languages(inside, header):
     assert mapping["external_reference"] == names[0]
     assert mapping["name"] == {"columns": names[1:3]}
     assert (mapping["email"], mapping["phone"], mapping["currency"]) == tuple(names[3:6])
-    assert mapping["balance"] == {"column": names[6], "decimal_mark": ",", "thousands": ".", "unit": "major"}
+    assert mapping["balance"] == {
+        "column": names[6],
+        "decimal_mark": ",",
+        "thousands": ".",
+        "unit": "major",
+    }
     assert inside("plan", "f.csv", "--config", "job.yaml").returncode == 0
-    assert inside.summary()["sums"]["ZAR"]["not_attempted"] == sum(123450 + n % 10 for n in range(30))
+    assert inside.summary()["sums"]["ZAR"]["not_attempted"] == sum(
+        123450 + n % 10 for n in range(30)
+    )
 
 
 def test_columns_whose_names_say_nothing_are_told_by_what_stands_in_them(inside):
@@ -161,11 +191,17 @@ def test_signs_that_are_a_habit_are_declared(inside):
 
     _, config = drafted(inside, "f.csv")
 
-    assert config["mapping"]["balance"] == {"column": "balance", "parentheses": True, "unit": "major"}
+    assert config["mapping"]["balance"] == {
+        "column": "balance",
+        "parentheses": True,
+        "unit": "major",
+    }
 
 
 def test_two_columns_whose_names_come_to_one_key_are_two_and_our_own_id_is_kept(inside):
-    (inside.folder / "f.csv").write_text("account,Plan Code,plan_code\n" + "".join(f"A-{n},gold,x\n" for n in range(5)))
+    (inside.folder / "f.csv").write_text(
+        "account,Plan Code,plan_code\n" + "".join(f"A-{n},gold,x\n" for n in range(5))
+    )
     (inside.folder / "ours.csv").write_text("external_reference,billing_id,notes\nA-1,b-1,x\n")
 
     _, config = drafted(inside, "f.csv")
@@ -195,8 +231,15 @@ def test_a_config_that_is_there_is_not_replaced_unless_told_and_the_schema_comes
 
     assert (refused.returncode, forced.returncode) == (4, 0)
     assert "--force" in refused.stderr
-    assert (inside.folder / "f.yaml").read_text().startswith("# yaml-language-server: $schema=pipeline.schema.json")
-    assert json.loads((inside.folder / "pipeline.schema.json").read_text())["title"] == "A job of pipeline"
+    assert (
+        (inside.folder / "f.yaml")
+        .read_text()
+        .startswith("# yaml-language-server: $schema=pipeline.schema.json")
+    )
+    assert (
+        json.loads((inside.folder / "pipeline.schema.json").read_text())["title"]
+        == "A job of pipeline"
+    )
 
 
 @settings(max_examples=300)
@@ -220,7 +263,9 @@ CURRENCY_COLUMNS = {  # texts of the column -> the codes that are proposed, and 
 def test_currency_words_of_one_currency_are_mapped_and_others_stay_open(inside):
     for texts, (codes, unknown) in CURRENCY_COLUMNS.items():
         rows = [f"A-{n},{texts[n % len(texts)]},{n}.50" for n in range(30)]
-        (inside.folder / "f.csv").write_text("\n".join(["account,CUR,amount", *rows]) + "\n", encoding="utf-8")
+        (inside.folder / "f.csv").write_text(
+            "\n".join(["account,CUR,amount", *rows]) + "\n", encoding="utf-8"
+        )
 
         guesses, config = drafted(inside, "f.csv")
 
@@ -231,7 +276,9 @@ def test_currency_words_of_one_currency_are_mapped_and_others_stay_open(inside):
 
 
 def test_the_column_that_tells_units_apart_and_remarks_are_no_metadata(inside):
-    shutil.copy(REPOSITORY / "sample_data" / SAMPLES["legacy_migration"], inside.folder / "file.csv")
+    shutil.copy(
+        REPOSITORY / "sample_data" / SAMPLES["legacy_migration"], inside.folder / "file.csv"
+    )
 
     _, config = drafted(inside, "file.csv")
 
@@ -250,17 +297,23 @@ def test_records_that_cannot_be_read_have_no_currency(inside):
 
     assert inside("run", "f.csv", "--config", "job.yaml", "--sandbox", "--yes").returncode == 1
     run = inside.newest()
-    fates = pl.concat(pl.read_parquet(part) for part in sorted((run / "staged").glob("fates-*.parquet")))
+    fates = pl.concat(
+        pl.read_parquet(part) for part in sorted((run / "staged").glob("fates-*.parquet"))
+    )
     assert fates.sort("position")["currency"].to_list() == ["ZAR", "-", "ZAR"]
     assert inside("verify", run.name).returncode == 0
-    assert "Fill in the columns of this row from _import_text." in (run / "rejected.csv").read_text()
+    assert (
+        "Fill in the columns of this row from _import_text." in (run / "rejected.csv").read_text()
+    )
 
 
 def test_the_plan_that_init_suggests_can_be_pasted(inside):
     (inside.folder / "debtors of may.csv").write_text("account,name\nA-1,Ann\n")
 
     command = (
-        inside("init", "debtors of may.csv", "--output", "job.yaml").stderr.strip().partition(", then: pipeline ")[2]
+        inside("init", "debtors of may.csv", "--output", "job.yaml")
+        .stderr.strip()
+        .partition(", then: pipeline ")[2]
     )
 
     assert inside(*shlex.split(command)).returncode == 0

@@ -53,7 +53,12 @@ HARMLESS = (
     "mandatory fields", "question", "security deposit", "policy holder", "direct debit", "ticket holder", "unit", "recovery date", "nickname", "debit order day",
 )  # fmt: skip
 BY_CONTENT = {
-    "iban": ("DE89370400440532013000", "GB29NWBK60161331926819", "FR1420041010050500013M02606", "NL91ABNA0417164300"),
+    "iban": (
+        "DE89370400440532013000",
+        "GB29NWBK60161331926819",
+        "FR1420041010050500013M02606",
+        "NL91ABNA0417164300",
+    ),
     "card": ("4111111111111111", "5500 0000 0000 0004", "378282246310005", "6011-1111-1111-1117"),
     "identity": ("8001015009087", "9202204720082", "8001015009087", "9202204720082"),
 }
@@ -74,7 +79,8 @@ def guessed(header, rows):
     """The guesses for a table of texts, without a file."""
     texts = {f"given.{name}": [row[at] for row in rows] for at, name in enumerate(header)}
     records = pl.DataFrame(
-        {**texts, "reason": [None] * len(rows)}, schema_overrides=dict.fromkeys([*texts, "reason"], pl.String)
+        {**texts, "reason": [None] * len(rows)},
+        schema_overrides=dict.fromkeys([*texts, "reason"], pl.String),
     )
     profile = Profile(sensitive_kinds)
     profile.add(records)
@@ -93,15 +99,24 @@ def names_in(value):
 
 
 @pytest.mark.parametrize("language", SENSITIVE)
-def test_bank_card_credential_identity_and_tax_columns_are_never_sent_whatever_their_spelling(language):
+def test_bank_card_credential_identity_and_tax_columns_are_never_sent_whatever_their_spelling(
+    language,
+):
     spelt = {
         other: None
         for name in SENSITIVE[language].split("|")
-        for other in (name, name.upper(), name.replace(" ", "_"), f"customers.{name}", name.title().replace(" ", ""))
+        for other in (
+            name,
+            name.upper(),
+            name.replace(" ", "_"),
+            f"customers.{name}",
+            name.title().replace(" ", ""),
+        )
     }
     for cells in (("a1", "b2"), ("", "")):
         found = guessed(
-            (HEADERS[language][0], *spelt), [("K-1", *[cells[0]] * len(spelt)), ("K-2", *[cells[1]] * len(spelt))]
+            (HEADERS[language][0], *spelt),
+            [("K-1", *[cells[0]] * len(spelt)), ("K-2", *[cells[1]] * len(spelt))],
         )
 
         assert [name for name in spelt if name not in {one.value for one in found.never_sent}] == []
@@ -109,7 +124,10 @@ def test_bank_card_credential_identity_and_tax_columns_are_never_sent_whatever_t
 
 
 def test_columns_whose_names_only_sound_so_are_sent_as_before():
-    found = guessed(("Customer Number", *HARMLESS), [("K-1", *["a"] * len(HARMLESS)), ("K-2", *["a"] * len(HARMLESS))])
+    found = guessed(
+        ("Customer Number", *HARMLESS),
+        [("K-1", *["a"] * len(HARMLESS)), ("K-2", *["a"] * len(HARMLESS))],
+    )
 
     assert found.never_sent == []
 
@@ -121,7 +139,8 @@ def test_a_column_of_check_digits_is_never_sent_though_its_name_says_nothing(kin
         assert [one.value for one in found.never_sent] == [name]
         assert name not in map(str, mapped(found).values())
     canonical = guessed(
-        ("external_reference", "metadata.note"), [(f"K-{n}", cell) for n, cell in enumerate(BY_CONTENT[kind])]
+        ("external_reference", "metadata.note"),
+        [(f"K-{n}", cell) for n, cell in enumerate(BY_CONTENT[kind])],
     )
     assert [one.value for one in canonical.never_sent] == ["metadata.note"]
 
@@ -154,7 +173,9 @@ def composed(dice):
     language = dice.choice(list(HEADERS))
     header = list(HEADERS[language])
     secret = dice.sample(SENSITIVE[language].split("|"), dice.randint(1, 3))
-    empty = dice.sample(["Company", "name", "phone 2", "notes", "Betrag", "debit"], dice.randint(1, 3))
+    empty = dice.sample(
+        ["Company", "name", "phone 2", "notes", "Betrag", "debit"], dice.randint(1, 3)
+    )
     content = dice.choice(list(BY_CONTENT))
     is_mixed, has_flag = dice.random() < 0.5, dice.random() < 0.5
     spare = dice.sample(["Tariff", "Zone", "Plan", "Since"], dice.randint(0, 3))
@@ -163,13 +184,17 @@ def composed(dice):
     rows = []
     for n in range(dice.randint(8, 30)):
         is_cents = is_mixed and n % 2 == 0
-        amount = f"{n + 3}{dice.randint(10, 99)}00" if is_cents else f"{n + 1},{dice.randint(10, 99)}"
+        amount = (
+            f"{n + 3}{dice.randint(10, 99)}00" if is_cents else f"{n + 1},{dice.randint(10, 99)}"
+        )
         cells = dict(zip(header, (f"K{n:04}", dice.choice("AnnBenZoë"), "Nkosi", f"a{n}@example.com", f"08212345{n:02}", "ZAR", amount), strict=True))  # fmt: skip
         cells |= {name: str(dice.randint(10**6, 10**7)) for name in secret} | {
             name: dice.choice(EMPTY) for name in empty
         }
         flag = ("C" if is_cents else "R") if has_flag else dice.choice("RC") if n > 3 else "RCCR"[n]
-        cells |= {"x17": BY_CONTENT[content][n % 4], "FLAG": flag} | {name: dice.choice("ab") for name in spare}
+        cells |= {"x17": BY_CONTENT[content][n % 4], "FLAG": flag} | {
+            name: dice.choice("ab") for name in spare
+        }
         rows.append([cells[name] for name in order])
     return order, rows, {"fields": header, "sensitive": {*secret, "x17"}, "empty": set(empty), "mixed": is_mixed, "flag": has_flag}  # fmt: skip
 
@@ -199,7 +224,9 @@ def faults_of(path, dice):
     faults += [f"not in never_sent: {name}" for name in is_so["sensitive"] - set(layout.never_sent)]
     faults += [f"guessed from nothing: {name}" for name in is_so["empty"] & (sent | used)]
     balance = next(one for one in draft.guesses.fields if one.field == "balance")
-    if (balance.value["unit"] is None) != is_so["mixed"] or balance.value["column"] != fields["balance"]:
+    if (balance.value["unit"] is None) != is_so["mixed"] or balance.value["column"] != fields[
+        "balance"
+    ]:
         faults.append(f"unit {balance.value}")
     if ("Column FLAG tells them apart" in balance.why) != (is_so["mixed"] and is_so["flag"]):
         faults.append(balance.why)
@@ -208,25 +235,38 @@ def faults_of(path, dice):
 
 @pytest.mark.long
 def test_a_hundred_composed_files_get_configs_that_load_and_send_nothing_they_must_not(tmp_path):
-    faults = {seed: told for seed in range(100) if (told := faults_of(tmp_path / "c.csv", random.Random(seed)))}
+    faults = {
+        seed: told
+        for seed in range(100)
+        if (told := faults_of(tmp_path / "c.csv", random.Random(seed)))
+    }
 
     assert faults == {}
 
 
-@pytest.mark.parametrize("seeds", [range(30), pytest.param(range(30, 60), marks=pytest.mark.long)], ids=["30", "60"])
+@pytest.mark.parametrize(
+    "seeds", [range(30), pytest.param(range(30, 60), marks=pytest.mark.long)], ids=["30", "60"]
+)
 def test_whatever_columns_are_called_the_config_loads(tmp_path, seeds):
     """Headers of patterns, prefixes of ours, YAML's own signs, long names and look-alikes over cells of all kinds."""
     broken = {}
     for seed in seeds:
         dice = random.Random(seed)
-        names = {"".join(dice.sample(HOSTILE, dice.randint(1, 2))).strip() for _ in range(dice.randint(1, 9))}
+        names = {
+            "".join(dice.sample(HOSTILE, dice.randint(1, 2))).strip()
+            for _ in range(dice.randint(1, 9))
+        }
         header = list({name.casefold(): name for name in sorted(names)}.values())
         rows = [[dice.choice(CELLS) for _ in header] for _ in range(dice.randint(0, 12))]
         path = tmp_path / "c.csv"
         with path.open("w", newline="", encoding="utf-8") as file:
             csv.writer(file, quoting=csv.QUOTE_ALL).writerows([header, *rows])
         text = draft_config(path, Settings(), None).text
-        for key, said in (("unit", "major"), ("currency", "{value: ZAR}"), ("external_reference", "{value: X}")):
+        for key, said in (
+            ("unit", "major"),
+            ("currency", "{value: ZAR}"),
+            ("external_reference", "{value: X}"),
+        ):
             text = text.replace(f"{key}: {{}}", f"{key}: {said}")
         path.with_suffix(".yaml").write_text(text, encoding="utf-8")
         try:
@@ -276,7 +316,10 @@ def test_mixed_units_the_unit_is_open_the_flag_is_named_and_a_plan_warns(pipelin
     job.write_text(text.replace("unit: {}", "unit: major"))
     warned = pipeline("plan", "c.csv", "--config", "job.yaml")
     assert warned.returncode == 0
-    assert "DOUBT.MIXED_UNITS: 2 whole amounts beside 2 with decimals; column FLAG tells them apart" in warned.stdout
+    assert (
+        "DOUBT.MIXED_UNITS: 2 whole amounts beside 2 with decimals; column FLAG tells them apart"
+        in warned.stdout
+    )
     job.write_text(text.replace("unit: {}", "unit: {column: FLAG, values: {C: minor, R: major}}"))
     told_apart = pipeline("plan", "c.csv", "--config", "job.yaml")
     assert "MIXED_UNITS" not in told_apart.stdout
@@ -297,7 +340,9 @@ def test_mojibake_texts_that_stand_for_nothing_are_proposed_as_absent_with_their
 
 
 def test_only_texts_that_are_found_are_proposed_as_absent():
-    found = guessed(("ref", "zone"), [("1", "None"), ("2", "none"), ("3", "Nkosi"), ("4", "--"), ("5", "--")])
+    found = guessed(
+        ("ref", "zone"), [("1", "None"), ("2", "none"), ("3", "Nkosi"), ("4", "--"), ("5", "--")]
+    )
 
     assert found.absent == {"--": 2, "None": 1, "none": 1}
     assert guessed(("ref", "zone"), [("1", "a")]).absent == {}
@@ -355,30 +400,48 @@ def test_decimals_are_seen_beside_signs_and_marks(amount, mark):
 
 
 def test_names_in_two_columns_beside_a_full_one_are_left_out_of_metadata():
-    found = guessed(("ref", "Customer Name", "First Name", "Surname"), [("1", "Ann Lee", "Ann", "Lee")] * 2)
+    found = guessed(
+        ("ref", "Customer Name", "First Name", "Surname"), [("1", "Ann Lee", "Ann", "Lee")] * 2
+    )
 
     assert mapped(found)["name"] == "Customer Name"
     assert (found.metadata, found.left_out) == ([], ["First Name", "Surname"])
 
 
 def test_a_name_has_no_numbers_and_the_holder_of_an_account_is_one_only_where_nothing_else_is():
-    parts, holder = ("Customer ID", "First Name", "Last Name"), ("AccountHolder", "Acct Holder", "Kontoinhaber")
+    parts, holder = (
+        ("Customer ID", "First Name", "Last Name"),
+        ("AccountHolder", "Acct Holder", "Kontoinhaber"),
+    )
     people = [(f"K{n}", "Ann", "Nkosi") for n in range(5)]
 
     for cells in ("9000123", "A Nkosi"):
         found = guessed((*parts, *holder), [(*row, cells, cells, cells) for row in people])
-        assert mapped(found) == {"external_reference": "Customer ID", "name": {"columns": ["First Name", "Last Name"]}}
+        assert mapped(found) == {
+            "external_reference": "Customer ID",
+            "name": {"columns": ["First Name", "Last Name"]},
+        }
         assert [one.value for one in found.never_sent] == list(holder)
     alone = guessed(("Customer ID", "Account Holder"), [(f"K{n}", "Ann Nkosi") for n in range(5)])
     assert mapped(alone)["name"] == "Account Holder"
-    both = guessed(("Customer ID", "Account Holder", "Name"), [(f"K{n}", "B Nkosi", "Ann") for n in range(5)])
-    assert (mapped(both)["name"], [one.value for one in both.never_sent]) == ("Name", ["Account Holder"])
-    digits = guessed(("Customer ID", "Company", "Name"), [(f"K{n}", f"AC-{n}00{n}7", "3M (Pty) Ltd") for n in range(5)])
+    both = guessed(
+        ("Customer ID", "Account Holder", "Name"), [(f"K{n}", "B Nkosi", "Ann") for n in range(5)]
+    )
+    assert (mapped(both)["name"], [one.value for one in both.never_sent]) == (
+        "Name",
+        ["Account Holder"],
+    )
+    digits = guessed(
+        ("Customer ID", "Company", "Name"),
+        [(f"K{n}", f"AC-{n}00{n}7", "3M (Pty) Ltd") for n in range(5)],
+    )
     assert mapped(digits)["name"] == "Name"
 
 
 def test_an_empty_reference_of_our_own_name_is_not_guessed():
-    found = guessed(("external_reference", "customer_no", "name"), [("", f"K{n}", "Ann") for n in range(3)])
+    found = guessed(
+        ("external_reference", "customer_no", "name"), [("", f"K{n}", "Ann") for n in range(3)]
+    )
 
     assert mapped(found) == {"external_reference": "customer_no", "name": "name"}
 
@@ -390,9 +453,14 @@ def test_a_reference_with_a_few_duplicates_comes_before_a_running_number():
 
 
 def test_currencies_without_decimals_beside_others_leave_no_unit_open():
-    rows = [(f"K{n}", "JPY" if n % 2 else "ZAR", f"{n + 5}00" if n % 2 else f"{n}.25") for n in range(20)]
+    rows = [
+        (f"K{n}", "JPY" if n % 2 else "ZAR", f"{n + 5}00" if n % 2 else f"{n}.25")
+        for n in range(20)
+    ]
 
-    [balance] = [one for one in guessed(("ref", "ccy", "amount"), rows).fields if one.field == "balance"]
+    [balance] = [
+        one for one in guessed(("ref", "ccy", "amount"), rows).fields if one.field == "balance"
+    ]
 
     assert balance.value["unit"] == "major"
 
@@ -408,7 +476,8 @@ def test_a_file_without_records_is_guessed_from_by_our_own_names_alone():
 def test_a_column_that_is_called_by_a_metadata_key_keeps_it_and_one_too_long_is_told_to_be_renamed():
     long = "metadata." + "a" * 41
     guesses = guessed(
-        ("Customer ID", "metadata.due date", long, "Zone Nr"), [("A1", "5", "6", "7"), ("A2", "6", "7", "8")]
+        ("Customer ID", "metadata.due date", long, "Zone Nr"),
+        [("A1", "5", "6", "7"), ("A2", "6", "7", "8")],
     )
 
     assert {one.field: one.value for one in guesses.metadata} == {
@@ -424,34 +493,62 @@ def test_what_was_declared_of_the_source_is_in_the_config(tmp_path: Path):
 
     text = draft_config(file, settings, None).text
 
-    assert {"skip_lines": 1, "footer_lines": 1}.items() <= YAML(typ="safe").load(text)["source"].items()
+    assert {"skip_lines": 1, "footer_lines": 1}.items() <= YAML(typ="safe").load(text)[
+        "source"
+    ].items()
 
 
 #: Columns of types that `plan` refuses to map, and the reason that `init` gives.
 UNSENDABLE = {
     "double": (pa.array([1.5, 2.0, None, 1.0]), "the text of a float is not exact"),
     "float": (pa.array([1.5, 2.0, 1.0, None], pa.float32()), "the text of a float is not exact"),
-    "halffloat": (pa.array([1.5, 2.0, 1.0, 1.0]).cast(pa.float16()), "the text of a float is not exact"),
-    "dictionary": (pa.array([1.5, 2.0, 1.5, 2.0]).dictionary_encode(), "the text of a float is not exact"),
+    "halffloat": (
+        pa.array([1.5, 2.0, 1.0, 1.0]).cast(pa.float16()),
+        "the text of a float is not exact",
+    ),
+    "dictionary": (
+        pa.array([1.5, 2.0, 1.5, 2.0]).dictionary_encode(),
+        "the text of a float is not exact",
+    ),
     "duration": (pa.array([1, 2, 3, 4], pa.duration("ms")), "not a text, a number or a date"),
     "struct": (pa.array([{"a": 1}] * 4), "not a text, a number or a date"),
     "list": (pa.array([["x"]] * 4), "not a text, a number or a date"),
-    "map": (pa.array([[("a", 1)]] * 4, pa.map_(pa.string(), pa.int64())), "not a text, a number or a date"),
+    "map": (
+        pa.array([[("a", 1)]] * 4, pa.map_(pa.string(), pa.int64())),
+        "not a text, a number or a date",
+    ),
     "binary": (pa.array([b"\xff", b"a", None, b"b"]), "not all UTF-8"),
     "fixed binary": (pa.array([b"\xff\xfe"] * 4, pa.binary(2)), "not all UTF-8"),
 }
 CUSTOMERS = {
-    "canonical": {"external_reference": [f"A-{n}" for n in range(4)], "name": ["Ann", "Ben", "Cy", "Di"]},
-    "foreign": {"Customer Number": [f"A-{n}" for n in range(4)], "Full Name": ["Ann", "Ben", "Cy", "Di"]},
+    "canonical": {
+        "external_reference": [f"A-{n}" for n in range(4)],
+        "name": ["Ann", "Ben", "Cy", "Di"],
+    },
+    "foreign": {
+        "Customer Number": [f"A-{n}" for n in range(4)],
+        "Full Name": ["Ann", "Ben", "Cy", "Di"],
+    },
 }
 MEANT = {
     "canonical": ("balance", "email", "phone", "metadata.plan", "note"),
-    "foreign": ("Opening balance", "E-mail", "Account", "Cell no", "Score", "DR/CR", "ID Number", " padded "),
+    "foreign": (
+        "Opening balance",
+        "E-mail",
+        "Account",
+        "Cell no",
+        "Score",
+        "DR/CR",
+        "ID Number",
+        " padded ",
+    ),
 }
 
 
 @pytest.mark.parametrize("spelling", CUSTOMERS)
-def test_columns_that_cannot_be_sent_are_left_out_by_init_with_the_reason_whatever_they_are_called(tmp_path, spelling):
+def test_columns_that_cannot_be_sent_are_left_out_by_init_with_the_reason_whatever_they_are_called(
+    tmp_path, spelling
+):
     for kind, (values, why) in UNSENDABLE.items():
         path, config = tmp_path / "customers.parquet", tmp_path / "job.yaml"
         columns = {**CUSTOMERS[spelling], **dict.fromkeys(MEANT[spelling], values)}
@@ -463,9 +560,11 @@ def test_columns_that_cannot_be_sent_are_left_out_by_init_with_the_reason_whatev
         assert list(draft.unsendable) == names, kind
         assert all(f": {why}" in reason for reason in draft.unsendable.values()), kind
         assert draft.content()["cannot_be_sent"] == draft.unsendable
-        assert [line for line in draft.text.splitlines() if line.startswith("#   ") and f": {why}" in line] == [
-            f"#   {name} ({reason})" for name, reason in draft.unsendable.items()
-        ], kind
+        assert [
+            line
+            for line in draft.text.splitlines()
+            if line.startswith("#   ") and f": {why}" in line
+        ] == [f"#   {name} ({reason})" for name, reason in draft.unsendable.items()], kind
         mapping = load_config(config).job.mapping
         assert mapping.columns == set(CUSTOMERS[spelling]), kind
         (file,) = in_order([path], layout=mapping)
@@ -484,11 +583,23 @@ def test_a_reference_that_cannot_be_sent_is_left_to_the_person(tmp_path):
 
 
 def test_what_init_leaves_out_stands_in_its_table_and_plan_takes_the_config(inside):
-    columns = {**CUSTOMERS["canonical"], "balance": pa.array([1.5] * 4), "photo": pa.array([b"\xff"] * 4)}
+    columns = {
+        **CUSTOMERS["canonical"],
+        "balance": pa.array([1.5] * 4),
+        "photo": pa.array([b"\xff"] * 4),
+    }
     parquet.write_table(pa.table(columns), inside.folder / "c.parquet")
 
     shown = inside("init", "c.parquet", "--output", "job.yaml")
-    planned = inside("plan", "c.parquet", "--config", "job.yaml", "--sandbox", "--accept", "DOUBT.COLUMNS_NOT_KEPT")
+    planned = inside(
+        "plan",
+        "c.parquet",
+        "--config",
+        "job.yaml",
+        "--sandbox",
+        "--accept",
+        "DOUBT.COLUMNS_NOT_KEPT",
+    )
 
     assert "double: the text of a float is not exact" in " ".join(shown.stdout.split())
     assert "binary: not all UTF-8" in " ".join(shown.stdout.split())

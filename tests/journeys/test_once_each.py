@@ -15,7 +15,14 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from tests.conftest import HEADER, REPOSITORY, Inside, customers_csv, environment_of_ours, running_sandbox
+from tests.conftest import (
+    HEADER,
+    REPOSITORY,
+    Inside,
+    customers_csv,
+    environment_of_ours,
+    running_sandbox,
+)
 
 pytestmark = pytest.mark.usefixtures("without_pages")
 
@@ -44,17 +51,27 @@ def test_billing_holds_exactly_the_planned_creates_field_by_field(sample):
     summary, held = json.loads(result.stdout), outside.customers()
     staged = run / "staged"
     records = pl.read_parquet(staged / "records-*.parquet").select("position", "payload")
-    plan = pl.read_parquet(staged / "plan-*.parquet").join(records, on="position").filter(pl.col("action") == "create")
+    plan = (
+        pl.read_parquet(staged / "plan-*.parquet")
+        .join(records, on="position")
+        .filter(pl.col("action") == "create")
+    )
     planned = {
-        reference: json.loads(payload) for reference, payload in plan.select("external_reference", "payload").rows()
+        reference: json.loads(payload)
+        for reference, payload in plan.select("external_reference", "payload").rows()
     }
     sent = {
-        reference: {k: v for k, v in c.items() if k not in {"id", "payment_rules"}} for reference, c in held.items()
+        reference: {k: v for k, v in c.items() if k not in {"id", "payment_rules"}}
+        for reference, c in held.items()
     }
     assert sent == planned
-    sums = {code: by_fate["created"] for code, by_fate in summary["sums"].items() if by_fate["created"]}
+    sums = {
+        code: by_fate["created"] for code, by_fate in summary["sums"].items() if by_fate["created"]
+    }
     assert {code: total for code, total in outside.stats()["sums"].items() if total} == sums
-    crosswalk = {row["external_reference"]: row["_import_billing_id"] for row in _rows(run / "created.csv")}
+    crosswalk = {
+        row["external_reference"]: row["_import_billing_id"] for row in _rows(run / "created.csv")
+    }
     assert crosswalk == {reference: customer["id"] for reference, customer in held.items()}
 
 
@@ -79,12 +96,24 @@ def test_the_sample_ends_in_the_fates_that_its_readme_states_and_a_second_run_se
     pipeline, outside, first, _ = sample
     expected = json.loads((REPOSITORY / "sample_data" / "customers.expected.json").read_text())
 
-    second = pipeline("run", SAMPLE, "--base-url", outside.base_url, "--yes", "--json", environment=outside.environment)
+    second = pipeline(
+        "run",
+        SAMPLE,
+        "--base-url",
+        outside.base_url,
+        "--yes",
+        "--json",
+        environment=outside.environment,
+    )
 
-    assert first.returncode == second.returncode == 1  # some rows are rejected and held, and the code says so
+    assert (
+        first.returncode == second.returncode == 1
+    )  # some rows are rejected and held, and the code says so
     summary, again = json.loads(first.stdout), json.loads(second.stdout)
     assert _given(summary["fates"]) == expected["fates"]
-    assert {reason["reason"]: reason["rows"] for reason in summary["reasons"]} == expected["reasons"]
+    assert {reason["reason"]: reason["rows"] for reason in summary["reasons"]} == expected[
+        "reasons"
+    ]
     assert {code: _given(sums) for code, sums in summary["sums"].items()} == {
         code: _given(sums) for code, sums in expected["sums"].items()
     }
@@ -96,9 +125,19 @@ def test_the_sample_ends_in_the_fates_that_its_readme_states_and_a_second_run_se
 @pytest.mark.long  # test_conservation has such sums of a plan
 def test_sums_are_exact_far_beyond_2_to_the_53(pipeline, outside, tmp_path):
     file = tmp_path / "large.csv"
-    file.write_text("\n".join([HEADER, *(f"big-{n},,,,ZAR,{2**53 - 1},x" for n in range(1030))]) + "\n")
+    file.write_text(
+        "\n".join([HEADER, *(f"big-{n},,,,ZAR,{2**53 - 1},x" for n in range(1030))]) + "\n"
+    )
 
-    result = pipeline("run", file, "--base-url", outside.base_url, "--yes", "--json", environment=outside.environment)
+    result = pipeline(
+        "run",
+        file,
+        "--base-url",
+        outside.base_url,
+        "--yes",
+        "--json",
+        environment=outside.environment,
+    )
 
     total = 1030 * (2**53 - 1)  # more than a signed 64-bit integer holds
     assert total > 2**63
@@ -109,7 +148,9 @@ def test_sums_are_exact_far_beyond_2_to_the_53(pipeline, outside, tmp_path):
 
 def test_a_run_killed_in_the_middle_resumes_without_a_second_customer(pipeline, outside, tmp_path):
     file = customers_csv(tmp_path / "customers.csv", 600)
-    process = pipeline.start("run", file, "--base-url", outside.base_url, "--yes", environment=outside.environment)
+    process = pipeline.start(
+        "run", file, "--base-url", outside.base_url, "--yes", environment=outside.environment
+    )
     _wait_until(lambda: outside.stats()["customers"] >= 150, process)
 
     process.kill()
@@ -126,10 +167,18 @@ def test_a_run_killed_in_the_middle_resumes_without_a_second_customer(pipeline, 
     assert stats["sums"]["ZAR"] == summary["sums"]["ZAR"]["created"]
 
 
-def test_a_termination_finishes_what_is_in_flight_and_resume_does_the_rest(pipeline, outside, tmp_path):
+def test_a_termination_finishes_what_is_in_flight_and_resume_does_the_rest(
+    pipeline, outside, tmp_path
+):
     file = customers_csv(tmp_path / "customers.csv", 400)
     process = pipeline.start(
-        "run", file, "--base-url", outside.base_url, "--yes", "--json", environment=outside.environment
+        "run",
+        file,
+        "--base-url",
+        outside.base_url,
+        "--yes",
+        "--json",
+        environment=outside.environment,
     )
     _wait_until(lambda: outside.stats()["customers"] >= 100, process)
 
@@ -152,15 +201,29 @@ def test_a_termination_finishes_what_is_in_flight_and_resume_does_the_rest(pipel
 
 
 @pytest.mark.parametrize(
-    "opaque", [False, pytest.param(True, marks=pytest.mark.long)], ids=["typed problems", "opaque problems"]
+    "opaque",
+    [False, pytest.param(True, marks=pytest.mark.long)],
+    ids=["typed problems", "opaque problems"],
 )
 def test_faults_on_the_way_make_no_second_customer(pipeline, tmp_path, opaque):
     faults = "lost_reply=0.05,lost_request=0.05,error_before=0.05,error_after=0.05,error_stored=0.03,rate_limited=0.005"
     file = customers_csv(tmp_path / "customers.csv", 400)
     with running_sandbox(
-        tmp_path / "billing.sqlite", "--faults", f"{faults},opaque_types={int(opaque)}", "--seed", "7"
+        tmp_path / "billing.sqlite",
+        "--faults",
+        f"{faults},opaque_types={int(opaque)}",
+        "--seed",
+        "7",
     ) as outside:
-        pipeline("run", file, "--base-url", outside.base_url, "--yes", "--json", environment=outside.environment)
+        pipeline(
+            "run",
+            file,
+            "--base-url",
+            outside.base_url,
+            "--yes",
+            "--json",
+            environment=outside.environment,
+        )
         outside.faults()  # once faults stop, a resume ends with nothing in doubt
         run_id = pipeline.newest().name
 
@@ -193,7 +256,9 @@ def test_status_reads_a_run_that_goes_on_in_another_process_and_a_second_run_is_
     assert json.loads(pipeline("status", "--json").stdout)["status"] == "stopped"
 
 
-def test_a_reply_lost_after_the_effect_is_adopted_by_look_up_25_hours_later(pipeline, outside, tmp_path):
+def test_a_reply_lost_after_the_effect_is_adopted_by_look_up_25_hours_later(
+    pipeline, outside, tmp_path
+):
     file = customers_csv(tmp_path / "customers.csv", 60)
     outside.faults(lost_reply=1.0)  # every create takes effect, and nobody is told
     dying = {**outside.environment, "PIPELINE_REHEARSAL": "kill_at=after-send,nth=8"}
@@ -216,13 +281,17 @@ def test_a_reply_lost_after_the_effect_is_adopted_by_look_up_25_hours_later(pipe
     assert states == {"adopted": before["effects"], "created": 60 - before["effects"]}
 
 
-def test_a_503_that_billing_stored_is_settled_looked_up_and_created_with_generation_2(pipeline, outside, tmp_path):
+def test_a_503_that_billing_stored_is_settled_looked_up_and_created_with_generation_2(
+    pipeline, outside, tmp_path
+):
     file = customers_csv(tmp_path / "customers.csv", 8)
     outside.faults(error_stored=1.0)
     mending = threading.Thread(target=_mend_after_eight, args=[outside], daemon=True)
     mending.start()
 
-    done = pipeline("run", file, "--base-url", outside.base_url, "--yes", environment=outside.environment)
+    done = pipeline(
+        "run", file, "--base-url", outside.base_url, "--yes", environment=outside.environment
+    )
 
     assert done.returncode == 0, done.stderr
     mending.join(timeout=60)
@@ -231,7 +300,10 @@ def test_a_503_that_billing_stored_is_settled_looked_up_and_created_with_generat
     with sqlite3.connect(_ledger(pipeline)) as ledger:
         second = "SELECT external_reference FROM rows WHERE generation = 2 AND state = 'created'"
         told = "SELECT kind, generation, call, outcome, replayed FROM events WHERE external_reference = ? ORDER BY seq"
-        lives = [ledger.execute(told, reference).fetchall() for reference in ledger.execute(second).fetchall()]
+        lives = [
+            ledger.execute(told, reference).fetchall()
+            for reference in ledger.execute(second).fetchall()
+        ]
     assert lives
     for life in lives:
         assert life == [
@@ -250,7 +322,9 @@ def test_a_key_revoked_at_row_50_of_150_stops_the_pool_and_resume_finishes_once_
     file = customers_csv(tmp_path / "customers.csv", 150)
     outside.faults(revoked_after=50)
 
-    stopped = pipeline("run", file, "--base-url", outside.base_url, "--yes", environment=outside.environment)
+    stopped = pipeline(
+        "run", file, "--base-url", outside.base_url, "--yes", environment=outside.environment
+    )
     stats = outside.stats()
     outside.faults()
     resumed = pipeline("resume", "--json", environment=outside.environment)
@@ -267,7 +341,12 @@ def test_a_disk_that_is_full_before_the_first_send_sends_nothing_and_resume_fini
     pipeline, outside, tmp_path
 ):
     file = customers_csv(tmp_path / "customers.csv", 600)
-    assert pipeline("plan", file, "--base-url", outside.base_url, environment=outside.environment).returncode == 0
+    assert (
+        pipeline(
+            "plan", file, "--base-url", outside.base_url, environment=outside.environment
+        ).returncode
+        == 0
+    )
     run_id = pipeline.newest().name
     no_room = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, 150_000))  # noqa: E731
 
@@ -292,12 +371,22 @@ def test_a_disk_that_is_full_before_the_first_send_sends_nothing_and_resume_fini
 @pytest.mark.long
 def test_a_run_killed_and_run_again_as_a_new_one_creates_no_one_twice(pipeline, outside, tmp_path):
     file = customers_csv(tmp_path / "customers.csv", 700)
-    process = pipeline.start("run", file, "--base-url", outside.base_url, "--yes", environment=outside.environment)
+    process = pipeline.start(
+        "run", file, "--base-url", outside.base_url, "--yes", environment=outside.environment
+    )
     _wait_until(lambda: outside.stats()["customers"] >= 150, process)
     process.kill()
     process.communicate()
 
-    again = pipeline("run", file, "--base-url", outside.base_url, "--yes", "--json", environment=outside.environment)
+    again = pipeline(
+        "run",
+        file,
+        "--base-url",
+        outside.base_url,
+        "--yes",
+        "--json",
+        environment=outside.environment,
+    )
 
     fates = json.loads(again.stdout)["fates"]
     assert again.returncode == 0
@@ -305,13 +394,19 @@ def test_a_run_killed_and_run_again_as_a_new_one_creates_no_one_twice(pipeline, 
 
 
 @pytest.mark.long
-def test_customers_created_before_billing_forgot_the_keys_are_adopted_not_created_again(pipeline, outside, tmp_path):
+def test_customers_created_before_billing_forgot_the_keys_are_adopted_not_created_again(
+    pipeline, outside, tmp_path
+):
     file = customers_csv(tmp_path / "customers.csv", 600)
-    process = pipeline.start("run", file, "--base-url", outside.base_url, "--yes", environment=outside.environment)
+    process = pipeline.start(
+        "run", file, "--base-url", outside.base_url, "--yes", environment=outside.environment
+    )
     _wait_until(lambda: outside.stats()["customers"] >= 100, process)
     process.kill()
     process.communicate()
-    outside.advance(25 * 3600)  # the keys are gone: the same key is a new request, and meets a taken reference
+    outside.advance(
+        25 * 3600
+    )  # the keys are gone: the same key is a new request, and meets a taken reference
 
     resumed = pipeline("resume", "--json", environment=outside.environment)
 

@@ -36,10 +36,14 @@ def run(pipeline, billing: SmallBilling, *more: str, name: str = "customers.csv"
 def in_doubt(pipeline) -> dict[str, str]:
     """Reference -> what the list says about it."""
     with (pipeline.newest() / "in_doubt.csv").open(newline="") as file:
-        return {row["external_reference"]: row["_import_billing_said"] for row in csv.DictReader(file)}
+        return {
+            row["external_reference"]: row["_import_billing_said"] for row in csv.DictReader(file)
+        }
 
 
-def test_records_that_are_refused_at_the_door_are_set_aside_alone_and_named_with_their_answers(pipeline, billing):
+def test_records_that_are_refused_at_the_door_are_set_aside_alone_and_named_with_their_answers(
+    pipeline, billing
+):
     customers_csv(pipeline.folder / "customers.csv", 8 * len(GATEWAYS))
     billing.creates = {f"ref-{8 * n}": answer for n, answer in enumerate(GATEWAYS.values())}
     (pipeline.folder / "job.yaml").write_text(
@@ -90,7 +94,9 @@ def test_a_plan_of_one_record_that_is_refused_at_the_door_stops(pipeline, billin
     assert "403" in ended.stderr
 
 
-def test_a_record_that_is_always_in_progress_or_never_answered_ends_within_its_own_budget(pipeline, billing):
+def test_a_record_that_is_always_in_progress_or_never_answered_ends_within_its_own_budget(
+    pipeline, billing
+):
     customers_csv(pipeline.folder / "customers.csv", RECORDS)
     billing.creates = {"ref-3": problem(409, "request-in-progress"), "ref-5": SILENCE}
 
@@ -130,7 +136,9 @@ def test_an_answer_that_names_another_customer_leaves_the_record_in_doubt_and_th
     assert "named other customers" in stopped.stderr
 
 
-def test_the_next_night_does_its_own_work_first_names_what_is_left_and_exits_by_its_own_records(pipeline, billing):
+def test_the_next_night_does_its_own_work_first_names_what_is_left_and_exits_by_its_own_records(
+    pipeline, billing
+):
     customers_csv(pipeline.folder / "customers.csv", RECORDS)
     billing.creates["ref-7"] = page(403)
     run(pipeline, billing)
@@ -159,7 +167,9 @@ def test_the_next_night_does_its_own_work_first_names_what_is_left_and_exits_by_
     assert set(billing.effects.values()) == {1}
 
 
-def test_a_gateway_that_refuses_a_repeat_is_not_believed_where_the_first_send_took_effect(pipeline, billing):
+def test_a_gateway_that_refuses_a_repeat_is_not_believed_where_the_first_send_took_effect(
+    pipeline, billing
+):
     customers_csv(pipeline.folder / "customers.csv", 5)
     billing.lag = 0.3
     create = billing.create
@@ -181,7 +191,9 @@ def test_a_gateway_that_refuses_a_repeat_is_not_believed_where_the_first_send_to
     assert pipeline.summary()["fates"]["created"] == 5
 
 
-def test_a_customer_of_somebody_else_is_not_called_ours_because_the_first_lookup_was_disturbed(pipeline, billing):
+def test_a_customer_of_somebody_else_is_not_called_ours_because_the_first_lookup_was_disturbed(
+    pipeline, billing
+):
     customers_csv(pipeline.folder / "customers.csv", 5)
     theirs = {
         "name": "Person 2",
@@ -206,4 +218,7 @@ def test_a_customer_of_somebody_else_is_not_called_ours_because_the_first_lookup
 
     assert ended.returncode == 0, ended.stderr
     assert disturbed
-    assert {name: n for name, n in pipeline.summary()["fates"].items() if n} == {"created": 4, "already_exists_same": 1}
+    assert {name: n for name, n in pipeline.summary()["fates"].items() if n} == {
+        "created": 4,
+        "already_exists_same": 1,
+    }

@@ -76,7 +76,9 @@ def test_sp_return_space_a_list_comes_back_with_a_damaged_cell_in_a_column_with_
     before = pipeline.newest()
     returned = pipeline.folder / "rejected.csv"
     (row,) = listed(before, "rejected")
-    text = returned.read_text().replace("20261130T070747Z-c-f8f69a", f"{row['_import_check']},{before.name}")
+    text = returned.read_text().replace(
+        "20261130T070747Z-c-f8f69a", f"{row['_import_check']},{before.name}"
+    )
     text = text.replace("_import_run_id", "_import_check,_import_run_id")
     returned.write_text(text)
 
@@ -103,7 +105,9 @@ def test_col_star_a_column_called_star_is_a_column_like_any_other(pipeline):
     assert pipeline("verify", "evidence.zip").returncode == 0
 
 
-@pytest.mark.parametrize("words", [pytest.param(("inspect",), marks=pytest.mark.long), ("plan", "--sandbox")])
+@pytest.mark.parametrize(
+    "words", [pytest.param(("inspect",), marks=pytest.mark.long), ("plan", "--sandbox")]
+)
 def test_pqbomb_a_parquet_file_that_expands_to_gigabytes_is_refused(pipeline, words):
     case("pqbomb", pipeline.folder)
 
@@ -114,7 +118,11 @@ def test_pqbomb_a_parquet_file_that_expands_to_gigabytes_is_refused(pipeline, wo
 
 
 def test_a_nested_column_is_not_kept_and_plan_inspect_and_summary_say_so(pipeline):
-    columns = {"external_reference": ["A-1"], "name": ["Ann"], "address [home]": [{"town": "Durban"}]}
+    columns = {
+        "external_reference": ["A-1"],
+        "name": ["Ann"],
+        "address [home]": [{"town": "Durban"}],
+    }
     parquet.write_table(pa.table(columns), pipeline.folder / "c.parquet")
     said = "'address [home]' (struct<town: string>)"
 
@@ -125,12 +133,20 @@ def test_a_nested_column_is_not_kept_and_plan_inspect_and_summary_say_so(pipelin
     assert said in ran.stdout
     assert [one["code"] for one in pipeline.summary()["findings"]] == ["DOUBT.COLUMNS_NOT_KEPT"]
     assert "town" in (pipeline.newest() / "report.html").read_text()
-    assert list(listed(pipeline.newest(), "created")[0])[:3] == ["external_reference", "name", "_import_row_id"]
+    assert list(listed(pipeline.newest(), "created")[0])[:3] == [
+        "external_reference",
+        "name",
+        "_import_row_id",
+    ]
     assert pipeline("verify", pipeline.newest().name).returncode == 0
 
 
-@pytest.mark.parametrize("column", ["metadata.x:external_reference", "metadata.a b:external_reference"])
-def test_a_customer_is_known_although_a_metadata_key_at_fault_ends_like_the_reference(pipeline, column):
+@pytest.mark.parametrize(
+    "column", ["metadata.x:external_reference", "metadata.a b:external_reference"]
+)
+def test_a_customer_is_known_although_a_metadata_key_at_fault_ends_like_the_reference(
+    pipeline, column
+):
     (pipeline.folder / "known.csv").write_text(f"external_reference,{column}\nA-1,{'x' * 501}\n")
 
     loaded = pipeline("references", "load", "known.csv", "--sandbox")

@@ -52,7 +52,9 @@ def test_currency_signs_are_read_where_the_job_declares_them(inside):
     text = (OUTSIDE / "currency_signs" / "c.csv").read_text(encoding="utf-8")
     file = written(inside, text.replace("$(0.01)", "$(0,01)") + "A8;ZAR;'-4,00\n")
 
-    records = planned(inside, file, KONTO % ', leading_apostrophe: true, currency_sign: [R, "€", "$"]')
+    records = planned(
+        inside, file, KONTO % ', leading_apostrophe: true, currency_sign: [R, "€", "$"]'
+    )
 
     assert records["balance"].to_list() == [1153556, 50, -500, 123456, -1, -10000, -1200, -400]
     assert records["fate"].null_count() == 8
@@ -60,25 +62,36 @@ def test_currency_signs_are_read_where_the_job_declares_them(inside):
     assert verified.returncode == 0, verified.stdout
 
 
-def test_currency_signs_that_no_job_declares_are_named_in_the_hint_with_the_key_that_reads_them(inside):
+def test_currency_signs_that_no_job_declares_are_named_in_the_hint_with_the_key_that_reads_them(
+    inside,
+):
     planned(inside, OUTSIDE / "currency_signs" / "c.csv", KONTO % "")
 
     rows = rejected(inside)
-    assert set(rows) == {f"c.csv:{line}" for line in range(2, 8)}  # the minus sign U+2212 is understood
-    assert {row["_import_reasons"] for row in rows.values()} == {"VALIDATE.BALANCE_WITH_WORDS:balance"}
+    assert set(rows) == {
+        f"c.csv:{line}" for line in range(2, 8)
+    }  # the minus sign U+2212 is understood
+    assert {row["_import_reasons"] for row in rows.values()} == {
+        "VALIDATE.BALANCE_WITH_WORDS:balance"
+    }
     assert 'holds “R”, a sign of ZAR; to read it, declare balance.currency_sign: {ZAR: "R"}' in rows["c.csv:2"]["_import_hint"]  # fmt: skip
     assert "“€”, a sign of EUR" in rows["c.csv:5"]["_import_hint"]
 
 
 def test_a_hint_beside_an_amount_minds_the_signs_that_the_job_declares(inside):
     texts = ["R 5,00 R", "ZAR 5,00", "R 5,00 MIO", "5,00 zar"]
-    file = written(inside, "Konto;Whg;Saldo\n" + "".join(f"A{n};ZAR;{text}\n" for n, text in enumerate(texts)))
+    file = written(
+        inside, "Konto;Whg;Saldo\n" + "".join(f"A{n};ZAR;{text}\n" for n, text in enumerate(texts))
+    )
 
     planned(inside, file, KONTO % ', currency_sign: {ZAR: R, EUR: "€"}')
 
     hints = [row["_import_hint"] for row in rejected(inside).values()]
     assert "“R”, a declared sign of ZAR, twice or where no sign may stand." in hints[0]
-    assert "to read it, declare balance.currency_sign: {ZAR: [R, ZAR]} beside the signs of other currencies" in hints[1]
+    assert (
+        "to read it, declare balance.currency_sign: {ZAR: [R, ZAR]} beside the signs of other currencies"
+        in hints[1]
+    )
     assert "“MIO”, which is no sign of ZAR" in hints[2]
     assert "{ZAR: [R, zar]}" in hints[3]
 
@@ -89,14 +102,20 @@ def test_a_mark_of_debit_or_credit_is_never_advised_as_a_sign_of_the_currency(in
     planned(inside, file, KONTO % ", currency_sign: R")
 
     hints = [row["_import_hint"] for row in rejected(inside).values()]
-    assert ["which may mark a debit or a credit; declare its meaning in balance.marks" in one for one in hints] == [
+    assert [
+        "which may mark a debit or a credit; declare its meaning in balance.marks" in one
+        for one in hints
+    ] == [
         True,
         True,
     ]
 
 
 def test_a_sign_of_another_currency_than_the_record_s_is_rejected(inside):
-    file = written(inside, "Konto;Whg;Saldo\nA;ZAR;€ 5,00\nB;EUR;5,00 R\nC;ZAR;R 5,00\nD;LSL;R 5,00\nE;USD;USD 5,00\n")
+    file = written(
+        inside,
+        "Konto;Whg;Saldo\nA;ZAR;€ 5,00\nB;EUR;5,00 R\nC;ZAR;R 5,00\nD;LSL;R 5,00\nE;USD;USD 5,00\n",
+    )
 
     planned(inside, file, KONTO % ', currency_sign: {"*": [R, "€"], LSL: R}')
 
@@ -106,17 +125,24 @@ def test_a_sign_of_another_currency_than_the_record_s_is_rejected(inside):
         "c.csv:3": "MAP.SIGN_OF_ANOTHER_CURRENCY:balance",
         "c.csv:6": "VALIDATE.BALANCE_WITH_WORDS:balance",
     }
-    assert "“€”, a sign of EUR; the currency of the record is ZAR" in rows["c.csv:2"]["_import_hint"]
+    assert (
+        "“€”, a sign of EUR; the currency of the record is ZAR" in rows["c.csv:2"]["_import_hint"]
+    )
 
 
 def test_dashes_and_apostrophes_before_amounts_are_named_in_the_hint(inside):
-    file = written(inside, "Konto;Whg;Saldo\nA;ZAR;–5,00\nB;ZAR;'5,00\nC;ZAR;5\u200b0\nD;ZAR;5 MIO\n")
+    file = written(
+        inside, "Konto;Whg;Saldo\nA;ZAR;–5,00\nB;ZAR;'5,00\nC;ZAR;5\u200b0\nD;ZAR;5 MIO\n"
+    )
 
     planned(inside, file, KONTO % "")
 
     hints = [row["_import_hint"] for row in rejected(inside).values()]
     assert "U+2013 EN DASH, which is no minus sign" in hints[0]
-    assert "begins with an apostrophe (U+0027 APOSTROPHE); balance.leading_apostrophe: true drops it" in hints[1]
+    assert (
+        "begins with an apostrophe (U+0027 APOSTROPHE); balance.leading_apostrophe: true drops it"
+        in hints[1]
+    )
     assert "U+200B ZERO WIDTH SPACE" in hints[2]
     assert "“MIO”, which is no sign of ZAR" in hints[3]
 
@@ -129,14 +155,19 @@ def workbook(path: Path, rows: list[list[str]]) -> Path:
     return path
 
 
-def test_in_a_workbook_words_of_the_own_currency_may_stand_around_an_amount_and_others_may_not(inside):
+def test_in_a_workbook_words_of_the_own_currency_may_stand_around_an_amount_and_others_may_not(
+    inside,
+):
     amounts = [
         ("KES", "Ksh 1234.50", 123450), ("USD", "1234.50 USD", 123450), ("NAD", "N$1234.50", 123450), ("CZK", "1234 Kč", 123400),
         ("USD", "US$ 1.00", 100), ("ZAR", "R 5.00 ZAR", 500), ("ZAR", "-R5.00", -500), ("EUR", "\u22125.00\u00a0€", -500),
         ("ZAR", "5 USD", None), ("ZAR", "€5", None), ("ZAR", "5 MIO", None), ("ZAR", "5 TSD", None), ("ZAR", "5k", None),
         ("ZAR", "5%", None), ("ZAR", "R5R", None), ("ZMW", "5 K", None), ("ZAR", "5.00", 500),
     ]  # fmt: skip
-    rows = [["id", "code", "amount"], *([f"A-{n}", code, text] for n, (code, text, _) in enumerate(amounts))]
+    rows = [
+        ["id", "code", "amount"],
+        *([f"A-{n}", code, text] for n, (code, text, _) in enumerate(amounts)),
+    ]
     path = workbook(inside.folder / "c.xlsx", rows)
     mapping = "{external_reference: id, currency: code, balance: {column: amount, unit: major}}"
 
@@ -187,7 +218,13 @@ def test_a_hint_quotes_no_word_of_a_cell_in_an_evidence_bundle(inside):
 
 # -- phones -----------------------------------------------------------------------------------------------------------
 
-UNUSUAL = {"c.csv:2", "c.csv:3", "c.csv:4", "c.csv:8", "c.csv:15"}  #: 5 to 8 national digits, and 10
+UNUSUAL = {
+    "c.csv:2",
+    "c.csv:3",
+    "c.csv:4",
+    "c.csv:8",
+    "c.csv:15",
+}  #: 5 to 8 national digits, and 10
 
 
 def test_zaphones_that_have_not_nine_digits_are_warned_about_with_their_rows(inside):
@@ -196,7 +233,9 @@ def test_zaphones_that_have_not_nine_digits_are_warned_about_with_their_rows(ins
     told = warnings(inside)["DOUBT.PHONES_UNUSUAL"]
     assert told.startswith("5 of 8 phone numbers: ")
     assert set(told.partition(": ")[2].split(", ")) == UNUSUAL
-    accepted = records.filter(pl.col("fate").is_null() & ~pl.col("row_id").is_in(list(UNUSUAL)))["phone"].to_list()
+    accepted = records.filter(pl.col("fate").is_null() & ~pl.col("row_id").is_in(list(UNUSUAL)))[
+        "phone"
+    ].to_list()
     assert accepted == ["+27821234567", "+27115551234", "+27601234567"]
 
 
@@ -204,7 +243,9 @@ def test_zaphones_that_have_not_nine_digits_are_rejected_where_the_job_says_so(i
     planned(inside, OUTSIDE / "zaphones" / "c.csv", "{external_reference: external_reference, phone: phone, unusual_phones: reject}")  # fmt: skip
 
     unusual = {
-        row_id for row_id, row in rejected(inside).items() if "PHONE_UNUSUAL_LENGTH:phone" in row["_import_reasons"]
+        row_id
+        for row_id, row in rejected(inside).items()
+        if "PHONE_UNUSUAL_LENGTH:phone" in row["_import_reasons"]
     }
     assert unusual == UNUSUAL
     assert warnings(inside) == {}
@@ -218,20 +259,28 @@ def test_de_float_is_rejected_as_damaged_by_a_spreadsheet(inside):
     assert {row_id: row["_import_reasons"] for row_id, row in rows.items()} == dict.fromkeys(
         ("c.csv:2", "c.csv:3", "c.csv:4"), "VALIDATE.PHONE_DAMAGED:phone"
     )
-    assert all("a spreadsheet has made a decimal number of it" in row["_import_hint"] for row in rows.values())
+    assert all(
+        "a spreadsheet has made a decimal number of it" in row["_import_hint"]
+        for row in rows.values()
+    )
 
 
-def test_an_apostrophe_before_a_phone_is_dropped_where_the_job_declares_it_and_named_elsewhere(inside):
+def test_an_apostrophe_before_a_phone_is_dropped_where_the_job_declares_it_and_named_elsewhere(
+    inside,
+):
     file = written(inside, "id,tel\nA-1,'0821234567\n'00123,\n")
 
     planned(inside, file, "{external_reference: id, phone: tel}")
     hints = [row["_import_hint"] for row in rejected(inside).values()]
     assert (
-        "The phone begins with an apostrophe (U+0027 APOSTROPHE); phone.leading_apostrophe: true drops it." in hints[0]
+        "The phone begins with an apostrophe (U+0027 APOSTROPHE); phone.leading_apostrophe: true drops it."
+        in hints[0]
     )
     assert "The external_reference begins with an apostrophe (U+0027 APOSTROPHE)." in hints[1]
 
-    declared = planned(inside, file, "{external_reference: id, phone: {column: tel, leading_apostrophe: true}}")
+    declared = planned(
+        inside, file, "{external_reference: id, phone: {column: tel, leading_apostrophe: true}}"
+    )
     assert declared["phone"].to_list() == ["+27821234567", None]
 
 
@@ -250,7 +299,10 @@ def test_mojibake_and_placeholders_are_warned_about_with_their_share_and_rows(in
 
 
 def test_a_line_of_dashes_and_a_line_of_totals_are_warned_about(inside):
-    planned(inside, written(inside, "external_reference\n------------------\nA-1\n____\nA--B\n--B\nTotal\n"))
+    planned(
+        inside,
+        written(inside, "external_reference\n------------------\nA-1\n____\nA--B\n--B\nTotal\n"),
+    )
 
     told = warnings(inside)["DOUBT.PLACEHOLDERS"]
     assert "2 of 6 texts" in told
@@ -274,9 +326,21 @@ def test_same_email_under_several_references_is_warned_about_with_the_count(insi
 
 
 def test_same_email_is_counted_by_address_and_not_by_repeated_rows(inside):
-    rows = ["A,x@example.com", "A,x@example.com", "B,Y@example.com", "C,y@EXAMPLE.com", "D,z@example.com", "E,", "F,"]
+    rows = [
+        "A,x@example.com",
+        "A,x@example.com",
+        "B,Y@example.com",
+        "C,y@EXAMPLE.com",
+        "D,z@example.com",
+        "E,",
+        "F,",
+    ]
     planned(
-        inside, written(inside, "\n".join(["external_reference,email", *rows, "G,z@example.com", "H,z@example.com"]))
+        inside,
+        written(
+            inside,
+            "\n".join(["external_reference,email", *rows, "G,z@example.com", "H,z@example.com"]),
+        ),
     )
 
     assert warnings(inside)["DOUBT.SAME_EMAIL"] == (

@@ -69,7 +69,9 @@ def changed(there, name: str) -> str:
 
 
 @pytest.mark.parametrize("name", ["plan.json", "manifest.json"])
-def test_a_plan_that_is_not_as_it_was_written_is_refused_before_anything_is_sent(there, billing, name):
+def test_a_plan_that_is_not_as_it_was_written_is_refused_before_anything_is_sent(
+    there, billing, name
+):
     done = there("apply", changed(there, name), environment=billing.environment)
 
     assert done.returncode == 6
@@ -157,7 +159,9 @@ def test_one_option_said_otherwise_makes_a_plan_stale(billing, planned, option, 
 
 
 def test_another_config_than_the_plans_makes_it_stale(there, billing, planned):
-    (there.folder / "other.yaml").write_text(CONFIG.format(address=billing.base_url) + "region: GB\n")
+    (there.folder / "other.yaml").write_text(
+        CONFIG.format(address=billing.base_url) + "region: GB\n"
+    )
 
     _is_refused(planned("--config", "other.yaml"), billing, "other.yaml (region)")
 
@@ -215,7 +219,9 @@ def _is_refused(result, billing, *names):
 # -- waves ------------------------------------------------------------------------------------------------------------
 
 
-def test_a_wave_of_10_and_then_the_rest_create_nobody_twice_and_status_shows_what_is_left(pipeline, outside):
+def test_a_wave_of_10_and_then_the_rest_create_nobody_twice_and_status_shows_what_is_left(
+    pipeline, outside
+):
     path = customers_csv(pipeline.folder / "c.csv", 25)
     options = [path, "--base-url", outside.base_url, "--yes"]
 
@@ -236,14 +242,25 @@ def test_a_wave_of_10_and_then_the_rest_create_nobody_twice_and_status_shows_wha
     assert outside.stats()["customers"] == outside.stats()["effects"] == 25
 
 
-def test_a_wave_by_condition_takes_the_rows_that_satisfy_it_in_the_files_own_words(pipeline, outside):
+def test_a_wave_by_condition_takes_the_rows_that_satisfy_it_in_the_files_own_words(
+    pipeline, outside
+):
     path = pipeline.folder / "c.csv"
     plans = ["gold", "silver", "", "gold"]
-    path.write_text("\n".join([HEADER, *(f"ref-{n},P,,,ZAR,{n},{plan}" for n, plan in enumerate(plans))]) + "\n")
+    path.write_text(
+        "\n".join([HEADER, *(f"ref-{n},P,,,ZAR,{n},{plan}" for n, plan in enumerate(plans))]) + "\n"
+    )
     condition = "\"metadata.plan\" = 'gold' and cast(balance as integer) < 3"
 
     result = pipeline(
-        "run", path, "--where", condition, "--base-url", outside.base_url, "--yes", environment=outside.environment
+        "run",
+        path,
+        "--where",
+        condition,
+        "--base-url",
+        outside.base_url,
+        "--yes",
+        environment=outside.environment,
     )
 
     assert result.returncode == 0, result.stderr
@@ -259,7 +276,14 @@ def test_a_condition_that_is_none_is_refused_before_anything_is_sent(pipeline, o
     path = customers_csv(pipeline.folder / "c.csv", 3)
 
     result = pipeline(
-        "run", path, "--where", condition, "--base-url", outside.base_url, "--yes", environment=outside.environment
+        "run",
+        path,
+        "--where",
+        condition,
+        "--base-url",
+        outside.base_url,
+        "--yes",
+        environment=outside.environment,
     )
 
     assert result.returncode == 4, (result.stdout, result.stderr)
@@ -271,14 +295,18 @@ def test_unprocessed_rows_of_a_wave_can_be_fed_back_as_they_are(pipeline, outsid
     options = ["--base-url", outside.base_url, "--yes"]
     pipeline("run", path, *options, "--limit", "4", environment=outside.environment)
 
-    result = pipeline("run", pipeline.newest() / "unprocessed.csv", *options, environment=outside.environment)
+    result = pipeline(
+        "run", pipeline.newest() / "unprocessed.csv", *options, environment=outside.environment
+    )
 
     assert result.returncode == 0, result.stderr
     assert pipeline.summary()["fates"]["created"] == 6
     assert outside.stats()["customers"] == outside.stats()["effects"] == 10
 
 
-def test_a_rejected_list_is_mended_and_fed_back_with_the_config_of_the_file_that_it_comes_from(pipeline, outside):
+def test_a_rejected_list_is_mended_and_fed_back_with_the_config_of_the_file_that_it_comes_from(
+    pipeline, outside
+):
     (pipeline.folder / "job.yaml").write_text(
         f"environment: practice\nmerchant: acme\naddress: {outside.base_url}\n"
         "source: {delimiter: ';', encoding: cp1252}\n"
@@ -301,19 +329,28 @@ def test_a_rejected_list_is_mended_and_fed_back_with_the_config_of_the_file_that
     assert before.splitlines()[1].startswith(
         '2,Zoë,"1,555",Ulm,c.csv:3,invalid,VALIDATE.BALANCE_TOO_MANY_DECIMALS:balance'
     )
-    assert {c["name"]: c["balance"] for c in outside.customers().values()} == {"Jürgen": 150, "Zoë": 155}
+    assert {c["name"]: c["balance"] for c in outside.customers().values()} == {
+        "Jürgen": 150,
+        "Zoë": 155,
+    }
 
 
 # -- thresholds -------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("how", [pytest.param("option", marks=pytest.mark.long), "config"])
-def test_more_creates_than_the_job_allows_are_refused_with_3_and_nothing_is_sent(pipeline, outside, how):
+def test_more_creates_than_the_job_allows_are_refused_with_3_and_nothing_is_sent(
+    pipeline, outside, how
+):
     path = customers_csv(pipeline.folder / "c.csv", 5)
     (pipeline.folder / "job.yaml").write_text(
         CONFIG.format(address=outside.base_url) + "thresholds: {max_creates: 4}\n"
     )
-    said = ["--max-creates", "4", "--base-url", outside.base_url] if how == "option" else ["--config", "job.yaml"]
+    said = (
+        ["--max-creates", "4", "--base-url", outside.base_url]
+        if how == "option"
+        else ["--config", "job.yaml"]
+    )
 
     result = pipeline("run", path, *said, "--yes", environment=outside.environment)
 
@@ -391,7 +428,9 @@ def test_references_are_read_by_the_jobs_own_mapping_where_they_have_none(pipeli
         "mapping: {external_reference: KONTO, phone: TEL, currency: {value: ZAR}, balance: {column: SALDO, unit: major}}\n"
     )
     (pipeline.folder / "known.csv").write_text("KONTO;TEL;SALDO\n1;0821234567;240.00\n")
-    (pipeline.folder / "c.csv").write_text("KONTO;TEL;SALDO\n1;+27821234567;240\n2;082 123 4567;1.50\n")
+    (pipeline.folder / "c.csv").write_text(
+        "KONTO;TEL;SALDO\n1;+27821234567;240\n2;082 123 4567;1.50\n"
+    )
 
     loaded = pipeline("references", "load", "known.csv", "--config", "job.yaml")
     pipeline("plan", "c.csv", "--config", "job.yaml")
@@ -410,7 +449,10 @@ def test_references_that_name_no_customer_are_told_and_the_rest_is_known(pipelin
     result = pipeline("references", "load", "known.csv", "--sandbox")
 
     assert result.returncode == 1
-    assert "known.csv:3 names no customer: VALIDATE.REFERENCE_CHARACTERS:external_reference" in result.stderr
+    assert (
+        "known.csv:3 names no customer: VALIDATE.REFERENCE_CHARACTERS:external_reference"
+        in result.stderr
+    )
     assert "known.csv:5 names no customer: READ.TOO_FEW_FIELDS" in result.stderr
     assert "1 kept without what is wrong in them: VALIDATE.EMAIL_MALFORMED:email" in result.stderr
     (listed,) = json.loads(pipeline("references", "list", "--json").stdout)

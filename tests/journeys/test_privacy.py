@@ -45,7 +45,9 @@ WRITTEN = {
     "escaped twice": "".join(f"\\u00{byte:02x}" for byte in KEY.encode()),
     "in base64": base64.b64encode(KEY.encode()).decode(),
     "in base64 behind a scheme": base64.b64encode(f"Bearer {KEY}".encode()).decode(),
-    "in base64 for addresses, as a user without password": base64.urlsafe_b64encode(f"{KEY}:".encode()).decode(),
+    "in base64 for addresses, as a user without password": base64.urlsafe_b64encode(
+        f"{KEY}:".encode()
+    ).decode(),
     "in hexadecimal": KEY.encode().hex(),
     "cut off": KEY[:-6],
     "from its middle on": KEY[6:],
@@ -64,21 +66,37 @@ def test_a_key_is_redacted_however_it_is_written(written):
 
     assert "[redacted]" in shown
     assert shown.startswith("No such key: ")
-    assert not any(written[at : at + 16].lower() in shown.lower() for at in range(len(written) - 15))
+    assert not any(
+        written[at : at + 16].lower() in shown.lower() for at in range(len(written) - 15)
+    )
 
 
 @pytest.mark.parametrize(
     "written",
-    [" ".join(KEY), "\u200b".join(KEY), KEY.encode().hex(":"), "".join(chr(ord(letter) + 0xFEE0) for letter in KEY)],
+    [
+        " ".join(KEY),
+        "\u200b".join(KEY),
+        KEY.encode().hex(":"),
+        "".join(chr(ord(letter) + 0xFEE0) for letter in KEY),
+    ],
     ids=["spaced", "with spaces of no width", "in bytes", "in wide characters"],
 )
 def test_a_text_that_shows_the_key_with_something_between_is_redacted_whole(written):
-    assert KeyEchoes(ApiKey(KEY, source="a test")).hidden(f"No such key: {written}.") == "[redacted]"
+    assert (
+        KeyEchoes(ApiKey(KEY, source="a test")).hidden(f"No such key: {written}.") == "[redacted]"
+    )
 
 
 @pytest.mark.parametrize(
     "text",
-    ["", "sk_test_…", "bcus_4f9a2c", "A customer has this reference", "100 % of &c. \\ 000000000000", SECRET[:8]],
+    [
+        "",
+        "sk_test_…",
+        "bcus_4f9a2c",
+        "A customer has this reference",
+        "100 % of &c. \\ 000000000000",
+        SECRET[:8],
+    ],
 )
 def test_a_text_without_the_key_stays_as_it_is(text):
     assert KeyEchoes(ApiKey(KEY, source="a test")).hidden(text) == text
@@ -91,14 +109,20 @@ def test_a_value_of_billing_s_stays_json_when_the_key_in_it_is_redacted():
 
     [hidden] = KeyEchoes(ApiKey(KEY, source="a test")).hidden_in(told).differences
 
-    assert json.loads(hidden.theirs) == {"note": '"[redacted]" &quot;', "plan": "gold", "[redacted]": 1}
+    assert json.loads(hidden.theirs) == {
+        "note": '"[redacted]" &quot;',
+        "plan": "gold",
+        "[redacted]": 1,
+    }
 
 
 def repeating(status: int, told: str) -> Answer:
     """A refusal in billing's words that repeats the key, where the limit of a detail cuts it, too."""
     detail = f"{told} {'x' * (277 - len(told))} {KEY}"
     body = {"type": "#invalid-parameter", "title": "No", "status": status, "detail": detail}
-    return Answer(status, json.dumps(body).encode(), PROBLEM, (("X-Key", KEY), ("Retry-After", KEY)))
+    return Answer(
+        status, json.dumps(body).encode(), PROBLEM, (("X-Key", KEY), ("Retry-After", KEY))
+    )
 
 
 def test_a_key_that_billing_repeats_is_in_no_file_and_on_no_terminal(pipeline):
@@ -133,7 +157,8 @@ def test_a_key_that_billing_repeats_is_in_no_file_and_on_no_terminal(pipeline):
     assert "[redacted]" in (pipeline.newest() / "rejected.csv").read_text()
     assert (
         "[redacted]"
-        in (pipeline.newest() / "created.csv").read_text() + (pipeline.newest() / "differences.csv").read_text()
+        in (pipeline.newest() / "created.csv").read_text()
+        + (pipeline.newest() / "differences.csv").read_text()
     )
     spoken = "".join(one.stdout + one.stderr for one in (ran, reconciled, traced))
     assert SECRET.lower() not in spoken.lower()
@@ -174,7 +199,9 @@ def tls_server() -> Iterator[Address]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(CERTIFICATE)
     server.socket = context.wrap_socket(server.socket, server_side=True)
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+    threading.Thread(
+        target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
+    ).start()
     try:
         yield parse_address(f"https://127.0.0.1:{server.server_port}")
     finally:
@@ -189,7 +216,9 @@ def test_no_variable_of_the_environment_makes_a_certificate_good_or_logs_the_key
     monkeypatch, tmp_path, named, asks
 ):
     log = tmp_path / "keys.log"
-    monkeypatch.setenv(named, {"SSL_CERT_FILE": str(AUTHORITY), "SSL_CERT_DIR": str(tmp_path)}.get(named, str(log)))
+    monkeypatch.setenv(
+        named, {"SSL_CERT_FILE": str(AUTHORITY), "SSL_CERT_DIR": str(tmp_path)}.get(named, str(log))
+    )
     (tmp_path / BY_ITS_HASH).write_bytes(AUTHORITY.read_bytes())
 
     with tls_server() as address:
@@ -224,12 +253,18 @@ def test_no_library_of_a_run_makes_the_file_for_the_keys_of_connections(tmp_path
 # -- people's data in temporary files ---------------------------------------------------------------------------------
 
 
-@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed: what is opened cannot be seen")
+@pytest.mark.skipif(
+    shutil.which("strace") is None, reason="strace is not installed: what is opened cannot be seen"
+)
 def test_no_command_makes_a_file_outside_of_home_and_reports(pipeline, tmp_path):
     """Every file that the process makes, by the system calls: no library has a folder of its own."""
     work, log = tmp_path / "work", tmp_path / "calls"
     work.mkdir()
-    spoilt = customers_csv(work / "customers.csv", 8).read_text().replace("person3@example.com", "nobody")
+    spoilt = (
+        customers_csv(work / "customers.csv", 8)
+        .read_text()
+        .replace("person3@example.com", "nobody")
+    )
     (work / "customers.csv").write_text(spoilt)
     customers_csv(work / "known.csv", 5, start=100)
     program = (
@@ -255,24 +290,43 @@ def test_no_command_makes_a_file_outside_of_home_and_reports(pipeline, tmp_path)
 
     if "Operation not permitted" in traced.stderr:
         pytest.skip("this machine lets nobody trace a process")
-    ended = dict(line.rsplit(" ", 1) for line in traced.stdout.splitlines() if line.startswith(tuple(commands)))
+    ended = dict(
+        line.rsplit(" ", 1)
+        for line in traced.stdout.splitlines()
+        if line.startswith(tuple(commands))
+    )
     assert [ended[one] for one in commands] == ["0", "1", "0", "0", "0"], traced.stderr
     made = made_by(log.read_text(errors="replace"))
     assert sum(path.endswith(".xlsx") for path in made) >= 3
-    ours = (str(work / "reports"), str(work / ".pipeline"), "reports/", ".pipeline/", "/proc/self/fd/", "/dev/")
-    assert [path for path in made if not path.startswith(ours) and path not in {"reports", ".pipeline"}] == []
+    ours = (
+        str(work / "reports"),
+        str(work / ".pipeline"),
+        "reports/",
+        ".pipeline/",
+        "/proc/self/fd/",
+        "/dev/",
+    )
+    assert [
+        path for path in made if not path.startswith(ours) and path not in {"reports", ".pipeline"}
+    ] == []
 
 
 def made_by(calls: str) -> list[str]:
     """The files and folders that system calls have made, as the calls name them."""
-    found = re.findall(r'(?:mkdir|creat)\("([^"]+)|openat?\((?:[^,"]*, )?"([^"]+)", [^)\n]*O_CREAT', calls)
+    found = re.findall(
+        r'(?:mkdir|creat)\("([^"]+)|openat?\((?:[^,"]*, )?"([^"]+)", [^)\n]*O_CREAT', calls
+    )
     return [one or other for one, other in found if "__pycache__" not in (one or other)]
 
 
 def test_a_process_killed_within_a_workbook_leaves_private_files_in_its_own_folder_and_the_next_start_removes_them(
     pipeline, tmp_path
 ):
-    spoilt = customers_csv(pipeline.folder / "customers.csv", 8).read_text().replace("person3@example.com", "nobody")
+    spoilt = (
+        customers_csv(pipeline.folder / "customers.csv", 8)
+        .read_text()
+        .replace("person3@example.com", "nobody")
+    )
     (pipeline.folder / "customers.csv").write_text(spoilt)
     system = tmp_path / "system"
     system.mkdir()
@@ -302,10 +356,16 @@ def test_a_process_killed_within_a_workbook_leaves_private_files_in_its_own_fold
 
 def test_the_ledger_sorts_what_is_too_large_for_memory_beside_itself(tmp_path):
     numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60000)"
-    with Ledger.opened(tmp_path / "home", Environment("sandbox", "sandbox", "test", "loopback")) as ledger:
-        sorting = ledger._connection.execute(f"{numbers} SELECT hex(randomblob(50)) FROM n ORDER BY 1")
+    with Ledger.opened(
+        tmp_path / "home", Environment("sandbox", "sandbox", "test", "loopback")
+    ) as ledger:
+        sorting = ledger._connection.execute(
+            f"{numbers} SELECT hex(randomblob(50)) FROM n ORDER BY 1"
+        )
         sorting.fetchone()
-        there = [str(path.readlink()) for path in Path("/proc/self/fd").iterdir() if path.is_symlink()]
+        there = [
+            str(path.readlink()) for path in Path("/proc/self/fd").iterdir() if path.is_symlink()
+        ]
 
     found = [Path(path).parent for path in there if "etilqs" in path]
     assert found

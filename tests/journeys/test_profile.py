@@ -2,9 +2,7 @@
 
 import json
 
-CUSTOMERS = (
-    "external_reference,name,currency,balance\nA-1,Ann,ZAR,100\nA-2,Ben,ZAR,-5\nA-1,Ann,ZAR,100\nB/1,Cas,ZAR,7\n"
-)
+CUSTOMERS = "external_reference,name,currency,balance\nA-1,Ann,ZAR,100\nA-2,Ben,ZAR,-5\nA-1,Ann,ZAR,100\nB/1,Cas,ZAR,7\n"
 STAGES = (
     "read", "total", "map", "normalize", "validate", "payloads", "stage", "remember", "match", "plan", "doubt", "hash",
     "fates", "lists", "keep", "sum",
@@ -19,9 +17,9 @@ def test_a_plan_tells_seconds_rows_and_memory_of_each_stage_where_it_is_asked_to
 
     profile = json.loads(told.stdout)["profile"]
     assert tuple(profile) == STAGES
-    assert {stage: of["rows"] for stage, of in profile.items() if stage not in {"remember", "hash"}} == dict.fromkeys(
-        (stage for stage in STAGES if stage not in {"remember", "hash"}), 4
-    )
+    assert {
+        stage: of["rows"] for stage, of in profile.items() if stage not in {"remember", "hash"}
+    } == dict.fromkeys((stage for stage in STAGES if stage not in {"remember", "hash"}), 4)
     assert all(of["seconds"] >= 0 and of["peak_bytes"] > 10_000_000 for of in profile.values())
     lines = told.stderr.splitlines()
     assert [line.split()[0] for line in lines[-len(STAGES) :]] == list(STAGES)

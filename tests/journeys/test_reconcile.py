@@ -25,7 +25,14 @@ LATER = (datetime.now(UTC) + timedelta(hours=1)).isoformat(timespec="seconds")
 def five(pipeline, outside):
     """Five customers in billing, ref-0 to ref-4 with 0 to 400 cents, and the run that created them."""
     customers_csv(pipeline.folder / "customers.csv", 5)
-    done = pipeline("run", "customers.csv", "--base-url", outside.base_url, "--yes", environment=outside.environment)
+    done = pipeline(
+        "run",
+        "customers.csv",
+        "--base-url",
+        outside.base_url,
+        "--yes",
+        environment=outside.environment,
+    )
     assert done.returncode == 0, done.stderr
 
 
@@ -55,7 +62,9 @@ def imported(imported_once, tmp_path):
 
 
 def export(folder, outside, *, change=lambda rows: rows, name="export.csv", columns=EXPORT):
-    rows = [{**one, "external_reference": reference} for reference, one in outside.customers().items()]
+    rows = [
+        {**one, "external_reference": reference} for reference, one in outside.customers().items()
+    ]
     with (folder / name).open("w", newline="") as file:
         writer = csv.DictWriter(file, columns.split(","), extrasaction="ignore")
         writer.writeheader()
@@ -68,7 +77,9 @@ def reconcile(pipeline, *words, environment=None):
     content = json.loads(result.stdout)
     assert content["exit_code"] == result.returncode
     with (pipeline.folder / content["files"]["differences.csv"]).open(newline="") as file:
-        return content, [(row["kind"], row["external_reference"], row["field"]) for row in csv.DictReader(file)]
+        return content, [
+            (row["kind"], row["external_reference"], row["field"]) for row in csv.DictReader(file)
+        ]
 
 
 def figures(content, step):
@@ -104,7 +115,11 @@ def test_by_look_up_billing_is_asked_for_every_customer_and_what_that_cannot_sho
 
 def test_a_customer_that_is_gone_is_missing_and_the_bridge_takes_its_sum_away(imported):
     pipeline, outside = imported
-    export(pipeline.folder, outside, change=lambda rows: [one for one in rows if one["external_reference"] != "ref-4"])
+    export(
+        pipeline.folder,
+        outside,
+        change=lambda rows: [one for one in rows if one["external_reference"] != "ref-4"],
+    )
 
     content, differences = reconcile(pipeline, "--export", "export.csv")
 
@@ -117,7 +132,9 @@ def test_a_customer_that_is_gone_is_missing_and_the_bridge_takes_its_sum_away(im
 def test_a_second_run_over_the_same_customers_is_reconciled_with_the_first_as_one(imported_alone):
     pipeline, outside = imported_alone
     customers_csv(pipeline.folder / "more.csv", 3, start=3)
-    pipeline("run", "more.csv", "--base-url", outside.base_url, "--yes", environment=outside.environment)
+    pipeline(
+        "run", "more.csv", "--base-url", outside.base_url, "--yes", environment=outside.environment
+    )
     export(pipeline.folder, outside)
 
     newest, of_newest = reconcile(pipeline, "--export", "export.csv")
@@ -164,13 +181,18 @@ def test_what_the_ledger_does_not_know_is_in_doubt_and_found_where_billing_holds
     assert in_doubt > 0
     held = outside.customers()
     assert len(differences) == in_doubt
-    assert all(kind == ("in_doubt_and_found" if name in held else "in_doubt") for kind, name, _ in differences)
+    assert all(
+        kind == ("in_doubt_and_found" if name in held else "in_doubt")
+        for kind, name, _ in differences
+    )
     assert (content["exit_code"], content["signable"], content["residual"]) == (1, True, {})
     assert figures(content, "found")["ZAR"]["records"] == len(held)
 
     first = pipeline.newest().name
     customers_csv(pipeline.folder / "more.csv", 1, start=9)
-    done = pipeline("run", "more.csv", "--base-url", outside.base_url, "--yes", environment=outside.environment)
+    done = pipeline(
+        "run", "more.csv", "--base-url", outside.base_url, "--yes", environment=outside.environment
+    )
     assert done.returncode == 0, done.stderr
 
     content, differences = reconcile(pipeline, first, environment=outside.environment)
@@ -195,7 +217,9 @@ def test_what_billing_changed_after_we_had_settled_it_is_no_fault_of_ours(import
     without, blind = reconcile(pipeline, "--export", "export.csv")
 
     assert with_times["exit_code"] == 0
-    assert with_times["verdict"].startswith("In balance: 5 changed since (-2.65 ZAR), which is explained;")
+    assert with_times["verdict"].startswith(
+        "In balance: 5 changed since (-2.65 ZAR), which is explained;"
+    )
     assert {kind for kind, *_ in differences} == {"changed_since"}
     assert without["exit_code"] == 7
     assert {kind for kind, *_ in blind} == {"balance_differs"}
@@ -226,7 +250,11 @@ def test_tolerances_are_declared_and_what_they_let_pass_has_a_step_of_its_own(im
 
 def test_an_export_of_which_a_record_names_no_customer_proves_nothing(imported):
     pipeline, outside = imported
-    export(pipeline.folder, outside, change=lambda rows: [*rows, {"external_reference": "", "balance": 5}])
+    export(
+        pipeline.folder,
+        outside,
+        change=lambda rows: [*rows, {"external_reference": "", "balance": 5}],
+    )
 
     content, _ = reconcile(pipeline, "--export", "export.csv")
 
@@ -247,7 +275,9 @@ def test_a_sample_says_what_it_lets_one_say(imported):
     assert sum(outside.stats()["requests"].values()) - before == 3
 
 
-@pytest.mark.parametrize(("sampled", "differing", "bound"), [(300, 0, 0.00994), (100, 3, 0.0757), (10, 10, 1.0)])
+@pytest.mark.parametrize(
+    ("sampled", "differing", "bound"), [(300, 0, 0.00994), (100, 3, 0.0757), (10, 10, 1.0)]
+)
 def test_the_bound_of_a_sample_is_that_of_clopper_and_pearson(sampled, differing, bound):
     """Figures: one-sided 95 %, from the beta distribution's quantiles."""
     assert at_most(sampled, differing, 0.95) == pytest.approx(bound, abs=2e-4)
@@ -277,7 +307,8 @@ reconcile:
 
 
 @pytest.mark.parametrize(
-    "format_", ["csv", *(pytest.param(name, marks=pytest.mark.long) for name in ("parquet", "xlsx"))]
+    "format_",
+    ["csv", *(pytest.param(name, marks=pytest.mark.long) for name in ("parquet", "xlsx"))],
 )
 def test_an_export_of_any_format_is_read_as_its_mapping_says(imported, format_):
     pipeline, outside = imported
@@ -301,7 +332,9 @@ def test_an_export_of_any_format_is_read_as_its_mapping_says(imported, format_):
     assert figures(content, "found") == {"ZAR": {"records": 5, "sum": 1000}}
 
 
-def test_an_export_without_currency_or_balance_is_refused_for_nothing_can_be_held_against_it(imported):
+def test_an_export_without_currency_or_balance_is_refused_for_nothing_can_be_held_against_it(
+    imported,
+):
     pipeline, outside = imported
     export(pipeline.folder, outside, columns="external_reference,name")
 
@@ -317,7 +350,13 @@ def test_a_migration_begins_with_what_the_legacy_system_says_it_holds(imported):
     export(pipeline.folder, outside)
 
     content, _ = reconcile(
-        pipeline, "--export", "export.csv", "--legacy-total", "ZAR=10.00", "--legacy-total", "records=5"
+        pipeline,
+        "--export",
+        "export.csv",
+        "--legacy-total",
+        "ZAR=10.00",
+        "--legacy-total",
+        "records=5",
     )
 
     assert (content["exit_code"], content["signable"]) == (0, True)
@@ -347,21 +386,34 @@ def test_a_legacy_total_that_the_files_do_not_come_to_is_not_signable_until_some
     told_of_it = pipeline("report", "--since", "2020-01-01")
     assert "the reconciliation of 1 of these runs cannot be signed" in told_of_it.stdout
     assert "billing is not what" not in told_of_it.stdout
-    assert "records, " not in pipeline("verify", without["reconciliation_id"]).stdout.splitlines()[-1]
+    assert (
+        "records, " not in pipeline("verify", without["reconciliation_id"]).stdout.splitlines()[-1]
+    )
     code = total.partition("=")[0]
     reasoned, _ = reconcile(
-        pipeline, "--export", "export.csv", "--legacy-total", total, "--because", f"{code}=written off by hand"
+        pipeline,
+        "--export",
+        "export.csv",
+        "--legacy-total",
+        total,
+        "--because",
+        f"{code}=written off by hand",
     )
 
-    assert (without["exit_code"], without["signable"], told in without["verdict"]) == (7, False, True), without[
-        "verdict"
-    ]
+    assert (without["exit_code"], without["signable"], told in without["verdict"]) == (
+        7,
+        False,
+        True,
+    ), without["verdict"]
     assert (reasoned["exit_code"], reasoned["signable"]) == (0, True)
     assert [step["step"] for step in reasoned["bridge"]][:3] == ["legacy", "files_differ", "read"]
     assert "written off by hand" in (pipeline.folder / reasoned["files"]["report.html"]).read_text()
     # The newest reconciliation is the one with the reason; what another found is to be spoken of.
     refused = pipeline("sign", without["runs"][0])
-    assert (refused.returncode, f"{without['reconciliation_id']} found it out of balance" in refused.stderr) == (
+    assert (
+        refused.returncode,
+        f"{without['reconciliation_id']} found it out of balance" in refused.stderr,
+    ) == (
         6,
         True,
     )
@@ -398,12 +450,22 @@ def test_the_folder_of_a_reconciliation_is_verified_too(imported):
         assert (done.returncode, path.name in done.stdout) == (7, True), path
 
 
-def test_a_reconciliation_that_says_something_else_than_its_differences_is_found_though_its_hashes_fit(imported):
+def test_a_reconciliation_that_says_something_else_than_its_differences_is_found_though_its_hashes_fit(
+    imported,
+):
     pipeline, outside = imported
-    export(pipeline.folder, outside, change=lambda rows: [{**one, "balance": one["balance"] + 7} for one in rows[1:]])
+    export(
+        pipeline.folder,
+        outside,
+        change=lambda rows: [{**one, "balance": one["balance"] + 7} for one in rows[1:]],
+    )
     content, _ = reconcile(pipeline, "--export", "export.csv")
     folder = pipeline.folder / "reports" / content["reconciliation_id"]
-    files = {path.name: path.read_text() for path in folder.iterdir() if path.suffix in {".csv", ".json", ".html"}}
+    files = {
+        path.name: path.read_text()
+        for path in folder.iterdir()
+        if path.suffix in {".csv", ".json", ".html"}
+    }
     lies = {
         "an amount": ("differences.csv", ",ZAR,7,", ",ZAR,8,"),
         "a step": ("summary.json", '"sum": 28', '"sum": 29'),
@@ -433,28 +495,43 @@ def test_a_run_that_no_ledger_here_knows_is_not_reconciled_unless_it_is_named(im
     named, _ = reconcile(pipeline, pipeline.newest().name, "--export", "export.csv")
 
     assert (newest.returncode, "no ledger under" in newest.stderr) == (4, True)
-    assert newest.stderr.rstrip().endswith(f"pipeline reconcile {pipeline.newest().name} --export export.csv")
+    assert newest.stderr.rstrip().endswith(
+        f"pipeline reconcile {pipeline.newest().name} --export export.csv"
+    )
     assert (named["exit_code"], named["signable"]) == (7, False)
     assert "the ledger knows 0 creates of" in named["verdict"]
 
 
 def test_what_is_printed_says_what_a_pattern_means(imported):
     pipeline, outside = imported
-    export(pipeline.folder, outside, change=lambda rows: [{**one, "balance": one["balance"] * 100} for one in rows])
+    export(
+        pipeline.folder,
+        outside,
+        change=lambda rows: [{**one, "balance": one["balance"] * 100} for one in rows],
+    )
 
     done = pipeline("reconcile", "--export", "export.csv")
 
     assert done.returncode == 7
-    assert "4 of the balances that differ look like unit: Major units were taken for minor units" in done.stdout
+    assert (
+        "4 of the balances that differ look like unit: Major units were taken for minor units"
+        in done.stdout
+    )
 
 
 def test_another_currency_is_found_in_a_reconciliation_whatever_its_summary_says(imported):
     pipeline, outside = imported
-    export(pipeline.folder, outside, change=lambda rows: [{**one, "currency": "USD"} for one in rows])
+    export(
+        pipeline.folder, outside, change=lambda rows: [{**one, "currency": "USD"} for one in rows]
+    )
     content, _ = reconcile(pipeline, "--export", "export.csv")
     folder = pipeline.folder / "reports" / content["reconciliation_id"]
     lie = {**content, "fields": {}, "exit_code": 0, "verdict": "In balance: all."}
-    page = (folder / "report.html").read_text().replace(content["verdict"].replace("'", "&#39;"), lie["verdict"])
+    page = (
+        (folder / "report.html")
+        .read_text()
+        .replace(content["verdict"].replace("'", "&#39;"), lie["verdict"])
+    )
     lie["differences"] = dict.fromkeys(content["differences"], 0)
     lie.pop("files")
 
@@ -471,7 +548,9 @@ def test_another_currency_is_found_in_a_reconciliation_whatever_its_summary_says
 def sealed_anew(folder):
     """Make the manifest of a folder fit to what lies there now."""
     manifest = json.loads((folder / "manifest.json").read_text())
-    manifest["files"] = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in manifest["files"]}
+    manifest["files"] = {
+        name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in manifest["files"]
+    }
     (folder / "manifest.json").write_bytes(sealed(manifest))
 
 

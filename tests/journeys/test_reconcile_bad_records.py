@@ -12,7 +12,9 @@ from tests.small_billing import Answer, SmallBilling, page, problem
 
 ENVIRONMENT = {"BILLING_API_KEY": KEY}
 RECORDS = 12
-pytestmark = pytest.mark.xdist_group("reconcile bad records")  # one worker, so that both runs are made once
+pytestmark = pytest.mark.xdist_group(
+    "reconcile bad records"
+)  # one worker, so that both runs are made once
 PROBLEM_ABOUT_THE_ROW = problem(422, "invalid-parameter")
 
 
@@ -95,7 +97,9 @@ def with_a_refused_one(pipeline, billing, six_once):
     return pipeline, billing
 
 
-def test_a_refused_record_that_billing_holds_is_out_of_balance_until_it_is_sent_again(with_a_refused_one):
+def test_a_refused_record_that_billing_holds_is_out_of_balance_until_it_is_sent_again(
+    with_a_refused_one,
+):
     pipeline, billing = with_a_refused_one
     export(pipeline, billing)
 
@@ -108,7 +112,9 @@ def test_a_refused_record_that_billing_holds_is_out_of_balance_until_it_is_sent_
         assert content["verdict"] == "Out of balance: 1 refused and found, 1 in doubt."
         assert figures(content, "refused_and_found") == {"ZAR": {"records": 1, "sum": 200}}
         assert pipeline("verify", content["reconciliation_id"]).returncode == 0
-        assert "refused and found" in (pipeline.folder / content["files"]["report.html"]).read_text()
+        assert (
+            "refused and found" in (pipeline.folder / content["files"]["report.html"]).read_text()
+        )
     # ref-5 was never sent, so billing is not asked about it.
     assert {one.reference for one in billing.asked} == {f"ref-{n}" for n in range(5)}
 
@@ -122,11 +128,24 @@ def test_a_refused_record_that_billing_holds_is_out_of_balance_until_it_is_sent_
     assert (differences, content["residual"]) == ({}, {})
 
 
-def test_a_record_in_doubt_that_billing_holds_has_a_name_of_its_own_and_resume_settles_it(with_a_refused_one):
+def test_a_record_in_doubt_that_billing_holds_has_a_name_of_its_own_and_resume_settles_it(
+    with_a_refused_one,
+):
     pipeline, billing = with_a_refused_one
     del billing.customers["ref-2"]  # so that only the doubt is left
-    doubt = {"external_reference": "ref-4", "name": "Person 4", "email": "person4@example.com", "currency": "ZAR"}
-    held = {**doubt, "id": "bcus_4", "phone": "+27821000004", "balance": 400, "metadata": {"plan": "gold"}}
+    doubt = {
+        "external_reference": "ref-4",
+        "name": "Person 4",
+        "email": "person4@example.com",
+        "currency": "ZAR",
+    }
+    held = {
+        **doubt,
+        "id": "bcus_4",
+        "phone": "+27821000004",
+        "balance": 400,
+        "metadata": {"plan": "gold"},
+    }
     billing.customers["ref-4"], billing.created_at["ref-4"] = held, 0.0
 
     content, differences = reconcile(pipeline, billing)
@@ -135,7 +154,9 @@ def test_a_record_in_doubt_that_billing_holds_has_a_name_of_its_own_and_resume_s
     assert (content["exit_code"], content["residual"]) == (1, {})
     assert content["verdict"] == "In balance, with something to look at: 1 in doubt and found."
     billing.creates.clear()
-    settled = pipeline("resume", "--config", "job.yaml", "--base-url", billing.url, environment=ENVIRONMENT)
+    settled = pipeline(
+        "resume", "--config", "job.yaml", "--base-url", billing.url, environment=ENVIRONMENT
+    )
     assert settled.returncode == 1, settled.stderr  # two were refused
     content, differences = reconcile(pipeline, billing)
     assert differences == {}
@@ -161,18 +182,24 @@ def imported(pipeline, billing, twelve_once):
     return pipeline, billing
 
 
-def test_records_whose_lookups_get_no_usable_answer_are_set_aside_alone_and_named_with_their_answers(imported):
+def test_records_whose_lookups_get_no_usable_answer_are_set_aside_alone_and_named_with_their_answers(
+    imported,
+):
     pipeline, billing = imported
     bad = dict(zip((f"ref-{2 * n}" for n in range(len(ANSWERS))), ANSWERS.values(), strict=True))
     billing.look_ups = {reference: answer for reference, (answer, _) in bad.items()}
 
     content, differences = reconcile(pipeline, billing, "--workers", "1")
 
-    assert {name: row["kind"] for name, row in differences.items()} == dict.fromkeys(bad, "not_determinable")
+    assert {name: row["kind"] for name, row in differences.items()} == dict.fromkeys(
+        bad, "not_determinable"
+    )
     for reference, (_, quoted) in bad.items():
         assert quoted in differences[reference]["theirs"]
     assert (content["exit_code"], content["signable"], content["residual"]) == (1, True, {})
-    assert content["verdict"] == f"In balance, with something to look at: {len(bad)} not determinable."
+    assert (
+        content["verdict"] == f"In balance, with something to look at: {len(bad)} not determinable."
+    )
     taken = sum(100 * int(reference[4:]) for reference in bad)
     assert figures(content, "not_determinable") == {"ZAR": {"records": -len(bad), "sum": -taken}}
     page_text = (pipeline.folder / content["files"]["report.html"]).read_text()
@@ -205,11 +232,15 @@ def test_an_answer_that_is_bad_once_is_asked_for_again_after_all_others(imported
     assert pipeline("verify", folder.name).returncode == 0
 
 
-def test_three_lookups_in_a_row_that_are_refused_alike_stop_and_the_same_command_resumes_after_them(imported):
+def test_three_lookups_in_a_row_that_are_refused_alike_stop_and_the_same_command_resumes_after_them(
+    imported,
+):
     pipeline, billing = imported
     billing.look_ups = {f"ref-{n}": page(403) for n in range(RECORDS)}
 
-    stopped = pipeline("reconcile", "--base-url", billing.url, "--workers", "1", environment=ENVIRONMENT)
+    stopped = pipeline(
+        "reconcile", "--base-url", billing.url, "--workers", "1", environment=ENVIRONMENT
+    )
 
     assert (stopped.returncode, len(billing.asked)) == (4, 3)
     assert "Lookups failed: billing refuses the API key (403)" in stopped.stderr
@@ -223,7 +254,9 @@ def test_three_lookups_in_a_row_that_are_refused_alike_stop_and_the_same_command
     assert len(list((pipeline.folder / "reports").glob("*-reconcile-*"))) == 1
 
 
-def test_a_reconciliation_in_which_no_customer_could_be_looked_up_never_ends_well(pipeline, billing):
+def test_a_reconciliation_in_which_no_customer_could_be_looked_up_never_ends_well(
+    pipeline, billing
+):
     customers_csv(pipeline.folder / "customers.csv", 2)
     assert run(pipeline, billing).returncode == 0
     billing.look_ups = {f"ref-{n}": page(403) for n in range(2)}

@@ -27,7 +27,11 @@ TIMED = f"{EXPORT},changed_at"
 def changed(rows, **fields):
     """Every row with these fields changed: a value, or what makes one of the row."""
     return [
-        {**row, **{name: value(row) if callable(value) else value for name, value in fields.items()}} for row in rows
+        {
+            **row,
+            **{name: value(row) if callable(value) else value for name, value in fields.items()},
+        }
+        for row in rows
     ]
 
 
@@ -63,7 +67,9 @@ def test_money_in_another_currency_is_out_of_balance_and_has_a_step_of_its_own(i
     ids=["a hundredfold", "the sign flipped", "another customer of billing"],
 )
 def test_no_time_of_change_explains_what_no_payment_does(imported, fields, kind):
-    content, differences = by_export(imported, columns=f"billing_id,{TIMED}", changed_at=LATER, **fields)
+    content, differences = by_export(
+        imported, columns=f"billing_id,{TIMED}", changed_at=LATER, **fields
+    )
 
     wanted = {("ref-0", "balance")} if "balance" in fields else set()
     found = {(reference, field) for found, reference, field in differences if found == kind}
@@ -93,7 +99,10 @@ def test_customers_who_paid_all_of_it_or_the_same_are_no_shifted_rows(imported):
     balances = {"ref-0": 0, "ref-1": 0, "ref-2": 0, "ref-3": 200, "ref-4": 200}
 
     content, _ = by_export(
-        imported, columns=TIMED, changed_at=LATER, balance=lambda row: balances[row["external_reference"]]
+        imported,
+        columns=TIMED,
+        changed_at=LATER,
+        balance=lambda row: balances[row["external_reference"]],
     )
 
     assert content["patterns"] == {}
@@ -104,9 +113,18 @@ def test_customers_who_paid_all_of_it_or_the_same_are_no_shifted_rows(imported):
 def test_what_differed_when_it_was_created_has_differed_from_the_start(pipeline, outside):
     customers_csv(pipeline.folder / "customers.csv", 3)
     outside.faults(lying=1.0)
-    done = pipeline("run", "customers.csv", "--base-url", outside.base_url, "--yes", environment=outside.environment)
+    done = pipeline(
+        "run",
+        "customers.csv",
+        "--base-url",
+        outside.base_url,
+        "--yes",
+        environment=outside.environment,
+    )
     assert pipeline.summary()["fates"]["created_different"] == 3, done.stderr
-    export(pipeline.folder, outside, change=lambda rows: changed(rows, changed_at=LATER), columns=TIMED)
+    export(
+        pipeline.folder, outside, change=lambda rows: changed(rows, changed_at=LATER), columns=TIMED
+    )
 
     content, _ = reconcile(pipeline, "--export", "export.csv")
 
@@ -143,13 +161,21 @@ def test_a_record_that_is_lost_between_the_source_and_what_is_expected_is_a_resi
 
     for spoilt in (
         whole.with_columns(
-            external_reference=pl.when(pl.col("row_id") != "customers.csv:6").then("external_reference")
+            external_reference=pl.when(pl.col("row_id") != "customers.csv:6").then(
+                "external_reference"
+            )
         ),
-        whole.with_columns(balance=pl.when(pl.col("row_id") != "customers.csv:6").then("balance").otherwise(1)),
+        whole.with_columns(
+            balance=pl.when(pl.col("row_id") != "customers.csv:6").then("balance").otherwise(1)
+        ),
     ):
         spoilt.write_parquet(part)
         content, _ = reconcile(pipeline, "--export", "export.csv")
-        assert (content["exit_code"], content["signable"], list(content["residual"])) == (7, False, ["ZAR"])
+        assert (content["exit_code"], content["signable"], list(content["residual"])) == (
+            7,
+            False,
+            ["ZAR"],
+        )
         assert "a residual that nothing explains (ZAR)" in content["verdict"]
 
 
@@ -162,7 +188,14 @@ def test_a_reason_for_a_legacy_total_is_none_for_a_residual(imported):
         balance=pl.when(pl.col("row_id") != "customers.csv:6").then("balance").otherwise(1)
     ).write_parquet(part)
 
-    words = ("--export", "export.csv", "--legacy-total", "ZAR=11.00", "--because", "ZAR=one was written off")
+    words = (
+        "--export",
+        "export.csv",
+        "--legacy-total",
+        "ZAR=11.00",
+        "--because",
+        "ZAR=one was written off",
+    )
     without, _ = reconcile(pipeline, *words)
     reasoned, _ = reconcile(pipeline, *words, "--because", "residual.ZAR=we spoilt it ourselves")
 
@@ -186,7 +219,9 @@ def each(values):
 
 def test_a_time_of_change_is_read_however_iso_8601_writes_it(imported):
     later = datetime.fromisoformat(LATER)
-    content, _ = by_export(imported, columns=TIMED, name="Else", changed_at=each(map(later.strftime, FORMS)))
+    content, _ = by_export(
+        imported, columns=TIMED, name="Else", changed_at=each(map(later.strftime, FORMS))
+    )
 
     assert content["differences"]["changed_since"] == 5
     assert content["not_determinable"] == {}
@@ -195,7 +230,10 @@ def test_a_time_of_change_is_read_however_iso_8601_writes_it(imported):
 def test_a_time_that_nobody_can_place_explains_nothing_and_is_told(imported):
     content, _ = by_export(imported, columns=TIMED, name="Else", changed_at=each(PLACELESS))
 
-    assert (content["differences"]["changed_since"], content["differences"]["field_differs"]) == (0, 5)
+    assert (content["differences"]["changed_since"], content["differences"]["field_differs"]) == (
+        0,
+        5,
+    )
     assert "5 times of change cannot be read" in content["not_determinable"]["changed_since"]
 
 
@@ -208,7 +246,9 @@ def test_a_time_that_clocks_may_have_made_explains_nothing(imported, after):
     content, _ = by_export(imported, columns=TIMED, name="Else", changed_at=when)
 
     assert content["differences"]["changed_since"] == 0
-    assert ("lie in days to come" in str(content["not_determinable"])) == (after > timedelta(days=1))
+    assert ("lie in days to come" in str(content["not_determinable"])) == (
+        after > timedelta(days=1)
+    )
 
 
 # -- who it is -----------------------------------------------------------------------------------------------------------
@@ -227,7 +267,11 @@ def test_of_several_copies_the_one_that_was_meant_is_compared_in_whatever_order_
     other, reversed_ = reconcile(pipeline, "--export", "export.csv")
 
     assert differences == reversed_ == [("twice_in_billing", "ref-4", "")]
-    assert figures(one, "twice_in_billing") == figures(other, "twice_in_billing") == {"ZAR": {"records": 1, "sum": 7}}
+    assert (
+        figures(one, "twice_in_billing")
+        == figures(other, "twice_in_billing")
+        == {"ZAR": {"records": 1, "sum": 7}}
+    )
 
 
 def test_of_several_copies_ours_is_the_one_with_the_id_that_billing_gave_us(imported):
@@ -237,7 +281,11 @@ def test_of_several_copies_ours_is_the_one_with_the_id_that_billing_gave_us(impo
         rows = [{**row, "billing_id": row["id"]} for row in rows]
         (fifth,) = [row for row in rows if row["external_reference"] == "ref-4"]
         others = [{**fifth, "billing_id": name} for name in ("", "bcus_other")]
-        return [*others, *(row for row in rows if row is not fifth), {**fifth, "balance": 9_999_999}]
+        return [
+            *others,
+            *(row for row in rows if row is not fifth),
+            {**fifth, "balance": 9_999_999},
+        ]
 
     export(pipeline.folder, outside, change=copied, columns=f"{EXPORT},billing_id")
 
@@ -249,8 +297,12 @@ def test_of_several_copies_ours_is_the_one_with_the_id_that_billing_gave_us(impo
 
 
 def test_a_stranger_without_a_currency_is_told_without_ours(pipeline, outside):
-    (pipeline.folder / "c.csv").write_text(f"{EXPORT}\nA-1,Ann,,,ZAR,100\nA-2,Bo,no address,,ZAR,200\n")
-    pipeline("run", "c.csv", "--base-url", outside.base_url, "--yes", environment=outside.environment)
+    (pipeline.folder / "c.csv").write_text(
+        f"{EXPORT}\nA-1,Ann,,,ZAR,100\nA-2,Bo,no address,,ZAR,200\n"
+    )
+    pipeline(
+        "run", "c.csv", "--base-url", outside.base_url, "--yes", environment=outside.environment
+    )
     stranger = {"external_reference": "A-2", "name": "Bo", "currency": "", "balance": 200}
     export(pipeline.folder, outside, change=lambda rows: [*rows, stranger])
 
@@ -268,13 +320,19 @@ def test_metadata_and_ids_that_an_export_does_not_state_are_said_to_be_not_compa
     assert "its side states no billing_id and no metadata.plan" in content["verdict"]
 
 
-def test_a_customer_that_was_there_before_with_other_content_is_told_and_no_clean_balance(imported_alone):
+def test_a_customer_that_was_there_before_with_other_content_is_told_and_no_clean_balance(
+    imported_alone,
+):
     pipeline, outside = imported_alone
     there = ("--base-url", outside.base_url, "--yes")
     customers_csv(pipeline.folder / "more.csv", 1, start=4, balance=9)
     pipeline("run", "more.csv", *there, environment=outside.environment)
     assert pipeline.summary()["fates"]["already_exists_different"] == 1
-    export(pipeline.folder, outside, change=lambda rows: [one for one in rows if one["external_reference"] == "ref-4"])
+    export(
+        pipeline.folder,
+        outside,
+        change=lambda rows: [one for one in rows if one["external_reference"] == "ref-4"],
+    )
 
     content, _ = reconcile(pipeline, "--export", "export.csv")
 
@@ -304,13 +362,19 @@ def test_whom_another_run_met_or_left_in_doubt_is_not_unknown(pipeline, outside)
     assert content["residual"] == {}
 
 
-def test_a_phone_that_billing_holds_otherwise_differs_unless_the_job_says_how_phones_are_written(imported):
+def test_a_phone_that_billing_holds_otherwise_differs_unless_the_job_says_how_phones_are_written(
+    imported,
+):
     pipeline, outside = imported
     (pipeline.folder / "job.yaml").write_text(
         "environment: test\nmerchant: acme\nreconcile:\n  mapping:\n    external_reference: external_reference\n"
         "    phone: phone\n    currency: currency\n    balance: {column: balance, unit: minor}\n"
     )
-    export(pipeline.folder, outside, change=lambda rows: changed(rows, phone=lambda row: "0" + row["phone"][3:]))
+    export(
+        pipeline.folder,
+        outside,
+        change=lambda rows: changed(rows, phone=lambda row: "0" + row["phone"][3:]),
+    )
 
     plain, _ = reconcile(pipeline, "--export", "export.csv")
     mapped, _ = reconcile(pipeline, "--export", "export.csv", "--config", "job.yaml")
@@ -326,7 +390,9 @@ def test_a_billing_id_that_we_never_had_is_no_difference(imported):
     (ledger,) = (pipeline.folder / ".pipeline").glob("*/ledger.sqlite")
     pipeline("references", "load", "known.csv", "--sandbox", "--environment", ledger.parent.name)
     (pipeline.folder / "nine.csv").write_text(f"{EXPORT}\nref-9,Nine,nine@example.com,,ZAR,7\n")
-    pipeline("run", "nine.csv", "--base-url", outside.base_url, "--yes", environment=outside.environment)
+    pipeline(
+        "run", "nine.csv", "--base-url", outside.base_url, "--yes", environment=outside.environment
+    )
     assert pipeline.summary()["fates"]["already_exists_same"] == 1
     export(
         pipeline.folder, outside, columns=f"billing_id,{EXPORT}",
@@ -341,11 +407,15 @@ def test_a_billing_id_that_we_never_had_is_no_difference(imported):
 # -- metadata ------------------------------------------------------------------------------------------------------------
 
 
-def test_no_key_of_metadata_is_a_fault_of_ours_and_what_billing_has_lost_everywhere_differs(imported_alone):
+def test_no_key_of_metadata_is_a_fault_of_ours_and_what_billing_has_lost_everywhere_differs(
+    imported_alone,
+):
     pipeline, outside = imported_alone
     keys = ['x" INT; DROP TABLE expected; --', "Plan", "größe", "a'b"]
     outside.change("ref-1", metadata={"plan": "gold", **dict.fromkeys(keys, "v")})
-    by_look_up, _ = reconcile(pipeline, "--base-url", outside.base_url, environment=outside.environment)
+    by_look_up, _ = reconcile(
+        pipeline, "--base-url", outside.base_url, environment=outside.environment
+    )
     columns = [f"metadata.{key}" for key in keys]
     export(
         pipeline.folder, outside, columns=",".join([EXPORT, *columns]),
@@ -368,15 +438,28 @@ def test_no_key_of_metadata_is_a_fault_of_ours_and_what_billing_has_lost_everywh
 def test_answers_of_another_billing_are_never_taken_for_this_ones(imported, tmp_path):
     pipeline, outside = imported
     with running_sandbox(tmp_path / "other.sqlite") as empty:
-        stopped = pipeline("reconcile", "--base-url", empty.base_url, "--pace", "1", environment={**empty.environment})
+        stopped = pipeline(
+            "reconcile",
+            "--base-url",
+            empty.base_url,
+            "--pace",
+            "1",
+            environment={**empty.environment},
+        )
         assert stopped.returncode == 7  # an empty billing: all are missing
-    asked = json.loads(next((pipeline.folder / "reports").glob("*-reconcile-*/asked.json")).read_text())
+    asked = json.loads(
+        next((pipeline.folder / "reports").glob("*-reconcile-*/asked.json")).read_text()
+    )
     folder = pipeline.folder / "reports" / "20990101T000000Z-reconcile-000000"
     (folder / "staged").mkdir(parents=True)
-    (folder / "asked.json").write_text(json.dumps({**asked, "begun_at": datetime.now(UTC).isoformat()}))
+    (folder / "asked.json").write_text(
+        json.dumps({**asked, "begun_at": datetime.now(UTC).isoformat()})
+    )
     (folder / "looked_up.jsonl").write_text("".join(f'["ref-{n}", null]\n' for n in range(5)))
 
-    content, differences = reconcile(pipeline, "--base-url", outside.base_url, environment=outside.environment)
+    content, differences = reconcile(
+        pipeline, "--base-url", outside.base_url, environment=outside.environment
+    )
 
     assert (content["exit_code"], differences) == (0, [])
     assert content["reconciliation_id"] != folder.name
@@ -439,7 +522,10 @@ def test_a_sample_takes_the_place_of_no_reconciliation_of_everybody(imported):
 
     assert pipeline("sign", run).returncode == 6
     pipeline("report", run)
-    assert "Billing is not what was meant" in (pipeline.folder / "reports" / run / "report.html").read_text()
+    assert (
+        "Billing is not what was meant"
+        in (pipeline.folder / "reports" / run / "report.html").read_text()
+    )
 
 
 # -- which runs ----------------------------------------------------------------------------------------------------------
@@ -464,16 +550,27 @@ def test_a_run_that_was_killed_is_no_finished_one_to_anybody(imported_alone):
     }  # fmt: skip
     assert all(f"pipeline resume {run.name}" in done.stdout + done.stderr for done in told.values())
     customers_csv(pipeline.folder / "more.csv", 1, start=9)
-    pipeline("run", "more.csv", "--base-url", outside.base_url, "--yes", environment=outside.environment)
+    pipeline(
+        "run", "more.csv", "--base-url", outside.base_url, "--yes", environment=outside.environment
+    )
     month = pipeline("report", "--since", "2020-01-01", "--json")
     assert (month.returncode, json.loads(month.stdout)["not_finished"]) == (1, [run.name])
-    assert pipeline("resume", run.name, "--base-url", outside.base_url, environment=outside.environment).returncode == 0
+    assert (
+        pipeline(
+            "resume", run.name, "--base-url", outside.base_url, environment=outside.environment
+        ).returncode
+        == 0
+    )
     assert pipeline("verify", run.name).returncode == 0
 
 
-def test_a_message_about_an_export_names_the_key_that_is_meant_and_the_file_as_it_is_called(imported):
+def test_a_message_about_an_export_names_the_key_that_is_meant_and_the_file_as_it_is_called(
+    imported,
+):
     pipeline, _ = imported
-    (pipeline.folder / "source.csv").write_bytes(f"{EXPORT}\nref-0,Zoë,,,ZAR,0\n".encode("utf-16-le"))
+    (pipeline.folder / "source.csv").write_bytes(
+        f"{EXPORT}\nref-0,Zoë,,,ZAR,0\n".encode("utf-16-le")
+    )
 
     done = pipeline("reconcile", "--export", "source.csv")
 
@@ -496,7 +593,9 @@ def test_a_run_that_fell_under_retention_is_left_out_and_named(imported_alone):
     pipeline, outside = imported_alone
     first = pipeline.newest()
     customers_csv(pipeline.folder / "more.csv", 1, start=9)
-    pipeline("run", "more.csv", "--base-url", outside.base_url, "--yes", environment=outside.environment)
+    pipeline(
+        "run", "more.csv", "--base-url", outside.base_url, "--yes", environment=outside.environment
+    )
     shutil.rmtree(first / "staged")
     export(pipeline.folder, outside)
 
@@ -519,9 +618,16 @@ def mended_at_last_once(tmp_path_factory):
     pipeline.folder.mkdir()
     with running_sandbox(folder / "billing.sqlite") as outside:
         there = ("--base-url", outside.base_url, "--yes")
-        (pipeline.folder / "legacy.csv").write_text(f"{EXPORT}\nL-1,Ann,,,ZAR,100\nL-2,Bo,no address,,ZAR,200\n")
+        (pipeline.folder / "legacy.csv").write_text(
+            f"{EXPORT}\nL-1,Ann,,,ZAR,100\nL-2,Bo,no address,,ZAR,200\n"
+        )
         runs, file = [], "legacy.csv"
-        for before, after in (("no address", "still none"), ("still none", "bo@example.com"), ("", ""), ("", "")):
+        for before, after in (
+            ("no address", "still none"),
+            ("still none", "bo@example.com"),
+            ("", ""),
+            ("", ""),
+        ):
             pipeline("run", file, *there, environment=outside.environment)
             runs.append(pipeline.newest().name)
             file = f"{after[:5]}.csv" if after else "legacy.csv"  # in the end all of it once more
@@ -583,7 +689,9 @@ def test_a_row_whose_origin_cannot_be_read_any_more_counts_where_it_came_back(me
 @pytest.mark.long  # test_current_fates has the rule
 def test_a_row_that_somebody_mended_into_two_is_two_customers(pipeline, outside):
     there = ("--base-url", outside.base_url, "--yes")
-    (pipeline.folder / "a.csv").write_text(f"{EXPORT}\nr-1,Ann,,,ZAR,100\nr-2,Bo and Cy,no address,,ZAR,200\n")
+    (pipeline.folder / "a.csv").write_text(
+        f"{EXPORT}\nr-1,Ann,,,ZAR,100\nr-2,Bo and Cy,no address,,ZAR,200\n"
+    )
     pipeline("run", "a.csv", *there, environment=outside.environment)
     # Cells beside those that the reasons name are changed, so the records come in a file of one's own.
     (pipeline.folder / "mended.csv").write_text(
@@ -606,7 +714,11 @@ def test_a_row_that_somebody_mended_into_two_is_two_customers(pipeline, outside)
     )
 
     assert len(outside.customers()) == 3
-    assert (span["once"]["records"], span["once"]["sums"]["ZAR"]["created"], span["exit_code"]) == (3, 300, 0)
+    assert (span["once"]["records"], span["once"]["sums"]["ZAR"]["created"], span["exit_code"]) == (
+        3,
+        300,
+        0,
+    )
     assert (content["exit_code"], content["signable"]) == (0, True), content["verdict"]
 
 

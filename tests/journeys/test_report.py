@@ -16,7 +16,9 @@ from tests.properties.test_naughty_strings import OURS
 
 HEADER = "external_reference,name,email,phone,currency,balance"
 pytestmark = pytest.mark.xdist_group("report")  # one worker, so that the twenty are sent once
-BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+BROWSER = (
+    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+)
 OFFICE = shutil.which("soffice")
 QUIET = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -24,7 +26,8 @@ QUIET = (
 )  # fmt: skip
 #: Twenty people that nobody has met, each with a name, an address and a number that stand nowhere else.
 PLANTED = [
-    (f"CANARY-{n:02}", f"Zephyrine Quandt{n:02}", f"zq{n:02}@canary.example", f"082 555 {n:04}") for n in range(20)
+    (f"CANARY-{n:02}", f"Zephyrine Quandt{n:02}", f"zq{n:02}@canary.example", f"082 555 {n:04}")
+    for n in range(20)
 ]
 
 
@@ -65,7 +68,14 @@ def send_people(pipeline, outside):
     rows.append([*rows[6][:1], "Somebody Else", *rows[6][2:]])
     rows.append(rows[7])
     write_customers(pipeline.folder / "people.csv", rows)
-    done = pipeline("run", "people.csv", "--base-url", outside.base_url, "--yes", environment=outside.environment)
+    done = pipeline(
+        "run",
+        "people.csv",
+        "--base-url",
+        outside.base_url,
+        "--yes",
+        environment=outside.environment,
+    )
     assert done.returncode == 1, done.stderr
 
 
@@ -79,7 +89,9 @@ def everything_of(path):
     """The text of a page, a list or a workbook."""
     if path.suffix == ".xlsx":
         with ZipFile(path) as book:
-            return "".join(book.read(name).decode() for name in book.namelist() if name.endswith(".xml"))
+            return "".join(
+                book.read(name).decode() for name in book.namelist() if name.endswith(".xml")
+            )
     return path.read_text(encoding="utf-8")
 
 
@@ -122,7 +134,9 @@ def test_a_report_that_shows_people_goes_where_somebody_says_and_never_into_the_
     assert (refused.returncode, "--output" in refused.stderr) == (6, True)
     assert everything_of(pipeline.newest() / "report.html") == before
     assert {"not a number", "nobody at all"} <= {
-        word for word in ("not a number", "nobody at all") if word in everything_of(folder / "report.html")
+        word
+        for word in ("not a number", "nobody at all")
+        if word in everything_of(folder / "report.html")
     }
     assert len(found_in(everything_of(folder / "report.xlsx"))) > 60
 
@@ -131,16 +145,31 @@ def test_the_same_person_has_the_same_token_in_every_report(sent_alone):
     pipeline, outside = sent_alone
     first = pipeline.summary()["reasons"]
     write_customers(pipeline.folder / "more.csv", [[*PLANTED[3], "ZAR", "x"]])
-    pipeline("run", "more.csv", "--base-url", outside.base_url, "--yes", environment=outside.environment)
+    pipeline(
+        "run", "more.csv", "--base-url", outside.base_url, "--yes", environment=outside.environment
+    )
     second = pipeline.summary()["reasons"]
 
-    (before,) = {one["person"] for reason in first if "PHONE_UNREADABLE" in reason["reason"] for one in reason["shown"]}
-    (after,) = {one["person"] for reason in second if "BALANCE" in reason["reason"] for one in reason["shown"]}
+    (before,) = {
+        one["person"]
+        for reason in first
+        if "PHONE_UNREADABLE" in reason["reason"]
+        for one in reason["shown"]
+    }
+    (after,) = {
+        one["person"]
+        for reason in second
+        if "BALANCE" in reason["reason"]
+        for one in reason["shown"]
+    }
 
     assert before == after
-    assert [one["given"] for reason in first if "PHONE_UNREADABLE" in reason["reason"] for one in reason["shown"]] == [
-        "xxx x xxxxxx"
-    ]
+    assert [
+        one["given"]
+        for reason in first
+        if "PHONE_UNREADABLE" in reason["reason"]
+        for one in reason["shown"]
+    ] == ["xxx x xxxxxx"]
 
 
 def test_a_workbook_holds_every_list_as_text_and_no_formula(sent):
@@ -149,18 +178,35 @@ def test_a_workbook_holds_every_list_as_text_and_no_formula(sent):
 
     book = openpyxl.load_workbook(path)
 
-    assert book.sheetnames[-6:] == ["created", "skipped", "held", "in_doubt", "rejected", "unprocessed"]
-    cells = [cell for sheet in book for row in sheet.iter_rows() for cell in row if cell.value is not None]
+    assert book.sheetnames[-6:] == [
+        "created",
+        "skipped",
+        "held",
+        "in_doubt",
+        "rejected",
+        "unprocessed",
+    ]
+    cells = [
+        cell
+        for sheet in book
+        for row in sheet.iter_rows()
+        for cell in row
+        if cell.value is not None
+    ]
     assert {cell.data_type for cell in cells} == {"s"}
     phones = {
-        row[book["created"][1].index(next(c for c in book["created"][1] if c.value == "phone"))].value
+        row[
+            book["created"][1].index(next(c for c in book["created"][1] if c.value == "phone"))
+        ].value
         for row in book["created"].iter_rows(min_row=2)
     }
     assert PLANTED[0][3] in phones
 
 
 @pytest.mark.skipif(OFFICE is None, reason="LibreOffice is not on this machine")
-def test_libreoffice_opens_the_workbook_with_its_phones_intact_and_no_formula(pipeline, outside, tmp_path):
+def test_libreoffice_opens_the_workbook_with_its_phones_intact_and_no_formula(
+    pipeline, outside, tmp_path
+):
     import subprocess
 
     rows = [
@@ -168,7 +214,9 @@ def test_libreoffice_opens_the_workbook_with_its_phones_intact_and_no_formula(pi
         ["F-2", "@sum(A1)", "b@example.com", "0825550002", "ZAR", "007"],
     ]
     write_customers(tmp_path / "f.csv", rows)
-    pipeline("run", "f.csv", "--base-url", outside.base_url, "--yes", environment=outside.environment)
+    pipeline(
+        "run", "f.csv", "--base-url", outside.base_url, "--yes", environment=outside.environment
+    )
     book = reported(pipeline, "full") / "report.xlsx"
     told = "csv:Text - txt - csv (StarCalc):44,34,76,1,,0,false,true,false,true,false,-1"  # -1: each sheet a file; formulas shown
 
@@ -195,7 +243,9 @@ def test_an_open_row_grows_older_over_the_runs_until_it_is_mended(sent_alone):
     page = pipeline.newest() / "report.html"
     book = openpyxl.load_workbook(pipeline.newest() / "report.xlsx")
     told = {row[0]: row[1:5] for row in book["Open items"].iter_rows(min_row=2, values_only=True)}
-    assert told["invalid"][0] == "4"  # three of the first run, of which one was met again, and a new one
+    assert (
+        told["invalid"][0] == "4"
+    )  # three of the first run, of which one was met again, and a new one
     assert told["invalid"][3] == "2"
     assert first.name in page.read_text()
 
@@ -253,7 +303,12 @@ def test_a_name_that_was_changed_under_a_signature_is_not_shown_as_one(sent):
     signatures = run / "signatures.jsonl"
     signatures.write_text(signatures.read_text().replace("Thandi", "Somebody"))
 
-    for command in (("report",), ("sign", run.name, "--name", "Sipho"), ("bundle", run.name), ("verify", run.name)):
+    for command in (
+        ("report",),
+        ("sign", run.name, "--name", "Sipho"),
+        ("bundle", run.name),
+        ("verify", run.name),
+    ):
         assert pipeline(*command).returncode == 7, command
 
 
@@ -277,10 +332,14 @@ def test_a_plan_is_signed_by_an_approver_and_not_by_a_reviewer(pipeline, outside
 
     assert pipeline("sign", run.name).returncode == 6
     assert pipeline("sign", run.name, "--as", "approver", "--name", "Thandi").returncode == 0
-    done = pipeline("apply", run.name, "--base-url", outside.base_url, environment=outside.environment)
+    done = pipeline(
+        "apply", run.name, "--base-url", outside.base_url, environment=outside.environment
+    )
 
     assert done.returncode == 0, done.stderr
-    assert [json.loads(line)["name"] for line in (run / "signatures.jsonl").read_text().splitlines()][1:] == ["Thandi"]
+    assert [
+        json.loads(line)["name"] for line in (run / "signatures.jsonl").read_text().splitlines()
+    ][1:] == ["Thandi"]
 
 
 def states(run):
@@ -291,7 +350,9 @@ def states(run):
     folder = next(one for one in all_runs(run.parent) if one.run_id == run.name)
     return {
         one.role: one.state
-        for one in signed(folder.signatures(), lies_beneath(folder, "reviewer", newest_reconciliation(folder)))
+        for one in signed(
+            folder.signatures(), lies_beneath(folder, "reviewer", newest_reconciliation(folder))
+        )
     }
 
 
@@ -322,7 +383,10 @@ def opened(browser):
         page.on("pageerror", lambda error: told.append(f"error: {error}"))
         page.on("dialog", lambda dialog: told.append(f"dialog: {dialog.message}"))
         page.on(
-            "request", lambda request: None if request.url.startswith(("file:", "data:")) else told.append(request.url)
+            "request",
+            lambda request: (
+                None if request.url.startswith(("file:", "data:")) else told.append(request.url)
+            ),
         )
         page.goto(path.resolve().as_uri())
         return page
@@ -344,17 +408,28 @@ def show_naughty_strings(pipeline, outside):
     rows = [[f"N-{at}", "Plain", "", "", "ZAR", str(at)] for at in range(len(strings))]
     rows += [[f"E-{at}", "Plain", text, "", "ZAR", "1"] for at, text in enumerate(strings)]
     header = [*HEADER.split(","), "<script>alert('column')</script>", "' onmouseover='alert(1)"]
-    with (pipeline.folder / "<img src=x onerror=alert(2)>.csv").open("w", encoding="utf-8", newline="") as file:
+    with (pipeline.folder / "<img src=x onerror=alert(2)>.csv").open(
+        "w", encoding="utf-8", newline=""
+    ) as file:
         csv.writer(file).writerows([header, *([*row, "", ""] for row in rows)])
     there = ("--base-url", outside.base_url, "--yes", "--max-rejected", "100%")
-    done = pipeline("run", "<img src=x onerror=alert(2)>.csv", *there, environment=outside.environment)
+    done = pipeline(
+        "run", "<img src=x onerror=alert(2)>.csv", *there, environment=outside.environment
+    )
     assert done.returncode in {0, 1}, done.stderr
     held = outside.customers()
     theirs = [
-        [one["external_reference"], text.replace("\r", " ").replace("\n", " "), "ZAR", one["balance"]]
+        [
+            one["external_reference"],
+            text.replace("\r", " ").replace("\n", " "),
+            "ZAR",
+            one["balance"],
+        ]
         for one, text in zip((held[f"N-{at}"] for at in range(len(strings))), strings, strict=True)
     ]
-    write_customers(pipeline.folder / "export.csv", theirs, "external_reference,name,currency,balance")
+    write_customers(
+        pipeline.folder / "export.csv", theirs, "external_reference,name,currency,balance"
+    )
     pipeline("reconcile", "--export", "export.csv")
     return reported(pipeline, "full"), strings
 
@@ -426,7 +501,9 @@ def test_amounts_sort_within_their_currency_and_are_found_as_people_type_them(se
         [("KWD", "8647095"), ("ZAR", "-382453"), ("ZAR", "123456789"), ("JPY", "24097"), ("ZAR", "5")]
     )]  # fmt: skip
     write_customers(pipeline.folder / "s.csv", rows)
-    pipeline("run", "s.csv", "--base-url", outside.base_url, "--yes", environment=outside.environment)
+    pipeline(
+        "run", "s.csv", "--base-url", outside.base_url, "--yes", environment=outside.environment
+    )
     held = outside.customers()
     write_customers(
         pipeline.folder / "e.csv",
@@ -446,7 +523,13 @@ def test_amounts_sort_within_their_currency_and_are_found_as_people_type_them(se
     meant.click()
 
     cells = page.locator('#differences tbody td[data-label="We meant"]').all_inner_texts()
-    assert [cell.replace(",", "") for cell in cells] == ["24097", "8647.095", "-3824.53", "0.05", "1234567.89"]
+    assert [cell.replace(",", "") for cell in cells] == [
+        "24097",
+        "8647.095",
+        "-3824.53",
+        "0.05",
+        "1234567.89",
+    ]
     field = page.locator("#differences input.sift")
     field.fill("1234567.89")
     assert page.locator("#differences tbody tr:not([hidden])").count() == 1
@@ -459,7 +542,9 @@ def test_amounts_sort_within_their_currency_and_are_found_as_people_type_them(se
 
 
 @in_a_browser
-def test_nothing_on_a_page_is_wider_than_the_window_in_light_or_dark_and_text_can_be_read(sent, opened):
+def test_nothing_on_a_page_is_wider_than_the_window_in_light_or_dark_and_text_can_be_read(
+    sent, opened
+):
     pipeline, outside = sent
     pipeline("reconcile", "--base-url", outside.base_url, environment=outside.environment)
     pipeline("report", "--since", "2020-01-01")
@@ -493,7 +578,10 @@ def contrast(one, other):
     def light(colour):
         channels = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
         linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
-        return sum(weight * channel for weight, channel in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+        return sum(
+            weight * channel
+            for weight, channel in zip((0.2126, 0.7152, 0.0722), linear, strict=True)
+        )
 
     brighter, darker = sorted((light(one), light(other)), reverse=True)
     return (brighter + 0.05) / (darker + 0.05)
@@ -505,7 +593,10 @@ def test_a_month_counts_each_record_once_however_often_it_was_fed(sent_alone):
     there = ("--base-url", outside.base_url, "--yes")
     first = pipeline.newest()
     rejected = (
-        (first / "rejected.csv").read_text().replace("082 55,", "082 555 0004,").replace("not a number", "082 555 0003")
+        (first / "rejected.csv")
+        .read_text()
+        .replace("082 55,", "082 555 0004,")
+        .replace("not a number", "082 555 0003")
     )
     (pipeline.folder / "rejected.csv").write_text(rejected)
     for file in ("people.csv", "rejected.csv", "people.csv"):
@@ -517,7 +608,10 @@ def test_a_month_counts_each_record_once_however_often_it_was_fed(sent_alone):
     assert done.returncode == 1  # the pair that differs, and the address that nobody mended
     records, fed, money = told["once"]["conservation"]["checks"]
     assert (records["read"], records["ended"], records["holds"]) == (22, 22, True)
-    assert (fed["read"], fed["ended"]) == (69, 69)  # 22 records three times, and three of them mended
+    assert (fed["read"], fed["ended"]) == (
+        69,
+        69,
+    )  # 22 records three times, and three of them mended
     assert (money["currency"], money["holds"], money["read"]) == ("ZAR", True, money["ended"])
     assert told["once"]["fates"]["created"] == 18
     assert {fate: number for fate, number in told["once"]["fates"].items() if number} == {
@@ -526,10 +620,18 @@ def test_a_month_counts_each_record_once_however_often_it_was_fed(sent_alone):
     assert [(file["name"], file["times"], file["records"], file["mends"]) for file in told["files"]] == [
         ("people.csv", 3, 22, 0), ("rejected.csv", 1, 3, 3),
     ]  # fmt: skip
-    assert told["once"]["sums"]["ZAR"]["created"] == sum(1000 + at for at in range(20) if at not in {5, 6})
-    assert {one["fate"]: one["records"] for one in told["open"]} == {"needs_review": 2, "invalid": 1}
+    assert told["once"]["sums"]["ZAR"]["created"] == sum(
+        1000 + at for at in range(20) if at not in {5, 6}
+    )
+    assert {one["fate"]: one["records"] for one in told["open"]} == {
+        "needs_review": 2,
+        "invalid": 1,
+    }
     (folder,) = (pipeline.folder / "reports").glob("*-since-*")
-    assert found_in((folder / "report.html").read_text() + (folder / "summary.json").read_text()) == set()
+    assert (
+        found_in((folder / "report.html").read_text() + (folder / "summary.json").read_text())
+        == set()
+    )
 
 
 def test_a_month_in_which_only_rows_of_an_earlier_one_came_back_says_so(sent_alone):
@@ -538,14 +640,23 @@ def test_a_month_in_which_only_rows_of_an_earlier_one_came_back_says_so(sent_alo
     (pipeline.folder / "rejected.csv").write_text(
         (first / "rejected.csv").read_text().replace("not a number", "082 555 0003")
     )
-    pipeline("run", "rejected.csv", "--base-url", outside.base_url, "--yes", environment=outside.environment)
+    pipeline(
+        "run",
+        "rejected.csv",
+        "--base-url",
+        outside.base_url,
+        "--yes",
+        environment=outside.environment,
+    )
     second = pipeline.newest()
     for path in ("plan.json", "summary.json"):
         text = (first / path).read_text()
         (first / path).write_text(text.replace(first.name, "20200101" + first.name[8:]))
     first.rename(first.parent / ("20200101" + first.name[8:]))
     for part in (second / "staged").glob("records-*.parquet"):
-        pl.read_parquet(part).with_columns(origin_run=pl.lit("20200101" + first.name[8:])).write_parquet(part)
+        pl.read_parquet(part).with_columns(
+            origin_run=pl.lit("20200101" + first.name[8:])
+        ).write_parquet(part)
 
     told = json.loads(pipeline("report", "--since", "2025-01-01", "--json").stdout)
 
@@ -560,7 +671,10 @@ def test_a_span_without_a_run_is_told(sent):
 
 def test_control_totals_and_duplicates_stand_on_the_page_and_in_the_workbook(sent_alone):
     pipeline, outside = sent_alone
-    write_customers(pipeline.folder / "c.csv", [["A-1", "A", "", "", "ZAR", "100"], ["A-1", "A", "", "", "ZAR", "100"]])
+    write_customers(
+        pipeline.folder / "c.csv",
+        [["A-1", "A", "", "", "ZAR", "100"], ["A-1", "A", "", "", "ZAR", "100"]],
+    )
     done = pipeline(
         "run", "c.csv", "--base-url", outside.base_url, "--yes", "--expect", "ZAR=2.00", "--expect", "records=2",
         environment=outside.environment,

@@ -95,7 +95,8 @@ def test_held_and_dropped_a_settled_conflict_is_closed_on_every_page(merchant):
     assert "a person decides.</li>" not in page
     assert second in page
     assert {
-        row[0]: int(row[1]) for row in merchant.book(first)["Fates now"].iter_rows(min_row=2, values_only=True)
+        row[0]: int(row[1])
+        for row in merchant.book(first)["Fates now"].iter_rows(min_row=2, values_only=True)
     } == now
     assert (code, span["open"], some(span["once"]["fates"])) == (0, [], now)
     assert " open" not in span["verdict"]
@@ -111,7 +112,9 @@ def test_a_superseded_record_is_not_counted_by_the_row_that_superseded_it(mercha
     second = merchant.feed_back("unchanged.csv", conflict)
     ann, bob = merchant.list_of(second, "held")
     merchant.feed_back("chosen.csv", [{**ann, "email": "no address"}, bob])  # Bob is created
-    merchant.feed_back("again.csv", [row for row in conflict if row["name"] == "Bob"])  # and is there already
+    merchant.feed_back(
+        "again.csv", [row for row in conflict if row["name"] == "Bob"]
+    )  # and is there already
 
     exit_code, reconciled = merchant.reconciled()
 
@@ -122,7 +125,9 @@ def test_a_superseded_record_is_not_counted_by_the_row_that_superseded_it(mercha
 
 
 def test_what_an_earlier_run_settled_is_not_said_to_be_the_work_of_a_later_one(merchant):
-    first = merchant.run("a.csv", "S-1,Ann,,ZAR,1", "S-2,Bob,no address,ZAR,2", "S-3,Cy,no address,ZAR,3")
+    first = merchant.run(
+        "a.csv", "S-1,Ann,,ZAR,1", "S-2,Bob,no address,ZAR,2", "S-3,Cy,no address,ZAR,3"
+    )
     merchant.run("b.csv", "S-2,Bob,,ZAR,2")
     two, three = merchant.list_of(first, "rejected")
     third = merchant.feed_back("mended.csv", [{**two, "email": ""}, three])
@@ -131,7 +136,10 @@ def test_what_an_earlier_run_settled_is_not_said_to_be_the_work_of_a_later_one(m
     page, shown = merchant.page(third), merchant("status", third).stdout
 
     for text in (page, shown):
-        assert "Since then, by later runs: 1 created; by earlier runs: 1 created; nothing of this run is open." in text
+        assert (
+            "Since then, by later runs: 1 created; by earlier runs: 1 created; nothing of this run is open."
+            in text
+        )
 
 
 def test_a_run_whose_ledger_is_in_another_home_is_not_called_planned(merchant):
@@ -141,7 +149,9 @@ def test_a_run_whose_ledger_is_in_another_home_is_not_called_planned(merchant):
     runs = merchant("runs", "--home", "elsewhere").stdout
 
     assert (shown["status"], shown["states"]) == ("finished", {"created": 1})
-    assert shown["verdict"].startswith("No ledger under elsewhere knows this run. By its own report: 1 of 2 records")
+    assert shown["verdict"].startswith(
+        "No ledger under elsewhere knows this run. By its own report: 1 of 2 records"
+    )
     assert "finished (1)" in runs
     assert "planned" not in runs
 
@@ -188,7 +198,9 @@ def test_bridge_span_and_status_count_a_record_once_however_often_it_was_resubmi
 
 
 def test_a_record_that_the_supplier_corrects_in_a_file_of_his_own_is_that_record(merchant):
-    first = merchant.run("monday.csv", "R-1,Ann,no address,ZAR,1", "R-2,Bo,,ZAR,2", "R-3,Cy,no address,ZAR,3")
+    first = merchant.run(
+        "monday.csv", "R-1,Ann,no address,ZAR,1", "R-2,Bo,,ZAR,2", "R-3,Cy,no address,ZAR,3"
+    )
     merchant.run("tuesday.csv", "R-1,Ann,ann@example.com,ZAR,1", "R-8,Di,,ZAR,8")
 
     code, span = merchant.span()
@@ -204,15 +216,23 @@ def test_a_record_that_the_supplier_corrects_in_a_file_of_his_own_is_that_record
 
 @pytest.mark.long  # test_current_fates has each rule of linking
 def test_what_cannot_be_linked_stays_open(merchant):
-    first = merchant.run("c.csv", "R-1,Ann,no address,ZAR,1", "R-2,Bo,no address,ZAR,2", "T-1,X,,,", "T-1,Y,,,")
+    first = merchant.run(
+        "c.csv", "R-1,Ann,no address,ZAR,1", "R-2,Bo,no address,ZAR,2", "T-1,X,,,", "T-1,Y,,,"
+    )
     one, _ = merchant.list_of(first, "rejected")
     merchant.feed_back("one.csv", [{**one, "email": ""}])
     merchant.run("other.csv", "R-3,Another,,ZAR,2")
 
     status, (code, span) = merchant.status(first), merchant.span()
 
-    assert (status["overall"], status["open"]) == ({"created": 1, "invalid": 1, "needs_review": 2}, 3)
-    assert (code, {one["fate"]: one["records"] for one in span["open"]}) == (1, {"needs_review": 2, "invalid": 1})
+    assert (status["overall"], status["open"]) == (
+        {"created": 1, "invalid": 1, "needs_review": 2},
+        3,
+    )
+    assert (code, {one["fate"]: one["records"] for one in span["open"]}) == (
+        1,
+        {"needs_review": 2, "invalid": 1},
+    )
 
 
 def test_out_of_balance_is_never_followed_by_a_claim_that_all_is_explained(merchant):
@@ -251,10 +271,14 @@ def test_reasons_and_differing_fields_are_named_with_counts_wherever_records_are
     assert differs in status
     assert '<p id="differs">' in page
     assert "metadata.due date" in page[page.index('<p id="differs">') :]
-    assert [row["_import_differs"] for row in merchant.list_of(run, "held")] == ["name, metadata.due date"] * 2 + [
-        "balance"
-    ] * 2
-    assert merchant.pipeline.summary()["held_differs"] == {"name": 2, "balance": 2, "metadata.due date": 2}
+    assert [row["_import_differs"] for row in merchant.list_of(run, "held")] == [
+        "name, metadata.due date"
+    ] * 2 + ["balance"] * 2
+    assert merchant.pipeline.summary()["held_differs"] == {
+        "name": 2,
+        "balance": 2,
+        "metadata.due date": 2,
+    }
 
 
 def test_a_row_that_billing_or_the_ledger_holds_otherwise_says_in_which_fields(merchant):
@@ -265,10 +289,14 @@ def test_a_row_that_billing_or_the_ledger_holds_otherwise_says_in_which_fields(m
     (row,) = merchant.list_of(merchant.pipeline.newest().name, "held")
 
     assert row["_import_differs"] == "name, email"
-    for path in (merchant.pipeline.folder / ".pipeline").glob("*/*"):  # another home, which knows of nothing
+    for path in (merchant.pipeline.folder / ".pipeline").glob(
+        "*/*"
+    ):  # another home, which knows of nothing
         if path.is_file():
             path.unlink()
-    met = merchant.run("e.csv", "R-1,Annabel,ann@example.com,ZAR,7", options=("--accept", "HOME.NEW"))
+    met = merchant.run(
+        "e.csv", "R-1,Annabel,ann@example.com,ZAR,7", options=("--accept", "HOME.NEW")
+    )
     (row,) = merchant.list_of(met, "held")
     assert row["_import_fate"] == "already_exists_different"
     assert set(row["_import_differs"].split(", ")) == {"name", "balance"}
@@ -278,7 +306,10 @@ def test_sheets_of_one_workbook_are_different_tables_in_every_statement(merchant
     book = openpyxl.Workbook()
     book.active.title = "North"
     south = book.create_sheet("South")
-    for sheet, rows in ((book.active, ["A1,Ann,bad", "A2,Zed,z@x.org"]), (south, ["B1,Ben,b@x.org", "B2,Cid,bad"])):
+    for sheet, rows in (
+        (book.active, ["A1,Ann,bad", "A2,Zed,z@x.org"]),
+        (south, ["B1,Ben,b@x.org", "B2,Cid,bad"]),
+    ):
         for row in ["external_reference,name,email", *rows]:
             sheet.append(row.split(","))
     book.save(merchant.pipeline.folder / "t.xlsx")
@@ -290,7 +321,11 @@ def test_sheets_of_one_workbook_are_different_tables_in_every_statement(merchant
     code, span = merchant.span()
 
     assert code == 1
-    assert (span["once"]["records"], span["once"]["fates"]["created"], span["once"]["fates"]["invalid"]) == (4, 2, 2)
+    assert (
+        span["once"]["records"],
+        span["once"]["fates"]["created"],
+        span["once"]["fates"]["invalid"],
+    ) == (4, 2, 2)
     for run in runs:
         (row,) = merchant.list_of(run, "rejected")
         merchant.feed_back(f"{run}.csv", [{**row, "email": "ok@x.org"}])
@@ -303,7 +338,9 @@ def test_a_file_that_is_read_with_more_of_its_lines_the_next_time_has_each_recor
     job = "environment: sandbox\nmerchant: sandbox\naddress: sandbox\nsource: {footer_lines: 1}\n"
     (merchant.pipeline.folder / "job.yaml").write_text(job)
     (merchant.pipeline.folder / "c.csv").write_text("\n".join([HEADER, *rows]) + "\n")
-    assert merchant("run", "c.csv", "--config", "job.yaml", *merchant.there, "--yes").returncode == 0
+    assert (
+        merchant("run", "c.csv", "--config", "job.yaml", *merchant.there, "--yes").returncode == 0
+    )
     merchant.run("c.csv")
 
     code, span = merchant.span()

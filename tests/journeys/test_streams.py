@@ -58,11 +58,15 @@ def stopped(stream, *arguments):
     assert customers(stream) == before
     assert result.returncode == 3, result.stdout + result.stderr
     told = result.stderr.split("Error: ")[1]
-    return {line.split(": ")[0] for line in told.splitlines() if not line.startswith("Nothing was sent")}
+    return {
+        line.split(": ")[0] for line in told.splitlines() if not line.startswith("Nothing was sent")
+    }
 
 
 def customers(stream):
-    with contextlib.closing(sqlite3.connect(stream.folder / ".pipeline/sandbox/billing.sqlite")) as billing:
+    with contextlib.closing(
+        sqlite3.connect(stream.folder / ".pipeline/sandbox/billing.sqlite")
+    ) as billing:
         return billing.execute("SELECT count(*) FROM customers").fetchone()[0]
 
 
@@ -80,7 +84,10 @@ def test_a_day_left_out_stops(stream):
     assert stopped(stream, "daily_2026-11-23.csv") == {"STREAM.MISSING_DAY"}
     planned = stream.summary()
     assert planned["exit_code"] == 3
-    assert "2026-11-20, 2026-11-21, 2026-11-22 (3 days after 2026-11-19)" in planned["findings"][0]["what"]
+    assert (
+        "2026-11-20, 2026-11-21, 2026-11-22 (3 days after 2026-11-19)"
+        in planned["findings"][0]["what"]
+    )
 
 
 def test_a_day_on_which_no_file_is_agreed_may_be_left_out(stream):
@@ -141,10 +148,16 @@ def test_a_volume_far_from_the_last_two_weeks_stops(stream, count):
 
 def test_a_file_cut_at_a_line_end_is_told_by_its_volume_and_by_its_control_total(stream):
     whole = day(stream, "daily_2026-11-20.csv").read_bytes()
-    (stream.folder / "daily_2026-11-20.csv").write_bytes(b"".join(whole.splitlines(keepends=True)[:31]))
+    (stream.folder / "daily_2026-11-20.csv").write_bytes(
+        b"".join(whole.splitlines(keepends=True)[:31])
+    )
 
-    assert stopped(stream, "daily_2026-11-20.csv", "--expect", "records=40") == {"TOTAL.RECORDS_DIFFER"}
-    (stream.folder / "daily_2026-11-20.csv").write_bytes(b"".join(whole.splitlines(keepends=True)[:16]))
+    assert stopped(stream, "daily_2026-11-20.csv", "--expect", "records=40") == {
+        "TOTAL.RECORDS_DIFFER"
+    }
+    (stream.folder / "daily_2026-11-20.csv").write_bytes(
+        b"".join(whole.splitlines(keepends=True)[:16])
+    )
     assert stopped(stream, "daily_2026-11-20.csv") == {"STREAM.VOLUME"}
 
 
@@ -172,12 +185,20 @@ def test_what_somebody_has_looked_at_and_accepted_goes_on_and_says_who(stream):
 
 def test_a_plan_that_stops_is_applied_only_with_a_yes_to_its_alarms(stream):
     day(stream, "daily_2026-11-23.csv")
-    assert stream("plan", "daily_2026-11-23.csv", "--config", "job.yaml", "--planner", "Ann").returncode == 3
+    assert (
+        stream(
+            "plan", "daily_2026-11-23.csv", "--config", "job.yaml", "--planner", "Ann"
+        ).returncode
+        == 3
+    )
     run_id = stream.newest().name
 
     assert stream("apply", run_id).returncode == 3
     by_ben, planned = {"PIPELINE_PLANNER": "Ben"}, (stream.newest() / "plan.json").read_bytes()
-    assert stream("apply", run_id, "--accept", "STREAM.MISSING_DAY", environment=by_ben).returncode == 0
+    assert (
+        stream("apply", run_id, "--accept", "STREAM.MISSING_DAY", environment=by_ben).returncode
+        == 0
+    )
     assert stream.summary()["accepted"] == {"STREAM.MISSING_DAY": "Ben"}
     assert (stream.newest() / "plan.json").read_bytes() == planned
     [line] = map(json.loads, (stream.newest() / "accepted.jsonl").read_text().splitlines())
@@ -191,7 +212,12 @@ def test_a_plan_that_stops_is_applied_only_with_a_yes_to_its_alarms(stream):
 def test_who_accepted_an_alarm_is_covered_by_manifest_report_and_verifier(stream):
     day(stream, "daily_2026-11-23.csv")
     accepting = ("--accept", "STREAM.MISSING_DAY", "--planner", "Ann")
-    assert stream("run", "daily_2026-11-23.csv", "--config", "job.yaml", "--yes", *accepting).returncode == 0
+    assert (
+        stream(
+            "run", "daily_2026-11-23.csv", "--config", "job.yaml", "--yes", *accepting
+        ).returncode
+        == 0
+    )
     folder = stream.newest()
     accepted = folder / "accepted.jsonl"
     assert stream("report").returncode == 0
@@ -202,7 +228,9 @@ def test_who_accepted_an_alarm_is_covered_by_manifest_report_and_verifier(stream
     accepted.write_text(accepted.read_text().replace("Ann", "Eve"))
     changed = stream("verify", folder.name)
 
-    assert (whole.returncode, bundled.returncode, changed.returncode) == (0, 0, 7), whole.stdout + bundled.stdout
+    assert (whole.returncode, bundled.returncode, changed.returncode) == (0, 0, 7), (
+        whole.stdout + bundled.stdout
+    )
     assert "accepted.jsonl was changed" in changed.stdout
     assert "summary.json names others than accepted.jsonl" in changed.stdout
     with zipfile.ZipFile(stream.folder / "e.zip") as bundle:
@@ -277,7 +305,9 @@ def test_a_trailer_in_major_units_is_moved_and_never_rounded(inside):
     [
         ("TRL;11;ZAR;4500", ["TOTAL.RECORDS_DIFFER"]),
         ("TRL;10;ZAR;4501", ["TOTAL.DIFFERS"]),
-        pytest.param("TRL;9;ZAR;0", ["TOTAL.RECORDS_DIFFER", "TOTAL.DIFFERS"], marks=pytest.mark.long),
+        pytest.param(
+            "TRL;9;ZAR;0", ["TOTAL.RECORDS_DIFFER", "TOTAL.DIFFERS"], marks=pytest.mark.long
+        ),
         pytest.param("TRL;10;XYZ;4500", ["TOTAL.NOT_STATED"], marks=pytest.mark.long),
         ("ref-9,Person 9,,,,,", ["TOTAL.NOT_STATED"]),
     ],
@@ -290,19 +320,33 @@ def test_a_control_file_beside_the_input_is_read_also_beside_a_packed_one(inside
     plain = customers_csv(inside.folder / "c.csv", 10).read_bytes()
     (inside.folder / "c.csv.gz").write_bytes(gzip.compress(plain))
     job = CONTROLLED.format(
-        unit="minor", control="{file: '{stem}.ctl', pattern: 'rows=(?P<records>[0-9]+)\\s+sum=(?P<total>[0-9]+)'}"
+        unit="minor",
+        control="{file: '{stem}.ctl', pattern: 'rows=(?P<records>[0-9]+)\\s+sum=(?P<total>[0-9]+)'}",
     )
-    job = job.replace("source: {footer_lines: 1}\n", "").replace("currency: currency", "currency: {value: ZAR}")
+    job = job.replace("source: {footer_lines: 1}\n", "").replace(
+        "currency: currency", "currency: {value: ZAR}"
+    )
     (inside.folder / "job.yaml").write_text(job)
     codes = {}
-    for name, text in (("right", "rows=10\nsum=4500\n"), ("wrong", "rows=10\nsum=4400\n"), ("none", None)):
+    for name, text in (
+        ("right", "rows=10\nsum=4500\n"),
+        ("wrong", "rows=10\nsum=4400\n"),
+        ("none", None),
+    ):
         (inside.folder / "c.ctl").unlink(missing_ok=True)
         if text:
             (inside.folder / "c.ctl").write_text(text)
         result = inside("plan", "c.csv.gz", "--config", "job.yaml")
-        codes[name] = [finding["code"] for finding in inside.summary()["findings"]], result.returncode
+        codes[name] = (
+            [finding["code"] for finding in inside.summary()["findings"]],
+            result.returncode,
+        )
 
-    assert codes == {"right": ([], 0), "wrong": (["TOTAL.DIFFERS"], 3), "none": (["TOTAL.NOT_STATED"], 3)}
+    assert codes == {
+        "right": ([], 0),
+        "wrong": (["TOTAL.DIFFERS"], 3),
+        "none": (["TOTAL.NOT_STATED"], 3),
+    }
 
 
 def test_what_is_expected_on_the_command_line_is_compared_in_minor_and_in_major_units(inside):
@@ -313,7 +357,10 @@ def test_what_is_expected_on_the_command_line_is_compared_in_minor_and_in_major_
     assert inside(*plan, "--expect", "ZAR=45.00").returncode == 0
     wrong = inside(*plan, "--expect", "ZAR=4501")
     assert wrong.returncode == 3
-    assert "STOPS: TOTAL.DIFFERS: --expect states 45.01 ZAR, the records come to 45.00 (-0.01 apart" in wrong.stdout
+    assert (
+        "STOPS: TOTAL.DIFFERS: --expect states 45.01 ZAR, the records come to 45.00 (-0.01 apart"
+        in wrong.stdout
+    )
     faults = inside(*plan, "--expect", "ZAR=45.001", "--expect", "rows=1")
     assert faults.returncode == 2
     assert "more decimals than its currency" in faults.stderr

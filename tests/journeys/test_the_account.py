@@ -10,7 +10,9 @@ from tests.conftest import Lived, customers_csv
 from tests.small_billing import Answer, problem, small_billing
 
 FIRST, SECOND = "sk_test_first00000000000000000000", "sk_test_second0000000000000000000"
-pytestmark = pytest.mark.xdist_group("the account")  # one worker, so that the first night is lived once
+pytestmark = pytest.mark.xdist_group(
+    "the account"
+)  # one worker, so that the first night is lived once
 
 
 @pytest.fixture
@@ -21,7 +23,9 @@ def billing():
 
 def run(pipeline, billing, key: str, name: str, *more: str, verb: str = "run"):
     words = (name, "--yes") if verb == "run" else (name,) if name else ()
-    return pipeline(verb, *words, "--base-url", billing.url, *more, environment={"BILLING_API_KEY": key})
+    return pipeline(
+        verb, *words, "--base-url", billing.url, *more, environment={"BILLING_API_KEY": key}
+    )
 
 
 def first_night(pipeline, billing):
@@ -59,7 +63,9 @@ def test_a_new_key_of_the_same_account_is_found_out_to_be_one_by_three_look_ups(
     assert [one.method for one in night.asked].count("GET") == 1  # the key is known now
 
 
-def test_a_key_of_another_account_stops_before_anything_is_sent_and_creates_nobody_there(pipeline, night):
+def test_a_key_of_another_account_stops_before_anything_is_sent_and_creates_nobody_there(
+    pipeline, night
+):
     with small_billing() as other:
         ended = run(pipeline, other, SECOND, "next.csv")
 
@@ -106,8 +112,12 @@ def test_without_an_answer_nothing_is_sent_and_the_run_can_be_resumed(pipeline, 
     assert len(night.customers) == 20
 
 
-def test_where_the_ledger_is_empty_known_customers_with_a_billing_id_are_asked_for_but_never_at_a_sandbox(pipeline):
-    (pipeline.folder / "known.csv").write_text("external_reference,billing_id\nold-1,bcus_old1\nold-2,bcus_old2\n")
+def test_where_the_ledger_is_empty_known_customers_with_a_billing_id_are_asked_for_but_never_at_a_sandbox(
+    pipeline,
+):
+    (pipeline.folder / "known.csv").write_text(
+        "external_reference,billing_id\nold-1,bcus_old1\nold-2,bcus_old2\n"
+    )
     pipeline("references", "load", "known.csv", "--sandbox")
     home = pipeline.folder / ".pipeline" / "sandbox"
 
@@ -120,7 +130,9 @@ def test_where_the_ledger_is_empty_known_customers_with_a_billing_id_are_asked_f
             )
 
         with Ledger.opened(home, Environment("sandbox", "sandbox", "test", "loopback")) as ledger:
-            return check_account(ledger, home, "credential", make, is_accepted=False, is_here=is_here)
+            return check_account(
+                ledger, home, "credential", make, is_accepted=False, is_here=is_here
+            )
 
     assert account("old-1", "old-2") == (Account(2, 2), None)
     found, stop = account("old-1")

@@ -49,13 +49,19 @@ def test_where_billing_tells_no_time_what_an_earlier_process_sent_is_looked_up_b
 
 
 @pytest.mark.parametrize("hours", [0, pytest.param(2, marks=pytest.mark.long), -2])
-def test_the_waits_of_a_run_are_told_by_one_clock_whatever_billing_s_says(inside, monkeypatch, hours):
+def test_the_waits_of_a_run_are_told_by_one_clock_whatever_billing_s_says(
+    inside, monkeypatch, hours
+):
     monkeypatch.setattr(
-        BaseHTTPRequestHandler, "date_time_string", lambda *_: formatdate(time.time() + hours * 3600, usegmt=True)
+        BaseHTTPRequestHandler,
+        "date_time_string",
+        lambda *_: formatdate(time.time() + hours * 3600, usegmt=True),
     )
     customers_csv(inside.folder / "customers.csv", RECORDS)
     with small_billing() as billing:
-        ended = inside("run", "customers.csv", "--base-url", billing.url, "--yes", environment=ENVIRONMENT)
+        ended = inside(
+            "run", "customers.csv", "--base-url", billing.url, "--yes", environment=ENVIRONMENT
+        )
 
     assert ended.returncode == 0, ended.stderr
     assert inside("report", "latest").returncode == 0

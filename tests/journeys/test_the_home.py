@@ -60,7 +60,9 @@ def night(pipeline, billing, night_once):
     return pipeline.folder / ".pipeline", pipeline.folder / "copy"
 
 
-def test_after_a_restored_home_every_customer_is_looked_up_and_nobody_is_sent_twice(pipeline, billing, night):
+def test_after_a_restored_home_every_customer_is_looked_up_and_nobody_is_sent_twice(
+    pipeline, billing, night
+):
     home, copy = night
     shutil.rmtree(home)
     copy.rename(home)
@@ -75,7 +77,9 @@ def test_after_a_restored_home_every_customer_is_looked_up_and_nobody_is_sent_tw
         assert "an older copy was restored" in ledger.damage()[0]
 
 
-def test_a_lost_home_stops_the_run_until_somebody_accepts_it_and_then_everybody_is_looked_up(pipeline, billing, night):
+def test_a_lost_home_stops_the_run_until_somebody_accepts_it_and_then_everybody_is_looked_up(
+    pipeline, billing, night
+):
     home, _ = night
     shutil.rmtree(home)
 
@@ -96,7 +100,10 @@ def test_a_lost_home_stops_the_run_until_somebody_accepts_it_and_then_everybody_
 
 def test_another_home_that_writes_to_the_same_reports_is_a_warning(pipeline, billing, night):
     other = pipeline.folder / "other"
-    assert run(pipeline, billing, "2.csv", "--home", str(other), "--accept", "HOME.NEW").returncode == 0
+    assert (
+        run(pipeline, billing, "2.csv", "--home", str(other), "--accept", "HOME.NEW").returncode
+        == 0
+    )
 
     ended = run(pipeline, billing, "2.csv")
 
@@ -109,7 +116,10 @@ def test_each_run_folder_names_the_ledger_and_its_last_event_and_a_damaged_file_
     pipeline, billing, night
 ):
     home, _ = night
-    names = [json.loads(path.read_text()) for path in sorted(pipeline.folder.glob("reports/*/ledger.json"))]
+    names = [
+        json.loads(path.read_text())
+        for path in sorted(pipeline.folder.glob("reports/*/ledger.json"))
+    ]
     (witness,) = (pipeline.folder / "reports" / ".ledgers").glob("*.json")
 
     assert len({one["ledger"] for one in names}) == 1
@@ -136,7 +146,9 @@ def test_a_statement_that_is_a_pipe_or_no_statement_holds_up_nobody_and_states_n
     assert [one.path.parent.name for one in statements(tmp_path, HERE)] == ["good"]
 
 
-def test_the_reports_folder_alone_remembers_a_ledger_whose_witness_is_gone(pipeline, billing, night):
+def test_the_reports_folder_alone_remembers_a_ledger_whose_witness_is_gone(
+    pipeline, billing, night
+):
     home, copy = night
     shutil.rmtree(pipeline.folder / "reports" / ".ledgers")
     shutil.rmtree(home)

@@ -55,7 +55,9 @@ def rejected(there):
 def mend(row):
     """What the reasons ask for."""
     row["email"] = (
-        row["email"].replace("@example", "@example.com") if row["email"].endswith("@example") else row["email"]
+        row["email"].replace("@example", "@example.com")
+        if row["email"].endswith("@example")
+        else row["email"]
     )
     row["balance"] = "1250" if row["balance"] == "12.50" else row["balance"]
 
@@ -94,7 +96,9 @@ def test_mended_rows_are_linked_to_what_they_were_and_counted_once(there):
     status = json.loads(there("status", first, "--json").stdout)
     assert (status["came_back"], status["overall"]) == (3, {"created": 4})
     assert "3 records came back since; all together: 4 created" in there("status", first).stdout
-    assert there("run", path.with_name("mended.csv"), "--sandbox", "--yes").returncode == 0  # once more changes nothing
+    assert (
+        there("run", path.with_name("mended.csv"), "--sandbox", "--yes").returncode == 0
+    )  # once more changes nothing
     assert json.loads(there("status", first, "--json").stdout)["overall"] == {"created": 4}
 
 
@@ -110,12 +114,17 @@ def test_a_list_that_a_spreadsheet_has_damaged_is_restored_cell_by_cell(there, e
     for row in rows:
         mend(row)
         row.update({name: DAMAGED.get(text, text) for name, text in row.items()})
-    path.with_name("mended.csv").write_bytes(written(rows, delimiter).encode(encoding, errors="replace"))
+    path.with_name("mended.csv").write_bytes(
+        written(rows, delimiter).encode(encoding, errors="replace")
+    )
 
     result = there("run", path.with_name("mended.csv"), "--sandbox", "--yes")
 
     assert result.returncode == 0, result.stdout + result.stderr
-    assert {key: (row["name"], row["phone"], row["metadata.plan"]) for key, row in created(there).items()} == {
+    assert {
+        key: (row["name"], row["phone"], row["metadata.plan"])
+        for key, row in created(there).items()
+    } == {
         "00101": ("Zoë Łukasz", "+27825550101", "gold"),
         "00102": ("José", "+27825550102", "2026-11-05"),
         "00103": ("Ann", "+27825550103", "gold"),
@@ -133,7 +142,9 @@ def test_a_list_that_a_spreadsheet_has_damaged_is_restored_cell_by_cell(there, e
 
 
 def test_a_mended_cell_of_which_only_a_display_is_left_sets_its_row_aside(there):
-    (there.folder / "phones.csv").write_text(f"{HEADER}\nA,Ann,a@example.com,no number,ZAR,5,gold\n")
+    (there.folder / "phones.csv").write_text(
+        f"{HEADER}\nA,Ann,a@example.com,no number,ZAR,5,gold\n"
+    )
     there("plan", "phones.csv", "--sandbox")
     path, rows = rejected(there)
     rows[0]["phone"] = "8.3E+08"  # somebody typed a number, and the spreadsheet shows it so
@@ -181,7 +192,9 @@ def test_rows_whose_run_is_gone_are_taken_as_they_come_and_told(there):
     shutil.rmtree(path.parent)
 
     assert there("plan", "mended.csv", "--sandbox").returncode == 1
-    assert {finding["code"] for finding in there.summary()["findings"]} == {"RETURN.ORIGINALS_UNKNOWN"}
+    assert {finding["code"] for finding in there.summary()["findings"]} == {
+        "RETURN.ORIGINALS_UNKNOWN"
+    }
 
 
 def test_the_workbook_holds_texts_alone_and_is_read_back_as_it_is(there):
@@ -190,7 +203,9 @@ def test_the_workbook_holds_texts_alone_and_is_read_back_as_it_is(there):
     sheet = book["rejected"]
     header, *table = [[cell.value or "" for cell in row] for row in sheet.iter_rows()]
     assert [dict(zip(header, row, strict=True)) for row in table] == rows
-    assert {cell.data_type for row in sheet.iter_rows() for cell in row if cell.value is not None} == {"s"}
+    assert {
+        cell.data_type for row in sheet.iter_rows() for cell in row if cell.value is not None
+    } == {"s"}
     for row in sheet.iter_rows(min_row=2):
         cells = dict(zip(header, row, strict=True))
         mended = {name: cell.value or "" for name, cell in cells.items()}
@@ -235,11 +250,16 @@ def test_amounts_of_a_workbook_are_read_alike_when_their_rows_come_back(tmp_path
     place = ["--config", "job.yaml", "--sandbox"]
 
     assert there("plan", "book.xlsx", *place).returncode == 1
-    for verb, name, email in ((["plan"], "once.csv", "still no"), (["run", "--yes"], "twice.csv", "a@example.com")):
+    for verb, name, email in (
+        (["plan"], "once.csv", "still no"),
+        (["run", "--yes"], "twice.csv", "a@example.com"),
+    ):
         _, rows = rejected(there)
         assert [row["balance"] for row in rows] == ["R 240.00", "Ksh 25.50"]
         assert {row["_import_reasons"] for row in rows} == {"VALIDATE.EMAIL_MALFORMED:email"}
-        (tmp_path / name).write_text(written([{**row, "email": email} for row in rows]), encoding="utf-8")
+        (tmp_path / name).write_text(
+            written([{**row, "email": email} for row in rows]), encoding="utf-8"
+        )
         code = there(*verb, name, *place).returncode
     assert code == 0
     assert [there.summary()["sums"][code]["created"] for code in ("ZAR", "KES")] == [24000, 2550]
@@ -323,7 +343,10 @@ def test_a_reference_is_not_restored_where_two_records_of_the_list_differ_in_not
 
     assert sent_back(there, moved) == ({}, [f"{MISMATCH}:external_reference"] * 2)
     typed = [{**one, "balance": balance} for one, balance in ((first, "100"), (second, "200"))]
-    assert sent_back(there, typed)[0] == {"261000000000001": ("", "", "100"), "261000000000002": ("", "", "200")}
+    assert sent_back(there, typed)[0] == {
+        "261000000000001": ("", "", "100"),
+        "261000000000002": ("", "", "200"),
+    }
 
 
 def test_a_strangers_row_that_names_a_record_of_another_run_is_rejected(payers):
@@ -336,7 +359,9 @@ def test_a_strangers_row_that_names_a_record_of_another_run_is_rejected(payers):
     assert sent_back(payers, [stranger]) == ({}, [f"{MISMATCH}:name"])
 
 
-def test_our_columns_copied_from_another_row_are_rejected_and_the_row_that_they_belong_to_is_taken(payers):
+def test_our_columns_copied_from_another_row_are_rejected_and_the_row_that_they_belong_to_is_taken(
+    payers,
+):
     """Attack 3. Before: Ben was created as 261000000000001. After: only Ann is."""
     _, rows = rejected(payers)
     copied = {**theirs(rows[1]), **ours(rows[0]), "external_reference": "2.61E+14"}
@@ -359,7 +384,9 @@ def test_an_origin_that_was_edited_is_rejected(payers, column):
     assert reasons == [MISMATCH]
 
 
-def test_a_row_that_was_rejected_as_another_record_is_rejected_again_and_taken_in_a_file_of_its_own(payers):
+def test_a_row_that_was_rejected_as_another_record_is_rejected_again_and_taken_in_a_file_of_its_own(
+    payers,
+):
     _, rows = rejected(payers)
     assert sent_back(payers, [{**rows[0], "name": "Anna"}]) == ({}, [f"{MISMATCH}:name"])
     _, again = rejected(payers)
@@ -375,20 +402,31 @@ def test_a_list_whose_check_cannot_be_tested_is_new_records_and_reported(payers,
     first = payers.newest().name
     _, rows = rejected(payers)
     if lacks == "a check":
-        rows = [{name: text for name, text in row.items() if name != "_import_check"} for row in rows]
+        rows = [
+            {name: text for name, text in row.items() if name != "_import_check"} for row in rows
+        ]
     else:
         (payers.folder / ".pipeline" / "token.key").unlink()
-    made, reasons = sent_back(payers, [{**row, "external_reference": f"B{at}"} for at, row in enumerate(rows)])
+    made, reasons = sent_back(
+        payers, [{**row, "external_reference": f"B{at}"} for at, row in enumerate(rows)]
+    )
 
     assert (set(made), reasons) == ({"B0", "B1", "B2"}, [])
     [finding] = payers.summary()["findings"]
-    assert (finding["code"], finding["what"], finding["stops"]) == ("RETURN.CHECK_UNTESTABLE", "3 rows", False)
+    assert (finding["code"], finding["what"], finding["stops"]) == (
+        "RETURN.CHECK_UNTESTABLE",
+        "3 rows",
+        False,
+    )
     assert json.loads(payers("status", first, "--json").stdout)["came_back"] == 0
 
 
 def test_rows_deleted_or_sorted_whole_and_columns_of_ones_own_are_no_reason_to_reject(payers):
     _, rows = rejected(payers)
-    some = [{"remark": "checked", **rows[2], "external_reference": "2.61E+14"}, {"remark": "", **rows[0]}]
+    some = [
+        {"remark": "checked", **rows[2], "external_reference": "2.61E+14"},
+        {"remark": "", **rows[0]},
+    ]
 
     made, reasons = sent_back(payers, some)
 
@@ -455,11 +493,17 @@ def test_a_list_with_what_billing_said_can_be_read_again_whatever_characters_it_
     (inside.folder / "c.csv").write_text(f"{HEADER}\nA-1,Ann,ann@example.com,,ZAR,5,gold\n")
     with refusing_billing() as url:
         place = ("--base-url", url, "--yes")
-        assert inside("run", "c.csv", *place, environment={"BILLING_API_KEY": KEY}).returncode in {1, 3}
+        assert inside("run", "c.csv", *place, environment={"BILLING_API_KEY": KEY}).returncode in {
+            1,
+            3,
+        }
     first = inside.newest().name
     _, (row,) = rejected(inside)
     assert row["_import_reasons"] == "SUBMIT.REFUSED"
-    assert row["_import_billing_said"] == r"Refused: bad\x00\x1b[31m name\x0d\x0asee\x85 \x7f below\x0d"
+    assert (
+        row["_import_billing_said"]
+        == r"Refused: bad\x00\x1b[31m name\x0d\x0asee\x85 \x7f below\x0d"
+    )
 
     made, reasons = sent_back(inside, [{**row, "name": "Anna"}])
 
@@ -469,10 +513,19 @@ def test_a_list_with_what_billing_said_can_be_read_again_whatever_characters_it_
 
 
 @pytest.mark.parametrize("name", ["rejected.xlsx", "rejected.csv"])
-def test_a_list_is_fed_back_as_it_is_to_a_job_whose_workbook_has_titles_a_total_and_a_sheet_of_its_own(inside, name):
+def test_a_list_is_fed_back_as_it_is_to_a_job_whose_workbook_has_titles_a_total_and_a_sheet_of_its_own(
+    inside, name
+):
     book = openpyxl.Workbook()
     book.active.title = "Debtors"
-    for row in (["OldTel"], [], ["ref", "mail"], ["A-1", "a@example.com"], ["A-2", "none"], ["Total", 2]):
+    for row in (
+        ["OldTel"],
+        [],
+        ["ref", "mail"],
+        ["A-1", "a@example.com"],
+        ["A-2", "none"],
+        ["Total", 2],
+    ):
         book.active.append(row)
     book.create_sheet("Notes")
     book.save(inside.folder / "debtors.xlsx")

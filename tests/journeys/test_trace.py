@@ -35,9 +35,13 @@ def lived(pipeline, outside):
     rejected = (first / "rejected.csv").read_text()
     (pipeline.folder / "rejected.csv").write_text(rejected.replace("not a number", MENDED))
     outside.faults(lost_reply=1.0)
-    pipeline("run", "rejected.csv", *there, "--outage-seconds", "1", environment=outside.environment)
+    pipeline(
+        "run", "rejected.csv", *there, "--outage-seconds", "1", environment=outside.environment
+    )
     outside.faults()
-    outside.advance(25 * 3600)  # billing has forgotten the key by then: nothing but a look-up can tell
+    outside.advance(
+        25 * 3600
+    )  # billing has forgotten the key by then: nothing but a look-up can tell
     pipeline("resume", pipeline.newest().name, environment=outside.environment)
     return first.name
 
@@ -67,7 +71,10 @@ def test_a_row_that_was_invalid_mended_sent_lost_and_adopted_is_one_story(life):
     assert {event["key"] for _, event in found["events"]} == {after["key"]}
     assert (found["now"]["answer"], found["now"]["billing_id"]) == ("found", after["billing_id"])
     assert (found["now"]["holds"]["phone"], found["now"]["differs_in"]) == ("+27820000001", [])
-    assert [(event["call"], event["status"]) for _, event in found["events"]][-1] == ("look_up", 200)
+    assert [(event["call"], event["status"]) for _, event in found["events"]][-1] == (
+        "look_up",
+        200,
+    )
 
 
 def test_the_same_life_is_found_by_its_row_and_by_its_billing_id(life):
@@ -92,7 +99,15 @@ def test_unless_it_is_asked_for_a_life_is_told_without_a_word_of_the_person(life
     assert "person-" in as_json
     assert "person-" not in none
     for text in (shown, as_json, none):
-        for secret in ("A-1", "Thandi", "Nkosi", "thandi@example.com", MENDED, "27820000001", "not a number"):
+        for secret in (
+            "A-1",
+            "Thandi",
+            "Nkosi",
+            "thandi@example.com",
+            MENDED,
+            "27820000001",
+            "not a number",
+        ):
             assert secret not in text
     assert "999 999 9999" in shown
     assert "adopted" in shown
@@ -106,7 +121,9 @@ def test_what_nobody_knows_is_said_to_be_unknown(pipeline):
     assert "is about this" in result.stderr
 
 
-def test_a_row_id_is_that_of_the_newest_run_and_no_other_persons_row_of_that_number(pipeline, outside):
+def test_a_row_id_is_that_of_the_newest_run_and_no_other_persons_row_of_that_number(
+    pipeline, outside
+):
     there = ("--base-url", outside.base_url, "--yes")
     for reference in ("A-1", "B-1"):
         (pipeline.folder / "c.csv").write_text(f"{HEADER}\n{reference},Ann,,,ZAR,100\n")
@@ -134,7 +151,9 @@ def test_rows_that_mend_others_of_one_number_are_lives_of_their_own(pipeline, ou
 
 
 def test_the_reference_of_another_customer_of_whom_a_row_reminds_is_a_person_too(pipeline, outside):
-    (pipeline.folder / "known.csv").write_text(f"{HEADER}\nold-customer,Old,thandi@example.com,,ZAR,1\n")
+    (pipeline.folder / "known.csv").write_text(
+        f"{HEADER}\nold-customer,Old,thandi@example.com,,ZAR,1\n"
+    )
     (pipeline.folder / "c.csv").write_text(f"{HEADER}\nA-1,Thandi,thandi@example.com,,ZAR,100\n")
     there = ("--base-url", outside.base_url)
     pipeline("references", "load", "known.csv", *there, environment=outside.environment)
@@ -150,7 +169,9 @@ def test_the_reference_of_another_customer_of_whom_a_row_reminds_is_a_person_too
 def test_billing_is_compared_with_what_was_sent_and_not_with_a_row_that_was_held(pipeline, outside):
     there = ("--base-url", outside.base_url, "--yes")
     (pipeline.folder / "a.csv").write_text(f"{HEADER}\nA-1,Ann,,,ZAR,100\n")
-    (pipeline.folder / "b.csv").write_text(f"{HEADER}\nA-1,Another,,,ZAR,999\nB-1,Bob,,,ZAR,1\nB-1,Ben,,,ZAR,1\n")
+    (pipeline.folder / "b.csv").write_text(
+        f"{HEADER}\nA-1,Another,,,ZAR,999\nB-1,Bob,,,ZAR,1\nB-1,Ben,,,ZAR,1\n"
+    )
     pipeline("run", "a.csv", *there, environment=outside.environment)
     sent = pipeline.newest().name
     assert pipeline("run", "b.csv", *there, environment=outside.environment).returncode == 1
@@ -164,7 +185,9 @@ def test_billing_is_compared_with_what_was_sent_and_not_with_a_row_that_was_held
     assert held.splitlines()[-1] == "billing now: not found"
 
 
-def test_billing_is_asked_for_the_customer_that_is_named_and_not_for_another_of_its_conflict(pipeline, outside):
+def test_billing_is_asked_for_the_customer_that_is_named_and_not_for_another_of_its_conflict(
+    pipeline, outside
+):
     there = ("--base-url", outside.base_url)
     header = "external_reference,name,currency,balance"
     files = {"a.csv": ["S3,Ann,ZAR,1", "S3,Bob,ZAR,2"], "b.csv": ["S3,Zoe,ZAR,500"]}
@@ -179,6 +202,8 @@ def test_billing_is_asked_for_the_customer_that_is_named_and_not_for_another_of_
         table.writerow({**kept, "external_reference": "S33"})
     pipeline("run", "held.csv", *there, "--yes", environment=outside.environment)
 
-    traced = json.loads(pipeline("trace", "S3", "--now", "--json", *there, environment=outside.environment).stdout)
+    traced = json.loads(
+        pipeline("trace", "S3", "--now", "--json", *there, environment=outside.environment).stdout
+    )
 
     assert traced["now"]["billing_id"] == outside.customers()["S3"]["id"]

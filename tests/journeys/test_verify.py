@@ -39,7 +39,9 @@ def verify(pipeline, folder):
     """The exit code of `verify`, and its checks that do not hold."""
     result = pipeline("verify", folder, "--json")
     content = json.loads(result.stdout)
-    return result.returncode, {check["what"]: check["found"] for check in content["checks"] if check["holds"] is False}
+    return result.returncode, {
+        check["what"]: check["found"] for check in content["checks"] if check["holds"] is False
+    }
 
 
 def open_checks(pipeline, folder):
@@ -50,11 +52,15 @@ def open_checks(pipeline, folder):
 def reseal(folder):
     """Make all hashes fit the files as they are now, as somebody would who knows how."""
     manifest = json.loads((folder / "manifest.json").read_text())
-    manifest["files"] = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in manifest["files"]}
+    manifest["files"] = {
+        name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in manifest["files"]
+    }
     manifest["seal"] = "0" * 64
     text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
     seal = hashlib.sha256(text.encode()).hexdigest()
-    (folder / "manifest.json").write_text(text.replace(f'"seal": "{"0" * 64}"', f'"seal": "{seal}"'))
+    (folder / "manifest.json").write_text(
+        text.replace(f'"seal": "{"0" * 64}"', f'"seal": "{seal}"')
+    )
 
 
 pytestmark = pytest.mark.xdist_group("verify")  # one worker, so that the sample runs once
@@ -90,16 +96,36 @@ def test_a_plan_of_which_nothing_was_sent_holds_too(sample_run, pipeline):
 @pytest.mark.parametrize(
     "written",
     [
-        pytest.param(lambda text: text.replace("\n", "\r\n").encode(), id="crlf", marks=pytest.mark.long),
-        pytest.param(lambda text: b"\xef\xbb\xbf" + text.encode(), id="mark", marks=pytest.mark.long),
-        pytest.param(lambda text: text.encode("utf-16"), id="utf-16"),
-        pytest.param(lambda text: text.replace("\n", "\r").encode(), id="cr", marks=pytest.mark.long),
-        pytest.param(lambda text: gzip.compress(text.encode()), id="gzip", marks=pytest.mark.long),
-        pytest.param(lambda text: text.replace("\n", "\n\n").encode(), id="blank lines", marks=pytest.mark.long),
-        pytest.param(lambda text: text.removesuffix("\n").encode(), id="no last line end", marks=pytest.mark.long),
-        pytest.param(lambda text: text.replace("\n", ",\n").encode(), id="trailing delimiter", marks=pytest.mark.long),
         pytest.param(
-            lambda text: text.replace("C-3,Cy", "C-3,C\udce9".replace("\udce9", "\xe9")).encode("utf-8"),
+            lambda text: text.replace("\n", "\r\n").encode(), id="crlf", marks=pytest.mark.long
+        ),
+        pytest.param(
+            lambda text: b"\xef\xbb\xbf" + text.encode(), id="mark", marks=pytest.mark.long
+        ),
+        pytest.param(lambda text: text.encode("utf-16"), id="utf-16"),
+        pytest.param(
+            lambda text: text.replace("\n", "\r").encode(), id="cr", marks=pytest.mark.long
+        ),
+        pytest.param(lambda text: gzip.compress(text.encode()), id="gzip", marks=pytest.mark.long),
+        pytest.param(
+            lambda text: text.replace("\n", "\n\n").encode(),
+            id="blank lines",
+            marks=pytest.mark.long,
+        ),
+        pytest.param(
+            lambda text: text.removesuffix("\n").encode(),
+            id="no last line end",
+            marks=pytest.mark.long,
+        ),
+        pytest.param(
+            lambda text: text.replace("\n", ",\n").encode(),
+            id="trailing delimiter",
+            marks=pytest.mark.long,
+        ),
+        pytest.param(
+            lambda text: text.replace("C-3,Cy", "C-3,C\udce9".replace("\udce9", "\xe9")).encode(
+                "utf-8"
+            ),
             id="beyond ascii",
             marks=pytest.mark.long,
         ),
@@ -139,7 +165,11 @@ def test_unreadable_records_of_one_line_and_of_several_hold(pipeline):
 
 
 def test_parquet_and_workbooks_hold_and_what_is_not_read_again_is_said(pipeline):
-    rows = {"external_reference": ["P-1", "P-2"], "currency": ["ZAR", "ZAR"], "balance": ["100", "-5"]}
+    rows = {
+        "external_reference": ["P-1", "P-2"],
+        "currency": ["ZAR", "ZAR"],
+        "balance": ["100", "-5"],
+    }
     pl.DataFrame(rows).write_parquet(pipeline.folder / "customers.parquet")
     write_text_sheet(
         pipeline.folder / "customers.xlsx",
@@ -153,12 +183,20 @@ def test_parquet_and_workbooks_hold_and_what_is_not_read_again_is_said(pipeline)
     for name, is_read in (("customers.parquet", True), ("customers.xlsx", False)):
         folder = run(pipeline, name)
         assert verify(pipeline, folder) == (0, {})
-        assert ("every cell of the inputs is the one that is listed" not in open_checks(pipeline, folder)) == is_read
+        assert (
+            "every cell of the inputs is the one that is listed"
+            not in open_checks(pipeline, folder)
+        ) == is_read
 
 
 def test_a_cell_or_a_row_of_a_parquet_file_that_is_not_as_listed_is_named(pipeline):
     when, paid = date(2026, 11, 1), [Decimal("1.50"), None]
-    rows = {"external_reference": ["P-1", "P-2"], "currency": ["ZAR"] * 2, "balance": [100, -5], "since": [when] * 2}
+    rows = {
+        "external_reference": ["P-1", "P-2"],
+        "currency": ["ZAR"] * 2,
+        "balance": [100, -5],
+        "since": [when] * 2,
+    }
     table = pl.DataFrame({**rows, "paid": paid, "rate": [0.5, 0.25]})
     table.write_parquet(pipeline.folder / "customers.parquet")
     folder = run(pipeline, "customers.parquet")
@@ -170,7 +208,9 @@ def test_a_cell_or_a_row_of_a_parquet_file_that_is_not_as_listed_is_named(pipeli
                         (table.head(1), "row 2 is not there")):  # fmt: skip
         other.write_parquet(pipeline.folder / "customers.parquet")
         manifest = json.loads((folder / "manifest.json").read_text())
-        for path, file in ((folder / name, name) for name in ("manifest.json", "plan.json", "summary.json")):
+        for path, file in (
+            (folder / name, name) for name in ("manifest.json", "plan.json", "summary.json")
+        ):
             content = manifest if file == "manifest.json" else json.loads(path.read_text())
             content["inputs"][0]["sha256"] = hashlib.sha256(
                 (pipeline.folder / "customers.parquet").read_bytes()
@@ -195,7 +235,9 @@ def test_a_cell_or_a_row_of_a_parquet_file_that_is_not_as_listed_is_named(pipeli
 )  # fmt: skip
 def test_a_file_whose_edges_are_strange_holds(pipeline, text, source):
     (pipeline.folder / "customers.csv").write_bytes(text)
-    (pipeline.folder / "job.yaml").write_text(f"environment: sandbox\nmerchant: m\nsource: {source}\n")
+    (pipeline.folder / "job.yaml").write_text(
+        f"environment: sandbox\nmerchant: m\nsource: {source}\n"
+    )
 
     folder = plan(pipeline, "customers.csv", "--config", "job.yaml")
 
@@ -207,11 +249,15 @@ def test_a_row_of_which_only_a_spreadsheets_display_is_left_holds(pipeline):
         "external_reference,name,phone,currency,balance\nA-1,Ann,0821234567,ZAR,1.5\n"
     )
     first = plan(pipeline, "customers.csv", "--max-rejected", "100%")
-    (pipeline.folder / "mended.csv").write_text((first / "rejected.csv").read_text().replace("0821234567", "########"))
+    (pipeline.folder / "mended.csv").write_text(
+        (first / "rejected.csv").read_text().replace("0821234567", "########")
+    )
 
     second = plan(pipeline, "mended.csv", "--max-rejected", "100%")
 
-    assert json.loads((second / "summary.json").read_text())["reasons"][0]["reason"].startswith("READ.CELL_DAMAGED")
+    assert json.loads((second / "summary.json").read_text())["reasons"][0]["reason"].startswith(
+        "READ.CELL_DAMAGED"
+    )
     assert verify(pipeline, second) == (0, {})
 
 
@@ -241,7 +287,9 @@ def test_rows_that_came_back_hold_where_a_spreadsheet_has_changed_their_cells(pi
 
 def test_one_character_changed_in_any_file_is_named(copied):
     pipeline, folder = copied
-    files = [path for path in sorted(folder.rglob("*")) if path.is_file()] + [folder.parent / "customers.csv"]
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()] + [
+        folder.parent / "customers.csv"
+    ]
 
     for path in files:
         whole = path.read_bytes()
@@ -282,7 +330,9 @@ def broken(folder):
     return " ".join(check.found for check in verified(folder).checks if check.holds is False)
 
 
-@pytest.mark.parametrize("make", [os.mkfifo, a_link_to_a_device, a_folder], ids=["pipe", "device", "folder"])
+@pytest.mark.parametrize(
+    "make", [os.mkfifo, a_link_to_a_device, a_folder], ids=["pipe", "device", "folder"]
+)
 def test_a_pipe_device_or_folder_in_the_place_of_any_file_is_named(copied, make):
     _, folder = copied
     files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
@@ -313,9 +363,15 @@ def test_a_pipe_that_the_manifest_does_not_name_is_named_also_behind_a_link(copi
 
 @pytest.mark.parametrize("name", ["differences.csv", "summary.json", "report.html"])
 def test_a_pipe_or_a_folder_among_the_files_of_a_reconciliation_is_named(tmp_path, name):
-    files = {"summary.json": b'{"kind": "reconciliation"}', "differences.csv": b"", "report.html": b""}
+    files = {
+        "summary.json": b'{"kind": "reconciliation"}',
+        "differences.csv": b"",
+        "report.html": b"",
+    }
     manifest = {"id": tmp_path.name, "kind": "reconciliation"}
-    manifest["files"] = {file: hashlib.sha256(content).hexdigest() for file, content in files.items()}
+    manifest["files"] = {
+        file: hashlib.sha256(content).hexdigest() for file, content in files.items()
+    }
     (tmp_path / "manifest.json").write_bytes(sealed(manifest))
     for file, content in files.items():
         (tmp_path / file).write_bytes(content)
@@ -388,7 +444,9 @@ def with_another_key(folder):
     rows = pl.read_parquet(folder / "rows.parquet")
     key = rows["idempotency_key"].drop_nulls()[0]
     other = "00000000-0000-5000-8000-000000000000"
-    rows.with_columns(pl.col("idempotency_key").replace(key, other)).write_parquet(folder / "rows.parquet")
+    rows.with_columns(pl.col("idempotency_key").replace(key, other)).write_parquet(
+        folder / "rows.parquet"
+    )
     edited(folder / "created.csv", key, other)
 
 
@@ -410,7 +468,10 @@ def rewritten(folder, header, rows):
 def with_a_text_in_the_place_of_its_cells(folder):
     header, rows = a_created_row(folder)
     source = (folder.parent / "customers.csv").read_bytes().decode(errors="replace").splitlines()
-    rows[0] |= {"_import_text": source[int(rows[0]["_import_row_id"].partition(":")[2]) - 1], "balance": "999999"}
+    rows[0] |= {
+        "_import_text": source[int(rows[0]["_import_row_id"].partition(":")[2]) - 1],
+        "balance": "999999",
+    }
     rewritten(folder, header, rows)
 
 
@@ -418,7 +479,9 @@ def with_a_cell_that_never_came_back(folder):
     header, rows = a_created_row(folder)
     (row,) = rows[:1]
     with (folder / "returned.csv").open("a") as file:
-        file.write(f"{row['_import_row_id']},r,{row['_import_row_id']},balance,999999,{row['balance']},x,restored\n")
+        file.write(
+            f"{row['_import_row_id']},r,{row['_import_row_id']},balance,999999,{row['balance']},x,restored\n"
+        )
     row["balance"] = "424242"
     rewritten(folder, header, rows)
 
@@ -429,7 +492,9 @@ def without_its_billing_id(folder):
     rewritten(folder, header, rows)
     table = pl.read_parquet(folder / "rows.parquet")
     is_it = pl.col("row_id") == rows[0]["_import_row_id"]
-    table.with_columns(billing_id=pl.when(~is_it).then("billing_id")).write_parquet(folder / "rows.parquet")
+    table.with_columns(billing_id=pl.when(~is_it).then("billing_id")).write_parquet(
+        folder / "rows.parquet"
+    )
 
 
 def with_the_billing_id_of_another(folder):
@@ -439,9 +504,9 @@ def with_the_billing_id_of_another(folder):
     rewritten(folder, header, rows)
     table = pl.read_parquet(folder / "rows.parquet")
     is_it = pl.col("row_id") == rows[0]["_import_row_id"]
-    table.with_columns(billing_id=pl.when(is_it).then(pl.lit(other)).otherwise("billing_id")).write_parquet(
-        folder / "rows.parquet"
-    )
+    table.with_columns(
+        billing_id=pl.when(is_it).then(pl.lit(other)).otherwise("billing_id")
+    ).write_parquet(folder / "rows.parquet")
 
 
 def repeating_another_row(folder):
@@ -507,7 +572,9 @@ def with_a_hidden_record(folder):
     header, rows = a_created_row(folder)
     rewritten(folder, header, rows[:-1])
     table = pl.read_parquet(folder / "rows.parquet")
-    table.filter(pl.col("row_id") != rows[-1]["_import_row_id"]).write_parquet(folder / "rows.parquet")
+    table.filter(pl.col("row_id") != rows[-1]["_import_row_id"]).write_parquet(
+        folder / "rows.parquet"
+    )
 
 
 def without_its_law(folder):
@@ -515,7 +582,12 @@ def without_its_law(folder):
 
 
 def with_a_law_of_other_figures(folder):
-    told(folder, lambda summary: [one.update(read=12345, ended=12345) for one in summary["conservation"]["checks"]])
+    told(
+        folder,
+        lambda summary: [
+            one.update(read=12345, ended=12345) for one in summary["conservation"]["checks"]
+        ],
+    )
 
 
 def without_its_bridge(folder):
@@ -541,18 +613,24 @@ def with_other_amounts_among_the_fates(folder):
 
 def with_other_amounts_in_all_that_is_staged(folder):
     """What a reconciliation reads, with every hash made to fit."""
-    for part in [*(folder / "staged").glob("fates-*.parquet"), *(folder / "staged").glob("records-*.parquet")]:
+    for part in [
+        *(folder / "staged").glob("fates-*.parquet"),
+        *(folder / "staged").glob("records-*.parquet"),
+    ]:
         pl.read_parquet(part).with_columns(pl.col("balance") + 7).write_parquet(part)
     plan = json.loads((folder / "plan.json").read_text())
     plan["staged"] = {
-        name: hashlib.sha256((folder / "staged" / name).read_bytes()).hexdigest() for name in plan["staged"]
+        name: hashlib.sha256((folder / "staged" / name).read_bytes()).hexdigest()
+        for name in plan["staged"]
     }
     (folder / "plan.json").write_text(json.dumps(plan))
 
 
 def with_a_row_that_mends_nothing(folder):
     table = pl.read_parquet(folder / "rows.parquet")
-    table.with_columns(mends_run_id=pl.lit("x"), mends_row_id=pl.lit("c.csv:2")).write_parquet(folder / "rows.parquet")
+    table.with_columns(mends_run_id=pl.lit("x"), mends_row_id=pl.lit("c.csv:2")).write_parquet(
+        folder / "rows.parquet"
+    )
 
 
 def with_another_input(folder):
@@ -570,7 +648,9 @@ def with_another_payload(folder):
 def without_what_was_staged(folder):
     shutil.rmtree(folder / "staged")
     manifest = json.loads((folder / "manifest.json").read_text())
-    manifest["files"] = {name: digest for name, digest in manifest["files"].items() if not name.startswith("staged/")}
+    manifest["files"] = {
+        name: digest for name, digest in manifest["files"].items() if not name.startswith("staged/")
+    }
     (folder / "manifest.json").write_text(json.dumps(manifest))
 
 
@@ -630,11 +710,15 @@ def held_run(tmp_path_factory):
     """A run with twins, and one whose records billing, or the ledger, holds otherwise; nobody changes them."""
     pipeline = Inside(tmp_path_factory.mktemp("held"))
     header = "external_reference,name,currency,balance,metadata.plan"
-    (pipeline.folder / "c.csv").write_text(f"{header}\nA,Ann,ZAR,1,x\nB,Bo,ZAR,1,x\nB,Bob,ZAR,1,\nC,Cy,ZAR,1,\n")
+    (pipeline.folder / "c.csv").write_text(
+        f"{header}\nA,Ann,ZAR,1,x\nB,Bo,ZAR,1,x\nB,Bob,ZAR,1,\nC,Cy,ZAR,1,\n"
+    )
     twins = run(pipeline, "c.csv")
     (pipeline.folder / "d.csv").write_text(f"{header}\nA,Anna,ZAR,1,y\n")
     by_ledger = run(pipeline, "d.csv")
-    for path in (pipeline.folder / ".pipeline").glob("*/ledger*"):  # another home, which knows of nothing
+    for path in (pipeline.folder / ".pipeline").glob(
+        "*/ledger*"
+    ):  # another home, which knows of nothing
         path.unlink()
     (pipeline.folder / "e.csv").write_text(f"{header}\nA,Anna,ZAR,2,x\n")
     return pipeline, {"twins": twins, "ledger": by_ledger, "billing": run(pipeline, "e.csv")}
@@ -643,14 +727,21 @@ def held_run(tmp_path_factory):
 HELD = "the fields in which held records differ are those"
 
 
-def test_fields_in_which_held_records_differ_are_recomputed_and_what_is_not_in_the_folder_is_named(held_run):
+def test_fields_in_which_held_records_differ_are_recomputed_and_what_is_not_in_the_folder_is_named(
+    held_run,
+):
     pipeline, runs = held_run
-    counts = {name: json.loads((folder / "summary.json").read_text())["held_differs"] for name, folder in runs.items()}
+    counts = {
+        name: json.loads((folder / "summary.json").read_text())["held_differs"]
+        for name, folder in runs.items()
+    }
 
     assert counts == {
         "twins": {"metadata.plan": 2, "name": 2}, "ledger": {"metadata.plan": 1, "name": 1}, "billing": {"balance": 1, "name": 1},
     }  # fmt: skip
-    assert {name: verify(pipeline, folder) for name, folder in runs.items()} == dict.fromkeys(runs, (0, {}))
+    assert {name: verify(pipeline, folder) for name, folder in runs.items()} == dict.fromkeys(
+        runs, (0, {})
+    )
     not_here = {
         name
         for name, folder in runs.items()
@@ -664,17 +755,24 @@ def in_the_summary(folder):
 
 
 def in_a_field_of_the_summary(folder):
-    told(folder, lambda summary: summary["held_differs"].update(email=summary["held_differs"].pop("name")))
+    told(
+        folder,
+        lambda summary: summary["held_differs"].update(email=summary["held_differs"].pop("name")),
+    )
 
 
 def in_the_list(folder):
     path = folder / "held.csv"
-    path.write_text(path.read_text().replace("name", "email").replace("email,currency", "name,currency", 1))
+    path.write_text(
+        path.read_text().replace("name", "email").replace("email,currency", "name,currency", 1)
+    )
 
 
 @pytest.mark.parametrize("of", ["twins", "ledger", "billing"])
 @pytest.mark.parametrize("lie", [in_the_summary, in_a_field_of_the_summary, in_the_list])
-def test_another_field_in_which_held_records_differ_is_found_though_the_hashes_fit(held_run, tmp_path, of, lie):
+def test_another_field_in_which_held_records_differ_is_found_though_the_hashes_fit(
+    held_run, tmp_path, of, lie
+):
     pipeline, runs = held_run
     folder = tmp_path / runs[of].name
     shutil.copytree(runs[of], folder)
@@ -720,7 +818,9 @@ def test_an_input_that_is_gone_is_named(copied):
 
     assert code == 7
     assert "customers.csv is the file that was read" in wrong
-    assert any(what.startswith("every line of the inputs") for what in open_checks(pipeline, folder))
+    assert any(
+        what.startswith("every line of the inputs") for what in open_checks(pipeline, folder)
+    )
 
 
 @pytest.mark.long

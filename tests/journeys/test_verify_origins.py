@@ -15,7 +15,9 @@ WHAT = "each _import_check"
 def origins(pipeline, folder, *more):
     """Exit code of `verify`, and its check of origins."""
     result = pipeline("verify", folder, "--json", *more)
-    (found,) = [check for check in json.loads(result.stdout)["checks"] if check["what"].startswith(WHAT)]
+    (found,) = [
+        check for check in json.loads(result.stdout)["checks"] if check["what"].startswith(WHAT)
+    ]
     return result.returncode, found
 
 

@@ -23,7 +23,8 @@ def of_list(pipeline, name: str) -> dict[str, tuple[str, str]]:
     """Reference -> fate and reasons."""
     with (pipeline.newest() / f"{name}.csv").open(newline="") as file:
         return {
-            row["external_reference"]: (row["_import_fate"], row["_import_reasons"]) for row in csv.DictReader(file)
+            row["external_reference"]: (row["_import_fate"], row["_import_reasons"])
+            for row in csv.DictReader(file)
         }
 
 
@@ -56,32 +57,46 @@ def summary(pipeline) -> dict:
     return json.loads((pipeline.newest() / "summary.json").read_text())
 
 
-def test_a_record_with_other_content_waits_and_its_amount_counts_as_never_sent(pipeline, billing, waiting):
+def test_a_record_with_other_content_waits_and_its_amount_counts_as_never_sent(
+    pipeline, billing, waiting
+):
     found = summary(pipeline)
 
-    assert of_list(pipeline, "in_doubt") == {"ref-3": ("in_doubt", "PLAN.EARLIER_REQUEST_UNSETTLED")}
+    assert of_list(pipeline, "in_doubt") == {
+        "ref-3": ("in_doubt", "PLAN.EARLIER_REQUEST_UNSETTLED")
+    }
     assert found["waiting"]["records"] == 1
     assert found["waiting"]["sums"] == {"ZAR": {"debits": 3_000, "credits": 0}}
     assert "1 in doubt (1 of them never sent)" in found["verdict"]
     assert "waiting, never sent" in waiting
     assert "1 of them never sent" in (pipeline.newest() / "report.html").read_text()
-    assert [one.key for one in billing.of("ref-3")] == [billing.of("ref-3")[0].key] * 2  # each night the first request
+    assert [one.key for one in billing.of("ref-3")] == [
+        billing.of("ref-3")[0].key
+    ] * 2  # each night the first request
     assert pipeline("verify", pipeline.newest().name).returncode == 0
 
 
-def test_once_the_earlier_request_has_made_the_customer_the_record_is_held(pipeline, billing, waiting):
+def test_once_the_earlier_request_has_made_the_customer_the_record_is_held(
+    pipeline, billing, waiting
+):
     del billing.creates["ref-3"]
 
-    ended = pipeline("resume", pipeline.newest().name, "--base-url", billing.url, environment=ENVIRONMENT)
+    ended = pipeline(
+        "resume", pipeline.newest().name, "--base-url", billing.url, environment=ENVIRONMENT
+    )
 
     assert ended.returncode == 1, ended.stderr
-    assert of_list(pipeline, "held") == {"ref-3": ("already_exists_different", "SUBMIT.ALREADY_THERE_DIFFERENT")}
+    assert of_list(pipeline, "held") == {
+        "ref-3": ("already_exists_different", "SUBMIT.ALREADY_THERE_DIFFERENT")
+    }
     assert of_list(pipeline, "in_doubt") == {}
     assert billing.customers["ref-3"]["balance"] == 300
     assert summary(pipeline)["waiting"]["records"] == 0
     assert pipeline("verify", pipeline.newest().name).returncode == 0
 
-    first = min(path.name for path in (pipeline.folder / "reports").iterdir() if path.name[0] != ".")
+    first = min(
+        path.name for path in (pipeline.folder / "reports").iterdir() if path.name[0] != "."
+    )
     assert json.loads(pipeline("status", first, "--json").stdout)["overall"]["created"] == 4
     span = pipeline("report", "--since", "2026-01-01", "--json")
     once = json.loads(span.stdout)["once"]
@@ -97,7 +112,13 @@ def test_once_billing_has_refused_the_earlier_request_the_record_is_sent_under_a
     )
 
     ended = pipeline(
-        "resume", pipeline.newest().name, "--base-url", billing.url, "--lookup-lag", "0.1", environment=ENVIRONMENT
+        "resume",
+        pipeline.newest().name,
+        "--base-url",
+        billing.url,
+        "--lookup-lag",
+        "0.1",
+        environment=ENVIRONMENT,
     )
 
     assert ended.returncode == 0, ended.stderr
@@ -113,9 +134,14 @@ def test_an_earlier_request_that_another_run_settles_does_not_make_the_waiting_r
 ):
     del billing.creates["ref-3"]
     first, second = sorted(
-        path.name for path in (pipeline.folder / "reports").iterdir() if path.is_dir() and path.name[0] != "."
+        path.name
+        for path in (pipeline.folder / "reports").iterdir()
+        if path.is_dir() and path.name[0] != "."
     )
-    assert pipeline("resume", first, "--base-url", billing.url, environment=ENVIRONMENT).returncode == 0
+    assert (
+        pipeline("resume", first, "--base-url", billing.url, environment=ENVIRONMENT).returncode
+        == 0
+    )
 
     told = pipeline("status", second, "--json").stdout
 

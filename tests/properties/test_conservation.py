@@ -55,7 +55,9 @@ UNREADABLE = [
     "u-6,a\rb,,,,,,",
 ]
 BLANK = ["", "  \t"]
-files = st.lists(st.sampled_from([*GOOD, *GOOD, *INVALID, *UNREADABLE, *BLANK]), max_size=30).filter(
+files = st.lists(
+    st.sampled_from([*GOOD, *GOOD, *INVALID, *UNREADABLE, *BLANK]), max_size=30
+).filter(
     # Where every record has one field more than the header, the columns may be shifted, and the file is refused.
     lambda lines: SURPLUS not in lines or not {*lines} <= {SURPLUS, *BLANK, *UNREADABLE}
 )
@@ -99,9 +101,13 @@ def test_every_record_has_one_fate_and_one_list_and_every_cent_is_accounted_for(
         records = pl.read_parquet(run.folder.staged / "records-*.parquet").sort("position")
 
     in_file = [row["row_id"] for row in rows]
-    assert run.report.holds, [check for check in summary["conservation"]["checks"] if not check["holds"]]
+    assert run.report.holds, [
+        check for check in summary["conservation"]["checks"] if not check["holds"]
+    ]
     assert in_file == records["row_id"].to_list()
-    assert sorted(row["_import_row_id"] for members in lists.values() for row in members) == sorted(set(in_file))
+    assert sorted(row["_import_row_id"] for members in lists.values() for row in members) == sorted(
+        set(in_file)
+    )
     for name, members in lists.items():
         assert {row["_import_fate"] for row in members} <= {fate.value for fate in LISTS[name]}
         assert [row["_import_row_id"] for row in members] == [
@@ -137,7 +143,10 @@ def _sums(lists: dict[str, list[dict[str, str]]]) -> dict[tuple[str, str], int]:
 def test_the_size_of_a_batch_changes_no_fate_no_fingerprint_and_no_sum(lines, batch_bytes):
     content = "\n".join(lines)
     with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as other:
-        whole, parts = plan_of(content, Path(one)), plan_of(content, Path(other), batch_bytes=batch_bytes)
+        whole, parts = (
+            plan_of(content, Path(one)),
+            plan_of(content, Path(other), batch_bytes=batch_bytes),
+        )
 
         assert _result(parts) == _result(whole)
 
@@ -179,7 +188,9 @@ def test_the_lists_hold_the_cells_as_they_stood_in_the_file(tmp_path):
 
     columns = HEADER.strip().split(",")
     listed = {
-        row["_import_row_id"]: [row[column] for column in columns] for rows in lists_of(run).values() for row in rows
+        row["_import_row_id"]: [row[column] for column in columns]
+        for rows in lists_of(run).values()
+        for row in rows
     }
     at, expected = 2, {}
     for line in lines:
@@ -191,7 +202,9 @@ def test_the_lists_hold_the_cells_as_they_stood_in_the_file(tmp_path):
 
 
 def test_debits_and_credits_beyond_2_to_the_63_are_exact_in_every_fate(tmp_path):
-    rows = [f"r-{n},,,,ZAR,{MOST},," for n in range(1025)] + [f"s-{n},,,,ZAR,-{BIG},," for n in range(30)]
+    rows = [f"r-{n},,,,ZAR,{MOST},," for n in range(1025)] + [
+        f"s-{n},,,,ZAR,-{BIG},," for n in range(30)
+    ]
 
     run = plan_of("\n".join(rows), tmp_path)
 
@@ -214,13 +227,36 @@ def test_a_rejected_list_fed_back_as_it_is_is_rejected_again_for_the_same_reason
 
 
 def test_any_column_name_of_a_supplier_is_kept_and_means_nothing_to_us(tmp_path):
-    ours = ["row_id", "fate", "position", "payload", "reasons", "kind.balance", "text", "balance_kind", "given.name"]
-    names = ["note, to self", 'say "hi"', "Ünïcode", "select", "{}", "$1", "'; --", "^.*$", "*", *ours]
+    ours = [
+        "row_id",
+        "fate",
+        "position",
+        "payload",
+        "reasons",
+        "kind.balance",
+        "text",
+        "balance_kind",
+        "given.name",
+    ]
+    names = [
+        "note, to self",
+        'say "hi"',
+        "Ünïcode",
+        "select",
+        "{}",
+        "$1",
+        "'; --",
+        "^.*$",
+        "*",
+        *ours,
+    ]
     path = tmp_path / "customers.csv"
     with path.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([["external_reference", *names], ["a-1", *names], ["short"]])
 
-    run = plan_import([path], Settings(home=tmp_path / "home", reports=tmp_path / "reports"), ENVIRONMENT)
+    run = plan_import(
+        [path], Settings(home=tmp_path / "home", reports=tmp_path / "reports"), ENVIRONMENT
+    )
 
     assert [[row[name] for name in names] for row in lists_of(run)["unprocessed"]] == [names]
     assert run.report.holds
@@ -241,6 +277,8 @@ def test_our_own_columns_keep_their_names_beside_a_suppliers_that_differs_only_i
     path = tmp_path / "customers.csv"
     path.write_text("external_reference,_IMPORT_row_id\na-1,x\n", encoding="utf-8")
 
-    run = plan_import([path], Settings(home=tmp_path / "home", reports=tmp_path / "reports"), ENVIRONMENT)
+    run = plan_import(
+        [path], Settings(home=tmp_path / "home", reports=tmp_path / "reports"), ENVIRONMENT
+    )
 
     assert [row["_import_row_id"] for row in lists_of(run)["unprocessed"]] == ["customers.csv:2"]

@@ -10,13 +10,27 @@ marks = st.sampled_from("@@@...--__+ '\"<>()[]:;,\\!#$%&*/=?^`{|}~\téü。＠")
 words = st.sampled_from(
     ["a", "Ab", "x1", "example", "Example", "com", "co", "za", "xn--p1ai", "localhost", "test", "1"]
 )
-texts = st.lists(marks | words, min_size=1, max_size=9).map("".join).filter(lambda text: text.strip(" \t"))
+texts = (
+    st.lists(marks | words, min_size=1, max_size=9)
+    .map("".join)
+    .filter(lambda text: text.strip(" \t"))
+)
 
 
 @settings(max_examples=105)
 @given(st.lists(texts, min_size=1, max_size=60, unique=True))
 @example(
-    ["a@b@c.com", '"a@b"@c.com', "a@[127.0.0.1]", "a@b.c.", ".a@b.com", "a..b@c.com", "a@b", "A <a@b.com>", "a@b.c"]
+    [
+        "a@b@c.com",
+        '"a@b"@c.com',
+        "a@[127.0.0.1]",
+        "a@b.c.",
+        ".a@b.com",
+        "a..b@c.com",
+        "a@b",
+        "A <a@b.com>",
+        "a@b.c",
+    ]
 )
 def test_what_the_expressions_settle_is_what_email_validator_says(given):
     addresses = pl.Series("text", given, dtype=pl.String)

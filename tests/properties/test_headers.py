@@ -46,12 +46,15 @@ def files(draw) -> tuple[list[str], list[list[str]], str, bytes]:
     rows = draw(st.lists(st.lists(texts, min_size=len(header), max_size=len(header)), max_size=6))
     if draw(st.booleans()):
         rows.insert(
-            draw(st.integers(0, len(rows))), [draw(unseen.filter(str.isprintable)) + name.upper() for name in header]
+            draw(st.integers(0, len(rows))),
+            [draw(unseen.filter(str.isprintable)) + name.upper() for name in header],
         )
     delimiter = draw(st.sampled_from(",;"))
     text = io.StringIO(newline="")
     quoting = draw(st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]))
-    csv.writer(text, delimiter=delimiter, quoting=quoting, lineterminator="\n").writerows([header, *rows])
+    csv.writer(text, delimiter=delimiter, quoting=quoting, lineterminator="\n").writerows(
+        [header, *rows]
+    )
     end = draw(st.sampled_from(["\n", "\r\n"]))
     written = re.sub("\r?\n", end, text.getvalue())
     mark = b"\xef\xbb\xbf" if draw(st.booleans()) else b""
@@ -65,22 +68,33 @@ def plain(name: str) -> str:
     return re.sub("[ \t]*[\r\n]+[ \t]*", " ", name).strip(UNSEEN)
 
 
-def expected_of(content: bytes, delimiter: str) -> tuple[list[str], list[list[str] | None], list[list[int]]]:
+def expected_of(
+    content: bytes, delimiter: str
+) -> tuple[list[str], list[list[str] | None], list[list[int]]]:
     """The names, the cells of each record (None: it repeats the header), and the positions of equal names."""
-    rows = list(csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), delimiter=delimiter))
+    rows = list(
+        csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), delimiter=delimiter)
+    )
     while rows and not any(cell.strip(" \t") for cell in rows[0]):
         rows.pop(0)
     if not rows:
         return [], [], []
     header = [plain(name) for name in rows[0]]
     folded = [name.casefold() for name in header]
-    equal = [[at + 1 for at, other in enumerate(folded) if other == name] for name in dict.fromkeys(folded) if name]
+    equal = [
+        [at + 1 for at, other in enumerate(folded) if other == name]
+        for name in dict.fromkeys(folded)
+        if name
+    ]
     records = [row for row in rows[1:] if any(cell.strip(" \t") for cell in row)]
     repeats = [[plain(cell).casefold() for cell in row] == folded for row in records]
     good = [row for row, is_repeated in zip(records, repeats, strict=True) if not is_repeated]
     kept = [at for at, name in enumerate(header) if name or any(row[at].strip() for row in good)]
     named = {at: header[at] or numbered(at + 1, folded) for at in kept}
-    cells = [None if repeat else [row[at] for at in kept] for row, repeat in zip(records, repeats, strict=True)]
+    cells = [
+        None if repeat else [row[at] for at in kept]
+        for row, repeat in zip(records, repeats, strict=True)
+    ]
     return list(named.values()), cells, [positions for positions in equal if len(positions) > 1]
 
 
@@ -107,10 +121,16 @@ def test_a_header_is_refused_with_all_equal_names_or_its_file_is_read_as_by_a_pl
         records = [record for batch in reading.batches() for record in batch.records.to_dicts()]
 
     assert reading.columns == columns
-    assert [None if r["reason"] else [r[f"given.{name}"] for name in columns] for r in records] == cells
+    assert [
+        None if r["reason"] else [r[f"given.{name}"] for name in columns] for r in records
+    ] == cells
     assert {r["reason"] for r in records} <= {None, "READ.REPEATED_HEADER"}
     lines = reading.lines
-    assert lines.physical == lines.header + lines.skipped + lines.blank + lines.records == content.count(b"\n")
+    assert (
+        lines.physical
+        == lines.header + lines.skipped + lines.blank + lines.records
+        == content.count(b"\n")
+    )
 
 
 @settings(max_examples=35, deadline=None)
@@ -126,7 +146,9 @@ def test_an_empty_field_more_in_each_record_is_refused_unless_the_header_or_the_
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "f.csv")
         path.write_text(content)
-        reading = CsvFile(path, "f.csv", Declared(delimiter, trailing_delimiter=is_declared or None))
+        reading = CsvFile(
+            path, "f.csv", Declared(delimiter, trailing_delimiter=is_declared or None)
+        )
         if not is_declared:
             with pytest.raises(SourceError, match="shifted"):
                 list(reading.batches())
@@ -134,5 +156,7 @@ def test_an_empty_field_more_in_each_record_is_refused_unless_the_header_or_the_
             reading = CsvFile(path, "f.csv", Declared(delimiter))
         records = [record for batch in reading.batches() for record in batch.records.to_dicts()]
 
-    assert [[r[f"given.{name}"] for name in reading.columns] for r in records] == [row[:-1] for row in rows]
+    assert [[r[f"given.{name}"] for name in reading.columns] for r in records] == [
+        row[:-1] for row in rows
+    ]
     assert reading.columns == names

@@ -43,8 +43,23 @@ NASTY = [
     "</script>",
     "{}",
 ]
-text = st.lists(st.sampled_from(NASTY) | st.characters(exclude_categories=("Cs",)), min_size=1, max_size=6).map("".join)
-METADATA_KEYS = ["plan", "Plan", "z", "a b", 'say "hi"', "back\\slash", "é", "\u2028", "😀", "{}", "a.b", "^x$"]
+text = st.lists(
+    st.sampled_from(NASTY) | st.characters(exclude_categories=("Cs",)), min_size=1, max_size=6
+).map("".join)
+METADATA_KEYS = [
+    "plan",
+    "Plan",
+    "z",
+    "a b",
+    'say "hi"',
+    "back\\slash",
+    "é",
+    "\u2028",
+    "😀",
+    "{}",
+    "a.b",
+    "^x$",
+]
 customers = st.fixed_dictionaries(
     {"external_reference": text},
     optional={
@@ -58,9 +73,14 @@ customers = st.fixed_dictionaries(
 def table(batch: list[dict], keys: list[str]) -> pl.DataFrame:
     """Customers as canonical columns; what a customer does not have is null."""
     columns = {field: [customer.get(field) for customer in batch] for field in TEXT_FIELDS}
-    columns |= {f"metadata.{key}": [customer.get("metadata", {}).get(key) for customer in batch] for key in keys}
+    columns |= {
+        f"metadata.{key}": [customer.get("metadata", {}).get(key) for customer in batch]
+        for key in keys
+    }
     schema = dict.fromkeys(columns, pl.String) | {"balance": pl.Int64}
-    return pl.DataFrame({**columns, "balance": [customer.get("balance") for customer in batch]}, schema=schema)
+    return pl.DataFrame(
+        {**columns, "balance": [customer.get("balance") for customer in batch]}, schema=schema
+    )
 
 
 @settings(max_examples=35, deadline=None)
@@ -76,7 +96,11 @@ def test_the_payload_made_in_columns_is_that_made_of_each_customer_byte_for_byte
     assert [json.loads(payload) for payload in made] == batch
 
 
-names = st.text(alphabet=st.characters(exclude_categories=("Cs",)) | st.sampled_from('"\\,[]'), min_size=1, max_size=8)
+names = st.text(
+    alphabet=st.characters(exclude_categories=("Cs",)) | st.sampled_from('"\\,[]'),
+    min_size=1,
+    max_size=8,
+)
 environments = st.builds(Environment, names, names, st.sampled_from(["test", "live"]), names)
 references = st.from_regex(r"\A[A-Za-z0-9_-]{1,20}\Z")
 
@@ -84,7 +108,10 @@ references = st.from_regex(r"\A[A-Za-z0-9_-]{1,20}\Z")
 @settings(max_examples=5, deadline=None)
 @given(environments, st.dictionaries(references, text, min_size=1, max_size=40))
 def test_the_keys_made_in_sql_are_those_of_create_key(environment, payloads):
-    rows = [(n, f"c.csv:{n}", reference, payload, None) for n, (reference, payload) in enumerate(payloads.items())]
+    rows = [
+        (n, f"c.csv:{n}", reference, payload, None)
+        for n, (reference, payload) in enumerate(payloads.items())
+    ]
     plan = planned(rows, environment)
 
     assert plan["fingerprint"].to_list() == [
@@ -100,7 +127,9 @@ def test_the_keys_made_in_sql_are_those_of_create_key(environment, payloads):
 def test_five_thousand_keys_made_in_sql_are_those_of_create_key_and_all_different():
     environment = Environment("sandbox", "acme", "test", "loopback")
 
-    plan = planned([(n, f"c.csv:{n}", f"ref-{n}", f'{{"n":{n}}}', None) for n in range(5000)], environment)
+    plan = planned(
+        [(n, f"c.csv:{n}", f"ref-{n}", f'{{"n":{n}}}', None) for n in range(5000)], environment
+    )
 
     expected = [
         create_key(environment, reference, fingerprint)
@@ -113,11 +142,16 @@ def test_five_thousand_keys_made_in_sql_are_those_of_create_key_and_all_differen
 def test_a_key_is_the_same_for_ever():
     environment = Environment("sandbox", "acme", "test", "loopback")
 
-    assert create_key(environment, "INV-2024-001", "0" * 64) == "6262855f-6d15-5da3-9fab-5845d5c50951"
+    assert (
+        create_key(environment, "INV-2024-001", "0" * 64) == "6262855f-6d15-5da3-9fab-5845d5c50951"
+    )
 
 
 def planned(rows: list[tuple], environment: Environment) -> pl.DataFrame:
-    schema = {"position": pl.Int64, **dict.fromkeys(("row_id", "external_reference", "payload", "fate"), pl.String)}
+    schema = {
+        "position": pl.Int64,
+        **dict.fromkeys(("row_id", "external_reference", "payload", "fate"), pl.String),
+    }
     texts = dict.fromkeys(("external_reference", "state", "fingerprint", "key"), pl.String)
     history = pl.DataFrame(schema={**texts, "normalization": pl.Int64})
     with tempfile.TemporaryDirectory() as folder, duckdb.connect(":memory:") as workbench:

@@ -11,10 +11,16 @@ from pipeline.verifier.listed_rows import causes_in
 from tests.prove.names import PIECES, walk, world
 
 _COLUMNS = st.one_of(
-    st.text(min_size=1, max_size=20), st.sampled_from(PIECES), st.from_regex(r'[ "\\:a]{1,8}', fullmatch=True)
+    st.text(min_size=1, max_size=20),
+    st.sampled_from(PIECES),
+    st.from_regex(r'[ "\\:a]{1,8}', fullmatch=True),
 )
 _CAUSES = st.lists(
-    st.builds(lambda reason, column: str(Cause(reason, column)), st.sampled_from(Reason), st.none() | _COLUMNS)
+    st.builds(
+        lambda reason, column: str(Cause(reason, column)),
+        st.sampled_from(Reason),
+        st.none() | _COLUMNS,
+    )
 )
 
 
@@ -33,7 +39,9 @@ def test_the_world_of_this_test_holds_more_than_a_hundred_odd_names(tmp_path):
 @given(_CAUSES)
 def test_the_verifier_reads_every_cause_of_a_cell_again_whatever_its_column_is_called(causes):
     assert causes_in(in_one_cell(causes)) == causes
-    assert [Cause.parse(cause).column for cause in causes] == [cause.partition(":")[2] or None for cause in causes]
+    assert [Cause.parse(cause).column for cause in causes] == [
+        cause.partition(":")[2] or None for cause in causes
+    ]
 
 
 @given(st.lists(_CAUSES, max_size=5))

@@ -10,7 +10,9 @@ OURS = [
 ]  # fmt: skip
 
 
-def test_each_comes_back_composed_and_without_invisible_characters_at_its_ends_or_its_row_is_named(tmp_path):
+def test_each_comes_back_composed_and_without_invisible_characters_at_its_ends_or_its_row_is_named(
+    tmp_path,
+):
     told = prove(OURS, tmp_path)
 
     assert told["came back"] >= 38

@@ -21,7 +21,8 @@ def test_examples_of_every_region_and_type_are_judged_as_phonenumbers_judges_the
 
 
 @pytest.mark.parametrize(
-    ("seed", "count"), [(0, 3_000), *(pytest.param(seed, 8_000, marks=pytest.mark.long) for seed in range(3))]
+    ("seed", "count"),
+    [(0, 3_000), *(pytest.param(seed, 8_000, marks=pytest.mark.long) for seed in range(3))],
 )
 def test_perturbed_numbers_are_judged_as_phonenumbers_judges_them(seed, count):
     settled, wrong = compared(perturbed(count, seed=90_000_000 + seed))
@@ -34,7 +35,11 @@ def test_perturbed_numbers_are_judged_as_phonenumbers_judges_them(seed, count):
 @given(
     st.lists(
         st.tuples(
-            st.text(st.characters(max_codepoint=127, exclude_characters="0123456789"), min_size=1, max_size=80),
+            st.text(
+                st.characters(max_codepoint=127, exclude_characters="0123456789"),
+                min_size=1,
+                max_size=80,
+            ),
             st.sampled_from([*REGIONS, "XX"]),
         ),
         min_size=1,
@@ -46,7 +51,9 @@ def test_ascii_without_a_digit_is_unreadable_to_phonenumbers_too(given):
 
     found = phone_kinds(texts, regions)
 
-    assert list(zip(found.value, found.kind, strict=True)) == [judged_by_library(*one) for one in given]
+    assert list(zip(found.value, found.kind, strict=True)) == [
+        judged_by_library(*one) for one in given
+    ]
     assert set(found.kind) == {"unreadable"}
 
 
@@ -59,7 +66,13 @@ numbers = st.builds("{}{}{}".format, beginnings, codes | st.just(""), digits) | 
 
 
 @settings(max_examples=25)
-@given(st.lists(st.tuples(numbers, st.sampled_from([*REGIONS, "GG", "MX", "RU", "XX"])), min_size=1, max_size=60))
+@given(
+    st.lists(
+        st.tuples(numbers, st.sampled_from([*REGIONS, "GG", "MX", "RU", "XX"])),
+        min_size=1,
+        max_size=60,
+    )
+)
 def test_any_digits_are_judged_as_phonenumbers_judges_them(pairs):
     _, wrong = compared(pairs)
 

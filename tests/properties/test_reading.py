@@ -33,7 +33,11 @@ def read_bytes(
         path = Path(folder, "f.csv")
         path.write_bytes(content)
         file = CsvFile(path, "f.csv", declared)
-        records = [row for batch in file.batches(batch_bytes=batch_bytes) for row in batch.records.to_dicts()]
+        records = [
+            row
+            for batch in file.batches(batch_bytes=batch_bytes)
+            for row in batch.records.to_dicts()
+        ]
     return file.lines, records
 
 
@@ -70,13 +74,17 @@ def test_every_line_after_a_header_is_blank_or_in_exactly_one_record(body):
 
     lines, records = read_bytes(content)
 
-    physical = physical_lines(content.rstrip(b"\x1a"))  # Ctrl-Z at the end is a mark, and part of no line
+    physical = physical_lines(
+        content.rstrip(b"\x1a")
+    )  # Ctrl-Z at the end is a mark, and part of no line
     in_records = taken(records)
     left = set(range(2, len(physical) + 1)) - set(in_records)
     assert len(in_records) == len(set(in_records))
     assert set(in_records) <= set(range(2, len(physical) + 1))
     assert [physical[line - 1] for line in left if not BLANK.fullmatch(physical[line - 1])] == []
-    assert lines == Lines(physical=len(physical), header=1, blank=len(left), records=len(in_records))
+    assert lines == Lines(
+        physical=len(physical), header=1, blank=len(left), records=len(in_records)
+    )
     assert in_records == sorted(in_records)
 
 
@@ -119,7 +127,10 @@ def test_bytes_without_a_header_of_ours_are_refused_or_counted(body, batch_bytes
     bare = _without_bom(body).rstrip(b"\x1a")
     assert lines.physical == lines.header + lines.blank + lines.records
     # Where no line feed ends a line, carriage returns may.
-    assert lines.physical in {len(physical_lines(bare)), len(physical_lines(bare.translate(CR_FOR_LF)))}
+    assert lines.physical in {
+        len(physical_lines(bare)),
+        len(physical_lines(bare.translate(CR_FOR_LF))),
+    }
     assert len(taken(records)) == lines.records
 
 
@@ -134,12 +145,21 @@ def _without_bom(content: bytes) -> bytes:
 
 # No control characters: those make a record unreadable, which is another law.
 letters = st.characters(exclude_categories=("Cs", "Cc")) | st.sampled_from('",";|\t \\')
-cell = st.lists(letters | st.sampled_from(["\n", "\r\n", '"', '""', ",", '","', '\n"']), max_size=8).map("".join)
-tables = st.integers(1, 4).flatmap(lambda width: st.lists(st.lists(cell, min_size=width, max_size=width), max_size=12))
+cell = st.lists(
+    letters | st.sampled_from(["\n", "\r\n", '"', '""', ",", '","', '\n"']), max_size=8
+).map("".join)
+tables = st.integers(1, 4).flatmap(
+    lambda width: st.lists(st.lists(cell, min_size=width, max_size=width), max_size=12)
+)
 
 
 @settings(max_examples=10, deadline=None)
-@given(tables, st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]), st.sampled_from(["\n", "\r\n"]), st.booleans())
+@given(
+    tables,
+    st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
+    st.sampled_from(["\n", "\r\n"]),
+    st.booleans(),
+)
 def test_a_table_that_csv_writer_wrote_is_read_back_cell_for_cell(table, quoting, end, with_bom):
     table = [row for row in table if holds_something(row)]  # a line of empty fields is a blank one
     width = len(table[0]) if table else 1
@@ -150,7 +170,9 @@ def test_a_table_that_csv_writer_wrote_is_read_back_cell_for_cell(table, quoting
 
     lines, records = read_bytes(content)
 
-    assert [[text for name, text in r.items() if name.startswith("given.")] for r in records] == table
+    assert [
+        [text for name, text in r.items() if name.startswith("given.")] for r in records
+    ] == table
     assert [r["reason"] for r in records] == [None] * len(table)
     assert lines == Lines(content.count(b"\n"), header=1, blank=0, records=content.count(b"\n") - 1)
 
@@ -161,7 +183,9 @@ def test_a_table_that_csv_writer_wrote_is_read_back_cell_for_cell(table, quoting
 def written(table: list[list[str]], delimiter: str, **how) -> bytes:
     text = io.StringIO(newline="")
     writer = csv.writer(text, delimiter=delimiter, **how)
-    writer.writerows([["external_reference", *(f"column {n}" for n in range(1, len(table[0])))], *table])
+    writer.writerows(
+        [["external_reference", *(f"column {n}" for n in range(1, len(table[0])))], *table]
+    )
     return text.getvalue().encode()
 
 
@@ -175,14 +199,23 @@ wide_tables = st.integers(2, 4).flatmap(
 
 
 @settings(max_examples=10, deadline=None)
-@given(wide_tables, st.sampled_from(";\t|"), st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]), st.booleans())
+@given(
+    wide_tables,
+    st.sampled_from(";\t|"),
+    st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
+    st.booleans(),
+)
 @example([["", ""], [" ", "\t"]], "\t", csv.QUOTE_MINIMAL, False)
-def test_a_table_with_another_delimiter_is_read_cell_by_cell_as_with_commas(table, delimiter, quoting, is_split):
+def test_a_table_with_another_delimiter_is_read_cell_by_cell_as_with_commas(
+    table, delimiter, quoting, is_split
+):
     batch_bytes = 40 if is_split else BATCH_BYTES
 
     _, expected = read_bytes(written(table, ",", quoting=quoting))
     lines, records = read_bytes(
-        written(table, delimiter, quoting=quoting), batch_bytes, replace(RFC_4180, delimiter=delimiter)
+        written(table, delimiter, quoting=quoting),
+        batch_bytes,
+        replace(RFC_4180, delimiter=delimiter),
     )
 
     assert records == expected
@@ -201,41 +234,65 @@ def test_hostile_bytes_are_judged_alike_whatever_delimiter_is_declared(body, del
     what = ("row_id", "line_count", "reason", "given.external_reference")
     assert found[0] == lines
     assert [
-        [str(r[name]).replace(",", delimiter) if name.startswith("given.") else r[name] for name in what]
+        [
+            str(r[name]).replace(",", delimiter) if name.startswith("given.") else r[name]
+            for name in what
+        ]
         for r in expected
-    ] == [[str(r[name]) if name.startswith("given.") else r[name] for name in what] for r in found[1]]
+    ] == [
+        [str(r[name]) if name.startswith("given.") else r[name] for name in what] for r in found[1]
+    ]
 
 
 @settings(max_examples=10, deadline=None)
-@given(hostile_bytes, st.sampled_from(["cp1252", "koi8-r", "shift_jis", "gb18030", "big5"]), st.integers(1, 60))
-def test_no_line_is_lost_in_any_encoding_and_the_size_of_a_batch_changes_nothing(body, encoding, batch_bytes):
+@given(
+    hostile_bytes,
+    st.sampled_from(["cp1252", "koi8-r", "shift_jis", "gb18030", "big5"]),
+    st.integers(1, 60),
+)
+def test_no_line_is_lost_in_any_encoding_and_the_size_of_a_batch_changes_nothing(
+    body, encoding, batch_bytes
+):
     declared = replace(RFC_4180, encoding=encoding)
 
     lines, records = read_bytes(HEADER + body, declared=declared)
 
     assert read_bytes(HEADER + body, batch_bytes, declared) == (lines, records)
-    physical = physical_lines((HEADER + body).rstrip(b"\x1a"))  # Ctrl-Z at the end is a mark, and part of no line
+    physical = physical_lines(
+        (HEADER + body).rstrip(b"\x1a")
+    )  # Ctrl-Z at the end is a mark, and part of no line
     assert lines.physical == lines.header + lines.blank + lines.records == len(physical)
     assert len(taken(records)) == len(set(taken(records))) == lines.records
 
 
 @settings(max_examples=10, deadline=None)
 @given(
-    st.lists(st.tuples(*[st.text(alphabet='aé€–Ž",\n ', max_size=5)] * 2), min_size=1, max_size=8), st.integers(1, 60)
+    st.lists(st.tuples(*[st.text(alphabet='aé€–Ž",\n ', max_size=5)] * 2), min_size=1, max_size=8),
+    st.integers(1, 60),
 )
 def test_a_table_in_an_encoding_of_windows_is_read_as_its_twin_in_utf8(rows, batch_bytes):
     content = written([list(row) for row in rows], ",")
 
     twin = read_bytes(content)
 
-    assert read_bytes(content.decode().encode("cp1252"), batch_bytes, replace(RFC_4180, encoding="cp1252")) == twin
+    assert (
+        read_bytes(
+            content.decode().encode("cp1252"), batch_bytes, replace(RFC_4180, encoding="cp1252")
+        )
+        == twin
+    )
 
 
 @settings(max_examples=10, deadline=None)
 @given(
-    wide_tables, st.sampled_from([1, 64, BATCH_BYTES]), st.sampled_from([pa.string(), pa.large_string()]), st.booleans()
+    wide_tables,
+    st.sampled_from([1, 64, BATCH_BYTES]),
+    st.sampled_from([pa.string(), pa.large_string()]),
+    st.booleans(),
 )
-def test_the_same_table_as_csv_and_as_parquet_gives_the_same_cells(table, batch_bytes, dtype, in_dictionary):
+def test_the_same_table_as_csv_and_as_parquet_gives_the_same_cells(
+    table, batch_bytes, dtype, in_dictionary
+):
     names = ["external_reference", *(f"column {n}" for n in range(1, len(table[0])))]
     columns = [pa.array(column, dtype) for column in zip(*table, strict=True)]
     if in_dictionary:
@@ -243,7 +300,11 @@ def test_the_same_table_as_csv_and_as_parquet_gives_the_same_cells(table, batch_
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "f.parquet")
         parquet.write_table(pa.table(columns, names=names), path, row_group_size=5)
-        records = [row for _, batch in read(in_order([path]), batch_bytes) for row in batch.records.to_dicts()]
+        records = [
+            row
+            for _, batch in read(in_order([path]), batch_bytes)
+            for row in batch.records.to_dicts()
+        ]
 
     _, expected = read_bytes(written(table, ","))
 
@@ -255,16 +316,18 @@ def test_the_same_table_as_csv_and_as_parquet_gives_the_same_cells(table, batch_
 
 line_cells = st.text(alphabet='ab,"é ', max_size=5)
 clean_rows = st.lists(st.tuples(line_cells, line_cells), min_size=1, max_size=8)
-multi_line_rows = st.lists(st.tuples(*[st.text(alphabet='ab,"\né', max_size=6)] * 2), min_size=1, max_size=6)
+multi_line_rows = st.lists(
+    st.tuples(*[st.text(alphabet='ab,"\né', max_size=6)] * 2), min_size=1, max_size=6
+)
 
 
 @st.composite
 def damaged(draw, rows) -> tuple[bytes, bytes, int]:
     """A clean file, the same file with one character of one line added or removed, and that line's number."""
     text = io.StringIO(newline="")
-    csv.writer(text, lineterminator="\n", quoting=draw(st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]))).writerows(
-        [["external_reference", "name"], *draw(rows)]
-    )
+    csv.writer(
+        text, lineterminator="\n", quoting=draw(st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]))
+    ).writerows([["external_reference", "name"], *draw(rows)])
     lines = text.getvalue().removesuffix("\n").split("\n")
     number = draw(st.integers(2, len(lines)))
     line = lines[number - 1]
@@ -288,13 +351,19 @@ def test_damage_to_one_line_changes_nothing_that_is_read_of_the_others(files):
     _, before = read_bytes(clean)
     lines, after = read_bytes(broken)
 
-    assert [_said(r) for r in after if r["line"] != number] == [_said(r) for r in before if r["line"] != number]
-    assert lines.physical == lines.header + lines.blank + lines.records == len(physical_lines(broken))
+    assert [_said(r) for r in after if r["line"] != number] == [
+        _said(r) for r in before if r["line"] != number
+    ]
+    assert (
+        lines.physical == lines.header + lines.blank + lines.records == len(physical_lines(broken))
+    )
 
 
 @settings(max_examples=10, deadline=None)
 @given(damaged(multi_line_rows))
-def test_damage_among_records_of_several_lines_loses_no_line_and_leaves_the_records_before_it_alone(files):
+def test_damage_among_records_of_several_lines_loses_no_line_and_leaves_the_records_before_it_alone(
+    files,
+):
     clean, broken, number = files
 
     _, before = read_bytes(clean)
@@ -302,7 +371,9 @@ def test_damage_among_records_of_several_lines_loses_no_line_and_leaves_the_reco
 
     untouched = [r for r in before if r["line"] + r["line_count"] <= number]
     assert [_said(r) for r in after[: len(untouched)]] == [_said(r) for r in untouched]
-    assert lines.physical == lines.header + lines.blank + lines.records == len(physical_lines(broken))
+    assert (
+        lines.physical == lines.header + lines.blank + lines.records == len(physical_lines(broken))
+    )
     assert len(taken(after)) == len(set(taken(after))) == lines.records
 
 
@@ -312,7 +383,8 @@ def _said(record: dict) -> tuple:
 
 def test_the_frames_of_a_long_file_do_not_depend_on_where_its_batches_end():
     rows = [
-        f'a-{n},"{"é" * (n % 7)}""\r\n{n}"' if n % 3 else f"a-{n},b\ra" if n % 5 else f'a-{n},"b' for n in range(1500)
+        f'a-{n},"{"é" * (n % 7)}""\r\n{n}"' if n % 3 else f"a-{n},b\ra" if n % 5 else f'a-{n},"b'
+        for n in range(1500)
     ]
     content = HEADER + "\r\n".join(rows).encode()
 
@@ -364,7 +436,9 @@ def test_the_short_way_through_plain_blocks_and_the_long_way_read_the_same(
 def test_most_of_a_clean_file_takes_the_short_way(monkeypatch):
     taken_short = []
     plain = csv_file.plain_cells
-    monkeypatch.setattr(csv_file, "plain_cells", lambda *given: taken_short.append(plain(*given)) or taken_short[-1])
+    monkeypatch.setattr(
+        csv_file, "plain_cells", lambda *given: taken_short.append(plain(*given)) or taken_short[-1]
+    )
     rows = "".join(f"ref-{n},Zoë {n},x\n" for n in range(20_000))
 
     lines, records = read_bytes(f"external_reference,name,note\n{rows}".encode(), 1 << 20)

@@ -13,7 +13,16 @@ from pipeline.transforming.normalize import Defaults, normalize
 from pipeline.transforming.normalize.email import email_kinds
 from pipeline.workflows.row_stages import judged
 
-COLUMNS = ["external_reference", "name", "email", "phone", "currency", "balance", "metadata.plan", "note"]
+COLUMNS = [
+    "external_reference",
+    "name",
+    "email",
+    "phone",
+    "currency",
+    "balance",
+    "metadata.plan",
+    "note",
+]
 CANONICAL = COLUMNS[:-1]
 LAYOUT = canonical_layout(COLUMNS)
 
@@ -23,17 +32,45 @@ label = st.text(alphabet="abAB09-", min_size=1, max_size=8) | st.sampled_from(
     ["xn--bcher-kva", "bücher", "\uff45", "a" * 63, "a" * 64]
 )
 top = st.sampled_from(
-    ["com", "COM", "co.za", "c", "museum", "test", "local", "Example", "invalid", "onion", "1a", "arpa", "xn--p1ai"]
+    [
+        "com",
+        "COM",
+        "co.za",
+        "c",
+        "museum",
+        "test",
+        "local",
+        "Example",
+        "invalid",
+        "onion",
+        "1a",
+        "arpa",
+        "xn--p1ai",
+    ]
 )
-emails = st.builds(lambda a, labels, b: f"{a}@{'.'.join([*labels, b])}", local, st.lists(label, max_size=4), top) | text
+emails = (
+    st.builds(
+        lambda a, labels, b: f"{a}@{'.'.join([*labels, b])}",
+        local,
+        st.lists(label, max_size=4),
+        top,
+    )
+    | text
+)
 phones = st.one_of(
     st.from_regex(r"\A0[1-8][0-9] ?[0-9]{3} ?[0-9]{4}\Z"),
     st.from_regex(r"\A\+[1-9][0-9]{5,14}\Z"),
     st.text(alphabet="0123456789+-() x/;", max_size=24),
     text,
 )
-currencies = st.sampled_from(["ZAR", "zar", " JPY", "HRK", "XAU", "RAND", "u\u017fd", "\u0131dr", ""]) | text
-balances = st.integers(-(2**64), 2**64).map(str) | st.from_regex(r"\A ?[+-]?0{0,30}[0-9]{0,20}[.,]?[0-9]{0,2}\Z") | text
+currencies = (
+    st.sampled_from(["ZAR", "zar", " JPY", "HRK", "XAU", "RAND", "u\u017fd", "\u0131dr", ""]) | text
+)
+balances = (
+    st.integers(-(2**64), 2**64).map(str)
+    | st.from_regex(r"\A ?[+-]?0{0,30}[0-9]{0,20}[.,]?[0-9]{0,2}\Z")
+    | text
+)
 references = st.text(alphabet="aA0_-", max_size=4) | text
 rows = st.tuples(references, text, emails, phones, currencies, balances, text, text)
 
@@ -85,7 +122,11 @@ def test_the_example_numbers_of_the_whole_world_stay_what_they_are_when_read_aga
 
 
 @settings(max_examples=4, deadline=None)
-@given(st.lists(rows, min_size=2, max_size=10), st.integers(0, 10), st.frozensets(st.integers(0, 9), max_size=3))
+@given(
+    st.lists(rows, min_size=2, max_size=10),
+    st.integers(0, 10),
+    st.frozensets(st.integers(0, 9), max_size=3),
+)
 def test_judging_two_parts_gives_what_judging_the_whole_gives(cells, cut, unreadable):
     whole = records(cells, unreadable=unreadable)
     cut = min(cut, whole.height)
@@ -105,8 +146,12 @@ def test_judging_keeps_every_row_once_in_its_order_with_its_text(cells, unreadab
 
     kept = ["position", "row_id", "line_count", "text", *(f"given.{column}" for column in COLUMNS)]
     assert_frame_equal(verdict.select(kept), table.select(kept))
-    assert [len(codes) > 0 for codes in verdict["reasons"]] == [fate is not None for fate in verdict["fate"]]
-    assert [fate == "unreadable" for fate in verdict["fate"]] == [n in unreadable for n in range(len(cells))]
+    assert [len(codes) > 0 for codes in verdict["reasons"]] == [
+        fate is not None for fate in verdict["fate"]
+    ]
+    assert [fate == "unreadable" for fate in verdict["fate"]] == [
+        n in unreadable for n in range(len(cells))
+    ]
     assert verdict.filter(pl.col("fate").is_null())["external_reference"].null_count() == 0
 
 

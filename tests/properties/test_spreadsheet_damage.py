@@ -16,21 +16,33 @@ SOURCES = {"external_reference": frozenset({"reference"}), "balance": frozenset(
 
 digits = st.text("0123456789", min_size=1, max_size=18)
 #: Words that are numbers, days or truth values to a spreadsheet, or to Python, are none of these.
-names = st.text(st.characters(categories=["L"], max_codepoint=0x24F), min_size=1, max_size=12).map("Q".__add__)
+names = st.text(st.characters(categories=["L"], max_codepoint=0x24F), min_size=1, max_size=12).map(
+    "Q".__add__
+)
 ROWS = st.fixed_dictionaries(
     {
         "reference": st.one_of(
-            digits, digits.map(lambda text: "00" + text), st.just("MAR-1"), st.just("12E5"), st.just("3-11")
+            digits,
+            digits.map(lambda text: "00" + text),
+            st.just("MAR-1"),
+            st.just("12E5"),
+            st.just("3-11"),
         ),
         "phone": st.one_of(
-            st.integers(10**10, 10**12).map("+{}".format), st.integers(10**8, 10**9 - 1).map("0{}".format)
+            st.integers(10**10, 10**12).map("+{}".format),
+            st.integers(10**8, 10**9 - 1).map("0{}".format),
         ),
         "amount": st.one_of(
-            st.decimals(-99_999, 99_999, places=2).map(str), st.just("240.00"), st.just("(12.50)"), st.just("1,234.50")
+            st.decimals(-99_999, 99_999, places=2).map(str),
+            st.just("240.00"),
+            st.just("(12.50)"),
+            st.just("1,234.50"),
         ),
         "due": st.dates(min_value=date(1990, 1, 1), max_value=date(2089, 1, 1)).map(str),
         "name": names,
-        "note": st.sampled_from(["", "=1+1", "true", "@sum", "plain words", "José", "Łukasz", "0,5 l", "A-100"]),
+        "note": st.sampled_from(
+            ["", "=1+1", "true", "@sum", "plain words", "José", "Łukasz", "0,5 l", "A-100"]
+        ),
     }
 )
 #: What somebody types into a cell on purpose. (A number for a formula would be told as what that came to.)
@@ -52,13 +64,19 @@ def saved(text, choice):
         return ("03-Nov", "11-Mar")[choice % 2]
     if len(text) == 10 and text[4] == "-":
         year, month, day = text.split("-")
-        return (f"{day}/{month}/{year}", f"{int(month)}/{int(day)}/{year}", f"{year}/{month}/{day}")[choice % 3]
+        return (
+            f"{day}/{month}/{year}",
+            f"{int(month)}/{int(day)}/{year}",
+            f"{year}/{month}/{day}",
+        )[choice % 3]
     number = text.replace(",", "").replace("(", "-").replace(")", "")
     try:
         value = float(number)
     except ValueError:
         return (
-            text.encode("cp1252", "replace").decode("cp1252") if choice % 2 else text.encode().decode("cp1252", "as_c1")
+            text.encode("cp1252", "replace").decode("cp1252")
+            if choice % 2
+            else text.encode().decode("cp1252", "as_c1")
         )
     return general(value)
 
@@ -81,7 +99,9 @@ codecs.register_error("as_c1", _c1)
 @settings(max_examples=70)
 @given(
     rows=st.lists(ROWS, min_size=1, max_size=6, unique_by=lambda row: row["reference"]),
-    touched=st.lists(st.sampled_from(["leave", "leave", "spreadsheet", "edit"]), min_size=36, max_size=36),
+    touched=st.lists(
+        st.sampled_from(["leave", "leave", "spreadsheet", "edit"]), min_size=36, max_size=36
+    ),
     choices=st.lists(st.integers(0, 5), min_size=36, max_size=36),
     is_edited=st.booleans(),
 )
@@ -96,16 +116,24 @@ def test_each_damaged_cell_is_restored_or_its_row_rejected(rows, touched, choice
                 edited |= {at} if column != MENDED else set()
             elif what == "spreadsheet" and column != MENDED:
                 now[at][column] = saved(row[column], choice)
-                damaged |= {(f"f.csv:{at + 2}", column)} if now[at][column] != row[column] else set()
+                damaged |= (
+                    {(f"f.csv:{at + 2}", column)} if now[at][column] != row[column] else set()
+                )
 
     returned = came_back(rows, now)
 
-    restored = {(row["row_id"], row["column"]) for row in returned.cells.to_dicts() if row["verdict"] == "restored"}
+    restored = {
+        (row["row_id"], row["column"])
+        for row in returned.cells.to_dicts()
+        if row["verdict"] == "restored"
+    }
     assert restored <= damaged
     for at, (record, row) in enumerate(zip(returned.records.to_dicts(), rows, strict=True)):
         if record["mismatch"]:
             assert record["origin_run"] is None
-            assert [record[f"given.{column}"] for column in COLUMNS] == [now[at][column] for column in COLUMNS]
+            assert [record[f"given.{column}"] for column in COLUMNS] == [
+                now[at][column] for column in COLUMNS
+            ]
             continue
         assert at not in edited
         texts = {column: record[f"given.{column}"] for column in COLUMNS if column != MENDED}
@@ -120,7 +148,9 @@ def test_each_damaged_cell_is_restored_or_its_row_rejected(rows, touched, choice
     choices=st.lists(st.integers(0, 5), min_size=36, max_size=36),
     dice=st.randoms(use_true_random=False),
 )
-def test_no_order_of_our_columns_beside_the_suppliers_restores_a_cell_from_another_record(rows, alike, choices, dice):
+def test_no_order_of_our_columns_beside_the_suppliers_restores_a_cell_from_another_record(
+    rows, alike, choices, dice
+):
     """Also where rows differ in the reference alone, and a spreadsheet shows all of those as 2.61E+14."""
     if alike:
         rows = [{**rows[0], "reference": f"{261 * 10**12 + at}"} for at in range(len(rows))]
@@ -160,7 +190,11 @@ def came_back(rows, now, places=None):
         columns=pl.lit(list(COLUMNS), pl.List(pl.String)),
     )
     return compare(
-        table(now, places), originals, COLUMNS, SOURCES, lambda _run, _list: siblings_of(originals, COLUMNS, SOURCES)
+        table(now, places),
+        originals,
+        COLUMNS,
+        SOURCES,
+        lambda _run, _list: siblings_of(originals, COLUMNS, SOURCES),
     )
 
 

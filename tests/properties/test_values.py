@@ -32,7 +32,10 @@ def judged(layout: Layout, **columns: list[str]) -> pl.DataFrame:
     height = len(next(iter(columns.values())))
     given = {"ID": [f"a-{n}" for n in range(height)], **columns}
     records = pl.DataFrame(
-        {"row_id": [str(n) for n in range(height)], **{f"given.{name}": texts for name, texts in given.items()}}
+        {
+            "row_id": [str(n) for n in range(height)],
+            **{f"given.{name}": texts for name, texts in given.items()},
+        }
     )
     table = normalize(map_columns(records, layout), layout, Defaults())
     reasons = validate(table).reasons
@@ -48,7 +51,17 @@ def layout(**fields: object) -> Layout:
 SIGNS = {"ZAR": ["R", "Rs."], "EUR": ["€"], "KWD": ["KD", "د.ك"], "JPY": ["¥"]}
 BEFORE = ["", "R", "R ", "R\u00a0", "€", "€\u202f", "KD ", "¥", "Rs.", "Rs. ", "$", "USD "]
 BEHIND = ["", "R", " R", "\u00a0€", "€", " KD", " Rs.", " $", " MIO", "%"]
-SIDES = [("", ""), ("-", ""), ("\u2212", ""), ("(", ")"), ("", "-"), ("+", ""), ("\u2013", ""), ("'", ""), ("'-", "")]
+SIDES = [
+    ("", ""),
+    ("-", ""),
+    ("\u2212", ""),
+    ("(", ")"),
+    ("", "-"),
+    ("+", ""),
+    ("\u2013", ""),
+    ("'", ""),
+    ("'-", ""),
+]
 NUMBERS = ["5", "1 234,50", "0,01", "1\u00a0234\u202f567,00"]
 
 
@@ -80,7 +93,9 @@ def meaning(text: str, code: str) -> int | None:
         text, sign = text[:-1].strip(), -1
     if sign == -1 and not text[:1].isdigit():
         return None
-    number = re.fullmatch(r"([+-]?)([0-9]{1,3}(?:[ \u00a0\u202f][0-9]{3})+|[0-9]+)(?:,([0-9]+))?", text)
+    number = re.fullmatch(
+        r"([+-]?)([0-9]{1,3}(?:[ \u00a0\u202f][0-9]{3})+|[0-9]+)(?:,([0-9]+))?", text
+    )
     if number is None or len(number[3] or "") > (exponents()[code] or 0):
         return None
     whole = re.sub(r"\D", "", number[2])
@@ -94,7 +109,9 @@ def meaning(text: str, code: str) -> int | None:
 def test_thousands_of_amounts_with_signs_are_those_of_decimal_and_add_up():
     texts = [
         f"{opens}{before}{number}{behind}{closes}"
-        for (opens, closes), before, number, behind in itertools.product(SIDES, BEFORE, NUMBERS, BEHIND)
+        for (opens, closes), before, number, behind in itertools.product(
+            SIDES, BEFORE, NUMBERS, BEHIND
+        )
     ]
     texts += [f"{before}{opens}{number}{closes}{behind}" for (opens, closes), before, number, behind in itertools.product(SIDES[1:5], BEFORE[1:6], NUMBERS, BEHIND[:5])]  # fmt: skip
     rows = [(text, code) for text in texts for code in SIGNS]
@@ -118,7 +135,8 @@ def test_thousands_of_amounts_with_signs_are_those_of_decimal_and_add_up():
     totals = ControlTotals()
     totals.add(table, declared)
     sums = {
-        code: sum(cents or 0 for (_, of), cents in zip(rows, expected, strict=True) if of == code) for code in SIGNS
+        code: sum(cents or 0 for (_, of), cents in zip(rows, expected, strict=True) if of == code)
+        for code in SIGNS
     }
     assert totals.net == sums
 
@@ -130,14 +148,22 @@ def test_in_workbooks_every_customary_sign_of_every_currency_is_read_beside_its_
         for sign in signs
         for text in ("{} 5", "-{}5", "5 {}", "(5)")
     ]
-    declared = layout(currency="C", balance={"column": "B", "unit": "major", "parentheses": True}).of_workbook()
+    declared = layout(
+        currency="C", balance={"column": "B", "unit": "major", "parentheses": True}
+    ).of_workbook()
 
     table = judged(declared, C=[code for code, _ in rows], B=[text for _, text in rows])
 
     units = [10 ** (exponents()[code] or 0) * (-5 if text[0] in "-(" else 5) for code, text in rows]
-    assert [(row, mine) for row, mine, right in zip(rows, table["balance"], units, strict=True) if mine != right] == []
+    assert [
+        (row, mine)
+        for row, mine, right in zip(rows, table["balance"], units, strict=True)
+        if mine != right
+    ] == []
     others = [(code, sign) for code in sorted(with_minor_unit())[::7] for sign in ("US$", "€", "zł", "Ksh", "CHF") if sign not in customary_signs()[code]]  # fmt: skip
-    refused = judged(declared, C=[code for code, _ in others], B=[f"5 {sign}" for _, sign in others])
+    refused = judged(
+        declared, C=[code for code, _ in others], B=[f"5 {sign}" for _, sign in others]
+    )
     assert refused["balance"].null_count() == len(others) > 100
     assert set(refused["reasons"].explode()) == {"MAP.SIGN_OF_ANOTHER_CURRENCY:balance"}
     assert all(f"“{sign}”" in clue for (_, sign), clue in zip(others, refused["clue"], strict=True))
@@ -148,14 +174,22 @@ def test_in_workbooks_every_customary_sign_of_every_currency_is_read_beside_its_
     [["R", "€", "$"], {"ZAR": "R", "EUR": ["€"], "USD": ["$", "US$"]}, {"*": ["R", "€", "$"]}, {"*": "R", "EUR": "€", "USD": "$"}],
 )  # fmt: skip
 def test_signs_may_be_declared_as_a_list_or_by_currency(signs):
-    written = {"column": "B", "unit": "major", "decimal_mark": ",", "parentheses": True, "currency_sign": signs}
+    written = {
+        "column": "B",
+        "unit": "major",
+        "decimal_mark": ",",
+        "parentheses": True,
+        "currency_sign": signs,
+    }
     texts = {"ZAR": ["R 5,00", "-R5", "(R 5)", "5R"], "EUR": ["5 €", "€-5"], "USD": ["$(5)", "$5"]}
     rows = [(code, text) for code, some in texts.items() for text in some]
     declared = layout(currency="C", balance=written)
 
     table = judged(declared, C=[code for code, _ in rows], B=[text for _, text in rows])
     swapped = judged(
-        declared, C=[{"ZAR": "EUR", "EUR": "USD", "USD": "ZAR"}[code] for code, _ in rows], B=[text for _, text in rows]
+        declared,
+        C=[{"ZAR": "EUR", "EUR": "USD", "USD": "ZAR"}[code] for code, _ in rows],
+        B=[text for _, text in rows],
     )
 
     assert table["balance"].to_list() == [500, -500, -500, 500, 500, -500, -500, 500]
@@ -178,16 +212,33 @@ def test_a_unit_beside_an_amount_is_rejected_and_named_in_workbooks_too(unit):
 
 # -- phones -----------------------------------------------------------------------------------------------------------
 
-DIGITS = ["821234567", "27821234567", "4930123456", "30123456", "0821234567", "16502530000", "1", "123456789012345"]
+DIGITS = [
+    "821234567",
+    "27821234567",
+    "4930123456",
+    "30123456",
+    "0821234567",
+    "16502530000",
+    "1",
+    "123456789012345",
+]
 
 
 def test_phones_that_were_numbers_to_a_spreadsheet_are_rejected_as_damaged():
     floats = [f"{sign}{digits}{mark}{zeros}" for sign in ("", "+", "-") for digits in DIGITS for mark in ".," for zeros in ("0", "00", "5", "60", "09")]  # fmt: skip
-    floats += [f"{int(digits):{form}}" for digits in DIGITS for form in (".2E", ".5e", ".0E", "+.3E")]
+    floats += [
+        f"{int(digits):{form}}" for digits in DIGITS for form in (".2E", ".5e", ".0E", "+.3E")
+    ]
     floats += [text.replace(".", ",") for text in floats if "E" in text]
     floats += [f"{int(digits):,}.{last}" for digits in DIGITS[:4] for last in ("0", "5")]
     floats += ["+493.012.345.678,5", "+493012345.60", "+1415555267.1", "+27821234567.5"]
-    floats += ["+49 30 123456.0", "+49 (30) 123456.0", "(082) 123-4567.0", "082 123 4567,0", "030/123456.0"]
+    floats += [
+        "+49 30 123456.0",
+        "+49 (30) 123456.0",
+        "(082) 123-4567.0",
+        "082 123 4567,0",
+        "030/123456.0",
+    ]
 
     for region in ("ZA", "DE", "US"):
         table = judged(layout(phone="P", region={"value": region}), P=floats)
@@ -210,7 +261,9 @@ def test_phones_with_full_stops_and_commas_between_groups_are_as_before():
     table = judged(layout(phone="P", region="R"), P=honest, R=regions)
 
     expected = [
-        phonenumbers.format_number(phonenumbers.parse(text, region), phonenumbers.PhoneNumberFormat.E164)
+        phonenumbers.format_number(
+            phonenumbers.parse(text, region), phonenumbers.PhoneNumberFormat.E164
+        )
         for text, region in zip(honest, regions, strict=True)
     ]
     assert table["phone"].to_list() == expected
@@ -219,7 +272,9 @@ def test_phones_with_full_stops_and_commas_between_groups_are_as_before():
 def test_south_african_numbers_are_usual_with_nine_national_digits_and_with_no_other_number_of_them():
     numbers = [f"+27{first}{'1234567890'[: length - 2]}" for first in (82, 83, 60, 71, 11, 21, 86) for length in range(5, 12)]  # fmt: skip
 
-    assert is_unusual_length(pl.Series(numbers)).to_list() == [len(number) != 12 for number in numbers]
+    assert is_unusual_length(pl.Series(numbers)).to_list() == [
+        len(number) != 12 for number in numbers
+    ]
 
 
 def test_the_examples_of_fixed_and_mobile_numbers_of_all_regions_are_usual():
@@ -241,7 +296,11 @@ def test_the_examples_of_fixed_and_mobile_numbers_of_all_regions_are_usual():
 
 
 def test_every_space_and_format_character_of_unicode_is_trimmed():
-    unseen = [chr(code) for code in range(0x110000) if unicodedata.category(chr(code)) in {"Cf", "Zs", "Zl", "Zp"}]
+    unseen = [
+        chr(code)
+        for code in range(0x110000)
+        if unicodedata.category(chr(code)) in {"Cf", "Zs", "Zl", "Zp"}
+    ]
 
     assert set(unseen) <= set(INVISIBLE)
     assert len(unseen) > 150
@@ -255,14 +314,38 @@ hidden = st.text(st.sampled_from(INVISIBLE), max_size=4)
 def test_a_text_is_trimmed_at_both_ends_and_nowhere_else(parts):
     texts = pl.DataFrame({"text": ["".join(part) for part in parts]})
 
-    assert texts.select(trimmed(pl.col("text"))).to_series().to_list() == [middle for _, middle, _ in parts]
+    assert texts.select(trimmed(pl.col("text"))).to_series().to_list() == [
+        middle for _, middle, _ in parts
+    ]
 
 
 #: Default_Ignorable_Code_Point of Unicode 14, and what is drawn as nothing but for the character before it.
 IGNORABLE = [
-    *(0xAD, 0x34F, 0x61C, 0x115F, 0x1160, 0x17B4, 0x17B5, *range(0x180B, 0x1810), *range(0x200B, 0x2010)),
-    *(*range(0x202A, 0x202F), *range(0x2060, 0x2070), 0x3164, *range(0xFE00, 0xFE10), 0xFEFF, 0xFFA0),
-    *(*range(0xFFF0, 0xFFF9), *range(0x1BCA0, 0x1BCA4), *range(0x1D173, 0x1D17B), *range(0xE0000, 0xE1000)),
+    *(
+        0xAD,
+        0x34F,
+        0x61C,
+        0x115F,
+        0x1160,
+        0x17B4,
+        0x17B5,
+        *range(0x180B, 0x1810),
+        *range(0x200B, 0x2010),
+    ),
+    *(
+        *range(0x202A, 0x202F),
+        *range(0x2060, 0x2070),
+        0x3164,
+        *range(0xFE00, 0xFE10),
+        0xFEFF,
+        0xFFA0,
+    ),
+    *(
+        *range(0xFFF0, 0xFFF9),
+        *range(0x1BCA0, 0x1BCA4),
+        *range(0x1D173, 0x1D17B),
+        *range(0xE0000, 0xE1000),
+    ),
 ]
 
 
@@ -284,20 +367,35 @@ UNSEEN = [one for one in INVISIBLE if unicodedata.category(one) != "Cc" and one 
 
 def test_an_invisible_character_at_an_end_of_a_field_changes_nothing_and_inside_it_rejects_the_record_by_its_name():
     declared = layout(external_reference="R", email="E", phone="P", name="N", currency="C", balance={"column": "B", "unit": "minor"})  # fmt: skip
-    good = {"R": "A-1", "E": "ann@example.com", "P": "0821234567", "N": "Ann", "C": "ZAR", "B": "500"}
+    good = {
+        "R": "A-1",
+        "E": "ann@example.com",
+        "P": "0821234567",
+        "N": "Ann",
+        "C": "ZAR",
+        "B": "500",
+    }
 
-    around = judged(declared, **{name: [f"{one}{text}{one}" for one in UNSEEN] for name, text in good.items()})
+    around = judged(
+        declared, **{name: [f"{one}{text}{one}" for one in UNSEEN] for name, text in good.items()}
+    )
     assert around["reasons"].list.len().sum() == 0
     fields = ["external_reference", "email", "phone", "name", "currency", "balance"]
-    assert around.select(fields).unique().rows() == [("A-1", "ann@example.com", "+27821234567", "Ann", "ZAR", 500)]
+    assert around.select(fields).unique().rows() == [
+        ("A-1", "ann@example.com", "+27821234567", "Ann", "ZAR", 500)
+    ]
 
     for column, field in (("R", "external_reference"), ("E", "email"), ("P", "phone")):
         text = good[column]
         inside = [f"{text[:2]}{one}{text[2:]}" for one in UNSEEN]
-        table = judged(declared, **{**{name: [of] * len(inside) for name, of in good.items()}, column: inside})
+        table = judged(
+            declared, **{**{name: [of] * len(inside) for name, of in good.items()}, column: inside}
+        )
         wrong = [
             (name_of(one), field, reasons, clue)
-            for one, reasons, clue in zip(UNSEEN, table["reasons"].to_list(), table["clue"], strict=True)
+            for one, reasons, clue in zip(
+                UNSEEN, table["reasons"].to_list(), table["clue"], strict=True
+            )
             if not [code for code in reasons if code.endswith(f":{field}")]
             or f"The {field} holds {name_of(one)}." not in clue
         ]
@@ -318,7 +416,10 @@ def test_an_apostrophe_belongs_to_a_name_and_is_named_where_a_record_is_rejected
         texts = references if column == "R" else [f"{apostrophe}{text}" for text in honest[column]]
         table = judged(declared, **{**honest, column: texts})
         assert all(f"The {field} begins with an apostrophe" in clue for clue in table["clue"])
-        assert all(any(code.endswith(f":{field}") for code in reasons) for reasons in table["reasons"].to_list())
+        assert all(
+            any(code.endswith(f":{field}") for code in reasons)
+            for reasons in table["reasons"].to_list()
+        )
 
 
 # -- damaged texts and honest ones ------------------------------------------------------------------------------------
@@ -348,7 +449,9 @@ def damaged() -> list[str]:
             found.append("".join(letter if letter.isascii() else "\ufffd" for letter in word))
             found.append(word.encode("ascii", "xmlcharrefreplace").decode())
     twice = [
-        text.encode().decode("cp1252", errors="ignore") for text in found[:60] if not re.search("[\u2500-\u259f]", text)
+        text.encode().decode("cp1252", errors="ignore")
+        for text in found[:60]
+        if not re.search("[\u2500-\u259f]", text)
     ]
     entities = [f"Smith {html.escape(mark)} Sons" for mark in '&<>"'] + [
         "Bj&ouml;rn",
@@ -367,7 +470,9 @@ def doubted(texts: list[str]) -> dict[Alarm, set[str]]:
         no_fate = pl.Series([None], dtype=pl.String)
         with duckdb.connect(":memory:") as workbench:
             hold(
-                workbench, "records", pl.DataFrame({"row_id": ["c.csv:2"], "position": [0], "fate": no_fate, **columns})
+                workbench,
+                "records",
+                pl.DataFrame({"row_id": ["c.csv:2"], "position": [0], "fate": no_fate, **columns}),
             )
             for finding in find_text_doubts(workbench):
                 found[finding.alarm].add(columns[finding.what.partition(":")[0]][0])
@@ -391,8 +496,37 @@ def test_damaged_texts_are_doubted(step):
 
 
 def test_placeholders_are_doubted_in_every_spelling():
-    words = ["NULL", "None", "nan", "N/A", "nil", "undefined", "(null)", "<NA>", "#N/A", "#REF!", "#VALUE!", "n.a."]
-    texts = [spelt for word in words for spelt in {word, word.upper(), word.lower(), word.capitalize()}]
-    texts += ["NA", "-", "--", "---", "?", "??", "???", ".", "...", r"\N", r"\\N", "\u2013", "\u2014"]
+    words = [
+        "NULL",
+        "None",
+        "nan",
+        "N/A",
+        "nil",
+        "undefined",
+        "(null)",
+        "<NA>",
+        "#N/A",
+        "#REF!",
+        "#VALUE!",
+        "n.a.",
+    ]
+    texts = [
+        spelt for word in words for spelt in {word, word.upper(), word.lower(), word.capitalize()}
+    ]
+    texts += [
+        "NA",
+        "-",
+        "--",
+        "---",
+        "?",
+        "??",
+        "???",
+        ".",
+        "...",
+        r"\N",
+        r"\\N",
+        "\u2013",
+        "\u2014",
+    ]
 
     assert doubted(texts)[Alarm.TEXTS_PLACEHOLDERS] == set(texts)

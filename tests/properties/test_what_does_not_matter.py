@@ -45,12 +45,16 @@ def place(tmp_path_factory) -> Path:
 def found(run: Path) -> dict:
     """All that a plan says of its records, without what says which run it was."""
     summary = {
-        name: value for name, value in json.loads((run / "summary.json").read_text()).items() if name not in OF_THE_RUN
+        name: value
+        for name, value in json.loads((run / "summary.json").read_text()).items()
+        if name not in OF_THE_RUN
     }
     lists = {}
     for name in LISTS:
         with (run / f"{name}.csv").open(newline="", encoding="utf-8") as file:
-            lists[name] = [{**row, "_import_check": "", "_import_run_id": ""} for row in csv.DictReader(file)]
+            lists[name] = [
+                {**row, "_import_check": "", "_import_run_id": ""} for row in csv.DictReader(file)
+            ]
     rows = pl.read_parquet(run / "rows.parquet").to_dicts()
     return {"summary": summary, "lists": lists, "rows": rows}
 
@@ -58,7 +62,9 @@ def found(run: Path) -> dict:
 def planned(place: Path, names: tuple[str, ...], **options: int) -> dict:
     with tempfile.TemporaryDirectory() as reports, patch.object(write_results, "STEPS", STEPS):
         told = Settings(home=place / "home", reports=Path(reports))
-        return found(plan_import([place / name for name in names], told, ENVIRONMENT, **options).folder.path)
+        return found(
+            plan_import([place / name for name in names], told, ENVIRONMENT, **options).folder.path
+        )
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +72,10 @@ def as_usual(place) -> dict:
     result = planned(place, ("north.csv", "south.csv", "west.csv"))
     fates = result["summary"]["fates"]
     # Or nothing was compared: of each kind there are some.
-    assert all(fates[fate] for fate in ("not_attempted", "unreadable", "invalid", "duplicate_in_file", "needs_review"))
+    assert all(
+        fates[fate]
+        for fate in ("not_attempted", "unreadable", "invalid", "duplicate_in_file", "needs_review")
+    )
     assert fates["already_exists_same"]
     assert fates["already_exists_different"]
     return result
@@ -103,7 +112,16 @@ main()
 @pytest.mark.long
 def test_the_number_of_threads_changes_nothing(place, as_usual, tmp_path):
     """polars and DuckDB take as many threads as the process may use cores: here one, above all that there are."""
-    words = ["--environment", "bench", "--merchant", "bench", "--home", place / "home", "--reports", tmp_path]
+    words = [
+        "--environment",
+        "bench",
+        "--merchant",
+        "bench",
+        "--home",
+        place / "home",
+        "--reports",
+        tmp_path,
+    ]
     names = [place / name for name in ("west.csv", "north.csv", "south.csv")]
 
     subprocess.run(

@@ -13,7 +13,9 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import Any
 
-_REFUSALS = frozenset({400, 413, 414, 422, 431})  #: in billing's own words, these are about the record
+_REFUSALS = frozenset(
+    {400, 413, 414, 422, 431}
+)  #: in billing's own words, these are about the record
 
 
 class Sender(StrEnum):
@@ -127,8 +129,15 @@ def answered(status: int, content_type: str, body: bytes, reference: str) -> dic
     if status in {200, 201}:
         if content_type != "application/json" or told.get("external_reference") != reference:
             return {"status": status}
-        fields = {name: value for name, value in told.items() if name not in {"id", "payment_rules"}}
-        return {"status": status, "is_own": True, "customer": told["id"], "version": content_of(fields)}
+        fields = {
+            name: value for name, value in told.items() if name not in {"id", "payment_rules"}
+        }
+        return {
+            "status": status,
+            "is_own": True,
+            "customer": told["id"],
+            "version": content_of(fields),
+        }
     is_problem = content_type == "application/problem+json" and told.get("status") == status
     return {"status": status, "is_own": is_problem and status >= 400}
 
@@ -136,7 +145,11 @@ def answered(status: int, content_type: str, body: bytes, reference: str) -> dic
 def asked(body: bytes) -> dict[str, str]:
     """What a create asks for, as fields of `Seen`."""
     told = json.loads(body)
-    return {"reference": told["external_reference"], "body": hashed(body), "content": content_of(told)}
+    return {
+        "reference": told["external_reference"],
+        "body": hashed(body),
+        "content": content_of(told),
+    }
 
 
 def as_lines(history: Iterable[Seen]) -> str:
@@ -147,7 +160,9 @@ def as_lines(history: Iterable[Seen]) -> str:
 def read_lines(text: str) -> list[Seen]:
     """A history from JSON lines, in the order in which requests arrived."""
     found = [json.loads(line) for line in text.splitlines()]
-    return sorted((Seen(**{**one, "sender": Sender(one["sender"])}) for one in found), key=lambda one: one.at)
+    return sorted(
+        (Seen(**{**one, "sender": Sender(one["sender"])}) for one in found), key=lambda one: one.at
+    )
 
 
 def audit(
@@ -169,7 +184,9 @@ def audit(
         by_reference[one.reference].append(one)
     violations = [*_bodies_of_keys(found), *_amount(found, planned)]
     for reference, seen in by_reference.items():
-        violations += _Reference(reference, seen, lag, deaths).violations(planned.get(reference, frozenset()))
+        violations += _Reference(reference, seen, lag, deaths).violations(
+            planned.get(reference, frozenset())
+        )
     for one in books:
         violations += _check_books(one, by_reference, lag, deaths)
     return violations
@@ -196,9 +213,13 @@ def _amount(history: Iterable[Seen], planned: Mapping[str, frozenset[str]]) -> I
 class _Reference:
     """The requests about one reference, in order of arrival."""
 
-    def __init__(self, reference: str, seen: list[Seen], lag: float, deaths: Sequence[float] = ()) -> None:
+    def __init__(
+        self, reference: str, seen: list[Seen], lag: float, deaths: Sequence[float] = ()
+    ) -> None:
         self.reference, self.seen, self.lag, self.deaths = reference, seen, lag, deaths
-        self.creates = [one for one in seen if one.method == "POST" and one.sender is not Sender.ANOTHER]
+        self.creates = [
+            one for one in seen if one.method == "POST" and one.sender is not Sender.ANOTHER
+        ]
         self.effects = [one for one in self.creates if one.effect]
         self.customers = [one for one in seen if one.effect]
         self.heard = [one for one in seen if one.sender is Sender.US and one.is_own]
@@ -210,7 +231,9 @@ class _Reference:
         yield from self._reads()
         for one in self.creates:
             if one.content not in planned:
-                yield self._broken(Rule.PLANNED, f"A create at {one.at:.2f} carries what no file holds.")
+                yield self._broken(
+                    Rule.PLANNED, f"A create at {one.at:.2f} carries what no file holds."
+                )
         for one in self.seen:
             if one.method == "PATCH":
                 yield self._broken(Rule.NO_UPDATE, f"A PATCH came at {one.at:.2f}.")
@@ -220,8 +243,12 @@ class _Reference:
 
         It says what we sent, and an answer was lost before a lookup showed it: the protocol counts such a customer as ours.
         """
-        is_equal = any(one.effect == claim.customer and one.content in contents for one in self.customers)
-        shown = [one for one in self.heard if one.method == "GET" and one.customer == claim.customer]
+        is_equal = any(
+            one.effect == claim.customer and one.content in contents for one in self.customers
+        )
+        shown = [
+            one for one in self.heard if one.method == "GET" and one.customer == claim.customer
+        ]
         return is_equal and any(
             one.key == claim.key and self._leaves_doubt(one) and one.until <= read.at
             for one in self.creates
@@ -247,13 +274,16 @@ class _Reference:
     def _finds_nothing(self, after: float, before: float) -> bool:
         """Whether a lookup between two moments was answered that nothing is there."""
         return any(
-            one.method == "GET" and one.status == 404 and one.at >= after and one.until <= before for one in self.heard
+            one.method == "GET" and one.status == 404 and one.at >= after and one.until <= before
+            for one in self.heard
         )
 
     def _effects(self) -> Iterator[Violation]:
         if len(self.effects) > 1:
             moments = ", ".join(f"{one.at:.2f}" for one in self.effects)
-            yield self._broken(Rule.ONE_EFFECT, f"{len(self.effects)} creates took effect, at {moments}.")
+            yield self._broken(
+                Rule.ONE_EFFECT, f"{len(self.effects)} creates took effect, at {moments}."
+            )
         if (keys := len({one.key for one in self.effects})) > 1:
             yield self._broken(Rule.ONE_KEY_WITH_EFFECT, f"Creates under {keys} keys took effect.")
 
@@ -274,10 +304,15 @@ class _Reference:
     def _reads(self) -> Iterator[Violation]:
         versions = {(one.customer, one.version) for one in self.heard if self._shows(one)}
         if len(versions) > 1:
-            yield self._broken(Rule.READS_AGREE, f"Answers show {len(versions)} versions of the customer.")
+            yield self._broken(
+                Rule.READS_AGREE, f"Answers show {len(versions)} versions of the customer."
+            )
         for one in self.heard:
             if self._shows(one) and not self._exists(one):
-                yield self._broken(Rule.READS_AGREE, f"The answer at {one.at:.2f} shows a customer that nobody made.")
+                yield self._broken(
+                    Rule.READS_AGREE,
+                    f"The answer at {one.at:.2f} shows a customer that nobody made.",
+                )
             if one.method == "GET" and one.status == 404 and self._is_overdue(one):
                 sentence = f"The lookup at {one.at:.2f} finds nothing, longer than the lag after the customer was made."
                 yield self._broken(Rule.READS_KEEP_UP, sentence)
@@ -307,7 +342,9 @@ class _Reference:
     @staticmethod
     def _is_final(one: Seen) -> bool:
         """Whether an answer to a create leaves no doubt about that very request."""
-        return one.is_own and (one.is_replay or bool(one.customer) or one.status in {409, *_REFUSALS})
+        return one.is_own and (
+            one.is_replay or bool(one.customer) or one.status in {409, *_REFUSALS}
+        )
 
     @staticmethod
     def _shows(one: Seen) -> bool:
@@ -324,17 +361,23 @@ def _check_books(
     accounted: set[str] = set()
     created: defaultdict[str, list[str]] = defaultdict(list)
     for claim in books.claims:
-        yield from _check_claim(claim, _Reference(claim.reference, by_reference.get(claim.reference, []), lag, deaths))
+        yield from _check_claim(
+            claim, _Reference(claim.reference, by_reference.get(claim.reference, []), lag, deaths)
+        )
         if claim.claimed in {Claimed.CREATED, Claimed.IN_DOUBT}:
             accounted.add(claim.reference)
         if claim.claimed is Claimed.CREATED:
             created[claim.reference].append(claim.book)
     for reference, where in created.items():
         if len(where) > 1:
-            yield Violation(Rule.CLAIMED_ONCE, reference, f"It is counted as created by {', '.join(where)}.")
+            yield Violation(
+                Rule.CLAIMED_ONCE, reference, f"It is counted as created by {', '.join(where)}."
+            )
     for reference, seen in by_reference.items():
         if reference not in accounted and _Reference(reference, seen, lag).effects:
-            sentence = f"A create took effect, and {books.name} has it neither as created nor as in doubt."
+            sentence = (
+                f"A create took effect, and {books.name} has it neither as created nor as in doubt."
+            )
             yield Violation(Rule.EFFECT_IS_CLAIMED, reference, sentence)
 
 
@@ -348,7 +391,9 @@ def _check_claim(claim: Claim, reference: _Reference) -> Iterator[Violation]:
             rule, what = Rule.CREATED_IS_TRUE, "no create with this content made this customer"
         case Claimed.REFUSED if effects:
             rule, what = Rule.REFUSED_IS_TRUE, "a create with this content took effect"
-        case Claimed.NOT_SENT if reference.creates and claim.key in {one.key for one in reference.creates}:
+        case Claimed.NOT_SENT if reference.creates and claim.key in {
+            one.key for one in reference.creates
+        }:
             rule, what = Rule.NOT_SENT_IS_TRUE, "creates came under its key"
         case Claimed.OF_ANOTHER if effects:
             rule, what = Rule.OTHERS_ARE_OTHERS, "a create of ours with this content took effect"

@@ -34,9 +34,12 @@ def ledger_of(folder: Path) -> Books:
     """What the ledger claims of each reference."""
     path = next((folder / ".pipeline").glob("*/ledger.sqlite"))
     with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
-        rows = connection.execute("SELECT external_reference, state, key, billing_id FROM rows").fetchall()
+        rows = connection.execute(
+            "SELECT external_reference, state, key, billing_id FROM rows"
+        ).fetchall()
     claims = (
-        Claim("the ledger", reference, _STATES[state], key, customer or "") for reference, state, key, customer in rows
+        Claim("the ledger", reference, _STATES[state], key, customer or "")
+        for reference, state, key, customer in rows
     )
     return Books("the ledger", tuple(claims))
 
@@ -61,7 +64,9 @@ def _claims(run: Path, path: Path) -> Iterator[Claim]:
             claimed = _FATES.get(row["_import_fate"]) or (Claimed.EXISTS if says_so else None)
             if claimed is not None:
                 book, key = f"{path.name} of {run.name}", row["_import_idempotency_key"]
-                yield Claim(book, row["external_reference"], claimed, key, row["_import_billing_id"])
+                yield Claim(
+                    book, row["external_reference"], claimed, key, row["_import_billing_id"]
+                )
 
 
 def violations(history: Path, folder: Path, rows: int) -> Iterator[str]:

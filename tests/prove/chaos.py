@@ -51,14 +51,19 @@ def journey(seed: int, rows: int, *, silence: float = 2.0) -> Journey:
         customers_csv(folder / "customers.csv", rows)
         # On every other journey nothing but the client prevents a second customer.
         faults, history = f"uniqueness_off={seed % 2}", folder / "history.jsonl"
-        with running_sandbox(folder / "billing.sqlite", "--faults", faults, history=history) as outside:
+        with running_sandbox(
+            folder / "billing.sqlite", "--faults", faults, history=history
+        ) as outside:
             with chaos(outside.base_url, seed, silence) as proxy:
                 pipeline(
                     "run", "customers.csv", "--base-url", proxy.url, "--yes", environment=outside.environment
                 )  # fmt: skip
                 proxy.rates = {}
                 ended = pipeline("resume", pipeline.newest().name, environment=outside.environment)
-            found = [*oracle(pipeline, outside, rows, ended.returncode), *violations(history, folder, rows)]
+            found = [
+                *oracle(pipeline, outside, rows, ended.returncode),
+                *violations(history, folder, rows),
+            ]
             return Journey(seed, rows, dict(proxy.met), found)
 
 

@@ -30,8 +30,13 @@ from typing import Any
 
 from tests.prove.limited import PEAK_MIB, kind_of_message, limited
 
-_COMPARING = {"cpu": 300, "peak": 8 * PEAK_MIB}  #: the second readers are slower than ours, and nobody waits for them
-_SUFFIX = re.compile(r"\.(csv|tsv|xlsx|xlsm|xls|xlsb|parquet|parq)(?:\.(?:gz|zst))?$", re.IGNORECASE)
+_COMPARING = {
+    "cpu": 300,
+    "peak": 8 * PEAK_MIB,
+}  #: the second readers are slower than ours, and nobody waits for them
+_SUFFIX = re.compile(
+    r"\.(csv|tsv|xlsx|xlsm|xls|xlsb|parquet|parq)(?:\.(?:gz|zst))?$", re.IGNORECASE
+)
 _CONFIG, _SHEET = "job.yaml", "sheet.txt"
 _COMMANDS = ("inspect", "init", "plan")
 _READ, _REFUSED = (0, 1), 4
@@ -56,7 +61,11 @@ def data_files(folder: Path, most: int) -> list[Path]:
 
 
 def _evenly(paths: list[Path], most: int) -> list[Path]:
-    return paths if len(paths) <= most else [paths[number * len(paths) // most] for number in range(most)]
+    return (
+        paths
+        if len(paths) <= most
+        else [paths[number * len(paths) // most] for number in range(most)]
+    )
 
 
 def filled(draft: Mapping[str, Any], columns: Sequence[str]) -> dict[str, Any]:
@@ -69,7 +78,9 @@ def filled(draft: Mapping[str, Any], columns: Sequence[str]) -> dict[str, Any]:
     if not mapping.get("external_reference"):
         free = [name for name in columns if name not in mapping.values()]
         mapping["external_reference"] = (free or list(columns))[0]
-        mapping["metadata"] = {key: name for key, name in metadata.items() if name != mapping["external_reference"]}
+        mapping["metadata"] = {
+            key: name for key, name in metadata.items() if name != mapping["external_reference"]
+        }
     if "currency" in mapping and not mapping["currency"]:
         mapping["currency"] = {"value": "ZAR"}
     balance = mapping.get("balance")
@@ -84,18 +95,30 @@ def run_file(path: Path) -> dict[str, Any]:
         folder = Path(name)
         shutil.copyfile(path, folder / path.name)
         file = f"./{path.name}"
-        ended = {"sheet": limited(choose_sheet, (file,), folder, **_COMPARING)} if zipfile.is_zipfile(path) else {}
-        sheet = ("--sheet", (folder / _SHEET).read_text(encoding="utf-8")) if (folder / _SHEET).exists() else ()
+        ended = (
+            {"sheet": limited(choose_sheet, (file,), folder, **_COMPARING)}
+            if zipfile.is_zipfile(path)
+            else {}
+        )
+        sheet = (
+            ("--sheet", (folder / _SHEET).read_text(encoding="utf-8"))
+            if (folder / _SHEET).exists()
+            else ()
+        )
         ended["inspect"] = limited(command, ("inspect", file, *sheet), folder)
         ended["init"] = limited(command, ("init", file, *sheet, "--output", _CONFIG), folder)
         if ended["init"].exit_code == 0:
             ended["fill"] = limited(fill, (file,), folder, **_COMPARING)
-            ended["plan"] = limited(command, ("plan", file, "--config", _CONFIG, "--sandbox", "--json"), folder)
+            ended["plan"] = limited(
+                command, ("plan", file, "--config", _CONFIG, "--sandbox", "--json"), folder
+            )
         found: dict[str, Any] = {"commands": {step: asdict(one) for step, one in ended.items()}}
         if ended["inspect"].exit_code in {*_READ, _REFUSED}:
             compared = limited(compare_texts, (file,), folder, **_COMPARING)
             result = folder / "compared.json"
-            found["compared"] = json.loads(result.read_text()) if result.exists() else {"failed": asdict(compared)}
+            found["compared"] = (
+                json.loads(result.read_text()) if result.exists() else {"failed": asdict(compared)}
+            )
     return found
 
 
@@ -127,7 +150,9 @@ def fill(arguments: Sequence[str]) -> int:
     from pipeline.sources import Declared, in_order
 
     draft = _config()
-    (file,) = in_order([Path(arguments[0])], Declared(**(draft.get("source") or {})), any_columns=True)
+    (file,) = in_order(
+        [Path(arguments[0])], Declared(**(draft.get("source") or {})), any_columns=True
+    )
     for _ in file.batches():
         break
     whole = filled(draft, file.columns)
@@ -165,13 +190,19 @@ def _config() -> dict[str, Any]:
 
 def main() -> int:
     """Print what the files came to; 1 where a promise is broken."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("folders", type=Path, nargs="+", metavar="FOLDER")
     parser.add_argument("--most", type=int, default=400, help="files of each suffix and project")
-    parser.add_argument("--minutes", type=float, default=600, help="begin no other file after so long")
+    parser.add_argument(
+        "--minutes", type=float, default=600, help="begin no other file after so long"
+    )
     parser.add_argument("--results", type=Path, default=Path("corpora.jsonl"))
     parser.add_argument("--jobs", type=int, default=1, choices=(1, 2))
-    parser.add_argument("--summary", action="store_true", help="run nothing; print what the results come to")
+    parser.add_argument(
+        "--summary", action="store_true", help="run nothing; print what the results come to"
+    )
     given = parser.parse_args()
     if not given.summary:
         run_folders(given.folders, given.results, given.most, given.jobs, given.minutes * 60)
@@ -182,11 +213,15 @@ def main() -> int:
     return int(bool(faults))
 
 
-def run_folders(folders: Sequence[Path], results: Path, most: int, jobs: int, seconds: float) -> None:
+def run_folders(
+    folders: Sequence[Path], results: Path, most: int, jobs: int, seconds: float
+) -> None:
     """Append the results of all files that are not known yet, as they come."""
     known = {(one["project"], one["file"]) for one in _read(results)}
     files = [(folder, path) for folder in folders for path in data_files(folder, most)]
-    waiting = [item for item in files if (item[0].name, str(item[1].relative_to(item[0]))) not in known]
+    waiting = [
+        item for item in files if (item[0].name, str(item[1].relative_to(item[0]))) not in known
+    ]
     end = time.monotonic() + seconds
     print(f"{len(waiting):,} of {len(files):,} files to run", flush=True)
 
@@ -203,7 +238,11 @@ def run_folders(folders: Sequence[Path], results: Path, most: int, jobs: int, se
 
 
 def _read(results: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in results.read_text(encoding="utf-8").splitlines()] if results.exists() else []
+    return (
+        [json.loads(line) for line in results.read_text(encoding="utf-8").splitlines()]
+        if results.exists()
+        else []
+    )
 
 
 _HEAD = (
@@ -214,17 +253,25 @@ _HEAD = (
 
 def table(results: Sequence[Result]) -> str:
     """A line for each project and kind; then rules, reasons and refusals with their counts."""
-    groups = {key: list(group) for key, group in itertools.groupby(sorted(results, key=_key), key=_key)}
+    groups = {
+        key: list(group) for key, group in itertools.groupby(sorted(results, key=_key), key=_key)
+    }
     rows = [(*key, *_sums(group)) for key, group in groups.items()]
     rows.append(("all", "", *_sums(results)))
     written = [_row(_HEAD), _row(["---"] * len(_HEAD)), *map(_row, rows)]
     for title, counts in _counts(results).items():
-        written += ["", f"{title}:", *(f"  {count:,}  {what}" for what, count in counts.most_common())]
+        written += [
+            "",
+            f"{title}:",
+            *(f"  {count:,}  {what}" for what, count in counts.most_common()),
+        ]
     return "\n".join(written)
 
 
 def _row(cells: Sequence[object]) -> str:
-    return f"| {' | '.join(f'{cell:,}' if isinstance(cell, int) else str(cell) for cell in cells)} |"
+    return (
+        f"| {' | '.join(f'{cell:,}' if isinstance(cell, int) else str(cell) for cell in cells)} |"
+    )
 
 
 def _key(result: Result) -> tuple[str, str]:
@@ -235,7 +282,9 @@ def _key(result: Result) -> tuple[str, str]:
 
 
 def _sums(results: Sequence[Result]) -> tuple[int | float, ...]:
-    ended = [one for result in results for step, one in result["commands"].items() if step in _COMMANDS]
+    ended = [
+        one for result in results for step, one in result["commands"].items() if step in _COMMANDS
+    ]
     compared = [result["compared"] for result in results if "cells" in result.get("compared", {})]
     return (
         len(results),
@@ -280,7 +329,9 @@ def broken(results: Sequence[Result]) -> Iterator[str]:
         for step, one in result["commands"].items():
             if one["limit"]:
                 yield f"{where}: {step} ended at its limit of {one['limit']}: {one['cpu']} s, {one['peak']} MiB"
-            elif one["exit_code"] not in _DOCUMENTED or (step not in _COMMANDS and one["exit_code"]):
+            elif one["exit_code"] not in _DOCUMENTED or (
+                step not in _COMMANDS and one["exit_code"]
+            ):
                 yield f"{where}: {step} ended with {one['exit_code']}: {one['frames'] or one['message']}"
             elif one["exit_code"] == _REFUSED and not one["message"]:
                 yield f"{where}: {step} was refused without a message"

@@ -76,7 +76,8 @@ def told(found: Findings) -> str:
     """The findings in words."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
     kinds = [
-        f"  {kind}: {times:,}, caught by a control total {found.caught[kind]:,}" for kind, times in found.unseen.items()
+        f"  {kind}: {times:,}, caught by a control total {found.caught[kind]:,}"
+        for kind, times in found.unseen.items()
     ]
     return "\n".join(
         [
@@ -111,7 +112,9 @@ def judge(seed: int, found: Findings) -> None:
         files = in_order([path], declared)
         batch_bytes = dice.choice((2_000, 1 << 24, 1 << 24))
         try:
-            records = [row for _, batch in read(files, batch_bytes) for row in batch.records.to_dicts()]
+            records = [
+                row for _, batch in read(files, batch_bytes) for row in batch.records.to_dicts()
+            ]
         except SourceError as refused:
             found.refused += 1
             found.of_refused += len(rows)
@@ -128,21 +131,32 @@ def judge(seed: int, found: Findings) -> None:
 def _hold(seed, content, header, rows, file, records, original, found) -> None:
     lines = content.split(b"\n")
     lines = lines if lines[-1] else lines[:-1]
-    taken = [line for record in records for line in range(record["line"], record["line"] + record["line_count"])]
+    taken = [
+        line
+        for record in records
+        for line in range(record["line"], record["line"] + record["line_count"])
+    ]
     counted = file.lines
     if (
         counted.physical != len(lines)
         or counted.physical != counted.header + counted.skipped + counted.blank + counted.records
     ):
-        found.faults.append(f"seed {seed}: lines do not add up: {counted}, {len(lines)} in the file")
+        found.faults.append(
+            f"seed {seed}: lines do not add up: {counted}, {len(lines)} in the file"
+        )
     if len(taken) != len(set(taken)) or len(taken) != counted.records:
         found.faults.append(f"seed {seed}: a line is in two records or in none")
     left = set(range(header.count(b"\n") + 1, len(lines) + 1)) - set(taken)
-    if any(lines[line - 1].strip(b" \t\r" if file.dialect.delimiter != "\t" else b" \r") for line in left):
+    if any(
+        lines[line - 1].strip(b" \t\r" if file.dialect.delimiter != "\t" else b" \r")
+        for line in left
+    ):
         found.faults.append(f"seed {seed}: a line that is not blank is in no record")
     by_line = {record["line"]: record for record in records}
     owner = {
-        line: record for record in records for line in range(record["line"], record["line"] + record["line_count"])
+        line: record
+        for record in records
+        for line in range(record["line"], record["line"] + record["line_count"])
     }
     accepted = [record for record in records if record["reason"] is None]
     for record in accepted:
@@ -151,7 +165,9 @@ def _hold(seed, content, header, rows, file, records, original, found) -> None:
             .decode()
             .removesuffix("\r")
         )
-        meant = list(csv.reader(io.StringIO(raw, newline=""), delimiter=file.dialect.delimiter, strict=True))
+        meant = list(
+            csv.reader(io.StringIO(raw, newline=""), delimiter=file.dialect.delimiter, strict=True)
+        )
         cells = meant[0][:-1] if file.dialect.trailing_delimiter else meant[0]
         if len(meant) != 1 or cells != _cells(record):
             found.faults.append(f"seed {seed}: line {record['line']} is not read as RFC 4180 says")
@@ -167,7 +183,9 @@ def _hold(seed, content, header, rows, file, records, original, found) -> None:
             if holder is None and row.intact:
                 found.faults.append(f"seed {seed}: an intact row at line {at} is nowhere")
         elif row.intact and record is not None:
-            found.faults.append(f"seed {seed}: an intact row at line {at} is read as something else")
+            found.faults.append(
+                f"seed {seed}: an intact row at line {at} is read as something else"
+            )
         elif row.intact:
             unseen["rows inside a quoted cell that damage opened"] += 1
         else:
@@ -187,7 +205,9 @@ def _kind(row: Row, cells: list[str]) -> str:
         return "lines that became others"
     money = [text.upper() for text in row.cells[4:6]]  # zar is ZAR
     return (
-        "amounts or currencies changed" if [text.upper() for text in cells[4:6]] != money else "other letters changed"
+        "amounts or currencies changed"
+        if [text.upper() for text in cells[4:6]] != money
+        else "other letters changed"
     )
 
 
@@ -201,7 +221,10 @@ def _totals(table: list[list[str]]) -> ControlTotals:
     totals = ControlTotals()
     names = [f"given.{name}" for name in COLUMNS]
     whole = [row for row in table if len(row) == len(COLUMNS)]
-    totals.add(pl.DataFrame(whole, schema=dict.fromkeys(names, pl.String), orient="row"), canonical_layout(COLUMNS))
+    totals.add(
+        pl.DataFrame(whole, schema=dict.fromkeys(names, pl.String), orient="row"),
+        canonical_layout(COLUMNS),
+    )
     totals.records = len(table)
     return totals
 
@@ -214,7 +237,9 @@ def _row(number: int, delimiter: str, end: bytes, dice: random.Random) -> Row:
     return Row(cells, _line(cells, delimiter, end, dice))
 
 
-def _line(cells: "list[str] | tuple[str, ...]", delimiter: str, end: bytes, dice: random.Random) -> bytes:
+def _line(
+    cells: "list[str] | tuple[str, ...]", delimiter: str, end: bytes, dice: random.Random
+) -> bytes:
     text = io.StringIO(newline="")
     quoting = dice.choice((csv.QUOTE_MINIMAL, csv.QUOTE_MINIMAL, csv.QUOTE_ALL))
     csv.writer(text, delimiter=delimiter, quoting=quoting, lineterminator="\r\n").writerow(cells)
@@ -241,7 +266,9 @@ def _damaged(rows: list[Row], delimiter: str, end: bytes, dice: random.Random) -
         cut = row.content.find(delimiter.encode()) + 1
         content = row.content[:cut] + b'"' + row.content[cut:]
     elif kind == 4:
-        content = row.content.removesuffix(end) + dice.choice((b"\r", b"\r\n", b"\n\n", b"\n\r\n", b"\r\r\n"))
+        content = row.content.removesuffix(end) + dice.choice(
+            (b"\r", b"\r\n", b"\n\n", b"\n\r\n", b"\r\r\n")
+        )
     elif kind == 5:
         content = row.content.removesuffix(end)
     elif kind == 6:
@@ -256,7 +283,9 @@ def _damaged(rows: list[Row], delimiter: str, end: bytes, dice: random.Random) -
         content = row.content.decode(errors="replace").encode("cp1252", errors="replace")
     elif kind == 10:
         content = (
-            row.content[:place] + dice.choice((b"\0", b"\x1a", b"\xff", b"\r", "\u0085".encode())) + row.content[place:]
+            row.content[:place]
+            + dice.choice((b"\0", b"\x1a", b"\xff", b"\r", "\u0085".encode()))
+            + row.content[place:]
         )
     else:
         content = row.content[:place] + dice.choice((end, b"\n")) + row.content[place:]

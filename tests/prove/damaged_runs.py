@@ -38,7 +38,9 @@ ASKED = ("status", "report", "reconcile", "bundle", "verify", "resume", "apply",
 ASKED_BESIDE = ("status", "report", "resume")
 _WITH_A_FORM = {"plan.json", "summary.json"}  #: files that state the version of their form
 _SINCE = "2020-01-01"
-_OURS = re.compile(r"\d{8}T\d{6}Z-(a|b|mended|i|p|new|again)-[0-9a-f]{6}")  #: the good runs of a world
+_OURS = re.compile(
+    r"\d{8}T\d{6}Z-(a|b|mended|i|p|new|again)-[0-9a-f]{6}"
+)  #: the good runs of a world
 _CREATES = 3  #: customers of each new run
 FULL_CODE = 5  #: what a command ends with where the disk is full after something was sent
 
@@ -85,7 +87,9 @@ def _hollow(path: Path) -> None:
         content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError:
         content = None
-    path.write_text(json.dumps(dict.fromkeys(content, 3) if isinstance(content, dict) else {"status": None}))
+    path.write_text(
+        json.dumps(dict.fromkeys(content, 3) if isinstance(content, dict) else {"status": None})
+    )
 
 
 def _older(path: Path) -> None:
@@ -169,9 +173,13 @@ class World:
         reconciliation = new(("reconcile", old))
         if is_whole:
             first = new(("run", "a.csv", *sent))
-            mended = (folder / "reports" / old / "rejected.csv").read_text().replace("bad old", "ref-30")
+            mended = (
+                (folder / "reports" / old / "rejected.csv").read_text().replace("bad old", "ref-30")
+            )
             (folder / "mended.csv").write_text(mended)
-            (folder / "again.csv").write_text((folder / "reports" / first / "rejected.csv").read_text())
+            (folder / "again.csv").write_text(
+                (folder / "reports" / first / "rejected.csv").read_text()
+            )
             new(("run", "mended.csv", *sent))
             new(("run", "b.csv", *sent))
         interrupted = new(("plan", "i.csv", "--sandbox"))
@@ -205,7 +213,11 @@ class World:
         if damage.of == "folder":
             shutil.copytree(reports / self.old, reports / damage.name)
         else:
-            WAYS[damage.way](reports / (self.old if damage.of == "old" else self.reconciliation) / Path(damage.name))
+            WAYS[damage.way](
+                reports
+                / (self.old if damage.of == "old" else self.reconciliation)
+                / Path(damage.name)
+            )
 
     def words(self, folder: Path, command: str) -> list[str]:
         """The words of a command."""
@@ -253,7 +265,9 @@ def cells(
                     f"{damage}: {command} ended with {ended.returncode} and not {expected[command]}: {ended.stderr[-1200:]}"
                 )
             elif command in {"apply", "resume", "run", "returned"}:
-                found.faults += [f"{damage}: {command}: {fault}" for fault in _not_whole(folder, world, command)]
+                found.faults += [
+                    f"{damage}: {command}: {fault}" for fault in _not_whole(folder, world, command)
+                ]
         if damage.of == "old":
             pipeline = Inside(folder)
             for command in asked:
@@ -267,7 +281,9 @@ def cells(
         if damage.of == "reconciliation":
             pipeline = Inside(folder)
             for command in asked:
-                ended = pipeline(command, world.old, *(("--replace",) if command == "bundle" else ()))
+                ended = pipeline(
+                    command, world.old, *(("--replace",) if command == "bundle" else ())
+                )
                 found.cells += 1
                 allowed = {0, 1} if command in ASKED_BESIDE else {0, 1, 4, 6, 7}
                 if ended.returncode not in allowed:
@@ -278,7 +294,9 @@ def cells(
 
 
 def _not_whole(folder: Path, world: World, command: str) -> Iterator[str]:
-    run = {"apply": world.planned, "resume": world.interrupted}.get(command) or _newest_applied(folder)
+    run = {"apply": world.planned, "resume": world.interrupted}.get(command) or _newest_applied(
+        folder
+    )
     with contextlib.chdir(folder):  # inputs are named as they were given
         checked = verify(Path("reports") / run)
     summary = json.loads((folder / "reports" / run / "summary.json").read_text(encoding="utf-8"))
@@ -315,7 +333,9 @@ def block(seeds: range) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as name:
         world = World.made(Path(name))
         every, without_old = world.damages(), world.without_old()
-        found = {seed: cells(world, without_old, every[seed]) for seed in seeds if seed < len(every)}
+        found = {
+            seed: cells(world, without_old, every[seed]) for seed in seeds if seed < len(every)
+        }
     failures = {str(seed): one.faults for seed, one in found.items() if one.faults}
     return {
         "seeds": [seeds.start, seeds.stop],

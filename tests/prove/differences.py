@@ -51,13 +51,19 @@ class Billing:
     customers: list[dict[str, Any]]
     expected: set[Difference] = field(default_factory=set)
     planted: Counter[str] = field(default_factory=Counter)
-    used: set[int] = field(default_factory=set)  #: places that are spoilt already, and their neighbours
+    used: set[int] = field(
+        default_factory=set
+    )  #: places that are spoilt already, and their neighbours
 
 
 def legacy(path: Path, dice: random.Random, count: int, prefix: str = "L") -> None:
     """A file of so many customers, no two with the same amount, none with nothing; each currency for some rows on end."""
     amounts = dice.sample(range(1_000, 50_000_000), count)
-    currencies = [currency for _ in range(0, count, STRETCH) for currency in [dice.choice(tuple(SCALES))] * STRETCH]
+    currencies = [
+        currency
+        for _ in range(0, count, STRETCH)
+        for currency in [dice.choice(tuple(SCALES))] * STRETCH
+    ]
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(HEADER)
@@ -71,7 +77,11 @@ def legacy(path: Path, dice: random.Random, count: int, prefix: str = "L") -> No
 
 
 def plant(
-    billing: Billing, kinds: tuple[str, ...], count: int, dice: random.Random, others: list[dict[str, Any]]
+    billing: Billing,
+    kinds: tuple[str, ...],
+    count: int,
+    dice: random.Random,
+    others: list[dict[str, Any]],
 ) -> None:
     """Spoil billing in so many ways, of every kind as many; `others` are customers of another run."""
     for number in range(count):
@@ -81,7 +91,11 @@ def plant(
 
 
 def _somebody(
-    billing: Billing, dice: random.Random, width: int = 1, *, suits: Callable[[int], bool] = lambda _at: True
+    billing: Billing,
+    dice: random.Random,
+    width: int = 1,
+    *,
+    suits: Callable[[int], bool] = lambda _at: True,
 ) -> int:
     """The place of customers that nothing was done to and that suit, side by side, with a clean one on either side."""
     for _ in range(10_000):
@@ -100,36 +114,50 @@ def _found(billing: Billing, kind: str, at: int, name: str = "", pattern: str = 
 def _plant_field(billing: Billing, kind: str, dice: random.Random, _: list[dict[str, Any]]) -> None:
     at = _somebody(billing, dice)
     number = dice.randrange(10_000_000)
-    texts = {"name": f"Somebody Else {number}", "email": f"else{number}@example.org", "phone": f"+2783{number:07d}"}
+    texts = {
+        "name": f"Somebody Else {number}",
+        "email": f"else{number}@example.org",
+        "phone": f"+2783{number:07d}",
+    }
     billing.customers[at][kind] = texts[kind]
     _found(billing, "field_differs", at, kind)
 
 
-def _plant_metadata(billing: Billing, _kind: str, dice: random.Random, _: list[dict[str, Any]]) -> None:
+def _plant_metadata(
+    billing: Billing, _kind: str, dice: random.Random, _: list[dict[str, Any]]
+) -> None:
     at = _somebody(billing, dice)
     billing.customers[at]["metadata"] = dice.choice(({"tier": "bronze"}, {}))
     _found(billing, "field_differs", at, "metadata.tier")
 
 
-def _plant_billing_id(billing: Billing, _kind: str, dice: random.Random, _: list[dict[str, Any]]) -> None:
+def _plant_billing_id(
+    billing: Billing, _kind: str, dice: random.Random, _: list[dict[str, Any]]
+) -> None:
     at = _somebody(billing, dice)
     billing.customers[at]["id"] = f"{billing.customers[at]['id']}again"
     _found(billing, "field_differs", at, "billing_id")
 
 
-def _plant_currency(billing: Billing, kind: str, dice: random.Random, _: list[dict[str, Any]]) -> None:
+def _plant_currency(
+    billing: Billing, kind: str, dice: random.Random, _: list[dict[str, Any]]
+) -> None:
     at = _somebody(billing, dice)
     billing.customers[at]["currency"] = "EUR"
     _found(billing, "field_differs", at, kind)
 
 
-def _plant_missing(billing: Billing, _kind: str, dice: random.Random, _: list[dict[str, Any]]) -> None:
+def _plant_missing(
+    billing: Billing, _kind: str, dice: random.Random, _: list[dict[str, Any]]
+) -> None:
     at = _somebody(billing, dice)
     _found(billing, "missing_in_billing", at)
     billing.customers[at]["is_gone"] = True
 
 
-def _plant_balance(billing: Billing, _kind: str, dice: random.Random, _: list[dict[str, Any]]) -> None:
+def _plant_balance(
+    billing: Billing, _kind: str, dice: random.Random, _: list[dict[str, Any]]
+) -> None:
     at = _somebody(billing, dice)
     billing.customers[at]["balance"] += dice.choice((1, -1, 7, 250_003))
     _found(billing, "balance_differs", at, "balance")
@@ -148,7 +176,9 @@ def _plant_sign(billing: Billing, _kind: str, dice: random.Random, _: list[dict[
     _found(billing, "balance_differs", at, "balance", "sign")
 
 
-def _plant_shifted(billing: Billing, _kind: str, dice: random.Random, _: list[dict[str, Any]]) -> None:
+def _plant_shifted(
+    billing: Billing, _kind: str, dice: random.Random, _: list[dict[str, Any]]
+) -> None:
     """Three rows in a row that hold each the balance of the one before."""
 
     def in_one_currency(at: int) -> bool:
@@ -161,9 +191,13 @@ def _plant_shifted(billing: Billing, _kind: str, dice: random.Random, _: list[di
         _found(billing, "balance_differs", at + place, "balance", "shifted_rows")
 
 
-def _plant_merged(billing: Billing, _kind: str, dice: random.Random, _: list[dict[str, Any]]) -> None:
+def _plant_merged(
+    billing: Billing, _kind: str, dice: random.Random, _: list[dict[str, Any]]
+) -> None:
     """Two customers with one name, of whom billing holds one with both balances: they are twins of the legacy file."""
-    twins = next(pair for pair in twins_of(billing.customers) if not billing.used.intersection(pair))
+    twins = next(
+        pair for pair in twins_of(billing.customers) if not billing.used.intersection(pair)
+    )
     billing.used.update(place + near for place in twins for near in (-1, 0, 1))
     kept, gone = twins
     billing.customers[kept]["balance"] += billing.customers[gone]["balance"]
@@ -172,15 +206,24 @@ def _plant_merged(billing: Billing, _kind: str, dice: random.Random, _: list[dic
     _found(billing, "missing_in_billing", gone)
 
 
-def _plant_unknown(billing: Billing, _kind: str, dice: random.Random, _: list[dict[str, Any]]) -> None:
+def _plant_unknown(
+    billing: Billing, _kind: str, dice: random.Random, _: list[dict[str, Any]]
+) -> None:
     number = billing.planted["unknown"]
-    stranger = {"external_reference": f"X-{number}", "name": f"X {number}", "currency": "ZAR", "balance": number * 7}
+    stranger = {
+        "external_reference": f"X-{number}",
+        "name": f"X {number}",
+        "currency": "ZAR",
+        "balance": number * 7,
+    }
     billing.customers.append(stranger)
     billing.used.update(range(len(billing.customers) - 2, len(billing.customers)))
     _found(billing, "unknown_to_us", -1)
 
 
-def _plant_twice(billing: Billing, _kind: str, dice: random.Random, _: list[dict[str, Any]]) -> None:
+def _plant_twice(
+    billing: Billing, _kind: str, dice: random.Random, _: list[dict[str, Any]]
+) -> None:
     at = _somebody(billing, dice)
     copy = {**billing.customers[at], "id": f"{billing.customers[at]['id']}twice"}
     billing.customers.append(copy | {"balance": copy["balance"] + dice.choice((0, 12))})
@@ -188,13 +231,17 @@ def _plant_twice(billing: Billing, _kind: str, dice: random.Random, _: list[dict
     _found(billing, "twice_in_billing", at)
 
 
-def _plant_another_run(billing: Billing, _kind: str, _dice: random.Random, others: list[dict[str, Any]]) -> None:
+def _plant_another_run(
+    billing: Billing, _kind: str, _dice: random.Random, others: list[dict[str, Any]]
+) -> None:
     billing.customers.append(others.pop())
     billing.used.update(range(len(billing.customers) - 2, len(billing.customers)))
     _found(billing, "created_by_another_run", -1)
 
 
-def _plant_changed(billing: Billing, _kind: str, dice: random.Random, _: list[dict[str, Any]]) -> None:
+def _plant_changed(
+    billing: Billing, _kind: str, dice: random.Random, _: list[dict[str, Any]]
+) -> None:
     at = _somebody(billing, dice)
     billing.customers[at]["balance"] -= dice.randrange(1, 900)
     billing.customers[at]["changed_at"] = LATER
@@ -232,12 +279,23 @@ def journey(seed: int, customers: int, differences: int, *, by_look_up: bool = F
             _run(pipeline, "legacy.csv", outside)
             in_doubt = _leave_in_doubt(pipeline, outside, folder)
             # In the order of the file: requests overtake each other, so billing's is another.
-            held = sorted(outside.customers().values(), key=lambda one: int(one["external_reference"][2:]))
-        run_ids = [path.name for name in ("legacy", "doubt") for path in (folder / "reports").glob(f"*-{name}-*")]
+            held = sorted(
+                outside.customers().values(), key=lambda one: int(one["external_reference"][2:])
+            )
+        run_ids = [
+            path.name
+            for name in ("legacy", "doubt")
+            for path in (folder / "reports").glob(f"*-{name}-*")
+        ]
         billing = Billing([one for one in held if one["external_reference"].startswith("L-")])
         others = [one for one in held if one["external_reference"].startswith("O-")]
         plant(billing, kinds, differences - len(in_doubt), dice, others)
-        _plant_in_doubt(billing, in_doubt, [one for one in held if one["external_reference"].startswith("D-")], dice)
+        _plant_in_doubt(
+            billing,
+            in_doubt,
+            [one for one in held if one["external_reference"].startswith("D-")],
+            dice,
+        )
         if by_look_up:
             _spoil(folder / "billing.sqlite", billing)
             with running_sandbox(folder / "billing.sqlite") as outside:
@@ -251,7 +309,9 @@ def journey(seed: int, customers: int, differences: int, *, by_look_up: bool = F
 
 
 def _run(pipeline: Inside, name: str, outside: Outside) -> None:
-    done = pipeline("run", name, "--base-url", outside.base_url, "--yes", environment=outside.environment)
+    done = pipeline(
+        "run", name, "--base-url", outside.base_url, "--yes", environment=outside.environment
+    )
     if done.returncode != 0:
         raise AssertionError(done.stderr)
 
@@ -265,7 +325,15 @@ def _leave_in_doubt(pipeline: Inside, outside: Outside, folder: Path) -> list[st
     """References of a run of which billing takes what it is sent and answers nothing, until the run gives up."""
     legacy(folder / "doubt.csv", random.Random(1), IN_DOUBT, "D")
     outside.faults(lost_reply=1.0)
-    said = ("--base-url", outside.base_url, "--yes", "--outage-seconds", "1", "--workers", str(IN_DOUBT))
+    said = (
+        "--base-url",
+        outside.base_url,
+        "--yes",
+        "--outage-seconds",
+        "1",
+        "--workers",
+        str(IN_DOUBT),
+    )
     done = pipeline("run", "doubt.csv", *said, environment=outside.environment)
     outside.faults()
     if done.returncode != 5:
@@ -274,7 +342,9 @@ def _leave_in_doubt(pipeline: Inside, outside: Outside, folder: Path) -> list[st
         return [row["external_reference"] for row in csv.DictReader(file)]
 
 
-def _plant_in_doubt(billing: Billing, in_doubt: list[str], held: list[dict[str, Any]], dice: random.Random) -> None:
+def _plant_in_doubt(
+    billing: Billing, in_doubt: list[str], held: list[dict[str, Any]], dice: random.Random
+) -> None:
     """Billing may hold a customer that is in doubt, or may not: both stay in doubt until a run settles them."""
     planted = [{**one, "is_gone": dice.random() < 0.5} for one in held]
     there = {one["external_reference"] for one in planted if not one["is_gone"]}
@@ -307,7 +377,12 @@ def _export(path: Path, billing: Billing, dice: random.Random) -> None:
         writer.writerow(columns)
         for one in rows:
             tier = one.get("metadata", {}).get("tier", "")
-            told = {"changed_at": "2020-01-01T00:00:00Z", **one, "billing_id": one.get("id"), "metadata.tier": tier}
+            told = {
+                "changed_at": "2020-01-01T00:00:00Z",
+                **one,
+                "billing_id": one.get("id"),
+                "metadata.tier": tier,
+            }
             writer.writerow([told.get(column, "") for column in columns])
 
 
@@ -318,7 +393,9 @@ def _spoil(state: Path, billing: Billing) -> None:
         for one in billing.customers:
             reference = one["external_reference"]
             if one.get("is_gone"):
-                connection.execute("DELETE FROM customers WHERE external_reference = ?", [reference])
+                connection.execute(
+                    "DELETE FROM customers WHERE external_reference = ?", [reference]
+                )
                 continue
             fields = {name: value for name, value in one.items() if name not in ("id", "is_gone")}
             connection.execute(
@@ -328,13 +405,18 @@ def _spoil(state: Path, billing: Billing) -> None:
     connection.close()
 
 
-def _faults(done: Any, folder: Path, billing: Billing, differences: int, *, by_look_up: bool) -> Iterator[str]:
+def _faults(
+    done: Any, folder: Path, billing: Billing, differences: int, *, by_look_up: bool
+) -> Iterator[str]:
     if done.returncode != 7:
         yield f"exit code {done.returncode}: {done.stderr[-500:]}"
         return
     content = json.loads(done.stdout)
     with (folder / content["files"]["differences.csv"]).open(encoding="utf-8", newline="") as file:
-        rows = [(row["kind"], row["external_reference"], row["field"], row["pattern"]) for row in csv.DictReader(file)]
+        rows = [
+            (row["kind"], row["external_reference"], row["field"], row["pattern"])
+            for row in csv.DictReader(file)
+        ]
     found = set(rows)
     yield from (f"not found: {one}" for one in sorted(billing.expected - found)[:5])
     yield from (f"not planted: {one}" for one in sorted(found - billing.expected)[:5])
@@ -344,7 +426,11 @@ def _faults(done: Any, folder: Path, billing: Billing, differences: int, *, by_l
         yield f"{sum(billing.planted.values())} planted, not {differences}"
     if content["residual"] or not content["signable"]:
         yield f"residual {content['residual']}: {content['verdict']}"
-    silent = {"unknown_to_us", "twice_in_billing", "created_by_another_run", "changed_since"} if by_look_up else set()
+    silent = (
+        {"unknown_to_us", "twice_in_billing", "created_by_another_run", "changed_since"}
+        if by_look_up
+        else set()
+    )
     if set(content["not_determinable"]) != silent:
         yield f"not determinable: {sorted(content['not_determinable'])}, not {sorted(silent)}"
 

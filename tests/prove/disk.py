@@ -47,7 +47,10 @@ from pipeline.cli import main
 main()
 """
 IN_SQLITE = ("read_only", "commit_fails", "commit_fails_after")
-BY_THE_SYSTEM = ("write_fails", "flush_fails")  #: needs strace, which makes the n-th call of its kind fail with EIO
+BY_THE_SYSTEM = (
+    "write_fails",
+    "flush_fails",
+)  #: needs strace, which makes the n-th call of its kind fail with EIO
 AFTER_A_KILL = ("wal_cut", "wal_flipped")
 STOPPED = {4, 5}  #: 5 where something had been sent
 NEVER_BEGUN = 6  #: where not even the beginning of the run could be written
@@ -78,7 +81,13 @@ def journey(seed: int, kind: str, rows: int = 900) -> Journey:
         pipeline = Inside(folder)
         customers_csv(folder / "customers.csv", rows)
         with running_sandbox(folder / "billing.sqlite", "--faults", "uniqueness_off=1") as outside:
-            pipeline("plan", "customers.csv", "--base-url", outside.base_url, environment=outside.environment)
+            pipeline(
+                "plan",
+                "customers.csv",
+                "--base-url",
+                outside.base_url,
+                environment=outside.environment,
+            )
             nth, code = _meet(kind, rows, pipeline, outside, dice)
             sent = outside.stats()["requests"]["create"]
             if kind in AFTER_A_KILL:
@@ -87,11 +96,15 @@ def journey(seed: int, kind: str, rows: int = 900) -> Journey:
             if ended.returncode == NEVER_BEGUN:
                 ended = pipeline("apply", pipeline.newest().name, environment=outside.environment)
             faults = list(_wrong(kind, code, sent))
-            faults += oracle(pipeline, outside, rows, ended.returncode, is_whole=kind not in AFTER_A_KILL)
+            faults += oracle(
+                pipeline, outside, rows, ended.returncode, is_whole=kind not in AFTER_A_KILL
+            )
             return Journey(seed, kind, nth, code, sent, faults)
 
 
-def _meet(kind: str, rows: int, pipeline: Inside, outside: Outside, dice: random.Random) -> tuple[int, int]:
+def _meet(
+    kind: str, rows: int, pipeline: Inside, outside: Outside, dice: random.Random
+) -> tuple[int, int]:
     """Apply the plan with the fault: at which byte or call it was, and the exit code."""
     apply, more, limit = [sys.executable, "-m", "pipeline"], {}, None
     if kind == "full":
@@ -122,7 +135,9 @@ def _meet(kind: str, rows: int, pipeline: Inside, outside: Outside, dice: random
 
 
 def _wrong(kind: str, code: int, sent: int) -> Iterator[str]:
-    allowed = {-signal.SIGKILL} if kind in AFTER_A_KILL else {*STOPPED, 0}  # 0: it was never reached
+    allowed = (
+        {-signal.SIGKILL} if kind in AFTER_A_KILL else {*STOPPED, 0}
+    )  # 0: it was never reached
     if code not in allowed:
         yield f"exit code {code}, not one of {sorted(allowed)}"
     if code in STOPPED and (code == max(STOPPED)) != bool(sent):

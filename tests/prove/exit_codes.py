@@ -30,9 +30,7 @@ _HEX = re.compile(r"\b[0-9a-f]{12,64}\b")
 #: What comes and goes beside the results: journals of SQLite, locks, and when a witness was last moved.
 _PASSING = re.compile(r"(-wal|-shm|/lock|\.part)$|/spill/")
 OWN_FAULT, STOPPED, FAILED, DONE = 70, 5, 4, (0, 1)
-BY_THE_LOADER = (
-    127  #: so the C library ends a process that has no memory for the data of another thread; nobody can catch it
-)
+BY_THE_LOADER = 127  #: so the C library ends a process that has no memory for the data of another thread; nobody can catch it
 
 
 @dataclass
@@ -127,13 +125,24 @@ class World:
 
     def files(self) -> set[str]:
         """The names of all files, without what differs from run to run."""
-        found = (path.relative_to(self.folder).as_posix() for path in self.folder.rglob("*") if path.is_file())
-        return {_HEX.sub("HASH", _RUN_ID.sub(r"RUN-\1", name)) for name in found if not _PASSING.search(f"/{name}")}
+        found = (
+            path.relative_to(self.folder).as_posix()
+            for path in self.folder.rglob("*")
+            if path.is_file()
+        )
+        return {
+            _HEX.sub("HASH", _RUN_ID.sub(r"RUN-\1", name))
+            for name in found
+            if not _PASSING.search(f"/{name}")
+        }
 
 
 def write_customers(path: Path, prefix: str, count: int) -> None:
     """A clean file of customers."""
-    rows = [f"{prefix}-{n},Person {n},{prefix}{n}@example.com,0821{n:06d},ZAR,{n}00,gold" for n in range(count)]
+    rows = [
+        f"{prefix}-{n},Person {n},{prefix}{n}@example.com,0821{n:06d},ZAR,{n}00,gold"
+        for n in range(count)
+    ]
     path.write_text("\n".join([HEADER, *rows]) + "\n", encoding="utf-8")
 
 
@@ -150,7 +159,9 @@ def made_world(*, is_whole: bool = True) -> Iterator[World]:
         to, key = ("--base-url", billing.url), {"BILLING_API_KEY": KEY}
 
         def new(*words: str) -> str:
-            before = set((folder / "reports").glob("*-*")) if (folder / "reports").is_dir() else set()
+            before = (
+                set((folder / "reports").glob("*-*")) if (folder / "reports").is_dir() else set()
+            )
             ended = pipeline(*words, *to, environment=key)
             assert ended.returncode in DONE, (words, ended.stderr)
             (made,) = set((folder / "reports").glob("*-*")) - before
@@ -255,7 +266,9 @@ def _first_line(ended: Ended) -> str:
     return _RUN_ID.sub("RUN", re.sub(r"/\S*/exits-\w+/", "", line))[:160]
 
 
-def _wrong(world: World, words: Sequence[str], pressure: Pressure, wanted: Unhurt, ended: Ended) -> Iterator[str]:
+def _wrong(
+    world: World, words: Sequence[str], pressure: Pressure, wanted: Unhurt, ended: Ended
+) -> Iterator[str]:
     """What the rule says against the end of a command."""
     if ended.hangs:
         yield f"it hangs for {SECONDS} s"
@@ -271,7 +284,9 @@ def _wrong(world: World, words: Sequence[str], pressure: Pressure, wanted: Unhur
         if not pressure.may_kill:
             yield f"signal {-ended.code} ended it: {shown[-300:]}"
     elif ended.code == STOPPED:
-        if not (world.sent or words[0] == "resume" or "--sandbox" in words):  # whose sandbox is inside the process
+        if not (
+            world.sent or words[0] == "resume" or "--sandbox" in words
+        ):  # whose sandbox is inside the process
             yield "5, and nothing was sent"
     elif ended.code == FAILED:
         if world.sent:
@@ -337,7 +352,11 @@ def lines(known: set[str], part: int = 0, parts: int = 1) -> Iterator[dict[str, 
 
 def table(found: Sequence[dict[str, Any]]) -> str:
     """The matrix as Markdown: a row for each pressure, a column for each command, the exit code in the cell."""
-    codes = {(line["command"], pressure): code for line in found for pressure, code, _, _ in line["cells"]}
+    codes = {
+        (line["command"], pressure): code
+        for line in found
+        for pressure, code, _, _ in line["cells"]
+    }
     messages: dict[str, str] = {}
     for line in found:
         for pressure, code, _, message in line["cells"]:
@@ -372,7 +391,11 @@ def table(found: Sequence[dict[str, Any]]) -> str:
             "",
             "| pressure | message |",
             "|---|---|",
-            *(f"| {pressure} | {_in_a_cell(message)} |" for pressure, message in messages.items() if message),
+            *(
+                f"| {pressure} | {_in_a_cell(message)} |"
+                for pressure, message in messages.items()
+                if message
+            ),
             "",
         ]
     )

@@ -87,7 +87,11 @@ def done(programme: str) -> list[dict[str, Any]]:
 def gathered(programme: str) -> list[dict[str, Any]]:
     """Every line of a programme, oldest first."""
     path = RESULTS / f"{programme}.jsonl"
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.is_file() else []
+    return (
+        [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        if path.is_file()
+        else []
+    )
 
 
 def bound(runs: int) -> str:
@@ -100,7 +104,9 @@ def bound(runs: int) -> str:
 
 
 def _commit() -> str:
-    changed = _git("status", "--porcelain", "--", ".", ":!tests/prove/results", ":!tests/benches/results")
+    changed = _git(
+        "status", "--porcelain", "--", ".", ":!tests/prove/results", ":!tests/benches/results"
+    )
     return (_git("rev-parse", "--short", "HEAD") or "unknown") + ("-dirty" if changed else "")
 
 
@@ -120,7 +126,11 @@ def code(programme: str, package: Path = PROGRAMME) -> str:
 
 def _files_of(path: Path) -> list[Path]:
     """The files that hold code under a name; FileNotFoundError if nothing has that name."""
-    found = [path] if path.is_file() else [one for one in path.rglob("*") if one.suffix in {".py", ".sql"}]
+    found = (
+        [path]
+        if path.is_file()
+        else [one for one in path.rglob("*") if one.suffix in {".py", ".sql"}]
+    )
     if not found:
         raise FileNotFoundError(f"{path} is listed as proven, and there is no such code")
     return found
@@ -139,7 +149,11 @@ def _pieces(path: Path) -> Iterator[str]:
         if statement not in imports and not _is_text(statement):
             yield ast.dump(bare.visit(statement))
     for one in imports:
-        yield from (f"import {name.name} as {name.asname}" for name in one.names if name.name not in bare.modules)
+        yield from (
+            f"import {name.name} as {name.asname}"
+            for name in one.names
+            if name.name not in bare.modules
+        )
 
 
 class _Bare(ast.NodeTransformer):
@@ -149,7 +163,11 @@ class _Bare(ast.NodeTransformer):
         self.imported, self.modules = imported, set[str]()
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
-        if isinstance(node.value, ast.Name) and node.value.id in self.imported and node.value.id.islower():
+        if (
+            isinstance(node.value, ast.Name)
+            and node.value.id in self.imported
+            and node.value.id.islower()
+        ):
             self.modules.add(node.value.id)
             node.value = ast.Name("module", ast.Load())
         return self.generic_visit(node)
@@ -157,14 +175,22 @@ class _Bare(ast.NodeTransformer):
     def generic_visit(self, node: ast.AST) -> ast.AST:
         body = getattr(node, "body", None)
         if isinstance(body, list):
-            left_out = [one for one in body if _is_text(one) or isinstance(one, ast.Import | ast.ImportFrom)]
+            left_out = [
+                one for one in body if _is_text(one) or isinstance(one, ast.Import | ast.ImportFrom)
+            ]
             node.body = [one for one in body if one not in left_out]  # type: ignore[attr-defined]
         return super().generic_visit(node)
 
 
 def _is_text(node: ast.AST) -> bool:
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    )
 
 
 def _git(*words: str) -> str:
-    return subprocess.run(["git", *words], capture_output=True, text=True, check=False).stdout.strip()
+    return subprocess.run(
+        ["git", *words], capture_output=True, text=True, check=False
+    ).stdout.strip()

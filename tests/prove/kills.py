@@ -24,7 +24,9 @@ ROWS = 600
 
 
 PACE = "300"  #: requests a second, so that a run is long enough to be killed more than once
-_AT_THE_END = tuple(point for point in POINTS if point.endswith("-end"))  #: what dies there has nothing left to do
+_AT_THE_END = tuple(
+    point for point in POINTS if point.endswith("-end")
+)  #: what dies there has nothing left to do
 _BEFORE_THE_END = tuple(point for point in POINTS if point not in _AT_THE_END)
 
 
@@ -56,7 +58,9 @@ def journey(seed: int, most_kills: int, *, opaque: bool = False, rows: int = ROW
                 is_last = sum(kills.values()) == most_kills - 1
                 points = _AT_THE_END if is_last else _BEFORE_THE_END
                 point = dice.choice(points) if dice.random() < 0.5 else "random"
-                code = _live(pipeline, outside, point, dice, most_requests=max(1, rows // most_kills))
+                code = _live(
+                    pipeline, outside, point, dice, most_requests=max(1, rows // most_kills)
+                )
                 kills[point] += code == -signal.SIGKILL
                 starts += 1
             outside.faults(opaque_types=opaque)
@@ -67,11 +71,17 @@ def journey(seed: int, most_kills: int, *, opaque: bool = False, rows: int = ROW
                 code = _finish(pipeline, outside)
             faults = [*oracle(pipeline, outside, rows, code), *violations(history, folder, rows)]
             return Journey(
-                seed, {at: n for at, n in kills.items() if n}, starts, faults, outside.stats()["requests"]["create"]
+                seed,
+                {at: n for at, n in kills.items() if n},
+                starts,
+                faults,
+                outside.stats()["requests"]["create"],
             )
 
 
-def _live(pipeline: Command, outside: Outside, point: str, dice: random.Random, *, most_requests: int) -> int:
+def _live(
+    pipeline: Command, outside: Outside, point: str, dice: random.Random, *, most_requests: int
+) -> int:
     """One process from its start to its end, by its own or by a kill within so many requests; its exit code."""
     nth = most_requests if point.endswith("-send") else 1 if point in _AT_THE_END else 2
     environment = dict(outside.environment)
@@ -93,9 +103,13 @@ def _asked(outside: Outside) -> int:
     return sum(outside.stats()["requests"].values())
 
 
-def _start(pipeline: Command, outside: Outside, environment: dict[str, str]) -> subprocess.Popen[str]:
+def _start(
+    pipeline: Command, outside: Outside, environment: dict[str, str]
+) -> subprocess.Popen[str]:
     if (pipeline.folder / "reports").is_dir():
-        return pipeline.start("resume", pipeline.newest().name, "--pace", PACE, environment=environment)
+        return pipeline.start(
+            "resume", pipeline.newest().name, "--pace", PACE, environment=environment
+        )
     told = ("--base-url", outside.base_url, "--yes", "--pace", PACE)
     return pipeline.start("run", "customers.csv", *told, environment=environment)
 
@@ -104,7 +118,9 @@ def _finish(pipeline: Command, outside: Outside) -> int:
     return pipeline("resume", pipeline.newest().name, environment=outside.environment).returncode
 
 
-def oracle(pipeline: Command, outside: Outside, rows: int, code: int, *, is_whole: bool = True) -> Iterator[str]:
+def oracle(
+    pipeline: Command, outside: Outside, rows: int, code: int, *, is_whole: bool = True
+) -> Iterator[str]:
     """What the sandbox and the report say against a file of `customers_csv`; nothing where all is well.
 
     A ledger that is not whole has forgotten some of what it created: it finds them, and calls them already there.

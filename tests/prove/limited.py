@@ -68,7 +68,9 @@ def limited(work: Work, arguments: Sequence[str], folder: Path, *, cpu: int = CP
         limit = "memory"
     text = errors.read_text(encoding="utf-8", errors="replace") if errors.exists() else ""
     frames = _frames(text) if code not in range(7) else ""
-    return Ended(code, round(seconds, 2), max(peak_seen, highest), limit, kind_of_message(text), frames)
+    return Ended(
+        code, round(seconds, 2), max(peak_seen, highest), limit, kind_of_message(text), frames
+    )
 
 
 def _watch(process: BaseProcess, peak: int) -> tuple[int, str]:
@@ -110,7 +112,9 @@ def _work(work: Work, arguments: Sequence[str], folder: str, cpu: int) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     used = resource.getrusage(resource.RUSAGE_SELF)
-    Path("used.json").write_text(json.dumps([used.ru_utime + used.ru_stime, used.ru_maxrss >> 10]), encoding="utf-8")
+    Path("used.json").write_text(
+        json.dumps([used.ru_utime + used.ru_stime, used.ru_maxrss >> 10]), encoding="utf-8"
+    )
     os._exit(code)
 
 
@@ -119,7 +123,9 @@ def kind_of_message(errors: str) -> str:
     lines = [line for line in errors.splitlines() if line.strip()]
     first = next((number for number, line in enumerate(lines) if "Error:" in line), 0)
     line = " ".join(lines[first : first + 2]).partition(". Found:")[0].partition("; column ")[0]
-    line = re.sub(r"(^|: )\S[^:]*?\.(?:csv|tsv|xls[xmb]?|parq(?:uet)?)(?:\.gz|\.zst)?: ", r"\1", line, count=1)
+    line = re.sub(
+        r"(^|: )\S[^:]*?\.(?:csv|tsv|xls[xmb]?|parq(?:uet)?)(?:\.gz|\.zst)?: ", r"\1", line, count=1
+    )
     line = re.sub(r"'[^']*'|\"[^\"]*\"", "…", line)
     return re.sub(r"\d+(?:,\d+)*", "N", line)[:200]
 

@@ -20,11 +20,19 @@ def block(told: tuple[int, int, float, int]) -> dict[str, Any]:
     """A seed's reconciliation of so many customers at so many look-ups a second, with so many kills, as a line of results."""
     seed, customers, per_second, kills = told
     dice = random.Random(seed)
-    with tempfile.TemporaryDirectory() as folder, running_sandbox(Path(folder) / "billing.sqlite") as outside:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        running_sandbox(Path(folder) / "billing.sqlite") as outside,
+    ):
         pipeline = Inside(Path(folder))
         customers_csv(pipeline.folder / "customers.csv", customers)
         done = pipeline(
-            "run", "customers.csv", "--base-url", outside.base_url, "--yes", environment=outside.environment
+            "run",
+            "customers.csv",
+            "--base-url",
+            outside.base_url,
+            "--yes",
+            environment=outside.environment,
         )
         assert done.returncode == 0, done.stderr
         before, active = _asked(outside), 0.0
@@ -81,6 +89,8 @@ def _faults(pipeline: Inside, done: Any, customers: int) -> Any:
         yield f"found {found}, residual {content['residual']}"
     if len(list((pipeline.folder / "reports").glob("*-reconcile-*"))) != 1:
         yield "the reconciliation began more than once"
-    with (pipeline.folder / content["files"]["differences.csv"]).open(newline="", encoding="utf-8") as file:
+    with (pipeline.folder / content["files"]["differences.csv"]).open(
+        newline="", encoding="utf-8"
+    ) as file:
         if rows := list(csv.reader(file))[1:]:
             yield f"{len(rows)} differences where there is none"

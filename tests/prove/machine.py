@@ -47,7 +47,9 @@ class Submission(RuleBasedStateMachine):
 
     @initialize(
         seed=st.integers(0, 2**32),
-        rates=st.fixed_dictionaries(dict.fromkeys(set(Faults.__dataclass_fields__) - {"gateway_413", "stale"}, RATES)),
+        rates=st.fixed_dictionaries(
+            dict.fromkeys(set(Faults.__dataclass_fields__) - {"gateway_413", "stale"}, RATES)
+        ),
         unique=st.booleans(),
         may_lose=st.booleans(),
     )
@@ -59,7 +61,9 @@ class Submission(RuleBasedStateMachine):
         self.world = World(self.dice)
         self.billing = Billing(self.world, Faults(**rates), unique=unique)
         self.stack = contextlib.ExitStack()
-        self.folder = Path(self.stack.enter_context(tempfile.TemporaryDirectory(dir=simulation.memory())))
+        self.folder = Path(
+            self.stack.enter_context(tempfile.TemporaryDirectory(dir=simulation.memory()))
+        )
         self.credential, self.was_damaged, self.may_lose = 0, False, may_lose
         self.versions: dict[int, int] = dict.fromkeys(range(ROWS), 0)
         self.meant: dict[str, list[dict]] = defaultdict(list)
@@ -150,7 +154,10 @@ class Submission(RuleBasedStateMachine):
         def pool(_make, pace, gate, _clock, event, workers):
             return SimulatedPool(world, self.billing, end, pace, gate, event, workers)
 
-        with Ledger.opened(self.folder, ENVIRONMENT, now=world.wall) as ledger, contextlib.suppress(Killed):
+        with (
+            Ledger.opened(self.folder, ENVIRONMENT, now=world.wall) as ledger,
+            contextlib.suppress(Killed),
+        ):
             mortal = MortalLedger(ledger, self.dice, risk)
             plan = self.plan()
             known = ledger.states([row.external_reference for row in plan])
@@ -174,11 +181,17 @@ class Submission(RuleBasedStateMachine):
         with Ledger.read(self.folder) as ledger:
             rows = {row[0]: row for block in ledger.outcomes() for row in block}
             assert ledger.first_broken() is None
-        settled = {State.CREATED, State.ADOPTED} | ({State.PRE_EXISTING, State.CONFLICT} if self.was_damaged else set())
+        settled = {State.CREATED, State.ADOPTED} | (
+            {State.PRE_EXISTING, State.CONFLICT} if self.was_damaged else set()
+        )
         for reference, versions in self.meant.items():
             held = self.billing.customers.get(reference, [])
             assert len(held) == 1, f"{reference}: {len(held)} customers, {rows.get(reference)}"
-            content = {name: value for name, value in held[0].items() if name not in {"id", "payment_rules"}}
+            content = {
+                name: value
+                for name, value in held[0].items()
+                if name not in {"id", "payment_rules"}
+            }
             assert content in versions, f"{reference}: nobody ever meant {content}"
             assert rows[reference][1] in settled, f"{reference}: {rows[reference]}"
             assert rows[reference][5] == held[0]["id"]
@@ -188,7 +201,11 @@ class Submission(RuleBasedStateMachine):
 
 
 def _planned(number: int, version: int) -> Planned:
-    customer = {"external_reference": f"A-{number}", "currency": "ZAR", "balance": number * 100 + version}
+    customer = {
+        "external_reference": f"A-{number}",
+        "currency": "ZAR",
+        "balance": number * 100 + version,
+    }
     payload = payload_bytes(customer)
     digest = sha256(payload).hexdigest()
     return Planned(f"A-{number}", digest, create_key(ENVIRONMENT, f"A-{number}", digest), payload)
@@ -199,14 +216,20 @@ def _forget(path: Path, groups: int) -> bool:
     if not path.is_file():
         return False
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as raw:
-        kept = raw.execute("SELECT last_seq FROM groups ORDER BY last_seq DESC LIMIT 1 OFFSET ?", (groups,)).fetchone()
+        kept = raw.execute(
+            "SELECT last_seq FROM groups ORDER BY last_seq DESC LIMIT 1 OFFSET ?", (groups,)
+        ).fetchone()
         last = kept[0] if kept else 0
         before = raw.execute("SELECT coalesce(max(last_seq), 0) FROM groups").fetchone()[0]
         raw.execute("BEGIN")
         raw.execute("DELETE FROM events WHERE seq > ?", (last,))
         raw.execute("DELETE FROM groups WHERE last_seq > ?", (last,))
-        raw.execute("DELETE FROM rows WHERE external_reference NOT IN (SELECT external_reference FROM events)")
-        for (reference,) in raw.execute("SELECT external_reference FROM rows WHERE seq > ?", (last,)).fetchall():
+        raw.execute(
+            "DELETE FROM rows WHERE external_reference NOT IN (SELECT external_reference FROM events)"
+        )
+        for (reference,) in raw.execute(
+            "SELECT external_reference FROM rows WHERE seq > ?", (last,)
+        ).fetchall():
             _fold(raw, reference)
         raw.execute("COMMIT")
         return before > last
@@ -247,4 +270,9 @@ def block(told: tuple[int, int, int]) -> dict[str, Any]:
     result = unittest.TestResult()
     machine(examples, steps, of_seed)("runTest").run(result)
     failures = [text for _, text in result.failures + result.errors]
-    return {"seeds": [of_seed, of_seed + 1], "examples": examples, "steps": steps, "failures": failures}
+    return {
+        "seeds": [of_seed, of_seed + 1],
+        "examples": examples,
+        "steps": steps,
+        "failures": failures,
+    }

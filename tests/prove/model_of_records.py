@@ -4,7 +4,15 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 HEADER = ("external_reference", "name", "email", "currency", "balance")
-OPEN = {"already_exists_different", "needs_review", "in_doubt", "unreadable", "invalid", "refused", "not_attempted"}
+OPEN = {
+    "already_exists_different",
+    "needs_review",
+    "in_doubt",
+    "unreadable",
+    "invalid",
+    "refused",
+    "not_attempted",
+}
 CREATED = "created"
 SETTLING = {CREATED, "already_exists_same"}
 BAD, GOOD = "no address", "someone@example.com"
@@ -30,7 +38,11 @@ class Row:
     @property
     def money(self) -> tuple[str, int]:
         """Currency and balance."""
-        return (self.cells[3] or "-", int(self.cells[4] or 0)) if len(self.cells) == len(HEADER) else ("-", 0)
+        return (
+            (self.cells[3] or "-", int(self.cells[4] or 0))
+            if len(self.cells) == len(HEADER)
+            else ("-", 0)
+        )
 
 
 @dataclass
@@ -91,14 +103,18 @@ class Model:
             return True
         if len(original.cells) != len(HEADER):
             words = [
-                text for name, text in zip(HEADER, row.cells, strict=False) if name != "currency" and len(text) > 2
+                text
+                for name, text in zip(HEADER, row.cells, strict=False)
+                if name != "currency" and len(text) > 2
             ]
             return bool(words) and not any(word in ",".join(original.cells) for word in words)
         asked = {"email": original.cells[2] == BAD, "external_reference": not original.cells[0]}
         if original.fate in {"needs_review", "already_exists_different"}:
             asked = {name: name != "email" for name in HEADER}
         pairs = [
-            (was, now) for name, was, now in zip(HEADER, original.cells, row.cells, strict=False) if not asked.get(name)
+            (was, now)
+            for name, was, now in zip(HEADER, original.cells, row.cells, strict=False)
+            if not asked.get(name)
         ]
         return any(was for was, _ in pairs) and any(was != now for was, now in pairs)
 
@@ -110,7 +126,11 @@ class Model:
             return "duplicate_in_file"
         if row.cells[0] not in self.sent:
             return ""
-        return "already_exists_same" if self.sent[row.cells[0]] == row.cells else "already_exists_different"
+        return (
+            "already_exists_same"
+            if self.sent[row.cells[0]] == row.cells
+            else "already_exists_different"
+        )
 
     def _submitted(self, row: Row) -> str:
         there = self.there.get(row.cells[0])
@@ -138,7 +158,9 @@ class Model:
             row.reference
             for row in rows
             if row.fate in SETTLING
-            and (is_new_file or row.fate == CREATED or self.same_as.get(row.key, row.key) in waiting)
+            and (
+                is_new_file or row.fate == CREATED or self.same_as.get(row.key, row.key) in waiting
+            )
         } - {None}
         for key, record in self.records.items():
             if record.fate in OPEN and key not in met and record.row.reference in settled:
@@ -169,7 +191,9 @@ class Model:
             waiting = [
                 key
                 for key, record in self.records.items()
-                if record.fate in OPEN and record.row.reference == row.reference and key not in links.values()
+                if record.fate in OPEN
+                and record.row.reference == row.reference
+                and key not in links.values()
             ]
             if waiting:
                 links[row.key] = waiting[0]
@@ -210,7 +234,9 @@ class Model:
     def open_until(self, run: str | None = None) -> Counter[str]:
         """Fate -> open records; of this run and those before it where one is named."""
         return Counter(
-            record.fate for key, record in self.records.items() if record.fate in OPEN and self._was_met(key, run)
+            record.fate
+            for key, record in self.records.items()
+            if record.fate in OPEN and self._was_met(key, run)
         )
 
     def _was_met(self, key: Key, run: str | None) -> bool:

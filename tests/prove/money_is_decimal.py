@@ -56,11 +56,20 @@ def _batch(name: str, count: int, dice: random.Random) -> Counter[str]:
         {
             "external_reference": "ID",
             "currency": "C",
-            "balance": {"column": "B", "unit": "major", "decimal_mark": mark, "thousands": thousands, **signs},
+            "balance": {
+                "column": "B",
+                "unit": "major",
+                "decimal_mark": mark,
+                "thousands": thousands,
+                **signs,
+            },
         }
     )
     codes = sorted(with_minor_unit())
-    rows = [(code := dice.choice(codes), _text(dice, code, mark, thousands, signs)) for _ in range(count)]
+    rows = [
+        (code := dice.choice(codes), _text(dice, code, mark, thousands, signs))
+        for _ in range(count)
+    ]
     records = pl.DataFrame(
         {
             "row_id": [str(number) for number in range(count)],
@@ -83,12 +92,16 @@ def _batch(name: str, count: int, dice: random.Random) -> Counter[str]:
         found["refused" if expected is None else "amounts"] += 1
         sums[code] += balance or 0
     # What is too large for billing is summed where it fits the ledger; the sums are held to each other all the same.
-    if {code: net for code, net in totals.net.items() if net} != {code: net for code, net in sums.items() if net}:
+    if {code: net for code, net in totals.net.items() if net} != {
+        code: net for code, net in sums.items() if net
+    }:
         raise AssertionError(f"{name}: the sums of the texts are not those of the balances")
     return found
 
 
-def _text(dice: random.Random, code: str, mark: str, thousands: str | None, signs: dict[str, object]) -> str:
+def _text(
+    dice: random.Random, code: str, mark: str, thousands: str | None, signs: dict[str, object]
+) -> str:
     decimals = exponents()[code] or 0
     minor = dice.randrange(10 ** dice.randrange(1, 17))
     shown = decimals if dice.random() < 0.8 else dice.randrange(0, 6)
@@ -106,7 +119,12 @@ def _text(dice: random.Random, code: str, mark: str, thousands: str | None, sign
     else:
         sign = "-" if is_negative else dice.choice(["", "", "+"])
         if signs.get("currency_sign"):
-            signed = [f"{_SIGN} {sign}{text}", f"{sign}{_SIGN}{text}", f"{sign}{text}\u00a0{_SIGN}", f"{sign}{text}"]
+            signed = [
+                f"{_SIGN} {sign}{text}",
+                f"{sign}{_SIGN}{text}",
+                f"{sign}{text}\u00a0{_SIGN}",
+                f"{sign}{text}",
+            ]
             text = dice.choice(signed)
         else:
             text = sign + text
@@ -116,11 +134,17 @@ def _text(dice: random.Random, code: str, mark: str, thousands: str | None, sign
 def _damaged(dice: random.Random, text: str) -> str:
     at = dice.randrange(len(text) + 1)
     return dice.choice(
-        (text[:at] + dice.choice(".,' -+()eE0x٣R\u00a4") + text[at:], text[:at] + text[at + 1 :], text + text)
+        (
+            text[:at] + dice.choice(".,' -+()eE0x٣R\u00a4") + text[at:],
+            text[:at] + text[at + 1 :],
+            text + text,
+        )
     )
 
 
-def _meaning(text: str, code: str, mark: str, thousands: str | None, signs: dict[str, object]) -> int | None:
+def _meaning(
+    text: str, code: str, mark: str, thousands: str | None, signs: dict[str, object]
+) -> int | None:
     """Minor units that a text states by its convention, None where it states none; character by character, in `decimal`."""
     bare, sign = text.strip(), 1
     if signs.get("marks"):
@@ -128,7 +152,10 @@ def _meaning(text: str, code: str, mark: str, thousands: str | None, signs: dict
         told = (letters[0] if letters else "").upper()
         if told not in {"DR", "CR", ""} or bare[:1] in {"+", "-"}:
             return None
-        bare, sign = bare[: len(bare) - len(told)].rstrip(" \t\u00a0\u202f"), -1 if told == "CR" else 1
+        bare, sign = (
+            bare[: len(bare) - len(told)].rstrip(" \t\u00a0\u202f"),
+            -1 if told == "CR" else 1,
+        )
     elif signs.get("parentheses") and bare.startswith("(") and bare.endswith(")") and len(bare) > 1:
         bare, sign = bare[1:-1].strip(" \t"), -1
         if bare[:1] in {"+", "-"}:

@@ -29,7 +29,15 @@ from pipeline.domain.outcomes import (
 )
 from pipeline.storage.ledger import Answer
 from pipeline.submission import engine, giving_up, protocol
-from pipeline.submission.protocol import LookUpNext, NextGeneration, Policy, Progress, Settle, Step, Why
+from pipeline.submission.protocol import (
+    LookUpNext,
+    NextGeneration,
+    Policy,
+    Progress,
+    Settle,
+    Step,
+    Why,
+)
 from tests.prove import nights, simulation
 from tests.prove.simulation import NONE, Faults, Scenario
 
@@ -49,9 +57,13 @@ def _deciding(changed: Callable[[Progress, Outcome], Step | None]) -> Callable[[
     return lambda: mock.patch.object(engine, "decide", decide)
 
 
-def _on_create(kinds: type | tuple[type, ...], step: Callable[[Progress, Outcome], Step], **told: object):
+def _on_create(
+    kinds: type | tuple[type, ...], step: Callable[[Progress, Outcome], Step], **told: object
+):
     def changed(row: Progress, outcome: Outcome) -> Step | None:
-        fits = isinstance(outcome, kinds) and all(getattr(outcome, name) == value for name, value in told.items())
+        fits = isinstance(outcome, kinds) and all(
+            getattr(outcome, name) == value for name, value in told.items()
+        )
         return step(row, outcome) if row.why is None and fits else None
 
     return _deciding(changed)
@@ -62,11 +74,15 @@ def _never_looks_first() -> object:
 
 
 def _ledger_is_believed() -> object:
-    return mock.patch.object(engine, "begin", lambda **told: protocol.begin(**{**told, "is_ledger_whole": True}))
+    return mock.patch.object(
+        engine, "begin", lambda **told: protocol.begin(**{**told, "is_ledger_whole": True})
+    )
 
 
 def _age_is_not_asked() -> object:
-    return mock.patch.object(engine, "begin", lambda **told: protocol.begin(**{**told, "age_hours": 0.0}))
+    return mock.patch.object(
+        engine, "begin", lambda **told: protocol.begin(**{**told, "age_hours": 0.0})
+    )
 
 
 def _our_clock_is_believed() -> object:
@@ -92,7 +108,9 @@ def _new_key_where_an_old_one_is_not_found() -> object:
 def _looks_up_then_new_key() -> object:
     def changed(row: Progress, outcome: Outcome) -> Step | None:
         if row.why is None and isinstance(outcome, NoAnswer):
-            return LookUpNext(0, replace(row, sends=row.sends + 1, unsettled=True, why=Why.REPLAYED_FAILURE))
+            return LookUpNext(
+                0, replace(row, sends=row.sends + 1, unsettled=True, why=Why.REPLAYED_FAILURE)
+            )
         return None
 
     return _deciding(changed)()
@@ -104,7 +122,9 @@ def _sends_before_the_intent() -> object:
     return mock.patch.object(
         simulation.MortalLedger,
         "record_intents",
-        lambda _self, _run, _at, intents, _credential: [object.__setattr__(one, "key", next(keys)) for one in intents],
+        lambda _self, _run, _at, intents, _credential: [
+            object.__setattr__(one, "key", next(keys)) for one in intents
+        ],
     )
 
 
@@ -113,7 +133,9 @@ def _keys_are_random() -> object:
     process = simulation.process
 
     def with_other_keys(world, billing, plan, *more, **told) -> None:
-        process(world, billing, [replace(row, key=str(uuid.uuid4())) for row in plan], *more, **told)
+        process(
+            world, billing, [replace(row, key=str(uuid.uuid4())) for row in plan], *more, **told
+        )
 
     return mock.patch.object(simulation, "process", with_other_keys)
 
@@ -160,7 +182,9 @@ def _another_customer_is_read_as(kind: Callable[[], Outcome]) -> Callable[[], ob
     def removed() -> Iterator[None]:
         with (
             mock.patch.object(simulation, "read_create", lambda *told: instead(read_create(*told))),
-            mock.patch.object(simulation, "read_look_up", lambda *told: instead(read_look_up(*told))),
+            mock.patch.object(
+                simulation, "read_look_up", lambda *told: instead(read_look_up(*told))
+            ),
         ):
             yield
 
@@ -199,9 +223,11 @@ def _giving_up_settles_at_once() -> object:
 
 #: rule -> how it is removed; these bear on nights whose files change
 MUTANTS_OF_NIGHTS: dict[str, Callable[[], object]] = {
-    "waiting: other content is sent beside an unsettled request": lambda: _other_content_goes_beside(State.UNKNOWN),
-    "giving up: other content is sent beside a request that was given up": lambda: _other_content_goes_beside(
-        State.GIVEN_UP
+    "waiting: other content is sent beside an unsettled request": lambda: (
+        _other_content_goes_beside(State.UNKNOWN)
+    ),
+    "giving up: other content is sent beside a request that was given up": lambda: (
+        _other_content_goes_beside(State.GIVEN_UP)
     ),
     "giving up: a request is settled as never created at once": _giving_up_settles_at_once,
     "giving up: a customer that a lookup finds counts as absent": _giving_up_believes_no_lookup,
@@ -212,11 +238,21 @@ MUTANTS: dict[str, Callable[[], object]] = {
     "1: a new key where no answer came": _on_create(NoAnswer, lambda row, _: _new_key(row)),
     "1: a look-up and then a new key where no answer came": _looks_up_then_new_key,
     "1: no answer is a failure": _on_create(NoAnswer, lambda *_: Settle(State.REFUSED)),
-    "1: a new key after a fresh 5xx": _on_create(ServerTrouble, lambda row, _: _new_key(row), replayed=False),
-    "1: a fresh 5xx is a failure": _on_create(ServerTrouble, lambda *_: Settle(State.REFUSED), replayed=False),
-    "1: a new key while the first request runs": _on_create(Conflicting, lambda row, _: _new_key(row), kind="running"),
-    "1: a new key after a success that cannot be read": _on_create(Unintelligible, lambda row, _: _new_key(row)),
-    "1: a success that cannot be read is a failure": _on_create(Unintelligible, lambda *_: Settle(State.REFUSED)),
+    "1: a new key after a fresh 5xx": _on_create(
+        ServerTrouble, lambda row, _: _new_key(row), replayed=False
+    ),
+    "1: a fresh 5xx is a failure": _on_create(
+        ServerTrouble, lambda *_: Settle(State.REFUSED), replayed=False
+    ),
+    "1: a new key while the first request runs": _on_create(
+        Conflicting, lambda row, _: _new_key(row), kind="running"
+    ),
+    "1: a new key after a success that cannot be read": _on_create(
+        Unintelligible, lambda row, _: _new_key(row)
+    ),
+    "1: a success that cannot be read is a failure": _on_create(
+        Unintelligible, lambda *_: Settle(State.REFUSED)
+    ),
     "1: a new key after 408": _on_create(ServerTrouble, lambda row, _: _new_key(row), status=408),
     "2: old keys are not looked up first": _age_is_not_asked,
     "2: our clock is believed where billing tells no time": _our_clock_is_believed,
@@ -231,7 +267,9 @@ MUTANTS: dict[str, Callable[[], object]] = {
         (ServerTrouble, Limited), lambda *_: Settle(State.REFUSED), replayed=True
     ),
     "4: whether an answer is a replay is not asked": _replay_is_not_seen,
-    "3: a refusal is believed whatever was sent before": _on_create(RowRefused, lambda *_: Settle(State.REFUSED)),
+    "3: a refusal is believed whatever was sent before": _on_create(
+        RowRefused, lambda *_: Settle(State.REFUSED)
+    ),
     "journal: sent before the intent is durable": _sends_before_the_intent,
     "journal: what was sent is withdrawn": _withdraws_what_was_sent,
     "keys: random": _keys_are_random,
@@ -246,9 +284,15 @@ MUTANTS: dict[str, Callable[[], object]] = {
     "another customer: an answer that names him is taken for ours": _another_customer_is_read_as(
         lambda: Accepted("bcus_0", replayed=False)
     ),
-    "another customer: a look-up that names him means that ours is absent": _another_customer_is_read_as(NotFound),
+    "another customer: a look-up that names him means that ours is absent": _another_customer_is_read_as(
+        NotFound
+    ),
     "echo: a success is believed without its id": _deciding(
-        lambda row, outcome: Settle(State.CREATED, "bcus_0") if isinstance(outcome, Accepted) and not row.why else None
+        lambda row, outcome: (
+            Settle(State.CREATED, "bcus_0")
+            if isinstance(outcome, Accepted) and not row.why
+            else None
+        )
     ),
 }
 
@@ -280,7 +324,9 @@ _OFTEN: dict[str, dict[str, object]] = {
         "faults": Faults(lost_reply=0.3, error_after=0.3),
         "pauses": (30 * 3600.0,) * 5,
     },
-    "own word: a gateway's page is believed": {"faults": Faults(page_after=0.3, lost_reply=0.3, page_for_look_up=0.3)},
+    "own word: a gateway's page is believed": {
+        "faults": Faults(page_after=0.3, lost_reply=0.3, page_for_look_up=0.3)
+    },
     "own word: who is refused at the door is refused for good": {"faults": Faults(page_after=0.3)},
     "own word: who is refused at the door gets a new key": {"faults": Faults(page_after=0.3)},
     "lag: nothing found counts at once": {
@@ -304,14 +350,20 @@ UNSURVIVABLE: dict[str, dict[str, float]] = {
         "error_stored_after": 0.3,
     },
     "an effect of which billing keeps no answer, and any retry": {"error_unstored_after": 0.3},
-    "a gateway's refusal, while the first request still runs": {"gateway_413": 0.3, "slow": 0.5, "duplicated": 0.3},
+    "a gateway's refusal, while the first request still runs": {
+        "gateway_413": 0.3,
+        "slow": 0.5,
+        "duplicated": 0.3,
+    },
 }
 
 
 def survivable(seed: int) -> Scenario:
     """A seed's scenario without the unique reference, and without what cannot be survived then."""
     told = simulation.scenario(seed)
-    return replace(told, faults=replace(told.faults, stale=0.0, error_unstored_after=0.0), unique=False)
+    return replace(
+        told, faults=replace(told.faults, stale=0.0, error_unstored_after=0.0), unique=False
+    )
 
 
 def unsurvivable(seed: int, name: str) -> Scenario:
@@ -333,7 +385,9 @@ def without(rule: str) -> Iterator[None]:
         yield
 
 
-def first_failure(rule: str, seeds: range, rows: int = simulation.ROWS) -> tuple[int, list[str]] | None:
+def first_failure(
+    rule: str, seeds: range, rows: int = simulation.ROWS
+) -> tuple[int, list[str]] | None:
     """The first seed that fails without the rule and passes with it, and what the oracle says; None where none does."""
     for seed in seeds:
         told = replace(survivable(seed), **_OFTEN.get(rule, {}))
@@ -344,7 +398,10 @@ def first_failure(rule: str, seeds: range, rows: int = simulation.ROWS) -> tuple
         try:
             with without(rule):
                 faults = play().faults
-        except (AssertionError, KeyError) as broken:  # a loop that sends beside a request has two rows of one reference
+        except (
+            AssertionError,
+            KeyError,
+        ) as broken:  # a loop that sends beside a request has two rows of one reference
             faults = [repr(broken)]
         if faults and not play().faults:
             return seed, faults

@@ -39,7 +39,9 @@ PIECES = (
     "x_y", "x y", "x.y", "x\\y", "x/y", "x%y", "x'y", 'x"y', "x*y", "x?y", "x[y", "x{y", "x$y", "x^y", "x|y", "x&y", "x<y", "x#y", "x~y",
 )  # fmt: skip
 #: What a folder or a file may be called, too: no slash, no more than 255 bytes.
-_PLACES = tuple(piece for piece in PIECES if "/" not in piece and piece not in {".", ".."} and len(piece) < 60)
+_PLACES = tuple(
+    piece for piece in PIECES if "/" not in piece and piece not in {".", ".."} and len(piece) < 60
+)
 _NOT_IN_A_SHEET = set("[]:*?/\\'")
 WIDTH = 85  #: columns of a table; two worlds hold all pieces
 _ROWS = 6
@@ -77,7 +79,16 @@ class World:
     @property
     def names(self) -> set[str]:
         """Every odd name in it."""
-        places = (self.root, self.home, self.reports, self.config, self.table, self.canonical, self.book, self.pressed)
+        places = (
+            self.root,
+            self.home,
+            self.reports,
+            self.config,
+            self.table,
+            self.canonical,
+            self.book,
+            self.pressed,
+        )
         return {*self.columns, *self.keys, self.sheet, *(path.name for path in places)}
 
 
@@ -93,15 +104,28 @@ def world(seed: int, folder: Path, width: int = WIDTH) -> World:
     """Make the folders and files of a world; the first two go through all of PIECES, later ones join them at random."""
     dice = random.Random(seed)
     columns = tuple(_some(_names(seed, dice), width))
-    keys = tuple(_some((name for name in _names(seed, dice) if len(name) <= METADATA_KEY_LENGTH), _KEYS))
+    keys = tuple(
+        _some((name for name in _names(seed, dice) if len(name) <= METADATA_KEY_LENGTH), _KEYS)
+    )
     places = list(_some(dice.sample(_PLACES, len(_PLACES)), 8))
     root = folder / places[0]
     root.mkdir()
     names = [
-        f"{place}.{kind}" for place, kind in zip(places[1:6], ("yaml", "csv", "csv", "xlsx", "parquet"), strict=True)
+        f"{place}.{kind}"
+        for place, kind in zip(places[1:6], ("yaml", "csv", "csv", "xlsx", "parquet"), strict=True)
     ]
-    sheet = next(name for name in _names(seed, dice) if not _NOT_IN_A_SHEET & set(name) and len(name) <= 31)
-    made = World(root, root / places[6], root / places[7], *(root / name for name in names), sheet, columns, keys)
+    sheet = next(
+        name for name in _names(seed, dice) if not _NOT_IN_A_SHEET & set(name) and len(name) <= 31
+    )
+    made = World(
+        root,
+        root / places[6],
+        root / places[7],
+        *(root / name for name in names),
+        sheet,
+        columns,
+        keys,
+    )
     _write(made)
     return made
 
@@ -130,16 +154,34 @@ def walk(seed: int, folder: Path, width: int = WIDTH, *, every_form: bool = True
             if next(csv.reader(file)) != list(made.columns):
                 found.faults.append(f"inspect of {path.name} wrote other columns")
         if every_form or path is made.table:
-            command({0, 1, 2, 4}, "init", path, "--output", made.root / "guessed.yaml", "--force", *_NAMED)
+            command(
+                {0, 1, 2, 4},
+                "init",
+                path,
+                "--output",
+                made.root / "guessed.yaml",
+                "--force",
+                *_NAMED,
+            )
     command(_FINE, "check", made.config, *made.places)
     if every_form:
         command(_FINE, "schema", "--template", "--config", made.config)
         command(_SET_ASIDE, "plan", made.table, made.book, *configured)
-    command(_FINE, "schema", "--template", "--config", made.config, "--output", made.root / f"{made.sheet}.xlsx")
+    command(
+        _FINE,
+        "schema",
+        "--template",
+        "--config",
+        made.config,
+        "--output",
+        made.root / f"{made.sheet}.xlsx",
+    )
     command(_SET_ASIDE, "plan", made.book, *configured, "--json")
     planned = _run_id(command(_SET_ASIDE, "plan", made.table, *configured, "--json"))
     command(_SET_ASIDE, "apply", planned, *configured)
-    run = _run_id(command(_SET_ASIDE, "run", made.canonical, "--sandbox", "--yes", "--json", *made.places))
+    run = _run_id(
+        command(_SET_ASIDE, "run", made.canonical, "--sandbox", "--yes", "--json", *made.places)
+    )
     if found.faults:
         return found  # what follows would only say so again
     found.faults += _lists(made, made.reports / planned, made.columns, _cells(made))
@@ -175,7 +217,9 @@ def _evidence(made: World, run: str, command: Any, *, every_form: bool) -> None:
     command(_FINE, "bundle", run, "--output", made.root / f"{made.sheet}.zip", *made.places)
     command(_FINE, "verify", made.root / f"{made.sheet}.zip", *made.places)
     command(_FINE, "trace", "A-0", "--now", "--config", made.config, *made.places)
-    command(_FINE, "trace", "--pii", "full", *made.places, "--", f"{made.table.name}:4")  # it may begin with a dash
+    command(
+        _FINE, "trace", "--pii", "full", *made.places, "--", f"{made.table.name}:4"
+    )  # it may begin with a dash
     command(_FINE, "explain", f"VALIDATE.METADATA_TOO_LONG:metadata.{made.keys[2]}")
 
 
@@ -192,7 +236,9 @@ def _some(names: Iterable[str], count: int) -> Iterator[str]:
     seen = set[str]()
     for name in names:
         folded = fold_name(name)
-        is_taken = clean_name(name) == name and not looks_like_data(name) and not is_import_column(name)
+        is_taken = (
+            clean_name(name) == name and not looks_like_data(name) and not is_import_column(name)
+        )
         if name and is_taken and folded not in seen:
             seen.add(folded)
             yield name
@@ -213,8 +259,17 @@ def _cells(made: World) -> list[list[str]]:
 
 def _canonical(made: World) -> list[list[str]]:
     """A table with our own names: metadata under `metadata.<odd key>`, one value of it too long."""
-    header = ["external_reference", "name", "currency", "balance", *(f"metadata.{key}" for key in made.keys)]
-    rows = [[f"B-{row}", f"Ben {row}", "ZAR", "100", *(f"{row}.{key}" for key in made.keys)] for row in range(3)]
+    header = [
+        "external_reference",
+        "name",
+        "currency",
+        "balance",
+        *(f"metadata.{key}" for key in made.keys),
+    ]
+    rows = [
+        [f"B-{row}", f"Ben {row}", "ZAR", "100", *(f"{row}.{key}" for key in made.keys)]
+        for row in range(3)
+    ]
     rows[1][5] = _TOO_LONG
     return [header, *rows]
 
@@ -225,7 +280,9 @@ def _write(made: World) -> None:
     for path, rows in ((made.table, [made.columns, *broken]), (made.canonical, _canonical(made))):
         with path.open("w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows(rows)
-    with xlsxwriter.Workbook(made.book, {"strings_to_formulas": False, "strings_to_urls": False}) as book:
+    with xlsxwriter.Workbook(
+        made.book, {"strings_to_formulas": False, "strings_to_urls": False}
+    ) as book:
         sheet = book.add_worksheet(made.sheet)
         for at, row in enumerate([list(made.columns), *cells]):
             sheet.write_row(at, 0, row) if at != 2 else [
@@ -234,7 +291,9 @@ def _write(made: World) -> None:
         sheet.write_formula(2, 3, "=NA()", None, "#N/A")
     columns = dict(zip(made.columns, map(list, zip(*cells, strict=True)), strict=True))
     parquet.write_table(pa.table(columns), made.pressed)
-    mapped: dict[str, Any] = {key: {"column": made.columns[at]} for at, key in enumerate(made.keys, start=2)}
+    mapped: dict[str, Any] = {
+        key: {"column": made.columns[at]} for at, key in enumerate(made.keys, start=2)
+    }
     mapped[made.keys[3]] = {"column": made.columns[5], "values": {"listed": "taken"}}
     job = {
         "environment": "sandbox", "merchant": "acme", "address": "sandbox", "source": {"sheet": made.sheet, "header": "first_line"},
@@ -267,7 +326,9 @@ def _customers(made: World) -> Iterator[str]:
         held = [json.loads(text) for (text,) in billing.execute("SELECT fields FROM customers")]
     there = {one["external_reference"]: one.get("metadata", {}) for one in held}
     for at in (0, 1, 4):
-        meant = {key: cells[at][place] for place, key in enumerate(made.keys, start=2)} | {made.keys[3]: "taken"}
+        meant = {key: cells[at][place] for place, key in enumerate(made.keys, start=2)} | {
+            made.keys[3]: "taken"
+        }
         if there.get(f"A-{at}") != meant:
             yield f"A-{at}: billing holds {there.get(f'A-{at}')!a} and not {meant!a}"
 

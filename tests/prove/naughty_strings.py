@@ -24,14 +24,18 @@ from tests.conftest import Inside
 def prove(strings: Sequence[str], folder: Path) -> Counter[str]:
     """Run them all in `folder`; returns how many came back and how many were named, or raises."""
     texts = [text.replace("\x00", "\\0") for text in strings]
-    with (folder / "naughty.csv").open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+    with (folder / "naughty.csv").open(
+        "w", newline="", encoding="utf-8", errors="surrogateescape"
+    ) as file:
         table = csv.writer(file)
         table.writerow(["external_reference", "name", "metadata.note"])
         table.writerows((f"N-{number}", text, text) for number, text in enumerate(texts))
     done = Inside(folder)("run", "naughty.csv", "--sandbox", "--yes", "--max-rejected", "100%")
     if done.returncode not in {0, 1}:
         raise AssertionError(f"exit code {done.returncode}: {done.stderr}")
-    with contextlib.closing(sqlite3.connect(folder / ".pipeline/sandbox/billing.sqlite")) as billing:
+    with contextlib.closing(
+        sqlite3.connect(folder / ".pipeline/sandbox/billing.sqlite")
+    ) as billing:
         found = {
             one["external_reference"]: one
             for one in map(json.loads, (fields for (fields,) in billing.execute(_CUSTOMERS)))
@@ -51,7 +55,9 @@ def prove(strings: Sequence[str], folder: Path) -> Counter[str]:
             raise AssertionError(f"string {number}: {text!a} came back as {got!a}")
         told["came back"] += 1
     if told["named"] != len(named) or not all(named):
-        raise AssertionError(f"{told['named']} strings did not come back, and {len(named)} are named")
+        raise AssertionError(
+            f"{told['named']} strings did not come back, and {len(named)} are named"
+        )
     page = (run / "report.html").read_text(encoding="utf-8")
     if page.count("<script") != 1 or any(
         text in page for text in texts if "<" in text and ">" in text and len(text) > 8

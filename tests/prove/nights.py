@@ -19,7 +19,17 @@ from pipeline.domain.outcomes import NoAnswer, Outcome, State
 from pipeline.storage.ledger import Ledger
 from pipeline.submission import Clock, Planned, give_up
 from tests.prove import simulation
-from tests.prove.simulation import ENVIRONMENT, KEY_LIFE, LATENCY, NONE, PATIENT, Billing, Scenario, Verdict, World
+from tests.prove.simulation import (
+    ENVIRONMENT,
+    KEY_LIFE,
+    LATENCY,
+    NONE,
+    PATIENT,
+    Billing,
+    Scenario,
+    Verdict,
+    World,
+)
 
 REFERENCES = 30
 NIGHTS = 5
@@ -56,7 +66,9 @@ class _Supplier:
                 continue
             if number not in self.newest or self.dice.random() < 0.5:
                 self.version += 1
-                self.newest[number] = content(number, self.version, is_refused=self.dice.random() < 0.1)
+                self.newest[number] = content(
+                    number, self.version, is_refused=self.dice.random() < 0.1
+                )
             rows.append(self.newest[number])
         return rows
 
@@ -98,7 +110,15 @@ def run(told: Scenario) -> Verdict:
             plan = _plan(home, list(supplier.newest.values()), planned)
             earlier = _left(home, f"run-{night}")
             simulation.process(
-                world, billing, plan, home, quiet, "credential-9", kill=False, run_id=f"run-{night}", earlier=earlier
+                world,
+                billing,
+                plan,
+                home,
+                quiet,
+                "credential-9",
+                kill=False,
+                run_id=f"run-{night}",
+                earlier=earlier,
             )
             world.advance(world.now + 2 * KEY_LIFE + 3600)
             with Ledger.opened(home, ENVIRONMENT, now=world.wall) as ledger:
@@ -131,7 +151,9 @@ def _plan(home: Path, rows: list[Planned], planned: dict[str, set[str]]) -> list
         begun = (
             {}
             if ledger is None
-            else {one.intent.external_reference: one.intent.key for one in ledger.begun(list(known))}
+            else {
+                one.intent.external_reference: one.intent.key for one in ledger.begun(list(known))
+            }
         )
     taken = []
     for row in rows:
@@ -141,19 +163,29 @@ def _plan(home: Path, rows: list[Planned], planned: dict[str, set[str]]) -> list
             continue
         planned[row.external_reference].add(row.fingerprint)
         taken.append(
-            replace(row, key=begun[row.external_reference]) if is_same and row.external_reference in begun else row
+            replace(row, key=begun[row.external_reference])
+            if is_same and row.external_reference in begun
+            else row
         )
     return taken
 
 
 def speaks_against(state: State, *, is_same: bool) -> bool:
     """Whether the planning table skips or holds a record for what the ledger knows of its reference."""
-    return state in _DONE or (state is State.REFUSED and is_same) or (state is State.GIVEN_UP and not is_same)
+    return (
+        state in _DONE
+        or (state is State.REFUSED and is_same)
+        or (state is State.GIVEN_UP and not is_same)
+    )
 
 
 def _left(home: Path, run_id: str) -> list[str]:
     with Ledger.read(home) as ledger:
-        return [] if ledger is None else [name for name, owner, _ in ledger.unsettled_requests() if owner != run_id]
+        return (
+            []
+            if ledger is None
+            else [name for name, owner, _ in ledger.unsettled_requests() if owner != run_id]
+        )
 
 
 def _states(ledger: Ledger) -> dict[str, State]:
@@ -163,7 +195,11 @@ def _states(ledger: Ledger) -> dict[str, State]:
 def _give_up_some(world: World, billing: Billing, home: Path, dice: random.Random) -> None:
     with Ledger.opened(home, ENVIRONMENT, now=world.wall) as ledger:
         unsettled = {State.UNKNOWN, State.GIVEN_UP}
-        chosen = [name for name, one in _states(ledger).items() if one in unsettled and dice.random() < 0.5]
+        chosen = [
+            name
+            for name, one in _states(ledger).items()
+            if one in unsettled and dice.random() < 0.5
+        ]
         _give_up(world, billing, ledger, chosen)
 
 
@@ -220,5 +256,7 @@ def _oracle(billing: Billing, home: Path, planned: dict[str, set[str]]) -> Itera
 
 def _digest(customer: dict) -> str:
     return sha256(
-        payload_bytes({name: value for name, value in customer.items() if name not in {"id", "payment_rules"}})
+        payload_bytes(
+            {name: value for name, value in customer.items() if name not in {"id", "payment_rules"}}
+        )
     ).hexdigest()

@@ -31,7 +31,10 @@ LAYOUT = Layout.model_validate(
         "metadata": {"due_date": "due", "visits": "visits"},
     }
 )
-FIRST, LAST = ("Ann", "Zoë", "Ben", "Thandi"), ("Lee", "Nkosi", "Müller", "O'Brien", "van der Merwe")
+FIRST, LAST = (
+    ("Ann", "Zoë", "Ben", "Thandi"),
+    ("Lee", "Nkosi", "Müller", "O'Brien", "van der Merwe"),
+)
 
 
 def customers(rows: int) -> pl.DataFrame:
@@ -65,7 +68,9 @@ def planned(path: Path, folder: Path) -> tuple[int, str]:
     """Plan one file and say what the plan comes to."""
     began = time.perf_counter()
     run = plan_import(
-        [path], Settings(home=folder / "home", reports=folder / path.suffix[1:], mapping=LAYOUT), ENVIRONMENT
+        [path],
+        Settings(home=folder / "home", reports=folder / path.suffix[1:], mapping=LAYOUT),
+        ENVIRONMENT,
     )
     rows, hashed = digest(run)
     print(
@@ -86,7 +91,9 @@ def main() -> int:
         table.write_csv(folder / "customers.csv")
         table.write_parquet(folder / "customers.parquet", row_group_size=100_000)
         del table
-        same = planned(folder / "customers.csv", folder) == planned(folder / "customers.parquet", folder)
+        same = planned(folder / "customers.csv", folder) == planned(
+            folder / "customers.parquet", folder
+        )
     print("the same plan" if same else "NOT the same plan")
     return int(not same)
 

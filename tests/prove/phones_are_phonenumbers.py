@@ -24,10 +24,12 @@ def examples() -> list[tuple[str, str]]:
     """Every example of every type and region, in each format, with the region whose number it is."""
     found = []
     for region in sorted(phonenumbers.SUPPORTED_REGIONS):
-        numbers = [phonenumbers.example_number_for_type(region, kind) for kind in PhoneNumberType.values()] + [
-            phonenumbers.invalid_example_number(region)
+        numbers = [
+            phonenumbers.example_number_for_type(region, kind) for kind in PhoneNumberType.values()
+        ] + [phonenumbers.invalid_example_number(region)]
+        found += [
+            (text, region) for number in numbers if number is not None for text in _texts(number)
         ]
-        found += [(text, region) for number in numbers if number is not None for text in _texts(number)]
     for code in sorted(phonenumbers.COUNTRY_CODES_FOR_NON_GEO_REGIONS):
         number = phonenumbers.example_number_for_non_geo_entity(code)
         found += [(text, "ZA") for text in _texts(number)] if number else []
@@ -78,7 +80,11 @@ def _changed(text: str, dice: random.Random) -> str:
         case 5:
             return dice.choice(("0", "00", "+", "+00", "(0)", "1", "011", "00 ")) + text
         case _:
-            return text[: at - 2] + text[at - 1 : at] + text[at - 2 : at - 1] + text[at:] if at > 1 else text
+            return (
+                text[: at - 2] + text[at - 1 : at] + text[at - 2 : at - 1] + text[at:]
+                if at > 1
+                else text
+            )
 
 
 def compared(pairs: list[tuple[str, str]]) -> tuple[int, list[str]]:
@@ -97,13 +103,17 @@ def main() -> int:
     """Compare in slices, so that a million needs no more memory than a hundred thousand."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
     settled, wrong = compared(examples())
-    print(f"{len(examples()):,} examples of all regions: {settled:,} decided by expressions, {len(wrong)} differences")
+    print(
+        f"{len(examples()):,} examples of all regions: {settled:,} decided by expressions, {len(wrong)} differences"
+    )
     done = 0
     while done < count:
         slice_ = perturbed(min(100_000, count - done), seed=done)
         found, different = compared(slice_)
         done, settled, wrong = done + len(slice_), settled + found, wrong + different
-        print(f"{done:,} perturbed: {settled:,} decided in all, {len(wrong)} differences", flush=True)
+        print(
+            f"{done:,} perturbed: {settled:,} decided in all, {len(wrong)} differences", flush=True
+        )
     print(*wrong[:20], sep="\n")
     return int(bool(wrong))
 

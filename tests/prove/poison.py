@@ -35,12 +35,22 @@ def nights(rows: int, poison: dict[str, str], nights: int = 2) -> list[Night]:
     found = []
     with tempfile.TemporaryDirectory(dir=simulation.memory()) as name:
         for night in range(nights):
-            plan = [simulation.planned(number, 0) for number in range(night * rows, (night + 1) * rows)]
+            plan = [
+                simulation.planned(number, 0) for number in range(night * rows, (night + 1) * rows)
+            ]
             began = world.now
             with Ledger.opened(Path(name), simulation.ENVIRONMENT, now=world.wall) as ledger:
                 earlier = [reference for reference, _, _ in ledger.unsettled_requests()]
             stop = simulation.process(
-                world, billing, plan, Path(name), told, "credential", kill=False, run_id=f"run-{night}", earlier=earlier
+                world,
+                billing,
+                plan,
+                Path(name),
+                told,
+                "credential",
+                kill=False,
+                run_id=f"run-{night}",
+                earlier=earlier,
             )
             with Ledger.read(Path(name)) as ledger:
                 left = {reference: why for reference, _, why in ledger.unsettled_requests()}

@@ -94,7 +94,12 @@ def _sends(words: Sequence[str]) -> bool:
 
 
 def _limited(
-    name: str, which: int, most: int, presses: Callable[[Sequence[str]], bool] = _has_places, *, may_kill: bool = False
+    name: str,
+    which: int,
+    most: int,
+    presses: Callable[[Sequence[str]], bool] = _has_places,
+    *,
+    may_kill: bool = False,
 ) -> Pressure:
     """A limit of the system on what a process may use."""
 
@@ -105,7 +110,9 @@ def _limited(
     return Pressure(name, applied, presses, may_kill=may_kill)
 
 
-def _closed(name: str, *numbers: int, presses: Callable[[Sequence[str]], bool] = _always) -> Pressure:
+def _closed(
+    name: str, *numbers: int, presses: Callable[[Sequence[str]], bool] = _always
+) -> Pressure:
     """Streams that are not there at all when the process begins."""
 
     @contextlib.contextmanager
@@ -116,20 +123,30 @@ def _closed(name: str, *numbers: int, presses: Callable[[Sequence[str]], bool] =
 
 
 def _to_device(
-    name: str, *, out: bool = False, err: bool = False, presses: Callable[[Sequence[str]], bool] = _always
+    name: str,
+    *,
+    out: bool = False,
+    err: bool = False,
+    presses: Callable[[Sequence[str]], bool] = _always,
 ) -> Pressure:
     """Streams that lead to a device on which there is no room."""
 
     @contextlib.contextmanager
     def applied(_folder: Path) -> Iterator[Process]:
         with Path("/dev/full").open("wb") as full:
-            yield Process(out=full if out else subprocess.PIPE, err=full if err else subprocess.PIPE)
+            yield Process(
+                out=full if out else subprocess.PIPE, err=full if err else subprocess.PIPE
+            )
 
     return Pressure(name, applied, presses, hides_errors=err, loses_result=out)
 
 
 def _unread(
-    name: str, *, out: bool = False, err: bool = False, presses: Callable[[Sequence[str]], bool] = _always
+    name: str,
+    *,
+    out: bool = False,
+    err: bool = False,
+    presses: Callable[[Sequence[str]], bool] = _always,
 ) -> Pressure:
     """Pipes whose reader has gone away."""
 
@@ -138,7 +155,9 @@ def _unread(
         reading, writing = os.pipe()
         os.close(reading)
         try:
-            yield Process(out=writing if out else subprocess.PIPE, err=writing if err else subprocess.PIPE)
+            yield Process(
+                out=writing if out else subprocess.PIPE, err=writing if err else subprocess.PIPE
+            )
         finally:
             os.close(writing)
 
@@ -163,10 +182,14 @@ def _hung_up(name: str, presses: Callable[[Sequence[str]], bool], *, controls: b
         finally:
             os.close(theirs)
 
-    return Pressure(name, applied, presses, may_kill=controls, hides_errors=True, loses_result=not controls)
+    return Pressure(
+        name, applied, presses, may_kill=controls, hides_errors=True, loses_result=not controls
+    )
 
 
-def _on_disk(name: str, of: str, room: int, presses: Callable[[Sequence[str]], bool] = _has_places) -> Pressure:
+def _on_disk(
+    name: str, of: str, room: int, presses: Callable[[Sequence[str]], bool] = _has_places
+) -> Pressure:
     """A file system of its own under one of our folders, on which only so many bytes are free."""
 
     @contextlib.contextmanager
@@ -279,7 +302,11 @@ def _key_file(name: str, make: Callable[[Path], None]) -> Pressure:
         make(folder / "key")
         yield Process(environment={"BILLING_API_KEY": "", "BILLING_API_KEY_FILE": "key"})
 
-    return Pressure(name, applied, lambda words: words[0] == "check" or (_is_one_of_each(words) and words[0] == "run"))
+    return Pressure(
+        name,
+        applied,
+        lambda words: words[0] == "check" or (_is_one_of_each(words) and words[0] == "run"),
+    )
 
 
 def _writable(path: Path) -> None:
@@ -356,7 +383,12 @@ def pressures() -> list[Pressure]:
         _killed("killed at the eighth write", 8),
         _replaced("config is a folder", "job.yaml", Path.mkdir, lambda words: "--config" in words),
         _replaced("config is a pipe", "job.yaml", os.mkfifo, lambda words: "--config" in words),
-        _replaced("input is a pipe", "new.csv", os.mkfifo, lambda words: "new.csv" in words and not _is_variant(words)),
+        _replaced(
+            "input is a pipe",
+            "new.csv",
+            os.mkfifo,
+            lambda words: "new.csv" in words and not _is_variant(words),
+        ),
         _key_file("key file is a pipe", os.mkfifo),
         _key_file("key file is a folder", Path.mkdir),
         _key_file("key file is a device", lambda path: path.symlink_to("/dev/zero")),

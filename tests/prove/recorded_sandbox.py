@@ -23,7 +23,9 @@ from pipeline.sandbox.store import Customer, Store
 from tests.prove.audit import Seen, answered, as_lines, asked
 
 _PATH = "/billing/customers"
-_made: ContextVar[list[str]] = ContextVar("made")  #: ids of the customers that the present request made
+_made: ContextVar[list[str]] = ContextVar(
+    "made"
+)  #: ids of the customers that the present request made
 
 
 class RecordedStore(Store):
@@ -67,10 +69,14 @@ class Recorder:
         asks = {"reference": unquote(self.scope["path"].rpartition("/")[2])}
         if method == "POST":
             asks = asked(bytes(self.request))
-        said = answered(self.status, self.headers.get("content-type", ""), bytes(self.body), asks["reference"])
+        said = answered(
+            self.status, self.headers.get("content-type", ""), bytes(self.body), asks["reference"]
+        )
         is_replay = self.headers.get("idempotent-replayed") == "true" and said.get("is_own", False)
         effect, until = ",".join(self.made), self.until or time.monotonic()
-        return Seen(self.at, until, method, key=key, effect=effect, is_replay=is_replay, **asks, **said)
+        return Seen(
+            self.at, until, method, key=key, effect=effect, is_replay=is_replay, **asks, **said
+        )
 
 
 def recorded(app: ASGIApp, path: Path) -> ASGIApp:

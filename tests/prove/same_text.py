@@ -17,10 +17,10 @@ _HALF = dt.timedelta(microseconds=500_000)
 class Rule(StrEnum):
     """Why a text of ours may differ from the second reader's."""
 
-    ALONE = "the second reader lost the line at a quote that closes nowhere; the record alone is equal"
-    CONVERTED = (
-        "a moment of the old annotation alone, TIMESTAMP_MILLIS or TIMESTAMP_MICROS, is in UTC, as the format says"
+    ALONE = (
+        "the second reader lost the line at a quote that closes nowhere; the record alone is equal"
     )
+    CONVERTED = "a moment of the old annotation alone, TIMESTAMP_MILLIS or TIMESTAMP_MICROS, is in UTC, as the format says"
     DATE = "a date or a time is ISO 8601, of a workbook to the second"
     ESCAPED = "_x000D_ in a workbook is the character that it names"
     FLOAT = "a float is another text of the same number"
@@ -30,10 +30,14 @@ class Rule(StrEnum):
     NO_TEXT = "a cell whose text cannot be known is named in brackets"
     POSITION = "a column without a name, or of a table without a header, is called by its position"
     SHOWN = "a number has the words, signs, percent and scaling that its format shows, and all of its digits"
-    NUMBER = "a number has the zeros of its format, and at most the 15 digits that a spreadsheet keeps"
+    NUMBER = (
+        "a number has the zeros of its format, and at most the 15 digits that a spreadsheet keeps"
+    )
 
 
-Verdict = Rule | bool  #: True where the texts are equal, False where no rule explains the difference
+Verdict = (
+    Rule | bool
+)  #: True where the texts are equal, False where no rule explains the difference
 
 
 def of_name(ours: str, written: str, place: int) -> Verdict:
@@ -54,7 +58,9 @@ def of_workbook(ours: str, value: Any, code: str = "General") -> Verdict:
     if isinstance(value, str):
         return ours == _unescaped(value) and Rule.ESCAPED
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return (_is_number(ours, value) and Rule.NUMBER) or (_shows(ours, value, code) and Rule.SHOWN)
+        return (_is_number(ours, value) and Rule.NUMBER) or (
+            _shows(ours, value, code) and Rule.SHOWN
+        )
     return ours in _iso_texts(value) and Rule.DATE
 
 
@@ -92,7 +98,9 @@ def _shows(text: str, value: float, code: str) -> bool:
     if re.fullmatch("[0-9]+:[0-9.:]+", text):
         return text in _elapsed(dt.timedelta(days=value))
     digits = re.sub("[^0-9]", "", re.sub(r"E[+-]?[0-9]+", "", text)).strip("0")
-    return not re.search("[0-9]", text) or digits == re.sub("[^0-9]", "", f"{abs(value):.14e}"[:16]).strip("0")
+    return not re.search("[0-9]", text) or digits == re.sub(
+        "[^0-9]", "", f"{abs(value):.14e}"[:16]
+    ).strip("0")
 
 
 def _iso_texts(value: Any) -> set[str]:
@@ -147,7 +155,9 @@ def of_parquet(ours: str, value: Any, dtype: pa.DataType, *, is_converted: bool 
         case str() | int():
             return ours == str(value)
         case bytes():
-            return ours == value.decode(errors="replace") or (ours == value.hex() and Rule.HEXADECIMAL)
+            return ours == value.decode(errors="replace") or (
+                ours == value.hex() and Rule.HEXADECIMAL
+            )
         case dt.timedelta():
             return _is_duration(ours, value) and Rule.DATE
         case dt.date() | dt.time():
@@ -166,14 +176,18 @@ def _is_float(text: str, value: float, dtype: pa.DataType) -> bool:
 
 def _is_duration(text: str, value: dt.timedelta) -> bool:
     found = re.fullmatch(r"(-?\d+)(s|ms|us|ns)", text)
-    return found is not None and int(found[1]) * 10**6 // _SECONDS[found[2]] == value // dt.timedelta(microseconds=1)
+    return found is not None and int(found[1]) * 10**6 // _SECONDS[
+        found[2]
+    ] == value // dt.timedelta(microseconds=1)
 
 
 def _moment(value: dt.datetime | dt.date | dt.time) -> str:
     """The text of a moment in UTC, of a day, or of a time of day, whose zone DuckDB adds."""
     if isinstance(value, dt.datetime) and value.tzinfo:
         return f"{value.astimezone(dt.UTC).replace(tzinfo=None).isoformat()}Z"
-    return value.replace(tzinfo=None).isoformat() if isinstance(value, dt.time) else value.isoformat()
+    return (
+        value.replace(tzinfo=None).isoformat() if isinstance(value, dt.time) else value.isoformat()
+    )
 
 
 def _microseconds(text: str) -> str:

@@ -39,10 +39,14 @@ class Comparison:
     """What both readers made of one file."""
 
     records: int = 0
-    unreadable: dict[str, int] = field(default_factory=dict)  #: reason -> records that are not compared
+    unreadable: dict[str, int] = field(
+        default_factory=dict
+    )  #: reason -> records that are not compared
     cells: int = 0
     equal: int = 0
-    rules: dict[str, int] = field(default_factory=dict)  #: name of a rule -> cells that differ by it
+    rules: dict[str, int] = field(
+        default_factory=dict
+    )  #: name of a rule -> cells that differ by it
     unexplained_count: int = 0
     unexplained: list[str] = field(default_factory=list)  #: the first of them
 
@@ -108,7 +112,9 @@ def compare(path: Path, declared: Declared | None = None) -> Comparison:
 
 def _rows(records: pl.DataFrame, found: Comparison) -> Iterator[_Row]:
     names = [name for name in records.columns if name.startswith(GIVEN)]
-    told = records.select("line", "line_count", "reason", pl.concat_list(pl.col(names).fill_null("")))
+    told = records.select(
+        "line", "line_count", "reason", pl.concat_list(pl.col(names).fill_null(""))
+    )
     for line, count, reason, cells in told.iter_rows():
         found.records += 1
         if reason is not None:
@@ -122,7 +128,10 @@ def _positions(columns: Sequence[str], names: Sequence[Any]) -> list[int]:
     if len(columns) == len(names):
         return list(range(len(names)))
     plain = [str(name).strip() for name in names]
-    return [plain.index(name) if name in plain else int(name.removeprefix("column_")) - 1 for name in columns]
+    return [
+        plain.index(name) if name in plain else int(name.removeprefix("column_")) - 1
+        for name in columns
+    ]
 
 
 # --- CSV
@@ -134,7 +143,9 @@ def _compare_csv(file: Any, rows: list[_Row], found: Comparison, is_whole: bool)
     header = next((one for one in records if not one.is_blank), None)
     if header is None:
         raise NotCompared("the csv module finds no header")
-    names = (header.cells or []) + [""] * len(file.header)  # without a header its first record may be a short one
+    names = (header.cells or []) + [""] * len(
+        file.header
+    )  # without a header its first record may be a short one
     at = [file.header.index(name) for name in file.columns]
     for ours, place in zip(file.columns, at, strict=True):
         found.take(header.line, place + 1, ours, names[place], of_name(ours, names[place], place))
@@ -161,7 +172,13 @@ def _compare_record(
     else:
         for ours, place in zip(row.cells or (), at, strict=True):
             same = ours == record.cells[place]
-            found.take(row.line, place + 1, ours, record.cells[place], same and (Rule.ALONE if is_alone else True))
+            found.take(
+                row.line,
+                place + 1,
+                ours,
+                record.cells[place],
+                same and (Rule.ALONE if is_alone else True),
+            )
 
 
 def _find_missing(rows: list[_Row], records: list[_Record], found: Comparison) -> None:
@@ -247,7 +264,9 @@ def sheets_of(path: Path) -> list[str | None]:
     """The sheets of a workbook that hold cells; of every other file None, which is the whole of it."""
     try:
         with zipfile.ZipFile(path):
-            return [sheet.title for sheet in openpyxl.load_workbook(path, read_only=True).worksheets] or [None]
+            return [
+                sheet.title for sheet in openpyxl.load_workbook(path, read_only=True).worksheets
+            ] or [None]
     except Exception:  # noqa: BLE001 - whether a broken workbook is refused is asked of our reader
         return [None]
 
@@ -269,7 +288,9 @@ def _openpyxl_rows(file: Any) -> dict[int, tuple[Any, ...]]:
 def _compare_parquet(file: Any, rows: list[_Row], found: Comparison, is_whole: bool) -> None:
     content = parquet.ParquetFile(file.path)
     schema, leaves = content.schema_arrow, map(content.schema.column, range(len(content.schema)))
-    converted = {leaf.path for leaf in leaves if "is_from_converted_type=true" in str(leaf.logical_type)}
+    converted = {
+        leaf.path for leaf in leaves if "is_from_converted_type=true" in str(leaf.logical_type)
+    }
     types, at = schema.types, _positions(file.columns, schema.names)
     columns = _parquet_columns(file.path, len(rows), types)
     if is_whole and columns and len(columns[0]) != len(rows):
@@ -278,7 +299,9 @@ def _compare_parquet(file: Any, rows: list[_Row], found: Comparison, is_whole: b
     for index, row in enumerate(rows):
         for place, ours in zip(at, row.cells or (), strict=row.cells is not None):
             value = columns[place][index]
-            verdict = of_parquet(ours, value, types[place], is_converted=schema.names[place] in converted)
+            verdict = of_parquet(
+                ours, value, types[place], is_converted=schema.names[place] in converted
+            )
             found.take(row.line, place + 1, ours, value, verdict)
 
 
@@ -300,7 +323,10 @@ def _parquet_columns(path: Path, count: int, types: Sequence[pa.DataType]) -> li
 
 def _arrow_columns(path: Path, count: int) -> list[Sequence[Any]]:
     try:
-        return [column.slice(0, count + 1).to_pylist() for column in parquet.ParquetFile(path).read().columns]
+        return [
+            column.slice(0, count + 1).to_pylist()
+            for column in parquet.ParquetFile(path).read().columns
+        ]
     except (pa.ArrowException, ValueError, OverflowError, OSError) as error:
         raise NotCompared(f"pyarrow: {type(error).__name__}") from error
 

@@ -58,7 +58,9 @@ class Faults:
     error_stored: float = 0.0  #: 500, nothing done, stored
     error_after: float = 0.0  #: done and stored, but this answer is a 502
     error_stored_after: float = 0.0  #: done, but a 500 is stored
-    error_unstored_after: float = 0.0  #: done, answered 500, and nothing is stored: the same key begins anew
+    error_unstored_after: float = (
+        0.0  #: done, answered 500, and nothing is stored: the same key begins anew
+    )
     rate_limited: float = 0.0
     limited_stored: float = 0.0  #: 429 that is stored and replayed
     timeout_408: float = 0.0  #: a gateway loses its patience; in half of the cases billing goes on
@@ -66,7 +68,9 @@ class Faults:
     garbled: float = 0.0
     page_before: float = 0.0  #: a gateway in front of billing answers with a page of its own, and billing hears nothing
     page_after: float = 0.0  #: the same after billing has created the customer
-    another: float = 0.0  #: the answer is that of another customer's create; ours took effect, or did not
+    another: float = (
+        0.0  #: the answer is that of another customer's create; ours took effect, or did not
+    )
     stale: float = 0.0  #: "not found", whatever is there
     lagging: float = 0.0  #: a look-up shows what was up to 29 seconds ago
     page_for_look_up: float = 0.0  #: a gateway's 404
@@ -120,7 +124,9 @@ class Billing:
     answers: dict[str, tuple[str, Response, float]] = field(default_factory=dict)
     running: dict[str, str] = field(default_factory=dict)
     since: dict[str, float] = field(default_factory=dict)
-    poison: dict[str, str] = field(default_factory=dict)  #: reference -> how it is always answered, see `poison.py`
+    poison: dict[str, str] = field(
+        default_factory=dict
+    )  #: reference -> how it is always answered, see `poison.py`
     effects: Counter = field(default_factory=Counter)
     bodies: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     requests: int = 0
@@ -133,7 +139,9 @@ class Billing:
             return reply(self._problem(413, "too-large"))
         if self._hit("page_before"):
             return reply(self._page())
-        if self._hit("another") and (other := self._another(json.loads(payload)["external_reference"])):
+        if self._hit("another") and (
+            other := self._another(json.loads(payload)["external_reference"])
+        ):
             return reply(other)
         self.requests += 1
         digest = sha256(payload).hexdigest()
@@ -142,9 +150,13 @@ class Billing:
         if stored and self.world.now - stored[2] < KEY_LIFE:
             if stored[0] != digest:
                 return reply(self._problem(422, "idempotency-key-reused"))
-            return reply(replace(stored[1], headers={**stored[1].headers, "idempotent-replayed": "true"}))
+            return reply(
+                replace(stored[1], headers={**stored[1].headers, "idempotent-replayed": "true"})
+            )
         if key in self.running:
-            kind = "request-in-progress" if self.running[key] == digest else "idempotency-key-reused"
+            kind = (
+                "request-in-progress" if self.running[key] == digest else "idempotency-key-reused"
+            )
             return reply(self._problem(409 if self.running[key] == digest else 422, kind))
         hit = self._hit
         if hit("error_before"):
@@ -163,7 +175,9 @@ class Billing:
         self.world.later(takes, lambda: self._carry_out(key, digest, payload, received, reply))
         return None
 
-    def _carry_out(self, key: str, digest: str, payload: bytes, received: float, reply: Callable) -> None:
+    def _carry_out(
+        self, key: str, digest: str, payload: bytes, received: float, reply: Callable
+    ) -> None:
         del self.running[key]
         hit, shown = self._hit, None
         if hit("error_stored"):
@@ -219,11 +233,15 @@ class Billing:
         held = self.customers.get(reference)
         if not held or self._hit("stale"):
             return self._problem(404, "not-found")
-        if self._hit("lagging") and self.world.now - self.since[reference] < self.world.dice.uniform(0, 29):
+        if self._hit("lagging") and self.world.now - self.since[
+            reference
+        ] < self.world.dice.uniform(0, 29):
             return self._problem(404, "not-found")
         return self._json(200, held[0])
 
-    def _answer_poison(self, how: str, reference: str, reply: Callable[[Response | None], None]) -> None:
+    def _answer_poison(
+        self, how: str, reference: str, reply: Callable[[Response | None], None]
+    ) -> None:
         self.requests += 1
         match how:
             case "never":
@@ -254,12 +272,21 @@ class Billing:
         return Response(status, self._headers("application/json"), json.dumps(content).encode())
 
     def _problem(self, status: int, kind: str, **headers: str) -> Response:
-        content = {"type": "about:blank" if self.opaque else _TYPES + kind, "title": "No", "status": status}
-        told = self._headers("application/problem+json") | {name.replace("_", "-"): v for name, v in headers.items()}
+        content = {
+            "type": "about:blank" if self.opaque else _TYPES + kind,
+            "title": "No",
+            "status": status,
+        }
+        told = self._headers("application/problem+json") | {
+            name.replace("_", "-"): v for name, v in headers.items()
+        }
         return Response(status, told, json.dumps(content).encode())
 
     def _headers(self, content_type: str) -> dict[str, str]:
-        return {"content-type": content_type, "date": format_datetime(self.world.wall(), usegmt=True)}
+        return {
+            "content-type": content_type,
+            "date": format_datetime(self.world.wall(), usegmt=True),
+        }
 
 
 def _to_nobody(_response: Response | None) -> None:
@@ -278,7 +305,9 @@ class End:
 class SimulatedPool(Pool):
     """Workers for whom waiting is a number; a kill ends them between two events."""
 
-    def __init__(self, world: World, billing: Billing, end: "End", pace, gate: Gate, stopping, workers: int) -> None:
+    def __init__(
+        self, world: World, billing: Billing, end: "End", pace, gate: Gate, stopping, workers: int
+    ) -> None:
         self.world, self.billing, self.pace, self.stopping = world, billing, pace, stopping
         self.gate = gate
         self.free, self.end = workers, end
@@ -316,7 +345,11 @@ class SimulatedPool(Pool):
                 self.ready += [Result(reference, None) for reference, _ in self.waiting]
                 self.waiting = []
                 return
-            entered = (at for at, (_, call) in enumerate(self.waiting) if self.gate.try_enter(kind_of(call)))
+            entered = (
+                at
+                for at, (_, call) in enumerate(self.waiting)
+                if self.gate.try_enter(kind_of(call))
+            )
             if (at := next(entered, None)) is None:
                 return
             reference, call = self.waiting[at]
@@ -353,13 +386,18 @@ class SimulatedPool(Pool):
         if self.billing.is_away():
             return world.later(LATENCY, lambda: answered(NoAnswer("ConnectError")))
         if not isinstance(call, Create):
-            return world.later(LATENCY, lambda: reply(self.billing.look_up(call.external_reference)))
+            return world.later(
+                LATENCY, lambda: reply(self.billing.look_up(call.external_reference))
+            )
         if self.billing._hit("lost_request"):
             return world.later(LATENCY, lambda: answered(NoAnswer("ConnectError")))
         arrive = lambda: self.billing.create(call.key, call.payload, reply)  # noqa: E731
         world.later(LATENCY, arrive)
         if self.billing._hit("duplicated"):
-            world.later(world.dice.uniform(0, 3600), lambda: self.billing.create(call.key, call.payload, _to_nobody))
+            world.later(
+                world.dice.uniform(0, 3600),
+                lambda: self.billing.create(call.key, call.payload, _to_nobody),
+            )
         return None
 
 
@@ -404,9 +442,7 @@ class Scenario:
     loses_ledger: bool
     outage: tuple[float, float] = (0.0, 0.0)
     unique: bool = True
-    set_back: float = (
-        0.0  #: seconds by which the machine's clock is set back after each life; billing tells no time then
-    )
+    set_back: float = 0.0  #: seconds by which the machine's clock is set back after each life; billing tells no time then
 
     @property
     def counts_effects(self) -> bool:
@@ -417,7 +453,10 @@ class Scenario:
 def scenario(seed: int, rows: int = ROWS) -> Scenario:
     """A seed's faults: most are off, some are on, a few are everywhere."""
     dice = random.Random(f"scenario {seed}")
-    rates = {name: dice.choice([0, 0, 0, 0.02, 0.1, 0.3]) * dice.random() for name in Faults.__dataclass_fields__}
+    rates = {
+        name: dice.choice([0, 0, 0, 0.02, 0.1, 0.3]) * dice.random()
+        for name in Faults.__dataclass_fields__
+    }
     # A first request that still runs may take effect after a gateway's refusal and a look-up that found nothing, and a look-up
     # may not show what is there: nobody survives that (UNSURVIVABLE in mutants.py), so it is one or the other.
     for name in ("slow", "duplicated", "stale") if dice.random() < 0.2 else ("gateway_413",):
@@ -469,7 +508,9 @@ def run(told: Scenario, rows: int = ROWS) -> Verdict:
     faults: list[str] = []
     with temporary_home() as folder:
         for life in range(told.lives):
-            process(world, billing, plan, folder, told, f"credential-{life if told.rotates_key else 0}")
+            process(
+                world, billing, plan, folder, told, f"credential-{life if told.rotates_key else 0}"
+            )
             if told.loses_ledger and life == 0:
                 for path in folder.glob("ledger.sqlite*"):
                     path.unlink()
@@ -481,13 +522,24 @@ def run(told: Scenario, rows: int = ROWS) -> Verdict:
         stuck: set[str] = set()
         for pause in (700.0, KEY_LIFE + 3600, 0.0):
             before, stuck = stuck, set()
-            process(world, billing, plan, folder, replace(told, mortality=0.0), "credential-9", kill=False)
+            process(
+                world,
+                billing,
+                plan,
+                folder,
+                replace(told, mortality=0.0),
+                "credential-9",
+                kill=False,
+            )
             waiting = _unsettled(folder)
             if not waiting:
                 break
             stuck |= {reference for reference, must_wait in waiting if not must_wait}
             if pause > 700:
-                faults += [f"{reference}: in doubt with keys to spare" for reference in sorted(before & stuck)]
+                faults += [
+                    f"{reference}: in doubt with keys to spare"
+                    for reference in sorted(before & stuck)
+                ]
             world.advance(world.now + pause)
         faults += _oracle(billing, plan, folder, told)
     return Verdict(faults, billing.requests, told.lives + 1, world.now)
@@ -590,14 +642,19 @@ def _oracle(billing: Billing, plan: list[Planned], folder: Path, told: Scenario)
     refused = {row.external_reference for row in plan[: told.refused]}
     for row in plan:
         reference = row.external_reference
-        held, state = billing.customers.get(reference, []), rows[reference][1] if reference in rows else "never begun"
+        held, state = (
+            billing.customers.get(reference, []),
+            rows[reference][1] if reference in rows else "never begun",
+        )
         if reference in refused:
             if held or state != State.REFUSED:
                 yield f"{reference}: refused, and yet {state} with {len(held)} customers"
             continue
         if told.faults.gateway_413 and state == State.REFUSED and not held:
             continue  # a refusal is a refusal: a person mends the row, or says --retry-refused
-        ours = {State.CREATED, State.ADOPTED} | ({State.PRE_EXISTING} if told.loses_ledger else set())
+        ours = {State.CREATED, State.ADOPTED} | (
+            {State.PRE_EXISTING} if told.loses_ledger else set()
+        )
         if len(held) != 1:
             yield f"{reference}: {len(held)} customers ({state})"
         elif state not in ours:

@@ -97,7 +97,10 @@ class Sequence:
             doing = self.dice.choice(["keep", "keep", "drop", "rename", "spoil"])
             if doing == "drop":
                 continue
-            change = {"rename": {"external_reference": self._reference()}, "spoil": {"email": BAD}}.get(doing, {})
+            change = {
+                "rename": {"external_reference": self._reference()},
+                "spoil": {"email": BAD},
+            }.get(doing, {})
             kept.append({**row, **change})
         self._feed_list(kept)
 
@@ -111,7 +114,11 @@ class Sequence:
 
     def supply(self) -> None:
         """The supplier sends a new file, with some of the open references corrected."""
-        waiting = [record.row for record in self.model.records.values() if record.fate in OPEN and record.row.reference]
+        waiting = [
+            record.row
+            for record in self.model.records.values()
+            if record.fate in OPEN and record.row.reference
+        ]
         some = self.dice.sample(waiting, min(len(waiting), self.dice.randint(0, 3)))
         again = [(row.cells[0], row.cells[1], GOOD, row.cells[3], row.cells[4]) for row in some]
         self._feed(self._new_file([list(cells) for cells in dict.fromkeys(again)]))
@@ -128,7 +135,9 @@ class Sequence:
 
     def reconcile(self) -> None:
         """Billing is held against all runs, and its bridge against the records."""
-        done = self.pipeline("reconcile", "--since", "2020-01-01", "--json", environment=self.outside.environment)
+        done = self.pipeline(
+            "reconcile", "--since", "2020-01-01", "--json", environment=self.outside.environment
+        )
         content = json.loads(done.stdout or "{}")
         steps = {step["step"]: step["records"] for step in content.get("bridge", [])}
         self._is("reconcile, residual", content.get("residual"), {})
@@ -136,7 +145,12 @@ class Sequence:
         once = self.model.once()
         taken = {fate: -number for fate, number in once.items() if fate not in SETTLING}
         self._is("reconcile, taken out", {fate: steps.get(fate, 0) for fate in taken}, taken)
-        expected = {row.reference for rows in self.model.rows.values() for row in rows if row.fate in SETTLING}
+        expected = {
+            row.reference
+            for rows in self.model.rows.values()
+            for row in rows
+            if row.fate in SETTLING
+        }
         self._is("reconcile, found", steps.get("found"), len(expected))
 
     # What is stated.
@@ -167,7 +181,9 @@ class Sequence:
             left = sum(now[fate] for fate in OPEN)
             records = f"{left:,} record{'s' * (left > 1)}" if left else "nothing"
             words = f"{records} of this run {'are' if left > 1 else 'is'} open"
-            self._is(f"{run} status, text", words in self.pipeline("status", run).stdout, expected=True)
+            self._is(
+                f"{run} status, text", words in self.pipeline("status", run).stdout, expected=True
+            )
 
     def _page_of_run(self, run: str) -> None:
         done = self.pipeline("report", run, "--json")
@@ -200,10 +216,17 @@ class Sequence:
         }
         self._is("span, sums", sums, self.model.money())
         self._is("span, open", {one["fate"]: one["records"] for one in content["open"]}, waiting)
-        self._is("span, open = fates that are open", {fate: n for fate, n in once.items() if fate in OPEN}, waiting)
+        self._is(
+            "span, open = fates that are open",
+            {fate: n for fate, n in once.items() if fate in OPEN},
+            waiting,
+        )
         self._is("span, law", content["once"]["conservation"]["holds"], expected=True)
         self._is("span, exit code", done.returncode, int(bool(waiting)))
-        folder = max((self.pipeline.folder / "reports").glob("*-since-*"), key=lambda path: path.stat().st_mtime_ns)
+        folder = max(
+            (self.pipeline.folder / "reports").glob("*-since-*"),
+            key=lambda path: path.stat().st_mtime_ns,
+        )
         page, book = (
             (folder / "report.html").read_text(),
             openpyxl.load_workbook(folder / "report.xlsx", read_only=True),
@@ -231,7 +254,10 @@ class Sequence:
         for _ in range(2):
             cells = (self._reference(), "Ann", GOOD, "ZAR", "70")
             customer = {**dict(zip(HEADER, cells, strict=True)), "balance": 70}
-            headers = {"Authorization": f"Bearer {self.outside.api_key}", "Idempotency-Key": str(uuid.uuid4())}
+            headers = {
+                "Authorization": f"Bearer {self.outside.api_key}",
+                "Idempotency-Key": str(uuid.uuid4()),
+            }
             url = f"{self.outside.base_url}/billing/customers"
             httpx.post(url, json=customer, headers=headers, trust_env=False).raise_for_status()
             self.model.there[cells[0]] = cells
@@ -239,8 +265,16 @@ class Sequence:
     def _new_file(self, rows: Iterable[list[str]] = ()) -> Path:
         table = [*rows]
         for _ in range(self.dice.randint(2, 6)):
-            row = [self._reference(), "Ann", GOOD, self.dice.choice(["ZAR", "JPY"]), str(self.dice.randint(-900, 900))]
-            kind = self.dice.choice(["clean", "clean", "invalid", "invalid", "twin", "twin", "duplicate", "unreadable"])
+            row = [
+                self._reference(),
+                "Ann",
+                GOOD,
+                self.dice.choice(["ZAR", "JPY"]),
+                str(self.dice.randint(-900, 900)),
+            ]
+            kind = self.dice.choice(
+                ["clean", "clean", "invalid", "invalid", "twin", "twin", "duplicate", "unreadable"]
+            )
             if kind == "unreadable":
                 row = row[:2]
             table.append([*row[:2], BAD, *row[3:]] if kind == "invalid" else row)
@@ -263,7 +297,10 @@ class Sequence:
 
     def _mended(self, row: dict[str, str]) -> dict[str, str]:
         if not row["external_reference"]:
-            return {**row, **dict(zip(HEADER, [self._reference(), "Ann", GOOD, "ZAR", "5"], strict=True))}
+            return {
+                **row,
+                **dict(zip(HEADER, [self._reference(), "Ann", GOOD, "ZAR", "5"], strict=True)),
+            }
         return {**row, "email": GOOD}
 
     def _feed_list(self, rows: list[dict[str, str]]) -> None:
@@ -283,10 +320,18 @@ class Sequence:
         words = ["--limit", str(limit)] if limit else []
         self.model.judge(rows, limit)
         done = self.pipeline(
-            "run", path.name, "--base-url", self.outside.base_url, "--yes", *words, environment=self.outside.environment
+            "run",
+            path.name,
+            "--base-url",
+            self.outside.base_url,
+            "--yes",
+            *words,
+            environment=self.outside.environment,
         )
         if done.returncode not in {0, 1}:
-            self.found.faults.append(f"run {path.name} ended with {done.returncode}: {done.stderr[-200:]}")
+            self.found.faults.append(
+                f"run {path.name} ended with {done.returncode}: {done.stderr[-200:]}"
+            )
         self.model.take(self.pipeline.newest().name, path.name, rows)
 
 
@@ -294,7 +339,9 @@ def _row(sha256: str, at: int, header: list[str], cells: list[str]) -> Row:
     if len(cells) != len(header):
         return Row((sha256, at), tuple(cells))
     named = dict(zip(header, cells, strict=True))
-    origin = (named["_import_run_id"], named["_import_row_id"]) if "_import_run_id" in named else None
+    origin = (
+        (named["_import_run_id"], named["_import_row_id"]) if "_import_run_id" in named else None
+    )
     return Row((sha256, at), tuple(named[name] for name in HEADER), origin)
 
 
@@ -328,7 +375,10 @@ def journey(seed: int, outside: Outside, steps: int = 5) -> Journey:
 
 def block(seeds: range) -> dict[str, Any]:
     """Some seeds, one after the other against one sandbox, as a line of results."""
-    with tempfile.TemporaryDirectory() as name, running_sandbox(Path(name) / "billing.sqlite") as outside:
+    with (
+        tempfile.TemporaryDirectory() as name,
+        running_sandbox(Path(name) / "billing.sqlite") as outside,
+    ):
         found = [journey(seed, outside) for seed in seeds]
     return {
         "seeds": [seeds.start, seeds.stop],

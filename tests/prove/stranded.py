@@ -59,7 +59,17 @@ main()
 """
 _MOST_WRITES = 30  #: of one attempt; a later one is never reached
 #: What differs between two runs of the same file: names, moments and durations.
-_DIFFERS = {"run_id", "planned_at", "finished_at", "seconds", "profile", "pace", "files", "inputs", "findings"}
+_DIFFERS = {
+    "run_id",
+    "planned_at",
+    "finished_at",
+    "seconds",
+    "profile",
+    "pace",
+    "files",
+    "inputs",
+    "findings",
+}
 
 
 @dataclass
@@ -114,7 +124,11 @@ def disk_full_at(nth: int) -> Iterator[list[str]]:
 
     with (
         patch.object(files, "_published", lambda path: counted(path, lambda: publish(path))),
-        patch.object(crosswalk, "append_bytes", lambda path, content: counted(path, lambda: append(path, content))),
+        patch.object(
+            crosswalk,
+            "append_bytes",
+            lambda path, content: counted(path, lambda: append(path, content)),
+        ),
     ):
         yield begun
 
@@ -128,15 +142,23 @@ def what_a_run_says(folder: Path, prefix: str = "ref") -> dict[str, object]:
     summary = json.loads((folder / "summary.json").read_text())
     for reason in summary["reasons"]:
         del reason["shown"]  # under the key of the home
-    rows = pl.read_parquet(folder / "rows.parquet").drop("billing_id", "idempotency_key", "fingerprint")
+    rows = pl.read_parquet(folder / "rows.parquet").drop(
+        "billing_id", "idempotency_key", "fingerprint"
+    )
     manifest = json.loads((folder / "manifest.json").read_text())
     return {
-        **{name: _without_keys(content.replace(f"{prefix}-", "ref-")) for name, content in text.items()},
+        **{
+            name: _without_keys(content.replace(f"{prefix}-", "ref-"))
+            for name, content in text.items()
+        },
         **{f"summary: {name}": value for name, value in summary.items() if name not in _DIFFERS},
         "rows": rows.to_dicts(),
         "manifest": sorted(manifest["files"]),
         "names": sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*")),
-        "signed": [json.loads(line)["role"] for line in (folder / "signatures.jsonl").read_text().splitlines()],
+        "signed": [
+            json.loads(line)["role"]
+            for line in (folder / "signatures.jsonl").read_text().splitlines()
+        ],
         "verdict is on the page": summary["verdict"] in (folder / "report.html").read_text(),
     }
 
@@ -152,7 +174,9 @@ def undisturbed(folder: Path) -> dict[str, object]:
     pipeline = Inside(folder)
     write_file(folder / "c.csv")
     with running_sandbox(folder / "other.sqlite") as billing:
-        done = pipeline("run", "c.csv", "--base-url", billing.base_url, "--yes", environment=billing.environment)
+        done = pipeline(
+            "run", "c.csv", "--base-url", billing.base_url, "--yes", environment=billing.environment
+        )
     assert done.returncode == 1, done.stderr
     return what_a_run_says(pipeline.newest())
 
@@ -168,14 +192,22 @@ def journey(seed: int, outside: Outside, wanted: dict[str, object]) -> Journey:
             found.met.append(_attempt(dice, pipeline, outside, found))
         ended = pipeline(_verb(pipeline), "latest", environment=outside.environment)
         if ended.returncode != 1:
-            found.faults.append(f"the last attempt ended with {ended.returncode}: {ended.stderr[-300:]}")
+            found.faults.append(
+                f"the last attempt ended with {ended.returncode}: {ended.stderr[-300:]}"
+            )
             return found
-        held = {reference for reference in outside.customers() if reference.startswith(f"{prefix}-")}
+        held = {
+            reference for reference in outside.customers() if reference.startswith(f"{prefix}-")
+        }
         found.faults += ["billing does not hold each customer"] * (held != created)
-        found.faults += ["a customer was created twice"] * (outside.stats()["effects_per_reference"]["max"] != 1)
+        found.faults += ["a customer was created twice"] * (
+            outside.stats()["effects_per_reference"]["max"] != 1
+        )
         found.faults += ["the run does not verify"] * (pipeline("verify", "latest").returncode != 0)
         ours = what_a_run_says(pipeline.newest(), prefix)
-        found.faults += [f"{name} differs" for name in {*ours, *wanted} if ours.get(name) != wanted.get(name)]
+        found.faults += [
+            f"{name} differs" for name in {*ours, *wanted} if ours.get(name) != wanted.get(name)
+        ]
     return found
 
 
@@ -185,13 +217,19 @@ def _verb(pipeline: Inside) -> str:
 
 def _attempt(dice: random.Random, pipeline: Inside, outside: Outside, found: Journey) -> str:
     """One attempt that meets a fault: what it met, and beside it whether the exit code is that of the fault."""
-    command, kind, nth = [_verb(pipeline), "latest"], dice.choice(("step", "step", "disk", "disk", "kill")), 0
+    command, kind, nth = (
+        [_verb(pipeline), "latest"],
+        dice.choice(("step", "step", "disk", "disk", "kill")),
+        0,
+    )
     if kind == "step":
         fault, (error, code) = dice.choice(FAULTS), dice.choice(ERRORS)
         with failing(fault, error):
             done = pipeline(*command, environment=outside.environment).returncode
         met = f"{type(error).__name__} in {' '.join(str(part) for part in fault[1:])}"
-        codes = {code, 1} if fault == FAULTS[0] else {code}  # where nothing is sent any more, nothing is added
+        codes = (
+            {code, 1} if fault == FAULTS[0] else {code}
+        )  # where nothing is sent any more, nothing is added
     elif kind == "disk":
         nth, codes = dice.randint(1, _MOST_WRITES), {4, 5, 1}  # 4: before anything was sent
         with disk_full_at(nth) as begun:

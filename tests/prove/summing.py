@@ -23,11 +23,24 @@ def summary() -> str:
     for programme, (runs_of, of) in _PROGRAMMES.items():
         if lines := _newest(programme):
             runs = runs_of(lines)
-            failed = sum(bool(line.get("failures") or line.get("faults") or line.get("alive")) for line in lines)
-            says = f"{failed} lines tell of failures" if failed else _SAYS.get(programme) or bound(runs)
+            failed = sum(
+                bool(line.get("failures") or line.get("faults") or line.get("alive"))
+                for line in lines
+            )
+            says = (
+                f"{failed} lines tell of failures"
+                if failed
+                else _SAYS.get(programme) or bound(runs)
+            )
             commits = ", ".join(sorted({line["commit"] for line in lines}))
-            is_present = "the present" if lines[-1]["code"] == code(programme) else f"an earlier ({lines[-1]['code']})"
-            rows.append(f"| {programme} | {runs:,} {of(lines)} | {says} | {commits} | {is_present} |")
+            is_present = (
+                "the present"
+                if lines[-1]["code"] == code(programme)
+                else f"an earlier ({lines[-1]['code']})"
+            )
+            rows.append(
+                f"| {programme} | {runs:,} {of(lines)} | {says} | {commits} | {is_present} |"
+            )
             machines |= {line["machine"] for line in lines}
     text = "\n".join(
         [
@@ -111,7 +124,9 @@ _PROGRAMMES: dict[str, tuple[Callable[[Lines], int], Callable[[Lines], str]]] = 
     "disk": (lambda lines: sum(len(line["met_by_fault"]) for line in lines), _met_by_the_disk),
     "differences": (
         lambda lines: sum(sum(line["planted"].values()) for line in lines),
-        lambda lines: f"planted among {sum(line['customers'] for line in lines):,} customers, by {_methods(lines)}",
+        lambda lines: (
+            f"planted among {sum(line['customers'] for line in lines):,} customers, by {_methods(lines)}"
+        ),
     ),
     "look-ups": (
         len,
@@ -140,8 +155,12 @@ _PROGRAMMES: dict[str, tuple[Callable[[Lines], int], Callable[[Lines], str]]] = 
         ),
     ),
     "exits": (
-        lambda lines: sum(len(line["cells"]) for line in {line["command"]: line for line in lines}.values()),
-        lambda lines: f"cells of {len({line['command'] for line in lines})} commands under pressure",
+        lambda lines: sum(
+            len(line["cells"]) for line in {line["command"]: line for line in lines}.values()
+        ),
+        lambda lines: (
+            f"cells of {len({line['command'] for line in lines})} commands under pressure"
+        ),
     ),
     "mutants": (
         lambda lines: lines[-1]["rules"],

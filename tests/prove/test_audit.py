@@ -33,7 +33,9 @@ def create(at: float, key: str = "k1", content: str = CONTENT, **more) -> Seen:
     return Seen(at, at + 0.1, "POST", "A", key, f"bytes of {content}", content, **more)
 
 
-def created(at: float, key: str = "k1", content: str = CONTENT, customer: str = "c1", **more) -> Seen:
+def created(
+    at: float, key: str = "k1", content: str = CONTENT, customer: str = "c1", **more
+) -> Seen:
     """A create of A that takes effect and says so."""
     shown = {"status": 201, "is_own": True, "customer": customer, "version": content}
     return create(at, key, content, **{"effect": customer, **shown, **more})
@@ -41,7 +43,9 @@ def created(at: float, key: str = "k1", content: str = CONTENT, customer: str = 
 
 def look_up(at: float, customer: str = "", version: str = CONTENT) -> Seen:
     """A lookup that finds a customer, or nothing."""
-    shown = {"status": 200, "customer": customer, "version": version} if customer else {"status": 404}
+    shown = (
+        {"status": 200, "customer": customer, "version": version} if customer else {"status": 404}
+    )
     return Seen(at, at + 0.1, "GET", "A", is_own=True, **shown)
 
 
@@ -75,8 +79,16 @@ BAD: dict[str, tuple[Rule, list[Seen], list[Books]]] = {
         [create(1, effect="c1"), failed(2), look_up(3), created(4, "k2", customer="c2")],
         [books(Claimed.CREATED, "k2", "c2")],
     ),
-    "a key comes with two bodies": (Rule.ONE_BODY_PER_KEY, [create(1), create(2, content=OTHER)], [IN_DOUBT]),
-    "a new key after a lost answer": (Rule.SETTLED_BEFORE_NEXT_KEY, [create(1), create(2, "k2")], [IN_DOUBT]),
+    "a key comes with two bodies": (
+        Rule.ONE_BODY_PER_KEY,
+        [create(1), create(2, content=OTHER)],
+        [IN_DOUBT],
+    ),
+    "a new key after a lost answer": (
+        Rule.SETTLED_BEFORE_NEXT_KEY,
+        [create(1), create(2, "k2")],
+        [IN_DOUBT],
+    ),
     "a new key after a lookup that finds nothing": (
         Rule.SETTLED_BEFORE_NEXT_KEY,
         [create(1), look_up(2), create(3, "k2")],
@@ -154,13 +166,33 @@ BAD: dict[str, tuple[Rule, list[Seen], list[Books]]] = {
         [OF_ANOTHER, create(1, content=OTHER), look_up(2, "c0")],
         [books(Claimed.CREATED, customer="c0")],
     ),
-    "created under another id": (Rule.CREATED_IS_TRUE, [created(1)], [books(Claimed.CREATED, customer="c7")]),
+    "created under another id": (
+        Rule.CREATED_IS_TRUE,
+        [created(1)],
+        [books(Claimed.CREATED, customer="c7")],
+    ),
     "created without a request": (Rule.CREATED_IS_TRUE, [], [CREATED]),
-    "refused, and it took effect": (Rule.REFUSED_IS_TRUE, [create(1, effect="c1")], [books(Claimed.REFUSED)]),
+    "refused, and it took effect": (
+        Rule.REFUSED_IS_TRUE,
+        [create(1, effect="c1")],
+        [books(Claimed.REFUSED)],
+    ),
     "not sent, and it was": (Rule.NOT_SENT_IS_TRUE, [create(1)], [books(Claimed.NOT_SENT)]),
-    "somebody else's, and it is ours": (Rule.OTHERS_ARE_OTHERS, [created(1)], [books(Claimed.OF_ANOTHER)]),
-    "there already, and nobody has it": (Rule.EXISTING_EXISTS, [create(1)], [books(Claimed.EXISTS)]),
-    "an effect of which the books know nothing": (Rule.EFFECT_IS_CLAIMED, [created(1)], [Books("the books", ())]),
+    "somebody else's, and it is ours": (
+        Rule.OTHERS_ARE_OTHERS,
+        [created(1)],
+        [books(Claimed.OF_ANOTHER)],
+    ),
+    "there already, and nobody has it": (
+        Rule.EXISTING_EXISTS,
+        [create(1)],
+        [books(Claimed.EXISTS)],
+    ),
+    "an effect of which the books know nothing": (
+        Rule.EFFECT_IS_CLAIMED,
+        [created(1)],
+        [Books("the books", ())],
+    ),
     "an effect that one of two books lacks": (
         Rule.EFFECT_IS_CLAIMED,
         [created(1)],
@@ -169,7 +201,12 @@ BAD: dict[str, tuple[Rule, list[Seen], list[Books]]] = {
     "two runs count the same customer": (
         Rule.CLAIMED_ONCE,
         [created(1)],
-        [Books("the lists", (*CREATED.claims, *books(Claimed.CREATED, customer="c1", book="another").claims))],
+        [
+            Books(
+                "the lists",
+                (*CREATED.claims, *books(Claimed.CREATED, customer="c1", book="another").claims),
+            )
+        ],
     ),
 }
 GOOD: dict[str, tuple[list[Seen], list[Books]]] = {
@@ -237,7 +274,9 @@ def test_an_answer_that_a_killed_process_did_not_record_leaves_doubt_only_if_the
 
     assert audit(history, PLANNED, claims, lag=LAG, deaths=[2]) == []
     for deaths in ([], [0.5], [3.5]):
-        assert _rules(audit(history, PLANNED, claims, lag=LAG, deaths=deaths)) == {Rule.CREATED_IS_TRUE}
+        assert _rules(audit(history, PLANNED, claims, lag=LAG, deaths=deaths)) == {
+            Rule.CREATED_IS_TRUE
+        }
     other_key = [*history[:2], create(3, "k2", OTHER), look_up(4, "c0")]
     assert Rule.CREATED_IS_TRUE in _rules(audit(other_key, PLANNED, claims, lag=LAG, deaths=[2]))
 
@@ -270,24 +309,47 @@ def test_a_recorded_sandbox_says_what_each_request_did_and_what_it_was_answered(
         client = httpx.Client(base_url=f"{outside.base_url}/billing", trust_env=False)
         client.headers["Authorization"] = f"Bearer {outside.api_key}"
         for _ in range(2):
-            client.post("/customers", json=BODY, headers={"Idempotency-Key": "k1"}).raise_for_status()
+            client.post(
+                "/customers", json=BODY, headers={"Idempotency-Key": "k1"}
+            ).raise_for_status()
         client.get("/customers/A")
         client.get("/customers/B")
         outside.faults(lost_reply=1.0)
         with pytest.raises(httpx.TransportError):
-            client.post("/customers", json={**BODY, "external_reference": "C"}, headers={"Idempotency-Key": "k2"})
+            client.post(
+                "/customers",
+                json={**BODY, "external_reference": "C"},
+                headers={"Idempotency-Key": "k2"},
+            )
         client.close()
 
     made, again, found, nothing, lost = read_lines(path.read_text())
-    assert (made.effect, made.status, made.is_replay, made.is_own) == (made.customer, 201, False, True)
-    assert (again.effect, again.status, again.is_replay, again.customer) == ("", 201, True, made.customer)
+    assert (made.effect, made.status, made.is_replay, made.is_own) == (
+        made.customer,
+        201,
+        False,
+        True,
+    )
+    assert (again.effect, again.status, again.is_replay, again.customer) == (
+        "",
+        201,
+        True,
+        made.customer,
+    )
     assert made.content == found.version == CONTENT
-    assert (found.method, found.customer, nothing.status, nothing.is_own) == ("GET", made.customer, 404, True)
+    assert (found.method, found.customer, nothing.status, nothing.is_own) == (
+        "GET",
+        made.customer,
+        404,
+        True,
+    )
     assert (bool(lost.effect), lost.reference, lost.status) == (True, "C", 0)
 
 
 # Histories of two nights that meet much between them.
-@pytest.mark.parametrize("seed", [0, 6, *(pytest.param(seed, marks=pytest.mark.long) for seed in (8, 12))])
+@pytest.mark.parametrize(
+    "seed", [0, 6, *(pytest.param(seed, marks=pytest.mark.long) for seed in (8, 12))]
+)
 def test_random_nights_against_an_unreliable_server_violate_nothing(seed):
     found, history = workload.recorded(seed, nights=2, may_start_processes=False)
 
@@ -310,7 +372,10 @@ def test_without_a_rule_of_the_protocol_the_auditor_finds_what_follows():
 def _planned(history: Iterable[Seen]) -> dict[str, frozenset[str]]:
     creates = [one for one in history if one.method == "POST"]
     return {
-        one.reference: frozenset(more.content for more in creates if more.reference == one.reference) for one in creates
+        one.reference: frozenset(
+            more.content for more in creates if more.reference == one.reference
+        )
+        for one in creates
     }
 
 

@@ -72,7 +72,10 @@ def test_an_inline_text_that_is_stored_as_a_value_has_a_rule(tmp_path):
         sheet = book.add_worksheet()
         for at, row in enumerate((["external_reference", "name"], ["a-1", "Ann"])):
             sheet.write_row(at, 0, row)
-    with zipfile.ZipFile(tmp_path / "a.xlsx") as old, zipfile.ZipFile(tmp_path / "b.xlsx", "w") as new:
+    with (
+        zipfile.ZipFile(tmp_path / "a.xlsx") as old,
+        zipfile.ZipFile(tmp_path / "b.xlsx", "w") as new,
+    ):
         for name in old.namelist():
             new.writestr(name, old.read(name).replace(b"<is><t>Ann</t></is>", b"<v>Ann</v>"))
 

@@ -40,8 +40,12 @@ def proven(tmp_path, monkeypatch):
 
 def test_a_move_a_split_other_format_comments_and_docstrings_keep_a_proof(proven):
     head, body = BEFORE.split("class Second")
-    formatted = BEFORE.replace("third(self): return", "third(self):\n        # Why.\n        return")
-    worded = BEFORE.replace("Say what it does.", "Return the sum.").replace('    """A thing."""\n', "")
+    formatted = BEFORE.replace(
+        "third(self): return", "third(self):\n        # Why.\n        return"
+    )
+    worded = BEFORE.replace("Say what it does.", "Return the sum.").replace(
+        '    """A thing."""\n', ""
+    )
 
     assert {
         proven(before=BEFORE),

@@ -35,7 +35,8 @@ SEEDS, BLOCK = 60, 20
 
 
 @pytest.mark.parametrize(
-    "first", [0, *(pytest.param(first, marks=pytest.mark.long) for first in range(BLOCK, SEEDS, BLOCK))]
+    "first",
+    [0, *(pytest.param(first, marks=pytest.mark.long) for first in range(BLOCK, SEEDS, BLOCK))],
 )
 def test_simulated_runs_create_each_customer_once_whatever_fails_and_dies(first):
     failed = {
@@ -55,13 +56,17 @@ def test_the_same_seed_is_the_same_run():
 
 def test_without_the_unique_reference_nobody_is_created_twice_either():
     failed = {
-        seed: verdict.faults for seed in range(10) if (verdict := simulation.run(mutants.survivable(seed))).faults
+        seed: verdict.faults
+        for seed in range(10)
+        if (verdict := simulation.run(mutants.survivable(seed))).faults
     }
 
     assert failed == {}
 
 
-@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.long) for seed in (1, 2, 3))])
+@pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(seed, marks=pytest.mark.long) for seed in (1, 2, 3))]
+)
 def test_start_kill_wait_change_rotate_and_lose_in_any_order(seed):
     assert machine.block((seed, 25, 50))["failures"] == []
 
@@ -76,10 +81,14 @@ def test_an_outage_of_ten_minutes_is_ridden_out_or_stopped_at_as_the_job_says_an
     plan = [simulation.planned(number, 0) for number in range(1_000)]
     policy = replace(simulation.PATIENT, outage_seconds=patience)
 
-    stop = simulation.process(world, billing, plan, tmp_path, told, "credential", kill=False, policy=policy)
+    stop = simulation.process(
+        world, billing, plan, tmp_path, told, "credential", kill=False, policy=policy
+    )
     first = len(billing.customers)
     world.advance(max(world.now, 700.0))
-    simulation.process(world, billing, plan, tmp_path, told, "credential", kill=False, policy=policy)
+    simulation.process(
+        world, billing, plan, tmp_path, told, "credential", kill=False, policy=policy
+    )
 
     assert (stop and stop.exit_code) == exit_code
     assert (first == 1_000) == (exit_code is None)
@@ -100,7 +109,9 @@ def test_while_billing_is_away_it_is_asked_now_and_then_and_not_by_every_row(tmp
         assert ledger.requests("run-1")["creates"] < 400 + 256 * 6
 
 
-def test_a_key_that_is_revoked_while_billing_is_away_stops_the_run_as_soon_as_billing_says_so(tmp_path):
+def test_a_key_that_is_revoked_while_billing_is_away_stops_the_run_as_soon_as_billing_says_so(
+    tmp_path,
+):
     world = simulation.World(random.Random(1))
     billing = simulation.Billing(world, simulation.NONE, outage=(0.2, 50.2))
     billing.create = lambda _key, _payload, reply: reply(billing._problem(401, "invalid-key"))
@@ -124,13 +135,20 @@ def test_without_a_rule_a_simulated_run_fails_that_passes_with_it(rule):
 
 
 @pytest.mark.parametrize("pair", mutants.UNSURVIVABLE)
-def test_what_no_client_can_survive_without_the_unique_reference_is_named_and_survived_with_it(pair):
+def test_what_no_client_can_survive_without_the_unique_reference_is_named_and_survived_with_it(
+    pair,
+):
     seeds = range(6)
 
     assert any(simulation.run(mutants.unsurvivable(seed, pair), rows=60).faults for seed in seeds)
-    with_it = [simulation.run(mutants.with_unique_reference(seed, pair), rows=60).faults for seed in seeds]
+    with_it = [
+        simulation.run(mutants.with_unique_reference(seed, pair), rows=60).faults for seed in seeds
+    ]
     assert not [
-        fault for faults in with_it for fault in faults if "customers (" in fault and ": 0 customers" not in fault
+        fault
+        for faults in with_it
+        for fault in faults
+        if "customers (" in fault and ": 0 customers" not in fault
     ]
 
 
@@ -149,14 +167,19 @@ def test_a_bad_network_between_us_and_billing_makes_nobody_twice(seed):
     assert sum(told.met.values()) > 20
 
 
-@pytest.mark.parametrize(("seed", "by_look_up"), [pytest.param(1, False, marks=pytest.mark.long), (2, True)])
+@pytest.mark.parametrize(
+    ("seed", "by_look_up"), [pytest.param(1, False, marks=pytest.mark.long), (2, True)]
+)
 def test_every_planted_difference_is_found_under_its_name_and_nothing_besides(seed, by_look_up):
     assert differences.journey(seed, 150, 24, by_look_up=by_look_up).faults == []
 
 
 def test_a_difference_for_which_no_rows_suit_is_refused_and_not_sought_for_ever():
     """Shifted rows need four neighbours in one currency."""
-    rows = [{"external_reference": f"L-{n}", "currency": "ZAR" if n % 2 else "USD", "balance": n} for n in range(50)]
+    rows = [
+        {"external_reference": f"L-{n}", "currency": "ZAR" if n % 2 else "USD", "balance": n}
+        for n in range(50)
+    ]
 
     with pytest.raises(ValueError, match="too many differences for so few customers"):
         differences.plant(differences.Billing(rows), ("shifted",), 1, random.Random(1), [])
@@ -185,7 +208,9 @@ def test_all_pages_state_the_same_figures_after_random_sequences(outside, first)
 DISKS = tuple(kind for kind in disk.kinds() if kind in {"full", "wal_cut"})
 
 
-@pytest.mark.parametrize("kind", [pytest.param(kind, marks=[pytest.mark.long] * (kind == "full")) for kind in DISKS])
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=[pytest.mark.long] * (kind == "full")) for kind in DISKS]
+)
 def test_whatever_the_disk_does_each_customer_is_created_once_and_a_resume_finishes(kind):
     assert disk.journey(1, kind, rows=400).faults == []
 
@@ -209,7 +234,11 @@ def test_under_pressure_a_command_ends_with_the_code_of_what_happened_and_its_wo
     pressed, is_whole
 ):
     with exit_codes.made_world(is_whole=is_whole) as world:
-        found = [one for command, among in pressed.items() for one in exit_codes.cells(world, command, among)]
+        found = [
+            one
+            for command, among in pressed.items()
+            for one in exit_codes.cells(world, command, among)
+        ]
 
     assert [(one.command, one.pressure, one.code, one.faults) for one in found if one.faults] == []
     assert {(one.command, one.pressure) for one in found} == {
@@ -220,9 +249,15 @@ def test_under_pressure_a_command_ends_with_the_code_of_what_happened_and_its_wo
 def test_a_kill_point_is_refused_with_a_live_key_and_away_from_this_machine(tmp_path):
     elsewhere, here = parse_address("https://billing.example"), parse_address("http://127.0.0.1:9")
     place = Environment("test", "acme", "test", "loopback")
-    live = Target(address=here, environment=place, api_key=ApiKey("sk_live_0000000000", source="a test"))
-    away = Target(address=elsewhere, environment=place, api_key=ApiKey("sk_test_0000000000", source="a test"))
-    here = Target(address=here, environment=place, api_key=ApiKey("sk_test_0000000000", source="a test"))
+    live = Target(
+        address=here, environment=place, api_key=ApiKey("sk_live_0000000000", source="a test")
+    )
+    away = Target(
+        address=elsewhere, environment=place, api_key=ApiKey("sk_test_0000000000", source="a test")
+    )
+    here = Target(
+        address=here, environment=place, api_key=ApiKey("sk_test_0000000000", source="a test")
+    )
     told = {VARIABLE: "kill_at=before-send"}
 
     with Ledger.opened(tmp_path, place) as ledger:
@@ -231,7 +266,12 @@ def test_a_kill_point_is_refused_with_a_live_key_and_away_from_this_machine(tmp_
                 rehearsed(ledger, print, target, told)
         assert rehearsed(ledger, print, live, {}) == (ledger, print)
         assert rehearsed(ledger, print, here, told) != (ledger, print)
-        for wrong in ("kill_at=somewhere", "nth=2", "kill_at=before-send,nth=x", "kill=before-send"):
+        for wrong in (
+            "kill_at=somewhere",
+            "nth=2",
+            "kill_at=before-send,nth=x",
+            "kill=before-send",
+        ):
             with pytest.raises(ConfigError, match="kill_at=POINT,nth=N"):
                 rehearsed(ledger, print, here, {VARIABLE: wrong})
 
@@ -242,7 +282,10 @@ def test_what_half_a_run_left_is_gone_on_with_and_looked_at_meanwhile(tmp_path, 
 
     found = at_scale.measured(tmp_path / "some", 500, 2_000)
 
-    assert all(found[name] > 0 for name in ("resume", "status", "trace", "plan", "page_bytes", "resume_peak_bytes"))
+    assert all(
+        found[name] > 0
+        for name in ("resume", "status", "trace", "plan", "page_bytes", "resume_peak_bytes")
+    )
 
 
 #: Damages of an old run, each with commands that read it. A span leaves out an interrupted run, so that is resumed first.
@@ -277,7 +320,9 @@ def test_whatever_is_damaged_of_an_old_run_every_command_does_what_it_does_witho
 ):
     world = damaged_runs.World.made(tmp_path, is_whole=is_whole)
     played = {command for _, commands, _ in damages for command in commands}
-    without_old = world.without_old([command for command in damaged_runs.COMMANDS if command in played])
+    without_old = world.without_old(
+        [command for command in damaged_runs.COMMANDS if command in played]
+    )
 
     found = [
         damaged_runs.cells(world, without_old, damaged_runs.Damage(*damage), commands, asked)
@@ -308,7 +353,9 @@ def test_a_plan_and_the_same_work_by_hand_differ_in_nothing_that_has_no_name(tmp
 @pytest.mark.xdist_group("benches of planning")
 def test_growth_is_told_and_drawn(tmp_path, files, monkeypatch):
     rows = ["--rows", "0.001", "--known", "0.001"]
-    monkeypatch.setattr("sys.argv", ["growth", *rows, "--folder", str(files), "--results", str(tmp_path)])
+    monkeypatch.setattr(
+        "sys.argv", ["growth", *rows, "--folder", str(files), "--results", str(tmp_path)]
+    )
 
     assert growth.main() == 0
 
@@ -335,6 +382,11 @@ def test_five_records_that_never_come_through_cost_the_others_little_on_their_ni
     assert spoilt[0].seconds < clean[0].seconds + budget
     assert spoilt[1].seconds < 1.2 * clean[1].seconds
     assert {*spoilt[0].left} == {*spoilt[1].left} == {*poison.POISON}
-    for reference, what in {"A-17": "403", "A-400": "no answer", "A-801": "409", "A-1203": "422"}.items():
+    for reference, what in {
+        "A-17": "403",
+        "A-400": "no answer",
+        "A-801": "409",
+        "A-1203": "422",
+    }.items():
         assert what in spoilt[1].left[reference]
     assert "another customer" in spoilt[1].left["A-1604"]

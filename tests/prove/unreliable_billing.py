@@ -25,7 +25,28 @@ from tests.prove.audit import Seen, Sender, answered, asked, content_of
 from tests.small_billing import Answer, send
 
 HTML, JSON, PROBLEM = "text/html", "application/json", "application/problem+json"
-GATEWAY = (302, 307, 400, 401, 402, 403, 404, 405, 406, 408, 409, 413, 415, 422, 425, 451, 500, 502, 503, 504)
+GATEWAY = (
+    302,
+    307,
+    400,
+    401,
+    402,
+    403,
+    404,
+    405,
+    406,
+    408,
+    409,
+    413,
+    415,
+    422,
+    425,
+    451,
+    500,
+    502,
+    503,
+    504,
+)
 
 #: What befalls a create, and how often beside the others.
 CREATES = {
@@ -46,7 +67,14 @@ CREATES = {
     "slow": 2,
     "garbled": 2,
 }
-LOOK_UPS = {"lost_reply": 2, "error_before": 2, "gateway_before": 3, "of_another_before": 0.5, "limited": 1, "slow": 1}
+LOOK_UPS = {
+    "lost_reply": 2,
+    "error_before": 2,
+    "gateway_before": 3,
+    "of_another_before": 0.5,
+    "limited": 1,
+    "slow": 1,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +94,9 @@ class UnreliableBilling:
     lag: float = 0.0  #: seconds for which a look-up does not show a new customer
     is_unique: bool = True
     is_opaque: bool = False  #: problems have no type
-    poison: dict[str, int] = field(default_factory=dict)  #: reference -> status that a gateway gives it every time
+    poison: dict[str, int] = field(
+        default_factory=dict
+    )  #: reference -> status that a gateway gives it every time
     customers: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     kept: dict[str, tuple[bytes, Answer]] = field(default_factory=dict)
     running: dict[str, bytes] = field(default_factory=dict)
@@ -104,7 +134,9 @@ class UnreliableBilling:
         if happens == "slow":
             time.sleep(dice.uniform(0.0, 0.1))
         answer = self._instead(happens, dice, reference, self._found(reference))
-        said = answered(answer.status, answer.content_type, answer.body, reference) if answer else {}
+        said = (
+            answered(answer.status, answer.content_type, answer.body, reference) if answer else {}
+        )
         with self._lock:
             self.history.append(Seen(at, time.monotonic(), "GET", reference, **said))
         return answer
@@ -120,7 +152,9 @@ class UnreliableBilling:
 
     # -- what befalls a request -----------------------------------------------------------------------------------
 
-    def _happens(self, method: str, reference: str, table: Mapping[str, float]) -> tuple[str, random.Random]:
+    def _happens(
+        self, method: str, reference: str, table: Mapping[str, float]
+    ) -> tuple[str, random.Random]:
         with self._lock:
             self._asked[method, reference] += 1
             number = self._asked[method, reference]
@@ -154,7 +188,9 @@ class UnreliableBilling:
         done = Done(None) if is_before else self._delivered(key, body, happens, dice)
         return replace(done, answer=self._instead(happens, dice, reference, done.answer))
 
-    def _instead(self, happens: str, dice: random.Random, reference: str, answer: Answer | None) -> Answer | None:
+    def _instead(
+        self, happens: str, dice: random.Random, reference: str, answer: Answer | None
+    ) -> Answer | None:
         """The answer that leaves in place of billing's own."""
         match happens:
             case "lost_request" | "lost_reply":
@@ -170,7 +206,9 @@ class UnreliableBilling:
                 return Answer(201, json.dumps(other).encode())
             case "limited":
                 after = dice.choice(["0", "0", "1", ""])
-                return self._problem(429, "too-many-requests", **({"Retry-After": after} if after else {}))
+                return self._problem(
+                    429, "too-many-requests", **({"Retry-After": after} if after else {})
+                )
             case "garbled" if answer and answer.status < 300:
                 return replace(answer, body=answer.body[:-1])
             case _:
@@ -220,7 +258,11 @@ class UnreliableBilling:
 
     def _make(self, fields: dict[str, Any]) -> dict[str, Any]:
         with self._lock:
-            customer = {"id": f"bcus_{len(self._made_at)}", **fields, "payment_rules": {"min_amount": 1}}
+            customer = {
+                "id": f"bcus_{len(self._made_at)}",
+                **fields,
+                "payment_rules": {"min_amount": 1},
+            }
             self.customers.setdefault(fields["external_reference"], []).append(customer)
             self._made_at[customer["id"]] = time.monotonic()
             return customer
@@ -245,7 +287,9 @@ class UnreliableBilling:
         def deliver() -> None:
             at = time.monotonic()
             time.sleep(after)
-            arrived = at if sender is Sender.US else time.monotonic()  # it left the client when it was first sent
+            arrived = (
+                at if sender is Sender.US else time.monotonic()
+            )  # it left the client when it was first sent
             done = self._delivered(key, body, "nothing", random.Random())
             self._note(arrived, key, body, Done(None, done.effect), sender)
 
@@ -254,7 +298,9 @@ class UnreliableBilling:
             self._late.append(thread)
         thread.start()
 
-    def _note(self, at: float, key: str, body: bytes, done: Done, sender: Sender = Sender.US) -> None:
+    def _note(
+        self, at: float, key: str, body: bytes, done: Done, sender: Sender = Sender.US
+    ) -> None:
         said, asks, answer = {}, asked(body), done.answer
         if answer is not None:
             said = answered(answer.status, answer.content_type, answer.body, asks["reference"])
@@ -262,7 +308,16 @@ class UnreliableBilling:
             said |= {"is_replay": is_replay and said.get("is_own", False)}
         with self._lock:
             self.history.append(
-                Seen(at, time.monotonic(), "POST", key=key, effect=done.effect, sender=sender, **asks, **said)
+                Seen(
+                    at,
+                    time.monotonic(),
+                    "POST",
+                    key=key,
+                    effect=done.effect,
+                    sender=sender,
+                    **asks,
+                    **said,
+                )
             )
 
 
@@ -293,7 +348,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         if answer is None:
             with contextlib.suppress(OSError):
-                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                self.connection.setsockopt(
+                    socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+                )
             return
         self.close_connection = False
         with contextlib.suppress(OSError):  # the client was killed
@@ -318,7 +375,9 @@ def unreliable_billing(billing: UnreliableBilling) -> Iterator[UnreliableBilling
     handler = type("Handler", (_Handler,), {"billing": billing})
     with _Server(("127.0.0.1", 0), handler) as server:
         billing.url = f"http://127.0.0.1:{server.server_address[1]}"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+        thread = threading.Thread(
+            target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
+        )
         thread.start()
         try:
             yield billing

@@ -14,7 +14,15 @@ from typing import Any
 from tests.conftest import Inside, Outside, running_sandbox
 
 HEADER = ("external_reference", "name", "email", "phone", "currency", "balance", "tier")
-FAULTS = ("lost_request", "lost_reply", "error_before", "error_after", "error_stored", "garbled", "rate_limited")
+FAULTS = (
+    "lost_request",
+    "lost_reply",
+    "error_before",
+    "error_after",
+    "error_stored",
+    "garbled",
+    "rate_limited",
+)
 ENDS = ("\n", "\r\n")
 _ENDED = {0, 1, 3}
 
@@ -39,10 +47,22 @@ def journey(seed: int, outside: Outside) -> Journey:
         source = folder / "customers.csv"
         source.write_bytes(_file(dice, f"s{seed}"))
         found = Journey(seed, 0)
-        outside.faults(**{fault: round(dice.uniform(0, 0.1), 3) for fault in dice.sample(FAULTS, 3)})
-        words = ("--base-url", outside.base_url, "--yes", "--default-region", "ZA", "--outage-seconds", "2")
+        outside.faults(
+            **{fault: round(dice.uniform(0, 0.1), 3) for fault in dice.sample(FAULTS, 3)}
+        )
+        words = (
+            "--base-url",
+            outside.base_url,
+            "--yes",
+            "--default-region",
+            "ZA",
+            "--outage-seconds",
+            "2",
+        )
         words += ("--max-rejected", "100%")
-        found.codes.append(pipeline("run", "customers.csv", *words, environment=outside.environment).returncode)
+        found.codes.append(
+            pipeline("run", "customers.csv", *words, environment=outside.environment).returncode
+        )
         run = pipeline.newest()
         for _ in range(5):
             _verify(pipeline, run, found, expected=0)
@@ -50,7 +70,9 @@ def journey(seed: int, outside: Outside) -> Journey:
                 break
             outside.faults()
             outside.advance(25 * 3600)  # what billing answered and stored is replayed for a day
-            found.codes.append(pipeline("resume", run.name, environment=outside.environment).returncode)
+            found.codes.append(
+                pipeline("resume", run.name, environment=outside.environment).returncode
+            )
         _flip(dice, [source, *(path for path in sorted(run.rglob("*")) if path.is_file())], found)
         _verify(pipeline, run, found, expected=7)
         return found
@@ -60,9 +82,15 @@ def _file(dice: random.Random, prefix: str) -> bytes:
     end, delimiter = dice.choice(ENDS), dice.choice(",;|")
     rows = [_row(dice, f"{prefix}-{number}") for number in range(dice.randint(1, 60))]
     rows += dice.choices(rows, k=dice.randint(0, 3))
-    lines = [delimiter.join(f'"{cell}"' if delimiter in cell or "\n" in cell else cell for cell in row) for row in rows]
+    lines = [
+        delimiter.join(f'"{cell}"' if delimiter in cell or "\n" in cell else cell for cell in row)
+        for row in rows
+    ]
     for _ in range(dice.randint(0, 4)):
-        lines.insert(dice.randint(0, len(lines)), dice.choice(["", "too;few", 'a,"open quote', "\x00", "x" * 40]))
+        lines.insert(
+            dice.randint(0, len(lines)),
+            dice.choice(["", "too;few", 'a,"open quote', "\x00", "x" * 40]),
+        )
     text = end.join([delimiter.join(HEADER), *lines]) + dice.choice(["", end])
     return dice.choice([b"", b"\xef\xbb\xbf"]) + text.encode()
 
@@ -71,8 +99,19 @@ def _row(dice: random.Random, reference: str) -> list[str]:
     name = dice.choice(["Thandi Nkosi", "Café, Ltd", "two\nlines", "Zoë", ""])
     email = dice.choice([f"{reference}@example.com", f"{reference}@example.com", "no address"])
     phone = dice.choice(["+27821234567", "082 123 4567", "", "12"])
-    currency, balance = dice.choice(["ZAR", "JPY", "zar", "XXX"]), dice.choice(["0", "100", "-250", "1e3", "12.50", ""])
-    return [dice.choice([reference] * 12 + ["bad reference"]), name, email, phone, currency, balance, "gold"]
+    currency, balance = (
+        dice.choice(["ZAR", "JPY", "zar", "XXX"]),
+        dice.choice(["0", "100", "-250", "1e3", "12.50", ""]),
+    )
+    return [
+        dice.choice([reference] * 12 + ["bad reference"]),
+        name,
+        email,
+        phone,
+        currency,
+        balance,
+        "gold",
+    ]
 
 
 def _verify(pipeline: Inside, run: Path, found: Journey, *, expected: int) -> None:
@@ -83,9 +122,15 @@ def _verify(pipeline: Inside, run: Path, found: Journey, *, expected: int) -> No
     content = json.loads(done.stdout)
     found.records = found.records or content["records"]
     if done.returncode != expected:
-        wrong = [f"{check['what']}: {check['found']}" for check in content["checks"] if check["holds"] is False]
+        wrong = [
+            f"{check['what']}: {check['found']}"
+            for check in content["checks"]
+            if check["holds"] is False
+        ]
         found.faults.append(
-            f"verify ended with {done.returncode}, not {expected}, {found.flipped}: {'; '.join(wrong)}"[:500]
+            f"verify ended with {done.returncode}, not {expected}, {found.flipped}: {'; '.join(wrong)}"[
+                :500
+            ]
         )
     elif found.flipped and not any(
         found.flipped in str(check) for check in content["checks"] if check["holds"] is False
@@ -110,7 +155,10 @@ def _flip(dice: random.Random, paths: list[Path], found: Journey) -> None:
 
 def block(seeds: range) -> dict[str, Any]:
     """Some seeds, one after the other against one sandbox, as a line of results."""
-    with tempfile.TemporaryDirectory() as name, running_sandbox(Path(name) / "billing.sqlite") as outside:
+    with (
+        tempfile.TemporaryDirectory() as name,
+        running_sandbox(Path(name) / "billing.sqlite") as outside,
+    ):
         found = [journey(seed, outside) for seed in seeds]
     return {
         "seeds": [seeds.start, seeds.stop],

@@ -25,7 +25,16 @@ from tests.prove.gathering import RESULTS
 from tests.prove.unreliable_billing import GATEWAY, UnreliableBilling, unreliable_billing
 
 LAG = 0.3  #: seconds that our side allows for lookups to show what was done
-OPTIONS = ("--lookup-lag", str(LAG), "--workers", "3", "--outage-seconds", "20", "--config", "job.yaml")
+OPTIONS = (
+    "--lookup-lag",
+    str(LAG),
+    "--workers",
+    "3",
+    "--outage-seconds",
+    "20",
+    "--config",
+    "job.yaml",
+)
 #: Faults are frequent here, and refusals are no reason to stop.
 JOB = "environment: sandbox\nmerchant: sandbox\nthresholds: {usual_refusals: 0.4, alarming_refusals: 0.95}\n"
 OTHER_KEY = "sk_test_other0000000000000000000"
@@ -55,14 +64,20 @@ STEPS = tuple(step for step in write_results.STEPS if step.__name__ != "_write_p
 class Nights:
     """Some nights in a folder of their own, against one server."""
 
-    def __init__(self, seed: int, folder: Path, billing: UnreliableBilling, *, may_start_processes: bool) -> None:
+    def __init__(
+        self, seed: int, folder: Path, billing: UnreliableBilling, *, may_start_processes: bool
+    ) -> None:
         self.dice, self.found, self.billing = random.Random(seed), Journey(seed), billing
         self.inside, self.outside = Inside(folder), Command(folder)
         self.may_start_processes = may_start_processes
         self.planned: defaultdict[str, set[str]] = defaultdict(set)
-        self.bodies: dict[str, list[dict[str, Any]]] = {}  #: remembered references, and what was said of them
+        self.bodies: dict[
+            str, list[dict[str, Any]]
+        ] = {}  #: remembered references, and what was said of them
         self.runs: dict[str, int] = {}  #: run id -> its last exit code
-        self.deaths: list[float] = []  #: when killed processes were gone, by the clock of the server
+        self.deaths: list[
+            float
+        ] = []  #: when killed processes were gone, by the clock of the server
         self.key = KEY
         (folder / "job.yaml").write_text(JOB)
 
@@ -125,11 +140,19 @@ class Nights:
 
     def _poison(self, references: list[str]) -> None:
         """A gateway that dislikes one or two records, all night."""
-        some = self.dice.sample(references, self.dice.choice([0, 0, 0, 1, 2])) if self.billing.rate else []
+        some = (
+            self.dice.sample(references, self.dice.choice([0, 0, 0, 1, 2]))
+            if self.billing.rate
+            else []
+        )
         self.billing.poison = {reference: self.dice.choice(GATEWAY) for reference in some}
 
     def _run(self, *words: str) -> None:
-        how = self.dice.choice(["inside"] * 6 + ["process", "killed"]) if self.may_start_processes else "inside"
+        how = (
+            self.dice.choice(["inside"] * 6 + ["process", "killed"])
+            if self.may_start_processes
+            else "inside"
+        )
         after = self.billing.requests() + self.dice.randint(1, 12)
         environment = {"BILLING_API_KEY": self.key}
         words = (*words, *OPTIONS)
@@ -137,7 +160,11 @@ class Nights:
             code = self._killed(self.outside.start(*words, environment=environment), after)
             said = ""
         else:
-            ended = self._inside(*words) if how == "inside" else self.outside(*words, environment=environment)
+            ended = (
+                self._inside(*words)
+                if how == "inside"
+                else self.outside(*words, environment=environment)
+            )
             code, said = ended.returncode, ended.stderr
         self.runs[self.inside.newest().name if words[0] == "run" else words[1]] = code
         self.found.nights.append(f"{words[0]} {how}: {code}")
@@ -170,7 +197,9 @@ class Nights:
                 last, said = ended.returncode, ended.stderr
                 self.found.nights.append(f"finish: {last}")
             if last not in FINISHED:
-                self.found.faults.append(f"{run} does not end, though nothing fails any more: {last}: {said[-300:]}")
+                self.found.faults.append(
+                    f"{run} does not end, though nothing fails any more: {last}: {said[-300:]}"
+                )
 
 
 def journey(seed: int, *, nights: int | None = None, may_start_processes: bool = True) -> Journey:
@@ -204,7 +233,9 @@ def recorded(
     found.requests, found.met = len(server.history), dict(server.met)
     found.effects = sum(bool(one.effect) for one in server.history)
     of_others = {one.effect for one in server.history if one.sender is audit.Sender.ANOTHER}
-    found.credited = sum(one.claimed is Claimed.CREATED and one.customer in of_others for one in books[0].claims)
+    found.credited = sum(
+        one.claimed is Claimed.CREATED and one.customer in of_others for one in books[0].claims
+    )
     found.left_in_doubt = sum(one.claimed is Claimed.IN_DOUBT for one in books[0].claims)
     return found, server.history
 

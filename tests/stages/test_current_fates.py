@@ -29,7 +29,9 @@ def after(*runs):
     found = Current()
     for number, rows in enumerate(runs, start=1):
         earlier = [
-            one.with_columns(origin_run=pl.lit(f"run-{at}"), origin_row="row_id").select(ORIGINS.names())
+            one.with_columns(origin_run=pl.lit(f"run-{at}"), origin_row="row_id").select(
+                ORIGINS.names()
+            )
             for at, one in enumerate(runs[: number - 1], start=1)
         ]
         origins = pl.concat([pl.DataFrame(schema=ORIGINS), *earlier])
@@ -47,7 +49,10 @@ def after(*runs):
 
 def fates(current):
     """Row of the record -> fate now."""
-    return {f"{file[0]}{place}": fate for file, place, fate in current.records.select("file", "place", "fate").rows()}
+    return {
+        f"{file[0]}{place}": fate
+        for file, place, fate in current.records.select("file", "place", "fate").rows()
+    }
 
 
 def test_an_item_is_open_since_it_was_first_met_by_its_reference_and_closed_by_a_good_row():
@@ -184,8 +189,16 @@ def test_records_are_linked_by_rules(rule):
 
 
 def test_what_became_of_a_run_is_counted_by_fate_and_run():
-    first = run(A, (2, "A", "invalid"), (3, "B", "needs_review"), (4, "B", "needs_review"), (5, "D", "invalid"))
-    current = after(first, run(B, (2, "A", "created", (1, "a.csv:2")), (3, "B", "created", (1, "a.csv:3"))))
+    first = run(
+        A,
+        (2, "A", "invalid"),
+        (3, "B", "needs_review"),
+        (4, "B", "needs_review"),
+        (5, "D", "invalid"),
+    )
+    current = after(
+        first, run(B, (2, "A", "created", (1, "a.csv:2")), (3, "B", "created", (1, "a.csv:3")))
+    )
 
     assert became(current, first.lazy()).rows() == [
         ("invalid", "created", "run-2", 1),
@@ -197,16 +210,29 @@ def test_what_became_of_a_run_is_counted_by_fate_and_run():
 
 
 def test_rows_that_came_back_are_counted_where_their_record_first_came_in_an_earlier_file_too():
-    first, second = run(A, (2, "A", "needs_review")), run(B, (2, "A", "needs_review"), (3, "B", "invalid"))
+    first, second = (
+        run(A, (2, "A", "needs_review")),
+        run(B, (2, "A", "needs_review"), (3, "B", "invalid")),
+    )
     current = after(
-        first, second, run(C, (2, "A", "needs_review", (2, "b.csv:2")), (3, "B", "created", (2, "b.csv:3")))
+        first,
+        second,
+        run(C, (2, "A", "needs_review", (2, "b.csv:2")), (3, "B", "created", (2, "b.csv:3"))),
     )
 
     assert came_back(current, second.lazy(), "run-2") == 2
 
 
 def test_the_ledger_settles_what_was_in_doubt_or_not_attempted_and_nothing_else():
-    current = after(run(A, (2, "A", "in_doubt"), (3, "B", "not_attempted"), (4, "C", "invalid"), (5, "D", "in_doubt")))
+    current = after(
+        run(
+            A,
+            (2, "A", "in_doubt"),
+            (3, "B", "not_attempted"),
+            (4, "C", "invalid"),
+            (5, "D", "in_doubt"),
+        )
+    )
     states = {"A": State.ADOPTED, "B": State.REFUSED, "C": State.CREATED}
     known = {name: End(state, "run-9", "f1") for name, state in states.items()} | {
         "D": End(State.UNKNOWN, "run-1", "f1")
@@ -245,7 +271,9 @@ def test_a_record_in_doubt_is_not_that_of_a_new_file_with_other_content_and_each
     both = after(sent, fed)
     created_first = settled_by_ledger(both, {"A": End(State.CREATED, "run-1", "f1")})
     refused_first = settled_by_ledger(
-        both, {"A": End(State.CREATED, "run-2", "f2")}, {("A", "f1"): End(State.REFUSED, "run-1", "f1")}
+        both,
+        {"A": End(State.CREATED, "run-2", "f2")},
+        {("A", "f1"): End(State.REFUSED, "run-1", "f1")},
     )
     given_up = settled_by_ledger(both, {"A": End(State.GIVEN_UP, "run-1", "f1")})
 
@@ -261,5 +289,8 @@ def test_a_record_that_was_given_up_is_the_same_where_its_content_comes_again_an
 
     assert fates(after(sent, run(B, (9, "A/f1", "given_up")))) == {"a:2": "given_up"}
     assert fates(after(sent, run(B, (9, "A/f1", "created")))) == {"a:2": "created"}
-    assert fates(after(sent, run(B, (9, "A/f2", "needs_review")))) == {"a:2": "given_up", "b:9": "needs_review"}
+    assert fates(after(sent, run(B, (9, "A/f2", "needs_review")))) == {
+        "a:2": "given_up",
+        "b:9": "needs_review",
+    }
     assert after(sent).open.is_empty()

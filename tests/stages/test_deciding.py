@@ -48,7 +48,9 @@ from pipeline.submission.protocol import (
 )
 
 POLICY = Policy()
-CASES = list(csv.DictReader((Path(__file__).parents[1] / "cases" / "outcomes.csv").open(encoding="utf-8")))
+CASES = list(
+    csv.DictReader((Path(__file__).parents[1] / "cases" / "outcomes.csv").open(encoding="utf-8"))
+)
 
 
 def outcome_of(text: str) -> Outcome:
@@ -58,7 +60,11 @@ def outcome_of(text: str) -> Outcome:
     first, _, about = words.partition(" ")
     if about.startswith("retry after "):
         seconds = float(about.removeprefix("retry after "))
-        return Limited(replayed, seconds) if first == "429" else ServerTrouble(int(first), replayed, seconds)
+        return (
+            Limited(replayed, seconds)
+            if first == "429"
+            else ServerTrouble(int(first), replayed, seconds)
+        )
     match first, about:
         case ("timeout", _) | ("no", "connection"):
             return NoAnswer(words)
@@ -95,7 +101,9 @@ def outcome_of(text: str) -> Outcome:
         case "201", "equal":
             return Accepted("bcus_1", replayed)
         case "201", about:
-            return Accepted("bcus_1", replayed, (Difference(about.removeprefix("other "), "1", "2"),))
+            return Accepted(
+                "bcus_1", replayed, (Difference(about.removeprefix("other "), "1", "2"),)
+            )
         case "418", _:
             return Unexpected(418)
         case _:
@@ -109,7 +117,9 @@ def progress_of(case: dict[str, str]) -> tuple[Progress, float]:
     if call == "create":
         sends = {"sixth send": 5, "third unreadable answer": 2}.get(when, 1 if unsettled else 0)
         senseless = 2 if when == "third unreadable answer" else 0
-        return Progress(unsettled=unsettled, sends=sends, senseless=senseless), 121.0 if when == "after 121 s" else 1.0
+        return Progress(
+            unsettled=unsettled, sends=sends, senseless=senseless
+        ), 121.0 if when == "after 121 s" else 1.0
     return Progress(
         unsettled=unsettled,
         sends=1,
@@ -146,7 +156,9 @@ def told(step: Step, before: Progress) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    "case", CASES, ids=lambda c: f"{c['protocol_row']}-{c['outcome']}-{c['situation']}-doubt-{c['doubt']}"
+    "case",
+    CASES,
+    ids=lambda c: f"{c['protocol_row']}-{c['outcome']}-{c['situation']}-doubt-{c['doubt']}",
 )
 def test_every_outcome_leads_where_the_protocol_s_table_says(case):
     before, seconds_spent = progress_of(case)
@@ -178,10 +190,20 @@ def test_a_stop_carries_the_exit_code_of_its_reason(text, exit_code):
 
 @pytest.mark.parametrize(
     "text",
-    ["401", "402", "403", "404 of the address", "302 of the address", "406 of the request", "415 of the request"],
+    [
+        "401",
+        "402",
+        "403",
+        "404 of the address",
+        "302 of the address",
+        "406 of the request",
+        "415 of the request",
+    ],
 )
 @pytest.mark.parametrize("why", [None, Why.OLD_KEY, Why.SWEEP])
-def test_who_is_refused_at_the_door_waits_for_what_others_get_and_the_stop_that_it_may_be_is_4(text, why):
+def test_who_is_refused_at_the_door_waits_for_what_others_get_and_the_stop_that_it_may_be_is_4(
+    text, why
+):
     step = decide(Progress(why=why), outcome_of(text), 0.5, 0, POLICY)
 
     assert isinstance(step, TurnedAway)
@@ -202,7 +224,10 @@ def test_an_ambiguous_answer_leaves_the_row_in_doubt_for_the_answers_after_it(te
     ("outcome", "held"),
     [
         (Found("bcus_1"), "it holds this customer as we would have sent it"),
-        (Found("bcus_1", (Difference("name", '"a"', '"b"'),)), "it holds this customer with other content"),
+        (
+            Found("bcus_1", (Difference("name", '"a"', '"b"'),)),
+            "it holds this customer with other content",
+        ),
         (NotFound(), "it does not hold this customer"),
         (NoAnswer("timeout"), "what it holds could not be found out"),
     ],
@@ -256,7 +281,9 @@ def test_a_canary_that_cannot_be_found_is_asked_for_again_when_look_ups_must_sho
     row = canary_after(Accepted("bcus_1", replayed=False))
 
     again = decide(replace(row, since_last_call=0.1), NotFound(), 0.5, 0, POLICY)
-    step = decide(replace(again.progress, since_last_call=POLICY.lookup_lag), NotFound(), 0.5, 0, POLICY)
+    step = decide(
+        replace(again.progress, since_last_call=POLICY.lookup_lag), NotFound(), 0.5, 0, POLICY
+    )
 
     assert (again.after, again.rests) == (POLICY.lookup_lag, True)
     assert isinstance(step, Stop)
@@ -264,7 +291,9 @@ def test_a_canary_that_cannot_be_found_is_asked_for_again_when_look_ups_must_sho
 
 
 def test_only_a_success_makes_a_canary_be_looked_up():
-    assert isinstance(decide(Progress(is_canary=True), NoAnswer("timeout"), 0.5, 0, POLICY), SendAgain)
+    assert isinstance(
+        decide(Progress(is_canary=True), NoAnswer("timeout"), 0.5, 0, POLICY), SendAgain
+    )
     refused = RowRefused(422, "no", replayed=False, certain=True)
     assert isinstance(decide(Progress(is_canary=True), refused, 0.5, 0, POLICY), Settle)
 
@@ -273,7 +302,13 @@ def test_only_a_success_makes_a_canary_be_looked_up():
 
 
 def test_a_row_whose_another_send_could_do_harm_is_only_looked_up_by_the_sweep():
-    doubt = decide(Progress(why=Why.FOR_THE_RECORD, unsettled=True, may_be_sent=False), NotFound(), 0.5, 0, POLICY)
+    doubt = decide(
+        Progress(why=Why.FOR_THE_RECORD, unsettled=True, may_be_sent=False),
+        NotFound(),
+        0.5,
+        0,
+        POLICY,
+    )
     assert isinstance(doubt, LeaveInDoubt)
     assert not doubt.may_be_sent
 
@@ -328,26 +363,34 @@ def test_no_new_key_is_made_beside_an_old_one_whose_failure_is_replayed_for_bill
 
 
 @pytest.mark.parametrize("why", [why for why in Why if why is not Why.KEY_REUSED])
-def test_a_look_up_that_finds_nothing_counts_only_where_it_comes_a_lag_after_the_last_send_and_look_up(why):
+def test_a_look_up_that_finds_nothing_counts_only_where_it_comes_a_lag_after_the_last_send_and_look_up(
+    why,
+):
     row = Progress(why=why, unsettled=True, since_last_call=POLICY.lookup_lag - 1)
 
     step = decide(row, NotFound(), 0.5, 0, POLICY)
 
     assert isinstance(step, LookUpNext)
     assert (step.after, step.rests, step.progress.why) == (POLICY.lookup_lag, True, why)
-    assert not isinstance(decide(replace(step.progress, since_last_call=30.0), NotFound(), 0.5, 0, POLICY), LookUpNext)
+    assert not isinstance(
+        decide(replace(step.progress, since_last_call=30.0), NotFound(), 0.5, 0, POLICY), LookUpNext
+    )
 
 
 def test_a_request_that_still_runs_is_asked_for_after_1_2_4_seconds_within_the_budget_of_its_record():
     waits, row = [], Progress()
 
-    while isinstance(step := decide(row, Conflicting("running"), 0.5, sum(waits), POLICY), SendAgain):
+    while isinstance(
+        step := decide(row, Conflicting("running"), 0.5, sum(waits), POLICY), SendAgain
+    ):
         waits.append(step.after)
         row = step.progress
 
     assert waits == [1, 2, 4, 8]
     assert isinstance(step, LeaveInDoubt)
-    swept = decide(Progress(sends=5, is_last=True, unsettled=True), Conflicting("running"), 0.5, 0, POLICY)
+    swept = decide(
+        Progress(sends=5, is_last=True, unsettled=True), Conflicting("running"), 0.5, 0, POLICY
+    )
     assert isinstance(swept, LeaveInDoubt)
 
 
@@ -361,7 +404,9 @@ def test_an_answer_that_names_another_customer_leaves_the_record_in_doubt_and_un
 
 
 @pytest.mark.parametrize("status", [400, 409, 413, 422])
-def test_a_refusal_that_is_not_billing_s_own_settles_nothing_and_is_looked_up_when_look_ups_must_show_the_truth(status):
+def test_a_refusal_that_is_not_billing_s_own_settles_nothing_and_is_looked_up_when_look_ups_must_show_the_truth(
+    status,
+):
     step = decide(Progress(unsettled=True), outcome_of(f"{status} of a gateway"), 0.5, 0, POLICY)
 
     assert isinstance(step, LookUpNext)
@@ -372,7 +417,9 @@ def test_a_refusal_that_is_not_billing_s_own_settles_nothing_and_is_looked_up_wh
 
 
 @pytest.mark.parametrize(("sends", "seconds_spent"), [(5, 1.0), (1, 121.0)])
-def test_an_unreadable_success_does_not_lengthen_the_budget_of_a_row_but_is_looked_up(sends, seconds_spent):
+def test_an_unreadable_success_does_not_lengthen_the_budget_of_a_row_but_is_looked_up(
+    sends, seconds_spent
+):
     row = Progress(unsettled=True, sends=sends)
 
     step = decide(row, outcome_of("201 unreadable"), 0.5, seconds_spent, POLICY)
@@ -410,7 +457,11 @@ def test_what_billing_says_about_our_request_is_not_quoted_in_the_reason_to_stop
 def test_a_key_that_is_old_or_of_unknown_age_or_of_another_credential_is_looked_up_first(
     begun_before, age_hours, same_credential, why
 ):
-    told = {"begun_before": begun_before, "age_hours": age_hours, "same_credential": same_credential}
+    told = {
+        "begun_before": begun_before,
+        "age_hours": age_hours,
+        "same_credential": same_credential,
+    }
     found = begin(**told, is_ledger_whole=True, policy=POLICY)
 
     assert begin(**told, is_ledger_whole=False, policy=POLICY) is Why.OLD_KEY
@@ -434,7 +485,9 @@ CREATE_ANSWERS = (
     | st.builds(ServerTrouble, st.sampled_from([500, 503]), st.just(True), RETRY_AFTER)
     | st.builds(Limited, st.booleans(), RETRY_AFTER)
     | st.builds(Conflicting, st.sampled_from(["running", "taken", "unknown"]), st.booleans())
-    | st.builds(RowRefused, st.sampled_from([400, 422, 413]), st.just("no"), st.booleans(), st.booleans())
+    | st.builds(
+        RowRefused, st.sampled_from([400, 422, 413]), st.just("no"), st.booleans(), st.booleans()
+    )
     | st.builds(CredentialRefused, st.sampled_from([401, 402, 403]), st.just(True))
     | st.builds(Unexpected, st.sampled_from([418, 422, 409, 413]))
     | st.builds(AnotherCustomer, st.sampled_from([200, 201]))
@@ -472,7 +525,10 @@ class Life:
 def lives(draw) -> Life:
     creates = draw(st.lists(CREATE_ANSWERS, min_size=1, max_size=8))
     look_ups = draw(st.lists(LOOK_UP_ANSWERS, min_size=1, max_size=8))
-    lags = [*draw(st.lists(st.sampled_from([0.1, POLICY.lookup_lag]), min_size=1, max_size=4)), POLICY.lookup_lag]
+    lags = [
+        *draw(st.lists(st.sampled_from([0.1, POLICY.lookup_lag]), min_size=1, max_size=4)),
+        POLICY.lookup_lag,
+    ]
     dice = draw(st.floats(0, 1, exclude_max=True))
     begun_before = draw(st.booleans())
     why = draw(st.sampled_from([None, Why.OLD_KEY])) if begun_before else None
@@ -506,7 +562,12 @@ def is_settling_failure(outcome: Outcome) -> bool:
 def is_doubtful(outcome: Outcome) -> bool:
     """Whether a create with this answer may have taken effect, or may yet."""
     match outcome:
-        case NoAnswer() | Unintelligible() | ServerTrouble(replayed=False) | Conflicting(kind="running"):
+        case (
+            NoAnswer()
+            | Unintelligible()
+            | ServerTrouble(replayed=False)
+            | Conflicting(kind="running")
+        ):
             return True
         case _:
             return False
@@ -514,7 +575,9 @@ def is_doubtful(outcome: Outcome) -> bool:
 
 @given(lives())
 @settings(max_examples=42, deadline=None)
-def test_a_new_key_is_made_only_after_a_replayed_failure_of_the_current_one_and_a_look_up_that_finds_nothing(life):
+def test_a_new_key_is_made_only_after_a_replayed_failure_of_the_current_one_and_a_look_up_that_finds_nothing(
+    life,
+):
     last_create = None
     for row, outcome, step in life.turns:
         if row.why is None:
@@ -532,7 +595,9 @@ def test_a_new_key_is_made_only_after_a_replayed_failure_of_the_current_one_and_
 
 @given(lives())
 @settings(max_examples=42, deadline=None)
-def test_a_refusal_is_written_while_a_send_is_in_doubt_only_after_a_look_up_that_finds_nothing(life):
+def test_a_refusal_is_written_while_a_send_is_in_doubt_only_after_a_look_up_that_finds_nothing(
+    life,
+):
     doubtful = life.begun_before
     for row, outcome, step in life.turns:
         if isinstance(step, Settle) and step.state is State.REFUSED:
@@ -592,7 +657,9 @@ def test_waits_stay_within_their_bounds(life):
         if not isinstance(step, SendAgain | LookUpNext):
             continue
         asked = getattr(outcome, "retry_after", None) or 0.0
-        assert 0 <= step.after <= max(POLICY.backoff_cap, POLICY.limited_cap, POLICY.lookup_lag, asked)
+        assert (
+            0 <= step.after <= max(POLICY.backoff_cap, POLICY.limited_cap, POLICY.lookup_lag, asked)
+        )
         if isinstance(step, SendAgain) and isinstance(outcome, ServerTrouble | Limited):
             assert step.after >= asked
         assert 0 <= step.pause_all <= POLICY.longest_retry_after

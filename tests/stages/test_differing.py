@@ -18,7 +18,22 @@ TWINS, CREATED, KNOWN = (
     )
 )
 FIELDS = ("external_reference", "name", "email", "phone", "billing_id", "currency", "balance")
-ODD = ["due date", "*", "^.*$", "a.b", 'a"b', "[1-9]", "{}", "x|y", "\\", "'", "%s", "é", "Ａ", "k" * 40]
+ODD = [
+    "due date",
+    "*",
+    "^.*$",
+    "a.b",
+    'a"b',
+    "[1-9]",
+    "{}",
+    "x|y",
+    "\\",
+    "'",
+    "%s",
+    "é",
+    "Ａ",
+    "k" * 40,
+]
 
 
 def differing(rows, *, known=(), stated=(), created=(), metadata="plan"):
@@ -26,10 +41,13 @@ def differing(rows, *, known=(), stated=(), created=(), metadata="plan"):
     names = [*FIELDS, f"metadata.{metadata}"]
     values = [[*row[1:], *[None] * (len(names) + 1 - len(row))] for row in rows]
     records = pl.DataFrame(
-        values, schema={name: pl.Int64 if name == "balance" else pl.String for name in names}, orient="row"
+        values,
+        schema={name: pl.Int64 if name == "balance" else pl.String for name in names},
+        orient="row",
     )
     judged = pl.DataFrame(
-        {"position": range(len(rows)), "reason": [row[0] for row in rows]}, schema_overrides={"position": pl.Int64}
+        {"position": range(len(rows)), "reason": [row[0] for row in rows]},
+        schema_overrides={"position": pl.Int64},
     )
     customers = [[*one, *[None] * (len(FIELDS) - len(one))] for one in known]
     with duckdb.connect() as workbench:
@@ -38,12 +56,19 @@ def differing(rows, *, known=(), stated=(), created=(), metadata="plan"):
         hold(
             workbench,
             "known",
-            pl.DataFrame(customers, schema={name: records.schema[name] for name in FIELDS}, orient="row"),
+            pl.DataFrame(
+                customers, schema={name: records.schema[name] for name in FIELDS}, orient="row"
+            ),
         )
-        hold(workbench, "known_fields", pl.DataFrame({"field": list(stated)}, schema={"field": pl.String}))
+        hold(
+            workbench,
+            "known_fields",
+            pl.DataFrame({"field": list(stated)}, schema={"field": pl.String}),
+        )
         asked = created_otherwise(workbench)
         found = find_differing(
-            workbench, [(name, payload_bytes(one).decode()) for name, one in created if name in asked]
+            workbench,
+            [(name, payload_bytes(one).decode()) for name, one in created if name in asked],
         )
     return dict(found.rows())
 
@@ -60,7 +85,11 @@ def test_twins_name_every_field_in_which_one_of_them_differs_whatever_it_is_call
 
     found = differing(rows, metadata=key)
 
-    assert found == {**{at: ["email", f"metadata.{key}"] for at in range(3)}, 3: ["balance"], 4: ["balance"]}
+    assert found == {
+        **{at: ["email", f"metadata.{key}"] for at in range(3)},
+        3: ["balance"],
+        4: ["balance"],
+    }
 
 
 @pytest.mark.parametrize("key", ODD)
@@ -83,12 +112,22 @@ def test_a_row_is_compared_with_what_the_ledger_shows_whatever_its_fields_are_ca
         ("B", {"external_reference": "B", "name": "Bob", "email": "b@b.co"}),
     ]
 
-    assert differing(rows, created=created, metadata=key) == {0: ["balance", f"metadata.{key}"], 1: ["name", "email"]}
+    assert differing(rows, created=created, metadata=key) == {
+        0: ["balance", f"metadata.{key}"],
+        1: ["name", "email"],
+    }
 
 
 def test_known_customers_are_compared_in_the_fields_that_they_state():
-    rows = [(KNOWN, "A", "Ann", "a@b.co", None, None, "ZAR", 1), (KNOWN, "B", "Bo", None, None, "b-1", "ZAR", 1)]
-    known = [("A", "Anna", "other@b.co"), ("B", "Bo", None, None, "b-1"), ("B", "Bo", None, None, "b-2")]
+    rows = [
+        (KNOWN, "A", "Ann", "a@b.co", None, None, "ZAR", 1),
+        (KNOWN, "B", "Bo", None, None, "b-1", "ZAR", 1),
+    ]
+    known = [
+        ("A", "Anna", "other@b.co"),
+        ("B", "Bo", None, None, "b-1"),
+        ("B", "Bo", None, None, "b-2"),
+    ]
 
     found = differing(rows, known=known, stated=("name", "billing_id"))
 

@@ -11,7 +11,16 @@ from hypothesis import strategies as st
 from pipeline.domain.redaction import shape
 from pipeline.domain.sign_offs import digest, signature, signed
 from pipeline.reporting import pace, shapes
-from pipeline.reporting.pii_scan import Handed, Leak, find_canaries, find_people, folded_text, needles, plain, together
+from pipeline.reporting.pii_scan import (
+    Handed,
+    Leak,
+    find_canaries,
+    find_people,
+    folded_text,
+    needles,
+    plain,
+    together,
+)
 
 ASSIGNED = st.characters(exclude_categories=["Cs", "Cn"])
 
@@ -24,7 +33,9 @@ def test_a_column_of_texts_gets_the_shapes_that_each_would_get(text):
     # Rust and Python need not know the same edition of Unicode; what one does not know is never shown by the other.
     differing = [(was, now) for was, now in zip(shape(text), found, strict=True) if was != now]
     assert all({was, now} <= set("xX9?") for was, now in differing)
-    assert not any(unicodedata.category(character)[0] in "LN" and character not in "xX9" for character in found)
+    assert not any(
+        unicodedata.category(character)[0] in "LN" and character not in "xX9" for character in found
+    )
 
 
 @given(st.lists(st.tuples(st.integers(0, 10**9), st.integers(0, 10**7)), min_size=1, max_size=300))
@@ -32,7 +43,9 @@ def test_the_spans_of_a_pace_hold_every_create_once(moments):
     start = datetime(2026, 11, 24, tzinfo=UTC)
     table = pl.DataFrame(
         {
-            "began_at": [start + timedelta(milliseconds=at - waited / 1000) for at, waited in moments],
+            "began_at": [
+                start + timedelta(milliseconds=at - waited / 1000) for at, waited in moments
+            ],
             "settled_at": [start + timedelta(milliseconds=at) for at, _ in moments],
         },
         schema=dict.fromkeys(("began_at", "settled_at"), pl.Datetime("us", "UTC")),
@@ -42,23 +55,40 @@ def test_the_spans_of_a_pace_hold_every_create_once(moments):
 
     assert sum(span["settled"] for span in told["spans"]) == told["settled"] == len(moments)
     assert len(told["spans"]) <= 61
-    assert told["waited"]["p50"] <= told["waited"]["p95"] <= told["waited"]["p99"] <= told["waited"]["most"]
+    assert (
+        told["waited"]["p50"]
+        <= told["waited"]["p95"]
+        <= told["waited"]["p99"]
+        <= told["waited"]["most"]
+    )
 
 
 def test_nothing_settled_has_no_pace():
-    assert pace(pl.DataFrame(schema=dict.fromkeys(("began_at", "settled_at"), pl.Datetime("us", "UTC")))) is None
+    assert (
+        pace(
+            pl.DataFrame(schema=dict.fromkeys(("began_at", "settled_at"), pl.Datetime("us", "UTC")))
+        )
+        is None
+    )
 
 
 def found(name, lines, ours="", column="name"):
     """Where a record that says this is found in lines that are handed on."""
-    table = pl.DataFrame({"row_id": ["a.csv:0"], column: [name]}, schema={"row_id": pl.String, column: pl.String})
+    table = pl.DataFrame(
+        {"row_id": ["a.csv:0"], column: [name]}, schema={"row_id": pl.String, column: pl.String}
+    )
     handed = Handed.nothing()
     handed.add(lines)
     said = needles(table, [column], handed, phones=[column] if column == "phone" else [])
-    return [(leak.row_id, leak.column) for leak in find_people("m", lines, together([said]), folded_text(ours))]
+    return [
+        (leak.row_id, leak.column)
+        for leak in find_people("m", lines, together([said]), folded_text(ours))
+    ]
 
 
-WORDS = st.text(st.characters(categories=["L", "N"], max_codepoint=0x2FF), min_size=8, max_size=20).filter(
+WORDS = st.text(
+    st.characters(categories=["L", "N"], max_codepoint=0x2FF), min_size=8, max_size=20
+).filter(
     lambda text: any(character.isalpha() for character in text) and len(text.lower()) == len(text)
 )
 BESIDE = ["", ",", " ", ">", '"', "(", "_", "-", "'"]
@@ -93,7 +123,9 @@ def test_what_counts_as_a_person(name, text, is_found):
     assert bool(found(name, plain(text), "Residual")) == is_found
 
 
-@pytest.mark.parametrize("text", ["+27 82 555 0001", "082-555-0001", "(082) 555 0001", "27825550001", "0825550001"])
+@pytest.mark.parametrize(
+    "text", ["+27 82 555 0001", "082-555-0001", "(082) 555 0001", "27825550001", "0825550001"]
+)
 def test_a_telephone_number_is_found_however_it_is_written(text):
     assert found("+27825550001", pl.Series([f"call {text}, please"]), column="phone")
     assert not found("+27825550002", pl.Series([f"call {text}, please"]), column="phone")
@@ -103,7 +135,9 @@ def test_what_many_records_share_is_nobodys_in_particular_but_for_a_persons_own_
     lines = pl.Series(["Johannesburg"])
     handed = Handed.nothing()
     handed.add(lines)
-    many = pl.DataFrame({"row_id": [f"a.csv:{n}" for n in range(40)], "town": ["Johannesburg"] * 40})
+    many = pl.DataFrame(
+        {"row_id": [f"a.csv:{n}" for n in range(40)], "town": ["Johannesburg"] * 40}
+    )
     parts = [(many.head(20), many.tail(20))[half] for half in (0, 1)]
 
     shared = together(needles(part, ["town"], handed, shared=["town"]) for part in parts)
@@ -114,7 +148,9 @@ def test_what_many_records_share_is_nobodys_in_particular_but_for_a_persons_own_
 
 
 def test_a_canary_is_found_within_a_word():
-    assert [leak.row_id for leak in find_canaries("m", pl.Series(["xCanaryx"]), ["none", "cAnAry"])] == ["canary 2"]
+    assert [
+        leak.row_id for leak in find_canaries("m", pl.Series(["xCanaryx"]), ["none", "cAnAry"])
+    ] == ["canary 2"]
 
 
 def test_a_signature_is_stale_by_name_and_a_line_taken_out_is_noticed():
@@ -124,7 +160,9 @@ def test_a_signature_is_stale_by_name_and_a_line_taken_out_is_noticed():
     lines.append(signature("approver", "C", "2026-11-24", before, lines))
 
     assert [one.state for one in signed(lines, before)] == ["stands"] * 3
-    assert [one.changed for one in signed(lines, {**before, "held.csv": "3" * 64})] == [("held.csv",)] * 3
+    assert [one.changed for one in signed(lines, {**before, "held.csv": "3" * 64})] == [
+        ("held.csv",)
+    ] * 3
     assert [one.changed for one in signed(lines, {"created.csv": "1" * 64})] == [("held.csv",)] * 3
     later = {**before, "reconciliation": "4" * 64}
     assert [one.state for one in signed(lines, later)] == ["stands", "stands", "stale"]

@@ -37,7 +37,10 @@ def test_while_a_refusal_is_judged_one_enters_at_a_time_once_those_under_way_are
 def test_a_worker_that_waits_enters_when_the_gate_opens_and_not_where_the_run_stops():
     gate, stopping, went = Gate(), threading.Event(), list[bool]()
     gate.shut(Kind.CREATE)
-    workers = [threading.Thread(target=lambda: went.append(gate.enter(Kind.CREATE, stopping))) for _ in range(2)]
+    workers = [
+        threading.Thread(target=lambda: went.append(gate.enter(Kind.CREATE, stopping)))
+        for _ in range(2)
+    ]
     workers[0].start()
     gate.widen(Kind.CREATE)
     workers[0].join(10)

@@ -33,7 +33,8 @@ def records(*rows: dict[str, str | None]) -> pl.DataFrame:
     return pl.DataFrame(
         {"row_id": [f"f.csv:{n + 2}" for n in range(len(rows))]}
         | {
-            f"given.{column}": [{"ID": f"a-{n}", **row}.get(column) for n, row in enumerate(rows)] for column in columns
+            f"given.{column}": [{"ID": f"a-{n}", **row}.get(column) for n, row in enumerate(rows)]
+            for column in columns
         },
         schema={"row_id": pl.String, **{f"given.{column}": pl.String for column in columns}},
     )
@@ -47,7 +48,9 @@ def customers(declared: Layout, *rows: dict[str, str | None]) -> pl.DataFrame:
 def test_fields_come_from_the_columns_that_are_named_and_from_no_others():
     declared = layout(name="FULL NAME", email="e-mail")
 
-    table = customers(declared, {"FULL NAME": " Ann ", "e-mail": "ann@example.com", "name": "Zoe", "phone": "1"})
+    table = customers(
+        declared, {"FULL NAME": " Ann ", "e-mail": "ann@example.com", "name": "Zoe", "phone": "1"}
+    )
 
     assert table.select("external_reference", "name", "email", "phone").row(0) == (
         "a-0",
@@ -80,7 +83,9 @@ def test_joined_columns_stand_in_the_order_and_with_the_separator_that_are_decla
 
 
 def test_a_constant_stands_in_every_row_and_a_default_where_the_cell_is_absent():
-    declared = layout(currency={"column": "CUR", "default": "ZAR"}, metadata={"source": {"value": "legacy"}})
+    declared = layout(
+        currency={"column": "CUR", "default": "ZAR"}, metadata={"source": {"value": "legacy"}}
+    )
 
     table = customers(declared, {"CUR": "USD"}, {"CUR": ""}, {"CUR": None})
 
@@ -90,13 +95,20 @@ def test_a_constant_stands_in_every_row_and_a_default_where_the_cell_is_absent()
 
 def test_a_value_map_takes_what_it_lists_and_rejects_the_rest_by_its_text():
     declared = layout(
-        currency={"column": "CUR", "values": {"R": "ZAR", "$": "USD"}}, balance={"column": "B", "unit": "minor"}
+        currency={"column": "CUR", "values": {"R": "ZAR", "$": "USD"}},
+        balance={"column": "B", "unit": "minor"},
     )
 
-    table = customers(declared, {"CUR": " R ", "B": "1"}, {"CUR": "r", "B": "1"}, {"CUR": "ZAR", "B": "1"})
+    table = customers(
+        declared, {"CUR": " R ", "B": "1"}, {"CUR": "r", "B": "1"}, {"CUR": "ZAR", "B": "1"}
+    )
 
     assert table["currency"].to_list() == ["ZAR", None, None]
-    assert table["reasons"].to_list() == [[], ["MAP.VALUE_UNLISTED:currency"], ["MAP.VALUE_UNLISTED:currency"]]
+    assert table["reasons"].to_list() == [
+        [],
+        ["MAP.VALUE_UNLISTED:currency"],
+        ["MAP.VALUE_UNLISTED:currency"],
+    ]
 
 
 def test_a_value_map_may_keep_what_it_does_not_list():
@@ -108,7 +120,9 @@ def test_a_value_map_may_keep_what_it_does_not_list():
 @pytest.mark.parametrize("field", ["external_reference", "name", "email", "phone", "metadata.plan"])
 def test_a_text_that_is_not_listed_has_one_reason_whatever_the_field(field):
     text = {"column": "X", "values": {"a": "b"}}
-    declared = layout(metadata={"plan": text}) if field == "metadata.plan" else layout(**{field: text})
+    declared = (
+        layout(metadata={"plan": text}) if field == "metadata.plan" else layout(**{field: text})
+    )
 
     table = customers(declared, {"X": "c"})
 
@@ -117,12 +131,20 @@ def test_a_text_that_is_not_listed_has_one_reason_whatever_the_field(field):
 
 
 def test_texts_that_mean_absent_are_absent_in_every_mapped_column_and_are_counted():
-    declared = layout(name="N", email="E", balance={"column": "B", "unit": "minor"}, absent=["NULL", "-"])
-    rows = [{"N": "NULL", "E": " - ", "B": "-", "OTHER": "NULL"}, {"N": "null", "E": "", "B": "-1", "OTHER": "-"}]
+    declared = layout(
+        name="N", email="E", balance={"column": "B", "unit": "minor"}, absent=["NULL", "-"]
+    )
+    rows = [
+        {"N": "NULL", "E": " - ", "B": "-", "OTHER": "NULL"},
+        {"N": "null", "E": "", "B": "-1", "OTHER": "-"},
+    ]
 
     table = customers(declared, *rows)
 
-    assert table.select("name", "email", "balance").rows() == [(None, None, None), ("null", None, -1)]
+    assert table.select("name", "email", "balance").rows() == [
+        (None, None, None),
+        ("null", None, -1),
+    ]
     assert count_absent(records(*rows), declared) == {"NULL": 1, "-": 2}
 
 
@@ -138,7 +160,13 @@ def test_the_region_of_a_phone_comes_from_its_column_else_from_the_default():
 
     table = customers(declared, *({"P": phone, "COUNTRY": region} for phone, region in rows))
 
-    assert table["phone"].to_list() == ["+27821234567", "+27821234567", "+442079460958", "+27821234567", None]
+    assert table["phone"].to_list() == [
+        "+27821234567",
+        "+27821234567",
+        "+442079460958",
+        "+27821234567",
+        None,
+    ]
     assert table["reasons"].to_list() == [[], [], [], [], ["VALIDATE.PHONE_REGION_UNKNOWN:phone"]]
 
 
@@ -197,7 +225,9 @@ SIDES = {"debit": "D", "credit": "K", "unit": "major"}
         ("1.234", "0", None, "VALIDATE.BALANCE_TOO_MANY_DECIMALS"),
     ],
 )
-def test_debits_are_owed_credits_are_owing_and_nobody_guesses_between_them(debit, credit, expected, reason):
+def test_debits_are_owed_credits_are_owing_and_nobody_guesses_between_them(
+    debit, credit, expected, reason
+):
     declared = layout(currency={"value": "ZAR"}, balance=SIDES)
 
     table = customers(declared, {"D": debit, "K": credit})
@@ -227,16 +257,22 @@ def test_cents_and_units_may_be_mixed_where_a_column_tells_them_apart():
 def test_a_mark_in_a_column_of_its_own_is_named_by_that_column_and_one_in_the_amount_by_the_amount():
     marks = {"debit": ["D"], "credit": ["C"]}
     apart = layout(
-        currency={"value": "ZAR"}, balance={"column": "B", "unit": "minor", "marks": {**marks, "column": "a: b"}}
+        currency={"value": "ZAR"},
+        balance={"column": "B", "unit": "minor", "marks": {**marks, "column": "a: b"}},
     )
-    within = layout(currency={"value": "ZAR"}, balance={"column": "B", "unit": "minor", "marks": marks})
+    within = layout(
+        currency={"value": "ZAR"}, balance={"column": "B", "unit": "minor", "marks": marks}
+    )
 
-    assert customers(apart, {"B": "1", "a: b": "X"})["reasons"].to_list() == [["MAP.VALUE_UNLISTED:a: b"]]
+    assert customers(apart, {"B": "1", "a: b": "X"})["reasons"].to_list() == [
+        ["MAP.VALUE_UNLISTED:a: b"]
+    ]
     assert customers(within, {"B": "1 X"})["reasons"].to_list() == [["MAP.VALUE_UNLISTED:balance"]]
 
 
 @pytest.mark.parametrize(
-    ("currency", "reason"), [("RAND", "UNKNOWN"), ("HRK", "WITHDRAWN"), ("XAU", "WITHOUT_MINOR_UNIT")]
+    ("currency", "reason"),
+    [("RAND", "UNKNOWN"), ("HRK", "WITHDRAWN"), ("XAU", "WITHOUT_MINOR_UNIT")],
 )
 def test_major_units_of_what_is_no_currency_are_not_converted(currency, reason):
     declared = layout(currency="C", balance={"column": "B", "unit": "major"})
@@ -256,20 +292,64 @@ amounts = st.one_of(
     st.tuples(
         st.sampled_from(["12.50", "1,234.00", "7", "-3", "0"]),
         st.sampled_from(
-            ["{} CR", "{}cr", "{} DR", "({})", "( {} )", "{}-", "({}", "-({})", "({})-", "{} C R", "{}\u00a0Cr"]
+            [
+                "{} CR",
+                "{}cr",
+                "{} DR",
+                "({})",
+                "( {} )",
+                "{}-",
+                "({}",
+                "-({})",
+                "({})-",
+                "{} C R",
+                "{}\u00a0Cr",
+            ]
         ),
     ).map(lambda pair: pair[1].format(pair[0])),
     st.builds(
         "{}{}{}{}{}{}{}".format,
         st.sampled_from(["", "", "'", "\u200b", "\u00a0", "' "]),
         st.sampled_from(["", "", "-", "\u2212", "(", "+", "- ", "R"]),
-        st.sampled_from(["", "R", "R ", "K\u00a0", "R$", "Fr.", "Fr. ", "\u20ac\u202f", "ZAR ", "KD", "R-", "$", "Rs"]),
+        st.sampled_from(
+            [
+                "",
+                "R",
+                "R ",
+                "K\u00a0",
+                "R$",
+                "Fr.",
+                "Fr. ",
+                "\u20ac\u202f",
+                "ZAR ",
+                "KD",
+                "R-",
+                "$",
+                "Rs",
+            ]
+        ),
         st.sampled_from(["0", "0.00", "12.50", "1 234,50", "7", ".50", "-3", "(4)"]),
         st.sampled_from(["", "", " R", "\u20ac", " Fr.", "\u00a0KD", "$", " MIO", "%", " ZAR"]),
         st.sampled_from(["", "", ")", "-", " CR", "CR", " dr"]),
         st.sampled_from(["", "", "\u2060", "\n"]),
     ),
-    st.sampled_from(["", "0", "0.00", "0,0", "-0", "NULL", "-", "x", ".5", "5.", "+", "99999999999999999.9", "1e3"]),
+    st.sampled_from(
+        [
+            "",
+            "0",
+            "0.00",
+            "0,0",
+            "-0",
+            "NULL",
+            "-",
+            "x",
+            ".5",
+            "5.",
+            "+",
+            "99999999999999999.9",
+            "1e3",
+        ]
+    ),
 )
 cells = st.tuples(amounts, amounts, st.sampled_from(["R", "K", "ZAR", "kwd", "JPY", "", "NULL", "x y", "HRK", "XAU"]), st.sampled_from(["C", "R", "", "?"]))  # fmt: skip
 CUSTOMARY = {"currency_sign": {code: sorted(signs) for code, signs in customary_signs().items()}}
@@ -306,8 +386,15 @@ currencies = st.sampled_from(
 
 
 @settings(max_examples=12, deadline=None)
-@given(st.lists(cells, min_size=1, max_size=12), balances, currencies, st.sampled_from([[], ["NULL", "-"]]))
-def test_what_is_summed_from_the_source_text_is_what_the_balances_come_to(rows, balance, currency, absent):
+@given(
+    st.lists(cells, min_size=1, max_size=12),
+    balances,
+    currencies,
+    st.sampled_from([[], ["NULL", "-"]]),
+)
+def test_what_is_summed_from_the_source_text_is_what_the_balances_come_to(
+    rows, balance, currency, absent
+):
     declared = layout(currency=currency, balance=balance, absent=absent)
     given_records = records(*({"D": d, "K": k, "C": c, "U": u} for d, k, c, u in rows))
     totals = ControlTotals()
@@ -340,7 +427,9 @@ def test_a_row_without_reasons_has_the_balance_that_its_text_states(rows, balanc
 
     table = customers(declared, *({"D": d, "K": k, "C": c, "U": u} for d, k, c, u in rows))
 
-    for given_text, cents, reasons in table.select("mapped.balance", "balance", "reasons").iter_rows():
+    for given_text, cents, reasons in table.select(
+        "mapped.balance", "balance", "reasons"
+    ).iter_rows():
         assert reasons or (cents is None) == (given_text is None or not given_text.strip())
 
 
@@ -355,7 +444,12 @@ def test_a_row_without_reasons_has_the_balance_that_its_text_states(rows, balanc
         ({"split": {"at": ",", "part": 2}}, "Nkosi", None, "MAP.NO_MATCH:name"),
         ({"split": {"at": ",", "part": 2}, "unmatched": "absent"}, "Nkosi", None, None),
         ({"split": {"at": ",", "part": 2}, "unmatched": "keep"}, "Nkosi", "Nkosi", None),
-        ({"split": {"at": ",", "part": 2}, "unmatched": "absent", "default": "x"}, "Nkosi", "x", None),
+        (
+            {"split": {"at": ",", "part": 2}, "unmatched": "absent", "default": "x"},
+            "Nkosi",
+            "x",
+            None,
+        ),
         ({"extract": "^ACC-([0-9]+)$"}, "ACC-0042", "0042", None),
         ({"extract": "[0-9]+"}, "no 42 here", "42", None),
         ({"extract": "^ACC-([0-9]+)$"}, "4711", None, "MAP.NO_MATCH:name"),
@@ -369,7 +463,12 @@ def test_a_row_without_reasons_has_the_balance_that_its_text_states(rows, balanc
         ({"when": {"column": "S", "is_one_of": ["active", "new"]}}, "Ann", "Ann", None),
         ({"when": {"column": "S", "is_none_of": ["active"]}}, "Ann", None, None),
         ({"when": {"column": "S", "is_none_of": ["active"]}, "extract": "^x"}, "Ann", None, None),
-        ({"when": {"column": "S", "is_one_of": ["closed"]}, "default": "gone"}, "Ann", "gone", None),
+        (
+            {"when": {"column": "S", "is_one_of": ["closed"]}, "default": "gone"},
+            "Ann",
+            "gone",
+            None,
+        ),
     ],
 )
 def test_a_text_is_taken_apart_and_put_together_as_declared(text, cell, expected, reason):
@@ -385,20 +484,28 @@ def test_the_first_of_several_columns_that_is_present_is_taken():
     declared = layout(phone={"columns": ["CELL", "HOME"], "take": "first"}, absent=["-"])
 
     table = customers(
-        declared, {"CELL": "-", "HOME": "0821234567"}, {"CELL": "0827654321", "HOME": "x"}, {"CELL": "", "HOME": ""}
+        declared,
+        {"CELL": "-", "HOME": "0821234567"},
+        {"CELL": "0827654321", "HOME": "x"},
+        {"CELL": "", "HOME": ""},
     )
 
     assert table["phone"].to_list() == ["+27821234567", "+27827654321", None]
 
 
 def test_of_a_text_that_has_no_such_part_the_list_shows_what_stood_there():
-    table = map_columns(records({"N": "4711"}), layout(name={"column": "N", "extract": "^ACC-([0-9]+)$"}))
+    table = map_columns(
+        records({"N": "4711"}), layout(name={"column": "N", "extract": "^ACC-([0-9]+)$"})
+    )
 
     assert table["mapped.name"].to_list() == ["4711"]
 
 
 @settings(max_examples=10)
-@given(st.text(st.characters(min_codepoint=1, max_codepoint=126), min_size=1, max_size=12), st.sampled_from(["_", "-"]))
+@given(
+    st.text(st.characters(min_codepoint=1, max_codepoint=126), min_size=1, max_size=12),
+    st.sampled_from(["_", "-"]),
+)
 def test_an_escaped_reference_is_one_that_billing_takes_and_can_be_turned_back(reference, mark):
     declared = layout(external_reference={"column": "ID", "escape": mark, "prefix": "old-"})
 
@@ -409,7 +516,11 @@ def test_an_escaped_reference_is_one_that_billing_takes_and_can_be_turned_back(r
         assert made is None
         return
     assert re.fullmatch("old-[A-Za-z0-9_-]+", made)
-    back = re.sub(re.escape(mark) + "([0-9A-F]{2})", lambda found: chr(int(found[1], 16)), made.removeprefix("old-"))
+    back = re.sub(
+        re.escape(mark) + "([0-9A-F]{2})",
+        lambda found: chr(int(found[1], 16)),
+        made.removeprefix("old-"),
+    )
     assert back == trimmed
 
 
@@ -457,13 +568,25 @@ def test_a_canonical_file_maps_every_column_to_itself():
     [
         ({"name": {"column": "A", "value": "x"}}, "say one of column, columns and value"),
         ({"name": {}}, "said: none"),
-        ({"balance": {"column": "A", "debit": "B", "unit": "major"}}, "say a column, or debit and credit"),
+        (
+            {"balance": {"column": "A", "debit": "B", "unit": "major"}},
+            "say a column, or debit and credit",
+        ),
         ({"balance": {"debit": "B", "unit": "major"}}, "debit and credit go together"),
         ({"balance": {"column": "A"}}, "unit"),
-        ({"balance": {"column": "A", "unit": {"column": "U"}}}, "set major, minor, or a column with values"),
+        (
+            {"balance": {"column": "A", "unit": {"column": "U"}}},
+            "set major, minor, or a column with values",
+        ),
         ({"balance": {"column": "A", "unit": "major", "thousands": "."}}, "cannot be the same"),
-        ({"metadata": {"id": "PASSPORT"}, "never_sent": ["PASSPORT"]}, "never_sent are mapped: 'PASSPORT'"),
-        ({"metadata": {"id": "PASSPORT\u00a0"}, "never_sent": [" Passport"]}, "never_sent are mapped: 'PASSPORT"),
+        (
+            {"metadata": {"id": "PASSPORT"}, "never_sent": ["PASSPORT"]},
+            "never_sent are mapped: 'PASSPORT'",
+        ),
+        (
+            {"metadata": {"id": "PASSPORT\u00a0"}, "never_sent": [" Passport"]},
+            "never_sent are mapped: 'PASSPORT",
+        ),
         ({"name": {"column": "A", "extract": "("}}, "is not a regular expression"),
         ({"name": {"column": "A", "extract": "(?=x)"}}, "is not a regular expression"),
         ({"name": {"column": "A", "extract": "(a)(b)"}}, "has 2 groups"),
@@ -473,9 +596,18 @@ def test_a_canonical_file_maps_every_column_to_itself():
         ({"name": {"column": "A", "when": {"column": "B"}}}, "say is_one_of or is_none_of"),
         ({"name": {"column": "A", "take": "first"}}, "take goes with columns"),
         ({"currency": {"column": "A", "prefix": "Z"}}, "currency is taken as it stands"),
-        ({"balance": {"debit": "A", "credit": "B", "unit": "major", "parentheses": True}}, "go with a column"),
         (
-            {"balance": {"column": "A", "unit": "major", "marks": {"debit": ["x"], "credit": ["X"]}}},
+            {"balance": {"debit": "A", "credit": "B", "unit": "major", "parentheses": True}},
+            "go with a column",
+        ),
+        (
+            {
+                "balance": {
+                    "column": "A",
+                    "unit": "major",
+                    "marks": {"debit": ["x"], "credit": ["X"]},
+                }
+            },
             "mean debit and credit at once",
         ),
         ({"metadata": {"k" * 41: "A"}}, "at most 40 characters"),

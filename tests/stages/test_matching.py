@@ -42,17 +42,23 @@ def test_where_contents_differ_every_row_of_the_reference_is_named(contents):
 
 
 def test_rows_that_were_set_aside_take_no_part():
-    found = matches(("a", "A", "invalid"), ("a", "B", None), (None, "", "unreadable"), (None, "", "unreadable"))
+    found = matches(
+        ("a", "A", "invalid"), ("a", "B", None), (None, "", "unreadable"), (None, "", "unreadable")
+    )
 
     assert found == {}
 
 
-@pytest.mark.parametrize("pair", [("a-1", "A-1"), ("a", "a "), ("é", "e\u0301"), ("0", "00"), ("1", "1.0"), ("-", "_")])
+@pytest.mark.parametrize(
+    "pair", [("a-1", "A-1"), ("a", "a "), ("é", "e\u0301"), ("0", "00"), ("1", "1.0"), ("-", "_")]
+)
 def test_references_that_only_look_alike_are_not_the_same(pair):
     assert matches((pair[0], "A", None), (pair[1], "A", None)) == {}
 
 
-@pytest.mark.parametrize("pair", [("A", "a"), ("A", "A "), ('{"n":1}', '{"n":1.0}'), ("é", "e\u0301"), ("", " ")])
+@pytest.mark.parametrize(
+    "pair", [("A", "a"), ("A", "A "), ('{"n":1}', '{"n":1.0}'), ("é", "e\u0301"), ("", " ")]
+)
 def test_contents_that_only_look_alike_are_different(pair):
     assert set(matches(("a", pair[0], None), ("a", pair[1], None))) == {0, 1}
 
@@ -69,24 +75,56 @@ def test_a_hundred_thousand_rows_find_exactly_their_repeats():
 # the known customers
 
 ALL_FIELDS = ("billing_id", "identity", "email", "phone", "name", "currency", "balance")
-COLUMNS = {"external_reference": pl.String, **dict.fromkeys(ALL_FIELDS[:-1], pl.String), "balance": pl.Int64}
-BOB = {"email": "bob@example.com", "phone": "+27820000001", "name": "Bob", "currency": "ZAR", "balance": 100}
-OTHER = {"email": "eve@example.com", "phone": "+27820000009", "name": "Eve", "currency": "USD", "balance": 0}
+COLUMNS = {
+    "external_reference": pl.String,
+    **dict.fromkeys(ALL_FIELDS[:-1], pl.String),
+    "balance": pl.Int64,
+}
+BOB = {
+    "email": "bob@example.com",
+    "phone": "+27820000001",
+    "name": "Bob",
+    "currency": "ZAR",
+    "balance": 100,
+}
+OTHER = {
+    "email": "eve@example.com",
+    "phone": "+27820000009",
+    "name": "Eve",
+    "currency": "USD",
+    "balance": 0,
+}
 
 
 def known_matches(
-    rows: list[dict], known: list[dict], fields: tuple[str, ...] = ALL_FIELDS, *, hashed: str | None = None
+    rows: list[dict],
+    known: list[dict],
+    fields: tuple[str, ...] = ALL_FIELDS,
+    *,
+    hashed: str | None = None,
 ) -> set[tuple]:
     """Rows and known customers -> (position, rule, same_as). `hashed`: SQL of a stored hash of the column {0}."""
     whole = [
-        {"position": at, "row_id": f"row {at}", "payload": str(sorted(row.items())), "fate": None, **row}
+        {
+            "position": at,
+            "row_id": f"row {at}",
+            "payload": str(sorted(row.items())),
+            "fate": None,
+            **row,
+        }
         for at, row in enumerate(rows)
     ]
-    schema = {"position": pl.Int64, **dict.fromkeys(("row_id", "payload", "fate"), pl.String), **COLUMNS}
+    schema = {
+        "position": pl.Int64,
+        **dict.fromkeys(("row_id", "payload", "fate"), pl.String),
+        **COLUMNS,
+    }
     with duckdb.connect(":memory:") as workbench:
         workbench.register("records", pl.DataFrame(whole, schema=schema))
         workbench.register("known", pl.DataFrame(known, schema=COLUMNS).with_row_index("place"))
-        workbench.register("known_fields", pl.DataFrame({"field": fields}, schema={"field": pl.String}))
+        workbench.register(
+            "known_fields", pl.DataFrame({"field": fields}, schema={"field": pl.String})
+        )
         if hashed is not None:
             texts = ("external_reference", "billing_id", "email", "phone", "identity")
             stored = ", ".join(f"{hashed.format(name)} AS {name}" for name in texts)
@@ -97,9 +135,9 @@ def known_matches(
 
 
 def test_a_known_customer_with_the_same_content_is_the_same():
-    assert known_matches([{"external_reference": "a", **BOB}], [{"external_reference": "a", **BOB}]) == {
-        (0, "known_same", None)
-    }
+    assert known_matches(
+        [{"external_reference": "a", **BOB}], [{"external_reference": "a", **BOB}]
+    ) == {(0, "known_same", None)}
 
 
 @pytest.mark.parametrize(
@@ -112,16 +150,28 @@ def test_a_known_customer_with_the_same_content_is_the_same():
     ],
 )
 def test_stored_hashes_change_no_match_whoever_computed_them(hashed):
-    known = [{"external_reference": "a", **BOB}, {"external_reference": "b", "email": "only@example.com"}]
-    rows = [{"external_reference": "a", **BOB}, {"external_reference": "c", "email": "only@example.com"}]
+    known = [
+        {"external_reference": "a", **BOB},
+        {"external_reference": "b", "email": "only@example.com"},
+    ]
+    rows = [
+        {"external_reference": "a", **BOB},
+        {"external_reference": "c", "email": "only@example.com"},
+    ]
 
-    assert known_matches(rows, known, hashed=hashed) == {(0, "known_same", None), (1, "email_of_another", "b")}
+    assert known_matches(rows, known, hashed=hashed) == {
+        (0, "known_same", None),
+        (1, "email_of_another", "b"),
+    }
 
 
 @pytest.mark.parametrize("field", BOB)
 @pytest.mark.parametrize("absent", ["here", "there", "neither"])
 def test_a_known_customer_that_differs_in_one_field_is_different_an_absent_one_also(field, absent):
-    here, there = {"external_reference": "a", **BOB}, {"external_reference": "a", **BOB, field: OTHER[field]}
+    here, there = (
+        {"external_reference": "a", **BOB},
+        {"external_reference": "a", **BOB, field: OTHER[field]},
+    )
     if absent != "neither":
         (here if absent == "here" else there)[field] = None
 
@@ -130,7 +180,10 @@ def test_a_known_customer_that_differs_in_one_field_is_different_an_absent_one_a
 
 @pytest.mark.parametrize("field", BOB)
 def test_a_field_that_the_references_do_not_state_is_not_compared(field):
-    here, there = {"external_reference": "a", **BOB}, {"external_reference": "a", **BOB, field: None}
+    here, there = (
+        {"external_reference": "a", **BOB},
+        {"external_reference": "a", **BOB, field: None},
+    )
 
     found = known_matches([here], [there], tuple(name for name in ALL_FIELDS if name != field))
 
@@ -138,7 +191,9 @@ def test_a_field_that_the_references_do_not_state_is_not_compared(field):
 
 
 def test_what_is_absent_on_both_sides_is_the_same():
-    assert known_matches([{"external_reference": "a"}], [{"external_reference": "a"}]) == {(0, "known_same", None)}
+    assert known_matches([{"external_reference": "a"}], [{"external_reference": "a"}]) == {
+        (0, "known_same", None)
+    }
 
 
 @pytest.mark.parametrize(
@@ -152,7 +207,10 @@ def test_what_is_absent_on_both_sides_is_the_same():
     ],
 )
 def test_a_billing_id_is_compared_only_where_the_row_states_one(here, there, rule):
-    row, customer = {"external_reference": "a", "billing_id": here}, {"external_reference": "a", "billing_id": there}
+    row, customer = (
+        {"external_reference": "a", "billing_id": here},
+        {"external_reference": "a", "billing_id": there},
+    )
 
     assert known_matches([row], [customer]) == {(0, rule, None)}
 
@@ -177,7 +235,9 @@ def test_a_reference_that_is_known_several_times_is_the_same_only_where_all_are(
 def test_a_new_reference_finds_the_smallest_reference_that_has_its_identity(field):
     known = [{"external_reference": name, field: "x"} for name in ("k-2", "k-10", "k-9")]
 
-    found = known_matches([{"external_reference": "a", field: "x"}, {"external_reference": "b", field: "y"}], known)
+    found = known_matches(
+        [{"external_reference": "a", field: "x"}, {"external_reference": "b", field: "y"}], known
+    )
 
     assert found == {(0, f"{field}_of_another", "k-10")}
 
@@ -198,7 +258,10 @@ def test_a_new_reference_may_share_its_identities_with_several_others():
 
 @pytest.mark.parametrize("email", ["Bob@example.com", "bob@example.com ", None])
 def test_emails_are_compared_as_they_were_normalized_and_an_absent_one_is_nobodys(email):
-    known = [{"external_reference": "k", "email": "bob@example.com"}, {"external_reference": "l", "email": None}]
+    known = [
+        {"external_reference": "k", "email": "bob@example.com"},
+        {"external_reference": "l", "email": None},
+    ]
 
     assert known_matches([{"external_reference": "a", "email": email}], known) == set()
 
@@ -210,7 +273,9 @@ def test_a_known_reference_is_not_asked_for_its_identities_and_a_nameless_custom
         {"external_reference": None, **OTHER},
     ]
 
-    found = known_matches([{"external_reference": "a", **BOB}, {"external_reference": "b", **OTHER}], known)
+    found = known_matches(
+        [{"external_reference": "a", **BOB}, {"external_reference": "b", **OTHER}], known
+    )
 
     assert found == {(0, "known_same", None)}
 
@@ -224,7 +289,9 @@ def test_rows_that_were_set_aside_or_that_the_run_itself_judges_are_not_asked_fo
         {"external_reference": "c", **BOB, "fate": "invalid"},
     ]
 
-    assert known_matches(rows, [{"external_reference": name, **BOB} for name in "abc"]) == {(0, "known_same", None)}
+    assert known_matches(rows, [{"external_reference": name, **BOB} for name in "abc"]) == {
+        (0, "known_same", None)
+    }
 
 
 def test_thousands_of_rows_that_share_an_address_with_thousands_of_customers_find_one_of_them():

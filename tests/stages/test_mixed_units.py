@@ -23,7 +23,9 @@ def doubts(rows, *, unit="major", flag="FLAG", sides=("DEBIT", "CREDIT"), **amou
     }
     columns = {"column": "DEBIT"} if len(sides) == 1 else {"debit": "DEBIT", "credit": "CREDIT"}
     balance = {**columns, "unit": unit, "decimal_mark": ",", **amount}
-    layout = Layout.model_validate({"external_reference": "NAME", "balance": balance, "metadata": {"flag": flag}})
+    layout = Layout.model_validate(
+        {"external_reference": "NAME", "balance": balance, "metadata": {"flag": flag}}
+    )
     with duckdb.connect() as workbench:
         hold(workbench, "cells", pl.DataFrame(table, schema_overrides={"fate": pl.String}))
         return [finding.what for finding in find_mixed_units(workbench, layout)]
@@ -37,7 +39,9 @@ def mixed(count, texts=("C", "R")):
     "flag", ["FLAG", "FL AG", 'a "b"', "given.x", "*", "^.*$", "{x}", "'; DROP TABLE forms", "Ünit"]
 )
 def test_the_column_that_tells_them_apart_is_named_whatever_it_is_called(flag):
-    assert doubts(mixed(4), flag=flag) == [f"2 whole amounts beside 2 with decimals; column {flag} tells them apart"]
+    assert doubts(mixed(4), flag=flag) == [
+        f"2 whole amounts beside 2 with decimals; column {flag} tells them apart"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -71,7 +75,9 @@ def test_the_point_of_a_word_is_no_decimal_mark():
     decimal = [("Rs. 5.50", "R"), ("Rs.5.50", "R"), (".50", "R"), ("-.50", "R")]
 
     assert doubts(whole, decimal_mark=".", sides=("DEBIT",)) == []
-    assert doubts(whole + decimal, decimal_mark=".", sides=("DEBIT",)) == ["4 whole amounts beside 4 with decimals"]
+    assert doubts(whole + decimal, decimal_mark=".", sides=("DEBIT",)) == [
+        "4 whole amounts beside 4 with decimals"
+    ]
 
 
 @pytest.mark.parametrize(

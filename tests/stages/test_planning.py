@@ -34,17 +34,33 @@ IDENTITIES = ("email", "phone", "billing_id", "identity")
 RECORDS = {
     "position": pl.Int64,
     **dict.fromkeys(
-        ("row_id", "external_reference", "billing_id", "email", "phone", "name", "currency", "identity"), pl.String
+        (
+            "row_id",
+            "external_reference",
+            "billing_id",
+            "email",
+            "phone",
+            "name",
+            "currency",
+            "identity",
+        ),
+        pl.String,
     ),
     "balance": pl.Int64,
     "payload": pl.String,
     "fate": pl.String,
 }
-KNOWN = {name: RECORDS[name] for name in ("external_reference", *IDENTITIES, "name", "currency", "balance")}
+KNOWN = {
+    name: RECORDS[name]
+    for name in ("external_reference", *IDENTITIES, "name", "currency", "balance")
+}
 Row = dict[str, str]
 
 
-HISTORY = {**dict.fromkeys(("external_reference", "state", "fingerprint", "key"), pl.String), "normalization": pl.Int64}
+HISTORY = {
+    **dict.fromkeys(("external_reference", "state", "fingerprint", "key"), pl.String),
+    "normalization": pl.Int64,
+}
 
 
 def rows_of(path: Path) -> list[Row]:
@@ -57,7 +73,11 @@ def sha256(text: str) -> str:
 
 
 def planned(
-    rows: list[Row], target: Path, environment: Environment = ENVIRONMENT, *, stored: Callable = iter
+    rows: list[Row],
+    target: Path,
+    environment: Environment = ENVIRONMENT,
+    *,
+    stored: Callable = iter,
 ) -> tuple[list[dict], dict]:
     """The plan of some rows, a ledger's history and the references, as the case files write them."""
     columns = [name for name in (rows[0] if rows else ()) if name.startswith("given.")]
@@ -82,7 +102,9 @@ def planned(
         plan = make_plan(workbench, target, environment, **_told_by_the_job(rows))
     records = tables["records"].select("position", "row_id", "payload")
     sent = pl.when(pl.col("action").is_in(["create", "wait"])).then("payload")
-    found = pl.read_parquet(target).join(records, on="position", how="left").with_columns(payload=sent)
+    found = (
+        pl.read_parquet(target).join(records, on="position", how="left").with_columns(payload=sent)
+    )
     return found.to_dicts(), plan.rows
 
 
@@ -123,7 +145,9 @@ def _known(rows: list[Row]) -> list[dict]:
         found.extend({**same, "name": content} for content in _several(row, "known_content"))
         for field in IDENTITIES:
             held = {field: f"{field} of {row['reference']}", "name": "someone"}
-            found.extend({"external_reference": owner, **held} for owner in _several(row, f"{field}_of"))
+            found.extend(
+                {"external_reference": owner, **held} for owner in _several(row, f"{field}_of")
+            )
     return found
 
 
@@ -180,7 +204,9 @@ def _key(row: Row) -> str | None:
 
 
 def test_every_line_of_the_planning_table_has_a_case_file_and_every_numbered_file_a_line():
-    lines = re.findall(r"^\| (\d) \|(.*)\|$", (FOLDER / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    lines = re.findall(
+        r"^\| (\d) \|(.*)\|$", (FOLDER / "README.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
 
     named = {name: number for number, line in lines for name in re.findall(r"`(\w+\.csv)`", line)}
 
@@ -193,7 +219,9 @@ def test_every_line_of_the_planning_table_has_a_case_file_and_every_numbered_fil
 def test_the_case_files_have_every_state_of_the_ledger_every_reason_and_every_action():
     rows = [row for path in CASES for row in rows_of(path)]
 
-    assert {row["ledger_state"] for row in rows if row.get("ledger_state")} == {state.value for state in State}
+    assert {row["ledger_state"] for row in rows if row.get("ledger_state")} == {
+        state.value for state in State
+    }
     assert {row["reason"] for row in rows if row.get("reason")} == {*VERDICTS, *IDENTITY_REASONS}
     assert {row["action"] for row in rows} == {*(action.value for action in Action), "none"}
 
@@ -209,7 +237,10 @@ def test_every_reason_of_matching_and_planning_leads_to_an_action_and_a_fate():
 
     assert set(VERDICTS) | set(IDENTITY_REASONS) == reasons
     assert set(VERDICTS).isdisjoint(IDENTITY_REASONS)
-    assert all(isinstance(fate, Fate) for _, fate in (*VERDICTS.values(), *filter(None, SAME_IDENTITY.values())))
+    assert all(
+        isinstance(fate, Fate)
+        for _, fate in (*VERDICTS.values(), *filter(None, SAME_IDENTITY.values()))
+    )
 
 
 def test_a_plan_of_no_rows_is_empty_and_has_its_columns(tmp_path):
@@ -289,8 +320,13 @@ def test_whatever_the_world_every_accepted_row_gets_one_plan_and_no_reference_tw
     creates = [p for p in plan if p["action"] == "create"]
     assert [p["position"] for p in plan] == accepted
     assert max(Counter(p["external_reference"] for p in creates).values(), default=0) <= 1
-    assert all((p["key"] is None) == (p["payload"] is None) == (p["action"] not in {"create", "wait"}) for p in plan)
-    assert all((p["fate"] is None) == (p["reason"] is None) == (p["action"] == "create") for p in plan)
+    assert all(
+        (p["key"] is None) == (p["payload"] is None) == (p["action"] not in {"create", "wait"})
+        for p in plan
+    )
+    assert all(
+        (p["fate"] is None) == (p["reason"] is None) == (p["action"] == "create") for p in plan
+    )
     assert all(p["same_as"] is not None for p in plan if p["flags"])
 
 
@@ -309,7 +345,9 @@ def test_a_wave_is_no_larger_than_its_limit_and_leaves_nothing_that_was_begun(ro
         p["position"] for p in whole if p["action"] in {"create", "wait"}
     }
     assert [p for p in plan if p["action"] != "defer"] == [
-        p for p in whole if p["position"] not in {d["position"] for d in plan if d["action"] == "defer"}
+        p
+        for p in whole
+        if p["position"] not in {d["position"] for d in plan if d["action"] == "defer"}
     ]
 
 
@@ -321,7 +359,9 @@ def test_waves_of_one_come_to_the_end_and_create_what_one_wave_would(rows):
 
     created: set[str] = set()
     while rows:
-        wave = [p for p in plan_of([{**row, "limit": "1"} for row in rows]) if p["action"] == "create"]
+        wave = [
+            p for p in plan_of([{**row, "limit": "1"} for row in rows]) if p["action"] == "create"
+        ]
         if not wave:
             break
         done = {p["external_reference"]: p["payload"] for p in wave}
@@ -363,15 +403,25 @@ def fates_of(path: Path, folder: Path, **sent: str) -> list[tuple]:
 
 
 def test_a_row_that_is_let_through_says_whose_identity_it_has_after_what_became_of_it(tmp_path):
-    fates = fates_of(FOLDER / "09_identity_of_another_flagged.csv", tmp_path, **{"a-1": "created", "a-2": "refused"})
+    fates = fates_of(
+        FOLDER / "09_identity_of_another_flagged.csv",
+        tmp_path,
+        **{"a-1": "created", "a-2": "refused"},
+    )
 
     assert fates[0] == ("created", ["MATCH.EMAIL_OF_ANOTHER"], "k-9")
     assert fates[1] == ("refused", ["SUBMIT.REFUSED", "MATCH.PHONE_OF_ANOTHER"], "k-8")
-    assert fates[2] == ("not_attempted", ["SUBMIT.NOT_ATTEMPTED", "MATCH.BILLING_ID_OF_ANOTHER"], "k-7")
+    assert fates[2] == (
+        "not_attempted",
+        ["SUBMIT.NOT_ATTEMPTED", "MATCH.BILLING_ID_OF_ANOTHER"],
+        "k-7",
+    )
     assert fates[6] == ("not_attempted", ["SUBMIT.NOT_ATTEMPTED"], None)
 
 
-@pytest.mark.parametrize(("how", "fate"), [("held", "needs_review"), ("skipped", "duplicate_of_reference")])
+@pytest.mark.parametrize(
+    ("how", "fate"), [("held", "needs_review"), ("skipped", "duplicate_of_reference")]
+)
 def test_a_row_that_is_stopped_for_its_identity_says_all_that_it_shares(tmp_path, how, fate):
     fates = fates_of(FOLDER / f"09_identity_of_another_{how}.csv", tmp_path)
 
@@ -408,12 +458,20 @@ def workbench() -> Iterator[duckdb.DuckDBPyConnection]:
 @contextmanager
 def matched(fates: tuple[str | None, ...]) -> Iterator[duckdb.DuckDBPyConnection]:
     records = [
-        {"position": at, "row_id": f"row {at}", "external_reference": f"r{at}", "payload": f"p{at}", "fate": fates[at]}
+        {
+            "position": at,
+            "row_id": f"row {at}",
+            "external_reference": f"r{at}",
+            "payload": f"p{at}",
+            "fate": fates[at],
+        }
         for at in range(4)
     ]
     with duckdb.connect(":memory:") as made:
         for view in ("records", "cells"):
-            hold(made, view, pl.DataFrame(records, schema=RECORDS).with_columns(pl.DataFrame(GIVEN)))
+            hold(
+                made, view, pl.DataFrame(records, schema=RECORDS).with_columns(pl.DataFrame(GIVEN))
+            )
         hold(made, "history", pl.DataFrame(_history([]), schema=HISTORY))
         find_matches(made)
         yield made
@@ -447,7 +505,9 @@ def deferred(where: str | None, folder: Path, workbench: duckdb.DuckDBPyConnecti
         ("not " * 100 + "month = 'May'", {1, 2, 3}),
     ],
 )
-def test_a_wave_leaves_the_rows_for_which_its_expression_is_not_true(where, outside, tmp_path, workbench):
+def test_a_wave_leaves_the_rows_for_which_its_expression_is_not_true(
+    where, outside, tmp_path, workbench
+):
     assert deferred(where, tmp_path, workbench) == outside
 
 
@@ -499,14 +559,18 @@ def test_a_wave_leaves_the_rows_for_which_its_expression_is_not_true(where, outs
         ("not " * 900 + "true", "nested"),
     ],
 )
-def test_a_wrong_expression_is_refused_in_one_line_without_a_cell_in_it(where, told, tmp_path, workbench):
+def test_a_wrong_expression_is_refused_in_one_line_without_a_cell_in_it(
+    where, told, tmp_path, workbench
+):
     with pytest.raises(ConfigError) as refused:
         deferred(where, tmp_path, workbench)
 
     assert told in str(refused.value)
     assert "\n" not in str(refused.value)
     assert "Secret" not in str(refused.value)
-    assert "TRY_CAST" in told or str(refused.value).endswith('the columns are: month, Plan b, it\'s "q"')
+    assert "TRY_CAST" in told or str(refused.value).endswith(
+        'the columns are: month, Plan b, it\'s "q"'
+    )
     assert list(tmp_path.iterdir()) == []
 
 

@@ -60,7 +60,9 @@ class Page(HTMLParser):
 
     @property
     def text(self) -> str:
-        return " ".join("".join(self.pieces).split())  # a narrow no-break space becomes a plain one, too
+        return " ".join(
+            "".join(self.pieces).split()
+        )  # a narrow no-break space becomes a plain one, too
 
     def all(self, tag: str) -> list[dict[str, str | None]]:
         return [attributes for name, attributes in self.tags if name == tag]
@@ -82,7 +84,12 @@ def content(**changes):
         "status": "finished",
         "exit_code": 1,
         "stopped_because": None,
-        "environment": {"name": "rehearsal", "merchant": "Acme Energy", "mode": "test", "host": "billing.example"},
+        "environment": {
+            "name": "rehearsal",
+            "merchant": "Acme Energy",
+            "mode": "test",
+            "host": "billing.example",
+        },
         "planner": "thandi",
         "version": "0.1.0",
         "planned_at": "2026-11-22T06:00:00+00:00",
@@ -108,7 +115,13 @@ def content(**changes):
         "conservation": {
             "holds": True,
             "checks": [
-                {"what": "records read = sum over fates", "currency": None, "read": 10, "ended": 10, "holds": True},
+                {
+                    "what": "records read = sum over fates",
+                    "currency": None,
+                    "read": 10,
+                    "ended": 10,
+                    "holds": True,
+                },
                 {
                     "what": "debits ZAR read = sum over fates",
                     "currency": "ZAR",
@@ -146,7 +159,12 @@ def content(**changes):
                 "sha256": "ab" * 32,
                 "bytes": 1_249,
                 "lines": {"physical": 13, "header": 1, "skipped": 0, "blank": 1, "records": 11},
-                "written": {"delimiter": ";", "encoding": "utf-8", "line_end": "CR", "found": "delimiter line_end"},
+                "written": {
+                    "delimiter": ";",
+                    "encoding": "utf-8",
+                    "line_end": "CR",
+                    "found": "delimiter line_end",
+                },
             }
         ],
         "files": {},
@@ -156,7 +174,9 @@ def content(**changes):
 
 def _with_the_rest(made):
     """What follows from the figures above, and what few runs have; a test may say any of it otherwise."""
-    kinds = {fate: dict.fromkeys(KINDS, 0) | {"absent": made["fates"][fate]} for fate in made["fates"]}
+    kinds = {
+        fate: dict.fromkeys(KINDS, 0) | {"absent": made["fates"][fate]} for fate in made["fates"]
+    }
     none = {"records": 0, "balances": dict.fromkeys(KINDS, 0), "sums": {}}
     rest = {
         "balances": kinds,
@@ -209,7 +229,9 @@ def out_of_balance():
 # -- what stands on it ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("mode", "word", "other"), [("test", "TEST", "LIVE"), ("live", "LIVE", "TEST")])
+@pytest.mark.parametrize(
+    ("mode", "word", "other"), [("test", "TEST", "LIVE"), ("live", "LIVE", "TEST")]
+)
 def test_the_banner_says_test_or_live_before_anything_else(mode, word, other):
     made = content()
     made["environment"]["mode"] = mode
@@ -217,7 +239,9 @@ def test_the_banner_says_test_or_live_before_anything_else(mode, word, other):
     page = Page(rendered(made))
 
     assert page.text.split(" · ")[0] == word  # the title of the window
-    banner = next(attributes for attributes in page.all("p") if "mode" in (attributes["class"] or ""))
+    banner = next(
+        attributes for attributes in page.all("p") if "mode" in (attributes["class"] or "")
+    )
     assert banner["class"] == f"mode {mode}"
     assert other not in page.text
     assert "environment rehearsal" in page.text
@@ -281,7 +305,10 @@ def test_waits_that_are_longer_than_the_last_attempt_are_explained(longest, is_r
 
 
 def test_amounts_on_a_page_have_one_minus_sign_totals_and_changes_alike():
-    bridge = [step("read", -770_000, is_total=True, records=-3), step("invalid", -191_758, records=-2)]
+    bridge = [
+        step("read", -770_000, is_total=True, records=-3),
+        step("invalid", -191_758, records=-2),
+    ]
 
     page = rendered(content(bridge=bridge))
 
@@ -311,7 +338,9 @@ def test_the_exit_code_is_said_in_words():
 
 
 def test_why_a_run_stopped_stands_there_and_only_for_a_run_that_stopped():
-    stopped = content(status="stopped", exit_code=5, stopped_because="billing asks to wait 900 s; resume later")
+    stopped = content(
+        status="stopped", exit_code=5, stopped_because="billing asks to wait 900 s; resume later"
+    )
     stopped["fates"] |= {"created": 5, "not_attempted": 2}
 
     page = Page(rendered(stopped))
@@ -333,7 +362,10 @@ def test_reasons_name_rows_and_columns_name_their_near_miss():
 def test_inputs_show_their_hash_and_where_every_line_went():
     text = Page(rendered(content())).text
 
-    assert f"found out, not declared: the delimiter, the line ends {'ab' * 32} 1,249 13 1 0 1 11" in text
+    assert (
+        f"found out, not declared: the delimiter, the line ends {'ab' * 32} 1,249 13 1 0 1 11"
+        in text
+    )
 
 
 def test_a_finished_run_has_a_place_to_sign_with_the_planner_filled_in():
@@ -392,7 +424,11 @@ def section(html, name):
 def wave(**changes):
     """A finished run of which three records wait for a later wave."""
     made = content(
-        exit_code=0, amounts_unreadable={}, columns_not_sent={}, waves={"limit": 7, "where": None}, **changes
+        exit_code=0,
+        amounts_unreadable={},
+        columns_not_sent={},
+        waves={"limit": 7, "where": None},
+        **changes,
     )
     made["fates"] = dict.fromkeys(made["fates"], 0) | {"created": 7, "not_attempted": 3}
     made["actions"] |= {"defer": 3}
@@ -409,7 +445,18 @@ def wave(**changes):
 def test_what_a_reviewer_needs_first_stands_before_the_hashes_and_the_tables_of_all_fates():
     html = rendered(content())
 
-    order = ("fates", "glance", "open", "reasons", "signed", "money", "law", "run", "inputs", "files")
+    order = (
+        "fates",
+        "glance",
+        "open",
+        "reasons",
+        "signed",
+        "money",
+        "law",
+        "run",
+        "inputs",
+        "files",
+    )
     places = [html.index(f'<section id="{name}">') for name in order]
     assert places == sorted(places)
 
@@ -425,7 +472,13 @@ def test_debits_and_credits_of_what_was_created_and_rejected_stand_apart_at_a_gl
 def test_zero_absent_and_unusable_balances_are_counted_apart_at_a_glance():
     made = content()
     made["balances"]["created"] = {"debit": 3, "credit": 1, "zero": 2, "absent": 1, "unusable": 0}
-    made["balances"]["unreadable"] = {"debit": 0, "credit": 0, "zero": 0, "absent": 0, "unusable": 1}
+    made["balances"]["unreadable"] = {
+        "debit": 0,
+        "credit": 0,
+        "zero": 0,
+        "absent": 0,
+        "unusable": 1,
+    }
 
     text = section(rendered(made), "glance")
 
@@ -472,9 +525,17 @@ def test_what_was_to_be_sent_and_was_not_stands_apart_from_what_waits_for_a_late
 
 
 def test_a_plan_shows_units_and_signs_by_samples_and_how_long_it_takes():
-    sample = {"row_id": "customers.csv:2", "given": "-240,00", "balance": -24_000, "currency": "ZAR", "reason": None}
+    sample = {
+        "row_id": "customers.csv:2",
+        "given": "-240,00",
+        "balance": -24_000,
+        "currency": "ZAR",
+        "reason": None,
+    }
     absent = sample | {"row_id": "customers.csv:3", "given": None, "balance": None}
-    planned = content(status="planned", estimate={"creates": 1_120, "per_second": 20.0, "seconds": 56.0})
+    planned = content(
+        status="planned", estimate={"creates": 1_120, "per_second": 20.0, "seconds": 56.0}
+    )
     planned["samples"]["create"] = [sample, absent]
 
     html = rendered(planned)
@@ -486,7 +547,9 @@ def test_a_plan_shows_units_and_signs_by_samples_and_how_long_it_takes():
 
 
 def test_a_plan_that_takes_longer_than_a_key_lives_says_what_becomes_of_the_keys():
-    long, short = ({"creates": n, "per_second": 1.0, "seconds": float(n)} for n in (100_000, 80_000))
+    long, short = (
+        {"creates": n, "per_second": 1.0, "seconds": float(n)} for n in (100_000, 80_000)
+    )
 
     assert "longer than an idempotency key lives (24 h)" in how_long(long)
     assert how_long(short) == "at 1 a second about 22 h 13 min"
@@ -494,7 +557,14 @@ def test_a_plan_that_takes_longer_than_a_key_lives_says_what_becomes_of_the_keys
 
 @pytest.mark.parametrize(
     ("seconds", "said"),
-    [(0.05, "1 s"), (56, "56 s"), (120, "2 min"), (6_000, "1 h 40 min"), (10_000, "2 h 47 min"), (360_000, "4 d 4 h")],
+    [
+        (0.05, "1 s"),
+        (56, "56 s"),
+        (120, "2 min"),
+        (6_000, "1 h 40 min"),
+        (10_000, "2 h 47 min"),
+        (360_000, "4 d 4 h"),
+    ],
 )
 def test_a_time_is_said_as_people_say_it(seconds, said):
     assert duration(seconds) == said
@@ -504,7 +574,11 @@ def test_where_fields_absences_references_and_the_config_come_from_is_told():
     made = content(
         mapping={"email": "column E-MAIL"},
         absent_texts={"n/a": 1_200},
-        references={"version": "0123456789abcdef", "rows": 5_000, "loaded_at": "2026-11-21T06:00:00+00:00"},
+        references={
+            "version": "0123456789abcdef",
+            "rows": 5_000,
+            "loaded_at": "2026-11-21T06:00:00+00:00",
+        },
         config={"path": "configs/nightly.yaml", "sha256": "cd" * 32},
     )
 
@@ -519,9 +593,18 @@ def test_where_fields_absences_references_and_the_config_come_from_is_told():
 @pytest.mark.parametrize("status", ["planned", "finished"])
 def test_the_terminal_tells_creates_from_what_waits_and_prints_no_escape(status, capsys):
     made = wave(status=status)
-    made["by_action"]["create"] |= {"records": 7, "sums": {"ZAR": {"debits": 24_000, "credits": -1_000}}}
+    made["by_action"]["create"] |= {
+        "records": 7,
+        "sums": {"ZAR": {"debits": 24_000, "credits": -1_000}},
+    }
     made["samples"]["create"] = [
-        {"row_id": "a\x1b[2J.csv:2", "given": "240.00", "balance": 24_000, "currency": "ZAR", "reason": None}
+        {
+            "row_id": "a\x1b[2J.csv:2",
+            "given": "240.00",
+            "balance": 24_000,
+            "currency": "ZAR",
+            "reason": None,
+        }
     ]
 
     show_report({**made, "verdict": verdict_on(made), "files": {"report.html": "r/report.html"}})
@@ -555,10 +638,17 @@ def test_an_amount_is_exact_as_people_write_it_and_in_minor_units(code, minor_un
 
     assert written in page.text
     assert str(minor_units) in page.text
-    assert {"value": str(minor_units), "data-of": code, "title": f"{minor_units} minor units"} in page.all("data")
+    assert {
+        "value": str(minor_units),
+        "data-of": code,
+        "title": f"{minor_units} minor units",
+    } in page.all("data")
 
 
-@given(st.integers(min_value=-(10**30), max_value=10**30), st.sampled_from(["ZAR", "KWD", "JPY", "CLF"]))
+@given(
+    st.integers(min_value=-(10**30), max_value=10**30),
+    st.sampled_from(["ZAR", "KWD", "JPY", "CLF"]),
+)
 def test_no_digit_of_an_amount_is_ever_lost_or_added(minor_units, code):
     written = major_units(minor_units, code)
 
@@ -577,11 +667,19 @@ def test_a_cent_that_was_read_and_ended_nowhere_is_the_difference():
 
 
 def test_a_currency_that_was_read_and_then_lost_is_shown_as_a_difference():
-    lost = content(sums={}, debits={}, credits={}, read={"debits": {"EUR": 12_345}, "credits": {}}, exit_code=7)
+    lost = content(
+        sums={}, debits={}, credits={}, read={"debits": {"EUR": 12_345}, "credits": {}}, exit_code=7
+    )
     lost["conservation"] = {
         "holds": False,
         "checks": [
-            {"what": "debits EUR read = sum over fates", "currency": "EUR", "read": 12_345, "ended": 0, "holds": False}
+            {
+                "what": "debits EUR read = sum over fates",
+                "currency": "EUR",
+                "read": 12_345,
+                "ended": 0,
+                "holds": False,
+            }
         ],
     }
 
@@ -650,11 +748,21 @@ def told_more(made, name):
         "mapping": {name: name},
         "absent_texts": {name: 1},
         "config": {"path": name, "sha256": "cd" * 32},
-        "references": {"version": "0123456789abcdef", "rows": 1, "loaded_at": "2026-11-21T06:00:00+00:00"},
+        "references": {
+            "version": "0123456789abcdef",
+            "rows": 1,
+            "loaded_at": "2026-11-21T06:00:00+00:00",
+        },
         "waves": {"limit": 1, "where": name},
     }
     made["samples"]["create"] = [
-        {"row_id": f"{name}:2", "given": name, "balance": 1, "currency": name, "reason": "PLAN.OUTSIDE_WAVE"}
+        {
+            "row_id": f"{name}:2",
+            "given": name,
+            "balance": 1,
+            "currency": name,
+            "reason": "PLAN.OUTSIDE_WAVE",
+        }
     ]
     return made
 
@@ -668,12 +776,17 @@ def test_names_of_columns_files_and_people_stay_text(name):
     hostile["settings"] = {"region": name}
     told_more(hostile, name)
 
-    page, plain = Page(rendered(hostile)), Page(rendered(told_more(content(stopped_because="x"), "x")))
+    page, plain = (
+        Page(rendered(hostile)),
+        Page(rendered(told_more(content(stopped_because="x"), "x"))),
+    )
 
     assert " ".join(f"{name}:17".split()) in page.text
     assert not page.open
     assert {tag for tag, _ in page.tags} <= {tag for tag, _ in plain.tags}
-    assert {key for _, attributes in page.tags for key in attributes} <= {key for _, at in plain.tags for key in at}
+    assert {key for _, attributes in page.tags for key in attributes} <= {
+        key for _, at in plain.tags for key in at
+    }
     assert len(page.all("script")) == 1
     assert not page.all("img")
 
@@ -708,7 +821,9 @@ def test_the_page_needs_nothing_from_outside_and_runs_one_script_of_its_own(made
     assert not page.open
     assert not re.search(r"https?://|//[a-z]|url\(|@import|javascript:|\son[a-z]+=", html)
     assert page.all("script") == [{}]
-    assert {tag for tag, _ in page.tags}.isdisjoint({"img", "iframe", "object", "embed", "form", "base"})
+    assert {tag for tag, _ in page.tags}.isdisjoint(
+        {"img", "iframe", "object", "embed", "form", "base"}
+    )
     assert page.all("link") == [{"rel": "icon", "href": "data:,"}]
     assert not any("src" in attributes for _, attributes in page.tags)
 
@@ -726,13 +841,23 @@ def test_the_content_security_policy_allows_inline_style_and_the_one_script_by_i
 
 
 def test_the_page_stays_small_with_fifty_reasons_and_a_thousand_strange_columns_and_currencies():
-    reason = content()["reasons"][0] | {"examples": ["a-rather-long-name-of-a-file.csv:1234567"] * 3}
-    large = content(reasons=[reason] * 50, columns_not_sent={f"column {n}": "email" for n in range(1000)})
+    reason = content()["reasons"][0] | {
+        "examples": ["a-rather-long-name-of-a-file.csv:1234567"] * 3
+    }
+    large = content(
+        reasons=[reason] * 50, columns_not_sent={f"column {n}": "email" for n in range(1000)}
+    )
     none = dict.fromkeys(large["fates"], 0)
     for n in range(1000):
         large["debits"][f"X{n}"], large["credits"][f"X{n}"] = none | {"invalid": n}, none
         large["conservation"]["checks"].append(
-            {"what": f"debits X{n} read = sum over fates", "currency": f"X{n}", "read": n, "ended": n, "holds": True}
+            {
+                "what": f"debits X{n} read = sum over fates",
+                "currency": f"X{n}",
+                "read": n,
+                "ended": n,
+                "holds": True,
+            }
         )
 
     html = rendered(large)
@@ -774,12 +899,16 @@ def clean():
         ({**out_of_balance(), "verdict": ""}, against(0), "broken", "Out of balance"),
     ],
 )
-def test_a_page_is_no_better_than_the_worst_that_is_known_of_its_run(made, reconciliation, state, mark):
+def test_a_page_is_no_better_than_the_worst_that_is_known_of_its_run(
+    made, reconciliation, state, mark
+):
     page = render_run(made, Beside(reconciliation=reconciliation))
 
     assert f'<header class="{state}">' in page
     assert mark in Page(page).text
-    assert ("pipeline sign" in page) == (state != "broken" or mark == "Billing is not what was meant")
+    assert ("pipeline sign" in page) == (
+        state != "broken" or mark == "Billing is not what was meant"
+    )
     if reconciliation and reconciliation["exit_code"] == 7:
         assert Page(page).text.index("Out of balance: 17 missing") < Page(page).text.index(
             "10 of 10 records were created"
@@ -798,7 +927,12 @@ def test_what_is_not_done_is_said_where_it_is_signed():
 
 
 def test_a_plan_that_an_alarm_stops_says_so_first_and_is_not_to_be_approved():
-    finding = {"code": "TOTAL.DIFFERS", "stops": True, "what": "--expect states 1", "sentence": "It differs."}
+    finding = {
+        "code": "TOTAL.DIFFERS",
+        "stops": True,
+        "what": "--expect states 1",
+        "sentence": "It differs.",
+    }
     planned = content(status="planned", exit_code=3, findings=[finding])
 
     text = Page(rendered(planned)).text
@@ -811,7 +945,13 @@ def test_a_plan_that_an_alarm_stops_says_so_first_and_is_not_to_be_approved():
 
 def step(name, amount, *, is_total=False, records=1):
     figures = {"ZAR": {"records": records, "sum": amount}} if amount is not None else {}
-    return {"step": name, "sentence": name, "is_total": is_total, "records": records, "figures": figures}
+    return {
+        "step": name,
+        "sentence": name,
+        "is_total": is_total,
+        "records": records,
+        "figures": figures,
+    }
 
 
 def test_the_view_of_a_bridge_has_each_total_what_lies_between_and_the_residual():
@@ -840,10 +980,14 @@ def test_a_legacy_total_that_nobody_stated_is_not_invented():
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(-(10**15), 10**15)), min_size=1, max_size=12))
 def test_every_bar_of_a_waterfall_stands_within_its_picture(bars):
-    drawn = waterfall([Bar("total", is_total, amount, str(amount)) for is_total, amount in [(True, 5), *bars]])
+    drawn = waterfall(
+        [Bar("total", is_total, amount, str(amount)) for is_total, amount in [(True, 5), *bars]]
+    )
 
     for one in drawn:
-        for x, width in re.findall(r'<rect class="\w+" x="([-\d.]+)" y="[\d.]+" width="([-\d.]+)"', one):
+        for x, width in re.findall(
+            r'<rect class="\w+" x="([-\d.]+)" y="[\d.]+" width="([-\d.]+)"', one
+        ):
             assert 0 <= float(x) <= float(x) + float(width) <= 1004
 
 

@@ -22,7 +22,9 @@ def evidence(policy: Policy = POLICY) -> Evidence:
     return Evidence.from_now(policy, 0.0)
 
 
-def verdict(seen: Evidence, *, now: float = 0.0, at: datetime = NOON, creates: int = 2, look_ups: int = 0):
+def verdict(
+    seen: Evidence, *, now: float = 0.0, at: datetime = NOON, creates: int = 2, look_ups: int = 0
+):
     return seen.verdict(now, at, lambda: Counter({Kind.CREATE: creates, Kind.LOOK_UP: look_ups}))
 
 
@@ -154,7 +156,9 @@ def test_one_record_that_is_never_answered_is_no_outage_where_others_were():
 def test_the_third_record_whose_answer_names_another_customer_stops_the_run():
     seen = evidence()
 
-    assert [seen.named_another(reference) for reference in ("A-1", "A-2", "A-2", "A-1")] == [None] * 4
+    assert [seen.named_another(reference) for reference in ("A-1", "A-2", "A-2", "A-1")] == [
+        None
+    ] * 4
     assert seen.named_another("A-3").exit_code == 4
 
 
@@ -164,7 +168,9 @@ def test_the_third_record_whose_answer_names_another_customer_stops_the_run():
 def test_three_records_refused_alike_stop_the_run_and_other_statuses_do_not_add_up():
     seen, stop = Suspicion(), Stop("billing refuses the API key")
 
-    assert [seen.add(f"A-{n}", status, stop) for n, status in enumerate([403, 401, 403, 302, 401])] == [None] * 5
+    assert [
+        seen.add(f"A-{n}", status, stop) for n, status in enumerate([403, 401, 403, 302, 401])
+    ] == [None] * 5
     assert seen.add("A-5", 403, stop) is stop
 
 
@@ -197,7 +203,13 @@ def test_a_run_stops_resumably_at_its_time(minutes, stops):
 
 
 def test_what_was_withdrawn_when_a_run_stopped_is_not_told_among_the_settled(capsys):
-    shown = {"started_at": None, "ended_at": None, "exit_code": 5, "reports": "reports/x", "verdict": "It stopped."}
+    shown = {
+        "started_at": None,
+        "ended_at": None,
+        "exit_code": 5,
+        "reports": "reports/x",
+        "verdict": "It stopped.",
+    }
     states = {"created": 3, "withdrawn": 4}
     show_status(RunStatus("x", "stopped", "sandbox", planned=3, later=0, states=states, **shown))
 

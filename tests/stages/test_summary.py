@@ -27,7 +27,9 @@ def summary(*rows: dict, status: str = "finished", stop_code: int | None = None,
         "flags": [],
         "given": None,
     }
-    told = [{**plain, **row, "position": at, "row_id": f"c.csv:{at + 2}"} for at, row in enumerate(rows)]
+    told = [
+        {**plain, **row, "position": at, "row_id": f"c.csv:{at + 2}"} for at, row in enumerate(rows)
+    ]
     table = pl.DataFrame(
         told,
         schema={"fate": pl.String, "currency": pl.String, "balance": pl.Int64, "kind": pl.String, "action": pl.String,
@@ -40,7 +42,9 @@ def summary(*rows: dict, status: str = "finished", stop_code: int | None = None,
             "CREATE TABLE fates AS SELECT *, kind AS balance_kind, 1 AS line_count, CAST([] AS VARCHAR[]) AS reasons,"
             " true AS payable FROM told"
         )
-        workbench.execute('CREATE VIEW records AS SELECT position, given AS "mapped.balance" FROM told')
+        workbench.execute(
+            'CREATE VIEW records AS SELECT position, given AS "mapped.balance" FROM told'
+        )
         workbench.execute(
             "CREATE VIEW plan AS SELECT position, action, flags, CAST(NULL AS VARCHAR) AS reason FROM told WHERE action IS NOT NULL"
         )
@@ -49,7 +53,12 @@ def summary(*rows: dict, status: str = "finished", stop_code: int | None = None,
             status=status,
             stop_reason="because" if stop_code else None,
             stop_code=stop_code,
-            environment={"name": "sandbox", "merchant": "sandbox", "mode": "test", "host": "loopback"},
+            environment={
+                "name": "sandbox",
+                "merchant": "sandbox",
+                "mode": "test",
+                "host": "loopback",
+            },
             planner="thandi",
             version="0",
             planned_at="2026-11-22T06:00:00+00:00",
@@ -82,11 +91,28 @@ def money(balance: int, currency: str = "ZAR", **row) -> dict:
 
 def test_a_balance_of_zero_is_stated_and_an_absent_one_is_not():
     content = summary(
-        money(0), money(0), {}, money(5), money(-5), {"kind": "not_a_number", "fate": "invalid", "action": None}
+        money(0),
+        money(0),
+        {},
+        money(5),
+        money(-5),
+        {"kind": "not_a_number", "fate": "invalid", "action": None},
     )
 
-    assert content["balances"]["created"] == {"debit": 1, "credit": 1, "zero": 2, "absent": 1, "unusable": 0}
-    assert content["balances"]["invalid"] == {"debit": 0, "credit": 0, "zero": 0, "absent": 0, "unusable": 1}
+    assert content["balances"]["created"] == {
+        "debit": 1,
+        "credit": 1,
+        "zero": 2,
+        "absent": 1,
+        "unusable": 0,
+    }
+    assert content["balances"]["invalid"] == {
+        "debit": 0,
+        "credit": 0,
+        "zero": 0,
+        "absent": 0,
+        "unusable": 1,
+    }
 
 
 def test_what_an_unreadable_record_says_is_unknown_not_absent():
@@ -111,7 +137,11 @@ def test_the_amount_at_stake_in_rejected_and_held_rows_is_told_debits_and_credit
         "unusable": 1,
         "sums": {"JPY": {"debits": 7, "credits": 0}, "ZAR": {"debits": 200, "credits": -30}},
     }
-    assert content["at_stake"]["held"] == {"records": 2, "unusable": 0, "sums": {"ZAR": {"debits": 9, "credits": -9}}}
+    assert content["at_stake"]["held"] == {
+        "records": 2,
+        "unusable": 0,
+        "sums": {"ZAR": {"debits": 9, "credits": -9}},
+    }
 
 
 def test_a_stake_beyond_2_to_the_63_is_exact():
@@ -146,8 +176,20 @@ def test_samples_show_the_amount_as_given_beside_the_minor_units_and_nobodys_dat
     )
 
     assert content["samples"]["create"] == [
-        {"row_id": "c.csv:2", "given": "240.00", "balance": 24000, "currency": "ZAR", "reason": None},
-        {"row_id": "c.csv:3", "given": "-1.234", "balance": -1234, "currency": "KWD", "reason": None},
+        {
+            "row_id": "c.csv:2",
+            "given": "240.00",
+            "balance": 24000,
+            "currency": "ZAR",
+            "reason": None,
+        },
+        {
+            "row_id": "c.csv:3",
+            "given": "-1.234",
+            "balance": -1234,
+            "currency": "KWD",
+            "reason": None,
+        },
         {"row_id": "c.csv:4", "given": None, "balance": None, "currency": "-", "reason": None},
     ]
 
@@ -158,14 +200,18 @@ def test_samples_are_of_several_kinds_where_there_are_several():
     assert [sample["balance"] for sample in content["samples"]["create"]] == [5, -5, None]
 
 
-@pytest.mark.parametrize("text", ["Ann", "ann@example.com", "8501015800085 Lee", "1" * 41, "", None, "R240"])
+@pytest.mark.parametrize(
+    "text", ["Ann", "ann@example.com", "8501015800085 Lee", "1" * 41, "", None, "R240"]
+)
 def test_what_does_not_look_like_an_amount_is_not_shown(text):
     assert amount_as_given(text) is None
 
 
 def test_flagged_creates_are_counted_by_reason():
     content = summary(
-        {"flags": ["MATCH.EMAIL_OF_ANOTHER", "MATCH.PHONE_OF_ANOTHER"]}, {"flags": ["MATCH.EMAIL_OF_ANOTHER"]}, {}
+        {"flags": ["MATCH.EMAIL_OF_ANOTHER", "MATCH.PHONE_OF_ANOTHER"]},
+        {"flags": ["MATCH.EMAIL_OF_ANOTHER"]},
+        {},
     )
 
     assert content["flagged"] == {"MATCH.EMAIL_OF_ANOTHER": 2, "MATCH.PHONE_OF_ANOTHER": 1}
@@ -173,7 +219,11 @@ def test_flagged_creates_are_counted_by_reason():
 
 @pytest.mark.parametrize(("pace", "seconds"), [(None, None), (20.0, 0.1)])
 def test_how_long_it_takes_follows_from_the_pace(pace, seconds):
-    assert summary({}, {}, per_second=pace)["estimate"] == {"creates": 2, "per_second": pace, "seconds": seconds}
+    assert summary({}, {}, per_second=pace)["estimate"] == {
+        "creates": 2,
+        "per_second": pace,
+        "seconds": seconds,
+    }
 
 
 kinds = st.sampled_from([money(5), money(-7, "KWD"), money(0), {}, {"kind": "too_large"}])

@@ -68,7 +68,22 @@ def test_a_file_without_a_balance_or_without_a_currency_is_summed_too():
 
 
 def test_what_is_no_exact_amount_is_in_no_sum():
-    texts = ["1.5", "1,5", "1e3", "ten", "", "-", "--1", "\u0661", "\uff11", "1 0", "0x1", "1" * 19, "R1", "\u20131"]
+    texts = [
+        "1.5",
+        "1,5",
+        "1e3",
+        "ten",
+        "",
+        "-",
+        "--1",
+        "\u0661",
+        "\uff11",
+        "1 0",
+        "0x1",
+        "1" * 19,
+        "R1",
+        "\u20131",
+    ]
 
     assert +totals(*[("ZAR", text) for text in texts]).debits == {}
 
@@ -82,7 +97,9 @@ amounts = st.one_of(
 
 @settings(max_examples=100, deadline=None)
 @given(
-    st.lists(st.tuples(st.sampled_from(["ZAR", "jpy", "KWD ", None]), amounts), min_size=1, max_size=60),
+    st.lists(
+        st.tuples(st.sampled_from(["ZAR", "jpy", "KWD ", None]), amounts), min_size=1, max_size=60
+    ),
     st.integers(1, 60),
 )
 def test_the_sums_are_those_of_python_whatever_the_batches(rows, batch):

@@ -39,7 +39,9 @@ def check(**given: Any) -> int:
             given["live"],
         )
     )
-    code = PipelineError.exit_code if any(finding.verdict is Verdict.FAULT for finding in found) else 0
+    code = (
+        PipelineError.exit_code if any(finding.verdict is Verdict.FAULT for finding in found) else 0
+    )
     if given["as_json"]:
         show_json({"checks": [asdict(finding) for finding in found], "exit_code": code})
         return code

@@ -40,7 +40,9 @@ def verify(**given: Any) -> int:
         found = verify_bundle(path)
     else:
         places = options.places_of(given)
-        is_path = given["run_id"] not in ("", LATEST) and path.is_dir()  # Path("") is the working folder
+        is_path = (
+            given["run_id"] not in ("", LATEST) and path.is_dir()
+        )  # Path("") is the working folder
         folder = path if is_path else sealed_folder(places.reports, given["run_id"])
         found = verify(folder, given["inputs_at"], places.home)
     if given["as_json"]:
@@ -51,7 +53,11 @@ def verify(**given: Any) -> int:
     broken = sum(check.holds is False for check in found.checks)
     open_checks = sum(check.holds is None for check in found.checks)
     verdict = (
-        f"{broken} do not hold" if broken else "all that can be recomputed holds" if open_checks else "everything holds"
+        f"{broken} do not hold"
+        if broken
+        else "all that can be recomputed holds"
+        if open_checks
+        else "everything holds"
     )
     records = "" if found.records is None else f"{found.records:,} records, "
     show_line(f"{found.run_id}: {records}{len(found.checks)} checks, {verdict}")
@@ -119,12 +125,16 @@ def reconcile(**given: Any) -> int:
     settings = options.settings(known, options.config(given) or options.planned_config(newest))
     options.warned_of_damaged(places.reports)
     with options.stoppable() as stopping, watching(quiet=given["as_json"]) as watch:
-        asked = partial(reconcile, taken_in, settings, legacy=legacy, stopping=stopping, watch=watch)
+        asked = partial(
+            reconcile, taken_in, settings, legacy=legacy, stopping=stopping, watch=watch
+        )
         if given["exports"]:
             found = asked(exports=given["exports"])
         else:
             place = options.where(given, None) or newest.read_plan()["destination"]
-            with options.target(place, options.planned_naming(newest, given), settings.home) as target:
+            with options.target(
+                place, options.planned_naming(newest, given), settings.home
+            ) as target:
                 found = asked(target=target, place=place, sample=given["sample"])
     if given["as_json"]:
         show_json(found.content)
@@ -141,7 +151,12 @@ def reconcile(**given: Any) -> int:
     callback=options.day,
     help="Instead of one run, every run since this day (in UTC), such as 2026-11-01.",
 )
-@click.option("--until", metavar="DAY", callback=options.day, help="With --since: the last day.  [default: today]")
+@click.option(
+    "--until",
+    metavar="DAY",
+    callback=options.day,
+    help="With --since: the last day.  [default: today]",
+)
 @options.pii
 @click.option(
     "--output",
@@ -170,20 +185,26 @@ def report(**given: Any) -> int:
         raise click.UsageError("--until ends a span that --since begins")
     if given["since"] is not None:
         if given["run_id"] or given["output"]:
-            raise click.UsageError("--since takes every run of a span, and reports it in a folder of its own")
+            raise click.UsageError(
+                "--since takes every run of a span, and reports it in a folder of its own"
+            )
         folder, content = report_period(settings, given["since"], given["until"], pii=pii)
         if given["as_json"]:
             show_json(content)
         else:
             show_line(f"{content['verdict']} ({folder.path / 'report.html'})")
         return int(content["exit_code"])
-    paths, content = make_report(given["run_id"] or LATEST, settings, pii=pii, output=given["output"])
+    paths, content = make_report(
+        given["run_id"] or LATEST, settings, pii=pii, output=given["output"]
+    )
     if given["as_json"]:
         show_json(content)
     else:
         for path in paths:
             show_line(str(path))
-        if since := since_then(content.get("became", ()), content.get("overall", {}), content["run_id"]):
+        if since := since_then(
+            content.get("became", ()), content.get("overall", {}), content["run_id"]
+        ):
             say(since)
     return 0
 
@@ -199,7 +220,10 @@ def report(**given: Any) -> int:
     help="What you sign as.",
 )
 @click.option(
-    "--name", "planner", callback=options.somebody, help="Who signs.  [default: PIPELINE_PLANNER, or the user's name]"
+    "--name",
+    "planner",
+    callback=options.somebody,
+    help="Who signs.  [default: PIPELINE_PLANNER, or the user's name]",
 )
 @click.option("--note", help="A remark beside the name; required if the page shows reservations.")
 @click.option(
@@ -227,7 +251,11 @@ def sign(**given: Any) -> int:
 
 @click.command()
 @click.argument("run_id")
-@click.option("--output", type=click.Path(path_type=Path), help="The archive.  [default: REPORTS/RUN_ID.evidence.zip]")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    help="The archive.  [default: REPORTS/RUN_ID.evidence.zip]",
+)
 @click.option(
     "--pii",
     type=click.Choice(["none", "masked"]),

@@ -42,7 +42,12 @@ def run(**given: Any) -> int:
     ):
         _warn_of_unused_ledger(settings, target.environment.name)
         report = run_import(
-            list(given["files"]), settings, target, approve=options.approval(given), stopping=stopping, watch=watch
+            list(given["files"]),
+            settings,
+            target,
+            approve=options.approval(given),
+            stopping=stopping,
+            watch=watch,
         )
     return _show(report, settings, as_json=given["as_json"])
 
@@ -55,7 +60,9 @@ def run(**given: Any) -> int:
 @options.destination
 @options.sending
 @options.places
-@click.option("--profile", is_flag=True, help="Also show seconds, rows and peak memory of each stage.")
+@click.option(
+    "--profile", is_flag=True, help="Also show seconds, rows and peak memory of each stage."
+)
 @options.as_json
 def plan(**given: Any) -> int:
     """Show what an import would do. Nothing is sent."""
@@ -69,7 +76,9 @@ def plan(**given: Any) -> int:
     environment = environment_from(place, options.naming(place, given, config))
     _warn_of_unused_ledger(settings, environment.name)
     with options.stoppable() as stopping, watching(quiet=given["as_json"]) as watch:
-        planned = plan_import(list(given["files"]), settings, environment, stopping=stopping, watch=watch)
+        planned = plan_import(
+            list(given["files"]), settings, environment, stopping=stopping, watch=watch
+        )
     damaged = options.warned_of_damaged(settings.reports)
     if given["as_json"]:
         show_json({**planned.report.content, **({"damaged_runs": damaged} if damaged else {})})
@@ -134,9 +143,13 @@ def resume(**given: Any) -> int:
     from pipeline.workflows.status import find_run
 
     if given["given_up"] and given["run_id"] is None:
-        raise click.UsageError("--give-up needs the run of the record: put its RUN_ID before the options")
+        raise click.UsageError(
+            "--give-up needs the run of the record: put its RUN_ID before the options"
+        )
     if bool(given["given_up"]) != bool(given["note"] and given["note"].strip()):
-        raise click.UsageError("--give-up and --note go together: use --give-up REFERENCE --note TEXT")
+        raise click.UsageError(
+            "--give-up and --note go together: use --give-up REFERENCE --note TEXT"
+        )
 
     settings = options.places_of(given)
     folder = find_run(settings.reports, settings.home, given["run_id"], resumable=True)
@@ -164,7 +177,9 @@ def resume(**given: Any) -> int:
 
 def _say_given_up(one: "GivenUp") -> None:
     name = repr(one.external_reference)
-    looked_up = "" if one.is_looked_up else ", and billing did not answer whether it holds the customer"
+    looked_up = (
+        "" if one.is_looked_up else ", and billing did not answer whether it holds the customer"
+    )
     if one.settles_from is not None and one.settles_from <= datetime.now(UTC):
         say(
             f"{name} is given up. Its request may still take effect{looked_up}. A record with other content is held."
@@ -181,9 +196,13 @@ def _say_given_up(one: "GivenUp") -> None:
             " settles it as never created: a record with other content is held."
         )
     elif one.state == "never_created":
-        say(f"{name} is given up and settled as never created: a record with other content can be sent now.")
+        say(
+            f"{name} is given up and settled as never created: a record with other content can be sent now."
+        )
     else:
-        say(f"{name} exists in billing, so it is not given up: it is settled as {one.state.value.replace('_', ' ')}.")
+        say(
+            f"{name} exists in billing, so it is not given up: it is settled as {one.state.value.replace('_', ' ')}."
+        )
 
 
 def _warn_of_unused_ledger(settings: "Settings", environment: str) -> None:
@@ -194,9 +213,14 @@ def _warn_of_unused_ledger(settings: "Settings", environment: str) -> None:
 def _apply(verb: Any, folder: "RunFolder", given: dict[str, Any]) -> int:
     from pipeline.cli.progress import watching
 
-    config, planned_for = options.config(given) or options.planned_config(folder), folder.read_plan()["destination"]
+    config, planned_for = (
+        options.config(given) or options.planned_config(folder),
+        folder.read_plan()["destination"],
+    )
     place = options.where(given, None) or planned_for
-    settings = options.settings({**given, **dict.fromkeys(options.PLANNING)}, config, destination=place)
+    settings = options.settings(
+        {**given, **dict.fromkeys(options.PLANNING)}, config, destination=place
+    )
     with (
         options.stoppable() as stopping,
         options.target(place, options.planned_naming(folder, given), settings.home) as target,
@@ -221,5 +245,7 @@ def _show(report: "Report", settings: "Settings", *, as_json: bool) -> int:
             ) from lost
         raise
     if report.content["stopped_because"]:
-        say(f"stopped: {report.content['stopped_because']}; to go on: {suggested('resume', report.content['run_id'])}")
+        say(
+            f"stopped: {report.content['stopped_because']}; to go on: {suggested('resume', report.content['run_id'])}"
+        )
     return report.exit_code

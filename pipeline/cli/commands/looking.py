@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 @options.config_file
 @options.how_written
 @click.option(
-    "--output", type=click.Path(path_type=Path), help="Write the table as it was read, text by text, to this CSV file."
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Write the table as it was read, text by text, to this CSV file.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def inspect(**given: Any) -> int:
@@ -29,7 +31,9 @@ def inspect(**given: Any) -> int:
 
     settings = options.settings(given, options.config(given))
     with options.stoppable() as stopping, watching(quiet=given["as_json"]) as watch:
-        found = inspect_file(given["file"], settings, output=given["output"], stopping=stopping, watch=watch)
+        found = inspect_file(
+            given["file"], settings, output=given["output"], stopping=stopping, watch=watch
+        )
     if given["as_json"]:
         show_json(found.content())
     else:
@@ -60,7 +64,9 @@ def status(**given: Any) -> int:
     found = status_of(folder, settings.home, since=True)
     remember(**destination_given(folder.read_plan_of_any_version()))
     if given["as_json"]:
-        show_json({**asdict(found), "settled": found.settled, "left": found.left, "damaged_runs": damaged})
+        show_json(
+            {**asdict(found), "settled": found.settled, "left": found.left, "damaged_runs": damaged}
+        )
     else:
         show_status(found)
     return 0
@@ -126,7 +132,9 @@ def trace(**given: Any) -> int:
     else:
         for one in found.damaged_runs:
             say(f"Warning: {one}")
-        say(f"no row of a run under {settings.reports} and no event of a ledger under {settings.home} is about this")
+        say(
+            f"no row of a run under {settings.reports} and no event of a ledger under {settings.home} is about this"
+        )
     return 0 if found.appearances or found.events else 1
 
 

@@ -10,7 +10,9 @@ from pipeline.cli.output import say, show_line, show_report
 
 
 @click.command()
-@click.option("--reports", type=click.Path(path_type=Path), help="Folder of run folders.  [default: reports]")
+@click.option(
+    "--reports", type=click.Path(path_type=Path), help="Folder of run folders.  [default: reports]"
+)
 def demo(**given: Any) -> int:
     """Run the sample data against a fresh sandbox. The last line names the report."""
     import secrets
@@ -32,7 +34,9 @@ def demo(**given: Any) -> int:
         target = sandbox_target(sandbox.base_url, sandbox.api_key, sandbox.account_key)
         result = run_demo(settings, target, stopping=stopping, watch=watch)
     show_report(result.report.content)
-    sums = ", ".join(f"{amount:,} {currency}" for currency, amount in sorted(result.held["sums"].items()))
+    sums = ", ".join(
+        f"{amount:,} {currency}" for currency, amount in sorted(result.held["sums"].items())
+    )
     show_line(f"the sandbox holds {result.held['customers']:,} customers, in minor units: {sums}")
     show_line(f"report: {result.report.content['files']['report.html']}")
     for difference in result.surprises:
@@ -41,12 +45,22 @@ def demo(**given: Any) -> int:
 
 
 @click.command()
-@click.option("--port", type=click.IntRange(0, 65535), default=0, show_default=True, help="0: any free port.")
-@click.option("--state", type=click.Path(path_type=Path), help="SQLite file of its customers.  [default: in memory]")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=0, show_default=True, help="0: any free port."
+)
+@click.option(
+    "--state",
+    type=click.Path(path_type=Path),
+    help="SQLite file of its customers.  [default: in memory]",
+)
 @click.option("--api-key", help="The test key that it accepts; no secret.  [default: a new one]")
-@click.option("--faults", default="", help='Faults to simulate, such as "lost_reply=0.05,error_before=0.02".')
+@click.option(
+    "--faults", default="", help='Faults to simulate, such as "lost_reply=0.05,error_before=0.02".'
+)
 @click.option("--seed", type=int, help="Makes the faults repeatable.")
-def sandbox(port: int, state: Path | None, api_key: str | None, faults: str, seed: int | None) -> int:
+def sandbox(
+    port: int, state: Path | None, api_key: str | None, faults: str, seed: int | None
+) -> int:
     """Start a billing API to practise on. It serves this machine only, and prints one JSON line when it is ready."""
     from pipeline.sandbox import SandboxServer, StateError, parse_faults, serve_forever
 

@@ -28,7 +28,9 @@ def init(**given: Any) -> int:
     settings = options.settings(given)
     output = given["output"] or Path(f"{given['file'].name.partition('.')[0] or 'job'}.yaml")
     with options.stoppable() as stopping, watching(quiet=given["as_json"]) as watch:
-        draft = draft_config(given["file"], settings, output, force=given["force"], stopping=stopping, watch=watch)
+        draft = draft_config(
+            given["file"], settings, output, force=given["force"], stopping=stopping, watch=watch
+        )
     if given["as_json"]:
         show_json(draft.content())
     else:
@@ -73,7 +75,9 @@ def references() -> None:
 
 
 @references.command()
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
+@click.argument(
+    "files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE..."
+)
 @options.region
 @options.destination
 @options.places

@@ -9,7 +9,13 @@
 Each finding has a code of `outcomes.Alarm`; one that stops keeps the plan from being applied until somebody accepts it.
 """
 
-from pipeline.planning.file_checks.control_totals import Held, Stated, hold, parse_expected, stated_in
+from pipeline.planning.file_checks.control_totals import (
+    Held,
+    Stated,
+    hold,
+    parse_expected,
+    stated_in,
+)
 from pipeline.planning.file_checks.rejections import Limit, Rejections, judge_rejections
 from pipeline.planning.file_checks.sequence import judge_repeats, judge_stream
 from pipeline.planning.file_checks.units import find_mixed_units

@@ -45,7 +45,9 @@ def _expected(name: str, number: str) -> int:
             raise ValueError("a whole number is expected")
         return int(number)
     if exponents().get(name) is None:
-        raise ValueError(f"{name!r} is neither 'records' nor a currency in which balances can be stated")
+        raise ValueError(
+            f"{name!r} is neither 'records' nor a currency in which balances can be stated"
+        )
     if re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", number) is None:
         raise ValueError("write minor units (1234567) or major units with a point (12345.67)")
     return _minor(number, name, "major" if "." in number else "minor")
@@ -55,7 +57,10 @@ def stated_in(text: str, where: str, control: Control, layout: Layout) -> list[S
     """What a trailer or a control file states; a finding where it does not say it as agreed."""
     found = re.search(control.expression, text, re.MULTILINE)
     if found is None:
-        return Finding(Alarm.TOTAL_NOT_STATED, f"{where}: nothing there is as control.{_key(control)} describes it")
+        return Finding(
+            Alarm.TOTAL_NOT_STATED,
+            f"{where}: nothing there is as control.{_key(control)} describes it",
+        )
     said = {name: told.strip() for name, told in found.groupdict().items() if told is not None}
     stated: list[Stated] = []
     try:
@@ -63,7 +68,9 @@ def stated_in(text: str, where: str, control: Control, layout: Layout) -> list[S
             stated.append(Stated(where, _RECORDS, int(said[_RECORDS])))
         if "total" in said:
             currency = _currency(said, layout)
-            stated.append(Stated(where, currency, _total(said["total"], currency, control, layout.balance)))
+            stated.append(
+                Stated(where, currency, _total(said["total"], currency, control, layout.balance))
+            )
         if "sha256" in said:
             stated.append(Stated(where, "sha256", said["sha256"].lower()))
     except ValueError as fault:
@@ -91,7 +98,9 @@ class Held:
         if self.holds:
             return None
         if self.what == "sha256":
-            return Finding(Alarm.TOTAL_DIFFERS, f"{self.where} states another SHA-256 than the file has")
+            return Finding(
+                Alarm.TOTAL_DIFFERS, f"{self.where} states another SHA-256 than the file has"
+            )
         if self.what == _RECORDS:
             told = f"{self.where} states {self.stated} records, the file has {self.found}"
             return Finding(Alarm.TOTAL_RECORDS_DIFFER, told)
@@ -101,10 +110,18 @@ class Held:
         return Finding(Alarm.TOTAL_DIFFERS, told)
 
 
-def hold(stated: Iterable[Stated], *, records: int, net: Mapping[str, int], sha256: str = "") -> Iterator[Held]:
+def hold(
+    stated: Iterable[Stated], *, records: int, net: Mapping[str, int], sha256: str = ""
+) -> Iterator[Held]:
     """Each statement beside what was read."""
     for one in stated:
-        read = sha256 if one.what == "sha256" else records if one.what == _RECORDS else net.get(one.what, 0)
+        read = (
+            sha256
+            if one.what == "sha256"
+            else records
+            if one.what == _RECORDS
+            else net.get(one.what, 0)
+        )
         yield Held(one.where, one.what, one.value, read)
 
 
@@ -116,7 +133,9 @@ def _currency(said: Mapping[str, str], layout: Layout) -> str:
     """The group's, else the one that the job gives to every record."""
     told = said.get("currency") or (layout.currency.value if layout.currency else None)
     if told is None:
-        raise ValueError("a total, and nothing says of which currency; the expression may have a group currency")
+        raise ValueError(
+            "a total, and nothing says of which currency; the expression may have a group currency"
+        )
     if exponents().get(told) is None:
         raise ValueError("a total in what is no currency")
     return told

@@ -27,10 +27,14 @@ class Rejections:
     def add(self, judged: pl.DataFrame) -> None:
         """Count records that have `fate` and `reasons`."""
         rejected = judged.filter(pl.col("fate").is_in(_REJECTED))
-        codes = rejected.select(pl.col("reasons").list.eval(pl.element().str.extract("^([^:]*)")).list.unique())
+        codes = rejected.select(
+            pl.col("reasons").list.eval(pl.element().str.extract("^([^:]*)")).list.unique()
+        )
         self.read += judged.height
         self.rejected += rejected.height
-        self.reasons.update(dict(codes["reasons"].explode().drop_nulls().value_counts().iter_rows()))
+        self.reasons.update(
+            dict(codes["reasons"].explode().drop_nulls().value_counts().iter_rows())
+        )
 
 
 def judge_rejections(found: Rejections, limit: Limit | None) -> list[Finding]:
@@ -40,7 +44,9 @@ def judge_rejections(found: Rejections, limit: Limit | None) -> list[Finding]:
     limit = USUAL_LIMIT if limit is None else limit
     if found.rejected <= most_rejected(limit, found.read):
         return []
-    most_frequent = sorted(found.reasons.items(), key=lambda reason: (-reason[1], reason[0]))[:_REASONS_NAMED]
+    most_frequent = sorted(found.reasons.items(), key=lambda reason: (-reason[1], reason[0]))[
+        :_REASONS_NAMED
+    ]
     reasons = ", ".join(f"{code} ({times:,})" for code, times in most_frequent)
     allowed = limit if isinstance(limit, str) else f"{limit:,}"
     return [
@@ -53,4 +59,6 @@ def judge_rejections(found: Rejections, limit: Limit | None) -> list[Finding]:
 
 def most_rejected(limit: Limit, read: int) -> Decimal:
     """How many of the records read may be rejected; exact, so that a share is never rounded."""
-    return Decimal(limit) if isinstance(limit, int) else Decimal(limit.removesuffix("%")) * read / 100
+    return (
+        Decimal(limit) if isinstance(limit, int) else Decimal(limit.removesuffix("%")) * read / 100
+    )

@@ -18,22 +18,32 @@ _HUNDREDFOLD = (50.0, 200.0)
 def judge_repeats(arriving: Sequence[Delivery], delivered: Sequence[Delivery]) -> list[Finding]:
     """Where no stream is agreed: files that an earlier run has finished with, byte for byte. Told, and nothing more."""
     return [
-        Finding(Alarm.STREAM_SAME_FILE, f"{file.name}: run {before.run_id} finished it on {_day(before)}", stops=False)
+        Finding(
+            Alarm.STREAM_SAME_FILE,
+            f"{file.name}: run {before.run_id} finished it on {_day(before)}",
+            stops=False,
+        )
         for file in arriving
         for before in _same(file, delivered)[-1:]
     ]
 
 
-def judge_stream(stream: Stream, arriving: Sequence[Delivery], delivered: Sequence[Delivery]) -> list[Finding]:
+def judge_stream(
+    stream: Stream, arriving: Sequence[Delivery], delivered: Sequence[Delivery]
+) -> list[Finding]:
     """Everything that is unusual about arriving files, in the order of their days."""
-    known = [(day, before) for before in delivered if (day := stream.day_of(before.name)) is not None]
+    known = [
+        (day, before) for before in delivered if (day := stream.day_of(before.name)) is not None
+    ]
     known.sort(key=_by_day)
     found: list[Finding] = []
     dated: list[tuple[date, Delivery]] = []
     for file in arriving:
         day = stream.day_of(file.name)
         if day is None:
-            found.append(Finding(Alarm.STREAM_NAME, f"{file.name}: a name like {stream.name} is agreed"))
+            found.append(
+                Finding(Alarm.STREAM_NAME, f"{file.name}: a name like {stream.name} is agreed")
+            )
         else:
             dated.append((day, file))
     for day, file in sorted(dated, key=_by_day):
@@ -46,13 +56,16 @@ def _by_day(dated: tuple[date, Delivery]) -> date:
     return dated[0]
 
 
-def _judge(stream: Stream, day: date, file: Delivery, known: Sequence[tuple[date, Delivery]]) -> Iterator[Finding]:
+def _judge(
+    stream: Stream, day: date, file: Delivery, known: Sequence[tuple[date, Delivery]]
+) -> Iterator[Finding]:
     same = _same(file, [before for _, before in known])
     if same:
         again = any(before.name == file.name for before in same)
         alarm = Alarm.STREAM_SAME_FILE if again else Alarm.STREAM_OLD_FILE_NEW_NAME
         yield Finding(
-            alarm, f"{file.name}: byte for byte {same[-1].name}, which run {same[-1].run_id} took on {_day(same[-1])}"
+            alarm,
+            f"{file.name}: byte for byte {same[-1].name}, which run {same[-1].run_id} took on {_day(same[-1])}",
         )
     elif _unfinished(file, known):
         return  # the rest of a file that an earlier run has begun
@@ -71,7 +84,8 @@ def _judge(stream: Stream, day: date, file: Delivery, known: Sequence[tuple[date
         )
     if file.columns != last.columns:
         yield Finding(
-            Alarm.STREAM_COLUMNS_MOVED, f"{file.name}: {_moved(last.columns, file.columns)} since {last.name}"
+            Alarm.STREAM_COLUMNS_MOVED,
+            f"{file.name}: {_moved(last.columns, file.columns)} since {last.name}",
         )
     yield from _volume(stream, day, file, known)
     yield from _hundredfold(file, last)
@@ -79,14 +93,20 @@ def _judge(stream: Stream, day: date, file: Delivery, known: Sequence[tuple[date
 
 def _same(file: Delivery, known: Sequence[Delivery]) -> list[Delivery]:
     """Deliveries with the same bytes, of which nothing was left for later."""
-    return [before for before in known if before.sha256 == file.sha256 and (before.finished or before.at is None)]
+    return [
+        before
+        for before in known
+        if before.sha256 == file.sha256 and (before.finished or before.at is None)
+    ]
 
 
 def _unfinished(file: Delivery, known: Sequence[tuple[date, Delivery]]) -> bool:
     return any(before.sha256 == file.sha256 for _, before in known)
 
 
-def _volume(stream: Stream, day: date, file: Delivery, known: Sequence[tuple[date, Delivery]]) -> Iterator[Finding]:
+def _volume(
+    stream: Stream, day: date, file: Delivery, known: Sequence[tuple[date, Delivery]]
+) -> Iterator[Finding]:
     lately = [before.records for other, before in known if timedelta(0) < day - other <= _TWO_WEEKS]
     if len(lately) < _FEWEST_TO_COMPARE:
         return
@@ -100,7 +120,12 @@ def _volume(stream: Stream, day: date, file: Delivery, known: Sequence[tuple[dat
 
 def _hundredfold(file: Delivery, last: Delivery) -> Iterator[Finding]:
     for currency in sorted({*file.debits} & {*last.debits}):
-        if not (file.records and last.records and last.debits[currency] > 0 and file.debits[currency] > 0):
+        if not (
+            file.records
+            and last.records
+            and last.debits[currency] > 0
+            and file.debits[currency] > 0
+        ):
             continue
         times = (file.debits[currency] / file.records) / (last.debits[currency] / last.records)
         low, high = _HUNDREDFOLD
@@ -115,7 +140,9 @@ def _hundredfold(file: Delivery, last: Delivery) -> Iterator[Finding]:
 def _moved(before: Sequence[str], now: Sequence[str]) -> str:
     gone = [name for name in before if name not in now]
     new = [name for name in now if name not in before]
-    told = [f"{what}: {', '.join(names)}" for what, names in (("gone", gone), ("new", new)) if names]
+    told = [
+        f"{what}: {', '.join(names)}" for what, names in (("gone", gone), ("new", new)) if names
+    ]
     return "; ".join(told) or "the columns stand in another order"
 
 

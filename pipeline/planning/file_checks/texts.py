@@ -29,14 +29,18 @@ def _as_cp1252(text: str) -> str:
 
 _BOXES = "".join(map(chr, range(0x2500, 0x25A0)))  #: what old programs draw tables with
 _REST = _rest_as("cp1252")
-_REST_IN_A_WORD = _rest_as("cp1252", without="\u2019\u201d\u2013\u2014")  # quotes and dashes end honest words
+_REST_IN_A_WORD = _rest_as(
+    "cp1252", without="\u2019\u201d\u2013\u2014"
+)  # quotes and dashes end honest words
 _MISREAD = (
     r"\x{FFFD}",
     rf"\x{{C3}}{_REST}",  # the letters of Latin-1
     r"\x{C2}[\x{A0}-\x{BF}]",  # its signs: a no-break space, a degree, a registered trade mark
     rf"[\x{{C4}}\x{{C5}}]{_REST_IN_A_WORD}",  # Latin Extended-A, of Polish, Czech, Turkish
     r"\x{C8}[\x{2DC}\x{2122}\x{161}\x{203A}]",  # letters with a comma below, of Romanian
-    *map(_as_cp1252, "\u2019\u20ac\u2122\ufeff\ufffd\U0001f600"),  # quotes, the euro, a trade mark, emoji
+    *map(
+        _as_cp1252, "\u2019\u20ac\u2122\ufeff\ufffd\U0001f600"
+    ),  # quotes, the euro, a trade mark, emoji
     rf"(?:[\x{{CE}}-\x{{D1}}\x{{D7}}-\x{{D9}}]{_REST}){{2}}",  # Greek, Cyrillic, Hebrew, Arabic
     rf"\x{{E1}}[\x{{BA}}\x{{BB}}]{_REST}",  # Vietnamese
     rf"(?:[\x{{E0}}-\x{{EF}}]{_REST}{{2}}){{2}}",  # scripts of India, Thai, Chinese, Korean
@@ -61,7 +65,11 @@ def find_text_doubts(workbench: duckdb.DuckDBPyConnection) -> list[Finding]:
         for name, column in columns_of(workbench, "records").items()
         if name in _FIELDS or name.startswith(METADATA_PREFIX)
     }
-    return [finding for name, column in columns.items() for finding in _of_column(workbench, name, column)]
+    return [
+        finding
+        for name, column in columns.items()
+        for finding in _of_column(workbench, name, column)
+    ]
 
 
 _KINDS = (
@@ -75,7 +83,9 @@ def _of_column(workbench: duckdb.DuckDBPyConnection, name: str, column: str) -> 
     filled, *of_kinds = workbench.execute(_asked(identifier(column))).fetchall()[0]
     for (alarm, what), count, rows in zip(_KINDS, of_kinds[::2], of_kinds[1::2], strict=True):
         if count:
-            yield Finding(alarm, f"{name}: {count:,} of {filled:,} texts {what}: {first_rows(rows, count)}")
+            yield Finding(
+                alarm, f"{name}: {count:,} of {filled:,} texts {what}: {first_rows(rows, count)}"
+            )
 
 
 def _asked(text: str) -> str:

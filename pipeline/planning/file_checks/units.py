@@ -35,15 +35,15 @@ def find_mixed_units(workbench: duckdb.DuckDBPyConnection, layout: Layout | None
     if layout is None or balance is None or balance.unit.value != "major":
         return []
     known = columns_of(workbench, CELLS)
-    asked = (
-        f"SELECT count(*) FILTER (is_whole), count(*) FILTER (NOT is_whole) FROM ({_forms(workbench, balance, known)})"
-    )
+    asked = f"SELECT count(*) FILTER (is_whole), count(*) FILTER (NOT is_whole) FROM ({_forms(workbench, balance, known)})"
     whole, decimal = workbench.execute(asked).fetchall()[0]
     if min(whole, decimal) < max(_FEWEST, _SHARE * (whole + decimal)):
         return []
     flag = next(iter(_flags(workbench, layout, balance, known)), None)
     counts = f"{whole:,} whole amounts beside {decimal:,} with decimals"
-    return [Finding(Alarm.UNITS_MIXED, f"{counts}; column {flag} tells them apart" if flag else counts)]
+    return [
+        Finding(Alarm.UNITS_MIXED, f"{counts}; column {flag} tells them apart" if flag else counts)
+    ]
 
 
 def _flags(
@@ -55,15 +55,28 @@ def _flags(
     others = [name for name in cells if name not in mapped][:_FLAGS_ASKED]
     if not others:
         return
-    texts = ", ".join(f"approx_count_distinct({identifier(known[_GIVEN + name])})" for name in others)
-    counts = workbench.execute(f"SELECT {texts} FROM ({_forms(workbench, balance, known, *others)})").fetchall()[0]
-    for name in (name for name, count in zip(others, counts, strict=True) if count <= 2 * _MOST_TEXTS):
-        parts = {"column": identifier(known[_GIVEN + name]), "forms": _forms(workbench, balance, known, name)}
-        if workbench.execute(_PURITY.format(**parts, most=_MOST_TEXTS, clear=_CLEAR)).fetchall()[0][0]:
+    texts = ", ".join(
+        f"approx_count_distinct({identifier(known[_GIVEN + name])})" for name in others
+    )
+    counts = workbench.execute(
+        f"SELECT {texts} FROM ({_forms(workbench, balance, known, *others)})"
+    ).fetchall()[0]
+    for name in (
+        name for name, count in zip(others, counts, strict=True) if count <= 2 * _MOST_TEXTS
+    ):
+        parts = {
+            "column": identifier(known[_GIVEN + name]),
+            "forms": _forms(workbench, balance, known, name),
+        }
+        if workbench.execute(_PURITY.format(**parts, most=_MOST_TEXTS, clear=_CLEAR)).fetchall()[0][
+            0
+        ]:
             yield name
 
 
-def _forms(workbench: duckdb.DuckDBPyConnection, balance: Amount, known: Mapping[str, str], *others: str) -> str:
+def _forms(
+    workbench: duckdb.DuckDBPyConnection, balance: Amount, known: Mapping[str, str], *others: str
+) -> str:
     """The amounts that are not zero, in currencies with decimals: whether each is written without, and its other cells."""
     kept = "".join(f", {identifier(known[_GIVEN + name])}" for name in others)
     decimals = ", ".join(literal(code) for code, exponent in exponents().items() if exponent)

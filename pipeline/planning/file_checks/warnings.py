@@ -24,7 +24,9 @@ _WHOLE = f"""
     SELECT currency, count(*) AS amounts, {", ".join(f"count(*) FILTER (balance % {10**exponent} = 0)" for exponent in _EXPONENTS)}
     FROM records WHERE fate IS NULL AND balance != 0 GROUP BY currency ORDER BY currency
 """
-_FEWEST_ADDED = 6  #: amounts, the total included; of fewer, one may be the sum of the others by chance
+_FEWEST_ADDED = (
+    6  #: amounts, the total included; of fewer, one may be the sum of the others by chance
+)
 _SUMS = """
     SELECT currency, sum(balance)::HUGEINT FROM records WHERE balance != 0 AND currency IS NOT NULL GROUP BY currency
     HAVING count(*) >= ? ORDER BY currency
@@ -115,7 +117,11 @@ def _amounts(workbench: duckdb.DuckDBPyConnection) -> list[Finding]:
     for currency, amounts, *whole in workbench.execute(_WHOLE).fetchall():
         exponent = exponents().get(currency) or 0
         if exponent and whole[_EXPONENTS.index(exponent)] == amounts >= _FEWEST:
-            found.append(Finding(Alarm.AMOUNTS_ALREADY_CENTS, f"all {amounts} balances in {currency} are whole"))
+            found.append(
+                Finding(
+                    Alarm.AMOUNTS_ALREADY_CENTS, f"all {amounts} balances in {currency} are whole"
+                )
+            )
     return found
 
 
@@ -126,9 +132,13 @@ def _total_rows(workbench: duckdb.DuckDBPyConnection) -> list[Finding]:
         for code, total in workbench.execute(_SUMS, [_FEWEST_ADDED]).fetchall()
         if total % 2 == 0 and total
     ]
-    is_sum = "".join(f" OR currency = {literal(code)} AND balance = {half}" for code, half in halves)
+    is_sum = "".join(
+        f" OR currency = {literal(code)} AND balance = {half}" for code, half in halves
+    )
     words = ", ".join(map(literal, _TOTAL_WORDS))
-    is_called_so = " OR ".join(f"translate(lower({field}), ' _-', '') IN ({words})" for field in _TOTAL_FIELDS)
+    is_called_so = " OR ".join(
+        f"translate(lower({field}), ' _-', '') IN ({words})" for field in _TOTAL_FIELDS
+    )
     query = f"SELECT count(*), min_by(row_id, position, ?) FROM records WHERE fate IS NULL AND ({is_called_so}{is_sum})"
     totals, examples = workbench.execute(query, [_ROWS]).fetchall()[0]
     return [Finding(Alarm.TOTAL_ROWS, first_rows(examples, totals))] if totals else []
@@ -141,7 +151,9 @@ def _rounded(workbench: duckdb.DuckDBPyConnection) -> list[Finding]:
     told = f"{rounded} of {numbers} references of more than 15 digits end in zeros from there on"
     # One in ten honest ones of 16 digits does; that all of them do is no chance.
     is_damage = rounded == numbers >= _FEWEST
-    return [Finding(Alarm.REFERENCES_ROUNDED if is_damage else Alarm.REFERENCES_MAY_BE_ROUNDED, told)]
+    return [
+        Finding(Alarm.REFERENCES_ROUNDED if is_damage else Alarm.REFERENCES_MAY_BE_ROUNDED, told)
+    ]
 
 
 def _look_alikes(workbench: duckdb.DuckDBPyConnection) -> list[Finding]:
@@ -165,7 +177,11 @@ def _counted(workbench: duckdb.DuckDBPyConnection, counts: list[str]) -> list[in
     """Several counts over the accepted records at once: every question names all columns of the file anew."""
     if not counts:
         return []
-    return [*workbench.execute(f"SELECT {', '.join(counts)} FROM records WHERE fate IS NULL").fetchall()[0]]
+    return [
+        *workbench.execute(
+            f"SELECT {', '.join(counts)} FROM records WHERE fate IS NULL"
+        ).fetchall()[0]
+    ]
 
 
 def _sensitive(workbench: duckdb.DuckDBPyConnection) -> list[Finding]:
@@ -173,13 +189,26 @@ def _sensitive(workbench: duckdb.DuckDBPyConnection) -> list[Finding]:
     columns = [name for name in known if name.startswith(SENSITIVE_PREFIX)]
     seen = _counted(workbench, [f"count({identifier(known[column])})" for column in columns])
     found = []
-    for key in (column.removeprefix(SENSITIVE_PREFIX) for column, times in zip(columns, seen, strict=True) if times):
-        kind, value = (identifier(known[prefix + key]) for prefix in (SENSITIVE_PREFIX, METADATA_PREFIX))
+    for key in (
+        column.removeprefix(SENSITIVE_PREFIX)
+        for column, times in zip(columns, seen, strict=True)
+        if times
+    ):
+        kind, value = (
+            identifier(known[prefix + key]) for prefix in (SENSITIVE_PREFIX, METADATA_PREFIX)
+        )
         filled, *times_each = _counted(
-            workbench, [f"count({value})", *(f"count(*) FILTER ({kind} = {literal(name)})" for name in _WORDS)]
+            workbench,
+            [
+                f"count({value})",
+                *(f"count(*) FILTER ({kind} = {literal(name)})" for name in _WORDS),
+            ],
         )
         found += [
-            Finding(Alarm.METADATA_SENSITIVE, f"metadata {key}: {times} of {filled} values look like {words}")
+            Finding(
+                Alarm.METADATA_SENSITIVE,
+                f"metadata {key}: {times} of {filled} values look like {words}",
+            )
             for words, times in zip(_WORDS.values(), times_each, strict=True)
             if times
         ]
@@ -191,7 +220,12 @@ def _identities(workbench: duckdb.DuckDBPyConnection) -> list[Finding]:
     if not people:
         return []
     named = "; ".join(" and ".join(pair) for pair in examples)
-    return [Finding(Alarm.SAME_IDENTITY, f"{people} identity numbers under {references} references, such as {named}")]
+    return [
+        Finding(
+            Alarm.SAME_IDENTITY,
+            f"{people} identity numbers under {references} references, such as {named}",
+        )
+    ]
 
 
 def _abroad(workbench: duckdb.DuckDBPyConnection) -> list[Finding]:
@@ -222,4 +256,8 @@ def _shared_emails(workbench: duckdb.DuckDBPyConnection) -> list[Finding]:
     return [Finding(Alarm.SAME_EMAIL, message)]
 
 
-_WORDS = {"card": "card numbers", "iban": "bank accounts (IBAN)", "identity": "South African identity numbers"}
+_WORDS = {
+    "card": "card numbers",
+    "iban": "bank accounts (IBAN)",
+    "identity": "South African identity numbers",
+}

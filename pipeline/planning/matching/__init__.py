@@ -22,7 +22,9 @@ def find_matches(workbench: duckdb.DuckDBPyConnection) -> None:
     saves hashing them.
     """
     workbench.execute(_EXACT)
-    views = {name for (name,) in workbench.execute("SELECT view_name FROM duckdb_views()").fetchall()}
+    views = {
+        name for (name,) in workbench.execute("SELECT view_name FROM duckdb_views()").fetchall()
+    }
     if "known" not in views or not workbench.execute("SELECT 1 FROM known LIMIT 1").fetchall():
         workbench.execute(_NOTHING_KNOWN)
         return

@@ -12,4 +12,11 @@ from pipeline.reporting.html.run import EXIT_CODES, render_run
 from pipeline.reporting.html.templates import our_own_words
 from pipeline.reporting.html.unfinished import render_unfinished
 
-__all__ = ["EXIT_CODES", "our_own_words", "render_period", "render_reconciliation", "render_run", "render_unfinished"]
+__all__ = [
+    "EXIT_CODES",
+    "our_own_words",
+    "render_period",
+    "render_reconciliation",
+    "render_run",
+    "render_unfinished",
+]

@@ -13,7 +13,9 @@ from pipeline.domain.outcomes import LISTS
 from pipeline.reporting.headline import currency_label, has_minor_unit
 from pipeline.reporting.html.charts import Bar, waterfall
 
-_MOST_BLOCKS = 12  #: currencies with steps of their own; the workbook and summary.json have them all
+_MOST_BLOCKS = (
+    12  #: currencies with steps of their own; the workbook and summary.json have them all
+)
 #: Which colour a step has: that of the list in which its records stand; what billing holds otherwise has one of its own.
 _COLOURS = {fate.value: name for name, fates in LISTS.items() for fate in fates}
 _EXPLAINED = {
@@ -54,7 +56,9 @@ class Bridge:
     """What a page shows of a bridge. `heads` are its totals and, between them, what leads from one to the next."""
 
     heads: Sequence[str]
-    lines: Sequence[tuple[str, Sequence[int | None], tuple[int, int]]]  #: currency, minor units by head, residual
+    lines: Sequence[
+        tuple[str, Sequence[int | None], tuple[int, int]]
+    ]  #: currency, minor units by head, residual
     records: Block
     blocks: Sequence[Block]
     left_out: int  #: currencies without a block that have steps, too
@@ -76,9 +80,13 @@ def bridge_of(
         return None
     residual = residual or {}
     codes = sorted(
-        {code for step in steps for code in step["figures"]}, key=lambda code: (not has_minor_unit(code), code)
+        {code for step in steps for code in step["figures"]},
+        key=lambda code: (not has_minor_unit(code), code),
     )
-    left = {code: (residual[code]["records"], residual[code]["sum"]) if code in residual else (0, 0) for code in codes}
+    left = {
+        code: (residual[code]["records"], residual[code]["sum"]) if code in residual else (0, 0)
+        for code in codes
+    }
     moved = [
         code
         for code in codes
@@ -89,7 +97,10 @@ def bridge_of(
         _heads(steps),
         [(code, _line(steps, code), left[code]) for code in codes],
         Block(None, _rows(steps, None, str), all_left),
-        [Block(code, _rows(steps, code, partial(major_units, code=code)), left[code]) for code in moved[:_MOST_BLOCKS]],
+        [
+            Block(code, _rows(steps, code, partial(major_units, code=code)), left[code])
+            for code in moved[:_MOST_BLOCKS]
+        ],
         max(len(moved) - _MOST_BLOCKS, 0),
     )
 
@@ -118,16 +129,29 @@ def _line(steps: Sequence[Mapping[str, Any]], code: str) -> list[int | None]:
     return line[:-1]
 
 
-def _rows(steps: Sequence[Mapping[str, Any]], code: str | None, told: Callable[[int], str]) -> list[Row]:
+def _rows(
+    steps: Sequence[Mapping[str, Any]], code: str | None, told: Callable[[int], str]
+) -> list[Row]:
     """The steps of a currency, or of all records where there is none."""
     shown = []
     for step in steps:
-        figure = step["figures"].get(code) if code is not None else {"records": step["records"], "sum": step["records"]}
-        if figure is None or figure["sum"] is None or not (step["is_total"] or figure["records"] or figure["sum"]):
+        figure = (
+            step["figures"].get(code)
+            if code is not None
+            else {"records": step["records"], "sum": step["records"]}
+        )
+        if (
+            figure is None
+            or figure["sum"] is None
+            or not (step["is_total"] or figure["records"] or figure["sum"])
+        ):
             continue
         shown.append((step, figure))
     bars = waterfall(
-        [Bar(_colour(step), step["is_total"], figure["sum"], told(figure["sum"])) for step, figure in shown]
+        [
+            Bar(_colour(step), step["is_total"], figure["sum"], told(figure["sum"]))
+            for step, figure in shown
+        ]
     )
     return [
         Row(

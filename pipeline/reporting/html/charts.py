@@ -56,7 +56,12 @@ def _reach(bars: Sequence[Bar], spans: Sequence[tuple[int, int]]) -> tuple[int, 
 
 
 def _drawn(
-    bar: Bar, between: tuple[float, float], zero: float, cut: Sequence[float], before: float | None, after: float | None
+    bar: Bar,
+    between: tuple[float, float],
+    zero: float,
+    cut: Sequence[float],
+    before: float | None,
+    after: float | None,
 ) -> Markup:
     """One bar, with a thin line down to it from the one before, one on to the next, and one where zero is."""
     line = Markup('<line class="{}" x1="{:.1f}" x2="{:.1f}" y1="{}" y2="{}"/>').format
@@ -104,29 +109,42 @@ def pace_chart(pace: dict[str, Any]) -> Markup | None:
     places = [_AXIS + span["after"] / pace["span_seconds"] * width for span in spans]
     panels = (
         ("created", "settled", grouped_digits(most), [span["settled"] / most for span in spans]),
-        ("waiting", "waited, 95 %", f"{longest:.3g} s", [span["p95"] / longest if longest else 0 for span in spans]),
+        (
+            "waiting",
+            "waited, 95 %",
+            f"{longest:.3g} s",
+            [span["p95"] / longest if longest else 0 for span in spans],
+        ),
     )
     pieces = []
     for at, (kind, name, top, heights) in enumerate(panels):
         floor = 24 + (_HEIGHT + 34) * at + _HEIGHT
         pieces += [
-            Markup('<text x="{}" y="{}">{}</text><text class="soft" x="{}" y="{}" text-anchor="end">{}</text>').format(
-                _AXIS, floor - _HEIGHT - 8, name, _AXIS - 6, floor - _HEIGHT + 10, top
+            Markup(
+                '<text x="{}" y="{}">{}</text><text class="soft" x="{}" y="{}" text-anchor="end">{}</text>'
+            ).format(_AXIS, floor - _HEIGHT - 8, name, _AXIS - 6, floor - _HEIGHT + 10, top),
+            Markup('<text class="soft" x="{}" y="{}" text-anchor="end">0</text>').format(
+                _AXIS - 6, floor
             ),
-            Markup('<text class="soft" x="{}" y="{}" text-anchor="end">0</text>').format(_AXIS - 6, floor),
-            Markup('<line x1="{}" x2="{}" y1="{}" y2="{}"/>').format(_AXIS, _WIDTH - _AXIS, floor, floor),
+            Markup('<line x1="{}" x2="{}" y1="{}" y2="{}"/>').format(
+                _AXIS, _WIDTH - _AXIS, floor, floor
+            ),
         ]
         pieces += [
             Markup(
                 '<rect class="{}" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}"><title>{}</title></rect>'
-            ).format(kind, left, floor - height * _HEIGHT, max(width - 1, 1.0), height * _HEIGHT, title)
+            ).format(
+                kind, left, floor - height * _HEIGHT, max(width - 1, 1.0), height * _HEIGHT, title
+            )
             for left, height, title in zip(places, heights, told, strict=True)
         ]
     bottom = 24 + 2 * _HEIGHT + 34
     axis = Markup('<text class="soft" x="{}" y="{}" text-anchor="{}">{}</text>').format
     pieces += [
         axis(_AXIS, bottom + 18, "start", "0 s"),
-        axis(_WIDTH - _AXIS, bottom + 18, "end", f"{grouped_digits(count * pace['span_seconds'])} s"),
+        axis(
+            _WIDTH - _AXIS, bottom + 18, "end", f"{grouped_digits(count * pace['span_seconds'])} s"
+        ),
     ]
     return Markup(
         '<svg class="pace" role="img" aria-label="Creates settled, and how long they waited, over time" viewBox="0 0 {} {}">{}</svg>'

@@ -21,7 +21,10 @@ def render_period(content: dict[str, Any], beside: Beside) -> str:
         reconciled=sum(run["against"] is not None for run in runs),
         script_hash=hash_of("page.js"),
         fates=[
-            *((fate.value, once["fates"][fate.value], list_of(fate), fate.sentence) for fate in Fate),
+            *(
+                (fate.value, once["fates"][fate.value], list_of(fate), fate.sentence)
+                for fate in Fate
+            ),
             (SUPERSEDED, once["fates"][SUPERSEDED], "skipped", SUPERSEDED_MEANS),
         ],
         currencies=sorted(once["sums"], key=lambda code: (not has_minor_unit(code), code)),

@@ -11,7 +11,9 @@ from pipeline.reporting.html.templates import hash_of, template
 from pipeline.reporting.report_status import standing_of_reconciliation
 
 
-def render_reconciliation(content: dict[str, Any], differences: Sequence[dict[str, Any]] = ()) -> str:
+def render_reconciliation(
+    content: dict[str, Any], differences: Sequence[dict[str, Any]] = ()
+) -> str:
     """The content of a reconciliation's `summary.json` as a page for people; `differences`: the first ones, see `masked.DIFFERENCES`."""
     return template("reconciliation.html.j2").render(
         s=content,

@@ -55,11 +55,17 @@ class Statement:
 
 def render_run(content: dict[str, Any], beside: Beside | None = None) -> str:
     """The content of `summary.json` as a page for people, and what stands beside it."""
-    beside = beside or Beside(reasons=without_examples(content["reasons"]), signed=planned_by(content))
+    beside = beside or Beside(
+        reasons=without_examples(content["reasons"]), signed=planned_by(content)
+    )
     against = beside.reconciliation
     stops = stopped_by(content) if content["status"] == "planned" else []
     since = since_then(beside.became, beside.overall, content["run_id"])
-    view = bridge_of(against["bridge"], against["residual"]) if against else bridge_of(content.get("bridge", []))
+    view = (
+        bridge_of(against["bridge"], against["residual"])
+        if against
+        else bridge_of(content.get("bridge", []))
+    )
     paced = content.get("pace")
     return template("run.html.j2").render(
         s=content,
@@ -68,7 +74,9 @@ def render_run(content: dict[str, Any], beside: Beside | None = None) -> str:
         meaning_of=_meaning_of,
         stopped_by=stops,
         reservations=list(reservations(content, against, beside.reconciliations)),
-        can_be_signed=content["conservation"]["holds"] and not stops and (against is None or against["signable"]),
+        can_be_signed=content["conservation"]["holds"]
+        and not stops
+        and (against is None or against["signable"]),
         script_hash=hash_of("page.js"),
         view=view,
         label_of=label_of,
@@ -90,7 +98,9 @@ def render_run(content: dict[str, Any], beside: Beside | None = None) -> str:
         written=written,
         lists=_by_list(content["fates"]),
         now=_by_list(beside.overall or content["fates"]),
-        unsent_now=max(0, (beside.overall or content["fates"]).get("not_attempted", 0) - deferred(content)),
+        unsent_now=max(
+            0, (beside.overall or content["fates"]).get("not_attempted", 0) - deferred(content)
+        ),
         in_doubt_now=(beside.overall or content["fates"]).get("in_doubt", 0),
         statements=_statements(content),
         checks=_checks(content),
@@ -119,8 +129,13 @@ def _meaning_of(fate: str) -> str:
 def _statements(content: dict[str, Any]) -> list[Statement]:
     """One statement a currency, also for one that was read and then lost; unusable currencies come last."""
     read = content["read"]
-    made = [_statement(content, code) for code in sorted({*content["debits"], *read["debits"], *read["credits"]})]
-    return sorted(made, key=lambda statement: (not statement.usable, statement.ended == statement.read))
+    made = [
+        _statement(content, code)
+        for code in sorted({*content["debits"], *read["debits"], *read["credits"]})
+    ]
+    return sorted(
+        made, key=lambda statement: (not statement.usable, statement.ended == statement.read)
+    )
 
 
 def _statement(content: dict[str, Any], currency: str) -> Statement:
@@ -146,7 +161,12 @@ def _checks(content: dict[str, Any]) -> list[dict[str, Any]]:
     """The checks, broken ones first, amounts without a usable currency in words."""
     checks = sorted(content["conservation"]["checks"], key=lambda check: bool(check["holds"]))
     return [
-        {**check, "what": check["what"].replace(f" {check['currency']} ", f" ({currency_label(check['currency'])}) ")}
+        {
+            **check,
+            "what": check["what"].replace(
+                f" {check['currency']} ", f" ({currency_label(check['currency'])}) "
+            ),
+        }
         if check["currency"] in {NO_CODE, NO_CURRENCY}
         else check
         for check in checks

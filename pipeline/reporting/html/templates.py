@@ -34,7 +34,9 @@ def hash_of(name: str) -> str:
 @cache
 def template(name: str) -> Template:
     """A page of this room, and what it includes; every value that is put in is escaped."""
-    loader = FunctionLoader(lambda part: files(__package__).joinpath(part).read_text(encoding="utf-8"))
+    loader = FunctionLoader(
+        lambda part: files(__package__).joinpath(part).read_text(encoding="utf-8")
+    )
     environment = Environment(
         autoescape=True,
         undefined=StrictUndefined,

@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from pipeline.reporting.html.templates import template
 
 
-def render_unfinished(run_id: str, environment: Mapping[str, str], version: str, command: str) -> str:
+def render_unfinished(
+    run_id: str, environment: Mapping[str, str], version: str, command: str
+) -> str:
     """A page that says that the run's files are partial, and which command finishes them."""
     return template("unfinished.html.j2").render(
         run_id=run_id, environment=environment, version=version, command=command

@@ -30,7 +30,12 @@ _ALL = (
 
 
 def add(
-    connection: sqlite3.Connection, run_id: str, at: datetime, deliveries: Sequence[Delivery], *, is_whole: bool
+    connection: sqlite3.Connection,
+    run_id: str,
+    at: datetime,
+    deliveries: Sequence[Delivery],
+    *,
+    is_whole: bool,
 ) -> None:
     """Record the files of a run that begins to send; inside a transaction. `is_whole`: no record is left for a later run."""
     connection.executemany(
@@ -47,7 +52,9 @@ def add(
 
 def read(connection: sqlite3.Connection) -> list[Delivery]:
     """Every file that a run took, the oldest first."""
-    if not connection.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'deliveries'").fetchone()[0]:
+    if not connection.execute(
+        "SELECT count(*) FROM sqlite_schema WHERE name = 'deliveries'"
+    ).fetchone()[0]:
         return []
     return [
         Delivery(

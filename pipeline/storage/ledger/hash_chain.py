@@ -99,7 +99,9 @@ class Mark:
     def move(self, link: Link) -> None:
         """Write a link that is durable in the ledger."""
         if self._descriptor is None:
-            self._descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
+            self._descriptor = os.open(
+                self._path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600
+            )
         line = f"{link.seq:020d} {link.sha256}{' damaged' if self._is_damaged else ''}\n".encode()
         os.pwrite(self._descriptor, line, 0)
         os.ftruncate(self._descriptor, len(line))

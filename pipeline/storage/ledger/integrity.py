@@ -19,10 +19,15 @@ _WITH_DIGESTS = 3  #: the first version that keeps a digest of each event
 _WITH_NORMALIZATION = 4  #: the first one that keeps the normalization version of each intent
 
 #: The columns of a row that come from its newest intent, and those that come from its newest event.
-_OF_THE_INTENT = {"first_sent": "at", **{name: name for name in ("credential", "generation", "fingerprint", "key")}}
+_OF_THE_INTENT = {
+    "first_sent": "at",
+    **{name: name for name in ("credential", "generation", "fingerprint", "key")},
+}
 _OF_THE_NEWEST = ("seq", "state", "run_id", "fingerprint", "key")
 _OF_AN_ANSWER = ("billing_id", "payable")
-_SETTLES_NOTHING = "('unknown', 'given_up')"  #: such a row keeps an earlier answer if a newer one has no text
+_SETTLES_NOTHING = (
+    "('unknown', 'given_up')"  #: such a row keeps an earlier answer if a newer one has no text
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +53,10 @@ def moved_row(ledger: Audited) -> str | None:
     differing = {
         **{name: f"rows.{name} IS NOT intent.{column}" for name, column in intent.items()},
         **{name: f"rows.{name} IS NOT newest.{name}" for name in _OF_THE_NEWEST},
-        **{name: f"rows.{name} IS NOT iif(newest.kind = 'intent', NULL, newest.{name})" for name in _OF_AN_ANSWER},
+        **{
+            name: f"rows.{name} IS NOT iif(newest.kind = 'intent', NULL, newest.{name})"
+            for name in _OF_AN_ANSWER
+        },
         "detail": f"rows.detail IS NOT newest.detail AND NOT (rows.state IN {_SETTLES_NOTHING} AND rows.detail IN (SELECT detail"
         " FROM events WHERE external_reference = rows.external_reference AND events.seq > intent.seq))",
     }
@@ -61,7 +69,9 @@ def moved_row(ledger: Audited) -> str | None:
     )
     if found:
         seq, *differs = found[0]
-        names = ", ".join(name for name, is_other in zip(differing, differs, strict=True) if is_other)
+        names = ", ".join(
+            name for name, is_other in zip(differing, differs, strict=True) if is_other
+        )
         return f"the row of event {seq} does not match its events ({names})"
     (strays,) = ledger.query(
         "SELECT count(*) FROM rows WHERE NOT EXISTS"
@@ -92,12 +102,16 @@ def digest(text: str) -> str:
 
 def _seal_of(rows: Iterable[tuple[Any, ...]]) -> str:
     """The SHA-256 of a table, in whatever order its rows come."""
-    return digest("\n".join(sorted(canonical((*row, 0)) for row in rows)))  # the 0, since no column may be left out
+    return digest(
+        "\n".join(sorted(canonical((*row, 0)) for row in rows))
+    )  # the 0, since no column may be left out
 
 
 def _broken_seal(ledger: Audited) -> str | None:
     """A table that does not match its seal; ledgers of earlier versions have no seals before they are opened for writing."""
-    there = {name for (name,) in ledger.query("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+    there = {
+        name for (name,) in ledger.query("SELECT name FROM sqlite_schema WHERE type = 'table'")
+    }
     if "seals" not in there:
         return None
     seals = dict(ledger.query("SELECT name, sha256 FROM seals"))
@@ -112,7 +126,9 @@ def _broken_group(ledger: Audited) -> str | None:
     kept = "digests" if ledger.version >= _WITH_DIGESTS else "NULL"
     for block in ledger.blocks(f"SELECT last_seq, sha256, {kept} FROM groups ORDER BY last_seq"):
         for last, sha256, of_each in block:
-            events = ledger.query(f"{ledger.hashed} WHERE seq > ? AND seq <= ? ORDER BY seq", link.seq, last)
+            events = ledger.query(
+                f"{ledger.hashed} WHERE seq > ? AND seq <= ? ORDER BY seq", link.seq, last
+            )
             there = {event[0] for event in events}
             if missing := [seq for seq in range(link.seq + 1, last + 1) if seq not in there]:
                 return f"event {missing[0]} is missing (of events {link.seq + 1} to {last} there are {len(events)})"
@@ -128,16 +144,22 @@ def _broken_group(ledger: Audited) -> str | None:
 
 def _first_altered(events: Sequence[Sequence[Any]], of_each: bytes | None) -> str | None:
     """Which event was altered, if its group has a digest of each event."""
-    if of_each is None or len(of_each) != len(events) * DIGEST:  # kept by an earlier version, or of another group
+    if (
+        of_each is None or len(of_each) != len(events) * DIGEST
+    ):  # kept by an earlier version, or of another group
         return None
     kept = (of_each[at : at + DIGEST] for at in range(0, len(of_each), DIGEST))
-    altered = (event[0] for event, known in zip(events, kept, strict=True) if digests([event]) != known)
+    altered = (
+        event[0] for event, known in zip(events, kept, strict=True) if digests([event]) != known
+    )
     return next((f"event {seq} is not the one that was written" for seq in altered), None)
 
 
 def _altered_text(ledger: Audited) -> str | None:
     """Texts that the chain covers by their hashes only."""
-    for block in ledger.blocks("SELECT seq, detail, detail_sha256 FROM events WHERE detail IS NOT NULL"):
+    for block in ledger.blocks(
+        "SELECT seq, detail, detail_sha256 FROM events WHERE detail IS NOT NULL"
+    ):
         for seq, detail, sha256 in block:
             if digest(detail) != sha256:
                 return f"the detail of event {seq} is not the one that was written"

@@ -41,9 +41,7 @@ _EVENT_COLUMNS = (
     "seq", "run_id", "at", "kind", "external_reference", "fingerprint", "generation", "key", "state", "call", "outcome",
     "status", "replayed", "billing_id", "payable", "detail_sha256", "credential", "normalization",
 )  # fmt: skip
-_ADD_EVENTS = (
-    f"INSERT INTO events ({', '.join(_EVENT_COLUMNS)}, detail) VALUES ({', '.join('?' * (len(_EVENT_COLUMNS) + 1))})"
-)
+_ADD_EVENTS = f"INSERT INTO events ({', '.join(_EVENT_COLUMNS)}, detail) VALUES ({', '.join('?' * (len(_EVENT_COLUMNS) + 1))})"
 #: Indexes for the queries of a run on millions of events; a ledger without them gets them when it is opened.
 _INDEXES = (
     "CREATE INDEX IF NOT EXISTS events_by_reference ON events (external_reference)",
@@ -76,7 +74,9 @@ class Intent:
     key: str
     payload: bytes
     generation: int = 1
-    normalization: int | None = None  #: the version of the rules that made the payload; unknown in old ledgers
+    normalization: int | None = (
+        None  #: the version of the rules that made the payload; unknown in old ledgers
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +133,9 @@ class Ledger:
         self._link = self._pending = START
         self._witness: Witness | None = None
         self._inode: int | None = None
-        self.others: tuple[str, ...] = ()  #: ids of other ledgers of this environment that the reports folder knows
+        self.others: tuple[
+            str, ...
+        ] = ()  #: ids of other ledgers of this environment that the reports folder knows
 
     @classmethod
     @contextmanager
@@ -169,7 +171,9 @@ class Ledger:
                 ledger._check_tail(now())
                 ledger._inode = path.stat().st_ino
                 if reports is not None:
-                    ledger._check_statements(reports, environment, now(), accepts_new_home=accepts_new_home)
+                    ledger._check_statements(
+                        reports, environment, now(), accepts_new_home=accepts_new_home
+                    )
             yield ledger
         finally:
             connection.close()
@@ -179,7 +183,9 @@ class Ledger:
 
     @classmethod
     @contextmanager
-    def read(cls, folder: Path, environment: Environment | None = None) -> "Iterator[Ledger | None]":
+    def read(
+        cls, folder: Path, environment: Environment | None = None
+    ) -> "Iterator[Ledger | None]":
         """Open a ledger for reading, also while a run writes; None if the environment has none yet.
 
         Refuse the ledger of another environment than the given one.
@@ -273,7 +279,9 @@ class Ledger:
 
     def some_customers(self) -> list[tuple[str, str]]:
         """The oldest, the newest and one other customer that billing is known to hold: (external_reference, billing_id)."""
-        there = "SELECT external_reference, billing_id FROM rows WHERE billing_id IS NOT NULL ORDER BY"
+        there = (
+            "SELECT external_reference, billing_id FROM rows WHERE billing_id IS NOT NULL ORDER BY"
+        )
         found = [*self._query(f"{there} seq LIMIT 1"), *self._query(f"{there} seq DESC LIMIT 1")]
         found += self._query(f"{there} random() LIMIT 1")
         return list(dict.fromkeys(found))
@@ -292,7 +300,9 @@ class Ledger:
 
         Columns: external_reference, state, fingerprint, key, normalization.
         """
-        yield from self._rows(f"external_reference, state, fingerprint, key, {self._normalization()}", references)
+        yield from self._rows(
+            f"external_reference, state, fingerprint, key, {self._normalization()}", references
+        )
 
     def life_of(self, reference: str) -> list[dict[str, Any]]:
         """Every event of one reference, the oldest first: seq, at, run_id, kind, state, generation, call, outcome, status, replayed, key, billing_id."""
@@ -311,7 +321,8 @@ class Ledger:
             "billing_id",
         )
         found = self._query(
-            f"SELECT {', '.join(names)} FROM events WHERE external_reference = ? ORDER BY seq", reference
+            f"SELECT {', '.join(names)} FROM events WHERE external_reference = ? ORDER BY seq",
+            reference,
         )
         return [dict(zip(names, event, strict=True)) for event in found]
 
@@ -328,7 +339,9 @@ class Ledger:
 
     def named(self, billing_id: str) -> list[str]:
         """The references of this billing id."""
-        found = self._query("SELECT DISTINCT external_reference FROM rows WHERE billing_id = ?", billing_id)
+        found = self._query(
+            "SELECT DISTINCT external_reference FROM rows WHERE billing_id = ?", billing_id
+        )
         return [reference for (reference,) in found]
 
     def moved_since(self, event: int) -> Iterator[str]:
@@ -343,7 +356,10 @@ class Ledger:
             " WHERE external_reference IN (SELECT value FROM json_each(?))",
             json.dumps(references),
         )
-        return {reference: Known(State(state), fingerprint, run_id) for reference, state, fingerprint, run_id in found}
+        return {
+            reference: Known(State(state), fingerprint, run_id)
+            for reference, state, fingerprint, run_id in found
+        }
 
     def begun(self, references: Sequence[str] | None = None) -> list[Begun]:
         """The unsettled requests: all but those given up; or those of `references`, including those given up."""
@@ -396,7 +412,10 @@ class Ledger:
             " ON events.external_reference = wanted.value ->> 0 AND events.fingerprint = wanted.value ->> 1 GROUP BY 1, 2",
             json.dumps(contents),
         )
-        return {(reference, sent): Known(State(state), sent, run_id) for reference, sent, state, run_id, _ in found}
+        return {
+            (reference, sent): Known(State(state), sent, run_id)
+            for reference, sent, state, run_id, _ in found
+        }
 
     def settled_by(self, run_id: str) -> Iterator[list[tuple[str, str, str | None]]]:
         """References that a run has finished, even if another run has moved them since, in blocks: external_reference, state, billing_id."""
@@ -406,7 +425,10 @@ class Ledger:
         )
         yield from self._blocks(query, run_id)
         if moved := self.moved_from(run_id):
-            yield [(reference, state, billing_id) for reference, state, _, _, _, billing_id, _, _ in moved]
+            yield [
+                (reference, state, billing_id)
+                for reference, state, _, _, _, billing_id, _, _ in moved
+            ]
 
     def moved_from(self, run_id: str) -> list[tuple[Any, ...]]:
         """How a run finished references that another run has moved since; columns of `OUTCOME_COLUMNS`."""
@@ -425,7 +447,9 @@ class Ledger:
             event,
         )
 
-    def _rows(self, columns: str, references: Iterable[str] | None) -> Iterator[list[tuple[Any, ...]]]:
+    def _rows(
+        self, columns: str, references: Iterable[str] | None
+    ) -> Iterator[list[tuple[Any, ...]]]:
         """All rows, or only those of `references`, found by index, so that the size of the ledger does not matter."""
         if references is None:
             yield from self._blocks(f"SELECT {columns} FROM rows ORDER BY external_reference")
@@ -439,7 +463,9 @@ class Ledger:
 
     def counts(self, run_id: str) -> dict[str, int]:
         """State -> number of references that a run was the last to move."""
-        return dict(self._query("SELECT state, count(*) FROM rows WHERE run_id = ? GROUP BY state", run_id))
+        return dict(
+            self._query("SELECT state, count(*) FROM rows WHERE run_id = ? GROUP BY state", run_id)
+        )
 
     def requests(self, run_id: str) -> dict[str, int]:
         """The number of a run's creates, replays and lookups, counted from its events."""
@@ -449,7 +475,11 @@ class Ledger:
         )
         by_call = {call: (count, replayed) for call, count, replayed in answers}
         creates, replayed = by_call.get("create", (0, 0))
-        return {"creates": creates, "replayed": replayed, "look_ups": by_call.get("look_up", (0, 0))[0]}
+        return {
+            "creates": creates,
+            "replayed": replayed,
+            "look_ups": by_call.get("look_up", (0, 0))[0],
+        }
 
     def waits(self, run_id: str) -> Iterator[list[tuple[str, str]]]:
         """When each reference that a run settled was begun and settled (ISO 8601), in blocks."""
@@ -462,9 +492,13 @@ class Ledger:
 
     def run(self, run_id: str) -> dict[str, Any] | None:
         """What the ledger knows of a run: started_at, ended_at, status, planned, pid."""
-        found = self._query("SELECT started_at, ended_at, status, planned, pid FROM runs WHERE run_id = ?", run_id)
+        found = self._query(
+            "SELECT started_at, ended_at, status, planned, pid FROM runs WHERE run_id = ?", run_id
+        )
         return (
-            dict(zip(("started_at", "ended_at", "status", "planned", "pid"), found[0], strict=True)) if found else None
+            dict(zip(("started_at", "ended_at", "status", "planned", "pid"), found[0], strict=True))
+            if found
+            else None
         )
 
     def deliveries(self) -> list[Delivery]:
@@ -498,18 +532,26 @@ class Ledger:
         """A run ends: finished, or stopped and resumable."""
         with self._transaction():
             self._connection.execute(
-                "UPDATE runs SET status = ?, ended_at = ? WHERE run_id = ?", (status, at.isoformat(), run_id)
+                "UPDATE runs SET status = ?, ended_at = ? WHERE run_id = ?",
+                (status, at.isoformat(), run_id),
             )
             integrity.seal(self._connection)
 
-    def record_intents(self, run_id: str, at: datetime, intents: Sequence[Intent], credential: str) -> None:
+    def record_intents(
+        self, run_id: str, at: datetime, intents: Sequence[Intent], credential: str
+    ) -> None:
         """Make intents durable; nothing may be sent before this returns."""
         if not intents:
             return
         when = at.isoformat()
-        events = [_event(run_id, when, "intent", intent, State.UNKNOWN, credential=credential) for intent in intents]
+        events = [
+            _event(run_id, when, "intent", intent, State.UNKNOWN, credential=credential)
+            for intent in intents
+        ]
         with self._transaction():
-            self._connection.executemany(_ADD_PAYLOADS, [(intent.fingerprint, intent.payload) for intent in intents])
+            self._connection.executemany(
+                _ADD_PAYLOADS, [(intent.fingerprint, intent.payload) for intent in intents]
+            )
             self._append(events, _BEGIN_ROWS)
 
     def record(self, run_id: str, at: datetime, entries: Iterable[Answer | Withdrawal]) -> None:
@@ -545,14 +587,18 @@ class Ledger:
         """Notice at opening what SQLite does not: a missing end. `first_broken` checks the whole chain."""
         self._link = self._newest()
         mark = self._mark.read()
-        fault = _against_mark(mark, self._link, self._link_at, is_garbled=mark is None and self._mark.holds_something)
+        fault = _against_mark(
+            mark, self._link, self._link_at, is_garbled=mark is None and self._mark.holds_something
+        )
         if fault is None and self._link != START:
             fault = self._broken_tail()
         if fault is None and self._mark.tells_of_damage and not self.damage():
             fault = "an earlier ledger at this place was damaged"
         if fault is not None:
             with self._transaction():
-                self._connection.execute("INSERT INTO damage VALUES (?, ?)", (now.isoformat(), fault))
+                self._connection.execute(
+                    "INSERT INTO damage VALUES (?, ?)", (now.isoformat(), fault)
+                )
                 integrity.seal(self._connection)
             self._mark.remember_damage(self._link)
         elif mark != self._link:
@@ -572,7 +618,10 @@ class Ledger:
                     f" {environment.name!r}. Restore the home folder, or use --home. If it is lost: --accept {HOME_IS_NEW};"
                     " then every customer is looked up before it is sent. Nothing was sent"
                 )
-            self._note_damage(now, f"the ledger is new; another one of this environment is lost ({self.others[0][:8]})")
+            self._note_damage(
+                now,
+                f"the ledger is new; another one of this environment is lost ({self.others[0][:8]})",
+            )
         for one in known:
             lost = (
                 one.ledger == ours
@@ -581,7 +630,8 @@ class Ledger:
             )
             if lost:
                 self._note_damage(
-                    now, f"{one.path} knows event {one.link.seq}, and this ledger does not: an older copy was restored"
+                    now,
+                    f"{one.path} knows event {one.link.seq}, and this ledger does not: an older copy was restored",
                 )
                 break
         self._witness = Witness(reports, ours, environment)
@@ -612,7 +662,8 @@ class Ledger:
 
     def _broken_tail(self) -> str | None:
         before = self._query(
-            "SELECT last_seq, sha256 FROM groups WHERE last_seq < ? ORDER BY last_seq DESC LIMIT 1", self._link.seq
+            "SELECT last_seq, sha256 FROM groups WHERE last_seq < ? ORDER BY last_seq DESC LIMIT 1",
+            self._link.seq,
         )
         previous = Link(*before[0]) if before else START
         events = self._query(f"{self._hashed()} WHERE seq > ? ORDER BY seq", previous.seq)
@@ -634,7 +685,9 @@ class Ledger:
         self._connection.executemany(_ADD_EVENTS, events)
         self._connection.executemany(move, events)
         of_each = digests(event[:-1] for event in events)
-        self._connection.execute("INSERT INTO groups VALUES (?, ?, ?)", (link.seq, link.sha256, of_each))
+        self._connection.execute(
+            "INSERT INTO groups VALUES (?, ?, ?)", (link.seq, link.sha256, of_each)
+        )
         self._pending = link
 
     def _prepare(self, environment: Environment) -> None:
@@ -646,7 +699,8 @@ class Ledger:
         self._connection.execute(deliveries.TABLE)
         self._connection.execute(_IDENTITY)
         self._connection.execute(
-            "INSERT INTO identity SELECT ? WHERE NOT EXISTS (SELECT 1 FROM identity)", (uuid4().hex,)
+            "INSERT INTO identity SELECT ? WHERE NOT EXISTS (SELECT 1 FROM identity)",
+            (uuid4().hex,),
         )
         for index in _INDEXES:
             self._connection.execute(index)
@@ -680,7 +734,9 @@ class Ledger:
             events = self._query(f"{self._hashed()} ORDER BY seq")
             if events:
                 link = START.then(events)
-                self._connection.execute("INSERT INTO groups VALUES (?, ?)", (link.seq, link.sha256))
+                self._connection.execute(
+                    "INSERT INTO groups VALUES (?, ?)", (link.seq, link.sha256)
+                )
                 self._pending = link
             self._connection.execute(f"PRAGMA user_version = {_CHAINED}")
 
@@ -689,7 +745,9 @@ class Ledger:
 
     def _normalization(self) -> str:
         """The column `normalization`, or NULL if this version of the ledger does not have it."""
-        return "normalization" if self._version() >= _WITH_NORMALIZATION else "NULL AS normalization"
+        return (
+            "normalization" if self._version() >= _WITH_NORMALIZATION else "NULL AS normalization"
+        )
 
     def _hashed(self) -> str:
         """The query for events as they are hashed."""
@@ -745,16 +803,33 @@ EXTRACT_COLUMNS = (
     "replayed", "billing_id", "payable", "detail", "detail_sha256", "credential",
 )  # fmt: skip
 #: The columns of `Ledger.outcomes`.
-OUTCOME_COLUMNS = ("external_reference", "state", "run_id", "fingerprint", "key", "billing_id", "payable", "detail")
+OUTCOME_COLUMNS = (
+    "external_reference",
+    "state",
+    "run_id",
+    "fingerprint",
+    "key",
+    "billing_id",
+    "payable",
+    "detail",
+)
 
 
 def _against_mark(
-    mark: Link | None, newest: Link, link_at: Callable[[int], Link | None], *, is_garbled: bool = False
+    mark: Link | None,
+    newest: Link,
+    link_at: Callable[[int], Link | None],
+    *,
+    is_garbled: bool = False,
 ) -> str | None:
     """How a ledger that ends with `newest` contradicts its high-water mark; None if it does not."""
     if mark is None:
         lost = is_garbled or newest != START
-        return "its high-water mark is missing, so its last events may be missing, too" if lost else None
+        return (
+            "its high-water mark is missing, so its last events may be missing, too"
+            if lost
+            else None
+        )
     if mark.seq > newest.seq:
         return f"its end is missing: it ends with event {newest.seq}, and event {mark.seq} had been written"
     if mark != START and link_at(mark.seq) != mark:
@@ -806,7 +881,9 @@ def _answer_columns(answer: Answer) -> tuple[Any, ...]:
 
 def _detail(answer: Answer) -> str | None:
     if answer.differences:
-        return json.dumps([[d.field, d.ours, d.theirs] for d in answer.differences], ensure_ascii=False)
+        return json.dumps(
+            [[d.field, d.ours, d.theirs] for d in answer.differences], ensure_ascii=False
+        )
     return answer.detail
 
 
@@ -837,7 +914,10 @@ def _translated(path: Path) -> Iterator[None]:
 
 
 def _unusable(path: Path, error: Exception) -> LedgerError:
-    if getattr(error, "sqlite_errorcode", 0) & 0xFF in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+    if getattr(error, "sqlite_errorcode", 0) & 0xFF in {
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_NOTADB,
+    }:
         return LedgerError(f"{path}: {error}. {RESTORE}")
     return LedgerError(
         f"{path}: {error}; check that the disk has room, that no limit on the size of files is reached,"

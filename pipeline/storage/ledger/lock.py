@@ -25,8 +25,14 @@ def run_lock(home: Path, run_id: str, since: str) -> Iterator[None]:
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     try:
         if not any(_is_taken(descriptor, after) for after in _TRIES):
-            raise LedgerLocked(f"{home} is in use by {_holder(descriptor)}; wait for it, or stop it")
-        _write(path, descriptor, json.dumps({"run_id": run_id, "pid": os.getpid(), "since": since}).encode())
+            raise LedgerLocked(
+                f"{home} is in use by {_holder(descriptor)}; wait for it, or stop it"
+            )
+        _write(
+            path,
+            descriptor,
+            json.dumps({"run_id": run_id, "pid": os.getpid(), "since": since}).encode(),
+        )
         yield
         os.ftruncate(descriptor, 0)
     finally:
@@ -88,7 +94,9 @@ def _is_free(descriptor: int) -> bool:
 
 def _holder(descriptor: int) -> str:
     held = _entry(descriptor)
-    return f"run {held['run_id']} (pid {held['pid']}) since {held['since']}" if held else "another run"
+    return (
+        f"run {held['run_id']} (pid {held['pid']}) since {held['since']}" if held else "another run"
+    )
 
 
 def _entry(descriptor: int) -> dict[str, Any]:

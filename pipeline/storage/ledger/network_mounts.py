@@ -20,7 +20,9 @@ _SHOWN = 4  #: of them in a message
 def refuse_other_disk(path: Path) -> None:
     """Raise LedgerError if a file would not be on a local file system; do nothing if the system names none (not Linux)."""
     if (fault := disk_fault(path)) is not None:
-        raise LedgerError(f"{path} would be on {fault}; use --home with a folder on a local disk ({_some()})")
+        raise LedgerError(
+            f"{path} would be on {fault}; use --home with a folder on a local disk ({_some()})"
+        )
 
 
 def disk_fault(path: Path) -> str | None:
@@ -33,8 +35,13 @@ def disk_fault(path: Path) -> str | None:
         return f"{kind}, which is not on the list of local file systems: locks and flushes may fail there"
     if kind == "overlay" and "volatile" in options:
         return "an overlay that is mounted as volatile: it flushes nothing"
-    above = next((option.removeprefix("upperdir=") for option in options if option.startswith("upperdir=")), None)
-    if kind == "overlay" and above is not None and Path(above).is_dir():  # a container may not see this path
+    above = next(
+        (option.removeprefix("upperdir=") for option in options if option.startswith("upperdir=")),
+        None,
+    )
+    if (
+        kind == "overlay" and above is not None and Path(above).is_dir()
+    ):  # a container may not see this path
         upper = _mount_of(Path(above))
         if upper is not None and upper[0] not in LOCAL:
             return f"an overlay over {upper[0]}: locks and flushes may fail there"
@@ -61,7 +68,10 @@ def _mount_of(path: Path) -> tuple[str, list[str]] | None:
         # Of two mounts on one place the later one is on top.
         if (where == mounted or mounted in where.parents) and len(mounted.parts) >= longest:
             kind, _, options = right.split(" ", 2)
-            found, longest = (kind, [_unescaped(option) for option in options.split(",")]), len(mounted.parts)
+            found, longest = (
+                (kind, [_unescaped(option) for option in options.split(",")]),
+                len(mounted.parts),
+            )
     return found
 
 

@@ -20,7 +20,9 @@ from pipeline.storage.ledger.hash_chain import Link
 FOLDER = ".ledgers"  #: in the reports folder: a file for each ledger that has written reports there
 _LARGEST = 1 << 16  #: bytes; no statement is larger
 _SEQ = re.compile("[0-9]{20}")  #: as `stated` writes it
-IN_RUN = "ledger.json"  #: in a run folder: the ledger and its last event when the results were written
+IN_RUN = (
+    "ledger.json"  #: in a run folder: the ledger and its last event when the results were written
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,9 @@ class Witness:
         if self._descriptor is None:
             self._refuse_other_kinds()
             private_folder(self._path.parent)
-            self._descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
+            self._descriptor = os.open(
+                self._path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600
+            )
         content = stated(self._ledger, self._environment, link)
         os.pwrite(self._descriptor, content, 0)
         os.ftruncate(self._descriptor, len(content))
@@ -54,12 +58,18 @@ class Witness:
     def _refuse_other_kinds(self) -> None:
         """Refuse a path that holds neither a folder nor a file as we make them: nothing could be remembered there."""
         folder = self._path.parent
-        for path, is_ours in ((folder.parent, Path.is_dir), (folder, Path.is_dir), (self._path, Path.is_file)):
+        for path, is_ours in (
+            (folder.parent, Path.is_dir),
+            (folder, Path.is_dir),
+            (self._path, Path.is_file),
+        ):
             if path is not folder.parent:  # people may link the reports folder itself
                 refuse_symlink(path)
             if path.exists() and not is_ours(path):
                 kind = "folder" if is_ours is Path.is_dir else "regular file"
-                raise OutputRefused(f"{path} is not a {kind}. Remove it, then resume: it is written again")
+                raise OutputRefused(
+                    f"{path} is not a {kind}. Remove it, then resume: it is written again"
+                )
 
     def close(self) -> None:
         """Close the file."""
@@ -70,7 +80,12 @@ class Witness:
 
 def stated(ledger: str, environment: Environment, link: Link) -> bytes:
     """The content of a statement, always of the same length for the same ledger."""
-    content = {"ledger": ledger, "environment": asdict(environment), "seq": f"{link.seq:020d}", "sha256": link.sha256}
+    content = {
+        "ledger": ledger,
+        "environment": asdict(environment),
+        "seq": f"{link.seq:020d}",
+        "sha256": link.sha256,
+    }
     return json.dumps(content, sort_keys=True).encode() + b"\n"
 
 

@@ -24,7 +24,13 @@ from pipeline.transforming.normalize.money import balance_expressions, words_nam
 from pipeline.transforming.normalize.phone import is_abroad, phone_kinds
 from pipeline.transforming.normalize.sensitive import sensitive_kinds
 from pipeline.transforming.normalize.subscribers import is_unusual_length
-from pipeline.transforming.normalize.text import Kinds, clean_text, code_text, currency_code, mapped_text
+from pipeline.transforming.normalize.text import (
+    Kinds,
+    clean_text,
+    code_text,
+    currency_code,
+    mapped_text,
+)
 
 __all__ = ["NORMALIZATION_VERSION", "Defaults", "find_clues", "normalize"]
 
@@ -67,13 +73,21 @@ def normalize(
             region=code_text(mapped_text("region", columns)).str.to_uppercase(),
         )
         .with_columns(**_balance(layout, columns))
-        .with_columns(words_named(_amount_text(layout), pl.col("kind.balance")).alias("kind.balance"))
+        .with_columns(
+            words_named(_amount_text(layout), pl.col("kind.balance")).alias("kind.balance")
+        )
         .collect()
     )
     unjudged = pl.repeat(None, table.height, dtype=pl.String, eager=True)
-    email = Kinds(table["email"], unjudged) if "email" in as_written else email_kinds(table["email"])
+    email = (
+        Kinds(table["email"], unjudged) if "email" in as_written else email_kinds(table["email"])
+    )
     regions = table["region"].fill_null(defaults.region)
-    phone = Kinds(table["phone"], unjudged) if "phone" in as_written else phone_kinds(table["phone"], regions)
+    phone = (
+        Kinds(table["phone"], unjudged)
+        if "phone" in as_written
+        else phone_kinds(table["phone"], regions)
+    )
     identity = _identity(table, layout, defaults)
     return table.with_columns(
         *(
@@ -100,13 +114,19 @@ def _identity(table: pl.DataFrame, layout: Layout, defaults: Defaults) -> Kinds:
 
 
 def _amount_text(layout: Layout) -> pl.Expr:
-    return code_text(pl.col("mapped.balance")) if layout.balance is not None else pl.lit(None, pl.String)
+    return (
+        code_text(pl.col("mapped.balance"))
+        if layout.balance is not None
+        else pl.lit(None, pl.String)
+    )
 
 
 def _balance(layout: Layout, columns: set[str]) -> dict[str, pl.Expr]:
     if layout.balance is None:
         return {"balance": pl.lit(None, pl.Int64), "kind.balance": pl.lit(None, pl.String)}
-    found = balance_expressions(_amount_text(layout), pl.col("mapped.unit"), pl.col("currency"), layout.balance)
+    found = balance_expressions(
+        _amount_text(layout), pl.col("mapped.unit"), pl.col("currency"), layout.balance
+    )
     if "fault.balance" not in columns:
         return found
     # What mapping could not make one amount of is an amount nevertheless, which nobody can use.

@@ -9,7 +9,9 @@ import polars as pl
 _DIGITS = 19  #: the longest number that Luhn's digit is asked of here
 _IBAN_DIGITS = 68  #: 34 characters, each letter two digits
 _CHUNK = 8
-_LETTERS = {letter: str(number) for number, letter in enumerate("ABCDEFGHIJKLMNOPQRSTUVWXYZ", start=10)}
+_LETTERS = {
+    letter: str(number) for number, letter in enumerate("ABCDEFGHIJKLMNOPQRSTUVWXYZ", start=10)
+}
 
 
 def passes_luhn(digits: pl.Expr) -> pl.Expr:
@@ -28,7 +30,9 @@ def passes_luhn(digits: pl.Expr) -> pl.Expr:
 def passes_iban(text: pl.Expr) -> pl.Expr:
     """Whether upper-case letters and digits, 15 to 34 of them without spaces, have the check digits of an IBAN."""
     moved = pl.concat_str(text.str.slice(4), text.str.slice(0, 4))
-    digits = moved.str.replace_many(_LETTERS).str.pad_start(_IBAN_DIGITS + _CHUNK - _IBAN_DIGITS % _CHUNK, "0")
+    digits = moved.str.replace_many(_LETTERS).str.pad_start(
+        _IBAN_DIGITS + _CHUNK - _IBAN_DIGITS % _CHUNK, "0"
+    )
     rest = pl.lit(0, pl.Int64)
     for at in range(0, _IBAN_DIGITS + _CHUNK - _IBAN_DIGITS % _CHUNK, _CHUNK):
         rest = (rest * 10**_CHUNK + digits.str.slice(at, _CHUNK).cast(pl.Int64, strict=False)) % 97
@@ -46,5 +50,7 @@ def is_date_of_birth(digits: pl.Expr) -> pl.Expr:
 def is_south_african_identity(digits: pl.Expr) -> pl.Expr:
     """Whether 13 digits are built as South African identity numbers are."""
     return (
-        digits.str.contains(r"^[0-9]{10}[0-2][0-9]{2}$") & is_date_of_birth(digits) & passes_luhn(digits)
+        digits.str.contains(r"^[0-9]{10}[0-2][0-9]{2}$")
+        & is_date_of_birth(digits)
+        & passes_luhn(digits)
     ).fill_null(value=False)

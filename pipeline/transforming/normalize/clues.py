@@ -17,9 +17,12 @@ _FIELDS = ("external_reference", "email", "phone", "balance")
 _APOSTROPHE = r"^(['\x{2018}\x{2019}\x{2BC}`\x{B4}])"
 _DASH = r"([\x{2010}-\x{2015}\x{2043}\x{FE58}\x{FE63}\x{FF0D}])"
 _WORD = r"([\p{L}\p{Sc}%‰°§#№][^0-9()+\-“”]{0,30})"
-_MARKS = frozenset({"CR", "DR", "DB", "C", "D", "H", "S", "CREDIT", "DEBIT"})  #: of debit and credit, in capitals
+_MARKS = frozenset(
+    {"CR", "DR", "DB", "C", "D", "H", "S", "CREDIT", "DEBIT"}
+)  #: of debit and credit, in capitals
 _OF_WORDS = [
-    f"{reason.value}:balance" for reason in (Reason.VALIDATE_BALANCE_WITH_WORDS, Reason.MAP_SIGN_OF_ANOTHER_CURRENCY)
+    f"{reason.value}:balance"
+    for reason in (Reason.VALIDATE_BALANCE_WITH_WORDS, Reason.MAP_SIGN_OF_ANOTHER_CURRENCY)
 ]
 
 
@@ -27,7 +30,9 @@ _NOTHING_DECLARED: Mapping[str, frozenset[str]] = {}
 
 
 def find_clues(
-    customers: pl.DataFrame, reasons: pl.Series, signs: Mapping[str, frozenset[str]] = _NOTHING_DECLARED
+    customers: pl.DataFrame,
+    reasons: pl.Series,
+    signs: Mapping[str, frozenset[str]] = _NOTHING_DECLARED,
 ) -> pl.Series:
     """Normalized customers and the reasons of each -> a sentence for each row that has reasons and shows why, else null.
 
@@ -38,20 +43,29 @@ def find_clues(
     rejected = rejected.filter(pl.col("reasons").list.len() > 0)
     if not rejected.height:
         return pl.repeat(None, customers.height, dtype=pl.String, eager=True).alias("clue")
-    clues = [clue for name in texts for clue in _clues(rejected, name.removeprefix("mapped."), signs)]
-    found = rejected.select("at", clue=pl.concat_str(clues, separator=" ", ignore_nulls=True).replace("", None))
+    clues = [
+        clue for name in texts for clue in _clues(rejected, name.removeprefix("mapped."), signs)
+    ]
+    found = rejected.select(
+        "at", clue=pl.concat_str(clues, separator=" ", ignore_nulls=True).replace("", None)
+    )
     every = customers.select(at=pl.int_range(pl.len(), dtype=pl.UInt32))
     return every.join(found, on="at", how="left", maintain_order="left")["clue"]
 
 
-def _clues(rejected: pl.DataFrame, field: str, signs: Mapping[str, frozenset[str]]) -> Iterator[pl.Series]:
+def _clues(
+    rejected: pl.DataFrame, field: str, signs: Mapping[str, frozenset[str]]
+) -> Iterator[pl.Series]:
     is_faulty = rejected["reasons"].list.eval(pl.element().str.ends_with(f":{field}")).list.any()
     text = rejected.select(pl.when(is_faulty).then(f"mapped.{field}"))[f"mapped.{field}"]
     yield _named(text.str.extract(f"({HIDDEN})"), lambda one: f"The {field} holds {name_of(one)}.")
     if field != "email":
         yield _named(text.str.extract(_APOSTROPHE), lambda one: _begins_with(field, one))
     if field == "balance":
-        yield _named(text.str.extract(_DASH), lambda one: f"The balance holds {name_of(one)}, which is no minus sign.")
+        yield _named(
+            text.str.extract(_DASH),
+            lambda one: f"The balance holds {name_of(one)}, which is no minus sign.",
+        )
         yield _words(text, rejected, signs)
 
 
@@ -59,7 +73,10 @@ def _named(found: pl.Series, sentence: Callable[[str], str]) -> pl.Series:
     """A sentence for each text; there are few different ones."""
     each = found.drop_nulls().unique()
     return found.replace_strict(
-        each, pl.Series([sentence(one) for one in each], dtype=pl.String), default=None, return_dtype=pl.String
+        each,
+        pl.Series([sentence(one) for one in each], dtype=pl.String),
+        default=None,
+        return_dtype=pl.String,
     )
 
 
@@ -70,7 +87,9 @@ def _begins_with(field: str, character: str) -> str:
     return f"The {field} begins with an apostrophe ({name_of(character)}){drops_it}."
 
 
-def _words(text: pl.Series, rejected: pl.DataFrame, signs: Mapping[str, frozenset[str]]) -> pl.Series:
+def _words(
+    text: pl.Series, rejected: pl.DataFrame, signs: Mapping[str, frozenset[str]]
+) -> pl.Series:
     """A sentence about the words beside each amount, by currency."""
     has_words = rejected["reasons"].list.eval(pl.element().is_in(_OF_WORDS)).list.any()
     found = pl.when(has_words).then(text).str.extract_all(_WORD)
@@ -78,9 +97,13 @@ def _words(text: pl.Series, rejected: pl.DataFrame, signs: Mapping[str, frozense
     joined = pl.when(words.list.len() > 0).then(words.list.join("\n"))
     pairs = rejected.select("currency", words=joined)
     each = pairs.drop_nulls("words").unique()
-    sentences = [_of_words(currency, words.split("\n"), signs) for currency, words in each.iter_rows()]
+    sentences = [
+        _of_words(currency, words.split("\n"), signs) for currency, words in each.iter_rows()
+    ]
     each = each.with_columns(sentence=pl.Series(sentences, dtype=pl.String))
-    return pairs.join(each, on=["currency", "words"], how="left", nulls_equal=True, maintain_order="left")["sentence"]
+    return pairs.join(
+        each, on=["currency", "words"], how="left", nulls_equal=True, maintain_order="left"
+    )["sentence"]
 
 
 def _of_words(currency: str | None, words: list[str], signs: Mapping[str, frozenset[str]]) -> str:
@@ -108,5 +131,7 @@ def _yaml(declared: frozenset[str], sign: str) -> str:
     """What to declare so that this sign is read beside the declared ones."""
     if not declared:
         return f'"{sign}"'
-    signs = (one if re.fullmatch("[A-Za-z]+", one) else f'"{one}"' for one in [*sorted(declared), sign])
+    signs = (
+        one if re.fullmatch("[A-Za-z]+", one) else f'"{one}"' for one in [*sorted(declared), sign]
+    )
     return f"[{', '.join(signs)}]"

@@ -29,9 +29,13 @@ def email_kinds(texts: pl.Series) -> Kinds:
     decided = {address: _by_library(address) for address in undecided}
     value: pl.Expr = pl.when("settled").then(_domain_lowered(text))
     if decided:
-        value = pl.coalesce(value, text.replace_strict(decided, default=None, return_dtype=pl.String))
+        value = pl.coalesce(
+            value, text.replace_strict(decided, default=None, return_dtype=pl.String)
+        )
     table = table.lazy().with_columns(value=value).collect()
-    kind = pl.when(text.is_null()).then(None).when(pl.col("value").is_null()).then(pl.lit("malformed"))
+    kind = (
+        pl.when(text.is_null()).then(None).when(pl.col("value").is_null()).then(pl.lit("malformed"))
+    )
     return Kinds(table["value"], table.select(kind=kind.otherwise(pl.lit("ok")))["kind"])
 
 
@@ -53,7 +57,9 @@ def _is_plain(text: pl.Expr) -> pl.Expr:
 def _domain_lowered(text: pl.Expr) -> pl.Expr:
     mixed = pl.when(text.str.contains("@.*[A-Z]")).then(text)
     at = mixed.str.find("@", literal=True)
-    return pl.coalesce(pl.concat_str(mixed.str.head(at), mixed.str.slice(at).str.to_lowercase()), text)
+    return pl.coalesce(
+        pl.concat_str(mixed.str.head(at), mixed.str.slice(at).str.to_lowercase()), text
+    )
 
 
 def _by_library(text: str) -> str | None:

@@ -17,7 +17,9 @@ _SPACES = r"[ \t\u00a0-]"
 _PASSPORT = r"^[A-Z0-9]{5,20}$"
 
 
-def identity_kinds(numbers: pl.Series, passports: pl.Series, declared: Identity, key: bytes) -> Kinds:
+def identity_kinds(
+    numbers: pl.Series, passports: pl.Series, declared: Identity, key: bytes
+) -> Kinds:
     """Texts -> token and kind: ok, not_13_digits, no_date, check_digit, passport, missing; null where nothing is given."""
     number = pl.col("number").str.replace_all(_SPACES, "")
     passport = pl.col("passport").str.replace_all(_SPACES, "").str.to_uppercase()
@@ -40,5 +42,8 @@ def identity_kinds(numbers: pl.Series, passports: pl.Series, declared: Identity,
         .otherwise(pl.concat_str(pl.lit("passport:"), "passport"))
     )
     texts = table.select(text=pl.when(pl.col("kind") == "ok").then(normal))["text"]
-    tokens = [None if text is None else hmac.new(key, text.encode(), hashlib.sha256).hexdigest() for text in texts]
+    tokens = [
+        None if text is None else hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
+        for text in texts
+    ]
     return Kinds(pl.Series("identity", tokens, dtype=pl.String), table["kind"])

@@ -8,7 +8,9 @@ import polars as pl
 from pipeline.domain.amount import Amount
 from pipeline.domain.currency import exponents
 
-_MOST_DIGITS = 18  #: significant digits that fit Int64; anything longer is far beyond what billing takes
+_MOST_DIGITS = (
+    18  #: significant digits that fit Int64; anything longer is far beyond what billing takes
+)
 _DECIMAL = r"^[+-]?[0-9]*[.,][0-9]+$"
 #: A word, currency sign or unit before or after a number: its value is not that of the number alone.
 _WORD = r"[\p{L}\p{Sc}%‰°§#№]"
@@ -16,7 +18,9 @@ _WITH_WORDS = rf"^[+(-]?\s*{_WORD}|{_WORD}\.?\s*[)-]?$"
 _SPACES = r"[ \u00a0\u202f]"  # what separates thousands where a space is declared
 
 
-def balance_expressions(text: pl.Expr, unit: pl.Expr, currency: pl.Expr, written: Amount) -> dict[str, pl.Expr]:
+def balance_expressions(
+    text: pl.Expr, unit: pl.Expr, currency: pl.Expr, written: Amount
+) -> dict[str, pl.Expr]:
     """Text in `unit` (major or minor) of `currency` -> `balance` (Int64 minor units) and `kind.balance`.
 
     Kinds: ok, decimal (minor units with a decimal mark), too_many_decimals, too_large, not_a_number, no_exponent (major
@@ -32,10 +36,14 @@ def balance_expressions(text: pl.Expr, unit: pl.Expr, currency: pl.Expr, written
     exponent = _exponent(currency, unit)
     if written.surplus_zeros:
         decimals = (
-            pl.when(decimals.str.len_bytes() > exponent).then(decimals.str.strip_chars_end("0")).otherwise(decimals)
+            pl.when(decimals.str.len_bytes() > exponent)
+            .then(decimals.str.strip_chars_end("0"))
+            .otherwise(decimals)
         )
     shown = decimals.str.len_bytes().cast(pl.Int64)
-    digits = pl.concat_str(whole, decimals.str.pad_end(exponent.fill_null(0), "0")).str.strip_chars_start("0")
+    digits = pl.concat_str(
+        whole, decimals.str.pad_end(exponent.fill_null(0), "0")
+    ).str.strip_chars_start("0")
     kind = (
         pl.when(text.is_null()).then(None)
         .when(is_minor & plain.str.contains(_DECIMAL)).then(pl.lit("decimal"))
@@ -60,7 +68,9 @@ def words_named(text: pl.Expr, kind: pl.Expr) -> pl.Expr:
 def _whole_numbers(plain: pl.Expr) -> dict[str, pl.Expr]:
     """Amounts that are all in minor units: digits and nothing to move."""
     whole = plain.str.contains(r"^[+-]?[0-9]+$")
-    fits = plain.str.strip_chars_start("+-").str.strip_chars_start("0").str.len_bytes() <= _MOST_DIGITS
+    fits = (
+        plain.str.strip_chars_start("+-").str.strip_chars_start("0").str.len_bytes() <= _MOST_DIGITS
+    )
     kind = (
         pl.when(plain.is_null()).then(None)
         .when(whole & fits).then(pl.lit("ok"))
@@ -77,7 +87,9 @@ def _ungrouped(text: pl.Expr, written: Amount) -> pl.Expr:
     if written.thousands is None:
         return text
     mark = _SPACES if written.thousands == " " else f"[{written.thousands}]"
-    is_grouped = text.str.contains(rf"^[+-]?[0-9]{{1,3}}(?:{mark}[0-9]{{3}})+(?:[{written.decimal_mark}][0-9]*)?$")
+    is_grouped = text.str.contains(
+        rf"^[+-]?[0-9]{{1,3}}(?:{mark}[0-9]{{3}})+(?:[{written.decimal_mark}][0-9]*)?$"
+    )
     return pl.when(is_grouped).then(text.str.replace_all(mark, "")).otherwise(text)
 
 

@@ -55,10 +55,16 @@ def decided(texts: pl.Series, regions: pl.Series) -> pl.DataFrame:
     `kind`: ok, not_possible, not_valid; null where it is not decided here.
     """
     given = pl.DataFrame({"text": texts, "region": regions}).with_row_index("at")
-    numbers = _with_calling_codes(given.lazy().filter(pl.col("text").str.contains(SIMPLE))).collect()
+    numbers = _with_calling_codes(
+        given.lazy().filter(pl.col("text").str.contains(SIMPLE))
+    ).collect()
     parts = [_judged(part, int(code), str(plan)) for (code, plan), part in _groups(numbers)]
     empty = pl.DataFrame(schema={"at": pl.UInt32, "value": pl.String, "kind": pl.String})
-    return given.select("at").join(pl.concat([empty, *parts]), on="at", how="left", maintain_order="left").drop("at")
+    return (
+        given.select("at")
+        .join(pl.concat([empty, *parts]), on="at", how="left", maintain_order="left")
+        .drop("at")
+    )
 
 
 def _groups(numbers: pl.DataFrame) -> list[tuple[tuple[Any, ...], pl.DataFrame]]:
@@ -74,11 +80,15 @@ def _with_calling_codes(simple: pl.LazyFrame) -> pl.LazyFrame:
         # 00 is the international prefix of most regions; where it is another, phonenumbers is asked.
         foreign=pl.when(pl.col("digits").str.starts_with("+"))
         .then(pl.col("digits").str.slice(1))
-        .when(pl.col("region").is_in(_regions_with_00()) & pl.col("digits").str.contains("^00[1-9]"))
+        .when(
+            pl.col("region").is_in(_regions_with_00()) & pl.col("digits").str.contains("^00[1-9]")
+        )
         .then(pl.col("digits").str.slice(2))
     )
     code_of = pl.col("foreign").str.extract(_calling_codes(), 1)
-    own_code = pl.col("region").replace_strict(_codes_of_regions(), default=None, return_dtype=pl.Int64)
+    own_code = pl.col("region").replace_strict(
+        _codes_of_regions(), default=None, return_dtype=pl.Int64
+    )
     is_national = pl.col("foreign").is_null()
     return (
         plus.with_columns(
@@ -100,8 +110,12 @@ def _judged(numbers: pl.DataFrame, code: int, region: str) -> pl.DataFrame:
     rest = pl.col("rest")
     undecided = pl.lit(value=False)
     national = rest
-    if region:  # a number that begins like an international one, or with its own calling code, may be one
-        undecided |= rest.str.contains(_international_prefix(region)) | rest.str.starts_with(str(code))
+    if (
+        region
+    ):  # a number that begins like an international one, or with its own calling code, may be one
+        undecided |= rest.str.contains(_international_prefix(region)) | rest.str.starts_with(
+            str(code)
+        )
     if prefix.pattern is not None:
         begins = rest.str.contains(f"^(?:{prefix.pattern})")
         if prefix.has_transform:
@@ -206,7 +220,11 @@ def _international_prefix(region: str) -> str:
 @cache
 def _regions_with_00() -> list[str]:
     codes = _codes_of_regions()
-    return [region for region, code in codes.items() if _metadata(region, code).international_prefix == "00"]
+    return [
+        region
+        for region, code in codes.items()
+        if _metadata(region, code).international_prefix == "00"
+    ]
 
 
 @cache

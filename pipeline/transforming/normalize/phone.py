@@ -4,14 +4,21 @@ import re
 
 import phonenumbers
 import polars as pl
-from phonenumbers import SUPPORTED_REGIONS, NumberParseException, PhoneNumberFormat, ValidationResult
+from phonenumbers import (
+    SUPPORTED_REGIONS,
+    NumberParseException,
+    PhoneNumberFormat,
+    ValidationResult,
+)
 
 from pipeline.domain.characters import HIDDEN
 from pipeline.transforming.normalize.numbering import decided
 from pipeline.transforming.normalize.text import Kinds
 
 # Two runs of seven or more digits with a mark between them that no single number is written with.
-_SEVERAL = re.compile(r"(?:\d[\s().-]*){7,}\s*(?:[/;,|&]|\bor\b|\band\b)\s*(?:\+?\d[\s().-]*){7,}", re.IGNORECASE)
+_SEVERAL = re.compile(
+    r"(?:\d[\s().-]*){7,}\s*(?:[/;,|&]|\bor\b|\band\b)\s*(?:\+?\d[\s().-]*){7,}", re.IGNORECASE
+)
 
 #: What spreadsheets and tables of floats make of a number: 821234567.0, +4930123456.5, 821,234,567.0, 8.21E+08, +4,93012E+10.
 #: A group of one zero, alone behind the only full stop, is no group of digits either: +49 30 123456.0.
@@ -45,7 +52,10 @@ def phone_kinds(texts: pl.Series, regions: pl.Series) -> Kinds:
         .when(text.str.contains(_NO_DIGIT) | text.str.contains(HIDDEN)).then(pl.lit("unreadable"))
     )  # fmt: skip
     quick = decided(texts, regions).with_columns(given.select(strange=strange)["strange"])
-    quick = quick.select(value=pl.when(pl.col("strange").is_null()).then("value"), kind=pl.coalesce("strange", "kind"))
+    quick = quick.select(
+        value=pl.when(pl.col("strange").is_null()).then("value"),
+        kind=pl.coalesce("strange", "kind"),
+    )
     left = given.filter(quick["kind"].is_null())
     distinct = left.filter(pl.col("text").is_not_null()).unique()
     if not distinct.height:
@@ -82,13 +92,19 @@ def judged_by_library(text: str, region: str) -> tuple[str | None, str]:
     try:
         number = phonenumbers.parse(text, region)
     except NumberParseException as refused:
-        if refused.error_type == NumberParseException.INVALID_COUNTRY_CODE and region not in SUPPORTED_REGIONS:
+        if (
+            refused.error_type == NumberParseException.INVALID_COUNTRY_CODE
+            and region not in SUPPORTED_REGIONS
+        ):
             return None, "no_region"
         return None, "not_possible" if refused.error_type in _WRONG_LENGTH else "unreadable"
     if number.extension:
         return None, "extension"
     if not _PLAIN.fullmatch(text):
-        return None, "unreadable"  # parse would pick a number out of any text, and nobody asked it to
+        return (
+            None,
+            "unreadable",
+        )  # parse would pick a number out of any text, and nobody asked it to
     if phonenumbers.is_possible_number_with_reason(number) != ValidationResult.IS_POSSIBLE:
         return None, "not_possible"
     if not phonenumbers.is_valid_number(number):

@@ -5,7 +5,11 @@ Only a look, for one number in ten passes Luhn's check by chance: the share of t
 
 import polars as pl
 
-from pipeline.transforming.normalize.check_digits import is_south_african_identity, passes_iban, passes_luhn
+from pipeline.transforming.normalize.check_digits import (
+    is_south_african_identity,
+    passes_iban,
+    passes_luhn,
+)
 
 #: 13 to 19 digits, perhaps in groups; 15 to 34 characters that begin as an IBAN does.
 _NUMBER = r"^[0-9](?:[ -]?[0-9]){12,18}$"

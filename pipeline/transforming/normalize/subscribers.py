@@ -35,7 +35,12 @@ def _patterns() -> tuple[str, str]:
 def _length_of(region: str) -> tuple[int, int] | None:
     metadata = PhoneMetadata.metadata_for_region(region)
     example = example_number_for_type(region, PhoneNumberType.MOBILE)
-    if metadata is None or metadata.fixed_line is None or metadata.mobile is None or example is None:
+    if (
+        metadata is None
+        or metadata.fixed_line is None
+        or metadata.mobile is None
+        or example is None
+    ):
         return None
     fixed = set(metadata.fixed_line.possible_length)
     if len(fixed) != 1:

@@ -20,7 +20,11 @@ def mapped_text(field: str, columns: set[str]) -> pl.Expr:
     if f"mapped.{field}" not in columns:
         return pl.lit(None, pl.String)
     text = pl.col(f"mapped.{field}")
-    return pl.when(pl.col(f"fault.{field}").is_null()).then(text) if f"fault.{field}" in columns else text
+    return (
+        pl.when(pl.col(f"fault.{field}").is_null()).then(text)
+        if f"fault.{field}" in columns
+        else text
+    )
 
 
 def clean_text(cell: pl.Expr) -> pl.Expr:
@@ -38,7 +42,9 @@ def code_text(cell: pl.Expr) -> pl.Expr:
 def currency_code(cell: pl.Expr) -> pl.Expr:
     """Three ASCII letters in upper case; other text stays as it is, for a long s in Unicode's upper case would be S."""
     code = code_text(cell)
-    return pl.when(code.str.contains(r"^[A-Za-z]{3}$")).then(code.str.to_uppercase()).otherwise(code)
+    return (
+        pl.when(code.str.contains(r"^[A-Za-z]{3}$")).then(code.str.to_uppercase()).otherwise(code)
+    )
 
 
 def _or_absent(text: pl.Expr) -> pl.Expr:

@@ -69,8 +69,12 @@ class Column:
     filled: int = 0
     looks: Counter[str] = field(default_factory=Counter)
     shapes: Counter[str] = field(default_factory=Counter)
-    repeated: int = 0  #: texts that repeat an earlier one of their batch; NULL and the like do not count
-    nothing: Counter[str] = field(default_factory=Counter)  #: texts such as NULL, exactly as they are written
+    repeated: int = (
+        0  #: texts that repeat an earlier one of their batch; NULL and the like do not count
+    )
+    nothing: Counter[str] = field(
+        default_factory=Counter
+    )  #: texts such as NULL, exactly as they are written
     texts: Counter[str] = field(
         default_factory=Counter
     )  #: the most frequent texts, of columns that are called currencies
@@ -83,7 +87,11 @@ class Column:
     @property
     def numeric_share(self) -> float:
         """The share of the texts that have more digits than letters, as far as shapes are kept."""
-        of_numbers = (times for shape, times in self.shapes.items() if shape.count("9") > sum(map(str.isalpha, shape)))
+        of_numbers = (
+            times
+            for shape, times in self.shapes.items()
+            if shape.count("9") > sum(map(str.isalpha, shape))
+        )
         return sum(of_numbers) / self.present if self.present else 0.0
 
     def share(self, look: str) -> float:
@@ -95,7 +103,9 @@ class Column:
 class Profile:
     """All columns of a file, and how many records were counted."""
 
-    sensitive_kinds: Callable[[pl.Series], pl.Series] | None = None  #: card, iban, identity or null, by check digits
+    sensitive_kinds: Callable[[pl.Series], pl.Series] | None = (
+        None  #: card, iban, identity or null, by check digits
+    )
     records: int = 0
     columns: dict[str, Column] = field(default_factory=dict)
     amounts: AmountForms = field(default_factory=AmountForms)
@@ -105,7 +115,9 @@ class Profile:
         readable = records.filter(pl.col("reason").is_null())
         self.records += readable.height
         # The prefix stays: polars takes a bare name such as ^x$ for a pattern, that of a series too.
-        texts = readable.select(pl.col(name).str.strip_chars() for name in records.columns if name.startswith(GIVEN))
+        texts = readable.select(
+            pl.col(name).str.strip_chars() for name in records.columns if name.startswith(GIVEN)
+        )
         by_name = {series.name.removeprefix(GIVEN): series for series in texts}
         columns = [self.columns.setdefault(name, Column(name)) for name in by_name]
         for cells in stacked(list(by_name.values())):
@@ -134,7 +146,9 @@ class Profile:
         for at, shape, times in _shapes(texts).iter_rows():
             columns[at].shapes[shape] += times
         coded = [at for at, column in enumerate(columns) if field_named(column.name) == "currency"]
-        for at, text, times in _most_frequent(texts.filter(pl.col("at").is_in(coded)), "text").iter_rows():
+        for at, text, times in _most_frequent(
+            texts.filter(pl.col("at").is_in(coded)), "text"
+        ).iter_rows():
             columns[at].texts[text] += times
         for column in columns:
             column.texts = Counter(dict(column.texts.most_common(_SHAPES_KEPT)))

@@ -11,7 +11,9 @@ from pipeline.transforming.profiling.guess import Guess
 from pipeline.transforming.profiling.names import words_of
 
 #: The merchants' daily file, as the vendor describes it: rand, in major units.
-VENDORS_FILE = frozenset({"account_number", "first_name", "last_name", "mobile_phone_number", "amount_due"})
+VENDORS_FILE = frozenset(
+    {"account_number", "first_name", "last_name", "mobile_phone_number", "amount_due"}
+)
 _THOUSANDS = {"thousands by comma": ",", "thousands by point": ".", "thousands by space": " "}
 _FEWEST = 3
 #: Texts that mark a debit or a credit, in lower case; an empty cell is a debit among marked credits.
@@ -42,7 +44,13 @@ def balance_guess(fields: Mapping[str, str], profile: Profile) -> Iterator[Guess
         why.append(reason)
     unit, sure, reason, asks_about = _unit(fields, sides, looks, profile)
     is_open = "credit" not in value.get("marks", {"credit": []})
-    yield Guess("balance", {**value, "unit": unit}, "open" if is_open else sure, "; ".join([*why, reason]), asks_about)
+    yield Guess(
+        "balance",
+        {**value, "unit": unit},
+        "open" if is_open else sure,
+        "; ".join([*why, reason]),
+        asks_about,
+    )
 
 
 def _separators(looks: Counter[str]) -> Iterator[tuple[str, str, str]]:
@@ -76,11 +84,22 @@ def _marks_beside(fields: Mapping[str, str], profile: Profile) -> list[tuple[str
     if "mark" not in fields:
         return []
     texts = profile.amounts.texts_beside(fields["balance"], fields["mark"])
-    known = {side: sorted(text for text in texts or () if text.casefold() in words) for side, words in _MARKS.items()}
+    known = {
+        side: sorted(text for text in texts or () if text.casefold() in words)
+        for side, words in _MARKS.items()
+    }
     if texts is None or texts - {text for side in known.values() for text in side}:
-        return [("marks", {"column": fields["mark"]}, f"which texts of {fields['mark']} mark a debit, which a credit?")]
+        return [
+            (
+                "marks",
+                {"column": fields["mark"]},
+                f"which texts of {fields['mark']} mark a debit, which a credit?",
+            )
+        ]
     usual = {"debit": known["debit"] or ["DR"], "credit": known["credit"] or ["CR"]}
-    return [("marks", {"column": fields["mark"], **usual}, f"{fields['mark']} marks debits and credits")]
+    return [
+        ("marks", {"column": fields["mark"], **usual}, f"{fields['mark']} marks debits and credits")
+    ]
 
 
 def _unit(
@@ -99,15 +118,23 @@ def _unit(
     return None, "open", "no amount has decimals: major or minor units?", ()
 
 
-def _mixed(fields: Mapping[str, str], amounts: Sequence[str], profile: Profile) -> tuple[str, tuple[str, ...]] | None:
+def _mixed(
+    fields: Mapping[str, str], amounts: Sequence[str], profile: Profile
+) -> tuple[str, tuple[str, ...]] | None:
     """Why the unit is open where whole and decimal amounts mix, and the column that tells them apart; None where the currencies explain it."""
     flags = profile.amounts.flags(amounts)
-    if any(flag.column == fields.get("currency") and _have_no_decimals(flag.whole) for flag in flags):
+    if any(
+        flag.column == fields.get("currency") and _have_no_decimals(flag.whole) for flag in flags
+    ):
         return None
-    forms = sum((profile.amounts.forms[name] for name in amounts if name in profile.amounts.forms), Counter[str]())
+    forms = sum(
+        (profile.amounts.forms[name] for name in amounts if name in profile.amounts.forms),
+        Counter[str](),
+    )
     question = f"of the amounts other than zero, {forms[WHOLE]:,} are whole and {forms[DECIMAL]:,} have one or two decimals; are the whole ones cents?"
     people = {
-        fields.get(field) for field in ("external_reference", "name", "first name", "last name", "email", "phone")
+        fields.get(field)
+        for field in ("external_reference", "name", "first name", "last name", "email", "phone")
     }
     flag = next((flag for flag in flags if flag.column not in people), None)
     return (f"{question} {_shown(flag)}", (flag.column,)) if flag else (question, ())

@@ -29,6 +29,8 @@ def _currencies(text: str) -> frozenset[str]:
 
 def _tasks(unknown: Sequence[str], without: int) -> list[str]:
     """What only a person can decide: the texts without a code, and the records without a text."""
-    listed = [f"add to values, or their records are rejected: {', '.join(unknown)}"] if unknown else []
+    listed = (
+        [f"add to values, or their records are rejected: {', '.join(unknown)}"] if unknown else []
+    )
     records = f"{without:,} record{'s have' if without > 1 else ' has'} none: for a default add default: CODE"
     return [*listed, *([records] if without else [])]

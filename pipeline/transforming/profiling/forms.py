@@ -33,7 +33,9 @@ class Flag:
 class AmountForms:
     """Amounts by their form, for each column that is called an amount, and by the texts of columns that have few."""
 
-    forms: dict[str, Counter[str]] = field(default_factory=dict)  #: amount column -> form -> amounts
+    forms: dict[str, Counter[str]] = field(
+        default_factory=dict
+    )  #: amount column -> form -> amounts
     by_text: dict[tuple[str, str], Counter[tuple[str, str]]] = field(default_factory=dict)
     _many: set[str] = field(default_factory=set)  #: columns with too many texts to be flags
 
@@ -41,7 +43,9 @@ class AmountForms:
         """Count the amounts of one batch: the trimmed texts of each column."""
         amounts = [name for name in texts if field_named(name) in _MONEY]
         for amount in amounts:
-            form = pl.DataFrame({"text": texts[amount]}).select(form=amount_form(pl.col("text")))["form"]
+            form = pl.DataFrame({"text": texts[amount]}).select(form=amount_form(pl.col("text")))[
+                "form"
+            ]
             counted = Counter(form.drop_nulls().to_list())
             self.forms.setdefault(amount, Counter()).update(counted)
             others = [name for name in texts if name not in amounts and name not in self._many]
@@ -54,7 +58,9 @@ class AmountForms:
         pairs = pairs.with_columns(of_column=pl.len().over("at"))
         is_few = pl.col("of_column") <= 2 * _MOST_TEXTS
         self._many.update(names[at] for at in pairs.filter(~is_few)["at"].unique())
-        for at, text, form, times in pairs.filter(is_few).select("at", "text", "form", "times").iter_rows():
+        for at, text, form, times in (
+            pairs.filter(is_few).select("at", "text", "form", "times").iter_rows()
+        ):
             self.by_text.setdefault((amount, names[at]), Counter())[text, form] += times
         for at in pairs["at"].unique():
             texts = {text for text, _ in self.by_text.get((amount, names[at]), ())}
@@ -67,7 +73,11 @@ class AmountForms:
 
     def texts_beside(self, amount: str, name: str) -> set[str] | None:
         """The texts of a column beside amounts that are not zero; None where there are too many."""
-        return None if name in self._many else {text for text, _ in self.by_text.get((amount, name), Counter())}
+        return (
+            None
+            if name in self._many
+            else {text for text, _ in self.by_text.get((amount, name), Counter())}
+        )
 
     def are_mixed(self, amounts: Sequence[str]) -> bool:
         """Whether both forms have a considerable share of these columns' amounts."""
@@ -75,8 +85,13 @@ class AmountForms:
 
     def flags(self, amounts: Sequence[str]) -> list[Flag]:
         """The columns that tell the forms apart, the clearest first."""
-        names = dict.fromkeys(name for amount, name in self.by_text if amount in amounts and name not in self._many)
-        parted = ((name, sum((self.by_text.get((a, name), Counter()) for a in amounts), Counter())) for name in names)
+        names = dict.fromkeys(
+            name for amount, name in self.by_text if amount in amounts and name not in self._many
+        )
+        parted = (
+            (name, sum((self.by_text.get((a, name), Counter()) for a in amounts), Counter()))
+            for name in names
+        )
         found = [flag for name, counts in parted if (flag := flag_of(name, counts))]
         return sorted(found, key=lambda flag: (-flag.clear, len(flag.whole) + len(flag.decimal)))
 
@@ -84,7 +99,9 @@ class AmountForms:
 def amount_form(text: pl.Expr) -> pl.Expr:
     """`whole` or `decimal`; null for zero and where the text leaves it open, as 1.234 does."""
     bare = text.str.replace_all(r"[^0-9.,]", "")
-    is_amount = text.str.contains(r"^[^\p{L}]*\p{L}{0,4}[^\p{L}]*\p{L}{0,4}$") & bare.str.contains("[1-9]")
+    is_amount = text.str.contains(r"^[^\p{L}]*\p{L}{0,4}[^\p{L}]*\p{L}{0,4}$") & bare.str.contains(
+        "[1-9]"
+    )
     return (
         pl.when(is_amount & bare.str.contains(r"^[0-9]+$"))
         .then(pl.lit(WHOLE))
@@ -108,7 +125,9 @@ def flag_of(name: str, counts: Counter[tuple[str, str]]) -> Flag | None:
         for text, times in sorted(amounts.items())
         if times > 1
     }
-    whole, decimal = (tuple(text for text in sides if sides[text] == side) for side in (WHOLE, DECIMAL))
+    whole, decimal = (
+        tuple(text for text in sides if sides[text] == side) for side in (WHOLE, DECIMAL)
+    )
     clear = sum(counts[text, side] for text, side in sides.items())
     if not (whole and decimal) or clear < _CLEAR * counts.total() or len(amounts) > _MOST_TEXTS:
         return None

@@ -16,10 +16,25 @@ from pipeline.transforming.profiling import Column, Profile
 from pipeline.transforming.profiling.amounts import VENDORS_FILE, balance_guess
 from pipeline.transforming.profiling.currencies import currency_guess
 from pipeline.transforming.profiling.guess import Guess, Sureness
-from pipeline.transforming.profiling.names import field_named, is_account, is_holder, reference_rank, words_of
+from pipeline.transforming.profiling.names import (
+    field_named,
+    is_account,
+    is_holder,
+    reference_rank,
+    words_of,
+)
 from pipeline.transforming.profiling.sensitive import sensitive_columns
 
-_FIELD_ORDER = ("external_reference", "name", "email", "phone", "currency", "region", "billing_id", "balance")
+_FIELD_ORDER = (
+    "external_reference",
+    "name",
+    "email",
+    "phone",
+    "currency",
+    "region",
+    "billing_id",
+    "balance",
+)
 #: What the texts of a field look like.
 _LOOKS = {
     "email": ("email",),
@@ -42,7 +57,9 @@ class Guesses:
     fields: list[Guess]
     metadata: list[Guess]
     never_sent: list[Guess]
-    absent: dict[str, int] = field(default_factory=dict)  #: texts that stand for nothing -> how often
+    absent: dict[str, int] = field(
+        default_factory=dict
+    )  #: texts that stand for nothing -> how often
     left_out: list[str] = field(default_factory=list)  #: columns that are mapped to nothing
     empty: list[str] = field(default_factory=list)  #: those of them that have no cells
 
@@ -67,7 +84,11 @@ def guess(profile: Profile) -> Guesses:
     reference = profile.columns.get("external_reference")
     if reference and reference.name not in sensitive and (reference.present or not profile.records):
         return _canonical(profile, _never_sent(sensitive))
-    usable = {name: column for name, column in profile.columns.items() if name not in sensitive and column.present}
+    usable = {
+        name: column
+        for name, column in profile.columns.items()
+        if name not in sensitive and column.present
+    }
     meanings = _meanings(usable, profile)
     accounts = _other_accounts(usable, meanings)
     fields = [made for name in _FIELD_ORDER for made in _field(name, meanings, profile)]
@@ -77,21 +98,30 @@ def guess(profile: Profile) -> Guesses:
         for name, column in usable.items()
         if name not in taken and name not in accounts and field_named(name) not in _NO_METADATA
     ]
-    return _sorted_out(profile, fields, _metadata(spare, profile), _never_sent({**sensitive, **accounts}))
+    return _sorted_out(
+        profile, fields, _metadata(spare, profile), _never_sent({**sensitive, **accounts})
+    )
 
 
-def _other_accounts(usable: Mapping[str, Column], meanings: Mapping[str, _Meaning]) -> dict[str, tuple[str, str]]:
+def _other_accounts(
+    usable: Mapping[str, Column], meanings: Mapping[str, _Meaning]
+) -> dict[str, tuple[str, str]]:
     """Columns that are called an account where another one is the reference, or its holder where another is the name."""
     mapped = {meaning.column for meaning in meanings.values()}
     spare = [name for name in usable if name not in mapped]
-    holders = dict.fromkeys(filter(is_holder, spare), ("a bank account", "it may name the holder of one"))
+    holders = dict.fromkeys(
+        filter(is_holder, spare), ("a bank account", "it may name the holder of one")
+    )
     accounts = dict.fromkeys(
-        filter(is_account, spare), ("a bank account", "it may be one, and another column is the reference")
+        filter(is_account, spare),
+        ("a bank account", "it may be one, and another column is the reference"),
     )
     return {**holders, **accounts}
 
 
-def _sorted_out(profile: Profile, fields: list[Guess], metadata: list[Guess], never_sent: list[Guess]) -> Guesses:
+def _sorted_out(
+    profile: Profile, fields: list[Guess], metadata: list[Guess], never_sent: list[Guess]
+) -> Guesses:
     taken = _columns_in([*fields, *metadata, *never_sent])
     left_out = [name for name in profile.columns if name not in taken]
     empty = [name for name in left_out if not profile.columns[name].present]
@@ -106,7 +136,9 @@ def _canonical(profile: Profile, never_sent: list[Guess]) -> Guesses:
         if name not in kept and (column.present or not profile.records) and _is_mappable(name)
     ]
     layout, why = canonical_layout(columns), "the file writes our own names"
-    texts = [(field, text) for field, text in layout.texts() if not field.startswith(METADATA_PREFIX)]
+    texts = [
+        (field, text) for field, text in layout.texts() if not field.startswith(METADATA_PREFIX)
+    ]
     fields = [Guess(field, text.column, "sure", why) for field, text in texts]
     if layout.balance is not None:
         amount = {"column": layout.balance.column, "unit": layout.balance.unit.value}
@@ -117,11 +149,17 @@ def _canonical(profile: Profile, never_sent: list[Guess]) -> Guesses:
 
 def _is_mappable(column: str) -> bool:
     """Whether what follows `metadata.` in a name can be a key."""
-    return not column.startswith(METADATA_PREFIX) or 0 < len(column) - len(METADATA_PREFIX) <= METADATA_KEY_LENGTH
+    return (
+        not column.startswith(METADATA_PREFIX)
+        or 0 < len(column) - len(METADATA_PREFIX) <= METADATA_KEY_LENGTH
+    )
 
 
 def _never_sent(sensitive: Mapping[str, tuple[str, str]]) -> list[Guess]:
-    return [Guess("never_sent", column, "likely", f"{what}: {why}") for column, (what, why) in sensitive.items()]
+    return [
+        Guess("never_sent", column, "likely", f"{what}: {why}")
+        for column, (what, why) in sensitive.items()
+    ]
 
 
 def _meanings(usable: Mapping[str, Column], profile: Profile) -> dict[str, _Meaning]:
@@ -138,13 +176,19 @@ def _meanings(usable: Mapping[str, Column], profile: Profile) -> dict[str, _Mean
             found[name] = _Meaning(best.name, *_named(name, best))
     taken = {meaning.column for meaning in found.values()}
     for name in (name for name in _SEEN if name not in found):
-        seen = next((one for one in usable.values() if one.name not in taken and _fits(name, one)), None)
+        seen = next(
+            (one for one in usable.values() if one.name not in taken and _fits(name, one)), None
+        )
         if seen is not None:
             share = max(seen.share(look) for look in _LOOKS[name])
             found[name] = _Meaning(seen.name, "likely", f"{share:.0%} of its texts look like one")
             taken.add(seen.name)
-    if "external_reference" not in found and (reference := _unnamed_reference(usable, taken, profile)):
-        found["external_reference"] = _Meaning(reference, "a guess", "every record has one, and none twice")
+    if "external_reference" not in found and (
+        reference := _unnamed_reference(usable, taken, profile)
+    ):
+        found["external_reference"] = _Meaning(
+            reference, "a guess", "every record has one, and none twice"
+        )
     return _one_name(found, profile)
 
 
@@ -163,20 +207,37 @@ def _named(name: str, column: Column) -> tuple[Sureness, str]:
 
 def _one_name(found: dict[str, _Meaning], profile: Profile) -> dict[str, _Meaning]:
     """The name in one column, or in two: whichever are fuller, and two before the holder of an account."""
-    parts = [profile.columns[found[part].column].present for part in ("first name", "last name") if part in found]
+    parts = [
+        profile.columns[found[part].column].present
+        for part in ("first name", "last name")
+        if part in found
+    ]
     if "name" in found and parts:
         single = profile.columns[found["name"].column]
-        is_fuller = min(parts) > single.present or (is_holder(single.name) and min(parts) >= _MOST * single.present)
+        is_fuller = min(parts) > single.present or (
+            is_holder(single.name) and min(parts) >= _MOST * single.present
+        )
         for part in ("name",) if is_fuller else ("first name", "last name"):
             found.pop(part, None)
     return found
 
 
-def _unnamed_reference(usable: Mapping[str, Column], taken: set[str], profile: Profile) -> str | None:
+def _unnamed_reference(
+    usable: Mapping[str, Column], taken: set[str], profile: Profile
+) -> str | None:
     """The first column that is full, holds what a reference may be, and repeats nothing."""
-    keys = (column for column in usable.values() if column.name not in taken and _is_key(column, profile))
+    keys = (
+        column
+        for column in usable.values()
+        if column.name not in taken and _is_key(column, profile)
+    )
     return next(
-        (column.name for column in keys if field_named(column.name) is None and column.share("reference") == 1.0), None
+        (
+            column.name
+            for column in keys
+            if field_named(column.name) is None and column.share("reference") == 1.0
+        ),
+        None,
     )
 
 
@@ -200,16 +261,27 @@ def _field(name: str, meanings: Mapping[str, _Meaning], profile: Profile) -> Ite
     columns = {field: meaning.column for field, meaning in meanings.items()}
     if name == "balance":
         yield from balance_guess(columns, profile)
-    elif name == "name" and "name" not in columns and ("first name" in columns or "last name" in columns):
+    elif (
+        name == "name"
+        and "name" not in columns
+        and ("first name" in columns or "last name" in columns)
+    ):
         parts = [columns[part] for part in ("first name", "last name") if part in columns]
         value = {"columns": parts} if len(parts) > 1 else parts[0]
-        yield Guess("name", value, "sure" if len(parts) > 1 else "likely", "their names say so; joined by a space")
+        yield Guess(
+            "name",
+            value,
+            "sure" if len(parts) > 1 else "likely",
+            "their names say so; joined by a space",
+        )
     elif name in meanings:
         meaning = meanings[name]
         column = profile.columns[meaning.column]
         why = f"{meaning.why}; {_filled(column, profile)}"
         plain = Guess(name, meaning.column, meaning.sure, why)
-        yield (currency_guess(column, why, profile.records) if name == "currency" else None) or plain
+        yield (
+            currency_guess(column, why, profile.records) if name == "currency" else None
+        ) or plain
     elif name == "external_reference":
         yield Guess(name, None, "open", "which column names a customer, the same for ever?")
     elif name == "currency" and ("balance" in columns or {"debit", "credit"} <= set(columns)):
@@ -218,8 +290,12 @@ def _field(name: str, meanings: Mapping[str, _Meaning], profile: Profile) -> Ite
 
 def _currency(profile: Profile) -> Guess:
     if set(profile.columns) >= VENDORS_FILE:
-        return Guess("currency", {"value": "ZAR"}, "sure", "the vendor's daily file, which is in rand")
-    return Guess("currency", None, "open", "no column says it; write {value: ZAR} if all balances are rand")
+        return Guess(
+            "currency", {"value": "ZAR"}, "sure", "the vendor's daily file, which is in rand"
+        )
+    return Guess(
+        "currency", None, "open", "no column says it; write {value: ZAR} if all balances are rand"
+    )
 
 
 def _metadata(spare: list[Column], profile: Profile) -> list[Guess]:
@@ -229,9 +305,16 @@ def _metadata(spare: list[Column], profile: Profile) -> list[Guess]:
     """
     keys: dict[str, Column] = {}
     for column in spare:
-        if not _is_free_text(column) and not _UNNAMED.fullmatch(column.name) and len(keys) < METADATA_KEYS:
+        if (
+            not _is_free_text(column)
+            and not _UNNAMED.fullmatch(column.name)
+            and len(keys) < METADATA_KEYS
+        ):
             keys.setdefault(_key(column.name), column)
-    return [Guess(key, column.name, "a guess", _why_metadata(key, column, profile)) for key, column in keys.items()]
+    return [
+        Guess(key, column.name, "a guess", _why_metadata(key, column, profile))
+        for key, column in keys.items()
+    ]
 
 
 def _why_metadata(key: str, column: Column, profile: Profile) -> str:
@@ -251,7 +334,9 @@ def _columns_in(guesses: list[Guess]) -> set[str]:
             case {"columns": columns}:
                 found.update(columns)
             case dict(amount):
-                found.update(amount[side] for side in ("column", "debit", "credit") if side in amount)
+                found.update(
+                    amount[side] for side in ("column", "debit", "credit") if side in amount
+                )
                 found.update(column for column in [amount.get("marks", {}).get("column")] if column)
     return found
 

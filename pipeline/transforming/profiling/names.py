@@ -83,13 +83,19 @@ _OWN_REFERENCE = re.compile(r"\b(?:external|cust|client|debtor|debite|debito|kun
 @lru_cache(_MANY)
 def words_of(name: str) -> str:
     """The words of a name without case, marks and punctuation: `Kliënt-Nommer` is `klient nommer`, `IDNumber` `id number`."""
-    return _words(re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", _without_marks(name)))
+    return _words(
+        re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", _without_marks(name))
+    )
 
 
 @lru_cache(_MANY)
 def spellings(name: str) -> tuple[str, ...]:
     """The words of a name, parted at capitals and not, whole and after the last dot: `USt-ID` is `u st id` and `ust id`."""
-    found = (words for part in (name, _last(name)) for words in (words_of(part), _words(_without_marks(part))))
+    found = (
+        words
+        for part in (name, _last(name))
+        for words in (words_of(part), _words(_without_marks(part)))
+    )
     return tuple(dict.fromkeys(found))
 
 
@@ -133,7 +139,14 @@ def _readings(column: str) -> tuple[str, ...]:
     words = words_of(_last(column))
     owner, _, rest = words.partition(" ")
     bare, _, unit = words.rpartition(" ")
-    return (words_of(column), words, *((rest,) if owner in _OWNERS else ()), *((bare,) if unit in _UNITS else ()))
+    return (
+        words_of(column),
+        words,
+        *((rest,) if owner in _OWNERS else ()),
+        *((bare,) if unit in _UNITS else ()),
+    )
 
 
-_KNOWN = {words_of(name).replace(" ", ""): field for field, names in NAMES.items() for name in names}
+_KNOWN = {
+    words_of(name).replace(" ", ""): field for field, names in NAMES.items() for name in names
+}

@@ -13,8 +13,11 @@ def stacked(columns: Sequence[pl.Series], **beside: pl.Series) -> Iterator[pl.Da
     at_once = max(1, _CELLS_AT_ONCE // height)
     for begin in range(0, len(columns), at_once):
         # Names are data: places take their stead, so that none of them is read as a pattern or meets another.
-        places = {str(begin + place): column for place, column in enumerate(columns[begin : begin + at_once])}
+        places = {
+            str(begin + place): column
+            for place, column in enumerate(columns[begin : begin + at_once])
+        }
         table = pl.DataFrame({**places, **beside})
-        yield table.unpivot(on=list(places), index=list(beside), variable_name="at", value_name="text").with_columns(
-            pl.col("at").cast(pl.Int64)
-        )
+        yield table.unpivot(
+            on=list(places), index=list(beside), variable_name="at", value_name="text"
+        ).with_columns(pl.col("at").cast(pl.Int64))

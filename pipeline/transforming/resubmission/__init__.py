@@ -8,4 +8,12 @@ from pipeline.transforming.resubmission.comparing import CELLS, Returned, compar
 from pipeline.transforming.resubmission.siblings import Siblings
 from pipeline.transforming.resubmission.spreadsheet_damage import TOO_LONG_FOR_A_CELL, readings
 
-__all__ = ["CELLS", "TOO_LONG_FOR_A_CELL", "Returned", "Siblings", "compare", "readings", "siblings_of"]
+__all__ = [
+    "CELLS",
+    "TOO_LONG_FOR_A_CELL",
+    "Returned",
+    "Siblings",
+    "compare",
+    "readings",
+    "siblings_of",
+]

@@ -10,7 +10,12 @@ from pipeline.domain.causes import Cause
 from pipeline.domain.outcomes import Reason
 from pipeline.transforming.resubmission.mending import Mendable
 from pipeline.transforming.resubmission.siblings import Siblings
-from pipeline.transforming.resubmission.spreadsheet_damage import damage, form_that_changes, hides_all, looks_lost
+from pipeline.transforming.resubmission.spreadsheet_damage import (
+    damage,
+    form_that_changes,
+    hides_all,
+    looks_lost,
+)
 
 _GIVEN = "given."
 _SHORTEST_WORD = 3  #: characters of a cell by which the text of an unreadable record is recognized
@@ -57,24 +62,40 @@ def compare(
     """
     names = [_GIVEN + column for column in columns]
     kept = ("list", "reasons", "differs", "text", "columns")
-    before = originals.select("origin_run", "origin_row", pl.col(*kept, *names).name.prefix("before."))
-    joined = records.join(before, on=["origin_run", "origin_row"], how="left", maintain_order="left")
+    before = originals.select(
+        "origin_run", "origin_row", pl.col(*kept, *names).name.prefix("before.")
+    )
+    joined = records.join(
+        before, on=["origin_run", "origin_row"], how="left", maintain_order="left"
+    )
     is_known = joined["before.reasons"].is_not_null()
     comparison = _Comparison(joined.filter(is_known), columns, sources, find_siblings)
     is_changed = pl.any_horizontal(
-        pl.lit(value=False), *(pl.col(name).fill_null("") != pl.col("before." + name).fill_null("") for name in names)
+        pl.lit(value=False),
+        *(pl.col(name).fill_null("") != pl.col("before." + name).fill_null("") for name in names),
     )
     was_mismatch = (
-        pl.col("before.reasons").list.eval(pl.element().str.starts_with(Reason.RETURN_ROW_MISMATCH)).list.any()
+        pl.col("before.reasons")
+        .list.eval(pl.element().str.starts_with(Reason.RETURN_ROW_MISMATCH))
+        .list.any()
     )
-    is_in_question = joined.select(pl.col("reason").is_null() & (is_changed | was_mismatch)).to_series() & is_known
+    is_in_question = (
+        joined.select(pl.col("reason").is_null() & (is_changed | was_mismatch)).to_series()
+        & is_known
+    )
     for at in is_in_question.arg_true():
         comparison.take(at, joined.row(at, named=True))
     is_missing = ~is_known & joined["origin_run"].is_not_null()
-    return Returned(comparison.applied(records), pl.DataFrame(comparison.cells, schema=CELLS), int(is_missing.sum()))
+    return Returned(
+        comparison.applied(records),
+        pl.DataFrame(comparison.cells, schema=CELLS),
+        int(is_missing.sum()),
+    )
 
 
-def siblings_of(records: pl.DataFrame, columns: Sequence[str], sources: Mapping[str, frozenset[str]]) -> Siblings:
+def siblings_of(
+    records: pl.DataFrame, columns: Sequence[str], sources: Mapping[str, frozenset[str]]
+) -> Siblings:
     """The records of one list, as `compare` needs them; of each what `originals` has."""
     pairs = zip(records["reasons"].to_list(), records["differs"].to_list(), strict=True)
     mendable = [Mendable.by(reasons, differs or (), sources) for reasons, differs in pairs]
@@ -91,15 +112,25 @@ class _Comparison:
     find_siblings: FindSiblings
     cells: list[dict[str, str | None]] = field(default_factory=list)
     restored: dict[str, dict[int, str]] = field(default_factory=dict)  #: column -> row -> text
-    lost: dict[int, str] = field(default_factory=dict)  #: row -> the first column of which nobody knows the text
-    mismatched: dict[int, str | None] = field(default_factory=dict)  #: row -> the first column of another record
+    lost: dict[int, str] = field(
+        default_factory=dict
+    )  #: row -> the first column of which nobody knows the text
+    mismatched: dict[int, str | None] = field(
+        default_factory=dict
+    )  #: row -> the first column of another record
     _untouched: dict[str, set[str]] = field(default_factory=dict)
 
     def take(self, at: int, row: dict[str, Any]) -> None:
         """Judge one row of which a cell is not as it was, or whose record was rejected like this before."""
-        row_cells = {column: row[_GIVEN + column] or "" for column in self.columns if column in row["before.columns"]}
+        row_cells = {
+            column: row[_GIVEN + column] or ""
+            for column in self.columns
+            if column in row["before.columns"]
+        }
         original = {column: row["before." + _GIVEN + column] or "" for column in row_cells}
-        if any(Cause.parse(text).reason is Reason.RETURN_ROW_MISMATCH for text in row["before.reasons"]):
+        if any(
+            Cause.parse(text).reason is Reason.RETURN_ROW_MISMATCH for text in row["before.reasons"]
+        ):
             self.mismatched[at] = None
         elif row["before.text"] is not None:
             if not self._is_in(row["before.text"], row_cells):
@@ -107,16 +138,28 @@ class _Comparison:
         else:
             self._take_readable(at, row, original, row_cells)
 
-    def _take_readable(self, at: int, row: dict[str, Any], was: dict[str, str], now: dict[str, str]) -> None:
+    def _take_readable(
+        self, at: int, row: dict[str, Any], was: dict[str, str], now: dict[str, str]
+    ) -> None:
         mends = Mendable.by(row["before.reasons"], row["before.differs"] or (), self.sources)
-        found = {column: damage(was[column], now[column]) for column in now if was[column] != now[column]}
-        others = [column for column, kind in found.items() if kind is None and not hides_all(now[column])]
-        wrong = set(self._of_another(was, [column for column in others if column not in mends], mends))
+        found = {
+            column: damage(was[column], now[column]) for column in now if was[column] != now[column]
+        }
+        others = [
+            column for column, kind in found.items() if kind is None and not hides_all(now[column])
+        ]
+        wrong = set(
+            self._of_another(was, [column for column in others if column not in mends], mends)
+        )
         restored, verdicts = [], list[tuple[str, str | None, str]]()
         for column, kind in found.items():
             if column in wrong or (kind is None and not looks_lost(now[column])):
                 continue  # of another record, or mended by a person
-            if kind is not None and column in mends and form_that_changes(was[column]) in self._as_they_were(column):
+            if (
+                kind is not None
+                and column in mends
+                and form_that_changes(was[column]) in self._as_they_were(column)
+            ):
                 continue  # mended by a person: a spreadsheet would have changed the others, too
             verdict = "lost" if kind is None else "kept" if column in mends else "restored"
             restored += [column] * (verdict == "restored")
@@ -141,7 +184,9 @@ class _Comparison:
                 }
             )  # fmt: skip
 
-    def _of_another(self, was: dict[str, str], others: Sequence[str], mends: Mendable) -> Iterator[str]:
+    def _of_another(
+        self, was: dict[str, str], others: Sequence[str], mends: Mendable
+    ) -> Iterator[str]:
         """The columns whose texts show that a row is not the record that it names; `others` were not to be mended."""
         references = self.sources.get("external_reference", frozenset())
         if not mends.any_cell:
@@ -164,7 +209,9 @@ class _Comparison:
         if column not in self._untouched:
             is_same = pl.col(_GIVEN + column) == pl.col(f"before.{_GIVEN}{column}")
             texts = self.known.filter(is_same)[_GIVEN + column].unique().to_list()
-            self._untouched[column] = {form for text in texts if (form := form_that_changes(text)) is not None}
+            self._untouched[column] = {
+                form for text in texts if (form := form_that_changes(text)) is not None
+            }
         return self._untouched[column]
 
     def applied(self, records: pl.DataFrame) -> pl.DataFrame:
@@ -180,17 +227,24 @@ class _Comparison:
 def _rejected(records: pl.DataFrame, columns: Mapping[int, str | None]) -> pl.DataFrame:
     causes = [str(Cause(Reason.RETURN_ROW_MISMATCH, column)) for column in columns.values()]
     mismatch = records["mismatch"].scatter(list(columns), causes)
-    named = (pl.when(pl.col("mismatch").is_null()).then(name).alias(name) for name in ("origin_run", "origin_row"))
+    named = (
+        pl.when(pl.col("mismatch").is_null()).then(name).alias(name)
+        for name in ("origin_run", "origin_row")
+    )
     return records.with_columns(mismatch=mismatch).with_columns(named)
 
 
-def _set_aside(records: pl.DataFrame, lost: Mapping[int, str], columns: Sequence[str]) -> pl.DataFrame:
+def _set_aside(
+    records: pl.DataFrame, lost: Mapping[int, str], columns: Sequence[str]
+) -> pl.DataFrame:
     names = [_GIVEN + column for column in columns]
     reasons = records["reason"].scatter(
         list(lost), [str(Cause(Reason.READ_CELL_DAMAGED, column)) for column in lost.values()]
     )
     shown = pl.concat_str([pl.col(name).fill_null("") for name in names], separator=",")
     return records.with_columns(reason=reasons).with_columns(
-        text=pl.when(pl.col("text").is_null() & pl.col("reason").is_not_null()).then(shown).otherwise("text"),
+        text=pl.when(pl.col("text").is_null() & pl.col("reason").is_not_null())
+        .then(shown)
+        .otherwise("text"),
         **{name: pl.when(pl.col("reason").is_null()).then(pl.col(name)) for name in names},
     )

@@ -20,7 +20,10 @@ _DECIDED = {
 #: Billing said what to mend, or nobody said it: any cell but the reference.
 _ANY = {Reason.SUBMIT_REFUSED, Reason.SUBMIT_TOO_LARGE, Reason.PLAN_REFUSED_BEFORE}
 #: What is wrong with one field may be mended in the other.
-_TOGETHER = {"phone": ("region",), "balance": ("currency", "mark of debit or credit", "unit of balance")}
+_TOGETHER = {
+    "phone": ("region",),
+    "balance": ("currency", "mark of debit or credit", "unit of balance"),
+}
 
 
 class Mendable:
@@ -32,7 +35,9 @@ class Mendable:
         self.columns, self.any_cell = columns, any_cell
 
     @classmethod
-    def by(cls, reasons: Iterable[str], differs: Iterable[str], sources: Mapping[str, frozenset[str]]) -> "Mendable":
+    def by(
+        cls, reasons: Iterable[str], differs: Iterable[str], sources: Mapping[str, frozenset[str]]
+    ) -> "Mendable":
         """What these reasons ask for; `differs`: fields in which a held record differs; `sources`: field -> its columns."""
         causes = [Cause.parse(text) for text in reasons]
         named = {cause.column for cause in causes if cause.column is not None}
@@ -50,5 +55,10 @@ class Mendable:
 def _columns_of(name: str, sources: Mapping[str, frozenset[str]]) -> Iterable[str]:
     """The columns that a name of a reason means: those of a field, of all metadata, or the column itself."""
     if name == "metadata":
-        return [column for field, of_it in sources.items() if field.startswith("metadata.") for column in of_it]
+        return [
+            column
+            for field, of_it in sources.items()
+            if field.startswith("metadata.")
+            for column in of_it
+        ]
     return sources.get(name, {name})

@@ -10,7 +10,9 @@ from pipeline.transforming.resubmission.mending import Mendable
 from pipeline.transforming.resubmission.spreadsheet_damage import damage, marks, marks_when_shown
 
 _FEW = 8  #: candidates that are compared cell by cell rather than narrowed down further
-_TOO_MANY_FREE = 1_000  #: records that a column says nothing about; beyond it the column narrows nothing down
+_TOO_MANY_FREE = (
+    1_000  #: records that a column says nothing about; beyond it the column narrows nothing down
+)
 
 
 class Siblings:
@@ -21,20 +23,32 @@ class Siblings:
     """
 
     def __init__(
-        self, records: pl.DataFrame, columns: Sequence[str], mendable: Sequence[Mendable], references: frozenset[str]
+        self,
+        records: pl.DataFrame,
+        columns: Sequence[str],
+        mendable: Sequence[Mendable],
+        references: frozenset[str],
     ) -> None:
         self._rows: list[str] = records["origin_row"].to_list()
         self._at = {row_id: at for at, row_id in enumerate(self._rows)}
         self._mendable, self._references = mendable, references
-        self._cells = {column: records[f"given.{column}"].fill_null("").to_list() for column in columns}
+        self._cells = {
+            column: records[f"given.{column}"].fill_null("").to_list() for column in columns
+        }
         self._indexes: dict[str, dict[Hashable, set[int]]] = {}
         self._free = {
-            column: {at for at, mends in enumerate(mendable) if self._may_change(mends, column)} for column in columns
+            column: {at for at, mends in enumerate(mendable) if self._may_change(mends, column)}
+            for column in columns
         }
         distinct = {column: records[f"given.{column}"].n_unique() for column in columns}
-        self._order = sorted(columns, key=lambda column: (len(self._free[column]) > _TOO_MANY_FREE, -distinct[column]))
+        self._order = sorted(
+            columns,
+            key=lambda column: (len(self._free[column]) > _TOO_MANY_FREE, -distinct[column]),
+        )
 
-    def rivals(self, row_id: str, cells: Mapping[str, str], claimed: Mendable) -> Iterator[Mapping[str, str]]:
+    def rivals(
+        self, row_id: str, cells: Mapping[str, str], claimed: Mendable
+    ) -> Iterator[Mapping[str, str]]:
         """The cells of every other record that a row may be as well as the one that it names."""
         own = self._agreeing(self._cells_of(self._at[row_id]), cells) if row_id in self._at else 0
         for at in sorted(self._candidates(cells)):
@@ -56,7 +70,10 @@ class Siblings:
 
     def _is_rival(self, at: int, cells: Mapping[str, str], own: int, claimed: Mendable) -> bool:
         mends, there = self._mendable[at], self._cells_of(at)
-        if not all(self._may_change(mends, column) or _agrees(there[column], text) for column, text in cells.items()):
+        if not all(
+            self._may_change(mends, column) or _agrees(there[column], text)
+            for column, text in cells.items()
+        ):
             return False
         return not (mends.any_cell or claimed.any_cell) or self._agreeing(there, cells) >= own
 

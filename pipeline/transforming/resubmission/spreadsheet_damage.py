@@ -83,7 +83,10 @@ def hides_all(text: str) -> bool:
 def marks(original: str) -> set[Hashable]:
     """Marks of a text, one of which is among `marks_when_shown` of each text for which `damage` finds anything, or that equals it."""
     bare = original.strip()
-    found: set[Hashable] = {("text", _joined_lines(original)), ("text", unicodedata.normalize("NFC", original))}
+    found: set[Hashable] = {
+        ("text", _joined_lines(original)),
+        ("text", unicodedata.normalize("NFC", original)),
+    }
     for mark in _NUMBERS:
         if (number := _number(bare, mark)) is not None:
             found.update(("number", shown) for shown in _to_digits(number, 1))
@@ -156,7 +159,11 @@ def _kind(before: str, after: str) -> str:
 def _number(text: str, mark: str) -> Decimal | None:
     """The number that a spreadsheet reads, None where it reads none."""
     found = _NUMBERS[mark].fullmatch(text)
-    if found is None or not (found["whole"] or found["decimals"]) or bool(found["paren"]) != bool(found["close"]):
+    if (
+        found is None
+        or not (found["whole"] or found["decimals"])
+        or bool(found["paren"]) != bool(found["close"])
+    ):
         return None
     negative = [bool(found["paren"]), found["sign"] == "-", bool(found["after"])]
     if sum(negative) > 1 or (found["sign"] and (found["paren"] or found["after"])):
@@ -174,7 +181,9 @@ def _shows(was: Decimal, now: Decimal, shown: str) -> bool:
         return True
     mantissa = re.split("[Ee]", shown)[0]
     digits = len(re.sub("[^0-9]", "", mantissa).lstrip("0"))
-    is_rounded = bool(re.search("[Ee]", shown)) or (digits >= _FEWEST_SHOWN and was != was.to_integral_value())
+    is_rounded = bool(re.search("[Ee]", shown)) or (
+        digits >= _FEWEST_SHOWN and was != was.to_integral_value()
+    )
     return is_rounded and digits > 0 and now in _to_digits(was, digits)
 
 
@@ -183,7 +192,10 @@ def _to_digits(number: Decimal, digits: int) -> tuple[Decimal, ...]:
     if not number:
         return (number,)
     unit = Decimal((0, (1,), number.adjusted() - digits + 1))
-    return tuple((number / unit).to_integral_value(rounding) * unit for rounding in (ROUND_DOWN, ROUND_HALF_UP))
+    return tuple(
+        (number / unit).to_integral_value(rounding) * unit
+        for rounding in (ROUND_DOWN, ROUND_HALF_UP)
+    )
 
 
 def _is_same_day(before: str, after: str) -> bool:
@@ -193,7 +205,8 @@ def _is_same_day(before: str, after: str) -> bool:
     if (day_of_serial := _day_of_serial(after)) is not None:
         return (day_of_serial.year, day_of_serial.month, day_of_serial.day) in was
     return any(
-        (month, day) == (other_month, other_day) and (year == other_year or year is None or other_year is None)
+        (month, day) == (other_month, other_day)
+        and (year == other_year or year is None or other_year is None)
         for year, month, day in was
         for other_year, other_month, other_day in _days(after)
     )
@@ -207,14 +220,20 @@ def _day_of_serial(text: str) -> date | None:
 
 def _days(text: str) -> Iterator[tuple[int | None, int, int]]:
     """Every day that a text may mean: year (None where it does not say), month, day."""
-    if found := re.fullmatch(r"([0-9]{4})[-/.]([0-9]{1,2})[-/.]([0-9]{1,2})(?:[ T]0{1,2}:00(?::00)?)?", text):
+    if found := re.fullmatch(
+        r"([0-9]{4})[-/.]([0-9]{1,2})[-/.]([0-9]{1,2})(?:[ T]0{1,2}:00(?::00)?)?", text
+    ):
         yield from _valid(int(found[1]), int(found[2]), int(found[3]))
-    elif found := re.fullmatch(r"([0-9]{1,2})[-/.]([0-9]{1,2})[-/.]([0-9]{4}|[0-9]{2})(?: 0{1,2}:00(?::00)?)?", text):
+    elif found := re.fullmatch(
+        r"([0-9]{1,2})[-/.]([0-9]{1,2})[-/.]([0-9]{4}|[0-9]{2})(?: 0{1,2}:00(?::00)?)?", text
+    ):
         yield from _valid(_year(found[3]), int(found[2]), int(found[1]))
         yield from _valid(_year(found[3]), int(found[1]), int(found[2]))
     elif found := re.fullmatch(r"([0-9]{1,2})[-/. ]([A-Za-z]{3,9})[-/. ]([0-9]{4}|[0-9]{2})", text):
         yield from _valid(_year(found[3]), _month(found[2]), int(found[1]))
-    elif found := re.fullmatch(r"([A-Za-z]{3,9})[-/. ]([0-9]{1,2})(?:, ?|[-/. ])([0-9]{4}|[0-9]{2})", text):
+    elif found := re.fullmatch(
+        r"([A-Za-z]{3,9})[-/. ]([0-9]{1,2})(?:, ?|[-/. ])([0-9]{4}|[0-9]{2})", text
+    ):
         yield from _valid(_year(found[3]), _month(found[1]), int(found[2]))
     elif found := re.fullmatch(r"([0-9]{4})[-/]([0-9]{1,2})", text):
         yield from _valid(int(found[1]), int(found[2]), 1)
@@ -248,7 +267,9 @@ def _year(text: str) -> int:
 def _month(text: str) -> int:
     """The number of an English month by its name or the beginning of it; 0 where it is none."""
     named = {"sept": "september"}.get(text.lower(), text.lower())
-    return next((number for number, month in enumerate(_MONTHS, start=1) if month.startswith(named)), 0)
+    return next(
+        (number for number, month in enumerate(_MONTHS, start=1) if month.startswith(named)), 0
+    )
 
 
 def _is_computed(before: str, after: str) -> bool:

@@ -53,10 +53,15 @@ def members(folder: RunFolder, settings: Settings, pii: Pii) -> Iterator[Member]
     yield "rows.parquet", [_rows(folder.path / "rows.parquet", sealed)]
     for list_name in LISTS:
         yield f"lists/{list_name}.csv", _list(folder, list_name, pii, person, sealed)
-    yield "journal.csv", _journal(folder, home / content["environment"]["name"], pii, person, sealed)
+    yield (
+        "journal.csv",
+        _journal(folder, home / content["environment"]["name"], pii, person, sealed),
+    )
     if (against := newest_reconciliation(folder)) is not None:
         # What stands there as an example may be somebody's reference in billing.
-        told = {name: value for name, value in against[1].items() if name not in {"examples", "files"}}
+        told = {
+            name: value for name, value in against[1].items() if name not in {"examples", "files"}
+        }
         yield "reconciliation/summary.json", [_json(told)]
         shown = differences_shown(differences_of(against), pii, person)
         yield "reconciliation/differences.csv", [shown.write_csv().encode()]
@@ -74,7 +79,8 @@ def _as_handed_on(path: Path, content: dict[str, Any], pii: Pii) -> Iterator[byt
         told = {**told, "samples": {}} if "samples" in told else dict(told)
         if "reasons" in told:
             told["reasons"] = [
-                {name: value for name, value in one.items() if name != "shown"} for one in told["reasons"]
+                {name: value for name, value in one.items() if name != "shown"}
+                for one in told["reasons"]
             ]
     yield _json(told)
 
@@ -93,14 +99,20 @@ def _rows(path: Path, sealed: Any) -> bytes:
 
 def _list(folder: RunFolder, name: str, pii: Pii, person: Any, sealed: Any) -> Iterator[bytes]:
     columns = ["row_id", "external_reference", "currency", "balance"]
-    identified = pl.concat([pl.scan_parquet(part, glob=False).select(columns) for part in folder.parts("fates")])
+    identified = pl.concat(
+        [pl.scan_parquet(part, glob=False).select(columns) for part in folder.parts("fates")]
+    )
     path = folder.path / f"{name}.csv"
     rows = pl.scan_csv(path, infer_schema=False, glob=False, new_columns=_header_of(path))
     nobody = identified.head(0).collect()
     yield handed_on(rows.head(0).collect(), nobody, pii, person).write_csv().encode()
     for batch in rows.collect_batches(chunk_size=_ROWS_AT_ONCE, maintain_order=True):
-        here = identified.join(batch.lazy().select(row_id="_import_row_id"), on="row_id", how="semi").collect()
-        shown = handed_on(batch, here, pii, person).with_columns(_sealed("_import_idempotency_key", sealed))
+        here = identified.join(
+            batch.lazy().select(row_id="_import_row_id"), on="row_id", how="semi"
+        ).collect()
+        shown = handed_on(batch, here, pii, person).with_columns(
+            _sealed("_import_idempotency_key", sealed)
+        )
         yield shown.write_csv(include_header=False).encode()
 
 
@@ -113,15 +125,22 @@ def _header_of(path: Path) -> list[str]:
 def _journal(folder: RunFolder, home: Path, pii: Pii, person: Any, sealed: Any) -> Iterator[bytes]:
     """What the ledger says of the run: every event, its reference a token, its detail a shape."""
     kept = [name for name in EXTRACT_COLUMNS if name not in _LEFT_OUT]
-    yield (",".join("person" if name == "external_reference" else name for name in kept) + "\n").encode()
+    yield (
+        ",".join("person" if name == "external_reference" else name for name in kept) + "\n"
+    ).encode()
     schema = {name: pl.Int64 if name in _NUMBERS else pl.String for name in EXTRACT_COLUMNS}
     with Ledger.read(home) as ledger:
         for block in ledger.extract(folder.run_id) if ledger is not None else ():
             events = pl.DataFrame(block, schema=schema, orient="row")
             detail = shapes(pl.col("detail")) if pii is Pii.MASKED else pl.lit(None, pl.String)
-            token = pl.col("external_reference").map_elements(person, return_dtype=pl.String, skip_nulls=True)
+            token = pl.col("external_reference").map_elements(
+                person, return_dtype=pl.String, skip_nulls=True
+            )
             shown = events.with_columns(
-                _sealed("key", sealed), _sealed("fingerprint", sealed), external_reference=token, detail=detail
+                _sealed("key", sealed),
+                _sealed("fingerprint", sealed),
+                external_reference=token,
+                detail=detail,
             )
             yield shown.select(kept).write_csv(include_header=False).encode()
 

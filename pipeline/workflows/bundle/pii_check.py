@@ -14,7 +14,16 @@ from pipeline.config import Settings
 from pipeline.domain.characters import fold_name
 from pipeline.domain.customer import METADATA_PREFIX
 from pipeline.reporting import our_own_words
-from pipeline.reporting.pii_scan import Handed, Leak, find_canaries, find_people, folded_text, needles, plain, together
+from pipeline.reporting.pii_scan import (
+    Handed,
+    Leak,
+    find_canaries,
+    find_people,
+    folded_text,
+    needles,
+    plain,
+    together,
+)
 from pipeline.storage.run_folder import RunFolder
 
 _BLOCK_OF_TEXT = 1 << 26  #: characters that are searched together
@@ -30,7 +39,11 @@ _OWN = (
 
 
 def leaks(
-    path: Path, folder: RunFolder, settings: Settings, canaries: Sequence[str], allowed: Sequence[str]
+    path: Path,
+    folder: RunFolder,
+    settings: Settings,
+    canaries: Sequence[str],
+    allowed: Sequence[str],
 ) -> Iterator[Leak]:
     """What of the run's people, and of what was planted, stands in an archive; `allowed`: what somebody has looked at and lets stand."""
     handed = Handed.nothing()
@@ -83,10 +96,17 @@ def _needles(folder: RunFolder, handed: Handed) -> Iterator[pl.DataFrame]:
     job = (folder.read_plan_of_any_version()["config"] or {}).get("job", {})
     mapping = job.get("mapping") or {}
     never_sent = {f"given.{fold_name(column)}" for column in mapping.get("never_sent", ())}
-    phones = {"phone", "mapped.phone", "given.phone", *(f"given.{column}" for column in _columns(mapping.get("phone")))}
+    phones = {
+        "phone",
+        "mapped.phone",
+        "given.phone",
+        *(f"given.{column}" for column in _columns(mapping.get("phone"))),
+    }
     for part in folder.parts("records"):
         columns = pl.scan_parquet(part, glob=False).collect_schema()
-        own = [name for name in columns if name.removeprefix("mapped.").removeprefix("given.") in _OWN]
+        own = [
+            name for name in columns if name.removeprefix("mapped.").removeprefix("given.") in _OWN
+        ]
         shared = [
             name
             for name in columns
@@ -97,7 +117,11 @@ def _needles(folder: RunFolder, handed: Handed) -> Iterator[pl.DataFrame]:
         numbers = [name for name in columns if name in phones]
         wanted = sorted({"row_id", *own, *shared, *numbers})
         yield needles(
-            pl.read_parquet(part, columns=wanted, glob=False), [*own, *shared], handed, shared=shared, phones=numbers
+            pl.read_parquet(part, columns=wanted, glob=False),
+            [*own, *shared],
+            handed,
+            shared=shared,
+            phones=numbers,
         )
 
 
@@ -113,11 +137,17 @@ def _columns(said: Any) -> list[str]:
 def _lines_of(name: str, archive: ZipFile) -> Iterator[pl.Series]:
     """A member as lines, whatever it is written in."""
     if name.endswith(".parquet"):
-        for batch in parquet.ParquetFile(io.BytesIO(archive.read(name))).iter_batches(_ROWS_AT_ONCE):
+        for batch in parquet.ParquetFile(io.BytesIO(archive.read(name))).iter_batches(
+            _ROWS_AT_ONCE
+        ):
             table = pl.from_arrow(batch)
             assert isinstance(table, pl.DataFrame)  # noqa: S101 - of a record batch
             for column in table.iter_columns():
-                texts = column.list.join(" ") if column.dtype == pl.List(pl.String) else column.cast(pl.String)
+                texts = (
+                    column.list.join(" ")
+                    if column.dtype == pl.List(pl.String)
+                    else column.cast(pl.String)
+                )
                 yield texts.drop_nulls()
     elif name.endswith(".xlsx"):
         with ZipFile(io.BytesIO(archive.read(name))) as book:

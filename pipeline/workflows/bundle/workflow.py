@@ -67,11 +67,20 @@ def make_bundle(
     with renamed_when_whole(target) as path:
         hashes: dict[str, str] = {}
         with ZipFile(path, "w", ZIP_DEFLATED, compresslevel=6) as archive:
-            told = {"run_id": folder.run_id, "made_at": _now(), "maker": settings.planner, "version": __version__}
+            told = {
+                "run_id": folder.run_id,
+                "made_at": _now(),
+                "maker": settings.planner,
+                "version": __version__,
+            }
             readme = _README.format(**told, pii=_PII[pii], name=target.name).encode()
-            for name, blocks in itertools.chain([("README.txt", [readme])], members(folder, settings, pii)):
+            for name, blocks in itertools.chain(
+                [("README.txt", [readme])], members(folder, settings, pii)
+            ):
                 hashes[name] = _written(archive, name, blocks)
-            _written(archive, MANIFEST, [sealed(_manifest(folder, settings, pii, hashes, len(allowed)))])
+            _written(
+                archive, MANIFEST, [sealed(_manifest(folder, settings, pii, hashes, len(allowed)))]
+            )
         if found := list(dict.fromkeys(leaks(path, folder, settings, canaries, allowed))):
             raise PersonalDataFound(_told(found))
     return target
@@ -88,13 +97,19 @@ def _refuse(folder: RunFolder, pii: Pii, target: Path, home: Path, *, replace: b
             f"run {folder.run_id}: its staged files fell under retention, so nobody can say any more whom a bundle must not name"
         )
     if target.exists() and not replace:
-        raise OutputRefused(f"{target} stands there already, and may be evidence: name another place, or say --replace")
+        raise OutputRefused(
+            f"{target} stands there already, and may be evidence: name another place, or say --replace"
+        )
     found = verify(folder.path, home=home)
     if broken := [f"{check.what}: {check.found}" for check in found.checks if check.holds is False]:
-        raise OutOfBalance("; ".join([f"run {folder.run_id} does not verify, and is no evidence", *broken]))
+        raise OutOfBalance(
+            "; ".join([f"run {folder.run_id} does not verify, and is no evidence", *broken])
+        )
 
 
-def _manifest(folder: RunFolder, settings: Settings, pii: Pii, hashes: dict[str, str], allowed: int) -> dict[str, Any]:
+def _manifest(
+    folder: RunFolder, settings: Settings, pii: Pii, hashes: dict[str, str], allowed: int
+) -> dict[str, Any]:
     content = folder.read_summary()
     with Ledger.read(settings.home / content["environment"]["name"]) as ledger:
         end = ledger.end() if ledger is not None else None
@@ -126,12 +141,11 @@ def _written(archive: ZipFile, name: str, blocks: Iterable[bytes]) -> str:
 
 def _told(found: list[Leak]) -> str:
     first = "; ".join(
-        f"{leak.member}: {leak.column + ' of ' if leak.column else ''}{leak.row_id}" for leak in found[:_NAMED_LEAKS]
+        f"{leak.member}: {leak.column + ' of ' if leak.column else ''}{leak.row_id}"
+        for leak in found[:_NAMED_LEAKS]
     )
     more = f" and {len(found) - _NAMED_LEAKS} more" if len(found) > _NAMED_LEAKS else ""
-    return (
-        f"no bundle was made, for it would name people: {first}{more}. What may stand there all the same: --allow TEXT"
-    )
+    return f"no bundle was made, for it would name people: {first}{more}. What may stand there all the same: --allow TEXT"
 
 
 def _now() -> str:

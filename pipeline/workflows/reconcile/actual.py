@@ -40,15 +40,15 @@ class Billed:
     method: str  #: "export" or "look-ups"
     fields: list[str]
     has_times: bool
-    unreadable_times: int = (
-        0  #: times of change that nobody can place: no time, without an offset from UTC, of days to come
-    )
+    unreadable_times: int = 0  #: times of change that nobody can place: no time, without an offset from UTC, of days to come
     unusable: int = 0  #: records of an export that name no customer
     unusable_rows: tuple[str, ...] = ()  #: the first of them
     inputs: tuple[dict[str, Any], ...] = ()
 
 
-def stage_export(folder: RunFolder, exports: Sequence[Path], settings: Settings, watch: Watch) -> Billed:
+def stage_export(
+    folder: RunFolder, exports: Sequence[Path], settings: Settings, watch: Watch
+) -> Billed:
     """An export, read as everything is: each record accounted for, mapped, normalized."""
     try:
         return _staged_export(folder, exports, settings, watch)
@@ -56,9 +56,13 @@ def stage_export(folder: RunFolder, exports: Sequence[Path], settings: Settings,
         raise SourceError(_SOURCE_KEY.sub("reconcile.source.", str(error))) from error
 
 
-def _staged_export(folder: RunFolder, exports: Sequence[Path], settings: Settings, watch: Watch) -> Billed:
+def _staged_export(
+    folder: RunFolder, exports: Sequence[Path], settings: Settings, watch: Watch
+) -> Billed:
     said = settings.reconcile
-    files = in_order(list(exports), Declared(**said.source.model_dump()) if said.source else None, said.mapping)
+    files = in_order(
+        list(exports), Declared(**said.source.model_dump()) if said.source else None, said.mapping
+    )
     unusable, first_unusable, read_so_far, times, unreadable_times = 0, list[str](), 0, 0, 0
     layout: Layout | None = None
     latest = round(CLOCK.now().timestamp() * 1e6) + _A_DAY
@@ -68,13 +72,19 @@ def _staged_export(folder: RunFolder, exports: Sequence[Path], settings: Setting
             _refuse_without_amounts(file.path, layout)
             changed_at = _time_column(file.path, file.columns, said.changed_at)
             mapped = map_columns(batch.records, layout)
-            customers = _normalized(mapped, layout, Defaults(settings.region), is_declared=said.mapping is not None)
+            customers = _normalized(
+                mapped, layout, Defaults(settings.region), is_declared=said.mapping is not None
+            )
             names_one = pl.col("reason").is_null() & pl.col("external_reference").is_not_null()
             kept = customers.filter(names_one)
             unusable += customers.height - kept.height
             told = pl.concat_str("row_id", pl.concat_str(pl.lit(" "), "reason").fill_null(""))
             first_unusable += (
-                customers.filter(~names_one).select(told).head(_FIRST - len(first_unusable)).to_series().to_list()
+                customers.filter(~names_one)
+                .select(told)
+                .head(_FIRST - len(first_unusable))
+                .to_series()
+                .to_list()
             )
             billed = _as_billed(kept, layout, changed_at, latest)
             if changed_at is not None:
@@ -87,14 +97,24 @@ def _staged_export(folder: RunFolder, exports: Sequence[Path], settings: Setting
             read_so_far += customers.height
             watch.reading(read_so_far)
     if layout is None:
-        raise SourceError(f"{', '.join(map(str, exports))}: 0 records; an export without customers proves nothing")
+        raise SourceError(
+            f"{', '.join(map(str, exports))}: 0 records; an export without customers proves nothing"
+        )
     folder.stage("unanswered-00000.parquet", _unanswered(()))
-    stated = [name for name, _ in layout.texts() if name in _FIELDS or name.startswith(METADATA_PREFIX)]
-    inputs = tuple({"name": file.name, "sha256": file.sha256, "lines": asdict(file.lines)} for file in files)
-    return Billed("export", stated, times > 0, unreadable_times, unusable, tuple(first_unusable), inputs)
+    stated = [
+        name for name, _ in layout.texts() if name in _FIELDS or name.startswith(METADATA_PREFIX)
+    ]
+    inputs = tuple(
+        {"name": file.name, "sha256": file.sha256, "lines": asdict(file.lines)} for file in files
+    )
+    return Billed(
+        "export", stated, times > 0, unreadable_times, unusable, tuple(first_unusable), inputs
+    )
 
 
-def stage_look_ups(folder: RunFolder, answers: Iterable[list[LookedUp]], sent: frozenset[str]) -> Billed:
+def stage_look_ups(
+    folder: RunFolder, answers: Iterable[list[LookedUp]], sent: frozenset[str]
+) -> Billed:
     """What lookups found, as the same table that an export makes; and those that found nothing out as `unanswered`.
 
     `sent`: the fields that we may have sent; metadata that billing has lost everywhere is compared as well.
@@ -105,23 +125,32 @@ def stage_look_ups(folder: RunFolder, answers: Iterable[list[LookedUp]], sent: f
         rows = []
         for one in block:
             if one.found is not None:
-                rows.append({"external_reference": one.reference, "place": place, **_told(one.found)})
+                rows.append(
+                    {"external_reference": one.reference, "place": place, **_told(one.found)}
+                )
                 metadata |= {name for name in rows[-1] if name.startswith(METADATA_PREFIX)}
             place += 1
         folder.stage(f"billed-{number:05}.parquet", _as_table(rows))
-        folder.stage(f"unanswered-{number:05}.parquet", _unanswered(one for one in block if not one.is_determined))
+        folder.stage(
+            f"unanswered-{number:05}.parquet",
+            _unanswered(one for one in block if not one.is_determined),
+        )
     names = sorted(metadata)
     for part in folder.parts("billed"):  # blocks know of no keys that came after them
         table = pl.read_parquet(part, glob=False)
         missing = [
-            pl.lit(None, pl.String).alias(column_of(name)) for name in names if column_of(name) not in table.columns
+            pl.lit(None, pl.String).alias(column_of(name))
+            for name in names
+            if column_of(name) not in table.columns
         ]
         if missing:
             folder.stage(part.name, table.with_columns(missing))
     if not folder.parts("billed"):
         folder.stage(
             "billed-00000.parquet",
-            _as_table([]).with_columns(pl.lit(None, pl.String).alias(column_of(name)) for name in names),
+            _as_table([]).with_columns(
+                pl.lit(None, pl.String).alias(column_of(name)) for name in names
+            ),
         )
         folder.stage("unanswered-00000.parquet", _unanswered(()))
     return Billed("look-ups", [*_FIELDS, *names], has_times=False)
@@ -129,20 +158,26 @@ def stage_look_ups(folder: RunFolder, answers: Iterable[list[LookedUp]], sent: f
 
 def _time_column(path: Path, columns: Sequence[str], said: str | None) -> str | None:
     if said is not None and said not in columns:
-        raise SourceError(f"{path}: no column {said!r} (reconcile.changed_at); found: {', '.join(columns)}")
+        raise SourceError(
+            f"{path}: no column {said!r} (reconcile.changed_at); found: {', '.join(columns)}"
+        )
     return said or (CHANGED_AT if CHANGED_AT in columns else None)
 
 
 def _refuse_without_amounts(path: Path, layout: Layout) -> None:
     stated = {name for name, _ in layout.texts()} | ({"balance"} if layout.balance else set())
-    if missing := [name for name in ("external_reference", "currency", "balance") if name not in stated]:
+    if missing := [
+        name for name in ("external_reference", "currency", "balance") if name not in stated
+    ]:
         raise SourceError(
             f"{path}: states no {' and no '.join(missing)}, so nothing can be held against it to the cent; "
             f"say in reconcile.mapping where they stand"
         )
 
 
-def _normalized(mapped: pl.DataFrame, layout: Layout, defaults: Defaults, *, is_declared: bool) -> pl.DataFrame:
+def _normalized(
+    mapped: pl.DataFrame, layout: Layout, defaults: Defaults, *, is_declared: bool
+) -> pl.DataFrame:
     """Texts as we would have sent them; emails and phones as they are written, for billing holds them as it was sent them.
 
     Only what a job's mapping declares is read as people write phones.
@@ -160,18 +195,30 @@ def _put_away(folder: RunFolder, named: tuple[str, pl.DataFrame]) -> None:
     folder.stage(*named)
 
 
-def _as_billed(customers: pl.DataFrame, layout: Layout, changed_at: str | None, latest: int) -> pl.DataFrame:
+def _as_billed(
+    customers: pl.DataFrame, layout: Layout, changed_at: str | None, latest: int
+) -> pl.DataFrame:
     """Canonical texts where a text has a canonical form, else the text as the export writes it; no time after `latest`."""
     stated = {name for name, _ in layout.texts()}
-    texts = {name: pl.coalesce(name, f"mapped.{name}") for name in (*_FIELDS, "currency") if name in stated}
+    texts = {
+        name: pl.coalesce(name, f"mapped.{name}")
+        for name in (*_FIELDS, "currency")
+        if name in stated
+    }
     time = microseconds(pl.col(f"given.{changed_at}") if changed_at else pl.lit(None, pl.String))
     balance_text = (
-        pl.when(pl.col("balance").is_null()).then("mapped.balance") if layout.balance else pl.lit(None, pl.String)
+        pl.when(pl.col("balance").is_null()).then("mapped.balance")
+        if layout.balance
+        else pl.lit(None, pl.String)
     )
     return customers.select(
         "external_reference",
         "row_id",
-        *(pl.col(name).alias(column_of(name)) for name in customers.columns if name.startswith(METADATA_PREFIX)),
+        *(
+            pl.col(name).alias(column_of(name))
+            for name in customers.columns
+            if name.startswith(METADATA_PREFIX)
+        ),
         place=pl.col("position"),
         **{name: texts.get(name, pl.lit(None, pl.String)) for name in (*_FIELDS, "currency")},
         balance=pl.col("balance"),
@@ -186,9 +233,13 @@ def microseconds(text: pl.Expr) -> pl.Expr:
     A time without one may be anybody's: half a day more or less decides whether billing changed something after us.
     """
     whole = text.str.strip_chars().str.to_uppercase().str.replace(r"^(\d{4}-\d\d-\d\d) ", "${1}T")
-    whole = whole.str.replace(r" ?(?:Z|UTC)$", "+00:00").str.replace(r"([+-]\d\d)(\d\d)?$", "${1}:${2}")
+    whole = whole.str.replace(r" ?(?:Z|UTC)$", "+00:00").str.replace(
+        r"([+-]\d\d)(\d\d)?$", "${1}:${2}"
+    )
     whole = whole.str.replace(r":$", ":00").str.replace(r"T(\d\d:\d\d)([+-])", "T${1}:00${2}")
-    return whole.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f%:z", time_unit="us", strict=False).dt.epoch("us")
+    return whole.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f%:z", time_unit="us", strict=False).dt.epoch(
+        "us"
+    )
 
 
 def _told(found: dict[str, Any]) -> dict[str, Any]:
@@ -201,24 +252,35 @@ def _told(found: dict[str, Any]) -> dict[str, Any]:
         **{name: _text(found.get(name)) for name in (*_FIELDS, "currency")},
         **{METADATA_PREFIX + key: _text(value) for key, value in extra.items()},
         "balance": balance if is_amount else None,
-        "balance_text": None if balance is None or is_amount else json.dumps(balance, ensure_ascii=False),
+        "balance_text": None
+        if balance is None or is_amount
+        else json.dumps(balance, ensure_ascii=False),
     }
 
 
 def _text(value: Any) -> str | None:
-    return value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
+    return (
+        value
+        if value is None or isinstance(value, str)
+        else json.dumps(value, ensure_ascii=False, sort_keys=True)
+    )
 
 
 def _as_table(rows: list[dict[str, Any]]) -> pl.DataFrame:
     metadata = sorted({name for row in rows for name in row if name.startswith(METADATA_PREFIX)})
     texts = ["external_reference", "row_id", *_FIELDS, "currency", "balance_text", *metadata]
-    schema = {**dict.fromkeys(texts, pl.String), **dict.fromkeys(("place", "balance", "changed_at"), pl.Int64)}
+    schema = {
+        **dict.fromkeys(texts, pl.String),
+        **dict.fromkeys(("place", "balance", "changed_at"), pl.Int64),
+    }
     return pl.DataFrame(rows, schema=schema).rename({name: column_of(name) for name in metadata})
 
 
 def _unanswered(answers: Iterable[LookedUp]) -> pl.DataFrame:
     rows = [(one.reference, one.answer) for one in answers]
-    return pl.DataFrame(rows, schema=dict.fromkeys(("external_reference", "answer"), pl.String), orient="row")
+    return pl.DataFrame(
+        rows, schema=dict.fromkeys(("external_reference", "answer"), pl.String), orient="row"
+    )
 
 
 def blocks(answers: Iterable[LookedUp], rows: int = 100_000) -> Iterator[list[LookedUp]]:

@@ -44,7 +44,9 @@ class Asking:
     heard_at: float = field(default_factory=CLOCK.monotonic)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def ask(self, billing: Billing, reference: str, payload: str, before: str = "") -> LookedUp | None:
+    def ask(
+        self, billing: Billing, reference: str, payload: str, before: str = ""
+    ) -> LookedUp | None:
         """What billing holds under a reference; None where the reconciliation stops before that is known.
 
         `before`: the answer of an earlier try. It is asked for once only, and the same answer says nothing of other records.
@@ -66,7 +68,9 @@ class Asking:
                     return self._accepted(LookedUp(reference))
                 case Limited() if limited < _LIMITED:
                     self.pace.slow_down()
-                    self.pace.pause(min(answer.retry_after or 2.0 ** min(limited, 9), _LONGEST_WAIT))
+                    self.pace.pause(
+                        min(answer.retry_after or 2.0 ** min(limited, 9), _LONGEST_WAIT)
+                    )
                     limited += 1
                     continue
                 case ServerTrouble(retry_after=float() | int() as seconds):
@@ -78,10 +82,18 @@ class Asking:
                     return self._set_aside(reference, step.why, step.status, step.stop, before)
                 case LeaveInDoubt() as step if not is_silent:
                     text = _words_of(answer) or step.why
-                    code = Interrupted.exit_code if isinstance(answer, Limited) else SubmissionStopped.exit_code
+                    code = (
+                        Interrupted.exit_code
+                        if isinstance(answer, Limited)
+                        else SubmissionStopped.exit_code
+                    )
                     stop = Stop(f"three customers got the same unusable answer ({text})", code)
-                    return self._set_aside(reference, text, int(getattr(answer, "status", 0)), stop, before)
-                case LeaveInDoubt() as step if self.heard_at > began or self._answers_at_all(billing):
+                    return self._set_aside(
+                        reference, text, int(getattr(answer, "status", 0)), stop, before
+                    )
+                case LeaveInDoubt() as step if self.heard_at > began or self._answers_at_all(
+                    billing
+                ):
                     return LookedUp(reference, answer=step.why)
                 case LookUpNext() as step:
                     progress = step.progress
@@ -114,7 +126,9 @@ class Asking:
             self.suspicion.accepted()
         return looked_up
 
-    def _set_aside(self, reference: str, answer: str, status: int, stop: Stop, before: str) -> LookedUp:
+    def _set_aside(
+        self, reference: str, answer: str, status: int, stop: Stop, before: str
+    ) -> LookedUp:
         if answer != before:
             with self._lock:
                 self.stop = self.stop or self.suspicion.add(reference, status, stop)

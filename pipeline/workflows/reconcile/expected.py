@@ -24,7 +24,9 @@ def stage_meant(
     metadata = sorted({name for run in runs for name in _metadata_of(run)})
     number = 0
     for run in runs:
-        billing_ids = pl.read_parquet(run.path / "rows.parquet", columns=["billing_id"], glob=False)["billing_id"]
+        billing_ids = pl.read_parquet(
+            run.path / "rows.parquet", columns=["billing_id"], glob=False
+        )["billing_id"]
         at = 0
         for records_part, fates_part in zip(run.parts("records"), run.parts("fates"), strict=True):
             fates = pl.read_parquet(
@@ -43,12 +45,23 @@ def stage_meant(
             )
             folder.stage(f"meant-{number:05}.parquet", meant)
             at, number = at + fates.height, number + 1
-    return [(fate, currency, records, amounts[fate, currency]) for (fate, currency), records in read_before.items()]
+    return [
+        (fate, currency, records, amounts[fate, currency])
+        for (fate, currency), records in read_before.items()
+    ]
 
 
 def fields_of(runs: Sequence[RunFolder]) -> frozenset[str]:
     """The fields that these runs may have sent: name, email, phone, billing_id, metadata.<key>."""
-    return frozenset({"name", "email", "phone", "billing_id", *(name for run in runs for name in _metadata_of(run))})
+    return frozenset(
+        {
+            "name",
+            "email",
+            "phone",
+            "billing_id",
+            *(name for run in runs for name in _metadata_of(run)),
+        }
+    )
 
 
 def _metadata_of(run: RunFolder) -> list[str]:
@@ -57,12 +70,20 @@ def _metadata_of(run: RunFolder) -> list[str]:
 
 
 def _added(fates: pl.DataFrame) -> Iterator[tuple[str, str, int, int]]:
-    added = fates.group_by("fate", "currency").agg(pl.len(), pl.col("balance").cast(pl.Int128).sum())
+    added = fates.group_by("fate", "currency").agg(
+        pl.len(), pl.col("balance").cast(pl.Int128).sum()
+    )
     yield from added.iter_rows()
 
 
 def _meant(
-    run_id: str, records: Path, fates: pl.DataFrame, billing_ids: pl.Series, metadata: list[str], *, with_payloads: bool
+    run_id: str,
+    records: Path,
+    fates: pl.DataFrame,
+    billing_ids: pl.Series,
+    metadata: list[str],
+    *,
+    with_payloads: bool,
 ) -> pl.DataFrame:
     there = pl.scan_parquet(records, glob=False).collect_schema()
     wanted = ["external_reference", "position", "name", "email", "phone", "currency", "balance"]
@@ -79,8 +100,16 @@ def _meant(
     return (
         pl.read_parquet(records, columns=wanted, glob=False)
         .rename({"position": "place"})
-        .with_columns(fates["row_id"], fates["fate"], fates["reasons"], billing_id=billing_ids, run_id=pl.lit(run_id))
-        .with_columns(role=role, **{name: pl.lit(None, pl.String) for name in metadata if name not in there})
+        .with_columns(
+            fates["row_id"],
+            fates["fate"],
+            fates["reasons"],
+            billing_id=billing_ids,
+            run_id=pl.lit(run_id),
+        )
+        .with_columns(
+            role=role, **{name: pl.lit(None, pl.String) for name in metadata if name not in there}
+        )
         .drop("reasons")
         .filter(pl.col("external_reference").is_not_null() & ~pl.col("fate").is_in(_REPEATS))
         .rename({name: column_of(name) for name in metadata})

@@ -35,7 +35,9 @@ def journal_of(path: Path) -> Iterator[BinaryIO]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise LedgerLocked(f"{path.parent.name} goes on in another process; wait for it, or stop it") from None
+            raise LedgerLocked(
+                f"{path.parent.name} goes on in another process; wait for it, or stop it"
+            ) from None
         yield file
 
 
@@ -57,9 +59,13 @@ def look_up(
     done = _take_up(journal, wanted, of)
     # About a second of answers, so that at a slow pace a kill costs no more than at a fast one.
     at_once = (
-        _AT_ONCE if settings.per_second is None else max(settings.workers, min(_AT_ONCE, round(settings.per_second)))
+        _AT_ONCE
+        if settings.per_second is None
+        else max(settings.workers, min(_AT_ONCE, round(settings.per_second)))
     )
-    asking = Asking(Pace(settings.per_second, CLOCK.monotonic), _outage_of(settings), stopping.event)
+    asking = Asking(
+        Pace(settings.per_second, CLOCK.monotonic), _outage_of(settings), stopping.event
+    )
     with (
         connected(settings, target) as billing,
         ThreadPoolExecutor(settings.workers) as pool,
@@ -80,7 +86,9 @@ def look_up(
                 os.fsync(journal.fileno())
                 watch.looking_up(min(done.count, of), of)
                 if asking.stop is not None:
-                    raise _stopped(asking.stop.reason, resumable=asking.stop.exit_code == Interrupted.exit_code)
+                    raise _stopped(
+                        asking.stop.reason, resumable=asking.stop.exit_code == Interrupted.exit_code
+                    )
                 if stopping.event.is_set():
                     raise Interrupted(
                         f"Stopped after {min(done.count, of)} of {of} lookups. Run the same command to resume."
@@ -94,7 +102,9 @@ def look_up(
         go_on(itertools.islice(left, max(done.count - of, 0), None))
     if done.answers and not done.determined:
         journal.truncate(0)  # so that the same command asks anew
-        raise _stopped(f"no lookup got a usable answer ({next(iter(done.answers.values()))})", resumable=False)
+        raise _stopped(
+            f"no lookup got a usable answer ({next(iter(done.answers.values()))})", resumable=False
+        )
     yield from _answers(journal, of)
 
 
@@ -109,8 +119,12 @@ class _Done:
 
     count: int = 0  #: answers of both passes
     determined: int = 0  #: of them those that say whether billing holds the customer
-    again: list[str] = field(default_factory=list)  #: who is asked for once more, in the order of the first pass
-    answers: dict[str, str] = field(default_factory=dict)  #: reference -> the newest answer that settles nothing
+    again: list[str] = field(
+        default_factory=list
+    )  #: who is asked for once more, in the order of the first pass
+    answers: dict[str, str] = field(
+        default_factory=dict
+    )  #: reference -> the newest answer that settles nothing
 
     def take(self, one: LookedUp, of: int) -> None:
         """One answer more; the first `of` of them are those of the first pass."""
@@ -133,7 +147,9 @@ def _answers(journal: BinaryIO, of: int) -> Iterator[LookedUp]:
 
 
 def _outage_of(settings: Settings) -> float:
-    return max(settings.outage_seconds, 2 / settings.per_second if settings.per_second else 0.0)  # a slow pace is none
+    return max(
+        settings.outage_seconds, 2 / settings.per_second if settings.per_second else 0.0
+    )  # a slow pace is none
 
 
 def _take_up(journal: BinaryIO, wanted: Callable[[], Iterable[tuple[str, str]]], of: int) -> _Done:
@@ -142,7 +158,9 @@ def _take_up(journal: BinaryIO, wanted: Callable[[], Iterable[tuple[str, str]]],
     What comes behind them is taken away: a line that a kill cut off, answers to another question.
     """
     done, whole = _Done(), 0
-    asked = itertools.chain((reference for reference, _ in wanted()), done.again)  # grows while it is read
+    asked = itertools.chain(
+        (reference for reference, _ in wanted()), done.again
+    )  # grows while it is read
     journal.seek(0)
     for line in journal:
         answer = _answer_of(line)
@@ -170,5 +188,7 @@ def _answer_of(line: bytes) -> LookedUp | None:
     if not isinstance(content, list):
         return None
     is_found = one.found is None or (isinstance(one.found, dict) and not one.answer)
-    is_whole = line.endswith(b"\n") and isinstance(one.reference, str) and isinstance(one.answer, str)
+    is_whole = (
+        line.endswith(b"\n") and isinstance(one.reference, str) and isinstance(one.answer, str)
+    )
     return one if is_whole and is_found else None

@@ -36,7 +36,12 @@ _FIRST = 5
 _DIFFERENCE_COLUMNS = (
     "kind", "external_reference", "run_id", "row_id", "field", "ours", "theirs", "currency", "amount", "pattern",
 )  # fmt: skip
-_STATED = ("billing_id", "name", "email", "phone")  #: what a customer is, and an export may leave out
+_STATED = (
+    "billing_id",
+    "name",
+    "email",
+    "phone",
+)  #: what a customer is, and an export may leave out
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +63,12 @@ def figures(workbench: duckdb.DuckDBPyConnection, compared: Compared) -> dict[st
     billed, terms, legacy = compared.billed, compared.terms, compared.legacy
     counts = _counted(workbench, "SELECT kind, count(*) FROM differences GROUP BY kind")
     fields = _counted(
-        workbench, "SELECT field, count(*) FROM differences WHERE kind = 'field_differs' GROUP BY field ORDER BY field"
+        workbench,
+        "SELECT field, count(*) FROM differences WHERE kind = 'field_differs' GROUP BY field ORDER BY field",
     )
-    there = _counted(workbench, "SELECT kind, count(*) FROM paired WHERE kind IS NOT NULL GROUP BY kind")
+    there = _counted(
+        workbench, "SELECT kind, count(*) FROM paired WHERE kind IS NOT NULL GROUP BY kind"
+    )
     residual, by_look_up = residuals(compared.steps), billed.method == "look-ups"
     sent = sorted(name for name in terms.ours if name.startswith(METADATA_PREFIX))
     not_compared = [name for name in (*_STATED, *sent) if name not in billed.fields]
@@ -76,8 +84,14 @@ def figures(workbench: duckdb.DuckDBPyConnection, compared: Compared) -> dict[st
         reasoned=sorted(because),
         faults=_faults(workbench, compared, residual),
     )
-    sampled = None if compared.chosen.asked == compared.chosen.of else _sampled(workbench, compared.chosen)
-    verdict = judge(found, by_look_up=by_look_up, has_tolerances=bool(terms.tolerances), sampled=sampled)
+    sampled = (
+        None
+        if compared.chosen.asked == compared.chosen.of
+        else _sampled(workbench, compared.chosen)
+    )
+    verdict = judge(
+        found, by_look_up=by_look_up, has_tolerances=bool(terms.tolerances), sampled=sampled
+    )
     return {
         "exit_code": verdict.exit_code,
         "signable": verdict.is_signable,
@@ -91,10 +105,13 @@ def figures(workbench: duckdb.DuckDBPyConnection, compared: Compared) -> dict[st
         "differences": {kind.value: counts.get(kind.value, 0) for kind in Discrepancy},
         "fields": fields,
         "patterns": _counted(
-            workbench, "SELECT pattern, count(*) FROM differences WHERE pattern IS NOT NULL GROUP BY 1"
+            workbench,
+            "SELECT pattern, count(*) FROM differences WHERE pattern IS NOT NULL GROUP BY 1",
         ),
         "not_determinable": not_determinable(
-            by_look_up=by_look_up, has_times=billed.has_times, unreadable_times=billed.unreadable_times
+            by_look_up=by_look_up,
+            has_times=billed.has_times,
+            unreadable_times=billed.unreadable_times,
         ),
         "fed": compared.fed,
         "there_before": {"held": found.held, "known": found.known},
@@ -139,14 +156,18 @@ def _moved(steps: Sequence[Step]) -> dict[str, int]:
     return {code: amount for figures in changed for code, (_, amount) in figures.items()}
 
 
-def _faults(workbench: duckdb.DuckDBPyConnection, compared: Compared, residual: Figures) -> list[str]:
+def _faults(
+    workbench: duckdb.DuckDBPyConnection, compared: Compared, residual: Figures
+) -> list[str]:
     """Why the evidence itself does not hold together."""
     billed, (unread, rows) = compared.billed, unreadable_balances(workbench, _FIRST)
     faults = list(unexplained(compared.steps, compared.legacy, residual))
     for one in compared.ledger:
         if not one["agrees"]:
             here = (
-                "" if one["recorded"] else " (is --home the one that it was made with, and is its ledger still there?)"
+                ""
+                if one["recorded"]
+                else " (is --home the one that it was made with, and is its ledger still there?)"
             )
             faults.append(
                 f"the ledger knows {grouped_digits(one['recorded'])} creates of {one['run_id']}, and its report"
@@ -157,8 +178,9 @@ def _faults(workbench: duckdb.DuckDBPyConnection, compared: Compared, residual: 
             f"{grouped_digits(billed.unusable)} records of the export that name no customer ({_first(billed.unusable_rows, billed.unusable)})"
         )
     if unread:
-        unit = ", though they would be amounts in major units: see reconcile.mapping.balance.unit" * _looks_major(
-            workbench
+        unit = (
+            ", though they would be amounts in major units: see reconcile.mapping.balance.unit"
+            * _looks_major(workbench)
         )
         faults.append(
             f"{grouped_digits(unread)} balances in billing that nobody can read, and no sum holds{unit} ({_first(rows, unread)})"
@@ -179,7 +201,11 @@ def _first(rows: Sequence[str], of: int) -> str:
 
 
 def _sampled(workbench: duckdb.DuckDBPyConnection, chosen: Chosen) -> Sampled:
-    differing = int(workbench.execute("SELECT count(DISTINCT external_reference) FROM differences").fetchall()[0][0])
+    differing = int(
+        workbench.execute("SELECT count(DISTINCT external_reference) FROM differences").fetchall()[
+            0
+        ][0]
+    )
     share = at_most(chosen.asked, differing, CONFIDENCE) if chosen.asked else 1.0
     return Sampled(chosen.asked, chosen.of, differing, CONFIDENCE, share)
 
@@ -198,4 +224,7 @@ def _counted(workbench: duckdb.DuckDBPyConnection, query: str) -> dict[str, int]
 
 
 def _as_json(figures: Mapping[str, tuple[int | None, int]]) -> dict[str, dict[str, int | None]]:
-    return {code: {"records": records, "sum": amount} for code, (records, amount) in sorted(figures.items())}
+    return {
+        code: {"records": records, "sum": amount}
+        for code, (records, amount) in sorted(figures.items())
+    }

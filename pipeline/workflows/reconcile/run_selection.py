@@ -23,7 +23,9 @@ class TakenIn:
     damaged: Sequence[DamagedRun] = ()  #: runs of the span that cannot be read
 
 
-def runs_to_reconcile(reports: Path, home: Path, run_ids: Sequence[str] = (), since: str | None = None) -> TakenIn:
+def runs_to_reconcile(
+    reports: Path, home: Path, run_ids: Sequence[str] = (), since: str | None = None
+) -> TakenIn:
     """The runs that were named, each once; else every applied run since a day (ISO 8601), or the newest one.
 
     Raises RunNotFound where one that was named, or the newest, cannot be taken in, or there are several environments.
@@ -50,7 +52,9 @@ def runs_to_reconcile(reports: Path, home: Path, run_ids: Sequence[str] = (), si
     if since is None:
         newest = max([*(run.run_id for run in fit), *left_out], default=None)
         if newest in left_out:
-            raise RunNotFound(f"run {newest} {left_out[newest]}", suggests=_resume(newest, left_out[newest]))
+            raise RunNotFound(
+                f"run {newest} {left_out[newest]}", suggests=_resume(newest, left_out[newest])
+            )
         fit, left_out = fit[-1:], {}
         if fit and not _is_known(fit[0], home):
             raise _unknown(fit[0], reports, home)
@@ -78,7 +82,9 @@ def _unknown(run: RunFolder, reports: Path, home: Path) -> RunNotFound:
     for of_demo in reports.glob(f"{DEMO_HOMES}/*"):
         if _is_known(run, of_demo):
             words = ("reconcile", run.run_id, "--home", str(of_demo), "--sandbox")
-            return RunNotFound(f"{unknown}, but that of a demo does. To reconcile it", suggests=words)
+            return RunNotFound(
+                f"{unknown}, but that of a demo does. To reconcile it", suggests=words
+            )
     why = "it was made with another --home, or the ledger is gone. To reconcile it anyway"
     return RunNotFound(f"{unknown}: {why}", suggests=("reconcile", run.run_id))
 
@@ -101,7 +107,9 @@ def day_of(text: str) -> date:
 
 
 NEVER_FINISHED = "has begun and has not finished, so part of it is in billing"
-NEVER_APPLIED = "was planned and never applied: there is nothing of it in billing, and nothing to reconcile"
+NEVER_APPLIED = (
+    "was planned and never applied: there is nothing of it in billing, and nothing to reconcile"
+)
 
 
 def _unfit(run: RunFolder, home: Path) -> str | None:

@@ -27,7 +27,13 @@ from pipeline.reconciling import (
     tell_changes,
     to_look_up,
 )
-from pipeline.reporting import differences_shown, read_once, reconciliation_tables, render_reconciliation, shown_as
+from pipeline.reporting import (
+    differences_shown,
+    read_once,
+    reconciliation_tables,
+    render_reconciliation,
+    shown_as,
+)
 from pipeline.storage.files import write_bytes
 from pipeline.storage.known_customers import known_to
 from pipeline.storage.ledger import Ledger
@@ -37,7 +43,12 @@ from pipeline.workflows.input_rows import stage_records
 from pipeline.workflows.progress import CLOCK, NOBODY, StopRequest, Watch
 from pipeline.workflows.reconcile.actual import Billed, blocks, stage_export, stage_look_ups
 from pipeline.workflows.reconcile.expected import fields_of, stage_meant
-from pipeline.workflows.reconcile.ledger_queries import agreements, ask_for_strangers, ask_when_settled, resolve_doubts
+from pipeline.workflows.reconcile.ledger_queries import (
+    agreements,
+    ask_for_strangers,
+    ask_when_settled,
+    resolve_doubts,
+)
 from pipeline.workflows.reconcile.lookups import look_up
 from pipeline.workflows.reconcile.result import Compared, figures, write_differences
 from pipeline.workflows.reconcile.run_selection import TakenIn
@@ -91,7 +102,9 @@ def reconcile(
         )
         read_before, billed = _both_sides(folder, runs, settings, exports, watch)
         is_fed_again = stage_records(folder, runs)
-        workbench = open_until_the_end.enter_context(folder.workbench(references=known.path if known else None))
+        workbench = open_until_the_end.enter_context(
+            folder.workbench(references=known.path if known else None)
+        )
         ledger = open_until_the_end.enter_context(Ledger.read(home))
         folder.show(workbench, "meant")
         resolve_doubts(workbench, ledger)
@@ -116,14 +129,21 @@ def reconcile(
         if billed.has_times and ledger is not None:
             ask_when_settled(workbench, ledger)
             tell_changes(workbench)
-        steps = from_legacy(bridge(workbench, _read_once(folder, workbench, read_before, once=is_fed_again)), legacy)
+        steps = from_legacy(
+            bridge(workbench, _read_once(folder, workbench, read_before, once=is_fed_again)), legacy
+        )
         ledgers = list(agreements(workbench, ledger, runs))
         fed = sum(records for _, _, records, _ in read_before)
-        compared = Compared(billed, terms, chosen, steps, ledgers, legacy, fed, len(taken_in.left_out))
+        compared = Compared(
+            billed, terms, chosen, steps, ledgers, legacy, fed, len(taken_in.left_out)
+        )
         content = {
             **_identified(folder, taken_in, environment, settings),
             **figures(workbench, compared),
-            "files": {name: str(folder.path / name) for name in ("differences.csv", "report.html", "report.xlsx")},
+            "files": {
+                name: str(folder.path / name)
+                for name in ("differences.csv", "report.html", "report.xlsx")
+            },
         }
         write_differences(folder, workbench)
         _write_pages(folder, content, settings.home)
@@ -136,9 +156,13 @@ def reconcile(
 def legacy_from(totals: Sequence[str], because: Sequence[str]) -> Legacy:
     """`ZAR=1234567` (minor units), `ZAR=12345.67` or `records=2000`, and `ZAR=why it does not come out`; raise OptionRefused."""
     stated = parse_expected(totals, "--legacy-total")
-    if twice := sorted({one.what for one in stated if [other.what for other in stated].count(one.what) > 1}):
+    if twice := sorted(
+        {one.what for one in stated if [other.what for other in stated].count(one.what) > 1}
+    ):
         raise OptionRefused([(f"--legacy-total {', '.join(twice)}", "stated more than once")])
-    pairs = [(code.strip(), text.strip()) for code, _, text in (told.partition("=") for told in because)]
+    pairs = [
+        (code.strip(), text.strip()) for code, _, text in (told.partition("=") for told in because)
+    ]
     if wrong := [told for told, pair in zip(because, pairs, strict=True) if not all(pair)]:
         expected = (
             "CODE=TEXT is expected, such as ZAR=two accounts were written off by hand;"
@@ -155,12 +179,18 @@ def _question(
     return {
         "runs": [run.run_id for run in runs],
         "sample": sample,
-        "billing": None if target is None else [place or target.address.base_url, target.api_key.fingerprint],
+        "billing": None
+        if target is None
+        else [place or target.address.base_url, target.api_key.fingerprint],
     }
 
 
 def _both_sides(
-    folder: RunFolder, runs: Sequence[RunFolder], settings: Settings, exports: Sequence[Path], watch: Watch
+    folder: RunFolder,
+    runs: Sequence[RunFolder],
+    settings: Settings,
+    exports: Sequence[Path],
+    watch: Watch,
 ) -> tuple[list[Read], Billed | None]:
     """Our side, and beside it an export of billing where there is one."""
     with ThreadPoolExecutor(1, "meant") as beside:
@@ -169,7 +199,9 @@ def _both_sides(
         return reading.result(), billed
 
 
-def _read_once(folder: RunFolder, workbench: duckdb.DuckDBPyConnection, read: list[Read], *, once: bool) -> list[Read]:
+def _read_once(
+    folder: RunFolder, workbench: duckdb.DuckDBPyConnection, read: list[Read], *, once: bool
+) -> list[Read]:
     """What was read, each record once: fate, currency, records, minor units."""
     if once:
         folder.show(workbench, "fed")
@@ -199,7 +231,16 @@ def _identified(
 
 def _write_pages(folder: RunFolder, content: dict[str, Any], home: Path) -> None:
     """The page and the workbook, with the first differences, as far as a report may show them."""
-    found = pl.scan_csv(folder.path / "differences.csv", infer_schema=False, glob=False).head(_MOST_SHOWN).collect()
-    shown = shown_as(differences_shown(found, Pii.MASKED, naming(home_key(home), Pii.MASKED))).to_dicts()
+    found = (
+        pl.scan_csv(folder.path / "differences.csv", infer_schema=False, glob=False)
+        .head(_MOST_SHOWN)
+        .collect()
+    )
+    shown = shown_as(
+        differences_shown(found, Pii.MASKED, naming(home_key(home), Pii.MASKED))
+    ).to_dicts()
     write_bytes(folder.path / "report.html", render_reconciliation(content, shown).encode())
-    write_text_book(folder.path / "report.xlsx", [as_sheet(table) for table in reconciliation_tables(content, shown)])
+    write_text_book(
+        folder.path / "report.xlsx",
+        [as_sheet(table) for table in reconciliation_tables(content, shown)],
+    )

@@ -31,7 +31,9 @@ def folder_by_export(reports: Path, asked: dict[str, Any]) -> Iterator[tuple[Run
 
 
 @contextmanager
-def folder_by_look_ups(reports: Path, asked: dict[str, Any]) -> Iterator[tuple[RunFolder, BinaryIO]]:
+def folder_by_look_ups(
+    reports: Path, asked: dict[str, Any]
+) -> Iterator[tuple[RunFolder, BinaryIO]]:
     """A folder and the journal of answers in it: where it fails the answers stay, to go on there.
 
     Raises LedgerLocked where the same reconciliation goes on in another process.
@@ -49,7 +51,9 @@ def folder_by_look_ups(reports: Path, asked: dict[str, Any]) -> Iterator[tuple[R
 
 def _new_folder(reports: Path, asked: dict[str, Any]) -> RunFolder:
     """A folder for a reconciliation that begins now."""
-    folder = RunFolder.create(reports, f"{CLOCK.now():%Y%m%dT%H%M%SZ}-reconcile-{secrets.token_hex(3)}")
+    folder = RunFolder.create(
+        reports, f"{CLOCK.now():%Y%m%dT%H%M%SZ}-reconcile-{secrets.token_hex(3)}"
+    )
     folder.write_json(_ASKED, {**asked, "begun_at": CLOCK.now().isoformat(timespec="seconds")})
     return folder
 
@@ -58,7 +62,11 @@ def _unfinished_folder(reports: Path, asked: dict[str, Any]) -> RunFolder | None
     """That of the same question (runs, sample, billing's address and credential), begun within a day and never ended."""
     for path in sorted(reports.glob("*-reconcile-*"), reverse=True):
         folder = RunFolder(path)
-        if (path / _JOURNAL).is_file() and not (path / "summary.json").is_file() and _asks(folder, asked):
+        if (
+            (path / _JOURNAL).is_file()
+            and not (path / "summary.json").is_file()
+            and _asks(folder, asked)
+        ):
             return folder
     return None
 

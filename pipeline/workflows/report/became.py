@@ -19,11 +19,17 @@ class Became:
     """One run's records as they stand after the newest run."""
 
     overall: dict[str, int] = field(default_factory=dict)  #: fate now -> records
-    later: list[dict[str, Any]] = field(default_factory=list)  #: then, now, run_id, records: what other runs changed
+    later: list[dict[str, Any]] = field(
+        default_factory=list
+    )  #: then, now, run_id, records: what other runs changed
     came_back: int = 0  #: records that later runs took once more
     open: int | None = None  #: records that wait for somebody
-    left_out: list[DamagedRun] = field(default_factory=list)  #: other runs, not counted, for they cannot be read
-    open_records: pl.DataFrame = field(default_factory=pl.DataFrame)  #: of this run and those before it
+    left_out: list[DamagedRun] = field(
+        default_factory=list
+    )  #: other runs, not counted, for they cannot be read
+    open_records: pl.DataFrame = field(
+        default_factory=pl.DataFrame
+    )  #: of this run and those before it
 
     def content(self) -> dict[str, Any]:
         """The figures, for JSON."""

@@ -11,20 +11,34 @@ import polars as pl
 from pipeline.domain.redaction import Pii, shown
 from pipeline.domain.sign_offs import digest, signed
 from pipeline.errors import OutOfBalance
-from pipeline.reporting import Beside, ages, differences_shown, shown_as, with_examples, without_examples
+from pipeline.reporting import (
+    Beside,
+    ages,
+    differences_shown,
+    shown_as,
+    with_examples,
+    without_examples,
+)
 from pipeline.storage.run_damage import DamagedRun, RunDamaged
 from pipeline.storage.run_folder import RunFolder
 from pipeline.workflows.places import destination_options, place_options
 from pipeline.workflows.progress import CLOCK
 from pipeline.workflows.report.became import NOTHING, became_of
-from pipeline.workflows.report.evidence import Reconciliation, Reconciliations, differences_of, lies_beneath
+from pipeline.workflows.report.evidence import (
+    Reconciliation,
+    Reconciliations,
+    differences_of,
+    lies_beneath,
+)
 from pipeline.workflows.report.open_items import home_key, naming, oldest
 
 MOST_DIFFERENCES_OF_A_BOOK = 20_000
 _MOST_OPEN = 25  #: on the page, and as many of each list with duplicates
 
 
-def beside_of(folder: RunFolder, content: dict[str, Any], home: Path, pii: Pii, *, workbook: bool) -> Beside:
+def beside_of(
+    folder: RunFolder, content: dict[str, Any], home: Path, pii: Pii, *, workbook: bool
+) -> Beside:
     """All that was found about a run since its summary was written, as far as `pii` lets it be shown; people under the home's tokens."""
     key = home_key(home)
     person, reconciliations = naming(key, pii), Reconciliations.of(folder.path.parent)
@@ -61,7 +75,9 @@ def _words(options: Iterable[str]) -> str:
     return "".join(f" {shlex.quote(word)}" for word in options)
 
 
-def _reasons(folder: RunFolder, reasons: list[dict[str, Any]], pii: Pii, person: Any) -> list[dict[str, Any]]:
+def _reasons(
+    folder: RunFolder, reasons: list[dict[str, Any]], pii: Pii, person: Any
+) -> list[dict[str, Any]]:
     if pii is Pii.MASKED and all("shown" in reason for reason in reasons):
         return reasons
     if not folder.parts("records"):  # they fell under retention
@@ -85,7 +101,9 @@ def _duplicates(folder: RunFolder, person: Any) -> Iterator[dict[str, str | None
             .head(_MOST_OPEN)
         )
         for one in rows.rename(columns).collect().iter_rows(named=True):
-            is_row = any(mark in (one["same_as"] or "") for mark in ":#!")  # which no reference may hold
+            is_row = any(
+                mark in (one["same_as"] or "") for mark in ":#!"
+            )  # which no reference may hold
             same_as = one["same_as"] if is_row or not one["same_as"] else person(one["same_as"])
             yield {**one, "same_as": same_as}
 
@@ -107,7 +125,9 @@ def _differences(
     if reconciliation is not None:
         of_run = pl.col("run_id").is_null() | (pl.col("run_id") == folder.run_id)
         try:
-            found.append(differences_shown(differences_of(reconciliation).filter(of_run), pii, person))
+            found.append(
+                differences_shown(differences_of(reconciliation).filter(of_run), pii, person)
+            )
         except RunDamaged as damaged:
             unread.append(damaged.damage)
     return pl.concat([shown_as(one) for one in found]), unread
@@ -116,7 +136,12 @@ def _differences(
 def _unquoted(name: str) -> pl.Expr:
     """What billing answered stands there as JSON; a text without its quotes."""
     text = pl.col(name)
-    return pl.when(text.str.starts_with('"')).then(text.str.json_decode(pl.String)).otherwise(text).alias(name)
+    return (
+        pl.when(text.str.starts_with('"'))
+        .then(text.str.json_decode(pl.String))
+        .otherwise(text)
+        .alias(name)
+    )
 
 
 def _read(path: Path) -> pl.DataFrame:

@@ -67,7 +67,9 @@ def fates_after(runs: Sequence[RunFolder], asked: RunFolder | None = None) -> Cu
     return _after(runs, asked)[0]
 
 
-def _after(runs: Sequence[RunFolder], asked: RunFolder | None = None) -> tuple[Current, list[DamagedRun]]:
+def _after(
+    runs: Sequence[RunFolder], asked: RunFolder | None = None
+) -> tuple[Current, list[DamagedRun]]:
     """The same, and the runs that were left out."""
     marks = _marks(runs)
     found, start, left_out = Current(), 0, list[DamagedRun]()
@@ -102,7 +104,11 @@ def _origins(run: RunFolder, rows: pl.LazyFrame) -> pl.DataFrame:
         if run_id not in every:
             continue
         try:
-            its = rows_of(every[str(run_id)]).filter(pl.col("row_id").is_in(some["origin_row"].implode())).collect()
+            its = (
+                rows_of(every[str(run_id)])
+                .filter(pl.col("row_id").is_in(some["origin_row"].implode()))
+                .collect()
+            )
             is_ours = _environment(every[str(run_id)]) == environment
         except _UNREADABLE:
             continue
@@ -138,7 +144,9 @@ def _kept(run: RunFolder, marks: dict[str, str]) -> Current | None:
             return None
         for name in (_RECORDS, _RETURNS):
             refuse_unreadable_table(run.path, run.staged / name, [], wholly=False)
-        records, returns = (pl.read_parquet(run.staged / name, glob=False) for name in (_RECORDS, _RETURNS))
+        records, returns = (
+            pl.read_parquet(run.staged / name, glob=False) for name in (_RECORDS, _RETURNS)
+        )
         files = frozenset(kept["files"])
     except _UNREADABLE:
         return None
@@ -147,13 +155,22 @@ def _kept(run: RunFolder, marks: dict[str, str]) -> Current | None:
 
 
 def _with_ledger(current: Current, home: Path) -> Current:
-    waiting = current.records.filter(pl.col("fate").is_in(_WAITING) & pl.col("external_reference").is_not_null())
+    waiting = current.records.filter(
+        pl.col("fate").is_in(_WAITING) & pl.col("external_reference").is_not_null()
+    )
     with Ledger.read(home) as ledger:
         if ledger is None or waiting.is_empty():
             return current
         known = ledger.states(waiting["external_reference"].to_list())
         newest = {name: End(one.state, one.run_id, one.fingerprint) for name, one in known.items()}
         pairs = waiting.select("external_reference", "fingerprint").drop_nulls().unique().rows()
-        others = [(name, sent) for name, sent in pairs if name in newest and newest[name].fingerprint != sent]
-        own = {pair: End(one.state, one.run_id, one.fingerprint) for pair, one in ledger.ends(others).items()}
+        others = [
+            (name, sent)
+            for name, sent in pairs
+            if name in newest and newest[name].fingerprint != sent
+        ]
+        own = {
+            pair: End(one.state, one.run_id, one.fingerprint)
+            for pair, one in ledger.ends(others).items()
+        }
     return settled_by_ledger(current, newest, own)

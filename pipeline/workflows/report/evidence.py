@@ -62,14 +62,27 @@ class Reconciliations:
         """The newest one that took a run in. A sample takes the place of no reconciliation that asked for everybody."""
         found = self.by_run.get(run_id, [])
         whole = [one for one in found if "sample" not in one[1]]
-        return max(whole or found, key=lambda one: (one[1]["finished_at"], one[0].name), default=None)
+        return max(
+            whole or found, key=lambda one: (one[1]["finished_at"], one[0].name), default=None
+        )
 
     def all_of(self, run_id: str) -> list[dict[str, Any]]:
         """What each one that took a run in came to, the newest first."""
-        told = sorted(self.by_run.get(run_id, []), key=lambda one: one[1]["finished_at"], reverse=True)
+        told = sorted(
+            self.by_run.get(run_id, []), key=lambda one: one[1]["finished_at"], reverse=True
+        )
         return [
             {
-                **{name: one[name] for name in ("reconciliation_id", "finished_at", "method", "exit_code", "verdict")},
+                **{
+                    name: one[name]
+                    for name in (
+                        "reconciliation_id",
+                        "finished_at",
+                        "method",
+                        "exit_code",
+                        "verdict",
+                    )
+                },
                 "is_sample": "sample" in one,
             }
             for _, one in told
@@ -99,7 +112,9 @@ def plan_digest(plan: Mapping[str, Any]) -> str:
     return digest({"plan": json.dumps(bare, sort_keys=True, ensure_ascii=False)})
 
 
-def lies_beneath(folder: RunFolder, role: str, reconciliation: Reconciliation | None) -> dict[str, str]:
+def lies_beneath(
+    folder: RunFolder, role: str, reconciliation: Reconciliation | None
+) -> dict[str, str]:
     """What lies beneath a signature, name -> SHA-256: the plan, and for a reviewer all that came of it as well."""
     plan = folder.read_plan_of_any_version()
     found = {"plan": plan_digest(plan)}
@@ -110,8 +125,12 @@ def lies_beneath(folder: RunFolder, role: str, reconciliation: Reconciliation | 
             found[name] = sha256_of(folder.path / name)
     for file in [*plan["inputs"], *([plan["config"]] if plan["config"] else [])]:
         path = Path(file["path"])  # a file that was put away elsewhere is not changed by that
-        found[f"input {file.get('name', path.name)}"] = sha256_of(path) if path.is_file() else file["sha256"]
+        found[f"input {file.get('name', path.name)}"] = (
+            sha256_of(path) if path.is_file() else file["sha256"]
+        )
     if reconciliation is not None:
         seal = reconciliation[0] / MANIFEST  # which names its summary, its differences and its page
-        found["reconciliation"] = sha256_of(seal if seal.is_file() else reconciliation[0] / "summary.json")
+        found["reconciliation"] = sha256_of(
+            seal if seal.is_file() else reconciliation[0] / "summary.json"
+        )
     return found

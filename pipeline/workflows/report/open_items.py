@@ -14,12 +14,20 @@ from pipeline.reporting import days_between
 from pipeline.storage.files import token_key
 
 
-def oldest(items: pl.DataFrame, until: datetime, person: Any, most: int) -> Iterator[dict[str, Any]]:
+def oldest(
+    items: pl.DataFrame, until: datetime, person: Any, most: int
+) -> Iterator[dict[str, Any]]:
     """The rows that have waited longest, as far as a report may show them."""
     number = pl.col("row_id").str.extract(r"(\d+)$").cast(pl.Int64, strict=False)
-    for one in items.sort("since", "run_id", "file", number, maintain_order=True).head(most).iter_rows(named=True):
+    for one in (
+        items.sort("since", "run_id", "file", number, maintain_order=True)
+        .head(most)
+        .iter_rows(named=True)
+    ):
         yield {
-            **{name: one[name] for name in ("row_id", "run_id", "fate", "reasons", "since", "runs")},
+            **{
+                name: one[name] for name in ("row_id", "run_id", "fate", "reasons", "since", "runs")
+            },
             "person": person(one["external_reference"]) if one["external_reference"] else None,
             "days": days_between(one["since"], until.isoformat()),
         }

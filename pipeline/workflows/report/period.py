@@ -12,7 +12,14 @@ from pipeline.domain.outcomes import LISTS
 from pipeline.domain.redaction import Pii
 from pipeline.domain.sign_offs import standing
 from pipeline.errors import RunNotFound
-from pipeline.reporting import Beside, add_up_once, ages, period_tables, render_period, verdict_on_period
+from pipeline.reporting import (
+    Beside,
+    add_up_once,
+    ages,
+    period_tables,
+    render_period,
+    verdict_on_period,
+)
 from pipeline.storage.files import write_bytes
 from pipeline.storage.ledger import Ledger
 from pipeline.storage.run_damage import DamagedRun
@@ -41,7 +48,9 @@ def report_period(
     first, last = day_of(since), day_of(until) if until is not None else CLOCK.now().date()
     runs, unfinished, damaged = _runs(settings, first, last)
     environment = runs[0].read_plan_of_any_version()["environment"]
-    folder = RunFolder.create(settings.reports, f"{CLOCK.now():%Y%m%dT%H%M%SZ}-since-{secrets.token_hex(3)}")
+    folder = RunFolder.create(
+        settings.reports, f"{CLOCK.now():%Y%m%dT%H%M%SZ}-since-{secrets.token_hex(3)}"
+    )
     try:
         current = current_fates(runs[-1], settings.home)
         received = stage_fed(folder, runs, current)
@@ -72,9 +81,13 @@ def report_period(
         }
         content["exit_code"] = _exit_code(content)
         content["verdict"] = verdict_on_period(content)
-        shown = oldest(items, datetime.fromisoformat(as_of), naming(home_key(settings.home), pii), _MOST_OPEN)
+        shown = oldest(
+            items, datetime.fromisoformat(as_of), naming(home_key(settings.home), pii), _MOST_OPEN
+        )
         unread = [str(one) for one in (*damaged, *reconciliations.damaged)]
-        beside = Beside(pii=pii, open_items=content["open"], oldest=list(shown), damaged_runs=unread)
+        beside = Beside(
+            pii=pii, open_items=content["open"], oldest=list(shown), damaged_runs=unread
+        )
     except BaseException:
         shutil.rmtree(folder.path)
         raise
@@ -85,13 +98,17 @@ def report_period(
 def _write(folder: RunFolder, content: dict[str, Any], beside: Beside) -> None:
     """Write the page, the workbook and the summary, and seal the folder."""
     write_bytes(folder.path / "report.html", render_period(content, beside).encode())
-    write_text_book(folder.path / "report.xlsx", [as_sheet(table) for table in period_tables(content, beside)])
+    write_text_book(
+        folder.path / "report.xlsx", [as_sheet(table) for table in period_tables(content, beside)]
+    )
     folder.write_json("summary.json", content)
     shutil.rmtree(folder.staged)
     folder.seal("period")
 
 
-def _runs(settings: Settings, first: date, last: date) -> tuple[list[RunFolder], list[str], list[DamagedRun]]:
+def _runs(
+    settings: Settings, first: date, last: date
+) -> tuple[list[RunFolder], list[str], list[DamagedRun]]:
     """The applied runs of a period, those that were begun in it and never finished, and those that cannot be read."""
     span = range(int(f"{first:%Y%m%d}"), int(f"{last:%Y%m%d}") + 1)
     found = find_runs(settings.reports, wholly=True)
@@ -107,7 +124,11 @@ def _runs(settings: Settings, first: date, last: date) -> tuple[list[RunFolder],
         )
         raise RunNotFound(f"{settings.reports}: {fault}")
     with Ledger.read(settings.home / names[0]) as ledger:
-        begun = [run.run_id for run in of_span if run not in applied and ledger and ledger.run(run.run_id)]
+        begun = [
+            run.run_id
+            for run in of_span
+            if run not in applied and ledger and ledger.run(run.run_id)
+        ]
     return applied, begun, damaged
 
 
@@ -122,7 +143,11 @@ def _read(run: RunFolder) -> dict[str, Any]:
 def _run_entry(run: RunFolder, reconciliations: Reconciliations) -> dict[str, Any]:
     summary, against = run.read_summary(), reconciliations.newest(run.run_id)
     lines = run.signatures()
-    digests = lies_beneath(run, "reviewer", against) if any('"reviewer"' in line for line in lines) else {}
+    digests = (
+        lies_beneath(run, "reviewer", against)
+        if any('"reviewer"' in line for line in lines)
+        else {}
+    )
     reviewed = standing(lines, digests, "reviewer")
     return {
         "run_id": run.run_id,
@@ -132,7 +157,9 @@ def _run_entry(run: RunFolder, reconciliations: Reconciliations) -> dict[str, An
         "created": sum(summary["fates"][fate] for fate in LISTS["created"]),
         "exit_code": summary["exit_code"],
         "reviewed": {"state": reviewed.state, "name": reviewed.name, "at": reviewed.at},
-        "against": {name: against[1][name] for name in ("exit_code", "signable", "verdict")} if against else None,
+        "against": {name: against[1][name] for name in ("exit_code", "signable", "verdict")}
+        if against
+        else None,
     }
 
 
@@ -140,6 +167,10 @@ def _exit_code(content: dict[str, Any]) -> int:
     """7 if something does not add up, or if billing does not match a run; 1 while something is left to do."""
     runs: list[dict[str, Any]] = content["runs"]
     billed = [run["against"]["exit_code"] for run in runs if run["against"]]
-    if not content["once"]["conservation"]["holds"] or 7 in billed or any(run["exit_code"] == 7 for run in runs):
+    if (
+        not content["once"]["conservation"]["holds"]
+        or 7 in billed
+        or any(run["exit_code"] == 7 for run in runs)
+    ):
         return 7
     return int(bool(content["open"] or content["not_finished"] or any(billed)))

@@ -37,14 +37,21 @@ def make_report(
     folder = find_readable_run(settings.reports, run_id)
     refuse_unfinished(folder)
     if not (folder.path / "summary.json").is_file():
-        raise RunNotFound(f"run {folder.run_id} has no summary yet: it was planned by a process that was stopped")
+        raise RunNotFound(
+            f"run {folder.run_id} has no summary yet: it was planned by a process that was stopped"
+        )
     if output is None and pii is not Pii.MASKED:
-        raise NotApproved("the report in the run's folder is masked; say where another goes: --output FOLDER")
+        raise NotApproved(
+            "the report in the run's folder is masked; say where another goes: --output FOLDER"
+        )
     folder.refuse_other_signatures()
     content = folder.read_summary()
     with reading(folder.path, "one of its lists"):
         written = write_pages(folder, content, settings.home, pii=pii, output=output)
-    return written, {**content, **(became_of(folder, settings.home).content() if folder.was_applied else {})}
+    return written, {
+        **content,
+        **(became_of(folder, settings.home).content() if folder.was_applied else {}),
+    }
 
 
 def refuse_unfinished(folder: RunFolder) -> None:
@@ -52,7 +59,11 @@ def refuse_unfinished(folder: RunFolder) -> None:
     if folder.is_unfinished:
         raise NotApproved(
             f"run {folder.run_id} has begun and has not finished, so its results are partial",
-            suggests=("resume", folder.run_id, *destination_options(folder.read_plan_of_any_version())),
+            suggests=(
+                "resume",
+                folder.run_id,
+                *destination_options(folder.read_plan_of_any_version()),
+            ),
         )
 
 
@@ -81,17 +92,27 @@ def write_pages(
     return written
 
 
-def _sheets(folder: RunFolder, content: dict[str, Any], beside: Beside, person: Any) -> Iterator[Sheet]:
+def _sheets(
+    folder: RunFolder, content: dict[str, Any], beside: Beside, person: Any
+) -> Iterator[Sheet]:
     yield from (as_sheet(table) for table in run_tables(content, beside))
     identified = _identified(folder)
     for name, members in LISTS.items():
         records = sum(content["fates"][fate] for fate in members)
         if records > MOST_ROWS_OF_A_LIST:
-            yield Sheet(name, ("Where",), [(f"{records} records: too many to look through here, see {name}.csv",)])
+            yield Sheet(
+                name,
+                ("Where",),
+                [(f"{records} records: too many to look through here, see {name}.csv",)],
+            )
             continue
         listed = handed_on(read_list(folder.path / f"{name}.csv"), identified, beside.pii, person)
         if listed.width > MOST_COLUMNS:
-            yield Sheet(name, ("Where",), [(f"{listed.width} columns: more than a sheet holds, see {name}.csv",)])
+            yield Sheet(
+                name,
+                ("Where",),
+                [(f"{listed.width} columns: more than a sheet holds, see {name}.csv",)],
+            )
             continue
         ours = [is_import_column(column) for column in listed.columns]
         yield Sheet(name, listed.columns, listed.iter_rows(), ours, too_long=TOO_LONG_FOR_A_CELL)
@@ -99,7 +120,9 @@ def _sheets(folder: RunFolder, content: dict[str, Any], beside: Beside, person: 
 
 def as_sheet(table: Table) -> Sheet:
     """A table of a report as a sheet of its workbook."""
-    return Sheet(table.name, table.header, table.rows, figures=table.figures, too_long=TOO_LONG_FOR_A_CELL)
+    return Sheet(
+        table.name, table.header, table.rows, figures=table.figures, too_long=TOO_LONG_FOR_A_CELL
+    )
 
 
 def read_list(path: Path) -> pl.DataFrame:
@@ -111,5 +134,10 @@ def _identified(folder: RunFolder) -> pl.DataFrame:
     """Whom each record is about, and its balance; empty where the records fell under retention."""
     columns = ["row_id", "external_reference", "currency", "balance"]
     parts = [pl.read_parquet(part, columns=columns, glob=False) for part in folder.parts("fates")]
-    schema = {"row_id": pl.String, "external_reference": pl.String, "currency": pl.String, "balance": pl.Int64}
+    schema = {
+        "row_id": pl.String,
+        "external_reference": pl.String,
+        "currency": pl.String,
+        "balance": pl.Int64,
+    }
     return pl.concat([pl.DataFrame(schema=schema), *(part.select(columns) for part in parts)])

@@ -29,7 +29,11 @@ def parts_of(run: RunFolder) -> Iterator[pl.DataFrame]:
 def _lazy_parts(run: RunFolder) -> list[pl.LazyFrame]:
     inputs = run.read_plan_of_any_version()["inputs"]
     if run.parts("fates") and len(run.parts("fates")) == len(run.parts("records")):
-        contents, at, parts = pl.scan_parquet(run.path / "rows.parquet", glob=False).select("fingerprint"), 0, []
+        contents, at, parts = (
+            pl.scan_parquet(run.path / "rows.parquet", glob=False).select("fingerprint"),
+            0,
+            [],
+        )
         for records, fates in zip(run.parts("records"), run.parts("fates"), strict=True):
             height = pq.read_metadata(fates).num_rows
             sides = [
@@ -41,7 +45,10 @@ def _lazy_parts(run: RunFolder) -> list[pl.LazyFrame]:
             at += height
     else:
         kept = pl.scan_parquet(run.path / "rows.parquet", glob=False)
-        missing = [pl.lit(None, ROWS[name]).alias(name) for name in ("external_reference", "currency", "balance")]
+        missing = [
+            pl.lit(None, ROWS[name]).alias(name)
+            for name in ("external_reference", "currency", "balance")
+        ]
         parts = [kept.with_columns(*missing, origin_run="mends_run_id", origin_row="mends_row_id")]
     return [placed(part, inputs).select(ROWS.keys()) for part in parts]
 
@@ -57,7 +64,9 @@ def placed(rows: pl.LazyFrame, inputs: Sequence[dict[str, Any]]) -> pl.LazyFrame
     file, place = pl.lit(None, pl.String), pl.lit(None, pl.String)
     for one in inputs:
         rest = pl.col("row_id").str.slice(len(one["name"]))
-        is_here = pl.col("row_id").str.starts_with(one["name"]) & rest.str.slice(0, 1).is_in([":", "#", "!"])
+        is_here = pl.col("row_id").str.starts_with(one["name"]) & rest.str.slice(0, 1).is_in(
+            [":", "#", "!"]
+        )
         file, place = (
             pl.when(is_here).then(pl.lit(table_of(one))).otherwise(file),
             pl.when(is_here).then(rest).otherwise(place),

@@ -35,13 +35,17 @@ def sign(
     refuse_unfinished(folder)
     found = verify(folder.path, inputs_at, settings.home)
     if not found.holds:
-        broken, pages = _broken(found), [check.found for check in found.checks if check.holds is False]
+        broken, pages = (
+            _broken(found),
+            [check.found for check in found.checks if check.holds is False],
+        )
         # A process that failed while it wrote the pages leaves pages that the manifest does not list.
         is_of_pages = {*pages} <= {f"{name} was changed" for name in PAGES}
         message = "; ".join([f"run {folder.run_id} does not verify, and is not signed", *broken])
         if is_of_pages:
             raise OutOfBalance(
-                f"{message}. If nobody edited the pages, write them again", suggests=("report", folder.run_id)
+                f"{message}. If nobody edited the pages, write them again",
+                suggests=("report", folder.run_id),
             )
         raise OutOfBalance(message)
     content, every = folder.read_summary(), Reconciliations.of(folder.path.parent)
@@ -52,22 +56,33 @@ def sign(
         raise NotApproved(f"the plan is stopped by {', '.join(stops)}: it cannot be approved")
     digests = lies_beneath(folder, role, reconciliation)
     if evidence is not None and (not evidence or not digest(digests).startswith(evidence.lower())):
-        raise NotApproved(f"the digest of the run is {digest(digests)[:16]}, not the one given: read the report again")
+        raise NotApproved(
+            f"the digest of the run is {digest(digests)[:16]}, not the one given: read the report again"
+        )
     folder.sign(signature(role, settings.planner, _now(), digests, folder.signatures(), note))
     return digest(digests), write_pages(folder, content, settings.home)
 
 
 def _refuse_what_is_not_done(
-    content: dict[str, Any], reconciliation: Reconciliation | None, others: list[dict[str, Any]], note: str | None
+    content: dict[str, Any],
+    reconciliation: Reconciliation | None,
+    others: list[dict[str, Any]],
+    note: str | None,
 ) -> None:
     """Raise OutOfBalance or NotApproved if a reviewer cannot sign."""
     if content["status"] == "planned":
-        raise NotApproved(f"run {content['run_id']} is a plan: a reviewer signs off what was done; use --as approver")
+        raise NotApproved(
+            f"run {content['run_id']} is a plan: a reviewer signs off what was done; use --as approver"
+        )
     if not content["conservation"]["holds"]:
-        raise OutOfBalance(f"the figures of run {content['run_id']} do not add up: it cannot be signed")
+        raise OutOfBalance(
+            f"the figures of run {content['run_id']} do not add up: it cannot be signed"
+        )
     if reconciliation is not None and not (against := verify(reconciliation[0])).holds:
         raise OutOfBalance(
-            "; ".join([f"{reconciliation[0].name} does not verify, and is not signed", *_broken(against)])
+            "; ".join(
+                [f"{reconciliation[0].name} does not verify, and is not signed", *_broken(against)]
+            )
         )
     if reconciliation is not None and not reconciliation[1]["signable"]:
         raise OutOfBalance(

@@ -26,10 +26,17 @@ from tests.prove.gathering import gather
 
 RESULTS = Path(__file__).parents[1] / "results"
 ROOT = Path(__file__).parents[3]
-AT_LEAST, FROM_ROWS = 6.0, 1_000_000  #: times as fast as by hand; small files measure how long Python takes to start
+AT_LEAST, FROM_ROWS = (
+    6.0,
+    1_000_000,
+)  #: times as fast as by hand; small files measure how long Python takes to start
 LIBRARIES = ("polars", "duckdb", "pandera", "phonenumbers", "pandas", "pyarrow")
 OURS, BY_HAND, BYTES = "pipeline plan", "by hand (pandas)", "reading the bytes"
-STRICT, LENIENT, CLEAN = "strict DuckDB read", "lenient DuckDB read", "strict DuckDB read of a clean file"
+STRICT, LENIENT, CLEAN = (
+    "strict DuckDB read",
+    "lenient DuckDB read",
+    "strict DuckDB read of a clean file",
+)
 
 
 def main() -> int:
@@ -38,7 +45,9 @@ def main() -> int:
     options.add_argument("--rows", type=int, default=1_000_000)
     options.add_argument("--known", type=int, default=10_000_000)
     options.add_argument("--rounds", type=int, default=3)
-    options.add_argument("--folder", type=Path, help="Keep the files here, and take them from here where they are.")
+    options.add_argument(
+        "--folder", type=Path, help="Keep the files here, and take them from here where they are."
+    )
     options.add_argument("--results", type=Path, default=RESULTS)
     said = options.parse_args()
     with nullcontext(said.folder) if said.folder else tempfile.TemporaryDirectory() as folder:
@@ -49,16 +58,24 @@ def bench(folder: Path, rows: int, known: int, rounds: int, results: Path) -> in
     """Measure, compare, print and write; 1 where the ratio is too small or a difference has no name."""
     file, references, home = made(folder, rows, known)
     clean, *_ = made(folder, rows, known, kind="clean")
-    runs: dict[str, list[dict[str, Any]]] = {name: [] for name in (OURS, BY_HAND, BYTES, STRICT, LENIENT, CLEAN)}
+    runs: dict[str, list[dict[str, Any]]] = {
+        name: [] for name in (OURS, BY_HAND, BYTES, STRICT, LENIENT, CLEAN)
+    }
     hand = folder / "by_hand"
     hand.mkdir(exist_ok=True)
     for number in range(rounds):
         reports = folder / f"reports-{number}"
         shutil.rmtree(reports, ignore_errors=True)
-        runs[OURS].append(timed("pipeline", "plan", file, *place(home), "--reports", reports, "--json"))
+        runs[OURS].append(
+            timed("pipeline", "plan", file, *place(home), "--reports", reports, "--json")
+        )
         runs[BY_HAND].append(timed("tests.benches.planning.by_hand", file, references, hand))
         runs[BYTES].append(timed("tests.benches.planning.bounds", "bytes", file))
-        for name, way, read in ((STRICT, "strict", file), (LENIENT, "lenient", file), (CLEAN, "strict", clean)):
+        for name, way, read in (
+            (STRICT, "strict", file),
+            (LENIENT, "lenient", file),
+            (CLEAN, "strict", clean),
+        ):
             runs[name].append(timed("tests.benches.planning.bounds", way, read))
     (run,) = reports.iterdir()
     summary = runs[OURS][-1]["said"]
@@ -66,7 +83,11 @@ def bench(folder: Path, rows: int, known: int, rounds: int, results: Path) -> in
         raise AssertionError("the figures of the plan do not add up")
     differences, unnamed = _differences(run, hand)
     middle = {name: _median(measured) for name, measured in runs.items()}
-    returned = {name: measured[-1]["said"]["rows"] for name, measured in runs.items() if "rows" in measured[-1]["said"]}
+    returned = {
+        name: measured[-1]["said"]["rows"]
+        for name, measured in runs.items()
+        if "rows" in measured[-1]["said"]
+    }
     returned[OURS] = summary["records"]["read"]
     table = _table(middle, returned, rows, known, rounds, summary["profile"], differences)
     print(table)
@@ -116,10 +137,14 @@ print(time.perf_counter() - began, usage.ru_maxrss * 1024, os.waitstatus_to_exit
 def timed(module: str, *words: Any) -> dict[str, Any]:
     """Run a module as a process of its own: seconds, peak resident bytes, what it printed as JSON."""
     command = [sys.executable, "-m", module, *map(str, words)]
-    done = subprocess.run([sys.executable, "-ISc", _LAUNCHER, *command], capture_output=True, cwd=ROOT, check=True)
+    done = subprocess.run(
+        [sys.executable, "-ISc", _LAUNCHER, *command], capture_output=True, cwd=ROOT, check=True
+    )
     seconds, peak, code = done.stderr.decode().splitlines()[-1].split()
     if int(code) not in (0, 1):  # 1: finished, and some rows were rejected
-        raise RuntimeError(f"{' '.join(command[1:])} ended with {code}: {done.stderr.decode()[-400:]}")
+        raise RuntimeError(
+            f"{' '.join(command[1:])} ended with {code}: {done.stderr.decode()[-400:]}"
+        )
     said = json.loads(done.stdout) if done.stdout.startswith(b"{") else None
     return {"seconds": float(seconds), "peak_bytes": int(peak), "said": said}
 
@@ -137,7 +162,8 @@ def _differences(run: Path, hand: Path) -> tuple[dict[str, int], int]:
     ours = plan.select("external_reference", "key")
     theirs = pl.read_parquet(hand / "accepted.parquet").rename({"idempotency_key": "key"})
     records = pl.read_parquet(
-        run / "staged" / "records-*.parquet", columns=["position", "external_reference", "reasons", "text"]
+        run / "staged" / "records-*.parquet",
+        columns=["position", "external_reference", "reasons", "text"],
     )
     records = records.sort("position")
     fates = pl.read_parquet(run / "staged" / "fates-*.parquet", columns=["position", "fate"])
@@ -147,21 +173,32 @@ def _differences(run: Path, hand: Path) -> tuple[dict[str, int], int]:
     unnamed = 0
     # Of unreadable lines the reference is what stands before the first delimiter.
     first_cell = pl.col("text").str.extract(r'^"?([^,"]*)', 1)
-    told = records.with_columns(reference=pl.coalesce("external_reference", first_cell)).join(fates, on="position")
-    reasons = told.select("reference", "fate", reason=pl.col("reasons").list.first().fill_null(pl.col("fate")))
+    told = records.with_columns(reference=pl.coalesce("external_reference", first_cell)).join(
+        fates, on="position"
+    )
+    reasons = told.select(
+        "reference", "fate", reason=pl.col("reasons").list.first().fill_null(pl.col("fate"))
+    )
     by_reference = reasons.filter(pl.col("fate") != "not_attempted").unique("reference")
-    found = only_theirs.join(by_reference, left_on="external_reference", right_on="reference", how="left")
+    found = only_theirs.join(
+        by_reference, left_on="external_reference", right_on="reference", how="left"
+    )
     for (reason,), rows in found.group_by("reason"):
         if reason is None:
             unnamed += rows.height
         else:
             named[f"created by hand only; here {reason}"] += rows.height
     standing = told.select("position", "fate", external_reference="reference")
-    swallowed = only_ours.join(standing, on="external_reference").join(_swallowed(told), on="position", how="semi")
+    swallowed = only_ours.join(standing, on="external_reference").join(
+        _swallowed(told), on="position", how="semi"
+    )
     twice = standing.filter(pl.col("fate").is_in(["unreadable", "invalid"]))
     for name, these in (
         ("created here only; by hand an open quote above has swallowed it", swallowed),
-        ("created here only; by hand a line that is no record, or a bad one, stands under the same reference", twice),
+        (
+            "created here only; by hand a line that is no record, or a bad one, stands under the same reference",
+            twice,
+        ),
         ("created by both, with other content", only_theirs),
     ):
         named[name] = only_ours.join(these, on="external_reference", how="semi").height
@@ -176,7 +213,8 @@ def _swallowed(told: pl.DataFrame) -> pl.DataFrame:
     starts = opened.filter("is_open")["position"]
     span = 60  #: records; one line in ten has a quote
     return pl.DataFrame(
-        {"position": [at + more for at in starts for more in range(1, span)]}, schema={"position": pl.Int64}
+        {"position": [at + more for at in starts for more in range(1, span)]},
+        schema={"position": pl.Int64},
     ).unique()
 
 
@@ -211,7 +249,8 @@ def _table(
         "|---|---:|---:|",
     ]
     lines += [
-        f"| {stage} | {of['seconds']:.2f} | {(of['peak_bytes'] or 0) / 1e6:,.0f} |" for stage, of in profile.items()
+        f"| {stage} | {of['seconds']:.2f} | {(of['peak_bytes'] or 0) / 1e6:,.0f} |"
+        for stage, of in profile.items()
     ]
     lines += ["", "Where the two programs differ:", ""]
     lines += [f"- {count:,} {name}" for name, count in differences.items()] or ["- nowhere"]

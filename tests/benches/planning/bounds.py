@@ -42,4 +42,8 @@ def read_with_duckdb(path: Path, *, strict: bool) -> dict[str, int]:
 
 if __name__ == "__main__":
     way, path = sys.argv[1], Path(sys.argv[2])
-    print(json.dumps(read_bytes(path) if way == "bytes" else read_with_duckdb(path, strict=way == "strict")))
+    print(
+        json.dumps(
+            read_bytes(path) if way == "bytes" else read_with_duckdb(path, strict=way == "strict")
+        )
+    )

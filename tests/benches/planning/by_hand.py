@@ -33,14 +33,19 @@ SCHEMA = pa.DataFrameSchema(
             object, [pa.Check.str_matches(r"^[a-zA-Z0-9_-]+$"), pa.Check.str_length(1, 255)]
         ),
         "name": pa.Column(str, pa.Check.str_length(max_value=255)),
-        "email": pa.Column(str, pa.Check.str_matches(r"^$|^[A-Za-z0-9._+-]+@([A-Za-z0-9-]+\.)+[A-Za-z]{2,}$")),
+        "email": pa.Column(
+            str, pa.Check.str_matches(r"^$|^[A-Za-z0-9._+-]+@([A-Za-z0-9-]+\.)+[A-Za-z]{2,}$")
+        ),
         "phone": pa.Column(str, pa.Check(lambda phones: phones != "bad", name="phone")),
         "currency": pa.Column(str, pa.Check.isin([*CURRENCIES, ""])),
         "balance": pa.Column(str, pa.Check.str_matches(r"^$|^[+-]?[0-9]{1,15}$")),
         "metadata.plan": pa.Column(str, pa.Check.str_length(max_value=500)),
         "metadata.branch": pa.Column(str, pa.Check.str_length(max_value=500)),
     },
-    checks=pa.Check(lambda rows: (rows["balance"] == "") | (rows["currency"] != ""), name="balance needs currency"),
+    checks=pa.Check(
+        lambda rows: (rows["balance"] == "") | (rows["currency"] != ""),
+        name="balance needs currency",
+    ),
 )
 
 
@@ -60,7 +65,9 @@ def payload(row: dict) -> str:
     customer = {field: row[field] for field in FIELDS if row[field] != ""}
     if "balance" in customer:
         customer["balance"] = int(customer["balance"])
-    metadata = {key: row[f"metadata.{key}"] for key in ("plan", "branch") if row[f"metadata.{key}"] != ""}
+    metadata = {
+        key: row[f"metadata.{key}"] for key in ("plan", "branch") if row[f"metadata.{key}"] != ""
+    }
     if metadata:
         customer["metadata"] = metadata
     return json.dumps(customer, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
@@ -79,7 +86,12 @@ def plan(path: Path, known_path: Path, folder: Path) -> dict[str, float]:
         seconds[stage], began = round(time.perf_counter() - began, 3), time.perf_counter()
 
     rows = pd.read_csv(
-        path, dtype=str, keep_default_na=False, on_bad_lines="skip", encoding_errors="replace", low_memory=False
+        path,
+        dtype=str,
+        keep_default_na=False,
+        on_bad_lines="skip",
+        encoding_errors="replace",
+        low_memory=False,
     )
     rows = rows.fillna("")
     seconds["rows"] = len(rows)
@@ -112,14 +124,20 @@ def plan(path: Path, known_path: Path, folder: Path) -> dict[str, float]:
     known = pd.read_parquet(known_path)
     merged = rows.merge(known, on="external_reference", how="left", suffixes=("", "_known"))
     is_known = merged["billing_id"].notna()
-    same = is_known & (merged["email"] == merged["email_known"]) & (merged["phone"] == merged["phone_known"])
+    same = (
+        is_known
+        & (merged["email"] == merged["email_known"])
+        & (merged["phone"] == merged["phone_known"])
+    )
     pd.concat([skipped, merged[same]]).to_csv(folder / "skipped.csv", index=False)
     merged[is_known & ~same].to_csv(folder / "held.csv", index=False, mode="a", header=False)
     rows = merged[~is_known].copy()
     for column in ("email", "phone"):
         rows[f"{column}_of_another"] = rows[column].ne("") & rows[column].isin(known[column])
     lap("known")
-    rows["idempotency_key"] = [key(*both) for both in zip(rows["external_reference"], rows["fingerprint"], strict=True)]
+    rows["idempotency_key"] = [
+        key(*both) for both in zip(rows["external_reference"], rows["fingerprint"], strict=True)
+    ]
     rows.to_csv(folder / "created.csv", index=False)
     rows[["external_reference", "idempotency_key"]].to_parquet(folder / "accepted.parquet")
     lap("keys and lists")

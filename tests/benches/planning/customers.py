@@ -42,7 +42,19 @@ _CURRENCIES = ["ZAR", "KES", "BWP", "NAD", "GBP", "JPY", "KWD"]
 _SHARES = [0.70, 0.08, 0.06, 0.05, 0.05, 0.03, 0.03]
 _MOBILE = ["+2782", "+25472", "+26771", "+26481", "+447400", "+81901", "+96599"]
 _MOBILE_DIGITS = [7, 7, 6, 7, 6, 7, 6]
-_NOTES = ["", "", "", "", "", "", "", "", '"prefers ""SMS"", not email"', '"moved in\nJanuary"', "gate code at office"]
+_NOTES = [
+    "",
+    "",
+    "",
+    "",
+    "",
+    "",
+    "",
+    "",
+    '"prefers ""SMS"", not email"',
+    '"moved in\nJanuary"',
+    "gate code at office",
+]
 
 #: Cells changed for the worse, as the sample has them; each tells what becomes of the row.
 _FAULTS: tuple[dict[str, str], ...] = (
@@ -76,18 +88,32 @@ _BROKEN = (
 )
 #: A quote that never closes swallows rows in readers that trust it: rarer than the others, as it is in life.
 _OPEN_QUOTE = ',"Sam Sample,,,ZAR,100,flat,,'
-_HOPELESS = ("ACC {}/1", "Sam Sample", "nobody{}@@example.com", "n/a {}", "RAND", "12.5", "flat", "Durban", "")
-_LONG = {1: "N" * 256, 6: "p" * 501, 7: "b" * 501}  #: cell -> a text that is too long; in one row of 50, for its bytes
+_HOPELESS = (
+    "ACC {}/1",
+    "Sam Sample",
+    "nobody{}@@example.com",
+    "n/a {}",
+    "RAND",
+    "12.5",
+    "flat",
+    "Durban",
+    "",
+)
+_LONG = {
+    1: "N" * 256,
+    6: "p" * 501,
+    7: "b" * 501,
+}  #: cell -> a text that is too long; in one row of 50, for its bytes
 
 _FAULTY, _UNREADABLE, _UNCLOSED, _REPEATED, _CONTRADICTED = 0.027, 0.013, 0.0002, 0.017, 0.004
-_KNOWN = (
-    33  #: every so many-th customer of a file is one that billing has already, every third of those with another email
-)
+_KNOWN = 33  #: every so many-th customer of a file is one that billing has already, every third of those with another email
 _SHARING = 501  #: every so many-th has the email of a known customer
 _IN_FILES = 7  #: every so many-th known customer is in a file, if the file is long enough; the others are in none
 
 
-def write_customers(path: Path, rows: int, *, kind: str = "usual", seed: int = 1, first: int = 0) -> None:
+def write_customers(
+    path: Path, rows: int, *, kind: str = "usual", seed: int = 1, first: int = 0
+) -> None:
     """Write a CSV file of so many records, the customers from number `first` on."""
     columns = ("external_reference", "currency", "balance") if kind == "narrow" else COLUMNS
     with path.open("wb") as file:
@@ -113,7 +139,9 @@ def _lines(first: int, height: int, rows: int, kind: str, seed: int) -> pl.Serie
         return _hopeless(first, height)
     if kind == "repeating":
         half = (rows + 1) // 2
-        people = pl.concat([_people(part, count, seed) for part, count in _wrapped(first, height, half)])
+        people = pl.concat(
+            [_people(part, count, seed) for part, count in _wrapped(first, height, half)]
+        )
         return _joined(people, COLUMNS)
     people = _people(first, height, seed)
     if kind == "narrow":
@@ -151,7 +179,8 @@ def _chunk_of_people(chunk: int, seed: int) -> pl.DataFrame:
             "country": country,
             "subscriber": dice.integers(0, 10**7, CHUNK),
             "writing": dice.integers(0, 5, CHUNK),
-            "amount": dice.integers(-100_000, 500_000, CHUNK) * dice.integers(0, 4, CHUNK).clip(0, 1),
+            "amount": dice.integers(-100_000, 500_000, CHUNK)
+            * dice.integers(0, 4, CHUNK).clip(0, 1),
             "first": pl.Series(_FIRST).gather(dice.integers(0, len(_FIRST), CHUNK)),
             "last": pl.Series(_LAST).gather(dice.integers(0, len(_LAST), CHUNK)),
             "plan": pl.Series(_PLANS).gather(dice.integers(0, len(_PLANS), CHUNK)),
@@ -169,7 +198,11 @@ def _chunk_of_people(chunk: int, seed: int) -> pl.DataFrame:
     e164 = pl.concat_str("mobile", subscriber)
     national = pl.concat_str(pl.lit("0"), e164.str.strip_prefix("+27"))
     spaced = pl.concat_str(
-        national.str.slice(0, 3), pl.lit(" "), national.str.slice(3, 3), pl.lit(" "), national.str.slice(6)
+        national.str.slice(0, 3),
+        pl.lit(" "),
+        national.str.slice(3, 3),
+        pl.lit(" "),
+        national.str.slice(6),
     )
     written = (
         pl.when((pl.col("currency") != "ZAR") | (pl.col("writing") == 0)).then(e164)
@@ -178,7 +211,11 @@ def _chunk_of_people(chunk: int, seed: int) -> pl.DataFrame:
         .when(pl.col("writing") == 3).then(spaced.str.replace_all(" ", "-", literal=True))
         .otherwise(pl.concat_str(pl.lit("+27 (0)"), e164.str.slice(3, 2), pl.lit(" "), e164.str.slice(5, 3), pl.lit(" "), e164.str.slice(8)))
     )  # fmt: skip
-    mailbox = pl.concat_str("first", pl.lit("."), "last").str.to_lowercase().str.replace_all(r"[^a-z.]", "")
+    mailbox = (
+        pl.concat_str("first", pl.lit("."), "last")
+        .str.to_lowercase()
+        .str.replace_all(r"[^a-z.]", "")
+    )
     domain = pl.lit("@example.") + pl.Series(["com", "org", "net"]).gather(number % 3)
     number = pl.col("number")
     is_known, is_sharing = number % _KNOWN == 0, number % _SHARING == 1
@@ -211,10 +248,13 @@ def _troubled(people: pl.DataFrame, first: int, seed: int) -> pl.Series:
     fate = dice.random(height)
     bounds = np.cumsum([_FAULTY, _REPEATED, _CONTRADICTED, _UNREADABLE, _UNCLOSED])
     faulty, repeated, contradicted, broken, unclosed = (
-        pl.Series((fate >= low) & (fate < high)) for low, high in zip([0, *bounds[:-1]], bounds, strict=True)
+        pl.Series((fate >= low) & (fate < high))
+        for low, high in zip([0, *bounds[:-1]], bounds, strict=True)
     )
     which = pl.Series(dice.integers(0, len(_FAULTS), height))
-    people = people.with_columns(faulty=faulty, which=which, again=repeated | contradicted, other=contradicted)
+    people = people.with_columns(
+        faulty=faulty, which=which, again=repeated | contradicted, other=contradicted
+    )
     people = people.with_columns(
         pl.when(pl.col("faulty") & pl.col("which").is_in([at for at, change in enumerate(_FAULTS) if name in change]))
         .then(pl.col("which").replace_strict({at: change.get(name, "") for at, change in enumerate(_FAULTS)}, return_dtype=pl.String))
@@ -246,7 +286,9 @@ def _hopeless(first: int, height: int) -> pl.Series:
         head, _, tail = text.partition("{}")
         cell = pl.format(head + "{}" + tail, "number") if "{}" in text else pl.lit(text)
         cells.append(
-            pl.when(pl.col("number") % 50 == 0).then(pl.lit(_LONG[at])).otherwise(cell) if at in _LONG else cell
+            pl.when(pl.col("number") % 50 == 0).then(pl.lit(_LONG[at])).otherwise(cell)
+            if at in _LONG
+            else cell
         )
     return number.select(line=pl.concat_str(cells, separator=","))["line"]
 
@@ -255,7 +297,11 @@ def _known(first: int, height: int) -> pl.DataFrame:
     number = (
         pl.int_range(first, first + height, eager=True)
         .to_frame("number")
-        .with_columns(customer=pl.when(pl.col("number") % _IN_FILES == 0).then(pl.col("number") // _IN_FILES * _KNOWN))
+        .with_columns(
+            customer=pl.when(pl.col("number") % _IN_FILES == 0).then(
+                pl.col("number") // _IN_FILES * _KNOWN
+            )
+        )
     )
     customer, nobody = pl.col("customer"), pl.concat_str(pl.lit("OLD-"), "number")
     return number.select(

@@ -23,20 +23,31 @@ def main() -> int:
     """Measure, print the table, write table and picture."""
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument(
-        "--rows", type=float, nargs="+", default=[1, 3, 10], help="Millions, against the middle number of known ones."
+        "--rows",
+        type=float,
+        nargs="+",
+        default=[1, 3, 10],
+        help="Millions, against the middle number of known ones.",
     )
     options.add_argument(
-        "--known", type=float, nargs="+", default=[1, 10, 50], help="Millions, for the smallest number of rows."
+        "--known",
+        type=float,
+        nargs="+",
+        default=[1, 10, 50],
+        help="Millions, for the smallest number of rows.",
     )
     options.add_argument("--kind", default="usual")
     options.add_argument("--folder", type=Path)
     options.add_argument("--results", type=Path, default=RESULTS)
     said = options.parse_args()
     usual = sorted(said.known)[len(said.known) // 2]
-    wanted = [(rows, usual) for rows in said.rows] + [(min(said.rows), known) for known in said.known if known != usual]
+    wanted = [(rows, usual) for rows in said.rows] + [
+        (min(said.rows), known) for known in said.known if known != usual
+    ]
     with nullcontext(said.folder) if said.folder else tempfile.TemporaryDirectory() as folder:
         found = [
-            _measured(Path(folder), int(rows * MILLION), int(known * MILLION), said.kind) for rows, known in wanted
+            _measured(Path(folder), int(rows * MILLION), int(known * MILLION), said.kind)
+            for rows, known in wanted
         ]
     table = _table(found, usual * MILLION, min(said.rows) * MILLION)
     print(table)
@@ -101,21 +112,39 @@ def _draw(found: list[dict[str, Any]], usual: float, fewest: float, path: Path) 
     by_rows = sorted((one for one in found if one["known"] == usual), key=lambda one: one["rows"])
     by_known = sorted((one for one in found if one["rows"] == fewest), key=lambda one: one["known"])
     for axis, series, name, what in (
-        (axes[0], by_rows, "rows", f"customers in the file, against {usual / MILLION:g} million known"),
-        (axes[1], by_known, "known", f"known customers, for {fewest / MILLION:g} million in the file"),
+        (
+            axes[0],
+            by_rows,
+            "rows",
+            f"customers in the file, against {usual / MILLION:g} million known",
+        ),
+        (
+            axes[1],
+            by_known,
+            "known",
+            f"known customers, for {fewest / MILLION:g} million in the file",
+        ),
     ):
         across = [one[name] / MILLION for one in series]
-        axis.plot(across, [one["seconds"] for one in series], "o-", color="#1f6f8b", label="seconds")
+        axis.plot(
+            across, [one["seconds"] for one in series], "o-", color="#1f6f8b", label="seconds"
+        )
         axis.set_xlabel(f"millions of {what}")
         axis.set_ylabel("seconds")
         axis.set_ylim(bottom=0)
         memory = axis.twinx()
         memory.plot(
-            across, [one["peak_bytes"] / 1e6 for one in series], "s--", color="#b5651d", label="peak memory, MB"
+            across,
+            [one["peak_bytes"] / 1e6 for one in series],
+            "s--",
+            color="#b5651d",
+            label="peak memory, MB",
         )
         memory.set_ylabel("peak memory, MB")
         memory.set_ylim(bottom=0)
-        axis.legend(handles=[*axis.get_lines(), *memory.get_lines()], loc="lower right", frameon=False)
+        axis.legend(
+            handles=[*axis.get_lines(), *memory.get_lines()], loc="lower right", frameon=False
+        )
     figure.savefig(path, metadata={"Date": None, "Creator": None})
 
 

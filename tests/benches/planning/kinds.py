@@ -26,7 +26,9 @@ def main() -> int:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--rows", type=int, default=1_000_000)
     options.add_argument("--rounds", type=int, default=3)
-    options.add_argument("--folder", type=Path, help="Keep the files here, and take them from here where they are.")
+    options.add_argument(
+        "--folder", type=Path, help="Keep the files here, and take them from here where they are."
+    )
     options.add_argument("--results", type=Path, default=RESULTS)
     said = options.parse_args()
     with nullcontext(said.folder) if said.folder else tempfile.TemporaryDirectory() as folder:
@@ -40,30 +42,55 @@ def bench(folder: Path, rows: int, rounds: int, results: Path) -> int:
         for kind in KINDS:
             runs[kind].append(_measured(folder, rows, kind))
     middle = {
-        kind: {name: statistics.median(one[name] for one in measured) for name in ("seconds", "peak_bytes")}
+        kind: {
+            name: statistics.median(one[name] for one in measured)
+            for name in ("seconds", "peak_bytes")
+        }
         for kind, measured in runs.items()
     }
-    table = _table(middle, {kind: measured[-1]["fates"] for kind, measured in runs.items()}, rows, rounds)
+    table = _table(
+        middle, {kind: measured[-1]["fates"] for kind, measured in runs.items()}, rows, rounds
+    )
     print(table)
     (results / "kinds.md").write_text(table, encoding="utf-8")
     gather("kinds", results, rows=rows, known=KNOWN, rounds=rounds, medians=middle)
-    worst = max(middle[kind][name] / middle[CLEAN][name] for kind in KINDS for name in ("seconds", "peak_bytes"))
+    worst = max(
+        middle[kind][name] / middle[CLEAN][name]
+        for kind in KINDS
+        for name in ("seconds", "peak_bytes")
+    )
     return int(rows >= FROM_ROWS and worst > AT_MOST)
 
 
 def _measured(folder: Path, rows: int, kind: str) -> dict[str, Any]:
     file, _, home = made(folder, rows, min(KNOWN, rows), kind)
     reports = folder / "reports"
-    one = timed("pipeline", "plan", file, *place(home), "--reports", reports, "--json", "--max-rejected", "100%")
+    one = timed(
+        "pipeline",
+        "plan",
+        file,
+        *place(home),
+        "--reports",
+        reports,
+        "--json",
+        "--max-rejected",
+        "100%",
+    )
     shutil.rmtree(reports)
     content = one["said"]
     if not content["conservation"]["holds"] or content["records"]["read"] != rows:
         raise AssertionError("records were lost, or the figures do not add up")
     peak = max(stage["peak_bytes"] or 0 for stage in content["profile"].values())
-    return {"seconds": one["seconds"], "peak_bytes": peak, "fates": {k: v for k, v in content["fates"].items() if v}}
+    return {
+        "seconds": one["seconds"],
+        "peak_bytes": peak,
+        "fates": {k: v for k, v in content["fates"].items() if v},
+    }
 
 
-def _table(middle: dict[str, dict[str, float]], fates: dict[str, dict[str, int]], rows: int, rounds: int) -> str:
+def _table(
+    middle: dict[str, dict[str, float]], fates: dict[str, dict[str, int]], rows: int, rounds: int
+) -> str:
     lines = [
         f"# What trouble costs in {rows:,} rows",
         "",

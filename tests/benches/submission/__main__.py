@@ -40,14 +40,33 @@ def main() -> int:
                 with SERVERS[server]() as url:
                     results[name].append(_run(name, url, said.rows))
         print(_table(results))
-        gather("submission", BENCHES, server=server, creates=said.rows, rounds=said.rounds, medians=_medians(results))
-    print(f"\n{platform.python_implementation()} {platform.python_version()}, {os.cpu_count()} cores")
+        gather(
+            "submission",
+            BENCHES,
+            server=server,
+            creates=said.rows,
+            rounds=said.rounds,
+            medians=_medians(results),
+        )
+    print(
+        f"\n{platform.python_implementation()} {platform.python_version()}, {os.cpu_count()} cores"
+    )
     return 0
 
 
 def _run(name: str, url: str, rows: int) -> dict:
-    command = [sys.executable, "-m", "tests.benches.submission.contenders", name, url, KEY, str(rows)]
-    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, cwd=HERE.parents[2]).stdout)
+    command = [
+        sys.executable,
+        "-m",
+        "tests.benches.submission.contenders",
+        name,
+        url,
+        KEY,
+        str(rows),
+    ]
+    return json.loads(
+        subprocess.run(command, check=True, stdout=subprocess.PIPE, cwd=HERE.parents[2]).stdout
+    )
 
 
 def _table(results: dict[str, list[dict]]) -> str:
@@ -87,7 +106,10 @@ def _medians(results: dict[str, list[dict]]) -> dict[str, dict]:
 @contextmanager
 def _responder() -> Iterator[str]:
     with subprocess.Popen(
-        [sys.executable, HERE / "responder.py"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, HERE / "responder.py"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     ) as process:
         yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
         process.stdin.close()
@@ -97,7 +119,9 @@ def _responder() -> Iterator[str]:
 @contextmanager
 def _sandbox() -> Iterator[str]:
     with subprocess.Popen(
-        [sys.executable, "-m", "pipeline", "sandbox", "--api-key", KEY], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "pipeline", "sandbox", "--api-key", KEY],
+        stdout=subprocess.PIPE,
+        text=True,
     ) as process:
         yield json.loads(process.stdout.readline())["base_url"]
         process.terminate()

@@ -98,7 +98,9 @@ def httpx_threads(url: str, key: str, count: int) -> None:
     with httpx.Client(base_url=url, headers=_headers(key)) as client:
 
         def create(reference: str, payload: bytes) -> None:
-            response = client.post("/billing/customers", content=payload, headers={"Idempotency-Key": reference})
+            response = client.post(
+                "/billing/customers", content=payload, headers={"Idempotency-Key": reference}
+            )
             _expect(response.status_code)
 
         _in_threads(create, count)
