@@ -8,13 +8,15 @@ from pathlib import Path
 
 import pytest
 
+import pipeline.billing.client as client_module
 from pipeline.domain.customer import Environment
 from pipeline.errors import HomeIsNew, LedgerError, OutputRefused
 from pipeline.storage.ledger import Ledger
 from pipeline.storage.ledger.hash_chain import Link
 from pipeline.storage.ledger.witnesses import stated, statements
+from pipeline.storage.run_folder import UNFINISHED
 from tests.conftest import KEY, Lived, customers_csv
-from tests.small_billing import problem, small_billing
+from tests.small_billing import SILENCE, problem, small_billing
 
 HERE = Environment("sandbox", "sandbox", "test", "loopback")
 pytestmark = [
@@ -96,6 +98,30 @@ def test_a_lost_home_stops_the_run_until_somebody_accepts_it_and_then_everybody_
     assert {f"ref-{n}" for n in range(10, 20)} <= looked_up(billing)
     assert set(billing.effects.values()) == {1}
     assert run(pipeline, billing, "2.csv").returncode == 0  # it is known from now on
+
+
+def test_a_run_whose_home_is_lost_before_it_finished_is_finished_by_a_new_home_and_nobody_is_sent_twice(
+    pipeline, billing, monkeypatch
+):
+    billing.unique = False
+    customers_csv(pipeline.folder / "0.csv", 10)
+    billing.creates["ref-9"] = SILENCE
+    monkeypatch.setattr(client_module, "SILENT_SECONDS", 0.2)
+    stopped = run(pipeline, billing, "0.csv", "--outage-seconds", "0.5", "--lookup-lag", "0.1")
+    assert stopped.returncode in {1, 5}, stopped.stderr
+    (pipeline.newest() / UNFINISHED).touch()  # as if it had been killed
+    shutil.rmtree(pipeline.folder / ".pipeline")
+    del billing.creates["ref-9"]
+    billing.kept.clear()
+    words = ("--base-url", billing.url, "--lookup-lag", "0.1", "--accept", "HOME.NEW")
+
+    refused = pipeline("apply", "latest", *words[:4], environment={"BILLING_API_KEY": KEY})
+    ended = pipeline("apply", "latest", *words, environment={"BILLING_API_KEY": KEY})
+
+    assert (refused.returncode, "--accept HOME.NEW" in refused.stderr) == (4, True), refused.stderr
+    assert ended.returncode == 0, ended.stderr
+    assert {*billing.effects.values()} == {1}
+    assert len(billing.customers) == 10
 
 
 def test_another_home_that_writes_to_the_same_reports_is_a_warning(pipeline, billing, night):
