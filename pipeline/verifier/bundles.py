@@ -217,10 +217,10 @@ def _walk(archive: ZipFile, summary: dict[str, Any], of_run: dict[str, Any]) -> 
             notes.note("lists", f"{row['row_id']} is missing from lists/{name}.csv at its place")
             break
         ours = (fate, row["idempotency_key"] or "", row["billing_id"] or "", row["reasons"] or [])
-        theirs = [
+        in_list = [
             listed[f"_import_{column}"] for column in ("fate", "idempotency_key", "billing_id")
         ]
-        if ours != (*theirs, causes_in(listed["_import_reasons"])):
+        if ours != (*in_list, causes_in(listed["_import_reasons"])):
             notes.note("lists", f"{row['row_id']}: lists/{name}.csv and rows.parquet differ")
         if listed["_import_balance"]:
             minor = int(listed["_import_balance"])
