@@ -104,8 +104,8 @@ def _list(folder: RunFolder, name: str, pii: Pii, person: Any, sealed: Any) -> I
     )
     path = folder.path / f"{name}.csv"
     rows = pl.scan_csv(path, infer_schema=False, glob=False, new_columns=_header_of(path))
-    nobody = identified.head(0).collect()
-    yield handed_on(rows.head(0).collect(), nobody, pii, person).write_csv().encode()
+    no_identities = identified.head(0).collect()
+    yield handed_on(rows.head(0).collect(), no_identities, pii, person).write_csv().encode()
     for batch in rows.collect_batches(chunk_size=_ROWS_AT_ONCE, maintain_order=True):
         here = identified.join(
             batch.lazy().select(row_id="_import_row_id"), on="row_id", how="semi"

@@ -115,7 +115,7 @@ def _broken(found: Verified) -> list[str]:
 
 
 def sign_for_plan(folder: RunFolder, role: str, name: str) -> None:
-    """Sign the plan for whoever plans or applies it, unless that role has a valid sign-off."""
+    """Sign the plan for the planner or applier, unless that role has a valid sign-off already."""
     digests = signed_digests(folder, role, None)
     valid = {one.role for one in signed(folder.signatures(), digests) if one.state == "stands"}
     if role not in valid:
