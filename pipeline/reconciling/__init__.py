@@ -1,9 +1,10 @@
-"""What we meant against what billing holds: every difference under its name, and a bridge from the source total to billing's.
+"""Compare our runs with billing: name every difference, and build a bridge between the totals.
 
-`choose` makes of all runs' rows each customer once (`expected.sql`), `compare` the table `differences` (`compare.sql`,
-`patterns.sql`), `bridge` the steps from what was read to what billing holds, per currency, each with records and sums, and
-the residual that nothing explains; `legacy.py` begins it with what a legacy system says it holds; `sampling.py` says what a sample lets one say,
-`verdict.py` what it all comes to.
+`choose` reduces the rows of all runs to one per customer (`expected.sql`). `compare` writes the
+table `differences` (`compare.sql`, `patterns.sql`). `bridge` computes, per currency, the steps from
+the records read to the customers in billing, and the residual that no step explains. `legacy.py`
+starts the bridge from the control totals of a legacy system. `sampling.py` computes the confidence
+bound of a sample. `verdict.py` states the verdict.
 """
 
 from pipeline.reconciling.bridge import EXPECTED, Step, bridge, residuals
@@ -16,9 +17,9 @@ from pipeline.reconciling.comparing import (
     compare,
     count_candidates,
     doubts,
-    strangers,
-    tell_changes,
+    mark_changes,
     to_look_up,
+    unexpected_customers,
     unreadable_balances,
 )
 from pipeline.reconciling.legacy import RECORDS, Legacy, from_legacy, reasons_used, unexplained
@@ -26,7 +27,8 @@ from pipeline.reconciling.sampling import at_most
 from pipeline.reconciling.verdict import Found, Sampled, Verdict, judge, not_determinable
 
 __all__ = [
-    "EXPECTED", "RECORDS", "Chosen", "Found", "Legacy", "Sampled", "Step", "Terms", "Verdict", "at_most", "bridge", "changed_references",
-    "choose", "column_of", "compare", "count_candidates", "doubts", "from_legacy", "judge", "not_determinable", "reasons_used", "residuals",
-    "strangers", "tell_changes", "to_look_up", "unexplained", "unreadable_balances",
+    "EXPECTED", "RECORDS", "Chosen", "Found", "Legacy", "Sampled", "Step", "Terms", "Verdict",
+    "at_most", "bridge", "changed_references", "choose", "column_of", "compare", "count_candidates",
+    "doubts", "from_legacy", "judge", "mark_changes", "not_determinable", "reasons_used",
+    "residuals", "to_look_up", "unexpected_customers", "unexplained", "unreadable_balances",
 ]  # fmt: skip

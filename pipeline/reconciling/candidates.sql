@@ -1,21 +1,33 @@
--- What each row of the runs is by now, and which references stand there twice.
--- meant:    external_reference, role (expected, in_doubt, held, refused, not_sent), run_id, place, …     a row for each row of the runs
--- resolved: external_reference, run_id, role      in doubt by the run's report, and settled by the ledger since
+-- The current role of each row of the runs, and the references that several rows have.
+-- our_rows: external_reference, role, run_id, place, …   one row for each row of the runs;
+--           the roles are expected, in_doubt, held, refused, not_sent
+-- resolved: external_reference, run_id, role   in doubt in the run's report, with an outcome in the
+--           ledger since
 CREATE VIEW candidates AS
 SELECT
-    meant.* EXCLUDE (role),
-    coalesce(resolved.role, meant.role) AS role,
-    CASE coalesce(resolved.role, meant.role) WHEN 'expected' THEN 0 WHEN 'in_doubt' THEN 1 WHEN 'held' THEN 2 WHEN 'refused' THEN 3 ELSE 4 END AS rank,
+    our_rows.* EXCLUDE (role),
+    coalesce(resolved.role, our_rows.role) AS role,
+    CASE coalesce(resolved.role, our_rows.role)
+        WHEN 'expected' THEN 0
+        WHEN 'in_doubt' THEN 1
+        WHEN 'held' THEN 2
+        WHEN 'refused' THEN 3
+        ELSE 4
+    END AS rank,
     resolved.role IS NOT NULL AS is_resolved
-FROM meant
+FROM our_rows
 LEFT JOIN resolved
-    ON meant.role = 'in_doubt' AND resolved.external_reference = meant.external_reference AND resolved.run_id = meant.run_id;
+    ON our_rows.role = 'in_doubt'
+    AND resolved.external_reference = our_rows.external_reference
+    AND resolved.run_id = our_rows.run_id;
 
--- Who may stand there twice is found by hashes, eight bytes each; of those few the references themselves are compared.
+-- Hashes of eight bytes save memory: only references whose hash repeats are compared themselves.
 CREATE TABLE repeated AS
 SELECT external_reference
-FROM meant
-SEMI JOIN (SELECT hash(external_reference) AS hashed FROM meant GROUP BY hashed HAVING count(*) > 1)
+FROM our_rows
+SEMI JOIN (
+    SELECT hash(external_reference) AS hashed FROM our_rows GROUP BY hashed HAVING count(*) > 1
+)
     ON hash(external_reference) = hashed
 GROUP BY external_reference
 HAVING count(*) > 1;

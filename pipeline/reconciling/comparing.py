@@ -1,4 +1,4 @@
-"""Customers of both sides, paired by external reference, and every difference under its name."""
+"""Pair the customers of both sides by external reference, and name every difference."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,49 +14,47 @@ _CANDIDATES, _EXPECTED, _COMPARE, _PATTERNS = (
     files(__package__).joinpath(name).read_text(encoding="utf-8")
     for name in ("candidates.sql", "expected.sql", "compare.sql", "patterns.sql")
 )
-#: What a server may do to a text without changing what it says.
+#: Changes that a server may make to a text without changing its meaning.
 _SAME_WITH = {"email": "lower({})"}
 #: Tolerances that a job may declare for texts.
 _TOLERANCES = {"case": "lower({})", "spaces": "regexp_replace({}, '\\s+', '', 'g')"}
-#: Fields of which we may say nothing without meaning that nothing is there.
+#: Fields that are compared only if we have a value.
 _OPTIONAL = ("billing_id",)
-#: Roles whose customers billing is asked about: it may hold them, or was asked to create them.
-_ASKED = "('expected', 'in_doubt', 'refused')"
-#: Microseconds by which our clock and billing's may be apart: what was changed so soon after we had settled it may have been so from the start.
-_CLOCKS_APART = 300_000_000
+#: Roles of customers to look up: billing may hold them, or we sent a request to create them.
+_LOOKED_UP = "('expected', 'in_doubt', 'refused')"
+#: Microseconds between our clock and billing's, at most. A change so soon may be none.
+_CLOCK_SKEW = 300_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """Under which terms two customers are the same: the fields that are compared, and what the job lets pass."""
+    """The fields to compare, and the differences that the job tolerates."""
 
-    fields: Sequence[
-        str
-    ]  #: name, email, phone, billing_id, metadata.<key>: those that billing's side states at all
-    ours: frozenset[str] = frozenset()  #: those that our side has a column for
-    tolerances: Mapping[str, str | int] = field(
-        default_factory=dict
-    )  #: field -> case, spaces; balance -> minor units
+    #: The fields that billing's side states: name, email, phone, billing_id, metadata.<key>.
+    fields: Sequence[str]
+    ours: frozenset[str] = frozenset()  #: the fields with a column on our side
+    #: Field -> case or spaces; balance -> minor units.
+    tolerances: Mapping[str, str | int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """How many customers billing is asked about, and of how many."""
+    """The number of customers to look up, and the number to sample from."""
 
-    asked: int
+    count: int
     of: int
 
 
 def column_of(name: str) -> str:
-    """The column of a field on both sides. Keys of metadata are anybody's text, and SQL's names know no case."""
+    """The column of a field on both sides. Metadata keys are hex, for SQL names ignore case."""
     key = name.removeprefix(METADATA_PREFIX)
     return name if key == name else f"metadata_{key.encode().hex()}"
 
 
 def doubts(workbench: duckdb.DuckDBPyConnection) -> Iterator[list[tuple[str, str]]]:
-    """References that a run of the view `meant` left in doubt, each with that run, in blocks: the ledger may know more by now."""
+    """Blocks of (reference, run_id) that are in doubt in the view `our_rows`."""
     for block in _blocks(
-        workbench, "SELECT external_reference, run_id FROM meant WHERE role = 'in_doubt'"
+        workbench, "SELECT external_reference, run_id FROM our_rows WHERE role = 'in_doubt'"
     ):
         yield [(reference, run_id) for reference, run_id in block]
 
@@ -64,22 +62,23 @@ def doubts(workbench: duckdb.DuckDBPyConnection) -> Iterator[list[tuple[str, str
 def choose(
     workbench: duckdb.DuckDBPyConnection, sample: int | None = None, seed: str = ""
 ) -> Chosen:
-    """Make `chosen_from` (each customer once) and `expected` (those to be held against billing) from `meant` and `resolved`.
+    """Create `chosen_from` (one row per customer) and `expected` (the customers to compare).
 
-    `sample`: of those that billing is asked about only so many, at random and the same for the same seed.
+    Needs `our_rows` and `resolved`. `sample`: the number of customers to look up, chosen at random
+    by `seed`; None for all.
     """
     workbench.execute(_CANDIDATES)
     if _one(workbench, "SELECT (SELECT count(*) FROM repeated) + (SELECT count(*) FROM resolved)"):
         workbench.execute(_EXPECTED)
-    else:  # each row of the runs is a customer of its own: nothing has to be put down once more
-        workbench.execute("CREATE VIEW chosen_from AS SELECT *, false AS is_resolved FROM meant")
-    count = f"SELECT count(*) FROM {{}} WHERE role IN {_ASKED}"
+    else:  # each row is a different customer, so a view is enough
+        workbench.execute("CREATE VIEW chosen_from AS SELECT *, false AS is_resolved FROM our_rows")
+    count = f"SELECT count(*) FROM {{}} WHERE role IN {_LOOKED_UP}"
     of = _one(workbench, count.format("chosen_from"))
     if sample is None or sample >= of:
         workbench.execute("CREATE VIEW expected AS FROM chosen_from")
         return Chosen(of, of)
     workbench.execute(
-        f"CREATE TABLE expected AS SELECT * FROM chosen_from WHERE role IN {_ASKED}"
+        f"CREATE TABLE expected AS SELECT * FROM chosen_from WHERE role IN {_LOOKED_UP}"
         " ORDER BY sha256(? || external_reference) LIMIT ?",
         [seed, sample],
     )
@@ -87,42 +86,50 @@ def choose(
 
 
 def to_look_up(workbench: duckdb.DuckDBPyConnection) -> Iterator[tuple[str, str]]:
-    """Reference and payload of each customer of `expected` that billing is asked about, always in the same order."""
-    # A cursor of its own: the caller asks other things while these rows wait.
-    query = f"SELECT external_reference, payload FROM expected WHERE role IN {_ASKED} ORDER BY run_id, place"
+    """Reference and payload of each customer to look up, always in the same order."""
+    # A separate cursor: the caller runs other queries while it iterates.
+    query = (
+        f"SELECT external_reference, payload FROM expected WHERE role IN {_LOOKED_UP}"
+        " ORDER BY run_id, place"
+    )
     for block in _blocks(workbench.cursor(), query, rows=10_000):
         yield from ((reference, payload) for reference, payload in block)
 
 
 def count_candidates(workbench: duckdb.DuckDBPyConnection, *, once: bool) -> None:
-    """Make the view `counted`: the rows of `candidates` that say where a record stands, by `once` (run_id, row_id) or all.
+    """Create the view `counted`: the rows of `candidates` that count for a record.
 
-    A superseded record stands where another record's row has put it, and that row counts for its own record alone.
+    `once`: only those in the table `once`, which has one row per record. Its superseded records do
+    not count: the row that superseded them counts for its own record.
     """
     own = f"(FROM once WHERE fate <> {literal(SUPERSEDED)})"
     which = f" SEMI JOIN {own} USING (run_id, row_id)" if once else ""
     workbench.execute(f"CREATE VIEW counted AS SELECT candidates.* FROM candidates{which}")
 
 
-def strangers(workbench: duckdb.DuckDBPyConnection) -> Iterator[list[str]]:
-    """References that billing holds and nothing expects, in blocks: who made them is asked of the ledger."""
+def unexpected_customers(workbench: duckdb.DuckDBPyConnection) -> Iterator[list[str]]:
+    """Blocks of references that billing holds and no row of ours expects there."""
     wanted = "SELECT external_reference FROM expected WHERE role IN ('expected', 'in_doubt')"
-    query = f"SELECT DISTINCT external_reference FROM billed ANTI JOIN ({wanted}) USING (external_reference)"
+    query = (
+        f"SELECT DISTINCT external_reference FROM their_rows ANTI JOIN ({wanted})"
+        " USING (external_reference)"
+    )
     for block in _blocks(workbench, query):
         yield [reference for (reference,) in block]
 
 
 def compare(workbench: duckdb.DuckDBPyConnection, terms: Terms) -> None:
-    """Make the tables `paired`, `unequal` and `differences` from `expected`, `billed`, `elsewhere` and `known`.
+    """Create `paired`, `unequal` and `differences`.
 
-    `changed_since` comes later, with `tell_changes`: when a customer was settled is asked of those alone that differ.
+    Needs `expected`, `their_rows`, `unanswered`, `elsewhere` and `known`. Call `mark_changes`
+    afterwards: it needs the outcome times of the customers that differ.
     """
     workbench.execute(_COMPARE)
     workbench.execute(_unequal(terms))
     for name in (*terms.fields, "currency"):
         workbench.execute(_field_differences(name, terms))
     workbench.execute(_balance_differences(int(terms.tolerances.get("balance", 0))))
-    # Only where balances differ: ranking a million rows for nobody takes a second.
+    # Only if balances differ: ranking a million rows takes a second.
     if workbench.execute(
         "SELECT 1 FROM differences WHERE kind = ? LIMIT 1", [Discrepancy.BALANCE.value]
     ).fetchall():
@@ -130,82 +137,95 @@ def compare(workbench: duckdb.DuckDBPyConnection, terms: Terms) -> None:
 
 
 def changed_references(workbench: duckdb.DuckDBPyConnection) -> Iterator[list[str]]:
-    """References that differ and of which billing says when they were changed last, in blocks."""
+    """Blocks of references that differ and have a time of change in billing."""
     for block in _blocks(
         workbench, "SELECT external_reference FROM unequal WHERE changed_at IS NOT NULL"
     ):
         yield [reference for (reference,) in block]
 
 
-def tell_changes(workbench: duckdb.DuckDBPyConnection) -> None:
-    """From the table `settled` (external_reference, settled_at): what billing changed afterwards is `changed_since`.
+def mark_changes(workbench: duckdb.DuckDBPyConnection) -> None:
+    """Set the kind `changed_since` for differences that billing changed after our outcome.
 
-    A balance that looks like a mistake is none that a payment makes, no payment changes a currency
-    or takes a balance away, a billing id does not change, and what differed when it was created has differed from the start: those
-    stay what they are.
+    Needs the table `outcome_times` (external_reference, outcome_at). These keep their kind, since
+    no payment causes them: balances with the pattern of a mistake, missing balances, currencies,
+    billing ids, and customers that billing created with other content.
     """
     workbench.execute(
-        "UPDATE differences SET kind = $changed FROM unequal JOIN settled USING (external_reference)"
-        " WHERE differences.external_reference = unequal.external_reference AND differences.kind IN ($field, $balance)"
-        " AND differences.pattern IS NULL AND differences.field NOT IN ('billing_id', 'currency')"
-        " AND (differences.field <> 'balance' OR unequal.their_balance IS NOT NULL) AND unequal.fate <> $different"
-        " AND unequal.changed_at > settled.settled_at + $apart",
+        "UPDATE differences SET kind = $changed"
+        " FROM unequal JOIN outcome_times USING (external_reference)"
+        " WHERE differences.external_reference = unequal.external_reference"
+        " AND differences.kind IN ($field, $balance) AND differences.pattern IS NULL"
+        " AND differences.field NOT IN ('billing_id', 'currency')"
+        " AND (differences.field <> 'balance' OR unequal.their_balance IS NOT NULL)"
+        " AND unequal.fate <> $different"
+        " AND unequal.changed_at > outcome_times.outcome_at + $skew",
         {
             "changed": Discrepancy.CHANGED.value,
             "field": Discrepancy.FIELD.value,
             "balance": Discrepancy.BALANCE.value,
             "different": Fate.CREATED_DIFFERENT.value,
-            "apart": _CLOCKS_APART,
+            "skew": _CLOCK_SKEW,
         },
     )
 
 
 def unreadable_balances(workbench: duckdb.DuckDBPyConnection, shown: int) -> tuple[int, list[str]]:
-    """How many balances of billing's side are no amount, so that no sum holds them; and the first of their rows."""
+    """The number of unreadable balances in billing, which no sum includes; and their first rows."""
     (found,) = workbench.execute(
-        "SELECT count(*), list(row_id ORDER BY place)[:?] FROM billed WHERE balance_text IS NOT NULL",
+        "SELECT count(*), list(row_id ORDER BY place)[:?] FROM their_rows"
+        " WHERE balance_text IS NOT NULL",
         [shown],
     ).fetchall()
     return found[0], found[1] or []
 
 
 def _unequal(terms: Terms) -> str:
-    """The customers of both sides that differ in anything; they are few, and the fields are looked at one by one after."""
+    """The customers of both sides that differ in any field. They are few."""
     names = [*terms.fields, "currency"]
     texts = ", ".join(
-        f"{_side('expected', name, terms)} AS {_our(name)}, {_side('billed', name, terms)} AS {_their(name)}"
+        f"{_side('expected', name, terms)} AS {_our(name)},"
+        f" {_side('their_rows', name, terms)} AS {_their(name)}"
         for name in names
     )
     tests = [
-        _differs(_side("expected", name, terms), _side("billed", name, terms), name, terms)
+        _differs(_side("expected", name, terms), _side("their_rows", name, terms), name, terms)
         for name in names
     ]
-    tests += ["expected.balance IS DISTINCT FROM billed.balance", "billed.balance_text IS NOT NULL"]
+    tests += [
+        "expected.balance IS DISTINCT FROM their_rows.balance",
+        "their_rows.balance_text IS NOT NULL",
+    ]
     return (
-        f"CREATE TABLE unequal AS SELECT paired.*, differing.* EXCLUDE (external_reference, place) FROM ("
-        f" SELECT expected.external_reference, billed.place, {texts}, expected.fate, expected.balance AS our_balance,"
-        f" billed.balance AS their_balance, billed.balance_text AS their_text, billed.changed_at"
-        f" FROM expected JOIN billed USING (external_reference) WHERE expected.role = 'expected' AND ({' OR '.join(tests)})"
-        f") AS differing JOIN paired ON paired.external_reference = differing.external_reference"
-        f" AND paired.billed_place = differing.place"
+        "CREATE TABLE unequal AS"
+        " SELECT paired.*, differing.* EXCLUDE (external_reference, place) FROM ("
+        f" SELECT expected.external_reference, their_rows.place, {texts}, expected.fate,"
+        " expected.balance AS our_balance, their_rows.balance AS their_balance,"
+        " their_rows.balance_text AS their_text, their_rows.changed_at"
+        " FROM expected JOIN their_rows USING (external_reference)"
+        f" WHERE expected.role = 'expected' AND ({' OR '.join(tests)})"
+        ") AS differing JOIN paired ON paired.external_reference = differing.external_reference"
+        " AND paired.their_place = differing.place"
     )
 
 
 def _field_differences(name: str, terms: Terms) -> str:
     return (
-        f"INSERT INTO differences SELECT '{Discrepancy.FIELD}', external_reference, run_id, row_id, place, billed_place,"
-        f" {literal(name)}, {_our(name)}, {_their(name)}, NULL, 0, NULL FROM unequal"
+        f"INSERT INTO differences SELECT '{Discrepancy.FIELD}', external_reference, run_id,"
+        f" row_id, place, their_place, {literal(name)}, {_our(name)}, {_their(name)}, NULL, 0, NULL"
+        " FROM unequal"
         f" WHERE {_differs(_our(name), _their(name), name, terms)}"
     )
 
 
 def _balance_differences(tolerated: int) -> str:
-    # Beside another currency a balance is another amount of something else; that is told as the currency.
+    # Balances of different currencies cannot be compared; the currency is the difference then.
     return (
-        f"INSERT INTO differences SELECT '{Discrepancy.BALANCE}', external_reference, run_id, row_id, place, billed_place,"
-        f" 'balance', our_balance::VARCHAR, coalesce(their_text, their_balance::VARCHAR), {_our('currency')},"
-        f" coalesce(their_balance, 0)::HUGEINT - coalesce(our_balance, 0), NULL FROM unequal"
-        f" WHERE (our_balance IS DISTINCT FROM their_balance OR their_text IS NOT NULL)"
+        f"INSERT INTO differences SELECT '{Discrepancy.BALANCE}', external_reference, run_id,"
+        f" row_id, place, their_place, 'balance', our_balance::VARCHAR,"
+        f" coalesce(their_text, their_balance::VARCHAR), {_our('currency')},"
+        " coalesce(their_balance, 0)::HUGEINT - coalesce(our_balance, 0), NULL FROM unequal"
+        " WHERE (our_balance IS DISTINCT FROM their_balance OR their_text IS NOT NULL)"
         f" AND coalesce(abs(our_balance::HUGEINT - their_balance) > {tolerated}, true)"
         f" AND {_our('currency')} IS NOT DISTINCT FROM {_their('currency')}"
     )
@@ -223,7 +243,7 @@ def _side(side: str, name: str, terms: Terms) -> str:
 
 
 def _normal(text: str, name: str, terms: Terms) -> str:
-    """A text in the form in which it is compared."""
+    """The form of a text that is compared."""
     for form in (_SAME_WITH.get(name), _TOLERANCES.get(str(terms.tolerances.get(name)))):
         text = form.format(text) if form else text
     return text

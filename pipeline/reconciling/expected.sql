@@ -1,6 +1,7 @@
--- Each customer once, of all runs: what it is expected to be in billing rather than in doubt, held, refused or not sent; the newest run first.
--- candidates: external_reference, role (expected, in_doubt, held, refused, not_sent), rank, run_id, place, …     a row for each row of the runs
--- repeated:   external_reference                                                                         those that stand there twice
+-- One row per customer over all runs: the best rank (expected, in_doubt, held, refused, not_sent),
+-- then the newest run.
+-- candidates: external_reference, role, rank, run_id, place, …   one row for each row of the runs
+-- repeated:   external_reference                                 those that several rows have
 CREATE TABLE chosen_from AS
 SELECT * EXCLUDE (rank) FROM candidates ANTI JOIN repeated USING (external_reference)
 UNION ALL BY NAME

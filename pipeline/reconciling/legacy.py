@@ -1,4 +1,4 @@
-"""A migration begins before the files: what the legacy system says it holds, beside what its files come to."""
+"""Start the bridge of a migration from the control totals of the legacy system."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,54 +13,56 @@ _PARTS = {10: "a tenth of it", 100: "a hundredth of it", 1000: "a thousandth of 
 
 @dataclass(frozen=True, slots=True)
 class Legacy:
-    """Control totals of the legacy system, and why one does not come out, where somebody knows."""
+    """Control totals of the legacy system, and the reasons for those that differ."""
 
-    totals: Mapping[str, int] = field(
-        default_factory=dict
-    )  #: currency -> minor units, `records` -> customers
-    because: Mapping[str, str] = field(
-        default_factory=dict
-    )  #: currency or `records`, or `residual.` and a currency -> why
+    #: Currency -> minor units; `records` -> customers.
+    totals: Mapping[str, int] = field(default_factory=dict)
+    #: Currency, `records`, or `residual.` and a currency -> reason.
+    because: Mapping[str, str] = field(default_factory=dict)
 
 
 def from_legacy(steps: Sequence[Step], legacy: Legacy) -> list[Step]:
-    """The bridge with the steps that come first in a migration: the legacy total, and by how much the files differ from it."""
+    """The bridge, preceded by the legacy total and the difference between it and the files."""
     if not legacy.totals:
         return list(steps)
     read, records = steps[0], legacy.totals.get(RECORDS)
     stated = {code: (None, total) for code, total in legacy.totals.items() if code != RECORDS}
-    apart = {code: (None, by) for code, by in _apart(read, legacy).items()}
-    fewer = None if records is None else _counted(read) - records
-    beginning = [Step("legacy", "the legacy system's total", stated, records, is_total=True)]
-    if apart or fewer:
-        beginning.append(
+    sums = {code: (None, by) for code, by in _differences(read, legacy).items()}
+    more = None if records is None else _counted(read) - records
+    first_steps = [Step("legacy", "the legacy system's total", stated, records, is_total=True)]
+    if sums or more:
+        first_steps.append(
             Step(
                 "files_differ",
                 "how much more the files hold than that, or less (minus)",
-                apart,
-                fewer,
+                sums,
+                more,
             )
         )
-    return [*beginning, *steps]
+    return [*first_steps, *steps]
 
 
 def unexplained(steps: Sequence[Step], legacy: Legacy, residual: Figures) -> Iterator[str]:
-    """What nobody has given a reason for: legacy totals that the files do not come to, and residuals of the bridge."""
+    """Legacy totals that the files do not match, and residuals, if no reason was given for them."""
     read = next(step for step in steps if step.name == "read")
-    for code, by in _apart(read, legacy).items():
+    for code, by in _differences(read, legacy).items():
         if code not in legacy.because:
-            yield f"the files come to {_by(by, code)} than the legacy total of {code}{_looks_like(legacy.totals[code], by)}"
-    said, counted = legacy.totals.get(RECORDS), _counted(read)
-    if said is not None and said != counted and RECORDS not in legacy.because:
-        yield f"the legacy system counts {grouped_digits(said)} customers, the files {grouped_digits(counted)}"
+            hint = _looks_like(legacy.totals[code], by)
+            yield f"the files come to {_by(by, code)} than the legacy total of {code}{hint}"
+    stated, counted = legacy.totals.get(RECORDS), _counted(read)
+    if stated is not None and stated != counted and RECORDS not in legacy.because:
+        yield (
+            f"the legacy system counts {grouped_digits(stated)} customers,"
+            f" the files {grouped_digits(counted)}"
+        )
     if left := sorted(code for code in residual if RESIDUAL + code not in legacy.because):
         yield f"a residual that nothing explains ({', '.join(left)})"
 
 
 def reasons_used(steps: Sequence[Step], legacy: Legacy, residual: Figures) -> dict[str, str]:
-    """The reasons that something was given for which does not come out; the others explain nothing."""
+    """The reasons for totals that differ and for residuals, without those for anything else."""
     read = next(step for step in steps if step.name == "read")
-    wanted = {*_apart(read, legacy), *(RESIDUAL + code for code in residual)}
+    wanted = {*_differences(read, legacy), *(RESIDUAL + code for code in residual)}
     if legacy.totals.get(RECORDS, _counted(read)) != _counted(read):
         wanted.add(RECORDS)
     return {code: why for code, why in legacy.because.items() if code in wanted}
@@ -70,14 +72,14 @@ def _counted(read: Step) -> int:
     return read.records or 0
 
 
-def _apart(read: Step, legacy: Legacy) -> dict[str, int]:
-    """Currency -> by how many minor units the files, each record once, come to more than was stated; none that comes out."""
-    apart = {
+def _differences(read: Step, legacy: Legacy) -> dict[str, int]:
+    """Currency -> sum of the files minus the legacy total, in minor units, if they differ."""
+    differences = {
         code: read.figures.get(code, (0, 0))[1] - total
         for code, total in legacy.totals.items()
         if code != RECORDS
     }
-    return {code: by for code, by in apart.items() if by}
+    return {code: by for code, by in differences.items() if by}
 
 
 def _by(minor: int, code: str) -> str:
@@ -86,12 +88,14 @@ def _by(minor: int, code: str) -> str:
 
 def _looks_like(total: int, by: int) -> str:
     files = total + by
-    told = [
+    hints = [
         words for factor, words in _FACTORS.items() if total and abs(files) == abs(factor * total)
     ]
-    told += [
+    hints += [
         words for factor, words in _PARTS.items() if total and abs(files) * factor == abs(total)
     ]
-    if total and files * total < 0 and (told or files == -total):
-        told.append("with the sign flipped")
-    return f" ({' and '.join(told)}: is the unit, or the sign, declared as it is?)" if told else ""
+    if total and files * total < 0 and (hints or files == -total):
+        hints.append("with the sign flipped")
+    if not hints:
+        return ""
+    return f" ({' and '.join(hints)}: is the unit, or the sign, declared as it is?)"

@@ -1,12 +1,13 @@
-"""What a sample lets one say of all: an exact bound on the share of customers that differ."""
+"""The confidence bound of a sample: an exact limit on the share of customers that differ."""
 
 from math import exp, fsum, lgamma, log, log1p
 
 
 def at_most(sampled: int, differing: int, confidence: float) -> float:
-    """The share of all that differ at most, with this confidence, where so many of a random sample did (Clopper-Pearson).
+    """The upper limit on the share of all customers that differ (Clopper-Pearson).
 
-    With none in 300 of any number: 1 % at 95 %. Source: Clopper and Pearson, Biometrika 26 (1934).
+    If none of 300 sampled customers differs, the limit is 1 % at a confidence of 95 %.
+    Source: Clopper and Pearson, Biometrika 26 (1934).
     """
     if differing >= sampled:
         return 1.0
@@ -21,7 +22,7 @@ def at_most(sampled: int, differing: int, confidence: float) -> float:
 
 
 def _chance_of_at_most(differing: int, sampled: int, share: float) -> float:
-    """The chance that of so many at random at most these differ, where this share of all does."""
+    """The probability that at most `differing` of the sample differ, if this share of all does."""
     if not 0 < share < 1:
         return float(share <= 0)
     chances = (

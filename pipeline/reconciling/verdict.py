@@ -1,4 +1,7 @@
-"""What a reconciliation comes to: the verdict in one sentence, whether it can be signed, the exit code; and what its method cannot show."""
+"""The verdict of a reconciliation: a sentence, whether it can be signed off, and the exit code.
+
+Also the differences that its method cannot show.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -6,7 +9,7 @@ from dataclasses import dataclass, field
 from pipeline.domain.currency import grouped_digits, major_units
 from pipeline.domain.outcomes import UNEXPLAINED, Discrepancy
 
-#: What nobody may wave through: money or a customer is where it was not meant.
+#: Differences that put a reconciliation out of balance: money or customers are wrong.
 _OUT_OF_BALANCE = (
     Discrepancy.MISSING,
     Discrepancy.UNKNOWN,
@@ -20,7 +23,8 @@ _NOT_BY_LOOK_UP = {
     Discrepancy.ANOTHER_RUN: "only our own customers are looked up",
     Discrepancy.CHANGED: "lookups carry no timestamps, so later changes count as differences",
 }
-_NAMED = 5  #: fields, in the verdict
+_MOST_NAMED = 5  #: fields, in the verdict
+#: Singular and plural.
 _WORDS = {
     Discrepancy.FIELD: ("field differs", "fields differ"),
     Discrepancy.BALANCE: ("balance differs", "balances differ"),
@@ -29,39 +33,38 @@ _WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class Sampled:
-    """What was looked up of how many, and what that lets one say of all."""
+    """A random sample of customers, and its confidence bound."""
 
     customers: int
     of: int
     differing: int
     confidence: float
-    at_most: float  #: the share of all that differ at most
+    at_most: float  #: upper limit on the share of all customers that differ
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Differences by kind, those of them in which the currency itself is another, and why the evidence cannot be trusted."""
+    """The findings of a reconciliation."""
 
-    kinds: Mapping[str, int]
-    other_currency: int = 0
-    held: int = (
-        0  #: customers that were there before us with other content, which wait for a person
-    )
-    known: int = 0  #: customers that were there before us, whose content is not compared
+    kinds: Mapping[str, int]  #: kind of difference -> differences
+    other_currency: int = 0  #: differences of the currency
+    held: int = 0  #: customers that existed before us with other content and wait for a decision
+    known: int = 0  #: customers that existed before us; their content is not compared
     not_compared: Sequence[str] = ()  #: fields that billing's side does not state
-    left_out: int = 0  #: runs of the span that could not be taken in
-    moved: Mapping[str, int] = field(
-        default_factory=dict
-    )  #: currency -> minor units that billing changed since
-    reasoned: Sequence[
-        str
-    ] = ()  #: legacy totals and residuals that do not come out, and somebody said why
-    faults: Sequence[str] = ()
+    left_out: int = 0  #: runs of the period that could not be reconciled
+    #: Currency -> minor units that billing changed afterwards.
+    moved: Mapping[str, int] = field(default_factory=dict)
+    reasoned: Sequence[str] = ()  #: legacy totals that differ and residuals, if they have a reason
+    faults: Sequence[str] = ()  #: why the evidence is not reliable
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Exit code 0: all agrees; 1: in balance, and a person has something to look at; 7: out of balance, or not signable."""
+    """The verdict and its exit code.
+
+    0: all agrees. 1: in balance, but a person has to look at something. 7: out of balance, or not
+    signable.
+    """
 
     sentence: str
     is_signable: bool
@@ -71,13 +74,16 @@ class Verdict:
 def judge(
     found: Found, *, by_look_up: bool, has_tolerances: bool, sampled: Sampled | None = None
 ) -> Verdict:
-    """The verdict on what was found."""
+    """The verdict on the findings."""
     kinds = {kind: found.kinds[kind] for kind in Discrepancy if found.kinds.get(kind)}
     fields = kinds.get(Discrepancy.FIELD, 0) - found.other_currency
-    money = [*_told(kinds, _OUT_OF_BALANCE), *_of(found.other_currency, "held in another currency")]
+    money = [
+        *_counts(kinds, _OUT_OF_BALANCE),
+        *_of(found.other_currency, "held in another currency"),
+    ]
     others = [
-        *_told({Discrepancy.FIELD: fields}, (Discrepancy.FIELD,)),
-        *_told(kinds, (Discrepancy.DOUBT, Discrepancy.DOUBT_FOUND, Discrepancy.UNDETERMINED)),
+        *_counts({Discrepancy.FIELD: fields}, (Discrepancy.FIELD,)),
+        *_counts(kinds, (Discrepancy.DOUBT, Discrepancy.DOUBT_FOUND, Discrepancy.UNDETERMINED)),
         *_of(found.held, "held that were there before us with other content"),
         *_of(found.left_out, "run left out" if found.left_out == 1 else "runs left out"),
     ]
@@ -86,17 +92,14 @@ def judge(
     if found.reasoned:
         also += f"; what does not come out has a reason ({', '.join(found.reasoned)})"
     part = "" if sampled is None else f" ({_sample(sampled)})"
-    told = ", ".join([*money, *others])
+    listed = ", ".join([*money, *others])
     if found.faults:
-        return Verdict(
-            f"Not signable: {'; '.join([*found.faults, *([told] if told else [])])}{also}{part}.",
-            False,
-            7,
-        )
+        problems = [*found.faults, *([listed] if listed else [])]
+        return Verdict(f"Not signable: {'; '.join(problems)}{also}{part}.", False, 7)
     if money:
-        return Verdict(f"Out of balance: {told}{also}{part}.", True, 7)
+        return Verdict(f"Out of balance: {listed}{also}{part}.", True, 7)
     if others:
-        return Verdict(f"In balance, with something to look at: {told}{also}{part}.", True, 1)
+        return Verdict(f"In balance, with something to look at: {listed}{also}{part}.", True, 1)
     exactly = (
         "within the job's tolerances" if has_tolerances else "record by record and to the cent"
     )
@@ -116,10 +119,13 @@ def judge(
 def not_determinable(
     *, by_look_up: bool, has_times: bool, unreadable_times: int = 0
 ) -> dict[str, str]:
-    """The kinds of difference that billing's side cannot show, and why; the report says so instead of "none"."""
+    """Kind -> why billing's side cannot show it; the report states that instead of "none"."""
     if by_look_up:
         return {kind.value: why for kind, why in _NOT_BY_LOOK_UP.items()}
-    unread = f"{grouped_digits(unreadable_times)} times of change cannot be read, say no offset from UTC, or lie in days to come"
+    unread = (
+        f"{grouped_digits(unreadable_times)} times of change cannot be read, say no offset from"
+        " UTC, or lie in days to come"
+    )
     if not has_times:
         why = unread if unreadable_times else "the export has no time of change"
         return {Discrepancy.CHANGED.value: f"{why}, so what moved since only differs"}
@@ -128,12 +134,20 @@ def not_determinable(
     return {}
 
 
-def _told(kinds: Mapping[Discrepancy, int], wanted: Sequence[Discrepancy]) -> list[str]:
+def _counts(kinds: Mapping[Discrepancy, int], wanted: Sequence[Discrepancy]) -> list[str]:
+    """The number and the words of each of these kinds that occurs."""
     return [
-        f"{grouped_digits(kinds[kind])} {_WORDS.get(kind, (kind.value.replace('_', ' '),) * 2)[kinds[kind] != 1]}"
+        f"{grouped_digits(kinds[kind])} {_words(kind, kinds[kind])}"
         for kind in wanted
         if kinds.get(kind)
     ]
+
+
+def _words(kind: Discrepancy, count: int) -> str:
+    if kind not in _WORDS:
+        return kind.value.replace("_", " ")
+    singular, plural = _WORDS[kind]
+    return singular if count == 1 else plural
 
 
 def _explained(kinds: Mapping[Discrepancy, int], moved: Mapping[str, int]) -> Iterator[str]:
@@ -143,13 +157,13 @@ def _explained(kinds: Mapping[Discrepancy, int], moved: Mapping[str, int]) -> It
             for code, amount in sorted(moved.items())
             if amount
         )
-        for told in _told(kinds, [kind]):
-            yield f"{told} ({sums})" if kind is Discrepancy.CHANGED and sums else told
+        for text in _counts(kinds, [kind]):
+            yield f"{text} ({sums})" if kind is Discrepancy.CHANGED and sums else text
 
 
 def _shortly(names: Sequence[str]) -> str:
-    shown, more = names[:_NAMED], len(names) - _NAMED
-    return " and no ".join(shown) + f" and {more} more fields" * (more > 0)
+    shown, more = names[:_MOST_NAMED], len(names) - _MOST_NAMED
+    return " and no ".join(shown) + (f" and {more} more fields" if more > 0 else "")
 
 
 def _of(count: int, words: str) -> list[str]:
@@ -159,7 +173,8 @@ def _of(count: int, words: str) -> list[str]:
 def _sample(sampled: Sampled) -> str:
     differing = "none" if not sampled.differing else grouped_digits(sampled.differing)
     return (
-        f"{grouped_digits(sampled.customers)} of {grouped_digits(sampled.of)} customers were looked up, {differing} of them"
-        f" {'differs' if sampled.differing < 2 else 'differ'}; of all at most {sampled.at_most * 100:.3g} % do, with"
-        f" {sampled.confidence * 100:.0f} % confidence"
+        f"{grouped_digits(sampled.customers)} of {grouped_digits(sampled.of)} customers were"
+        f" looked up, {differing} of them {'differs' if sampled.differing < 2 else 'differ'};"
+        f" of all at most {sampled.at_most * 100:.3g} % do, with {sampled.confidence * 100:.0f} %"
+        " confidence"
     )

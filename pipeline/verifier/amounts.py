@@ -1,7 +1,7 @@
-"""What an amount comes to in minor units, by Decimal, where the job declares it plainly; elsewhere nothing is guessed.
+"""Balances in minor units, by Decimal, if the job declares them plainly. Nothing is guessed.
 
-This is no second mapping language. A balance that needs marks, parentheses, grouped thousands or joined columns to be read
-is said to be beyond this check; the report's own two computations stand for those.
+This is no second mapping language. It does not check balances that are written with marks,
+parentheses, grouped thousands or joined columns. The report computes those twice itself.
 """
 
 import re
@@ -14,14 +14,14 @@ from pipeline.domain.characters import INVISIBLE
 from pipeline.domain.currency import NO_CODE, NO_CURRENCY, exponents, known
 from pipeline.domain.currency_signs import customary_signs
 
-_SIGNIFICANT = 18  #: digits of minor units; an amount beyond them is no amount
+_SIGNIFICANT = 18  #: digits of minor units; a longer number is not an amount
 
 
 @dataclass(frozen=True, slots=True)
 class Amounts:
-    """Where a balance and its currency stand, and how they are written."""
+    """The columns of balance and currency, and how both are written."""
 
-    columns: tuple[str, ...]  #: one of signed amounts, or debits and credits
+    columns: tuple[str, ...]  #: one column of signed amounts, or debits and credits
     decimal_mark: str
     unit: str | None
     unit_column: str | None
@@ -32,27 +32,29 @@ class Amounts:
     absent: frozenset[str]
 
     def of(self, cells: dict[str, str], *, in_workbook: bool = False) -> tuple[str, int] | None:
-        """Currency and minor units of a row; None where it states no amount that can be read.
+        """Currency and minor units of a row; None if it has no readable amount.
 
-        In a workbook the words of its own currency may stand beside an amount.
+        In a workbook, a sign of the row's own currency may precede or follow the amount.
         """
         code = self._code(cells)
-        own_words = _words_of(code) if in_workbook else ()
-        texts = [self._text(cells, column, own_words) for column in self.columns]
+        signs = _signs_of(code) if in_workbook else ()
+        texts = [self._text(cells, column, signs) for column in self.columns]
         if len(texts) == 1:
             return self._read(cells, texts[0], code, self.sign, signed=True)
         debit, credit = texts
-        if _says_nothing(credit):
+        if _is_empty_or_zero(credit):
             return self._read(cells, debit, code, 1, signed=False)
-        return self._read(cells, credit, code, -1, signed=False) if _says_nothing(debit) else None
+        if _is_empty_or_zero(debit):
+            return self._read(cells, credit, code, -1, signed=False)
+        return None
 
-    def says_nothing(self, cells: dict[str, str]) -> bool:
-        """Whether no amount stands there at all, readable or not."""
+    def is_absent(self, cells: dict[str, str]) -> bool:
+        """Whether the row has no amount at all, readable or not."""
         return all(self._present(cells, column) is None for column in self.columns)
 
-    def _text(self, cells: dict[str, str], column: str, own_words: Collection[str]) -> str | None:
+    def _text(self, cells: dict[str, str], column: str, signs: Collection[str]) -> str | None:
         text = self._present(cells, column)
-        return None if text is None else _without(text.replace("\u2212", "-"), own_words)
+        return None if text is None else _without(text.replace("\u2212", "-"), signs)
 
     def _read(
         self, cells: dict[str, str], text: str | None, code: str | None, sign: int, *, signed: bool
@@ -89,21 +91,21 @@ class Amounts:
         return None if text == "" or text in self.absent else text
 
     def _code(self, cells: dict[str, str]) -> str | None:
-        said = self.currency.get("value")
+        code = self.currency.get("value")
         if self.currency_column is not None:
-            said = self._present(cells, self.currency_column)
-            if said is None:
-                said = self.currency.get("default")
+            code = self._present(cells, self.currency_column)
+            if code is None:
+                code = self.currency.get("default")
             elif (values := self.currency.get("values")) is not None:
                 other = self.currency.get("otherwise")
-                said = values.get(
-                    said, other or (said if self.currency.get("unlisted") == "keep" else None)
+                code = values.get(
+                    code, other or (code if self.currency.get("unlisted") == "keep" else None)
                 )
-        return said.upper() if said is not None and re.fullmatch("[A-Za-z]{3}", said) else said
+        return code.upper() if code is not None and re.fullmatch("[A-Za-z]{3}", code) else code
 
 
 def declared(mapping: dict[str, Any] | None, columns: list[str]) -> Amounts | str | None:
-    """What a job says of its amounts; in words why it is beyond this check; None where there are none."""
+    """How a job declares its amounts, or why this check cannot read them; None without amounts."""
     if mapping is None:
         if "balance" not in columns:
             return None
@@ -112,14 +114,15 @@ def declared(mapping: dict[str, Any] | None, columns: list[str]) -> Amounts | st
     balance = mapping.get("balance")
     if balance is None:
         return None
-    said: dict[str, Any] = mapping.get("currency") or {}
-    declared_otherwise = (
-        "thousands", "marks", "parentheses", "trailing_minus", "surplus_zeros", "currency_sign", "leading_apostrophe",
+    currency_rule: dict[str, Any] = mapping.get("currency") or {}
+    not_plain = (
+        "thousands", "marks", "parentheses", "trailing_minus", "surplus_zeros", "currency_sign",
+        "leading_apostrophe",
     )  # fmt: skip
-    beyond = [name for name in declared_otherwise if balance.get(name)]
-    beyond += [f"currency.{name}" for name in ("columns",) if said.get(name)]
-    if beyond:
-        return f"balances are written with {', '.join(beyond)}"
+    unsupported = [name for name in not_plain if balance.get(name)]
+    unsupported += [f"currency.{name}" for name in ("columns",) if currency_rule.get(name)]
+    if unsupported:
+        return f"balances are written with {', '.join(unsupported)}"
     columns_of = (
         (balance["column"],) if balance.get("column") else (balance["debit"], balance["credit"])
     )
@@ -131,27 +134,27 @@ def declared(mapping: dict[str, Any] | None, columns: list[str]) -> Amounts | st
         unit.get("column"),
         unit.get("values") or {},
         -1 if balance.get("positive_means") == "credit" else 1,
-        said.get("column"),
-        said,
+        currency_rule.get("column"),
+        currency_rule,
         frozenset(mapping.get("absent") or ()),
     )
 
 
-def _words_of(code: str | None) -> Collection[str]:
-    """The customary signs of a currency; all signs where the code is no currency."""
+def _signs_of(code: str | None) -> Collection[str]:
+    """The customary signs of a currency; all signs if the code is not a currency."""
     signs = customary_signs()
     return signs.get(code or "") or frozenset().union(*signs.values())
 
 
-def _says_nothing(text: str | None) -> bool:
+def _is_empty_or_zero(text: str | None) -> bool:
     return text is None or re.fullmatch(r"[+-]?(?:0*[.,]?0+|0+[.,])", text) is not None
 
 
-def _without(text: str, words: Collection[str]) -> str:
-    """An amount without the words beside it, each at most once; the text as it is where they are not these."""
-    if not words:
+def _without(text: str, signs: Collection[str]) -> str:
+    """An amount without its currency signs, each at most once; unchanged if it has other text."""
+    if not signs:
         return text
-    listed = "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
+    listed = "|".join(re.escape(sign) for sign in sorted(signs, key=len, reverse=True))
     found = re.fullmatch(rf"([+-]?)(?:\s*({listed})\s*)?([+-]?[0-9.,]+)(?:\s*({listed}))?", text)
     if found is None or (found[2] is not None and found[2] == found[4]):
         return text

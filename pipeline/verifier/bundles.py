@@ -1,4 +1,4 @@
-"""An evidence bundle by itself, on any machine: what can be recomputed from it, and what cannot."""
+"""Check an evidence bundle from its own files, on any machine, and list what it cannot show."""
 
 import csv
 import hashlib
@@ -18,104 +18,101 @@ from pipeline.domain.outcomes import LISTS, Fate
 from pipeline.storage.files import open_regular
 from pipeline.verifier.checks import Check, Notes, Verified, differing, read_any_cell, unreadable
 from pipeline.verifier.listed_rows import causes_in
-from pipeline.verifier.manifest import ACCEPTED, MANIFEST, seal_of
+from pipeline.verifier.manifest import ACCEPTED, MANIFEST, read_sealed
 from pipeline.verifier.reconciliations import of_reconciliation
 from pipeline.verifier.row_by_row import Recomputed
-from pipeline.verifier.summary_claims import of_accepted, of_summary, page_tells, same_story
+from pipeline.verifier.summary_claims import of_accepted, of_one_run, of_page_text, of_summary
 
 _AT_ONCE = 100_000
 _BLOCK = 1 << 20
 _LARGEST_STATEMENT = 64 << 20  #: bytes of a manifest or summary, which are read whole
-_HIGHEST_RATIO = 300  #: a member that unpacks to more than so many times its size is no evidence
-_OUTER_END = b"PK\x05\x06"  #: with no comment behind it, an archive ends 22 bytes after this
-_WANTED = (
-    "README.txt", "report.html", "report.xlsx", "rows.parquet", "journal.csv", "run/manifest.json", "run/summary.json",
-    "run/plan.json", "run/signatures.jsonl", *(f"lists/{name}.csv" for name in LISTS),
+_HIGHEST_RATIO = 300  #: refuse a member that unpacks to more than 300 times its size
+_OUTER_END = b"PK\x05\x06"  #: an archive without a comment ends 22 bytes after this
+_REQUIRED = (
+    "README.txt", "report.html", "report.xlsx", "rows.parquet", "journal.csv",
+    "run/manifest.json", "run/summary.json", "run/plan.json", "run/signatures.jsonl",
+    *(f"lists/{name}.csv" for name in LISTS),
 )  # fmt: skip
-_MAY_BE = (
-    f"run/{ACCEPTED}", "config/job.json", "reconciliation/summary.json", "reconciliation/differences.csv", "reconciliation/manifest.json",
+_OPTIONAL = (
+    f"run/{ACCEPTED}", "config/job.json", "reconciliation/summary.json",
+    "reconciliation/differences.csv", "reconciliation/manifest.json",
 )  # fmt: skip
 _SENT = {fate.value for fate in LISTS["created"]}
 _OPEN = {Fate.IN_DOUBT.value, Fate.NOT_ATTEMPTED.value}
-_OURS = {
-    "created",
-    "created_different",
-    "adopted",
-}  #: what the journal calls what a run has created
+#: States of the journal in which the run has created the customer.
+_CREATED_STATES = {"created", "created_different", "adopted"}
 
 
 def verify_bundle(path: Path) -> Verified:
-    """Recompute what a bundle says from the bundle alone; write nothing."""
+    """Recompute the figures of a bundle from its own files; write nothing."""
     try:
         with os.fdopen(open_regular(path), "rb") as file, ZipFile(file) as archive:
             return _verified(path, archive)
-    # Whatever an archive that somebody made makes its reader raise, it is no evidence, and that is the answer.
+    # A manipulated archive can make its reader raise anything; the result is a failed check.
     except Exception as error:  # noqa: BLE001
         return Verified(path.name, 0, [unreadable("the bundle can be read", error)])
 
 
 def _verified(path: Path, archive: ZipFile) -> Verified:
-    if strange := next(_strange_members(path, archive), None):
+    if unexpected := next(_unexpected_members(path, archive), None):
         return Verified(
             path.name,
             0,
             [
                 Check(
-                    "the archive holds a bundle's files and nothing else",
+                    "the archive has the files of a bundle and no others",
                     holds=False,
-                    found=strange,
+                    found=unexpected,
                 )
             ],
         )
-    manifest, broken = seal_of(archive.read(MANIFEST), MANIFEST)
+    manifest, broken = read_sealed(archive.read(MANIFEST), MANIFEST)
     checks = [
-        Check("the archive holds a bundle's files and nothing else", holds=True),
-        Check(f"{MANIFEST} of the bundle is as it was written", broken is None, broken or ""),
+        Check("the archive has the files of a bundle and no others", holds=True),
+        Check(f"{MANIFEST} of the bundle is unchanged", broken is None, broken or ""),
     ]
     wrong = "; ".join(_changed_members(archive, manifest))
-    checks.append(Check("every file of the bundle is the one that was written", not wrong, wrong))
+    checks.append(Check("every file of the bundle is unchanged", not wrong, wrong))
     if wrong or broken:
         return Verified(str(manifest.get("run_id", path.name)), 0, checks)
-    of_run, broken = seal_of(archive.read(f"run/{MANIFEST}"), f"run/{MANIFEST}")
-    checks.append(
-        Check("the manifest of the run is as it was written", broken is None, broken or "")
-    )
+    of_run, broken = read_sealed(archive.read(f"run/{MANIFEST}"), f"run/{MANIFEST}")
+    checks.append(Check("the manifest of the run is unchanged", broken is None, broken or ""))
     summary, plan = (
         json.loads(archive.read(f"run/{name}")) for name in ("summary.json", "plan.json")
     )
     checks += _of_the_run(archive, manifest, of_run, summary, plan)
     found = _walk(archive, summary, of_run)
     names = {
-        "lists": "every record stands in its list once, in its place, as rows.parquet has it",
-        "counts": "records read = sum over fates, as summary.json says",
-        "sums": "the balances of the lists come to the sums per currency and fate of summary.json",
-        "journal": "journal.csv settled every customer that was created under its key, and no other",
+        "lists": "every record is in its list once, in order, and agrees with rows.parquet",
+        "counts": "records read = sum over fates, and summary.json agrees",
+        "sums": "the balances of the lists add up to the sums of summary.json",
+        "journal": "journal.csv records every created customer under its key, and no other",
     }
     checks += [found.notes.check(name, what) for name, what in names.items()]
     checks += [*of_summary(found, summary, plan), *_not_here(manifest, of_run, archive)]
     return Verified(str(manifest["run_id"]), found.records, checks)
 
 
-def _strange_members(path: Path, archive: ZipFile) -> Iterator[str]:
-    """What no bundle has: other files, files twice, what is packed in another way, bytes before or behind the archive."""
+def _unexpected_members(path: Path, archive: ZipFile) -> Iterator[str]:
+    """Whatever no bundle has: other files, duplicates, other packing, bytes outside the archive."""
     infos = archive.infolist()
     names = [info.filename for info in infos]
     for name, times in Counter(names).items():
         if times > 1:
-            yield f"{name} is there twice"
-        if name not in {*_WANTED, *_MAY_BE, MANIFEST}:
-            yield f"{name!r} is no file of a bundle"
-    yield from (f"{name} is missing" for name in (*_WANTED, MANIFEST) if name not in names)
-    yield from (told for info in infos if (told := _strange(info)))
+            yield f"{name} is in the archive twice"
+        if name not in {*_REQUIRED, *_OPTIONAL, MANIFEST}:
+            yield f"{name!r} is not a file of a bundle"
+    yield from (f"{name} is missing" for name in (*_REQUIRED, MANIFEST) if name not in names)
+    yield from (problem for info in infos if (problem := _unsafe(info)))
     with os.fdopen(open_regular(path), "rb") as file:
         begins = file.read(4) == b"PK\x03\x04"
         file.seek(-22, io.SEEK_END)
         ends = file.read(4) == _OUTER_END
     if not begins or not ends or min((info.header_offset for info in infos), default=1) != 0:
-        yield "there is something before or behind the archive"
+        yield "the file has bytes before or after the archive"
 
 
-def _strange(info: ZipInfo) -> str | None:
+def _unsafe(info: ZipInfo) -> str | None:
     if info.flag_bits & 1:
         return f"{info.filename} is encrypted"
     if stat.S_IFMT(info.external_attr >> 16) not in {0, stat.S_IFREG}:
@@ -131,17 +128,17 @@ def _strange(info: ZipInfo) -> str | None:
 
 
 def _changed_members(archive: ZipFile, manifest: dict[str, Any]) -> Iterator[str]:
-    there = set(archive.namelist())
+    members = set(archive.namelist())
     files = manifest.get("files")
     if not isinstance(files, dict):
         yield f"{MANIFEST} names no files"
         return
     for name, digest in files.items():
-        if name not in there:
+        if name not in members:
             yield f"{name} is missing"
         elif _sha256_of(archive, name) != digest:
             yield f"{name} was changed"
-    for name in sorted(there - {*files, MANIFEST}):
+    for name in sorted(members - {*files, MANIFEST}):
         yield f"{name} is not in the manifest"
 
 
@@ -152,47 +149,49 @@ def _of_the_run(
     summary: dict[str, Any],
     plan: dict[str, Any],
 ) -> Iterator[Check]:
-    """What went into the bundle is of the run whose manifest lies in it, and as it was where nothing of it is hidden."""
-    is_hidden = (summary["settings"] or {}).get("where") is not None or manifest["pii"] != "masked"
-    as_it_was = (
-        ["signatures.jsonl"] if is_hidden else ["signatures.jsonl", "summary.json", "plan.json"]
+    """The files belong to the run whose manifest is in the bundle; those not redacted are equal."""
+    is_redacted = (summary["settings"] or {}).get("where") is not None or (
+        manifest["pii"] != "masked"
     )
-    as_it_was += (
+    unredacted = (
+        ["signatures.jsonl"] if is_redacted else ["signatures.jsonl", "summary.json", "plan.json"]
+    )
+    unredacted += (
         [ACCEPTED] if ACCEPTED in of_run["files"] or f"run/{ACCEPTED}" in manifest["files"] else []
     )
     wrong = [
-        f"run/{name} is not the one of the run"
-        for name in as_it_was
+        f"run/{name} is not the file of the run"
+        for name in unredacted
         if manifest["files"].get(f"run/{name}") != of_run["files"].get(name)
     ]
     if manifest["run_id"] != of_run["run_id"]:
-        wrong.append(f"they name several runs: {manifest['run_id']}, {of_run['run_id']}")
-    yield Check(f"{', '.join(as_it_was)} are those of the run", not wrong, "; ".join(wrong))
-    yield same_story(str(of_run["run_id"]), of_run, summary, plan)
+        wrong.append(f"they name different runs: {manifest['run_id']}, {of_run['run_id']}")
+    yield Check(f"{', '.join(unredacted)} belong to the run", not wrong, "; ".join(wrong))
+    yield of_one_run(str(of_run["run_id"]), of_run, summary, plan)
     has_accepted = f"run/{ACCEPTED}" in archive.namelist()
     yield of_accepted(
         archive.read(f"run/{ACCEPTED}").decode("utf-8") if has_accepted else "", summary, plan
     )
-    there = "config/job.json" in archive.namelist()
-    if plan["config"] or there:
+    has_job = "config/job.json" in archive.namelist()
+    if plan["config"] or has_job:
         same = (
             bool(plan["config"])
-            and there
+            and has_job
             and json.loads(archive.read("config/job.json")) == plan["config"]["job"]
         )
         yield Check(
-            "the job is the one that the plan was made by",
+            "the job is the one that the plan used",
             same,
-            "" if same else "config/job.json is another",
+            "" if same else "config/job.json differs from the plan",
         )
-    yield page_tells(archive.read("report.html").decode("utf-8"), summary, "run_id")
+    yield of_page_text(archive.read("report.html").decode("utf-8"), summary, "run_id")
     if "reconciliation/summary.json" in archive.namelist():
         against = json.loads(archive.read("reconciliation/summary.json"))
-        of_this = of_run["run_id"] in against["runs"]
+        names_run = of_run["run_id"] in against["runs"]
         yield Check(
-            "the reconciliation is one of this run",
-            of_this,
-            "" if of_this else "it names other runs",
+            "the reconciliation covers this run",
+            names_run,
+            "" if names_run else "it names other runs",
         )
         with archive.open("reconciliation/differences.csv") as member:
             yield from of_reconciliation(
@@ -201,50 +200,48 @@ def _of_the_run(
 
 
 def _walk(archive: ZipFile, summary: dict[str, Any], of_run: dict[str, Any]) -> Recomputed:
-    """rows.parquet beside the lists and the journal, each row once."""
+    """Compare each row of rows.parquet with the lists and the journal."""
     read_any_cell()
     found, notes = Recomputed(), Notes()
     found.notes = notes
     lists = {name: _listed(archive, name) for name in LISTS}
     list_of = {fate.value: name for name, members in LISTS.items() for fate in members}
-    settled, created, left_open = _settled(archive), set[str](), set[str]()
+    billing_ids, created, left_open = _created_in_journal(archive), set[str](), set[str]()
     for row in _rows(archive):
         found.records += 1
         name, fate = list_of[row["fate"]], row["fate"]
-        beside = next(lists[name], None)
+        listed = next(lists[name], None)
         found.fates[fate] += 1
         found.reasons.update(row["reasons"] or ())
-        if beside is None or beside["_import_row_id"] != row["row_id"]:
-            notes.note(
-                "lists", f"{row['row_id']} does not stand in lists/{name}.csv where it should"
-            )
+        if listed is None or listed["_import_row_id"] != row["row_id"]:
+            notes.note("lists", f"{row['row_id']} is missing from lists/{name}.csv at its place")
             break
-        told = (fate, row["idempotency_key"] or "", row["billing_id"] or "", row["reasons"] or [])
-        listed = [
-            beside[f"_import_{column}"] for column in ("fate", "idempotency_key", "billing_id")
+        ours = (fate, row["idempotency_key"] or "", row["billing_id"] or "", row["reasons"] or [])
+        in_list = [
+            listed[f"_import_{column}"] for column in ("fate", "idempotency_key", "billing_id")
         ]
-        if told != (*listed, causes_in(beside["_import_reasons"])):
-            notes.note(
-                "lists", f"{row['row_id']} of lists/{name}.csv is not as rows.parquet has it"
-            )
-        if beside["_import_balance"]:
-            minor = int(beside["_import_balance"])
-            (found.debits if minor > 0 else found.credits)[beside["_import_currency"]][fate] += (
+        if ours != (*in_list, causes_in(listed["_import_reasons"])):
+            notes.note("lists", f"{row['row_id']}: lists/{name}.csv and rows.parquet differ")
+        if listed["_import_balance"]:
+            minor = int(listed["_import_balance"])
+            (found.debits if minor > 0 else found.credits)[listed["_import_currency"]][fate] += (
                 minor
             )
         if fate in _SENT:
             created.add(row["idempotency_key"])
-            if settled.get(row["idempotency_key"]) != row["billing_id"]:
+            if billing_ids.get(row["idempotency_key"]) != row["billing_id"]:
                 notes.note(
-                    "journal", f"{row['row_id']} was created, and journal.csv does not say so"
+                    "journal", f"{row['row_id']} was created, but journal.csv does not record it"
                 )
         elif fate in _OPEN and row["idempotency_key"]:
-            left_open.add(row["idempotency_key"])  # the ledger may have settled it since
-    for name, left in lists.items():
-        if (more := next(left, None)) is not None:
-            notes.note("lists", f"lists/{name}.csv has a row more: {more['_import_row_id']}")
-    if strays := {*settled} - created - left_open:
-        notes.note("journal", f"{len(strays)} customers were created by journal.csv, and by no row")
+            left_open.add(row["idempotency_key"])  # the ledger may have the outcome by now
+    for name, rest in lists.items():
+        if (extra := next(rest, None)) is not None:
+            notes.note("lists", f"lists/{name}.csv has an extra row: {extra['_import_row_id']}")
+    if without_row := {*billing_ids} - created - left_open:
+        notes.note(
+            "journal", f"journal.csv records {len(without_row)} created customers without a row"
+        )
     fates = {fate.value: found.fates[fate.value] for fate in Fate}
     read = sum(file["records"] for file in of_run["inputs"])
     notes.note("counts", differing("records", fates, summary["fates"]))
@@ -270,51 +267,50 @@ def _listed(archive: ZipFile, name: str) -> Iterator[dict[str, str]]:
         yield from csv.DictReader(io.TextIOWrapper(member, encoding="utf-8", newline=""))
 
 
-def _settled(archive: ZipFile) -> dict[str, str]:
-    """Key -> billing id of every event by which a customer is ours."""
+def _created_in_journal(archive: ZipFile) -> dict[str, str]:
+    """Key -> billing id of each customer that the journal records as created."""
     with archive.open("journal.csv") as member:
         events = csv.DictReader(io.TextIOWrapper(member, encoding="utf-8", newline=""))
         return {
             event["key"]: event["billing_id"]
             for event in events
-            if event["kind"] == "settled" and event["state"] in _OURS
+            if event["kind"] == "settled" and event["state"] in _CREATED_STATES
         }
 
 
 def _not_here(
     manifest: dict[str, Any], of_run: dict[str, Any], archive: ZipFile
 ) -> Iterator[Check]:
-    """What a bundle cannot show, and by what it can be known again."""
+    """What a bundle cannot show, with the digests of the missing files."""
     inputs = "; ".join(f"{file['name']} SHA-256 {file['sha256']}" for file in of_run["inputs"])
     yield Check(
-        "the lines of the inputs are those of the lists",
+        "the lists agree with the lines of the inputs",
         None,
-        f"no input is in a bundle; they were {inputs}",
+        f"a bundle has no inputs; they were {inputs}",
     )
     yield Check(
-        "the lists say what was written",
+        "the lists are those that the run wrote",
         None,
-        "they show people masked, and keys under the key of the home; the run's manifest names the SHA-256 of the whole ones",
+        "people are masked here and keys are hashed with the key of the home;"
+        " the run's manifest has the SHA-256 of the full lists",
     )
     end = manifest["journal_end"]
-    told = (
-        f"the ledger is not in a bundle; its chain stood at event {end['seq']} with {end['sha256']}"
+    why = (
+        f"a bundle has no ledger; its hash chain was at event {end['seq']} with {end['sha256']}"
         if end
         else "there was no ledger"
     )
-    yield Check("the journal holds together", None, told)
-    yield Check(
-        "the workbook says what the page and the lists say", None, "report.xlsx: not read again"
-    )
+    yield Check("the hash chain of the ledger is intact", None, why)
+    yield Check("the workbook agrees with the page and the lists", None, "report.xlsx: not read")
     if (of_run["config"] or {}).get("sha256"):
         yield Check(
-            "the config is the file that was read",
-            None,
-            f"its SHA-256 was {of_run['config']['sha256']}",
+            "the config is unchanged", None, f"its SHA-256 was {of_run['config']['sha256']}"
         )
     if "reconciliation/summary.json" in archive.namelist():
         yield Check(
-            "billing holds what the reconciliation says", None, "billing is not asked by this check"
+            "billing agrees with the reconciliation",
+            None,
+            "this check sends no requests to billing",
         )
 
 

@@ -1,4 +1,4 @@
-"""What a check came to, and all of them together."""
+"""The result of one check, and of all checks of a folder."""
 
 import csv
 import sys
@@ -7,58 +7,57 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that was recomputed. `holds` is None where it cannot be checked from what is there; `found` says why."""
+    """One check. `holds` is None if the check is not possible here; `found` then says why."""
 
     what: str
     holds: bool | None
-    found: str = ""  #: the first thing that does not hold
-    suggests: tuple[str, ...] = ()  #: the words of a command that helps, such as ("resume", RUN_ID)
+    found: str = ""  #: the first problem
+    suggests: tuple[str, ...] = ()  #: a command that helps, such as ("resume", RUN_ID)
 
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """What the checks of one run folder came to."""
+    """The results of all checks of one folder."""
 
     run_id: str
-    records: (
-        int | None
-    )  #: None for a reconciliation or a span: their records are not checked one by one
+    #: None for a reconciliation or a period: their records are not checked one by one.
+    records: int | None
     checks: list[Check]
 
     @property
     def holds(self) -> bool:
-        """Whether nothing was found that does not hold."""
+        """Whether no check failed."""
         return all(check.holds is not False for check in self.checks)
 
     @property
     def exit_code(self) -> int:
-        """0, or 7 where something does not hold."""
+        """0, or 7 if a check failed."""
         return 0 if self.holds else 7
 
 
 @dataclass
 class Notes:
-    """The first thing that does not hold, of each check that goes on over many rows."""
+    """The first problem of each check that goes over many rows."""
 
     first: dict[str, str] = field(default_factory=dict)
 
     def note(self, check: str, found: str | None) -> None:
-        """Remember it."""
+        """Remember a problem, unless the check already has one."""
         if found:
             self.first.setdefault(check, found)
 
     def check(self, name: str, what: str) -> Check:
-        """What it came to."""
+        """The result of a check."""
         return Check(what, name not in self.first, self.first.get(name, ""))
 
 
 def unreadable(what: str, error: Exception) -> Check:
-    """A file that is not what it was made as, whatever that does to whoever reads it."""
+    """A failed check: a file cannot be read."""
     return Check(what, holds=False, found=f"{type(error).__name__}: {error}")
 
 
 def differing(what: str, ours: dict[str, int], theirs: dict[str, int]) -> str | None:
-    """The first of some figures that is not the same on both sides."""
+    """The first figure that differs between both sides."""
     for name in sorted({*ours, *theirs}):
         if ours.get(name, 0) != theirs.get(name, 0):
             return f"{what}, {name}: {ours.get(name, 0)} recomputed, {theirs.get(name, 0)} stated"
@@ -66,5 +65,5 @@ def differing(what: str, ours: dict[str, int], theirs: dict[str, int]) -> str | 
 
 
 def read_any_cell() -> None:
-    """Python's csv takes cells of 128 KiB; a record that nobody could read is listed whole, whatever its length."""
+    """Lift the csv module's limit of 128 KiB a cell: unreadable records are listed in full."""
     csv.field_size_limit(sys.maxsize)

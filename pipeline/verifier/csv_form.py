@@ -1,4 +1,4 @@
-"""How a CSV input is written, by its manifest entry: the fields of a record, the columns of a header, blank lines."""
+"""The format of a CSV input, from its manifest entry: fields, columns and blank lines."""
 
 import csv
 import io
@@ -17,7 +17,7 @@ _OURS = "_import_"
 
 @dataclass(frozen=True, slots=True)
 class CsvForm:
-    """The marks of a file; `quote` and `escape` are empty where nothing quotes or escapes."""
+    """The format of a file; `quote` and `escape` are empty if the file uses none."""
 
     delimiter: str
     quote: str
@@ -28,7 +28,7 @@ class CsvForm:
 
     @classmethod
     def of(cls, written: dict[str, Any]) -> "CsvForm":
-        """As the manifest says that a file is written; what it does not say is usual."""
+        """The format that a manifest entry states, with defaults for what it leaves out."""
         quote = str(written.get("quote", '"'))
         return cls(
             delimiter=str(written["delimiter"]),
@@ -40,7 +40,7 @@ class CsvForm:
         )
 
     def is_whole(self, text: str) -> bool:
-        """Whether no quote is open at the end of these lines, and their last line end is not escaped."""
+        """Whether these lines end outside quotes and their last line end is not escaped."""
         if not self.escape:
             return not self.quote or text.count(self.quote) % 2 == 0
         quotes, at = 0, 0
@@ -50,7 +50,7 @@ class CsvForm:
         return at == len(text) and quotes % 2 == 0
 
     def fields(self, text: str) -> list[str]:
-        """The fields of one record that could be read, also where line ends stand in it."""
+        """The fields of one readable record; it may contain line ends."""
         if self.escape:
             return _escaped_fields(text, self)
         lines = io.StringIO(text, newline="") if "\n" in text else [text]
@@ -60,11 +60,11 @@ class CsvForm:
                     csv.reader(lines, delimiter=self.delimiter, quoting=csv.QUOTE_NONE), [""]
                 )
             return next(csv.reader(lines, delimiter=self.delimiter, quotechar=self.quote), [""])
-        except csv.Error:  # a carriage return in the middle of a line, say: no record that was ever listed with cells
+        except csv.Error:  # such as a carriage return within a line; no list has cells of that
             return [text]
 
     def is_blank(self, text: str) -> bool:
-        """Whether all fields of a line are empty, or hold spaces and invisible characters alone."""
+        """Whether all fields of a line are empty or have only spaces and invisible characters."""
         delimiter, quote = re.escape(self.delimiter), re.escape(self.quote)
         field = f"[{re.escape(BLANK.replace(self.delimiter, ''))}]*"
         if quote:
@@ -74,11 +74,11 @@ class CsvForm:
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Where the listed columns stand in a record of `width` fields; the `ignored` ones have no name and must be empty."""
+    """The positions of the listed columns in a record."""
 
-    width: int
+    width: int  #: fields of a record
     listed: tuple[int, ...]
-    ignored: tuple[int, ...] = ()
+    ignored: tuple[int, ...] = ()  #: columns without a name, which must be empty
 
     @classmethod
     def by_position(cls, count: int) -> "Columns":
@@ -87,12 +87,11 @@ class Columns:
 
     @classmethod
     def of_header(cls, fields: Sequence[str], names: Sequence[str]) -> "Columns | None":
-        """The places of these names in a header, in its order; None where it does not name just them."""
+        """The positions of these names in a header; None if it has other names than these."""
         written = {clean_name(field) for field in fields} | set(fields)
         wanted = set(names)
-        given = [
-            name for name in names if name not in written
-        ]  #: by position, to columns without a name
+        # We gave these names by position, to columns without a name.
+        unnamed = [name for name in names if name not in written]
         places: list[int] = []
         found: list[str] = []
         ignored: list[int] = []
@@ -100,7 +99,7 @@ class Columns:
             clean = clean_name(field)
             numbered = re.compile(rf"column_{at + 1}(?:_[0-9]+)?")
             possible = (
-                [field, clean] if clean else [name for name in given if numbered.fullmatch(name)]
+                [field, clean] if clean else [name for name in unnamed if numbered.fullmatch(name)]
             )
             name = next((name for name in possible if name in wanted), None)
             if name is not None:
@@ -114,7 +113,7 @@ class Columns:
 
 
 def clean_name(name: str) -> str:
-    """A name without spaces and invisible characters at its ends, its line breaks as spaces."""
+    """A name without spaces and invisible characters at its ends; line breaks become spaces."""
     return _LINE_BREAKS.sub(" ", name).strip(INVISIBLE)
 
 
@@ -145,7 +144,7 @@ def _escaped_fields(text: str, form: CsvForm) -> list[str]:
 
 
 def _escaped(text: str, at: int, escape: str) -> tuple[str, int]:
-    """What an escape and the characters after it stand for, and how many characters that are."""
+    """The text that an escape sequence stands for, and the length of the sequence."""
     if text.startswith(f"{escape}r{escape}n", at):
         return "\r\n", 4
     if text.startswith("\r\n", at + 1):

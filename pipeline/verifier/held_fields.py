@@ -1,7 +1,7 @@
-"""In which fields held records differ: recomputed from the staged records and billing's answers.
+"""Recompute the fields in which held records differ, from staged records and billing's answers.
 
-What the ledger and the known customers held is not in the folder. Of records that differ from these, the plan's own statement is
-taken, and a check says how many they are.
+The folder has no copy of the ledger or of the known customers. For records that differ from
+these, this check takes the fields from the plan and says how many records that concerns.
 """
 
 import csv
@@ -22,31 +22,28 @@ from pipeline.verifier.checks import Check, differing, read_any_cell
 
 _TWINS = Reason.MATCH_SAME_REFERENCE_OTHER_CONTENT.value
 _ELSEWHERE = {Reason.PLAN_CREATED_BEFORE_DIFFERENT.value, Reason.MATCH_KNOWN_DIFFERENT.value}
-_WHAT = (
-    "the fields in which held records differ are those that summary.json counts and held.csv names"
-)
-_NOT_HERE = "the fields in which held records differ from the ledger or the known customers are those that the plan states"
+_WHAT = "summary.json and held.csv agree with the fields in which held records differ"
+_NOT_HERE = "the plan is right about the fields that differ from the ledger or the known customers"
 
 
 @dataclass
 class _Held:
-    """Held records by what they were compared with."""
+    """Held records, by the other side of the comparison."""
 
     references: dict[str, str] = field(default_factory=dict)  #: row id -> external reference
-    #: External reference -> field -> what its records say.
+    #: External reference -> field -> the values in its records.
     twins: defaultdict[str, defaultdict[str, set[Any]]] = field(
         default_factory=lambda: defaultdict(lambda: defaultdict(set))
     )
     twin_rows: list[str] = field(default_factory=list)
-    answered: dict[str, str] = field(
-        default_factory=dict
-    )  #: row id -> fingerprint of what was to be sent
-    #: Position -> row id, compared with what is not in the folder.
+    #: Row id -> fingerprint of the planned payload, compared with billing's answer.
+    answered: dict[str, str] = field(default_factory=dict)
+    #: Position -> row id, compared with records that are not in the folder.
     elsewhere: dict[int, str] = field(default_factory=dict)
 
 
 def of_held(folder: Path, summary: dict[str, Any]) -> Iterator[Check]:
-    """The check of `held_differs`; none of a summary of an earlier version, which does not state it."""
+    """The check of `held_differs`; nothing for summaries of earlier versions, which lack it."""
     if "held_differs" not in summary:
         return
     parts = sorted((folder / "staged").glob("records-*.parquet"))
@@ -64,12 +61,12 @@ def of_held(folder: Path, summary: dict[str, Any]) -> Iterator[Check]:
         yield Check(
             _NOT_HERE,
             None,
-            f"{len(held.elsewhere):,} records: what they were compared with is not in the folder",
+            f"{len(held.elsewhere):,} records: the folder lacks the other side of the comparison",
         )
 
 
 def _held(folder: Path, parts: list[Path]) -> _Held:
-    """The held records, with what their fields say where other records of the run say something else."""
+    """The held records, and the values of those that differ from other records of the run."""
     held, rows = _Held(), _rows(folder)
     for part in parts:
         names = [name for name in parquet.read_schema(part).names if _is_compared(name)]
@@ -103,7 +100,7 @@ def _is_compared(name: str) -> bool:
 
 
 def _kind(row: dict[str, Any]) -> str | None:
-    """What a record was compared with, if it is held because of that."""
+    """The other side of the comparison; None if the record is not held because of one."""
     reasons = {*row["reasons"]}
     if _TWINS in reasons:
         return "twin"
@@ -113,12 +110,12 @@ def _kind(row: dict[str, Any]) -> str | None:
 
 
 def _recomputed(folder: Path, held: _Held) -> dict[str, list[str]]:
-    """Row id -> the fields in which the record differs, in the order of the API, then metadata by name."""
+    """Row id -> the fields that differ, in the order of the API, then metadata by name."""
     found = dict[str, list[str]]()
     for row_id in held.twin_rows:
         by_field = held.twins[held.references[row_id]]
         found[row_id] = sorted(
-            (name for name, texts in by_field.items() if len(texts) > 1), key=_order
+            (name for name, values in by_field.items() if len(values) > 1), key=_order
         )
     answers = _answers(folder, {held.references[row_id] for row_id in held.answered})
     for row_id, fingerprint in held.answered.items():
@@ -139,7 +136,7 @@ def _order(name: str) -> tuple[int, str]:
 
 
 def _answers(folder: Path, references: set[str]) -> dict[str, tuple[str, str]]:
-    """External reference -> the fingerprint of what was sent, and what billing's answer says of differences."""
+    """External reference -> fingerprint of the sent payload, and the differences billing stated."""
     if not references:
         return {}
     columns = ["external_reference", "fingerprint", "detail"]
@@ -152,7 +149,7 @@ def _answers(folder: Path, references: set[str]) -> dict[str, tuple[str, str]]:
 
 
 def _stated(folder: Path) -> dict[int, list[str]]:
-    """Position -> the fields that the plan names; a plan of an earlier version names none."""
+    """Position -> the fields that the plan names; plans of earlier versions name none."""
     path = folder / "staged" / "differing.parquet"
     rows = parquet.read_table(path).to_pylist() if path.is_file() else []
     return {row["position"]: row["differs"] for row in rows}
@@ -172,5 +169,8 @@ def _other_in_list(folder: Path, fields: dict[str, list[str]]) -> str | None:
         for row in csv.DictReader(file):
             row_id, stated = row["_import_row_id"], row.get("_import_differs") or ""
             if stated != (ours := ", ".join(fields.get(row_id, []))):
-                return f"{row_id} of held.csv differs in {ours or 'nothing'}, and the list says {stated or 'nothing'}"
+                return (
+                    f"{row_id} of held.csv differs in {ours or 'nothing'},"
+                    f" but the list names {stated or 'nothing'}"
+                )
     return None

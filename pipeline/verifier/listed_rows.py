@@ -1,4 +1,4 @@
-"""The six lists read as one: every row once, in the order of the input."""
+"""Read the six lists as one, in the order of the input."""
 
 import csv
 import heapq
@@ -15,33 +15,33 @@ from pipeline.domain.outcomes import LISTS
 from pipeline.storage.files import open_regular
 from pipeline.verifier.checks import read_any_cell
 
-OURS = "_import_"  #: what the names of our own columns begin with
+OURS = "_import_"  #: the prefix of our own columns
 _CAUSE = re.compile(r'([^ :]+)(?::("(?:[^"\\]|\\.)*"(?![^ ])|[^ ]*))?')
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row of a list: where its record stands (file by its place in the manifest, line or row number), and what it says."""
+    """One row of a list: the place of its record, and its cells."""
 
-    place: tuple[int, int]
+    place: tuple[int, int]  #: index of the file in the manifest, line or row number
     row_id: str
     list_name: str
     cells: list[str]  #: the supplier's columns
-    ours: dict[str, str]  #: `_import_…` without that prefix
+    ours: dict[str, str]  #: our columns, without the prefix `_import_`
 
     @property
     def fate(self) -> str:
-        """Where the record ended, as the list says it."""
+        """The fate that the list states."""
         return self.ours["fate"]
 
     @property
     def causes(self) -> list[str]:
-        """Why the record did not simply become a customer: `STAGE.CODE` or `STAGE.CODE:column`, one item each."""
+        """The reasons that the list states, each `STAGE.CODE` or `STAGE.CODE:column`."""
         return causes_in(self.ours["reasons"])
 
 
 class Unreadable(Exception):
-    """A list that is no list: what is wrong, with its name."""
+    """A list cannot be read. The message names the list and the problem."""
 
 
 def causes_in(cell: str) -> list[str]:
@@ -61,7 +61,7 @@ def _unquoted(column: str) -> str:
 def rows_of(
     folder: Path, inputs: Sequence[dict[str, Any]], columns: Sequence[str]
 ) -> Iterator[Row]:
-    """Every row of the six lists in the order of the input; raise Unreadable, naming the row, where a list is none."""
+    """Every row of the six lists in the order of the input. Raise Unreadable if one is broken."""
     read_any_cell()
     with ExitStack() as stack:
         lists = []
@@ -82,25 +82,25 @@ def _rows(
     header: list[str] = next(reader, [])
     ours = [column.removeprefix(OURS) for column in header[len(columns) :]]
     if header != [*columns, *(OURS + column for column in ours)]:
-        raise Unreadable(f"{name}.csv does not have the columns of the input, then ours")
+        raise Unreadable(f"{name}.csv does not have the columns of the input followed by ours")
     for cells in reader:
         if len(cells) != len(header):
             raise Unreadable(
-                f"{name}.csv: line {reader.line_num} has {len(cells)} fields instead of {len(header)}"
+                f"{name}.csv: line {reader.line_num} has {len(cells)} fields"
+                f" instead of {len(header)}"
             )
-        told = dict(zip(ours, cells[len(columns) :], strict=True))
-        yield Row(
-            _place(name, told["row_id"], inputs), told["row_id"], name, cells[: len(columns)], told
-        )
+        added = dict(zip(ours, cells[len(columns) :], strict=True))
+        row_id = added["row_id"]
+        yield Row(_place(name, row_id, inputs), row_id, name, cells[: len(columns)], added)
 
 
 def _place(name: str, row_id: str, inputs: Sequence[dict[str, Any]]) -> tuple[int, int]:
     for at, file in enumerate(inputs):
         mark = "#" if file["format"] == "parquet" else ":"
         stem, _, number = row_id.rpartition(mark)
-        is_its = stem == file["name"] or (
+        is_of_file = stem == file["name"] or (
             file["format"] == "excel" and stem.startswith(f"{file['name']}!")
         )
-        if is_its and number.isascii() and number.isdigit():
+        if is_of_file and number.isascii() and number.isdigit():
             return at, int(number)
-    raise Unreadable(f"{name}.csv: {row_id!r} is a row of no input")
+    raise Unreadable(f"{name}.csv: {row_id!r} is not a row of any input")

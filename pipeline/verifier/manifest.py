@@ -1,4 +1,4 @@
-"""Whether files are those that were written: SHA-256 by SHA-256, the manifest by the seal in its own last line."""
+"""Check files against the SHA-256 in the manifest, and the manifest against its own seal."""
 
 import hashlib
 import json
@@ -10,9 +10,9 @@ from typing import Any
 from pipeline.storage.files import read_regular, sha256_of
 
 MANIFEST = "manifest.json"
-UNFINISHED = "unfinished.txt"  #: what lies beside the results of a run while they are written
+UNFINISHED = "unfinished.txt"  #: in the folder while a run writes its results
 ACCEPTED = "accepted.jsonl"
-#: Files that grow by a line: the manifest names the lines before and after one that is just added.
+#: Files that grow by a line. While a line is added, the manifest has the digests before and after.
 _GROWING = {"signatures.jsonl": "signing", ACCEPTED: "accepting"}
 _SEAL = re.compile(rb'("seal": ")([0-9a-f]{64})("\s*}\s*)\Z')
 _STAGED = "staged"
@@ -20,40 +20,42 @@ _FALLS_UNDER_RETENTION = f"{_STAGED}/"
 
 
 def read_manifest(folder: Path) -> tuple[dict[str, Any], str | None]:
-    """The manifest of a run, and what is wrong with it: it carries the hash of itself without that hash."""
+    """The manifest of a folder, and the problem with it or None.
+
+    Its seal is the hash of its own bytes, with zeros in the place of the seal.
+    """
     try:
         content = read_regular(folder / MANIFEST)
     except OSError as error:
         return {}, f"{MANIFEST} cannot be read ({error.strerror})"
-    return seal_of(content, MANIFEST)
+    return read_sealed(content, MANIFEST)
 
 
-def seal_of(content: bytes, name: str) -> tuple[dict[str, Any], str | None]:
-    """A manifest from its bytes, and what is wrong with it."""
+def read_sealed(content: bytes, name: str) -> tuple[dict[str, Any], str | None]:
+    """A manifest from its bytes, and the problem with it or None."""
     try:
         manifest = json.loads(content)
     except ValueError as error:
         return {}, f"{name} cannot be read ({type(error).__name__})"
     found = _SEAL.search(content)
     if found is None or not isinstance(manifest, dict):
-        return {}, f"{name} carries no seal: an earlier version wrote it, or somebody changed it"
+        return {}, f"{name} has no seal: an earlier version wrote it, or somebody changed it"
     bare = content[: found.start(2)] + b"0" * 64 + content[found.end(2) :]
     if hashlib.sha256(bare).hexdigest() != found[2].decode():
-        return manifest, f"{name} was changed: its seal does not hold"
+        return manifest, f"{name} was changed: its seal does not match"
     return manifest, None
 
 
 def other_kinds(folder: Path) -> Iterator[str]:
-    """What a folder holds besides files and folders: a pipe or a device would be read for ever."""
-    for path in sorted(
-        {*folder.rglob("*"), *(folder / _STAGED).glob("*")}
-    ):  # `rglob` enters no folder through a link
+    """Entries that are neither files nor folders; reading a pipe or a device might never end."""
+    # `rglob` does not follow links to folders.
+    for path in sorted({*folder.rglob("*"), *(folder / _STAGED).glob("*")}):
         if not path.is_file() and not path.is_dir():
             yield f"{path.relative_to(folder).as_posix()} is not a regular file"
 
 
 def changed_files(folder: Path, manifest: dict[str, Any]) -> Iterator[str]:
-    """What is wrong with the files of a run, in the order of the manifest."""
+    """Every problem with the files of a folder, in the order of the manifest."""
     for name, digest in manifest.get("files", {}).items():
         path = folder / name
         if path.is_file():
@@ -72,6 +74,6 @@ def changed_files(folder: Path, manifest: dict[str, Any]) -> Iterator[str]:
 
 
 def purged_files(folder: Path, manifest: dict[str, Any]) -> list[str]:
-    """Files that a run needed while it was under way, and that retention has taken since."""
+    """Staged files that retention has deleted."""
     names = [name for name in manifest.get("files", {}) if name.startswith(_FALLS_UNDER_RETENTION)]
     return [name for name in names if not (folder / name).exists()]

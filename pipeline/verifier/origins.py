@@ -1,4 +1,4 @@
-"""The keyed check beside each listed record: with the key of the home it is computed once more, by code of its own."""
+"""Recompute the keyed check of each listed record with the key of the home, by separate code."""
 
 import hashlib
 import hmac
@@ -11,14 +11,14 @@ from pipeline.storage.files import KEY_FILE, read_regular
 from pipeline.verifier.checks import Check
 from pipeline.verifier.listed_rows import OURS, Row
 
-_WHAT = "each _import_check is the one that this home computes"
+_WHAT = "each _import_check was computed with the key of this home"
 _COLUMN = CHECK.removeprefix(OURS)
 _KEY_BYTES = 32
 _FORM = re.compile("h[0-9a-f]{6}-[0-9a-f]{20}")
 
 
 def key_of(home: Path | None) -> bytes | None:
-    """The key of a home; None where there is none, or where nobody can read it. Nothing is made."""
+    """The key of a home; None if it is missing or unreadable. This creates no key."""
     try:
         key = None if home is None else read_regular(home / KEY_FILE, _KEY_BYTES + 1)
     except OSError:
@@ -28,14 +28,14 @@ def key_of(home: Path | None) -> bytes | None:
 
 @dataclass
 class Origins:
-    """Tests the checks of one run's rows; without a key, and of another home's, it only counts them."""
+    """Test the checks of one run's rows; only count those that this home's key cannot test."""
 
     run_id: str
     home_key: bytes | None = field(repr=False)
     tested: int = 0
     of_others: int = 0  #: rows with a check under another key
-    without: int = 0  #: rows of lists that have no checks, as an earlier version wrote them
-    wrong: str = ""  #: the first row whose check is another
+    without: int = 0  #: rows of lists without checks, from earlier versions
+    wrong: str = ""  #: the first row with a wrong check
 
     def __post_init__(self) -> None:
         origin = _hmac(self.home_key or b"", b"origin of a listed record")
@@ -57,7 +57,7 @@ class Origins:
                 self.wrong = self.wrong or f"{row.row_id}: {CHECK} in {row.list_name}.csv is wrong"
 
     def check(self) -> Check:
-        """What the tests came to, and of how many rows."""
+        """The result of the tests, with the number of rows."""
         left = self.of_others + self.without
         if self.home_key is None and left:
             return Check(

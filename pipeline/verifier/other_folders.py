@@ -1,4 +1,4 @@
-"""The folder of a reconciliation or of a span of time: its files, and whether its figures follow from each other."""
+"""Check the folder of a reconciliation or of a period: its files and its figures."""
 
 import json
 import os
@@ -14,14 +14,14 @@ from pipeline.verifier.summary_claims import of_the_page
 
 
 def of_another_folder(folder: Path, manifest: dict[str, Any]) -> Iterator[Check]:
-    """Every check of a folder that is no run's."""
+    """Every check of a folder that is not the folder of a run."""
     wrong = "; ".join(changed_files(folder, manifest))
-    yield Check("every file of the folder is the one that was written", not wrong, wrong)
+    yield Check("every file of the folder is unchanged", not wrong, wrong)
     summary = json.loads(read_regular(folder / "summary.json").decode("utf-8"))
     named = summary.get("reconciliation_id", folder.name)
     same = manifest["id"] == named and summary["kind"] == manifest["kind"]
     yield Check(
-        "manifest and summary are of one folder",
+        "manifest and summary belong together",
         same,
         "" if same else f"they name {manifest['id']} and {named}",
     )
@@ -31,15 +31,19 @@ def of_another_folder(folder: Path, manifest: dict[str, Any]) -> Iterator[Check]
         ) as file:
             yield from of_reconciliation(summary, file)
         yield of_the_page(folder, summary, "reconciliation_id")
-        yield Check("billing holds what is told of it", None, "billing is not asked by this check")
+        yield Check(
+            "billing agrees with the reconciliation",
+            None,
+            "this check sends no requests to billing",
+        )
     else:
-        wrong = next(_wrong_span(summary), "")
-        yield Check("the figures of the span follow from each other", not wrong, wrong)
+        wrong = next(_wrong_period(summary), "")
+        yield Check("the figures of the period follow from each other", not wrong, wrong)
         yield of_the_page(folder, summary)
-        yield Check("the runs say what is told of them", None, "each run is verified by itself")
+        yield Check("the runs agree with the period", None, "verify each run separately")
 
 
-def _wrong_span(summary: dict[str, Any]) -> Iterator[str]:
+def _wrong_period(summary: dict[str, Any]) -> Iterator[str]:
     once, runs = summary["once"], summary["runs"]
     law = once["conservation"]
     yield from (
@@ -48,9 +52,9 @@ def _wrong_span(summary: dict[str, Any]) -> Iterator[str]:
         if check["holds"] != (check["read"] == check["ended"])
     )
     if law["holds"] != all(check["holds"] for check in law["checks"]):
-        yield "the law does not say what its checks say"
+        yield "the result of the accounting checks does not follow from the checks"
     if once["records"] != sum(once["fates"].values()):
-        yield "the records are not as many as their fates"
+        yield "the number of records is not the sum over their fates"
     counted = {
         fate: sum(by_fate.get(fate, 0) for by_fate in once["counts"].values())
         for fate in once["fates"]
@@ -58,7 +62,7 @@ def _wrong_span(summary: dict[str, Any]) -> Iterator[str]:
     if wrong := differing("records", counted, once["fates"]):
         yield wrong
     if law["checks"][0]["ended"] != once["records"] or law["checks"][1]["ended"] != once["fed"]:
-        yield "the law is of other records than the span"
+        yield "the accounting checks count other records than the period"
     is_out = not law["holds"] or any(
         7 in (run["exit_code"], (run["against"] or {"exit_code": 0})["exit_code"]) for run in runs
     )
@@ -69,7 +73,7 @@ def _wrong_span(summary: dict[str, Any]) -> Iterator[str]:
     )
     due = 7 if is_out else int(bool(is_open))
     if summary["exit_code"] != due:
-        yield f"exit code {summary['exit_code']}, where {due} is due"
+        yield f"exit code {summary['exit_code']} instead of {due}"
     created = sum(once["fates"][fate] for fate in ("created", "created_different"))
     if law["holds"] and created and f"{created:,}" not in summary["verdict"]:
-        yield "the verdict does not say how many were created by us"
+        yield "the verdict does not state how many customers we created"

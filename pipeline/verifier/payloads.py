@@ -1,4 +1,4 @@
-"""What was planned to be sent, beside the fingerprint that its row is known by; gone once the staged files are."""
+"""Compare each planned payload with its fingerprint, while the staged files exist."""
 
 import hashlib
 import json
@@ -25,21 +25,19 @@ _OF_RECORDS = (
 )
 _OF_BOTH = ("row_id", "external_reference", "balance")
 _OF_FATES = (*_OF_BOTH, "currency", "fate")
-_WHAT = (
-    "every fingerprint is the SHA-256 of what was sent, and the staged tables say so of every row"
-)
+_WHAT = "every fingerprint is the SHA-256 of its payload, and the staged tables agree on every row"
 
 
 def of_payloads(
     folder: Path, manifest: dict[str, Any], plan: dict[str, Any], found: Recomputed
 ) -> Iterator[Check]:
-    """The staged files are those that were planned with, and their payloads those of rows.parquet."""
+    """The staged files are those of the plan, and their payloads match rows.parquet."""
     planned = {f"staged/{name}": digest for name, digest in plan["staged"].items()}
     other = [name for name, digest in planned.items() if manifest["files"].get(name) != digest]
     yield Check(
-        "the staged files are those that the plan was made with",
+        "the staged files are those of the plan",
         not other,
-        f"{other[0]} is not named by the manifest as it is by the plan" if other else "",
+        f"manifest and plan have different digests of {other[0]}" if other else "",
     )
     names = sorted(name for name in planned if name.startswith("staged/plan-"))
     if not names or not all((folder / name).is_file() for name in names):
@@ -51,10 +49,10 @@ def of_payloads(
 
 
 def _wrong(folder: Path, names: list[str]) -> Iterator[str]:
-    """What is summed and held against billing afterwards are the staged tables: they must say of a row what the others say."""
+    """Problems of the staged tables, from which later steps add up sums and reconcile."""
     rows, codes, ends = _rows(folder), known(), sorted((folder / "staged").glob("fates-*.parquet"))
     if len(ends) != len(names):
-        yield f"there are {len(names)} parts of the plan, and {len(ends)} of the fates"
+        yield f"the plan has {len(names)} parts, and the fates have {len(ends)}"
         return
     for name, end in zip(names, ends, strict=True):
         plan = parquet.read_table(folder / name, columns=["position", "fingerprint"])
@@ -70,23 +68,26 @@ def _wrong(folder: Path, names: list[str]) -> Iterator[str]:
                 next(fates, None),
             )
             if row is None or row["row_id"] != record["row_id"]:
-                yield f"{record['row_id']} was planned, and does not stand in rows.parquet in its place"
+                yield f"{record['row_id']} was planned but is not at its place in rows.parquet"
                 return
             if row["fingerprint"] is not None and row["fingerprint"] != fingerprint:
-                yield f"{record['row_id']}: rows.parquet names another fingerprint than the plan"
+                yield f"{record['row_id']}: rows.parquet and the plan have different fingerprints"
             if ended is None or any(ended[of_row] != record[of_row] for of_row in _OF_BOTH):
-                yield f"{record['row_id']}: its fate is of another row, or of another amount, than it was planned with"
+                yield f"{record['row_id']}: plan and fate have different rows or amounts"
                 return
             code = record["currency"] or NO_CURRENCY
             if ended["currency"] != (code if code in codes or code == NO_CURRENCY else NO_CODE):
-                yield f"{record['row_id']}: its fate is in another currency than it was planned with"
+                yield f"{record['row_id']}: plan and fate have different currencies"
             if ended["fate"] != row["fate"]:
-                yield f"{record['row_id']} is {ended['fate']} among the fates, and {row['fate']} in rows.parquet"
+                yield (
+                    f"{record['row_id']} is {ended['fate']} in the fates"
+                    f" and {row['fate']} in rows.parquet"
+                )
             if (row["mends_run_id"], row["mends_row_id"]) != (
                 record["origin_run"],
                 record["origin_row"],
             ):
-                yield f"{record['row_id']} mends another row by rows.parquet than it was planned as"
+                yield f"{record['row_id']}: rows.parquet and the plan name different rows it fixes"
             if fingerprint is not None:
                 yield from _other_payload(record, fingerprint)
 
@@ -97,9 +98,9 @@ def _other_payload(record: dict[str, Any], fingerprint: str) -> Iterator[str]:
         return
     payload = json.loads(record["payload"])
     if payload["external_reference"] != record["external_reference"]:
-        yield f"{record['row_id']}: its payload is of another customer"
+        yield f"{record['row_id']}: its payload belongs to another customer"
     elif other := [name for name in _SENT if payload.get(name) != record[name]]:
-        yield f"{record['row_id']}: its payload has another {other[0]} than the row"
+        yield f"{record['row_id']}: {other[0]} differs between payload and row"
 
 
 def _rows(folder: Path) -> Iterator[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Every row of the lists beside the lines of its file and its row in rows.parquet, in the order of the input."""
+"""Compare each listed row with its source and with rows.parquet, in the order of the input."""
 
 import csv
 import os
@@ -22,9 +22,8 @@ from pipeline.verifier.origins import Origins
 from pipeline.verifier.source_lines import Lines
 from pipeline.verifier.source_tables import Table
 
-GENERATIONS = range(
-    1, 4
-)  #: a key belongs to its row's first send, or to one that followed a replayed failure
+#: A key is from the first send of its row, or from a later one that followed a replayed failure.
+GENERATIONS = range(1, 4)
 _AT_ONCE = 100_000
 _LIST_OF = {fate.value: name for name, fates in LISTS.items() for fate in fates}
 _CODES = {reason.value for reason in Reason}
@@ -35,22 +34,20 @@ _WAITS = Reason.PLAN_EARLIER_REQUEST_UNSETTLED.value
 
 @dataclass
 class Recomputed:
-    """What walking over all rows came to."""
+    """The counts and sums of all rows, and the first problem of each check."""
 
     records: int = 0
-    has_amounts: bool = False  #: whether amounts were read again
+    has_amounts: bool = False  #: whether this check computes amounts
     fates: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
     debits: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     credits: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
-    kinds: defaultdict[str, Counter[str]] = field(
-        default_factory=lambda: defaultdict(Counter)
-    )  #: fate -> kind of balance
-    #: Currency -> debits and credits of records that were never sent, for an earlier request is unsettled.
+    #: Fate -> kind of balance -> records.
+    kinds: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    #: Currency -> debits and credits of records that were not sent: an earlier request is in doubt.
     waiting: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
-    not_read: set[str] = field(
-        default_factory=set
-    )  #: inputs, or columns of them, whose cells were not read again
+    #: Inputs or columns with cells that this check does not read.
+    not_read: set[str] = field(default_factory=set)
     notes: Notes = field(default_factory=Notes)
 
 
@@ -62,12 +59,11 @@ def walk(
     plan: dict[str, Any],
     origins: Origins,
 ) -> Recomputed:
-    """Read all rows once, and note the first thing of each kind that does not hold."""
+    """Read all rows once, and note the first problem of each check."""
     read_any_cell()
     found, billing_ids = Recomputed(has_amounts=amounts is not None), set[int]()
-    repeats: dict[
-        str, tuple[str, str | None]
-    ] = {}  # row id -> the row that it repeats, its fingerprint
+    #: Row id -> the row that it repeats, and its fingerprint.
+    repeats: dict[str, tuple[str, str | None]] = {}
     came_back = _cells_that_came_back(folder)
     environment, reference = Environment(**plan["environment"]), _plain_reference(plan)
     identities = _identities(folder)
@@ -77,7 +73,7 @@ def walk(
         if row.place <= last:
             found.notes.note(
                 "partition",
-                f"{row.row_id} stands in the lists twice, or in {row.list_name}.csv out of order",
+                f"{row.row_id} is in the lists twice, or out of order in {row.list_name}.csv",
             )
             continue
         while at < row.place[0]:
@@ -90,13 +86,11 @@ def walk(
         found.reasons.update(row.causes)
         origins.look_at(row)
         if _LIST_OF.get(row.fate) != row.list_name:
-            found.notes.note(
-                "partition", f"{row.row_id} stands in {row.list_name}.csv as {row.fate}"
-            )
-        _hold_against_source(reading, row, came_back.get(row.row_id, {}), columns, found)
+            found.notes.note("partition", f"{row.row_id} is in {row.list_name}.csv as {row.fate}")
+        _compare_with_source(reading, row, came_back.get(row.row_id, {}), columns, found)
         identity = next(identities, None)
         found.notes.note("rows", _other_identity(row, identity))
-        found.notes.note("fates", _incoherent(row, identity, billing_ids, plan["run_id"]))
+        found.notes.note("fates", _wrong_fate(row, identity, billing_ids, plan["run_id"]))
         if identity is not None:
             found.notes.note("keys", _other_key(row, identity, environment, columns, reference))
             if row.fate == Fate.DUPLICATE_IN_FILE.value:
@@ -107,19 +101,19 @@ def walk(
         _finish(reading, inputs, at, found)
         at += 1
         reading = _opened(inputs[at], plan, found) if at < len(inputs) else None
-    if (more := next(identities, None)) is not None:
-        found.notes.note("rows", f"rows.parquet: {more['row_id']} is in no list")
-    found.notes.note("fates", _repeats_nothing(folder, repeats))
+    if (extra := next(identities, None)) is not None:
+        found.notes.note("rows", f"rows.parquet: {extra['row_id']} is in no list")
+    found.notes.note("fates", _wrong_repeat(folder, repeats))
     return found
 
 
 def _is_of_workbooks(file: dict[str, Any]) -> bool:
-    """Whether a file is a workbook, or a list of rows that came from one."""
+    """Whether a file is a workbook, or a list of ours with rows from one."""
     return file.get("format") == "excel" or bool(file.get("of_workbooks"))
 
 
 def _opened(file: dict[str, Any], plan: dict[str, Any], found: Recomputed) -> Lines | Table | None:
-    """The lines or the rows of an input; None where it is not there, or of a format that is not read here."""
+    """The lines or rows of an input; None if it is missing or this check cannot read its format."""
     path = Path(file["path"])
     if not path.is_file():
         return None
@@ -130,7 +124,7 @@ def _opened(file: dict[str, Any], plan: dict[str, Any], found: Recomputed) -> Li
         table = Table(path, file)
         found.not_read.update(f"column {name} of {file['name']}" for name in table.not_read)
         return table
-    found.not_read.add(f"{file['name']}, whose rows are counted by its manifest alone")
+    found.not_read.add(f"{file['name']} (the number of its rows is from the manifest)")
     return None
 
 
@@ -141,46 +135,44 @@ def _finish(
         found.notes.note("lines", reading.finish(inputs[at]))
 
 
-def _hold_against_source(
+def _compare_with_source(
     reading: Lines | Table | None,
     row: Row,
     came_back: dict[str, tuple[str, str]],
     columns: list[str],
     found: Recomputed,
 ) -> None:
-    """The row beside what its file says. Of a cell that a spreadsheet has changed the file says what came back."""
+    """Compare a row with its file; the file has cells as a spreadsheet changed them."""
     if reading is None:
         return
     note = found.notes.note
-    strange = reading.skip_to(row.place[1])
-    if strange is not None:
-        note("lines", f"{reading.name}: line {strange} is in no list")
+    unlisted = reading.skip_to(row.place[1])
+    if unlisted is not None:
+        note("lines", f"{reading.name}: line {unlisted} is in no list")
     text, is_damaged = row.ours["text"], any(_code(cause) == _DAMAGED for cause in row.causes)
-    if is_damaged:  # it was read, and what it said is listed as one text
-        given = dict.fromkeys(columns)
-        given.update({column: came for column, (came, _) in came_back.items()})
-        note("lines", reading.take_record([given[column] for column in columns], ""))
+    if is_damaged:  # the record is readable, but the list has it as one text
+        cells = dict.fromkeys(columns)
+        cells.update({column: came for column, (came, _) in came_back.items()})
+        note("lines", reading.take_record([cells[column] for column in columns], ""))
         return
     if text and row.fate != Fate.UNREADABLE.value:
-        note(
-            "lines",
-            f"{row.row_id} is {row.fate}, and yet a text stands there that could not be read",
-        )
+        note("lines", f"{row.row_id} is {row.fate}, but it has the text of an unreadable record")
     if text and any(row.cells):
-        note("lines", f"{row.row_id} could not be read, and yet has cells")
+        note("lines", f"{row.row_id} is unreadable, but it has cells")
     listed = dict(zip(columns, row.cells, strict=True))
     for column, (came, taken) in came_back.items():
         if listed.get(column) not in {came, taken}:
             note(
                 "lines",
-                f"{row.row_id} says neither what came back in column {column} nor what was taken for it",
+                f"{row.row_id}: column {column} is neither the text that came back"
+                " nor the restored one",
             )
         listed[column] = came
     note("lines", reading.take_record([listed[column] for column in columns], text))
 
 
 def _cells_that_came_back(folder: Path) -> dict[str, dict[str, tuple[str, str]]]:
-    """Row id -> column -> the file's text, and the one that the run took or set aside in its place."""
+    """Row id -> column -> the text of the file, and the original that the run knows."""
     found: dict[str, dict[str, tuple[str, str]]] = {}
     with os.fdopen(open_regular(folder / "returned.csv"), encoding="utf-8", newline="") as file:
         for cell in csv.DictReader(file):
@@ -216,33 +208,31 @@ def _code(cause: str) -> str:
     return cause.partition(":")[0]
 
 
-def _incoherent(
+def _wrong_fate(
     row: Row, identity: dict[str, Any] | None, billing_ids: set[int], run_id: str
 ) -> str | None:
-    """What a row of its fate would have, and this one has not."""
+    """The problem of a row that lacks something its fate requires, or None."""
     ours = row.ours
     if ours["run_id"] != run_id:
-        return f"{row.row_id} of {row.list_name}.csv is of another run"
+        return f"{row.row_id} of {row.list_name}.csv belongs to another run"
     if unknown := [cause for cause in row.causes if _code(cause) not in _CODES]:
-        return f"{row.row_id} has a reason that there is not: {unknown[0]}"
+        return f"{row.row_id} has an unknown reason: {unknown[0]}"
     if row.fate in _SENT:
         if identity is not None and not (
             identity["idempotency_key"] and identity["fingerprint"] and ours["billing_id"]
         ):
-            return f"{row.row_id} was created, and has no key, no fingerprint or no billing id"
-        mark = hash(
-            ours["billing_id"]
-        )  # of 64 bits: of a billion billing ids two would not be told apart
+            return f"{row.row_id} was created, but it lacks a key, a fingerprint or a billing id"
+        mark = hash(ours["billing_id"])  # 64 bits, to save memory; a collision is very unlikely
         if mark in billing_ids:
             return f"{row.row_id} has the billing id of another row"
         billing_ids.add(mark)
     if row.fate == Fate.DUPLICATE_IN_FILE.value and not ours["same_as"]:
-        return f"{row.row_id} repeats a row, and does not say which"
+        return f"{row.row_id} repeats a row but does not name it"
     return None
 
 
-def _repeats_nothing(folder: Path, wanted: dict[str, tuple[str, str | None]]) -> str | None:
-    """The first repeat whose original is not there, comes after it, or has other content."""
+def _wrong_repeat(folder: Path, wanted: dict[str, tuple[str, str | None]]) -> str | None:
+    """The first repeat whose original is missing, comes after it, or has other content."""
     if not wanted:
         return None
     originals = {same_as for same_as, _ in wanted.values()}
@@ -254,10 +244,10 @@ def _repeats_nothing(folder: Path, wanted: dict[str, tuple[str, str | None]]) ->
             places[row["row_id"]] = (place, row["fingerprint"])
     for row_id, (same_as, fingerprint) in wanted.items():
         if same_as not in places:
-            return f"{row_id} repeats {same_as}, which is no row of this run"
+            return f"{row_id} repeats {same_as}, which is not a row of this run"
         place, other = places[same_as]
         if place >= places[row_id][0] or (fingerprint and other and other != fingerprint):
-            return f"{row_id} does not repeat {same_as}: that comes later, or has other content"
+            return f"{row_id} does not repeat {same_as}: it comes later or has other content"
     return None
 
 
@@ -268,24 +258,24 @@ def _other_key(
     columns: list[str],
     column: str | None,
 ) -> str | None:
-    """A key is made of environment, reference and content alone, so whoever has these can make it again."""
+    """The problem if a key cannot be recomputed from environment, reference and content."""
     key, fingerprint = identity["idempotency_key"], identity["fingerprint"]
     if key is None or column not in columns:
         return None
     reference = row.cells[columns.index(column)].strip(INVISIBLE)
-    made = {
+    keys = {
         create_key(environment, reference, fingerprint, generation) for generation in GENERATIONS
     }
-    return None if key in made else f"{row.row_id}: its key is not that of its content"
+    return None if key in keys else f"{row.row_id}: its key does not match its content"
 
 
 def _plain_reference(plan: dict[str, Any]) -> str | None:
-    """The column of references where they are taken as they stand."""
+    """The column of references; None if the job transforms them."""
     job = plan["config"]["job"] if plan["config"] else {}
     if not job.get("mapping"):
         return "external_reference"
-    said = job["mapping"]["external_reference"]
-    others = (
+    rule = job["mapping"]["external_reference"]
+    transforms = (
         "split",
         "extract",
         "values",
@@ -296,20 +286,20 @@ def _plain_reference(plan: dict[str, Any]) -> str | None:
         "default",
         "columns",
     )
-    return None if any(said.get(name) for name in others) else said["column"]
+    return None if any(rule.get(name) for name in transforms) else rule["column"]
 
 
 def _add(
     amounts: Amounts, row: Row, columns: list[str], found: Recomputed, *, in_workbook: bool
 ) -> None:
-    """Add a row's balance to its fate; of what could not be read nobody knows whether an amount stands in it."""
+    """Add a row's balance to its fate; an unreadable record may have an amount or not."""
     if row.fate == Fate.UNREADABLE.value:
         found.kinds[row.fate]["unusable"] += 1
         return
     cells = dict(zip(columns, row.cells, strict=True))
     amount = amounts.of(cells, in_workbook=in_workbook)
     if amount is None:
-        found.kinds[row.fate]["absent" if amounts.says_nothing(cells) else "unusable"] += 1
+        found.kinds[row.fate]["absent" if amounts.is_absent(cells) else "unusable"] += 1
         return
     code, minor = amount
     found.kinds[row.fate]["debit" if minor > 0 else "credit" if minor < 0 else "zero"] += 1

@@ -1,4 +1,4 @@
-"""The story of a check: seals, what the files say of each other, every row, sums, payloads; each with the first thing that does not hold."""
+"""Verify a run folder: digests, agreement between its files, every row, sums, payloads."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -25,77 +25,82 @@ from pipeline.verifier.payloads import of_payloads
 from pipeline.verifier.row_by_row import Recomputed, walk
 from pipeline.verifier.summary_claims import (
     of_accepted,
+    of_one_run,
     of_summary,
     of_the_page,
-    same_story,
     unread_books,
 )
 
 _PAGES = ("report.html ", "report.xlsx ")
 _CHECKS = {
-    "lines": "every line of the inputs is the header, blank, skipped or of one record, and says what the list says",
-    "partition": "every record stands in one list, once, under a fate of that list",
-    "counts": "records read = sum over fates, as summary.json says",
-    "rows": "rows.parquet says of every record what its list says",
-    "fates": "every fate has what it needs: a key and a billing id of its own, the row that is repeated, reasons that there are",
-    "keys": "every idempotency key is that of its row's content",
+    "lines": "every input line is a header, blank, skipped, or part of one record, and agrees with"
+    " its list",
+    "partition": "every record is in one list, once, under a fate of that list",
+    "counts": "records read = sum over fates, and summary.json agrees",
+    "rows": "rows.parquet and the lists agree on every record",
+    "fates": "every fate has what it requires: its own key and billing id, the row it repeats, and"
+    " known reasons",
+    "keys": "every idempotency key matches the content of its row",
 }
 
 
 def verify(folder: Path, inputs_at: Sequence[Path] = (), home: Path | None = None) -> Verified:
-    """Recompute what a run folder says, from its files and the inputs that its manifest names; write nothing.
+    """Recompute a run folder from its files and the inputs that its manifest names; write nothing.
 
-    Of a reconciliation or a span of time: what its folder alone can show. `inputs_at`: folders to look in for inputs, and a config,
-    that do not lie any more where they were read. `home`: the place of ledgers whose key made the checks of the lists.
+    A reconciliation or a period is checked from its own folder alone.
+
+    Args:
+        folder: the folder of the run, reconciliation or period
+        inputs_at: folders to search for inputs and a config that were moved
+        home: the home whose key computed the checks of the lists
     """
     if (folder / UNFINISHED).exists():
         return Verified(folder.name, 0, [_unfinished(folder)])
-    if strange := "; ".join(other_kinds(folder)):
+    if irregular := "; ".join(other_kinds(folder)):
         return Verified(
             folder.name,
             0,
-            [Check("the folder holds regular files only", holds=False, found=strange)],
+            [Check("the folder has regular files only", holds=False, found=irregular)],
         )
     manifest, broken_seal = read_manifest(folder)
-    checks = [Check(f"{MANIFEST} is as it was written", broken_seal is None, broken_seal or "")]
+    checks = [Check(f"{MANIFEST} is unchanged", broken_seal is None, broken_seal or "")]
     if not manifest:
         return Verified(folder.name, 0, checks)
     records: int | None = 0
     try:
         if "kind" in manifest:
             records = None
-            checks.extend(
-                of_another_folder(folder, manifest)
-            )  # where one raises, those before it stay
+            # `extend` keeps the checks before one that raises.
+            checks.extend(of_another_folder(folder, manifest))
             return Verified(folder.name, records, checks)
-        manifest = _where_they_are(manifest, inputs_at)
+        manifest = _located(manifest, inputs_at)
         checks += _of_files(folder, manifest)
         summary, plan = (
             json.loads(read_regular(folder / name).decode("utf-8"))
             for name in ("summary.json", "plan.json")
         )
-        checks.append(same_story(folder.name, manifest, summary, plan))
+        checks.append(of_one_run(folder.name, manifest, summary, plan))
         accepted = folder / ACCEPTED
         lines = read_regular(accepted).decode("utf-8") if accepted.exists() else ""
         checks.append(of_accepted(lines, summary, plan))
         origins = Origins(str(plan["run_id"]), key_of(home))
         found, of_rows = _of_rows(folder, manifest, summary, plan, origins)
         checks, records = [*checks, *of_rows, origins.check()], found.records
-    # Whatever a changed byte makes a reader raise, it is the file that is at fault, and it says so.
+    # A changed byte can make a reader raise anything; the result is a failed check.
     except Exception as error:  # noqa: BLE001
-        checks.append(unreadable("the files can be read as what they are", error))
+        checks.append(unreadable("the files can be read", error))
     return Verified(folder.name, records, checks)
 
 
 def _unfinished(folder: Path) -> Check:
     what = "the run has finished and its results are complete"
     return Check(
-        what, holds=False, found="it goes on or was stopped", suggests=("resume", folder.name)
+        what, holds=False, found="it is running or was stopped", suggests=("resume", folder.name)
     )
 
 
-def _where_they_are(manifest: dict[str, Any], folders: Sequence[Path]) -> dict[str, Any]:
-    """The manifest with the places at which its inputs lie now: where they were read, else under their name in one of these folders."""
+def _located(manifest: dict[str, Any], folders: Sequence[Path]) -> dict[str, Any]:
+    """The manifest with the current paths of its inputs: the recorded path, else these folders."""
 
     def placed(file: dict[str, Any]) -> dict[str, Any]:
         path = Path(file["path"])
@@ -112,27 +117,22 @@ def _where_they_are(manifest: dict[str, Any], folders: Sequence[Path]) -> dict[s
 
 def _of_files(folder: Path, manifest: dict[str, Any]) -> Iterator[Check]:
     wrong = list(changed_files(folder, manifest))
-    # Whatever fails between a page and its place in the manifest leaves nothing else to be made again.
-    can_be_made = bool(wrong) and all(one.startswith(_PAGES) for one in wrong)
-    suggests = ("report", folder.name) if can_be_made else ()
-    yield Check(
-        "every file of the run is the one that was written", not wrong, "; ".join(wrong), suggests
-    )
+    # If only pages are wrong, `report` can write them again.
+    only_pages = bool(wrong) and all(one.startswith(_PAGES) for one in wrong)
+    suggests = ("report", folder.name) if only_pages else ()
+    yield Check("every file of the run is unchanged", not wrong, "; ".join(wrong), suggests)
     if purged := purged_files(folder, manifest):
         yield Check(
-            "the staged files are those that were written",
+            "the staged files are unchanged",
             None,
             f"{len(purged)} fell under retention",
         )
     for file in [*manifest["inputs"], *([manifest["config"]] if manifest["config"] else [])]:
         path = Path(file["path"])
-        what = f"{path.name} is the file that was read"
+        what = f"{path.name} is the file that the run read"
         if not path.is_file():
-            yield Check(
-                what,
-                holds=False,
-                found=f"{path} is not {'a regular file' if path.exists() else 'there'}",
-            )
+            why = "is not a regular file" if path.exists() else "does not exist"
+            yield Check(what, holds=False, found=f"{path} {why}")
         else:
             same = sha256_of(path) == file["sha256"]
             yield Check(what, same, "" if same else f"{path} was changed")
@@ -161,16 +161,16 @@ def _of_rows(
     fates = {fate.value: found.fates[fate.value] for fate in Fate}
     notes.note("counts", differing("records", fates, summary["fates"]))
     checks = [notes.check(name, what) for name, what in _CHECKS.items()]
-    if gone := [file["name"] for file in inputs if not Path(file["path"]).is_file()]:
+    if missing := [file["name"] for file in inputs if not Path(file["path"]).is_file()]:
         at = next(index for index, check in enumerate(checks) if check.what == _CHECKS["lines"])
         if checks[at].holds:
-            checks[at] = Check(_CHECKS["lines"], None, f"{', '.join(gone)} is not there to be read")
+            checks[at] = Check(_CHECKS["lines"], None, f"not found: {', '.join(missing)}")
     if not_read := sorted(found.not_read):
         checks.append(
             Check(
-                "every cell of the inputs is the one that is listed",
+                "the lists have every cell of the inputs",
                 None,
-                f"not read again: {', '.join(not_read)}",
+                f"not read: {', '.join(not_read)}",
             )
         )
     return found, [
@@ -185,9 +185,9 @@ def _of_rows(
 
 
 def _of_sums(found: Recomputed, summary: dict[str, Any], amounts: Amounts | str | None) -> Check:
-    what = "the sums of balances per currency and fate are those of summary.json"
+    what = "the sums of balances per currency and fate agree with summary.json"
     if isinstance(amounts, str):
-        return Check(what, None, f"{amounts}: this check sums only what stands plainly in a column")
+        return Check(what, None, f"{amounts}: this check adds up only plain amounts of one column")
     wrong = None
     for name, mine in (("debits", found.debits), ("credits", found.credits)):
         for code in sorted({*mine, *summary[name]}):

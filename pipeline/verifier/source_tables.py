@@ -1,4 +1,4 @@
-"""The rows of a Parquet input beside the cells that are listed of them, for columns whose text nobody can doubt."""
+"""Compare the rows of a Parquet input with their listed cells, for types with one plain text."""
 
 from collections.abc import Iterator, Sequence
 from datetime import date
@@ -28,7 +28,7 @@ class Table:
         self.number = 0
 
     def skip_to(self, row: int) -> int | None:
-        """Go on to the row before this one; the first row on the way, for each is a record and so in some list."""
+        """Skip to the row before this one; return the first skipped row, which no list has."""
         first: int | None = None
         while self.number < row - 1 and next(self._rows, None) is not None:
             self.number += 1
@@ -36,34 +36,33 @@ class Table:
         return first
 
     def take_record(self, cells: Sequence[str | None], text: str) -> str | None:
-        """Take the next row; what is wrong where it does not say what the list says of it. `text` is what nobody could read."""
+        """Take the next row; return the problem if it differs from the list.
+
+        `text`: the listed text of an unreadable record, else empty.
+        """
         row = next(self._rows, None)
         self.number += 1
         if row is None:
-            return f"{self.name}: row {self.number} is not there"
+            return f"{self.name}: row {self.number} does not exist"
         if text:
             return None
         listed = dict(zip(self._columns, cells, strict=True))
         wrong = [
             name
             for name in self._read
-            if listed[name] is not None and (_told(row[name]) or "") != listed[name]
+            if listed[name] is not None and (_text_of(row[name]) or "") != listed[name]
         ]
-        return (
-            f"{self.name}: row {self.number} says something else in column {wrong[0]}"
-            if wrong
-            else None
-        )
+        return f"{self.name}: row {self.number} differs in column {wrong[0]}" if wrong else None
 
     def finish(self, described: dict[str, Any]) -> str | None:
-        """What is wrong where the rows are not as many as the manifest says."""
+        """The problem if file and manifest disagree on the number of rows."""
         rows = self._file.metadata.num_rows
         if rows != described["records"]:
             return f"{self.name}: {rows} rows, {described['records']} in the manifest"
         return f"{self.name}: row {self.number + 1} is in no list" if self.number < rows else None
 
     def _each(self) -> Iterator[dict[str, Any]]:
-        # By their places: a name with a dot would also lead into another column.
+        # By position: a name with a dot would also select a nested column.
         read = set(self._read)
         places = [
             at for at, (name, *_) in enumerate(self._file.reader.column_paths) if name in read
@@ -89,7 +88,7 @@ def _has_plain_text(dtype: pa.DataType) -> bool:
     )
 
 
-def _told(value: Any) -> str | None:
+def _text_of(value: Any) -> str | None:
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, Decimal):

@@ -1,4 +1,4 @@
-"""What a run says of itself, held against what was recomputed, and its files against each other."""
+"""Compare summary.json with the recomputed figures, and the files of a run with each other."""
 
 import html
 import json
@@ -12,33 +12,33 @@ from pipeline.storage.files import read_regular
 from pipeline.verifier.checks import Check, differing
 from pipeline.verifier.row_by_row import Recomputed
 
-_LAW = (
-    3  #: checks of the conservation law before those of each currency: two of records, one of lines
-)
+#: Accounting checks before those of each currency: two of records, one of lines.
+_GENERAL_CHECKS = 3
 _WAITS = Reason.PLAN_EARLIER_REQUEST_UNSETTLED.value
-_PAGE = "the page tells the verdict of summary.json"
-#: Fates whose customers billing holds, as far as a run knows.
+_PAGE = "the page has the verdict of summary.json"
+#: Fates of customers that billing should hold.
 _IN_BILLING = (Fate.CREATED, Fate.CREATED_DIFFERENT, Fate.ALREADY_EXISTS_SAME)
 
 
-def same_story(
+def of_one_run(
     name: str, manifest: dict[str, Any], summary: dict[str, Any], plan: dict[str, Any]
 ) -> Check:
-    """Manifest, plan and summary are of one run, of the same inputs and under the same settings."""
+    """Manifest, plan and summary have the same run, inputs and settings."""
     wrong = []
     if {manifest["run_id"], summary["run_id"], plan["run_id"]} != {plan["run_id"]}:
-        wrong.append(f"manifest, plan and summary of {name} name several runs")
+        wrong.append(f"manifest, plan and summary of {name} name different runs")
     others = (("manifest.json", manifest), ("summary.json", summary))
     wrong += [
         f"inputs of {other} are not those of the plan"
-        for other, said in others
-        if not _same(said["inputs"], plan["inputs"])
+        for other, content in others
+        if not _same(content["inputs"], plan["inputs"])
     ]
     if summary["settings"] != plan["settings"]:
         wrong.append("settings of summary.json are not those of the plan")
     config = plan["config"]["sha256"] if plan["config"] else None
     named = [
-        (other, said["config"]["sha256"] if said["config"] else None) for other, said in others
+        (other, content["config"]["sha256"] if content["config"] else None)
+        for other, content in others
     ]
     wrong += [
         f"{other} names another config than the plan" for other, sha256 in named if sha256 != config
@@ -49,38 +49,41 @@ def same_story(
         if summary[what] != plan[what]
     ]
     return Check(
-        "manifest, plan and summary are of one run and the same inputs",
+        "manifest, plan and summary have the same run and inputs",
         not wrong,
         wrong[0] if wrong else "",
     )
 
 
 def of_accepted(lines: str, summary: dict[str, Any], plan: dict[str, Any]) -> Check:
-    """The summary names whoever accepted each alarm first, by the lines of accepted.jsonl; an earlier version kept that in the plan."""
+    """The summary names the first person who accepted each alarm in accepted.jsonl.
+
+    Earlier versions kept these names in the plan.
+    """
     first: dict[str, str] = {}
     for line in lines.splitlines():
         one = json.loads(line)
         first.setdefault(one["code"], one["who"])
     same = summary["accepted"] == {**first, **plan.get("accepted", {})}
-    found = "" if same else "summary.json names others than accepted.jsonl"
+    found = "" if same else "summary.json and accepted.jsonl name different people"
     return Check(
         "summary.json and accepted.jsonl name the same people for each accepted alarm", same, found
     )
 
 
-def _same(said: Any, planned: Any) -> bool:
-    """Whether inputs are the same but for their place: a copy of a folder may name the place that it was put at."""
-    if isinstance(said, list) and isinstance(planned, list):
+def _same(stated: Any, planned: Any) -> bool:
+    """Whether inputs are the same except for their path: a copied folder may name new paths."""
+    if isinstance(stated, list) and isinstance(planned, list):
         bare = [
             [{key: value for key, value in one.items() if key != "path"} for one in both]
-            for both in (said, planned)
+            for both in (stated, planned)
         ]
         return bare[0] == bare[1]
-    return bool(said == planned)
+    return bool(stated == planned)
 
 
 def of_summary(found: Recomputed, summary: dict[str, Any], plan: dict[str, Any]) -> Iterator[Check]:
-    """Every figure of summary.json that follows from others, or from the rows."""
+    """Every figure of summary.json that follows from other figures or from the rows."""
     wrong = next(_wrong_figures(found, summary, plan), None)
     yield Check("every other figure of summary.json follows from these", wrong is None, wrong or "")
 
@@ -124,9 +127,7 @@ def _wrong_figures(
     unusable = {
         fate: kinds["unusable"] for fate, kinds in summary["balances"].items() if kinds["unusable"]
     }
-    yield from _if(
-        differing("amounts that nobody can read", unusable, summary["amounts_unreadable"])
-    )
+    yield from _if(differing("unreadable amounts", unusable, summary["amounts_unreadable"]))
     lines: Counter[str] = Counter()
     for file in plan["inputs"]:
         lines.update(file["lines"])
@@ -160,31 +161,31 @@ def _wrong_law(summary: dict[str, Any]) -> Iterator[str]:
                 differing(check["what"], records, {name: check[name] for name in records})
             )
         if check["holds"] != (check["read"] == check["ended"]):
-            yield f"the check {check['what']!r} does not say what its figures say"
+            yield f"the result of the check {check['what']!r} does not follow from its figures"
     if law["holds"] != all(check["holds"] for check in law["checks"]):
-        yield "the conservation law does not say what its checks say"
+        yield "the result of the accounting checks does not follow from the checks"
     wanted = {(side, code) for side in sides for code in summary["read"][side]}
-    if len(law["checks"]) < _LAW + len(wanted) or not wanted <= summed:
-        yield "the conservation law leaves something out"
+    if len(law["checks"]) < _GENERAL_CHECKS + len(wanted) or not wanted <= summed:
+        yield "an accounting check is missing"
 
 
 def _wrong_bridge(summary: dict[str, Any]) -> Iterator[str]:
-    """Read, less what each fate takes, is what is expected in billing: in records, and in each currency."""
+    """The total read, minus each fate's step, is the total expected: in records and currencies."""
     steps = {step["step"]: step["figures"] for step in summary["bridge"]}
     stated = {step["step"]: step["records"] for step in summary["bridge"]}
     taken = {fate.value for fate in Fate if fate not in _IN_BILLING and summary["fates"][fate]}
     if missing := sorted({"read", "expected", *taken} - {*steps}):
         yield f"the bridge has no step for {missing[0]}"
     if "residual" in steps and summary["conservation"]["holds"]:
-        yield "the bridge has a residual, and the law is said to hold"
+        yield "the bridge has a residual, but the accounting checks hold"
     for name, figures in steps.items():
         fates = list(Fate) if name == "read" else _IN_BILLING if name == "expected" else [name]
         sign = 1 if name in {"read", "expected"} else -1
         if name == "residual":
             continue
         records = sign * sum(summary["fates"].get(str(fate), 0) for fate in fates)
-        told = sum(figure["records"] for figure in figures.values())
-        yield from _if(differing(f"bridge, {name}", {"records": records}, {"records": told}))
+        counted = sum(figure["records"] for figure in figures.values())
+        yield from _if(differing(f"bridge, {name}", {"records": records}, {"records": counted}))
         yield from _if(
             differing(f"bridge, {name}", {"records": records}, {"records": stated[name]})
         )
@@ -210,12 +211,14 @@ def _wrong_end(summary: dict[str, Any]) -> Iterator[str]:
     if planned or summary["stopped_because"] is not None:
         due |= {3} if planned else {3, 4, 5}
     if code not in due:
-        yield f"exit code {code}, where {' or '.join(map(str, sorted(due)))} is due"
+        yield f"exit code {code} instead of {' or '.join(map(str, sorted(due)))}"
     if not planned and holds:
         created = sum(fates[fate] for fate in LISTS["created"])
-        told = f"{_grouped(created)} of {_grouped(summary['records']['read'])} records were created"
-        if not summary["verdict"].startswith(told):
-            yield "the verdict does not say how many records were created"
+        begins = (
+            f"{_grouped(created)} of {_grouped(summary['records']['read'])} records were created"
+        )
+        if not summary["verdict"].startswith(begins):
+            yield "the verdict does not state how many records were created"
         others = {
             name: sum(fates[fate] for fate in LISTS[name])
             for name in ("skipped", "held", "rejected")
@@ -223,39 +226,39 @@ def _wrong_end(summary: dict[str, Any]) -> Iterator[str]:
         others |= {name: fates.get(name, 0) for name in ("in_doubt", "given_up")}
         for name, number in others.items():
             if number and f"{_grouped(number)} {name.replace('_', ' ')}" not in summary["verdict"]:
-                yield f"the verdict does not say how many records are {name.replace('_', ' ')}"
+                yield f"the verdict does not state how many records are {name.replace('_', ' ')}"
         if not summary["verdict"].endswith(
             ("accounted for.", "but the run is not finished: resume it.")
         ):
-            yield "the verdict does not end as one that adds up does"
+            yield "the verdict does not end like one of a run that adds up"
 
 
 def of_the_page(folder: Path, summary: dict[str, Any], *names: str) -> Check:
-    """What a page says is not recomputed; but it tells the verdict of the summary, and what it is of (run_id, say)."""
+    """Whether the page has the verdict and these keys of the summary; the rest is not checked."""
     path = folder / "report.html"
     if not path.is_file():
         return Check(_PAGE, None, "there is no page")
-    return page_tells(read_regular(path).decode("utf-8"), summary, *names)
+    return of_page_text(read_regular(path).decode("utf-8"), summary, *names)
 
 
-def page_tells(page: str, summary: dict[str, Any], *names: str) -> Check:
-    """The same of a page's text."""
+def of_page_text(page: str, summary: dict[str, Any], *names: str) -> Check:
+    """The same check for the text of a page."""
     text = html.unescape(page)
     missing = [name for name in (*names, "verdict") if str(summary[name]) not in text]
     return Check(
         _PAGE,
         not missing,
-        f"the page does not tell the {missing[0]} of summary.json" if missing else "",
+        f"the page does not have the {missing[0]} of summary.json" if missing else "",
     )
 
 
 def unread_books(folder: Path) -> Iterator[Check]:
-    """Workbooks are for people, and say what pages and lists say; nobody reads them back."""
+    """A note that workbooks are not checked: they repeat pages and lists for people."""
     if books := [name for name in ("report.xlsx", "rejected.xlsx") if (folder / name).is_file()]:
         yield Check(
-            "the workbooks say what the page and the lists say",
+            "the workbooks agree with the page and the lists",
             None,
-            f"{', '.join(books)}: not read again",
+            f"{', '.join(books)}: not read",
         )
 
 

@@ -745,7 +745,7 @@ def test_the_verifier_notices_text_in_a_column_that_the_manifest_takes_for_empty
     file, records = read_bytes(tmp_path, b"external_reference,\nA-1,\n")
     file.path.write_bytes(b"external_reference,\nA-1,x\n")
 
-    assert any("taken for empty" in (fault or "") for fault in verified(file, Declared(), records))
+    assert any("should be empty" in (fault or "") for fault in verified(file, Declared(), records))
 
 
 # -- the end of a file ------------------------------------------------------------------------------------------------

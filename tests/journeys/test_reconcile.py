@@ -341,7 +341,7 @@ def test_an_export_without_currency_or_balance_is_refused_for_nothing_can_be_hel
     result = pipeline("reconcile", "--export", "export.csv")
 
     assert result.returncode == 4
-    assert "states no currency and no balance" in result.stderr
+    assert "no column for currency or balance" in result.stderr
     assert not list((pipeline.folder / "reports").glob("*-reconcile-*"))
 
 

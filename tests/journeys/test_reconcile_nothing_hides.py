@@ -494,7 +494,7 @@ def test_a_reconciliation_that_goes_on_elsewhere_is_left_alone(imported):
         fcntl.flock(file, fcntl.LOCK_EX)
         done = pipeline("reconcile", environment=outside.environment)
 
-    assert (done.returncode, "goes on in another process" in done.stderr) == (75, True)
+    assert (done.returncode, "is running in another process" in done.stderr) == (75, True)
 
 
 def test_an_outage_is_resumable_and_a_refused_key_is_not(imported):

@@ -345,13 +345,13 @@ def test_a_plan_is_signed_by_an_approver_and_not_by_a_reviewer(pipeline, outside
 def states(run):
     """Role -> state, as the page tells it."""
     from pipeline.domain.sign_offs import signed
-    from pipeline.workflows.report.evidence import lies_beneath, newest_reconciliation
+    from pipeline.workflows.report.evidence import newest_reconciliation, signed_digests
 
     folder = next(one for one in all_runs(run.parent) if one.run_id == run.name)
     return {
         one.role: one.state
         for one in signed(
-            folder.signatures(), lies_beneath(folder, "reviewer", newest_reconciliation(folder))
+            folder.signatures(), signed_digests(folder, "reviewer", newest_reconciliation(folder))
         )
     }
 

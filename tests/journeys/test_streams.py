@@ -232,7 +232,7 @@ def test_who_accepted_an_alarm_is_covered_by_manifest_report_and_verifier(stream
         whole.stdout + bundled.stdout
     )
     assert "accepted.jsonl was changed" in changed.stdout
-    assert "summary.json names others than accepted.jsonl" in changed.stdout
+    assert "summary.json and accepted.jsonl name different people" in changed.stdout
     with zipfile.ZipFile(stream.folder / "e.zip") as bundle:
         assert json.loads(bundle.read("run/accepted.jsonl"))["who"] == "Ann"
 

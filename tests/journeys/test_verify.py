@@ -141,7 +141,7 @@ def test_a_file_holds_however_it_is_written(pipeline, written):
     folder = run(pipeline, "customers.csv")
 
     assert verify(pipeline, folder) == (0, {})
-    assert open_checks(pipeline, folder) == ["the workbooks say what the page and the lists say"]
+    assert open_checks(pipeline, folder) == ["the workbooks agree with the page and the lists"]
 
 
 def test_unreadable_records_of_one_line_and_of_several_hold(pipeline):
@@ -184,8 +184,7 @@ def test_parquet_and_workbooks_hold_and_what_is_not_read_again_is_said(pipeline)
         folder = run(pipeline, name)
         assert verify(pipeline, folder) == (0, {})
         assert (
-            "every cell of the inputs is the one that is listed"
-            not in open_checks(pipeline, folder)
+            "the lists have every cell of the inputs" not in open_checks(pipeline, folder)
         ) == is_read
 
 
@@ -204,8 +203,8 @@ def test_a_cell_or_a_row_of_a_parquet_file_that_is_not_as_listed_is_named(pipeli
     found = json.loads(pipeline("verify", folder, "--json").stdout)["checks"]
     assert any("column rate of customers.parquet" in check["found"] for check in found)
 
-    for other, told in ((table.with_columns(balance=pl.Series([101, -5])), "row 1 says something else in column balance"),
-                        (table.head(1), "row 2 is not there")):  # fmt: skip
+    for other, told in ((table.with_columns(balance=pl.Series([101, -5])), "row 1 differs in column balance"),
+                        (table.head(1), "row 2 does not exist")):  # fmt: skip
         other.write_parquet(pipeline.folder / "customers.parquet")
         manifest = json.loads((folder / "manifest.json").read_text())
         for path, file in (
@@ -397,7 +396,7 @@ def test_a_file_that_was_added_or_removed_is_named(copied):
 
     code, wrong = verify(pipeline, folder)
 
-    told = wrong["every file of the run is the one that was written"]
+    told = wrong["every file of the run is unchanged"]
     assert code == 7
     assert "held.csv is missing" in told
     assert "created-2.csv is not in the manifest" in told
@@ -657,21 +656,21 @@ def without_what_was_staged(folder):
 @pytest.mark.parametrize(
     ("lie", "broken"),
     [
-        (without_a_row, "every line of the inputs"),
-        (of_another_fate, "rows.parquet says"),
-        (in_two_lists, "every record stands in one list"),
-        (with_another_amount, "every line of the inputs"),
+        (without_a_row, "every input line"),
+        (of_another_fate, "rows.parquet and the lists"),
+        (in_two_lists, "every record is in one list"),
+        (with_another_amount, "every input line"),
         (with_another_count, "records read = sum over fates"),
         (with_another_sum, "the sums of balances"),
-        (with_another_billing_id, "rows.parquet says"),
+        (with_another_billing_id, "rows.parquet and the lists"),
         (with_another_key, "every idempotency key"),
-        (with_a_text_in_the_place_of_its_cells, "every line of the inputs"),
-        (with_a_cell_that_never_came_back, "every line of the inputs"),
-        (without_its_billing_id, "every fate has what it needs"),
-        (with_the_billing_id_of_another, "every fate has what it needs"),
-        (repeating_another_row, "every fate has what it needs"),
-        (with_an_unknown_reason, "every fate has what it needs"),
-        (of_another_run, "every fate has what it needs"),
+        (with_a_text_in_the_place_of_its_cells, "every input line"),
+        (with_a_cell_that_never_came_back, "every input line"),
+        (without_its_billing_id, "every fate has what it requires"),
+        (with_the_billing_id_of_another, "every fate has what it requires"),
+        (repeating_another_row, "every fate has what it requires"),
+        (with_an_unknown_reason, "every fate has what it requires"),
+        (of_another_run, "every fate has what it requires"),
         (with_another_net, "every other figure"),
         (with_another_reading, "every other figure"),
         (with_another_count_of_a_reason, "every other figure"),
@@ -679,8 +678,8 @@ def without_what_was_staged(folder):
         (with_another_step_of_the_bridge, "every other figure"),
         (with_a_clean_exit, "every other figure"),
         (with_another_verdict, "every other figure"),
-        (with_another_page, "the page tells the verdict"),
-        (with_a_hidden_record, "every line of the inputs"),
+        (with_another_page, "the page has the verdict"),
+        (with_a_hidden_record, "every input line"),
         (with_another_input, "manifest, plan and summary"),
         (with_another_payload, "the staged files are those"),
         (without_what_was_staged, "the staged files are those"),
@@ -724,7 +723,7 @@ def held_run(tmp_path_factory):
     return pipeline, {"twins": twins, "ledger": by_ledger, "billing": run(pipeline, "e.csv")}
 
 
-HELD = "the fields in which held records differ are those"
+HELD = "summary.json and held.csv agree with the fields"
 
 
 def test_fields_in_which_held_records_differ_are_recomputed_and_what_is_not_in_the_folder_is_named(
@@ -807,7 +806,7 @@ def test_what_fell_under_retention_is_said_and_no_fault(copied):
     code, wrong = verify(pipeline, folder)
 
     assert (code, wrong) == (0, {})
-    assert "the staged files are those that were written" in open_checks(pipeline, folder)
+    assert "the staged files are unchanged" in open_checks(pipeline, folder)
 
 
 def test_an_input_that_is_gone_is_named(copied):
@@ -817,10 +816,8 @@ def test_an_input_that_is_gone_is_named(copied):
     code, wrong = verify(pipeline, folder)
 
     assert code == 7
-    assert "customers.csv is the file that was read" in wrong
-    assert any(
-        what.startswith("every line of the inputs") for what in open_checks(pipeline, folder)
-    )
+    assert "customers.csv is the file that the run read" in wrong
+    assert any(what.startswith("every input line") for what in open_checks(pipeline, folder))
 
 
 @pytest.mark.long

@@ -1,1 +1,4 @@
-"""`pipeline bundle`: `story.py` from top to bottom; `members.py` what goes into it, `searched.py` whom it must not name."""
+"""`pipeline bundle`: start reading at `workflow.py`.
+
+`members.py` writes the files of a bundle, and `pii_check.py` searches it for personal data.
+"""

@@ -1,4 +1,4 @@
-"""What goes into an evidence bundle, member by member: nothing of it names a person, or lets one be found by trying."""
+"""The files of an evidence bundle. None names a person or lets a reader test a guess at one."""
 
 import csv
 import io
@@ -25,17 +25,17 @@ from pipeline.workflows.report.render import write_pages
 
 Member = tuple[str, Iterable[bytes]]
 
-#: An idempotency key is made of a reference and a fingerprint, and a fingerprint of a payload: whoever can guess those can try
-#: them. Under the home's key nobody can, and they still are the same wherever they stand.
+#: These are hashes of references and payloads, so a reader could test guesses at those. A second
+#: hash with the key of the home prevents it, and equal values stay equal.
 SECRET = ("idempotency_key", "fingerprint")
 _ROWS_AT_ONCE = 100_000
 _NUMBERS = {"seq", "generation", "status", "replayed", "payable"}
-#: Not handed on: a hash of what billing wrote, which may be of a person, and of the credential.
+#: Left out: the hash of billing's answer, which may name a person, and that of the credential.
 _LEFT_OUT = {"detail_sha256", "credential"}
 
 
 def members(folder: RunFolder, settings: Settings, pii: Pii) -> Iterator[Member]:
-    """Every file of the bundle but its README and its manifest."""
+    """Every file of the bundle except its README and its manifest."""
     content, plan, home = folder.read_summary(), folder.read_plan_of_any_version(), settings.home
     key = home_key(home)
     person, sealed = naming(key, pii), partial(pseudonym, key)
@@ -46,8 +46,8 @@ def members(folder: RunFolder, settings: Settings, pii: Pii) -> Iterator[Member]
     yield f"run/{SIGNATURES}", _blocks_of(folder.path / SIGNATURES)
     if (folder.path / ACCEPTED).is_file():
         yield f"run/{ACCEPTED}", _blocks_of(folder.path / ACCEPTED)
-    yield "run/summary.json", _as_handed_on(folder.path / "summary.json", content, pii)
-    yield "run/plan.json", _as_handed_on(folder.path / "plan.json", plan, pii)
+    yield "run/summary.json", _redacted(folder.path / "summary.json", content, pii)
+    yield "run/plan.json", _redacted(folder.path / "plan.json", plan, pii)
     if plan["config"]:
         yield "config/job.json", [_json(plan["config"]["job"])]
     yield "rows.parquet", [_rows(folder.path / "rows.parquet", sealed)]
@@ -58,35 +58,35 @@ def members(folder: RunFolder, settings: Settings, pii: Pii) -> Iterator[Member]
         _journal(folder, home / content["environment"]["name"], pii, person, sealed),
     )
     if (against := newest_reconciliation(folder)) is not None:
-        # What stands there as an example may be somebody's reference in billing.
-        told = {
+        # An example may be a person's reference in billing.
+        summary = {
             name: value for name, value in against[1].items() if name not in {"examples", "files"}
         }
-        yield "reconciliation/summary.json", [_json(told)]
+        yield "reconciliation/summary.json", [_json(summary)]
         shown = differences_shown(differences_of(against), pii, person)
         yield "reconciliation/differences.csv", [shown.write_csv().encode()]
         if (against[0] / MANIFEST).is_file():
             yield f"reconciliation/{MANIFEST}", _blocks_of(against[0] / MANIFEST)
 
 
-def _as_handed_on(path: Path, content: dict[str, Any], pii: Pii) -> Iterator[bytes]:
-    """A file of the run as it is, where nothing of it has to be hidden; else without that."""
-    told = without_literals(content)
-    if told is content and pii is Pii.MASKED:
+def _redacted(path: Path, content: dict[str, Any], pii: Pii) -> Iterator[bytes]:
+    """A JSON file of the run without personal data; byte by byte if it has none."""
+    redacted = without_literals(content)
+    if redacted is content and pii is Pii.MASKED:
         yield from _blocks_of(path)
         return
     if pii is Pii.NONE:
-        told = {**told, "samples": {}} if "samples" in told else dict(told)
-        if "reasons" in told:
-            told["reasons"] = [
+        redacted = {**redacted, "samples": {}} if "samples" in redacted else dict(redacted)
+        if "reasons" in redacted:
+            redacted["reasons"] = [
                 {name: value for name, value in one.items() if name != "shown"}
-                for one in told["reasons"]
+                for one in redacted["reasons"]
             ]
-    yield _json(told)
+    yield _json(redacted)
 
 
 def _rows(path: Path, sealed: Any) -> bytes:
-    """rows.parquet with what leads to a person under the home's key."""
+    """rows.parquet with its secret columns hashed with the key of the home."""
     file, out = parquet.ParquetFile(path), io.BytesIO()
     with parquet.ParquetWriter(out, file.schema_arrow, compression="zstd") as writer:
         for batch in file.iter_batches(_ROWS_AT_ONCE):
@@ -104,8 +104,8 @@ def _list(folder: RunFolder, name: str, pii: Pii, person: Any, sealed: Any) -> I
     )
     path = folder.path / f"{name}.csv"
     rows = pl.scan_csv(path, infer_schema=False, glob=False, new_columns=_header_of(path))
-    nobody = identified.head(0).collect()
-    yield handed_on(rows.head(0).collect(), nobody, pii, person).write_csv().encode()
+    no_identities = identified.head(0).collect()
+    yield handed_on(rows.head(0).collect(), no_identities, pii, person).write_csv().encode()
     for batch in rows.collect_batches(chunk_size=_ROWS_AT_ONCE, maintain_order=True):
         here = identified.join(
             batch.lazy().select(row_id="_import_row_id"), on="row_id", how="semi"
@@ -117,13 +117,13 @@ def _list(folder: RunFolder, name: str, pii: Pii, person: Any, sealed: Any) -> I
 
 
 def _header_of(path: Path) -> list[str]:
-    """The names of a list's columns; polars leaves the quotes within a name doubled."""
+    """The column names of a list; polars would leave quotes within a name doubled."""
     with path.open(encoding="utf-8", newline="") as file:
         return next(csv.reader(file))
 
 
 def _journal(folder: RunFolder, home: Path, pii: Pii, person: Any, sealed: Any) -> Iterator[bytes]:
-    """What the ledger says of the run: every event, its reference a token, its detail a shape."""
+    """Every event of the run in the ledger, with tokens for references and shapes for details."""
     kept = [name for name in EXTRACT_COLUMNS if name not in _LEFT_OUT]
     yield (
         ",".join("person" if name == "external_reference" else name for name in kept) + "\n"

@@ -1,4 +1,4 @@
-"""The search of an evidence bundle, before it is there: for everybody whom the records of its run name, and for what was planted."""
+"""Search a new evidence bundle for the people in the records of its run, and for canaries."""
 
 import io
 import json
@@ -28,14 +28,8 @@ from pipeline.storage.run_folder import RunFolder
 
 _BLOCK_OF_TEXT = 1 << 26  #: characters that are searched together
 _ROWS_AT_ONCE = 100_000
-_OWN = (
-    "external_reference",
-    "name",
-    "email",
-    "phone",
-    "identity",
-    "text",
-)  #: a person's, however many records share it
+#: Fields that are personal even if several records share a value.
+_PERSONAL = ("external_reference", "name", "email", "phone", "identity", "text")
 
 
 def leaks(
@@ -45,7 +39,10 @@ def leaks(
     canaries: Sequence[str],
     allowed: Sequence[str],
 ) -> Iterator[Leak]:
-    """What of the run's people, and of what was planted, stands in an archive; `allowed`: what somebody has looked at and lets stand."""
+    """Every place in an archive that names a person of the run or has a canary.
+
+    `allowed`: texts that a person has checked, which may occur.
+    """
     handed = Handed.nothing()
     with ZipFile(path) as archive:
         for name in archive.namelist():
@@ -62,7 +59,7 @@ def leaks(
 
 
 def _our_words(folder: RunFolder, settings: Settings, allowed: Sequence[str]) -> Iterator[str]:
-    """What is said whatever the records say: our pages, who plans and signs, the job's own words, the columns' names."""
+    """Texts that are not from records: our pages, planners and signers, the job, column names."""
     content, plan = folder.read_summary(), folder.read_plan_of_any_version()
     yield our_own_words()
     yield from (settings.planner, content["planner"], *content["environment"].values())
@@ -71,28 +68,31 @@ def _our_words(folder: RunFolder, settings: Settings, allowed: Sequence[str]) ->
     yield from plan["columns"]
     yield from (f"{name} {version}" for name, version in content["tools"].items())
     if plan["config"]:
-        yield from _declared(plan["config"]["job"].get("mapping") or {})
+        yield from _constants(plan["config"]["job"].get("mapping") or {})
     yield from allowed
 
 
-def _declared(mapping: Any, name: str = "") -> Iterator[str]:
-    """The texts that a mapping gives to records by itself: defaults, values, what codes stand for; not the suppliers' texts."""
+def _constants(mapping: Any, name: str = "") -> Iterator[str]:
+    """The texts that a mapping itself puts into records: defaults, values, prefixes, suffixes."""
     if isinstance(mapping, dict):
         for key, inner in mapping.items():
             yield from (
                 (text for text in inner.values() if isinstance(text, str))
                 if key == "values" and isinstance(inner, dict)
-                else _declared(inner, key)
+                else _constants(inner, key)
             )
     elif isinstance(mapping, list):
         for inner in mapping:
-            yield from _declared(inner, name)
+            yield from _constants(inner, name)
     elif isinstance(mapping, str) and name in {"default", "value", "otherwise", "prefix", "suffix"}:
         yield mapping
 
 
 def _needles(folder: RunFolder, handed: Handed) -> Iterator[pl.DataFrame]:
-    """What the records say of people: names, addresses, numbers, references, metadata, what was never to be sent, what nobody could read."""
+    """The personal texts of the records: names, addresses, phones, references, metadata.
+
+    Also the columns that must never be sent, and the text of unreadable records.
+    """
     job = (folder.read_plan_of_any_version()["config"] or {}).get("job", {})
     mapping = job.get("mapping") or {}
     never_sent = {f"given.{fold_name(column)}" for column in mapping.get("never_sent", ())}
@@ -104,8 +104,10 @@ def _needles(folder: RunFolder, handed: Handed) -> Iterator[pl.DataFrame]:
     }
     for part in folder.parts("records"):
         columns = pl.scan_parquet(part, glob=False).collect_schema()
-        own = [
-            name for name in columns if name.removeprefix("mapped.").removeprefix("given.") in _OWN
+        personal = [
+            name
+            for name in columns
+            if name.removeprefix("mapped.").removeprefix("given.") in _PERSONAL
         ]
         shared = [
             name
@@ -115,27 +117,25 @@ def _needles(folder: RunFolder, handed: Handed) -> Iterator[pl.DataFrame]:
             or name.removeprefix("mapped.").removeprefix("given.").startswith(METADATA_PREFIX)
         ]
         numbers = [name for name in columns if name in phones]
-        wanted = sorted({"row_id", *own, *shared, *numbers})
+        wanted = sorted({"row_id", *personal, *shared, *numbers})
         yield needles(
             pl.read_parquet(part, columns=wanted, glob=False),
-            [*own, *shared],
+            [*personal, *shared],
             handed,
             shared=shared,
             phones=numbers,
         )
 
 
-def _columns(said: Any) -> list[str]:
-    """The columns that a mapping makes a field of."""
-    return (
-        []
-        if not isinstance(said, dict)
-        else [*([said["column"]] if said.get("column") else []), *(said.get("columns") or ())]
-    )
+def _columns(rule: Any) -> list[str]:
+    """The columns from which a mapping builds a field."""
+    if not isinstance(rule, dict):
+        return []
+    return [*([rule["column"]] if rule.get("column") else []), *(rule.get("columns") or ())]
 
 
 def _lines_of(name: str, archive: ZipFile) -> Iterator[pl.Series]:
-    """A member as lines, whatever it is written in."""
+    """A member as lines of text, whatever its format."""
     if name.endswith(".parquet"):
         for batch in parquet.ParquetFile(io.BytesIO(archive.read(name))).iter_batches(
             _ROWS_AT_ONCE

@@ -1,7 +1,7 @@
-"""The story of an evidence bundle: one file to hand over and to keep, that shows what a run did and names nobody.
+"""Make an evidence bundle: one file to share and keep, which shows what a run did and names nobody.
 
-The run is verified first. The bundle is searched for people before it is there: what the run's records say of them, and whatever somebody
-planted, stops it.
+The run is verified first. Then the new bundle is searched for people of the run and for canaries.
+If it has one, no bundle is written.
 """
 
 import hashlib
@@ -28,20 +28,24 @@ from pipeline.workflows.progress import CLOCK
 from pipeline.workflows.report.render import refuse_unfinished
 from pipeline.workflows.versions import tools
 
-_LONG_AGO = (1980, 1, 1, 0, 0, 0)  #: of every member: when it was packed is nobody's evidence
-_NAMED_LEAKS = 5
+_LONG_AGO = (1980, 1, 1, 0, 0, 0)  #: of every member; the manifest has the real time
+_MOST_NAMED = 5  #: leaks, in the message
 _README = """Evidence of the import {run_id}, made {made_at} by {maker} with pipeline {version}.
 
-It holds the report as a page and as a workbook, the run's own manifest, summary, plan and signatures, a line for each record
-(rows.parquet), its six lists, the job that it was made by, what the ledger's journal says of the run, and the newest
-reconciliation. Idempotency keys and fingerprints stand under the key of the home that made this: whoever could guess a customer
-could else try whether it is there.
+It has the report as a page and as a workbook, and the run's manifest, summary, plan and signatures.
+It has one row for each record (rows.parquet), the six lists, the job, the events of the run in the
+ledger (journal.csv), and the newest reconciliation.
+
+Idempotency keys and fingerprints are hashed with the key of the home that made this bundle. So no
+reader can test whether a guessed customer is in it.
 {pii}
+
 To check it on any machine:  pipeline verify {name}
 """
 _PII = {
-    Pii.MASKED: "Of people it shows shapes (x for a letter, 9 for a digit, ? for a sign) and tokens: the same person has the same token everywhere.",
-    Pii.NONE: "Of people it shows nothing.",
+    Pii.MASKED: "Personal data is masked: x is a letter, 9 a digit, ? a sign.\n"
+    "A token stands for a person, and the same person has the same token everywhere.",
+    Pii.NONE: "It shows no personal data, not even masked.",
 }
 
 
@@ -55,11 +59,21 @@ def make_bundle(
     allowed: Sequence[str] = (),
     replace: bool = False,
 ) -> Path:
-    """Write the evidence of an applied run as a ZIP archive, beside the run folders where no `output` is named.
+    """Write the evidence of an applied run as a ZIP archive.
 
-    Raises OutOfBalance where the run does not verify, OutputRefused where something stands there already (unless `replace`), and
-    PersonalDataFound where one of the run's people or one of `canaries` stands in it; then nothing is left behind. `allowed`: texts
-    that may stand in it although a record says them; the manifest says how many there were.
+    Args:
+        run_id: the run
+        settings: where runs and ledgers are
+        output: the archive; None for a file in the reports folder
+        pii: how to redact personal data
+        canaries: texts that must not occur in the bundle
+        allowed: texts that may occur although a record has them; the manifest counts them
+        replace: whether to replace an existing file
+
+    Raises:
+        OutOfBalance: if the run does not verify
+        OutputRefused: if the file exists already
+        PersonalDataFound: if the bundle names a person of the run or has a canary; it is deleted
     """
     folder = find_readable_run(settings.reports, run_id)
     target = output or settings.reports / f"{folder.run_id}.evidence.zip"
@@ -67,13 +81,14 @@ def make_bundle(
     with renamed_when_whole(target) as path:
         hashes: dict[str, str] = {}
         with ZipFile(path, "w", ZIP_DEFLATED, compresslevel=6) as archive:
-            told = {
-                "run_id": folder.run_id,
-                "made_at": _now(),
-                "maker": settings.planner,
-                "version": __version__,
-            }
-            readme = _README.format(**told, pii=_PII[pii], name=target.name).encode()
+            readme = _README.format(
+                run_id=folder.run_id,
+                made_at=_now(),
+                maker=settings.planner,
+                version=__version__,
+                pii=_PII[pii],
+                name=target.name,
+            ).encode()
             for name, blocks in itertools.chain(
                 [("README.txt", [readme])], members(folder, settings, pii)
             ):
@@ -82,28 +97,29 @@ def make_bundle(
                 archive, MANIFEST, [sealed(_manifest(folder, settings, pii, hashes, len(allowed)))]
             )
         if found := list(dict.fromkeys(leaks(path, folder, settings, canaries, allowed))):
-            raise PersonalDataFound(_told(found))
+            raise PersonalDataFound(_message(found))
     return target
 
 
 def _refuse(folder: RunFolder, pii: Pii, target: Path, home: Path, *, replace: bool) -> None:
     if pii is Pii.FULL:
-        raise NotApproved("a bundle is made to be handed on: it shows people masked, or not at all")
+        raise NotApproved("a bundle is for others: use --pii masked or --pii none")
     refuse_unfinished(folder)
     if not folder.was_applied:
-        raise RunNotFound(f"run {folder.run_id} was never applied: there is no evidence of it")
+        raise RunNotFound(f"run {folder.run_id} was never applied, so there is no evidence")
     if not folder.parts("fates") or len(folder.parts("fates")) != len(folder.parts("records")):
         raise RunNotFound(
-            f"run {folder.run_id}: its staged files fell under retention, so nobody can say any more whom a bundle must not name"
+            f"run {folder.run_id}: its staged files fell under retention,"
+            " so a bundle cannot be searched for personal data"
         )
     if target.exists() and not replace:
         raise OutputRefused(
-            f"{target} stands there already, and may be evidence: name another place, or say --replace"
+            f"{target} exists already and may be evidence: use --output FILE or --replace"
         )
     found = verify(folder.path, home=home)
     if broken := [f"{check.what}: {check.found}" for check in found.checks if check.holds is False]:
         raise OutOfBalance(
-            "; ".join([f"run {folder.run_id} does not verify, and is no evidence", *broken])
+            "; ".join([f"run {folder.run_id} does not verify, so no bundle was made", *broken])
         )
 
 
@@ -139,13 +155,16 @@ def _written(archive: ZipFile, name: str, blocks: Iterable[bytes]) -> str:
     return digest.hexdigest()
 
 
-def _told(found: list[Leak]) -> str:
+def _message(found: list[Leak]) -> str:
     first = "; ".join(
         f"{leak.member}: {leak.column + ' of ' if leak.column else ''}{leak.row_id}"
-        for leak in found[:_NAMED_LEAKS]
+        for leak in found[:_MOST_NAMED]
     )
-    more = f" and {len(found) - _NAMED_LEAKS} more" if len(found) > _NAMED_LEAKS else ""
-    return f"no bundle was made, for it would name people: {first}{more}. What may stand there all the same: --allow TEXT"
+    more = f" and {len(found) - _MOST_NAMED} more" if len(found) > _MOST_NAMED else ""
+    return (
+        f"no bundle was made, for it would name people: {first}{more}."
+        " To allow a text: --allow TEXT"
+    )
 
 
 def _now() -> str:

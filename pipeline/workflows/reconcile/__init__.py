@@ -1,1 +1,6 @@
-"""`pipeline reconcile`: `story.py` from top to bottom; `meant.py` our side, `billed.py` billing's, `look_ups.py` the way of asking it."""
+"""`pipeline reconcile`: start reading at `workflow.py`.
+
+`run_selection.py` selects the runs, `expected.py` stages our side, and `actual.py` billing's.
+`lookups.py` makes the lookups, and `asking.py` one of them. `ledger_queries.py` reads the ledger,
+`result.py` writes the result, and `workspace.py` creates the folder.
+"""

@@ -1,4 +1,4 @@
-"""Billing's side of a reconciliation: an export of it, or what it says to lookups, as one table of canonical customers."""
+"""Stage billing's side, from an export or from lookups, as one table of canonical customers."""
 
 import json
 import re
@@ -28,72 +28,69 @@ CHANGED_AT = "changed_at"
 _FIELDS = ("name", "email", "phone", "billing_id")
 _FIRST = 5
 _LARGEST = 2**63 - 1
-#: A key of the config in a message about a file, whatever the file is called.
+#: A config key in a message about a file.
 _SOURCE_KEY = re.compile(rf"\bsource\.(?=(?:{'|'.join(one.name for one in fields(Declared))})\b)")
-_A_DAY = 86_400_000_000  #: microseconds; clocks and zones are no further apart
+_A_DAY = 86_400_000_000  #: microseconds; clocks and time zones do not differ by more
 
 
 @dataclass(frozen=True, slots=True)
-class Billed:
-    """How billing's side was found, and what it states."""
+class BillingSide:
+    """How billing's side was read, and what it states."""
 
     method: str  #: "export" or "look-ups"
     fields: list[str]
     has_times: bool
-    unreadable_times: int = 0  #: times of change that nobody can place: no time, without an offset from UTC, of days to come
-    unusable: int = 0  #: records of an export that name no customer
+    unreadable_times: int = 0  #: times of change that are invalid, in the future, or without offset
+    unusable: int = 0  #: records of an export without a usable external reference
     unusable_rows: tuple[str, ...] = ()  #: the first of them
     inputs: tuple[dict[str, Any], ...] = ()
 
 
 def stage_export(
     folder: RunFolder, exports: Sequence[Path], settings: Settings, watch: Watch
-) -> Billed:
-    """An export, read as everything is: each record accounted for, mapped, normalized."""
+) -> BillingSide:
+    """Read an export like an input file: account for each record, map and normalize it."""
     try:
         return _staged_export(folder, exports, settings, watch)
-    except SourceError as error:  # what the job says of an export stands under a key of its own
+    except SourceError as error:  # the config key of an export is not that of an input
         raise SourceError(_SOURCE_KEY.sub("reconcile.source.", str(error))) from error
 
 
 def _staged_export(
     folder: RunFolder, exports: Sequence[Path], settings: Settings, watch: Watch
-) -> Billed:
-    said = settings.reconcile
-    files = in_order(
-        list(exports), Declared(**said.source.model_dump()) if said.source else None, said.mapping
-    )
+) -> BillingSide:
+    config = settings.reconcile
+    source = Declared(**config.source.model_dump()) if config.source else None
+    files = in_order(list(exports), source, config.mapping)
     unusable, first_unusable, read_so_far, times, unreadable_times = 0, list[str](), 0, 0, 0
     layout: Layout | None = None
     latest = round(CLOCK.now().timestamp() * 1e6) + _A_DAY
-    with one_behind(partial(_put_away, folder)) as put_behind:
+    with one_behind(partial(_stage, folder)) as stage_behind:
         for number, (file, batch) in enumerate(one_ahead(read(files, BATCH_BYTES))):
-            layout = layout_of(said.mapping, file.columns, file.format)
+            layout = layout_of(config.mapping, file.columns, file.format)
             _refuse_without_amounts(file.path, layout)
-            changed_at = _time_column(file.path, file.columns, said.changed_at)
+            changed_at = _time_column(file.path, file.columns, config.changed_at)
             mapped = map_columns(batch.records, layout)
             customers = _normalized(
-                mapped, layout, Defaults(settings.region), is_declared=said.mapping is not None
+                mapped, layout, Defaults(settings.region), is_declared=config.mapping is not None
             )
-            names_one = pl.col("reason").is_null() & pl.col("external_reference").is_not_null()
-            kept = customers.filter(names_one)
-            unusable += customers.height - kept.height
-            told = pl.concat_str("row_id", pl.concat_str(pl.lit(" "), "reason").fill_null(""))
+            is_usable = pl.col("reason").is_null() & pl.col("external_reference").is_not_null()
+            usable = customers.filter(is_usable)
+            unusable += customers.height - usable.height
+            described = pl.concat_str("row_id", pl.concat_str(pl.lit(" "), "reason").fill_null(""))
             first_unusable += (
-                customers.filter(~names_one)
-                .select(told)
+                customers.filter(~is_usable)
+                .select(described)
                 .head(_FIRST - len(first_unusable))
                 .to_series()
                 .to_list()
             )
-            billed = _as_billed(kept, layout, changed_at, latest)
+            their_rows = _their_rows(usable, layout, changed_at, latest)
             if changed_at is not None:
-                given = kept[f"given.{changed_at}"].str.strip_chars().replace("", None).count()
-                times, unreadable_times = (
-                    times + billed["changed_at"].count(),
-                    unreadable_times + given - billed["changed_at"].count(),
-                )
-            put_behind((f"billed-{number:05}.parquet", billed))
+                texts = usable[f"given.{changed_at}"].str.strip_chars().replace("", None).count()
+                readable = their_rows["changed_at"].count()
+                times, unreadable_times = times + readable, unreadable_times + texts - readable
+            stage_behind((f"their_rows-{number:05}.parquet", their_rows))
             read_so_far += customers.height
             watch.reading(read_so_far)
     if layout is None:
@@ -107,17 +104,17 @@ def _staged_export(
     inputs = tuple(
         {"name": file.name, "sha256": file.sha256, "lines": asdict(file.lines)} for file in files
     )
-    return Billed(
+    return BillingSide(
         "export", stated, times > 0, unreadable_times, unusable, tuple(first_unusable), inputs
     )
 
 
 def stage_look_ups(
     folder: RunFolder, answers: Iterable[list[LookedUp]], sent: frozenset[str]
-) -> Billed:
-    """What lookups found, as the same table that an export makes; and those that found nothing out as `unanswered`.
+) -> BillingSide:
+    """Stage the customers that lookups found like those of an export, and the rest as `unanswered`.
 
-    `sent`: the fields that we may have sent; metadata that billing has lost everywhere is compared as well.
+    `sent`: the fields that we may have sent. So metadata that billing lost is compared too.
     """
     metadata = {name for name in sent if name.startswith(METADATA_PREFIX)}
     place = 0
@@ -126,17 +123,17 @@ def stage_look_ups(
         for one in block:
             if one.found is not None:
                 rows.append(
-                    {"external_reference": one.reference, "place": place, **_told(one.found)}
+                    {"external_reference": one.reference, "place": place, **_cells(one.found)}
                 )
                 metadata |= {name for name in rows[-1] if name.startswith(METADATA_PREFIX)}
             place += 1
-        folder.stage(f"billed-{number:05}.parquet", _as_table(rows))
+        folder.stage(f"their_rows-{number:05}.parquet", _as_table(rows))
         folder.stage(
             f"unanswered-{number:05}.parquet",
             _unanswered(one for one in block if not one.is_determined),
         )
     names = sorted(metadata)
-    for part in folder.parts("billed"):  # blocks know of no keys that came after them
+    for part in folder.parts("their_rows"):  # a block lacks the keys of later blocks
         table = pl.read_parquet(part, glob=False)
         missing = [
             pl.lit(None, pl.String).alias(column_of(name))
@@ -145,23 +142,23 @@ def stage_look_ups(
         ]
         if missing:
             folder.stage(part.name, table.with_columns(missing))
-    if not folder.parts("billed"):
+    if not folder.parts("their_rows"):
         folder.stage(
-            "billed-00000.parquet",
+            "their_rows-00000.parquet",
             _as_table([]).with_columns(
                 pl.lit(None, pl.String).alias(column_of(name)) for name in names
             ),
         )
         folder.stage("unanswered-00000.parquet", _unanswered(()))
-    return Billed("look-ups", [*_FIELDS, *names], has_times=False)
+    return BillingSide("look-ups", [*_FIELDS, *names], has_times=False)
 
 
-def _time_column(path: Path, columns: Sequence[str], said: str | None) -> str | None:
-    if said is not None and said not in columns:
+def _time_column(path: Path, columns: Sequence[str], declared: str | None) -> str | None:
+    if declared is not None and declared not in columns:
         raise SourceError(
-            f"{path}: no column {said!r} (reconcile.changed_at); found: {', '.join(columns)}"
+            f"{path}: no column {declared!r} (reconcile.changed_at); found: {', '.join(columns)}"
         )
-    return said or (CHANGED_AT if CHANGED_AT in columns else None)
+    return declared or (CHANGED_AT if CHANGED_AT in columns else None)
 
 
 def _refuse_without_amounts(path: Path, layout: Layout) -> None:
@@ -170,35 +167,35 @@ def _refuse_without_amounts(path: Path, layout: Layout) -> None:
         name for name in ("external_reference", "currency", "balance") if name not in stated
     ]:
         raise SourceError(
-            f"{path}: states no {' and no '.join(missing)}, so nothing can be held against it to the cent; "
-            f"say in reconcile.mapping where they stand"
+            f"{path}: no column for {' or '.join(missing)}, which a reconciliation needs."
+            " Map the columns of the export in reconcile.mapping"
         )
 
 
 def _normalized(
     mapped: pl.DataFrame, layout: Layout, defaults: Defaults, *, is_declared: bool
 ) -> pl.DataFrame:
-    """Texts as we would have sent them; emails and phones as they are written, for billing holds them as it was sent them.
+    """Normalize texts as for sending, but keep emails and phones, which billing keeps as sent.
 
-    Only what a job's mapping declares is read as people write phones.
+    A phone in a national format is normalized only if the job declares a mapping.
     """
     if not is_declared or "mapped.phone" not in mapped.columns:
         return normalize(mapped, layout, defaults, as_written=("email", "phone"))
     is_sent = pl.col("mapped.phone").str.contains(E164_PATTERN)
-    asked = mapped.with_columns(pl.when(~is_sent).then("mapped.phone").alias("mapped.phone"))
-    return normalize(asked, layout, defaults, as_written=("email",)).with_columns(
+    others = mapped.with_columns(pl.when(~is_sent).then("mapped.phone").alias("mapped.phone"))
+    return normalize(others, layout, defaults, as_written=("email",)).with_columns(
         pl.coalesce("phone", mapped["mapped.phone"]).alias("phone")
     )
 
 
-def _put_away(folder: RunFolder, named: tuple[str, pl.DataFrame]) -> None:
+def _stage(folder: RunFolder, named: tuple[str, pl.DataFrame]) -> None:
     folder.stage(*named)
 
 
-def _as_billed(
+def _their_rows(
     customers: pl.DataFrame, layout: Layout, changed_at: str | None, latest: int
 ) -> pl.DataFrame:
-    """Canonical texts where a text has a canonical form, else the text as the export writes it; no time after `latest`."""
+    """Each text in its canonical form, or unchanged without one; times after `latest` are null."""
     stated = {name for name, _ in layout.texts()}
     texts = {
         name: pl.coalesce(name, f"mapped.{name}")
@@ -228,9 +225,10 @@ def _as_billed(
 
 
 def microseconds(text: pl.Expr) -> pl.Expr:
-    """ISO 8601 with an offset from UTC (Z, +02, +02:00, UTC) -> microseconds since 1970 (Int64); null where it is none.
+    """ISO 8601 with an offset from UTC (Z, +02, +02:00, UTC) -> microseconds since 1970, or null.
 
-    A time without one may be anybody's: half a day more or less decides whether billing changed something after us.
+    A time without an offset is null. It may be wrong by half a day, which decides whether billing
+    changed a customer after us.
     """
     whole = text.str.strip_chars().str.to_uppercase().str.replace(r"^(\d{4}-\d\d-\d\d) ", "${1}T")
     whole = whole.str.replace(r" ?(?:Z|UTC)$", "+00:00").str.replace(
@@ -242,8 +240,8 @@ def microseconds(text: pl.Expr) -> pl.Expr:
     )
 
 
-def _told(found: dict[str, Any]) -> dict[str, Any]:
-    """A customer as billing tells it, each field as text; what is no text, or no whole amount, as the JSON that it is."""
+def _cells(found: dict[str, Any]) -> dict[str, Any]:
+    """The cells of a customer of billing; values that are neither texts nor amounts become JSON."""
     balance, metadata = found.get("balance"), found.get("metadata")
     is_amount = type(balance) is int and abs(balance) <= _LARGEST
     extra = metadata if isinstance(metadata, dict) else {}
@@ -284,7 +282,7 @@ def _unanswered(answers: Iterable[LookedUp]) -> pl.DataFrame:
 
 
 def blocks(answers: Iterable[LookedUp], rows: int = 100_000) -> Iterator[list[LookedUp]]:
-    """Answers in blocks that fit into memory."""
+    """Group answers into blocks that fit into memory."""
     block: list[LookedUp] = []
     for answer in answers:
         block.append(answer)

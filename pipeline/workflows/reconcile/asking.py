@@ -1,4 +1,8 @@
-"""One lookup of a reconciliation: `deciding.decide` says when to ask again; here one bad record is set aside, and a billing that refuses everybody stops."""
+"""One lookup of a reconciliation, with its retries. `protocol.decide` says when to retry.
+
+A lookup without a usable answer is set aside. If billing refuses several customers alike, the
+reconciliation stops.
+"""
 
 import random
 import threading
@@ -14,42 +18,43 @@ from pipeline.submission.turned_away import Suspicion
 from pipeline.workflows.progress import CLOCK
 
 _LONGEST_WAIT = 30.0  #: seconds between two tries
-_POLICY = Policy(sends=3)  #: a record is asked for so often, and once more when all others are
-_LIMITED = 20  #: times that billing may ask one record to come later
+_POLICY = Policy(sends=3)  #: tries for a customer, and one more after all other customers
+_LIMITED = 20  #: answers "rate limited" for one customer, at most
 
 
 @dataclass(frozen=True, slots=True)
 class LookedUp:
-    """What a lookup found: the customer as billing holds it, or None; with an `answer` nobody knows which."""
+    """The result of a lookup: the customer in billing, or None. With an `answer`, it is unknown."""
 
     reference: str
     found: dict[str, Any] | None = None
-    answer: str = ""  #: the answer that says nothing about the customer
+    answer: str = ""  #: an answer that does not show whether billing holds the customer
 
     @property
     def is_determined(self) -> bool:
-        """Whether billing has answered if it holds the customer."""
+        """Whether the lookup showed if billing holds the customer."""
         return not self.answer
 
 
 @dataclass(slots=True)
 class Asking:
-    """What all workers know of billing's answers so far."""
+    """The state of billing's answers that all workers share."""
 
     pace: Pace
     outage_seconds: float
     stopping: threading.Event
     suspicion: Suspicion = field(default_factory=Suspicion)
     stop: Stop | None = None
-    heard_at: float = field(default_factory=CLOCK.monotonic)
+    answered_at: float = field(default_factory=CLOCK.monotonic)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def ask(
         self, billing: Billing, reference: str, payload: str, before: str = ""
     ) -> LookedUp | None:
-        """What billing holds under a reference; None where the reconciliation stops before that is known.
+        """Look up one customer; None if the reconciliation stops before there is a result.
 
-        `before`: the answer of an earlier try. It is asked for once only, and the same answer says nothing of other records.
+        `before`: the answer of the first pass. Then there is one try only, and the same answer does
+        not count as trouble with other customers.
         """
         progress = Progress(why=Why.FOR_THE_RECORD, look_ups=_POLICY.sends - 1 if before else 0)
         began, spent, limited = CLOCK.monotonic(), 0.0, 0
@@ -60,7 +65,7 @@ class Asking:
             spent += now - left_at
             is_silent = isinstance(answer, ServerTrouble | NoAnswer)
             if not is_silent:
-                self.heard_at = now
+                self.answered_at = now
             match answer:
                 case Found():
                     return self._accepted(LookedUp(reference, as_billing_holds_it(payload, answer)))
@@ -75,7 +80,7 @@ class Asking:
                     continue
                 case ServerTrouble(retry_after=float() | int() as seconds):
                     self.pace.pause(min(seconds, _LONGEST_WAIT))
-            match decide(progress, answer, random.random(), spent, _POLICY):  # noqa: S311 - dice for backoff
+            match decide(progress, answer, random.random(), spent, _POLICY):  # noqa: S311 - jitter
                 case Stop() as stop:
                     self.stop = stop
                 case TurnedAway() as step:
@@ -91,7 +96,7 @@ class Asking:
                     return self._set_aside(
                         reference, text, int(getattr(answer, "status", 0)), stop, before
                     )
-                case LeaveInDoubt() as step if self.heard_at > began or self._answers_at_all(
+                case LeaveInDoubt() as step if self.answered_at > began or self._is_answering(
                     billing
                 ):
                     return LookedUp(reference, answer=step.why)
@@ -106,19 +111,19 @@ class Asking:
         return self.stop is None and self.pace.wait(self.stopping) and self.stop is None
 
     def _wait(self, billing: Billing, seconds: float, *, is_silent: bool) -> None:
-        """Until the next try; an outage that has lasted too long stops everybody."""
-        silence = CLOCK.monotonic() - self.heard_at
-        if is_silent and silence > self.outage_seconds and not self._answers_at_all(billing):
+        """Wait for the next try; stop all workers if an outage has lasted too long."""
+        silence = CLOCK.monotonic() - self.answered_at
+        if is_silent and silence > self.outage_seconds and not self._is_answering(billing):
             self.stop = Stop(f"no answer for {self.outage_seconds:g} seconds", exit_code=5)
             return
         left = max(0.0, self.outage_seconds - silence) if is_silent else seconds
         self.stopping.wait(min(seconds, _LONGEST_WAIT, left + 0.1))
 
-    def _answers_at_all(self, billing: Billing) -> bool:
-        """Whether billing answers a lookup of a made-up customer: then only one record gets no answer."""
+    def _is_answering(self, billing: Billing) -> bool:
+        """Whether billing answers a lookup of an invented customer; if so, there is no outage."""
         if not self._may_ask() or isinstance(billing.make(preflight()), ServerTrouble | NoAnswer):
             return False
-        self.heard_at = CLOCK.monotonic()
+        self.answered_at = CLOCK.monotonic()
         return True
 
     def _accepted(self, looked_up: LookedUp) -> LookedUp:
@@ -136,6 +141,6 @@ class Asking:
 
 
 def _words_of(answer: Outcome) -> str:
-    """What an answer is that cannot be used, in our words; empty where deciding has words for it."""
+    """Our words for an unusable answer; empty if `decide` has words for it."""
     why, status = getattr(answer, "why", ""), getattr(answer, "status", None)
     return f"{why} (status {status})" if why and status else ""

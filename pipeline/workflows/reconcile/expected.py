@@ -1,4 +1,4 @@
-"""Our side of a reconciliation: every row of the runs that names a customer, and what is expected of billing for it."""
+"""Stage our side: every row of the runs that names a customer, with its role in billing."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -11,15 +11,19 @@ from pipeline.domain.outcomes import LISTS, Fate, Reason
 from pipeline.reconciling import EXPECTED, column_of
 from pipeline.storage.run_folder import RunFolder
 
-#: Fates whose records are no customer of their own.
+#: Fates of records that are not customers themselves.
 _REPEATS = (Fate.DUPLICATE_IN_FILE.value, Fate.UNREADABLE.value)
 
 
-def stage_meant(
+def stage_our_rows(
     folder: RunFolder, runs: Sequence[RunFolder], *, with_payloads: bool
 ) -> list[tuple[str, str, int, int]]:
-    """Every row that names a customer, with what is expected of it; and what was read: fate, currency, records, minor units."""
-    read_before: Counter[tuple[str, str]] = Counter()
+    """Stage every row that names a customer; return all records read, added up.
+
+    Returns:
+        fate, currency, records and minor units
+    """
+    counts: Counter[tuple[str, str]] = Counter()
     amounts: Counter[tuple[str, str]] = Counter()
     metadata = sorted({name for run in runs for name in _metadata_of(run)})
     number = 0
@@ -33,9 +37,9 @@ def stage_meant(
                 fates_part, columns=["row_id", "fate", "reasons", "currency", "balance"], glob=False
             )
             for fate, currency, records, amount in _added(fates):
-                read_before[fate, currency] += records
+                counts[fate, currency] += records
                 amounts[fate, currency] += amount
-            meant = _meant(
+            our_rows = _our_rows(
                 run.run_id,
                 records_part,
                 fates,
@@ -43,11 +47,11 @@ def stage_meant(
                 metadata,
                 with_payloads=with_payloads,
             )
-            folder.stage(f"meant-{number:05}.parquet", meant)
+            folder.stage(f"our_rows-{number:05}.parquet", our_rows)
             at, number = at + fates.height, number + 1
     return [
         (fate, currency, records, amounts[fate, currency])
-        for (fate, currency), records in read_before.items()
+        for (fate, currency), records in counts.items()
     ]
 
 
@@ -76,7 +80,7 @@ def _added(fates: pl.DataFrame) -> Iterator[tuple[str, str, int, int]]:
     yield from added.iter_rows()
 
 
-def _meant(
+def _our_rows(
     run_id: str,
     records: Path,
     fates: pl.DataFrame,
@@ -85,14 +89,16 @@ def _meant(
     *,
     with_payloads: bool,
 ) -> pl.DataFrame:
-    there = pl.scan_parquet(records, glob=False).collect_schema()
+    columns = pl.scan_parquet(records, glob=False).collect_schema()
     wanted = ["external_reference", "position", "name", "email", "phone", "currency", "balance"]
-    wanted += [name for name in metadata if name in there] + (["payload"] if with_payloads else [])
-    # A record that waits for an earlier request was never sent itself: billing was asked about another content.
+    wanted += [name for name in metadata if name in columns]
+    wanted += ["payload"] if with_payloads else []
+    # A record that waits for an earlier request was not sent: that request had other content.
     waits = pl.col("reasons").list.contains(Reason.PLAN_EARLIER_REQUEST_UNSETTLED.value)
     role = (
         pl.when(pl.col("fate").is_in(EXPECTED)).then(pl.lit("expected"))
-        .when(pl.col("fate").is_in(LISTS["in_doubt"]) & ~waits.fill_null(value=False)).then(pl.lit("in_doubt"))
+        .when(pl.col("fate").is_in(LISTS["in_doubt"]) & ~waits.fill_null(value=False))
+        .then(pl.lit("in_doubt"))
         .when(pl.col("fate") == Fate.ALREADY_EXISTS_DIFFERENT.value).then(pl.lit("held"))
         .when(pl.col("fate") == Fate.REFUSED.value).then(pl.lit("refused"))
         .otherwise(pl.lit("not_sent"))
@@ -108,7 +114,7 @@ def _meant(
             run_id=pl.lit(run_id),
         )
         .with_columns(
-            role=role, **{name: pl.lit(None, pl.String) for name in metadata if name not in there}
+            role=role, **{name: pl.lit(None, pl.String) for name in metadata if name not in columns}
         )
         .drop("reasons")
         .filter(pl.col("external_reference").is_not_null() & ~pl.col("fate").is_in(_REPEATS))

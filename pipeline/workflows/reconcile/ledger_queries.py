@@ -1,4 +1,4 @@
-"""What the ledger is asked in a reconciliation: doubts that it has settled since, who made strangers, when what moved was settled."""
+"""Queries of the ledger: outcomes of doubts, origins of unexpected customers, and outcome times."""
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -8,17 +8,14 @@ import duckdb
 import polars as pl
 
 from pipeline.domain.outcomes import Fate, State
-from pipeline.reconciling import changed_references, doubts, strangers
+from pipeline.reconciling import changed_references, doubts, unexpected_customers
 from pipeline.storage.ledger import Ledger
 from pipeline.storage.run_folder import RunFolder
 
-OURS = {
-    State.CREATED,
-    State.CREATED_DIFFERENT,
-    State.ADOPTED,
-}  #: what the ledger calls what a run has created
-#: What a row that a run left in doubt is, by what the ledger knows now.
-_SETTLED = {
+#: States of the ledger in which a run has created the customer.
+OURS = {State.CREATED, State.CREATED_DIFFERENT, State.ADOPTED}
+#: State in the ledger now -> role of a row that its run left in doubt.
+_RESOLVED_ROLE = {
     **dict.fromkeys((*OURS, State.PRE_EXISTING), "expected"),
     State.CONFLICT: "held",
     State.REFUSED: "refused",
@@ -27,52 +24,52 @@ _SETTLED = {
 
 
 def resolve_doubts(workbench: duckdb.DuckDBPyConnection, ledger: Ledger | None) -> None:
-    """Make the table `resolved` (external_reference, run_id, role): rows in doubt by their run's report, and settled since."""
+    """Create the table `resolved`: rows in doubt in the run's report that have an outcome now."""
     workbench.execute(
         "CREATE TABLE resolved (external_reference VARCHAR, run_id VARCHAR, role VARCHAR)"
     )
     for block in list(doubts(workbench)) if ledger is not None else ():
         known = ledger.states([reference for reference, _ in block]) if ledger is not None else {}
-        settled = [
-            (reference, run_id, _SETTLED[known[reference].state])
+        resolved = [
+            (reference, run_id, _RESOLVED_ROLE[known[reference].state])
             for reference, run_id in block
-            if reference in known and known[reference].state in _SETTLED
+            if reference in known and known[reference].state in _RESOLVED_ROLE
         ]
-        _insert(workbench, "resolved", settled, ("external_reference", "run_id", "role"))
+        _insert(workbench, "resolved", resolved, ("external_reference", "run_id", "role"))
 
 
-def ask_for_strangers(
+def load_origins(
     workbench: duckdb.DuckDBPyConnection, ledger: Ledger | None, run_ids: set[str]
 ) -> None:
-    """Make the table `elsewhere`: what the ledger knows of customers that billing holds and these runs do not expect."""
+    """Create the table `elsewhere`: the ledger's state of customers not expected by these runs."""
     workbench.execute(
         "CREATE TABLE elsewhere (external_reference VARCHAR, run_id VARCHAR, state VARCHAR)"
     )
-    for block in list(strangers(workbench)) if ledger is not None else ():
+    for block in list(unexpected_customers(workbench)) if ledger is not None else ():
         known = ledger.states(block) if ledger is not None else {}
-        made = [
+        origins = [
             (name, one.run_id, "ours" if one.state in OURS else one.state.value)
             for name, one in known.items()
             if one.state not in OURS or one.run_id not in run_ids
         ]
-        _insert(workbench, "elsewhere", made, ("external_reference", "run_id", "state"))
+        _insert(workbench, "elsewhere", origins, ("external_reference", "run_id", "state"))
 
 
-def ask_when_settled(workbench: duckdb.DuckDBPyConnection, ledger: Ledger) -> None:
-    """Make the table `settled`: when those were settled that differ and of which billing says when they were changed last."""
-    workbench.execute("CREATE TABLE settled (external_reference VARCHAR, settled_at BIGINT)")
+def load_outcome_times(workbench: duckdb.DuckDBPyConnection, ledger: Ledger) -> None:
+    """Create the table `outcome_times` for customers that differ and have a time of change."""
+    workbench.execute("CREATE TABLE outcome_times (external_reference VARCHAR, outcome_at BIGINT)")
     for block in list(changed_references(workbench)):
-        settled = [
+        times = [
             (name, round(datetime.fromisoformat(at).astimezone(UTC).timestamp() * 1e6))
             for name, at in ledger.settled_at(block)
         ]
-        _insert(workbench, "settled", settled, ("external_reference", "settled_at"))
+        _insert(workbench, "outcome_times", times, ("external_reference", "outcome_at"))
 
 
 def agreements(
     workbench: duckdb.DuckDBPyConnection, ledger: Ledger | None, runs: Sequence[RunFolder]
 ) -> Iterator[dict[str, Any]]:
-    """For each run: what it says that it created, what was in doubt and is ours now, and what the ledger says it created."""
+    """For each run: the creates that its report and the ledger count, and resolved doubts."""
     since = dict(
         workbench.execute(
             "SELECT run_id, count(*) FROM resolved WHERE role = 'expected' GROUP BY run_id"
@@ -80,17 +77,17 @@ def agreements(
     )
     for run in runs:
         fates = run.read_summary()["fates"]
-        said = sum(fates[fate.value] for fate in (Fate.CREATED, Fate.CREATED_DIFFERENT))
+        reported = sum(fates[fate.value] for fate in (Fate.CREATED, Fate.CREATED_DIFFERENT))
         states = ledger.counts(run.run_id) if ledger is not None else {}
         recorded, later = (
             sum(states.get(state.value, 0) for state in OURS),
             since.get(run.run_id, 0),
         )
-        # One that was in doubt may have turned out to have been there before us: between the two any number is true.
-        agrees = said <= recorded <= said + later if later else said == recorded
+        # A resolved doubt may be a customer that existed before us, so it may count or not.
+        agrees = reported <= recorded <= reported + later if later else reported == recorded
         yield {
             "run_id": run.run_id,
-            "reported": said,
+            "reported": reported,
             "settled_since": later,
             "recorded": recorded,
             "agrees": agrees,

@@ -1,7 +1,7 @@
-"""The lookups of a reconciliation: at the configured pace, each answer on the disk before it counts, resumable after a kill.
+"""The lookups of a reconciliation: rate-limited, journaled to disk, and resumable after a kill.
 
-The answers stand in one file, a line each, in the order in which customers are asked for. So nothing but a block of them is ever
-in memory, and what a kill left behind is a beginning.
+The journal has one answer a line, in the order of the lookups. So only one block of answers is in
+memory, and after a kill the lookups resume behind the last whole line.
 """
 
 import fcntl
@@ -28,7 +28,7 @@ _AT_ONCE = 256
 
 @contextmanager
 def journal_of(path: Path) -> Iterator[BinaryIO]:
-    """The file of answers, held by this process alone; raise LedgerLocked where another one holds it."""
+    """Open and lock the file of answers; raise LedgerLocked if another process has the lock."""
     refuse_symlink(path)
     path.touch(mode=0o600)
     with path.open("r+b") as file:
@@ -36,7 +36,7 @@ def journal_of(path: Path) -> Iterator[BinaryIO]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise LedgerLocked(
-                f"{path.parent.name} goes on in another process; wait for it, or stop it"
+                f"{path.parent.name} is running in another process; wait for it, or stop it"
             ) from None
         yield file
 
@@ -50,14 +50,25 @@ def look_up(
     stopping: StopRequest,
     watch: Watch,
 ) -> Iterator[LookedUp]:
-    """Ask billing for each (reference, payload) that the journal does not hold yet, and yield every answer in the end.
+    """Look up each customer that the journal lacks, then yield all answers.
 
-    `wanted`: asked anew for each pass, always in the same order. Who was not found, or got no usable answer, is asked for once
-    more when all others are: lookups may lag behind. Raise Interrupted where it was asked to stop or billing is silent,
-    SubmissionStopped where billing refuses records alike or answers for nobody.
+    A second pass repeats lookups that found nothing or got no usable answer, for lookups may lag.
+
+    Args:
+        wanted: yields (reference, payload) in the same order each time; called for each pass
+        of: the number of customers to look up
+        journal: the answers so far
+        settings: rate limit, workers and the time after which an outage stops the lookups
+        target: the address and credential of billing
+        stopping: set to stop
+        watch: shows the progress
+
+    Raises:
+        Interrupted: on a request to stop, or in an outage
+        SubmissionStopped: if billing refuses customers alike, or answers no lookup usably
     """
-    done = _take_up(journal, wanted, of)
-    # About a second of answers, so that at a slow pace a kill costs no more than at a fast one.
+    done = _resumed(journal, wanted, of)
+    # Write about one second of answers at once, so a kill loses about one second of lookups.
     at_once = (
         _AT_ONCE
         if settings.per_second is None
@@ -75,8 +86,8 @@ def look_up(
             reference, payload = one
             return asking.ask(billing, reference, payload, done.answers.get(reference, ""))
 
-        def go_on(left: Iterator[tuple[str, str]]) -> None:
-            while block := list(itertools.islice(left, at_once)):
+        def look_up_all(todo: Iterator[tuple[str, str]]) -> None:
+            while block := list(itertools.islice(todo, at_once)):
                 answers = list(pool.map(ask, block))
                 for answer in itertools.takewhile(lambda one: one is not None, answers):
                     if answer is not None:
@@ -91,17 +102,18 @@ def look_up(
                     )
                 if stopping.event.is_set():
                     raise Interrupted(
-                        f"Stopped after {min(done.count, of)} of {of} lookups. Run the same command to resume."
+                        f"Stopped after {min(done.count, of)} of {of} lookups."
+                        " Run the same command to resume."
                     )
 
         if done.count < of:
-            go_on(itertools.islice(wanted(), done.count, None))
+            look_up_all(itertools.islice(wanted(), done.count, None))
             stopping.event.wait(settings.seconds_of_lag if done.again else 0)
         again = frozenset(done.again)
-        left = (asked for asked in wanted() if asked[0] in again) if again else iter(())
-        go_on(itertools.islice(left, max(done.count - of, 0), None))
+        second_pass = (one for one in wanted() if one[0] in again) if again else iter(())
+        look_up_all(itertools.islice(second_pass, max(done.count - of, 0), None))
     if done.answers and not done.determined:
-        journal.truncate(0)  # so that the same command asks anew
+        journal.truncate(0)  # the same command starts again
         raise _stopped(
             f"no lookup got a usable answer ({next(iter(done.answers.values()))})", resumable=False
         )
@@ -115,19 +127,17 @@ def _stopped(reason: str, *, resumable: bool) -> Interrupted | SubmissionStopped
 
 @dataclass(slots=True)
 class _Done:
-    """What a journal holds so far."""
+    """The answers of a journal so far."""
 
     count: int = 0  #: answers of both passes
-    determined: int = 0  #: of them those that say whether billing holds the customer
-    again: list[str] = field(
-        default_factory=list
-    )  #: who is asked for once more, in the order of the first pass
-    answers: dict[str, str] = field(
-        default_factory=dict
-    )  #: reference -> the newest answer that settles nothing
+    determined: int = 0  #: answers that show whether billing holds the customer
+    #: References for the second pass, in the order of the first.
+    again: list[str] = field(default_factory=list)
+    #: Reference -> its newest unusable answer.
+    answers: dict[str, str] = field(default_factory=dict)
 
     def take(self, one: LookedUp, of: int) -> None:
-        """One answer more; the first `of` of them are those of the first pass."""
+        """Add an answer; the first `of` answers belong to the first pass."""
         self.count += 1
         self.determined += one.is_determined
         if one.found is None and self.count <= of:
@@ -137,7 +147,7 @@ class _Done:
 
 
 def _answers(journal: BinaryIO, of: int) -> Iterator[LookedUp]:
-    """Every answer of a journal: for those who were asked for once more the second one, which stands behind all the first ones."""
+    """Every final answer of a journal; those of the second pass follow all of the first."""
     with Path(journal.name).open("rb") as first, Path(journal.name).open("rb") as second:
         for _ in itertools.islice(second, of):
             pass
@@ -147,24 +157,22 @@ def _answers(journal: BinaryIO, of: int) -> Iterator[LookedUp]:
 
 
 def _outage_of(settings: Settings) -> float:
-    return max(
-        settings.outage_seconds, 2 / settings.per_second if settings.per_second else 0.0
-    )  # a slow pace is none
+    # A slow rate limit is not an outage.
+    return max(settings.outage_seconds, 2 / settings.per_second if settings.per_second else 0.0)
 
 
-def _take_up(journal: BinaryIO, wanted: Callable[[], Iterable[tuple[str, str]]], of: int) -> _Done:
-    """The answers that a journal begins with and that are to those who are asked for.
+def _resumed(journal: BinaryIO, wanted: Callable[[], Iterable[tuple[str, str]]], of: int) -> _Done:
+    """The answers at the start of a journal that belong to these lookups.
 
-    What comes behind them is taken away: a line that a kill cut off, answers to another question.
+    The rest is cut off: a partial line after a kill, or answers to other lookups.
     """
     done, whole = _Done(), 0
-    asked = itertools.chain(
-        (reference for reference, _ in wanted()), done.again
-    )  # grows while it is read
+    # `done.again` grows while the loop reads it.
+    references = itertools.chain((reference for reference, _ in wanted()), done.again)
     journal.seek(0)
     for line in journal:
         answer = _answer_of(line)
-        if answer is None or answer.reference != next(asked, None):
+        if answer is None or answer.reference != next(references, None):
             break
         whole += len(line)
         done.take(answer, of)
@@ -179,7 +187,7 @@ def _line_of(one: LookedUp) -> bytes:
 
 
 def _answer_of(line: bytes) -> LookedUp | None:
-    """The answer of a line; None where it is none, as a kill or a power cut may leave it."""
+    """The answer of a line; None for a line that a kill or a power cut damaged."""
     try:
         content = json.loads(line)
         one = LookedUp(*content)

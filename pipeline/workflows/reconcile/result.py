@@ -1,4 +1,4 @@
-"""What a reconciliation tells: the content of its `summary.json`, and every difference in `differences.csv`."""
+"""The result of a reconciliation: the content of `summary.json`, and `differences.csv`."""
 
 import csv
 import io
@@ -29,55 +29,52 @@ from pipeline.reconciling.bridge import Figures
 from pipeline.reconciling.comparing import Chosen
 from pipeline.storage.files import written_whole
 from pipeline.storage.run_folder import RunFolder
-from pipeline.workflows.reconcile.actual import Billed
+from pipeline.workflows.reconcile.actual import BillingSide
 
 CONFIDENCE = 0.95
 _FIRST = 5
 _DIFFERENCE_COLUMNS = (
-    "kind", "external_reference", "run_id", "row_id", "field", "ours", "theirs", "currency", "amount", "pattern",
+    "kind", "external_reference", "run_id", "row_id", "field", "ours", "theirs", "currency",
+    "amount", "pattern",
 )  # fmt: skip
-_STATED = (
-    "billing_id",
-    "name",
-    "email",
-    "phone",
-)  #: what a customer is, and an export may leave out
+_OPTIONAL = ("billing_id", "name", "email", "phone")  #: fields that an export may leave out
 
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """What comparing came to."""
+    """The results of comparing both sides."""
 
-    billed: Billed
+    billing_side: BillingSide
     terms: Terms
     chosen: Chosen
     steps: Sequence[Step]
     ledger: Sequence[Mapping[str, Any]]  #: per run what it reported and what the ledger recorded
     legacy: Legacy
-    fed: int  #: rows that the runs were fed, however often they are the same record
-    left_out: int = 0  #: runs of the span that could not be taken in
+    rows_read: int  #: input rows of all runs; a record counts each time a run reads it
+    left_out: int = 0  #: runs of the period that could not be reconciled
 
 
 def figures(workbench: duckdb.DuckDBPyConnection, compared: Compared) -> dict[str, Any]:
-    """The verdict, and the figures that it stands on."""
-    billed, terms, legacy = compared.billed, compared.terms, compared.legacy
+    """The verdict and the figures that support it."""
+    side, terms, legacy = compared.billing_side, compared.terms, compared.legacy
     counts = _counted(workbench, "SELECT kind, count(*) FROM differences GROUP BY kind")
     fields = _counted(
         workbench,
-        "SELECT field, count(*) FROM differences WHERE kind = 'field_differs' GROUP BY field ORDER BY field",
+        "SELECT field, count(*) FROM differences WHERE kind = 'field_differs'"
+        " GROUP BY field ORDER BY field",
     )
-    there = _counted(
+    kinds = _counted(
         workbench, "SELECT kind, count(*) FROM paired WHERE kind IS NOT NULL GROUP BY kind"
     )
-    residual, by_look_up = residuals(compared.steps), billed.method == "look-ups"
+    residual, by_look_up = residuals(compared.steps), side.method == "look-ups"
     sent = sorted(name for name in terms.ours if name.startswith(METADATA_PREFIX))
-    not_compared = [name for name in (*_STATED, *sent) if name not in billed.fields]
+    not_compared = [name for name in (*_OPTIONAL, *sent) if name not in side.fields]
     because = reasons_used(compared.steps, legacy, residual)
     found = Found(
         counts,
         other_currency=fields.get("currency", 0),
-        held=there.get("there_before", 0),
-        known=there.get("known_before", 0),
+        held=kinds.get("there_before", 0),
+        known=kinds.get("known_before", 0),
         not_compared=not_compared,
         left_out=compared.left_out,
         moved=_moved(compared.steps),
@@ -86,7 +83,7 @@ def figures(workbench: duckdb.DuckDBPyConnection, compared: Compared) -> dict[st
     )
     sampled = (
         None
-        if compared.chosen.asked == compared.chosen.of
+        if compared.chosen.count == compared.chosen.of
         else _sampled(workbench, compared.chosen)
     )
     verdict = judge(
@@ -96,9 +93,9 @@ def figures(workbench: duckdb.DuckDBPyConnection, compared: Compared) -> dict[st
         "exit_code": verdict.exit_code,
         "signable": verdict.is_signable,
         "verdict": verdict.sentence,
-        "method": billed.method,
-        "export": list(billed.inputs),
-        "export_unusable": billed.unusable,
+        "method": side.method,
+        "export": list(side.inputs),
+        "export_unusable": side.unusable,
         "compared": [*terms.fields, "currency", "balance"],
         "not_compared": not_compared,
         "tolerances": dict(terms.tolerances),
@@ -110,10 +107,10 @@ def figures(workbench: duckdb.DuckDBPyConnection, compared: Compared) -> dict[st
         ),
         "not_determinable": not_determinable(
             by_look_up=by_look_up,
-            has_times=billed.has_times,
-            unreadable_times=billed.unreadable_times,
+            has_times=side.has_times,
+            unreadable_times=side.unreadable_times,
         ),
-        "fed": compared.fed,
+        "fed": compared.rows_read,
         "there_before": {"held": found.held, "known": found.known},
         "bridge": [
             {
@@ -137,9 +134,10 @@ def figures(workbench: duckdb.DuckDBPyConnection, compared: Compared) -> dict[st
 
 
 def write_differences(folder: RunFolder, workbench: duckdb.DuckDBPyConnection) -> None:
-    """Every difference, with both sides as they are: people's data, for the owner's eyes."""
+    """Write every difference with the unmasked values of both sides, which are personal data."""
     found = workbench.execute(
-        f"SELECT {', '.join(_DIFFERENCE_COLUMNS)} FROM differences ORDER BY kind, run_id, place, billed_place, field"
+        f"SELECT {', '.join(_DIFFERENCE_COLUMNS)} FROM differences"
+        " ORDER BY kind, run_id, place, their_place, field"
     )
     with written_whole(folder.path / "differences.csv") as file:
         text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
@@ -151,7 +149,7 @@ def write_differences(folder: RunFolder, workbench: duckdb.DuckDBPyConnection) -
 
 
 def _moved(steps: Sequence[Step]) -> dict[str, int]:
-    """Currency -> by how many minor units billing has changed since."""
+    """Currency -> change in billing after our outcome, in minor units."""
     changed = (step.figures for step in steps if step.name == Discrepancy.CHANGED.value)
     return {code: amount for figures in changed for code, (_, amount) in figures.items()}
 
@@ -159,45 +157,49 @@ def _moved(steps: Sequence[Step]) -> dict[str, int]:
 def _faults(
     workbench: duckdb.DuckDBPyConnection, compared: Compared, residual: Figures
 ) -> list[str]:
-    """Why the evidence itself does not hold together."""
-    billed, (unread, rows) = compared.billed, unreadable_balances(workbench, _FIRST)
+    """Why the evidence is not reliable."""
+    side, (unread, rows) = compared.billing_side, unreadable_balances(workbench, _FIRST)
     faults = list(unexplained(compared.steps, compared.legacy, residual))
     for one in compared.ledger:
         if not one["agrees"]:
-            here = (
+            hint = (
                 ""
                 if one["recorded"]
                 else " (is --home the one that it was made with, and is its ledger still there?)"
             )
             faults.append(
-                f"the ledger knows {grouped_digits(one['recorded'])} creates of {one['run_id']}, and its report"
-                f" {grouped_digits(one['reported'])}{here}"
+                f"the ledger knows {grouped_digits(one['recorded'])} creates of {one['run_id']},"
+                f" and its report {grouped_digits(one['reported'])}{hint}"
             )
-    if billed.unusable:
+    if side.unusable:
         faults.append(
-            f"{grouped_digits(billed.unusable)} records of the export that name no customer ({_first(billed.unusable_rows, billed.unusable)})"
+            f"{grouped_digits(side.unusable)} records of the export that name no customer"
+            f" ({_first(side.unusable_rows, side.unusable)})"
         )
     if unread:
-        unit = (
+        hint = (
             ", though they would be amounts in major units: see reconcile.mapping.balance.unit"
-            * _looks_major(workbench)
+            if _looks_major(workbench)
+            else ""
         )
         faults.append(
-            f"{grouped_digits(unread)} balances in billing that nobody can read, and no sum holds{unit} ({_first(rows, unread)})"
+            f"{grouped_digits(unread)} balances in billing that nobody can read,"
+            f" and no sum holds{hint} ({_first(rows, unread)})"
         )
     return faults
 
 
 def _looks_major(workbench: duckdb.DuckDBPyConnection) -> bool:
-    """Whether what cannot be read are decimal numbers, as an export writes them that was declared to hold minor units."""
+    """Whether all unreadable balances are decimals, so that the declared unit may be wrong."""
     found = workbench.execute(
-        "SELECT bool_and(regexp_full_match(balance_text, '-?[0-9]+\\.[0-9]{1,3}')) FROM billed WHERE balance_text IS NOT NULL"
+        "SELECT bool_and(regexp_full_match(balance_text, '-?[0-9]+\\.[0-9]{1,3}')) FROM their_rows"
+        " WHERE balance_text IS NOT NULL"
     ).fetchall()
     return bool(found[0][0])
 
 
 def _first(rows: Sequence[str], of: int) -> str:
-    return ", ".join(dict.fromkeys(rows)) + ", …" * (of > len(rows))
+    return ", ".join(dict.fromkeys(rows)) + (", …" if of > len(rows) else "")
 
 
 def _sampled(workbench: duckdb.DuckDBPyConnection, chosen: Chosen) -> Sampled:
@@ -206,15 +208,17 @@ def _sampled(workbench: duckdb.DuckDBPyConnection, chosen: Chosen) -> Sampled:
             0
         ][0]
     )
-    share = at_most(chosen.asked, differing, CONFIDENCE) if chosen.asked else 1.0
-    return Sampled(chosen.asked, chosen.of, differing, CONFIDENCE, share)
+    share = at_most(chosen.count, differing, CONFIDENCE) if chosen.count else 1.0
+    return Sampled(chosen.count, chosen.of, differing, CONFIDENCE, share)
 
 
 def _examples(workbench: duckdb.DuckDBPyConnection) -> dict[str, list[str]]:
-    """The first rows of each kind, by row id: references may be people's names for all that we know."""
+    """The row ids of the first differences of each kind; a reference may be a person's name."""
     found = workbench.execute(
-        "SELECT kind, list(row ORDER BY place, billed_place)[:5] FROM (SELECT kind, coalesce(row_id, theirs) AS row,"
-        " min(place) AS place, min(billed_place) AS billed_place FROM differences GROUP BY ALL) GROUP BY kind"
+        "SELECT kind, list(row ORDER BY place, their_place)[:5] FROM ("
+        " SELECT kind, coalesce(row_id, theirs) AS row, min(place) AS place,"
+        " min(their_place) AS their_place FROM differences GROUP BY ALL"
+        ") GROUP BY kind"
     ).fetchall()
     return {kind: [text for text in rows if text] for kind, rows in found}
 

@@ -1,4 +1,4 @@
-"""Which runs a reconciliation takes in: those that were named, or every one since a day; and which it leaves out, and why."""
+"""Select the runs of a reconciliation: the named ones, or all since a day, except unfit ones."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,27 +15,28 @@ from pipeline.storage.run_search import all_runs, find_readable_run, find_runs, 
 
 
 @dataclass(frozen=True, slots=True)
-class TakenIn:
-    """Runs of one environment, the oldest first; `left_out`: those of the span that could not be taken in, with why."""
+class SelectedRuns:
+    """Runs of one environment, the oldest first."""
 
     runs: Sequence[RunFolder]
-    left_out: dict[str, str] = field(default_factory=dict)
-    damaged: Sequence[DamagedRun] = ()  #: runs of the span that cannot be read
+    left_out: dict[str, str] = field(default_factory=dict)  #: run id -> why it is unfit
+    damaged: Sequence[DamagedRun] = ()  #: runs of the period that cannot be read
 
 
 def runs_to_reconcile(
     reports: Path, home: Path, run_ids: Sequence[str] = (), since: str | None = None
-) -> TakenIn:
-    """The runs that were named, each once; else every applied run since a day (ISO 8601), or the newest one.
+) -> SelectedRuns:
+    """The named runs, or else every applied run since a day (ISO 8601), or else the newest one.
 
-    Raises RunNotFound where one that was named, or the newest, cannot be taken in, or there are several environments.
+    Raises:
+        RunNotFound: if a named run or the newest run is unfit, or for several environments
     """
     if run_ids:
         found = [find_readable_run(reports, run_id) for run_id in run_ids]
         runs = list({run.run_id: run for run in found}.values())
         if faults := [f"run {run.run_id} {why}" for run in runs if (why := _unfit(run, home))]:
             raise RunNotFound("; ".join(faults), suggests=_next_for(runs, home))
-        return _of_one_environment(TakenIn(runs))
+        return _of_one_environment(SelectedRuns(runs))
     if not all_runs(reports):
         raise no_runs_yet(reports)
     every = find_runs(reports, wholly=True)
@@ -60,15 +61,16 @@ def runs_to_reconcile(
             raise _unknown(fit[0], reports, home)
     if not fit:
         raise RunNotFound(
-            f"{reports}: no run was applied{f' since {since}' if since else ''} that could be taken in, so there is nothing to reconcile"
+            f"{reports}: nothing to reconcile, for no run{f' since {since}' if since else ''}"
+            " was applied and can be reconciled"
             + "".join(f"; run {run_id} {why}" for run_id, why in left_out.items())
         )
     damaged = [one for one in every.damaged if one.run_id[:8] >= (first or fit[0].run_id[:8])]
-    return _of_one_environment(TakenIn(fit, left_out, damaged))
+    return _of_one_environment(SelectedRuns(fit, left_out, damaged))
 
 
 def _next_for(runs: Sequence[RunFolder], home: Path) -> tuple[str, ...]:
-    """What to do about the first of these runs that has begun and not finished."""
+    """The command that resumes the first unfinished one of these runs; empty if there is none."""
     return next((words for run in runs if (words := _resume(run.run_id, _unfit(run, home)))), ())
 
 
@@ -77,7 +79,7 @@ def _resume(run_id: str, why: str | None) -> tuple[str, ...]:
 
 
 def _unknown(run: RunFolder, reports: Path, home: Path) -> RunNotFound:
-    """The error for a run that no ledger of the home knows; if a demo made the run, it suggests the home of that demo."""
+    """The error for a run that no ledger of the home knows; it suggests the home of a demo."""
     unknown = f"no ledger under {home} knows run {run.run_id}"
     for of_demo in reports.glob(f"{DEMO_HOMES}/*"):
         if _is_known(run, of_demo):
@@ -90,7 +92,7 @@ def _unknown(run: RunFolder, reports: Path, home: Path) -> RunNotFound:
 
 
 def _is_known(run: RunFolder, home: Path) -> bool:
-    """Whether the ledger knows the run, where it created anybody."""
+    """Whether the ledger knows the run, or the run created no customers."""
     summary = run.read_summary()
     if not any(summary["fates"][fate] for fate in LISTS["created"]):
         return True
@@ -99,11 +101,11 @@ def _is_known(run: RunFolder, home: Path) -> bool:
 
 
 def day_of(text: str) -> date:
-    """A day as ISO 8601 writes it; raise ConfigError where it is none."""
+    """Parse a day in ISO 8601; raise ConfigError if it is not one."""
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise ConfigError(f"{text!r} is no day; write it as 2026-11-01") from None
+        raise ConfigError(f"{text!r} is not a day; write it like 2026-11-01") from None
 
 
 NEVER_FINISHED = "has begun and has not finished, so part of it is in billing"
@@ -113,7 +115,7 @@ NEVER_APPLIED = (
 
 
 def _unfit(run: RunFolder, home: Path) -> str | None:
-    """Why a run cannot be taken in; None where it can."""
+    """Why a run cannot be reconciled, or None."""
     if not run.was_applied or run.is_unfinished:
         with Ledger.read(home / run.read_plan_of_any_version()["environment"]["name"]) as ledger:
             begun = ledger is not None and ledger.run(run.run_id) is not None
@@ -121,18 +123,22 @@ def _unfit(run: RunFolder, home: Path) -> str | None:
     plan = run.read_plan_of_any_version()
     if plan.get("schema") != PLAN_SCHEMA:
         return (
-            f"was written by version {plan.get('version', 'unknown')}, in a format that this version cannot read;"
-            " reconcile it with the version that wrote it"
+            f"was written by version {plan.get('version', 'unknown')}, in a format that this"
+            " version cannot read; reconcile it with the version that wrote it"
         )
     if not run.parts("records") or len(run.parts("records")) != len(run.parts("fates")):
-        return "has no staged files any more (they fell under retention), and only they hold what was sent"
+        return (
+            "has no staged files any more (they fell under retention),"
+            " and only they hold what was sent"
+        )
     return None
 
 
-def _of_one_environment(found: TakenIn) -> TakenIn:
-    names = sorted({run.read_plan()["environment"]["name"] for run in found.runs})
+def _of_one_environment(selected: SelectedRuns) -> SelectedRuns:
+    names = sorted({run.read_plan()["environment"]["name"] for run in selected.runs})
     if len(names) > 1:
         raise RunNotFound(
-            f"the runs are of several environments ({', '.join(names)}); name those of one, or keep each in a reports folder of its own"
+            f"the runs are of several environments ({', '.join(names)});"
+            " name runs of one, or use a separate reports folder for each"
         )
-    return found
+    return selected

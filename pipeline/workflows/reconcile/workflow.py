@@ -1,4 +1,4 @@
-"""The story of a reconciliation: what the runs meant, what the ledger knows, what billing holds; every difference by name."""
+"""Reconcile: compare our runs and the ledger with billing, and report every difference."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,7 +24,7 @@ from pipeline.reconciling import (
     compare,
     count_candidates,
     from_legacy,
-    tell_changes,
+    mark_changes,
     to_look_up,
 )
 from pipeline.reporting import (
@@ -41,17 +41,17 @@ from pipeline.storage.run_folder import RunFolder
 from pipeline.storage.xlsx import write_text_book
 from pipeline.workflows.input_rows import stage_records
 from pipeline.workflows.progress import CLOCK, NOBODY, StopRequest, Watch
-from pipeline.workflows.reconcile.actual import Billed, blocks, stage_export, stage_look_ups
-from pipeline.workflows.reconcile.expected import fields_of, stage_meant
+from pipeline.workflows.reconcile.actual import BillingSide, blocks, stage_export, stage_look_ups
+from pipeline.workflows.reconcile.expected import fields_of, stage_our_rows
 from pipeline.workflows.reconcile.ledger_queries import (
     agreements,
-    ask_for_strangers,
-    ask_when_settled,
+    load_origins,
+    load_outcome_times,
     resolve_doubts,
 )
 from pipeline.workflows.reconcile.lookups import look_up
 from pipeline.workflows.reconcile.result import Compared, figures, write_differences
-from pipeline.workflows.reconcile.run_selection import TakenIn
+from pipeline.workflows.reconcile.run_selection import SelectedRuns
 from pipeline.workflows.reconcile.workspace import folder_by_export, folder_by_look_ups
 from pipeline.workflows.report.open_items import home_key, naming
 from pipeline.workflows.report.render import as_sheet
@@ -63,18 +63,18 @@ Read = tuple[str, str, int, int]  #: fate, currency, records, minor units
 
 @dataclass(frozen=True, slots=True)
 class Reconciled:
-    """What a reconciliation came to; `content` is what its summary.json holds."""
+    """The result of a reconciliation."""
 
-    content: dict[str, Any]
+    content: dict[str, Any]  #: of summary.json
 
     @property
     def exit_code(self) -> int:
-        """0 where all agrees, 1 where a person has something to look at, 7 where it is out of balance."""
+        """0: all agrees. 1: a person has to look at something. 7: out of balance."""
         return int(self.content["exit_code"])
 
 
 def reconcile(
-    taken_in: TakenIn,
+    selected: SelectedRuns,
     settings: Settings,
     *,
     exports: Sequence[Path] = (),
@@ -85,60 +85,72 @@ def reconcile(
     stopping: StopRequest | None = None,
     watch: Watch = NOBODY,
 ) -> Reconciled:
-    """Hold what these runs meant against billing: an export of it, or else a lookup of each customer (`target`).
+    """Compare these runs with an export of billing, or look up each of their customers.
 
-    In a migration `legacy` says what the legacy system holds, and the bridge begins there. `place`: what billing's address is called
-    where it moves, as a sandbox's does. Leaves a folder of its own under the reports folder; lookups that were stopped or killed go on
-    where they were. Raises LedgerLocked where the same reconciliation goes on in another process.
+    Writes a new folder in the reports folder. If lookups were stopped or killed, the same command
+    resumes them.
+
+    Args:
+        selected: the runs to reconcile
+        settings: where runs and ledgers are, and how to make lookups
+        exports: files that billing exported; none to make lookups
+        target: the address and credential for lookups
+        place: a constant name of billing, if its address changes like a sandbox's
+        sample: the number of customers to look up; None for all
+        legacy: control totals of the legacy system; the bridge starts from them
+        stopping: set to stop the lookups
+        watch: shows the progress
+
+    Raises:
+        LedgerLocked: if the same reconciliation is running in another process
     """
-    runs = taken_in.runs
+    runs = selected.runs
     environment = runs[0].read_plan()["environment"]
     home = settings.home / environment["name"]
-    asked = _question(runs, sample, target, place)
+    question = _question(runs, sample, target, place)
     known = known_to(home)
-    with ExitStack() as open_until_the_end:
-        folder, journal = open_until_the_end.enter_context(
-            (folder_by_export if exports else folder_by_look_ups)(settings.reports, asked)
+    with ExitStack() as stack:
+        folder, journal = stack.enter_context(
+            (folder_by_export if exports else folder_by_look_ups)(settings.reports, question)
         )
-        read_before, billed = _both_sides(folder, runs, settings, exports, watch)
-        is_fed_again = stage_records(folder, runs)
-        workbench = open_until_the_end.enter_context(
-            folder.workbench(references=known.path if known else None)
-        )
-        ledger = open_until_the_end.enter_context(Ledger.read(home))
-        folder.show(workbench, "meant")
+        rows_read, side = _both_sides(folder, runs, settings, exports, watch)
+        has_repeats = stage_records(folder, runs)
+        workbench = stack.enter_context(folder.workbench(references=known.path if known else None))
+        ledger = stack.enter_context(Ledger.read(home))
+        folder.show(workbench, "our_rows")
         resolve_doubts(workbench, ledger)
         chosen = choose(workbench, sample, seed=folder.run_id)
-        if billed is None:
-            assert target is not None and journal is not None  # noqa: PT018, S101 - the command has seen to it
+        if side is None:
+            # The command line requires a target unless there is an export.
+            assert target is not None and journal is not None  # noqa: PT018, S101
             answers = look_up(
                 lambda: to_look_up(workbench),
-                chosen.asked,
+                chosen.count,
                 journal,
                 settings,
                 target,
                 stopping or StopRequest(),
                 watch,
             )
-            billed = stage_look_ups(folder, blocks(answers), fields_of(runs))
-        folder.show(workbench, "billed")
+            side = stage_look_ups(folder, blocks(answers), fields_of(runs))
+        folder.show(workbench, "their_rows")
         folder.show(workbench, "unanswered")
-        ask_for_strangers(workbench, ledger, {run.run_id for run in runs})
-        terms = Terms(billed.fields, fields_of(runs), settings.reconcile.tolerances)
+        load_origins(workbench, ledger, {run.run_id for run in runs})
+        terms = Terms(side.fields, fields_of(runs), settings.reconcile.tolerances)
         compare(workbench, terms)
-        if billed.has_times and ledger is not None:
-            ask_when_settled(workbench, ledger)
-            tell_changes(workbench)
+        if side.has_times and ledger is not None:
+            load_outcome_times(workbench, ledger)
+            mark_changes(workbench)
         steps = from_legacy(
-            bridge(workbench, _read_once(folder, workbench, read_before, once=is_fed_again)), legacy
+            bridge(workbench, _read_once(folder, workbench, rows_read, once=has_repeats)), legacy
         )
         ledgers = list(agreements(workbench, ledger, runs))
-        fed = sum(records for _, _, records, _ in read_before)
+        row_count = sum(records for _, _, records, _ in rows_read)
         compared = Compared(
-            billed, terms, chosen, steps, ledgers, legacy, fed, len(taken_in.left_out)
+            side, terms, chosen, steps, ledgers, legacy, row_count, len(selected.left_out)
         )
         content = {
-            **_identified(folder, taken_in, environment, settings),
+            **_identified(folder, selected, environment, settings),
             **figures(workbench, compared),
             "files": {
                 name: str(folder.path / name)
@@ -147,23 +159,28 @@ def reconcile(
         }
         write_differences(folder, workbench)
         _write_pages(folder, content, settings.home)
-    # What has a summary is a reconciliation that ended: nothing of the way there lies about by then.
+    # The summary marks a finished reconciliation, so its temporary files are deleted before.
     folder.write_json("summary.json", content)
     folder.seal("reconciliation")
     return Reconciled(content)
 
 
 def legacy_from(totals: Sequence[str], because: Sequence[str]) -> Legacy:
-    """`ZAR=1234567` (minor units), `ZAR=12345.67` or `records=2000`, and `ZAR=why it does not come out`; raise OptionRefused."""
+    """Parse the options --legacy-total and --because; raise OptionRefused if one is wrong.
+
+    Args:
+        totals: such as `ZAR=1234567` (minor units), `ZAR=12345.67` or `records=2000`
+        because: such as `ZAR=two accounts were written off by hand`
+    """
     stated = parse_expected(totals, "--legacy-total")
     if twice := sorted(
         {one.what for one in stated if [other.what for other in stated].count(one.what) > 1}
     ):
         raise OptionRefused([(f"--legacy-total {', '.join(twice)}", "stated more than once")])
     pairs = [
-        (code.strip(), text.strip()) for code, _, text in (told.partition("=") for told in because)
+        (code.strip(), text.strip()) for code, _, text in (one.partition("=") for one in because)
     ]
-    if wrong := [told for told, pair in zip(because, pairs, strict=True) if not all(pair)]:
+    if wrong := [one for one, pair in zip(because, pairs, strict=True) if not all(pair)]:
         expected = (
             "CODE=TEXT is expected, such as ZAR=two accounts were written off by hand;"
             f" CODE is a currency or {RECORDS} of a legacy total, or residual.ZAR for a residual"
@@ -175,7 +192,7 @@ def legacy_from(totals: Sequence[str], because: Sequence[str]) -> Legacy:
 def _question(
     runs: Sequence[RunFolder], sample: int | None, target: Target | None, place: str | None
 ) -> dict[str, Any]:
-    """What lookups are made for, so that none is taken for an answer to another question."""
+    """The identity of a series of lookups: only the same one may resume with its answers."""
     return {
         "runs": [run.run_id for run in runs],
         "sample": sample,
@@ -191,18 +208,18 @@ def _both_sides(
     settings: Settings,
     exports: Sequence[Path],
     watch: Watch,
-) -> tuple[list[Read], Billed | None]:
-    """Our side, and beside it an export of billing where there is one."""
-    with ThreadPoolExecutor(1, "meant") as beside:
-        reading = beside.submit(stage_meant, folder, runs, with_payloads=not exports)
-        billed = stage_export(folder, exports, settings, watch) if exports else None
-        return reading.result(), billed
+) -> tuple[list[Read], BillingSide | None]:
+    """Stage our side, and in parallel an export of billing if there is one."""
+    with ThreadPoolExecutor(1, "our-rows") as background:
+        staging = background.submit(stage_our_rows, folder, runs, with_payloads=not exports)
+        side = stage_export(folder, exports, settings, watch) if exports else None
+        return staging.result(), side
 
 
 def _read_once(
     folder: RunFolder, workbench: duckdb.DuckDBPyConnection, read: list[Read], *, once: bool
 ) -> list[Read]:
-    """What was read, each record once: fate, currency, records, minor units."""
+    """The records read, each record once: fate, currency, records, minor units."""
     if once:
         folder.show(workbench, "fed")
         folder.show(workbench, "followed")
@@ -212,15 +229,15 @@ def _read_once(
 
 
 def _identified(
-    folder: RunFolder, taken_in: TakenIn, environment: dict[str, str], settings: Settings
+    folder: RunFolder, selected: SelectedRuns, environment: dict[str, str], settings: Settings
 ) -> dict[str, Any]:
     return {
         "schema": 1,
         "kind": "reconciliation",
         "reconciliation_id": folder.run_id,
-        "runs": [run.run_id for run in taken_in.runs],
-        "left_out": taken_in.left_out,
-        "damaged_runs": [asdict(one) for one in taken_in.damaged],
+        "runs": [run.run_id for run in selected.runs],
+        "left_out": selected.left_out,
+        "damaged_runs": [asdict(one) for one in selected.damaged],
         "environment": environment,
         "reviewer": settings.planner,
         "version": __version__,
@@ -230,7 +247,7 @@ def _identified(
 
 
 def _write_pages(folder: RunFolder, content: dict[str, Any], home: Path) -> None:
-    """The page and the workbook, with the first differences, as far as a report may show them."""
+    """Write the page and the workbook, with the first differences, masked."""
     found = (
         pl.scan_csv(folder.path / "differences.csv", infer_schema=False, glob=False)
         .head(_MOST_SHOWN)

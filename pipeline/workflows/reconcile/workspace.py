@@ -1,4 +1,4 @@
-"""The folder of a reconciliation: a new one, or that of the same one by lookup which was stopped or killed."""
+"""The folder of a reconciliation: a new one, or the one of the same lookups to resume."""
 
 import secrets
 import shutil
@@ -14,14 +14,14 @@ from pipeline.storage.run_folder import RunFolder
 from pipeline.workflows.progress import CLOCK
 from pipeline.workflows.reconcile.lookups import journal_of
 
-_JOURNAL, _ASKED = "looked_up.jsonl", "asked.json"
-_A_DAY = 86_400  #: seconds; what billing said longer ago says little
+_JOURNAL, _QUESTION = "looked_up.jsonl", "asked.json"
+_A_DAY = 86_400  #: seconds; do not resume with older answers
 
 
 @contextmanager
-def folder_by_export(reports: Path, asked: dict[str, Any]) -> Iterator[tuple[RunFolder, None]]:
-    """A folder, and no journal: where it fails nothing of it stays."""
-    folder = _new_folder(reports, asked)
+def folder_by_export(reports: Path, question: dict[str, Any]) -> Iterator[tuple[RunFolder, None]]:
+    """A new folder, without a journal. It is deleted if the reconciliation fails."""
+    folder = _new_folder(reports, question)
     try:
         yield folder, None
     except BaseException:
@@ -32,49 +32,54 @@ def folder_by_export(reports: Path, asked: dict[str, Any]) -> Iterator[tuple[Run
 
 @contextmanager
 def folder_by_look_ups(
-    reports: Path, asked: dict[str, Any]
+    reports: Path, question: dict[str, Any]
 ) -> Iterator[tuple[RunFolder, BinaryIO]]:
-    """A folder and the journal of answers in it: where it fails the answers stay, to go on there.
+    """A folder and its journal of answers. If the reconciliation fails, both stay for a resume.
 
-    Raises LedgerLocked where the same reconciliation goes on in another process.
+    Raises:
+        LedgerLocked: if the same reconciliation is running in another process
     """
-    folder = _unfinished_folder(reports, asked) or _new_folder(reports, asked)
+    folder = _unfinished_folder(reports, question) or _new_folder(reports, question)
     with journal_of(folder.path / _JOURNAL) as journal:
-        shutil.rmtree(folder.staged, ignore_errors=True)  # as a kill may have left it
+        shutil.rmtree(folder.staged, ignore_errors=True)  # a kill may have left it
         private_folder(folder.staged)
         try:
             yield folder, journal
         finally:
-            shutil.rmtree(folder.staged)  # people's data
+            shutil.rmtree(folder.staged)  # personal data
         (folder.path / _JOURNAL).unlink()
 
 
-def _new_folder(reports: Path, asked: dict[str, Any]) -> RunFolder:
+def _new_folder(reports: Path, question: dict[str, Any]) -> RunFolder:
     """A folder for a reconciliation that begins now."""
     folder = RunFolder.create(
         reports, f"{CLOCK.now():%Y%m%dT%H%M%SZ}-reconcile-{secrets.token_hex(3)}"
     )
-    folder.write_json(_ASKED, {**asked, "begun_at": CLOCK.now().isoformat(timespec="seconds")})
+    begun_at = CLOCK.now().isoformat(timespec="seconds")
+    folder.write_json(_QUESTION, {**question, "begun_at": begun_at})
     return folder
 
 
-def _unfinished_folder(reports: Path, asked: dict[str, Any]) -> RunFolder | None:
-    """That of the same question (runs, sample, billing's address and credential), begun within a day and never ended."""
+def _unfinished_folder(reports: Path, question: dict[str, Any]) -> RunFolder | None:
+    """The unfinished folder of the same question that began within a day.
+
+    A question is made of runs, sample, and billing's address and credential.
+    """
     for path in sorted(reports.glob("*-reconcile-*"), reverse=True):
         folder = RunFolder(path)
         if (
             (path / _JOURNAL).is_file()
             and not (path / "summary.json").is_file()
-            and _asks(folder, asked)
+            and _has_question(folder, question)
         ):
             return folder
     return None
 
 
-def _asks(folder: RunFolder, asked: dict[str, Any]) -> bool:
+def _has_question(folder: RunFolder, question: dict[str, Any]) -> bool:
     try:
-        said = folder.read_json(_ASKED)
-        age = (CLOCK.now() - datetime.fromisoformat(said.pop("begun_at"))).total_seconds()
+        written = folder.read_json(_QUESTION)
+        age = (CLOCK.now() - datetime.fromisoformat(written.pop("begun_at"))).total_seconds()
     except (RunDamaged, KeyError, ValueError, TypeError):  # another file of that name
         return False
-    return said == asked and age < _A_DAY
+    return written == question and age < _A_DAY

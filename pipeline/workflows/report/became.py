@@ -1,4 +1,4 @@
-"""What became of one run's records since: the figures that its page, its workbook, `status` and JSON share."""
+"""The current fates of one run's records: figures for its page, its workbook, `status` and JSON."""
 
 from collections import Counter
 from dataclasses import asdict, dataclass, field, replace
@@ -16,20 +16,17 @@ from pipeline.workflows.report.run_rows import rows_of
 
 @dataclass(frozen=True, slots=True)
 class Became:
-    """One run's records as they stand after the newest run."""
+    """The records of one run, as they are after the newest run."""
 
     overall: dict[str, int] = field(default_factory=dict)  #: fate now -> records
-    later: list[dict[str, Any]] = field(
-        default_factory=list
-    )  #: then, now, run_id, records: what other runs changed
-    came_back: int = 0  #: records that later runs took once more
-    open: int | None = None  #: records that wait for somebody
-    left_out: list[DamagedRun] = field(
-        default_factory=list
-    )  #: other runs, not counted, for they cannot be read
-    open_records: pl.DataFrame = field(
-        default_factory=pl.DataFrame
-    )  #: of this run and those before it
+    #: Changes by other runs: then, now, run_id, records.
+    later: list[dict[str, Any]] = field(default_factory=list)
+    came_back: int = 0  #: records that later runs read again
+    open: int | None = None  #: records that wait for a person or a resume
+    #: Other runs that cannot be read and do not count.
+    left_out: list[DamagedRun] = field(default_factory=list)
+    #: Open records of this run and those before it.
+    open_records: pl.DataFrame = field(default_factory=pl.DataFrame)
 
     def content(self) -> dict[str, Any]:
         """The figures, for JSON."""
@@ -47,13 +44,13 @@ NOTHING = Became()
 
 
 def became_of(run: RunFolder, home: Path) -> Became:
-    """What became of an applied run's records, those of them included that no later run took."""
+    """The current fates of all records of an applied run."""
     current, left_out = newest_fates(run, home)
     return replace(became_by(run, current), left_out=left_out)
 
 
 def became_by(run: RunFolder, current: Current) -> Became:
-    """The same by a computation that was made before."""
+    """The same, from current fates that were computed before."""
     fates, rows = run.read_summary()["fates"], rows_of(run)
     found = became(current, rows).to_dicts()
     overall = Counter({fate: records for fate, records in fates.items() if records})

@@ -1,4 +1,4 @@
-"""What stands on a report beside the run's own summary: gathered from the folders of the run and of its reconciliation."""
+"""Gather what a report adds to the run's summary, from the run and its reconciliations."""
 
 import shlex
 from collections.abc import Iterable, Iterator
@@ -28,22 +28,22 @@ from pipeline.workflows.report.evidence import (
     Reconciliation,
     Reconciliations,
     differences_of,
-    lies_beneath,
+    signed_digests,
 )
 from pipeline.workflows.report.open_items import home_key, naming, oldest
 
 MOST_DIFFERENCES_OF_A_BOOK = 20_000
-_MOST_OPEN = 25  #: on the page, and as many of each list with duplicates
+_MOST_OPEN = 25  #: open records on the page, and duplicates of each list
 
 
-def beside_of(
+def context_of(
     folder: RunFolder, content: dict[str, Any], home: Path, pii: Pii, *, workbook: bool
 ) -> Beside:
-    """All that was found about a run since its summary was written, as far as `pii` lets it be shown; people under the home's tokens."""
+    """The findings since the run's summary was written, redacted, with the home's tokens."""
     key = home_key(home)
     person, reconciliations = naming(key, pii), Reconciliations.of(folder.path.parent)
     reconciliation = reconciliations.newest(folder.run_id)
-    beneath = lies_beneath(folder, "reviewer" if workbook else "approver", reconciliation)
+    digests = signed_digests(folder, "reviewer" if workbook else "approver", reconciliation)
     until = CLOCK.now()
     since = became_of(folder, home) if workbook else NOTHING
     items = since.open_records
@@ -61,9 +61,9 @@ def beside_of(
         became=since.later,
         open_items=ages(items, until.isoformat()) if workbook else [],
         oldest=list(oldest(items, until, person, _MOST_OPEN)) if workbook else [],
-        signed=signed(folder.signatures(), beneath),
+        signed=signed(folder.signatures(), digests),
         as_of=until.isoformat(),
-        evidence=digest(beneath),
+        evidence=digest(digests),
         places=_words(place_options(home, folder.path.parent)),
         destination=_words(destination_options(folder.read_plan_of_any_version())),
         workbook=workbook,
@@ -71,7 +71,7 @@ def beside_of(
 
 
 def _words(options: Iterable[str]) -> str:
-    """Options as they follow other words in a shell."""
+    """Options as shell words, each after a space."""
     return "".join(f" {shlex.quote(word)}" for word in options)
 
 
@@ -80,14 +80,14 @@ def _reasons(
 ) -> list[dict[str, Any]]:
     if pii is Pii.MASKED and all("shown" in reason for reason in reasons):
         return reasons
-    if not folder.parts("records"):  # they fell under retention
+    if not folder.parts("records"):  # retention deleted them
         return without_examples(reasons)
     with folder.workbench() as workbench:
         return with_examples(workbench, reasons, partial(shown, pii=pii), person)
 
 
 def _duplicates(folder: RunFolder, person: Any) -> Iterator[dict[str, str | None]]:
-    """The first rows that repeat another one, or remind of a known customer, whose reference is shown as a person's."""
+    """The first rows that repeat another row or match a known customer, who appears as a token."""
     columns = {
         "_import_row_id": "row_id",
         "_import_fate": "fate",
@@ -101,9 +101,8 @@ def _duplicates(folder: RunFolder, person: Any) -> Iterator[dict[str, str | None
             .head(_MOST_OPEN)
         )
         for one in rows.rename(columns).collect().iter_rows(named=True):
-            is_row = any(
-                mark in (one["same_as"] or "") for mark in ":#!"
-            )  # which no reference may hold
+            # Row ids have one of these characters, references have none.
+            is_row = any(mark in (one["same_as"] or "") for mark in ":#!")
             same_as = one["same_as"] if is_row or not one["same_as"] else person(one["same_as"])
             yield {**one, "same_as": same_as}
 
@@ -111,9 +110,9 @@ def _duplicates(folder: RunFolder, person: Any) -> Iterator[dict[str, str | None
 def _differences(
     folder: RunFolder, reconciliation: Reconciliation | None, pii: Pii, person: Any
 ) -> tuple[pl.DataFrame, list[DamagedRun]]:
-    """Every difference that was found, as far as it may be shown, in the columns of `beside.DIFFERENCES`.
+    """Every difference, redacted, in the columns of `reporting.redacted.DIFFERENCES`.
 
-    Beside them the reconciliation, where its list cannot be read: nothing of the run itself is wrong then.
+    Also the reconciliation if its list cannot be read: that is no problem of the run itself.
     """
     by_answer = _read(folder.path / "differences.csv").rename({"_import_row_id": "row_id"})
     found = [
@@ -134,7 +133,7 @@ def _differences(
 
 
 def _unquoted(name: str) -> pl.Expr:
-    """What billing answered stands there as JSON; a text without its quotes."""
+    """Billing's values, which are JSON, with texts without their quotes."""
     text = pl.col(name)
     return (
         pl.when(text.str.starts_with('"'))
@@ -146,5 +145,5 @@ def _unquoted(name: str) -> pl.Expr:
 
 def _read(path: Path) -> pl.DataFrame:
     if not path.is_file():
-        raise OutOfBalance(f"{path} is not there any more", suggests=("verify", path.parent.name))
+        raise OutOfBalance(f"{path} is missing", suggests=("verify", path.parent.name))
     return pl.read_csv(path, infer_schema=False, glob=False)

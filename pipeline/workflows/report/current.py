@@ -1,6 +1,7 @@
-"""What became of each record, gathered from the folders of an environment's runs and from its ledger; see `current_fates`.
+"""The current fate of each record, from the runs of an environment and from its ledger.
 
-Each run keeps what it came to in its folder, so that the next one need not read every run before it.
+`reporting.current_fates` computes it. Each run caches its result in its folder, so that the next
+one does not read every run before it.
 """
 
 import json
@@ -20,24 +21,24 @@ from pipeline.workflows.report.run_rows import rows_of, table_of
 
 _RECORDS, _RETURNS, _MARKS = "current-records.parquet", "current-returns.parquet", "current.json"
 _WAITING = ["in_doubt", "not_attempted"]
-#: What reading a damaged folder may raise.
+#: Exceptions of reading a damaged folder.
 _UNREADABLE = (*UNREADABLE, RunDamaged, ValueError, KeyError, TypeError, RecursionError)
 
 
 def current_fates(run: RunFolder, home: Path) -> Current:
-    """Where the records of an environment stand after this run and those before it, and by what its ledger knows today."""
+    """The fates of an environment's records after this run, updated from the ledger of today."""
     return _with_ledger(reported_fates(run), home / _environment(run))
 
 
 def reported_fates(run: RunFolder) -> Current:
-    """The same by what the runs reported, whatever their ledger knows today."""
+    """The same from the reports of the runs, without the ledger."""
     return fates_after([*_earlier(run, _environment(run)), run], run)
 
 
 def newest_fates(run: RunFolder, home: Path) -> tuple[Current, list[DamagedRun]]:
-    """The same after the newest run of the same environment, and the runs that are not counted, for they cannot be read.
+    """The same after the newest run of the environment, and the runs that cannot be read.
 
-    This run counts while its own pages are written, too.
+    This run counts even while its own pages are written.
     """
     environment, found = _environment(run), find_runs(run.path.parent)
     runs = {one.run_id: one for one in (*_applied(found.readable, environment), run)}
@@ -47,7 +48,7 @@ def newest_fates(run: RunFolder, home: Path) -> tuple[Current, list[DamagedRun]]
 
 
 def keep_current_fates(run: RunFolder) -> None:
-    """Keep in the run's folder where records stand after it; nothing where a run before it could not be read."""
+    """Cache the fates after this run in its folder, unless an earlier run could not be read."""
     runs = [*_earlier(run, _environment(run)), run]
     found, left_out = _after(runs, run)
     if left_out:
@@ -58,17 +59,21 @@ def keep_current_fates(run: RunFolder) -> None:
     write_bytes(run.staged / _MARKS, json.dumps(marks).encode())
 
 
-def fates_after(runs: Sequence[RunFolder], asked: RunFolder | None = None) -> Current:
-    """Where records stand after these runs, the oldest first; from the newest of them on that kept it, of runs as they are now.
+def fates_after(runs: Sequence[RunFolder], subject: RunFolder | None = None) -> Current:
+    """The fates of records after these runs, from the newest valid cache on.
 
-    A run whose rows cannot be read is left out, unless it is the one that is asked for: it is verified by itself, and must not
-    keep another from being reported.
+    A run with unreadable rows is left out: `verify` reports it, and it must not block reports of
+    other runs. If it is the subject of the report itself, its error is raised.
+
+    Args:
+        runs: the oldest first
+        subject: the run that the report is about
     """
-    return _after(runs, asked)[0]
+    return _after(runs, subject)[0]
 
 
 def _after(
-    runs: Sequence[RunFolder], asked: RunFolder | None = None
+    runs: Sequence[RunFolder], subject: RunFolder | None = None
 ) -> tuple[Current, list[DamagedRun]]:
     """The same, and the runs that were left out."""
     marks = _marks(runs)
@@ -82,7 +87,7 @@ def _after(
         try:
             found = _carried(found, run)
         except _UNREADABLE:
-            if run is asked:
+            if run is subject:
                 raise
             left_out.append(DamagedRun(run.run_id, "its rows are damaged"))
     return found, left_out
@@ -96,7 +101,7 @@ def _carried(before: Current, run: RunFolder) -> Current:
 
 
 def _origins(run: RunFolder, rows: pl.LazyFrame) -> pl.DataFrame:
-    """The rows of earlier runs that rows of this run name as their origin; those of runs that are gone are missing."""
+    """The rows of earlier runs that rows of this run name as their origin, if these runs exist."""
     named = rows.select("origin_run", "origin_row").drop_nulls().unique().collect()
     every, environment = {one.run_id: one for one in all_runs(run.path.parent)}, _environment(run)
     found = [pl.DataFrame(schema=ORIGINS)]
@@ -104,7 +109,7 @@ def _origins(run: RunFolder, rows: pl.LazyFrame) -> pl.DataFrame:
         if run_id not in every:
             continue
         try:
-            its = (
+            origins = (
                 rows_of(every[str(run_id)])
                 .filter(pl.col("row_id").is_in(some["origin_row"].implode()))
                 .collect()
@@ -113,8 +118,8 @@ def _origins(run: RunFolder, rows: pl.LazyFrame) -> pl.DataFrame:
         except _UNREADABLE:
             continue
         fate = pl.col("fate") if is_ours else pl.lit(None, pl.String)
-        its = its.with_columns(origin_run=pl.lit(run_id), origin_row="row_id", fate=fate)
-        found.append(its.select(ORIGINS.names()).cast(ORIGINS))
+        origins = origins.with_columns(origin_run=pl.lit(run_id), origin_row="row_id", fate=fate)
+        found.append(origins.select(ORIGINS.names()).cast(ORIGINS))
     return pl.concat(found)
 
 
@@ -123,7 +128,7 @@ def _environment(run: RunFolder) -> str:
 
 
 def _applied(runs: Sequence[RunFolder], environment: str) -> Iterator[RunFolder]:
-    """Those of some runs that were applied in an environment."""
+    """The runs that were applied in an environment."""
     return (run for run in runs if run.was_applied and _environment(run) == environment)
 
 
@@ -137,7 +142,7 @@ def _marks(runs: Sequence[RunFolder]) -> dict[str, str]:
 
 
 def _kept(run: RunFolder, marks: dict[str, str]) -> Current | None:
-    """What a run kept, where it was made of these runs as they are now."""
+    """The cache of a run, or None if it is missing or belongs to other runs than these."""
     try:
         kept: dict[str, Any] = json.loads(read_regular(run.staged / _MARKS))
         if kept["runs"] != marks:

@@ -1,4 +1,4 @@
-"""The oldest of the records that are open, and what a person is called in a report."""
+"""The oldest open records, and the names of people in a report."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -17,7 +17,7 @@ from pipeline.storage.files import token_key
 def oldest(
     items: pl.DataFrame, until: datetime, person: Any, most: int
 ) -> Iterator[dict[str, Any]]:
-    """The rows that have waited longest, as far as a report may show them."""
+    """The open rows that wait longest, with people as `person` names them."""
     number = pl.col("row_id").str.extract(r"(\d+)$").cast(pl.Int64, strict=False)
     for one in (
         items.sort("since", "run_id", "file", number, maintain_order=True)
@@ -34,14 +34,17 @@ def oldest(
 
 
 def home_key(home: Path) -> bytes:
-    """The key of tokens of a home that is there; in another one the same person would have another token."""
+    """The key for tokens of a home; raise ConfigError if the home does not exist.
+
+    With the key of another home, the same person would have another token.
+    """
     if not home.is_dir():
-        raise ConfigError(f"{home}: there is no home of ledgers here; is this the right --home?")
+        raise ConfigError(f"{home}: no ledgers found; is this the right --home?")
     return token_key(home)
 
 
 def naming(key: bytes, pii: Pii) -> Any:
-    """What a person is called in a report."""
+    """A function from an external reference to the name that a report shows."""
     if pii is Pii.FULL:
         return lambda reference: reference
     return partial(token, key) if pii is Pii.MASKED else lambda _reference: None

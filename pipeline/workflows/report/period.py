@@ -1,4 +1,4 @@
-"""Report a period: every run since a day, their files, each record once, and what is open and for how long."""
+"""Report a period: its runs and their files, each record once, and the age of open records."""
 
 import secrets
 import shutil
@@ -30,7 +30,7 @@ from pipeline.workflows.input_rows import stage_fed
 from pipeline.workflows.progress import CLOCK
 from pipeline.workflows.reconcile.run_selection import day_of
 from pipeline.workflows.report.current import current_fates
-from pipeline.workflows.report.evidence import Reconciliations, lies_beneath
+from pipeline.workflows.report.evidence import Reconciliations, signed_digests
 from pipeline.workflows.report.open_items import home_key, naming, oldest
 from pipeline.workflows.report.render import as_sheet
 
@@ -40,10 +40,10 @@ _MOST_OPEN = 100  #: rows on the page
 def report_period(
     settings: Settings, since: str, until: str | None = None, *, pii: Pii = Pii.MASKED
 ) -> tuple[RunFolder, dict[str, Any]]:
-    """Report every applied run from one day to another (ISO 8601, in UTC, both included), in a folder of its own.
+    """Report every applied run from one day to another (ISO 8601, UTC, both included).
 
-    All runs must be of one environment. Open records are those after the last of these runs; their age counts to the end of the
-    period or to today, whichever is earlier.
+    Writes a new folder. All runs must be of one environment. Open records are those after the last
+    of these runs. Their age counts to the end of the period or to today, whichever is earlier.
     """
     first, last = day_of(since), day_of(until) if until is not None else CLOCK.now().date()
     runs, unfinished, damaged = _runs(settings, first, last)
@@ -85,21 +85,21 @@ def report_period(
             items, datetime.fromisoformat(as_of), naming(home_key(settings.home), pii), _MOST_OPEN
         )
         unread = [str(one) for one in (*damaged, *reconciliations.damaged)]
-        beside = Beside(
+        context = Beside(
             pii=pii, open_items=content["open"], oldest=list(shown), damaged_runs=unread
         )
     except BaseException:
         shutil.rmtree(folder.path)
         raise
-    _write(folder, content, beside)
+    _write(folder, content, context)
     return folder, content
 
 
-def _write(folder: RunFolder, content: dict[str, Any], beside: Beside) -> None:
+def _write(folder: RunFolder, content: dict[str, Any], context: Beside) -> None:
     """Write the page, the workbook and the summary, and seal the folder."""
-    write_bytes(folder.path / "report.html", render_period(content, beside).encode())
+    write_bytes(folder.path / "report.html", render_period(content, context).encode())
     write_text_book(
-        folder.path / "report.xlsx", [as_sheet(table) for table in period_tables(content, beside)]
+        folder.path / "report.xlsx", [as_sheet(table) for table in period_tables(content, context)]
     )
     folder.write_json("summary.json", content)
     shutil.rmtree(folder.staged)
@@ -109,16 +109,17 @@ def _write(folder: RunFolder, content: dict[str, Any], beside: Beside) -> None:
 def _runs(
     settings: Settings, first: date, last: date
 ) -> tuple[list[RunFolder], list[str], list[DamagedRun]]:
-    """The applied runs of a period, those that were begun in it and never finished, and those that cannot be read."""
-    span = range(int(f"{first:%Y%m%d}"), int(f"{last:%Y%m%d}") + 1)
+    """The applied runs of a period, its unfinished runs, and those that cannot be read."""
+    days = range(int(f"{first:%Y%m%d}"), int(f"{last:%Y%m%d}") + 1)
     found = find_runs(settings.reports, wholly=True)
-    of_span = [run for run in found.readable if int(run.run_id[:8]) in span]
-    damaged = [run for run in found.damaged if int(run.run_id[:8]) in span]
-    applied = [run for run in of_span if run.was_applied and not run.is_unfinished]
+    in_period = [run for run in found.readable if int(run.run_id[:8]) in days]
+    damaged = [run for run in found.damaged if int(run.run_id[:8]) in days]
+    applied = [run for run in in_period if run.was_applied and not run.is_unfinished]
     names = sorted({run.read_plan_of_any_version()["environment"]["name"] for run in applied})
     if len(names) != 1:
         fault = (
-            f"the runs are of several environments ({', '.join(names)}): keep each in a reports folder of its own"
+            f"the runs are of several environments ({', '.join(names)}):"
+            " use a separate reports folder for each"
             if names
             else f"no run was applied from {first} to {last}"
         )
@@ -126,14 +127,14 @@ def _runs(
     with Ledger.read(settings.home / names[0]) as ledger:
         begun = [
             run.run_id
-            for run in of_span
+            for run in in_period
             if run not in applied and ledger and ledger.run(run.run_id)
         ]
     return applied, begun, damaged
 
 
 def _read(run: RunFolder) -> dict[str, Any]:
-    """What a run read, summed on its inputs; no sums if its staged rows are gone."""
+    """The records and sums that a run read; no sums if its staged rows are gone."""
     summary = run.read_summary()
     debits, credits = summary["read"]["debits"], summary["read"]["credits"]
     sums = {code: debits.get(code, 0) + credits.get(code, 0) for code in {*debits, *credits}}
@@ -144,7 +145,7 @@ def _run_entry(run: RunFolder, reconciliations: Reconciliations) -> dict[str, An
     summary, against = run.read_summary(), reconciliations.newest(run.run_id)
     lines = run.signatures()
     digests = (
-        lies_beneath(run, "reviewer", against)
+        signed_digests(run, "reviewer", against)
         if any('"reviewer"' in line for line in lines)
         else {}
     )
@@ -164,13 +165,13 @@ def _run_entry(run: RunFolder, reconciliations: Reconciliations) -> dict[str, An
 
 
 def _exit_code(content: dict[str, Any]) -> int:
-    """7 if something does not add up, or if billing does not match a run; 1 while something is left to do."""
+    """7 if a total does not add up or billing differs from a run; 1 if something is left to do."""
     runs: list[dict[str, Any]] = content["runs"]
-    billed = [run["against"]["exit_code"] for run in runs if run["against"]]
+    reconciled = [run["against"]["exit_code"] for run in runs if run["against"]]
     if (
         not content["once"]["conservation"]["holds"]
-        or 7 in billed
+        or 7 in reconciled
         or any(run["exit_code"] == 7 for run in runs)
     ):
         return 7
-    return int(bool(content["open"] or content["not_finished"] or any(billed)))
+    return int(bool(content["open"] or content["not_finished"] or any(reconciled)))

@@ -1,4 +1,4 @@
-"""The story of a report: the run's summary, what was found about it since, who signed; as a page and as a workbook."""
+"""Write the report of a run, as a page and as a workbook."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,29 +20,30 @@ from pipeline.storage.xlsx import MOST_COLUMNS, Sheet, write_text_book
 from pipeline.transforming.resubmission import TOO_LONG_FOR_A_CELL
 from pipeline.workflows.places import destination_options
 from pipeline.workflows.report.became import became_of
-from pipeline.workflows.report.context import beside_of
+from pipeline.workflows.report.context import context_of
 from pipeline.workflows.report.open_items import home_key, naming
 
 PAGE, WORKBOOK = PAGES
-MOST_ROWS_OF_A_LIST = 20_000  #: nobody looks through more in a workbook; the CSV file has them all
+MOST_ROWS_OF_A_LIST = 20_000  #: in a workbook; the CSV file has all rows
 
 
 def make_report(
     run_id: str, settings: Settings, *, pii: Pii = Pii.MASKED, output: Path | None = None
 ) -> tuple[list[Path], dict[str, Any]]:
-    """Make the page and the workbook of an applied or planned run anew, with what was found since; where they are, and the summary.
+    """Write the page and the workbook of a run again, with all findings since.
 
-    Without `output`, a folder, they replace those in the run's folder, which are masked always.
+    `output`: a folder for them; None to replace those in the run's folder, which are always masked.
+
+    Returns:
+        the written files, and the summary with the current fates
     """
     folder = find_readable_run(settings.reports, run_id)
     refuse_unfinished(folder)
     if not (folder.path / "summary.json").is_file():
-        raise RunNotFound(
-            f"run {folder.run_id} has no summary yet: it was planned by a process that was stopped"
-        )
+        raise RunNotFound(f"run {folder.run_id} has no summary: its planning was stopped")
     if output is None and pii is not Pii.MASKED:
         raise NotApproved(
-            "the report in the run's folder is masked; say where another goes: --output FOLDER"
+            "the report in the run's folder is always masked: use --output FOLDER for another one"
         )
     folder.refuse_other_signatures()
     content = folder.read_summary()
@@ -55,7 +56,7 @@ def make_report(
 
 
 def refuse_unfinished(folder: RunFolder) -> None:
-    """Raise NotApproved where a run goes on or was killed: what its folder says is from before."""
+    """Raise NotApproved if a run is running or was killed: its folder is out of date."""
     if folder.is_unfinished:
         raise NotApproved(
             f"run {folder.run_id} has begun and has not finished, so its results are partial",
@@ -75,17 +76,17 @@ def write_pages(
     pii: Pii = Pii.MASKED,
     output: Path | None = None,
 ) -> list[Path]:
-    """Write the page, and the workbook where something was applied, beside the others or into `output`."""
+    """Write the page, and the workbook of an applied run, into the run's folder or `output`."""
     content = content if pii is Pii.FULL else without_literals(content)
     into = output or folder.path
     if output is not None:
         output.mkdir(mode=0o700, parents=True, exist_ok=True)
-    beside = beside_of(folder, content, home, pii, workbook=content["status"] != "planned")
-    write_bytes(into / PAGE, render_run(content, beside).encode())
+    context = context_of(folder, content, home, pii, workbook=content["status"] != "planned")
+    write_bytes(into / PAGE, render_run(content, context).encode())
     written = [into / PAGE]
-    if beside.workbook:
+    if context.workbook:
         person = naming(home_key(home), pii)
-        write_text_book(into / WORKBOOK, _sheets(folder, content, beside, person))
+        write_text_book(into / WORKBOOK, _sheets(folder, content, context, person))
         written.append(into / WORKBOOK)
     if output is None:
         folder.amend_manifest()
@@ -93,9 +94,9 @@ def write_pages(
 
 
 def _sheets(
-    folder: RunFolder, content: dict[str, Any], beside: Beside, person: Any
+    folder: RunFolder, content: dict[str, Any], context: Beside, person: Any
 ) -> Iterator[Sheet]:
-    yield from (as_sheet(table) for table in run_tables(content, beside))
+    yield from (as_sheet(table) for table in run_tables(content, context))
     identified = _identified(folder)
     for name, members in LISTS.items():
         records = sum(content["fates"][fate] for fate in members)
@@ -103,15 +104,15 @@ def _sheets(
             yield Sheet(
                 name,
                 ("Where",),
-                [(f"{records} records: too many to look through here, see {name}.csv",)],
+                [(f"{records} records: too many for this workbook, see {name}.csv",)],
             )
             continue
-        listed = handed_on(read_list(folder.path / f"{name}.csv"), identified, beside.pii, person)
+        listed = handed_on(read_list(folder.path / f"{name}.csv"), identified, context.pii, person)
         if listed.width > MOST_COLUMNS:
             yield Sheet(
                 name,
                 ("Where",),
-                [(f"{listed.width} columns: more than a sheet holds, see {name}.csv",)],
+                [(f"{listed.width} columns: too many for a sheet, see {name}.csv",)],
             )
             continue
         ours = [is_import_column(column) for column in listed.columns]
@@ -126,12 +127,12 @@ def as_sheet(table: Table) -> Sheet:
 
 
 def read_list(path: Path) -> pl.DataFrame:
-    """One of the six lists as it was written, text by text."""
+    """One of the six lists, each column as text."""
     return pl.read_csv(path, infer_schema=False, glob=False)
 
 
 def _identified(folder: RunFolder) -> pl.DataFrame:
-    """Whom each record is about, and its balance; empty where the records fell under retention."""
+    """The reference and balance of each record; empty if retention deleted the records."""
     columns = ["row_id", "external_reference", "currency", "balance"]
     parts = [pl.read_parquet(part, columns=columns, glob=False) for part in folder.parts("fates")]
     schema = {

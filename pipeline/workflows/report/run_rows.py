@@ -1,4 +1,4 @@
-"""The records of a run with their fates, and the file and place in which each stands."""
+"""The records of a run with their fates, and the file and place of each."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -13,15 +13,15 @@ _OF_FATES = ("row_id", "external_reference", "fate", "reasons", "currency", "bal
 
 
 def rows_of(run: RunFolder) -> pl.LazyFrame:
-    """Every record of a run with its fate, and the file and place where it stands: see `current_fates.ROWS`.
+    """Every record of a run in the columns of `current_fates.ROWS`.
 
-    References and balances are missing once the staged files are gone.
+    References and balances are null once the staged files are gone.
     """
     return pl.concat(_lazy_parts(run))
 
 
 def parts_of(run: RunFolder) -> Iterator[pl.DataFrame]:
-    """The same, part by part, so that nothing has to hold all of them."""
+    """The same, part by part, to save memory."""
     for part in _lazy_parts(run):
         yield part.collect()
 
@@ -54,21 +54,21 @@ def _lazy_parts(run: RunFolder) -> list[pl.LazyFrame]:
 
 
 def table_of(described: dict[str, Any]) -> str:
-    """What a file is known by: its SHA-256, of a workbook with the sheet that was read, for its sheets are different tables."""
+    """The identity of a table: the SHA-256 of its file, and of a workbook the sheet too."""
     sheet = described["written"].get("sheet")
     return str(described["sha256"]) + (f"!{sheet}" if sheet else "")
 
 
 def placed(rows: pl.LazyFrame, inputs: Sequence[dict[str, Any]]) -> pl.LazyFrame:
-    """Rows with the file that they are of (see `table_of`), and their place in it: what follows the file's name in the row id."""
+    """Rows with their file (see `table_of`) and place: the row id after the name of the file."""
     file, place = pl.lit(None, pl.String), pl.lit(None, pl.String)
     for one in inputs:
         rest = pl.col("row_id").str.slice(len(one["name"]))
-        is_here = pl.col("row_id").str.starts_with(one["name"]) & rest.str.slice(0, 1).is_in(
+        is_of_file = pl.col("row_id").str.starts_with(one["name"]) & rest.str.slice(0, 1).is_in(
             [":", "#", "!"]
         )
         file, place = (
-            pl.when(is_here).then(pl.lit(table_of(one))).otherwise(file),
-            pl.when(is_here).then(rest).otherwise(place),
+            pl.when(is_of_file).then(pl.lit(table_of(one))).otherwise(file),
+            pl.when(is_of_file).then(rest).otherwise(place),
         )
     return rows.with_columns(file=file, place=place)

@@ -1,4 +1,4 @@
-"""The sign-off of a run: check that the run may be signed, record the name, and write the report again."""
+"""Sign off a run: check that it may be signed, record the name, and write the report again."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ from pipeline.storage.run_folder import PAGES, RunFolder
 from pipeline.storage.run_search import find_readable_run
 from pipeline.verifier import Verified, verify
 from pipeline.workflows.progress import CLOCK
-from pipeline.workflows.report.evidence import Reconciliation, Reconciliations, lies_beneath
+from pipeline.workflows.report.evidence import Reconciliation, Reconciliations, signed_digests
 from pipeline.workflows.report.render import refuse_unfinished, write_pages
 
 
@@ -25,11 +25,24 @@ def sign(
     note: str | None = None,
     inputs_at: Sequence[Path] = (),
 ) -> tuple[str, list[Path]]:
-    """Record a sign-off of a run and write its report again; return the digest of what was signed and the pages.
+    """Record a sign-off of a run and write its report again.
 
-    A reviewer signs off what was done, an approver the plan. Raise OutOfBalance if the run does not verify, or if what billing
-    holds is not explained. Raise NotApproved if `evidence` is not the digest of the run's files, or if the run has reservations
-    and there is no `note`. `inputs_at`: folders to which inputs were moved.
+    A reviewer signs off the results, an approver the plan.
+
+    Args:
+        run_id: the run
+        role: reviewer or approver
+        settings: where runs and ledgers are, and who signs
+        evidence: the digest that the person saw on the report, or its beginning
+        note: required if the run has reservations
+        inputs_at: folders to which inputs were moved
+
+    Returns:
+        the digest of what was signed, and the pages
+
+    Raises:
+        OutOfBalance: if the run does not verify, or differences with billing are unexplained
+        NotApproved: if `evidence` is another digest, or a required note is missing
     """
     folder = find_readable_run(settings.reports, run_id)
     refuse_unfinished(folder)
@@ -39,10 +52,10 @@ def sign(
             _broken(found),
             [check.found for check in found.checks if check.holds is False],
         )
-        # A process that failed while it wrote the pages leaves pages that the manifest does not list.
-        is_of_pages = {*pages} <= {f"{name} was changed" for name in PAGES}
+        # A process that failed while it wrote the pages leaves pages with other digests.
+        only_pages = {*pages} <= {f"{name} was changed" for name in PAGES}
         message = "; ".join([f"run {folder.run_id} does not verify, and is not signed", *broken])
-        if is_of_pages:
+        if only_pages:
             raise OutOfBalance(
                 f"{message}. If nobody edited the pages, write them again",
                 suggests=("report", folder.run_id),
@@ -54,10 +67,11 @@ def sign(
         _refuse_what_is_not_done(content, reconciliation, every.all_of(folder.run_id), note)
     elif stops := stopped_by(content):
         raise NotApproved(f"the plan is stopped by {', '.join(stops)}: it cannot be approved")
-    digests = lies_beneath(folder, role, reconciliation)
+    digests = signed_digests(folder, role, reconciliation)
     if evidence is not None and (not evidence or not digest(digests).startswith(evidence.lower())):
         raise NotApproved(
-            f"the digest of the run is {digest(digests)[:16]}, not the one given: read the report again"
+            f"the digest of the run is {digest(digests)[:16]}, not the one given:"
+            " read the report again"
         )
     folder.sign(signature(role, settings.planner, _now(), digests, folder.signatures(), note))
     return digest(digests), write_pages(folder, content, settings.home)
@@ -72,7 +86,8 @@ def _refuse_what_is_not_done(
     """Raise OutOfBalance or NotApproved if a reviewer cannot sign."""
     if content["status"] == "planned":
         raise NotApproved(
-            f"run {content['run_id']} is a plan: a reviewer signs off what was done; use --as approver"
+            f"run {content['run_id']} is a plan, and a reviewer signs off results:"
+            " use --as approver"
         )
     if not content["conservation"]["holds"]:
         raise OutOfBalance(
@@ -86,8 +101,9 @@ def _refuse_what_is_not_done(
         )
     if reconciliation is not None and not reconciliation[1]["signable"]:
         raise OutOfBalance(
-            f"{reconciliation[1]['reconciliation_id']}: {reconciliation[1]['verdict']} Fix the causes and reconcile the run again. "
-            "If a total or residual still differs, give the reason there: --because CODE=TEXT"
+            f"{reconciliation[1]['reconciliation_id']}: {reconciliation[1]['verdict']}"
+            " Fix the causes and reconcile the run again."
+            " If a total or residual still differs, give the reason there: --because CODE=TEXT"
         )
     reserved = list(reservations(content, reconciliation[1] if reconciliation else None, others))
     if reserved and not (note or "").strip():
@@ -99,10 +115,10 @@ def _broken(found: Verified) -> list[str]:
 
 
 def sign_for_plan(folder: RunFolder, role: str, name: str) -> None:
-    """Sign the plan in the name of the person who plans or applies it, unless a signature of that role still stands."""
-    digests = lies_beneath(folder, role, None)
-    standing = {one.role for one in signed(folder.signatures(), digests) if one.state == "stands"}
-    if role not in standing:
+    """Sign the plan for the planner or applier, unless that role has a valid sign-off already."""
+    digests = signed_digests(folder, role, None)
+    valid = {one.role for one in signed(folder.signatures(), digests) if one.state == "stands"}
+    if role not in valid:
         folder.sign(signature(role, name, _now(), digests, folder.signatures()))
 
 
