@@ -454,6 +454,6 @@ def test_references_that_name_no_customer_are_told_and_the_rest_is_known(pipelin
         in result.stderr
     )
     assert "known.csv:5 names no customer: READ.TOO_FEW_FIELDS" in result.stderr
-    assert "1 kept without what is wrong in them: VALIDATE.EMAIL_MALFORMED:email" in result.stderr
+    assert "1 kept without the faulty field: VALIDATE.EMAIL_MALFORMED:email" in result.stderr
     (listed,) = json.loads(pipeline("references", "list", "--json").stdout)
     assert (listed["environment"], listed["rows"]) == ("sandbox", 2)

@@ -118,7 +118,7 @@ def test_what_nobody_knows_is_said_to_be_unknown(pipeline):
     result = pipeline("trace", "B/1")
 
     assert (result.returncode, result.stdout) == (1, "")
-    assert "is about this" in result.stderr
+    assert "Nothing found" in result.stderr
 
 
 def test_a_row_id_is_that_of_the_newest_run_and_no_other_persons_row_of_that_number(
