@@ -31,9 +31,9 @@ def main() -> NoReturn:
     try:
         code = _started()
     finally:
-        # All files are written, closed and flushed. An ordinary exit would spend 0.3 s on freeing the
-        # objects of the libraries. Python would also exit with 1 on an error here, and 1 means that a
-        # run finished.
+        # All files are written, closed and flushed. An ordinary exit would spend 0.3 s on freeing
+        # the objects of the libraries. Python would also exit with 1 on an error here, and 1 means
+        # that a run finished.
         os._exit(code)
 
 
@@ -55,8 +55,8 @@ def _started() -> int:
 def run() -> int:
     """Run the command line and return its exit code."""
     os.umask(0o077)  # only the owner may read the files that we create
-    # The libraries hold half a million objects that stay. Searching them for garbage after every 700 new
-    # objects, as Python does, takes a tenth of the start and finds none.
+    # The libraries hold half a million objects that stay. Searching them for garbage after every
+    # 700 new objects, as Python does, takes a tenth of the start and finds none.
     gc.set_threshold(100_000)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -77,7 +77,7 @@ def scrubbed(text: str) -> str:
 
 
 def _fill_missing_streams() -> set[str]:
-    """Open the null device for each closed stream, so that no file gets its number; return their names."""
+    """Open the null device for each closed stream, so that no file gets its number."""
     missing = {name for name in _STREAMS if getattr(sys, name) is None}
     for number, name in enumerate(_STREAMS):
         if name in missing:
@@ -114,7 +114,7 @@ def _guarded() -> int:
     except KeyboardInterrupt:
         _say("stopped at once; requests in flight are in doubt until their run is resumed")
         return STOPPED_TWICE
-    except BaseException as fault:  # noqa: BLE001 - the last handler: a panic of native code is no Exception
+    except BaseException as fault:  # noqa: BLE001 - a panic of native code is no Exception
         if cause := breakage(fault):
             _say(f"Error: {cause}")
             return FATAL

@@ -1,4 +1,4 @@
-"""The options that commands share, and what is built from them: settings, destination, stop signal."""
+"""The shared options, and what is built from them: settings, destination, stop signal."""
 
 import getpass
 import os
@@ -258,7 +258,7 @@ def settings(
 
 
 def _option(setting: str) -> str:
-    """The option of a setting: --max-rejected for max_rejected, --delimiter for source.delimiter."""
+    """The option of a setting, such as --delimiter for source.delimiter."""
     last = next(part for part in reversed(setting.split(".")) if not part.isdigit())
     given = {option.name: option.opts[0] for option in click.get_current_context().command.params}
     return given.get(last, setting)
@@ -279,7 +279,7 @@ def _user() -> str:
 
 
 def destination_given(given: dict[str, Any], config: "ConfigFile | None") -> str | None:
-    """The destination of the options, else of the config: "sandbox" or an address; None without one."""
+    """The destination of the options or the config: "sandbox", an address or None."""
     if given["sandbox"] and given["base_url"]:
         raise click.UsageError("Two destinations: use either --sandbox or --base-url URL.")
     if given["sandbox"]:
@@ -365,7 +365,7 @@ def non_empty_name(
 
 @contextmanager
 def target(place: str, naming: "Naming", home: Path) -> "Iterator[Target]":
-    """A destination ready for requests: the sandbox inside this process, or billing with its key."""
+    """A destination with its key: the sandbox inside this process, or billing."""
     from pipeline.config import read_api_key, sandbox_target, target_from
 
     if place == "sandbox":
@@ -377,7 +377,7 @@ def target(place: str, naming: "Naming", home: Path) -> "Iterator[Target]":
 
 @contextmanager
 def sandbox_in_process(home: Path | None) -> Iterator[Any]:
-    """A sandbox in a thread, for this process only; its state is a file under `home`, for later runs."""
+    """A sandbox in a thread, for this process only; it keeps its state in `home`."""
     from pipeline.sandbox import SandboxServer, StateError
     from pipeline.storage.files import private_folder
 
@@ -419,7 +419,7 @@ def _is_handled(number: signal.Signals) -> bool:
 
 
 def approval(given: dict[str, Any]) -> "Callable[[PlannedRun], None]":
-    """Ask for approval on a terminal; elsewhere require --yes. For live, ask for the merchant's name."""
+    """Ask for approval on a terminal, by the merchant's name if live; elsewhere require --yes."""
 
     def approve(planned: "PlannedRun") -> None:
         content = planned.report.content

@@ -377,13 +377,14 @@ def show_draft(draft: "Draft") -> None:
 def on_one_line(value: dict[str, Any]) -> str:
     """Keys with their values, such as `column amount, unit major`; ? for an open value."""
     return ", ".join(
-        f"{key} {' + '.join(inner) if isinstance(inner, list) else '?' if inner is None else _pairs(inner)}"
-        for key, inner in value.items()
+        f"{key} {'?' if inner is None else _pairs(inner)}" for key, inner in value.items()
     )
 
 
 def _pairs(value: Any) -> str:
-    """A value of a config; a map as `{R: ZAR}`."""
+    """A value of a config: a list as `a + b`, a map as `{R: ZAR}`."""
+    if isinstance(value, list):
+        return " + ".join(value)
     if not isinstance(value, dict):
         return str(value)
     return f"{{{', '.join(f'{key}: {inner}' for key, inner in value.items())}}}"
@@ -486,7 +487,7 @@ def _sentence(fate: str) -> str:
 
 
 def _console() -> "Console":
-    """A console that writes to memory: on a broken pipe rich would end the process with its own code."""
+    """A console in memory: on a broken pipe rich would end the process with its own code."""
     from rich.console import Console
 
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else WIDTH_OFF_A_TERMINAL
@@ -502,7 +503,7 @@ def _console() -> "Console":
 
 
 def _written(console: "Console") -> str:
-    text: str = console.file.getvalue()  # type: ignore[attr-defined]  # the file that _console gave it
+    text: str = console.file.getvalue()  # type: ignore[attr-defined]  # a StringIO
     return text
 
 

@@ -9,7 +9,7 @@ from pipeline.cli.suggestions import suggested
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pipeline.workflows.explain import Explained
+    from pipeline.workflows.explain import Explanation
     from pipeline.workflows.status import DamagedRun, RunStatus
     from pipeline.workflows.trace import Appearance, Life
 
@@ -48,7 +48,7 @@ def show_status(run: "RunStatus") -> None:
 
 
 def show_life(life: "Life") -> None:
-    """Print the history of a customer: its rows, then requests and answers, then what billing holds."""
+    """Print the history of a customer: its rows, the requests, what billing holds."""
     if life.persons:
         show_line(", ".join(map(printable, life.persons)))
     if life.pii == "masked" and life.appearances:
@@ -69,7 +69,7 @@ def show_life(life: "Life") -> None:
 
 
 def _show_appearance(one: "Appearance") -> None:
-    repairs = f", which mends {printable(one.mends)}" if one.mends else ""
+    repairs = f", which corrects {printable(one.mends)}" if one.mends else ""
     show_line(f"{one.run_id}  {printable(one.row_id)}{repairs}")
     if one.source is not None:
         show_line(f"  source       {printable(one.source)}")
@@ -115,7 +115,7 @@ def _show_lookup(now: dict[str, Any]) -> None:
     show_line(f"billing now: {now['answer']} {now.get('billing_id', '')}".rstrip() + comparison)
 
 
-def show_explained(found: "Sequence[Explained]", *, whole: bool) -> None:
+def show_explained(found: "Sequence[Explanation]", *, whole: bool) -> None:
     """Print codes with their explanations; else one line each."""
     if not whole:
         widest = max(len(one.code) for one in found)

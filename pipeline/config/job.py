@@ -93,7 +93,8 @@ def _checked_mark(text: str) -> str:
 
     if not is_mark(text):
         raise ValueError(
-            f"{text!r} is not supported; use one ASCII punctuation character that is not a delimiter"
+            f"{text!r} is not supported;"
+            " use one ASCII punctuation character that is not a delimiter"
         )
     return text
 
@@ -142,27 +143,31 @@ class Source(Declaration):
     )
     encoding: Annotated[str, AfterValidator(_checked_encoding)] | None = Field(
         default=None,
-        description="utf-8, utf-16, cp1252, latin-1 …; without it UTF-8, and a file that is not is refused.",
+        description="utf-8, utf-16, cp1252, latin-1 …; without it UTF-8, and a file that is"
+        " not is refused.",
     )
     trailing_delimiter: bool | None = Field(
         default=None, description="Whether each record ends with a surplus delimiter."
     )
     header: Literal["none", "first_line"] | None = Field(
         default=None,
-        description="none: there is no header, and columns are called column_1, column_2, …; first_line: it is one, "
+        description="none: there is no header, and columns are called column_1, column_2, …;"
+        " first_line: it is one, "
         "whatever it looks like. Without it a first line that looks like a record is refused.",
     )
     quote: Quote = Field(default='"', description="The character that quotes fields, or none.")
     escape: Mark | None = Field(
         default=None,
-        description="The character that escapes the next one, such as a backslash; without it none does.",
+        description="The character that escapes the next one, such as a backslash; without"
+        " it none does.",
     )
     skip_lines: Annotated[int, Field(ge=0, le=10_000)] = Field(
         default=0, description="So many lines before the header are no part of the table."
     )
     footer_lines: Annotated[int, Field(ge=0, le=10_000)] = Field(
         default=0,
-        description="So many lines at the end are no part of the table; blank ones are not counted.",
+        description="So many lines at the end are no part of the table; blank ones are not"
+        " counted.",
     )
     sheet: Annotated[str, Field(min_length=1, max_length=255)] | None = Field(
         default=None,
@@ -196,7 +201,8 @@ class Thresholds(Declaration):
     )
     max_rejected: Limit | None = Field(
         default=None,
-        description="A plan that rejects more of the records read is not applied (exit 3): a share such as 20%, or a number."
+        description="A plan that rejects more of the records read is not applied (exit 3): a"
+        " share such as 20%, or a number."
         " Without it 20%, from 50 records on. Lists that came back do not count.",
     )
     outage_seconds: Annotated[float, Field(gt=0, le=86_400)] = Field(
@@ -212,7 +218,8 @@ class Thresholds(Declaration):
     )
     canary: Annotated[int, Field(ge=0, le=1_000)] | None = Field(
         default=None,
-        description="So many rows are created, looked up and compared before the rest goes; without it 3 where mode is live.",
+        description="So many rows are created, looked up and compared before the rest goes;"
+        " without it 3 where mode is live.",
     )
     stop_by: Moment | None = Field(
         default=None, description="Stop, resumable, at this time: 05:30, 05:30 Africa/Johannesburg."
@@ -230,12 +237,14 @@ class BillingApi(Declaration):
 
     errors: Literal["problem", "json"] = Field(
         default="problem",
-        description="What its own errors are: application/problem+json that repeats the HTTP status, or JSON of any kind. "
+        description="What its own errors are: application/problem+json that repeats the HTTP"
+        " status, or JSON of any kind. "
         "Anything else comes from a gateway, and settles nothing.",
     )
     lookup_lag: Annotated[float, Field(ge=0, le=3_600)] | None = Field(
         default=None,
-        description="Seconds for which a lookup may still show what was before; without it 30, and 0 for the sandbox.",
+        description="Seconds for which a lookup may still show what was before; without it"
+        " 30, and 0 for the sandbox.",
     )
 
 
@@ -244,7 +253,8 @@ class KnownCustomers(Declaration):
 
     same_identity: Literal["flag", "hold", "skip"] = Field(
         default="flag",
-        description="A new reference whose email, phone or billing id belongs to another: send and flag it, hold, or skip.",
+        description="A new reference whose email, phone or billing id belongs to another:"
+        " send and flag it, hold, or skip.",
     )
     source: Source | None = Field(
         default=None, description="As `source`, which is taken where this is not said."
@@ -272,14 +282,16 @@ class Reconciliation(Declaration):
     )
     changed_at: Annotated[str, Field(min_length=1)] | None = Field(
         default=None,
-        description="The column that says when billing changed a customer last (ISO 8601); without it `changed_at` where there is one.",
+        description="The column that says when billing changed a customer last (ISO 8601);"
+        " without it `changed_at` where there is one.",
     )
     tolerances: dict[
         Annotated[str, Field(min_length=1)],
         Annotated[Literal["case", "spaces"] | int, AfterValidator(_checked_tolerance)],
     ] = Field(
         default_factory=dict,
-        description="What may differ: of balance so many minor units, of a text its letters' case or its spaces. Nothing, unless it is said.",
+        description="What may differ: of balance so many minor units, of a text its letters'"
+        " case or its spaces. Nothing, unless it is said.",
     )
 
     @model_validator(mode="after")
@@ -293,7 +305,8 @@ class Reconciliation(Declaration):
                 raise ValueError(f"{name} is not a compared field")
             if name == "currency":
                 raise ValueError(
-                    "a currency has no tolerance: in another currency the amount means something else"
+                    "a currency has no tolerance:"
+                    " in another currency the amount means something else"
                 )
         return self
 
@@ -312,11 +325,13 @@ class Job(Declaration):
     )
     home: Place | None = Field(
         default=None,
-        description="Folder of ledgers, absolute or relative to this file; without it .pipeline in the working folder.",
+        description="Folder of ledgers, absolute or relative to this file; without it"
+        " .pipeline in the working folder.",
     )
     reports: Place | None = Field(
         default=None,
-        description="Folder of run folders, absolute or relative to this file; without it reports in the working folder.",
+        description="Folder of run folders, absolute or relative to this file; without it"
+        " reports in the working folder.",
     )
     source: Source = Source()
     region: Region = Field(
@@ -334,11 +349,13 @@ class Job(Declaration):
     reconcile: Reconciliation = Reconciliation()
     stream: Stream | None = Field(
         default=None,
-        description="Files come one after the other, under names with a date; what is unusual stops the run.",
+        description="Files come one after the other, under names with a date; what is"
+        " unusual stops the run.",
     )
     control: Control | None = Field(
         default=None,
-        description="Totals that the supplier states; where they are not met nothing is sent (exit 3).",
+        description="Totals that the supplier states; where they are not met nothing is sent"
+        " (exit 3).",
     )
     retry_refused: bool = Field(
         default=False, description="Send rows again that billing refused before, unchanged."
@@ -359,7 +376,8 @@ class Job(Declaration):
             and not self.source.footer_lines
         ):
             raise ValueError(
-                "control.trailer needs the number of lines in the footer, such as source.footer_lines: 1"
+                "control.trailer needs the number of lines in the footer,"
+                " such as source.footer_lines: 1"
             )
         return self
 

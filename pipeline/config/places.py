@@ -76,6 +76,7 @@ def unused_ledger(home: Path, environment: str) -> str | None:
         return None
     return (
         f"Two ledgers of environment {environment}: the config's home {home / environment} is used,"
-        f" and {ledger.absolute()} is not. Customers that only the latter knows may be created again."
+        f" and {ledger.absolute()} is not."
+        " Customers that only the latter knows may be created again."
         f" To use it: --home {HOME}"
     )

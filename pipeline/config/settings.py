@@ -1,4 +1,4 @@
-"""The settings of a run: the job of a config, overridden by options. Reports every fault at once."""
+"""The settings of a run: the job of a config, overridden by options."""
 
 import difflib
 from pathlib import Path
@@ -78,10 +78,10 @@ class Settings(BaseModel):
     def of(
         cls, config: ConfigFile | None = None, *, environment: str | None = None, **given: Any
     ) -> Self:
-        """Settings from a config and options (None: not given); raise OptionRefused with every fault.
+        """Settings from a config and options; raise OptionRefused with every fault.
 
-        `environment`: the name from an option; None takes that of the config. Raise ConfigError if neither
-        names a home while a ledger of this environment is next to the config.
+        `environment`: the name from an option; None takes that of the config. Raise ConfigError if
+        neither names a home while a ledger of this environment is next to the config.
         """
         known = {
             **_config_settings(config),

@@ -50,7 +50,7 @@ class Naming(BaseModel):
         merchant: str | None = None,
         live: bool = False,
     ) -> "Naming":
-        """Names from options, else from the config. On this machine, only its own address takes them."""
+        """Names from options, else from the config; not for practice on this machine."""
         is_practice = destination == SANDBOX or (
             destination != (job.address if job else None) and _is_loopback(destination)
         )
@@ -65,7 +65,7 @@ class Naming(BaseModel):
 
 
 def target_from(base_url: str, api_key: ApiKey, naming: Naming | None = None) -> Target:
-    """A destination with its key; raise a PipelineError unless key, host, mode and environment match."""
+    """A destination with its key; refuse if key, host, mode and environment do not match."""
     naming = naming or Naming()
     address = parse_address(base_url)
     _refuse_mismatch(address, api_key, naming)
@@ -77,7 +77,7 @@ def target_from(base_url: str, api_key: ApiKey, naming: Naming | None = None) ->
 
 
 def sandbox_target(base_url: str, api_key: str, account_key: str) -> Target:
-    """The sandbox of this process. `account_key` identifies its account, since each run has a new key."""
+    """The sandbox of this process; `account_key` identifies its account across new keys."""
     return target_from(base_url, ApiKey(api_key, source="the sandbox", account_key=account_key))
 
 
@@ -97,8 +97,8 @@ def environment_from(
     ]
     if environment is None or merchant is None or missing:
         raise ConfigError(
-            f"{address.host} is not this machine: use {' and '.join(missing)} or --config, so that it"
-            " has its own ledger and keys"
+            f"{address.host} is not this machine: use {' and '.join(missing)} or --config,"
+            " so that it has its own ledger and keys"
         )
     for name, value in (("--environment", environment), ("--merchant", merchant)):
         if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,62}", value):

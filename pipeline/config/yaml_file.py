@@ -1,4 +1,4 @@
-"""Read a YAML file as plain data with the position of each value, to report faults as file:line:column.
+"""Read a YAML file as plain data with the position of each value, for messages about faults.
 
 ruamel.yaml only parses the tree and constructs no objects. Scalars stay text, and the schema gives
 them types: `NO` is Norway, `1.10` is not 1.1, and a reference of digits keeps its zeros.

@@ -74,7 +74,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class CheckRequest:
-    """What to check: a config, a destination, the folders of a run, and the variables with the key."""
+    """What to check: a config, a destination, the folders, and the variables with the key."""
 
     config: Path | None
     destination: str | None
@@ -93,7 +93,7 @@ class _Deadline:
     ends: float  #: monotonic
 
     def wait_for(self, work: Callable[[], T], late: T) -> T:
-        """What `work` returns or raises; `late` after the time limit, while a daemon thread goes on."""
+        """What `work` returns or raises, or `late` after the time limit."""
         done: list[T] = []
         raised: list[BaseException] = []
 
@@ -154,7 +154,7 @@ def _late(what: str, folder: Path) -> Finding:
     )
 
 
-# -- config and names -------------------------------------------------------------------------------------------------
+# -- config and names ------------------------------------------------------------------------------
 
 
 def _config(path: Path | None) -> tuple[Finding, ConfigFile | None]:
@@ -221,7 +221,7 @@ def _naming(request: CheckRequest, place: str, job: Job | None) -> Naming:
     )
 
 
-# -- billing ----------------------------------------------------------------------------------------------------------
+# -- billing ---------------------------------------------------------------------------------------
 
 
 def _remote(
@@ -283,7 +283,7 @@ def _key(
 
 
 def _tested_key(key: ApiKey | None, answer: Probe, ask: Callable[[], Probe]) -> Finding:
-    """Whether billing accepts the key. The key is sent only to a server that answers as billing does."""
+    """Whether billing accepts the key, which is sent only to a server that answers as it does."""
     if key is None or not answer.is_billings:
         return Finding("key", Verdict.OK, "it has the form of a secret key; it was not tested")
     reply = ask()
@@ -332,7 +332,10 @@ def _address(place: str, answer: Probe) -> Finding:
 
 def _certificate(place: str, answer: Probe) -> Finding:
     if answer.certificate_refused:
-        remedy = "do not continue: this may be another server; ask billing, and check this machine's clock"
+        remedy = (
+            "do not continue: this may be another server;"
+            " ask billing, and check this machine's clock"
+        )
         return _fault("certificate", f"{place}: {answer.certificate_refused}", remedy)
     until = answer.certificate_until
     if until is None:
@@ -364,7 +367,7 @@ def _clock(answer: Probe) -> Finding:
     return Finding("clock", Verdict.OK, detail)
 
 
-# -- this machine -----------------------------------------------------------------------------------------------------
+# -- this machine ----------------------------------------------------------------------------------
 
 
 def _disks(places: Settings, deadline: _Deadline) -> Iterator[Finding]:

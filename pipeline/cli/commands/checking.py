@@ -19,8 +19,8 @@ from pipeline.cli.suggestions import suggested
 def check(**given: Any) -> int:
     """Check everything that a run needs.
 
-    Checks the config, key, address, certificate, clock, disk, ledger, lock and known customers. Each
-    fault comes with what to do about it.
+    Checks the config, key, address, certificate, clock, disk, ledger, lock and known customers.
+    Each fault comes with what to do about it.
     """
     from pipeline.errors import PipelineError
     from pipeline.workflows.check import CheckRequest, Verdict

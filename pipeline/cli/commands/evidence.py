@@ -25,8 +25,8 @@ inputs_at = click.option(
 def verify(**given: Any) -> int:
     """Recompute a run from its files alone.
 
-    Recomputes counts, sums, lines and hashes from the run folder and the inputs. Ends with exit 7 if
-    one is wrong.
+    Recomputes counts, sums, lines and hashes from the run folder and the inputs. Ends with exit 7
+    if one is wrong.
 
     RUN_ID may also name a reconciliation or the report of a period. It may be the path of a copied
     folder or of an evidence bundle.
@@ -105,8 +105,8 @@ def verify(**given: Any) -> int:
 def reconcile(**given: Any) -> int:
     """Compare the customers of runs with billing.
 
-    Without RUN_ID, takes the newest run. Compares every record to the cent. Ends with exit 7 if out of
-    balance.
+    Without RUN_ID, takes the newest run. Compares every record to the cent. Ends with exit 7 if out
+    of balance.
     """
     from functools import partial
 
@@ -171,8 +171,8 @@ def report(**given: Any) -> int:
     """Rebuild the report of a run or a period.
 
     Without RUN_ID, rebuilds the page and the workbook of the newest run, with later findings and
-    sign-offs. With --since, reports all runs of a period. It counts each record once, however often it
-    was read, and lists what is open and for how long.
+    sign-offs. With --since, reports all runs of a period. It counts each record once, however often
+    it was read, and lists what is open and for how long.
     """
     from pipeline.domain.redaction import Pii
     from pipeline.reporting import since_then
@@ -188,7 +188,8 @@ def report(**given: Any) -> int:
     if given["since"] is not None:
         if given["run_id"] or given["output"]:
             raise click.UsageError(
-                "--since reports every run of a period, in its own folder: leave out RUN_ID and --output."
+                "--since reports every run of a period in its own folder:"
+                " leave out RUN_ID and --output."
             )
         folder, content = report_period(settings, given["since"], given["until"], pii=pii)
         if given["as_json"]:
@@ -238,8 +239,8 @@ def report(**given: Any) -> int:
 def sign(**given: Any) -> int:
     """Sign off a run with your name.
 
-    A reviewer signs the result, an approver signs the plan. Verifies the run first and refuses to sign
-    if it is wrong (exit 7). A sign-off is stale as soon as anything that it covers changes.
+    A reviewer signs the result, an approver signs the plan. Verifies the run first and refuses to
+    sign if it is wrong (exit 7). A sign-off is stale as soon as anything that it covers changes.
     """
     from pipeline.workflows.report.sign_off import sign
 
@@ -286,8 +287,8 @@ def bundle(**given: Any) -> int:
     """Archive the evidence of a run without names.
 
     Verifies the run first. Searches the archive for the personal data of the run's records and for
-    every --canary. If it finds one, it makes no archive (exit 4). `pipeline verify` checks the archive
-    on any machine.
+    every --canary. If it finds one, it makes no archive (exit 4). `pipeline verify` checks the
+    archive on any machine.
     """
     from pipeline.domain.redaction import Pii
     from pipeline.workflows.bundle.workflow import make_bundle

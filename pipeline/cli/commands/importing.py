@@ -110,8 +110,8 @@ def plan(**given: Any) -> int:
 def apply(**given: Any) -> int:
     """Apply a saved plan.
 
-    Does exactly what the plan lists. Refuses (exit 6) if something changed since. Planning options may
-    be repeated, but a value other than the plan's is refused.
+    Does exactly what the plan lists. Refuses (exit 6) if something changed since. Planning options
+    may be repeated, but a value other than the plan's is refused.
     """
     from functools import partial
 
@@ -145,9 +145,9 @@ def resume(**given: Any) -> int:
 
     Without RUN_ID, takes the newest run that can be resumed.
 
-    --give-up stops work on a record that stays in doubt. Its request may still take effect, so reconcile
-    keeps looking for it. A record with other content is held. 48 hours after the last send, the same
-    command settles the request as never created if two lookups find nothing.
+    --give-up stops work on a record that stays in doubt. Its request may still take effect, so
+    reconcile keeps looking for it. A record with other content is held. 48 hours after the last
+    send, the same command settles the request as never created if two lookups find nothing.
     """
     from functools import partial
 
@@ -197,7 +197,8 @@ def _say_given_up(one: "GivenUp") -> None:
     if one.settles_from is not None and one.settles_from <= datetime.now(UTC):
         say(
             f"{name} is given up. Its request may still take effect{looked_up}."
-            " A record with other content is held. Run the same command again to repeat the lookups."
+            " A record with other content is held."
+            " Run the same command again to repeat the lookups."
         )
     elif one.settles_from is not None:
         say(
@@ -208,7 +209,8 @@ def _say_given_up(one: "GivenUp") -> None:
     elif one.state == "given_up":
         say(
             f"{name} is given up. Its request may still take effect{looked_up}."
-            " Billing's answers carry no date, so no later command settles it as never created: a record with other content is held."
+            " Billing's answers carry no date, so no later command settles it as never created:"
+            " a record with other content is held."
         )
     elif one.state == "never_created":
         say(
