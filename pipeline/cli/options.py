@@ -1,4 +1,4 @@
-"""The options that commands share, and what they come to: settings, a destination, a way to stop."""
+"""The shared options, and what is built from them: settings, destination, stop signal."""
 
 import getpass
 import os
@@ -37,42 +37,38 @@ def _together(*options: Callable[[_Command], _Command]) -> Callable[[_Command], 
 config_file = click.option(
     "--config",
     type=click.Path(path_type=Path),
-    help="The job: mapping, environment, home, reports, pace, thresholds (configs/*.yaml).",
+    help="Config of the job, such as configs/*.yaml.",
 )
 folders = _together(
     click.option(
         "--home",
         type=click.Path(path_type=Path),
-        help="Folder of ledgers, one for each environment.  [default: home of the config, else .pipeline]",
+        help="Folder of the ledgers.  [default: home of the config, else .pipeline]",
     ),
     click.option(
         "--reports",
         type=click.Path(path_type=Path),
-        help="Folder of run folders.  [default: reports of the config, else reports]",
+        help="Folder of the runs.  [default: reports of the config, else reports]",
     ),
 )
-#: Where ledgers and runs are: by options, else by a config, else in the working folder.
+#: Folders of ledgers and runs: from options, else from a config, else in the working folder.
 places = _together(config_file, folders)
 destination = _together(
     click.option(
         "--sandbox",
         is_flag=True,
-        help="Send to a sandbox inside this process, whose state is kept in HOME.",
+        help="Send to a sandbox inside this process; it keeps its state in HOME.",
     ),
     click.option(
         "--base-url",
-        help="Send to this billing address, with the key from BILLING_API_KEY or BILLING_API_KEY_FILE.",
+        help="Send to this billing address; key from BILLING_API_KEY or BILLING_API_KEY_FILE.",
     ),
-    click.option(
-        "--environment", help="Name of the environment at an address that is not this machine."
-    ),
-    click.option(
-        "--merchant", help="Name of the merchant account at an address that is not this machine."
-    ),
-    click.option("--live", is_flag=True, help="Allow a live key: customers will be real."),
+    click.option("--environment", help="Name of the environment; required for another machine."),
+    click.option("--merchant", help="Name of the merchant account; required for another machine."),
+    click.option("--live", is_flag=True, help="Allow a live key: it creates real customers."),
 )
 region = click.option(
-    "--default-region", "region", help="Region of phone numbers in national form.  [default: ZA]"
+    "--default-region", "region", help="Region of national phone numbers.  [default: ZA]"
 )
 reading = _together(
     click.argument(
@@ -85,19 +81,19 @@ reading = _together(
         "--expect",
         multiple=True,
         metavar="WHAT=TOTAL",
-        help="A control total: records=2000, ZAR=1234567 (cents) or ZAR=12345.67; if it is not met, nothing is sent.",
+        help="Send nothing unless this control total holds: records=2000, ZAR=12345.67.",
     ),
     click.option(
         "--max-rejected",
         metavar="SHARE|N",
-        help="Refuse (exit 3) if more records are rejected.  [default: 20%, from 50 records on]",
+        help="Refuse (exit 3) if more are rejected.  [default: 20%, from 50 records on]",
     ),
     click.option(
         "--planner",
-        help="Who plans this, for the report.  [default: PIPELINE_PLANNER, or the user's name]",
+        help="Planner's name for the report.  [default: PIPELINE_PLANNER, or the user's name]",
     ),
 )
-#: Options with whose values a plan is made.
+#: Options that belong to a plan: with other values it is another plan.
 PLANNING = ("region", "retry_refused", "limit", "where")
 planning = _together(
     region,
@@ -105,60 +101,62 @@ planning = _together(
         "--retry-refused",
         is_flag=True,
         default=None,
-        help="Send unchanged rows again that billing refused before.",
+        help="Send rows again that billing refused before.",
     ),
     click.option(
-        "--limit", type=int, help="Create so many at most; the rest is left for a later wave."
+        "--limit",
+        type=int,
+        help="Create at most this many customers; leave the rest for a later run.",
     ),
     click.option(
         "--where",
-        help="Create only rows that satisfy this SQL condition on the file's columns, such as \"plan = 'gold'\".",
+        help="Create only rows that meet this SQL condition, such as \"plan = 'gold'\".",
     ),
 )
 accepting = click.option(
     "--accept",
     multiple=True,
     metavar="CODE",
-    help="Proceed in spite of this alarm, such as STREAM.MISSING_DAY.",
+    help="Proceed despite this alarm, such as STREAM.MISSING_DAY.",
 )
 _outage = click.option(
     "--outage-seconds",
     type=float,
-    help="Stop, resumable, after so long without an answer.  [default: 300]",
+    help="Stop (resumable) after this long without an answer.  [default: 300]",
 )
 _lag = click.option(
     "--lookup-lag",
     type=float,
-    help="Seconds for which a lookup may still show what was before.  [default: 30; 0 for the sandbox]",
+    help="Seconds for which a lookup may be out of date.  [default: 30; 0 for the sandbox]",
 )
 sending = _together(
-    click.option("--workers", type=int, help="Requests at the same time.  [default: 8]"),
+    click.option("--workers", type=int, help="Parallel requests.  [default: 8]"),
     click.option(
         "--pace",
         "per_second",
         type=float,
-        help="At most so many requests a second.  [default: as fast as answers come]",
+        help="Maximum requests a second.  [default: unlimited]",
     ),
     _outage,
     _lag,
-    click.option("--max-creates", type=int, help="Refuse (exit 3) to create more than so many."),
+    click.option("--max-creates", type=int, help="Refuse (exit 3) to create more than this many."),
     click.option(
         "--canary",
         type=int,
-        help="Create so many, look them up and compare, then the rest.  [default: 3 if live]",
+        help="Create this many first, look them up and compare.  [default: 3 if live]",
     ),
     click.option(
         "--stop-by",
-        help='Stop, resumable, at this time, such as 05:30 or "05:30 Africa/Johannesburg".',
+        help='Stop (resumable) at this time: 05:30 or "05:30 Africa/Johannesburg".',
     ),
 )
 looking_up = _together(
-    click.option("--workers", type=int, help="Lookups at the same time.  [default: 8]"),
+    click.option("--workers", type=int, help="Parallel lookups.  [default: 8]"),
     click.option(
         "--pace",
         "per_second",
         type=float,
-        help="At most so many a second.  [default: as fast as answers come]",
+        help="Maximum lookups a second.  [default: unlimited]",
     ),
     _outage,
     _lag,
@@ -168,44 +166,48 @@ pii = click.option(
     type=click.Choice(["none", "masked", "full"]),
     default="masked",
     show_default=True,
-    help="How much of people's data is shown; masked: the shape of a text, x for a letter and 9 for a digit.",
+    help="How much personal data to show; masked: x for a letter, 9 for a digit.",
 )
 reviewer = click.option(
     "--reviewer",
     "planner",
-    help="Who looks at this, for the report.  [default: PIPELINE_PLANNER, or the user's name]",
+    help="Reviewer's name for the report.  [default: PIPELINE_PLANNER, or the user's name]",
 )
 maker = click.option(
-    "--maker", "planner", help="Who makes this.  [default: PIPELINE_PLANNER, or the user's name]"
+    "--maker",
+    "planner",
+    help="Name of the person who makes it.  [default: PIPELINE_PLANNER, or the user's name]",
 )
 sheet = click.option(
     "--sheet",
     metavar="NAME",
-    help="The sheet of a workbook to read.  [default: the only one that is not hidden]",
+    help="Sheet of a workbook.  [default: the only one that is not hidden]",
 )
 how_written = _together(
     sheet,
     click.option(
         "--delimiter",
-        help="What parts the fields of a CSV file: , ; | or tab.  [default: what the header shows]",
+        help="Delimiter of a CSV file: , ; | or tab.  [default: detected]",
     ),
     click.option(
-        "--encoding", help="utf-8, utf-16, cp1252 and so on.  [default: UTF-8, else refused]"
+        "--encoding", help="Encoding: utf-8, utf-16, cp1252 and others.  [default: utf-8]"
     ),
     click.option(
         "--header",
         type=click.Choice(["none", "first_line"]),
         help="Whether the file has a header.  [default: detected]",
     ),
-    click.option("--quote", help='The quote character, or none.  [default: "]'),
-    click.option("--escape", help="The escape character, such as a backslash.  [default: none]"),
-    click.option("--skip-lines", type=int, help="Skip this many lines before the header."),
-    click.option("--footer-lines", type=int, help="Skip this many lines at the end."),
+    click.option("--quote", help='Quote character, or none.  [default: "]'),
+    click.option("--escape", help="Escape character, such as a backslash.  [default: none]"),
+    click.option(
+        "--skip-lines", type=int, help="Skip this many lines before the header.  [default: 0]"
+    ),
+    click.option("--footer-lines", type=int, help="Skip this many lines at the end.  [default: 0]"),
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the content of summary.json.")
 
 
-_HOW_WRITTEN = (
+_FORM = (
     "delimiter",
     "encoding",
     "header",
@@ -218,7 +220,7 @@ _HOW_WRITTEN = (
 
 
 def config(given: dict[str, Any]) -> "ConfigFile | None":
-    """The config that was named, if any."""
+    """The config that --config names, if any."""
     from pipeline.config import load_config
 
     return load_config(given["config"]) if given.get("config") else None
@@ -227,7 +229,10 @@ def config(given: dict[str, Any]) -> "ConfigFile | None":
 def settings(
     given: dict[str, Any], config: "ConfigFile | None" = None, *, destination: str | None = None
 ) -> "Settings":
-    """Settings from a config and a command's options, which overrule it; what killed commands left at their places is removed."""
+    """Settings from a config and a command's options; options take precedence.
+
+    Also removes the unfinished files that killed commands left in the home and the reports folder.
+    """
     from pipeline.config import Settings
 
     known = {
@@ -235,8 +240,8 @@ def settings(
         for name, value in given.items()
         if name in Settings.model_fields and name != "config"
     }
-    if said := {name: given[name] for name in _HOW_WRITTEN if given.get(name) is not None}:
-        known["source"] = {**(config.job.source.model_dump() if config else {}), **said}
+    if form := {name: given[name] for name in _FORM if given.get(name) is not None}:
+        known["source"] = {**(config.job.source.model_dump() if config else {}), **form}
     known = {name: value for name, value in known.items() if value != ()}
     planner = known.pop("planner", None) or os.environ.get("PIPELINE_PLANNER") or _user()
     name = given.get("environment")
@@ -253,14 +258,14 @@ def settings(
 
 
 def _option(setting: str) -> str:
-    """The option that gives a setting, as it is typed: --max-rejected for max_rejected, --delimiter for source.delimiter."""
+    """The option of a setting, such as --delimiter for source.delimiter."""
     last = next(part for part in reversed(setting.split(".")) if not part.isdigit())
     given = {option.name: option.opts[0] for option in click.get_current_context().command.params}
     return given.get(last, setting)
 
 
 def places_of(given: dict[str, Any]) -> "Settings":
-    """Home, reports and planner alone, for commands that look at what is there already."""
+    """Home, reports and planner alone, for commands that read existing runs."""
     return settings(
         {name: given.get(name) for name in ("home", "reports", "planner")}, config(given)
     )
@@ -273,8 +278,8 @@ def _user() -> str:
         return f"uid {os.getuid()}"
 
 
-def where(given: dict[str, Any], config: "ConfigFile | None") -> str | None:
-    """The destination that was said: "sandbox", an address, or that of the config; None where nobody said."""
+def destination_given(given: dict[str, Any], config: "ConfigFile | None") -> str | None:
+    """The destination of the options or the config: "sandbox", an address or None."""
     if given["sandbox"] and given["base_url"]:
         raise click.UsageError("Two destinations: use either --sandbox or --base-url URL.")
     if given["sandbox"]:
@@ -282,19 +287,19 @@ def where(given: dict[str, Any], config: "ConfigFile | None") -> str | None:
     return given["base_url"] or (config.job.address if config else None)
 
 
-def said_where(given: dict[str, Any], config: "ConfigFile | None") -> str:
-    """As `where`, for commands that send."""
-    place = where(given, config)
+def required_destination(given: dict[str, Any], config: "ConfigFile | None") -> str:
+    """As `destination_given`; raise UsageError without a destination."""
+    place = destination_given(given, config)
     if place is None:
         raise click.UsageError("No destination: use --sandbox or --base-url URL.")
     return place
 
 
 def naming(place: str, given: dict[str, Any], config: "ConfigFile | None") -> "Naming":
-    """How environment and merchant are called at a place."""
+    """The names of environment and merchant at a destination."""
     from pipeline.config import Naming
 
-    return Naming.said(
+    return Naming.from_options(
         place,
         job=config.job if config else None,
         environment=given["environment"],
@@ -304,7 +309,7 @@ def naming(place: str, given: dict[str, Any], config: "ConfigFile | None") -> "N
 
 
 def planned_config(folder: "RunFolder") -> "ConfigFile | None":
-    """A plan carries the job that it was made for; what its file says today is for the check of staleness."""
+    """The config that a plan was made with. The plan holds a copy, so its file may have changed."""
     from pipeline.config import ConfigFile, Job
 
     known = folder.read_plan()["config"]
@@ -316,7 +321,7 @@ def planned_config(folder: "RunFolder") -> "ConfigFile | None":
 
 
 def planned_naming(folder: "RunFolder", given: dict[str, Any]) -> "Naming":
-    """The names of environment and merchant need not be said again: the plan knows them."""
+    """The names of environment and merchant from the options, else from the plan."""
     from pipeline.config import Naming
 
     known = folder.read_plan_of_any_version()["environment"]
@@ -328,37 +333,39 @@ def planned_naming(folder: "RunFolder", given: dict[str, Any]) -> "Naming":
 
 
 def warned_of_damaged(reports: Path) -> "list[dict[str, str]]":
-    """The folders of runs that cannot be read, for JSON; a warning names each."""
+    """Warn of each damaged run; return them for JSON."""
     from dataclasses import asdict
 
     from pipeline.workflows.status import damaged_runs
 
     found = damaged_runs(reports)
     for one in found:
-        say(f"Warning: {one}. To be rid of this: restore the folder, or move it out of {reports}")
+        say(f"Warning: {one}. Restore the folder, or move it out of {reports}.")
     return [asdict(one) for one in found]
 
 
 def day(_context: click.Context, _option: click.Parameter, text: str | None) -> str | None:
-    """A day as ISO 8601 writes it."""
+    """A day in ISO 8601; raise BadParameter for any other text."""
     from datetime import date
 
     try:
         return None if text is None else date.fromisoformat(text).isoformat()
     except ValueError:
-        raise click.BadParameter(f"{text!r} is no day; write it as 2026-11-01") from None
+        raise click.BadParameter(f"{text!r} is not a day; write it as 2026-11-01") from None
 
 
-def somebody(_context: click.Context, _option: click.Parameter, name: str | None) -> str | None:
-    """A name that was said has to be one; an empty variable of a shell is none."""
+def non_empty_name(
+    _context: click.Context, _option: click.Parameter, name: str | None
+) -> str | None:
+    """A name; raise BadParameter if it is empty, as from an unset variable of a shell."""
     if name is not None and not name.strip():
-        raise click.BadParameter("somebody has a name")
+        raise click.BadParameter("the name is empty")
     return name
 
 
 @contextmanager
 def target(place: str, naming: "Naming", home: Path) -> "Iterator[Target]":
-    """Where customers go, ready to take them: the sandbox inside this process, or billing with the key at hand."""
+    """A destination with its key: the sandbox inside this process, or billing."""
     from pipeline.config import read_api_key, sandbox_target, target_from
 
     if place == "sandbox":
@@ -370,7 +377,7 @@ def target(place: str, naming: "Naming", home: Path) -> "Iterator[Target]":
 
 @contextmanager
 def sandbox_in_process(home: Path | None) -> Iterator[Any]:
-    """A sandbox in a thread that answers to this process only; its state is a file under `home`, which a second run opens again."""
+    """A sandbox in a thread, for this process only; it keeps its state in `home`."""
     from pipeline.sandbox import SandboxServer, StateError
     from pipeline.storage.files import private_folder
 
@@ -384,7 +391,7 @@ def sandbox_in_process(home: Path | None) -> Iterator[Any]:
 
 @contextmanager
 def stoppable() -> "Iterator[StopRequest]":
-    """Ctrl-C, SIGTERM or a terminal that hangs up, once: stop in order. Ctrl-C again: stop now."""
+    """On Ctrl-C, SIGTERM or SIGHUP, stop in order; on a second Ctrl-C, stop at once."""
     from pipeline.workflows.progress import StopRequest
 
     request = StopRequest()
@@ -395,11 +402,11 @@ def stoppable() -> "Iterator[StopRequest]":
         request.interrupt(signal.Signals(number).name)
         say("stopping: no new requests, waiting for those in flight (Ctrl-C again stops at once)")
 
-    # `nohup` ignores SIGHUP, and so do we then.
-    hears = [
-        number for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if _is_heard(number)
+    # Under `nohup` SIGHUP stays ignored.
+    handled = [
+        number for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if _is_handled(number)
     ]
-    before = {number: signal.signal(number, stop) for number in hears}
+    before = {number: signal.signal(number, stop) for number in handled}
     try:
         yield request
     finally:
@@ -407,16 +414,16 @@ def stoppable() -> "Iterator[StopRequest]":
             signal.signal(number, handler)
 
 
-def _is_heard(number: signal.Signals) -> bool:
+def _is_handled(number: signal.Signals) -> bool:
     return number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN
 
 
 def approval(given: dict[str, Any]) -> "Callable[[PlannedRun], None]":
-    """Ask a person on a terminal, want --yes off it; a live merchant's name is typed, not nodded through."""
+    """Ask for approval on a terminal, by the merchant's name if live; elsewhere require --yes."""
 
     def approve(planned: "PlannedRun") -> None:
         content = planned.report.content
-        where = content["environment"]
+        environment = content["environment"]
         if given["yes"] or not planned.plan.creates:
             return
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
@@ -426,16 +433,16 @@ def approval(given: dict[str, Any]) -> "Callable[[PlannedRun], None]":
             )
         show_plan(planned)
         with _ctrl_c_means_no(planned):
-            if where["mode"] == "live":
+            if environment["mode"] == "live":
                 question = (
-                    f"{planned.plan.creates} REAL customers. Type the merchant's name to go on"
+                    f"{planned.plan.creates:,} REAL customers. Type the merchant's name to proceed"
                 )
-                said_yes = click.prompt(question, err=True) == where["merchant"]
+                is_approved = click.prompt(question, err=True) == environment["merchant"]
             else:
-                said_yes = click.confirm(
-                    f"Create {planned.plan.creates} customers in {where['name']}?", err=True
+                is_approved = click.confirm(
+                    f"Create {planned.plan.creates:,} customers in {environment['name']}?", err=True
                 )
-        if not said_yes:
+        if not is_approved:
             raise _not_approved(planned)
 
     return approve
@@ -443,7 +450,7 @@ def approval(given: dict[str, Any]) -> "Callable[[PlannedRun], None]":
 
 @contextmanager
 def _ctrl_c_means_no(planned: "PlannedRun") -> Iterator[None]:
-    """At a question there is nothing in flight to wait for."""
+    """Take Ctrl-C at the question as a no: no request is in flight."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield

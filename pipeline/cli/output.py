@@ -1,4 +1,7 @@
-"""What a person reads: stdout is the result, stderr the commentary, and neither can move the cursor or hide a word."""
+"""Print for people: results to stdout, commentary to stderr.
+
+Neither may hold a control character, which could move the cursor or hide text.
+"""
 
 import contextlib
 import io
@@ -24,35 +27,35 @@ if TYPE_CHECKING:
 
 
 WIDTH_OFF_A_TERMINAL = 120
-_LINES_NAMED = 5  #: of each kind of unreadable line
-_MOST_COLUMNS = 40  #: that are not sent, named on a line each
-_MANY = 10  #: records of a list; fewer are read one by one
+_LINES_NAMED = 5  #: examples for each kind of unreadable line
+_MOST_COLUMNS = 40  #: unsent columns that are listed; a last line counts the rest
+_MANY = 10  #: from this many records on, the most frequent reason is explained
 
 
 def say(text: str) -> None:
-    """A line of commentary; nobody has to be there to read it."""
+    """Print a line of commentary to stderr; a closed stderr is no error."""
     with contextlib.suppress(OSError):
         print(printable(text), file=sys.stderr, flush=True)
 
 
 def printable(text: str) -> str:
-    """Text without escape sequences, control and bidirectional characters: names and headers are other people's."""
+    """Text without escape sequences, control and bidirectional characters: names may hold them."""
     return "".join("\ufffd" if _is_hidden(c) else c for c in text)
 
 
 def show_json(content: dict[str, Any] | list[Any]) -> None:
-    """A result for programs: the same content as the file, with what a terminal would act on as escapes."""
+    """Print JSON for programs, with control characters as escapes."""
     text = json.dumps(content, indent=2, ensure_ascii=not _speaks_unicode())
     _out("".join(json.dumps(c)[1:-1] if _is_hidden(c) else c for c in text))
 
 
 def show_line(text: str) -> None:
-    """A line of the result."""
+    """Print a line of the result."""
     _out(text)
 
 
 def show_report(content: dict[str, Any]) -> None:
-    """Counts per fate, sums per currency, and as the last line counts and where the report is."""
+    """Print counts per fate and sums per currency; the last line has the counts and the report."""
     from rich.table import Table
 
     from pipeline.domain.currency import major_units
@@ -86,14 +89,15 @@ def show_report(content: dict[str, Any]) -> None:
     checks = content["conservation"]["checks"]
     failed = sum(not check["holds"] for check in checks)
     console.print(
-        f"accounting checks: {f'{failed:,} of {len(checks):,} FAIL' if failed else f'all {len(checks):,} hold'}",
+        "accounting checks: "
+        + (f"{failed:,} of {len(checks):,} FAIL" if failed else f"all {len(checks):,} hold"),
         markup=False,
     )
     _out(_written(console) + last_line(content))
 
 
 def _columns_not_sent(columns: dict[str, str | None]) -> "Iterator[str]":
-    """A line for each column. Of more than 40, those that resemble a field of ours come before others, and a last line counts the rest."""
+    """A line for each unsent column, at most 40; those that resemble a field have priority."""
     listed = dict(sorted(columns.items(), key=lambda one: not one[1])[:_MOST_COLUMNS])
     for column in [name for name in columns if name in listed]:
         near = columns[column]
@@ -104,7 +108,7 @@ def _columns_not_sent(columns: dict[str, str | None]) -> "Iterator[str]":
 
 
 def _findings(content: dict[str, Any]) -> "Iterator[str]":
-    """What is wrong, or may be, with whole files; first what keeps the plan from being applied."""
+    """A line for each finding about whole files; first those that stop the plan."""
     for one in sorted(content["findings"], key=lambda one: not one["stops"]):
         kind = (
             "warning"
@@ -117,19 +121,20 @@ def _findings(content: dict[str, Any]) -> "Iterator[str]":
 
 
 def _unusually_written(content: dict[str, Any]) -> "Iterator[str]":
-    """What was found out about the inputs and is not what one would think of a CSV file."""
+    """A line for each input whose detected form is unusual for a CSV file."""
     from pipeline.reporting.headline import written
 
     usual = {"delimiter": ",", "encoding": "utf-8", "line_end": "LF or CRLF"}
     for given in content["inputs"]:
         how = given["written"]
-        is_found = any(how.get(name) != usual.get(name) for name in how.get("found", "").split())
-        if is_found or "end_mark" in how or "columns_ignored" in how:
+        detected = how.get("found", "").split()
+        is_unusual = any(how.get(name) != usual.get(name) for name in detected)
+        if is_unusual or "end_mark" in how or "columns_ignored" in how:
             yield f"{given['name']}: {written(how)}"
 
 
 def _stakes(content: dict[str, Any]) -> "Iterator[str]":
-    """What a reviewer needs first besides the sums: kinds of balances, and the money that did not arrive."""
+    """The kinds of balances, and the money that did not arrive."""
     from pipeline.reporting.headline import WAITING, accounts, all_balances
 
     kinds = {
@@ -159,7 +164,7 @@ def _stakes(content: dict[str, Any]) -> "Iterator[str]":
 
 
 def _why(content: dict[str, Any]) -> "Iterator[str]":
-    """Why records were rejected or held: reasons with counts."""
+    """Why records were rejected, held or left in doubt: reasons with counts."""
     from pipeline.reporting.earlier_runs import left_in_words
     from pipeline.reporting.headline import reasons_in_words, reasons_of
     from pipeline.reporting.held import differing_in_words
@@ -184,14 +189,14 @@ def _why(content: dict[str, Any]) -> "Iterator[str]":
 
 
 def _most_frequent(reasons: "Mapping[str, int]", records: int) -> "Iterator[str]":
-    """What the first reason means and how to correct it, where it explains at least half of many records."""
+    """The first reason and how to correct it, if it explains at least half of many records."""
     from pipeline.domain.causes import Cause
     from pipeline.domain.reason_help import EXPLANATIONS
 
     reason, times = next(iter(reasons.items()))
     if records >= _MANY and 2 * times >= records:
-        meant = Cause.parse(reason).reason
-        yield f"{meant.value}: {meant.sentence} {EXPLANATIONS[meant].mend}"
+        known = Cause.parse(reason).reason
+        yield f"{known.value}: {known.sentence} {EXPLANATIONS[known].mend}"
 
 
 def _account(account: "Account") -> str:
@@ -199,16 +204,18 @@ def _account(account: "Account") -> str:
     from pipeline.reporting.headline import currency_label, has_minor_unit
 
     sums = [
-        f"{currency_label(code)}{'' if has_minor_unit(code) else ' (as written)'} {major_units(debits, code)} debits, {major_units(credits, code)} credits"
+        f"{currency_label(code)}{'' if has_minor_unit(code) else ' (as written)'}"
+        f" {major_units(debits, code)} debits, {major_units(credits, code)} credits"
         for code, debits, credits in account.sums
     ]
     unusable = account.balances["unusable"]
     unread = [f"{unusable:,} unreadable amount{'s' * (unusable != 1)}"] if unusable else []
-    return f"{account.records:,} record{'s' * (account.records != 1)}; at stake: {'; '.join([*sums, *unread]) or 'nothing'}"
+    records = f"{account.records:,} record{'s' * (account.records != 1)}"
+    return f"{records}; at stake: {'; '.join([*sums, *unread]) or 'nothing'}"
 
 
 def _intentions(content: dict[str, Any]) -> "Iterator[str]":
-    """What a plan would do, by samples, and how long it takes."""
+    """Samples of what a plan would do, and how long it takes."""
     from pipeline.domain.currency import major_units
     from pipeline.reporting.headline import how_long
 
@@ -218,15 +225,16 @@ def _intentions(content: dict[str, Any]) -> "Iterator[str]":
         for sample in samples:
             amount = "no balance"
             if sample["balance"] is not None:
-                told = f"{sample['given']} -> " if sample["given"] else ""
-                amount = f"{told}{sample['balance']} ({major_units(sample['balance'], sample['currency'])} {sample['currency']})"
+                source = f"{sample['given']} -> " if sample["given"] else ""
+                major = major_units(sample["balance"], sample["currency"])
+                amount = f"{source}{sample['balance']} ({major} {sample['currency']})"
             why = f"  {sample['reason']}" if sample["reason"] else ""
             yield f"{action}  {sample['row_id']}  {amount}{why}"
     yield f"{content['estimate']['creates']:,} creates, {how_long(content['estimate'])}"
 
 
 def last_line(content: dict[str, Any]) -> str:
-    """One line for a log: counts, and the report's path."""
+    """One line for a log: the counts and the path of the report."""
     fates = (
         ", ".join(f"{count:,} {fate}" for fate, count in content["fates"].items() if count)
         or "no records"
@@ -235,7 +243,7 @@ def last_line(content: dict[str, Any]) -> str:
 
 
 def show_plan(planned: "PlannedRun") -> None:
-    """What a plan would do."""
+    """Print what a plan would do, and the command that applies it."""
     from pipeline.workflows.accepting import open_alarms, to_apply
 
     content = planned.report.content
@@ -246,20 +254,18 @@ def show_plan(planned: "PlannedRun") -> None:
 
 
 def show_profile(stages: dict[str, dict[str, Any]]) -> None:
-    """Seconds, rows and peak memory of each stage: commentary, so that --json stays what it is."""
+    """Print seconds, rows and peak memory of each stage to stderr."""
     say(f"{'stage':<10}{'seconds':>9}{'rows':>13}{'rows/s':>13}{'peak MB':>9}")
-    for stage, of in stages.items():
-        rows, seconds, peak = of["rows"], of["seconds"], of["peak_bytes"]
+    for stage, measured in stages.items():
+        rows, seconds = measured["rows"], measured["seconds"]
+        count = f"{rows:,}" if rows else ""
         pace = f"{rows / seconds:,.0f}" if rows and seconds else ""
-        say(
-            f"{stage:<10}{seconds:>9.2f}{rows or '':>13,}{pace:>13}{peak / 1e6 if peak else 0:>9,.0f}"
-            if rows
-            else f"{stage:<10}{seconds:>9.2f}{'':>26}{peak / 1e6 if peak else 0:>9,.0f}"
-        )
+        megabytes = (measured["peak_bytes"] or 0) / 1e6
+        say(f"{stage:<10}{seconds:>9.2f}{count:>13}{pace:>13}{megabytes:>9,.0f}")
 
 
 def show_references(found: "list[tuple[str, References]]") -> None:
-    """The known customers of each environment."""
+    """Print the known customers of each environment."""
     from rich.table import Table
 
     table = Table(
@@ -280,14 +286,14 @@ def show_references(found: "list[tuple[str, References]]") -> None:
 
 
 def show_verdict(check: "Check") -> None:
-    """One check: whether it holds, what was checked, and the first thing that does not hold (or why nobody can say)."""
+    """Print one check: its result, its name, and the first fault or why it cannot be checked."""
     word = {True: "holds", False: "BROKEN", None: "open"}[check.holds]
     command = suggested(*check.suggests) if check.suggests else ""
     _out(": ".join(filter(None, (f"{word:<7} {check.what}", check.found, command))))
 
 
 def show_reconciliation(content: dict[str, Any]) -> None:
-    """The bridge per currency, the differences by name, the verdict and where the report is."""
+    """Print the bridge per currency, the differences by kind, and the verdict with the report."""
     from rich.table import Table
 
     from pipeline.domain.currency import major_units
@@ -316,42 +322,37 @@ def show_reconciliation(content: dict[str, Any]) -> None:
     _out(_written(console).rstrip("\n"))
     for kind, count in content["differences"].items():
         if count:
-            _out(
-                f"{count:,} {kind.replace('_', ' ')}: {', '.join(map(printable, content['examples'].get(kind, [])))}"
-            )
+            examples = ", ".join(map(printable, content["examples"].get(kind, [])))
+            _out(f"{count:,} {kind.replace('_', ' ')}: {examples}")
     for pattern in Pattern:
         if count := content["patterns"].get(pattern):
             _out(
-                f"  {count:,} of the balances that differ look like {pattern.replace('_', ' ')}: {pattern.sentence}"
+                f"  {count:,} of the balances that differ look like"
+                f" {pattern.replace('_', ' ')}: {pattern.sentence}"
             )
     for kind, why in content["not_determinable"].items():
         _out(f"{kind.replace('_', ' ')}: not determinable: {why}")
     if "sample" in content:
         sample = content["sample"]
         _out(
-            f"{sample['differing']:,} of {sample['customers']:,} sampled customers differ: of all at most"
-            f" {sample['at_most'] * 100:.3g} % do, with {sample['confidence'] * 100:.0f} % confidence"
+            f"{sample['differing']:,} of {sample['customers']:,} sampled customers differ. At most"
+            f" {sample['at_most'] * 100:.3g} % of all differ, with"
+            f" {sample['confidence'] * 100:.0f} % confidence."
         )
     _out(f"{content['verdict']} ({content['files']['report.html']})")
 
 
 def show_draft(draft: "Draft") -> None:
-    """What was guessed of each field and how sure that is, and where the config stands."""
+    """Print the guess for each field, how sure it is, and the path of the config."""
     from rich.table import Table
     from rich.text import Text
 
     table = Table("field", "from", "how sure", "why", box=None, pad_edge=False)
     guesses = draft.guesses
     for one in (*guesses.fields, *guesses.metadata, *guesses.never_sent):
-        named = f"metadata {one.field}" if one in guesses.metadata else one.field
-        told = (
-            ""
-            if one.value is None
-            else one.value
-            if isinstance(one.value, str)
-            else on_one_line(one.value)
-        )
-        table.add_row(*(Text(printable(cell)) for cell in (named, told, one.sure, one.why)))
+        name = f"metadata {one.field}" if one in guesses.metadata else one.field
+        value = on_one_line(one.value) if isinstance(one.value, dict) else one.value or ""
+        table.add_row(*(Text(printable(cell)) for cell in (name, value, one.sure, one.why)))
     for name, why in draft.unsendable.items():
         table.add_row(*(Text(printable(cell)) for cell in ("left out", name, "sure", why)))
     console = _console()
@@ -363,52 +364,50 @@ def show_draft(draft: "Draft") -> None:
             printable(f"kept in the lists and not sent: {', '.join(shown)}{more}"), markup=False
         )
     _out(_written(console) + f"{draft.path}")
-    said = [f"{guesses.todo_count} of them open: only you can decide" if guesses.todo_count else ""]
-    said += [
-        f"the encoding {draft.suggested_encoding} is a guess" if draft.suggested_encoding else ""
-    ]
-    opens = "; ".join(part for part in said if part)
-    say(
-        f"Check each line{f' ({opens})' if opens else ''}, then: {suggested('plan', str(draft.source), '--config', str(draft.path), '--sandbox')}"
-    )
+    remarks = []
+    if guesses.todo_count:
+        remarks.append(f"{guesses.todo_count} of them open: only you can decide")
+    if draft.suggested_encoding:
+        remarks.append(f"the encoding {draft.suggested_encoding} is a guess")
+    command = suggested("plan", str(draft.source), "--config", str(draft.path), "--sandbox")
+    doubtful = f" ({'; '.join(remarks)})" if remarks else ""
+    say(f"Check each line{doubtful}, then: {command}")
 
 
 def on_one_line(value: dict[str, Any]) -> str:
-    """Keys with their values, such as `column amount, unit major`; ? where a value is open."""
+    """Keys with their values, such as `column amount, unit major`; ? for an open value."""
     return ", ".join(
-        f"{key} {' + '.join(inner) if isinstance(inner, list) else '?' if inner is None else _pairs(inner)}"
-        for key, inner in value.items()
+        f"{key} {'?' if inner is None else _pairs(inner)}" for key, inner in value.items()
     )
 
 
 def _pairs(value: Any) -> str:
-    """A value of a config; a map as `{R: ZAR}`."""
+    """A value of a config: a list as `a + b`, a map as `{R: ZAR}`."""
+    if isinstance(value, list):
+        return " + ".join(value)
     if not isinstance(value, dict):
         return str(value)
     return f"{{{', '.join(f'{key}: {inner}' for key, inner in value.items())}}}"
 
 
 def show_inspection(content: dict[str, Any]) -> None:
-    """How a file is written and why we think so, its columns, its unreadable lines by kind."""
+    """Print the form of a file and why we think so, its columns, its unreadable lines by kind."""
     from rich.table import Table
     from rich.text import Text
 
     from pipeline.reporting.headline import sentence_of, written
 
     console = _console()
-    told = (
-        written({**content["written"], "found": ""})
-        or f"{content['format']}, which says by itself how it is written"
-    )
-    console.print(f"{printable(content['path'])}: {content['bytes']:,} bytes, {told}", markup=False)
+    form = written({**content["written"], "found": ""}) or content["format"]
+    console.print(f"{printable(content['path'])}: {content['bytes']:,} bytes, {form}", markup=False)
     for what, why in content["why"].items():
-        console.print(f"found, not declared: {what.replace('_', ' ')}, for {why}", markup=False)
+        console.print(f"detected {what.replace('_', ' ')}: {why}", markup=False)
     for one in content["findings"]:
         console.print(printable(f"warning: {one['code']}: {one['what']}"), markup=False)
     lines = content["lines"]
     console.print(
-        f"{lines['physical']:,} lines = {lines['header']} header + {lines['skipped']:,} skipped + {lines['blank']:,} blank"
-        f" + {lines['records']:,} of {content['records']:,} records",
+        f"{lines['physical']:,} lines = {lines['header']} header + {lines['skipped']:,} skipped"
+        f" + {lines['blank']:,} blank + {lines['records']:,} of {content['records']:,} records",
         markup=False,
     )
     columns = Table("column", "filled", "mostly written like", "may be", box=None, pad_edge=False)
@@ -437,12 +436,12 @@ def show_inspection(content: dict[str, Any]) -> None:
 
 
 def _likely(column: dict[str, Any]) -> "list[tuple[str, int]]":
-    """What its texts may be: that which says something before that which nearly every text may be."""
+    """The likely kinds of a column, at most two; specific kinds before reference and word."""
     looks = [
         (look, count) for look, count in column["may_be"].items() if 50 * count >= column["filled"]
     ]
-    telling = [(look, count) for look, count in looks if look not in {"reference", "word"}]
-    return (telling or looks)[:2]
+    specific = [(look, count) for look, count in looks if look not in {"reference", "word"}]
+    return (specific or looks)[:2]
 
 
 def _sums_table(content: dict[str, Any], money: Any) -> Any:
@@ -466,7 +465,7 @@ def _sums_table(content: dict[str, Any], money: Any) -> Any:
 
 
 def _accounts_table(content: dict[str, Any], money: Any) -> Any:
-    """What a plan comes to: its creates apart from what waits for a later wave, though both are not attempted."""
+    """The sums of a plan: its creates apart from what is left for a later run."""
     from rich.table import Table
 
     from pipeline.reporting.headline import accounts, currency_label
@@ -488,7 +487,7 @@ def _sentence(fate: str) -> str:
 
 
 def _console() -> "Console":
-    """A console that writes into memory: rich would end the process with a code of its own where a pipe breaks."""
+    """A console in memory: on a broken pipe rich would end the process with its own code."""
     from rich.console import Console
 
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else WIDTH_OFF_A_TERMINAL
@@ -504,7 +503,7 @@ def _console() -> "Console":
 
 
 def _written(console: "Console") -> str:
-    text: str = console.file.getvalue()  # type: ignore[attr-defined]  # the file that _console gave it
+    text: str = console.file.getvalue()  # type: ignore[attr-defined]  # a StringIO
     return text
 
 
@@ -517,12 +516,12 @@ def _is_hidden(character: str) -> bool:
 
 
 def show_text(text: str) -> None:
-    """A result that is written as it is, with its own line ends."""
+    """Print a result unchanged, with its own line ends."""
     _out(text, end="")
 
 
 def _out(text: str, end: str = "\n") -> None:
-    """Print a result; a reader that went away changes nothing about what was done, but a full disk loses the result."""
+    """Print a result. A broken pipe is no error; raise ResultNotShown for anything else."""
     try:
         print(printable(text), end=end, flush=True)
     except BrokenPipeError:

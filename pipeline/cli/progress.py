@@ -1,4 +1,4 @@
-"""How far a run is: a bar with rate and time left on a terminal, one line every 30 seconds off it."""
+"""Progress of a run: a bar with rate and time left on a terminal, else a line every 30 seconds."""
 
 import sys
 import time
@@ -44,20 +44,21 @@ def watching(*, quiet: bool) -> "Iterator[Watch]":
 def _say_unfinished(run_id: str) -> None:
     command = suggested("resume", run_id)
     say(
-        f"Run {run_id} is unfinished and its results are partial. Fix the error below, then: {command}"
+        f"Run {run_id} is unfinished and its results are partial."
+        f" Fix the error below, then: {command}"
     )
 
 
 class _Lines:
-    """Off a terminal: a line now and then, for a log."""
+    """Without a terminal: a line every 30 seconds, for a log."""
 
     def __init__(self) -> None:
-        self._began = self._said = time.monotonic()
+        self._last = time.monotonic()
         self._first_done: tuple[float, int] | None = None
 
     def reading(self, records: int) -> None:
         if self._is_due():
-            say(f"read {records} records")
+            say(f"read {records:,} records")
 
     def submitting(self, tally: "Tally") -> None:
         now = time.monotonic()
@@ -65,25 +66,26 @@ class _Lines:
         if self._is_due():
             since, done = self._first_done
             rate = (tally.done - done) / max(now - since, 1e-9)
-            left = f", about {(tally.total - tally.done) / rate:.0f} s left" if rate > 0 else ""
+            left = f", about {(tally.total - tally.done) / rate:,.0f} s left" if rate > 0 else ""
             say(
-                f"submitted {tally.done} of {tally.total}: {_counts(tally)}; {rate:.0f} a second{left}"
+                f"submitted {tally.done:,} of {tally.total:,}: {_counts(tally)};"
+                f" {rate:,.0f} a second{left}"
             )
 
     def looking_up(self, done: int, wanted: int) -> None:
         if self._is_due():
-            say(f"looked up {done} of {wanted}")
+            say(f"looked up {done:,} of {wanted:,}")
 
     def _is_due(self) -> bool:
         now = time.monotonic()
-        if now - self._said < SECONDS_BETWEEN_LINES:
+        if now - self._last < SECONDS_BETWEEN_LINES:
             return False
-        self._said = now
+        self._last = now
         return True
 
 
 class _Bars:
-    """On a terminal: one bar at a time, gone while a person is asked something."""
+    """On a terminal: one bar at a time, removed before a question."""
 
     def __init__(self) -> None:
         self._bar: Progress | None = None

@@ -1,4 +1,7 @@
-"""The command that a message suggests: it repeats the options of this invocation that it needs to find the same things."""
+"""The command that a message suggests.
+
+It repeats the options of this invocation that it needs: home, reports, destination and pace.
+"""
 
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -7,7 +10,7 @@ from typing import Any
 
 import click
 
-#: Parameters that say where things are, where customers go, and how fast.
+#: Parameters for the folders, the destination and the pace.
 _REPEATED = (
     "config",
     "exports",
@@ -23,16 +26,16 @@ _REPEATED = (
 )
 
 
-def remembering(command: click.Command) -> None:
+def remember_parameters(command: click.Command) -> None:
     """Make a command, or each command of a group, keep its parameters in the context's object."""
     if isinstance(command, click.Group):
         for inner in command.commands.values():
-            remembering(inner)
+            remember_parameters(inner)
     elif command.callback is not None:
-        command.callback = _remembering(command.callback)
+        command.callback = _with_memory(command.callback)
 
 
-def _remembering(callback: Callable[..., Any]) -> Callable[..., Any]:
+def _with_memory(callback: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(callback)
     def call(*arguments: Any, **given: Any) -> Any:
         remember(**given)
@@ -49,17 +52,17 @@ def remember(**given: Any) -> None:
 
 
 def suggested(*words: str) -> str:
-    """The command with these words, such as `pipeline resume RUN_ID`, as a shell takes it; from within a command."""
+    """The command with these words, such as `pipeline resume RUN_ID`, quoted for a shell."""
     return suggested_by(click.get_current_context().obj or {}, words)
 
 
 def suggested_by(given: Mapping[str, Any], words: Sequence[str]) -> str:
-    """The same for the parameters of an invocation."""
+    """The same as `suggested`, outside of a command: for the parameters of an invocation."""
     return shlex.join(["pipeline", *words, *_repeated(given, words)])
 
 
 def with_suggestion(given: Mapping[str, Any], message: str, words: Sequence[str]) -> str:
-    """A message, and the command that goes on from there, where there is one."""
+    """A message, followed by the suggested command if there is one."""
     return f"{message}: {suggested_by(given, words)}" if words else message
 
 

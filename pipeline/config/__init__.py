@@ -1,8 +1,11 @@
-"""Settings and where they come from: a config, options, the environment; every fault at once, never a key in a message.
+"""Settings from a config, options and the environment. Reports every fault at once, never a key.
 
-`job.py` defines what a file in `configs/` may hold, `yaml_file.py` finds the line of each key, `settings.py` joins config
-and options, `places.py` says where ledgers and runs are kept, `target.py` where customers go. `schema.py` writes the JSON
-Schema and the template for suppliers.
+- `job.py`: the model of a config
+- `yaml_file.py`: reads YAML with the line of each key
+- `settings.py`: joins config and options
+- `places.py`: the folders of ledgers and runs
+- `target.py`: the destination and its key
+- `schema.py`: the JSON Schema of a config, and the template for suppliers
 """
 
 from pipeline.config.job import SANDBOX, ConfigFile, Job, load_config, stop_at

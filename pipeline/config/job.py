@@ -1,4 +1,4 @@
-"""What a file in `configs/` may say about a job, and the reading of it: every fault at once, as file:line:column."""
+"""The model of a config and its loader, which reports every fault at once as file:line:column."""
 
 import difflib
 import hashlib
@@ -40,17 +40,17 @@ _TIME = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]")
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 
 
-def _a_region(code: str) -> str:
+def _checked_region(code: str) -> str:
     from phonenumbers import SUPPORTED_REGIONS
 
     if code not in SUPPORTED_REGIONS:
         raise ValueError(
-            f"{code!r} is no region that has phone numbers; use an ISO 3166 code such as ZA"
+            f"{code!r} is not a region with phone numbers; use an ISO 3166 code such as ZA"
         )
     return code
 
 
-def _an_address(text: str) -> str:
+def _checked_address(text: str) -> str:
     if text != SANDBOX:
         try:
             parse_address(text)
@@ -59,7 +59,7 @@ def _an_address(text: str) -> str:
     return text
 
 
-def _a_time(text: str) -> str:
+def _checked_time(text: str) -> str:
     clock, _, zone = text.partition(" ")
     if _TIME.fullmatch(clock) is None:
         try:
@@ -73,12 +73,12 @@ def _a_time(text: str) -> str:
     elif zone and zone not in available_timezones():
         near = difflib.get_close_matches(zone, available_timezones(), n=1)
         raise ValueError(
-            f"{zone!r} is no time zone{f'; did you mean {near[0]!r}?' if near else ''}"
+            f"{zone!r} is not a time zone{f'; did you mean {near[0]!r}?' if near else ''}"
         )
     return text
 
 
-def _an_encoding(name: str) -> str:
+def _checked_encoding(name: str) -> str:
     from pipeline.sources import Declared
 
     try:
@@ -88,21 +88,22 @@ def _an_encoding(name: str) -> str:
     return name
 
 
-def _a_mark(text: str) -> str:
+def _checked_mark(text: str) -> str:
     from pipeline.sources import is_mark
 
     if not is_mark(text):
         raise ValueError(
-            f"{text!r} cannot be read; write one ASCII punctuation character that separates no fields"
+            f"{text!r} is not supported;"
+            " use one ASCII punctuation character that is not a delimiter"
         )
     return text
 
 
-def _a_quote(text: str) -> str:
-    return text if text == "none" else _a_mark(text)
+def _checked_quote(text: str) -> str:
+    return text if text == "none" else _checked_mark(text)
 
 
-def _a_limit(given: Any) -> str | int:
+def _parsed_limit(given: Any) -> str | int:
     """A number of records, or a share of them such as `20%`."""
     share = _SHARE.fullmatch(given) if isinstance(given, str) else None
     if share is not None and Decimal(share[1]) <= 100:
@@ -110,7 +111,7 @@ def _a_limit(given: Any) -> str | int:
     number = int(given) if isinstance(given, str) and given.isascii() and given.isdigit() else given
     if not isinstance(number, int) or isinstance(number, bool) or number < 0:
         raise ValueError(
-            "write a share of the records, at most 100%, as 20%, or a number of records as 150"
+            "use a share of the records, such as 20%, or a number of records, such as 150"
         )
     return number
 
@@ -118,17 +119,17 @@ def _a_limit(given: Any) -> str | int:
 _LIMIT_SCHEMA = {
     "anyOf": [{"type": "string", "pattern": _SHARE.pattern}, {"type": "integer", "minimum": 0}]
 }
-Limit = Annotated[str | int, BeforeValidator(_a_limit), WithJsonSchema(_LIMIT_SCHEMA)]
-Region = Annotated[str, AfterValidator(_a_region)]
-Moment = Annotated[str, AfterValidator(_a_time)]
+Limit = Annotated[str | int, BeforeValidator(_parsed_limit), WithJsonSchema(_LIMIT_SCHEMA)]
+Region = Annotated[str, AfterValidator(_checked_region)]
+Moment = Annotated[str, AfterValidator(_checked_time)]
 Place = Annotated[str, AfterValidator(checked_place)]
-_MARKS = r"[!-+\-./:<-@\[-`{}~]"  #: what `_a_mark` takes, for editors
+_MARKS = r"[!-+\-./:<-@\[-`{}~]"  #: what `_checked_mark` accepts, for editors
 Mark = Annotated[
-    str, AfterValidator(_a_mark), WithJsonSchema({"type": "string", "pattern": f"^{_MARKS}$"})
+    str, AfterValidator(_checked_mark), WithJsonSchema({"type": "string", "pattern": f"^{_MARKS}$"})
 ]
 Quote = Annotated[
     str,
-    AfterValidator(_a_quote),
+    AfterValidator(_checked_quote),
     WithJsonSchema({"type": "string", "pattern": f"^({_MARKS}|none)$"}),
 ]
 _TAB = BeforeValidator(lambda given: "\t" if given in {"tab", "\\t"} else given)
@@ -140,29 +141,33 @@ class Source(Declaration):
     delimiter: Annotated[Literal[",", ";", "\t", "|"], _TAB] | None = Field(
         default=None, description="What parts the fields; without it what the header shows."
     )
-    encoding: Annotated[str, AfterValidator(_an_encoding)] | None = Field(
+    encoding: Annotated[str, AfterValidator(_checked_encoding)] | None = Field(
         default=None,
-        description="utf-8, utf-16, cp1252, latin-1 …; without it UTF-8, and a file that is not is refused.",
+        description="utf-8, utf-16, cp1252, latin-1 …; without it UTF-8, and a file that is"
+        " not is refused.",
     )
     trailing_delimiter: bool | None = Field(
         default=None, description="Whether each record ends with a surplus delimiter."
     )
     header: Literal["none", "first_line"] | None = Field(
         default=None,
-        description="none: there is no header, and columns are called column_1, column_2, …; first_line: it is one, "
+        description="none: there is no header, and columns are called column_1, column_2, …;"
+        " first_line: it is one, "
         "whatever it looks like. Without it a first line that looks like a record is refused.",
     )
     quote: Quote = Field(default='"', description="The character that quotes fields, or none.")
     escape: Mark | None = Field(
         default=None,
-        description="The character that escapes the next one, such as a backslash; without it none does.",
+        description="The character that escapes the next one, such as a backslash; without"
+        " it none does.",
     )
     skip_lines: Annotated[int, Field(ge=0, le=10_000)] = Field(
         default=0, description="So many lines before the header are no part of the table."
     )
     footer_lines: Annotated[int, Field(ge=0, le=10_000)] = Field(
         default=0,
-        description="So many lines at the end are no part of the table; blank ones are not counted.",
+        description="So many lines at the end are no part of the table; blank ones are not"
+        " counted.",
     )
     sheet: Annotated[str, Field(min_length=1, max_length=255)] | None = Field(
         default=None,
@@ -170,7 +175,7 @@ class Source(Declaration):
     )
 
     @model_validator(mode="after")
-    def _quotes_and_escapes_apart(self) -> Self:
+    def _quote_is_not_escape(self) -> Self:
         if self.escape == self.quote:
             raise ValueError(
                 f"quote and escape are both {self.escape!r}; doubled quotes need no escape"
@@ -196,7 +201,8 @@ class Thresholds(Declaration):
     )
     max_rejected: Limit | None = Field(
         default=None,
-        description="A plan that rejects more of the records read is not applied (exit 3): a share such as 20%, or a number."
+        description="A plan that rejects more of the records read is not applied (exit 3): a"
+        " share such as 20%, or a number."
         " Without it 20%, from 50 records on. Lists that came back do not count.",
     )
     outage_seconds: Annotated[float, Field(gt=0, le=86_400)] = Field(
@@ -212,14 +218,15 @@ class Thresholds(Declaration):
     )
     canary: Annotated[int, Field(ge=0, le=1_000)] | None = Field(
         default=None,
-        description="So many rows are created, looked up and compared before the rest goes; without it 3 where mode is live.",
+        description="So many rows are created, looked up and compared before the rest goes;"
+        " without it 3 where mode is live.",
     )
     stop_by: Moment | None = Field(
         default=None, description="Stop, resumable, at this time: 05:30, 05:30 Africa/Johannesburg."
     )
 
     @model_validator(mode="after")
-    def _rates_are_apart(self) -> Self:
+    def _rates_are_ordered(self) -> Self:
         if self.usual_refusals >= self.alarming_refusals:
             raise ValueError("usual_refusals must be less than alarming_refusals")
         return self
@@ -230,12 +237,14 @@ class BillingApi(Declaration):
 
     errors: Literal["problem", "json"] = Field(
         default="problem",
-        description="What its own errors are: application/problem+json that repeats the HTTP status, or JSON of any kind. "
+        description="What its own errors are: application/problem+json that repeats the HTTP"
+        " status, or JSON of any kind. "
         "Anything else comes from a gateway, and settles nothing.",
     )
     lookup_lag: Annotated[float, Field(ge=0, le=3_600)] | None = Field(
         default=None,
-        description="Seconds for which a lookup may still show what was before; without it 30, and 0 for the sandbox.",
+        description="Seconds for which a lookup may still show what was before; without it"
+        " 30, and 0 for the sandbox.",
     )
 
 
@@ -244,7 +253,8 @@ class KnownCustomers(Declaration):
 
     same_identity: Literal["flag", "hold", "skip"] = Field(
         default="flag",
-        description="A new reference whose email, phone or billing id belongs to another: send and flag it, hold, or skip.",
+        description="A new reference whose email, phone or billing id belongs to another:"
+        " send and flag it, hold, or skip.",
     )
     source: Source | None = Field(
         default=None, description="As `source`, which is taken where this is not said."
@@ -254,9 +264,9 @@ class KnownCustomers(Declaration):
     )
 
 
-def _a_tolerance(given: str | int) -> str | int:
+def _checked_tolerance(given: str | int) -> str | int:
     if isinstance(given, int) and given < 0:
-        raise ValueError("a tolerance is not negative")
+        raise ValueError("a tolerance must not be negative")
     return given
 
 
@@ -272,28 +282,31 @@ class Reconciliation(Declaration):
     )
     changed_at: Annotated[str, Field(min_length=1)] | None = Field(
         default=None,
-        description="The column that says when billing changed a customer last (ISO 8601); without it `changed_at` where there is one.",
+        description="The column that says when billing changed a customer last (ISO 8601);"
+        " without it `changed_at` where there is one.",
     )
     tolerances: dict[
         Annotated[str, Field(min_length=1)],
-        Annotated[Literal["case", "spaces"] | int, AfterValidator(_a_tolerance)],
+        Annotated[Literal["case", "spaces"] | int, AfterValidator(_checked_tolerance)],
     ] = Field(
         default_factory=dict,
-        description="What may differ: of balance so many minor units, of a text its letters' case or its spaces. Nothing, unless it is said.",
+        description="What may differ: of balance so many minor units, of a text its letters'"
+        " case or its spaces. Nothing, unless it is said.",
     )
 
     @model_validator(mode="after")
-    def _fits_its_fields(self) -> Self:
+    def _tolerances_fit_fields(self) -> Self:
         for name, allowed in self.tolerances.items():
             if (name == "balance") != isinstance(allowed, int):
                 raise ValueError(
-                    f"{name}: balances differ by minor units (a number), texts by case or spaces"
+                    f"{name}: use minor units (a number) for balance, case or spaces for texts"
                 )
             if name not in {*FIELDS, "billing_id"} and not name.startswith(METADATA_PREFIX):
-                raise ValueError(f"{name} is no field that is compared")
+                raise ValueError(f"{name} is not a compared field")
             if name == "currency":
                 raise ValueError(
-                    "a currency is the same or another one: an amount beside it is one of something else"
+                    "a currency has no tolerance:"
+                    " in another currency the amount means something else"
                 )
         return self
 
@@ -306,17 +319,19 @@ class Job(Declaration):
     )
     merchant: Name = Field(description="The merchant account; part of every idempotency key.")
     mode: Literal["test", "live"] = Field(default="test", description="live: customers are real.")
-    address: Annotated[str, AfterValidator(_an_address)] | None = Field(
+    address: Annotated[str, AfterValidator(_checked_address)] | None = Field(
         default=None,
         description='Where billing is, or "sandbox"; without it, say --sandbox or --base-url.',
     )
     home: Place | None = Field(
         default=None,
-        description="Folder of ledgers, absolute or relative to this file; without it .pipeline in the working folder.",
+        description="Folder of ledgers, absolute or relative to this file; without it"
+        " .pipeline in the working folder.",
     )
     reports: Place | None = Field(
         default=None,
-        description="Folder of run folders, absolute or relative to this file; without it reports in the working folder.",
+        description="Folder of run folders, absolute or relative to this file; without it"
+        " reports in the working folder.",
     )
     source: Source = Source()
     region: Region = Field(
@@ -334,11 +349,13 @@ class Job(Declaration):
     reconcile: Reconciliation = Reconciliation()
     stream: Stream | None = Field(
         default=None,
-        description="Files come one after the other, under names with a date; what is unusual stops the run.",
+        description="Files come one after the other, under names with a date; what is"
+        " unusual stops the run.",
     )
     control: Control | None = Field(
         default=None,
-        description="Totals that the supplier states; where they are not met nothing is sent (exit 3).",
+        description="Totals that the supplier states; where they are not met nothing is sent"
+        " (exit 3).",
     )
     retry_refused: bool = Field(
         default=False, description="Send rows again that billing refused before, unchanged."
@@ -348,10 +365,10 @@ class Job(Declaration):
     )
 
     @model_validator(mode="after")
-    def _is_itself(self) -> Self:
+    def _is_consistent(self) -> Self:
         if self.environment == SANDBOX and self.address not in {None, SANDBOX}:
             raise ValueError(
-                "the environment 'sandbox' is for this machine; give another address a name of its own"
+                "the environment 'sandbox' is for this machine; give another address another name"
             )
         if (
             self.control is not None
@@ -359,14 +376,15 @@ class Job(Declaration):
             and not self.source.footer_lines
         ):
             raise ValueError(
-                "control.trailer is looked for in the footer; say how long that is: source.footer_lines: 1"
+                "control.trailer needs the number of lines in the footer,"
+                " such as source.footer_lines: 1"
             )
         return self
 
 
 @dataclass(frozen=True, slots=True)
 class ConfigFile:
-    """A config that was read: where from, the bytes it had, and what it says."""
+    """A config that was read: its path, the hash of its bytes, and its content."""
 
     path: str
     sha256: str
@@ -374,7 +392,7 @@ class ConfigFile:
 
 
 def load_config(path: Path) -> ConfigFile:
-    """Read a config; raise ConfigError with every fault of it, each as file:line:column."""
+    """Read a config; raise ConfigError with all of its faults, each as file:line:column."""
     content = _bytes_of(path)
     try:
         text = content.decode("utf-8-sig")
@@ -385,7 +403,8 @@ def load_config(path: Path) -> ConfigFile:
     if secret := _KEY.search(text):
         line = text.count("\n", 0, secret.start()) + 1
         raise ConfigError(
-            f"{path}:{line}: this looks like an API key; keys come from BILLING_API_KEY, never from a config"
+            f"{path}:{line}: this looks like an API key; set BILLING_API_KEY instead,"
+            " keys are not allowed in a config"
         )
     document = read_yaml(text)
     faults = list(document.faults)
@@ -397,17 +416,14 @@ def load_config(path: Path) -> ConfigFile:
             faults += [_fault(error, document) for error in invalid.errors()]
     if faults or job is None:
         ordered = sorted(faults, key=lambda fault: (fault.line, fault.column))
-        told = [f"{path}:{fault.line}:{fault.column}: {fault.what}" for fault in ordered]
-        raise ConfigError(
-            "\n".join(
-                [f"{len(told)} fault{'s' * (len(told) > 1)} in the config; nothing was sent", *told]
-            )
-        )
+        lines = [f"{path}:{fault.line}:{fault.column}: {fault.what}" for fault in ordered]
+        count = f"{len(lines)} fault{'s' * (len(lines) > 1)}"
+        raise ConfigError("\n".join([f"{count} in the config; nothing was sent", *lines]))
     return ConfigFile(str(path.absolute()), hashlib.sha256(content).hexdigest(), job)
 
 
 def stop_at(text: str | None, now: datetime) -> datetime | None:
-    """The next moment at which a clock shows the time to stop by; `now` is aware."""
+    """The next moment of a time to stop by, after `now` (with a time zone); None without one."""
     if text is None:
         return None
     clock, _, zone = text.partition(" ")
@@ -422,9 +438,7 @@ def stop_at(text: str | None, now: datetime) -> datetime | None:
 def _a_day_later(moment: datetime) -> datetime:
     from datetime import timedelta
 
-    return moment + timedelta(
-        days=1
-    )  # the same time on the next day's clock, whatever daylight saving does
+    return moment + timedelta(days=1)  # the same time of day, also when daylight saving changes
 
 
 def _bytes_of(path: Path) -> bytes:
@@ -435,21 +449,21 @@ def _bytes_of(path: Path) -> bytes:
             f"{path}: cannot be read ({error.strerror or type(error).__name__})"
         ) from None
     if len(content) > LARGEST:
-        raise ConfigError(f"{path}: larger than 1 MiB; this is no config")
+        raise ConfigError(f"{path}: larger than 1 MiB, so this is not a config")
     return content
 
 
 def _fault(error: ErrorDetails, document: Document) -> Fault:
-    """A fault that pydantic found, in our words, at its place."""
+    """A fault that pydantic found, with its position and in plain words."""
     path = tuple(part for part in error["loc"] if part != "[key]")
     where = shown(path)
     match error["type"]:
         case "extra_forbidden":
-            near = difflib.get_close_matches(str(path[-1]), _names_beside(path), n=1, cutoff=0.5)
+            near = difflib.get_close_matches(str(path[-1]), _known_names(path), n=1, cutoff=0.5)
             hint = (
                 f"; did you mean {near[0]!r}?"
                 if near
-                else f"; known here: {', '.join(_names_beside(path))}"
+                else f"; allowed here: {', '.join(_known_names(path))}"
             )
             return Fault(*document.place_of(path, key=True), f"unknown key {where!r}{hint}")
         case "missing":
@@ -457,27 +471,22 @@ def _fault(error: ErrorDetails, document: Document) -> Fault:
         case "string_type" if error["input"] is None:
             return Fault(
                 *document.place_of(path),
-                f"{where} says nothing; put the text in quotes if it is meant so",
+                f"{where} is empty; put the text in quotes if it is meant literally",
             )
         case _:
-            where = shown(
-                document.nearest(path)
-            )  # a shorthand has no place of its own for what it stands for
-            told = (
-                error["msg"].removeprefix("Value error, ").replace("Input should be", "should be")
-            )
-            return Fault(
-                *document.place_of(path),
-                f"{where}: {told[:1].lower()}{told[1:]}" if where else told,
-            )
+            where = shown(document.nearest(path))  # a shorthand lacks the inner keys
+            text = error["msg"].removeprefix("Value error, ")
+            text = text.replace("Input should be", "should be")
+            message = f"{where}: {text[:1].lower()}{text[1:]}" if where else text
+            return Fault(*document.place_of(path), message)
 
 
-def _names_beside(path: tuple[str | int, ...]) -> list[str]:
-    """The names that the model around a key knows."""
+def _known_names(path: tuple[str | int, ...]) -> list[str]:
+    """The names that the model of a key allows."""
     models: list[type[BaseModel]] = [Job]
     for part in path[:-1]:
-        found = [model for known in models for model in _models_under(known, part)]
-        models = found or models  # inside a dict of texts the part is a key of the supplier's
+        inner = [model for known in models for model in _models_under(known, part)]
+        models = inner or models  # inside a dict of texts the part is a key of the supplier
     return [name for model in models for name in model.model_fields]
 
 

@@ -1,4 +1,4 @@
-"""Where ledgers and run folders are kept: a path in a config is relative to its folder, or absolute."""
+"""The folders of ledgers and runs. A path in a config is absolute or relative to the config."""
 
 from pathlib import Path, PurePosixPath
 
@@ -10,29 +10,27 @@ LEDGER = "ledger.sqlite"
 
 
 def checked_place(text: str) -> str:
-    """A folder that a config may name; raise ValueError where a relative path leaves the config's folder."""
+    """A folder that a config may name; raise ValueError if a relative path leaves its folder."""
     path = PurePosixPath(text)
     if not text.strip() or "\0" in text:
         raise ValueError("it is empty; name a folder")
     if text.startswith("~"):
         raise ValueError("~ is not expanded here; write the whole path")
     if ".." in path.parts:
-        raise ValueError(
-            f"{text!r} may leave the config's folder; use an absolute path for a folder elsewhere"
-        )
+        raise ValueError(f"{text!r} may leave the config's folder; use an absolute path")
     return text
 
 
 def place_of(config: str, folder: str) -> Path:
-    """A folder that the config at this path names; in the working folder it keeps its short name."""
+    """A folder that a config names; it stays relative if the config is in the working folder."""
     parent = Path(config).parent
     return Path(folder) if parent == Path.cwd() else parent / folder
 
 
 def refuse_other_ledger(config: str, home: Path, environment: str) -> None:
-    """Raise ConfigError where a folder beside the config has a ledger of this environment and `home` is another folder.
+    """Raise ConfigError if another folder next to the config has a ledger of this environment.
 
-    With two ledgers of one environment, neither knows what the other has created.
+    With two ledgers of one environment, neither knows what the other created.
     """
     others = [
         folder
@@ -47,14 +45,16 @@ def refuse_other_ledger(config: str, home: Path, environment: str) -> None:
     if ledgers:
         is_are = "is" if len(ledgers) == 1 else "are"
         raise ConfigError(
-            f"Two places for the ledger of environment {environment}: {', '.join(map(str, ledgers))} {is_are} beside the config, "
-            f"and {home.absolute() / environment / LEDGER} would be used. Choose one: set home in {config} (home: "
-            f"{ledgers[0].parent.parent.name} is the one beside it) or use --home."
+            f"Two places for the ledger of environment {environment}:"
+            f" {', '.join(map(str, ledgers))} {is_are} next to the config,"
+            f" and {home.absolute() / environment / LEDGER} would be used."
+            f" Choose one: set home in {config} (home: {ledgers[0].parent.parent.name}"
+            " is the one next to it) or use --home."
         )
 
 
 def _folders_in(parent: Path) -> list[Path]:
-    """What a folder holds; of one that may not be listed the usual home."""
+    """The entries of a folder; the default home if it may not be listed."""
     try:
         return sorted(parent.iterdir())
     except PermissionError:
@@ -62,7 +62,7 @@ def _folders_in(parent: Path) -> list[Path]:
 
 
 def _is_file(path: Path) -> bool:
-    """Whether a file is there; nobody has a ledger in a folder that may not be entered."""
+    """Whether this is a file; False if its folder may not be entered."""
     try:
         return path.is_file()
     except PermissionError:
@@ -70,11 +70,13 @@ def _is_file(path: Path) -> bool:
 
 
 def unused_ledger(home: Path, environment: str) -> str | None:
-    """A warning where a config names `home`, and the working folder's default home has a ledger of this environment too."""
+    """A warning if the default home of the working folder has a ledger of this environment too."""
     ledger = Path(HOME) / environment / LEDGER
     if not ledger.is_file() or ledger.parent.parent.resolve() == home.resolve():
         return None
     return (
-        f"Two ledgers of environment {environment}: the config's home {home / environment} is used, and {ledger.absolute()} is "
-        f"not. Customers that the latter knows may be created again. To use it: --home {HOME}"
+        f"Two ledgers of environment {environment}: the config's home {home / environment} is used,"
+        f" and {ledger.absolute()} is not."
+        " Customers that only the latter knows may be created again."
+        f" To use it: --home {HOME}"
     )

@@ -1,4 +1,4 @@
-"""What a run is told: the job of a config, overruled by the options of a command; every fault at once."""
+"""The settings of a run: the job of a config, overridden by options."""
 
 import difflib
 from pathlib import Path
@@ -25,11 +25,11 @@ from pipeline.domain.outcomes import Alarm
 from pipeline.errors import OptionRefused
 
 
-def _an_alarm(code: str) -> str:
+def _checked_alarm(code: str) -> str:
     codes = [alarm.value for alarm in Alarm]
     if code.upper() not in codes:
         near = difflib.get_close_matches(code.upper(), codes, n=1, cutoff=0.5)
-        raise ValueError(f"{code!r} is no alarm{f', did you mean {near[0]}?' if near else ''}")
+        raise ValueError(f"{code!r} is not an alarm{f', did you mean {near[0]}?' if near else ''}")
     return code.upper()
 
 
@@ -37,7 +37,7 @@ _LOOKUP_LAG = 30.0  #: seconds
 
 
 class Settings(BaseModel):
-    """Everything has a default that is safe to leave alone."""
+    """The settings of a run; each has a safe default."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -53,29 +53,24 @@ class Settings(BaseModel):
     stream: Stream | None = None
     control: Control | None = None
     expect: tuple[str, ...] = ()  #: control totals: records=2000, ZAR=1234567 (minor units)
-    accept: tuple[
-        Annotated[str, AfterValidator(_an_alarm)], ...
-    ] = ()  #: codes of alarms that somebody has looked at
+    #: codes of accepted alarms
+    accept: tuple[Annotated[str, AfterValidator(_checked_alarm)], ...] = ()
     retry_refused: bool = False
     allow_empty: bool = False
-    limit: Annotated[int, Field(ge=1)] | None = None  #: creates of this wave
-    where: Annotated[str, Field(min_length=1)] | None = (
-        None  #: which rows are in this wave, as SQL on the file's columns
-    )
+    limit: Annotated[int, Field(ge=1)] | None = None  #: the most creates in this run
+    #: which rows this run creates: an SQL condition on the file's columns
+    where: Annotated[str, Field(min_length=1)] | None = None
     workers: Annotated[int, Field(ge=1, le=64)] = 8
     per_second: Annotated[float, Field(gt=0, le=100_000)] | None = None
     outage_seconds: Annotated[float, Field(gt=0, le=86_400)] = 300.0
     billing_errors: Literal["problem", "json"] = "problem"  #: what billing's own errors look like
-    lookup_lag: Annotated[float, Field(ge=0, le=3_600)] | None = (
-        None  #: None: 30 seconds, and 0 for the sandbox
-    )
+    #: None: 30 seconds, and 0 for the sandbox
+    lookup_lag: Annotated[float, Field(ge=0, le=3_600)] | None = None
     max_creates: Annotated[int, Field(ge=0)] | None = None
     max_rejected: Limit | None = None  #: None: 20%, from 50 records on
     usual_refusals: float = 0.005
     alarming_refusals: float = 0.30
-    canary: Annotated[int, Field(ge=0, le=1_000)] | None = (
-        None  #: None: 3 with a live key, else none
-    )
+    canary: Annotated[int, Field(ge=0, le=1_000)] | None = None  #: None: 3 with a live key, else 0
     stop_by: Moment | None = None
     planner: Annotated[str, Field(min_length=1, max_length=100)] = "unknown"
 
@@ -83,28 +78,29 @@ class Settings(BaseModel):
     def of(
         cls, config: ConfigFile | None = None, *, environment: str | None = None, **given: Any
     ) -> Self:
-        """Settings from a config and from what was given beside it (None = not given); raise OptionRefused with every fault.
+        """Settings from a config and options; raise OptionRefused with every fault.
 
-        `environment`: the name that an option gives, else that of the config. Where neither says which home to use, and
-        a ledger of this environment is beside the config, the default is refused.
+        `environment`: the name from an option; None takes that of the config. Raise ConfigError if
+        neither names a home while a ledger of this environment is next to the config.
         """
         known = {
-            **_said_by(config),
+            **_config_settings(config),
             **{name: value for name, value in given.items() if value is not None},
         }
         try:
             settings = cls(**known)
         except ValidationError as invalid:
-            raise OptionRefused(
-                [_fault(error) for error in invalid.errors()]
-            ) from None  # a config was checked when read
+            # A config was checked when it was read, so only options can be wrong.
+            raise OptionRefused([_fault(error) for error in invalid.errors()]) from None
         if config is not None and "home" not in known:
-            naming = Naming.said(settings.destination, job=config.job, environment=environment)
+            naming = Naming.from_options(
+                settings.destination, job=config.job, environment=environment
+            )
             refuse_other_ledger(config.path, settings.home, naming.environment or SANDBOX)
         return settings
 
     def unused_ledger(self, environment: str) -> str | None:
-        """A warning where the config says which home is used, and the working folder has a ledger of this environment too."""
+        """A warning if the config names the home and the working folder has a ledger of it too."""
         if self.config is None or self.config.job.home is None:
             return None
         is_of_config = self.home == place_of(self.config.path, self.config.job.home)
@@ -112,14 +108,14 @@ class Settings(BaseModel):
 
     @property
     def seconds_of_lag(self) -> float:
-        """For how long a lookup may show what was before; the sandbox within this process shows what is."""
+        """How long a lookup may be out of date; the sandbox in this process is never."""
         if self.lookup_lag is not None:
             return self.lookup_lag
         return 0.0 if self.destination == SANDBOX else _LOOKUP_LAG
 
     @property
     def planning(self) -> dict[str, Any]:
-        """What takes part in a plan: with another value of any of these it would be another plan."""
+        """The settings that belong to a plan: with other values it is another plan."""
         return {
             "region": self.region,
             "retry_refused": self.retry_refused,
@@ -131,16 +127,16 @@ class Settings(BaseModel):
 
     @property
     def wants_tokens(self) -> bool:
-        """Whether identity numbers are to be told apart."""
+        """Whether identity numbers are compared, by tokens."""
         return self.mapping is not None and self.mapping.identity is not None
 
     @property
     def same_identity(self) -> Literal["flag", "hold", "skip"]:
-        """What becomes of a new reference whose person is known under another."""
+        """What to do with a new reference of a person who is known under another."""
         return self.references.same_identity
 
 
-def _said_by(config: ConfigFile | None) -> dict[str, Any]:
+def _config_settings(config: ConfigFile | None) -> dict[str, Any]:
     if config is None:
         return {}
     job = config.job
@@ -174,5 +170,5 @@ def _said_by(config: ConfigFile | None) -> dict[str, Any]:
 
 def _fault(error: ErrorDetails) -> tuple[str, str]:
     """The setting, and what is wrong with it."""
-    what = error["msg"].removeprefix("Value error, ")
-    return ".".join(map(str, error["loc"])), f"{what[:1].lower()}{what[1:]}"
+    message = error["msg"].removeprefix("Value error, ")
+    return ".".join(map(str, error["loc"])), f"{message[:1].lower()}{message[1:]}"

@@ -1,7 +1,7 @@
-"""A YAML file -> plain data beside the place of everything in it, so that every fault can be named as file:line:column.
+"""Read a YAML file as plain data with the position of each value, for messages about faults.
 
-Only the tree is read, by ruamel.yaml; nothing is constructed from it. Scalars stay text, and the schema says what they
-are: `NO` is Norway, `1.10` is not 1.1, and a reference of digits keeps its zeros.
+ruamel.yaml only parses the tree and constructs no objects. Scalars stay text, and the schema gives
+them types: `NO` is Norway, `1.10` is not 1.1, and a reference of digits keeps its zeros.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,8 +13,8 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.events import CollectionEndEvent, CollectionStartEvent
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-LARGEST = 1 << 20  #: bytes; no config of a person is longer
-DEEPEST = 32  #: lists and maps within each other; no config of a person is deeper
+LARGEST = 1 << 20  #: bytes; no real config is larger
+DEEPEST = 32  #: nested lists and maps; no real config is deeper
 _NOTHING = {"", "~", "null", "Null", "NULL"}
 _PLAIN_TAGS = "tag:yaml.org,2002:"
 
@@ -23,7 +23,7 @@ Path = tuple[str | int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Something wrong, and where: line and column from 1."""
+    """A fault with its line and column, counted from 1."""
 
     line: int
     column: int
@@ -32,7 +32,7 @@ class Fault:
 
 @dataclass(slots=True)
 class Document:
-    """The data of a file, the place of each value, the place of each key, and what is wrong with its form."""
+    """The data of a file, the positions of values and keys, and the syntax faults."""
 
     data: Any = None
     values: dict[Path, tuple[int, int]] = field(default_factory=dict)
@@ -40,20 +40,20 @@ class Document:
     faults: list[Fault] = field(default_factory=list)
 
     def place_of(self, path: Path, *, key: bool = False) -> tuple[int, int]:
-        """Where a value (or its key) stands; for what is not there, where the nearest thing around it stands."""
+        """Line and column of a value or its key; of the nearest parent if it does not exist."""
         if key and path in self.keys:
             return self.keys[path]
         return self.values.get(self.nearest(path), (1, 1))
 
     def nearest(self, path: Path) -> Path:
-        """The path itself, or of what is not there the part that is."""
+        """The longest part of the path that exists."""
         while path and path not in self.values:
             path = path[:-1]
         return path
 
 
 def read_yaml(text: str) -> Document:
-    """Read one YAML document; what is wrong with its form is in `faults`, all of it but what ends the reading."""
+    """Read one YAML document; its syntax faults are in `faults`."""
     document = Document()
     if (place := _too_deep(text)) is not None:
         document.faults.append(Fault(*place, f"values are nested more than {DEEPEST} deep"))
@@ -64,11 +64,11 @@ def read_yaml(text: str) -> Document:
         mark = broken.problem_mark or broken.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
         document.faults.append(
-            Fault(line, column, f"this is no YAML: {broken.problem or broken.context}")
+            Fault(line, column, f"not valid YAML: {broken.problem or broken.context}")
         )
     except YAMLError:
         document.faults.append(
-            Fault(1, 1, "this is no YAML: it holds characters that YAML does not allow")
+            Fault(1, 1, "not valid YAML: it holds characters that YAML does not allow")
         )
     else:
         if root is not None:
@@ -77,9 +77,9 @@ def read_yaml(text: str) -> Document:
 
 
 def _too_deep(text: str) -> tuple[int, int] | None:
-    """Where lists and maps are nested too deeply; None where they are not, or where the form is broken before that.
+    """Line and column of the first value that is nested too deeply; None if there is none.
 
-    Asked of events, which follow each other: a tree of any depth would be composed by calls within calls.
+    Reads events, which need no recursion; composing a deep tree does.
     """
     depth = 0
     try:
@@ -88,18 +88,20 @@ def _too_deep(text: str) -> tuple[int, int] | None:
             if depth > DEEPEST:
                 return event.start_mark.line + 1, event.start_mark.column + 1
     except YAMLError:
-        return None  # told with its place by who composes
+        return None  # composing reports it with its position
     return None
 
 
 def _plain(node: Node, path: Path, document: Document, above: frozenset[int]) -> Any:
-    """A node as dict, list, text or None; its place and its faults go into the document."""
+    """A node as dict, list, text or None; adds its position and its faults to the document."""
     document.values[path] = place = (node.start_mark.line + 1, node.start_mark.column + 1)
     if id(node) in above or node.anchor:
-        document.faults.append(Fault(*place, "anchors and aliases are not used here; write it out"))
+        document.faults.append(
+            Fault(*place, "anchors and aliases are not supported; write the value out")
+        )
         return None
     if not str(node.tag).startswith(_PLAIN_TAGS) or "python" in str(node.tag):
-        document.faults.append(Fault(*place, f"the tag {str(node.tag)[:40]!r} is not used here"))
+        document.faults.append(Fault(*place, f"the tag {str(node.tag)[:40]!r} is not supported"))
         return None
     within = above | {id(node)}
     if isinstance(node, MappingNode):
@@ -115,7 +117,7 @@ def _members(
     for key, value in node.value:
         place = (key.start_mark.line + 1, key.start_mark.column + 1)
         if not isinstance(key, ScalarNode):
-            document.faults.append(Fault(*place, "a key must be a plain text"))
+            document.faults.append(Fault(*place, "a key must be plain text"))
             continue
         here = (*path, key.value)
         if here in document.keys:
@@ -133,6 +135,6 @@ def _is_nothing(node: Any) -> bool:
 
 
 def shown(path: Sequence[str | int]) -> str:
-    """A path as people write it: mapping.balance.unit, absent[2]."""
+    """A path as text, such as mapping.balance.unit or absent[2]."""
     text = "".join(f"[{part + 1}]" if isinstance(part, int) else f".{part}" for part in path)
     return text.removeprefix(".")

@@ -1,1 +1,1 @@
-"""The imperative shell: one file a command's story. Here, and only here, stages and edges meet."""
+"""The imperative shell, a module a command: only here do pure stages meet files and network."""

@@ -7,14 +7,14 @@ from pipeline.storage.run_folder import RunFolder
 
 
 def accepted_by(folder: RunFolder, plan: Mapping[str, Any]) -> dict[str, str]:
-    """Code of an alarm -> who accepted it first; an earlier version kept that in the plan."""
+    """Code of an alarm -> who accepted it first. Earlier versions kept this in the plan."""
     return {**folder.accepted(), **plan.get("accepted", {})}
 
 
 def open_alarms(
     findings: Sequence[Mapping[str, Any]], accepted: Collection[str]
 ) -> list[Mapping[str, Any]]:
-    """The findings that keep a plan from being applied, as long as nobody accepts them."""
+    """The findings that stop a plan until a person accepts them."""
     return [one for one in findings if one["stops"] and one["code"] not in accepted]
 
 

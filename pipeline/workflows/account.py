@@ -1,7 +1,8 @@
-"""Check that an API key opens the account of this environment: look up three customers that the ledger knows.
+"""Check that an API key opens the account of this environment, with lookups of three customers.
 
-Billing also accepts the key of another account on the same host, and would create every customer there a second time. So
-before the first write with a new key, the account must hold customers of this environment under the ids that billing gave them.
+Billing also accepts the key of another account on the same host, and would create every customer
+there a second time. So before the first write with a new key, the account must hold customers of
+this environment under the ids that billing gave them.
 """
 
 import json
@@ -26,7 +27,7 @@ _SHAPE = {"asked": int, "agreed": int, "is_known": bool}
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """How many of this environment's customers were looked up in the account, and how many it holds."""
+    """How many customers of this environment were looked up, and how many the account holds."""
 
     asked: int = 0
     agreed: int = 0
@@ -34,16 +35,22 @@ class Account:
 
     @property
     def sentence(self) -> str:
-        """What the report says of it."""
+        """The sentence for the report."""
         if self.is_known:
             return "The API key was used in this environment before."
         if not self.asked:
-            return "Not checked: neither the ledger nor the known customers hold a customer with a billing id."
+            return (
+                "Not checked: neither the ledger nor the known customers hold a customer"
+                " with a billing id."
+            )
         if self.agreed == self.asked:
-            return f"Checked: the account holds {self.agreed} of {self.asked} customers that were looked up."
+            return (
+                f"Checked: the account holds {self.agreed} of {self.asked} customers"
+                " that were looked up."
+            )
         return (
-            f"Doubtful: the account holds {self.agreed} of {self.asked} customers that were looked up. Were the others"
-            " deleted, or is this another account?"
+            f"Doubtful: the account holds {self.agreed} of {self.asked} customers"
+            " that were looked up. Were the others deleted, or is this another account?"
         )
 
     @property
@@ -53,7 +60,7 @@ class Account:
 
 
 def kept_account(folder: RunFolder) -> Account | None:
-    """What an earlier process of this run found. None if it cannot be read: it is only shown, and decides nothing."""
+    """The result of an earlier process of this run, for display only; None if it cannot be read."""
     try:
         kept = object_in(folder.staged / _KEPT, _SHAPE)
     except RunDamaged:
@@ -62,7 +69,7 @@ def kept_account(folder: RunFolder) -> Account | None:
 
 
 def keep_account(folder: RunFolder, account: Account) -> None:
-    """Remember what was found, for the processes that finish this run."""
+    """Store the result for the processes that finish this run."""
     write_bytes(folder.staged / _KEPT, json.dumps(asdict(account)).encode())
 
 
@@ -75,10 +82,11 @@ def check_account(
     is_accepted: bool,
     is_here: bool,
 ) -> tuple[Account, Stop | None]:
-    """Look up the oldest, the newest and another customer of this environment if the key is new to its ledger.
+    """If the key is new to the ledger, look up its oldest, its newest and another customer.
 
-    `folder`: where the ledger and the known customers are; `is_here`: billing is on this machine, so it is a sandbox, which
-    holds none of the known customers. Return the result, and a reason to stop if the account holds none and nobody accepted that.
+    `folder`: the folder of the ledger and the known customers. `is_here`: billing is on this
+    machine, so it is a sandbox, which holds none of the known customers. Return the result, and a
+    reason to stop if the account holds none of them and the alarm is not accepted.
     """
     if ledger.has_used(credential):
         return Account(is_known=True), None
@@ -105,18 +113,21 @@ def _no_such_account(asked: int, *, is_here: bool) -> str:
     )
     if is_here:
         return (
-            f"{CHANGED}: the sandbox at this address holds {missing}. A sandbox forgets its customers when it is restarted"
-            f" without --state. Restart it with the same --state, or use a new --home; to proceed anyway: --accept {CHANGED}."
-            " Nothing was sent"
+            f"{CHANGED}: the sandbox at this address holds {missing}."
+            " A sandbox forgets its customers when it is restarted without --state."
+            " Restart it with the same --state, or use a new --home;"
+            f" to proceed anyway: --accept {CHANGED}. Nothing was sent"
         )
     return (
-        f"{CHANGED}: the account of this API key holds {missing}, so it is probably another account. Correct"
-        f" BILLING_API_KEY, then resume. To proceed anyway: --accept {CHANGED}. Nothing was sent"
+        f"{CHANGED}: the account of this API key holds {missing},"
+        " so it is probably another account."
+        f" Correct BILLING_API_KEY, then resume. To proceed anyway: --accept {CHANGED}."
+        " Nothing was sent"
     )
 
 
 def _holds(make: Callable[[Call], Outcome], reference: str, billing_id: str) -> bool | None:
-    """Whether billing holds this customer under its id; None where it gives no answer to that."""
+    """Whether billing holds this customer under its id; None without a usable answer."""
     call = LookUp(reference, json.dumps({"external_reference": reference}).encode())
     for _ in range(_TRIES):
         match make(call):

@@ -1,4 +1,4 @@
-"""The words of the command that makes a plan again, from the same files and with the same options."""
+"""The command that makes a plan again, from the same files and with the same options."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -7,31 +7,37 @@ from typing import Any
 from pipeline.config import Settings
 from pipeline.workflows.places import destination_options
 
-_USUAL = Settings()
+_DEFAULTS = Settings()
 NOTHING: Mapping[str, Any] = {}
 
 
 def planning_again(
-    plan: Mapping[str, Any], said: Mapping[str, Any] = NOTHING, *, there: bool = True
+    plan: Mapping[str, Any],
+    changed: Mapping[str, Any] = NOTHING,
+    *,
+    with_destination: bool = True,
 ) -> list[str]:
-    """`plan`, its files and the options that it had; `said`: those that have another value now.
+    """The words `plan`, its files and its options; `changed`: options with another value now.
 
-    `there`: also the destination of the plan. Whoever shows the command adds home and reports.
+    The caller adds home and reports.
     """
     files = (_short(file["path"]) for file in plan["inputs"])
-    return ["plan", *files, *_options({**plan["settings"], **said}, plan, there=there)]
+    settings = {**plan["settings"], **changed}
+    return ["plan", *files, *_options(settings, plan, with_destination=with_destination)]
 
 
-def _options(settings: Mapping[str, Any], plan: Mapping[str, Any], *, there: bool) -> Iterator[str]:
+def _options(
+    settings: Mapping[str, Any], plan: Mapping[str, Any], *, with_destination: bool
+) -> Iterator[str]:
     config = plan["config"]
     job = (
         config["job"]
         if config
-        else {"region": _USUAL.region, "retry_refused": False, "address": None}
+        else {"region": _DEFAULTS.region, "retry_refused": False, "address": None}
     )
     if config:
         yield from ("--config", _short(config["path"]))
-    if there and plan["destination"] != job["address"]:
+    if with_destination and plan["destination"] != job["address"]:
         yield from destination_options(plan)
     if settings["region"] != job["region"]:
         yield from ("--default-region", settings["region"])
@@ -45,6 +51,6 @@ def _options(settings: Mapping[str, Any], plan: Mapping[str, Any], *, there: boo
 
 
 def _short(path: str) -> str:
-    """A path as it is typed in the working folder."""
+    """A path, relative to the working folder if it is below it."""
     whole = Path(path)
     return str(whole.relative_to(Path.cwd())) if whole.is_relative_to(Path.cwd()) else path

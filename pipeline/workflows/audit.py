@@ -1,4 +1,4 @@
-"""The story of an audit: recompute the chain of every ledger in a home, and name the first thing that does not hold."""
+"""`pipeline audit verify`: recompute the hash chain of every ledger and name the first fault."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,24 +9,24 @@ from pipeline.storage.ledger import Ledger
 
 
 @dataclass(frozen=True, slots=True)
-class Audited:
-    """One ledger: how many events it holds, and what is wrong with them."""
+class LedgerAudit:
+    """The audit of one ledger: the number of its events, and their faults."""
 
     environment: str
     events: int
-    broken: str | None  #: the first thing that does not hold
-    damage: tuple[str, ...]  #: what earlier openings found
+    broken: str | None  #: the first fault
+    damage: tuple[str, ...]  #: faults that were found when it was opened earlier
 
     @property
     def holds(self) -> bool:
-        """Whether the chain does."""
+        """Whether the hash chain is unbroken."""
         return self.broken is None
 
 
-def audit(home: Path) -> list[Audited]:
-    """Every environment of a home, by name; nothing is written, and a run may go on beside it.
+def audit(home: Path) -> list[LedgerAudit]:
+    """Audit every environment of a home, by name; writes nothing, so a run may go on meanwhile.
 
-    Raises LedgerError where there is nothing to audit.
+    Raises LedgerError if there is no ledger.
     """
     found = []
     for folder in sorted(path for path in home.glob("*") if path.is_dir()):
@@ -34,17 +34,17 @@ def audit(home: Path) -> list[Audited]:
             with Ledger.read(folder) as ledger:
                 if ledger is None:
                     if (gone := Ledger.remembered(folder)) is not None:
-                        told = f"its ledger is gone: its high-water mark remembers event {gone}"
-                        found.append(Audited(folder.name, 0, told, ()))
+                        fault = f"its ledger is gone: its high-water mark remembers event {gone}"
+                        found.append(LedgerAudit(folder.name, 0, fault, ()))
                     continue
                 broken, damage = ledger.first_broken(), tuple(ledger.damage())
-                found.append(Audited(folder.name, ledger.last_event(), broken, damage))
+                found.append(LedgerAudit(folder.name, ledger.last_event(), broken, damage))
         except LedgerError as unreadable:
             if unreadable.__cause__ is not None and is_of_the_machine(unreadable.__cause__):
-                raise  # nobody can say whether it holds
-            found.append(Audited(folder.name, 0, str(unreadable), ()))
+                raise  # the machine failed, so the chain cannot be checked
+            found.append(LedgerAudit(folder.name, 0, str(unreadable), ()))
     if not found:
         raise LedgerError(
-            f"{home}: no ledger stands there, so there is nothing to audit; is this the right --home?"
+            f"{home}: no ledger there, so there is nothing to audit; is this the right --home?"
         )
     return found

@@ -1,4 +1,4 @@
-"""Two cores for work that comes in batches: the next is made, and the last put away, while one is in hand."""
+"""Pipeline batches over threads: make the next and store the last while one is processed."""
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -9,24 +9,25 @@ T = TypeVar("T")
 
 
 def one_ahead(series: Iterable[T]) -> Iterator[T]:
-    """The same items in the same order; one more of them is made in a thread meanwhile, so that two are in memory.
+    """The same items in order; a thread makes the next one meanwhile, so two are in memory.
 
-    What making an item raises is raised when its turn comes.
+    An error from making an item is raised when its turn comes.
     """
     items = iter(series)
     end = object()
     with ThreadPoolExecutor(1, "ahead") as thread:
-        made = thread.submit(next, items, end)
-        while (item := made.result()) is not end:
-            made = thread.submit(next, items, end)
+        following = thread.submit(next, items, end)
+        while (item := following.result()) is not end:
+            following = thread.submit(next, items, end)
             yield item  # type: ignore[misc]  # everything but the end is an item
 
 
 @contextmanager
-def one_behind(put_away: Callable[[T], None]) -> Iterator[Callable[[T], None]]:
-    """Yield what hands an item over to be put away in a thread, one after the other in their order, and only one waits.
+def one_behind(store: Callable[[T], None]) -> Iterator[Callable[[T], None]]:
+    """Yield a function that stores an item in a thread, in order; at most one waits.
 
-    What putting away raises is raised when the next is handed over, or at the end of the block, where all are put away.
+    An error is raised when the next item is handed over, or at the end of the block. Then all are
+    stored.
     """
     with ThreadPoolExecutor(1, "behind") as thread:
         last: list[Future[None]] = []
@@ -34,7 +35,7 @@ def one_behind(put_away: Callable[[T], None]) -> Iterator[Callable[[T], None]]:
         def hand_over(item: T) -> None:
             while last:
                 last.pop().result()
-            last.append(thread.submit(put_away, item))
+            last.append(thread.submit(store, item))
 
         yield hand_over
         while last:

@@ -1,6 +1,6 @@
-"""`created.csv` while a run sends: each reference with its billing id, as soon as the ledger holds them.
+"""Write `created.csv` while a run sends: each external reference with its billing id.
 
-The final list of the same name replaces it. A run that fails on the way leaves it behind, marked by `unfinished.txt`.
+The final list of the same name replaces it. If the run fails, it stays, marked by `unfinished.txt`.
 """
 
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ _CREATED = [State.CREATED.value, State.CREATED_DIFFERENT.value, State.ADOPTED.va
 
 
 class Crosswalk:
-    """The list of a run's customers so far; it begins with those of what the run has settled already."""
+    """The created customers of a run so far; starts with those that are already settled."""
 
     def __init__(self, folder: RunFolder, settled: pl.DataFrame) -> None:
         self._path = folder.path / "created.csv"

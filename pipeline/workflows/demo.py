@@ -1,4 +1,4 @@
-"""The story of a first look: the sample file, a fresh sandbox, and whether everything ended as the sample says."""
+"""`pipeline demo`: import the sample file into a new sandbox and compare the result."""
 
 import json
 import ssl
@@ -17,7 +17,7 @@ from pipeline.workflows.run import run_import
 
 @dataclass(frozen=True, slots=True)
 class DemoResult:
-    """The report, what the sandbox holds after it, and every figure that is not the one that the sample states."""
+    """The report, what the sandbox holds, and every count that differs from the expected one."""
 
     report: Report
     held: dict[str, Any]
@@ -27,7 +27,7 @@ class DemoResult:
 def run_demo(
     settings: Settings, target: Target, *, stopping: StopRequest, watch: Watch
 ) -> DemoResult:
-    """Import the sample customers and hold the fates against those that stand beside them."""
+    """Import the sample customers and compare their fates with the expected ones."""
     folder = sample_folder()
     report = run_import(
         [folder / "customers.csv"],
@@ -40,12 +40,12 @@ def run_demo(
     expected = json.loads((folder / "customers.expected.json").read_text(encoding="utf-8"))["fates"]
     found = report.content["fates"]
     surprises = [
-        f"{fate}: {found[fate]} records, the sample states {expected.get(fate, 0)}"
+        f"{fate}: {found[fate]} records, expected {expected.get(fate, 0)}"
         for fate in found
         if found[fate] != expected.get(fate, 0)
     ]
     headers = {"Authorization": f"Bearer {target.api_key.reveal()}"}
-    # Plain HTTP to this machine; with a context of its own httpx asks no variable of the environment for another.
+    # Plain HTTP to this machine. With this context httpx reads no environment variables.
     plain = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     stats = f"{target.address.base_url}/_sandbox/stats"
     held = httpx.get(stats, headers=headers, verify=plain, trust_env=False).json()
@@ -53,11 +53,11 @@ def run_demo(
 
 
 def sample_folder() -> Path:
-    """The sample data: packed with an installed package, beside it in a checkout."""
+    """The folder of the sample data, in an installed package or in a checkout."""
     package = Path(__file__).parents[1]
     for folder in (package / "sample_data", package.parent / "sample_data"):
         if (folder / "customers.csv").is_file():
             return folder
     raise SourceError(
-        "the sample data is neither in the installed package nor beside it; clone the repository"
+        "the sample data is neither in the installed package nor next to it; clone the repository"
     )

@@ -1,4 +1,4 @@
-"""The story of a code that stands beside a row: what it means, an example, how to mend it."""
+"""`pipeline explain`: what a reason code means, with an example and how to correct the row."""
 
 import difflib
 from collections.abc import Sequence
@@ -12,8 +12,8 @@ EVERY_CODE: tuple[Reason | Alarm, ...] = (*Reason, *Alarm)
 
 
 @dataclass(frozen=True, slots=True)
-class Explained:
-    """A reason, as a person who has to mend a row wants to read it."""
+class Explanation:
+    """The explanation of a code, for a person who corrects a row."""
 
     code: str
     meaning: str
@@ -22,24 +22,24 @@ class Explained:
     bears_on_it: tuple[str, ...]  #: options of the command line, and keys of the config
 
 
-def explain(codes: Sequence[str] = ()) -> list[Explained]:
-    """Explain these codes, all of them where none is named; raise UnknownCode for those that are none, with the nearest.
+def explain(codes: Sequence[str] = ()) -> list[Explanation]:
+    """Explain these codes, or all; raise UnknownCode for an unknown one, with the nearest.
 
-    A code may stand as it does in a list (`VALIDATE.PHONE_SEVERAL:phone`), in any case, and without its stage.
+    Takes a code as in a list (`VALIDATE.PHONE_SEVERAL:phone`), in any case, and without its stage.
     """
     found = [_reason(code) for code in codes] if codes else list(EVERY_CODE)
     unknown = [code for code, reason in zip(codes, found, strict=False) if reason is None]
     if unknown:
         raise UnknownCode(
-            "; ".join(f"{code!r} is no code{_nearest(code)}" for code in unknown),
+            "; ".join(f"{code!r} is not a code{_nearest(code)}" for code in unknown),
             suggests=("explain",),
         )
     return [_explained(reason) for reason in found if reason is not None]
 
 
-def _explained(reason: Reason | Alarm) -> Explained:
-    told = EXPLANATIONS[reason]
-    return Explained(reason.value, reason.sentence, told.shown, told.mend, told.bears_on_it)
+def _explained(reason: Reason | Alarm) -> Explanation:
+    text = EXPLANATIONS[reason]
+    return Explanation(reason.value, reason.sentence, text.shown, text.mend, text.bears_on_it)
 
 
 def _reason(code: str) -> Reason | Alarm | None:

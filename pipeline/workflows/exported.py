@@ -1,4 +1,4 @@
-"""The records that a run exported in its lists, with what its reasons asked for; read from its folder."""
+"""Read the records that a run exported in its lists, with their reasons and differences."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ _TEXTS, _MANY = ("origin_run", "origin_row", "list", "text"), ("reasons", "diffe
 
 
 def no_exports(columns: Sequence[str]) -> pl.DataFrame:
-    """The table of `exported` without a record."""
+    """An empty table with the columns of `exported`."""
     texts = dict.fromkeys((*_TEXTS, *(f"given.{column}" for column in columns)), pl.String)
     return pl.DataFrame(schema={**texts, **dict.fromkeys(_MANY, pl.List(pl.String))})
 
@@ -20,9 +20,10 @@ def no_exports(columns: Sequence[str]) -> pl.DataFrame:
 def exported(
     folder: RunFolder, columns: Sequence[str], mapped: frozenset[str], wanted: pl.Expr
 ) -> pl.DataFrame:
-    """The wanted records of a run, as `returning.compare` takes originals; none where the run lacks a mapped column.
+    """The wanted records of a run, for `compare`; none if the run lacks a mapped column.
 
-    `wanted`: a condition on row_id and list. Columns that the run did not have are null, and not named in `columns`.
+    `wanted`: a condition on row_id and list. Columns that the run lacks are null and not in
+    `columns`.
     """
     rows = (
         pl.scan_parquet(folder.path / "rows.parquet", glob=False)
@@ -62,7 +63,7 @@ def exported(
 
 
 def _with_fields(records: pl.DataFrame, folder: RunFolder) -> pl.DataFrame:
-    """Records with `differs`: the fields in which held ones differ, by the plan or by billing's answer."""
+    """Records with the differing fields of held ones, from the plan or billing's answer."""
     planned = pl.DataFrame(schema={"position": pl.Int64, "differs": pl.List(pl.String)})
     if (path := folder.staged / DIFFERING).is_file():
         planned = pl.read_parquet(path, glob=False)

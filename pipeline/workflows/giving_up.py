@@ -1,4 +1,4 @@
-"""`pipeline resume --give-up REFERENCE`: close the case of a record in doubt."""
+"""`pipeline resume --give-up REFERENCE`: stop work on a record that stays in doubt."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -26,16 +26,19 @@ def refuse_unless_unsettled(wanted: GivingUp, ledger: Ledger, run_id: str) -> No
     for reference in wanted.references:
         if reference not in known:
             raise NothingToGiveUp(
-                f"--give-up: the ledger has no request for {reference!r}; use the external reference as billing has it"
+                f"--give-up: the ledger has no request for {reference!r};"
+                " use the external reference as billing has it"
             )
         if reference not in begun:
             raise NothingToGiveUp(
-                f"--give-up: the request for {reference!r} is settled ({known[reference].state.value.replace('_', ' ')}),"
+                f"--give-up: the request for {reference!r} is settled"
+                f" ({known[reference].state.value.replace('_', ' ')}),"
                 " so there is nothing to give up"
             )
         if (owner := begun[reference].run_id) != run_id:
             raise NothingToGiveUp(
-                f"--give-up: the request for {reference!r} belongs to run {owner}; to give it up there",
+                f"--give-up: the request for {reference!r} belongs to run {owner};"
+                " to give it up there",
                 suggests=("resume", owner, "--give-up", reference, "--note", wanted.note),
             )
 
@@ -50,7 +53,7 @@ def give_up_requests(
     lookup_lag: float,
     by: str,
 ) -> None:
-    """Look the requests up and record what becomes of them; `wanted.on_result` gets each."""
+    """Look the requests up and record each result; `wanted.on_result` gets it."""
     found = give_up(
         list(_begun(wanted, ledger).values()),
         ledger=ledger,

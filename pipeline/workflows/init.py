@@ -1,4 +1,4 @@
-"""The story of a beginning: look at a file, guess what its columns mean, and write a config for a person to read."""
+"""`pipeline init`: guess the meaning of columns and write a config for a person to check."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -16,33 +16,32 @@ from pipeline.workflows.progress import NOBODY, StopRequest, Watch
 
 _SCHEMA = "pipeline.schema.json"
 _BARE = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
-#: Words that YAML takes for something else than text.
+#: Words that YAML does not read as text.
 _WORDS = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
-_COLUMN = 44  #: where the remarks begin
-_MOST_NAMED = 40  #: columns, in a remark
+_COLUMN = 44  #: in which the comments begin
+_MOST_NAMED = 40  #: columns in one comment
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A config that was guessed, as text, and what it says."""
+    """A guessed config as text, with its guesses."""
 
-    source: Path  #: the file that it was guessed from
+    source: Path  #: the file that was read
     path: Path | None
     text: str
     guesses: Guesses
     suggested_encoding: str | None
-    unsendable: Mapping[str, str] = field(
-        default_factory=dict
-    )  #: columns that `plan` refuses to map, and why
+    #: columns that `plan` refuses to map -> why
+    unsendable: Mapping[str, str] = field(default_factory=dict)
 
     def content(self) -> dict[str, Any]:
         """The result for programs."""
-        told = [*self.guesses.fields, *self.guesses.metadata, *self.guesses.never_sent]
+        guesses = [*self.guesses.fields, *self.guesses.metadata, *self.guesses.never_sent]
         return {
             "path": str(self.path) if self.path else None,
             "guesses": [
                 {"field": one.field, "value": one.value, "sure": one.sure, "why": one.why}
-                for one in told
+                for one in guesses
             ],
             "absent": self.guesses.absent,
             "open": self.guesses.todo_count,
@@ -60,7 +59,7 @@ def draft_config(
     stopping: StopRequest | None = None,
     watch: Watch = NOBODY,
 ) -> Draft:
-    """Read a file to its end and write a config for it to `output`, with the schema beside it (None: write nothing)."""
+    """Read a whole file and write its config and the schema to `output`; None writes neither."""
     if output is not None and output.exists() and not force:
         raise OutputRefused(
             f"{output} exists: replace it with --force, or name another file with --output"
@@ -81,7 +80,7 @@ def draft_config(
 def _inspected(
     path: Path, settings: Settings, stopping: StopRequest | None, watch: Watch
 ) -> tuple[Inspection, dict[str, str]]:
-    """The file as it can be read, and what of `source` was guessed for that from its refusals."""
+    """The file, and the keys of `source` that had to be guessed to read it."""
     guessed: dict[str, str] = {}
     while True:
         source = settings.source.model_copy(update=guessed)
@@ -105,21 +104,20 @@ def _lines(
     yield f"# yaml-language-server: $schema={_SCHEMA}"
     yield "#"
     yield f"# Guessed from {found.file.name} ({_records(found)})."
-    yield "# Each remark says how sure the guess is: sure, likely, a guess, or open. Decide the open ones, check the others, then:"
+    yield "# Each comment states how sure the guess is: sure, likely, a guess, or open."
+    yield "# Decide the open ones, check the others, then:"
     yield "#   pipeline plan FILE --config THIS_FILE --sandbox"
     yield ""
-    yield _remarked("environment: sandbox", "a name for the place where customers are created")
+    yield _remarked("environment: sandbox", "a name for the environment of the customers")
     yield _remarked(
         "merchant: example", "open: the merchant account; part of every idempotency key"
     )
-    yield _remarked("address: sandbox", "where billing is; sandbox is for practice")
+    yield _remarked("address: sandbox", "address of billing; sandbox is for practice")
     yield _remarked(f"home: {HOME}", "folder of ledgers, relative to this file")
     yield _remarked(f"reports: {REPORTS}", "folder of the runs, relative to this file")
     yield ""
     yield from _source(found, settings, guessed)
-    yield _remarked(
-        f"region: {settings.region}", "a guess: country of phone numbers in national form"
-    )
+    yield _remarked(f"region: {settings.region}", "a guess: country of national phone numbers")
     yield ""
     yield "mapping:"
     for one in guesses.fields:
@@ -127,20 +125,21 @@ def _lines(
     if guesses.metadata:
         yield "  metadata:"
         yield from (
-            _told(f"    {_scalar(one.field)}: {_value(one.value)}", one) for one in guesses.metadata
+            _explained(f"    {_scalar(one.field)}: {_value(one.value)}", one)
+            for one in guesses.metadata
         )
     if guesses.absent:
         counts = ", ".join(f"{text} ({count:,})" for text, count in guesses.absent.items())
         yield _remarked(
             f"  absent: {_value(list(guesses.absent))}",
-            f"likely: these mean that nothing is given: {counts}",
+            f"likely: these texts mean an empty cell: {counts}",
         )
     if guesses.never_sent:
         yield "  never_sent:"
-        yield from (_told(f"    - {_scalar(one.value)}", one) for one in guesses.never_sent)
+        yield from (_explained(f"    - {_scalar(one.value)}", one) for one in guesses.never_sent)
     if found.file.unsendable:
         yield ""
-        yield "# Left out, for their values cannot be sent exactly:"
+        yield "# Left out, because their values cannot be sent exactly:"
         yield from (
             f"#   {_shown(name)} ({_shown(why)})" for name, why in found.file.unsendable.items()
         )
@@ -148,7 +147,7 @@ def _lines(
     filled = [name for name in guesses.left_out if name not in empty]
     for remark, names in (
         ("Kept in the lists and not sent", filled),
-        ("Nothing is guessed from empty columns", guesses.empty),
+        ("No guess, because these columns are empty", guesses.empty),
     ):
         if names:
             yield ""
@@ -188,11 +187,11 @@ def _source(found: Inspection, settings: Settings, guessed: Mapping[str, str]) -
                 f"  header: {guessed['header']}", "a guess: the first line looks like a record"
             )
         )
-    said = settings.source.model_dump(
+    declared = settings.source.model_dump(
         exclude_defaults=True, exclude={"delimiter", "encoding", "sheet"}
     )
     lines += [
-        _remarked(f"  {name}: {_value(value)}", "as declared") for name, value in said.items()
+        _remarked(f"  {name}: {_value(value)}", "as declared") for name, value in declared.items()
     ]
     if lines:
         yield from ("source:", *lines, "")
@@ -207,14 +206,14 @@ def _encoding(how: Mapping[str, str], why: Mapping[str, str], guessed: Mapping[s
 
 def _guessed(one: Guess) -> Iterator[str]:
     if not isinstance(one.value, dict) or "columns" in one.value or "value" in one.value:
-        yield _told(f"  {one.field}: {_value(one.value)}".rstrip(), one)
+        yield _explained(f"  {one.field}: {_value(one.value)}".rstrip(), one)
         return
-    yield _told(f"  {one.field}:", one)
+    yield _explained(f"  {one.field}:", one)
     for key, value in one.value.items():
         yield f"    {key}: {_value(value)}".rstrip()
 
 
-def _told(line: str, one: Guess) -> str:
+def _explained(line: str, one: Guess) -> str:
     return _remarked(line, f"{one.sure}: {one.why}")
 
 
@@ -225,7 +224,7 @@ def _remarked(line: str, remark: str) -> str:
 def _value(value: Any) -> str:
     match value:
         case None:
-            return "{}"  # which a config is refused for, at this very line
+            return "{}"  # the loader refuses it and names this line
         case bool() | int():
             return str(value).lower()
         case dict():
@@ -241,7 +240,7 @@ def _value(value: Any) -> str:
 
 
 def _scalar(text: str) -> str:
-    """A text as YAML reads it back: plain where it can be nothing else, else in quotes; single ones spare escapes."""
+    """A text for YAML: plain if unambiguous, else quoted; single quotes need fewer escapes."""
     plain = (
         bool(text) and set(text) <= _BARE and not text[0].isdigit() and text.lower() not in _WORDS
     )
@@ -254,5 +253,5 @@ def _scalar(text: str) -> str:
 
 
 def _shown(text: str) -> str:
-    """A text that ends no comment."""
+    """A text for a comment, without line ends and other unprintable characters."""
     return "".join(c if c.isprintable() else "\ufffd" for c in text)

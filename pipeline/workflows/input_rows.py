@@ -1,4 +1,4 @@
-"""Every row that runs were fed, at the record that it is: what a span of time and a bridge over several runs count once."""
+"""Every row that runs read, with its record, so that a period or a bridge counts a record once."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,8 +13,8 @@ from pipeline.workflows.report.run_rows import parts_of, table_of
 
 _FED = pl.Schema(
     {
-        "run": pl.Int32, "run_id": pl.String, "file": pl.Int32, "place": pl.String, "row_id": pl.String, "fate": pl.String,
-        "currency": pl.String, "balance": pl.Int64,
+        "run": pl.Int32, "run_id": pl.String, "file": pl.Int32, "place": pl.String,
+        "row_id": pl.String, "fate": pl.String, "currency": pl.String, "balance": pl.Int64,
     }
 )  # fmt: skip
 _CREATED = [fate.value for fate in LISTS["created"]]
@@ -23,12 +23,15 @@ _CREATED = [fate.value for fate in LISTS["created"]]
 def stage_fed(
     folder: RunFolder, runs: Sequence[RunFolder], current: Current
 ) -> list[dict[str, Any]]:
-    """Stage the tables `fed` and `followed` in a folder; what different files there were.
+    """Stage the tables `fed` and `followed` in a folder; return the different files.
 
-    `fed` has a row for each row of the runs: run, run_id, file, place (those of its record), row_id, fate, currency, balance.
-    `followed` says where records stand that were open or came back. Files of these runs are numbered from 0 on, those before
-    them, whose records came back, from -1 down. Of a file: file (its number), name, sha256, records, taken_at, times (how often
-    it was fed), mends (how many of its rows are records of another file).
+    `fed` has a row for each row of the runs: run, run_id, file and place of its record, row_id,
+    fate, currency, balance. `followed` has the present fate of records that were open or
+    resubmitted. Files of these runs have numbers from 0 on. Earlier files, whose records were
+    resubmitted, count from -1 down.
+
+    Of a file: file (its number), name, sha256, records, taken_at, times (how often it was read),
+    mends (how many of its rows are records of another file).
     """
     received = _received(runs, current)
     numbers = _Numbers({table: file["file"] for table, file in received.items()})
@@ -44,9 +47,9 @@ def stage_fed(
 
 
 def stage_records(folder: RunFolder, runs: Sequence[RunFolder]) -> bool:
-    """The same tables for a bridge, where what these runs by themselves say of a record counts; False where no row can repeat another.
+    """Stage the same tables for a bridge, with fates from these runs only; False if none is needed.
 
-    Each row of a single file is a record of its own, so nothing is staged for one.
+    Each row of a single file is its own record, so nothing is staged for one.
     """
     if len(runs) == 1 and len(runs[0].read_plan_of_any_version()["inputs"]) == 1:
         return False
@@ -57,17 +60,17 @@ def stage_records(folder: RunFolder, runs: Sequence[RunFolder]) -> bool:
 
 
 def _followed(current: Current, first_run: str, numbers: "_Numbers") -> pl.DataFrame:
-    """Whom a run before the span created, the span finds there."""
+    """The present fates. A customer that an earlier run created counts as existing before."""
     was_there = pl.col("fate").is_in(_CREATED) & (pl.col("run_id") < first_run)
     fate = pl.when(was_there).then(pl.lit(Fate.ALREADY_EXISTS_SAME.value)).otherwise("fate")
     return current.records.select(
-        file=numbers.of(current.records["file"]), place="place", now=fate, now_run="run_id", now_row="row_id",
-        now_currency="currency", now_balance="balance",
+        file=numbers.of(current.records["file"]), place="place", now=fate,
+        now_run="run_id", now_row="row_id", now_currency="currency", now_balance="balance",
     )  # fmt: skip
 
 
 def _received(runs: Sequence[RunFolder], current: Current) -> dict[str, dict[str, Any]]:
-    """Every different file of these runs, a sheet of a workbook each; see `table_of`."""
+    """Every different file of these runs; a sheet counts as a file (see `table_of`)."""
     received: dict[str, dict[str, Any]] = {}
     of_others = current.returns.filter(pl.col("file") != pl.col("root_file"))["file"].value_counts()
     mends = dict(of_others.iter_rows())
@@ -83,7 +86,7 @@ def _received(runs: Sequence[RunFolder], current: Current) -> dict[str, dict[str
                 "mends": mends.get(table_of(file), 0),
             }
             known = received.setdefault(table_of(file), new)
-            # Other lines may be skipped the next time; the reading that found the most records found them all.
+            # Later settings may skip other lines, so the reading with the most records counts.
             known |= {
                 "times": known["times"] + 1,
                 "records": max(known["records"], file["records"]),
@@ -92,10 +95,10 @@ def _received(runs: Sequence[RunFolder], current: Current) -> dict[str, dict[str
 
 
 class _Numbers:
-    """A number for every file: those of the span have theirs, any other gets the next one below zero."""
+    """The number of every file; one from outside the period gets the next negative number."""
 
-    def __init__(self, of_the_span: dict[str, int]) -> None:
-        self._known, self._below = dict(of_the_span), -1
+    def __init__(self, of_the_period: dict[str, int]) -> None:
+        self._known, self._below = dict(of_the_period), -1
 
     def of(self, files: pl.Series) -> pl.Series:
         for table in files.unique(maintain_order=True).drop_nulls():

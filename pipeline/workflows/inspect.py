@@ -1,4 +1,4 @@
-"""The story of a look at a file: how it is written and why we think so, its columns, the lines that cannot be read."""
+"""`pipeline inspect`: the form of a file and why we think so, its columns, its unreadable lines."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -22,18 +22,17 @@ _SHAPES_SHOWN = 3
 
 @dataclass(slots=True)
 class Inspection:
-    """One file as it was read, to its end."""
+    """The result of reading one whole file."""
 
     file: SourceFile
     profile: Profile = field(default_factory=lambda: Profile(sensitive_kinds))
-    unreadable: list[dict[str, Any]] = field(
-        default_factory=list
-    )  #: row_id, line, line_count, reason
+    #: row_id, line, line_count, reason
+    unreadable: list[dict[str, Any]] = field(default_factory=list)
     kinds: Counter[str] = field(default_factory=Counter)
 
     @property
     def exit_code(self) -> int:
-        """1 where a record could not be read."""
+        """1 if a record is unreadable."""
         return int(bool(self.unreadable))
 
     def content(self) -> dict[str, Any]:
@@ -84,10 +83,10 @@ def inspect_file(
     watch: Watch = NOBODY,
     batch_bytes: int = BATCH_BYTES,
 ) -> Inspection:
-    """Read one file to its end as a run would; its columns may mean anything unless the settings have a mapping.
+    """Read one whole file as a run would. Without a mapping, it accepts any columns.
 
-    `output`: where the table is written as it was read, text by text, with commas and in UTF-8; the records that could
-    not be read are not in it.
+    `output`: the table is written here as CSV, every cell as it was read, without unreadable
+    records.
     """
     declared = Declared(**settings.source.model_dump())
     (file,) = in_order([path], declared, settings.mapping, any_columns=settings.mapping is None)
@@ -100,7 +99,7 @@ def inspect_file(
             _take(found, batch.records, table)
             watch.reading(found.profile.records)
         if file.header is None:
-            raise SourceError(f"{path}: empty, without even a header")
+            raise SourceError(f"{path}: empty, not even a header")
         if not found.profile.columns:
             _take(found, _no_records(file), table)
     return found
@@ -130,7 +129,7 @@ def _written_to(output: Path | None, source: Path) -> Iterator[IO[bytes] | None]
         yield None
         return
     if output.exists() and output.samefile(source):
-        raise SourceError(f"{output}: this is the file that is read; name another")
+        raise SourceError(f"{output}: this is the input file; choose another")
     with renamed_when_whole(output) as unfinished, unfinished.open("wb") as table:
         yield table
 

@@ -1,4 +1,4 @@
-"""The story of the known customers: read -> map -> normalize -> keep, in the place of those that were known before."""
+"""`pipeline references load`: read, map and normalize customers; replace the known ones."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -22,24 +22,23 @@ from pipeline.workflows.progress import CLOCK, NOBODY, Watch
 from pipeline.workflows.row_stages import judged, layout_of
 
 _KEPT = (*(field for field in TEXTS if field != "region"), "balance", "identity")
-_SHOWN = 20  #: rows that are named one by one; the rest is counted
+_SHOWN = 20  #: rows that are listed; the rest is counted
 
 
 @dataclass(frozen=True, slots=True)
 class LoadedReferences:
-    """What a load came to."""
+    """The result of a load."""
 
     references: References
     read: int
-    set_aside: int  #: records that name no customer: unreadable, or without a usable reference
-    examples: list[tuple[str, str]]  #: row_id, reasons; of those set aside, the first ones
-    incomplete: Counter[str] = field(
-        default_factory=Counter
-    )  #: reason -> records kept without the field it names
+    set_aside: int  #: records without a usable external reference, or unreadable
+    examples: list[tuple[str, str]]  #: row_id, reasons of the first records that were set aside
+    #: reason -> records that were kept without the faulty field
+    incomplete: Counter[str] = field(default_factory=Counter)
 
     @property
     def exit_code(self) -> int:
-        """1 where a record could not be taken whole, for what is not known here may be created twice."""
+        """1 if a record was not loaded completely: an unknown customer may be created twice."""
         return int(bool(self.set_aside or self.incomplete))
 
     def content(self, environment: str) -> dict[str, Any]:
@@ -55,7 +54,7 @@ class LoadedReferences:
 def load_references(
     paths: list[Path], settings: Settings, environment: Environment, *, watch: Watch = NOBODY
 ) -> LoadedReferences:
-    """Take the customers of these files for those that billing knows, in the place of all that were known before."""
+    """Replace the known customers of an environment with those in these files."""
     source = settings.references.source or settings.source
     mapping = settings.references.mapping or settings.mapping
     files = in_order(paths, Declared(**source.model_dump()), mapping)
@@ -69,7 +68,7 @@ def load_references(
     layout = layout_of(mapping, files[0].columns)
     references = load(
         private_folder(settings.home / environment.name),
-        _from(first, batches),
+        _chained(first, batches),
         fields=[
             *(name for name, _ in layout.texts() if name in _KEPT),
             *(["balance"] if layout.balance else []),
@@ -85,7 +84,7 @@ def load_references(
 
 
 def listed_references(home: Path) -> list[tuple[str, References]]:
-    """Environment -> the customers that are known there, for every environment of a home."""
+    """Each environment of a home that has known customers, with them."""
     folders = sorted(path for path in home.iterdir() if path.is_dir()) if home.is_dir() else []
     found = ((folder.name, known_to(folder)) for folder in folders)
     return [(name, references) for name, references in found if references is not None]
@@ -120,17 +119,16 @@ def _known(
         )
         found.read += batch.records.height
         watch.reading(found.read)
-        names_one = (
-            pl.col("fate").is_null() | (pl.col("fate") == Fate.INVALID.value)
-        ) & ~_has_no_reference()
-        _note(customers.filter(~names_one), found)
-        kept = customers.filter(names_one)
+        is_readable = pl.col("fate").is_null() | (pl.col("fate") == Fate.INVALID.value)
+        has_reference = is_readable & ~_has_no_reference()
+        _note(customers.filter(~has_reference), found)
+        kept = customers.filter(has_reference)
         found.incomplete.update(kept["reasons"].explode().drop_nulls().to_list())
         yield kept.select("row_id", *_KEPT)
 
 
 def _has_no_reference() -> pl.Expr:
-    """Whether the reference itself is at fault; a record with a bad phone is a known customer nevertheless."""
+    """Whether the external reference is faulty; a record with another fault is still a customer."""
     faults = [str(Cause(reason, "external_reference")) for reason in Reason]
     return pl.col("reasons").list.eval(pl.element().is_in(faults)).list.any()
 
@@ -142,7 +140,7 @@ def _note(set_aside: pl.DataFrame, found: _Found) -> None:
     found.examples.extend((row_id, in_one_cell(causes)) for row_id, causes in rows.iter_rows())
 
 
-def _from(first: pl.DataFrame, rest: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+def _chained(first: pl.DataFrame, rest: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
     yield first
     yield from rest
 

@@ -1,4 +1,4 @@
-"""The story of a plan: read -> normalize -> validate -> stage -> match -> plan -> report; nothing is sent."""
+"""`pipeline plan`: read, normalize, validate, stage, match, plan and report. Sends nothing."""
 
 import secrets
 import shutil
@@ -66,7 +66,7 @@ from pipeline.workflows.write_results import write_results
 
 @dataclass(frozen=True, slots=True)
 class PlannedRun:
-    """A plan that stands in its run folder, and the report that shows what it would do."""
+    """A plan in its run folder, and the report of what it would do."""
 
     folder: RunFolder
     plan: Plan
@@ -74,23 +74,24 @@ class PlannedRun:
 
     @property
     def run_id(self) -> str:
-        """The name under which it is applied."""
+        """The id of the run, which `pipeline apply` takes."""
         return self.folder.run_id
 
 
-#: A run that is named later than this after now was named by a clock that went wrong, and is followed no further.
-_CLOCK_WENT_WRONG = timedelta(days=1)
+#: A run id this far in the future came from a wrong clock, so new ids do not follow it.
+_WRONG_CLOCK = timedelta(days=1)
 
 
 def new_run_id(paths: list[Path], reports: Path) -> str:
-    """A name that sorts by time, says which file, and meets no other: `20261122T060000Z-customers-3f9a1c`.
+    """A unique id that sorts by time, such as `20261122T060000Z-customers-3f9a1c`.
 
-    Two runs within one second, or after a clock was turned back, are named a second apart: the later one sorts later.
+    Two runs within one second, or after a clock was turned back, get ids a second apart, in their
+    order.
     """
     now = CLOCK.now().replace(microsecond=0)
     if before := all_runs(reports):
         newest = datetime.strptime(before[-1].run_id[:16], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
-        now = max(now, newest + timedelta(seconds=1)) if newest - now < _CLOCK_WENT_WRONG else now
+        now = max(now, newest + timedelta(seconds=1)) if newest - now < _WRONG_CLOCK else now
     stem = "".join(
         c if c.isascii() and (c.isalnum() or c in "_-") else "-" for c in min(paths).stem
     )[:60]
@@ -107,7 +108,7 @@ def plan_import(
     batch_bytes: int = BATCH_BYTES,
     run_id: str | None = None,
 ) -> PlannedRun:
-    """Everything up to the plan, and the plan itself, in a new folder under `settings.reports`; nothing is sent."""
+    """Make a plan in a new folder under `settings.reports`. Sends nothing."""
     files = in_order(paths, Declared(**settings.source.model_dump()), settings.mapping)
     folder = RunFolder.create(settings.reports, run_id or new_run_id(paths, settings.reports))
     try:
@@ -124,7 +125,7 @@ def plan_import(
             )
         folder.write_json("plan.json", record)
     except BaseException:
-        shutil.rmtree(folder.path)  # half a plan holds people's data and is good for nothing
+        shutil.rmtree(folder.path)  # half a plan is useless and holds personal data
         raise
     folder.accept(settings.accept, settings.planner, CLOCK.now().isoformat(timespec="seconds"))
     sign_for_plan(folder, "planner", settings.planner)
@@ -167,13 +168,13 @@ def _plan(
                 absent.update(count_absent(records, layout))
             yield layout, records
 
-    # Three threads hand batches on: one reads and counts, this one judges, one puts away.
+    # Three threads: one reads and counts, this one normalizes and validates, one stores.
     with one_behind(partial(_stage_records, folder, profile)) as stage_behind:
         for number, (layout, records) in enumerate(one_ahead(counted()), start=1):
             if stopping.event.is_set():
                 raise Interrupted("stopped while planning; nothing was sent")
             customers = judged(records, layout, defaults, profile)
-            # A list that came back is exempt, but only rows whose origin is proven.
+            # Resubmitted rows are exempt, but only those with a proven origin.
             rejections.add(customers.filter(pl.col("origin_run").is_null()))
             stage_behind((number, customers))
             watch.reading(sum(totals.records for totals in by_file.values()))
@@ -231,7 +232,7 @@ def _plan(
         "absent_texts": dict(sorted(absent.items())),
         "references": _references(known),
         "inputs": [_described(file, by_file[file.name], returns) for file in files],
-        "findings": [_told(finding) for finding in findings if finding is not None],
+        "findings": [_finding_content(finding) for finding in findings if finding is not None],
         "control_totals": [
             {**asdict(one), "holds": one.holds} for one in stated if isinstance(one, Held)
         ],
@@ -263,7 +264,7 @@ def _decide(
     rows: int,
     profile: Profile,
 ) -> tuple[Plan, list[Finding]]:
-    """Match and plan over the staged records, the ledger's history and the known customers; what is doubtful about them."""
+    """Match and plan the staged records; return the plan and the findings about doubtful ones."""
     with folder.workbench(references=known.path if known else None) as workbench:
         with profile.stage("match", rows):
             find_matches(workbench)
@@ -290,7 +291,7 @@ def _decide(
 def _created_contents(
     workbench: duckdb.DuckDBPyConnection, settings: Settings, environment: Environment
 ) -> list[tuple[str, str]]:
-    """What the ledger shows of the customers that rows are held for: reference, payload."""
+    """External reference and payload of the customers that rows are held for, from the ledger."""
     references = created_otherwise(workbench)
     if not references:
         return []
@@ -312,7 +313,7 @@ def _stated(
     settings: Settings,
     layout: Layout,
 ) -> Iterator[Held | Finding]:
-    """What suppliers state about their files, in a trailer or beside them, held against what was read."""
+    """Compare the control totals from trailers or separate files with what was read."""
     control = settings.control
     if control is None:
         return
@@ -342,7 +343,7 @@ def _delivery(file: SourceFile, totals: ControlTotals) -> Delivery:
     )
 
 
-def _told(finding: Finding) -> dict[str, Any]:
+def _finding_content(finding: Finding) -> dict[str, Any]:
     return {
         "code": finding.alarm.value,
         "stops": not finding.is_warning,
@@ -352,13 +353,13 @@ def _told(finding: Finding) -> dict[str, Any]:
 
 
 def _history(ledger: Ledger | None, folder: RunFolder, records: int) -> Iterator[pl.DataFrame]:
-    """What the ledger knows of the staged records; of a ledger that is small beside them all that it knows."""
+    """The ledger's history of the staged records; the whole history if the ledger is small."""
     texts = ("external_reference", "state", "fingerprint", "key")
     schema = {**dict.fromkeys(texts, pl.String), "normalization": pl.Int64}
     yield pl.DataFrame(schema=schema)
     if ledger is None:
         return
-    # A customer is two events or more, and looking one up takes about as long as reading two.
+    # A customer has at least two events, and one lookup takes about as long as reading two.
     is_small = ledger.last_event() < 4 * records
     for references in [None] if is_small else _accepted_references(folder):
         for block in ledger.history(references):
@@ -366,7 +367,7 @@ def _history(ledger: Ledger | None, folder: RunFolder, records: int) -> Iterator
 
 
 def _accepted_references(folder: RunFolder) -> Iterator[pl.Series]:
-    """The references of the accepted rows, part by part."""
+    """The external references of the accepted rows, part by part."""
     for part in folder.parts("records"):
         accepted = (
             pl.scan_parquet(part, glob=False)
@@ -378,10 +379,11 @@ def _accepted_references(folder: RunFolder) -> Iterator[pl.Series]:
 
 def _refuse_empty(files: Sequence[SourceFile], records: int, settings: Settings) -> None:
     if headless := [str(file.path) for file in files if file.header is None]:
-        raise SourceError(f"{', '.join(headless)}: empty, without even a header")
+        raise SourceError(f"{', '.join(headless)}: empty, not even a header")
     if not records and not settings.allow_empty:
         raise SourceError(
-            f"{', '.join(str(file.path) for file in files)}: 0 records; if that is right, say --allow-empty"
+            f"{', '.join(str(file.path) for file in files)}: 0 records;"
+            " if that is right, use --allow-empty"
         )
 
 

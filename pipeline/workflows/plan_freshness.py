@@ -1,4 +1,4 @@
-"""What must not have moved between a plan and its application: inputs, config, options, references, the ledger's history."""
+"""Refuse a stale plan: inputs, config, options, known customers and history must be unchanged."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -27,41 +27,48 @@ def refuse_stale(
     ledger: Ledger,
     settings: Settings,
     environment: Environment,
-    said: Mapping[str, Any],
+    options: Mapping[str, Any],
 ) -> None:
-    """Raise PlanStale, naming everything that moved since the plan was made."""
+    """Raise PlanStale with everything that changed since the plan was made.
+
+    `options`: planning options that were given again.
+    """
     refuse_damaged(folder, environment)
     _refuse_applied(folder, ledger, accepts_new_home=HOME_IS_NEW in settings.accept)
     plan = folder.read_plan()
-    moved = [
-        *_moved_inputs(plan),
-        *_moved_config(plan, settings),
-        *_moved_options(plan, said),
-        *_moved_references(plan, settings, environment),
-        *_moved_history(folder, plan, ledger),
+    changed = [
+        *_changed_inputs(plan),
+        *_changed_config(plan, settings),
+        *_changed_options(plan, options),
+        *_changed_references(plan, settings, environment),
+        *_changed_history(folder, plan, ledger),
     ]
-    if moved:
+    if changed:
         raise PlanStale(
-            f"plan {folder.run_id} is stale: {' and '.join(moved)} changed since; to make a new plan",
-            suggests=planning_again(plan, said),
+            f"plan {folder.run_id} is stale: {' and '.join(changed)} changed since;"
+            " to make a new plan",
+            suggests=planning_again(plan, options),
         )
 
 
 def _refuse_applied(folder: RunFolder, ledger: Ledger, *, accepts_new_home: bool) -> None:
-    """Raise PlanStale where a plan was applied, or where its application has begun and not finished.
+    """Raise PlanStale if a plan was applied, or if its application has begun.
 
-    If the home of an unfinished run is lost, a new home may finish it: it looks every customer up before it sends one.
+    A new home may finish a run whose own home is lost: it looks up every customer before a send.
     """
     run = ledger.run(folder.run_id)
     if run is None:
         if folder.was_applied:
             raise PlanStale(
-                f"plan {folder.run_id} was applied, and this home has no record of it; use the --home that it was applied with"
+                f"plan {folder.run_id} was applied, and this home has no record of it;"
+                " use the --home that it was applied with"
             )
         if folder.is_unfinished and not accepts_new_home:
             raise PlanStale(
-                f"plan {folder.run_id} was begun, and this home has no record of it; use the --home that it was begun with."
-                f" If that is lost: --accept {HOME_IS_NEW}; then every customer is looked up before it is sent"
+                f"plan {folder.run_id} was begun, and this home has no record of it;"
+                " use the --home that it was begun with."
+                f" If that is lost: --accept {HOME_IS_NEW};"
+                " then every customer is looked up before it is sent"
             )
     elif run["status"] == "finished" and not folder.is_unfinished:
         raise PlanStale(
@@ -69,7 +76,7 @@ def _refuse_applied(folder: RunFolder, ledger: Ledger, *, accepts_new_home: bool
         )
     else:
         raise PlanStale(
-            f"plan {folder.run_id} has begun at {_moment(run['started_at'])} and has not finished",
+            f"plan {folder.run_id} began at {_moment(run['started_at'])} and has not finished",
             suggests=("resume", folder.run_id),
         )
 
@@ -79,14 +86,15 @@ def _moment(text: str) -> str:
 
 
 def refuse_damaged(folder: RunFolder, environment: Environment) -> None:
-    """A plan is applied as it was made, in the environment that it was made for, or not at all."""
+    """Raise PlanStale if a plan or its tables changed, or if it is for another environment."""
     plan = folder.read_plan()
     _refuse_changed(folder, plan)
     if plan["environment"] != asdict(environment):
         made_for = Environment(**plan["environment"])
         raise PlanStale(
-            f"plan {folder.run_id} was made for {made_for}, not for {environment}; to make a new plan",
-            suggests=planning_again(plan, there=False),
+            f"plan {folder.run_id} was made for {made_for}, not for {environment};"
+            " to make a new plan",
+            suggests=planning_again(plan, with_destination=False),
         )
     changed = [
         name
@@ -95,47 +103,49 @@ def refuse_damaged(folder: RunFolder, environment: Environment) -> None:
     ]
     if changed:
         raise PlanStale(
-            f"plan {folder.run_id}: {', '.join(changed)} changed or vanished since; to make a new plan",
+            f"plan {folder.run_id}: {', '.join(changed)} changed or were deleted since;"
+            " to make a new plan",
             suggests=planning_again(plan),
         )
 
 
 def _refuse_changed(folder: RunFolder, plan: Mapping[str, Any]) -> None:
-    """Raise PlanStale where plan.json is not the one that the manifest and the signatures name.
+    """Raise PlanStale if plan.json is not the one in the manifest and the sign-offs.
 
-    A run that has begun has no manifest until its results are whole; its signatures stay.
+    A run that has begun has no manifest until its results are complete; its sign-offs remain.
     """
     suggests = ("plan", "FILE")
-    signed_for = {json.loads(line)["beneath"].get("plan") for line in folder.signatures()}
+    signed_digests = {json.loads(line)["beneath"].get("plan") for line in folder.signatures()}
     try:
         named = sealed_manifest(folder.path)["files"] if (folder.path / MANIFEST).exists() else {}
     except (OutOfBalance, OSError):
         raise PlanStale(
-            f"plan {folder.run_id}: {MANIFEST} is not as it was written, so nothing shows that the plan is; to make a new plan",
+            f"plan {folder.run_id}: {MANIFEST} was changed, so the plan cannot be verified;"
+            " to make a new plan",
             suggests=suggests,
         ) from None
-    if not signed_for or (named and PLAN_FILE not in named):
+    if not signed_digests or (named and PLAN_FILE not in named):
         raise PlanStale(
-            f"plan {folder.run_id}: {SIGNATURES} does not name the plan, so nothing shows that it is as it was made;"
+            f"plan {folder.run_id}: {SIGNATURES} does not name the plan, so it cannot be verified;"
             " to make a new plan",
             suggests=suggests,
         )
     is_sealed = not named or named[PLAN_FILE] == sha256_of(folder.path / PLAN_FILE)
-    if not is_sealed or signed_for != {plan_digest(plan)}:
+    if not is_sealed or signed_digests != {plan_digest(plan)}:
         raise PlanStale(
-            f"plan {folder.run_id}: {PLAN_FILE} is not as it was written; restore it, or make a new plan",
+            f"plan {folder.run_id}: {PLAN_FILE} was changed; restore it, or make a new plan",
             suggests=suggests,
         )
 
 
-def _moved_inputs(plan: dict[str, Any]) -> Iterator[str]:
+def _changed_inputs(plan: dict[str, Any]) -> Iterator[str]:
     for file in plan["inputs"]:
         if not _is_whole(Path(file["path"]), file["sha256"]):
             yield f"input {file['path']}"
 
 
-def _moved_config(plan: dict[str, Any], settings: Settings) -> Iterator[str]:
-    """The config by its bytes, and which of its settings say something else now."""
+def _changed_config(plan: dict[str, Any], settings: Settings) -> Iterator[str]:
+    """The config, if its bytes changed, with the settings that differ."""
     planned, now = plan["config"], settings.config
     if planned is None and now is not None:
         yield f"the config (planned without one, now {now.path})"
@@ -156,7 +166,7 @@ def _what_changed(planned: dict[str, Any]) -> str:
 
 def _differing(before: dict[str, Any], after: dict[str, Any]) -> str:
     names = sorted(_names_that_differ(before, after, ""))
-    return ", ".join(names) or "in its comments or its form only"
+    return ", ".join(names) or "only in comments or layout"
 
 
 def _names_that_differ(before: Any, after: Any, name: str) -> Iterator[str]:
@@ -169,38 +179,39 @@ def _names_that_differ(before: Any, after: Any, name: str) -> Iterator[str]:
         yield name
 
 
-def _moved_options(plan: dict[str, Any], said: Mapping[str, Any]) -> Iterator[str]:
-    for name, value in said.items():
+def _changed_options(plan: dict[str, Any], options: Mapping[str, Any]) -> Iterator[str]:
+    for name, value in options.items():
         if value != plan["settings"].get(name):
             yield f"the option {name} (planned: {plan['settings'].get(name)}, now: {value})"
 
 
-def _moved_references(
+def _changed_references(
     plan: dict[str, Any], settings: Settings, environment: Environment
 ) -> Iterator[str]:
     known = known_to(settings.home / environment.name)
     planned = plan["references"]
     if (known.version if known else None) != (planned["version"] if planned else None):
-        yield "the references"
+        yield "the known customers"
 
 
-def _moved_history(folder: RunFolder, plan: dict[str, Any], ledger: Ledger) -> Iterator[str]:
-    """Planned rows whose reference some other run has moved."""
+def _changed_history(folder: RunFolder, plan: dict[str, Any], ledger: Ledger) -> Iterator[str]:
+    """Planned rows whose external reference has new events from another run."""
     references = set(ledger.moved_since(plan["ledger_event"]))
     if not references:
         return
-    moved = pl.Series(list(references), dtype=pl.String).implode()
-    hit: list[str] = []
+    changed = pl.Series(list(references), dtype=pl.String).implode()
+    affected: list[str] = []
     for part in folder.parts("records"):
         accepted = pl.scan_parquet(part, glob=False).filter(pl.col("fate").is_null())
-        hit += (
-            accepted.filter(pl.col("external_reference").is_in(moved))
+        affected += (
+            accepted.filter(pl.col("external_reference").is_in(changed))
             .select("row_id")
             .collect()["row_id"]
             .to_list()
         )
-    if hit:
-        yield f"the ledger's history of {grouped_digits(len(hit))} planned rows ({', '.join(hit[:3])}{' …' if len(hit) > 3 else ''})"
+    if affected:
+        examples = f"{', '.join(affected[:3])}{' …' if len(affected) > 3 else ''}"
+        yield f"the ledger's history of {grouped_digits(len(affected))} planned rows ({examples})"
 
 
 def _is_whole(path: Path, digest: str) -> bool:

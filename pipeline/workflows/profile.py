@@ -1,4 +1,4 @@
-"""Where the time and the memory of a run go: seconds, rows and peak memory of each stage."""
+"""Measure seconds, rows and peak memory of each stage of a run."""
 
 import threading
 from collections.abc import Iterator
@@ -8,16 +8,16 @@ from typing import Any
 
 from pipeline.workflows.progress import CLOCK
 
-_EVERY = 0.02  #: seconds between two looks at the memory
+_EVERY = 0.02  #: seconds between two measurements of the memory
 _STATUS = Path("/proc/self/status")
 
 
 class Profile:
-    """The stages of one run in the order in which they were first entered.
+    """The stages of one run, in the order in which they first began.
 
-    Stages of batches are entered once a batch and add up; what runs in a thread beside others counts its own seconds, so
-    the sum may be more than the run took. Memory is what no file backs, looked at fifty times a second: the most of it
-    while a stage was at work (None where the system does not tell).
+    A stage is entered once a batch and adds up. Threads count their own seconds, so the sum may
+    exceed the duration of the run. Memory is the peak of anonymous memory during a stage, measured
+    fifty times a second; None if the system does not report it.
     """
 
     def __init__(self) -> None:
@@ -27,7 +27,7 @@ class Profile:
 
     @contextmanager
     def running(self) -> Iterator["Profile"]:
-        """Look at the memory until the block ends."""
+        """Measure the memory until the block ends."""
         watcher = threading.Thread(target=self._watch, name="profile", daemon=True)
         watcher.start()
         try:
@@ -38,7 +38,7 @@ class Profile:
 
     @contextmanager
     def stage(self, name: str, rows: int = 0) -> Iterator[None]:
-        """What happens in the block belongs to this stage, and `rows` rows go through it."""
+        """Count the block and its `rows` as part of this stage."""
         entry = self.stages.setdefault(name, {"seconds": 0.0, "rows": 0, "peak_bytes": None})
         self._open.append(name)
         began = CLOCK.monotonic()
@@ -47,11 +47,11 @@ class Profile:
         finally:
             entry["seconds"] = round(entry["seconds"] + CLOCK.monotonic() - began, 4)
             entry["rows"] += rows
-            self._look()
+            self._measure()
             self._open.remove(name)
 
     def timed(self, name: str, series: Iterator[Any]) -> Iterator[Any]:
-        """The same items; making each of them belongs to this stage."""
+        """The same items; making each of them counts as part of this stage."""
         while True:
             with self.stage(name):
                 item = next(series, self)
@@ -66,9 +66,9 @@ class Profile:
 
     def _watch(self) -> None:
         while not self._over.wait(_EVERY):
-            self._look()
+            self._measure()
 
-    def _look(self) -> None:
+    def _measure(self) -> None:
         now = anonymous_bytes()
         if now is None:
             return
@@ -78,7 +78,7 @@ class Profile:
 
 
 def anonymous_bytes() -> int | None:
-    """Resident memory of this process that no file backs, None where the system does not tell."""
+    """Anonymous resident memory of this process; None if the system does not report it."""
     try:
         status = _STATUS.read_text(encoding="ascii", errors="replace")
     except OSError:

@@ -1,4 +1,4 @@
-"""What every story needs besides its own: the time, and somebody who is told how far things are."""
+"""What every workflow needs: a clock, and callbacks for progress."""
 
 import time
 from collections.abc import Callable
@@ -14,15 +14,13 @@ CLOCK = Clock(lambda: datetime.now(UTC), time.monotonic)
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """Who is told how far things are; by default nobody."""
+    """Callbacks for progress; by default they do nothing."""
 
     reading: Callable[[int], None] = lambda _records: None
     planned: Callable[[], None] = lambda: None
     submitting: Callable[[Tally], None] = lambda _tally: None
     looking_up: Callable[[int, int], None] = lambda _done, _wanted: None
-    unfinished: Callable[[str], None] = lambda _run_id: (
-        None
-    )  #: a run that failed after it had begun
+    unfinished: Callable[[str], None] = lambda _run_id: None  #: a run failed after it began
 
 
 NOBODY = Watch()

@@ -1,4 +1,4 @@
-"""The story of rows that come back: test whose they are, find the run that exported each, and compare it with what it was there."""
+"""Resubmitted rows: test their origin, find the exported record and compare the row with it."""
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -26,18 +26,17 @@ _ORIGIN = ("origin_run", "origin_row")
 
 
 class Returns:
-    """What came back in the files of one run; `cells` is the table of `returning.Returned`, of all of them."""
+    """The resubmitted rows of one run; `cells` has the compared cells of all of them."""
 
     def __init__(self, reports: Path, home: Path) -> None:
         self._reports, self._home = reports, home
         self.cells = pl.DataFrame(schema=CELLS)
-        self.of_workbooks: dict[
-            str, bool
-        ] = {}  #: by the name of a list: whether its rows come from workbooks
+        #: name of a list -> whether its rows come from workbooks
+        self.of_workbooks: dict[str, bool] = {}
         self._unknown = self._untestable = 0
 
     def format_of(self, file: SourceFile, records: pl.DataFrame) -> str:
-        """The format that the amounts of a file have: that of its originals where it is a list that came back."""
+        """The format of the amounts in a file; for a resubmitted list, that of its originals."""
         if not came_back(file):
             return file.format
         if file.name not in self.of_workbooks:
@@ -53,7 +52,7 @@ class Returns:
         return all(one["format"] == "excel" or one.get("of_workbooks") for one in inputs)
 
     def take(self, records: pl.DataFrame, columns: Sequence[str], layout: Layout) -> pl.DataFrame:
-        """A batch of a list that came back -> the records as they are to be taken, with `mismatch` where one is rejected."""
+        """Compare a resubmitted batch with its originals; `mismatch` marks rejected records."""
         proven, untestable = self._tested(records)
         sources = _sources(layout)
         mapped = frozenset[str]().union(*sources.values())
@@ -71,15 +70,15 @@ class Returns:
         return returned.records
 
     def _tested(self, records: pl.DataFrame) -> tuple[pl.DataFrame, int]:
-        """Records that name an origin only where their check proves it, rejected where it shows another; how many cannot be tested."""
+        """Test the claimed origins: keep proven, reject false, count untestable ones."""
         checks = OriginChecks(token_key(self._home))
         runs, rows = list[str | None](), list[str | None]()
         claims = list[Claim]()
         for run_id, row_id, check in records.select(*_ORIGIN, "origin_check").iter_rows():
-            claim, meant = _claim(checks, run_id, row_id, check)
+            claim, proven_row = _claim(checks, run_id, row_id, check)
             claims.append(claim)
             runs.append(run_id if claim is Claim.PROVEN else None)
-            rows.append(meant if claim is Claim.PROVEN else None)
+            rows.append(proven_row if claim is Claim.PROVEN else None)
         is_false = pl.Series([claim is Claim.FALSE for claim in claims], dtype=pl.Boolean)
         tested = records.drop("origin_check").with_columns(
             pl.Series("origin_run", runs, pl.String),
@@ -93,7 +92,7 @@ class Returns:
     def _exported(
         self, run_id: str, columns: Sequence[str], mapped: frozenset[str], wanted: pl.Expr
     ) -> pl.DataFrame:
-        """The records of a run; none where the run is gone, damaged, or has other columns."""
+        """The records of a run; none if the run is gone, damaged, or has other columns."""
         try:
             return exported(find_run_folder(self._reports, run_id), columns, mapped, wanted)
         except (RunNotFound, RunDamaged, *UNREADABLE):
@@ -102,7 +101,7 @@ class Returns:
     def _find_siblings(
         self, columns: Sequence[str], sources: dict[str, frozenset[str]]
     ) -> Callable[[str, str], Siblings]:
-        """The records of a list of a run, read once each."""
+        """A function that returns the records of a list of a run; it reads each list once."""
         mapped = frozenset[str]().union(*sources.values())
         found: dict[tuple[str, str], Siblings] = {}
 
@@ -120,7 +119,7 @@ class Returns:
         return find
 
     def findings(self) -> Iterator[Finding]:
-        """What there is to say about all of them."""
+        """The findings about all resubmitted rows."""
         for verdict, alarm in _VERDICTS.items():
             found = self.cells.filter(pl.col("verdict") == verdict)
             if found.height:
@@ -128,7 +127,8 @@ class Returns:
                 columns = ", ".join(found["column"].unique(maintain_order=True).head(_NAMED))
                 yield Finding(
                     alarm,
-                    f"{found.height:,} cell{'s' * (found.height > 1)} (columns: {columns}; rows such as {rows}): see returned.csv",
+                    f"{found.height:,} cell{'s' * (found.height > 1)}"
+                    f" (columns: {columns}; rows such as {rows}): see returned.csv",
                 )
         if self._unknown:
             yield Finding(Alarm.RETURN_ORIGINALS_UNKNOWN, f"{self._unknown:,} rows")
@@ -139,7 +139,7 @@ class Returns:
 def _claim(
     checks: OriginChecks, run_id: str | None, row_id: str | None, check: str | None
 ) -> tuple[Claim, str | None]:
-    """What a check shows, and the row that it names: a spreadsheet may have read a row id in another encoding."""
+    """The result of a check, and the proven row id; a spreadsheet may have changed its encoding."""
     claim = checks.claim(run_id, row_id, check)
     if claim is Claim.FALSE and row_id is not None:
         for text in readings(row_id):
@@ -149,7 +149,7 @@ def _claim(
 
 
 def _sources(layout: Layout) -> dict[str, frozenset[str]]:
-    """Field -> the columns that it is made of."""
+    """Field -> its source columns."""
     found: dict[str, frozenset[str]] = {}
     for field, column in layout.sources():
         found[field] = found.get(field, frozenset()) | {column}

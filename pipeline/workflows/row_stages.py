@@ -1,4 +1,4 @@
-"""The row-local stages in their order, over one batch: stage(a + b) == stage(a) + stage(b), and a property test says so."""
+"""The row-local stages over one batch: stage(a + b) == stage(a) + stage(b)."""
 
 from collections.abc import Iterator
 
@@ -15,7 +15,7 @@ from pipeline.workflows.profile import Profile
 
 
 def layout_of(declared: Layout | None, columns: list[str], file_format: str = "csv") -> Layout:
-    """What the columns mean: as the job declares, else by their canonical names; `file_format` as of a `SourceFile`."""
+    """The declared layout, else that of the canonical names; `file_format` as in `SourceFile`."""
     layout = declared or canonical_layout(columns)
     return layout.of_workbook() if file_format == "excel" else layout
 
@@ -23,7 +23,7 @@ def layout_of(declared: Layout | None, columns: list[str], file_format: str = "c
 def judged(
     records: pl.DataFrame, layout: Layout, defaults: Defaults, profile: Profile | None = None
 ) -> pl.DataFrame:
-    """The row-local stages over one batch: every record comes out once, accepted (fate null) or set aside."""
+    """Run the row-local stages; return each record once, accepted (fate null) or set aside."""
     profile, rows = profile or Profile(), records.height
     with profile.stage("map", rows):
         mapped = map_columns(records, layout)
@@ -44,7 +44,7 @@ def judged(
 
 def _with_payloads(customers: pl.DataFrame, reasons: pl.Series) -> pl.DataFrame:
     unreadable = pl.col("reason").is_not_null()
-    if "mismatch" in customers.columns:  # of a list that came back
+    if "mismatch" in customers.columns:  # of a resubmitted list
         reasons = customers.select(
             pl.concat_list(pl.col("mismatch"), reasons).list.drop_nulls()
         ).to_series()
@@ -60,7 +60,7 @@ def _with_payloads(customers: pl.DataFrame, reasons: pl.Series) -> pl.DataFrame:
             .when(pl.col("reasons").list.len() > 0)
             .then(pl.lit(Fate.INVALID.value))
         )
-        # A default of the config is no currency of a record that nobody could read.
+        # An unreadable record has no currency, not even the default of the config.
         .with_columns(currency=pl.when(~unreadable).then("currency"))
         .with_columns(
             payload=pl.when(pl.col("fate").is_null()).then(payload_expression(customers.columns))
@@ -72,17 +72,17 @@ def _with_payloads(customers: pl.DataFrame, reasons: pl.Series) -> pl.DataFrame:
 
 
 def _between_stages(columns: list[str]) -> list[str]:
-    """What only the row-local stages tell each other; the amount as it was given stays, for people to compare."""
-    stay = {"mapped.balance", "kind.balance"}
+    """Columns that only the row-local stages use. The source amount stays, for comparison."""
+    kept = {"mapped.balance", "kind.balance"}
     return [
         name
         for name in columns
-        if name.startswith(("mapped.", "fault.", "kind.")) and name not in stay
+        if name.startswith(("mapped.", "fault.", "kind.")) and name not in kept
     ]
 
 
 def no_records(columns: list[str]) -> pl.DataFrame:
-    """A batch of a file that has no records."""
+    """An empty batch with the columns of a file."""
     texts = [
         "row_id",
         "reason",
@@ -99,20 +99,22 @@ def no_records(columns: list[str]) -> pl.DataFrame:
 
 
 def described_layout(layout: Layout | None) -> dict[str, str]:
-    """Field -> what it is made of, in words; empty where the file writes the canonical names."""
+    """Field -> its sources in words; empty for canonical names."""
     if layout is None:
         return {}
-    told = {field: _told(text) for field, text in layout.texts()}
+    described = {field: _description(text) for field, text in layout.texts()}
     balance = layout.balance
     if balance is not None:
         unit = balance.unit.value or f"unit by {balance.unit.column}"
-        told["balance"] = f"{' - '.join(balance.sources)} ({', '.join([unit, *_signs(balance)])})"
-    return told
+        sources = " - ".join(balance.sources)
+        described["balance"] = f"{sources} ({', '.join([unit, *_signs(balance)])})"
+    return described
 
 
 def _signs(balance: Amount) -> Iterator[str]:
     if balance.marks is not None:
-        yield f"credits by {balance.marks.column or 'the mark after the amount'}: {', '.join(map(repr, balance.marks.credit))}"
+        marks = ", ".join(map(repr, balance.marks.credit))
+        yield f"credits by {balance.marks.column or 'the mark after the amount'}: {marks}"
     if balance.parentheses:
         yield "in parentheses negative"
     if balance.trailing_minus:
@@ -126,30 +128,29 @@ def _signs(balance: Amount) -> Iterator[str]:
         yield "apostrophe before it dropped"
 
 
-def _told(text: Text) -> str:
-    """What a field is made of, step by step, so that each value can be traced to its cells."""
-    told = [f"always {text.value}" if text.value is not None else _cells(text)]
+def _description(text: Text) -> str:
+    """The sources and steps of a field, so that each value can be traced to its cells."""
+    steps = [f"always {text.value}" if text.value is not None else _cells(text)]
     if text.split is not None:
-        told.append(f"part {text.split.part} between {text.split.at!r}")
+        steps.append(f"part {text.split.part} between {text.split.at!r}")
     if text.leading_apostrophe:
-        told.append("apostrophe before it dropped")
+        steps.append("apostrophe before it dropped")
     if text.extract is not None:
-        told.append(f"what {text.extract} finds")
+        steps.append(f"what {text.extract} finds")
     if text.values is not None:
-        told.append(
-            f"by {len(text.values)} listed values{f' or {text.otherwise}' if text.otherwise else ''}"
-        )
+        otherwise = f" or {text.otherwise}" if text.otherwise else ""
+        steps.append(f"by {len(text.values)} listed values{otherwise}")
     if text.escape is not None:
-        told.append(f"other characters as {text.escape} and two hexadecimal digits")
-    told += [f"{text.prefix!r} before it"] * bool(text.prefix) + [
-        f"{text.suffix!r} after it"
-    ] * bool(text.suffix)
+        steps.append(f"other characters as {text.escape} and two hexadecimal digits")
+    if text.prefix:
+        steps.append(f"{text.prefix!r} before it")
+    if text.suffix:
+        steps.append(f"{text.suffix!r} after it")
     if text.when is not None:
         texts = text.when.is_one_of or text.when.is_none_of or ()
-        told.append(
-            f"where {text.when.column} is {'not ' * (text.when.is_one_of is None)}{' or '.join(map(repr, texts))}"
-        )
-    return ", ".join(told) + (f", else {text.default}" if text.default else "")
+        negation = "not " if text.when.is_one_of is None else ""
+        steps.append(f"where {text.when.column} is {negation}{' or '.join(map(repr, texts))}")
+    return ", ".join(steps) + (f", else {text.default}" if text.default else "")
 
 
 def _cells(text: Text) -> str:

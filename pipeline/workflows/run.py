@@ -1,4 +1,4 @@
-"""The story of one import from file to report: plan, ask, apply, under one lock."""
+"""`pipeline run`: plan, ask, apply and report, under one lock."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +21,7 @@ def run_import(
     stopping: StopRequest | None = None,
     watch: Watch = NOBODY,
 ) -> Report:
-    """Plan, ask `approve` (which raises where it does not), then apply, under one lock."""
+    """Plan, call `approve`, which raises to refuse, then apply, under one lock."""
     stopping = stopping or StopRequest()
     run_id = new_run_id(paths, settings.reports)
     with (

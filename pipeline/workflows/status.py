@@ -1,4 +1,4 @@
-"""The story of looking on: what a run has done so far, also while it goes on in another process."""
+"""`pipeline status` and `pipeline runs`: the progress of runs, also while another process works."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -36,57 +36,52 @@ __all__ = [
     "statuses",
 ]
 
-#: What there is to say of a run that has no summary of its status.
+#: The verdict of a run without a summary of its present status.
 _VERDICTS = {
     "planned": "Planned; its report is not written.",
-    "running": "The run goes on; its results are partial.",
-    "interrupted": "The run has ended before its results were complete: what is here is partial. Resume it.",
-    "stopped": "The run has stopped; its results are not written. Resume it.",
-    "finished": "The run has finished; its results are not here.",
+    "running": "The run is in progress; its results are partial.",
+    "interrupted": "The run ended before its results were complete. Resume it.",
+    "stopped": "The run stopped before its results were written. Resume it.",
+    "finished": "The run finished, but its results are missing.",
 }
 
 
-_NO_LEDGER = "No ledger under {} knows this run. By its own report: "
+_NO_LEDGER = "No ledger under {} has this run. Its own report states: "
 
 
 @dataclass(frozen=True, slots=True)
 class RunStatus:
-    """Where a run stands."""
+    """The progress of a run."""
 
     run_id: str
-    status: str  #: planned, running, interrupted (it has ended before its results were complete), stopped or finished
+    #: planned, running, interrupted (ended before its results were complete), stopped or finished
+    status: str
     environment: str
     planned: int
-    later: int  #: creates that were left for a later wave
+    later: int  #: creates that were left for a later run
     states: dict[str, int]
     started_at: str | None
     ended_at: str | None
     exit_code: int | None
     reports: str
-    verdict: str  #: one sentence: what became of the records, or that nobody knows yet
-    came_back: int = 0  #: records that later runs took once more, mended perhaps
+    verdict: str  #: one sentence about the result
+    came_back: int = 0  #: records that were resubmitted to later runs
     overall: dict[str, int] = field(default_factory=dict)  #: fate now -> records of this run
-    became: list[dict[str, Any]] = field(
-        default_factory=list
-    )  #: then, now, run_id, records: what became of them later
-    open: int | None = (
-        None  #: records of this run that wait for somebody; None where it was not applied
-    )
-    stops: tuple[
-        str, ...
-    ] = ()  #: alarms that keep a plan from being applied, until somebody accepts them
-    waits: int = 0  #: records that wait for an earlier request, as the run left them
-    fates: dict[str, int] = field(default_factory=dict)  #: fate -> records, as the run left them
-    reasons: dict[str, dict[str, int]] = field(
-        default_factory=dict
-    )  #: list -> reason -> records, as the run left them
-    held_differs: dict[str, int] = field(
-        default_factory=dict
-    )  #: field -> held records that differ in it
+    #: changes by later runs: then, now, run_id, records
+    became: list[dict[str, Any]] = field(default_factory=list)
+    open: int | None = None  #: records of this run that need a person; None before it is applied
+    stops: tuple[str, ...] = ()  #: alarms that stop the plan until a person accepts them
+    waits: int = 0  #: records that wait for an earlier request, at the end of the run
+    #: fate -> records, at the end of the run
+    fates: dict[str, int] = field(default_factory=dict)
+    #: list -> reason -> records, at the end of the run
+    reasons: dict[str, dict[str, int]] = field(default_factory=dict)
+    #: field -> held records that differ in it
+    held_differs: dict[str, int] = field(default_factory=dict)
 
     @property
     def label(self) -> str:
-        """The status and the exit code; a plan that a threshold refuses is stopped."""
+        """The status and the exit code; a plan that a threshold refuses counts as stopped."""
         is_refused = self.status == "planned" and self.exit_code == ThresholdExceeded.exit_code
         status = "stopped" if is_refused else self.status
         return (
@@ -102,7 +97,7 @@ class RunStatus:
 
     @property
     def settled(self) -> int:
-        """Creates that are settled, by this run."""
+        """Creates that this run has settled."""
         return sum(
             count
             for state, count in self.states.items()
@@ -111,9 +106,9 @@ class RunStatus:
 
 
 def status_of(folder: RunFolder, home: Path, *, since: bool = False) -> RunStatus:
-    """Read one run's folder and its environment's ledger; nothing is written.
+    """The progress of a run, from its folder and its ledger. Writes nothing.
 
-    `since`: also what became of its records since.
+    `since`: also what later runs did with its records.
     """
     plan = folder.read_plan_of_any_version()
     known: dict[str, Any] | None = None
@@ -126,9 +121,8 @@ def status_of(folder: RunFolder, home: Path, *, since: bool = False) -> RunStatu
     status = known["status"] if known else applied["status"] if applied else "planned"
     if applied:
         states = _states_of(applied)
-    if known and (
-        status == "running" or folder.is_unfinished
-    ):  # all may be settled, and the results not written
+    # All creates may be settled while the results are not written.
+    if known and (status == "running" or folder.is_unfinished):
         is_running = is_holding(home / plan["environment"]["name"], folder.run_id)
         status = "running" if is_running else "interrupted"
     summary = _summary(folder, status)
@@ -165,7 +159,7 @@ def status_of(folder: RunFolder, home: Path, *, since: bool = False) -> RunStatu
 
 
 def statuses(reports: Path, home: Path) -> list[RunStatus | DamagedRun]:
-    """Every run of a reports folder, oldest first, those among them that cannot be read."""
+    """Every run of a reports folder, also damaged ones, oldest first."""
     runs = find_runs(reports)
     found: list[RunStatus | DamagedRun] = [status_of(folder, home) for folder in runs.readable]
     found += runs.damaged
@@ -178,32 +172,32 @@ def damaged_runs(reports: Path) -> list[DamagedRun]:
 
 
 def newest_run(reports: Path) -> RunFolder | None:
-    """The newest run of a reports folder that can be read."""
+    """The newest readable run of a reports folder; None without one."""
     runs = all_runs(reports)
     return newest_of(runs) if runs else None
 
 
 def named_run(reports: Path, run_id: str) -> RunFolder:
-    """The run of that name (see `find_run_folder`)."""
+    """The run with this id (see `find_run_folder`)."""
     return find_run_folder(reports, run_id)
 
 
 def readable_run(reports: Path, run_id: str) -> RunFolder:
-    """The run of that name; raise RunDamaged where it cannot be read (see `find_readable_run`)."""
+    """The run with this id; raise RunDamaged if it cannot be read (see `find_readable_run`)."""
     return find_readable_run(reports, run_id)
 
 
 def sealed_folder(reports: Path, name: str) -> Path:
-    """The folder of a run, a reconciliation or a span by its id, or by the beginning of its id."""
+    """The folder of a run, a reconciliation or a period, by its id or the beginning of it."""
     return find_run_folder(reports, name, of_any_kind=True).path
 
 
 def find_run(
     reports: Path, home: Path, run_id: str | None, *, resumable: bool = False
 ) -> RunFolder | None:
-    """The run of that name; without one the newest that can be read, or the newest that can be resumed.
+    """The run with this id; without an id, the newest readable one, or the newest one to resume.
 
-    `resumable`: raise RunDamaged where the newest run was interrupted and cannot be read, since it is the one to resume.
+    `resumable`: raise RunDamaged if the newest run was interrupted and cannot be read.
     """
     if run_id is not None:
         return named_run(reports, run_id)
@@ -217,7 +211,7 @@ def find_run(
 
 
 def _states_of(summary: dict[str, Any]) -> dict[str, int]:
-    """What became of the creates of a run whose ledger is not here, by its own summary."""
+    """State -> creates of a run whose ledger is not here, from its own summary."""
     fates, creates = summary["fates"], sends(summary["actions"])
     named = {
         name: fates[name]
@@ -230,7 +224,7 @@ def _states_of(summary: dict[str, Any]) -> dict[str, int]:
 
 
 def _can_go_on(run: RunStatus) -> bool:
-    """Whether a resume has something to do: the run has not finished, or has left records in doubt."""
+    """Whether the run can be resumed: it has not finished, or has records in doubt."""
     return (
         run.status in {"stopped", "interrupted"}
         or bool(run.states.get(State.UNKNOWN))
@@ -239,7 +233,7 @@ def _can_go_on(run: RunStatus) -> bool:
 
 
 def _verdict(summary: dict[str, Any]) -> str:
-    """The verdict of a summary; of a plan that is refused, by what."""
+    """The verdict of a summary, after the alarms that stop the plan."""
     stops = _stops(summary)
     return (
         f"Stopped by {', '.join(stops)}. {summary['verdict']}"
@@ -253,7 +247,7 @@ def _stops(summary: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _too_many(plan: Mapping[str, Any]) -> str:
-    """That a plan would create more customers than was allowed when it was made; else nothing."""
+    """A sentence if the plan creates more customers than its limit; else an empty text."""
     creates, allowed = sends(plan["actions"]), plan.get("max_creates")
     if allowed is None or creates <= allowed:
         return ""
@@ -261,7 +255,7 @@ def _too_many(plan: Mapping[str, Any]) -> str:
 
 
 def _summary(folder: RunFolder, status: str) -> dict[str, Any]:
-    """The summary of a run, where it is that of its present status."""
+    """The summary of a run if it matches its status; else an empty one."""
     if folder.is_unfinished or not (folder.path / "summary.json").is_file():
         return {}
     summary = folder.read_summary()

@@ -1,4 +1,4 @@
-"""The story of a template: an empty file for a supplier to fill, as CSV or as a workbook whose cells are text."""
+"""Write a template: an empty file for a supplier, as CSV or as a workbook of text cells."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from pipeline.storage.xlsx import write_text_sheet
 
 
 def write_template(path: Path, layout: Layout | None, delimiter: str) -> None:
-    """Write the header that a job expects (None: the canonical one) to `path`."""
+    """Write the header that a job expects to `path`; without a layout, the canonical one."""
     if path.suffix.casefold() == ".xlsx":
         write_text_sheet(path, "customers", template_columns(layout))
     else:

@@ -1,4 +1,4 @@
-"""The story of one customer: where it stood in which file, what was made of it, everything that was sent and every answer."""
+"""`pipeline trace`: the history of one customer, in files, plans, requests and answers."""
 
 import json
 import re
@@ -23,11 +23,11 @@ from pipeline.storage.run_search import find_runs, matching_runs
 from pipeline.workflows.connecting import connected
 from pipeline.workflows.report.open_items import home_key
 
-#: Columns of a staged record that say where it stood and not what it says.
+#: The type of the origin of a resubmitted row.
 _ORIGIN = pl.Struct({"origin_run": pl.String, "origin_row": pl.String})
 _AMOUNT = re.compile("-?[0-9]+")  # minor units
 _Found = tuple[RunFolder, dict[str, Any]]  #: a run, and a staged record of it
-#: Fates of rows that were sent, or are in billing as they stand; the first of which there is one counts.
+#: Fates of rows that were sent or exist in billing; an earlier group has priority.
 _SENT = (
     LISTS["created"],
     (Fate.IN_DOUBT,),
@@ -35,7 +35,7 @@ _SENT = (
     (Fate.ALREADY_EXISTS_SAME,),
     (Fate.REFUSED,),
 )
-_NOT_SAID = {
+_NOT_SHOWN = {
     "position",
     "row_id",
     "line_count",
@@ -50,18 +50,16 @@ _NOT_SAID = {
 
 @dataclass(frozen=True, slots=True)
 class Appearance:
-    """One row of one run: what the file says, what the stages made of it, and where it ended."""
+    """One row of one run: its cells, its canonical values, the plan and its fate."""
 
     run_id: str
     row_id: str
-    mends: str | None  #: the row of an earlier run that it is, mended: run_id row_id
-    source: (
-        str | None
-    )  #: its lines as they stand in the file, where the file is still there, unchanged
+    mends: str | None  #: the row of an earlier run that it corrects
+    source: str | None  #: its lines in the file; None if the file has changed or is gone
     given: dict[str, str | None]
     became: dict[str, str | None]  #: the canonical values
-    decided: str | None  #: what the plan says: create, skip, hold, …
-    same_as: str | None  #: the row or the known reference that it repeats or reminds of
+    decided: str | None  #: the planned action: create, skip, hold, …
+    same_as: str | None  #: the row or known customer that it repeats or resembles
     fingerprint: str | None
     key: str | None
     fate: str
@@ -71,24 +69,25 @@ class Appearance:
 
 @dataclass(frozen=True, slots=True)
 class Life:
-    """Everything that is known of one customer. Runs in their order, events by environment, the oldest first."""
+    """The history of one customer: runs in their order, events by environment, oldest first."""
 
-    persons: list[str]  #: the tokens of its references; with `full` the references themselves
+    persons: list[str]  #: tokens of its external references; with `full` the references
     appearances: list[Appearance]
     events: list[tuple[str, dict[str, Any]]]  #: environment, event of its ledger
-    now: dict[str, Any] | None = None  #: what billing says today, where it was asked
-    purged: list[str] = field(default_factory=list)  #: runs whose staged files fell under retention
+    now: dict[str, Any] | None = None  #: what billing holds now, if it was looked up
+    purged: list[str] = field(default_factory=list)  #: runs whose staged files were deleted
     damaged_runs: list[DamagedRun] = field(default_factory=list)  #: runs that cannot be read
-    pii: str = Pii.MASKED.value  #: how much of people's data is shown
+    pii: str = Pii.MASKED.value  #: how much personal data is shown
 
 
 def trace(
     what: str, settings: Settings, *, pii: Pii = Pii.MASKED, target: Target | None = None
 ) -> Life:
-    """The life of the customer with this external reference, row id or billing id; with `target` billing is asked as well.
+    """The history of the customer with this external reference, row id or billing id.
 
-    A row id alone is that of the newest run that has one; `RUN_ID ROW_ID` names it in another. Nothing is written but the key of
-    tokens where the home has none yet, and a run may go on beside it.
+    A row id alone refers to the newest run that has it; `RUN_ID ROW_ID` names another run. With
+    `target`, also looks up what billing holds. Writes only the key of tokens, if the home has none
+    yet.
     """
     found_runs = find_runs(settings.reports, wholly=True)
     runs = [run for run in found_runs.readable if (run.path / "rows.parquet").is_file()]
@@ -97,7 +96,7 @@ def trace(
     references, rows = {what}, _row(runs, what)
     rows |= {(run.run_id, row_id) for run in runs for row_id in _rows_of_billing_id(run, what)}
     if not any(next(_records(run, references, rows), None) for run in runs):
-        # A ledger is searched for a billing id from its beginning to its end, so only where nothing else knows it.
+        # Searching a ledger for a billing id reads all of it, so it comes last.
         references |= {reference for home in homes for reference in _named(home, what)}
     while True:
         found = [(run, record) for run in runs for record in _records(run, references, rows)]
@@ -115,16 +114,19 @@ def trace(
         references |= references_then
         rows |= rows_then
     events = [(home.name, event) for home in homes for event in _events(home, sorted(references))]
-    told = {record["external_reference"] for _, record in found if record["external_reference"]}
-    told |= references - {what} | ({what} if events and references == {what} else set())
-    key = home_key(settings.home) if told else b""
-    named = [
-        one for one in found if one[1]["external_reference"] == what
-    ]  # a conflict joins several references
-    now = _asked(settings, target, named or found, pii) if target is not None else None
+    shown_references = {
+        record["external_reference"] for _, record in found if record["external_reference"]
+    }
+    shown_references |= references - {what}
+    if events and references == {what}:
+        shown_references.add(what)
+    key = home_key(settings.home) if shown_references else b""
+    # A conflict joins several external references.
+    same = [one for one in found if one[1]["external_reference"] == what]
+    now = _looked_up(settings, target, same or found, pii) if target is not None else None
     persons = {
-        Pii.FULL: sorted(told),
-        Pii.MASKED: sorted(token(key, reference) for reference in told),
+        Pii.FULL: sorted(shown_references),
+        Pii.MASKED: sorted(token(key, reference) for reference in shown_references),
         Pii.NONE: [],
     }[pii]
     appearances = [_appearance(run, record, pii, key) for run, record in found]
@@ -132,7 +134,7 @@ def trace(
 
 
 def _row(runs: Sequence[RunFolder], what: str) -> set[tuple[str, str]]:
-    """The row that a text names: `RUN_ID ROW_ID`, or the row of that id in the newest run that has one."""
+    """The row that a text names: `RUN_ID ROW_ID`, or a row id in the newest run that has it."""
     run_id, _, row_id = what.partition(" ")
     candidates = matching_runs(run_id, runs) if row_id else []
     return (_newest_row(candidates, row_id) if len(candidates) == 1 else set()) or _newest_row(
@@ -141,7 +143,7 @@ def _row(runs: Sequence[RunFolder], what: str) -> set[tuple[str, str]]:
 
 
 def _newest_row(runs: Sequence[RunFolder], row_id: str) -> set[tuple[str, str]]:
-    """The row of that id in the newest run that has one: tomorrow's file has other rows under these ids."""
+    """The row with this id in the newest run that has it; other files reuse the same ids."""
     for run in reversed(runs):
         rows = pl.scan_parquet(run.path / "rows.parquet", glob=False).select("row_id")
         if rows.filter(pl.col("row_id") == row_id).collect().height:
@@ -164,9 +166,9 @@ def _named(home: Path, billing_id: str) -> list[str]:
 def _records(
     run: RunFolder, references: set[str], rows: set[tuple[str, str]]
 ) -> Iterator[dict[str, Any]]:
-    """The staged records of a run that are asked for, or mend a row that is, with their part and their place in it."""
+    """The staged records of a run with these references or rows, or that correct them."""
     here = [row_id for run_id, row_id in rows if run_id == run.run_id]
-    mended = pl.struct("origin_run", "origin_row").is_in(
+    corrects = pl.struct("origin_run", "origin_row").is_in(
         pl.Series(
             [{"origin_run": run_id, "origin_row": row_id} for run_id, row_id in rows], dtype=_ORIGIN
         ).implode()
@@ -175,7 +177,7 @@ def _records(
         wanted = (
             pl.col("external_reference").is_in(list(references))
             | pl.col("row_id").is_in(here)
-            | mended
+            | corrects
         )
         kept = pl.scan_parquet(part, glob=False).filter(wanted).collect()
         for record in kept.to_dicts():
@@ -203,7 +205,7 @@ def _appearance(run: RunFolder, record: dict[str, Any], pii: Pii, key: bytes) ->
     became = {
         name: None if value is None else str(value)
         for name, value in record.items()
-        if name not in _NOT_SAID
+        if name not in _NOT_SHOWN
         and not name.startswith(("given.", "mapped.", "kind.", "sensitive.", "phone_"))
         and name != "part"
     }
@@ -225,7 +227,7 @@ def _appearance(run: RunFolder, record: dict[str, Any], pii: Pii, key: bytes) ->
 
 
 def _same_as(decided: dict[str, Any], pii: Pii, key: bytes) -> str | None:
-    """A row of the run as it is; the reference of another customer, beside flags, is a person's."""
+    """What the row repeats. With flags it is the reference of another customer, so it is masked."""
     same_as = decided.get("same_as")
     if same_as is None or not decided["flags"] or pii is Pii.FULL:
         return same_as
@@ -251,11 +253,13 @@ def _events(folder: Path, references: Sequence[str]) -> list[dict[str, Any]]:
         return [event for reference in references for event in ledger.life_of(reference)]
 
 
-def _asked(settings: Settings, target: Target, found: Sequence[_Found], pii: Pii) -> dict[str, Any]:
-    """What billing holds now, compared with what was sent: never with a row that was held or rejected."""
+def _looked_up(
+    settings: Settings, target: Target, found: Sequence[_Found], pii: Pii
+) -> dict[str, Any]:
+    """What billing holds now, compared with what was sent, never with a held or rejected row."""
     fit = [(run, record) for run, record in found if record["payload"] is not None]
     if not fit:
-        return {"answer": "no row of it was fit to be sent, so there is no reference to ask for"}
+        return {"answer": "no row of it could be sent, so there is no reference to look up"}
     sent = _sent(fit)
     run, newest = sent or fit[-1]
     with connected(settings, target, workers=1) as billing:
@@ -263,7 +267,7 @@ def _asked(settings: Settings, target: Target, found: Sequence[_Found], pii: Pii
     match answer:
         case Found():
             held = as_billing_holds_it(newest["payload"], answer)
-            told = {
+            values = {
                 name: _shown(name, _as_text(value), pii)
                 for name, value in held.items()
                 if name != "billing_id"
@@ -273,7 +277,7 @@ def _asked(settings: Settings, target: Target, found: Sequence[_Found], pii: Pii
                 "compared_with": f"{newest['row_id']} of {run.run_id}" if sent else None,
                 "differs_in": differing,
             }
-            return {"answer": "found", "billing_id": answer.billing_id, "holds": told, **compared}
+            return {"answer": "found", "billing_id": answer.billing_id, "holds": values, **compared}
         case NotFound():
             return {"answer": "not found"}
         case _:
@@ -282,7 +286,7 @@ def _asked(settings: Settings, target: Target, found: Sequence[_Found], pii: Pii
 
 
 def _sent(fit: Sequence[_Found]) -> _Found | None:
-    """The newest row that was sent: one that was created before one of which nobody knows, or that was there."""
+    """The newest row that was sent; a created one has priority over one in doubt or existing."""
     fates = [_fate(run, record["row_id"]) for run, record in fit]
     for wanted in _SENT:
         if among := [one for one, fate in zip(fit, fates, strict=True) if fate in wanted]:
@@ -296,7 +300,7 @@ def _fate(run: RunFolder, row_id: str) -> str:
 
 
 def _shown(name: str, text: str | None, pii: Pii) -> str | None:
-    """A canonical value. Codes and amounts are nobody's data; a shape of them would look like another amount."""
+    """A canonical value for display; codes and amounts are not personal data."""
     is_figure = (name == "currency" and text in known()) or (
         name == "balance" and _AMOUNT.fullmatch(text or "")
     )

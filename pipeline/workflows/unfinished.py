@@ -1,4 +1,4 @@
-"""A run that fails after a send ends as resumable (exit code 5), and names the command that resumes it."""
+"""A run that fails after a send ends as resumable (exit 5) and names the command to resume."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,16 +14,14 @@ _FATAL = PipelineError.exit_code
 
 @dataclass
 class Attempt:
-    """One process's attempt at a run: how far it came."""
+    """The attempt of one process at a run, and how far it got."""
 
     run_id: str
     is_begun: bool = False  #: the ledger knows the run, so that it can be resumed
-    has_sent: bool = (
-        False  #: something of the run has left for billing, now or in an earlier attempt
-    )
+    has_sent: bool = False  #: a create of the run was sent, now or in an earlier attempt
 
     def noting(self, make: Callable[[Call], Outcome]) -> Callable[[Call], Outcome]:
-        """The same calls; a create counts as sent before it leaves."""
+        """The same calls, which set `has_sent` before a create leaves."""
 
         def make_and_note(call: Call) -> Outcome:
             self.has_sent = self.has_sent or isinstance(call, Create)
@@ -33,23 +31,22 @@ class Attempt:
 
 
 @contextmanager
-def attempting(run_id: str, tell: Callable[[str], None]) -> Iterator[Attempt]:
-    """Tell which run is unfinished where the block fails; raise Interrupted where the surroundings failed after a send."""
+def attempting(run_id: str, on_unfinished: Callable[[str], None]) -> Iterator[Attempt]:
+    """Report the run if the block fails; raise Interrupted if the machine failed after a send."""
     attempt = Attempt(run_id)
     try:
         yield attempt
     except BaseException as failure:
         if attempt.is_begun:
-            tell(run_id)
-        if attempt.has_sent and (what := _of_the_surroundings(failure)):
-            raise Interrupted(
-                f"{what}. Customers were sent"
-            ) from failure  # `tell` has named the command that goes on
+            on_unfinished(run_id)
+        if attempt.has_sent and (cause := _external_cause(failure)):
+            # `on_unfinished` has printed the command that resumes the run.
+            raise Interrupted(f"{cause}. Customers were sent") from failure
         raise
 
 
-def _of_the_surroundings(failure: BaseException) -> str | None:
-    """What failed, where neither billing nor this program is at fault."""
+def _external_cause(failure: BaseException) -> str | None:
+    """What failed, if neither billing nor this program is at fault."""
     if isinstance(failure, PipelineError):
         is_ours = failure.exit_code == _FATAL and not isinstance(
             failure, SubmissionStopped | KeyProblem

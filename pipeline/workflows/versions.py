@@ -1,4 +1,4 @@
-"""What a run or a bundle was made with, for whoever has to make it again."""
+"""The versions that a run or a bundle was made with, so that it can be reproduced."""
 
 import platform
 import sqlite3
@@ -19,7 +19,7 @@ _LIBRARIES = (
 
 
 def tools() -> dict[str, str]:
-    """Name -> version of the program and of everything that decides what becomes of a row."""
+    """Name -> version, of the program and of every library that affects a row."""
     return {
         "pipeline": __version__,
         "python": platform.python_version(),

@@ -11,18 +11,19 @@ from pipeline.domain.outcomes import Action
 from pipeline.planning import Plan, PlanQuery
 from pipeline.storage.files import renamed_when_whole
 
-#: Hashes and keys take longer to compress than to write, and no dictionary of them pays.
+#: Compressing hashes and keys takes longer than writing them; a dictionary saves nothing.
 _FORM = "FORMAT parquet, COMPRESSION snappy, DICTIONARY_SIZE_LIMIT 1"
-#: Parts that are written at once: with one alone DuckDB keeps one and a half cores busy.
+#: Parts that are written at once: with one, DuckDB uses one and a half cores.
 _AT_ONCE = 2
 
 
 def write_plan(
     workbench: duckdb.DuckDBPyConnection, query: PlanQuery, parts: Iterable[tuple[str, Path]]
 ) -> Plan:
-    """Write what is done with every row, part by part.
+    """Write the planned action of every row, part by part.
 
-    `parts`: what holds a part (what stands behind FROM), and the Parquet file of its plan. See `PlanQuery` for the columns.
+    `parts`: the source of a part (after FROM) and the Parquet file for its plan; columns: see
+    `PlanQuery`.
     """
     rows = Counter[str]()
 
@@ -39,7 +40,7 @@ def write_plan(
 def _write_part(
     workbench: duckdb.DuckDBPyConnection, part: str, target: Path, query: PlanQuery
 ) -> dict[str, int]:
-    """Write the plan of one part; its rows by action."""
+    """Write the plan of one part; return action -> rows."""
     first, last = workbench.execute(f"SELECT min(position), max(position) FROM {part}").fetchall()[
         0
     ]

@@ -1,4 +1,4 @@
-"""The story of a report: give every record its fate, hold the law against it, write every file whole."""
+"""Write the results of a run: fates, lists, sums, accounting checks, summary and pages."""
 
 import csv
 import io
@@ -49,15 +49,15 @@ __all__ = ["Report", "write_results"]
 
 WORKBOOK = "rejected.xlsx"
 NO_EARLIER_RUNS = EarlierRuns()
-MOST_ROWS_FOR_PEOPLE = 20_000  #: nobody mends more by hand; the CSV file has them all
-#: Columns of the fates that stand in the lists and in rows.parquet, and in no sum.
+MOST_ROWS_FOR_PEOPLE = 20_000  #: more are not corrected by hand; the CSV file has all of them
+#: Columns of the fates that only the lists and rows.parquet need.
 _NOT_SUMMED = ("fingerprint", "key", "billing_id", "same_as", "origin_run", "origin_row", "differs")
 _DIFFERENCE_COLUMNS = ("_import_row_id", "external_reference", "field", "ours", "theirs")
 
 
 @dataclass
 class Results:
-    """The results of a run while they are written; each step finds here what it needs, and leaves what others need."""
+    """The state of the results while they are written; each step reads it and adds to it."""
 
     folder: RunFolder
     home: Path
@@ -72,10 +72,9 @@ class Results:
     settled: pl.DataFrame | None = None
     earlier: EarlierRuns = field(default_factory=EarlierRuns)
     account: Account | None = None
-    held_differs: Counter[str] = field(
-        default_factory=Counter
-    )  #: field -> held records that differ in it
-    content: dict[str, Any] = field(default_factory=dict)  #: the summary, once it is added up
+    #: field -> held records that differ in it
+    held_differs: Counter[str] = field(default_factory=Counter)
+    content: dict[str, Any] = field(default_factory=dict)  #: the summary, after `_add_up`
 
 
 def write_results(
@@ -93,8 +92,8 @@ def write_results(
 ) -> Report:
     """Write every result file of a run from its staged tables, and return the report.
 
-    Each step replaces what an earlier attempt left, so a run whose results failed anywhere is finished by another attempt.
-    `settled`: when each create was begun and when settled, see `reporting.pace`.
+    Each step replaces the files of an earlier attempt, so a failed attempt can be repeated.
+    `settled`: the times when each create began and was settled, see `reporting.pace`.
     """
     results = Results(
         folder, home, status, now, folder.read_plan(), Profile(), stop=stop, settled=settled
@@ -148,7 +147,7 @@ def _write_differences(results: Results, workbench: duckdb.DuckDBPyConnection) -
 
 
 def _write_returned(results: Results) -> None:
-    """Every cell of rows that came back about which there is something to say."""
+    """Write the compared cells of resubmitted rows."""
     folder = results.folder
     cells = pl.read_parquet(folder.staged / "returned.parquet", glob=False).rename(
         {"row_id": ROW_ID}
@@ -179,7 +178,7 @@ def _keep_current_fates(results: Results) -> None:
 
 
 def _seal(results: Results) -> None:
-    """Before the pages: what else lies among the reports, damaged or not, bears on them alone."""
+    """Seal the results before the pages, which also depend on the other runs in the folder."""
     for page in PAGES:
         (results.folder.path / page).unlink(missing_ok=True)
     results.folder.write_manifest(results.plan, _named(results.plan["config"]))
@@ -189,7 +188,7 @@ def _write_pages(results: Results) -> None:
     write_pages(results.folder, results.content, results.home)
 
 
-#: What is asked of the staged tables, in this order; then what is written from it.
+#: Steps that query the staged tables, in this order; then those that write files from the results.
 QUERIES: tuple[Callable[[Results, duckdb.DuckDBPyConnection], None], ...] = (
     _write_lists,
     _add_up,
@@ -262,9 +261,9 @@ def _write_rows(
     profile: Profile,
     checks: OriginChecks,
 ) -> Counter[str]:
-    """Every record with its fate, in all files that hold records, part by part; what summing needs is staged.
+    """Write every record with its fate to its list, part by part; stage the fates for the sums.
 
-    Returned: field -> held records that differ in it.
+    Return field -> held records that differ in it.
     """
     differing, held_differs = _differing(folder), Counter[str]()
     wanted = ["currency", "text", "clue", *(f"given.{column}" for column in columns)]
@@ -287,8 +286,8 @@ def _write_rows(
                 write_rows(identities(fates))
 
         keep_behind = stack.enter_context(one_behind(keep))
-        for number, without in enumerate(one_ahead(found)):
-            fates = with_differing(without, differing)
+        for number, plain_fates in enumerate(one_ahead(found)):
+            fates = with_differing(plain_fates, differing)
             held_differs.update(count_differing(fates))
             profile.stages["fates"]["rows"] += fates.height
             with profile.stage("lists", fates.height):
@@ -310,7 +309,7 @@ def _write_rows(
 
 
 def _differing(folder: RunFolder) -> pl.DataFrame:
-    """What the plan found; a plan of an earlier version did not look for it."""
+    """The differing fields that the plan found; none in a plan of an earlier version."""
     path = folder.staged / DIFFERING
     if not path.is_file():
         return pl.DataFrame(schema={"position": pl.Int64, "differs": pl.List(pl.String)})
@@ -318,7 +317,7 @@ def _differing(folder: RunFolder) -> pl.DataFrame:
 
 
 def _write_workbook(folder: RunFolder, rejected: pl.DataFrame) -> None:
-    """`rejected.csv` once more, for people: every cell text, so that no spreadsheet changes what it shows."""
+    """Write `rejected.csv` as a workbook of text cells, which no spreadsheet changes."""
     target = folder.path / WORKBOOK
     target.unlink(missing_ok=True)
     if 0 < rejected.height <= MOST_ROWS_FOR_PEOPLE and rejected.width <= MOST_COLUMNS:

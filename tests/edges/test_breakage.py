@@ -218,7 +218,7 @@ def test_aliases_that_would_grow_without_end_are_refused(tmp_path):
     levels = [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 12)]
     (tmp_path / "job.yaml").write_text("\n".join(["a0: &a0 x", *levels]) + "\n")
 
-    with pytest.raises(ConfigError, match="anchors and aliases are not used here"):
+    with pytest.raises(ConfigError, match="anchors and aliases are not supported"):
         load_config(tmp_path / "job.yaml")
 
 
@@ -243,14 +243,14 @@ def test_a_ceiling_on_memory_ends_with_its_block():
 
 
 def test_check_has_one_deadline_for_a_server_that_sends_a_byte_a_second(tmp_path):
-    from pipeline.workflows.check import Asked, Verdict, check
+    from pipeline.workflows.check import CheckRequest, Verdict, check
 
     with dripping_server() as url:
-        asked = Asked(
+        asked = CheckRequest(
             None, url, tmp_path / "home", tmp_path / "reports", {"BILLING_API_KEY": THEIRS}
         )
         found = {one.what: one for one in check(asked, seconds=2.5)}
 
     assert found["address"].verdict is Verdict.FAULT
-    assert "no complete answer within 2.5 s" in found["address"].told
+    assert "no complete answer within 2.5 s" in found["address"].detail
     assert found["lock"].verdict is Verdict.OK

@@ -18,7 +18,7 @@ from pipeline.errors import LedgerError
 from pipeline.storage.ledger import Answer, Intent, Ledger, Withdrawal
 from pipeline.storage.ledger.network_mounts import disk_fault, filesystem_of
 from pipeline.workflows.audit import audit
-from pipeline.workflows.check import Asked, Verdict, check
+from pipeline.workflows.check import CheckRequest, Verdict, check
 
 HERE = Environment("sandbox", "sandbox", "test", "loopback")
 AT = datetime(2026, 11, 22, 6, 0, tzinfo=UTC)
@@ -507,10 +507,10 @@ def test_check_names_the_file_system_beforehand(tmp_path, monkeypatch):
     mounted(monkeypatch, tmp_path, "virtiofs")
     variables: dict[str, str] = {}
 
-    found = check(Asked(None, "sandbox", tmp_path / "home", tmp_path / "reports", variables))
+    found = check(CheckRequest(None, "sandbox", tmp_path / "home", tmp_path / "reports", variables))
 
     [ledger] = [one for one in found if one.what == "ledger"]
-    assert (ledger.verdict, "virtiofs" in ledger.told) == (Verdict.FAULT, True)
+    assert (ledger.verdict, "virtiofs" in ledger.detail) == (Verdict.FAULT, True)
 
 
 def test_a_system_that_names_no_file_system_is_believed(tmp_path, monkeypatch):

@@ -19,7 +19,7 @@ import pytest
 from pipeline.billing.probe import Probe
 from pipeline.domain.customer import Environment
 from pipeline.storage.ledger import Intent, Ledger, run_lock
-from pipeline.workflows.check import Asked, Finding, Verdict, _certificate, _clock, check
+from pipeline.workflows.check import CheckRequest, Finding, Verdict, _certificate, _clock, check
 from tests.conftest import REPOSITORY, customers_csv, environment_of_ours
 
 CERTIFICATE = REPOSITORY / "tests" / "cases" / "tls" / "self_signed.pem"
@@ -35,7 +35,7 @@ def looked(folder: Path, **asked: object) -> dict[str, Finding]:
         "reports": folder / "reports",
         "variables": {},
     }
-    found = check(Asked(**{**given, **asked}))
+    found = check(CheckRequest(**{**given, **asked}))
     by_weight = ["ok", "not checked", "warning", "fault"]
     return {
         finding.what: finding
@@ -155,7 +155,7 @@ def test_a_config_with_three_faults_shows_all_three_and_the_other_checks_go_on(t
     assert found["config"].verdict is Verdict.FAULT
     assert [
         line.removeprefix(f"{config}:").split(":")[0]
-        for line in found["config"].told.splitlines()[1:]
+        for line in found["config"].detail.splitlines()[1:]
     ] == [
         "2",
         "3",
@@ -170,12 +170,12 @@ def test_the_destination_of_a_config_is_looked_at(outside, tmp_path):
 
     found = looked(tmp_path, config=config, variables=outside.environment)
 
-    assert (found["config"].verdict, found["address"].verdict, found["key"].told) == (
+    assert (found["config"].verdict, found["address"].verdict, found["key"].detail) == (
         "ok",
         "ok",
-        "billing takes it (test key)",
+        "billing accepts it (test key)",
     )
-    assert "practice" in found["ledger"].told
+    assert "practice" in found["ledger"].detail
 
 
 @pytest.mark.parametrize(
@@ -202,8 +202,8 @@ def test_a_key_that_is_of_no_use_is_told_and_the_address_is_looked_at_without_it
         Verdict.OK,
         Verdict.OK,
     )
-    assert told in found["key"].told
-    assert "sk_test_wrong" not in found["key"].told
+    assert told in found["key"].detail
+    assert "sk_test_wrong" not in found["key"].detail
 
 
 def test_a_key_file_that_others_can_read_is_a_warning(outside, tmp_path):
@@ -215,7 +215,7 @@ def test_a_key_file_that_others_can_read_is_a_warning(outside, tmp_path):
         tmp_path, destination=outside.base_url, variables={"BILLING_API_KEY_FILE": str(path)}
     )
 
-    assert (found["key"].verdict, found["key"].mend) == (Verdict.WARNING, f"chmod 600 {path}")
+    assert (found["key"].verdict, found["key"].remedy) == (Verdict.WARNING, f"chmod 600 {path}")
 
 
 @pytest.mark.parametrize(
@@ -243,7 +243,7 @@ def test_an_address_where_nobody_answers_is_told(tmp_path):
         Verdict.FAULT,
         Verdict.NOT_CHECKED,
     )
-    assert "does not answer" in found["address"].told
+    assert "does not answer" in found["address"].detail
 
 
 @pytest.mark.parametrize(
@@ -263,7 +263,7 @@ def test_a_certificate_that_nobody_has_signed_is_told_and_the_key_is_not(tmp_pat
         )
 
     assert found["certificate"].verdict is Verdict.FAULT
-    assert "self-signed" in found["certificate"].told.replace("self signed", "self-signed")
+    assert "self-signed" in found["certificate"].detail.replace("self signed", "self-signed")
 
 
 @pytest.mark.parametrize(("days", "verdict"), [(200, Verdict.OK), (13, Verdict.WARNING)])
@@ -283,7 +283,7 @@ def test_a_folder_that_others_may_look_into_is_a_warning(tmp_path):
 
     found = looked(tmp_path)["disk"]
 
-    assert (found.verdict, found.mend.split(":")[0]) == (
+    assert (found.verdict, found.remedy.split(":")[0]) == (
         Verdict.WARNING,
         f"chmod 700 {tmp_path / 'home'}",
     )
@@ -302,7 +302,7 @@ def test_the_ledger_of_another_environment_is_a_fault_and_unsettled_requests_are
     theirs = looked(tmp_path, destination="sandbox", environment="sandbox", merchant="another")
 
     assert (ours["ledger"].verdict, ours["ledger"].suggests) == (Verdict.WARNING, ("resume",))
-    assert "1 requests are unsettled" in ours["ledger"].told
+    assert "1 requests are unsettled" in ours["ledger"].detail
     assert theirs["ledger"].verdict is Verdict.FAULT
 
 
@@ -312,7 +312,7 @@ def test_a_lock_that_a_run_holds_is_told_with_its_holder_and_stays_held(tmp_path
         held = looked(tmp_path, destination="sandbox")["lock"]
 
     assert held.verdict is Verdict.WARNING
-    assert "20261122T060000Z-c-3f9a1c" in held.told
+    assert "20261122T060000Z-c-3f9a1c" in held.detail
     assert looked(tmp_path, destination="sandbox")["lock"].verdict is Verdict.OK
 
 
@@ -323,7 +323,7 @@ def test_known_customers_are_told_and_damaged_ones_are_a_fault(pipeline):
     known = looked(pipeline.folder, destination="sandbox")["references"]
     (pipeline.folder / "home" / "sandbox" / "references.duckdb").write_bytes(b"x" * 5000)
 
-    assert known.told.startswith("3 known customers")
+    assert known.detail.startswith("3 known customers")
     assert looked(pipeline.folder, destination="sandbox")["references"].verdict is Verdict.FAULT
 
 
@@ -338,4 +338,4 @@ def test_whatever_is_wrong_says_what_to_do(tmp_path, verdict):
     with website(ahead=timedelta(minutes=-2)) as address:
         found = looked(tmp_path, destination=address, variables={})
 
-    assert all(finding.mend for finding in found.values() if finding.verdict is verdict)
+    assert all(finding.remedy for finding in found.values() if finding.verdict is verdict)

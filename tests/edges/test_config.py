@@ -113,19 +113,19 @@ def test_three_faults_are_three_faults_each_at_its_line_and_column(tmp_path):
         ("environment: t\nmerchant: m\nmapping:\n  name: {}\n", "4:9: mapping.name: say one of column, columns and value"),
         ("environment: t\nmerchant: m\nmapping: {name: N}\n", "3:10: mapping.external_reference is missing"),
         ("environment: t\nmerchant: m\naddress: http://example.com\n", "3:10: address: the billing address"),
-        ("environment: t\nmerchant: m\nregion: XX\n", "3:9: region: 'XX' is no region"),
+        ("environment: t\nmerchant: m\nregion: XX\n", "3:9: region: 'XX' is not a region"),
         ("environment: t\nmerchant: m\nsource: {encoding: utf-88}\n", "3:20: source.encoding: "),
         ("environment: t\nmerchant: m\nsource: {encoding: utf-32}\n", "3:20: source.encoding: "),
         ("environment: t\nmerchant: m\nmapping: {external_reference: A, absent: [NULL]}\n", "put the text in quotes"),
         ("environment: t\nmerchant: m\nthresholds: {stop_by: 25:00}\n", "3:23: thresholds.stop_by: write it as 05:30"),
-        ("environment: t\nmerchant: m\nthresholds: {stop_by: 05:30 Africa/Joburg}\n", "'Africa/Joburg' is no time zone"),
+        ("environment: t\nmerchant: m\nthresholds: {stop_by: 05:30 Africa/Joburg}\n", "'Africa/Joburg' is not a time zone"),
         ("environment: sandbox\nmerchant: m\naddress: https://a.example\n", "the environment 'sandbox' is for this machine"),
-        ("environment: &a t\nmerchant: *a\n", "1:14: anchors and aliases are not used here"),
+        ("environment: &a t\nmerchant: *a\n", "1:14: anchors and aliases are not supported"),
         ("environment: !!python/object:os.system t\nmerchant: m\n", "1:14: the tag"),
-        ("environment: [t\n", "this is no YAML"),
-        ("environment: t\n\tmerchant: m\n", "2:1: this is no YAML"),
+        ("environment: [t\n", "not valid YAML"),
+        ("environment: t\n\tmerchant: m\n", "2:1: not valid YAML"),
         ("- a\n- b\n", "1:1: "),
-        ("? [a]\n: b\n", "1:3: a key must be a plain text"),
+        ("? [a]\n: b\n", "1:3: a key must be plain text"),
     ],
 )  # fmt: skip
 def test_a_fault_is_told_at_its_place(tmp_path, text, expected):
@@ -237,10 +237,10 @@ def test_a_configs_names_are_those_of_its_own_address_and_a_rehearsal_on_this_ma
     job = load_config(written(tmp_path, GOOD)).job
 
     at_home = environment_from(
-        "https://api.momentco.io", Naming.said("https://api.momentco.io", job=job)
+        "https://api.momentco.io", Naming.from_options("https://api.momentco.io", job=job)
     )
     rehearsals = [
-        environment_from(place, Naming.said(place, job=job))
+        environment_from(place, Naming.from_options(place, job=job))
         for place in ("sandbox", "http://127.0.0.1:9")
     ]
 
@@ -256,7 +256,7 @@ def test_a_key_of_another_mode_than_the_config_says_is_refused(mode, key, live):
 
     naming = Naming(environment="here", merchant="m", mode=mode, live=live)
 
-    with pytest.raises(KeyProblem, match=f"the config says mode: {mode}"):
+    with pytest.raises(KeyProblem, match=f"the config has mode: {mode}"):
         target_from("https://api.momentco.io", ApiKey(key, source="a test"), naming)
 
 

@@ -89,7 +89,7 @@ def test_codes_without_their_stage_are_told_apart():
 def test_all_unknown_codes_are_named_with_the_nearest_and_exit_2(pipeline):
     with pytest.raises(
         UnknownCode,
-        match=r"PHONE_SEVERALL.*did you mean VALIDATE.PHONE_SEVERAL\?; 'xyz' is no code",
+        match=r"PHONE_SEVERALL.*did you mean VALIDATE.PHONE_SEVERAL\?; 'xyz' is not a code",
     ):
         explain(["PHONE_SEVERALL", "xyz"])
     assert pipeline("explain", "PHONE_SEVERALL").returncode == 2

@@ -90,7 +90,7 @@ def test_the_table_is_never_written_over_the_file_that_is_read(pipeline, tmp_pat
 
     result = asked(pipeline, file, "--output", file, exit_code=4)
 
-    assert "the file that is read" in result.stderr
+    assert "the input file" in result.stderr
     assert file.read_bytes() == CONTENT.encode()
 
 

@@ -302,7 +302,7 @@ def test_shop_flow_an_empty_company_is_no_name(pipeline):
     text, mapping = drafted(pipeline, "shop_flow")
 
     assert mapping["name"] == {"columns": ["First Name", "Last Name"]}
-    assert "# Nothing is guessed from empty columns: Company" in text
+    assert "# No guess, because these columns are empty: Company" in text
     assert pipeline("plan", "c.csv", "--config", "job.yaml").returncode == 0
 
 

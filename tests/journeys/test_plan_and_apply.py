@@ -75,7 +75,7 @@ def test_a_plan_that_is_not_as_it_was_written_is_refused_before_anything_is_sent
     done = there("apply", changed(there, name), environment=billing.environment)
 
     assert done.returncode == 6
-    assert f"{name} is not as it was written" in done.stderr
+    assert f"{name} was changed" in done.stderr
     assert billing.customers() == {}
 
 
@@ -87,7 +87,7 @@ def test_a_plan_without_manifest_is_held_against_its_signatures(there, billing):
     unsigned = there("apply", run_id, environment=billing.environment)
 
     assert (refused.returncode, unsigned.returncode) == (6, 6)
-    assert "plan.json is not as it was written" in refused.stderr
+    assert "plan.json was changed" in refused.stderr
     assert "signatures.jsonl does not name the plan" in unsigned.stderr
     assert billing.customers() == {}
 
@@ -99,7 +99,7 @@ def test_a_run_that_was_stopped_is_not_resumed_by_a_changed_plan(there, billing)
     done = there("resume", changed(there, "plan.json"), environment=billing.environment)
 
     assert done.returncode == 6
-    assert "plan.json is not as it was written" in done.stderr
+    assert "plan.json was changed" in done.stderr
 
 
 @pytest.fixture
@@ -141,7 +141,7 @@ def test_one_byte_of_the_config_makes_a_plan_stale(there, billing, planned):
     path = there.folder / "job.yaml"
     path.write_text(path.read_text() + "# another night\n")
 
-    _is_refused(planned(), billing, "job.yaml (in its comments or its form only)")
+    _is_refused(planned(), billing, "job.yaml (only in comments or layout)")
 
 
 def test_a_setting_of_the_config_makes_a_plan_stale_and_is_named(there, billing, planned):
@@ -171,7 +171,7 @@ def test_one_reference_makes_a_plan_stale(there, billing, planned):
 
     assert there("references", "load", known, "--config", "job.yaml").returncode == 0
 
-    _is_refused(planned(), billing, "the references")
+    _is_refused(planned(), billing, "the known customers")
 
 
 def test_the_same_references_loaded_again_in_another_order_leave_a_plan_as_it_is(there, planned):
@@ -454,6 +454,6 @@ def test_references_that_name_no_customer_are_told_and_the_rest_is_known(pipelin
         in result.stderr
     )
     assert "known.csv:5 names no customer: READ.TOO_FEW_FIELDS" in result.stderr
-    assert "1 kept without what is wrong in them: VALIDATE.EMAIL_MALFORMED:email" in result.stderr
+    assert "1 kept without the faulty field: VALIDATE.EMAIL_MALFORMED:email" in result.stderr
     (listed,) = json.loads(pipeline("references", "list", "--json").stdout)
     assert (listed["environment"], listed["rows"]) == ("sandbox", 2)

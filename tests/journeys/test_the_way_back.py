@@ -95,7 +95,7 @@ def test_mended_rows_are_linked_to_what_they_were_and_counted_once(there):
     assert not (there.newest() / "rejected.xlsx").exists()  # no workbook is written of nothing
     status = json.loads(there("status", first, "--json").stdout)
     assert (status["came_back"], status["overall"]) == (3, {"created": 4})
-    assert "3 records came back since; all together: 4 created" in there("status", first).stdout
+    assert "3 records were resubmitted; totals now: 4 created" in there("status", first).stdout
     assert (
         there("run", path.with_name("mended.csv"), "--sandbox", "--yes").returncode == 0
     )  # once more changes nothing
@@ -541,4 +541,4 @@ def test_a_list_is_fed_back_as_it_is_to_a_job_whose_workbook_has_titles_a_total_
 
     assert again.returncode == 1, again.stderr
     assert inside.summary()["records"]["read"] == 1
-    assert "1 records came back since" in inside("status", first.name).stdout
+    assert "1 records were resubmitted" in inside("status", first.name).stdout

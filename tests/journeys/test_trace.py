@@ -111,14 +111,14 @@ def test_unless_it_is_asked_for_a_life_is_told_without_a_word_of_the_person(life
             assert secret not in text
     assert "999 999 9999" in shown
     assert "adopted" in shown
-    assert "mends c.csv:2" in shown
+    assert "corrects c.csv:2" in shown
 
 
 def test_what_nobody_knows_is_said_to_be_unknown(pipeline):
     result = pipeline("trace", "B/1")
 
     assert (result.returncode, result.stdout) == (1, "")
-    assert "is about this" in result.stderr
+    assert "Nothing found" in result.stderr
 
 
 def test_a_row_id_is_that_of_the_newest_run_and_no_other_persons_row_of_that_number(

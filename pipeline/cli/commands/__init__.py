@@ -1,8 +1,11 @@
-"""The commands, one function each: what is parsed, which verb is called, what is shown, which exit code it comes to.
+"""The commands, one function each: parse the options, call a workflow, print, return the exit code.
 
-`importing.py` holds plan, run, apply and resume; `looking.py` what looks on; `checking.py` what comes before a
-run and whether the journal holds, `evidence.py` what is recomputed after it, `preparing.py` init, schema and references;
-`practising.py` the demo and the sandbox.
+- `importing.py`: plan, run, apply, resume
+- `looking.py`: inspect, status, runs, trace, explain
+- `evidence.py`: verify, reconcile, report, sign, bundle
+- `preparing.py`: init, schema, references
+- `checking.py`: check, audit
+- `practising.py`: demo, sandbox
 """
 
 import click
@@ -14,39 +17,40 @@ from pipeline.cli.commands.importing import apply, plan, resume, run
 from pipeline.cli.commands.looking import explain, inspect, runs, status, trace
 from pipeline.cli.commands.practising import demo, sandbox
 from pipeline.cli.commands.preparing import init, references, schema
-from pipeline.cli.suggestions import remembering
+from pipeline.cli.suggestions import remember_parameters
 
-__all__ = ["cli"]
+__all__ = ["HEADINGS", "cli"]
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+#: Heading in `pipeline --help` -> its commands, in the order of their use.
+HEADINGS: dict[str, tuple[click.Command, ...]] = {
+    "Import": (plan, run, apply, resume),
+    "Review": (status, runs, trace, explain, verify, reconcile, report, sign, bundle, audit),
+    "Set up": (inspect, init, check, references, schema),
+    "Practise": (demo, sandbox),
+}
+
+
+class _Commands(click.Group):
+    """A group whose help lists the commands under headings."""
+
+    def format_commands(self, _context: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write each heading with its commands and their summaries."""
+        widest = max(map(len, self.commands))
+        for heading, commands in HEADINGS.items():
+            with formatter.section(heading):
+                formatter.write_dl(
+                    [(f"{one.name:<{widest}}", one.get_short_help_str()) for one in commands]
+                )
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="pipeline")
 def cli() -> None:
-    """Bring customers into billing, each exactly once, and account for every record and every cent."""
+    """Import customers into billing, each exactly once. Account for every record and every cent."""
 
 
-for _command in (
-    demo,
-    inspect,
-    init,
-    check,
-    plan,
-    run,
-    apply,
-    resume,
-    status,
-    runs,
-    trace,
-    explain,
-    verify,
-    reconcile,
-    report,
-    sign,
-    bundle,
-    audit,
-    references,
-    schema,
-    sandbox,
-):
-    cli.add_command(_command)
-remembering(cli)
+for _commands in HEADINGS.values():
+    for _command in _commands:
+        cli.add_command(_command)
+remember_parameters(cli)

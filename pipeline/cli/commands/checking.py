@@ -1,4 +1,4 @@
-"""Checking: everything that can be known before a run, at once; and whether the journal is as it was written."""
+"""The commands `check` and `audit`."""
 
 import os
 from pathlib import Path
@@ -15,22 +15,21 @@ from pipeline.cli.suggestions import suggested
 @click.argument("config", required=False, type=click.Path(path_type=Path))
 @options.destination
 @options.folders
-@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def check(**given: Any) -> int:
     """Check everything that a run needs.
 
-    Config, key, address, certificate, clock, disk, ledger, lock and known customers; for each fault it says what to do.
+    Checks the config, key, address, certificate, clock, disk, ledger, lock and known customers.
+    Each fault comes with what to do about it.
     """
-    from dataclasses import asdict
-
     from pipeline.errors import PipelineError
-    from pipeline.workflows.check import Asked, Verdict
-    from pipeline.workflows.check import check as look
+    from pipeline.workflows.check import CheckRequest, Verdict
+    from pipeline.workflows.check import check as check_all
 
-    found = look(
-        Asked(
+    found = check_all(
+        CheckRequest(
             given["config"],
-            options.where(given, None),
+            options.destination_given(given, None),
             given["home"],
             given["reports"],
             os.environ,
@@ -43,26 +42,29 @@ def check(**given: Any) -> int:
         PipelineError.exit_code if any(finding.verdict is Verdict.FAULT for finding in found) else 0
     )
     if given["as_json"]:
-        show_json({"checks": [asdict(finding) for finding in found], "exit_code": code})
+        show_json({"checks": [finding.content() for finding in found], "exit_code": code})
         return code
     for finding in found:
-        show_line(f"{finding.verdict:<11} {finding.what:<11} {finding.told}")
-        if finding.mend:
+        show_line(f"{finding.verdict:<11} {finding.what:<11} {finding.detail}")
+        if finding.remedy:
             command = f": {suggested(*finding.suggests)}" if finding.suggests else ""
-            show_line(f"{'':23} -> {finding.mend}{command}")
+            show_line(f"{'':23} -> {finding.remedy}{command}")
     return code
 
 
 @click.group()
 def audit() -> None:
-    """Check that the ledger was not changed."""
+    """Check that the ledger is unchanged."""
 
 
 @audit.command()
 @options.places
-@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def verify(**given: Any) -> int:
-    """Recompute each ledger's hash chain. Names the first event that was changed (exit 7). The ledgers are those under --home."""
+    """Recompute each ledger's hash chain.
+
+    Covers every ledger under --home. Names the first changed event and ends with exit 7.
+    """
     from dataclasses import asdict
 
     from pipeline.errors import OutOfBalance
@@ -75,6 +77,6 @@ def verify(**given: Any) -> int:
         return code
     for one in found:
         show_line(f"{one.environment}: {one.broken or f'all {one.events:,} events hold'}")
-        for what in one.damage:
-            show_line(f"{one.environment}: found at an earlier opening: {what}")
+        for damage in one.damage:
+            show_line(f"{one.environment}: found when it was opened earlier: {damage}")
     return code

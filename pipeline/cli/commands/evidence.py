@@ -1,4 +1,4 @@
-"""Evidence: whether what a run says holds, whether billing is what the runs meant, the report of it, and who signs."""
+"""The commands `verify`, `reconcile`, `report`, `sign` and `bundle`."""
 
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ inputs_at = click.option(
     "inputs_at",
     multiple=True,
     type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="Folder in which to look for inputs, and a config, that were moved since.",
+    help="Also look in this folder for inputs and a config that have moved.",
 )
 
 
@@ -21,14 +21,15 @@ inputs_at = click.option(
 @click.argument("run_id")
 @inputs_at
 @options.places
-@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def verify(**given: Any) -> int:
     """Recompute a run from its files alone.
 
-    Counts, sums, lines and hashes are recomputed from the run folder and the inputs; exit 7 if one is wrong.
+    Recomputes counts, sums, lines and hashes from the run folder and the inputs. Ends with exit 7
+    if one is wrong.
 
-    RUN_ID may also name a reconciliation or the report of a span, or be the path of a copied folder or of an evidence bundle,
-    which is checked by itself.
+    RUN_ID may also name a reconciliation or the report of a period. It may be the path of a copied
+    folder or of an evidence bundle.
     """
     from dataclasses import asdict
 
@@ -40,9 +41,8 @@ def verify(**given: Any) -> int:
         found = verify_bundle(path)
     else:
         places = options.places_of(given)
-        is_path = (
-            given["run_id"] not in ("", LATEST) and path.is_dir()
-        )  # Path("") is the working folder
+        # Path("") is the working folder.
+        is_path = given["run_id"] not in ("", LATEST) and path.is_dir()
         folder = path if is_path else sealed_folder(places.reports, given["run_id"])
         found = verify(folder, given["inputs_at"], places.home)
     if given["as_json"]:
@@ -70,14 +70,14 @@ def verify(**given: Any) -> int:
     "--since",
     metavar="DAY",
     callback=options.day,
-    help="Every run since this day (in UTC), such as 2026-11-01, instead of named ones.",
+    help="Take every run since this day (UTC), such as 2026-11-01.",
 )
 @click.option(
     "--export",
     "exports",
     multiple=True,
     type=click.Path(path_type=Path),
-    help="Customers as billing holds them: CSV, Parquet or Excel. Without it each customer is looked up.",
+    help="Compare with this export of billing (CSV, Parquet, Excel).  [default: lookups]",
 )
 @click.option(
     "--sample",
@@ -89,23 +89,24 @@ def verify(**given: Any) -> int:
     "legacy_totals",
     multiple=True,
     metavar="WHAT=TOTAL",
-    help="Control total of the legacy system, where the bridge starts: records=2000, ZAR=1234567 (cents) or ZAR=12345.67.",
+    help="Start the bridge from this control total of the legacy system, such as records=2000.",
 )
 @click.option(
     "--because",
     multiple=True,
     metavar="CODE=TEXT",
-    help="Why a total or a residual of a currency (or of records) differs; without a reason it cannot be signed.",
+    help="Explain why a total or a residual differs; unexplained, it cannot be signed.",
 )
 @options.destination
 @options.looking_up
 @options.reviewer
 @options.places
-@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def reconcile(**given: Any) -> int:
-    """Compare what runs meant with billing.
+    """Compare the customers of runs with billing.
 
-    Without RUN_ID, the newest run. Compares record by record and to the cent; exit 7 if out of balance.
+    Without RUN_ID, takes the newest run. Compares every record to the cent. Ends with exit 7 if out
+    of balance.
     """
     from functools import partial
 
@@ -114,28 +115,28 @@ def reconcile(**given: Any) -> int:
     from pipeline.workflows.reconcile.workflow import legacy_from, reconcile
 
     if given["exports"] and given["sample"]:
-        raise click.UsageError("an export is read whole: say --export or --sample, not both")
+        raise click.UsageError("An export is read whole: use either --export or --sample.")
     if given["run_ids"] and given["since"]:
-        raise click.UsageError("say which runs, or since when; not both")
+        raise click.UsageError("Use either RUN_ID or --since.")
     legacy = legacy_from(given["legacy_totals"], given["because"])
     places = options.places_of(given)
-    taken_in = runs_to_reconcile(places.reports, places.home, given["run_ids"], given["since"])
-    newest = taken_in.runs[-1]
+    selected = runs_to_reconcile(places.reports, places.home, given["run_ids"], given["since"])
+    newest = selected.runs[-1]
     known = {**given, "home": places.home, "reports": places.reports}
     settings = options.settings(known, options.config(given) or options.planned_config(newest))
     options.warned_of_damaged(places.reports)
     with options.stoppable() as stopping, watching(quiet=given["as_json"]) as watch:
-        asked = partial(
-            reconcile, taken_in, settings, legacy=legacy, stopping=stopping, watch=watch
+        compare = partial(
+            reconcile, selected, settings, legacy=legacy, stopping=stopping, watch=watch
         )
         if given["exports"]:
-            found = asked(exports=given["exports"])
+            found = compare(exports=given["exports"])
         else:
-            place = options.where(given, None) or newest.read_plan()["destination"]
+            place = options.destination_given(given, None) or newest.read_plan()["destination"]
             with options.target(
                 place, options.planned_naming(newest, given), settings.home
             ) as target:
-                found = asked(target=target, place=place, sample=given["sample"])
+                found = compare(target=target, place=place, sample=given["sample"])
     if given["as_json"]:
         show_json(found.content)
     else:
@@ -149,28 +150,29 @@ def reconcile(**given: Any) -> int:
     "--since",
     metavar="DAY",
     callback=options.day,
-    help="Instead of one run, every run since this day (in UTC), such as 2026-11-01.",
+    help="Report every run since this day (UTC), such as 2026-11-01.",
 )
 @click.option(
     "--until",
     metavar="DAY",
     callback=options.day,
-    help="With --since: the last day.  [default: today]",
+    help="Last day of the period that --since begins.  [default: today]",
 )
 @options.pii
 @click.option(
     "--output",
     type=click.Path(path_type=Path),
-    help="Folder for the page and the workbook, instead of the run's own.",
+    help="Folder for the page and the workbook.  [default: the run's folder]",
 )
 @options.reviewer
 @options.places
-@click.option("--json", "as_json", is_flag=True, help="Print what stands in the summary as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the content of the summary as JSON.")
 def report(**given: Any) -> int:
-    """Make the report of a run or a span again.
+    """Rebuild the report of a run or a period.
 
-    Without RUN_ID, the page and workbook of the newest run, with what was found and signed since. With --since: all runs of a
-    span, each record once however often it was fed, with what is open and for how long.
+    Without RUN_ID, rebuilds the page and the workbook of the newest run, with later findings and
+    sign-offs. With --since, reports all runs of a period. It counts each record once, however often
+    it was read, and lists what is open and for how long.
     """
     from pipeline.domain.redaction import Pii
     from pipeline.reporting import since_then
@@ -182,11 +184,12 @@ def report(**given: Any) -> int:
     pii = Pii(given["pii"])
     options.warned_of_damaged(settings.reports)
     if given["until"] is not None and given["since"] is None:
-        raise click.UsageError("--until ends a span that --since begins")
+        raise click.UsageError("--until needs --since, which begins the period.")
     if given["since"] is not None:
         if given["run_id"] or given["output"]:
             raise click.UsageError(
-                "--since takes every run of a span, and reports it in a folder of its own"
+                "--since reports every run of a period in its own folder:"
+                " leave out RUN_ID and --output."
             )
         folder, content = report_period(settings, given["since"], given["until"], pii=pii)
         if given["as_json"]:
@@ -217,27 +220,27 @@ def report(**given: Any) -> int:
     type=click.Choice(["reviewer", "approver"]),
     default="reviewer",
     show_default=True,
-    help="What you sign as.",
+    help="Role in which you sign.",
 )
 @click.option(
     "--name",
     "planner",
-    callback=options.somebody,
-    help="Who signs.  [default: PIPELINE_PLANNER, or the user's name]",
+    callback=options.non_empty_name,
+    help="Name of the signer.  [default: PIPELINE_PLANNER, or the user's name]",
 )
-@click.option("--note", help="A remark beside the name; required if the page shows reservations.")
+@click.option("--note", help="Remark next to the name; required if the page shows reservations.")
 @click.option(
     "--evidence",
     metavar="DIGEST",
-    help="The digest on the page that you read, or its beginning; refuse to sign anything else.",
+    help="Sign only if the digest begins with this; the page that you read shows it.",
 )
 @inputs_at
 @options.places
 def sign(**given: Any) -> int:
     """Sign off a run with your name.
 
-    A reviewer signs what was done, an approver its plan. The run is verified first, and not signed if it is wrong (exit 7). A
-    sign-off is stale as soon as anything that it covers changes.
+    A reviewer signs the result, an approver signs the plan. Verifies the run first and refuses to
+    sign if it is wrong (exit 7). A sign-off is stale as soon as anything that it covers changes.
     """
     from pipeline.workflows.report.sign_off import sign
 
@@ -254,37 +257,38 @@ def sign(**given: Any) -> int:
 @click.option(
     "--output",
     type=click.Path(path_type=Path),
-    help="The archive.  [default: REPORTS/RUN_ID.evidence.zip]",
+    help="File for the archive.  [default: REPORTS/RUN_ID.evidence.zip]",
 )
 @click.option(
     "--pii",
     type=click.Choice(["none", "masked"]),
     default="masked",
     show_default=True,
-    help="How much of people's data is shown; masked: the shape of a text, and a token for each person.",
+    help="How much personal data to show; masked: shapes of texts, a token per person.",
 )
 @click.option(
     "--canary",
     "canaries",
     multiple=True,
     metavar="TEXT",
-    help="A text that must not be in the archive, planted or known.",
+    help="Fail if the archive contains this text.",
 )
 @click.option(
     "--allow",
     "allowed",
     multiple=True,
     metavar="TEXT",
-    help="A text that may be in the archive although a record holds it, such as a town that is also a surname.",
+    help="Allow this text although a record holds it, such as a town that is also a surname.",
 )
-@click.option("--replace", is_flag=True, help="Replace an archive that exists.")
+@click.option("--replace", is_flag=True, help="Replace an existing archive.")
 @options.maker
 @options.places
 def bundle(**given: Any) -> int:
-    """Archive the evidence of a run, without names.
+    """Archive the evidence of a run without names.
 
-    The run is verified first. The archive is searched for the personal data of the run's records and for every --canary; if one is
-    found, no archive is made (exit 4). `pipeline verify` checks it on any machine.
+    Verifies the run first. Searches the archive for the personal data of the run's records and for
+    every --canary. If it finds one, it makes no archive (exit 4). `pipeline verify` checks the
+    archive on any machine.
     """
     from pipeline.domain.redaction import Pii
     from pipeline.workflows.bundle.workflow import make_bundle

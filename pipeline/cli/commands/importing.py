@@ -1,4 +1,4 @@
-"""Importing: plan, run, apply, resume."""
+"""The commands `plan`, `run`, `apply` and `resume`."""
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -28,12 +28,15 @@ if TYPE_CHECKING:
 @click.option("--yes", is_flag=True, help="Apply without asking.")
 @options.as_json
 def run(**given: Any) -> int:
-    """Plan, then apply. Asks before it applies; without a terminal it needs --yes."""
+    """Plan an import, then apply it.
+
+    Asks before it applies. Without a terminal it needs --yes.
+    """
     from pipeline.cli.progress import watching
     from pipeline.workflows.run import run_import
 
     config = options.config(given)
-    place = options.said_where(given, config)
+    place = options.required_destination(given, config)
     settings = options.settings(given, config, destination=place)
     with (
         options.stoppable() as stopping,
@@ -65,13 +68,16 @@ def run(**given: Any) -> int:
 )
 @options.as_json
 def plan(**given: Any) -> int:
-    """Show what an import would do. Nothing is sent."""
+    """Show what an import would do.
+
+    Sends nothing.
+    """
     from pipeline.cli.progress import watching
     from pipeline.config import environment_from
     from pipeline.workflows.plan import plan_import
 
     config = options.config(given)
-    place = options.where(given, config) or "sandbox"
+    place = options.destination_given(given, config) or "sandbox"
     settings = options.settings(given, config, destination=place)
     environment = environment_from(place, options.naming(place, given, config))
     _warn_of_unused_ledger(settings, environment.name)
@@ -87,7 +93,9 @@ def plan(**given: Any) -> int:
     if given["profile"]:
         show_profile(planned.report.content["profile"])
     if settings.max_creates is not None and planned.plan.creates > settings.max_creates:
-        say(f"the job allows {settings.max_creates} creates: apply will refuse this plan (exit 3)")
+        say(
+            f"the job allows {settings.max_creates:,} creates: apply will refuse this plan (exit 3)"
+        )
     return planned.report.exit_code
 
 
@@ -100,18 +108,19 @@ def plan(**given: Any) -> int:
 @options.places
 @options.as_json
 def apply(**given: Any) -> int:
-    """Do exactly what a plan says. Refuses (exit 6) if something changed since.
+    """Apply a saved plan.
 
-    What takes part in planning may be said again; another value than the plan's is another plan.
+    Does exactly what the plan lists. Refuses (exit 6) if something changed since. Planning options
+    may be repeated, but a value other than the plan's is refused.
     """
     from functools import partial
 
     from pipeline.workflows.apply import apply_plan
     from pipeline.workflows.status import named_run
 
-    said = {name: given[name] for name in options.PLANNING if given[name]}
+    repeated = {name: given[name] for name in options.PLANNING if given[name]}
     folder = named_run(options.places_of(given).reports, given["run_id"])
-    return _apply(partial(apply_plan, said=said), folder, given)
+    return _apply(partial(apply_plan, said=repeated), folder, given)
 
 
 @click.command()
@@ -121,20 +130,24 @@ def apply(**given: Any) -> int:
     "given_up",
     multiple=True,
     metavar="REFERENCE",
-    help="Give up this record in doubt; repeat the option for several.",
+    help="Give up this record in doubt; may be repeated.",
 )
-@click.option("--note", metavar="TEXT", help="Why the record is given up; required with --give-up.")
+@click.option(
+    "--note", metavar="TEXT", help="Reason to give up the record; required with --give-up."
+)
 @options.accepting
 @options.destination
 @options.sending
 @options.places
 @options.as_json
 def resume(**given: Any) -> int:
-    """Finish a run that was stopped. Without RUN_ID, the newest one that can be resumed.
+    """Finish a run that stopped.
 
-    --give-up stops work on a record that stays in doubt. Its request may still take effect, so reconcile keeps looking for it. A record
-    with other content is held. 48 hours after the last send, the same command settles the request as never created if two lookups find
-    nothing.
+    Without RUN_ID, takes the newest run that can be resumed.
+
+    --give-up stops work on a record that stays in doubt. Its request may still take effect, so
+    reconcile keeps looking for it. A record with other content is held. 48 hours after the last
+    send, the same command settles the request as never created if two lookups find nothing.
     """
     from functools import partial
 
@@ -170,7 +183,8 @@ def resume(**given: Any) -> int:
     if left := [reference for reference in giving_up.references if reference not in done]:
         words = [word for reference in left for word in ("--give-up", reference)]
         say(
-            f"Nothing was given up. To try again: {suggested('resume', folder.run_id, *words, '--note', giving_up.note)}"
+            "Nothing was given up. To try again: "
+            f"{suggested('resume', folder.run_id, *words, '--note', giving_up.note)}"
         )
     return code
 
@@ -182,26 +196,31 @@ def _say_given_up(one: "GivenUp") -> None:
     )
     if one.settles_from is not None and one.settles_from <= datetime.now(UTC):
         say(
-            f"{name} is given up. Its request may still take effect{looked_up}. A record with other content is held."
+            f"{name} is given up. Its request may still take effect{looked_up}."
+            " A record with other content is held."
             " Run the same command again to repeat the lookups."
         )
     elif one.settles_from is not None:
         say(
-            f"{name} is given up. Its request may still take effect{looked_up}. The same command settles it as never created from"
-            f" {one.settles_from:%Y-%m-%d %H:%M} UTC on, if two lookups find nothing. Until then, a record with other content is held."
+            f"{name} is given up. Its request may still take effect{looked_up}. The same command"
+            f" settles it as never created from {one.settles_from:%Y-%m-%d %H:%M} UTC on, if two"
+            " lookups find nothing. Until then, a record with other content is held."
         )
     elif one.state == "given_up":
         say(
-            f"{name} is given up. Its request may still take effect{looked_up}. Billing's answers carry no date, so no later command"
-            " settles it as never created: a record with other content is held."
+            f"{name} is given up. Its request may still take effect{looked_up}."
+            " Billing's answers carry no date, so no later command settles it as never created:"
+            " a record with other content is held."
         )
     elif one.state == "never_created":
         say(
-            f"{name} is given up and settled as never created: a record with other content can be sent now."
+            f"{name} is given up and settled as never created:"
+            " a record with other content can be sent now."
         )
     else:
         say(
-            f"{name} exists in billing, so it is not given up: it is settled as {one.state.value.replace('_', ' ')}."
+            f"{name} exists in billing, so it is not given up:"
+            f" it is settled as {one.state.value.replace('_', ' ')}."
         )
 
 
@@ -210,14 +229,11 @@ def _warn_of_unused_ledger(settings: "Settings", environment: str) -> None:
         say(f"Warning: {warning}")
 
 
-def _apply(verb: Any, folder: "RunFolder", given: dict[str, Any]) -> int:
+def _apply(workflow: Any, folder: "RunFolder", given: dict[str, Any]) -> int:
     from pipeline.cli.progress import watching
 
-    config, planned_for = (
-        options.config(given) or options.planned_config(folder),
-        folder.read_plan()["destination"],
-    )
-    place = options.where(given, None) or planned_for
+    config = options.config(given) or options.planned_config(folder)
+    place = options.destination_given(given, None) or folder.read_plan()["destination"]
     settings = options.settings(
         {**given, **dict.fromkeys(options.PLANNING)}, config, destination=place
     )
@@ -226,7 +242,7 @@ def _apply(verb: Any, folder: "RunFolder", given: dict[str, Any]) -> int:
         options.target(place, options.planned_naming(folder, given), settings.home) as target,
         watching(quiet=given["as_json"]) as watch,
     ):
-        report = verb(folder.run_id, settings, target, stopping=stopping, watch=watch)
+        report = workflow(folder.run_id, settings, target, stopping=stopping, watch=watch)
     return _show(report, settings, as_json=given["as_json"])
 
 
@@ -246,6 +262,7 @@ def _show(report: "Report", settings: "Settings", *, as_json: bool) -> int:
         raise
     if report.content["stopped_because"]:
         say(
-            f"stopped: {report.content['stopped_because']}; to go on: {suggested('resume', report.content['run_id'])}"
+            f"stopped: {report.content['stopped_because']}; to go on:"
+            f" {suggested('resume', report.content['run_id'])}"
         )
     return report.exit_code

@@ -1,4 +1,4 @@
-"""Looking on: inspect, status, runs, trace, explain."""
+"""The commands `inspect`, `status`, `runs`, `trace` and `explain`."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,11 +21,14 @@ if TYPE_CHECKING:
 @click.option(
     "--output",
     type=click.Path(path_type=Path),
-    help="Write the table as it was read, text by text, to this CSV file.",
+    help="Write the table to this CSV file, every cell as it was read.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def inspect(**given: Any) -> int:
-    """Show the format and columns of a file. Lists the lines that cannot be read, too."""
+    """Show the format and columns of a file.
+
+    Also lists the unreadable lines.
+    """
     from pipeline.cli.progress import watching
     from pipeline.workflows.inspect import inspect_file
 
@@ -44,9 +47,12 @@ def inspect(**given: Any) -> int:
 @click.command()
 @click.argument("run_id", required=False)
 @options.places
-@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def status(**given: Any) -> int:
-    """Show the progress of a run. Without RUN_ID, the newest one; also while another process runs it."""
+    """Show the progress of a run.
+
+    Without RUN_ID, shows the newest run. Works while another process runs it.
+    """
     from dataclasses import asdict
 
     from pipeline.workflows.places import destination_given
@@ -74,7 +80,7 @@ def status(**given: Any) -> int:
 
 @click.command()
 @options.places
-@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def runs(**given: Any) -> int:
     """List all runs, oldest first."""
     from pipeline.workflows.status import statuses
@@ -100,16 +106,18 @@ def _described(run: "RunStatus | DamagedRun") -> dict[str, Any]:
 
 @click.command()
 @click.argument("what", metavar="REFERENCE|ROW_ID|BILLING_ID")
-@click.option("--now", "asks_billing", is_flag=True, help="Also look up what billing holds now.")
+@click.option("--now", "looks_up", is_flag=True, help="Also look up what billing holds now.")
 @options.destination
 @options.places
 @options.pii
-@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def trace(**given: Any) -> int:
-    """Show the whole life of one customer.
+    """Show the history of one customer.
 
-    Its rows, what was made of them, what was decided, sent and answered; exit 1 if nothing is known of it.
-    WHAT is an external reference, a billing id, or a row id (of the newest run that has one; "RUN_ID ROW_ID" for another).
+    Shows its rows and how they were normalized, the plan, every request and every answer. Ends with
+    exit 1 if nothing is known.
+
+    A ROW_ID is looked for in the newest run that has it; "RUN_ID ROW_ID" names another run.
     """
     from dataclasses import asdict
 
@@ -119,8 +127,11 @@ def trace(**given: Any) -> int:
 
     settings, pii = options.settings(given, options.config(given)), Pii(given["pii"])
     newest = newest_run(settings.reports)
-    if given["asks_billing"] and newest is not None:
-        place = options.where(given, None) or newest.read_plan_of_any_version()["destination"]
+    if given["looks_up"] and newest is not None:
+        place = (
+            options.destination_given(given, None)
+            or newest.read_plan_of_any_version()["destination"]
+        )
         with options.target(place, options.planned_naming(newest, given), settings.home) as target:
             found = trace(given["what"], settings, pii=pii, target=target)
     else:
@@ -133,16 +144,20 @@ def trace(**given: Any) -> int:
         for one in found.damaged_runs:
             say(f"Warning: {one}")
         say(
-            f"no row of a run under {settings.reports} and no event of a ledger under {settings.home} is about this"
+            f"Nothing found: no row of a run under {settings.reports}"
+            f" and no event of a ledger under {settings.home} matches."
         )
     return 0 if found.appearances or found.events else 1
 
 
 @click.command()
 @click.argument("codes", nargs=-1, metavar="[CODE]…")
-@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def explain(codes: tuple[str, ...], *, as_json: bool) -> int:
-    """Explain a reason code. Says how to correct the row; without CODE, lists every code."""
+    """Explain a reason code.
+
+    Shows how to correct the row. Without CODE, lists every code.
+    """
     from dataclasses import asdict
 
     from pipeline.workflows.explain import explain

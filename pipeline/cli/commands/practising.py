@@ -1,4 +1,4 @@
-"""Practising: demo, sandbox."""
+"""The commands `demo` and `sandbox`."""
 
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,13 @@ from pipeline.cli.output import say, show_line, show_report
 
 @click.command()
 @click.option(
-    "--reports", type=click.Path(path_type=Path), help="Folder of run folders.  [default: reports]"
+    "--reports", type=click.Path(path_type=Path), help="Folder for the runs.  [default: reports]"
 )
 def demo(**given: Any) -> int:
-    """Run the sample data against a fresh sandbox. The last line names the report."""
+    """Run the sample data in a new sandbox.
+
+    The last line names the report.
+    """
     import secrets
 
     from pipeline.cli.progress import watching
@@ -23,7 +26,8 @@ def demo(**given: Any) -> int:
     from pipeline.workflows.demo import run_demo
 
     reports = private_folder(options.settings(given, destination="sandbox").reports)
-    # A home of its own, so that each demo creates everybody; it stays, because the commands that the page suggests need it.
+    # Each demo has its own home, so that it creates every customer. The home is kept: the commands
+    # that the page suggests need it.
     home = private_folder(private_folder(reports / DEMO_HOMES) / secrets.token_hex(4))
     with (
         options.stoppable() as stopping,
@@ -46,22 +50,27 @@ def demo(**given: Any) -> int:
 
 @click.command()
 @click.option(
-    "--port", type=click.IntRange(0, 65535), default=0, show_default=True, help="0: any free port."
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=0,
+    show_default=True,
+    help="Port to listen on; 0: any free port.",
 )
 @click.option(
     "--state",
     type=click.Path(path_type=Path),
-    help="SQLite file of its customers.  [default: in memory]",
+    help="SQLite file for its customers.  [default: in memory]",
 )
-@click.option("--api-key", help="The test key that it accepts; no secret.  [default: a new one]")
-@click.option(
-    "--faults", default="", help='Faults to simulate, such as "lost_reply=0.05,error_before=0.02".'
-)
-@click.option("--seed", type=int, help="Makes the faults repeatable.")
+@click.option("--api-key", help="Test key that it accepts; not a secret.  [default: a new one]")
+@click.option("--faults", default="", help='Faults to simulate, such as "lost_reply=0.05".')
+@click.option("--seed", type=int, help="Seed that makes the faults repeatable.")
 def sandbox(
     port: int, state: Path | None, api_key: str | None, faults: str, seed: int | None
 ) -> int:
-    """Start a billing API to practise on. It serves this machine only, and prints one JSON line when it is ready."""
+    """Start a billing API to practise on.
+
+    Serves this machine only. Prints one JSON line when it is ready.
+    """
     from pipeline.sandbox import SandboxServer, StateError, parse_faults, serve_forever
 
     try:

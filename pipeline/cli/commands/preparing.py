@@ -1,4 +1,4 @@
-"""Preparing: what a config may say, and who is known already."""
+"""The commands `init`, `schema` and `references`."""
 
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,15 @@ from pipeline.cli.output import say, show_draft, show_json, show_line, show_refe
 @click.option(
     "--output",
     type=click.Path(path_type=Path),
-    help="File for the config.  [default: FILE's name with .yaml, here]",
+    help="File for the config.  [default: FILE's name with .yaml]",
 )
-@click.option("--force", is_flag=True, help="Replace a config that exists.")
+@click.option("--force", is_flag=True, help="Replace an existing config.")
 @click.option("--json", "as_json", is_flag=True, help="Print the guesses as JSON.")
 def init(**given: Any) -> int:
-    """Write a config guessed from a file. Every line says how sure it is."""
+    """Write a config guessed from a file.
+
+    A comment on each line states how sure the guess is.
+    """
     from pipeline.cli.progress import watching
     from pipeline.workflows.init import draft_config
 
@@ -42,12 +45,12 @@ def init(**given: Any) -> int:
 @click.option(
     "--template",
     is_flag=True,
-    help="Print the header line of a CSV file instead, by the config or with the canonical names.",
+    help="Print a CSV header instead: the columns of the config, else the canonical names.",
 )
 @click.option(
     "--output",
     type=click.Path(path_type=Path),
-    help="With --template: write it to this file; a name that ends in .xlsx makes a workbook of text cells.",
+    help="Write the template to this file; .xlsx makes a workbook of text cells.",
 )
 @options.config_file
 def schema(*, template: bool, output: Path | None, config: Path | None) -> int:
@@ -56,7 +59,7 @@ def schema(*, template: bool, output: Path | None, config: Path | None) -> int:
     from pipeline.workflows.template import write_template
 
     if output is not None and not template:
-        raise click.UsageError("--output goes with --template")
+        raise click.UsageError("--output needs --template.")
     job = load_config(config).job if config else None
     layout, delimiter = (job.mapping, job.source.delimiter or ",") if job else (None, ",")
     if output is not None:
@@ -81,15 +84,15 @@ def references() -> None:
 @options.region
 @options.destination
 @options.places
-@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def load(**given: Any) -> int:
-    """Replace the known customers with those in FILE."""
+    """Replace the known customers with FILE."""
     from pipeline.cli.progress import watching
     from pipeline.config import environment_from
     from pipeline.workflows.known_customers import load_references
 
     config = options.config(given)
-    place = options.said_where(given, config)
+    place = options.required_destination(given, config)
     settings = options.settings(given, config, destination=place)
     environment = environment_from(place, options.naming(place, given, config))
     with watching(quiet=given["as_json"]) as watch:
@@ -103,15 +106,18 @@ def load(**given: Any) -> int:
     if loaded.set_aside > len(loaded.examples):
         say(f"… and {loaded.set_aside - len(loaded.examples)} more")
     for reason, times in loaded.incomplete.most_common():
-        say(f"{times} kept without what is wrong in them: {reason}")
+        say(f"{times} kept without the faulty field: {reason}")
     return loaded.exit_code
 
 
 @references.command("list")
 @options.places
-@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_(**given: Any) -> int:
-    """List the known customers of each environment. Shows how many there are, their version and since when."""
+    """List the known customers of each environment.
+
+    Shows how many there are, their version and when they were loaded.
+    """
     from pipeline.workflows.known_customers import content_of, listed_references
 
     home = options.places_of(given).home
@@ -121,5 +127,5 @@ def list_(**given: Any) -> int:
     elif found:
         show_references(found)
     else:
-        say(f"no references in {home}")
+        say(f"no known customers in {home}")
     return 0
