@@ -136,42 +136,39 @@ _TAB = BeforeValidator(lambda given: "\t" if given in {"tab", "\\t"} else given)
 
 
 class Source(Declaration):
-    """How CSV files are written, where that is to be declared; what is not is found, and shown. Parquet says so itself."""
+    """The form of CSV files; what is not declared is detected and shown. Parquet needs none."""
 
     delimiter: Annotated[Literal[",", ";", "\t", "|"], _TAB] | None = Field(
-        default=None, description="What parts the fields; without it what the header shows."
+        default=None, description="Delimiter of the fields. Default: detected from the header."
     )
     encoding: Annotated[str, AfterValidator(_checked_encoding)] | None = Field(
         default=None,
-        description="utf-8, utf-16, cp1252, latin-1 …; without it UTF-8, and a file that is"
-        " not is refused.",
+        description="utf-8, utf-16, cp1252, latin-1 and others. Default: UTF-8; other files"
+        " are refused.",
     )
     trailing_delimiter: bool | None = Field(
         default=None, description="Whether each record ends with a surplus delimiter."
     )
     header: Literal["none", "first_line"] | None = Field(
         default=None,
-        description="none: there is no header, and columns are called column_1, column_2, …;"
-        " first_line: it is one, "
-        "whatever it looks like. Without it a first line that looks like a record is refused.",
+        description="none: no header, columns are column_1, column_2 and so on; first_line:"
+        " always a header. Default: a first line that looks like a record is refused.",
     )
     quote: Quote = Field(default='"', description="The character that quotes fields, or none.")
     escape: Mark | None = Field(
         default=None,
-        description="The character that escapes the next one, such as a backslash; without"
-        " it none does.",
+        description="The character that escapes the next one, such as a backslash. Default: none.",
     )
     skip_lines: Annotated[int, Field(ge=0, le=10_000)] = Field(
-        default=0, description="So many lines before the header are no part of the table."
+        default=0, description="Number of lines before the header to skip."
     )
     footer_lines: Annotated[int, Field(ge=0, le=10_000)] = Field(
         default=0,
-        description="So many lines at the end are no part of the table; blank ones are not"
-        " counted.",
+        description="Number of lines at the end to skip; blank lines do not count.",
     )
     sheet: Annotated[str, Field(min_length=1, max_length=255)] | None = Field(
         default=None,
-        description="The sheet of a workbook; without it the only one that is not hidden.",
+        description="Sheet of a workbook. Default: the only one that is not hidden.",
     )
 
     @model_validator(mode="after")
@@ -186,10 +183,10 @@ class Source(Declaration):
 class Pace(Declaration):
     """How fast customers are sent."""
 
-    workers: Annotated[int, Field(ge=1, le=64, description="Requests at the same time.")] = 8
+    workers: Annotated[int, Field(ge=1, le=64, description="Parallel requests.")] = 8
     per_second: Annotated[float, Field(gt=0, le=100_000)] | None = Field(
         default=None,
-        description="At most so many requests a second; without it as fast as answers come.",
+        description="Maximum requests a second. Default: unlimited.",
     )
 
 
@@ -201,28 +198,27 @@ class Thresholds(Declaration):
     )
     max_rejected: Limit | None = Field(
         default=None,
-        description="A plan that rejects more of the records read is not applied (exit 3): a"
-        " share such as 20%, or a number."
-        " Without it 20%, from 50 records on. Lists that came back do not count.",
+        description="A plan that rejects more records is not applied (exit 3): a share such"
+        " as 20%, or a number. Default: 20%, from 50 records on. Resubmitted lists do not count.",
     )
     outage_seconds: Annotated[float, Field(gt=0, le=86_400)] = Field(
-        default=300.0, description="Stop, resumable, after so long without an answer."
+        default=300.0, description="Stop (resumable) after this many seconds without an answer."
     )
     usual_refusals: Annotated[float, Field(gt=0, lt=1)] = Field(
         default=0.005,
-        description="Share of rows that billing may refuse without anybody wondering.",
+        description="Share of rows that billing usually refuses.",
     )
     alarming_refusals: Annotated[float, Field(gt=0, lt=1)] = Field(
         default=0.30,
-        description="Share of refusals at which the run shall stop within some 60 rows (exit 3).",
+        description="Share of refusals at which the run stops within about 60 rows (exit 3).",
     )
     canary: Annotated[int, Field(ge=0, le=1_000)] | None = Field(
         default=None,
-        description="So many rows are created, looked up and compared before the rest goes;"
-        " without it 3 where mode is live.",
+        description="Number of rows to create, look up and compare before the rest. Default:"
+        " 3 if mode is live.",
     )
     stop_by: Moment | None = Field(
-        default=None, description="Stop, resumable, at this time: 05:30, 05:30 Africa/Johannesburg."
+        default=None, description="Stop (resumable) at this time: 05:30, 05:30 Africa/Johannesburg."
     )
 
     @model_validator(mode="after")
@@ -233,34 +229,33 @@ class Thresholds(Declaration):
 
 
 class BillingApi(Declaration):
-    """How billing answers, where it is not as its documentation says."""
+    """How billing answers, if it differs from its documentation."""
 
     errors: Literal["problem", "json"] = Field(
         default="problem",
-        description="What its own errors are: application/problem+json that repeats the HTTP"
-        " status, or JSON of any kind. "
-        "Anything else comes from a gateway, and settles nothing.",
+        description="Form of billing's own errors: application/problem+json that repeats the"
+        " HTTP status, or any JSON. Anything else comes from a gateway and settles nothing.",
     )
     lookup_lag: Annotated[float, Field(ge=0, le=3_600)] | None = Field(
         default=None,
-        description="Seconds for which a lookup may still show what was before; without it"
-        " 30, and 0 for the sandbox.",
+        description="Seconds for which a lookup may be out of date. Default: 30; 0 for the"
+        " sandbox.",
     )
 
 
 class KnownCustomers(Declaration):
-    """How the file of known customers is read, and what a row is worth whose person they know under another reference."""
+    """How the file of known customers is read, and what to do with a known person's new reference."""
 
     same_identity: Literal["flag", "hold", "skip"] = Field(
         default="flag",
-        description="A new reference whose email, phone or billing id belongs to another:"
-        " send and flag it, hold, or skip.",
+        description="What to do with a new reference whose email, phone or billing id"
+        " belongs to another customer.",
     )
     source: Source | None = Field(
-        default=None, description="As `source`, which is taken where this is not said."
+        default=None, description="As `source`. Default: that of the job."
     )
     mapping: Layout | None = Field(
-        default=None, description="As `mapping`, which is taken where this is not said."
+        default=None, description="As `mapping`. Default: that of the job."
     )
 
 
@@ -271,27 +266,27 @@ def _checked_tolerance(given: str | int) -> str | int:
 
 
 class Reconciliation(Declaration):
-    """How an export of billing is read, and what may differ between it and what we meant."""
+    """How an export of billing is read, and which differences are tolerated."""
 
     source: Source | None = Field(
-        default=None, description="As `source`; without it UTF-8, its delimiter found."
+        default=None, description="As `source`. Default: UTF-8, delimiter detected."
     )
     mapping: Layout | None = Field(
         default=None,
-        description="What the export's columns mean; without it the canonical names are expected.",
+        description="What the export's columns mean. Default: the canonical names.",
     )
     changed_at: Annotated[str, Field(min_length=1)] | None = Field(
         default=None,
-        description="The column that says when billing changed a customer last (ISO 8601);"
-        " without it `changed_at` where there is one.",
+        description="The column with the time of billing's last change (ISO 8601). Default:"
+        " `changed_at`, if it exists.",
     )
     tolerances: dict[
         Annotated[str, Field(min_length=1)],
         Annotated[Literal["case", "spaces"] | int, AfterValidator(_checked_tolerance)],
     ] = Field(
         default_factory=dict,
-        description="What may differ: of balance so many minor units, of a text its letters'"
-        " case or its spaces. Nothing, unless it is said.",
+        description="Tolerated differences: minor units of balance; case or spaces of a"
+        " text. Default: none.",
     )
 
     @model_validator(mode="after")
@@ -315,54 +310,52 @@ class Job(Declaration):
     """One import job."""
 
     environment: Name = Field(
-        description="A name of its own for each place where customers are created."
+        description="A unique name for each place where customers are created."
     )
     merchant: Name = Field(description="The merchant account; part of every idempotency key.")
     mode: Literal["test", "live"] = Field(default="test", description="live: customers are real.")
     address: Annotated[str, AfterValidator(_checked_address)] | None = Field(
         default=None,
-        description='Where billing is, or "sandbox"; without it, say --sandbox or --base-url.',
+        description='Address of billing, or "sandbox". Without it, use --sandbox or --base-url.',
     )
     home: Place | None = Field(
         default=None,
-        description="Folder of ledgers, absolute or relative to this file; without it"
+        description="Folder of ledgers, absolute or relative to this file. Default:"
         " .pipeline in the working folder.",
     )
     reports: Place | None = Field(
         default=None,
-        description="Folder of run folders, absolute or relative to this file; without it"
-        " reports in the working folder.",
+        description="Folder of runs, absolute or relative to this file. Default: reports in"
+        " the working folder.",
     )
     source: Source = Source()
     region: Region = Field(
         default="ZA",
-        description="Region of phone numbers in national form, where no column says it.",
+        description="Region of national phone numbers without a region column.",
     )
     pace: Pace = Pace()
     thresholds: Thresholds = Thresholds()
     billing: BillingApi = BillingApi()
     mapping: Layout | None = Field(
         default=None,
-        description="What the file's columns mean; without it the canonical names are expected.",
+        description="What the file's columns mean. Default: the canonical names.",
     )
     references: KnownCustomers = KnownCustomers()
     reconcile: Reconciliation = Reconciliation()
     stream: Stream | None = Field(
         default=None,
-        description="Files come one after the other, under names with a date; what is"
-        " unusual stops the run.",
+        description="Files arrive regularly, with a date in the name; an unusual one stops"
+        " the run.",
     )
     control: Control | None = Field(
         default=None,
-        description="Totals that the supplier states; where they are not met nothing is sent"
+        description="Totals that the supplier states. If they do not match, nothing is sent"
         " (exit 3).",
     )
     retry_refused: bool = Field(
-        default=False, description="Send rows again that billing refused before, unchanged."
+        default=False, description="Send unchanged rows again that billing refused before."
     )
-    allow_empty: bool = Field(
-        default=False, description="Take a file without records for what it says."
-    )
+    allow_empty: bool = Field(default=False, description="Accept a file without records.")
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
