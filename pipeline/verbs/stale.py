@@ -14,7 +14,7 @@ from pipeline.currency import grouped_digits
 from pipeline.customer import Environment
 from pipeline.errors import ConfigError, OutOfBalance, PlanStale
 from pipeline.files import sha256_of
-from pipeline.ledger import Ledger
+from pipeline.ledger import HOME_IS_NEW, Ledger
 from pipeline.manifest import MANIFEST, SIGNATURES, sealed_manifest
 from pipeline.references import known_to
 from pipeline.run_folder import PLAN_FILE, RunFolder
@@ -27,7 +27,7 @@ def refuse_stale(
 ) -> None:
     """Raise PlanStale, naming everything that moved since the plan was made."""
     refuse_damaged(folder, environment)
-    _refuse_applied(folder, ledger)
+    _refuse_applied(folder, ledger, accepts_new_home=HOME_IS_NEW in settings.accept)
     plan = folder.read_plan()
     moved = [
         *_moved_inputs(plan),
@@ -43,13 +43,21 @@ def refuse_stale(
         )
 
 
-def _refuse_applied(folder: RunFolder, ledger: Ledger) -> None:
-    """Raise PlanStale where a plan was applied, or where its application has begun and not finished."""
+def _refuse_applied(folder: RunFolder, ledger: Ledger, *, accepts_new_home: bool) -> None:
+    """Raise PlanStale where a plan was applied, or where its application has begun and not finished.
+
+    If the home of an unfinished run is lost, a new home may finish it: it looks every customer up before it sends one.
+    """
     run = ledger.run(folder.run_id)
     if run is None:
-        if folder.was_applied or folder.is_unfinished:
+        if folder.was_applied:
             raise PlanStale(
                 f"plan {folder.run_id} was applied, and this home has no record of it; use the --home that it was applied with"
+            )
+        if folder.is_unfinished and not accepts_new_home:
+            raise PlanStale(
+                f"plan {folder.run_id} was begun, and this home has no record of it; use the --home that it was begun with."
+                f" If that is lost: --accept {HOME_IS_NEW}; then every customer is looked up before it is sent"
             )
     elif run["status"] == "finished" and not folder.is_unfinished:
         raise PlanStale(f"plan {folder.run_id} was applied; it finished at {_moment(run['ended_at'])}")

@@ -83,12 +83,20 @@ def journey(seed: int, kind: str, rows: int = 900) -> Journey:
             sent = outside.stats()["requests"]["create"]
             if kind in AFTER_A_KILL:
                 _damage_the_wal(pipeline, kind, dice)
-            ended = pipeline("resume", pipeline.newest().name, environment=outside.environment)
-            if ended.returncode == NEVER_BEGUN:
-                ended = pipeline("apply", pipeline.newest().name, environment=outside.environment)
+            ended = _finished(pipeline, outside)
+            if kind in AFTER_A_KILL and "--accept HOME.NEW" in ended.stderr:  # the cut left nothing of the ledger
+                ended = _finished(pipeline, outside, "--accept", "HOME.NEW")
             faults = list(_wrong(kind, code, sent))
             faults += oracle(pipeline, outside, rows, ended.returncode, is_whole=kind not in AFTER_A_KILL)
             return Journey(seed, kind, nth, code, sent, faults)
+
+
+def _finished(pipeline: Inside, outside: Outside, *more: str) -> subprocess.CompletedProcess[str]:
+    """Resume the run, or apply its plan where it was never begun."""
+    ended = pipeline("resume", pipeline.newest().name, *more, environment=outside.environment)
+    if ended.returncode == NEVER_BEGUN:
+        ended = pipeline("apply", pipeline.newest().name, *more, environment=outside.environment)
+    return ended
 
 
 def _meet(kind: str, rows: int, pipeline: Inside, outside: Outside, dice: random.Random) -> tuple[int, int]:
