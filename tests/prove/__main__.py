@@ -28,7 +28,7 @@ import multiprocessing
 import os
 import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from dataclasses import asdict
 from typing import Any
 
@@ -188,7 +188,8 @@ def _kills(count: int, first_seed: int, jobs: int, *, opaque: bool) -> int:
     """Journeys of up to ten kills each, until there are enough."""
     kills, failed = 0, 0
     seeds = itertools.count(first_seed)
-    with ThreadPoolExecutor(jobs) as pool:  # each waits for processes of its own
+    # Processes, because what is not killed runs within the journey's own process, in a folder of its own.
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
         running = {pool.submit(journey, next(seeds), 10, opaque=opaque) for _ in range(jobs)}
         while running:
             ended, running = wait(running, return_when=FIRST_COMPLETED)

@@ -8,7 +8,7 @@ ours makes its customer, and from then on each read shows that customer, unchang
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from hashlib import sha256
 from typing import Any
@@ -103,6 +103,8 @@ class Books:
 
     name: str
     claims: tuple[Claim, ...]
+    #: Idempotency key -> when the ledger recorded that it would be sent, by the clock of the history.
+    begun: Mapping[str, float] = field(default_factory=dict)
 
 
 def content_of(body: Mapping[str, Any]) -> str:
@@ -156,12 +158,12 @@ def audit(
     books: Iterable[Books] = (),
     *,
     lag: float = 0.0,
-    deaths: Sequence[float] = (),
+    ends: Sequence[float] = (),
 ) -> list[Violation]:
     """Everything that a history violates.
 
-    `planned`: reference -> hashes of the contents that the files hold for it. `deaths`: when a process of ours was gone
-    that had been killed, by the clock of the history.
+    `planned`: reference -> hashes of the contents that the files hold for it. `ends`: when each process of ours ended, by
+    the clock of the history.
     """
     found = sorted(history, key=lambda one: one.at)
     by_reference: defaultdict[str, list[Seen]] = defaultdict(list)
@@ -169,9 +171,9 @@ def audit(
         by_reference[one.reference].append(one)
     violations = [*_bodies_of_keys(found), *_amount(found, planned)]
     for reference, seen in by_reference.items():
-        violations += _Reference(reference, seen, lag, deaths).violations(planned.get(reference, frozenset()))
+        violations += _Reference(reference, seen, lag).violations(planned.get(reference, frozenset()))
     for one in books:
-        violations += _check_books(one, by_reference, lag, deaths)
+        violations += _check_books(one, by_reference, lag, ends)
     return violations
 
 
@@ -196,8 +198,8 @@ def _amount(history: Iterable[Seen], planned: Mapping[str, frozenset[str]]) -> I
 class _Reference:
     """The requests about one reference, in order of arrival."""
 
-    def __init__(self, reference: str, seen: list[Seen], lag: float, deaths: Sequence[float] = ()) -> None:
-        self.reference, self.seen, self.lag, self.deaths = reference, seen, lag, deaths
+    def __init__(self, reference: str, seen: list[Seen], lag: float) -> None:
+        self.reference, self.seen, self.lag = reference, seen, lag
         self.creates = [one for one in seen if one.method == "POST" and one.sender is not Sender.ANOTHER]
         self.effects = [one for one in self.creates if one.effect]
         self.customers = [one for one in seen if one.effect]
@@ -215,18 +217,18 @@ class _Reference:
             if one.method == "PATCH":
                 yield self._broken(Rule.NO_UPDATE, f"A PATCH came at {one.at:.2f}.")
 
-    def may_be_credited(self, claim: "Claim", contents: set[str]) -> bool:
+    def may_be_credited(self, claim: "Claim", contents: set[str], begun: float | None, ends: Sequence[float]) -> bool:
         """Whether nobody on our side can know that somebody else made this customer.
 
-        It says what we sent, and an answer was lost before a lookup showed it: the protocol counts such a customer as ours.
+        It says what we sent, and before a lookup showed it an answer was lost, or the process ended that had recorded the
+        request: a later one cannot know what the earlier one sent. The protocol counts such a customer as ours.
         """
         is_equal = any(one.effect == claim.customer and one.content in contents for one in self.customers)
         shown = [one for one in self.heard if one.method == "GET" and one.customer == claim.customer]
-        return is_equal and any(
-            one.key == claim.key and self._leaves_doubt(one) and one.until <= read.at
-            for one in self.creates
-            for read in shown
-        )
+        doubtful = [one.until for one in self.creates if one.key == claim.key and not self._is_final(one)]
+        if begun is not None:
+            doubtful += [end for end in ends if begun <= end]
+        return is_equal and any(since <= read.at for since in doubtful for read in shown)
 
     def is_settled(self, key: str, before: float) -> bool:
         """Whether billing's own word about a key had left before that moment."""
@@ -291,19 +293,6 @@ class _Reference:
     def _is_overdue(self, read: Seen) -> bool:
         return any(made.until + self.lag < read.at for made in self.customers)
 
-    def _leaves_doubt(self, one: Seen) -> bool:
-        """Whether our side cannot know what became of a create.
-
-        Its answer settled nothing, or its process was killed before it recorded the answer: then a later process
-        sent the same key again.
-        """
-        return not self._is_final(one) or any(
-            one.until <= death <= again.at and again.key == one.key
-            for death in self.deaths
-            for again in self.creates
-            if again.sender is Sender.US
-        )
-
     @staticmethod
     def _is_final(one: Seen) -> bool:
         """Whether an answer to a create leaves no doubt about that very request."""
@@ -318,13 +307,14 @@ class _Reference:
 
 
 def _check_books(
-    books: Books, by_reference: Mapping[str, list[Seen]], lag: float, deaths: Sequence[float]
+    books: Books, by_reference: Mapping[str, list[Seen]], lag: float, ends: Sequence[float]
 ) -> Iterator[Violation]:
     """Compare a set of books with what happened, each claim by itself and all of them together."""
     accounted: set[str] = set()
     created: defaultdict[str, list[str]] = defaultdict(list)
     for claim in books.claims:
-        yield from _check_claim(claim, _Reference(claim.reference, by_reference.get(claim.reference, []), lag, deaths))
+        reference = _Reference(claim.reference, by_reference.get(claim.reference, []), lag)
+        yield from _check_claim(claim, reference, books.begun.get(claim.key), ends)
         if claim.claimed in {Claimed.CREATED, Claimed.IN_DOUBT}:
             accounted.add(claim.reference)
         if claim.claimed is Claimed.CREATED:
@@ -338,13 +328,15 @@ def _check_books(
             yield Violation(Rule.EFFECT_IS_CLAIMED, reference, sentence)
 
 
-def _check_claim(claim: Claim, reference: _Reference) -> Iterator[Violation]:
+def _check_claim(
+    claim: Claim, reference: _Reference, begun: float | None, ends: Sequence[float]
+) -> Iterator[Violation]:
     contents = {one.content for one in reference.creates if one.key == claim.key}
     effects = [one for one in reference.effects if one.content in contents]
     match claim.claimed:
         case Claimed.CREATED if not any(
             one.effect == claim.customer for one in effects
-        ) and not reference.may_be_credited(claim, contents):
+        ) and not reference.may_be_credited(claim, contents, begun, ends):
             rule, what = Rule.CREATED_IS_TRUE, "no create with this content made this customer"
         case Claimed.REFUSED if effects:
             rule, what = Rule.REFUSED_IS_TRUE, "a create with this content took effect"

@@ -3,8 +3,11 @@
 import contextlib
 import csv
 import sqlite3
+import time
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from tests.prove.audit import Books, Claim, Claimed, audit, content_of, read_lines
 
@@ -32,13 +35,24 @@ _EXISTS = ("SUBMIT.ALREADY_THERE", "PLAN.CREATED_BEFORE")
 
 def ledger_of(folder: Path) -> Books:
     """What the ledger claims of each reference."""
-    path = next((folder / ".pipeline").glob("*/ledger.sqlite"))
-    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
-        rows = connection.execute("SELECT external_reference, state, key, billing_id FROM rows").fetchall()
+    rows = _queried(folder, "SELECT external_reference, state, key, billing_id FROM rows")
     claims = (
         Claim("the ledger", reference, _STATES[state], key, customer or "") for reference, state, key, customer in rows
     )
-    return Books("the ledger", tuple(claims))
+    return Books("the ledger", tuple(claims), _begun(folder))
+
+
+def _begun(folder: Path) -> dict[str, float]:
+    """When the ledger recorded each key before it was sent, by this machine's monotonic clock."""
+    ahead = time.time() - time.monotonic()
+    found = _queried(folder, "SELECT key, min(at) FROM events WHERE kind = 'intent' GROUP BY key")
+    return {key: datetime.fromisoformat(at).timestamp() - ahead for key, at in found}
+
+
+def _queried(folder: Path, question: str) -> list[tuple[Any, ...]]:
+    path = next((folder / ".pipeline").glob("*/ledger.sqlite"))
+    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+        return connection.execute(question).fetchall()
 
 
 def lists_of(folder: Path) -> Books:
@@ -49,7 +63,7 @@ def lists_of(folder: Path) -> Books:
         for name in ("created", "skipped", "held", "in_doubt", "rejected", "unprocessed")
         for claim in _claims(run, run / f"{name}.csv")
     )
-    return Books("the lists of all runs", tuple(claims))
+    return Books("the lists of all runs", tuple(claims), _begun(folder))
 
 
 def _claims(run: Path, path: Path) -> Iterator[Claim]:

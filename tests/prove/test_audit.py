@@ -231,15 +231,17 @@ def test_the_auditor_says_nothing_of_a_good_history(name):
     assert audit(history, PLANNED, claims, lag=LAG) == []
 
 
-def test_an_answer_that_a_killed_process_did_not_record_leaves_doubt_only_if_the_same_key_is_sent_again():
-    taken, claims = {"status": 409, "is_own": True}, [books(Claimed.CREATED, customer="c0")]
-    history = [OF_ANOTHER, create(1, **taken), create(3, **taken, is_replay=True), look_up(4, "c0")]
+def test_what_an_earlier_process_recorded_leaves_doubt_for_a_later_one_and_for_no_other():
+    taken = create(3, status=409, is_own=True)
+    history, [claims] = [OF_ANOTHER, taken, look_up(4, "c0")], [books(Claimed.CREATED, customer="c0")]
 
-    assert audit(history, PLANNED, claims, lag=LAG, deaths=[2]) == []
-    for deaths in ([], [0.5], [3.5]):
-        assert _rules(audit(history, PLANNED, claims, lag=LAG, deaths=deaths)) == {Rule.CREATED_IS_TRUE}
-    other_key = [*history[:2], create(3, "k2", OTHER), look_up(4, "c0")]
-    assert Rule.CREATED_IS_TRUE in _rules(audit(other_key, PLANNED, claims, lag=LAG, deaths=[2]))
+    def broken(begun: float | None, *ends: float) -> set[Rule]:
+        known = replace(claims, begun={} if begun is None else {"k1": begun})
+        return _rules(audit(history, PLANNED, [known], lag=LAG, ends=ends))
+
+    assert broken(1, 2) == broken(1, 3.5) == set()
+    assert broken(1) == broken(1, 0.5) == broken(2.5, 2) == broken(1, 5) == broken(None, 2)
+    assert broken(1) == {Rule.CREATED_IS_TRUE}
 
 
 def test_a_history_is_read_from_lines_as_it_was_written():

@@ -62,7 +62,7 @@ class Nights:
         self.planned: defaultdict[str, set[str]] = defaultdict(set)
         self.bodies: dict[str, list[dict[str, Any]]] = {}  #: remembered references, and what was said of them
         self.runs: dict[str, int] = {}  #: run id -> its last exit code
-        self.deaths: list[float] = []  #: when killed processes were gone, by the clock of the server
+        self.ends: list[float] = []  #: when each process of ours ended, by the clock of the server
         self.key = KEY
         (folder / "job.yaml").write_text(JOB)
 
@@ -139,6 +139,7 @@ class Nights:
         else:
             ended = self._inside(*words) if how == "inside" else self.outside(*words, environment=environment)
             code, said = ended.returncode, ended.stderr
+        self.ends.append(time.monotonic())
         self.runs[self.inside.newest().name if words[0] == "run" else words[1]] = code
         self.found.nights.append(f"{words[0]} {how}: {code}")
         if code not in {0, 1, 3, 4, 5, -9}:
@@ -156,7 +157,6 @@ class Nights:
             process.wait(self.dice.uniform(0, 0.02))
         process.kill()
         process.communicate(timeout=120)
-        self.deaths.append(time.monotonic())
         return process.returncode
 
     def _finish(self) -> None:
@@ -168,6 +168,7 @@ class Nights:
                     break
                 ended = self._inside("resume", run, *OPTIONS)
                 last, said = ended.returncode, ended.stderr
+                self.ends.append(time.monotonic())
                 self.found.nights.append(f"finish: {last}")
             if last not in FINISHED:
                 self.found.faults.append(f"{run} does not end, though nothing fails any more: {last}: {said[-300:]}")
@@ -199,7 +200,7 @@ def recorded(
     found.faults += server.errors
     found.faults += [
         f"{one.reference}: {one.sentence} ({one.rule})"
-        for one in audit.audit(server.history, planned, books, lag=server.lag, deaths=some.deaths)
+        for one in audit.audit(server.history, planned, books, lag=server.lag, ends=some.ends)
     ]
     found.requests, found.met = len(server.history), dict(server.met)
     found.effects = sum(bool(one.effect) for one in server.history)
