@@ -37,6 +37,7 @@ _ADVICE = {
     errno.EAGAIN: "raise the limits on processes and memory",
 }
 _OF_THE_MACHINE = {*NO_ROOM, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN}
+_LIMITS = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN}
 _FIX = "fix it, then run the same command again"
 #: Errors of native code after which a library guarantees nothing: kind -> the library.
 _NATIVE = {
@@ -55,6 +56,7 @@ _IN_OR_OUT = re.compile(r"\bI/?O error|transport error", re.IGNORECASE)
 _SQLITE_OF_THE_MACHINE = re.compile(
     r"disk I/O error|disk is full|unable to open|readonly database|out of memory"
 )
+_IN_RUST = re.compile(r"\(os error [0-9]+\)")  #: Rust's form of an error of the system
 _NO_THREAD = "can't start new thread"
 
 
@@ -84,13 +86,9 @@ def _system(error: BaseException) -> str | None:
         "DatabaseError",
     }:
         return f"SQLite: {error}; check that the disk has room and the file is ours to write"
-    if isinstance(error, ImportError) or _is_of_a_library(error):
+    if isinstance(error, ImportError) or _is_of_a_library(error) or _IN_RUST.search(str(error)):
         if number := _number_in(str(error)):
-            what = (
-                "a limit of the system is reached"
-                if number in {errno.ENOMEM, errno.EAGAIN}
-                else _what_failed(error)
-            )
+            what = "a limit of the system is reached" if number in _LIMITS else _what_failed(error)
             return f"{what}: {_WORDS[number]}; {_ADVICE.get(number, _FIX)}"
         if _IN_OR_OUT.search(str(error)):
             return f"{_what_failed(error)}; check that the disk has room and is writable"

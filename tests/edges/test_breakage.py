@@ -98,6 +98,26 @@ def test_what_a_reader_raises_has_its_code_and_names_nobody(inside, monkeypatch,
     assert not list((inside.folder / "reports").glob("*-*"))
 
 
+def test_an_error_of_the_system_that_rust_wraps_is_no_bug_of_ours():
+    script = (
+        "import os, resource, pyreqwest.client as client\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (16, 16))\n"
+        "from pipeline.domain.machine_faults import breakage\n"
+        "while True:\n"
+        "    try: os.open(os.devnull, os.O_RDONLY)\n"
+        "    except OSError: break\n"
+        "try: client.SyncClientBuilder().build()\n"
+        "except Exception as error: print(type(error).__name__, breakage(error))\n"
+    )
+    shown = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    ).stdout
+
+    assert shown.startswith(
+        "RuntimeError a limit of the system is reached: Too many open files; raise the limit"
+    )
+
+
 def test_a_panic_inside_a_library_is_no_bug_of_ours():
     """The kind that every library in Rust raises lives in a module of its own, and is no Exception."""
     kind = type("PanicException", (BaseException,), {"__module__": "pyo3_runtime"})

@@ -26,7 +26,7 @@ SECONDS = 90  #: a command that takes longer hangs
 _SERVES = 6  #: seconds after which a command that serves is ended
 _SENT = ("run", "apply", "resume")
 _RUN_ID = re.compile(r"\d{8}T\d{6}Z-([A-Za-z0-9_]+)-[0-9a-f]{6}")
-_HEX = re.compile(r"\b[0-9a-f]{12,64}\b")
+_HEX = re.compile(r"\b[0-9a-f]{8,64}\b")
 #: What comes and goes beside the results: journals of SQLite, locks, and when a witness was last moved.
 _PASSING = re.compile(r"(-wal|-shm|/lock|\.part)$|/spill/")
 OWN_FAULT, STOPPED, FAILED, DONE = 70, 5, 4, (0, 1)
