@@ -15,8 +15,8 @@ from pipeline.domain.characters import fold_name
 from pipeline.domain.customer import METADATA_PREFIX
 from pipeline.reporting import our_own_words
 from pipeline.reporting.pii_scan import (
-    Handed,
     Leak,
+    SharedWords,
     find_canaries,
     find_people,
     folded_text,
@@ -46,7 +46,7 @@ def leaks(
     allowed: Sequence[str],
 ) -> Iterator[Leak]:
     """What of the run's people, and of what was planted, stands in an archive; `allowed`: what somebody has looked at and lets stand."""
-    handed = Handed.nothing()
+    handed = SharedWords.nothing()
     with ZipFile(path) as archive:
         for name in archive.namelist():
             for lines in _lines_of(name, archive):
@@ -91,7 +91,7 @@ def _declared(mapping: Any, name: str = "") -> Iterator[str]:
         yield mapping
 
 
-def _needles(folder: RunFolder, handed: Handed) -> Iterator[pl.DataFrame]:
+def _needles(folder: RunFolder, handed: SharedWords) -> Iterator[pl.DataFrame]:
     """What the records say of people: names, addresses, numbers, references, metadata, what was never to be sent, what nobody could read."""
     job = (folder.read_plan_of_any_version()["config"] or {}).get("job", {})
     mapping = job.get("mapping") or {}

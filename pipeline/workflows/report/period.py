@@ -13,7 +13,7 @@ from pipeline.domain.redaction import Pii
 from pipeline.domain.sign_offs import standing
 from pipeline.errors import RunNotFound
 from pipeline.reporting import (
-    Beside,
+    ReportContext,
     add_up_once,
     ages,
     period_tables,
@@ -85,7 +85,7 @@ def report_period(
             items, datetime.fromisoformat(as_of), naming(home_key(settings.home), pii), _MOST_OPEN
         )
         unread = [str(one) for one in (*damaged, *reconciliations.damaged)]
-        beside = Beside(
+        beside = ReportContext(
             pii=pii, open_items=content["open"], oldest=list(shown), damaged_runs=unread
         )
     except BaseException:
@@ -95,7 +95,7 @@ def report_period(
     return folder, content
 
 
-def _write(folder: RunFolder, content: dict[str, Any], beside: Beside) -> None:
+def _write(folder: RunFolder, content: dict[str, Any], beside: ReportContext) -> None:
     """Write the page, the workbook and the summary, and seal the folder."""
     write_bytes(folder.path / "report.html", render_period(content, beside).encode())
     write_text_book(

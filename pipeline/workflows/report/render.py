@@ -11,7 +11,14 @@ from pipeline.domain.customer import is_import_column
 from pipeline.domain.outcomes import LISTS
 from pipeline.domain.redaction import Pii
 from pipeline.errors import NotApproved, RunNotFound
-from pipeline.reporting import Beside, Table, handed_on, render_run, run_tables, without_literals
+from pipeline.reporting import (
+    ReportContext,
+    Table,
+    redact_list,
+    render_run,
+    run_tables,
+    without_literals,
+)
 from pipeline.storage.files import write_bytes
 from pipeline.storage.run_damage import reading
 from pipeline.storage.run_folder import PAGES, RunFolder
@@ -93,7 +100,7 @@ def write_pages(
 
 
 def _sheets(
-    folder: RunFolder, content: dict[str, Any], beside: Beside, person: Any
+    folder: RunFolder, content: dict[str, Any], beside: ReportContext, person: Any
 ) -> Iterator[Sheet]:
     yield from (as_sheet(table) for table in run_tables(content, beside))
     identified = _identified(folder)
@@ -106,7 +113,7 @@ def _sheets(
                 [(f"{records} records: too many to look through here, see {name}.csv",)],
             )
             continue
-        listed = handed_on(read_list(folder.path / f"{name}.csv"), identified, beside.pii, person)
+        listed = redact_list(read_list(folder.path / f"{name}.csv"), identified, beside.pii, person)
         if listed.width > MOST_COLUMNS:
             yield Sheet(
                 name,
