@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.domain.redaction import Pii
-from pipeline.domain.sign_offs import ROLES, Signed
+from pipeline.domain.sign_offs import ROLES, SignOff
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class ReportContext:
     open_items: list[dict[str, Any]] = field(default_factory=list)  #: see `open_items.ages`
     #: The oldest open rows: row_id, run_id, person, fate, reasons, since, days, runs.
     oldest: list[dict[str, Any]] = field(default_factory=list)
-    signed: list[Signed] = field(default_factory=list)
+    signed: list[SignOff] = field(default_factory=list)
     as_of: str = ""  #: the time (ISO 8601) for which open records and current fates are shown
     evidence: str = ""  #: the digest of everything that a sign-off covers
     places: str = ""  #: options that a command needs to find this run
@@ -39,11 +39,11 @@ class ReportContext:
     workbook: bool = False  #: whether report.xlsx exists beside the page
 
 
-def planned_by(content: dict[str, Any]) -> list[Signed]:
+def planned_by(content: dict[str, Any]) -> list[SignOff]:
     """The sign-offs that the summary alone shows: the planner's."""
     return [
-        Signed(role, content["planner"], content["planned_at"])
+        SignOff(role, content["planner"], content["planned_at"])
         if role == "planner"
-        else Signed(role)
+        else SignOff(role)
         for role in ROLES
     ]

@@ -108,7 +108,8 @@ def add_run(
 ) -> Current:
     """The current fates after one more run.
 
-    `rows` has the columns of `ROWS`, `origins` those of `ORIGINS`. `files` is every file of the run,
+    `rows` has the columns of `ROWS`, `origins` those of `ORIGINS`. `files` is every file of the
+    run,
     `day` the time of its plan (ISO 8601).
     """
     met = _met(before, rows)
@@ -144,9 +145,10 @@ def settled_by_ledger(
 ) -> Current:
     """Apply the states of the ledger to records that were in doubt or not attempted.
 
-    `newest`: external reference -> its newest request. `own`: (reference, fingerprint) -> the request
-    with this content, if a newer request has other content. The request with a record's own content
-    decides its fate; a customer with other content only prevents the record from being sent.
+    `newest`: external reference -> its newest request. `own`: (reference, fingerprint) -> the
+    request with this content, if a newer request has other content. The request with a record's own
+    content decides its fate; a customer with other content only prevents the record from being
+    sent.
     """
     keys = current.records.filter(
         pl.col("fate").is_in(_WAITING) & pl.col("external_reference").is_in(list(newest))
@@ -222,7 +224,8 @@ def became(current: Current, rows: pl.LazyFrame) -> pl.DataFrame:
 def came_back(current: Current, rows: pl.LazyFrame, run_id: str) -> int:
     """How many of a run's records came back in later runs, in a list or in a new file."""
     later = current.returns.filter(pl.col("run_id") > run_id)
-    # A row of this run may have been a return itself, so that its record first came in an earlier file.
+    # A row of this run may have been a return itself, so that its record first came in an earlier
+    # file.
     same = current.returns.join(later, on=_ROOT, how="semi")
     followed = pl.concat([same.select(_KEY), later.select(file="root_file", place="root_place")])
     here = rows.select(_KEY).join(followed.lazy(), on=_KEY, how="semi").collect()
@@ -417,9 +420,9 @@ def _settling(linked: pl.DataFrame, before: Current) -> pl.DataFrame:
 def _superseded(records: pl.DataFrame, settling: pl.DataFrame) -> pl.DataFrame:
     """The records; another row of its reference settles an open record without a row in this run.
 
-    `settling`: external_reference, and the row (by_row) and the run (by_run) that settle it. Records
-    that are newer than `until_run` stay open: an older record does not settle a newer one with other
-    content.
+    `settling`: external_reference, and the row (by_row) and the run (by_run) that settle it.
+    Records that are newer than `until_run` stay open: an older record does not settle a newer one
+    with other content.
     """
     is_settled = (
         pl.col("fate").is_in(OPEN_FATES)

@@ -25,8 +25,8 @@ def find_fates(
 ) -> Iterator[pl.DataFrame]:
     """The fates of all records, part by part, from the views `plan` and (once sent) `outcomes`.
 
-    `parts`: the SQL relations of the records and the plan of each part. Columns, in the order of the
-    input: position, row_id, line_count, external_reference, origin_run, origin_row, currency,
+    `parts`: the SQL relations of the records and the plan of each part. Columns, in the order of
+    the input: position, row_id, line_count, external_reference, origin_run, origin_row, currency,
     balance, balance_kind, same_as, fate, reasons, fingerprint, key, billing_id, payable, detail.
     """
     views = {

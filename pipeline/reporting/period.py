@@ -35,10 +35,10 @@ def add_up_once(
 ) -> dict[str, Any]:
     """Count and sum each record once, from the views `fed` and `followed`.
 
-    `received`: every different file of the period (file, records, and mends: its rows that correct a
-    row of another file). `read`: what every run read (records, and sums by currency from the input);
-    no sums if the rows of the run were deleted. Earlier files with rows that were corrected in the
-    period have numbers below zero.
+    `received`: every different file of the period (file, records, and mends: its rows that correct
+    a row of another file). `read`: what every run read (records, and sums by currency from the
+    input); no sums if the rows of the run were deleted. Earlier files with rows that were corrected
+    in the period have numbers below zero.
     """
     count_once(workbench)
     fates, sums, counts = dict[str, int](), dict[str, dict[str, int]](), dict[str, dict[str, int]]()

@@ -1,9 +1,10 @@
 """Search for personal data, or planted canary texts, in files that are about to be shared.
 
 The values come from the records of a run: texts of at least four characters and numbers of at least
-eight digits. Both sides are compared in lower case with single spaces between words, so that case and
-punctuation hide nothing. Telephone numbers are compared by their last nine digits. A text can only
-occur if all of its words do, so a set of word hashes (8 bytes each) excludes most records early.
+eight digits. Both sides are compared in lower case with single spaces between words, so that case
+and punctuation hide nothing. Telephone numbers are compared by their last nine digits. A text can
+only occur if all of its words do, so a set of word hashes (8 bytes each) excludes most records
+early.
 """
 
 import html
@@ -92,7 +93,8 @@ def find_people(
 ) -> Iterator[Leak]:
     """Leaks in the lines of a member.
 
-    `wanted`: see `together`. `our_words`: the text that our pages always contain, see `folded_text`.
+    `wanted`: see `together`. `our_words`: the text that our pages always contain, see
+    `folded_text`.
     """
     texts, numbers = folded(lines), _written_numbers(lines)
     for one in wanted.iter_rows(named=True):

@@ -34,8 +34,8 @@ def redact_list(
     """A list for a report: `full` shows personal data, `masked` its shapes, `none` nothing of it.
 
     `rows`: a list as written, every column text. `identified`: row_id, external_reference, currency
-    and balance of its rows. Columns: `OF_PEOPLE`, the supplier's, ours. The check column is left out:
-    only a list that comes back needs it.
+    and balance of its rows. Columns: `OF_PEOPLE`, the supplier's, ours. The check column is left
+    out: only a list that comes back needs it.
     """
     rows = rows.drop(CHECK, strict=False)
     tokens = identified.join(rows.select(row_id=ROW_ID), on="row_id", how="semi").select(

@@ -14,8 +14,9 @@ _WIDTHS = (1, 2, 5, 10, 30, 60, 120, 300, 600, 1_800, 3_600, 7_200, 21_600, 86_4
 def pace(settled: pl.DataFrame) -> dict[str, Any] | None:
     """Throughput and latency of a run; None if nothing was settled.
 
-    `settled`: began_at, settled_at (Datetime in UTC) of every reference that the run settled. Waiting
-    is the time from the durable intent to the durable answer, including the time in the queue.
+    `settled`: began_at, settled_at (Datetime in UTC) of every reference that the run settled.
+    Waiting is the time from the durable intent to the durable answer, including the time in the
+    queue.
     """
     if not settled.height:
         return None

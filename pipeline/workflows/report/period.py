@@ -10,7 +10,7 @@ from pipeline import __version__
 from pipeline.config import Settings
 from pipeline.domain.outcomes import LISTS
 from pipeline.domain.redaction import Pii
-from pipeline.domain.sign_offs import standing
+from pipeline.domain.sign_offs import valid_sign_off
 from pipeline.errors import RunNotFound
 from pipeline.reporting import (
     ReportContext,
@@ -148,7 +148,7 @@ def _run_entry(run: RunFolder, reconciliations: Reconciliations) -> dict[str, An
         if any('"reviewer"' in line for line in lines)
         else {}
     )
-    reviewed = standing(lines, digests, "reviewer")
+    reviewed = valid_sign_off(lines, digests, "reviewer")
     return {
         "run_id": run.run_id,
         "planned_at": summary["planned_at"],
