@@ -558,7 +558,7 @@ EXPLANATIONS: dict[Reason | Alarm, Explanation] = {
         example="00123 came back as 123, and +27821234567 as 27821234567",
     ),
     Alarm.RETURN_CELLS_KEPT: Explanation(
-        "Check these cells in returned.csv: did a person change them, or a spreadsheet?",
+        "Check in returned.csv whether a person or a spreadsheet changed these cells.",
         example="500.00 in JPY was rejected, and came back as 500",
     ),
     Alarm.RETURN_CELLS_LOST: Explanation(

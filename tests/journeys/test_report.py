@@ -522,7 +522,7 @@ def test_amounts_sort_within_their_currency_and_are_found_as_people_type_them(se
 
     meant.click()
 
-    cells = page.locator('#differences tbody td[data-label="We meant"]').all_inner_texts()
+    cells = page.locator('#differences tbody td[data-label="Sent"]').all_inner_texts()
     assert [cell.replace(",", "") for cell in cells] == [
         "24097",
         "8647.095",

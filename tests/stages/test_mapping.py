@@ -567,7 +567,7 @@ def test_a_canonical_file_maps_every_column_to_itself():
     ("fields", "told"),
     [
         ({"name": {"column": "A", "value": "x"}}, "say one of column, columns and value"),
-        ({"name": {}}, "said: none"),
+        ({"name": {}}, "found: none"),
         (
             {"balance": {"column": "A", "debit": "B", "unit": "major"}},
             "set column, or debit and credit",
@@ -595,7 +595,7 @@ def test_a_canonical_file_maps_every_column_to_itself():
         ({"name": {"column": "A", "escape": "_"}}, "escape works only for external_reference"),
         ({"name": {"column": "A", "when": {"column": "B"}}}, "set is_one_of or is_none_of"),
         ({"name": {"column": "A", "take": "first"}}, "take needs columns"),
-        ({"currency": {"column": "A", "prefix": "Z"}}, "currency is taken as it stands"),
+        ({"currency": {"column": "A", "prefix": "Z"}}, "currency allows only values"),
         (
             {"balance": {"debit": "A", "credit": "B", "unit": "major", "parentheses": True}},
             "need column",
