@@ -1,7 +1,6 @@
 """Write files completely or not at all: in a private temporary folder, flushed, then renamed.
 
 Only the owner can read what this module makes: files 0600, folders 0700.
-
 """
 
 import contextlib

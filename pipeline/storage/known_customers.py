@@ -8,7 +8,6 @@ meta    one row: version, loaded_at, row_count, fields (present in the file), in
 
 The version depends only on the content: the same customers in another order, or loaded again, have
 the same version, although DuckDB writes other bytes each time.
-
 """
 
 import contextlib

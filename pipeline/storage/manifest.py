@@ -2,7 +2,6 @@
 
 The seal is the SHA-256 of the manifest with zeros in place of the seal: a change of a file also
 needs a change of the manifest.
-
 """
 
 import hashlib

@@ -6,7 +6,6 @@ staged/     tables between stages, in parts of some 170,000 records to limit mem
 plan.json   the inputs and totals of the plan, written once; with records-* and plan-* it is all that
             `apply` needs. accepted.jsonl has a line for each accepted alarm
 the rest    the result files, see `RESULT_FILES`
-
 """
 
 import json

@@ -7,7 +7,6 @@ no_match        the text has no such part, or `extract` does not match
 both_sides      a debit and a credit, both nonzero
 signed          a sign in a debit or credit column, or beside a debit or credit mark
 other_currency  the amount has the sign of another currency than its record
-
 """
 
 import re

@@ -4,7 +4,6 @@ The accounting checks compare them with the sums over fates, which come from map
 balances through planning, the ledger and SQL. Both share the layout but no code: here digits are
 summed as written, in groups of one currency, unit and number of decimals, and the sums are scaled
 afterwards.
-
 """
 
 import re

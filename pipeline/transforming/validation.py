@@ -2,7 +2,6 @@
 
 Measured settings: an eager DataFrame (pandera checks only the schema of a LazyFrame), `lazy=True`,
 one failure case each, and the reasons from the full-length check outputs.
-
 """
 
 from collections.abc import Iterator

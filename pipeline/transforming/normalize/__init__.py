@@ -10,7 +10,6 @@ balance          Int64 minor units, null if absent or not exact
 sensitive.<key>  String: the sensitive kind of a metadata value
 kind.email, kind.phone, kind.balance, kind.identity
                  the kind of the text, null if absent ("ok" = converted)
-
 """
 
 from collections.abc import Collection

@@ -2,7 +2,6 @@
 
 Sources: ISO/IEC 7812-1 annex B (Luhn), ISO 13616 with ISO 7064 MOD 97-10 (IBAN), the Identification
 Act 68 of 1997 (YYMMDD, four digits, citizenship 0 to 2, a digit, a Luhn digit).
-
 """
 
 import polars as pl

@@ -1,7 +1,6 @@
 """Clues for the hint of a rejected row: invisible characters, apostrophes, dashes, words.
 
 A clue quotes only such words of a cell, between “ and ”, so that reports can hide them.
-
 """
 
 import re

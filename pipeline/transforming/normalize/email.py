@@ -2,7 +2,6 @@
 
 email-validator checks 45,000 to 50,000 addresses a second. An expression decides plain addresses,
 and only the others go to the library (without DNS). A property test compares both.
-
 """
 
 import polars as pl

@@ -2,7 +2,6 @@
 
 A token is HMAC-SHA256 over the normal form of the number, with a key that stays in the home.
 Without the key nobody can try all possible numbers, which are few.
-
 """
 
 import hashlib

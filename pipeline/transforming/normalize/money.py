@@ -1,7 +1,6 @@
 """Convert balances from text to exact integers of minor units, without floats or rounding.
 
 The currency's exponent (ISO 4217) gives the decimals of major units; surplus decimals are refused.
-
 """
 
 import polars as pl

@@ -6,7 +6,6 @@ begin with their own calling code, and anything but digits and common marks. A p
 compares both.
 
 The steps are those of `phonenumbers.parse`, `is_possible_number` and `is_valid_number`, in order.
-
 """
 
 from dataclasses import dataclass

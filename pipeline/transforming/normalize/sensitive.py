@@ -2,7 +2,6 @@
 
 One number in ten passes the Luhn check by chance, so the warning states counts and the config
 decides.
-
 """
 
 import polars as pl

@@ -4,7 +4,6 @@ Google's metadata accepts more numbers as valid: service numbers, and patterns t
 (082123 matches South African mobiles). From the same metadata: a plan is fixed if all fixed lines
 have one length. Its subscribers have that length, or any length from the example of a mobile number
 to the longest mobile number.
-
 """
 
 from functools import cache

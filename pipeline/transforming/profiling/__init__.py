@@ -2,7 +2,6 @@
 
 `Profile.add` counts batch after batch. A shape hides the content of a text: X for an upper-case
 letter, x for other letters, 9 for a digit; everything else stays.
-
 """
 
 from collections import Counter

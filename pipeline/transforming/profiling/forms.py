@@ -2,7 +2,6 @@
 
 A mix of whole and decimal amounts may be cents and rand. A column of few texts, such as a flag, may
 state the unit.
-
 """
 
 from collections import Counter

@@ -2,7 +2,6 @@
 
 A person reads the guesses before anything is planned: each states its certainty and reason. A
 column without cells is never used. Unit and currency stay open unless the file states them.
-
 """
 
 import re

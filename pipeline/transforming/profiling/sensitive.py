@@ -1,7 +1,6 @@
 """Find columns that billing must never get: bank, card, credential, identity and tax data.
 
 By their names in eight languages, and by check digits in their cells.
-
 """
 
 import re

@@ -3,7 +3,6 @@
 `spreadsheet_damage.py` knows what a spreadsheet makes of a text; `mending.py` knows which cells the
 reasons of a record ask to change. A cell is restored only if all other cells belong to that record
 and to no other record of its list; see `compare`.
-
 """
 
 from pipeline.transforming.resubmission.comparing import CELLS, Returned, compare, siblings_of

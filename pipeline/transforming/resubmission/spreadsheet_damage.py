@@ -6,7 +6,6 @@ Observed in Excel and LibreOffice: numbers lose leading zeros, plus signs, trail
 after the 15th, or get an exponent; dates change their order; MAR1 becomes a day in March; formulas
 are computed; characters outside cp1252 become question marks, and UTF-8 read as cp1252 shows two
 characters for one.
-
 """
 
 import re
