@@ -91,12 +91,12 @@ def _drawn(
 
 
 def rate(number: float) -> str:
-    """So many a second, as people say it: 0.123, 12.3, 1 234."""
+    """A rate per second for people: 0.123, 12.3, 1,234."""
     return f"{number:.3g}" if number < 100 else grouped_digits(round(number))
 
 
 def pace_chart(pace: dict[str, Any]) -> Markup | None:
-    """Creates settled in each span, and below how long 95 of 100 of them waited; None where there are too few spans to see anything."""
+    """Creates settled in each span, and the wait of 95 % below; None if there are too few spans."""
     spans = pace["spans"]
     count = spans[-1]["after"] // pace["span_seconds"] + 1
     if count < _FEWEST_SPANS:
