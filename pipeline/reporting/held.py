@@ -12,7 +12,7 @@ _ANSWER = pl.List(pl.List(pl.String))
 
 
 def with_differing(fates: pl.DataFrame, differing: pl.DataFrame) -> pl.DataFrame:
-    """Fates with `differs`, the field names from the plan (position, differs) or billing's answer."""
+    """Fates with `differs`: field names from the plan (position, differs) or billing's answer."""
     answered = (pl.col("fate") == Fate.ALREADY_EXISTS_DIFFERENT.value) & pl.col(
         "detail"
     ).str.starts_with("[[")

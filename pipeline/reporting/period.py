@@ -16,12 +16,12 @@ _THERE = frozenset({fate.value for fate in LISTS["created"]})
 
 
 def count_once(workbench: duckdb.DuckDBPyConnection) -> None:
-    """Make the table `once` from the views `fed` and `followed`: each record and its present fate."""
+    """Make the table `once` from `fed` and `followed`: each record and its present fate."""
     workbench.execute(_ONCE)
 
 
 def read_once(workbench: duckdb.DuckDBPyConnection) -> list[tuple[str, str, int, int]]:
-    """Group the records of `fed` and `followed`, each once: fate, currency, records, minor units."""
+    """Group the records of `fed` and `followed`: fate, currency, records, minor units."""
     count_once(workbench)
     return workbench.execute(
         "SELECT fate, currency, count(*), sum(balance) FROM once GROUP BY ALL"

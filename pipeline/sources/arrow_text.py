@@ -9,7 +9,7 @@ import pyarrow as pa
 from pipeline.errors import SourceError
 from pipeline.sources.source_file import CONTROL
 
-_PLAIN_SCALE = 6  #: the largest scale that Arrow writes plainly; beyond it, or below 0, it uses 1E-7 and 2.4E+2
+_PLAIN_SCALE = 6  #: the largest scale without an exponent in Arrow's texts (1E-7, 2.4E+2)
 
 
 @dataclass(frozen=True, slots=True)

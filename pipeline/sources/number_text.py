@@ -3,11 +3,12 @@
 It is the text of Excel (in English), with these deliberate differences:
 
 - No thousands separators: `#,##0.00` of 1234.5 is 1234.50.
-- No rounding. If a format shows fewer decimals than the value has, all are given: `0` of 240.1 is 240.1.
-  If that is impossible (a fraction such as 2/7, digits around literals such as `00-00`), there is no
-  text.
-- Numbers have 15 digits, as in Excel. General shows all 15 of larger ones, and a number with more has an
-  exponent.
+- No rounding. If a format shows fewer decimals than the value has, all are given: `0` of 240.1 is
+  240.1.
+  If that is impossible (a fraction such as 2/7, digits around literals such as `00-00`), there is
+  no text.
+- Numbers have 15 digits, as in Excel. General shows all 15 of larger ones, and a number with more has
+  an exponent.
 - Dates and times are complete ISO 8601, whatever the format shows (`moment_text`).
 - Spaces at both ends are layout and are left out.
 - There is no text for a nonzero value that is hidden (`;;;`), for digits of another script, and for

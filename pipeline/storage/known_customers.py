@@ -1,9 +1,9 @@
 """The known customers of one environment: a DuckDB file that `load` replaces and matching reads.
 
-known   row_id, external_reference, billing_id, email, phone, name, currency, balance (minor units); null
-        if absent
-hashes  place (row of `known`), and a hash of each identity: a search over eight bytes is three times as
-        fast as over the texts
+known   row_id, external_reference, billing_id, email, phone, name, currency, balance (minor units);
+        null if absent
+hashes  place (row of `known`), and a hash of each identity: a search over eight bytes is three
+        times as fast as over the texts
 meta    one row: version, loaded_at, row_count, fields (present in the file), inputs (JSON)
 
 The version depends only on the content: the same customers in another order, or loaded again, have

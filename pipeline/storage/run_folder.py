@@ -1,10 +1,10 @@
 """`reports/<run_id>/`: write and read the files of one run, completely or not at all.
 
-staged/     tables between stages, in parts of some 170,000 records to limit memory: records-*, plan-* (of
-            accepted records) and fates-*.parquet, with the same rows in the same order for each number;
-            and as a whole history-*, outcomes-*.parquet
-plan.json   the inputs and totals of the plan, written once; with records-* and plan-* it is all that
-            `apply` needs. accepted.jsonl has a line for each accepted alarm
+staged/     tables between stages, in parts of some 170,000 records to limit memory: records-*,
+            plan-* (of accepted records) and fates-*.parquet, the same rows in the same order for
+            each number; and as a whole history-*, outcomes-*.parquet
+plan.json   the inputs and totals of the plan, written once; with records-* and plan-* it is all
+            that `apply` needs. accepted.jsonl has a line for each accepted alarm
 the rest    the result files, see `RESULT_FILES`
 """
 
@@ -77,7 +77,9 @@ _NOTHING_KNOWN = (
 _GIVEN = "given."  #: prefix of columns with the cells of the files
 _ROW_GROUP = 1 << 16  #: rows; staged tables are always read completely, so they need no statistics
 DIFFERING = "differing.parquet"  #: staged: the fields in which held rows differ
-UNFINISHED = "unfinished.txt"  #: present in a run folder from the first intent until the results are complete
+UNFINISHED = (
+    "unfinished.txt"  #: in a run folder from the first intent until the results are complete
+)
 #: Results that a run replaces. `trace` reads rows.parquet meanwhile, and created.csv lists
 #: customers created so far.
 _OUTDATED = {*RESULT_FILES, *PAGES, "rejected.xlsx", MANIFEST} - {

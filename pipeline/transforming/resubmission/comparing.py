@@ -35,11 +35,12 @@ class Returned:
     rejected and has no origin. `cells`: row_id, original_run_id, original_row_id, column, original,
     came_back, damage, verdict:
     restored   the original text is used
-    kept       the text is what a spreadsheet makes of the original, but a reason asked for a change in
-               this cell: used as it is. No remark if another text of the same form in the column is
+    kept       the text is what a spreadsheet makes of the original, but a reason asked for a
+               change in this cell: used as it is. No remark if another text of the same form in the column is
                unchanged, because then no spreadsheet changed it
     lost       a spreadsheet's display of an unknown text; the row is set aside
-    mismatch   no reason asked for a change, or the original may be another record's; the row is rejected
+    mismatch   no reason asked for a change, or the original may be another record's; the
+               row is rejected
     """
 
     records: pl.DataFrame
