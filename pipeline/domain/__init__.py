@@ -1,1 +1,1 @@
-"""The vocabulary of an import: customers, currencies, reasons, fates. Pure; every other package may import it."""
+"""The vocabulary of an import: customers, currencies, reasons, fates. Pure; all packages use it."""

@@ -1,4 +1,4 @@
-"""Where a balance comes from and how its amounts are written: unit, marks, signs, thousands; declared and never guessed."""
+"""The source and format of balances: unit, marks, signs, thousands; declared, never guessed."""
 
 import re
 from typing import Annotated, Any, Literal, Self
@@ -13,20 +13,20 @@ Unit = Literal["major", "minor"]
 
 
 class UnitOf(Declaration):
-    """The unit of amounts: the same for all, or by another column of the record."""
+    """The unit of amounts: one for all records, or from another column."""
 
     value: Unit | None = Field(
         default=None, description="major: 240.00 is 240 rand. minor: 24000 is 24000 cents."
     )
     column: str | None = Field(
-        default=None, min_length=1, description="The column that tells the unit of each record."
+        default=None, min_length=1, description="The column with the unit of each record."
     )
     values: dict[str, Unit] | None = Field(
-        default=None, min_length=1, description="Which text of that column means which unit."
+        default=None, min_length=1, description="The unit for each text of that column."
     )
 
     @model_validator(mode="after")
-    def _says_one_thing(self) -> Self:
+    def _check_combination(self) -> Self:
         by_column = self.column is not None and self.values is not None
         if (self.value is not None) == by_column or (self.column is None) != (self.values is None):
             raise ValueError(
@@ -44,49 +44,51 @@ AmountUnit = Annotated[
 
 
 class Marks(Declaration):
-    """Which texts say that an amount is a debit (the customer owes) or a credit; "" is no mark at all."""
+    """The marks of a debit (the customer owes) and of a credit; "" means no mark."""
 
     debit: tuple[str, ...] = Field(
-        min_length=1, description='Marks of debits, such as DR; "" where debits have none.'
+        min_length=1, description='Marks of debits, such as DR; "" if debits have none.'
     )
     credit: tuple[str, ...] = Field(min_length=1, description="Marks of credits, such as CR.")
     column: Annotated[str, Field(min_length=1)] | None = Field(
         default=None,
-        description="The column that holds the mark; without it the mark ends the amount itself: 100.00 CR.",
+        description="The column with the mark. Without it, the mark follows the amount: 100.00 CR.",
     )
 
     @model_validator(mode="after")
-    def _are_apart(self) -> Self:
-        if twice := {mark.casefold() for mark in self.debit} & {
+    def _check_distinct(self) -> Self:
+        if both := {mark.casefold() for mark in self.debit} & {
             mark.casefold() for mark in self.credit
         }:
             raise ValueError(
-                f"marks mean debit and credit at once: {', '.join(sorted(map(repr, twice)))}"
+                f"marks mean both debit and credit: {', '.join(sorted(map(repr, both)))}"
             )
         return self
 
 
-ANY_CURRENCY = "*"  #: where the job declares signs without a currency
+ANY_CURRENCY = "*"  #: the key of signs that the config declares without a currency
 
 
 def _a_sign(text: str) -> str:
-    """A sign that cannot be taken for a part of the number beside it."""
+    """A sign that cannot be part of the number beside it."""
     if re.search(r"[0-9()+',\u2212-]|^[\s.]|\s$", text):
         raise ValueError(
-            f"{text!r} is no currency sign: it holds a digit, a comma, plus, minus, apostrophe or parenthesis, or has spaces around it"
+            f"{text!r} is not a currency sign: it contains a digit, comma, plus, minus, apostrophe or"
+            " parenthesis, or has spaces around it"
         )
     return text
 
 
 def _by_currency(given: Any) -> Any:
-    """A text or a list of texts goes with any currency."""
+    """A text or a list of texts applies to any currency."""
     return {ANY_CURRENCY: given} if isinstance(given, str | list | tuple) else given
 
 
 def _known_currencies(signs: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
     if unknown := sorted(set(signs) - {ANY_CURRENCY} - with_minor_unit()):
         raise ValueError(
-            f"unknown currencies: {', '.join(unknown)}; use ISO 4217 codes of currencies with balances, such as ZAR"
+            f"unknown currencies: {', '.join(unknown)};"
+            " use ISO 4217 codes of currencies with a minor unit, such as ZAR"
         )
     return signs
 
@@ -108,67 +110,72 @@ CurrencySigns = Annotated[
 
 
 class Amount(Declaration):
-    """Where a balance comes from: one signed column, or one of debits and one of credits, which hold no signs."""
+    """The source of a balance: one signed column, or a debit and a credit column without signs."""
 
     column: str | None = Field(
         default=None, min_length=1, description="One column; positive: the customer owes."
     )
     debit: str | None = Field(
-        default=None, min_length=1, description="The column of what customers owe, without signs."
+        default=None,
+        min_length=1,
+        description="The column of debits (customers owe), without signs.",
     )
     credit: str | None = Field(
         default=None,
         min_length=1,
-        description="The column of what customers are owed, without signs.",
+        description="The column of credits (customers are owed), without signs.",
     )
-    unit: AmountUnit = Field(description="major or minor units, declared and never guessed.")
+    unit: AmountUnit = Field(description="major or minor units; declared, never guessed.")
     decimal_mark: Literal[".", ","] = Field(
-        default=".", description="What stands before the decimals of major units."
+        default=".", description="The mark before the decimals of major units."
     )
     thousands: Literal[".", ",", " ", "'"] | None = Field(
         default=None,
-        description="What parts groups of three digits; without it grouped digits are rejected.",
+        description="The separator of digit groups; without it, grouped digits are rejected.",
     )
     marks: Marks | None = Field(
         default=None,
-        description="Marks that say debit or credit, in another column or after the amount, which has no sign.",
+        description="Marks of debit or credit, in another column or after an amount without a sign.",
     )
     parentheses: bool = Field(default=False, description="(123.45) is negative.")
     trailing_minus: bool = Field(default=False, description="123.45- is negative.")
     positive_means: Literal["debit", "credit"] = Field(
-        default="debit", description="Whether the customer owes a positive amount, or is owed it."
+        default="debit",
+        description="Whether a positive amount means that the customer owes (debit) or is owed (credit).",
     )
     surplus_zeros: bool = Field(
         default=False,
-        description="Take 500.00 JPY for 500: zeros beyond the currency's decimals say nothing. Never rounds.",
+        description="Accept zeros beyond the currency's decimals: 500.00 JPY is 500. Never rounds.",
     )
     currency_sign: CurrencySigns = Field(
         default_factory=dict,
-        description='Signs beside amounts: R, a list [R, "€"], or by currency {ZAR: R, EUR: "€"}. An amount with a sign of another currency than its record\'s is rejected.',
+        description='Signs beside amounts: R, a list [R, "€"], or by currency {ZAR: R, EUR: "€"}.'
+        " An amount with the sign of another currency than its record's is rejected.",
     )
     leading_apostrophe: bool = Field(
         default=False, description="Drop an apostrophe before the amount ('-4,00)."
     )
 
     @model_validator(mode="after")
-    def _says_one_thing(self) -> Self:
+    def _check_combination(self) -> Self:
         if (self.column is None) == (self.debit is None and self.credit is None):
-            raise ValueError("say a column, or debit and credit")
+            raise ValueError("set column, or debit and credit")
         if (self.debit is None) != (self.credit is None):
-            raise ValueError("debit and credit go together")
+            raise ValueError("debit and credit need each other")
         if self.thousands == self.decimal_mark:
             raise ValueError("thousands and decimal_mark cannot be the same")
         if self.column is None and (
             self.marks or self.parentheses or self.trailing_minus or self.positive_means == "credit"
         ):
             raise ValueError(
-                "debit and credit say the sign; marks, parentheses, trailing_minus and positive_means go with a column"
+                "debit and credit columns define the sign;"
+                " marks, parentheses, trailing_minus and positive_means need column"
             )
         if self.marks and (
             self.parentheses or self.trailing_minus or self.positive_means == "credit"
         ):
             raise ValueError(
-                "marks say the sign; parentheses, trailing_minus and positive_means say it another way"
+                "marks define the sign; they exclude parentheses, trailing_minus and positive_means"
             )
         marks = {mark.casefold() for mark in self.marks_behind}
         if both := sorted(
@@ -182,15 +189,16 @@ class Amount(Declaration):
 
     @property
     def marks_behind(self) -> tuple[str, ...]:
-        """The marks of debit and credit that end the amount itself."""
+        """The marks of debit and credit that follow the amount itself."""
         if self.marks is None or self.marks.column is not None:
             return ()
         return tuple(mark for mark in (*self.marks.debit, *self.marks.credit) if mark)
 
     def signs(self) -> dict[str, frozenset[str]]:
-        """Currency -> the signs that may stand beside its amounts; empty where the job declares none.
+        """Currency -> the signs allowed beside its amounts; empty if the config declares none.
 
-        A sign that is declared without a currency and is customary for others alone is none of this one.
+        A sign declared without a currency is not allowed for a currency if it is customary only for
+        others.
         """
         if not self.currency_sign:
             return {}
@@ -204,7 +212,7 @@ class Amount(Declaration):
         }
 
     def with_customary_signs(self) -> Self:
-        """The same, where each currency's own words may stand beside its amounts."""
+        """A copy that also allows the customary signs of each currency."""
         declared, marks = self.signs(), {mark.casefold() for mark in self.marks_behind}
         signs = {
             code: tuple(
@@ -219,5 +227,5 @@ class Amount(Declaration):
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """The columns of the file that hold the amount, without that of its unit."""
+        """The columns of the file with the amount, without the unit column."""
         return tuple(name for name in (self.column, self.debit, self.credit) if name is not None)

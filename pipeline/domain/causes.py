@@ -1,8 +1,9 @@
-"""Why a record was set aside, as text: `STAGE.CODE`, or `STAGE.CODE:column` where one column is at fault.
+"""The cause of a problem with a record, as text: `STAGE.CODE` or `STAGE.CODE:column`.
 
-A table keeps the causes of a record as a list of such texts. No code holds a colon, so the first colon ends it, whatever the
-column is called. Where one cell holds all causes, a space separates them, and a column whose name holds white space, a
-quote or a backslash is written as JSON writes it: `VALIDATE.METADATA_TOO_LONG:"metadata.due date"`.
+A table keeps the causes of a record as a list of such texts. No code contains a colon, so the first
+colon ends the code. In a cell with all causes, a space separates them. A column name with white
+space, a quote or a backslash is then written as JSON: `VALIDATE.METADATA_TOO_LONG:"metadata.due
+date"`.
 """
 
 import json
@@ -21,14 +22,14 @@ _NEEDS_QUOTES = re.compile(r'[\s"\\]')
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """A reason, and the column at fault where there is one."""
+    """A reason, and the column that caused it, if any."""
 
     reason: Reason
     column: str | None = None
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """The cause that a text of a table states; raise KeyError where its code is unknown."""
+        """Parse a cause; raise KeyError if its code is unknown."""
         code, _, column = text.partition(":")
         return cls(_REASONS[code], column or None)
 
@@ -37,12 +38,12 @@ class Cause:
 
 
 def in_one_cell(causes: Iterable[str]) -> str:
-    """The causes of one record as one text, from which each of them can be read again."""
+    """The causes of one record as one text that can be parsed again."""
     return " ".join(map(_quoted, causes))
 
 
 def each_in_one_cell(causes: pl.Series) -> pl.Series:
-    """`in_one_cell` of every record's list; few names need quotes, so most texts stay as they are."""
+    """`in_one_cell` for the list of every record; few column names need quotes."""
     quoted = {text: _quoted(text) for text in causes.explode().drop_nulls().unique()}
     changed = {text: written for text, written in quoted.items() if text != written}
     lists = causes.list.eval(pl.element().replace(changed)) if changed else causes
@@ -51,4 +52,6 @@ def each_in_one_cell(causes: pl.Series) -> pl.Series:
 
 def _quoted(text: str) -> str:
     code, colon, column = text.partition(":")
-    return f"{code}{colon}{json.dumps(column, ensure_ascii=False) if _NEEDS_QUOTES.search(column) else column}"
+    if _NEEDS_QUOTES.search(column):
+        column = json.dumps(column, ensure_ascii=False)
+    return f"{code}{colon}{column}"

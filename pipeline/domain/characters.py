@@ -1,4 +1,4 @@
-"""Invisible characters: spaces of every kind, format characters, fillers; how to trim them from a text's ends, and to escape controls."""
+"""Trim invisible characters (spaces, format characters, fillers) and escape controls."""
 
 import re
 import unicodedata
@@ -7,8 +7,8 @@ import polars as pl
 
 _LINE_BREAKS = re.compile("[ \t]*[\r\n\v\f\x85\u2028\u2029]+[ \t]*")
 _BLANK = " \t\n\r\x0b\x0c"  #: white space of ASCII
-#: First and last code points, as Unicode 14 lists them: white space and separators (Z), format characters (Cf), what is
-#: ignorable by default, and letters and symbols that are drawn as nothing.
+#: First and last code points in Unicode 14: white space and separators (Z), format characters (Cf),
+#: default ignorable characters, and letters and symbols without a glyph.
 _RANGES = (
     (0x09, 0x0D), (0x20, 0x20), (0x85, 0x85), (0xA0, 0xA0), (0xAD, 0xAD), (0x34F, 0x34F), (0x600, 0x605), (0x61C, 0x61C),
     (0x6DD, 0x6DD), (0x70F, 0x70F), (0x890, 0x891), (0x8E2, 0x8E2), (0x115F, 0x1160), (0x1680, 0x1680), (0x17B4, 0x17B5), (0x180E, 0x180E),
@@ -16,15 +16,17 @@ _RANGES = (
     (0xFEFF, 0xFEFF), (0xFFA0, 0xFFA0), (0xFFF0, 0xFFFB), (0x110BD, 0x110BD), (0x110CD, 0x110CD), (0x13430, 0x1343F),
     (0x1BCA0, 0x1BCA3), (0x1D173, 0x1D17A), (0xE0001, 0xE0001), (0xE0020, 0xE007F),
 )  # fmt: skip
-#: Variation selectors change how the character before them looks, so they are not trimmed; inside a code they are invisible.
+#: Variation selectors change the previous character, so they are not trimmed; in a code they are
+#: invisible.
 _SELECTORS = ((0x180B, 0x180D), (0x180F, 0x180F), (0xFE00, 0xFE0F), (0xE0100, 0xE01EF))
-#: Code points that Unicode keeps for more of these; nobody has them in a text, and comparing ends with them all is slow.
+#: Code points that Unicode reserves for more of these. They do not occur in texts, and comparing
+#: with all of them is slow.
 _RESERVED = ((0xE0000, 0xE0000), (0xE0002, 0xE001F), (0xE0080, 0xE00FF), (0xE01F0, 0xE0FFF))
 
-#: What is trimmed at both ends of every field.
+#: Characters that are trimmed at both ends of every field.
 INVISIBLE = "".join(chr(code) for first, last in _RANGES for code in range(first, last + 1))
 _ESCAPED = {chr(code): f"\\x{code:02x}" for code in [*range(0x20), *range(0x7F, 0xA0)] if code != 9}
-#: Names of controls, which Unicode itself leaves without one.
+#: Names of controls, which have no name in Unicode.
 _CONTROLS = {
     "\t": "TAB",
     "\n": "LINE FEED",
@@ -40,18 +42,19 @@ def _character_class(ranges: tuple[tuple[int, int], ...]) -> str:
 
 #: The same characters, for a character class of a regular expression.
 INVISIBLE_CLASS = _character_class(_RANGES)
-#: Those of which a blank cell may consist: all but the controls beside the tab, which are faults of their own.
+#: Characters of a blank cell: all but the controls other than tab, which are errors of their own.
 BLANK = "".join(one for one in INVISIBLE if one == "\t" or unicodedata.category(one) != "Cc")
 #: The same, for a character class.
 BLANK_CLASS = _character_class(
     ((0x09, 0x09), *(one for one in _RANGES if one not in {(0x09, 0x0D), (0x85, 0x85)}))
 )
 #: One invisible character other than a plain space, as a regular expression.
-HIDDEN = f"[{_character_class(tuple(one for one in (*_RANGES, *_SELECTORS, *_RESERVED) if one[0] != ord(' ')))}]"
+_HIDDEN_RANGES = tuple(one for one in (*_RANGES, *_SELECTORS, *_RESERVED) if one[0] != ord(" "))
+HIDDEN = f"[{_character_class(_HIDDEN_RANGES)}]"
 
 
 def trimmed(cell: pl.Expr) -> pl.Expr:
-    """The text without invisible characters at its ends; empty where it holds nothing else."""
+    """The text without invisible characters at its ends; empty if there is nothing else."""
     # Few texts begin or end beyond ASCII, and only those are compared with all 200 characters.
     beyond_ascii = pl.when(cell.str.len_bytes() != cell.str.len_chars()).then(cell)
     odd = pl.when(beyond_ascii.str.contains(r"^[^\x21-\x7e]|[^\x21-\x7e]$")).then(cell)
@@ -59,21 +62,21 @@ def trimmed(cell: pl.Expr) -> pl.Expr:
 
 
 def escaped(text: pl.Expr) -> pl.Expr:
-    r"""Text whose control characters, line ends among them, are written as \xNN, so that a list that quotes it can be read."""
+    r"""Text with control characters and line ends written as \xNN, so that lists stay readable."""
     return text.str.replace_many(_ESCAPED)
 
 
 def name_of(character: str) -> str:
-    """A character as a hint names it: `U+200B ZERO WIDTH SPACE`."""
+    """The name of a character in a hint: `U+200B ZERO WIDTH SPACE`."""
     name = unicodedata.name(character, None) or _CONTROLS.get(character, "")
     return f"U+{ord(character):04X} {name}".rstrip()
 
 
 def clean_name(name: str) -> str:
-    """The name without spaces and invisible characters at both ends; a line break within it becomes a space."""
+    """The name without invisible characters at its ends; an inner line break becomes a space."""
     return _LINE_BREAKS.sub(" ", name).strip(INVISIBLE)
 
 
 def fold_name(name: str) -> str:
-    """The form in which names are compared: case, and spaces and invisible characters at both ends, do not count."""
+    """The form for comparing names: without case, and trimmed of invisible characters."""
     return unicodedata.normalize("NFC", clean_name(name)).casefold()

@@ -1,7 +1,7 @@
-"""What a supplier's columns mean: where each field of a customer comes from, in which unit its amounts are written.
+"""The meaning of a supplier's columns: the source of each customer field, the unit of amounts.
 
-Said in the `mapping` of a config; a file with canonical headers needs none (`canonical_layout`). Texts are taken as they
-stand: nothing here guesses a unit, a sign, a region or a currency.
+A config declares it under `mapping`; a file with canonical headers needs none (`canonical_layout`).
+Nothing here guesses a unit, a sign, a region or a currency.
 """
 
 import re
@@ -16,23 +16,23 @@ from pipeline.domain.characters import fold_name
 from pipeline.domain.customer import METADATA_KEY_LENGTH, METADATA_PREFIX, TEXT_FIELDS
 from pipeline.domain.declaration import Declaration, OrElse, shorthand
 
-BILLING_ID = "billing_id"  #: never sent; known customers are recognized by it
-REGION = "region"  #: never sent; phone numbers in national form are read by it
-#: Fields that a column may be mapped to, besides `balance` and metadata.
+BILLING_ID = "billing_id"  #: never sent; identifies known customers
+REGION = "region"  #: never sent; the region of national phone numbers
+#: Fields for a mapped column, in addition to `balance` and metadata.
 TEXTS = (*TEXT_FIELDS, BILLING_ID, REGION)
 
 
 def _an_expression(pattern: str) -> str:
-    """A regular expression that the engine which will be asked understands, with one group at most."""
+    """A regular expression that polars accepts, with one group at most."""
     try:
         groups = re.compile(pattern).groups
         pl.Series([""]).str.extract(pattern, min(groups, 1))
     except (re.error, pl.exceptions.ComputeError):
         raise ValueError(
-            f"{pattern!r} is not a regular expression that can be asked (no look-around, no back-references)"
+            f"{pattern!r} is not a supported regular expression (no look-around, no back-references)"
         ) from None
     if groups > 1:
-        raise ValueError(f"{pattern!r} has {groups} groups; put one around the text that is meant")
+        raise ValueError(f"{pattern!r} has {groups} groups; use one, around the text to extract")
     return pattern
 
 
@@ -40,68 +40,68 @@ Pattern = Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(_a
 
 
 class Split(Declaration):
-    """A part of a text that is cut at a mark."""
+    """One part of a text that is split at a separator."""
 
     at: Annotated[str, Field(min_length=1)] = Field(
-        description="What stands between the parts, such as a comma."
+        description="The separator of the parts, such as a comma."
     )
     part: int = Field(description="Which part, from 1; -1 is the last.")
 
     @model_validator(mode="after")
-    def _counts_from_one(self) -> Self:
+    def _check_part(self) -> Self:
         if self.part == 0:
             raise ValueError("parts are counted from 1, or from -1 at the end")
         return self
 
 
 class When(Declaration):
-    """A condition on another column of the record; texts are compared as they stand, trimmed."""
+    """A condition on another column of the record; texts are compared after trimming."""
 
-    column: Annotated[str, Field(min_length=1)] = Field(description="The column that is asked.")
+    column: Annotated[str, Field(min_length=1)] = Field(description="The column to test.")
     is_one_of: tuple[str, ...] | None = Field(
         default=None,
         min_length=1,
-        description='The condition holds for these; "" is an empty cell.',
+        description='The condition holds for these texts; "" is an empty cell.',
     )
     is_none_of: tuple[str, ...] | None = Field(
-        default=None, min_length=1, description="The condition holds for all but these."
+        default=None, min_length=1, description="The condition holds for all other texts."
     )
 
     @model_validator(mode="after")
-    def _says_one_thing(self) -> Self:
+    def _check_combination(self) -> Self:
         if (self.is_one_of is None) == (self.is_none_of is None):
-            raise ValueError("say is_one_of or is_none_of")
+            raise ValueError("set is_one_of or is_none_of")
         return self
 
 
 class Text(Declaration):
-    """Where a text comes from: one column, several joined, or the same text for every record.
+    """The source of a text: one column, several joined columns, or one text for all records.
 
-    In this order: the cells, joined or the first of them; `split`; `extract`; `values`; `escape`; `prefix` and `suffix`;
-    `when`; `default`.
+    The steps, in order: the cells (joined, or the first); `split`; `extract`; `values`; `escape`;
+    `prefix` and `suffix`; `when`; `default`.
     """
 
     column: str | None = Field(
-        default=None, min_length=1, description="The column, as the file writes its name."
+        default=None, min_length=1, description="The name of the column in the file."
     )
     columns: tuple[str, ...] | None = Field(
         default=None,
         min_length=1,
         description="Several columns, joined in this order; absent cells are left out.",
     )
-    separator: str = Field(default=" ", description="Stands between joined columns.")
+    separator: str = Field(default=" ", description="The text between joined columns.")
     take: Literal["all", "first"] = Field(
         default="all",
-        description="Of several columns: all, joined, or the first that is not absent.",
+        description="With several columns: join all, or take the first that is present.",
     )
     split: Split | None = Field(default=None, description="Take one part of the text.")
     extract: Pattern | None = Field(
         default=None,
-        description="Take what this regular expression finds, or its group where it has one.",
+        description="Take the match of this regular expression, or of its group if it has one.",
     )
     unmatched: Literal["reject", "absent", "keep"] = Field(
         default="reject",
-        description="What becomes of a text without that part, or in which nothing is found.",
+        description="What to do with a text without that part or match.",
     )
     value: str | None = Field(
         default=None, min_length=1, description="The same text for every record."
@@ -109,65 +109,67 @@ class Text(Declaration):
     values: dict[str, str] | None = Field(
         default=None,
         min_length=1,
-        description="What each text of the column stands for; the cell is trimmed first.",
+        description="The value for each text of the column; cells are trimmed first.",
     )
     unlisted: Literal["reject", "keep"] = Field(
         default="reject",
-        description="What becomes of a text that `values` does not list: the row is rejected, or it stays.",
+        description="What to do with a text that `values` does not list: reject the row, or keep it.",
     )
     otherwise: str | None = Field(
         default=None,
         min_length=1,
-        description="What every text stands for that `values` does not list.",
+        description="The value for every text that `values` does not list.",
     )
     escape: Literal["_", "-"] | None = Field(
         default=None,
-        description="Of references: characters that billing does not take become this mark and two hexadecimal digits, so does the mark itself; reversible.",
+        description="References only: replace each character that billing does not accept, and this"
+        " mark itself, by the mark and two hexadecimal digits. Reversible.",
     )
     leading_apostrophe: bool = Field(
-        default=False, description="Of phones: drop an apostrophe before the number ('0821234567)."
+        default=False,
+        description="Phones only: drop an apostrophe before the number ('0821234567).",
     )
     prefix: str = Field(
-        default="", max_length=100, description="Stands before every text that is present."
+        default="", max_length=100, description="Put before every text that is present."
     )
-    suffix: str = Field(default="", max_length=100, description="Stands after it.")
+    suffix: str = Field(default="", max_length=100, description="Put after it.")
     when: When | None = Field(
-        default=None, description="Where this does not hold the text is absent."
+        default=None, description="If this does not hold, the text is absent."
     )
     default: str | None = Field(
-        default=None, min_length=1, description="Taken where the cell is absent."
+        default=None, min_length=1, description="The value if the cell is absent."
     )
 
     @model_validator(mode="after")
-    def _says_one_thing(self) -> Self:
-        said = [name for name in ("column", "columns", "value") if getattr(self, name) is not None]
-        if len(said) != 1:
+    def _check_combination(self) -> Self:
+        given = [name for name in ("column", "columns", "value") if getattr(self, name) is not None]
+        if len(given) != 1:
             raise ValueError(
-                f"say one of column, columns and value (said: {', '.join(said) or 'none'})"
+                f"say one of column, columns and value (found: {', '.join(given) or 'none'})"
             )
         if self.value is not None and (self.values or self.default or self.split or self.extract):
-            raise ValueError("a constant value takes neither split, extract, values nor a default")
+            raise ValueError("a constant value excludes split, extract, values and default")
         if self.otherwise is not None and (self.values is None or self.unlisted == "keep"):
-            raise ValueError("otherwise goes with values, and without unlisted: keep")
+            raise ValueError("otherwise needs values, and excludes unlisted: keep")
         if self.take == "first" and self.columns is None:
-            raise ValueError("take goes with columns")
+            raise ValueError("take needs columns")
         if self.unmatched != "reject" and not (self.split or self.extract):
-            raise ValueError("unmatched goes with split or extract")
+            raise ValueError("unmatched needs split or extract")
         return self
 
     @property
     def cells(self) -> tuple[str, ...]:
-        """The columns of the file whose texts this is made of."""
+        """The columns of the file that supply the text."""
         return self.columns or ((self.column,) if self.column is not None else ())
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """All columns of the file that this depends on."""
+        """All columns of the file that the text depends on."""
         return (*self.cells, *([self.when.column] if self.when else []))
 
     @property
     def is_plain(self) -> bool:
-        """Whether it takes its cells as they are, by way of `values` and a default at most."""
+        """Whether the cells are used unchanged, except for `values` and `default`."""
         return not (
             self.split
             or self.extract
@@ -183,7 +185,7 @@ TextOf = Annotated[Text, shorthand("column"), OrElse((("type", "string"), ("minL
 
 
 class Identity(Declaration):
-    """Where identity numbers stand: they are checked and never sent; who is the same person is told by a keyed hash."""
+    """The columns of identity numbers: checked, never sent, and compared as keyed hashes."""
 
     number: str | None = Field(
         default=None, min_length=1, description="The column of South African identity numbers."
@@ -191,17 +193,17 @@ class Identity(Declaration):
     passport: str | None = Field(
         default=None, min_length=1, description="The column of passport numbers."
     )
-    required: bool = Field(default=False, description="A row that has neither is rejected.")
+    required: bool = Field(default=False, description="Reject a row that has neither.")
 
     @model_validator(mode="after")
-    def _names_one(self) -> Self:
+    def _check_any(self) -> Self:
         if self.number is None and self.passport is None:
-            raise ValueError("say number, passport, or both")
+            raise ValueError("set number, passport, or both")
         return self
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """The columns of the file that hold them."""
+        """The columns of the file with identity numbers."""
         return tuple(name for name in (self.number, self.passport) if name is not None)
 
 
@@ -209,7 +211,7 @@ MetadataKey = Annotated[str, Field(min_length=1, max_length=METADATA_KEY_LENGTH)
 
 
 class Layout(Declaration):
-    """Where every field of a customer comes from. Columns that are named nowhere are kept in the lists and not sent."""
+    """The source of every customer field. Other columns stay in the lists and are not sent."""
 
     external_reference: TextOf
     name: TextOf | None = None
@@ -218,32 +220,34 @@ class Layout(Declaration):
     currency: TextOf | None = None
     region: TextOf | None = Field(
         default=None,
-        description="ISO 3166 region of the record's phone number, where it is national.",
+        description="ISO 3166 region of the record's phone number, if it is in national form.",
     )
     billing_id: TextOf | None = Field(
-        default=None, description="Billing's own id, to recognize known customers by; never sent."
+        default=None, description="Billing's own id, which identifies known customers; never sent."
     )
     balance: Amount | None = None
     identity: Identity | None = None
     metadata: dict[MetadataKey, TextOf] = Field(default_factory=dict)
     sensitive_metadata: Literal["warn", "refuse"] = Field(
         default="warn",
-        description="What becomes of metadata that looks like a card, bank account or identity number: told, or rejected.",
+        description="What to do if metadata looks like a card, bank account or identity number: warn,"
+        " or reject the row.",
     )
     unusual_phones: Literal["warn", "reject"] = Field(
         default="warn",
-        description="What becomes of valid phone numbers that are shorter or longer than the subscriber numbers of their country: a warning, or rejected.",
+        description="What to do if a valid phone number is shorter or longer than the subscriber numbers"
+        " of its country: warn, or reject the row.",
     )
     absent: tuple[str, ...] = Field(
-        default=(), description='Texts that mean "nothing is given", such as NULL or "-".'
+        default=(), description='Texts that mean "no value", such as NULL or "-".'
     )
     never_sent: tuple[str, ...] = Field(
         default=(),
-        description="Columns that must not be mapped to anything, such as identity numbers.",
+        description="Columns that must never be mapped, such as identity numbers.",
     )
 
     @model_validator(mode="after")
-    def _keeps_its_word(self) -> Self:
+    def _check_fields(self) -> Self:
         forbidden = {
             fold_name(name)
             for name in (*self.never_sent, *(self.identity.sources if self.identity else ()))
@@ -260,30 +264,30 @@ class Layout(Declaration):
             text = getattr(self, field)
             if text is not None and not text.is_plain:
                 raise ValueError(
-                    f"{field} is taken as it stands, or by values, otherwise and default"
+                    f"{field} allows only values, otherwise and default, no other step"
                 )
         if escaped := [
             field for field, text in self.texts() if text.escape and field != "external_reference"
         ]:
             raise ValueError(
-                f"escape is for the external reference alone, not for {', '.join(escaped)}"
+                f"escape works only for external_reference, not for {', '.join(escaped)}"
             )
         if others := [
             field for field, text in self.texts() if text.leading_apostrophe and field != "phone"
         ]:
             raise ValueError(
-                f"leading_apostrophe is for phone and balance alone, not for {', '.join(others)}"
+                f"leading_apostrophe works only for phone and balance, not for {', '.join(others)}"
             )
         return self
 
     def of_workbook(self) -> Self:
-        """The same for texts that a number format shows: words of an amount's own currency may stand beside it."""
+        """A copy for workbooks, whose number formats may add the customary signs of a currency."""
         if self.balance is None:
             return self
         return self.model_copy(update={"balance": self.balance.with_customary_signs()})
 
     def texts(self) -> Iterator[tuple[str, Text]]:
-        """The fields that are texts, metadata as `metadata.<key>`, each with where it comes from."""
+        """The text fields and their sources; metadata as `metadata.<key>`."""
         for field in TEXTS:
             text = getattr(self, field)
             if text is not None:
@@ -292,7 +296,7 @@ class Layout(Declaration):
             yield METADATA_PREFIX + key, self.metadata[key]
 
     def sources(self) -> Iterator[tuple[str, str]]:
-        """Every field with each column of the file that it is made of."""
+        """Every field with each of its columns of the file."""
         for field, text in self.texts():
             yield from ((field, column) for column in text.sources)
         if self.identity is not None:
@@ -311,7 +315,7 @@ class Layout(Declaration):
 
 
 def is_canonical(column: str) -> bool:
-    """Whether a column has a place without a mapping."""
+    """Whether a column needs no mapping."""
     return (
         column in TEXT_FIELDS
         or column in {"balance", BILLING_ID}
@@ -320,7 +324,7 @@ def is_canonical(column: str) -> bool:
 
 
 def canonical_layout(columns: Iterable[str]) -> Layout:
-    """The layout of a file that writes our own names: every column means itself, balances are in minor units."""
+    """The layout of a file with our own column names and balances in minor units."""
     present = [column for column in columns if is_canonical(column)]
     fields = {field: field for field in (*TEXT_FIELDS, BILLING_ID) if field in present}
     metadata = {

@@ -1,8 +1,8 @@
-"""ISO 4217: which codes are money today, with how many decimals, and what replaced those that were withdrawn."""
+"""ISO 4217: active codes, their decimals, and the successors of withdrawn codes."""
 
 from functools import cache
 
-#: Withdrawn code -> (what replaced it, the date on which the successor took over in cash).
+#: Withdrawn code -> (its successor, the first day of the successor in cash).
 #: The `iso4217` package lists active codes only, so this list is ours.
 WITHDRAWN: dict[str, tuple[str, str]] = {
     "ANG": ("XCG", "2025-03-31"),
@@ -49,8 +49,8 @@ WITHDRAWN: dict[str, tuple[str, str]] = {
 
 @cache
 def exponents() -> dict[str, int | None]:
-    """Active alphabetic code -> decimals of its minor unit; None where ISO 4217 gives none (XAU, XXX)."""
-    from iso4217 import Currency  # 60 ms and 180 codes, wanted by two stages only
+    """Active alphabetic code -> decimals of its minor unit; None if it has none (XAU, XXX)."""
+    from iso4217 import Currency  # takes 60 ms, and only two stages need it
 
     return {
         currency.code: currency.exponent for currency in Currency if currency.code not in WITHDRAWN
@@ -59,28 +59,28 @@ def exponents() -> dict[str, int | None]:
 
 @cache
 def with_minor_unit() -> frozenset[str]:
-    """Active codes in which a balance can be stated."""
+    """Active codes that can have a balance."""
     return frozenset(code for code, exponent in exponents().items() if exponent is not None)
 
 
 @cache
 def without_minor_unit() -> frozenset[str]:
-    """Active codes that have no minor unit: metals, funds, test codes."""
+    """Active codes without a minor unit: metals, funds, test codes."""
     return frozenset(code for code, exponent in exponents().items() if exponent is None)
 
 
-#: What amounts are summed under where no code can be: a name in the wrong column must not become a name in a report.
+#: Keys of sums without a valid code, so that a name in the wrong column does not reach a report.
 NO_CURRENCY, NO_CODE = "-", "?"
 
 
 @cache
 def known() -> frozenset[str]:
-    """Every code that is or was money; anything else in a currency column is somebody's text."""
+    """Every active or withdrawn code; any other text in a currency column may be personal."""
     return frozenset(exponents()) | frozenset(WITHDRAWN)
 
 
 def major_units(minor_units: int, code: str) -> str:
-    """Minor units -> the amount as people write it, exact: 24000 ZAR -> 240.00; as it is where the code has no exponent."""
+    """Minor units as an exact amount: 24000 ZAR -> 240.00; unchanged without an exponent."""
     decimals = exponents().get(code) or 0
     sign, digits = ("-" if minor_units < 0 else ""), str(abs(minor_units)).rjust(decimals + 1, "0")
     grouped = grouped_digits(int(digits[: len(digits) - decimals]))
@@ -88,5 +88,5 @@ def major_units(minor_units: int, code: str) -> str:
 
 
 def grouped_digits(number: int) -> str:
-    """A count as terminals and pages show it: 1,120."""
+    """A count for terminals and pages: 1,120."""
     return f"{number:,}"

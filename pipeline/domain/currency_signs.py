@@ -1,7 +1,8 @@
-"""How people write currencies beside amounts: the customary signs of each, as far as they cannot be taken for a unit.
+"""The customary signs of each currency beside amounts.
 
-Written by us from what the CLDR charts and everyday invoices show. A sign may belong to several currencies (`$`, `kr`, `Rs`);
-single letters that also count thousands or millions (K, M, T, B) are left out: a job that needs one declares it.
+We collected them from the CLDR charts and everyday invoices. A sign may belong to several
+currencies (`$`, `kr`, `Rs`). Single letters that also mean thousands or millions (K, M, T, B) are
+left out; a config that needs one declares it.
 """
 
 from functools import cache
@@ -41,7 +42,7 @@ _OWN = {
 
 @cache
 def customary_signs() -> dict[str, frozenset[str]]:
-    """Active currency -> its signs, its ISO 4217 code in capitals and in small letters among them."""
+    """Active currency -> its signs, including its ISO 4217 code in upper and lower case."""
     found = {code: {code, code.lower(), *_OWN.get(code, "").split()} for code in with_minor_unit()}
     for sign, codes in _SHARED.items():
         for code in codes.split():
@@ -51,5 +52,5 @@ def customary_signs() -> dict[str, frozenset[str]]:
 
 @cache
 def currencies_of(sign: str) -> frozenset[str]:
-    """The currencies of which this is a customary sign; none for a word that is no sign of any."""
+    """The currencies with this customary sign; empty for any other word."""
     return frozenset(code for code, signs in customary_signs().items() if sign in signs)

@@ -1,4 +1,4 @@
-"""What every part of a job's declarations is made of: frozen models, and the short forms that may stand for them."""
+"""The base of all config models: frozen models and their short forms."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,19 +8,19 @@ from pydantic_core import CoreSchema
 
 
 class Declaration(BaseModel):
-    """A part of what a job declares; it is frozen, and unknown keys are refused."""
+    """A part of a config; frozen, and unknown keys are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 def shorthand(name: str) -> BeforeValidator:
-    """A plain text stands for the one member that it most often is."""
+    """Accept a plain text in place of a model, as its field `name`."""
     return BeforeValidator(lambda given: {name: given} if isinstance(given, str) else given)
 
 
 @dataclass(frozen=True, slots=True)
 class OrElse:
-    """In the JSON Schema, what may be written instead of the whole."""
+    """An alternative form in the JSON Schema."""
 
     what: tuple[tuple[str, Any], ...]
 

@@ -1,14 +1,15 @@
-"""What broke in the surroundings of this program, as far as an exception shows it: a disk, memory, a library's native code.
+"""Recognise faults of the machine in an exception: disk, memory, a library's native code.
 
-Python's own errors state it. Libraries wrap it in kinds of their own, with texts that may quote cells; of those only what the
-system itself says is repeated. Exception types are recognised by name, so that nothing is imported to find out.
+Python's own errors state the fault. Libraries wrap it in other types with texts that may quote
+cells, so only the system's own message is repeated. Types are recognised by name, without an
+import.
 """
 
 import errno
 import re
 
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-#: The system's own words, by which a library's text is understood.
+#: The system's messages, which appear in the texts of libraries.
 _SYSTEM = {
     "No space left on device": errno.ENOSPC,
     "Disk quota exceeded": errno.EDQUOT,
@@ -23,8 +24,8 @@ _SYSTEM = {
     "No such file or directory": errno.ENOENT,
     "Resource temporarily unavailable": errno.EAGAIN,
 }
-_WORDS = {number: said for said, number in _SYSTEM.items()}
-#: What to do about it.
+_WORDS = {number: message for message, number in _SYSTEM.items()}
+#: The advice for each error number.
 _ADVICE = {
     **dict.fromkeys(NO_ROOM, "make room on the disk, or raise the limit on the size of files"),
     errno.EISDIR: "a folder is in the place of the file: move it away, then run the same command again",
@@ -39,7 +40,7 @@ _ADVICE = {
 _OF_THE_MACHINE = {*NO_ROOM, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN}
 _LIMITS = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN}
 _FIX = "fix it, then run the same command again"
-#: Errors of native code after which a library guarantees nothing: kind -> the library.
+#: Errors of native code after which a library may be broken: type -> library.
 _NATIVE = {
     ("pyo3_runtime", "PanicException"): "a library in Rust",
     ("polars.exceptions", "PanicException"): "polars",
@@ -61,12 +62,12 @@ _NO_THREAD = "can't start new thread"
 
 
 def breakage(error: BaseException) -> str | None:
-    """What broke and what to do, without a word of any cell; None where this program itself is at fault."""
+    """What failed and what to do, without cell content; None if this program is at fault."""
     return _system(error) or _memory(error) or _native_code(error)
 
 
 def is_of_the_machine(error: BaseException) -> bool:
-    """Whether the machine refused, which says nothing of the file that was being read: no room, memory or descriptors."""
+    """Whether the machine is at fault (disk, memory, descriptors), not the file being read."""
     if type(error).__module__ == "sqlite3" and _SQLITE_OF_THE_MACHINE.search(str(error)):
         return True
     number = (error.errno if isinstance(error, OSError) else None) or _number_in(str(error))
@@ -74,12 +75,12 @@ def is_of_the_machine(error: BaseException) -> bool:
 
 
 def _system(error: BaseException) -> str | None:
-    """What the system refused."""
+    """Faults that the operating system reported."""
     if not isinstance(error, OSError) and error.args and isinstance(error.args[0], OSError):
         return _system(error.args[0])  # as XlsxWriter wraps it
     if isinstance(error, OSError):
         number = error.errno or _number_in(str(error))
-        text = error.strerror or _WORDS.get(number or 0, "it refused without a reason")
+        text = error.strerror or _WORDS.get(number or 0, "no reason given")
         return f"{error.filename or 'the system'}: {text}; {_ADVICE.get(number or 0, _FIX)}"
     if type(error).__module__ == "sqlite3" and type(error).__name__ in {
         "OperationalError",
@@ -88,7 +89,7 @@ def _system(error: BaseException) -> str | None:
         return f"SQLite: {error}; check that the disk has room and the file is ours to write"
     if isinstance(error, ImportError) or _is_of_a_library(error) or _IN_RUST.search(str(error)):
         if number := _number_in(str(error)):
-            what = "a limit of the system is reached" if number in _LIMITS else _what_failed(error)
+            what = "a system limit was reached" if number in _LIMITS else _what_failed(error)
             return f"{what}: {_WORDS[number]}; {_ADVICE.get(number, _FIX)}"
         if _IN_OR_OUT.search(str(error)):
             return f"{_what_failed(error)}; check that the disk has room and is writable"
@@ -96,7 +97,7 @@ def _system(error: BaseException) -> str | None:
 
 
 def _memory(error: BaseException) -> str | None:
-    """Memory, or threads, that are used up."""
+    """Lack of memory or threads."""
     is_library = isinstance(error, ImportError) or _is_of_a_library(error)
     is_duckdbs = any(kind.__name__ == "OutOfMemoryException" for kind in type(error).__mro__)
     if (
@@ -111,18 +112,18 @@ def _memory(error: BaseException) -> str | None:
 
 
 def _native_code(error: BaseException) -> str | None:
-    """A panic, or an error after which a library cannot go on."""
+    """A panic, or an error after which a library cannot continue."""
     for kind in type(error).__mro__:
         if library := _NATIVE.get((kind.__module__, kind.__name__)):
             return (
-                f"{library} failed in its native code (its text is withheld: it may hold people's data). Please report it,"
-                " with the kind of the input file"
+                f"{library} failed in its native code (its text is hidden, it may contain personal data)."
+                " Please report it, with the format of the input file"
             )
     return None
 
 
 def _is_of_a_library(error: BaseException) -> bool:
-    """Whether a library raised it, be it as a panic for want of memory or threads."""
+    """Whether a library raised it, including panics for lack of memory or threads."""
     return any((kind.__module__, kind.__name__) in _NATIVE for kind in type(error).__mro__) or any(
         kind.__module__.partition(".")[0] in _LIBRARIES for kind in type(error).__mro__
     )
@@ -137,5 +138,5 @@ def _what_failed(error: BaseException) -> str:
 
 
 def _number_in(text: str) -> int | None:
-    """The error number of the system that a library's text names."""
-    return next((number for said, number in _SYSTEM.items() if said in text), None)
+    """The system error number in a library's text."""
+    return next((number for message, number in _SYSTEM.items() if message in text), None)

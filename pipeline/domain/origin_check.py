@@ -1,7 +1,8 @@
-"""The keyed check beside each record of a list: it shows that a run of this home exported the record under this run and row id.
+"""The keyed check of each listed record: it proves that this home exported the run and row id.
 
-A check is `h`, six hexadecimal digits that name the key, a hyphen, and 80 bits of HMAC-SHA256 over run id and row id. No
-spreadsheet takes it for a number or a date. The key is derived from the home's own, so it is nowhere kept.
+A check is `h`, six hexadecimal digits that name the key, a hyphen, and 80 bits of HMAC-SHA256 over
+run id and row id. No spreadsheet reads it as a number or a date. The key is derived from the home's
+key and never stored.
 """
 
 import hashlib
@@ -14,16 +15,16 @@ _FORM = re.compile("h[0-9a-f]{6}-[0-9a-f]{20}")
 
 
 class Claim(StrEnum):
-    """What the check of a record shows about the run and the row that it names."""
+    """What the check of a record proves about its run and row."""
 
     PROVEN = "proven"  #: this home exported the record under this run and row id
     FALSE = "false"  #: the check belongs to another record, or was changed
-    UNTESTABLE = "untestable"  #: there is no check (a list of an older version), or it is of another home's key
+    UNTESTABLE = "untestable"  #: no check (a list of an older version), or the key of another home
     NONE = "none"  #: the record names no origin
 
 
 class OriginChecks:
-    """Makes and tests the checks of one home."""
+    """Make and test the checks of one home."""
 
     def __init__(self, home_key: bytes) -> None:
         self._key = hmac.digest(home_key, b"origin of a listed record", hashlib.sha256)
@@ -42,7 +43,7 @@ class OriginChecks:
         return [check(row_id) for row_id in row_ids]
 
     def claim(self, run_id: str | None, row_id: str | None, check: str | None) -> Claim:
-        """What a check shows about the origin that stands beside it."""
+        """What a check proves about the origin beside it."""
         if run_id is None and row_id is None and check is None:
             return Claim.NONE
         if run_id is None or row_id is None or check is None:

@@ -1,4 +1,4 @@
-"""What each reason means to whoever has to mend the row: an example, what to do, which option or config key bears on it."""
+"""Help for each reason and alarm: what to do, an example, and the settings that affect it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,27 +8,25 @@ from pipeline.domain.outcomes import Alarm, Reason
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """How to mend a row that was set aside for a reason."""
+    """How to fix a row that was set aside for a reason."""
 
     mend: str
-    example: str = ""  #: where no cells alone can show it
-    cells: Mapping[str, str] = field(
-        default_factory=dict
-    )  #: cells of a canonical file that bring this reason about
-    bears_on_it: tuple[
-        str, ...
-    ] = ()  #: options of the command line, and keys of the config as dotted paths
+    example: str = ""  #: an example in words, if cells cannot show it
+    #: Cells of a canonical file that produce this reason.
+    cells: Mapping[str, str] = field(default_factory=dict)
+    #: Options of the command line, and config keys as dotted paths.
+    bears_on_it: tuple[str, ...] = ()
 
     @property
     def shown(self) -> str:
-        """The example as a person reads it."""
+        """The example as text."""
         return self.example or ", ".join(
             f"{name}: {_short(text)}" for name, text in self.cells.items()
         )
 
 
 def _short(text: str) -> str:
-    """A text of many letters by its beginning and its length."""
+    """A long text as its beginning and its length."""
     return text if len(text) <= 60 else f"{text[:20]}… ({len(text)} characters)"
 
 
@@ -43,7 +41,7 @@ EXPLANATIONS: dict[Reason | Alarm, Explanation] = {
     ),
     Reason.READ_TOO_MANY_FIELDS: Explanation(
         "Quote the field that holds a delimiter, or take the surplus one out.",
-        example="the record A-1,Nkosi, Thandi,… where the name wants quotes",
+        example="the record A-1,Nkosi, Thandi,… where the name needs quotes",
         bears_on_it=_DIALECT,
     ),
     Reason.READ_STRAY_QUOTE: Explanation(
@@ -59,7 +57,7 @@ EXPLANATIONS: dict[Reason | Alarm, Explanation] = {
     ),
     Reason.READ_UNCLOSED_QUOTE: Explanation(
         "Close the quote, or double it where it is meant as a character.",
-        example='A-1,"Thandi Nkosi,thandi@example.com and no quote after it',
+        example='A-1,"Thandi Nkosi,thandi@example.com without a closing quote',
     ),
     Reason.READ_NOT_UTF8: Explanation(
         "Save the file as UTF-8, or say in the config how it is encoded.",
@@ -68,7 +66,7 @@ EXPLANATIONS: dict[Reason | Alarm, Explanation] = {
     ),
     Reason.READ_UNDECODABLE: Explanation(
         "Mend the bytes that are shown, or declare the encoding that the file really has.",
-        example="the byte 0x81 in a file that is declared as cp1252",
+        example="the byte 0x81 in a file declared as cp1252",
         bears_on_it=("source.encoding",),
     ),
     Reason.READ_CONTROL_CHARACTER: Explanation(
@@ -93,12 +91,12 @@ EXPLANATIONS: dict[Reason | Alarm, Explanation] = {
     ),
     Reason.READ_CELL_DAMAGED: Explanation(
         "Type the text in again; format the column as text first, or mend rejected.xlsx, whose cells are text.",
-        example="8.21E+08 in a cell that held something else, in a list that a spreadsheet has saved",
+        example="8.21E+08 in a cell with another value before, in a list saved by a spreadsheet",
     ),
     Reason.RETURN_ROW_MISMATCH: Explanation(
         "Mend only the cells that the reasons name, and sort rows whole. To change other cells too, send the record in a file of "
         "your own, without the columns _import_….",
-        example="the supplier's columns of rejected.csv sorted, and ours not; or our columns copied to another row",
+        example="only the supplier's columns of rejected.csv sorted; or our columns copied to another row",
     ),
     Reason.READ_CELL_ERROR: Explanation(
         "Mend the formula or the cell in the spreadsheet and save it anew.",
@@ -110,7 +108,7 @@ EXPLANATIONS: dict[Reason | Alarm, Explanation] = {
     ),
     Reason.READ_CELL_FORMAT: Explanation(
         "Give the column a plain number format, or the format Text, and save the file anew.",
-        example="an amount shown as 12%, as 1.5 MIO, or with a minus that the cell does not hold; a fraction such as 2/7",
+        example="an amount shown as 12%, as 1.5 MIO, or with a minus that is not in the cell; a fraction: 2/7",
     ),
     Reason.READ_CELL_MALFORMED: Explanation(
         "Open the workbook in a spreadsheet program, look at the cell, and save it again; tell whoever wrote the file.",
@@ -123,7 +121,7 @@ EXPLANATIONS: dict[Reason | Alarm, Explanation] = {
     ),
     Reason.MAP_NO_MATCH: Explanation(
         "Write the cell as the config expects it, or say what becomes of others: unmatched: absent, or keep.",
-        example="extract: 'ACC([0-9]+)', and the cell says 4711",
+        example="extract: 'ACC([0-9]+)', and the cell 4711",
         bears_on_it=("mapping",),
     ),
     Reason.MAP_DEBIT_AND_CREDIT: Explanation(
@@ -180,7 +178,7 @@ EXPLANATIONS: dict[Reason | Alarm, Explanation] = {
     ),
     Reason.VALIDATE_PHONE_UNUSUAL_LENGTH: Explanation(
         "Look for missing or surplus digits. A service number belongs to no customer. To allow such numbers: unusual_phones: warn.",
-        example="082123 where the job says unusual_phones: reject; South African numbers have nine digits after the zero",
+        example="082123 with unusual_phones: reject; South African numbers have nine digits after the zero",
         bears_on_it=("mapping.unusual_phones", "region"),
     ),
     Reason.VALIDATE_PHONE_NOT_POSSIBLE: Explanation(
@@ -203,7 +201,7 @@ EXPLANATIONS: dict[Reason | Alarm, Explanation] = {
     ),
     Reason.VALIDATE_PHONE_FORMAT: Explanation(
         "Write it as +, country code and number; this is only met where something else than our normalizing wrote it.",
-        example="0825550240 where +27825550240 is meant",
+        example="0825550240 instead of +27825550240",
     ),
     Reason.VALIDATE_PHONE_REGION_UNKNOWN: Explanation(
         "Give the row a two-letter region, or the config a default one, or write the number in international form.",
@@ -255,7 +253,7 @@ EXPLANATIONS: dict[Reason | Alarm, Explanation] = {
     ),
     Reason.VALIDATE_IDENTITY_NOT_13_DIGITS: Explanation(
         "Look it up in the document; zeros in front may have been lost in a spreadsheet.",
-        example="12 digits, for a zero in front was lost",
+        example="12 digits, because a leading zero was lost",
         bears_on_it=("mapping.identity",),
     ),
     Reason.VALIDATE_IDENTITY_DATE: Explanation(
@@ -275,7 +273,7 @@ EXPLANATIONS: dict[Reason | Alarm, Explanation] = {
     ),
     Reason.VALIDATE_IDENTITY_MISSING: Explanation(
         "Fill in the identity number or the passport number; or say that the job wants none.",
-        example="both cells empty, where the job says required: true",
+        example="both cells empty, with required: true in the config",
         bears_on_it=("mapping.identity",),
     ),
     Reason.VALIDATE_METADATA_TOO_LONG: Explanation(
@@ -285,7 +283,7 @@ EXPLANATIONS: dict[Reason | Alarm, Explanation] = {
     ),
     Reason.VALIDATE_METADATA_SENSITIVE: Explanation(
         "Take the value out, or map another column; if the column is harmless, say sensitive_metadata: warn.",
-        example="a note that says 4111 1111 1111 1111, where the job says sensitive_metadata: refuse",
+        example="a note with 4111 1111 1111 1111, and sensitive_metadata: refuse in the config",
         bears_on_it=("mapping.sensitive_metadata", "mapping.metadata"),
     ),
     Reason.VALIDATE_METADATA_TOO_MANY: Explanation(
@@ -303,12 +301,12 @@ EXPLANATIONS: dict[Reason | Alarm, Explanation] = {
     ),
     Reason.MATCH_KNOWN_SAME: Explanation(
         "Nothing needs to be done: billing has this customer.",
-        example="A-1 as it stands in the known customers",
+        example="A-1 with the same content as in the known customers",
         bears_on_it=("references",),
     ),
     Reason.MATCH_KNOWN_DIFFERENT: Explanation(
         "Decide whether the file or billing is right; an import creates customers and changes none.",
-        example="A-1 with another balance than the known customers have",
+        example="A-1 with a balance other than in the known customers",
         bears_on_it=("references",),
     ),
     Reason.MATCH_EMAIL_OF_ANOTHER: Explanation(
@@ -346,7 +344,7 @@ EXPLANATIONS: dict[Reason | Alarm, Explanation] = {
     ),
     Reason.PLAN_REFUSED_BEFORE: Explanation(
         "Mend the row by what billing said of it; or, if billing has changed its mind, ask again.",
-        example="a row that billing refused, fed in unmended",
+        example="a row that billing refused, submitted again without a correction",
         bears_on_it=("--retry-refused",),
     ),
     Reason.PLAN_EARLIER_REQUEST_UNSETTLED: Explanation(
@@ -360,7 +358,7 @@ EXPLANATIONS: dict[Reason | Alarm, Explanation] = {
     ),
     Reason.PLAN_OUTSIDE_WAVE: Explanation(
         "Nothing needs to be done: run the file again with the next wave.",
-        example="a row of another branch than --where names",
+        example="a row of a branch that --where excludes",
         bears_on_it=("--where",),
     ),
     Reason.PLAN_BEYOND_LIMIT: Explanation(
@@ -370,12 +368,12 @@ EXPLANATIONS: dict[Reason | Alarm, Explanation] = {
     ),
     Reason.SUBMIT_REFUSED: Explanation(
         "Read what billing said (_import_billing_said), mend the row, and feed the list back.",
-        example="a rule of billing's own that its documentation does not tell",
+        example="a rule of billing that its documentation does not mention",
         bears_on_it=("thresholds.usual_refusals", "thresholds.alarming_refusals"),
     ),
     Reason.SUBMIT_TOO_LARGE: Explanation(
         "Shorten the metadata; something between us and billing limits the size of a request.",
-        example="413, 414 or 431 as an answer",
+        example="an answer 413, 414 or 431",
     ),
     Reason.SUBMIT_ALREADY_THERE: Explanation(
         "Nothing needs to be done: billing has this customer, and not from this run. Loading it into the known customers saves the question.",
@@ -393,39 +391,39 @@ EXPLANATIONS: dict[Reason | Alarm, Explanation] = {
     ),
     Reason.SUBMIT_IN_DOUBT: Explanation(
         "Resume the run: it asks billing, and sends under the same key where billing does not know the customer.",
-        example="a connection that broke after the request had left",
+        example="a connection that broke after the request was sent",
         bears_on_it=("thresholds.outage_seconds",),
     ),
     Reason.SUBMIT_GIVEN_UP: Explanation(
         "Nothing needs to be done in this run. Reconcile later: it reports the customer if billing creates it after all.",
-        example="a create that a gateway has refused for a week",
+        example="a create that a gateway refused for a week",
         bears_on_it=("--give-up", "--note"),
     ),
     Reason.SUBMIT_NOT_ATTEMPTED: Explanation(
         "Resume the run once the cause of the stop is gone.",
-        example="rows after the one at which the API key was revoked",
+        example="rows after the revocation of the API key",
         bears_on_it=("--stop-by", "--max-creates"),
     ),
     Alarm.ACCOUNT_CHANGED: Explanation(
-        "Correct BILLING_API_KEY; a sandbox wants the same --state as before. Where the customers were deleted on purpose, "
-        "accept it.",
+        "Correct BILLING_API_KEY; for a sandbox, use the same --state as before. If the customers were deleted on "
+        "purpose, accept it.",
         example="the key of the test account of another merchant",
         bears_on_it=("--accept",),
     ),
     Alarm.HOME_NEW: Explanation(
-        "Restore the home folder from its backup, or name it. Where it is lost, accept it: then every customer is looked up "
-        "before it is sent.",
+        "Restore the home folder from its backup, or name it with --home. If it is lost, accept it: then every customer "
+        "is looked up before it is sent.",
         example="a run with a new --home beside the reports of the old one",
         bears_on_it=("--home", "--accept"),
     ),
     Alarm.STREAM_NAME: Explanation(
-        "Look whether it is the right file, and this the right job; name it as agreed, or mend stream.name.",
-        example="customers.csv where daily_{date}.csv is agreed",
+        "Check that this is the right file and the right config; rename the file, or correct stream.name.",
+        example="customers.csv instead of daily_{date}.csv",
         bears_on_it=("stream.name", "stream.date_format", "--accept"),
     ),
     Alarm.STREAM_SAME_FILE: Explanation(
-        "Nothing is lost: its customers are there. Ask for the file that should have come.",
-        example="daily_2026-11-22.csv, imported on Monday, delivered once more",
+        "Nothing is lost: its customers are in billing. Ask for the expected file.",
+        example="daily_2026-11-22.csv, imported on Monday, delivered again",
         bears_on_it=("stream", "--accept"),
     ),
     Alarm.STREAM_OLD_FILE_NEW_NAME: Explanation(
@@ -434,154 +432,155 @@ EXPLANATIONS: dict[Reason | Alarm, Explanation] = {
         bears_on_it=("stream.name", "--accept"),
     ),
     Alarm.STREAM_DAY_AGAIN: Explanation(
-        "Ask which of the two files is right; customers of the first are there already.",
+        "Ask which of the two files is right; customers of the first are already in billing.",
         example="a corrected daily_2026-11-22.csv, after the first was imported",
         bears_on_it=("stream.name", "--accept"),
     ),
     Alarm.STREAM_EARLIER_DAY: Explanation(
-        "Look whether it is a file that came late; then accept it.",
+        "Check whether the file was only late; then accept it.",
         example="Saturday's file, after Sunday's was imported",
         bears_on_it=("stream.name", "--accept"),
     ),
     Alarm.STREAM_MISSING_DAY: Explanation(
-        "Find the file of the missing day and import it first; if there is none that day, accept, or name the days in the job.",
-        example="daily_2026-11-23.csv, when nothing came for 2026-11-22",
+        "Find the file of the missing day and import it first. If that day has no file, accept it, or list the days in the config.",
+        example="daily_2026-11-23.csv, without a file for 2026-11-22",
         bears_on_it=("stream.days", "--accept"),
     ),
     Alarm.STREAM_COLUMNS_MOVED: Explanation(
-        "Look whether each column still means what the mapping says; then accept.",
+        "Check that each column still matches the mapping; then accept it.",
         example="amount_due and amount_paid changed places",
         bears_on_it=("mapping", "--accept"),
     ),
     Alarm.STREAM_VOLUME: Explanation(
-        "Look whether the file is whole, or whether twice as many customers are right.",
-        example="40 records, where 1,000 are usual",
+        "Check that the file is complete, or that the change in volume is right.",
+        example="40 records instead of the usual 1,000",
         bears_on_it=("stream.usual_volume", "--accept"),
     ),
     Alarm.MAX_REJECTED: Explanation(
-        "Look at the reasons first: one wrong setting, such as the decimal mark, may reject every record. Else allow more.",
-        example="180 of 200 records rejected, where 20% are allowed",
+        "Check the reasons first: one wrong setting, such as the decimal mark, may reject every record. Otherwise allow more.",
+        example="180 of 200 records rejected, with a limit of 20%",
         bears_on_it=("thresholds.max_rejected", "--max-rejected", "--accept"),
     ),
     Alarm.TOTAL_DIFFERS: Explanation(
-        "Find the rows that are missing or wrong, or ask for the right total; the difference is told in the message.",
-        example="--expect ZAR=1234567, and the records come to 1234467",
+        "Find the missing or wrong rows, or ask for the right total; the message states the difference.",
+        example="--expect ZAR=1234567, but the records sum to 1234467",
         bears_on_it=("--expect", "control", "--accept"),
     ),
     Alarm.TOTAL_RECORDS_DIFFER: Explanation(
-        "Look whether the file is whole.",
-        example="a trailer that says 2000, below 1,998 records",
+        "Check that the file is complete.",
+        example="a trailer with 2000 after 1,998 records",
         bears_on_it=("--expect", "control", "--accept"),
     ),
     Alarm.TOTAL_NOT_STATED: Explanation(
-        "Look whether the file is whole: a trailer that is missing is how a cut file shows. Else mend the expression.",
+        "Check that the file is complete: a missing trailer often means a truncated file. Otherwise correct the expression.",
         example="a file without its trailer, or no .ctl file beside it",
         bears_on_it=("control.trailer", "control.pattern", "source.footer_lines", "--accept"),
     ),
     Alarm.TOTAL_HUNDREDFOLD: Explanation(
-        "Compare a few balances with the supplier's own screen, and declare the unit that they are written in.",
+        "Compare a few balances with the supplier's system, and declare their unit.",
         example="debits of 8,240,000.00 ZAR after 82,400.00 yesterday",
         bears_on_it=("mapping.balance.unit",),
     ),
     Alarm.AMOUNTS_ALREADY_CENTS: Explanation(
-        "Compare a few balances with the supplier's own screen, and declare the unit that they are written in.",
-        example="24000 where 240.00 rand are owed, declared as major units",
+        "Compare a few balances with the supplier's system, and declare their unit.",
+        example="24000 for a debt of 240.00 rand, declared as major units",
         bears_on_it=("mapping.balance.unit",),
     ),
     Alarm.UNITS_MIXED: Explanation(
-        "Compare a few amounts of both kinds with the supplier's own screen. If a column tells the units apart, declare it.",
-        example="185,64 beside 18564, where a column FLAG says R for rand and C for cents",
+        "Compare a few amounts of both kinds with the supplier's system. If a column states the unit, declare it.",
+        example="185,64 and 18564, with a column FLAG: R for rand, C for cents",
         bears_on_it=("mapping.balance.unit",),
     ),
     Alarm.REFERENCES_ROUNDED: Explanation(
-        "Ask for a file that no spreadsheet has opened: the digits are gone, and customers would be confused.",
-        example="8412345678901230 and 8412345678905670 for references of 16 digits, all ending so",
+        "Ask for a file that no spreadsheet has saved: the digits are lost, and customers could be mixed up.",
+        example="8412345678901230 and 8412345678905670: all references of 16 digits end in 0",
         bears_on_it=("--accept",),
     ),
     Alarm.REFERENCES_MAY_BE_ROUNDED: Explanation(
-        "Look at a few of them in the supplier's own system.",
-        example="some references of 16 digits that end in 0; one honest one in ten does",
+        "Check a few of them in the supplier's system.",
+        example="some references of 16 digits that end in 0; normally one in ten does",
     ),
     Alarm.REFERENCES_LOOK_ALIKE: Explanation(
-        "Look whether they are two customers or one; they are sent as two.",
+        "Check whether they are one customer or two; they are sent as two.",
         example="A-1O and A-10, or 00123 and 123",
     ),
     Alarm.PHONES_ABROAD: Explanation(
-        "Look at a few: people do have numbers of other countries; a whole column of them is a wrong region.",
+        "Check a few: single foreign numbers are normal; a whole column of them means a wrong region.",
         example="+27821234567 in a record whose region is KW",
         bears_on_it=("mapping.region",),
     ),
     Alarm.LAST_LINE_UNENDED: Explanation(
         "Compare the last record and the size of the file with the original, and fetch the file again if they differ.",
-        example="A-9,Thandi Nkosi,199 at the end of a file, where the original goes on with 19900",
+        example="A-9,Thandi Nkosi,199 at the end of a file, but 19900 in the original",
     ),
     Alarm.COLUMN_NAMES_CHANGED: Explanation(
-        "Nothing needs to be done; the config names these columns without spaces and invisible characters.",
+        "No action is needed; the config names these columns without spaces and invisible characters.",
         example="' name' is called 'name', and a line break within a name is a space",
     ),
     Alarm.COLUMNS_WITHOUT_NAME: Explanation(
-        "Ask the supplier what the column means, and to name it. Until then a config can map it by its position.",
-        example="the fourth column has no name and holds texts: it is called column_4",
+        "Ask the supplier what the column means, and to name it. Until then, map it by its position.",
+        example="the fourth column has texts but no name: it is called column_4",
         bears_on_it=("source.header",),
     ),
     Alarm.PHONES_UNUSUAL: Explanation(
-        "Look for missing digits in these rows; the job may have such numbers rejected.",
+        "Look for missing digits in these rows; unusual_phones: reject rejects such numbers.",
         example="082123, which is created as +2782123; South African numbers have nine digits after the zero",
         bears_on_it=("mapping.unusual_phones", "region"),
     ),
     Alarm.TOTAL_ROWS: Explanation(
-        "Look at the row. If it is a total, declare in source.footer_lines how many lines below the table are no records.",
-        example="Total as the external reference of the last row, or a balance that is the sum of all others",
+        "Check the row. If it is a total, declare the number of lines after the table in source.footer_lines.",
+        example="Total as the external reference of the last row, or a balance equal to the sum of all others",
         bears_on_it=("source.footer_lines",),
     ),
     Alarm.TEXTS_MISREAD: Explanation(
-        "Export the file anew in UTF-8, or declare the encoding that it really has; decode HTML entities at the source.",
+        "Export the file again in UTF-8, or declare its real encoding; decode HTML entities at the source.",
         example="ZoÃ« for Zoë, Bj\ufffdrn, Smith &amp; Sons",
         bears_on_it=("source.encoding",),
     ),
     Alarm.TEXTS_PLACEHOLDERS: Explanation(
-        "Declare the texts that mean an empty cell under mapping.absent; then the field is left out. Exclude lines that are no records with source.footer_lines, or delete them.",
+        "List the texts that mean an empty cell in mapping.absent; then the field is left out. Exclude lines that are "
+        "not records with source.footer_lines, or delete them.",
         example="name: NULL",
         bears_on_it=("mapping.absent", "source.footer_lines"),
     ),
     Alarm.SAME_EMAIL: Explanation(
-        "Look at the largest group: it may be a default address that the source fills in for customers without one.",
+        "Check the largest group: it may be a default address for customers without one.",
         example="office@example.com under three references",
         bears_on_it=("mapping.email", "mapping.absent"),
     ),
     Alarm.SAME_IDENTITY: Explanation(
-        "Look whether these are several accounts of one person.",
-        example="two references with one identity number; the rows are named, the number is not",
+        "Check whether these are several accounts of one person.",
+        example="two references with one identity number; only the rows are shown, not the number",
         bears_on_it=("mapping.identity",),
     ),
     Alarm.RETURN_CELLS_RESTORED: Explanation(
-        "Nothing needs to be done; returned.csv names each cell. Mending rejected.xlsx spares the damage.",
+        "No action is needed; returned.csv names each cell. Editing rejected.xlsx avoids the damage.",
         example="00123 came back as 123, and +27821234567 as 27821234567",
     ),
     Alarm.RETURN_CELLS_KEPT: Explanation(
-        "Look at these cells in returned.csv, whether somebody mended them so or a spreadsheet did it.",
+        "Check in returned.csv whether a person or a spreadsheet changed these cells.",
         example="500.00 in JPY was rejected, and came back as 500",
     ),
     Alarm.RETURN_CELLS_LOST: Explanation(
-        "Type the texts in again: returned.csv names the cells.",
+        "Type the texts again: returned.csv names the cells.",
         example="a new phone number that the spreadsheet shows as 8.21E+08",
     ),
     Alarm.RETURN_ORIGINALS_UNKNOWN: Explanation(
-        "Put the run's folder back if it still exists; else compare a few rows by eye.",
+        "Restore the run's folder if it still exists; otherwise compare a few rows by eye.",
         example="a rejected.csv of last month, whose run folder was removed",
         bears_on_it=("--reports",),
     ),
     Alarm.RETURN_CHECK_UNTESTABLE: Explanation(
-        "Look for cells that a spreadsheet has changed, such as lost zeros. Best mend a list that this home wrote, with all its columns.",
+        "Look for cells that a spreadsheet has changed, such as lost zeros. It is safer to edit a list of this home with all its columns.",
         example="a rejected.csv of an earlier version, or of another home; or a list without the column _import_check",
         bears_on_it=("--home",),
     ),
     Alarm.COLUMNS_NOT_KEPT: Explanation(
-        "Nothing needs to be done unless you need the column: then ask for it as text, in columns of its own, or with another name.",
+        "If you need the column, ask for it as text, in several columns, or with another name. Otherwise no action is needed.",
         example="a column 'address' of type struct<street: string, town: string>",
     ),
     Alarm.METADATA_SENSITIVE: Explanation(
-        "Take the column out of the metadata, or have such values rejected.",
+        "Remove the column from the metadata, or reject such values (sensitive_metadata: refuse).",
         example="metadata note: 3 of 1,200 values look like card numbers",
         bears_on_it=("mapping.sensitive_metadata", "mapping.metadata"),
     ),

@@ -1,8 +1,9 @@
-"""What reports show of people: nothing, a shape and a token, or all.
+"""Personal data in reports: none, masked (a shape and a token), or full.
 
-A token is HMAC-SHA256 over a person's external reference with the key of the home, cut to ten hexadecimal digits: the same
-person has the same one in every report, and nobody finds out whose it is without the key. A shape keeps what is wrong with a
-text (its length, its separators) and none of its letters and digits.
+A token is HMAC-SHA256 over a person's external reference with the key of the home, cut to ten
+hexadecimal digits. The same person has the same token in every report; without the key it
+identifies nobody. A shape keeps the length and the separators of a text, but none of its letters
+and digits.
 """
 
 import hashlib
@@ -12,7 +13,7 @@ from enum import StrEnum
 
 
 class Pii(StrEnum):
-    """How much of people's data is shown."""
+    """How much personal data is shown."""
 
     NONE = "none"
     MASKED = "masked"
@@ -20,22 +21,22 @@ class Pii(StrEnum):
 
 
 def token(key: bytes, reference: str) -> str:
-    """The name of a person in reports."""
+    """The token of a person in reports."""
     return "person-" + hmac.new(key, reference.encode(), hashlib.sha256).hexdigest()[:10]
 
 
 def pseudonym(key: bytes, text: str) -> str:
-    """What stands in the place of a text that a person could be found by, wherever it stands; 128 bits, so that no two are alike."""
+    """A 128-bit replacement for a text that could identify a person."""
     return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()[:32]
 
 
 def shape(text: str) -> str:
-    """A text with x for every letter and 9 for every digit, of whatever script; the rest stands as it is."""
+    """A text with x for every letter and 9 for every digit of any script; the rest stays."""
     return "".join(_shapes(character) for character in text)
 
 
 def shown(text: str | None, pii: Pii) -> str | None:
-    """A cell as a report may show it."""
+    """A cell with the redaction of a report."""
     if text is None or pii is Pii.FULL:
         return text
     return shape(text) if pii is Pii.MASKED else None

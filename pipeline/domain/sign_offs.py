@@ -1,8 +1,8 @@
-"""Who signed for a run, and whether what they signed for is still what lies there.
+"""The sign-offs of a run, and whether their evidence is unchanged.
 
-A signature is a line of JSON: a role, a name, the time, and the SHA-256 of everything that lay beneath it. Each line holds
-the hash of the line before, so that none can be taken out of the middle. It is no secret's proof of who somebody is, as a
-key on a card would be: it is what a name under a page is, and it says when the page was changed afterwards.
+A sign-off is a line of JSON: role, name, time, and the SHA-256 of each file of the evidence. Each
+line contains the hash of the previous line, so no line can be removed from the middle. It does not
+prove identity as a cryptographic key would: it is a name under a page, and it shows later changes.
 """
 
 import hashlib
@@ -15,15 +15,15 @@ _FIRST = "0" * 64
 
 
 @dataclass(frozen=True, slots=True)
-class Signed:
-    """The newest signature of one role; without a name nobody has signed yet."""
+class SignOff:
+    """The newest sign-off of one role; without a name nobody has signed yet."""
 
     role: str
     name: str | None = None
     at: str | None = None  #: ISO 8601
     note: str | None = None
     evidence: str | None = None  #: the digest of what was signed
-    changed: tuple[str, ...] = ()  #: what is no more as it was when it was signed
+    changed: tuple[str, ...] = ()  #: files that changed after the sign-off
 
     @property
     def state(self) -> str:
@@ -31,10 +31,10 @@ class Signed:
         return "open" if self.name is None else "stale" if self.changed else "stands"
 
 
-def digest(beneath: Mapping[str, str]) -> str:
-    """One SHA-256 over named ones, in the order of their names."""
+def digest(files: Mapping[str, str]) -> str:
+    """One SHA-256 over named SHA-256 values, in the order of their names."""
     return hashlib.sha256(
-        "".join(f"{beneath[name]}  {name}\n" for name in sorted(beneath)).encode()
+        "".join(f"{files[name]}  {name}\n" for name in sorted(files)).encode()
     ).hexdigest()
 
 
@@ -42,54 +42,62 @@ def signature(
     role: str,
     name: str,
     at: str,
-    beneath: Mapping[str, str],
+    files: Mapping[str, str],
     before: Sequence[str],
     note: str | None = None,
 ) -> str:
-    """The next line after those before it."""
+    """The next line after the lines `before`; `files`: name -> SHA-256 of the evidence."""
     after = hashlib.sha256(before[-1].encode()).hexdigest() if before else _FIRST
-    told = {
+    line = {
         "role": role,
         "name": name,
         "at": at,
         "note": note,
-        "beneath": dict(beneath),
+        "beneath": dict(files),
         "after": after,
     }
-    return json.dumps(told)  # in ASCII: no character of a name or a note is a line's end to anybody
+    return json.dumps(line)  # in ASCII, so that a name or a note cannot contain a line end
 
 
-def signed(lines: Sequence[str], now: Mapping[str, str]) -> list[Signed]:
-    """The newest signature of each role, and of every reviewer, held against what lies there `now` (name -> SHA-256)."""
-    newest: dict[tuple[str, str], Signed] = {}
+def signed(lines: Sequence[str], now: Mapping[str, str]) -> list[SignOff]:
+    """The newest sign-off of each role and of every reviewer, compared with `now`.
+
+    `now`: name -> SHA-256 of the evidence.
+    """
+    newest: dict[tuple[str, str], SignOff] = {}
     after, broken = _FIRST, False
     for line in lines:
-        told = json.loads(line)
-        broken = broken or told["after"] != after
+        entry = json.loads(line)
+        broken = broken or entry["after"] != after
         after = hashlib.sha256(line.encode()).hexdigest()
-        # A reviewer signs for all that lies there, so that what comes later is news; the others sign for the plan alone.
-        lies_there = (
+        # A reviewer signs for all evidence, so a later file is a change; others sign for the plan.
+        current = (
             now
-            if told["role"] == "reviewer"
-            else {name: now[name] for name in told["beneath"] if name in now}
+            if entry["role"] == "reviewer"
+            else {name: now[name] for name in entry["beneath"] if name in now}
         )
-        changed = ("signatures.jsonl",) * broken + _changed(told["beneath"], lies_there)
-        who = told["name"] if told["role"] == "reviewer" else ""
-        newest[told["role"], who] = Signed(
-            told["role"], told["name"], told["at"], told["note"], digest(told["beneath"]), changed
+        changed = (("signatures.jsonl",) if broken else ()) + _changed(entry["beneath"], current)
+        who = entry["name"] if entry["role"] == "reviewer" else ""
+        newest[entry["role"], who] = SignOff(
+            entry["role"],
+            entry["name"],
+            entry["at"],
+            entry["note"],
+            digest(entry["beneath"]),
+            changed,
         )
     of_roles = {role: [one for (of, _), one in newest.items() if of == role] for role in ROLES}
-    return [one for role in ROLES for one in of_roles[role] or [Signed(role)]]
+    return [one for role in ROLES for one in of_roles[role] or [SignOff(role)]]
 
 
-def standing(lines: Sequence[str], now: Mapping[str, str], role: str) -> Signed:
-    """The signature of a role that counts: one that stands, the newest where several do, else the newest."""
+def valid_sign_off(lines: Sequence[str], now: Mapping[str, str], role: str) -> SignOff:
+    """The newest valid sign-off of a role, or the newest one if none is valid."""
     of_role = [one for one in signed(lines, now) if one.role == role]
     return max(of_role, key=lambda one: (one.state == "stands", one.at or ""))
 
 
-def _changed(beneath: Mapping[str, str], now: Mapping[str, str]) -> tuple[str, ...]:
-    """What is another than it was, and what lies there now and did not: a reconciliation that came later, say."""
+def _changed(before: Mapping[str, str], now: Mapping[str, str]) -> tuple[str, ...]:
+    """Names of files that changed or are new, such as a later reconciliation."""
     return tuple(
-        name for name in dict.fromkeys([*beneath, *now]) if now.get(name) != beneath.get(name)
+        name for name in dict.fromkeys([*before, *now]) if now.get(name) != before.get(name)
     )

@@ -1,18 +1,18 @@
-"""Names and texts of other people inside SQL, for the few places where no value can be bound."""
+"""Foreign names and texts in SQL, for the few places that cannot bind values."""
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import duckdb
 
-#: The tables of a workbench that say what `cells` is: the staged records with every cell of the files. It is no view, for
-#: DuckDB binds all columns of a view, whatever is asked of it: three seconds for 16,384 of them.
+#: The relation `cells` has the staged records with every cell of the files. It is not a view,
+#: because DuckDB binds all columns of a view in every query: three seconds for 16,384 columns.
 CELLS = "cells"
 COLUMNS, SOURCES = "columns_of_cells", "source_of_cells"
 
 
 def identifier(name: str) -> str:
-    """A name as an SQL identifier: the one place where a supplier's column name meets SQL."""
+    """A name as an SQL identifier; the only way to put a supplier's column name into SQL."""
     return '"' + name.replace('"', '""') + '"'
 
 
@@ -22,22 +22,25 @@ def literal(text: str) -> str:
 
 
 def columns_of(workbench: "duckdb.DuckDBPyConnection", view: str) -> dict[str, str]:
-    """The columns of `cells` or of a view, in their order: name as it is written -> name in SQL.
+    """The columns of `cells` or of a view, in their order: original name -> name in SQL.
 
-    SQL knows no case in names, so DuckDB calls the second of `plan` and `Plan` `Plan_1`.
+    SQL ignores case in names, so DuckDB renames the second of `plan` and `Plan` to `Plan_1`.
     """
     known = _rows(workbench, COLUMNS, "name, written")
     if view == CELLS and known:
         return {written: name for name, written in known}
-    asked = "SELECT column_name FROM duckdb_columns() WHERE database_name = current_database() AND table_name = ? ORDER BY column_index"
+    query = """
+        SELECT column_name FROM duckdb_columns()
+        WHERE database_name = current_database() AND table_name = ? ORDER BY column_index
+    """
     written = dict(known)
     return {
-        written.get(name, name): name for (name,) in workbench.execute(asked, [view]).fetchall()
+        written.get(name, name): name for (name,) in workbench.execute(query, [view]).fetchall()
     }
 
 
 def cells_in(workbench: "duckdb.DuckDBPyConnection") -> str:
-    """What to select cells from, in SQL."""
+    """The SQL relation of `cells`."""
     found = _rows(workbench, SOURCES, "source")
     return str(found[0][0]) if found else CELLS
 
@@ -45,8 +48,8 @@ def cells_in(workbench: "duckdb.DuckDBPyConnection") -> str:
 def _rows(
     workbench: "duckdb.DuckDBPyConnection", table: str, columns: str
 ) -> "list[tuple[Any, ...]]":
-    """The rows of a table of the workbench, none where there is no such table."""
-    held = workbench.execute(
+    """The rows of a table of the workbench; none if the table does not exist."""
+    is_there = workbench.execute(
         "SELECT count(*) FROM duckdb_tables() WHERE table_name = ?", [table]
     ).fetchall()[0][0]
-    return workbench.execute(f"SELECT {columns} FROM {table}").fetchall() if held else []
+    return workbench.execute(f"SELECT {columns} FROM {table}").fetchall() if is_there else []

@@ -1,4 +1,4 @@
-"""What is done with every accepted row: `plan_query` decides it, and gives the plan as SQL, one line a row."""
+"""Decide what to do with every accepted row; `plan_query` returns the plan as SQL."""
 
 from dataclasses import dataclass
 from importlib.resources import files
@@ -16,14 +16,14 @@ __all__ = [
     "plan_query",
 ]  # fmt: skip
 
-_JUDGED, _BEYOND, _PLAN = (
+_EXCEPTIONS, _FIRST_OVER_LIMIT, _PLAN = (
     files(__package__).joinpath(name).read_text(encoding="utf-8")
     for name in ("exceptions.sql", "first_over_limit.sql", "plan.sql")
 )
 _WAITS = Reason.PLAN_EARLIER_REQUEST_UNSETTLED.value
 SameIdentity = Literal["flag", "hold", "skip"]
 
-#: What each reason leads to. No reason: the row is created.
+#: The action and fate of each reason. Without a reason, the row is created.
 VERDICTS: dict[Reason, tuple[Action, Fate]] = {
     Reason.MATCH_REPEATS_EARLIER_ROW: (Action.SKIP, Fate.DUPLICATE_IN_FILE),
     Reason.MATCH_SAME_REFERENCE_OTHER_CONTENT: (Action.HOLD, Fate.NEEDS_REVIEW),
@@ -38,14 +38,14 @@ VERDICTS: dict[Reason, tuple[Action, Fate]] = {
     Reason.PLAN_OUTSIDE_WAVE: (Action.DEFER, Fate.NOT_ATTEMPTED),
     Reason.PLAN_BEYOND_LIMIT: (Action.DEFER, Fate.NOT_ATTEMPTED),
 }
-#: A new reference with the email, phone or billing id of another: the job decides what that leads to.
+#: A new reference with the email, phone, billing id or identity of another: the config decides.
 IDENTITY_REASONS = (
     Reason.MATCH_EMAIL_OF_ANOTHER,
     Reason.MATCH_PHONE_OF_ANOTHER,
     Reason.MATCH_BILLING_ID_OF_ANOTHER,
     Reason.MATCH_IDENTITY_OF_ANOTHER,
 )
-#: `flag` leads to nothing: the row is created and carries its reasons.
+#: `flag` has no action: the row is created and keeps its reasons.
 SAME_IDENTITY: dict[SameIdentity, tuple[Action, Fate] | None] = {
     "flag": None,
     "hold": (Action.HOLD, Fate.NEEDS_REVIEW),
@@ -55,13 +55,13 @@ SAME_IDENTITY: dict[SameIdentity, tuple[Action, Fate] | None] = {
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a plan comes to: rows by action."""
+    """The totals of a plan: rows by action."""
 
     rows: dict[Action, int]
 
     @property
     def creates(self) -> int:
-        """How many customers may be created: those that wait for an earlier request among them."""
+        """How many customers may be created, including rows that wait for an earlier request."""
         return sends(self.rows)
 
 
@@ -69,17 +69,16 @@ class Plan:
 class PlanQuery:
     """The plan of an import as SQL, part by part.
 
-    Rows, in the order of the input: position, external_reference, action, fate, reason, flags (the identities of other
-    references that the row has), same_as (a row of the run, or with flags the known reference), fingerprint, and for creates and
-    waiting rows key.
+    Columns, in the order of the input: position, external_reference, action, fate, reason, flags
+    (reasons for data shared with another reference), same_as (a row of the run, or with flags the
+    known reference), fingerprint, and key for creates and waiting rows.
     """
 
-    values: dict[
-        str, str | int | None
-    ]  #: what is bound, besides the first and last position of a part
+    #: Bound values, without the first and last position of a part.
+    values: dict[str, str | int | None]
 
     def of(self, part: str) -> str:
-        """The query of a part; `part` is what stands behind FROM. It binds `values`, `first` and `last`."""
+        """The query of a part, an SQL relation. It binds `values`, `first` and `last`."""
         return _PLAN.format(part=part)
 
 
@@ -94,15 +93,16 @@ def plan_query(
     where: str | None = None,
     normalization: int | None = None,
 ) -> PlanQuery:
-    """Decide the plan from the views `records` and `history` and what `find_matches` made.
+    """Decide the plan from the views `records` and `history` and the tables of `find_matches`.
 
-    `limit` is the number of creates of this run, and `where` an SQL expression over the file's own columns that says which
-    rows may be sent; raise ConfigError if it fails. `ceiling` bounds the memory that it may take. `normalization` is the version
-    of the rules that made the payloads.
+    `limit` is the number of creates of this run. `where` is an SQL expression over the columns of
+    the file that selects the rows to send; raise ConfigError if it fails. `ceiling` bounds its
+    memory.
+    `normalization` is the version of the rules that made the payloads.
     """
     _judge(workbench, same_identity, normalization, retry_refused=retry_refused)
     find_outside(workbench, where, ceiling)
-    first_beyond, first_waiting_beyond = _first_beyond(workbench, limit)
+    first_beyond, first_waiting_beyond = _first_over_limit(workbench, limit)
     return PlanQuery(
         {
             "namespace": KEY_NAMESPACE.hex,
@@ -135,17 +135,20 @@ def _judge(
             "INSERT INTO verdicts VALUES (?, ?, ?)", [reason.value, action.value, fate.value]
         )
     workbench.execute(
-        "CREATE OR REPLACE TABLE told AS SELECT ?::BOOLEAN AS retry_refused, ?::VARCHAR AS same_identity, ?::BIGINT AS normalization",
+        "CREATE OR REPLACE TABLE plan_options AS SELECT ?::BOOLEAN AS retry_refused,"
+        " ?::VARCHAR AS same_identity, ?::BIGINT AS normalization",
         [retry_refused, same_identity, normalization],
     )
-    workbench.execute(_JUDGED)
+    workbench.execute(_EXCEPTIONS)
 
 
-def _first_beyond(
+def _first_over_limit(
     workbench: duckdb.DuckDBPyConnection, limit: int | None
 ) -> tuple[int | None, int | None]:
-    """The first row that a wave of this size does not take: of those to create, and of those that wait."""
+    """The first row over the limit: of rows to create, and of rows that wait."""
     if limit is None:
         return None, None
-    create, wait = workbench.execute(_BEYOND, {"limit": limit, "waits": _WAITS}).fetchall()[0]
+    create, wait = workbench.execute(
+        _FIRST_OVER_LIMIT, {"limit": limit, "waits": _WAITS}
+    ).fetchall()[0]
     return create, wait

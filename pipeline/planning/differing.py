@@ -1,4 +1,4 @@
-"""In which fields a held row differs from what it was compared with: names of fields, never what they say."""
+"""The names of fields in which a held row differs from its counterpart; never their content."""
 
 from collections.abc import Iterable, Mapping
 
@@ -16,7 +16,7 @@ _KNOWN = Reason.MATCH_KNOWN_DIFFERENT.value
 
 
 def created_otherwise(workbench: duckdb.DuckDBPyConnection) -> list[str]:
-    """The references of rows that are held because the ledger shows them with other content."""
+    """References of rows that are held because the ledger has them with other content."""
     found = workbench.execute(
         "SELECT DISTINCT external_reference FROM records JOIN judged USING (position) WHERE judged.reason = ?",
         [_CREATED],
@@ -27,9 +27,10 @@ def created_otherwise(workbench: duckdb.DuckDBPyConnection) -> list[str]:
 def find_differing(
     workbench: duckdb.DuckDBPyConnection, created: Iterable[tuple[str, str]] = ()
 ) -> pl.DataFrame:
-    """Held rows and the fields in which they differ: position, differs (the names of fields, in the order of the API).
+    """Held rows and the names of differing fields, in the order of the API: position, differs.
 
-    Reads what `find_matches` and `make_plan` made. `created`: reference and payload of what the ledger shows.
+    Reads the tables of `find_matches` and `plan_query`. `created`: reference and payload in the
+    ledger.
     """
     described = columns_of(workbench, "records")
     names = {
@@ -44,17 +45,17 @@ def find_differing(
     reasons = dict(held.fetchall())
     found = [pl.DataFrame(schema={"position": pl.Int64, "differs": pl.List(pl.String)})]
     if _TWINS in reasons:
-        found.append(_asked(workbench, _of_twins(names)))
+        found.append(_query(workbench, _of_twins(names)))
     if _CREATED in reasons:
         workbench.register("created_contents", _contents(created, names))
-        found.append(_asked(workbench, _of_created(names)))
+        found.append(_query(workbench, _of_created(names)))
         workbench.unregister("created_contents")
     if _KNOWN in reasons:
         stated = {
             name for (name,) in workbench.execute("SELECT field FROM known_fields").fetchall()
         }
         found.append(
-            _asked(
+            _query(
                 workbench,
                 _of_known([name for name in _KNOWN_FIELDS if name in stated and name in described]),
             )
@@ -62,14 +63,14 @@ def find_differing(
     return pl.concat(found)
 
 
-def _asked(workbench: duckdb.DuckDBPyConnection, query: str) -> pl.DataFrame:
+def _query(workbench: duckdb.DuckDBPyConnection, query: str) -> pl.DataFrame:
     return pl.DataFrame(workbench.sql(query).to_arrow_table()).cast(
         {"position": pl.Int64, "differs": pl.List(pl.String)}
     )
 
 
-def _named(conditions: Iterable[tuple[str, str]]) -> str:
-    """The names for which a condition holds, as a list."""
+def _names_where(conditions: Iterable[tuple[str, str]]) -> str:
+    """An SQL list of the names whose condition holds."""
     cases = ", ".join(
         f"CASE WHEN {condition} THEN {literal(name)} END" for name, condition in conditions
     )
@@ -83,7 +84,7 @@ def _of_twins(names: Mapping[str, str]) -> str:
     ]
     held = f"SELECT records.* FROM records JOIN judged USING (position) WHERE judged.reason = {literal(_TWINS)}"
     return (
-        f"WITH held AS ({held}), groups AS (SELECT external_reference, {_named(differ)} AS differs FROM held GROUP BY 1)"
+        f"WITH held AS ({held}), groups AS (SELECT external_reference, {_names_where(differ)} AS differs FROM held GROUP BY 1)"
         " SELECT position, differs FROM held JOIN groups USING (external_reference) ORDER BY position"
     )
 
@@ -94,7 +95,7 @@ def _of_created(names: Mapping[str, str]) -> str:
         for name, column in ((name, identifier(inside)) for name, inside in names.items())
     ]
     return (
-        f"SELECT position, {_named(differ)} AS differs FROM records JOIN judged USING (position)"
+        f"SELECT position, {_names_where(differ)} AS differs FROM records JOIN judged USING (position)"
         f" JOIN created_contents USING (external_reference) WHERE judged.reason = {literal(_CREATED)} ORDER BY position"
     )
 
@@ -105,7 +106,7 @@ def _of_known(names: list[str]) -> str:
         for name in names
         if name != "billing_id"
     ]
-    if "billing_id" in names:  # a row without one says nothing about it
+    if "billing_id" in names:  # a row without one does not differ
         differ.append(
             (
                 "billing_id",
@@ -113,13 +114,13 @@ def _of_known(names: list[str]) -> str:
             )
         )
     return (
-        f"SELECT position, list_distinct(flatten(list({_named(differ)}))) AS differs FROM records JOIN judged USING (position)"
+        f"SELECT position, list_distinct(flatten(list({_names_where(differ)}))) AS differs FROM records JOIN judged USING (position)"
         f" JOIN known USING (external_reference) WHERE judged.reason = {literal(_KNOWN)} GROUP BY position ORDER BY position"
     )
 
 
 def _contents(created: Iterable[tuple[str, str]], names: Mapping[str, str]) -> pl.DataFrame:
-    """Payloads as columns, by their names in SQL; metadata that this run has no column for is left out."""
+    """Payloads as columns by their names in SQL, without metadata that this run lacks."""
     table = pl.DataFrame(
         list(created), schema={"external_reference": pl.String, "payload": pl.String}, orient="row"
     )
@@ -132,7 +133,7 @@ def _contents(created: Iterable[tuple[str, str]], names: Mapping[str, str]) -> p
     metadata = {"metadata": pl.Struct(dict.fromkeys(keys, pl.String))} if keys else {}
     contents = table["payload"].str.json_decode(pl.Struct({**fields, **metadata})).struct.unnest()
     columns = [contents.get_column(name) for name in fields]
-    if keys:  # by `get_column`, for an expression takes a key such as `*` for a pattern
+    if keys:  # `get_column`, because an expression reads a key such as `*` as a pattern
         inner = contents.get_column("metadata").struct.unnest()
         columns += [inner.get_column(key).alias(names[METADATA_PREFIX + key]) for key in keys]
     return pl.DataFrame([table["external_reference"], *columns])

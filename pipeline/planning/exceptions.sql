@@ -1,18 +1,19 @@
--- What speaks against creating a row: the planning table of the README, read from top to bottom. Rows against which nothing
--- speaks, usually nearly all, are not in here.
+-- Reasons not to create a row: the planning table of the README, from top to bottom. Rows without any
+-- reason, usually nearly all, are not in the result.
 -- records:       position, external_reference, payload, fate (null = accepted)
--- matches:       position, same_as, rule                      (rows of this run that share a reference)
--- history:       external_reference, state, fingerprint, key, normalization  (this environment's ledger)
--- known_matches: position, same_as, rule                      (what the known customers say of a row)
--- told:          retry_refused, same_identity                 (how the job wants it), normalization (version of the rules)
+-- matches:       position, same_as, rule                      (rows of this run with one reference)
+-- history:       external_reference, state, fingerprint, key, normalization       (the ledger)
+-- known_matches: position, same_as, rule                      (known customers that match a row)
+-- plan_options:  retry_refused, same_identity, normalization  (settings; version of the rules)
+-- The history is read part by part, so a reference may appear twice.
 CREATE OR REPLACE TEMP TABLE remembered AS
 SELECT position, state, key, fingerprint = sha256(payload) AS is_same, normalization
 FROM records
-JOIN (SELECT DISTINCT * FROM history) USING (external_reference)  -- asked part by part, so a reference may be told twice
+JOIN (SELECT DISTINCT * FROM history) USING (external_reference)
 WHERE fate IS NULL;
 
 CREATE OR REPLACE TABLE judged AS
-WITH spoken_of AS (
+WITH candidates AS (
     SELECT position FROM matches UNION SELECT position FROM known_matches UNION SELECT position FROM remembered
 ),
 identities (rule, reason, place) AS (
@@ -33,7 +34,7 @@ known_as AS (
     LEFT JOIN identities USING (rule)
     GROUP BY position
 ),
-weighed AS (
+with_reason AS (
     SELECT
         position,
         matches.same_as AS repeats,
@@ -46,24 +47,24 @@ weighed AS (
             WHEN matches.rule = 'repeats_earlier_row' THEN 'MATCH.REPEATS_EARLIER_ROW'
             WHEN remembered.state IN ('created', 'created_different', 'adopted', 'pre_existing')
                 AND remembered.is_same THEN 'PLAN.CREATED_BEFORE'
-            -- What other rules made of a customer may differ in its normal form alone.
+            -- Other normalization rules may have changed only the normal form.
             WHEN remembered.state IN ('created', 'created_different', 'adopted', 'pre_existing', 'conflict')
-                AND remembered.normalization IS DISTINCT FROM told.normalization THEN 'PLAN.CREATED_BEFORE_OTHER_FORM'
+                AND remembered.normalization IS DISTINCT FROM plan_options.normalization THEN 'PLAN.CREATED_BEFORE_OTHER_FORM'
             WHEN remembered.state IN ('created', 'created_different', 'adopted', 'pre_existing', 'conflict')
                 THEN 'PLAN.CREATED_BEFORE_DIFFERENT'
-            -- An unsettled request goes on before anything else, whoever is known meanwhile.
+            -- A request in doubt continues first, even if the customer is known by now.
             WHEN remembered.state IN ('unknown', 'given_up') AND remembered.is_same THEN NULL
-            WHEN remembered.state = 'refused' AND remembered.is_same AND NOT told.retry_refused
+            WHEN remembered.state = 'refused' AND remembered.is_same AND NOT plan_options.retry_refused
                 THEN 'PLAN.REFUSED_BEFORE'
             WHEN known_as.is_different THEN 'MATCH.KNOWN_DIFFERENT'
             WHEN known_as.is_same THEN 'MATCH.KNOWN_SAME'
-            WHEN told.same_identity <> 'flag' AND len(known_as.identities) > 0 THEN known_as.identities[1]
-            -- Nothing else speaks against the record, so it may be sent once the request is settled.
+            WHEN plan_options.same_identity <> 'flag' AND len(known_as.identities) > 0 THEN known_as.identities[1]
+            -- No other reason: the record may be sent once the request is settled.
             WHEN remembered.state = 'unknown' THEN 'PLAN.EARLIER_REQUEST_UNSETTLED'
             WHEN remembered.state = 'given_up' THEN 'PLAN.EARLIER_REQUEST_GIVEN_UP'
         END AS reason
-    FROM spoken_of
-    CROSS JOIN told
+    FROM candidates
+    CROSS JOIN plan_options
     LEFT JOIN matches USING (position)
     LEFT JOIN known_as USING (position)
     LEFT JOIN remembered USING (position)
@@ -71,16 +72,16 @@ weighed AS (
 SELECT
     position,
     reason,
-    -- Under its own key, whatever its generation.
+    -- The request continues under its own key, of any generation.
     CASE WHEN is_unsettled AND reason IS NULL THEN history_key END AS begun_key,
-    -- The owner of a shared identity is useful if the row is let through, or if the identity stops it.
+    -- The owner of a shared identity helps if the row is sent, or if the identity stops it.
     CASE
         WHEN NOT is_unsettled
             AND (reason IS NULL OR reason = 'PLAN.EARLIER_REQUEST_UNSETTLED' OR list_contains(identities, reason)) THEN identities
         ELSE []
     END AS flags,
     CASE WHEN len(flags) > 0 THEN owner ELSE repeats END AS same_as
-FROM weighed
+FROM with_reason
 ORDER BY position;
 
 DROP TABLE remembered

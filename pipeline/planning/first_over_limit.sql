@@ -1,7 +1,6 @@
--- The first position whose row no longer fits into a wave of $limit creates; no position where all fit: of rows that would be
--- created, and of rows that wait for an earlier request.
--- Requests that were begun go on in any case, and take their places first. Waiting rows take what places the others leave, so that
--- no wave consists of them alone.
+-- The first position over a limit of $limit creates (null if all fit): of rows to create, and of
+-- rows that wait for an earlier request. Begun requests always continue and count first. Waiting
+-- rows come last, so that no batch consists of them alone.
 WITH candidates AS (
     SELECT position, judged.reason IS NOT NULL AS is_waiting
     FROM records

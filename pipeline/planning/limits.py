@@ -1,7 +1,7 @@
-"""Which rows a wave leaves for later: an SQL expression that a person wrote, asked of the file's own columns.
+"""Apply `--where`, an SQL expression over the columns of the file that selects the rows to send.
 
-The expression is taken apart before it is asked: it may name columns of the file, constants and functions that answer
-the same every time, and nothing else. What DuckDB says while it runs is never repeated, for it quotes cells.
+The expression is parsed before it runs: it may only use columns of the file, constants and
+deterministic functions. Messages of DuckDB while it runs are never shown, because they quote cells.
 """
 
 import json
@@ -15,20 +15,20 @@ from pipeline.domain.customer import ROW_ID
 from pipeline.domain.sql import CELLS, cells_in, columns_of, identifier
 from pipeline.errors import ConfigError
 
-#: Makes a block in which at most this many more bytes of memory can be taken; a larger request fails.
+#: A context manager that limits additional memory to this many bytes; a larger request fails.
 Ceiling = Callable[[int], AbstractContextManager[None]]
 _GIVEN = "given."
-#: Bytes that the question may take: DuckDB does not count what a function of texts takes, so its own limit does not hold.
+#: Memory limits of the query in bytes; DuckDB's own limit does not count text functions.
 _MOST_OF_ONE_ROW, _MOST_MEMORY = 64 << 20, 1 << 30
-_POSITION = ROW_ID  #: no column that was read from a file has this name
+_POSITION = ROW_ID  #: no column of a file has this name
 _CLASSES = {
     "BETWEEN", "CASE", "CAST", "COLLATE", "COLUMN_REF", "COMPARISON", "CONJUNCTION", "CONSTANT", "FUNCTION", "OPERATOR",
     "TYPE",
 }  # fmt: skip
-#: Functions that are written in SQL, and as good as those that are not.
+#: Allowed functions that DuckDB defines as SQL macros.
 _MACROS = {"if", "nullif", "split_part"}
 
-_ASK_THE_CLOCK = {"age"}  #: with one argument; DuckDB calls it consistent
+_READ_THE_CLOCK = {"age"}  #: with one argument; DuckDB lists it as consistent
 
 
 def find_outside(workbench: duckdb.DuckDBPyConnection, where: str | None, ceiling: Ceiling) -> None:
@@ -37,41 +37,42 @@ def find_outside(workbench: duckdb.DuckDBPyConnection, where: str | None, ceilin
     if where is None:
         return
     columns = _columns(workbench)
-    _refuse_what_is_no_question(workbench, where, columns)
+    _check_parts(workbench, where, columns)
     given = "".join(f", {identifier(_GIVEN + name)} AS {identifier(name)}" for name in columns)
     accepted = (
         f"(SELECT position AS {_POSITION}{given} FROM {cells_in(workbench)} WHERE fate IS NULL)"
     )
-    asked = f"SELECT {_POSITION} AS position, ({where}) AS is_inside FROM {accepted}"
-    _refuse_other_answers(workbench, asked, columns)
+    query = f"SELECT {_POSITION} AS position, ({where}) AS is_inside FROM {accepted}"
+    _check_result_type(workbench, query, columns)
     workbench.execute(f"CREATE OR REPLACE TABLE one_row AS SELECT * FROM {accepted} LIMIT 1")
-    _ask(workbench, asked, f"SELECT ({where}) FROM one_row", ceiling)
+    _run(workbench, query, f"SELECT ({where}) FROM one_row", ceiling)
     workbench.execute("DROP TABLE one_row")
 
 
-def _ask(
-    workbench: duckdb.DuckDBPyConnection, asked: str, of_one_row: str, ceiling: Ceiling
+def _run(
+    workbench: duckdb.DuckDBPyConnection, query: str, of_one_row: str, ceiling: Ceiling
 ) -> None:
     try:
-        # What makes a huge text of any row shows at one row, within a second.
+        # A function that makes huge texts fails on one row within a second.
         with ceiling(_MOST_OF_ONE_ROW):
             workbench.execute(of_one_row).fetchall()
-        # Answered first and looked through afterwards, or DuckDB asks it of rows that were set aside, too.
+        # Filter in a second step; otherwise DuckDB also evaluates it for rows that were set aside.
         with ceiling(_MOST_MEMORY):
-            workbench.execute(f"CREATE OR REPLACE TABLE answered AS {asked}")
+            workbench.execute(f"CREATE OR REPLACE TABLE answers AS {query}")
     except (duckdb.OutOfMemoryException, MemoryError):
         raise ConfigError(
-            f"--where: it needs too much memory (limits: {_MOST_OF_ONE_ROW >> 20:,} MiB for one row, {_MOST_MEMORY >> 20:,} MiB for all)."
-            " Avoid functions that make long texts, such as lpad"
+            f"--where: it needs too much memory (limits: {_MOST_OF_ONE_ROW >> 20:,} MiB for one row,"
+            f" {_MOST_MEMORY >> 20:,} MiB for all). Avoid functions that make long texts, such as lpad"
         ) from None
     except (duckdb.DataError, duckdb.ProgrammingError, duckdb.NotSupportedError):
         raise ConfigError(
-            "--where: it fails on texts of the file, as a CAST does on what is no number (TRY_CAST gives NULL there)"
+            "--where: it fails on texts of the file, such as a CAST of a text that is not a number"
+            " (TRY_CAST gives NULL there)"
         ) from None
     workbench.execute(
-        "INSERT INTO outside_wave SELECT position FROM answered WHERE is_inside IS NOT true"
+        "INSERT INTO outside_wave SELECT position FROM answers WHERE is_inside IS NOT true"
     )
-    workbench.execute("DROP TABLE answered")
+    workbench.execute("DROP TABLE answers")
 
 
 def _columns(workbench: duckdb.DuckDBPyConnection) -> list[str]:
@@ -82,20 +83,18 @@ def _columns(workbench: duckdb.DuckDBPyConnection) -> list[str]:
     ]
 
 
-def _refuse_what_is_no_question(
-    workbench: duckdb.DuckDBPyConnection, where: str, columns: list[str]
-) -> None:
-    expression = _taken_apart(workbench, where, columns)
+def _check_parts(workbench: duckdb.DuckDBPyConnection, where: str, columns: list[str]) -> None:
+    expression = _parse_one(workbench, where, columns)
     functions = _functions(workbench)
     for part in _parts(expression):
         if fault := _fault(part, {name.casefold() for name in columns}, functions):
             raise _wrong(fault, columns)
 
 
-def _taken_apart(
+def _parse_one(
     workbench: duckdb.DuckDBPyConnection, where: str, columns: list[str]
 ) -> dict[str, Any]:
-    """The one expression that `where` is, as DuckDB parses it; alone and in brackets, so that nothing can hang on."""
+    """Parse `where` as one expression, alone and in brackets, so that nothing can follow it."""
     if not where.strip():
         raise _wrong("it is empty", columns)
     alone, bracketed = _parsed(workbench, where), _parsed(workbench, f"({where})")
@@ -123,7 +122,7 @@ def _parsed(workbench: duckdb.DuckDBPyConnection, expression: str) -> dict[str, 
 
 
 def _unplaced(node: Any) -> Any:
-    """A part of a parsed statement without where in the text it stands."""
+    """A part of a parsed statement without its positions in the text."""
     if isinstance(node, dict):
         return {
             key: _unplaced(value)
@@ -146,9 +145,10 @@ def _parts(expression: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _fault(part: dict[str, Any], columns: set[str], functions: set[str]) -> str | None:
-    """What is wrong with one part of an expression, None where it may stand."""
+    """What is wrong with one part of an expression; None if it is allowed."""
     if part["class"] not in _CLASSES:
-        return f"it holds a {part['class'].lower().replace('_', ' ')}, and may hold columns, constants and plain functions only"
+        kind = part["class"].lower().replace("_", " ")
+        return f"it contains a {kind}; only columns, constants and plain functions are allowed"
     if part["class"] == "COLUMN_REF":
         name = ".".join(part["column_names"])
         known = len(part["column_names"]) == 1 and name.casefold() in columns
@@ -157,9 +157,7 @@ def _fault(part: dict[str, Any], columns: set[str], functions: set[str]) -> str 
         path = part["qualified_name"]["path"]
         plain = len(path) == 1 and path[0].casefold() in functions
         return (
-            None
-            if plain
-            else f"{'.'.join(path)} is no function that looks at one row alone and always answers the same"
+            None if plain else f"{'.'.join(path)} is not a deterministic function of a single row"
         )
     return None
 
@@ -167,27 +165,29 @@ def _fault(part: dict[str, Any], columns: set[str], functions: set[str]) -> str 
 def _functions(workbench: duckdb.DuckDBPyConnection) -> set[str]:
     found = workbench.execute(
         "SELECT function_name FROM duckdb_functions() WHERE function_type = 'scalar'"
-        r" AND NOT starts_with(function_name, '__internal') AND NOT starts_with(function_name, 'current_')"
+        r" AND NOT starts_with(function_name, '__internal')"
+        r" AND NOT starts_with(function_name, 'current_')"
         " GROUP BY function_name HAVING bool_and(stability = 'CONSISTENT')"
-        " EXCEPT SELECT function_name FROM duckdb_functions() WHERE function_type IN ('aggregate', 'table')"
+        " EXCEPT SELECT function_name FROM duckdb_functions()"
+        " WHERE function_type IN ('aggregate', 'table')"
     ).fetchall()
-    return {*_MACROS, *(name.casefold() for (name,) in found)} - _ASK_THE_CLOCK
+    return {*_MACROS, *(name.casefold() for (name,) in found)} - _READ_THE_CLOCK
 
 
-def _refuse_other_answers(
-    workbench: duckdb.DuckDBPyConnection, asked: str, columns: list[str]
+def _check_result_type(
+    workbench: duckdb.DuckDBPyConnection, query: str, columns: list[str]
 ) -> None:
-    """Raise ConfigError where the question cannot be understood or is none; no cell is read, so none is quoted."""
+    """Raise ConfigError unless the result is a boolean; this reads no cell, so it quotes none."""
     try:
         described = workbench.execute(
-            f"SELECT column_type FROM (DESCRIBE {asked}) WHERE column_name = 'is_inside'"
+            f"SELECT column_type FROM (DESCRIBE {query}) WHERE column_name = 'is_inside'"
         )
         answer = described.fetchone()
     except duckdb.Error as error:
         raise _wrong(_one_line(str(error)), columns) from None
     if answer is None or answer[0] != "BOOLEAN":
         raise _wrong(
-            "it is no question of yes or no; compare something, as in: column = 'text'", columns
+            "its result is not true or false; use a comparison such as: column = 'text'", columns
         )
 
 

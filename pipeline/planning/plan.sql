@@ -1,12 +1,12 @@
--- What is done with every accepted row of one part of the records, in the order of the input.
+-- The planned action of every accepted row of one part, in the order of the input.
 -- the part:     position, external_reference, payload, fate      (positions from $first to $last)
--- judged:       position, reason, begun_key, flags, same_as      (rows against which something speaks)
--- outside_wave: position                                         (rows that --where does not take)
--- verdicts:     reason, action, fate                             (what each reason leads to; no reason = create)
+-- judged:       position, reason, begun_key, flags, same_as      (rows with a reason or flags)
+-- outside_wave: position                                         (rows that --where excludes)
+-- verdicts:     reason, action, fate                             (of each reason; no reason = create)
 WITH accepted AS (
     SELECT position, external_reference, sha256(payload) AS fingerprint FROM {part} WHERE fate IS NULL
 ),
-timed AS (
+limited AS (
     SELECT
         accepted.*,
         judged.begun_key,
@@ -25,11 +25,14 @@ timed AS (
 ),
 planned AS (
     SELECT
-        timed.*,
+        limited.*,
         coalesce(verdicts.action, 'create') AS action,
         verdicts.fate,
-        sha1(unhex($namespace) || encode($key_prefix || ',"' || external_reference || '","' || fingerprint || '",1]')) AS name_hash
-    FROM timed
+        sha1(
+            unhex($namespace)
+            || encode($key_prefix || ',"' || external_reference || '","' || fingerprint || '",1]')
+        ) AS name_hash
+    FROM limited
     LEFT JOIN verdicts USING (reason)
 )
 SELECT
@@ -38,11 +41,11 @@ SELECT
     action,
     fate,
     reason,
-    -- A row that waits for a later wave is judged again when its turn comes.
+    -- A row of a later batch is planned again in its own run.
     CASE WHEN action <> 'defer' THEN flags ELSE [] END AS flags,
     CASE WHEN action <> 'defer' THEN same_as END AS same_as,
     fingerprint,
-    -- UUIDv5 (RFC 9562): the first 16 bytes of SHA-1(namespace, name), version and variant put in.
+    -- UUIDv5 (RFC 9562): the first 16 bytes of SHA-1(namespace, name), with version and variant.
     CASE WHEN action IN ('create', 'wait') THEN coalesce(
         begun_key,
         substr(name_hash, 1, 8) || '-' || substr(name_hash, 9, 4) || '-5' || substr(name_hash, 14, 3)

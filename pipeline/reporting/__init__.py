@@ -1,15 +1,21 @@
-"""What became of everything: `find_fates` gives every record its one fate, `summarize` adds up, the rest shows it.
+"""The figures of a run, a reconciliation and a period, and the reports that show them.
 
-`current_fates.py`                                    what became of each record since, over all runs
-`fates.py`, `summary.py`, `money.py`, `intended.py`   what is counted and summed
-`pace.py`, `examples.py`, `open_items.py`             what a reviewer asks besides: how fast, for example whom, since when
-`lists.py`, `held.py`, `masked.py`                    rows as they came, and as they may be handed on
-`period.py`                                           a span of time: each record once
-`glance.py`, `beside.py`                              what is told first, and what stands on a report beside its summary
-`pages/`, `sheets.py`                                 what people read: pages, and the same as tables for a workbook
+`find_fates` gives every record one fate; `summarize` counts and sums the fates.
+
+`current_fates.py`                       the present fate of each record, over all runs
+`fates.py`, `summary.py`, `money.py`     counts and sums of one run
+`plan_summary.py`, `throughput.py`       what a plan would do; how fast a run was
+`examples.py`, `open_items.py`           example rows of a reason; the age of open records
+`earlier_runs.py`                        requests that earlier runs left in doubt
+`result_lists.py`, `held.py`             the result lists; the fields in which held rows differ
+`redacted.py`, `pii_scan.py`             lists with masked personal data; a search for leaks of it
+`period.py`                              a span of time, each record counted once
+`headline.py`, `report_status.py`        the first lines of a report and its status
+`context.py`                             what a report shows in addition to the summary
+`html/`, `workbook.py`                   the HTML pages; the same content as sheets
 """
 
-from pipeline.reporting.context import Beside
+from pipeline.reporting.context import ReportContext
 from pipeline.reporting.current_fates import (
     ORIGINS,
     RECORDS,
@@ -17,9 +23,9 @@ from pipeline.reporting.current_fates import (
     ROWS,
     Current,
     End,
+    add_run,
     became,
     came_back,
-    carried,
     settled_by_ledger,
 )
 from pipeline.reporting.earlier_runs import EarlierRuns, LeftInDoubt
@@ -39,7 +45,7 @@ from pipeline.reporting.period import add_up_once, read_once, verdict_on_period
 from pipeline.reporting.redacted import (
     DIFFERENCES,
     differences_shown,
-    handed_on,
+    redact_list,
     shapes,
     shown_as,
     without_literals,
@@ -57,25 +63,24 @@ __all__ = [
     "RECORDS",
     "RETURNS",
     "ROWS",
-    "Beside",
     "Current",
     "EarlierRuns",
     "End",
     "Facts",
     "LeftInDoubt",
     "Report",
+    "ReportContext",
     "Table",
+    "add_run",
     "add_up_once",
     "ages",
     "became",
     "came_back",
-    "carried",
     "count_differing",
     "days_between",
     "differences",
     "differences_shown",
     "find_fates",
-    "handed_on",
     "identities",
     "listed",
     "our_own_words",
@@ -84,6 +89,7 @@ __all__ = [
     "read_once",
     "reasons_of",
     "reconciliation_tables",
+    "redact_list",
     "render_period",
     "render_reconciliation",
     "render_run",

@@ -1,59 +1,49 @@
-"""What stands on a report beside the run's own summary: what was found about it since, and who signed."""
+"""What a report shows in addition to the run's summary: later findings and sign-offs."""
 
 from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.domain.redaction import Pii
-from pipeline.domain.sign_offs import ROLES, Signed
+from pipeline.domain.sign_offs import ROLES, SignOff
 
 
 @dataclass(frozen=True, slots=True)
-class Beside:
-    """All of it may be missing: a plan that was just made has nothing beside it."""
+class ReportContext:
+    """Everything is optional; a new plan has none of it."""
 
     pii: Pii = Pii.MASKED
-    reasons: list[dict[str, Any]] = field(
-        default_factory=list
-    )  #: those of the summary, their examples as far as shown
-    reconciliation: dict[str, Any] | None = (
-        None  #: the summary of the newest one that took this run in
-    )
-    reconciliations: list[dict[str, Any]] = field(
-        default_factory=list
-    )  #: every one: its id, when, method, exit code, verdict
-    differences: list[dict[str, Any]] = field(
-        default_factory=list
-    )  #: the first ones, see `masked.DIFFERENCES`
+    #: The reasons of the summary, with the examples that may be shown.
+    reasons: list[dict[str, Any]] = field(default_factory=list)
+    #: The summary of the newest reconciliation that includes this run.
+    reconciliation: dict[str, Any] | None = None
+    #: Every reconciliation of the run: id, time, method, exit code, verdict.
+    reconciliations: list[dict[str, Any]] = field(default_factory=list)
+    #: The first differences, see `redacted.DIFFERENCES`.
+    differences: list[dict[str, Any]] = field(default_factory=list)
     differences_in_all: int = 0
-    duplicates: list[dict[str, str | None]] = field(
-        default_factory=list
-    )  #: the first ones: row_id, fate, same_as, reasons
-    overall: dict[str, int] = field(default_factory=dict)  #: fate now -> records of the run
-    became: list[dict[str, Any]] = field(
-        default_factory=list
-    )  #: then, now, run_id, records: what later runs changed
-    damaged_runs: list[str] = field(
-        default_factory=list
-    )  #: folders of other runs that cannot be read, each in a line
+    #: The first duplicates: row_id, fate, same_as, reasons.
+    duplicates: list[dict[str, str | None]] = field(default_factory=list)
+    overall: dict[str, int] = field(default_factory=dict)  #: current fate -> records of the run
+    #: What later runs changed: then, now, run_id, records.
+    became: list[dict[str, Any]] = field(default_factory=list)
+    #: Unreadable folders of other runs, one line each.
+    damaged_runs: list[str] = field(default_factory=list)
     open_items: list[dict[str, Any]] = field(default_factory=list)  #: see `open_items.ages`
-    oldest: list[dict[str, Any]] = field(
-        default_factory=list
-    )  #: row_id, run_id, person, fate, reasons, since, days, runs
-    signed: list[Signed] = field(default_factory=list)
-    as_of: str = (
-        ""  #: the moment (ISO 8601) as of which records are open, and what became of them is shown
-    )
-    evidence: str = ""  #: the digest of everything that a reviewer signs for
+    #: The oldest open rows: row_id, run_id, person, fate, reasons, since, days, runs.
+    oldest: list[dict[str, Any]] = field(default_factory=list)
+    signed: list[SignOff] = field(default_factory=list)
+    as_of: str = ""  #: the time (ISO 8601) for which open records and current fates are shown
+    evidence: str = ""  #: the digest of everything that a sign-off covers
     places: str = ""  #: options that a command needs to find this run
-    destination: str = ""  #: options that say where a command sends customers, or looks them up
-    workbook: bool = False  #: whether report.xlsx lies beside the page
+    destination: str = ""  #: options with the billing system for sending and lookups
+    workbook: bool = False  #: whether report.xlsx exists beside the page
 
 
-def planned_by(content: dict[str, Any]) -> list[Signed]:
-    """Who has signed where nothing but the summary says so: its planner."""
+def planned_by(content: dict[str, Any]) -> list[SignOff]:
+    """The sign-offs that the summary alone shows: the planner's."""
     return [
-        Signed(role, content["planner"], content["planned_at"])
+        SignOff(role, content["planner"], content["planned_at"])
         if role == "planner"
-        else Signed(role)
+        else SignOff(role)
         for role in ROLES
     ]

@@ -1,20 +1,24 @@
-"""What became of each record: the one computation that every page, list of figures and command reads.
+"""The current fate of each record over all runs, for every page, list and command.
 
-`carried` takes one run after the other. It follows the records that were ever open or ever came back; any other record
-stands where its run left it. A record is known by the file (SHA-256) and the place in which it first came. The rules:
+`add_run` takes the runs in order. It follows records that were open at some time or came back; all
+other records keep the fate of their run. The file (SHA-256) and the place where a record first
+appeared identify it. The rules:
 
-- **Fed again**: a row of a file that an earlier run took is the same record. The newest run decides.
-- **Returned**: a row of a list of ours is the record that it names. One row alone stands for it; a row that somebody mended
-  into two is two records. A row with another external reference is no return of a record that was created.
-- **In a file of the supplier's own**: the first row of a new file with the external reference of an open record is that record.
-  A record that was sent and is in doubt, or was given up, is that of the same content only.
-- **Created stays created**, whatever becomes of the same row later.
-- **Settled by a return stays settled** when the old file is fed once more: its row repeats what was decided.
-- **Superseded**: a record is settled when a later run brings another row of its external reference into billing, or finds it
-  there. So the twin that somebody dropped from a conflict is settled by the choice.
-- **Settled by the ledger**: a record in doubt, or not attempted, is what the ledger says that a later run has found; other open
-  records of its reference are then superseded. A record that waits for an earlier request is held once that request's customer exists.
-- Whatever cannot be linked by these rules stays open: a rejected row that was dropped from its list, or a conflict of which
+- **Submitted again**: a row of a file that an earlier run took is the same record. The newest run
+  decides.
+- **Returned**: a row of one of our lists is the record that it names. Only one row can be that
+  record; if somebody split a row in two, the second is a new record. A row with another external
+  reference is not a return of a created record.
+- **In a new file of the supplier**: the first row with the external reference of an open record is
+  that record. If the record was sent and is in doubt, or was given up, the content must be equal.
+- **Created stays created**, whatever happens to the same row later.
+- **A return stays decided** when the old file is submitted again: its row only repeats the record.
+- **Superseded**: a record is closed when a later run creates another row of its external reference,
+  or finds it in billing. This closes the row of a conflict that somebody dropped.
+- **Settled by the ledger**: a record in doubt or not attempted gets the state that a later run
+  recorded in the ledger; other open records of its reference are then superseded. A record that
+  waits for an earlier request is held once that request has created the customer.
+- Everything else stays open: a rejected row that was dropped from its list, or a conflict of which
   no row was chosen.
 """
 
@@ -32,7 +36,8 @@ ROWS: dict[str, pl.DataType | type[pl.DataType]] = {
     "currency": pl.String, "balance": pl.Int64, "origin_run": pl.String, "origin_row": pl.String,
     "file": pl.String, "place": pl.String,
 }  # fmt: skip
-#: `run_id` and `row_id` name the row that decided the fate; `since` is when the record was first met, `runs` how often.
+#: `run_id` and `row_id` name the row that decided the fate. `since` is the first time the record
+#: appeared; `runs` is how often it did.
 RECORDS = pl.Schema(
     {
         **{name: kind for name, kind in ROWS.items() if not name.startswith("origin")},
@@ -44,12 +49,13 @@ RECORDS = pl.Schema(
 RETURNS = pl.Schema(
     dict.fromkeys(("file", "place", "root_file", "root_place", "run_id"), pl.String)
 )
-#: Rows of earlier runs that rows of a run name as their origin; no fate where another environment holds them.
+#: Rows of earlier runs that rows of a run name as their origin; without a fate if they belong to
+#: another environment.
 ORIGINS = pl.Schema({name: kind for name, kind in ROWS.items() if name != "row_id"})
 _CREATED = [fate.value for fate in LISTS["created"]]
 _SETTLING = [*_CREATED, Fate.ALREADY_EXISTS_SAME.value]
 _WAITING = [Fate.IN_DOUBT.value, Fate.NOT_ATTEMPTED.value]
-#: A record that was given up is closed, and is the same record where its content comes again.
+#: A record that was given up is closed; it is the same record if the same content appears again.
 _FOLLOWED = [*OPEN_FATES, Fate.GIVEN_UP.value]
 _WAITS_FOR_EARLIER = Reason.PLAN_EARLIER_REQUEST_UNSETTLED.value
 _KEY, _ROOT = ["file", "place"], ["root_file", "root_place"]
@@ -69,23 +75,21 @@ def _empty(schema: pl.Schema) -> pl.DataFrame:
 
 @dataclass(frozen=True, slots=True)
 class Current:
-    """Where records stand after some runs. Records that are in neither table stand where their run left them."""
+    """Current fates after some runs. Records in neither table keep the fate of their run."""
 
-    records: pl.DataFrame = field(
-        default_factory=lambda: _empty(RECORDS)
-    )  #: those that were open or came back
-    returns: pl.DataFrame = field(
-        default_factory=lambda: _empty(RETURNS)
-    )  #: place -> the record that its row is
+    #: Records that were open or came back.
+    records: pl.DataFrame = field(default_factory=lambda: _empty(RECORDS))
+    #: The place of a row -> the record that the row is.
+    returns: pl.DataFrame = field(default_factory=lambda: _empty(RETURNS))
     files: frozenset[str] = frozenset()  #: SHA-256 of every file that these runs took
 
     @property
     def open(self) -> pl.DataFrame:
-        """The records that wait for somebody."""
+        """The records that wait for a person."""
         return self.records.filter(pl.col("fate").is_in(OPEN_FATES))
 
     def at_their_records(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Rows with `root_file` and `root_place`: the record that each is."""
+        """Rows with `root_file` and `root_place`, which identify the record of each row."""
         found = rows.join(
             self.returns.select(*_KEY, *_ROOT), on=_KEY, how="left", maintain_order="left"
         )
@@ -94,7 +98,7 @@ class Current:
         )
 
 
-def carried(
+def add_run(
     before: Current,
     run_id: str,
     day: str,
@@ -102,10 +106,11 @@ def carried(
     files: frozenset[str],
     origins: pl.DataFrame | None = None,
 ) -> Current:
-    """Where records stand after one more run.
+    """The current fates after one more run.
 
-    `rows` has the columns of `ROWS`, `origins` those of `ORIGINS`, `files` is every file of the run, `day` is when it was
-    planned (ISO 8601).
+    `rows` has the columns of `ROWS`, `origins` those of `ORIGINS`. `files` is every file of the
+    run,
+    `day` the time of its plan (ISO 8601).
     """
     met = _met(before, rows)
     named = _named(before, _empty(ORIGINS) if origins is None else origins)
@@ -126,7 +131,7 @@ def carried(
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """Where the ledger has led a request: its state, the run that led it there, and which content it is of."""
+    """The final state of a request in the ledger, the run that reached it, and the content."""
 
     state: State
     run_id: str
@@ -138,10 +143,12 @@ def settled_by_ledger(
     newest: Mapping[str, End],
     own: Mapping[tuple[str, str], End] = MappingProxyType({}),
 ) -> Current:
-    """The same, with what the ledger knows of records that were in doubt or not attempted.
+    """Apply the states of the ledger to records that were in doubt or not attempted.
 
-    `newest`: external reference -> its newest request. `own`: (reference, fingerprint) -> the request of this content, if a newer one
-    has other content. A record is what its own content became; another content's customer only keeps it from being sent.
+    `newest`: external reference -> its newest request. `own`: (reference, fingerprint) -> the
+    request with this content, if a newer request has other content. The request with a record's own
+    content decides its fate; a customer with other content only prevents the record from being
+    sent.
     """
     keys = current.records.filter(
         pl.col("fate").is_in(_WAITING) & pl.col("external_reference").is_in(list(newest))
@@ -178,12 +185,12 @@ def settled_by_ledger(
 def _settled(
     fate: str, newest: End | None, own: End | None, fingerprint: str | None
 ) -> tuple[str, str] | None:
-    """The fate of one record by the ledger, and the run that settled it; None where nothing does."""
+    """The fate of one record by the ledger and the run that settled it; None if still open."""
     if newest is None:
         return None
     if own is None and fingerprint in {None, newest.fingerprint}:
         own = newest
-    if own is None:  # it was never sent: a request with other content stands in its way, or did
+    if own is None:  # never sent: a request with other content blocks it, or did
         kept = {State.GIVEN_UP: Fate.NEEDS_REVIEW, State.REFUSED: None, State.NEVER_CREATED: None}
         held = Fate.ALREADY_EXISTS_DIFFERENT if newest.state in _FATE_OF_STATE else None
         now = kept.get(newest.state, held)
@@ -196,7 +203,7 @@ def _settled(
 
 
 def became(current: Current, rows: pl.LazyFrame) -> pl.DataFrame:
-    """What became of one run's records: fate then, fate now, run that decided it, records; only of those that are followed.
+    """Changes of one run's followed records: fate then, fate now, deciding run, records.
 
     A record that the run created stays created.
     """
@@ -215,9 +222,10 @@ def became(current: Current, rows: pl.LazyFrame) -> pl.DataFrame:
 
 
 def came_back(current: Current, rows: pl.LazyFrame, run_id: str) -> int:
-    """How many of a run's records later runs took once more, as rows of a list or of a file of the supplier's own."""
+    """How many of a run's records came back in later runs, in a list or in a new file."""
     later = current.returns.filter(pl.col("run_id") > run_id)
-    # A row of this run may have been a return itself, so that its record first came in an earlier file.
+    # A row of this run may have been a return itself, so that its record first came in an earlier
+    # file.
     same = current.returns.join(later, on=_ROOT, how="semi")
     followed = pl.concat([same.select(_KEY), later.select(file="root_file", place="root_place")])
     here = rows.select(_KEY).join(followed.lazy(), on=_KEY, how="semi").collect()
@@ -225,9 +233,9 @@ def came_back(current: Current, rows: pl.LazyFrame, run_id: str) -> int:
 
 
 def _met(before: Current, rows: pl.LazyFrame) -> pl.DataFrame:
-    """The rows of a run that bear on a record which is followed, or is to be followed from now on.
+    """The rows of a run that concern a followed record, or start one.
 
-    Of copies of one file in a run each row counts once.
+    If a run has several copies of one file, each row counts once.
     """
     keys = pl.concat([before.records.select(_KEY), before.returns.select(_KEY)])
     followed = before.records.filter(pl.col("fate").is_in(_FOLLOWED))
@@ -255,14 +263,14 @@ def _met(before: Current, rows: pl.LazyFrame) -> pl.DataFrame:
 
 
 def _named(before: Current, origins: pl.DataFrame) -> pl.DataFrame:
-    """Origins at their records: `named_file`, `named_place`."""
+    """Origins with `named_file` and `named_place`, which identify their records."""
     return before.at_their_records(origins).rename(
         {"root_file": "named_file", "root_place": "named_place"}
     )
 
 
 def _with_origins(records: pl.DataFrame, named: pl.DataFrame, day: str) -> pl.DataFrame:
-    """The records that are followed, and those of which rows came back that were not followed before."""
+    """The followed records, and those whose rows came back for the first time."""
     found = (
         named.filter(pl.col("fate").is_not_null())
         .with_columns(
@@ -280,7 +288,7 @@ def _with_origins(records: pl.DataFrame, named: pl.DataFrame, day: str) -> pl.Da
 def _linked(
     before: Current, known: pl.DataFrame, met: pl.DataFrame, named: pl.DataFrame
 ) -> pl.DataFrame:
-    """Each row with the record that it is (`root_file`, `root_place`) and `how`: again, returned, or new."""
+    """Each row with its record (`root_file`, `root_place`) and `how`: again, returned, or new."""
     names = ["origin_run", "origin_row"]
     origins = named.select(*names, "named_file", "named_place").unique(names, keep="first")
     now = known.select(
@@ -304,7 +312,7 @@ def _linked(
     rows = rows.join(
         _by_reference(known, rows), on="external_reference", how="left", maintain_order="left"
     )
-    # What was sent and is in doubt is no other content's record: both may end in their own way.
+    # A record in doubt and a row with other content are two records: each has a fate of its own.
     is_other = pl.col("open_sent").is_not_null() & ~pl.col("open_sent").eq_missing(
         pl.col("fingerprint")
     )
@@ -321,12 +329,12 @@ def _linked(
 
 
 def _first_of(rows: pl.DataFrame, flag: str, names: list[str]) -> pl.DataFrame:
-    """`flag` is left to the first row alone of each group."""
+    """Keep `flag` only on the first row of each group."""
     return rows.with_columns((pl.col(flag) & (pl.col(flag).cum_sum().over(names) == 1)).alias(flag))
 
 
 def _by_reference(known: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
-    """The oldest open record of each external reference for which no row of this run stands yet."""
+    """The oldest open record of each external reference that no row of this run is yet."""
     taken = pl.concat(
         [
             rows.filter("is_return").select(file="named_file", place="named_place"),
@@ -351,7 +359,7 @@ def _by_reference(known: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _decided(known: pl.DataFrame, linked: pl.DataFrame, run_id: str, day: str) -> pl.DataFrame:
-    """The records with what this run says of them; `is_met` where it says anything."""
+    """The records with the fates of this run; `is_met` if the run has a row of the record."""
     is_followed = (
         pl.col("is_known") | pl.col("fate").is_in(_FOLLOWED) | (pl.col("how") == "returned")
     )
@@ -390,19 +398,19 @@ def _decided(known: pl.DataFrame, linked: pl.DataFrame, run_id: str, day: str) -
 
 
 def _settling(linked: pl.DataFrame, before: Current) -> pl.DataFrame:
-    """The references that this run brought into billing or found there: external_reference, by_row.
+    """The references that this run created or found in billing: external_reference, by_row.
 
-    A row of a file that is fed again says so where its own record was open until now.
+    A row of a file that is submitted again counts only if its own record was open until now.
     """
     was_open = before.open.select(root_file="file", root_place="place", was_open=pl.lit(value=True))
-    says_so = (
+    counts = (
         pl.col("fate").is_in(_CREATED)
         | ~pl.col("file").is_in(list(before.files))
         | pl.col("was_open").is_not_null()
     )
     return (
         linked.join(was_open, on=_ROOT, how="left", maintain_order="left")
-        .filter(pl.col("fate").is_in(_SETTLING) & says_so)
+        .filter(pl.col("fate").is_in(_SETTLING) & counts)
         .select("external_reference", by_row="row_id")
         .drop_nulls("external_reference")
         .unique("external_reference", keep="first", maintain_order=True)
@@ -410,10 +418,11 @@ def _settling(linked: pl.DataFrame, before: Current) -> pl.DataFrame:
 
 
 def _superseded(records: pl.DataFrame, settling: pl.DataFrame) -> pl.DataFrame:
-    """The records; open ones of which this run says nothing are settled by another row of their reference.
+    """The records; another row of its reference settles an open record without a row in this run.
 
-    `settling`: external_reference, the row (by_row) and the run (by_run) that settle it. Records that came after `until_run` stay open:
-    a newer record with other content is not settled by an older one.
+    `settling`: external_reference, and the row (by_row) and the run (by_run) that settle it.
+    Records that are newer than `until_run` stay open: an older record does not settle a newer one
+    with other content.
     """
     is_settled = (
         pl.col("fate").is_in(OPEN_FATES)

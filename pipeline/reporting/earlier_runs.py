@@ -1,15 +1,15 @@
-"""Requests that earlier runs left unsettled: how many a run has settled beside its own, and which are left."""
+"""Requests that earlier runs left in doubt: how many this run settled, and which are left."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-_NAMED = 20  #: the most that are named; the others are counted
+_MOST_NAMED = 20  #: others are only counted
 
 
 @dataclass(frozen=True, slots=True)
 class LeftInDoubt:
-    """A request that an earlier run began and nobody has settled yet."""
+    """A request of an earlier run that is still in doubt."""
 
     external_reference: str
     run_id: str
@@ -18,7 +18,7 @@ class LeftInDoubt:
 
 @dataclass(frozen=True, slots=True)
 class EarlierRuns:
-    """Requests of earlier runs: how many this run has settled, and which are still unsettled."""
+    """Requests of earlier runs: how many this run settled, and which are still in doubt."""
 
     settled: int = 0
     left: tuple[LeftInDoubt, ...] = ()
@@ -26,12 +26,15 @@ class EarlierRuns:
     other_ledgers: tuple[str, ...] = ()
 
     def content(self) -> dict[str, Any]:
-        """How many are left, and the first of them by name."""
-        return {"in_doubt": len(self.left), "named": [asdict(one) for one in self.left[:_NAMED]]}
+        """How many are left, and the first of them."""
+        return {
+            "in_doubt": len(self.left),
+            "named": [asdict(one) for one in self.left[:_MOST_NAMED]],
+        }
 
 
 def left_in_words(content: Mapping[str, Any]) -> Iterator[str]:
-    """The line for a terminal about what is still in doubt; none if nothing is."""
+    """The terminal line about requests still in doubt; none if there are none."""
     left = content["left_by_earlier_runs"]
     if not left["in_doubt"]:
         return

@@ -1,4 +1,4 @@
-"""The first rows that have a reason, and what stands in the cell that it speaks of, as much as a report may show of it."""
+"""The first rows of each reason, with the cell that caused it, as far as a report may show it."""
 
 from collections.abc import Callable, Collection
 from typing import Any
@@ -17,16 +17,16 @@ def with_examples(
     show: Callable[[str | None], str | None],
     person: Callable[[str], str | None],
 ) -> list[dict[str, Any]]:
-    """Each reason with `shown`: row_id, person and given for each of its examples; `show` and `person` decide how much.
+    """Each reason with `shown`: row_id, person and given of each example.
 
-    Reads `cells` and the view `fates`.
+    `show` and `person` decide how much of a text is visible. Reads `cells` and the view `fates`.
     """
     if not reasons:
-        return []  # DuckDB plans each question to a view of thousands of columns for seconds
+        return []  # DuckDB needs seconds to plan a query over thousands of columns
     known = columns_of(workbench, CELLS)
     rows = sorted({row_id for reason in reasons for row_id in reason["examples"]})
     columns = sorted({column for reason in reasons if (column := _column(reason["reason"], known))})
-    said = {
+    cells_of_rows = {
         row[0]: dict(zip(("reference", *columns), row[1:], strict=True))
         for row in workbench.execute(
             f"SELECT cells.row_id, cells.external_reference{''.join(f', cells.{identifier(known[name])}' for name in columns)}"
@@ -37,14 +37,17 @@ def with_examples(
     return [
         {
             **reason,
-            "shown": [_shown(row, reason, said, known, show, person) for row in reason["examples"]],
+            "shown": [
+                _shown(row, reason, cells_of_rows, known, show, person)
+                for row in reason["examples"]
+            ],
         }
         for reason in reasons
     ]
 
 
 def without_examples(reasons: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Each reason with the rows of its examples alone, where nothing more of them is known."""
+    """Each reason with only the row ids of its examples, if nothing more is known."""
     rows = [
         [{"row_id": row, "person": None, "given": None} for row in reason["examples"]]
         for reason in reasons
@@ -55,12 +58,12 @@ def without_examples(reasons: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def _shown(
     row_id: str,
     reason: dict[str, Any],
-    said: dict[str, dict[str, Any]],
+    cells_of_rows: dict[str, dict[str, Any]],
     known: Collection[str],
     show: Callable[[str | None], str | None],
     person: Callable[[str], str | None],
 ) -> dict[str, str | None]:
-    cells = said.get(row_id, {})
+    cells = cells_of_rows.get(row_id, {})
     column, reference = _column(reason["reason"], known), cells.get("reference")
     text = show(cells.get(column)) if column else None
     if text is not None and len(text) > _LONGEST:
@@ -69,7 +72,7 @@ def _shown(
 
 
 def _column(code: str, known: Collection[str]) -> str | None:
-    """The column of the records in which the text stands that a reason is about."""
+    """The column of the records with the text that caused a reason."""
     cause = Cause.parse(code)
     field, is_of_reading = cause.column, cause.reason.value.startswith("READ.")
     wanted = [f"mapped.{field}", f"given.{field}"] if field else ["text"] if is_of_reading else []

@@ -1,4 +1,4 @@
-"""Every record's fate, part by part, and what can be asked of all of them."""
+"""The fate of every record, part by part, and queries over all fates."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -23,17 +23,17 @@ _NOTHING_SENT = """
 def find_fates(
     workbench: duckdb.DuckDBPyConnection, run_id: str, parts: Iterable[tuple[str, str]]
 ) -> Iterator[pl.DataFrame]:
-    """The fates of all records, part by part, from the views `plan` and `outcomes` (none before anything was sent).
+    """The fates of all records, part by part, from the views `plan` and (once sent) `outcomes`.
 
-    `parts`: what holds the records of a part and its plan, as they stand behind FROM. Columns, in the order of the input:
-    position, row_id, line_count, external_reference, origin_run, origin_row, currency, balance, balance_kind, same_as,
-    fate, reasons, fingerprint, key, billing_id, payable, detail.
+    `parts`: the SQL relations of the records and the plan of each part. Columns, in the order of
+    the input: position, row_id, line_count, external_reference, origin_run, origin_row, currency,
+    balance, balance_kind, same_as, fate, reasons, fingerprint, key, billing_id, payable, detail.
     """
     views = {
         name for (name,) in workbench.execute("SELECT view_name FROM duckdb_views()").fetchall()
     }
     workbench.execute(_SETTLED if "outcomes" in views else _NOTHING_SENT)
-    told = {
+    shared = {
         "run_id": run_id,
         "currencies": sorted(known()),
         "no_currency": NO_CURRENCY,
@@ -44,14 +44,15 @@ def find_fates(
             f"SELECT min(position), max(position) FROM {records}"
         ).fetchall()[0]
         found = workbench.sql(
-            _FATES.format(records=records, plan=plan), params={"first": first, "last": last, **told}
+            _FATES.format(records=records, plan=plan),
+            params={"first": first, "last": last, **shared},
         )
         yield pl.DataFrame(found.to_arrow_table())
     workbench.execute("DROP TABLE settled")
 
 
 def identities(fates: pl.DataFrame) -> pl.DataFrame:
-    """Every record once, without a word of what it says: identity and fate only."""
+    """Every record once, without its content: identity and fate only."""
     return fates.select(
         "row_id", "fate", "reasons", "fingerprint", idempotency_key="key", billing_id="billing_id",
         mends_run_id="origin_run", mends_row_id="origin_row",
@@ -61,7 +62,7 @@ def identities(fates: pl.DataFrame) -> pl.DataFrame:
 def differences(
     workbench: duckdb.DuckDBPyConnection,
 ) -> Iterator[tuple[str, str, str, str | None, str | None]]:
-    """Where billing's echo was not what was sent: row_id, external_reference, field, ours, theirs."""
+    """Fields that billing returned changed: row_id, external_reference, field, ours, theirs."""
     found = workbench.execute(
         "SELECT row_id, external_reference, detail FROM fates WHERE fate IN (?, ?) AND detail LIKE '[[%' ORDER BY position",
         [Fate.CREATED_DIFFERENT.value, Fate.ALREADY_EXISTS_DIFFERENT.value],

@@ -1,5 +1,5 @@
--- Where every record of one part ended, once each: set aside by reading or validating, decided by planning, or settled by
--- billing. A record that got lost on the way has no fate here, and then the conservation law says so.
+-- The fate of every record of one part, once each: set aside by reading or validation, decided by the
+-- plan, or settled by billing. A lost record has no fate here; the accounting checks then fail.
 -- records, plan: the part               (positions from $first to $last)
 -- settled:       what the ledger says   (see settled.sql)
 WITH joined AS (
@@ -37,7 +37,7 @@ WITH joined AS (
     LEFT JOIN {plan} AS plan USING (position)
     LEFT JOIN (SELECT * FROM settled WHERE position BETWEEN $first AND $last) AS settled USING (position)
 ),
-told AS (
+with_reason AS (
     SELECT
         *,
         CASE
@@ -48,11 +48,11 @@ told AS (
             WHEN NOT same_content AND state = 'refused' THEN 'SUBMIT.NOT_ATTEMPTED'
             WHEN state = 'never_created' AND (NOT same_content OR settled_by <> $run_id) THEN 'SUBMIT.NOT_ATTEMPTED'
             WHEN NOT same_content OR state = 'conflict' THEN 'SUBMIT.ALREADY_THERE_DIFFERENT'
-            -- Given up before this plan: it goes on under the old key.
+            -- Given up before this plan: the request continues under the old key.
             WHEN state = 'unknown' OR (state = 'given_up' AND settled_by <> $run_id) THEN 'SUBMIT.IN_DOUBT'
             WHEN state IN ('given_up', 'never_created') THEN 'SUBMIT.GIVEN_UP'
             WHEN state = 'refused' THEN 'SUBMIT.REFUSED'
-            -- Another run has the credit: each customer is `created` in one run only.
+            -- Another run created it: each customer is `created` in one run only.
             WHEN state = 'pre_existing' OR settled_by <> $run_id THEN 'SUBMIT.ALREADY_THERE'
             WHEN state = 'created_different' THEN 'SUBMIT.ECHO_DIFFERS'
         END AS submitted_reason
@@ -87,7 +87,7 @@ SELECT
     END AS fate,
     CASE
         WHEN set_aside_fate IS NOT NULL THEN set_aside_reasons
-        -- A row that is held or skipped for what it shares with another reference says all that it shares.
+        -- A row held or skipped for data of another reference lists everything that it shares.
         WHEN action NOT IN ('create', 'wait') AND len(flags) > 0 THEN flags
         WHEN action NOT IN ('create', 'wait') THEN [planned_reason]
         WHEN submitted_reason IS NOT NULL THEN list_prepend(submitted_reason, flags)
@@ -98,5 +98,5 @@ SELECT
     CASE WHEN same_content OR state = 'conflict' THEN billing_id END AS billing_id,
     CASE WHEN action IN ('create', 'wait') AND same_content THEN payable END AS payable,
     CASE WHEN action IN ('create', 'wait') AND same_content THEN detail END AS detail
-FROM told
+FROM with_reason
 ORDER BY position

@@ -1,4 +1,4 @@
-"""What a reviewer needs first, for the page and the terminal alike: where the records and the money stand."""
+"""The first figures of a report, for page and terminal: records and money by list."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from pipeline.reporting.summary import deferred
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One place where records stand, and what they come to."""
+    """One group of records, its counts and its sums."""
 
     title: str
     list_name: str
@@ -26,12 +26,12 @@ class Account:
         return sum(self.balances.values())
 
 
-#: An earlier request for their reference is unsettled, so their amounts are surely not in billing by this run.
+#: An earlier request for their reference is in doubt, so this run never sent their amounts.
 WAITING = "waiting, never sent"
 
 
 def accounts(content: Mapping[str, Any]) -> list[Account]:
-    """A partition of all records read: created (or to be created), held and rejected always, the rest where there is any."""
+    """All records read in groups; created, held and rejected always, others if not empty."""
     wanted, is_planned = content["by_action"], content["status"] == "planned"
     later = _account("left for a later wave", "unprocessed", wanted["defer"])
     first = (
@@ -58,11 +58,11 @@ def all_balances(content: Mapping[str, Any]) -> dict[str, int]:
 
 
 def not_attempted(content: Mapping[str, Any]) -> int:
-    """Records that this run was to send and did not; what waits for a later wave is none of them."""
+    """Planned records that this run did not send; records of a later wave do not count."""
     return int(content["fates"]["not_attempted"]) - deferred(content)
 
 
-#: Billing keeps the first answer to a key for so long.
+#: How long billing keeps the first answer to a key.
 KEY_LIFE_SECONDS = 24 * 3600
 
 
@@ -70,17 +70,17 @@ def how_long(estimate: Mapping[str, Any]) -> str:
     """How long the creates take: `at 20 a second about 56 s`."""
     if estimate["seconds"] is None:
         return "as fast as billing answers"
-    told = f"at {estimate['per_second']:g} a second about {duration(estimate['seconds'])}"
+    at_rate = f"at {estimate['per_second']:g} a second about {duration(estimate['seconds'])}"
     if estimate["seconds"] < KEY_LIFE_SECONDS:
-        return told
+        return at_rate
     return (
-        f"{told}, longer than an idempotency key lives (24 h): each key is made known to billing only when its row's turn "
-        "comes, so none grows old on the way; what is still unsettled when it does is looked up before it is sent again"
+        f"{at_rate}, longer than an idempotency key is valid (24 h): billing sees each key only when its "
+        "row is sent, so no key expires early; a request still in doubt after that is looked up first"
     )
 
 
 def duration(seconds: float) -> str:
-    """Seconds as people say them: `56 s`, `3 min`, `2 h 46 min`, `4 d 3 h`; never less than 1 s."""
+    """Seconds for people: `56 s`, `3 min`, `2 h 46 min`, `4 d 3 h`; never less than 1 s."""
     if seconds < 100:
         return f"{max(1, round(seconds))} s"
     minutes = round(seconds / 60)
@@ -105,25 +105,25 @@ _FACTS = {
 
 
 def written(how: Mapping[str, str]) -> str:
-    """How an input is written, and what of that nobody declared: `semicolons, utf-8, lines end with LF or CRLF`."""
-    told = []
+    """The format of an input and what was detected: `semicolons, utf-8, lines end with LF`."""
+    facts = []
     if "sheet" in how:
-        told.append(f"sheet {how['sheet']!r}")
+        facts.append(f"sheet {how['sheet']!r}")
     if "delimiter" in how:
-        trailing = ", one more at the end of each line" * ("trailing_delimiter" in how)
-        told.append(
+        trailing = ", one more at the end of each line" if "trailing_delimiter" in how else ""
+        facts.append(
             f"{_DELIMITERS[how['delimiter']]}{trailing}, {how['encoding']}{_exceptions(how)}, lines end with {how['line_end']}"
         )
-    told += [sentence.format(how[fact]) for fact, sentence in _FACTS.items() if how.get(fact)]
+    facts += [sentence.format(how[fact]) for fact, sentence in _FACTS.items() if how.get(fact)]
     if found := how.get("found"):
-        told.append(
-            f"found out, not declared: {', '.join(_WORDS.get(name, name) for name in found.split())}"
+        facts.append(
+            f"detected, not declared: {', '.join(_WORDS.get(name, name) for name in found.split())}"
         )
-    return "; ".join(told)
+    return "; ".join(facts)
 
 
 def _exceptions(how: Mapping[str, str]) -> str:
-    """How many records are not in the encoding: ` (2 records are not)`."""
+    """How many records have another encoding: ` (2 records are not)`."""
     match int(how.get("not_in_encoding", 0)):
         case 0:
             return ""
@@ -134,7 +134,7 @@ def _exceptions(how: Mapping[str, str]) -> str:
 
 
 def sentence_of(code: str) -> str:
-    """What a reason code means, with or without its column."""
+    """The sentence of a reason code, with or without a column."""
     return Cause.parse(code).reason.sentence
 
 
@@ -142,7 +142,7 @@ _MOST_REASONS = 6  #: of a list, on one line
 
 
 def reasons_of(content: Mapping[str, Any], name: str) -> dict[str, int]:
-    """Reason -> records of one list, the most frequent first; a record may have several."""
+    """Reason -> records of one list, most frequent first; a record may have several reasons."""
     found = {one["reason"]: one.get("by_list", {}).get(name, 0) for one in content["reasons"]}
     return dict(
         sorted(
@@ -152,7 +152,7 @@ def reasons_of(content: Mapping[str, Any], name: str) -> dict[str, int]:
 
 
 def reasons_in_words(reasons: Mapping[str, int]) -> str:
-    """Reasons with counts on one line: `18 VALIDATE.PHONE_NOT_VALID (phone), 12 VALIDATE.EMAIL_MALFORMED (email)`."""
+    """Reasons with counts on one line: `18 VALIDATE.PHONE_NOT_VALID (phone), 2 MAP.X (email)`."""
     words = [
         f"{grouped_digits(rows)} {_with_column(reason)}"
         for reason, rows in list(reasons.items())[:_MOST_REASONS]
@@ -167,12 +167,12 @@ def _with_column(reason: str) -> str:
 
 
 def has_minor_unit(currency: str) -> bool:
-    """Whether ISO 4217 says where the decimal mark stands; without it an amount is shown as it was written."""
+    """Whether ISO 4217 gives its decimal places; if not, amounts are shown as written."""
     return exponents().get(currency) is not None
 
 
 def currency_label(currency: str) -> str:
-    """The code, or why there is none."""
+    """The currency code, or why there is none."""
     return {NO_CURRENCY: "no currency", NO_CODE: "no ISO 4217 code"}.get(currency, currency)
 
 
@@ -194,7 +194,7 @@ def _account(title: str, name: str, wanted: Mapping[str, Any]) -> Account:
 
 
 def _without(account: Account, part: Mapping[str, Any]) -> Account:
-    """An account without the records of one action that stand in the same list."""
+    """An account without the records of one action in the same list."""
     sums = {
         currency: {"debits": debits, "credits": credits}
         for currency, debits, credits in account.sums

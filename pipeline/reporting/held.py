@@ -1,4 +1,4 @@
-"""In which fields held records differ from what they were compared with."""
+"""The fields in which held records differ from the record they were compared with."""
 
 from collections.abc import Mapping
 
@@ -7,13 +7,12 @@ import polars as pl
 from pipeline.domain.currency import grouped_digits
 from pipeline.domain.outcomes import Fate
 
-_ANSWER = pl.List(
-    pl.List(pl.String)
-)  #: of billing, beside a customer that it held before: field, ours, theirs
+#: Billing's answer about a customer that it had before: field, ours, theirs.
+_ANSWER = pl.List(pl.List(pl.String))
 
 
 def with_differing(fates: pl.DataFrame, differing: pl.DataFrame) -> pl.DataFrame:
-    """Fates with `differs`, the names of fields, from the plan (position, differs) or from billing's answer."""
+    """Fates with `differs`: field names from the plan (position, differs) or billing's answer."""
     answered = (pl.col("fate") == Fate.ALREADY_EXISTS_DIFFERENT.value) & pl.col(
         "detail"
     ).str.starts_with("[[")
@@ -33,6 +32,6 @@ def count_differing(fates: pl.DataFrame) -> dict[str, int]:
 
 
 def differing_in_words(fields: Mapping[str, int]) -> str:
-    """Fields with counts on one line: `they differ in name (2), email (1)`; nothing where nobody knows."""
+    """Fields with counts: `they differ in name (2), email (1)`; empty if unknown."""
     words = ", ".join(f"{name} ({grouped_digits(count)})" for name, count in fields.items())
     return f"they differ in {words}" if words else ""

@@ -1,4 +1,4 @@
-"""What the balances come to: by fate, by list, debits and credits apart, and what no sum can hold."""
+"""Sums of balances by fate and list, debits and credits apart, and the unreadable amounts."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,10 +7,11 @@ import duckdb
 
 from pipeline.domain.outcomes import LISTS, Fate
 
-#: Every record is of exactly one of these, by its balance.
+#: Every record has exactly one of these kinds, by its balance.
 KINDS = ("debit", "credit", "zero", "absent", "unusable")
 
-#: The kind of a row of the table `fates`. What an unreadable record says is unknown, so it is not absent.
+#: The kind of a row of the table `fates`. The content of an unreadable record is unknown, so its
+#: balance is not absent.
 KIND_OF_ROW = """
     CASE
         WHEN fates.balance > 0 THEN 'debit'
@@ -21,7 +22,7 @@ KIND_OF_ROW = """
     END
 """
 
-#: Lists whose records are not in billing, or not surely.
+#: Lists whose records are not in billing, or may not be.
 _NOT_CREATED = ("rejected", "held", "in_doubt", "unprocessed")
 
 Sums = dict[str, dict[str, int]]  #: currency -> fate -> minor units
@@ -29,28 +30,29 @@ Sides = dict[str, dict[str, int]]  #: currency -> "debits", "credits" -> minor u
 
 
 def balances(workbench: duckdb.DuckDBPyConnection) -> dict[str, dict[str, int]]:
-    """Fate -> kind -> records; a balance of zero is stated, an absent one is not."""
+    """Fate -> kind -> records; zero is a stated balance, absent is not."""
     counted = {fate.value: dict.fromkeys(KINDS, 0) for fate in Fate}
     rows = workbench.execute(
         f"SELECT fate, {KIND_OF_ROW} AS kind, count(*) FROM fates GROUP BY ALL"
     ).fetchall()
     for fate, kind, records in rows:
-        if fate is not None:  # a lost record: the conservation law says so
+        if fate is not None:  # a lost record fails the accounting checks
             counted[fate][kind] = records
     return counted
 
 
 def unreadable_amounts(balances: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
-    """Fate -> records in which an amount may stand that nobody can read; they are in no sum."""
+    """Fate -> records with a possibly unreadable amount; they are in no sum."""
     return {
         fate: kinds["unusable"] for fate, kinds in sorted(balances.items()) if kinds["unusable"]
     }
 
 
 def sums(workbench: duckdb.DuckDBPyConnection, which: str) -> Sums:
-    """Currency -> fate -> minor units, exact (DuckDB sums BIGINT in 128 bits); every fate for every currency read."""
+    """Currency -> fate -> exact minor units (128-bit sums); every fate for every currency read."""
     rows = workbench.execute(
-        f"SELECT currency, fate, sum(balance) FILTER ({which}) FROM fates WHERE balance IS NOT NULL GROUP BY ALL"
+        f"SELECT currency, fate, sum(balance) FILTER ({which}) FROM fates"
+        " WHERE balance IS NOT NULL GROUP BY ALL"
     ).fetchall()
     found = {
         currency: dict.fromkeys((fate.value for fate in Fate), 0)
@@ -73,7 +75,7 @@ def net(debits: Sums, credits: Sums) -> Sums:
 def at_stake(
     balances: Mapping[str, Mapping[str, int]], debits: Sums, credits: Sums
 ) -> dict[str, dict[str, Any]]:
-    """List -> its records, how many amounts of them nobody can read, and what the others come to."""
+    """List -> its records, the unreadable amounts, and the sums of the others."""
     return {
         name: {
             "records": sum(sum(balances[fate].values()) for fate in LISTS[name]),
@@ -85,7 +87,7 @@ def at_stake(
 
 
 def sides_of(fates: tuple[Fate, ...], debits: Sums, credits: Sums) -> Sides:
-    """What some fates hold together, without the currencies in which they hold nothing."""
+    """Sums of some fates by currency; currencies without an amount are left out."""
     sides = {
         currency: {
             "debits": sum(by_fate.get(fate, 0) for fate in fates),
@@ -96,7 +98,7 @@ def sides_of(fates: tuple[Fate, ...], debits: Sums, credits: Sums) -> Sides:
     return {currency: both for currency, both in sides.items() if any(both.values())}
 
 
-#: Fates whose customers billing holds, as far as this run knows.
+#: Fates whose customers are in billing, as far as this run knows.
 IN_BILLING = (Fate.CREATED, Fate.CREATED_DIFFERENT, Fate.ALREADY_EXISTS_SAME)
 
 
@@ -105,10 +107,10 @@ def own_bridge(
     ended: Mapping[str, Mapping[str, int]],
     read: Mapping[str, int],
 ) -> list[dict[str, Any]]:
-    """From what was read to what billing should hold by this run, step by step: records and minor units per currency.
+    """The bridge from the source to billing: records and minor units per currency in each step.
 
-    `records`, `ended`: currency -> fate; `read`: currency -> minor units, summed on the input. The last step is what no fate
-    explains; it is there only where the conservation law is broken.
+    `records`, `ended`: currency -> fate; `read`: currency -> minor units, summed on the input. The
+    step `residual` holds what no fate explains; it exists only if an accounting check fails.
     """
     currencies = sorted({*records, *read})
 

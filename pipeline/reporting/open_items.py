@@ -1,4 +1,4 @@
-"""What is still open: which records wait for somebody, since when, and in how many runs they did."""
+"""Records that wait for a person: since when, and over how many runs."""
 
 from datetime import date
 from typing import Any
@@ -16,9 +16,9 @@ OPEN_FATES = [
 
 
 def ages(items: pl.DataFrame, until: str) -> list[dict[str, Any]]:
-    """Open items by fate and age: fate, records, the oldest since when, days, the most runs, sums per currency.
+    """Open items by fate: fate, records, since, days, the most runs, sums per currency.
 
-    `until`: the day to which they are counted (ISO 8601).
+    `until`: the day up to which the days are counted (ISO 8601).
     """
     found = []
     for fate in OPEN_FATES:

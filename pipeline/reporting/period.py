@@ -1,4 +1,4 @@
-"""A span of time as a reviewer sees it: the files that came, each record once however often it was fed, what it came to."""
+"""A span of time for a reviewer: its files, each record once, and the sums."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
@@ -16,12 +16,12 @@ _THERE = frozenset({fate.value for fate in LISTS["created"]})
 
 
 def count_once(workbench: duckdb.DuckDBPyConnection) -> None:
-    """Make the table `once` from the views `fed` and `followed`: each record, with the row that says where it stands."""
+    """Make the table `once` from `fed` and `followed`: each record and its present fate."""
     workbench.execute(_ONCE)
 
 
 def read_once(workbench: duckdb.DuckDBPyConnection) -> list[tuple[str, str, int, int]]:
-    """Each record of the views `fed` and `followed` once: fate, currency, records, minor units."""
+    """Group the records of `fed` and `followed`: fate, currency, records, minor units."""
     count_once(workbench)
     return workbench.execute(
         "SELECT fate, currency, count(*), sum(balance) FROM once GROUP BY ALL"
@@ -35,14 +35,16 @@ def add_up_once(
 ) -> dict[str, Any]:
     """Count and sum each record once, from the views `fed` and `followed`.
 
-    `received`: every different file of the period (file, records, mends: how many of its rows mend one of another file).
-    `read`: of every run what it read (records, debits and credits by currency, summed on the input), or no sums where nobody can hold them
-    against its rows any more. Files before the period, whose rows were mended in it, have numbers below zero.
+    `received`: every different file of the period (file, records, and mends: its rows that correct
+    a row of another file). `read`: what every run read (records, and sums by currency from the
+    input); no sums if the rows of the run were deleted. Earlier files with rows that were corrected
+    in the period have numbers below zero.
     """
     count_once(workbench)
     fates, sums, counts = dict[str, int](), dict[str, dict[str, int]](), dict[str, dict[str, int]]()
     for currency, fate, records, total in workbench.execute(
-        "SELECT currency, fate, count(*), sum(balance) FROM once WHERE file >= 0 GROUP BY ALL ORDER BY 1 NULLS LAST, 2"
+        "SELECT currency, fate, count(*), sum(balance) FROM once WHERE file >= 0"
+        " GROUP BY ALL ORDER BY 1 NULLS LAST, 2"
     ).fetchall():
         fates[fate] = fates.get(fate, 0) + records
         sums.setdefault(currency or NO_CURRENCY, {})[fate] = int(total)
@@ -50,13 +52,13 @@ def add_up_once(
     earlier = dict(
         workbench.execute("SELECT fate, count(*) FROM once WHERE file < 0 GROUP BY fate").fetchall()
     )
-    fed, again = workbench.execute(
+    rows, again = workbench.execute(
         "SELECT coalesce(sum(times), 0), count(*) FILTER (times > 1) FROM once"
     ).fetchall()[0]
     checks = list(_checks(workbench, received, read))
     return {
         "records": sum(fates.values()),
-        "fed": int(fed),
+        "fed": int(rows),
         "fed_again": int(again),
         "fates": {fate: fates.get(fate, 0) for fate in _FATES},
         "sums": sums,
@@ -67,7 +69,7 @@ def add_up_once(
 
 
 def verdict_on_period(content: Mapping[str, Any]) -> str:
-    """One sentence: what came, what of it is in billing, what is open, and whether it adds up."""
+    """One sentence: files, records by result, and whether the figures add up."""
     once = content["once"]
     if not once["conservation"]["holds"]:
         return "The figures of these runs do not add up to their files: do not sign this report."
@@ -78,7 +80,7 @@ def verdict_on_period(content: Mapping[str, Any]) -> str:
         (once["fates"][Fate.GIVEN_UP.value], "given up"),
         (sum(once["fates"][fate] for fate in OPEN_FATES), "open"),
     )
-    told = (
+    results = (
         ", ".join(f"{grouped_digits(number)} {words}" for number, words in ended if number)
         or "none ended anywhere"
     )
@@ -88,17 +90,17 @@ def verdict_on_period(content: Mapping[str, Any]) -> str:
         for run in content["runs"]
         if run["against"] and run["against"]["exit_code"] == 7
     ]
-    apart = sum(against.get("signable", True) for against in wrong)
-    billed = (
-        f"; billing is not what {_number_of(apart, 'of these runs', 'of these runs')} meant"
-        if apart
+    wrong_count = sum(against.get("signable", True) for against in wrong)
+    differing = (
+        f"; billing is not what {_number_of(wrong_count, 'of these runs', 'of these runs')} meant"
+        if wrong_count
         else ""
     )
-    if unexplained := len(wrong) - apart:
-        billed += f"; the reconciliation of {_number_of(unexplained, 'of these runs', 'of these runs')} cannot be signed"
+    if unexplained := len(wrong) - wrong_count:
+        differing += f"; the reconciliation of {_number_of(unexplained, 'of these runs', 'of these runs')} cannot be signed"
     return (
         f"{_number_of(len(content['files']), 'file', 'files')} with {_number_of(once['records'], 'record', 'records')}, each counted once: "
-        f"{told}; every record{cents} is accounted for{billed}."
+        f"{results}; every record{cents} is accounted for{differing}."
     )
 
 
@@ -107,7 +109,7 @@ def _checks(
     received: Sequence[Mapping[str, Any]],
     read: Sequence[Mapping[str, Any]],
 ) -> Iterator[dict[str, Any]]:
-    """Left what the files and the runs say, right what is told here."""
+    """Compare the figures of files and runs (read) with those of this report (ended)."""
     by_file = dict(
         workbench.execute(
             "SELECT file, count(*) FROM once WHERE file >= 0 GROUP BY file"

@@ -1,7 +1,9 @@
--- Each record once, however often its file or its row was fed.
--- fed:      run, run_id, file, place (those of its record), row_id, fate, currency, balance     every row of the runs
--- followed: file, place, now, now_run, now_row, now_currency, now_balance                      where records stand (`current_fates`)
--- What a run created stays created; else `followed` says where the record stands, else the newest run.
+-- Each record once, however often its file or its row was submitted.
+-- fed:      every row of the runs: run, run_id, file, place (of its record), row_id, fate, currency,
+--           balance
+-- followed: the current fates (`current_fates`): file, place, now, now_run, now_row, now_currency,
+--           now_balance
+-- A created record stays created; otherwise `followed` decides, otherwise the newest run.
 CREATE OR REPLACE TABLE once AS
 SELECT
     file,

@@ -1,4 +1,4 @@
-"""What the plan wants: records and sums by action, rows to look at before anything is sent, how long it takes."""
+"""The plan in figures: records and sums by action, sample rows, and the estimated time."""
 
 import re
 from typing import Any
@@ -9,11 +9,12 @@ from pipeline.domain.outcomes import Action, Fate, Reason
 from pipeline.reporting.money import KIND_OF_ROW, KINDS
 
 _MOST_SAMPLES = 3
-#: Digits, signs and marks: what else a supplier wrote into the column of amounts may be anybody's data.
+#: Digits, signs and marks; any other text in a column of amounts may be personal data.
 _LIKE_AN_AMOUNT = re.compile(r"[0-9+\-\u2212().,'\u2019 \u00a0\u202f]{1,40}")
 
 _BY_ACTION = f"""
-    SELECT plan.action, fates.currency, {KIND_OF_ROW} AS kind, count(*), sum(fates.balance), min(fates.position, {_MOST_SAMPLES})
+    SELECT plan.action, fates.currency, {KIND_OF_ROW} AS kind, count(*), sum(fates.balance),
+        min(fates.position, {_MOST_SAMPLES})
     FROM plan JOIN fates USING (position)
     GROUP BY ALL
     ORDER BY ALL
@@ -31,7 +32,7 @@ _WAITING = f"""
 def by_action(
     workbench: duckdb.DuckDBPyConnection,
 ) -> tuple[dict[str, dict[str, Any]], dict[str, list[dict[str, Any]]]]:
-    """Action -> records, records by kind of balance, debits and credits by currency; and action -> samples."""
+    """Action -> records, records by kind of balance, sums by currency; and action -> samples."""
     wanted = {action.value: _nothing() for action in Action}
     first: dict[str, dict[str, list[int]]] = {
         action.value: {kind: [] for kind in KINDS} for action in Action
@@ -47,7 +48,7 @@ def by_action(
 
 
 def waiting(workbench: duckdb.DuckDBPyConnection) -> dict[str, Any]:
-    """Records in doubt that were never sent, because an earlier request for their reference is unsettled; as in `by_action`."""
+    """Records never sent because an earlier request for their reference is in doubt."""
     found = _nothing()
     rows = workbench.execute(
         _WAITING, [Fate.IN_DOUBT.value, Reason.PLAN_EARLIER_REQUEST_UNSETTLED.value]
@@ -58,7 +59,7 @@ def waiting(workbench: duckdb.DuckDBPyConnection) -> dict[str, Any]:
 
 
 def flagged(workbench: duckdb.DuckDBPyConnection) -> dict[str, int]:
-    """Reason -> creates that were let through although it speaks against them; a record may have several."""
+    """Reason -> creates sent in spite of it; a record may have several reasons."""
     if not _has_column(workbench, "plan", "flags"):
         return {}
     rows = workbench.execute(
@@ -70,13 +71,13 @@ def flagged(workbench: duckdb.DuckDBPyConnection) -> dict[str, int]:
 
 
 def estimate(creates: int, per_second: float | None) -> dict[str, Any]:
-    """How long the creates take at this pace; no seconds where billing's answers set the pace."""
+    """How long the creates take at this rate; no seconds if there is no rate limit."""
     seconds = round(creates / per_second, 3) if per_second else None
     return {"creates": creates, "per_second": per_second, "seconds": seconds}
 
 
 def amount_as_given(text: str | None) -> str | None:
-    """The text of an amount as somebody wrote it; None where it does not look like one."""
+    """The original text of an amount; None if it does not look like an amount."""
     trimmed = text.strip(" \t") if text is not None else ""
     return trimmed if _LIKE_AN_AMOUNT.fullmatch(trimmed) else None
 
@@ -94,7 +95,7 @@ def _add(found: dict[str, Any], currency: str, kind: str, records: int, total: i
 
 
 def _chosen(by_kind: dict[str, list[int]]) -> list[int]:
-    """A few positions, of as many kinds as there are: three debits would not show which sign a credit has."""
+    """A few positions of as many kinds as possible, so that credits show their sign too."""
     ranked = [
         (nth, KINDS.index(kind), position)
         for kind, positions in by_kind.items()
@@ -134,5 +135,6 @@ def _sample(
 
 
 def _has_column(workbench: duckdb.DuckDBPyConnection, table: str, column: str) -> bool:
-    """Whether a run that was staged by an earlier version has it, too; a question to all views would bind each of them."""
+    """Whether a table has a column; an earlier version may have written it without one."""
+    # A query to information_schema would bind every view, which is slow.
     return column in workbench.sql(f"SELECT * FROM {table} LIMIT 0").columns

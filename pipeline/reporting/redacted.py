@@ -1,4 +1,4 @@
-"""Lists and differences as they may be handed on: shapes of what people wrote, our own columns, and a token for each person."""
+"""Lists and differences for sharing: masked texts, our own columns, a token per person."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +10,7 @@ from pipeline.domain.currency import NO_CODE, known
 from pipeline.domain.customer import CHECK, ROW_ID, is_import_column
 from pipeline.domain.redaction import Pii, shape
 
-#: What is told of a difference, each as text: under which name, which row, who, which field, both sides, by how much.
+#: The columns of a difference, each as text.
 DIFFERENCES = (
     "kind",
     "row_id",
@@ -22,22 +22,20 @@ DIFFERENCES = (
     "amount",
     "pattern",
 )
-OF_PEOPLE = (
-    "_import_person",
-    "_import_currency",
-    "_import_balance",
-)  #: the token, the code, minor units
-#: Columns of ours that quote what somebody wrote.
+#: The token of the person, the currency code, minor units.
+OF_PEOPLE = ("_import_person", "_import_currency", "_import_balance")
+#: Our columns that quote foreign text.
 _QUOTING = ("_import_text", "_import_billing_said")
 
 
-def handed_on(
+def redact_list(
     rows: pl.DataFrame, identified: pl.DataFrame, pii: Pii, person: Callable[[str], str | None]
 ) -> pl.DataFrame:
-    """A list for a report; all of it with `full`, of people's data only shapes with `masked`, and nothing with `none`.
+    """A list for a report: `full` shows personal data, `masked` its shapes, `none` nothing of it.
 
-    `rows`: a list as it was written, every column text. `identified`: row_id, external_reference, currency, balance of
-    them. Columns: those of `OF_PEOPLE`, the supplier's, ours. The check is left out: it is for a list that comes back.
+    `rows`: a list as written, every column text. `identified`: row_id, external_reference, currency
+    and balance of its rows. Columns: `OF_PEOPLE`, the supplier's, ours. The check column is left
+    out: only a list that comes back needs it.
     """
     rows = rows.drop(CHECK, strict=False)
     tokens = identified.join(rows.select(row_id=ROW_ID), on="row_id", how="semi").select(
@@ -54,10 +52,9 @@ def handed_on(
     elif pii is Pii.MASKED:
         rows = rows.with_columns(shapes(cs.by_name(*theirs, *_QUOTING)))
     if pii is not Pii.FULL:
-        rows = rows.with_columns(
-            pl.col("_import_hint").str.replace_all("“[^”]*”", "“…”")
-        )  # a word of a cell
-        # A row id holds a colon, a # or a !, which no reference may.
+        # A hint quotes words of a cell.
+        rows = rows.with_columns(pl.col("_import_hint").str.replace_all("“[^”]*”", "“…”"))
+        # A row id contains a colon, a # or a !, which no reference may contain.
         is_row = pl.col("_import_same_as").str.contains("[:#!]")
         token = pl.col("_import_same_as").map_elements(person, return_dtype=pl.String)
         rows = rows.with_columns(
@@ -71,10 +68,10 @@ def handed_on(
 def differences_shown(
     found: pl.DataFrame, pii: Pii, person: Callable[[str], str | None]
 ) -> pl.DataFrame:
-    """Differences as far as they may be shown: `person` in the place of external_reference, both sides in shapes.
+    """Redact differences: `person` replaces external_reference, both sides are masked.
 
-    Figures stay as they are, and so do our own words, which stand where a difference is of no field. Every column text:
-    external_reference, field, ours, theirs; currency where there is one.
+    Figures stay, and so do our own words where a difference has no field. Every column is text:
+    external_reference, field, ours, theirs, and perhaps currency.
     """
     token = pl.col("external_reference").map_elements(
         person, return_dtype=pl.String, skip_nulls=True
@@ -93,7 +90,7 @@ def differences_shown(
 
 
 def without_literals(content: dict[str, Any]) -> dict[str, Any]:
-    """A summary or a plan whose wave has a condition, with shapes in the place of that one's texts, which may be of a person."""
+    """A summary or plan with masked literals in `where`, because they may be personal data."""
     where = content["settings"].get("where")
     if where is None:
         return content
@@ -117,7 +114,7 @@ def _side(text: pl.Expr, pii: Pii) -> pl.Expr:
     if pii is Pii.FULL:
         return text
     field, hidden = pl.col("field"), shapes(text) if pii is Pii.MASKED else pl.lit(None, pl.String)
-    # A cell that should be a figure may be anybody's name all the same, where columns have moved.
+    # If columns have shifted, a cell that should be a figure may be a name.
     is_figure = (field == "balance") & text.str.contains(r"^-?[0-9]+$") | (
         field == "currency"
     ) & text.is_in(list(known()))
@@ -129,7 +126,7 @@ def _side(text: pl.Expr, pii: Pii) -> pl.Expr:
 
 
 def shapes(column: pl.Expr) -> pl.Expr:
-    r"""`masking.shape` of a whole column: x for a letter, X for a capital, 9 for a digit, ? for signs; the rest stands."""
+    """`redaction.shape` of a column: x, X and 9 for letters, capitals and digits, ? for signs."""
     return (
         column.str.replace_all(r"[\p{L}\p{M}&&[^\p{Lu}]]", "x")
         .str.replace_all(r"\p{Lu}", "X")

@@ -1,4 +1,4 @@
-"""How a report stands: sound, something to do, or broken; and what whoever signs has to say something about."""
+"""The status of a report (good, attention, broken), and the points that a sign-off must note."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,59 +13,69 @@ from pipeline.reporting.summary import deferred
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """What a report begins with."""
+class ReportStatus:
+    """The headline of a report."""
 
     state: str  #: `good`, `attention` (a person has something to do) or `broken`
-    mark: str  #: in a few words
+    mark: str  #: the state in a few words
     sentence: str  #: the verdict
-    beneath: str = ""  #: what is to be said besides
+    detail: str = ""  #: a second sentence
 
 
-def standing(
+def status_of_run(
     content: Mapping[str, Any],
     reconciliation: Mapping[str, Any] | None = None,
     now: Mapping[str, int] | None = None,
     since: str = "",
-) -> Standing:
-    """Of a run's summary and of the newest reconciliation that took it in, the graver comes first.
+) -> ReportStatus:
+    """The status of a run: the worse of its summary and of its newest reconciliation.
 
-    `now`: fate -> records of the run as they stand today, `since`: what became of them, in a sentence.
+    `now`: current fate -> records of the run. `since`: a sentence about later changes.
     """
     verdict, planned = str(content["verdict"]), content["status"] == "planned"
     if not content["conservation"]["holds"]:
-        return Standing("broken", "Out of balance", verdict)
+        return ReportStatus("broken", "Out of balance", verdict)
     if planned and (stops := stopped_by(content)):
-        return Standing(
+        return ReportStatus(
             "broken",
-            "It will not be applied as it stands",
+            "Blocked: the plan needs a decision",
             verdict,
             f"Stopped by {', '.join(stops)}.",
         )
     if reconciliation is not None and reconciliation["exit_code"] == 7:
-        mark = "Billing is not what was meant" if reconciliation["signable"] else "Not to be signed"
-        return Standing(
+        mark = (
+            "Billing differs from what we sent"
+            if reconciliation["signable"]
+            else "Cannot be signed"
+        )
+        return ReportStatus(
             "broken",
             mark,
             str(reconciliation["verdict"]),
-            f"The import by itself: {verdict} {since}".strip(),
+            f"The import itself: {verdict} {since}".strip(),
         )
     against = (
         "" if reconciliation is None else f"Compared with billing: {reconciliation['verdict']}"
     )
-    beneath = " ".join(part for part in (since, against) if part)
+    detail = " ".join(part for part in (since, against) if part)
     fates = now or content["fates"]
     if not planned and (fates.get("in_doubt") or fates.get("not_attempted", 0) > deferred(content)):
-        return Standing("attention", "Not finished", verdict, beneath)
-    troubled = any(fates.get(fate) for fate in TROUBLED_FATES) or content["cannot_be_paid_against"]
-    ended = content["exit_code"] not in ({0, 1, 5} if now else {0})
-    if ended or troubled or (reconciliation is not None and reconciliation["exit_code"]):
-        return Standing("attention", "Adds up; something is left to do", verdict, beneath)
-    return Standing("good", f"Adds up; {_left(content, planned=planned)}", verdict, beneath)
+        return ReportStatus("attention", "Not finished", verdict, detail)
+    is_troubled = (
+        any(fates.get(fate) for fate in TROUBLED_FATES) or content["cannot_be_paid_against"]
+    )
+    is_trouble_code = content["exit_code"] not in ({0, 1, 5} if now else {0})
+    if (
+        is_trouble_code
+        or is_troubled
+        or (reconciliation is not None and reconciliation["exit_code"])
+    ):
+        return ReportStatus("attention", "Adds up; action needed", verdict, detail)
+    return ReportStatus("good", f"Adds up; {_left(content, planned=planned)}", verdict, detail)
 
 
 def since_then(became: Iterable[Mapping[str, Any]], now: Mapping[str, int], run_id: str) -> str:
-    """What other runs made of a run's records, in a sentence; nothing where none changed anything."""
+    """A sentence about what other runs changed in a run's records; empty if nothing."""
     later, earlier = Counter[str](), Counter[str]()
     for one in became:
         (later if one["run_id"] >= run_id else earlier)[one["now"]] += one["records"]
@@ -91,48 +101,48 @@ def _in_words(moved: Mapping[str, int]) -> str:
     )
 
 
-def standing_of_reconciliation(content: Mapping[str, Any]) -> Standing:
-    """Of a reconciliation's own summary."""
+def status_of_reconciliation(content: Mapping[str, Any]) -> ReportStatus:
+    """The status of a reconciliation."""
     state = {0: "good", 1: "attention"}.get(content["exit_code"], "broken")
     words = {
         "good": "In balance",
-        "attention": "In balance, with something to look at",
+        "attention": "In balance, with differences to review",
         "broken": "Out of balance",
     }
-    mark = words[state] if content["signable"] else "Not to be signed"
-    return Standing(
+    mark = words[state] if content["signable"] else "Cannot be signed"
+    return ReportStatus(
         state, f"{mark}, by a sample" if "sample" in content else mark, str(content["verdict"])
     )
 
 
-def standing_of_period(content: Mapping[str, Any]) -> Standing:
-    """Of a span's summary: broken where something does not add up, or billing is not what one of its runs meant."""
+def status_of_period(content: Mapping[str, Any]) -> ReportStatus:
+    """The status of a period; broken if figures do not add up or billing differs from a run."""
     verdict = str(content["verdict"])
     if not content["once"]["conservation"]["holds"] or any(
         run["exit_code"] == 7 for run in content["runs"]
     ):
-        return Standing("broken", "Out of balance", verdict)
+        return ReportStatus("broken", "Out of balance", verdict)
     if wrong := [
         run for run in content["runs"] if run["against"] and run["against"]["exit_code"] == 7
     ]:
         is_billing = any(run["against"].get("signable", True) for run in wrong)
-        mark = "Billing is not what was meant" if is_billing else "Not to be signed"
+        mark = "Billing differs from what we sent" if is_billing else "Cannot be signed"
         named = ", ".join(run["run_id"] for run in wrong)
-        return Standing("broken", mark, verdict, f"By the newest reconciliation of {named}.")
+        return ReportStatus("broken", mark, verdict, f"By the newest reconciliation of {named}.")
     if content["not_finished"]:
-        return Standing(
+        return ReportStatus(
             "attention",
             "Not finished",
             verdict,
-            f"Begun and never finished: {', '.join(content['not_finished'])}.",
+            f"Not finished: {', '.join(content['not_finished'])}.",
         )
     if content["exit_code"]:
-        return Standing("attention", "Adds up; something is left to do", verdict)
-    return Standing("good", "Adds up; nothing is left to do", verdict)
+        return ReportStatus("attention", "Adds up; action needed", verdict)
+    return ReportStatus("good", "Adds up; nothing left to do", verdict)
 
 
 def stopped_by(content: Mapping[str, Any]) -> list[str]:
-    """The alarms that keep a plan from being applied, until somebody accepts them."""
+    """The alarms that block a plan until somebody accepts them."""
     found = (
         one["code"]
         for one in content["findings"]
@@ -146,15 +156,15 @@ def reservations(
     reconciliation: Mapping[str, Any] | None,
     others: Iterable[Mapping[str, Any]] = (),
 ) -> Iterator[str]:
-    """What is not as it should be, though it adds up; nobody signs for it without a word about it.
+    """Problems in a report that adds up; a sign-off needs a note about them.
 
-    `others`: every reconciliation of the run. What one of them found may be what the newest cannot show.
+    `others`: every reconciliation of the run; each may have found what the newest cannot show.
     """
     fates, unsent = content["fates"], not_attempted(content)
     if fates["in_doubt"] or unsent:
         yield f"{grouped_digits(fates['in_doubt'])} records are in doubt and {grouped_digits(unsent)} were not sent"
     if fates["created_different"]:
-        yield f"{grouped_digits(fates['created_different'])} customers were created with other content than was sent"
+        yield f"{grouped_digits(fates['created_different'])} customers were created with content other than we sent"
     if reconciliation is not None and reconciliation["exit_code"]:
         yield f"compared with billing: {reconciliation['verdict'].rstrip('.')}"
     for other in others:
@@ -166,5 +176,5 @@ def reservations(
 
 def _left(content: Mapping[str, Any], *, planned: bool) -> str:
     if planned:
-        return "ready to be applied"
-    return f"nothing is left to do{' in this wave' if deferred(content) else ''}"
+        return "ready to apply"
+    return f"nothing left to do{' in this wave' if deferred(content) else ''}"

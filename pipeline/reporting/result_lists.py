@@ -1,4 +1,4 @@
-"""The lists: the rows of each fate as the supplier wrote them, and beside them what became of them and why."""
+"""The result lists: the supplier's rows by fate, with the fate and the reasons beside them."""
 
 from collections.abc import Sequence
 
@@ -28,25 +28,26 @@ def listed(
     run_id: str,
     checks: OriginChecks,
 ) -> pl.DataFrame:
-    """One part of a list: the supplier's own columns and text in their order, then ours; the order of the rows stays.
+    """One part of a list: the supplier's columns in their order, then ours; rows keep their order.
 
-    The list of held rows names the fields in which they differ. The last column is full in every row, for a spreadsheet leaves out the delimiters before empty cells at a line's end.
+    The list of held rows names the fields in which they differ. The last column is never empty,
+    because spreadsheets drop the delimiters of empty cells at the end of a line.
     """
     is_here = fates["fate"].is_in([fate.value for fate in LISTS[name]])
     fates = fates.filter(is_here)
-    told = _told(fates["reasons"])
+    words = _in_words(fates["reasons"])
     successor = pl.col("currency").replace_strict(_SUCCESSORS, default="", return_dtype=pl.String)
-    asked = pl.col("fate").is_in([Fate.REFUSED.value, Fate.IN_DOUBT.value])
+    is_answered = pl.col("fate").is_in([Fate.REFUSED.value, Fate.IN_DOUBT.value])
     ours = {
         ROW_ID: fates["row_id"],
         "_import_fate": fates["fate"],
-        "_import_reasons": told["causes"],
-        "_import_explanation": _with_note(told["sentences"], fates),
+        "_import_reasons": words["causes"],
+        "_import_explanation": _with_note(words["sentences"], fates),
         "_import_hint": _hints(
-            told["hints"], records["clue"].filter(is_here), records["text"].filter(is_here)
+            words["hints"], records["clue"].filter(is_here), records["text"].filter(is_here)
         ),
         "_import_billing_said": fates.select(
-            pl.when(asked).then(escaped(pl.col("detail")))
+            pl.when(is_answered).then(escaped(pl.col("detail")))
         ).to_series(),
         "_import_same_as": fates["same_as"],
         **({"_import_differs": fates["differs"].list.join(", ")} if name == "held" else {}),
@@ -72,7 +73,7 @@ def listed(
 
 
 def _with_note(sentences: pl.Series, fates: pl.DataFrame) -> pl.Series:
-    """The sentences; of records that were given up also who did it, and why."""
+    """The sentences; for records that were given up also the person and the note."""
     is_given_up = pl.col("fate") == Fate.GIVEN_UP.value
     note = pl.when(is_given_up & pl.col("detail").is_not_null()).then(
         pl.concat_str(pl.lit(" "), escaped(pl.col("detail")))
@@ -81,8 +82,8 @@ def _with_note(sentences: pl.Series, fates: pl.DataFrame) -> pl.Series:
     return table.select(pl.concat_str("sentences", note.otherwise(pl.lit("")))).to_series()
 
 
-def _told(reasons: pl.Series) -> pl.DataFrame:
-    """Causes of records -> one cell with them, their sentences, their hints; few differ, and each is put into words once."""
+def _in_words(reasons: pl.Series) -> pl.DataFrame:
+    """The causes of each record in one cell, their sentences and hints; each distinct set once."""
     given = pl.DataFrame({"causes": each_in_one_cell(reasons), "each": reasons})
     distinct = given.unique("causes", maintain_order=True)
     named = [[Cause.parse(text).reason for text in texts] for texts in distinct["each"]]
@@ -101,7 +102,7 @@ def _told(reasons: pl.Series) -> pl.DataFrame:
 
 
 def _hints(hints: pl.Series, clues: pl.Series, texts: pl.Series) -> pl.Series:
-    """How to mend each row, what was seen in its texts, and where the cells of an unreadable record are."""
+    """How to fix each row, clues from its texts, and where to find an unreadable record."""
     table = pl.DataFrame({"hints": hints, "clues": clues, "texts": texts}).with_columns(
         cells=pl.when(pl.col("texts").is_not_null()).then(pl.lit(_CELLS_IN_TEXT))
     )

@@ -1,4 +1,4 @@
-"""Counts and sums by fate, and the conservation law over them."""
+"""Counts and sums by fate, and the accounting checks."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ from pipeline.reporting.plan_summary import by_action, estimate, flagged, waitin
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the summary cannot find in the tables: what was read, by whom, when, and how it went."""
+    """Facts about a run that are not in the tables: inputs, planner, times, settings, progress."""
 
     run_id: str
     status: str  #: "planned", "finished" or "stopped"
@@ -46,30 +46,23 @@ class Facts:
     requests: dict[str, int]
     profile: dict[str, dict[str, Any]]  #: stage -> seconds, rows, peak_bytes
     earlier: EarlierRuns = field(default_factory=EarlierRuns)
-    account: str | None = (
-        None  #: what lookups showed of the account behind the key; None if there were none
-    )
+    #: What lookups showed about the account of the API key; None without lookups.
+    account: str | None = None
     account_is_doubtful: bool = False
     settings: dict[str, Any] = field(default_factory=dict)
-    per_second: float | None = (
-        None  #: the pace that the job asks for; None: as fast as billing answers
-    )
-    mapping: dict[str, str] = field(default_factory=dict)  #: field -> what it is made of, in words
-    absent_texts: dict[str, int] = field(
-        default_factory=dict
-    )  #: text that means "nothing is given" -> cells
+    per_second: float | None = None  #: the rate limit of the job; None: as fast as billing answers
+    mapping: dict[str, str] = field(default_factory=dict)  #: field -> its source, in words
+    #: Text that means "no value" -> cells.
+    absent_texts: dict[str, int] = field(default_factory=dict)
     references: dict[str, Any] | None = None  #: of the known customers: version, rows, loaded_at
     config: dict[str, Any] | None = None  #: path, sha256
     findings: list[dict[str, Any]] = field(default_factory=list)  #: code, stops, what, sentence
     accepted: dict[str, str] = field(default_factory=dict)  #: code of an alarm -> who accepted it
-    waves: dict[str, Any] | None = None  #: limit, where: which part of the files this run takes
-    control_totals: list[dict[str, Any]] = field(
-        default_factory=list
-    )  #: where, what, stated, found, holds
-    tools: dict[str, str] = field(
-        default_factory=dict
-    )  #: what the run was made with: name -> version
-    pace: dict[str, Any] | None = None  #: how fast creates were settled, see `pace`
+    waves: dict[str, Any] | None = None  #: limit, where: the batch of this run
+    #: Each control total: where, what, stated, found, holds.
+    control_totals: list[dict[str, Any]] = field(default_factory=list)
+    tools: dict[str, str] = field(default_factory=dict)  #: software of the run: name -> version
+    pace: dict[str, Any] | None = None  #: creates over time, see `throughput.pace`
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,17 +73,17 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """What the command ends with."""
+        """The exit code of the command."""
         return int(self.content["exit_code"])
 
     @property
     def holds(self) -> bool:
-        """Whether the conservation law holds."""
+        """Whether all accounting checks hold."""
         return bool(self.content["conservation"]["holds"])
 
 
 def summarize(workbench: duckdb.DuckDBPyConnection, facts: Facts) -> Report:
-    """Add up the table `fates` (see `find_fates`) and hold it against what was read."""
+    """Count and sum the table `fates` (see `find_fates`) and compare it with what was read."""
     fates, kinds = _counts(workbench), balances(workbench)
     debits, credits = sums(workbench, "balance > 0"), sums(workbench, "balance < 0")
     wanted, samples = by_action(workbench)
@@ -164,7 +157,7 @@ def summarize(workbench: duckdb.DuckDBPyConnection, facts: Facts) -> Report:
 
 
 def verdict_on(content: dict[str, Any]) -> str:
-    """One sentence: what became of the records, and whether the figures add up."""
+    """One sentence: records by fate, and whether the figures add up."""
     read = content["records"]["read"]
     if not content["conservation"]["holds"]:
         return "The figures do not add up: do not sign this report. See the conservation law below."
@@ -183,12 +176,12 @@ def verdict_on(content: dict[str, Any]) -> str:
 
 
 def deferred(content: Mapping[str, Any]) -> int:
-    """Records that the plan leaves for a later wave: not attempted, and no trouble by themselves."""
+    """Records that the plan leaves for a later wave: not attempted, but no problem."""
     return min(int(content["actions"]["defer"]), int(content["fates"]["not_attempted"]))
 
 
 def _ended(content: dict[str, Any]) -> list[str]:
-    """The parts of the sentence that count."""
+    """The counts of the verdict."""
     fates, later = content["fates"], deferred(content)
     created = sum(fates[fate] for fate in LISTS["created"])
     counted = (
@@ -210,32 +203,32 @@ def _never_sent(content: dict[str, Any]) -> str:
 
 
 def _accounted_for(content: dict[str, Any]) -> str:
-    """The part of the sentence that says what can be signed."""
+    """The part of the verdict that states what is accounted for."""
     fates, unread = content["fates"], sum(content["amounts_unreadable"].values())
     cents = (
         f"cent that can be read ({grouped_digits(unread)} amount{'s' * (unread > 1)} cannot), is"
         if unread
         else "cent is"
     )
-    told = f"every record{',' if unread else ''} and every {cents} accounted for"
+    claim = f"every record{',' if unread else ''} and every {cents} accounted for"
     unfinished = fates["in_doubt"] or fates["not_attempted"] > deferred(content)
-    return f"{told}, but the run is not finished: resume it" if unfinished else told
+    return f"{claim}, but the run is not finished: resume it" if unfinished else claim
 
 
 def _exit_code(facts: Facts, fates: dict[str, int], *, holds: bool) -> int:
-    """Where several hold: the first of 4, 3, 5, 7, 1."""
+    """The exit code; if several apply, the first of 4, 3, 5, 7, 1."""
     if facts.stop_code is not None and facts.stop_code != 5:
         return facts.stop_code
     if facts.status == "planned" and any(
         one["stops"] and one["code"] not in facts.accepted for one in facts.findings
     ):
-        return 3  # as it stands it will not be applied
-    # What waits for a later wave was never to be sent in this run.
+        return 3  # an alarm blocks the plan
+    # This run was not supposed to send records of a later wave.
     unsent = fates[Fate.NOT_ATTEMPTED] > facts.actions.get(Action.DEFER.value, 0)
     if facts.stop_code == 5 and (unsent or fates[Fate.IN_DOUBT]):
         return 5
     if facts.status != "planned" and unsent:
-        return 5  # whatever the reason: what was planned and never sent is no clean end
+        return 5  # planned records that were never sent are never a clean end
     if not holds:
         return 7
     return int(any(fates[fate] for fate in TROUBLED_FATES))
@@ -256,10 +249,11 @@ def _counts(workbench: duckdb.DuckDBPyConnection) -> dict[str, int]:
 
 
 def _reasons(workbench: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
-    """Every reason with its count, in all and by list, its sentence and the first rows that have it, the most frequent first."""
+    """Every reason, most frequent first: counts by list, sentence and first rows."""
     of_rows = "(SELECT unnest(reasons) AS reason, row_id, position, fate FROM fates)"
     rows = workbench.execute(
-        f"SELECT reason, count(*) AS times, min_by(row_id, position, 3) FROM {of_rows} GROUP BY reason ORDER BY times DESC, reason"
+        f"SELECT reason, count(*) AS times, min_by(row_id, position, 3) FROM {of_rows}"
+        " GROUP BY reason ORDER BY times DESC, reason"
     ).fetchall()
     by_list: dict[str, dict[str, int]] = {}
     for reason, fate, times in workbench.execute(
@@ -267,7 +261,7 @@ def _reasons(workbench: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
     ).fetchall():
         found = by_list.setdefault(reason, {})
         name = next((name for name, members in LISTS.items() if fate in members), None)
-        if name is not None:  # a lost record has no fate: the conservation law says so
+        if name is not None:  # a lost record has no fate and fails the accounting checks
             found[name] = found.get(name, 0) + times
     return [
         {
@@ -292,7 +286,7 @@ def _conservation(
     debits: Sums,
     credits: Sums,
 ) -> dict[str, Any]:
-    """Left: what was read, counted on the input. Right: what came out, counted on the fates."""
+    """Compare counts and sums of the input (read) with those of the fates (ended)."""
     once = workbench.execute(
         "SELECT count(*), count(DISTINCT position), coalesce(sum(line_count), 0) FROM fates"
     ).fetchone()

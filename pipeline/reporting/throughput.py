@@ -1,4 +1,4 @@
-"""How fast creates were settled over time, and how long each had to wait for it."""
+"""Creates settled over time, and how long each waited."""
 
 from typing import TYPE_CHECKING, Any, cast
 
@@ -12,10 +12,11 @@ _WIDTHS = (1, 2, 5, 10, 30, 60, 120, 300, 600, 1_800, 3_600, 7_200, 21_600, 86_4
 
 
 def pace(settled: pl.DataFrame) -> dict[str, Any] | None:
-    """What a run's events come to; None where nothing was settled.
+    """Throughput and latency of a run; None if nothing was settled.
 
-    `settled`: began_at, settled_at (Datetime in UTC), of every reference that the run settled. What is told as waiting is the time from
-    the durable intent to the durable answer, a place in the queue included.
+    `settled`: began_at, settled_at (Datetime in UTC) of every reference that the run settled.
+    Waiting is the time from the durable intent to the durable answer, including the time in the
+    queue.
     """
     if not settled.height:
         return None

@@ -1,6 +1,7 @@
-"""The reports once more as tables of texts, for a workbook: what a page shows, a sheet each.
+"""The reports as tables of texts for a workbook, one sheet per section of a page.
 
-Amounts are in minor units and in major ones. Major units have no thousands separators, so that spreadsheets read numbers.
+Amounts are in minor and major units. Major units have no thousands separators, so that spreadsheets
+read numbers.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -10,7 +11,7 @@ from pipeline.domain.causes import Cause, in_one_cell
 from pipeline.domain.currency import major_units
 from pipeline.domain.outcomes import SUPERSEDED, SUPERSEDED_MEANS, Alarm, Discrepancy, Fate, list_of
 from pipeline.domain.reason_help import EXPLANATIONS
-from pipeline.reporting.context import Beside
+from pipeline.reporting.context import ReportContext
 from pipeline.reporting.headline import currency_label
 from pipeline.reporting.money import KINDS
 from pipeline.reporting.redacted import DIFFERENCES
@@ -34,7 +35,7 @@ _FIGURES = (
 
 
 class Table(NamedTuple):
-    """A sheet: its name, its header, its rows of texts."""
+    """A sheet: name, header, rows of texts."""
 
     name: str
     header: Sequence[str]
@@ -42,19 +43,22 @@ class Table(NamedTuple):
 
     @property
     def figures(self) -> list[bool]:
-        """Which columns hold figures."""
+        """Which columns contain figures."""
         return [any(word in title for word in _FIGURES) for title in self.header]
 
 
-def run_tables(content: Mapping[str, Any], beside: Beside) -> Iterator[Table]:
-    """What stands on the page of a run, without its lists of records."""
-    yield Table("Report", ("What", "Told"), _told_of_run(content, beside))
+def run_tables(content: Mapping[str, Any], context: ReportContext) -> Iterator[Table]:
+    """The sheets of a run, without its lists of records."""
+    yield Table("Report", ("Item", "Value"), _facts_of_run(content, context))
     yield _fates(content["fates"])
-    yield from _became(beside)
+    yield from _became(context)
     yield Table(
         "Bridge",
         _BRIDGE,
-        [*_bridge("the run", content), *_bridge("the reconciliation", beside.reconciliation or {})],
+        [
+            *_bridge("the run", content),
+            *_bridge("the reconciliation", context.reconciliation or {}),
+        ],
     )
     yield Table(
         "Money",
@@ -73,7 +77,7 @@ def run_tables(content: Mapping[str, Any], beside: Beside) -> Iterator[Table]:
     yield Table(
         "Reasons",
         ("Reason", "Records", "What it means", "Row", "Person", "As given", "What to do"),
-        _reasons(beside.reasons),
+        _reasons(context.reasons),
     )
     if content.get("held_differs"):
         yield Table(
@@ -89,16 +93,16 @@ def run_tables(content: Mapping[str, Any], beside: Beside) -> Iterator[Table]:
         ],
     )  # fmt: skip
     yield Table(
-        "Duplicates", ("Row", "Fate", "Shares it with", "Why"),
-        [(one["row_id"], one["fate"], one["same_as"], one["reasons"]) for one in beside.duplicates],
+        "Duplicates", ("Row", "Fate", "Same as", "Why"),
+        [(one["row_id"], one["fate"], one["same_as"], one["reasons"]) for one in context.duplicates],
     )  # fmt: skip
-    yield _differences(beside.differences, beside.differences_in_all)
-    yield from _open(beside)
+    yield _differences(context.differences, context.differences_in_all)
+    yield from _open(context)
     yield Table(
-        "Signatures", ("Role", "Name", "At", "State", "Changed since", "Digest that was signed", "Note"),
-        [(one.role, one.name, one.at, one.state, ", ".join(one.changed), one.evidence, one.note) for one in beside.signed],
+        "Signatures", ("Role", "Name", "At", "State", "Changed since", "Signed digest", "Note"),
+        [(one.role, one.name, one.at, one.state, ", ".join(one.changed), one.evidence, one.note) for one in context.signed],
     )  # fmt: skip
-    yield Table("Run", ("What", "Told"), _how_it_went(content))
+    yield Table("Run", ("Item", "Value"), _run_details(content))
     yield Table(
         "Inputs", ("File", "SHA-256", "Bytes", "Lines", "Lines: header", "Lines: skipped", "Lines: blank", "Lines: records"),
         [
@@ -120,8 +124,8 @@ def run_tables(content: Mapping[str, Any], beside: Beside) -> Iterator[Table]:
 def reconciliation_tables(
     content: Mapping[str, Any], differences: Sequence[Mapping[str, Any]]
 ) -> Iterator[Table]:
-    """What stands on the page of a reconciliation."""
-    yield Table("Report", ("What", "Told"), _told_of_reconciliation(content))
+    """The sheets of a reconciliation."""
+    yield Table("Report", ("Item", "Value"), _facts_of_reconciliation(content))
     yield Table("Bridge", _BRIDGE, _bridge("the reconciliation", content))
     yield Table(
         "Residual", ("Currency", "Records", "Minor units", "Amount"),
@@ -151,16 +155,16 @@ def reconciliation_tables(
     )  # fmt: skip
 
 
-def period_tables(content: Mapping[str, Any], beside: Beside) -> Iterator[Table]:
-    """What stands on the page of a span of time."""
+def period_tables(content: Mapping[str, Any], context: ReportContext) -> Iterator[Table]:
+    """The sheets of a span of time."""
     once = content["once"]
-    told = (
+    facts = (
         ("Verdict", content["verdict"]),
         ("From", content["since"]),
         ("To", content["until"]),
         ("Made", f"{content['finished_at']} by {content['reviewer']}"),
     )
-    yield Table("Report", ("What", "Told"), told)
+    yield Table("Report", ("Item", "Value"), facts)
     yield _fates(once["fates"])
     yield Table(
         "Money", ("Currency", "Fate", "Records", *_both("Net")),
@@ -171,7 +175,7 @@ def period_tables(content: Mapping[str, Any], beside: Beside) -> Iterator[Table]
         ],
     )  # fmt: skip
     yield Table(
-        "Files", ("File", "SHA-256", "First taken", "Times", "Records", "Of them mended rows"),
+        "Files", ("File", "SHA-256", "First taken", "Times", "Records", "Corrected rows"),
         [
             (one["name"], one["sha256"], one["taken_at"], *(str(one[name]) for name in ("times", "records", "mends")))
             for one in content["files"]
@@ -187,7 +191,7 @@ def period_tables(content: Mapping[str, Any], beside: Beside) -> Iterator[Table]
             for run in content["runs"]
         ],
     )  # fmt: skip
-    yield from _open(beside)
+    yield from _open(context)
     yield _checks(once["conservation"])
 
 
@@ -203,8 +207,8 @@ _BRIDGE = (
 )
 
 
-def _told_of_run(content: Mapping[str, Any], beside: Beside) -> Iterator[tuple[str, str]]:
-    against = beside.reconciliation
+def _facts_of_run(content: Mapping[str, Any], context: ReportContext) -> Iterator[tuple[str, str]]:
+    against = context.reconciliation
     yield "Verdict", content["verdict"]
     if against:
         yield "Against billing", f"{against['verdict']} ({against['reconciliation_id']})"
@@ -217,16 +221,16 @@ def _told_of_run(content: Mapping[str, Any], beside: Beside) -> Iterator[tuple[s
     yield "Sent to", content["environment"]["host"]
     yield "Planned", f"{content['planned_at']} by {content['planner']}"
     yield "Reported", content["finished_at"]
-    for one in beside.signed:
-        told = "nobody yet" if one.name is None else f"{one.name}, {one.at}"
+    for one in context.signed:
+        signer = "nobody yet" if one.name is None else f"{one.name}, {one.at}"
         yield (
             one.role.capitalize(),
-            f"{told}{', STALE: ' + ', '.join(one.changed) if one.changed else ''}",
+            f"{signer}{', STALE: ' + ', '.join(one.changed) if one.changed else ''}",
         )
-    yield "Digest of what lies beneath", beside.evidence
+    yield "Evidence digest", context.evidence
 
 
-def _how_it_went(content: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _run_details(content: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if content["stopped_because"]:
         yield "Stopped because", content["stopped_because"]
     for name, version in content.get("tools", {"pipeline": content["version"]}).items():
@@ -246,21 +250,21 @@ def _how_it_went(content: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield from ((f"Requests: {name}", str(number)) for name, number in content["requests"].items())
     yield "Settled for earlier runs", str(content["settled_for_earlier_runs"])
     yield "Account", content["account"] or ""
-    yield "Left in doubt by earlier runs", str(content["left_by_earlier_runs"]["in_doubt"])
+    yield "In doubt from earlier runs", str(content["left_by_earlier_runs"]["in_doubt"])
     yield "Waiting for an earlier request, never sent", str(content["waiting"]["records"])
     yield "Cannot be paid against", str(content["cannot_be_paid_against"])
-    yield from ((f"{field} is made of", source) for field, source in content["mapping"].items())
+    yield from ((f"Source of {field}", source) for field, source in content["mapping"].items())
     yield from (
         (f"Read as absent: {text}", f"{cells} cells")
         for text, cells in content["absent_texts"].items()
     )
     yield from (
-        (f"Column not sent: {column}", f"perhaps {near}" if near else "")
+        (f"Column not sent: {column}", f"did you mean {near}?" if near else "")
         for column, near in content["columns_not_sent"].items()
     )
 
 
-def _told_of_reconciliation(content: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _facts_of_reconciliation(content: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "Verdict", content["verdict"]
     yield "Can be signed", _yes(holds=content["signable"])
     yield "Exit code", str(content["exit_code"])
@@ -282,10 +286,10 @@ def _told_of_reconciliation(content: Mapping[str, Any]) -> Iterator[tuple[str, s
     if sample := content.get("sample"):
         yield (
             "Sample",
-            f"{sample['customers']} of {sample['of']}, {sample['differing']} differ; of all at most {sample['at_most'] * 100:.3g} %, with {sample['confidence'] * 100:.0f} % confidence",
+            f"{sample['customers']} of {sample['of']}, {sample['differing']} differ; at most {sample['at_most'] * 100:.3g} % of all, with {sample['confidence'] * 100:.0f} % confidence",
         )
     yield from (
-        (f"Does not come out: {code}", why) for code, why in content["legacy"]["because"].items()
+        (f"Accepted difference: {code}", why) for code, why in content["legacy"]["because"].items()
     )
     yield "Done", f"{content['finished_at']} by {content['reviewer']}"
 
@@ -299,20 +303,20 @@ def _fates(fates: Mapping[str, int]) -> Table:
     return Table("Fates", ("Fate", "Records", "What it means", "Listed in"), rows)
 
 
-def _became(beside: Beside) -> Iterator[Table]:
-    """What became of the run's records since, and which folders are not counted in that."""
-    if beside.damaged_runs:
-        yield Table("Not read", ("Folder",), [(one,) for one in beside.damaged_runs])
-    if beside.overall:
+def _became(context: ReportContext) -> Iterator[Table]:
+    """Later changes of the run's records, and the folders that could not be read."""
+    if context.damaged_runs:
+        yield Table("Not read", ("Folder",), [(one,) for one in context.damaged_runs])
+    if context.overall:
         yield Table(
             "Fates now",
             ("Fate now", "Records"),
-            [(fate, str(n)) for fate, n in beside.overall.items()],
+            [(fate, str(n)) for fate, n in context.overall.items()],
         )
         rows = [
-            (one["then"], one["now"], one["run_id"], str(one["records"])) for one in beside.became
+            (one["then"], one["now"], one["run_id"], str(one["records"])) for one in context.became
         ]
-        yield Table("Became", ("Fate then", "Fate now", "By the run", "Records"), rows)
+        yield Table("Changes", ("Fate then", "Fate now", "By the run", "Records"), rows)
 
 
 def _money(content: Mapping[str, Any]) -> Iterator[Sequence[str]]:
@@ -388,23 +392,23 @@ def _differences(differences: Sequence[Mapping[str, Any]], in_all: int) -> Table
     return Table("Differences", heads, rows)
 
 
-def _open(beside: Beside) -> Iterator[Table]:
+def _open(context: ReportContext) -> Iterator[Table]:
     yield Table(
         "Open items",
         ("Fate", "Records", "Oldest since", "Days", "Runs", "Currency", "Minor units", "Amount"),
-        _open_items(beside),
+        _open_items(context),
     )
     yield Table(
         "Open rows", ("Row", "Run", "Fate", "Why", "Person", "Since", "Days", "Runs"),
         [
             (one["row_id"], one["run_id"], one["fate"], in_one_cell(one["reasons"]), one["person"], one["since"], str(one["days"]), str(one["runs"]))
-            for one in beside.oldest
+            for one in context.oldest
         ],
     )  # fmt: skip
 
 
-def _open_items(beside: Beside) -> Iterator[Sequence[str]]:
-    for one in beside.open_items:
+def _open_items(context: ReportContext) -> Iterator[Sequence[str]]:
+    for one in context.open_items:
         for at, (code, amount) in enumerate((one["sums"] or {"": None}).items()):
             first = [
                 one["fate"],

@@ -1,12 +1,13 @@
-"""Reading without loss: files in, batches of records out, and every physical line or row accounted for.
+"""Read files without loss: batches of records, and every physical line or row accounted for.
 
-No reader that we measured accounts for every line of a broken file, so the framing of lines into records is ours:
-`dialect.py` is what a job declares, `framing.py` decides which lines belong together, `csv_file.py` reads the bytes.
-`parquet_file.py` reads tables whose rows are whole by themselves (`arrow_text.py` writes their values exactly as text), and
-`excel_file.py` the sheets of workbooks: `workbook.py` and `sheet_rows.py` read them, `workbook_parts.py` finds their parts,
-`number_format.py` takes formats apart, `number_text.py` and `amount_text.py` write what a cell shows.
-For both, `header.py` decides what the columns are and `opening.py` that the file is one, and the same to the end.
-`lines.py` shows single lines to people.
+No reader that we measured accounts for every line of a broken file, so we frame lines into records:
+`dialect.py` holds the declared dialect, `framing.py` decides which lines belong together,
+`csv_file.py` reads the bytes. `parquet_file.py` reads tables (`arrow_text.py` writes their values
+exactly as text).
+`excel_file.py` reads the sheets of workbooks: `workbook.py` and `sheet_rows.py` parse them,
+`workbook_parts.py` finds their parts, `number_format.py` parses formats, `number_text.py` and
+`amount_text.py` write the text of a cell. `header.py` decides about the columns, `file_access.py`
+checks the file, `raw_lines.py` shows single lines to people.
 """
 
 from collections.abc import Iterator, Sequence
@@ -33,7 +34,7 @@ from pipeline.sources.raw_lines import lines_of
 from pipeline.sources.source_file import BATCH_BYTES, GIVEN, Batch, Lines, SourceFile, came_back
 from pipeline.storage.files import sha256_of
 
-AS_SPREADSHEETS_SAVE = "cp1252"  #: where they are not told to write UTF-8
+AS_SPREADSHEETS_SAVE = "cp1252"  #: their default encoding
 
 __all__ = [
     "BATCH_BYTES", "GIVEN", "Batch", "CsvFile", "Declared", "Dialect", "Lines", "ParquetFile", "SourceFile", "beside", "came_back", "in_order", "is_mark",
@@ -48,10 +49,10 @@ def in_order(
     *,
     any_columns: bool = False,
 ) -> list[SourceFile]:
-    """The files of a run in their order (name, then content), each under the shortest name that is unique in the run.
+    """The files of a run in order (name, then content), each under its shortest unique name.
 
-    The first bytes decide which are Parquet; `declared` says how the others are written, `layout` what the columns of all
-    mean (None: their names are ours; with `any_columns` they may mean anything, for a look at a file).
+    The first bytes identify Parquet. `declared` is the dialect of the others, `layout` the meaning
+    of the columns (None: our own names; `any_columns`: any names, to inspect a file).
     """
     if missing := [str(path) for path in paths if not path.is_file()]:
         raise SourceError(f"not found, or not a regular file: {', '.join(missing)}")
@@ -76,7 +77,7 @@ def in_order(
 def read(
     files: Sequence[SourceFile], batch_bytes: int = BATCH_BYTES
 ) -> Iterator[tuple[SourceFile, Batch]]:
-    """Yield the records of all files in order, each batch with its file; refuse a file whose header is not that of the first."""
+    """Yield the records of all files in order; refuse a file with another header."""
     position = 0
     for file in files:
         for batch in file.batches(first_position=position, batch_bytes=batch_bytes):
@@ -101,7 +102,7 @@ def _source_file(
     if head == ZIP:
         return ExcelFile(path, name, declared, layout, any_columns=any_columns)
     if is_list_of_ours(path):
-        # However the supplier's file is written, a list of ours has commas and UTF-8, or what a spreadsheet made of them.
+        # A list of ours has commas and UTF-8, or what a spreadsheet made of them.
         declared = Declared(encoding=None if is_utf8(path) else AS_SPREADSHEETS_SAVE)
     return CsvFile(path, name, declared, layout, any_columns=any_columns)
 
@@ -115,7 +116,7 @@ def _same_header(first: SourceFile, file: SourceFile) -> None:
 
 
 def _is_text(name: str) -> bool:
-    """Whether a file name can be written down; a name in another encoding reaches Python with surrogates in it."""
+    """Whether a file name is valid UTF-8; a name in another encoding contains surrogates."""
     try:
         name.encode()
     except UnicodeEncodeError:

@@ -1,19 +1,20 @@
-"""The text of a number in a column of amounts: what its format shows must be the number itself, with its sign.
+"""The text of a number in an amount column: its format must show the exact number and sign.
 
-Words around the number stay: `"Ksh" #,##0.00` of 1234.5 is `Ksh 1234.50`. Whether they name the currency of the record is
-decided where the amount is read. A sign stands in front, however the format shows it: `(5.00)` and `5.00-` are `-5.00`.
+Words around the number stay: `"Ksh" #,##0.00` of 1234.5 is `Ksh 1234.50`; parsing of the amount
+decides whether they name its currency. The sign goes in front: `(5.00)` and `5.00-` are `-5.00`.
 """
 
 import re
 from decimal import Decimal
 
-#: Groups end with one of three digits, as in 1,234,567 or 12,34,567; other digits behind a mark (123,45) may be decimals.
+#: The last group has three digits, as in 1,234,567 or 12,34,567; other digits after a mark (123,45)
+#: may be decimals.
 _GROUPED = r"(?![0-9]{4,},[0-9]{3}(?![0-9.,]))[1-9][0-9]*([,'\u2019 \u00a0\u202f])(?:[0-9]{2,3}\3)*[0-9]{3}(?![0-9])"
 _FROM_ONE = re.compile(rf"([^0-9]*)((?:{_GROUPED}|[0-9]+)\.?[0-9]*)([^0-9]*)")
 _BELOW_ONE = re.compile(r"([^0-9]*?)([0-9]*\.?[0-9]+|0+\.)()([^0-9]*)")
 _MARK_BEFORE = re.compile(
     r"(?<!\w)\s*[.,]$"
-)  #: it may make decimals of the digits; the full stop of a word (Rs.) does not
+)  #: it may mean decimals; the full stop of a word (Rs.) does not
 _MARKS_OF_GROUPS = str.maketrans("", "", ",'\u2019 \u00a0\u202f")
 _MINUS = "-\u2212\u2013\u2010\u2011("
 _SIGNS = re.compile(r"[-+\u2212\u2013\u2010\u2011()]")
@@ -21,9 +22,9 @@ _UNITS = re.compile(r"[%‰]")
 
 
 def amount_text(shown: str | None, number: Decimal, zero: str | None = None) -> str | None:
-    """An amount from the text that its format shows; None where that is another number, another sign or a percentage.
+    """The amount in a formatted text; None if it shows another number or sign, or a percentage.
 
-    `zero`: how the format shows zero with digits, for formats that show a dash or nothing instead.
+    `zero`: zero with digits, for formats that show a dash or nothing instead.
     """
     if shown is None:
         return None
@@ -52,7 +53,7 @@ def amount_text(shown: str | None, number: Decimal, zero: str | None = None) -> 
 
 
 def _words(around: str) -> str:
-    """What stands beside the digits, without signs and marks of groups; only spaces are nothing."""
+    """The words beside the digits, without signs and group marks; only spaces count as none."""
     words = _SIGNS.sub("", around)
     return words if words.strip(" ,'\u2019\u00a0\u202f") else ""
 

@@ -1,4 +1,4 @@
-"""The values of Arrow columns as text: exact, without locale, and never in the form 2.4E+2."""
+"""The values of Arrow columns as exact text, without locale, and never as 2.4E+2."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import pyarrow as pa
 from pipeline.errors import SourceError
 from pipeline.sources.source_file import CONTROL
 
-_PLAIN_SCALE = 6  #: up to which Arrow writes decimals plainly; beyond, or below 0, 1E-7 and 2.4E+2
+_PLAIN_SCALE = 6  #: the largest scale without an exponent in Arrow's texts (1E-7, 2.4E+2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,28 +21,28 @@ class Texts:
 
 
 def has_exact_text(dtype: pa.DataType) -> bool:
-    """Whether one text, and no other, says each value of this type."""
+    """Whether exactly one text states each value of this type."""
     return any(holds(bare_type(dtype)) for holds, _ in _EXACT)
 
 
 def has_text(dtype: pa.DataType) -> bool:
-    """Whether values of this type can be shown as text at all; nested ones are tables of their own."""
+    """Whether values of this type have a text; nested ones have none."""
     return any(holds(bare_type(dtype)) for holds, _ in (*_EXACT, *_SHOWN))
 
 
 def is_plain_text(column: pa.ChunkedArray) -> bool:
-    """Whether all bytes of a column are UTF-8 without control characters, as the bytes of a text are."""
+    """Whether all bytes of a column are UTF-8 without control characters."""
     texts = _strings(_unwrapped(column))
     return not (texts.undecoded.any() or texts.text.str.contains(CONTROL).any())
 
 
 def is_float(dtype: pa.DataType) -> bool:
-    """Whether values of this type are binary fractions, which amounts and references are not."""
+    """Whether this type is a binary fraction, which amounts and references are not."""
     return bool(pa.types.is_floating(bare_type(dtype)))
 
 
 def text_of(column: pa.ChunkedArray) -> Texts:
-    """The column's values as text; types without an exact text as they are best shown, bytes as the UTF-8 that they are."""
+    """The column as text; types without an exact text approximately, bytes as UTF-8."""
     column = _unwrapped(column)
     if is_string(column.type) or is_bytes(column.type):
         return _strings(column)
@@ -52,7 +52,7 @@ def text_of(column: pa.ChunkedArray) -> Texts:
 
 
 def without_text(where: str, column: str, dtype: pa.DataType) -> SourceError:
-    """The refusal of a column one of whose values has no text."""
+    """The error for a column with a value that has no text."""
     return SourceError(
         f"{where}: column {column!r} holds a {dtype} that cannot be written as text; nothing was sent. Write the column as text"
     )
@@ -91,7 +91,7 @@ def _series(column: pa.ChunkedArray) -> pl.Series:
 
 
 def is_string(dtype: pa.DataType) -> bool:
-    """Whether values of this type are marked as UTF-8."""
+    """Whether this type is marked as UTF-8."""
     return bool(
         pa.types.is_string(dtype)
         or pa.types.is_large_string(dtype)
@@ -100,7 +100,7 @@ def is_string(dtype: pa.DataType) -> bool:
 
 
 def is_bytes(dtype: pa.DataType) -> bool:
-    """Whether values of this type are bytes without a mark that says what they mean."""
+    """Whether this type is bytes without a declared meaning."""
     kinds = (
         pa.types.is_binary,
         pa.types.is_large_binary,
@@ -111,7 +111,7 @@ def is_bytes(dtype: pa.DataType) -> bool:
 
 
 def _strings(column: pa.ChunkedArray) -> Texts:
-    """Arrow does not check that its strings are UTF-8, and polars believes it: so they are taken as bytes first."""
+    """Strings as bytes first: Arrow does not check that they are UTF-8, and polars trusts it."""
     as_bytes = pa.binary_view() if pa.types.is_string_view(column.type) else pa.large_binary()
     given = _series(column.cast(as_bytes))
     try:
@@ -142,7 +142,7 @@ def _arrow(column: pa.ChunkedArray) -> pl.Series:
 
 
 def _decimals(column: pa.ChunkedArray) -> pl.Series:
-    """240.00 where the scale is 2."""
+    """Decimals with all digits of their scale: 240.00 for scale 2."""
     scale = column.type.scale
     if 0 <= scale <= _PLAIN_SCALE:
         return _arrow(column)
@@ -157,7 +157,7 @@ def _same_bytes(chunk: pa.Array, dtype: pa.DataType) -> pa.Array:
 
 
 def _with_point(digits: pl.Series, scale: int) -> pl.Series:
-    """Whole numbers as text -> the same with the decimal point `scale` digits from the right."""
+    """Insert the decimal point `scale` digits from the right."""
     if scale <= 0:
         return digits if not scale else digits.str.replace("([1-9].*)$", "${1}" + "0" * -scale)
     sign = pl.when(pl.col("digits").str.starts_with("-")).then(pl.lit("-")).otherwise(pl.lit(""))
@@ -171,9 +171,9 @@ def _dates(column: pa.ChunkedArray) -> pl.Series:
 
 
 def _timestamps(column: pa.ChunkedArray) -> pl.Series:
-    """2026-03-01T12:30:00, with a fraction where there is one, and with Z where the column is of moments in time."""
+    """2026-03-01T12:30:00, with a fraction if any, and with Z if the column is in UTC."""
     zone = "Z" if column.type.tz else ""
-    # Moments are stored in UTC; taken without their zone, no time zone database is asked.
+    # Moments are in UTC; without their zone, no time zone database is needed.
     naive = pa.timestamp(column.type.unit)
     text = _on_the_calendar(_arrow(_per_chunk(column, lambda chunk: chunk.view(naive), naive)))
     return _without_zeros(text.str.replace(" ", "T", literal=True)) + zone
@@ -184,12 +184,12 @@ def _times(column: pa.ChunkedArray) -> pl.Series:
 
 
 def _without_zeros(times: pl.Series) -> pl.Series:
-    """A fraction of a second that is none says nothing."""
+    """Remove a zero fraction of a second."""
     return times.str.replace(r"\.0+$", "")
 
 
 def _on_the_calendar(text: pl.Series) -> pl.Series:
-    """The same dates; Arrow writes `<value out of range: …>` for days and moments that it cannot name."""
+    """Refuse dates and moments that Arrow cannot write (`<value out of range: …>`)."""
     if text.str.starts_with("<").any():
         raise pa.ArrowInvalid("a date or a time that no calendar names")
     return text

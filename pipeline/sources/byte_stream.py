@@ -1,6 +1,7 @@
-"""The bytes of a file as its reader wants them: hashed as they were delivered, unpacked, UTF-16 turned into UTF-8.
+"""The bytes of a file for its reader: hashed as delivered, unpacked, UTF-16 converted to UTF-8.
 
-Packed files are streams of unknown length, so what comes out is capped: by its ratio to what went in, and absolutely.
+The size of a packed file is unknown, so the output has two limits: a ratio to the input, and a
+total.
 """
 
 import codecs
@@ -15,7 +16,7 @@ from pipeline.sources.dialect import UTF_16
 from pipeline.sources.file_access import PACKED, known_format
 from pipeline.sources.limits import check_limits
 
-HEAD_BYTES = 256 << 10  #: so much of a file is looked at before it is read
+HEAD_BYTES = 256 << 10  #: the part of a file that is examined before reading
 LARGEST_UNPACKED = 256 << 30  #: bytes; a hundred million customers are some ten
 
 _A_LOOK = 2_000
@@ -24,7 +25,7 @@ _MARKS = {
     codecs.BOM_UTF16_LE: "utf-16-le",
     codecs.BOM_UTF16_BE: "utf-16-be",
 }
-#: What a mark says -> what a job may declare of such a file.
+#: Encoding of a byte order mark -> declarations that agree with it.
 _AGREES = {
     "utf-8": {"utf-8", "utf-8-sig"},
     "utf-16-le": {"utf-16", "utf-16-le"},
@@ -33,9 +34,9 @@ _AGREES = {
 
 
 class ByteStream:
-    """`head`, the first bytes, stays for looking at; `read` yields all bytes from the first on.
+    """`head` has the first bytes; `read` yields all bytes from the first on.
 
-    `declared` is an encoding that the job names; of UTF-16 the byte order mark suffices.
+    `declared` is an encoding of the config; UTF-16 needs only the byte order mark.
     """
 
     def __init__(
@@ -47,7 +48,7 @@ class ByteStream:
     ) -> None:
         self._delivered = _Hashed(file)
         self._source = _unpacked(self._delivered, path, largest)
-        self.encoding: str | None = None  #: as its first bytes say it: utf-8, utf-16-le, utf-16-be
+        self.encoding: str | None = None  #: from its first bytes: utf-8, utf-16-le, utf-16-be
         first = self._source.read(4)
         self._refuse_other_formats(first, path)
         self._begin(first, declared, path)
@@ -66,11 +67,11 @@ class ByteStream:
 
     @property
     def sha256(self) -> str:
-        """Of the bytes as they were delivered, once all are read."""
+        """SHA-256 of the delivered bytes, once all are read."""
         return self._delivered.digest.hexdigest()
 
     def read(self, size: int) -> bytes:
-        """Some `size` bytes, or none at the end."""
+        """About `size` bytes; empty at the end."""
         if self._unread:
             block, self._unread = self._unread[:size], self._unread[size:]
             return block
@@ -78,16 +79,16 @@ class ByteStream:
 
     def _begin(self, first: bytes, declared: str | None, path: Path) -> None:
         mark = next((mark for mark in _MARKS if first.startswith(mark)), b"")
-        said = _MARKS.get(mark)
+        marked = _MARKS.get(mark)
         name = codecs.lookup(declared).name if declared else None
-        if said and name and name not in _AGREES[said]:
-            shown = said.upper().removesuffix("-LE").removesuffix("-BE")
+        if marked and name and name not in _AGREES[marked]:
+            shown = marked.upper().removesuffix("-LE").removesuffix("-BE")
             raise SourceError(
                 f"{path}: begins with the byte order mark of {shown}, and the config declares the encoding {declared}; "
                 f"declare {shown.lower()}, or save the file anew"
             )
-        self.encoding = said
-        codec = said or ("utf-16-le" if name == "utf-16" else name)
+        self.encoding = marked
+        codec = marked or ("utf-16-le" if name == "utf-16" else name)
         self._utf16 = (
             codecs.getincrementaldecoder(codec)("surrogatepass") if codec in UTF_16 else None
         )
@@ -111,7 +112,7 @@ class ByteStream:
 
 
 class _Hashed:
-    """A file of which every byte that is read goes into the digest."""
+    """A file that adds every byte it reads to a digest."""
 
     def __init__(self, file: BinaryIO) -> None:
         self.file = file
@@ -130,15 +131,15 @@ class _Readable(Protocol):
 
 
 class _Given:
-    """A file that is not packed, with the few bytes put back that told so."""
+    """An unpacked file, with the first few bytes put back."""
 
     def __init__(self, first: bytes, rest: _Hashed) -> None:
         self.first = first
         self.rest = rest
-        self.closed = False  # pyarrow asks
+        self.closed = False  # pyarrow reads this
 
     def close(self) -> None:
-        """What opened the file closes it."""
+        """Do nothing: the opener closes the file."""
 
     def read(self, size: int) -> bytes:
         block, self.first = self.first[:size], self.first[size:]
@@ -146,7 +147,7 @@ class _Given:
 
 
 class _Unpacked:
-    """The content of a packed file; refused where it is damaged, cut off, or far larger than its packing explains."""
+    """The content of a packed file; refused if damaged, truncated or far too large."""
 
     def __init__(self, packed: _Hashed, first: bytes, path: Path, largest: int) -> None:
         self.packed = packed
@@ -183,7 +184,7 @@ def _unpacked(delivered: _Hashed, path: Path, largest: int) -> _Readable:
 
 
 def _looks_like_utf16(head: bytes) -> str | None:
-    """The byte order of UTF-16 in which every other byte is zero, if any; NULs that pad fields, records or blocks are side by side."""
+    """The byte order of probable UTF-16 (every other byte zero); NULs in padding are adjacent."""
     shares = {"utf-16-le": head[1::2].count(0), "utf-16-be": head[0::2].count(0)}
     order = max(shares, key=lambda name: shares[name])
     is_every_other = 5 * shares[order] > len(head) and 5 * min(shares.values()) < shares[order]
@@ -191,7 +192,7 @@ def _looks_like_utf16(head: bytes) -> str | None:
 
 
 def _as_utf8(decoder: codecs.IncrementalDecoder, block: bytes) -> bytes:
-    """UTF-16 -> UTF-8; half a pair, or half a character at the end, becomes bytes that no UTF-8 has."""
+    """UTF-16 -> UTF-8; half a pair or half a character becomes bytes that are invalid UTF-8."""
     try:
         return decoder.decode(block, final=not block).encode("utf-8", "surrogatepass")
     except UnicodeDecodeError:

@@ -1,4 +1,4 @@
-"""What a cell of a workbook holds: a text, a number whose text depends on its column, or the reason why it has no text."""
+"""The content of a workbook cell: a text, a number, or the reason why it has no text."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -20,7 +20,7 @@ Text = str | Trouble
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A number whose text in a column of amounts differs from that which its format shows."""
+    """A number whose text in an amount column differs from its formatted text."""
 
     shown: Text
     amount: Text
@@ -30,5 +30,5 @@ Cell = Text | Number
 
 
 def shown_text(cell: Cell) -> Text:
-    """The text that a cell shows, whatever its column is."""
+    """The text that a cell shows in any column."""
     return cell.shown if isinstance(cell, Number) else cell

@@ -1,4 +1,4 @@
-"""From what a cell stores and the format of its style to what it holds for us."""
+"""Convert a stored value and the format of its style to the content of a cell."""
 
 import re
 from collections.abc import Callable
@@ -14,15 +14,15 @@ from pipeline.sources.number_text import number_writer, section_of, section_text
 
 _STORED = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
 _PLAIN = re.compile(r"(-?)(0|[1-9][0-9]{0,14})(?:\.([0-9]{1,15}))?")
-_LONGEST = 400  #: characters of a number; what a spreadsheet writes has 24 at most
-_HIGHEST_EXPONENT = 308  #: of the numbers that a spreadsheet can hold
+_LONGEST = 400  #: characters of a number; spreadsheets write at most 24
+_HIGHEST_EXPONENT = 308  #: of spreadsheet numbers
 _FORMATS_KEPT = 4096
-_LEAST_MONEY = Decimal("0.00005")  #: half of the smallest minor unit of ISO 4217, that of CLF
-_NUMBERS_KEPT = 1024  #: texts of each format; columns repeat their numbers
+_LEAST_MONEY = Decimal("0.00005")  #: half of the smallest minor unit in ISO 4217 (CLF)
+_NUMBERS_KEPT = 1024  #: cached texts of each format; columns repeat their numbers
 
 
 class CellFormat:
-    """What the cells of one style hold: `number` of a stored number, `text` of a text (None: as it is)."""
+    """Cell content by style: `number` for a number, `text` for a text (None: unchanged)."""
 
     def __init__(self, code: str, *, from_1904: bool = False) -> None:
         self.number = _number_reader(code, from_1904=from_1904)
@@ -34,29 +34,30 @@ class CellFormat:
         return self._write_text is None
 
     def text(self, text: str) -> Text:
-        """A text as the format shows it."""
+        """The text in this format."""
         shown = self._write_text(text) if self._write_text else text
         return Trouble.FORMAT if shown is None else shown
 
 
 class UnknownFormat:
-    """A style whose format the workbook does not state: its numbers have no text."""
+    """A style without a format in the workbook: its numbers have no text."""
 
     shows_texts_as_they_are = True
 
     def number(self, _stored: str) -> Cell:
-        """No text: nobody knows what is shown."""
+        """No text, because the format is unknown."""
         return Trouble.FORMAT
 
     def text(self, text: str) -> Text:
-        """A text as it is."""
+        """The unchanged text."""
         return text
 
 
 def exact_number(stored: str) -> Decimal | None:
-    """The number as a spreadsheet keeps it: 15 digits, without the noise of its binary form (0.30000000000000004).
+    """The number with the 15 digits of a spreadsheet, without binary noise (0.30000000000000004).
 
-    None where the text is no number: ASCII digits only, no `1_000`, no exponent beyond that of any spreadsheet.
+    None if the text is not a number: ASCII digits only, no `1_000`, no exponent beyond
+    spreadsheets.
     """
     if len(stored) > _LONGEST or _STORED.fullmatch(stored) is None:
         return None
@@ -64,24 +65,24 @@ def exact_number(stored: str) -> Decimal | None:
     if number and abs(number.adjusted()) > _HIGHEST_EXPONENT:
         return None
     if len(number.as_tuple().digits) > MOST_DIGITS:
-        # What a spreadsheet rounds to 15 digits is its binary number, not the 17 digits that it writes of it.
+        # A spreadsheet rounds its binary number to 15 digits, not the 17 digits that it stores.
         number = Decimal(f"{Decimal(float(stored)):.{MOST_DIGITS - 1}E}")
     return number.normalize() or Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)
 class _Template:
-    """How a section shows its numbers where only digits change: what stands around them, in all columns and in amounts."""
+    """The text of a section whose numbers differ only in digits, for all columns and amounts."""
 
     before: str
     zeros: int
     decimals: int
     after: str
-    amount_before: str | None  #: None: no amount may be shown so
+    amount_before: str | None  #: None: not allowed for an amount
     amount_after: str
 
     def write(self, whole: str, fraction: str) -> Cell:
-        """The cell for a number of these digits, without zeros at either end."""
+        """The cell for a number with these digits, without zeros at either end."""
         digits = whole.zfill(self.zeros)
         if fraction or self.decimals:
             digits = f"{digits}.{fraction.ljust(self.decimals, '0')}"
@@ -94,7 +95,7 @@ class _Template:
 
 @lru_cache(_FORMATS_KEPT)
 def _number_reader(code: str, *, from_1904: bool) -> Callable[[str], Cell]:
-    """A format -> what reads a stored number; formats that only surround digits do without decimal arithmetic."""
+    """A reader of stored numbers; simple formats avoid decimal arithmetic."""
     read = lru_cache(_NUMBERS_KEPT)(_Reader(code, from_1904=from_1904).read)
     found = parsed(code)
     signs = {sign: _template(found, is_negative=sign == "-") for sign in ("", "-")} if found else {}
@@ -114,7 +115,7 @@ def _number_reader(code: str, *, from_1904: bool) -> Callable[[str], Cell]:
 
 
 def _template(found: NumberFormat, *, is_negative: bool) -> _Template | None:
-    """The template of positive or negative numbers; None of a format whose digits are not all together."""
+    """The template of positive or negative numbers; None if the digits are not adjacent."""
     probe = Decimal(-7 if is_negative else 7)
     chosen = (
         section_of(found, probe)
@@ -141,7 +142,7 @@ def _template(found: NumberFormat, *, is_negative: bool) -> _Template | None:
 
 
 class _Reader:
-    """Reads numbers by one format, whatever it shows."""
+    """Reads numbers by any format."""
 
     def __init__(self, code: str, *, from_1904: bool) -> None:
         self._write = number_writer(code, from_1904=from_1904)
@@ -151,7 +152,7 @@ class _Reader:
         self._format = found
 
     def read(self, stored: str) -> Cell:
-        """What a stored number is; nothing where only spaces are stored."""
+        """The content of a stored number; empty if only spaces are stored."""
         stored = stored.strip(" \t\r\n")
         if not stored:
             return ""
@@ -171,18 +172,18 @@ class _Reader:
         )
 
     def _is_moment(self, number: Decimal) -> bool:
-        """Whether a date or time is shown: it is no amount, and is refused as one where amounts are read."""
+        """Whether a date or time is shown, which cannot be an amount."""
         chosen = section_of(self._format, number) if self._format else None
         return chosen is not None and chosen[0].shows is Shows.MOMENT
 
 
 def _loses_money(stored: str, number: Decimal) -> bool:
-    """Whether the 15 digits of a number are another amount than the stored one, and no other spelling of the same value."""
+    """Whether 15 digits change the amount, and not only its spelling."""
     return abs(Decimal(stored) - number) >= _LEAST_MONEY and float(stored) != float(number)
 
 
 def _digits_of_zero(section: Section) -> str | None:
-    """Zero as the section of positive numbers shows it, without words."""
+    """Zero in the section of positive numbers, without words."""
     shown = section_text(section, Decimal(0)) if section.shows is Shows.NUMBER else None
     found = re.search(r"[0-9.]+", shown or "")
     return (

@@ -1,4 +1,4 @@
-"""Records that come as cells, from Parquet or a workbook: what makes one unreadable, and how its text is shown."""
+"""Records from cells (Parquet, workbooks): unreadable records and their text."""
 
 import polars as pl
 
@@ -8,7 +8,7 @@ from pipeline.sources.source_file import CONTROL, LONE_CR, LONGEST_RECORD
 
 
 def reason_of(cells: list[pl.Expr]) -> pl.Expr:
-    """The first of the reasons, in the order of a CSV file; a record is as long as its cells and the commas between them."""
+    """The first reason, in the order of CSV files; the length counts cells and commas."""
     length = (
         pl.sum_horizontal(cell.str.len_bytes().cast(pl.Int64) for cell in cells) + len(cells) - 1
     )
@@ -23,7 +23,7 @@ def reason_of(cells: list[pl.Expr]) -> pl.Expr:
 
 
 def text_of_unreadable(table: pl.DataFrame, cells: list[pl.Expr]) -> pl.Expr:
-    """The record as a CSV line, where it has a reason."""
+    """The record as a CSV line, if it has a reason."""
     if table["reason"].null_count() == table.height:
         return pl.lit(None, pl.String)
     fields = [

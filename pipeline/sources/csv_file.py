@@ -37,25 +37,23 @@ from pipeline.sources.source_file import (
 from pipeline.sources.splitting import split_records
 from pipeline.sources.table_head import HeadFinder
 
-LONGEST_LINE = (
-    64 << 20
-)  #: without a line end for so long it is no file of lines, and must not fill the memory
+LONGEST_LINE = 64 << 20  #: the longest line; a file without line ends must not fill the memory
 
-_UP_TO_THE_HEADER = 64 << 10  #: bytes that go the long way in any case
+_UP_TO_THE_HEADER = 64 << 10  #: bytes that always take the slow path
 
 _CR_AND_LF_SWAPPED = bytes.maketrans(b"\r\n", b"\n\r")
 
 
 @dataclass(frozen=True, slots=True)
 class _PlainBlock:
-    """Records that are a line each, and the number of the first."""
+    """Records of one line each, and the number of the first."""
 
     cells: pl.DataFrame
     first_line: int
 
 
 class CsvFile:
-    """A CSV file being read; `lines` and `sha256` are true of the whole file once `batches` has ended."""
+    """A CSV file being read; `lines` and `sha256` are complete once `batches` has ended."""
 
     format = "csv"
 
@@ -81,25 +79,25 @@ class CsvFile:
         self.header: tuple[str, ...] | None = None
         self.names = Names(())
         self.footer: tuple[str, ...] = ()
-        self.ignored: tuple[str, ...] = ()  #: columns without a name that are empty throughout
+        self.ignored: tuple[str, ...] = ()  #: empty columns without a name
         self._ignores_unnamed = ignores_unnamed
         self._ends_with_mark = False  #: Ctrl-Z
         self._is_last_unended = False
         self._header_text = HeaderText("", (), self.dialect)
         self._to_skip = self.declared.skip_lines
-        self._waits = False  #: lines that were read need more of the file before they can be judged
+        self._waits = False  #: the last lines need more of the file before framing
         self._widths = Widths()
         self._spelling = Spelling()
-        self._may_be_no_utf8 = True  #: nobody has said that it is
+        self._may_be_no_utf8 = True  #: not declared as UTF-8
 
     @property
     def columns(self) -> list[str]:
-        """The columns that are the supplier's: without those of an earlier run of ours and empty ones without a name."""
+        """The supplier's columns, without our own and empty unnamed ones."""
         return suppliers_columns(self.header or (), self.ignored)
 
     @property
     def written(self) -> dict[str, str]:
-        """How the file is written, and what of that nobody declared."""
+        """The format of the file, and what was detected."""
         dialect = self.dialect
         facts = {
             "delimiter": dialect.delimiter,
@@ -124,7 +122,7 @@ class CsvFile:
 
     @property
     def findings(self) -> list[Finding]:
-        """What a person should know of the whole file, once it was read."""
+        """Warnings about the whole file, after reading."""
         unended = [
             Finding(
                 Alarm.LAST_LINE_UNENDED,
@@ -138,7 +136,7 @@ class CsvFile:
 
     @property
     def why(self) -> dict[str, str]:
-        """What of that nobody declared, and why it was taken to be so."""
+        """What was detected, and why."""
         found = dict(self.dialect.found)
         if self._spelling.undecoded and "encoding" in found:
             found["encoding"] = self._spelling.why
@@ -146,15 +144,15 @@ class CsvFile:
 
     @property
     def unsendable(self) -> dict[str, str]:
-        """No column: all cells are text."""
+        """None: all cells are text."""
         return {}
 
     def batches(
         self, *, first_position: int = 0, batch_bytes: int = BATCH_BYTES
     ) -> Iterator[Batch]:
-        """Yield the records; raise SourceError where the file is none that can be read, or changes meanwhile."""
+        """Yield the records; raise SourceError if the file is invalid or changes."""
         batches = self._batches(first_position, batch_bytes)
-        # What came with the header is too little to be worth a round of its own through all stages.
+        # The rows read with the header are too few for a batch of their own.
         first = list(itertools.islice(batches, 2))
         if first:
             yield Batch(pl.concat([batch.records for batch in first], rechunk=len(first) > 1))
@@ -223,22 +221,22 @@ class CsvFile:
                 return
 
     def _last_line(self, whole: bytes, line_ends: int) -> bytes:
-        """The last line, which has no line end, without the mark by which DOS ends a file."""
+        """The last line, without a line end and without the end mark of DOS."""
         kept = without_end_mark(whole)
         self._ends_with_mark = kept != whole
         self._is_last_unended = bool(kept.strip()) and not self._ends_with_mark and line_ends > 0
-        # A CR that no LF follows, even at the end of the file: framing takes one for the line's end.
+        # A CR without LF, even at the end of the file: framing reads it as a line end.
         return kept + b"\r" if kept.endswith(b"\r") else kept
 
     def _next_size(self, batch_bytes: int, taken: int, line_ends: int) -> int:
-        """How many bytes hold as many records as a batch may have, by those that were read."""
+        """The bytes of a full batch, estimated from the records read."""
         if not taken:
             return min(batch_bytes, _UP_TO_THE_HEADER)
         records = min(MOST_RECORDS, max(1, MOST_CELLS_HELD // max(1, len(self.header or ()))))
         return min(batch_bytes, max(1, records * taken // max(1, line_ends)))
 
     def _plain_cells(self, whole: bytes) -> pl.DataFrame | None:
-        """The cells of a block that needs no framing, where nothing before it waits and nothing of it is a footer."""
+        """The cells of a block without framing, if no line waits and no footer is in it."""
         if self.header is None or self._waits or self._to_skip or self.declared.footer_lines:
             return None
         cells = plain_cells(whole, self.header, self._header_text, self.dialect)
@@ -266,7 +264,7 @@ class CsvFile:
     def _without_footer(
         self, blocks: "Iterator[tuple[pl.DataFrame | _PlainBlock, bool]]"
     ) -> "Iterator[tuple[pl.DataFrame | _PlainBlock, bool]]":
-        """The same without the last lines that are declared to be no part of the table; of blank ones any number."""
+        """Blocks without the declared footer lines, and any number of blank ones."""
         if not self.declared.footer_lines:
             yield from blocks
             return
@@ -279,8 +277,8 @@ class CsvFile:
             ].arg_true()
             footer = filled[-min(self.declared.footer_lines, len(filled))] if len(filled) else 0
             if at_end:
-                told = kept.height - footer
-                self.lines = replace(self.lines, skipped=self.lines.skipped + told)
+                footer_count = kept.height - footer
+                self.lines = replace(self.lines, skipped=self.lines.skipped + footer_count)
                 texts = kept.slice(footer).filter(~blank_line(pl.col("raw"), self.dialect))["raw"]
                 self.footer = tuple(text.removesuffix("\r") for text in texts)
             yield kept.head(footer), at_end
@@ -289,7 +287,7 @@ class CsvFile:
     def _records(
         self, lines: pl.DataFrame, position: int, findings: Findings, *, at_end: bool
     ) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """The records of these lines, and the lines that need more of the file before they can be judged."""
+        """The records of these lines, and the lines that need more of the file."""
         lines, unjoined = self._joined(lines, at_end=at_end)
         if self.header is None:
             lines = self._take_header(lines, findings, at_end=at_end)
@@ -325,13 +323,13 @@ class CsvFile:
         return table, pl.concat([lines.slice(frames.rest), unjoined])
 
     def _joined(self, lines: pl.DataFrame, *, at_end: bool) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """Lines that an escaped line end joins as one, and the last ones that need the next."""
+        """Lines joined at escaped line ends, and the last ones that need the next."""
         if not self.dialect.escape:
             return lines, lines.clear()
         return joined_lines(lines, self.dialect, at_end=at_end)
 
     def _skip(self, lines: pl.DataFrame) -> pl.DataFrame:
-        """Without the lines before the header that are declared to be no part of the table."""
+        """Lines without the declared preamble."""
         skipped = min(self._to_skip, lines.height)
         if not skipped:
             return lines

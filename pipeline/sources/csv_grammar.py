@@ -1,4 +1,4 @@
-"""RFC 4180 as regular expressions, for each character that may separate the fields and each that may quote them."""
+"""RFC 4180 as regular expressions for each delimiter and quote character."""
 
 import re
 from dataclasses import dataclass
@@ -9,9 +9,9 @@ from pipeline.domain.characters import BLANK_CLASS
 
 @dataclass(frozen=True, slots=True)
 class Grammar:
-    """The patterns of one delimiter and one quote (empty: nothing quotes): compiled for Python, texts for expressions.
+    """The patterns of one delimiter and one quote (empty: none), compiled and as text.
 
-    Rust's regex engine has no possessive quantifiers and needs none: it is linear.
+    Rust's regex engine has no possessive quantifiers and needs none, because it is linear.
     """
 
     delimiter: str
@@ -36,13 +36,13 @@ class Grammar:
         return bool(self.quote) and re.match(self.opens_text, text) is not None
 
     def width(self, record: str) -> int:
-        """How many fields a text has; 0 where it is no legal record."""
+        """The number of fields; 0 if the text is not a legal record."""
         if not self.is_legal(record):
             return 0
         return self.quoted.sub("", record).count(self.delimiter) + 1
 
     def cells(self, record: str) -> list[str]:
-        """The fields of a legal record without their quotes; none of what is no legal record."""
+        """The fields of a legal record without quotes; empty for any other text."""
         if not self.is_legal(record):
             return []
         return [
@@ -59,8 +59,8 @@ class Grammar:
 def grammar(delimiter: str, quote: str = '"') -> Grammar:
     """The patterns for these characters, made once."""
     part, mark = f"[{re.escape(delimiter)}]", re.escape(quote)
-    # The quoted form stands first: a possessive group never comes back to try its second branch.
-    # Runs are taken at once ([^"]++): Python keeps a frame for each turn of a group, 148 bytes a character.
+    # The quoted form comes first: a possessive group never tries its second branch later. Runs are
+    # taken at once ([^"]++): Python keeps a frame for each turn of a group, 148 bytes a character.
     other = f"[^{mark}{re.escape(delimiter)}"
     quoted, quoted_at_once = (
         rf"{mark}(?:[^{mark}]|{mark}{mark})*{mark}",

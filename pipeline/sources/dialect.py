@@ -1,4 +1,4 @@
-"""How a CSV file is written: what its job declares of that, and what was found where the job is silent."""
+"""The dialect of a CSV file: declared and detected parts."""
 
 import codecs
 import re
@@ -20,21 +20,22 @@ _END_MARK = re.compile(
 )  #: Ctrl-Z, with which CP/M and DOS end a file, and a line end after it
 _POSSIBLE = "utf-8, utf-16, ascii, cp1252, latin-1, iso-8859-15, cp850, mac-roman, koi8-r, shift_jis, euc-kr, big5, gb18030 …"
 _ASCII = bytes(range(128))
-# What codecs with states or escapes read as something else than it says: utf-7, hz, iso-2022, unicode-escape, punycode.
+# Characters that codecs with states or escapes change: utf-7, hz, iso-2022, unicode-escape,
+# punycode.
 _ESCAPES = (b"+AGE-", b"~{0!~}", b"\x1b$B0!\x1b(B", b"\x0e0!\x0f", b"\\u0041\\x41", b"xn--a-0ga")
 
 
 def without_end_mark(content: bytes) -> bytes:
-    """The bytes without the mark by which DOS ends a file, where they end with it."""
+    """The bytes without the end mark of DOS."""
     return _END_MARK.sub(b"", content)
 
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """What a job says of its CSV files (None: find it); a ConfigError names everything in it that cannot be read.
+    """The declared dialect of CSV files (None: detect it); a ConfigError names all faults.
 
-    Any codec of Python will do that leaves ASCII as it is and has no state: lines are cut on bytes before they are
-    decoded. UTF-16 is turned into UTF-8 while it streams.
+    Any stateless codec of Python that keeps ASCII works, because lines are cut before they are
+    decoded. UTF-16 is converted to UTF-8 while it streams.
     """
 
     delimiter: str | None = None
@@ -42,50 +43,50 @@ class Declared:
     trailing_delimiter: bool | None = None  #: whether each record ends with a surplus delimiter
     quote: str = '"'  #: the character that quotes fields, or "none"
     escape: str | None = None  #: the character that escapes the next one, such as a backslash
-    header: Header | None = None  #: None: the first line has to look like one
-    skip_lines: int = 0  #: physical lines before the header that are no part of the table
-    footer_lines: int = 0  #: lines at the end that are no part of it, blank ones not counted
+    header: Header | None = None  #: None: the first line must look like one
+    skip_lines: int = 0  #: physical lines before the header that are not part of the table
+    footer_lines: int = 0  #: lines after the table, without blank ones
     sheet: str | None = None  #: of a workbook, by its name
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be read before any file is opened."""
+        """Refuse invalid declarations before any file is opened."""
         if faults := list(_faults(self)):
             raise ConfigError("; ".join(faults))
 
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """How a file is read: what was declared, and what was found for the rest."""
+    """The dialect that reads a file: declared or detected."""
 
     delimiter: str = ","
     encoding: str = "utf-8"
     trailing_delimiter: bool = False
-    quote: str = '"'  #: empty where nothing quotes
-    escape: str = ""  #: empty where nothing escapes
+    quote: str = '"'  #: empty: no quoting
+    escape: str = ""  #: empty: no escaping
     header: Header | None = None
     line_end: str = "LF or CRLF"  #: or "CR"
     found: Mapping[str, str] = field(
         default_factory=dict
-    )  #: what nobody declared (delimiter, encoding, …) -> why so
+    )  #: detected part (delimiter, encoding, …) -> reason
 
     @property
     def is_utf8(self) -> bool:
-        """Whether the lines are UTF-8 once they are streamed, with a byte order mark or without."""
+        """Whether the streamed lines are UTF-8, with or without a byte order mark."""
         return _normal(self.encoding) in {"utf-8", "utf-8-sig", *UTF_16}
 
     @property
     def codec(self) -> str:
-        """The codec that decodes lines; a byte order mark is taken off before, so it is no part of the codec."""
+        """The codec of lines, without the byte order mark, which is removed before."""
         return "utf-8" if self.is_utf8 else self.encoding
 
     @property
     def grammar(self) -> Grammar:
-        """What a record is."""
+        """The grammar of a record."""
         return grammar(self.delimiter, self.quote)
 
     @property
     def ends_with_cr(self) -> bool:
-        """Whether a carriage return alone ends the lines, as old Macs wrote them."""
+        """Whether single carriage returns end the lines, as on old Macs."""
         return self.line_end == "CR"
 
 
@@ -111,13 +112,13 @@ def _faults(declared: Declared) -> Iterator[str]:
 
 
 def is_mark(text: str) -> bool:
-    """Whether a text can quote or escape: one character of ASCII that is no letter, digit, space or delimiter."""
+    """Whether a text may be a quote or escape: one ASCII punctuation character."""
     return len(text) == 1 and "!" <= text <= "~" and not text.isalnum() and text not in DELIMITERS
 
 
 @cache
 def _unsuitable(encoding: str) -> str | None:
-    """Why lines in this encoding cannot be cut at their line feeds and decoded one by one; None where they can."""
+    """Why lines in this encoding cannot be cut and decoded one by one; None if they can."""
     try:
         if _normal(encoding) in UTF_16:
             return None
@@ -125,7 +126,7 @@ def _unsuitable(encoding: str) -> str | None:
         keeps_line_ends = all(_keeps_line_end(lead, encoding) for lead in range(0x80, 0x100))
     except UnicodeError:
         return "it does not leave ASCII as it is"
-    except (LookupError, ValueError):  # a ValueError where NUL stands in the name
+    except (LookupError, ValueError):  # a ValueError if the name contains NUL
         return "Python knows no such text encoding"
     return (
         None
@@ -135,7 +136,7 @@ def _unsuitable(encoding: str) -> str | None:
 
 
 def _keeps_line_end(lead: int, encoding: str) -> bool:
-    """Whether a line end after this byte stays one, and none comes out of the byte itself."""
+    """Whether a line end survives after this byte, and the byte itself makes none."""
     for end in (b"\n", b"\r"):
         try:
             text = (bytes([lead]) + end).decode(encoding)

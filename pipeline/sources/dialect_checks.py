@@ -1,6 +1,6 @@
-"""What only the whole file shows: whether that which was found out from its first bytes holds to its end.
+"""Check over the whole file what was detected from its first bytes.
 
-A dialect that was declared is not judged here: there the lines that do not fit are set aside, one by one.
+A declared dialect is not checked here: its invalid lines are set aside one by one.
 """
 
 from dataclasses import dataclass, field
@@ -13,15 +13,15 @@ from pipeline.errors import NotUtf8, SourceError
 from pipeline.sources.dialect import Dialect
 from pipeline.sources.encodings import suggested_encoding
 
-_EXAMPLES = 200  #: lines that are not UTF-8, by which their encoding is suggested
-_ENOUGH_RECORDS = 10  #: for a judgement on all of them
+_EXAMPLES = 200  #: lines that are not UTF-8, for the suggestion of an encoding
+_ENOUGH_RECORDS = 10  #: records needed for a decision
 _OTHER_WIDTH = [Reason.READ_TOO_FEW_FIELDS.value, Reason.READ_TOO_MANY_FIELDS.value]
 UNDECODED = [Reason.READ_NOT_UTF8.value, Reason.READ_UNDECODABLE.value]
 
 
 @dataclass(slots=True)
 class Widths:
-    """How many records have as many fields as the header: most, or the file is parted by something else."""
+    """Count records with the header's number of fields; if they are few, the delimiter is wrong."""
 
     records: int = 0
     others: int = 0
@@ -32,7 +32,7 @@ class Widths:
         self.others += int(reasons.is_in(_OTHER_WIDTH).sum())
 
     def judge(self, path: Path, dialect: Dialect, width: int) -> None:
-        """Refuse the file where a delimiter that was found does not fit most of it."""
+        """Refuse the file if the detected delimiter does not fit most of it."""
         if (
             "delimiter" in dialect.found
             and self.records >= _ENOUGH_RECORDS
@@ -47,17 +47,17 @@ class Widths:
 
 @dataclass(slots=True)
 class Spelling:
-    """Which lines are not UTF-8, where nobody declared an encoding: few in a UTF-8 file, or all that go beyond ASCII."""
+    """Lines that are not UTF-8 without a declared encoding: a few, or all beyond ASCII."""
 
     good: int = 0  #: lines with letters beyond ASCII that are UTF-8
     bad: int = 0
     first: int = 0  #: the offset of the first bad byte
     examples: list[bytes] = field(default_factory=list)
     seen: int = 0
-    undecoded: int = 0  #: records that are not in the encoding of the file, found or declared
+    undecoded: int = 0  #: records in another encoding than the file
 
     def add(self, whole: bytes, lines: pl.DataFrame) -> None:
-        """Count the physical lines of one block, as bytes and as they were decoded."""
+        """Count the physical lines of one block, as bytes and decoded."""
         beyond_ascii = pl.col("raw").str.len_bytes() != pl.col("raw").str.len_chars()
         self.good += lines.select((beyond_ascii & ~pl.col("undecoded")).sum()).item()
         bad = lines["undecoded"].arg_true().to_list()
@@ -75,7 +75,7 @@ class Spelling:
 
     @property
     def way_out(self) -> str:
-        """What may be declared."""
+        """The declaration that may help."""
         encoding = suggested_encoding(self.examples)
         return (
             f"It may be {encoding}; if so, declare source.encoding: {encoding} in the config (inspect and init: "
@@ -84,13 +84,13 @@ class Spelling:
 
     @property
     def why(self) -> str:
-        """What the encoding of a file rests on, of which some records are not UTF-8."""
+        """The reason for the encoding if some records are not UTF-8."""
         are = "1 record is not" if self.undecoded == 1 else f"{self.undecoded:,} records are not"
         may_be = f", and may be {suggested_encoding(self.examples)}" if self.examples else ""
         return f"every other line is UTF-8; {are}{may_be}"
 
     def judge(self, path: Path) -> None:
-        """Refuse a file that is in another encoding altogether; some bad lines in a UTF-8 file are bad lines."""
+        """Refuse a file in another encoding; a few bad lines do not count."""
         if self.bad > 1 and self.bad > self.good:
             raise NotUtf8(
                 f"{path}: not UTF-8: {self.bad:,} lines hold other bytes, the first at byte {self.first:,}, and "

@@ -1,7 +1,7 @@
-"""Finding out how a CSV file is written, from its first bytes: nothing here is silent, and what is declared is not asked.
+"""Detect the dialect of a CSV file from its first bytes; everything detected is reported.
 
-The columns that a job expects are the strongest evidence for a delimiter: the header must name them. Without them the
-delimiter is the one by which the lines have as many fields as the header. Encodings are never found out, only suggested.
+The expected columns are the best evidence for a delimiter: the header must name them. Without them,
+the delimiter is the one with equally many fields in header and lines. Encodings are only suggested.
 """
 
 from collections import Counter
@@ -20,31 +20,27 @@ from pipeline.sources.likeness import Likeness, likeness_of
 _LINES_LOOKED_AT = 1_000
 _WHERE_HEADERS_STAND = 50  #: lines; preambles are shorter
 _LONGEST_HEADER = 50  #: lines of a header whose names hold line breaks
-_SAMPLE = 100  #: records that a first line is compared with
-_NOTHING = (
-    BLANK + "\r" + "".join(DELIMITERS)
-)  #: what a blank line may hold, whatever separates its fields
+_SAMPLE = 100  #: records for comparison with the first line
+_NOTHING = BLANK + "\r" + "".join(DELIMITERS)  #: the characters of a blank line, with any delimiter
 
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """How a file is written, and what its first lines look like; line numbers are 0-based from the first that is not skipped."""
+    """The detected dialect and first lines; line numbers are 0-based after skipped lines."""
 
     dialect: Dialect
-    header_seems_at: int | None = (
-        None  #: a line below the first that looks more like the header than that does
+    header_seems_at: int | None = None  #: a later line that looks more like the header
+    is_title: bool = (
+        False  #: the first line is a title: one text, or no expected name, above a better line
     )
-    is_title: bool = False  #: the first line is one text above several columns, or names nothing that is expected, and that line does
     sample: tuple[tuple[str, ...], ...] = ()  #: cells of some records below the first line
-    usual_width: int = (
-        0  #: how many fields most of the first records have; 0 where the head ends within the first
-    )
-    is_shifted: bool = False  #: each record has one field more than the header, and it is empty
+    usual_width: int = 0  #: the usual number of fields; 0 if the head ends within the first record
+    is_shifted: bool = False  #: each record has one more, empty field than the header
 
 
 @dataclass(frozen=True, slots=True)
 class _Head:
-    """The first records as texts, the header in one piece, and the line on which each begins."""
+    """The first records as texts, the whole header, and the first line of each."""
 
     texts: list[str]
     starts: list[int]
@@ -52,14 +48,14 @@ class _Head:
 
     @property
     def filled(self) -> list[int]:
-        """Which of them hold something."""
+        """The records that are not blank."""
         return [at for at, text in enumerate(self.texts) if not _is_blank(text)]
 
 
 def find_dialect(
     head: bytes, marked: str | None, declared: Declared, layout: Layout | None
 ) -> Findings:
-    """What the first bytes of a file say; `marked` is the encoding that its byte order mark names."""
+    """Detect the dialect; `marked` is the encoding of the byte order mark."""
     why: dict[str, str] = {}
     encoding = declared.encoding or marked or "utf-8"
     if not declared.encoding:
@@ -91,7 +87,7 @@ def find_dialect(
 
 
 def _head_of(text: str, declared: Declared, quote: str, *, is_cut: bool) -> _Head:
-    """The first lines of the table; where the text is cut off somewhere, without the last of them."""
+    """The first lines of the table; without the last one if the text is truncated."""
     lines = text.split("\n")
     is_part_of_a_line = is_cut and len(lines) == 1
     if is_cut and not is_part_of_a_line:
@@ -109,7 +105,7 @@ def _head_of(text: str, declared: Declared, quote: str, *, is_cut: bool) -> _Hea
 
 
 def _height_of_header(lines: Sequence[str], quote: str) -> int:
-    """Over how many lines the first record reaches, whatever separates its fields; one where it is legal nowhere."""
+    """The number of lines of the first record with any delimiter; one if never legal."""
     if not quote or lines[0].count(quote) % 2 == 0:
         return 1
     odd = (at for at, line in enumerate(lines[1:_LONGEST_HEADER], start=2) if line.count(quote) % 2)
@@ -150,7 +146,7 @@ def _is_blank(text: str) -> bool:
 
 
 def _named(text: str, patterns: Grammar, expected: frozenset[str]) -> int:
-    """How many of its cells are columns that are expected, or ours."""
+    """How many cells are expected columns or our own."""
     return sum(
         1
         for name in map(clean_name, patterns.cells(text))
@@ -159,7 +155,7 @@ def _named(text: str, patterns: Grammar, expected: frozenset[str]) -> int:
 
 
 def _delimiter(first: _Head, quote: str, expected: frozenset[str]) -> tuple[str, str]:
-    """What separates the fields, and why it must."""
+    """The delimiter and the reason for it."""
     filled = [first.texts[at] for at in first.filled]
     grammars = {mark: grammar(mark, quote) for mark in DELIMITERS}
     for candidates in (filled[:1], filled[:_WHERE_HEADERS_STAND]):
@@ -180,14 +176,14 @@ def _delimiter(first: _Head, quote: str, expected: frozenset[str]) -> tuple[str,
 
 
 def _agreement(texts: Sequence[str], patterns: Grammar) -> float:
-    """The share of texts that have the most frequent number of fields; 0 where that is one."""
+    """The share of texts with the most frequent number of fields; 0 if that is one."""
     counts = Counter(map(patterns.width, texts))
     (most, times) = counts.most_common(1)[0] if counts else (0, 0)
     return times / counts.total() if most > 1 else 0.0
 
 
 def _is_shifted(texts: Sequence[str], patterns: Grammar) -> bool:
-    """Whether each record ends with an empty field for which the header has no name: all columns may be shifted."""
+    """Whether each record has an extra empty field, so that all columns may be shifted."""
     if len(texts) < 2 or not (names := patterns.cells(texts[0])) or not names[-1].strip():
         return False
     records = [patterns.cells(text) for text in texts[1:]]
@@ -198,7 +194,7 @@ def _is_shifted(texts: Sequence[str], patterns: Grammar) -> bool:
 
 
 def _cells_below(first: _Head, at: int, patterns: Grammar) -> tuple[tuple[str, ...], ...]:
-    """The cells of some records below one."""
+    """The cells of some records below a line."""
     below = (
         tuple(patterns.cells(text))
         for text in first.texts[at + 1 : at + 1 + _SAMPLE]
@@ -208,9 +204,9 @@ def _cells_below(first: _Head, at: int, patterns: Grammar) -> tuple[tuple[str, .
 
 
 def _better_header(first: _Head, patterns: Grammar, expected: frozenset[str]) -> int | None:
-    """The line that names more of the expected columns than the first, or where none does, the first of the usual width.
+    """The line with more expected columns than the first; else the first line of usual width.
 
-    A line that looks like a record is never one.
+    A line that looks like a record never counts.
     """
     filled = [at for at in first.filled if at < _WHERE_HEADERS_STAND]
     if not filled:
@@ -223,7 +219,7 @@ def _better_header(first: _Head, patterns: Grammar, expected: frozenset[str]) ->
     if most > max(named[begin], 1) or (most and not named[begin]):
         candidates = [at for at in filled if named[at] == most]
     elif not most:
-        # The lines of a record that spans several are none of their own, and have no width.
+        # Lines within a record of several lines have no width.
         widths = {at: width for at in first.filled if (width := patterns.width(first.texts[at]))}
         usual = Counter(width for width in widths.values() if width > 1).most_common(1)
         if (
@@ -241,9 +237,10 @@ def _better_header(first: _Head, patterns: Grammar, expected: frozenset[str]) ->
 
 
 def _is_title(first: _Head, patterns: Grammar, expected: frozenset[str]) -> bool:
-    """Whether the first line does not name the columns, where another seems to.
+    """Whether the first line is not the header while another seems to be.
 
-    It is one text, or names no expected column where another line names several: a single one may be the text of a cell.
+    It is one text, or names no expected column while another line names several (one may be a
+    cell).
     """
     begin, *others = (first.texts[at] for at in first.filled if at < _WHERE_HEADERS_STAND)
     if _is_one_text(patterns.cells(begin)):

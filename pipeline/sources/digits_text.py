@@ -1,4 +1,4 @@
-"""The digits of a number at the places that a section of a format keeps for them; nothing is rounded."""
+"""Place the digits of a number in a section of a format; nothing is rounded."""
 
 import re
 from decimal import Decimal
@@ -6,36 +6,34 @@ from fractions import Fraction
 
 from pipeline.sources.number_format import Kind, Part, Section, Shows
 
-MOST_DIGITS = (
-    15  #: what a spreadsheet keeps of a number; beyond, digits are lost and shown as zeros
-)
-_MOST_DENOMINATOR = 7  #: digits; Excel looks for no better fraction
+MOST_DIGITS = 15  #: digits that a spreadsheet keeps; the rest become zeros
+_MOST_DENOMINATOR = 7  #: digits; Excel does not use more
 
 _BESIDE_DIGITS = re.compile(
     r"[0-9]|[.,]\0|\0[.,]"
-)  #: what would join the digits of a number, which stand at NUL
+)  #: characters that would join the digits, which are at NUL
 _SHOWN = {Kind.LITERAL, Kind.LETTER, Kind.LAYOUT, Kind.PERCENT}
 
 
 def general_text(number: Decimal) -> str:
-    """All digits, without an exponent; a number that has lost digits keeps one, because it is no exact reference or amount."""
+    """All digits without an exponent, unless digits are lost: then it is not exact."""
     if number.adjusted() >= MOST_DIGITS:
         return f"{number:.{MOST_DIGITS - 1}E}"
     return f"{number:f}"
 
 
 def literal_text(section: Section, value: str = "") -> str:
-    """The texts of a section, with the value at the places of `@` or General."""
+    """The texts of a section, with the value in place of `@` or General."""
     return "".join(
         value if part.kind in {Kind.TEXT, Kind.GENERAL} else part.text for part in section.parts
     )
 
 
 def surrounded_digits(section: Section) -> tuple[str, str, str] | None:
-    """What stands before the digits of a section, the digits as it writes them (00.00), and what stands after them.
+    """The text before the digits of a section, the digits (00.00), and the text after them.
 
-    None where something stands between them (a quoted "." is no decimal point), where a digit or a mark of decimals stands
-    beside them, or where it depends on the number which of them are shown.
+    None if something is between the digits (a quoted "." is not a decimal point), if a digit or
+    decimal mark is beside them, or if the number decides which digits are shown.
     """
     parts = [part for part in section.parts if part.kind is not Kind.GROUP]
     if section.shows is Shows.GENERAL and section.count(Kind.GENERAL) == 1:
@@ -61,7 +59,7 @@ def surrounded_digits(section: Section) -> tuple[str, str, str] | None:
 
 
 def number_text(section: Section, number: Decimal) -> str | None:
-    """A number of zero or more; None where the section has no place for all of its digits."""
+    """The text of a number >= 0; None if the section cannot show all its digits."""
     parts = [part for part in section.parts if part.kind not in {Kind.GROUP, Kind.SCALE}]
     if section.count(Kind.POINT) > 1 or section.count(Kind.EXPONENT) > 1:
         return None
@@ -73,7 +71,7 @@ def number_text(section: Section, number: Decimal) -> str | None:
 
 
 def fraction_text(section: Section, number: Decimal) -> str | None:
-    """A whole number and a fraction that is exactly the number; None where there is none with so few digits."""
+    """A whole number and an exact fraction; None if the denominator is too short."""
     parts = list(section.parts)
     bar = _first(parts, Kind.SLASH) or 0
     runs = _digit_runs(parts[:bar])
@@ -113,9 +111,9 @@ def _decimal_text(parts: list[Part], number: Decimal) -> str | None:
 
 
 def _whole_text(parts: list[Part], digits: str, surplus: str) -> str | None:
-    """The digits of a whole number from the right; those that have no place of their own go to the first.
+    """The digits of a whole number from the right; surplus digits join the first place.
 
-    `surplus`: decimals of a format without any, which follow the last digit.
+    `surplus`: decimals after the last digit, for a format without decimals.
     """
     places = [index for index, part in enumerate(parts) if part.kind is Kind.DIGIT]
     if not places:
@@ -137,7 +135,7 @@ def _whole_text(parts: list[Part], digits: str, surplus: str) -> str | None:
 
 
 def _decimals_text(parts: list[Part], digits: str) -> str | None:
-    """The decimals from the left; those that have no place of their own go to the last."""
+    """The decimals from the left; surplus digits join the last place."""
     places = [index for index, part in enumerate(parts) if part.kind is Kind.DIGIT]
     if len(digits) > len(places) and _has_gaps(parts):
         return None
@@ -157,7 +155,7 @@ def _decimals_text(parts: list[Part], digits: str) -> str | None:
 
 
 def _power_text(mantissa: list[Part], mark: Part, power: list[Part], number: Decimal) -> str | None:
-    """A number as mantissa and power of ten; the exponent is a multiple of the mantissa's places before the point."""
+    """A number as mantissa and exponent, a multiple of the digits before the point."""
     point = _first(mantissa, Kind.POINT)
     places = max(sum(part.kind is Kind.DIGIT for part in mantissa[:point]), 1)
     exponent = number.adjusted() // places * places if number else 0

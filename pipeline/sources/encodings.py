@@ -1,7 +1,8 @@
-"""Suggest the encoding of lines that are not UTF-8: the one in which their letters make words of a language.
+"""Suggest an encoding for lines that are not UTF-8: the one in which letters form words.
 
-Every candidate decodes the same bytes, and each byte beyond ASCII costs what its character costs there: nothing for a
-letter that a language of that encoding uses, much for a sign inside a word. cp1252 wins unless another is clearly cheaper.
+Every candidate decodes the same bytes. A character costs nothing if it is a letter of a language of
+that encoding, and much if it is a sign inside a word. cp1252 wins unless another is clearly
+cheaper.
 """
 
 import re
@@ -22,9 +23,9 @@ from pipeline.sources.languages import (
 )
 
 _SIGN, _IMPOSSIBLE = 5.0, 8.0  #: a sign inside a word, a byte without a character
-#: How much cheaper than cp1252 another encoding must be: once, and for each word.
+#: How much cheaper than cp1252 another encoding must be: in all, and per word.
 _PREFERENCE, _PREFERENCE_PER_WORD = 1.5, 0.25
-#: Encoding -> the languages that use it; of equals the first is suggested.
+#: Encoding -> its languages; of equals the first is suggested.
 _CANDIDATES: dict[str, tuple[Language, ...]] = {
     "cp1252": (*WESTERN, BALTIC),
     "cp850": WESTERN,
@@ -44,15 +45,15 @@ _SHORT_ENDS = {"s", "n", "t", "ll", "re", "ve", "d", "m", "e", "tje", "er", "hui
 _OPENING, _CLOSING = "\u2018\u201a\u201e\u00ab\u2039\u00a1\u00bf", "\u201d\u00bb\u203a"
 _EITHER = "\u201c"  #: opens in English, closes in German
 _DASHES = "\u2013\u2014"
-_AFTER = "\u00aa\u00ba\u00b0\u00b2\u00b3\u00b9\u00bc\u00bd\u00be\u2122\u00ae\u2026"  #: stand after a number or a word
+_AFTER = "\u00aa\u00ba\u00b0\u00b2\u00b3\u00b9\u00bc\u00bd\u00be\u2122\u00ae\u2026"  #: follow a number or a word
 _ALONE = (
     "\u20ac\u00a3\u00a7\u00a0\u00b5\u00a9\u00b1\u00d7"  #: stand beside numbers, or by themselves
 )
-_LONGEST_LINE, _LONGEST_WORD = 2_000, 40  #: more of a line shows nothing else
+_LONGEST_LINE, _LONGEST_WORD = 2_000, 40  #: longer parts add nothing
 
 
 def suggested_encoding(lines: Sequence[bytes]) -> str:
-    """The encoding in which these lines, which are not UTF-8, are most likely written; a guess, never a finding."""
+    """The most likely encoding of these lines; a guess, never a fact."""
     beginnings = [line[:_LONGEST_LINE] for line in lines]
     costs = {encoding: _cost(beginnings, encoding) for encoding in _CANDIDATES}
     return min(costs, key=costs.__getitem__)
@@ -112,7 +113,7 @@ def _cost_of_dash(before: str, after: str) -> float:
 
 
 def _cost_of_apostrophe(text: str, at: int) -> float:
-    """Names and languages put it after a short beginning (O', d', qu'), before a capital, or before a short end ('s, 'n)."""
+    """An apostrophe follows a short beginning (O', d', qu'), or precedes a short end ('s)."""
     start = re.findall(r"[^\W\d_]*$", text[max(at - _LONGEST_WORD, 0) : at])[0]
     end = re.findall(r"^[^\W\d_]*", text[at + 1 : at + _LONGEST_WORD])[0]
     if len(start) <= 2 or not end or end.lower() in _SHORT_ENDS:

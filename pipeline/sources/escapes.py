@@ -1,8 +1,8 @@
-r"""Escaped characters, where a job declares `source.escape`: hidden before records are framed, and shown in the cells.
+r"""Escaped characters, if a config declares `source.escape`: replaced first, restored in cells.
 
-An escape before punctuation or before a line end takes the meaning from it. With a letter after it, `\n` is a line feed,
-`\t` a tab, `\r\n` a line end and `\N`, as a whole field, nothing (as MySQL writes NULL). What is hidden is a character of
-plane 16, which no registry gives a meaning, so neither framing nor splitting knows that anything was escaped.
+An escape before punctuation or a line end removes its meaning. Before letters, `\n` is a line
+feed, `\t` a tab, `\r\n` a line end, and `\N` as a whole field means no value (MySQL's NULL). The
+replacement is a private character of plane 16, so framing and splitting see no escapes.
 """
 
 import re
@@ -20,11 +20,11 @@ _CRLF, _LF, _CRLF_IN_LETTERS, _NULL = (
     "\n",
     "r",
     "N",
-)  #: under these characters the following are hidden
+)  #: these characters replace the following escaped ones
 _LETTERS = {"n": "\n", "t": "\t", _CRLF_IN_LETTERS: "\r\n"}
-_MARKS = string.punctuation + " \t"  #: characters that stand for themselves behind an escape
+_MARKS = string.punctuation + " \t"  #: characters that mean themselves after an escape
 _HIDDEN = "[\U0010f000-\U0010f07f]"
-LONGEST_JOINED = 16 << 20  #: lines that end with an escape are followed no further
+LONGEST_JOINED = 16 << 20  #: bytes; longer runs of escaped line ends are not joined
 
 
 def _hide(character: str) -> str:
@@ -40,14 +40,14 @@ _SHOWN = {
 
 
 def _pairs(escape: str) -> dict[str, str]:
-    """What is written -> the character under which it is hidden, line ends left out."""
+    """Escape -> the replacing character, without line ends."""
     letters = {f"{escape}{letter}": _hide(letter) for letter in ("n", "t", _NULL)}
     crlf = {f"{escape}r{escape}n": _hide(_CRLF_IN_LETTERS)}
     return {**{escape + mark: _hide(mark) for mark in _MARKS}, **letters, **crlf}
 
 
 def hidden_text(text: str, escape: str) -> str:
-    """A text of several lines with everything hidden that is escaped in it, line ends too."""
+    """A text of several lines with every escape replaced, line ends included."""
     if not escape or escape not in text:
         return text
     known = {**_pairs(escape), f"{escape}\r\n": _hide(_CRLF), f"{escape}\n": _hide(_LF)}
@@ -61,12 +61,12 @@ def hidden_text(text: str, escape: str) -> str:
 
 
 def shown_text(text: str) -> str:
-    """A text with what was hidden in it."""
+    """A text with its escapes restored."""
     return "".join(_SHOWN.get(character, character) for character in text)
 
 
 def refuse_hidden(raw: pl.Series, path: Path) -> None:
-    """Refuse lines that hold a character under which something could be hidden: nobody could tell them apart."""
+    """Refuse lines with a character that replaces escapes, because it would be ambiguous."""
     if raw.str.contains(_HIDDEN).any():
         raise SourceError(
             f"{path}: it holds a private character from U+10F000 to U+10F07F, which cannot be read where source.escape is "
@@ -77,11 +77,11 @@ def refuse_hidden(raw: pl.Series, path: Path) -> None:
 def joined_lines(
     lines: pl.DataFrame, dialect: Dialect, *, at_end: bool
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Lines with everything hidden, those that an escaped line end joins as one; and the last ones that need the next."""
+    """Lines with escapes replaced and escaped line ends joined; and the last that need the next."""
     raw = pl.col("raw").str.replace_many(_pairs(dialect.escape))
     lines = lines.with_columns(raw)
     ends = pl.col("raw").str.contains(rf"{re.escape(dialect.escape)}\r?$") & ~pl.col("undecoded")
-    if at_end:  # nothing follows the last line, so its escape escapes nothing
+    if at_end:  # the escape of the last line escapes nothing
         ends &= pl.int_range(pl.len()) < pl.len() - 1
     lines = lines.with_columns(ends=ends)
     begins = ~pl.col("ends").shift(1, fill_value=False)
@@ -109,19 +109,19 @@ def joined_lines(
 
 
 def shown_cells(cells: pl.Expr) -> pl.Expr:
-    """Cells with the text that was hidden in them; a cell that is NULL is empty."""
+    """Cells with their escapes restored; a NULL cell is empty."""
     return pl.when(cells == _hide(_NULL)).then(pl.lit("")).otherwise(cells.str.replace_many(_SHOWN))
 
 
 def as_written(raw: pl.Expr, escape: str) -> pl.Expr:
-    """Records as the file writes them."""
+    """Records in their original form."""
     written = {hidden: pair for pair, hidden in _pairs(escape).items()}
     ends = {_hide(_CRLF): f"{escape}\r\n", _hide(_LF): f"{escape}\n"}
     return raw.str.replace_many({**written, **ends})
 
 
 def stray_escapes(raw: pl.Expr, dialect: Dialect) -> pl.Expr:
-    """Whether a record holds an escape before a letter or digit that has no meaning, or NULL within a text."""
+    """Whether a record has an escape without a meaning, or NULL within a text."""
     part, null = dialect.delimiter, _hide(_NULL)
     apart = pl.concat_str(
         pl.lit(part), raw.str.replace_all(part, 2 * part, literal=True), pl.lit(part)

@@ -1,4 +1,4 @@
-"""One sheet of an .xlsx workbook: every row a record, every cell the text that a person saw, or a reason why not."""
+"""One sheet of an .xlsx workbook: every row a record, every cell its visible text or a reason."""
 
 import contextlib
 import hashlib
@@ -32,14 +32,14 @@ from pipeline.sources.xml_part import NoWorkbook
 _DAMAGE = (
     zipfile.BadZipFile, zlib.error, ExpatError, EOFError, LookupError, ValueError, NotImplementedError, RuntimeError,
 )  # fmt: skip
-_ROUGHLY_A_CELL = 8  #: bytes besides its text
+_ROUGHLY_A_CELL = 8  #: bytes in addition to its text
 _ENOUGH_TO_JUDGE = (
     64 << 20
 )  #: characters of text from which their ratio to the size of the file counts
 
 
 class ExcelFile:
-    """A workbook being read; `lines` (the rows of its sheet) and `sha256` are true of all once `batches` has ended."""
+    """A workbook being read; `lines` (rows) and `sha256` are complete after `batches`."""
 
     format = "excel"
 
@@ -66,7 +66,7 @@ class ExcelFile:
         self.header: tuple[str, ...] | None = None
         self.names = Names(())
         self.footer: tuple[str, ...] = ()
-        self.ignored: tuple[str, ...] = ()  #: columns without a name that are empty throughout
+        self.ignored: tuple[str, ...] = ()  #: empty columns without a name
         self._ignores_unnamed = ignores_unnamed
         self._has_header = False
         self._last_row = 0
@@ -76,12 +76,12 @@ class ExcelFile:
 
     @property
     def columns(self) -> list[str]:
-        """The columns that are the supplier's: without those of an earlier run of ours and empty ones without a name."""
+        """The supplier's columns, without our own and empty unnamed ones."""
         return suppliers_columns(self.header or (), self.ignored)
 
     @property
     def written(self) -> dict[str, str]:
-        """Which sheet was read, and how many of its rows are hidden: they were read like the others."""
+        """The sheet, and the number of its hidden rows, which are read like others."""
         unusual = {
             "hidden_rows": str(self.hidden_rows or ""),
             "header": "none" if self.declared.header == "none" else "",
@@ -96,23 +96,23 @@ class ExcelFile:
 
     @property
     def why(self) -> dict[str, str]:
-        """What of that nobody declared, and why it was taken to be so."""
+        """What was detected, and why."""
         return {} if self.declared.sheet else {"sheet": "it is the only one that is not hidden"}
 
     @property
     def findings(self) -> list[Finding]:
-        """What a person should know of the whole file, once it was read."""
+        """Warnings about the whole file, after reading."""
         return self.names.findings(self.name, self.ignored)
 
     @property
     def unsendable(self) -> dict[str, str]:
-        """No column: all cells are text."""
+        """None: all cells are text."""
         return {}
 
     def batches(
         self, *, first_position: int = 0, batch_bytes: int = BATCH_BYTES
     ) -> Iterator[Batch]:
-        """Yield the records; raise SourceError where the file is no workbook that can be read, or changes meanwhile."""
+        """Yield the records; raise SourceError if the workbook is invalid or changes."""
         position = first_position
         with opened_unchanged(self.path) as file, self._explained_damage():
             digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -129,10 +129,11 @@ class ExcelFile:
     def _blocks(
         self, file: BinaryIO, size: int, batch_bytes: int
     ) -> Iterator[tuple[SheetTable, list[Row]]]:
-        """The rows below the header that hold something, some `batch_bytes` at a time; the others are counted."""
+        """Rows with content below the header, in blocks; blank ones are counted."""
         book = Workbook(file)
         if ours := _sheet_of_ours(book):
-            # The config describes the supplier's workbook; a list of ours begins with its header, without lines above or below its rows.
+            # The config describes the supplier's workbook; a list of ours begins with its header,
+            # without lines above or below its rows.
             self.declared = Declared(sheet=ours)
         sheet = chosen_sheet(book.sheets, self.declared.sheet)
         self.sheet = sheet.name
@@ -153,7 +154,7 @@ class ExcelFile:
     def _cut(
         self, rows: Iterator[Row], width: int, size: int, batch_bytes: int
     ) -> Iterator[list[Row]]:
-        """The rows in blocks; refuse texts that are far more than the file, as those that cells share can be."""
+        """The rows in blocks; refuse shared texts that expand far beyond the file."""
         block: list[Row] = []
         held = expanded = 0
         for row in rows:
@@ -171,13 +172,13 @@ class ExcelFile:
             yield block
 
     def _filled(self, rows: Iterator[Row]) -> Iterator[Row]:
-        """The rows of the table that hold something."""
+        """The rows of the table with content."""
         last = self.declared.skip_lines
         for row in rows:
             self.hidden_rows += row.is_hidden
             if row.number <= self.declared.skip_lines:
                 continue
-            self._blank += row.number - last - 1  # rows that the file leaves out
+            self._blank += row.number - last - 1  # rows missing in the file
             last = row.number
             if row.is_blank:
                 self._blank += 1
@@ -186,7 +187,7 @@ class ExcelFile:
         self._blank += max(self._last_row - self._footer_height - last, 0)
 
     def _without_footer(self, rows: Iterator[Row]) -> Iterator[Row]:
-        """The same without the last rows that are declared to be no part of the table, blank ones not counted."""
+        """Rows without the declared footer rows; blank rows do not count."""
         kept: deque[Row] = deque()
         filled = 0
         for row in rows:
@@ -256,7 +257,7 @@ class ExcelFile:
 
 
 def _sheet_of_ours(book: Workbook) -> str | None:
-    """The name of the only sheet that an earlier run wrote: its first row names our columns of run and row. Damaged sheets do not count."""
+    """The only sheet whose first row has our columns of run and row, if any."""
     ours = []
     for sheet in filter(lambda sheet: sheet.is_table, book.sheets):
         with contextlib.suppress(NoWorkbook, *_DAMAGE):

@@ -1,8 +1,8 @@
-"""The short way through a block of lines in which nothing can go wrong: no quotes, no controls, each line one whole record.
+"""The fast path for blocks of plain lines: no quotes, no controls, each line one record.
 
-What is asked of the bytes is cheap beside framing every line; a block of which any of it is not true goes the long way,
-and a property test holds the two ways together. Arrow's reader is strict about the number of fields of every line, which
-polars' is not (it fills short lines up in silence).
+The checks of the bytes are cheap compared with framing. If any check fails, the block takes the
+slow path; a property test compares both. Arrow's reader is strict about the number of fields, while
+polars' reader silently fills short lines.
 """
 
 import codecs
@@ -27,7 +27,7 @@ _PARSED_AT_ONCE = 4 << 20  #: bytes; each piece is parsed by a thread
 def plain_cells(
     whole: bytes, names: Sequence[str], header: HeaderText, dialect: Dialect
 ) -> pl.DataFrame | None:
-    """Whole lines -> their cells under `given.<column>`, a row a line; None where they must go the long way."""
+    """Lines -> cells under `given.<column>`, one row per line; None for the slow path."""
     if (
         not whole
         or len(names) < 2
@@ -46,11 +46,11 @@ def plain_cells(
         whole = whole.replace(b"\r", b"")
     if not _is_printable(whole, lines) or not _has_short_lines(whole):
         return None
-    # Arrow takes a byte order mark away wherever it begins to read, and here that is in the middle of a file.
+    # Arrow removes a byte order mark wherever it starts to read, here within a file.
     if whole.startswith((b"\n", codecs.BOM_UTF8)) or b"\n\n" in whole:
         return None
     cells = _parsed(whole, names, lines, dialect)
-    # Lines of empty fields are blank, and counted as such the long way; a repeated header is found there too.
+    # The slow path counts blank lines and finds a repeated header.
     if cells is None or _may_have_blank_rows(whole, cells, dialect) or header.may_be_in(cells):
         return None
     return cells
@@ -59,14 +59,12 @@ def plain_cells(
 def parsed_together(
     records: pl.Series, names: Sequence[str], dialect: Dialect
 ) -> pl.DataFrame | None:
-    """Legal records, all with as many fields as there are names -> their cells; None where they are better split one by one.
+    """Legal records with one field per name -> cells; None if they must be split one by one.
 
-    polars' reader is fast and never asked what a record is: that was decided before. What it returns is believed where the
-    bytes of every record are those of its cells, delimiters and quotes together.
+    polars' reader is fast, but the records are already framed. Its result is used only if the bytes
+    of every record equal its cells with delimiters and quotes.
     """
-    if len(names) < 2 or not len(
-        records
-    ):  # an empty record of one column is a blank line to a reader
+    if len(names) < 2 or not len(records):  # a reader skips an empty record of one column
         return None
     text = records.str.join("\n").item().encode()
     cells = pl.read_csv(
@@ -99,7 +97,7 @@ def _has_the_bytes_of(cells: pl.DataFrame, records: pl.Series, quote: str) -> bo
 
 
 def _is_printable(whole: bytes, lines: int) -> bool:
-    """Whether it holds no control character but tabs and its line ends."""
+    """Whether there is no control character but tabs and line ends."""
     octets = pa.Array.from_buffers(pa.uint8(), len(whole), [None, pa.py_buffer(whole)])
     controls = pc.sum(pc.less(octets, pa.scalar(0x20, pa.uint8()))).as_py()
     if controls != lines + (whole.count(b"\t") if b"\t" in whole else 0):
@@ -108,7 +106,7 @@ def _is_printable(whole: bytes, lines: int) -> bool:
 
 
 def _has_short_lines(whole: bytes) -> bool:
-    """Whether no line can be longer than a record may be: a line end stands in every stretch of that length."""
+    """Whether every stretch of the longest record length contains a line end."""
     at = 0
     while at + LONGEST_RECORD < len(whole):
         end = whole.rfind(b"\n", at, at + LONGEST_RECORD)
@@ -138,7 +136,7 @@ def _parsed(
                 check_utf8=True,
             ),
         )
-    except pa.ArrowInvalid:  # another number of fields somewhere, or bytes that are not UTF-8
+    except pa.ArrowInvalid:  # a line with another number of fields, or bytes that are not UTF-8
         return None
     cells = pl.from_arrow(table)
     if not isinstance(cells, pl.DataFrame) or cells.height != lines:
@@ -147,7 +145,7 @@ def _parsed(
 
 
 def _may_have_blank_rows(whole: bytes, cells: pl.DataFrame, dialect: Dialect) -> bool:
-    """Whether a row may hold nothing; most blocks show by the beginnings of their lines that none does."""
+    """Whether a row may be empty; the first bytes of lines usually show that none is."""
     begins = (b"\n" + mark for mark in (dialect.delimiter.encode(), b" ", b"\t"))
     may_be = whole.startswith((dialect.delimiter.encode(), b" ", b"\t")) or any(
         mark in whole for mark in begins

@@ -1,4 +1,4 @@
-"""Opening a file: a regular one under exactly its name, told by its first bytes, and the same at the end as before."""
+"""Open a regular file by its exact name, identify it, and check that it stays unchanged."""
 
 import codecs
 import contextlib
@@ -34,18 +34,18 @@ _FORMATS = {
     b"SQLi": "an SQLite database",
 }
 
-#: What is unpacked while it is read: how it begins -> what it is, and the codec.
+#: Packed formats: first bytes -> name and codec.
 PACKED = {b"\x1f\x8b": ("a gzip file", "gzip"), b"\x28\xb5\x2f\xfd": ("a Zstandard file", "zstd")}
 
 
 def first_bytes(path: Path) -> bytes:
-    """The bytes by which formats are told apart."""
+    """The first bytes, which identify the format."""
     with open_regular(path) as file:
         return file.read(4)
 
 
 def is_list_of_ours(path: Path) -> bool:
-    """Whether an earlier run wrote this list, whatever a spreadsheet has made of it: its header names the columns of run and row."""
+    """Whether this is a list of an earlier run: its header has our run and row columns."""
     with open_regular(path) as file:
         head = file.readline(_LONGEST_HEADER)
     text = (
@@ -57,7 +57,7 @@ def is_list_of_ours(path: Path) -> bool:
 
 
 def is_utf8(path: Path) -> bool:
-    """Whether all of a file is UTF-8, or says by its mark that it is UTF-16."""
+    """Whether a whole file is UTF-8, or has a mark of UTF-16."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     with open_regular(path) as file:
         block = file.read(_BLOCK)
@@ -74,7 +74,7 @@ def is_utf8(path: Path) -> bool:
 
 
 def beside(path: Path, name: str) -> str | None:
-    """The text of a small file in the same folder, None where there is none; refuse one that is no short UTF-8 text."""
+    """The text of a small file in the same folder; None if missing; refuse other content."""
     neighbour = path.parent / name
     if not neighbour.exists():
         return None
@@ -89,13 +89,13 @@ def beside(path: Path, name: str) -> str | None:
 
 
 def known_format(head: bytes) -> str | None:
-    """What a file that begins so is, in words; None for everything that may be text."""
+    """The format of these first bytes in words; None if it may be text."""
     return next((what for magic, what in _FORMATS.items() if head.startswith(magic)), None)
 
 
 @contextlib.contextmanager
 def opened_unchanged(path: Path) -> Iterator[BufferedReader]:
-    """Yield the file; refuse it where inode, size or time of change are others once it was read, or reading failed."""
+    """Yield the file; refuse it if inode, size or change time differ afterwards."""
     with open_regular(path) as file:
         before = _identity(os.fstat(file.fileno()))
         failure: SourceError | None = None
@@ -112,7 +112,7 @@ def opened_unchanged(path: Path) -> Iterator[BufferedReader]:
 
 
 def open_regular(path: Path) -> BufferedReader:
-    """Open a regular file; the name is never interpreted, and a link, a pipe or a folder is refused."""
+    """Open a regular file by its literal name; refuse links, pipes and folders."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except FileNotFoundError:

@@ -1,9 +1,10 @@
-"""Physical lines -> whole records: which lines belong together, and what is wrong with those that stand alone.
+"""Frame physical lines into records: which lines belong together, and what is wrong with others.
 
-A legal quoted field may hold line ends, so a record may span lines; a stray quote must not swallow the lines after it.
-Lines with an even number of quotes are whole by themselves. From a line with an odd number a record can only reach to
-the next such line: it is taken where the joined text is a legal record (RFC 4180) with as many fields as the header,
-else the line stands alone as unreadable and reading goes on at the next one. So nothing is lost and nothing is guessed.
+A quoted field may contain line ends, so a record may span lines; but a stray quote must not swallow
+the lines after it. A line with an even number of quotes is complete. From a line with an odd
+number, a record can only reach to the next such line. The joined text is used if it is a legal
+record (RFC 4180) with the header's number of fields; otherwise the line alone is unreadable, and
+reading continues at the next line. Nothing is lost and nothing is guessed.
 """
 
 import re
@@ -18,16 +19,16 @@ from pipeline.sources.escapes import stray_escapes
 from pipeline.sources.repeated_header import HeaderText
 from pipeline.sources.source_file import CONTROL, LONE_CR, LONGEST_RECORD
 
-#: No open quote is followed further than this. Between the two, a legal record is unreadable as a whole, so that no line
-#: inside it becomes a customer.
+#: No open quote is followed further than this. Between the two, a legal record is unreadable as a
+#: whole, so that no line inside it becomes a customer.
 LONGEST_QUOTE = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Frames:
-    """Records framed from some lines: `table` has `line`, `line_count`, `raw` (String) and `reason` (null = whole so far).
+    """Framed records: `table` has `line`, `line_count`, `raw` (String), `reason` (null = valid).
 
-    `rest` is where the lines begin that need more of the file before they can be judged.
+    `rest` is the start of the lines that need more of the file.
     """
 
     table: pl.DataFrame
@@ -37,9 +38,9 @@ class Frames:
 def frame(
     lines: pl.DataFrame, field_count: int, dialect: Dialect, *, at_end: bool, header: HeaderText
 ) -> Frames:
-    """Lines (`line`, `raw`, `undecoded`) -> frames; at the end of the file every line is judged, else some may wait.
+    """Frame lines (`line`, `raw`, `undecoded`); at the end of the file no line waits.
 
-    A record has `field_count` fields, and one more that is empty where its dialect has a trailing delimiter.
+    A record has `field_count` fields, and one more, empty field with a trailing delimiter.
     """
     field_count += dialect.trailing_delimiter
     spans, unclosed, rest = _spans(lines["raw"], field_count, dialect, at_end=at_end)
@@ -55,16 +56,16 @@ def frame(
 
 
 def blank_line(raw: pl.Expr, dialect: Dialect) -> pl.Expr:
-    """Whether all fields of a line are empty: it holds nothing but delimiters, invisible characters, and quotes around those."""
+    """Whether a line has only delimiters, invisible characters, and quotes around those."""
     return raw.str.contains(dialect.grammar.blank_text)
 
 
 def _spans(
     raw: pl.Series, field_count: int, dialect: Dialect, *, at_end: bool
 ) -> tuple[pl.DataFrame, list[int], int]:
-    """Which lines make one record (`first`, `last`, `whole`), which open a quote in vain, where the undecided rest begins.
+    """The lines of each record (`first`, `last`, `whole`), unclosed quotes, start of the rest.
 
-    What each odd line would make with the next one is asked of all of them at once; only who comes first is decided in turn.
+    All odd lines are joined with the next one at once; only overlaps are resolved in order.
     """
     nothing = pl.DataFrame(schema={"first": pl.UInt32, "last": pl.UInt32, "whole": pl.String})
     if not dialect.quote:
@@ -95,10 +96,10 @@ def _spans(
 
 
 def _pairs(raw: pl.Series, odd: pl.Series, field_count: int, dialect: Dialect) -> pl.DataFrame:
-    """Each odd line that ends inside quotes, by its place among the odd ones, and what it makes with the next of them.
+    """Each odd line that ends inside quotes, joined with the next odd line.
 
-    `whole`: the lines joined as they stand; `is_whole`: they are a legal record with so many fields; `is_followed`: no
-    further than an open quote is followed.
+    `whole`: the joined text; `is_whole`: it is a legal record with the right number of fields;
+    `is_followed`: it is within the limit for open quotes.
     """
     patterns = dialect.grammar
     ends = raw.str.len_bytes().cast(pl.Int64).cum_sum() + pl.int_range(1, len(raw) + 1, eager=True)
@@ -133,13 +134,13 @@ def _pairs(raw: pl.Series, odd: pl.Series, field_count: int, dialect: Dialect) -
 
 
 def _fields_of(text: pl.Expr, dialect: Dialect) -> pl.Expr:
-    """How many fields a legal record has: its delimiters outside quotes, and one."""
+    """The number of fields of a legal record: delimiters outside quotes, plus one."""
     unquoted = text.str.replace_all(dialect.grammar.quoted_text, "")
     return unquoted.str.count_matches(dialect.delimiter, literal=True) + 1
 
 
 def _joined(lines: pl.DataFrame, spans: pl.DataFrame) -> pl.DataFrame:
-    """Lines of one span become one record under the number of its first line."""
+    """Join the lines of each span under the number of its first line."""
     if not spans.height:
         return lines
     index = pl.int_range(pl.len(), dtype=pl.UInt32)
@@ -178,11 +179,11 @@ def _judged(
     field_count: int,
     header: HeaderText,
 ) -> pl.DataFrame:
-    """Give every record its reason, if it has one; blank lines have `blank` set and no reason."""
+    """Set the reason of every invalid record; blank lines have `blank` and no reason."""
     raw = pl.col("raw")
     fields = raw.str.count_matches(dialect.delimiter, literal=True) + 1
     may_be_blank = rf"^[{BLANK_CLASS}]*(?:[{re.escape(dialect.delimiter)}]|\r?$)"
-    # Most records are whole as anybody can see; the questions that take longer are asked of the others alone.
+    # Most records are plainly valid; only the others need the slow checks.
     in_question = (
         pl.col("undecoded") | pl.col("quoted") | (fields != field_count) | (raw.str.len_bytes() > LONGEST_RECORD)
         | raw.str.contains(CONTROL) | raw.str.contains("\r", literal=True) | header.is_repeated_in(raw) | raw.str.contains(may_be_blank)
@@ -193,10 +194,10 @@ def _judged(
         in_question |= stray_escapes(raw, dialect)
     quoted = raw.str.contains(dialect.quote, literal=True) if dialect.quote else pl.lit(value=False)
     records = records.with_columns(raw=raw.str.strip_suffix("\r")).with_columns(quoted=quoted)
-    asked = records.with_columns(in_question=in_question).with_row_index("at")
-    answered = _reasoned(asked.filter("in_question"), dialect, unclosed, field_count, header)
+    numbered = records.with_columns(in_question=in_question).with_row_index("at")
+    reasons = _reasoned(numbered.filter("in_question"), dialect, unclosed, field_count, header)
     return (
-        asked.join(answered, on="at", how="left", maintain_order="left")
+        numbered.join(reasons, on="at", how="left", maintain_order="left")
         .with_columns(pl.col("blank").fill_null(value=False))
         .drop("at", "in_question")
     )
@@ -215,7 +216,7 @@ def _reasoned(
         pl.when("quoted").then(raw.str.replace_all(dialect.grammar.quoted_text, "")).otherwise(raw)
     )
     undecodable = Reason.READ_NOT_UTF8 if dialect.is_utf8 else Reason.READ_UNDECODABLE
-    # Where lines end with CR alone, the two have changed places on the way in; inside quotes either breaks a line.
+    # If lines end with CR alone, CR and LF were swapped on input; in quotes either breaks a line.
     lone, lone_reason = raw.str.contains(LONE_CR), Reason.READ_LONE_CR
     if dialect.ends_with_cr:
         lone, lone_reason = unquoted.str.contains("\r", literal=True), Reason.READ_LONE_LF

@@ -1,4 +1,4 @@
-"""The names of a file's columns: cleaned and taken, or refused with everything that is wrong with them at once."""
+"""The column names of a file: cleaned and used, or refused with all faults at once."""
 
 import difflib
 import re
@@ -45,9 +45,9 @@ def parse_header(
     any_columns: bool = False,
     sample: Sequence[Sequence[str]] = (),
 ) -> Names:
-    """The columns that a header names; refuse text that is no legal record or holds impossible names.
+    """The columns of a header; refuse text that is not a legal record or has invalid names.
 
-    `any_columns`: whatever they mean, so that a file can be looked at that no job describes yet. `sample`: records below.
+    `any_columns`: allow any names, to inspect a file without a config. `sample`: records below.
     """
     hint = _other_delimiter(line, dialect.delimiter)
     if not dialect.grammar.is_legal(line):
@@ -89,10 +89,10 @@ def check_names(
     sample: Sequence[Sequence[str]] | None = None,
     is_declared: bool = False,
 ) -> Names:
-    """The names to use, cleaned; refuse those that cannot be used, with all faults: of the names, then `more`.
+    """The cleaned names; refuse invalid ones with all faults: of the names, then `more`.
 
-    `hint` says what is behind it. `any_columns`: names that mean nothing to us are no fault. A record in the place of the
-    names is refused: by its cells and by the `sample` of records below it, unless `is_declared` says that these are names.
+    `hint`: advice for the message. `any_columns`: unknown names are no fault. A record in place of
+    the names is refused by its cells and by the `sample` of records below, unless `is_declared`.
     """
     check_limits(where, columns=len(names))
     expected = layout.columns if layout else frozenset({"external_reference"})
@@ -118,27 +118,27 @@ def check_names(
         else _faults(names, taken, layout, hint, shows=shows)
     )
     if faults := [*of_names, *more]:
-        told = "; ".join(faults)
+        listed = "; ".join(faults)
         if not shows:
-            raise SourceError(f"{where}: {noun} cannot be used: {told}{_IF_NO_HEADER}")
+            raise SourceError(f"{where}: {noun} cannot be used: {listed}{_IF_NO_HEADER}")
         found = ", ".join(name for name in taken.used if not looks_like_data(name))[
             :_LONGEST_HEADER_SHOWN
         ]
         wants_config = layout is None and "external_reference" not in taken.used
         raise SourceError(
-            f"{where}: {noun} cannot be used: {told}. Found: {found}{_INIT * wants_config}",
+            f"{where}: {noun} cannot be used: {listed}. Found: {found}{_INIT * wants_config}",
             suggests=("init", "FILE") * wants_config,
         )
     return taken
 
 
 def advised(refused: SourceError, advice: str) -> SourceError:
-    """The same refusal with advice in the place of its own: where another line is the header, the file has one."""
+    """The same error with advice that another line may be the header."""
     return SourceError(f"{refused.message.removesuffix(_IF_NO_HEADER)}{advice}")
 
 
 def with_control_characters(names: Sequence[str]) -> str:
-    """The numbers of the columns whose names hold a control character; such names are never repeated."""
+    """The numbers of columns with a control character in their name, which is never shown."""
     return ", ".join(
         str(index)
         for index, name in enumerate(map(clean_name, names), start=1)
@@ -147,7 +147,7 @@ def with_control_characters(names: Sequence[str]) -> str:
 
 
 def unknown_columns(names: Iterable[str], layout: Layout | None = None) -> dict[str, str | None]:
-    """Columns that will not be sent -> the canonical name that was perhaps meant; a layout says what is meant."""
+    """Columns that will not be sent -> the similar canonical name, if any."""
     ours = [name for name in names if not is_import_column(name)]
     if layout is not None:
         mapped = layout.columns
@@ -158,7 +158,7 @@ def unknown_columns(names: Iterable[str], layout: Layout | None = None) -> dict[
 def _faults(
     written: Sequence[str], names: Names, layout: Layout | None, hint: str, *, shows: bool
 ) -> Iterator[str]:
-    """What is wrong with names, in words that repeat one only where `shows` allows it."""
+    """The faults of names; a name is only shown if `shows` allows it."""
     ours = [name for name in names.used if not is_import_column(name)]
     near = [name for name in ours if shows and not looks_like_data(name)]
     if layout is not None:
@@ -180,7 +180,7 @@ def _is_misspelt(name: str) -> bool:
 
 
 def _repeated(written: Sequence[str], *, shows: bool) -> Iterator[str]:
-    """Columns whose names are equal after trimming and case-folding; those without a name differ by their position."""
+    """Columns with equal names after trimming and case-folding; unnamed ones never are."""
     for positions, spellings in same_names(written):
         if clean_name(spellings[0]):
             numbers = f"{', '.join(map(str, positions[:-1]))} and {positions[-1]}"
@@ -211,7 +211,7 @@ def _missing_reference(names: list[str], hint: str) -> str:
 def _missing_columns(
     names: list[str], near_names: list[str], layout: Layout, hint: str
 ) -> Iterator[str]:
-    """Every mapped column that the file does not have, with what it is mapped to and the nearest that is there."""
+    """Every mapped column that the file lacks, its field, and the nearest name."""
     fields: dict[str, list[str]] = {}
     for field, column in layout.sources():
         fields.setdefault(column, []).append(field)
@@ -222,14 +222,14 @@ def _missing_columns(
             yield f"column {column!r} (mapped to {', '.join(fields[column])}) has a name that our lists use; rename it"
             continue
         near = difflib.get_close_matches(column.casefold(), spare, n=1, cutoff=0.6)
-        meant = f"; did you mean {spare[near[0]]!r}?" if near else ""
-        yield f"no column {column!r} (mapped to {', '.join(fields[column])}{meant})"
+        similar = f"; did you mean {spare[near[0]]!r}?" if near else ""
+        yield f"no column {column!r} (mapped to {', '.join(fields[column])}{similar})"
     if hint and not set(names) & set(fields):
         yield hint.strip(" ()")
 
 
 def _other_delimiter(line: str, delimiter: str) -> str:
-    """What to say where the line holds a character that parts fields elsewhere."""
+    """A hint if the line contains another common delimiter."""
     found = next(
         (mark for mark in (*DELIMITERS[1:], ",") if mark in line and mark != delimiter), None
     )

@@ -1,8 +1,9 @@
-"""Moments of the old Parquet type INT96, a day and nanoseconds of it, as exact text.
+"""Moments of the old Parquet type INT96 (a day and its nanoseconds) as exact text.
 
-Arrow gives them in nanoseconds, which wrap around before 1677 and after 2262, or in seconds, which lose the fraction.
-Both together give every moment exactly, but not its day: Arrow takes the nanoseconds for unsigned, so a time of day below
-zero on a day of 1900 to 2199 becomes a moment of 2484 to 2784. Moments of those years are refused.
+Arrow reads them as nanoseconds, which wrap before 1677 and after 2262, or as seconds, which lose
+the fraction. Both together are exact, except for the day: Arrow reads nanoseconds as unsigned, so a
+negative time of day in 1900 to 2199 becomes a moment of 2484 to 2784. Moments of those years are
+refused.
 """
 
 import polars as pl
@@ -12,7 +13,7 @@ import pyarrow.compute as pc
 from pipeline.sources.arrow_text import text_of
 
 _NANOSECONDS = 10**9  #: of a second
-_WRAPPED = 2**64 // _NANOSECONDS  #: seconds by which a time of day below zero is too late
+_WRAPPED = 2**64 // _NANOSECONDS  #: seconds added to a negative time of day
 _UNCLEAR = (
     -2_208_988_800 - 86_400 + _WRAPPED,
     7_258_118_400 + _WRAPPED,
@@ -20,9 +21,9 @@ _UNCLEAR = (
 
 
 def exact_moments(seconds: pa.Array, nanoseconds: pa.Array) -> pa.Array:
-    """The text of each moment, with nine digits of a second where it has a fraction; raise ArrowInvalid for a year without a text or unclear."""
+    """The text of each moment; ArrowInvalid for a year without a text or an unclear moment."""
     whole = text_of(pa.chunked_array([seconds])).text
-    # Both sides wrap around alike, so their difference is the true fraction.
+    # Both sides wrap in the same way, so their difference is the fraction.
     fraction = pc.subtract(
         nanoseconds.view(pa.int64()), pc.multiply(seconds.view(pa.int64()), _NANOSECONDS)
     )

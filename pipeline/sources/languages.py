@@ -1,4 +1,4 @@
-"""Which letters beyond ASCII the languages of old encodings use, and what a word costs that is none of theirs."""
+"""The letters beyond ASCII of the languages of old encodings, and the cost of other words."""
 
 import re
 from collections.abc import Sequence
@@ -11,14 +11,14 @@ _ODD_CASE, _CAPITALS_OF_ASCII = 4.0, 0.2
 
 @dataclass(frozen=True, slots=True)
 class Language:
-    """Its letters beyond ASCII in lower case: the frequent ones, the rare ones, and where none of them stands."""
+    """A language: its frequent and rare letters beyond ASCII, and where none occurs."""
 
     frequent: str
     rare: str = ""
-    misplaced: str = r"(?!)"  #: matches at a letter that stands where the language does not put it
+    misplaced: str = r"(?!)"  #: matches a letter in an unusual place
 
     def cost(self, word: str) -> float:
-        """What the letters of a word in lower case cost in this language."""
+        """The cost of the letters of a lower-case word in this language."""
         misplaced = {found.start() for found in re.finditer(self.misplaced, word)}
         letters = ((at, letter) for at, letter in enumerate(word) if not letter.isascii())
         return sum(MISPLACED * (at in misplaced) + self._cost_of(letter) for at, letter in letters)
@@ -56,7 +56,7 @@ GREEK = Language("αοιεστνηυρπκμλως", "άέήίόύώγδθφχβ
 
 
 def cost_of_word(word: str, languages: Sequence[Language]) -> float:
-    """What a word costs in the language that knows it best: 0 where all is usual."""
+    """The cost of a word in its best language; 0 if all is usual."""
     if len(word) == 1:  # an initial, or a word such as the French "à"
         return RARE if word.isupper() or word in _WORDS_OF_ONE_LETTER else FOREIGN
     return (
@@ -67,7 +67,7 @@ def cost_of_word(word: str, languages: Sequence[Language]) -> float:
 
 
 def _cost_of_case(word: str) -> float:
-    """Capitals stand first in a word, or throughout; old systems leave letters beyond ASCII small (`MüLLER`)."""
+    """Cost of unusual capitals; old systems leave letters beyond ASCII small (`MüLLER`)."""
     if word.isupper() or word.islower() or word.istitle():
         return 0.0
     plain = "".join(letter for letter in word if letter.isascii())
@@ -81,7 +81,7 @@ def _cost_of_case(word: str) -> float:
 
 
 def _cost_of_scripts(word: str) -> float:
-    """Letters of two scripts in one word, or marked Latin letters side by side, seldom make a word."""
+    """Cost of two scripts in one word, or of adjacent marked Latin letters."""
     other_script = [letter >= "\u0370" for letter in word]
     if any(other_script):
         return FOREIGN * min(sum(other_script), len(word) - sum(other_script))

@@ -1,6 +1,6 @@
-"""Whether a line names columns or is a record: judged by the line itself, the records below it and the names that a job expects.
+"""Decide whether a line is a header or a record, from the line, later records and expected names.
 
-A cell of a person must never be taken for a column name, so a line without any evidence for a header is `UNCLEAR`.
+Personal data must never become a column name, so a line without evidence for a header is `UNCLEAR`.
 """
 
 import re
@@ -10,7 +10,7 @@ from enum import Enum, auto
 from pipeline.domain.characters import fold_name
 from pipeline.domain.customer import is_import_column
 
-#: What column names do not hold and people's data does: an email, a long number, a date.
+#: Patterns of personal data, which names do not match: an email, a long number, a date.
 _DATUM = re.compile(r"@|\d{5}|\d{1,4}([-/.])\d{1,2}\1\d{1,4}")
 _NUMBER = re.compile(r"[-+(]?\s*\d[\d.,' \u00a0]*\)?[-+]?")
 _IDENTIFIER = re.compile(r"[a-z_][a-zA-Z0-9_.\-]*")
@@ -48,7 +48,7 @@ _VOCABULARY = frozenset(
 
 
 class Likeness(Enum):
-    """What a line looks like."""
+    """The kind of a line."""
 
     HEADER = auto()
     RECORD = auto()
@@ -58,7 +58,7 @@ class Likeness(Enum):
 def likeness_of(
     cells: Sequence[str], sample: Sequence[Sequence[str]] = (), expected: Collection[str] = ()
 ) -> Likeness:
-    """What the line with these cells is; `sample` are records below it, `expected` the names that a job looks for."""
+    """The kind of a line; `sample`: records below, `expected`: names in the config."""
     if any(map(is_import_column, cells)):
         return Likeness.HEADER
     rows = [row for row in sample if len(row) == len(cells) and list(row) != list(cells)]
@@ -67,7 +67,7 @@ def likeness_of(
     has_data = any(map(looks_like_data, filled))
     if 0 < len(filled) <= 2 * hits or (
         hits > 1 and not has_data
-    ):  # one may be the text of a cell, such as email
+    ):  # a single one may be a cell, such as email
         return Likeness.HEADER
     if 2 * sum(map(_is_known_word, filled)) > len(filled):
         return Likeness.HEADER
@@ -82,14 +82,14 @@ def likeness_of(
 
 
 def looks_like_data(cell: str) -> bool:
-    """Whether a cell holds an email, a long number or a date, as no column name does."""
+    """Whether a cell has an email, a long number or a date, as no name does."""
     return _DATUM.search(cell) is not None
 
 
 def _expected_names(
     cells: Sequence[str], rows: Sequence[Sequence[str]], expected: Collection[str]
 ) -> int:
-    """How many cells are names that a job expects, and no values of their columns."""
+    """How many cells are expected names, and not values of their columns."""
     folded = set(map(fold_name, expected))
     return sum(
         fold_name(cell) in folded and all(row[at] != cell for row in rows)
@@ -98,7 +98,7 @@ def _expected_names(
 
 
 def _vote(cell: str, below: Sequence[str]) -> int:
-    """1 where a cell differs in kind from those below it, as a name does; -1 where it is one of them; else 0."""
+    """1 if a cell differs in kind from those below, as names do; -1 if it occurs there; else 0."""
     filled = [other for other in below if other.strip()]
     if not filled:
         return -(_NUMBER.fullmatch(cell.strip()) is not None)
@@ -117,7 +117,7 @@ def _has_digits(cell: str) -> bool:
 
 
 def _is_known_word(cell: str) -> bool:
-    """Whether all words of a cell are words that name columns; single letters do not count."""
+    """Whether all words of a cell are common in names; single letters do not count."""
     words = {word.casefold() for part in _CASE_CHANGE.split(cell) for word in _WORD.findall(part)}
     return any(len(word) > 1 for word in words) and all(
         len(word) == 1 or word in _VOCABULARY for word in words
@@ -125,7 +125,7 @@ def _is_known_word(cell: str) -> bool:
 
 
 def _has_style_of_names(filled: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
-    """Whether all cells are written as identifiers are, and most cells below them are not."""
+    """Whether all cells are identifiers, and most cells below are not."""
     if not all(map(_IDENTIFIER.fullmatch, filled)):
         return False
     below = [cell for row in rows for cell in row if cell.strip()]

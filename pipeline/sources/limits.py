@@ -1,19 +1,20 @@
-"""The most that a file of any format may hold or expand to; readers check it before they take the memory.
+"""Limits for files of all formats, checked before memory is used.
 
-Readers stream, so the number of records has no limit: these bounds are for one batch, one row group or one part at a time.
+Readers stream, so the number of records has no limit: the limits apply to one batch, row group or
+part.
 """
 
 from pipeline.errors import SourceError
 
 MOST_COLUMNS = 16_384  #: of one table, as in a sheet of Excel
-MOST_BYTES_HELD = 256 << 20  #: of cells as text in memory at once, after expansion
-MOST_CELLS_HELD = 8 << 20  #: in memory at once, empty ones included; each costs 16 bytes and more
-HIGHEST_RATIO = 100  #: of expanded to packed bytes; honest files of customers have 5 to 20
-SMALLEST_JUDGED = 1 << 20  #: expanded bytes from which the ratio counts
+MOST_BYTES_HELD = 256 << 20  #: of cells as text in memory, after expansion
+MOST_CELLS_HELD = 8 << 20  #: in memory, including empty ones; each takes at least 16 bytes
+HIGHEST_RATIO = 100  #: of expanded to packed bytes; normal customer files have 5 to 20
+SMALLEST_JUDGED = 1 << 20  #: expanded bytes; the ratio of smaller files is not checked
 
 
 def check_limits(where: str, *, columns: int = 0, expanded: int = 0, packed: int = 0) -> None:
-    """Raise SourceError where a count is over its limit; `expanded` bytes came out of `packed` ones."""
+    """Raise SourceError if a count is over its limit; `packed` bytes became `expanded` ones."""
     if columns > MOST_COLUMNS:
         raise SourceError(
             f"{where}: {columns:,} columns; the limit is {MOST_COLUMNS:,}; nothing was sent. Export fewer columns"

@@ -6,15 +6,13 @@ from decimal import Decimal
 from pipeline.sources.number_format import Kind, Section
 
 _1900, _1904 = datetime(1899, 12, 30), datetime(1904, 1, 1)  # noqa: DTZ001 - a sheet's dates have no zone
-_FEBRUARY_29_1900 = (
-    60  #: a day that never was: Lotus took 1900 for a leap year, and every spreadsheet after it
-)
+_FEBRUARY_29_1900 = 60  #: 1900-02-29, which did not exist: Lotus treated 1900 as a leap year, as do all spreadsheets
 _DAY = 86_400_000  #: milliseconds; spreadsheets show no finer times
 _AFTER_9999 = 2_958_466
 
 
 def moment_text(section: Section, days: Decimal, *, from_1904: bool) -> str | None:
-    """The moment that a number of days stands for; None where it is before the calendar begins, or after it ends."""
+    """The moment of a serial day number; None if outside the calendar."""
     if not 0 <= days < _AFTER_9999:
         return None
     milliseconds = int((days * _DAY).to_integral_value())
@@ -34,7 +32,7 @@ def moment_text(section: Section, days: Decimal, *, from_1904: bool) -> str | No
 
 
 def iso_text(moment: datetime) -> str:
-    """A date, with its time where that is not midnight."""
+    """A date, with its time unless that is midnight."""
     since = moment - datetime.combine(moment.date(), datetime.min.time())
     return _date(moment.date()) + (
         f"T{_clock(since // timedelta(milliseconds=1))}" if since else ""
@@ -52,5 +50,5 @@ def _clock(milliseconds: int) -> str:
 
 
 def _has_date(section: Section) -> bool:
-    """Whether a date is shown; a minute that stands without hours and seconds is a month."""
+    """Whether a date is shown; an m without hours and seconds is a month."""
     return Kind.DATE in section.kinds or not section.kinds & {Kind.TIME, Kind.ELAPSED}

@@ -1,4 +1,4 @@
-"""Column names as a file writes them -> names that are unique and readable, and an account of what was changed."""
+"""Convert the column names of a file to unique, readable names, and record the changes."""
 
 import itertools
 import unicodedata
@@ -15,23 +15,19 @@ _SHOWN = 5  #: names in a message
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """The columns of a file by the names that are used from now on; positions count from 1."""
+    """The names of columns; positions count from 1."""
 
     used: tuple[str, ...]
-    changed: tuple[
-        int, ...
-    ] = ()  #: positions of names that were trimmed, or whose line breaks became spaces
-    unnamed: tuple[
-        int, ...
-    ] = ()  #: positions of columns that the file does not name: they are called `column_N`
+    changed: tuple[int, ...] = ()  #: positions of names that were trimmed or had line breaks
+    unnamed: tuple[int, ...] = ()  #: positions of columns without a name, called `column_N`
 
     @property
     def of_unnamed(self) -> tuple[str, ...]:
-        """The names that unnamed columns were given."""
+        """The names given to unnamed columns."""
         return tuple(self.used[position - 1] for position in self.unnamed)
 
     def facts(self, ignored: Collection[str]) -> dict[str, str]:
-        """What was changed, for a description of the file; `ignored` unnamed columns are empty throughout."""
+        """The changes, for the description of a file; `ignored` unnamed columns are empty."""
         positions = dict(zip(self.of_unnamed, self.unnamed, strict=True))
         return {
             "names_changed": _numbers(self.changed),
@@ -42,32 +38,32 @@ class Names:
         }
 
     def findings(self, file: str, ignored: Collection[str]) -> list[Finding]:
-        """What was changed, as warnings about a file."""
+        """The changes, as warnings about a file."""
         found = []
         if self.changed:
             names = ", ".join(repr(self.used[at - 1]) for at in self.changed[:_SHOWN])
             more = ", …" * (len(self.changed) > _SHOWN)
-            told = f"{file}: {len(self.changed):,} of {len(self.used):,} names were changed, now {names}{more}"
-            found.append(Finding(Alarm.COLUMN_NAMES_CHANGED, told))
+            message = f"{file}: {len(self.changed):,} of {len(self.used):,} names were changed, now {names}{more}"
+            found.append(Finding(Alarm.COLUMN_NAMES_CHANGED, message))
         if filled := [name for name in self.of_unnamed if name not in ignored]:
-            told = f"{file}: {', '.join(filled[:_SHOWN])}{', …' * (len(filled) > _SHOWN)}"
-            found.append(Finding(Alarm.COLUMNS_WITHOUT_NAME, told))
+            message = f"{file}: {', '.join(filled[:_SHOWN])}{', …' * (len(filled) > _SHOWN)}"
+            found.append(Finding(Alarm.COLUMNS_WITHOUT_NAME, message))
         if not names_origin(self.used) and (
             dropped := [name for name in self.used if is_import_column(name)]
         ):
             names = ", ".join(map(repr, dropped))
-            told = f"{file}: not kept: {names}. Our lists use these names; a list that is fed back has {ROW_ID} and {RUN_ID}"
-            found.append(Finding(Alarm.COLUMNS_NOT_KEPT, told))
+            message = f"{file}: not kept: {names}. Our lists use these names; a list that is fed back has {ROW_ID} and {RUN_ID}"
+            found.append(Finding(Alarm.COLUMNS_NOT_KEPT, message))
         return found
 
 
 def squeezed_name(name: str) -> str:
-    """What a name and its repetition share: without case, quotes, spaces and invisible characters."""
+    """The form for comparing names: no case, quotes, spaces or invisible characters."""
     return unicodedata.normalize("NFC", name.translate(_SQUEEZED)).casefold()
 
 
 def is_repeated_header(cells: Iterable[str], names: Names) -> bool:
-    """Whether a record holds the names of the header, in any spelling; of columns without a name nothing, or ours."""
+    """Whether a record repeats the header in any spelling; unnamed columns empty or by our name."""
     pairs = itertools.zip_longest(map(squeezed_name, cells), names.used, fillvalue="")
     return all(
         squeezed == squeezed_name(name) or (not squeezed and at in names.unnamed)
@@ -76,7 +72,7 @@ def is_repeated_header(cells: Iterable[str], names: Names) -> bool:
 
 
 def take_names(written: Sequence[str], expected: Collection[str] = ()) -> Names:
-    """The names to use; a job that expects a name exactly as the file writes it (`expected`) finds it under that name."""
+    """The names to use; a name that the config spells exactly (`expected`) stays."""
     cleaned = [clean_name(name) for name in written]
     kept = [
         name if name in expected and clean not in expected else clean
@@ -95,12 +91,12 @@ def take_names(written: Sequence[str], expected: Collection[str] = ()) -> Names:
 
 
 def numbered_names(count: int) -> Names:
-    """`column_1` and so on: the names of a table without a header."""
+    """The names of a table without a header: `column_1` and so on."""
     return Names(tuple(f"column_{at}" for at in range(1, count + 1)))
 
 
 def same_names(names: Iterable[str]) -> Iterator[tuple[list[int], list[str]]]:
-    """The positions of columns whose names are equal after trimming and case-folding, and their spellings."""
+    """The positions and spellings of names that are equal after trimming and case-folding."""
     by_fold: dict[str, tuple[list[int], list[str]]] = {}
     for at, name in enumerate(names, start=1):
         positions, spellings = by_fold.setdefault(fold_name(name), ([], []))
@@ -112,7 +108,7 @@ def same_names(names: Iterable[str]) -> Iterator[tuple[list[int], list[str]]]:
 
 
 def _free_name(name: str, taken: Collection[str]) -> str:
-    """The name, with a number behind it where a column of the file is called so."""
+    """The name, with a number appended if a column already has it."""
     number = 1
     free = name
     while free in taken:

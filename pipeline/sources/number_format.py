@@ -1,6 +1,6 @@
-"""Number formats (ECMA-376, 18.8.31), taken apart: their sections, and what each section shows of a value.
+"""Parse number formats (ECMA-376, 18.8.31): their sections, and what each section shows.
 
-`number_text` writes values by them.
+`number_text` writes values with them.
 """
 
 import itertools
@@ -15,8 +15,9 @@ GENERAL = "General"
 
 _ACCOUNTING = "_(* {0}_);_(* \\({0}\\);_(* {1}_);_(@_)"
 _DATE, _TIME = "yyyy-mm-dd", "h:mm:ss"
-#: ECMA-376, 18.8.30: the formats that have an id and no code in the file. The currency sign of 5 to 8, 42 and 44 is that
-#: of the machine which opens the file, so it is left out. 27 to 36 and 50 to 58 are dates and times of East Asia.
+#: ECMA-376, 18.8.30: formats with an id and no code in the file. The currency sign of 5 to 8, 42
+#: and 44 is that of the local machine, so it is left out. 27 to 36 and 50 to 58 are dates and times
+#: of East Asia.
 BUILT_IN = {
     0: GENERAL, 1: "0", 2: "0.00", 3: "#,##0", 4: "#,##0.00", 5: "#,##0_);(#,##0)", 6: "#,##0_);(#,##0)",
     7: "#,##0.00_);(#,##0.00)", 8: "#,##0.00_);(#,##0.00)", 9: "0%", 10: "0.00%", 11: "0.00E+00", 12: "# ?/?",
@@ -32,7 +33,7 @@ BUILT_IN = {
 
 
 class Kind(Enum):
-    """What a part of a section stands for."""
+    """The kind of a part of a section."""
 
     LITERAL = "a text that is shown as it is"
     LETTER = "a letter without quotes, which is shown as it is"
@@ -55,7 +56,7 @@ class Kind(Enum):
 
 
 class Shows(Enum):
-    """What a section shows of a value."""
+    """What a section shows."""
 
     NUMBER = "its digits"
     FRACTION = "a whole number and a fraction"
@@ -69,7 +70,7 @@ class Shows(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part of a section; `text` is what it shows, or how the format writes it."""
+    """A part of a section; `text` is what it shows, or its code."""
 
     kind: Kind
     text: str
@@ -95,7 +96,7 @@ class Condition:
 
 @dataclass(frozen=True)
 class Section:
-    """One section of a format: its parts in their order, without the layout at both ends."""
+    """One section of a format: its parts in order, without layout at both ends."""
 
     parts: tuple[Part, ...]
     condition: Condition | None = None
@@ -111,7 +112,7 @@ class Section:
 
     @cached_property
     def shows(self) -> Shows:
-        """What it shows of a value."""
+        """What the section shows of a value."""
         kinds = self.kinds - {Kind.LAYOUT, Kind.LITERAL, Kind.LETTER}
         numeric = {Kind.DIGIT, Kind.POINT, Kind.SCALE, Kind.GROUP, Kind.PERCENT, Kind.EXPONENT}
         moment = {Kind.DATE, Kind.TIME, Kind.MINUTE, Kind.ELAPSED}
@@ -130,7 +131,7 @@ class Section:
         return Shows.UNKNOWN
 
     def _is_moment(self, others: set[Kind]) -> bool:
-        """Whether all digits are decimals of seconds, and all letters are the T and Z of ISO 8601."""
+        """Whether all digits are decimals of seconds, and all letters the T and Z of ISO 8601."""
         decimals = all(
             part.text == "0" and before.kind in {Kind.POINT, Kind.DIGIT}
             for before, part in itertools.pairwise(self.parts)
@@ -148,7 +149,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class NumberFormat:
-    """A format: one to three sections for numbers (none: the format shows texts only), and that of texts (None: as they are)."""
+    """A format: up to three number sections (none: texts only), and a text section or None."""
 
     numbers: tuple[Section, ...]
     text: Section | None
@@ -191,21 +192,20 @@ _COLOUR = re.compile(
 )
 _CONDITION = re.compile(r"(<=|>=|<>|<|>|=) ?(-?[0-9]{1,15}(?:\.[0-9]{1,15})?)")
 _ELAPSED = re.compile(r"h+|m+|s+", re.IGNORECASE)
-#: [$R-1C09], [$€-407], [$-409], [$kr.-x-euro2], [$₹-hi-IN]: a text, and the number or the name of a language.
+#: [$R-1C09], [$€-407], [$-409], [$kr.-x-euro2], [$₹-hi-IN]: a text, and the number or the name of a
+#: language.
 _CURRENCY = re.compile(
     r"\$(.*?)(?:-((?:[0-9A-F]{1,8}|x-[a-z0-9]+|[a-z]{2,3}(?:-[a-z0-9]+)*)(?:,[0-9A-F]+)?))?",
     re.IGNORECASE,
 )
 _SCRIPT = re.compile(r"DBNum[0-9]|NatNum[0-9]{1,2}", re.IGNORECASE)
-_WESTERN_DIGITS = (
-    0x01FF_FFFF  #: above, the number of a language says in which digits numbers are shown
-)
+_WESTERN_DIGITS = 0x01FF_FFFF  #: higher numbers select the digits of a language
 _MOST_SECTIONS = 4
 
 
 @lru_cache(4096)
 def parsed(code: str) -> NumberFormat | None:
-    """The sections of a format; None where it has more than there can be."""
+    """The sections of a format; None if it has too many."""
     sections = _sections(code)
     if len(sections) > _MOST_SECTIONS:
         return None
@@ -269,7 +269,7 @@ def _has_other_digits(language: str | None) -> bool:
 
 
 def _refined(parts: list[Part]) -> list[Part]:
-    """The parts once their neighbours have decided what a comma and a bar mean, without layout at both ends."""
+    """The parts, with commas and bars resolved by their neighbours, without outer layout."""
     while parts and parts[0].kind is Kind.LAYOUT:
         parts = parts[1:]
     while parts and parts[-1].kind is Kind.LAYOUT:
@@ -281,7 +281,7 @@ def _refined(parts: list[Part]) -> list[Part]:
 
 
 def _plain(part: Part) -> Part:
-    """Where there are no digits, commas, points and bars are texts."""
+    """Without digits, commas, points and bars are texts."""
     return (
         Part(Kind.LITERAL, part.text) if part.kind in {Kind.GROUP, Kind.SLASH, Kind.POINT} else part
     )

@@ -1,16 +1,19 @@
-"""The text that a number format shows of a value.
+"""The text that a number format shows for a value.
 
-It is the text that Excel shows (in English), with these differences, each of them on purpose:
+It is the text of Excel (in English), with these deliberate differences:
 
-- No thousands separators are added: `#,##0.00` of 1234.5 is 1234.50.
-- Nothing is rounded. Where a format shows fewer decimals than the value has, all are given: `0` of 240.1 is 240.1. Where
-  that is not possible (a fraction such as 2/7, digits around literals such as `00-00`) there is no text.
-- Numbers have 15 digits, as in Excel. Of larger ones General shows all 15, and a number with more has an exponent.
-- Dates and times are given in ISO 8601, whole, however the format orders or shortens them (`moment_text`).
+- No thousands separators: `#,##0.00` of 1234.5 is 1234.50.
+- No rounding. If a format shows fewer decimals than the value has, all are given: `0` of 240.1 is
+  240.1.
+  If that is impossible (a fraction such as 2/7, digits around literals such as `00-00`), there is
+  no text.
+- Numbers have 15 digits, as in Excel. General shows all 15 of larger ones, and a number with more has
+  an exponent.
+- Dates and times are complete ISO 8601, whatever the format shows (`moment_text`).
 - Spaces at both ends are layout and are left out.
-- A value other than zero of which nothing is shown (`;;;`), digits of another script, and formats that programs read
-  differently have no text.
-- A negative number in a section that a condition chose has no text, unless the condition separates the signs.
+- There is no text for a nonzero value that is hidden (`;;;`), for digits of another script, and for
+  formats that programs read differently.
+- A negative number in a conditional section has no text, unless the condition separates the signs.
 """
 
 from collections.abc import Callable
@@ -27,13 +30,13 @@ from pipeline.sources.digits_text import (
 from pipeline.sources.moment_text import moment_text
 from pipeline.sources.number_format import Kind, NumberFormat, Part, Section, Shows, parsed
 
-FORMATS_KEPT = 4096  #: formats whose meaning is remembered
+FORMATS_KEPT = 4096  #: cached formats
 Writer = Callable[[Decimal], str | None]
 
 
 @lru_cache(FORMATS_KEPT)
 def number_writer(code: str, *, from_1904: bool = False) -> Writer:
-    """A number format -> what writes a number as the format shows it, or None where it has no exact text."""
+    """A writer of numbers for a format, or None if it has no exact text."""
     found = parsed(code)
 
     def write(number: Decimal) -> str | None:
@@ -50,7 +53,7 @@ def number_writer(code: str, *, from_1904: bool = False) -> Writer:
 
 @lru_cache(FORMATS_KEPT)
 def text_writer(code: str) -> Callable[[str], str | None] | None:
-    """A number format -> what writes a text as the format shows it; None where it shows texts as they are."""
+    """A writer of texts for a format; None if texts stay unchanged."""
     found = parsed(code)
     section = found.text if found else None
     if section is None or (
@@ -63,7 +66,7 @@ def text_writer(code: str) -> Callable[[str], str | None] | None:
 def section_text(
     section: Section, number: Decimal, *, has_own_sign: bool = False, from_1904: bool = False
 ) -> str | None:
-    """What a section shows of a number; the section of negative numbers shows their sign itself."""
+    """The text of a number in a section; the negative section shows its sign itself."""
     shows = section.shows
     if shows is Shows.MOMENT:
         return moment_text(section, number, from_1904=from_1904)
@@ -76,11 +79,9 @@ def section_text(
 
 
 def section_of(found: NumberFormat, number: Decimal) -> tuple[Section, bool] | None:
-    """The section that fits a number, and whether it shows the sign itself."""
+    """The section for a number, and whether it shows the sign itself."""
     sections = found.numbers
-    if (
-        not sections
-    ):  # the format shows texts only, and a number by General where it adds nothing to a text
+    if not sections:  # a format for texts only shows a number as General if it adds nothing
         bare = found.text if found.text and len(found.text.parts) == 1 else None
         return (Section((Part(Kind.GENERAL, ""),)), False) if bare else None
     if any(section.condition for section in sections):
@@ -93,7 +94,7 @@ def section_of(found: NumberFormat, number: Decimal) -> tuple[Section, bool] | N
 
 
 def _by_condition(sections: tuple[Section, ...], number: Decimal) -> tuple[Section, bool] | None:
-    """The section whose condition holds, else the last one; None where programs choose differently."""
+    """The section whose condition holds, else the last; None if programs differ."""
     first, *others = sections
     if first.condition is None:
         return None
@@ -111,7 +112,7 @@ def _by_condition(sections: tuple[Section, ...], number: Decimal) -> tuple[Secti
 
 
 def _other(others: list[Section], number: Decimal) -> tuple[Section, bool] | None:
-    """The section of a number that does not meet the condition of the first."""
+    """The section of a number that fails the first condition."""
     if not others:
         return None
     second = others[0].condition
@@ -138,7 +139,7 @@ def _unsigned(section: Section, shows: Shows, number: Decimal) -> str | None:
 
 
 def _text_in(section: Section, text: str) -> str | None:
-    """A text as its section shows it; None where nothing of a text is shown, or no text can be decided."""
+    """A text in its section; None if it is hidden or undecidable."""
     if section.shows not in {Shows.TEXT, Shows.GENERAL, Shows.WORDS}:
         return text if not text else None
     shown = literal_text(section, text)

@@ -1,4 +1,4 @@
-"""Files that people take for workbooks and that cannot be read: each named for what it is, with the way out."""
+"""Recognise files that are not readable workbooks; name the format and the solution."""
 
 import codecs
 import re
@@ -11,13 +11,13 @@ from pipeline.sources.workbook_parts import WORD_DOCUMENT
 
 _OLE2 = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _EMPTY_ZIP = b"PK\x05\x06"
-#: How Excel 2 to 4 wrote a sheet: the record that begins it, without any container.
+#: The first record of a sheet of Excel 2 to 4, without a container.
 _OLDEST = re.compile(
     rb"\x09[\x00\x02\x04][\x04\x06\x08]\x00[\x00-\xff]{2}(?:\x10|\x20|\x40)\x00", re.DOTALL
 )
-#: How Excel 5 to 2003 begins the stream of a workbook, where a program wrote it without its container.
+#: The beginning of a workbook stream of Excel 5 to 2003 without its container.
 _BARE = re.compile(rb"\x09\x08[\x04-\x20]\x00\x00[\x05\x06]")
-_LOOKED_AT = 8 << 10  #: bytes in which a text says what it is
+_LOOKED_AT = 8 << 10  #: bytes that identify a text
 _BLOCK = 1 << 20
 _CALLED = (
     ".xl",
@@ -25,9 +25,9 @@ _CALLED = (
     ".fods",
     ".xml",
     ".htm",
-)  #: how names of spreadsheets and pages end; other texts may be CSV
+)  #: endings of spreadsheets and pages; other texts may be CSV
 _SAVE = "open it in a spreadsheet program and save it as .xlsx or CSV"
-#: Streams of an OLE2 file, as its directory writes their names -> what the file is.
+#: Stream names of an OLE2 file -> the kind of file.
 _STREAMS = {
     "EncryptedPackage": "a workbook with a password; save it without one",
     **dict.fromkeys(
@@ -49,7 +49,7 @@ _XML = re.compile(r"\s*<\?xml\b|\s*<(?:ss:)?Workbook\b")
 
 
 def refuse_other_spreadsheet(path: Path) -> None:
-    """Raise SourceError where a file is a lock file, an old or protected workbook, or a page or XML that Excel opens."""
+    """Raise SourceError for a lock file, an old or protected workbook, a page, or XML."""
     if what := _lock_file(path.name):
         raise SourceError(f"{path}: {what}")
     with open_regular(path) as file:
@@ -65,7 +65,7 @@ def refuse_other_spreadsheet(path: Path) -> None:
 
 
 def _lock_file(name: str) -> str | None:
-    """What to do where a program wrote this file beside an open workbook."""
+    """The advice for a lock file of an open workbook."""
     if name.startswith("~$"):
         return f"Excel keeps this file while a workbook is open; close the workbook and import the file without ~$: {name[2:]}"
     if name.startswith(".~lock.") and name.endswith("#"):
@@ -74,7 +74,7 @@ def _lock_file(name: str) -> str | None:
 
 
 def _in_ole2(file: BinaryIO) -> str:
-    """What an OLE2 file holds, by the names of its streams."""
+    """The kind of an OLE2 file, by the names of its streams."""
     names = {name.encode("utf-16-le") + b"\0\0": what for name, what in _STREAMS.items()}
     longest = max(map(len, names))
     found: set[bytes] = set()
@@ -109,7 +109,7 @@ def _in_text(head: bytes) -> str | None:
 
 
 def _in_old_text(head: bytes) -> str | None:
-    """What a text is that is neither a page nor XML."""
+    """The kind of a text that is neither a page nor XML."""
     text = _decoded(head).lstrip("\ufeff")
     if _MHTML.match(text):
         return f"a web page in one file (MHTML), whatever its name says; {_SAVE}"
@@ -121,7 +121,7 @@ def _in_old_text(head: bytes) -> str | None:
 
 
 def _spreadsheet_of_2003(text: str) -> str | None:
-    """Whether a text, whatever it is called, is the XML that Excel 2003 wrote."""
+    """Whether a text of any name is XML of Excel 2003."""
     if _XML.match(text) and (
         "schemas-microsoft-com:office:spreadsheet" in text or "Excel.Sheet" in text
     ):

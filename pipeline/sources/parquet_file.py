@@ -1,4 +1,4 @@
-"""One Parquet file: every row a record, every value as exact text, under the same contract as a CSV file."""
+"""One Parquet file: every row a record, every value as exact text, as from a CSV file."""
 
 import contextlib
 import hashlib
@@ -34,12 +34,12 @@ from pipeline.sources.parquet_rows import ParquetRows
 from pipeline.sources.source_file import BATCH_BYTES, GIVEN, Batch, Lines, empty_columns, origins
 
 _LONGEST_TYPE = 120  #: characters of a type that a message shows
-#: What a float would lose, by the field that it was to become.
+#: The loss of a float, by its field.
 _HELD = {"balance": "money", "external_reference": "references", BILLING_ID: "references"}
 
 
 class ParquetFile:
-    """A Parquet file being read; `lines` and `sha256` are true of the whole file once `batches` has ended."""
+    """A Parquet file being read; `lines` and `sha256` are complete after `batches`."""
 
     format = "parquet"
 
@@ -56,24 +56,24 @@ class ParquetFile:
         self.header: tuple[str, ...] | None = None
         self.names = Names(())
         self.footer: tuple[str, ...] = ()
-        self.ignored: tuple[str, ...] = ()  #: columns without a name that are empty throughout
-        self.unsendable: dict[str, str] = {}  #: columns whose values have no exact text, and why
-        self._not_kept: dict[str, str] = {}  #: those of them that are left out, with their types
-        self._places: dict[str, int] = {}  #: of the columns of the header in the schema
+        self.ignored: tuple[str, ...] = ()  #: empty columns without a name
+        self.unsendable: dict[str, str] = {}  #: columns without an exact text -> the reason
+        self._not_kept: dict[str, str] = {}  #: those that are left out -> their types
+        self._places: dict[str, int] = {}  #: column -> position in the schema
 
     @property
     def written(self) -> dict[str, str]:
-        """What was changed or ignored; a Parquet file says by itself how else it is written."""
+        """What was changed or ignored; the format itself is in the file."""
         return {name: fact for name, fact in self.names.facts(self.ignored).items() if fact}
 
     @property
     def why(self) -> dict[str, str]:
-        """Nothing had to be found out."""
+        """Nothing was detected."""
         return {}
 
     @property
     def findings(self) -> list[Finding]:
-        """What a person should know of the whole file, once its columns were read."""
+        """Warnings about the whole file, after its columns were read."""
         found = self.names.findings(self.name, self.ignored)
         if self._not_kept:
             columns = ", ".join(f"{name!r} ({kind})" for name, kind in self._not_kept.items())
@@ -82,7 +82,7 @@ class ParquetFile:
 
     @property
     def columns(self) -> list[str]:
-        """The columns that are the supplier's: without those that an earlier run of ours added, and those without anything."""
+        """The supplier's columns, without our own and empty ones."""
         ignored = set(self.ignored)
         return [
             name for name in self.header or () if not is_import_column(name) and name not in ignored
@@ -91,7 +91,7 @@ class ParquetFile:
     def batches(
         self, *, first_position: int = 0, batch_bytes: int = BATCH_BYTES
     ) -> Iterator[Batch]:
-        """Yield the records; raise SourceError where the file is damaged, its columns cannot be used, or it changes."""
+        """Yield the records; raise SourceError if the file is damaged, unusable or changes."""
         with opened_unchanged(self.path) as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
             self.lines = Lines()
@@ -104,14 +104,14 @@ class ParquetFile:
         self.size = size
 
     def _tables(self, file: BinaryIO, batch_bytes: int) -> Iterator[pa.Table]:
-        """Rows in their order, some `batch_bytes` of memory at a time, and no more than MOST_RECORDS."""
-        with _damage_told(self.path):
+        """Rows in order, about `batch_bytes` of memory and at most MOST_RECORDS at a time."""
+        with _without_content(self.path):
             rows = ParquetRows(file, str(self.path), os.fstat(file.fileno()).st_size)
             check_limits(str(self.path), columns=len(rows.schema))
             without_text = self._without_text(rows, batch_bytes)
         self._take_columns(rows.schema, without_text)
         self.lines = Lines(physical=rows.stated)
-        with _damage_told(self.path):
+        with _without_content(self.path):
             self.ignored = self._empty_unnamed(rows, batch_bytes)
             if not self.columns:
                 raise SourceError(
@@ -120,7 +120,7 @@ class ParquetFile:
             yield from rows.tables([self._places[name] for name in self.columns], batch_bytes)
 
     def _without_text(self, rows: ParquetRows, batch_bytes: int) -> frozenset[int]:
-        """The places of columns whose values are no text: nested ones, and bytes that are not all UTF-8."""
+        """The positions of columns without text: nested ones, and bytes that are not UTF-8."""
         return frozenset(
             at
             for at, field in enumerate(rows.schema)
@@ -133,7 +133,7 @@ class ParquetFile:
         return has_text(dtype)
 
     def _empty_unnamed(self, rows: ParquetRows, batch_bytes: int) -> tuple[str, ...]:
-        """The columns without a name that are empty in every record."""
+        """The unnamed columns that are empty in every record."""
         unnamed = [name for name in self.names.of_unnamed if name in self._places]
         if not unnamed:
             return ()
@@ -143,9 +143,9 @@ class ParquetFile:
         )
 
     def _take_columns(self, schema: pa.Schema, without_text: Collection[int]) -> None:
-        """Refuse the file, with all its faults at once, where a column cannot be called by its name or has no exact text.
+        """Refuse the file, with all faults, if a column has an invalid name or no exact text.
 
-        Columns without a text that nobody maps are left out.
+        Unmapped columns without a text are left out.
         """
         if unprintable := with_control_characters(schema.names):
             raise SourceError(
@@ -181,23 +181,23 @@ class ParquetFile:
         self.header = tuple(self._places)
 
     def _type_faults(self, name: str, dtype: pa.DataType, *, has_text: bool) -> Iterator[str]:
-        """Why a column cannot become the fields that it is mapped to; a column that is not sent may be of any type."""
+        """Why a column cannot become its field; a column that is not sent may have any type."""
         fields = _mapped_to(name, self.layout)
         if not fields or (has_text and _has_exact_text(dtype)):
             return
-        meant = f" (mapped to {', '.join(fields)})" if self.layout else ""
+        mapped_to = f" (mapped to {', '.join(fields)})" if self.layout else ""
         if not is_float(dtype):
             why = " that are not all UTF-8" if is_bytes(bare_type(dtype)) else ""
-            yield f"column {name!r}{meant} is {dtype}{why}: a text, a number or a date is expected"
+            yield f"column {name!r}{mapped_to} is {dtype}{why}: a text, a number or a date is expected"
             return
         held = " or ".join(
             dict.fromkeys(_HELD[field_name] for field_name in fields if field_name in _HELD)
         )
         what = f"floats cannot hold {held} exactly" if held else "the text of a float is not exact"
-        yield f"column {name!r}{meant} is {dtype}: {what}; write it as decimal or text"
+        yield f"column {name!r}{mapped_to} is {dtype}: {what}; write it as decimal or text"
 
     def _records(self, rows: pa.Table, position: int) -> pl.DataFrame:
-        """The records of these rows; those before them are counted in `lines`."""
+        """The records of these rows; `lines` counts the rows before them."""
         rows = rows.rename_columns(self.columns)
         number = pl.int_range(pl.len(), dtype=pl.Int64) + self.lines.records + 1
         cells = [pl.col(GIVEN + name) for name in self.columns]
@@ -217,7 +217,7 @@ class ParquetFile:
         )
 
     def _cells(self, rows: pa.Table) -> pl.DataFrame:
-        """Every cell as text, and `undecoded` for the rows in which one is not UTF-8."""
+        """Every cell as text, and `undecoded` for rows with a cell that is not UTF-8."""
         cells: dict[str, pl.Series] = {}
         undecoded = pl.repeat(value=False, n=rows.num_rows, eager=True, dtype=pl.Boolean)
         for name in rows.column_names:
@@ -231,7 +231,7 @@ class ParquetFile:
 
 
 def _has_exact_text(dtype: pa.DataType) -> bool:
-    """Whether values of this type can be sent; bytes can where they are UTF-8."""
+    """Whether values of this type can be sent; bytes can if they are UTF-8."""
     return has_exact_text(dtype) or is_bytes(bare_type(dtype))
 
 
@@ -242,7 +242,7 @@ def _why_unsendable(dtype: pa.DataType) -> str:
 
 
 def _shown_type(dtype: pa.DataType) -> str:
-    kind = str(dtype)  # of a struct it names all of its fields
+    kind = str(dtype)  # of a struct it lists all fields
     return kind if len(kind) <= _LONGEST_TYPE else f"{kind[:_LONGEST_TYPE]}…"
 
 
@@ -253,8 +253,8 @@ def _mapped_to(column: str, layout: Layout | None) -> list[str]:
 
 
 @contextlib.contextmanager
-def _damage_told(path: Path) -> Iterator[None]:
-    """What Arrow says of a damaged file, as a SourceError; its own words may repeat what stands in the file."""
+def _without_content(path: Path) -> Iterator[None]:
+    """Turn errors of Arrow for a damaged file into SourceError without its content."""
     try:
         yield
     except (pa.ArrowException, OSError) as error:

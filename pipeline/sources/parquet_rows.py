@@ -1,7 +1,8 @@
-"""Rows of a Parquet file in pieces that fit into memory, whatever they expand to.
+"""Read rows of a Parquet file in pieces that fit into memory after expansion.
 
-A page of a few bytes may stand for gigabytes: it names one long value of its dictionary thousands of times. So the longest value of each
-dictionary is asked first, and as many rows are read at once as fit even if all of them hold it.
+A page of a few bytes may stand for gigabytes if it repeats one long value of its dictionary. So the
+longest value of each dictionary is read first; the number of rows at once assumes that all rows
+have it.
 """
 
 import itertools
@@ -19,11 +20,11 @@ from pipeline.sources.limits import MOST_BYTES_HELD, MOST_CELLS_HELD, check_limi
 from pipeline.sources.source_file import MOST_RECORDS
 
 _ROWS_AT_ONCE = 8192
-_READ_BYTES = 1 << 18  #: of each column; without it a whole row group is fetched at once
+_READ_BYTES = 1 << 18  #: of each column; otherwise a whole row group is read at once
 
 
 class ParquetRows:
-    """An open Parquet file; its columns are called by their positions in the schema, since names may be empty or repeated."""
+    """An open Parquet file; columns by position, because names may be empty or repeated."""
 
     def __init__(self, file: BinaryIO, where: str, packed: int) -> None:
         self._file, self._where, self._packed = file, where, packed
@@ -31,7 +32,7 @@ class ParquetRows:
         self._check_rows()
         self.schema = (
             self._content.schema_arrow
-        )  #: the columns with their types; nested ones are one column each
+        )  #: the columns with their types; a nested one is one column
         self._types = [bare_type(field.type) for field in self.schema]
         self._groups = [
             self._content.metadata.row_group(at)
@@ -45,7 +46,7 @@ class ParquetRows:
         )
 
     def _check_rows(self) -> None:
-        """Refuse a footer whose numbers of rows disagree: readers that trust one or the other read different tables."""
+        """Refuse a footer with contradictory row counts; readers would disagree."""
         metadata = self._content.metadata
         held = sum(metadata.row_group(at).num_rows for at in range(metadata.num_row_groups))
         if held != metadata.num_rows:
@@ -60,7 +61,7 @@ class ParquetRows:
         return int(self._content.metadata.num_rows)
 
     def tables(self, columns: Sequence[int], batch_bytes: int) -> Iterator[pa.Table]:
-        """The rows of these columns (positions, ascending), some `batch_bytes` at a time; raise SourceError where they expand too far."""
+        """The rows of these columns in pieces; raise SourceError if they expand too far."""
         counted = [place for place, at in enumerate(columns) if at not in self._int96]
         waiting: list[pa.RecordBatch] = []
         size = rows = total = 0
@@ -88,7 +89,7 @@ class ParquetRows:
                 read += piece.num_rows
                 yield piece
             if read != (held := int(self._groups[group].num_rows)):
-                # The library ends all columns with the shortest one, and says nothing.
+                # The library silently cuts all columns to the shortest one.
                 raise SourceError(
                     f"{self._where}: its row group {group + 1} states {held:,} rows, and {read:,} can be read: a column ends before the others; "
                     "nothing was sent. Write the file again"
@@ -108,7 +109,7 @@ class ParquetRows:
     def _with_exact_moments(
         self, pieces: Iterator[pa.RecordBatch], columns: Sequence[int], group: int, rows: int
     ) -> Iterator[pa.RecordBatch]:
-        """The same with moments of the type INT96 as text."""
+        """The rows with INT96 moments as text."""
         moments = [at for at in columns if at in self._int96]
         if not moments:
             yield from pieces
@@ -129,25 +130,27 @@ class ParquetRows:
             raise without_text(self._where, self.schema.field(at).name, self._types[at]) from None
 
     def _rows_at_once(self, group: int, columns: Sequence[int], batch_bytes: int) -> int:
-        # Of a damaged footer nothing may be asked but the group as a whole: its columns end the process.
+        # Of a damaged footer only the row group is safe: reading its columns crashes the process.
         footer = self._groups[group]
         by_size = batch_bytes * int(footer.num_rows) // max(1, int(footer.total_byte_size))
         by_value = batch_bytes // max(1, self._longest_row(group, columns))
         return max(1, min(_ROWS_AT_ONCE, by_size, by_value, MOST_CELLS_HELD // len(columns)))
 
     def _longest_row(self, group: int, columns: Sequence[int]) -> int:
-        """The bytes of a row that holds the longest value of every dictionary of a row group."""
+        """The bytes of a row with the longest value of every dictionary of a row group."""
         types = [self._types[at] for at in columns]
         fixed = sum(int(kind.byte_width) for kind in types if pa.types.is_fixed_size_binary(kind))
-        asked = [
+        wanted = [
             at for at, kind in zip(columns, types, strict=True) if is_string(kind) or is_bytes(kind)
         ]
         return fixed + (
-            sum(self._longest_values(group, asked)) if asked and self._groups[group].num_rows else 0
+            sum(self._longest_values(group, wanted))
+            if wanted and self._groups[group].num_rows
+            else 0
         )
 
     def _longest_values(self, group: int, columns: Sequence[int]) -> Iterator[int]:
-        """For each column the bytes of the longest value of its dictionary, which comes whole with the first row."""
+        """The bytes of the longest dictionary value of each column."""
         leaves = [self._leaves[at][0] for at in columns]
         names = [self.schema.field(at).name for at in columns]
         content = parquet.ParquetFile(self._file, read_dictionary=names, buffer_size=_READ_BYTES)
@@ -178,7 +181,7 @@ def _opened(file: BinaryIO, **how: str) -> parquet.ParquetFile:
 
 
 def _text_bytes(column: pa.Array) -> int:
-    """What the texts of a column come to once they are written out; of other types nothing."""
+    """The bytes of the texts of a column when written out; other types have none."""
     if isinstance(column.type, pa.BaseExtensionType):
         return _text_bytes(column.storage)
     if not (is_string(bare_type(column.type)) or is_bytes(bare_type(column.type))):
@@ -191,6 +194,6 @@ def _text_bytes(column: pa.Array) -> int:
 
 
 def _lengths(texts: pa.Array) -> pa.Array:
-    """The bytes of each text; Arrow cannot count them in views."""
+    """The bytes of each text, which Arrow cannot count in views."""
     is_view = pa.types.is_string_view(texts.type) or pa.types.is_binary_view(texts.type)
     return pc.binary_length(texts.cast(pa.large_binary()) if is_view else texts)

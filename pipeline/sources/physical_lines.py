@@ -1,4 +1,4 @@
-"""Bytes -> physical lines, each with its number and whether its bytes are text."""
+"""Split bytes into physical lines with number and text check."""
 
 import polars as pl
 
@@ -8,7 +8,7 @@ _LONGEST_MARK = 3  #: bytes: Ctrl-Z, CR, LF
 
 
 def physical_lines(whole: bytes, first_line: int, dialect: Dialect) -> pl.DataFrame:
-    """Bytes that end with a line end (or are the last of the file) -> line, raw (String, its CR kept), undecoded, line_count."""
+    """Complete lines -> line, raw (String with its CR), undecoded, line_count."""
     try:
         parts = _lines_of(_as_utf8(whole, dialect))
         raw = pl.Series("raw", parts, dtype=pl.Binary).cast(pl.String)
@@ -23,7 +23,7 @@ def physical_lines(whole: bytes, first_line: int, dialect: Dialect) -> pl.DataFr
 
 
 def cut(content: bytes, *, at_end: bool) -> tuple[bytes, bytes]:
-    """Whole lines, and the begun line after them; a line that may end the file with a mark (Ctrl-Z) waits with it."""
+    """Whole lines and the rest; a line that may end the file with Ctrl-Z waits with it."""
     if at_end:
         return content, b""
     end = content.rfind(b"\n") + 1

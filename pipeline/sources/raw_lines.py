@@ -1,4 +1,4 @@
-"""Lines of a file as they stand there, for people to look at."""
+"""Original lines of a file, to show to people."""
 
 import codecs
 from collections.abc import Iterator
@@ -15,9 +15,9 @@ _CR_TO_LF = bytes.maketrans(b"\r", b"\n")
 def lines_of(
     path: Path, sha256: str, written: dict[str, str], first: int, count: int
 ) -> str | None:
-    """So many physical lines of a CSV file from a line on (1 is the first), unpacked and decoded.
+    """Physical lines of a CSV file from line `first` (1-based), unpacked and decoded.
 
-    None where the file is gone, or is no more the one with this SHA-256, of which a run says that it is `written` so.
+    None if the file is missing or no longer has this SHA-256; `written` is its format in a run.
     """
     if not path.is_file():
         return None

@@ -1,4 +1,4 @@
-"""Records that repeat the header, as where two files were put into one: in any case, quotes, and spaces around the names."""
+"""Find records that repeat the header, in any case, quotes and outer spaces."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -14,9 +14,9 @@ _CASE_FOLDS = {"\u00df": "ss", "\u03c2": "\u03c3"}  #: sharp s, final sigma: bey
 
 @dataclass(frozen=True, slots=True)
 class HeaderText:
-    """A header as its file writes it; without a text (a table without header) no record repeats it.
+    """The original text of a header; without a text no record repeats it.
 
-    `given`: position (from 0) -> the name that a column without one was given; a record may repeat that, too.
+    `given`: position (from 0) -> the name of an unnamed column, which a record may repeat too.
     """
 
     text: str
@@ -25,7 +25,7 @@ class HeaderText:
     given: Mapping[int, str] = field(default_factory=dict)
 
     def is_repeated_in(self, raw: pl.Expr) -> pl.Expr:
-        """Whether records repeat it; those that lack its longest word are not looked at any closer."""
+        """Whether records repeat it; only those with its longest word are compared."""
         if not self.text:
             return pl.lit(value=False)
         squeezed = str(pl.select(self._squeezed(pl.lit(self.text))).item())
@@ -39,7 +39,7 @@ class HeaderText:
         )
 
     def _is_it(self, record: pl.Expr, squeezed: str) -> pl.Expr:
-        """Whether a record is the header, both squeezed."""
+        """Whether a record is the header, after squeezing both."""
         if not self.given:
             return record == squeezed
         fields = [
@@ -50,7 +50,7 @@ class HeaderText:
         return record.str.contains(f"^{re.escape(self.dialect.delimiter).join(fields)}$")
 
     def may_be_in(self, cells: pl.DataFrame) -> bool:
-        """Whether a row of cells may be such a record; most are ruled out by the length of one cell."""
+        """Whether a row may repeat it; the length of one cell excludes most."""
         if not self.text:
             return False
         names = self._squeezed_series(pl.Series(list(self.names))).to_list()

@@ -1,4 +1,4 @@
-"""The texts of a workbook: those that its cells share, and how XML writes them."""
+"""The shared texts of a workbook, and its XML escapes."""
 
 import re
 from typing import IO
@@ -11,7 +11,7 @@ LONGEST_TEXT = 16 << 20  #: characters of one cell; Excel itself takes 32,767
 _ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
-#: Where a text is, and its runs; the phonetic readings beside them are no part of it.
+#: The places of a text and its runs, without phonetic readings.
 TEXT = place()
 TEXT_ITEM = {"t": TEXT, "r": place({"t": TEXT})}
 _ITEM = place(TEXT_ITEM)
@@ -19,14 +19,14 @@ _ROOT = place({"sst": place({"si": _ITEM})})
 
 
 class Collected:
-    """The pieces of a text as the parser delivers them; more than a cell can hold is refused."""
+    """Collect the pieces of a text from the parser; refuse too long texts."""
 
     def __init__(self) -> None:
         self._pieces: list[str] = []
         self._length = 0
 
     def add(self, text: str) -> None:
-        """Take a piece."""
+        """Add a piece."""
         self._pieces.append(text)
         self._length += len(text)
         if self._length > LONGEST_TEXT:
@@ -35,7 +35,7 @@ class Collected:
             )
 
     def take(self) -> str:
-        """The whole text; what follows begins a new one."""
+        """Return the whole text and start a new one."""
         text = "".join(self._pieces)
         self._pieces.clear()
         self._length = 0
@@ -72,7 +72,7 @@ class _SharedTexts:
 
 
 def shared_texts(content: IO[bytes]) -> list[Text]:
-    """The texts that cells refer to by their numbers."""
+    """The shared texts, by the numbers in cells."""
     found = _SharedTexts()
     for _ in parse(content, found):
         pass
@@ -80,7 +80,7 @@ def shared_texts(content: IO[bytes]) -> list[Text]:
 
 
 def unescaped(text: str) -> Text:
-    """A text whose characters are written as `_x000D_` where XML cannot hold them; half a character is malformed."""
+    """Decode `_x000D_` escapes of a text; half a character is malformed."""
     if "_x" not in text:
         return text
     whole = _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text)

@@ -1,4 +1,4 @@
-"""Which sheet of a workbook is the table."""
+"""Choose the sheet of a workbook."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from pipeline.sources.xml_part import NoWorkbook
 
 
 def chosen_sheet(sheets: Sequence[Sheet], wanted: str | None) -> Sheet:
-    """The sheet that the job names, else the only table that is not hidden; NoWorkbook names all there are."""
+    """The sheet of the config, else the only visible table; NoWorkbook lists all sheets."""
     names = ", ".join(repr(sheet.name) for sheet in sheets)
     if wanted is not None:
         return _named_sheet(sheets, wanted, names)

@@ -1,4 +1,4 @@
-"""Which row of a sheet is the header, and the names of its columns."""
+"""The header row of a sheet, and the names of its columns."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -15,14 +15,14 @@ from pipeline.sources.likeness import Likeness, likeness_of
 from pipeline.sources.names import Names, numbered_names
 from pipeline.sources.sheet_rows import Row
 
-ROWS_LOOKED_AT = 50  #: from the first that holds something; titles are shorter
+ROWS_LOOKED_AT = 50  #: from the first row with content; titles are shorter
 _BY_POSITION = " (a sheet without a header needs a mapping of column_1, column_2, …)"
 
 
 def names_of(
     head: Sequence[Row], where: str, declared: Declared, layout: Layout | None, *, any_columns: bool
 ) -> Names:
-    """The columns of the table that begins with these rows; SourceError says what the first row holds instead of names."""
+    """The columns of a table from its first rows; SourceError explains a missing header."""
     if declared.header == "none":
         names = numbered_names(max(len(row.cells) for row in head))
         check_names(
@@ -65,12 +65,12 @@ def names_of(
 
 
 def _filled_up(row: Row, width: int) -> list[str]:
-    """The texts of a row; a sheet does not state the empty cells at its end."""
+    """The texts of a row, with the empty cells that a sheet omits at the end."""
     return _texts(row) + [""] * (width - len(row.cells))
 
 
 def _advice(rows: Sequence[Row], layout: Layout | None) -> str:
-    """What to declare where a row below the first is more like a header; empty where none is."""
+    """The declaration if a later row is more like a header; else empty."""
     better = _better_header(rows, layout)
     if better is None:
         return ""
@@ -83,7 +83,7 @@ def _advice(rows: Sequence[Row], layout: Layout | None) -> str:
 
 
 def _usual_end(rows: Sequence[Row]) -> int:
-    """How many columns the header names, with those next to it that most of the rows below fill; a title names none of them."""
+    """The width of the header with adjacent columns that most rows fill; a title has none."""
     end, below = len(rows[0].cells), rows[1:]
     if not _is_title(rows):
         while 2 * sum(len(row.cells) > end and row.cells[end] != "" for row in below) > len(below):
@@ -97,12 +97,12 @@ def _is_title(rows: Sequence[Row]) -> bool:
 
 
 def _texts(row: Row) -> list[str]:
-    """The cells of a row; one without a text names nothing."""
+    """The texts of a row; other cells become empty."""
     return ["" if isinstance(text, Trouble) else text for text in map(shown_text, row.cells)]
 
 
 def _contents(row: Row) -> str:
-    """What the cells of a row without texts hold, in words."""
+    """The content of a row without texts, in words."""
     texts = map(shown_text, row.cells)
     counts = Counter(
         text.value if isinstance(text, Trouble) else "spaces" for text in texts if text != ""
@@ -113,7 +113,7 @@ def _contents(row: Row) -> str:
 
 
 def _better_header(rows: Sequence[Row], layout: Layout | None) -> Row | None:
-    """The row that names more of the expected columns than the first does, or is the first of the table's usual width."""
+    """The row with more expected columns than the first, or the first of usual width."""
     if not rows:
         return None
     named = _named(rows, layout)
@@ -127,7 +127,7 @@ def _better_header(rows: Sequence[Row], layout: Layout | None) -> Row | None:
 
 
 def _named(rows: Sequence[Row], layout: Layout | None) -> list[int]:
-    """How many of the expected columns each row names."""
+    """The number of expected columns in each row."""
     expected = layout.columns if layout else frozenset({*FIELDS, BILLING_ID})
     return [
         sum(name in expected or is_import_column(name) for name in map(clean_name, _texts(row)))
@@ -136,12 +136,12 @@ def _named(rows: Sequence[Row], layout: Layout | None) -> list[int]:
 
 
 def _names_nothing(named: Sequence[int]) -> bool:
-    """Whether the first row names no expected column, and another several: a single one may be the text of a cell."""
+    """Whether the first row has no expected name and another has several."""
     return not named[0] and max(named) > 1
 
 
 def _usual_width(rows: Sequence[Row]) -> int:
-    """How many cells the middle one of the rows fills: cells may be empty anywhere."""
+    """The median number of filled cells, because cells may be empty anywhere."""
     return median_low(map(_width, rows))
 
 

@@ -1,4 +1,4 @@
-"""The rows of a sheet as its part is parsed: only those in their proper place, only cells that hold something."""
+"""Parse the rows of a sheet, in their proper place, with only nonempty cells."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,7 +16,7 @@ from pipeline.sources.xml_part import IGNORED, NoWorkbook, check_depth, parse, p
 MOST_ROWS = 1_048_576
 LONGEST_ROW = 64 << 20  #: characters
 _ROW_NUMBER = re.compile(r"[1-9][0-9]{0,9}")
-_LONGEST_INDEX = 8  #: digits of the number of a text
+_LONGEST_INDEX = 8  #: digits of a text number
 _BOOLEANS = {"1": "TRUE", "0": "FALSE", "true": "TRUE", "false": "FALSE"}
 _LETTERS = re.compile(r"[A-Z]{1,3}")
 _DATE = re.compile(
@@ -34,29 +34,27 @@ _MERGED = place()
 _ROOT = place(
     {"worksheet": place({"sheetData": _DATA, "mergeCells": place({"mergeCell": _MERGED})})}
 )
-_TABLE = place(
-    {"row": IGNORED, "c": IGNORED}
-)  #: elements that may stand nowhere else within a table
+_TABLE = place({"row": IGNORED, "c": IGNORED})  #: elements that are only allowed inside a table
 _WITHIN_TABLE = (_DATA, _ROW, _CELL, _VALUE)
 
 
 class Format(Protocol):
-    """What turns what cells of a style store into what they hold."""
+    """Converts stored values of one style to cell content."""
 
     @property
     def shows_texts_as_they_are(self) -> bool:
         """Whether `text` changes nothing."""
 
     def number(self, stored: str) -> Cell:
-        """What a stored number is."""
+        """The content for a stored number."""
 
     def text(self, text: str) -> Text:
-        """What a text is."""
+        """The content for a text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row by its number (1-based, as a person sees it); the last of its cells holds something, those before may be empty."""
+    """A row by its visible number (1-based); its last cell is not empty."""
 
     number: int
     cells: list[Cell]
@@ -66,7 +64,7 @@ class Row:
 
     @property
     def is_blank(self) -> bool:
-        """Whether its cells hold nothing but spaces and invisible characters."""
+        """Whether its cells have only spaces and invisible characters."""
         return self.has_texts_only and not any(
             cell.strip(BLANK) for cell in self.cells if isinstance(cell, str)
         )
@@ -74,22 +72,22 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Book:
-    """What the cells of all sheets refer to: texts by number, formats by the number of their style, as text."""
+    """Shared by all sheets: texts by number, formats by style number as text."""
 
     texts: Sequence[Text]
     formats: Mapping[str, Format]
-    unknown: Format  #: of a style that the workbook lacks
+    unknown: Format  #: for a style missing in the workbook
 
 
 class SheetRows:
-    """Takes the elements of a sheet and gives its rows."""
+    """Receives the elements of a sheet and returns its rows."""
 
     def __init__(self, book: Book) -> None:
         self.merged = (
             0,
             0,
-        )  #: the first and the last row of the lowest merged range, once all rows were read
-        self.width = MOST_COLUMNS  #: of the table, once it is known
+        )  #: the first and last row of the lowest merged range, after reading
+        self.width = MOST_COLUMNS  #: of the table, when known
         self._book = book
         self._writes_texts = {
             style for style, one in book.formats.items() if not one.shows_texts_as_they_are
@@ -111,7 +109,7 @@ class SheetRows:
         self._has_formula = False
 
     def read(self, content: IO[bytes]) -> Iterator[Row]:
-        """The rows in their order, as they are parsed."""
+        """The rows in order, while parsing."""
         for _ in parse(content, self):
             yield from self._found
             self._found.clear()
@@ -158,7 +156,7 @@ class SheetRows:
             self._inline = unescaped(self._collected.take())
 
     def _check_place(self, name: str) -> None:
-        """Refuse what is no sheet, and rows and cells that stand within each other."""
+        """Refuse other parts, and rows and cells in a wrong place."""
         outside = self._places[-2]
         check_depth(len(self._places))
         if outside is _ROOT:
@@ -189,7 +187,7 @@ class SheetRows:
         return self._row.get("hidden") in {"1", "true"}
 
     def _column(self, reference: str | None) -> int:
-        """The column of the next cell, from 0; refuse a cell of another row, or before the last one."""
+        """The column of the next cell (from 0); refuse cells out of order or of another row."""
         if reference is None:
             at = self._last + 1
         else:
@@ -208,9 +206,10 @@ class SheetRows:
         return at
 
     def _add(self, cell: Cell) -> None:
-        """Keep a cell that holds something; those before it that the file leaves out are empty.
+        """Add a nonempty cell; missing cells before it are empty.
 
-        Of the cells beyond the width of the table one is kept, next to its last column: it says that there are any.
+        Beyond the width of the table only one cell is kept, after the last column, to show that one
+        exists.
         """
         cells = self._cells
         at = min(self._last, self.width)
@@ -253,9 +252,7 @@ class SheetRows:
 
     def _content_without_value(self, kind: str) -> Cell:
         if self._inline or (kind == "inlineStr" and self._inline is not None):
-            return self._as_shown(
-                self._inline
-            )  # also if the writer gave the cell another type, or none
+            return self._as_shown(self._inline)  # even with another cell type, or none
         if kind == "str" and self._value is not None:
             return ""
         return Trouble.NO_VALUE if self._has_formula else ""
@@ -284,7 +281,7 @@ class SheetRows:
 
 
 def _column_number(letters: str) -> int:
-    """A is 0, XFD 16,383; -1 where the letters name no column."""
+    """The column of letters: A is 0, XFD 16,383; -1 if invalid."""
     if _LETTERS.fullmatch(letters) is None:
         return -1
     number = 0

@@ -1,4 +1,4 @@
-"""Rows of a sheet as records: every cell the text that it shows, or the reason why the record has none."""
+"""Rows of a sheet as records: every cell its visible text, or a reason."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -26,12 +26,12 @@ _AMOUNT = "balance"  #: the canonical column of amounts
 
 @dataclass(frozen=True, slots=True)
 class SheetTable:
-    """A table by its header: the columns of its records, which hold amounts, and of which every cell must have a text."""
+    """A table: its columns, the amount columns, and columns whose cells all need a text."""
 
     file: str
     sheet: str
     names: Names
-    columns: tuple[str, ...]  #: those of the header that are the supplier's
+    columns: tuple[str, ...]  #: the supplier's columns of the header
     amounts: frozenset[int]  #: positions in the header
     sent: frozenset[int]
 
@@ -41,7 +41,7 @@ class SheetTable:
         return self.names.used
 
     def records(self, rows: Sequence[Row], position: int) -> pl.DataFrame:
-        """The records of these rows, the first of them at `position`."""
+        """The records of these rows; the first has `position`."""
         table = self._cells(rows)
         given = [pl.col(GIVEN + name) for name in self.header]
         table = table.with_columns(reason=pl.coalesce("trouble", reason_of([pl.col("joined")])))
@@ -63,11 +63,11 @@ class SheetTable:
         )
 
     def text(self, cells: Sequence[Cell]) -> str:
-        """A row as a line, for people."""
+        """A row as a line of text."""
         return ",".join(_written(self._text(cell, at)) for at, cell in enumerate(cells))
 
     def _cells(self, rows: Sequence[Row]) -> pl.DataFrame:
-        """Every cell as text, the trouble of each row, and its cells with commas between them, as one text."""
+        """Every cell as text, the trouble of each row, and the row as text with commas."""
         width = len(self.header)
         blank = [""] * width
         texts = [self._texts(row)[:width] + blank[len(row.cells) :] for row in rows]
@@ -120,12 +120,12 @@ def sheet_table(
     *,
     any_columns: bool,
 ) -> SheetTable:
-    """The table of a header, by what the job says of its columns."""
+    """The table of a header, by the layout of the config."""
     header = names.used
     amounts = {_AMOUNT} if layout is None else set(layout.balance.sources if layout.balance else ())
     sent = [name for name in header if (name in layout.columns if layout else is_canonical(name))]
-    asked = _positions(header, () if any_columns else sent)
-    return SheetTable(file, sheet, names, tuple(columns), _positions(header, amounts), asked)
+    wanted = _positions(header, () if any_columns else sent)
+    return SheetTable(file, sheet, names, tuple(columns), _positions(header, amounts), wanted)
 
 
 def _positions(header: Sequence[str], names: Iterable[str]) -> frozenset[int]:

@@ -1,4 +1,4 @@
-"""Records that were framed -> their cells."""
+"""Split framed records into cells."""
 
 import polars as pl
 
@@ -9,8 +9,8 @@ from pipeline.sources.source_file import GIVEN
 
 
 def split_records(records: pl.DataFrame, header: tuple[str, ...], dialect: Dialect) -> pl.DataFrame:
-    """Add `given.<column>` to each record, null where the record is unreadable; the order stays."""
-    # The empty cell behind a trailing delimiter takes a name that no column has.
+    """Add `given.<column>` to each record, null if unreadable; the order stays."""
+    # The empty cell after a trailing delimiter gets a name that no column has.
     names = [
         *(GIVEN + name for name in header),
         *(["trailing"] if dialect.trailing_delimiter else []),
@@ -29,7 +29,7 @@ def split_records(records: pl.DataFrame, header: tuple[str, ...], dialect: Diale
 
 
 def _with_cells(records: pl.DataFrame, names: list[str], dialect: Dialect) -> list[pl.DataFrame]:
-    """Split legal records: at once where their text bears it, else those with quotes and those without apart."""
+    """Split legal records: all at once if possible, else those with quotes separately."""
     cells = parsed_together(records["raw"], names, dialect)
     if cells is not None:
         return [records.hstack(cells)]
@@ -41,7 +41,7 @@ def _with_cells(records: pl.DataFrame, names: list[str], dialect: Dialect) -> li
 
 
 def _with_plain_cells(records: pl.DataFrame, names: list[str], dialect: Dialect) -> pl.DataFrame:
-    """Split records that hold no quote."""
+    """Split records without quotes."""
     cells = (
         pl.col("raw").str.split_exact(dialect.delimiter, len(names) - 1).struct.rename_fields(names)
     )
@@ -49,7 +49,7 @@ def _with_plain_cells(records: pl.DataFrame, names: list[str], dialect: Dialect)
 
 
 def _with_quoted_cells(records: pl.DataFrame, names: list[str], dialect: Dialect) -> pl.DataFrame:
-    """Split legal records that hold quotes; with a delimiter put before the record every match is one field."""
+    """Split legal records with quotes: after a leading delimiter every match is one field."""
     fields = pl.concat_str(pl.lit(dialect.delimiter), "raw").str.extract_all(
         dialect.grammar.one_field_text
     )
@@ -58,7 +58,7 @@ def _with_quoted_cells(records: pl.DataFrame, names: list[str], dialect: Dialect
 
 
 def _cell(field: pl.Expr, quote: str) -> pl.Expr:
-    """A field with its delimiter before it -> its text, the quotes that wrap it taken off."""
+    """The text of a field, without its delimiter and outer quotes."""
     body = field.str.slice(1)
     if not quote:
         return body

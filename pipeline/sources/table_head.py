@@ -1,4 +1,4 @@
-"""Where a table begins: its header, framed like a record, or that it has none."""
+"""Find the header of a table, framed like a record."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +31,7 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class HeadFinder:
-    """What has to be known of a file to find its header; `decodable` says what to do where the header is no text."""
+    """Settings for finding the header; `decodable`: the advice if it is not text."""
 
     path: Path
     declared: Declared
@@ -41,7 +41,7 @@ class HeadFinder:
     decodable: str
 
     def find(self, lines: pl.DataFrame, *, at_end: bool) -> tuple[Head | None, pl.DataFrame]:
-        """The head and the lines below it; without a head the lines that need more of the file, blank ones included."""
+        """The head and the lines below; without a head the lines that need more of the file."""
         dialect = self.findings.dialect
         filled = (~lines.select(blank=blank_line(pl.col("raw"), dialect))["blank"]).arg_true()
         if not len(filled):
@@ -69,12 +69,13 @@ class HeadFinder:
         return head, below
 
     def _framed(self, raw: pl.Series, at: int) -> tuple[str, int]:
-        """The header that begins at a line, and the line after it; 0 where its quotes stay open."""
+        """The header at a line, and the line after it; 0 if its quotes stay open."""
         patterns, quote = self.findings.dialect.grammar, self.findings.dialect.quote
         first = raw[at].removesuffix("\r")
         if not patterns.opens(first):
             return first, at + 1
-        # Only a line with an odd number of quotes closes what is open; the lines up to it are matched once, all together.
+        # Only a line with an odd number of quotes can close a quote; earlier lines are matched
+        # together.
         length = len(raw[at])
         for end in range(at + 1, len(raw)):
             if length >= LONGEST_RECORD:
@@ -122,7 +123,7 @@ class HeadFinder:
         return names
 
     def _advice(self, better: int) -> str:
-        """What to declare where a line below the first is more like a header."""
+        """The declaration if a later line is more like a header."""
         skip = self.declared.skip_lines + better
         return (
             f". Line {skip + 1} looks more like the header: if the {skip} line{'s' * (skip > 1)} before it "

@@ -15,7 +15,7 @@ from pipeline.sources.xml_part import NoWorkbook
 _TRUE = {"1", "true"}
 _MOST_STYLES = 100_000  #: Excel has 65,490
 _LONGEST_CODE = 1000  #: characters of a format; Excel takes 255
-#: The last word of a relationship's type -> what such a sheet is.
+#: The last word of a relationship's type -> the kind of sheet.
 _NO_TABLES = {
     "chartsheet": "a chart sheet",
     "dialogsheet": "a dialog sheet",
@@ -26,11 +26,11 @@ _NO_TABLES = {
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """A sheet by its name, and the part that holds it (empty where the workbook lacks it)."""
+    """A sheet: its name and its part (empty if missing)."""
 
     name: str
     part: str
-    kind: str  #: `worksheet`, or what else it is
+    kind: str  #: `worksheet`, or another kind
     is_hidden: bool
 
     @property
@@ -40,12 +40,12 @@ class Sheet:
 
     @property
     def what(self) -> str:
-        """What it is, in words."""
+        """The kind in words."""
         return "a worksheet" if self.is_table else _NO_TABLES.get(self.kind, "no worksheet")
 
 
 class Workbook:
-    """A workbook that is open; raises NoWorkbook, or what zipfile and the XML parser raise of damaged files."""
+    """An open workbook; raises NoWorkbook, or errors of zipfile and the XML parser."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._package = Package(file)
@@ -66,11 +66,11 @@ class Workbook:
 
     @property
     def merged(self) -> tuple[int, int]:
-        """The first and the last row of the lowest merged range, known once the rows were read."""
+        """The first and last row of the lowest merged range, after reading."""
         return self._reading.merged
 
     def rows(self, sheet: Sheet) -> Iterator[Row]:
-        """The rows of a sheet that its part holds, in their order."""
+        """The rows of a sheet, in order."""
         if not sheet.part:
             raise NoWorkbook(
                 f"a workbook that lacks the rows of its sheet {sheet.name!r}; save it again"
@@ -80,7 +80,7 @@ class Workbook:
             yield from self._reading.read(content)
 
     def limit_width(self, columns: int) -> None:
-        """Keep no more columns of the rows that are still to be read, and one cell beyond where there are any."""
+        """Limit the columns of later rows, plus one cell beyond if there is any."""
         self._reading.width = columns
 
     def _take_properties(self, attributes: dict[str, str]) -> None:
@@ -115,22 +115,22 @@ class Workbook:
 
 
 class _Styles:
-    """The formats of a workbook, and which style has which."""
+    """The formats of a workbook, by style."""
 
     def __init__(self) -> None:
         self._codes = {str(number): code for number, code in BUILT_IN.items()}
         self._ids: list[str] = []
 
     def take_format(self, attributes: dict[str, str]) -> None:
-        """A format of the workbook's own."""
+        """Add a format of the workbook."""
         self._codes[attributes.get("numFmtId", "")] = attributes.get("formatCode", GENERAL)
 
     def take_style(self, attributes: dict[str, str]) -> None:
-        """A style of cells, by the id of its format."""
+        """Add a cell style, by the id of its format."""
         self._ids.append(attributes.get("numFmtId", "0"))
 
     def formats(self, *, from_1904: bool) -> dict[str, Format]:
-        """The format of each style, by its number as text; without any style all cells are General."""
+        """Style number as text -> format; without styles all cells are General."""
         ids = self._ids or ["0"]
         if max(len(ids), len(self._codes)) > _MOST_STYLES:
             raise NoWorkbook(f"a workbook with more than {_MOST_STYLES:,} styles; save it as CSV")

@@ -1,6 +1,6 @@
-"""The parts of a workbook (ECMA-376, Open Packaging Conventions), found by relationships and content types.
+"""The parts of a workbook (ECMA-376, Open Packaging Conventions).
 
-The names that parts usually have mean nothing, nor do their case and their separators: writers use any.
+Relationships and content types identify the parts; names, case and separators mean nothing.
 """
 
 import contextlib
@@ -15,14 +15,14 @@ from urllib.parse import unquote
 from pipeline.sources.limits import HIGHEST_RATIO
 from pipeline.sources.xml_part import Found, NoWorkbook, check_prolog, parse
 
-_SMALL_ENOUGH = 64 << 20  #: bytes of one part; below, its ratio does not count
+_SMALL_ENOUGH = 64 << 20  #: bytes of one part; the ratio of smaller parts is not checked
 _LARGEST_PART = 4 << 30
-_LARGEST_INDEX = 64 << 20  #: bytes of a part that names others, or styles
+_LARGEST_INDEX = 64 << 20  #: bytes of a part with names or styles
 _ENCRYPTED = 0x1  #: flag of a part
-#: A part that cannot be unpacked; where it is one that is read, reading it refuses the workbook.
+#: Errors of a part that cannot be unpacked; only reading it refuses the workbook.
 _UNREADABLE = (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError)
 _TYPES = "[Content_Types].xml"
-#: How the content type of a main part ends or begins -> what the file is.
+#: The start or end of a main part's content type -> the kind of file.
 _WORKBOOKS = (
     ".spreadsheetml.sheet.main+xml",
     ".spreadsheetml.template.main+xml",
@@ -41,14 +41,14 @@ _OTHERS = {  # and what to do
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A relationship: the last word of its type (`worksheet`), and the name of the part that it leads to."""
+    """A relationship: the last word of its type (`worksheet`), and its part."""
 
     kind: str
     part: str
 
 
 class Package:
-    """The parts of a ZIP file; raises NoWorkbook, or what zipfile and the XML parser raise of damaged files."""
+    """The parts of a ZIP file; raises NoWorkbook, or errors of zipfile and the XML parser."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._zip = zipfile.ZipFile(file)
@@ -67,7 +67,7 @@ class Package:
         return _normal(part) in self._parts
 
     def open(self, part: str) -> IO[bytes]:
-        """The content of a part; refuse a package in which two parts have this name."""
+        """The content of a part; refuse two parts with one name."""
         infos = self._parts[_normal(part)]
         if len(infos) > 1:
             raise NoWorkbook(f"a workbook with {len(infos)} parts called {part!r}; save it again")
@@ -76,7 +76,7 @@ class Package:
         return self._zip.open(infos[0])
 
     def collect(self, part: str, take: Mapping[str, Callable[[dict[str, str]], None]]) -> None:
-        """Hand the attributes of a part's elements, by their paths, to those that take them."""
+        """Pass the attributes of a part's elements to handlers by path."""
         with self.open(part) as content:
             if self._parts[_normal(part)][0].file_size > _LARGEST_INDEX:
                 raise NoWorkbook(
@@ -86,7 +86,7 @@ class Package:
                 pass
 
     def workbook(self) -> str:
-        """The main part; refuse a package that holds something else, naming it."""
+        """The main part; refuse and name another kind of package."""
         linked = [
             link.part
             for link in self.links("").values()
@@ -105,7 +105,7 @@ class Package:
         raise NoWorkbook(self._what_it_is())
 
     def check_declarations(self) -> None:
-        """Refuse a document type declaration in any part, whether it is read or not."""
+        """Refuse a document type declaration in any part, read or not."""
         for info in self._zip.infolist():
             if info.flag_bits & _ENCRYPTED or info.is_dir():
                 continue
@@ -113,7 +113,7 @@ class Package:
                 check_prolog(content)
 
     def links(self, part: str) -> dict[str, Link]:
-        """The relationships of a part by their ids; those of the whole package where `part` is empty."""
+        """The relationships of a part by id; of the package if `part` is empty."""
         folder, _, name = part.rpartition("/")
         relationships = posixpath.join(folder, "_rels", f"{name}.rels")
         found: dict[str, Link] = {}
@@ -129,7 +129,7 @@ class Package:
         return found
 
     def linked(self, links: Mapping[str, Link], kind: str) -> str | None:
-        """The part of a kind, by relationship, else by its content type; None where the package has none."""
+        """The part of a kind, by relationship or content type; None if missing."""
         by_link = [link.part for link in links.values() if link.kind == kind]
         by_type = [
             part for part, type_ in self._types.items() if type_.endswith(f".{kind}+xml".casefold())
@@ -152,7 +152,7 @@ class Package:
         ).casefold()
 
     def _resolved(self, folder: str, target: str) -> str:
-        """The name of the part that a target leads to from a folder; some writers count from the root."""
+        """The part of a target, relative to a folder; some writers start at the root."""
         names = [
             name
             for raw in (target, unquote(target))
@@ -161,7 +161,7 @@ class Package:
         return next((name for name in names if name in self), names[0])
 
     def _may_be_one(self, part: str) -> bool:
-        """Whether a part without a content type of its own is perhaps a workbook."""
+        """Whether a part without a content type may be a workbook."""
         return self.type_of(part) in {"", "application/xml", "text/xml"}
 
     def _what_it_is(self) -> str:
@@ -179,7 +179,7 @@ class Package:
 
 
 def _normal(name: str) -> str:
-    """A name as it compares: parts are equal whatever their case and separators."""
+    """The form for comparing names: case and separators do not matter."""
     return _joined("", name).casefold()
 
 

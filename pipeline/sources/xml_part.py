@@ -1,7 +1,7 @@
-"""One XML part of a package, parsed piece by piece: its elements by their place, nothing of it kept.
+"""Parse one XML part of a package as a stream of elements.
 
-A document type declaration is refused wherever it stands and however the part is encoded, because the parser reports it.
-Without one there are no entities that could expand.
+The parser reports a document type declaration anywhere and in any encoding, and it is refused.
+Without one, no entities can expand.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -11,7 +11,7 @@ from xml.parsers import expat
 _PIECE = 128 << 10
 _PIECE_OF_PROLOG = 4 << 10
 _DEEPEST = 256  #: elements within each other
-_LONGEST_TAG = 8 << 20  #: bytes that the parser may hold back before it reports anything
+_LONGEST_TAG = 8 << 20  #: bytes that the parser may buffer without reporting
 #: Namespaces of the elements of a workbook; elements of other namespaces are ignored.
 _NAMESPACES = (
     "http://schemas.openxmlformats.org/spreadsheetml/2006/main",
@@ -26,11 +26,11 @@ IGNORED: Place = {}  #: a place whose elements are ignored
 
 
 class NoWorkbook(Exception):
-    """The file is no workbook that can be read; says why, and what to do."""
+    """The file is not a readable workbook; says why, and what to do."""
 
 
 class Elements(Protocol):
-    """What takes the elements of a part as they are parsed."""
+    """A handler of the elements of a part."""
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
         """An element begins."""
@@ -43,9 +43,9 @@ class Elements(Protocol):
 
 
 def parse(content: IO[bytes], elements: Elements) -> Iterator[None]:
-    """Feed a part to `elements`; yield after each piece, so that what was found can be taken away.
+    """Parse a part into `elements`; yield after each piece, so that results can be taken.
 
-    Names are local ones where the namespace is that of workbooks or absent; others are `uri name`.
+    Names of the workbook namespace, or without one, are local; others are `uri name`.
     """
     parser = expat.ParserCreate(namespace_separator=" ")
     parser.buffer_text = True
@@ -53,11 +53,11 @@ def parse(content: IO[bytes], elements: Elements) -> Iterator[None]:
     parser.EndElementHandler = elements.end
     parser.CharacterDataHandler = elements.text
     parser.StartDoctypeDeclHandler = _refuse_declaration
-    fed = 0
+    read_bytes = 0
     while piece := content.read(_PIECE):
         parser.Parse(piece, False)
-        fed += len(piece)
-        if fed - parser.CurrentByteIndex > _LONGEST_TAG:
+        read_bytes += len(piece)
+        if read_bytes - parser.CurrentByteIndex > _LONGEST_TAG:
             raise NoWorkbook(
                 f"a workbook with a tag of more than {_LONGEST_TAG >> 20} MiB; save it as CSV"
             )
@@ -67,12 +67,12 @@ def parse(content: IO[bytes], elements: Elements) -> Iterator[None]:
 
 
 def check_prolog(content: IO[bytes]) -> None:
-    """Refuse a document type declaration, which can only stand before the first element; what is no XML has none."""
+    """Refuse a document type declaration before the first element, in XML only."""
     elements: list[str] = []
     parser = expat.ParserCreate()
     parser.StartElementHandler = lambda name, _attributes: elements.append(name)
     parser.StartDoctypeDeclHandler = _refuse_declaration
-    fed = 0
+    read_bytes = 0
     while not elements and (piece := content.read(_PIECE_OF_PROLOG)):
         try:
             parser.Parse(piece, False)
@@ -80,17 +80,17 @@ def check_prolog(content: IO[bytes]) -> None:
             expat.ExpatError,
             LookupError,
             ValueError,
-        ):  # no XML, or in an encoding that is not known here
+        ):  # not XML, or of an unknown encoding
             return
-        fed += len(piece)
-        if not elements and fed > _LONGEST_TAG:
+        read_bytes += len(piece)
+        if not elements and read_bytes > _LONGEST_TAG:
             raise NoWorkbook(
                 f"a workbook with a part that begins with {_LONGEST_TAG >> 20} MiB without an element; save it as CSV"
             )
 
 
 def place(inside: Mapping[str, "Place"] | None = None) -> "Place":
-    """A place in a part: the elements that mean something there, by every name that the parser may report."""
+    """A place in a part: its known elements, by every reported name."""
     return {
         spelling: child
         for name, child in (inside or {}).items()
@@ -99,7 +99,7 @@ def place(inside: Mapping[str, "Place"] | None = None) -> "Place":
 
 
 def check_depth(depth: int) -> None:
-    """Refuse elements that are nested deeper than any spreadsheet nests them."""
+    """Refuse elements that are nested deeper than in any spreadsheet."""
     if depth > _DEEPEST:
         raise NoWorkbook(
             f"a workbook whose elements are nested more than {_DEEPEST} deep; save it as CSV"
@@ -107,7 +107,7 @@ def check_depth(depth: int) -> None:
 
 
 class Found:
-    """Hands the attributes of elements to those that take them, by their path: `workbook/sheets/sheet`."""
+    """Passes attributes to handlers by element path: `workbook/sheets/sheet`."""
 
     def __init__(self, take: Mapping[str, Callable[[dict[str, str]], None]]) -> None:
         self._take: list[tuple[Place, Callable[[dict[str, str]], None]]] = []
@@ -122,7 +122,7 @@ class Found:
         self._places = [root]
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
-        """Hand the attributes on where they are wanted."""
+        """Pass the attributes on if wanted."""
         inside = self._places[-1].get(name, IGNORED)
         self._places.append(inside)
         check_depth(len(self._places))
@@ -135,7 +135,7 @@ class Found:
         self._places.pop()
 
     def text(self, text: str) -> None:
-        """Texts are no attributes."""
+        """Ignore texts."""
 
 
 def _refuse_declaration(*_declaration: object) -> None:

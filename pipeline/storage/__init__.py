@@ -1,1 +1,1 @@
-"""Everything of ours on disk: the ledger, run folders, known customers, workbooks, and how files are written."""
+"""Our files on disk: the ledger, run folders, known customers, workbooks."""

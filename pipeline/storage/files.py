@@ -1,6 +1,6 @@
-"""Write whole or not at all: in a private temporary folder, flushed to the disk, then renamed over the name.
+"""Write files completely or not at all: in a private temporary folder, flushed, then renamed.
 
-The one word that touches the disk. Everything that it makes is for the owner's eyes: files 0600, folders 0700.
+Only the owner can read what this module makes: files 0600, folders 0700.
 """
 
 import contextlib
@@ -24,21 +24,21 @@ _PROBE_BYTES = 1 << 16
 
 @contextlib.contextmanager
 def written_whole(path: Path) -> Iterator[BinaryIO]:
-    """Yield a binary file whose content stands under `path`, whole and durable, once the block ends without error."""
+    """Yield a binary file that becomes `path`, complete and durable, if the block succeeds."""
     with _published(path) as temporary, temporary.open("r+b") as file:
         yield file
 
 
 @contextlib.contextmanager
 def renamed_when_whole(path: Path) -> Iterator[Path]:
-    """Yield an empty 0600 file for a library that writes by name; it becomes `path` once the block ends without error."""
+    """Yield an empty 0600 file for a library; it becomes `path` if the block succeeds."""
     with _published(path) as temporary:
         try:
             yield temporary
         except OSError:
             raise
         except Exception:
-            _refuse_full(temporary, path)  # the library may hide that the disk was the cause
+            _refuse_full(temporary, path)  # the library may hide a full disk
             raise
         if not temporary.stat().st_size:
             raise OSError(errno.EIO, "nothing was written", str(path))
@@ -47,7 +47,7 @@ def renamed_when_whole(path: Path) -> Iterator[Path]:
 @contextlib.contextmanager
 def _published(path: Path) -> Iterator[Path]:
     refuse_symlink(path)
-    # A folder for each, since libraries write beside the name that they are given: DuckDB to another one first, which it renames.
+    # One folder per file: libraries write other files beside it, and DuckDB renames one of its own.
     with temporary_folder(path.parent, path.name) as folder:
         temporary = folder / path.name
         try:
@@ -60,7 +60,8 @@ def _published(path: Path) -> Iterator[Path]:
                 os.fsync(file.fileno())
             _rename_durably(temporary, path)
         except OSError as error:
-            # The system does not name what is only written to, and a temporary name says nothing once it is gone.
+            # The system does not name a file that is only written, and a temporary name says
+            # nothing later.
             if error.filename is None or (
                 isinstance(error.filename, str) and Path(error.filename).parent == folder
             ):
@@ -70,9 +71,9 @@ def _published(path: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def temporary_folder(parent: Path, name: str) -> Iterator[Path]:
-    """Yield a folder of ours alone in `parent`, and remove it; what a killed process leaves, `remove_abandoned` finds there.
+    """Yield a private folder in `parent`, and remove it (or later `remove_abandoned` does).
 
-    As long as the block lasts the folder is locked, which is how a living process is known from a dead one.
+    The folder is locked during the block, which distinguishes a living process from a dead one.
     """
     remove_abandoned(parent, f".{name}.")
     while True:
@@ -89,7 +90,7 @@ def temporary_folder(parent: Path, name: str) -> Iterator[Path]:
 
 
 def remove_abandoned(parent: Path, prefix: str = ".", *, levels: int = 0) -> None:
-    """Remove what killed processes left in a folder, and so many levels below; what a living one writes there stays."""
+    """Remove temporary folders of dead processes in a folder and `levels` below it."""
     with contextlib.suppress(OSError), os.scandir(parent) as entries:
         for entry in entries:
             if not entry.is_dir(follow_symlinks=False):
@@ -103,13 +104,13 @@ def remove_abandoned(parent: Path, prefix: str = ".", *, levels: int = 0) -> Non
 
 
 def remove_left_behind(home: Path, reports: Path) -> None:
-    """Remove what killed processes of any command left: in the folders of environments and runs, and in what those stage."""
+    """Remove temporary folders of dead processes in the folders of environments and runs."""
     remove_abandoned(home, levels=1)
     remove_abandoned(reports, levels=2)
 
 
 def _refuse_full(temporary: Path, path: Path) -> None:
-    """Raise OSError where the system lets nothing more be written to a file."""
+    """Raise OSError if the system allows no more writing to a file."""
     try:
         with temporary.open("ab", buffering=0) as file:
             file.write(bytes(_PROBE_BYTES))
@@ -118,7 +119,7 @@ def _refuse_full(temporary: Path, path: Path) -> None:
 
 
 def remove_unfinished(folder: Path) -> None:
-    """Remove what a killed process was writing in a folder that nobody else writes to now; earlier versions wrote single files."""
+    """Remove unfinished files of a dead process; earlier versions wrote single files."""
     remove_abandoned(folder)
     for path in folder.iterdir():
         if path.name.startswith(".") and path.name.endswith(UNFINISHED) and not path.is_dir():
@@ -126,7 +127,7 @@ def remove_unfinished(folder: Path) -> None:
 
 
 def _locked(folder: Path, *, is_new: bool = False) -> int | None:
-    """A lock on a folder that nobody else has, as a descriptor; None where somebody has it, or has just removed the folder."""
+    """Lock a folder and return the descriptor; None if it is locked or was just removed."""
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     except FileNotFoundError:
@@ -136,7 +137,7 @@ def _locked(folder: Path, *, is_new: bool = False) -> int | None:
         has_it = os.fstat(descriptor).st_ino == folder.stat().st_ino
     except (BlockingIOError, FileNotFoundError):
         has_it = False
-    except OSError:  # a file system without locks: nothing there can be known to be abandoned
+    except OSError:  # a file system without locks: nothing is known to be abandoned
         has_it = is_new
     if not has_it:
         os.close(descriptor)
@@ -145,19 +146,19 @@ def _locked(folder: Path, *, is_new: bool = False) -> int | None:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Make `content` stand under `path`, whole, durable and 0600."""
+    """Write `content` to `path`, complete, durable and 0600."""
     with written_whole(path) as file:
         file.write(content)
 
 
 def append_bytes(path: Path, content: bytes) -> None:
-    """Add `content` to the end of a file of ours; a reader may meet a part of it."""
+    """Append `content` to a file of ours; a reader may see a part of it."""
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW), "wb") as file:
         file.write(content)
 
 
 def private_folder(path: Path) -> Path:
-    """Make sure that `path` is a folder of ours, 0700 where we make it."""
+    """Make sure that `path` is a folder of ours; 0700 if it is new."""
     refuse_symlink(path)
     if not path.is_dir():
         private_folder(path.parent)
@@ -169,7 +170,7 @@ KEY_FILE = "token.key"
 
 
 def token_key(home: Path) -> bytes:
-    """The key of a home under which the same person has the same token everywhere; made once, for its owner alone."""
+    """The key of a home for the tokens of persons; made once, readable only by its owner."""
     path = private_folder(home) / KEY_FILE
     refuse_symlink(path)
     try:
@@ -188,10 +189,12 @@ def token_key(home: Path) -> bytes:
 
 @contextlib.contextmanager
 def plain_path(folder: Path) -> Iterator[Path]:
-    """Yield another path to a folder: `/proc/self/fd/7`, which nothing takes for a pattern, an address or a partition.
+    """Yield another path to a folder, such as `/proc/self/fd/7`, without any special characters.
 
-    DuckDB finds no file behind a backslash, looks through neighbours of a folder called `[1-9]`, makes a column of `year=2026`, and
-    escaping does not help everywhere. The path leads to the folder itself, and ends with the block.
+    DuckDB finds no file behind a backslash, searches neighbours of a folder `[1-9]`, and makes a
+    column of
+    `year=2026`; escaping does not always help. The path refers to the folder itself and ends with
+    the block.
     """
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -201,13 +204,13 @@ def plain_path(folder: Path) -> Iterator[Path]:
 
 
 def read_regular(path: Path, most: int = -1) -> bytes:
-    """The first `most` bytes of a regular file, by default all; raise OSError at once, without reading, for a folder, pipe or device."""
+    """The first `most` bytes of a regular file (default: all); OSError for other kinds."""
     with os.fdopen(open_regular(path), "rb") as file:
         return file.read(most)
 
 
 def open_regular(path: Path) -> int:
-    """The descriptor of a regular file, open for reading; raise OSError, without waiting, where it is something else."""
+    """Open a regular file for reading; raise OSError without waiting if it is of another kind."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
@@ -216,7 +219,7 @@ def open_regular(path: Path) -> int:
 
 
 def refuse_symlink(path: Path) -> None:
-    """Refuse to write through a symbolic link: it may lead out of the folder that the person named."""
+    """Refuse to write through a symbolic link, which may lead out of the named folder."""
     if path.is_symlink():
         raise OutputRefused(
             f"{path} is a symbolic link; nothing is written through links: remove it or choose another place"
@@ -230,7 +233,7 @@ def sha256_of(path: Path) -> str:
 
 
 def sha256_of_each(paths: Iterable[Path]) -> dict[Path, str]:
-    """The SHA-256 of every one of these files, two at a time."""
+    """The SHA-256 of each of these files, computed two at a time."""
     paths = list(paths)
     with ThreadPoolExecutor(2, "hash") as threads:
         return dict(zip(paths, threads.map(sha256_of, paths), strict=True))
@@ -238,7 +241,7 @@ def sha256_of_each(paths: Iterable[Path]) -> dict[Path, str]:
 
 def _rename_durably(temporary: Path, path: Path) -> None:
     temporary.replace(path)
-    # A rename is durable once its folder is: without this a power cut can bring the old name back.
+    # A rename is durable once the folder is flushed: a power cut could restore the old name.
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)

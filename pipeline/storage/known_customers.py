@@ -1,12 +1,13 @@
-"""The known customers of one environment: a DuckDB file that `load` replaces whole and matching reads.
+"""The known customers of one environment: a DuckDB file that `load` replaces and matching reads.
 
-known   row_id, external_reference, billing_id, email, phone, name, currency, balance (minor units); null where absent
-hashes  place (that of a row of `known`), and the hash of each of its identities: eight bytes are looked through three times
-        as fast as the texts
-meta    one row: version, loaded_at, row_count, fields (those that the file states at all), inputs (JSON)
+known   row_id, external_reference, billing_id, email, phone, name, currency, balance (minor units);
+        null if absent
+hashes  place (row of `known`), and a hash of each identity: a search over eight bytes is three
+        times as fast as over the texts
+meta    one row: version, loaded_at, row_count, fields (present in the file), inputs (JSON)
 
-The version is of the content. The same customers in another order, or loaded a second time, are the same version,
-although DuckDB writes other bytes each time.
+The version depends only on the content: the same customers in another order, or loaded again, have
+the same version, although DuckDB writes other bytes each time.
 """
 
 import contextlib
@@ -47,29 +48,27 @@ COLUMNS = {
     "balance": "BIGINT",
     "identity": "VARCHAR",
 }
-#: By what rows and known customers are matched.
+#: The fields that match rows with known customers.
 _IDENTITIES = ("external_reference", "billing_id", "email", "phone", "identity")
 _HASHES = ", ".join(
     f"CASE WHEN {name} IS NOT NULL THEN hash({name}) END AS {name}" for name in _IDENTITIES
 )
-#: What the version is made of; where a customer stood in which file is not content.
+#: The fields of the version; the position of a customer in a file is not content.
 _CONTENT = tuple(column for column in COLUMNS if column != "row_id")
 _MEMORY_LIMIT = "400MB"
 _AT_WORK = "loading"
-_AT_WORK_EARLIER = ".loading-*"  #: folders of earlier versions
+_AT_WORK_EARLIER = ".loading-*"  #: temporary folders of earlier versions
 
 
 @dataclass(frozen=True, slots=True)
 class References:
-    """The known customers of an environment: where they are, and which content that is."""
+    """The known customers of an environment: their file and the version of its content."""
 
     path: Path
     version: str
     rows: int
     loaded_at: str
-    fields: tuple[
-        str, ...
-    ]  #: what the files that were loaded state at all; nothing else is compared
+    fields: tuple[str, ...]  #: the fields of the loaded files; only these are compared
     inputs: list[dict[str, Any]]
 
 
@@ -82,11 +81,12 @@ def load(
     now: datetime,
     spare: Path | None = None,
 ) -> References:
-    """Put these customers in the place of all that were known, whole and durable, or change nothing.
+    """Replace the known customers, completely and durably, or change nothing.
 
-    Batches hold `COLUMNS`. `inputs` is asked once they are all read: a file's hash is known only then. `spare`: another folder
-    of ours to build in, for DuckDB cannot write in every one.
-    Raise ReferencesError where another process is loading.
+    Batches have `COLUMNS`. `inputs` is called after the last batch, when the hashes of the files
+    are known.
+    `spare`: another folder of ours to build in, because DuckDB cannot write in every folder. Raise
+    ReferencesError if another process is loading.
     """
     path = private_folder(folder) / FILE_NAME
     with (
@@ -109,7 +109,7 @@ def load(
 
 
 def known_to(folder: Path) -> References | None:
-    """What is known in an environment's folder, None where nothing was ever loaded; raise ReferencesError on damage."""
+    """The known customers in a folder; None if never loaded; ReferencesError if damaged."""
     path = folder / FILE_NAME
     if not path.exists():
         return None
@@ -132,17 +132,17 @@ def known_to(folder: Path) -> References | None:
 
 
 def some_customers(found: References) -> list[tuple[str, str]]:
-    """The first, the last and one other known customer with a billing id: (external_reference, billing_id)."""
+    """The first, the last and a random known customer: (external_reference, billing_id)."""
     there = "FROM known.known WHERE billing_id IS NOT NULL AND external_reference IS NOT NULL"
-    asked = f"SELECT external_reference, billing_id {there} ORDER BY row_id"
+    query = f"SELECT external_reference, billing_id {there} ORDER BY row_id"
     with _workbench(None) as connection, plain_path(found.path.parent) as folder:
         connection.execute(f"ATTACH {literal(str(folder / found.path.name))} AS known (READ_ONLY)")
         rows = [
             row
             for query in (
-                f"{asked} LIMIT 1",
-                f"{asked} DESC LIMIT 1",
-                f"FROM ({asked}) USING SAMPLE 1",
+                f"{query} LIMIT 1",
+                f"{query} DESC LIMIT 1",
+                f"FROM ({query}) USING SAMPLE 1",
             )
             for row in connection.execute(query).fetchall()
         ]
@@ -173,16 +173,16 @@ def _described(
 def _version(connection: duckdb.DuckDBPyConnection, stated: tuple[str, ...]) -> tuple[str, int]:
     """SHA-256 over the fields and the sorted SHA-256 of every row; and the number of rows.
 
-    Each value goes in behind its length, `4:text`, and an absent one as `:`, so that no two rows read alike. DuckDB
-    sorts within its memory limit.
+    Each value is preceded by its length, `4:text`, and an absent one is `:`, so that no two rows
+    are equal by accident. DuckDB sorts within its memory limit.
     """
     content = [
         column for column in _CONTENT if column != "identity" or "identity" in stated
-    ]  # versions are for ever
+    ]  # a version must never change
     values = ", ".join(f"strlen({column}::VARCHAR), ':', {column}" for column in content)
     digest = hashlib.sha256(json.dumps(["known customers", 1, stated]).encode())
     rows = 0
-    # Not execute(): what it hands to Arrow is out of order where insertion order need not be preserved.
+    # Not execute(): with it, Arrow data is unordered if insertion order is not preserved.
     in_order = connection.sql(
         f"SELECT unhex(sha256(concat({values}))) AS hash FROM written.known ORDER BY hash"
     )
@@ -213,7 +213,7 @@ def _sign(connection: duckdb.DuckDBPyConnection, found: References) -> None:
 
 @contextlib.contextmanager
 def _only_one(folder: Path) -> Iterator[None]:
-    """Hold the folder against other loads, and clear away what a killed one left; the lock dies with its process."""
+    """Lock the folder against other loads, and remove remains of a killed one."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         try:
@@ -232,9 +232,10 @@ def _only_one(folder: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _workshop(folder: Path, spare: Path | None) -> Iterator[Path]:
-    """A private folder to build in; nothing of it is left."""
-    # Of what it writes to DuckDB asks for the real path, takes what follows a ? in it for the query of an address, and looks for
-    # its journal elsewhere. Where the system's own folder is the only one without, the next load cleans up there.
+    """A private folder to build in; it is removed afterwards."""
+    # DuckDB resolves the real path, reads a ? in it as the start of a query, and looks for its
+    # journal elsewhere. If only the system's own folder has no such character, the next load cleans
+    # up there.
     ours = (
         place for place in (folder, spare) if place is not None and "?" not in str(place.resolve())
     )
@@ -248,7 +249,7 @@ def _workshop(folder: Path, spare: Path | None) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _workbench(spill: Path | None) -> Iterator[duckdb.DuckDBPyConnection]:
-    """DuckDB in bounded memory that loads no code; files are attached to it, so that each is opened only once."""
+    """DuckDB with a memory limit and without extensions; files are attached once each."""
     connection = duckdb.connect(
         ":memory:",
         config={

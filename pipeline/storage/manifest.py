@@ -1,6 +1,7 @@
-"""The manifest of a folder: the SHA-256 of its files and a seal over all of that; and files of lines that it knows line by line.
+"""The manifest of a folder: the SHA-256 of its files and a seal; and append-only files of lines.
 
-The seal is the SHA-256 of the manifest itself with zeros in its place: whoever changes a file has to change two.
+The seal is the SHA-256 of the manifest with zeros in place of the seal: a change of a file also
+needs a change of the manifest.
 """
 
 import hashlib
@@ -15,20 +16,20 @@ from pipeline.storage.files import read_regular, sha256_of, write_bytes
 MANIFEST = "manifest.json"
 SIGNATURES = "signatures.jsonl"
 ACCEPTED = "accepted.jsonl"
-#: Files that grow by a line -> the key of a manifest with the SHA-256 of the lines that are just written.
+#: Append-only files -> the manifest key with the SHA-256 of lines about to be written.
 _GROWING = {SIGNATURES: "signing", ACCEPTED: "accepting"}
 _UNSEALED = "0" * 64
 
 
 def sealed(content: dict[str, Any]) -> bytes:
-    """A manifest with its seal: the SHA-256 of itself with zeros in the place of that."""
+    """A manifest with its seal: its own SHA-256 with zeros in place of the seal."""
     text = json.dumps({**content, "seal": _UNSEALED}, indent=2, ensure_ascii=False) + "\n"
     seal = hashlib.sha256(text.encode()).hexdigest()
     return text.replace(f'"seal": "{_UNSEALED}"', f'"seal": "{seal}"').encode()
 
 
 def sealed_manifest(folder: Path) -> dict[str, Any]:
-    """The manifest of a folder; raise OutOfBalance where it is not the one that was written: a new seal would hide that."""
+    """The manifest of a folder; raise OutOfBalance if changed, which a new seal would hide."""
     path = folder / MANIFEST
     try:
         written = read_regular(path)
@@ -42,12 +43,12 @@ def sealed_manifest(folder: Path) -> dict[str, Any]:
 
 
 def write_sealed(folder: Path, content: dict[str, Any]) -> None:
-    """Write a manifest under a new seal."""
+    """Write a manifest with a new seal."""
     write_bytes(folder / MANIFEST, sealed(content))
 
 
 def amend(folder: Path, names: Iterable[str]) -> None:
-    """Take these files into the manifest as they are now; every other file keeps the SHA-256 that it had."""
+    """Update these files in the manifest; all other files keep their SHA-256."""
     content, wanted = sealed_manifest(folder), set(names)
     wanted |= {name for name, key in _GROWING.items() if content.pop(key, None)}
     others = {name: digest for name, digest in content["files"].items() if name not in wanted}
@@ -56,7 +57,7 @@ def amend(folder: Path, names: Iterable[str]) -> None:
 
 
 def refuse_other_lines(folder: Path, name: str) -> None:
-    """Raise OutOfBalance where a file that grows is not as the manifest names it: another hand is in it."""
+    """Raise OutOfBalance if an append-only file does not match the manifest."""
     path = folder / name
     if (folder / MANIFEST).is_file():
         content = sealed_manifest(folder)
@@ -69,9 +70,9 @@ def refuse_other_lines(folder: Path, name: str) -> None:
 
 
 def append_lines(folder: Path, name: str, before: Iterable[str], lines: Iterable[str]) -> None:
-    """Add lines to a file that grows; raise OutOfBalance where those before are not those that the manifest names.
+    """Append lines to a file; raise OutOfBalance if the earlier lines do not match the manifest.
 
-    The manifest names the new lines before they are written, so that a failure in between leaves lines that it knows.
+    The manifest gets the new lines first, so that a failure in between leaves only known lines.
     """
     refuse_other_lines(folder, name)
     content = "".join(f"{line}\n" for line in (*before, *lines)).encode()

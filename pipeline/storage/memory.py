@@ -1,4 +1,4 @@
-"""A ceiling on the memory of this process that holds for a block, also for native code that counts nothing itself."""
+"""A memory limit for a block in this process, including native code."""
 
 import resource
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ _STATUS = "/proc/self/status"
 
 @contextmanager
 def memory_ceiling(more: int) -> Iterator[None]:
-    """Let the process take at most `more` bytes of additional memory; a larger request fails."""
+    """Allow at most `more` bytes of additional memory; a larger request fails."""
     before = resource.getrlimit(resource.RLIMIT_DATA)
     ceiling = _data_bytes() + more
     if before[1] != resource.RLIM_INFINITY:
@@ -24,7 +24,7 @@ def memory_ceiling(more: int) -> Iterator[None]:
 
 
 def _data_bytes() -> int:
-    """What counts against the limit now."""
+    """The bytes that count against the limit now."""
     with open(_STATUS, encoding="ascii") as status:  # noqa: PTH123
         line = next(line for line in status if line.startswith("VmData:"))
     return int(line.split()[1]) * 1024

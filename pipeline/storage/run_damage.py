@@ -1,4 +1,4 @@
-"""A run folder that cannot be read: a value with a reason for readers of other runs, an error for those who ask for this run."""
+"""Unreadable run folders: a value for readers of other runs, an error for this run."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from pipeline.domain.outcomes import Fate
 from pipeline.errors import PipelineError
 from pipeline.storage.files import open_regular, read_regular
 
-#: What the libraries raise for a damaged table. A panic of polars is no `Exception`.
+#: Exceptions of libraries for a damaged table. A panic of polars is not an `Exception`.
 UNREADABLE = (pl.exceptions.PolarsError, pl.exceptions.PanicException, pa.ArrowException, OSError)
 _FILE = {
     "name": str,
@@ -30,8 +30,8 @@ _FILE = {
 }
 _SUMS = {"debits": dict, "credits": dict}
 _OPTIONAL = (dict, type(None))
-_ONLY_WRITTEN = (".html", ".xlsx")  #: endings of pages, which are made again from the rest
-#: A type, several types, the shape of a dict's values by key, or `[shape]` of every item of a list.
+_ONLY_WRITTEN = (".html", ".xlsx")  #: endings of pages, which can be made again
+#: A type, several types, the shapes of a dict's values by key, or `[shape]` of all list items.
 Shape = Any
 PLAN: Shape = {
     "run_id": str, "planned_at": str, "planner": str, "normalization": int, "environment": dict.fromkeys(("name", "merchant", "mode", "host"), str),
@@ -55,7 +55,7 @@ ACCEPTANCE: Shape = {"code": str, "who": str, "at": str}
 
 @dataclass(frozen=True, slots=True)
 class DamagedRun:
-    """A folder among the reports that cannot be read; `reason` names the file and what is wrong with it."""
+    """An unreadable folder among the reports; `reason` names the file and the fault."""
 
     run_id: str  #: the name of the folder
     reason: str
@@ -66,7 +66,7 @@ class DamagedRun:
 
 
 class RunDamaged(PipelineError):
-    """A file of a run's folder cannot be read, and this run was asked for."""
+    """A file of the requested run cannot be read."""
 
     def __init__(self, folder: Path, reason: str) -> None:
         super().__init__(
@@ -76,7 +76,7 @@ class RunDamaged(PipelineError):
 
 
 def object_in(path: Path, shape: Shape = dict) -> dict[str, Any]:
-    """The JSON object in a file; raise RunDamaged where it is none, or has another shape."""
+    """The JSON object in a file; raise RunDamaged if it is invalid or of another shape."""
     try:
         content: dict[str, Any] = json.loads(read_regular(path))
     except FileNotFoundError:
@@ -93,7 +93,7 @@ def object_in(path: Path, shape: Shape = dict) -> dict[str, Any]:
 
 
 def lines_in(path: Path, shape: Shape) -> list[str]:
-    """The lines of a file of JSON lines, none where it is missing; raise RunDamaged where one has another shape."""
+    """The lines of a JSON lines file; empty if missing; RunDamaged if of another shape."""
     try:
         lines = read_regular(path).decode("utf-8").split("\n")
         contents = [json.loads(line) for line in lines[:-1]]
@@ -111,13 +111,13 @@ def lines_in(path: Path, shape: Shape) -> list[str]:
 
 
 def refuse_other_kinds(folder: Path) -> None:
-    """Raise RunDamaged where a table or a list of a run is a pipe or a device: a library would wait for it for ever."""
+    """Raise RunDamaged if a table or list is a pipe or device: a library would wait forever."""
     for inside in (folder, folder / "staged"):
         with suppress(FileNotFoundError), os.scandir(inside) as entries:
             for entry in entries:
                 if entry.is_file(follow_symlinks=False) or entry.name.endswith(_ONLY_WRITTEN):
                     continue
-                path = Path(entry)  # a link may lead to a device, or nowhere
+                path = Path(entry)  # a link may lead to a device or be broken
                 if path.exists() and not path.is_file() and not path.is_dir():
                     raise RunDamaged(folder, f"{path.relative_to(folder)} is not a regular file")
 
@@ -125,10 +125,10 @@ def refuse_other_kinds(folder: Path) -> None:
 def refuse_unreadable_table(
     folder: Path, path: Path, columns: Sequence[str], *, wholly: bool
 ) -> None:
-    """Raise RunDamaged where a Parquet file has no readable end or lacks one of these columns; `wholly`: or cannot be decoded."""
+    """Raise RunDamaged if a Parquet file is damaged or lacks columns; `wholly`: decode it all."""
     name = path.relative_to(folder).as_posix()
     with reading(folder, name):
-        os.close(open_regular(path))  # a library would wait for ever for a pipe
+        os.close(open_regular(path))  # a library would wait forever for a pipe
         there = set(pq.read_schema(path).names)
         missing = [column for column in columns if column not in there]
         if wholly:
@@ -141,7 +141,7 @@ def refuse_unreadable_table(
 
 @contextmanager
 def reading(folder: Path, name: str = "a table") -> Iterator[None]:
-    """Raise RunDamaged for what a damaged table makes a library raise."""
+    """Turn the exceptions of a damaged table into RunDamaged."""
     try:
         yield
     except UNREADABLE as error:
@@ -152,7 +152,7 @@ def reading(folder: Path, name: str = "a table") -> Iterator[None]:
 
 
 def _misfit(value: Any, shape: Shape, name: str) -> str | None:
-    """What of a value is not of its shape; None where all of it is."""
+    """The part of a value that does not match its shape; None if all of it does."""
     if isinstance(shape, Mapping):
         if not isinstance(value, dict):
             return _another_type(name)

@@ -1,11 +1,11 @@
-"""`reports/<run_id>/`: everything that one run leaves behind, written whole or not at all, and read back from there.
+"""`reports/<run_id>/`: write and read the files of one run, completely or not at all.
 
-staged/     what stages hand on to each other. In parts of some 170,000 records, so that nothing has to hold them all:
-            records-*, plan-* (of the accepted ones) and fates-*.parquet, the same rows in the same order under the same
-            number; whole: history-*, outcomes-*.parquet
-plan.json   what the plan was made from and what it comes to, written once; with records-* and plan-* it is all that `apply`
-            needs. Who accepted an alarm stands in accepted.jsonl, a line each
-the rest    the result files, named in `RESULT_FILES`
+staged/     tables between stages, in parts of some 170,000 records to limit memory: records-*,
+            plan-* (of accepted records) and fates-*.parquet, the same rows in the same order for
+            each number; and as a whole history-*, outcomes-*.parquet
+plan.json   the inputs and totals of the plan, written once; with records-* and plan-* it is all
+            that `apply` needs. accepted.jsonl has a line for each accepted alarm
+the rest    the result files, see `RESULT_FILES`
 """
 
 import json
@@ -60,7 +60,7 @@ RESULT_FILES = (
 PAGES = (
     "report.html",
     "report.xlsx",
-)  #: made from everything else, and again after a sign-off or a reconciliation
+)  #: made from the other files, and again after a sign-off or a reconciliation
 _KNOWN = (
     "CREATE VIEW known AS SELECT rowid AS place, * FROM kept.known",
     "CREATE VIEW known_fields AS SELECT unnest(fields) AS field FROM kept.meta",
@@ -74,21 +74,24 @@ _NOTHING_KNOWN = (
     ),
     "CREATE VIEW known_fields AS SELECT NULL::VARCHAR AS field WHERE false",
 )
-_GIVEN = "given."  #: prefix of the columns that hold the cells of the files
-_ROW_GROUP = 1 << 16  #: rows; the staged tables are always read whole, so no statistics either
-DIFFERING = "differing.parquet"  #: staged: in which fields held rows differ
-UNFINISHED = "unfinished.txt"  #: lies in the folder of a run from its first intent until its results are whole
-#: Results that a run makes anew. `trace` reads rows.parquet meanwhile, and created.csv is replaced by what is created so far.
+_GIVEN = "given."  #: prefix of columns with the cells of the files
+_ROW_GROUP = 1 << 16  #: rows; staged tables are always read completely, so they need no statistics
+DIFFERING = "differing.parquet"  #: staged: the fields in which held rows differ
+UNFINISHED = (
+    "unfinished.txt"  #: in a run folder from the first intent until the results are complete
+)
+#: Results that a run replaces. `trace` reads rows.parquet meanwhile, and created.csv lists
+#: customers created so far.
 _OUTDATED = {*RESULT_FILES, *PAGES, "rejected.xlsx", MANIFEST} - {
     "rows.parquet",
     "created.csv",
     ACCEPTED,
     SIGNATURES,
 }
-PLAN_SCHEMA = 6  #: the form of plan.json and of the staged tables
+PLAN_SCHEMA = 6  #: the version of plan.json and of the staged tables
 
 
-#: What summaries of earlier versions lack.
+#: Keys that summaries of earlier versions lack.
 _NOT_STATED_EARLIER: dict[str, Any] = {
     "left_by_earlier_runs": {"in_doubt": 0, "named": []},
     "waiting": {
@@ -109,22 +112,22 @@ class RunFolder:
         self.path = path
         self.run_id = path.name
         self.staged = path / "staged"
-        self._inside: Path | None = None  #: the folder as an open workbench calls it
+        self._inside: Path | None = None  #: the folder's path inside an open workbench
 
     @classmethod
     def create(cls, reports: Path, run_id: str) -> "RunFolder":
-        """Make the folder of a new run, for the owner only."""
+        """Make the folder of a new run, accessible only to the owner."""
         folder = cls(private_folder(reports) / run_id)
         private_folder(folder.staged)
         return folder
 
     def remove_unfinished(self) -> None:
-        """Remove what a killed process of this run was just writing; the caller holds the lock."""
+        """Remove unfinished files of a killed process of this run; the caller holds the lock."""
         remove_unfinished(self.path)
         remove_unfinished(self.staged)
 
     def stage_records(self, number: int, records: pl.DataFrame) -> None:
-        """Keep one batch of judged records for the stages that need the whole run."""
+        """Write one batch of validated records for later stages."""
         self.stage(f"records-{number:05}.parquet", records)
 
     def parts(self, name: str) -> list[Path]:
@@ -136,7 +139,7 @@ class RunFolder:
         return zip(self.parts("records"), self.parts("plan"), strict=True)
 
     def parts_to_plan(self) -> Iterator[tuple[str, Path]]:
-        """For each part of the records: what holds it, and where its plan is to be written."""
+        """For each part of the records: its relation, and the path for its plan."""
         for records in self.parts("records"):
             yield (
                 self.source(records),
@@ -145,9 +148,9 @@ class RunFolder:
 
     @contextmanager
     def written_in_parts(self, name: str) -> Iterator[Callable[[pl.DataFrame], None]]:
-        """A result file as Parquet that is handed over part by part and is there once all of them are; one at least.
+        """Write a Parquet result file part by part (at least one); it appears when complete.
 
-        Row ids, hashes and keys are all different, so that a dictionary of them would only take time.
+        Row ids, hashes and keys are all different, so a dictionary would only cost time.
         """
         with renamed_when_whole(self.path / name) as path, ExitStack() as stack:
             writers: list[pq.ParquetWriter] = []
@@ -167,7 +170,7 @@ class RunFolder:
             yield write
 
     def source(self, path: Path) -> str:
-        """A staged file as it stands behind FROM in the open workbench."""
+        """A staged file as an SQL relation in the open workbench."""
         return self._sources(path.name)
 
     def _sources(self, pattern: str) -> str:
@@ -178,16 +181,17 @@ class RunFolder:
         return self._inside / name
 
     def stage_blocks(self, name: str, blocks: Iterable[pl.DataFrame]) -> None:
-        """Keep a table that comes in blocks, none of which has to wait in memory for the next; replaces an older one."""
+        """Write a table block by block, which saves memory; replace an older one."""
         for old in self.staged.glob(f"{name}-*.parquet"):
             old.unlink()
         for number, block in enumerate(blocks):
             self.stage(f"{name}-{number:05}.parquet", block)
 
     def stage(self, name: str, table: pl.DataFrame) -> None:
-        """Keep a table under `staged/`."""
+        """Write a table under `staged/`."""
         with renamed_when_whole(self.staged / name) as path:
-            # Read half a dozen times within the minute: LZ4 is 1.6 times the size of Zstandard, and half the time.
+            # Read several times within a minute: LZ4 is 1.6 times as large as Zstandard, but takes
+            # half the time.
             table.write_parquet(
                 path, compression="lz4", statistics=False, row_group_size=_ROW_GROUP
             )
@@ -199,11 +203,11 @@ class RunFolder:
         )
 
     def read_json(self, name: str) -> dict[str, Any]:
-        """Read back what `write_json` wrote; raise RunDamaged where that cannot be read."""
+        """Read a JSON file of the run; raise RunDamaged if it cannot be read."""
         return object_in(self.path / name)
 
     def read_plan(self) -> dict[str, Any]:
-        """The plan's record; raise PlanStale where another version of this program wrote it in another form."""
+        """plan.json; raise PlanStale if another version wrote it in another form."""
         plan = self.read_json(PLAN_FILE)
         if plan.get("schema") != PLAN_SCHEMA:
             raise PlanStale(
@@ -214,11 +218,11 @@ class RunFolder:
         return self.read_plan_of_any_version()
 
     def read_plan_of_any_version(self) -> dict[str, Any]:
-        """The plan's record, for what every version wrote; raise RunDamaged where it is not that of this run."""
+        """plan.json of any version, for common keys; raise RunDamaged if it is of another run."""
         return self._of_this_run(PLAN_FILE, PLAN)
 
     def read_summary(self) -> dict[str, Any]:
-        """The summary, as this version writes one; raise RunDamaged where it is not that of this run."""
+        """The summary in this version's form; raise RunDamaged if it is of another run."""
         return {**_NOT_STATED_EARLIER, **self._of_this_run(SUMMARY_FILE, SUMMARY)}
 
     def _of_this_run(self, name: str, shape: Any) -> dict[str, Any]:
@@ -231,11 +235,11 @@ class RunFolder:
     def workbench(
         self, memory_limit: str = "600MB", references: Path | None = None
     ) -> Iterator[duckdb.DuckDBPyConnection]:
-        """An in-memory DuckDB that sees this run's folder and nothing else, with the views that stages read.
+        """An in-memory DuckDB that sees only this run's folder, with the views that stages read.
 
-        External access off, no extensions, configuration locked: what a file's cells say can reach no other file. The
-        known customers of `references` are the view `known`, read only; what that file states at all is `known_fields`,
-        and the hashes that it keeps, if it does, are `stored_hashes`.
+        No external access, no extensions, locked configuration: the text of a cell can reach no
+        other file. The known customers of `references` are the read-only view `known`.
+        `known_fields` has their fields, and `stored_hashes` their stored hashes, if any.
         """
         try:
             with (
@@ -257,7 +261,7 @@ class RunFolder:
 
     @contextmanager
     def _opened(self) -> Iterator[Path]:
-        """The folder under a path that SQL takes for nothing else, for as long as a workbench is open."""
+        """The folder under a path without special characters, while a workbench is open."""
         before = self._inside
         with plain_path(self.path) as inside:
             self._inside = inside
@@ -277,14 +281,14 @@ class RunFolder:
             self.show(connection, name)
 
     def show(self, connection: duckdb.DuckDBPyConnection, name: str) -> None:
-        """Make the view of a staged table in a workbench, where there are any parts of it."""
+        """Make the view of a staged table in a workbench, if it has any parts."""
         if self.parts(name):
             connection.execute(
                 f"CREATE OR REPLACE VIEW {name} AS SELECT * FROM {self._sources(f'{name}-*.parquet')}"
             )
 
     def _show_records(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Make `cells`, all columns of the staged records (see `sql`), and the view `records`, those without the cells of the files."""
+        """Make `cells` (all staged columns, see `sql`) and the view `records` (without cells)."""
         source = self._sources("records-*.parquet")
         written = pq.read_schema(self.parts("records")[0]).names
         described = written
@@ -304,7 +308,7 @@ class RunFolder:
         connection.execute(f"CREATE OR REPLACE VIEW records AS SELECT {names} FROM {source}")
 
     def write_manifest(self, plan: dict[str, Any], config: dict[str, Any] | None = None) -> None:
-        """Write the SHA-256 of the inputs, the config and every file of this folder, and a seal over all of that."""
+        """Write the manifest: SHA-256 of inputs, config and files of this folder, and a seal."""
         known = {f"staged/{name}": digest for name, digest in plan["staged"].items()}
         paths = (
             path
@@ -323,31 +327,31 @@ class RunFolder:
         manifest.write_sealed(self.path, content)
 
     def begin(self, note: str) -> None:
-        """Mark with a note that the run is sending, or its results are being written; `end` removes the mark.
+        """Mark the run as sending or writing results; `end` removes the mark.
 
-        Results from before say what is no longer true, so they go.
+        Earlier results are no longer true, so they are removed.
         """
         write_bytes(self.path / UNFINISHED, note.encode())
         for name in _OUTDATED:
             (self.path / name).unlink(missing_ok=True)
 
     def end(self) -> None:
-        """Its results are all there."""
+        """Mark the results as complete."""
         (self.path / UNFINISHED).unlink(missing_ok=True)
 
     @property
     def is_unfinished(self) -> bool:
-        """Whether the run has begun and its results are not there: it goes on, or was killed."""
+        """Whether the run has begun without complete results: it is running, or was killed."""
         return (self.path / UNFINISHED).exists()
 
     @property
     def was_applied(self) -> bool:
-        """Whether the run was sent to billing and has a complete report of that."""
+        """Whether the run was sent to billing and has a complete report."""
         has_summary = not self.is_unfinished and (self.path / SUMMARY_FILE).is_file()
         return has_summary and self.read_summary()["status"] != "planned"
 
     def seal(self, kind: str) -> None:
-        """Write a manifest of everything that lies in a folder that is no run's: a reconciliation, a span of time."""
+        """Write a manifest of a folder that is not a run: a reconciliation or a span of time."""
         paths = [
             path
             for path in sorted(self.path.rglob("*"))
@@ -359,23 +363,23 @@ class RunFolder:
         manifest.write_sealed(self.path, content)
 
     def amend_manifest(self) -> None:
-        """Take the pages into the manifest as they are now; every other file keeps the SHA-256 that it had."""
+        """Update the pages in the manifest; all other files keep their SHA-256."""
         manifest.amend(self.path, PAGES)
 
     def signatures(self) -> list[str]:
-        """The lines of everybody who has signed, the oldest first; raise RunDamaged where they cannot be read."""
+        """The lines of all sign-offs, oldest first; raise RunDamaged if they cannot be read."""
         return lines_in(self.path / SIGNATURES, SIGNATURE)
 
     def refuse_other_signatures(self) -> None:
-        """Raise OutOfBalance where the signatures are not those that the manifest names: another hand is in them."""
+        """Raise OutOfBalance if the sign-offs do not match the manifest."""
         manifest.refuse_other_lines(self.path, SIGNATURES)
 
     def sign(self, line: str) -> None:
-        """Add a line to the signatures; raise OutOfBalance where they are not those that the manifest names."""
+        """Append a sign-off; raise OutOfBalance if earlier ones do not match the manifest."""
         manifest.append_lines(self.path, SIGNATURES, self.signatures(), [line])
 
     def accepted(self) -> dict[str, str]:
-        """Code of an alarm -> who accepted it first; raise RunDamaged where that cannot be read."""
+        """Code of an alarm -> who accepted it first; raise RunDamaged if unreadable."""
         found: dict[str, str] = {}
         for line in lines_in(self.path / ACCEPTED, ACCEPTANCE):
             acceptance = json.loads(line)
@@ -383,7 +387,7 @@ class RunFolder:
         return found
 
     def accept(self, codes: Iterable[str], who: str, at: str) -> None:
-        """Add a line for each alarm that nobody has accepted yet; `at` is the time (ISO 8601)."""
+        """Append a line for each alarm not accepted yet; `at` is the time (ISO 8601)."""
         before = self.accepted()
         if new := [code for code in sorted(set(codes)) if code not in before]:
             lines = [json.dumps({"code": code, "who": who, "at": at}) for code in new]
@@ -394,7 +398,7 @@ class RunFolder:
 
 @contextmanager
 def _bounded(spill: Path, memory_limit: str) -> Iterator[duckdb.DuckDBPyConnection]:
-    """DuckDB in memory that loads no code and spills into a folder of ours."""
+    """An in-memory DuckDB without extensions that spills into a folder of ours."""
     config: dict[str, str | bool | int | float | list[str]] = {
         "autoinstall_known_extensions": False,
         "autoload_known_extensions": False,
@@ -406,28 +410,28 @@ def _bounded(spill: Path, memory_limit: str) -> Iterator[duckdb.DuckDBPyConnecti
 
 
 def _attach(connection: duckdb.DuckDBPyConnection, references: Path, link: Path) -> None:
-    """Attach the known customers under a name in our own folder that is gone before anything else is said.
+    """Attach the known customers by a hard link in our own folder, and remove the link at once.
 
-    DuckDB allows every statement to write to the path of what is attached, and to its journal beside it, also where it
-    is attached read only; and it follows symbolic links to the path behind them. A hard link has no path behind it.
+    DuckDB allows every statement to write to the path of an attached file and to its journal, even
+    if it is attached read only; and it follows symbolic links. A hard link has no other path.
     """
     link.unlink(missing_ok=True)
     try:
         try:
             os.link(references.resolve(), link)
-        except OSError:  # another file system, or one without links
+        except OSError:  # another file system, or one without hard links
             shutil.copyfile(references, link)
         connection.execute(f"ATTACH {literal(str(link.absolute()))} AS kept (READ_ONLY)")
     except (OSError, duckdb.Error) as error:
         if is_of_the_machine(error):
-            raise  # of the copy
+            raise  # an error of the copy
         raise _damaged(references) from None
     finally:
         link.unlink(missing_ok=True)
 
 
 def _has_hashes(connection: duckdb.DuckDBPyConnection) -> bool:
-    """Whether known customers are attached that carry hashes; an earlier version kept none."""
+    """Whether the attached known customers have hashes; an earlier version stored none."""
     kept = connection.execute(
         "SELECT table_name FROM duckdb_tables() WHERE database_name = 'kept'"
     ).fetchall()
@@ -435,7 +439,7 @@ def _has_hashes(connection: duckdb.DuckDBPyConnection) -> bool:
 
 
 def _is_damage(error: duckdb.Error) -> bool:
-    """Whether an error says that a DuckDB file is not what it was when it was written."""
+    """Whether an error means that a DuckDB file is damaged."""
     return "Corrupt database file" in str(error) or "references.duckdb" in str(error)
 
 

@@ -1,4 +1,4 @@
-"""Runs of a reports folder: all of them, those that can be read, and those that an id, the beginning of one, or `latest` names."""
+"""Find runs of a reports folder: all, the readable ones, or by id, prefix or `latest`."""
 
 import re
 from collections.abc import Sequence
@@ -18,12 +18,12 @@ from pipeline.storage.run_damage import (
 )
 from pipeline.storage.run_folder import PLAN_FILE, SUMMARY_FILE, RunFolder
 
-LATEST = "latest"  #: names the newest run wherever an id is taken
+LATEST = "latest"  #: means the newest run in place of an id
 _RUN_ID = re.compile(r"\d{8}T\d{6}Z-[A-Za-z0-9_-]+-[0-9a-f]{6}")
 _ROWS = "rows.parquet"
-#: One of these is in the folder of every run; folders of reconciliations and spans have none of them.
+#: Every run folder has one of these; reconciliations and spans have none.
 _MARKS = {PLAN_FILE, _ROWS, SIGNATURES, ACCEPTED}
-#: The columns of each table that readers of other runs rely on.
+#: The columns of each table that other runs' readers need.
 _COLUMNS = {
     "records": ("position", "row_id", "external_reference", "payload", "origin_run", "origin_row"),
     "plan": ("position", "action"),
@@ -34,18 +34,19 @@ _ROW_COLUMNS = ("row_id", "fate", "reasons", "billing_id", "mends_run_id", "mend
 
 @dataclass(frozen=True, slots=True)
 class FoundRuns:
-    """The runs of a reports folder, oldest first: those that can be read, and those that cannot."""
+    """The runs of a reports folder, oldest first: readable and unreadable ones."""
 
     readable: list[RunFolder] = field(default_factory=list)
     damaged: list[DamagedRun] = field(default_factory=list)
 
 
 def find_run_folder(reports: Path, run_id: str, *, of_any_kind: bool = False) -> RunFolder:
-    """The folder of a planned run, by its id, the beginning of its id, or `latest`: the newest.
+    """The folder of a planned run by its id, a prefix of its id, or `latest` (the newest).
 
-    Raises RunNotFound, naming the newest runs, where there is none, and naming the candidates where there are several.
-    Raises RunDamaged where `latest` cannot be read: an older run is not the one that was meant.
-    `of_any_kind`: also the folder of a reconciliation or of a span, be it damaged, but `latest` is always a run.
+    Raises RunNotFound with the newest runs if there is no match, or with the candidates if there
+    are several. Raises RunDamaged if `latest` cannot be read, because an older run would be the
+    wrong one.
+    `of_any_kind`: also reconciliations and spans, even damaged ones; `latest` is always a run.
     """
     runs = all_runs(reports)
     searched = _sealed_folders(reports) if of_any_kind and run_id != LATEST else runs
@@ -65,7 +66,7 @@ def find_run_folder(reports: Path, run_id: str, *, of_any_kind: bool = False) ->
 
 
 def find_readable_run(reports: Path, run_id: str) -> RunFolder:
-    """The same run folder; raise RunDamaged, naming the file, where it cannot be read."""
+    """Return the run folder; raise RunDamaged with the file if it cannot be read."""
     run = find_run_folder(reports, run_id)
     if (damage := damage_of(run, wholly=True)) is not None:
         raise RunDamaged(run.path, damage.reason)
@@ -73,13 +74,13 @@ def find_readable_run(reports: Path, run_id: str) -> RunFolder:
 
 
 def refuse_damaged_newest(runs: Sequence[RunFolder]) -> None:
-    """Raise RunDamaged, naming the file, where the newest of some runs cannot be read."""
+    """Raise RunDamaged with the file if the newest of some runs cannot be read."""
     if runs and (damage := damage_of(runs[-1])) is not None:
         raise RunDamaged(runs[-1].path, damage.reason)
 
 
 def no_runs_yet(reports: Path) -> RunNotFound:
-    """The error of a reports folder without runs; it suggests how to make one."""
+    """The error for a reports folder without runs; it suggests how to make one."""
     found = (
         f"{reports}: there are no runs yet. Use --reports FOLDER for another folder. To make one"
     )
@@ -87,7 +88,7 @@ def no_runs_yet(reports: Path) -> RunNotFound:
 
 
 def all_runs(reports: Path) -> list[RunFolder]:
-    """Every planned run of a reports folder, oldest first, whether it can be read or not."""
+    """Every planned run of a reports folder, oldest first, readable or not."""
     return [
         RunFolder(path)
         for path in _named_as_runs(reports)
@@ -96,7 +97,7 @@ def all_runs(reports: Path) -> list[RunFolder]:
 
 
 def find_runs(reports: Path, *, wholly: bool = False) -> FoundRuns:
-    """The runs of a reports folder, and the folders of runs that cannot be read; `wholly`: every table is decoded, too."""
+    """Readable runs and unreadable folders; `wholly`: decode every table."""
     found = FoundRuns()
     for path in _named_as_runs(reports):
         if not _is_run(path):
@@ -111,7 +112,7 @@ def find_runs(reports: Path, *, wholly: bool = False) -> FoundRuns:
 
 
 def damage_of(run: RunFolder, *, wholly: bool = False) -> DamagedRun | None:
-    """Why a run folder cannot be read; None where it can. `wholly`: every table is decoded, too."""
+    """Why a run folder cannot be read; None if it can. `wholly`: decode every table."""
     if not _has_time(run.run_id):
         return DamagedRun(run.run_id, "its name begins with no day and time")
     try:
@@ -124,12 +125,12 @@ def damage_of(run: RunFolder, *, wholly: bool = False) -> DamagedRun | None:
 
 
 def newest_of(runs: Sequence[RunFolder]) -> RunFolder:
-    """The newest of some runs that can be read; where none can, the newest."""
+    """The newest readable run; the newest run if none is readable."""
     return next((run for run in reversed(runs) if damage_of(run) is None), runs[-1])
 
 
 def matching_runs(text: str, runs: Sequence[RunFolder]) -> list[RunFolder]:
-    """The runs that a text names: the one with this id, the newest for `latest`, or those whose id begins with it."""
+    """The runs of a text: with this id, the newest for `latest`, or with this prefix."""
     if text == LATEST:
         return list(runs[-1:])
     exact = [run for run in runs if run.run_id == text]
@@ -142,7 +143,7 @@ def _refuse_damage(run: RunFolder, *, wholly: bool) -> None:
     lines_in(run.path / ACCEPTED, ACCEPTANCE)
     refuse_other_kinds(run.path)
     if run.is_unfinished:
-        return  # its results are partial: its resume makes them anew
+        return  # partial results; a resume makes them again
     summary, rows = run.path / SUMMARY_FILE, run.path / _ROWS
     if summary.exists() or (run.path / MANIFEST).exists() or rows.exists():
         run.read_summary()
@@ -156,7 +157,7 @@ def _refuse_damage(run: RunFolder, *, wholly: bool) -> None:
         len(parts["plan"]),
         *([len(parts["fates"])] if summary.exists() else []),
     }
-    if len(counts) > 1:  # retention takes all of them
+    if len(counts) > 1:  # retention deletes all of them
         raise RunDamaged(run.path, "staged/ lacks some of its files")
 
 
@@ -168,7 +169,7 @@ def _named_as_runs(reports: Path) -> list[Path]:
 
 
 def _has_time(name: str) -> bool:
-    """Whether a folder's name begins with a day and a time that there are."""
+    """Whether a folder's name begins with a valid day and time."""
     try:
         datetime.strptime(name[:16], "%Y%m%dT%H%M%SZ")  # noqa: DTZ007 - only whether it can be read
     except ValueError:
@@ -177,7 +178,7 @@ def _has_time(name: str) -> bool:
 
 
 def _is_run(path: Path) -> bool:
-    """Whether a folder is that of a run; one that cannot be opened may be."""
+    """Whether a folder is a run; an unreadable one may be."""
     try:
         return not _MARKS.isdisjoint(inside.name for inside in path.iterdir())
     except OSError:
@@ -185,7 +186,7 @@ def _is_run(path: Path) -> bool:
 
 
 def _sealed_folders(reports: Path) -> list[RunFolder]:
-    """Every run, reconciliation and span of a reports folder, oldest first."""
+    """Every run, reconciliation and span, oldest first."""
     others = (
         path.parent for path in reports.glob(f"*/{MANIFEST}") if _RUN_ID.fullmatch(path.parent.name)
     )
@@ -194,6 +195,6 @@ def _sealed_folders(reports: Path) -> list[RunFolder]:
 
 
 def _newest_of(runs: Sequence[RunFolder], most: int) -> str:
-    """The ids of the newest runs, and how many there are besides."""
+    """The ids of the newest runs, and the number of others."""
     ids = ", ".join(run.run_id for run in runs[-most:])
     return f"{ids}, and {len(runs) - most} before" if len(runs) > most else ids

@@ -1,4 +1,4 @@
-"""Tables for people as workbooks, every cell text: what stands in it is shown, and nothing is computed."""
+"""Workbooks in which every cell is text: nothing is computed."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,20 +12,20 @@ from xlsxwriter.format import Format
 from pipeline.storage.files import renamed_when_whole
 
 MOST_COLUMNS = 16_384
-_LONGEST_CELL = 32_767  #: characters, by the format's own limits
+_LONGEST_CELL = 32_767  #: characters, the limit of the format
 _NARROWEST, _WIDEST = 9, 60  #: characters
 
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """A header that stays in sight and rows of texts; columns that are `ours` are shown in grey, `figures` to the right."""
+    """A fixed header and rows of texts; `ours`: grey columns, `figures`: right-aligned ones."""
 
     name: str
     header: Sequence[str]
     rows: Iterable[Sequence[str | None]] = ()
     ours: Sequence[bool] = ()
     figures: Sequence[bool] = ()
-    too_long: str = ""  #: stands for a text that no cell can hold
+    too_long: str = ""  #: replaces a text that is too long for a cell
 
 
 def write_text_sheet(
@@ -42,7 +42,7 @@ def write_text_sheet(
 
 
 def write_text_book(path: Path, sheets: Iterable[Sheet]) -> None:
-    """Write a workbook, whole or not at all."""
+    """Write a workbook, completely or not at all."""
     with renamed_when_whole(path) as unfinished:
         book = xlsxwriter.Workbook(
             str(unfinished),
@@ -50,7 +50,7 @@ def write_text_book(path: Path, sheets: Iterable[Sheet]) -> None:
                 "constant_memory": True,
                 "tmpdir": str(
                     unfinished.parent
-                ),  # rows wait in files; the system's folder for them is not ours
+                ),  # temporary rows go to files; the system's folder is not private
                 "strings_to_formulas": False,
                 "strings_to_urls": False,
                 "strings_to_numbers": False,
@@ -88,7 +88,7 @@ def _write(book: xlsxwriter.Workbook, sheet: Sheet, formats: dict[str, Format]) 
                 )
                 widest[column] = max(widest[column], min(len(shown) + 2, _WIDEST))
     for column, look in enumerate(looks):
-        # The whole column is text, so that what somebody types below the last row is, too.
+        # Format the whole column as text, so that new rows below are text, too.
         page.set_column(column, column, widest[column], formats[look])
     if sheet.header:
         page.autofilter(0, 0, max(number, 1), len(sheet.header) - 1)

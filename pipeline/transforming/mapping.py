@@ -1,10 +1,11 @@
-"""A supplier's columns -> ours: `map_columns` puts the text of each field under `mapped.<field>`, as the layout declares.
+"""Map a supplier's columns to ours: `map_columns` writes `mapped.<field>` by the layout.
 
-Nothing is converted here and nothing is guessed. Where a declaration does not cover a record, `fault.<field>` says how:
-unlisted     the layout's `values` (or marks) do not list the text; `unlisted:COLUMN` where it is in another column than the amount
-no_match     the text has no such part, or nothing of it is what the layout extracts
-both_sides   a debit and a credit, both other than zero
-signed       a sign in a column of debits or credits, or beside a mark that says debit or credit
+Nothing is converted or guessed. If a declaration does not cover a record, `fault.<field>` says why:
+unlisted        `values` (or marks) do not list the text; `unlisted:COLUMN` for a column other than
+                the amount's
+no_match        the text has no such part, or `extract` does not match
+both_sides      a debit and a credit, both nonzero
+signed          a sign in a debit or credit column, or beside a debit or credit mark
 other_currency  the amount has the sign of another currency than its record
 """
 
@@ -22,18 +23,19 @@ from pipeline.domain.column_mapping import Layout, Text, When
 
 _BLANK = " \t"
 _ZERO = r"^[+-]?0*[.,]?0*$"
-_MINUS = "\u2212"  #: the minus sign of typesetting, which some spreadsheets write
+_MINUS = "\u2212"  #: the typographic minus sign, which some spreadsheets write
 _APOSTROPHE = "'"
 _BARE, _OTHER = (
     "bare.",
     "other.",
-)  #: amounts without their signs, and whether a sign is another currency's
+)  #: amounts without signs, and whether a sign is of another currency
 
 
 def map_columns(records: pl.DataFrame, layout: Layout) -> pl.DataFrame:
-    """Add `mapped.<field>` (String, null = absent) to records with `given.<column>`, and `fault.<field>` where one can be.
+    """Add `mapped.<field>` (String, null = absent) and `fault.<field>` to records.
 
-    Fields: those of the layout, `balance` (a credit as a negative amount) and `unit` (of the balance: major or minor).
+    Fields: those of the layout, `balance` (a credit is negative) and `unit` of the balance (major
+    or minor). The records have `given.<column>`.
     """
     added: dict[str, pl.Expr] = {}
     for field, text in layout.texts():
@@ -52,7 +54,7 @@ def map_columns(records: pl.DataFrame, layout: Layout) -> pl.DataFrame:
 
 
 def count_absent(records: pl.DataFrame, layout: Layout) -> Counter[str]:
-    """How many mapped cells hold each text that the layout declares to mean "nothing is given"."""
+    """Count the mapped cells of each text that the layout declares as absent."""
     found: Counter[str] = Counter()
     for column in sorted(layout.columns) if layout.absent else ():
         texts = records.select(trimmed(pl.col(f"given.{column}"))).to_series()
@@ -75,7 +77,7 @@ def _mapped(field: str, text: Text, absent: Sequence[str]) -> dict[str, pl.Expr]
         listed = pl.when(value.is_not_null()).then(listed)
         if text.unlisted == "reject" and text.otherwise is None:
             fault.append(pl.when(value.is_not_null() & listed.is_null()).then(pl.lit("unlisted")))
-        # An unlisted text stays as it came: it is what the list shows and, where the layout says keep, what is taken.
+        # An unlisted text stays: lists show it, and `unlisted: keep` uses it.
         value = pl.coalesce(listed, value)
     finished = _finished(value, text, absent)
     if not fault:
@@ -83,7 +85,7 @@ def _mapped(field: str, text: Text, absent: Sequence[str]) -> dict[str, pl.Expr]
     faults = pl.coalesce(fault)
     if text.when is not None:
         faults = pl.when(_holds(text.when, absent)).then(faults)
-    # Of a text that cannot be taken the lists show what stood there.
+    # Lists show the original text if it cannot be used.
     return {
         f"mapped.{field}": pl.when(faults.is_null()).then(finished).otherwise(given),
         f"fault.{field}": faults,
@@ -96,7 +98,7 @@ def _given(text: Text, absent: Sequence[str]) -> pl.Expr:
 
 
 def _parts(value: pl.Expr, text: Text) -> tuple[pl.Expr, list[pl.Expr]]:
-    """What `split` and `extract` leave of a text, and what is wrong with it."""
+    """The text after `split` and `extract`, and its fault."""
     found = value
     if text.split is not None:
         at = text.split.part - 1 if text.split.part > 0 else text.split.part
@@ -113,7 +115,7 @@ def _parts(value: pl.Expr, text: Text) -> tuple[pl.Expr, list[pl.Expr]]:
 
 
 def _finished(value: pl.Expr, text: Text, absent: Sequence[str]) -> pl.Expr:
-    """The text as it is taken: escaped, with what stands around it, where its condition holds, else its default."""
+    """The final text: escaped, with prefix and suffix, its condition, and its default."""
     if text.escape is not None:
         value = value.str.strip_chars(_BLANK).str.replace_many(_escapes(text.escape))
     if text.prefix or text.suffix:
@@ -127,7 +129,7 @@ def _finished(value: pl.Expr, text: Text, absent: Sequence[str]) -> pl.Expr:
 
 
 def _escapes(mark: str) -> dict[str, str]:
-    """ASCII that no reference may hold, and the mark itself -> the mark and two hexadecimal digits."""
+    """ASCII not allowed in references, and the mark itself -> mark and two hexadecimal digits."""
     taken = set(string.ascii_letters + string.digits + "_-") - {mark}
     return {
         character: f"{mark}{ord(character):02X}"
@@ -137,8 +139,8 @@ def _escapes(mark: str) -> dict[str, str]:
 
 
 def _holds(when: When, absent: Sequence[str]) -> pl.Expr:
-    asked = _cell(when.column, absent).fill_null("")
-    listed = asked.is_in(list(when.is_one_of or when.is_none_of or ()))
+    text = _cell(when.column, absent).fill_null("")
+    listed = text.is_in(list(when.is_one_of or when.is_none_of or ()))
     return listed if when.is_one_of is not None else ~listed
 
 
@@ -155,7 +157,7 @@ def _balance(amount: Amount, absent: Sequence[str]) -> dict[str, pl.Expr]:
 
 
 def _amount_cell(column: str, amount: Amount, absent: Sequence[str]) -> pl.Expr:
-    """The cell with a minus of ASCII, and without the apostrophe before it that the job declares."""
+    """The cell with an ASCII minus, and without a declared apostrophe before it."""
     cell = _cell(column, absent).str.replace_all(_MINUS, "-", literal=True)
     return cell.str.strip_prefix(_APOSTROPHE) if amount.leading_apostrophe else cell
 
@@ -163,7 +165,7 @@ def _amount_cell(column: str, amount: Amount, absent: Sequence[str]) -> pl.Expr:
 def _with_bare_amounts(
     records: pl.DataFrame, amount: Amount, currency: pl.Expr, absent: Sequence[str]
 ) -> pl.DataFrame:
-    """The records with each amount in one more column, without the declared signs beside it."""
+    """The records with an extra column per amount, without the declared signs."""
     cells = {_BARE + name: _amount_cell(name, amount, absent) for name in amount.sources}
     nothing = {_OTHER + name: pl.lit(None, pl.Boolean) for name in amount.sources}
     records = records.with_columns(**cells, **nothing)
@@ -190,11 +192,11 @@ def _with_bare_amounts(
 
 
 def _parted(amounts: pl.DataFrame, amount: Amount) -> pl.DataFrame:
-    """Amounts (`cell`) as `bare`, with the signs `before` and `after` them."""
+    """Split amounts (`cell`) into `bare` and the signs `before` and `after`."""
     known = _any_of({sign for one in amount.signs().values() for sign in one})
     before_it = rf"^([+(-]?)\s*({known})\s*([0-9.,(+-].*)$"
     after_it = rf"^([^\p{{L}}\p{{Sc}}]*[0-9.,)-])\s*({known})\s*({_tail(amount)})$"
-    # Most amounts have a sign on one side at most, so each side is searched only where something is there.
+    # Most amounts have a sign on one side at most, so only texts with something there are searched.
     begins, ends = (~pl.col("cell").str.contains("^[0-9]"), ~pl.col("bare").str.contains("[0-9]$"))
     return (
         amounts.with_columns(found=pl.when(begins).then("cell").str.extract_groups(before_it))
@@ -208,13 +210,13 @@ def _parted(amounts: pl.DataFrame, amount: Amount) -> pl.DataFrame:
 
 
 def _tail(amount: Amount) -> str:
-    """What may follow a sign behind the amount: a parenthesis, a minus, a mark of debit or credit."""
+    """What may follow a sign after the amount: a parenthesis, a minus, a debit or credit mark."""
     marks = amount.marks_behind
     return f"[)-]?|(?i:{_any_of(marks)})" if marks else "[)-]?"
 
 
 def _any_of(texts: Iterable[str]) -> str:
-    """A regular expression for any of these texts; it prefers the longest."""
+    """A regular expression for any of these texts, longest first."""
     longest_first = sorted(texts, key=lambda text: (-len(text), text))
     return "|".join(
         "".join(rf"\x{{{ord(character):X}}}" for character in text) for text in longest_first
@@ -222,7 +224,7 @@ def _any_of(texts: Iterable[str]) -> str:
 
 
 def _from_sides(debit: pl.Expr, credit: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
-    """Debit and credit cells -> one signed text, and what is wrong with them."""
+    """Combine debit and credit cells into one signed text, and its fault."""
     debit, credit = _trimmed(debit), _trimmed(credit)
     owed, owing = _is_not_zero(debit), _is_not_zero(credit)
     both = owed & owing
@@ -240,7 +242,7 @@ def _from_sides(debit: pl.Expr, credit: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
 
 
 def _signed(cell: pl.Expr, amount: Amount, absent: Sequence[str]) -> tuple[pl.Expr, pl.Expr]:
-    """A cell -> the amount with its sign in front, as the layout says that signs are written, and what is wrong with it."""
+    """The amount with its sign in front, by the layout, and its fault."""
     if not (
         amount.marks
         or amount.parentheses
@@ -264,7 +266,7 @@ def _signed(cell: pl.Expr, amount: Amount, absent: Sequence[str]) -> tuple[pl.Ex
             .then(bare.str.slice(1))
             .otherwise(pl.concat_str(pl.lit("-"), bare))
         )
-        # A sign twice is no sign at all, and stays for the reading of the amount to refuse.
+        # A double sign is invalid; it stays, so that parsing rejects the amount.
         text = pl.when(text.str.contains(r"^[+-]?[^+-]*$")).then(flipped).otherwise(text)
     return text, pl.lit(None, pl.String)
 
@@ -272,16 +274,17 @@ def _signed(cell: pl.Expr, amount: Amount, absent: Sequence[str]) -> tuple[pl.Ex
 def _marked(text: pl.Expr, marks: Marks, absent: Sequence[str]) -> tuple[pl.Expr, pl.Expr]:
     debit, credit = ([mark.casefold() for mark in side] for side in (marks.debit, marks.credit))
     if marks.column is not None:
-        told = _cell(marks.column, absent).fill_null("")
+        mark = _cell(marks.column, absent).fill_null("")
         bare = text
     else:
-        # A declared mark may hold a space (C R); else the mark is what follows the digits and signs.
+        # A declared mark may contain a space (C R); otherwise the mark follows the digits and
+        # signs.
         known = rf"[0-9.,' \u00a0\u202f()+-]((?i:{_any_of({*marks.debit, *marks.credit} - {''})}))$"
-        told = pl.coalesce(
+        mark = pl.coalesce(
             text.str.extract(known, 1), text.str.extract(r"([^0-9.,' \u00a0\u202f()+-]*)$", 1)
         )
-        bare = text.str.strip_suffix(told).str.strip_chars(_BLANK + "\u00a0\u202f")
-    folded = told.str.to_lowercase()
+        bare = text.str.strip_suffix(mark).str.strip_chars(_BLANK + "\u00a0\u202f")
+    folded = mark.str.to_lowercase()
     unlisted = "unlisted" if marks.column is None else f"unlisted:{marks.column}"
     is_credit = folded.is_in(credit)
     fault = (
@@ -295,13 +298,13 @@ def _marked(text: pl.Expr, marks: Marks, absent: Sequence[str]) -> tuple[pl.Expr
 def _unit(amount: Amount, absent: Sequence[str]) -> tuple[pl.Expr, pl.Expr]:
     if amount.unit.column is None or amount.unit.values is None:
         return pl.lit(amount.unit.value), pl.lit(None, pl.String)
-    told = _cell(amount.unit.column, absent)
-    unit = told.replace_strict(dict(amount.unit.values), default=None, return_dtype=pl.String)
+    unit_text = _cell(amount.unit.column, absent)
+    unit = unit_text.replace_strict(dict(amount.unit.values), default=None, return_dtype=pl.String)
     return unit, pl.when(unit.is_null()).then(pl.lit(f"unlisted:{amount.unit.column}"))
 
 
 def _cell(column: str, absent: Sequence[str]) -> pl.Expr:
-    """The cell, trimmed; null where it is empty, quoted or not, or holds a text that is declared to mean that."""
+    """The cell, trimmed; null if empty (also quoted) or declared as absent."""
     cell = trimmed(pl.col(f"given.{column}"))
     return pl.when(~cell.is_in(["", *absent])).then(cell)
 

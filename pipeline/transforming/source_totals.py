@@ -1,8 +1,9 @@
-"""Control totals of what was read: amounts per currency, summed from the source text by a way of its own.
+"""Independent totals of the input: amounts per currency, summed from the source text.
 
-The conservation law compares these with the sums over fates, which come from the mapped and normalized balances through
-planning, the ledger and SQL. The two ways share the layout, which says what the columns mean, and no code: here digits
-are summed as they stand, in groups of one currency, unit and number of decimals, and the sums are scaled afterwards.
+The accounting checks compare them with the sums over fates, which come from mapped and normalized
+balances through planning, the ledger and SQL. Both share the layout but no code: here digits are
+summed as written, in groups of one currency, unit and number of decimals, and the sums are scaled
+afterwards.
 """
 
 import re
@@ -18,7 +19,7 @@ from pipeline.domain.characters import INVISIBLE
 from pipeline.domain.column_mapping import Layout, Text
 from pipeline.domain.currency import NO_CODE, NO_CURRENCY, exponents, known
 
-_SIGNIFICANT = 18  #: digits; what has more in minor units is summed nowhere
+_SIGNIFICANT = 18  #: digits; larger amounts are in no sum
 _EDGES = " \t"
 _MINUS, _APOSTROPHE = "\u2212", "'"
 _SIGNS = (
@@ -26,21 +27,21 @@ _SIGNS = (
     "#after",
     "#before_other",
     "#after_other",
-)  #: signs around an amount, and around that of the other side
+)  #: signs around an amount and around the amount of the other side
 
 
 @dataclass(slots=True)
 class ControlTotals:
-    """Exact sums in minor units as Python integers, which do not wrap (polars' Int64 sum does, in silence)."""
+    """Exact sums in minor units as Python integers (an Int64 sum of polars wraps silently)."""
 
     records: int = 0
-    debits: Counter[str] = field(default_factory=Counter)  #: positive balances: customers who owe
+    debits: Counter[str] = field(default_factory=Counter)  #: positive balances (customers owe)
     credits: Counter[str] = field(
         default_factory=Counter
-    )  #: negative balances: customers in credit
+    )  #: negative balances (customers are owed)
 
     def add(self, records: pl.DataFrame, layout: Layout) -> None:
-        """Count the records of one batch, readable or not, and add the amounts that stand in them."""
+        """Count the records of one batch, readable or not, and add their amounts."""
         self.records += records.height
         if layout.balance is None:
             return
@@ -79,16 +80,16 @@ def added_up(parts: Iterable[ControlTotals]) -> ControlTotals:
 
 
 def _groups(records: pl.DataFrame, layout: Layout) -> Iterator[dict[str, Any]]:
-    """Sums of the bare digits of amounts that are written alike, with the cells that say what they are amounts of."""
-    told = _cells_that_tell(layout)
+    """Sums of bare digits, grouped by form and by the cells with currency, unit and marks."""
+    context = _unit_and_currency_cells(layout)
     for column, other, sign in _sides(layout):
         cells = _cells_of(records, column, other, layout)
-        amounts = records.lazy().select(*cells, *(pl.col(name) for name in told))
+        amounts = records.lazy().select(*cells, *(pl.col(name) for name in context))
         summed = (
-            amounts.select(*_amount(layout, other), *_SIGNS, *told)
+            amounts.select(*_amount(layout, other), *_SIGNS, *context)
             .filter(pl.col("#number").is_not_null())
             .with_columns(pl.col("#number") * sign)
-            .group_by("#decimals", "#zeros", "#digits", *_SIGNS, *told)
+            .group_by("#decimals", "#zeros", "#digits", *_SIGNS, *context)
             .agg(
                 debits=pl.col("#number").filter(pl.col("#number") > 0).sum(),
                 credits=pl.col("#number").filter(pl.col("#number") < 0).sum(),
@@ -100,7 +101,7 @@ def _groups(records: pl.DataFrame, layout: Layout) -> Iterator[dict[str, Any]]:
 def _cells_of(
     records: pl.DataFrame, column: str, other: str | None, layout: Layout
 ) -> list[pl.Series]:
-    """The cells of an amount and of the other side, without the declared signs beside them; and those signs."""
+    """The cells of an amount and of the other side without the declared signs; and the signs."""
     cell, before, after = _unsigned(records, column, layout)
     nothing = pl.repeat(None, records.height, dtype=pl.String, eager=True)
     other_side = (
@@ -117,7 +118,7 @@ def _cells_of(
 
 
 def _sides(layout: Layout) -> list[tuple[str, str | None, int]]:
-    """The columns of amounts, each with the one that must say nothing beside it, and what its numbers count as."""
+    """The amount columns, each with the column of the other side and its sign."""
     balance = layout.balance
     if balance is None:
         return []
@@ -129,8 +130,8 @@ def _sides(layout: Layout) -> list[tuple[str, str | None, int]]:
     ]
 
 
-def _cells_that_tell(layout: Layout) -> list[str]:
-    """The columns that say currency and unit."""
+def _unit_and_currency_cells(layout: Layout) -> list[str]:
+    """The columns with currency and unit."""
     currency = layout.currency.sources if layout.currency else ()
     balance = layout.balance
     others = (
@@ -140,9 +141,9 @@ def _cells_that_tell(layout: Layout) -> list[str]:
 
 
 def _amount(layout: Layout, other: str | None) -> list[pl.Expr]:
-    """The number that a cell's digits make without their decimal mark, and how it was written."""
+    """The digits of a cell as a number without decimal mark, and how it was written."""
     written = layout.balance
-    assert written is not None  # noqa: S101 - `add` has asked
+    assert written is not None  # noqa: S101 - `add` checks it
     mark, parts = re.escape(written.decimal_mark), _parts_of_thousands(written.thousands)
     cell = pl.col("#cell")
     grouping = rf"[0-9]{{1,3}}(?:{parts}[0-9]{{3}})+|" if parts else ""
@@ -171,9 +172,9 @@ def _amount(layout: Layout, other: str | None) -> list[pl.Expr]:
 def _unsigned(
     records: pl.DataFrame, column: str, layout: Layout
 ) -> tuple[pl.Series, pl.Series, pl.Series]:
-    """The cells without the signs before and behind their amounts that the job declares, and those signs."""
+    """The cells without the declared signs around their amounts, and the signs."""
     written = layout.balance
-    assert written is not None  # noqa: S101 - `add` has asked
+    assert written is not None  # noqa: S101 - `add` checks it
     text = _present(column, layout).str.replace_all(_MINUS, "-", literal=True)
     if written.leading_apostrophe:
         text = text.str.strip_prefix(_APOSTROPHE)
@@ -184,7 +185,7 @@ def _unsigned(
     if not signs:
         nothing = pl.repeat(None, records.height, dtype=pl.String, eager=True)
         return cell, nothing, nothing
-    # What stands around the digits is written in few ways, and each is looked at once.
+    # There are few different texts around digits; each is parsed once.
     parts = cell.to_frame().select("cell", head=pl.col("cell").str.extract("^([^0-9]*)"))
     parts = parts.with_columns(rest=pl.col("cell").str.strip_prefix(pl.col("head")))
     parts = parts.with_columns(foot=pl.col("rest").str.extract("([^0-9]*)$"))
@@ -213,7 +214,7 @@ def _looked_up(part: str, found: dict[str, tuple[str, str | None]], at: int) -> 
 
 
 def _before(head: str, signs: Sequence[str]) -> tuple[str, str | None]:
-    """What stands before the digits, without its sign; and the sign."""
+    """The text before the digits without its sign; and the sign."""
     opening = head[:1] if head[:1] in {"+", "-", "("} else ""
     text = head.removeprefix(opening).lstrip()
     for sign in signs:
@@ -224,7 +225,7 @@ def _before(head: str, signs: Sequence[str]) -> tuple[str, str | None]:
 
 
 def _behind(foot: str, signs: Sequence[str], written: Amount) -> tuple[str, str | None]:
-    """What stands behind the digits, without its sign; and the sign."""
+    """The text after the digits without its sign; and the sign."""
     closings = [
         foot[-len(mark) :] for mark in written.marks_behind if foot.lower().endswith(mark.lower())
     ]
@@ -238,14 +239,14 @@ def _behind(foot: str, signs: Sequence[str], written: Amount) -> tuple[str, str 
 
 
 def _has_own_signs(group: dict[str, Any], layout: Layout) -> bool:
-    """Whether the signs beside the amounts of a group are signs of its currency; true where its code is no currency."""
+    """Whether the signs of a group belong to its currency; true if the code is no currency."""
     signs = layout.balance.signs() if layout.balance else {}
     own = signs.get(_currency(group, layout) or "")
     return own is None or {group[name] for name in _SIGNS} - {None} <= own
 
 
 def _undecorated(cell: pl.Expr, written: Amount) -> tuple[pl.Expr, pl.Expr]:
-    """The cell without what the layout says is a sign besides one in front, and whether that makes of it a credit."""
+    """The cell without declared signs other than a leading one, and whether they mean credit."""
     if written.marks is not None and written.marks.column is None:
         return _without_mark(cell, written.marks)
     is_credit = pl.lit(value=written.positive_means == "credit")
@@ -264,7 +265,7 @@ def _undecorated(cell: pl.Expr, written: Amount) -> tuple[pl.Expr, pl.Expr]:
 
 
 def _without_mark(cell: pl.Expr, marks: Marks) -> tuple[pl.Expr, pl.Expr]:
-    """The amount before the longest mark that ends the cell; nothing where no mark does."""
+    """The amount before the longest mark at the end; nothing without a mark."""
     spaces = _EDGES + "\u00a0\u202f"
     known = sorted({mark.lower() for mark in (*marks.debit, *marks.credit)}, key=len, reverse=True)
     bare, is_credit = pl.lit(None, pl.String), pl.lit(value=False)
@@ -300,19 +301,19 @@ def _present(column: str, layout: Layout) -> pl.Expr:
 
 
 def _says_nothing(cell: pl.Expr) -> pl.Expr:
-    """Whether the other side of a debit and credit is absent or zero."""
+    """Whether the other side of a debit and credit pair is absent or zero."""
     return (cell.is_null() | cell.str.contains(r"^[+-]?0*[.,]?0+$|^[+-]?0+[.,]$")).fill_null(
         value=True
     )
 
 
 def _shift(group: dict[str, Any], layout: Layout) -> int | None:
-    """By how many decimal places the sum of a group must move to be minor units; None where it is summed nowhere."""
+    """The decimal places from a group's sum to minor units; None if it is in no sum."""
     decimals, zeros, digits = (int(group[name]) for name in ("#decimals", "#zeros", "#digits"))
     balance = layout.balance
     unit = balance.unit.value if balance else None
     if balance and balance.unit.column and balance.unit.values:
-        unit = balance.unit.values.get(_told(group, balance.unit.column, layout) or "")
+        unit = balance.unit.values.get(_cell_text(group, balance.unit.column, layout) or "")
     exponent = 0 if unit == "minor" else exponents().get(_currency(group, layout) or "")
     surplus_is_zeros = (
         balance is not None and balance.surplus_zeros and decimals - zeros <= (exponent or 0)
@@ -326,54 +327,57 @@ def _shift(group: dict[str, Any], layout: Layout) -> int | None:
 
 
 def _sign(group: dict[str, Any], layout: Layout) -> int | None:
-    """What a mark in a column of its own makes of the amounts beside it; None where it is none that is listed."""
+    """The sign of a mark in a column of its own; None if the mark is not listed."""
     marks = layout.balance.marks if layout.balance else None
     if marks is None or marks.column is None:
         return 1
-    told = (_told(group, marks.column, layout) or "").lower()
-    if told in {mark.lower() for mark in marks.credit}:
+    text = (_cell_text(group, marks.column, layout) or "").lower()
+    if text in {mark.lower() for mark in marks.credit}:
         return -1
-    return 1 if told in {mark.lower() for mark in marks.debit} else None
+    return 1 if text in {mark.lower() for mark in marks.debit} else None
 
 
 def _moved(number: int, shift: int) -> int:
-    """Move the decimal point; to the left only past zeros, which `_shift` has made sure of."""
+    """Move the decimal point; to the left only past zeros, which `_shift` ensures."""
     return number * int(10**shift) if shift >= 0 else number // int(10**-shift)
 
 
 def _currency(group: dict[str, Any], layout: Layout) -> str | None:
-    """The code that a record's cells say, None where they say none."""
+    """The currency code of a record's cells; None if there is none."""
     text = layout.currency
     if text is None:
         return None
-    said = text.value if text.value is not None else _joined(group, text, layout)
-    said = said.strip(_EDGES) if said is not None else None
-    return said.upper() if said is not None and re.fullmatch("[A-Za-z]{3}", said) else said or None
+    found = text.value if text.value is not None else _joined(group, text, layout)
+    found = found.strip(_EDGES) if found is not None else None
+    return (
+        found.upper() if found is not None and re.fullmatch("[A-Za-z]{3}", found) else found or None
+    )
 
 
 def _joined(group: dict[str, Any], text: Text, layout: Layout) -> str | None:
-    cells = _told_all(group, text.sources, layout)
-    said = text.separator.join(cells) if cells else None
-    if said is not None and text.values is not None:
+    cells = _cell_texts(group, text.sources, layout)
+    found = text.separator.join(cells) if cells else None
+    if found is not None and text.values is not None:
         return text.values.get(
-            said.strip(_EDGES), text.otherwise or (said if text.unlisted == "keep" else None)
+            found.strip(_EDGES),
+            text.otherwise or (found if text.unlisted == "keep" else None),
         )
-    return said if said is not None else text.default
+    return found if found is not None else text.default
 
 
-def _told_all(group: dict[str, Any], columns: Sequence[str], layout: Layout) -> list[str]:
-    told = (_told(group, column, layout) for column in columns)
-    return [cell for cell in told if cell is not None]
+def _cell_texts(group: dict[str, Any], columns: Sequence[str], layout: Layout) -> list[str]:
+    texts = (_cell_text(group, column, layout) for column in columns)
+    return [cell for cell in texts if cell is not None]
 
 
-def _told(group: dict[str, Any], column: str, layout: Layout) -> str | None:
+def _cell_text(group: dict[str, Any], column: str, layout: Layout) -> str | None:
     cell = group[f"given.{column}"]
-    said = str(cell).strip(INVISIBLE) if cell is not None else ""
-    return None if said == "" or said in layout.absent else said
+    found = str(cell).strip(INVISIBLE) if cell is not None else ""
+    return None if found == "" or found in layout.absent else found
 
 
 def _name(currency: str | None) -> str:
-    """What amounts beside this text are summed under."""
+    """The key under which amounts of this code are summed."""
     if not currency:
         return NO_CURRENCY
     return currency if currency in known() else NO_CODE

@@ -1,7 +1,7 @@
-"""The billing API's contract as a pandera model: for every row that breaks it, all its reasons at once.
+"""The contract of the billing API as a pandera model: all reasons of every invalid row at once.
 
-Pandera is asked in the way that measured fast: an eager DataFrame (a LazyFrame is checked for its schema only and lets
-every bad row pass), `lazy=True`, one failure case each, and the reasons taken from the full-length check outputs.
+Measured settings: an eager DataFrame (pandera checks only the schema of a LazyFrame), `lazy=True`,
+one failure case each, and the reasons from the full-length check outputs.
 """
 
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ from pipeline.domain.outcomes import Reason
 class _Fault:
     reason: Reason
     field: str
-    rows: pl.Series  #: Boolean, true where the row has this fault
+    rows: pl.Series  #: Boolean, true if the row has this fault
 
     @property
     def cause(self) -> str:
@@ -42,7 +42,7 @@ class _Fault:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What validation says of a table, row by row.
+    """The result of validation, row by row.
 
     `reasons`: List(String) of causes (see `causes.py`), empty for an accepted row.
     """
@@ -53,17 +53,18 @@ class Verdict:
 
     @property
     def rejections(self) -> pl.DataFrame:
-        """row_id, field, reason, given (the text as it came); one line for each reason of each rejected row."""
+        """row_id, field, reason, given (original text); one line per reason of a row."""
         return _rejections(self._customers, self._faults)
 
 
 def validate(
     customers: pl.DataFrame, *, refuse_sensitive: bool = False, reject_unusual_phones: bool = False
 ) -> Verdict:
-    """Judge normalized customers (see `normalizing.normalize`); the order of the rows stays.
+    """Validate normalized customers (see `normalize`); the order of the rows stays.
 
-    `refuse_sensitive`: metadata that looks like a card, bank account or identity number is a fault and not only a doubt;
-    `reject_unusual_phones`: so is a phone number that is shorter or longer than its country's subscriber numbers.
+    `refuse_sensitive`: metadata that looks like a card, bank account or identity number is a fault,
+    not only a warning. `reject_unusual_phones`: so is a phone number of unusual length in its
+    country.
     """
     faults = [*_mapping_faults(customers), *_kind_faults(customers), *_contract_faults(customers)]
     faults += _metadata_faults(customers)
@@ -75,7 +76,7 @@ def validate(
     return Verdict(_reasons(customers.height, faults), customers, faults)
 
 
-#: Text that normalizing could not make canonical: (field, kind) -> reason.
+#: Text without a canonical form: (field, kind) -> reason.
 KINDS: dict[tuple[str, str], Reason] = {
     ("email", "malformed"): Reason.VALIDATE_EMAIL_MALFORMED,
     ("phone", "unreadable"): Reason.VALIDATE_PHONE_UNREADABLE,
@@ -97,7 +98,7 @@ KINDS: dict[tuple[str, str], Reason] = {
     ("balance", "words"): Reason.VALIDATE_BALANCE_WITH_WORDS,
 }
 
-#: What a layout's declarations do not cover: `fault.<field>`, up to a colon and the column at fault, -> reason.
+#: Faults of mapping: `fault.<field>`, up to a colon and the column -> reason.
 FAULTS: dict[str, Reason] = {
     "unlisted": Reason.MAP_VALUE_UNLISTED,
     "no_match": Reason.MAP_NO_MATCH,
@@ -108,15 +109,16 @@ FAULTS: dict[str, Reason] = {
 
 
 def _field(**rules: Any) -> Any:
-    """A column that may be absent, of whose failures pandera keeps one example (it would copy them all)."""
+    """A nullable column; pandera keeps one failure case (it would copy all of them)."""
     return pa.Field(nullable=True, n_failure_cases=1, **rules)
 
 
 class CustomerContract(pa.DataFrameModel):
     """One row is one create: the field rules of `POST /billing/customers`.
 
-    Rules across fields come as Boolean columns made beforehand (`_rules`): pandera's frame-level checks build whole rows
-    as Python dicts (4.4 s for a million, personal data in the message). Null means absent, and breaks no rule.
+    Rules across fields are Boolean columns made beforehand (`_rules`), because pandera's
+    frame-level checks build rows as Python dicts (4.4 s for a million, personal data in messages).
+    Null means absent and breaks no rule.
     """
 
     external_reference: str = _field(
@@ -135,7 +137,7 @@ class CustomerContract(pa.DataFrameModel):
     metadata_count: bool = _field(alias="rule.metadata_count", eq=True)
 
 
-#: What a broken rule of the contract is called: (column, check) -> (reason, the field that a person should look at).
+#: Broken rule: (column, check) -> (reason, the field to look at).
 RULES: dict[tuple[str, str], tuple[Reason, str]] = {
     ("external_reference", "str_matches"): (
         Reason.VALIDATE_REFERENCE_CHARACTERS,
@@ -164,7 +166,7 @@ RULES: dict[tuple[str, str], tuple[Reason, str]] = {
     ("rule.metadata_count", "equal_to"): (Reason.VALIDATE_METADATA_TOO_MANY, "metadata"),
 }
 
-_BITS = 62  #: faults whose presence one Int64 holds
+_BITS = 62  #: faults in the bits of one Int64
 _DAMAGED_BY_A_SPREADSHEET = r"^\d+(?:\.\d+)?[Ee]\+\d+$"
 
 
@@ -175,7 +177,7 @@ def _rules(customers: pl.DataFrame) -> list[pl.Expr]:
         for column in metadata_columns(customers.columns)
     ]
     return [
-        # A text that mapping could not take is given nevertheless, and has a reason of its own.
+        # A text that mapping rejected is still present, and has its own reason.
         (reference.is_not_null() | _has_fault("external_reference", customers)).alias(
             "rule.reference_given"
         ),
@@ -183,7 +185,7 @@ def _rules(customers: pl.DataFrame) -> list[pl.Expr]:
         (pl.col("kind.balance").is_null() | ~currency.is_in(list(without_minor_unit()))).alias(
             "rule.currency_has_minor_unit"
         ),
-        # A balance that could not be read still needs its currency: all of a row's faults are told at once.
+        # An unreadable balance still needs its currency: a row reports all its faults at once.
         (
             pl.col("kind.balance").is_null()
             | currency.is_not_null()
@@ -232,7 +234,7 @@ def _contract_faults(customers: pl.DataFrame) -> Iterator[_Fault]:
         for error in broken.schema_errors:
             if (
                 error.check_output is None
-            ):  # the table itself is not as it should be: our own fault, not the data's
+            ):  # the table has another schema: a bug of ours, not a fault of the data
                 raise TypeError(
                     f"normalized table breaks its own schema: {error.reason_code}"
                 ) from broken
@@ -241,7 +243,7 @@ def _contract_faults(customers: pl.DataFrame) -> Iterator[_Fault]:
 
 
 def _metadata_faults(customers: pl.DataFrame) -> Iterator[_Fault]:
-    """Not by the model: pandera's time grows with the square of the columns, and there may be thousands of keys."""
+    """Not in the model: pandera's time is quadratic in the columns, and there may be thousands."""
     for column in metadata_columns(customers.columns):
         is_long = (customers[column].str.len_chars() > METADATA_VALUE_LENGTH).fill_null(value=False)
         yield _Fault(Reason.VALIDATE_METADATA_TOO_LONG, column, is_long)
@@ -250,7 +252,7 @@ def _metadata_faults(customers: pl.DataFrame) -> Iterator[_Fault]:
 def _reasons(height: int, faults: list[_Fault]) -> pl.Series:
     """One list of codes for each row, in the order of the rules.
 
-    Rows have few different sets of faults: each set is written out once and taken by every row that has it.
+    Rows have few different sets of faults: each set is written once and shared by its rows.
     """
     found = [fault for fault in faults if fault.rows.any()]
     if not found:

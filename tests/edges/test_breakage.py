@@ -114,7 +114,7 @@ def test_an_error_of_the_system_that_rust_wraps_is_no_bug_of_ours():
     ).stdout
 
     assert shown.startswith(
-        "RuntimeError a limit of the system is reached: Too many open files; raise the limit"
+        "RuntimeError a system limit was reached: Too many open files; raise the limit"
     )
 
 

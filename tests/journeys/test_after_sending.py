@@ -83,7 +83,7 @@ def what_is_said_meanwhile(pipeline: Inside, *, is_listed: bool) -> dict[str, bo
         in (folder / "unfinished.txt").read_text(),
         "page": not page.exists()
         or is_sealed
-        or "every file of its folder is partial" in page.read_text(),
+        or "every file in its folder is partial" in page.read_text(),
         "runs": "  interrupted, sandbox" in runs and "partial" in runs,
         "status": status["status"] == "interrupted" and status["exit_code"] is None,
     }
@@ -137,7 +137,7 @@ def test_a_run_that_is_killed_while_it_sends_leaves_the_customers_that_it_knows_
     assert killed.returncode == -9
     assert known
     assert known <= outside.customers().keys()
-    assert "every file of its folder is partial" in page
+    assert "every file in its folder is partial" in page
     assert resumed.returncode == 0, resumed.stderr
     assert references_in(folder / "created.csv") == {f"ref-{n}" for n in range(600)}
 

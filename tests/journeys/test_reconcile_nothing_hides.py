@@ -523,7 +523,7 @@ def test_a_sample_takes_the_place_of_no_reconciliation_of_everybody(imported):
     assert pipeline("sign", run).returncode == 6
     pipeline("report", run)
     assert (
-        "Billing is not what was meant"
+        "Billing differs from what we sent"
         in (pipeline.folder / "reports" / run / "report.html").read_text()
     )
 

@@ -518,11 +518,11 @@ def test_amounts_sort_within_their_currency_and_are_found_as_people_type_them(se
     pipeline("report")
     open_page, told = opened
     page = open_page(pipeline.newest() / "report.html")
-    meant = page.locator("#differences thead button", has_text="We meant")
+    meant = page.locator("#differences thead button", has_text="Sent")
 
     meant.click()
 
-    cells = page.locator('#differences tbody td[data-label="We meant"]').all_inner_texts()
+    cells = page.locator('#differences tbody td[data-label="Sent"]').all_inner_texts()
     assert [cell.replace(",", "") for cell in cells] == [
         "24097",
         "8647.095",

@@ -91,7 +91,7 @@ def test_held_and_dropped_a_settled_conflict_is_closed_on_every_page(merchant):
     now = {"created": 1, "superseded": 1}
     assert (status["overall"], status["open"], status["fates"]["needs_review"]) == (now, 0, 2)
     assert (counted(page, "data-fate"), counted(page, "data-overall")) == ({"needs_review": 2}, now)
-    assert "Adds up; nothing is left to do" in page
+    assert "Adds up; nothing left to do" in page
     assert "a person decides.</li>" not in page
     assert second in page
     assert {
@@ -172,7 +172,7 @@ def test_a_report_made_anew_shows_what_became_of_records_that_were_mended_later(
     merchant.feed_back("last.csv", mended[2:])
     page = merchant.page(first)
     assert "nothing of this run is open" in page
-    assert "correct and feed the file back" not in page
+    assert "submit the file again" not in page
     assert counted(page, "data-fate") == {"created": 2, "invalid": 3}
     assert counted(page, "data-overall") == {"created": 5}
 
@@ -244,7 +244,7 @@ def test_out_of_balance_is_never_followed_by_a_claim_that_all_is_explained(merch
 
     assert (code, reconciled["verdict"]) == (7, "Out of balance: 1 balance differs.")
     assert "explain" not in reconciled["verdict"]
-    assert "every record and every cent stands" not in page
+    assert "explains every record and every cent" not in page
 
 
 def test_reasons_and_differing_fields_are_named_with_counts_wherever_records_are_counted(merchant):

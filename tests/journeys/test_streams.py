@@ -370,10 +370,10 @@ def test_what_is_expected_on_the_command_line_is_compared_in_minor_and_in_major_
 @pytest.mark.parametrize(
     ("control", "what"),
     [
-        ("{trailer: 'x', file: '{name}.ctl', pattern: 'y'}", "say trailer, or file and pattern"),
-        ("{file: '{name}.ctl'}", "file and pattern go together"),
+        ("{trailer: 'x', file: '{name}.ctl', pattern: 'y'}", "set trailer, or file and pattern"),
+        ("{file: '{name}.ctl'}", "file and pattern need each other"),
         ("{trailer: '('}", "not a regular expression"),
-        ("{trailer: 'total'}", "needs groups"),
+        ("{trailer: 'total'}", "needs a group"),
         ("{file: '../{name}', pattern: '(?P<total>.)'}", "no folder"),
     ],
 )

@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from pipeline.domain.outcomes import State
-from pipeline.reporting import Current, End, ages, became, came_back, carried, settled_by_ledger
+from pipeline.reporting import Current, End, add_run, ages, became, came_back, settled_by_ledger
 from pipeline.reporting.current_fates import ORIGINS, ROWS
 
 A, B, C = ("a" * 64, "b" * 64, "c" * 64)
@@ -36,7 +36,7 @@ def after(*runs):
         ]
         origins = pl.concat([pl.DataFrame(schema=ORIGINS), *earlier])
         wanted = rows.select("origin_run", "origin_row")
-        found = carried(
+        found = add_run(
             found,
             f"run-{number}",
             f"2026-11-{number:02}T06:00:00+00:00",

@@ -12,8 +12,8 @@ from pipeline.domain.redaction import shape
 from pipeline.domain.sign_offs import digest, signature, signed
 from pipeline.reporting import pace, shapes
 from pipeline.reporting.pii_scan import (
-    Handed,
     Leak,
+    SharedWords,
     find_canaries,
     find_people,
     folded_text,
@@ -77,7 +77,7 @@ def found(name, lines, ours="", column="name"):
     table = pl.DataFrame(
         {"row_id": ["a.csv:0"], column: [name]}, schema={"row_id": pl.String, column: pl.String}
     )
-    handed = Handed.nothing()
+    handed = SharedWords.nothing()
     handed.add(lines)
     said = needles(table, [column], handed, phones=[column] if column == "phone" else [])
     return [
@@ -133,7 +133,7 @@ def test_a_telephone_number_is_found_however_it_is_written(text):
 
 def test_what_many_records_share_is_nobodys_in_particular_but_for_a_persons_own_fields():
     lines = pl.Series(["Johannesburg"])
-    handed = Handed.nothing()
+    handed = SharedWords.nothing()
     handed.add(lines)
     many = pl.DataFrame(
         {"row_id": [f"a.csv:{n}" for n in range(40)], "town": ["Johannesburg"] * 40}

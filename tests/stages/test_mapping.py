@@ -567,12 +567,12 @@ def test_a_canonical_file_maps_every_column_to_itself():
     ("fields", "told"),
     [
         ({"name": {"column": "A", "value": "x"}}, "say one of column, columns and value"),
-        ({"name": {}}, "said: none"),
+        ({"name": {}}, "found: none"),
         (
             {"balance": {"column": "A", "debit": "B", "unit": "major"}},
-            "say a column, or debit and credit",
+            "set column, or debit and credit",
         ),
-        ({"balance": {"debit": "B", "unit": "major"}}, "debit and credit go together"),
+        ({"balance": {"debit": "B", "unit": "major"}}, "debit and credit need each other"),
         ({"balance": {"column": "A"}}, "unit"),
         (
             {"balance": {"column": "A", "unit": {"column": "U"}}},
@@ -587,18 +587,18 @@ def test_a_canonical_file_maps_every_column_to_itself():
             {"metadata": {"id": "PASSPORT\u00a0"}, "never_sent": [" Passport"]},
             "never_sent are mapped: 'PASSPORT",
         ),
-        ({"name": {"column": "A", "extract": "("}}, "is not a regular expression"),
-        ({"name": {"column": "A", "extract": "(?=x)"}}, "is not a regular expression"),
+        ({"name": {"column": "A", "extract": "("}}, "is not a supported regular expression"),
+        ({"name": {"column": "A", "extract": "(?=x)"}}, "is not a supported regular expression"),
         ({"name": {"column": "A", "extract": "(a)(b)"}}, "has 2 groups"),
         ({"name": {"column": "A", "split": {"at": ",", "part": 0}}}, "parts are counted from 1"),
-        ({"name": {"column": "A", "otherwise": "x"}}, "otherwise goes with values"),
-        ({"name": {"column": "A", "escape": "_"}}, "escape is for the external reference alone"),
-        ({"name": {"column": "A", "when": {"column": "B"}}}, "say is_one_of or is_none_of"),
-        ({"name": {"column": "A", "take": "first"}}, "take goes with columns"),
-        ({"currency": {"column": "A", "prefix": "Z"}}, "currency is taken as it stands"),
+        ({"name": {"column": "A", "otherwise": "x"}}, "otherwise needs values"),
+        ({"name": {"column": "A", "escape": "_"}}, "escape works only for external_reference"),
+        ({"name": {"column": "A", "when": {"column": "B"}}}, "set is_one_of or is_none_of"),
+        ({"name": {"column": "A", "take": "first"}}, "take needs columns"),
+        ({"currency": {"column": "A", "prefix": "Z"}}, "currency allows only values"),
         (
             {"balance": {"debit": "A", "credit": "B", "unit": "major", "parentheses": True}},
-            "go with a column",
+            "need column",
         ),
         (
             {
@@ -608,7 +608,7 @@ def test_a_canonical_file_maps_every_column_to_itself():
                     "marks": {"debit": ["x"], "credit": ["X"]},
                 }
             },
-            "mean debit and credit at once",
+            "mean both debit and credit",
         ),
         ({"metadata": {"k" * 41: "A"}}, "at most 40 characters"),
     ],

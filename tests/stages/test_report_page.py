@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pipeline.cli.output import show_report
 from pipeline.domain.currency import major_units
 from pipeline.domain.outcomes import LISTS, Action, Fate, Reason
-from pipeline.reporting.context import Beside
+from pipeline.reporting.context import ReportContext
 from pipeline.reporting.headline import duration, how_long
 from pipeline.reporting.html import EXIT_CODES, render_run
 from pipeline.reporting.html.bridge import bridge_of
@@ -363,7 +363,7 @@ def test_inputs_show_their_hash_and_where_every_line_went():
     text = Page(rendered(content())).text
 
     assert (
-        f"found out, not declared: the delimiter, the line ends {'ab' * 32} 1,249 13 1 0 1 11"
+        f"detected, not declared: the delimiter, the line ends {'ab' * 32} 1,249 13 1 0 1 11"
         in text
     )
 
@@ -384,10 +384,10 @@ def test_a_plan_says_that_nothing_was_sent_and_how_to_apply_it():
 
     assert "Planned: of 10 records, 7 would be created; nothing was sent." in text
     assert "plan only, nothing was sent" in text
-    assert "ready to be applied" in text
+    assert "ready to apply" in text
     assert f"pipeline apply {planned['run_id']}" in text
     assert "pipeline resume" not in text
-    assert "Where every record stands" in text
+    assert "Planned fate of every record" in text
     assert "Approved by" in text
     assert "Finished" not in text
 
@@ -398,7 +398,7 @@ def test_a_clean_run_has_nothing_left_to_do():
 
     page = Page(rendered(clean))
 
-    assert "✓ Adds up; nothing is left to do" in page.text
+    assert "✓ Adds up; nothing left to do" in page.text
     assert not page.all("ul")
 
 
@@ -408,7 +408,7 @@ def test_customers_that_cannot_be_paid_against_are_something_left_to_do():
 
     text = Page(rendered(unpayable)).text
 
-    assert "something is left to do" in text
+    assert "action needed" in text
     assert "4 created without payment rules" in text
 
 
@@ -497,7 +497,7 @@ def test_creates_that_were_let_through_are_flagged_with_their_reason():
     text = Page(rendered(content(flagged={"MATCH.EMAIL_OF_ANOTHER": 4}))).text
 
     assert "4 by email" in text
-    assert f"4 let through: {Reason.MATCH_EMAIL_OF_ANOTHER.sentence} MATCH.EMAIL_OF_ANOTHER" in text
+    assert f"4 sent: {Reason.MATCH_EMAIL_OF_ANOTHER.sentence} MATCH.EMAIL_OF_ANOTHER" in text
 
 
 def test_what_is_left_for_a_later_wave_is_no_trouble_and_not_to_be_resumed():
@@ -505,7 +505,7 @@ def test_what_is_left_for_a_later_wave_is_no_trouble_and_not_to_be_resumed():
 
     text = Page(rendered(made)).text
 
-    assert "✓ Adds up; nothing is left to do in this wave" in text
+    assert "✓ Adds up; nothing left to do in this wave" in text
     assert "3 left for a later wave: run the same files again." in text
     assert "Left for a later wave 3 records ZAR 5.00 0.00 5.00" in text
     assert "This wave at most 7 creates" in text
@@ -551,7 +551,7 @@ def test_a_plan_that_takes_longer_than_a_key_lives_says_what_becomes_of_the_keys
         {"creates": n, "per_second": 1.0, "seconds": float(n)} for n in (100_000, 80_000)
     )
 
-    assert "longer than an idempotency key lives (24 h)" in how_long(long)
+    assert "longer than an idempotency key is valid (24 h)" in how_long(long)
     assert how_long(short) == "at 1 a second about 22 h 13 min"
 
 
@@ -712,8 +712,8 @@ def test_a_broken_law_is_said_in_the_headline_the_banner_of_the_law_and_the_plac
 
     assert "The figures do not add up: do not sign this report." in text
     assert "✕ Out of balance" in text
-    assert "✕ is broken" in text
-    assert "This report is not to be signed." in text
+    assert "✕ failed" in text
+    assert "This report cannot be signed." in text
     assert "Reviewed by (name" not in text
     assert "pipeline sign" not in text
     assert "every cent is accounted for" not in text
@@ -728,7 +728,7 @@ def test_the_broken_checks_stand_first_with_both_their_sides():
     assert "debits ZAR" in first.text
     assert "249.01" in first.text
     assert "249.00" in first.text
-    assert "✕ broken" in first.text
+    assert "✕ failed" in first.text
 
 
 def test_a_record_that_came_out_twice_is_said_so_instead_of_a_negative_count():
@@ -864,7 +864,7 @@ def test_the_page_stays_small_with_fifty_reasons_and_a_thousand_strange_columns_
 
     assert len(html.encode()) < 200_000
     assert "988 more" in Page(html).text
-    assert "of them 0 are broken" in Page(html).text
+    assert "0 of them failed" in Page(html).text
 
 
 # -- how it stands, and the way to billing ------------------------------------------------------------------------------
@@ -891,23 +891,23 @@ def clean():
 @pytest.mark.parametrize(
     ("made", "reconciliation", "state", "mark"),
     [
-        (clean(), None, "good", "Adds up; nothing is left to do"),
-        (clean(), against(0), "good", "Adds up; nothing is left to do"),
-        (clean(), against(1), "attention", "Adds up; something is left to do"),
-        (clean(), against(7), "broken", "Billing is not what was meant"),
-        (clean(), against(7, signable=False), "broken", "Not to be signed"),
+        (clean(), None, "good", "Adds up; nothing left to do"),
+        (clean(), against(0), "good", "Adds up; nothing left to do"),
+        (clean(), against(1), "attention", "Adds up; action needed"),
+        (clean(), against(7), "broken", "Billing differs from what we sent"),
+        (clean(), against(7, signable=False), "broken", "Cannot be signed"),
         ({**out_of_balance(), "verdict": ""}, against(0), "broken", "Out of balance"),
     ],
 )
 def test_a_page_is_no_better_than_the_worst_that_is_known_of_its_run(
     made, reconciliation, state, mark
 ):
-    page = render_run(made, Beside(reconciliation=reconciliation))
+    page = render_run(made, ReportContext(reconciliation=reconciliation))
 
     assert f'<header class="{state}">' in page
     assert mark in Page(page).text
     assert ("pipeline sign" in page) == (
-        state != "broken" or mark == "Billing is not what was meant"
+        state != "broken" or mark == "Billing differs from what we sent"
     )
     if reconciliation and reconciliation["exit_code"] == 7:
         assert Page(page).text.index("Out of balance: 17 missing") < Page(page).text.index(
@@ -937,9 +937,9 @@ def test_a_plan_that_an_alarm_stops_says_so_first_and_is_not_to_be_approved():
 
     text = Page(rendered(planned)).text
 
-    assert "✕ It will not be applied as it stands" in text
+    assert "✕ Blocked: the plan needs a decision" in text
     assert f"pipeline apply {planned['run_id']} --accept TOTAL.DIFFERS" in text
-    assert "not to be approved" in text
+    assert "It cannot be approved." in text
     assert "Approved by (name" not in text
 
 

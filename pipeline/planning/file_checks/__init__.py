@@ -1,12 +1,14 @@
-"""What arrives, held against what was agreed and what came before, before anything of it is sent.
+"""Checks of whole files against agreements and earlier files, before anything is sent.
 
-`stream.py`      files that come one after the other: again, late, missing, changed in form or in volume
-`control.py`     totals that somebody states, in an option, a trailer or a file of their own
-`rejections.py`  too many rejected records
-`doubts.py`      what no single row can show: cents taken for rand, references that a spreadsheet has rounded
-`units.py`       whole amounts beside decimal ones, all declared as major units
+`sequence.py`        files of a stream: again, late, missing, with other columns or another volume
+`control_totals.py`  totals stated in an option, a trailer or a file of their own
+`rejections.py`      too many rejected records
+`warnings.py`        problems that only all rows show: cents read as rand, rounded references
+`texts.py`           damaged texts and placeholders
+`units.py`           whole and decimal amounts mixed under major units
 
-Each finding has a code of `outcomes.Alarm`; one that stops keeps the plan from being applied until somebody accepts it.
+Each finding has a code of `outcomes.Alarm`. A finding that stops blocks the plan until somebody
+accepts it.
 """
 
 from pipeline.planning.file_checks.control_totals import (

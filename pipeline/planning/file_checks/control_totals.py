@@ -1,4 +1,4 @@
-"""Control totals: what somebody states about a file, read exactly, and held against what was read of it."""
+"""Control totals: read the totals stated about a file and compare them with the records."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,7 +17,7 @@ _RECORDS = "records"
 
 @dataclass(frozen=True, slots=True)
 class Stated:
-    """One statement: so many records, or a sum of debits and credits in minor units of a currency."""
+    """One stated value: a number of records, a sum in minor units of a currency, or a SHA-256."""
 
     where: str  #: who states it
     what: str  #: "records", "sha256" or a currency
@@ -25,7 +25,10 @@ class Stated:
 
 
 def parse_expected(given: Iterable[str], option: str = "--expect") -> list[Stated]:
-    """`records=2000`, `ZAR=1234567` (minor units) or `ZAR=12345.67` (major units); raise OptionRefused with every fault."""
+    """Parse `records=2000`, `ZAR=1234567` (minor) or `ZAR=12345.67` (major units).
+
+    Raise OptionRefused with every fault.
+    """
     stated: list[Stated] = []
     faults: list[tuple[str, str]] = []
     for text in given:
@@ -45,34 +48,32 @@ def _expected(name: str, number: str) -> int:
             raise ValueError("a whole number is expected")
         return int(number)
     if exponents().get(name) is None:
-        raise ValueError(
-            f"{name!r} is neither 'records' nor a currency in which balances can be stated"
-        )
+        raise ValueError(f"{name!r} is neither 'records' nor a currency with a minor unit")
     if re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", number) is None:
         raise ValueError("write minor units (1234567) or major units with a point (12345.67)")
     return _minor(number, name, "major" if "." in number else "minor")
 
 
 def stated_in(text: str, where: str, control: Control, layout: Layout) -> list[Stated] | Finding:
-    """What a trailer or a control file states; a finding where it does not say it as agreed."""
+    """The values of a trailer or control file; a finding if it does not match the agreement."""
     found = re.search(control.expression, text, re.MULTILINE)
     if found is None:
         return Finding(
             Alarm.TOTAL_NOT_STATED,
             f"{where}: nothing there is as control.{_key(control)} describes it",
         )
-    said = {name: told.strip() for name, told in found.groupdict().items() if told is not None}
+    groups = {name: text.strip() for name, text in found.groupdict().items() if text is not None}
     stated: list[Stated] = []
     try:
-        if _RECORDS in said:
-            stated.append(Stated(where, _RECORDS, int(said[_RECORDS])))
-        if "total" in said:
-            currency = _currency(said, layout)
+        if _RECORDS in groups:
+            stated.append(Stated(where, _RECORDS, int(groups[_RECORDS])))
+        if "total" in groups:
+            currency = _currency(groups, layout)
             stated.append(
-                Stated(where, currency, _total(said["total"], currency, control, layout.balance))
+                Stated(where, currency, _total(groups["total"], currency, control, layout.balance))
             )
-        if "sha256" in said:
-            stated.append(Stated(where, "sha256", said["sha256"].lower()))
+        if "sha256" in groups:
+            stated.append(Stated(where, "sha256", groups["sha256"].lower()))
     except ValueError as fault:
         return Finding(Alarm.TOTAL_NOT_STATED, f"{where}: {fault}")
     return stated
@@ -80,7 +81,7 @@ def stated_in(text: str, where: str, control: Control, layout: Layout) -> list[S
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A statement beside what was read."""
+    """A stated value and the value read."""
 
     where: str
     what: str  #: as of `Stated`
@@ -89,12 +90,12 @@ class Held:
 
     @property
     def holds(self) -> bool:
-        """Whether it is true."""
+        """Whether both values are equal."""
         return self.stated == self.found
 
     @property
     def finding(self) -> Finding | None:
-        """What there is to say where it is not true."""
+        """The finding if the values differ."""
         if self.holds:
             return None
         if self.what == "sha256":
@@ -102,18 +103,20 @@ class Held:
                 Alarm.TOTAL_DIFFERS, f"{self.where} states another SHA-256 than the file has"
             )
         if self.what == _RECORDS:
-            told = f"{self.where} states {self.stated} records, the file has {self.found}"
-            return Finding(Alarm.TOTAL_RECORDS_DIFFER, told)
+            message = f"{self.where} states {self.stated} records, the file has {self.found}"
+            return Finding(Alarm.TOTAL_RECORDS_DIFFER, message)
         stated, found = int(self.stated), int(self.found)
         shown, was, gap = (major_units(sum_, self.what) for sum_ in (stated, found, found - stated))
-        told = f"{self.where} states {shown} {self.what}, the records come to {was} ({gap} apart)"
-        return Finding(Alarm.TOTAL_DIFFERS, told)
+        message = (
+            f"{self.where} states {shown} {self.what}, the records come to {was} ({gap} apart)"
+        )
+        return Finding(Alarm.TOTAL_DIFFERS, message)
 
 
 def hold(
     stated: Iterable[Stated], *, records: int, net: Mapping[str, int], sha256: str = ""
 ) -> Iterator[Held]:
-    """Each statement beside what was read."""
+    """Compare each stated value with the value read."""
     for one in stated:
         read = (
             sha256
@@ -129,16 +132,16 @@ def _key(control: Control) -> str:
     return "trailer" if control.trailer else "pattern"
 
 
-def _currency(said: Mapping[str, str], layout: Layout) -> str:
-    """The group's, else the one that the job gives to every record."""
-    told = said.get("currency") or (layout.currency.value if layout.currency else None)
-    if told is None:
+def _currency(groups: Mapping[str, str], layout: Layout) -> str:
+    """The currency of the group, or the constant currency of the config."""
+    code = groups.get("currency") or (layout.currency.value if layout.currency else None)
+    if code is None:
         raise ValueError(
             "a total, and nothing says of which currency; the expression may have a group currency"
         )
-    if exponents().get(told) is None:
+    if exponents().get(code) is None:
         raise ValueError("a total in what is no currency")
-    return told
+    return code
 
 
 def _total(text: str, currency: str, control: Control, written: Amount | None) -> int:

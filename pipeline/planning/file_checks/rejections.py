@@ -1,4 +1,4 @@
-"""How many records of new files were rejected, and whether that is more than the job allows."""
+"""Count the rejected records of new files, and compare them with the limit of the config."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -10,15 +10,15 @@ from pipeline.domain.outcomes import Alarm, Fate, Finding
 
 Limit = int | str  #: a number of records, or a share of those read such as "20%"
 
-USUAL_LIMIT: Limit = "20%"  #: of a job that sets no limit
-FEWEST_FOR_USUAL_LIMIT = 50  #: records; among fewer, a few bad ones are a large share
+USUAL_LIMIT: Limit = "20%"  #: of a config without a limit
+FEWEST_FOR_USUAL_LIMIT = 50  #: records; with fewer, a few bad ones are a large share
 _REJECTED = (Fate.UNREADABLE.value, Fate.INVALID.value)
 _REASONS_NAMED = 3
 
 
 @dataclass
 class Rejections:
-    """Counts over the records of new files; a row that came back from a known run was rejected before, and is not added."""
+    """Counts of new records; rows that came back were rejected before and do not count."""
 
     read: int = 0
     rejected: int = 0
@@ -38,7 +38,7 @@ class Rejections:
 
 
 def judge_rejections(found: Rejections, limit: Limit | None) -> list[Finding]:
-    """The alarm where more records were rejected than the limit allows."""
+    """The alarm if more records were rejected than the limit allows."""
     if limit is None and found.read < FEWEST_FOR_USUAL_LIMIT:
         return []
     limit = USUAL_LIMIT if limit is None else limit
@@ -52,13 +52,14 @@ def judge_rejections(found: Rejections, limit: Limit | None) -> list[Finding]:
     return [
         Finding(
             Alarm.MAX_REJECTED,
-            f"{found.rejected:,} of {found.read:,} records were rejected ({reasons}); thresholds.max_rejected allows {allowed}",
+            f"{found.rejected:,} of {found.read:,} records were rejected ({reasons});"
+            f" thresholds.max_rejected allows {allowed}",
         )
     ]
 
 
 def most_rejected(limit: Limit, read: int) -> Decimal:
-    """How many of the records read may be rejected; exact, so that a share is never rounded."""
+    """How many of the records read may be rejected; exact, never rounded."""
     return (
         Decimal(limit) if isinstance(limit, int) else Decimal(limit.removesuffix("%")) * read / 100
     )

@@ -1,4 +1,4 @@
-"""A file beside those that came before it: the same again, a day left out, columns that moved, a volume far from usual."""
+"""Compare a file with earlier ones: repeated, missing day, other columns, unusual volume."""
 
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
@@ -9,14 +9,14 @@ from pipeline.domain.file_expectations import Delivery, Stream
 from pipeline.domain.outcomes import Alarm, Finding
 
 _TWO_WEEKS = timedelta(days=14)
-_FEWEST_TO_COMPARE = 3  #: deliveries; from fewer nobody knows what is usual
+_FEWEST_TO_COMPARE = 3  #: deliveries; fewer do not show what is usual
 _NAMED = 5
-#: The mean debit of a record, beside the last delivery's: what a unit taken for another does to it, with room for trade.
+#: The factor between mean debits of two deliveries that indicates a wrong unit.
 _HUNDREDFOLD = (50.0, 200.0)
 
 
 def judge_repeats(arriving: Sequence[Delivery], delivered: Sequence[Delivery]) -> list[Finding]:
-    """Where no stream is agreed: files that an earlier run has finished with, byte for byte. Told, and nothing more."""
+    """Without a stream: warn about files that an earlier run finished, byte for byte."""
     return [
         Finding(
             Alarm.STREAM_SAME_FILE,
@@ -31,7 +31,7 @@ def judge_repeats(arriving: Sequence[Delivery], delivered: Sequence[Delivery]) -
 def judge_stream(
     stream: Stream, arriving: Sequence[Delivery], delivered: Sequence[Delivery]
 ) -> list[Finding]:
-    """Everything that is unusual about arriving files, in the order of their days."""
+    """Everything unusual about new files, in the order of their days."""
     known = [
         (day, before) for before in delivered if (day := stream.day_of(before.name)) is not None
     ]
@@ -68,7 +68,7 @@ def _judge(
             f"{file.name}: byte for byte {same[-1].name}, which run {same[-1].run_id} took on {_day(same[-1])}",
         )
     elif _unfinished(file, known):
-        return  # the rest of a file that an earlier run has begun
+        return  # the rest of a file that an earlier run began
     elif any(other == day for other, _ in known):
         yield Finding(Alarm.STREAM_DAY_AGAIN, f"{file.name}: {day} came before, with other content")
     if not known:
@@ -92,7 +92,7 @@ def _judge(
 
 
 def _same(file: Delivery, known: Sequence[Delivery]) -> list[Delivery]:
-    """Deliveries with the same bytes, of which nothing was left for later."""
+    """Finished deliveries with the same bytes."""
     return [
         before
         for before in known
@@ -140,10 +140,10 @@ def _hundredfold(file: Delivery, last: Delivery) -> Iterator[Finding]:
 def _moved(before: Sequence[str], now: Sequence[str]) -> str:
     gone = [name for name in before if name not in now]
     new = [name for name in now if name not in before]
-    told = [
+    parts = [
         f"{what}: {', '.join(names)}" for what, names in (("gone", gone), ("new", new)) if names
     ]
-    return "; ".join(told) or "the columns stand in another order"
+    return "; ".join(parts) or "the columns stand in another order"
 
 
 def _day(delivery: Delivery) -> str:

@@ -1,6 +1,7 @@
-"""Texts that look damaged, or stand for nothing: asked of every text column that would be sent, answered with rows and shares.
+"""Find damaged texts and placeholders in every text column that would be sent.
 
-Damaged is what UTF-8 looks like when it was read as cp1252, Mac Roman or an old DOS code page, U+FFFD, and HTML entities.
+Damaged texts are UTF-8 that was read as cp1252, Mac Roman or an old DOS code page, U+FFFD, and HTML
+entities.
 """
 
 import html.entities
@@ -17,21 +18,20 @@ _FIELDS = ("external_reference", "name")
 
 
 def _rest_as(encoding: str, without: str = "") -> str:
-    """How an encoding shows the bytes 80 to BF, with which every character of UTF-8 beyond ASCII goes on."""
+    """How an encoding shows the bytes 80 to BF, the continuation bytes of UTF-8."""
     shown = bytes(range(0x80, 0xC0)).decode(encoding, errors="ignore")
     return "[" + "".join(rf"\x{{{ord(one):X}}}" for one in shown if one not in without) + "]"
 
 
 def _as_cp1252(text: str) -> str:
-    """The beginning of what cp1252 shows of a text in UTF-8, without what any character may go on with."""
+    """The first two bytes of a UTF-8 text, decoded as cp1252."""
     return text.encode()[:2].decode("cp1252")
 
 
-_BOXES = "".join(map(chr, range(0x2500, 0x25A0)))  #: what old programs draw tables with
+_BOXES = "".join(map(chr, range(0x2500, 0x25A0)))  #: box-drawing characters
 _REST = _rest_as("cp1252")
-_REST_IN_A_WORD = _rest_as(
-    "cp1252", without="\u2019\u201d\u2013\u2014"
-)  # quotes and dashes end honest words
+# Without quotes and dashes, which may end a correct word.
+_REST_IN_A_WORD = _rest_as("cp1252", without="\u2019\u201d\u2013\u2014")
 _MISREAD = (
     r"\x{FFFD}",
     rf"\x{{C3}}{_REST}",  # the letters of Latin-1
@@ -59,7 +59,7 @@ _PLACEHOLDERS = (
 
 
 def find_text_doubts(workbench: duckdb.DuckDBPyConnection) -> list[Finding]:
-    """What looks damaged or like a placeholder in the texts of accepted rows, column by column."""
+    """Damaged texts and placeholders of accepted rows, column by column."""
     columns = {
         name: column
         for name, column in columns_of(workbench, "records").items()
@@ -79,8 +79,8 @@ _KINDS = (
 
 
 def _of_column(workbench: duckdb.DuckDBPyConnection, name: str, column: str) -> Iterator[Finding]:
-    """One question a column: DuckDB takes more than twice as long to plan one of twice as many columns."""
-    filled, *of_kinds = workbench.execute(_asked(identifier(column))).fetchall()[0]
+    """One query per column, because planning time grows faster than the number of columns."""
+    filled, *of_kinds = workbench.execute(_query(identifier(column))).fetchall()[0]
     for (alarm, what), count, rows in zip(_KINDS, of_kinds[::2], of_kinds[1::2], strict=True):
         if count:
             yield Finding(
@@ -88,20 +88,22 @@ def _of_column(workbench: duckdb.DuckDBPyConnection, name: str, column: str) -> 
             )
 
 
-def _asked(text: str) -> str:
-    """How many texts a column has, and of each kind how many and the first rows."""
+def _query(text: str) -> str:
+    """SQL: the texts of a column, and for each kind the count and the first rows."""
     return f"""
-        SELECT count(text), count(*) FILTER (misread), min_by(row_id, position, {_NAMED}) FILTER (misread),
+        SELECT count(text),
+            count(*) FILTER (misread), min_by(row_id, position, {_NAMED}) FILTER (misread),
             count(*) FILTER (placeholder), min_by(row_id, position, {_NAMED}) FILTER (placeholder)
         FROM (
-            SELECT row_id, position, {text} AS text, {_looks_misread(text)} AS misread, {_is_placeholder(text)} AS placeholder
+            SELECT row_id, position, {text} AS text, {_looks_misread(text)} AS misread,
+                {_is_placeholder(text)} AS placeholder
             FROM records WHERE fate IS NULL
         )
     """
 
 
 def _looks_misread(text: str) -> str:
-    """Only texts beyond ASCII and those with an ampersand are asked: usually few."""
+    """SQL: tests only texts beyond ASCII and texts with an ampersand, which are few."""
     misread, entity = literal("|".join(_MISREAD)), literal(_IS_ENTITY)
     return (
         f"CASE WHEN strlen({text}) <> length({text}) THEN regexp_matches({text}, {misread}) ELSE false END"
@@ -119,5 +121,5 @@ def _is_placeholder(text: str) -> str:
 
 
 def first_rows(rows: list[str], count: int) -> str:
-    """The ids of the first of `count` rows, with an ellipsis where there are more."""
+    """The ids of the first of `count` rows, with an ellipsis if there are more."""
     return ", ".join(rows) + (" …" if count > len(rows) else "")

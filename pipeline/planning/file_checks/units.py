@@ -1,4 +1,4 @@
-"""Whether amounts that are all declared as major units may hold cents: some are whole, others have decimals."""
+"""Warn if amounts declared as major units may be cents: some are whole, some have decimals."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -13,10 +13,10 @@ from pipeline.domain.outcomes import Alarm, Finding
 from pipeline.domain.sql import CELLS, cells_in, columns_of, identifier, literal
 
 _GIVEN = "given."
-_FEWEST, _SHARE = 2, 0.1  #: of either form; less is a stray
-_MOST_TEXTS, _CLEAR = 8, 0.9  #: of a column that tells the forms apart
-_FLAGS_ASKED = 200  #: columns; the first ones of a very wide file
-#: Each text of a column by the form that goes with it; texts that come once are strays.
+_FEWEST, _SHARE = 2, 0.1  #: of either form; fewer are exceptions
+_MOST_TEXTS, _CLEAR = 8, 0.9  #: of a column that separates the forms
+_MOST_FLAGS = 200  #: columns; only the first of a very wide file
+#: Whether the texts of a column separate the two forms; texts that occur once are ignored.
 _PURITY = """
     WITH counted AS (SELECT trim({column}) AS text, is_whole, count(*) AS times FROM ({forms}) GROUP BY ALL),
     sides AS (
@@ -30,13 +30,16 @@ _PURITY = """
 
 
 def find_mixed_units(workbench: duckdb.DuckDBPyConnection, layout: Layout | None) -> list[Finding]:
-    """A warning where whole and decimal amounts mix under `unit: major`; names the column that tells them apart."""
+    """Warn if whole and decimal amounts mix under `unit: major`; name the column of the unit."""
     balance = layout.balance if layout else None
     if layout is None or balance is None or balance.unit.value != "major":
         return []
     known = columns_of(workbench, CELLS)
-    asked = f"SELECT count(*) FILTER (is_whole), count(*) FILTER (NOT is_whole) FROM ({_forms(workbench, balance, known)})"
-    whole, decimal = workbench.execute(asked).fetchall()[0]
+    query = (
+        "SELECT count(*) FILTER (is_whole), count(*) FILTER (NOT is_whole)"
+        f" FROM ({_forms(workbench, balance, known)})"
+    )
+    whole, decimal = workbench.execute(query).fetchall()[0]
     if min(whole, decimal) < max(_FEWEST, _SHARE * (whole + decimal)):
         return []
     flag = next(iter(_flags(workbench, layout, balance, known)), None)
@@ -49,10 +52,10 @@ def find_mixed_units(workbench: duckdb.DuckDBPyConnection, layout: Layout | None
 def _flags(
     workbench: duckdb.DuckDBPyConnection, layout: Layout, balance: Amount, known: Mapping[str, str]
 ) -> Iterator[str]:
-    """The columns that tell whole amounts from decimal ones, in the order of the file; asked one by one."""
+    """The columns that separate whole from decimal amounts, in the order of the file."""
     mapped = {column for field, column in layout.sources() if not field.startswith(METADATA_PREFIX)}
     cells = (name.removeprefix(_GIVEN) for name in known if name.startswith(_GIVEN))
-    others = [name for name in cells if name not in mapped][:_FLAGS_ASKED]
+    others = [name for name in cells if name not in mapped][:_MOST_FLAGS]
     if not others:
         return
     texts = ", ".join(
@@ -77,10 +80,10 @@ def _flags(
 def _forms(
     workbench: duckdb.DuckDBPyConnection, balance: Amount, known: Mapping[str, str], *others: str
 ) -> str:
-    """The amounts that are not zero, in currencies with decimals: whether each is written without, and its other cells."""
+    """SQL: nonzero amounts in currencies with decimals: whether each is whole, other cells."""
     kept = "".join(f", {identifier(known[_GIVEN + name])}" for name in others)
     decimals = ", ".join(literal(code) for code, exponent in exponents().items() if exponent)
-    # The point of `Rs. 500` and of `Rs.500` is part of a word.
+    # The point in `Rs. 500` and `Rs.500` is part of a word.
     has_decimals = literal(rf"(^|[^\pL\pM]){re.escape(balance.decimal_mark)}[0-9]")
     parts = [
         f"SELECT NOT regexp_matches({amount}, {has_decimals}) AS is_whole{kept} FROM {cells_in(workbench)}"

@@ -1,6 +1,7 @@
-"""What no single row can show, asked of all accepted rows together: units, references and metadata that may be wrong.
+"""Warnings that only all accepted rows together show: possibly wrong units, references, metadata.
 
-A doubt is told with its share, and never decides about a row; rounded references stop the plan, for what they were is gone.
+A warning states counts and never decides about a row. Rounded references stop the plan, because
+their digits are lost.
 """
 
 import duckdb
@@ -11,22 +12,25 @@ from pipeline.domain.outcomes import Alarm, Finding
 from pipeline.domain.sql import columns_of, identifier, literal
 from pipeline.planning.file_checks.texts import find_text_doubts, first_rows
 
-_FEWEST = 20  #: amounts or references; a handful may end in zeros by chance
+_FEWEST = 20  #: amounts or references; fewer may end in zeros by chance
 _NAMED = 3
-_ROWS = 10  #: rows that are named where each may have to be mended
-#: A spreadsheet keeps 15 digits of a number and puts zeros for the rest.
+_ROWS = 10  #: rows that are listed if each may need a correction
+#: A spreadsheet keeps 15 digits of a number and replaces the rest by zeros.
 _ROUNDED = """
-    SELECT count(*) AS numbers, count(*) FILTER (substr(reference, 16) = repeat('0', length(reference) - 15)) AS rounded
-    FROM (SELECT external_reference AS reference FROM records WHERE regexp_full_match(external_reference, '[1-9][0-9]{15,29}'))
+    SELECT count(*) AS numbers,
+        count(*) FILTER (substr(reference, 16) = repeat('0', length(reference) - 15)) AS rounded
+    FROM (
+        SELECT external_reference AS reference FROM records
+        WHERE regexp_full_match(external_reference, '[1-9][0-9]{15,29}')
+    )
 """
-_EXPONENTS = (1, 2, 3, 4)  #: of the currencies that have minor units, by ISO 4217
+_EXPONENTS = (1, 2, 3, 4)  #: of currencies with minor units in ISO 4217
 _WHOLE = f"""
     SELECT currency, count(*) AS amounts, {", ".join(f"count(*) FILTER (balance % {10**exponent} = 0)" for exponent in _EXPONENTS)}
     FROM records WHERE fate IS NULL AND balance != 0 GROUP BY currency ORDER BY currency
 """
-_FEWEST_ADDED = (
-    6  #: amounts, the total included; of fewer, one may be the sum of the others by chance
-)
+#: Amounts including the total; of fewer, one may be the sum of the others by chance.
+_FEWEST_ADDED = 6
 _SUMS = """
     SELECT currency, sum(balance)::HUGEINT FROM records WHERE balance != 0 AND currency IS NOT NULL GROUP BY currency
     HAVING count(*) >= ? ORDER BY currency
@@ -37,12 +41,12 @@ _TOTAL_WORDS = (
     "total", "totals", "grandtotal", "grandtotals", "subtotal", "subtotals", "sum", "totaal", "gesamt", "summe", "totale", "somme", "suma",
 )  # fmt: skip
 _FOLDED = "ltrim(translate(upper(external_reference), 'OIL_', '011-'), '0')"
-#: Of references that look alike one at least is not as it is folded; usually none is, and nothing has to be grouped.
+#: Of references that look alike, at least one changes when folded; usually none does.
 _ALTERED = f"""
     CREATE OR REPLACE TEMP TABLE altered AS
     SELECT DISTINCT hash({_FOLDED}) AS folded FROM records WHERE fate IS NULL AND {_FOLDED} <> external_reference
 """
-#: Who may look alike is found by hashes, eight bytes each.
+#: Candidates are found by hashes of eight bytes.
 _SUSPECTED = f"""
     CREATE OR REPLACE TEMP TABLE suspected AS
     SELECT hash({_FOLDED}) AS folded FROM records SEMI JOIN altered ON hash({_FOLDED}) = altered.folded WHERE fate IS NULL
@@ -80,7 +84,7 @@ _UNUSUAL = """
     FROM records WHERE fate IS NULL
 """
 
-#: Shared addresses are found by hashes, eight bytes each; the mailbox is the same in capitals and small letters.
+#: Shared addresses are found by hashes of eight bytes; case does not matter.
 _SHARED = """
     CREATE OR REPLACE TEMP TABLE shared AS
     SELECT hash(lower(email)) AS hashed FROM records WHERE fate IS NULL AND email IS NOT NULL
@@ -97,7 +101,7 @@ _EMAILS = """
 
 
 def find_doubts(workbench: duckdb.DuckDBPyConnection) -> list[Finding]:
-    """Ask the view `records` (see `run_folder`) everything that only the whole can answer."""
+    """All warnings about the view `records` (see `run_folder`)."""
     return [
         *_amounts(workbench),
         *_total_rows(workbench),
@@ -126,7 +130,7 @@ def _amounts(workbench: duckdb.DuckDBPyConnection) -> list[Finding]:
 
 
 def _total_rows(workbench: duckdb.DuckDBPyConnection) -> list[Finding]:
-    """Accepted records named like a total, or whose balance is the sum of all others in the currency, rejected ones included."""
+    """Accepted records named like a total, or with the sum of all others as balance."""
     halves = [
         (code, total // 2)
         for code, total in workbench.execute(_SUMS, [_FEWEST_ADDED]).fetchall()
@@ -136,10 +140,10 @@ def _total_rows(workbench: duckdb.DuckDBPyConnection) -> list[Finding]:
         f" OR currency = {literal(code)} AND balance = {half}" for code, half in halves
     )
     words = ", ".join(map(literal, _TOTAL_WORDS))
-    is_called_so = " OR ".join(
+    is_named_total = " OR ".join(
         f"translate(lower({field}), ' _-', '') IN ({words})" for field in _TOTAL_FIELDS
     )
-    query = f"SELECT count(*), min_by(row_id, position, ?) FROM records WHERE fate IS NULL AND ({is_called_so}{is_sum})"
+    query = f"SELECT count(*), min_by(row_id, position, ?) FROM records WHERE fate IS NULL AND ({is_named_total}{is_sum})"
     totals, examples = workbench.execute(query, [_ROWS]).fetchall()[0]
     return [Finding(Alarm.TOTAL_ROWS, first_rows(examples, totals))] if totals else []
 
@@ -148,18 +152,18 @@ def _rounded(workbench: duckdb.DuckDBPyConnection) -> list[Finding]:
     numbers, rounded = workbench.execute(_ROUNDED).fetchall()[0]
     if not rounded:
         return []
-    told = f"{rounded} of {numbers} references of more than 15 digits end in zeros from there on"
-    # One in ten honest ones of 16 digits does; that all of them do is no chance.
+    message = f"{rounded} of {numbers} references of more than 15 digits end in zeros from there on"
+    # Normally one in ten of 16 digits ends in 0; if all of them do, they were rounded.
     is_damage = rounded == numbers >= _FEWEST
     return [
-        Finding(Alarm.REFERENCES_ROUNDED if is_damage else Alarm.REFERENCES_MAY_BE_ROUNDED, told)
+        Finding(Alarm.REFERENCES_ROUNDED if is_damage else Alarm.REFERENCES_MAY_BE_ROUNDED, message)
     ]
 
 
 def _look_alikes(workbench: duckdb.DuckDBPyConnection) -> list[Finding]:
-    for found, made in (("altered", _ALTERED), ("suspected", _SUSPECTED)):
-        workbench.execute(made)
-        if not workbench.execute(f"SELECT count(*) FROM {found}").fetchall()[0][0]:
+    for table, query in (("altered", _ALTERED), ("suspected", _SUSPECTED)):
+        workbench.execute(query)
+        if not workbench.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0]:
             return []
     groups, spellings, examples = workbench.execute(_LOOK_ALIKES, [_NAMED]).fetchall()[0]
     if not groups:
@@ -174,7 +178,7 @@ def _look_alikes(workbench: duckdb.DuckDBPyConnection) -> list[Finding]:
 
 
 def _counted(workbench: duckdb.DuckDBPyConnection, counts: list[str]) -> list[int]:
-    """Several counts over the accepted records at once: every question names all columns of the file anew."""
+    """Several counts over the accepted records in one query, because each query is slow."""
     if not counts:
         return []
     return [
@@ -232,8 +236,8 @@ def _abroad(workbench: duckdb.DuckDBPyConnection) -> list[Finding]:
     abroad, stated, examples = workbench.execute(_ABROAD, [_NAMED]).fetchall()[0]
     if not abroad:
         return []
-    told = f"{abroad} of {stated} phone numbers whose record states a region, such as {', '.join(examples)}"
-    return [Finding(Alarm.PHONES_ABROAD, told)]
+    message = f"{abroad} of {stated} phone numbers whose record states a region, such as {', '.join(examples)}"
+    return [Finding(Alarm.PHONES_ABROAD, message)]
 
 
 def _unusual_phones(workbench: duckdb.DuckDBPyConnection) -> list[Finding]:

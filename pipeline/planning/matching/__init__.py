@@ -1,6 +1,7 @@
-"""Which rows speak of the same customer, among themselves and with those that are known already.
+"""Find rows of the same customer, within the run and among the known customers.
 
-`find_matches` makes the tables `matches` (position, row_id, same_as, rule, score) and `known_matches` (the same without row_id).
+`find_matches` makes the tables `matches` (position, row_id, same_as, rule, score) and
+`known_matches` (the same without row_id).
 """
 
 from importlib.resources import files
@@ -11,15 +12,16 @@ _EXACT = files(__package__).joinpath("exact.sql").read_text(encoding="utf-8")
 _KNOWN = files(__package__).joinpath("known.sql").read_text(encoding="utf-8")
 _HASHES = files(__package__).joinpath("hashes.sql").read_text(encoding="utf-8")
 _NOTHING_KNOWN = files(__package__).joinpath("nothing_known.sql").read_text(encoding="utf-8")
-_LOOKED_AT = 2048  #: known customers whose stored hashes are held against those of the DuckDB that reads them
+_CHECKED = 2048  #: known customers whose stored hashes are checked with the running DuckDB
 
 
 def find_matches(workbench: duckdb.DuckDBPyConnection) -> None:
-    """Fill the tables `matches` and `known_matches` from the view `records` and, where there are any, `known`.
+    """Fill the tables `matches` and `known_matches` from the views `records` and, if any, `known`.
 
-    records: position, row_id, external_reference, payload, fate; with `known` also billing_id, email, phone, name,
-    currency and balance. `known_fields` names what the known customers state at all; `stored_hashes`, where it is there,
-    saves hashing them.
+    records: position, row_id, external_reference, payload, fate; with `known` also billing_id,
+    email, phone, name, currency and balance. `known_fields` lists the fields of the known
+    customers;
+    `stored_hashes`, if present, saves hashing them.
     """
     workbench.execute(_EXACT)
     views = {
@@ -35,7 +37,10 @@ def find_matches(workbench: duckdb.DuckDBPyConnection) -> None:
 
 
 def _are_ours(workbench: duckdb.DuckDBPyConnection) -> bool:
-    """Whether stored hashes are those that this DuckDB computes: another version may hash in another way."""
-    anew = _HASHES.format(known=f"(SELECT * FROM known WHERE place < {_LOOKED_AT})")
-    stored = f"SELECT place, external_reference, billing_id, email, phone, identity FROM stored_hashes WHERE place < {_LOOKED_AT}"
-    return not workbench.execute(f"({anew}) EXCEPT ({stored}) LIMIT 1").fetchall()
+    """Whether this DuckDB computes the stored hashes; another version may hash differently."""
+    computed = _HASHES.format(known=f"(SELECT * FROM known WHERE place < {_CHECKED})")
+    stored = (
+        "SELECT place, external_reference, billing_id, email, phone, identity"
+        f" FROM stored_hashes WHERE place < {_CHECKED}"
+    )
+    return not workbench.execute(f"({computed}) EXCEPT ({stored}) LIMIT 1").fetchall()

@@ -1,7 +1,7 @@
--- Rows of this run that share an external reference: the first of equal payloads stays, its repeats point at it;
--- where payloads differ, every row of the reference is named, for a person to decide.
--- Which references may stand there more than once is found by hashes, eight bytes each, so that millions of references
--- that stand there once cost little; of those few everything is compared whole, for no hash is trusted with money.
+-- Rows of this run with one external reference. Of equal payloads the first row stays, and repeats
+-- point to it. If payloads differ, every row is listed, and a person decides. Hashes of eight bytes
+-- find candidates, so that millions of single references cost little memory; the candidates are
+-- compared in full, because a hash is not proof.
 CREATE OR REPLACE TEMP TABLE repeated AS
 SELECT hash(external_reference) AS hashed FROM records WHERE fate IS NULL GROUP BY hashed HAVING count(*) > 1;
 

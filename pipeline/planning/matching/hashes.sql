@@ -1,4 +1,4 @@
--- The hashes of what known customers are found by.
+-- The hashes of the fields that identify known customers.
 -- {known}: place, external_reference, billing_id, email, phone, identity
 SELECT
     place,

@@ -1,22 +1,22 @@
--- What the known customers say of a row: is its reference known, with equal or with different content; and if it is not,
--- does its email, phone, billing id or identity number (as a token) belong to another reference.
+-- Compare each row with the known customers: is its reference known, with equal or other content? If
+-- not, does its email, phone, billing id or identity number (as a token) belong to another reference?
 -- records:      position, external_reference, billing_id, email, phone, name, currency, balance, identity, fate
--- matches:      position                     (rows of this run that share a reference, but for the first of equal ones)
+-- matches:      position                     (rows of this run with one reference, without the first of equal rows)
 -- known:        place (a number of its own), external_reference, billing_id, email, phone, name, currency, balance, identity
 -- known_hashes: place, external_reference, billing_id, email, phone, identity: their hashes, see hashes.sql
--- known_fields: field                        (what the known customers state at all; nothing else is compared)
--- The known customers are looked through once for each thing asked, for hashes of eight bytes and nothing else, so that tens
--- of millions of them fit beside millions of rows; whoever remains is read whole, and compared by what he is.
+-- known_fields: field                        (fields that the known customers have; only these are compared)
+-- Each step scans the known customers once by hashes of eight bytes, so that tens of millions of them
+-- fit in memory beside millions of rows; the few that remain are read and compared in full.
 CREATE OR REPLACE TEMP TABLE near AS
 SELECT place FROM known_hashes
-SEMI JOIN (SELECT hash(external_reference) AS asked FROM records WHERE fate IS NULL) ON known_hashes.external_reference = asked;
+SEMI JOIN (SELECT hash(external_reference) AS wanted FROM records WHERE fate IS NULL) ON known_hashes.external_reference = wanted;
 
 CREATE OR REPLACE TEMP TABLE known_here AS
 SELECT external_reference, billing_id, email, phone, name, currency, balance
 FROM known
 WHERE place IN (SELECT place FROM near);
 
--- One row for each reference: what the run itself says of the others comes first.
+-- One row for each reference: the repeats within the run have their own rule.
 CREATE OR REPLACE TEMP TABLE known_already AS
 WITH stated AS (
     SELECT
@@ -30,24 +30,24 @@ WITH stated AS (
 ),
 compared AS (
     SELECT
-        asking.position,
+        row_here.position,
         known_here.billing_id,
-        (stated.email AND asking.email IS DISTINCT FROM known_here.email)
-        OR (stated.phone AND asking.phone IS DISTINCT FROM known_here.phone)
-        OR (stated.name AND asking.name IS DISTINCT FROM known_here.name)
-        OR (stated.currency AND asking.currency IS DISTINCT FROM known_here.currency)
-        OR (stated.balance AND asking.balance IS DISTINCT FROM known_here.balance)
-        -- Suppliers seldom know billing's own id: a row without one says nothing about it.
-        OR (stated.billing_id AND asking.billing_id IS NOT NULL AND asking.billing_id IS DISTINCT FROM known_here.billing_id)
+        (stated.email AND row_here.email IS DISTINCT FROM known_here.email)
+        OR (stated.phone AND row_here.phone IS DISTINCT FROM known_here.phone)
+        OR (stated.name AND row_here.name IS DISTINCT FROM known_here.name)
+        OR (stated.currency AND row_here.currency IS DISTINCT FROM known_here.currency)
+        OR (stated.balance AND row_here.balance IS DISTINCT FROM known_here.balance)
+        -- Suppliers seldom know billing's own id: a row without one does not differ.
+        OR (stated.billing_id AND row_here.billing_id IS NOT NULL AND row_here.billing_id IS DISTINCT FROM known_here.billing_id)
         AS differs
-    FROM records AS asking
+    FROM records AS row_here
     JOIN known_here USING (external_reference)
     CROSS JOIN stated
-    WHERE asking.fate IS NULL
+    WHERE row_here.fate IS NULL
 )
 SELECT
     position,
-    -- Two billing ids under one reference are two customers, whatever else they have in common.
+    -- Two billing ids under one reference are two customers, even if all else is equal.
     bool_or(differs)
     OR min(billing_id) IS DISTINCT FROM max(billing_id)
     OR count(billing_id) NOT IN (0, count(*))
@@ -56,11 +56,11 @@ FROM compared
 ANTI JOIN matches USING (position)
 GROUP BY position;
 
--- Who has an email, phone, billing id or identity number, by name: one owner each, the same one in every run; only of those
--- that are asked for. Grouping before joining keeps the work small where thousands share one address.
+-- The owner of each email, phone, billing id and identity number of the rows: one owner each, the
+-- same in every run. Grouping before joining keeps the work small if thousands share one address.
 CREATE OR REPLACE TEMP TABLE near AS
 SELECT place FROM known_hashes
-SEMI JOIN (SELECT hash(email) AS asked FROM records WHERE fate IS NULL AND email IS NOT NULL) ON known_hashes.email = asked;
+SEMI JOIN (SELECT hash(email) AS wanted FROM records WHERE fate IS NULL AND email IS NOT NULL) ON known_hashes.email = wanted;
 
 CREATE OR REPLACE TEMP TABLE email_owners AS
 SELECT email, min(external_reference) AS owner
@@ -70,7 +70,7 @@ GROUP BY email;
 
 CREATE OR REPLACE TEMP TABLE near AS
 SELECT place FROM known_hashes
-SEMI JOIN (SELECT hash(phone) AS asked FROM records WHERE fate IS NULL AND phone IS NOT NULL) ON known_hashes.phone = asked;
+SEMI JOIN (SELECT hash(phone) AS wanted FROM records WHERE fate IS NULL AND phone IS NOT NULL) ON known_hashes.phone = wanted;
 
 CREATE OR REPLACE TEMP TABLE phone_owners AS
 SELECT phone, min(external_reference) AS owner
@@ -80,7 +80,7 @@ GROUP BY phone;
 
 CREATE OR REPLACE TEMP TABLE near AS
 SELECT place FROM known_hashes
-SEMI JOIN (SELECT hash(billing_id) AS asked FROM records WHERE fate IS NULL AND billing_id IS NOT NULL) ON known_hashes.billing_id = asked;
+SEMI JOIN (SELECT hash(billing_id) AS wanted FROM records WHERE fate IS NULL AND billing_id IS NOT NULL) ON known_hashes.billing_id = wanted;
 
 CREATE OR REPLACE TEMP TABLE billing_id_owners AS
 SELECT billing_id, min(external_reference) AS owner
@@ -90,7 +90,7 @@ GROUP BY billing_id;
 
 CREATE OR REPLACE TEMP TABLE near AS
 SELECT place FROM known_hashes
-SEMI JOIN (SELECT hash(identity) AS asked FROM records WHERE fate IS NULL AND identity IS NOT NULL) ON known_hashes.identity = asked;
+SEMI JOIN (SELECT hash(identity) AS wanted FROM records WHERE fate IS NULL AND identity IS NOT NULL) ON known_hashes.identity = wanted;
 
 CREATE OR REPLACE TEMP TABLE identity_owners AS
 SELECT identity, min(external_reference) AS owner
@@ -111,7 +111,7 @@ WITH shared AS (
 SELECT position, NULL AS same_as, CASE WHEN differs THEN 'known_different' ELSE 'known_same' END AS rule, 1.0::DOUBLE AS score
 FROM known_already
 UNION ALL
--- Whose own reference is known is nobody else.
+-- A row with a known reference is not compared with other references.
 SELECT position, owner, rule, 1.0::DOUBLE
 FROM shared
 ANTI JOIN known_already USING (position)

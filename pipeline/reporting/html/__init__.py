@@ -1,9 +1,10 @@
-"""What people read: the pages of a run, of a reconciliation and of a span of time, each one self-contained file.
+"""The HTML pages of a run, a reconciliation and a period; each is one self-contained file.
 
-`run.py`, `reconciliation.py`, `period.py`   what each page shows; the `.html.j2` of the same name says where
-`head`, `bridge`, `open`                     pieces that several pages have
-`pictures.py`                                SVG that we draw ourselves
-`templates.py`, `page.css`, `page.js`        how pages are made, what they look like, and the one script
+`run.py`, `reconciliation.py`, `period.py`, `unfinished.py`   the data of each page
+`NAME.html.j2`                                                the template of each page
+`head`, `parts`, `bridge`, `differences`, `open`              templates that pages share
+`bridge.py`, `charts.py`                                      the bridge; charts as inline SVG
+`templates.py`, `page.css`, `page.js`                         rendering, style and the one script
 """
 
 from pipeline.reporting.html.period import render_period

@@ -1,4 +1,4 @@
-"""The way from the source to billing: the records first, then each currency, step by step, every step with its bar."""
+"""The bridge from the source to billing: records, then each currency, with a bar per step."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,10 +13,9 @@ from pipeline.domain.outcomes import LISTS
 from pipeline.reporting.headline import currency_label, has_minor_unit
 from pipeline.reporting.html.charts import Bar, waterfall
 
-_MOST_BLOCKS = (
-    12  #: currencies with steps of their own; the workbook and summary.json have them all
-)
-#: Which colour a step has: that of the list in which its records stand; what billing holds otherwise has one of its own.
+#: Currencies with a table of steps; the workbook and summary.json have all of them.
+_MOST_BLOCKS = 12
+#: The colour of a step is that of its list; differences have a colour of their own.
 _COLOURS = {fate.value: name for name, fates in LISTS.items() for fate in fates}
 _EXPLAINED = {
     "superseded",
@@ -32,7 +31,7 @@ _EXPLAINED = {
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One step: what it is called, what it means, how many records, minor units, and its bar."""
+    """One step: name, meaning, records, minor units, bar."""
 
     name: str
     sentence: str
@@ -53,15 +52,14 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Bridge:
-    """What a page shows of a bridge. `heads` are its totals and, between them, what leads from one to the next."""
+    """A bridge on a page. `heads` are the totals and the changes between them."""
 
     heads: Sequence[str]
-    lines: Sequence[
-        tuple[str, Sequence[int | None], tuple[int, int]]
-    ]  #: currency, minor units by head, residual
+    #: Currency, minor units by head, residual.
+    lines: Sequence[tuple[str, Sequence[int | None], tuple[int, int]]]
     records: Block
     blocks: Sequence[Block]
-    left_out: int  #: currencies without a block that have steps, too
+    left_out: int  #: further currencies that have steps but no block
 
 
 _BETWEEN = {
@@ -75,7 +73,7 @@ _HEADS = {"legacy": "Legacy total", "read": "Read", "expected": "Expected", "fou
 def bridge_of(
     steps: Sequence[Mapping[str, Any]], residual: Mapping[str, Mapping[str, int]] | None = None
 ) -> Bridge | None:
-    """The view of a summary's `bridge`; None where a summary of an earlier version has none."""
+    """The view of a summary's `bridge`; None if an earlier version wrote none."""
     if not steps:
         return None
     residual = residual or {}
@@ -118,7 +116,7 @@ def _heads(steps: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _line(steps: Sequence[Mapping[str, Any]], code: str) -> list[int | None]:
-    """What each total holds of a currency, and between two of them what the steps come to; None where nobody stated it."""
+    """Each total of a currency and the sums of the steps between; None if not stated."""
     line: list[int | None] = []
     for step in steps:
         amount = step["figures"].get(code, {"sum": None})["sum"]
@@ -130,9 +128,9 @@ def _line(steps: Sequence[Mapping[str, Any]], code: str) -> list[int | None]:
 
 
 def _rows(
-    steps: Sequence[Mapping[str, Any]], code: str | None, told: Callable[[int], str]
+    steps: Sequence[Mapping[str, Any]], code: str | None, in_words: Callable[[int], str]
 ) -> list[Row]:
-    """The steps of a currency, or of all records where there is none."""
+    """The steps of a currency, or of all records if `code` is None."""
     shown = []
     for step in steps:
         figure = (
@@ -149,7 +147,7 @@ def _rows(
         shown.append((step, figure))
     bars = waterfall(
         [
-            Bar(_colour(step), step["is_total"], figure["sum"], told(figure["sum"]))
+            Bar(_colour(step), step["is_total"], figure["sum"], in_words(figure["sum"]))
             for step, figure in shown
         ]
     )
@@ -173,5 +171,5 @@ def _colour(step: Mapping[str, Any]) -> str:
 
 
 def label_of(code: str | None) -> str:
-    """What stands above a block."""
+    """The caption of a block."""
     return "Records" if code is None else currency_label(code)

@@ -1,4 +1,4 @@
-"""Pictures that we draw ourselves, as SVG inside the page: the bridge as a waterfall, the pace over time."""
+"""Charts as inline SVG: the bridge as a waterfall, throughput and latency over time."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,22 +9,23 @@ from markupsafe import Markup
 from pipeline.domain.currency import grouped_digits
 
 _WIDTH, _HEIGHT, _AXIS, _FEWEST_SPANS = 900, 110, 64, 5
-_ACROSS, _TALL = 1000, 40  #: of a bar's picture, which is stretched to the cell that it fills
-_TOO_FAR = 20  #: times what is left in the end: a bar that reaches further is cut off, else nothing else could be seen
+_ACROSS, _TALL = 1000, 40  #: of a bar, which is stretched to its cell
+#: A bar longer than this many times the final total is cut off, so that others stay visible.
+_TOO_FAR = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A total, from zero; or a step, from where the one before ended. `told`: its amount in words."""
+    """A total from zero, or a step from the end of the previous bar."""
 
     colour: str  #: the class that paints it
     is_total: bool
     amount: int
-    told: str
+    label: str  #: the amount as text
 
 
 def waterfall(bars: Sequence[Bar]) -> list[Markup]:
-    """A picture for each bar, which together make a waterfall where they stand one below the other."""
+    """One picture per bar; below each other they form a waterfall."""
     spans, level = [], 0
     for bar in bars:
         begin = 0 if bar.is_total else level
@@ -47,7 +48,7 @@ def waterfall(bars: Sequence[Bar]) -> list[Markup]:
 
 
 def _reach(bars: Sequence[Bar], spans: Sequence[tuple[int, int]]) -> tuple[int, int]:
-    """From where to where the picture reaches: zero, and every level that is not far beyond what is left in the end."""
+    """The range of the chart: zero and every level that is not too far beyond the final total."""
     levels = [level for span in spans for level in span]
     ends = [abs(bar.amount) for bar in bars if bar.is_total][1:]
     most = max(ends, default=0) * _TOO_FAR
@@ -63,7 +64,7 @@ def _drawn(
     before: float | None,
     after: float | None,
 ) -> Markup:
-    """One bar, with a thin line down to it from the one before, one on to the next, and one where zero is."""
+    """One bar with thin lines from the previous bar, to the next bar and at zero."""
     line = Markup('<line class="{}" x1="{:.1f}" x2="{:.1f}" y1="{}" y2="{}"/>').format
     low, high = min(between), max(between)
     pieces = [line("zero", zero, zero, 0, _TALL)]
@@ -83,26 +84,26 @@ def _drawn(
                 place + inward, _TALL * 0.2, _TALL * 0.6, -_TALL * 0.6
             )
         )
-    title = f"{bar.told}{', cut off: not to scale' if cut else ''}"
+    title = f"{bar.label}{', cut off: not to scale' if cut else ''}"
     return Markup(
         '<svg class="step" role="img" aria-label="{}" viewBox="0 0 {} {}" preserveAspectRatio="none"><title>{}</title>{}</svg>'
     ).format(title, _ACROSS, _TALL, title, Markup("").join(pieces))
 
 
 def rate(number: float) -> str:
-    """So many a second, as people say it: 0.123, 12.3, 1 234."""
+    """A rate per second for people: 0.123, 12.3, 1,234."""
     return f"{number:.3g}" if number < 100 else grouped_digits(round(number))
 
 
 def pace_chart(pace: dict[str, Any]) -> Markup | None:
-    """Creates settled in each span, and below how long 95 of 100 of them waited; None where there are too few spans to see anything."""
+    """Creates settled in each span, and the wait of 95 % below; None if there are too few spans."""
     spans = pace["spans"]
     count = spans[-1]["after"] // pace["span_seconds"] + 1
     if count < _FEWEST_SPANS:
         return None
     width = (_WIDTH - 2 * _AXIS) / count
     most, longest = max(span["settled"] for span in spans), max(span["p95"] for span in spans)
-    told = [
+    titles = [
         f"after {span['after']} s: {grouped_digits(span['settled'])} settled, half within {span['p50']:g} s, 95 % within {span['p95']:g} s"
         for span in spans
     ]
@@ -136,7 +137,7 @@ def pace_chart(pace: dict[str, Any]) -> Markup | None:
             ).format(
                 kind, left, floor - height * _HEIGHT, max(width - 1, 1.0), height * _HEIGHT, title
             )
-            for left, height, title in zip(places, heights, told, strict=True)
+            for left, height, title in zip(places, heights, titles, strict=True)
         ]
     bottom = 24 + 2 * _HEIGHT + 34
     axis = Markup('<text class="soft" x="{}" y="{}" text-anchor="{}">{}</text>').format

@@ -1,9 +1,9 @@
 "use strict";
-// Tables of `data-sift` get a field that filters their rows and headers that sort them; without this script they stand as they are.
+// Adds a filter field and sortable headers to tables with `data-sift`; without it they stay as written.
 const plain = (text) => text.toLowerCase().replace(/[\u00a0\u202f]/g, " ").replace(/\u2212/g, "-").replace(/_/g, " ");
 const closed = (text) => text.replace(/(\d),(?=\d{3})/g, "$1");
 
-// What a cell is sorted by: its currency and its minor units, a number, or its text with the numbers in it as numbers.
+// The sort key of a cell: currency and minor units, a number, or a text with its numbers as numbers.
 const worth = (cell) => {
   const data = cell.querySelector("data");
   if (data) return { of: data.dataset.of || "", number: Number(data.value) };
@@ -29,7 +29,7 @@ const sortable = (table, rows) => {
     button.addEventListener("click", () => {
       const next = { null: "ascending", ascending: "descending", descending: null }[head.getAttribute("aria-sort")];
       heads.forEach((other) => other.removeAttribute("aria-sort"));
-      if (!next) return body.append(...rows); // the third time: as it was
+      if (!next) return body.append(...rows); // the third click restores the order
       head.setAttribute("aria-sort", next);
       const worths = new Map(rows.map((row) => [row, worth(row.cells[column])]));
       const full = rows.filter((row) => worths.get(row)).sort((a, b) => order(worths.get(a), worths.get(b)));
@@ -45,8 +45,8 @@ const filterable = (table, rows) => {
   field.className = "sift";
   field.placeholder = "Filter " + table.dataset.sift;
   field.setAttribute("aria-label", field.placeholder);
-  const told = document.createElement("output");
-  told.className = "soft sifted";
+  const result = document.createElement("output");
+  result.className = "soft sifted";
   field.addEventListener("input", () => {
     const words = plain(field.value).split(/\s+/).filter(Boolean);
     let left = 0;
@@ -56,10 +56,10 @@ const filterable = (table, rows) => {
       row.hidden = !words.every((word) => text.includes(word) || bare.includes(word));
       if (!row.hidden) left += 1;
     }
-    told.value = !words.length ? "" : left ? left + " of " + rows.length : "nothing matches, of " + rows.length;
+    result.value = !words.length ? "" : left ? left + " of " + rows.length : "nothing matches, of " + rows.length;
   });
-  if (table.caption) table.caption.append(document.createElement("br"), field, told);
-  else (table.closest(".scroll") || table).before(field, told);
+  if (table.caption) table.caption.append(document.createElement("br"), field, result);
+  else (table.closest(".scroll") || table).before(field, result);
 };
 
 for (const table of document.querySelectorAll("table[data-sift]")) {
@@ -69,7 +69,7 @@ for (const table of document.querySelectorAll("table[data-sift]")) {
   filterable(table, rows);
 }
 
-// Only what really scrolls is a stop on the way of the tab key.
+// Only boxes that scroll take the focus of the tab key.
 const stops = () => {
   for (const box of document.querySelectorAll(".scroll")) {
     if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;

@@ -4,19 +4,19 @@ from typing import Any
 
 from pipeline.domain.currency import grouped_digits, major_units
 from pipeline.domain.outcomes import SUPERSEDED, SUPERSEDED_MEANS, Fate, list_of
-from pipeline.reporting.context import Beside
+from pipeline.reporting.context import ReportContext
 from pipeline.reporting.headline import currency_label, has_minor_unit
 from pipeline.reporting.html.templates import hash_of, template
-from pipeline.reporting.report_status import standing_of_period
+from pipeline.reporting.report_status import status_of_period
 
 
-def render_period(content: dict[str, Any], beside: Beside) -> str:
-    """The content of a period's `summary.json` as a page for people, and what stands beside it."""
+def render_period(content: dict[str, Any], context: ReportContext) -> str:
+    """Render a period's `summary.json` as a page."""
     once, runs = content["once"], content["runs"]
     return template("period.html.j2").render(
         s=content,
-        beside=beside,
-        standing=standing_of_period(content),
+        context=context,
+        status=status_of_period(content),
         reviewed=sum(run["reviewed"]["state"] == "stands" for run in runs),
         reconciled=sum(run["against"] is not None for run in runs),
         script_hash=hash_of("page.js"),

@@ -1,4 +1,4 @@
-"""The page of a reconciliation: the verdict, the bridge, the differences by name and one by one, what the ledger says."""
+"""The page of a reconciliation: verdict, bridge, kinds of difference, differences, ledger."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,16 +8,16 @@ from pipeline.domain.outcomes import Discrepancy, Pattern
 from pipeline.reporting.headline import currency_label, has_minor_unit
 from pipeline.reporting.html.bridge import bridge_of, label_of
 from pipeline.reporting.html.templates import hash_of, template
-from pipeline.reporting.report_status import standing_of_reconciliation
+from pipeline.reporting.report_status import status_of_reconciliation
 
 
 def render_reconciliation(
     content: dict[str, Any], differences: Sequence[dict[str, Any]] = ()
 ) -> str:
-    """The content of a reconciliation's `summary.json` as a page for people; `differences`: the first ones, see `masked.DIFFERENCES`."""
+    """Render a reconciliation's `summary.json`; `differences`: see `redacted.DIFFERENCES`."""
     return template("reconciliation.html.j2").render(
         s=content,
-        standing=standing_of_reconciliation(content),
+        status=status_of_reconciliation(content),
         script_hash=hash_of("page.js"),
         view=bridge_of(content["bridge"], content["residual"]),
         label_of=label_of,

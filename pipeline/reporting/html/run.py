@@ -1,4 +1,4 @@
-"""The page of a run: what its template is given."""
+"""The page of a run and the data of its template."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from pipeline.domain.causes import Cause
 from pipeline.domain.currency import NO_CODE, NO_CURRENCY, grouped_digits, major_units
 from pipeline.domain.outcomes import LISTS, SUPERSEDED_MEANS, Alarm, Fate, list_of
 from pipeline.domain.reason_help import EXPLANATIONS, Explanation
-from pipeline.reporting.context import Beside, planned_by
+from pipeline.reporting.context import ReportContext, planned_by
 from pipeline.reporting.examples import without_examples
 from pipeline.reporting.headline import (
     accounts,
@@ -24,15 +24,15 @@ from pipeline.reporting.html.bridge import bridge_of, label_of
 from pipeline.reporting.html.charts import pace_chart, rate
 from pipeline.reporting.html.templates import hash_of, template
 from pipeline.reporting.money import KINDS
-from pipeline.reporting.report_status import reservations, since_then, standing, stopped_by
+from pipeline.reporting.report_status import reservations, since_then, status_of_run, stopped_by
 from pipeline.reporting.summary import deferred
 
-#: What an exit code that can stand in a summary means, in words.
+#: The meaning of the exit codes that a summary can have.
 EXIT_CODES = {
     0: "clean",
     1: "some records were rejected, refused, held or are in doubt",
     3: "stopped by a threshold before anything more was sent",
-    4: "stopped by something that a person has to mend; nothing more was sent",
+    4: "stopped by a problem that a person has to fix; nothing more was sent",
     5: "stopped before the end; it can be resumed",
     7: "the figures are out of balance",
 }
@@ -40,7 +40,7 @@ EXIT_CODES = {
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One currency's account in minor units: what every fate holds, what they come to, what was read another way."""
+    """The account of one currency in minor units: by fate, in all, and as read from the input."""
 
     currency: str
     lines: list[tuple[Fate, int, int]]  #: fate, debits, credits
@@ -49,18 +49,18 @@ class Statement:
 
     @property
     def usable(self) -> bool:
-        """Whether ISO 4217 says where the decimal mark stands."""
+        """Whether ISO 4217 gives its decimal places."""
         return has_minor_unit(self.currency)
 
 
-def render_run(content: dict[str, Any], beside: Beside | None = None) -> str:
-    """The content of `summary.json` as a page for people, and what stands beside it."""
-    beside = beside or Beside(
+def render_run(content: dict[str, Any], context: ReportContext | None = None) -> str:
+    """Render the content of `summary.json` and its context as a page."""
+    context = context or ReportContext(
         reasons=without_examples(content["reasons"]), signed=planned_by(content)
     )
-    against = beside.reconciliation
+    against = context.reconciliation
     stops = stopped_by(content) if content["status"] == "planned" else []
-    since = since_then(beside.became, beside.overall, content["run_id"])
+    since = since_then(context.became, context.overall, content["run_id"])
     view = (
         bridge_of(against["bridge"], against["residual"])
         if against
@@ -69,11 +69,11 @@ def render_run(content: dict[str, Any], beside: Beside | None = None) -> str:
     paced = content.get("pace")
     return template("run.html.j2").render(
         s=content,
-        beside=beside,
-        standing=standing(content, against, beside.overall, since),
+        context=context,
+        status=status_of_run(content, against, context.overall, since),
         meaning_of=_meaning_of,
         stopped_by=stops,
-        reservations=list(reservations(content, against, beside.reconciliations)),
+        reservations=list(reservations(content, against, context.reconciliations)),
         can_be_signed=content["conservation"]["holds"]
         and not stops
         and (against is None or against["signable"]),
@@ -97,11 +97,11 @@ def render_run(content: dict[str, Any], beside: Beside | None = None) -> str:
         alarms=_alarms(content),
         written=written,
         lists=_by_list(content["fates"]),
-        now=_by_list(beside.overall or content["fates"]),
+        now=_by_list(context.overall or content["fates"]),
         unsent_now=max(
-            0, (beside.overall or content["fates"]).get("not_attempted", 0) - deferred(content)
+            0, (context.overall or content["fates"]).get("not_attempted", 0) - deferred(content)
         ),
-        in_doubt_now=(beside.overall or content["fates"]).get("in_doubt", 0),
+        in_doubt_now=(context.overall or content["fates"]).get("in_doubt", 0),
         statements=_statements(content),
         checks=_checks(content),
         money=major_units,
@@ -112,7 +112,7 @@ def render_run(content: dict[str, Any], beside: Beside | None = None) -> str:
 
 
 def _submitted_again(content: dict[str, Any]) -> bool:
-    """Whether a create waited longer than the last attempt to submit took, so that it was begun by an earlier attempt."""
+    """Whether a create waited longer than the last attempt, so an earlier attempt began it."""
     paced, last = content.get("pace"), content["profile"].get("submit")
     return bool(paced and last and paced["waited"]["most"] > last["seconds"])
 
@@ -127,7 +127,7 @@ def _meaning_of(fate: str) -> str:
 
 
 def _statements(content: dict[str, Any]) -> list[Statement]:
-    """One statement a currency, also for one that was read and then lost; unusable currencies come last."""
+    """One statement per currency that was read or has a fate; unusable currencies come last."""
     read = content["read"]
     made = [
         _statement(content, code)
@@ -151,14 +151,14 @@ def _statement(content: dict[str, Any], currency: str) -> Statement:
 
 
 def _alarms(content: dict[str, Any]) -> list[tuple[str, str, Explanation]]:
-    """Each alarm that was raised, once: what it means, and what to look at."""
+    """Each raised alarm once: code, meaning, explanation."""
     codes = {code.value: code for code in Alarm}
     named = dict.fromkeys(one["code"] for one in content["findings"])
     return [(name, codes[name].sentence, EXPLANATIONS[codes[name]]) for name in named]
 
 
 def _checks(content: dict[str, Any]) -> list[dict[str, Any]]:
-    """The checks, broken ones first, amounts without a usable currency in words."""
+    """The checks, broken ones first; unusable currencies are spelled out."""
     checks = sorted(content["conservation"]["checks"], key=lambda check: bool(check["holds"]))
     return [
         {

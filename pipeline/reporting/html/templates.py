@@ -1,4 +1,4 @@
-"""The templates of the pages: self-contained, openable offline, every value escaped, and one script that the policy names by its hash."""
+"""Render the pages: self-contained, every value escaped, one script allowed by its hash."""
 
 import base64
 import hashlib
@@ -14,26 +14,26 @@ from pipeline.domain.reason_help import EXPLANATIONS
 
 
 def our_own_words() -> str:
-    """What pages, lists and their explanations say whatever the data is."""
+    """All text of pages, lists and explanations that does not depend on the data."""
     ours = [
         part.read_text(encoding="utf-8")
-        for room in (files("pipeline.reporting"), files(__package__))
-        for part in room.iterdir()
+        for folder in (files("pipeline.reporting"), files(__package__))
+        for part in folder.iterdir()
         if part.name.endswith((".j2", ".css", ".js", ".py"))
     ]
-    told = [f"{told.mend} {' '.join(told.bears_on_it)}" for told in EXPLANATIONS.values()]
-    return "\n".join([*ours, *told, *(code.sentence for code in (*Reason, *Alarm, *Fate))])
+    helps = [f"{one.mend} {' '.join(one.bears_on_it)}" for one in EXPLANATIONS.values()]
+    return "\n".join([*ours, *helps, *(code.sentence for code in (*Reason, *Alarm, *Fate))])
 
 
 def hash_of(name: str) -> str:
-    """How a Content-Security-Policy names a script of this room that a page includes."""
+    """The hash by which a Content-Security-Policy allows a script of this folder."""
     included = files(__package__).joinpath(name).read_text(encoding="utf-8").removesuffix("\n")
     return "sha256-" + base64.b64encode(hashlib.sha256(included.encode()).digest()).decode()
 
 
 @cache
 def template(name: str) -> Template:
-    """A page of this room, and what it includes; every value that is put in is escaped."""
+    """A template of this folder with its includes; every value is escaped."""
     loader = FunctionLoader(
         lambda part: files(__package__).joinpath(part).read_text(encoding="utf-8")
     )
@@ -50,7 +50,7 @@ def template(name: str) -> Template:
 
 
 def _visible(value: Any) -> Any:
-    """Text without control, bidirectional and other invisible characters: names and headers are other people's."""
+    """Replace control, bidirectional and other invisible characters in foreign texts."""
     if type(value) is not str:  # numbers, and markup of the template itself
         return value
     return "".join("\ufffd" if unicodedata.category(c) in {"Cc", "Cf", "Cs"} else c for c in value)

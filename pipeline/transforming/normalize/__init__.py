@@ -1,13 +1,15 @@
-"""Mapped text -> canonical columns. Nothing is judged here: what cannot be made canonical stays null beside its kind.
+"""Convert mapped texts to canonical columns; a text without one is null, with its kind.
 
-`normalize` adds, to the `mapped.<field>` text that mapping has chosen:
-external_reference, name, email, phone, currency, billing_id, metadata.<key>   String, null where absent or not convertible
-identity                                                           String: a token in the place of an identity number
-phone_abroad                                                       Boolean: of another country than its record states
-phone_unusual                                                      Boolean: no length of its country's subscriber numbers
-balance                                                            Int64 minor units, null where absent or not exact
-sensitive.<key>                                                    String: what a metadata value looks like that is better not sent
-kind.email, kind.phone, kind.balance, kind.identity                               what the text is, null where absent ("ok" = converted)
+`normalize` adds these columns to the `mapped.<field>` texts:
+external_reference, name, email, phone, currency, billing_id, metadata.<key>
+                 String, null if absent or not convertible
+identity         String: a token in place of an identity number
+phone_abroad     Boolean: of a country other than its record states
+phone_unusual    Boolean: of unusual length in its country
+balance          Int64 minor units, null if absent or not exact
+sensitive.<key>  String: the sensitive kind of a metadata value
+kind.email, kind.phone, kind.balance, kind.identity
+                 the kind of the text, null if absent ("ok" = converted)
 """
 
 from collections.abc import Collection
@@ -34,32 +36,33 @@ from pipeline.transforming.normalize.text import (
 
 __all__ = ["NORMALIZATION_VERSION", "Defaults", "find_clues", "normalize"]
 
-#: Which normal forms these rules make; raised when an unchanged cell becomes another value. The changelog says which.
+#: The version of the normal forms; raised if an unchanged cell gets another value. See the
+#: changelog.
 NORMALIZATION_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Defaults:
-    """What a file may leave unsaid; these take part in the plan, so another value makes another plan."""
+    """Defaults for what a file omits; the plan depends on them."""
 
     region: str = "ZA"  #: ISO 3166 region of phone numbers in national form
-    token_key: bytes = field(default=b"", repr=False)  #: under which identity numbers become tokens
+    token_key: bytes = field(default=b"", repr=False)  #: the key of identity tokens
 
 
 def normalize(
     records: pl.DataFrame, layout: Layout, defaults: Defaults, *, as_written: Collection[str] = ()
 ) -> pl.DataFrame:
-    """Add the canonical columns and kinds to records that `mapping.map_columns` has made by the same layout.
+    """Add the canonical columns and kinds to records mapped by the same layout.
 
-    `as_written`: of email and phone those that are only trimmed and not judged, so that they have no kind.
+    `as_written`: email and phone here are only trimmed and have no kind.
     """
     columns = set(records.columns)
     metadata = {
         METADATA_PREFIX + key: clean_text(mapped_text(METADATA_PREFIX + key, columns))
         for key in sorted(layout.metadata)
     }
-    # Lazily, so that what several expressions have in common is computed once. Metadata has nothing in common, and to look for it
-    # takes a time that grows with the square of the columns.
+    # Lazy, so that common parts of expressions run once. Metadata has none, and the search for them
+    # is quadratic in the columns.
     table = (
         records.with_columns(**metadata)
         .lazy()
@@ -129,7 +132,7 @@ def _balance(layout: Layout, columns: set[str]) -> dict[str, pl.Expr]:
     )
     if "fault.balance" not in columns:
         return found
-    # What mapping could not make one amount of is an amount nevertheless, which nobody can use.
+    # An amount that mapping could not build still exists, but is unusable.
     fault = pl.col("fault.balance")
     kind = pl.when(fault.is_not_null()).then(pl.lit("unmapped")).otherwise(found["kind.balance"])
     return {"balance": pl.when(fault.is_null()).then(found["balance"]), "kind.balance": kind}

@@ -1,12 +1,12 @@
-"""Check digits as columns: Luhn's, that of an IBAN, and what a South African identity number is made of.
+"""Check digits of columns: Luhn, IBAN, and the structure of South African identity numbers.
 
-Sources: ISO/IEC 7812-1 annex B (Luhn), ISO 13616 with ISO 7064 MOD 97-10 (IBAN), the Identification Act 68 of 1997 (YYMMDD,
-four digits, citizenship 0 to 2, a digit, a Luhn digit).
+Sources: ISO/IEC 7812-1 annex B (Luhn), ISO 13616 with ISO 7064 MOD 97-10 (IBAN), the Identification
+Act 68 of 1997 (YYMMDD, four digits, citizenship 0 to 2, a digit, a Luhn digit).
 """
 
 import polars as pl
 
-_DIGITS = 19  #: the longest number that Luhn's digit is asked of here
+_DIGITS = 19  #: the longest number for the Luhn check
 _IBAN_DIGITS = 68  #: 34 characters, each letter two digits
 _CHUNK = 8
 _LETTERS = {
@@ -15,8 +15,8 @@ _LETTERS = {
 
 
 def passes_luhn(digits: pl.Expr) -> pl.Expr:
-    """Whether ASCII digits (19 at most) end with their Luhn digit."""
-    padded = digits.str.pad_start(_DIGITS, "0")  # zeros before a number leave its sum as it is
+    """Whether at most 19 ASCII digits end with their Luhn digit."""
+    padded = digits.str.pad_start(_DIGITS, "0")  # leading zeros do not change the sum
     total = pl.lit(0, pl.Int32)
     for at in range(_DIGITS):
         digit = padded.str.slice(at, 1).cast(pl.Int32, strict=False)
@@ -28,7 +28,7 @@ def passes_luhn(digits: pl.Expr) -> pl.Expr:
 
 
 def passes_iban(text: pl.Expr) -> pl.Expr:
-    """Whether upper-case letters and digits, 15 to 34 of them without spaces, have the check digits of an IBAN."""
+    """Whether 15 to 34 upper-case letters and digits have valid IBAN check digits."""
     moved = pl.concat_str(text.str.slice(4), text.str.slice(0, 4))
     digits = moved.str.replace_many(_LETTERS).str.pad_start(
         _IBAN_DIGITS + _CHUNK - _IBAN_DIGITS % _CHUNK, "0"
@@ -40,7 +40,7 @@ def passes_iban(text: pl.Expr) -> pl.Expr:
 
 
 def is_date_of_birth(digits: pl.Expr) -> pl.Expr:
-    """Whether the first six digits are a day of one of the two centuries that they may mean."""
+    """Whether the first six digits are a day in one of two possible centuries."""
     day = digits.str.slice(0, 6)
     in_19 = pl.concat_str(pl.lit("19"), day).str.to_date("%Y%m%d", strict=False)
     in_20 = pl.concat_str(pl.lit("20"), day).str.to_date("%Y%m%d", strict=False)
@@ -48,7 +48,7 @@ def is_date_of_birth(digits: pl.Expr) -> pl.Expr:
 
 
 def is_south_african_identity(digits: pl.Expr) -> pl.Expr:
-    """Whether 13 digits are built as South African identity numbers are."""
+    """Whether 13 digits have the structure of a South African identity number."""
     return (
         digits.str.contains(r"^[0-9]{10}[0-2][0-9]{2}$")
         & is_date_of_birth(digits)

@@ -1,6 +1,6 @@
-"""Clues for the hint of a rejected row: invisible characters, apostrophes, dashes and words that its texts hold.
+"""Clues for the hint of a rejected row: invisible characters, apostrophes, dashes, words.
 
-A clue quotes nothing of a cell but such a word, between “ and ”, so that reports can hide it.
+A clue quotes only such words of a cell, between “ and ”, so that reports can hide them.
 """
 
 import re
@@ -19,7 +19,7 @@ _DASH = r"([\x{2010}-\x{2015}\x{2043}\x{FE58}\x{FE63}\x{FF0D}])"
 _WORD = r"([\p{L}\p{Sc}%‰°§#№][^0-9()+\-“”]{0,30})"
 _MARKS = frozenset(
     {"CR", "DR", "DB", "C", "D", "H", "S", "CREDIT", "DEBIT"}
-)  #: of debit and credit, in capitals
+)  #: of debit and credit, in upper case
 _OF_WORDS = [
     f"{reason.value}:balance"
     for reason in (Reason.VALIDATE_BALANCE_WITH_WORDS, Reason.MAP_SIGN_OF_ANOTHER_CURRENCY)
@@ -34,9 +34,9 @@ def find_clues(
     reasons: pl.Series,
     signs: Mapping[str, frozenset[str]] = _NOTHING_DECLARED,
 ) -> pl.Series:
-    """Normalized customers and the reasons of each -> a sentence for each row that has reasons and shows why, else null.
+    """A sentence for each rejected row that explains its reasons, else null.
 
-    `signs`: of each currency those that may stand beside its amounts (`Amount.signs`).
+    `signs`: currency -> the signs allowed beside its amounts (`Amount.signs`).
     """
     texts = [f"mapped.{field}" for field in _FIELDS if f"mapped.{field}" in customers.columns]
     rejected = customers.select("currency", *texts, reasons=reasons).with_row_index("at")
@@ -70,7 +70,7 @@ def _clues(
 
 
 def _named(found: pl.Series, sentence: Callable[[str], str]) -> pl.Series:
-    """A sentence for each text; there are few different ones."""
+    """A sentence for each distinct text."""
     each = found.drop_nulls().unique()
     return found.replace_strict(
         each,
@@ -107,7 +107,7 @@ def _words(
 
 
 def _of_words(currency: str | None, words: list[str], signs: Mapping[str, frozenset[str]]) -> str:
-    """About the first word that is no declared sign of the currency; where all are, they stand where none may."""
+    """The first word that is not a declared sign; if all are, they are in a wrong place."""
     code = currency if currency in known() else None
     declared = signs.get(code or "", frozenset())
     word = next((word for word in words if word not in declared), None)
@@ -128,7 +128,7 @@ def _of_words(currency: str | None, words: list[str], signs: Mapping[str, frozen
 
 
 def _yaml(declared: frozenset[str], sign: str) -> str:
-    """What to declare so that this sign is read beside the declared ones."""
+    """The YAML that declares this sign in addition to the others."""
     if not declared:
         return f'"{sign}"'
     signs = (

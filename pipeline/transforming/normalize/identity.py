@@ -1,7 +1,7 @@
-"""Identity numbers and passports: checked, and told apart by a keyed hash alone, so that nothing shows whose they are.
+"""Identity and passport numbers: checked, and replaced by a keyed hash.
 
-A token is HMAC-SHA256 over the number's normal form, with a key that never leaves its home; without the key nobody can try
-all numbers there are, which are few.
+A token is HMAC-SHA256 over the normal form of the number, with a key that stays in the home.
+Without the key nobody can try all possible numbers, which are few.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ _PASSPORT = r"^[A-Z0-9]{5,20}$"
 def identity_kinds(
     numbers: pl.Series, passports: pl.Series, declared: Identity, key: bytes
 ) -> Kinds:
-    """Texts -> token and kind: ok, not_13_digits, no_date, check_digit, passport, missing; null where nothing is given."""
+    """Texts -> token and kind: ok, not_13_digits, no_date, check_digit, passport, missing."""
     number = pl.col("number").str.replace_all(_SPACES, "")
     passport = pl.col("passport").str.replace_all(_SPACES, "").str.to_uppercase()
     table = pl.DataFrame({"number": numbers, "passport": passports}).with_columns(

@@ -1,6 +1,6 @@
-"""Balances as text -> exact integers of minor units. Never a float, never rounded: digits are moved, not computed.
+"""Convert balances from text to exact integers of minor units, without floats or rounding.
 
-The exponent of the currency (ISO 4217) says how many decimals major units have; surplus decimals are refused on the text.
+The currency's exponent (ISO 4217) gives the decimals of major units; surplus decimals are refused.
 """
 
 import polars as pl
@@ -8,27 +8,26 @@ import polars as pl
 from pipeline.domain.amount import Amount
 from pipeline.domain.currency import exponents
 
-_MOST_DIGITS = (
-    18  #: significant digits that fit Int64; anything longer is far beyond what billing takes
-)
+_MOST_DIGITS = 18  #: significant digits that fit Int64; billing accepts far less
 _DECIMAL = r"^[+-]?[0-9]*[.,][0-9]+$"
-#: A word, currency sign or unit before or after a number: its value is not that of the number alone.
+#: A word, sign or unit beside a number: the number alone is not the value.
 _WORD = r"[\p{L}\p{Sc}%‰°§#№]"
 _WITH_WORDS = rf"^[+(-]?\s*{_WORD}|{_WORD}\.?\s*[)-]?$"
-_SPACES = r"[ \u00a0\u202f]"  # what separates thousands where a space is declared
+_SPACES = r"[ \u00a0\u202f]"  # thousands separators if a space is declared
 
 
 def balance_expressions(
     text: pl.Expr, unit: pl.Expr, currency: pl.Expr, written: Amount
 ) -> dict[str, pl.Expr]:
-    """Text in `unit` (major or minor) of `currency` -> `balance` (Int64 minor units) and `kind.balance`.
+    """Text, `unit` (major or minor), `currency` -> `balance` (minor units), `kind.balance`.
 
-    Kinds: ok, decimal (minor units with a decimal mark), too_many_decimals, too_large, not_a_number, no_exponent (major
-    units of what is no currency). ASCII digits with an optional sign; `-0` is 0.
+    Kinds: ok, decimal (minor units with a decimal mark), too_many_decimals, too_large,
+    not_a_number, no_exponent (major units without a valid currency). ASCII digits with an optional
+    sign; `-0` is 0.
     """
     plain = _ungrouped(text, written)
     if written.unit.value == "minor":
-        return _whole_numbers(plain)  # three times as fast, and what a file without a mapping has
+        return _whole_numbers(plain)  # three times as fast, for files without a mapping
     is_minor = unit == "minor"
     mark = f"[{written.decimal_mark}]"
     is_number = plain.str.contains(rf"^[+-]?(?:[0-9]+(?:{mark}[0-9]+)?|{mark}[0-9]+)$")
@@ -59,14 +58,14 @@ def balance_expressions(
 
 
 def words_named(text: pl.Expr, kind: pl.Expr) -> pl.Expr:
-    """The kind of an amount: `words` where the text is no number and one stands beside a word."""
-    no_number = pl.when(kind == "not_a_number").then(text)  # the others are passed over as nulls
+    """The kind of an amount: `words` if it has a word beside a number."""
+    no_number = pl.when(kind == "not_a_number").then(text)  # the others are null, which is fast
     has_words = no_number.str.contains(_WITH_WORDS) & no_number.str.contains("[0-9]")
     return pl.when(has_words).then(pl.lit("words")).otherwise(kind)
 
 
 def _whole_numbers(plain: pl.Expr) -> dict[str, pl.Expr]:
-    """Amounts that are all in minor units: digits and nothing to move."""
+    """Amounts in minor units only: digits without a decimal mark."""
     whole = plain.str.contains(r"^[+-]?[0-9]+$")
     fits = (
         plain.str.strip_chars_start("+-").str.strip_chars_start("0").str.len_bytes() <= _MOST_DIGITS
@@ -83,7 +82,7 @@ def _whole_numbers(plain: pl.Expr) -> dict[str, pl.Expr]:
 
 
 def _ungrouped(text: pl.Expr, written: Amount) -> pl.Expr:
-    """The text without the marks between groups of three digits, where they are declared and stand where they must."""
+    """The text without declared, correctly placed thousands separators."""
     if written.thousands is None:
         return text
     mark = _SPACES if written.thousands == " " else f"[{written.thousands}]"
@@ -94,13 +93,13 @@ def _ungrouped(text: pl.Expr, written: Amount) -> pl.Expr:
 
 
 def _parts(plain: pl.Expr, mark: str) -> tuple[pl.Expr, pl.Expr]:
-    """The digits before the decimal mark and those after it, empty where there are none."""
+    """The digits before and after the decimal mark; empty if there are none."""
     whole = plain.str.extract(r"^[+-]?([0-9]*)", 1).fill_null("")
     return whole, plain.str.extract(rf"{mark}([0-9]*)$", 1).fill_null("")
 
 
 def _exponent(currency: pl.Expr, unit: pl.Expr) -> pl.Expr:
-    """Decimals of the amount as written; null for major units of what is no currency."""
+    """Decimals of the amount's unit; null for major units without a valid currency."""
     decimals = {code: exponent for code, exponent in exponents().items() if exponent is not None}
     of_major = currency.replace_strict(decimals, default=None, return_dtype=pl.Int64)
     return pl.when(unit == "minor").then(pl.lit(0, pl.Int64)).otherwise(of_major)

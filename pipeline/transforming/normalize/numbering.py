@@ -1,10 +1,11 @@
-"""Google's metadata of the world's numbering plans (the `phonenumbers` package) as expressions over columns.
+"""Google's metadata of numbering plans (the `phonenumbers` package) as column expressions.
 
-phonenumbers parses 41 to 50 thousand numbers a second. Its own patterns, put into one expression for each calling code,
-decide one to two million. What is left undecided here (transform rules, numbers that begin with their own calling code,
-everything that is not digits and common marks) is for phonenumbers itself; a property test holds the two together.
+phonenumbers parses 41,000 to 50,000 numbers a second. One expression of its patterns per calling
+code decides one to two million. phonenumbers itself decides the rest: transform rules, numbers that
+begin with their own calling code, and anything but digits and common marks. A property test
+compares both.
 
-The steps are those of `phonenumbers.parse`, `is_possible_number` and `is_valid_number`, in their order.
+The steps are those of `phonenumbers.parse`, `is_possible_number` and `is_valid_number`, in order.
 """
 
 from dataclasses import dataclass
@@ -19,19 +20,19 @@ from phonenumbers import (
     country_code_for_valid_region,
 )
 
-#: What is decided here: digits and the marks that people put between them, at most one plus, before all.
+#: Texts that are decided here: digits and common marks, at most one plus in front.
 SIMPLE = r"^(?:\+[1-9]|\(?[0-9])[0-9 ().\-]{2,28}[0-9]$"
 
 _TYPES = (
     "fixed_line", "mobile", "toll_free", "premium_rate", "shared_cost", "personal_number", "voip", "pager", "uan",
     "voicemail",
 )  # fmt: skip
-_SHORTEST, _LONGEST = 3, 15  #: digits of a national number that is decided here
+_SHORTEST, _LONGEST = 3, 15  #: digits of a national number
 
 
 @dataclass(frozen=True, slots=True)
 class _Prefix:
-    """What stands before a national number, and which lengths such numbers have."""
+    """The prefix of national numbers, and their lengths."""
 
     pattern: str | None
     has_transform: bool
@@ -42,7 +43,7 @@ class _Prefix:
 
 @dataclass(frozen=True, slots=True)
 class _Validity:
-    """What makes a number valid in one region of a calling code."""
+    """The rules for a valid number in one region of a calling code."""
 
     leading_digits: str | None
     general: str | None
@@ -50,9 +51,9 @@ class _Validity:
 
 
 def decided(texts: pl.Series, regions: pl.Series) -> pl.DataFrame:
-    """Trimmed texts and the regions they are read by -> `value` (E.164) and `kind`, in their order.
+    """Trimmed texts and their regions -> `value` (E.164) and `kind`, in their order.
 
-    `kind`: ok, not_possible, not_valid; null where it is not decided here.
+    `kind`: ok, not_possible, not_valid; null if not decided here.
     """
     given = pl.DataFrame({"text": texts, "region": regions}).with_row_index("at")
     numbers = _with_calling_codes(
@@ -72,12 +73,12 @@ def _groups(numbers: pl.DataFrame) -> list[tuple[tuple[Any, ...], pl.DataFrame]]
 
 
 def _with_calling_codes(simple: pl.LazyFrame) -> pl.LazyFrame:
-    """`code`, the calling code, `plan`, whose prefixes are taken off, and `rest`, the digits after code or international prefix."""
+    """Add `code` (calling code), `plan` (for its prefixes) and `rest` (the remaining digits)."""
     digits = pl.col("text").str.replace_many(
         [" ", "(", ")", ".", "-"], [""] * 5
-    )  # all that SIMPLE lets stand between them
+    )  # everything that SIMPLE allows between digits
     plus = simple.with_columns(digits=digits).with_columns(
-        # 00 is the international prefix of most regions; where it is another, phonenumbers is asked.
+        # 00 is the international prefix of most regions; phonenumbers handles the others.
         foreign=pl.when(pl.col("digits").str.starts_with("+"))
         .then(pl.col("digits").str.slice(1))
         .when(
@@ -105,14 +106,12 @@ def _with_calling_codes(simple: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def _judged(numbers: pl.DataFrame, code: int, region: str) -> pl.DataFrame:
-    """Numbers of one calling code, read by the prefixes of one region (none: of the code's main one)."""
+    """Numbers of one calling code, with the prefixes of one region (default: its main region)."""
     prefix, main = _prefix(region or _main_region(code), code), _prefix(_main_region(code), code)
     rest = pl.col("rest")
     undecided = pl.lit(value=False)
     national = rest
-    if (
-        region
-    ):  # a number that begins like an international one, or with its own calling code, may be one
+    if region:  # it may be an international number
         undecided |= rest.str.contains(_international_prefix(region)) | rest.str.starts_with(
             str(code)
         )
@@ -137,7 +136,7 @@ def _judged(numbers: pl.DataFrame, code: int, region: str) -> pl.DataFrame:
 
 
 def _without_prefix(rest: pl.Expr, begins: pl.Expr, prefix: _Prefix) -> pl.Expr:
-    """The number without its national prefix, where that leaves one that can be."""
+    """The number without its national prefix, if the rest is possible."""
     bare = rest.str.replace(f"^(?:{prefix.pattern})", "")
     taken = begins
     if prefix.general is not None:
@@ -151,7 +150,7 @@ def _without_prefix(rest: pl.Expr, begins: pl.Expr, prefix: _Prefix) -> pl.Expr:
 
 
 def _is_valid(number: pl.Expr, code: int) -> pl.Expr:
-    """Whether the region that a number belongs to, of those that share its calling code, gives out such numbers."""
+    """Whether the region of a number, among those with its calling code, has such numbers."""
     plans = _validities(code)
     if len(plans) == 1:
         return _matches(number, plans[0])
@@ -234,5 +233,5 @@ def _codes_of_regions() -> dict[str, int]:
 
 @cache
 def _calling_codes() -> str:
-    """No code is the beginning of another, so their order means nothing."""
+    """No code is a prefix of another, so the order does not matter."""
     return f"^({'|'.join(str(code) for code in sorted(COUNTRY_CODE_TO_REGION_CODE))})"

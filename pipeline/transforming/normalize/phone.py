@@ -1,4 +1,4 @@
-"""Phone numbers -> E.164, by Google's metadata (the `phonenumbers` package), national forms by a default region."""
+"""Phone numbers -> E.164 by Google's metadata; national forms use a default region."""
 
 import re
 
@@ -15,20 +15,21 @@ from pipeline.domain.characters import HIDDEN
 from pipeline.transforming.normalize.numbering import decided
 from pipeline.transforming.normalize.text import Kinds
 
-# Two runs of seven or more digits with a mark between them that no single number is written with.
+# Two runs of seven or more digits, separated by a mark that no single number uses.
 _SEVERAL = re.compile(
     r"(?:\d[\s().-]*){7,}\s*(?:[/;,|&]|\bor\b|\band\b)\s*(?:\+?\d[\s().-]*){7,}", re.IGNORECASE
 )
 
-#: What spreadsheets and tables of floats make of a number: 821234567.0, +4930123456.5, 821,234,567.0, 8.21E+08, +4,93012E+10.
-#: A group of one zero, alone behind the only full stop, is no group of digits either: +49 30 123456.0.
+#: Numbers as spreadsheets and float columns write them: 821234567.0, +4930123456.5, 821,234,567.0,
+#: 8.21E+08, +4,93012E+10. A single zero after the only full stop is not a group of digits either:
+#: +49 30 123456.0.
 _FLOAT = (
     r"^[+-]?(?:[0-9]+[.,][0-9]{1,2}|[0-9(][0-9 ()/-]*[.,]0|[0-9]{1,3}(?:,[0-9]{3})+\.[0-9]{1,2}"
     r"|[0-9]{1,3}(?:\.[0-9]{3})+,[0-9]{1,2}|[0-9]+(?:[.,][0-9]+)?\s?[eE][+-]?[0-9]+)$"
 )
-_NO_DIGIT = r"^[\x00-/:-\x7f]*$"  #: ASCII without a single digit is no number to anybody: "n/a", "unknown", "-"
+_NO_DIGIT = r"^[\x00-/:-\x7f]*$"  #: ASCII without a digit is never a number: "n/a", "unknown", "-"
 _LONGEST = 60  #: characters; E.164 has 15 digits
-# Digits of any script, and the marks that people put between them; phonenumbers knows them all.
+# Digits of any script and common marks; phonenumbers knows all of them.
 _PLAIN = re.compile(
     r"[+\uff0b]?[\d\s().\-/\u2010-\u2015\u2212\u30fc\uff0d\uff08\uff09\uff0e\uff0f\u00b7\u2060\u3000~\u223c\uff5e]+"
 )
@@ -40,10 +41,12 @@ _WRONG_LENGTH = {
 
 
 def phone_kinds(texts: pl.Series, regions: pl.Series) -> Kinds:
-    """Trimmed text and the region it is read by -> E.164 and kind.
+    """Trimmed text and its region -> E.164 and kind.
 
-    Kinds: ok, unreadable, float, not_possible, not_valid, extension, several or no_region (a national form without a
-    region). Floats and invisible characters, which phonenumbers passes over, are judged here. What the metadata's expressions do not decide, phonenumbers is asked: each distinct text of a region once.
+    Kinds: ok, unreadable, float, not_possible, not_valid, extension, several or no_region (a
+    national form without a region). Floats and invisible characters, which phonenumbers ignores,
+    are decided here. phonenumbers decides what the expressions leave open: each distinct text of a
+    region once.
     """
     given = pl.DataFrame({"text": texts, "region": regions})
     text = pl.col("text")
@@ -70,9 +73,9 @@ def phone_kinds(texts: pl.Series, regions: pl.Series) -> Kinds:
 
 
 def is_abroad(numbers: pl.Series, stated: pl.Series) -> pl.Series:
-    """Whether an E.164 number has another country code than the region that its record states; null where one is missing.
+    """Whether the country code differs from the region of the record; null if one is missing.
 
-    Regions that share a code (+1, +7, +44) are not told apart.
+    Regions with one code (+1, +7, +44) count as equal.
     """
     regions = [region for region in stated.unique() if region in SUPPORTED_REGIONS]
     codes = {region: f"+{phonenumbers.country_code_for_region(region)}" for region in regions}
@@ -84,7 +87,7 @@ def is_abroad(numbers: pl.Series, stated: pl.Series) -> pl.Series:
 
 
 def judged_by_library(text: str, region: str) -> tuple[str | None, str]:
-    """What phonenumbers says of one text: E.164 (null where it is none) and kind."""
+    """The result of phonenumbers for one text: E.164 (or null) and kind."""
     if len(text) > _LONGEST:
         return None, "unreadable"
     if _SEVERAL.search(text):
@@ -104,7 +107,7 @@ def judged_by_library(text: str, region: str) -> tuple[str | None, str]:
         return (
             None,
             "unreadable",
-        )  # parse would pick a number out of any text, and nobody asked it to
+        )  # parse would extract a number from any text
     if phonenumbers.is_possible_number_with_reason(number) != ValidationResult.IS_POSSIBLE:
         return None, "not_possible"
     if not phonenumbers.is_valid_number(number):

@@ -1,6 +1,7 @@
-"""Metadata that should perhaps not be sent: what looks like a card number, a bank account or an identity number.
+"""Metadata that looks like a card number, a bank account or an identity number.
 
-Only a look, for one number in ten passes Luhn's check by chance: the share of the column is told, and the job decides.
+One number in ten passes the Luhn check by chance, so the warning states counts and the config
+decides.
 """
 
 import polars as pl
@@ -11,16 +12,16 @@ from pipeline.transforming.normalize.check_digits import (
     passes_luhn,
 )
 
-#: 13 to 19 digits, perhaps in groups; 15 to 34 characters that begin as an IBAN does.
+#: 13 to 19 digits, perhaps in groups; 15 to 34 characters that begin like an IBAN.
 _NUMBER = r"^[0-9](?:[ -]?[0-9]){12,18}$"
-_CARD = r"^(?:4|5[1-5]|2[2-7]|3[47]|36|38|30[0-5]|6(?:011|4|5|2))"  #: first digits that card schemes give out
+_CARD = r"^(?:4|5[1-5]|2[2-7]|3[47]|36|38|30[0-5]|6(?:011|4|5|2))"  #: first digits of card schemes
 _IBAN = r"^[A-Z]{2}[0-9]{2}(?: ?[A-Za-z0-9]){11,30}$"
 
 SENSITIVE = ("card", "iban", "identity")
 
 
 def sensitive_kinds(texts: pl.Series) -> pl.Series:
-    """card, iban, identity, or null, for each text; the few that have the shape of one are asked for their check digits."""
+    """card, iban, identity or null for each text; only texts of such shapes are checked."""
     frame = texts.alias("text").to_frame().with_row_index("at")
     kinds = pl.repeat(None, len(texts), dtype=pl.String, eager=True).alias("kind")
     shaped = frame.filter(pl.col("text").str.contains(_NUMBER) | pl.col("text").str.contains(_IBAN))

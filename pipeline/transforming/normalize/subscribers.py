@@ -1,8 +1,9 @@
-"""How many digits the subscriber numbers of a country have, where its plan gives all fixed lines the same number of them.
+"""The length of subscriber numbers, for countries whose fixed lines all have one length.
 
-Google's metadata calls more numbers valid: service numbers, and those of patterns that are too wide (082123 matches the
-pattern of South African mobiles). From the same metadata: a plan is fixed where all fixed lines have one length. Its
-subscribers have that length, or any length from the example of a mobile number to the longest mobile number.
+Google's metadata accepts more numbers as valid: service numbers, and patterns that are too wide
+(082123 matches South African mobiles). From the same metadata: a plan is fixed if all fixed lines
+have one length. Its subscribers have that length, or any length from the example of a mobile number
+to the longest mobile number.
 """
 
 from functools import cache
@@ -18,14 +19,14 @@ from phonenumbers import (
 
 
 def is_unusual_length(numbers: pl.Series) -> pl.Series:
-    """Whether an E.164 number is shorter or longer than its country's subscriber numbers; null where it is none."""
+    """Whether an E.164 number has an unusual length in its country; null if there is none."""
     has_plan, is_usual = (numbers.str.contains(pattern) for pattern in _patterns())
     return has_plan & ~is_usual
 
 
 @cache
 def _patterns() -> tuple[str, str]:
-    """Numbers of the calling codes that have a fixed plan, and those of them that have a subscriber's length."""
+    """Patterns of calling codes with a fixed plan, and of numbers with a subscriber's length."""
     found = {code: _length_of(regions[0]) for code, regions in COUNTRY_CODE_TO_REGION_CODE.items()}
     lengths = {code: length for code, length in found.items() if length is not None}
     usual = (f"{code}[0-9]{{{least},{most}}}" for code, (least, most) in lengths.items())

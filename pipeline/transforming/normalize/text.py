@@ -9,14 +9,14 @@ from pipeline.domain.characters import trimmed
 
 @dataclass(frozen=True, slots=True)
 class Kinds:
-    """A normalized column beside what each text was; both null where the cell is absent."""
+    """A normalized column and the kind of each text; both null if the cell is absent."""
 
     value: pl.Series
     kind: pl.Series
 
 
 def mapped_text(field: str, columns: set[str]) -> pl.Expr:
-    """The text that mapping chose for a field, null where it chose none or the text is not listed."""
+    """The mapped text of a field; null if there is none or it is not listed."""
     if f"mapped.{field}" not in columns:
         return pl.lit(None, pl.String)
     text = pl.col(f"mapped.{field}")
@@ -28,19 +28,19 @@ def mapped_text(field: str, columns: set[str]) -> pl.Expr:
 
 
 def clean_text(cell: pl.Expr) -> pl.Expr:
-    """Names and metadata: NFC (é in one character), trimmed; null where nothing is left."""
+    """Names and metadata: NFC (é is one character), trimmed; null if nothing is left."""
     text = trimmed(cell)
     beyond_ascii = pl.when(text.str.len_bytes() != text.str.len_chars()).then(text)
     return _or_absent(pl.coalesce(beyond_ascii.str.normalize("NFC"), text))
 
 
 def code_text(cell: pl.Expr) -> pl.Expr:
-    """References, codes, amounts: trimmed; anything else in them is for validation to see."""
+    """References, codes, amounts: trimmed; validation checks the rest."""
     return _or_absent(trimmed(cell))
 
 
 def currency_code(cell: pl.Expr) -> pl.Expr:
-    """Three ASCII letters in upper case; other text stays as it is, for a long s in Unicode's upper case would be S."""
+    """Three ASCII letters in upper case; other texts stay: a long s would become S."""
     code = code_text(cell)
     return (
         pl.when(code.str.contains(r"^[A-Za-z]{3}$")).then(code.str.to_uppercase()).otherwise(code)
@@ -48,4 +48,4 @@ def currency_code(cell: pl.Expr) -> pl.Expr:
 
 
 def _or_absent(text: pl.Expr) -> pl.Expr:
-    return text.replace("", None)  # asks for the text once; when(…).then(…) asks for it twice
+    return text.replace("", None)  # evaluates the text once; when(…).then(…) does it twice

@@ -1,7 +1,7 @@
-"""What the columns of a file look like: how full they are, in which shapes their texts come, what they may be.
+"""Profile the columns of a file: how full they are, the shapes of their texts, their probable kind.
 
-`Profile.add` counts one batch after the other. Shapes say how texts are written and nothing of what they say: every
-upper-case letter as X, other letters as x, every digit as 9, everything else as it stands.
+`Profile.add` counts batch after batch. A shape hides the content of a text: X for an upper-case
+letter, x for other letters, 9 for a digit; everything else stays.
 """
 
 from collections import Counter
@@ -26,11 +26,11 @@ _WORD = r"(?:[A-Za-z]{1,4}|[A-Za-z]{0,3}\p{Sc})"
 
 
 def _beside_a_word(number: str) -> str:
-    """The pattern of an amount with a currency sign or a mark of debit or credit before it, after it, or both."""
+    """A pattern: an amount with a currency sign or debit/credit mark before or after it."""
     return rf"^{_SIGN}{_WORD}{_SIGN}{number}[)\-]?(?:\s?{_WORD})?\)?$|^{_SIGN}{number}[)\-]?\s?{_WORD}\)?$"
 
 
-#: What a text may be -> the pattern of such texts. A text may be several of these.
+#: Kind -> pattern of such texts. A text may have several kinds.
 _PATTERNS = {
     "email": r"^[^@\s,;]+@[^@\s,;]+\.[A-Za-z]{2,}$",
     "phone": r"^(?:\+|00|0|\(0)[0-9 ().\-/]{6,20}$",
@@ -54,7 +54,7 @@ _PATTERNS = {
     "word": r"^\p{L}[\p{L} .'\u2019-]*$",
 }
 _LOOKS = (*_PATTERNS, "currency", "ends in 00")
-#: Texts that stand for nothing in many files, in lower case.
+#: Texts that often mean an empty cell, in lower case.
 _NOTHING = (
     "null", "(null)", "<null>", "[null]", "\\n", "\\\\n", "#n/a", "#n/d", "#nv", "#null!", "#ref!", "#value!", "#name?", "#div/0!", "n/a",
     "n.a.", "n/a.", "nan", "none", "nil", "undefined", "<na>", "(blank)", "(leer)", "(empty)", "-", "--", "---", "\u2013", "\u2014", "?", ".",
@@ -63,30 +63,26 @@ _NOTHING = (
 
 @dataclass(slots=True)
 class Column:
-    """One column as far as it was counted."""
+    """The counts of one column."""
 
     name: str
     filled: int = 0
     looks: Counter[str] = field(default_factory=Counter)
     shapes: Counter[str] = field(default_factory=Counter)
-    repeated: int = (
-        0  #: texts that repeat an earlier one of their batch; NULL and the like do not count
-    )
-    nothing: Counter[str] = field(
-        default_factory=Counter
-    )  #: texts such as NULL, exactly as they are written
+    repeated: int = 0  #: texts that repeat an earlier one of their batch, without NULL and the like
+    nothing: Counter[str] = field(default_factory=Counter)  #: texts such as NULL, as written
     texts: Counter[str] = field(
         default_factory=Counter
-    )  #: the most frequent texts, of columns that are called currencies
+    )  #: the most frequent texts of currency columns
 
     @property
     def present(self) -> int:
-        """How many cells say something."""
+        """How many cells have a value."""
         return self.filled - self.nothing.total()
 
     @property
     def numeric_share(self) -> float:
-        """The share of the texts that have more digits than letters, as far as shapes are kept."""
+        """The share of texts with more digits than letters, from the kept shapes."""
         of_numbers = (
             times
             for shape, times in self.shapes.items()
@@ -95,13 +91,13 @@ class Column:
         return sum(of_numbers) / self.present if self.present else 0.0
 
     def share(self, look: str) -> float:
-        """The share of the texts that say something that may be this; 0 of an empty column."""
+        """The share of texts of this kind; 0 for an empty column."""
         return self.looks[look] / self.present if self.present else 0.0
 
 
 @dataclass(slots=True)
 class Profile:
-    """All columns of a file, and how many records were counted."""
+    """The columns of a file and the number of records."""
 
     sensitive_kinds: Callable[[pl.Series], pl.Series] | None = (
         None  #: card, iban, identity or null, by check digits
@@ -111,10 +107,10 @@ class Profile:
     amounts: AmountForms = field(default_factory=AmountForms)
 
     def add(self, records: pl.DataFrame) -> None:
-        """Count the records of one batch that could be read."""
+        """Count the readable records of one batch."""
         readable = records.filter(pl.col("reason").is_null())
         self.records += readable.height
-        # The prefix stays: polars takes a bare name such as ^x$ for a pattern, that of a series too.
+        # Keep the prefix: polars reads a bare name such as ^x$ as a pattern, also for a series.
         texts = readable.select(
             pl.col(name).str.strip_chars() for name in records.columns if name.startswith(GIVEN)
         )
@@ -126,7 +122,7 @@ class Profile:
         self.amounts.add(by_name)
 
     def without(self, names: Collection[str]) -> "Profile":
-        """The profile of the other columns."""
+        """The profile without these columns."""
         columns = {name: column for name, column in self.columns.items() if name not in names}
         return replace(self, columns=columns, amounts=self.amounts.without(names))
 
@@ -156,7 +152,7 @@ class Profile:
 
 
 def _looks(texts: pl.DataFrame) -> pl.DataFrame:
-    """By column: how many texts there are, how many repeat another (NULL and the like do not count), and how many fit each of `_LOOKS`."""
+    """By column: texts, repeats (without NULL and the like), and texts of each kind of `_LOOKS`."""
     is_look = {look: pl.col("text").str.contains(pattern) for look, pattern in _PATTERNS.items()}
     is_look["currency"] = pl.col("text").str.to_uppercase().is_in(list(exponents()))
     says_something = ~pl.col("text").str.to_lowercase().is_in(_NOTHING)
@@ -171,7 +167,7 @@ def _looks(texts: pl.DataFrame) -> pl.DataFrame:
 
 
 def _shapes(texts: pl.DataFrame) -> pl.DataFrame:
-    """The most frequent shapes of each column, with how often they come."""
+    """The most frequent shapes of each column with their counts."""
     shape = (
         pl.col("text").str.head(_LONGEST_SHAPE)
         .str.replace_all(r"\p{Lu}", "X")

@@ -1,4 +1,4 @@
-"""How the balances of a file are probably written: columns, decimal mark, thousands, signs; the unit only where that is clear."""
+"""Guess how balances are written: columns, marks, signs; the unit only if it is clear."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,13 +10,13 @@ from pipeline.transforming.profiling.forms import DECIMAL, WHOLE, Flag
 from pipeline.transforming.profiling.guess import Guess
 from pipeline.transforming.profiling.names import words_of
 
-#: The merchants' daily file, as the vendor describes it: rand, in major units.
+#: The merchants' daily file as the vendor describes it: rand, in major units.
 VENDORS_FILE = frozenset(
     {"account_number", "first_name", "last_name", "mobile_phone_number", "amount_due"}
 )
 _THOUSANDS = {"thousands by comma": ",", "thousands by point": ".", "thousands by space": " "}
 _FEWEST = 3
-#: Texts that mark a debit or a credit, in lower case; an empty cell is a debit among marked credits.
+#: Marks of debits and credits, in lower case; an empty cell among marked credits is a debit.
 _MARKS = {
     "debit": {"", "d", "dr", "db", "deb", "debit", "debet", "debiet", "s", "soll", "+"},
     "credit": {"c", "cr", "cre", "credit", "kredit", "krediet", "h", "haben", "-"},
@@ -25,7 +25,7 @@ _CENTS = {"cents", "cent", "minor", "sent"}
 
 
 def balance_guess(fields: Mapping[str, str], profile: Profile) -> Iterator[Guess]:
-    """The balance, where a column or a pair of debits and credits is one; `fields` are those found so far."""
+    """The balance from one column or a debit and credit pair; `fields`: found so far."""
     if "debit" in fields and "credit" in fields:
         columns = {"debit": fields["debit"], "credit": fields["credit"]}
     elif "balance" in fields:
@@ -39,8 +39,8 @@ def balance_guess(fields: Mapping[str, str], profile: Profile) -> Iterator[Guess
     value: dict[str, Any] = {**columns}
     why = ["the names say so" if len(sides) > 1 else "its name says so"]
     marks = _marks_beside(fields, profile) if len(sides) == 1 else []
-    for key, said, reason in (*_separators(looks), *(marks or _signs(looks, sides))):
-        value[key] = said
+    for key, declared, reason in (*_separators(looks), *(marks or _signs(looks, sides))):
+        value[key] = declared
         why.append(reason)
     unit, sure, reason, asks_about = _unit(fields, sides, looks, profile)
     is_open = "credit" not in value.get("marks", {"credit": []})
@@ -54,7 +54,7 @@ def balance_guess(fields: Mapping[str, str], profile: Profile) -> Iterator[Guess
 
 
 def _separators(looks: Counter[str]) -> Iterator[tuple[str, str, str]]:
-    """Decimal comma and groups of three."""
+    """Decimal comma and groups of three digits."""
     comma = looks["decimal comma"] > looks["decimal point"]
     if comma:
         yield "decimal_mark", ",", f"{looks['decimal comma']:,} cells have a decimal comma"
@@ -66,7 +66,7 @@ def _separators(looks: Counter[str]) -> Iterator[tuple[str, str, str]]:
 
 
 def _signs(looks: Counter[str], sides: Sequence[Column]) -> Iterator[tuple[str, Any, str]]:
-    """Signs of one column that are a habit; a stray one or two are for the reasons beside the rows."""
+    """Signs that are common in one column; a few strays are left to the reasons."""
     habit = max(_FEWEST, sum(side.present for side in sides) // 50)
     if len(sides) > 1:
         return
@@ -80,7 +80,7 @@ def _signs(looks: Counter[str], sides: Sequence[Column]) -> Iterator[tuple[str, 
 
 
 def _marks_beside(fields: Mapping[str, str], profile: Profile) -> list[tuple[str, Any, str]]:
-    """The column of marks, where there is one; which text means what is open where one of them is no usual mark."""
+    """The column of marks, if any; unusual marks are left to a person."""
     if "mark" not in fields:
         return []
     texts = profile.amounts.texts_beside(fields["balance"], fields["mark"])
@@ -105,7 +105,7 @@ def _marks_beside(fields: Mapping[str, str], profile: Profile) -> list[tuple[str
 def _unit(
     fields: Mapping[str, str], sides: Sequence[Column], looks: Mapping[str, int], profile: Profile
 ) -> tuple[Any, Any, str, tuple[str, ...]]:
-    """The unit, how sure it is, why, and the column that may tell units apart."""
+    """The unit, its certainty and reason, and the column that may state units."""
     amounts = [side.name for side in sides]
     if profile.amounts.are_mixed(amounts) and (mixed := _mixed(fields, amounts, profile)):
         return None, "open", *mixed
@@ -121,7 +121,7 @@ def _unit(
 def _mixed(
     fields: Mapping[str, str], amounts: Sequence[str], profile: Profile
 ) -> tuple[str, tuple[str, ...]] | None:
-    """Why the unit is open where whole and decimal amounts mix, and the column that tells them apart; None where the currencies explain it."""
+    """Why the unit is open if whole and decimal amounts mix, and the column that separates them."""
     flags = profile.amounts.flags(amounts)
     if any(
         flag.column == fields.get("currency") and _have_no_decimals(flag.whole) for flag in flags

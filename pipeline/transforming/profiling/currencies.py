@@ -1,4 +1,4 @@
-"""Which currencies the texts of a column stand for, where they are signs and no ISO 4217 codes."""
+"""The currencies of a column whose texts are signs and not ISO 4217 codes."""
 
 from collections.abc import Sequence
 
@@ -7,11 +7,11 @@ from pipeline.domain.currency_signs import currencies_of
 from pipeline.transforming.profiling import Column
 from pipeline.transforming.profiling.guess import Guess
 
-_MOST_TEXTS = 20  #: of a column of currencies; with more it is another column
+_MOST_TEXTS = 20  #: of a column of currencies; a column with more is something else
 
 
 def currency_guess(column: Column, why: str, records: int) -> Guess | None:
-    """The column with a code for each text that is the sign of one currency; None where no text is such a sign."""
+    """The column with a code for each text that is a sign; None if no text is a sign."""
     by_frequency = sorted(column.texts.items(), key=lambda counted: (-counted[1], counted[0]))
     texts = [text for text, _ in by_frequency if text not in column.nothing]
     codes = {text: next(iter(codes)) for text in texts if len(codes := _currencies(text)) == 1}
@@ -28,7 +28,7 @@ def _currencies(text: str) -> frozenset[str]:
 
 
 def _tasks(unknown: Sequence[str], without: int) -> list[str]:
-    """What only a person can decide: the texts without a code, and the records without a text."""
+    """Tasks for a person: texts without a code, and records without a text."""
     listed = (
         [f"add to values, or their records are rejected: {', '.join(unknown)}"] if unknown else []
     )

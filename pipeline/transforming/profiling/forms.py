@@ -1,6 +1,7 @@
-"""In which form amounts are written, whole or with decimals, and which other column tells the two apart.
+"""The form of amounts, whole or decimal, and the column that separates the two.
 
-Whole amounts beside decimal ones may be cents beside rand. A column of a few texts, such as a flag, may say which is which.
+A mix of whole and decimal amounts may be cents and rand. A column of few texts, such as a flag, may
+state the unit.
 """
 
 from collections import Counter
@@ -12,26 +13,26 @@ import polars as pl
 from pipeline.transforming.profiling.names import field_named
 from pipeline.transforming.profiling.stacking import stacked
 
-_MOST_TEXTS, _LONGEST_TEXT = 8, 12  #: of a column that tells forms apart
-_CLEAR = 0.9  #: of the amounts are in the form that goes with their text
-_SHARE = 0.1  #: less of either form is a stray
+_MOST_TEXTS, _LONGEST_TEXT = 8, 12  #: of a column that separates the forms
+_CLEAR = 0.9  #: of the amounts have the form of their text
+_SHARE = 0.1  #: a smaller share of a form is ignored
 _MONEY = ("balance", "debit", "credit")
 WHOLE, DECIMAL = "whole", "decimal"
 
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """A column whose texts tell whole amounts from decimal ones."""
+    """A column whose texts separate whole from decimal amounts."""
 
     column: str
     whole: tuple[str, ...]
     decimal: tuple[str, ...]
-    clear: float  #: share of the amounts that are in the form that goes with their text
+    clear: float  #: share of the amounts with the form of their text
 
 
 @dataclass(slots=True)
 class AmountForms:
-    """Amounts by their form, for each column that is called an amount, and by the texts of columns that have few."""
+    """Amounts by form, for each amount column and for the texts of flag columns."""
 
     forms: dict[str, Counter[str]] = field(
         default_factory=dict
@@ -53,7 +54,7 @@ class AmountForms:
                 self._count(amount, others, cells.drop_nulls())
 
     def _count(self, amount: str, names: Sequence[str], cells: pl.DataFrame) -> None:
-        """Count the texts of columns (`at`: the place of its name) beside amounts of a form."""
+        """Count the texts of columns (`at`: column position) beside amounts of a form."""
         pairs = cells.group_by("at", "text", "form", maintain_order=True).len("times")
         pairs = pairs.with_columns(of_column=pl.len().over("at"))
         is_few = pl.col("of_column") <= 2 * _MOST_TEXTS
@@ -68,11 +69,11 @@ class AmountForms:
                 self._many.add(names[at])
 
     def without(self, names: Collection[str]) -> "AmountForms":
-        """The same, with none of these columns as a flag."""
+        """A copy without these columns as flags."""
         return replace(self, _many=self._many | set(names))
 
     def texts_beside(self, amount: str, name: str) -> set[str] | None:
-        """The texts of a column beside amounts that are not zero; None where there are too many."""
+        """The texts of a column beside nonzero amounts; None if there are too many."""
         return (
             None
             if name in self._many
@@ -80,11 +81,11 @@ class AmountForms:
         )
 
     def are_mixed(self, amounts: Sequence[str]) -> bool:
-        """Whether both forms have a considerable share of these columns' amounts."""
+        """Whether both forms have a large share of these columns' amounts."""
         return are_mixed(sum((self.forms.get(name, Counter()) for name in amounts), Counter()))
 
     def flags(self, amounts: Sequence[str]) -> list[Flag]:
-        """The columns that tell the forms apart, the clearest first."""
+        """The columns that separate the forms, the clearest first."""
         names = dict.fromkeys(
             name for amount, name in self.by_text if amount in amounts and name not in self._many
         )
@@ -97,7 +98,7 @@ class AmountForms:
 
 
 def amount_form(text: pl.Expr) -> pl.Expr:
-    """`whole` or `decimal`; null for zero and where the text leaves it open, as 1.234 does."""
+    """`whole` or `decimal`; null for zero and for ambiguous texts such as 1.234."""
     bare = text.str.replace_all(r"[^0-9.,]", "")
     is_amount = text.str.contains(r"^[^\p{L}]*\p{L}{0,4}[^\p{L}]*\p{L}{0,4}$") & bare.str.contains(
         "[1-9]"
@@ -111,12 +112,12 @@ def amount_form(text: pl.Expr) -> pl.Expr:
 
 
 def are_mixed(forms: Counter[str]) -> bool:
-    """Whether both forms have a considerable share."""
+    """Whether both forms have a large share."""
     return min(forms[WHOLE], forms[DECIMAL]) >= max(1, _SHARE * forms.total())
 
 
 def flag_of(name: str, counts: Counter[tuple[str, str]]) -> Flag | None:
-    """A column as a flag, where nearly each amount is in the form that goes with its text; texts that come once are strays."""
+    """A column as a flag, if nearly each amount has the form of its text."""
     amounts = Counter[str]()
     for (text, _), times in counts.items():
         amounts[text] += times

@@ -1,4 +1,4 @@
-"""What a guess is: one line of a mapping, how sure it is, and why."""
+"""A guess: one line of a mapping, its certainty and its reason."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -8,10 +8,10 @@ Sureness = Literal["sure", "likely", "a guess", "open"]
 
 @dataclass(frozen=True, slots=True)
 class Guess:
-    """One line of a mapping: what is declared, how sure we are, and why."""
+    """One line of a mapping: the declaration, its certainty and its reason."""
 
     field: str
-    value: Any  #: as the config writes it; None where a person has to decide
+    value: Any  #: as in the config; None if a person must decide
     sure: Sureness
     why: str
-    asks_about: tuple[str, ...] = ()  #: columns that the remark names, for a person to decide on
+    asks_about: tuple[str, ...] = ()  #: columns in the remark, for a person to decide

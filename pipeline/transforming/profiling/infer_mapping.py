@@ -1,7 +1,7 @@
-"""What the columns of a file probably mean: from their names in several languages, and from their cells.
+"""Guess the meaning of columns from their names in several languages and from their cells.
 
-Guesses are for a person to read before anything is planned with them: each says how sure it is and why. A column without
-cells is never guessed from. What decides about money and is written nowhere (unit, currency) stays open.
+A person reads the guesses before anything is planned: each states its certainty and reason. A
+column without cells is never used. Unit and currency stay open unless the file states them.
 """
 
 import re
@@ -35,43 +35,41 @@ _FIELD_ORDER = (
     "billing_id",
     "balance",
 )
-#: What the texts of a field look like.
+#: The kind of the texts of a field.
 _LOOKS = {
     "email": ("email",),
     "phone": ("phone", "international phone"),
     "currency": ("currency",),
     "region": ("two letters",),
 }
-_SEEN = ("email", "phone", "currency")  #: fields that are found by their texts alone
-#: Parts of a name, signs of amounts, and remarks, which may say anything of anybody: no metadata.
+_SEEN = ("email", "phone", "currency")  #: fields that their texts alone identify
+#: Parts of a name, signs of amounts, and remarks, which may contain personal data: no metadata.
 _NO_METADATA = ("first name", "last name", "mark", "remark")
-_OF_PEOPLE = ("name", "first name", "last name")  #: fields whose texts are no numbers
+_OF_PEOPLE = ("name", "first name", "last name")  #: fields whose texts are not numbers
 _MOST, _HALF = 0.8, 0.5
-_UNNAMED = re.compile(r"column_\d+")  #: what the reader calls columns without a name
+_UNNAMED = re.compile(r"column_\d+")  #: the reader's names for columns without a name
 
 
 @dataclass(frozen=True, slots=True)
 class Guesses:
-    """A mapping as far as it can be guessed."""
+    """The guesses for a mapping."""
 
     fields: list[Guess]
     metadata: list[Guess]
     never_sent: list[Guess]
-    absent: dict[str, int] = field(
-        default_factory=dict
-    )  #: texts that stand for nothing -> how often
-    left_out: list[str] = field(default_factory=list)  #: columns that are mapped to nothing
-    empty: list[str] = field(default_factory=list)  #: those of them that have no cells
+    absent: dict[str, int] = field(default_factory=dict)  #: texts that mean no value -> count
+    left_out: list[str] = field(default_factory=list)  #: columns without a mapping
+    empty: list[str] = field(default_factory=list)  #: columns without cells
 
     @property
     def todo_count(self) -> int:
-        """How many things only a person can decide."""
+        """How many things a person must decide."""
         return sum(1 for guess in self.fields if guess.sure == "open")
 
 
 @dataclass(frozen=True, slots=True)
 class _Meaning:
-    """The column of a field, how sure that is, and why."""
+    """The column of a field, its certainty and its reason."""
 
     column: str
     sure: Sureness
@@ -79,7 +77,7 @@ class _Meaning:
 
 
 def guess(profile: Profile) -> Guesses:
-    """What the columns of a profiled file probably mean."""
+    """Guess the meaning of the columns of a profiled file."""
     sensitive = sensitive_columns(profile.columns)
     reference = profile.columns.get("external_reference")
     if reference and reference.name not in sensitive and (reference.present or not profile.records):
@@ -106,7 +104,7 @@ def guess(profile: Profile) -> Guesses:
 def _other_accounts(
     usable: Mapping[str, Column], meanings: Mapping[str, _Meaning]
 ) -> dict[str, tuple[str, str]]:
-    """Columns that are called an account where another one is the reference, or its holder where another is the name."""
+    """Account columns if another is the reference, holder columns if another is the name."""
     mapped = {meaning.column for meaning in meanings.values()}
     spare = [name for name in usable if name not in mapped]
     holders = dict.fromkeys(
@@ -148,7 +146,7 @@ def _canonical(profile: Profile, never_sent: list[Guess]) -> Guesses:
 
 
 def _is_mappable(column: str) -> bool:
-    """Whether what follows `metadata.` in a name can be a key."""
+    """Whether the rest after `metadata.` is a valid key."""
     return (
         not column.startswith(METADATA_PREFIX)
         or 0 < len(column) - len(METADATA_PREFIX) <= METADATA_KEY_LENGTH
@@ -163,13 +161,15 @@ def _never_sent(sensitive: Mapping[str, tuple[str, str]]) -> list[Guess]:
 
 
 def _meanings(usable: Mapping[str, Column], profile: Profile) -> dict[str, _Meaning]:
-    """Field -> the column that it probably is: by names first, then by what the cells look like."""
+    """Field -> its probable column, by names first, then by cells."""
     found: dict[str, _Meaning] = {}
     named: dict[str, list[Column]] = {}
     for column in usable.values():
-        meant = field_named(column.name)
-        if meant is not None and not (meant in _OF_PEOPLE and column.numeric_share >= _HALF):
-            named.setdefault(meant, []).append(column)
+        named_field = field_named(column.name)
+        if named_field is not None and not (
+            named_field in _OF_PEOPLE and column.numeric_share >= _HALF
+        ):
+            named.setdefault(named_field, []).append(column)
     for name, columns in named.items():
         best = max(columns, key=partial(_suitability, name, profile))
         if name != "region" or _fits(name, best):
@@ -193,7 +193,7 @@ def _meanings(usable: Mapping[str, Column], profile: Profile) -> dict[str, _Mean
 
 
 def _suitability(name: str, profile: Profile, column: Column) -> tuple[float, ...]:
-    """How well a column suits the field that its name says; of equals the first is taken."""
+    """How well a column fits the field of its name; the first of equals wins."""
     if name == "external_reference":
         return (_is_nearly_key(column, profile), reference_rank(column.name), column.present)
     return (_fits(name, column) is not False, not is_holder(column.name), column.present)
@@ -206,7 +206,7 @@ def _named(name: str, column: Column) -> tuple[Sureness, str]:
 
 
 def _one_name(found: dict[str, _Meaning], profile: Profile) -> dict[str, _Meaning]:
-    """The name in one column, or in two: whichever are fuller, and two before the holder of an account."""
+    """The name in one column or two: the fuller ones, and two before an account holder."""
     parts = [
         profile.columns[found[part].column].present
         for part in ("first name", "last name")
@@ -225,7 +225,7 @@ def _one_name(found: dict[str, _Meaning], profile: Profile) -> dict[str, _Meanin
 def _unnamed_reference(
     usable: Mapping[str, Column], taken: set[str], profile: Profile
 ) -> str | None:
-    """The first column that is full, holds what a reference may be, and repeats nothing."""
+    """The first full column with valid, unique references."""
     keys = (
         column
         for column in usable.values()
@@ -242,7 +242,7 @@ def _unnamed_reference(
 
 
 def _is_nearly_key(column: Column, profile: Profile) -> bool:
-    """Most records have one of their own: files in need of this tool hold duplicates and gaps."""
+    """Whether most values are unique; such files often have duplicates and gaps."""
     return min(column.present, profile.records - column.repeated) >= _MOST * profile.records
 
 
@@ -251,7 +251,7 @@ def _is_key(column: Column, profile: Profile) -> bool:
 
 
 def _fits(name: str, column: Column) -> bool | None:
-    """Whether the cells of a column are what the field holds; None where that cannot be known."""
+    """Whether the cells of a column fit the field; None if unknown."""
     if name not in _LOOKS or not column.present:
         return None
     return max(column.share(look) for look in _LOOKS[name]) >= _MOST
@@ -299,9 +299,9 @@ def _currency(profile: Profile) -> Guess:
 
 
 def _metadata(spare: list[Column], profile: Profile) -> list[Guess]:
-    """The columns that mean nothing else, as far as billing takes so many; of two that come to one key the first.
+    """Other columns, as many as billing accepts; of two with the same key the first.
 
-    A column without a name of its own may hold anything, a bank account among it, and is not proposed.
+    A column without a name may contain anything, such as a bank account, and is not proposed.
     """
     keys: dict[str, Column] = {}
     for column in spare:
@@ -324,7 +324,7 @@ def _why_metadata(key: str, column: Column, profile: Profile) -> str:
 
 
 def _columns_in(guesses: list[Guess]) -> set[str]:
-    """The columns that guesses name."""
+    """The columns in the guesses."""
     found: set[str] = set()
     for guess in guesses:
         found.update(guess.asks_about)
@@ -342,7 +342,7 @@ def _columns_in(guesses: list[Guess]) -> set[str]:
 
 
 def _absent(profile: Profile) -> dict[str, int]:
-    """Texts that stand for nothing, as they are written in this file, and how often."""
+    """Texts that mean no value, as written in this file, with their counts."""
     found = Counter[str]()
     for column in profile.columns.values():
         found.update(column.nothing)
@@ -350,7 +350,7 @@ def _absent(profile: Profile) -> dict[str, int]:
 
 
 def _is_free_text(column: Column) -> bool:
-    """Whether its texts are remarks: many shapes, seldom filled."""
+    """Whether the texts are remarks: many shapes, seldom filled."""
     return len(column.shapes) > max(20, column.present // 3)
 
 
@@ -360,7 +360,7 @@ def _filled(column: Column, profile: Profile) -> str:
 
 
 def _key(column: str) -> str:
-    """The key for a column: the one that the column is called by, else one made of its words."""
+    """The metadata key of a column: its own, or one made of its words."""
     named = column.removeprefix(METADATA_PREFIX)
     if named != column and _is_mappable(column):
         return named

@@ -1,11 +1,11 @@
-"""What a column is called: the words of its name, and the field of a customer that they name in eight languages."""
+"""The words of column names, and the customer field they name in eight languages."""
 
 import re
 import unicodedata
 from functools import lru_cache
 
-#: Field -> what its column is called: English, Afrikaans, Dutch, German, French, Spanish, Portuguese, Italian. Words are
-#: compared without case, marks, punctuation and spaces.
+#: Field -> names of its column: English, Afrikaans, Dutch, German, French, Spanish, Portuguese,
+#: Italian. Compared without case, marks, punctuation and spaces.
 NAMES: dict[str, tuple[str, ...]] = {
     "external_reference": (
         "external reference", "external id", "account number", "account no", "acc no", "account", "acc number", "customer number",
@@ -62,12 +62,12 @@ NAMES: dict[str, tuple[str, ...]] = {
     "region": ("country", "country code", "region", "land", "pays", "país", "paese"),
     "billing_id": ("billing id", "moment id"),
 }  # fmt: skip
-#: What may stand before the name of a field and says only whose it is.
+#: Words before the name of a field that only say whose it is.
 _OWNERS = frozenset({
     "customer", "customers", "client", "clients", "cust", "contact", "contacts", "primary", "main", "debtor",
     "kunde", "kunden", "klant", "klient", "cliente", "debiteur",
 })  # fmt: skip
-#: What may stand behind the name of an amount.
+#: Words after the name of an amount.
 _UNITS = frozenset({"cents", "cent", "minor", "sent", "zar", "rand", "eur", "euro", "usd"})
 _ACCOUNT = re.compile(
     r"\b(?:account|accounts|acc|acct|rekening|konto|compte|cuenta|conta|conto)(?: ?(?:number|no|nr|num|nommer|nummer|n))?$"
@@ -76,13 +76,13 @@ _HOLDER = re.compile(
     r"\b(?:account|accounts|acct|acc|bank) ?(?:holders?|owners?)\b|\brekening ?hou(?:er|ders?)\b|\bkonto ?inhaber"
     r"|\btitulaire\b|\btitular(?:es)?\b|\bintestatari[oi]\b"
 )
-_MANY = 1 << 16  #: names that are remembered; a table of 16,384 columns asks for each a dozen times
+_MANY = 1 << 16  #: cached names; a table of 16,384 columns needs each a dozen times
 _OWN_REFERENCE = re.compile(r"\b(?:external|cust|client|debtor|debite|debito|kund|klant|klient)")
 
 
 @lru_cache(_MANY)
 def words_of(name: str) -> str:
-    """The words of a name without case, marks and punctuation: `Kliënt-Nommer` is `klient nommer`, `IDNumber` `id number`."""
+    """The words of a name without case and marks: `Kliënt-Nommer` is `klient nommer`."""
     return _words(
         re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", _without_marks(name))
     )
@@ -90,7 +90,7 @@ def words_of(name: str) -> str:
 
 @lru_cache(_MANY)
 def spellings(name: str) -> tuple[str, ...]:
-    """The words of a name, parted at capitals and not, whole and after the last dot: `USt-ID` is `u st id` and `ust id`."""
+    """The words of a name, split at capitals or not: `USt-ID` is `u st id` and `ust id`."""
     found = (
         words
         for part in (name, _last(name))
@@ -112,7 +112,7 @@ def _words(text: str) -> str:
 
 
 def field_named(column: str) -> str | None:
-    """The field that a column's name says, read whole, after its last dot, or without the word for whose it is."""
+    """The field of a column name, whole, after its last dot, or without the owner's word."""
     for words in _readings(column):
         if field := _KNOWN.get(words.replace(" ", "")):
             return field
@@ -120,17 +120,17 @@ def field_named(column: str) -> str | None:
 
 
 def is_account(column: str) -> bool:
-    """Whether a column is called an account and no more: that of a customer here, or one at a bank."""
+    """Whether a column is named only an account: of a customer, or at a bank."""
     return any(_ACCOUNT.search(words) is not None for words in _readings(column))
 
 
 def is_holder(column: str) -> bool:
-    """Whether a column is called the holder of an account: the customer here, or whoever has one at a bank."""
+    """Whether a column is named the holder of an account: the customer, or a bank customer."""
     return any(_HOLDER.search(words) is not None for words in spellings(column))
 
 
 def reference_rank(column: str) -> int:
-    """How clearly a column is called the reference of a customer: 2 by its own word, 1 as an account, 0 as any id."""
+    """How clearly a name means the reference: 2 by its own word, 1 as account, 0 as any id."""
     words = words_of(column)
     return 2 if _OWN_REFERENCE.search(words) else 0 if words in {"id", "ref", "reference"} else 1
 

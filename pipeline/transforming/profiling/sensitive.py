@@ -1,4 +1,4 @@
-"""Columns that billing must never get: bank accounts, debit mandates, cards, credentials, identity and tax numbers.
+"""Find columns that billing must never get: bank, card, credential, identity and tax data.
 
 By their names in eight languages, and by check digits in their cells.
 """
@@ -9,8 +9,9 @@ from collections.abc import Iterable, Mapping
 from pipeline.transforming.profiling import Column
 from pipeline.transforming.profiling.names import is_account, spellings, words_of
 
-#: What a column holds -> the names that say so, in eight languages, without case and marks. A name ends where its phrase
-#: ends, unless that ends with *; with = before it the phrase is the whole name; # is a word for a number.
+#: Content of a column -> its names in eight languages, without case and marks. A name ends with its
+#: phrase, unless the phrase ends with *; with = before it the phrase is the whole name; # is a word
+#: for a number.
 _PHRASES = {
     "a bank account": (
         "bank*", "iban*", "bic", "swift", "sort code", "branch no", "branch number", "branch code", "universal branch code", "routing", "aba", "bsb",
@@ -70,7 +71,7 @@ _NUMBER = "(?:numbers?|no|nrs?|num|nbr|nommer|nummer|n|id)"
 
 
 def _pattern(phrases: Iterable[str]) -> re.Pattern[str]:
-    """One expression for the words of a name; words of a phrase may be written together."""
+    """A regular expression for the words of a name; words of a phrase may be joined."""
     return re.compile("|".join(map(_expression, phrases)))
 
 
@@ -87,7 +88,7 @@ _MOST, _FEWEST = 0.8, 3
 
 
 def sensitive_columns(columns: Mapping[str, Column]) -> dict[str, tuple[str, str]]:
-    """Column -> what it holds that must not be sent, and why we think so."""
+    """Column -> its sensitive content, and why we think so."""
     found = {name: (what, "its name says so") for name in columns if (what := _named(name))}
     for name, column in columns.items():
         if name not in found and (seen := _seen(column)):
@@ -113,7 +114,7 @@ def _seen(column: Column) -> tuple[str, str] | None:
 
 
 def _has_unnamed_bank_account(found: Mapping[str, tuple[str, str]]) -> bool:
-    """Whether a bank is named and no column is said to be the account there."""
+    """Whether a column names a bank but no column is the account there."""
     banks = [words_of(name) for name, (what, _) in found.items() if what == "a bank account"]
     return bool(banks) and not any(
         re.search(r"iban|acc|rekening|konto|compte|cuenta|conta|conto", words) for words in banks

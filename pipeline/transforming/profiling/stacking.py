@@ -1,4 +1,4 @@
-"""Columns under one another in one long table, so that a thousand narrow columns cost no more than one long one."""
+"""Stack columns into one long table, which is faster than a thousand narrow columns."""
 
 from collections.abc import Iterator, Sequence
 
@@ -8,11 +8,11 @@ _CELLS_AT_ONCE = 1 << 20
 
 
 def stacked(columns: Sequence[pl.Series], **beside: pl.Series) -> Iterator[pl.DataFrame]:
-    """The cells as `at` (the place of their column) and `text`, some columns at a time; `beside`: what each row has besides."""
+    """The cells as `at` (column position) and `text`, by groups; `beside`: other columns."""
     height = max(1, len(columns[0])) if columns else 1
     at_once = max(1, _CELLS_AT_ONCE // height)
     for begin in range(0, len(columns), at_once):
-        # Names are data: places take their stead, so that none of them is read as a pattern or meets another.
+        # Names are data: use positions, so that no name is read as a pattern or collides.
         places = {
             str(begin + place): column
             for place, column in enumerate(columns[begin : begin + at_once])

@@ -1,7 +1,8 @@
-"""A list of ours that came back: each row beside the record that it was, what a spreadsheet did to its cells undone or named.
+"""Compare a returned list with its records; undo or report what a spreadsheet changed.
 
-`spreadsheets.py` says what a spreadsheet makes of a text, `mending.py` which cells the reasons of a record ask for. A cell is
-restored only where all other cells are that record's, and of no other record of its list; see `compare`.
+`spreadsheet_damage.py` knows what a spreadsheet makes of a text; `mending.py` knows which cells the
+reasons of a record ask to change. A cell is restored only if all other cells belong to that record
+and to no other record of its list; see `compare`.
 """
 
 from pipeline.transforming.resubmission.comparing import CELLS, Returned, compare, siblings_of

@@ -1,4 +1,4 @@
-"""Each row of a list that came back beside its original: taken, restored, set aside or rejected."""
+"""Compare each returned row with its original: accept, restore, set aside or reject."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ from pipeline.transforming.resubmission.spreadsheet_damage import (
 )
 
 _GIVEN = "given."
-_SHORTEST_WORD = 3  #: characters of a cell by which the text of an unreadable record is recognized
+_SHORTEST_WORD = 3  #: characters of a cell that identify the text of an unreadable record
 CELLS = {
     "row_id": pl.String, "original_run_id": pl.String, "original_row_id": pl.String, "column": pl.String,
     "original": pl.String, "came_back": pl.String, "damage": pl.String, "verdict": pl.String,
@@ -29,20 +29,23 @@ FindSiblings = Callable[[str, str], Siblings]
 
 @dataclass(frozen=True, slots=True)
 class Returned:
-    """Records as they are to be taken, and every cell about which there is something to say.
+    """The records to import, and every cell with a remark.
 
-    `records` have `mismatch`, the cause by which a row is rejected that is not the record that it names; such a row names no
-    origin any more. `cells`: row_id, original_run_id, original_row_id, column, original, came_back, damage, verdict:
-    restored   the text is taken as it had been
-    kept       the text is what a spreadsheet makes of the original, in a cell that had to be mended: taken as it came. Where
-               the column has a text of the same form that is as it was, no spreadsheet did it, and nothing is said
-    lost       a spreadsheet's display of a text that nobody knows; the row is set aside
-    mismatch   no reason asked for another text, or the original may be that of another record; the row is rejected
+    `records` have `mismatch`: the cause if the row is not the record that it names. Such a row is
+    rejected and has no origin. `cells`: row_id, original_run_id, original_row_id, column, original,
+    came_back, damage, verdict:
+    restored   the original text is used
+    kept       the text is what a spreadsheet makes of the original, but a reason asked for a
+               change in this cell: used as it is. No remark if another text of the same form in the column is
+               unchanged, because then no spreadsheet changed it
+    lost       a spreadsheet's display of an unknown text; the row is set aside
+    mismatch   no reason asked for a change, or the original may be another record's; the
+               row is rejected
     """
 
     records: pl.DataFrame
     cells: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=CELLS))
-    unknown: int = 0  #: records whose original is not to be found
+    unknown: int = 0  #: records without a known original
 
 
 def compare(
@@ -52,13 +55,15 @@ def compare(
     sources: Mapping[str, frozenset[str]],
     find_siblings: FindSiblings,
 ) -> Returned:
-    """Compare records (with origin_run and origin_row, both proven, and mismatch) with their originals.
+    """Compare records with their originals.
 
-    `originals`, once each: origin_run, origin_row, list, reasons, differs (fields, of a held record), text (of an unreadable
-    record), columns (those that its run had, too) and given.<column>. `sources`: field -> the columns that it is made of.
+    `records` have origin_run and origin_row, both proven, and mismatch. `originals`, once each:
+    origin_run, origin_row, list, reasons, differs (fields of a held record), text (of an unreadable
+    record), columns (of its run) and given.<column>. `sources`: field -> its columns.
 
-    A row is rejected where a cell that no reason names has another text, unless a spreadsheet makes that of it. Where cells
-    would be restored, no other record of the list may agree with the row as well and have other texts there.
+    A row is rejected if a cell that no reason names has another text, unless a spreadsheet makes
+    that text of the original. Cells are restored only if no other record of the list fits the row
+    as well with other texts there.
     """
     names = [_GIVEN + column for column in columns]
     kept = ("list", "reasons", "differs", "text", "columns")
@@ -96,7 +101,7 @@ def compare(
 def siblings_of(
     records: pl.DataFrame, columns: Sequence[str], sources: Mapping[str, frozenset[str]]
 ) -> Siblings:
-    """The records of one list, as `compare` needs them; of each what `originals` has."""
+    """The records of one list, for `compare`; each with the columns of `originals`."""
     pairs = zip(records["reasons"].to_list(), records["differs"].to_list(), strict=True)
     mendable = [Mendable.by(reasons, differs or (), sources) for reasons, differs in pairs]
     return Siblings(records, columns, mendable, sources.get("external_reference", frozenset()))
@@ -104,7 +109,7 @@ def siblings_of(
 
 @dataclass
 class _Comparison:
-    """What a comparison finds, row by row."""
+    """The results of a comparison, row by row."""
 
     known: pl.DataFrame  #: the rows whose originals are known
     columns: Sequence[str]
@@ -114,14 +119,14 @@ class _Comparison:
     restored: dict[str, dict[int, str]] = field(default_factory=dict)  #: column -> row -> text
     lost: dict[int, str] = field(
         default_factory=dict
-    )  #: row -> the first column of which nobody knows the text
+    )  #: row -> the first column with an unknown text
     mismatched: dict[int, str | None] = field(
         default_factory=dict
     )  #: row -> the first column of another record
     _untouched: dict[str, set[str]] = field(default_factory=dict)
 
     def take(self, at: int, row: dict[str, Any]) -> None:
-        """Judge one row of which a cell is not as it was, or whose record was rejected like this before."""
+        """Decide about a row with a changed cell, or rejected before for the same text."""
         row_cells = {
             column: row[_GIVEN + column] or ""
             for column in self.columns
@@ -154,13 +159,13 @@ class _Comparison:
         restored, verdicts = [], list[tuple[str, str | None, str]]()
         for column, kind in found.items():
             if column in wrong or (kind is None and not looks_lost(now[column])):
-                continue  # of another record, or mended by a person
+                continue  # of another record, or corrected by a person
             if (
                 kind is not None
                 and column in mends
                 and form_that_changes(was[column]) in self._as_they_were(column)
             ):
-                continue  # mended by a person: a spreadsheet would have changed the others, too
+                continue  # corrected by a person: a spreadsheet would have changed the others, too
             verdict = "lost" if kind is None else "kept" if column in mends else "restored"
             restored += [column] * (verdict == "restored")
             verdicts.append((column, kind, verdict))
@@ -187,7 +192,7 @@ class _Comparison:
     def _of_another(
         self, was: dict[str, str], others: Sequence[str], mends: Mendable
     ) -> Iterator[str]:
-        """The columns whose texts show that a row is not the record that it names; `others` were not to be mended."""
+        """Columns that show another record; no reason asked for changes in `others`."""
         references = self.sources.get("external_reference", frozenset())
         if not mends.any_cell:
             is_anything_left = any(text for column, text in was.items() if column not in mends)
@@ -198,14 +203,14 @@ class _Comparison:
         yield from (column for column in others if is_half_new or column in references)
 
     def _is_in(self, text: str, cells: dict[str, str]) -> bool:
-        """Whether cells that somebody filled in may come from the text of an unreadable record."""
+        """Whether filled-in cells may come from the text of an unreadable record."""
         currencies = self.sources.get("currency", frozenset())
         words = [cell.strip() for column, cell in cells.items() if column not in currencies]
         words = [word for word in words if len(word) >= _SHORTEST_WORD]
         return not words or any(word in text for word in words)
 
     def _as_they_were(self, column: str) -> set[str]:
-        """The forms that a spreadsheet would have changed, among the texts of a column that came back as they were."""
+        """The forms of unchanged texts in a column that a spreadsheet would have changed."""
         if column not in self._untouched:
             is_same = pl.col(_GIVEN + column) == pl.col(f"before.{_GIVEN}{column}")
             texts = self.known.filter(is_same)[_GIVEN + column].unique().to_list()
@@ -215,7 +220,7 @@ class _Comparison:
         return self._untouched[column]
 
     def applied(self, records: pl.DataFrame) -> pl.DataFrame:
-        """The records as they are to be taken."""
+        """The records to import."""
         texts = {_GIVEN + column: texts for column, texts in self.restored.items()}
         taken = records.with_columns(
             records[name].scatter(list(some), list(some.values())) for name, some in texts.items()

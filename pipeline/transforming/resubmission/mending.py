@@ -1,11 +1,11 @@
-"""Which cells of a listed record its reasons ask somebody to mend."""
+"""The cells of a listed record that its reasons ask to change."""
 
 from collections.abc import Iterable, Mapping
 
 from pipeline.domain.causes import Cause
 from pipeline.domain.outcomes import Reason
 
-#: Which fields, besides the ones in which the record differs, a reason without a column leaves to a decision.
+#: The fields that a reason without a column leaves to a decision, in addition to those that differ.
 _DECIDED = {
     Reason.MATCH_SAME_REFERENCE_OTHER_CONTENT: ("external_reference",),
     Reason.MATCH_KNOWN_DIFFERENT: ("external_reference",),
@@ -17,9 +17,9 @@ _DECIDED = {
     Reason.PLAN_CREATED_BEFORE_OTHER_FORM: ("external_reference",),
     Reason.SUBMIT_ALREADY_THERE_DIFFERENT: ("external_reference",),
 }
-#: Billing said what to mend, or nobody said it: any cell but the reference.
+#: Billing named the problem, or nobody did: any cell but the reference.
 _ANY = {Reason.SUBMIT_REFUSED, Reason.SUBMIT_TOO_LARGE, Reason.PLAN_REFUSED_BEFORE}
-#: What is wrong with one field may be mended in the other.
+#: A problem in one field may be fixed in the other.
 _TOGETHER = {
     "phone": ("region",),
     "balance": ("currency", "mark of debit or credit", "unit of balance"),
@@ -27,7 +27,7 @@ _TOGETHER = {
 
 
 class Mendable:
-    """The columns in which a record may come back changed; of `any_cell` all but those of the reference."""
+    """The columns that may change in a returned record; `any_cell`: all but the reference."""
 
     __slots__ = ("any_cell", "columns")
 
@@ -38,7 +38,7 @@ class Mendable:
     def by(
         cls, reasons: Iterable[str], differs: Iterable[str], sources: Mapping[str, frozenset[str]]
     ) -> "Mendable":
-        """What these reasons ask for; `differs`: fields in which a held record differs; `sources`: field -> its columns."""
+        """The cells that these reasons ask to change; `sources`: field -> its columns."""
         causes = [Cause.parse(text) for text in reasons]
         named = {cause.column for cause in causes if cause.column is not None}
         for cause in causes:
@@ -53,7 +53,7 @@ class Mendable:
 
 
 def _columns_of(name: str, sources: Mapping[str, frozenset[str]]) -> Iterable[str]:
-    """The columns that a name of a reason means: those of a field, of all metadata, or the column itself."""
+    """The columns that a reason names: those of a field, of all metadata, or the column itself."""
     if name == "metadata":
         return [
             column

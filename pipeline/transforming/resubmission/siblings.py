@@ -1,4 +1,4 @@
-"""The other records of the list that a record came from: which of them a row that came back may be just as well."""
+"""The other records of the same list that a returned row may also be."""
 
 from collections import defaultdict
 from collections.abc import Hashable, Iterator, Mapping, Sequence
@@ -9,17 +9,17 @@ import polars as pl
 from pipeline.transforming.resubmission.mending import Mendable
 from pipeline.transforming.resubmission.spreadsheet_damage import damage, marks, marks_when_shown
 
-_FEW = 8  #: candidates that are compared cell by cell rather than narrowed down further
+_FEW = 8  #: candidates that are compared cell by cell
 _TOO_MANY_FREE = (
     1_000  #: records that a column says nothing about; beyond it the column narrows nothing down
 )
 
 
 class Siblings:
-    """All records of one list of one run, to be searched by cells that a spreadsheet may have changed.
+    """All records of one list of one run, searchable by cells that a spreadsheet may have changed.
 
-    `records`: origin_row and given.<column>. `mendable`: of each of them, in their order. `references`: the columns of the
-    external reference, which identify a record of which any other cell may be mended.
+    `records`: origin_row and given.<column>. `mendable`: for each record, in order. `references`:
+    the columns of the external reference; they identify a record whose other cells may all change.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Siblings:
     def rivals(
         self, row_id: str, cells: Mapping[str, str], claimed: Mendable
     ) -> Iterator[Mapping[str, str]]:
-        """The cells of every other record that a row may be as well as the one that it names."""
+        """The cells of every other record that fits a row as well as the record it names."""
         own = self._agreeing(self._cells_of(self._at[row_id]), cells) if row_id in self._at else 0
         for at in sorted(self._candidates(cells)):
             if self._rows[at] != row_id and self._is_rival(at, cells, own, claimed):

@@ -1,10 +1,11 @@
-"""What spreadsheets make of texts in a CSV file that they open and save again, told from the two texts alone.
+"""Recognise what spreadsheets change in the texts of a CSV file, from two texts alone.
 
-`damage` compares two texts. `marks` and `marks_when_shown` let many texts be searched for those that may be damaged to another.
+`damage` compares two texts. `marks` and `marks_when_shown` find candidates among many texts.
 
-Seen in Excel and LibreOffice: numbers lose their leading zeros, plus signs, closing zeros and digits beyond the 15th, or show
-in exponent form; dates take another order; MAR1 becomes a day in March; formulas are computed; characters that cp1252 does
-not know become question marks, and UTF-8 that was taken for cp1252 shows as two characters for one.
+Observed in Excel and LibreOffice: numbers lose leading zeros, plus signs, trailing zeros and digits
+after the 15th, or get an exponent; dates change their order; MAR1 becomes a day in March; formulas
+are computed; characters outside cp1252 become question marks, and UTF-8 read as cp1252 shows two
+characters for one.
 """
 
 import re
@@ -13,11 +14,11 @@ from collections.abc import Hashable, Iterator
 from datetime import date, timedelta
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
 
-#: Stands in a sheet for a text that is longer than a cell can hold.
+#: Replaces a text in a sheet that is longer than a cell allows.
 TOO_LONG_FOR_A_CELL = "[longer than a cell of a sheet holds: see the CSV file]"
 
 _KEPT_DIGITS = 15
-_FEWEST_SHOWN = 6  #: significant digits of a number that is shown rounded
+_FEWEST_SHOWN = 6  #: significant digits of a rounded number
 _MONTHS = (
     "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december",
 )  # fmt: skip
@@ -34,7 +35,7 @@ _NUMBERS = {
     for mark, parts in ((".", "[, \u00a0\u202f]"), (",", "[. \u00a0\u202f]"))
 }
 
-#: What a spreadsheet that changes one text of a column changes in the others: all that are written like it.
+#: A spreadsheet that changes one text of a column also changes all others of the same form.
 _FORMS = {
     "plus": re.compile(r"\+[0-9]+"),
     "zeros": re.compile("-?0[0-9]+"),
@@ -45,7 +46,7 @@ _FORMS = {
 
 
 def damage(original: str, came_back: str) -> str | None:
-    """The kind of damage that makes one text of the other; None where it is no work of a spreadsheet.
+    """The damage that turns one text into the other; None if no spreadsheet does.
 
     zeros, plus, exponent, digits, number, date, boolean, formula, encoding, line_end, too_long.
     """
@@ -66,22 +67,25 @@ def damage(original: str, came_back: str) -> str | None:
 
 
 def form_that_changes(text: str) -> str | None:
-    """The form of a text that a spreadsheet changes wherever it meets it: plus, zeros, digits, point or comma; else None."""
+    """The form that spreadsheets change: plus, zeros, digits, point or comma; else None."""
     return next((form for form, pattern in _FORMS.items() if pattern.fullmatch(text.strip())), None)
 
 
 def looks_lost(text: str) -> bool:
-    """Whether a text is a spreadsheet's display of something that it does not say."""
+    """Whether a text is a spreadsheet's display that hides the real text."""
     return hides_all(text) or _EXPONENT.fullmatch(text.strip()) is not None
 
 
 def hides_all(text: str) -> bool:
-    """Whether a text shows nothing of what a cell holds, so that any text may be behind it: an error, or a cell too narrow."""
+    """Whether a text hides the whole cell: an error, or a cell too narrow."""
     return text.strip() in _ERRORS or re.fullmatch("#{3,}", text.strip()) is not None
 
 
 def marks(original: str) -> set[Hashable]:
-    """Marks of a text, one of which is among `marks_when_shown` of each text for which `damage` finds anything, or that equals it."""
+    """Search keys of a text.
+
+    One of them is in `marks_when_shown` of each text that `damage` relates to it or that equals it.
+    """
     bare = original.strip()
     found: set[Hashable] = {
         ("text", _joined_lines(original)),
@@ -101,7 +105,7 @@ def marks(original: str) -> set[Hashable]:
 
 
 def marks_when_shown(came_back: str) -> set[Hashable]:
-    """The marks of all texts of which a spreadsheet may have made this one; empty where any text may have been it."""
+    """The search keys of all possible originals of this text; empty if any text is possible."""
     if came_back == TOO_LONG_FOR_A_CELL:
         return set()
     bare = came_back.strip()
@@ -125,7 +129,7 @@ def marks_when_shown(came_back: str) -> set[Hashable]:
 
 
 def readings(text: str) -> Iterator[str]:
-    """A text, and what it was where its UTF-8 bytes were taken for cp1252, once or twice."""
+    """A text, and the same text with UTF-8 that was read as cp1252 undone once or twice."""
     found: str | None = text
     for _ in range(3):
         if found is None:
@@ -157,7 +161,7 @@ def _kind(before: str, after: str) -> str:
 
 
 def _number(text: str, mark: str) -> Decimal | None:
-    """The number that a spreadsheet reads, None where it reads none."""
+    """The number that a spreadsheet reads in a text; None if none."""
     found = _NUMBERS[mark].fullmatch(text)
     if (
         found is None
@@ -176,7 +180,7 @@ def _number(text: str, mark: str) -> Decimal | None:
 
 
 def _shows(was: Decimal, now: Decimal, shown: str) -> bool:
-    """Whether a number is what is left of another: all of its first 15 digits, or as many as are shown."""
+    """Whether a number shows another: its first 15 digits, or as many as are visible."""
     if was == now or now in _to_digits(was, _KEPT_DIGITS):
         return True
     mantissa = re.split("[Ee]", shown)[0]
@@ -188,7 +192,7 @@ def _shows(was: Decimal, now: Decimal, shown: str) -> bool:
 
 
 def _to_digits(number: Decimal, digits: int) -> tuple[Decimal, ...]:
-    """The number with so many significant digits, cut and rounded."""
+    """The number with this many significant digits, cut and rounded."""
     if not number:
         return (number,)
     unit = Decimal((0, (1,), number.adjusted() - digits + 1))
@@ -213,13 +217,13 @@ def _is_same_day(before: str, after: str) -> bool:
 
 
 def _day_of_serial(text: str) -> date | None:
-    """The day that a number stands for where a spreadsheet shows a date as one."""
+    """The date of a serial day number."""
     is_one = re.fullmatch("[0-9]{1,5}", text) and int(text) in _SERIALS
     return date(1899, 12, 30) + timedelta(days=int(text)) if is_one else None
 
 
 def _days(text: str) -> Iterator[tuple[int | None, int, int]]:
-    """Every day that a text may mean: year (None where it does not say), month, day."""
+    """Every day that a text may mean: year (None if missing), month, day."""
     if found := re.fullmatch(
         r"([0-9]{4})[-/.]([0-9]{1,2})[-/.]([0-9]{1,2})(?:[ T]0{1,2}:00(?::00)?)?", text
     ):
@@ -265,7 +269,7 @@ def _year(text: str) -> int:
 
 
 def _month(text: str) -> int:
-    """The number of an English month by its name or the beginning of it; 0 where it is none."""
+    """The number of an English month by its name or abbreviation; 0 if it is none."""
     named = {"sept": "september"}.get(text.lower(), text.lower())
     return next(
         (number for number, month in enumerate(_MONTHS, start=1) if month.startswith(named)), 0
@@ -273,7 +277,7 @@ def _month(text: str) -> int:
 
 
 def _is_computed(before: str, after: str) -> bool:
-    """Whether a text is what a formula may have come to: an error, a value, or a text that stands in it."""
+    """Whether a text may be the result of a formula: an error, a value, or a text in it."""
     if before[:1] not in {"=", "+", "-", "@"}:
         return False
     if after in _ERRORS or f"={before}" == after:
@@ -283,7 +287,7 @@ def _is_computed(before: str, after: str) -> bool:
 
 
 def _is_other_encoding(original: str, came_back: str) -> bool:
-    """UTF-8 taken for cp1252, perhaps twice; or characters that cp1252 does not know, replaced."""
+    """UTF-8 read as cp1252, perhaps twice; or characters outside cp1252, replaced."""
     if unicodedata.normalize("NFC", original) == unicodedata.normalize("NFC", came_back):
         return True
     if original in set(readings(came_back)):
@@ -295,7 +299,7 @@ def _is_other_encoding(original: str, came_back: str) -> bool:
 
 
 def _untaken(text: str) -> str | None:
-    """The text whose UTF-8 bytes were taken for cp1252; bytes that cp1252 leaves open pass as they do in Windows."""
+    """Undo UTF-8 read as cp1252; bytes undefined in cp1252 pass as in Windows."""
     try:
         return b"".join(_byte(character) for character in text).decode("utf-8")
     except (UnicodeEncodeError, UnicodeDecodeError):
@@ -315,6 +319,6 @@ def _in_cp1252(character: str) -> bool:
 
 
 def _base(character: str) -> str:
-    """The letter without its marks: what Windows puts for a character that its code page does not know."""
+    """The letter without its marks, which Windows uses for characters outside a code page."""
     bases = {"Ł": "L", "ł": "l", "Đ": "D", "đ": "d", "\u0131": "i"}
     return bases.get(character, unicodedata.normalize("NFKD", character)[0])

@@ -14,7 +14,7 @@ from pyarrow import parquet
 from pipeline.config import Settings
 from pipeline.domain.outcomes import LISTS
 from pipeline.domain.redaction import Pii, pseudonym
-from pipeline.reporting import differences_shown, handed_on, shapes, without_literals
+from pipeline.reporting import differences_shown, redact_list, shapes, without_literals
 from pipeline.storage.files import temporary_folder
 from pipeline.storage.ledger import EXTRACT_COLUMNS, Ledger
 from pipeline.storage.manifest import ACCEPTED, MANIFEST, SIGNATURES
@@ -105,12 +105,12 @@ def _list(folder: RunFolder, name: str, pii: Pii, person: Any, sealed: Any) -> I
     path = folder.path / f"{name}.csv"
     rows = pl.scan_csv(path, infer_schema=False, glob=False, new_columns=_header_of(path))
     no_identities = identified.head(0).collect()
-    yield handed_on(rows.head(0).collect(), no_identities, pii, person).write_csv().encode()
+    yield redact_list(rows.head(0).collect(), no_identities, pii, person).write_csv().encode()
     for batch in rows.collect_batches(chunk_size=_ROWS_AT_ONCE, maintain_order=True):
         here = identified.join(
             batch.lazy().select(row_id="_import_row_id"), on="row_id", how="semi"
         ).collect()
-        shown = handed_on(batch, here, pii, person).with_columns(
+        shown = redact_list(batch, here, pii, person).with_columns(
             _sealed("_import_idempotency_key", sealed)
         )
         yield shown.write_csv(include_header=False).encode()

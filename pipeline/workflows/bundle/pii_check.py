@@ -15,8 +15,8 @@ from pipeline.domain.characters import fold_name
 from pipeline.domain.customer import METADATA_PREFIX
 from pipeline.reporting import our_own_words
 from pipeline.reporting.pii_scan import (
-    Handed,
     Leak,
+    SharedWords,
     find_canaries,
     find_people,
     folded_text,
@@ -43,7 +43,7 @@ def leaks(
 
     `allowed`: texts that a person has checked, which may occur.
     """
-    handed = Handed.nothing()
+    handed = SharedWords.nothing()
     with ZipFile(path) as archive:
         for name in archive.namelist():
             for lines in _lines_of(name, archive):
@@ -88,7 +88,7 @@ def _constants(mapping: Any, name: str = "") -> Iterator[str]:
         yield mapping
 
 
-def _needles(folder: RunFolder, handed: Handed) -> Iterator[pl.DataFrame]:
+def _needles(folder: RunFolder, handed: SharedWords) -> Iterator[pl.DataFrame]:
     """The personal texts of the records: names, addresses, phones, references, metadata.
 
     Also the columns that must never be sent, and the text of unreadable records.

@@ -12,7 +12,7 @@ from pipeline.domain.redaction import Pii, shown
 from pipeline.domain.sign_offs import digest, signed
 from pipeline.errors import OutOfBalance
 from pipeline.reporting import (
-    Beside,
+    ReportContext,
     ages,
     differences_shown,
     shown_as,
@@ -38,7 +38,7 @@ _MOST_OPEN = 25  #: open records on the page, and duplicates of each list
 
 def context_of(
     folder: RunFolder, content: dict[str, Any], home: Path, pii: Pii, *, workbook: bool
-) -> Beside:
+) -> ReportContext:
     """The findings since the run's summary was written, redacted, with the home's tokens."""
     key = home_key(home)
     person, reconciliations = naming(key, pii), Reconciliations.of(folder.path.parent)
@@ -48,7 +48,7 @@ def context_of(
     since = became_of(folder, home) if workbook else NOTHING
     items = since.open_records
     differences, unread = _differences(folder, reconciliation, pii, person)
-    return Beside(
+    return ReportContext(
         pii=pii,
         reasons=_reasons(folder, content["reasons"], pii, person),
         reconciliation=reconciliation[1] if reconciliation else None,

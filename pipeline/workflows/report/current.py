@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from pipeline.reporting import ORIGINS, RECORDS, RETURNS, Current, End, carried, settled_by_ledger
+from pipeline.reporting import ORIGINS, RECORDS, RETURNS, Current, End, add_run, settled_by_ledger
 from pipeline.storage.files import read_regular, sha256_of, write_bytes
 from pipeline.storage.ledger import Ledger
 from pipeline.storage.run_damage import UNREADABLE, DamagedRun, RunDamaged, refuse_unreadable_table
@@ -97,7 +97,7 @@ def _carried(before: Current, run: RunFolder) -> Current:
     plan = run.read_plan_of_any_version()
     files = frozenset(map(table_of, plan["inputs"]))
     rows = rows_of(run)
-    return carried(before, run.run_id, plan["planned_at"], rows, files, _origins(run, rows))
+    return add_run(before, run.run_id, plan["planned_at"], rows, files, _origins(run, rows))
 
 
 def _origins(run: RunFolder, rows: pl.LazyFrame) -> pl.DataFrame:

@@ -10,10 +10,10 @@ from pipeline import __version__
 from pipeline.config import Settings
 from pipeline.domain.outcomes import LISTS
 from pipeline.domain.redaction import Pii
-from pipeline.domain.sign_offs import standing
+from pipeline.domain.sign_offs import valid_sign_off
 from pipeline.errors import RunNotFound
 from pipeline.reporting import (
-    Beside,
+    ReportContext,
     add_up_once,
     ages,
     period_tables,
@@ -85,7 +85,7 @@ def report_period(
             items, datetime.fromisoformat(as_of), naming(home_key(settings.home), pii), _MOST_OPEN
         )
         unread = [str(one) for one in (*damaged, *reconciliations.damaged)]
-        context = Beside(
+        context = ReportContext(
             pii=pii, open_items=content["open"], oldest=list(shown), damaged_runs=unread
         )
     except BaseException:
@@ -95,7 +95,7 @@ def report_period(
     return folder, content
 
 
-def _write(folder: RunFolder, content: dict[str, Any], context: Beside) -> None:
+def _write(folder: RunFolder, content: dict[str, Any], context: ReportContext) -> None:
     """Write the page, the workbook and the summary, and seal the folder."""
     write_bytes(folder.path / "report.html", render_period(content, context).encode())
     write_text_book(
@@ -149,7 +149,7 @@ def _run_entry(run: RunFolder, reconciliations: Reconciliations) -> dict[str, An
         if any('"reviewer"' in line for line in lines)
         else {}
     )
-    reviewed = standing(lines, digests, "reviewer")
+    reviewed = valid_sign_off(lines, digests, "reviewer")
     return {
         "run_id": run.run_id,
         "planned_at": summary["planned_at"],

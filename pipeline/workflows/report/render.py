@@ -11,7 +11,14 @@ from pipeline.domain.customer import is_import_column
 from pipeline.domain.outcomes import LISTS
 from pipeline.domain.redaction import Pii
 from pipeline.errors import NotApproved, RunNotFound
-from pipeline.reporting import Beside, Table, handed_on, render_run, run_tables, without_literals
+from pipeline.reporting import (
+    ReportContext,
+    Table,
+    redact_list,
+    render_run,
+    run_tables,
+    without_literals,
+)
 from pipeline.storage.files import write_bytes
 from pipeline.storage.run_damage import reading
 from pipeline.storage.run_folder import PAGES, RunFolder
@@ -94,7 +101,7 @@ def write_pages(
 
 
 def _sheets(
-    folder: RunFolder, content: dict[str, Any], context: Beside, person: Any
+    folder: RunFolder, content: dict[str, Any], context: ReportContext, person: Any
 ) -> Iterator[Sheet]:
     yield from (as_sheet(table) for table in run_tables(content, context))
     identified = _identified(folder)
@@ -107,7 +114,9 @@ def _sheets(
                 [(f"{records} records: too many for this workbook, see {name}.csv",)],
             )
             continue
-        listed = handed_on(read_list(folder.path / f"{name}.csv"), identified, context.pii, person)
+        listed = redact_list(
+            read_list(folder.path / f"{name}.csv"), identified, context.pii, person
+        )
         if listed.width > MOST_COLUMNS:
             yield Sheet(
                 name,
