@@ -40,7 +40,7 @@ __all__ = [
 _VERDICTS = {
     "planned": "Planned; its report is not written.",
     "running": "The run is in progress; its results are partial.",
-    "interrupted": "The run ended before its results were complete. Resume it.",
+    "interrupted": "The run ended early; its results are partial. Resume it.",
     "stopped": "The run stopped before its results were written. Resume it.",
     "finished": "The run finished, but its results are missing.",
 }

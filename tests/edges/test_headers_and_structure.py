@@ -693,9 +693,9 @@ def test_quotes_and_escapes_that_cannot_be_read_are_refused_with_their_key():
 def test_a_config_names_the_key_of_a_quote_or_escape_that_cannot_be_read(tmp_path):
     path = tmp_path / "job.yaml"
     wrong = {
-        "quote: ab": "source.quote: 'ab' cannot",
-        "escape: x": "source.escape: 'x' cannot",
-        'quote: ","': "source.quote: ',' cannot",
+        "quote: ab": "source.quote: 'ab' is not supported",
+        "escape: x": "source.escape: 'x' is not supported",
+        'quote: ","': "source.quote: ',' is not supported",
     }
     for keys, said in {**wrong, "quote: '^', escape: '^'": "quote and escape are both '^'"}.items():
         path.write_text(f"environment: t\nmerchant: m\nsource: {{{keys}}}\n")

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.domain.characters import BLANK
 from pipeline.errors import SourceError
 from pipeline.sources import CsvFile, Declared
 
@@ -75,7 +76,7 @@ def expected_of(
     rows = list(
         csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), delimiter=delimiter)
     )
-    while rows and not any(cell.strip(" \t") for cell in rows[0]):
+    while rows and not any(cell.strip(BLANK) for cell in rows[0]):
         rows.pop(0)
     if not rows:
         return [], [], []
@@ -86,7 +87,7 @@ def expected_of(
         for name in dict.fromkeys(folded)
         if name
     ]
-    records = [row for row in rows[1:] if any(cell.strip(" \t") for cell in row)]
+    records = [row for row in rows[1:] if any(cell.strip(BLANK) for cell in row)]
     repeats = [[plain(cell).casefold() for cell in row] == folded for row in records]
     good = [row for row, is_repeated in zip(records, repeats, strict=True) if not is_repeated]
     kept = [at for at, name in enumerate(header) if name or any(row[at].strip() for row in good)]
