@@ -42,7 +42,7 @@ FAULTS = [
 #: A program that is killed at its n-th write.
 DYING = """\
 import os, signal, sys
-from pipeline import files
+from pipeline.storage import files
 from pipeline.cli import main
 
 left, publish = int(os.environ["NTH"]), files._published

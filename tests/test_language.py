@@ -1,0 +1,88 @@
+"""What people read is plain English: no words of a private dialect, and no sentence that has to be read twice."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "pipeline"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+DOCUMENTS = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+    *sorted(PACKAGE.rglob("*.j2")),
+]
+BANNED = re.compile(
+    r"\b(told|said|whom|beneath|so many|that nobody|as it came|what is left behind|stands there|no word)\b",
+    re.IGNORECASE,
+)
+LONGEST = 40  #: words of a sentence
+#: Texts in JSON, tables or lists that we write; they change together with their `schema`.
+WRITTEN = {
+    "pipeline/domain/reason_help.py",  # the hints in `_import_hint`
+    "pipeline/domain/sign_offs.py",  # the key `beneath` of signatures.jsonl
+    "pipeline/storage/run_damage.py",
+    "pipeline/workflows/check.py",  # the key `told` of `check --json`
+    "pipeline/workflows/plan_freshness.py",
+    "pipeline/reconciling/verdict.py",
+}
+#: A parameter of a public function.
+NAMES = {"pipeline/workflows/apply.py", "pipeline/cli/commands/importing.py", "pipeline/errors.py"}
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def test_no_module_uses_the_words_of_a_private_dialect():
+    found = {
+        name_of(path): sorted({word.lower() for word in BANNED.findall(path.read_text())})
+        for path in MODULES
+        if BANNED.search(path.read_text()) and name_of(path) not in WRITTEN | NAMES
+    }
+
+    assert found == {}
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
+def test_no_document_or_page_uses_them(path):
+    assert BANNED.findall(path.read_text(encoding="utf-8")) == []
+
+
+def test_each_exception_is_still_needed():
+    assert {
+        name for name in WRITTEN | NAMES if not BANNED.search((ROOT / name).read_text())
+    } == set()
+
+
+@pytest.mark.parametrize("path", [path for path in DOCUMENTS if path.suffix == ".md"], ids=name_of)
+def test_no_sentence_of_a_document_is_too_long(path):
+    text = re.sub(r"```.*?```", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
+    # Items of lists, cells of tables and headings are sentences of their own.
+    parts = re.split(r"\n\s*\n|\n\s*[-*|#>]|\n\s*[0-9]+\. |\|", text)
+    long = [one for part in parts for one in sentences(part) if len(one.split()) > LONGEST]
+
+    assert long == []
+
+
+def test_no_sentence_of_a_docstring_is_too_long():
+    long = {
+        f"{name_of(path)}: {node.name if hasattr(node, 'name') else 'module'}": one
+        for path in MODULES
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+        and (docstring := ast.get_docstring(node))
+        for part in re.split(r"\n\s*\n|\n +", docstring)
+        for one in sentences(part)
+        if len(one.split()) > LONGEST
+    }
+
+    assert long == {}
+
+
+def sentences(text: str) -> list[str]:
+    """The sentences of a text; a colon or a semicolon ends none."""
+    return re.split(r"(?<=[.!?])\s+", " ".join(text.split()))
