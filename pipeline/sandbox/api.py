@@ -134,7 +134,7 @@ def _spoilt(answer: Answer, mishaps: frozenset[Mishap]) -> ASGIApp:
 
 
 def _dripping(answer: Answer, *, pieces: int, sent: int) -> ASGIApp:
-    """An answer in so many pieces, the first `sent` of which arrive before the connection is closed."""
+    """An answer in `pieces`, of which the first `sent` arrive before the connection is closed."""
 
     async def drip(scope: Scope, receive: Receive, send: Send) -> None:
         whole = as_response(answer)

@@ -43,10 +43,10 @@ class Lines:
 class Batch:
     """Some records of one file, in order.
 
-    `records`: position (Int64, counts all records of the run from 0), row_id, line and line_count
-    (Int64), reason (READ.… or null), text (of an unreadable record, else null), origin_run,
-    origin_row and origin_check (in a returned list: run, row and check, else null), cells as
-    `given.<column>`.
+    `records` has these columns. Position, line and line_count are Int64; position counts all
+    records of the run from 0. Row_id and reason are texts; reason is READ.… or null. Text is that
+    of an unreadable record, else null. Origin_run, origin_row and origin_check are the run, row and
+    check of a returned list, else null. Cells are in `given.<column>`.
     """
 
     records: pl.DataFrame

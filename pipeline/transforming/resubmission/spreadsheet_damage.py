@@ -3,9 +3,9 @@
 `damage` compares two texts. `marks` and `marks_when_shown` find candidates among many texts.
 
 Observed in Excel and LibreOffice: numbers lose leading zeros, plus signs, trailing zeros and digits
-after the 15th, or get an exponent; dates change their order; MAR1 becomes a day in March; formulas
-are computed; characters outside cp1252 become question marks, and UTF-8 read as cp1252 shows two
-characters for one.
+after the 15th, or get an exponent. Dates change their order, and MAR1 becomes a day in March.
+Formulas are computed. Characters outside cp1252 become question marks. UTF-8 read as cp1252 shows
+two characters for one.
 """
 
 import re
