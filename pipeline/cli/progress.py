@@ -1,5 +1,6 @@
 """Progress of a run: a bar with rate and time left on a terminal, else a line every 30 seconds."""
 
+import contextlib
 import sys
 import time
 from contextlib import contextmanager
@@ -102,10 +103,16 @@ class _Bars:
 
     def clear(self) -> None:
         if self._bar is not None:
-            self._bar.stop()
+            # A terminal that is gone stops no run and hides no error.
+            with contextlib.suppress(OSError):
+                self._bar.stop()
         self._bar = None
 
     def _show(self, what: str, done: int, total: int | None) -> None:
+        with contextlib.suppress(OSError):
+            self._update(what, done, total)
+
+    def _update(self, what: str, done: int, total: int | None) -> None:
         if self._bar is None:
             self._bar = _bar()
             self._bar.start()

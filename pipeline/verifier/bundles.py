@@ -14,6 +14,7 @@ from zipfile import ZipFile, ZipInfo
 
 from pyarrow import parquet
 
+from pipeline.domain.machine_faults import is_of_the_machine
 from pipeline.domain.outcomes import LISTS, Fate
 from pipeline.storage.files import open_regular
 from pipeline.verifier.checks import Check, Notes, Verified, differing, read_any_cell, unreadable
@@ -49,7 +50,9 @@ def verify_bundle(path: Path) -> Verified:
         with os.fdopen(open_regular(path), "rb") as file, ZipFile(file) as archive:
             return _verified(path, archive)
     # A manipulated archive can make its reader raise anything; the result is a failed check.
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:
+        if is_of_the_machine(error):
+            raise  # too little memory or too few threads say nothing about the bundle
         return Verified(path.name, 0, [unreadable("the bundle can be read", error)])
 
 

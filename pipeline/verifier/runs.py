@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from pipeline.domain.machine_faults import is_of_the_machine
 from pipeline.domain.outcomes import Fate
 from pipeline.storage.files import read_regular, sha256_of
 from pipeline.verifier.amounts import Amounts, declared
@@ -87,7 +88,9 @@ def verify(folder: Path, inputs_at: Sequence[Path] = (), home: Path | None = Non
         found, of_rows = _of_rows(folder, manifest, summary, plan, origins)
         checks, records = [*checks, *of_rows, origins.check()], found.records
     # A changed byte can make a reader raise anything; the result is a failed check.
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:
+        if is_of_the_machine(error):
+            raise  # too little memory or too few threads say nothing about the files
         checks.append(unreadable("the files can be read", error))
     return Verified(folder.name, records, checks)
 

@@ -22,7 +22,6 @@ from typing import Any
 
 from tests.prove.stranded import DYING
 
-_BEFORE_HANGING_UP = 1.0  #: seconds
 _BECOME = "; import os, sys; os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
 
 
@@ -164,16 +163,22 @@ def _unread(
     return Pressure(name, applied, presses, hides_errors=err)
 
 
-def _hung_up(name: str, presses: Callable[[Sequence[str]], bool], *, controls: bool) -> Pressure:
-    """A terminal that goes away: writing to it fails; where it controls the process, the system also sends SIGHUP."""
+def _hung_up(
+    name: str, presses: Callable[[Sequence[str]], bool], *, after: float | None = None
+) -> Pressure:
+    """A terminal that goes away: writing to it fails.
+
+    `after` seconds: it controls the process, so the system also sends SIGHUP.
+    """
+    controls = after is not None
 
     @contextlib.contextmanager
     def applied(_folder: Path) -> Iterator[Process]:
         ours, theirs = pty.openpty()
 
         def hang_up() -> None:
-            if controls:
-                time.sleep(_BEFORE_HANGING_UP)
+            if after is not None:
+                time.sleep(after)
             os.close(ours)
 
         try:
@@ -375,8 +380,9 @@ def pressures() -> list[Pressure]:
         _to_device("stdout and stderr full", out=True, err=True, presses=_is_one_of_each),
         _unread("nobody reads stdout", out=True),
         _unread("nobody reads stderr", err=True, presses=_is_one_of_each),
-        _hung_up("terminal hung up", _always, controls=False),
-        _hung_up("terminal hung up, with SIGHUP", _sends, controls=True),
+        _hung_up("terminal hung up", _always),
+        _hung_up("terminal hung up after 0.6 s, with SIGHUP", _sends, after=0.6),
+        _hung_up("terminal hung up after 1 s, with SIGHUP", _sends, after=1.0),
         _variables("no folder for temporary files", _writes, TMPDIR="/nowhere/at/all"),
         _variables("stdout knows ASCII only", _is_one_of_each, PYTHONIOENCODING="ascii"),
         _killed("killed at the first write", 1),
