@@ -12,9 +12,11 @@ from decimal import Decimal
 
 import polars as pl
 import pytest
+from pyarrow import ArrowException
 
 from pipeline.storage.manifest import sealed
 from pipeline.storage.xlsx import write_text_sheet
+from pipeline.verifier import runs
 from pipeline.verifier import verify as verified
 from tests.conftest import REPOSITORY, Inside, customers_csv
 
@@ -387,6 +389,26 @@ def test_an_input_that_is_a_pipe_now_is_named(copied):
     os.mkfifo(folder.parent / "customers.csv")
 
     assert f"{folder.parent}/customers.csv is not a regular file" in broken(folder)
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [
+        MemoryError(),
+        ArrowException("Failed to launch worker thread: Resource temporarily unavailable"),
+    ],
+)
+def test_a_limit_of_the_machine_is_no_fault_of_the_files(copied, monkeypatch, refused):
+    pipeline, folder = copied
+
+    def refuse(*_given: object) -> None:
+        raise refused
+
+    monkeypatch.setattr(runs, "of_accepted", refuse)
+
+    ended = pipeline("verify", folder.name)
+
+    assert (ended.returncode, "BROKEN" in ended.stdout) == (4, False), ended.stderr
 
 
 def test_a_file_that_was_added_or_removed_is_named(copied):
