@@ -152,7 +152,7 @@ def _exit_code(given: dict[str, Any]) -> int:
 def _say(text: str) -> None:
     """Print a line without secrets to stderr, even if `output` cannot be loaded."""
     try:
-        from pipeline.cli.output import say
+        from pipeline.cli.output.terminal import say
 
         say(scrubbed(text))
     except Exception:  # noqa: BLE001 - memory is used up

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.cli.output import say, show_plan
+from pipeline.cli.output.plan import show_plan
+from pipeline.cli.output.terminal import say
 from pipeline.errors import NotApproved, OptionRefused
 from pipeline.storage.files import remove_left_behind
 

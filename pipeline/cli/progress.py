@@ -6,7 +6,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from pipeline.cli.output import say
+from pipeline.cli.output.terminal import say
 from pipeline.cli.suggestions import suggested
 
 if TYPE_CHECKING:

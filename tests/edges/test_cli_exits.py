@@ -611,7 +611,7 @@ def test_a_user_without_a_name_can_run(monkeypatch):
 
 
 def test_json_for_programs_is_not_changed_by_what_is_unprintable_for_people(capsys):
-    from pipeline.cli.output import show_json
+    from pipeline.cli.output.terminal import show_json
 
     content = {"path": "zero\u200bwidth\u202e\x7f.csv", "escape": "\x1b[31m", "name": "é 😀"}
     show_json(content)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.cli.output import show_report
+from pipeline.cli.output.report import show_report
 from pipeline.domain.currency import major_units
 from pipeline.domain.outcomes import LISTS, Action, Fate, Reason
 from pipeline.reporting.context import ReportContext

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from pipeline.cli.output_runs import show_status
+from pipeline.cli.output.runs import show_status
 from pipeline.submission.circuit_breaker import Evidence, Kind
 from pipeline.submission.protocol import Policy, Stop
 from pipeline.submission.turned_away import Suspicion

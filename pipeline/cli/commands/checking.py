@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from pipeline.cli import options
-from pipeline.cli.output import show_json, show_line
+from pipeline.cli.output.terminal import show_json, show_line
 from pipeline.cli.suggestions import suggested
 
 

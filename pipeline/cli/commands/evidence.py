@@ -6,7 +6,9 @@ from typing import Any
 import click
 
 from pipeline.cli import options
-from pipeline.cli.output import say, show_json, show_line, show_reconciliation, show_verdict
+from pipeline.cli.output.reconciliation import show_reconciliation
+from pipeline.cli.output.terminal import say, show_json, show_line
+from pipeline.cli.output.verification import show_verdict
 
 inputs_at = click.option(
     "--inputs",

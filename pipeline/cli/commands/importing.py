@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipeline.cli import options
-from pipeline.cli.output import say, show_json, show_plan, show_profile, show_report
+from pipeline.cli.output.plan import show_plan
+from pipeline.cli.output.report import show_report
+from pipeline.cli.output.stages import show_profile
+from pipeline.cli.output.terminal import say, show_json
 from pipeline.cli.suggestions import suggested
 from pipeline.errors import Interrupted, ResultNotShown
 

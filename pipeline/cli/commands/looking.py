@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipeline.cli import options
-from pipeline.cli.output import say, show_inspection, show_json
-from pipeline.cli.output_runs import show_explained, show_life, show_status, show_statuses
+from pipeline.cli.output.explanation import show_explained
+from pipeline.cli.output.history import show_life
+from pipeline.cli.output.inspection import show_inspection
+from pipeline.cli.output.runs import show_status, show_statuses
+from pipeline.cli.output.terminal import say, show_json
 from pipeline.cli.suggestions import remember, suggested
 
 if TYPE_CHECKING:

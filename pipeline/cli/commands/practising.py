@@ -6,7 +6,8 @@ from typing import Any
 import click
 
 from pipeline.cli import options
-from pipeline.cli.output import say, show_line, show_report
+from pipeline.cli.output.report import show_report
+from pipeline.cli.output.terminal import say, show_line
 
 
 @click.command()

@@ -6,7 +6,9 @@ from typing import Any
 import click
 
 from pipeline.cli import options
-from pipeline.cli.output import say, show_draft, show_json, show_line, show_references, show_text
+from pipeline.cli.output.draft import show_draft
+from pipeline.cli.output.known_customers import show_references
+from pipeline.cli.output.terminal import say, show_json, show_line, show_text
 
 
 @click.command()

@@ -1,0 +1,76 @@
+"""Print the history of a customer, for `trace`."""
+
+from typing import TYPE_CHECKING, Any
+
+from pipeline.cli.output.terminal import on_one_line, printable, show_line
+
+if TYPE_CHECKING:
+    from pipeline.workflows.trace import Appearance, Life
+
+
+def show_life(life: "Life") -> None:
+    """Print the history of a customer: its rows, the requests, what billing holds."""
+    if life.persons:
+        show_line(", ".join(map(printable, life.persons)))
+    if life.pii == "masked" and life.appearances:
+        show_line(
+            "masked: x for a letter, 9 for a digit, ? for a sign, a token for a person;"
+            " --pii full shows them"
+        )
+    for one in life.appearances:
+        _show_appearance(one)
+    for damaged in life.damaged_runs:
+        show_line(str(damaged))
+    for run_id in life.purged:
+        show_line(f"{run_id}  its rows were deleted by retention")
+    for environment, event in life.events:
+        _show_event(environment, event)
+    if life.now is not None:
+        _show_lookup(life.now)
+
+
+def _show_appearance(one: "Appearance") -> None:
+    repairs = f", which corrects {printable(one.mends)}" if one.mends else ""
+    show_line(f"{one.run_id}  {printable(one.row_id)}{repairs}")
+    if one.source is not None:
+        show_line(f"  source       {printable(one.source)}")
+    cells = {name: value for name, value in one.given.items() if value}
+    show_line(f"  given        {on_one_line(cells)}")
+    values = {name: value for name, value in one.became.items() if value is not None}
+    show_line(f"  became       {on_one_line(values)}")
+    for code, sentence in one.reasons:
+        show_line(f"  {printable(code)}: {sentence}")
+    if one.decided is not None:
+        same = f", the same as {printable(one.same_as)}" if one.same_as else ""
+        show_line(f"  planned      {one.decided}{same}")
+    if one.key is not None:
+        show_line(f"  key          {one.key}")
+    billing_id = f" as {one.billing_id}" if one.billing_id else ""
+    show_line(f"  ended        {one.fate.replace('_', ' ')}{billing_id}")
+
+
+def _show_event(environment: str, event: dict[str, Any]) -> None:
+    answer = [str(event[name]) for name in ("call", "status", "outcome") if event[name] is not None]
+    if event["replayed"]:
+        answer.append("(replayed)")
+    details = [f"generation {event['generation']}"] if event["generation"] > 1 else []
+    if answer:
+        details.append(" ".join(answer))
+    billing_id = f" as {event['billing_id']}" if event["billing_id"] else ""
+    show_line(
+        f"{environment}  {event['at']}  {event['kind']:<9} -> {event['state']}{billing_id}  "
+        f"{', '.join([*details, event['key']])}  ({event['run_id']})"
+    )
+
+
+def _show_lookup(now: dict[str, Any]) -> None:
+    """Print what billing holds now, and how it differs from what was sent."""
+    differs, comparison = now.get("differs_in"), ""
+    if "holds" in now:
+        held = {name: value for name, value in now["holds"].items() if value is not None}
+        show_line(f"billing holds {on_one_line(held)}")
+        if differs is None:
+            comparison = ", and nothing was sent to compare it with"
+        else:
+            comparison = f", differs in {', '.join(differs)}" if differs else ", as it was sent"
+    show_line(f"billing now: {now['answer']} {now.get('billing_id', '')}".rstrip() + comparison)

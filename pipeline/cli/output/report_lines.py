@@ -1,0 +1,149 @@
+"""The lines of a report below its tables: money, reasons, findings, unsent columns."""
+
+from typing import TYPE_CHECKING, Any
+
+from pipeline.cli.output.terminal import MOST_COLUMNS, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from pipeline.reporting.headline import Account
+
+_MANY = 10  #: from this many records on, the most frequent reason is explained
+
+
+def stakes(content: dict[str, Any]) -> "Iterator[str]":
+    """The kinds of balances, and the money that did not arrive."""
+    from pipeline.reporting.headline import WAITING, accounts, all_balances
+
+    kinds = {
+        "debit": "debits",
+        "credit": "credits",
+        "zero": "zero",
+        "absent": "absent",
+        "unusable": "unreadable",
+    }
+    counted = [
+        f"{count:,} {kinds[kind].removesuffix('s') if count == 1 else kinds[kind]}"
+        for kind, count in all_balances(content).items()
+        if count
+    ]
+    yield f"balances: {', '.join(counted) or 'none'}"
+    for account in accounts(content):
+        if (
+            account.title
+            in {"held", "rejected", "in doubt", WAITING, "given up", "left for a later wave"}
+            and account.records
+        ):
+            yield f"{account.title}: {_account(account)}"
+    if unpaid := content["cannot_be_paid_against"]:
+        yield f"cannot be paid against: {unpaid:,} customers came back without payment rules"
+    for reason, count in content["flagged"].items():
+        yield f"sent and flagged: {count:,} {reason}"
+
+
+def why(content: dict[str, Any]) -> "Iterator[str]":
+    """Why records were rejected, held or left in doubt: reasons with counts."""
+    from pipeline.reporting.earlier_runs import left_in_words
+    from pipeline.reporting.headline import reasons_in_words, reasons_of
+    from pipeline.reporting.held import differing_in_words
+
+    for name, title in (("rejected", "rejected"), ("held", "held"), ("in_doubt", "in doubt")):
+        records = content["at_stake"][name]["records"]
+        if reasons := reasons_of(content, name):
+            yield f"{title} {records:,}: {reasons_in_words(reasons)}"
+            yield from _most_frequent(reasons, records)
+    if differs := differing_in_words(content.get("held_differs", {})):
+        yield f"held records: {differs}"
+    yield from left_in_words(content)
+    if others := len(content["other_ledgers"]):
+        ledgers = (
+            "1 other ledger of this environment writes"
+            if others == 1
+            else f"{others} other ledgers of this environment write"
+        )
+        yield f"home: {ledgers} to this reports folder; check that every run uses the same --home"
+    if content["account_is_doubtful"]:
+        yield f"account: {content['account']}"
+
+
+def intentions(content: dict[str, Any]) -> "Iterator[str]":
+    """Samples of what a plan would do, and how long it takes."""
+    from pipeline.domain.currency import major_units
+    from pipeline.reporting.headline import how_long
+
+    if content["status"] != "planned":
+        return
+    for action, samples in content["samples"].items():
+        for sample in samples:
+            amount = "no balance"
+            if sample["balance"] is not None:
+                source = f"{sample['given']} -> " if sample["given"] else ""
+                major = major_units(sample["balance"], sample["currency"])
+                amount = f"{source}{sample['balance']} ({major} {sample['currency']})"
+            why = f"  {sample['reason']}" if sample["reason"] else ""
+            yield f"{action}  {sample['row_id']}  {amount}{why}"
+    yield f"{content['estimate']['creates']:,} creates, {how_long(content['estimate'])}"
+
+
+def findings(content: dict[str, Any]) -> "Iterator[str]":
+    """A line for each finding about whole files; first those that stop the plan."""
+    for one in sorted(content["findings"], key=lambda one: not one["stops"]):
+        kind = (
+            "warning"
+            if not one["stops"]
+            else "accepted"
+            if one["code"] in content["accepted"]
+            else "STOPS"
+        )
+        yield f"{kind}: {one['code']}: {one['what']}"
+
+
+def unusual_forms(content: dict[str, Any]) -> "Iterator[str]":
+    """A line for each input whose detected form is unusual for a CSV file."""
+    from pipeline.reporting.headline import written
+
+    usual = {"delimiter": ",", "encoding": "utf-8", "line_end": "LF or CRLF"}
+    for given in content["inputs"]:
+        how = given["written"]
+        detected = how.get("found", "").split()
+        is_unusual = any(how.get(name) != usual.get(name) for name in detected)
+        if is_unusual or "end_mark" in how or "columns_ignored" in how:
+            yield f"{given['name']}: {written(how)}"
+
+
+def columns_not_sent(columns: dict[str, str | None]) -> "Iterator[str]":
+    """A line for each unsent column, at most 40; those that resemble a field have priority."""
+    listed = dict(sorted(columns.items(), key=lambda one: not one[1])[:MOST_COLUMNS])
+    for column in [name for name in columns if name in listed]:
+        near = columns[column]
+        hint = f" (did you mean '{near}'?)" if near else ""
+        yield f"column '{printable(column)}' is kept in the lists and not sent{hint}"
+    if others := len(columns) - len(listed):
+        yield f"{others:,} more columns are kept in the lists and not sent"
+
+
+def _most_frequent(reasons: "Mapping[str, int]", records: int) -> "Iterator[str]":
+    """The first reason and how to correct it, if it explains at least half of many records."""
+    from pipeline.domain.causes import Cause
+    from pipeline.domain.reason_help import EXPLANATIONS
+
+    reason, times = next(iter(reasons.items()))
+    if records >= _MANY and 2 * times >= records:
+        known = Cause.parse(reason).reason
+        yield f"{known.value}: {known.sentence} {EXPLANATIONS[known].mend}"
+
+
+def _account(account: "Account") -> str:
+    from pipeline.domain.currency import major_units
+    from pipeline.reporting.headline import currency_label, has_minor_unit
+
+    sums = [
+        f"{currency_label(code)}{'' if has_minor_unit(code) else ' (as written)'}"
+        f" {major_units(debits, code)} debits, {major_units(credits, code)} credits"
+        for code, debits, credits in account.sums
+    ]
+    unusable = account.balances["unusable"]
+    unread = [f"{unusable:,} unreadable amount{'s' * (unusable != 1)}"] if unusable else []
+    records = f"{account.records:,} record{'s' * (account.records != 1)}"
+    return f"{records}; at stake: {'; '.join([*sums, *unread]) or 'nothing'}"

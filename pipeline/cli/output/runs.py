@@ -1,0 +1,104 @@
+"""Print runs, for `runs` and `status`."""
+
+import textwrap
+from typing import TYPE_CHECKING
+
+from pipeline.cli.output.terminal import printable, show_line
+from pipeline.cli.suggestions import suggested
+
+if TYPE_CHECKING:
+    from pipeline.workflows.status import DamagedRun, RunStatus
+
+
+def show_statuses(statuses: "list[RunStatus | DamagedRun]") -> None:
+    """Print each run: its id on a separate line, for copying, then its progress and its verdict."""
+    from pipeline.workflows.status import DamagedRun
+
+    for run in statuses:
+        show_line(run.run_id)
+        if isinstance(run, DamagedRun):
+            show_line(f"  damaged, cannot be read: {run.reason}")
+            continue
+        creates = f"{run.settled:,} of {run.planned:,} creates settled"
+        later = f", {run.later:,} for a later run" if run.later else ""
+        show_line(f"  {run.label}, {run.environment}: {creates}{later}")
+        show_line(
+            textwrap.fill(
+                run.verdict, 78, initial_indent="  ", subsequent_indent="  ", break_long_words=False
+            )
+        )
+
+
+def show_status(run: "RunStatus") -> None:
+    """Print one run in a few lines."""
+    from pipeline.domain.outcomes import State
+
+    # A withdrawn create was never sent, so it counts as left.
+    sent = {state: count for state, count in sorted(run.states.items()) if state != State.WITHDRAWN}
+    states = ", ".join(f"{count:,} {state}" for state, count in sent.items()) or "nothing sent"
+    show_line(
+        f"{run.run_id}\n{run.label} in {run.environment}: {run.verdict}\n"
+        f"{run.settled:,} of {run.planned:,} creates settled ({states})"
+        f"{_left(run)}{_records(run)}\n{run.reports}"
+    )
+
+
+def _left(run: "RunStatus") -> str:
+    is_open = bool(run.left) or run.status == "interrupted"
+    accepting = [word for code in run.stops for word in ("--accept", code)]
+    words = ("resume", run.run_id) if run.started_at else ("apply", run.run_id, *accepting)
+    command = suggested(*words) if is_open else ""
+    parts = [
+        *([f"{_to_do(run)}: {command}"] if command else []),
+        *(
+            [f"{run.came_back:,} records were resubmitted; totals now: {_counted(run.overall)}"]
+            if run.came_back
+            else []
+        ),
+        *(
+            [f"{later:,} left for later waves: run the same files again"]
+            if (later := _later(run))
+            else []
+        ),
+    ]
+    return "".join(f"\n{part}" for part in parts)
+
+
+def _later(run: "RunStatus") -> int:
+    """Creates that were left for a later run and are in none yet."""
+    from pipeline.domain.outcomes import Fate
+
+    return min(run.later, run.overall.get(Fate.NOT_ATTEMPTED, 0)) if run.overall else run.later
+
+
+def _to_do(run: "RunStatus") -> str:
+    return f"{run.left:,} left" if run.left else "its results are not written yet"
+
+
+def _records(run: "RunStatus") -> str:
+    """The fates and reasons of the records, their changes by later runs, and how many are open."""
+    from pipeline.reporting import since_then
+    from pipeline.reporting.headline import reasons_in_words
+    from pipeline.reporting.held import differing_in_words
+
+    if run.open is None:
+        return ""
+    fates = {fate: records for fate, records in run.fates.items() if records}
+    records = sum(fates.values())
+    lines = [f"{records:,} record{'s' * (records != 1)}: {_counted(fates) or 'none'}"]
+    lines += [
+        f"{name.replace('_', ' ')}: {reasons_in_words(of)}"
+        for name, of in run.reasons.items()
+        if of
+    ]
+    lines += (
+        [f"held records: {differs}"] if (differs := differing_in_words(run.held_differs)) else []
+    )
+    lines += (
+        [since_then(run.became, run.overall, run.run_id)] if run.became else [f"{run.open:,} open"]
+    )
+    return "".join(f"\n{printable(line)}" for line in lines)
+
+
+def _counted(fates: dict[str, int]) -> str:
+    return ", ".join(f"{count:,} {fate}" for fate, count in fates.items())

@@ -1,0 +1,106 @@
+"""Print lines, text and JSON: results to stdout, commentary to stderr.
+
+Neither may hold a control character, which could move the cursor or hide text.
+"""
+
+import contextlib
+import io
+import json
+import shutil
+import sys
+import unicodedata
+from typing import TYPE_CHECKING, Any
+
+from pipeline.errors import ResultNotShown
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+WIDTH_OFF_A_TERMINAL = 120
+MOST_COLUMNS = 40  #: unsent columns that are listed; the others are only counted
+
+
+def say(text: str) -> None:
+    """Print a line of commentary to stderr; a closed stderr is no error."""
+    with contextlib.suppress(OSError):
+        print(printable(text), file=sys.stderr, flush=True)
+
+
+def printable(text: str) -> str:
+    """Text without escape sequences, control and bidirectional characters: names may hold them."""
+    return "".join("\ufffd" if _is_hidden(c) else c for c in text)
+
+
+def show_json(content: dict[str, Any] | list[Any]) -> None:
+    """Print JSON for programs, with control characters as escapes."""
+    text = json.dumps(content, indent=2, ensure_ascii=not _speaks_unicode())
+    _out("".join(json.dumps(c)[1:-1] if _is_hidden(c) else c for c in text))
+
+
+def show_line(text: str) -> None:
+    """Print a line of the result."""
+    _out(text)
+
+
+def show_text(text: str) -> None:
+    """Print a result unchanged, with its own line ends."""
+    _out(text, end="")
+
+
+def on_one_line(value: dict[str, Any]) -> str:
+    """Keys with their values, such as `column amount, unit major`; ? for an open value."""
+    return ", ".join(
+        f"{key} {'?' if inner is None else _pairs(inner)}" for key, inner in value.items()
+    )
+
+
+def new_console() -> "Console":
+    """A console in memory: on a broken pipe rich would end the process with its own code."""
+    from rich.console import Console
+
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else WIDTH_OFF_A_TERMINAL
+    return Console(
+        file=io.StringIO(),
+        width=width,
+        highlight=False,
+        soft_wrap=True,
+        color_system=None,
+        markup=False,
+        emoji=False,
+    )
+
+
+def text_of(console: "Console") -> str:
+    """What was printed on a console in memory."""
+    text: str = console.file.getvalue()  # type: ignore[attr-defined]  # a StringIO
+    return text
+
+
+def _pairs(value: Any) -> str:
+    """A value of a config: a list as `a + b`, a map as `{R: ZAR}`."""
+    if isinstance(value, list):
+        return " + ".join(value)
+    if not isinstance(value, dict):
+        return str(value)
+    return f"{{{', '.join(f'{key}: {inner}' for key, inner in value.items())}}}"
+
+
+def _out(text: str, end: str = "\n") -> None:
+    """Print a result. A broken pipe is no error; raise ResultNotShown for anything else."""
+    try:
+        print(printable(text), end=end, flush=True)
+    except BrokenPipeError:
+        pass
+    except OSError as error:
+        raise ResultNotShown(
+            f"The result cannot be written to stdout ({error.strerror or 'unknown cause'})."
+            " Redirect it to a disk with free space, or to /dev/null"
+        ) from error
+
+
+def _speaks_unicode() -> bool:
+    return (sys.stdout.encoding or "").lower().replace("-", "") in {"utf8", "utf16", "utf32"}
+
+
+def _is_hidden(character: str) -> bool:
+    return character != "\n" and unicodedata.category(character) in {"Cc", "Cf", "Cs"}
