@@ -45,6 +45,11 @@ class BillingSide:
     unusable_rows: tuple[str, ...] = ()  #: the first of them
     inputs: tuple[dict[str, Any], ...] = ()
 
+    @property
+    def is_by_look_up(self) -> bool:
+        """Whether each customer was looked up, so no export was read."""
+        return self.method == "look-ups"
+
 
 def stage_export(
     folder: RunFolder, exports: Sequence[Path], settings: Settings, watch: Watch
