@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from pipeline.domain.column_mapping import Layout
 from pipeline.domain.customer import E164_PATTERN, METADATA_PREFIX
 from pipeline.errors import SourceError
 from pipeline.reconciling import column_of
-from pipeline.sources import BATCH_BYTES, Declared, in_order, read
+from pipeline.sources import BATCH_BYTES, Declared, SourceFile, in_order, read
 from pipeline.storage.run_folder import RunFolder
 from pipeline.transforming.mapping import map_columns
 from pipeline.transforming.normalize import Defaults, normalize
@@ -45,6 +45,11 @@ class BillingSide:
     unusable_rows: tuple[str, ...] = ()  #: the first of them
     inputs: tuple[dict[str, Any], ...] = ()
 
+    @property
+    def is_by_look_up(self) -> bool:
+        """Whether each customer was looked up, so no export was read."""
+        return self.method == "look-ups"
+
 
 def stage_export(
     folder: RunFolder, exports: Sequence[Path], settings: Settings, watch: Watch
@@ -56,15 +61,42 @@ def stage_export(
         raise SourceError(_SOURCE_KEY.sub("reconcile.source.", str(error))) from error
 
 
+@dataclass(slots=True)
+class _ExportCounts:
+    """What is counted while an export is read."""
+
+    records: int = 0
+    unusable: int = 0
+    first_unusable: list[str] = field(default_factory=list)
+    times: int = 0  #: readable times of change
+    unreadable_times: int = 0
+
+    def add_records(self, customers: pl.DataFrame, is_usable: pl.Expr) -> None:
+        """Count the records of a batch; remember the first unusable ones."""
+        described = pl.concat_str("row_id", pl.concat_str(pl.lit(" "), "reason").fill_null(""))
+        unusable = customers.filter(~is_usable)
+        first = unusable.head(_FIRST - len(self.first_unusable)).select(described)
+        self.records += customers.height
+        self.unusable += unusable.height
+        self.first_unusable += first.to_series().to_list()
+
+    def add_times(self, given: pl.Series, changed_at: pl.Series) -> None:
+        """Count the times of change as they were `given`, and those that could be read."""
+        texts, readable = given.str.strip_chars().replace("", None).count(), changed_at.count()
+        self.times += readable
+        self.unreadable_times += texts - readable
+
+
 def _staged_export(
     folder: RunFolder, exports: Sequence[Path], settings: Settings, watch: Watch
 ) -> BillingSide:
     config = settings.reconcile
     source = Declared(**config.source.model_dump()) if config.source else None
     files = in_order(list(exports), source, config.mapping)
-    unusable, first_unusable, read_so_far, times, unreadable_times = 0, list[str](), 0, 0, 0
+    counts = _ExportCounts()
     layout: Layout | None = None
     latest = round(CLOCK.now().timestamp() * 1e6) + _A_DAY
+    is_usable = pl.col("reason").is_null() & pl.col("external_reference").is_not_null()
     with one_behind(partial(_stage, folder)) as stage_behind:
         for number, (file, batch) in enumerate(one_ahead(read(files, BATCH_BYTES))):
             layout = layout_of(config.mapping, file.columns, file.format)
@@ -74,38 +106,36 @@ def _staged_export(
             customers = _normalized(
                 mapped, layout, Defaults(settings.region), is_declared=config.mapping is not None
             )
-            is_usable = pl.col("reason").is_null() & pl.col("external_reference").is_not_null()
+            counts.add_records(customers, is_usable)
             usable = customers.filter(is_usable)
-            unusable += customers.height - usable.height
-            described = pl.concat_str("row_id", pl.concat_str(pl.lit(" "), "reason").fill_null(""))
-            first_unusable += (
-                customers.filter(~is_usable)
-                .select(described)
-                .head(_FIRST - len(first_unusable))
-                .to_series()
-                .to_list()
-            )
             their_rows = _their_rows(usable, layout, changed_at, latest)
             if changed_at is not None:
-                texts = usable[f"given.{changed_at}"].str.strip_chars().replace("", None).count()
-                readable = their_rows["changed_at"].count()
-                times, unreadable_times = times + readable, unreadable_times + texts - readable
+                counts.add_times(usable[f"given.{changed_at}"], their_rows["changed_at"])
             stage_behind((f"their_rows-{number:05}.parquet", their_rows))
-            read_so_far += customers.height
-            watch.reading(read_so_far)
+            watch.reading(counts.records)
     if layout is None:
         raise SourceError(
             f"{', '.join(map(str, exports))}: 0 records; an export without customers proves nothing"
         )
     folder.stage("unanswered-00000.parquet", _unanswered(()))
+    return _export_side(files, layout, counts)
+
+
+def _export_side(files: Sequence[SourceFile], layout: Layout, counts: _ExportCounts) -> BillingSide:
     stated = [
         name for name, _ in layout.texts() if name in _FIELDS or name.startswith(METADATA_PREFIX)
     ]
-    inputs = tuple(
-        {"name": file.name, "sha256": file.sha256, "lines": asdict(file.lines)} for file in files
-    )
     return BillingSide(
-        "export", stated, times > 0, unreadable_times, unusable, tuple(first_unusable), inputs
+        "export",
+        stated,
+        has_times=counts.times > 0,
+        unreadable_times=counts.unreadable_times,
+        unusable=counts.unusable,
+        unusable_rows=tuple(counts.first_unusable),
+        inputs=tuple(
+            {"name": file.name, "sha256": file.sha256, "lines": asdict(file.lines)}
+            for file in files
+        ),
     )
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from pipeline.billing import Pace
+from pipeline.billing import Billing, Pace
 from pipeline.config import Settings, Target
 from pipeline.errors import Interrupted, LedgerLocked, SubmissionStopped
 from pipeline.storage.files import refuse_symlink
@@ -68,12 +68,6 @@ def look_up(
         SubmissionStopped: if billing refuses customers alike, or answers no lookup usably
     """
     done = _resumed(journal, wanted, of)
-    # Write about one second of answers at once, so a kill loses about one second of lookups.
-    at_once = (
-        _AT_ONCE
-        if settings.per_second is None
-        else max(settings.workers, min(_AT_ONCE, round(settings.per_second)))
-    )
     asking = Asking(
         Pace(settings.per_second, CLOCK.monotonic), _outage_of(settings), stopping.event
     )
@@ -81,43 +75,33 @@ def look_up(
         connected(settings, target) as billing,
         ThreadPoolExecutor(settings.workers) as pool,
     ):
-
-        def ask(one: tuple[str, str]) -> LookedUp | None:
-            reference, payload = one
-            return asking.ask(billing, reference, payload, done.answers.get(reference, ""))
-
-        def look_up_all(todo: Iterator[tuple[str, str]]) -> None:
-            while block := list(itertools.islice(todo, at_once)):
-                answers = list(pool.map(ask, block))
-                for answer in itertools.takewhile(lambda one: one is not None, answers):
-                    if answer is not None:
-                        journal.write(_line_of(answer))
-                        done.take(answer, of)
-                journal.flush()
-                os.fsync(journal.fileno())
-                watch.looking_up(min(done.count, of), of)
-                if asking.stop is not None:
-                    raise _stopped(
-                        asking.stop.reason, resumable=asking.stop.exit_code == Interrupted.exit_code
-                    )
-                if stopping.event.is_set():
-                    raise Interrupted(
-                        f"Stopped after {min(done.count, of)} of {of} lookups."
-                        " Run the same command to resume."
-                    )
-
+        lookups = _Lookups(billing, pool, asking, journal, done, of, watch)
         if done.count < of:
-            look_up_all(itertools.islice(wanted(), done.count, None))
+            lookups.make(itertools.islice(wanted(), done.count, None), _at_once(settings))
             stopping.event.wait(settings.seconds_of_lag if done.again else 0)
-        again = frozenset(done.again)
-        second_pass = (one for one in wanted() if one[0] in again) if again else iter(())
-        look_up_all(itertools.islice(second_pass, max(done.count - of, 0), None))
+        lookups.make(_second_pass(wanted, done, of), _at_once(settings))
     if done.answers and not done.determined:
         journal.truncate(0)  # the same command starts again
         raise _stopped(
             f"no lookup got a usable answer ({next(iter(done.answers.values()))})", resumable=False
         )
     yield from _answers(journal, of)
+
+
+def _at_once(settings: Settings) -> int:
+    # Write about one second of answers at once, so a kill loses about one second of lookups.
+    if settings.per_second is None:
+        return _AT_ONCE
+    return max(settings.workers, min(_AT_ONCE, round(settings.per_second)))
+
+
+def _second_pass(
+    wanted: Callable[[], Iterable[tuple[str, str]]], done: "_Done", of: int
+) -> Iterator[tuple[str, str]]:
+    """The customers to look up again, without those that the journal has."""
+    again = frozenset(done.again)
+    customers = (one for one in wanted() if one[0] in again) if again else iter(())
+    return itertools.islice(customers, max(done.count - of, 0), None)
 
 
 def _stopped(reason: str, *, resumable: bool) -> Interrupted | SubmissionStopped:
@@ -144,6 +128,51 @@ class _Done:
             self.again.append(one.reference)
         if one.answer:
             self.answers[one.reference] = one.answer
+
+
+@dataclass(frozen=True, slots=True)
+class _Lookups:
+    """Looks up customers in parallel and writes the answers to the journal, in order."""
+
+    billing: Billing
+    pool: ThreadPoolExecutor
+    asking: Asking
+    journal: BinaryIO
+    done: _Done
+    of: int  #: customers of the first pass
+    watch: Watch
+
+    def make(self, todo: Iterator[tuple[str, str]], at_once: int) -> None:
+        """Look up these customers; raise Interrupted or SubmissionStopped if that stops."""
+        while block := list(itertools.islice(todo, at_once)):
+            answers = list(self.pool.map(self._ask, block))
+            for answer in itertools.takewhile(lambda one: one is not None, answers):
+                if answer is not None:
+                    self.journal.write(_line_of(answer))
+                    self.done.take(answer, self.of)
+            self.journal.flush()
+            os.fsync(self.journal.fileno())
+            self.watch.looking_up(self._looked_up, self.of)
+            self._raise_if_stopped()
+
+    @property
+    def _looked_up(self) -> int:
+        return min(self.done.count, self.of)
+
+    def _ask(self, one: tuple[str, str]) -> LookedUp | None:
+        reference, payload = one
+        before = self.done.answers.get(reference, "")
+        return self.asking.ask(self.billing, reference, payload, before)
+
+    def _raise_if_stopped(self) -> None:
+        stop = self.asking.stop
+        if stop is not None:
+            raise _stopped(stop.reason, resumable=stop.exit_code == Interrupted.exit_code)
+        if self.asking.stopping.is_set():
+            raise Interrupted(
+                f"Stopped after {self._looked_up} of {self.of} lookups."
+                " Run the same command to resume."
+            )
 
 
 def _answers(journal: BinaryIO, of: int) -> Iterator[LookedUp]:

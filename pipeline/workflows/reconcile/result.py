@@ -56,80 +56,116 @@ class Compared:
 
 def figures(workbench: duckdb.DuckDBPyConnection, compared: Compared) -> dict[str, Any]:
     """The verdict and the figures that support it."""
-    side, terms, legacy = compared.billing_side, compared.terms, compared.legacy
-    counts = _counted(workbench, "SELECT kind, count(*) FROM differences GROUP BY kind")
-    fields = _counted(
-        workbench,
-        "SELECT field, count(*) FROM differences WHERE kind = 'field_differs'"
-        " GROUP BY field ORDER BY field",
-    )
-    kinds = _counted(
-        workbench, "SELECT kind, count(*) FROM paired WHERE kind IS NOT NULL GROUP BY kind"
-    )
-    residual, by_look_up = residuals(compared.steps), side.method == "look-ups"
-    sent = sorted(name for name in terms.ours if name.startswith(METADATA_PREFIX))
-    not_compared = [name for name in (*_OPTIONAL, *sent) if name not in side.fields]
-    because = reasons_used(compared.steps, legacy, residual)
+    counted = _count_differences(workbench)
+    residual = residuals(compared.steps)
+    because = reasons_used(compared.steps, compared.legacy, residual)
     found = Found(
-        counts,
-        other_currency=fields.get("currency", 0),
-        held=kinds.get("there_before", 0),
-        known=kinds.get("known_before", 0),
-        not_compared=not_compared,
+        counted.kinds,
+        other_currency=counted.fields.get("currency", 0),
+        held=counted.paired.get("there_before", 0),
+        known=counted.paired.get("known_before", 0),
+        not_compared=_not_compared(compared),
         left_out=compared.left_out,
         moved=_moved(compared.steps),
         reasoned=sorted(because),
         faults=_faults(workbench, compared, residual),
     )
-    sampled = (
-        None
-        if compared.chosen.count == compared.chosen.of
-        else _sampled(workbench, compared.chosen)
+    sampled = _sampled(workbench, compared.chosen)
+    return {
+        **_verdict(found, sampled, compared),
+        **_sides_compared(compared),
+        **_differences(counted, compared.billing_side),
+        "fed": compared.rows_read,
+        "there_before": {"held": found.held, "known": found.known},
+        "bridge": [_step(step) for step in compared.steps],
+        "residual": _as_json(residual),
+        "legacy": {"totals": dict(compared.legacy.totals), "because": because},
+        "ledger": list(compared.ledger),
+        "examples": _examples(workbench),
+        **({} if sampled is None else {"sample": asdict(sampled)}),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """How many differences there are of each sort."""
+
+    kinds: dict[str, int]
+    fields: dict[str, int]  #: field -> differences in it
+    patterns: dict[str, int]
+    paired: dict[str, int]  #: kind of a pair -> pairs
+
+
+def _count_differences(workbench: duckdb.DuckDBPyConnection) -> _Counted:
+    def count(query: str) -> dict[str, int]:
+        return dict(workbench.execute(query).fetchall())
+
+    return _Counted(
+        kinds=count("SELECT kind, count(*) FROM differences GROUP BY kind"),
+        fields=count(
+            "SELECT field, count(*) FROM differences WHERE kind = 'field_differs'"
+            " GROUP BY field ORDER BY field"
+        ),
+        patterns=count(
+            "SELECT pattern, count(*) FROM differences WHERE pattern IS NOT NULL GROUP BY 1"
+        ),
+        paired=count("SELECT kind, count(*) FROM paired WHERE kind IS NOT NULL GROUP BY kind"),
     )
+
+
+def _not_compared(compared: Compared) -> list[str]:
+    """The fields that billing's side leaves out."""
+    sent = sorted(name for name in compared.terms.ours if name.startswith(METADATA_PREFIX))
+    return [name for name in (*_OPTIONAL, *sent) if name not in compared.billing_side.fields]
+
+
+def _verdict(found: Found, sampled: Sampled | None, compared: Compared) -> dict[str, Any]:
     verdict = judge(
-        found, by_look_up=by_look_up, has_tolerances=bool(terms.tolerances), sampled=sampled
+        found,
+        by_look_up=compared.billing_side.is_by_look_up,
+        has_tolerances=bool(compared.terms.tolerances),
+        sampled=sampled,
     )
     return {
         "exit_code": verdict.exit_code,
         "signable": verdict.is_signable,
         "verdict": verdict.sentence,
+    }
+
+
+def _sides_compared(compared: Compared) -> dict[str, Any]:
+    """What billing's side is, and which fields were compared."""
+    side, terms = compared.billing_side, compared.terms
+    return {
         "method": side.method,
         "export": list(side.inputs),
         "export_unusable": side.unusable,
         "compared": [*terms.fields, "currency", "balance"],
-        "not_compared": not_compared,
+        "not_compared": _not_compared(compared),
         "tolerances": dict(terms.tolerances),
-        "differences": {kind.value: counts.get(kind.value, 0) for kind in Discrepancy},
-        "fields": fields,
-        "patterns": _counted(
-            workbench,
-            "SELECT pattern, count(*) FROM differences WHERE pattern IS NOT NULL GROUP BY 1",
-        ),
+    }
+
+
+def _differences(counted: _Counted, side: BillingSide) -> dict[str, Any]:
+    return {
+        "differences": {kind.value: counted.kinds.get(kind.value, 0) for kind in Discrepancy},
+        "fields": counted.fields,
+        "patterns": counted.patterns,
         "not_determinable": not_determinable(
-            by_look_up=by_look_up,
+            by_look_up=side.is_by_look_up,
             has_times=side.has_times,
             unreadable_times=side.unreadable_times,
         ),
-        "fed": compared.rows_read,
-        "there_before": {"held": found.held, "known": found.known},
-        "bridge": [
-            {
-                "step": step.name,
-                "sentence": step.sentence,
-                "is_total": step.is_total,
-                "records": step.records,
-                "figures": _as_json(step.figures),
-            }
-            for step in compared.steps
-        ],
-        "residual": _as_json(residual),
-        "legacy": {
-            "totals": dict(legacy.totals),
-            "because": because,
-        },
-        "ledger": list(compared.ledger),
-        "examples": _examples(workbench),
-        **({} if sampled is None else {"sample": asdict(sampled)}),
+    }
+
+
+def _step(step: Step) -> dict[str, Any]:
+    return {
+        "step": step.name,
+        "sentence": step.sentence,
+        "is_total": step.is_total,
+        "records": step.records,
+        "figures": _as_json(step.figures),
     }
 
 
@@ -202,12 +238,12 @@ def _first(rows: Sequence[str], of: int) -> str:
     return ", ".join(dict.fromkeys(rows)) + (", …" if of > len(rows) else "")
 
 
-def _sampled(workbench: duckdb.DuckDBPyConnection, chosen: Chosen) -> Sampled:
-    differing = int(
-        workbench.execute("SELECT count(DISTINCT external_reference) FROM differences").fetchall()[
-            0
-        ][0]
-    )
+def _sampled(workbench: duckdb.DuckDBPyConnection, chosen: Chosen) -> Sampled | None:
+    """The confidence bound of a sample; None if all customers were compared."""
+    if chosen.count == chosen.of:
+        return None
+    query = "SELECT count(DISTINCT external_reference) FROM differences"
+    differing = int(workbench.execute(query).fetchall()[0][0])
     share = at_most(chosen.count, differing, CONFIDENCE) if chosen.count else 1.0
     return Sampled(chosen.count, chosen.of, differing, CONFIDENCE, share)
 
@@ -221,10 +257,6 @@ def _examples(workbench: duckdb.DuckDBPyConnection) -> dict[str, list[str]]:
         ") GROUP BY kind"
     ).fetchall()
     return {kind: [text for text in rows if text] for kind, rows in found}
-
-
-def _counted(workbench: duckdb.DuckDBPyConnection, query: str) -> dict[str, int]:
-    return dict(workbench.execute(query).fetchall())
 
 
 def _as_json(figures: Mapping[str, tuple[int | None, int]]) -> dict[str, dict[str, int | None]]:

@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import duckdb
 import polars as pl
@@ -35,7 +34,7 @@ from pipeline.reporting import (
     shown_as,
 )
 from pipeline.storage.files import write_bytes
-from pipeline.storage.known_customers import known_to
+from pipeline.storage.known_customers import References, known_to
 from pipeline.storage.ledger import Ledger
 from pipeline.storage.run_folder import RunFolder
 from pipeline.storage.xlsx import write_text_book
@@ -56,6 +55,7 @@ from pipeline.workflows.reconcile.workspace import folder_by_export, folder_by_l
 from pipeline.workflows.report.open_items import home_key, naming
 from pipeline.workflows.report.render import as_sheet
 
+_FILES = ("differences.csv", "report.html", "report.xlsx")
 _MOST_SHOWN = 20_000  #: differences, in the workbook
 NO_LEGACY = Legacy()
 Read = tuple[str, str, int, int]  #: fate, currency, records, minor units
@@ -104,65 +104,125 @@ def reconcile(
     Raises:
         LedgerLocked: if the same reconciliation is running in another process
     """
-    runs = selected.runs
-    environment = runs[0].read_plan()["environment"]
-    home = settings.home / environment["name"]
-    question = _question(runs, sample, target, place)
-    known = known_to(home)
-    with ExitStack() as stack:
-        folder, journal = stack.enter_context(
-            (folder_by_export if exports else folder_by_look_ups)(settings.reports, question)
-        )
-        rows_read, side = _both_sides(folder, runs, settings, exports, watch)
-        has_repeats = stage_records(folder, runs)
-        workbench = stack.enter_context(folder.workbench(references=known.path if known else None))
-        ledger = stack.enter_context(Ledger.read(home))
-        folder.show(workbench, "our_rows")
-        resolve_doubts(workbench, ledger)
-        chosen = choose(workbench, sample, seed=folder.run_id)
-        if side is None:
-            # The command line requires a target unless there is an export.
-            assert target is not None and journal is not None  # noqa: PT018, S101
-            answers = look_up(
-                lambda: to_look_up(workbench),
-                chosen.count,
-                journal,
-                settings,
-                target,
-                stopping or StopRequest(),
-                watch,
-            )
-            side = stage_look_ups(folder, blocks(answers), fields_of(runs))
-        folder.show(workbench, "their_rows")
-        folder.show(workbench, "unanswered")
-        load_origins(workbench, ledger, {run.run_id for run in runs})
-        terms = Terms(side.fields, fields_of(runs), settings.reconcile.tolerances)
-        compare(workbench, terms)
-        if side.has_times and ledger is not None:
-            load_outcome_times(workbench, ledger)
-            mark_changes(workbench)
-        steps = from_legacy(
-            bridge(workbench, _read_once(folder, workbench, rows_read, once=has_repeats)), legacy
-        )
-        ledgers = list(agreements(workbench, ledger, runs))
-        row_count = sum(records for _, _, records, _ in rows_read)
-        compared = Compared(
-            side, terms, chosen, steps, ledgers, legacy, row_count, len(selected.left_out)
-        )
-        content = {
-            **_identified(folder, selected, environment, settings),
-            **figures(workbench, compared),
-            "files": {
-                name: str(folder.path / name)
-                for name in ("differences.csv", "report.html", "report.xlsx")
-            },
-        }
-        write_differences(folder, workbench)
-        _write_pages(folder, content, settings.home)
+    environment = selected.runs[0].read_plan()["environment"]
+    stop = stopping or StopRequest()
+    request = _Request(
+        selected, environment, settings, exports, target, sample, legacy, stop, watch
+    )
+    known = known_to(request.home)
+    opened = folder_by_export if exports else folder_by_look_ups
+    with opened(settings.reports, _question(request.runs, sample, target, place)) as (
+        folder,
+        journal,
+    ):
+        content = _content(request, folder, journal, known)
     # The summary marks a finished reconciliation, so its temporary files are deleted before.
     folder.write_json("summary.json", content)
     folder.seal("reconciliation")
     return Reconciled(content)
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """The arguments of `reconcile`, and the environment of its runs."""
+
+    selected: SelectedRuns
+    environment: dict[str, str]
+    settings: Settings
+    exports: Sequence[Path]
+    target: Target | None
+    sample: int | None
+    legacy: Legacy
+    stopping: StopRequest
+    watch: Watch
+
+    @property
+    def runs(self) -> Sequence[RunFolder]:
+        return self.selected.runs
+
+    @property
+    def home(self) -> Path:
+        """The folder with the ledger and the known customers of the environment."""
+        return self.settings.home / self.environment["name"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Tables:
+    """The folder of a reconciliation, its open tables, and the ledger if there is one."""
+
+    folder: RunFolder
+    workbench: duckdb.DuckDBPyConnection
+    ledger: Ledger | None
+
+
+def _content(
+    request: _Request, folder: RunFolder, journal: BinaryIO | None, known: References | None
+) -> dict[str, Any]:
+    """Compare both sides; write the differences and pages; return the content of summary.json."""
+    rows_read, side = _both_sides(request, folder)
+    has_repeats = stage_records(folder, request.runs)
+    with (
+        folder.workbench(references=known.path if known else None) as workbench,
+        Ledger.read(request.home) as ledger,
+    ):
+        tables = _Tables(folder, workbench, ledger)
+        folder.show(workbench, "our_rows")
+        resolve_doubts(workbench, ledger)
+        chosen = choose(workbench, request.sample, seed=folder.run_id)
+        if side is None:
+            side = _looked_up(request, tables, chosen.count, journal)
+        terms = _compare(request, tables, side)
+        once = _read_once(folder, workbench, rows_read, once=has_repeats)
+        compared = Compared(
+            side,
+            terms,
+            chosen,
+            from_legacy(bridge(workbench, once), request.legacy),
+            list(agreements(workbench, ledger, request.runs)),
+            request.legacy,
+            sum(records for _, _, records, _ in rows_read),
+            len(request.selected.left_out),
+        )
+        content = {
+            **_identified(request, folder),
+            **figures(workbench, compared),
+            "files": {name: str(folder.path / name) for name in _FILES},
+        }
+        write_differences(folder, workbench)
+        _write_pages(folder, content, request.settings.home)
+    return content
+
+
+def _looked_up(
+    request: _Request, tables: _Tables, count: int, journal: BinaryIO | None
+) -> BillingSide:
+    """Look up the chosen customers, and stage the answers."""
+    # The command line requires a target unless there is an export.
+    assert request.target is not None and journal is not None  # noqa: PT018, S101
+    answers = look_up(
+        lambda: to_look_up(tables.workbench),
+        count,
+        journal,
+        request.settings,
+        request.target,
+        request.stopping,
+        request.watch,
+    )
+    return stage_look_ups(tables.folder, blocks(answers), fields_of(request.runs))
+
+
+def _compare(request: _Request, tables: _Tables, side: BillingSide) -> Terms:
+    """Compare our rows with those of billing; return the terms of the comparison."""
+    workbench, ledger = tables.workbench, tables.ledger
+    tables.folder.show(workbench, "their_rows")
+    tables.folder.show(workbench, "unanswered")
+    load_origins(workbench, ledger, {run.run_id for run in request.runs})
+    terms = Terms(side.fields, fields_of(request.runs), request.settings.reconcile.tolerances)
+    compare(workbench, terms)
+    if side.has_times and ledger is not None:
+        load_outcome_times(workbench, ledger)
+        mark_changes(workbench)
+    return terms
 
 
 def legacy_from(totals: Sequence[str], because: Sequence[str]) -> Legacy:
@@ -202,17 +262,12 @@ def _question(
     }
 
 
-def _both_sides(
-    folder: RunFolder,
-    runs: Sequence[RunFolder],
-    settings: Settings,
-    exports: Sequence[Path],
-    watch: Watch,
-) -> tuple[list[Read], BillingSide | None]:
+def _both_sides(request: _Request, folder: RunFolder) -> tuple[list[Read], BillingSide | None]:
     """Stage our side, and in parallel an export of billing if there is one."""
+    exports = request.exports
     with ThreadPoolExecutor(1, "our-rows") as background:
-        staging = background.submit(stage_our_rows, folder, runs, with_payloads=not exports)
-        side = stage_export(folder, exports, settings, watch) if exports else None
+        staging = background.submit(stage_our_rows, folder, request.runs, with_payloads=not exports)
+        side = stage_export(folder, exports, request.settings, request.watch) if exports else None
         return staging.result(), side
 
 
@@ -228,9 +283,8 @@ def _read_once(
     return read
 
 
-def _identified(
-    folder: RunFolder, selected: SelectedRuns, environment: dict[str, str], settings: Settings
-) -> dict[str, Any]:
+def _identified(request: _Request, folder: RunFolder) -> dict[str, Any]:
+    selected = request.selected
     return {
         "schema": 1,
         "kind": "reconciliation",
@@ -238,8 +292,8 @@ def _identified(
         "runs": [run.run_id for run in selected.runs],
         "left_out": selected.left_out,
         "damaged_runs": [asdict(one) for one in selected.damaged],
-        "environment": environment,
-        "reviewer": settings.planner,
+        "environment": request.environment,
+        "reviewer": request.settings.planner,
         "version": __version__,
         "begun_at": folder.read_json("asked.json")["begun_at"],
         "finished_at": CLOCK.now().isoformat(timespec="milliseconds"),

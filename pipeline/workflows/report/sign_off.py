@@ -46,21 +46,7 @@ def sign(
     """
     folder = find_readable_run(settings.reports, run_id)
     refuse_unfinished(folder)
-    found = verify(folder.path, inputs_at, settings.home)
-    if not found.holds:
-        broken, pages = (
-            _broken(found),
-            [check.found for check in found.checks if check.holds is False],
-        )
-        # A process that failed while it wrote the pages leaves pages with other digests.
-        only_pages = {*pages} <= {f"{name} was changed" for name in PAGES}
-        message = "; ".join([f"run {folder.run_id} does not verify, and is not signed", *broken])
-        if only_pages:
-            raise OutOfBalance(
-                f"{message}. If nobody edited the pages, write them again",
-                suggests=("report", folder.run_id),
-            )
-        raise OutOfBalance(message)
+    _refuse_unverified(folder, verify(folder.path, inputs_at, settings.home))
     content, every = folder.read_summary(), Reconciliations.of(folder.path.parent)
     reconciliation = every.newest(folder.run_id)
     if role == "reviewer":
@@ -75,6 +61,23 @@ def sign(
         )
     folder.sign(signature(role, settings.planner, _now(), digests, folder.signatures(), note))
     return digest(digests), write_pages(folder, content, settings.home)
+
+
+def _refuse_unverified(folder: RunFolder, found: Verified) -> None:
+    """Raise OutOfBalance if a run does not verify."""
+    if found.holds:
+        return
+    pages = {check.found for check in found.checks if check.holds is False}
+    message = "; ".join(
+        [f"run {folder.run_id} does not verify, and is not signed", *_broken(found)]
+    )
+    # A process that failed while it wrote the pages leaves pages with other digests.
+    if pages <= {f"{name} was changed" for name in PAGES}:
+        raise OutOfBalance(
+            f"{message}. If nobody edited the pages, write them again",
+            suggests=("report", folder.run_id),
+        )
+    raise OutOfBalance(message)
 
 
 def _refuse_what_is_not_done(
