@@ -68,6 +68,20 @@ def test_no_sentence_of_a_document_is_too_long(path):
     assert long == []
 
 
+def test_each_module_that_a_text_names_exists():
+    folders = (PACKAGE, ROOT / "tests", ROOT / "sample_data")
+    known = {path.name for folder in folders for path in folder.rglob("*.py")}
+    named = {
+        (name_of(path), name)
+        for path in (*DOCUMENTS, *MODULES)
+        for name in re.findall(
+            r"`(?:[a-z_/]+/)?([a-z_0-9]+\.py)`", path.read_text(encoding="utf-8")
+        )
+    }
+
+    assert {(where, name) for where, name in named if name not in known} == set()
+
+
 def test_no_sentence_of_a_docstring_is_too_long():
     long = {
         f"{name_of(path)}: {node.name if hasattr(node, 'name') else 'module'}": one

@@ -1,6 +1,6 @@
 """The client of the billing API: its calls, and what each answer means, as a value.
 
-`client.py` makes the calls, `answers.py` reads what comes back, `pacing.py` decides when a request may leave,
+`client.py` makes the calls, `responses.py` reads what comes back, `rate_limit.py` decides when a request may leave,
 `api_key.py` and `address.py` keep the key from going to the wrong host. `probe.py` checks an address before a run. It is not
 imported here: it needs httpx, whose import takes a tenth of the startup time of a run.
 """

@@ -1,4 +1,4 @@
-"""Send the planned creates: record the intent, make the call, record the outcome; `deciding.py` decides the next step."""
+"""Send the planned creates: record the intent, make the call, record the outcome; `protocol.py` decides the next step."""
 
 from pipeline.submission.engine import Clock, Planned, StopRequest, Tally, submit
 from pipeline.submission.giving_up import GivenUp, give_up

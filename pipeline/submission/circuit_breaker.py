@@ -2,7 +2,7 @@
 
 | signal | evidence | verdict |
 |---|---|---|
-| an answer that no row is the cause of: certificate, key header, ledger against server | one | stop at once (`deciding` says so in its step) |
+| an answer that no row is the cause of: certificate, key header, ledger against server | one | stop at once (`protocol` says so in its step) |
 | a customer echoed with another currency or balance; a canary that is not what was sent | one | stop at once |
 | an answer that names another customer | three records | stop, 4 |
 | refused before the record was read (401 to 406, 3xx) | three records alike, none accepted between; or no other record to compare with | stop, 4 (`turned_away`) |

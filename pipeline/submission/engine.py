@@ -1,4 +1,4 @@
-"""The loop that carries out `deciding.decide`: one thread decides and records, a fixed pool of workers makes the calls.
+"""The loop that carries out `protocol.decide`: one thread decides and records, a fixed pool of workers makes the calls.
 
 Intents are committed in windows before the first of them is sent; outcomes in groups, because losing one is harmless
 (the same key replays it). After an exception some intents may be unsettled, but no sent row is unrecorded.

@@ -66,7 +66,7 @@ def _stated(inputs: PlanInputs, settings: Settings) -> Iterator[Held | Finding]:
     control = settings.control
     if control is None:
         return
-    for file in inputs.first_sent:
+    for file in inputs.new_files:
         name = control.file_beside(file.path.name)
         where = name or f"the trailer of {file.name}"
         text = "\n".join(file.footer) if name is None else beside(file.path, name)
@@ -84,7 +84,7 @@ def _stated(inputs: PlanInputs, settings: Settings) -> Iterator[Held | Finding]:
 def _unusual(
     inputs: PlanInputs, delivered: Sequence[Delivery], settings: Settings
 ) -> list[Finding]:
-    arriving = [_delivery(file, inputs.by_file[file.name]) for file in inputs.first_sent]
+    arriving = [_delivery(file, inputs.by_file[file.name]) for file in inputs.new_files]
     if settings.stream is None:
         return judge_repeats(arriving, delivered)
     return judge_stream(settings.stream, arriving, delivered)

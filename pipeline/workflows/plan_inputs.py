@@ -41,7 +41,7 @@ class PlanInputs:
         return added_up(self.by_file.values())
 
     @property
-    def first_sent(self) -> list[SourceFile]:
+    def new_files(self) -> list[SourceFile]:
         """The files without those that resubmit rows of an earlier run."""
         return [file for file in self.files if not came_back(file)]
 

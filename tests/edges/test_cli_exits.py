@@ -28,7 +28,7 @@ from pipeline.storage.ledger import run_lock
 from pipeline.storage.run_folder import RESULT_FILES, RunFolder
 from pipeline.workflows.report.sign_off import sign_for_plan
 from pipeline.workflows.status import status_of
-from tests.conftest import Inside, environment_of_ours
+from tests.conftest import REPOSITORY, Inside, customers_csv, environment_of_ours
 
 COMMAND = [sys.executable, "-m", "pipeline"]
 HEADER = "external_reference,name,email,phone,currency,balance"
@@ -741,3 +741,20 @@ def test_the_manifest_names_the_hash_of_every_result_file(planted):
         manifest["inputs"][0]["sha256"]
         == hashlib.sha256((place.folder / "customers.csv").read_bytes()).hexdigest()
     )
+
+
+def test_a_limit_on_file_sizes_leaves_no_cut_bytecode_for_later_starts(tmp_path):
+    package = tmp_path / "pipeline"
+    shutil.copytree(REPOSITORY / "pipeline", package, ignore=shutil.ignore_patterns("__pycache__"))
+    customers_csv(tmp_path / "customers.csv", 3)
+
+    def started(limit: str) -> int:
+        command = f"ulimit -f {limit}; exec {sys.executable} -m pipeline plan customers.csv"
+        environment = {**environment_of_ours(), "PYTHONPATH": str(tmp_path)}
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
+        return subprocess.run(
+            ["bash", "-c", command], cwd=tmp_path, env=environment, capture_output=True, check=False
+        ).returncode
+
+    assert started("8") == 4  # of 1,024 bytes
+    assert started("unlimited") == 0
