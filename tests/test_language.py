@@ -23,11 +23,8 @@ LONGEST = 40  #: words of a sentence
 #: Texts in JSON, tables or lists that we write; they change together with their `schema`.
 WRITTEN = {
     "pipeline/domain/reason_help.py",  # the hints in `_import_hint`
-    "pipeline/domain/sign_offs.py",  # the key `beneath` of signatures.jsonl
-    "pipeline/storage/run_damage.py",
+    "pipeline/domain/sign_offs.py",  # the key `beneath` of old lines of signatures.jsonl
     "pipeline/workflows/check.py",  # the key `told` of `check --json`
-    "pipeline/workflows/plan_freshness.py",
-    "pipeline/workflows/reconcile/result.py",  # a sentence of summary.json
 }
 #: A parameter of a public function.
 NAMES = {"pipeline/workflows/apply.py", "pipeline/cli/commands/importing.py", "pipeline/errors.py"}

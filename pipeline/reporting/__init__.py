@@ -41,7 +41,7 @@ from pipeline.reporting.html import (
     render_unfinished,
 )
 from pipeline.reporting.open_items import OPEN_FATES, ages, days_between
-from pipeline.reporting.period import add_up_once, read_once, verdict_on_period
+from pipeline.reporting.period import RunTotals, add_up_once, read_once, verdict_on_period
 from pipeline.reporting.redacted import (
     DIFFERENCES,
     differences_shown,
@@ -70,6 +70,7 @@ __all__ = [
     "LeftInDoubt",
     "Report",
     "ReportContext",
+    "RunTotals",
     "Table",
     "add_run",
     "add_up_once",

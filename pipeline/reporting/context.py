@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from pipeline.domain.period_report import OpenItem
+from pipeline.domain.reconciliation import Reconciliation, ReconciliationOutcome
 from pipeline.domain.redaction import Pii
 from pipeline.domain.sign_offs import ROLES, SignOff
 
@@ -15,9 +17,9 @@ class ReportContext:
     #: The reasons of the summary, with the examples that may be shown.
     reasons: list[dict[str, Any]] = field(default_factory=list)
     #: The summary of the newest reconciliation that includes this run.
-    reconciliation: dict[str, Any] | None = None
-    #: Every reconciliation of the run: id, time, method, exit code, verdict.
-    reconciliations: list[dict[str, Any]] = field(default_factory=list)
+    reconciliation: Reconciliation | None = None
+    #: Every reconciliation of the run, the newest first.
+    reconciliations: list[ReconciliationOutcome] = field(default_factory=list)
     #: The first differences, see `redacted.DIFFERENCES`.
     differences: list[dict[str, Any]] = field(default_factory=list)
     differences_in_all: int = 0
@@ -28,7 +30,7 @@ class ReportContext:
     became: list[dict[str, Any]] = field(default_factory=list)
     #: Unreadable folders of other runs, one line each.
     damaged_runs: list[str] = field(default_factory=list)
-    open_items: list[dict[str, Any]] = field(default_factory=list)  #: see `open_items.ages`
+    open_items: list[OpenItem] = field(default_factory=list)  #: see `open_items.ages`
     #: The oldest open rows: row_id, run_id, person, fate, reasons, since, days, runs.
     oldest: list[dict[str, Any]] = field(default_factory=list)
     signed: list[SignOff] = field(default_factory=list)

@@ -7,6 +7,12 @@ from typing import Any
 
 from pipeline.domain.currency import grouped_digits
 from pipeline.domain.fates import TROUBLED_FATES
+from pipeline.domain.period_report import PeriodReport
+from pipeline.domain.reconciliation import (
+    OUT_OF_BALANCE,
+    Reconciliation,
+    ReconciliationOutcome,
+)
 from pipeline.reporting.headline import not_attempted
 from pipeline.reporting.open_items import OPEN_FATES
 from pipeline.reporting.summary import deferred
@@ -24,7 +30,7 @@ class ReportStatus:
 
 def status_of_run(
     content: Mapping[str, Any],
-    reconciliation: Mapping[str, Any] | None = None,
+    reconciliation: Reconciliation | None = None,
     now: Mapping[str, int] | None = None,
     since: str = "",
 ) -> ReportStatus:
@@ -42,21 +48,17 @@ def status_of_run(
             verdict,
             f"Stopped by {', '.join(stops)}.",
         )
-    if reconciliation is not None and reconciliation["exit_code"] == 7:
+    if reconciliation is not None and reconciliation.exit_code == OUT_OF_BALANCE:
         mark = (
-            "Billing differs from what we sent"
-            if reconciliation["signable"]
-            else "Cannot be signed"
+            "Billing differs from what we sent" if reconciliation.signable else "Cannot be signed"
         )
         return ReportStatus(
             "broken",
             mark,
-            str(reconciliation["verdict"]),
+            reconciliation.verdict,
             f"The import itself: {verdict} {since}".strip(),
         )
-    against = (
-        "" if reconciliation is None else f"Compared with billing: {reconciliation['verdict']}"
-    )
+    against = "" if reconciliation is None else f"Compared with billing: {reconciliation.verdict}"
     detail = " ".join(part for part in (since, against) if part)
     fates = now or content["fates"]
     if not planned and (fates.get("in_doubt") or fates.get("not_attempted", 0) > deferred(content)):
@@ -65,11 +67,7 @@ def status_of_run(
         any(fates.get(fate) for fate in TROUBLED_FATES) or content["cannot_be_paid_against"]
     )
     is_trouble_code = content["exit_code"] not in ({0, 1, 5} if now else {0})
-    if (
-        is_trouble_code
-        or is_troubled
-        or (reconciliation is not None and reconciliation["exit_code"])
-    ):
+    if is_trouble_code or is_troubled or (reconciliation is not None and reconciliation.exit_code):
         return ReportStatus("attention", "Adds up; action needed", verdict, detail)
     return ReportStatus("good", f"Adds up; {_left(content, planned=planned)}", verdict, detail)
 
@@ -101,42 +99,34 @@ def _in_words(moved: Mapping[str, int]) -> str:
     )
 
 
-def status_of_reconciliation(content: Mapping[str, Any]) -> ReportStatus:
+def status_of_reconciliation(content: Reconciliation) -> ReportStatus:
     """The status of a reconciliation."""
-    state = {0: "good", 1: "attention"}.get(content["exit_code"], "broken")
+    state = {0: "good", 1: "attention"}.get(content.exit_code, "broken")
     words = {
         "good": "In balance",
         "attention": "In balance, with differences to review",
         "broken": "Out of balance",
     }
-    mark = words[state] if content["signable"] else "Cannot be signed"
+    mark = words[state] if content.signable else "Cannot be signed"
     return ReportStatus(
-        state, f"{mark}, by a sample" if "sample" in content else mark, str(content["verdict"])
+        state, f"{mark}, by a sample" if content.is_sample else mark, content.verdict
     )
 
 
-def status_of_period(content: Mapping[str, Any]) -> ReportStatus:
+def status_of_period(content: PeriodReport) -> ReportStatus:
     """The status of a period; broken if figures do not add up or billing differs from a run."""
-    verdict = str(content["verdict"])
-    if not content["once"]["conservation"]["holds"] or any(
-        run["exit_code"] == 7 for run in content["runs"]
-    ):
+    verdict = content.verdict
+    if not content.once.accounting.holds or any(run.exit_code == 7 for run in content.runs):
         return ReportStatus("broken", "Out of balance", verdict)
-    if wrong := [
-        run for run in content["runs"] if run["against"] and run["against"]["exit_code"] == 7
-    ]:
-        is_billing = any(run["against"].get("signable", True) for run in wrong)
+    if wrong := content.out_of_balance():
+        is_billing = any(run.against is not None and run.against.signable for run in wrong)
         mark = "Billing differs from what we sent" if is_billing else "Cannot be signed"
-        named = ", ".join(run["run_id"] for run in wrong)
+        named = ", ".join(run.run_id for run in wrong)
         return ReportStatus("broken", mark, verdict, f"By the newest reconciliation of {named}.")
-    if content["not_finished"]:
-        return ReportStatus(
-            "attention",
-            "Not finished",
-            verdict,
-            f"Not finished: {', '.join(content['not_finished'])}.",
-        )
-    if content["exit_code"]:
+    if content.not_finished:
+        unfinished = f"Not finished: {', '.join(content.not_finished)}."
+        return ReportStatus("attention", "Not finished", verdict, unfinished)
+    if content.exit_code:
         return ReportStatus("attention", "Adds up; action needed", verdict)
     return ReportStatus("good", "Adds up; nothing left to do", verdict)
 
@@ -153,8 +143,8 @@ def stopped_by(content: Mapping[str, Any]) -> list[str]:
 
 def reservations(
     content: Mapping[str, Any],
-    reconciliation: Mapping[str, Any] | None,
-    others: Iterable[Mapping[str, Any]] = (),
+    reconciliation: Reconciliation | None,
+    others: Iterable[ReconciliationOutcome] = (),
 ) -> Iterator[str]:
     """Problems in a report that adds up; a sign-off needs a note about them.
 
@@ -165,13 +155,12 @@ def reservations(
         yield f"{grouped_digits(fates['in_doubt'])} records are in doubt and {grouped_digits(unsent)} were not sent"
     if fates["created_different"]:
         yield f"{grouped_digits(fates['created_different'])} customers were created with content other than we sent"
-    if reconciliation is not None and reconciliation["exit_code"]:
-        yield f"compared with billing: {reconciliation['verdict'].rstrip('.')}"
+    if reconciliation is not None and reconciliation.exit_code:
+        yield f"compared with billing: {reconciliation.verdict.rstrip('.')}"
+    newest = reconciliation.reconciliation_id if reconciliation is not None else None
     for other in others:
-        if other["exit_code"] == 7 and other["reconciliation_id"] != (reconciliation or {}).get(
-            "reconciliation_id"
-        ):
-            yield f"{other['reconciliation_id']} found it out of balance"
+        if other.exit_code == OUT_OF_BALANCE and other.reconciliation_id != newest:
+            yield f"{other.reconciliation_id} found it out of balance"
 
 
 def _left(content: Mapping[str, Any], *, planned: bool) -> str:

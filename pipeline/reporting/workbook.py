@@ -7,12 +7,15 @@ read numbers.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from pipeline.domain.balance_bridge import BridgeStep
 from pipeline.domain.causes import Cause, in_one_cell
 from pipeline.domain.currency import major_units
 from pipeline.domain.discrepancies import Discrepancy
 from pipeline.domain.fates import SUPERSEDED, SUPERSEDED_MEANS, Fate, list_of
 from pipeline.domain.file_issues import FileIssue
+from pipeline.domain.period_report import Accounting, OpenItem, PeriodReport
 from pipeline.domain.reason_help import EXPLANATIONS
+from pipeline.domain.reconciliation import Reconciliation
 from pipeline.reporting.context import ReportContext
 from pipeline.reporting.headline import currency_label
 from pipeline.reporting.money import KINDS
@@ -51,6 +54,7 @@ class Table(NamedTuple):
 
 def run_tables(content: Mapping[str, Any], context: ReportContext) -> Iterator[Table]:
     """The sheets of a run, without its lists of records."""
+    against = context.reconciliation
     yield Table("Report", ("Item", "Value"), _facts_of_run(content, context))
     yield _fates(content["fates"])
     yield from _became(context)
@@ -58,8 +62,10 @@ def run_tables(content: Mapping[str, Any], context: ReportContext) -> Iterator[T
         "Bridge",
         _BRIDGE,
         [
-            *_bridge("the run", content),
-            *_bridge("the reconciliation", context.reconciliation or {}),
+            *_bridge(
+                "the run", [BridgeStep.model_validate(one) for one in content.get("bridge", [])]
+            ),
+            *_bridge("the reconciliation", against.bridge if against else ()),
         ],
     )
     yield Table(
@@ -68,7 +74,7 @@ def run_tables(content: Mapping[str, Any], context: ReportContext) -> Iterator[T
         _money(content),
     )
     yield Table("Balances", ("Fate", *(f"Records: {kind}" for kind in KINDS)), _kinds(content))
-    yield _checks(content["conservation"])
+    yield _checks(Accounting.model_validate(content["conservation"]))
     yield Table(
         "Control totals", ("Stated by", "Of", "Stated", "Read", "Holds"),
         [
@@ -124,77 +130,75 @@ def run_tables(content: Mapping[str, Any], context: ReportContext) -> Iterator[T
 
 
 def reconciliation_tables(
-    content: Mapping[str, Any], differences: Sequence[Mapping[str, Any]]
+    content: Reconciliation, differences: Sequence[Mapping[str, str | None]]
 ) -> Iterator[Table]:
     """The sheets of a reconciliation."""
     yield Table("Report", ("Item", "Value"), _facts_of_reconciliation(content))
-    yield Table("Bridge", _BRIDGE, _bridge("the reconciliation", content))
+    yield Table("Bridge", _BRIDGE, _bridge("the reconciliation", content.bridge))
     yield Table(
         "Residual", ("Currency", "Records", "Minor units", "Amount"),
         [
-            (currency_label(code), _text(left["records"]), str(left["sum"]), _major(left["sum"], code))
-            for code, left in content["residual"].items()
+            (currency_label(code), _text(left.records), str(left.sum), _major(left.sum, code))
+            for code, left in content.residual.items()
         ],
     )  # fmt: skip
-    yield Table(
-        "Kinds", ("Difference", "Found", "What it means"),
-        [
-            (
-                kind.value,
-                "" if kind.value in content["not_determinable"] else str(content["differences"][kind.value]),
-                f"not determinable: {content['not_determinable'][kind.value]}" if kind.value in content["not_determinable"] else kind.sentence,
-            )
-            for kind in Discrepancy
-        ],
-    )  # fmt: skip
-    yield _differences(differences, sum(content["differences"].values()))
+    yield Table("Kinds", ("Difference", "Found", "What it means"), _kinds_of(content))
+    yield _differences(differences, sum(content.differences.values()))
     yield Table(
         "Ledger", ("Run", "Created, by its report", "Settled since", "Created, by the ledger", "Agree"),
         [
-            (one["run_id"], str(one["reported"]), str(one["settled_since"]), str(one["recorded"]), _yes(holds=one["agrees"]))
-            for one in content["ledger"]
+            (one.run_id, str(one.reported), str(one.settled_since), str(one.recorded), _yes(holds=one.agrees))
+            for one in content.ledger
         ],
     )  # fmt: skip
 
 
-def period_tables(content: Mapping[str, Any], context: ReportContext) -> Iterator[Table]:
-    """The sheets of a span of time."""
-    once = content["once"]
+def _kinds_of(content: Reconciliation) -> Iterator[tuple[str, str, str]]:
+    for kind in Discrepancy:
+        if why := content.not_determinable.get(kind.value):
+            yield kind.value, "", f"not determinable: {why}"
+        else:
+            yield kind.value, str(content.differences_of([kind])), kind.sentence
+
+
+def period_tables(content: PeriodReport, context: ReportContext) -> Iterator[Table]:
+    """The sheets of a period."""
+    once = content.once
     facts = (
-        ("Verdict", content["verdict"]),
-        ("From", content["since"]),
-        ("To", content["until"]),
-        ("Made", f"{content['finished_at']} by {content['reviewer']}"),
+        ("Verdict", content.verdict),
+        ("From", content.since),
+        ("To", content.until),
+        ("Made", f"{content.finished_at} by {content.reviewer}"),
     )
     yield Table("Report", ("Item", "Value"), facts)
-    yield _fates(once["fates"])
+    yield _fates(once.fates)
     yield Table(
         "Money", ("Currency", "Fate", "Records", *_both("Net")),
         [
-            (currency_label(code), fate, str(once["counts"][code][fate]), str(total), _major(total, code))
-            for code, by_fate in once["sums"].items()
+            (currency_label(code), fate, str(once.counts[code][fate]), str(total), _major(total, code))
+            for code, by_fate in once.sums.items()
             for fate, total in by_fate.items()
         ],
     )  # fmt: skip
     yield Table(
         "Files", ("File", "SHA-256", "First taken", "Times", "Records", "Corrected rows"),
         [
-            (one["name"], one["sha256"], one["taken_at"], *(str(one[name]) for name in ("times", "records", "mends")))
-            for one in content["files"]
+            (one.name, one.sha256, one.taken_at, *map(str, (one.times, one.records, one.corrections)))
+            for one in content.files
         ],
     )  # fmt: skip
     yield Table(
         "Runs", ("Run", "Planned", "By", "Records read", "Records created", "Exit code", "Reviewed by", "State", "Against billing"),
         [
             (
-                run["run_id"], run["planned_at"], run["planner"], str(run["read"]), str(run["created"]), str(run["exit_code"]),
-                run["reviewed"]["name"], run["reviewed"]["state"], run["against"]["verdict"] if run["against"] else "",
+                run.run_id, run.planned_at, run.planner, *map(str, (run.read, run.created, run.exit_code)),
+                run.reviewed.name, run.reviewed.state, run.against.verdict if run.against else "",
             )
-            for run in content["runs"]
+            for run in content.runs
         ],
     )  # fmt: skip
     yield from _open(context)
-    yield _checks(once["conservation"])
+    yield _checks(once.accounting)
 
 
 _BRIDGE = (
@@ -213,7 +217,7 @@ def _facts_of_run(content: Mapping[str, Any], context: ReportContext) -> Iterato
     against = context.reconciliation
     yield "Verdict", content["verdict"]
     if against:
-        yield "Against billing", f"{against['verdict']} ({against['reconciliation_id']})"
+        yield "Against billing", f"{against.verdict} ({against.reconciliation_id})"
     yield "Run", content["run_id"]
     yield "Status", content["status"]
     yield "Exit code", str(content["exit_code"])
@@ -266,34 +270,27 @@ def _run_details(content: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     )
 
 
-def _facts_of_reconciliation(content: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    yield "Verdict", content["verdict"]
-    yield "Can be signed", _yes(holds=content["signable"])
-    yield "Exit code", str(content["exit_code"])
-    yield "Reconciliation", content["reconciliation_id"]
-    yield from (("Run", run_id) for run_id in content["runs"])
-    yield from (("Left out", f"{run_id} {why}") for run_id, why in content["left_out"].items())
+def _facts_of_reconciliation(content: Reconciliation) -> Iterator[tuple[str, str]]:
+    yield "Verdict", content.verdict
+    yield "Can be signed", _yes(holds=content.signable)
+    yield "Exit code", str(content.exit_code)
+    yield "Reconciliation", content.reconciliation_id
+    yield from (("Run", run_id) for run_id in content.runs)
+    yield from (("Left out", f"{run_id} {why}") for run_id, why in content.left_out.items())
+    yield from (("Not read", f"{one.run_id}: {one.reason}") for one in content.damaged_runs)
+    yield "Billing, by", content.method
+    yield from (("Export", f"{file.name}, SHA-256 {file.sha256}") for file in content.export)
+    yield "Compared", ", ".join(content.compared)
+    tolerated = [f"{name} {allowed}" for name, allowed in content.tolerances.items()]
+    yield "Tolerances", ", ".join(tolerated) or "none"
+    if sample := content.sample:
+        found = f"{sample.customers} of {sample.of}, {sample.differing} differ"
+        bound = f"{sample.at_most * 100:.3g} % of all, with {sample.confidence * 100:.0f} %"
+        yield "Sample", f"{found}; at most {bound} confidence"
     yield from (
-        ("Not read", f"{one['run_id']}: {one['reason']}") for one in content["damaged_runs"]
+        (f"Accepted difference: {code}", why) for code, why in content.legacy.because.items()
     )
-    yield "Billing, by", content["method"]
-    yield from (
-        ("Export", f"{file['name']}, SHA-256 {file['sha256']}") for file in content["export"]
-    )
-    yield "Compared", ", ".join(content["compared"])
-    yield (
-        "Tolerances",
-        ", ".join(f"{name} {allowed}" for name, allowed in content["tolerances"].items()) or "none",
-    )
-    if sample := content.get("sample"):
-        yield (
-            "Sample",
-            f"{sample['customers']} of {sample['of']}, {sample['differing']} differ; at most {sample['at_most'] * 100:.3g} % of all, with {sample['confidence'] * 100:.0f} % confidence",
-        )
-    yield from (
-        (f"Accepted difference: {code}", why) for code, why in content["legacy"]["because"].items()
-    )
-    yield "Done", f"{content['finished_at']} by {content['reviewer']}"
+    yield "Done", f"{content.finished_at} by {content.reviewer}"
 
 
 def _fates(fates: Mapping[str, int]) -> Table:
@@ -339,37 +336,22 @@ def _kinds(content: Mapping[str, Any]) -> Iterator[Sequence[str]]:
             yield fate, *(str(kinds[kind]) for kind in KINDS)
 
 
-def _bridge(of: str, content: Mapping[str, Any]) -> Iterator[Sequence[str | None]]:
-    steps = content.get("bridge", [])
+def _bridge(of: str, steps: Sequence[BridgeStep]) -> Iterator[Sequence[str | None]]:
     for step in steps:
-        yield (
-            of,
-            "records",
-            step["step"],
-            step["sentence"],
-            _yes(holds=step["is_total"]),
-            _text(step.get("records")),
-            "",
-            "",
-        )
-    for code in sorted({code for step in steps for code in step["figures"]}):
+        is_total = _yes(holds=step.is_total)
+        yield of, "records", step.step, step.sentence, is_total, _text(step.records), "", ""
+    for code in sorted({code for step in steps for code in step.figures}):
         for step in steps:
-            if figure := step["figures"].get(code):
-                amounts = _text(figure["records"]), str(figure["sum"]), _major(figure["sum"], code)
-                yield (
-                    of,
-                    currency_label(code),
-                    step["step"],
-                    step["sentence"],
-                    _yes(holds=step["is_total"]),
-                    *amounts,
-                )
+            if figure := step.figures.get(code):
+                amounts = _text(figure.records), str(figure.sum), _major(figure.sum, code)
+                described = step.step, step.sentence, _yes(holds=step.is_total)
+                yield of, currency_label(code), *described, *amounts
 
 
-def _checks(conservation: Mapping[str, Any]) -> Table:
+def _checks(conservation: Accounting) -> Table:
     rows = [
-        (one["what"], str(one["read"]), str(one["ended"]), _yes(holds=one["holds"]))
-        for one in conservation["checks"]
+        (one.what, str(one.read), str(one.ended), _yes(holds=one.holds))
+        for one in conservation.checks
     ]
     return Table("Checks", ("Check", "Read", "Ended", "Holds"), rows)
 
@@ -386,7 +368,7 @@ def _reasons(reasons: Sequence[Mapping[str, Any]]) -> Iterator[Sequence[str | No
             yield *first, one.get("row_id"), one.get("person"), one.get("given"), mend
 
 
-def _differences(differences: Sequence[Mapping[str, Any]], in_all: int) -> Table:
+def _differences(differences: Sequence[Mapping[str, str | None]], in_all: int) -> Table:
     rows: list[Sequence[str | None]] = [[one[name] for name in DIFFERENCES] for one in differences]
     if in_all > len(rows):
         rows.append([f"{in_all - len(rows)} more, in differences.csv"])
@@ -411,16 +393,15 @@ def _open(context: ReportContext) -> Iterator[Table]:
 
 def _open_items(context: ReportContext) -> Iterator[Sequence[str]]:
     for one in context.open_items:
-        for at, (code, amount) in enumerate((one["sums"] or {"": None}).items()):
-            first = [
-                one["fate"],
-                str(one["records"]),
-                one["since"],
-                str(one["days"]),
-                str(one["runs"]),
-            ]
+        for at, (code, amount) in enumerate(_amounts_of(one)):
+            first = [one.fate, str(one.records), one.since, str(one.days), str(one.runs)]
             amounts = ("", "") if amount is None else (str(amount), _major(amount, code))
             yield *(first if not at else [""] * 5), currency_label(code), *amounts
+
+
+def _amounts_of(one: OpenItem) -> list[tuple[str, int | None]]:
+    """The sum of each currency; one empty line if no open record states a balance."""
+    return [*one.sums.items()] or [("", None)]
 
 
 def _both(title: str) -> tuple[str, str]:

@@ -9,6 +9,7 @@ from typing import Any
 from pyarrow import parquet
 
 from pipeline.domain.currency import NO_CODE, NO_CURRENCY, known
+from pipeline.domain.manifest import RunManifest
 from pipeline.verifier.checks import Check
 from pipeline.verifier.row_by_row import Recomputed
 
@@ -29,11 +30,11 @@ _WHAT = "every fingerprint is the SHA-256 of its payload, and the staged tables 
 
 
 def of_payloads(
-    folder: Path, manifest: dict[str, Any], plan: dict[str, Any], found: Recomputed
+    folder: Path, manifest: RunManifest, plan: dict[str, Any], found: Recomputed
 ) -> Iterator[Check]:
     """The staged files are those of the plan, and their payloads match rows.parquet."""
     planned = {f"staged/{name}": digest for name, digest in plan["staged"].items()}
-    other = [name for name, digest in planned.items() if manifest["files"].get(name) != digest]
+    other = [name for name, digest in planned.items() if manifest.files.get(name) != digest]
     yield Check(
         "the staged files are those of the plan",
         not other,

@@ -3,12 +3,15 @@
 import html
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pipeline.domain.fates import LISTS, TROUBLED_FATES, Action, Fate
+from pipeline.domain.manifest import RunManifest, input_of_plan
+from pipeline.domain.plan_file import InputFile
 from pipeline.domain.reasons import Reason
+from pipeline.domain.sign_offs import Acceptance
 from pipeline.storage.files import read_regular
 from pipeline.verifier.checks import Check, differing
 from pipeline.verifier.row_by_row import Recomputed
@@ -22,24 +25,23 @@ _IN_BILLING = (Fate.CREATED, Fate.CREATED_DIFFERENT, Fate.ALREADY_EXISTS_SAME)
 
 
 def of_one_run(
-    name: str, manifest: dict[str, Any], summary: dict[str, Any], plan: dict[str, Any]
+    name: str, manifest: RunManifest, summary: dict[str, Any], plan: dict[str, Any]
 ) -> Check:
     """Manifest, plan and summary have the same run, inputs and settings."""
     wrong = []
-    if {manifest["run_id"], summary["run_id"], plan["run_id"]} != {plan["run_id"]}:
+    if {manifest.run_id, summary["run_id"], plan["run_id"]} != {plan["run_id"]}:
         wrong.append(f"manifest, plan and summary of {name} name different runs")
-    others = (("manifest.json", manifest), ("summary.json", summary))
-    wrong += [
-        f"inputs of {other} are not those of the plan"
-        for other, content in others
-        if not _same(content["inputs"], plan["inputs"])
-    ]
+    planned = [input_of_plan(file) for file in plan["inputs"]]
+    if _without_path(manifest.inputs) != _without_path(planned):
+        wrong.append("inputs of manifest.json are not those of the plan")
+    if not _same(summary["inputs"], plan["inputs"]):
+        wrong.append("inputs of summary.json are not those of the plan")
     if summary["settings"] != plan["settings"]:
         wrong.append("settings of summary.json are not those of the plan")
     config = plan["config"]["sha256"] if plan["config"] else None
     named = [
-        (other, content["config"]["sha256"] if content["config"] else None)
-        for other, content in others
+        ("manifest.json", manifest.config.sha256 if manifest.config else None),
+        ("summary.json", summary["config"]["sha256"] if summary["config"] else None),
     ]
     wrong += [
         f"{other} names another config than the plan" for other, sha256 in named if sha256 != config
@@ -63,13 +65,18 @@ def of_accepted(lines: str, summary: dict[str, Any], plan: dict[str, Any]) -> Ch
     """
     first: dict[str, str] = {}
     for line in lines.splitlines():
-        one = json.loads(line)
-        first.setdefault(one["code"], one["who"])
+        one = Acceptance.of(json.loads(line))
+        first.setdefault(one.code, one.who)
     same = summary["accepted"] == {**first, **plan.get("accepted", {})}
     found = "" if same else "summary.json and accepted.jsonl name different people"
     return Check(
         "summary.json and accepted.jsonl name the same people for each accepted issue", same, found
     )
+
+
+def _without_path(inputs: Sequence[InputFile]) -> list[InputFile]:
+    """Inputs without their paths: a copied folder may name new ones."""
+    return [file.changed(path="") for file in inputs]
 
 
 def _same(stated: Any, planned: Any) -> bool:
@@ -234,7 +241,7 @@ def _wrong_end(summary: dict[str, Any]) -> Iterator[str]:
             yield "the verdict does not end like one of a run that adds up"
 
 
-def of_the_page(folder: Path, summary: dict[str, Any], *names: str) -> Check:
+def of_the_page(folder: Path, summary: Mapping[str, object], *names: str) -> Check:
     """Whether the page has the verdict and these keys of the summary; the rest is not checked."""
     path = folder / "report.html"
     if not path.is_file():
@@ -242,7 +249,7 @@ def of_the_page(folder: Path, summary: dict[str, Any], *names: str) -> Check:
     return of_page_text(read_regular(path).decode("utf-8"), summary, *names)
 
 
-def of_page_text(page: str, summary: dict[str, Any], *names: str) -> Check:
+def of_page_text(page: str, summary: Mapping[str, object], *names: str) -> Check:
     """The same check for the text of a page."""
     text = html.unescape(page)
     missing = [name for name in (*names, "verdict") if str(summary[name]) not in text]

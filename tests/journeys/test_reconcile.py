@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from pipeline.reconciling import at_most
-from pipeline.storage.manifest import sealed
+from pipeline.storage.manifest import sealed_json
 from pipeline.storage.xlsx import write_text_sheet
 from tests.conftest import Inside, customers_csv, lived_at_a_sandbox, sandbox_of_ones_own
 
@@ -106,7 +106,7 @@ def test_by_look_up_billing_is_asked_for_every_customer_and_what_that_cannot_sho
 
     content, differences = reconcile(pipeline, environment=outside.environment)
 
-    assert (content["exit_code"], content["method"], differences) == (0, "look-ups", [])
+    assert (content["exit_code"], content["method"], differences) == (0, "lookups", [])
     assert set(content["not_determinable"]) == {
         "unknown_to_us", "twice_in_billing", "created_by_another_run", "changed_since",
     }  # fmt: skip
@@ -551,7 +551,7 @@ def sealed_anew(folder):
     manifest["files"] = {
         name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in manifest["files"]
     }
-    (folder / "manifest.json").write_bytes(sealed(manifest))
+    (folder / "manifest.json").write_bytes(sealed_json(manifest))
 
 
 def test_a_difference_that_was_taken_out_makes_the_signature_stale_and_is_named(imported):

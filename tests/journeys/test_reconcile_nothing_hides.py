@@ -661,7 +661,7 @@ def test_a_record_that_came_again_mended_is_one_of_the_legacy_systems(mended_at_
     assert [(step["step"], step["records"]) for step in content["bridge"]] == [
         ("legacy", 2), ("read", 2), ("expected", 2), ("found", 2),
     ]  # fmt: skip
-    assert (figures(content, "read")["ZAR"]["sum"], content["fed"]) == (300, 6)
+    assert (figures(content, "read")["ZAR"]["sum"], content["rows_read"]) == (300, 6)
 
 
 @came_back
@@ -670,7 +670,10 @@ def test_a_row_is_followed_back_over_runs_that_are_not_reconciled(mended_at_last
 
     content = of_the_legacy_system(pipeline, *runs[2:])
 
-    assert (figures(content, "read")["ZAR"], content["fed"]) == ({"records": 2, "sum": 300}, 3)
+    assert (figures(content, "read")["ZAR"], content["rows_read"]) == (
+        {"records": 2, "sum": 300},
+        3,
+    )
     assert content["signable"], content["verdict"]
 
 

@@ -606,7 +606,7 @@ def test_a_month_counts_each_record_once_however_often_it_was_fed(sent_alone):
 
     told = json.loads(done.stdout)
     assert done.returncode == 1  # the pair that differs, and the address that nobody mended
-    records, fed, money = told["once"]["conservation"]["checks"]
+    records, fed, money = told["once"]["accounting"]["checks"]
     assert (records["read"], records["ended"], records["holds"]) == (22, 22, True)
     assert (fed["read"], fed["ended"]) == (
         69,
@@ -660,7 +660,7 @@ def test_a_month_in_which_only_rows_of_an_earlier_one_came_back_says_so(sent_alo
 
     told = json.loads(pipeline("report", "--since", "2025-01-01", "--json").stdout)
 
-    assert told["once"]["conservation"]["holds"]
+    assert told["once"]["accounting"]["holds"]
     assert told["once"]["records"] == 0
     assert told["once"]["of_earlier_files"] == {"created": 1, "invalid": 2}
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline.domain.balance_bridge import BridgeStep
 from pipeline.domain.causes import Cause
 from pipeline.domain.currency import NO_CODE, NO_CURRENCY, grouped_digits, major_units
 from pipeline.domain.fates import LISTS, SUPERSEDED_MEANS, Fate, list_of
@@ -63,9 +64,9 @@ def render_run(content: dict[str, Any], context: ReportContext | None = None) ->
     stops = stopped_by(content) if content["status"] == "planned" else []
     since = since_then(context.became, context.overall, content["run_id"])
     view = (
-        bridge_of(against["bridge"], against["residual"])
+        bridge_of(against.bridge, against.residual)
         if against
-        else bridge_of(content.get("bridge", []))
+        else bridge_of([BridgeStep.model_validate(step) for step in content.get("bridge", [])])
     )
     paced = content.get("pace")
     return template("run.html.j2").render(
@@ -77,7 +78,7 @@ def render_run(content: dict[str, Any], context: ReportContext | None = None) ->
         reservations=list(reservations(content, against, context.reconciliations)),
         can_be_signed=content["conservation"]["holds"]
         and not stops
-        and (against is None or against["signable"]),
+        and (against is None or against.signable),
         script_hash=hash_of("page.js"),
         view=view,
         label_of=label_of,

@@ -59,14 +59,12 @@ def members(folder: RunFolder, settings: Settings, pii: Pii) -> Iterator[Member]
     )
     if (against := newest_reconciliation(folder)) is not None:
         # An example may be a person's reference in billing.
-        summary = {
-            name: value for name, value in against[1].items() if name not in {"examples", "files"}
-        }
-        yield "reconciliation/summary.json", [_json(summary)]
+        summary = against.content.changed(examples={}, files={})
+        yield "reconciliation/summary.json", [_json(summary.to_json())]
         shown = differences_shown(differences_of(against), pii, person)
         yield "reconciliation/differences.csv", [shown.write_csv().encode()]
-        if (against[0] / MANIFEST).is_file():
-            yield f"reconciliation/{MANIFEST}", _blocks_of(against[0] / MANIFEST)
+        if (against.path / MANIFEST).is_file():
+            yield f"reconciliation/{MANIFEST}", _blocks_of(against.path / MANIFEST)
 
 
 def _redacted(path: Path, content: dict[str, Any], pii: Pii) -> Iterator[bytes]:
