@@ -22,7 +22,6 @@ BANNED = re.compile(
 LONGEST = 40  #: words of a sentence
 #: Texts in JSON, tables or lists that we write; they change together with their `schema`.
 WRITTEN = {
-    "pipeline/domain/reason_help.py",  # the hints in `_import_hint`
     "pipeline/domain/sign_offs.py",  # the key `beneath` of old lines of signatures.jsonl
     "pipeline/workflows/check.py",  # the key `told` of `check --json`
 }

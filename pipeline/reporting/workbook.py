@@ -21,7 +21,7 @@ from pipeline.reporting.headline import currency_label
 from pipeline.reporting.money import KINDS
 from pipeline.reporting.redacted import DIFFERENCES
 
-_MEND: dict[str, str] = {issue.value: EXPLANATIONS[issue].mend for issue in FileIssue}
+_MEND: dict[str, str] = {issue.value: EXPLANATIONS[issue].remedy for issue in FileIssue}
 _FIGURES = (
     "Records",
     "Found",
@@ -364,7 +364,7 @@ def _reasons(reasons: Sequence[Mapping[str, Any]]) -> Iterator[Sequence[str | No
                 if not at
                 else ("", "", "")
             )
-            mend = EXPLANATIONS[Cause.parse(reason["reason"]).reason].mend if not at else ""
+            mend = EXPLANATIONS[Cause.parse(reason["reason"]).reason].remedy if not at else ""
             yield *first, one.get("row_id"), one.get("person"), one.get("given"), mend
 
 
