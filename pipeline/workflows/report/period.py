@@ -60,6 +60,7 @@ def report_period(
             once = add_up_once(workbench, received, [_read(run) for run in runs])
         items = current.open
         as_of = min(last, CLOCK.now().date()).isoformat()
+        open_items = ages(items, as_of)
         reconciliations = Reconciliations.of(settings.reports)
         content = {
             "schema": 1,
@@ -75,7 +76,7 @@ def report_period(
             "damaged_runs": [asdict(one) for one in (*damaged, *reconciliations.damaged)],
             "files": received,
             "once": once,
-            "open": ages(items, as_of),
+            "open": [asdict(one) for one in open_items],
             "open_as_of": as_of,
             "without_sums": [run.run_id for run in runs if not run.parts("fates")],
         }
@@ -86,7 +87,7 @@ def report_period(
         )
         unread = [str(one) for one in (*damaged, *reconciliations.damaged)]
         context = ReportContext(
-            pii=pii, open_items=content["open"], oldest=list(shown), damaged_runs=unread
+            pii=pii, open_items=open_items, oldest=list(shown), damaged_runs=unread
         )
     except BaseException:
         shutil.rmtree(folder.path)
