@@ -3,9 +3,9 @@
 import csv
 import io
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -15,8 +15,10 @@ import duckdb
 import polars as pl
 
 from pipeline.domain.customer import ROW_ID, is_import_column
-from pipeline.domain.fates import LISTS
+from pipeline.domain.fates import LISTS, Action
 from pipeline.domain.origin_check import OriginChecks
+from pipeline.domain.plan_file import PlanFile, PlanSettings, StageProfile
+from pipeline.domain.published import JsonObject
 from pipeline.domain.redaction import Pii, shown, token
 from pipeline.reporting import (
     EarlierRuns,
@@ -63,7 +65,7 @@ class Results:
     home: Path
     status: str
     now: datetime
-    plan: dict[str, Any]
+    plan: PlanFile
     profile: Profile
     stop: Stop | None = None
     requests: dict[str, int] = field(
@@ -101,14 +103,11 @@ def write_results(
     results.earlier, results.account = earlier, account
     results.requests = requests or results.requests
     profile = results.profile
-    profile.stages |= results.plan["profile"]
+    profile.add(results.plan.profile)
     if submit_seconds is not None:
-        creates = results.plan["actions"]["create"]
-        profile.stages["submit"] = {
-            "seconds": round(submit_seconds, 3),
-            "rows": creates,
-            "peak_bytes": None,
-        }
+        creates = results.plan.count_of(Action.CREATE)
+        sending = StageProfile(seconds=round(submit_seconds, 3), rows=creates)
+        profile.add({"submit": sending})
     with profile.running(), folder.workbench() as workbench:
         for query in QUERIES:
             query(results, workbench)
@@ -120,13 +119,13 @@ def write_results(
 def _write_lists(results: Results, workbench: duckdb.DuckDBPyConnection) -> None:
     checks = OriginChecks(token_key(results.home))
     results.held_differs = _write_rows(
-        results.folder, workbench, results.plan["columns"], results.profile, checks
+        results.folder, workbench, results.plan.columns, results.profile, checks
     )
     results.folder.show(workbench, "fates")
 
 
 def _add_up(results: Results, workbench: duckdb.DuckDBPyConnection) -> None:
-    with results.profile.stage("sum", results.plan["read"]["records"]):
+    with results.profile.stage("sum", results.plan.read.records):
         results.content = summarize(workbench, _facts(results)).content
         most_first = sorted(results.held_differs.items(), key=lambda one: (-one[1], one[0]))
         results.content["held_differs"] = dict(most_first)
@@ -168,7 +167,7 @@ def _write_summary(results: Results) -> None:
     names += ["report.xlsx"] * (results.status != "planned")
     names += [WORKBOOK] * (folder.path / WORKBOOK).exists()
     content["files"] = {name: str(folder.path / name) for name in names}
-    content["seconds"], content["profile"] = results.profile.seconds, results.profile.stages
+    content["seconds"], content["profile"] = results.profile.seconds, _stages(results)
     folder.write_json("summary.json", content)
 
 
@@ -181,7 +180,7 @@ def _seal(results: Results) -> None:
     """Seal the results before the pages, which also depend on the other runs in the folder."""
     for page in PAGES:
         (results.folder.path / page).unlink(missing_ok=True)
-    results.folder.write_manifest(results.plan, _named(results.plan["config"]))
+    results.folder.write_manifest(results.plan)
 
 
 def _write_pages(results: Results) -> None:
@@ -206,58 +205,58 @@ STEPS: tuple[Callable[[Results], None], ...] = (
 def _facts(results: Results) -> Facts:
     plan, stop = results.plan, results.stop
     lines = Counter[str]()
-    for file in plan["inputs"]:
-        lines.update(file["lines"])
+    for file in plan.inputs:
+        lines.update(dict(file.lines))
     return Facts(
-        run_id=plan["run_id"],
+        run_id=plan.run_id,
         status=results.status,
         stop_reason=stop.reason if stop else None,
         stop_code=stop.exit_code if stop else None,
-        environment=plan["environment"],
-        planner=plan["planner"],
-        version=plan["version"],
-        planned_at=plan["planned_at"],
+        environment=asdict(plan.environment),
+        planner=plan.planner,
+        version=plan.version,
+        planned_at=plan.planned_at,
         finished_at=results.now,
-        inputs=plan["inputs"],
+        inputs=[file.to_json() for file in plan.inputs],
         lines=dict(lines),
-        records_read=plan["read"]["records"],
-        debits_read=plan["read"]["debits"],
-        credits_read=plan["read"]["credits"],
-        not_sent_columns=plan["columns_not_sent"],
-        actions=plan["actions"],
+        records_read=plan.read.records,
+        debits_read=plan.read.debits,
+        credits_read=plan.read.credits,
+        not_sent_columns=plan.columns_not_sent,
+        actions=plan.actions,
         requests=results.requests,
-        profile=results.profile.stages,
+        profile=_stages(results),
         earlier=results.earlier,
         account=results.account.sentence if results.account else None,
         account_is_doubtful=results.account is not None and results.account.is_doubtful,
-        settings=plan["settings"],
-        per_second=plan["per_second"],
-        mapping=plan["mapping"],
-        absent_texts=plan["absent_texts"],
-        references=plan["references"],
-        config=_named(plan["config"]),
-        waves=_wave(plan["settings"]),
-        findings=plan["findings"],
+        settings=plan.settings.to_json(),
+        per_second=plan.per_second,
+        mapping=plan.mapping,
+        absent_texts=plan.absent_texts,
+        references=plan.known_customers.to_json() if plan.known_customers else None,
+        config=plan.config.file.to_json() if plan.config else None,
+        waves=_wave(plan.settings),
+        findings=[one.to_json() for one in plan.findings],
         accepted=accepted_by(results.folder, plan),
-        control_totals=plan.get("control_totals", []),
+        control_totals=[one.to_json() for one in plan.control_totals],
         tools=tools(),
         pace=None if results.settled is None else pace(results.settled),
     )
 
 
-def _named(config: dict[str, Any] | None) -> dict[str, Any] | None:
-    return {name: config[name] for name in ("path", "sha256")} if config else None
+def _stages(results: Results) -> dict[str, JsonObject]:
+    return {name: stage.to_json() for name, stage in results.profile.stages.items()}
 
 
-def _wave(settings: dict[str, Any]) -> dict[str, Any] | None:
-    wave = {name: settings[name] for name in ("limit", "where")}
+def _wave(settings: PlanSettings) -> dict[str, Any] | None:
+    wave = {"limit": settings.limit, "where": settings.where}
     return wave if any(wave.values()) else None
 
 
 def _write_rows(
     folder: RunFolder,
     workbench: duckdb.DuckDBPyConnection,
-    columns: list[str],
+    columns: Sequence[str],
     profile: Profile,
     checks: OriginChecks,
 ) -> Counter[str]:
@@ -289,7 +288,7 @@ def _write_rows(
         for number, plain_fates in enumerate(one_ahead(found)):
             fates = with_differing(plain_fates, differing)
             held_differs.update(count_differing(fates))
-            profile.stages["fates"]["rows"] += fates.height
+            profile.add_rows("fates", fates.height)
             with profile.stage("lists", fates.height):
                 keep_behind((number, fates))
                 records = pl.read_parquet(

@@ -134,7 +134,7 @@ def reconcile(**given: Any) -> int:
         if given["exports"]:
             found = compare(exports=given["exports"])
         else:
-            place = options.destination_given(given, None) or newest.read_plan()["destination"]
+            place = options.destination_given(given, None) or newest.read_plan().destination
             with options.target(
                 place, options.planned_naming(newest, given), settings.home
             ) as target:

@@ -123,7 +123,7 @@ def apply(**given: Any) -> int:
 
     repeated = {name: given[name] for name in options.PLANNING if given[name]}
     folder = named_run(options.places_of(given).reports, given["run_id"])
-    return _apply(partial(apply_plan, said=repeated), folder, given)
+    return _apply(partial(apply_plan, given_again=repeated), folder, given)
 
 
 @click.command()
@@ -236,7 +236,7 @@ def _apply(workflow: Any, folder: "RunFolder", given: dict[str, Any]) -> int:
     from pipeline.cli.progress import watching
 
     config = options.config(given) or options.planned_config(folder)
-    place = options.destination_given(given, None) or folder.read_plan()["destination"]
+    place = options.destination_given(given, None) or folder.read_plan().destination
     settings = options.settings(
         {**given, **dict.fromkeys(options.PLANNING)}, config, destination=place
     )

@@ -105,7 +105,7 @@ def unusual_forms(content: dict[str, Any]) -> "Iterator[str]":
 
     usual = {"delimiter": ",", "encoding": "utf-8", "line_end": "LF or CRLF"}
     for given in content["inputs"]:
-        how = given["written"]
+        how = given["dialect"]
         detected = how.get("found", "").split()
         is_unusual = any(how.get(name) != usual.get(name) for name in detected)
         if is_unusual or "end_mark" in how or "columns_ignored" in how:

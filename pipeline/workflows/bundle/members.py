@@ -18,7 +18,7 @@ from pipeline.reporting import differences_shown, redact_list, shapes, without_l
 from pipeline.storage.files import temporary_folder
 from pipeline.storage.ledger import EXTRACT_COLUMNS, Ledger
 from pipeline.storage.manifest import ACCEPTED, MANIFEST, SIGNATURES
-from pipeline.storage.run_folder import RunFolder
+from pipeline.storage.run_folder import PLAN_FILE, RunFolder
 from pipeline.workflows.report.evidence import differences_of, newest_reconciliation
 from pipeline.workflows.report.open_items import home_key, naming
 from pipeline.workflows.report.render import write_pages
@@ -47,9 +47,10 @@ def members(folder: RunFolder, settings: Settings, pii: Pii) -> Iterator[Member]
     if (folder.path / ACCEPTED).is_file():
         yield f"run/{ACCEPTED}", _blocks_of(folder.path / ACCEPTED)
     yield "run/summary.json", _redacted(folder.path / "summary.json", content, pii)
-    yield "run/plan.json", _redacted(folder.path / "plan.json", plan, pii)
-    if plan["config"]:
-        yield "config/job.json", [_json(plan["config"]["job"])]
+    written = folder.read_json(PLAN_FILE)
+    yield "run/plan.json", _redacted(folder.path / PLAN_FILE, written, pii)
+    if plan.config:
+        yield "config/job.json", [_json(plan.config.job)]
     yield "rows.parquet", [_rows(folder.path / "rows.parquet", sealed)]
     for list_name in LISTS:
         yield f"lists/{list_name}.csv", _list(folder, list_name, pii, person, sealed)

@@ -65,10 +65,10 @@ def _our_words(folder: RunFolder, settings: Settings, allowed: Sequence[str]) ->
     yield from (settings.planner, content["planner"], *content["environment"].values())
     yield from (json.loads(line)["name"] for line in folder.signatures())
     yield from folder.accepted().values()
-    yield from plan["columns"]
+    yield from plan.columns
     yield from (f"{name} {version}" for name, version in content["tools"].items())
-    if plan["config"]:
-        yield from _constants(plan["config"]["job"].get("mapping") or {})
+    if plan.config:
+        yield from _constants(plan.config.job.get("mapping") or {})
     yield from allowed
 
 
@@ -93,8 +93,8 @@ def _needles(folder: RunFolder, handed: SharedWords) -> Iterator[pl.DataFrame]:
 
     Also the columns that must never be sent, and the text of unreadable records.
     """
-    job = (folder.read_plan_of_any_version()["config"] or {}).get("job", {})
-    mapping = job.get("mapping") or {}
+    config = folder.read_plan_of_any_version().config
+    mapping: Any = (config.job.get("mapping") if config else None) or {}
     never_sent = {f"given.{fold_name(column)}" for column in mapping.get("never_sent", ())}
     phones = {
         "phone",

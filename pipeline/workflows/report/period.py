@@ -47,7 +47,7 @@ def report_period(
     """
     first, last = day_of(since), day_of(until) if until is not None else CLOCK.now().date()
     runs, unfinished, damaged = _runs(settings, first, last)
-    environment = runs[0].read_plan_of_any_version()["environment"]
+    environment = asdict(runs[0].read_plan_of_any_version().environment)
     folder = RunFolder.create(
         settings.reports, f"{CLOCK.now():%Y%m%dT%H%M%SZ}-since-{secrets.token_hex(3)}"
     )
@@ -61,7 +61,7 @@ def report_period(
         items = current.open
         as_of = min(last, CLOCK.now().date()).isoformat()
         reconciliations = Reconciliations.of(settings.reports)
-        content = {
+        content: dict[str, Any] = {
             "schema": 1,
             "kind": "period",
             "since": first.isoformat(),
@@ -115,7 +115,7 @@ def _runs(
     in_period = [run for run in found.readable if int(run.run_id[:8]) in days]
     damaged = [run for run in found.damaged if int(run.run_id[:8]) in days]
     applied = [run for run in in_period if run.was_applied and not run.is_unfinished]
-    names = sorted({run.read_plan_of_any_version()["environment"]["name"] for run in applied})
+    names = sorted({run.read_plan_of_any_version().environment.name for run in applied})
     if len(names) != 1:
         fault = (
             f"the runs are of several environments ({', '.join(names)}):"
