@@ -313,22 +313,18 @@ def planned_config(folder: "RunFolder") -> "ConfigFile | None":
     """The config that a plan was made with. The plan holds a copy, so its file may have changed."""
     from pipeline.config import ConfigFile, Job
 
-    known = folder.read_plan()["config"]
-    return (
-        ConfigFile(known["path"], known["sha256"], Job.model_validate(known["job"]))
-        if known
-        else None
-    )
+    known = folder.read_plan().config
+    return ConfigFile(known.path, known.sha256, Job.model_validate(known.job)) if known else None
 
 
 def planned_naming(folder: "RunFolder", given: dict[str, Any]) -> "Naming":
     """The names of environment and merchant from the options, else from the plan."""
     from pipeline.config import Naming
 
-    known = folder.read_plan_of_any_version()["environment"]
+    known = folder.read_plan_of_any_version().environment
     return Naming(
-        environment=given["environment"] or known["name"],
-        merchant=given["merchant"] or known["merchant"],
+        environment=given["environment"] or known.name,
+        merchant=given["merchant"] or known.merchant,
         live=given["live"],
     )
 
@@ -423,8 +419,7 @@ def approval(given: dict[str, Any]) -> "Callable[[PlannedRun], None]":
     """Ask for approval on a terminal, by the merchant's name if live; elsewhere require --yes."""
 
     def approve(planned: "PlannedRun") -> None:
-        content = planned.report.content
-        environment = content["environment"]
+        environment = planned.report.content.environment
         if given["yes"] or not planned.plan.creates:
             return
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
@@ -434,14 +429,14 @@ def approval(given: dict[str, Any]) -> "Callable[[PlannedRun], None]":
             )
         show_plan(planned)
         with _ctrl_c_means_no(planned):
-            if environment["mode"] == "live":
+            if environment.mode == "live":
                 question = (
                     f"{planned.plan.creates:,} REAL customers. Type the merchant's name to proceed"
                 )
-                is_approved = click.prompt(question, err=True) == environment["merchant"]
+                is_approved = click.prompt(question, err=True) == environment.merchant
             else:
                 is_approved = click.confirm(
-                    f"Create {planned.plan.creates:,} customers in {environment['name']}?", err=True
+                    f"Create {planned.plan.creates:,} customers in {environment.name}?", err=True
                 )
         if not is_approved:
             raise _not_approved(planned)
@@ -466,7 +461,7 @@ def _not_approved(planned: "PlannedRun") -> NotApproved:
 
 
 def _to_apply(planned: "PlannedRun") -> tuple[str, ...]:
-    from pipeline.workflows.accepting import open_issues, to_apply
+    from pipeline.workflows.accepting import accepted_by, open_issues, to_apply
 
-    content = planned.report.content
-    return to_apply(planned.run_id, open_issues(content["findings"], content["accepted"]))
+    plan = planned.folder.read_plan()
+    return to_apply(planned.run_id, open_issues(plan.findings, accepted_by(planned.folder, plan)))

@@ -80,7 +80,7 @@ SUPERSEDED_MEANS = "settled by another row of the same external reference"
 
 def meaning_of(fate: str) -> str:
     """The sentence of a fate, or of `superseded`."""
-    return SUPERSEDED_MEANS if fate == SUPERSEDED else Fate(fate).sentence
+    return SUPERSEDED_MEANS if fate == SUPERSEDED else Fate.of(fate).sentence
 
 
 #: Fates that a clean run does not have: any record with one of them makes the exit code 1.

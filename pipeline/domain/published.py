@@ -9,6 +9,7 @@ MinorUnits = Annotated[int, Field(strict=True)]  #: an amount or a sum; any size
 Text = Annotated[str, Field(strict=True)]
 Sha256 = Annotated[str, Field(strict=True, pattern="^[0-9a-f]{64}$")]
 Sums = dict[str, MinorUnits]  #: currency -> sum in minor units
+JsonObject = dict[str, JsonValue]  #: a JSON object that no model describes
 
 
 class Published(BaseModel):
@@ -16,7 +17,7 @@ class Published(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
 
-    def to_json(self) -> dict[str, JsonValue]:
+    def to_json(self) -> JsonObject:
         """The document as JSON values, with its published keys."""
         return self.model_dump(mode="json", by_alias=True)
 

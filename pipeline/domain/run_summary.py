@@ -1,12 +1,11 @@
 """`summary.json`: the result of a run in figures, for programs and for every report of it."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated
 
-from pydantic import AfterValidator, Field, JsonValue
+from pydantic import AfterValidator, Field
 
 from pipeline.domain.customer import Environment
 from pipeline.domain.fates import Fate
-from pipeline.domain.older_summaries import upgraded
 from pipeline.domain.plan_file import (
     ConfigFile,
     ControlTotalCheck,
@@ -16,7 +15,7 @@ from pipeline.domain.plan_file import (
     PlanSettings,
     StageProfile,
 )
-from pipeline.domain.published import Count, MinorUnits, Published, Sums, Text
+from pipeline.domain.published import Count, MinorUnits, Published, Text
 from pipeline.domain.summary_parts import (
     Accounting,
     AmountAtStake,
@@ -47,12 +46,15 @@ Fates = Annotated[dict[str, Count], AfterValidator(_complete)]  #: every fate ->
 SumsByFate = dict[str, dict[str, MinorUnits]]  #: currency -> fate -> minor units
 
 
+Status = Annotated[str, Field(strict=True, pattern="^(planned|finished|stopped)$")]
+
+
 class RunSummary(Published):
     """The content of `summary.json`."""
 
-    schema_version: Count = Field(SUMMARY_SCHEMA, alias="schema")
+    schema_version: Count = Field(default=SUMMARY_SCHEMA, alias="schema")
     run_id: Text
-    status: Literal["planned", "finished", "stopped"]
+    status: Status
     exit_code: Count
     stopped_because: Text | None = None
     environment: Environment
@@ -72,7 +74,9 @@ class RunSummary(Published):
     at_stake: dict[str, AmountAtStake] = Field(description="list -> amounts that did not arrive")
     amounts_unreadable: dict[str, Count] = Field(description="fate -> records; in no sum")
     reasons: tuple[ReasonCount, ...] = Field(description="most frequent first")
-    not_payable: Count = Field(0, description="created customers that cannot receive payments")
+    not_payable: Count = Field(
+        default=0, description="created customers that cannot receive payments"
+    )
     by_action: dict[str, RecordGroup] = Field(description="planned action -> its records")
     waiting: RecordGroup = Field(
         default=RecordGroup(),
@@ -113,18 +117,17 @@ class RunSummary(Published):
     profile: dict[str, StageProfile] = Field(description="stage -> its time and memory")
     settings: PlanSettings
     config: ConfigFile | None = None
-    batch: Batch | None = Field(None, description="the part of the records that this run sends")
+    batch: Batch | None = Field(
+        default=None, description="the part of the records that this run sends"
+    )
     inputs: tuple[InputFile, ...]
     files: dict[str, Text] = Field(default={}, description="name of a result file -> its path")
-    verdict: Text = Field("", description="one sentence: records by fate; whether they add up")
+    verdict: Text = Field(
+        default="", description="one sentence: records by fate; whether they add up"
+    )
     held_differs: dict[str, Count] = Field(
         default={}, description="field -> held records that differ in it"
     )
-
-    @classmethod
-    def of_any_version(cls, content: dict[str, JsonValue]) -> Self:
-        """The summary that this JSON holds, also in the form of an earlier version."""
-        return cls.model_validate(upgraded(content))
 
     @property
     def is_planned(self) -> bool:

@@ -28,9 +28,9 @@ class BalanceKinds(Published):
 
     debit: Count = 0
     credit: Count = 0
-    zero: Count = Field(0, description="a stated balance of 0, which is sent")
-    absent: Count = Field(0, description="no stated balance, so none is sent")
-    unusable: Count = Field(0, description="the amount is, or may be, unreadable")
+    zero: Count = Field(default=0, description="a stated balance of 0, which is sent")
+    absent: Count = Field(default=0, description="no stated balance, so none is sent")
+    unusable: Count = Field(default=0, description="the amount is, or may be, unreadable")
 
     @property
     def records(self) -> int:
@@ -79,8 +79,10 @@ class Example(Published):
     """One row with a reason, as far as a report may show it."""
 
     row_id: Text
-    person: Text | None = Field(None, description="a token")
-    given: Text | None = Field(None, description="the cell that caused the reason, redacted")
+    person: Text | None = Field(default=None, description="a token")
+    given: Text | None = Field(
+        default=None, description="the cell that caused the reason, redacted"
+    )
 
 
 class ReasonCount(Published):
@@ -91,7 +93,9 @@ class ReasonCount(Published):
     by_list: dict[str, Count] = Field(default={}, description="list -> records")
     sentence: Text
     examples: tuple[Text, ...] = Field(description="the ids of the first rows")
-    shown: tuple[Example, ...] | None = Field(None, description="the same rows, in more detail")
+    shown: tuple[Example, ...] | None = Field(
+        default=None, description="the same rows, in more detail"
+    )
 
 
 class Sample(Published):
@@ -167,7 +171,7 @@ class ThroughputSpan(Published):
 class Throughput(Published):
     """Creates settled over time, and how long they waited."""
 
-    since: Text = Field(alias="from", description="ISO 8601 with offset")
+    since: Text = Field(description="ISO 8601 with offset")
     span_seconds: Count | float
     settled: Count
     per_second: float
@@ -186,7 +190,7 @@ class Requests(Published):
     """Requests to billing by kind."""
 
     creates: Count = 0
-    replayed: Count = Field(0, description="creates that billing had answered before")
+    replayed: Count = Field(default=0, description="creates that billing had answered before")
     lookups: Count = 0
 
 

@@ -16,6 +16,7 @@
 `html/`, `workbook/`                     the HTML pages; the same content as sheets
 """
 
+from pipeline.domain.summary_parts import LeftInDoubt
 from pipeline.reporting.context import Duplicate, FateChange, OpenItem, OpenRow, ReportContext
 from pipeline.reporting.current_fates import (
     ORIGINS,
@@ -29,7 +30,6 @@ from pipeline.reporting.current_fates import (
     came_back,
     settled_by_ledger,
 )
-from pipeline.domain.summary_parts import LeftInDoubt
 from pipeline.reporting.earlier_runs import EarlierRuns
 from pipeline.reporting.examples import with_examples, without_examples
 from pipeline.reporting.fates import differences, find_fates, identities
@@ -47,10 +47,10 @@ from pipeline.reporting.period import add_up_once, read_once, verdict_on_period
 from pipeline.reporting.redacted import (
     DIFFERENCES,
     differences_shown,
+    masked_filter,
     redact_list,
     shapes,
     shown_as,
-    masked_filter,
     without_literals,
 )
 from pipeline.reporting.report_status import reservations, since_then
@@ -92,6 +92,7 @@ __all__ = [
     "find_fates",
     "identities",
     "listed",
+    "masked_filter",
     "our_own_words",
     "period_tables",
     "read_once",
@@ -115,6 +116,5 @@ __all__ = [
     "with_differing",
     "with_examples",
     "without_examples",
-    "masked_filter",
     "without_literals",
 ]  # fmt: skip

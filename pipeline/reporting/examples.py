@@ -5,8 +5,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 import duckdb
 
 from pipeline.domain.causes import Cause
-from pipeline.domain.summary_parts import Example, ReasonCount
 from pipeline.domain.sql import CELLS, cells_in, columns_of, identifier
+from pipeline.domain.summary_parts import Example, ReasonCount
 
 _LONGEST = 60  #: characters of a text that are shown
 
@@ -37,7 +37,13 @@ def with_examples(
     return tuple(
         reason.changed(
             shown=tuple(
-                _shown(row_id, cells_of_rows.get(row_id, {}), _column(reason.reason, known), show, person)
+                _shown(
+                    row_id,
+                    cells_of_rows.get(row_id, {}),
+                    _column(reason.reason, known),
+                    show,
+                    person,
+                )
                 for row_id in reason.examples
             )
         )

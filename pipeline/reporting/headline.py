@@ -182,9 +182,7 @@ def _of_fate(title: str, list_name: str, fate: Fate, summary: RunSummary) -> Acc
     return _of_fates(title, list_name, (fate,), summary)
 
 
-def _of_fates(
-    title: str, list_name: str, fates: tuple[Fate, ...], summary: RunSummary
-) -> Account:
+def _of_fates(title: str, list_name: str, fates: tuple[Fate, ...], summary: RunSummary) -> Account:
     balances = sum((summary.balances[fate] for fate in fates), BalanceKinds())
     sums = sides_of(fates, summary.debits, summary.credits)
     return Account(title, list_name, balances, _usable_first(sums))

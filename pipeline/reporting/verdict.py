@@ -57,9 +57,7 @@ def records_of(summary: RunSummary, list_name: str) -> int:
 
 def stopped_by(summary: RunSummary) -> list[str]:
     """The issues that block a plan until somebody accepts them."""
-    found = (
-        one.code for one in summary.findings if one.stops and one.code not in summary.accepted
-    )
+    found = (one.code for one in summary.findings if one.stops and one.code not in summary.accepted)
     return list(dict.fromkeys(found))
 
 

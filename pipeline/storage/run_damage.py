@@ -11,40 +11,17 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pydantic import ValidationError
 
-from pipeline.domain.fates import Fate
 from pipeline.domain.machine_faults import is_of_the_machine
 from pipeline.errors import PipelineError
 from pipeline.storage.files import open_regular, read_regular
 
 #: Exceptions of libraries for a damaged table. A panic of polars is not an `Exception`.
 UNREADABLE = (pl.exceptions.PolarsError, pl.exceptions.PanicException, pa.ArrowException, OSError)
-_FILE = {
-    "name": str,
-    "path": str,
-    "sha256": str,
-    "format": str,
-    "written": dict,
-    "records": int,
-    "columns": list,
-}
-_SUMS = {"debits": dict, "credits": dict}
-_OPTIONAL = (dict, type(None))
 _ONLY_WRITTEN = (".html", ".xlsx")  #: endings of pages, which can be made again
 #: A type, several types, the shapes of a dict's values by key, or `[shape]` of all list items.
 Shape = Any
-PLAN: Shape = {
-    "run_id": str, "planned_at": str, "planner": str, "normalization": int, "environment": dict.fromkeys(("name", "merchant", "mode", "host"), str),
-    "destination": str, "config": _OPTIONAL, "settings": dict, "references": _OPTIONAL, "inputs": [_FILE], "findings": [dict],
-    "columns": [str], "ledger_event": int, "read": {"records": int, **_SUMS}, "actions": {"create": int}, "staged": dict, "profile": dict,
-}  # fmt: skip
-SUMMARY: Shape = {
-    "run_id": str, "status": str, "exit_code": int, "environment": {"name": str}, "planner": str, "tools": dict, "planned_at": str,
-    "finished_at": str, "records": {"read": int}, "read": _SUMS, "actions": dict, "fates": {fate.value: int for fate in Fate}, "sums": dict,
-    **_SUMS, "balances": dict, "at_stake": dict, "reasons": [dict], "by_action": dict, "samples": dict, "findings": [dict],
-    "control_totals": list, "accepted": dict, "estimate": dict, "conservation": {"holds": bool, "checks": [dict]}, "profile": dict,
-    "settings": dict, "config": _OPTIONAL, "inputs": [dict], "files": dict, "verdict": str,
-}  # fmt: skip
 RECONCILIATION: Shape = {
     "kind": str, "reconciliation_id": str, "runs": [str], "finished_at": str, "exit_code": int, "signable": bool, "verdict": str,
     "method": str, "differences": dict, "bridge": list, "residual": dict,
@@ -149,6 +126,13 @@ def reading(folder: Path, name: str = "a table") -> Iterator[None]:
             raise
         cause = error.strerror if isinstance(error, OSError) and error.strerror else "it is damaged"
         raise RunDamaged(folder, f"{name} cannot be read ({cause})") from None
+
+
+def fault_of(invalid: ValidationError) -> str:
+    """The first fault of a document that does not match its model."""
+    first = invalid.errors(include_url=False)[0]
+    name = ".".join(part for part in first["loc"] if isinstance(part, str))
+    return f"no {name!r}" if first["type"] == "missing" else _another_type(name)
 
 
 def _misfit(value: Any, shape: Shape, name: str) -> str | None:

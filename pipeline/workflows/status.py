@@ -1,13 +1,14 @@
 """`pipeline status` and `pipeline runs`: the progress of runs, also while another process works."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pipeline.domain.fates import Action, State, sends
-from pipeline.errors import ThresholdExceeded
+from pipeline.domain.plan_file import PlanFile
 from pipeline.domain.run_summary import RunSummary
+from pipeline.errors import ThresholdExceeded
 from pipeline.reporting import FateChange, reasons_of, stopped_by
 from pipeline.storage.ledger import Ledger, is_holding
 from pipeline.storage.run_damage import DamagedRun
@@ -113,7 +114,7 @@ def status_of(folder: RunFolder, home: Path, *, since: bool = False) -> RunStatu
     plan = folder.read_plan_of_any_version()
     known: dict[str, Any] | None = None
     states: dict[str, int] = {}
-    with Ledger.read(home / plan["environment"]["name"]) as ledger:
+    with Ledger.read(home / plan.environment.name) as ledger:
         if ledger is not None:
             known = ledger.run(folder.run_id)
             states = ledger.counts(folder.run_id)
@@ -123,7 +124,7 @@ def status_of(folder: RunFolder, home: Path, *, since: bool = False) -> RunStatu
         states = _states_of(applied)
     # All creates may be settled while the results are not written.
     if known and (status == "running" or folder.is_unfinished):
-        is_running = is_holding(home / plan["environment"]["name"], folder.run_id)
+        is_running = is_holding(home / plan.environment.name, folder.run_id)
         status = "running" if is_running else "interrupted"
     summary = _summary(folder, status)
     too_many = _too_many(plan) if status == "planned" else ""
@@ -133,13 +134,17 @@ def status_of(folder: RunFolder, home: Path, *, since: bool = False) -> RunStatu
     return RunStatus(
         run_id=folder.run_id,
         status=status,
-        environment=plan["environment"]["name"],
-        planned=sends(plan["actions"]),
-        later=plan["actions"].get("defer", 0),
+        environment=plan.environment.name,
+        planned=sends(plan.actions),
+        later=plan.count_of(Action.DEFER),
         states=states,
         started_at=known["started_at"] if known else None,
         ended_at=known["ended_at"] if known else None,
-        exit_code=ThresholdExceeded.exit_code if too_many else summary.exit_code if summary else None,
+        exit_code=ThresholdExceeded.exit_code
+        if too_many
+        else summary.exit_code
+        if summary
+        else None,
         reports=str(folder.path),
         verdict=(_NO_LEDGER.format(home) if applied else "")
         + too_many
@@ -244,9 +249,9 @@ def _stops(summary: RunSummary | None) -> tuple[str, ...]:
     return tuple(stopped_by(summary)) if summary is not None and summary.is_planned else ()
 
 
-def _too_many(plan: Mapping[str, Any]) -> str:
+def _too_many(plan: PlanFile) -> str:
     """A sentence if the plan creates more customers than its limit; else an empty text."""
-    creates, allowed = sends(plan["actions"]), plan.get("max_creates")
+    creates, allowed = sends(plan.actions), plan.max_creates
     if allowed is None or creates <= allowed:
         return ""
     return f"Stopped by THRESHOLD.MAX_CREATES: {creates:,} creates, and {allowed:,} are allowed. "

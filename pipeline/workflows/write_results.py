@@ -117,14 +117,11 @@ def write_results(
             lookups=requests["look_ups"],
         )
     profile = results.profile
-    profile.stages |= {name: dict(stage) for name, stage in results.plan.profile.items()}
+    profile.add(results.plan.profile)
     if submit_seconds is not None:
         creates = results.plan.count_of(Action.CREATE)
-        profile.stages["submit"] = {
-            "seconds": round(submit_seconds, 3),
-            "rows": creates,
-            "peak_bytes": None,
-        }
+        sending = StageProfile(seconds=round(submit_seconds, 3), rows=creates)
+        profile.add({"submit": sending})
     with profile.running(), folder.workbench() as workbench:
         for query in QUERIES:
             query(results, workbench)
@@ -185,7 +182,7 @@ def _write_summary(results: Results) -> None:
     results.summary = results.summary.changed(
         files={name: str(folder.path / name) for name in names},
         seconds=results.profile.seconds,
-        profile=_stages(results),
+        profile=results.profile.stages,
     )
     folder.write_json("summary.json", results.summary.to_json())
 
@@ -199,7 +196,7 @@ def _seal(results: Results) -> None:
     """Seal the results before the pages, which also depend on the other runs in the folder."""
     for page in PAGES:
         (results.folder.path / page).unlink(missing_ok=True)
-    results.folder.write_manifest(results.plan, results.plan.config)
+    results.folder.write_manifest(results.plan)
 
 
 def _write_pages(results: Results) -> None:
@@ -229,7 +226,7 @@ def _outcome(results: Results) -> RunOutcome:
         finished_at=results.now,
         stop=StopCause(stop.reason, stop.exit_code) if stop else None,
         requests=results.requests,
-        profile=_stages(results),
+        profile=results.profile.stages,
         earlier=results.earlier,
         account=account.sentence if account else None,
         account_is_doubtful=account is not None and account.is_doubtful,
@@ -238,13 +235,6 @@ def _outcome(results: Results) -> RunOutcome:
         throughput=None if results.settled is None else throughput(results.settled),
         held_differs=dict(most_first),
     )
-
-
-def _stages(results: Results) -> dict[str, StageProfile]:
-    return {
-        name: StageProfile.model_validate(stage)
-        for name, stage in results.profile.stages.items()
-    }
 
 
 def _write_rows(
@@ -282,7 +272,7 @@ def _write_rows(
         for number, plain_fates in enumerate(one_ahead(found)):
             fates = with_differing(plain_fates, differing)
             held_differs.update(count_differing(fates))
-            profile.stages["fates"]["rows"] += fates.height
+            profile.add_rows("fates", fates.height)
             with profile.stage("lists", fates.height):
                 keep_behind((number, fates))
                 records = pl.read_parquet(

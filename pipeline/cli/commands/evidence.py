@@ -134,7 +134,7 @@ def reconcile(**given: Any) -> int:
         if given["exports"]:
             found = compare(exports=given["exports"])
         else:
-            place = options.destination_given(given, None) or newest.read_plan()["destination"]
+            place = options.destination_given(given, None) or newest.read_plan().destination
             with options.target(
                 place, options.planned_naming(newest, given), settings.home
             ) as target:
@@ -199,17 +199,15 @@ def report(**given: Any) -> int:
         else:
             show_line(f"{content['verdict']} ({folder.path / 'report.html'})")
         return int(content["exit_code"])
-    paths, content = make_report(
+    paths, summary, now = make_report(
         given["run_id"] or LATEST, settings, pii=pii, output=given["output"]
     )
     if given["as_json"]:
-        show_json(content)
+        show_json({**summary.to_json(), **(now.to_json() if now else {})})
     else:
         for path in paths:
             show_line(str(path))
-        if since := since_then(
-            content.get("became", ()), content.get("overall", {}), content["run_id"]
-        ):
+        if now and (since := since_then(now.changes, now.overall, summary.run_id)):
             say(since)
     return 0
 

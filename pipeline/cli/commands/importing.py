@@ -15,6 +15,7 @@ from pipeline.errors import Interrupted, ResultNotShown
 
 if TYPE_CHECKING:
     from pipeline.config import Settings
+    from pipeline.domain.run_summary import RunSummary
     from pipeline.workflows.giving_up import GivenUp
     from pipeline.workflows.status import RunFolder
     from pipeline.workflows.write_results import Report
@@ -90,11 +91,11 @@ def plan(**given: Any) -> int:
         )
     damaged = options.warned_of_damaged(settings.reports)
     if given["as_json"]:
-        show_json({**planned.report.content, **({"damaged_runs": damaged} if damaged else {})})
+        show_json(_with_damaged(planned.report.content, damaged))
     else:
         show_plan(planned)
     if given["profile"]:
-        show_profile(planned.report.content["profile"])
+        show_profile(planned.report.content.profile)
     if settings.max_creates is not None and planned.plan.creates > settings.max_creates:
         say(
             f"the job allows {settings.max_creates:,} creates: apply will refuse this plan (exit 3)"
@@ -123,7 +124,7 @@ def apply(**given: Any) -> int:
 
     repeated = {name: given[name] for name in options.PLANNING if given[name]}
     folder = named_run(options.places_of(given).reports, given["run_id"])
-    return _apply(partial(apply_plan, said=repeated), folder, given)
+    return _apply(partial(apply_plan, given_again=repeated), folder, given)
 
 
 @click.command()
@@ -236,7 +237,7 @@ def _apply(workflow: Any, folder: "RunFolder", given: dict[str, Any]) -> int:
     from pipeline.cli.progress import watching
 
     config = options.config(given) or options.planned_config(folder)
-    place = options.destination_given(given, None) or folder.read_plan()["destination"]
+    place = options.destination_given(given, None) or folder.read_plan().destination
     settings = options.settings(
         {**given, **dict.fromkeys(options.PLANNING)}, config, destination=place
     )
@@ -253,19 +254,24 @@ def _show(report: "Report", settings: "Settings", *, as_json: bool) -> int:
     damaged = options.warned_of_damaged(settings.reports)
     try:
         if as_json:
-            show_json({**report.content, **({"damaged_runs": damaged} if damaged else {})})
+            show_json(_with_damaged(report.content, damaged))
         else:
             show_report(report.content)
     except ResultNotShown as lost:
-        if report.content["requests"]["creates"]:
+        if report.content.requests.creates:
             raise Interrupted(
                 f"{lost.message}. Customers were sent and the report is whole; to show it",
-                suggests=("status", report.content["run_id"]),
+                suggests=("status", report.content.run_id),
             ) from lost
         raise
-    if report.content["stopped_because"]:
+    if report.content.stopped_because:
         say(
-            f"stopped: {report.content['stopped_because']}; to go on:"
-            f" {suggested('resume', report.content['run_id'])}"
+            f"stopped: {report.content.stopped_because}; to go on:"
+            f" {suggested('resume', report.content.run_id)}"
         )
     return report.exit_code
+
+
+def _with_damaged(summary: "RunSummary", damaged: "list[dict[str, str]]") -> dict[str, object]:
+    """The summary as JSON, with the run folders that cannot be read."""
+    return {**summary.to_json(), **({"damaged_runs": damaged} if damaged else {})}

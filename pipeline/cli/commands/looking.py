@@ -41,9 +41,9 @@ def inspect(**given: Any) -> int:
             given["file"], settings, output=given["output"], stopping=stopping, watch=watch
         )
     if given["as_json"]:
-        show_json(found.content())
+        show_json(found.to_json())
     else:
-        show_inspection(found.content())
+        show_inspection(found)
     return found.exit_code
 
 
@@ -132,8 +132,7 @@ def trace(**given: Any) -> int:
     newest = newest_run(settings.reports)
     if given["looks_up"] and newest is not None:
         place = (
-            options.destination_given(given, None)
-            or newest.read_plan_of_any_version()["destination"]
+            options.destination_given(given, None) or newest.read_plan_of_any_version().destination
         )
         with options.target(place, options.planned_naming(newest, given), settings.home) as target:
             found = trace(given["what"], settings, pii=pii, target=target)

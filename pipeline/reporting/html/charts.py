@@ -144,7 +144,10 @@ def throughput_chart(throughput: Throughput) -> Markup | None:
     pieces += [
         axis(_AXIS, bottom + 18, "start", "0 s"),
         axis(
-            _WIDTH - _AXIS, bottom + 18, "end", f"{grouped_digits(count * throughput.span_seconds)} s"
+            _WIDTH - _AXIS,
+            bottom + 18,
+            "end",
+            f"{grouped_digits(round(count * throughput.span_seconds))} s",
         ),
     ]
     return Markup(

@@ -26,7 +26,7 @@ from pipeline.reporting.html.charts import rate, throughput_chart
 from pipeline.reporting.html.templates import hash_of, template
 from pipeline.reporting.money import KINDS
 from pipeline.reporting.report_status import reservations, since_then, status_of_run
-from pipeline.reporting.verdict import deferred, not_attempted, stopped_by
+from pipeline.reporting.verdict import deferred, stopped_by
 
 #: The meaning of the exit codes that a summary can have.
 EXIT_CODES = {
@@ -123,8 +123,7 @@ def _statements(summary: RunSummary) -> list[Statement]:
     """One statement per currency that was read or has a fate; unusable currencies come last."""
     read = summary.read
     made = [
-        _statement(summary, code)
-        for code in sorted({*summary.debits, *read.debits, *read.credits})
+        _statement(summary, code) for code in sorted({*summary.debits, *read.debits, *read.credits})
     ]
     return sorted(
         made, key=lambda statement: (not statement.usable, statement.ended == statement.read)
@@ -148,7 +147,7 @@ def _statement(summary: RunSummary, currency: str) -> Statement:
 
 def _file_issues(summary: RunSummary) -> list[tuple[str, str, Explanation]]:
     """Each raised issue once: code, meaning, explanation."""
-    codes = dict.fromkeys(FileIssue(one.code) for one in summary.findings)
+    codes = dict.fromkeys(FileIssue.of(one.code) for one in summary.findings)
     return [(code.value, code.sentence, EXPLANATIONS[code]) for code in codes]
 
 

@@ -148,7 +148,7 @@ def _reasons(reasons: Sequence[ReasonCount]) -> Rows:
 
 def _file_issues(summary: RunSummary) -> Rows:
     for one in summary.findings:
-        mend = EXPLANATIONS[FileIssue(one.code)].mend
+        mend = EXPLANATIONS[FileIssue.of(one.code)].mend
         yield one.code, one.what, one.sentence, mend, summary.accepted.get(one.code)
 
 

@@ -68,9 +68,7 @@ class Table(NamedTuple):
 
 def fates_table(fates: Mapping[str, int]) -> Table:
     """Each fate with its records."""
-    rows = [
-        (fate.value, str(fates[fate]), fate.sentence, f"{list_of(fate)}.csv") for fate in Fate
-    ]
+    rows = [(fate.value, str(fates[fate]), fate.sentence, f"{list_of(fate)}.csv") for fate in Fate]
     if fates.get(SUPERSEDED):
         rows.append((SUPERSEDED, str(fates[SUPERSEDED]), meaning_of(SUPERSEDED), ""))
     return Table("Fates", ("Fate", "Records", "What it means", "Listed in"), rows)
@@ -99,8 +97,7 @@ def _of_step(step: BridgeStep) -> tuple[str, str, str]:
 def checks_table(accounting: Accounting) -> Table:
     """The accounting checks."""
     rows = [
-        (one.what, str(one.read), str(one.ended), yes(holds=one.holds))
-        for one in accounting.checks
+        (one.what, str(one.read), str(one.ended), yes(holds=one.holds)) for one in accounting.checks
     ]
     return Table("Checks", ("Check", "Read", "Ended", "Holds"), rows)
 

@@ -7,6 +7,7 @@ If it has one, no bundle is written.
 import hashlib
 import itertools
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
@@ -126,8 +127,8 @@ def _refuse(folder: RunFolder, pii: Pii, target: Path, home: Path, *, replace: b
 def _manifest(
     folder: RunFolder, settings: Settings, pii: Pii, hashes: dict[str, str], allowed: int
 ) -> dict[str, Any]:
-    content = folder.read_summary()
-    with Ledger.read(settings.home / content["environment"]["name"]) as ledger:
+    environment = folder.read_summary().environment
+    with Ledger.read(settings.home / environment.name) as ledger:
         end = ledger.end() if ledger is not None else None
     return {
         "schema": 2,
@@ -137,7 +138,7 @@ def _manifest(
         "made_by": settings.planner,
         "pii": pii.value,
         "allowed_texts": allowed,
-        "environment": content["environment"],
+        "environment": asdict(environment),
         "tools": tools(),
         "journal_end": end,
         "files": hashes,

@@ -104,7 +104,7 @@ def reconcile(
     Raises:
         LedgerLocked: if the same reconciliation is running in another process
     """
-    environment = selected.runs[0].read_plan()["environment"]
+    environment = asdict(selected.runs[0].read_plan().environment)
     stop = stopping or StopRequest()
     request = _Request(
         selected, environment, settings, exports, target, sample, legacy, stop, watch

@@ -79,7 +79,7 @@ def _unfinished_folder(reports: Path, question: dict[str, Any]) -> RunFolder | N
 def _has_question(folder: RunFolder, question: dict[str, Any]) -> bool:
     try:
         written = folder.read_json(_QUESTION)
-        age = (CLOCK.now() - datetime.fromisoformat(written.pop("begun_at"))).total_seconds()
+        age = (CLOCK.now() - datetime.fromisoformat(str(written.pop("begun_at")))).total_seconds()
     except (RunDamaged, KeyError, ValueError, TypeError):  # another file of that name
         return False
     return written == question and age < _A_DAY

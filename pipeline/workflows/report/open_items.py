@@ -14,9 +14,7 @@ from pipeline.reporting import OpenRow, days_between
 from pipeline.storage.files import token_key
 
 
-def oldest(
-    items: pl.DataFrame, until: datetime, person: Any, most: int
-) -> Iterator[OpenRow]:
+def oldest(items: pl.DataFrame, until: datetime, person: Any, most: int) -> Iterator[OpenRow]:
     """The open rows that wait longest, with people as `person` names them."""
     number = pl.col("row_id").str.extract(r"(\d+)$").cast(pl.Int64, strict=False)
     for one in (

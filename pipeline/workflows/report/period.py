@@ -47,7 +47,7 @@ def report_period(
     """
     first, last = day_of(since), day_of(until) if until is not None else CLOCK.now().date()
     runs, unfinished, damaged = _runs(settings, first, last)
-    environment = runs[0].read_plan_of_any_version()["environment"]
+    environment = asdict(runs[0].read_plan_of_any_version().environment)
     folder = RunFolder.create(
         settings.reports, f"{CLOCK.now():%Y%m%dT%H%M%SZ}-since-{secrets.token_hex(3)}"
     )
@@ -62,7 +62,7 @@ def report_period(
         as_of = min(last, CLOCK.now().date()).isoformat()
         open_items = ages(items, as_of)
         reconciliations = Reconciliations.of(settings.reports)
-        content = {
+        content: dict[str, Any] = {
             "schema": 1,
             "kind": "period",
             "since": first.isoformat(),
@@ -116,7 +116,7 @@ def _runs(
     in_period = [run for run in found.readable if int(run.run_id[:8]) in days]
     damaged = [run for run in found.damaged if int(run.run_id[:8]) in days]
     applied = [run for run in in_period if run.was_applied and not run.is_unfinished]
-    names = sorted({run.read_plan_of_any_version()["environment"]["name"] for run in applied})
+    names = sorted({run.read_plan_of_any_version().environment.name for run in applied})
     if len(names) != 1:
         fault = (
             f"the runs are of several environments ({', '.join(names)}):"
@@ -137,9 +137,9 @@ def _runs(
 def _read(run: RunFolder) -> dict[str, Any]:
     """The records and sums that a run read; no sums if its staged rows are gone."""
     summary = run.read_summary()
-    debits, credits = summary["read"]["debits"], summary["read"]["credits"]
+    debits, credits = summary.read.debits, summary.read.credits
     sums = {code: debits.get(code, 0) + credits.get(code, 0) for code in {*debits, *credits}}
-    return {"records": summary["records"]["read"], "sums": sums if run.parts("fates") else None}
+    return {"records": summary.records.read, "sums": sums if run.parts("fates") else None}
 
 
 def _run_entry(run: RunFolder, reconciliations: Reconciliations) -> dict[str, Any]:
@@ -153,11 +153,11 @@ def _run_entry(run: RunFolder, reconciliations: Reconciliations) -> dict[str, An
     reviewed = valid_sign_off(lines, digests, "reviewer")
     return {
         "run_id": run.run_id,
-        "planned_at": summary["planned_at"],
-        "planner": summary["planner"],
-        "read": summary["records"]["read"],
-        "created": sum(summary["fates"][fate] for fate in LISTS["created"]),
-        "exit_code": summary["exit_code"],
+        "planned_at": summary.planned_at,
+        "planner": summary.planner,
+        "read": summary.records.read,
+        "created": sum(summary.fates[fate] for fate in LISTS["created"]),
+        "exit_code": summary.exit_code,
         "reviewed": {"state": reviewed.state, "name": reviewed.name, "at": reviewed.at},
         "against": {name: against[1][name] for name in ("exit_code", "signable", "verdict")}
         if against

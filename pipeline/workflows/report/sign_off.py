@@ -90,8 +90,7 @@ def _refuse_what_is_not_done(
     """Raise OutOfBalance or NotApproved if a reviewer cannot sign."""
     if summary.is_planned:
         raise NotApproved(
-            f"run {summary.run_id} is a plan, and a reviewer signs off results:"
-            " use --as approver"
+            f"run {summary.run_id} is a plan, and a reviewer signs off results: use --as approver"
         )
     if not summary.accounting.holds:
         raise OutOfBalance(
