@@ -70,7 +70,9 @@ class RunSummary(Published):
     sums: SumsByFate = Field(description="currency -> fate -> debits and credits together")
     debits: SumsByFate = Field(description="currency -> fate -> positive balances")
     credits: SumsByFate = Field(description="currency -> fate -> negative balances")
-    balances: dict[str, BalanceKinds] = Field(description="fate -> kind of balance -> records")
+    balances: dict[str, BalanceKinds] = Field(
+        description="fate -> kind of balance -> records; empty if a first version wrote it"
+    )
     at_stake: dict[str, AmountAtStake] = Field(description="list -> amounts that did not arrive")
     amounts_unreadable: dict[str, Count] = Field(description="fate -> records; in no sum")
     reasons: tuple[ReasonCount, ...] = Field(description="most frequent first")

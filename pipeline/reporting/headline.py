@@ -17,13 +17,9 @@ class Account:
 
     title: str
     list_name: str
+    records: int
     balances: BalanceKinds
     sums: Mapping[str, Sides]  #: currency -> sums; usable currencies first
-
-    @property
-    def records(self) -> int:
-        """All of its records."""
-        return self.balances.records
 
 
 #: An earlier request for their reference is in doubt, so this run never sent their amounts.
@@ -183,13 +179,18 @@ def _of_fate(title: str, list_name: str, fate: Fate, summary: RunSummary) -> Acc
 
 
 def _of_fates(title: str, list_name: str, fates: tuple[Fate, ...], summary: RunSummary) -> Account:
-    balances = sum((summary.balances[fate] for fate in fates), BalanceKinds())
-    sums = sides_of(fates, summary.debits, summary.credits)
-    return Account(title, list_name, balances, _usable_first(sums))
+    none = BalanceKinds()
+    return Account(
+        title,
+        list_name,
+        records=sum(summary.fates[fate] for fate in fates),
+        balances=sum((summary.balances.get(fate, none) for fate in fates), none),
+        sums=_usable_first(sides_of(fates, summary.debits, summary.credits)),
+    )
 
 
 def _account(title: str, list_name: str, group: RecordGroup) -> Account:
-    return Account(title, list_name, group.balances, _usable_first(group.sums))
+    return Account(title, list_name, group.records, group.balances, _usable_first(group.sums))
 
 
 def _without(account: Account, part: RecordGroup) -> Account:
@@ -200,6 +201,7 @@ def _without(account: Account, part: RecordGroup) -> Account:
     }
     return replace(
         account,
+        records=account.records - part.records,
         balances=account.balances - part.balances,
         sums=_usable_first({code: sides for code, sides in left.items() if sides != Sides()}),
     )
