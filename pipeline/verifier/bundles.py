@@ -16,6 +16,8 @@ from pyarrow import parquet
 
 from pipeline.domain.fates import LISTS, Fate
 from pipeline.domain.machine_faults import is_of_the_machine
+from pipeline.domain.plan_file import PlanFile
+from pipeline.domain.plan_versions import plan_of
 from pipeline.storage.files import open_regular
 from pipeline.verifier.checks import Check, Notes, Verified, differing, read_any_cell, unreadable
 from pipeline.verifier.listed_rows import causes_in
@@ -80,9 +82,10 @@ def _verified(path: Path, archive: ZipFile) -> Verified:
         return Verified(str(manifest.get("run_id", path.name)), 0, checks)
     of_run, broken = read_sealed(archive.read(f"run/{MANIFEST}"), f"run/{MANIFEST}")
     checks.append(Check("the manifest of the run is unchanged", broken is None, broken or ""))
-    summary, plan = (
+    summary, written = (
         json.loads(archive.read(f"run/{name}")) for name in ("summary.json", "plan.json")
     )
+    plan = plan_of(written)
     checks += _of_the_run(archive, manifest, of_run, summary, plan)
     found = _walk(archive, summary, of_run)
     names = {
@@ -150,7 +153,7 @@ def _of_the_run(
     manifest: dict[str, Any],
     of_run: dict[str, Any],
     summary: dict[str, Any],
-    plan: dict[str, Any],
+    plan: PlanFile,
 ) -> Iterator[Check]:
     """The files belong to the run whose manifest is in the bundle; those not redacted are equal."""
     is_redacted = (summary["settings"] or {}).get("where") is not None or (
@@ -176,11 +179,11 @@ def _of_the_run(
         archive.read(f"run/{ACCEPTED}").decode("utf-8") if has_accepted else "", summary, plan
     )
     has_job = "config/job.json" in archive.namelist()
-    if plan["config"] or has_job:
+    if plan.config or has_job:
         same = (
-            bool(plan["config"])
+            plan.config is not None
             and has_job
-            and json.loads(archive.read("config/job.json")) == plan["config"]["job"]
+            and json.loads(archive.read("config/job.json")) == plan.config.job
         )
         yield Check(
             "the job is the one that the plan used",

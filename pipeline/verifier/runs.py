@@ -7,9 +7,12 @@ from typing import Any
 
 from pipeline.domain.fates import Fate
 from pipeline.domain.machine_faults import is_of_the_machine
+from pipeline.domain.plan_file import InputFile, PlanFile
+from pipeline.domain.plan_versions import plan_of, upgraded_input
 from pipeline.storage.files import read_regular, sha256_of
 from pipeline.verifier.amounts import Amounts, declared
 from pipeline.verifier.checks import Check, Verified, differing, unreadable
+from pipeline.verifier.declared_job import DeclaredJob
 from pipeline.verifier.held_fields import of_held
 from pipeline.verifier.manifest import (
     ACCEPTED,
@@ -76,15 +79,16 @@ def verify(folder: Path, inputs_at: Sequence[Path] = (), home: Path | None = Non
             return Verified(folder.name, records, checks)
         manifest = _located(manifest, inputs_at)
         checks += _of_files(folder, manifest)
-        summary, plan = (
+        summary, written = (
             json.loads(read_regular(folder / name).decode("utf-8"))
             for name in ("summary.json", "plan.json")
         )
+        plan = plan_of(written)
         checks.append(of_one_run(folder.name, manifest, summary, plan))
         accepted = folder / ACCEPTED
         lines = read_regular(accepted).decode("utf-8") if accepted.exists() else ""
         checks.append(of_accepted(lines, summary, plan))
-        origins = Origins(str(plan["run_id"]), key_of(home))
+        origins = Origins(plan.run_id, key_of(home))
         found, of_rows = _of_rows(folder, manifest, summary, plan, origins)
         checks, records = [*checks, *of_rows, origins.check()], found.records
     # A changed byte can make a reader raise anything; the result is a failed check.
@@ -145,17 +149,17 @@ def _of_rows(
     folder: Path,
     manifest: dict[str, Any],
     summary: dict[str, Any],
-    plan: dict[str, Any],
+    plan: PlanFile,
     origins: Origins,
 ) -> tuple[Recomputed, list[Check]]:
-    inputs, columns = manifest["inputs"], plan["columns"]
-    job = plan["config"]["job"] if plan["config"] else {}
-    amounts = declared(job.get("mapping"), columns)
+    inputs = [InputFile.model_validate(upgraded_input(file)) for file in manifest["inputs"]]
+    columns = plan.columns
+    amounts = declared(DeclaredJob.of(plan).mapping, columns)
     found = walk(
         folder, inputs, columns, amounts if isinstance(amounts, Amounts) else None, plan, origins
     )
     notes = found.notes
-    read = sum(file["records"] for file in inputs)
+    read = sum(file.records for file in inputs)
     notes.note("counts", differing("records", {"read": found.records}, {"read": read}))
     notes.note(
         "counts",
@@ -164,7 +168,7 @@ def _of_rows(
     fates = {fate.value: found.fates[fate.value] for fate in Fate}
     notes.note("counts", differing("records", fates, summary["fates"]))
     checks = [notes.check(name, what) for name, what in _CHECKS.items()]
-    if missing := [file["name"] for file in inputs if not Path(file["path"]).is_file()]:
+    if missing := [file.name for file in inputs if not Path(file.path).is_file()]:
         at = next(index for index, check in enumerate(checks) if check.what == _CHECKS["lines"])
         if checks[at].holds:
             checks[at] = Check(_CHECKS["lines"], None, f"not found: {', '.join(missing)}")
@@ -182,7 +186,7 @@ def _of_rows(
         *of_summary(found, summary, plan),
         of_the_page(folder, summary, "run_id"),
         *unread_books(folder),
-        *of_payloads(folder, manifest, plan, found),
+        *of_payloads(folder, manifest["files"], plan, found),
         *of_held(folder, summary),
     ]
 

@@ -3,11 +3,16 @@
 import html
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from pipeline.domain.fates import LISTS, TROUBLED_FATES, Action, Fate
+from pipeline.domain.plan_file import InputFile, PlanFile, PlanSettings
+from pipeline.domain.plan_versions import upgraded_input
 from pipeline.domain.reasons import Reason
 from pipeline.storage.files import read_regular
 from pipeline.verifier.checks import Check, differing
@@ -22,21 +27,21 @@ _IN_BILLING = (Fate.CREATED, Fate.CREATED_DIFFERENT, Fate.ALREADY_EXISTS_SAME)
 
 
 def of_one_run(
-    name: str, manifest: dict[str, Any], summary: dict[str, Any], plan: dict[str, Any]
+    name: str, manifest: dict[str, Any], summary: dict[str, Any], plan: PlanFile
 ) -> Check:
     """Manifest, plan and summary have the same run, inputs and settings."""
     wrong = []
-    if {manifest["run_id"], summary["run_id"], plan["run_id"]} != {plan["run_id"]}:
+    if {manifest["run_id"], summary["run_id"], plan.run_id} != {plan.run_id}:
         wrong.append(f"manifest, plan and summary of {name} name different runs")
     others = (("manifest.json", manifest), ("summary.json", summary))
     wrong += [
         f"inputs of {other} are not those of the plan"
         for other, content in others
-        if not _same(content["inputs"], plan["inputs"])
+        if not _same(content["inputs"], plan.inputs)
     ]
-    if summary["settings"] != plan["settings"]:
+    if not _has_settings(summary["settings"], plan.settings):
         wrong.append("settings of summary.json are not those of the plan")
-    config = plan["config"]["sha256"] if plan["config"] else None
+    config = plan.config.sha256 if plan.config else None
     named = [
         (other, content["config"]["sha256"] if content["config"] else None)
         for other, content in others
@@ -46,8 +51,12 @@ def of_one_run(
     ]
     wrong += [
         f"summary.json names another {what} than the plan"
-        for what in ("environment", "planner", "planned_at")
-        if summary[what] != plan[what]
+        for what, planned in (
+            ("environment", asdict(plan.environment)),
+            ("planner", plan.planner),
+            ("planned_at", plan.planned_at),
+        )
+        if summary[what] != planned
     ]
     return Check(
         "manifest, plan and summary have the same run and inputs",
@@ -56,7 +65,7 @@ def of_one_run(
     )
 
 
-def of_accepted(lines: str, summary: dict[str, Any], plan: dict[str, Any]) -> Check:
+def of_accepted(lines: str, summary: dict[str, Any], plan: PlanFile) -> Check:
     """The summary names the first person who accepted each issue in accepted.jsonl.
 
     Earlier versions kept these names in the plan.
@@ -65,33 +74,36 @@ def of_accepted(lines: str, summary: dict[str, Any], plan: dict[str, Any]) -> Ch
     for line in lines.splitlines():
         one = json.loads(line)
         first.setdefault(one["code"], one["who"])
-    same = summary["accepted"] == {**first, **plan.get("accepted", {})}
+    same = summary["accepted"] == {**first, **plan.accepted}
     found = "" if same else "summary.json and accepted.jsonl name different people"
     return Check(
         "summary.json and accepted.jsonl name the same people for each accepted issue", same, found
     )
 
 
-def _same(stated: Any, planned: Any) -> bool:
+def _same(stated: Sequence[Any], planned: Sequence[InputFile]) -> bool:
     """Whether inputs are the same except for their path: a copied folder may name new paths."""
-    if isinstance(stated, list) and isinstance(planned, list):
-        bare = [
-            [{key: value for key, value in one.items() if key != "path"} for one in both]
-            for both in (stated, planned)
-        ]
-        return bare[0] == bare[1]
-    return bool(stated == planned)
+    try:
+        files = [InputFile.model_validate(upgraded_input(one)) for one in stated]
+    except (ValidationError, AttributeError):
+        return False
+    return [file.changed(path="") for file in files] == [file.changed(path="") for file in planned]
 
 
-def of_summary(found: Recomputed, summary: dict[str, Any], plan: dict[str, Any]) -> Iterator[Check]:
+def _has_settings(stated: Any, planned: PlanSettings) -> bool:
+    try:
+        return PlanSettings.model_validate(stated) == planned
+    except ValidationError:
+        return False
+
+
+def of_summary(found: Recomputed, summary: dict[str, Any], plan: PlanFile) -> Iterator[Check]:
     """Every figure of summary.json that follows from other figures or from the rows."""
     wrong = next(_wrong_figures(found, summary, plan), None)
     yield Check("every other figure of summary.json follows from these", wrong is None, wrong or "")
 
 
-def _wrong_figures(
-    found: Recomputed, summary: dict[str, Any], plan: dict[str, Any]
-) -> Iterator[str]:
+def _wrong_figures(found: Recomputed, summary: dict[str, Any], plan: PlanFile) -> Iterator[str]:
     codes = sorted({*summary["debits"], *summary["credits"], *summary["sums"]})
     for code in codes:
         debits, credits = summary["debits"].get(code, {}), summary["credits"].get(code, {})
@@ -102,7 +114,11 @@ def _wrong_figures(
             yield from _if(differing(f"{side} read", {code: sum(by_fate.values())}, {code: read}))
     for side in ("debits", "credits"):
         yield from _if(
-            differing(f"{side} read", dict(summary["read"][side]), dict(plan["read"][side]))
+            differing(
+                f"{side} read",
+                dict(summary["read"][side]),
+                plan.read.debits if side == "debits" else plan.read.credits,
+            )
         )
     reasons = {one["reason"]: one["rows"] for one in summary["reasons"]}
     yield from _if(differing("reasons", dict(found.reasons), reasons))
@@ -130,8 +146,8 @@ def _wrong_figures(
     }
     yield from _if(differing("unreadable amounts", unusable, summary["amounts_unreadable"]))
     lines: Counter[str] = Counter()
-    for file in plan["inputs"]:
-        lines.update(file["lines"])
+    for file in plan.inputs:
+        lines.update(dict(file.lines))
     yield from _if(
         differing(
             "lines",

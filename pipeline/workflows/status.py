@@ -205,7 +205,9 @@ def find_run(
         refuse_damaged_newest([run for run in all_runs(reports)[-1:] if run.is_unfinished])
     runs = find_runs(reports)
     for folder in reversed(runs.readable):
-        if not resumable or _can_go_on(status_of(folder, home)):
+        if not resumable or (
+            folder.has_tables_of_this_version and _can_go_on(status_of(folder, home))
+        ):
             return folder
     return None
 

@@ -160,7 +160,7 @@ def content(**changes):
                 "sha256": "ab" * 32,
                 "bytes": 1_249,
                 "lines": {"physical": 13, "header": 1, "skipped": 0, "blank": 1, "records": 11},
-                "written": {
+                "dialect": {
                     "delimiter": ";",
                     "encoding": "utf-8",
                     "line_end": "CR",
