@@ -15,7 +15,13 @@ JsonObject = dict[str, JsonValue]  #: a JSON object that no model describes
 class Published(BaseModel):
     """A part of a published document; unknown keys of other versions are ignored."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+    model_config = ConfigDict(
+        frozen=True,
+        extra="ignore",
+        populate_by_name=True,
+        hide_input_in_errors=True,
+        json_schema_serialization_defaults_required=True,
+    )
 
     def to_json(self) -> JsonObject:
         """The document as JSON values, with its published keys."""

@@ -127,8 +127,8 @@ class RunSummary(Published):
     verdict: Text = Field(
         default="", description="one sentence: records by fate; whether they add up"
     )
-    held_differs: dict[str, Count] = Field(
-        default={}, description="field -> held records that differ in it"
+    held_differs: dict[str, Count] | None = Field(
+        default=None, description="field -> held records that differ in it; null: not counted"
     )
 
     @property

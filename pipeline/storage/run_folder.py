@@ -212,10 +212,10 @@ class RunFolder:
             )
         if schema < STAGED_TABLES_SINCE:
             raise PlanStale(
-                f"plan {self.run_id} was made by version {plan.version} of this program, and this"
-                " version cannot read its staged tables; to make a new plan, which settles open"
-                " requests of this run first",
-                suggests=("plan", "FILE"),
+                f"plan {self.run_id} has staged tables of an earlier version ({plan.version}), which"
+                " this version cannot read. A new run of the same file also settles the open"
+                " requests of this one",
+                suggests=("run" if self.is_unfinished else "plan", "FILE"),
             )
         return plan
 

@@ -30,7 +30,7 @@ def of_another_folder(folder: Path, manifest: dict[str, Any]) -> Iterator[Check]
             open_regular(folder / "differences.csv"), encoding="utf-8", newline=""
         ) as file:
             yield from of_reconciliation(summary, file)
-        yield of_the_page(folder, summary, "reconciliation_id")
+        yield of_the_page(folder, summary["reconciliation_id"], summary["verdict"])
         yield Check(
             "billing agrees with the reconciliation",
             None,
@@ -39,7 +39,7 @@ def of_another_folder(folder: Path, manifest: dict[str, Any]) -> Iterator[Check]
     else:
         wrong = next(_wrong_period(summary), "")
         yield Check("the figures of the period follow from each other", not wrong, wrong)
-        yield of_the_page(folder, summary)
+        yield of_the_page(folder, summary["verdict"])
         yield Check("the runs agree with the period", None, "verify each run separately")
 
 

@@ -156,7 +156,7 @@ def status_of(folder: RunFolder, home: Path, *, since: bool = False) -> RunStatu
         stops=_stops(summary),
         waits=summary.waiting.records if summary and folder.was_applied else 0,
         fates=results.fates if results else {},
-        held_differs=results.held_differs if results else {},
+        held_differs=(results.held_differs or {}) if results else {},
         reasons={name: reasons_of(results, name) for name in ("rejected", "held", "in_doubt")}
         if results is not None
         else {},
@@ -210,7 +210,9 @@ def find_run(
         refuse_damaged_newest([run for run in all_runs(reports)[-1:] if run.is_unfinished])
     runs = find_runs(reports)
     for folder in reversed(runs.readable):
-        if not resumable or _can_go_on(status_of(folder, home)):
+        if not resumable or (
+            folder.has_tables_of_this_version and _can_go_on(status_of(folder, home))
+        ):
             return folder
     return None
 

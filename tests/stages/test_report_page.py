@@ -20,7 +20,7 @@ from pipeline.reporting.context import ReportContext
 from pipeline.reporting.headline import duration, how_long
 from pipeline.reporting.html import EXIT_CODES, render_run
 from pipeline.reporting.html.bridge import bridge_of
-from pipeline.reporting.html.charts import Bar, throughput_chart, rate, waterfall
+from pipeline.reporting.html.charts import Bar, rate, throughput_chart, waterfall
 from pipeline.reporting.money import KINDS, at_stake
 from pipeline.reporting.verdict import verdict_on
 

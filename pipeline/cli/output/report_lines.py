@@ -51,7 +51,7 @@ def why(summary: "RunSummary") -> "Iterator[str]":
         if reasons := reasons_of(summary, name):
             yield f"{title} {records:,}: {reasons_in_words(reasons)}"
             yield from _most_frequent(reasons, records)
-    if differs := differing_in_words(summary.held_differs):
+    if differs := differing_in_words(summary.held_differs or {}):
         yield f"held records: {differs}"
     yield from left_in_words(summary)
     if others := len(summary.other_ledgers):
