@@ -17,6 +17,7 @@ from pipeline.domain import defaults
 from pipeline.domain.column_mapping import Layout
 from pipeline.domain.file_expectations import Control, Stream
 from pipeline.domain.file_issues import FileIssue
+from pipeline.domain.plan_file import PlanSettings
 from pipeline.errors import OptionRefused
 
 
@@ -107,16 +108,16 @@ class Settings(BaseModel):
         return 0.0 if self.destination == SANDBOX else defaults.LOOKUP_LAG
 
     @property
-    def planning(self) -> dict[str, Any]:
+    def planning(self) -> PlanSettings:
         """The settings that belong to a plan: with other values it is another plan."""
-        return {
-            "region": self.region,
-            "retry_refused": self.retry_refused,
-            "same_identity": self.same_identity,
-            "limit": self.limit,
-            "where": self.where,
-            "expect": list(self.expect) or None,
-        }
+        return PlanSettings(
+            region=self.region,
+            retry_refused=self.retry_refused,
+            same_identity=self.same_identity,
+            limit=self.limit,
+            where=self.where,
+            expect=self.expect or None,
+        )
 
     @property
     def wants_tokens(self) -> bool:

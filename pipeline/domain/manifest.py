@@ -6,8 +6,9 @@ from pydantic import Field, JsonValue
 
 from pipeline.domain.customer import Environment
 from pipeline.domain.plan_file import ConfigFile, InputFile
+from pipeline.domain.plan_versions import upgraded_input
 from pipeline.domain.published import Count, Published, Sha256, Text
-from pipeline.domain.upgrades import Document, renamed, upgraded, with_each
+from pipeline.domain.upgrades import Document, upgraded, with_each
 
 MANIFEST_SCHEMA = 3  #: the version of every manifest
 MANIFEST = "manifest.json"
@@ -106,23 +107,7 @@ def _from_2(document: Document) -> Document:
     """Rename two keys of the inputs."""
     if "inputs" not in document:
         return document
-    return {**document, "inputs": with_each(document, "inputs", _input_from_2)}
-
-
-def _input_from_2(file: Document) -> Document:
-    return renamed(
-        {"came_back": False, **file}, {"written": "dialect", "came_back": "is_resubmission"}
-    )
-
-
-def as_planned(file: InputFile) -> dict[str, JsonValue]:
-    """An input with the keys that plan.json gave it until schema 6."""
-    return renamed(file.to_json(), {"dialect": "written", "is_resubmission": "came_back"})
-
-
-def input_of_plan(file: Document) -> InputFile:
-    """An input of plan.json of schema 6."""
-    return InputFile.model_validate(_input_from_2(file))
+    return {**document, "inputs": with_each(document, "inputs", upgraded_input)}
 
 
 _STEPS = {1: _from_1, 2: _from_2}

@@ -7,6 +7,7 @@ from pydantic import Field, JsonValue
 from pipeline.domain.customer import Environment
 from pipeline.domain.published import Count, MinorUnits, Published, Sha256, Sums, Text
 from pipeline.domain.reconciliation import OUT_OF_BALANCE, DamagedFolder
+from pipeline.domain.summary_parts import Accounting
 from pipeline.domain.upgrades import Document, renamed, upgraded, with_each
 
 PERIOD_SCHEMA = 2  #: the version of the summary of a period
@@ -51,23 +52,6 @@ class FileOfPeriod(Published):
     taken_at: Text = Field(description="when it was first planned")
     times: Count = Field(description="how often it was read")
     corrections: Count = Field(description="its rows that correct a row of another file")
-
-
-class AccountingCheck(Published):
-    """One equation: what was read beside where it ended."""
-
-    what: Text
-    currency: Text | None = None
-    read: MinorUnits
-    ended: MinorUnits
-    holds: bool
-
-
-class Accounting(Published):
-    """The accounting checks, and whether all of them hold."""
-
-    holds: bool
-    checks: tuple[AccountingCheck, ...]
 
 
 class RecordsOnce(Published):

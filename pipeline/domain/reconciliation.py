@@ -6,11 +6,11 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, JsonValue
 
-from pipeline.domain.balance_bridge import BridgeFigure, BridgeStep
 from pipeline.domain.customer import Environment
 from pipeline.domain.discrepancies import Discrepancy
 from pipeline.domain.plan_file import LineCounts
 from pipeline.domain.published import Count, Published, Sha256, Sums, Text
+from pipeline.domain.summary_parts import BridgeFigure, BridgeStep
 from pipeline.domain.upgrades import Document, renamed, upgraded, with_each
 
 RECONCILIATION_SCHEMA = 2  #: the version of the summary of a reconciliation
@@ -168,6 +168,11 @@ _ADDED_TO_1: dict[str, JsonValue] = {
     "legacy": {"totals": {}, "because": {}},
     "sample": None,
 }
+
+
+def step_named(steps: Sequence[BridgeStep], name: str) -> BridgeStep | None:
+    """The step of this name, or None."""
+    return next((one for one in steps if one.step == name), None)
 
 
 def _from_1(document: Document) -> Document:

@@ -4,6 +4,7 @@
 
 `current_fates.py`                       the present fate of each record, over all runs
 `fates.py`, `summary.py`, `money.py`     counts and sums of one run
+`verdict.py`                             what they come to: a sentence, an exit code
 `plan_summary.py`, `throughput.py`       what a plan would do; how fast a run was
 `examples.py`, `open_items.py`           example rows of a reason; the age of open records
 `earlier_runs.py`                        requests that earlier runs left in doubt
@@ -12,10 +13,11 @@
 `period.py`                              a span of time, each record counted once
 `headline.py`, `report_status.py`        the first lines of a report and its status
 `context.py`                             what a report shows in addition to the summary
-`html/`, `workbook.py`                   the HTML pages; the same content as sheets
+`html/`, `workbook/`                     the HTML pages; the same content as sheets
 """
 
-from pipeline.reporting.context import ReportContext
+from pipeline.domain.summary_parts import LeftInDoubt
+from pipeline.reporting.context import Duplicate, FateChange, OpenRow, ReportContext
 from pipeline.reporting.current_fates import (
     ORIGINS,
     RECORDS,
@@ -28,7 +30,7 @@ from pipeline.reporting.current_fates import (
     came_back,
     settled_by_ledger,
 )
-from pipeline.reporting.earlier_runs import EarlierRuns, LeftInDoubt
+from pipeline.reporting.earlier_runs import EarlierRuns
 from pipeline.reporting.examples import with_examples, without_examples
 from pipeline.reporting.fates import differences, find_fates, identities
 from pipeline.reporting.headline import reasons_of
@@ -45,15 +47,17 @@ from pipeline.reporting.period import RunTotals, add_up_once, read_once, verdict
 from pipeline.reporting.redacted import (
     DIFFERENCES,
     differences_shown,
+    masked_filter,
     redact_list,
     shapes,
     shown_as,
     without_literals,
 )
-from pipeline.reporting.report_status import reservations, since_then, stopped_by
+from pipeline.reporting.report_status import reservations, since_then
 from pipeline.reporting.result_lists import listed
-from pipeline.reporting.summary import Facts, Report, summarize
-from pipeline.reporting.throughput import pace
+from pipeline.reporting.summary import Report, RunOutcome, StopCause, summarize
+from pipeline.reporting.throughput import throughput
+from pipeline.reporting.verdict import stopped_by
 from pipeline.reporting.workbook import Table, period_tables, reconciliation_tables, run_tables
 
 __all__ = [
@@ -64,13 +68,17 @@ __all__ = [
     "RETURNS",
     "ROWS",
     "Current",
+    "Duplicate",
     "EarlierRuns",
     "End",
-    "Facts",
+    "FateChange",
     "LeftInDoubt",
+    "OpenRow",
     "Report",
     "ReportContext",
+    "RunOutcome",
     "RunTotals",
+    "StopCause",
     "Table",
     "add_run",
     "add_up_once",
@@ -84,8 +92,8 @@ __all__ = [
     "find_fates",
     "identities",
     "listed",
+    "masked_filter",
     "our_own_words",
-    "pace",
     "period_tables",
     "read_once",
     "reasons_of",
@@ -103,6 +111,7 @@ __all__ = [
     "since_then",
     "stopped_by",
     "summarize",
+    "throughput",
     "verdict_on_period",
     "with_differing",
     "with_examples",

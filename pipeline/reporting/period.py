@@ -10,12 +10,11 @@ import duckdb
 from pipeline.domain.currency import NO_CURRENCY, grouped_digits
 from pipeline.domain.fates import LISTS, SUPERSEDED, Fate
 from pipeline.domain.period_report import (
-    Accounting,
-    AccountingCheck,
     FileOfPeriod,
     PeriodReport,
     RecordsOnce,
 )
+from pipeline.domain.summary_parts import Accounting, AccountingCheck
 from pipeline.reporting.open_items import OPEN_FATES
 
 _ONCE = files(__package__).joinpath("period.sql").read_text(encoding="utf-8")

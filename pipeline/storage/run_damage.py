@@ -13,7 +13,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
-from pipeline.domain.fates import Fate
 from pipeline.domain.machine_faults import is_of_the_machine
 from pipeline.domain.published import first_fault
 from pipeline.domain.upgrades import Document
@@ -22,32 +21,9 @@ from pipeline.storage.files import open_regular, read_regular
 
 #: Exceptions of libraries for a damaged table. A panic of polars is not an `Exception`.
 UNREADABLE = (pl.exceptions.PolarsError, pl.exceptions.PanicException, pa.ArrowException, OSError)
-_FILE = {
-    "name": str,
-    "path": str,
-    "sha256": str,
-    "format": str,
-    "written": dict,
-    "records": int,
-    "columns": list,
-}
-_SUMS = {"debits": dict, "credits": dict}
-_OPTIONAL = (dict, type(None))
 _ONLY_WRITTEN = (".html", ".xlsx")  #: endings of pages, which can be made again
 #: A type, several types, the shapes of a dict's values by key, or `[shape]` of all list items.
 Shape = Any
-PLAN: Shape = {
-    "run_id": str, "planned_at": str, "planner": str, "normalization": int, "environment": dict.fromkeys(("name", "merchant", "mode", "host"), str),
-    "destination": str, "config": _OPTIONAL, "settings": dict, "references": _OPTIONAL, "inputs": [_FILE], "findings": [dict],
-    "columns": [str], "ledger_event": int, "read": {"records": int, **_SUMS}, "actions": {"create": int}, "staged": dict, "profile": dict,
-}  # fmt: skip
-SUMMARY: Shape = {
-    "run_id": str, "status": str, "exit_code": int, "environment": {"name": str}, "planner": str, "tools": dict, "planned_at": str,
-    "finished_at": str, "records": {"read": int}, "read": _SUMS, "actions": dict, "fates": {fate.value: int for fate in Fate}, "sums": dict,
-    **_SUMS, "balances": dict, "at_stake": dict, "reasons": [dict], "by_action": dict, "samples": dict, "findings": [dict],
-    "control_totals": list, "accepted": dict, "estimate": dict, "conservation": {"holds": bool, "checks": [dict]}, "profile": dict,
-    "settings": dict, "config": _OPTIONAL, "inputs": [dict], "files": dict, "verdict": str,
-}  # fmt: skip
 Parsed = TypeVar("Parsed")
 
 

@@ -11,20 +11,26 @@ the rest    the result files, see `RESULT_FILES`
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import duckdb
 import polars as pl
 import pyarrow.parquet as pq
+from pydantic import ValidationError
 
 from pipeline.domain.fates import LISTS
 from pipeline.domain.machine_faults import is_of_the_machine
-from pipeline.domain.manifest import FolderManifest, manifest_of
+from pipeline.domain.manifest import FolderManifest, RunManifest
+from pipeline.domain.plan_file import PLAN_SCHEMA, PlanFile
+from pipeline.domain.plan_versions import STAGED_TABLES_SINCE, plan_of, schema_of
+from pipeline.domain.published import JsonObject, first_fault
+from pipeline.domain.run_summary import RunSummary
 from pipeline.domain.sign_offs import Acceptance, Signature, first_acceptances
 from pipeline.domain.sql import COLUMNS, SOURCES, identifier, literal
+from pipeline.domain.summary_versions import summary_of
 from pipeline.errors import PlanStale, ReferencesError
 from pipeline.storage import manifest
 from pipeline.storage.files import (
@@ -38,8 +44,6 @@ from pipeline.storage.files import (
 )
 from pipeline.storage.manifest import ACCEPTED, MANIFEST, SIGNATURES
 from pipeline.storage.run_damage import (
-    PLAN,
-    SUMMARY,
     RunDamaged,
     lines_in,
     object_in,
@@ -88,21 +92,6 @@ _OUTDATED = {*RESULT_FILES, *PAGES, "rejected.xlsx", MANIFEST} - {
     ACCEPTED,
     SIGNATURES,
 }
-PLAN_SCHEMA = 6  #: the version of plan.json and of the staged tables
-
-
-#: Keys that summaries of earlier versions lack.
-_NOT_STATED_EARLIER: dict[str, Any] = {
-    "left_by_earlier_runs": {"in_doubt": 0, "named": []},
-    "waiting": {
-        "records": 0,
-        "balances": dict.fromkeys(("debit", "credit", "zero", "absent", "unusable"), 0),
-        "sums": {},
-    },
-    "other_ledgers": [],
-    "account": None,
-    "account_is_doubtful": False,
-}
 
 
 class RunFolder:
@@ -113,6 +102,7 @@ class RunFolder:
         self.run_id = path.name
         self.staged = path / "staged"
         self._inside: Path | None = None  #: the folder's path inside an open workbench
+        self._plan: tuple[int, PlanFile] | None = None  #: the schema of plan.json, and its content
 
     @classmethod
     def create(cls, reports: Path, run_id: str) -> "RunFolder":
@@ -196,40 +186,72 @@ class RunFolder:
                 path, compression="lz4", statistics=False, row_group_size=_ROW_GROUP
             )
 
-    def write_json(self, name: str, content: dict[str, Any]) -> None:
+    def write_json(self, name: str, content: Mapping[str, object]) -> None:
         """Write a JSON file, readable by people and machines."""
         write_bytes(
             self.path / name, (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode()
         )
 
-    def read_json(self, name: str) -> dict[str, Any]:
+    def read_json(self, name: str) -> JsonObject:
         """Read a JSON file of the run; raise RunDamaged if it cannot be read."""
         return object_in(self.path / name)
 
-    def read_plan(self) -> dict[str, Any]:
-        """plan.json; raise PlanStale if another version wrote it in another form."""
-        plan = self.read_json(PLAN_FILE)
-        if plan.get("schema") != PLAN_SCHEMA:
+    def write_plan(self, plan: PlanFile) -> None:
+        """Write plan.json, once."""
+        self.write_json(PLAN_FILE, plan.to_json())
+        self._plan = plan.schema_version, plan
+
+    def read_plan(self) -> PlanFile:
+        """plan.json; raise PlanStale if this version cannot read its staged tables."""
+        schema, plan = self._read_plan()
+        if schema > PLAN_SCHEMA:
             raise PlanStale(
-                f"plan {self.run_id} was written by version {plan.get('version', 'unknown')} of this program, in a form that "
-                "this one does not read: use that version, or make a new plan",
+                f"plan {self.run_id} was made by version {plan.version} of this program, which is"
+                " newer; use that version, or make a new plan",
                 suggests=("plan", "FILE"),
             )
-        return self.read_plan_of_any_version()
+        if schema < STAGED_TABLES_SINCE:
+            raise PlanStale(
+                f"plan {self.run_id} has staged tables of an earlier version ({plan.version}), which"
+                " this version cannot read. A new run of the same file also settles the open"
+                " requests of this one",
+                suggests=("run" if self.is_unfinished else "plan", "FILE"),
+            )
+        return plan
 
-    def read_plan_of_any_version(self) -> dict[str, Any]:
-        """plan.json of any version, for common keys; raise RunDamaged if it is of another run."""
-        return self._of_this_run(PLAN_FILE, PLAN)
+    def read_plan_of_any_version(self) -> PlanFile:
+        """plan.json of any version; raise RunDamaged if it cannot be read or is of another run."""
+        return self._read_plan()[1]
 
-    def read_summary(self) -> dict[str, Any]:
-        """The summary in this version's form; raise RunDamaged if it is of another run."""
-        return {**_NOT_STATED_EARLIER, **self._of_this_run(SUMMARY_FILE, SUMMARY)}
+    @property
+    def has_tables_of_this_version(self) -> bool:
+        """Whether the staged tables have the form that this version reads."""
+        return STAGED_TABLES_SINCE <= self._read_plan()[0] <= PLAN_SCHEMA
 
-    def _of_this_run(self, name: str, shape: Any) -> dict[str, Any]:
-        content = object_in(self.path / name, shape)
-        if content["run_id"] != self.run_id:
-            raise RunDamaged(self.path, f"{name} is that of run {content['run_id']}")
-        return content
+    def _read_plan(self) -> tuple[int, PlanFile]:
+        """The schema that plan.json was written with, and its content; parsed once."""
+        if self._plan is None:
+            content = self.read_json(PLAN_FILE)
+            try:
+                plan = plan_of(content)
+            except ValidationError as invalid:
+                raise RunDamaged(self.path, f"{PLAN_FILE} has {first_fault(invalid)}") from None
+            self._refuse_other_run(PLAN_FILE, plan.run_id)
+            self._plan = schema_of(content), plan
+        return self._plan
+
+    def read_summary(self) -> RunSummary:
+        """The summary; raise RunDamaged if it cannot be read or is of another run."""
+        try:
+            summary = summary_of(object_in(self.path / SUMMARY_FILE))
+        except ValidationError as invalid:
+            raise RunDamaged(self.path, f"{SUMMARY_FILE} has {first_fault(invalid)}") from None
+        self._refuse_other_run(SUMMARY_FILE, summary.run_id)
+        return summary
+
+    def _refuse_other_run(self, name: str, run_id: str) -> None:
+        if run_id != self.run_id:
+            raise RunDamaged(self.path, f"{name} is that of run {run_id}")
 
     @contextmanager
     def workbench(
@@ -307,9 +329,9 @@ class RunFolder:
         names = ", ".join(identifier(name) for name in described if not name.startswith(_GIVEN))
         connection.execute(f"CREATE OR REPLACE VIEW records AS SELECT {names} FROM {source}")
 
-    def write_manifest(self, plan: dict[str, Any], config: dict[str, Any] | None = None) -> None:
+    def write_manifest(self, plan: PlanFile) -> None:
         """Write the manifest: SHA-256 of inputs, config and files of this folder, and a seal."""
-        known = {f"staged/{name}": digest for name, digest in plan["staged"].items()}
+        known = {f"staged/{name}": digest for name, digest in plan.staged.items()}
         paths = (
             path
             for path in sorted(self.path.rglob("*"))
@@ -317,10 +339,15 @@ class RunFolder:
         )
         names = [path.relative_to(self.path).as_posix() for path in paths]
         hashes = sha256_of_each(self.path / name for name in names if name not in known)
-        files = {name: known.get(name) or hashes[self.path / name] for name in names}
-        run = {"run_id": self.run_id, "inputs": plan["inputs"], "config": config, "files": files}
-        # The inputs of plan.json still have the names of version 2.
-        manifest.write_sealed(self.path, manifest_of({"schema": 2, **run}))
+        manifest.write_sealed(
+            self.path,
+            RunManifest(
+                run_id=self.run_id,
+                inputs=plan.inputs,
+                config=plan.config.file if plan.config else None,
+                files={name: known.get(name) or hashes[self.path / name] for name in names},
+            ),
+        )
 
     def begin(self, note: str) -> None:
         """Mark the run as sending or writing results; `end` removes the mark.
@@ -344,7 +371,7 @@ class RunFolder:
     def was_applied(self) -> bool:
         """Whether the run was sent to billing and has a complete report."""
         has_summary = not self.is_unfinished and (self.path / SUMMARY_FILE).is_file()
-        return has_summary and self.read_summary()["status"] != "planned"
+        return has_summary and not self.read_summary().is_planned
 
     def seal(self, kind: Literal["reconciliation", "period"]) -> None:
         """Write the manifest of a folder that is not a run: a reconciliation or a period."""

@@ -17,7 +17,11 @@ from pyarrow import parquet
 from pipeline.domain.fates import LISTS, Fate
 from pipeline.domain.machine_faults import is_of_the_machine
 from pipeline.domain.manifest import ACCEPTED, MANIFEST, BundleManifest, RunManifest
+from pipeline.domain.plan_file import PlanFile
+from pipeline.domain.plan_versions import plan_of
 from pipeline.domain.reconciliation import Reconciliation
+from pipeline.domain.run_summary import RunSummary
+from pipeline.domain.summary_versions import summary_of
 from pipeline.storage.files import open_regular
 from pipeline.verifier.checks import Check, Notes, Verified, differing, read_any_cell, unreadable
 from pipeline.verifier.listed_rows import causes_in
@@ -86,9 +90,10 @@ def _verified(path: Path, archive: ZipFile) -> Verified:
     checks.append(Check("the manifest of the run is unchanged", broken is None, broken or ""))
     if not isinstance(of_run, RunManifest):
         return Verified(manifest.run_id, 0, [*checks, _no_manifest_of("run", f"run/{MANIFEST}")])
-    summary, plan = (
+    stated, written = (
         json.loads(archive.read(f"run/{name}")) for name in ("summary.json", "plan.json")
     )
+    plan, summary = plan_of(written), summary_of(stated)
     checks += _of_the_run(archive, manifest, of_run, summary, plan)
     found = _walk(archive, summary, of_run)
     names = {
@@ -157,11 +162,11 @@ def _of_the_run(
     archive: ZipFile,
     manifest: BundleManifest,
     of_run: RunManifest,
-    summary: dict[str, Any],
-    plan: dict[str, Any],
+    summary: RunSummary,
+    plan: PlanFile,
 ) -> Iterator[Check]:
     """The files belong to the run whose manifest is in the bundle; those not redacted are equal."""
-    is_redacted = (summary["settings"] or {}).get("where") is not None or (manifest.pii != "masked")
+    is_redacted = summary.settings.where is not None or manifest.pii != "masked"
     unredacted = (
         ["signatures.jsonl"] if is_redacted else ["signatures.jsonl", "summary.json", "plan.json"]
     )
@@ -182,18 +187,18 @@ def _of_the_run(
         archive.read(f"run/{ACCEPTED}").decode("utf-8") if has_accepted else "", summary, plan
     )
     has_job = "config/job.json" in archive.namelist()
-    if plan["config"] or has_job:
+    if plan.config or has_job:
         same = (
-            bool(plan["config"])
+            plan.config is not None
             and has_job
-            and json.loads(archive.read("config/job.json")) == plan["config"]["job"]
+            and json.loads(archive.read("config/job.json")) == plan.config.job
         )
         yield Check(
             "the job is the one that the plan used",
             same,
             "" if same else "config/job.json differs from the plan",
         )
-    yield of_page_text(archive.read("report.html").decode("utf-8"), summary, "run_id")
+    yield of_page_text(archive.read("report.html").decode("utf-8"), summary.run_id, summary.verdict)
     if "reconciliation/summary.json" in archive.namelist():
         against = Reconciliation.of(json.loads(archive.read("reconciliation/summary.json")))
         names_run = of_run.run_id in against.runs
@@ -208,7 +213,7 @@ def _of_the_run(
             )
 
 
-def _walk(archive: ZipFile, summary: dict[str, Any], of_run: RunManifest) -> Recomputed:
+def _walk(archive: ZipFile, summary: RunSummary, of_run: RunManifest) -> Recomputed:
     """Compare each row of rows.parquet with the lists and the journal."""
     read_any_cell()
     found, notes = Recomputed(), Notes()
@@ -253,13 +258,14 @@ def _walk(archive: ZipFile, summary: dict[str, Any], of_run: RunManifest) -> Rec
         )
     fates = {fate.value: found.fates[fate.value] for fate in Fate}
     read = sum(file.records for file in of_run.inputs)
-    notes.note("counts", differing("records", fates, summary["fates"]))
+    notes.note("counts", differing("records", fates, summary.fates))
     notes.note("counts", differing("records", {"read": found.records}, {"read": read}))
-    for side, mine in (("debits", found.debits), ("credits", found.credits)):
-        for code in sorted({*mine, *summary[side]}):
-            theirs = {
-                fate: amount for fate, amount in summary[side].get(code, {}).items() if amount
-            }
+    for side, mine, stated in (
+        ("debits", found.debits, summary.debits),
+        ("credits", found.credits, summary.credits),
+    ):
+        for code in sorted({*mine, *stated}):
+            theirs = {fate: amount for fate, amount in stated.get(code, {}).items() if amount}
             notes.note("sums", differing(f"{side} {code}", dict(mine[code]), theirs))
     return found
 

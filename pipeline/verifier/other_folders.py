@@ -37,7 +37,7 @@ def _of_reconciliation(folder: Path, summary: Reconciliation) -> Iterator[Check]
     differences = open_regular(folder / "differences.csv")
     with os.fdopen(differences, encoding="utf-8", newline="") as file:
         yield from of_reconciliation(summary, file)
-    yield of_the_page(folder, summary.to_json(), "reconciliation_id")
+    yield of_the_page(folder, summary.reconciliation_id, summary.verdict)
     what = "billing agrees with the reconciliation"
     yield Check(what, None, "this check sends no requests to billing")
 
@@ -45,7 +45,7 @@ def _of_reconciliation(folder: Path, summary: Reconciliation) -> Iterator[Check]
 def _of_period(folder: Path, summary: PeriodReport) -> Iterator[Check]:
     wrong = next(_wrong_period(summary), "")
     yield Check("the figures of the period follow from each other", not wrong, wrong)
-    yield of_the_page(folder, summary.to_json())
+    yield of_the_page(folder, summary.verdict)
     yield Check("the runs agree with the period", None, "verify each run separately")
 
 

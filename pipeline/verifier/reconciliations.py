@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TextIO
 
-from pipeline.domain.balance_bridge import BridgeStep, step_named
 from pipeline.domain.currency import known
 from pipeline.domain.discrepancies import UNEXPLAINED, Discrepancy
-from pipeline.domain.reconciliation import BY_EXPORT, Reconciliation
+from pipeline.domain.reconciliation import BY_EXPORT, Reconciliation, step_named
+from pipeline.domain.summary_parts import BridgeStep
 from pipeline.verifier.checks import Check, differing, read_any_cell
 
 #: Kinds of difference that change the bridge by their amount -> the records each one adds.

@@ -3,15 +3,19 @@
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from pipeline.domain.fates import Fate
 from pipeline.domain.machine_faults import is_of_the_machine
-from pipeline.domain.manifest import ACCEPTED, MANIFEST, FolderManifest, RunManifest, as_planned
-from pipeline.domain.plan_file import ConfigFile, InputFile
+from pipeline.domain.manifest import ACCEPTED, MANIFEST, FolderManifest, RunManifest
+from pipeline.domain.plan_file import ConfigFile, InputFile, PlanFile
+from pipeline.domain.plan_versions import plan_of
+from pipeline.domain.run_summary import RunSummary
+from pipeline.domain.summary_parts import BalanceKinds
+from pipeline.domain.summary_versions import summary_of
 from pipeline.storage.files import read_regular, sha256_of
 from pipeline.verifier.amounts import Amounts, declared
 from pipeline.verifier.checks import Check, Verified, differing, unreadable
+from pipeline.verifier.declared_job import DeclaredJob
 from pipeline.verifier.held_fields import of_held
 from pipeline.verifier.manifest import (
     UNFINISHED,
@@ -79,15 +83,16 @@ def verify(folder: Path, inputs_at: Sequence[Path] = (), home: Path | None = Non
             return Verified(folder.name, 0, [*checks, Check(what, False, "it is that of a bundle")])
         manifest = _located(manifest, inputs_at)
         checks += _of_files(folder, manifest)
-        summary, plan = (
+        stated, written = (
             json.loads(read_regular(folder / name).decode("utf-8"))
             for name in ("summary.json", "plan.json")
         )
+        plan, summary = plan_of(written), summary_of(stated)
         checks.append(of_one_run(folder.name, manifest, summary, plan))
         accepted = folder / ACCEPTED
         lines = read_regular(accepted).decode("utf-8") if accepted.exists() else ""
         checks.append(of_accepted(lines, summary, plan))
-        origins = Origins(str(plan["run_id"]), key_of(home))
+        origins = Origins(plan.run_id, key_of(home))
         found, of_rows = _of_rows(folder, manifest, summary, plan, origins)
         checks, records = [*checks, *of_rows, origins.check()], found.records
     # A changed byte can make a reader raise anything; the result is a failed check.
@@ -147,16 +152,15 @@ def _of_files(folder: Path, manifest: RunManifest) -> Iterator[Check]:
 def _of_rows(
     folder: Path,
     manifest: RunManifest,
-    summary: dict[str, Any],
-    plan: dict[str, Any],
+    summary: RunSummary,
+    plan: PlanFile,
     origins: Origins,
 ) -> tuple[Recomputed, list[Check]]:
-    inputs, columns = manifest.inputs, plan["columns"]
-    job = plan["config"]["job"] if plan["config"] else {}
-    amounts = declared(job.get("mapping"), columns)
+    inputs, columns = manifest.inputs, plan.columns
+    amounts = declared(DeclaredJob.of(plan).mapping, columns)
     found = walk(
         folder,
-        [*map(as_planned, inputs)],
+        inputs,
         columns,
         amounts if isinstance(amounts, Amounts) else None,
         plan,
@@ -167,10 +171,10 @@ def _of_rows(
     notes.note("counts", differing("records", {"read": found.records}, {"read": read}))
     notes.note(
         "counts",
-        differing("records", {"read": found.records}, {"read": summary["records"]["read"]}),
+        differing("records", {"read": found.records}, {"read": summary.records.read}),
     )
     fates = {fate.value: found.fates[fate.value] for fate in Fate}
-    notes.note("counts", differing("records", fates, summary["fates"]))
+    notes.note("counts", differing("records", fates, summary.fates))
     checks = [notes.check(name, what) for name, what in _CHECKS.items()]
     if missing := [file.name for file in inputs if not Path(file.path).is_file()]:
         at = next(index for index, check in enumerate(checks) if check.what == _CHECKS["lines"])
@@ -188,27 +192,28 @@ def _of_rows(
         *checks,
         _of_sums(found, summary, amounts),
         *of_summary(found, summary, plan),
-        of_the_page(folder, summary, "run_id"),
+        of_the_page(folder, summary.run_id, summary.verdict),
         *unread_books(folder),
-        *of_payloads(folder, manifest, plan, found),
+        *of_payloads(folder, manifest.files, plan, found),
         *of_held(folder, summary),
     ]
 
 
-def _of_sums(found: Recomputed, summary: dict[str, Any], amounts: Amounts | str | None) -> Check:
+def _of_sums(found: Recomputed, summary: RunSummary, amounts: Amounts | str | None) -> Check:
     what = "the sums of balances per currency and fate agree with summary.json"
     if isinstance(amounts, str):
         return Check(what, None, f"{amounts}: this check adds up only plain amounts of one column")
     wrong = None
-    for name, mine in (("debits", found.debits), ("credits", found.credits)):
-        for code in sorted({*mine, *summary[name]}):
-            theirs = {
-                fate: amount for fate, amount in summary[name].get(code, {}).items() if amount
-            }
+    for name, mine, stated in (
+        ("debits", found.debits, summary.debits),
+        ("credits", found.credits, summary.credits),
+    ):
+        for code in sorted({*mine, *stated}):
+            theirs = {fate: amount for fate, amount in stated.get(code, {}).items() if amount}
             ours = {fate: amount for fate, amount in mine[code].items() if amount}
             wrong = wrong or differing(f"{name} {code}", ours, theirs)
-    if amounts is not None:
-        for fate in sorted({*found.kinds, *summary["balances"]}):
-            theirs = summary["balances"].get(fate, {})
-            wrong = wrong or differing(f"balances of {fate}", dict(found.kinds[fate]), theirs)
+    if amounts is not None and summary.balances:
+        for fate in sorted({*found.kinds, *summary.balances}):
+            kinds = dict(summary.balances.get(fate, BalanceKinds()))
+            wrong = wrong or differing(f"balances of {fate}", dict(found.kinds[fate]), kinds)
     return Check(what, wrong is None, wrong or "")

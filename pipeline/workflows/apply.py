@@ -6,10 +6,9 @@ import random
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import polars as pl
@@ -21,6 +20,7 @@ from pipeline.domain.customer import Environment
 from pipeline.domain.defaults import CANARY_IF_LIVE
 from pipeline.domain.fates import SENDING, Action, State, sends
 from pipeline.domain.file_expectations import Delivery
+from pipeline.domain.plan_file import GivenAgain, PlanFile
 from pipeline.domain.responses import (
     AnotherCustomer,
     CertificateRefused,
@@ -41,6 +41,7 @@ from pipeline.storage.run_search import find_run_folder
 from pipeline.submission import Planned, Policy, Stop, submit
 from pipeline.workflows.accepting import accepted_by, open_issues, to_apply
 from pipeline.workflows.account import CHANGED, Account, check_account, keep_account, kept_account
+from pipeline.workflows.again import NOTHING
 from pipeline.workflows.connecting import connected
 from pipeline.workflows.crosswalk import Crosswalk
 from pipeline.workflows.giving_up import GivingUp, give_up_requests, refuse_unless_unsettled
@@ -60,7 +61,6 @@ Run {run_id} has begun and has not finished, so every file of this folder is par
 created.csv holds the customers that were created so far. To finish the run and its results:
 {command}
 """
-NOTHING_SAID: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,20 +78,20 @@ def apply_plan(
     settings: Settings,
     target: Target,
     *,
-    said: Mapping[str, Any] = NOTHING_SAID,
+    given_again: GivenAgain = NOTHING,
     stopping: StopRequest | None = None,
     watch: Watch = NOBODY,
 ) -> Report:
     """Do exactly what a plan says, or raise PlanStale, which names what has changed.
 
-    `said`: planning settings that were given again; a value that differs from the plan's makes the plan stale.
+    `given_again`: planning settings that were given again; a value that differs from the plan's makes the plan stale.
     """
     folder = find_run_folder(settings.reports, run_id)
     with (
         attempting(folder.run_id, watch.unfinished) as attempt,
         writing(settings, target.environment, folder.run_id) as ledger,
     ):
-        refuse_stale(folder, ledger, settings, target.environment, said)
+        refuse_stale(folder, ledger, settings, target.environment, given_again)
         refuse_too_many(folder.read_plan(), settings)
         refuse_open_issues(folder, settings)
         # The report names who accepted it, whoever planned it.
@@ -126,7 +126,7 @@ def resume_run(
             raise NotApproved(
                 f"plan {folder.run_id} was never applied, so there is nothing to resume",
                 suggests=to_apply(
-                    folder.run_id, open_issues(plan["findings"], accepted_by(folder, plan))
+                    folder.run_id, open_issues(plan.findings, accepted_by(folder, plan))
                 ),
             )
         if giving_up is not None:
@@ -177,10 +177,10 @@ def submit_and_report(
     ledger.begin_run(
         folder.run_id,
         CLOCK.now(),
-        sends(plan["actions"]),
+        sends(plan.actions),
         os.getpid(),
         files=_deliveries(plan),
-        is_whole=not plan["actions"][Action.DEFER.value],
+        is_whole=not plan.count_of(Action.DEFER),
     )
     attempt.is_begun = True
     _mark_unfinished(folder, settings)
@@ -198,7 +198,7 @@ def _mark_unfinished(folder: RunFolder, settings: Settings) -> None:
     plan, places = folder.read_plan(), place_options(settings.home, settings.reports)
     command = shlex.join(["pipeline", "resume", folder.run_id, *places, *destination_options(plan)])
     folder.begin(_UNFINISHED.format(run_id=folder.run_id, command=command))
-    page = render_unfinished(folder.run_id, plan["environment"], __version__, command)
+    page = render_unfinished(folder.run_id, asdict(plan.environment), __version__, command)
     write_bytes(folder.path / PAGES[0], page.encode())
 
 
@@ -228,7 +228,7 @@ def _submit(
                 ledger, make = rehearsed(ledger, billing.make, target)
                 settled_for_others = submit(
                     _planned_creates(folder, done, given_up),
-                    sends(folder.read_plan()["actions"]),
+                    sends(folder.read_plan().actions),
                     passed_over=settled.height,
                     has_created=settled["state"].is_in(_CREATED).any(),
                     run_id=folder.run_id,
@@ -389,43 +389,43 @@ def _preflight(billing: Billing, stopping: StopRequest) -> None:
     )
 
 
-def refuse_too_many(plan: dict[str, Any], settings: Settings) -> None:
+def refuse_too_many(plan: PlanFile, settings: Settings) -> None:
     """Refuse a plan that would create more customers than the job allows."""
-    creates = sends(plan["actions"])
+    creates = sends(plan.actions)
     if settings.max_creates is not None and creates > settings.max_creates:
         raise ThresholdExceeded(
-            f"THRESHOLD.MAX_CREATES: plan {plan['run_id']} would create {creates:,} customers, and"
+            f"THRESHOLD.MAX_CREATES: plan {plan.run_id} would create {creates:,} customers, and"
             f" thresholds.max_creates allows {settings.max_creates:,}; nothing was sent. Plan a part of it (--limit, --where)"
             " or allow more",
-            suggests=("apply", plan["run_id"], "--max-creates", str(creates)),
+            suggests=("apply", plan.run_id, "--max-creates", str(creates)),
         )
 
 
 def refuse_open_issues(folder: RunFolder, settings: Settings) -> None:
     """Refuse a plan with issues that were not accepted; name all of them at once."""
     plan = folder.read_plan()
-    found = open_issues(plan["findings"], {*accepted_by(folder, plan), *settings.accept})
+    found = open_issues(plan.findings, {*accepted_by(folder, plan), *settings.accept})
     if found:
         lines = [
-            *(f"{one['code']}: {one['what']}" for one in found),
+            *(f"{one.code}: {one.what}" for one in found),
             "Nothing was sent. To proceed anyway",
         ]
-        raise ThresholdExceeded("\n".join(lines), suggests=to_apply(plan["run_id"], found))
+        raise ThresholdExceeded("\n".join(lines), suggests=to_apply(plan.run_id, found))
 
 
-def _deliveries(plan: dict[str, Any]) -> list[Delivery]:
+def _deliveries(plan: PlanFile) -> list[Delivery]:
     """The files of a plan, without lists that came back: those are not the supplier's files."""
     return [
         Delivery(
-            Path(file["path"]).name,
-            file["sha256"],
-            file["records"],
-            tuple(file["columns"]),
-            file["debits"],
-            file["credits"],
+            Path(file.path).name,
+            file.sha256,
+            file.records,
+            file.columns,
+            file.debits,
+            file.credits,
         )
-        for file in plan["inputs"]
-        if not file["came_back"]
+        for file in plan.inputs
+        if not file.is_resubmission
     ]
 
 
@@ -458,7 +458,7 @@ def _planned_creates(
     folder: RunFolder, done: pl.DataFrame, given_up: pl.DataFrame
 ) -> Iterator[Planned]:
     """The creates of a plan without those that are done or given up, streamed in the order of the input."""
-    normalization = folder.read_plan()["normalization"]
+    normalization = folder.read_plan().normalization
     for records, part in folder.planned_parts():
         creates = pl.scan_parquet(part, glob=False).filter(
             pl.col("action").is_in([action.value for action in SENDING])
@@ -523,7 +523,7 @@ def _outcomes(ledger: Ledger, folder: RunFolder) -> Iterator[pl.DataFrame]:
 
 def _given_up(folder: RunFolder, ledger: Ledger) -> pl.DataFrame:
     """The requests that were given up after the plan of a run: external_reference, fingerprint."""
-    found = ledger.given_up_after(folder.read_plan()["ledger_event"])
+    found = ledger.given_up_after(folder.read_plan().ledger_event)
     return pl.DataFrame(
         found, schema=dict.fromkeys(("external_reference", "fingerprint"), pl.String), orient="row"
     )

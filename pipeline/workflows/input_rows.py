@@ -51,7 +51,7 @@ def stage_records(folder: RunFolder, runs: Sequence[RunFolder]) -> bool:
 
     Each row of a single file is its own record, so nothing is staged for one.
     """
-    if len(runs) == 1 and len(runs[0].read_plan_of_any_version()["inputs"]) == 1:
+    if len(runs) == 1 and len(runs[0].read_plan_of_any_version().inputs) == 1:
         return False
     current, ids = reported_fates(runs[-1]), [run.run_id for run in runs]
     by_these = current.records.filter(pl.col("run_id").is_in(ids))
@@ -76,20 +76,20 @@ def _received(runs: Sequence[RunFolder], current: Current) -> dict[str, FileOfPe
     corrections = dict(of_others.iter_rows())
     for run in runs:
         plan = run.read_plan_of_any_version()
-        for file in plan["inputs"]:
+        for file in plan.inputs:
             new = FileOfPeriod(
                 file=len(received),
-                name=file["name"],
-                sha256=file["sha256"],
-                records=file["records"],
-                taken_at=plan["planned_at"],
+                name=file.name,
+                sha256=file.sha256,
+                records=file.records,
+                taken_at=plan.planned_at,
                 times=0,
                 corrections=corrections.get(table_of(file), 0),
             )
             known = received.get(table_of(file), new)
             # Later settings may skip other lines, so the reading with the most records counts.
             received[table_of(file)] = known.changed(
-                times=known.times + 1, records=max(known.records, file["records"])
+                times=known.times + 1, records=max(known.records, file.records)
             )
     return received
 

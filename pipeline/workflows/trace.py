@@ -238,11 +238,11 @@ def _same_as(decided: dict[str, Any], pii: Pii, key: bytes) -> str | None:
 def _source(run: RunFolder, record: dict[str, Any]) -> str | None:
     if record["text"] is not None:
         return str(record["text"])
-    for file in run.read_plan_of_any_version()["inputs"]:
+    for file in run.read_plan_of_any_version().inputs:
         stem, _, line = record["row_id"].rpartition(":")
-        if file["format"] == "csv" and stem == file["name"] and line.isdigit():
+        if file.format == "csv" and stem == file.name and line.isdigit():
             return lines_of(
-                Path(file["path"]), file["sha256"], file["written"], int(line), record["line_count"]
+                Path(file.path), file.sha256, file.dialect, int(line), record["line_count"]
             )
     return None
 

@@ -599,7 +599,7 @@ def test_an_output_that_knows_no_more_than_ascii_does_not_change_the_code(place)
 def test_a_user_without_a_name_can_run(monkeypatch):
     import pwd
 
-    from pipeline.cli import options
+    from pipeline.cli import invocation
 
     for name in ("LOGNAME", "USER", "LNAME", "USERNAME", "PIPELINE_PLANNER"):
         monkeypatch.delenv(name, raising=False)
@@ -607,7 +607,7 @@ def test_a_user_without_a_name_can_run(monkeypatch):
         pwd, "getpwuid", lambda uid: {}[uid]
     )  # what it does in a container with a made-up user id
 
-    assert options.settings({}).planner
+    assert invocation.settings({}).planner
 
 
 def test_json_for_programs_is_not_changed_by_what_is_unprintable_for_people(capsys):

@@ -40,6 +40,7 @@ from pipeline.verifier.manifest import read_manifest
 from pipeline.workflows.account import kept_account
 from pipeline.workflows.report.evidence import FoundReconciliation, differences_of
 from tests.conftest import customers_csv
+from tests.planned import a_plan
 
 RUN_ID = "20260302T091400Z-customers-3f9a1c"
 
@@ -513,7 +514,7 @@ def test_the_manifest_holds_the_hash_of_every_result_file(tmp_path):
         write_bytes(folder.path / name, name.encode())
 
     folder.stage("plan-00001.parquet", pl.DataFrame({"position": [1]}))
-    folder.write_manifest({"inputs": [], "settings": {"region": "ZA"}, "staged": {}})
+    folder.write_manifest(a_plan())
 
     manifest = json.loads((folder.path / "manifest.json").read_text())
     names = [*RESULT_FILES, "staged/plan-00001.parquet"]

@@ -208,7 +208,7 @@ def test_a_record_that_the_supplier_corrects_in_a_file_of_his_own_is_that_record
     assert (code, some(span["once"]["fates"])) == (1, {"created": 3, "invalid": 1})
     assert [(one["fate"], one["records"]) for one in span["open"]] == [("invalid", 1)]
     assert span["once"]["accounting"]["holds"]
-    assert [(file["name"], file["records"], file["mends"]) for file in span["files"]] == [
+    assert [(file["name"], file["records"], file["corrections"]) for file in span["files"]] == [
         ("monday.csv", 3, 0), ("tuesday.csv", 2, 1),
     ]  # fmt: skip
     assert merchant.status(first)["overall"] == {"created": 2, "invalid": 1}

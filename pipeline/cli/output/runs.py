@@ -51,12 +51,12 @@ def _left(run: "RunStatus") -> str:
     parts = [
         *([f"{_to_do(run)}: {command}"] if command else []),
         *(
-            [f"{run.came_back:,} records were resubmitted; totals now: {_counted(run.overall)}"]
-            if run.came_back
+            [f"{run.resubmitted:,} records were resubmitted; totals now: {_counted(run.overall)}"]
+            if run.resubmitted
             else []
         ),
         *(
-            [f"{later:,} left for later waves: run the same files again"]
+            [f"{later:,} left for a later batch: run the same files again"]
             if (later := _later(run))
             else []
         ),
@@ -95,7 +95,9 @@ def _records(run: "RunStatus") -> str:
         [f"held records: {differs}"] if (differs := differing_in_words(run.held_differs)) else []
     )
     lines += (
-        [since_then(run.became, run.overall, run.run_id)] if run.became else [f"{run.open:,} open"]
+        [since_then(run.changes, run.overall, run.run_id)]
+        if run.changes
+        else [f"{run.open:,} open"]
     )
     return "".join(f"\n{printable(line)}" for line in lines)
 

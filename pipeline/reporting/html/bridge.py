@@ -7,9 +7,9 @@ from itertools import pairwise
 
 from markupsafe import Markup
 
-from pipeline.domain.balance_bridge import BridgeFigure, BridgeStep
 from pipeline.domain.currency import major_units
 from pipeline.domain.fates import LISTS
+from pipeline.domain.summary_parts import BridgeFigure, BridgeStep
 from pipeline.reporting.headline import currency_label, has_minor_unit
 from pipeline.reporting.html.charts import Bar, waterfall
 

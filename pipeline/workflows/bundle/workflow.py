@@ -13,7 +13,6 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 from pipeline import __version__
 from pipeline.config import Settings
-from pipeline.domain.customer import Environment
 from pipeline.domain.manifest import BundleManifest, JournalEnd
 from pipeline.domain.redaction import Pii
 from pipeline.errors import NotApproved, OutOfBalance, OutputRefused, PersonalDataFound, RunNotFound
@@ -129,7 +128,7 @@ def _refuse(folder: RunFolder, pii: Pii, target: Path, home: Path, *, replace: b
 def _manifest(
     folder: RunFolder, settings: Settings, pii: Pii, hashes: dict[str, str], allowed: int
 ) -> BundleManifest:
-    environment = Environment(**folder.read_summary()["environment"])
+    environment = folder.read_summary().environment
     with Ledger.read(settings.home / environment.name) as ledger:
         end = ledger.end() if ledger is not None else None
     return BundleManifest(

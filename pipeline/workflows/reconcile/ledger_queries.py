@@ -76,7 +76,7 @@ def agreements(
         ).fetchall()
     )
     for run in runs:
-        fates = run.read_summary()["fates"]
+        fates = run.read_summary().fates
         reported = sum(fates[fate.value] for fate in (Fate.CREATED, Fate.CREATED_DIFFERENT))
         states = ledger.counts(run.run_id) if ledger is not None else {}
         recorded, later = (

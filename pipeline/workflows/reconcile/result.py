@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass
 import duckdb
 
 from pipeline import __version__
-from pipeline.domain.balance_bridge import BridgeFigure, BridgeStep
 from pipeline.domain.currency import grouped_digits
 from pipeline.domain.customer import METADATA_PREFIX, Environment
 from pipeline.domain.discrepancies import Discrepancy
@@ -20,6 +19,7 @@ from pipeline.domain.reconciliation import (
     Reconciliation,
     Sample,
 )
+from pipeline.domain.summary_parts import BridgeFigure, BridgeStep
 from pipeline.reconciling import (
     Found,
     Legacy,

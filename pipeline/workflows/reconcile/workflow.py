@@ -103,7 +103,7 @@ def reconcile(
     Raises:
         LedgerLocked: if the same reconciliation is running in another process
     """
-    environment = Environment(**selected.runs[0].read_plan()["environment"])
+    environment = selected.runs[0].read_plan().environment
     stop = stopping or StopRequest()
     request = _Request(
         selected, environment, settings, exports, target, sample, legacy, stop, watch

@@ -95,9 +95,9 @@ def _after(
 
 def _carried(before: Current, run: RunFolder) -> Current:
     plan = run.read_plan_of_any_version()
-    files = frozenset(map(table_of, plan["inputs"]))
+    files = frozenset(map(table_of, plan.inputs))
     rows = rows_of(run)
-    return add_run(before, run.run_id, plan["planned_at"], rows, files, _origins(run, rows))
+    return add_run(before, run.run_id, plan.planned_at, rows, files, _origins(run, rows))
 
 
 def _origins(run: RunFolder, rows: pl.LazyFrame) -> pl.DataFrame:
@@ -124,7 +124,7 @@ def _origins(run: RunFolder, rows: pl.LazyFrame) -> pl.DataFrame:
 
 
 def _environment(run: RunFolder) -> str:
-    return str(run.read_plan_of_any_version()["environment"]["name"])
+    return run.read_plan_of_any_version().environment.name
 
 
 def _applied(runs: Sequence[RunFolder], environment: str) -> Iterator[RunFolder]:

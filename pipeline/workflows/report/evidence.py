@@ -11,7 +11,6 @@ import polars as pl
 
 from pipeline.domain.reconciliation import Reconciliation, ReconciliationOutcome
 from pipeline.domain.sign_offs import digest
-from pipeline.domain.upgrades import Document
 from pipeline.storage.files import open_regular, sha256_of
 from pipeline.storage.manifest import MANIFEST, SIGNATURES
 from pipeline.storage.run_damage import DamagedRun, RunDamaged, document_in, reading
@@ -96,9 +95,10 @@ def differences_of(reconciliation: FoundReconciliation) -> pl.DataFrame:
     return found
 
 
-def plan_digest(plan: Document) -> str:
-    """The SHA-256 of a plan as it was written, for sign-offs."""
+def plan_digest(folder: RunFolder) -> str:
+    """The SHA-256 of a plan as its version wrote it, for sign-offs."""
     # Earlier versions kept in the plan who accepted a file issue, which could change on apply.
+    plan = folder.read_json(PLAN_FILE)
     bare = {name: value for name, value in plan.items() if name != "accepted"}
     return digest({"plan": json.dumps(bare, sort_keys=True, ensure_ascii=False)})
 
@@ -108,17 +108,18 @@ def signed_digests(
 ) -> dict[str, str]:
     """Name -> SHA-256 of what a sign-off covers: the plan, and for a reviewer all results too."""
     plan = folder.read_plan_of_any_version()
-    found = {"plan": plan_digest(plan)}
+    found = {"plan": plan_digest(folder)}
     if role != "reviewer":
         return found
     for name in RESULT_FILES:
         if name not in {*PAGES, SIGNATURES} and (folder.path / name).is_file():
             found[name] = sha256_of(folder.path / name)
-    for file in [*plan["inputs"], *([plan["config"]] if plan["config"] else [])]:
-        path = Path(file["path"])  # a missing file counts as unchanged: it may have been moved
-        found[f"input {file.get('name', path.name)}"] = (
-            sha256_of(path) if path.is_file() else file["sha256"]
-        )
+    files = [(file.name, file.path, file.sha256) for file in plan.inputs]
+    if plan.config:
+        files.append((Path(plan.config.path).name, plan.config.path, plan.config.sha256))
+    for name, path, digest_then in files:
+        there = Path(path).is_file()  # a missing file counts as unchanged: it may have been moved
+        found[f"input {name}"] = sha256_of(Path(path)) if there else digest_then
     if reconciliation is not None:
         manifest = reconciliation.path / MANIFEST  # it has the digests of the other files
         found["reconciliation"] = sha256_of(

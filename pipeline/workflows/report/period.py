@@ -7,7 +7,6 @@ from datetime import date, datetime
 
 from pipeline import __version__
 from pipeline.config import Settings
-from pipeline.domain.customer import Environment
 from pipeline.domain.fates import LISTS
 from pipeline.domain.period_report import (
     FileOfPeriod,
@@ -71,7 +70,7 @@ def report_period(
             PeriodReport(
                 since=first.isoformat(),
                 until=last.isoformat(),
-                environment=Environment(**runs[0].read_plan_of_any_version()["environment"]),
+                environment=runs[0].read_plan_of_any_version().environment,
                 reviewer=settings.planner,
                 version=__version__,
                 finished_at=CLOCK.now().isoformat(timespec="seconds"),
@@ -139,7 +138,7 @@ def _runs(
     in_period = [run for run in found.readable if int(run.run_id[:8]) in days]
     damaged = [run for run in found.damaged if int(run.run_id[:8]) in days]
     applied = [run for run in in_period if run.was_applied and not run.is_unfinished]
-    names = sorted({run.read_plan_of_any_version()["environment"]["name"] for run in applied})
+    names = sorted({run.read_plan_of_any_version().environment.name for run in applied})
     if len(names) != 1:
         fault = (
             f"the runs are of several environments ({', '.join(names)}):"
@@ -160,9 +159,9 @@ def _runs(
 def _read(run: RunFolder) -> RunTotals:
     """The records and sums that a run read; no sums if its staged rows are gone."""
     summary = run.read_summary()
-    debits, credits = summary["read"]["debits"], summary["read"]["credits"]
+    debits, credits = summary.read.debits, summary.read.credits
     sums = {code: debits.get(code, 0) + credits.get(code, 0) for code in {*debits, *credits}}
-    return RunTotals(summary["records"]["read"], sums if run.parts("fates") else None)
+    return RunTotals(summary.records.read, sums if run.parts("fates") else None)
 
 
 def _run_entry(run: RunFolder, reconciliations: Reconciliations) -> RunOfPeriod:
@@ -173,11 +172,11 @@ def _run_entry(run: RunFolder, reconciliations: Reconciliations) -> RunOfPeriod:
     against = newest.content if newest else None
     return RunOfPeriod(
         run_id=run.run_id,
-        planned_at=summary["planned_at"],
-        planner=summary["planner"],
-        read=summary["records"]["read"],
-        created=sum(summary["fates"][fate] for fate in LISTS["created"]),
-        exit_code=summary["exit_code"],
+        planned_at=summary.planned_at,
+        planner=summary.planner,
+        read=summary.records.read,
+        created=sum(summary.fates[fate] for fate in LISTS["created"]),
+        exit_code=summary.exit_code,
         reviewed=ReviewOfRun(state=reviewed.state, name=reviewed.name, at=reviewed.at),
         against=ReconciliationOfRun(
             exit_code=against.exit_code, signable=against.signable, verdict=against.verdict
