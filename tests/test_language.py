@@ -23,10 +23,9 @@ LONGEST = 40  #: words of a sentence
 #: Texts in JSON, tables or lists that we write; they change together with their `schema`.
 WRITTEN = {
     "pipeline/domain/sign_offs.py",  # the key `beneath` of old lines of signatures.jsonl
-    "pipeline/workflows/check.py",  # the key `told` of `check --json`
 }
 #: A parameter of a public function.
-NAMES = {"pipeline/workflows/apply.py", "pipeline/cli/commands/importing.py", "pipeline/errors.py"}
+NAMES = {"pipeline/errors.py"}
 
 
 def name_of(path: Path) -> str:
