@@ -36,14 +36,14 @@ def _checked_time(text: str) -> str:
 
 
 def _parsed_limit(given: object) -> str | int:
-    """A number of records, or a share of them such as `20%`."""
+    """A number of records, or a share of them such as `15%`."""
     share = _SHARE.fullmatch(given) if isinstance(given, str) else None
     if share is not None and Decimal(share[1]) <= 100:
         return f"{share[1]}%"
     number = int(given) if isinstance(given, str) and given.isascii() and given.isdigit() else given
     if not isinstance(number, int) or isinstance(number, bool) or number < 0:
         raise ValueError(
-            "use a share of the records, such as 20%, or a number of records, such as 150"
+            "use a share of the records, such as 15%, or a number of records, such as 150"
         )
     return number
 

@@ -43,7 +43,7 @@ def test_the_policy_of_a_run_has_the_defaults_of_a_job():
 def test_no_module_repeats_a_default(name):
     text = (PACKAGE / name).read_text(encoding="utf-8")
     values = (defaults.OUTAGE_SECONDS, defaults.USUAL_REFUSALS, defaults.ALARMING_REFUSALS)
-    literals = [rf"\b{value:g}0?\b(?!_)" for value in values]
+    literals = [rf"\b{re.escape(f'{value:g}')}0?\b(?!_)" for value in values]
     literals += [rf'"{defaults.REGION}"', rf"default: {defaults.WORKERS}\b", defaults.MOST_REJECTED]
     literals += [rf"\bdefault=\s*{defaults.WORKERS}\b", rf"= {defaults.WORKERS}\b"]
 
