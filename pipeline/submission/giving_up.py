@@ -13,7 +13,7 @@ from pipeline.billing import Call, LookUp
 from pipeline.domain.fates import State
 from pipeline.domain.responses import Found, NotFound, Outcome
 from pipeline.storage.ledger import Answer, Begun, Ledger
-from pipeline.submission.engine import Clock
+from pipeline.submission.inputs import Clock
 from pipeline.submission.protocol import Progress, found_at_billing
 
 SETTLES_AFTER = timedelta(hours=48)  #: twice as long as billing keeps the answer to a key

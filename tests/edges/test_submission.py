@@ -33,8 +33,20 @@ from pipeline.domain.responses import (
 from pipeline.errors import LedgerError
 from pipeline.sandbox import Faults, SandboxServer
 from pipeline.storage.ledger import Intent, Ledger
-from pipeline.submission import Clock, Planned, Policy, Stop, StopRequest, Tally, submit
-from pipeline.submission.engine import WINDOW
+from pipeline.submission import (
+    Callbacks,
+    Clock,
+    Planned,
+    Policy,
+    RunIdentity,
+    Runtime,
+    Stop,
+    StopRequest,
+    Tally,
+    Work,
+    submit,
+)
+from pipeline.submission.intake import WINDOW
 
 HERE = Environment("sandbox", "sandbox", "test", "loopback")
 CLOCK = Clock(lambda: datetime.now(UTC), time.monotonic)
@@ -87,18 +99,20 @@ class Stage:
     def submit(
         self, plan: list[Planned], policy: Policy = QUICK, run_id: str = "run-1", **more: object
     ) -> Tally:
-        told = {"clock": CLOCK, "stopping": StopRequest(), "earlier": ()} | more
-        told.setdefault("make", self.billing and self.billing.make)
+        work = {name: more.pop(name) for name in ("earlier", "has_created") if name in more}
+        callbacks = {
+            name: more.pop(name) for name in ("on_progress", "on_recorded") if name in more
+        }
+        rest = {"stopping": StopRequest(), "make": self.billing and self.billing.make}
+        clock = more.pop("clock", CLOCK)
         return submit(
-            iter(plan),
-            len(plan),
-            run_id=run_id,
-            environment=HERE,
+            Work(iter(plan), len(plan), **work),
+            run=RunIdentity(run_id, HERE, self.credential),
             ledger=self.ledger,
-            credential=self.credential,
             policy=policy,
-            dice=lambda: 0.5,
-            **told,
+            runtime=Runtime(clock, lambda: 0.5),
+            callbacks=Callbacks(**callbacks),
+            **(rest | more),
         )
 
     def pull(self, lever: str, told: object) -> None:
@@ -684,9 +698,14 @@ def test_a_planned_row_that_an_earlier_run_has_under_way_is_credited_to_the_run_
         return stage.billing.make(call)
 
     tally = submit(
-        rows(), len(plan) + 1, run_id="run-1", environment=HERE, ledger=stage.ledger, make=make, credential=stage.credential,
-        policy=QUICK, clock=CLOCK, dice=lambda: 0.5, stopping=StopRequest(), earlier=["A-999"],
-    )  # fmt: skip
+        Work(rows(), len(plan) + 1, earlier=["A-999"]),
+        run=RunIdentity("run-1", HERE, stage.credential),
+        ledger=stage.ledger,
+        make=make,
+        policy=QUICK,
+        runtime=Runtime(CLOCK, lambda: 0.5),
+        stopping=StopRequest(),
+    )
 
     assert stage.rows()["A-999"]["run_id"] == "run-1"
     assert (tally.states[State.CREATED], tally.earlier) == (len(plan) + 1, 0)

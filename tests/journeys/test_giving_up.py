@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from pipeline.submission import Clock
-from pipeline.workflows import apply as apply_module
+from pipeline.workflows import apply, open_run, progress, submit_run
 from tests.conftest import KEY, Lived, customers_csv
 from tests.small_billing import page, problem
 
@@ -61,8 +61,9 @@ def doubtful(pipeline, billing, doubtful_once) -> str:
 def later(monkeypatch, hours: float) -> None:
     """Our clock and billing's are so many hours ahead."""
     ahead = timedelta(hours=hours)
-    clock = Clock(lambda: datetime.now(UTC) + ahead, apply_module.CLOCK.monotonic)
-    monkeypatch.setattr(apply_module, "CLOCK", clock)
+    clock = Clock(lambda: datetime.now(UTC) + ahead, progress.CLOCK.monotonic)
+    for module in (apply, open_run, submit_run):
+        monkeypatch.setattr(module, "CLOCK", clock)
 
 
 def list_of(pipeline, run: str, name: str) -> dict[str, dict[str, str]]:

@@ -15,6 +15,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from tests import kill_points
 from tests.conftest import (
     HEADER,
     REPOSITORY,
@@ -261,7 +262,7 @@ def test_a_reply_lost_after_the_effect_is_adopted_by_look_up_25_hours_later(
 ):
     file = customers_csv(tmp_path / "customers.csv", 60)
     outside.faults(lost_reply=1.0)  # every create takes effect, and nobody is told
-    dying = {**outside.environment, "PIPELINE_REHEARSAL": "kill_at=after-send,nth=8"}
+    dying = {**outside.environment, kill_points.VARIABLE: "after-send 8"}
     killed = pipeline("run", file, "--base-url", outside.base_url, "--yes", environment=dying)
     before = outside.stats()
     outside.faults()

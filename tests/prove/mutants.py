@@ -28,7 +28,7 @@ from pipeline.domain.responses import (
     Unintelligible,
 )
 from pipeline.storage.ledger import Answer
-from pipeline.submission import engine, giving_up, protocol
+from pipeline.submission import dispatch, engine, giving_up, intake, protocol
 from pipeline.submission.protocol import (
     LookUpNext,
     NextGeneration,
@@ -70,18 +70,18 @@ def _on_create(
 
 
 def _never_looks_first() -> object:
-    return mock.patch.object(engine, "begin", return_value=None)
+    return mock.patch.object(dispatch, "begin", return_value=None)
 
 
 def _ledger_is_believed() -> object:
     return mock.patch.object(
-        engine, "begin", lambda **told: protocol.begin(**{**told, "is_ledger_whole": True})
+        dispatch, "begin", lambda **told: protocol.begin(**{**told, "is_ledger_whole": True})
     )
 
 
 def _age_is_not_asked() -> object:
     return mock.patch.object(
-        engine, "begin", lambda **told: protocol.begin(**{**told, "age_hours": 0.0})
+        dispatch, "begin", lambda **told: protocol.begin(**{**told, "age_hours": 0.0})
     )
 
 
@@ -94,7 +94,7 @@ def _old_keys_are_as_good_as_others() -> object:
     def begin(**told) -> Why | None:
         return Why.OTHER_CREDENTIAL if protocol.begin(**told) else None
 
-    return mock.patch.object(engine, "begin", begin)
+    return mock.patch.object(dispatch, "begin", begin)
 
 
 def _new_key_where_an_old_one_is_not_found() -> object:
@@ -145,7 +145,7 @@ def _withdraws_what_was_sent() -> object:
     take = engine._Loop._take
 
     def took(self, result) -> None:
-        row = self.rows.get(result.reference)
+        row = self.dispatch.rows.get(result.reference)
         take(self, result)
         if row is not None:
             row.is_new = True
@@ -198,12 +198,12 @@ def _is_turned_away(row: Progress, outcome: Outcome) -> bool:
 @contextmanager
 def _other_content_goes_beside(state: State) -> Iterator[None]:
     """A record with other content is sent although a request in this state may still take effect."""
-    may_begin, waits, speaks_against = engine._may_begin, engine._waits, nights.speaks_against
+    may_begin, waits, speaks_against = intake._may_begin, intake._waits, nights.speaks_against
     with (
-        mock.patch.object(engine, "_may_begin", lambda row, known, run_id: (
+        mock.patch.object(intake, "_may_begin", lambda row, known, run_id: (
             (known is not None and known.state is state and known.fingerprint != row.fingerprint) or may_begin(row, known, run_id)
         )),
-        mock.patch.object(engine, "_waits", lambda row, known: waits(row, known) and known.state is not state),
+        mock.patch.object(intake, "_waits", lambda row, known: waits(row, known) and known.state is not state),
         mock.patch.object(nights, "speaks_against", lambda one, *, is_same: (
             not (one is state and not is_same) and speaks_against(one, is_same=is_same)
         )),

@@ -28,7 +28,17 @@ from pipeline.domain.customer import Environment, create_key, payload_bytes
 from pipeline.domain.fates import State
 from pipeline.domain.responses import NoAnswer, Outcome
 from pipeline.storage.ledger import Ledger
-from pipeline.submission import Clock, Planned, Policy, Stop, StopRequest, submit
+from pipeline.submission import (
+    Clock,
+    Planned,
+    Policy,
+    RunIdentity,
+    Runtime,
+    Stop,
+    StopRequest,
+    Work,
+    submit,
+)
 from pipeline.submission.gate import Gate
 from pipeline.submission.pool import Pool, Result, kind_of
 from pipeline.submission.protocol import OLD_KEY_WAITS, is_turned_away
@@ -600,10 +610,14 @@ def process(
         mortal = MortalLedger(ledger, dice, told.mortality if kill else 0.0)
         with suppress(Killed):
             submit(
-                iter(plan), len(plan), run_id=run_id, earlier=earlier, environment=ENVIRONMENT, ledger=mortal, make=nobody,
-                credential=credential, policy=policy, clock=clock,
-                dice=dice.random, stopping=stopping, pool_of=pool,
-            )  # fmt: skip
+                Work(iter(plan), len(plan), earlier=earlier),
+                run=RunIdentity(run_id, ENVIRONMENT, credential),
+                ledger=mortal,
+                make=nobody,
+                policy=policy,
+                runtime=Runtime(clock, dice.random, pool),
+                stopping=stopping,
+            )
     return stopping.stop
 
 

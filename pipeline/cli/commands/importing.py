@@ -123,7 +123,7 @@ def apply(**given: Any) -> int:
 
     repeated = {name: given[name] for name in options.PLANNING if given[name]}
     folder = named_run(options.places_of(given).reports, given["run_id"])
-    return _apply(partial(apply_plan, said=repeated), folder, given)
+    return _apply(partial(apply_plan, options=repeated), folder, given)
 
 
 @click.command()
