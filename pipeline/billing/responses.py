@@ -1,6 +1,6 @@
 """What an answer means: status, headers and body -> an `Outcome`. Pure and strict.
 
-Only an answer of billing itself settles anything: a problem document that repeats the HTTP status, or a success that names our
+Only an answer of billing itself is final: a problem document that repeats the HTTP status, or a success that names our
 external reference. A gateway or a proxy in front of billing may answer with any status; that says nothing about the customer.
 A replay is recognized before its status is read: a replayed 401 says nothing about the present key.
 """
@@ -119,9 +119,7 @@ def read_create(response: Response, payload: bytes, form: ErrorForm = ErrorForm.
             return _about_the_service(response, replayed=replayed)
 
 
-def read_look_up(
-    response: Response, payload: bytes, form: ErrorForm = ErrorForm.PROBLEM
-) -> Outcome:
+def read_lookup(response: Response, payload: bytes, form: ErrorForm = ErrorForm.PROBLEM) -> Outcome:
     """The answer to a lookup; found only if it echoes our reference byte for byte, for the path takes ids too."""
     match response.status:
         case 200:

@@ -26,7 +26,7 @@ class Mishap(StrEnum):
     SLOW_BODY = "slow_body"  #: everything done and stored, and the answer drips
 
 
-class LookUpMishap(StrEnum):
+class LookupMishap(StrEnum):
     """What can happen to a lookup by chance; lookups have their own dice, so that they do not change the mishaps of creates."""
 
     STALE = "stale_look_up"  #: 404 for a customer that is there
@@ -74,12 +74,12 @@ class Dice:
     def __init__(self, seed: int | None = None) -> None:
         """Start the sequence of `seed`; without a seed, a random one."""
         self._random = random.Random(seed)
-        self._for_look_ups = random.Random(None if seed is None else seed + 1)
+        self._for_lookups = random.Random(None if seed is None else seed + 1)
 
-    def throw_for_look_up(self, faults: Faults) -> frozenset[LookUpMishap]:
+    def throw_for_lookup(self, faults: Faults) -> frozenset[LookupMishap]:
         """Return the mishaps of one lookup."""
         return frozenset(
-            one for one in LookUpMishap if self._for_look_ups.random() < getattr(faults, one)
+            one for one in LookupMishap if self._for_lookups.random() < getattr(faults, one)
         )
 
     def throw(self, faults: Faults) -> frozenset[Mishap]:

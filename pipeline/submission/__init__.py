@@ -12,14 +12,16 @@ from pipeline.submission.inputs import (
     Tally,
     Work,
 )
-from pipeline.submission.protocol import Policy, Stop
+from pipeline.submission.steps import Backoff, Policy, RefusalRates, Stop
 
 __all__ = [
+    "Backoff",
     "Callbacks",
     "Clock",
     "GivenUp",
     "Planned",
     "Policy",
+    "RefusalRates",
     "RunIdentity",
     "Runtime",
     "Stop",

@@ -6,7 +6,7 @@ from datetime import datetime
 from pipeline.storage.ledger import Intent, Ledger
 from pipeline.submission.circuit_breaker import Evidence, Kind
 from pipeline.submission.inputs import Clock, RunIdentity, StopRequest, Tally
-from pipeline.submission.protocol import Policy, Progress
+from pipeline.submission.steps import Policy, Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,4 +49,4 @@ class Row:
     @property
     def kind(self) -> Kind:
         """The kind of its present call."""
-        return Kind.CREATE if self.progress.why is None else Kind.LOOK_UP
+        return Kind.CREATE if self.progress.why is None else Kind.LOOKUP

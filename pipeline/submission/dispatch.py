@@ -4,11 +4,12 @@ import heapq
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from pipeline.billing import Call, Create, LookUp
+from pipeline.billing import Call, Create, Lookup
 from pipeline.storage.ledger import Begun
 from pipeline.submission.context import Context, Row
 from pipeline.submission.pool import Pool
-from pipeline.submission.protocol import Progress, Why, begin
+from pipeline.submission.protocol import why_look_up_first
+from pipeline.submission.steps import Progress, Why
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
@@ -55,7 +56,7 @@ class Dispatch:
             Row(
                 begun.intent,
                 run_id,
-                Progress(unsettled=True, generation=begun.intent.generation),
+                Progress(is_in_doubt=True, generation=begun.intent.generation),
                 # Our clock may have been set back since: then an expired key would seem young.
                 _LONG_AGO if clock.billing_ahead() is None else begun.first_sent,
                 begun.credential,
@@ -67,7 +68,7 @@ class Dispatch:
         )
 
     def take_up(self, row: Row) -> None:
-        """Add a row to this process: hand it out, or look it up first if `begin` requires it."""
+        """Add a row to this process: hand it out, or look it up first if `why_look_up_first` requires it."""
         self.rows[row.reference] = row
         if why := self._look_first(row, is_ledger_whole=self.is_ledger_whole):
             row.progress = replace(row.progress, why=why)
@@ -77,7 +78,7 @@ class Dispatch:
 
     def hand_out(self, row: Row) -> None:
         """Hand out the next send or lookup; with an old key or another credential, look up first (rule 2)."""
-        if row.progress.why is None and row.progress.unsettled:
+        if row.progress.why is None and row.progress.is_in_doubt:
             row.progress = replace(row.progress, why=self._look_first(row, is_ledger_whole=True))
             if row.progress.why is not None:
                 self.rest(row)
@@ -85,7 +86,7 @@ class Dispatch:
         intent = row.intent
         call: Call = Create(intent.external_reference, intent.key, intent.payload)
         if row.progress.why is not None:
-            call = LookUp(intent.external_reference, intent.payload)
+            call = Lookup(intent.external_reference, intent.payload)
         self.queued[row.reference] = self.context.clock.latest()
         self.pool.hand_out(row.reference, call)
 
@@ -119,8 +120,8 @@ class Dispatch:
 
     def _look_first(self, row: Row, *, is_ledger_whole: bool) -> Why | None:
         context = self.context
-        return begin(
-            begun_before=row.progress.unsettled,
+        return why_look_up_first(
+            begun_before=row.progress.is_in_doubt,
             age_hours=(context.clock.latest() - row.first_sent).total_seconds() / 3600,
             same_credential=row.credential == context.run.credential,
             is_ledger_whole=is_ledger_whole,

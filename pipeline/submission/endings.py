@@ -7,7 +7,7 @@ from pipeline.submission.circuit_breaker import Kind
 from pipeline.submission.context import Context, Row
 from pipeline.submission.dispatch import Dispatch
 from pipeline.submission.intake import Intake
-from pipeline.submission.protocol import LeaveInDoubt, Progress, Why
+from pipeline.submission.steps import LeaveInDoubt, Progress, Tries, Why
 
 
 @dataclass(slots=True)
@@ -30,7 +30,7 @@ class Endings:
         tally.states[state] += 1
         if not row.is_counted:
             is_refusal = state in {State.REFUSED, State.CREATED_DIFFERENT}
-            self.context.evidence.saw(refusal=is_refusal)
+            self.context.evidence.count_row(refusal=is_refusal)
         if row.progress.is_canary and state is State.CREATED:
             self.intake.canaries -= 1
 
@@ -40,7 +40,7 @@ class Endings:
         if row.is_earlier:
             return
         if not row.is_counted and (step.is_refusal or row.is_swept):
-            self.context.evidence.saw(refusal=step.is_refusal)
+            self.context.evidence.count_row(refusal=step.is_refusal)
             row.is_counted = True
         if row.is_swept:
             self.context.tally.in_doubt += 1
@@ -48,7 +48,7 @@ class Endings:
         row.progress = replace(
             row.progress,
             # A create that ends in doubt may have taken effect; a lookup changes nothing.
-            unsettled=row.progress.unsettled or row.kind is Kind.CREATE,
+            is_in_doubt=row.progress.is_in_doubt or row.kind is Kind.CREATE,
             may_be_sent=step.may_be_sent,
             last_answer=row.progress.last_answer or step.why,
         )
@@ -65,9 +65,9 @@ class Endings:
         for row in rows:
             before = row.progress
             row.progress = Progress(
-                unsettled=before.unsettled,
+                is_in_doubt=before.is_in_doubt,
                 why=Why.SWEEP,
-                sends=before.sends,
+                tries=Tries(sends=before.tries.sends),
                 is_last=True,
                 generation=before.generation,
                 may_be_sent=before.may_be_sent,

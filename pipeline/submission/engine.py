@@ -7,7 +7,7 @@ Intents are committed in windows before the first of them is sent; outcomes in g
 import contextlib
 import math
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -42,24 +42,22 @@ from pipeline.submission.inputs import (
 from pipeline.submission.intake import Intake
 from pipeline.submission.outage import Outage
 from pipeline.submission.pool import Result, kind_of
-from pipeline.submission.protocol import (
+from pipeline.submission.protocol import decide, global_pause, is_turned_away
+from pipeline.submission.recorder import Recorder
+from pipeline.submission.refusals import Refusals
+from pipeline.submission.steps import (
+    Final,
     LeaveInDoubt,
-    LookUpNext,
+    LookupNext,
     NextGeneration,
     Policy,
     Progress,
     SendAgain,
-    Settle,
     Step,
     Stop,
     TurnedAway,
     Why,
-    decide,
-    global_pause,
-    is_turned_away,
 )
-from pipeline.submission.recorder import Recorder
-from pipeline.submission.refusals import Refusals
 
 HOLD_AFTER = 2.0  #: seconds in which every create fails, after which creates wait for an answer
 #: An older call does not leave: its key may have expired.
@@ -89,24 +87,10 @@ def submit(
     pace, gate = Pace(policy.per_second, clock.monotonic), Gate()
     queued: dict[str, datetime] = {}
 
-    def send_and_pause(call: Call) -> Outcome | None:
-        if (
-            isinstance(call, Create)
-            and clock.latest() - queued[call.external_reference] > _LONGEST_IN_QUEUE
-        ):
-            return None  # the machine was asleep: `_take` hands it out again if its key is young
-        outcome = make(call)
-        if is_turned_away(outcome):
-            gate.shut(kind_of(call))
-        elif seconds := global_pause(outcome, policy):
-            pace.pause(seconds)
-        return outcome
-
-    pool = runtime.make_pool(
-        send_and_pause, pace, gate, clock.monotonic, stopping.event, policy.workers
-    )
+    send = _sending(make, pace, gate, queued, clock, policy)
+    pool = runtime.make_pool(send, pace, gate, clock.monotonic, stopping.event, policy.workers)
     started = clock.monotonic()
-    evidence = Evidence.from_now(policy, started)
+    evidence = Evidence.start(policy, started)
     tally = Tally(work.total, passed_over=work.passed_over)
     context = Context(run, ledger, policy, clock, stopping, tally, evidence, started)
     dispatch = Dispatch(
@@ -123,6 +107,32 @@ def submit(
     finally:
         pool.close()
     return tally
+
+
+def _sending(
+    make: Callable[[Call], Outcome],
+    pace: Pace,
+    gate: Gate,
+    queued: Mapping[str, datetime],
+    clock: Clock,
+    policy: Policy,
+) -> Callable[[Call], Outcome | None]:
+    """The function that each worker calls: it makes a call, and pauses all workers if the answer asks for it."""
+
+    def send_and_pause(call: Call) -> Outcome | None:
+        if (
+            isinstance(call, Create)
+            and clock.latest() - queued[call.external_reference] > _LONGEST_IN_QUEUE
+        ):
+            return None  # the machine was asleep: `_take` hands it out again if its key is young
+        outcome = make(call)
+        if is_turned_away(outcome):
+            gate.shut(kind_of(call))
+        elif seconds := global_pause(outcome, policy):
+            pace.pause(seconds)
+        return outcome
+
+    return send_and_pause
 
 
 def _loop(
@@ -222,7 +232,7 @@ class _Loop:
         row, now = self.dispatch.rows[result.reference], self.context.clock.monotonic()
         self._learn(row, outcome, now)
         row.is_new = False
-        if row.kind is Kind.LOOK_UP:
+        if row.kind is Kind.LOOKUP:
             row.progress = replace(row.progress, since_last_call=result.left_at - row.last_call)
         row.last_call = now
         row.spent += now - result.left_at
@@ -235,13 +245,13 @@ class _Loop:
         """Draw the conclusions from an answer that concern other rows."""
         self.outage.note_answer(row, now)
         if not isinstance(outcome, NoAnswer | ServerTrouble):
-            self.context.evidence.hears(row.kind, now)
+            self.context.evidence.note_answer(row.kind, now)
             if row.kind is Kind.CREATE:
                 self.outage.release()
         if isinstance(outcome, Accepted):
             self.refusals.accept(Kind.CREATE)
         elif isinstance(outcome, Found | NotFound):
-            self.refusals.accept(Kind.LOOK_UP)
+            self.refusals.accept(Kind.LOOKUP)
         self._pause_all(outcome, now)
         if isinstance(outcome, Limited) and not outcome.replayed:
             self.pace.slow_down()
@@ -257,7 +267,7 @@ class _Loop:
         elif seconds:
             self.pace.pause(seconds)
             if isinstance(outcome, Limited):
-                context.evidence.paused(now + seconds)
+                context.evidence.note_pause(now + seconds)
 
     def _is_held(self, row: Row, outcome: Outcome, step: Step, now: float) -> bool:
         """Whether a create that failed waits for the end of an outage, instead of its next step."""
@@ -271,8 +281,8 @@ class _Loop:
         wait = getattr(outcome, "retry_after", None) or 0.0
         if isinstance(step, SendAgain):
             row.progress = step.progress
-        elif wait > self.context.policy.longest_retry_after:
-            row.progress = replace(row.progress, unsettled=True)
+        elif wait > self.context.policy.backoff.longest_retry_after:
+            row.progress = replace(row.progress, is_in_doubt=True)
         else:
             return False
         self.outage.hold(row, now + wait)
@@ -283,25 +293,25 @@ class _Loop:
     def _obey(self, row: Row, step: Step) -> None:
         """Carry out the step that the protocol decided."""
         match step:
-            case Settle():
+            case Final():
                 self.endings.finish(row, step.state)
-            case SendAgain() | LookUpNext():
+            case SendAgain() | LookupNext():
                 self._continue(row, step)
             case NextGeneration():
                 self._raise_generation(row, step.progress)
             case LeaveInDoubt():
                 evidence = self.context.evidence
-                if step.names_another and (stop := evidence.named_another(row.reference)):
+                if step.names_another and (stop := evidence.note_other_customer(row.reference)):
                     self.context.stopping.ask(stop)
                 self.endings.leave(row, step)
             case TurnedAway():
                 self.refusals.add(row, step)
             case Stop():
                 self.context.stopping.ask(step)
-                if step.settle is not None:
-                    self.endings.finish(row, step.settle.state)
+                if step.final is not None:
+                    self.endings.finish(row, step.final.state)
 
-    def _continue(self, row: Row, step: SendAgain | LookUpNext) -> None:
+    def _continue(self, row: Row, step: SendAgain | LookupNext) -> None:
         """Send or look up again, when the step says so."""
         was_old = row.progress.why in {Why.OLD_KEY, Why.OTHER_CREDENTIAL}
         if was_old and step.progress.why is None:
@@ -309,7 +319,7 @@ class _Loop:
             row.first_sent = self.context.clock.at_billing()
             row.credential = self.context.run.credential
         row.progress = step.progress
-        rests = isinstance(step, LookUpNext) and step.rests
+        rests = isinstance(step, LookupNext) and step.rests
         row.spent += 0.0 if rests else max(0.0, step.after - step.pause_all)
         self.dispatch.later(row, step.after, rests=rests)
 
@@ -348,7 +358,7 @@ class _Loop:
         )
         for kind in Kind:
             if not many[kind]:
-                self.context.evidence.rested(kind, self.context.clock.monotonic())
+                self.context.evidence.note_rest(kind, self.context.clock.monotonic())
         return many
 
     def _wind_down(self) -> None:
@@ -381,4 +391,4 @@ def _known_silence(ledger: Ledger, policy: Policy, clock: Clock) -> float:
         return 0.0
     since = (min(clock.now(), clock.at_billing()) - last).total_seconds()
     slowest = 2 / policy.per_second if policy.per_second else 0.0
-    return max(0.0, since - policy.longest_retry_after - slowest - _LONGEST_GAP)
+    return max(0.0, since - policy.backoff.longest_retry_after - slowest - _LONGEST_GAP)

@@ -11,7 +11,7 @@ from pipeline.domain.customer import Environment
 from pipeline.domain.fates import State
 from pipeline.storage.ledger import Answer, Withdrawal
 from pipeline.submission.pool import Pool
-from pipeline.submission.protocol import Stop
+from pipeline.submission.steps import Stop
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from pipeline.storage.ledger import Intent, Known
 from pipeline.submission.context import Context, Row
 from pipeline.submission.dispatch import Dispatch
 from pipeline.submission.inputs import Planned
-from pipeline.submission.protocol import Progress
 from pipeline.submission.recorder import Recorder
+from pipeline.submission.steps import Progress
 
 WINDOW = 256  #: rows whose intents are made durable together
 

@@ -8,7 +8,7 @@ from pipeline.domain.fates import State
 from pipeline.domain.responses import Accepted, Found, NoAnswer, NotFound, Outcome
 from pipeline.storage.ledger import Answer, Intent, Withdrawal
 from pipeline.submission.context import Context, Row
-from pipeline.submission.protocol import Settle, Step, Stop
+from pipeline.submission.steps import Final, Step, Stop
 
 GROUP_ROWS, GROUP_SECONDS = 256, 0.25  #: outcomes that are committed together
 
@@ -60,7 +60,7 @@ class Recorder:
 
 
 def _answer(row: Row, outcome: Outcome, step: Step) -> Answer:
-    final = step.settle if isinstance(step, Stop) else step if isinstance(step, Settle) else None
+    final = step.final if isinstance(step, Stop) else step if isinstance(step, Final) else None
     return Answer(
         intent=row.intent,
         state=final.state if final else State.UNKNOWN,

@@ -7,7 +7,7 @@ from pipeline.submission.context import Context, Row
 from pipeline.submission.dispatch import Dispatch
 from pipeline.submission.endings import Endings
 from pipeline.submission.gate import Gate
-from pipeline.submission.protocol import TurnedAway
+from pipeline.submission.steps import TurnedAway
 from pipeline.submission.turned_away import Suspicion
 
 

@@ -17,7 +17,16 @@ from pipeline.reporting import EarlierRuns, LeftInDoubt, Report, render_unfinish
 from pipeline.storage.files import write_bytes
 from pipeline.storage.ledger import IN_RUN, Ledger
 from pipeline.storage.run_folder import PAGES
-from pipeline.submission import Callbacks, Policy, RunIdentity, Runtime, Stop, Work, submit
+from pipeline.submission import (
+    Callbacks,
+    Policy,
+    RefusalRates,
+    RunIdentity,
+    Runtime,
+    Stop,
+    Work,
+    submit,
+)
 from pipeline.workflows.account import Account, kept_account
 from pipeline.workflows.connecting import connected
 from pipeline.workflows.crosswalk import Crosswalk
@@ -207,8 +216,7 @@ def _policy(settings: Settings, target: Target) -> Policy:
         per_second=settings.per_second,
         lookup_lag=settings.seconds_of_lag,
         outage_seconds=settings.outage_seconds,
-        usual_refusals=settings.usual_refusals,
-        alarming_refusals=settings.alarming_refusals,
+        refusals=RefusalRates(settings.usual_refusals, settings.alarming_refusals),
         canary=canary,
         stop_at=stop_at(settings.stop_by, CLOCK.now()),
     )

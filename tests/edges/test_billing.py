@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 import pipeline.billing.client as client_module
-from pipeline.billing import ApiKey, Billing, Create, ErrorForm, LookUp, Pace, parse_address
+from pipeline.billing import ApiKey, Billing, Create, ErrorForm, Lookup, Pace, parse_address
 from pipeline.billing.client import _least_ahead
 from pipeline.domain.responses import (
     Accepted,
@@ -50,7 +50,7 @@ CUSTOMER = {
     "metadata": {"branch": "12"},
 }
 PAYLOAD = json.dumps(CUSTOMER, sort_keys=True, separators=(",", ":")).encode()
-CREATE, LOOK_UP = Create("A-1", "key-1", PAYLOAD), LookUp("A-1", PAYLOAD)
+CREATE, LOOK_UP = Create("A-1", "key-1", PAYLOAD), Lookup("A-1", PAYLOAD)
 ECHO = json.dumps({"id": "bcus_1", **CUSTOMER, "payment_rules": {"min_amount": 1}}).encode()
 DATE = "Mon, 23 Nov 2026 10:00:00 GMT"
 PROBLEM = "application/problem+json"
@@ -523,7 +523,7 @@ def test_a_create_is_one_request_with_its_key_and_exactly_its_bytes(server):
     ],
 )
 def test_a_reference_is_fully_quoted_in_the_path(server, reference, path):
-    ask(server, LookUp(reference, PAYLOAD), raw(404, b"{}", PROBLEM))
+    ask(server, Lookup(reference, PAYLOAD), raw(404, b"{}", PROBLEM))
 
     assert server.heard[0].split(b"\r\n")[0] == f"GET /billing/customers/{path} HTTP/1.1".encode()
 
@@ -531,7 +531,7 @@ def test_a_reference_is_fully_quoted_in_the_path(server, reference, path):
 @pytest.mark.parametrize("reference", [".", "..", ""])
 def test_a_reference_that_would_change_the_path_is_not_asked_for(server, reference):
     try:
-        outcome = ask(server, LookUp(reference, PAYLOAD), raw(200, ECHO))
+        outcome = ask(server, Lookup(reference, PAYLOAD), raw(200, ECHO))
     except ValueError:
         outcome = None
 

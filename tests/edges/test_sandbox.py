@@ -1358,7 +1358,7 @@ def test_look_ups_can_be_stale_or_lost_and_move_no_create_s_dice(serve: Serve) -
 
     assert stale.status_code == 404
     one, another = Dice(7), Dice(7)
-    another.throw_for_look_up(Faults(stale_look_up=0.5))
+    another.throw_for_lookup(Faults(stale_look_up=0.5))
     both = Faults(lost_reply=0.5, error_before=0.5)
     assert [one.throw(both) for _ in range(50)] == [another.throw(both) for _ in range(50)]
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from pipeline.billing import ApiKey, Billing, Create, LookUp, parse_address
+from pipeline.billing import ApiKey, Billing, Create, Lookup, parse_address
 from pipeline.domain.customer import Environment, create_key, payload_bytes
 from pipeline.domain.fates import State
 from pipeline.domain.responses import (
@@ -34,6 +34,7 @@ from pipeline.errors import LedgerError
 from pipeline.sandbox import Faults, SandboxServer
 from pipeline.storage.ledger import Intent, Ledger
 from pipeline.submission import (
+    Backoff,
     Callbacks,
     Clock,
     Planned,
@@ -52,10 +53,7 @@ HERE = Environment("sandbox", "sandbox", "test", "loopback")
 CLOCK = Clock(lambda: datetime.now(UTC), time.monotonic)
 QUICK = Policy(
     workers=4,
-    backoff_base=0.005,
-    backoff_cap=0.05,
-    limited_base=0.01,
-    limited_cap=0.05,
+    backoff=Backoff(base=0.005, cap=0.05, limited_base=0.01, limited_cap=0.05),
     lookup_lag=0.05,
 )
 
@@ -340,7 +338,7 @@ def test_what_the_sweep_does_not_find_is_sent_once_more_with_the_same_key(stages
     calls: list[object] = []
 
     def make(call):
-        if isinstance(call, LookUp):
+        if isinstance(call, Lookup):
             stage.pull("faults", {})
         calls.append(call)
         return stage.billing.make(call)
@@ -364,7 +362,7 @@ def test_canaries_are_created_and_found_again_before_anything_else_leaves(stage)
     assert_each_once(stage, plan)
     first = {row.external_reference for row in plan[:3]}
     assert {reference for _, reference in calls[:6]} == first
-    assert sorted(kind for kind, _ in calls[:6]) == ["Create"] * 3 + ["LookUp"] * 3
+    assert sorted(kind for kind, _ in calls[:6]) == ["Create"] * 3 + ["Lookup"] * 3
     assert all(kind == "Create" for kind, _ in calls[6:])
 
 
@@ -424,7 +422,7 @@ def test_a_key_s_age_is_told_by_billing_s_clock_where_ours_is_wrong(stages):
     stage.pull("clock", {"advance_seconds": 25 * 3600})
     key = ApiKey(stage.sandbox.api_key, source="the sandbox")
     with Billing(parse_address(stage.sandbox.base_url), key, workers=1) as billing:
-        billing.make(LookUp("nobody", b"{}"))  # the knock, which tells billing's time
+        billing.make(Lookup("nobody", b"{}"))  # the knock, which tells billing's time
         clock = replace(CLOCK, billing_ahead=billing.ahead)
         stage.submit(plan, make=billing.make, clock=clock)
 
@@ -1013,7 +1011,7 @@ def test_waiting_for_its_turn_does_not_use_up_a_row_s_own_time(tmp_path):
         stage = Stage(None, ledger, None)
         tally = stage.submit(
             plan_of(200),
-            replace(QUICK, workers=1, backoff_base=0.0),
+            replace(QUICK, workers=1, backoff=replace(QUICK.backoff, base=0.0)),
             make=fake.make,
             clock=fake.clock,
         )
@@ -1056,7 +1054,9 @@ def test_a_pause_of_the_pool_is_no_row_s_own_time(tmp_path):
     with fake_stage(tmp_path) as ledger:
         stage = Stage(None, ledger, None)
         plan = [planned(a_customer(number)) for number in (1, 2)]
-        policy = replace(QUICK, workers=2, backoff_base=0.0, outage_seconds=1e6)
+        policy = replace(
+            QUICK, workers=2, backoff=replace(QUICK.backoff, base=0.0), outage_seconds=1e6
+        )
         fake.clock = replace(fake.clock, monotonic=lambda: fake.at + time.monotonic())
         tally = stage.submit(
             plan, policy, make=make, clock=fake.clock, stopping=stopping, on_progress=watch
@@ -1145,7 +1145,7 @@ def test_a_key_that_grows_old_while_its_row_waits_is_looked_up_before_it_is_sent
         stage = Stage(None, ledger, None)
         stage.submit([planned(a_customer(1))], replace(QUICK, workers=1), make=make, clock=wall)
 
-    assert [type(call) for _, call in fake.calls][:2] == [Create, LookUp]
+    assert [type(call) for _, call in fake.calls][:2] == [Create, Lookup]
 
 
 def test_a_credential_that_is_refused_stops_within_the_requests_that_were_under_way(tmp_path):
