@@ -164,7 +164,7 @@ def stages(tmp_path_factory) -> Iterator[object]:
     with contextlib.ExitStack() as opened:
 
         def make(**faults: object) -> Stage:
-            running.append(SandboxServer(faults=Faults(**faults), seed=7).__enter__())
+            running.append(SandboxServer(faults=Faults.of(**faults), seed=7).__enter__())
             key = ApiKey(running[-1].api_key, source="the sandbox")
             ledger = opened.enter_context(
                 Ledger.opened(Path(tmp_path_factory.mktemp("ledger")), HERE)
