@@ -646,7 +646,7 @@ def test_every_answer_has_the_date_of_the_movable_clock(caller: Caller) -> None:
         ),
     ],
 )
-def test_a_clock_told_nonsense_stays_where_it_is(shared: Caller, told: object) -> None:
+def test_a_wrong_time_does_not_move_the_clock(shared: Caller, told: object) -> None:
     assert shared.pull("clock", told).status_code == 400
     assert (
         abs(datetime.now(UTC) - datetime.fromisoformat(shared.stats()["now"])).total_seconds() < 10
@@ -922,7 +922,7 @@ def test_an_update_is_no_second_creation(caller: Caller) -> None:
     assert (stats["customers"], stats["effects"], stats["keys_seen"]) == (1, 1, 2)
 
 
-def test_an_update_of_nobody_is_404_and_is_replayed_as_such(caller: Caller) -> None:
+def test_an_update_of_an_unknown_customer_is_404_and_is_replayed_as_404(caller: Caller) -> None:
     first = caller.update("A-1", "key-1", name="Ann")
     caller.create(external_reference="A-1")
 
@@ -1089,7 +1089,7 @@ def test_a_stored_error_is_replayed_for_as_long_as_the_key_lives(serve: Serve) -
 @pytest.mark.parametrize(
     ("retry_after", "header"), [("1", "1"), ("Wed, 01 Jan 2031 00:00:00 GMT",) * 2, ("", None)]
 )
-def test_a_rate_limited_create_has_no_effect_and_says_when_to_return(
+def test_a_rate_limited_create_has_no_effect_and_carries_a_retry_after(
     serve: Serve, retry_after: str, header: str | None
 ) -> None:
     caller = serve()
@@ -1102,7 +1102,7 @@ def test_a_rate_limited_create_has_no_effect_and_says_when_to_return(
     assert caller.create("key-1", external_reference="A-1").status_code == 201
 
 
-def test_a_key_is_revoked_after_so_many_creates_until_the_faults_change(serve: Serve) -> None:
+def test_a_key_is_revoked_after_a_number_of_creates_until_the_faults_change(serve: Serve) -> None:
     caller = serve(faults=Faults.of(revoked_after=2))
 
     statuses = [caller.create(external_reference=f"A-{n}").status_code for n in range(3)]
@@ -1113,7 +1113,7 @@ def test_a_key_is_revoked_after_so_many_creates_until_the_faults_change(serve: S
     assert caller.retrieve("A-0").status_code == 200
 
 
-def test_a_key_is_revoked_after_exactly_so_many_creates_that_come_at_once(serve: Serve) -> None:
+def test_a_key_is_revoked_after_exactly_the_set_number_of_concurrent_creates(serve: Serve) -> None:
     caller = serve(faults=Faults.of(revoked_after=10))
 
     with ThreadPoolExecutor(8) as callers:
@@ -1131,7 +1131,7 @@ def test_payment_rules_can_be_left_out_and_stay_out(serve: Serve) -> None:
     assert caller.retrieve("A-1").content == created.content
 
 
-def test_opaque_problems_say_what_they_are_by_status_alone(serve: Serve) -> None:
+def test_opaque_problems_differ_by_status_alone(serve: Serve) -> None:
     caller = serve(faults=Faults.of(opaque_types=True))
 
     for answer in (
@@ -1218,7 +1218,7 @@ def test_a_fault_with_a_wrong_value_is_refused(text: str) -> None:
 @pytest.mark.parametrize(
     "told", [{"lost_replies": 1}, {"lost_reply": "1"}, {"opaque_types": 1}, []]
 )
-def test_faults_told_wrongly_leave_the_old_ones(serve: Serve, told: object) -> None:
+def test_wrong_fault_settings_change_nothing(serve: Serve, told: object) -> None:
     caller = serve(faults=Faults.of(error_before=1))
 
     assert caller.pull("faults", told).status_code == 400
@@ -1262,7 +1262,7 @@ def start_command(
 
 
 @pytest.mark.parametrize("signal_sent", [signal.SIGTERM, signal.SIGINT])
-def test_the_command_says_where_it_is_and_ends_well_when_told_to(
+def test_the_command_prints_its_address_and_ends_with_0_after_a_signal(
     tmp_path: Path, signal_sent: int
 ) -> None:
     process, line = start_command(tmp_path / "state")
@@ -1350,7 +1350,7 @@ def test_a_spoilt_success_is_stored_as_it_should_have_been(serve: Serve, fault: 
     assert caller.stats()["effects"] == 1
 
 
-def test_look_ups_can_be_stale_or_lost_and_move_no_create_s_dice(serve: Serve) -> None:
+def test_lookups_can_be_stale_or_lost_without_changing_the_mishaps_of_creates(serve: Serve) -> None:
     caller = serve()
     caller.create(external_reference="A-1")
 

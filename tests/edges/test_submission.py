@@ -240,7 +240,7 @@ def test_each_customer_is_created_once_whatever_goes_wrong(stages, faults):
     assert tally.states.total() == 40
 
 
-def test_a_stored_failure_is_healed_by_a_second_key_after_a_look_up(stages):
+def test_after_a_stored_failure_a_lookup_and_a_second_key_create_the_customer(stages):
     stage, plan = stages(error_stored=0.3), plan_of(30)
 
     stage.submit(plan)
@@ -323,7 +323,7 @@ def test_rows_that_are_in_doubt_are_finished_by_the_next_run_without_a_second_cu
     assert_each_once(stage, plan)
 
 
-def test_rows_that_would_be_left_in_doubt_are_swept_up_by_look_up_at_the_end(stages):
+def test_rows_in_doubt_are_looked_up_at_the_end_of_the_run(stages):
     stage, plan = stages(lost_reply=1.0), plan_of(10)
 
     tally = stage.submit(plan, replace(QUICK, sends=2))
@@ -411,7 +411,7 @@ def test_a_damaged_ledger_has_every_row_looked_up_before_it_is_sent(stage):
     assert list(stage.states().values()) == ["pre_existing"] * 3 + ["created"] * 3
 
 
-def test_a_key_s_age_is_told_by_billing_s_clock_where_ours_is_wrong(stages):
+def test_the_age_of_a_key_is_measured_by_billing_s_clock_if_ours_is_wrong(stages):
     stage, plan = stages(lost_reply=1.0), plan_of(1)
 
     def make(call):
@@ -541,7 +541,7 @@ def test_an_equal_customer_that_was_there_before_is_pre_existing_and_another_one
     assert stage.stats()["customers"] == 3
 
 
-def test_a_reference_that_is_somebody_else_s_id_is_not_taken_for_his_customer(stage):
+def test_a_reference_that_equals_another_customer_s_id_does_not_match_that_customer(stage):
     stage.pull("seed", [a_customer(1) | {"id": "bcus_abc"}])
     ours = a_customer(2, external_reference="bcus_abc")
     stage.ledger.record_intents(
@@ -631,7 +631,7 @@ def test_a_row_from_the_future_has_a_key_of_unknown_age_and_is_looked_up_first(s
     assert [call for _, call in stage.events("A-1")] == [None, "look_up", "create"]
 
 
-def test_rows_that_earlier_runs_began_are_settled_to_their_credit(stage):
+def test_outcomes_of_rows_that_earlier_runs_began_are_recorded_for_those_runs(stage):
     stage.ledger.record_intents(
         "run-0", datetime.now(UTC), [intent_of(a_customer(1))], stage.credential
     )
@@ -648,7 +648,7 @@ def test_rows_that_earlier_runs_began_are_settled_to_their_credit(stage):
     }
 
 
-def test_a_row_that_is_both_begun_and_planned_is_settled_once(stage):
+def test_a_row_that_is_both_begun_and_planned_becomes_final_once(stage):
     stage.ledger.record_intents(
         "run-1", datetime.now(UTC), [intent_of(a_customer(1))], stage.credential
     )
@@ -663,7 +663,7 @@ def test_a_row_that_is_both_begun_and_planned_is_settled_once(stage):
     assert_each_once(stage, plan)
 
 
-def test_what_the_night_before_left_is_settled_on_a_night_that_is_shorter_than_the_lookup_lag(
+def test_a_run_shorter_than_the_lookup_lag_still_finishes_what_the_run_before_left_in_doubt(
     stage,
 ):
     begin_long_ago(stage, a_customer(1), hours=30, has_effect=True)
@@ -756,7 +756,7 @@ def test_a_row_that_is_planned_and_left_in_doubt_is_not_taken_up_a_second_time_f
     assert stage.ledger.first_broken() is None
 
 
-def test_an_unsettled_request_of_other_content_is_not_overtaken(stage):
+def test_nothing_is_sent_beside_a_request_in_doubt_with_other_content(stage):
     stage.ledger.record_intents(
         "run-0", datetime.now(UTC), [intent_of(a_customer(1))], stage.credential
     )
@@ -865,7 +865,7 @@ def test_a_stop_before_the_first_send_sends_nothing_and_journals_nothing(stage):
     assert stage.rows() == {}
 
 
-def test_the_first_reason_to_stop_stands():
+def test_the_first_reason_to_stop_is_kept():
     stopping = StopRequest()
 
     stopping.ask(Stop("first", exit_code=4))
@@ -889,7 +889,7 @@ def test_a_maintenance_that_asks_for_an_hour_stops_the_run_and_touches_few_recor
     assert len(sent) == len({*sent}) == tally.in_doubt < 800
 
 
-def test_one_record_for_which_an_hour_s_wait_is_asked_is_sent_once_and_holds_up_nobody(stage):
+def test_a_record_for_which_billing_asks_to_wait_an_hour_is_sent_once_and_delays_no_other(stage):
     plan, sent = plan_of(20), Counter()
 
     def make(call):
@@ -920,7 +920,7 @@ def test_an_outage_stops_the_run_resumably(stages):
 # what goes wrong inside
 
 
-def test_an_error_inside_a_worker_surfaces_and_leaves_intents_that_a_resume_settles(stage):
+def test_an_error_inside_a_worker_is_raised_and_a_resume_finishes_the_intents(stage):
     plan, calls = plan_of(20), []
 
     def breaks(call):

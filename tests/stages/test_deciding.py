@@ -158,7 +158,7 @@ def told(step: Step, before: Progress) -> dict[str, str]:
     CASES,
     ids=lambda c: f"{c['protocol_row']}-{c['outcome']}-{c['situation']}-doubt-{c['doubt']}",
 )
-def test_every_outcome_leads_where_the_protocol_s_table_says(case):
+def test_every_outcome_leads_to_the_step_in_the_table_of_cases(case):
     before, seconds_spent = progress_of(case)
 
     step = decide(before, outcome_of(case["outcome"]), 0.5, seconds_spent, POLICY)
@@ -259,7 +259,7 @@ def test_a_canary_counts_as_created_once_billing_shows_it_as_it_was_sent():
     )
 
 
-def test_a_canary_that_billing_keeps_otherwise_than_it_said_stops_the_run():
+def test_a_canary_that_billing_stores_with_other_values_stops_the_run():
     progress = canary_after(Accepted("bcus_1", replayed=False))
 
     step = decide(progress, Found("bcus_1", (Difference("balance", "1", "100"),)), 0.5, 0, POLICY)
@@ -275,7 +275,7 @@ def test_a_canary_under_another_id_stops_the_run():
     assert isinstance(decide(progress, Found("bcus_2"), 0.5, 0, POLICY), Stop)
 
 
-def test_a_canary_that_cannot_be_found_is_asked_for_again_when_look_ups_must_show_it_and_then_stops_the_run():
+def test_a_canary_that_is_not_found_is_looked_up_again_after_the_lag_and_then_stops_the_run():
     row = canary_after(Accepted("bcus_1", replayed=False))
 
     again = decide(replace(row, since_last_call=0.1), NotFound(), 0.5, 0, POLICY)
@@ -361,7 +361,7 @@ def test_no_new_key_is_made_beside_an_old_one_whose_failure_is_replayed_for_bill
 
 
 @pytest.mark.parametrize("why", [why for why in Why if why is not Why.KEY_REUSED])
-def test_a_look_up_that_finds_nothing_counts_only_where_it_comes_a_lag_after_the_last_send_and_look_up(
+def test_a_lookup_that_finds_nothing_counts_only_a_lag_after_the_last_send_and_lookup(
     why,
 ):
     row = Progress(why=why, is_in_doubt=True, since_last_call=POLICY.lookup_lag - 1)
@@ -406,7 +406,7 @@ def test_an_answer_that_names_another_customer_leaves_the_record_in_doubt_and_un
 
 
 @pytest.mark.parametrize("status", [400, 409, 413, 422])
-def test_a_refusal_that_is_not_billing_s_own_settles_nothing_and_is_looked_up_when_look_ups_must_show_the_truth(
+def test_a_refusal_by_a_gateway_is_not_final_and_is_looked_up_after_the_lag(
     status,
 ):
     step = decide(Progress(is_in_doubt=True), outcome_of(f"{status} of a gateway"), 0.5, 0, POLICY)
@@ -429,7 +429,7 @@ def test_an_unreadable_success_does_not_lengthen_the_budget_of_a_row_but_is_look
     assert isinstance(step, LookupNext)
 
 
-def test_what_billing_says_about_our_request_is_not_quoted_in_the_reason_to_stop_for_it_may_quote_the_row():
+def test_the_reason_to_stop_does_not_quote_billing_s_text_because_it_may_quote_the_row():
     outcome = RequestRefused(400, "cannot read the body of Thandi Nkosi, thandi@example.com")
 
     step = decide(Progress(), outcome, 0.5, 0, POLICY)
@@ -577,7 +577,7 @@ def is_doubtful(outcome: Outcome) -> bool:
 
 @given(lives())
 @settings(max_examples=42, deadline=None)
-def test_a_new_key_is_made_only_after_a_replayed_failure_of_the_current_one_and_a_look_up_that_finds_nothing(
+def test_a_new_key_is_made_only_after_a_replayed_failure_of_the_current_one_and_a_lookup_that_finds_nothing(
     life,
 ):
     last_create = None
@@ -597,7 +597,7 @@ def test_a_new_key_is_made_only_after_a_replayed_failure_of_the_current_one_and_
 
 @given(lives())
 @settings(max_examples=42, deadline=None)
-def test_a_refusal_is_written_while_a_send_is_in_doubt_only_after_a_look_up_that_finds_nothing(
+def test_a_refusal_while_a_send_is_in_doubt_is_final_only_after_a_lookup_that_finds_nothing(
     life,
 ):
     doubtful = life.begun_before
@@ -613,7 +613,7 @@ def test_a_refusal_is_written_while_a_send_is_in_doubt_only_after_a_look_up_that
 
 @given(lives())
 @settings(max_examples=42, deadline=None)
-def test_every_settled_state_rests_on_the_answer_that_proves_it(life):
+def test_every_final_state_follows_from_an_answer_that_proves_it(life):
     row, outcome, step = life.turns[-1]
     settled = step.final if isinstance(step, Stop) else step
 

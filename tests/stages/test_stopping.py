@@ -74,7 +74,7 @@ def test_good_times_are_forgotten_so_that_a_run_that_turns_bad_late_stops_as_soo
     assert until_it_stops(late) == until_it_stops(early)
 
 
-def test_a_stop_for_refusals_says_how_many_and_what_to_do_and_exits_3():
+def test_a_stop_for_refusals_names_their_number_and_the_remedy_and_exits_3():
     seen = evidence()
     for _ in range(10):
         seen.count_row(refusal=True)
@@ -129,14 +129,14 @@ def test_an_answer_ends_the_silence():
     assert verdict(seen, now=540.0) is None
 
 
-def test_look_ups_that_are_answered_do_not_hide_that_creates_are_not():
+def test_answered_lookups_do_not_hide_unanswered_creates():
     seen = evidence()
     seen.note_answer(Kind.LOOKUP, 300.0)
 
     assert verdict(seen, now=301.0).exit_code == 5
 
 
-def test_look_ups_that_are_not_answered_stop_no_creates():
+def test_unanswered_lookups_do_not_stop_creates():
     seen = evidence()
     seen.note_answer(Kind.CREATE, 300.0)
 
@@ -184,7 +184,7 @@ def test_an_accepted_record_shows_that_those_before_it_were_refused_for_what_the
     assert seen.nobody_else() == (["A-3", "A-4"], None)
 
 
-def test_a_record_that_is_refused_with_nobody_else_to_ask_stops_the_run():
+def test_a_refused_record_stops_the_run_if_no_other_record_is_left_to_compare_with():
     seen, stop = Suspicion(), Stop("billing refuses the API key")
     seen.add("A-1", 403, stop)
 
@@ -202,7 +202,7 @@ def test_a_run_stops_resumably_at_its_time(minutes, stops):
     assert stop is None or stop.exit_code == 5
 
 
-def test_what_was_withdrawn_when_a_run_stopped_is_not_told_among_the_settled(capsys):
+def test_withdrawn_requests_of_a_stopped_run_are_not_among_the_final_ones(capsys):
     shown = {
         "started_at": None,
         "ended_at": None,
