@@ -1089,7 +1089,7 @@ def test_a_stored_error_is_replayed_for_as_long_as_the_key_lives(serve: Serve) -
 @pytest.mark.parametrize(
     ("retry_after", "header"), [("1", "1"), ("Wed, 01 Jan 2031 00:00:00 GMT",) * 2, ("", None)]
 )
-def test_a_rate_limited_create_has_no_effect_and_carries_a_retry_after(
+def test_a_rate_limited_create_has_no_effect_and_carries_the_set_retry_after(
     serve: Serve, retry_after: str, header: str | None
 ) -> None:
     caller = serve()
