@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from pipeline.billing import Call, LookUp
+from pipeline.billing import Call, Lookup
 from pipeline.domain.file_issues import FileIssue
 from pipeline.domain.responses import AnotherCustomer, Found, NotFound, Outcome
 from pipeline.storage.files import write_bytes
@@ -129,7 +129,7 @@ def _no_such_account(asked: int, *, is_here: bool) -> str:
 
 def _holds(make: Callable[[Call], Outcome], reference: str, billing_id: str) -> bool | None:
     """Whether billing holds this customer under its id; None without a usable answer."""
-    call = LookUp(reference, json.dumps({"external_reference": reference}).encode())
+    call = Lookup(reference, json.dumps({"external_reference": reference}).encode())
     for _ in range(_TRIES):
         match make(call):
             case Found(billing_id=theirs):

@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from pipeline.billing import LookUp, as_billing_holds_it
+from pipeline.billing import Lookup, as_billing_holds_it
 from pipeline.config import Settings, Target
 from pipeline.domain.causes import Cause
 from pipeline.domain.currency import known
@@ -264,7 +264,7 @@ def _looked_up(
     sent = _sent(fit)
     run, newest = sent or fit[-1]
     with connected(settings, target, workers=1) as billing:
-        answer = billing.make(LookUp(newest["external_reference"], newest["payload"].encode()))
+        answer = billing.make(Lookup(newest["external_reference"], newest["payload"].encode()))
     match answer:
         case Found():
             held = as_billing_holds_it(newest["payload"], answer)

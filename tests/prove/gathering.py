@@ -29,7 +29,11 @@ _SUBMISSION = (
     "sandbox",
     "submission",
     "workflows/apply.py",
-    "workflows/rehearsal.py",
+    "workflows/open_run.py",
+    "workflows/planned_creates.py",
+    "workflows/preflight.py",
+    "workflows/run_outcomes.py",
+    "workflows/submit_run.py",
 )
 _RECONCILING = (
     "domain/customer.py", "storage/ledger", "transforming/mapping.py", "transforming/normalize", *_VOCABULARY, "reconciling", "storage/known_customers.py", "sources",

@@ -22,7 +22,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from pipeline.domain.customer import create_key, payload_bytes
 from pipeline.domain.fates import State
 from pipeline.storage.ledger import Ledger
-from pipeline.submission import Clock, Planned, StopRequest, submit
+from pipeline.submission import Clock, Planned, RunIdentity, Runtime, StopRequest, Work, submit
 from tests.prove import simulation
 from tests.prove.simulation import (
     ENVIRONMENT,
@@ -170,11 +170,14 @@ class Submission(RuleBasedStateMachine):
             ]
             earlier = [begun.intent.external_reference for begun in ledger.begun()]
             submit(
-                iter(fresh), len(fresh), run_id="run-1", environment=ENVIRONMENT, ledger=mortal,
-                make=simulation.nobody, credential=f"credential-{self.credential}", policy=PATIENT,
-                clock=Clock(world.wall, lambda: world.now), dice=self.dice.random, stopping=stopping, earlier=earlier,
-                pool_of=pool,
-            )  # fmt: skip
+                Work(iter(fresh), len(fresh), earlier=earlier),
+                run=RunIdentity("run-1", ENVIRONMENT, f"credential-{self.credential}"),
+                ledger=mortal,
+                make=simulation.nobody,
+                policy=PATIENT,
+                runtime=Runtime(Clock(world.wall, lambda: world.now), self.dice.random, pool),
+                stopping=stopping,
+            )
 
     def ask_the_oracle(self) -> None:
         """Billing and the ledger are asked, and nothing that the loop says of itself."""

@@ -13,7 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from pipeline.billing.client import Call
-from pipeline.billing.responses import read_look_up
+from pipeline.billing.responses import read_lookup
 from pipeline.domain.customer import create_key, payload_bytes
 from pipeline.domain.fates import State
 from pipeline.domain.responses import NoAnswer, Outcome
@@ -212,7 +212,7 @@ def _give_up(world: World, billing: Billing, ledger: Ledger, references: list[st
         if billing.is_away():
             return NoAnswer("ConnectError")
         response = billing.look_up(call.external_reference)
-        return NoAnswer("ReadError") if response is None else read_look_up(response, call.payload)
+        return NoAnswer("ReadError") if response is None else read_lookup(response, call.payload)
 
     def wait(seconds: float) -> bool:
         world.advance(world.now + seconds)
