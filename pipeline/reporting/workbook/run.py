@@ -104,10 +104,10 @@ def _became(context: ReportContext) -> Iterator[Table]:
     if context.damaged_runs:
         yield Table("Not read", ("Folder",), [(one,) for one in context.damaged_runs])
     if context.overall:
-        now = [(fate, str(records)) for fate, records in context.overall.items()]
-        yield Table("Fates now", ("Fate now", "Records"), now)
-        rows = [(one.then, one.now, one.run_id, str(one.records)) for one in context.changes]
-        yield Table("Changes", ("Fate then", "Fate now", "By the run", "Records"), rows)
+        current = [(fate, str(records)) for fate, records in context.overall.items()]
+        yield Table("Fates now", ("Fate now", "Records"), current)
+        rows = [(one.before, one.after, one.run_id, str(one.records)) for one in context.changes]
+        yield Table("Changes", ("Fate before", "Fate after", "By the run", "Records"), rows)
 
 
 def _money(summary: RunSummary) -> Rows:

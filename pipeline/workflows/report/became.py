@@ -51,14 +51,17 @@ def became_of(run: RunFolder, home: Path) -> Became:
 def became_by(run: RunFolder, current: Current) -> Became:
     """The same, from current fates that were computed before."""
     fates, rows = run.read_summary().fates, rows_of(run)
-    found = [FateChange(**one) for one in became(current, rows).to_dicts()]
+    found = [
+        FateChange(one["then"], one["now"], one["run_id"], one["records"])
+        for one in became(current, rows).iter_rows(named=True)
+    ]
     overall = Counter({fate: records for fate, records in fates.items() if records})
     for one in found:
-        overall[one.then] -= one.records
-        overall[one.now] += one.records
+        overall[one.before] -= one.records
+        overall[one.after] += one.records
     return Became(
         overall={fate: records for fate, records in overall.items() if records},
-        changes=[one for one in found if one.now != one.then],
+        changes=[one for one in found if one.after != one.before],
         resubmitted=came_back(current, rows, run.run_id),
         open=sum(records for fate, records in overall.items() if fate in OPEN_FATES),
         open_records=current.open.filter(pl.col("since_run") <= run.run_id),
