@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 from pydantic import JsonValue
 
-from pipeline.reporting import OPEN_FATES, Current, FateChange, became, came_back
+from pipeline.reporting import OPEN_FATES, Current, FateChange, changes, resubmitted
 from pipeline.storage.run_damage import DamagedRun
 from pipeline.storage.run_folder import RunFolder
 from pipeline.workflows.report.current import newest_fates
@@ -51,10 +51,7 @@ def became_of(run: RunFolder, home: Path) -> Became:
 def became_by(run: RunFolder, current: Current) -> Became:
     """The same, from current fates that were computed before."""
     fates, rows = run.read_summary().fates, rows_of(run)
-    found = [
-        FateChange(one["then"], one["now"], one["run_id"], one["records"])
-        for one in became(current, rows).iter_rows(named=True)
-    ]
+    found = [FateChange(**one) for one in changes(current, rows).iter_rows(named=True)]
     overall = Counter({fate: records for fate, records in fates.items() if records})
     for one in found:
         overall[one.before] -= one.records
@@ -62,7 +59,7 @@ def became_by(run: RunFolder, current: Current) -> Became:
     return Became(
         overall={fate: records for fate, records in overall.items() if records},
         changes=[one for one in found if one.after != one.before],
-        resubmitted=came_back(current, rows, run.run_id),
+        resubmitted=resubmitted(current, rows, run.run_id),
         open=sum(records for fate, records in overall.items() if fate in OPEN_FATES),
         open_records=current.open.filter(pl.col("since_run") <= run.run_id),
     )
