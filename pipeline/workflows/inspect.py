@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import polars as pl
 
 from pipeline.config import Settings
+from pipeline.domain.published import JsonObject
 from pipeline.errors import Interrupted, SourceError
 from pipeline.sources import BATCH_BYTES, GIVEN, Declared, SourceFile, in_order
 from pipeline.storage.files import renamed_when_whole
@@ -20,14 +21,23 @@ from pipeline.workflows.progress import NOBODY, StopRequest, Watch
 _SHAPES_SHOWN = 3
 
 
+@dataclass(frozen=True, slots=True)
+class UnreadableRecord:
+    """A record that cannot be read: where it begins, its lines and why."""
+
+    row_id: str
+    line: int
+    line_count: int
+    reason: str
+
+
 @dataclass(slots=True)
 class Inspection:
     """The result of reading one whole file."""
 
     file: SourceFile
     profile: Profile = field(default_factory=lambda: Profile(sensitive_kinds))
-    #: row_id, line, line_count, reason
-    unreadable: list[dict[str, Any]] = field(default_factory=list)
+    unreadable: list[UnreadableRecord] = field(default_factory=list)
     kinds: Counter[str] = field(default_factory=Counter)
 
     @property
@@ -35,7 +45,7 @@ class Inspection:
         """1 if a record is unreadable."""
         return int(bool(self.unreadable))
 
-    def content(self) -> dict[str, Any]:
+    def content(self) -> JsonObject:
         """The result for programs."""
         file = self.file
         return {
@@ -44,8 +54,8 @@ class Inspection:
             "sha256": file.sha256,
             "bytes": file.size,
             "format": file.format,
-            "written": file.written,
-            "why": file.why,
+            "written": {**file.written},
+            "why": {**file.why},
             "findings": [
                 {
                     "code": finding.issue.value,
@@ -57,8 +67,8 @@ class Inspection:
             "lines": asdict(file.lines),
             "records": self.profile.records + len(self.unreadable),
             "unreadable": len(self.unreadable),
-            "unreadable_by_reason": dict(self.kinds.most_common()),
-            "unreadable_lines": self.unreadable,
+            "unreadable_by_reason": {**dict(self.kinds.most_common())},
+            "unreadable_lines": [asdict(one) for one in self.unreadable],
             "columns": [
                 {
                     "name": column.name,
@@ -111,7 +121,7 @@ def _take(found: Inspection, records: pl.DataFrame, table: IO[bytes] | None) -> 
     bad = records.filter(pl.col("reason").is_not_null()).select(
         "row_id", "line", "line_count", "reason"
     )
-    found.unreadable += bad.to_dicts()
+    found.unreadable += [UnreadableRecord(*row) for row in bad.iter_rows()]
     found.kinds.update(bad["reason"].to_list())
     if table is not None:
         cells = [
