@@ -12,7 +12,7 @@ from datetime import timedelta
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pipeline.billing import Address, ApiKey, parse_address
 from pipeline.billing.probe import Probe, probe
@@ -29,6 +29,7 @@ from pipeline.config import (
     target_from,
 )
 from pipeline.domain.customer import Environment
+from pipeline.domain.published import JsonObject
 from pipeline.errors import AddressRefused, ConfigError, KeyProblem, PipelineError
 from pipeline.storage.known_customers import known_to
 from pipeline.storage.ledger import Ledger, disk_fault, lock_holder
@@ -61,14 +62,14 @@ class Finding:
     remedy: str | None = None
     suggests: tuple[str, ...] = ()  #: the words of a command that helps, such as ("resume",)
 
-    def content(self) -> dict[str, Any]:
+    def content(self) -> JsonObject:
         """The finding for programs."""
         return {
             "what": self.what,
             "verdict": self.verdict,
             "told": self.detail,
             "mend": self.remedy,
-            "suggests": self.suggests,
+            "suggests": [*self.suggests],
         }
 
 

@@ -1,7 +1,7 @@
 """Every row that runs read, with its record, so that a period or a bridge counts a record once."""
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass, replace
 
 import polars as pl
 
@@ -20,21 +20,29 @@ _FED = pl.Schema(
 _CREATED = [fate.value for fate in LISTS["created"]]
 
 
-def stage_fed(
-    folder: RunFolder, runs: Sequence[RunFolder], current: Current
-) -> list[dict[str, Any]]:
+@dataclass(frozen=True, slots=True)
+class ReceivedFile:
+    """One of the different files that some runs read."""
+
+    file: int  #: its number
+    name: str
+    sha256: str
+    records: int
+    taken_at: str
+    times: int  #: how often it was read
+    mends: int  #: how many of its rows are records of another file
+
+
+def stage_fed(folder: RunFolder, runs: Sequence[RunFolder], current: Current) -> list[ReceivedFile]:
     """Stage the tables `fed` and `followed` in a folder; return the different files.
 
     `fed` has a row for each row of the runs: run, run_id, file and place of its record, row_id,
     fate, currency, balance. `followed` has the present fate of records that were open or
     resubmitted. Files of these runs have numbers from 0 on. Earlier files, whose records were
     resubmitted, count from -1 down.
-
-    Of a file: file (its number), name, sha256, records, taken_at, times (how often it was read),
-    mends (how many of its rows are records of another file).
     """
     received = _received(runs, current)
-    numbers = _Numbers({table: file["file"] for table, file in received.items()})
+    numbers = _Numbers({table: file.file for table, file in received.items()})
     for at, run in enumerate(runs):
         for number, part in enumerate(parts_of(run)):
             rows = current.at_their_records(part).with_columns(
@@ -69,29 +77,27 @@ def _followed(current: Current, first_run: str, numbers: "_Numbers") -> pl.DataF
     )  # fmt: skip
 
 
-def _received(runs: Sequence[RunFolder], current: Current) -> dict[str, dict[str, Any]]:
+def _received(runs: Sequence[RunFolder], current: Current) -> dict[str, ReceivedFile]:
     """Every different file of these runs; a sheet counts as a file (see `table_of`)."""
-    received: dict[str, dict[str, Any]] = {}
+    received: dict[str, ReceivedFile] = {}
     of_others = current.returns.filter(pl.col("file") != pl.col("root_file"))["file"].value_counts()
     mends = dict(of_others.iter_rows())
     for run in runs:
         plan = run.read_plan_of_any_version()
         for file in plan.inputs:
-            new = {
-                "file": len(received),
-                "name": file.name,
-                "sha256": file.sha256,
-                "records": file.records,
-                "taken_at": plan.planned_at,
-                "times": 0,
-                "mends": mends.get(table_of(file), 0),
-            }
-            known = received.setdefault(table_of(file), new)
+            table = table_of(file)
+            known = received.get(table) or ReceivedFile(
+                file=len(received),
+                name=file.name,
+                sha256=file.sha256,
+                records=file.records,
+                taken_at=plan.planned_at,
+                times=0,
+                mends=mends.get(table, 0),
+            )
             # Later settings may skip other lines, so the reading with the most records counts.
-            known |= {
-                "times": known["times"] + 1,
-                "records": max(known["records"], file.records),
-            }
+            most = max(known.records, file.records)
+            received[table] = replace(known, times=known.times + 1, records=most)
     return received
 
 

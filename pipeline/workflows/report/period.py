@@ -53,7 +53,7 @@ def report_period(
     )
     try:
         current = current_fates(runs[-1], settings.home)
-        received = stage_fed(folder, runs, current)
+        received = [asdict(file) for file in stage_fed(folder, runs, current)]
         with folder.workbench() as workbench:
             folder.show(workbench, "fed")
             folder.show(workbench, "followed")
