@@ -166,7 +166,7 @@ def _run_details(summary: RunSummary) -> Rows:
     if summary.config:
         yield "Config", f"{summary.config.path}, SHA-256 {summary.config.sha256}"
     if known := summary.known_customers:
-        yield "Known customers", f"{known.rows}, version {known.version}"
+        yield "Known customers", f"{known.rows:,}, version {known.version}"
     for name, value in summary.settings:
         if value is not None:
             yield f"Setting: {name}", ", ".join(value) if name == "expect" else str(value)
@@ -180,7 +180,7 @@ def _run_details(summary: RunSummary) -> Rows:
     for field, source in summary.mapping.items():
         yield f"Source of {field}", source
     for absent, cells in summary.absent_texts.items():
-        yield f"Read as absent: {absent}", f"{cells} cells"
+        yield f"Read as absent: {absent}", f"{cells:,} cells"
     for column, near in summary.columns_not_sent.items():
         yield f"Column not sent: {column}", f"did you mean {near}?" if near else ""
 
