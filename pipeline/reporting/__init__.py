@@ -17,7 +17,7 @@
 """
 
 from pipeline.domain.summary_parts import LeftInDoubt
-from pipeline.reporting.context import Duplicate, FateChange, OpenItem, OpenRow, ReportContext
+from pipeline.reporting.context import Duplicate, FateChange, OpenRow, ReportContext
 from pipeline.reporting.current_fates import (
     ORIGINS,
     RECORDS,
@@ -43,7 +43,7 @@ from pipeline.reporting.html import (
     render_unfinished,
 )
 from pipeline.reporting.open_items import OPEN_FATES, ages, days_between
-from pipeline.reporting.period import add_up_once, read_once, verdict_on_period
+from pipeline.reporting.period import RunTotals, add_up_once, read_once, verdict_on_period
 from pipeline.reporting.redacted import (
     DIFFERENCES,
     differences_shown,
@@ -73,11 +73,11 @@ __all__ = [
     "End",
     "FateChange",
     "LeftInDoubt",
-    "OpenItem",
     "OpenRow",
     "Report",
     "ReportContext",
     "RunOutcome",
+    "RunTotals",
     "StopCause",
     "Table",
     "add_run",

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
+from pipeline.domain.period_report import OpenItem
+from pipeline.domain.reconciliation import Reconciliation, ReconciliationOutcome
 from pipeline.domain.redaction import Pii
 from pipeline.domain.run_summary import RunSummary
 from pipeline.domain.sign_offs import ROLES, SignOff
@@ -18,18 +19,6 @@ class FateChange:
     after: str
     run_id: str  #: the other run
     records: int
-
-
-@dataclass(frozen=True, slots=True)
-class OpenItem:
-    """The open records of one fate, and the age of the oldest."""
-
-    fate: str
-    records: int
-    since: str  #: ISO 8601
-    days: int
-    runs: int  #: the most runs that one of them went through
-    sums: Mapping[str, int]  #: currency -> minor units
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +53,9 @@ class ReportContext:
     #: The reasons of the summary, with the examples that may be shown.
     reasons: Sequence[ReasonCount] = ()
     #: The summary of the newest reconciliation that includes this run.
-    reconciliation: dict[str, Any] | None = None
-    #: Every reconciliation of the run: id, time, method, exit code, verdict.
-    reconciliations: list[dict[str, Any]] = field(default_factory=list)
+    reconciliation: Reconciliation | None = None
+    #: Every reconciliation of the run, the newest first.
+    reconciliations: Sequence[ReconciliationOutcome] = ()
     #: The first differences, see `redacted.DIFFERENCES`.
     differences: Sequence[Mapping[str, str | None]] = ()
     differences_in_all: int = 0

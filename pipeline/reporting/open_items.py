@@ -5,7 +5,7 @@ from datetime import date
 import polars as pl
 
 from pipeline.domain.fates import LISTS, Fate
-from pipeline.reporting.context import OpenItem
+from pipeline.domain.period_report import OpenItem
 
 OPEN_FATES = [
     fate.value
@@ -16,7 +16,7 @@ OPEN_FATES = [
 
 
 def ages(items: pl.DataFrame, until: str) -> list[OpenItem]:
-    """Open items by fate.
+    """The open records by fate.
 
     `until`: the day up to which the days are counted (ISO 8601).
     """

@@ -14,6 +14,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
+from typing import Literal
 
 import duckdb
 import polars as pl
@@ -22,10 +23,12 @@ from pydantic import ValidationError
 
 from pipeline.domain.fates import LISTS
 from pipeline.domain.machine_faults import is_of_the_machine
+from pipeline.domain.manifest import FolderManifest, RunManifest
 from pipeline.domain.plan_file import PLAN_SCHEMA, PlanFile
 from pipeline.domain.plan_versions import STAGED_TABLES_SINCE, plan_of, schema_of
-from pipeline.domain.published import JsonObject
+from pipeline.domain.published import JsonObject, first_fault
 from pipeline.domain.run_summary import RunSummary
+from pipeline.domain.sign_offs import Acceptance, Signature, first_acceptances
 from pipeline.domain.sql import COLUMNS, SOURCES, identifier, literal
 from pipeline.domain.summary_versions import summary_of
 from pipeline.errors import PlanStale, ReferencesError
@@ -41,10 +44,7 @@ from pipeline.storage.files import (
 )
 from pipeline.storage.manifest import ACCEPTED, MANIFEST, SIGNATURES
 from pipeline.storage.run_damage import (
-    ACCEPTANCE,
-    SIGNATURE,
     RunDamaged,
-    fault_of,
     lines_in,
     object_in,
 )
@@ -235,7 +235,7 @@ class RunFolder:
             try:
                 plan = plan_of(content)
             except ValidationError as invalid:
-                raise RunDamaged(self.path, f"{PLAN_FILE} has {fault_of(invalid)}") from None
+                raise RunDamaged(self.path, f"{PLAN_FILE} has {first_fault(invalid)}") from None
             self._refuse_other_run(PLAN_FILE, plan.run_id)
             self._plan = schema_of(content), plan
         return self._plan
@@ -245,7 +245,7 @@ class RunFolder:
         try:
             summary = summary_of(object_in(self.path / SUMMARY_FILE))
         except ValidationError as invalid:
-            raise RunDamaged(self.path, f"{SUMMARY_FILE} has {fault_of(invalid)}") from None
+            raise RunDamaged(self.path, f"{SUMMARY_FILE} has {first_fault(invalid)}") from None
         self._refuse_other_run(SUMMARY_FILE, summary.run_id)
         return summary
 
@@ -339,14 +339,15 @@ class RunFolder:
         )
         names = [path.relative_to(self.path).as_posix() for path in paths]
         hashes = sha256_of_each(self.path / name for name in names if name not in known)
-        content = {
-            "schema": 2,
-            "run_id": self.run_id,
-            "inputs": [file.to_json() for file in plan.inputs],
-            "config": plan.config.file.to_json() if plan.config else None,
-            "files": {name: known.get(name) or hashes[self.path / name] for name in names},
-        }
-        manifest.write_sealed(self.path, content)
+        manifest.write_sealed(
+            self.path,
+            RunManifest(
+                run_id=self.run_id,
+                inputs=plan.inputs,
+                config=plan.config.file if plan.config else None,
+                files={name: known.get(name) or hashes[self.path / name] for name in names},
+            ),
+        )
 
     def begin(self, note: str) -> None:
         """Mark the run as sending or writing results; `end` removes the mark.
@@ -372,8 +373,8 @@ class RunFolder:
         has_summary = not self.is_unfinished and (self.path / SUMMARY_FILE).is_file()
         return has_summary and not self.read_summary().is_planned
 
-    def seal(self, kind: str) -> None:
-        """Write a manifest of a folder that is not a run: a reconciliation or a span of time."""
+    def seal(self, kind: Literal["reconciliation", "period"]) -> None:
+        """Write the manifest of a folder that is not a run: a reconciliation or a period."""
         paths = [
             path
             for path in sorted(self.path.rglob("*"))
@@ -381,8 +382,7 @@ class RunFolder:
         ]
         hashes = sha256_of_each(paths)
         files = {path.relative_to(self.path).as_posix(): hashes[path] for path in paths}
-        content = {"schema": 2, "kind": kind, "id": self.run_id, "files": files}
-        manifest.write_sealed(self.path, content)
+        manifest.write_sealed(self.path, FolderManifest(kind=kind, id=self.run_id, files=files))
 
     def amend_manifest(self) -> None:
         """Update the pages in the manifest; all other files keep their SHA-256."""
@@ -390,7 +390,11 @@ class RunFolder:
 
     def signatures(self) -> list[str]:
         """The lines of all sign-offs, oldest first; raise RunDamaged if they cannot be read."""
-        return lines_in(self.path / SIGNATURES, SIGNATURE)
+        return [line for line, _ in lines_in(self.path / SIGNATURES, Signature.of)]
+
+    def signers(self) -> list[Signature]:
+        """All sign-offs, oldest first; raise RunDamaged if they cannot be read."""
+        return [signature for _, signature in lines_in(self.path / SIGNATURES, Signature.of)]
 
     def refuse_other_signatures(self) -> None:
         """Raise OutOfBalance if the sign-offs do not match the manifest."""
@@ -402,20 +406,16 @@ class RunFolder:
 
     def accepted(self) -> dict[str, str]:
         """Code of a file issue -> who accepted it first; raise RunDamaged if unreadable."""
-        found: dict[str, str] = {}
-        for line in lines_in(self.path / ACCEPTED, ACCEPTANCE):
-            acceptance = json.loads(line)
-            found.setdefault(acceptance["code"], acceptance["who"])
-        return found
+        return first_acceptances(
+            [accepted for _, accepted in lines_in(self.path / ACCEPTED, Acceptance.of)]
+        )
 
     def accept(self, codes: Iterable[str], who: str, at: str) -> None:
         """Append a line for each issue not accepted yet; `at` is the time (ISO 8601)."""
-        before = self.accepted()
-        if new := [code for code in sorted(set(codes)) if code not in before]:
-            lines = [json.dumps({"code": code, "who": who, "at": at}) for code in new]
-            manifest.append_lines(
-                self.path, ACCEPTED, lines_in(self.path / ACCEPTED, ACCEPTANCE), lines
-            )
+        before, known = lines_in(self.path / ACCEPTED, Acceptance.of), self.accepted()
+        if new := [code for code in sorted(set(codes)) if code not in known]:
+            lines = [json.dumps(Acceptance(code=code, who=who, at=at).to_json()) for code in new]
+            manifest.append_lines(self.path, ACCEPTED, [line for line, _ in before], lines)
 
 
 @contextmanager

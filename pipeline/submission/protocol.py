@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
+from pipeline.domain import defaults
 from pipeline.domain.fates import State
 from pipeline.domain.responses import (
     Accepted,
@@ -42,7 +43,7 @@ from pipeline.domain.responses import (
 class Policy:
     """Limits of a run; times in seconds unless the name says otherwise."""
 
-    workers: int = 8
+    workers: int = defaults.WORKERS
     per_second: float | None = None  #: requests per second; None: no limit
     sends: int = 6  #: of one row, the last of them by the sweep at the end of the run
     row_seconds: float = 120.0  #: of its own time; half of it is kept for the sweep
@@ -51,10 +52,16 @@ class Policy:
     limited_base: float = 1.0
     limited_cap: float = 60.0
     longest_retry_after: float = 600.0
-    lookup_lag: float = 30.0  #: how long a lookup may show an earlier state of billing
-    outage_seconds: float = 300.0  #: without any success: stop, resumable
-    usual_refusals: float = 0.005  #: share of rows that billing refuses in a normal run
-    alarming_refusals: float = 0.30  #: share at which a run shall stop within 60 rows
+    lookup_lag: float = (
+        defaults.LOOKUP_LAG
+    )  #: how long a lookup may show an earlier state of billing
+    outage_seconds: float = defaults.OUTAGE_SECONDS  #: without any success: stop, resumable
+    usual_refusals: float = (
+        defaults.USUAL_REFUSALS
+    )  #: share of rows that billing refuses in a normal run
+    alarming_refusals: float = (
+        defaults.ALARMING_REFUSALS
+    )  #: share at which a run shall stop within 60 rows
     canary: int = 0  #: rows that are created, looked up and compared before the others are sent
     stop_at: datetime | None = None  #: when to stop, resumable
     generations: int = 3

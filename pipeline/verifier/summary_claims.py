@@ -4,15 +4,13 @@ import html
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
-
-from pydantic import ValidationError
 
 from pipeline.domain.fates import LISTS, TROUBLED_FATES, Action, Fate
+from pipeline.domain.manifest import RunManifest
 from pipeline.domain.plan_file import InputFile, PlanFile
-from pipeline.domain.plan_versions import upgraded_input
 from pipeline.domain.reasons import Reason
 from pipeline.domain.run_summary import RunSummary
+from pipeline.domain.sign_offs import Acceptance
 from pipeline.domain.summary_parts import AccountingCheck, Sides
 from pipeline.storage.files import read_regular
 from pipeline.verifier.checks import Check, differing
@@ -26,25 +24,25 @@ _PAGE = "the page has the verdict of summary.json"
 _IN_BILLING = (Fate.CREATED, Fate.CREATED_DIFFERENT, Fate.ALREADY_EXISTS_SAME)
 
 
-def of_one_run(name: str, manifest: dict[str, Any], summary: RunSummary, plan: PlanFile) -> Check:
+def of_one_run(name: str, manifest: RunManifest, summary: RunSummary, plan: PlanFile) -> Check:
     """Manifest, plan and summary have the same run, inputs and settings."""
     wrong = next(_other_than_the_plan(name, manifest, summary, plan), "")
     return Check("manifest, plan and summary have the same run and inputs", not wrong, wrong)
 
 
 def _other_than_the_plan(
-    name: str, manifest: dict[str, Any], summary: RunSummary, plan: PlanFile
+    name: str, manifest: RunManifest, summary: RunSummary, plan: PlanFile
 ) -> Iterator[str]:
-    if {manifest["run_id"], summary.run_id} != {plan.run_id}:
+    if {manifest.run_id, summary.run_id} != {plan.run_id}:
         yield f"manifest, plan and summary of {name} name different runs"
-    if not _same(_inputs_of(manifest), plan.inputs):
+    if not _same(manifest.inputs, plan.inputs):
         yield "inputs of manifest.json are not those of the plan"
     if not _same(summary.inputs, plan.inputs):
         yield "inputs of summary.json are not those of the plan"
     if summary.settings != plan.settings:
         yield "settings of summary.json are not those of the plan"
     config = plan.config.sha256 if plan.config else None
-    if (manifest["config"]["sha256"] if manifest["config"] else None) != config:
+    if (manifest.config.sha256 if manifest.config else None) != config:
         yield "manifest.json names another config than the plan"
     if (summary.config.sha256 if summary.config else None) != config:
         yield "summary.json names another config than the plan"
@@ -64,8 +62,8 @@ def of_accepted(lines: str, summary: RunSummary, plan: PlanFile) -> Check:
     """
     first: dict[str, str] = {}
     for line in lines.splitlines():
-        one = json.loads(line)
-        first.setdefault(one["code"], one["who"])
+        one = Acceptance.of(json.loads(line))
+        first.setdefault(one.code, one.who)
     same = summary.accepted == {**first, **plan.accepted}
     found = "" if same else "summary.json and accepted.jsonl name different people"
     return Check(
@@ -73,17 +71,8 @@ def of_accepted(lines: str, summary: RunSummary, plan: PlanFile) -> Check:
     )
 
 
-def _inputs_of(manifest: dict[str, Any]) -> list[InputFile] | None:
-    try:
-        return [InputFile.model_validate(upgraded_input(one)) for one in manifest["inputs"]]
-    except (ValidationError, AttributeError):
-        return None
-
-
-def _same(stated: Sequence[InputFile] | None, planned: Sequence[InputFile]) -> bool:
+def _same(stated: Sequence[InputFile], planned: Sequence[InputFile]) -> bool:
     """Whether inputs are the same except for their path: a copied folder may name new paths."""
-    if stated is None:
-        return False
     return [file.changed(path="") for file in stated] == [file.changed(path="") for file in planned]
 
 

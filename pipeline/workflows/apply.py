@@ -17,6 +17,7 @@ from pipeline import __version__
 from pipeline.billing import Billing, preflight
 from pipeline.config import SANDBOX, Settings, Target, stop_at
 from pipeline.domain.customer import Environment
+from pipeline.domain.defaults import CANARY_IF_LIVE
 from pipeline.domain.fates import SENDING, Action, State, sends
 from pipeline.domain.file_expectations import Delivery
 from pipeline.domain.plan_file import GivenAgain, PlanFile
@@ -53,7 +54,6 @@ from pipeline.workflows.unfinished import Attempt, attempting
 from pipeline.workflows.write_results import write_results
 
 #: Rows that are sent before the others with a live key, unless the job sets another number.
-CANARY_WHERE_IT_COUNTS = 3
 _CREATED = [State.CREATED.value, State.CREATED_DIFFERENT.value, State.ADOPTED.value]
 _READ_AT_ONCE = 50_000  #: creates of a plan
 _UNFINISHED = """\
@@ -432,7 +432,7 @@ def _deliveries(plan: PlanFile) -> list[Delivery]:
 def _policy(settings: Settings, target: Target) -> Policy:
     canary = settings.canary
     if canary is None:
-        canary = CANARY_WHERE_IT_COUNTS if target.api_key.is_live else 0
+        canary = CANARY_IF_LIVE if target.api_key.is_live else 0
     return Policy(
         workers=settings.workers,
         per_second=settings.per_second,

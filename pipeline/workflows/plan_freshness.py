@@ -1,6 +1,5 @@
 """Refuse a stale plan: inputs, config, options, known customers and history must be unchanged."""
 
-import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -113,9 +112,9 @@ def _refuse_changed(folder: RunFolder) -> None:
     A run that has begun has no manifest until its results are complete; its sign-offs remain.
     """
     suggests = ("plan", "FILE")
-    signed_digests = {json.loads(line)["beneath"].get("plan") for line in folder.signatures()}
+    signed_digests = {one.signed_digests.get("plan") for one in folder.signers()}
     try:
-        named = sealed_manifest(folder.path)["files"] if (folder.path / MANIFEST).exists() else {}
+        named = sealed_manifest(folder.path).files if (folder.path / MANIFEST).exists() else {}
     except (OutOfBalance, OSError):
         raise PlanStale(
             f"plan {folder.run_id}: {MANIFEST} was changed, so the plan cannot be verified;"

@@ -14,6 +14,8 @@ import polars as pl
 import pytest
 
 from pipeline.domain.machine_faults import breakage
+from pipeline.domain.reconciliation import Reconciliation
+from pipeline.domain.sign_offs import Acceptance
 from pipeline.errors import LedgerLocked, OutputRefused, RunNotFound
 from pipeline.reporting import render_run
 from pipeline.storage import files
@@ -36,7 +38,7 @@ from pipeline.storage.run_search import (
 )
 from pipeline.verifier.manifest import read_manifest
 from pipeline.workflows.account import kept_account
-from pipeline.workflows.report.evidence import differences_of
+from pipeline.workflows.report.evidence import FoundReconciliation, differences_of
 from tests.conftest import customers_csv
 from tests.planned import a_plan
 
@@ -50,6 +52,11 @@ def umask(mask: int):
         yield
     finally:
         os.umask(before)
+
+
+_RECONCILIATION = Reconciliation.of(
+    json.loads((Path(__file__).parents[1] / "golden" / "reconciliation.json").read_text())
+)
 
 
 def mode(path: Path) -> int:
@@ -67,7 +74,7 @@ def test_no_reader_of_a_run_folder_waits_for_a_pipe(tmp_path):
     pipe = tmp_path / "summary.json"
     os.mkfifo(pipe)
 
-    for read in (object_in, lambda path: lines_in(path, dict)):
+    for read in (object_in, lambda path: lines_in(path, Acceptance.of)):
         with pytest.raises(RunDamaged, match="not a regular file"):
             read(pipe)
     with pytest.raises(RunDamaged, match="not a regular file"):
@@ -444,7 +451,7 @@ def test_the_differences_of_a_reconciliation_are_not_read_from_a_pipe(tmp_path):
     os.mkfifo(tmp_path / "differences.csv")
 
     with pytest.raises(RunDamaged, match=r"differences\.csv cannot be read \(not a regular file\)"):
-        differences_of((tmp_path, {}))
+        differences_of(FoundReconciliation(tmp_path, _RECONCILIATION))
 
 
 @pytest.mark.parametrize("write", [written_whole, renamed_when_whole])
@@ -512,7 +519,7 @@ def test_the_manifest_holds_the_hash_of_every_result_file(tmp_path):
     manifest = json.loads((folder.path / "manifest.json").read_text())
     names = [*RESULT_FILES, "staged/plan-00001.parquet"]
     assert manifest["files"] == {name: sha256_of(folder.path / name) for name in sorted(names)}
-    assert read_manifest(folder.path) == (manifest, None)  # its seal holds
+    assert read_manifest(folder.path)[1] is None  # its seal holds
 
 
 # the workbench

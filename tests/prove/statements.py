@@ -221,7 +221,7 @@ class Sequence:
             {fate: n for fate, n in once.items() if fate in OPEN},
             waiting,
         )
-        self._is("span, law", content["once"]["conservation"]["holds"], expected=True)
+        self._is("span, law", content["once"]["accounting"]["holds"], expected=True)
         self._is("span, exit code", done.returncode, int(bool(waiting)))
         folder = max(
             (self.pipeline.folder / "reports").glob("*-since-*"),

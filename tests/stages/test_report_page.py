@@ -4,6 +4,7 @@ import base64
 import hashlib
 import re
 from copy import deepcopy
+from dataclasses import asdict
 from html.parser import HTMLParser
 
 import pytest
@@ -12,10 +13,18 @@ from hypothesis import strategies as st
 
 from pipeline.cli.output.report import show_report
 from pipeline.domain.currency import major_units
+from pipeline.domain.customer import Environment
 from pipeline.domain.fates import LISTS, Action, Fate
 from pipeline.domain.reasons import Reason
+from pipeline.domain.reconciliation import Reconciliation
 from pipeline.domain.run_summary import RunSummary
-from pipeline.domain.summary_parts import BalanceKinds, Estimate, Throughput
+from pipeline.domain.summary_parts import (
+    BalanceKinds,
+    BridgeFigure,
+    BridgeStep,
+    Estimate,
+    Throughput,
+)
 from pipeline.reporting.context import ReportContext
 from pipeline.reporting.examples import without_examples
 from pipeline.reporting.headline import duration, how_long, rate
@@ -887,16 +896,22 @@ def test_the_page_stays_small_with_fifty_reasons_and_a_thousand_strange_columns_
 # -- how it stands, and the way to billing ------------------------------------------------------------------------------
 
 
+ENVIRONMENT_OF_BILLING = Environment("sandbox", "sandbox", "test", "loopback")
+
+
 def against(exit_code, *, signable=True, verdict="Out of balance: 17 missing in billing.", **more):
     """The summary of a reconciliation, as far as a page of a run shows it."""
     step = {"sentence": "", "records": 7, "figures": {"ZAR": {"records": 7, "sum": 23_000}}}
     steps = [{"step": name, "is_total": True, **step} for name in ("read", "expected", "found")]
-    return {
+    written = {
+        "schema": 1, "kind": "reconciliation", "environment": asdict(ENVIRONMENT_OF_BILLING), "version": "0.1.0", "patterns": {},
+        "ledger": [], "examples": {}, "files": {},
         "reconciliation_id": "20261123T060000Z-reconcile-3f9a1c", "runs": ["x"], "exit_code": exit_code, "signable": signable,
         "verdict": verdict, "method": "export", "export": [], "export_unusable": 0, "finished_at": "2026-11-23T06:00:00+00:00",
         "reviewer": "sipho", "compared": ["name", "currency", "balance"], "tolerances": {}, "differences": {}, "not_determinable": {},
         "legacy": {"totals": {}, "because": {}}, "bridge": steps, "residual": {}, **more,
     }  # fmt: skip
+    return Reconciliation.of(written)
 
 
 def clean():
@@ -926,7 +941,7 @@ def test_a_page_is_no_better_than_the_worst_that_is_known_of_its_run(
     assert ("pipeline sign" in page) == (
         state != "broken" or mark == "Billing differs from what we sent"
     )
-    if reconciliation and reconciliation["exit_code"] == 7:
+    if reconciliation and reconciliation.exit_code == 7:
         assert Page(page).text.index("Out of balance: 17 missing") < Page(page).text.index(
             "10 of 10 records were created"
         )
@@ -962,20 +977,14 @@ def test_a_plan_that_an_alarm_stops_says_so_first_and_is_not_to_be_approved():
 
 def step(name, amount, *, is_total=False, records=1):
     figures = {"ZAR": {"records": records, "sum": amount}} if amount is not None else {}
-    return {
-        "step": name,
-        "sentence": name,
-        "is_total": is_total,
-        "records": records,
-        "figures": figures,
-    }
+    return BridgeStep(step=name, sentence=name, is_total=is_total, records=records, figures=figures)
 
 
 def test_the_view_of_a_bridge_has_each_total_what_lies_between_and_the_residual():
     steps = [step("read", 1_000, is_total=True), step("invalid", -300), step("refused", -100), step("expected", 600, is_total=True),
              step("balance_differs", 50), step("found", 650, is_total=True)]  # fmt: skip
 
-    view = bridge_of(steps, {"ZAR": {"records": 0, "sum": 7}})
+    view = bridge_of(steps, {"ZAR": BridgeFigure(records=0, sum=7)})
 
     assert view.heads == ["Read", "Taken out", "Expected", "Differences", "Found"]
     assert view.lines == [("ZAR", [1_000, -400, 600, 50, 650], (0, 7))]
@@ -986,7 +995,7 @@ def test_the_view_of_a_bridge_has_each_total_what_lies_between_and_the_residual(
 
 
 def test_a_legacy_total_that_nobody_stated_is_not_invented():
-    unstated = {"step": "legacy", "sentence": "", "is_total": True, "records": 7, "figures": {}}
+    unstated = BridgeStep(step="legacy", sentence="", is_total=True, records=7, figures={})
     steps = [unstated, step("read", 1_000, is_total=True), step("expected", 1_000, is_total=True), step("found", 1_000, is_total=True)]  # fmt: skip
 
     view = bridge_of(steps)

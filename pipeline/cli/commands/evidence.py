@@ -142,9 +142,9 @@ def reconcile(**given: Any) -> int:
             ) as target:
                 found = compare(target=target, place=place, sample=given["sample"])
     if given["as_json"]:
-        show_json(found.content)
+        show_json(found.to_json())
     else:
-        show_reconciliation(found.content)
+        show_reconciliation(found)
     return found.exit_code
 
 
@@ -197,10 +197,10 @@ def report(**given: Any) -> int:
             )
         folder, content = report_period(settings, given["since"], given["until"], pii=pii)
         if given["as_json"]:
-            show_json(content)
+            show_json(content.to_json())
         else:
-            show_line(f"{content['verdict']} ({folder.path / 'report.html'})")
-        return int(content["exit_code"])
+            show_line(f"{content.verdict} ({folder.path / 'report.html'})")
+        return content.exit_code
     paths, summary, now = make_report(
         given["run_id"] or LATEST, settings, pii=pii, output=given["output"]
     )

@@ -126,7 +126,7 @@ def _most_frequent(reasons: "Mapping[str, int]", records: int) -> "Iterator[str]
     reason, times = next(iter(reasons.items()))
     if records >= _MANY and 2 * times >= records:
         known = Cause.parse(reason).reason
-        yield f"{known.value}: {known.sentence} {EXPLANATIONS[known].mend}"
+        yield f"{known.value}: {known.sentence} {EXPLANATIONS[known].remedy}"
 
 
 def _account(account: "Account") -> str:

@@ -63,11 +63,7 @@ def render_run(summary: RunSummary, context: ReportContext | None = None) -> str
     against, now = context.reconciliation, context.overall or summary.fates
     stops = stopped_by(summary) if summary.is_planned else []
     since = since_then(context.changes, context.overall, summary.run_id)
-    view = (
-        bridge_of(against["bridge"], against["residual"])
-        if against
-        else bridge_of([step.to_json() for step in summary.bridge])
-    )
+    view = bridge_of(against.bridge, against.residual) if against else bridge_of(summary.bridge)
     later = deferred(summary)
     return template("run.html.j2").render(
         s=summary,
@@ -78,7 +74,7 @@ def render_run(summary: RunSummary, context: ReportContext | None = None) -> str
         reservations=list(reservations(summary, against, context.reconciliations)),
         can_be_signed=summary.accounting.holds
         and not stops
-        and (against is None or against["signable"]),
+        and (against is None or against.signable),
         script_hash=hash_of("page.js"),
         view=view,
         label_of=label_of,

@@ -21,7 +21,6 @@ from pipeline.reporting.workbook.tables import (
     differences_table,
     fates_table,
     open_tables,
-    steps_of,
     text,
     yes,
 )
@@ -55,7 +54,7 @@ def run_tables(summary: RunSummary, context: ReportContext) -> Iterator[Table]:
     yield fates_table(summary.fates)
     yield from _became(context)
     steps = [*bridge_rows("the run", summary.bridge)]
-    steps += bridge_rows("the reconciliation", steps_of(against)) if against else ()
+    steps += bridge_rows("the reconciliation", against.bridge) if against else ()
     yield Table("Bridge", BRIDGE, steps)
     yield Table("Money", _MONEY, _money(summary))
     yield Table("Balances", ("Fate", *(f"Records: {kind}" for kind in KINDS)), _kinds(summary))
@@ -82,7 +81,7 @@ def _facts_of_run(summary: RunSummary, context: ReportContext) -> Rows:
     against, environment = context.reconciliation, summary.environment
     yield "Verdict", summary.verdict
     if against:
-        yield "Against billing", f"{against['verdict']} ({against['reconciliation_id']})"
+        yield "Against billing", f"{against.verdict} ({against.reconciliation_id})"
     yield "Run", summary.run_id
     yield "Status", summary.status
     yield "Exit code", str(summary.exit_code)
@@ -135,7 +134,7 @@ def _totals(summary: RunSummary) -> Rows:
 
 def _reasons(reasons: Sequence[ReasonCount]) -> Rows:
     for reason in reasons:
-        mend = EXPLANATIONS[Cause.parse(reason.reason).reason].mend
+        mend = EXPLANATIONS[Cause.parse(reason.reason).reason].remedy
         first, *others = reason.shown or (Example(row_id=""),)
         yield (
             *(reason.reason, str(reason.rows), reason.sentence),
@@ -148,7 +147,7 @@ def _reasons(reasons: Sequence[ReasonCount]) -> Rows:
 
 def _file_issues(summary: RunSummary) -> Rows:
     for one in summary.findings:
-        mend = EXPLANATIONS[FileIssue.of(one.code)].mend
+        mend = EXPLANATIONS[FileIssue.of(one.code)].remedy
         yield one.code, one.what, one.sentence, mend, summary.accepted.get(one.code)
 
 

@@ -5,7 +5,7 @@ read numbers.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from pipeline.domain.causes import in_one_cell
 from pipeline.domain.currency import major_units
@@ -74,11 +74,6 @@ def fates_table(fates: Mapping[str, int]) -> Table:
     return Table("Fates", ("Fate", "Records", "What it means", "Listed in"), rows)
 
 
-def steps_of(content: Mapping[str, Any]) -> list[BridgeStep]:
-    """The bridge of a reconciliation."""
-    return [BridgeStep.model_validate(step) for step in content.get("bridge", ())]
-
-
 def bridge_rows(of: str, steps: Sequence[BridgeStep]) -> Iterator[Sequence[str | None]]:
     """The steps of a bridge: of all records, then of each currency."""
     for step in steps:
@@ -102,7 +97,7 @@ def checks_table(accounting: Accounting) -> Table:
     return Table("Checks", ("Check", "Read", "Ended", "Holds"), rows)
 
 
-def differences_table(differences: Sequence[Mapping[str, Any]], in_all: int) -> Table:
+def differences_table(differences: Sequence[Mapping[str, str | None]], in_all: int) -> Table:
     """The first differences, and how many more there are."""
     rows: list[Sequence[str | None]] = [[one[name] for name in DIFFERENCES] for one in differences]
     if in_all > len(rows):

@@ -61,14 +61,12 @@ def members(folder: RunFolder, settings: Settings, pii: Pii) -> Iterator[Member]
     )
     if (against := newest_reconciliation(folder)) is not None:
         # An example may be a person's reference in billing.
-        shown_of_it = {
-            name: value for name, value in against[1].items() if name not in {"examples", "files"}
-        }
-        yield "reconciliation/summary.json", [_json(shown_of_it)]
+        compared = against.content.changed(examples={}, files={})
+        yield "reconciliation/summary.json", [_json(compared.to_json())]
         shown = differences_shown(differences_of(against), pii, person)
         yield "reconciliation/differences.csv", [shown.write_csv().encode()]
-        if (against[0] / MANIFEST).is_file():
-            yield f"reconciliation/{MANIFEST}", _blocks_of(against[0] / MANIFEST)
+        if (against.path / MANIFEST).is_file():
+            yield f"reconciliation/{MANIFEST}", _blocks_of(against.path / MANIFEST)
 
 
 def _redacted(folder: RunFolder, name: str, pii: Pii) -> Iterator[bytes]:

@@ -1,7 +1,6 @@
 """Search a new evidence bundle for the people in the records of its run, and for canaries."""
 
 import io
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import astuple
 from pathlib import Path
@@ -64,7 +63,7 @@ def _our_words(folder: RunFolder, settings: Settings, allowed: Sequence[str]) ->
     summary, plan = folder.read_summary(), folder.read_plan_of_any_version()
     yield our_own_words()
     yield from (settings.planner, summary.planner, *astuple(summary.environment))
-    yield from (json.loads(line)["name"] for line in folder.signatures())
+    yield from (one.name for one in folder.signers())
     yield from folder.accepted().values()
     yield from plan.columns
     yield from (f"{name} {version}" for name, version in summary.tools.items())

@@ -28,7 +28,7 @@ from pipeline.workflows.places import destination_options, place_options
 from pipeline.workflows.progress import CLOCK
 from pipeline.workflows.report.became import NOTHING, became_of
 from pipeline.workflows.report.evidence import (
-    Reconciliation,
+    FoundReconciliation,
     Reconciliations,
     differences_of,
     signed_digests,
@@ -54,7 +54,7 @@ def context_of(
     return ReportContext(
         pii=pii,
         reasons=_reasons(folder, summary.reasons, pii, person),
-        reconciliation=reconciliation[1] if reconciliation else None,
+        reconciliation=reconciliation.content if reconciliation else None,
         reconciliations=reconciliations.all_of(folder.run_id),
         differences=differences.head(MOST_DIFFERENCES_OF_A_BOOK).to_dicts(),
         differences_in_all=differences.height,
@@ -111,7 +111,7 @@ def _duplicates(folder: RunFolder, person: Any) -> Iterator[Duplicate]:
 
 
 def _differences(
-    folder: RunFolder, reconciliation: Reconciliation | None, pii: Pii, person: Any
+    folder: RunFolder, reconciliation: FoundReconciliation | None, pii: Pii, person: Any
 ) -> tuple[pl.DataFrame, list[DamagedRun]]:
     """Every difference, redacted, in the columns of `reporting.redacted.DIFFERENCES`.
 

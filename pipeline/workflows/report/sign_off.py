@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from pipeline.config import Settings
+from pipeline.domain.reconciliation import ReconciliationOutcome
 from pipeline.domain.run_summary import RunSummary
 from pipeline.domain.sign_offs import digest, signature, signed
 from pipeline.errors import NotApproved, OutOfBalance
@@ -13,7 +13,7 @@ from pipeline.storage.run_folder import PAGES, RunFolder
 from pipeline.storage.run_search import find_readable_run
 from pipeline.verifier import Verified, verify
 from pipeline.workflows.progress import CLOCK
-from pipeline.workflows.report.evidence import Reconciliation, Reconciliations, signed_digests
+from pipeline.workflows.report.evidence import FoundReconciliation, Reconciliations, signed_digests
 from pipeline.workflows.report.render import refuse_unfinished, write_pages
 
 
@@ -83,8 +83,8 @@ def _refuse_unverified(folder: RunFolder, found: Verified) -> None:
 
 def _refuse_what_is_not_done(
     summary: RunSummary,
-    reconciliation: Reconciliation | None,
-    others: list[dict[str, Any]],
+    reconciliation: FoundReconciliation | None,
+    others: list[ReconciliationOutcome],
     note: str | None,
 ) -> None:
     """Raise OutOfBalance or NotApproved if a reviewer cannot sign."""
@@ -96,21 +96,26 @@ def _refuse_what_is_not_done(
         raise OutOfBalance(
             f"the figures of run {summary.run_id} do not add up: it cannot be signed"
         )
-    if reconciliation is not None and not (against := verify(reconciliation[0])).holds:
+    if reconciliation is not None:
+        _refuse_unsignable(reconciliation)
+    against = reconciliation.content if reconciliation is not None else None
+    reserved = list(reservations(summary, against, others))
+    if reserved and not (note or "").strip():
+        raise NotApproved(f"{'; '.join(reserved)}. A note is required: --note TEXT")
+
+
+def _refuse_unsignable(reconciliation: FoundReconciliation) -> None:
+    """Raise OutOfBalance if a reconciliation does not verify, or cannot be signed."""
+    content, found = reconciliation.content, verify(reconciliation.path)
+    if not found.holds:
+        message = f"{reconciliation.path.name} does not verify, and is not signed"
+        raise OutOfBalance("; ".join([message, *_broken(found)]))
+    if not content.signable:
         raise OutOfBalance(
-            "; ".join(
-                [f"{reconciliation[0].name} does not verify, and is not signed", *_broken(against)]
-            )
-        )
-    if reconciliation is not None and not reconciliation[1]["signable"]:
-        raise OutOfBalance(
-            f"{reconciliation[1]['reconciliation_id']}: {reconciliation[1]['verdict']}"
+            f"{content.reconciliation_id}: {content.verdict}"
             " Fix the causes and reconcile the run again."
             " If a total or residual still differs, give the reason there: --because CODE=TEXT"
         )
-    reserved = list(reservations(summary, reconciliation[1] if reconciliation else None, others))
-    if reserved and not (note or "").strip():
-        raise NotApproved(f"{'; '.join(reserved)}. A note is required: --note TEXT")
 
 
 def _broken(found: Verified) -> list[str]:
