@@ -2,7 +2,7 @@
 
 import difflib
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
@@ -70,19 +70,17 @@ class Settings(BaseModel):
 
     @classmethod
     def of(
-        cls, config: ConfigFile | None = None, *, environment: str | None = None, **given: Any
+        cls, config: ConfigFile | None = None, *, environment: str | None = None, **given: object
     ) -> Self:
         """Settings from a config and options; raise OptionRefused with every fault.
 
         `environment`: the name from an option; None takes that of the config. Raise ConfigError if
         neither names a home while a ledger of this environment is next to the config.
         """
-        known = {
-            **_config_settings(config),
-            **{name: value for name, value in given.items() if value is not None},
-        }
+        options = {name: value for name, value in given.items() if value is not None}
+        known = {**_config_settings(config), **options}
         try:
-            settings = cls(**known)
+            settings = cls.model_validate(known)
         except ValidationError as invalid:
             # A config was checked when it was read, so only options can be wrong.
             raise OptionRefused([_fault(error) for error in invalid.errors()]) from None
@@ -130,7 +128,7 @@ class Settings(BaseModel):
         return self.references.same_identity
 
 
-def _config_settings(config: ConfigFile | None) -> dict[str, Any]:
+def _config_settings(config: ConfigFile | None) -> dict[str, object]:
     if config is None:
         return {}
     job = config.job

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import Field, JsonValue
+from pydantic import Field
 
 from pipeline.domain.customer import Environment
 from pipeline.domain.fates import Action
-from pipeline.domain.published import Count, JsonObject, Published, Sha256, Sums, Text
+from pipeline.domain.published import Count, JsonObject, MinorUnits, Published, Sha256, Sums, Text
 
 PLAN_SCHEMA = 7  #: the version of plan.json and of the staged tables
 #: Options of a plan that are given again when it is applied: name of a setting -> value.
@@ -58,8 +58,8 @@ class ControlTotalCheck(Published):
 
     where: Text
     what: Text
-    stated: JsonValue
-    found: JsonValue
+    stated: MinorUnits | Text
+    found: MinorUnits | Text
     holds: bool
 
 
@@ -93,7 +93,7 @@ class PlanSettings(Published):
 class KnownCustomersUsed(Published):
     """The version of the known customers that records were matched with."""
 
-    version: JsonValue
+    version: Text = Field(description="the SHA-256 of their content")
     rows: Count
     loaded_at: Text
 

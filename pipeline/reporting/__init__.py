@@ -2,7 +2,7 @@
 
 `find_fates` gives every record one fate; `summarize` counts and sums the fates.
 
-`current_fates.py`                       the present fate of each record, over all runs
+`current_fates/`                         the present fate of each record, over all runs
 `fates.py`, `summary.py`, `money.py`     counts and sums of one run
 `verdict.py`                             what they come to: a sentence, an exit code
 `plan_summary.py`, `throughput.py`       what a plan would do; how fast a run was
@@ -26,8 +26,8 @@ from pipeline.reporting.current_fates import (
     Current,
     End,
     add_run,
-    became,
-    came_back,
+    changes,
+    resubmitted,
     settled_by_ledger,
 )
 from pipeline.reporting.earlier_runs import EarlierRuns
@@ -83,8 +83,7 @@ __all__ = [
     "add_run",
     "add_up_once",
     "ages",
-    "became",
-    "came_back",
+    "changes",
     "count_differing",
     "days_between",
     "differences",
@@ -104,6 +103,7 @@ __all__ = [
     "render_run",
     "render_unfinished",
     "reservations",
+    "resubmitted",
     "run_tables",
     "settled_by_ledger",
     "shapes",

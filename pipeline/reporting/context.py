@@ -15,8 +15,8 @@ from pipeline.domain.summary_parts import ReasonCount
 class FateChange:
     """Records of a run whose fate another run changed."""
 
-    then: str
-    now: str
+    before: str
+    after: str
     run_id: str  #: the other run
     records: int
 

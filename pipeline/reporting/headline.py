@@ -60,11 +60,16 @@ def all_balances(summary: RunSummary) -> BalanceKinds:
 KEY_LIFE_SECONDS = 24 * 3600
 
 
+def rate(number: float) -> str:
+    """A rate, or seconds, in three digits at least: 0.123, 12.3, 1,234."""
+    return f"{number:.3g}" if abs(number) < 100 else grouped_digits(round(number))
+
+
 def how_long(estimate: Estimate) -> str:
     """How long the creates take: `at 20 a second about 56 s`."""
-    if estimate.seconds is None:
+    if estimate.seconds is None or estimate.per_second is None:
         return "as fast as billing answers"
-    at_rate = f"at {estimate.per_second:g} a second about {duration(estimate.seconds)}"
+    at_rate = f"at {rate(estimate.per_second)} a second about {duration(estimate.seconds)}"
     if estimate.seconds < KEY_LIFE_SECONDS:
         return at_rate
     return (

@@ -71,7 +71,7 @@ def since_then(changes: Iterable[FateChange], now: Mapping[str, int], run_id: st
     """A sentence about what other runs changed in a run's records; empty if nothing."""
     later, earlier = Counter[str](), Counter[str]()
     for one in changes:
-        (later if one.run_id >= run_id else earlier)[one.now] += one.records
+        (later if one.run_id >= run_id else earlier)[one.after] += one.records
     moved = [
         f"by {which} runs: {_in_words(by)}"
         for which, by in (("later", later), ("earlier", earlier))

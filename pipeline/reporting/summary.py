@@ -8,7 +8,7 @@ import duckdb
 
 from pipeline.domain.causes import Cause
 from pipeline.domain.fates import LISTS, Action, Fate
-from pipeline.domain.plan_file import ConfigFile, InputFile, LineCounts, PlanFile, StageProfile
+from pipeline.domain.plan_file import InputFile, LineCounts, PlanFile, StageProfile
 from pipeline.domain.run_summary import RunSummary
 from pipeline.domain.summary_parts import (
     Accounting,
@@ -82,75 +82,88 @@ def summarize(
     workbench: duckdb.DuckDBPyConnection, plan: PlanFile, outcome: RunOutcome
 ) -> RunSummary:
     """Count and sum the table `fates` (see `find_fates`) and compare it with what was read."""
+    parts = {**_of_plan(plan), **_of_outcome(outcome), **_of_fates(workbench, plan)}
+    summary = RunSummary.model_validate({**parts, "exit_code": 0})
+    code = exit_code_of(summary, outcome.stop.exit_code if outcome.stop else None)
+    return summary.changed(exit_code=code, verdict=verdict_on(summary))
+
+
+def _of_plan(plan: PlanFile) -> dict[str, object]:
+    """The fields of a summary that repeat the plan, or follow from it."""
+    lines, (limit, where) = lines_of(plan.inputs), (plan.settings.limit, plan.settings.where)
+    return {
+        "run_id": plan.run_id,
+        "environment": plan.environment,
+        "planner": plan.planner,
+        "version": plan.version,
+        "planned_at": plan.planned_at,
+        "records": RecordCounts(
+            read=plan.read.records, header=lines.header, skipped=lines.skipped, blank=lines.blank
+        ),
+        "read": SumsRead(debits=plan.read.debits, credits=plan.read.credits),
+        "actions": {action.value: plan.count_of(action) for action in Action},
+        "findings": plan.findings,
+        "control_totals": plan.control_totals,
+        "estimate": estimate(plan.count_of(Action.CREATE), plan.per_second),
+        "columns_not_sent": plan.columns_not_sent,
+        "mapping": plan.mapping,
+        "absent_texts": plan.absent_texts,
+        "known_customers": plan.known_customers,
+        "settings": plan.settings,
+        "config": plan.config.file if plan.config else None,
+        "batch": Batch(limit=limit, where=where) if limit or where else None,
+        "inputs": plan.inputs,
+    }
+
+
+def _of_outcome(outcome: RunOutcome) -> dict[str, object]:
+    """The fields of a summary that the run itself adds."""
+    return {
+        "status": outcome.status,
+        "stopped_because": outcome.stop.reason if outcome.stop else None,
+        "tools": outcome.tools,
+        "finished_at": outcome.finished_at.isoformat(timespec="seconds"),
+        "accepted": outcome.accepted,
+        "throughput": outcome.throughput,
+        "requests": outcome.requests,
+        "settled_for_earlier_runs": outcome.earlier.settled,
+        "left_by_earlier_runs": outcome.earlier.left_in_doubt(),
+        "other_ledgers": outcome.earlier.other_ledgers,
+        "account": outcome.account,
+        "account_is_doubtful": outcome.account_is_doubtful,
+        "seconds": {stage: entry.seconds for stage, entry in outcome.profile.items()},
+        "profile": outcome.profile,
+        "held_differs": outcome.held_differs,
+    }
+
+
+def _of_fates(workbench: duckdb.DuckDBPyConnection, plan: PlanFile) -> dict[str, object]:
+    """The fields of a summary that are counted and summed over the fates."""
     fates, kinds = _counts(workbench), balances(workbench)
     debits, credits = sums(workbench, "balance > 0"), sums(workbench, "balance < 0")
     wanted, samples = by_action(workbench)
-    lines = lines_of(plan.inputs)
-    summary = RunSummary(
-        run_id=plan.run_id,
-        status=outcome.status,
-        exit_code=0,
-        stopped_because=outcome.stop.reason if outcome.stop else None,
-        environment=plan.environment,
-        planner=plan.planner,
-        version=plan.version,
-        tools=dict(outcome.tools),
-        planned_at=plan.planned_at,
-        finished_at=outcome.finished_at.isoformat(timespec="seconds"),
-        records=RecordCounts(
-            read=plan.read.records, header=lines.header, skipped=lines.skipped, blank=lines.blank
-        ),
-        read=SumsRead(debits=plan.read.debits, credits=plan.read.credits),
-        actions={action.value: plan.count_of(action) for action in Action},
-        fates=fates,
-        sums=net(debits, credits),
-        debits=debits,
-        credits=credits,
-        balances=kinds,
-        at_stake=at_stake(kinds, debits, credits),
-        amounts_unreadable=unreadable_amounts(kinds),
-        reasons=_reasons(workbench),
-        not_payable=_not_payable(workbench),
-        by_action=wanted,
-        waiting=waiting(workbench),
-        samples=samples,
-        flagged=flagged(workbench),
-        findings=plan.findings,
-        control_totals=plan.control_totals,
-        accepted=dict(outcome.accepted),
-        estimate=estimate(plan.count_of(Action.CREATE), plan.per_second),
-        accounting=_accounting(workbench, plan, fates, debits, credits),
-        bridge=own_bridge(
-            _records_by_currency(workbench),
-            net(debits, credits),
-            {
-                code: plan.read.debits.get(code, 0) + plan.read.credits.get(code, 0)
-                for code in {*plan.read.debits, *plan.read.credits}
-            },
-        ),
-        throughput=outcome.throughput,
-        columns_not_sent=plan.columns_not_sent,
-        mapping=plan.mapping,
-        absent_texts=plan.absent_texts,
-        known_customers=plan.known_customers,
-        requests=outcome.requests,
-        settled_for_earlier_runs=outcome.earlier.settled,
-        left_by_earlier_runs=outcome.earlier.left_in_doubt(),
-        other_ledgers=outcome.earlier.other_ledgers,
-        account=outcome.account,
-        account_is_doubtful=outcome.account_is_doubtful,
-        seconds={stage: entry.seconds for stage, entry in outcome.profile.items()},
-        profile=dict(outcome.profile),
-        settings=plan.settings,
-        config=ConfigFile(path=plan.config.path, sha256=plan.config.sha256)
-        if plan.config
-        else None,
-        batch=_batch(plan),
-        inputs=plan.inputs,
-        held_differs=dict(outcome.held_differs),
-    )
-    code = exit_code_of(summary, outcome.stop.exit_code if outcome.stop else None)
-    return summary.changed(exit_code=code, verdict=verdict_on(summary))
+    both, read = net(debits, credits), plan.read
+    both_read = {
+        code: read.debits.get(code, 0) + read.credits.get(code, 0)
+        for code in {*read.debits, *read.credits}
+    }
+    return {
+        "fates": fates,
+        "sums": both,
+        "debits": debits,
+        "credits": credits,
+        "balances": kinds,
+        "at_stake": at_stake(kinds, debits, credits),
+        "amounts_unreadable": unreadable_amounts(kinds),
+        "reasons": _reasons(workbench),
+        "not_payable": _not_payable(workbench),
+        "by_action": wanted,
+        "waiting": waiting(workbench),
+        "samples": samples,
+        "flagged": flagged(workbench),
+        "accounting": _accounting(workbench, plan, fates, debits, credits),
+        "bridge": own_bridge(_records_by_currency(workbench), both, both_read),
+    }
 
 
 def lines_of(inputs: tuple[InputFile, ...]) -> LineCounts:
@@ -161,11 +174,6 @@ def lines_of(inputs: tuple[InputFile, ...]) -> LineCounts:
             for kind in LineCounts.model_fields
         }
     )
-
-
-def _batch(plan: PlanFile) -> Batch | None:
-    limit, where = plan.settings.limit, plan.settings.where
-    return Batch(limit=limit, where=where) if limit or where else None
 
 
 def _records_by_currency(workbench: duckdb.DuckDBPyConnection) -> dict[str, dict[str, int]]:

@@ -166,7 +166,7 @@ def test_a_full_disk_says_nothing_of_a_run_that_is_being_read(tmp_path):
         raise pl.exceptions.ComputeError("out of spec")
 
 
-def test_a_terminal_that_hangs_up_stops_in_order_unless_it_is_to_be_ignored():
+def test_a_hangup_of_the_terminal_stops_in_order_unless_hangups_are_ignored():
     with invocation.stoppable() as asked:
         os.kill(os.getpid(), signal.SIGHUP)
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)

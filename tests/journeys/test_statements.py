@@ -165,7 +165,7 @@ def test_a_report_made_anew_shows_what_became_of_records_that_were_mended_later(
 
     page = merchant.page(first)
 
-    assert 'data-then="invalid" data-now="created"' in page
+    assert 'data-before="invalid" data-after="created"' in page
     assert f"../{second}/report.html" in page
     assert "Since then, by later runs: 2 created; 1 record of this run is open." in page
     assert "1 still in <a" in page
@@ -194,7 +194,7 @@ def test_bridge_span_and_status_count_a_record_once_however_often_it_was_resubmi
         0, [("read", 4, 903), ("expected", 4, 903), ("found", 4, 903)],
     )  # fmt: skip
     assert merchant.status(first)["overall"] == {"created": 4}
-    assert merchant.status(first)["came_back"] == 3
+    assert merchant.status(first)["resubmitted"] == 3
 
 
 def test_a_record_that_the_supplier_corrects_in_a_file_of_his_own_is_that_record(merchant):

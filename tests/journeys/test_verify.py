@@ -599,14 +599,14 @@ def with_a_hidden_record(folder):
 
 
 def without_its_law(folder):
-    told(folder, lambda summary: summary["conservation"].update(checks=[]))
+    told(folder, lambda summary: summary["accounting"].update(checks=[]))
 
 
 def with_a_law_of_other_figures(folder):
     told(
         folder,
         lambda summary: [
-            one.update(read=12345, ended=12345) for one in summary["conservation"]["checks"]
+            one.update(read=12345, ended=12345) for one in summary["accounting"]["checks"]
         ],
     )
 

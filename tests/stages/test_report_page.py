@@ -26,12 +26,14 @@ from pipeline.domain.summary_parts import (
     Throughput,
 )
 from pipeline.reporting.context import ReportContext
-from pipeline.reporting.headline import duration, how_long
+from pipeline.reporting.examples import without_examples
+from pipeline.reporting.headline import duration, how_long, rate
 from pipeline.reporting.html import EXIT_CODES, render_run
 from pipeline.reporting.html.bridge import bridge_of
-from pipeline.reporting.html.charts import Bar, rate, throughput_chart, waterfall
+from pipeline.reporting.html.charts import Bar, throughput_chart, waterfall
 from pipeline.reporting.money import KINDS, at_stake
 from pipeline.reporting.verdict import verdict_on
+from pipeline.reporting.workbook import run_tables
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -566,7 +568,7 @@ def test_a_plan_shows_units_and_signs_by_samples_and_how_long_it_takes():
 
     html = rendered(planned)
 
-    assert "create customers.csv:2 -240,00 -24000 -240.00 ZAR" in section(html, "samples")
+    assert "create customers.csv:2 -240,00 -24,000 -240.00 ZAR" in section(html, "samples")
     assert "create customers.csv:3 absent none none" in section(html, "samples")
     assert "1,120 creates; at 20 a second about 56 s" in section(html, "glance")
     assert 'id="samples"' not in rendered(content())
@@ -636,7 +638,7 @@ def test_the_terminal_shows_creates_apart_from_a_later_batch_and_no_escape(statu
     printed = " ".join(capsys.readouterr().out.split())
     assert "left for a later batch: 3 records; at stake: ZAR 5.00 debits, 0.00 credits" in printed
     assert ("would be created ZAR 240.00 -10.00 230.00" in printed) == (status == "planned")
-    assert ("240.00 -> 24000 (240.00 ZAR)" in printed) == (status == "planned")
+    assert ("240.00 -> 24,000 (240.00 ZAR)" in printed) == (status == "planned")
     assert ("7 creates, as fast as billing answers" in printed) == (status == "planned")
     assert "\x1b" not in printed
 
@@ -661,7 +663,7 @@ def test_an_amount_is_exact_as_people_write_it_and_in_minor_units(code, minor_un
     page = Page(rendered(content(**in_currency(code, debits, credits))))
 
     assert written in page.text
-    assert str(minor_units) in page.text
+    assert f"{minor_units:,}" in page.text
     assert {
         "value": str(minor_units),
         "data-of": code,
@@ -1050,3 +1052,74 @@ def throughput_of(spans):
             "spans": [{"after": at, "settled": 10, **waited} for at in range(spans)],
         }
     )
+
+
+# -- one number format -------------------------------------------------------------------------------------------------
+
+MANY = 1_234_567
+NARROW = {"\u2009", "\u202f", "\u00a0"}
+
+
+def many():
+    """A run in which every count and amount is large."""
+    made = content(
+        **in_currency("ZAR", MANY),
+        records={"read": MANY, "header": 1, "skipped": MANY, "blank": MANY},
+        amounts_unreadable={"unreadable": MANY},
+        absent_texts={"n/a": MANY},
+        flagged={"MATCH.EMAIL_OF_ANOTHER": MANY},
+        requests={"creates": MANY, "replayed": MANY, "lookups": MANY},
+        settled_for_earlier_runs=MANY,
+        not_payable=MANY,
+        held_differs={"name": MANY},
+        throughput=throughput_of(spans=9).changed(settled=MANY, per_second=float(MANY)).to_json(),
+        estimate={"creates": MANY, "per_second": float(MANY), "seconds": 1.0},
+        known_customers={"version": "v", "rows": MANY, "loaded_at": "2026-11-21T06:00:00+00:00"},
+        files={"report.html": "r/report.html"},
+    )
+    made["fates"] = dict.fromkeys(made["fates"], MANY)
+    made["balances"] = {fate: dict.fromkeys(KINDS, MANY) for fate in made["fates"]}
+    made["reasons"][0] |= {"rows": MANY, "by_list": {"rejected": MANY}}
+    made["inputs"][0] |= {"bytes": MANY, "lines": dict.fromkeys(made["inputs"][0]["lines"], MANY)}
+    made["profile"]["read"] |= {"rows": MANY, "peak_bytes": MANY * 10**6}
+    sample = {"row_id": "c.csv:2", "given": None, "currency": "ZAR", "reason": None}
+    made["samples"]["create"] = [sample | {"balance": MANY}]
+    return made
+
+
+@pytest.mark.parametrize("status", ["planned", "finished"])
+def test_a_page_groups_every_number_by_commas_and_has_no_narrow_space(status):
+    html = rendered(many() | {"status": status})
+
+    assert f"{MANY:,}" in Page(html).text
+    assert str(MANY) not in Page(html).text
+    assert not NARROW & {*re.sub(r"<script>.*?</script>", "", html, flags=re.DOTALL)}
+
+
+@pytest.mark.parametrize("status", ["planned", "finished"])
+def test_the_terminal_groups_every_number_by_commas_and_has_no_narrow_space(status, capsys):
+    show_report(summarized(many() | {"status": status}))
+
+    printed = capsys.readouterr().out
+    assert f"{MANY:,}" in printed
+    assert str(MANY) not in printed
+    assert not NARROW & {*printed}
+
+
+def test_charts_group_numbers_by_commas():
+    chart = throughput_chart(Throughput.model_validate(many()["throughput"]))
+
+    assert rate(MANY) == "1,234,567"
+    assert not NARROW & {*str(chart)}
+
+
+def test_json_and_the_figures_of_a_workbook_have_plain_digits():
+    summary = summarized(many())
+
+    assert summary.to_json()["requests"]["creates"] == MANY
+    for table in run_tables(summary, ReportContext(reasons=without_examples(summary.reasons))):
+        for row in table.rows:
+            figures = [
+                cell for cell, is_figure in zip(row, table.figures, strict=False) if is_figure
+            ]
+            assert not any("," in (cell or "") for cell in figures)

@@ -14,6 +14,7 @@ from pipeline.cli.output.terminal import say, show_json
 from pipeline.cli.suggestions import remember, suggested
 
 if TYPE_CHECKING:
+    from pipeline.domain.published import JsonObject
     from pipeline.workflows.status import DamagedRun, RunFolder, RunStatus
 
 
@@ -97,7 +98,7 @@ def runs(**given: Any) -> int:
     return 0
 
 
-def _described(run: "RunStatus | DamagedRun") -> dict[str, Any]:
+def _described(run: "RunStatus | DamagedRun") -> "JsonObject":
     from dataclasses import asdict
 
     from pipeline.workflows.status import DamagedRun

@@ -40,9 +40,9 @@ def demo(**given: Any) -> int:
         result = run_demo(settings, target, stopping=stopping, watch=watch)
     show_report(result.report.content)
     sums = ", ".join(
-        f"{amount:,} {currency}" for currency, amount in sorted(result.held["sums"].items())
+        f"{amount:,} {currency}" for currency, amount in sorted(result.held.sums.items())
     )
-    show_line(f"the sandbox holds {result.held['customers']:,} customers, in minor units: {sums}")
+    show_line(f"the sandbox holds {result.held.customers:,} customers, in minor units: {sums}")
     show_line(f"report: {result.report.content.files['report.html']}")
     for difference in result.surprises:
         say(difference)

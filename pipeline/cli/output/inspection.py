@@ -24,7 +24,7 @@ def show_inspection(found: "Inspection") -> None:
     for finding in file.findings:
         screen.line(f"warning: {finding.issue.value}: {finding.what}")
     screen.line(
-        f"{lines.physical:,} lines = {lines.header} header + {lines.skipped:,} skipped"
+        f"{lines.physical:,} lines = {lines.header:,} header + {lines.skipped:,} skipped"
         f" + {lines.blank:,} blank + {lines.records:,} of {found.records:,} records"
     )
     columns = [_column(column) for column in found.columns]

@@ -15,9 +15,9 @@ from pipeline.cli.output.screen import (
     BAD,
     GOOD,
     STRONG,
-    STYLE_OF_LIST,
     Cell,
     Screen,
+    style_of_fate,
 )
 
 if TYPE_CHECKING:
@@ -75,11 +75,11 @@ def _verdict(screen: Screen, summary: "RunSummary") -> None:
 
 
 def _fates(summary: "RunSummary") -> "Iterator[tuple[str | Cell, ...]]":
-    from pipeline.domain.fates import Fate, list_of
+    from pipeline.domain.fates import Fate
 
     for fate in Fate:
         if count := summary.fates[fate]:
-            style = STYLE_OF_LIST[list_of(fate)]
+            style = style_of_fate(fate)
             yield Cell(fate.value, style), Cell(f"{count:,}", style), fate.sentence
 
 

@@ -78,7 +78,7 @@ def intentions(summary: "RunSummary") -> "Iterator[str]":
             if sample.balance is not None:
                 source = f"{sample.given} -> " if sample.given else ""
                 major = major_units(sample.balance, sample.currency)
-                amount = f"{source}{sample.balance} ({major} {sample.currency})"
+                amount = f"{source}{sample.balance:,} ({major} {sample.currency})"
             reason = f"  {sample.reason}" if sample.reason else ""
             yield f"{action}  {sample.row_id}  {amount}{reason}"
     yield f"{summary.estimate.creates:,} creates, {how_long(summary.estimate)}"

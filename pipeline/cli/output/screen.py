@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pipeline.cli.output.terminal import WIDTH_OFF_A_TERMINAL, printable, show_rendered
 
 GOOD, ATTENTION, BAD, SOFT, STRONG = "green", "yellow", "red", "dim", "bold"
+#: Style -> its number in an escape sequence of a terminal (ECMA-48, SGR).
+_NUMBERS = {GOOD: 32, ATTENTION: 33, BAD: 31, SOFT: 2, STRONG: 1}
 STYLE_OF_LIST = {
     "created": GOOD,
     "skipped": SOFT,
@@ -32,6 +34,26 @@ class Cell:
 
     text: str
     style: str = ""
+
+
+def style_of_fate(fate: str) -> str:
+    """The style of a fate: that of its list; `superseded` is in no list."""
+    from pipeline.domain.fates import SUPERSEDED, Fate, list_of
+
+    return SOFT if fate == SUPERSEDED else STYLE_OF_LIST[list_of(Fate.of(fate))]
+
+
+def show_cells(*cells: Cell) -> None:
+    """Print texts on one line, each in its style."""
+    show_rendered("".join(map(_rendered, cells)) + "\n")
+
+
+def _rendered(cell: Cell) -> str:
+    text = printable(cell.text)
+    if not cell.style or not wants_colour():
+        return text
+    numbers = ";".join(str(_NUMBERS[name]) for name in cell.style.split())
+    return f"\x1b[{numbers}m{text}\x1b[0m"
 
 
 class Screen:

@@ -7,6 +7,7 @@ from markupsafe import Markup
 
 from pipeline.domain.currency import grouped_digits
 from pipeline.domain.summary_parts import Throughput
+from pipeline.reporting.headline import rate
 
 _WIDTH, _HEIGHT, _AXIS, _FEWEST_SPANS = 900, 110, 64, 5
 _ACROSS, _TALL = 1000, 40  #: of a bar, which is stretched to its cell
@@ -90,11 +91,6 @@ def _drawn(
     ).format(title, _ACROSS, _TALL, title, Markup("").join(pieces))
 
 
-def rate(number: float) -> str:
-    """A rate per second for people: 0.123, 12.3, 1,234."""
-    return f"{number:.3g}" if number < 100 else grouped_digits(round(number))
-
-
 def throughput_chart(throughput: Throughput) -> Markup | None:
     """Creates settled in each span, and the wait of 95 % below; None if there are too few spans."""
     spans = throughput.spans
@@ -104,7 +100,7 @@ def throughput_chart(throughput: Throughput) -> Markup | None:
     width = (_WIDTH - 2 * _AXIS) / count
     most, longest = max(span.settled for span in spans), max(span.p95 for span in spans)
     titles = [
-        f"after {span.after} s: {grouped_digits(span.settled)} settled, half within {span.p50:g} s, 95 % within {span.p95:g} s"
+        f"after {grouped_digits(round(span.after))} s: {grouped_digits(span.settled)} settled, half within {rate(span.p50)} s, 95 % within {rate(span.p95)} s"
         for span in spans
     ]
     places = [_AXIS + span.after / throughput.span_seconds * width for span in spans]
@@ -113,7 +109,7 @@ def throughput_chart(throughput: Throughput) -> Markup | None:
         (
             "waiting",
             "waited, 95 %",
-            f"{longest:.3g} s",
+            f"{rate(longest)} s",
             [span.p95 / longest if longest else 0 for span in spans],
         ),
     )

@@ -19,10 +19,11 @@ from pipeline.reporting.headline import (
     dialect_in_words,
     has_minor_unit,
     how_long,
+    rate,
     sentence_of,
 )
 from pipeline.reporting.html.bridge import bridge_of, label_of
-from pipeline.reporting.html.charts import rate, throughput_chart
+from pipeline.reporting.html.charts import throughput_chart
 from pipeline.reporting.html.templates import hash_of, template
 from pipeline.reporting.money import KINDS
 from pipeline.reporting.report_status import reservations, since_then, status_of_run

@@ -103,10 +103,10 @@ def _became(context: ReportContext) -> Iterator[Table]:
     if context.damaged_runs:
         yield Table("Not read", ("Folder",), [(one,) for one in context.damaged_runs])
     if context.overall:
-        now = [(fate, str(records)) for fate, records in context.overall.items()]
-        yield Table("Fates now", ("Fate now", "Records"), now)
-        rows = [(one.then, one.now, one.run_id, str(one.records)) for one in context.changes]
-        yield Table("Changes", ("Fate then", "Fate now", "By the run", "Records"), rows)
+        current = [(fate, str(records)) for fate, records in context.overall.items()]
+        yield Table("Fates now", ("Fate now", "Records"), current)
+        rows = [(one.before, one.after, one.run_id, str(one.records)) for one in context.changes]
+        yield Table("Changes", ("Fate before", "Fate after", "By the run", "Records"), rows)
 
 
 def _money(summary: RunSummary) -> Rows:
@@ -165,7 +165,7 @@ def _run_details(summary: RunSummary) -> Rows:
     if summary.config:
         yield "Config", f"{summary.config.path}, SHA-256 {summary.config.sha256}"
     if known := summary.known_customers:
-        yield "Known customers", f"{known.rows}, version {known.version}"
+        yield "Known customers", f"{known.rows:,}, version {known.version}"
     for name, value in summary.settings:
         if value is not None:
             yield f"Setting: {name}", ", ".join(value) if name == "expect" else str(value)
@@ -179,7 +179,7 @@ def _run_details(summary: RunSummary) -> Rows:
     for field, source in summary.mapping.items():
         yield f"Source of {field}", source
     for absent, cells in summary.absent_texts.items():
-        yield f"Read as absent: {absent}", f"{cells} cells"
+        yield f"Read as absent: {absent}", f"{cells:,} cells"
     for column, near in summary.columns_not_sent.items():
         yield f"Column not sent: {column}", f"did you mean {near}?" if near else ""
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 from pydantic import JsonValue
 
-from pipeline.reporting import OPEN_FATES, Current, FateChange, became, came_back
+from pipeline.reporting import OPEN_FATES, Current, FateChange, changes, resubmitted
 from pipeline.storage.run_damage import DamagedRun
 from pipeline.storage.run_folder import RunFolder
 from pipeline.workflows.report.current import newest_fates
@@ -51,15 +51,15 @@ def became_of(run: RunFolder, home: Path) -> Became:
 def became_by(run: RunFolder, current: Current) -> Became:
     """The same, from current fates that were computed before."""
     fates, rows = run.read_summary().fates, rows_of(run)
-    found = [FateChange(**one) for one in became(current, rows).to_dicts()]
+    found = [FateChange(**one) for one in changes(current, rows).iter_rows(named=True)]
     overall = Counter({fate: records for fate, records in fates.items() if records})
     for one in found:
-        overall[one.then] -= one.records
-        overall[one.now] += one.records
+        overall[one.before] -= one.records
+        overall[one.after] += one.records
     return Became(
         overall={fate: records for fate, records in overall.items() if records},
-        changes=[one for one in found if one.now != one.then],
-        resubmitted=came_back(current, rows, run.run_id),
+        changes=[one for one in found if one.after != one.before],
+        resubmitted=resubmitted(current, rows, run.run_id),
         open=sum(records for fate, records in overall.items() if fate in OPEN_FATES),
         open_records=current.open.filter(pl.col("since_run") <= run.run_id),
     )

@@ -7,7 +7,6 @@ one does not read every run before it.
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
@@ -144,7 +143,7 @@ def _marks(runs: Sequence[RunFolder]) -> dict[str, str]:
 def _kept(run: RunFolder, marks: dict[str, str]) -> Current | None:
     """The cache of a run, or None if it is missing or belongs to other runs than these."""
     try:
-        kept: dict[str, Any] = json.loads(read_regular(run.staged / _MARKS))
+        kept = json.loads(read_regular(run.staged / _MARKS))
         if kept["runs"] != marks:
             return None
         for name in (_RECORDS, _RETURNS):
