@@ -14,8 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.domain.plan_file import LineCounts
 from pipeline.errors import OutputRefused, ReferencesError
-from pipeline.storage.known_customers import COLUMNS, References, known_to, load
+from pipeline.storage.known_customers import COLUMNS, LoadedFile, References, known_to, load
 from pipeline.storage.run_folder import RunFolder
 
 NOW = datetime(2026, 3, 2, 9, 14, tzinfo=UTC)
@@ -47,14 +48,17 @@ ODD_NAMES = [
 ]
 
 
+def a_file(records: int = 5) -> LoadedFile:
+    lines = LineCounts(physical=records + 1, header=1, records=records)
+    return LoadedFile(name="known.csv", sha256="0" * 64, bytes=100, lines=lines)
+
+
 def frame(rows: list[dict]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=SCHEMA)
 
 
 def loaded(folder: Path, *batches: list[dict], fields: tuple[str, ...] = FIELDS) -> References:
-    return load(
-        folder, map(frame, batches), fields=fields, inputs=lambda: [{"name": "known.csv"}], now=NOW
-    )
+    return load(folder, map(frame, batches), fields=fields, inputs=lambda: [a_file()], now=NOW)
 
 
 def names(folder: Path) -> list[str]:
@@ -82,7 +86,7 @@ def test_what_was_loaded_is_known_and_nothing_else_is_left_in_the_folder(tmp_pat
 
     found = known_to(tmp_path)
     assert found == given_back
-    assert (found.rows, found.fields, found.inputs) == (5, FIELDS, [{"name": "known.csv"}])
+    assert (found.rows, found.fields, found.inputs) == (5, FIELDS, [a_file()])
     assert found.loaded_at == "2026-03-02T09:14:00+00:00"
     assert found.path == tmp_path / "references.duckdb"
     assert names(tmp_path) == ["references.duckdb"]
@@ -106,7 +110,7 @@ def test_an_empty_load_knows_nobody(tmp_path):
     assert known_to(tmp_path).rows == 0
 
 
-def test_the_inputs_are_asked_for_when_all_batches_are_read(tmp_path):
+def test_the_inputs_are_described_after_all_batches_are_read(tmp_path):
     read: list[int] = []
 
     def batches():
@@ -115,10 +119,10 @@ def test_the_inputs_are_asked_for_when_all_batches_are_read(tmp_path):
             yield frame(ROWS)
 
     found = load(
-        tmp_path, batches(), fields=FIELDS, inputs=lambda: [{"batches": len(read)}], now=NOW
+        tmp_path, batches(), fields=FIELDS, inputs=lambda: [a_file(records=len(read))], now=NOW
     )
 
-    assert found.inputs == [{"batches": 2}]
+    assert found.inputs == [a_file(records=2)]
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, OSError])

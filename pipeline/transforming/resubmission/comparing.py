@@ -117,8 +117,8 @@ class _Pair:
     reasons: list[str]
     differs: list[str]
     text: str | None  #: the text of an original that was unreadable
-    was: dict[str, str]  #: column -> cell of the original
-    now: dict[str, str]  #: column -> cell of the resubmitted row
+    original: dict[str, str]  #: column -> cell
+    returned: dict[str, str]  #: column -> cell of the resubmitted row
 
     @classmethod
     def of(cls, joined: pl.DataFrame, at: int, columns: Sequence[str]) -> "_Pair":
@@ -161,13 +161,13 @@ class _Comparison:
         if any(Cause.parse(text).reason is Reason.RETURN_ROW_MISMATCH for text in pair.reasons):
             self.mismatched[at] = None
         elif pair.text is not None:
-            if not self._is_in(pair.text, pair.now):
+            if not self._is_in(pair.text, pair.returned):
                 self.mismatched[at] = None
         else:
             self._take_readable(at, pair)
 
     def _take_readable(self, at: int, pair: _Pair) -> None:
-        was, now = pair.was, pair.now
+        was, now = pair.original, pair.returned
         mends = Mendable.by(pair.reasons, pair.differs, self.sources)
         found = {
             column: damage(was[column], now[column]) for column in now if was[column] != now[column]
