@@ -206,7 +206,7 @@ def submit(
     )
     loop = _Loop(
         run_id, environment, ledger, pool, pace, gate, credential, policy, clock, dice, stopping, Tally(total, passed_over=passed_over), on_progress, on_recorded,
-        Evidence.from_now(policy, clock.monotonic()), is_ledger_whole=not ledger.damage(), canaries=policy.canary,
+        Evidence.from_now(policy, clock.monotonic()), is_ledger_whole=not ledger.reader.damage(), canaries=policy.canary,
         began=clock.monotonic(), earlier=deque(earlier), has_created=has_created, under_way=queued,
     )  # fmt: skip
     loop.sent_before = loop.began - _known_silence(ledger, policy, clock)
@@ -333,10 +333,10 @@ class _Loop:
         if not drawn:
             return False
         window = [row for row in drawn if not self._is_taken_over(row)]
-        known = self.ledger.states([row.external_reference for row in window])
+        known = self.ledger.reader.states([row.external_reference for row in window])
         if any(_waits(row, known.get(row.external_reference)) for row in window):
             self.commit()  # so that the ledger says whether the earlier request has been settled meanwhile
-            known = self.ledger.states([row.external_reference for row in window])
+            known = self.ledger.reader.states([row.external_reference for row in window])
         if waiting := {
             row.external_reference: row
             for row in window
@@ -409,7 +409,7 @@ class _Loop:
             references = [
                 self.begun_here.popleft() for _ in range(min(WINDOW, len(self.begun_here)))
             ]
-            for begun in self.ledger.begun(references):
+            for begun in self.ledger.reader.open_requests(references):
                 self._go_on_with(begun, self.run_id)
 
     def _take_earlier(self, *, may_begin: bool) -> None:
@@ -422,7 +422,7 @@ class _Loop:
             if reference in self.own:
                 continue
             self.commit()  # so that the ledger says whether it has been settled meanwhile
-            for begun in self.ledger.begun([reference]):
+            for begun in self.ledger.reader.open_requests([reference]):
                 self.earlier_taken += 1
                 self._go_on_with(begun, begun.run_id, is_earlier=True)
 
@@ -844,7 +844,7 @@ def _known_silence(ledger: Ledger, policy: Policy, clock: Clock) -> float:
 
     A send follows an event of the ledger by no more than a pause, a rate limit and a call. The clock that is behind counts.
     """
-    last = None if ledger.damage() else ledger.last_event_at()
+    last = None if ledger.reader.damage() else ledger.reader.last_event_at()
     if last is None or clock.billing_ahead() is None:
         return 0.0
     since = (min(clock.now(), clock.at_billing()) - last).total_seconds()

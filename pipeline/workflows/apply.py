@@ -91,7 +91,7 @@ def apply_plan(
         attempting(folder.run_id, watch.unfinished) as attempt,
         writing(settings, target.environment, folder.run_id) as ledger,
     ):
-        refuse_stale(folder, ledger, settings, target.environment, said)
+        refuse_stale(folder, ledger.reader, settings, target.environment, said)
         refuse_too_many(folder.read_plan(), settings)
         refuse_open_issues(folder, settings)
         # The report names who accepted it, whoever planned it.
@@ -121,7 +121,7 @@ def resume_run(
         writing(settings, target.environment, folder.run_id) as ledger,
     ):
         refuse_damaged(folder, target.environment)
-        if ledger.run(folder.run_id) is None:
+        if ledger.reader.runs.find(folder.run_id) is None:
             plan = folder.read_plan()
             raise NotApproved(
                 f"plan {folder.run_id} was never applied, so there is nothing to resume",
@@ -130,7 +130,7 @@ def resume_run(
                 ),
             )
         if giving_up is not None:
-            refuse_unless_unsettled(giving_up, ledger, folder.run_id)
+            refuse_unless_unsettled(giving_up, ledger.reader, folder.run_id)
         folder.accept(settings.accept, settings.planner, CLOCK.now().isoformat(timespec="seconds"))
         return submit_and_report(
             folder, settings, target, ledger, stopping or StopRequest(), watch, attempt, giving_up
@@ -214,7 +214,9 @@ def _submit(
     """Create what is left of the plan, settle what earlier runs left, and record in the ledger how it ended."""
     status, settled_for_others, account, ahead = "stopped", 0, None, None
     try:
-        settled = pl.concat([_settled([]), *map(_settled, ledger.settled_by(folder.run_id))])
+        settled = pl.concat(
+            [_settled([]), *map(_settled, ledger.reader.runs.final_states(folder.run_id))]
+        )
         crosswalk = Crosswalk(folder, settled)
         done, given_up = settled.select("external_reference"), _given_up(folder, ledger)
         attempt.has_sent = done.height > 0
@@ -289,7 +291,7 @@ def _check_account(
     stopping: StopRequest,
 ) -> Account:
     account, stop = check_account(
-        ledger,
+        ledger.reader,
         settings.home / target.environment.name,
         target.api_key.fingerprint,
         billing.make,
@@ -306,7 +308,7 @@ def _check_account(
 
 def _left_by_earlier_runs(ledger: Ledger, run_id: str) -> Iterator[LeftInDoubt]:
     """The unsettled requests of other runs."""
-    for reference, owner, why in ledger.unsettled_requests():
+    for reference, owner, why in ledger.reader.requests_in_doubt():
         if owner != run_id:
             yield LeftInDoubt(reference, owner, why)
 
@@ -335,7 +337,7 @@ def _report(
         status=_status(sent.stop),
         now=CLOCK.now(),
         stop=sent.stop,
-        requests=ledger.requests(folder.run_id),
+        requests=ledger.reader.runs.requests(folder.run_id)._asdict(),
         submit_seconds=submit_seconds,
         settled=_waits(ledger, folder.run_id, sent.billing_ahead),
         earlier=sent.earlier,
@@ -493,7 +495,10 @@ def _planned_creates(
 def _waits(ledger: Ledger, run_id: str, billing_ahead: timedelta) -> pl.DataFrame:
     """When each create of a run was begun and settled, both by our clock; the ledger has the beginning by billing's clock."""
     names = {"began_at": pl.String, "settled_at": pl.String}
-    blocks = [pl.DataFrame(block, schema=names, orient="row") for block in ledger.waits(run_id)]
+    blocks = [
+        pl.DataFrame(block, schema=names, orient="row")
+        for block in ledger.reader.runs.waits(run_id)
+    ]
     moments = pl.all().str.to_datetime("%Y-%m-%dT%H:%M:%S%.f%#z", time_unit="us")
     waits = pl.concat([pl.DataFrame(schema=names), *blocks]).with_columns(moments)
     return waits.with_columns(pl.col("began_at") - billing_ahead)
@@ -504,14 +509,15 @@ def _outcomes(ledger: Ledger, folder: RunFolder) -> Iterator[pl.DataFrame]:
     schema = {name: pl.Int64 if name == "payable" else pl.String for name in OUTCOME_COLUMNS}
     yield _outcome_table([], schema)
     # What this run finished does not change, even if a later run began the same references again.
-    own = {row[0]: row for row in ledger.moved_from(folder.run_id)}
+    own = {row[0]: row for row in ledger.reader.runs.moved_from(folder.run_id)}
     given_up = set(_given_up(folder, ledger).iter_rows())
     for part in folder.parts("plan"):
         planned = pl.read_parquet(part, columns=["external_reference"], glob=False)[
             "external_reference"
         ].unique()
         rows = [
-            own.get(row[0], row) for row in itertools.chain.from_iterable(ledger.outcomes(planned))
+            own.get(row[0], row)
+            for row in itertools.chain.from_iterable(ledger.reader.outcomes(planned))
         ]
         # A request that was given up after the plan is given up for this run, too, whichever run it belonged to.
         rows = [
@@ -523,7 +529,7 @@ def _outcomes(ledger: Ledger, folder: RunFolder) -> Iterator[pl.DataFrame]:
 
 def _given_up(folder: RunFolder, ledger: Ledger) -> pl.DataFrame:
     """The requests that were given up after the plan of a run: external_reference, fingerprint."""
-    found = ledger.given_up_after(folder.read_plan()["ledger_event"])
+    found = ledger.reader.given_up_after(folder.read_plan()["ledger_event"])
     return pl.DataFrame(
         found, schema=dict.fromkeys(("external_reference", "fingerprint"), pl.String), orient="row"
     )

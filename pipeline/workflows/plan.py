@@ -37,7 +37,7 @@ from pipeline.sources import (
 )
 from pipeline.storage.files import sha256_of_each, token_key
 from pipeline.storage.known_customers import References, known_to
-from pipeline.storage.ledger import Ledger
+from pipeline.storage.ledger import Ledger, LedgerReader
 from pipeline.storage.memory import memory_ceiling
 from pipeline.storage.run_folder import DIFFERING, RunFolder
 from pipeline.storage.run_search import all_runs
@@ -220,7 +220,7 @@ def _stage_history(new: NewPlan, records: int) -> _LedgerState:
         new.folder.stage_blocks("history", _history(ledger, new.folder, records))
         if ledger is None:
             return _LedgerState()
-        return _LedgerState(ledger.last_event(), ledger.deliveries())
+        return _LedgerState(ledger.last_event(), ledger.runs.deliveries())
 
 
 def _staged_digests(new: NewPlan) -> dict[str, str]:
@@ -272,7 +272,9 @@ def _created_contents(workbench: duckdb.DuckDBPyConnection, new: NewPlan) -> lis
         return ledger.contents(references) if ledger is not None else []
 
 
-def _history(ledger: Ledger | None, folder: RunFolder, records: int) -> Iterator[pl.DataFrame]:
+def _history(
+    ledger: LedgerReader | None, folder: RunFolder, records: int
+) -> Iterator[pl.DataFrame]:
     """The ledger's history of the staged records; the whole history if the ledger is small."""
     texts = ("external_reference", "state", "fingerprint", "key")
     schema = {**dict.fromkeys(texts, pl.String), "normalization": pl.Int64}

@@ -19,7 +19,7 @@ from pipeline.storage.ledger.hash_chain import Link
 
 FOLDER = ".ledgers"  #: in the reports folder: a file for each ledger that has written reports there
 _LARGEST = 1 << 16  #: bytes; no statement is larger
-_SEQ = re.compile("[0-9]{20}")  #: as `stated` writes it
+_SEQ = re.compile("[0-9]{20}")  #: as `statement` writes it
 IN_RUN = (
     "ledger.json"  #: in a run folder: the ledger and its last event when the results were written
 )
@@ -51,7 +51,7 @@ class Witness:
             self._descriptor = os.open(
                 self._path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600
             )
-        content = stated(self._ledger, self._environment, link)
+        content = statement(self._ledger, self._environment, link)
         os.pwrite(self._descriptor, content, 0)
         os.ftruncate(self._descriptor, len(content))
 
@@ -78,7 +78,7 @@ class Witness:
             self._descriptor = None
 
 
-def stated(ledger: str, environment: Environment, link: Link) -> bytes:
+def statement(ledger: str, environment: Environment, link: Link) -> bytes:
     """The content of a statement, always of the same length for the same ledger."""
     content = {
         "ledger": ledger,

@@ -35,7 +35,7 @@ from pipeline.reporting import (
 )
 from pipeline.storage.files import write_bytes
 from pipeline.storage.known_customers import References, known_to
-from pipeline.storage.ledger import Ledger
+from pipeline.storage.ledger import Ledger, LedgerReader
 from pipeline.storage.run_folder import RunFolder
 from pipeline.storage.xlsx import write_text_book
 from pipeline.workflows.input_rows import stage_records
@@ -152,7 +152,7 @@ class _Tables:
 
     folder: RunFolder
     workbench: duckdb.DuckDBPyConnection
-    ledger: Ledger | None
+    ledger: LedgerReader | None
 
 
 def _content(

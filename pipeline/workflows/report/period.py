@@ -128,7 +128,7 @@ def _runs(
         begun = [
             run.run_id
             for run in in_period
-            if run not in applied and ledger and ledger.run(run.run_id)
+            if run not in applied and ledger and ledger.runs.find(run.run_id)
         ]
     return applied, begun, damaged
 
