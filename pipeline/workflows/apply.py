@@ -33,6 +33,7 @@ from pipeline.domain.responses import (
 )
 from pipeline.errors import NotApproved, ThresholdExceeded
 from pipeline.reporting import EarlierRuns, LeftInDoubt, Report, render_unfinished
+from pipeline.storage.aligned_parts import aligned_parts
 from pipeline.storage.files import token_key, write_bytes
 from pipeline.storage.ledger import HOME_IS_NEW, IN_RUN, OUTCOME_COLUMNS, Ledger, run_lock
 from pipeline.storage.run_folder import PAGES, RunFolder
@@ -461,7 +462,8 @@ def _planned_creates(
 ) -> Iterator[Planned]:
     """The creates of a plan without those that are done or given up, streamed in the order of the input."""
     normalization = folder.read_plan()["normalization"]
-    for records, part in folder.planned_parts():
+    for aligned in aligned_parts(folder, "records", "plan"):
+        records, part = aligned.paths["records"], aligned.paths["plan"]
         creates = pl.scan_parquet(part, glob=False).filter(
             pl.col("action").is_in([action.value for action in SENDING])
         )

@@ -41,6 +41,7 @@ from pipeline.storage.ledger import Ledger, LedgerReader
 from pipeline.storage.memory import memory_ceiling
 from pipeline.storage.run_folder import DIFFERING, RunFolder
 from pipeline.storage.run_search import all_runs
+from pipeline.storage.workbench import open_workbench, parts_to_plan
 from pipeline.transforming.normalize import NORMALIZATION_VERSION, Defaults
 from pipeline.transforming.source_totals import ControlTotals
 from pipeline.workflows.background import one_ahead, one_behind
@@ -233,7 +234,7 @@ def _staged_digests(new: NewPlan) -> dict[str, str]:
 def _decide(new: NewPlan, known: References | None, rows: int) -> tuple[Plan, list[Finding]]:
     """Match and plan the staged records; return the plan and the findings about doubtful ones."""
     profile = new.profile
-    with new.folder.workbench(references=known.path if known else None) as workbench:
+    with open_workbench(new.folder.path, references=known.path if known else None) as workbench:
         with profile.stage("match", rows):
             find_matches(workbench)
         with profile.stage("plan", rows):
@@ -260,7 +261,7 @@ def _write_actions(new: NewPlan, workbench: duckdb.DuckDBPyConnection) -> Plan:
         where=settings.where,
         normalization=NORMALIZATION_VERSION,
     )
-    return write_plan(workbench, query, new.folder.parts_to_plan())
+    return write_plan(workbench, query, parts_to_plan(workbench))
 
 
 def _created_contents(workbench: duckdb.DuckDBPyConnection, new: NewPlan) -> list[tuple[str, str]]:
