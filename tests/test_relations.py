@@ -55,9 +55,12 @@ def _texts(tree: ast.Module):
             yield "".join(
                 part.value if isinstance(part, ast.Constant) else "?" for part in node.values
             )
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            if id(node) not in skipped:
-                yield node.value
+        elif (
+            isinstance(node, ast.Constant)
+            and isinstance(node.value, str)
+            and id(node) not in skipped
+        ):
+            yield node.value
 
 
 def _without_comments(path: Path) -> str:
@@ -83,15 +86,15 @@ def made_and_read() -> tuple[dict[str, set[str]], dict[str, set[str]]]:
 def undeclared(made: dict[str, set[str]], read: dict[str, set[str]]) -> set[tuple[str, str, str]]:
     """What a module does across modules with a relation that does not declare it."""
     faults = set()
-    for name in made:
-        users = made[name] | read[name]
-        if len(users) == 1 or not read[name]:
+    for name, makers_here in made.items():
+        readers_here = read.get(name, set())
+        if len(makers_here | readers_here) == 1 or not readers_here:
             continue
         declared = DECLARED.get(name)
         makers, readers = (declared.made_by, declared.read_by) if declared else ((), ())
-        faults |= {(name, "made", module) for module in made[name] if module not in makers}
+        faults |= {(name, "made", module) for module in makers_here if module not in makers}
         faults |= {
-            (name, "read", module) for module in read[name] if module not in (*readers, *makers)
+            (name, "read", module) for module in readers_here if module not in (*readers, *makers)
         }
     return faults
 
