@@ -15,6 +15,8 @@ from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import NoReturn
 
+from pydantic import JsonValue
+
 from pipeline.domain.responses import (
     Accepted,
     AnotherCustomer,
@@ -141,7 +143,7 @@ def read_lookup(response: Response, payload: bytes, form: ErrorForm = ErrorForm.
             )
 
 
-def as_billing_holds_it(payload: str, answer: Found) -> dict[str, object]:
+def as_billing_holds_it(payload: str, answer: Found) -> dict[str, JsonValue]:
     """The customer that a lookup found: our payload, with billing's value in each field that differs."""
     theirs = {
         one.field: None if one.theirs is None else json.loads(one.theirs)

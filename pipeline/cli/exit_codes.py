@@ -14,6 +14,7 @@ import threading
 import traceback
 from typing import Any, NoReturn
 
+from pipeline.cli.given import Given
 from pipeline.domain.machine_faults import breakage
 from pipeline.errors import PipelineError
 
@@ -122,7 +123,7 @@ def _guarded() -> int:
         return OWN_FAULT
 
 
-def _exit_code(given: dict[str, Any]) -> int:
+def _exit_code(given: Given) -> int:
     """Parse the command line and call the command; map what click raises to an exit code."""
     import click
 
@@ -160,7 +161,7 @@ def _say(text: str) -> None:
             os.write(sys.stderr.fileno(), f"{scrubbed(text)}\n".encode(errors="backslashreplace"))
 
 
-def _with_suggestion(given: dict[str, Any], message: str, broken: PipelineError) -> str:
+def _with_suggestion(given: Given, message: str, broken: PipelineError) -> str:
     from pipeline.cli.suggestions import with_suggestion
 
     return with_suggestion(given, message, broken.suggests)

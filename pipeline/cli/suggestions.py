@@ -4,11 +4,13 @@ It repeats the options of this invocation that it needs: home, reports, destinat
 """
 
 import shlex
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import wraps
 from typing import Any
 
 import click
+
+from pipeline.cli.given import Given
 
 #: Parameters for the folders, the destination and the pace.
 _REPEATED = (
@@ -56,17 +58,17 @@ def suggested(*words: str) -> str:
     return suggested_by(click.get_current_context().obj or {}, words)
 
 
-def suggested_by(given: Mapping[str, Any], words: Sequence[str]) -> str:
+def suggested_by(given: Given, words: Sequence[str]) -> str:
     """The same as `suggested`, outside of a command: for the parameters of an invocation."""
     return shlex.join(["pipeline", *words, *_repeated(given, words)])
 
 
-def with_suggestion(given: Mapping[str, Any], message: str, words: Sequence[str]) -> str:
+def with_suggestion(given: Given, message: str, words: Sequence[str]) -> str:
     """A message, followed by the suggested command if there is one."""
     return f"{message}: {suggested_by(given, words)}" if words else message
 
 
-def _repeated(given: Mapping[str, Any], words: Sequence[str]) -> Iterator[str]:
+def _repeated(given: Given, words: Sequence[str]) -> Iterator[str]:
     for option in _options(words):
         value, name = given.get(str(option.name)), option.opts[0]
         if value and option.name in _REPEATED and name not in words:

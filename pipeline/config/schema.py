@@ -2,16 +2,16 @@
 
 import csv
 import io
-from typing import Any
 
 from pipeline.config.job import Job
 from pipeline.domain.column_mapping import Layout
 from pipeline.domain.customer import FIELDS, METADATA_PREFIX
+from pipeline.domain.published import JsonObject
 
 _SCHEMA = "https://json-schema.org/draft/2020-12/schema"
 
 
-def config_schema() -> dict[str, Any]:
+def config_schema() -> JsonObject:
     """The JSON Schema of a config; `configs/*.yaml` name it in their first line."""
     return {"$schema": _SCHEMA, **Job.model_json_schema(), "title": "A job of pipeline"}
 

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from pipeline.domain.currency import with_minor_unit
 from pipeline.domain.currency_signs import currencies_of, customary_signs
 from pipeline.domain.declaration import Declaration, OrElse, shorthand
+from pipeline.domain.published import JsonObject
 
 Unit = Literal["major", "minor"]
 
@@ -94,7 +95,7 @@ def _known_currencies(signs: dict[str, tuple[str, ...]]) -> dict[str, tuple[str,
 
 
 _Sign = Annotated[str, Field(min_length=1, max_length=20), AfterValidator(_a_sign)]
-_SIGN_SCHEMA: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": 20}
+_SIGN_SCHEMA: JsonObject = {"type": "string", "minLength": 1, "maxLength": 20}
 _SignsOfOne = Annotated[
     tuple[_Sign, ...],
     BeforeValidator(lambda given: (given,) if isinstance(given, str) else given),

@@ -8,9 +8,8 @@ key          UUIDv5 over environment, merchant, mode, endpoint, reference, finge
 
 import json
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import polars as pl
 
@@ -97,7 +96,7 @@ def payload_expression(columns: Sequence[str]) -> pl.Expr:
     return pl.concat_str(body.str.strip_suffix(","), pl.lit("}"))
 
 
-def payload_bytes(customer: dict[str, Any]) -> bytes:
+def payload_bytes(customer: Mapping[str, object]) -> bytes:
     """One customer in the form of the API -> the bytes that are sent; `payload_expression` must give the same bytes."""
     return json.dumps(customer, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
 

@@ -1,14 +1,17 @@
 """`plan.json`: what an import would do, and everything that the plan depends on."""
 
+from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import Field, JsonValue
+from pydantic import Field
 
 from pipeline.domain.customer import Environment
 from pipeline.domain.fates import Action
-from pipeline.domain.published import Count, Published, Sha256, Sums, Text
+from pipeline.domain.published import Count, JsonObject, MinorUnits, Published, Sha256, Sums, Text
 
 PLAN_SCHEMA = 7  #: the version of plan.json and of the staged tables
+#: Options of a plan that are given again when it is applied: name of a setting -> value.
+GivenAgain = Mapping[str, str | int | bool]
 
 
 class LineCounts(Published):
@@ -55,8 +58,8 @@ class ControlTotalCheck(Published):
 
     where: Text
     what: Text
-    stated: JsonValue
-    found: JsonValue
+    stated: MinorUnits | Text
+    found: MinorUnits | Text
     holds: bool
 
 
@@ -90,7 +93,7 @@ class PlanSettings(Published):
 class KnownCustomersUsed(Published):
     """The version of the known customers that records were matched with."""
 
-    version: JsonValue
+    version: Text = Field(description="the SHA-256 of their content")
     rows: Count
     loaded_at: Text
 
@@ -105,13 +108,18 @@ class ConfigFile(Published):
 class ConfigUsed(ConfigFile):
     """The job as the plan used it; the file may have changed since."""
 
-    job: dict[str, JsonValue]
+    job: JsonObject
+
+    @property
+    def file(self) -> ConfigFile:
+        """The file alone, as a summary and a manifest name it."""
+        return ConfigFile(path=self.path, sha256=self.sha256)
 
 
 class PlanFile(Published):
     """The content of `plan.json`."""
 
-    schema_version: Count = Field(PLAN_SCHEMA, alias="schema")
+    schema_version: Count = Field(default=PLAN_SCHEMA, alias="schema")
     run_id: Text
     planned_at: Text = Field(description="ISO 8601 with offset")
     planner: Text
@@ -136,6 +144,11 @@ class PlanFile(Published):
     actions: dict[str, Count] = Field(description="planned action -> records")
     staged: dict[str, Text] = Field(description="staged file -> SHA-256")
     profile: dict[str, StageProfile] = Field(description="stage -> its time and memory")
+    accepted: dict[str, str] = Field(
+        default_factory=dict,
+        exclude=True,
+        description="code of an issue -> who accepted it; only in schemas 4 to 6",
+    )
 
     def count_of(self, action: Action) -> int:
         """How many records have this planned action."""

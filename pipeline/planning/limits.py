@@ -7,11 +7,13 @@ deterministic functions. Messages of DuckDB while it runs are never shown, becau
 import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from typing import Any
+from dataclasses import dataclass, field
 
 import duckdb
+from pydantic import JsonValue
 
 from pipeline.domain.customer import ROW_ID
+from pipeline.domain.published import JsonObject
 from pipeline.domain.sql import CELLS, cells_in, columns_of, identifier
 from pipeline.errors import ConfigError
 
@@ -83,6 +85,36 @@ def _columns(workbench: duckdb.DuckDBPyConnection) -> list[str]:
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class _Parsed:
+    """What DuckDB's parser makes of an expression: its statements, or an error."""
+
+    statements: list[JsonObject] = field(default_factory=list)
+    has_error: bool = False
+    is_syntax: bool = False  #: whether the error is one of syntax
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """An expression within a condition."""
+
+    kind: str  #: DuckDB's class of the expression
+    column: tuple[str, ...] = ()  #: the parts of the name of a column
+    function: tuple[str, ...] = ()  #: the parts of the name of a function
+
+    @classmethod
+    def of(cls, node: JsonObject) -> "_Part":
+        """The part at a node of the parser's tree."""
+        column, name = node.get("column_names"), node.get("qualified_name")
+        path = name.get("path") if isinstance(name, dict) else None
+        return cls(
+            str(node["class"]),
+            tuple(map(str, column)) if isinstance(column, list) else (),
+            tuple(map(str, path)) if isinstance(path, list) else (),
+        )
+
+
 def _check_parts(workbench: duckdb.DuckDBPyConnection, where: str, columns: list[str]) -> None:
     expression = _parse_one(workbench, where, columns)
     functions = _functions(workbench)
@@ -91,37 +123,37 @@ def _check_parts(workbench: duckdb.DuckDBPyConnection, where: str, columns: list
             raise _wrong(fault, columns)
 
 
-def _parse_one(
-    workbench: duckdb.DuckDBPyConnection, where: str, columns: list[str]
-) -> dict[str, Any]:
+def _parse_one(workbench: duckdb.DuckDBPyConnection, where: str, columns: list[str]) -> JsonObject:
     """Parse `where` as one expression, alone and in brackets, so that nothing can follow it."""
     if not where.strip():
         raise _wrong("it is empty", columns)
     alone, bracketed = _parsed(workbench, where), _parsed(workbench, f"({where})")
-    if alone["error"] and alone["error_type"] == "parser":
-        raise _wrong(_one_line(alone["error_message"]), columns)
-    if alone["error"] or bracketed["error"] or len(alone["statements"]) != 1:
+    if alone.has_error and alone.is_syntax:
+        raise _wrong(_one_line(alone.message), columns)
+    if alone.has_error or bracketed.has_error or len(alone.statements) != 1:
         raise _wrong("it is more than one expression, or ends in a comment or a semicolon", columns)
-    node = alone["statements"][0]["node"]
-    bare = _parsed(workbench, "1")["statements"][0]["node"]
-    expressions = node.pop("select_list", [])
+    node, bare = alone.statements[0], _parsed(workbench, "1").statements[0]
+    expressions = node.pop("select_list", None)
     bare.pop("select_list")
-    if len(expressions) != 1 or expressions[0]["alias"] or _unplaced(node) != _unplaced(bare):
+    only = expressions[0] if isinstance(expressions, list) and len(expressions) == 1 else None
+    if not isinstance(only, dict) or only["alias"] or _unplaced(node) != _unplaced(bare):
         raise _wrong("it is more than one expression", columns)
-    found: dict[str, Any] = expressions[0]
-    return found
+    return only
 
 
-def _parsed(workbench: duckdb.DuckDBPyConnection, expression: str) -> dict[str, Any]:
+def _parsed(workbench: duckdb.DuckDBPyConnection, expression: str) -> _Parsed:
     found = workbench.execute("SELECT json_serialize_sql('SELECT ' || ?)", [expression]).fetchone()
     try:
-        parsed: dict[str, Any] = json.loads(found[0]) if found else {}
+        content = json.loads(found[0]) if found else {}
     except RecursionError:
-        return {"error": True, "error_type": "parser", "error_message": "it is nested too deeply"}
-    return parsed
+        return _Parsed(has_error=True, is_syntax=True, message="it is nested too deeply")
+    if content["error"]:
+        is_syntax = content["error_type"] == "parser"
+        return _Parsed([], True, is_syntax, content["error_message"])
+    return _Parsed([statement["node"] for statement in content["statements"]])
 
 
-def _unplaced(node: Any) -> Any:
+def _unplaced(node: JsonValue) -> JsonValue:
     """A part of a parsed statement without its positions in the text."""
     if isinstance(node, dict):
         return {
@@ -132,33 +164,32 @@ def _unplaced(node: Any) -> Any:
     return [_unplaced(value) for value in node] if isinstance(node, list) else node
 
 
-def _parts(expression: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _parts(expression: JsonObject) -> Iterator[_Part]:
     """Every expression within an expression, itself first."""
-    waiting: list[Any] = [expression]
+    waiting: list[JsonValue] = [expression]
     while waiting:
         node = waiting.pop()
-        if isinstance(node, dict) and "class" in node:
-            yield node
-        waiting.extend(
-            node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
-        )
+        if isinstance(node, dict):
+            if "class" in node:
+                yield _Part.of(node)
+            waiting.extend(node.values())
+        elif isinstance(node, list):
+            waiting.extend(node)
 
 
-def _fault(part: dict[str, Any], columns: set[str], functions: set[str]) -> str | None:
+def _fault(part: _Part, columns: set[str], functions: set[str]) -> str | None:
     """What is wrong with one part of an expression; None if it is allowed."""
-    if part["class"] not in _CLASSES:
-        kind = part["class"].lower().replace("_", " ")
+    if part.kind not in _CLASSES:
+        kind = part.kind.lower().replace("_", " ")
         return f"it contains a {kind}; only columns, constants and plain functions are allowed"
-    if part["class"] == "COLUMN_REF":
-        name = ".".join(part["column_names"])
-        known = len(part["column_names"]) == 1 and name.casefold() in columns
+    if part.kind == "COLUMN_REF":
+        name = ".".join(part.column)
+        known = len(part.column) == 1 and name.casefold() in columns
         return None if known else f"there is no column {name}"
-    if part["class"] == "FUNCTION":
-        path = part["qualified_name"]["path"]
-        plain = len(path) == 1 and path[0].casefold() in functions
-        return (
-            None if plain else f"{'.'.join(path)} is not a deterministic function of a single row"
-        )
+    if part.kind == "FUNCTION":
+        name = ".".join(part.function)
+        plain = len(part.function) == 1 and name.casefold() in functions
+        return None if plain else f"{name} is not a deterministic function of a single row"
     return None
 
 

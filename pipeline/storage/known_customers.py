@@ -26,6 +26,8 @@ import duckdb
 import polars as pl
 from pydantic import JsonValue
 
+from pipeline.domain.plan_file import LineCounts
+from pipeline.domain.published import Count, Published, Text
 from pipeline.domain.sql import literal
 from pipeline.errors import ReferencesError
 from pipeline.storage.files import (
@@ -61,6 +63,15 @@ _AT_WORK = "loading"
 _AT_WORK_EARLIER = ".loading-*"  #: temporary folders of earlier versions
 
 
+class LoadedFile(Published):
+    """A file of known customers."""
+
+    name: Text
+    sha256: Text
+    bytes: Count
+    lines: LineCounts
+
+
 @dataclass(frozen=True, slots=True)
 class References:
     """The known customers of an environment: their file and the version of its content."""
@@ -70,7 +81,7 @@ class References:
     rows: int
     loaded_at: str
     fields: tuple[str, ...]  #: the fields of the loaded files; only these are compared
-    inputs: list[JsonObject]
+    inputs: list[LoadedFile]
 
 
 def load(
@@ -78,7 +89,7 @@ def load(
     batches: Iterable[pl.DataFrame],
     *,
     fields: Sequence[str],
-    inputs: Callable[[], list[JsonObject]],
+    inputs: Callable[[], list[LoadedFile]],
     now: datetime,
     spare: Path | None = None,
 ) -> References:
@@ -124,7 +135,8 @@ def known_to(folder: Path) -> References | None:
                 "SELECT version, row_count, loaded_at, fields, inputs FROM kept.meta"
             ).fetchall()
         ((version, row_count, loaded_at, stated, inputs),) = rows
-        return References(path, version, row_count, loaded_at, tuple(stated), json.loads(inputs))
+        files = [LoadedFile.model_validate(file) for file in json.loads(inputs)]
+        return References(path, version, row_count, loaded_at, tuple(stated), files)
     except (duckdb.Error, ValueError, TypeError):
         raise ReferencesError(
             f"{path} is damaged or no file of known customers; load them again",
@@ -163,7 +175,7 @@ def _described(
     connection: duckdb.DuckDBPyConnection,
     path: Path,
     fields: Sequence[str],
-    inputs: list[JsonObject],
+    inputs: list[LoadedFile],
     now: datetime,
 ) -> References:
     stated = tuple(column for column in _CONTENT if column in fields)
@@ -205,7 +217,7 @@ def _sign(connection: duckdb.DuckDBPyConnection, found: References) -> None:
             found.loaded_at,
             found.rows,
             list(found.fields),
-            json.dumps(found.inputs, ensure_ascii=False),
+            json.dumps([file.to_json() for file in found.inputs], ensure_ascii=False),
         ],
     )
     connection.execute("CHECKPOINT written")

@@ -9,15 +9,23 @@ the rest    the result files, see `RESULT_FILES`
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import polars as pl
 import pyarrow.parquet as pq
+from pydantic import ValidationError
 
 from pipeline.domain.fates import LISTS
+from pipeline.domain.manifest import FolderManifest, RunManifest
+from pipeline.domain.plan_file import PLAN_SCHEMA, PlanFile
+from pipeline.domain.plan_versions import STAGED_TABLES_SINCE, plan_of, schema_of
+from pipeline.domain.published import JsonObject, first_fault
+from pipeline.domain.run_summary import RunSummary
+from pipeline.domain.sign_offs import Acceptance, Signature, first_acceptances
+from pipeline.domain.summary_versions import summary_of
 from pipeline.errors import PlanStale
 from pipeline.storage import manifest
 from pipeline.storage.files import (
@@ -29,10 +37,6 @@ from pipeline.storage.files import (
 )
 from pipeline.storage.manifest import ACCEPTED, MANIFEST, SIGNATURES
 from pipeline.storage.run_damage import (
-    ACCEPTANCE,
-    PLAN,
-    SIGNATURE,
-    SUMMARY,
     RunDamaged,
     lines_in,
     object_in,
@@ -67,21 +71,6 @@ _OUTDATED = {*RESULT_FILES, *PAGES, "rejected.xlsx", MANIFEST} - {
     ACCEPTED,
     SIGNATURES,
 }
-PLAN_SCHEMA = 6  #: the version of plan.json and of the staged tables
-
-
-#: Keys that summaries of earlier versions lack.
-_NOT_STATED_EARLIER: dict[str, Any] = {
-    "left_by_earlier_runs": {"in_doubt": 0, "named": []},
-    "waiting": {
-        "records": 0,
-        "balances": dict.fromkeys(("debit", "credit", "zero", "absent", "unusable"), 0),
-        "sums": {},
-    },
-    "other_ledgers": [],
-    "account": None,
-    "account_is_doubtful": False,
-}
 
 
 class RunFolder:
@@ -91,6 +80,7 @@ class RunFolder:
         self.path = path
         self.run_id = path.name
         self.staged = path / "staged"
+        self._plan: tuple[int, PlanFile] | None = None  #: the schema of plan.json, and its content
 
     @classmethod
     def create(cls, reports: Path, run_id: str) -> "RunFolder":
@@ -151,44 +141,76 @@ class RunFolder:
                 path, compression="lz4", statistics=False, row_group_size=_ROW_GROUP
             )
 
-    def write_json(self, name: str, content: dict[str, Any]) -> None:
+    def write_json(self, name: str, content: Mapping[str, object]) -> None:
         """Write a JSON file, readable by people and machines."""
         write_bytes(
             self.path / name, (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode()
         )
 
-    def read_json(self, name: str) -> dict[str, Any]:
+    def read_json(self, name: str) -> JsonObject:
         """Read a JSON file of the run; raise RunDamaged if it cannot be read."""
         return object_in(self.path / name)
 
-    def read_plan(self) -> dict[str, Any]:
-        """plan.json; raise PlanStale if another version wrote it in another form."""
-        plan = self.read_json(PLAN_FILE)
-        if plan.get("schema") != PLAN_SCHEMA:
+    def write_plan(self, plan: PlanFile) -> None:
+        """Write plan.json, once."""
+        self.write_json(PLAN_FILE, plan.to_json())
+        self._plan = plan.schema_version, plan
+
+    def read_plan(self) -> PlanFile:
+        """plan.json; raise PlanStale if this version cannot read its staged tables."""
+        schema, plan = self._read_plan()
+        if schema > PLAN_SCHEMA:
             raise PlanStale(
-                f"plan {self.run_id} was written by version {plan.get('version', 'unknown')} of this program, in a form that "
-                "this one does not read: use that version, or make a new plan",
+                f"plan {self.run_id} was made by version {plan.version} of this program, which is"
+                " newer; use that version, or make a new plan",
                 suggests=("plan", "FILE"),
             )
-        return self.read_plan_of_any_version()
+        if schema < STAGED_TABLES_SINCE:
+            raise PlanStale(
+                f"plan {self.run_id} has staged tables of an earlier version ({plan.version}), which"
+                " this version cannot read. A new run of the same file also settles the open"
+                " requests of this one",
+                suggests=("run" if self.is_unfinished else "plan", "FILE"),
+            )
+        return plan
 
-    def read_plan_of_any_version(self) -> dict[str, Any]:
-        """plan.json of any version, for common keys; raise RunDamaged if it is of another run."""
-        return self._of_this_run(PLAN_FILE, PLAN)
+    def read_plan_of_any_version(self) -> PlanFile:
+        """plan.json of any version; raise RunDamaged if it cannot be read or is of another run."""
+        return self._read_plan()[1]
 
-    def read_summary(self) -> dict[str, Any]:
-        """The summary in this version's form; raise RunDamaged if it is of another run."""
-        return {**_NOT_STATED_EARLIER, **self._of_this_run(SUMMARY_FILE, SUMMARY)}
+    @property
+    def has_tables_of_this_version(self) -> bool:
+        """Whether the staged tables have the form that this version reads."""
+        return STAGED_TABLES_SINCE <= self._read_plan()[0] <= PLAN_SCHEMA
 
-    def _of_this_run(self, name: str, shape: Any) -> dict[str, Any]:
-        content = object_in(self.path / name, shape)
-        if content["run_id"] != self.run_id:
-            raise RunDamaged(self.path, f"{name} is that of run {content['run_id']}")
-        return content
+    def _read_plan(self) -> tuple[int, PlanFile]:
+        """The schema that plan.json was written with, and its content; parsed once."""
+        if self._plan is None:
+            content = self.read_json(PLAN_FILE)
+            try:
+                plan = plan_of(content)
+            except ValidationError as invalid:
+                raise RunDamaged(self.path, f"{PLAN_FILE} has {first_fault(invalid)}") from None
+            self._refuse_other_run(PLAN_FILE, plan.run_id)
+            self._plan = schema_of(content), plan
+        return self._plan
 
-    def write_manifest(self, plan: dict[str, Any], config: dict[str, Any] | None = None) -> None:
+    def read_summary(self) -> RunSummary:
+        """The summary; raise RunDamaged if it cannot be read or is of another run."""
+        try:
+            summary = summary_of(object_in(self.path / SUMMARY_FILE))
+        except ValidationError as invalid:
+            raise RunDamaged(self.path, f"{SUMMARY_FILE} has {first_fault(invalid)}") from None
+        self._refuse_other_run(SUMMARY_FILE, summary.run_id)
+        return summary
+
+    def _refuse_other_run(self, name: str, run_id: str) -> None:
+        if run_id != self.run_id:
+            raise RunDamaged(self.path, f"{name} is that of run {run_id}")
+
+    def write_manifest(self, plan: PlanFile) -> None:
         """Write the manifest: SHA-256 of inputs, config and files of this folder, and a seal."""
-        known = {f"staged/{name}": digest for name, digest in plan["staged"].items()}
+        known = {f"staged/{name}": digest for name, digest in plan.staged.items()}
         paths = (
             path
             for path in sorted(self.path.rglob("*"))
@@ -196,14 +218,15 @@ class RunFolder:
         )
         names = [path.relative_to(self.path).as_posix() for path in paths]
         hashes = sha256_of_each(self.path / name for name in names if name not in known)
-        content = {
-            "schema": 2,
-            "run_id": self.run_id,
-            "inputs": plan["inputs"],
-            "config": config,
-            "files": {name: known.get(name) or hashes[self.path / name] for name in names},
-        }
-        manifest.write_sealed(self.path, content)
+        manifest.write_sealed(
+            self.path,
+            RunManifest(
+                run_id=self.run_id,
+                inputs=plan.inputs,
+                config=plan.config.file if plan.config else None,
+                files={name: known.get(name) or hashes[self.path / name] for name in names},
+            ),
+        )
 
     def begin(self, note: str) -> None:
         """Mark the run as sending or writing results; `end` removes the mark.
@@ -227,10 +250,10 @@ class RunFolder:
     def was_applied(self) -> bool:
         """Whether the run was sent to billing and has a complete report."""
         has_summary = not self.is_unfinished and (self.path / SUMMARY_FILE).is_file()
-        return has_summary and self.read_summary()["status"] != "planned"
+        return has_summary and not self.read_summary().is_planned
 
-    def seal(self, kind: str) -> None:
-        """Write a manifest of a folder that is not a run: a reconciliation or a span of time."""
+    def seal(self, kind: Literal["reconciliation", "period"]) -> None:
+        """Write the manifest of a folder that is not a run: a reconciliation or a period."""
         paths = [
             path
             for path in sorted(self.path.rglob("*"))
@@ -238,8 +261,7 @@ class RunFolder:
         ]
         hashes = sha256_of_each(paths)
         files = {path.relative_to(self.path).as_posix(): hashes[path] for path in paths}
-        content = {"schema": 2, "kind": kind, "id": self.run_id, "files": files}
-        manifest.write_sealed(self.path, content)
+        manifest.write_sealed(self.path, FolderManifest(kind=kind, id=self.run_id, files=files))
 
     def amend_manifest(self) -> None:
         """Update the pages in the manifest; all other files keep their SHA-256."""
@@ -247,7 +269,11 @@ class RunFolder:
 
     def signatures(self) -> list[str]:
         """The lines of all sign-offs, oldest first; raise RunDamaged if they cannot be read."""
-        return lines_in(self.path / SIGNATURES, SIGNATURE)
+        return [line for line, _ in lines_in(self.path / SIGNATURES, Signature.of)]
+
+    def signers(self) -> list[Signature]:
+        """All sign-offs, oldest first; raise RunDamaged if they cannot be read."""
+        return [signature for _, signature in lines_in(self.path / SIGNATURES, Signature.of)]
 
     def refuse_other_signatures(self) -> None:
         """Raise OutOfBalance if the sign-offs do not match the manifest."""
@@ -259,17 +285,13 @@ class RunFolder:
 
     def accepted(self) -> dict[str, str]:
         """Code of a file issue -> who accepted it first; raise RunDamaged if unreadable."""
-        found: dict[str, str] = {}
-        for line in lines_in(self.path / ACCEPTED, ACCEPTANCE):
-            acceptance = json.loads(line)
-            found.setdefault(acceptance["code"], acceptance["who"])
-        return found
+        return first_acceptances(
+            [accepted for _, accepted in lines_in(self.path / ACCEPTED, Acceptance.of)]
+        )
 
     def accept(self, codes: Iterable[str], who: str, at: str) -> None:
         """Append a line for each issue not accepted yet; `at` is the time (ISO 8601)."""
-        before = self.accepted()
-        if new := [code for code in sorted(set(codes)) if code not in before]:
-            lines = [json.dumps({"code": code, "who": who, "at": at}) for code in new]
-            manifest.append_lines(
-                self.path, ACCEPTED, lines_in(self.path / ACCEPTED, ACCEPTANCE), lines
-            )
+        before, known = lines_in(self.path / ACCEPTED, Acceptance.of), self.accepted()
+        if new := [code for code in sorted(set(codes)) if code not in known]:
+            lines = [json.dumps(Acceptance(code=code, who=who, at=at).to_json()) for code in new]
+            manifest.append_lines(self.path, ACCEPTED, [line for line, _ in before], lines)

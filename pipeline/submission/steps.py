@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Self
 
+from pipeline.domain import defaults
 from pipeline.domain.fates import State
 from pipeline.domain.responses import Accepted, Difference, RowRefused
 
@@ -25,22 +26,23 @@ class Backoff:
 class RefusalRates:
     """How many rows billing refuses."""
 
-    usual: float = 0.005  #: share of the rows of a normal run
-    alarming: float = 0.30  #: share at which a run shall stop within 60 rows
+    usual: float = defaults.USUAL_REFUSALS  #: share of the rows of a normal run
+    alarming: float = defaults.ALARMING_REFUSALS  #: share at which a run shall stop within 60 rows
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
     """Limits of a run; times in seconds unless the name says otherwise."""
 
-    workers: int = 8
+    workers: int = defaults.WORKERS
     per_second: float | None = None  #: requests per second; None: no limit
     sends: int = 6  #: of one row, the last of them by the sweep at the end of the run
     row_seconds: float = 120.0  #: of its own time; half of it is kept for the sweep
     backoff: Backoff = Backoff()
     refusals: RefusalRates = RefusalRates()
-    lookup_lag: float = 30.0  #: how long a lookup may show an earlier state of billing
-    outage_seconds: float = 300.0  #: without any success: stop, resumable
+    #: How long a lookup may show an earlier state of billing.
+    lookup_lag: float = defaults.LOOKUP_LAG
+    outage_seconds: float = defaults.OUTAGE_SECONDS  #: without any success: stop, resumable
     canary: int = 0  #: rows that are created, looked up and compared before the others are sent
     stop_at: datetime | None = None  #: when to stop, resumable
     generations: int = 3

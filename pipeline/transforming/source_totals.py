@@ -8,9 +8,8 @@ afterwards.
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import polars as pl
 
@@ -51,9 +50,7 @@ class ControlTotals:
             if shift is not None and sign is not None and _has_own_signs(group, layout):
                 name = _name(_currency(group, layout))
                 sides = (
-                    (group["debits"], group["credits"])
-                    if sign > 0
-                    else (-group["credits"], -group["debits"])
+                    (group.debits, group.credits) if sign > 0 else (-group.credits, -group.debits)
                 )
                 self.debits[name] += _moved(sides[0], shift)
                 self.credits[name] += _moved(sides[1], shift)
@@ -79,7 +76,20 @@ def added_up(parts: Iterable[ControlTotals]) -> ControlTotals:
     return whole
 
 
-def _groups(records: pl.DataFrame, layout: Layout) -> Iterator[dict[str, Any]]:
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Sums of amounts that have the same form and the same cells with currency, unit and marks."""
+
+    debits: int
+    credits: int
+    decimals: int  #: digits after the decimal mark
+    zeros: int  #: zeros at their end
+    digits: int  #: significant digits
+    signs: frozenset[str]
+    cells: Mapping[str, str | None]  #: column -> its cell
+
+
+def _groups(records: pl.DataFrame, layout: Layout) -> Iterator[_Group]:
     """Sums of bare digits, grouped by form and by the cells with currency, unit and marks."""
     context = _unit_and_currency_cells(layout)
     for column, other, sign in _sides(layout):
@@ -95,7 +105,16 @@ def _groups(records: pl.DataFrame, layout: Layout) -> Iterator[dict[str, Any]]:
                 credits=pl.col("#number").filter(pl.col("#number") < 0).sum(),
             )
         )
-        yield from summed.collect().iter_rows(named=True)
+        for row in summed.collect().iter_rows(named=True):
+            yield _Group(
+                row["debits"],
+                row["credits"],
+                row["#decimals"],
+                row["#zeros"],
+                row["#digits"],
+                frozenset(row[name] for name in _SIGNS if row[name] is not None),
+                {name: row[name] for name in context},
+            )
 
 
 def _cells_of(
@@ -238,11 +257,11 @@ def _behind(foot: str, signs: Sequence[str], written: Amount) -> tuple[str, str 
     return foot, None
 
 
-def _has_own_signs(group: dict[str, Any], layout: Layout) -> bool:
+def _has_own_signs(group: _Group, layout: Layout) -> bool:
     """Whether the signs of a group belong to its currency; true if the code is no currency."""
     signs = layout.balance.signs() if layout.balance else {}
     own = signs.get(_currency(group, layout) or "")
-    return own is None or {group[name] for name in _SIGNS} - {None} <= own
+    return own is None or group.signs <= own
 
 
 def _undecorated(cell: pl.Expr, written: Amount) -> tuple[pl.Expr, pl.Expr]:
@@ -307,26 +326,27 @@ def _says_nothing(cell: pl.Expr) -> pl.Expr:
     )
 
 
-def _shift(group: dict[str, Any], layout: Layout) -> int | None:
+def _shift(group: _Group, layout: Layout) -> int | None:
     """The decimal places from a group's sum to minor units; None if it is in no sum."""
-    decimals, zeros, digits = (int(group[name]) for name in ("#decimals", "#zeros", "#digits"))
     balance = layout.balance
     unit = balance.unit.value if balance else None
     if balance and balance.unit.column and balance.unit.values:
         unit = balance.unit.values.get(_cell_text(group, balance.unit.column, layout) or "")
     exponent = 0 if unit == "minor" else exponents().get(_currency(group, layout) or "")
     surplus_is_zeros = (
-        balance is not None and balance.surplus_zeros and decimals - zeros <= (exponent or 0)
+        balance is not None
+        and balance.surplus_zeros
+        and group.decimals - group.zeros <= (exponent or 0)
     )
-    if unit is None or exponent is None or (unit == "minor" and decimals):
+    if unit is None or exponent is None or (unit == "minor" and group.decimals):
         return None
-    if decimals > exponent and not surplus_is_zeros:
+    if group.decimals > exponent and not surplus_is_zeros:
         return None
-    shift = exponent - decimals
-    return shift if digits + shift <= _SIGNIFICANT else None
+    shift = exponent - group.decimals
+    return shift if group.digits + shift <= _SIGNIFICANT else None
 
 
-def _sign(group: dict[str, Any], layout: Layout) -> int | None:
+def _sign(group: _Group, layout: Layout) -> int | None:
     """The sign of a mark in a column of its own; None if the mark is not listed."""
     marks = layout.balance.marks if layout.balance else None
     if marks is None or marks.column is None:
@@ -342,7 +362,7 @@ def _moved(number: int, shift: int) -> int:
     return number * int(10**shift) if shift >= 0 else number // int(10**-shift)
 
 
-def _currency(group: dict[str, Any], layout: Layout) -> str | None:
+def _currency(group: _Group, layout: Layout) -> str | None:
     """The currency code of a record's cells; None if there is none."""
     text = layout.currency
     if text is None:
@@ -354,7 +374,7 @@ def _currency(group: dict[str, Any], layout: Layout) -> str | None:
     )
 
 
-def _joined(group: dict[str, Any], text: Text, layout: Layout) -> str | None:
+def _joined(group: _Group, text: Text, layout: Layout) -> str | None:
     cells = _cell_texts(group, text.sources, layout)
     found = text.separator.join(cells) if cells else None
     if found is not None and text.values is not None:
@@ -365,14 +385,13 @@ def _joined(group: dict[str, Any], text: Text, layout: Layout) -> str | None:
     return found if found is not None else text.default
 
 
-def _cell_texts(group: dict[str, Any], columns: Sequence[str], layout: Layout) -> list[str]:
+def _cell_texts(group: _Group, columns: Sequence[str], layout: Layout) -> list[str]:
     texts = (_cell_text(group, column, layout) for column in columns)
     return [cell for cell in texts if cell is not None]
 
 
-def _cell_text(group: dict[str, Any], column: str, layout: Layout) -> str | None:
-    cell = group[f"given.{column}"]
-    found = str(cell).strip(INVISIBLE) if cell is not None else ""
+def _cell_text(group: _Group, column: str, layout: Layout) -> str | None:
+    found = (group.cells[f"given.{column}"] or "").strip(INVISIBLE)
     return None if found == "" or found in layout.absent else found
 
 

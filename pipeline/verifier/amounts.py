@@ -5,14 +5,14 @@ parentheses, grouped thousands or joined columns. The report computes those twic
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
 
 from pipeline.domain.characters import INVISIBLE
 from pipeline.domain.currency import NO_CODE, NO_CURRENCY, exponents, known
 from pipeline.domain.currency_signs import customary_signs
+from pipeline.verifier.declared_job import MappingRules, TextRule
 
 _SIGNIFICANT = 18  #: digits of minor units; a longer number is not an amount
 
@@ -28,7 +28,7 @@ class Amounts:
     units: dict[str, str]
     sign: int
     currency_column: str | None
-    currency: dict[str, Any]
+    currency: TextRule
     absent: frozenset[str]
 
     def of(self, cells: dict[str, str], *, in_workbook: bool = False) -> tuple[str, int] | None:
@@ -91,52 +91,45 @@ class Amounts:
         return None if text == "" or text in self.absent else text
 
     def _code(self, cells: dict[str, str]) -> str | None:
-        code = self.currency.get("value")
+        code = self.currency.value
         if self.currency_column is not None:
             code = self._present(cells, self.currency_column)
             if code is None:
-                code = self.currency.get("default")
-            elif (values := self.currency.get("values")) is not None:
-                other = self.currency.get("otherwise")
+                code = self.currency.default
+            elif (values := self.currency.values) is not None:
+                other = self.currency.otherwise
                 code = values.get(
-                    code, other or (code if self.currency.get("unlisted") == "keep" else None)
+                    code, other or (code if self.currency.unlisted == "keep" else None)
                 )
         return code.upper() if code is not None and re.fullmatch("[A-Za-z]{3}", code) else code
 
 
-def declared(mapping: dict[str, Any] | None, columns: list[str]) -> Amounts | str | None:
+def declared(mapping: MappingRules | None, columns: Sequence[str]) -> Amounts | str | None:
     """How a job declares its amounts, or why this check cannot read them; None without amounts."""
     if mapping is None:
         if "balance" not in columns:
             return None
-        currency = "currency" if "currency" in columns else None
-        return Amounts(("balance",), ".", "minor", None, {}, 1, currency, {}, frozenset())
-    balance = mapping.get("balance")
+        column = "currency" if "currency" in columns else None
+        return Amounts(("balance",), ".", "minor", None, {}, 1, column, TextRule(), frozenset())
+    balance = mapping.balance
     if balance is None:
         return None
-    currency_rule: dict[str, Any] = mapping.get("currency") or {}
-    not_plain = (
-        "thousands", "marks", "parentheses", "trailing_minus", "surplus_zeros", "currency_sign",
-        "leading_apostrophe",
-    )  # fmt: skip
-    unsupported = [name for name in not_plain if balance.get(name)]
-    unsupported += [f"currency.{name}" for name in ("columns",) if currency_rule.get(name)]
+    currency = mapping.currency or TextRule()
+    unsupported = [*balance.not_plain, *(["currency.columns"] if currency.columns else [])]
     if unsupported:
         return f"balances are written with {', '.join(unsupported)}"
-    columns_of = (
-        (balance["column"],) if balance.get("column") else (balance["debit"], balance["credit"])
-    )
-    unit = balance["unit"]
+    sides = (balance.column,) if balance.column else (balance.debit, balance.credit)
+    unit = balance.unit
     return Amounts(
-        columns_of,
-        balance["decimal_mark"],
-        unit.get("value"),
-        unit.get("column"),
-        unit.get("values") or {},
-        -1 if balance.get("positive_means") == "credit" else 1,
-        currency_rule.get("column"),
-        currency_rule,
-        frozenset(mapping.get("absent") or ()),
+        tuple(column for column in sides if column is not None),
+        balance.decimal_mark,
+        unit.value,
+        unit.column,
+        unit.values or {},
+        -1 if balance.positive_means == "credit" else 1,
+        currency.column,
+        currency,
+        frozenset(mapping.absent or ()),
     )
 
 

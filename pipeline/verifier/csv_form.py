@@ -3,9 +3,8 @@
 import csv
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from pipeline.domain.characters import BLANK, INVISIBLE
 
@@ -27,16 +26,16 @@ class CsvForm:
     ends_with_cr: bool
 
     @classmethod
-    def of(cls, written: dict[str, Any]) -> "CsvForm":
+    def of(cls, dialect: Mapping[str, str]) -> "CsvForm":
         """The format that a manifest entry states, with defaults for what it leaves out."""
-        quote = str(written.get("quote", '"'))
+        quote = dialect.get("quote", '"')
         return cls(
-            delimiter=str(written["delimiter"]),
+            delimiter=dialect["delimiter"],
             quote="" if quote == "none" else quote,
-            escape=str(written.get("escape", "")),
-            has_trailing_delimiter="trailing_delimiter" in written,
-            has_header=written.get("header") != "none",
-            ends_with_cr=written["line_end"] == "CR",
+            escape=dialect.get("escape", ""),
+            has_trailing_delimiter="trailing_delimiter" in dialect,
+            has_header=dialect.get("header") != "none",
+            ends_with_cr=dialect["line_end"] == "CR",
         )
 
     def is_whole(self, text: str) -> bool:

@@ -11,20 +11,30 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pyarrow import parquet
 
 from pipeline.domain.customer import FIELDS, METADATA_PREFIX
 from pipeline.domain.fates import Fate
 from pipeline.domain.reasons import Reason
+from pipeline.domain.run_summary import RunSummary
 from pipeline.storage.files import open_regular
 from pipeline.verifier.checks import Check, differing, read_any_cell
+from pipeline.verifier.parquet_rows import rows_as
 
 _TWINS = Reason.MATCH_SAME_REFERENCE_OTHER_CONTENT.value
 _ELSEWHERE = {Reason.PLAN_CREATED_BEFORE_DIFFERENT.value, Reason.MATCH_KNOWN_DIFFERENT.value}
 _WHAT = "summary.json and held.csv agree with the fields in which held records differ"
 _NOT_HERE = "the plan is right about the fields that differ from the ledger or the known customers"
+
+
+class _Row(NamedTuple):
+    """A row of rows.parquet."""
+
+    fate: str
+    reasons: list[str] | None
+    fingerprint: str | None
 
 
 @dataclass
@@ -38,14 +48,14 @@ class _Held:
     )
     twin_rows: list[str] = field(default_factory=list)
     #: Row id -> fingerprint of the planned payload, compared with billing's answer.
-    answered: dict[str, str] = field(default_factory=dict)
+    answered: dict[str, str | None] = field(default_factory=dict)
     #: Position -> row id, compared with records that are not in the folder.
     elsewhere: dict[int, str] = field(default_factory=dict)
 
 
-def of_held(folder: Path, summary: dict[str, Any]) -> Iterator[Check]:
+def of_held(folder: Path, summary: RunSummary) -> Iterator[Check]:
     """The check of `held_differs`; nothing for summaries of earlier versions, which lack it."""
-    if "held_differs" not in summary:
+    if summary.held_differs is None:
         return
     parts = sorted((folder / "staged").glob("records-*.parquet"))
     if not parts:
@@ -54,7 +64,7 @@ def of_held(folder: Path, summary: dict[str, Any]) -> Iterator[Check]:
     held = _held(folder, parts)
     fields = _recomputed(folder, held)
     counts = Counter(name for names in fields.values() for name in names)
-    wrong = differing("held_differs", counts, summary["held_differs"]) or _other_in_list(
+    wrong = differing("held_differs", counts, summary.held_differs) or _other_in_list(
         folder, fields
     )
     yield Check(_WHAT, wrong is None, wrong or "")
@@ -71,10 +81,10 @@ def _held(folder: Path, parts: list[Path]) -> _Held:
     held, rows = _Held(), _rows(folder)
     for part in parts:
         names = [name for name in parquet.read_schema(part).names if _is_compared(name)]
-        kinds = dict[int, dict[str, Any]]()
+        kinds = dict[int, _Row]()
         for at in range(parquet.read_metadata(part).num_rows):
             row = next(rows, None)
-            if row is not None and row["reasons"]:
+            if row is not None and row.reasons:
                 kinds[at] = row
         wanted = {at: kind for at, row in kinds.items() if (kind := _kind(row))}
         if not wanted:
@@ -90,7 +100,7 @@ def _held(folder: Path, parts: list[Path]) -> _Held:
                 for name in names:
                     held.twins[reference][name].add(record[name])
             elif wanted[at] == "answered":
-                held.answered[row_id] = kinds[at]["fingerprint"]
+                held.answered[row_id] = kinds[at].fingerprint
             else:
                 held.elsewhere[record["position"]] = row_id
     return held
@@ -100,14 +110,14 @@ def _is_compared(name: str) -> bool:
     return name in FIELDS[1:] or name.startswith(METADATA_PREFIX)
 
 
-def _kind(row: dict[str, Any]) -> str | None:
+def _kind(row: _Row) -> str | None:
     """The other side of the comparison; None if the record is not held because of one."""
-    reasons = {*row["reasons"]}
+    reasons = {*(row.reasons or ())}
     if _TWINS in reasons:
         return "twin"
     if reasons & _ELSEWHERE:
         return "elsewhere"
-    return "answered" if row["fate"] == Fate.ALREADY_EXISTS_DIFFERENT.value else None
+    return "answered" if row.fate == Fate.ALREADY_EXISTS_DIFFERENT.value else None
 
 
 def _recomputed(folder: Path, held: _Held) -> dict[str, list[str]]:
@@ -156,11 +166,8 @@ def _stated(folder: Path) -> dict[int, list[str]]:
     return {row["position"]: row["differs"] for row in rows}
 
 
-def _rows(folder: Path) -> Iterator[dict[str, Any]]:
-    for batch in parquet.ParquetFile(folder / "rows.parquet").iter_batches(
-        columns=["row_id", "fate", "reasons", "fingerprint"]
-    ):
-        yield from batch.to_pylist()
+def _rows(folder: Path) -> Iterator[_Row]:
+    return rows_as(_Row, folder / "rows.parquet")
 
 
 def _other_in_list(folder: Path, fields: dict[str, list[str]]) -> str | None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.domain.fates import LISTS
+from pipeline.domain.plan_file import InputFile
 from pipeline.storage.files import open_regular
 from pipeline.verifier.checks import read_any_cell
 
@@ -58,9 +59,7 @@ def _unquoted(column: str) -> str:
         return column  # lists of earlier versions quote nothing
 
 
-def rows_of(
-    folder: Path, inputs: Sequence[dict[str, Any]], columns: Sequence[str]
-) -> Iterator[Row]:
+def rows_of(folder: Path, inputs: Sequence[InputFile], columns: Sequence[str]) -> Iterator[Row]:
     """Every row of the six lists in the order of the input. Raise Unreadable if one is broken."""
     read_any_cell()
     with ExitStack() as stack:
@@ -76,9 +75,7 @@ def rows_of(
             raise Unreadable(f"a list cannot be read as CSV: {error}") from None
 
 
-def _rows(
-    name: str, reader: Any, inputs: Sequence[dict[str, Any]], columns: list[str]
-) -> Iterator[Row]:
+def _rows(name: str, reader: Any, inputs: Sequence[InputFile], columns: list[str]) -> Iterator[Row]:
     header: list[str] = next(reader, [])
     ours = [column.removeprefix(OURS) for column in header[len(columns) :]]
     if header != [*columns, *(OURS + column for column in ours)]:
@@ -94,12 +91,12 @@ def _rows(
         yield Row(_place(name, row_id, inputs), row_id, name, cells[: len(columns)], added)
 
 
-def _place(name: str, row_id: str, inputs: Sequence[dict[str, Any]]) -> tuple[int, int]:
+def _place(name: str, row_id: str, inputs: Sequence[InputFile]) -> tuple[int, int]:
     for at, file in enumerate(inputs):
-        mark = "#" if file["format"] == "parquet" else ":"
+        mark = "#" if file.format == "parquet" else ":"
         stem, _, number = row_id.rpartition(mark)
-        is_of_file = stem == file["name"] or (
-            file["format"] == "excel" and stem.startswith(f"{file['name']}!")
+        is_of_file = stem == file.name or (
+            file.format == "excel" and stem.startswith(f"{file.name}!")
         )
         if is_of_file and number.isascii() and number.isdigit():
             return at, int(number)

@@ -3,29 +3,29 @@
 import csv
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
-from typing import Any
-
-from pyarrow import parquet
+from typing import NamedTuple
 
 from pipeline.domain.characters import INVISIBLE
 from pipeline.domain.customer import Environment, create_key
 from pipeline.domain.fates import LISTS, Fate
+from pipeline.domain.plan_file import InputFile, PlanFile
 from pipeline.domain.reasons import Reason
 from pipeline.storage.files import open_regular
 from pipeline.verifier.amounts import Amounts
 from pipeline.verifier.checks import Notes, read_any_cell
+from pipeline.verifier.declared_job import DeclaredJob, TableBounds
 from pipeline.verifier.listed_rows import Row, rows_of
 from pipeline.verifier.origins import Origins
+from pipeline.verifier.parquet_rows import rows_as
 from pipeline.verifier.source_lines import Lines
 from pipeline.verifier.source_tables import Table
 
 #: A key is from the first send of its row, or from a later one that followed a replayed failure.
 GENERATIONS = range(1, 4)
-_AT_ONCE = 100_000
 _LIST_OF = {fate.value: name for name, fates in LISTS.items() for fate in fates}
 _CODES = {reason.value for reason in Reason}
 _SENT = {Fate.CREATED.value, Fate.CREATED_DIFFERENT.value}
@@ -54,10 +54,10 @@ class Recomputed:
 
 def walk(
     folder: Path,
-    inputs: list[dict[str, Any]],
-    columns: list[str],
+    inputs: Sequence[InputFile],
+    columns: Sequence[str],
     amounts: Amounts | None,
-    plan: dict[str, Any],
+    plan: PlanFile,
     origins: Origins,
 ) -> Recomputed:
     """Read all rows once, and note the first problem of each check."""
@@ -66,7 +66,8 @@ def walk(
     #: Row id -> the row that it repeats, and its fingerprint.
     repeats: dict[str, tuple[str, str | None]] = {}
     came_back = _cells_that_came_back(folder)
-    environment, reference = Environment(**plan["environment"]), _plain_reference(plan)
+    job = DeclaredJob.of(plan)
+    reference = _plain_reference(job)
     identities = _identities(folder)
     reading: Lines | Table | None = None
     at, last = -1, (-1, 0)
@@ -80,7 +81,7 @@ def walk(
         while at < row.place[0]:
             _finish(reading, inputs, at, found)
             at += 1
-            reading = _opened(inputs[at], plan, found)
+            reading = _opened(inputs[at], job, found)
         last = row.place
         found.records += 1
         found.fates[row.fate] += 1
@@ -91,46 +92,48 @@ def walk(
         _compare_with_source(reading, row, came_back.get(row.row_id, {}), columns, found)
         identity = next(identities, None)
         found.notes.note("rows", _other_identity(row, identity))
-        found.notes.note("fates", _wrong_fate(row, identity, billing_ids, plan["run_id"]))
+        found.notes.note("fates", _wrong_fate(row, identity, billing_ids, plan.run_id))
         if identity is not None:
-            found.notes.note("keys", _other_key(row, identity, environment, columns, reference))
+            found.notes.note(
+                "keys", _other_key(row, identity, plan.environment, columns, reference)
+            )
             if row.fate == Fate.DUPLICATE_IN_FILE.value:
-                repeats[row.row_id] = (row.ours["same_as"], identity["fingerprint"])
+                repeats[row.row_id] = (row.ours["same_as"], identity.fingerprint)
         if amounts is not None:
             _add(amounts, row, columns, found, in_workbook=_is_of_workbooks(inputs[row.place[0]]))
     while at < len(inputs):
         _finish(reading, inputs, at, found)
         at += 1
-        reading = _opened(inputs[at], plan, found) if at < len(inputs) else None
+        reading = _opened(inputs[at], job, found) if at < len(inputs) else None
     if (extra := next(identities, None)) is not None:
-        found.notes.note("rows", f"rows.parquet: {extra['row_id']} is in no list")
+        found.notes.note("rows", f"rows.parquet: {extra.row_id} is in no list")
     found.notes.note("fates", _wrong_repeat(folder, repeats))
     return found
 
 
-def _is_of_workbooks(file: dict[str, Any]) -> bool:
+def _is_of_workbooks(file: InputFile) -> bool:
     """Whether a file is a workbook, or a list of ours with rows from one."""
-    return file.get("format") == "excel" or bool(file.get("of_workbooks"))
+    return file.format == "excel" or file.of_workbooks
 
 
-def _opened(file: dict[str, Any], plan: dict[str, Any], found: Recomputed) -> Lines | Table | None:
+def _opened(file: InputFile, job: DeclaredJob, found: Recomputed) -> Lines | Table | None:
     """The lines or rows of an input; None if it is missing or this check cannot read its format."""
-    path = Path(file["path"])
+    path = Path(file.path)
     if not path.is_file():
         return None
-    if file["format"] == "csv":
-        source = (plan["config"]["job"].get("source") or {}) if plan["config"] else {}
-        return Lines.of(path, file, source.get("skip_lines") or 0, source.get("footer_lines") or 0)
-    if file["format"] == "parquet":
+    if file.format == "csv":
+        around = job.source or TableBounds()
+        return Lines.of(path, file, around.skip_lines or 0, around.footer_lines or 0)
+    if file.format == "parquet":
         table = Table(path, file)
-        found.not_read.update(f"column {name} of {file['name']}" for name in table.not_read)
+        found.not_read.update(f"column {name} of {file.name}" for name in table.not_read)
         return table
-    found.not_read.add(f"{file['name']} (the number of its rows is from the manifest)")
+    found.not_read.add(f"{file.name} (the number of its rows is from the manifest)")
     return None
 
 
 def _finish(
-    reading: Lines | Table | None, inputs: list[dict[str, Any]], at: int, found: Recomputed
+    reading: Lines | Table | None, inputs: Sequence[InputFile], at: int, found: Recomputed
 ) -> None:
     if reading is not None:
         found.notes.note("lines", reading.finish(inputs[at]))
@@ -140,7 +143,7 @@ def _compare_with_source(
     reading: Lines | Table | None,
     row: Row,
     came_back: dict[str, tuple[str, str]],
-    columns: list[str],
+    columns: Sequence[str],
     found: Recomputed,
 ) -> None:
     """Compare a row with its file; the file has cells as a spreadsheet changed them."""
@@ -184,22 +187,32 @@ def _cells_that_came_back(folder: Path) -> dict[str, dict[str, tuple[str, str]]]
     return found
 
 
-def _identities(folder: Path) -> Iterator[dict[str, Any]]:
-    for batch in parquet.ParquetFile(folder / "rows.parquet").iter_batches(_AT_ONCE):
-        yield from batch.to_pylist()
+class _Identity(NamedTuple):
+    """A row of rows.parquet."""
+
+    row_id: str
+    fate: str
+    reasons: list[str] | None
+    billing_id: str | None
+    idempotency_key: str | None
+    fingerprint: str | None
 
 
-def _other_identity(row: Row, identity: dict[str, Any] | None) -> str | None:
+def _identities(folder: Path) -> Iterator[_Identity]:
+    return rows_as(_Identity, folder / "rows.parquet")
+
+
+def _other_identity(row: Row, identity: _Identity | None) -> str | None:
     if identity is None:
         return f"{row.row_id} is not in rows.parquet"
     ours = row.ours
     here = (row.row_id, row.fate, row.causes, ours["billing_id"], ours["idempotency_key"])
     there = (
-        identity["row_id"],
-        identity["fate"],
-        identity["reasons"] or [],
-        identity["billing_id"] or "",
-        identity["idempotency_key"] or "",
+        identity.row_id,
+        identity.fate,
+        identity.reasons or [],
+        identity.billing_id or "",
+        identity.idempotency_key or "",
     )
     return None if here == there else f"{row.row_id}: {row.list_name}.csv and rows.parquet differ"
 
@@ -210,7 +223,7 @@ def _code(cause: str) -> str:
 
 
 def _wrong_fate(
-    row: Row, identity: dict[str, Any] | None, billing_ids: set[int], run_id: str
+    row: Row, identity: _Identity | None, billing_ids: set[int], run_id: str
 ) -> str | None:
     """The problem of a row that lacks something its fate requires, or None."""
     ours = row.ours
@@ -220,7 +233,7 @@ def _wrong_fate(
         return f"{row.row_id} has an unknown reason: {unknown[0]}"
     if row.fate in _SENT:
         if identity is not None and not (
-            identity["idempotency_key"] and identity["fingerprint"] and ours["billing_id"]
+            identity.idempotency_key and identity.fingerprint and ours["billing_id"]
         ):
             return f"{row.row_id} was created, but it lacks a key, a fingerprint or a billing id"
         mark = hash(ours["billing_id"])  # 64 bits, to save memory; a collision is very unlikely
@@ -241,8 +254,8 @@ def _wrong_repeat(folder: Path, wanted: dict[str, tuple[str, str | None]]) -> st
     places = {}
     for row in _identities(folder):
         place = next(number)
-        if row["row_id"] in originals or row["row_id"] in wanted:
-            places[row["row_id"]] = (place, row["fingerprint"])
+        if row.row_id in originals or row.row_id in wanted:
+            places[row.row_id] = (place, row.fingerprint)
     for row_id, (same_as, fingerprint) in wanted.items():
         if same_as not in places:
             return f"{row_id} repeats {same_as}, which is not a row of this run"
@@ -254,44 +267,33 @@ def _wrong_repeat(folder: Path, wanted: dict[str, tuple[str, str | None]]) -> st
 
 def _other_key(
     row: Row,
-    identity: dict[str, Any],
+    identity: _Identity,
     environment: Environment,
-    columns: list[str],
+    columns: Sequence[str],
     column: str | None,
 ) -> str | None:
     """The problem if a key cannot be recomputed from environment, reference and content."""
-    key, fingerprint = identity["idempotency_key"], identity["fingerprint"]
+    key, fingerprint = identity.idempotency_key, identity.fingerprint
     if key is None or column not in columns:
         return None
     reference = row.cells[columns.index(column)].strip(INVISIBLE)
     keys = {
-        create_key(environment, reference, fingerprint, generation) for generation in GENERATIONS
+        create_key(environment, reference, fingerprint or "", generation)
+        for generation in GENERATIONS
     }
     return None if key in keys else f"{row.row_id}: its key does not match its content"
 
 
-def _plain_reference(plan: dict[str, Any]) -> str | None:
+def _plain_reference(job: DeclaredJob) -> str | None:
     """The column of references; None if the job transforms them."""
-    job = plan["config"]["job"] if plan["config"] else {}
-    if not job.get("mapping"):
+    if job.mapping is None:
         return "external_reference"
-    rule = job["mapping"]["external_reference"]
-    transforms = (
-        "split",
-        "extract",
-        "values",
-        "escape",
-        "prefix",
-        "suffix",
-        "when",
-        "default",
-        "columns",
-    )
-    return None if any(rule.get(name) for name in transforms) else rule["column"]
+    rule = job.mapping.external_reference
+    return rule.column if rule.is_plain else None
 
 
 def _add(
-    amounts: Amounts, row: Row, columns: list[str], found: Recomputed, *, in_workbook: bool
+    amounts: Amounts, row: Row, columns: Sequence[str], found: Recomputed, *, in_workbook: bool
 ) -> None:
     """Add a row's balance to its fate; an unreadable record may have an amount or not."""
     if row.fate == Fate.UNREADABLE.value:

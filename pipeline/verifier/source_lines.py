@@ -8,12 +8,13 @@ import codecs
 import gzip
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from pipeline.domain.characters import INVISIBLE
+from pipeline.domain.plan_file import InputFile
 from pipeline.storage.files import open_regular
 from pipeline.verifier.csv_form import Columns, CsvForm
 
@@ -31,7 +32,7 @@ class Lines:
 
     name: str
     form: CsvForm
-    columns: list[str]  #: the supplier's
+    columns: Sequence[str]  #: the supplier's
     before: int  #: lines before the table, by the job
     behind: int  #: lines after the table, by the job, without blank ones
     _lines: Iterator[str]
@@ -43,15 +44,14 @@ class Lines:
     _has_records: bool = False
 
     @classmethod
-    def of(cls, path: Path, described: dict[str, Any], before: int, behind: int) -> "Lines":
+    def of(cls, path: Path, described: InputFile, before: int, behind: int) -> "Lines":
         """The lines of an input, in the format that its manifest entry states."""
-        written, columns = described["written"], described["columns"]
-        form = CsvForm.of(written)
-        lines = _physical_lines(path, written)
-        if described["came_back"]:  # lists of ours have no lines around their table
+        form, columns = CsvForm.of(described.dialect), described.columns
+        lines = _physical_lines(path, described.dialect)
+        if described.is_resubmission:  # lists of ours have no lines around their table
             before = behind = 0
         places = None if form.has_header else Columns.by_position(len(columns))
-        return cls(described["name"], form, columns, before, behind, lines, places=places)
+        return cls(described.name, form, columns, before, behind, lines, places=places)
 
     def skip_to(self, line: int) -> int | None:
         """Skip to the line before this one; return the first unexpected line between records.
@@ -113,14 +113,14 @@ class Lines:
         ]
         return f"{self.name}: line {first} differs in column {differing[0]}" if differing else None
 
-    def finish(self, described: dict[str, Any]) -> str | None:
+    def finish(self, described: InputFile) -> str | None:
         """Take the remaining lines; return the problem if the manifest has other counts."""
-        lines = described["lines"]
+        lines = described.lines
         while (text := self._take()) is not None:
             self._is_other(text)
-        if self.places is None and lines["header"]:
+        if self.places is None and lines.header:
             return f"{self.name}: no line is the header that the manifest states"
-        allowed = lines["header"] + min(lines["skipped"], self.before + self.behind)
+        allowed = lines.header + min(lines.skipped, self.before + self.behind)
         if len(self.others) > allowed:
             # The header and the lines skipped before it come first.
             return f"{self.name}: line {self.others[allowed]} is in no list"
@@ -130,8 +130,8 @@ class Lines:
             "header, skipped and blank": len(self.others) + self.blank,
         }
         stated = {
-            "physical": lines["physical"],
-            "header, skipped and blank": lines["header"] + lines["skipped"] + lines["blank"],
+            "physical": lines.physical,
+            "header, skipped and blank": lines.header + lines.skipped + lines.blank,
         }
         wrong = [
             f"{found[kind]} {kind} lines, {stated[kind]} in the manifest"
@@ -198,15 +198,15 @@ def _other(name: str, line: int) -> str:
     return f"{name}: line {line} differs from the text in the list"
 
 
-def _physical_lines(path: Path, written: dict[str, Any]) -> Iterator[str]:
+def _physical_lines(path: Path, dialect: Mapping[str, str]) -> Iterator[str]:
     r"""Lines without their line feed; bytes that are invalid in the encoding appear as \xNN."""
-    encoding = codecs.lookup(str(written["encoding"])).name
+    encoding = codecs.lookup(dialect["encoding"]).name
     with os.fdopen(open_regular(path), "rb") as file:
         blocks = _unpacked(file)
         if encoding.startswith("utf-16"):
             blocks = _as_utf8(blocks, encoding)
         codec = "utf-8" if encoding.startswith("utf") else encoding
-        if written["line_end"] == "CR":
+        if dialect["line_end"] == "CR":
             blocks = (block.translate(_CR_AND_LF_SWAPPED) for block in blocks)
         is_first = True
         for line in _cut(blocks):

@@ -4,21 +4,23 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 from pyarrow import parquet
 
+from pipeline.domain.plan_file import InputFile
+
 _AT_ONCE = 8_192
+_Cell = str | int | Decimal | date | None  #: of a type with one plain text
 
 
 class Table:
     """A Parquet file, taken one record at a time."""
 
-    def __init__(self, path: Path, described: dict[str, Any]) -> None:
-        self.name = str(described["name"])
+    def __init__(self, path: Path, described: InputFile) -> None:
+        self.name = described.name
         self._file = parquet.ParquetFile(path)
-        self._columns: list[str] = described["columns"]
+        self._columns = described.columns
         types = {column.name: column.type for column in self._file.schema_arrow}
         self._read = [
             name for name in self._columns if name in types and _has_plain_text(types[name])
@@ -54,14 +56,14 @@ class Table:
         ]
         return f"{self.name}: row {self.number} differs in column {wrong[0]}" if wrong else None
 
-    def finish(self, described: dict[str, Any]) -> str | None:
+    def finish(self, described: InputFile) -> str | None:
         """The problem if file and manifest disagree on the number of rows."""
         rows = self._file.metadata.num_rows
-        if rows != described["records"]:
-            return f"{self.name}: {rows} rows, {described['records']} in the manifest"
+        if rows != described.records:
+            return f"{self.name}: {rows} rows, {described.records} in the manifest"
         return f"{self.name}: row {self.number + 1} is in no list" if self.number < rows else None
 
-    def _each(self) -> Iterator[dict[str, Any]]:
+    def _each(self) -> Iterator[dict[str, _Cell]]:
         # By position: a name with a dot would also select a nested column.
         read = set(self._read)
         places = [
@@ -88,7 +90,7 @@ def _has_plain_text(dtype: pa.DataType) -> bool:
     )
 
 
-def _text_of(value: Any) -> str | None:
+def _text_of(value: _Cell) -> str | None:
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, Decimal):

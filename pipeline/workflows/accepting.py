@@ -1,24 +1,22 @@
 """Who accepted which issue of a plan."""
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable
 
+from pipeline.domain.plan_file import FileFinding, PlanFile
 from pipeline.storage.run_folder import RunFolder
 
 
-def accepted_by(folder: RunFolder, plan: Mapping[str, Any]) -> dict[str, str]:
+def accepted_by(folder: RunFolder, plan: PlanFile) -> dict[str, str]:
     """Code of a file issue -> who accepted it first. Earlier versions kept this in the plan."""
-    return {**folder.accepted(), **plan.get("accepted", {})}
+    return {**folder.accepted(), **plan.accepted}
 
 
-def open_issues(
-    findings: Sequence[Mapping[str, Any]], accepted: Collection[str]
-) -> list[Mapping[str, Any]]:
+def open_issues(findings: Iterable[FileFinding], accepted: Collection[str]) -> list[FileFinding]:
     """The findings that stop a plan until a person accepts them."""
-    return [one for one in findings if one["stops"] and one["code"] not in accepted]
+    return [one for one in findings if one.stops and one.code not in accepted]
 
 
-def to_apply(run_id: str, issues: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+def to_apply(run_id: str, issues: Iterable[FileFinding]) -> tuple[str, ...]:
     """The words of the command that applies a plan and accepts these issues, each code once."""
-    codes = dict.fromkeys(one["code"] for one in issues)
+    codes = dict.fromkeys(one.code for one in issues)
     return ("apply", run_id, *(word for code in codes for word in ("--accept", code)))

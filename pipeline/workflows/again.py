@@ -2,18 +2,20 @@
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
 
 from pipeline.config import Settings
+from pipeline.domain.plan_file import GivenAgain, PlanFile, PlanSettings
 from pipeline.workflows.places import destination_options
 
 _DEFAULTS = Settings()
-NOTHING: Mapping[str, Any] = {}
+_WITHOUT_JOB = {"region": _DEFAULTS.region, "retry_refused": False, "address": None}
+NOTHING: GivenAgain = MappingProxyType({})
 
 
 def planning_again(
-    plan: Mapping[str, Any],
-    changed: Mapping[str, Any] = NOTHING,
+    plan: PlanFile,
+    changed: GivenAgain = NOTHING,
     *,
     with_destination: bool = True,
 ) -> list[str]:
@@ -21,32 +23,27 @@ def planning_again(
 
     The caller adds home and reports.
     """
-    files = (_short(file["path"]) for file in plan["inputs"])
-    settings = {**plan["settings"], **changed}
+    files = (_short(file.path) for file in plan.inputs)
+    settings = plan.settings.changed(**changed)
     return ["plan", *files, *_options(settings, plan, with_destination=with_destination)]
 
 
-def _options(
-    settings: Mapping[str, Any], plan: Mapping[str, Any], *, with_destination: bool
-) -> Iterator[str]:
-    config = plan["config"]
-    job = (
-        config["job"]
-        if config
-        else {"region": _DEFAULTS.region, "retry_refused": False, "address": None}
-    )
+def _options(settings: PlanSettings, plan: PlanFile, *, with_destination: bool) -> Iterator[str]:
+    config = plan.config
+    job: Mapping[str, object] = config.job if config else _WITHOUT_JOB
     if config:
-        yield from ("--config", _short(config["path"]))
-    if with_destination and plan["destination"] != job["address"]:
+        yield from ("--config", _short(config.path))
+    if with_destination and plan.destination != job["address"]:
         yield from destination_options(plan)
-    if settings["region"] != job["region"]:
-        yield from ("--default-region", settings["region"])
-    if settings["retry_refused"] and not job["retry_refused"]:
+    if settings.region != job["region"]:
+        yield from ("--default-region", settings.region)
+    if settings.retry_refused and not job["retry_refused"]:
         yield "--retry-refused"
-    for name in ("limit", "where"):
-        if settings[name] is not None:
-            yield from (f"--{name}", str(settings[name]))
-    for total in settings["expect"] or ():
+    if settings.limit is not None:
+        yield from ("--limit", str(settings.limit))
+    if settings.where is not None:
+        yield from ("--where", settings.where)
+    for total in settings.expect or ():
         yield from ("--expect", total)
 
 

@@ -4,15 +4,22 @@ import json
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import httpx
 
 from pipeline.config import Settings, Target
+from pipeline.domain.published import Count, Published, Sums
 from pipeline.errors import SourceError
 from pipeline.reporting import Report
 from pipeline.workflows.progress import StopRequest, Watch
 from pipeline.workflows.run import run_import
+
+
+class SandboxCustomers(Published):
+    """How many customers the sandbox holds, and the sums of their balances."""
+
+    customers: Count
+    sums: Sums
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +27,7 @@ class DemoResult:
     """The report, what the sandbox holds, and every count that differs from the expected one."""
 
     report: Report
-    held: dict[str, Any]
+    held: SandboxCustomers
     surprises: list[str]
 
 
@@ -38,7 +45,7 @@ def run_demo(
         watch=watch,
     )
     expected = json.loads((folder / "customers.expected.json").read_text(encoding="utf-8"))["fates"]
-    found = report.content["fates"]
+    found = report.content.fates
     surprises = [
         f"{fate}: {found[fate]} records, expected {expected.get(fate, 0)}"
         for fate in found
@@ -48,7 +55,8 @@ def run_demo(
     # Plain HTTP to this machine. With this context httpx reads no environment variables.
     plain = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     stats = f"{target.address.base_url}/_sandbox/stats"
-    held = httpx.get(stats, headers=headers, verify=plain, trust_env=False).json()
+    answer = httpx.get(stats, headers=headers, verify=plain, trust_env=False)
+    held = SandboxCustomers.model_validate(answer.json())
     return DemoResult(report, held, surprises)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.config import HOME, REPORTS, Settings, config_schema
+from pipeline.domain.published import JsonObject
 from pipeline.errors import NoHeader, NotUtf8, OutputRefused
 from pipeline.storage.files import write_bytes
 from pipeline.transforming.profiling.guess import Guess
@@ -34,7 +35,7 @@ class Draft:
     #: columns that `plan` refuses to map -> why
     unsendable: Mapping[str, str] = field(default_factory=dict)
 
-    def content(self) -> dict[str, Any]:
+    def content(self) -> JsonObject:
         """The result for programs."""
         guesses = [*self.guesses.fields, *self.guesses.metadata, *self.guesses.never_sent]
         return {
@@ -43,10 +44,10 @@ class Draft:
                 {"field": one.field, "value": one.value, "sure": one.sure, "why": one.why}
                 for one in guesses
             ],
-            "absent": self.guesses.absent,
+            "absent": {**self.guesses.absent},
             "open": self.guesses.todo_count,
-            "not_sent": self.guesses.left_out,
-            "cannot_be_sent": dict(self.unsendable),
+            "not_sent": [*self.guesses.left_out],
+            "cannot_be_sent": {**self.unsendable},
         }
 
 

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
@@ -13,11 +12,13 @@ from pipeline.domain.causes import Cause, in_one_cell
 from pipeline.domain.column_mapping import TEXTS, Layout
 from pipeline.domain.customer import Environment
 from pipeline.domain.fates import Fate
+from pipeline.domain.plan_file import LineCounts
+from pipeline.domain.published import JsonObject
 from pipeline.domain.reasons import Reason
 from pipeline.errors import SourceError
 from pipeline.sources import BATCH_BYTES, Declared, SourceFile, in_order, read
 from pipeline.storage.files import private_folder, token_key
-from pipeline.storage.known_customers import References, known_to, load
+from pipeline.storage.known_customers import LoadedFile, References, known_to, load
 from pipeline.transforming.normalize import Defaults
 from pipeline.workflows.progress import CLOCK, NOBODY, Watch
 from pipeline.workflows.row_stages import judged, layout_of
@@ -42,7 +43,7 @@ class LoadedReferences:
         """1 if a record was not loaded completely: an unknown customer may be created twice."""
         return int(bool(self.set_aside or self.incomplete))
 
-    def content(self, environment: str) -> dict[str, Any]:
+    def content(self, environment: str) -> JsonObject:
         """The result for programs."""
         return {
             **content_of(environment, self.references),
@@ -91,9 +92,17 @@ def listed_references(home: Path) -> list[tuple[str, References]]:
     return [(name, references) for name, references in found if references is not None]
 
 
-def content_of(environment: str, references: References) -> dict[str, Any]:
+def content_of(environment: str, references: References) -> JsonObject:
     """The known customers of an environment, for programs."""
-    return {"environment": environment, **asdict(references), "path": str(references.path)}
+    return {
+        "environment": environment,
+        "path": str(references.path),
+        "version": references.version,
+        "rows": references.rows,
+        "loaded_at": references.loaded_at,
+        "fields": [*references.fields],
+        "inputs": [file.to_json() for file in references.inputs],
+    }
 
 
 @dataclass(slots=True)
@@ -146,10 +155,10 @@ def _chained(first: pl.DataFrame, rest: Iterator[pl.DataFrame]) -> Iterator[pl.D
     yield from rest
 
 
-def _described(file: SourceFile) -> dict[str, Any]:
-    return {
-        "name": file.name,
-        "sha256": file.sha256,
-        "bytes": file.size,
-        "lines": asdict(file.lines),
-    }
+def _described(file: SourceFile) -> LoadedFile:
+    return LoadedFile(
+        name=file.name,
+        sha256=file.sha256,
+        bytes=file.size,
+        lines=LineCounts(**asdict(file.lines)),
+    )

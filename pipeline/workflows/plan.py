@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import polars as pl
@@ -18,6 +17,7 @@ from pipeline.domain.customer import Environment
 from pipeline.domain.fates import Action
 from pipeline.domain.file_expectations import Delivery
 from pipeline.domain.file_issues import Finding
+from pipeline.domain.plan_file import PlanFile
 from pipeline.errors import Interrupted, SourceError
 from pipeline.planning import Plan, created_otherwise, find_differing, plan_query
 from pipeline.planning.file_checks import (
@@ -45,7 +45,7 @@ from pipeline.storage.workbench import open_workbench, parts_to_plan
 from pipeline.transforming.normalize import NORMALIZATION_VERSION, Defaults
 from pipeline.transforming.source_totals import ControlTotals
 from pipeline.workflows.background import one_ahead, one_behind
-from pipeline.workflows.plan_content import NewPlan, PlanResults, plan_content
+from pipeline.workflows.plan_content import NewPlan, PlanResults, build_plan
 from pipeline.workflows.plan_findings import check_files
 from pipeline.workflows.plan_inputs import PlanInputs
 from pipeline.workflows.profile import Profile
@@ -108,17 +108,15 @@ def plan_import(
     try:
         with Profile().running() as profile:
             new = NewPlan(folder, settings, environment, profile)
-            record = _plan(new, files, batch_bytes, progress)
-        folder.write_json("plan.json", record)
+            content = _plan(new, files, batch_bytes, progress)
+        folder.write_plan(content)
     except BaseException:
         shutil.rmtree(folder.path)  # half a plan is useless and holds personal data
         raise
     folder.accept(settings.accept, settings.planner, CLOCK.now().isoformat(timespec="seconds"))
     sign_for_plan(folder, "planner", settings.planner)
     report = write_results(folder, settings.home, status="planned", now=CLOCK.now())
-    return PlannedRun(
-        folder, Plan({action: record["actions"].get(action.value, 0) for action in Action}), report
-    )
+    return PlannedRun(folder, Plan({action: content.count_of(action) for action in Action}), report)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +129,7 @@ class _Progress:
 
 def _plan(
     new: NewPlan, files: Sequence[SourceFile], batch_bytes: int, progress: _Progress
-) -> dict[str, Any]:
+) -> PlanFile:
     """Stage the tables of a plan; return the content of `plan.json`."""
     defaults = _defaults(new.settings)
     expected = parse_expected(new.settings.expect)
@@ -153,7 +151,7 @@ def _plan(
     new.folder.stage("returned.parquet", inputs.returns.cells)
     staged = _staged_digests(new)
     progress.watch.planned()
-    return plan_content(new, inputs, PlanResults(plan, checked, known, ledger.last_event, staged))
+    return build_plan(new, inputs, PlanResults(plan, checked, known, ledger.last_event, staged))
 
 
 def _defaults(settings: Settings) -> Defaults:
@@ -201,7 +199,7 @@ def _complete_rows(new: NewPlan, inputs: PlanInputs, defaults: Defaults) -> None
     _refuse_empty(inputs.files, records, new.settings)
     if not records:
         new.folder.stage_records(0, judged(no_records(inputs.columns), inputs.layout, defaults))
-    new.profile.stages["read"]["rows"] = records
+    new.profile.add_rows("read", records)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,17 +1,17 @@
 """Refuse a stale plan: inputs, config, options, known customers and history must be unchanged."""
 
-import json
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import polars as pl
+from pydantic import JsonValue
 
 from pipeline.config import Settings, load_config
 from pipeline.domain.currency import grouped_digits
 from pipeline.domain.customer import Environment
+from pipeline.domain.plan_file import ConfigUsed, GivenAgain, PlanFile
+from pipeline.domain.published import JsonObject
 from pipeline.errors import ConfigError, OutOfBalance, PlanStale
 from pipeline.storage.files import sha256_of
 from pipeline.storage.known_customers import known_to
@@ -27,7 +27,7 @@ def refuse_stale(
     ledger: LedgerReader,
     settings: Settings,
     environment: Environment,
-    options: Mapping[str, Any],
+    options: GivenAgain,
 ) -> None:
     """Raise PlanStale with everything that changed since the plan was made.
 
@@ -88,18 +88,15 @@ def _moment(text: str) -> str:
 def refuse_damaged(folder: RunFolder, environment: Environment) -> None:
     """Raise PlanStale if a plan or its tables changed, or if it is for another environment."""
     plan = folder.read_plan()
-    _refuse_changed(folder, plan)
-    if plan["environment"] != asdict(environment):
-        made_for = Environment(**plan["environment"])
+    _refuse_changed(folder)
+    if plan.environment != environment:
         raise PlanStale(
-            f"plan {folder.run_id} was made for {made_for}, not for {environment};"
+            f"plan {folder.run_id} was made for {plan.environment}, not for {environment};"
             " to make a new plan",
             suggests=planning_again(plan, with_destination=False),
         )
     changed = [
-        name
-        for name, digest in plan["staged"].items()
-        if not _is_whole(folder.staged / name, digest)
+        name for name, digest in plan.staged.items() if not _is_whole(folder.staged / name, digest)
     ]
     if changed:
         raise PlanStale(
@@ -109,15 +106,15 @@ def refuse_damaged(folder: RunFolder, environment: Environment) -> None:
         )
 
 
-def _refuse_changed(folder: RunFolder, plan: Mapping[str, Any]) -> None:
+def _refuse_changed(folder: RunFolder) -> None:
     """Raise PlanStale if plan.json is not the one in the manifest and the sign-offs.
 
     A run that has begun has no manifest until its results are complete; its sign-offs remain.
     """
     suggests = ("plan", "FILE")
-    signed_digests = {json.loads(line)["beneath"].get("plan") for line in folder.signatures()}
+    signed_digests = {one.signed_digests.get("plan") for one in folder.signers()}
     try:
-        named = sealed_manifest(folder.path)["files"] if (folder.path / MANIFEST).exists() else {}
+        named = sealed_manifest(folder.path).files if (folder.path / MANIFEST).exists() else {}
     except (OutOfBalance, OSError):
         raise PlanStale(
             f"plan {folder.run_id}: {MANIFEST} was changed, so the plan cannot be verified;"
@@ -131,45 +128,43 @@ def _refuse_changed(folder: RunFolder, plan: Mapping[str, Any]) -> None:
             suggests=suggests,
         )
     is_sealed = not named or named[PLAN_FILE] == sha256_of(folder.path / PLAN_FILE)
-    if not is_sealed or signed_digests != {plan_digest(plan)}:
+    if not is_sealed or signed_digests != {plan_digest(folder)}:
         raise PlanStale(
             f"plan {folder.run_id}: {PLAN_FILE} was changed; restore it, or make a new plan",
             suggests=suggests,
         )
 
 
-def _changed_inputs(plan: dict[str, Any]) -> Iterator[str]:
-    for file in plan["inputs"]:
-        if not _is_whole(Path(file["path"]), file["sha256"]):
-            yield f"input {file['path']}"
+def _changed_inputs(plan: PlanFile) -> Iterator[str]:
+    for file in plan.inputs:
+        if not _is_whole(Path(file.path), file.sha256):
+            yield f"input {file.path}"
 
 
-def _changed_config(plan: dict[str, Any], settings: Settings) -> Iterator[str]:
+def _changed_config(plan: PlanFile, settings: Settings) -> Iterator[str]:
     """The config, if its bytes changed, with the settings that differ."""
-    planned, now = plan["config"], settings.config
+    planned, now = plan.config, settings.config
     if planned is None and now is not None:
         yield f"the config (planned without one, now {now.path})"
-    elif planned is not None and now is not None and now.sha256 != planned["sha256"]:
-        yield f"config {now.path} ({_differing(planned['job'], now.job.model_dump(mode='json'))})"
-    elif planned is not None and not _is_whole(Path(planned["path"]), planned["sha256"]):
-        yield f"config {planned['path']} ({_what_changed(planned)})"
+    elif planned is not None and now is not None and now.sha256 != planned.sha256:
+        yield f"config {now.path} ({_differing(planned.job, now.job.model_dump(mode='json'))})"
+    elif planned is not None and not _is_whole(Path(planned.path), planned.sha256):
+        yield f"config {planned.path} ({_what_changed(planned)})"
 
 
-def _what_changed(planned: dict[str, Any]) -> str:
+def _what_changed(planned: ConfigUsed) -> str:
     try:
-        return _differing(
-            planned["job"], load_config(Path(planned["path"])).job.model_dump(mode="json")
-        )
+        return _differing(planned.job, load_config(Path(planned.path)).job.model_dump(mode="json"))
     except ConfigError:
         return "it cannot be read now"
 
 
-def _differing(before: dict[str, Any], after: dict[str, Any]) -> str:
+def _differing(before: JsonObject, after: JsonObject) -> str:
     names = sorted(_names_that_differ(before, after, ""))
     return ", ".join(names) or "only in comments or layout"
 
 
-def _names_that_differ(before: Any, after: Any, name: str) -> Iterator[str]:
+def _names_that_differ(before: JsonValue, after: JsonValue, name: str) -> Iterator[str]:
     if isinstance(before, dict) and isinstance(after, dict):
         for key in {*before, *after}:
             yield from _names_that_differ(
@@ -179,26 +174,25 @@ def _names_that_differ(before: Any, after: Any, name: str) -> Iterator[str]:
         yield name
 
 
-def _changed_options(plan: dict[str, Any], options: Mapping[str, Any]) -> Iterator[str]:
+def _changed_options(plan: PlanFile, options: GivenAgain) -> Iterator[str]:
+    planned = plan.settings.to_json()
     for name, value in options.items():
-        if value != plan["settings"].get(name):
-            yield f"the option {name} (planned: {plan['settings'].get(name)}, now: {value})"
+        if value != planned[name]:
+            yield f"the option {name} (planned: {planned[name]}, now: {value})"
 
 
 def _changed_references(
-    plan: dict[str, Any], settings: Settings, environment: Environment
+    plan: PlanFile, settings: Settings, environment: Environment
 ) -> Iterator[str]:
     known = known_to(settings.home / environment.name)
-    planned = plan["references"]
-    if (known.version if known else None) != (planned["version"] if planned else None):
+    planned = plan.known_customers
+    if (known.version if known else None) != (planned.version if planned else None):
         yield "the known customers"
 
 
-def _changed_history(
-    folder: RunFolder, plan: dict[str, Any], ledger: LedgerReader
-) -> Iterator[str]:
+def _changed_history(folder: RunFolder, plan: PlanFile, ledger: LedgerReader) -> Iterator[str]:
     """Planned rows whose external reference has new events from another run."""
-    references = set(ledger.moved_since(plan["ledger_event"]))
+    references = set(ledger.moved_since(plan.ledger_event))
     if not references:
         return
     changed = pl.Series(list(references), dtype=pl.String).implode()

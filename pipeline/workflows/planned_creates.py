@@ -25,7 +25,7 @@ def final_rows(ledger: Ledger, run_id: str) -> pl.DataFrame:
 
 def given_up_requests(folder: RunFolder, ledger: Ledger) -> pl.DataFrame:
     """The requests that were given up after the plan of a run: external_reference, fingerprint."""
-    found = ledger.reader.given_up_after(folder.read_plan()["ledger_event"])
+    found = ledger.reader.given_up_after(folder.read_plan().ledger_event)
     schema = dict.fromkeys(("external_reference", "fingerprint"), pl.String)
     return pl.DataFrame(found, schema=schema, orient="row")
 
@@ -34,7 +34,7 @@ def planned_creates(
     folder: RunFolder, done: pl.DataFrame, given_up: pl.DataFrame
 ) -> Iterator[Planned]:
     """The creates of a plan without those that are done or given up, streamed in the order of the input."""
-    normalization = folder.read_plan()["normalization"]
+    normalization = folder.read_plan().normalization
     for aligned in aligned_parts(folder, "records", "plan"):
         records, part = aligned.paths["records"], aligned.paths["plan"]
         for block in _blocks_left(part, done, given_up):

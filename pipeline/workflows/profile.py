@@ -1,15 +1,28 @@
 """Measure seconds, rows and peak memory of each stage of a run."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
+from pipeline.domain.plan_file import StageProfile
 from pipeline.workflows.progress import CLOCK
 
 _EVERY = 0.02  #: seconds between two measurements of the memory
 _STATUS = Path("/proc/self/status")
+
+_Item = TypeVar("_Item")
+
+
+@dataclass(slots=True)
+class _Stage:
+    """The figures of a stage so far."""
+
+    seconds: float = 0.0
+    rows: int = 0
+    peak_bytes: int | None = None
 
 
 class Profile:
@@ -21,7 +34,7 @@ class Profile:
     """
 
     def __init__(self) -> None:
-        self.stages: dict[str, dict[str, Any]] = {}
+        self._stages: dict[str, _Stage] = {}
         self._open: list[str] = []
         self._over = threading.Event()
 
@@ -39,30 +52,48 @@ class Profile:
     @contextmanager
     def stage(self, name: str, rows: int = 0) -> Iterator[None]:
         """Count the block and its `rows` as part of this stage."""
-        entry = self.stages.setdefault(name, {"seconds": 0.0, "rows": 0, "peak_bytes": None})
+        entry = self._stages.setdefault(name, _Stage())
         self._open.append(name)
         began = CLOCK.monotonic()
         try:
             yield
         finally:
-            entry["seconds"] = round(entry["seconds"] + CLOCK.monotonic() - began, 4)
-            entry["rows"] += rows
+            entry.seconds = round(entry.seconds + CLOCK.monotonic() - began, 4)
+            entry.rows += rows
             self._measure()
             self._open.remove(name)
 
-    def timed(self, name: str, series: Iterator[Any]) -> Iterator[Any]:
+    def timed(self, name: str, series: Iterator[_Item]) -> Iterator[_Item]:
         """The same items; making each of them counts as part of this stage."""
         while True:
             with self.stage(name):
-                item = next(series, self)
-            if item is self:
-                return
+                try:
+                    item = next(series)
+                except StopIteration:
+                    return
             yield item
+
+    def add(self, stages: Mapping[str, StageProfile]) -> None:
+        """Take over stages that were measured elsewhere."""
+        for name, stage in stages.items():
+            self._stages[name] = _Stage(stage.seconds, stage.rows, stage.peak_bytes)
+
+    def add_rows(self, name: str, rows: int) -> None:
+        """Count rows of a stage that were not known when it began."""
+        self._stages[name].rows += rows
+
+    @property
+    def stages(self) -> dict[str, StageProfile]:
+        """The figures of each stage."""
+        return {
+            name: StageProfile(seconds=one.seconds, rows=one.rows, peak_bytes=one.peak_bytes)
+            for name, one in self._stages.items()
+        }
 
     @property
     def seconds(self) -> dict[str, float]:
         """Seconds by stage."""
-        return {name: round(entry["seconds"], 3) for name, entry in self.stages.items()}
+        return {name: round(entry.seconds, 3) for name, entry in self._stages.items()}
 
     def _watch(self) -> None:
         while not self._over.wait(_EVERY):
@@ -73,8 +104,8 @@ class Profile:
         if now is None:
             return
         for name in tuple(self._open):
-            entry = self.stages[name]
-            entry["peak_bytes"] = max(entry["peak_bytes"] or 0, now)
+            entry = self._stages[name]
+            entry.peak_bytes = max(entry.peak_bytes or 0, now)
 
 
 def anonymous_bytes() -> int | None:

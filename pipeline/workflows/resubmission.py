@@ -47,10 +47,10 @@ class Returns:
 
     def _read_workbooks(self, run_id: str) -> bool:
         try:
-            inputs = find_run_folder(self._reports, run_id).read_plan_of_any_version()["inputs"]
+            inputs = find_run_folder(self._reports, run_id).read_plan_of_any_version().inputs
         except (RunNotFound, RunDamaged):
             return False
-        return all(one["format"] == "excel" or one.get("of_workbooks") for one in inputs)
+        return all(one.format == "excel" or one.of_workbooks for one in inputs)
 
     def take(self, records: pl.DataFrame, columns: Sequence[str], layout: Layout) -> pl.DataFrame:
         """Compare a resubmitted batch with its originals; `mismatch` marks rejected records."""

@@ -3,16 +3,17 @@
 import os
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 from pipeline import __version__
 from pipeline.billing import Billing
 from pipeline.config import Settings, Target, stop_at
+from pipeline.domain.defaults import CANARY_IF_LIVE
 from pipeline.domain.fates import Action, State, sends
 from pipeline.domain.file_expectations import Delivery
+from pipeline.domain.plan_file import PlanFile
 from pipeline.reporting import EarlierRuns, LeftInDoubt, Report, render_unfinished
 from pipeline.storage.files import write_bytes
 from pipeline.storage.ledger import IN_RUN, Ledger
@@ -39,8 +40,6 @@ from pipeline.workflows.progress import CLOCK
 from pipeline.workflows.run_outcomes import create_times, run_outcomes
 from pipeline.workflows.write_results import write_results
 
-#: Rows that are sent before the others with a live key, unless the job sets another number.
-CANARY_WITH_A_LIVE_KEY = 3
 _CREATED = [State.CREATED.value, State.CREATED_DIFFERENT.value, State.ADOPTED.value]
 _UNFINISHED = """\
 Run {run_id} has begun and has not finished, so every file of this folder is partial.
@@ -69,10 +68,10 @@ def submit_and_report(run: OpenRun, giving_up: GivingUp | None = None) -> Report
     run.ledger.begin_run(
         run.run_id,
         CLOCK.now(),
-        sends(plan["actions"]),
+        sends(plan.actions),
         os.getpid(),
         files=_deliveries(plan),
-        is_whole=not plan["actions"][Action.DEFER.value],
+        is_whole=not plan.count_of(Action.DEFER),
     )
     run.attempt.is_begun = True
     _mark_unfinished(run)
@@ -91,7 +90,7 @@ def _mark_unfinished(run: OpenRun) -> None:
     places = place_options(run.settings.home, run.settings.reports)
     command = shlex.join(["pipeline", "resume", run.run_id, *places, *destination_options(plan)])
     run.folder.begin(_UNFINISHED.format(run_id=run.run_id, command=command))
-    page = render_unfinished(run.run_id, plan["environment"], __version__, command)
+    page = render_unfinished(run.run_id, asdict(plan.environment), __version__, command)
     write_bytes(run.folder.path / PAGES[0], page.encode())
 
 
@@ -125,7 +124,7 @@ def _submit(run: OpenRun) -> _Sent:
         if has_work and not run.stopping.event.is_set():
             work = Work(
                 planned_creates(folder, done, given_up),
-                sends(folder.read_plan()["actions"]),
+                sends(folder.read_plan().actions),
                 passed_over=final.height,
                 earlier=earlier,
                 has_created=bool(final["state"].is_in(_CREATED).any()),
@@ -191,26 +190,26 @@ def _report(run: OpenRun, sent: _Sent, *, submit_seconds: float) -> Report:
     )
 
 
-def _deliveries(plan: dict[str, Any]) -> list[Delivery]:
+def _deliveries(plan: PlanFile) -> list[Delivery]:
     """The files of a plan, without lists that came back: those are not the supplier's files."""
     return [
         Delivery(
-            Path(file["path"]).name,
-            file["sha256"],
-            file["records"],
-            tuple(file["columns"]),
-            file["debits"],
-            file["credits"],
+            Path(file.path).name,
+            file.sha256,
+            file.records,
+            file.columns,
+            file.debits,
+            file.credits,
         )
-        for file in plan["inputs"]
-        if not file["came_back"]
+        for file in plan.inputs
+        if not file.is_resubmission
     ]
 
 
 def _policy(settings: Settings, target: Target) -> Policy:
     canary = settings.canary
     if canary is None:
-        canary = CANARY_WITH_A_LIVE_KEY if target.api_key.is_live else 0
+        canary = CANARY_IF_LIVE if target.api_key.is_live else 0
     return Policy(
         workers=settings.workers,
         per_second=settings.per_second,

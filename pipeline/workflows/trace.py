@@ -2,12 +2,12 @@
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import polars as pl
+from pydantic import JsonValue
 
 from pipeline.billing import Lookup, as_billing_holds_it
 from pipeline.config import Settings, Target
@@ -27,7 +27,6 @@ from pipeline.workflows.report.open_items import home_key
 #: The type of the origin of a resubmitted row.
 _ORIGIN = pl.Struct({"origin_run": pl.String, "origin_row": pl.String})
 _AMOUNT = re.compile("-?[0-9]+")  # minor units
-_Found = tuple[RunFolder, dict[str, Any]]  #: a run, and a staged record of it
 #: Fates of rows that were sent or exist in billing; an earlier group has priority.
 _SENT = (
     LISTS["created"],
@@ -47,6 +46,55 @@ _NOT_SHOWN = {
     "payload",
     "text",
 }
+_NOT_CANONICAL = ("given.", "mapped.", "kind.", "sensitive.", "phone_")  #: prefixes of columns
+#: A column of an event of a ledger: a code, a time, a number or a flag.
+Event = Mapping[str, str | int | None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    """A staged record of a run."""
+
+    part: int  #: the number of its part among the staged tables
+    position: int
+    row_id: str
+    line_count: int
+    external_reference: str | None
+    origin_run: str | None
+    origin_row: str | None
+    payload: str | None
+    text: str | None  #: the text of an unreadable record
+    given: dict[str, str | None]
+    became: dict[str, str | None]  #: the canonical values
+
+    @classmethod
+    def each(cls, part: int, records: pl.DataFrame) -> "Iterator[_Record]":
+        """The records of a staged table."""
+        for row in records.iter_rows(named=True):
+            yield cls(
+                part,
+                row["position"],
+                row["row_id"],
+                row["line_count"],
+                row["external_reference"],
+                row["origin_run"],
+                row["origin_row"],
+                row["payload"],
+                row["text"],
+                {
+                    name.removeprefix("given."): row[name]
+                    for name in row
+                    if name.startswith("given.")
+                },
+                {
+                    name: None if value is None else str(value)
+                    for name, value in row.items()
+                    if name not in _NOT_SHOWN and not name.startswith(_NOT_CANONICAL)
+                },
+            )
+
+
+_Found = tuple[RunFolder, _Record]  #: a run, and a staged record of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +117,24 @@ class Appearance:
 
 
 @dataclass(frozen=True, slots=True)
+class CustomerNow:
+    """What billing holds of a customer now."""
+
+    answer: str
+    billing_id: str | None = None
+    holds: dict[str, str | None] | None = None
+    compared_with: str | None = None  #: the row that was sent
+    differs_in: list[str] | None = None  #: None if nothing was sent
+
+
+@dataclass(frozen=True, slots=True)
 class Life:
     """The history of one customer: runs in their order, events by environment, oldest first."""
 
     persons: list[str]  #: tokens of its external references; with `full` the references
     appearances: list[Appearance]
-    events: list[tuple[str, dict[str, Any]]]  #: environment, event of its ledger
-    now: dict[str, Any] | None = None  #: what billing holds now, if it was looked up
+    events: list[tuple[str, Event]]  #: environment, event of its ledger
+    now: CustomerNow | None = None  #: what billing holds now, if it was looked up
     purged: list[str] = field(default_factory=list)  #: runs whose staged files were deleted
     damaged_runs: list[DamagedRun] = field(default_factory=list)  #: runs that cannot be read
     pii: str = Pii.MASKED.value  #: how much personal data is shown
@@ -102,13 +161,13 @@ def trace(
     while True:
         found = [(run, record) for run in runs for record in _records(run, references, rows)]
         references_then = {
-            record["external_reference"] for _, record in found if record["external_reference"]
+            record.external_reference for _, record in found if record.external_reference
         }
-        rows_then = {(run.run_id, record["row_id"]) for run, record in found}
+        rows_then = {(run.run_id, record.row_id) for run, record in found}
         rows_then |= {
-            (record["origin_run"], record["origin_row"])
+            (record.origin_run, record.origin_row)
             for _, record in found
-            if record["origin_run"]
+            if record.origin_run and record.origin_row
         }
         if references_then <= references and rows_then <= rows:
             break
@@ -116,14 +175,14 @@ def trace(
         rows |= rows_then
     events = [(home.name, event) for home in homes for event in _events(home, sorted(references))]
     shown_references = {
-        record["external_reference"] for _, record in found if record["external_reference"]
+        record.external_reference for _, record in found if record.external_reference
     }
     shown_references |= references - {what}
     if events and references == {what}:
         shown_references.add(what)
     key = home_key(settings.home) if shown_references else b""
     # A conflict joins several external references.
-    same = [one for one in found if one[1]["external_reference"] == what]
+    same = [one for one in found if one[1].external_reference == what]
     now = _looked_up(settings, target, same or found, pii) if target is not None else None
     persons = {
         Pii.FULL: sorted(shown_references),
@@ -164,9 +223,7 @@ def _named(home: Path, billing_id: str) -> list[str]:
         return ledger.references_of(billing_id) if ledger is not None else []
 
 
-def _records(
-    run: RunFolder, references: set[str], rows: set[tuple[str, str]]
-) -> Iterator[dict[str, Any]]:
+def _records(run: RunFolder, references: set[str], rows: set[tuple[str, str]]) -> Iterator[_Record]:
     """The staged records of a run with these references or rows, or that correct them."""
     here = [row_id for run_id, row_id in rows if run_id == run.run_id]
     corrects = pl.struct("origin_run", "origin_row").is_in(
@@ -181,44 +238,29 @@ def _records(
             | corrects
         )
         kept = pl.scan_parquet(part, glob=False).filter(wanted).collect()
-        for record in kept.to_dicts():
-            yield {**record, "part": number}
+        yield from _Record.each(number, kept)
 
 
-def _appearance(run: RunFolder, record: dict[str, Any], pii: Pii, key: bytes) -> Appearance:
-    plan = run.parts("plan")[record["part"]]
-    planned = (
-        pl.scan_parquet(plan, glob=False)
-        .filter(pl.col("position") == record["position"])
-        .collect()
-        .to_dicts()
+def _appearance(run: RunFolder, record: _Record, pii: Pii, key: bytes) -> Appearance:
+    plan = run.parts("plan")[record.part]
+    planned = pl.scan_parquet(plan, glob=False).filter(pl.col("position") == record.position)
+    decided = next(planned.collect().iter_rows(named=True), None)
+    ended = pl.scan_parquet(run.path / "rows.parquet", glob=False).filter(
+        pl.col("row_id") == record.row_id
     )
-    ended = (
-        pl.scan_parquet(run.path / "rows.parquet", glob=False)
-        .filter(pl.col("row_id") == record["row_id"])
-        .collect()
-    )
-    (end,) = ended.to_dicts()
-    decided = planned[0] if planned else {}
-    given = {
-        name.removeprefix("given."): record[name] for name in record if name.startswith("given.")
-    }
-    became = {
-        name: None if value is None else str(value)
-        for name, value in record.items()
-        if name not in _NOT_SHOWN
-        and not name.startswith(("given.", "mapped.", "kind.", "sensitive.", "phone_"))
-        and name != "part"
-    }
+    end = ended.collect().row(0, named=True)
+    same_as = None
+    if decided is not None:
+        same_as = _same_as(decided["same_as"], pii, key, has_flags=bool(decided["flags"]))
     return Appearance(
         run_id=run.run_id,
-        row_id=record["row_id"],
-        mends=f"{record['origin_row']} of {record['origin_run']}" if record["origin_run"] else None,
+        row_id=record.row_id,
+        mends=f"{record.origin_row} of {record.origin_run}" if record.origin_run else None,
         source=shown(_source(run, record), pii),
-        given={name: shown(value, pii) for name, value in given.items()},
-        became={name: _shown(name, value, pii) for name, value in became.items()},
-        decided=decided.get("action"),
-        same_as=_same_as(decided, pii, key),
+        given={name: shown(value, pii) for name, value in record.given.items()},
+        became={name: _shown(name, value, pii) for name, value in record.became.items()},
+        decided=decided["action"] if decided is not None else None,
+        same_as=same_as,
         fingerprint=end["fingerprint"],
         key=end["idempotency_key"],
         fate=end["fate"],
@@ -227,27 +269,26 @@ def _appearance(run: RunFolder, record: dict[str, Any], pii: Pii, key: bytes) ->
     )
 
 
-def _same_as(decided: dict[str, Any], pii: Pii, key: bytes) -> str | None:
+def _same_as(same_as: str | None, pii: Pii, key: bytes, *, has_flags: bool) -> str | None:
     """What the row repeats. With flags it is the reference of another customer, so it is masked."""
-    same_as = decided.get("same_as")
-    if same_as is None or not decided["flags"] or pii is Pii.FULL:
+    if same_as is None or not has_flags or pii is Pii.FULL:
         return same_as
     return token(key, same_as) if pii is Pii.MASKED else None
 
 
-def _source(run: RunFolder, record: dict[str, Any]) -> str | None:
-    if record["text"] is not None:
-        return str(record["text"])
-    for file in run.read_plan_of_any_version()["inputs"]:
-        stem, _, line = record["row_id"].rpartition(":")
-        if file["format"] == "csv" and stem == file["name"] and line.isdigit():
+def _source(run: RunFolder, record: _Record) -> str | None:
+    if record.text is not None:
+        return str(record.text)
+    for file in run.read_plan_of_any_version().inputs:
+        stem, _, line = record.row_id.rpartition(":")
+        if file.format == "csv" and stem == file.name and line.isdigit():
             return lines_of(
-                Path(file["path"]), file["sha256"], file["written"], int(line), record["line_count"]
+                Path(file.path), file.sha256, file.dialect, int(line), record.line_count
             )
     return None
 
 
-def _events(folder: Path, references: Sequence[str]) -> list[dict[str, Any]]:
+def _events(folder: Path, references: Sequence[str]) -> list[Event]:
     with Ledger.read(folder) as ledger:
         if ledger is None:
             return []
@@ -258,39 +299,41 @@ def _events(folder: Path, references: Sequence[str]) -> list[dict[str, Any]]:
 
 def _looked_up(
     settings: Settings, target: Target, found: Sequence[_Found], pii: Pii
-) -> dict[str, Any]:
+) -> CustomerNow:
     """What billing holds now, compared with what was sent, never with a held or rejected row."""
-    fit = [(run, record) for run, record in found if record["payload"] is not None]
+    fit = [one for one in found if one[1].payload is not None]
     if not fit:
-        return {"answer": "no row of it could be sent, so there is no reference to look up"}
+        return CustomerNow("no row of it could be sent, so there is no reference to look up")
     sent = _sent(fit)
     run, newest = sent or fit[-1]
+    reference, payload = newest.external_reference or "", newest.payload or ""
     with connected(settings, target, workers=1) as billing:
-        answer = billing.make(Lookup(newest["external_reference"], newest["payload"].encode()))
+        answer = billing.make(Lookup(reference, payload.encode()))
     match answer:
         case Found():
-            held = as_billing_holds_it(newest["payload"], answer)
+            held = as_billing_holds_it(payload, answer)
             values = {
                 name: _shown(name, _as_text(value), pii)
                 for name, value in held.items()
                 if name != "billing_id"
             }
-            differing = [one.field for one in answer.differences] if sent else None
-            compared = {
-                "compared_with": f"{newest['row_id']} of {run.run_id}" if sent else None,
-                "differs_in": differing,
-            }
-            return {"answer": "found", "billing_id": answer.billing_id, "holds": values, **compared}
+            return CustomerNow(
+                "found",
+                answer.billing_id,
+                values,
+                f"{newest.row_id} of {run.run_id}" if sent else None,
+                [one.field for one in answer.differences] if sent else None,
+            )
         case NotFound():
-            return {"answer": "not found"}
+            return CustomerNow("not found")
         case _:
             why = getattr(answer, "why", None) or f"status {getattr(answer, 'status', 'unknown')}"
-            return {"answer": f"no usable answer to the lookup ({why})"}
+            return CustomerNow(f"no usable answer to the lookup ({why})")
 
 
 def _sent(fit: Sequence[_Found]) -> _Found | None:
     """The newest row that was sent; a created one has priority over one in doubt or existing."""
-    fates = [_fate(run, record["row_id"]) for run, record in fit]
+    fates = [_fate(run, record.row_id) for run, record in fit]
     for wanted in _SENT:
         if among := [one for one, fate in zip(fit, fates, strict=True) if fate in wanted]:
             return among[-1]
@@ -310,7 +353,7 @@ def _shown(name: str, text: str | None, pii: Pii) -> str | None:
     return text if is_figure and pii is Pii.MASKED else shown(text, pii)
 
 
-def _as_text(value: Any) -> str | None:
+def _as_text(value: JsonValue) -> str | None:
     return (
         value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     )

@@ -3,32 +3,35 @@
 import csv
 import io
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import polars as pl
 
 from pipeline.domain.customer import ROW_ID, is_import_column
-from pipeline.domain.fates import LISTS
+from pipeline.domain.fates import LISTS, Action
 from pipeline.domain.origin_check import OriginChecks
+from pipeline.domain.plan_file import PlanFile, StageProfile
 from pipeline.domain.redaction import Pii, shown, token
+from pipeline.domain.run_summary import RunSummary
+from pipeline.domain.summary_parts import Requests
 from pipeline.reporting import (
     EarlierRuns,
-    Facts,
     Report,
+    RunOutcome,
+    StopCause,
     count_differing,
     differences,
     find_fates,
     identities,
     listed,
-    pace,
     summarize,
+    throughput,
     with_differing,
     with_examples,
 )
@@ -65,18 +68,26 @@ class Results:
     home: Path
     status: str
     now: datetime
-    plan: dict[str, Any]
+    plan: PlanFile
     profile: Profile
     stop: Stop | None = None
-    requests: dict[str, int] = field(
-        default_factory=lambda: {"creates": 0, "replayed": 0, "look_ups": 0}
-    )
+    requests: Requests = field(default_factory=Requests)
     settled: pl.DataFrame | None = None
     earlier: EarlierRuns = field(default_factory=EarlierRuns)
     account: Account | None = None
     #: field -> held records that differ in it
     held_differs: Counter[str] = field(default_factory=Counter)
-    content: dict[str, Any] = field(default_factory=dict)  #: the summary, after `_add_up`
+    _summary: RunSummary | None = None
+
+    @property
+    def summary(self) -> RunSummary:
+        """The summary, after `_add_up`."""
+        assert self._summary is not None  # noqa: S101 - `_add_up` is the first step that makes it
+        return self._summary
+
+    @summary.setter
+    def summary(self, summary: RunSummary) -> None:
+        self._summary = summary
 
 
 def write_results(
@@ -86,7 +97,7 @@ def write_results(
     status: str,
     now: datetime,
     stop: Stop | None = None,
-    requests: dict[str, int] | None = None,
+    requests: Mapping[str, int] | None = None,
     submit_seconds: float | None = None,
     settled: pl.DataFrame | None = None,
     earlier: EarlierRuns = NO_EARLIER_RUNS,
@@ -95,49 +106,50 @@ def write_results(
     """Write every result file of a run from its staged tables, and return the report.
 
     Each step replaces the files of an earlier attempt, so a failed attempt can be repeated.
-    `settled`: the times when each create began and was settled, see `reporting.pace`.
+    `settled`: the times when each create began and was settled, see `reporting.throughput`.
     """
     results = Results(
         folder, home, status, now, folder.read_plan(), Profile(), stop=stop, settled=settled
     )
     results.earlier, results.account = earlier, account
-    results.requests = requests or results.requests
+    if requests is not None:
+        results.requests = Requests(
+            creates=requests["creates"],
+            replayed=requests["replayed"],
+            lookups=requests["look_ups"],
+        )
     profile = results.profile
-    profile.stages |= results.plan["profile"]
+    profile.add(results.plan.profile)
     if submit_seconds is not None:
-        creates = results.plan["actions"]["create"]
-        profile.stages["submit"] = {
-            "seconds": round(submit_seconds, 3),
-            "rows": creates,
-            "peak_bytes": None,
-        }
+        creates = results.plan.count_of(Action.CREATE)
+        sending = StageProfile(seconds=round(submit_seconds, 3), rows=creates)
+        profile.add({"submit": sending})
     with profile.running(), open_workbench(folder.path) as workbench:
         for query in QUERIES:
             query(results, workbench)
     for step in STEPS:
         step(results)
-    return Report(results.content)
+    return Report(results.summary)
 
 
 def _write_lists(results: Results, workbench: duckdb.DuckDBPyConnection) -> None:
     checks = OriginChecks(token_key(results.home))
     results.held_differs = _write_rows(
-        results.folder, workbench, results.plan["columns"], results.profile, checks
+        results.folder, workbench, results.plan.columns, results.profile, checks
     )
     show(workbench, "fates")
 
 
 def _add_up(results: Results, workbench: duckdb.DuckDBPyConnection) -> None:
-    with results.profile.stage("sum", results.plan["read"]["records"]):
-        results.content = summarize(workbench, _facts(results)).content
-        most_first = sorted(results.held_differs.items(), key=lambda one: (-one[1], one[0]))
-        results.content["held_differs"] = dict(most_first)
-        results.content["reasons"] = with_examples(
+    with results.profile.stage("sum", results.plan.read.records):
+        summary = summarize(workbench, results.plan, _outcome(results))
+        reasons = with_examples(
             workbench,
-            results.content["reasons"],
+            summary.reasons,
             partial(shown, pii=Pii.MASKED),
             partial(token, token_key(results.home)),
         )
+        results.summary = summary.changed(reasons=reasons)
 
 
 def _write_differences(results: Results, workbench: duckdb.DuckDBPyConnection) -> None:
@@ -159,7 +171,7 @@ def _write_returned(results: Results) -> None:
 
 
 def _write_summary(results: Results) -> None:
-    folder, content = results.folder, results.content
+    folder = results.folder
     names = [
         *(f"{name}.csv" for name in LISTS),
         "differences.csv",
@@ -169,9 +181,12 @@ def _write_summary(results: Results) -> None:
     ]
     names += ["report.xlsx"] * (results.status != "planned")
     names += [WORKBOOK] * (folder.path / WORKBOOK).exists()
-    content["files"] = {name: str(folder.path / name) for name in names}
-    content["seconds"], content["profile"] = results.profile.seconds, results.profile.stages
-    folder.write_json("summary.json", content)
+    results.summary = results.summary.changed(
+        files={name: str(folder.path / name) for name in names},
+        seconds=results.profile.seconds,
+        profile=results.profile.stages,
+    )
+    folder.write_json("summary.json", results.summary.to_json())
 
 
 def _keep_current_fates(results: Results) -> None:
@@ -183,11 +198,11 @@ def _seal(results: Results) -> None:
     """Seal the results before the pages, which also depend on the other runs in the folder."""
     for page in PAGES:
         (results.folder.path / page).unlink(missing_ok=True)
-    results.folder.write_manifest(results.plan, _named(results.plan["config"]))
+    results.folder.write_manifest(results.plan)
 
 
 def _write_pages(results: Results) -> None:
-    write_pages(results.folder, results.content, results.home)
+    write_pages(results.folder, results.summary, results.home)
 
 
 #: Steps that query the staged tables, in this order; then those that write files from the results.
@@ -205,61 +220,29 @@ STEPS: tuple[Callable[[Results], None], ...] = (
 )
 
 
-def _facts(results: Results) -> Facts:
-    plan, stop = results.plan, results.stop
-    lines = Counter[str]()
-    for file in plan["inputs"]:
-        lines.update(file["lines"])
-    return Facts(
-        run_id=plan["run_id"],
+def _outcome(results: Results) -> RunOutcome:
+    stop, account = results.stop, results.account
+    most_first = sorted(results.held_differs.items(), key=lambda one: (-one[1], one[0]))
+    return RunOutcome(
         status=results.status,
-        stop_reason=stop.reason if stop else None,
-        stop_code=stop.exit_code if stop else None,
-        environment=plan["environment"],
-        planner=plan["planner"],
-        version=plan["version"],
-        planned_at=plan["planned_at"],
         finished_at=results.now,
-        inputs=plan["inputs"],
-        lines=dict(lines),
-        records_read=plan["read"]["records"],
-        debits_read=plan["read"]["debits"],
-        credits_read=plan["read"]["credits"],
-        not_sent_columns=plan["columns_not_sent"],
-        actions=plan["actions"],
+        stop=StopCause(stop.reason, stop.exit_code) if stop else None,
         requests=results.requests,
         profile=results.profile.stages,
         earlier=results.earlier,
-        account=results.account.sentence if results.account else None,
-        account_is_doubtful=results.account is not None and results.account.is_doubtful,
-        settings=plan["settings"],
-        per_second=plan["per_second"],
-        mapping=plan["mapping"],
-        absent_texts=plan["absent_texts"],
-        references=plan["references"],
-        config=_named(plan["config"]),
-        waves=_wave(plan["settings"]),
-        findings=plan["findings"],
-        accepted=accepted_by(results.folder, plan),
-        control_totals=plan.get("control_totals", []),
+        account=account.sentence if account else None,
+        account_is_doubtful=account is not None and account.is_doubtful,
+        accepted=accepted_by(results.folder, results.plan),
         tools=tools(),
-        pace=None if results.settled is None else pace(results.settled),
+        throughput=None if results.settled is None else throughput(results.settled),
+        held_differs=dict(most_first),
     )
-
-
-def _named(config: dict[str, Any] | None) -> dict[str, Any] | None:
-    return {name: config[name] for name in ("path", "sha256")} if config else None
-
-
-def _wave(settings: dict[str, Any]) -> dict[str, Any] | None:
-    wave = {name: settings[name] for name in ("limit", "where")}
-    return wave if any(wave.values()) else None
 
 
 def _write_rows(
     folder: RunFolder,
     workbench: duckdb.DuckDBPyConnection,
-    columns: list[str],
+    columns: Sequence[str],
     profile: Profile,
     checks: OriginChecks,
 ) -> Counter[str]:
@@ -295,7 +278,7 @@ def _write_rows(
         for number, (part, plain_fates) in enumerate(zip(parts, one_ahead(found), strict=True)):
             fates = with_differing(plain_fates, differing)
             held_differs.update(count_differing(fates))
-            profile.stages["fates"]["rows"] += fates.height
+            profile.add_rows("fates", fates.height)
             with profile.stage("lists", fates.height):
                 keep_behind((number, fates))
                 records = part.table("records").select(wanted).collect()

@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 from xlsxwriter.exceptions import FileCreateError
 
-from pipeline.cli import options
+from pipeline.cli import invocation
 from pipeline.config import load_config, read_api_key
 from pipeline.domain.machine_faults import breakage
 from pipeline.errors import ConfigError, KeyProblem
@@ -166,12 +166,12 @@ def test_a_full_disk_says_nothing_of_a_run_that_is_being_read(tmp_path):
         raise pl.exceptions.ComputeError("out of spec")
 
 
-def test_a_terminal_that_hangs_up_stops_in_order_unless_it_is_to_be_ignored():
-    with options.stoppable() as asked:
+def test_a_hangup_of_the_terminal_stops_in_order_unless_hangups_are_ignored():
+    with invocation.stoppable() as asked:
         os.kill(os.getpid(), signal.SIGHUP)
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        with options.stoppable() as ignored:
+        with invocation.stoppable() as ignored:
             os.kill(os.getpid(), signal.SIGHUP)
     finally:
         signal.signal(signal.SIGHUP, before)

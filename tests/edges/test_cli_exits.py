@@ -200,7 +200,7 @@ def test_a_run_with_rejected_and_held_rows_exits_1_and_says_the_result_on_stdout
     assert summary["fates"]["invalid"] == 4
     assert summary["fates"]["already_exists_different"] == 1
     assert summary["fates"]["duplicate_in_file"] == 1
-    assert summary["conservation"]["holds"]
+    assert summary["accounting"]["holds"]
     assert done.stdout.splitlines()[-1].startswith("21 records: ")
     assert "Traceback" not in done.stderr
 
@@ -495,7 +495,7 @@ def test_a_record_that_got_lost_breaks_the_law_and_exits_7(planned):
 
     summary = json.loads(done.stdout)
     assert (done.returncode, summary["exit_code"]) == (7, 7)
-    assert not summary["conservation"]["holds"]
+    assert not summary["accounting"]["holds"]
 
 
 def test_planned_creates_that_were_never_sent_are_no_clean_end(planned):
@@ -599,7 +599,7 @@ def test_an_output_that_knows_no_more_than_ascii_does_not_change_the_code(place)
 def test_a_user_without_a_name_can_run(monkeypatch):
     import pwd
 
-    from pipeline.cli import options
+    from pipeline.cli import invocation
 
     for name in ("LOGNAME", "USER", "LNAME", "USERNAME", "PIPELINE_PLANNER"):
         monkeypatch.delenv(name, raising=False)
@@ -607,7 +607,7 @@ def test_a_user_without_a_name_can_run(monkeypatch):
         pwd, "getpwuid", lambda uid: {}[uid]
     )  # what it does in a container with a made-up user id
 
-    assert options.settings({}).planner
+    assert invocation.settings({}).planner
 
 
 def test_json_for_programs_is_not_changed_by_what_is_unprintable_for_people(capsys):

@@ -5,12 +5,14 @@ import json
 import re
 import shutil
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from pipeline.config import load_config
 from pipeline.domain.column_mapping import Layout
+from pipeline.domain.plan_file import LineCounts
 from pipeline.domain.reason_help import EXPLANATIONS
 from pipeline.domain.reasons import Reason
 from pipeline.errors import ConfigError, NoHeader, SourceError
@@ -19,6 +21,7 @@ from pipeline.sources.limits import MOST_COLUMNS
 from pipeline.sources.names import is_repeated_header, take_names
 from pipeline.verifier.source_lines import Lines as LinesOfTheVerifier
 from tests.conftest import REPOSITORY
+from tests.planned import an_input
 
 OUTSIDE = REPOSITORY / "tests" / "cases" / "outside"
 HEADER = b"external_reference,name,note\n"
@@ -36,16 +39,12 @@ def read(path: Path, declared: Declared | None = None, layout: Layout | None = N
 
 
 def verified(file: CsvFile, declared: Declared, records: list[dict]):
-    described = {
-        "name": file.name,
-        "written": file.written,
-        "columns": file.columns,
-        "came_back": False,
-        "lines": {
-            name: getattr(file.lines, name)
-            for name in ("physical", "header", "skipped", "blank", "records")
-        },
-    }
+    described = an_input(
+        name=file.name,
+        dialect=file.written,
+        columns=file.columns,
+        lines=LineCounts(**asdict(file.lines)),
+    )
     lines = LinesOfTheVerifier.of(file.path, described, declared.skip_lines, declared.footer_lines)
     for record in records:
         yield lines.skip_to(record["line"])
@@ -112,7 +111,7 @@ def test_h_space_names_are_trimmed_and_reported_in_plan_and_inspect(inside):
         in result.stdout
     )
     assert plan["columns"] == ["external_reference", "name", "email"]
-    assert plan["inputs"][0]["written"]["names_changed"] == "2, 3"
+    assert plan["inputs"][0]["dialect"]["names_changed"] == "2, 3"
     assert "DOUBT.COLUMN_NAMES_CHANGED" in inside("inspect", "c.csv").stdout
 
 
@@ -606,8 +605,8 @@ def test_another_quote_is_as_strict_as_the_usual_one(tmp_path, quote):
 def test_the_hint_of_a_stray_quote_names_the_key_of_another_quote():
     told = EXPLANATIONS[Reason.READ_STRAY_QUOTE]
 
-    assert "source.quote" in told.mend
-    assert "source.quote" in told.bears_on_it
+    assert "source.quote" in told.remedy
+    assert "source.quote" in told.settings
 
 
 def test_without_quotes_a_quote_is_a_character(tmp_path):

@@ -14,6 +14,8 @@ import polars as pl
 import pytest
 
 from pipeline.domain.machine_faults import breakage
+from pipeline.domain.reconciliation import Reconciliation
+from pipeline.domain.sign_offs import Acceptance
 from pipeline.errors import LedgerLocked, OutputRefused, RunNotFound
 from pipeline.reporting import render_run
 from pipeline.storage import files
@@ -37,8 +39,9 @@ from pipeline.storage.run_search import (
 from pipeline.storage.workbench import open_workbench
 from pipeline.verifier.manifest import read_manifest
 from pipeline.workflows.account import kept_account
-from pipeline.workflows.report.evidence import differences_of
+from pipeline.workflows.report.evidence import FoundReconciliation, differences_of
 from tests.conftest import customers_csv
+from tests.planned import a_plan
 
 RUN_ID = "20260302T091400Z-customers-3f9a1c"
 
@@ -50,6 +53,11 @@ def umask(mask: int):
         yield
     finally:
         os.umask(before)
+
+
+_RECONCILIATION = Reconciliation.of(
+    json.loads((Path(__file__).parents[1] / "golden" / "reconciliation.json").read_text())
+)
 
 
 def mode(path: Path) -> int:
@@ -67,7 +75,7 @@ def test_no_reader_of_a_run_folder_waits_for_a_pipe(tmp_path):
     pipe = tmp_path / "summary.json"
     os.mkfifo(pipe)
 
-    for read in (object_in, lambda path: lines_in(path, dict)):
+    for read in (object_in, lambda path: lines_in(path, Acceptance.of)):
         with pytest.raises(RunDamaged, match="not a regular file"):
             read(pipe)
     with pytest.raises(RunDamaged, match="not a regular file"):
@@ -444,7 +452,7 @@ def test_the_differences_of_a_reconciliation_are_not_read_from_a_pipe(tmp_path):
     os.mkfifo(tmp_path / "differences.csv")
 
     with pytest.raises(RunDamaged, match=r"differences\.csv cannot be read \(not a regular file\)"):
-        differences_of((tmp_path, {}))
+        differences_of(FoundReconciliation(tmp_path, _RECONCILIATION))
 
 
 @pytest.mark.parametrize("write", [written_whole, renamed_when_whole])
@@ -507,14 +515,12 @@ def test_the_manifest_holds_the_hash_of_every_result_file(tmp_path):
         write_bytes(folder.path / name, name.encode())
 
     folder.stage("plan-00001.parquet", pl.DataFrame({"position": [1]}))
-    folder.write_manifest(
-        {"inputs": [{"path": "customers.csv"}], "settings": {"region": "ZA"}, "staged": {}}
-    )
+    folder.write_manifest(a_plan())
 
     manifest = json.loads((folder.path / "manifest.json").read_text())
     names = [*RESULT_FILES, "staged/plan-00001.parquet"]
     assert manifest["files"] == {name: sha256_of(folder.path / name) for name in sorted(names)}
-    assert read_manifest(folder.path) == (manifest, None)  # its seal holds
+    assert read_manifest(folder.path)[1] is None  # its seal holds
 
 
 # the workbench
@@ -638,27 +644,30 @@ def test_a_neighbour_whose_name_matches_a_folder_read_as_a_pattern_is_not_read(t
     assert count == 1
 
 
-def test_a_plan_in_the_form_of_another_version_is_refused_by_name_and_not_misread(pipeline):
+@pytest.mark.parametrize(
+    ("schema", "why"), [(5, "staged tables of an earlier version"), (8, "which is newer")]
+)
+def test_a_plan_with_staged_tables_of_another_version_is_refused(pipeline, schema, why):
     customers_csv(pipeline.folder / "c.csv", 2)
     pipeline("plan", "c.csv")
     path = pipeline.newest() / "plan.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "schema": 1}))
+    path.write_text(json.dumps({**json.loads(path.read_text()), "schema": schema}))
 
     result = pipeline("apply", pipeline.newest().name, "--sandbox")
 
     assert result.returncode == 6
-    assert "was written by version 0.1.0" in result.stderr
+    assert why in result.stderr
 
 
-def test_a_summary_of_an_earlier_version_is_read_as_this_one_writes_it_and_makes_a_page(inside):
+def test_a_summary_of_an_earlier_version_is_read_in_the_form_of_this_one(inside):
     customers_csv(inside.folder / "c.csv", 2)
     inside("run", "c.csv", "--sandbox", "--yes")
     folder = RunFolder(inside.newest())
     written = folder.read_summary()
-    later = ("left_by_earlier_runs", "other_ledgers", "account", "account_is_doubtful")
-    folder.write_json(
-        "summary.json", {name: value for name, value in written.items() if name not in later}
-    )
+    older = {**written.to_json(), "schema": 1}
+    for name in ("left_by_earlier_runs", "other_ledgers", "account", "account_is_doubtful"):
+        del older[name]
+    folder.write_json("summary.json", older)
 
     read = folder.read_summary()
 

@@ -11,10 +11,12 @@ from unittest.mock import patch
 import pytest
 
 from pipeline.cli.commands import cli
+from pipeline.domain.customer import Environment
 from pipeline.storage.run_folder import RunFolder
 from pipeline.workflows import write_results
 from pipeline.workflows.places import destination_options
 from tests.conftest import REPOSITORY, Inside, customers_csv
+from tests.planned import a_plan
 
 PLACES = ["--home", "my home", "--reports", "our $reports"]
 CONFIG = (
@@ -338,12 +340,12 @@ def test_a_page_suggests_commands_that_find_its_run(with_pages):
         ),
     ],
 )
-def test_a_command_outside_of_a_terminal_says_where_to_and_that_customers_are_real(
+def test_a_command_names_the_destination_and_that_its_customers_are_real(
     destination, environment, words
 ):
-    names = dict(zip(("name", "merchant", "mode"), environment, strict=True))
+    plan = a_plan(destination=destination, environment=Environment(*environment, "x.org"))
 
-    assert list(destination_options({"destination": destination, "environment": names})) == words
+    assert list(destination_options(plan)) == words
 
 
 def commands_on(pipeline: Inside) -> list[list[str]]:

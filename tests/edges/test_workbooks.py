@@ -554,7 +554,7 @@ def test_the_sheet_is_named_on_the_command_line_as_data(pipeline):
     for name in SHEETS:
         assert pipeline("inspect", path, "--sheet", name).returncode == 0
     assert pipeline("plan", path, "--config", "job.yaml", "--sheet", SHEETS[3]).returncode == 0
-    assert pipeline.summary()["inputs"][0]["written"]["sheet"] == SHEETS[3]
+    assert pipeline.summary()["inputs"][0]["dialect"]["sheet"] == SHEETS[3]
     assert pipeline("init", path, "--sheet", SHEETS[1], "--output", "drafted.yaml").returncode == 0
     assert load_config(pipeline.folder / "drafted.yaml").job.source.sheet == SHEETS[1]
     assert (

@@ -120,7 +120,7 @@ def test_the_sample_ends_in_the_fates_that_its_readme_states_and_a_second_run_se
     }
     assert again["fates"]["created"] == 0
     assert again["fates"]["already_exists_same"] == expected["fates"]["created"]
-    assert again["requests"] == {"creates": 0, "replayed": 0, "look_ups": 0}
+    assert again["requests"] == {"creates": 0, "replayed": 0, "lookups": 0}
 
 
 @pytest.mark.long  # test_conservation has such sums of a plan

@@ -64,5 +64,7 @@ def test_the_waits_of_a_run_are_measured_by_one_clock(inside, monkeypatch, hours
     assert ended.returncode == 0, ended.stderr
     assert inside("report", "latest").returncode == 0
     summary = inside.summary()
-    assert -1 < summary["pace"]["waited"]["most"] <= summary["profile"]["submit"]["seconds"] + 1
+    assert (
+        -1 < summary["throughput"]["waited"]["most"] <= summary["profile"]["submit"]["seconds"] + 1
+    )
     assert hours or "stopped and resumed" not in (inside.newest() / "report.html").read_text()

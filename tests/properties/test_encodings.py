@@ -183,7 +183,7 @@ def test_a_file_of_which_a_record_is_not_utf8_is_never_called_utf8_without_sayin
     assert "2 records are not, and may be cp1252" in inspected.stdout
     assert planned.returncode == 1
     [file] = json.loads((pipeline.newest() / "plan.json").read_text())["inputs"]
-    assert (file["written"]["encoding"], file["written"]["not_in_encoding"]) == ("utf-8", "2")
+    assert (file["dialect"]["encoding"], file["dialect"]["not_in_encoding"]) == ("utf-8", "2")
     assert "utf-8 (2 records are not)" in (pipeline.newest() / "report.html").read_text(
         encoding="utf-8"
     )

@@ -66,7 +66,7 @@ PROVEN = {
     "damaged": _DAMAGE,
     "differences": _RECONCILING,
     "exits": _EXITING,
-    "look-ups": (*_RECONCILING, "billing", "submission"),
+    "lookups": (*_RECONCILING, "billing", "submission"),
     "names": ("",),
     "reconciling": _RECONCILING,
     "stranded": (*_VERIFYING, *_SUBMISSION),

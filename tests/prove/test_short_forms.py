@@ -21,7 +21,7 @@ from tests.prove import (
     differences,
     disk,
     exit_codes,
-    look_ups,
+    lookups,
     machine,
     mutants,
     nights,
@@ -188,9 +188,9 @@ def test_a_difference_for_which_no_rows_suit_is_refused_and_not_sought_for_ever(
 
 
 @pytest.mark.long
-def test_look_ups_that_are_killed_go_on_where_they_were():
+def test_killed_lookups_resume_where_they_stopped():
     """Their pace is the long form's: how fast a machine is proves nothing here."""
-    assert look_ups.block((0, 500, 10_000.0, 2))["failures"] == []
+    assert lookups.block((0, 500, 10_000.0, 2))["failures"] == []
 
 
 def test_verify_passes_over_runs_with_faults_and_names_the_file_of_which_a_byte_was_changed():

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from pipeline.cli import options
+from pipeline.cli import invocation, options
 from pipeline.cli.output.terminal import show_json, show_line
 from pipeline.cli.suggestions import suggested
 
@@ -29,7 +29,7 @@ def check(**given: Any) -> int:
     found = check_all(
         CheckRequest(
             given["config"],
-            options.destination_given(given, None),
+            invocation.destination_given(given, None),
             given["home"],
             given["reports"],
             os.environ,
@@ -70,7 +70,7 @@ def verify(**given: Any) -> int:
     from pipeline.errors import OutOfBalance
     from pipeline.workflows.audit import audit
 
-    found = audit(options.places_of(given).home)
+    found = audit(invocation.places_of(given).home)
     code = 0 if all(one.holds for one in found) else OutOfBalance.exit_code
     if given["as_json"]:
         show_json({"ledgers": [asdict(one) for one in found], "exit_code": code})

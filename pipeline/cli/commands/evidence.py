@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from pipeline.cli import options
+from pipeline.cli import invocation, options
 from pipeline.cli.output.reconciliation import show_reconciliation
 from pipeline.cli.output.terminal import say, show_json, show_line
 from pipeline.cli.output.verification import show_verdict
@@ -42,7 +42,7 @@ def verify(**given: Any) -> int:
     if path.is_file():
         found = verify_bundle(path)
     else:
-        places = options.places_of(given)
+        places = invocation.places_of(given)
         # Path("") is the working folder.
         is_path = given["run_id"] not in ("", LATEST) and path.is_dir()
         folder = path if is_path else sealed_folder(places.reports, given["run_id"])
@@ -121,28 +121,30 @@ def reconcile(**given: Any) -> int:
     if given["run_ids"] and given["since"]:
         raise click.UsageError("Use either RUN_ID or --since.")
     legacy = legacy_from(given["legacy_totals"], given["because"])
-    places = options.places_of(given)
+    places = invocation.places_of(given)
     selected = runs_to_reconcile(places.reports, places.home, given["run_ids"], given["since"])
     newest = selected.runs[-1]
     known = {**given, "home": places.home, "reports": places.reports}
-    settings = options.settings(known, options.config(given) or options.planned_config(newest))
-    options.warned_of_damaged(places.reports)
-    with options.stoppable() as stopping, watching(quiet=given["as_json"]) as watch:
+    settings = invocation.settings(
+        known, invocation.config(given) or invocation.planned_config(newest)
+    )
+    invocation.warned_of_damaged(places.reports)
+    with invocation.stoppable() as stopping, watching(quiet=given["as_json"]) as watch:
         compare = partial(
             reconcile, selected, settings, legacy=legacy, stopping=stopping, watch=watch
         )
         if given["exports"]:
             found = compare(exports=given["exports"])
         else:
-            place = options.destination_given(given, None) or newest.read_plan()["destination"]
-            with options.target(
-                place, options.planned_naming(newest, given), settings.home
+            place = invocation.destination_given(given, None) or newest.read_plan().destination
+            with invocation.target(
+                place, invocation.planned_naming(newest, given), settings.home
             ) as target:
                 found = compare(target=target, place=place, sample=given["sample"])
     if given["as_json"]:
-        show_json(found.content)
+        show_json(found.to_json())
     else:
-        show_reconciliation(found.content)
+        show_reconciliation(found)
     return found.exit_code
 
 
@@ -182,9 +184,9 @@ def report(**given: Any) -> int:
     from pipeline.workflows.report.render import make_report
     from pipeline.workflows.status import LATEST
 
-    settings = options.places_of(given)
+    settings = invocation.places_of(given)
     pii = Pii(given["pii"])
-    options.warned_of_damaged(settings.reports)
+    invocation.warned_of_damaged(settings.reports)
     if given["until"] is not None and given["since"] is None:
         raise click.UsageError("--until needs --since, which begins the period.")
     if given["since"] is not None:
@@ -195,21 +197,19 @@ def report(**given: Any) -> int:
             )
         folder, content = report_period(settings, given["since"], given["until"], pii=pii)
         if given["as_json"]:
-            show_json(content)
+            show_json(content.to_json())
         else:
-            show_line(f"{content['verdict']} ({folder.path / 'report.html'})")
-        return int(content["exit_code"])
-    paths, content = make_report(
+            show_line(f"{content.verdict} ({folder.path / 'report.html'})")
+        return content.exit_code
+    paths, summary, now = make_report(
         given["run_id"] or LATEST, settings, pii=pii, output=given["output"]
     )
     if given["as_json"]:
-        show_json(content)
+        show_json({**summary.to_json(), **(now.to_json() if now else {})})
     else:
         for path in paths:
             show_line(str(path))
-        if since := since_then(
-            content.get("became", ()), content.get("overall", {}), content["run_id"]
-        ):
+        if now and (since := since_then(now.changes, now.overall, summary.run_id)):
             say(since)
     return 0
 
@@ -246,7 +246,7 @@ def sign(**given: Any) -> int:
     """
     from pipeline.workflows.report.sign_off import sign
 
-    settings = options.places_of(given)
+    settings = invocation.places_of(given)
     wanted = {name: given[name] for name in ("evidence", "note", "inputs_at")}
     digest, (page, *_) = sign(given["run_id"], given["role"], settings, **wanted)
     show_line(f"signed by {settings.planner} as {given['role']}, for {digest}")
@@ -295,9 +295,9 @@ def bundle(**given: Any) -> int:
     from pipeline.domain.redaction import Pii
     from pipeline.workflows.bundle.workflow import make_bundle
 
-    settings = options.places_of(given)
+    settings = invocation.places_of(given)
     wanted = {name: given[name] for name in ("output", "canaries", "allowed", "replace")}
-    options.warned_of_damaged(settings.reports)
+    invocation.warned_of_damaged(settings.reports)
     path = make_bundle(given["run_id"], settings, pii=Pii(given["pii"]), **wanted)
     show_line(str(path))
     return 0

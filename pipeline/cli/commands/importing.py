@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.cli import options
+from pipeline.cli import invocation, options
+from pipeline.cli.given import Given
 from pipeline.cli.output.plan import show_plan
 from pipeline.cli.output.report import show_report
 from pipeline.cli.output.stages import show_profile
@@ -15,6 +16,7 @@ from pipeline.errors import Interrupted, ResultNotShown
 
 if TYPE_CHECKING:
     from pipeline.config import Settings
+    from pipeline.domain.run_summary import RunSummary
     from pipeline.workflows.giving_up import GivenUp
     from pipeline.workflows.status import RunFolder
     from pipeline.workflows.write_results import Report
@@ -38,12 +40,12 @@ def run(**given: Any) -> int:
     from pipeline.cli.progress import watching
     from pipeline.workflows.run import run_import
 
-    config = options.config(given)
-    place = options.required_destination(given, config)
-    settings = options.settings(given, config, destination=place)
+    config = invocation.config(given)
+    place = invocation.required_destination(given, config)
+    settings = invocation.settings(given, config, destination=place)
     with (
-        options.stoppable() as stopping,
-        options.target(place, options.naming(place, given, config), settings.home) as target,
+        invocation.stoppable() as stopping,
+        invocation.target(place, invocation.naming(place, given, config), settings.home) as target,
         watching(quiet=given["as_json"]) as watch,
     ):
         _warn_of_unused_ledger(settings, target.environment.name)
@@ -51,7 +53,7 @@ def run(**given: Any) -> int:
             list(given["files"]),
             settings,
             target,
-            approve=options.approval(given),
+            approve=invocation.approval(given),
             stopping=stopping,
             watch=watch,
         )
@@ -79,22 +81,22 @@ def plan(**given: Any) -> int:
     from pipeline.config import environment_from
     from pipeline.workflows.plan import plan_import
 
-    config = options.config(given)
-    place = options.destination_given(given, config) or "sandbox"
-    settings = options.settings(given, config, destination=place)
-    environment = environment_from(place, options.naming(place, given, config))
+    config = invocation.config(given)
+    place = invocation.destination_given(given, config) or "sandbox"
+    settings = invocation.settings(given, config, destination=place)
+    environment = environment_from(place, invocation.naming(place, given, config))
     _warn_of_unused_ledger(settings, environment.name)
-    with options.stoppable() as stopping, watching(quiet=given["as_json"]) as watch:
+    with invocation.stoppable() as stopping, watching(quiet=given["as_json"]) as watch:
         planned = plan_import(
             list(given["files"]), settings, environment, stopping=stopping, watch=watch
         )
-    damaged = options.warned_of_damaged(settings.reports)
+    damaged = invocation.warned_of_damaged(settings.reports)
     if given["as_json"]:
-        show_json({**planned.report.content, **({"damaged_runs": damaged} if damaged else {})})
+        show_json(_with_damaged(planned.report.content, damaged))
     else:
         show_plan(planned)
     if given["profile"]:
-        show_profile(planned.report.content["profile"])
+        show_profile(planned.report.content.profile)
     if settings.max_creates is not None and planned.plan.creates > settings.max_creates:
         say(
             f"the job allows {settings.max_creates:,} creates: apply will refuse this plan (exit 3)"
@@ -122,8 +124,8 @@ def apply(**given: Any) -> int:
     from pipeline.workflows.status import named_run
 
     repeated = {name: given[name] for name in options.PLANNING if given[name]}
-    folder = named_run(options.places_of(given).reports, given["run_id"])
-    return _apply(partial(apply_plan, options=repeated), folder, given)
+    folder = named_run(invocation.places_of(given).reports, given["run_id"])
+    return _apply(partial(apply_plan, given_again=repeated), folder, given)
 
 
 @click.command()
@@ -167,10 +169,10 @@ def resume(**given: Any) -> int:
             "--give-up and --note go together: use --give-up REFERENCE --note TEXT"
         )
 
-    settings = options.places_of(given)
+    settings = invocation.places_of(given)
     folder = find_run(settings.reports, settings.home, given["run_id"], resumable=True)
     if folder is None:
-        options.warned_of_damaged(settings.reports)
+        invocation.warned_of_damaged(settings.reports)
         say("nothing to resume")
         return 0
     if not given["given_up"]:
@@ -232,17 +234,17 @@ def _warn_of_unused_ledger(settings: "Settings", environment: str) -> None:
         say(f"Warning: {warning}")
 
 
-def _apply(workflow: Any, folder: "RunFolder", given: dict[str, Any]) -> int:
+def _apply(workflow: Any, folder: "RunFolder", given: Given) -> int:
     from pipeline.cli.progress import watching
 
-    config = options.config(given) or options.planned_config(folder)
-    place = options.destination_given(given, None) or folder.read_plan()["destination"]
-    settings = options.settings(
+    config = invocation.config(given) or invocation.planned_config(folder)
+    place = invocation.destination_given(given, None) or folder.read_plan().destination
+    settings = invocation.settings(
         {**given, **dict.fromkeys(options.PLANNING)}, config, destination=place
     )
     with (
-        options.stoppable() as stopping,
-        options.target(place, options.planned_naming(folder, given), settings.home) as target,
+        invocation.stoppable() as stopping,
+        invocation.target(place, invocation.planned_naming(folder, given), settings.home) as target,
         watching(quiet=given["as_json"]) as watch,
     ):
         report = workflow(folder.run_id, settings, target, stopping=stopping, watch=watch)
@@ -250,22 +252,27 @@ def _apply(workflow: Any, folder: "RunFolder", given: dict[str, Any]) -> int:
 
 
 def _show(report: "Report", settings: "Settings", *, as_json: bool) -> int:
-    damaged = options.warned_of_damaged(settings.reports)
+    damaged = invocation.warned_of_damaged(settings.reports)
     try:
         if as_json:
-            show_json({**report.content, **({"damaged_runs": damaged} if damaged else {})})
+            show_json(_with_damaged(report.content, damaged))
         else:
             show_report(report.content)
     except ResultNotShown as lost:
-        if report.content["requests"]["creates"]:
+        if report.content.requests.creates:
             raise Interrupted(
                 f"{lost.message}. Customers were sent and the report is whole; to show it",
-                suggests=("status", report.content["run_id"]),
+                suggests=("status", report.content.run_id),
             ) from lost
         raise
-    if report.content["stopped_because"]:
+    if report.content.stopped_because:
         say(
-            f"stopped: {report.content['stopped_because']}; to go on:"
-            f" {suggested('resume', report.content['run_id'])}"
+            f"stopped: {report.content.stopped_because}; to go on:"
+            f" {suggested('resume', report.content.run_id)}"
         )
     return report.exit_code
+
+
+def _with_damaged(summary: "RunSummary", damaged: "list[dict[str, str]]") -> dict[str, object]:
+    """The summary as JSON, with the run folders that cannot be read."""
+    return {**summary.to_json(), **({"damaged_runs": damaged} if damaged else {})}

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.cli import options
+from pipeline.cli import invocation, options
 from pipeline.cli.output.explanation import show_explained
 from pipeline.cli.output.history import show_life
 from pipeline.cli.output.inspection import show_inspection
@@ -14,6 +14,7 @@ from pipeline.cli.output.terminal import say, show_json
 from pipeline.cli.suggestions import remember, suggested
 
 if TYPE_CHECKING:
+    from pipeline.domain.published import JsonObject
     from pipeline.workflows.status import DamagedRun, RunFolder, RunStatus
 
 
@@ -35,15 +36,15 @@ def inspect(**given: Any) -> int:
     from pipeline.cli.progress import watching
     from pipeline.workflows.inspect import inspect_file
 
-    settings = options.settings(given, options.config(given))
-    with options.stoppable() as stopping, watching(quiet=given["as_json"]) as watch:
+    settings = invocation.settings(given, invocation.config(given))
+    with invocation.stoppable() as stopping, watching(quiet=given["as_json"]) as watch:
         found = inspect_file(
             given["file"], settings, output=given["output"], stopping=stopping, watch=watch
         )
     if given["as_json"]:
-        show_json(found.content())
+        show_json(found.to_json())
     else:
-        show_inspection(found.content())
+        show_inspection(found)
     return found.exit_code
 
 
@@ -61,12 +62,12 @@ def status(**given: Any) -> int:
     from pipeline.workflows.places import destination_given
     from pipeline.workflows.status import find_run, readable_run, status_of
 
-    settings = options.places_of(given)
+    settings = invocation.places_of(given)
     if given["run_id"] is not None:
         folder: RunFolder | None = readable_run(settings.reports, given["run_id"])
     else:
         folder = find_run(settings.reports, settings.home, None)
-    damaged = options.warned_of_damaged(settings.reports)
+    damaged = invocation.warned_of_damaged(settings.reports)
     if folder is None:
         say(f"no runs in {settings.reports}; to make one: {suggested('plan', 'FILE')}")
         return 0
@@ -88,7 +89,7 @@ def runs(**given: Any) -> int:
     """List all runs, oldest first."""
     from pipeline.workflows.status import statuses
 
-    settings = options.places_of(given)
+    settings = invocation.places_of(given)
     found = statuses(settings.reports, settings.home)
     if given["as_json"]:
         show_json(list(map(_described, found)))
@@ -97,7 +98,7 @@ def runs(**given: Any) -> int:
     return 0
 
 
-def _described(run: "RunStatus | DamagedRun") -> dict[str, Any]:
+def _described(run: "RunStatus | DamagedRun") -> "JsonObject":
     from dataclasses import asdict
 
     from pipeline.workflows.status import DamagedRun
@@ -128,14 +129,16 @@ def trace(**given: Any) -> int:
     from pipeline.workflows.status import newest_run
     from pipeline.workflows.trace import trace
 
-    settings, pii = options.settings(given, options.config(given)), Pii(given["pii"])
+    settings, pii = invocation.settings(given, invocation.config(given)), Pii(given["pii"])
     newest = newest_run(settings.reports)
     if given["looks_up"] and newest is not None:
         place = (
-            options.destination_given(given, None)
-            or newest.read_plan_of_any_version()["destination"]
+            invocation.destination_given(given, None)
+            or newest.read_plan_of_any_version().destination
         )
-        with options.target(place, options.planned_naming(newest, given), settings.home) as target:
+        with invocation.target(
+            place, invocation.planned_naming(newest, given), settings.home
+        ) as target:
             found = trace(given["what"], settings, pii=pii, target=target)
     else:
         found = trace(given["what"], settings, pii=pii)

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from pipeline.cli import options
+from pipeline.cli import invocation
 from pipeline.cli.output.report import show_report
 from pipeline.cli.output.terminal import say, show_line
 
@@ -26,24 +26,24 @@ def demo(**given: Any) -> int:
     from pipeline.storage.files import private_folder
     from pipeline.workflows.demo import run_demo
 
-    reports = private_folder(options.settings(given, destination="sandbox").reports)
+    reports = private_folder(invocation.settings(given, destination="sandbox").reports)
     # Each demo has its own home, so that it creates every customer. The home is kept: the commands
     # that the page suggests need it.
     home = private_folder(private_folder(reports / DEMO_HOMES) / secrets.token_hex(4))
     with (
-        options.stoppable() as stopping,
-        options.sandbox_in_process(home) as sandbox,
+        invocation.stoppable() as stopping,
+        invocation.sandbox_in_process(home) as sandbox,
         watching(quiet=False) as watch,
     ):
-        settings = options.settings({**given, "home": home}, destination="sandbox")
+        settings = invocation.settings({**given, "home": home}, destination="sandbox")
         target = sandbox_target(sandbox.base_url, sandbox.api_key, sandbox.account_key)
         result = run_demo(settings, target, stopping=stopping, watch=watch)
     show_report(result.report.content)
     sums = ", ".join(
-        f"{amount:,} {currency}" for currency, amount in sorted(result.held["sums"].items())
+        f"{amount:,} {currency}" for currency, amount in sorted(result.held.sums.items())
     )
-    show_line(f"the sandbox holds {result.held['customers']:,} customers, in minor units: {sums}")
-    show_line(f"report: {result.report.content['files']['report.html']}")
+    show_line(f"the sandbox holds {result.held.customers:,} customers, in minor units: {sums}")
+    show_line(f"report: {result.report.content.files['report.html']}")
     for difference in result.surprises:
         say(difference)
     return 0 if not result.surprises and result.report.holds else (result.report.exit_code or 7)

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from pipeline.cli import options
+from pipeline.cli import invocation, options
 from pipeline.cli.output.draft import show_draft
 from pipeline.cli.output.known_customers import show_references
 from pipeline.cli.output.terminal import say, show_json, show_line, show_text
@@ -30,9 +30,9 @@ def init(**given: Any) -> int:
     from pipeline.cli.progress import watching
     from pipeline.workflows.init import draft_config
 
-    settings = options.settings(given)
+    settings = invocation.settings(given)
     output = given["output"] or Path(f"{given['file'].name.partition('.')[0] or 'job'}.yaml")
-    with options.stoppable() as stopping, watching(quiet=given["as_json"]) as watch:
+    with invocation.stoppable() as stopping, watching(quiet=given["as_json"]) as watch:
         draft = draft_config(
             given["file"], settings, output, force=given["force"], stopping=stopping, watch=watch
         )
@@ -54,10 +54,19 @@ def init(**given: Any) -> int:
     type=click.Path(path_type=Path),
     help="Write the template to this file; .xlsx makes a workbook of text cells.",
 )
+@click.option(
+    "--of",
+    "document",
+    type=click.Choice(["config", "plan", "summary"]),
+    default="config",
+    show_default=True,
+    help="The document: a config, or a file that a run writes.",
+)
 @options.config_file
-def schema(*, template: bool, output: Path | None, config: Path | None) -> int:
-    """Print the JSON Schema of configs."""
-    from pipeline.config import config_schema, load_config, template_line
+def schema(*, template: bool, output: Path | None, document: str, config: Path | None) -> int:
+    """Print the JSON Schema of a document."""
+    from pipeline.config import load_config, template_line
+    from pipeline.workflows.published_schemas import SCHEMAS
     from pipeline.workflows.template import write_template
 
     if output is not None and not template:
@@ -70,7 +79,7 @@ def schema(*, template: bool, output: Path | None, config: Path | None) -> int:
     elif template:
         show_text(template_line(layout, delimiter))
     else:
-        show_json(config_schema())
+        show_json(SCHEMAS[document]())
     return 0
 
 
@@ -93,10 +102,10 @@ def load(**given: Any) -> int:
     from pipeline.config import environment_from
     from pipeline.workflows.known_customers import load_references
 
-    config = options.config(given)
-    place = options.required_destination(given, config)
-    settings = options.settings(given, config, destination=place)
-    environment = environment_from(place, options.naming(place, given, config))
+    config = invocation.config(given)
+    place = invocation.required_destination(given, config)
+    settings = invocation.settings(given, config, destination=place)
+    environment = environment_from(place, invocation.naming(place, given, config))
     with watching(quiet=given["as_json"]) as watch:
         loaded = load_references(list(given["files"]), settings, environment, watch=watch)
     if given["as_json"]:
@@ -122,7 +131,7 @@ def list_(**given: Any) -> int:
     """
     from pipeline.workflows.known_customers import content_of, listed_references
 
-    home = options.places_of(given).home
+    home = invocation.places_of(given).home
     found = listed_references(home)
     if given["as_json"]:
         show_json([content_of(name, known) for name, known in found])

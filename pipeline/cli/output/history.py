@@ -1,11 +1,12 @@
 """Print the history of a customer, for `trace`."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from pipeline.cli.output.screen import ATTENTION, GOOD, Cell, show_cells, style_of_fate
 from pipeline.cli.output.terminal import on_one_line, printable, show_line
 
 if TYPE_CHECKING:
-    from pipeline.workflows.trace import Appearance, Life
+    from pipeline.workflows.trace import Appearance, CustomerNow, Event, Life
 
 
 def show_life(life: "Life") -> None:
@@ -46,31 +47,37 @@ def _show_appearance(one: "Appearance") -> None:
     if one.key is not None:
         show_line(f"  key          {one.key}")
     billing_id = f" as {one.billing_id}" if one.billing_id else ""
-    show_line(f"  ended        {one.fate.replace('_', ' ')}{billing_id}")
+    fate = Cell(one.fate.replace("_", " "), style_of_fate(one.fate))
+    show_cells(Cell("  ended        "), fate, Cell(billing_id))
 
 
-def _show_event(environment: str, event: dict[str, Any]) -> None:
+def _show_event(environment: str, event: "Event") -> None:
     answer = [str(event[name]) for name in ("call", "status", "outcome") if event[name] is not None]
     if event["replayed"]:
         answer.append("(replayed)")
-    details = [f"generation {event['generation']}"] if event["generation"] > 1 else []
+    generation = event["generation"]
+    is_later = isinstance(generation, int) and generation > 1
+    details = [f"generation {generation}"] if is_later else []
     if answer:
         details.append(" ".join(answer))
     billing_id = f" as {event['billing_id']}" if event["billing_id"] else ""
     show_line(
         f"{environment}  {event['at']}  {event['kind']:<9} -> {event['state']}{billing_id}  "
-        f"{', '.join([*details, event['key']])}  ({event['run_id']})"
+        f"{', '.join([*details, str(event['key'])])}  ({event['run_id']})"
     )
 
 
-def _show_lookup(now: dict[str, Any]) -> None:
+def _show_lookup(now: "CustomerNow") -> None:
     """Print what billing holds now, and how it differs from what was sent."""
-    differs, comparison = now.get("differs_in"), ""
-    if "holds" in now:
-        held = {name: value for name, value in now["holds"].items() if value is not None}
+    comparison, style = "", ""
+    if now.holds is not None:
+        held = {name: value for name, value in now.holds.items() if value is not None}
         show_line(f"billing holds {on_one_line(held)}")
-        if differs is None:
+        if now.differs_in is None:
             comparison = ", and nothing was sent to compare it with"
         else:
-            comparison = f", differs in {', '.join(differs)}" if differs else ", as it was sent"
-    show_line(f"billing now: {now['answer']} {now.get('billing_id', '')}".rstrip() + comparison)
+            names = ", ".join(now.differs_in)
+            comparison = f", differs in {names}" if names else ", as it was sent"
+            style = ATTENTION if names else GOOD
+    answer = f"billing now: {now.answer} {now.billing_id or ''}".rstrip()
+    show_cells(Cell(answer), Cell(comparison, style))

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 def show_plan(planned: "PlannedRun") -> None:
     """Print what a plan would do, and the command that applies it."""
-    from pipeline.workflows.accepting import open_issues, to_apply
+    from pipeline.workflows.accepting import accepted_by, open_issues, to_apply
 
-    content = planned.report.content
-    show_report(content)
-    issues = open_issues(content["findings"], content["accepted"])
+    plan = planned.folder.read_plan()
+    show_report(planned.report.content)
+    issues = open_issues(plan.findings, accepted_by(planned.folder, plan))
     goal = "proceed anyway" if issues else "do it"
     say(f"nothing was sent; to {goal}: {suggested(*to_apply(planned.run_id, issues))}")

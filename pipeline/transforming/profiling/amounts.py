@@ -2,13 +2,16 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.domain.currency import exponents
 from pipeline.transforming.profiling import Column, Profile
 from pipeline.transforming.profiling.forms import DECIMAL, WHOLE, Flag
 from pipeline.transforming.profiling.guess import Guess
 from pipeline.transforming.profiling.names import words_of
+
+if TYPE_CHECKING:
+    from pipeline.domain.published import JsonObject
 
 #: The merchants' daily file as the vendor describes it: rand, in major units.
 VENDORS_FILE = frozenset(
@@ -36,14 +39,15 @@ def balance_guess(fields: Mapping[str, str], profile: Profile) -> Iterator[Guess
     looks = sum((side.looks for side in sides), Counter[str]())
     for mark in ("decimal point", "decimal comma"):
         looks[mark] += looks[f"{mark} beside a word"]
-    value: dict[str, Any] = {**columns}
+    value: JsonObject = {**columns}
     why = ["the names say so" if len(sides) > 1 else "its name says so"]
     marks = _marks_beside(fields, profile) if len(sides) == 1 else []
     for key, declared, reason in (*_separators(looks), *(marks or _signs(looks, sides))):
         value[key] = declared
         why.append(reason)
     unit, sure, reason, asks_about = _unit(fields, sides, looks, profile)
-    is_open = "credit" not in value.get("marks", {"credit": []})
+    marks_declared = value.get("marks")
+    is_open = isinstance(marks_declared, dict) and "credit" not in marks_declared
     yield Guess(
         "balance",
         {**value, "unit": unit},

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import polars as pl
 
@@ -89,7 +88,7 @@ def compare(
         & is_known
     )
     for at in is_in_question.arg_true():
-        comparison.take(at, joined.row(at, named=True))
+        comparison.take(at, _Pair.of(joined, at, columns))
     is_missing = ~is_known & joined["origin_run"].is_not_null()
     return Returned(
         comparison.applied(records),
@@ -105,6 +104,38 @@ def siblings_of(
     pairs = zip(records["reasons"].to_list(), records["differs"].to_list(), strict=True)
     mendable = [Mendable.by(reasons, differs or (), sources) for reasons, differs in pairs]
     return Siblings(records, columns, mendable, sources.get("external_reference", frozenset()))
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """A resubmitted row and its original."""
+
+    row_id: str
+    original_run: str
+    original_row: str
+    original_list: str
+    reasons: list[str]
+    differs: list[str]
+    text: str | None  #: the text of an original that was unreadable
+    was: dict[str, str]  #: column -> cell of the original
+    now: dict[str, str]  #: column -> cell of the resubmitted row
+
+    @classmethod
+    def of(cls, joined: pl.DataFrame, at: int, columns: Sequence[str]) -> "_Pair":
+        """The pair in a row of the joined table, with the columns that the original has."""
+        row = joined.row(at, named=True)
+        both = [column for column in columns if column in row["before.columns"]]
+        return cls(
+            row["row_id"],
+            row["origin_run"],
+            row["origin_row"],
+            row["before.list"],
+            row["before.reasons"],
+            row["before.differs"] or [],
+            row["before.text"],
+            {column: row["before." + _GIVEN + column] or "" for column in both},
+            {column: row[_GIVEN + column] or "" for column in both},
+        )
 
 
 @dataclass
@@ -125,28 +156,19 @@ class _Comparison:
     )  #: row -> the first column of another record
     _untouched: dict[str, set[str]] = field(default_factory=dict)
 
-    def take(self, at: int, row: dict[str, Any]) -> None:
+    def take(self, at: int, pair: _Pair) -> None:
         """Decide about a row with a changed cell, or rejected before for the same text."""
-        row_cells = {
-            column: row[_GIVEN + column] or ""
-            for column in self.columns
-            if column in row["before.columns"]
-        }
-        original = {column: row["before." + _GIVEN + column] or "" for column in row_cells}
-        if any(
-            Cause.parse(text).reason is Reason.RETURN_ROW_MISMATCH for text in row["before.reasons"]
-        ):
+        if any(Cause.parse(text).reason is Reason.RETURN_ROW_MISMATCH for text in pair.reasons):
             self.mismatched[at] = None
-        elif row["before.text"] is not None:
-            if not self._is_in(row["before.text"], row_cells):
+        elif pair.text is not None:
+            if not self._is_in(pair.text, pair.now):
                 self.mismatched[at] = None
         else:
-            self._take_readable(at, row, original, row_cells)
+            self._take_readable(at, pair)
 
-    def _take_readable(
-        self, at: int, row: dict[str, Any], was: dict[str, str], now: dict[str, str]
-    ) -> None:
-        mends = Mendable.by(row["before.reasons"], row["before.differs"] or (), self.sources)
+    def _take_readable(self, at: int, pair: _Pair) -> None:
+        was, now = pair.was, pair.now
+        mends = Mendable.by(pair.reasons, pair.differs, self.sources)
         found = {
             column: damage(was[column], now[column]) for column in now if was[column] != now[column]
         }
@@ -170,8 +192,8 @@ class _Comparison:
             restored += [column] * (verdict == "restored")
             verdicts.append((column, kind, verdict))
         if restored and not wrong:
-            siblings = self.find_siblings(row["origin_run"], row["before.list"])
-            for rival in siblings.rivals(row["origin_row"], now, mends):
+            siblings = self.find_siblings(pair.original_run, pair.original_list)
+            for rival in siblings.rivals(pair.original_row, now, mends):
                 wrong.update(column for column in restored if rival.get(column) != was[column])
         if wrong:
             verdicts = [(column, found[column], "mismatch") for column in found if column in wrong]
@@ -183,7 +205,7 @@ class _Comparison:
                 self.lost.setdefault(at, column)
             self.cells.append(
                 {
-                    "row_id": row["row_id"], "original_run_id": row["origin_run"], "original_row_id": row["origin_row"],
+                    "row_id": pair.row_id, "original_run_id": pair.original_run, "original_row_id": pair.original_row,
                     "column": column, "original": was[column], "came_back": now[column],
                     "damage": kind or ("display" if verdict == "lost" else ""), "verdict": verdict,
                 }

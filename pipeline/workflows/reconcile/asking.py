@@ -7,7 +7,8 @@ reconciliation stops.
 import random
 import threading
 from dataclasses import dataclass, field
-from typing import Any
+
+from pydantic import JsonValue
 
 from pipeline.billing import Billing, Lookup, Pace, as_billing_holds_it, preflight
 from pipeline.domain.responses import Found, Limited, NoAnswer, NotFound, Outcome, ServerTrouble
@@ -21,6 +22,7 @@ from pipeline.workflows.progress import CLOCK
 _LONGEST_WAIT = 30.0  #: seconds between two tries
 _POLICY = Policy(sends=3)  #: tries for a customer, and one more after all other customers
 _LIMITED = 20  #: answers "rate limited" for one customer, at most
+Answer = dict[str, JsonValue]  #: a customer as billing returned it
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,7 @@ class LookedUp:
     """The result of a lookup: the customer in billing, or None. With an `answer`, it is unknown."""
 
     reference: str
-    found: dict[str, Any] | None = None
+    found: Answer | None = None
     answer: str = ""  #: an answer that does not show whether billing holds the customer
 
     @property

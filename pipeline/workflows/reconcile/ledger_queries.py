@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 import duckdb
 import polars as pl
 
 from pipeline.domain.fates import Fate, State
+from pipeline.domain.reconciliation import LedgerAgreement
 from pipeline.reconciling import changed_references, doubts, unexpected_customers
 from pipeline.storage.ledger import LedgerReader
 from pipeline.storage.run_folder import RunFolder
@@ -68,7 +68,7 @@ def load_outcome_times(workbench: duckdb.DuckDBPyConnection, ledger: LedgerReade
 
 def agreements(
     workbench: duckdb.DuckDBPyConnection, ledger: LedgerReader | None, runs: Sequence[RunFolder]
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[LedgerAgreement]:
     """For each run: the creates that its report and the ledger count, and resolved doubts."""
     since = dict(
         workbench.execute(
@@ -76,7 +76,7 @@ def agreements(
         ).fetchall()
     )
     for run in runs:
-        fates = run.read_summary()["fates"]
+        fates = run.read_summary().fates
         reported = sum(fates[fate.value] for fate in (Fate.CREATED, Fate.CREATED_DIFFERENT))
         states = ledger.runs.counts(run.run_id) if ledger is not None else {}
         recorded, later = (
@@ -85,19 +85,19 @@ def agreements(
         )
         # A resolved doubt may be a customer that existed before us, so it may count or not.
         agrees = reported <= recorded <= reported + later if later else reported == recorded
-        yield {
-            "run_id": run.run_id,
-            "reported": reported,
-            "settled_since": later,
-            "recorded": recorded,
-            "agrees": agrees,
-        }
+        yield LedgerAgreement(
+            run_id=run.run_id,
+            reported=reported,
+            settled_since=later,
+            recorded=recorded,
+            agrees=agrees,
+        )
 
 
 def _insert(
     workbench: duckdb.DuckDBPyConnection,
     table: str,
-    rows: list[tuple[Any, ...]],
+    rows: Sequence[tuple[str | int | None, ...]],
     names: Sequence[str],
 ) -> None:
     if rows:

@@ -10,7 +10,7 @@ from pipeline.domain.fates import LISTS
 from pipeline.errors import ConfigError, RunNotFound
 from pipeline.storage.ledger import Ledger
 from pipeline.storage.run_damage import DamagedRun
-from pipeline.storage.run_folder import PLAN_SCHEMA, RunFolder
+from pipeline.storage.run_folder import RunFolder
 from pipeline.storage.run_search import all_runs, find_readable_run, find_runs, no_runs_yet
 
 
@@ -94,9 +94,9 @@ def _unknown(run: RunFolder, reports: Path, home: Path) -> RunNotFound:
 def _is_known(run: RunFolder, home: Path) -> bool:
     """Whether the ledger knows the run, or the run created no customers."""
     summary = run.read_summary()
-    if not any(summary["fates"][fate] for fate in LISTS["created"]):
+    if not any(summary.fates[fate] for fate in LISTS["created"]):
         return True
-    with Ledger.read(home / summary["environment"]["name"]) as ledger:
+    with Ledger.read(home / summary.environment.name) as ledger:
         return ledger is not None and ledger.runs.find(run.run_id) is not None
 
 
@@ -117,13 +117,13 @@ NEVER_APPLIED = (
 def _unfit(run: RunFolder, home: Path) -> str | None:
     """Why a run cannot be reconciled, or None."""
     if not run.was_applied or run.is_unfinished:
-        with Ledger.read(home / run.read_plan_of_any_version()["environment"]["name"]) as ledger:
+        with Ledger.read(home / run.read_plan_of_any_version().environment.name) as ledger:
             begun = ledger is not None and ledger.runs.find(run.run_id) is not None
         return NEVER_FINISHED if begun else NEVER_APPLIED
-    plan = run.read_plan_of_any_version()
-    if plan.get("schema") != PLAN_SCHEMA:
+    if not run.has_tables_of_this_version:
+        version = run.read_plan_of_any_version().version
         return (
-            f"was written by version {plan.get('version', 'unknown')}, in a format that this"
+            f"was written by version {version}, in a format that this"
             " version cannot read; reconcile it with the version that wrote it"
         )
     if not run.parts("records") or len(run.parts("records")) != len(run.parts("fates")):
@@ -135,7 +135,7 @@ def _unfit(run: RunFolder, home: Path) -> str | None:
 
 
 def _of_one_environment(selected: SelectedRuns) -> SelectedRuns:
-    names = sorted({run.read_plan()["environment"]["name"] for run in selected.runs})
+    names = sorted({run.read_plan().environment.name for run in selected.runs})
     if len(names) > 1:
         raise RunNotFound(
             f"the runs are of several environments ({', '.join(names)});"

@@ -7,7 +7,6 @@ one does not read every run before it.
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
@@ -95,9 +94,9 @@ def _after(
 
 def _carried(before: Current, run: RunFolder) -> Current:
     plan = run.read_plan_of_any_version()
-    files = frozenset(map(table_of, plan["inputs"]))
+    files = frozenset(map(table_of, plan.inputs))
     rows = rows_of(run)
-    return add_run(before, run.run_id, plan["planned_at"], rows, files, _origins(run, rows))
+    return add_run(before, run.run_id, plan.planned_at, rows, files, _origins(run, rows))
 
 
 def _origins(run: RunFolder, rows: pl.LazyFrame) -> pl.DataFrame:
@@ -124,7 +123,7 @@ def _origins(run: RunFolder, rows: pl.LazyFrame) -> pl.DataFrame:
 
 
 def _environment(run: RunFolder) -> str:
-    return str(run.read_plan_of_any_version()["environment"]["name"])
+    return run.read_plan_of_any_version().environment.name
 
 
 def _applied(runs: Sequence[RunFolder], environment: str) -> Iterator[RunFolder]:
@@ -144,7 +143,7 @@ def _marks(runs: Sequence[RunFolder]) -> dict[str, str]:
 def _kept(run: RunFolder, marks: dict[str, str]) -> Current | None:
     """The cache of a run, or None if it is missing or belongs to other runs than these."""
     try:
-        kept: dict[str, Any] = json.loads(read_regular(run.staged / _MARKS))
+        kept = json.loads(read_regular(run.staged / _MARKS))
         if kept["runs"] != marks:
             return None
         for name in (_RECORDS, _RETURNS):

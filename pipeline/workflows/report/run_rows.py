@@ -1,10 +1,10 @@
 """The records of a run with their fates, and the file and place of each."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import polars as pl
 
+from pipeline.domain.plan_file import InputFile
 from pipeline.reporting import ROWS
 from pipeline.storage.aligned_parts import aligned_parts
 from pipeline.storage.run_folder import RunFolder
@@ -27,7 +27,7 @@ def parts_of(run: RunFolder) -> Iterator[pl.DataFrame]:
 
 
 def _lazy_parts(run: RunFolder) -> list[pl.LazyFrame]:
-    inputs = run.read_plan_of_any_version()["inputs"]
+    inputs = run.read_plan_of_any_version().inputs
     if run.parts("fates") and len(run.parts("fates")) == len(run.parts("records")):
         parts = []
         for part in aligned_parts(run, "records", "fates", "rows"):
@@ -47,18 +47,18 @@ def _lazy_parts(run: RunFolder) -> list[pl.LazyFrame]:
     return [placed(part, inputs).select(ROWS.keys()) for part in parts]
 
 
-def table_of(described: dict[str, Any]) -> str:
+def table_of(file: InputFile) -> str:
     """The identity of a table: the SHA-256 of its file, and of a workbook the sheet too."""
-    sheet = described["written"].get("sheet")
-    return str(described["sha256"]) + (f"!{sheet}" if sheet else "")
+    sheet = file.dialect.get("sheet")
+    return file.sha256 + (f"!{sheet}" if sheet else "")
 
 
-def placed(rows: pl.LazyFrame, inputs: Sequence[dict[str, Any]]) -> pl.LazyFrame:
+def placed(rows: pl.LazyFrame, inputs: Sequence[InputFile]) -> pl.LazyFrame:
     """Rows with their file (see `table_of`) and place: the row id after the name of the file."""
     file, place = pl.lit(None, pl.String), pl.lit(None, pl.String)
     for one in inputs:
-        rest = pl.col("row_id").str.slice(len(one["name"]))
-        is_of_file = pl.col("row_id").str.starts_with(one["name"]) & rest.str.slice(0, 1).is_in(
+        rest = pl.col("row_id").str.slice(len(one.name))
+        is_of_file = pl.col("row_id").str.starts_with(one.name) & rest.str.slice(0, 1).is_in(
             [":", "#", "!"]
         )
         file, place = (

@@ -1,0 +1,24 @@
+"""`pipeline schema`: the JSON Schemas of the documents that a run writes, and of its config."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from pipeline.config import config_schema
+from pipeline.domain.plan_file import PlanFile
+from pipeline.domain.published import JsonObject, Published
+from pipeline.domain.run_summary import RunSummary
+
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def _schema_of(model: type[Published], title: str) -> JsonObject:
+    """The JSON Schema of a document as it is written: with every key and its published name."""
+    return {"$schema": _DIALECT, **model.model_json_schema(mode="serialization"), "title": title}
+
+
+#: Name for `--of` -> its JSON Schema.
+SCHEMAS: Mapping[str, Callable[[], JsonObject]] = {
+    "config": config_schema,
+    "plan": partial(_schema_of, PlanFile, "plan.json"),
+    "summary": partial(_schema_of, RunSummary, "summary.json"),
+}
