@@ -34,7 +34,7 @@ class EarlierRequests:
             if reference in self.intake.own:
                 continue
             self.recorder.commit()  # the ledger may show it as final then
-            for begun in self.context.ledger.begun([reference]):
+            for begun in self.context.ledger.reader.open_requests([reference]):
                 self.dispatch.resume(begun, begun.run_id, is_earlier=True)
 
     def has_time(self) -> bool:

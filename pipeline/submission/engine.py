@@ -94,7 +94,11 @@ def submit(
     tally = Tally(work.total, passed_over=work.passed_over)
     context = Context(run, ledger, policy, clock, stopping, tally, evidence, started)
     dispatch = Dispatch(
-        context, pool, not ledger.damage(), started - _known_silence(ledger, policy, clock), queued
+        context,
+        pool,
+        not ledger.reader.damage(),
+        started - _known_silence(ledger, policy, clock),
+        queued,
     )
     loop = _loop(context, dispatch, work, pace, gate, runtime.dice, callbacks)
     try:
@@ -386,7 +390,7 @@ def _known_silence(ledger: Ledger, policy: Policy, clock: Clock) -> float:
 
     A send follows an event of the ledger by no more than a pause, a rate limit and a call. The clock that is behind counts.
     """
-    last = None if ledger.damage() else ledger.last_event_at()
+    last = None if ledger.reader.damage() else ledger.reader.last_event_at()
     if last is None or clock.billing_ahead() is None:
         return 0.0
     since = (min(clock.now(), clock.at_billing()) - last).total_seconds()

@@ -81,15 +81,15 @@ def _lookup(request: Begun) -> Lookup:
 
 def _last_sent(request: Begun, ledger: Ledger) -> datetime:
     """The time of the last send. A damaged ledger may have lost later sends, so then it is at least when damage was last found."""
-    recorded = ledger.last_sent(request.intent.external_reference) or request.first_sent
-    return max(recorded, ledger.damaged_at() or recorded)
+    recorded = ledger.reader.last_sent(request.intent.external_reference) or request.first_sent
+    return max(recorded, ledger.reader.damaged_at() or recorded)
 
 
 def _is_old_enough(request: Begun, ledger: Ledger, clock: Clock) -> bool:
     """Whether both clocks show FINAL_AFTER since the last send; False if a clock is behind the ledger or billing sends no date."""
     if clock.billing_ahead() is None:
         return False
-    now, newest = min(clock.now(), clock.at_billing()), ledger.last_event_at()
+    now, newest = min(clock.now(), clock.at_billing()), ledger.reader.last_event_at()
     return (newest is None or newest <= now) and now - _last_sent(request, ledger) >= FINAL_AFTER
 
 

@@ -57,7 +57,7 @@ class Intake:
         while self.begun_before and self._has_room(is_held=is_held):
             count = min(WINDOW, len(self.begun_before))
             references = [self.begun_before.popleft() for _ in range(count)]
-            for begun in self.context.ledger.begun(references):
+            for begun in self.context.ledger.reader.open_requests(references):
                 self.dispatch.resume(begun, self.context.run.run_id)
 
     def release(self, reference: str) -> None:
@@ -125,7 +125,7 @@ class Intake:
             )
 
     def _known(self, window: list[Planned]) -> dict[str, Known]:
-        return self.context.ledger.states([row.external_reference for row in window])
+        return self.context.ledger.reader.states([row.external_reference for row in window])
 
     def _without_waiting(self, window: list[Planned], known: dict[str, Known]) -> list[Planned]:
         """The rows that need not wait; the others are kept in `waiting`."""

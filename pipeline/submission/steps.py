@@ -40,9 +40,8 @@ class Policy:
     row_seconds: float = 120.0  #: of its own time; half of it is kept for the sweep
     backoff: Backoff = Backoff()
     refusals: RefusalRates = RefusalRates()
-    lookup_lag: float = (
-        defaults.LOOKUP_LAG
-    )  #: how long a lookup may show an earlier state of billing
+    #: How long a lookup may show an earlier state of billing.
+    lookup_lag: float = defaults.LOOKUP_LAG
     outage_seconds: float = defaults.OUTAGE_SECONDS  #: without any success: stop, resumable
     canary: int = 0  #: rows that are created, looked up and compared before the others are sent
     stop_at: datetime | None = None  #: when to stop, resumable

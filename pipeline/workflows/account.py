@@ -15,7 +15,7 @@ from pipeline.domain.file_issues import FileIssue
 from pipeline.domain.responses import AnotherCustomer, Found, NotFound, Outcome
 from pipeline.storage.files import write_bytes
 from pipeline.storage.known_customers import known_to, some_customers
-from pipeline.storage.ledger import Ledger
+from pipeline.storage.ledger import LedgerReader
 from pipeline.storage.run_damage import RunDamaged, object_in
 from pipeline.storage.run_folder import RunFolder
 from pipeline.submission import Stop
@@ -75,7 +75,7 @@ def keep_account(folder: RunFolder, account: Account) -> None:
 
 
 def check_account(
-    ledger: Ledger,
+    ledger: LedgerReader,
     folder: Path,
     credential: str,
     make: Callable[[Call], Outcome],

@@ -32,12 +32,11 @@ def apply_plan(
 ) -> Report:
     """Do exactly what a plan says, or raise PlanStale, which names what has changed.
 
-    `given_again`: planning options that are given again; a value other than the plan's makes it
-    stale.
+    `given_again`: planning settings that are given again; another value than the plan's makes it stale.
     """
     folder = find_run_folder(settings.reports, run_id)
     with _opened(folder, settings, target, stopping, watch) as run:
-        refuse_stale(folder, run.ledger, settings, target.environment, given_again)
+        refuse_stale(folder, run.ledger.reader, settings, target.environment, given_again)
         refuse_too_many(folder, settings)
         refuse_open_issues(folder, settings)
         # The report names who accepted it, whoever planned it.
@@ -62,7 +61,7 @@ def resume_run(
     folder = find_run_folder(settings.reports, run_id)
     with _opened(folder, settings, target, stopping, watch) as run:
         refuse_damaged(folder, target.environment)
-        if run.ledger.run(folder.run_id) is None:
+        if run.ledger.reader.runs.find(folder.run_id) is None:
             plan = folder.read_plan()
             raise NotApproved(
                 f"plan {folder.run_id} was never applied, so there is nothing to resume",
@@ -71,7 +70,7 @@ def resume_run(
                 ),
             )
         if giving_up is not None:
-            refuse_unless_unsettled(giving_up, run.ledger, folder.run_id)
+            refuse_unless_unsettled(giving_up, run.ledger.reader, folder.run_id)
         folder.accept(settings.accept, settings.planner, CLOCK.now().isoformat(timespec="seconds"))
         return submit_and_report(run, giving_up)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import polars as pl
 
 from pipeline.domain.fates import SENDING
+from pipeline.storage.aligned_parts import aligned_parts
 from pipeline.storage.ledger import Ledger
 from pipeline.storage.run_folder import RunFolder
 from pipeline.submission import Planned
@@ -19,12 +20,12 @@ def final_rows(ledger: Ledger, run_id: str) -> pl.DataFrame:
 
     As columns, because a list of texts would take five times the memory.
     """
-    return pl.concat([_final([]), *map(_final, ledger.settled_by(run_id))])
+    return pl.concat([_final([]), *map(_final, ledger.reader.runs.final_states(run_id))])
 
 
 def given_up_requests(folder: RunFolder, ledger: Ledger) -> pl.DataFrame:
     """The requests that were given up after the plan of a run: external_reference, fingerprint."""
-    found = ledger.given_up_after(folder.read_plan().ledger_event)
+    found = ledger.reader.given_up_after(folder.read_plan().ledger_event)
     schema = dict.fromkeys(("external_reference", "fingerprint"), pl.String)
     return pl.DataFrame(found, schema=schema, orient="row")
 
@@ -34,7 +35,8 @@ def planned_creates(
 ) -> Iterator[Planned]:
     """The creates of a plan without those that are done or given up, streamed in the order of the input."""
     normalization = folder.read_plan().normalization
-    for records, part in folder.planned_parts():
+    for aligned in aligned_parts(folder, "records", "plan"):
+        records, part = aligned.paths["records"], aligned.paths["plan"]
         for block in _blocks_left(part, done, given_up):
             for reference, fingerprint, key, payload in _with_payloads(block, records, part):
                 yield Planned(reference, fingerprint, key, payload.encode(), normalization)

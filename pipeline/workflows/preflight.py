@@ -74,7 +74,7 @@ def _check_account(run: OpenRun, billing: Billing) -> Account:
     """The result of the check; that of the first process of the run, if this key is known by now."""
     folder, settings, target = run.folder, run.settings, run.target
     account, stop = check_account(
-        run.ledger,
+        run.ledger.reader,
         settings.home / target.environment.name,
         target.api_key.fingerprint,
         billing.make,

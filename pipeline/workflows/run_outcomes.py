@@ -17,14 +17,14 @@ def run_outcomes(ledger: Ledger, folder: RunFolder) -> Iterator[pl.DataFrame]:
     """The ledger's rows for the references of this plan; customers of other runs do not belong in this folder."""
     yield _outcome_table([])
     # What this run finished does not change, even if a later run began the same references again.
-    own = {row[0]: row for row in ledger.moved_from(folder.run_id)}
+    own = {row[0]: row for row in ledger.reader.runs.moved_from(folder.run_id)}
     given_up = set(given_up_requests(folder, ledger).iter_rows())
     for part in folder.parts("plan"):
         planned = pl.read_parquet(part, columns=["external_reference"], glob=False)
         references = planned["external_reference"].unique()
         rows = [
             own.get(row[0], row)
-            for row in itertools.chain.from_iterable(ledger.outcomes(references))
+            for row in itertools.chain.from_iterable(ledger.reader.outcomes(references))
         ]
         # A request that was given up after the plan is given up for this run, too, whichever run it belonged to.
         rows = [
@@ -40,7 +40,10 @@ def create_times(ledger: Ledger, run_id: str, billing_ahead: timedelta) -> pl.Da
     The ledger has the beginning by billing's clock, which is `billing_ahead` of ours.
     """
     names = {"began_at": pl.String, "settled_at": pl.String}
-    blocks = [pl.DataFrame(block, schema=names, orient="row") for block in ledger.waits(run_id)]
+    blocks = [
+        pl.DataFrame(block, schema=names, orient="row")
+        for block in ledger.reader.runs.waits(run_id)
+    ]
     moments = pl.all().str.to_datetime("%Y-%m-%dT%H:%M:%S%.f%#z", time_unit="us")
     times = pl.concat([pl.DataFrame(schema=names), *blocks]).with_columns(moments)
     return times.with_columns(pl.col("began_at") - billing_ahead)

@@ -161,7 +161,7 @@ def _send(run: OpenRun, work: Work, billing: Billing, crosswalk: Crosswalk) -> i
 
 def _left_by_earlier_runs(ledger: Ledger, run_id: str) -> Iterator[LeftInDoubt]:
     """The requests in doubt of other runs."""
-    for reference, owner, why in ledger.unsettled_requests():
+    for reference, owner, why in ledger.reader.requests_in_doubt():
         if owner != run_id:
             yield LeftInDoubt(reference, owner, why)
 
@@ -182,7 +182,7 @@ def _report(run: OpenRun, sent: _Sent, *, submit_seconds: float) -> Report:
         status=_status(sent.stop),
         now=CLOCK.now(),
         stop=sent.stop,
-        requests=ledger.requests(run.run_id),
+        requests=ledger.reader.runs.requests(run.run_id)._asdict(),
         submit_seconds=submit_seconds,
         settled=create_times(ledger, run.run_id, sent.billing_ahead),
         earlier=sent.earlier,

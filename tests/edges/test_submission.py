@@ -33,6 +33,7 @@ from pipeline.domain.responses import (
 from pipeline.errors import LedgerError
 from pipeline.sandbox import Faults, SandboxServer
 from pipeline.storage.ledger import Intent, Ledger
+from pipeline.storage.ledger.opening import check_end
 from pipeline.submission import (
     Backoff,
     Callbacks,
@@ -145,14 +146,16 @@ class Stage:
             "billing_id",
             "detail",
         )
-        found = self.ledger._connection.execute(f"SELECT {', '.join(columns)} FROM rows").fetchall()
+        found = self.ledger.reader.database.connection.execute(
+            f"SELECT {', '.join(columns)} FROM rows"
+        ).fetchall()
         return {row[0]: dict(zip(columns, row, strict=True)) for row in found}
 
     def states(self) -> dict[str, str]:
         return {reference: row["state"] for reference, row in self.rows().items()}
 
     def events(self, reference: str) -> list[tuple[str, str | None]]:
-        return self.ledger._connection.execute(
+        return self.ledger.reader.database.connection.execute(
             "SELECT kind, call FROM events WHERE external_reference = ? ORDER BY seq", (reference,)
         ).fetchall()
 
@@ -400,9 +403,9 @@ def test_a_damaged_ledger_has_every_row_looked_up_before_it_is_sent(stage):
     plan = plan_of(6)
     stage.submit(plan[:3])
     for table in ("rows", "events", "groups"):
-        stage.ledger._connection.execute(f"DELETE FROM {table}")
-    stage.ledger._check_tail(datetime.now(UTC))
-    assert "its end is missing" in stage.ledger.damage()[0]
+        stage.ledger.reader.database.connection.execute(f"DELETE FROM {table}")
+    check_end(stage.ledger.transactions, stage.ledger.reader, datetime.now(UTC))
+    assert "its end is missing" in stage.ledger.reader.damage()[0]
 
     stage.submit(plan)
 
@@ -605,7 +608,7 @@ def test_a_row_with_a_young_key_is_sent_again_and_the_answer_is_a_replay(stage):
     stage.submit([planned(customer)])
 
     assert [call for _, call in stage.events("A-1")] == [None, "create"]
-    assert stage.ledger.requests("run-1")["replayed"] == 1
+    assert stage.ledger.reader.runs.requests("run-1").replayed == 1
     assert_each_once(stage, [planned(customer)])
 
 
@@ -639,7 +642,7 @@ def test_outcomes_of_rows_that_earlier_runs_began_are_recorded_for_those_runs(st
     stage.submit(
         [planned(a_customer(2))],
         run_id="run-1",
-        earlier=[one.intent.external_reference for one in stage.ledger.begun()],
+        earlier=[one.intent.external_reference for one in stage.ledger.reader.open_requests()],
     )
 
     assert {r: (row["state"], row["run_id"]) for r, row in stage.rows().items()} == {
@@ -655,7 +658,7 @@ def test_a_row_that_is_both_begun_and_planned_becomes_final_once(stage):
     plan = [planned(a_customer(1))]
 
     tally = stage.submit(
-        plan, earlier=[one.intent.external_reference for one in stage.ledger.begun()]
+        plan, earlier=[one.intent.external_reference for one in stage.ledger.reader.open_requests()]
     )
 
     assert stage.stats()["requests"]["create"] == 1
@@ -753,7 +756,7 @@ def test_a_row_that_is_planned_and_left_in_doubt_is_not_taken_up_a_second_time_f
 
     assert asked.count("Create") == 1
     assert (tally.in_doubt, tally.done) == (1, 3)
-    assert stage.ledger.first_broken() is None
+    assert stage.ledger.reader.first_fault() is None
 
 
 def test_nothing_is_sent_beside_a_request_in_doubt_with_other_content(stage):
@@ -793,7 +796,7 @@ def test_a_record_that_waits_for_an_earlier_request_is_sent_as_soon_as_billing_r
     assert (tally.earlier, tally.states[State.CREATED], tally.done) == (1, len(plan), len(plan))
     assert stage.rows()["A-999"]["run_id"] == "run-1"
     assert_each_once(stage, plan)
-    assert stage.ledger.first_broken() is None
+    assert stage.ledger.reader.first_fault() is None
 
 
 def test_the_earlier_requests_that_own_records_wait_for_are_tried_first(stage):
@@ -939,7 +942,7 @@ def test_an_error_inside_a_worker_is_raised_and_a_resume_finishes_the_intents(st
 
 
 def test_a_ledger_that_cannot_be_written_before_a_send_sends_nothing(stage):
-    stage.ledger._connection.execute("PRAGMA query_only = ON")
+    stage.ledger.reader.database.connection.execute("PRAGMA query_only = ON")
 
     with pytest.raises(LedgerError):
         stage.submit(plan_of(5))
@@ -952,11 +955,11 @@ def test_a_ledger_that_cannot_be_written_after_an_answer_stops_and_the_next_run_
 
     def after_the_first_answer(tally: Tally) -> None:
         if tally.states:
-            stage.ledger._connection.execute("PRAGMA query_only = ON")
+            stage.ledger.reader.database.connection.execute("PRAGMA query_only = ON")
 
     with pytest.raises(LedgerError):
         stage.submit(plan, on_progress=after_the_first_answer)
-    stage.ledger._connection.execute("PRAGMA query_only = OFF")
+    stage.ledger.reader.database.connection.execute("PRAGMA query_only = OFF")
     assert set(stage.states().values()) == {"unknown"}
 
     stage.submit(plan)

@@ -129,7 +129,7 @@ def test_where_the_ledger_is_empty_known_customers_with_a_billing_id_are_asked_f
 
         with Ledger.opened(home, Environment("sandbox", "sandbox", "test", "loopback")) as ledger:
             return check_account(
-                ledger, home, "credential", make, is_accepted=False, is_here=is_here
+                ledger.reader, home, "credential", make, is_accepted=False, is_here=is_here
             )
 
     assert account("old-1", "old-2") == (Account(2, 2), None)

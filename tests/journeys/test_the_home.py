@@ -13,7 +13,7 @@ from pipeline.domain.customer import Environment
 from pipeline.errors import HomeIsNew, LedgerError, OutputRefused
 from pipeline.storage.ledger import Ledger
 from pipeline.storage.ledger.hash_chain import Link
-from pipeline.storage.ledger.witnesses import stated, statements
+from pipeline.storage.ledger.witnesses import statement, statements
 from pipeline.storage.run_folder import UNFINISHED
 from tests.conftest import KEY, Lived, customers_csv
 from tests.small_billing import SILENCE, problem, small_billing
@@ -161,7 +161,7 @@ def test_each_run_folder_names_the_ledger_and_its_last_event_and_a_damaged_file_
 def test_a_pipe_or_another_file_in_place_of_a_statement_blocks_nothing_and_counts_for_nothing(
     tmp_path,
 ):
-    good = stated("a" * 32, HERE, Link(7, "0" * 64))
+    good = statement("a" * 32, HERE, Link(7, "0" * 64))
     harmed = {"nested": b"[" * 100_000, "before": good.replace(b"00000000000000000007", b"-0000000000000000007"),
               "number": good.replace(b'"00000000000000000007"', b"7"), "good": good}  # fmt: skip
     for name, content in harmed.items():
@@ -258,7 +258,7 @@ def test_a_new_ledger_beside_one_that_is_known_is_refused_and_an_old_one_is_not(
     with Ledger.opened(tmp_path / "c", elsewhere, reports=reports) as ledger:
         assert ledger.others == ()
     with Ledger.opened(tmp_path / "a", HERE, reports=reports) as ledger:
-        assert ledger.damage() == []
+        assert ledger.reader.damage() == []
 
 
 def behind_a_link(path: Path) -> None:

@@ -160,7 +160,7 @@ class Submission(RuleBasedStateMachine):
         ):
             mortal = MortalLedger(ledger, self.dice, risk)
             plan = self.plan()
-            known = ledger.states([row.external_reference for row in plan])
+            known = ledger.reader.states([row.external_reference for row in plan])
             fresh = [
                 row
                 for row in plan
@@ -168,7 +168,7 @@ class Submission(RuleBasedStateMachine):
                 or found.state is State.WITHDRAWN
                 or (found.state is State.UNKNOWN and found.fingerprint == row.fingerprint)
             ]
-            earlier = [begun.intent.external_reference for begun in ledger.begun()]
+            earlier = [begun.intent.external_reference for begun in ledger.reader.open_requests()]
             submit(
                 Work(iter(fresh), len(fresh), earlier=earlier),
                 run=RunIdentity("run-1", ENVIRONMENT, f"credential-{self.credential}"),
@@ -183,7 +183,7 @@ class Submission(RuleBasedStateMachine):
         """Billing and the ledger are asked, and nothing that the loop says of itself."""
         with Ledger.read(self.folder) as ledger:
             rows = {row[0]: row for block in ledger.outcomes() for row in block}
-            assert ledger.first_broken() is None
+            assert ledger.first_fault() is None
         settled = {State.CREATED, State.ADOPTED} | (
             {State.PRE_EXISTING, State.CONFLICT} if self.was_damaged else set()
         )

@@ -644,7 +644,7 @@ def _unsettled(folder: Path) -> list[tuple[str, bool]]:
                 begun.intent.generation == Policy().generations
                 or OLD_KEY_WAITS in details[begun.intent.external_reference],
             )
-            for begun in ledger.begun()
+            for begun in ledger.open_requests()
         ]
 
 
@@ -652,7 +652,7 @@ def _oracle(billing: Billing, plan: list[Planned], folder: Path, told: Scenario)
     """What must hold after the end; it asks billing and the ledger, and nothing that the loop says of itself."""
     with Ledger.read(folder) as ledger:
         rows = {row[0]: row for block in ledger.outcomes() for row in block}
-        broken = ledger.first_broken()
+        broken = ledger.first_fault()
     if broken:
         yield f"the chain: {broken}"
     refused = {row.external_reference for row in plan[: told.refused]}

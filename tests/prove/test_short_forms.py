@@ -107,8 +107,8 @@ def test_while_billing_is_away_it_is_asked_now_and_then_and_not_by_every_row(tmp
     simulation.process(world, billing, plan, tmp_path, told, "credential", kill=False)
 
     with Ledger.read(tmp_path) as ledger:
-        assert ledger.counts("run-1") == {"created": 400}
-        assert ledger.requests("run-1")["creates"] < 400 + 256 * 6
+        assert ledger.runs.counts("run-1") == {"created": 400}
+        assert ledger.runs.requests("run-1").creates < 400 + 256 * 6
 
 
 def test_a_key_that_is_revoked_while_billing_is_away_stops_the_run_as_soon_as_billing_says_so(

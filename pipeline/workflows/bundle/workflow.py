@@ -130,7 +130,7 @@ def _manifest(
 ) -> BundleManifest:
     environment = folder.read_summary().environment
     with Ledger.read(settings.home / environment.name) as ledger:
-        end = ledger.end() if ledger is not None else None
+        end = ledger.last_link() if ledger is not None else None
     return BundleManifest(
         run_id=folder.run_id,
         made_at=_now(),

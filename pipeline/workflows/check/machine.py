@@ -85,7 +85,7 @@ def of_ledger(folder: Path, environment: Environment) -> Finding:
         with Ledger.read(folder) as ledger:
             if ledger is None:
                 return Finding("ledger", Verdict.OK, f"{folder}: none yet")
-            owner, unsettled, damage = ledger.environment(), ledger.unsettled(), ledger.damage()
+            owner, unsettled, damage = ledger.environment(), ledger.in_doubt(), ledger.damage()
     except PipelineError as broken:
         return fault(
             "ledger",

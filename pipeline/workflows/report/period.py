@@ -35,6 +35,7 @@ from pipeline.storage.ledger import Ledger
 from pipeline.storage.run_damage import DamagedRun
 from pipeline.storage.run_folder import RunFolder
 from pipeline.storage.run_search import find_runs
+from pipeline.storage.workbench import open_workbench, show
 from pipeline.storage.xlsx import write_text_book
 from pipeline.workflows.input_rows import stage_input_rows
 from pipeline.workflows.progress import CLOCK
@@ -107,9 +108,9 @@ def _records_once(
 ) -> tuple[list[FileOfPeriod], RecordsOnce]:
     """The different files of these runs, and their records, each counted once."""
     received = stage_input_rows(folder, runs, current)
-    with folder.workbench() as workbench:
-        folder.show(workbench, "input_rows")
-        folder.show(workbench, "current_rows")
+    with open_workbench(folder.path) as workbench:
+        show(workbench, "input_rows")
+        show(workbench, "current_rows")
         return received, add_up_once(workbench, received, [_read(run) for run in runs])
 
 
@@ -151,7 +152,7 @@ def _runs(
         begun = [
             run.run_id
             for run in in_period
-            if run not in applied and ledger and ledger.run(run.run_id)
+            if run not in applied and ledger and ledger.runs.find(run.run_id)
         ]
     return applied, begun, damaged
 
